@@ -1,0 +1,44 @@
+"""Fixtures that every test may use: a real Kafka, shared or one's own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.kafka import BorrowedBroker, KafkaBroker, StartBroker, broker_factory
+
+KAFKA_FIXTURES = {"kafka", "kafka_factory", "module_kafka_factory"}
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m "not kafka"` is applied
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test that uses a broker: nobody has to remember to."""
+    for item in items:
+        if KAFKA_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("kafka")
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
+    """The session's broker, shared: use `unique` names. `KAFKA_BOOTSTRAP` names another one."""
+    if borrowed := os.environ.get("KAFKA_BOOTSTRAP"):
+        yield BorrowedBroker(borrowed)
+        return
+    with broker_factory(tmp_path_factory.mktemp("kafka")) as start:
+        yield start()
+
+
+@pytest.fixture
+def kafka_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartBroker]:
+    """Starts brokers that one test may stop, kill or freeze."""
+    with broker_factory(tmp_path_factory.mktemp("kafka")) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def module_kafka_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartBroker]:
+    """Starts brokers that the tests of one module may stop, kill or freeze."""
+    with broker_factory(tmp_path_factory.mktemp("kafka")) as start:
+        yield start
