@@ -1,0 +1,5 @@
+"""`python -m consumer` is the `survey-dispatcher` command."""
+
+from consumer.cli import main
+
+main()

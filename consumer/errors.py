@@ -1,0 +1,78 @@
+"""Whose fault it is, and what to do.
+
+    DispatcherError
+    ├── ConfigError      the operator's: the config is refused, a running process keeps the old one
+    ├── TopicsError      the operator's: topics are missing or not as the program needs them
+    ├── StartUnclear     the operator's: nothing says where to begin, or the log has moved away
+    ├── KafkaTrouble     Kafka's: the session ends and starts anew from what is committed
+    ├── EventError       upstream's: the record becomes a dead letter
+    └── DataError        upstream's: the invitation becomes a `rejected` result
+
+Errors of confluent-kafka and httpx are translated at the edge and never travel inwards.
+No message carries a phone number, an address, a name, a token or a vendor's body.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from consumer.model import DeadLetterReason, Reason
+
+
+class DispatcherError(Exception):
+    """Base of everything this program raises on purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a config: where (file, line, path), what, and what was meant."""
+
+    file: str
+    line: int
+    path: str
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{self.file}:{self.line}: {self.path}: {self.message}{hint}"
+
+
+class ConfigError(DispatcherError):
+    """The config is refused; `problems` lists all that is wrong, not only the first."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class TopicsError(DispatcherError):
+    """Topics are missing or unfit; the message says which command mends it."""
+
+
+class StartUnclear(DispatcherError):  # noqa: N818 - a state that an operator reads, not a slip
+    """Nothing says where to begin, or the log and the checkpoint contradict each other."""
+
+
+class KafkaTrouble(DispatcherError):  # noqa: N818 - a state that the runtime recovers from
+    """A Kafka client is of no more use: drop all state, start anew from what is committed."""
+
+
+class EventError(DispatcherError):
+    """An input record that no route can read: it becomes a dead letter."""
+
+    def __init__(self, reason: DeadLetterReason, message: str) -> None:
+        self.reason = reason
+        super().__init__(message)
+
+
+class DataError(DispatcherError):
+    """An invitation that cannot be made: it becomes a `rejected` result with this reason."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        self.reason = reason
+        super().__init__(message)

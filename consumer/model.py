@@ -1,0 +1,307 @@
+"""The records that travel: event, invitation, batch, outcome, result, checkpoint.
+
+Volume records (invitation, result) are `TypedDict`s: they are JSON documents, written by
+orjson and validated by pydantic where they are read. All times in records are RFC 3339 in UTC;
+all times in code are seconds since the epoch (`float`), except where a name says otherwise.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from typing_extensions import TypedDict
+
+RECORD_VERSION: Literal[1] = 1
+"""Version of every record we write. A reader refuses a version it does not know."""
+
+MESSAGE_LIMIT = 200
+"""Characters of a vendor's message that may travel: ten thousand results repeat it."""
+
+
+class Status(StrEnum):
+    """How an invitation ended. Final: there is one result per invitation."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    SUPPRESSED = "suppressed"
+    EXPIRED = "expired"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class Reason(StrEnum):
+    """Why an invitation ended as it did: a closed list (docs/results.md is made from it)."""
+
+    status: Status
+    meaning: str
+
+    def __new__(cls, value: str, status: Status, meaning: str) -> Reason:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.status = status
+        member.meaning = meaning
+        return member
+
+    ACCEPTED = "accepted", Status.ACCEPTED, "The vendor took the call (not: delivered the survey)."
+    NO_RECIPIENT = (
+        "no_recipient",
+        Status.REJECTED,
+        "The event has no address for any of the route's campaigns.",
+    )
+    INVALID_RECIPIENT = (
+        "invalid_recipient",
+        Status.REJECTED,
+        "There is an address, but none that a campaign of the route can use.",
+    )
+    INVALID_DATA = (
+        "invalid_data",
+        Status.REJECTED,
+        "A field that the vendor requires is missing, or the data is larger than 256 KiB.",
+    )
+    VENDOR_REJECTED = "vendor_rejected", Status.REJECTED, "The vendor refused the call for good."
+    TOO_OLD = "too_old", Status.EXPIRED, "Past `expire_after` when it was routed."
+    EXPIRED_WAITING = "expired_waiting", Status.EXPIRED, "Past `expire_after` while it waited."
+    ATTEMPTS_EXHAUSTED = (
+        "attempts_exhausted",
+        Status.FAILED,
+        "Every attempt was answered with trouble; the last answer is in the result.",
+    )
+    NO_ANSWER = (
+        "no_answer",
+        Status.UNKNOWN,
+        "Sent, but no clear answer came: the vendor may or may not have acted.",
+    )
+    OWNER_LOST = (
+        "owner_lost",
+        Status.UNKNOWN,
+        "The process that sent it ended before it recorded the answer.",
+    )
+
+
+class DeadLetterReason(StrEnum):
+    """Why a record could not be read at all: a closed list."""
+
+    meaning: str
+
+    def __new__(cls, value: str, meaning: str) -> DeadLetterReason:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
+
+    EMPTY = "empty", "The record has no value (a tombstone)."
+    TOO_LARGE = "too_large", "The value is longer than `max_event_bytes` of its input."
+    NOT_JSON = "not_json", "The value is not one well-formed UTF-8 JSON document."
+    NOT_OBJECT = "not_object", "The JSON document is not an object."
+    NO_ID = "no_id", "The event's id is missing or null."
+    BAD_ID = "bad_id", "The event's id is not 1 to 256 printable characters or an integer."
+    NO_TIME = "no_time", "The event's time is missing or null."
+    BAD_TIME = "bad_time", "The event's time is not RFC 3339 with an offset, nor epoch ms."
+    BAD_INVITATION = "bad_invitation", "A record on a lane's topic is no invitation of ours."
+    INTERNAL = "internal_error", "Routing this record raised: a defect of ours, please report."
+
+
+class Source(TypedDict):
+    """Where an event came from."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class Address(TypedDict, total=False):
+    """Where a recipient is reached: the only personal data next to `data` in an invitation."""
+
+    phone: str
+    email: str
+
+
+Data = dict[str, str | dict[str, str]]
+"""The vendor's names → values: flat fields, or one level of maps (attributes, metadata)."""
+
+
+class Invitation(TypedDict):
+    """One recipient × one route: what the router makes and the sender settles.
+
+    `expires_at` is epoch seconds, for the sender compares it; the other times are RFC 3339.
+    """
+
+    version: Literal[1]
+    id: str
+    event_id: str
+    event_time: str
+    routed_at: str
+    expires_at: float | None
+    route: str
+    campaign: str
+    pseudonym: str
+    address: Address
+    data: Data
+    config_version: str
+    source: Source
+
+
+InvitationReader: TypeAdapter[Invitation] = TypeAdapter(Invitation)
+
+
+class Result(TypedDict):
+    """One final record per invitation, keyed by event id."""
+
+    version: Literal[1]
+    id: str
+    event_id: str
+    status: Status
+    reason: Reason
+    route: str
+    campaign: str | None
+    vendor: str | None
+    channel: str | None
+    batch: str | None
+    attempt: int
+    http_status: int | None
+    vendor_code: str | None
+    vendor_message: str | None
+    recipient: str | None
+    event_time: str
+    routed_at: str
+    sent_at: str | None
+    answered_at: str | None
+    config_version: str
+    source: Source
+
+
+ResultReader: TypeAdapter[Result] = TypeAdapter(Result)
+
+
+class Channel(StrEnum):
+    """How a survey reaches a customer; which vendor offers which is the vendor module's."""
+
+    SMS = "sms"
+    EMAIL = "email"
+    PUSH = "push"
+    INVITATION = "invitation"
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSpec:
+    """What a vendor's channel needs of a recipient and may carry.
+
+    `addresses`: the address kinds that can reach a recipient, any one of them is enough
+    (and all that are valid travel). `fields`: flat keys of `data`; `maps`: keys of `data` that
+    hold a map of free names; `required`: flat keys without which the vendor refuses.
+    """
+
+    addresses: tuple[Literal["phone", "email"], ...]
+    fields: frozenset[str] = frozenset()
+    maps: frozenset[str] = frozenset()
+    required: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An HTTP request that a vendor module built: `path` is appended to the account's base URL."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP response as a vendor module reads it; header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Verdict(StrEnum):
+    """What an answer means for every invitation of a call."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    RETRY = "retry"
+    IN_DOUBT = "in_doubt"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the vendor's answer means.
+
+    `counts`: this attempt counts against `max_attempts` (a 429 or our own expired token does not).
+    `retry_after`: seconds the whole lane must stay silent (429). `relogin`: the token is refused.
+    """
+
+    verdict: Verdict
+    http_status: int | None = None
+    code: str | None = None
+    message: str | None = None
+    counts: bool = True
+    throttled: bool = False
+    retry_after: float | None = None
+    relogin: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A vendor's session: `value` never leaves the runtime, the lane knows only `expires_at`."""
+
+    value: str
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record that could not be read, as it came: bytes, headers and where it stood."""
+
+    reason: DeadLetterReason
+    message: str
+    source: Source
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+    timestamp: int
+
+
+class InFlight(BaseModel):
+    """A batch whose intent is recorded: bit i of `offsets` is offset `first + i`."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    batch_id: str
+    campaign: str
+    attempt: int
+    sealed_at: float
+    first: int
+    offsets: str
+
+
+class Checkpoint(BaseModel):
+    """A lane's whole state in one record of its compacted checkpoint topic.
+
+    `done` and `InFlight.offsets` are bitmaps, zlib level 1, base64. `permit_log` holds the
+    response times of calls, epoch seconds. Offsets below `base` are settled.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
+    version: Annotated[int, Field(ge=1, le=RECORD_VERSION)] = RECORD_VERSION
+    lane: str
+    topic_id: str | None
+    base: int
+    done: str
+    in_flight: Sequence[InFlight]
+    permit_log: Sequence[float]
+    config_version: str
+
+
+def rfc3339(when: float) -> str:
+    """Epoch seconds → `2026-11-22T15:37:07.123Z`."""
+    moment = dt.datetime.fromtimestamp(when, dt.UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"

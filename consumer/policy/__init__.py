@@ -1,0 +1,1 @@
+"""Pure: rules before a survey is sent."""
