@@ -1,0 +1,1 @@
+"""Pure: from an input record to invitations, results and dead letters."""

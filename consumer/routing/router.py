@@ -1,0 +1,242 @@
+"""The router's pure part: an input record in, invitations, results and dead letters out.
+
+Every invitation id is a hash of topic, partition, offset, route and recipient ordinal, so that
+reading a record again makes the same invitations.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+
+from consumer.errors import DataError, EventError
+from consumer.model import (
+    RECORD_VERSION,
+    Address,
+    DeadLetter,
+    DeadLetterReason,
+    Invitation,
+    Reason,
+    Result,
+    Source,
+    rfc3339,
+)
+from consumer.routing.decode import Decoder, Event
+from consumer.routing.route import Reach, Route, Target
+
+Pseudonymiser = Callable[[str], str]
+
+INVITATION_LIMIT = 256 * 1024
+"""Bytes of an invitation record: one that Kafka refuses would be tried forever."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """An invitation ready for its lane's topic."""
+
+    lane: str
+    campaign: str
+    key: str
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An input record as Kafka delivered it; `timestamp` in ms."""
+
+    topic: str
+    partition: int
+    offset: int
+    value: bytes | None
+    key: bytes | None = None
+    headers: Sequence[tuple[str, bytes | None]] = ()
+    timestamp: int = 0
+
+    @property
+    def source(self) -> Source:
+        """Where it stood."""
+        return {"topic": self.topic, "partition": self.partition, "offset": self.offset}
+
+    def dead_letter(self, reason: DeadLetterReason, message: str) -> DeadLetter:
+        """The same bytes, with why they could not be read."""
+        return DeadLetter(
+            reason, message, self.source, self.key, self.value, self.headers, self.timestamp
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RoutedInput:
+    """An input: how its records are decoded, and its routes in order."""
+
+    decoder: Decoder
+    routes: Sequence[Route]
+    all_that_match: bool = False
+
+
+@dataclass(slots=True)
+class Routed:
+    """What became of a batch of records; counts are by (topic, disposition, reason)."""
+
+    invitations: list[Encoded] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+
+    def forget(self, topic: str, invitations: int, results: int) -> None:
+        """Take back what one record of `topic` made beyond so many invitations and results.
+
+        What becomes a dead letter is routed as a whole when it is replayed: a part of it that had
+        gone out before would go out twice.
+        """
+        self.counts[topic, "routed", ""] -= len(self.invitations) - invitations
+        for result in self.results[results:]:
+            self.counts[topic, result["status"], result["reason"]] -= 1
+        self.counts += Counter()  # drops what is zero now
+        del self.invitations[invitations:], self.results[results:]
+
+
+class Router:
+    """Routes records by input topic. Pure: the same records make the same `Routed`."""
+
+    def __init__(
+        self,
+        inputs: Mapping[str, RoutedInput],
+        pseudonymise: Pseudonymiser,
+        config_version: str,
+    ) -> None:
+        self._inputs = inputs
+        self._pseudonymise = pseudonymise
+        self._config_version = config_version
+
+    def route(self, records: Sequence[Record], now: float) -> Routed:
+        """All records of one poll. Never raises for what is in them."""
+        out = Routed()
+        routed_at = rfc3339(now)
+        for record in records:
+            invitations, results = len(out.invitations), len(out.results)
+            try:
+                self._one(record, now, routed_at, out)
+            except EventError as error:
+                self._dead(record, error.reason, str(error), out)
+            except Exception as error:  # noqa: BLE001 - a defect of ours must not stop the stream
+                out.forget(record.topic, invitations, results)
+                self._dead(record, DeadLetterReason.INTERNAL, type(error).__name__, out)
+        return out
+
+    def _one(self, record: Record, now: float, routed_at: str, out: Routed) -> None:
+        known = self._inputs[record.topic]
+        event = known.decoder.decode(record.value)
+        matched = False
+        for route in known.routes:
+            if route.pattern.matches(event.body):
+                matched = True
+                self._take(_Match(record, event, route, routed_at), now, out)
+                if not known.all_that_match:
+                    break
+        if not matched:
+            out.counts[record.topic, "unmatched", ""] += 1
+
+    def _take(self, match: _Match, now: float, out: Routed) -> None:
+        route, event = match.route, match.event
+        expires_at = None if route.expire_after is None else event.time + route.expire_after
+        if expires_at is not None and now >= expires_at:
+            self._refuse(match, Reason.TOO_OLD, None, out)
+            return
+        reach = Reach(route, event.body)
+        for target in route.send:
+            address = reach.by(target)
+            if address:
+                self._invite(match, target, address, expires_at, out)
+                return
+        reason = Reason.INVALID_RECIPIENT if reach.present else Reason.NO_RECIPIENT
+        self._refuse(match, reason, None, out)
+
+    def _invite(
+        self,
+        match: _Match,
+        target: Target,
+        address: Address,
+        expires_at: float | None,
+        out: Routed,
+    ) -> None:
+        try:
+            data = target.data(match.event.body)
+        except DataError as error:
+            self._refuse(match, error.reason, target, out)
+            return
+        record, event = match.record, match.event
+        invitation: Invitation = {
+            "version": RECORD_VERSION,
+            "id": match.invitation_id,
+            "event_id": event.id,
+            "event_time": event.time_text,
+            "routed_at": match.routed_at,
+            "expires_at": expires_at,
+            "route": match.route.name,
+            "campaign": target.campaign,
+            "pseudonym": self._pseudonymise(address.get("phone") or address["email"]),
+            "address": address,
+            "data": data,
+            "config_version": self._config_version,
+            "source": record.source,
+        }
+        value = orjson.dumps(invitation)
+        if len(value) > INVITATION_LIMIT:
+            self._refuse(match, Reason.INVALID_DATA, target, out)
+            return
+        out.invitations.append(
+            Encoded(target.lane, target.campaign, invitation["pseudonym"], value)
+        )
+        out.counts[record.topic, "routed", ""] += 1
+
+    def _refuse(self, match: _Match, reason: Reason, target: Target | None, out: Routed) -> None:
+        result: Result = {
+            "version": RECORD_VERSION,
+            "id": match.invitation_id,
+            "event_id": match.event.id,
+            "status": reason.status,
+            "reason": reason,
+            "route": match.route.name,
+            "campaign": target.campaign if target else None,
+            "vendor": target.vendor if target else None,
+            "channel": target.channel if target else None,
+            "batch": None,
+            "attempt": 0,
+            "http_status": None,
+            "vendor_code": None,
+            "vendor_message": None,
+            "recipient": None,
+            "event_time": match.event.time_text,
+            "routed_at": match.routed_at,
+            "sent_at": None,
+            "answered_at": None,
+            "config_version": self._config_version,
+            "source": match.record.source,
+        }
+        out.results.append(result)
+        out.counts[match.record.topic, reason.status, reason] += 1
+
+    def _dead(self, record: Record, reason: DeadLetterReason, message: str, out: Routed) -> None:
+        out.dead_letters.append(record.dead_letter(reason, message))
+        out.counts[record.topic, "dead_letter", reason] += 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    """An event and a route that took it."""
+
+    record: Record
+    event: Event
+    route: Route
+    routed_at: str
+
+    @property
+    def invitation_id(self) -> str:
+        """The invitation's identity; the recipient's ordinal is 0 until there are several."""
+        record = self.record
+        name = f"{record.topic}|{record.partition}|{record.offset}|{self.route.name}|0"
+        return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()

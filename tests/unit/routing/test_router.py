@@ -1,0 +1,494 @@
+"""The router: which invitation, result or dead letter an event becomes, and what it may tell."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumer.app import build_router, build_vendors
+from consumer.config.load import load
+from consumer.model import (
+    ChannelSpec,
+    DeadLetterReason,
+    Invitation,
+    InvitationReader,
+    Reason,
+    Result,
+    ResultReader,
+    Source,
+    Status,
+)
+from consumer.routing.decode import Decoder
+from consumer.routing.pattern import compile_pattern
+from consumer.routing.recipients import PhoneNormaliser, pseudonym
+from consumer.routing.route import Body, Getter, Kind, Normaliser, Route, Target
+from consumer.routing.router import INVITATION_LIMIT, Record, Routed, RoutedInput, Router
+from consumer.routing.values import compile_value
+
+PHONE, EMAIL, NAME = "+905321234567", "canary.person@example.com", "Canary Surname"
+CANARIES = (PHONE, "5321234567", EMAIL, "canary.person", NAME, "Canary")
+KEY = "a-key-for-tests-only"
+TIME = "2026-11-22T15:37:07Z"
+AT = 1_795_361_827.0  # the same
+NOW = AT + 60
+ID = "f8b57607cca6766253113f30af8d47da"
+"""Of pos, partition 3, offset 7, route `store`: a release must not change it, results name it."""
+BASE: dict[str, Any] = {
+    "version": 1,
+    "application_id": "surveys",
+    "kafka": {"bootstrap.servers": "localhost:9092"},
+    "pseudonym": {"key_id": "k1", "key": KEY},
+    "quotas": {"cloud": {"limits": ["20/5s"]}, "radar": {"limits": ["1/1s"]}},
+    "vendors": {
+        "pisano-tr": {
+            "type": "pisano",
+            "base_url": "https://pisano.example",
+            "token": "t",
+            "quota": "cloud",
+        },
+        "radar": {
+            "type": "customer_radar",
+            "base_url": "https://radar.example",
+            "username": "u",
+            "password": "p",
+            "client": "c",
+            "quota": "radar",
+        },
+    },
+    "campaigns": {
+        "sms": {"vendor": "pisano-tr", "channel": "sms", "id": "a"},
+        "email": {"vendor": "pisano-tr", "channel": "email", "id": "b"},
+        "visit": {"vendor": "radar", "channel": "invitation", "id": "c"},
+    },
+}
+
+
+def rule(name: str = "store", **changes: object) -> dict[str, object]:
+    """A route as a user writes it."""
+    return {
+        "name": name,
+        "input": "pos",
+        "match": {"channel": "pos"},
+        "recipient": {"phone": "customer.phone", "email": "customer.email"},
+        "phone_region": "TR",
+        "send": ["sms", "email"],
+    } | changes
+
+
+def make_router(*rules: dict[str, object], take: str = "first") -> Router:
+    inputs = {"pos": {"topics": ["pos", "pos-old"], "format": "json", "routes": take}}
+    text = orjson.dumps({**BASE, "inputs": inputs, "routes": rules or [rule()]}).decode()
+    config = load(text, env={})
+    return build_router(config, build_vendors(config))
+
+
+def event(**changes: object) -> bytes:
+    sound = {"id": "t-1", "time": TIME, "channel": "pos", "customer": {"phone": PHONE}}
+    return orjson.dumps(sound | changes)
+
+
+def record(value: bytes | None = None, **changes: Any) -> Record:
+    return replace(Record("pos", 3, 7, value), **changes)
+
+
+def route(router: Router, *values: bytes | None, now: float = NOW) -> Routed:
+    return router.route([record(value, offset=7 + at) for at, value in enumerate(values)], now)
+
+
+def invitations(routed: Routed) -> list[Invitation]:
+    """As the sender reads them; each is exactly what the model says."""
+    found = [InvitationReader.validate_json(each.value, strict=True) for each in routed.invitations]
+    assert [orjson.loads(each.value) for each in routed.invitations] == found
+    return found
+
+
+def only_invitation(routed: Routed) -> Invitation:
+    (invitation,) = invitations(routed)
+    assert (routed.results, routed.dead_letters) == ([], [])
+    return invitation
+
+
+def only_result(routed: Routed) -> Result:
+    (result,) = routed.results
+    assert (routed.invitations, routed.dead_letters) == ([], [])
+    assert ResultReader.validate_json(orjson.dumps(result)) == result
+    assert set(result) == set(Result.__annotations__)
+    return result
+
+
+# ---- invitations ---------------------------------------------------------------------------
+
+
+def test_an_invitation_says_who_why_and_from_where() -> None:
+    attributes = {"custom_attributes": {"name": "customer.name", "none": "nothing"}}
+    routed = route(make_router(rule(data=attributes)), event(customer={"phone": PHONE, "name": 7}))
+    invitation = only_invitation(routed)
+    version = invitation["config_version"]
+    assert len(version) == 12
+    assert invitation == {
+        "version": 1,
+        "id": ID,
+        "event_id": "t-1",
+        "event_time": TIME,
+        "routed_at": "2026-11-22T15:38:07.000Z",
+        "expires_at": AT + 72 * 3600,
+        "route": "store",
+        "campaign": "sms",
+        "pseudonym": pseudonym("k1", KEY.encode(), PHONE),
+        "address": {"phone": PHONE},
+        "data": {"custom_attributes": {"name": "7"}},
+        "config_version": version,
+        "source": {"topic": "pos", "partition": 3, "offset": 7},
+    }
+    (encoded,) = routed.invitations
+    assert (encoded.lane, encoded.campaign, encoded.key) == (
+        "cloud",
+        "sms",
+        invitation["pseudonym"],
+    )
+    assert routed.counts == {("pos", "routed", ""): 1}
+
+
+def test_an_invitation_goes_to_the_lane_of_its_campaign() -> None:
+    data = {"locationDisplayId": "'x'"}
+    routed = route(make_router(rule(send=["visit"], data=data)), event())
+    assert [(each.lane, each.campaign) for each in routed.invitations] == [("radar", "visit")]
+
+
+@pytest.mark.parametrize(
+    ("customer", "campaign", "address"),
+    [
+        ({"phone": PHONE, "email": EMAIL}, "sms", {"phone": PHONE}),
+        ({"phone": "05321234567"}, "sms", {"phone": PHONE}),
+        ({"phone": "bad", "email": EMAIL}, "email", {"email": EMAIL}),
+        ({"email": EMAIL}, "email", {"email": EMAIL}),
+    ],
+)
+def test_the_first_campaign_that_can_reach_is_taken_with_the_addresses_it_needs(
+    customer: dict[str, str], campaign: str, address: dict[str, str]
+) -> None:
+    invitation = only_invitation(route(make_router(), event(customer=customer)))
+    assert (invitation["campaign"], invitation["address"]) == (campaign, address)
+    assert invitation["pseudonym"] == pseudonym("k1", KEY.encode(), next(iter(address.values())))
+
+
+def test_all_valid_addresses_travel_where_the_channel_takes_several() -> None:
+    router = make_router(rule(send=["visit"], data={"locationDisplayId": "'x'"}))
+    both = only_invitation(route(router, event(customer={"phone": PHONE, "email": EMAIL})))
+    assert both["address"] == {"email": EMAIL, "phone": PHONE}
+    assert both["pseudonym"] == pseudonym("k1", KEY.encode(), PHONE)
+    one = only_invitation(route(router, event(customer={"phone": PHONE, "email": "bad"})))
+    assert one["address"] == {"phone": PHONE}
+
+
+def test_data_is_limited_to_what_the_campaign_takes() -> None:
+    data = {"locationDisplayId": "'x'", "firstName": "name", "custom_attributes": {"n": "name"}}
+    router = make_router(rule(send=["sms", "visit"], data=data))
+    sms, visit = invitations(
+        route(router, event(name="N"), event(name="N", customer={"email": EMAIL}))
+    )
+    assert sms["data"] == {"custom_attributes": {"n": "N"}}
+    assert visit["data"] == {"locationDisplayId": "x", "firstName": "N"}
+
+
+# ---- matching ------------------------------------------------------------------------------
+
+TWO = (rule("one"), rule("web", match={"channel": "web"}), rule("two", send=["email", "sms"]))
+
+
+@pytest.mark.parametrize(("take", "expected"), [("first", ["one"]), ("all", ["one", "two"])])
+def test_an_event_takes_the_first_route_or_all_that_match(take: str, expected: list[str]) -> None:
+    routed = route(make_router(*TWO, take=take), event())
+    assert [each["route"] for each in invitations(routed)] == expected
+    assert routed.counts == {("pos", "routed", ""): len(expected)}
+
+
+def test_first_takes_the_first_route_that_matches_even_if_it_cannot_reach() -> None:
+    first = rule("one", recipient={"email": "customer.email"}, send=["email"])
+    assert only_result(route(make_router(first, rule("two")), event()))["route"] == "one"
+
+
+def test_all_settles_each_matching_route_by_itself() -> None:
+    second = rule("two", recipient={"email": "customer.email"}, send=["email"])
+    routed = route(make_router(rule("one"), second, take="all"), event())
+    assert [each["route"] for each in invitations(routed)] == ["one"]
+    assert [(each["route"], each["reason"]) for each in routed.results] == [("two", "no_recipient")]
+    assert routed.counts == {("pos", "routed", ""): 1, ("pos", "rejected", "no_recipient"): 1}
+
+
+@pytest.mark.parametrize("take", ["first", "all"])
+def test_an_event_that_no_route_is_for_is_counted(take: str) -> None:
+    routed = route(make_router(take=take), event(channel="web"), event(channel="app"))
+    assert routed == Routed(counts=Counter({("pos", "unmatched", ""): 2}))
+
+
+def test_counts_are_by_topic() -> None:
+    router = make_router()
+    routed = router.route([record(event()), record(b"x", topic="pos-old")], NOW)
+    assert routed.counts == {("pos", "routed", ""): 1, ("pos-old", "dead_letter", "not_json"): 1}
+
+
+def test_no_records_make_nothing() -> None:
+    assert make_router().route([], NOW) == Routed()
+
+
+# ---- results -------------------------------------------------------------------------------
+
+
+def test_a_result_names_the_route_and_repeats_the_event() -> None:
+    routed = route(make_router(), event(customer={}))
+    result = only_result(routed)
+    version = result["config_version"]
+    assert len(version) == 12
+    assert result == {
+        "version": 1,
+        "id": ID,
+        "event_id": "t-1",
+        "status": Status.REJECTED,
+        "reason": Reason.NO_RECIPIENT,
+        "route": "store",
+        "campaign": None,
+        "vendor": None,
+        "channel": None,
+        "batch": None,
+        "attempt": 0,
+        "http_status": None,
+        "vendor_code": None,
+        "vendor_message": None,
+        "recipient": None,
+        "event_time": TIME,
+        "routed_at": "2026-11-22T15:38:07.000Z",
+        "sent_at": None,
+        "answered_at": None,
+        "config_version": version,
+        "source": {"topic": "pos", "partition": 3, "offset": 7},
+    }
+
+
+@pytest.mark.parametrize(
+    ("customer", "reason"),
+    [
+        (None, Reason.NO_RECIPIENT),
+        ({"phone": None, "email": ""}, Reason.NO_RECIPIENT),
+        ({"mobile": PHONE}, Reason.NO_RECIPIENT),
+        ({"phone": "bad"}, Reason.INVALID_RECIPIENT),
+        ({"phone": "bad", "email": "bad"}, Reason.INVALID_RECIPIENT),
+        ({"email": "bad"}, Reason.INVALID_RECIPIENT),
+    ],
+)
+def test_no_address_is_not_an_invalid_address(customer: object, reason: Reason) -> None:
+    routed = route(make_router(), event(customer=customer))
+    result = only_result(routed)
+    assert (result["status"], result["reason"]) == (Status.REJECTED, reason)
+    assert result["campaign"] is None
+    assert routed.counts == {("pos", "rejected", reason): 1}
+
+
+def test_an_address_that_no_campaign_of_the_route_uses_is_none() -> None:
+    router = make_router(rule(send=["sms"]))
+    result = only_result(route(router, event(customer={"email": EMAIL})))
+    assert result["reason"] is Reason.NO_RECIPIENT
+
+
+HOUR = make_router(rule(policy={"expire_after": "1h"}))
+
+
+@settings(deadline=None)  # a busy machine is no defect
+@given(st.integers(-10, 10))
+def test_an_event_expires_when_its_age_is_expire_after(away: int) -> None:
+    routed = route(HOUR, event(), now=AT + 3600 + away)
+    expected = ("expired", "too_old") if away >= 0 else ("routed", "")
+    assert routed.counts == {("pos", *expected): 1}
+
+
+def test_too_old_is_said_whatever_the_recipient() -> None:
+    result = only_result(route(HOUR, event(customer={}), now=AT + 3600))
+    assert (result["status"], result["reason"]) == (Status.EXPIRED, Reason.TOO_OLD)
+
+
+def test_expiry_is_counted_from_the_transaction_in_its_own_offset() -> None:
+    local = dt.datetime.fromtimestamp(AT, dt.timezone(dt.timedelta(hours=3))).isoformat()
+    invitation = only_invitation(route(HOUR, event(time=local)))
+    assert (invitation["event_time"], invitation["expires_at"]) == (local, AT + 3600)
+
+
+def test_a_required_field_that_is_missing_is_invalid_data_of_that_campaign() -> None:
+    router = make_router(rule(send=["visit", "sms"], data={"locationDisplayId": "store"}))
+    result = only_result(route(router, event()))
+    assert (result["status"], result["reason"]) == (Status.REJECTED, Reason.INVALID_DATA)
+    assert (result["campaign"], result["vendor"]) == ("visit", "radar")
+    assert result["channel"] == "invitation"
+
+
+def test_an_invitation_over_256_kib_is_invalid_data() -> None:
+    router = make_router(rule(data={"custom_attributes": {"note": "note"}}))
+    spare = INVITATION_LIMIT - len(route(router, event(note="")).invitations[0].value)
+    fits = route(router, event(note="x" * spare))
+    assert len(fits.invitations[0].value) == INVITATION_LIMIT == 262_144
+    result = only_result(route(router, event(note="x" * (spare + 1))))
+    assert (result["reason"], result["campaign"]) == (Reason.INVALID_DATA, "sms")
+
+
+# ---- identity ------------------------------------------------------------------------------
+
+
+def test_the_same_records_make_the_same_again_in_another_process() -> None:
+    values = [event(), event(customer={}), event(customer={"phone": "bad"}), b"x", event(channel=1)]
+    assert route(make_router(*TWO, take="all"), *values) == route(
+        make_router(*TWO, take="all"), *values
+    )
+
+
+def test_an_invitation_keeps_its_id_when_time_and_rules_change() -> None:
+    changed = make_router(rule(send=["email"], policy={"expire_after": "1h"}))
+    first = only_invitation(route(make_router(), event()))
+    later = only_invitation(route(changed, event(customer={"email": EMAIL}), now=NOW + 60))
+    refused = only_result(route(changed, event(customer={}), now=NOW + 120))
+    assert first["id"] == later["id"] == refused["id"]
+    assert first["config_version"] != later["config_version"]
+
+
+TOPICS, SMALL = st.sampled_from(["pos", "pos-old"]), st.integers(0, 120)
+BOTH = make_router(*TWO, take="all")
+
+
+@settings(deadline=None)  # a busy machine is no defect
+@given(st.sets(st.tuples(TOPICS, SMALL, SMALL), max_size=8))
+def test_ids_are_distinct_by_topic_partition_offset_and_route(
+    places: set[tuple[str, int, int]],
+) -> None:
+    routed = BOTH.route([Record(*place, event()) for place in places], NOW)
+    assert len({each["id"] for each in invitations(routed)}) == 2 * len(places)
+
+
+# ---- dead letters --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [None, b"", b"\x00\xff broken", b'{"id": "a"}'])
+def test_a_dead_letter_is_the_record_as_it_came(value: bytes | None) -> None:
+    headers = [("trace", b"\x00\xff"), ("trace", None), ("", b"")]
+    came = record(value, key=b"\xfe", headers=headers, timestamp=1_795_361_827_123)
+    (letter,) = make_router().route([came], NOW).dead_letters
+    assert (letter.value, letter.key, letter.timestamp) == (value, b"\xfe", 1_795_361_827_123)
+    assert list(letter.headers) == headers
+    assert letter.source == Source(topic="pos", partition=3, offset=7)
+
+
+def failing_router(*getters: Getter) -> Router:
+    """All routes match; each has a required field, which one of the getters reads."""
+    phones: dict[Kind, tuple[Getter, Normaliser]] = {
+        "phone": (compile_value("customer.phone"), PhoneNormaliser("TR"))
+    }
+    spec = ChannelSpec(("phone",), required=frozenset({"f"}))
+    targets = [Target("sms", "cloud", "v", "sms", spec, [("f", getter)]) for getter in getters]
+    pattern = compile_pattern({"channel": "pos"})
+    routes = [Route(f"r{at}", pattern, phones, [each]) for at, each in enumerate(targets)]
+    return Router({"pos": RoutedInput(Decoder("id", "time", 999), routes, True)}, str, "v1")
+
+
+def defect(body: Body) -> object:
+    """A defect of ours whose text would give the customer away."""
+    if body.get("poison"):
+        raise RuntimeError(f"cannot take {body}")
+    return "fine"
+
+
+def test_a_defect_costs_one_record_and_the_rest_goes_on() -> None:
+    routed = route(failing_router(defect), event(), event(poison=1), event())
+    assert [each["source"]["offset"] for each in invitations(routed)] == [7, 9]
+    (letter,) = routed.dead_letters
+    assert (letter.reason, letter.message) == (DeadLetterReason.INTERNAL, "RuntimeError")
+    assert (letter.value, letter.source["offset"]) == (event(poison=1), 8)
+    assert routed.counts == {("pos", "routed", ""): 2, ("pos", "dead_letter", "internal_error"): 1}
+
+
+@pytest.mark.parametrize("first", ["fine", None], ids=["invited", "rejected"])
+def test_a_record_whose_second_route_meets_a_defect_is_a_dead_letter_as_a_whole(
+    first: str | None,
+) -> None:
+    """Half of it sent now would be sent again when the dead letter is replayed."""
+    router = failing_router(lambda _: first, defect)
+    sound, whole = route(router, event()), route(router, event(), event(poison=1))
+    assert (whole.invitations, whole.results) == (sound.invitations, sound.results)
+    assert [letter.source["offset"] for letter in whole.dead_letters] == [8]
+    assert whole.counts == {**sound.counts, ("pos", "dead_letter", "internal_error"): 1}
+    alone = route(router, event(poison=1))
+    assert dict(alone.counts) == {("pos", "dead_letter", "internal_error"): 1}
+
+
+def test_a_record_of_a_topic_that_no_input_has_is_a_dead_letter() -> None:
+    (letter,) = make_router().route([record(event(), topic="other")], NOW).dead_letters
+    assert (letter.reason, letter.message) == (DeadLetterReason.INTERNAL, "KeyError")
+
+
+# ---- privacy -------------------------------------------------------------------------------
+
+CUSTOMER = {"phone": PHONE, "email": EMAIL, "name": NAME}
+FAILING: Mapping[str, tuple[bytes, str]] = {
+    "not JSON": (event(customer=CUSTOMER)[:-1], "not_json"),
+    "not an object": (orjson.dumps([CUSTOMER]), "not_object"),
+    "too large": (event(customer=CUSTOMER, note="x" * 2**20), "too_large"),
+    "no id": (event(customer=CUSTOMER, id=None), "no_id"),
+    "bad id": (event(customer=CUSTOMER, id=[PHONE, EMAIL, NAME]), "bad_id"),
+    "bad id text": (event(customer=CUSTOMER, id=f"{PHONE}\n"), "bad_id"),
+    "no time": (event(customer=CUSTOMER, time=None), "no_time"),
+    "bad time": (event(customer=CUSTOMER, time=f"{NAME} {EMAIL}"), "bad_time"),
+    "unmatched": (event(customer=CUSTOMER, channel=NAME), ""),
+    "too old": (event(customer=CUSTOMER, time="2026-01-01T00:00:00Z"), "too_old"),
+    "no recipient": (event(customer={"mobile": PHONE, "mail": EMAIL}), "no_recipient"),
+    "invalid phone": (event(customer={"phone": f"{PHONE}{PHONE}"}), "invalid_recipient"),
+    "invalid e-mail": (event(customer={"email": f"{NAME} <{EMAIL}>"}), "invalid_recipient"),
+    "required missing": (event(customer=CUSTOMER), "invalid_data"),
+    "oversized": (event(customer=CUSTOMER, place=f"{PHONE}{NAME}" * 20_000), "invalid_data"),
+}
+VISIT = make_router(
+    rule(send=["visit"], data={"locationDisplayId": "place", "firstName": "customer.name"})
+)
+
+
+def shown(routed: Routed) -> str:
+    """All that leaves the router, but for the dead letters' bytes and the invitations."""
+    messages = [
+        f"{letter.reason} {letter.message} {letter.source}" for letter in routed.dead_letters
+    ]
+    return f"{orjson.dumps(routed.results).decode()} {messages} {routed.counts!r}"
+
+
+@pytest.mark.parametrize("kind", FAILING)
+def test_what_fails_tells_nothing_of_the_customer(
+    kind: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    value, reason = FAILING[kind]
+    with caplog.at_level(logging.DEBUG):
+        routed = route(VISIT, value)
+    assert [at[2] for at in routed.counts] == [reason]
+    assert routed.invitations == []
+    assert not [canary for canary in CANARIES if canary in shown(routed)]
+    assert (caplog.text, *capsys.readouterr()) == ("", "", "")
+
+
+def test_a_defect_of_ours_tells_nothing_of_the_customer() -> None:
+    routed = route(failing_router(defect), event(customer=CUSTOMER, poison=1))
+    assert routed.counts == {("pos", "dead_letter", "internal_error"): 1}
+    assert not [canary for canary in CANARIES if canary in shown(routed)]
+
+
+def test_an_invitation_has_an_address_and_data_and_nothing_else_of_the_customer() -> None:
+    routed = route(VISIT, event(customer=CUSTOMER, place="x"))
+    (encoded,) = routed.invitations
+    rest = {
+        key: value
+        for key, value in only_invitation(routed).items()
+        if key not in {"address", "data"}
+    }
+    text = f"{encoded.key} {encoded.lane} {encoded.campaign} {rest} {shown(routed)}"
+    assert not [canary for canary in CANARIES if canary in text]
