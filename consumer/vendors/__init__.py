@@ -1,0 +1,18 @@
+"""The survey vendors. A new one is a file beside these and a line in `VENDORS`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from consumer.vendors.base import Vendor
+from consumer.vendors.customer_radar import CustomerRadar
+from consumer.vendors.pisano import Pisano
+
+VENDORS: Final[Mapping[str, type[Vendor]]] = {
+    "pisano": Pisano,
+    "customer_radar": CustomerRadar,
+}
+"""`type` of a vendor's config entry → its class, constructed with its own `Account`."""
+
+__all__ = ["VENDORS", "CustomerRadar", "Pisano", "Vendor"]

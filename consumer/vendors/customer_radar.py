@@ -1,0 +1,184 @@
+"""Customer Radar: e-mail or SMS invitations, behind a login whose token lives for an hour.
+
+Source: the vendor's page on feedback invitations. Its table and its text differ on which address
+is needed and its key names are partly blank: the names are those of its JSON sample, and the
+account's `recipient` says which address counts. One id comes back for the whole `sendData`, so an
+answer holds for everybody in the call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Annotated, ClassVar, Final, Literal
+
+import orjson
+from pydantic import Field, SecretStr
+
+from consumer.model import (
+    Answer,
+    Call,
+    Channel,
+    ChannelSpec,
+    Invitation,
+    Outcome,
+    Token,
+    Verdict,
+)
+from consumer.vendors import base
+from consumer.vendors.answers import Kind, Row, code_in, message_in, outcome, parse, row_of_status
+
+TOKEN_LIFETIME: Final = 3_600.0
+"""Seconds that a token lives by the vendor's page, where the answer does not say it usably."""
+
+_LONGEST_LIFETIME = 86_400.0
+
+SUCCESS: Final = "00000"
+
+CODES: Final[Mapping[str, Row]] = {
+    SUCCESS: Row(Kind.ACCEPTED, "The vendor took the call."),
+}
+"""The only code on the vendor's page. It is a string and means success only with HTTP 200."""
+
+_UNCLEAR = "The answer is a success by its status, but does not say so itself."
+_FAILED = "The vendor answered a success status with a failure's code."
+_REFUSED = "The login was refused: user name or password is wrong."
+_NO_TOKEN = "The login's answer holds no usable token."  # noqa: S105 - a message, not a secret
+
+_REFUSING = frozenset({400, 401, 403, 422})
+
+_ADDRESSES: Final[Mapping[str, tuple[tuple[Literal["phone", "email"], str], ...]]] = {
+    "email_or_mobile": (("email", "email"), ("phone", "mobile")),
+    "email": (("email", "email"),),
+    "mobile": (("phone", "mobile"),),
+}
+"""The account's `recipient` → (our kind of address, the vendor's key), in the sample's order."""
+
+_FIELDS = ("firstName", "lastName", "locationDisplayId", "pomDisplayId")
+
+
+class CustomerRadarAccount(base.Account):
+    """A config entry of `type: customer_radar`; a campaign's id is the programmeDisplayId."""
+
+    type: Literal["customer_radar"]
+    username: Annotated[str, Field(min_length=1)]
+    password: Annotated[SecretStr, Field(min_length=1)]
+    client: Annotated[str, Field(min_length=1, description="the clientDisplayId")]
+    recipient: Annotated[
+        Literal["email_or_mobile", "email", "mobile"],
+        Field(description="which address a recipient needs; other addresses do not travel"),
+    ] = "email_or_mobile"
+
+
+class CustomerRadar:
+    """One Customer Radar account: a client, its user and which address reaches a recipient."""
+
+    Account: ClassVar[type[base.Account]] = CustomerRadarAccount
+    channels: ClassVar[Mapping[Channel, ChannelSpec]] = {
+        Channel.INVITATION: ChannelSpec(
+            addresses=("email", "phone"),
+            fields=frozenset(_FIELDS),
+            maps=frozenset({"metadata"}),
+            required=frozenset({"locationDisplayId"}),
+        )
+    }
+    needs_login: ClassVar[bool] = True
+
+    def __init__(self, account: CustomerRadarAccount) -> None:
+        self._account = account
+        self._addresses = _ADDRESSES[account.recipient]
+
+    def spec(self, channel: Channel) -> ChannelSpec:
+        """The channel, with only the addresses that the account's `recipient` names."""
+        offered = self.channels[channel]
+        return replace(offered, addresses=tuple(kind for kind, _ in self._addresses))
+
+    def build(
+        self, campaign: base.VendorCampaign, invitations: Sequence[Invitation], token: str | None
+    ) -> Call:
+        """POST /invitation, keys in the order of the vendor's sample, absent ones left out.
+
+        E-mail and mobile both travel where both are there and `recipient` allows them. Without a
+        token the header is empty: the answer, a 401, asks for a login.
+        """
+        body = {
+            "clientDisplayId": self._account.client,
+            "programmeDisplayId": campaign.id,
+            "sendData": [self._entry(invitation) for invitation in invitations],
+        }
+        headers = {"Authorization": token or "", "Content-Type": "application/json"}
+        return Call("POST", "/invitation", headers, orjson.dumps(body))
+
+    def _entry(self, invitation: Invitation) -> dict[str, object]:
+        address, data = invitation["address"], invitation["data"]
+        entry: dict[str, object] = {
+            key: address[kind] for kind, key in self._addresses if kind in address
+        }
+        for name in _FIELDS:
+            if name in data:
+                entry[name] = data[name]
+        metadata = data.get("metadata")
+        if metadata and isinstance(metadata, dict):
+            entry["metadata"] = [{"key": key, "value": value} for key, value in metadata.items()]
+        return entry
+
+    def read(self, answer: Answer) -> Outcome:
+        """Accepted with HTTP 200 and the code "00000"; a 401 asks for a new token.
+
+        A 2xx with another code is rejected, one that says nothing readable (no JSON, no code, a
+        zero that is not the documented string, another 2xx than 200) is in doubt. Everything else
+        goes by the status.
+        """
+        document = parse(answer.body)
+        code, row = code_in(document), row_of_status(answer.status)
+        if row.kind is Kind.ACCEPTED:
+            return _read_success(answer, document, code)
+        message = message_in(document) or row.meaning
+        return outcome(answer, row.kind, code, message, relogin=answer.status == 401)
+
+    def login(self) -> Call:
+        """POST /auth/login. It goes to the same host and so needs a permit like any call."""
+        body = {
+            "username": self._account.username,
+            "password": self._account.password.get_secret_value(),
+        }
+        headers = {"Content-Type": "application/json"}
+        return Call("POST", "/auth/login", headers, orjson.dumps(body))
+
+    def read_login(self, answer: Answer, now: float) -> Token | Outcome:
+        """The token, or a RETRY that counts against no invitation: none was sent.
+
+        `now` and `Token.expires_at` are epoch seconds. An `expiration` that is missing, no number,
+        past or more than a day ahead is replaced by now + `TOKEN_LIFETIME`. The lane logs in again
+        ahead of `expires_at`, one caller at a time, and once more on a 401.
+        """
+        document, row = parse(answer.body), row_of_status(answer.status)
+        if row.kind is Kind.THROTTLED:
+            return outcome(answer, row.kind, None, row.meaning)
+        if row.kind is not Kind.ACCEPTED:
+            refused = answer.status in _REFUSING
+            return _no_session(answer, _REFUSED if refused else row.meaning, relogin=refused)
+        fields = document if isinstance(document, dict) else {}
+        value = fields.get("token")
+        if not (isinstance(value, str) and base.is_header_token(value)):
+            return _no_session(answer, _NO_TOKEN, relogin=False)
+        return Token(value, _expires_at(fields.get("expiration"), now))
+
+
+def _read_success(answer: Answer, document: object, code: str | None) -> Outcome:
+    said = document.get("code") if isinstance(document, dict) else None
+    if answer.status == 200 and said == SUCCESS:
+        return outcome(answer, Kind.ACCEPTED, SUCCESS, None)
+    if answer.status != 200 or code is None or not code.strip("0"):
+        return outcome(answer, Kind.UNCLEAR, code, _UNCLEAR)
+    return outcome(answer, Kind.RECIPIENT, code, message_in(document) or _FAILED)
+
+
+def _no_session(answer: Answer, message: str, *, relogin: bool) -> Outcome:
+    return Outcome(Verdict.RETRY, answer.status, None, message, counts=False, relogin=relogin)
+
+
+def _expires_at(expiration: object, now: float) -> float:
+    if isinstance(expiration, int | float) and now < expiration <= now + _LONGEST_LIFETIME:
+        return float(expiration)
+    return now + TOKEN_LIFETIME

@@ -1,0 +1,192 @@
+"""Pisano: SMS, e-mail and push sharing calls. One call carries up to 5,000 recipients.
+
+Source: the vendor's pages on sharing by SMS, e-mail and push notification. They document no
+success body, no 429, no 5xx and no result per recipient, so any 2xx is taken for everybody in the
+call, and a coded 4xx for nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Final, Literal
+from urllib.parse import quote
+
+import orjson
+from pydantic import Field, SecretStr, field_validator
+
+from consumer.model import Answer, Call, Channel, ChannelSpec, Invitation, Outcome, Token
+from consumer.vendors import base
+from consumer.vendors.answers import (
+    Kind,
+    Row,
+    code_in,
+    message_in,
+    outcome,
+    parse,
+    row_of_status,
+)
+
+CODES: Final[Mapping[str, Row]] = {
+    "13000": Row(Kind.TROUBLE, "The vendor reports an error of its own."),
+    "13001": Row(Kind.CREDENTIALS, "The API token is wrong."),
+    "13002": Row(Kind.CAMPAIGN, "There is no such campaign, or not on this channel."),
+    "13003": Row(Kind.BY_STATUS, "A reset token is missing (not from a sharing call)."),
+    "13005": Row(Kind.CAMPAIGN, "No flow is connected to the campaign's node or its parents."),
+    "13007": Row(Kind.CAMPAIGN, "The account may not change the campaign's node."),
+    "13008": Row(Kind.BY_STATUS, "A record cannot be deleted (not from a sharing call)."),
+    "13009": Row(Kind.BY_STATUS, "A question has answers already (not from a sharing call)."),
+    "13010": Row(Kind.CAMPAIGN, "The user behind the campaign does not exist."),
+    "13011": Row(Kind.CREDENTIALS, "The user that owns the token is inactive."),
+    "13012": Row(Kind.BY_STATUS, "An old password does not match (not from a sharing call)."),
+    "13013": Row(Kind.CAMPAIGN, "The account may not use this campaign."),
+    "13014": Row(Kind.BY_STATUS, "An activation code is wrong (not from a sharing call)."),
+    "13015": Row(Kind.RECIPIENT, "A required field is missing for a recipient."),
+    "13016": Row(Kind.CREDENTIALS, "The vendor does not know the API token."),
+    "13017": Row(Kind.RECIPIENT, "A value that must be unique appears twice."),
+    "13018": Row(Kind.BY_STATUS, "A response does not exist (not from a sharing call)."),
+    "13019": Row(Kind.BY_STATUS, "An activation token is missing (not from a sharing call)."),
+    "13020": Row(Kind.BY_STATUS, "A node type is reserved (not from a sharing call)."),
+    "13024": Row(Kind.RECIPIENT, "A recipient has several responses where one is allowed."),
+    "13026": Row(Kind.BY_STATUS, "A captcha is wrong (not from a sharing call)."),
+    "13028": Row(Kind.RECIPIENT, "A recipient or one of its values is not valid."),
+    "13029": Row(Kind.BY_STATUS, "A security hash is wrong (not from a sharing call)."),
+    "13030": Row(Kind.CREDENTIALS, "The API token is not valid."),
+    "13031": Row(Kind.BY_STATUS, "The vendor's proxy settings are wrong."),
+    "13032": Row(Kind.CREDENTIALS, "The account's credentials are wrong."),
+    "13033": Row(Kind.CREDENTIALS, "The SDK credentials are wrong."),
+    "13034": Row(Kind.CAMPAIGN, "The campaign's flow is not valid."),
+    "13035": Row(Kind.CAMPAIGN, "The campaign's node does not exist."),
+    "13036": Row(Kind.CREDENTIALS, "The account is locked."),
+    "13037": Row(Kind.BY_STATUS, "A CSV file is malformed (not from a sharing call)."),
+    "13038": Row(Kind.RECIPIENT, "A recipient lacks a key that identifies the customer."),
+}
+"""Every code on the vendor's pages → what it means to a sender.
+
+The code decides before the status: refused credentials come as 400, 401, 403, 404 and 409.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sharing:
+    """The names of one channel: path segments, the key of the recipients, their address."""
+
+    campaigns: str
+    sharings: str
+    recipients: str
+    address: Literal["phone", "email"]
+
+
+_SHARINGS: Final[Mapping[Channel, _Sharing]] = {
+    Channel.SMS: _Sharing("sms_campaigns", "sms_sharings", "phone_numbers", "phone"),
+    Channel.EMAIL: _Sharing("email_campaigns", "email_sharings", "emails", "email"),
+    # Push wants phone numbers too: the vendor finds the customer's devices by them.
+    Channel.PUSH: _Sharing(
+        "push_notification_campaigns", "push_notification_sharings", "phone_numbers", "phone"
+    ),
+}
+
+_MAPS = ("custom_attributes", "built_in_responses")
+
+
+class PisanoAccount(base.Account):
+    """A config entry of `type: pisano`.
+
+    `authorization` is the header's template, for the vendor's pages give two forms of it.
+    """
+
+    type: Literal["pisano"]
+    token: SecretStr
+    authorization: Annotated[
+        str, Field(description="the Authorization header; must contain {token}")
+    ] = "Token token={token}"
+
+    _token = field_validator("token")(base.checked_token)
+
+    @field_validator("authorization")
+    @classmethod
+    def _has_token(cls, value: str) -> str:
+        if "{token}" not in value:
+            raise ValueError("must contain {token}")
+        if not (value.isascii() and value.isprintable()) or value != value.strip():
+            raise ValueError("must be printable ASCII without spaces at its ends")
+        return value
+
+
+class Pisano:
+    """One Pisano account. The token is long-lived: there is no login."""
+
+    Account: ClassVar[type[base.Account]] = PisanoAccount
+    channels: ClassVar[Mapping[Channel, ChannelSpec]] = {
+        channel: ChannelSpec(addresses=(sharing.address,), maps=frozenset(_MAPS))
+        for channel, sharing in _SHARINGS.items()
+    }
+    needs_login: ClassVar[bool] = False
+
+    def __init__(self, account: PisanoAccount) -> None:
+        token = account.token.get_secret_value()
+        self._headers = {
+            "Authorization": account.authorization.replace("{token}", token),
+            "Content-Type": "application/json",
+        }
+
+    def spec(self, channel: Channel) -> ChannelSpec:
+        """The same for every account."""
+        return self.channels[channel]
+
+    def build(
+        self,
+        campaign: base.VendorCampaign,
+        invitations: Sequence[Invitation],
+        token: str | None,  # noqa: ARG002 - the interface is shared with vendors that log in
+    ) -> Call:
+        """POST /v1/<campaigns>/<id>/<sharings>, without the slash that the pages' table shows.
+
+        `custom_attributes` and the responses are maps keyed by the recipient as it stands in the
+        array. A recipient without any is left out of a map, an empty map out of the body.
+        `responses_key` is heeded for e-mail only, where the vendor's pages name both.
+        """
+        sharing = _SHARINGS[campaign.channel]
+        recipients = [invitation["address"][sharing.address] for invitation in invitations]
+        body: dict[str, object] = {sharing.recipients: recipients}
+        for name in _MAPS:
+            entries = {
+                recipient: entry
+                for recipient, invitation in zip(recipients, invitations, strict=True)
+                if (entry := invitation["data"].get(name))
+            }
+            if entries:
+                body[_body_key(name, campaign)] = entries
+        path = f"/v1/{sharing.campaigns}/{quote(campaign.id, safe='')}/{sharing.sharings}"
+        return Call("POST", path, self._headers, orjson.dumps(body))
+
+    def read(self, answer: Answer) -> Outcome:
+        """By the code where a 3xx or 4xx (not 429) carries a known one, else by the status.
+
+        A 2xx is accepted and a 5xx in doubt whatever the body says.
+        """
+        document = parse(answer.body)
+        code = code_in(document, CODES)
+        by_code, by_status = CODES.get(code or ""), row_of_status(answer.status)
+        if by_status.kind is Kind.ACCEPTED:
+            return outcome(answer, Kind.ACCEPTED, code if by_code else None, None)
+        if by_code is None:
+            return outcome(answer, by_status.kind, code, message_in(document) or by_status.meaning)
+        status_decides = by_code.kind is Kind.BY_STATUS or by_status.kind is Kind.THROTTLED
+        if status_decides or answer.status not in range(300, 500):
+            return outcome(answer, by_status.kind, code, by_code.meaning)
+        return outcome(answer, by_code.kind, code, by_code.meaning)
+
+    def login(self) -> Call:
+        """Never asked for (`needs_login` is false)."""
+        raise NotImplementedError("Pisano has no login")
+
+    def read_login(self, answer: Answer, now: float) -> Token | Outcome:
+        """Never asked for (`needs_login` is false)."""
+        raise NotImplementedError("Pisano has no login")
+
+
+def _body_key(name: str, campaign: base.VendorCampaign) -> str:
+    if name == "built_in_responses" and campaign.channel is Channel.EMAIL:
+        return campaign.responses_key
+    return name

@@ -1,0 +1,284 @@
+"""Answers that no page documents: any bytes, codes at any depth, private texts, `Retry-After`."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import orjson
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from consumer.model import MESSAGE_LIMIT, Answer, Outcome, Token, Verdict
+from consumer.vendors import VENDORS, Vendor
+from consumer.vendors.answers import (
+    BODY_LIMIT,
+    VERDICTS,
+    Kind,
+    code_in,
+    message_in,
+    parse,
+    retry_after,
+    scrub,
+)
+from consumer.vendors.customer_radar import CustomerRadar, CustomerRadarAccount
+from consumer.vendors.pisano import Pisano, PisanoAccount
+
+PISANO = Pisano(
+    PisanoAccount(type="pisano", base_url="https://a.test", quota="q", token=SecretStr("t"))
+)
+RADAR = CustomerRadar(
+    CustomerRadarAccount(
+        type="customer_radar",
+        base_url="https://a.test",
+        quota="q",
+        username="u",
+        password=SecretStr("p"),
+        client="c",
+    )
+)
+KNOWN = {"13001", "13028"}
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+names = st.sampled_from(["code", "error", "errors", "status", "message", "data", "token"])
+documents = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names | st.text(max_size=4), inner),
+    max_leaves=12,
+)
+
+
+def as_json(document: object) -> bytes:
+    try:
+        return orjson.dumps(document)
+    except orjson.JSONEncodeError:  # an integer beyond 64 bits: not what this is about
+        return b"{}"
+
+
+bodies = st.binary() | documents.map(as_json)
+headers = st.dictionaries(st.sampled_from(["retry-after", "date", "content-type"]), st.text())
+
+
+def test_every_vendor_type_has_its_class() -> None:
+    vendors: list[Vendor] = [PISANO, RADAR]
+
+    assert {"pisano": Pisano, "customer_radar": CustomerRadar} == VENDORS
+    assert [VENDORS[name].Account for name in VENDORS] == [PisanoAccount, CustomerRadarAccount]
+    assert [vendor.needs_login for vendor in vendors] == [False, True]
+
+
+@given(st.integers(-1, 700), headers, bodies)
+@example(200, {}, b"[" * 5_000)
+@example(400, {}, b'{"errors":' * 900 + b"1" + b"}" * 900)
+@example(429, {"retry-after": "9" * 5_000, "date": "x"}, b"\xff\xfe")
+@example(400, {}, b'{"code":1e400}')
+@example(400, {}, b'{"code":18446744073709551616}')
+def test_no_answer_raises_and_nothing_private_leaves(
+    status: int, fields: dict[str, str], body: bytes
+) -> None:
+    answer = Answer(status, fields, body)
+
+    for outcome in (PISANO.read(answer), RADAR.read(answer), RADAR.read_login(answer, 1e9)):
+        if isinstance(outcome, Token):
+            continue
+        assert outcome.http_status == status
+        assert outcome.code is None or re.fullmatch(r"[A-Za-z_-]*[0-9]{1,6}", outcome.code)
+        assert outcome.message is None or len(outcome.message) <= MESSAGE_LIMIT
+        assert not re.search(r"\d{5}|@", outcome.message or "")
+        assert outcome.retry_after is None or 0 < outcome.retry_after <= 86_400
+        assert outcome.throttled == (status == 429)
+
+
+@given(st.integers(-1, 700), bodies)
+def test_only_a_2xx_is_ever_accepted_and_no_5xx_is_decided(status: int, body: bytes) -> None:
+    answer = Answer(status, {}, body)
+
+    verdicts = {PISANO.read(answer).verdict, RADAR.read(answer).verdict}
+    assert Verdict.ACCEPTED not in verdicts or 200 <= status < 300
+    assert verdicts == {Verdict.IN_DOUBT} or not 500 <= status < 600
+
+
+def test_every_kind_but_by_status_has_a_verdict() -> None:
+    assert set(VERDICTS) == set(Kind) - {Kind.BY_STATUS}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"code": 13028},
+        {"code": "13028"},
+        {"code": 13028.0},
+        {"status_code": 13028},
+        {"statusCode": "13028"},
+        {"error_code": 13028, "message": "x"},
+        {"error": 13028},
+        {"error": {"code": 13028}},
+        {"errors": [{"code": 13028}]},
+        {"errors": ["x", {"code": 13028}]},
+        {"meta": {"error": {"code": 13028}}},
+        {"status": {"code": 13028}},
+        {"data": {"errors": [{"status_code": "13028"}]}},
+        [{"code": 13028}],
+        {"code": 400, "error": {"code": 13028}},
+        {"status": 400, "code": 400, "status_code": 13028},
+    ],
+)
+def test_a_code_is_found_at_any_usual_depth(document: object) -> None:
+    assert code_in(document, KNOWN) == "13028"
+
+
+def test_of_unknown_codes_the_outermost_is_taken() -> None:
+    assert code_in({"error": {"code": 2}, "code": 1}, KNOWN) == "1"
+    assert code_in({"code": 1}) == "1"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        None,
+        [],
+        13028,
+        "13028",
+        {"code": None},
+        {"code": True},
+        {"code": 1.5},
+        {"code": "+905551234567"},
+        {"code": 905551234567},
+        {"code": "a@b.test"},
+        {"code": "Ada Lovelace"},
+        {"code": "unauthorized"},
+        {"code": "13028 for Ada"},
+        {"code": [13028]},
+        {"customer": {"code": 13028}},
+        {"errors": [{}] * 100 + [{"code": 13028}]},
+        {"errors": [[{}] * 64, [{"code": 13028}]]},
+    ],
+)
+def test_what_is_no_code_is_none(document: object) -> None:
+    assert code_in(document, KNOWN) is None
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ({"message": "Try later"}, "Try later"),
+        ({"description": "Try later"}, "Try later"),
+        ({"code": 1, "error": {"detail": "Try later"}}, "Try later"),
+        ({"error": "Try later"}, "Try later"),
+        ({"errors": [{"title": "Try later"}]}, "Try later"),
+        ({"message": "", "error": {"msg": "Try later"}}, "Try later"),
+        ({"message": 5, "description": "Try later"}, "Try later"),
+        ({"other": "Try later"}, None),
+        ("Try later", None),
+    ],
+)
+def test_a_message_is_found_at_any_usual_depth(document: object, message: str | None) -> None:
+    assert message_in(document) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("Ask a.b+c@d.test, please", "Ask […] please"),
+        ("for <a@b.test>", "for […]"),
+        ("for a%40b.test", "for […]"),
+        ("for a＠b.test", "for […]"),
+        ("number +905551234567 is bad", "number […] is bad"),
+        ("number +90 555 123 45 67 is bad", "number […] is bad"),
+        ("number (021) 123-4321 is bad", "number […] is bad"),
+        ("number 0.2_1\u00a01\u20112\u20113 is bad", "number […] is bad"),
+        ("number ٠٥٥٥١٢٣ is bad", "number […] is bad"),
+        ("code 4000 of 13 rows", "code 4000 of 13 rows"),
+        ("token eyJhbGciOiJIUzI1NiIsInR5cCI6 expired", "token […] expired"),
+        ("two\nlines\x1b[31m\tred", "two lines [31m red"),
+        (" \n ", ""),
+    ],
+)
+def test_private_things_are_removed_from_a_text(text: str, safe: str) -> None:
+    assert scrub(text) == safe
+
+
+@given(st.text(alphabet="0123456789 -.()+@ab/_", max_size=2_000))
+def test_no_address_or_number_survives(text: str) -> None:
+    safe = scrub(text)
+
+    assert len(safe) <= MESSAGE_LIMIT
+    assert "@" not in safe
+    assert not re.search(r"\d(?:[\W_]{0,3}\d){4}", safe.replace("[…]", "…hidden…"))
+
+
+def test_a_half_of_an_address_is_not_left_at_the_cut() -> None:
+    """What is scanned ends inside the last address, while all others shrink when hidden."""
+    text = " ".join(f"customer.{n:03d}@b.test" for n in range(200))
+
+    assert "customer" not in scrub(text)
+    assert scrub("x" * 5_000) == ""
+
+
+def test_a_long_text_is_cut() -> None:
+    assert scrub("all is lost " * 50) == ("all is lost " * 50)[:MESSAGE_LIMIT]
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"\xff", b"nope", b"{", b" " * BODY_LIMIT + b"1"])
+def test_a_body_that_is_no_json_document_is_none(body: bytes) -> None:
+    assert parse(body) is None
+
+
+DATE = "Sun, 22 Nov 2026 15:37:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("value", "date", "seconds"),
+    [
+        ("5", None, 5.0),
+        (" 120 ", DATE, 120.0),
+        ("9" * 400, None, 86_400.0),
+        ("Sun, 22 Nov 2026 15:37:30 GMT", DATE, 30.0),
+        ("Sunday, 22-Nov-26 15:38:00 GMT", DATE, 60.0),
+        ("Sun Nov 22 15:37:05 2026", DATE, 5.0),
+        ("Sun, 22 Nov 2026 15:37:30 -0000", DATE, 30.0),
+        ("Tue, 22 Nov 2033 15:37:30 GMT", DATE, 86_400.0),
+        ("0", DATE, None),
+        ("-5", DATE, None),
+        ("1.5", DATE, None),
+        ("٥", DATE, None),
+        ("soon", DATE, None),
+        ("Sun, 22 Nov 2026 15:36:59 GMT", DATE, None),
+        ("Sun, 22 Nov 2026 15:37:30 GMT", None, None),
+        ("Sun, 22 Nov 2026 15:37:30 GMT", "yesterday", None),
+        ("Sun, 99 Nov 2026 99:37:30 GMT", DATE, None),
+        (None, DATE, None),
+    ],
+)
+def test_retry_after_in_all_its_forms(
+    value: str | None, date: str | None, seconds: float | None
+) -> None:
+    given_fields = {"retry-after": value, "date": date}
+
+    fields = {name: text for name, text in given_fields.items() if text is not None}
+    assert retry_after(fields) == seconds
+
+
+def test_an_http_date_without_a_zone_is_gmt_wherever_we_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as here:
+        here.setenv("TZ", "XYZ-9")
+        time.tzset()
+        seconds = retry_after({"retry-after": "Sun Nov 22 15:37:05 2026", "date": DATE})
+    time.tzset()
+
+    assert seconds == 5.0
+
+
+@given(st.text(alphabet="0123456789 :,+-SunNovGMT", max_size=40))
+def test_no_retry_after_raises(value: str) -> None:
+    seconds = retry_after({"retry-after": value, "date": value})
+
+    assert seconds is None or 0 < seconds <= 86_400
+
+
+def test_an_outcome_of_nothing_says_nothing() -> None:
+    assert PISANO.read(Answer(200, {}, b"")) == Outcome(Verdict.ACCEPTED, 200)

@@ -1,0 +1,342 @@
+"""Customer Radar: the vendor's samples, its answers and its login."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr, ValidationError
+
+from consumer.model import (
+    Address,
+    Answer,
+    Call,
+    Channel,
+    Data,
+    Invitation,
+    InvitationReader,
+    Outcome,
+    Token,
+    Verdict,
+)
+from consumer.vendors.customer_radar import CODES, CustomerRadar, CustomerRadarAccount
+
+Recipient = Literal["email_or_mobile", "email", "mobile"]
+
+CLIENT = "8291a9ed952342c5b5fe2915f2189e7c"
+NOW = 1_763_800_000.0
+
+SAMPLE = """{
+    "clientDisplayId": "8291a9ed952342c5b5fe2915f2189e7c",
+    "programmeDisplayId": "1cf118a0326d47aa851a90b9674e90aa",
+    "sendData": [
+        {
+            "email": "abc@gmail.com",
+            "mobile": "0211234321",
+            "firstName": "Dave",
+            "lastName": "Brown",
+            "locationDisplayId": "1cf118a0326d47aa851a90b9674e90aa",
+            "pomDisplayId": "7547ct569yh67n0326vghddte86bkkn",
+            "metadata": [
+                {"key": "booking_reference", "value": "122334345"},
+                {"key": "invoice_no", "value": "INV00001"}
+            ]
+        }
+    ]
+}"""
+SUCCESS = {"code": "00000", "description": "success", "data": "846673197418938368"}
+
+
+@dataclass(frozen=True)
+class Campaign:
+    channel: Channel = Channel.INVITATION
+    id: str = "1cf118a0326d47aa851a90b9674e90aa"
+    responses_key: Literal["built_in_responses", "transactional_data"] = "built_in_responses"
+
+
+def account(recipient: Recipient = "email_or_mobile") -> CustomerRadarAccount:
+    return CustomerRadarAccount(
+        type="customer_radar",
+        base_url="https://radar.example.test",
+        quota="radar",
+        username="testing",
+        password=SecretStr("testing12345"),
+        client=CLIENT,
+        recipient=recipient,
+    )
+
+
+RADAR = CustomerRadar(account())
+ADDRESS: Address = {"phone": "0211234321", "email": "abc@gmail.com"}
+DATA: Data = {
+    "metadata": {"booking_reference": "122334345", "invoice_no": "INV00001"},
+    "pomDisplayId": "7547ct569yh67n0326vghddte86bkkn",
+    "locationDisplayId": "1cf118a0326d47aa851a90b9674e90aa",
+    "lastName": "Brown",
+    "firstName": "Dave",
+}
+
+
+def invitation(address: Address, data: Data) -> Invitation:
+    return InvitationReader.validate_python(
+        {
+            "version": 1,
+            "id": "i",
+            "event_id": "e",
+            "event_time": "2026-11-22T10:00:00Z",
+            "routed_at": "2026-11-22T10:00:01Z",
+            "expires_at": None,
+            "route": "r",
+            "campaign": "c",
+            "pseudonym": "k1:p",
+            "address": address,
+            "data": data,
+            "config_version": "v",
+            "source": {"topic": "t", "partition": 0, "offset": 0},
+        }
+    )
+
+
+def entries(*invitations: Invitation, radar: CustomerRadar = RADAR) -> list[object]:
+    body = orjson.loads(radar.build(Campaign(), invitations, "t").body)
+    sent = body["sendData"]
+    assert isinstance(sent, list)
+    return sent
+
+
+def read(status: int, body: object) -> Outcome:
+    raw = body if isinstance(body, bytes) else orjson.dumps(body)
+    return RADAR.read(Answer(status, {}, raw))
+
+
+def read_login(status: int, body: object, **headers: str) -> Token | Outcome:
+    raw = body if isinstance(body, bytes) else orjson.dumps(body)
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    return RADAR.read_login(Answer(status, names, raw), NOW)
+
+
+def test_a_call_is_the_sample() -> None:
+    call = RADAR.build(Campaign(), [invitation(ADDRESS, DATA)], "the-token")
+
+    headers = {"Authorization": "the-token", "Content-Type": "application/json"}
+    body = orjson.dumps(orjson.loads(SAMPLE))
+    assert call == Call("POST", "/invitation", headers, body)
+
+
+def test_what_an_invitation_has_not_is_left_out() -> None:
+    by_mail: Address = {"email": "a@b.test"}
+    by_phone: Address = {"phone": "+64211234321"}
+
+    sent = entries(
+        invitation(by_mail, {"locationDisplayId": "l", "metadata": {}}),
+        invitation(by_phone, {"locationDisplayId": "l"}),
+    )
+
+    assert sent == [
+        {"email": "a@b.test", "locationDisplayId": "l"},
+        {"mobile": "+64211234321", "locationDisplayId": "l"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("recipient", "needed", "sent"),
+    [
+        ("email_or_mobile", ("email", "phone"), {"email", "mobile"}),
+        ("email", ("email",), {"email"}),
+        ("mobile", ("phone",), {"mobile"}),
+    ],
+)
+def test_the_account_says_which_address_counts_and_travels(
+    recipient: Recipient, needed: tuple[str, ...], sent: set[str]
+) -> None:
+    radar = CustomerRadar(account(recipient))
+
+    spec = radar.spec(Channel.INVITATION)
+    (entry,) = entries(invitation(ADDRESS, {"locationDisplayId": "l"}), radar=radar)
+
+    assert spec.addresses == needed
+    assert spec.required == {"locationDisplayId"}
+    assert spec.fields == {"firstName", "lastName", "locationDisplayId", "pomDisplayId"}
+    assert spec.maps == {"metadata"}
+    assert isinstance(entry, dict)
+    assert set(entry) == sent | {"locationDisplayId"}
+
+
+def test_without_a_token_the_header_is_empty_so_that_a_401_asks_for_a_login() -> None:
+    call = RADAR.build(Campaign(), [invitation(ADDRESS, DATA)], None)
+
+    assert call.headers["Authorization"] == ""
+
+
+@pytest.mark.parametrize("field", ["username", "password", "client", "recipient"])
+def test_an_account_with_an_empty_field_is_refused_without_its_password(field: str) -> None:
+    entry = {
+        "type": "customer_radar",
+        "base_url": "https://a.test",
+        "quota": "q",
+        "username": "u",
+        "password": "hush-hush",
+        "client": "c",
+    }
+
+    with pytest.raises(ValidationError) as refused:
+        CustomerRadarAccount.model_validate(entry | {field: ""})
+
+    assert [error["loc"] for error in refused.value.errors()] == [(field,)]
+    assert "hush-hush" not in str(refused.value)
+
+
+def test_the_samples_success_is_accepted() -> None:
+    assert list(CODES) == ["00000"]
+    assert read(200, SUCCESS) == Outcome(Verdict.ACCEPTED, 200, "00000", None)
+
+
+@pytest.mark.parametrize("code", ["40000", 40000, "1", "E-17"])
+def test_a_200_with_a_failures_code_is_rejected(code: object) -> None:
+    outcome = read(200, {"code": code, "description": "No location"})
+
+    assert outcome == Outcome(Verdict.REJECTED, 200, str(code), "No location")
+    assert read(200, {"code": code}).message
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, b""),
+        (200, b"<html>00000</html>"),
+        (200, b'{"code":"000'),
+        (200, {}),
+        (200, []),
+        (200, {"description": "success"}),
+        (200, {"code": 0, "description": "success"}),
+        (200, {"code": "0000"}),
+        (200, {"code": "success"}),
+        (200, {"error": {"code": "00000"}}),
+        (201, SUCCESS),
+        (202, {"code": "40000"}),
+        (204, b""),
+    ],
+)
+def test_a_success_that_does_not_say_so_clearly_is_in_doubt(status: int, body: object) -> None:
+    outcome = read(status, body)
+
+    assert (outcome.verdict, outcome.relogin) == (Verdict.IN_DOUBT, False)
+    assert outcome.message
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict", "counts"),
+    [
+        (301, Verdict.RETRY, True),
+        (400, Verdict.REJECTED, True),
+        (401, Verdict.RETRY, False),
+        (403, Verdict.RETRY, False),
+        (404, Verdict.REJECTED, True),
+        (408, Verdict.IN_DOUBT, True),
+        (425, Verdict.RETRY, True),
+        (429, Verdict.RETRY, False),
+        (500, Verdict.IN_DOUBT, True),
+        (503, Verdict.IN_DOUBT, True),
+    ],
+)
+@pytest.mark.parametrize("code", ["40000", "00000"])
+def test_other_statuses_decide_whatever_the_code(
+    status: int, verdict: Verdict, counts: bool, code: str
+) -> None:
+    outcome = read(status, {"code": code, "description": "Not for abc@gmail.com or 021 123 4321"})
+
+    assert outcome == Outcome(
+        verdict,
+        status,
+        code,
+        "Not for […] or […]",
+        counts=counts,
+        throttled=status == 429,
+        relogin=status == 401,
+    )
+
+
+def test_an_answer_without_a_message_gets_one_of_ours() -> None:
+    assert read(400, b"mobile 0211234321 is wrong").message == "The vendor refused the call."
+
+
+def test_the_login_is_the_sample() -> None:
+    body = b'{"username":"testing","password":"testing12345"}'
+    headers = {"Content-Type": "application/json"}
+
+    assert CustomerRadar.needs_login
+    assert RADAR.login() == Call("POST", "/auth/login", headers, body)
+
+
+def test_a_login_gives_a_token_until_its_expiration() -> None:
+    answer = {"token": "eyJ0.eyJl-X_.f5Ls", "expiration": NOW + 3_599.269, "userName": "testing"}
+
+    assert read_login(200, answer) == Token("eyJ0.eyJl-X_.f5Ls", NOW + 3_599.269)
+
+
+@given(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.text(),
+        st.floats(max_value=NOW),
+        st.floats(min_value=NOW + 86_401, allow_nan=False),
+        st.integers(min_value=-(2**63), max_value=int(NOW)),
+        st.lists(st.booleans()),
+    )
+)
+def test_an_unusable_expiration_means_an_hour(expiration: object) -> None:
+    answer = {"token": "t", "expiration": expiration}
+
+    assert read_login(200, answer) == Token("t", NOW + 3_600)
+
+
+def test_a_missing_expiration_means_an_hour() -> None:
+    assert read_login(200, {"token": "t"}) == Token("t", NOW + 3_600)
+
+
+@given(st.floats(min_value=NOW + 1, max_value=NOW + 86_400))
+def test_a_usable_expiration_is_kept(expiration: float) -> None:
+    assert read_login(200, {"token": "t", "expiration": expiration}) == Token("t", expiration)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 422])
+def test_a_refused_login_asks_for_another_and_counts_against_nobody(status: int) -> None:
+    outcome = read_login(status, {"code": "40100", "description": "testing12345 is wrong"})
+
+    assert isinstance(outcome, Outcome)
+    assert (outcome.verdict, outcome.counts, outcome.relogin) == (Verdict.RETRY, False, True)
+    assert "testing" not in (outcome.message or "")
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (302, b""),
+        (404, b""),
+        (500, {"token": "t"}),
+        (200, b"<html>"),
+        (200, []),
+        (200, {}),
+        (200, {"token": ""}),
+        (200, {"token": 1}),
+        (200, {"token": "a\r\nX-Injected: b"}),
+        (200, {"token": "tökén"}),
+    ],
+)
+def test_any_other_login_answer_is_tried_again(status: int, body: object) -> None:
+    outcome = read_login(status, body)
+
+    assert isinstance(outcome, Outcome)
+    assert (outcome.verdict, outcome.counts, outcome.relogin) == (Verdict.RETRY, False, False)
+
+
+def test_a_throttled_login_closes_the_lane() -> None:
+    outcome = read_login(429, b"slow down", retry_after="9")
+
+    assert isinstance(outcome, Outcome)
+    assert (outcome.throttled, outcome.retry_after, outcome.counts) == (True, 9.0, False)
