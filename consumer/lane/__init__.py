@@ -1,0 +1,1 @@
+"""Pure: windows, permits, ledger and the lane state machine."""

@@ -1,0 +1,227 @@
+"""When may the next call start? Never a 429, whatever counter the vendor keeps.
+
+Theory of operation. A permit is taken when a call leaves; its *stamp* is the time at which the
+call was answered, and until then it counts as now. However the network delays requests, two of
+them are then never closer at the vendor than their stamps say.
+
+The vendor's counter is unknown: fixed windows, sliding log, token bucket and weighted sliding
+window are all in use. So a call may start at `t` when, for every limit `n / p` and every
+alignment φ in (t − p, t],
+
+    A(φ)·(1 − (t − φ)/p) + B(φ) + in flight + 1 ≤ n,   A(φ) = #[φ − p, φ),   B(φ) = #[φ, ∞)
+
+over the stamps; one in the future (a timeout with its grace) stands in every B, as it should.
+`p` is the period plus the skew between the vendor's servers. Why this is quick to evaluate:
+
+- A and B change only just after a stamp `s` and just after `s + p`, and the weight grows with φ:
+  the worst alignments are those φ themselves, and `t`.
+- Without new calls the condition only eases: a later φ sees at `t = φ` what `[φ − p, ∞)` holds,
+  which is less than what an earlier one saw. So there is one opening time, and it does not
+  depend on when it is asked for.
+- Let `k` be the newest stamp that must leave for φ = t: the gate is shut until s[k] + p. An
+  alignment that splits the stamps into i older than A, j − i in A and the rest in B (i ≤ k < j;
+  others open no later) is shut until φ + p·(k + 1 − i)/(j − i).
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Self
+
+EPSILON = 1e-6
+"""Seconds by which the gate opens late: a stamp exactly `p` old still counts, and epoch seconds
+in a float are 0.24 µs apart. Rounding may delay a call, never let it through: it keeps the order
+of times, so that φ − p and s + p, rounded, can only count a stamp for too much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """`calls` in any `period` seconds (as the vendor states it, without skew)."""
+
+    calls: int
+    period: float
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """A call may start now."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitUntil:
+    """No call before `at` (infinite: not before an answer); `limit` is None after a 429."""
+
+    at: float
+    limit: Limit | None
+
+
+class Limiter:
+    """The permits of one quota: all its limits together, none means unlimited.
+
+    Times are seconds since the epoch. `share` is the part of each limit that is ours to use, in
+    (0, 1]; at least one call remains. Ask with times that do not go back; if a clock does, the
+    stamps lie in the future and calls are only delayed.
+    """
+
+    def __init__(self, limits: Sequence[Limit], *, skew: float = 2.0, share: float = 1.0) -> None:
+        self._limits = tuple(limits)
+        self._periods = tuple(limit.period + skew for limit in limits)
+        self._horizon = 2 * max(self._periods, default=0.0)
+        self._stamps: list[float] = []
+        self._in_flight = 0
+        self._closed_until = -math.inf
+        self._opens: WaitUntil | None = None
+        self.set_share(share)
+
+    @classmethod
+    def restore(
+        cls,
+        limits: Sequence[Limit],
+        log: Iterable[float],
+        *,
+        assume_full_at: float | None = None,
+        in_doubt_until: Iterable[float] = (),
+        skew: float = 2.0,
+        share: float = 1.0,
+    ) -> Self:
+        """A limiter that continues another's `log`.
+
+        `assume_full_at`: nothing is known (no checkpoint), so the whole quota was used then.
+        `in_doubt_until`: for each batch that the former owner may still have on the wire, the
+        latest time at which it can arrive (takeover + call timeout + grace).
+        """
+        limiter = cls(limits, skew=skew, share=share)
+        full = [] if assume_full_at is None else [assume_full_at] * max(limiter._calls, default=0)
+        limiter._stamps = sorted(chain(log, full, in_doubt_until))
+        return limiter
+
+    def set_share(self, share: float) -> None:
+        """Use another part of every limit from now on (after a 429, and back again)."""
+        # 0.29 × 100 is 28.999…96 to a float
+        self._calls = tuple(max(1, math.floor(each.calls * share + 1e-9)) for each in self._limits)
+        self._opens = None
+
+    def check(self, now: float) -> Permit | WaitUntil:
+        """Whether a call may start at `now`; if not, from when on, and which limit says so."""
+        opening = self._opening(now)
+        if self._closed_until > opening.at:
+            opening = WaitUntil(self._closed_until, None)
+        return Permit() if opening.at <= now else opening
+
+    def next_at(self, now: float) -> float:
+        """The earliest time from `now` on at which `take` is allowed, as things stand.
+
+        Infinite when every permit is in flight, so that only an answer can open the gate.
+        """
+        verdict = self.check(now)
+        return verdict.at if isinstance(verdict, WaitUntil) else now
+
+    def allowed(self, now: float) -> bool:
+        """Whether a call may start at `now`."""
+        return isinstance(self.check(now), Permit)
+
+    def take(self, now: float) -> None:
+        """A call (or login, or probe) leaves. Raises RuntimeError when it may not."""
+        if not self.allowed(now):
+            raise RuntimeError("a call was about to leave without a permit")
+        self._in_flight += 1
+        self._opens = None
+
+    def answered(self, at: float) -> None:
+        """One call in flight was over at `at`: for a timeout its end plus a grace, in the future.
+
+        Raises RuntimeError when nothing is in flight.
+        """
+        if not self._in_flight:
+            raise RuntimeError("an answer came to no call")
+        self._in_flight -= 1
+        insort(self._stamps, at)
+        self._opens = None
+
+    def close_until(self, when: float) -> None:
+        """The vendor refused a call: nothing leaves before `when` (never opens earlier again)."""
+        self._closed_until = max(self._closed_until, when)
+
+    def permits(self, now: float) -> tuple[float, ...]:
+        """Calls still possible per limit, in the limits' order: fractional, at least 0."""
+        return tuple(
+            max(0.0, calls - self._in_flight - _used(self._stamps, period, now))
+            for calls, period in zip(self._calls, self._periods, strict=True)
+        )
+
+    def left(self, now: float) -> float:
+        """The smallest remaining share of our calls, 0 to 1; 1 without limits."""
+        permits = zip(self.permits(now), self._calls, strict=True)
+        return min((possible / calls for possible, calls in permits), default=1.0)
+
+    def log(self, now: float) -> list[float]:
+        """The stamps that still matter, oldest first, for the checkpoint.
+
+        Calls in flight are not among them: the checkpoint names those batches itself.
+        """
+        return self._stamps[bisect_left(self._stamps, now - self._horizon) :]
+
+    def _opening(self, now: float) -> WaitUntil:
+        """When the limits let a call through, and the last of them to do so; cached."""
+        if self._opens is None:
+            del self._stamps[: bisect_left(self._stamps, now - self._horizon)]
+            self._opens = max(
+                (
+                    WaitUntil(_opens(self._stamps, calls - self._in_flight, period, now), limit)
+                    for limit, calls, period in zip(
+                        self._limits, self._calls, self._periods, strict=True
+                    )
+                ),
+                key=lambda wait: wait.at,
+                default=WaitUntil(-math.inf, None),
+            )
+        return self._opens
+
+
+def _opens(stamps: Sequence[float], spare: int, period: float, now: float) -> float:
+    """From when on one limit lets a call through (if before `now`: any such time).
+
+    `spare` is the limit's calls less those in flight; `stamps` are sorted.
+    """
+    if spare <= 0:
+        return math.inf
+    newest = len(stamps) - spare  # the k of the module's text
+    if newest < 0:
+        return -math.inf
+    gone = newest + 1
+    latest = stamps[newest] + period
+    # No alignment shuts the gate for longer than a period, so those before this cannot matter.
+    since = max(latest, now) - period
+    for j in range(max(gone, bisect_right(stamps, since)), len(stamps)):
+        phi = stamps[j]
+        i = bisect_left(stamps, phi - period, 0, gone)
+        if i == gone:
+            break
+        latest = max(latest, phi + period * (gone - i) / (j - i))
+    for i in range(bisect_right(stamps, since - period, 0, gone), gone):
+        phi = stamps[i] + period
+        j = bisect_left(stamps, phi, gone)
+        latest = max(latest, phi + period * (gone - i) / (j - i))
+    return latest + EPSILON
+
+
+def _used(stamps: Sequence[float], period: float, now: float) -> float:
+    """What the worst counter of one limit holds at `now`; the gate's left side, in-flight aside."""
+    oldest = bisect_right(stamps, now - 2 * period)
+    older = bisect_left(stamps, now - period, oldest)
+    recent = bisect_right(stamps, now, older)
+    total = len(stamps)
+    worst = float(total - older)
+    for j in range(older, recent):
+        weight = 1 - (now - stamps[j]) / period
+        i = bisect_left(stamps, stamps[j] - period, oldest, j)
+        worst = max(worst, (j - i) * weight + total - j)
+    for i in range(oldest, older):
+        j = bisect_left(stamps, stamps[i] + period, older)
+        weight = 1 - (now - stamps[i] - period) / period
+        worst = max(worst, (j - i) * weight + total - j)
+    return worst

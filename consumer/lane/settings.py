@@ -1,0 +1,45 @@
+"""What a lane must know of the config, as plain values: the machine reads no config."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from consumer.lane.limiter import Limit
+from consumer.model import Channel
+
+LATE_ARRIVAL_GRACE = 5.0
+"""Seconds after a timeout within which the vendor may still meet the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneCampaign:
+    """A campaign whose calls share this lane's quota. Times in seconds."""
+
+    name: str
+    vendor: str
+    channel: Channel
+    max_batch: int = 5000
+    max_wait: float = 600.0
+    weight: float = 1.0
+    in_doubt: Literal["report", "resend"] = "report"
+    max_attempts: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class LaneSettings:
+    """One lane: its quota, campaigns and bounds. `logins`: vendors that need a session."""
+
+    name: str
+    campaigns: Mapping[str, LaneCampaign]
+    config_version: str
+    limits: tuple[Limit, ...] = ()
+    skew: float = 2.0
+    share: float = 1.0
+    first_start_full: bool = True
+    max_in_flight: int = 16
+    linger: float = 1.0
+    max_held: int = 200_000
+    call_timeout: float = 30.0
+    logins: frozenset[str] = frozenset()

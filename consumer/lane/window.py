@@ -1,0 +1,113 @@
+"""The invitations of one campaign that wait for a call.
+
+A call is keyed by recipient, so two invitations for one recipient never share it: the second
+stands *behind* the first and comes forward when the first has been taken. Oldest first.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import insort
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+
+from consumer.model import Invitation
+
+
+@dataclass(slots=True)
+class Held:
+    """An invitation in memory: its offset on the lane's topic, since when, how often tried."""
+
+    offset: int
+    invitation: Invitation
+    arrived: float
+    size: int
+    attempt: int = 0
+
+
+@dataclass(slots=True)
+class Window:
+    """Invitations by age, one head per recipient. `not_before`: a backoff is running.
+
+    `_queues` holds each recipient's invitations by offset; `_heads` is a heap of the first of
+    each. An older invitation that is put back takes the head's place and leaves its entry in the
+    heap stale: such an entry is passed over, and never lies on top.
+    """
+
+    campaign: str
+    max_batch: int
+    max_wait: float
+    weight: float = 1.0
+    not_before: float = 0.0
+    failures: int = 0
+    count: int = 0
+    _heads: list[tuple[int, str]] = field(default_factory=list)
+    _queues: dict[str, list[Held]] = field(default_factory=dict)
+
+    @property
+    def ready(self) -> int:
+        """How many customers one call could take now, at most `max_batch`."""
+        return min(len(self._queues), self.max_batch)
+
+    @property
+    def oldest(self) -> float:
+        """When the invitation with the lowest offset arrived (only if not empty)."""
+        return self._queues[self._heads[0][1]][0].arrived
+
+    def add(self, held: Held) -> None:
+        """Put an invitation in its place: a head, or behind its recipient's earlier ones."""
+        self.count += 1
+        recipient = held.invitation["pseudonym"]
+        queue = self._queues.setdefault(recipient, [])
+        insort(queue, held, key=_offset)
+        if queue[0] is held:
+            heapq.heappush(self._heads, (held.offset, recipient))
+
+    def take(self) -> list[Held]:
+        """Remove and return the oldest `max_batch` invitations of distinct recipients."""
+        size = self.ready
+        taken: dict[str, Held] = {}
+        while len(taken) < size:
+            offset, recipient = heapq.heappop(self._heads)
+            if recipient not in taken and not self._stale(offset, recipient):
+                taken[recipient] = self._queues[recipient][0]
+        for recipient in taken:
+            self._come_forward(recipient)
+        while self._heads and self._stale(*self._heads[0]):
+            heapq.heappop(self._heads)
+        self.count -= size
+        return list(taken.values())
+
+    def drop(self, unwanted: Callable[[Held], bool]) -> list[Held]:
+        """Remove and return every invitation for which `unwanted` holds."""
+        dropped = [held for held in self if unwanted(held)]
+        if dropped:
+            kept = [held for held in self if not unwanted(held)]
+            self._heads, self._queues, self.count = [], {}, 0
+            self.extend(kept)
+        return dropped
+
+    def extend(self, many: Iterable[Held]) -> None:
+        """Add many, each in its place: an invitation put back is first again."""
+        for held in sorted(many, key=_offset):
+            self.add(held)
+
+    def __iter__(self) -> Iterator[Held]:
+        return chain.from_iterable(self._queues.values())
+
+    def _stale(self, offset: int, recipient: str) -> bool:
+        queue = self._queues.get(recipient)
+        return queue is None or queue[0].offset != offset
+
+    def _come_forward(self, recipient: str) -> None:
+        queue = self._queues[recipient]
+        del queue[0]
+        if queue:
+            heapq.heappush(self._heads, (queue[0].offset, recipient))
+        else:
+            del self._queues[recipient]
+
+
+def _offset(held: Held) -> int:
+    return held.offset

@@ -1,0 +1,263 @@
+"""Whole lives of a lane, with crashes at any moment, from seeds; and a checker that can fail.
+
+`SIM_SEEDS` says how many seeds each variant runs (default 150, two variants). A failing seed
+stands in the test's name: `pytest "tests/simulation/test_lane_sim.py::test_…[17]"` repeats it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from consumer.lane.commands import Command, Commit
+from consumer.lane.doubt import Doubt
+from consumer.lane.lane import Lane
+from consumer.lane.ledger import Ledger, pack, unpack
+from consumer.lane.window import Held, Window
+from consumer.model import Checkpoint, InFlight, Status
+from tests.simulation.lane_world import POLL_RECORDS, World
+
+SEEDS = int(os.environ.get("SIM_SEEDS", "300")) // 2
+PLANTED_SEEDS = 60
+
+
+# -- the checker ------------------------------------------------------------------------------
+
+
+def check(world: World) -> None:
+    """Run a world and judge its history. Raises AssertionError with what is wrong."""
+    world.run()
+    one_result_each(world)
+    nobody_twice(world)
+    results_are_true(world)
+    settled_means_recorded(world)
+    batches_are_lawful(world)
+    intents_come_first(world)
+    bounds_are_kept(world)
+    handovers_are_clean(world)
+    comes_to_rest(world)
+
+
+def one_result_each(world: World) -> None:
+    """Exactly one result per invitation, one dead letter per unreadable record."""
+    commits = world.history.commits
+    results = Counter(result["id"] for commit in commits for result in commit.results)
+    letters = Counter(each.source["offset"] for commit in commits for each in commit.dead_letters)
+    readable = {f"i{each.offset}" for each in world.records if each.campaign is not None}
+    unreadable = {each.offset for each in world.records if each.campaign is None}
+    assert results == Counter(readable), "not one result per invitation"
+    assert letters == Counter(unreadable), "not one dead letter per unreadable record"
+
+
+def nobody_twice(world: World) -> None:
+    """The vendor acted once at most for an invitation, unless its campaign says resend."""
+    single = {f"i{each.offset}" for each in world.records if each.campaign != "again"}
+    twice = [each for each, times in world.history.accepted.items() if times > 1]
+    assert not single.intersection(twice), "accepted twice"
+
+
+def results_are_true(world: World) -> None:
+    """`accepted` means that the vendor acted, a definite no that it never did (`again` may)."""
+    accepted = world.history.accepted
+    never = {Status.REJECTED, Status.FAILED, Status.EXPIRED}
+    for result in (result for commit in world.history.commits for result in commit.results):
+        if result["status"] is Status.ACCEPTED:
+            assert accepted[result["id"]], "a result claims what the vendor never did"
+        if result["status"] in never and result["campaign"] != "again":
+            assert not accepted[result["id"]], "a result denies what the vendor did"
+
+
+def settled_means_recorded(world: World) -> None:
+    """In every committed checkpoint: settled are those that have a result or dead letter."""
+    offsets = {each.offset for each in world.records}
+    recorded: set[int] = set()
+    for commit in world.history.commits:
+        recorded.update(result["source"]["offset"] for result in commit.results)
+        recorded.update(each.source["offset"] for each in commit.dead_letters)
+        point = commit.checkpoint
+        done = {each for each in offsets if each < point.base} | set(unpack(point.done, point.base))
+        assert done & offsets == recorded, "settled without a result, or the reverse"
+
+
+def batches_are_lawful(world: World) -> None:
+    """A call's recipients are distinct, of its campaign, and no more than it may take."""
+    for _, batch in world.history.sends:
+        who = [each.invitation["pseudonym"] for each in batch.held]
+        assert len(set(who)) == len(who), "one recipient twice in a batch"
+        assert 1 <= len(who) <= world.settings.campaigns[batch.campaign].max_batch, "batch's size"
+        assert {each.invitation["campaign"] for each in batch.held} == {batch.campaign}
+
+
+def intents_come_first(world: World) -> None:
+    """A call leaves only after the committed checkpoint that names exactly its invitations."""
+    for commits, batch in world.history.sends:
+        known = world.history.commits[commits - 1].checkpoint.in_flight if commits else ()
+        intents = {each.batch_id: set(unpack(each.offsets, each.first)) for each in known}
+        offsets = {each.offset for each in batch.held}
+        assert intents.get(batch.id) == offsets, "a call left without its intent"
+
+
+def bounds_are_kept(world: World) -> None:
+    """What is held in memory and what is called within a period stays within its bounds."""
+    assert world.history.most_held < world.settings.max_held + POLL_RECORDS, "held too much"
+    assert not world.history.refused, "the vendor's counter refused a call"
+
+
+def handovers_are_clean(world: World) -> None:
+    """An owner that ended in peace leaves its successor nothing of its own in doubt."""
+    for epoch, point in world.history.handovers:
+        own = f"{world.settings.name}.{epoch}."
+        left = [each for each in point.in_flight if each.batch_id.startswith(own)] if point else []
+        assert not left, "a clean handover left a batch in doubt"
+
+
+def comes_to_rest(world: World) -> None:
+    """At the end nothing is held, waiting, in flight or in doubt."""
+    assert world.lane.ledger.base == world.end, "not everything is settled"
+    assert world.lane.idle, "not idle"
+    assert world.lane.held == world.lane.held_bytes == 0, "something is still held"
+    assert world.checkpoint is not None
+    assert not world.checkpoint.in_flight, "a batch stays in doubt for ever"
+
+
+# -- the lane ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_a_lane_keeps_its_promises_through_crashes_and_a_moody_vendor(seed: int) -> None:
+    """Random 429s, by somebody else's use of the quota, and everything else that goes wrong."""
+    check(World(seed))
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_a_lane_that_is_alone_with_its_quota_is_never_refused(seed: int) -> None:
+    """No 429 but the strict sliding log's own, and there are none, across all crashes."""
+    check(World(seed + 1_000_000, random_429s=False))
+
+
+def test_the_simulation_meets_what_it_is_made_for() -> None:
+    """Crashes, pauses, doubts, resends and every way to end occur, or the seeds prove little."""
+    worlds = [World(seed) for seed in range(40)]
+    for world in worlds:
+        world.run()
+    reasons = {r["reason"] for w in worlds for c in w.history.commits for r in c.results}
+    assert {str(each) for each in reasons} == {
+        "accepted",
+        "vendor_rejected",
+        "expired_waiting",
+        "attempts_exhausted",
+        "no_answer",
+        "owner_lost",
+    }
+    assert sum(world.history.crashes for world in worlds) > 40
+    assert sum(len(world.history.handovers) for world in worlds) > 20
+    assert sum(world.history.pauses for world in worlds) > 40
+    assert any(times > 1 for world in worlds for times in world.history.accepted.values())
+
+
+# -- planted bugs: the checker must find each ---------------------------------------------------
+
+
+def finds(wrong: str, make: Callable[[int], World] = World) -> bool:
+    """Whether the checker says this about one of some seeds (other complaints may come too)."""
+    for seed in range(PLANTED_SEEDS):
+        try:
+            check(make(seed))
+        except AssertionError as complaint:
+            if str(complaint).startswith(wrong):
+                return True
+    return False
+
+
+def test_the_checker_sees_doubt_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted: what a former owner had in flight is sent as if it had never been."""
+
+    def ignore(_doubt: Doubt, _offset: int) -> InFlight | None:
+        return None
+
+    monkeypatch.setattr(Doubt, "decide", ignore)
+    assert finds("accepted twice")
+
+
+def test_the_checker_sees_results_outside_the_transaction() -> None:
+    """Planted: results are published, then the process may die before the checkpoint is."""
+
+    class Torn(World):
+        def transact(self, commit: Commit) -> None:
+            before = self.checkpoint or Checkpoint(
+                lane="cloud",
+                topic_id=None,
+                base=0,
+                done=Ledger(0).packed(),
+                in_flight=(),
+                permit_log=(),
+                config_version="c1",
+            )
+            self.history.commits.append(Commit(before, commit.results, commit.dead_letters))
+            self._may_crash()
+            super().transact(Commit(commit.checkpoint, (), ()))
+
+    assert finds("not one result per invitation", Torn)
+
+
+def test_the_checker_sees_a_recipient_twice_in_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted: a window that takes whatever is oldest."""
+
+    def take(window: Window) -> list[Held]:
+        chosen = sorted(window, key=lambda each: each.offset)[: window.max_batch]
+        return window.drop(lambda each: each in chosen)
+
+    monkeypatch.setattr(Window, "take", take)
+    assert finds("one recipient twice in a batch")
+
+
+def test_the_checker_sees_a_call_before_its_intent() -> None:
+    """Planted: calls leave at once and the checkpoint follows."""
+
+    class Hasty(Lane):
+        def tick(self, now: float) -> list[Command]:
+            commands = super().tick(now)
+            sends = super().committed() if any(isinstance(c, Commit) for c in commands) else []
+            self._committing = []
+            return [*sends, *commands]
+
+    assert finds("a call left without its intent", lambda seed: World(seed, Hasty))
+
+
+def test_the_checker_sees_the_highest_settled_offset_taken_for_the_base() -> None:
+    """Planted: a checkpoint forgets the lower offsets that are still open."""
+
+    class Ahead(Lane):
+        def checkpoint(self, now: float) -> Checkpoint:
+            base = self.ledger.base + self.ledger.span
+            return super().checkpoint(now).model_copy(update={"base": base, "done": pack((), base)})
+
+    assert finds("settled without a result", lambda seed: World(seed, Ahead))
+
+
+def test_the_checker_sees_an_answer_that_is_not_recorded() -> None:
+    """Planted: a batch that waits for its next attempt stays in flight in the checkpoint."""
+
+    class Silent(Lane):
+        @property
+        def _dirty(self) -> bool:
+            return bool(self._results or self._starting or self._dead_letters)
+
+    assert finds("a clean handover left a batch", lambda seed: World(seed, Silent))
+
+
+def test_the_checker_sees_a_quota_forgotten_at_takeover() -> None:
+    """Planted: a new owner thinks that nobody called before."""
+
+    class Forgetful(Lane):
+        def _restore_limiter(self, *_: Any) -> Any:
+            return super()._restore_limiter(None, 0, float("-1e9"))
+
+    assert finds(
+        "the vendor's counter refused a call",
+        lambda seed: World(seed, Forgetful, random_429s=False),
+    )

@@ -1,0 +1,572 @@
+"""The lane machine, one behaviour a test; `tests/simulation/test_lane_sim.py` mixes them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+
+from consumer.lane.commands import Commit, Pause, Resume, Send
+from consumer.lane.lane import SWEEP_EVERY, Lane
+from consumer.lane.ledger import pack, unpack
+from consumer.lane.limiter import Limit
+from consumer.lane.schedule import Seal, Wait, Why
+from consumer.lane.settings import LATE_ARRIVAL_GRACE
+from consumer.lane.window import Window
+from consumer.model import Checkpoint, InFlight, Outcome
+from tests.support.lanes import (
+    ACCEPTED,
+    EXPIRED_TOKEN,
+    NEVER_LEFT,
+    NOW,
+    REJECTED,
+    SILENCE,
+    THROTTLED,
+    TROUBLE,
+    Driver,
+    campaign,
+    held,
+    lane,
+    letter,
+    limited,
+    settings,
+)
+
+RADAR = settings(campaign("visit", vendor="radar"), logins=frozenset({"radar"}))
+
+
+def reasons(driver: Driver) -> dict[str, str]:
+    """Invitation id → reason of its result."""
+    return {each["id"]: each["reason"].value for each in driver.results}
+
+
+# -- from arrival to result --------------------------------------------------------------------
+
+
+def test_a_call_leaves_only_after_its_intent_is_committed() -> None:
+    machine = lane()
+    machine.arrived(held(3), NOW)
+    machine.arrived(held(5), NOW)
+    (commit,) = machine.tick(NOW)
+    assert isinstance(commit, Commit)
+    (intent,) = commit.checkpoint.in_flight
+    assert (intent.campaign, intent.attempt, intent.sealed_at) == ("a", 1, NOW)
+    assert list(unpack(intent.offsets, intent.first)) == [3, 5]
+    (send,) = machine.committed()
+    assert isinstance(send, Send)
+    assert send.batch.id == intent.batch_id
+    assert machine.committed() == []
+
+
+def test_an_answer_is_recorded_with_results_and_without_the_batch() -> None:
+    driver = Driver(lane())
+    (batch,) = driver.read(held(3), held(5))
+    driver.answer(batch, ACCEPTED, at=NOW + 1)
+    assert reasons(driver) == {"i3": "accepted", "i5": "accepted"}
+    assert driver.checkpoint.in_flight == []
+    assert driver.checkpoint.base == 6
+    assert {each["batch"] for each in driver.results} == {batch.id}
+    assert driver.lane.idle
+
+
+def test_one_commit_is_out_at_a_time_and_the_next_carries_all_that_came_meanwhile() -> None:
+    machine = lane(settings(campaign("a", max_batch=1)))
+    machine.arrived(held(1), NOW)
+    machine.tick(NOW)
+    machine.committed()
+    machine.arrived(held(2), NOW)
+    machine.tick(NOW)  # its commit is out
+    machine.answered("cloud.1.1", ACCEPTED, sent_at=NOW, at=NOW)
+    machine.arrived(held(3), NOW)
+    assert machine.tick(NOW) == []
+    machine.committed()
+    (commit,) = machine.tick(NOW)
+    assert isinstance(commit, Commit)
+    assert [each["id"] for each in commit.results] == ["i1"]
+    assert [each.batch_id for each in commit.checkpoint.in_flight] == ["cloud.1.2", "cloud.1.3"]
+
+
+def test_batch_ids_name_lane_and_owner() -> None:
+    """Two owners never give two batches the same id."""
+    (first,) = Driver(Lane(settings(), lane()._rng, NOW, epoch=1)).read(held(1))
+    (second,) = Driver(Lane(settings(), lane()._rng, NOW, epoch=7)).read(held(1))
+    assert (first.id, second.id) == ("cloud.1.1", "cloud.7.1")
+
+
+def test_a_record_that_is_read_again_is_passed_over() -> None:
+    driver = Driver(lane())
+    assert len(driver.read(held(1))) == 1
+    assert driver.read(held(1)) == []
+    assert driver.lane.held == 1
+
+
+def test_an_unreadable_record_is_settled_by_its_dead_letter_once() -> None:
+    driver = Driver(lane())
+    driver.lane.unreadable(letter(4))
+    driver.lane.unreadable(letter(4))
+    driver.step()
+    assert [each.source["offset"] for each in driver.commits[0].dead_letters] == [4]
+    assert driver.checkpoint.base == 5
+
+
+def test_what_is_held_is_counted_until_it_is_settled() -> None:
+    driver = Driver(lane())
+    (batch,) = driver.read(held(1, size=70), held(2, size=30))
+    assert (driver.lane.held, driver.lane.held_bytes) == (2, 100)
+    driver.answer(batch, ACCEPTED)
+    assert (driver.lane.held, driver.lane.held_bytes) == (0, 0)
+
+
+def test_a_campaign_that_the_config_knows_no_more_waits_and_never_calls() -> None:
+    driver = Driver(lane())
+    assert driver.read(held(1, campaign="gone")) == []
+    assert driver.lane.held == 1
+    assert driver.lane.idle
+
+
+def test_no_more_calls_are_in_flight_than_may_be() -> None:
+    driver = Driver(lane(settings(campaign("a", max_batch=1), max_in_flight=2)))
+    first, _ = driver.read(held(1), held(2), held(3))
+    assert len(driver.answer(first, ACCEPTED)) == 1
+
+
+def test_a_scheduler_of_ones_own_decides() -> None:
+    class Last:
+        def choose(self, windows: Iterable[Window], now: float, left: float) -> Seal | Wait:
+            ready = [each for each in windows if each.ready]
+            return Seal(ready[-1], Why.PERMIT) if ready else Wait(now + 2 + left)
+
+    of = settings(campaign("a"), campaign("b"))
+    driver = Driver(Lane(of, lane()._rng, NOW, scheduler=Last()))
+    batches = driver.read(held(1), held(2, campaign="b"))
+    assert [each.campaign for each in batches] == ["b", "a"]
+    assert driver.lane.wake_at == NOW + 3
+
+
+def test_without_a_quota_a_window_lingers_and_the_lane_says_until_when() -> None:
+    driver = Driver(lane(settings(linger=2.0)))
+    assert driver.read(held(1)) == []
+    assert driver.lane.wake_at == NOW + 2
+    assert len(driver.step(NOW + 2)) == 1
+
+
+# -- answers -----------------------------------------------------------------------------------
+
+
+def test_a_refused_batch_is_rejected_with_the_vendors_words() -> None:
+    driver = Driver(lane())
+    driver.answer(driver.read(held(1))[0], REJECTED)
+    (result,) = driver.results
+    assert (result["reason"], result["vendor_code"]) == ("vendor_rejected", "E7")
+
+
+def test_trouble_backs_off_and_tries_again() -> None:
+    driver = Driver(lane())
+    (batch,) = driver.read(held(1))
+    assert driver.answer(batch, TROUBLE) == []
+    again = driver.lane.wake_at
+    assert NOW < again <= NOW + 2
+    (second,) = driver.step(again)
+    assert second.attempt == 2
+    driver.answer(second, ACCEPTED, at=again)
+    assert [each["attempt"] for each in driver.results] == [2]
+
+
+def test_a_batch_that_waits_for_its_next_attempt_is_in_doubt_no_more() -> None:
+    """Its answer is recorded though nobody is settled: a next owner simply tries again."""
+    driver = Driver(lane())
+    (batch,) = driver.read(held(1))
+    driver.lane.answered(batch.id, TROUBLE, sent_at=NOW, at=NOW)
+    idle_before = driver.lane.idle
+    driver.step()
+    assert driver.checkpoint.in_flight == []
+    assert (idle_before, driver.lane.idle) == (False, True)
+
+
+def test_what_is_put_back_goes_before_its_recipients_next_invitation() -> None:
+    driver = Driver(lane(settings(max_in_flight=1)))
+    (batch,) = driver.read(held(1, "x"), held(2, "x"))
+    driver.answer(batch, NEVER_LEFT)
+    (again,) = driver.step(NOW + 2)
+    assert [each.offset for each in again.held] == [1]
+
+
+def test_attempts_end_and_the_result_tells_the_last_answer() -> None:
+    driver = Driver(lane(settings(campaign("a", max_attempts=2))))
+    (batch,) = driver.read(held(1))
+    driver.answer(batch, TROUBLE)
+    (second,) = driver.step(driver.lane.wake_at)
+    driver.answer(second, TROUBLE, at=NOW + 9)
+    (result,) = driver.results
+    assert (result["reason"], result["http_status"], result["attempt"]) == (
+        "attempts_exhausted",
+        503,
+        2,
+    )
+
+
+def test_an_attempt_that_does_not_count_is_no_attempt() -> None:
+    driver = Driver(lane(settings(campaign("a", max_attempts=1))))
+    (batch,) = driver.read(held(1))
+    driver.lane.answered(batch.id, NEVER_LEFT, sent_at=None, at=NOW)
+    assert [each.attempt for each in driver.step(NOW + 5)] == [1]
+
+
+def test_a_success_ends_the_backoff() -> None:
+    driver = Driver(lane(settings(campaign("a", max_attempts=99))))
+    (batch,) = driver.read(held(1))
+    for n in range(8):
+        driver.answer(batch, TROUBLE, at=NOW + 400 * n)
+        (batch,) = driver.step(NOW + 400 * n + 300)
+    driver.answer(batch, ACCEPTED, at=NOW + 4_000)
+    (batch,) = driver.read(held(2), now=NOW + 4_000)
+    driver.answer(batch, TROUBLE, at=NOW + 4_000)
+    assert driver.lane.windows["a"].not_before <= NOW + 4_002
+
+
+def test_silence_is_reported_and_never_sent_again() -> None:
+    driver = Driver(lane())
+    assert driver.answer(driver.read(held(1))[0], SILENCE) == []
+    assert reasons(driver) == {"i1": "no_answer"}
+
+
+def test_silence_is_sent_again_where_the_campaign_says_so_but_not_for_ever() -> None:
+    """The last word is that nobody knows: one of the attempts may have been acted upon."""
+    again = campaign("a", in_doubt="resend", max_attempts=2)
+    driver = Driver(lane(settings(again)))
+    driver.answer(driver.read(held(1))[0], SILENCE)
+    assert driver.results == []
+    (second,) = driver.step(driver.lane.wake_at)
+    driver.answer(second, SILENCE, at=NOW + 9)
+    assert reasons(driver) == {"i1": "no_answer"}
+
+
+# -- permits -----------------------------------------------------------------------------------
+
+
+def test_windows_fill_until_a_permit_is_there() -> None:
+    driver = Driver(lane(limited(calls=1)))
+    (batch,) = driver.read(held(1))
+    driver.answer(batch, ACCEPTED, at=NOW + 1)
+    assert driver.read(held(2), held(3), now=NOW + 2) == []
+    assert driver.lane.wake_at == pytest.approx(NOW + 11)
+    (late,) = driver.step(driver.lane.wake_at)
+    assert [each.offset for each in late.held] == [2, 3]
+    assert late.why is Why.PERMIT
+
+
+@pytest.mark.parametrize(
+    ("outcome", "sent_at", "stamp"),
+    [
+        (ACCEPTED, NOW, NOW + 4),
+        (SILENCE, NOW, NOW + 4 + LATE_ARRIVAL_GRACE),
+        (NEVER_LEFT, None, NOW + 4),
+    ],
+)
+def test_a_permits_time_is_when_its_call_was_over(
+    outcome: Outcome, sent_at: float | None, stamp: float
+) -> None:
+    """After silence the request may still arrive for a while; one that never left cannot."""
+    driver = Driver(lane(limited()))
+    (batch,) = driver.read(held(1))
+    driver.lane.answered(batch.id, outcome, sent_at=sent_at, at=NOW + 4)
+    driver.step(NOW + 4)
+    assert driver.checkpoint.permit_log == [stamp]
+
+
+def test_without_a_checkpoint_the_quota_is_taken_as_used() -> None:
+    driver = Driver(lane(limited(first_start_full=True)))
+    assert driver.read(held(1)) == []
+    assert driver.lane.wake_at >= NOW + 10
+
+
+def test_a_429_closes_the_lane_for_as_long_as_the_vendor_says() -> None:
+    driver = Driver(lane(limited(calls=9)))
+    (batch,) = driver.read(held(1))
+    driver.answer(batch, replace(THROTTLED, retry_after=25.0))
+    assert driver.lane.wake_at == NOW + 25
+    assert driver.step(NOW + 24.9) == []
+    assert [each.attempt for each in driver.step(NOW + 25)] == [1]
+
+
+def test_429s_in_a_row_close_the_lane_for_longer_until_a_success() -> None:
+    driver = Driver(lane(limited(calls=99, limits=(Limit(99, 5.0), Limit(99, 60.0)))))
+    (batch,) = driver.read(held(1))
+    now = NOW
+    for closed in (5.0, 10.0, 20.0):
+        driver.answer(batch, THROTTLED, at=now)
+        assert driver.step(now + closed - 0.1) == []
+        now += closed
+        (batch,) = driver.step(now)
+    driver.answer(batch, ACCEPTED, at=now)
+    (batch,) = driver.read(held(2), now=now + 1)
+    driver.answer(batch, THROTTLED, at=now + 1)
+    assert len(driver.step(now + 6)) == 1
+
+
+def test_calls_that_are_refused_together_escalate_once() -> None:
+    """They were on the wire before the lane was closed, and say nothing new."""
+    driver = Driver(lane(limited(campaign("a", max_batch=1), calls=99)))
+    batches = driver.read(*(held(offset) for offset in range(8)))
+    for batch in batches:
+        driver.lane.answered(batch.id, THROTTLED, sent_at=NOW, at=NOW + 1)
+    assert driver.step(NOW + 10.9) == []
+    assert len(driver.step(NOW + 11)) == 8
+
+
+def test_an_old_429_after_a_success_does_not_shorten_the_wait() -> None:
+    driver = Driver(lane(limited(campaign("a", max_batch=1), calls=99)))
+    first, second, third = driver.read(held(1), held(2), held(3))
+    for batch, outcome in ((first, THROTTLED), (second, ACCEPTED), (third, THROTTLED)):
+        driver.lane.answered(batch.id, outcome, sent_at=NOW, at=NOW + 1)
+    assert driver.step(NOW + 10.9) == []
+    assert len(driver.step(NOW + 11)) == 2
+
+
+def test_a_429_closes_an_unlimited_lane_too() -> None:
+    driver = Driver(lane())
+    driver.answer(driver.read(held(1))[0], THROTTLED)
+    assert driver.step(NOW + 0.9) == []
+    assert len(driver.step(NOW + 1)) == 1
+
+
+# -- expiry ------------------------------------------------------------------------------------
+
+
+def test_an_invitation_that_expired_before_it_arrived_is_not_sent() -> None:
+    driver = Driver(lane())
+    assert driver.read(held(1, expires_at=NOW)) == []
+    assert reasons(driver) == {"i1": "expired_waiting"}
+
+
+def test_an_invitation_that_expired_in_its_window_is_not_sent() -> None:
+    """Where none is left of a batch, no permit is spent."""
+    driver = Driver(lane(settings(linger=5.0)))
+    driver.read(held(1, expires_at=NOW + 4), held(2))
+    (batch,) = driver.step(NOW + 5)
+    assert [each.offset for each in batch.held] == [2]
+    assert driver.read(held(3, arrived=NOW + 5, expires_at=NOW + 9), now=NOW + 6) == []
+    assert driver.step(NOW + 10) == []
+    assert reasons(driver) == {"i1": "expired_waiting", "i3": "expired_waiting"}
+
+
+def test_a_sweep_finds_what_expires_while_no_permit_comes() -> None:
+    driver = Driver(lane(limited(first_start_full=True)))
+    driver.lane.limiter.close_until(NOW + 9_000)
+    driver.read(held(1, expires_at=NOW + 10), held(2))
+    assert driver.lane.wake_at == NOW + SWEEP_EVERY
+    driver.step(NOW + SWEEP_EVERY)
+    assert reasons(driver) == {"i1": "expired_waiting"}
+    assert driver.lane.wake_at == NOW + 2 * SWEEP_EVERY
+
+
+# -- sessions ----------------------------------------------------------------------------------
+
+
+def test_a_session_is_opened_before_the_first_call_and_only_when_somebody_waits() -> None:
+    driver = Driver(lane(RADAR))
+    driver.step()
+    assert driver.logins == []
+    assert driver.read(held(1, campaign="visit")) == []
+    assert driver.logins == ["radar"]
+    assert not driver.lane.idle
+    driver.step(NOW + 1)
+    assert driver.logins == ["radar"]
+    driver.lane.logged_in("radar", NOW + 100, NOW + 1)
+    assert len(driver.step(NOW + 1)) == 1
+
+
+def test_a_login_leaves_only_after_its_permit_is_recorded() -> None:
+    """As if it were answered at its latest: its owner may be lost before the answer."""
+    of = limited(campaign("visit", vendor="radar"), logins=frozenset({"radar"}))
+    driver = Driver(lane(of))
+    driver.read(held(1, campaign="visit"))
+    assert driver.checkpoint.permit_log == [NOW + of.call_timeout + LATE_ARRIVAL_GRACE]
+
+
+def test_a_login_waits_for_a_permit_like_any_call() -> None:
+    of = limited(campaign("visit", vendor="radar"), logins=frozenset({"radar"}), calls=1)
+    driver = Driver(lane(of))
+    driver.read(held(1, campaign="visit"))
+    driver.lane.logged_in("radar", NOW + 9, NOW)
+    assert driver.step(NOW + 9) == []
+    assert driver.logins == ["radar"]
+    assert driver.lane.wake_at == pytest.approx(NOW + 10)
+    driver.step(driver.lane.wake_at)
+    assert driver.logins == ["radar", "radar"]
+
+
+def test_a_failed_login_backs_off() -> None:
+    driver = Driver(lane(RADAR))
+    driver.read(held(1, campaign="visit"))
+    driver.lane.login_failed("radar", TROUBLE, NOW)
+    driver.step()
+    assert driver.logins == ["radar"]
+    assert NOW < driver.lane.wake_at <= NOW + 2
+    driver.step(driver.lane.wake_at)
+    assert driver.logins == ["radar", "radar"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "stamp"), [(TROUBLE, NOW + 1), (SILENCE, NOW + 1 + LATE_ARRIVAL_GRACE)]
+)
+def test_a_failed_login_has_spent_its_permit(outcome: Outcome, stamp: float) -> None:
+    of = limited(campaign("visit", vendor="radar"), logins=frozenset({"radar"}))
+    machine = lane(of)
+    Driver(machine).read(held(1, campaign="visit"))
+    machine.login_failed("radar", outcome, NOW + 1)
+    assert machine.limiter.log(NOW + 1) == [stamp]
+
+
+def test_a_429_to_a_login_closes_the_lane() -> None:
+    driver = Driver(
+        lane(
+            settings(campaign("visit", vendor="radar"), campaign("a"), logins=frozenset({"radar"}))
+        )
+    )
+    driver.read(held(1, campaign="visit"))
+    driver.lane.login_failed("radar", replace(THROTTLED, retry_after=20.0), NOW)
+    assert driver.read(held(2)) == []
+    assert len(driver.step(NOW + 20)) == 1
+
+
+def test_a_refused_token_is_replaced_and_the_batch_goes_again() -> None:
+    driver = Driver(lane(RADAR))
+    driver.read(held(1, campaign="visit"))
+    driver.lane.logged_in("radar", NOW + 100, NOW)
+    (batch,) = driver.step(NOW + 1)
+    assert driver.answer(batch, EXPIRED_TOKEN, at=NOW + 2) == []
+    assert driver.logins == ["radar", "radar"]
+    driver.lane.logged_in("radar", NOW + 100, NOW + 3)
+    (again,) = driver.step(NOW + 3)
+    assert again.attempt == 1
+    driver.answer(again, ACCEPTED, at=NOW + 4)
+    assert driver.lane.sessions["radar"].failures == 0
+
+
+# -- bounds and ends ---------------------------------------------------------------------------
+
+
+def test_reading_pauses_when_as_much_is_held_as_may_be() -> None:
+    driver = Driver(lane(settings(campaign("a", max_batch=2), max_held=10, max_in_flight=1)))
+    (batch,) = driver.read(*(held(offset) for offset in range(10)))
+    assert driver.flow == [Pause()]
+    driver.step()
+    assert driver.flow == [Pause()]
+    driver.answer(batch, ACCEPTED)
+    assert driver.flow == [Pause(), Resume()]
+
+
+def test_a_lane_that_stops_seals_nothing_new_and_records_what_is_in_flight() -> None:
+    driver = Driver(lane(settings(campaign("a", max_batch=1), max_in_flight=1)))
+    (batch,) = driver.read(held(1), held(2))
+    driver.lane.stop()
+    idle_before = driver.lane.idle
+    assert driver.answer(batch, ACCEPTED) == []
+    assert (idle_before, driver.lane.idle) == (False, True)
+    assert driver.checkpoint.base == 2
+
+
+def test_a_lane_with_a_commit_out_is_not_idle() -> None:
+    machine = lane()
+    machine.unreadable(letter(1))
+    idle = [machine.idle]
+    machine.tick(NOW)
+    idle.append(machine.idle)
+    machine.committed()
+    idle.append(machine.idle)
+    assert idle == [False, False, True]
+
+
+# -- taking over -------------------------------------------------------------------------------
+
+
+def after_a_crash(of_campaign: str = "a", *offsets: int) -> Checkpoint:
+    """A checkpoint with one batch in flight, its second attempt, and offset 12 settled."""
+    first = min(offsets)
+    batch = InFlight(
+        batch_id="cloud.1.4",
+        campaign=of_campaign,
+        attempt=2,
+        sealed_at=NOW - 9,
+        first=first,
+        offsets=pack(offsets, first),
+    )
+    return Checkpoint(
+        lane="cloud",
+        topic_id="t",
+        base=10,
+        done=pack([12], 10),
+        in_flight=[batch],
+        permit_log=[NOW - 1],
+        config_version="c0",
+    )
+
+
+def test_a_new_owner_reads_from_the_base_and_skips_what_is_done() -> None:
+    driver = Driver(lane(checkpoint=after_a_crash("a", 10)))
+    assert driver.lane.ledger.base == 10
+    (batch,) = driver.read(held(12), held(13))
+    assert [each.offset for each in batch.held] == [13]
+
+
+def test_what_a_lost_owner_had_in_flight_is_reported() -> None:
+    driver = Driver(lane(checkpoint=after_a_crash("a", 10)))
+    assert driver.read(held(10)) == []
+    (result,) = driver.results
+    assert (result["reason"], result["batch"], result["attempt"]) == ("owner_lost", "cloud.1.4", 2)
+
+
+def test_what_a_lost_owner_had_in_flight_is_sent_again_where_the_campaign_says_so() -> None:
+    of = settings(campaign("a", in_doubt="resend"))
+    driver = Driver(lane(of, after_a_crash("a", 10)))
+    (batch,) = driver.read(held(10))
+    assert batch.attempt == 3
+
+
+def test_what_is_in_doubt_for_a_campaign_that_is_gone_is_reported() -> None:
+    driver = Driver(lane(checkpoint=after_a_crash("gone", 10)))
+    driver.read(held(10, campaign="gone"))
+    assert reasons(driver) == {"i10": "owner_lost"}
+
+
+def test_an_intent_in_doubt_stays_in_every_checkpoint_until_all_of_it_was_read() -> None:
+    driver = Driver(lane(checkpoint=after_a_crash("a", 10, 13)))
+    driver.read(held(10))
+    assert [each.batch_id for each in driver.checkpoint.in_flight] == ["cloud.1.4"]
+    second = Driver(lane(checkpoint=driver.checkpoint))
+    second.read(held(13))
+    assert second.checkpoint.in_flight == []
+    assert reasons(driver) | reasons(second) == {"i10": "owner_lost", "i13": "owner_lost"}
+
+
+def test_a_record_in_doubt_that_cannot_be_read_any_more_is_a_dead_letter() -> None:
+    driver = Driver(lane(checkpoint=after_a_crash("a", 10)))
+    driver.lane.unreadable(letter(10))
+    driver.step()
+    assert driver.checkpoint.in_flight == []
+
+
+def test_a_lost_owners_calls_count_as_if_they_arrived_at_their_latest() -> None:
+    of = limited()
+    machine = lane(of, after_a_crash("a", 10))
+    latest = NOW + of.call_timeout + LATE_ARRIVAL_GRACE
+    assert machine.limiter.log(NOW) == [NOW - 1, latest]
+
+
+def test_a_checkpoint_tells_its_lane_topic_and_config() -> None:
+    driver = Driver(Lane(settings(), lane()._rng, NOW, base=40, topic_id="t9"))
+    driver.read(held(41))
+    point = driver.checkpoint
+    assert (point.lane, point.topic_id, point.base, point.config_version) == (
+        "cloud",
+        "t9",
+        41,
+        "c1",
+    )
+
+
+def test_a_checkpoint_that_nobody_wrote_is_refused() -> None:
+    with pytest.raises(ValueError, match="bitmap"):
+        lane(checkpoint=after_a_crash("a", 10).model_copy(update={"done": "AAAA"}))

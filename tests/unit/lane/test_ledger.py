@@ -1,0 +1,110 @@
+"""The ledger against a list of delivered records, with gaps that no record ever fills."""
+
+from __future__ import annotations
+
+import base64
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumer.lane.ledger import Ledger, pack, unpack
+
+START = 1_000
+
+
+@given(st.sets(st.integers(START, START + 5_000)), st.integers(0, START))
+def test_offsets_come_back_from_their_bitmap_in_order(offsets: set[int], first: int) -> None:
+    assert list(unpack(pack(offsets, first), first)) == sorted(offsets)
+
+
+@pytest.mark.parametrize("wrong", ["§", "abc", base64.b64encode(b"no zlib").decode()])
+def test_a_bitmap_that_nobody_wrote_is_a_value_error(wrong: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        list(unpack(wrong, 0))
+
+
+def test_half_a_million_offsets_fit_into_a_record() -> None:
+    """The worst bitmap of the span's bound stays far from Kafka's 1 MB."""
+    rng = random.Random(1)
+    assert len(pack((each for each in range(500_000) if rng.random() < 0.5), 0)) < 100_000
+
+
+def test_base_is_the_oldest_open_offset_not_the_highest_settled() -> None:
+    ledger = Ledger(10)
+    assert [ledger.deliver(offset) for offset in (10, 11, 15)] == [True, True, True]
+    ledger.settle(11)
+    assert (ledger.base, ledger.span) == (10, 6)
+    ledger.settle(10)
+    assert ledger.base == 15
+    ledger.settle(15)
+    assert (ledger.base, ledger.span) == (16, 0)
+
+
+def test_a_record_is_delivered_once() -> None:
+    """What was read before, or settled by a former owner, is passed over."""
+    ledger = Ledger(10, done=[12])
+    assert ledger.deliver(11)
+    assert not ledger.deliver(11)
+    assert not ledger.deliver(12)
+    assert not ledger.deliver(9)
+
+
+def test_the_end_of_the_log_moves_the_base_past_markers_never_past_an_open_record() -> None:
+    ledger = Ledger(10)
+    ledger.end_of_log(14)
+    assert ledger.base == 14
+    ledger.end_of_log(12)
+    assert ledger.base == 14
+    ledger.deliver(15)
+    ledger.end_of_log(20)
+    assert ledger.base == 15
+    ledger.settle(15)
+    assert ledger.base == 20
+
+
+def test_settled_is_all_below_base_and_what_is_done_above() -> None:
+    ledger = Ledger(10, done=[12])
+    assert [ledger.settled(offset) for offset in (9, 10, 12, 13)] == [True, False, True, False]
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[list[int], list[tuple[str, int]]]:
+    """Records at offsets with gaps, and steps: read the next one, settle one, restart, the end."""
+    gaps = draw(st.lists(st.integers(1, 20), max_size=40))
+    records = [START + sum(gaps[: n + 1]) for n in range(len(gaps))]
+    step = st.tuples(st.sampled_from(["read", "settle", "restart", "end"]), st.integers(0, 999))
+    return records, draw(st.lists(step, max_size=100))
+
+
+@settings(deadline=None)
+@given(histories())
+def test_any_history_agrees_with_a_list_of_what_was_read(
+    history: tuple[list[int], list[tuple[str, int]]],
+) -> None:
+    """Base and done after each step, and a successor from base and done behaves as the original."""
+    records, steps = history
+    ledger, done = Ledger(START), set[int]()
+    upto = START  # all before this was read
+    for what, number in steps:
+        unread = [each for each in records if each >= upto]
+        settleable = [each for each in records if each < upto and each not in done]
+        if what == "read" and unread:
+            assert ledger.deliver(unread[0]) == (unread[0] not in done)
+            upto = unread[0] + 1
+        elif what == "settle" and settleable:
+            chosen = settleable[number % len(settleable)]
+            ledger.settle(chosen)
+            done.add(chosen)
+        elif what == "end" and not unread:
+            upto = max(upto, (records or [START])[-1] + number)
+            ledger.end_of_log(upto)
+        elif what == "restart":
+            ledger = Ledger(ledger.base, unpack(ledger.packed(), ledger.base))
+            upto = ledger.base
+        still = [each for each in records if each < upto and each not in done]
+        assert ledger.base == (still[0] if still else upto)
+        assert ledger.span == upto - ledger.base
+        packed = set(unpack(ledger.packed(), ledger.base))
+        assert packed == {each for each in done if each >= ledger.base}

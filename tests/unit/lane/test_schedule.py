@@ -1,0 +1,64 @@
+"""Which window goes next, and until when to wait if none may."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from consumer.lane.schedule import OldestFirst, Scheduler, Seal, SizeOrLinger, Wait, Why
+from consumer.lane.window import Window
+from tests.support.lanes import NOW, held
+
+
+def window(
+    name: str, count: int, *, max_batch: int = 3, arrived: float = NOW, not_before: float = 0.0
+) -> Window:
+    made = Window(name, max_batch, 600.0, not_before=not_before)
+    made.extend(held(offset, campaign=name, arrived=arrived) for offset in range(count))
+    return made
+
+
+@pytest.mark.parametrize("scheduler", [OldestFirst(), SizeOrLinger(1.0)])
+def test_without_customers_there_is_nothing_to_wait_for(scheduler: Scheduler) -> None:
+    assert scheduler.choose([], NOW, 1.0) == Wait(math.inf)
+    assert scheduler.choose([window("a", 0)], NOW, 1.0) == Wait(math.inf)
+
+
+def test_oldest_first_gives_the_permit_to_whoever_waited_longest() -> None:
+    young, old = window("a", 3, arrived=NOW - 1), window("b", 1, arrived=NOW - 9)
+    assert OldestFirst().choose([young, old], NOW, 1.0) == Seal(old, Why.PERMIT)
+
+
+def test_oldest_first_tells_a_full_window_from_one_that_was_given_a_permit() -> None:
+    assert OldestFirst().choose([full := window("a", 4)], NOW, 1.0) == Seal(full, Why.FULL)
+
+
+def test_oldest_first_passes_over_a_window_that_backs_off() -> None:
+    off, young = window("a", 1, arrived=NOW - 9, not_before=NOW + 5), window("b", 1)
+    assert OldestFirst().choose([off, young], NOW, 1.0) == Seal(young, Why.PERMIT)
+    assert OldestFirst().choose([off], NOW, 1.0) == Wait(NOW + 5)
+    assert OldestFirst().choose([off], NOW + 5, 1.0) == Seal(off, Why.PERMIT)
+
+
+def test_linger_counts_from_the_oldest_arrival() -> None:
+    """Not from the window's making, nor from when it was looked at first."""
+    few = window("a", 2, arrived=NOW - 0.25)
+    assert SizeOrLinger(1.0).choose([few], NOW, 1.0) == Wait(NOW + 0.75)
+    assert SizeOrLinger(1.0).choose([few], NOW + 0.75, 1.0) == Seal(few, Why.LINGER)
+
+
+def test_a_full_window_does_not_linger() -> None:
+    assert SizeOrLinger(1.0).choose([full := window("a", 3)], NOW, 1.0) == Seal(full, Why.FULL)
+
+
+def test_of_windows_that_are_due_the_oldest_goes() -> None:
+    """A flood fills windows all the time: it must not keep the small ones waiting."""
+    full, late = window("a", 3, arrived=NOW - 1), window("b", 1, arrived=NOW - 2)
+    for order in ([full, late], [late, full]):
+        assert SizeOrLinger(1.0).choose(order, NOW, 1.0) == Seal(late, Why.LINGER)
+
+
+def test_a_full_window_that_backs_off_waits_all_the_same() -> None:
+    full = window("a", 3, not_before=NOW + 4)
+    assert SizeOrLinger(1.0).choose([full], NOW, 1.0) == Wait(NOW + 4)
