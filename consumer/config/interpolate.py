@@ -1,0 +1,140 @@
+"""`${env:NAME}`, `${env:NAME:-default}` and `${file:PATH}` in the texts of a config.
+
+What they stand for is always text; where a whole value is one reference and its field takes a
+number or a boolean, `check` converts it. `$${` stands for a plain `${`. Keys are left alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+
+from consumer.config.tree import Path, Source, Tree
+from consumer.errors import Problem
+
+PLACEHOLDER = "placeholder-for-a-secret"
+"""Stands for every reference when a config is checked without its secrets."""
+
+_TELLING = 6  # characters; shorter values occur in plain words, and messages would be garbled
+_REFERENCE = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
+_ENV = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
+_FORMS = "expected ${env:NAME}, ${env:NAME:-default} or ${file:PATH}"
+
+
+@dataclass(slots=True)
+class Resolved:
+    """The tree with its references replaced.
+
+    `whole`: values that are one reference, which may stand for a number. `open`: values with a
+    placeholder. `secrets`: what was read → the reference, so that no message repeats it.
+    """
+
+    tree: Tree = None
+    whole: set[Path] = field(default_factory=set)
+    open: set[Path] = field(default_factory=set)
+    secrets: dict[str, str] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def scrub(self, text: str) -> str:
+        """`text` without anything that a reference stood for."""
+        known = (value for value in self.secrets if len(value) >= _TELLING)
+        for value in sorted(known, key=len, reverse=True):
+            text = text.replace(value, self.secrets[value])
+        return text
+
+
+class _Missing(Exception):  # noqa: N818 - carries the sentence for a Problem, never leaves this file
+    pass
+
+
+def interpolate(
+    source: Source, *, env: Mapping[str, str], base: FilePath, secrets: bool = True
+) -> Resolved:
+    """Replace the references in all texts of `source`.
+
+    Relative paths count from `base`. Without `secrets` nothing is read: a reference becomes its
+    default, else a placeholder.
+    """
+    resolved = Resolved()
+
+    def read(reference: str) -> str | None:
+        return _read(reference, env, base) if secrets else _default(reference)
+
+    resolved.tree = _walk(source.tree, (), lambda text, at: _text(source, resolved, read, text, at))
+    return resolved
+
+
+def _walk(tree: Tree, path: Path, text: Callable[[str, Path], str]) -> Tree:
+    if isinstance(tree, dict):
+        return {key: _walk(value, (*path, key), text) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [_walk(value, (*path, i), text) for i, value in enumerate(tree)]
+    return text(tree, path) if isinstance(tree, str) else tree
+
+
+def _text(
+    source: Source,
+    resolved: Resolved,
+    read: Callable[[str], str | None],
+    text: str,
+    path: Path,
+) -> str:
+    def one(found: re.Match[str]) -> str:
+        if found.group() == "$${":
+            return "${"
+        try:
+            value = read(found.group(1) or "")
+        except _Missing as missing:
+            resolved.problems.append(source.problem(path, str(missing)))
+            value = None
+        if value is None:
+            resolved.open.add(path)
+            return PLACEHOLDER
+        resolved.secrets[value] = found.group()
+        return value
+
+    whole = _REFERENCE.fullmatch(text)
+    if whole and whole.group(1):
+        resolved.whole.add(path)
+    return _REFERENCE.sub(one, text)
+
+
+def _default(reference: str) -> str | None:
+    """What stands without reading; None: a placeholder. Raises `_Missing` if ill-formed."""
+    if found := _ENV.fullmatch(reference):
+        return str(found[2]) if found[2] is not None else None
+    if reference.startswith("file:") and reference != "file:":
+        return None
+    raise _Missing(f"{_FORMS}; a plain ${{ is written $${{")
+
+
+def _read(reference: str, env: Mapping[str, str], base: FilePath) -> str:
+    default = _default(reference)
+    if found := _ENV.fullmatch(reference):
+        # As in a shell's `:-`, empty counts as missing: an empty token is never meant.
+        value = env.get(found[1]) or default
+        if value is None:
+            raise _Missing(f"the environment variable {found[1]} is not set, or empty")
+        return _unicode(value, f"the environment variable {found[1]}")
+    return _file(base / reference.removeprefix("file:"))
+
+
+def _file(path: FilePath) -> str:
+    try:
+        content = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise _Missing(f"the file {path} cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise _Missing(f"the file {path} is not UTF-8 text") from None
+    if not (content := content.rstrip("\r\n")):
+        raise _Missing(f"the file {path} is empty")
+    return _unicode(content, f"the file {path}")
+
+
+def _unicode(text: str, what: str) -> str:
+    # A variable whose bytes are not UTF-8 comes with lone surrogates.
+    if not text.isprintable() and any("\ud800" <= each <= "\udfff" for each in text):
+        raise _Missing(f"{what} is not UTF-8 text")
+    return text

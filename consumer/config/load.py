@@ -1,0 +1,51 @@
+"""The one way in: a config file or text → `Config`, or `ConfigError` with all that is wrong."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from consumer.config.check import check
+from consumer.config.interpolate import interpolate
+from consumer.config.models import Config
+from consumer.config.source import parse
+from consumer.errors import ConfigError, Problem
+
+
+def load(
+    config: Path | str,
+    *,
+    secrets: bool = True,
+    env: Mapping[str, str] | None = None,
+    base: Path | None = None,
+    name: str = "<config>",
+) -> Config:
+    """Read, check and return a config; `Config.warnings` has what is merely odd.
+
+    `config`: a Path is a file, a str is the YAML itself, called `name` in problems.
+    `secrets`: False reads no variable and no file, so that CI can check a config without them.
+    `env`: the variables, by default the process's. `base`: the folder that relative `${file:…}`
+    count from, by default the config file's (for a text: the working directory).
+
+    Raises `ConfigError` with every problem found, in the order of lines.
+    """
+    if isinstance(config, Path):
+        name, text, base = str(config), _read(config), base or config.parent
+    else:
+        text = config
+    source = parse(text, name)
+    variables = os.environ if env is None else env
+    resolved = interpolate(source, env=variables, base=base or Path(), secrets=secrets)
+    return check(source, resolved)
+
+
+def _read(path: Path) -> str:
+    try:
+        # A byte order mark is what some editors begin a file with.
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        message = f"cannot be read: {error.strerror}"
+    except ValueError:
+        message = "is not UTF-8 text"
+    raise ConfigError([Problem(str(path), 1, "(file)", message)])

@@ -1,0 +1,128 @@
+"""Cross checks of the routes: match, recipient, send, data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from consumer.config.durations import duration_text, parse_duration
+from consumer.config.findings import Findings
+from consumer.config.models import Policy, Window
+from consumer.config.sentences import one_of
+from consumer.config.tree import Path
+from consumer.model import ChannelSpec
+from consumer.routing.pattern import PatternErrors, compile_pattern
+from consumer.routing.recipients import known_region
+
+_ADDRESSES = ("phone", "email")
+
+
+def check_routes(findings: Findings) -> None:
+    """Add to `findings` what is wrong or odd in the routes."""
+    names = ((("routes", i, "name"), findings.text("routes", i, "name")) for i in findings.routes())
+    findings.repeated(
+        ((path, name) for path, name in names if name is not None), "the name of a route already"
+    )
+    for index in findings.routes():
+        _route(findings, ("routes", index))
+
+
+def _route(findings: Findings, here: Path) -> None:
+    findings.refers((*here, "input"), "inputs")
+    for path, _ in findings.texts(*here, "send"):
+        findings.refers(path, "campaigns")
+    findings.repeated(findings.texts(*here, "send"), "in this list already")
+    _match(findings, here)
+    for address in _ADDRESSES:
+        findings.expression(*here, "recipient", address)
+    _region(findings, (*here, "phone_region"))
+    sent = [name for _, name in findings.texts(*here, "send")]
+    specs = {name: spec for name in sent if (spec := findings.spec(name)) is not None}
+    _reach(findings, here, specs)
+    _data(findings, here, specs)
+    entries = findings.at(*here, "send")
+    if specs and isinstance(entries, list) and len(specs) == len(set(sent)) == len(entries):
+        _data_names(findings, here, specs)
+    _waits(findings, here, sent)
+
+
+def _match(findings: Findings, here: Path) -> None:
+    pattern = findings.mapping(*here, "match")
+    if not pattern:
+        return  # it matches every event
+    try:
+        compile_pattern(pattern)
+    except PatternErrors as refused:
+        for error in refused.errors:
+            message, hint = (findings.resolved.scrub(each) for each in (error.message, error.hint))
+            findings.problem((*here, "match", *error.path), message, hint)
+
+
+def _region(findings: Findings, path: Path) -> None:
+    region = findings.text(*path)
+    if region is not None and not known_region(region):
+        message = f"'{findings.source.at(path)}' is not a region"
+        upper = f"did you mean '{region.upper()}'?" if known_region(region.upper()) else ""
+        findings.problem(path, message, upper or "expected two capital letters, as in TR")
+
+
+def _reach(findings: Findings, here: Path, specs: Mapping[str, ChannelSpec]) -> None:
+    known = {each for each in _ADDRESSES if findings.at(*here, "recipient", each) is not None}
+    if not known or not specs:
+        return
+    unreached = [name for name, spec in specs.items() if not known.intersection(spec.addresses)]
+    if len(unreached) == len(specs):
+        needed = sorted({kind for spec in specs.values() for kind in spec.addresses})
+        message = "no campaign of `send` can reach this recipient"
+        findings.problem((*here, "recipient"), message, f"they need: {' or '.join(needed)}")
+        return
+    for path, name in findings.texts(*here, "send"):
+        if name in unreached:
+            needed = list(specs[name].addresses)
+            findings.warn(path, "never chosen", f"`recipient` lacks {' or '.join(needed)}")
+
+
+def _data(findings: Findings, here: Path, specs: Mapping[str, ChannelSpec]) -> None:
+    """Expressions, and the fields without which a vendor refuses."""
+    for key in findings.mapping(*here, "data"):
+        findings.expression(*here, "data", key)
+        for name in findings.mapping(*here, "data", key):
+            findings.expression(*here, "data", key, name)
+    for campaign, spec in specs.items():
+        for key in sorted(spec.required.difference(findings.mapping(*here, "data"))):
+            message = f"is required: campaign '{campaign}' cannot be sent without it"
+            findings.problem((*here, "data", key), message)
+
+
+def _data_names(findings: Findings, here: Path, specs: Mapping[str, ChannelSpec]) -> None:
+    """Each key is known to a vendor of `send`, as a field (one value) or as a map."""
+    fields = frozenset[str]().union(*(spec.fields for spec in specs.values()))
+    maps = frozenset[str]().union(*(spec.maps for spec in specs.values()))
+    for key, value in findings.mapping(*here, "data").items():
+        path = (*here, "data", key)
+        if key not in fields | maps:
+            message = "no vendor of this route's campaigns takes this"
+            findings.problem(path, message, one_of(key, sorted(fields | maps)))
+        elif isinstance(value, dict) and key not in maps:
+            findings.problem(path, "expected one JMESPath expression, found a mapping")
+        elif isinstance(value, str) and key not in fields:
+            findings.problem(path, "expected a mapping of names to JMESPath, found text")
+
+
+def _waits(findings: Findings, here: Path, sent: list[str]) -> None:
+    expires = _seconds(findings, (*here, "policy", "expire_after"), Policy().expire_after)
+    for campaign in sent:
+        path: Path = ("campaigns", campaign, "window", "max_wait")
+        waits = _seconds(findings, path, Window().max_wait)
+        if waits >= expires:
+            message = (
+                f"an invitation may wait {duration_text(waits)} for its call, and expires first"
+            )
+            path = (*here, "policy", "expire_after")
+            findings.warn(path, message, f"see campaigns.{campaign}.window.max_wait")
+
+
+def _seconds(findings: Findings, path: Path, default: float) -> float:
+    try:
+        return parse_duration(findings.at(*path))
+    except ValueError:
+        return default

@@ -1,0 +1,204 @@
+"""YAML text → plain tree, with the line of every key and value.
+
+YAML 1.2 (a 1.1 reader takes `NO` for false and `21:00` for 1260). The tree is built from
+ruamel.yaml's nodes and not from its loader's objects, because nodes keep the text as written
+(`7547e12` is a float to YAML), stand on a line even in a flow mapping, and let all duplicate
+keys be reported at once. JSON's types come out: what YAML would make a date stays text.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import warnings
+from collections.abc import Iterator
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.reader import ReaderError
+
+from consumer.config.tree import Path, Source, Tree, dotted
+from consumer.errors import ConfigError, Problem
+
+MAX_DEPTH = 100
+"""Mappings and lists within each other: readers of JSON have such a bound, too."""
+
+MAX_VALUES = 100_000
+"""Values in one config, aliases followed: a small text of aliases of aliases is without end."""
+
+MAX_BITS = 256
+
+_TAG = "tag:yaml.org,2002:"
+_AS_TEXT = {"str", "timestamp", "value"}
+_CONVERTED = {"int", "float", "bool", "null"}
+_QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
+
+
+def parse(text: str, file: str) -> Source:
+    """Read one YAML document whose top level is a mapping.
+
+    Raises `ConfigError` where there is no tree to go on with; other problems are in the Source.
+    """
+    reader = YAML(typ="safe", pure=True)
+    root: Node | None = None
+    failed: Problem | None = None
+    try:
+        with warnings.catch_warnings():
+            # YAML allows an anchor's name to be used again; ruamel.yaml warns of it.
+            warnings.simplefilter("ignore")
+            root = reader.compose(text)
+    except (YAMLError, RecursionError) as error:
+        # Raised below and not here: the cause holds the whole text, with what is secret in it.
+        failed = _syntax_problem(error, text, file)
+    if failed is not None:
+        raise ConfigError([failed])
+    if not isinstance(root, MappingNode):
+        message = "the config is empty" if root is None else "expected a mapping of sections"
+        hint = "it begins with `version: 1`"
+        raise ConfigError([Problem(file, 1, dotted(()), message, hint)])
+    return _Builder(reader, Source(file)).run(root)
+
+
+def _syntax_problem(error: Exception, text: str, file: str) -> Problem:
+    if isinstance(error, ReaderError):
+        line = text.count("\n", 0, error.position) + 1
+        return Problem(file, line, dotted(()), "a character that YAML does not allow")
+    if not isinstance(error, MarkedYAMLError):
+        return Problem(file, 1, dotted(()), "not readable as YAML: nested too deeply")
+    mark = error.problem_mark or error.context_mark
+    line = 1 if mark is None else mark.line + 1
+    # What ruamel.yaml quotes may be part of a secret; single characters help and stay.
+    what = _QUOTED.sub(_short, str(error.problem or error.context))
+    if "alias" in what:
+        message, hint = "an alias without an anchor", "quote a text that begins with *"
+    elif "another document" in what:
+        message, hint = "a second document begins here", "one file holds one config"
+    elif "tag handle" in what:
+        message, hint = "custom tags are not supported", "quote a text that begins with !"
+    else:
+        message = f"not readable as YAML: {what}"
+        hint = _began(error, line)
+    return Problem(file, line, dotted(()), message, hint)
+
+
+def _short(quoted: re.Match[str]) -> str:
+    text = quoted[1] or quoted[2] or ""
+    return quoted[0] if len(text) <= len("\\t") or text == "<stream end>" else "…"
+
+
+def _began(error: MarkedYAMLError, line: int) -> str:
+    mark = error.context_mark
+    return f"begun in line {mark.line + 1}" if mark is not None and mark.line + 1 != line else ""
+
+
+class _Builder:
+    """Walks the nodes once, filling a Source."""
+
+    def __init__(self, reader: YAML, source: Source) -> None:
+        self._reader = reader
+        self._source = source
+        self._open: list[Node] = []
+        self._values = 0
+
+    def run(self, root: MappingNode) -> Source:
+        source = self._source
+        if self._reader.resolver.processing_version != (1, 2):
+            self._refuse((), "configs are YAML 1.2", "leave the %YAML directive out")
+        try:
+            source.tree = self._build(root, ())
+        except RecursionError:
+            raise ConfigError([source.problem((), "nested too deeply")]) from None
+        return source
+
+    def _refuse(self, path: Path, message: str, hint: str = "") -> None:
+        self._source.problems.append(self._source.problem(path, message, hint))
+
+    def _build(self, node: Node, path: Path) -> Tree:
+        self._source.lines.setdefault(path, node.start_mark.line + 1)
+        self._values += 1
+        if self._values > MAX_VALUES:
+            raise ConfigError([self._source.problem(path, f"more than {MAX_VALUES} values")])
+        if len(self._open) > MAX_DEPTH:
+            raise ConfigError([self._source.problem(path[:1], "nested too deeply")])
+        if node in self._open:
+            self._refuse(path, "this alias stands inside what it names")
+            return None
+        self._open.append(node)
+        try:
+            return self._value(node, path)
+        finally:
+            self._open.pop()
+
+    def _value(self, node: Node, path: Path) -> Tree:
+        kind = str(node.tag).removeprefix(_TAG)
+        if isinstance(node, MappingNode) and kind == "map":
+            return self._mapping(node, path)
+        if isinstance(node, SequenceNode) and kind == "seq":
+            return [self._build(item, (*path, i)) for i, item in enumerate(node.value)]
+        if isinstance(node, ScalarNode) and kind in _AS_TEXT:
+            return self._text(str(node.value), path)
+        if isinstance(node, ScalarNode) and kind in _CONVERTED:
+            return self._converted(node, path)
+        self._refuse(path, "custom tags are not supported", "quote a text that begins with !")
+        return None
+
+    def _mapping(self, node: MappingNode, path: Path) -> dict[str, Tree]:
+        built: dict[str, Tree] = {}
+        first: dict[str, int] = {}
+        for key_node, value_node, merged in self._pairs(node, path):
+            line = key_node.start_mark.line + 1
+            key = self._key(key_node, path)
+            here = (*path, key)
+            if key not in built:
+                first[key] = self._source.lines[here] = line
+                built[key] = self._build(value_node, here)
+            elif not merged:
+                hint = f"first in line {first[key]}"
+                problem = Problem(self._source.file, line, dotted(here), "duplicate key", hint)
+                self._source.problems.append(problem)
+        return built
+
+    def _pairs(self, node: MappingNode, path: Path) -> Iterator[tuple[Node, Node, bool]]:
+        """Key and value; what stands in the mapping goes before what `<<: *anchor` merges in."""
+        merge = f"{_TAG}merge"
+        yield from ((key, value, False) for key, value in node.value if str(key.tag) != merge)
+        for value in (value for key, value in node.value if str(key.tag) == merge):
+            for part in value.value if isinstance(value, SequenceNode) else [value]:
+                if isinstance(part, MappingNode):
+                    yield from ((k, v, True) for k, v, _ in self._pairs(part, path))
+                else:
+                    self._refuse(path, "`<<` takes an alias of a mapping, or a list of them")
+
+    def _key(self, node: Node, path: Path) -> str:
+        if not isinstance(node, ScalarNode):
+            self._source.lines.setdefault(path, node.start_mark.line + 1)
+            self._refuse(path, "a key must be text", "this one is a list or a mapping")
+            return "?"
+        key = str(node.value)
+        kind = str(node.tag).removeprefix(_TAG)
+        if kind not in _AS_TEXT:
+            self._source.lines.setdefault((*path, key), node.start_mark.line + 1)
+            self._refuse((*path, key), "a key must be text", "write it in quotes")
+        return self._text(key, path)
+
+    def _text(self, text: str, path: Path) -> str:
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            self._refuse(path, "this text is not valid Unicode")
+            return "?"
+        return text
+
+    def _converted(self, node: ScalarNode, path: Path) -> Tree:
+        self._source.written[path] = str(node.value)
+        try:
+            value: Tree = self._reader.constructor.construct_object(node)
+        except (YAMLError, ValueError, KeyError):
+            self._refuse(path, "this is not what its tag says, or too large a number")
+            return None
+        if isinstance(value, int) and value.bit_length() > MAX_BITS:
+            self._refuse(path, "too large a number", "quote it if it is meant as text")
+            return None
+        if isinstance(value, float) and not math.isfinite(value):
+            self._refuse(path, "not a number", "quote it if it is meant as text")
+            return None
+        return value

@@ -1,0 +1,53 @@
+"""What a config text becomes: a tree of JSON's types, and where each of its values stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from consumer.errors import Problem
+
+Path = tuple[str | int, ...]
+Tree = None | bool | int | float | str | list["Tree"] | dict[str, "Tree"]
+
+
+@dataclass(slots=True)
+class Source:
+    """A parsed config text. `written`: the text of each number and boolean, as it stands there."""
+
+    file: str
+    tree: Tree = None
+    lines: dict[Path, int] = field(default_factory=dict)
+    written: dict[Path, str] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def line(self, path: Path) -> int:
+        """The line of the key or list item at `path`, or of what it would stand in."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path, 1)
+
+    def problem(self, path: Path, message: str, hint: str = "") -> Problem:
+        """A `Problem` at `path`, to be collected."""
+        return Problem(self.file, self.line(path), dotted(path), message, hint)
+
+    def at(self, path: Path) -> Tree:
+        """The value at `path`, None where there is none."""
+        return value_at(self.tree, path)
+
+
+def value_at(tree: Tree, path: Path) -> Tree:
+    """The value at `path`, None where there is none."""
+    for step in path:
+        if isinstance(tree, dict) and isinstance(step, str):
+            tree = tree.get(step)
+        elif isinstance(tree, list) and isinstance(step, int) and step < len(tree):
+            tree = tree[step]
+        else:
+            return None
+    return tree
+
+
+def dotted(path: Path) -> str:
+    """`("routes", 0, "send", 1)` → `routes[0].send[1]`; the whole document is `(top level)`."""
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return text.removeprefix(".") or "(top level)"
