@@ -1,0 +1,103 @@
+"""The double as a Starlette application: the vendors' endpoints, and its own under `/_sandbox/`.
+
+    GET  /                    a page that shows the summary and the last calls
+    GET  /_sandbox/summary    the journal's totals
+    GET  /_sandbox/log        the last calls, newest first (`?limit=`, 100 unless told)
+    GET  /_sandbox/faults     the faults in force; POST replaces them (`Faults` as JSON)
+    POST /_sandbox/reset      as at the start: totals, throttles, tokens, faults
+    any other path            a vendor's call
+
+No answer under `/` or `/_sandbox/` holds a recipient in clear.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from consumer.sandbox.double import Double
+from consumer.sandbox.journal import LOG_LENGTH
+from consumer.sandbox.page import PAGE, PAGE_HEADERS
+from consumer.sandbox.settings import Faults, SandboxSettings
+
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+class _Endpoints:
+    def __init__(self, double: Double) -> None:
+        self._double = double
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/", self.page),
+            Route("/_sandbox/summary", self.summary),
+            Route("/_sandbox/log", self.log),
+            Route("/_sandbox/faults", self.faults, methods=["GET", "POST"]),
+            Route("/_sandbox/reset", self.reset, methods=["POST"]),
+            Route("/{path:path}", self.call, methods=_METHODS),
+        ]
+
+    async def call(self, request: Request) -> Response:
+        try:
+            body = await request.body()
+        except ClientDisconnect:  # nothing whole arrived, and nobody waits for an answer
+            return Response(status_code=400)
+        before, after = self._double.latency()
+        await _pause(before)
+        path, headers = request.scope["path"], dict(request.headers)
+        response = self._double.call(request.method, path, headers, body)
+        await _pause(after)
+        return response
+
+    async def faults(self, request: Request) -> Response:
+        if request.method == "POST":
+            try:
+                self._double.faults = Faults.model_validate_json(await request.body())
+            except ValidationError as refused:
+                found = refused.errors(
+                    include_url=False, include_context=False, include_input=False
+                )
+                return _json({"errors": found}, 400)
+        return _json(self._double.faults.model_dump(mode="json"))
+
+    async def reset(self, _: Request) -> Response:
+        self._double.reset()
+        return _json(self._double.journal.summary())
+
+    async def summary(self, _: Request) -> Response:
+        return _json(self._double.journal.summary())
+
+    async def log(self, request: Request) -> Response:
+        limit = request.query_params.get("limit", "100")
+        if not (limit.isascii() and limit.isdigit()):
+            return _json({"error": "limit must be a whole number"}, 400)
+        return _json(self._double.journal.recent(min(int(limit[:9]), LOG_LENGTH)))
+
+    async def page(self, _: Request) -> Response:
+        return HTMLResponse(PAGE, headers=PAGE_HEADERS)
+
+
+def create_app(settings: SandboxSettings, clock: Callable[[], float] = time.time) -> Starlette:
+    """The application; `app.state.double` is its `Double`, with the journal."""
+    double = Double(settings, clock)
+    app = Starlette(routes=_Endpoints(double).routes())
+    app.state.double = double
+    return app
+
+
+async def _pause(seconds: float) -> None:
+    if seconds > 0:  # a sleep of nothing would still be a turn of the loop
+        await asyncio.sleep(seconds)
+
+
+def _json(document: Any, status: int = 200) -> Response:
+    return Response(orjson.dumps(document), status, media_type="application/json")

@@ -1,0 +1,103 @@
+"""Both vendors behind their throttles, with faults and the journal: one call at a time, no I/O.
+
+The order of things for a call: throttle, the vendor's checks, fault, journal, answer. The caller
+(`app.py`) waits out the latency before and after.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from collections.abc import Callable
+
+from starlette.responses import Response
+
+from consumer.sandbox import faults
+from consumer.sandbox.journal import Journal
+from consumer.sandbox.pisano import Pisano
+from consumer.sandbox.radar import Radar
+from consumer.sandbox.settings import Latency, Quota, SandboxSettings
+from consumer.sandbox.throttle import Throttle
+from consumer.sandbox.wire import Received, Reply
+
+
+class Double:
+    """Both vendors with their throttles, faults and the journal; `reset` brings it to its start.
+
+    The clock (epoch seconds) is read once a call, when the call is counted.
+    """
+
+    def __init__(self, settings: SandboxSettings, clock: Callable[[], float]) -> None:
+        self._settings, self._clock = settings, clock
+        self.journal = Journal(settings.journal_file)
+        self.hung: set[asyncio.Transport] = set()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all calls, tokens and throttle states; the faults are the settings' again."""
+        settings = self._settings
+        self.journal.clear()
+        self.faults = settings.faults
+        self._quotas = {"pisano": settings.pisano_quota, "radar": settings.radar_quota}
+        self._throttles = {vendor: _throttle(quota) for vendor, quota in self._quotas.items()}
+        self._vendors: dict[str, Pisano | Radar] = {
+            "pisano": Pisano(settings),
+            "radar": Radar(settings),
+        }
+        # Two generators, so that other latencies do not bring other faults.
+        self._fault_dice = random.Random(settings.seed)  # noqa: S311 - reproducible faults, no secrets
+        self._latency_dice = random.Random(settings.seed + 1)  # noqa: S311 - reproducible latency, no secrets
+
+    def latency(self) -> tuple[float, float]:
+        """Seconds to wait before a call is counted, and after it."""
+        setting = self._settings.latency
+        seconds = draw_latency(setting, self._latency_dice)
+        return seconds * setting.before, seconds * (1 - setting.before)
+
+    def call(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Response:
+        """Count one request, judge it, carry it out, note it; the answer to show."""
+        request = Received(method, path, headers, body, self._clock())
+        name = vendor_of(path)
+        if name is None:
+            return self._answer("unknown", request, Reply(404, b'{"status": "not_found"}'), None)
+        if not self._throttles[name].allow(request.at):
+            return self._refuse(name, request)
+        reply = self._vendors[name].answer(request)
+        fault = faults.pick(self.faults, name, self._fault_dice.random())
+        if fault is not None:
+            reply = faults.distort(reply, fault, self.faults, name)
+        return self._answer(name, request, reply, fault)
+
+    def _answer(self, name: str, request: Received, reply: Reply, fault: str | None) -> Response:
+        self.journal.add(name, request, reply, fault=fault)
+        return faults.show(reply, fault, self.hung)
+
+    def _refuse(self, name: str, request: Received) -> Response:
+        self.journal.add(name, request, Reply(429, b""), throttled=True)
+        seconds = self._throttles[name].retry_after(request.at)
+        told = self._quotas[name].send_retry_after
+        headers = {"retry-after": str(math.ceil(seconds))} if told else {}
+        return Response("Retry later\n", 429, headers, media_type="text/plain")
+
+
+def vendor_of(path: str) -> str | None:
+    """Whose throttle a path belongs to, endpoint or not; None for nobody's."""
+    if path.startswith("/v1/"):
+        return "pisano"
+    return "radar" if path.startswith(("/auth/", "/invitation")) else None
+
+
+def draw_latency(setting: Latency, dice: random.Random) -> float:
+    """Seconds that one call takes."""
+    if setting.kind == "uniform":
+        ms = max(0.0, dice.uniform(setting.ms - setting.spread, setting.ms + setting.spread))
+    elif setting.kind == "lognormal":
+        ms = setting.ms * dice.lognormvariate(0.0, setting.spread)
+    else:
+        ms = setting.ms
+    return ms / 1000
+
+
+def _throttle(quota: Quota) -> Throttle:
+    return Throttle(quota.parsed(), quota.algorithm, quota.offset)

@@ -1,0 +1,128 @@
+"""Trouble on purpose: which fault meets a call, and answers that no well-behaved server gives.
+
+Cutting a connection needs the connection. ASGI has no word for it, so the double's server puts
+the transport of each connection into the request's state (see `server.py`). Run in any other
+way (in process, or by another server) a cut is raised as `ConnectionResetError`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from dataclasses import replace
+
+from starlette.responses import HTMLResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from consumer.sandbox import pisano, radar
+from consumer.sandbox.settings import Faults
+from consumer.sandbox.wire import Reply
+
+TRANSPORT = "transport"
+"""The key of the connection's transport in the request's state."""
+
+_PAGE = "<!doctype html><title>Gateway</title><p>Please sign in to the network.</p>"
+_STATUS = {"error_500": 500, "error_503": 503, "html_200": 200, "reset": 0, "hang": 0}
+
+
+def pick(faults: Faults, vendor: str, draw: float) -> str | None:
+    """The fault that meets a call of this vendor, if any; `draw` is uniform in [0, 1)."""
+    if vendor not in faults.vendors:
+        return None
+    for kind, share in faults.rates().items():
+        if kind in faults.code and kind.startswith("13") != (vendor == "pisano"):
+            continue
+        draw -= share
+        if draw < 0:
+            return kind
+    return None
+
+
+def distort(reply: Reply, fault: str, faults: Faults, vendor: str) -> Reply:
+    """The reply as the journal notes it under a fault: what was shown, and whether it acted."""
+    if fault in faults.code:
+        described = radar.error("An error occurred.", code=fault)
+        status, body = pisano.error(fault) if vendor == "pisano" else described
+        return replace(reply, status=status, body=body, code=fault, accepted=False)
+    return replace(
+        reply,
+        status=_STATUS.get(fault, reply.status),
+        accepted=reply.accepted and faults.act_before_fault,
+    )
+
+
+def show(reply: Reply, fault: str | None, hung: set[asyncio.Transport]) -> Response:
+    """The answer to give. `hung` collects the connections that wait for ever."""
+    match fault:
+        case "reset":
+            return Reset()
+        case "hang":
+            return Hang(hung)
+        case "truncate":
+            return Truncated(reply.body, reply.status, media_type="application/json")
+        case "html_200":
+            return HTMLResponse(_PAGE)
+        case "error_500" | "error_503":
+            return HTMLResponse("<h1>Something went wrong</h1>", reply.status)
+    headers = dict(reply.headers or {})
+    return Response(reply.body, reply.status, headers, media_type="application/json")
+
+
+class Reset(Response):
+    """Cuts the connection before the first byte of an answer: the client sees a reset."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+        transport = _transport(scope)
+        if transport is None:
+            raise ConnectionResetError
+        # Closing with data unsent or a linger of zero makes the kernel send RST instead of FIN.
+        transport.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+        )
+        transport.abort()
+        await _gone(receive)
+
+
+class Truncated(Response):
+    """Announces the whole body, sends half of it and closes the connection."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        start = {"type": "http.response.start", "status": self.status_code}
+        await send({**start, "headers": self.raw_headers})
+        half = bytes(self.body[: len(self.body) // 2])
+        await send({"type": "http.response.body", "body": half, "more_body": True})
+        transport = _transport(scope)
+        if transport is None:
+            raise ConnectionResetError
+        transport.close()
+        await _gone(receive)
+
+
+class Hang(Response):
+    """Answers never: ends when the client gives up, or the server closes what is in `hung`."""
+
+    def __init__(self, hung: set[asyncio.Transport]) -> None:
+        super().__init__()
+        self._hung = hung
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+        transport = _transport(scope)
+        if transport is not None:
+            self._hung.add(transport)
+        try:
+            await _gone(receive)
+        finally:
+            if transport is not None:
+                self._hung.discard(transport)
+
+
+def _transport(scope: Scope) -> asyncio.Transport | None:
+    found = scope.get("state", {}).get(TRANSPORT)
+    return found if isinstance(found, asyncio.Transport) else None
+
+
+async def _gone(receive: Receive) -> None:
+    """Until the connection is closed; the server complains of an answer that never started."""
+    while (await receive())["type"] != "http.disconnect":
+        pass

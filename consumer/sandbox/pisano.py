@@ -1,0 +1,188 @@
+"""Pisano's three sharing endpoints: what the published pages ask for, refused when it is not so.
+
+Where the pages are silent the strict reading is taken: keys, types and recipients that they do
+not describe are refused, and a refused call invites nobody. The order of the checks is fixed:
+path, credentials, content type, JSON, campaign, recipients, attributes and responses.
+
+The path with a slash at its end (the pages show both forms) answers 301: a client that follows
+redirects turns its POST into a GET and meets a 404, which is what it has to learn.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Literal
+from urllib.parse import quote
+
+import orjson
+
+from consumer.sandbox.settings import SandboxSettings
+from consumer.sandbox.wire import Received, Reply, is_email, is_json, json_object
+
+Channel = Literal["sms", "email", "push"]
+
+_ENDPOINTS: dict[tuple[str, str], Channel] = {
+    ("sms_campaigns", "sms_sharings"): "sms",
+    ("email_campaigns", "email_sharings"): "email",
+    ("push_notification_campaigns", "push_notification_sharings"): "push",
+}
+_PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
+
+_BAD_REQUEST = "bad_request"
+CODES: dict[str, tuple[int, str, str]] = {
+    "13000": (400, _BAD_REQUEST, "An error occured"),
+    "13001": (401, "unauthorized", "Wrong authentication token"),
+    "13002": (404, "not_found", "Requested resource not found!"),
+    "13005": (404, "not_found", "This node, nor any of their parent has any flow"),
+    "13007": (403, "forbidden", "It's not allowed to update Pisano node"),
+    "13010": (404, "not_found", "User not found"),
+    "13011": (401, "unauthorized", "User is inactive"),
+    "13013": (403, "forbidden", "Permission denied"),
+    "13015": (400, _BAD_REQUEST, "Required field not present in params!"),
+    "13016": (404, "not_found", "Token not found"),
+    "13017": (400, _BAD_REQUEST, "Duplicate value"),
+    "13024": (400, _BAD_REQUEST, "Multiple responses given for a non-multiple choice question"),
+    "13028": (400, _BAD_REQUEST, "Invalid parameters"),
+    "13030": (400, _BAD_REQUEST, "Invalid authentication token"),
+    "13032": (409, "conflict", "Wrong credentials"),
+    "13033": (400, _BAD_REQUEST, "Invalid SDK credentials"),
+    "13034": (400, _BAD_REQUEST, "Invalid Flow"),
+    "13035": (404, "not_found", "Node not found"),
+    "13036": (403, "forbidden", "Account locked"),
+    "13038": (400, _BAD_REQUEST, "Required customer identitiy keys not present in params!"),
+}
+"""Code → HTTP status, status word, message, as the pages print them (spelling included)."""
+
+SUCCESS = orjson.dumps({"status": "ok"})
+
+
+def error(code: str) -> tuple[int, bytes]:
+    """HTTP status and body of a coded refusal; a code outside the pages' list is a 400."""
+    status, word, message = CODES.get(code, (400, _BAD_REQUEST, "An error occured"))
+    return status, orjson.dumps({"status": word, "code": int(code), "message": message})
+
+
+class _RefusalError(Exception):
+    """The call is refused as a whole with this code."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        super().__init__(code)
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """A sharing endpoint: the campaign that the path names, and its channel."""
+
+    channel: Channel
+    campaign: str
+
+    @property
+    def array(self) -> str:
+        return "emails" if self.channel == "email" else "phone_numbers"
+
+    @property
+    def maps(self) -> tuple[str, ...]:
+        email = ("transactional_data",) if self.channel == "email" else ()
+        return ("custom_attributes", "built_in_responses", *email)
+
+
+class Pisano:
+    """The account's side of a sharing call. Keeps no state: the journal knows what was taken."""
+
+    def __init__(self, settings: SandboxSettings) -> None:
+        self._authorization = settings.pisano_authorization.replace(
+            "{token}", settings.pisano_token
+        )
+        self._channels = {campaign.id: campaign.channel for campaign in settings.campaigns}
+        self._most = settings.max_customers
+        self._bad = settings.bad_recipients
+
+    def answer(self, request: Received) -> Reply:
+        """The answer to one request, whatever it holds; never raises."""
+        target = _target(request.path.removesuffix("/"))
+        if target and request.path.endswith("/"):
+            return Reply(301, b"", headers={"location": quote(request.path.removesuffix("/"))})
+        document = json_object(request.body)
+        recipients = _named(document, target) if target and document is not None else ()
+        campaign = target.campaign if target and target.campaign in self._channels else None
+        try:
+            self._check(request, target, document)
+        except _RefusalError as refused:
+            status, body = error(refused.code)
+            return Reply(status, body, refused.code, campaign, recipients)
+        return Reply(200, SUCCESS, None, campaign, recipients, accepted=True)
+
+    def _check(
+        self, request: Received, target: _Target | None, document: dict[str, Any] | None
+    ) -> None:
+        if target is None or request.method != "POST":
+            raise _RefusalError("13002")
+        if request.headers.get("authorization") != self._authorization:
+            raise _RefusalError("13001")
+        if not is_json(request.headers.get("content-type", "")) or document is None:
+            raise _RefusalError("13028")
+        if self._channels.get(target.campaign) != target.channel:
+            raise _RefusalError("13002")
+        recipients = self._recipients(document, target)
+        _check_maps(document, target, recipients)
+        if not self._bad.isdisjoint(recipients):
+            raise _RefusalError("13028")
+
+    def _recipients(self, document: dict[str, Any], target: _Target) -> set[str]:
+        """The array of recipients, checked."""
+        listed = document.get(target.array)
+        if listed is None:
+            raise _RefusalError("13015")
+        if not isinstance(listed, list) or not 0 < len(listed) <= self._most:
+            raise _RefusalError("13028")
+        if not _all_are(str, listed):
+            raise _RefusalError("13028")
+        distinct = set(listed)
+        if len(distinct) < len(listed):
+            raise _RefusalError("13017")
+        well_formed = is_email if target.channel == "email" else _PHONE.fullmatch
+        if not all(map(well_formed, listed)):
+            raise _RefusalError("13028")
+        return distinct
+
+
+def _target(path: str) -> _Target | None:
+    """What a path (without a slash at its end) names, or None where it is no endpoint."""
+    match path.split("/"):
+        case ["", "v1", group, campaign, sharing] if channel := _ENDPOINTS.get((group, sharing)):
+            return _Target(channel, campaign)
+    return None
+
+
+def _named(document: dict[str, Any], target: _Target) -> tuple[str, ...]:
+    """Whom the request names, as far as it can be read: for the journal, also of refused calls."""
+    listed = document.get(target.array)
+    if not isinstance(listed, list):
+        return ()
+    return tuple(listed if _all_are(str, listed) else (r for r in listed if isinstance(r, str)))
+
+
+def _check_maps(document: dict[str, Any], target: _Target, recipients: set[str]) -> None:
+    """Attributes and responses: recipient of this call → name → text, and nothing else beside."""
+    if not document.keys() <= {target.array, *target.maps}:
+        raise _RefusalError("13028")
+    if {"built_in_responses", "transactional_data"} <= document.keys():
+        raise _RefusalError("13028")
+    for name in target.maps:
+        by_recipient = document.get(name, {})
+        if not isinstance(by_recipient, dict) or not by_recipient.keys() <= recipients:
+            raise _RefusalError("13028")
+        if not _all_are(dict, by_recipient.values()):
+            raise _RefusalError("13028")
+        texts = chain.from_iterable(map(dict.values, by_recipient.values()))
+        if not _all_are(str, texts):
+            raise _RefusalError("13028")
+
+
+def _all_are(kind: type, values: Iterable[object]) -> bool:
+    """All values are exactly of this kind; a set of types is many times faster than a loop."""
+    return set(map(type, values)) <= {kind}

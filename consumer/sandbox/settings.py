@@ -1,0 +1,157 @@
+"""What the double pretends to be: credentials, campaigns, quotas, latency and faults.
+
+`SandboxSettings()` works as it is: it knows the sample ids of the vendors' published pages, has
+no quota, answers at once and shows no faults. All ids and credentials are made up or public
+samples; nothing here is a secret of anybody's account.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from consumer.sandbox.throttle import Algorithm, Limit, parse_limit
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Milliseconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class _Strict(BaseModel):
+    """A misspelt setting is refused, not ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PisanoCampaign(_Strict):
+    """A campaign of the pretended Pisano account."""
+
+    id: str
+    channel: Literal["sms", "email", "push"]
+
+
+class RadarProgramme(_Strict):
+    """A programme at Customer Radar.
+
+    `locations`: location id → ids of its points of measure (two or more: the entry must name
+    one). `postmark`: e-mail is set up, so an entry with an e-mail but no mobile can be sent.
+    """
+
+    id: str
+    locations: dict[str, list[str]]
+    postmark: bool = True
+
+
+class Quota(_Strict):
+    """A vendor's throttle. No limits: unlimited.
+
+    `limits`: `<calls>/<number><ms|s|m|h|d>`, all in force together. `offset`: seconds by which
+    the windows of `fixed` and `weighted` are shifted from multiples of their period.
+    `send_retry_after`: put `Retry-After` on a 429; the vendors' pages promise none.
+    """
+
+    limits: list[str] = []
+    algorithm: Algorithm = "fixed"
+    offset: Annotated[float, Field(allow_inf_nan=False)] = 0.0
+    by: Literal["all endpoints"] = "all endpoints"
+    send_retry_after: bool = False
+
+    @model_validator(mode="after")
+    def _limits_are_readable(self) -> Self:
+        self.parsed()
+        return self
+
+    def parsed(self) -> tuple[Limit, ...]:
+        """The limits as calls and seconds. Raises `ValueError` for one that is malformed."""
+        return tuple(map(parse_limit, self.limits))
+
+
+class Latency(_Strict):
+    """How long an answer takes, in milliseconds.
+
+    `fixed`: `ms`. `uniform`: `ms` ± `spread`. `lognormal`: median `ms`, sigma `spread` (1.0 is a
+    heavy tail). `before`: the share of it that passes before the request is counted and acted
+    on, as a slow network does: two requests then arrive in another rhythm than they left.
+    """
+
+    kind: Literal["fixed", "uniform", "lognormal"] = "fixed"
+    ms: Milliseconds = 0.0
+    spread: Milliseconds = 0.0
+    before: Share = 0.5
+
+
+class Faults(_Strict):
+    """The share of calls that meet trouble, by kind; at most one kind meets a call.
+
+    `reset`: the connection is cut without an answer. `hang`: no answer ever. `truncate`: half of
+    the body. `html_200`: a page of somebody's proxy. `code`: vendor's error code → share; codes
+    that begin with 13 are Pisano's, others Customer Radar's; they refuse the whole call.
+    `act_before_fault`: a call that shows any fault but a code was carried out all the same; the
+    client cannot know, the journal does.
+    """
+
+    error_500: Share = 0.0
+    error_503: Share = 0.0
+    reset: Share = 0.0
+    hang: Share = 0.0
+    truncate: Share = 0.0
+    html_200: Share = 0.0
+    code: dict[Annotated[str, Field(pattern=r"^[0-9]{5}$")], Share] = {}
+    act_before_fault: bool = True
+    vendors: frozenset[Literal["pisano", "radar"]] = frozenset({"pisano", "radar"})
+
+    @model_validator(mode="after")
+    def _rates_are_shares_of_one(self) -> Self:
+        if sum(self.rates().values()) > 1 + 1e-9:
+            msg = "the fault rates add up to more than 1"
+            raise ValueError(msg)
+        return self
+
+    def rates(self) -> dict[str, float]:
+        """Kind → share; a code is a kind of its own, named by its digits."""
+        kinds = ("error_500", "error_503", "reset", "hang", "truncate", "html_200")
+        return {kind: getattr(self, kind) for kind in kinds} | self.code
+
+
+SAMPLE_TOKEN = "sandbox-token"  # noqa: S105 - opens nothing but this double
+SAMPLE_PASSWORD = "sandbox-password"  # noqa: S105 - opens nothing but this double
+SAMPLE_CAMPAIGNS = (
+    PisanoCampaign(id="ae51458c-9e82-417f-8f1d-e074891ea5c1", channel="sms"),
+    PisanoCampaign(id="735c19a7-ee54-4b03-a84a-93dfe2a94a56", channel="email"),
+    PisanoCampaign(id="a6aa1866-dcaa-462c-a52d-0c22b0ca1616", channel="push"),
+)
+SAMPLE_PROGRAMME = RadarProgramme(
+    id="1cf118a0326d47aa851a90b9674e90aa",
+    locations={"1cf118a0326d47aa851a90b9674e90aa": ["7547ct569yh67n0326vghddte86bkkn"]},
+)
+
+
+class SandboxSettings(_Strict):
+    """Everything that `create_app` and `SandboxServer` need.
+
+    `port` 0 is any free port. `pisano_authorization`: the form that is asked
+    for. `token_ttl`: seconds that a Customer Radar token lives.
+    `max_customers`: recipients of one Pisano call; Customer Radar documents no such limit.
+    `bad_recipients`: addresses for which the whole call is refused. `journal_file`: one JSON line
+    per call, with recipients in clear, for a checker; it is appended to.
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 0
+    pisano_token: Annotated[str, Field(min_length=1, repr=False)] = SAMPLE_TOKEN
+    pisano_authorization: Annotated[str, Field(pattern=r"\{token\}")] = "Token token={token}"
+    radar_username: str = "sandbox"
+    radar_password: Annotated[str, Field(repr=False)] = SAMPLE_PASSWORD
+    radar_client: str = "8291a9ed952342c5b5fe2915f2189e7c"
+    campaigns: list[PisanoCampaign] = list(SAMPLE_CAMPAIGNS)
+    radar_programmes: list[RadarProgramme] = [SAMPLE_PROGRAMME]
+    pisano_quota: Quota = Quota()
+    radar_quota: Quota = Quota()
+    latency: Latency = Latency()
+    faults: Faults = Faults()
+    seed: int = 0
+    max_customers: Annotated[int, Field(ge=1)] = 5000
+    bad_recipients: Annotated[frozenset[str], Field(repr=False)] = frozenset()
+    token_ttl: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 3600.0
+    journal_file: Path | None = None
