@@ -1,0 +1,1 @@
+"""Kafka, HTTP, metrics and the admin server: the only places that talk to the outside."""

@@ -1,0 +1,169 @@
+"""Kafka clients as this program needs them, and transactions that end definitely.
+
+The settings that the promises rest on are set here and nowhere else (config refuses them by
+name). confluent-kafka's errors are translated here and never travel further in.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
+
+from consumer.errors import KafkaTrouble
+
+MESSAGE_MAX_BYTES = 16 * 1024 * 1024
+TRANSACTION_TIMEOUT = 10.0
+COMMIT_WAIT = 5.0
+
+Settings = Mapping[str, str]
+Headers = dict[str, str | bytes | None] | list[tuple[str, str | bytes | None]]
+
+
+def _common(settings: Settings, client: str) -> dict[str, object]:
+    return {
+        "client.id": f"survey-dispatcher.{client}",
+        "allow.auto.create.topics": False,
+        "topic.metadata.refresh.interval.ms": 30_000,
+        "reconnect.backoff.max.ms": 5_000,
+        **settings,
+    }
+
+
+def consumer(
+    settings: Settings,
+    group: str,
+    *,
+    logger: logging.Logger,
+    on_error: Callable[[KafkaError], None],
+) -> Consumer:
+    """A consumer that commits nothing by itself and never chooses a beginning by itself."""
+    return Consumer(
+        {
+            **_common(settings, group),
+            "group.id": group,
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "error",
+            "enable.partition.eof": True,
+            "partition.assignment.strategy": "cooperative-sticky",
+            "session.timeout.ms": 10_000,
+            "heartbeat.interval.ms": 3_000,
+            "max.poll.interval.ms": 300_000,
+            "queued.max.messages.kbytes": 32 * 1024,
+            "fetch.wait.max.ms": 100,
+            "error_cb": on_error,
+        },
+        logger=logger,
+    )
+
+
+def producer(
+    settings: Settings,
+    transactional_id: str,
+    *,
+    logger: logging.Logger,
+    on_error: Callable[[KafkaError], None],
+) -> Producer:
+    """A transactional producer. Call `fence` before anything else."""
+    return Producer(
+        {
+            **_common(settings, transactional_id),
+            "transactional.id": transactional_id,
+            "transaction.timeout.ms": int(TRANSACTION_TIMEOUT * 1000),
+            "acks": "all",
+            "message.max.bytes": MESSAGE_MAX_BYTES,
+            "queue.buffering.max.messages": 500_000,
+            "compression.type": settings.get("compression.type", "lz4"),
+            "linger.ms": 5,
+            "retry.backoff.ms": 10,
+            "error_cb": on_error,
+        },
+        logger=logger,
+    )
+
+
+@contextmanager
+def trouble(doing: str) -> Iterator[None]:
+    """Translate what confluent-kafka raises."""
+    try:
+        yield
+    except KafkaException as error:
+        raise KafkaTrouble(f"{doing}: {describe(error)}") from error
+
+
+def describe(error: KafkaException | KafkaError) -> str:
+    """Kafka's own name and text of an error."""
+    cause = error.args[0] if isinstance(error, KafkaException) else error
+    return f"{cause.name()}: {cause.str()}" if isinstance(cause, KafkaError) else str(cause)
+
+
+def fence(client: Producer, give_up: Callable[[], bool]) -> None:
+    """`init_transactions`: ends the open transaction of whoever had this transactional.id."""
+    _until_definite(lambda: client.init_transactions(COMMIT_WAIT), "init_transactions", give_up)
+
+
+@contextmanager
+def transaction(client: Producer, give_up: Callable[[], bool]) -> Iterator[None]:
+    """All that is produced inside becomes visible at once, or KafkaTrouble is raised.
+
+    A commit that timed out is committed again until it is definite, never aborted: it may be
+    visible already. After KafkaTrouble the client must be thrown away.
+    """
+    with trouble("begin"):
+        client.begin_transaction()
+    try:
+        yield
+    except KafkaException as error:
+        _abort(client)
+        raise KafkaTrouble(f"transaction: {describe(error)}") from error
+    _until_definite(lambda: client.commit_transaction(COMMIT_WAIT), "commit", give_up)
+
+
+def produce(
+    client: Producer,
+    topic: str,
+    value: bytes | None,
+    *,
+    key: str | bytes | None = None,
+    partition: int = -1,
+    headers: Headers | None = None,
+) -> None:
+    """Queue one record; a full queue is waited for."""
+    while True:
+        try:
+            client.produce(topic, value, key, partition, headers=headers)
+        except BufferError:
+            client.poll(0.1)
+        else:
+            return
+
+
+def headers_of(message: Message) -> list[tuple[str, bytes | None]]:
+    """A record's headers in their order, values as bytes."""
+    found = message.headers() or []
+    pairs = found.items() if isinstance(found, dict) else found
+    return [(name, value.encode() if isinstance(value, str) else value) for name, value in pairs]
+
+
+def _until_definite(step: Callable[[], object], doing: str, give_up: Callable[[], bool]) -> None:
+    while True:
+        try:
+            step()
+        except KafkaException as error:
+            cause = error.args[0]
+            if not cause.retriable() or give_up():
+                raise KafkaTrouble(f"{doing}: {describe(error)}") from error
+        else:
+            return
+
+
+def _abort(client: Producer) -> None:
+    """Best effort: a successor's `init_transactions` ends what this cannot."""
+    try:
+        client.abort_transaction(COMMIT_WAIT)
+    except KafkaException:
+        logging.getLogger(__name__).debug("abort failed", exc_info=True)
