@@ -1,0 +1,125 @@
+"""Builds and wires everything, once: from a config to a router, lanes and vendor accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from consumer.adapters.http import VendorClient
+from consumer.config.models import Campaign, Config
+from consumer.config.models import Route as RouteConfig
+from consumer.lane.settings import LaneCampaign, LaneSettings
+from consumer.routing.decode import Decoder
+from consumer.routing.pattern import compile_pattern
+from consumer.routing.recipients import PhoneNormaliser, make_pseudonymiser, normalise_email
+from consumer.routing.route import Getter, Kind, Normaliser, Route, Target
+from consumer.routing.router import RoutedInput, Router
+from consumer.routing.values import compile_value
+from consumer.runtime.calls import Account
+from consumer.vendors import VENDORS, Vendor
+
+
+def build_vendors(config: Config) -> dict[str, Vendor]:
+    """Vendor account name → the module that speaks for it."""
+    return {name: VENDORS[account.type](account) for name, account in config.vendors.items()}
+
+
+def build_accounts(
+    config: Config, vendors: Mapping[str, Vendor], now: Callable[[], float]
+) -> dict[str, Account]:
+    """Vendor account name → module and connection pool."""
+    accounts = {}
+    for name, account in config.vendors.items():
+        timeout = config.quotas[account.quota].call_timeout
+        client = VendorClient(account.base_url, timeout, now)
+        accounts[name] = Account(vendors[name], client)
+    return accounts
+
+
+def build_router(config: Config, vendors: Mapping[str, Vendor]) -> Router:
+    """All inputs and routes, compiled."""
+    inputs: dict[str, RoutedInput] = {}
+    for name, entry in config.inputs.items():
+        routed = RoutedInput(
+            Decoder(entry.event.id, entry.event.time, entry.max_event_bytes),
+            [_route(route, config, vendors) for route in config.routes if route.input == name],
+            all_that_match=entry.routes == "all",
+        )
+        inputs.update(dict.fromkeys(entry.topics, routed))
+    key = config.pseudonym.key.get_secret_value().encode()
+    pseudonymise = make_pseudonymiser(config.pseudonym.key_id, key)
+    return Router(inputs, pseudonymise, config.config_version)
+
+
+def lane_settings(config: Config, lane: str) -> LaneSettings:
+    """What a lane's machine must know."""
+    quota = config.quotas[lane]
+    campaigns = config.campaigns_of(lane)
+    vendors = {campaign.vendor for campaign in campaigns.values()}
+    logins = {name for name in vendors if VENDORS[config.vendors[name].type].needs_login}
+    return LaneSettings(
+        name=lane,
+        campaigns={name: _lane_campaign(name, each) for name, each in campaigns.items()},
+        config_version=config.config_version,
+        limits=quota.limits,
+        skew=quota.skew,
+        share=quota.share,
+        first_start_full=quota.first_start == "used",
+        max_in_flight=quota.max_in_flight,
+        linger=quota.linger,
+        max_held=quota.max_held,
+        call_timeout=quota.call_timeout,
+        logins=frozenset(logins),
+    )
+
+
+def _lane_campaign(name: str, campaign: Campaign) -> LaneCampaign:
+    window = campaign.window
+    return LaneCampaign(
+        name=name,
+        vendor=campaign.vendor,
+        channel=campaign.channel,
+        max_batch=window.max_batch,
+        max_wait=window.max_wait,
+        weight=window.weight,
+        in_doubt=campaign.in_doubt,
+        max_attempts=campaign.max_attempts,
+    )
+
+
+def _route(route: RouteConfig, config: Config, vendors: Mapping[str, Vendor]) -> Route:
+    recipient: dict[Kind, tuple[Getter, Normaliser]] = {}
+    if route.recipient.phone is not None:
+        recipient["phone"] = (
+            compile_value(route.recipient.phone),
+            PhoneNormaliser(route.phone_region),
+        )
+    if route.recipient.email is not None:
+        recipient["email"] = compile_value(route.recipient.email), normalise_email
+    return Route(
+        route.name,
+        compile_pattern(route.match),
+        recipient,
+        [_target(name, route, config, vendors) for name in route.send],
+        route.policy.expire_after,
+    )
+
+
+def _target(name: str, route: RouteConfig, config: Config, vendors: Mapping[str, Vendor]) -> Target:
+    campaign = config.campaigns[name]
+    spec = vendors[campaign.vendor].spec(campaign.channel)
+    fields, maps = [], []
+    for key, value in route.data.items():
+        if isinstance(value, str):
+            if key in spec.fields:
+                fields.append((key, compile_value(value)))
+        elif key in spec.maps:
+            maps.append((key, [(inner, compile_value(path)) for inner, path in value.items()]))
+    return Target(
+        campaign=name,
+        lane=config.lane_of(name),
+        vendor=campaign.vendor,
+        channel=campaign.channel,
+        spec=spec,
+        fields=fields,
+        maps=maps,
+    )

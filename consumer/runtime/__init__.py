@@ -1,0 +1,1 @@
+"""The loops that carry commands out, signals, shutdown."""

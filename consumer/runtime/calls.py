@@ -1,0 +1,132 @@
+"""Carries out a lane's `Send` and `Login` commands in asyncio and reports back by queue."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from queue import SimpleQueue
+
+import structlog
+
+from consumer.adapters.http import Exchange, VendorClient
+from consumer.config.models import Campaign
+from consumer.lane.commands import Batch
+from consumer.model import Outcome, Token, Verdict
+from consumer.vendors.base import Vendor
+
+FRESH_SECONDS = 5.0
+"""From before the intent's commit to the first byte: well under the session timeout, after which
+another process may own the lane."""
+
+NOTHING_LEFT = Outcome(Verdict.RETRY, counts=False)
+NO_CLEAR_ANSWER = Outcome(Verdict.IN_DOUBT)
+OUR_DEFECT = Outcome(Verdict.RETRY, message="the call could not be built; see the log")
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A batch's call ended. `label` is the HTTP status, or how it failed."""
+
+    batch: Batch
+    outcome: Outcome
+    sent_at: float | None
+    at: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoginEnded:
+    """A login ended: `expires_at` is set if a session is open."""
+
+    vendor: str
+    at: float
+    outcome: Outcome
+    expires_at: float | None = None
+
+
+Event = Answered | LoginEnded
+Events = SimpleQueue[Event]
+
+
+@dataclass(slots=True)
+class Account:
+    """A vendor account in use. Its token lives here and nowhere else."""
+
+    vendor: Vendor
+    client: VendorClient
+    token: Token | None = None
+
+
+class Calls:
+    """Vendor calls of all lanes, on one event loop; may be commanded from any thread."""
+
+    def __init__(
+        self,
+        accounts: Mapping[str, Account],
+        campaigns: Mapping[str, Campaign],
+        loop: asyncio.AbstractEventLoop,
+        now: Callable[[], float],
+    ) -> None:
+        self._accounts = accounts
+        self._campaigns = campaigns
+        self._loop = loop
+        self._now = now
+
+    def send(self, batch: Batch, events: Events) -> Future[None]:
+        """Make the call; `events` receives one Answered."""
+        return asyncio.run_coroutine_threadsafe(self._send(batch, events), self._loop)
+
+    def login(self, vendor: str, events: Events) -> Future[None]:
+        """Open a session; `events` receives one LoginEnded."""
+        return asyncio.run_coroutine_threadsafe(self._login(vendor, events), self._loop)
+
+    async def _send(self, batch: Batch, events: Events) -> None:
+        campaign = self._campaigns[batch.campaign]
+        account = self._accounts[campaign.vendor]
+        exchange = Exchange(self._now())
+        outcome = OUR_DEFECT
+        try:
+            token = account.token.value if account.token else None
+            invitations = [held.invitation for held in batch.held]
+            call = account.vendor.build(campaign, invitations, token)
+            exchange = await account.client.exchange(
+                call, fresh_until=batch.sealed_at + FRESH_SECONDS
+            )
+            outcome = _outcome(exchange, account.vendor)
+        except Exception as error:  # noqa: BLE001 - a lane must get an answer for every batch
+            log.error("call_defect", batch=batch.id, error=type(error).__name__)
+            if exchange.sent_at is not None:
+                outcome = NO_CLEAR_ANSWER
+        label = exchange.failure or (str(exchange.answer.status) if exchange.answer else "defect")
+        events.put(Answered(batch, outcome, exchange.sent_at, exchange.at, label))
+
+    async def _login(self, name: str, events: Events) -> None:
+        account = self._accounts[name]
+        at = self._now()
+        outcome = NOTHING_LEFT
+        expires_at = None
+        try:
+            exchange = await account.client.exchange(
+                account.vendor.login(), fresh_until=at + FRESH_SECONDS
+            )
+            at = exchange.at
+            if exchange.answer is not None:
+                read = account.vendor.read_login(exchange.answer, at)
+                if isinstance(read, Token):
+                    account.token, expires_at = read, read.expires_at
+                    outcome = Outcome(Verdict.ACCEPTED, exchange.answer.status)
+                else:
+                    outcome = read
+        except Exception as error:  # noqa: BLE001 - a lane must get an answer for every login
+            log.error("login_defect", vendor=name, error=type(error).__name__)
+        events.put(LoginEnded(name, at, outcome, expires_at))
+
+
+def _outcome(exchange: Exchange, vendor: Vendor) -> Outcome:
+    if exchange.answer is not None:
+        return vendor.read(exchange.answer)
+    return NOTHING_LEFT if exchange.sent_at is None else NO_CLEAR_ANSWER

@@ -1,0 +1,204 @@
+"""A lane's thread: its group membership, takeovers, and the loop that turns the owner.
+
+The group only elects who owns the lane; what makes ownership exclusive is the transactional id.
+One thread alone touches the consumer and the producer, rebalance callbacks included.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+
+from consumer.adapters import kafka
+from consumer.adapters.beginnings import Beginning
+from consumer.adapters.checkpoints import claim, newest
+from consumer.errors import KafkaTrouble, StartUnclear
+from consumer.lane.lane import Lane
+from consumer.lane.settings import LATE_ARRIVAL_GRACE, LaneSettings
+from consumer.model import Checkpoint
+from consumer.runtime.calls import Calls
+from consumer.runtime.lane_owner import LaneOwner
+from consumer.runtime.stage import Stage
+
+POLL_RECORDS = 5_000
+POLL_SECONDS = 0.05
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class LaneLoop:
+    """Runs sessions until the stage stops. `topic_id` is the invitations topic's, if known."""
+
+    settings: LaneSettings
+    stage: Stage
+    calls: Calls
+    begin: Beginning
+    limits: tuple[str, ...]
+    topic_id: str | None
+    owner: LaneOwner | None = None
+    _rng: random.Random = field(default_factory=random.SystemRandom)
+
+    @property
+    def name(self) -> str:
+        """The stage's name in logs, metrics and health."""
+        return self.settings.name
+
+    @property
+    def topic(self) -> str:
+        """The lane's invitations."""
+        return self.stage.topics.invitations(self.settings.name)
+
+    def session(self) -> None:
+        """One membership in the group. Raises KafkaTrouble, StartUnclear."""
+        group = f"{self.stage.topics.application_id}.lane.{self.settings.name}"
+        consumer = self.stage.consumer(self.settings.name, group)
+        try:
+            with kafka.trouble("subscribe"):
+                consumer.subscribe(
+                    [self.topic],
+                    on_assign=self._assigned,
+                    on_revoke=self._revoked,
+                    on_lost=self._lost,
+                )
+            self.stage.health.set_ready(f"group:{self.topic}", ok=True)
+            while not self.stage.stop.is_set():
+                self._turn(consumer)
+            if self.owner is not None:
+                self._drain(self.owner)
+        finally:
+            self._drop()
+            with kafka.trouble("close"):
+                consumer.close()
+
+    def _turn(self, consumer: Consumer) -> None:
+        self.stage.health.beat(self.name)
+        messages = consumer.consume(POLL_RECORDS, self._patience())
+        records = [message for message in messages if self._usable(message)]
+        if self.owner is not None:
+            self.owner.read(records)
+            for end in _ends(messages):
+                self.owner.lane.ledger.end_of_log(end)
+            self.owner.step()
+
+    def _patience(self) -> float:
+        """How long a poll may wait: not beyond the lane's next own decision."""
+        if self.owner is None:
+            return POLL_SECONDS
+        until = self.owner.lane.wake_at - self.stage.clock.now()
+        return min(POLL_SECONDS, max(0.001, until))
+
+    def _usable(self, message: Message) -> bool:
+        error = message.error()
+        if error is None:
+            return message.partition() == 0
+        if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - as above
+            raise StartUnclear(f"{self.topic}: {kafka.describe(error)}; records are gone")
+        if error.fatal() or error.code() == KafkaError._MAX_POLL_EXCEEDED:  # noqa: SLF001
+            raise KafkaTrouble(kafka.describe(error))
+        return False
+
+    # -- ownership ----------------------------------------------------------------------------
+
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if not any(each.partition == 0 for each in partitions) or self.stage.stop.is_set():
+            return
+        self.owner = self._take_over(consumer)
+        own = self.owner.partition
+        own.offset = self.owner.lane.ledger.base
+        with kafka.trouble("assign"):
+            consumer.incremental_assign([own])
+            consumer.resume([own])
+
+    def _take_over(self, consumer: Consumer) -> LaneOwner:
+        lane, stage = self.settings.name, self.stage
+        checkpoints = stage.topics.checkpoints(lane)
+        producer = stage.producer(lane, f"{stage.topics.application_id}.lane.{lane}")
+        kafka.fence(producer, stage.stop.is_set)
+        epoch = claim(producer, checkpoints, lane, stage.stop.is_set)
+        reader = stage.consumer(lane, f"{stage.topics.application_id}.checkpoint-reader")
+        try:
+            found = newest(reader, checkpoints, lane, epoch, self._still_here)
+        finally:
+            reader.close()
+        base = self._check_log(consumer, found)
+        machine = Lane(
+            self.settings,
+            self._rng,
+            stage.clock.now(),
+            base=base,
+            epoch=epoch,
+            topic_id=self.topic_id,
+            checkpoint=found,
+        )
+        in_doubt = len(found.in_flight) if found else 0
+        stage.metrics.start_lane(lane)
+        stage.metrics.takeover(lane, in_doubt)
+        log.info("lane_taken_over", lane=lane, epoch=epoch, base=base, in_doubt=in_doubt)
+        return LaneOwner(machine, stage, producer, consumer, self.calls, self.limits)
+
+    def _still_here(self) -> None:
+        self.stage.health.beat(self.name)
+        if self.stage.stop.is_set():
+            raise KafkaTrouble("stopped while taking over")
+
+    def _check_log(self, consumer: Consumer, found: Checkpoint | None) -> int:
+        """Where to read from. Raises StartUnclear if log and checkpoint do not fit together."""
+        with kafka.trouble("reading the log's ends"):
+            low, high = consumer.get_watermark_offsets(TopicPartition(self.topic, 0), timeout=10.0)
+        if found is None:
+            if low > 0 and self.begin is None:
+                raise StartUnclear(
+                    f"{self.topic} begins at {low}, and there is no checkpoint: say --from "
+                    "earliest (or latest) once to begin there"
+                )
+            return int(high if self.begin == "latest" and low > 0 else low)
+        if self.topic_id and found.topic_id and found.topic_id != self.topic_id:
+            raise StartUnclear(
+                f"{self.topic} was deleted and created anew: its checkpoint is of another topic"
+            )
+        if not low <= found.base <= high:
+            raise StartUnclear(
+                f"{self.topic} holds {low} to {high}, but the checkpoint's base is {found.base}: "
+                "records were deleted before they were settled"
+            )
+        return found.base
+
+    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if self.owner is not None and any(each.partition == 0 for each in partitions):
+            self._drain(self.owner)
+            own = self.owner.partition
+            self._drop()
+            with kafka.trouble("unassign"):
+                consumer.incremental_unassign([own])
+
+    def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Somebody else may own the lane already: nothing is finished, nothing is committed."""
+        log.warning("lane_lost", lane=self.settings.name)
+        self._drop()
+        with kafka.trouble("unassign"):
+            consumer.incremental_unassign([each for each in partitions if each.partition == 0])
+
+    def _drain(self, owner: LaneOwner) -> None:
+        patience = self.settings.call_timeout + LATE_ARRIVAL_GRACE
+        clean = owner.drain(self.stage.clock.now() + patience)
+        log.info("lane_drained", lane=self.settings.name, clean=clean)
+
+    def _drop(self) -> None:
+        if self.owner is not None:
+            self.owner.close()
+            self.owner = None
+
+
+def _ends(messages: list[Message]) -> list[int]:
+    """Offsets at which the log ended, to be told after the records that came with them."""
+    return [
+        message.offset() or 0
+        for message in messages
+        if message.partition() == 0
+        and (error := message.error()) is not None
+        and error.code() == KafkaError._PARTITION_EOF  # noqa: SLF001 - public by use
+    ]

@@ -1,0 +1,172 @@
+"""The router's thread: consume, route, produce, send offsets, commit, strictly in sequence.
+
+One thread alone touches the consumer and the producer. After any trouble both are thrown away
+and the loop rejoins from the committed offsets: carrying on after an aborted transaction loses
+what had been read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+
+from consumer.adapters import kafka
+from consumer.adapters.beginnings import Beginning, resolve
+from consumer.adapters.records import Publisher
+from consumer.errors import KafkaTrouble, StartUnclear
+from consumer.model import rfc3339
+from consumer.routing.router import Record, Routed, Router
+from consumer.runtime.stage import Stage
+
+POLL_RECORDS = 5_000
+POLL_SECONDS = 0.1
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class RouterLoop:
+    """Runs sessions until the stage stops. `instance` is stable over restarts of one replica."""
+
+    router: Router
+    inputs: Sequence[str]
+    stage: Stage
+    begin: Beginning
+    instance: str
+    name: str = "router"
+
+    def session(self) -> None:
+        """One membership in the group. Raises KafkaTrouble, StartUnclear."""
+        application = self.stage.topics.application_id
+        producer = self.stage.producer(self.name, f"{application}.router.{self.instance}")
+        consumer = self.stage.consumer(self.name, f"{application}.router")
+        try:
+            kafka.fence(producer, self.stage.stop.is_set)
+            with kafka.trouble("subscribe"):
+                consumer.subscribe(
+                    list(self.inputs), on_assign=self._assigned, on_revoke=self._revoked
+                )
+            while not self.stage.stop.is_set():
+                self.stage.health.beat(self.name)
+                messages = consumer.consume(POLL_RECORDS, POLL_SECONDS)
+                if messages:
+                    self._handle(consumer, producer, messages)
+        finally:
+            self.stage.health.set_ready(
+                "group:router", ok=False, why="the router is not in its group"
+            )
+            self.stage.metrics.router_lag({})
+            with kafka.trouble("close"):
+                consumer.close()
+
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        resolve(consumer, partitions, self.begin)
+        with kafka.trouble("assign"):
+            consumer.incremental_assign(partitions)
+        self.stage.health.set_ready("group:router", ok=True, why="")
+        log.info("router_assigned", partitions=_names(partitions))
+
+    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """All that was read is committed between two polls: nothing to finish here."""
+        with kafka.trouble("unassign"):
+            consumer.incremental_unassign(partitions)
+        log.info("router_revoked", partitions=_names(partitions))
+
+    def _handle(self, consumer: Consumer, producer: Producer, messages: list[Message]) -> None:
+        owned = {(each.topic, each.partition) for each in consumer.assignment()}
+        records = [
+            _record(message)
+            for message in messages
+            if self._usable(message) and (message.topic(), message.partition()) in owned
+        ]
+        if not records:
+            return
+        now = self.stage.clock.now()
+        routed = self.router.route(records, now)
+        started = time.monotonic()
+        with kafka.transaction(producer, self.stage.stop.is_set):
+            self._publish(producer, routed, rfc3339(now))
+            producer.send_offsets_to_transaction(
+                _offsets(records), consumer.consumer_group_metadata(), kafka.COMMIT_WAIT
+            )
+        self.stage.metrics.transaction(self.name, time.monotonic() - started)
+        self._count(consumer, routed)
+
+    def _usable(self, message: Message) -> bool:
+        error = message.error()
+        if error is None:
+            return True
+        code = error.code()
+        if code == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - the constant's public name
+            raise StartUnclear(
+                f"{message.topic()} [{message.partition()}]: {kafka.describe(error)}; records were "
+                "deleted before they were read. Reset the group's offsets to go on"
+            )
+        if code not in (KafkaError._PARTITION_EOF, KafkaError._MAX_POLL_EXCEEDED):  # noqa: SLF001
+            log.warning("router_consume_error", error=kafka.describe(error))
+        if error.fatal() or code == KafkaError._MAX_POLL_EXCEEDED:  # noqa: SLF001
+            raise KafkaTrouble(kafka.describe(error))
+        return False
+
+    def _publish(self, producer: Producer, routed: Routed, now: str) -> None:
+        topics = {lane: self.stage.topics.invitations(lane) for lane in self.stage.lanes}
+        for each in routed.invitations:
+            kafka.produce(producer, topics[each.lane], each.value, key=each.key, partition=0)
+        publisher = Publisher(
+            producer,
+            self.stage.topics.results,
+            self.stage.topics.dead_letters,
+            f"/{self.stage.topics.application_id}/router",
+            self.stage.config_version,
+        )
+        publisher.results(routed.results, now)
+        publisher.dead_letters(routed.dead_letters, now)
+
+    def _count(self, consumer: Consumer, routed: Routed) -> None:
+        for (topic, disposition, reason), number in routed.counts.items():
+            self.stage.metrics.events(topic, disposition, reason, number)
+        for (lane, campaign), number in Counter(
+            (each.lane, each.campaign) for each in routed.invitations
+        ).items():
+            self.stage.metrics.routed(lane, campaign, number)
+        for reason, number in Counter(each["reason"] for each in routed.results).items():
+            self.stage.metrics.results(self.name, reason, number)
+        self.stage.metrics.router_lag(_lag(consumer))
+
+
+def _record(message: Message) -> Record:
+    return Record(
+        message.topic() or "",
+        message.partition() or 0,
+        message.offset() or 0,
+        message.value(),
+        message.key(),
+        kafka.headers_of(message),
+        message.timestamp()[1],
+    )
+
+
+def _lag(consumer: Consumer) -> dict[tuple[str, int], int]:
+    lag = {}
+    for partition in consumer.position(consumer.assignment()):
+        _, high = consumer.get_watermark_offsets(partition, cached=True)
+        if high >= 0 and partition.offset >= 0:
+            lag[partition.topic, partition.partition] = high - partition.offset
+    return lag
+
+
+def _offsets(records: Sequence[Record]) -> list[TopicPartition]:
+    """The batch's max + 1 per partition, never `position()`."""
+    highest: dict[tuple[str, int], int] = {}
+    for record in records:
+        highest[record.topic, record.partition] = record.offset
+    return [TopicPartition(topic, part, offset + 1) for (topic, part), offset in highest.items()]
+
+
+def _names(partitions: Sequence[TopicPartition]) -> list[str]:
+    return [f"{each.topic}[{each.partition}]" for each in partitions]

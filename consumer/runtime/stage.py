@@ -1,0 +1,86 @@
+"""What a stage's thread needs besides its own logic: clients, names, and how to be restarted."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, Producer
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, sleep_using_event
+from tenacity.wait import wait_random_exponential
+
+from consumer.adapters import kafka
+from consumer.adapters.clock import Clock
+from consumer.adapters.health import Health
+from consumer.adapters.metrics import Metrics
+from consumer.config.topics import Topics
+from consumer.errors import KafkaTrouble
+
+MAX_SILENCE = 60.0
+"""Seconds a loop may be away in Kafka's hands before the process counts as stuck."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Stage:
+    """The surroundings that router and lanes share. `kafka_settings` are librdkafka's."""
+
+    topics: Topics
+    lanes: Sequence[str]
+    config_version: str
+    kafka_settings: Mapping[str, str]
+    clock: Clock
+    metrics: Metrics
+    health: Health
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def consumer(self, name: str, group: str) -> Consumer:
+        """A consumer whose errors are counted under the stage's name."""
+        return kafka.consumer(
+            self.kafka_settings, group, logger=_librdkafka(), on_error=self._on_error(name)
+        )
+
+    def producer(self, name: str, transactional_id: str) -> Producer:
+        """A transactional producer whose errors are counted under the stage's name."""
+        return kafka.producer(
+            self.kafka_settings,
+            transactional_id,
+            logger=_librdkafka(),
+            on_error=self._on_error(name),
+        )
+
+    def _on_error(self, name: str) -> Callable[[KafkaError], None]:
+        return lambda error: self.metrics.kafka_error(name, error.name())
+
+    def keep_running(self, name: str, session: Callable[[], None]) -> None:
+        """Run sessions until `stop`: after trouble a new one starts, with backoff and jitter."""
+        self.health.register(name, MAX_SILENCE)
+
+        def say(state: RetryCallState) -> None:
+            self.metrics.aborted(name)
+            error = state.outcome.exception() if state.outcome else None
+            log.warning("session_ended", stage=name, error=str(error))
+
+        retrying = Retrying(
+            retry=retry_if_exception_type(KafkaTrouble),
+            wait=wait_random_exponential(multiplier=0.2, max=5.0),
+            sleep=sleep_using_event(self.stop),
+            stop=lambda _state: self.stop.is_set(),
+            before_sleep=say,
+            reraise=True,
+        )
+        try:
+            retrying(session)
+        finally:
+            self.health.unregister(name)
+
+
+def _librdkafka() -> logging.Logger:
+    """librdkafka's own log: about twenty lines a second without a broker, so errors only."""
+    logger = logging.getLogger("librdkafka")
+    logger.setLevel(logging.CRITICAL)
+    return logger

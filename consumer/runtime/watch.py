@@ -1,0 +1,89 @@
+"""Says in readable lines, now and then, whether Kafka is there; feeds readiness."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from consumer.adapters.health import Health
+from consumer.adapters.metrics import Metrics
+
+LOOK_EVERY = 3.0
+SAY_EVERY = 15.0
+
+log = structlog.get_logger(__name__)
+
+
+class BrokerWatch:
+    """Asks the cluster for its metadata every few seconds, in a worker thread."""
+
+    def __init__(
+        self,
+        settings: Mapping[str, str],
+        health: Health,
+        metrics: Metrics,
+        now: Callable[[], float],
+    ) -> None:
+        quiet: dict[str, Any] = {"log_level": 0, "error_cb": lambda _error: None}
+        self._client = AdminClient({**settings, **quiet})
+        self._bootstrap = settings.get("bootstrap.servers", "")
+        self._health = health
+        self._metrics = metrics
+        self._now = now
+        self._down_since: float | None = None
+        self._said_at = 0.0
+
+    async def until_up(self, stop: asyncio.Event) -> bool:
+        """Wait for the first answer; False if `stop` came first."""
+        while not stop.is_set():
+            if await self.look():
+                return True
+            await _pause(stop)
+        return False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look until `stop`."""
+        while not stop.is_set():
+            await self.look()
+            await _pause(stop)
+
+    async def look(self) -> bool:
+        """One look, reported to health, metrics and log."""
+        try:
+            await asyncio.to_thread(self._client.list_topics, timeout=LOOK_EVERY)
+        except KafkaException:
+            self._down()
+            return False
+        self._up()
+        return True
+
+    def _down(self) -> None:
+        now = self._now()
+        if self._down_since is None:
+            self._down_since, self._said_at = now, 0.0
+        self._metrics.broker("process", up=False)
+        self._health.set_ready("broker", ok=False, why=f"no answer from {self._bootstrap}")
+        if now - self._said_at >= SAY_EVERY:
+            self._said_at = now
+            seconds = round(now - self._down_since)
+            log.warning("kafka_unreachable", bootstrap=self._bootstrap, seconds=seconds)
+
+    def _up(self) -> None:
+        if self._down_since is not None:
+            log.info("kafka_back", seconds=round(self._now() - self._down_since))
+        self._down_since = None
+        self._metrics.broker("process", up=True)
+        self._health.set_ready("broker", ok=True)
+
+
+async def _pause(stop: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(LOOK_EVERY):
+            await stop.wait()
+    except TimeoutError:
+        return
