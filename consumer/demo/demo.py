@@ -1,0 +1,170 @@
+"""`survey-dispatcher demo`: the main job on an embedded broker and the vendors' double."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from consumer.adapters.embedded import EmbeddedBroker
+from consumer.adapters.topics import own_topics
+from consumer.config.load import load
+from consumer.config.models import Config
+from consumer.demo import view
+from consumer.demo.events import synthetic
+from consumer.demo.feed import feed
+from consumer.demo.tally import ResultsReader, Tally
+from consumer.errors import DispatcherError
+from consumer.model import Status
+from consumer.runtime.process import Options, Process, limit_names
+from consumer.sandbox.server import SandboxServer
+from consumer.sandbox.settings import (
+    SAMPLE_PASSWORD,
+    SAMPLE_TOKEN,
+    Latency,
+    Quota,
+    SandboxSettings,
+)
+
+PATIENCE = 100.0
+"""Seconds after which a demo that is not finished has failed."""
+
+FEED_SECONDS = 12.0
+"""How long the transactions keep coming, however many there are."""
+
+FRAME = 0.125
+TOPIC = "pos.transaction-completed"
+
+
+@dataclass(slots=True)
+class Demo:
+    """One run with `events` synthetic transactions."""
+
+    events: int
+    console: Console
+    seed: int = 7
+    fed: int = 0
+
+    def run(self) -> dict[str, Any]:
+        """The closing figures. Raises DispatcherError unless every invitation has one result."""
+        broker = EmbeddedBroker()
+        server = SandboxServer(_sandbox())
+        with server as vendor:
+            config = _config(broker.bootstrap, vendor)
+            broker.create([TOPIC, *(each.name for each in own_topics(config))])
+            started = time.monotonic()
+            reader = ResultsReader(config.kafka, config.topics.results)
+            try:
+                process = asyncio.run(self._work(config, reader.tally))
+            finally:
+                reader.close()
+            seconds = time.monotonic() - started
+            vendor_saw = server.double.journal.summary()
+        figures = _figures(process, reader.tally, vendor_saw, self.events, seconds)
+        self._close(figures)
+        _check(figures, reader.tally, vendor_saw)
+        return figures
+
+    async def _work(self, config: Config, tally: Tally) -> Process:
+        process = Process(config, Options(begin="earliest", embedded=True))
+        running = asyncio.create_task(process.run())
+        feeding = threading.Thread(target=self._feed, args=(config.kafka,), daemon=True)
+        feeding.start()
+        lanes = {name: limit_names(config, name) for name in config.lanes}
+        deadline = time.monotonic() + PATIENCE
+        with Live(console=self.console, auto_refresh=False) as live:
+            while not running.done() and time.monotonic() < deadline:
+                samples = view.read(process.metrics.registry)
+                live.update(
+                    view.picture(samples, lanes, tally, self.fed, self.events, process.admin_port),
+                    refresh=self.console.is_terminal,
+                )
+                if _finished(process, tally, self.events):
+                    break
+                await asyncio.sleep(FRAME)
+        process.stop()
+        await running
+        feeding.join()
+        return process
+
+    def _feed(self, settings: Mapping[str, str]) -> None:
+        def progress(fed: int) -> None:
+            self.fed = fed
+
+        rate = max(self.events / FEED_SECONDS, 1.0)
+        events = synthetic(self.events, self.seed, time.time(), rate=rate)
+        feed(settings, TOPIC, events, speed=1.0, progress=progress)
+
+    def _close(self, figures: Mapping[str, Any]) -> None:
+        table = Table(title="what became of it", title_justify="left", show_header=False)
+        for name, number in figures.items():
+            table.add_row(name.replace("_", " "), f"{number:,}")
+        self.console.print(table)
+
+
+def invitations(process: Process) -> int:
+    """Invitations that the router made or refused."""
+    samples = view.read(process.metrics.registry)
+    made = ("routed", "rejected", "expired", "suppressed")
+    return int(sum(view.value(samples, "events_total", disposition=each) for each in made))
+
+
+def _finished(process: Process, tally: Tally, events: int) -> bool:
+    seen = view.value(view.read(process.metrics.registry), "events_total")
+    return seen >= events and tally.results >= invitations(process)
+
+
+def _figures(
+    process: Process, tally: Tally, vendor: Mapping[str, Any], events: int, seconds: float
+) -> dict[str, Any]:
+    return {
+        "events": events,
+        "invitations": invitations(process),
+        **{status.value: tally.by_status[status] for status in Status},
+        "calls": vendor["calls"],
+        "throttled": vendor["throttled"],
+        "customers_per_call": round(vendor["customers_per_call"], 1),
+        "seconds": round(seconds, 1),
+    }
+
+
+def _check(figures: Mapping[str, Any], tally: Tally, vendor: Mapping[str, Any]) -> None:
+    wrong = []
+    if tally.results != figures["invitations"]:
+        wrong.append(f"{figures['invitations']} invitations have {tally.results} results")
+    if tally.repeated:
+        wrong.append(f"{tally.repeated} results came more than once")
+    if vendor["accepted_recipients"] != figures["accepted"]:
+        wrong.append(f"the vendor accepted {vendor['accepted_recipients']} customers")
+    if wrong:
+        raise DispatcherError("the demo failed: " + "; ".join(wrong))
+
+
+def _config(bootstrap: str, vendor: str) -> Config:
+    text = resources.files("consumer.demo").joinpath("demo.yaml").read_text()
+    variables = {
+        "DEMO_BOOTSTRAP": bootstrap,
+        "DEMO_VENDOR": vendor,
+        "DEMO_TOKEN": SAMPLE_TOKEN,
+        "DEMO_PASSWORD": SAMPLE_PASSWORD,
+    }
+    return load(text, env=variables, name="demo.yaml")
+
+
+def _sandbox() -> SandboxSettings:
+    """The doubles enforce just the limits that the config knows, skew and share left aside."""
+    return SandboxSettings(
+        pisano_quota=Quota(
+            limits=["20/125ms", "40/625ms", "80/3125ms", "160/15625ms"], algorithm="sliding"
+        ),
+        radar_quota=Quota(limits=["10/1s"], algorithm="weighted"),
+        latency=Latency(kind="lognormal", ms=40, spread=0.4),
+    )

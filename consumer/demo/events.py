@@ -1,0 +1,240 @@
+"""The transaction event of our examples, and made-up ones from a seed.
+
+`TransactionEvent` is what the examples, the demo and the replay agree on; the dispatcher itself
+reads whatever its config names. `schemas/transaction-event.schema.json` is made from it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Final, Literal, NotRequired
+
+import orjson
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from consumer.demo.contacts import IMPOSSIBLE_PHONE, contact, trait
+from consumer.model import rfc3339
+
+SEGMENTS: Final = ("regular", "silver", "gold")
+SYNTHETIC_HOUSEHOLDS: Final = 300
+THRESHOLD: Final = 100.0
+"""From this amount the example route asks for an opinion; synthetic ones below it match nothing."""
+
+TimedEvent = tuple[float, bytes, bytes]
+"""Seconds from the first event at the recorded pace, the record's key and its value."""
+
+
+class Store(TypedDict):
+    """Where it was bought."""
+
+    id: Annotated[str, Field(min_length=1, description="the store's identifier")]
+    city: Annotated[str | None, Field(description="the store's city, null when it is not known")]
+
+
+class Consent(TypedDict):
+    """What the customer agreed to, by channel."""
+
+    sms: Annotated[bool, Field(description="may be asked by SMS")]
+    email: Annotated[bool, Field(description="may be asked by e-mail")]
+
+
+class Customer(TypedDict):
+    """Who bought. A customer without `phone` and `email` cannot be asked."""
+
+    id: Annotated[str, Field(min_length=1, description="the customer's identifier")]
+    name: Annotated[str, Field(description="how the customer is addressed")]
+    phone: NotRequired[
+        Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$", description="E.164, if known")]
+    ]
+    email: NotRequired[Annotated[str, Field(description="an e-mail address, if known")]]
+    segment: Annotated[str, Field(description="a marketing segment", examples=[*SEGMENTS])]
+    consent: Consent
+
+
+class TransactionEvent(TypedDict):
+    """A completed transaction, one record of an input topic."""
+
+    id: Annotated[
+        str, Field(min_length=1, max_length=256, description="unique; a copy has the same id")
+    ]
+    time: Annotated[
+        str,
+        Field(
+            description="when the transaction was completed, RFC 3339 with an offset",
+            json_schema_extra={"format": "date-time"},
+        ),
+    ]
+    channel: Annotated[
+        str, Field(description="what the customer did there", examples=["pos", "visit"])
+    ]
+    amount: Annotated[
+        float, Field(allow_inf_nan=False, description="the total, in units of `currency`")
+    ]
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217")]
+    store: Store
+    customer: Customer
+    items: Annotated[int, Field(ge=0, description="the number of items bought")]
+
+
+_CITIES: Final = (
+    *("Alderbrook", "Birchford", "Cedar Bay", "Dunmere", "Eastlake", "Fernhill"),
+    *("Glenport", "Harborview", "Ironbridge", "Juniper Falls", "Kingsmead", "Larkfield"),
+)
+STORES: Final[tuple[Store, ...]] = tuple(
+    Store(id=f"store-{number:02d}", city=city) for number, city in enumerate(_CITIES, start=1)
+)
+"""The stores of synthetic transactions; the cities are invented too."""
+
+
+def customer(household: int) -> Customer:
+    """A household as a customer who gave phone and e-mail; always the same.
+
+    90 % agreed to SMS and 80 % to e-mail; segments are 60 % regular, 30 % silver, 10 % gold.
+    Raises ValueError outside the range of `contacts.contact`.
+    """
+    found, rank = contact(household), trait(household, "segment")
+    return {
+        "id": f"household-{household}",
+        "name": found.name,
+        "phone": found.phone,
+        "email": found.email,
+        "segment": SEGMENTS[(rank >= 0.6) + (rank >= 0.9)],
+        "consent": {
+            "sms": trait(household, "sms") < 0.9,
+            "email": trait(household, "email") < 0.8,
+        },
+    }
+
+
+class Kind(StrEnum):
+    """What becomes of a synthetic event where the example routes are in force.
+
+    These take "pos" from `THRESHOLD` on, with consent, to `sms` or else `email`, and all of
+    "visit" to `visit`, which either address can reach.
+    """
+
+    SMS = "sms"
+    EMAIL = "email"
+    VISIT = "visit"
+    UNMATCHED = "unmatched"
+    NO_RECIPIENT = "no_recipient"
+    INVALID_RECIPIENT = "invalid_recipient"
+    NOT_JSON = "not_json"
+
+
+def synthetic(
+    count: int, seed: int, start: float, *, rate: float = 1_000.0
+) -> Iterator[TimedEvent]:
+    """`count` transactions of 300 households at 12 stores; the same seed makes the same ones.
+
+    `start`: epoch seconds of the beginning; an event's `time` is `start` plus the seconds it is
+    due; fed faster than that, events come before their time. `rate`: events per second on
+    average, arriving at random. Everybody agreed to be asked.
+
+    Of the households 2 % have no address, 1 % only an impossible phone, 15 % only an e-mail
+    address. Of the events 0.2 % are cut short, 10 % are below `THRESHOLD`, 20 % are visits.
+    """
+    for sale in _sales(count, seed):
+        due = sale.moment / rate
+        event = orjson.dumps(_event(sale, f"synthetic-{seed}-{sale.number}", start + due))
+        key = f"household-{sale.household}".encode()
+        yield due, key, event[: len(event) // 2] if sale.broken else event
+
+
+def expected(count: int, seed: int) -> Counter[Kind]:
+    """How many of `synthetic(count, seed, …)` become what."""
+    return Counter(map(_kind, _sales(count, seed)))
+
+
+_Reach = Literal["both", "email", "impossible", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sale:
+    """What was drawn for one event; `moment` is the time at one event per second."""
+
+    number: int
+    moment: float
+    household: int
+    reach: _Reach
+    store: Store
+    channel: str
+    amount: float
+    items: int
+    broken: bool
+
+
+def _sales(count: int, seed: int) -> Iterator[_Sale]:
+    luck = random.Random(seed)  # noqa: S311 - repeatable on purpose, nothing secret is drawn
+    reaches = _reaches(luck)
+    moment = 0.0
+    for number in range(count):
+        household, which = luck.randrange(SYNTHETIC_HOUSEHOLDS), luck.random()
+        below = 0.002 <= which < 0.102
+        amount = luck.uniform(1, THRESHOLD - 1) if below else THRESHOLD + luck.expovariate(1 / 80)
+        yield _Sale(
+            number=number,
+            moment=moment,
+            household=household + 1,
+            reach=reaches[household],
+            store=luck.choice(STORES),
+            channel="visit" if 0.102 <= which < 0.302 else "pos",
+            amount=round(amount, 2),
+            items=luck.randint(1, 40),
+            broken=which < 0.002,
+        )
+        moment += luck.expovariate(1.0)
+
+
+def _reaches(luck: random.Random) -> list[_Reach]:
+    none, impossible, email = (SYNTHETIC_HOUSEHOLDS * share // 100 for share in (2, 1, 15))
+    both = SYNTHETIC_HOUSEHOLDS - none - impossible - email
+    found: list[_Reach] = ["none"] * none
+    found += ["impossible"] * impossible
+    found += ["email"] * email
+    found += ["both"] * both
+    luck.shuffle(found)
+    return found
+
+
+def _event(sale: _Sale, event_id: str, when: float) -> TransactionEvent:
+    return {
+        "id": event_id,
+        "time": rfc3339(when),
+        "channel": sale.channel,
+        "amount": sale.amount,
+        "currency": "USD",
+        "store": sale.store,
+        "customer": _reachable_by(sale.reach, customer(sale.household)),
+        "items": sale.items,
+    }
+
+
+def _reachable_by(reach: _Reach, who: Customer) -> Customer:
+    who["consent"] = {"sms": True, "email": True}
+    if reach == "impossible":
+        who["phone"] = IMPOSSIBLE_PHONE
+    elif reach != "both":
+        del who["phone"]
+    if reach in {"impossible", "none"}:
+        del who["email"]
+    return who
+
+
+def _kind(sale: _Sale) -> Kind:
+    if sale.broken:
+        return Kind.NOT_JSON
+    if sale.amount < THRESHOLD and sale.channel == "pos":
+        return Kind.UNMATCHED
+    if sale.reach == "none":
+        return Kind.NO_RECIPIENT
+    if sale.reach == "impossible":
+        return Kind.INVALID_RECIPIENT
+    if sale.channel == "visit":
+        return Kind.VISIT
+    return Kind.SMS if sale.reach == "both" else Kind.EMAIL

@@ -1,0 +1,160 @@
+"""Puts events on a topic, at the pace they were recorded times a factor."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress
+
+from consumer.adapters import kafka
+from consumer.demo.events import TimedEvent
+from consumer.errors import DispatcherError
+
+METADATA_WAIT: Final = 10.0
+"""Seconds that Kafka may take to say whether the topic is there."""
+
+NAP: Final = 0.5
+"""The longest sleep, seconds: in between, deliveries are counted and failures are seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """When what is due. `started`: the clock's reading at the beginning.
+
+    `speed`: the factor, 1 is as recorded and None as fast as possible. Raises ValueError for a
+    speed that is not above 0.
+    """
+
+    started: float
+    speed: float | None
+
+    def __post_init__(self) -> None:
+        if self.speed is not None and not self.speed > 0:
+            raise ValueError("expected a speed above 0")
+
+    def wait(self, due: float, now: float) -> float:
+        """Seconds until an event may go that is due `due` recorded seconds from the start."""
+        if self.speed is None:
+            return 0.0
+        return max(0.0, self.started + due / self.speed - now)
+
+
+class _Feed:
+    """A producer and what became of its records."""
+
+    def __init__(self, settings: Mapping[str, str], progress: Callable[[int], None]) -> None:
+        self._progress = progress
+        self._shown = self.delivered = self.failed = self.produced = 0
+        self.trouble = ""
+        self._client = Producer(
+            {
+                "client.id": "survey-dispatcher.feed",
+                "linger.ms": 20,
+                "compression.type": "lz4",
+                "queue.buffering.max.messages": 500_000,
+                "log_level": 0,  # what matters is in `trouble`; its lines would tear the bar
+                **settings,
+                "allow.auto.create.topics": False,
+                "enable.idempotence": True,
+                "acks": "all",
+                "error_cb": self._on_error,
+                "on_delivery": self._on_delivery,
+            }
+        )
+
+    def check(self, topic: str) -> None:
+        """Raises DispatcherError when Kafka does not answer or has no such topic."""
+        try:
+            error = self._client.list_topics(topic, METADATA_WAIT).topics[topic].error
+        except KafkaException as exception:
+            self._client.poll(0)  # the reason comes by the error callback
+            reason = self.trouble or kafka.describe(exception)
+            raise DispatcherError(f"Kafka does not answer: {reason}") from exception
+        if error is not None:
+            raise DispatcherError(f"topic {topic}: {kafka.describe(error)}")
+
+    def put(self, topic: str, key: bytes, value: bytes) -> None:
+        """Queue one record; a full queue is waited for."""
+        self.produced += 1
+        try:
+            kafka.produce(self._client, topic, value, key=key)
+        except KafkaException as error:
+            self._on_delivery(error.args[0], None)
+        self.serve()
+
+    def serve(self) -> None:
+        """Count what was delivered meanwhile, and show it."""
+        self._client.poll(0)
+        if self.delivered != self._shown:
+            self._shown = self.delivered
+            self._progress(self.delivered)
+
+    def finish(self) -> int:
+        """Wait for all; the number delivered. Raises DispatcherError unless that is all of them."""
+        if self.failed:
+            self._client.purge()
+        while self._client.flush(NAP):  # ends: a record fails after message.timeout.ms
+            self.serve()
+        self.serve()
+        if self.failed:
+            counts = f"{self.delivered} of {self.produced} records were delivered"
+            raise DispatcherError(f"{counts}, {self.failed} were not: {self.trouble}")
+        return self.delivered
+
+    def _on_error(self, error: KafkaError) -> None:
+        self.trouble = self.trouble or kafka.describe(error)
+
+    def _on_delivery(self, error: KafkaError | None, _message: Message | None) -> None:
+        if error is None:
+            self.delivered += 1
+            return
+        if not self.failed:
+            self.trouble = kafka.describe(error)
+        self.failed += 1
+
+
+def feed(
+    bootstrap_settings: Mapping[str, str],
+    topic: str,
+    events: Iterable[TimedEvent],
+    *,
+    speed: float | None,
+    progress: Callable[[int], None],
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> int:
+    """Produce `events` (in the order of their due times) to a topic; the number delivered.
+
+    `bootstrap_settings`: librdkafka's, at least `bootstrap.servers`. `speed`: see `Pace`.
+    `progress` is told how many were delivered so far. `clock`: seconds that never jump.
+    Raises DispatcherError when Kafka does not answer, the topic is missing or a record could not
+    be delivered (the first one ends the feed), ValueError for a speed that is not above 0.
+    """
+    pace = Pace(clock(), speed)
+    outlet = _Feed(bootstrap_settings, progress)
+    outlet.check(topic)
+    for due, key, value in events:
+        while not outlet.failed and (wait := pace.wait(due, clock())) > 0:
+            sleep(min(wait, NAP))
+            outlet.serve()
+        if outlet.failed:
+            break
+        outlet.put(topic, key, value)
+    return outlet.finish()
+
+
+@contextmanager
+def with_progress(
+    total: int | None, console: Console | None = None
+) -> Iterator[Callable[[int], None]]:
+    """A progress bar on stderr (or `console`) while it is entered; tell it how many are done."""
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
+    with Progress(*columns, console=console or Console(stderr=True)) as bar:
+        task = bar.add_task("transactions", total=total)
+        yield lambda done: bar.update(task, completed=done)

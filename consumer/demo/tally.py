@@ -1,0 +1,68 @@
+"""What came out: results counted as a customer-experience manager would, each exactly once."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from confluent_kafka import Consumer
+
+from consumer.model import Result, ResultReader, Status
+
+
+@dataclass(slots=True)
+class Tally:
+    """Results by id; `repeated` counts ids that came more than once: there must be none."""
+
+    by_status: Counter[Status] = field(default_factory=Counter)
+    repeated: int = 0
+    _ids: set[str] = field(default_factory=set)
+
+    def add(self, result: Result) -> None:
+        """One result came."""
+        if result["id"] in self._ids:
+            self.repeated += 1
+        else:
+            self._ids.add(result["id"])
+            self.by_status[result["status"]] += 1
+
+    @property
+    def results(self) -> int:
+        """Invitations that have their result."""
+        return len(self._ids)
+
+
+class ResultsReader:
+    """Reads the results topic from its beginning, in a thread of its own."""
+
+    def __init__(self, settings: Mapping[str, str], topic: str) -> None:
+        self.tally = Tally()
+        self._stop = threading.Event()
+        self._consumer = Consumer(
+            {
+                **settings,
+                "group.id": "demo-results",
+                "isolation.level": "read_committed",
+                "auto.offset.reset": "earliest",
+                "enable.auto.commit": False,
+                "log_level": 0,
+            }
+        )
+        self._consumer.subscribe([topic])
+        self._thread = threading.Thread(target=self._run, name="demo-results", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop reading and leave the group."""
+        self._stop.set()
+        self._thread.join()
+        self._consumer.close()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            for message in self._consumer.consume(1000, 0.2):
+                value = message.value()
+                if message.error() is None and value is not None:
+                    self.tally.add(ResultReader.validate_json(value))

@@ -1,0 +1,99 @@
+"""The demo on a terminal: progress, lanes with their permits, batches, results by status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.samples import Sample
+from rich.console import Group
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from consumer.demo.tally import Tally
+from consumer.model import Status
+
+COLOURS = {
+    Status.ACCEPTED: "green",
+    Status.REJECTED: "yellow",
+    Status.FAILED: "red",
+    Status.UNKNOWN: "magenta",
+}
+
+
+def read(registry: CollectorRegistry) -> list[Sample]:
+    """The metrics as they stand: the view shows what Prometheus would see."""
+    return [sample for metric in registry.collect() for sample in metric.samples]
+
+
+def picture(
+    samples: list[Sample],
+    lanes: Mapping[str, tuple[str, ...]],
+    tally: Tally,
+    fed: int,
+    events: int,
+    port: int | None,
+) -> Group:
+    """One frame. `lanes`: lane → the names of its limits; `port`: the admin server's."""
+    return Group(
+        Text(f"metrics and health: http://127.0.0.1:{port}/" if port else "starting"),
+        _progress(samples, tally, fed, events),
+        _lanes(samples, lanes),
+        _results(tally),
+    )
+
+
+def value(samples: list[Sample], name: str, **labels: str) -> float:
+    """The sum of a metric's samples that have these labels."""
+    full = f"survey_dispatcher_{name}"
+    return sum(
+        each.value
+        for each in samples
+        if each.name == full and labels.items() <= each.labels.items()
+    )
+
+
+def _progress(samples: list[Sample], tally: Tally, fed: int, events: int) -> Panel:
+    routed = sum(each.value for each in samples if each.name == "survey_dispatcher_events_total")
+    table = Table.grid(padding=(0, 2))
+    for name, done in (("events fed", fed), ("events routed", routed), ("results", tally.results)):
+        table.add_row(name, ProgressBar(events, done, width=40), f"{done:,.0f}")
+    return Panel(table, title="transactions → surveys", title_align="left")
+
+
+def _lanes(samples: list[Sample], lanes: Mapping[str, tuple[str, ...]]) -> Table:
+    table = Table(expand=True, title="lanes", title_justify="left")
+    for name in ("lane", "waiting", "in flight", "calls", "customers a call", "next permit"):
+        table.add_column(name, justify="left" if name == "lane" else "right")
+    table.add_column("permits left")
+    for lane, limits in lanes.items():
+        calls = value(samples, "calls_total", lane=lane)
+        sent = value(samples, "batch_size_invitations_sum", lane=lane)
+        table.add_row(
+            lane,
+            f"{value(samples, 'waiting_invitations', lane=lane):,.0f}",
+            f"{value(samples, 'calls_in_flight', lane=lane):.0f}",
+            f"{calls:.0f}",
+            f"{sent / calls:.1f}" if calls else "–",
+            f"{value(samples, 'next_permit_seconds', lane=lane):.1f} s",
+            _permits(samples, lane, limits),
+        )
+    return table
+
+
+def _permits(samples: list[Sample], lane: str, limits: tuple[str, ...]) -> Table:
+    table = Table.grid(padding=(0, 1))
+    for limit in limits:
+        left = value(samples, "permits_left", lane=lane, limit=limit)
+        total = int(limit.split("/")[0])
+        table.add_row(ProgressBar(total, max(0.0, left), width=16), f"{left:.0f} of {limit}")
+    return table
+
+
+def _results(tally: Tally) -> Text:
+    text = Text("results  ")
+    for status in Status:
+        text.append(f"{status.value} {tally.by_status[status]:,}  ", style=COLOURS.get(status, ""))
+    return text
