@@ -1,0 +1,1 @@
+"""Benchmarks: ours and the peers, one command."""
