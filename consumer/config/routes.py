@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from consumer.config.durations import duration_text, parse_duration
 from consumer.config.findings import Findings
-from consumer.config.models import Policy, Window
+from consumer.config.sections import Policy, Window
 from consumer.config.sentences import one_of
 from consumer.config.tree import Path
 from consumer.model import ChannelSpec
@@ -46,11 +46,8 @@ def _route(findings: Findings, here: Path) -> None:
 
 
 def _match(findings: Findings, here: Path) -> None:
-    pattern = findings.mapping(*here, "match")
-    if not pattern:
-        return  # it matches every event
     try:
-        compile_pattern(pattern)
+        compile_pattern(findings.mapping(*here, "match"))
     except PatternErrors as refused:
         for error in refused.errors:
             message, hint = (findings.resolved.scrub(each) for each in (error.message, error.hint))

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic_core import ErrorDetails
 
-from consumer.config.models import PATTERN_WORDS
+from consumer.config.fields import PATTERN_WORDS
 from consumer.config.shape import is_secret, known_keys, schema_at, values
 from consumer.config.tree import Path, Source, Tree
 from consumer.errors import Problem

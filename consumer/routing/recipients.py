@@ -200,15 +200,22 @@ def _library_email(raw: str) -> str | None:
 
 def pseudonym(key_id: str, key: bytes, address: str) -> str:
     """`<key_id>:` and the HMAC-SHA-256 of an address, URL-safe base64 without padding."""
-    digest = hmac.digest(key, address.encode(), "sha256")
+    return _named(key_id, hmac.digest(key, address.encode(), "sha256"))
+
+
+def _named(key_id: str, digest: bytes) -> str:
     return f"{key_id}:{base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
 
 
 def make_pseudonymiser(key_id: str, key: bytes) -> Callable[[str], str]:
-    """`pseudonym` under one key, remembering the latest addresses."""
+    """`pseudonym` under one key, prepared once."""
 
-    @lru_cache(CACHE_SIZE)
+    keyed = hmac.new(key, digestmod="sha256")
+
     def of(address: str) -> str:
-        return pseudonym(key_id, key, address)
+        # Not hmac.digest: it gives up the GIL for every address, and other threads take it.
+        mac = keyed.copy()
+        mac.update(address.encode())
+        return _named(key_id, mac.digest())
 
     return of

@@ -10,6 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import orjson
 
@@ -34,8 +35,7 @@ INVITATION_LIMIT = 256 * 1024
 """Bytes of an invitation record: one that Kafka refuses would be tried forever."""
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(NamedTuple):
     """An invitation ready for its lane's topic."""
 
     lane: str
@@ -44,8 +44,7 @@ class Encoded:
     value: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """An input record as Kafka delivered it; `timestamp` in ms."""
 
     topic: str
@@ -225,8 +224,7 @@ class Router:
         out.counts[record.topic, "dead_letter", reason] += 1
 
 
-@dataclass(frozen=True, slots=True)
-class _Match:
+class _Match(NamedTuple):
     """An event and a route that took it."""
 
     record: Record

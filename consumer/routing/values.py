@@ -26,20 +26,34 @@ _FAILURES = (
 """What an expression may raise on foreign data: JMESPath's own errors are ValueErrors, and its
 interpreter lets Python's own out (`'a' < 1`, a step of 0)."""
 
+_TOKENS = {
+    "UNQUOTED_IDENTIFIER": "name",
+    "QUOTED_IDENTIFIER": "name in quotes",
+    "NUMBER": "number",
+    "LITERAL": "literal",
+}
+"""Tokens that no message repeats: a secret may stand where an expression should."""
+_NO_JSON = "a literal in backticks must be JSON; write text as 'text'"
+_NAMES = 'a name of more than A-Z a-z 0-9 _ stands in double quotes, as in a."b-c"'
+
 
 def compile_value(expression: str) -> Value:
     """Compile a JMESPath expression to a function of the event (an object as orjson reads it).
 
-    Raises ValueError, naming the position where there is one, for a bad expression, and for an
-    unknown function or a wrong number of arguments, which JMESPath would only find at run time.
+    Raises ValueError for a bad expression, also for an unknown function or a wrong number of
+    arguments, which JMESPath would only find at run time. Its message is a plain sentence with the
+    position where there is one, counted from 0 in characters.
     An expression that fails on an event (a function's argument has the wrong type) is null: the
     error would carry the event's data, and one odd event must not stop a route.
     """
-    tree = _parse(expression)
+    try:
+        tree = _parse(expression)
+        _check(tree, expref_allowed=False)
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
     keys = _plain_path(tree)
     if keys:
         return _getter(keys)
-    _check(tree, expref_allowed=False)
     visit = visitor.TreeInterpreter().visit
 
     def interpret(event: dict[str, Any]) -> object:
@@ -70,21 +84,47 @@ def as_text(value: object) -> str | None:
 
 
 def _parse(expression: str) -> Any:
-    """The expression's syntax tree; errors in one line, with the position."""
+    """The expression's syntax tree; what is wrong with it as a sentence, in a ValueError."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", PendingDeprecationWarning)
         try:
             return jmespath.compile(expression).parsed
         except PendingDeprecationWarning:
-            raise ValueError("a literal in backticks must be JSON; write text as 'text'") from None
-        except exceptions.IncompleteExpressionError:
-            raise ValueError(f"ends too early, at position {len(expression)}") from None
+            raise ValueError(_NO_JSON) from None
+        except exceptions.EmptyExpressionError:
+            raise ValueError("must not be empty") from None
         except exceptions.LexerError as error:
-            raise ValueError(f"{error.message} at position {error.lexer_position}") from None
+            raise ValueError(_no_token(expression, error)) from None
         except exceptions.ParseError as error:
-            raise ValueError(f"{error.msg} at position {error.lex_position}") from None
-        except exceptions.JMESPathError as error:
-            raise ValueError(str(error)) from None
+            raise ValueError(_misplaced(expression, error)) from None
+
+
+def _no_token(expression: str, error: exceptions.LexerError) -> str:
+    """The sentence for characters that make no token."""
+    at = error.lexer_position
+    opening = expression[at]
+    if error.message.startswith("Unclosed"):
+        return f"the quote {opening} at position {at} is never closed"
+    if opening == "`":
+        return _NO_JSON
+    if opening == '"':
+        return f"the name in quotes at position {at} has a bad escape or a control character"
+    if opening == "=":
+        return f"unexpected '=' at position {at}; write == to compare"
+    return f"unexpected character at position {at}; {_NAMES}"
+
+
+def _misplaced(expression: str, error: exceptions.ParseError) -> str:
+    """The sentence for a token that cannot stand where it does."""
+    at, kind = error.lex_position, error.token_type
+    if kind in {None, "EOF"}:
+        return f"ends too early, at position {len(expression)}"
+    if error.msg.startswith("Quoted identifier"):  # its position is not the token's
+        return "a function's name must not be in quotes"
+    if error.msg.startswith("Invalid function name"):
+        return f"what ends at position {at} is not a function's name"
+    found = _TOKENS.get(kind, f"'{error.token_value}'")
+    return f"unexpected {found} at position {at}"
 
 
 def _plain_path(tree: Any) -> list[str]:

@@ -60,9 +60,9 @@ _FIELDS = ("firstName", "lastName", "locationDisplayId", "pomDisplayId")
 class CustomerRadarAccount(base.Account):
     """A config entry of `type: customer_radar`; a campaign's id is the programmeDisplayId."""
 
-    type: Literal["customer_radar"]
-    username: Annotated[str, Field(min_length=1)]
-    password: Annotated[SecretStr, Field(min_length=1)]
+    type: Annotated[Literal["customer_radar"], Field(description="the vendor")]
+    username: Annotated[str, Field(min_length=1, description="the user that logs in")]
+    password: Annotated[SecretStr, Field(min_length=1, description="that user's password")]
     client: Annotated[str, Field(min_length=1, description="the clientDisplayId")]
     recipient: Annotated[
         Literal["email_or_mobile", "email", "mobile"],

@@ -95,8 +95,8 @@ class PisanoAccount(base.Account):
     `authorization` is the header's template, for the vendor's pages give two forms of it.
     """
 
-    type: Literal["pisano"]
-    token: SecretStr
+    type: Annotated[Literal["pisano"], Field(description="the vendor")]
+    token: Annotated[SecretStr, Field(description="the API token")]
     authorization: Annotated[
         str, Field(description="the Authorization header; must contain {token}")
     ] = "Token token={token}"

@@ -278,7 +278,7 @@ BROKEN = (
         "username: acme",
         "user: acme",
         (
-            "14: vendors.radar.username: is required",
+            "14: vendors.radar.username: is required (the user that logs in)",
             "17: vendors.radar.user: is not known here (did you mean 'username'?)",
         ),
     ),
@@ -286,7 +286,7 @@ BROKEN = (
         "vendor_token_missing",
         '    token: "${env:PISANO_TOKEN}"\n',
         "",
-        ("9: vendors.pisano-tr.token: is required",),
+        ("9: vendors.pisano-tr.token: is required (the API token)",),
     ),
     Broken(
         "vendor_quota",
@@ -604,9 +604,8 @@ BROKEN = (
         "recipient: {email: customer..email}",
         (
             (
-                "53: routes[1].recipient.email: not a JMESPath expression: Expecting: "
-                "['quoted_identifier', 'unquoted_identifier', 'lbracket', 'lbrace'], got: dot at "
-                "position 9"
+                "53: routes[1].recipient.email: not a JMESPath expression: "
+                "unexpected '.' at position 9"
             ),
         ),
     ),
@@ -961,10 +960,7 @@ FILES: dict[str, tuple[str, ...]] = {
             "20: routes[0].match.amount[0].numeric: takes one or two comparisons "
             '(as [">", 0, "<=", 5])'
         ),
-        (
-            "21: routes[0].recipient.phone: not a JMESPath expression: Unexpected token: phone "
-            "at position 9"
-        ),
+        ("21: routes[0].recipient.phone: not a JMESPath expression: unexpected name at position 9"),
         "22: routes[0].send[0]: no 'sns' under `campaigns` (did you mean 'sms'? there are: sms)",
     ),
 }

@@ -139,8 +139,7 @@ def test_fails_for_the_event_and_says_where(pattern: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("pattern", "path", "words"),
     [
-        ({}, (), "at least one field"),
-        ([], (), "at least one field"),
+        ([], (), "expected an object"),
         ({"a": {}}, ("a",), "at least one field"),
         ({"a": []}, ("a",), "empty list"),
         ({1: "x"}, (1,), "quotes"),
@@ -195,6 +194,13 @@ def test_all_that_is_wrong_is_reported_at_once() -> None:
     assert [e.path for e in caught.value.errors] == [("a",), ("b", 0, "x"), ("b", 1), ("c", "d")]
 
 
+@pytest.mark.parametrize("event", [{}, EVENT])
+def test_the_empty_pattern_matches_every_event(event: dict[str, Any]) -> None:
+    everything = compile_pattern({})
+    assert everything.matches(event) is True
+    assert everything.explain(event) == []
+
+
 def test_a_field_may_be_named_like_an_operator() -> None:
     assert matches({"phone": {"prefix": ["90"]}}, {"phone": {"prefix": "90"}})
 
@@ -211,6 +217,9 @@ def test_nesting_and_combinations_are_limited() -> None:
         compile_pattern(wide)
     wide.popitem()
     assert matches(wide, {f"k{n}": {"b": 1} for n in range(8)})
+    four = [{"$or": two}, {"$or": two}]
+    with pytest.raises(PatternErrors, match="256 combinations"):
+        compile_pattern({f"k{n}": {"$or": four} for n in range(5)})
 
 
 def test_an_event_that_nests_a_thousand_arrays_is_no_trouble() -> None:

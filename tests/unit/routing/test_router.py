@@ -6,7 +6,6 @@ import datetime as dt
 import logging
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -97,7 +96,7 @@ def event(**changes: object) -> bytes:
 
 
 def record(value: bytes | None = None, **changes: Any) -> Record:
-    return replace(Record("pos", 3, 7, value), **changes)
+    return Record("pos", 3, 7, value)._replace(**changes)
 
 
 def route(router: Router, *values: bytes | None, now: float = NOW) -> Routed:

@@ -78,25 +78,62 @@ def test_an_expression_that_fails_on_an_event_is_null_or_refused(expression: str
 @pytest.mark.parametrize(
     ("expression", "words"),
     [
-        ("", "empty"),
-        ("a.", "at position 2"),
-        ("a ||", "too early, at position 4"),
-        ("a b", "at position 2"),
-        ("a ^", "at position 2"),
-        ("'a", "at position 0"),
-        ("`a`", "write text as 'text'"),
-        ("lenght(a)", "unknown function lenght"),
-        ("a[?nope(b)]", "unknown function nope"),
+        ("", "must not be empty"),
+        ("a.", "ends too early, at position 2"),
+        ("a ||", "ends too early, at position 4"),
+        ("f(a", "ends too early, at position 3"),
+        ("a b", "unexpected name at position 2"),
+        ('a "b"', "unexpected name in quotes at position 2"),
+        ("a['b']", "unexpected literal at position 2"),
+        ("a.1", "unexpected number at position 2"),
+        ("a..b", "unexpected '.' at position 2"),
+        ("a == == b", "unexpected '==' at position 5"),
+        ("a[1:2:3:4]", "unexpected ':' at position 7"),
+        ('a."f"(b)', "a function's name must not be in quotes"),
+        ("f(a)(b)", "what ends at position 3 is not a function's name"),
+        (
+            "a-b",
+            (
+                "unexpected character at position 1; "
+                'a name of more than A-Z a-z 0-9 _ stands in double quotes, as in a."b-c"'
+            ),
+        ),
+        ("a[?b = c]", "unexpected '=' at position 5; write == to compare"),
+        ("'a", "the quote ' at position 0 is never closed"),
+        ('a."b', 'the quote " at position 2 is never closed'),
+        ("`1", "the quote ` at position 0 is never closed"),
+        (r'"\x"', "the name in quotes at position 0 has a bad escape or a control character"),
+        ("`a`", "a literal in backticks must be JSON; write text as 'text'"),
+        ('`"`', "a literal in backticks must be JSON; write text as 'text'"),
+        ("(" * 5000, "is nested too deeply"),
+        ("!" * 5000 + "a", "is nested too deeply"),
+        ("lenght(a)", "unknown function lenght()"),
+        ("a[?nope(b)]", "unknown function nope()"),
         ("length(a, b)", "length() takes 1 arguments, not 2"),
-        ("not_null()", "takes at least 1 arguments, not 0"),
-        ("[&a]", "`&`"),
+        ("not_null()", "not_null() takes at least 1 arguments, not 0"),
+        ("[&a]", "`&` may only stand before a function's argument"),
     ],
+    ids=lambda text: str(text)[:20],
 )
-def test_a_bad_expression_is_refused_when_it_is_compiled(expression: str, words: str) -> None:
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the words are checked below
+def test_a_bad_expression_is_refused_with_a_plain_sentence(expression: str, words: str) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the words are compared below
         compile_value(expression)
-    assert words in str(caught.value)
-    assert "\n" not in str(caught.value)
+    assert str(caught.value) == words
+
+
+SIGNS = [*".*[](){},:@&|=<!-^'\"`", "[]", "[?", "&&", "||", "=="]
+WORDS = [" ", "1", "-1", "id", "Zeynep", '"Zeynep"', "'Zeynep'", "length("]
+TOKENS = st.sampled_from(SIGNS + WORDS)
+
+
+@given(st.lists(TOKENS, max_size=7).map("".join))
+def test_a_sentence_is_one_line_and_repeats_no_name_or_text_but_a_function(expression: str) -> None:
+    try:
+        compile_value(expression)
+    except ValueError as refused:
+        sentence = str(refused)
+        assert "\n" not in sentence
+        assert "Zeynep" not in sentence or sentence.startswith("unknown function")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,69 @@
+"""What the config's values may look like: names, expressions, settings, keys."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    SecretStr,
+    StringConstraints,
+    Tag,
+    WithJsonSchema,
+)
+
+TOPIC_SAFE = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+TOPIC = r"^[A-Za-z0-9._-]{1,249}$"
+KEY_ID = r"^[A-Za-z0-9_-]{1,32}$"
+
+PATTERN_WORDS = {
+    TOPIC_SAFE: "1 to 64 of a-z 0-9 . _ - that begin with a letter or digit (it names topics)",
+    NAME: "1 to 64 of A-Z a-z 0-9 . _ - that begin with a letter or digit",
+    TOPIC: "a Kafka topic name: 1 to 249 of A-Z a-z 0-9 . _ -",
+    KEY_ID: "1 to 32 of A-Z a-z 0-9 _ -",
+}
+"""The patterns above, as sentences end with them."""
+
+TopicSafe = Annotated[str, StringConstraints(pattern=TOPIC_SAFE)]
+Name = Annotated[str, StringConstraints(pattern=NAME)]
+TopicName = Annotated[str, StringConstraints(pattern=TOPIC)]
+Text = Annotated[str, StringConstraints(min_length=1)]
+Expression = Annotated[
+    str,
+    StringConstraints(min_length=1),
+    Field(description="JMESPath into the event", examples=["customer.id", "items[0].sku"]),
+]
+
+DataValue = Annotated[
+    Annotated[Expression, Tag("<expression>")] | Annotated[dict[Text, Expression], Tag("<map>")],
+    Discriminator(lambda value: "<map>" if isinstance(value, dict) else "<expression>"),
+]
+
+
+def _as_setting(value: object) -> str:
+    """librdkafka takes text; YAML writers write numbers and booleans, too."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (str, int)):
+        return str(value)
+    raise ValueError("expected text, a whole number, true or false; a list is one text: a,b,c")
+
+
+KafkaSetting = Annotated[
+    str, BeforeValidator(_as_setting), WithJsonSchema({"type": ["string", "integer", "boolean"]})
+]
+
+MIN_KEY_BYTES = 16
+
+
+def _long_enough(key: SecretStr) -> SecretStr:
+    if len(key.get_secret_value().encode()) < MIN_KEY_BYTES:
+        raise ValueError(f"expected a key of at least {MIN_KEY_BYTES} bytes")
+    return key
+
+
+SecretKey = Annotated[SecretStr, AfterValidator(_long_enough)]

@@ -1,0 +1,186 @@
+"""The parts of the routing config: what each key means, its bounds and its default.
+
+The attributes' docstrings feed the JSON Schema that editors complete from.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    JsonValue,
+    StringConstraints,
+    model_validator,
+)
+from pydantic_core import CoreSchema
+
+from consumer.config.durations import Duration, PositiveDuration, RateLimit, duration_text
+from consumer.config.fields import (
+    KEY_ID,
+    DataValue,
+    Expression,
+    Name,
+    SecretKey,
+    Text,
+    TopicName,
+)
+from consumer.model import Channel
+
+
+class Section(BaseModel):
+    """What all parts of the config share: nothing unknown, nothing converted, nothing changed."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
+    )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler, /
+    ) -> dict[str, Any]:
+        """Show the defaults of durations as a user would write them, and not as seconds."""
+        schema = handler(core_schema)
+        for field in handler.resolve_ref_schema(schema).get("properties", {}).values():
+            if field.get("type") == "string" and isinstance(field.get("default"), float):
+                field["default"] = duration_text(field["default"])
+        return schema
+
+
+class Pseudonym(Section):
+    """How a recipient is named where the address may not travel: HMAC-SHA-256."""
+
+    key_id: Annotated[str, StringConstraints(pattern=KEY_ID)]
+    """Stands in front of each pseudonym, so that the key can be changed."""
+    key: SecretKey
+    """The secret key, 16 bytes or more; keep it in a file: `${file:/path}`."""
+
+
+class Quota(Section):
+    """A named set of limits: one quota, one lane."""
+
+    limits: tuple[RateLimit, ...]
+    """All hold together; an empty list means unlimited."""
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """The part of the limits that is ours; the rest is left to others who use the quota."""
+    skew: Duration = 2.0
+    """Clock skew between the vendor's servers, added to each period."""
+    max_in_flight: Annotated[int, Field(ge=1, le=1000)] = 16
+    """Calls that may be under way at once."""
+    linger: Duration = 1.0
+    """How long a window that is not full waits; only for unlimited quotas."""
+    first_start: Literal["used", "unused"] = "used"
+    """Without a checkpoint: take the quota as used up (safe), or as unused."""
+    max_held: Annotated[int, Field(ge=1, le=10_000_000)] = 200_000
+    """Invitations that the lane holds in memory."""
+    call_timeout: PositiveDuration = 30.0
+    """How long an answer is waited for."""
+
+
+class Window(Section):
+    """When a campaign's waiting invitations become a call."""
+
+    max_batch: Annotated[int, Field(ge=1, le=100_000)] = 5000
+    """Invitations in one call, at most."""
+    max_wait: Duration = 600.0
+    """An invitation that waited so long goes with the next permit, whatever it costs."""
+    weight: Annotated[float, Field(gt=0, le=1_000_000)] = 1.0
+    """How much this campaign's waiting counts beside that of the lane's other campaigns."""
+
+
+class Campaign(Section):
+    """What shares a call: a vendor account, a channel, the vendor's campaign id."""
+
+    vendor: Name
+    """A name under `vendors`."""
+    channel: Channel
+    """One that the vendor offers."""
+    id: Text
+    """The vendor's id of the campaign (Customer Radar: the programme); write it in quotes."""
+    window: Window = Window()
+    """When waiting invitations become a call."""
+    in_doubt: Literal["report", "resend"] = "report"
+    """Sent, but no answer came: report `unknown`, or send again (a survey may come twice)."""
+    max_attempts: Annotated[int, Field(ge=1, le=100)] = 5
+    """Calls that one invitation is tried in before it has failed."""
+    responses_key: Literal["built_in_responses", "transactional_data"] = "built_in_responses"
+    """The key in the call that carries the responses (Pisano only)."""
+
+
+class EventKeys(Section):
+    """Where an event has its identity."""
+
+    id: Expression = "id"
+    """JMESPath to the event's id."""
+    time: Expression = "time"
+    """JMESPath to the transaction's time: RFC 3339 with an offset, or epoch milliseconds."""
+
+
+class Input(Section):
+    """Topics whose events have one form."""
+
+    topics: Annotated[tuple[TopicName, ...], Field(min_length=1)]
+    """The topics to read; none in two inputs."""
+    format: Literal["json"]
+    """How the events are written."""
+    event: EventKeys = EventKeys()
+    """Where an event has its identity."""
+    routes: Literal["first", "all"] = "first"
+    """An event takes the first route that matches, or all that match."""
+    max_event_bytes: Annotated[int, Field(ge=1, le=100 * 2**20)] = 2**20
+    """A longer event becomes a dead letter."""
+
+
+class Recipient(Section):
+    """Where an event has the customer's addresses; at least one of them."""
+
+    phone: Expression | None = None
+    """JMESPath to the phone number."""
+    email: Expression | None = None
+    """JMESPath to the e-mail address."""
+
+    @model_validator(mode="after")
+    def _some_address(self) -> Recipient:
+        if self.phone is None and self.email is None:
+            raise ValueError("expected phone, email or both")
+        return self
+
+
+class Policy(Section):
+    """The rules before a survey is sent."""
+
+    expire_after: PositiveDuration = 72 * 3600.0
+    """Counted from the transaction: later than that no survey is sent."""
+
+
+class Route(Section):
+    """One rule: which events, which customer, which survey, with which data."""
+
+    name: Name
+    """Unique; it is part of each invitation's id."""
+    input: Name
+    """A name under `inputs`."""
+    match: dict[str, JsonValue] = {}
+    """An event pattern (as Amazon EventBridge's); empty matches every event."""
+    recipient: Recipient
+    """Where the event has the customer's addresses."""
+    phone_region: str | None = None
+    """Region of phone numbers without a country code: two letters, as in TR."""
+    send: Annotated[tuple[Name, ...], Field(min_length=1)]
+    """Names under `campaigns`: the first that can reach the recipient is used."""
+    data: dict[Text, DataValue] = {}
+    """The vendor's names → JMESPath, or a map of free names → JMESPath."""
+    policy: Policy = Policy()
+    """The rules before a survey is sent."""
+
+
+class Admin(Section):
+    """The HTTP server for metrics and health; it shows no personal data."""
+
+    host: Text = "0.0.0.0"  # noqa: S104 - probes and Prometheus come from outside the container
+    """The address to listen at."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 9464
+    """The port to listen at; 0 lets the system choose."""

@@ -1,0 +1,78 @@
+"""A pattern as it was read: objects, their fields, and the values that a field may have."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+Match = Callable[[Any], int]
+"""Answers False, True, or ABSENT: holds, but only because nothing is there."""
+
+ABSENT: Final = 2
+OR: Final = "$or"
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """The list of values of one field; `table` answers by the type of what the event has.
+
+    `absent`: one of the values is `exists: false`. `text`: the list as it was written, JSON.
+    """
+
+    table: Mapping[type, Match]
+    absent: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What is asked of one key: all of `leaves` (more than one only through `$or`), and `node`."""
+
+    leaves: list[Leaf]
+    node: Node | None
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """An object of the pattern: all fields, and one alternative of each `$or`."""
+
+    fields: dict[str, Field] = field(default_factory=dict)
+    ors: list[list[Node]] = field(default_factory=list)
+
+    def accepts_absence(self) -> bool:
+        """Whether any condition in here can hold because nothing is there."""
+        leaves = (leaf for asked in self.fields.values() for leaf in asked.leaves)
+        return any(leaf.absent for leaf in leaves) or any(
+            child.accepts_absence() for child in self._children()
+        )
+
+    def combinations(self) -> int:
+        """In how many ways one alternative of each `$or`, here and below, can be chosen."""
+        below = math.prod(f.node.combinations() for f in self.fields.values() if f.node)
+        return below * math.prod(sum(each.combinations() for each in one) for one in self.ors)
+
+    def shares_objects(self) -> bool:
+        """An object is asked for beside and inside `$or`: the same array element must serve."""
+        groups = [Node(self.fields).object_keys()]
+        groups += [{key for each in one for key in each.object_keys()} for one in self.ors]
+        return sum(map(len, groups)) > len(set().union(*groups))
+
+    def merged(self, other: Node) -> Node:
+        """Both nodes' conditions as one node."""
+        fields = dict(self.fields)
+        for key, asked in other.fields.items():
+            known = fields.get(key, Field([], None))
+            both = known.node.merged(asked.node) if known.node and asked.node else None
+            fields[key] = Field(known.leaves + asked.leaves, both or known.node or asked.node)
+        return Node(fields, self.ors + other.ors)
+
+    def object_keys(self) -> set[str]:
+        """The keys of nested objects, those within `$or` too."""
+        keys = {key for key, asked in self.fields.items() if asked.node}
+        return keys.union(*(each.object_keys() for one in self.ors for each in one))
+
+    def _children(self) -> Iterator[Node]:
+        yield from (asked.node for asked in self.fields.values() if asked.node)
+        yield from (each for one in self.ors for each in one)
