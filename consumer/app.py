@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from consumer.adapters.http import VendorClient
-from consumer.config.models import Campaign, Config
-from consumer.config.models import Route as RouteConfig
+from consumer.config.models import Config
+from consumer.config.sections import Campaign
+from consumer.config.sections import Route as RouteConfig
 from consumer.lane.settings import LaneCampaign, LaneSettings
 from consumer.routing.decode import Decoder
 from consumer.routing.pattern import compile_pattern

@@ -121,7 +121,7 @@ class Address(TypedDict, total=False):
     email: str
 
 
-Data = dict[str, str | dict[str, str]]
+Data = dict[str, Annotated[str | dict[str, str], Field(union_mode="left_to_right")]]
 """The vendor's names → values: flat fields, or one level of maps (attributes, metadata)."""
 
 

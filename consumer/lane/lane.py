@@ -93,7 +93,7 @@ class Lane:
             return
         self.held += 1
         self.held_bytes += held.size
-        doubted = self._doubt.decide(held.offset)
+        doubted = self._doubt.decide(held.offset) if self._doubt else None
         if doubted is not None:
             self._decide_doubt(held, doubted)
         elif _expired(held, now):

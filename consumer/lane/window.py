@@ -70,7 +70,7 @@ class Window:
         taken: dict[str, Held] = {}
         while len(taken) < size:
             offset, recipient = heapq.heappop(self._heads)
-            if recipient not in taken and not self._stale(offset, recipient):
+            if not self._stale(offset, recipient):
                 taken[recipient] = self._queues[recipient][0]
         for recipient in taken:
             self._come_forward(recipient)

@@ -11,7 +11,7 @@ from queue import SimpleQueue
 import structlog
 
 from consumer.adapters.http import Exchange, VendorClient
-from consumer.config.models import Campaign
+from consumer.config.sections import Campaign
 from consumer.lane.commands import Batch
 from consumer.model import Outcome, Token, Verdict
 from consumer.vendors.base import Vendor

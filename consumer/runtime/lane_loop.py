@@ -64,20 +64,20 @@ class LaneLoop:
                     on_revoke=self._revoked,
                     on_lost=self._lost,
                 )
-            self.stage.health.set_ready(f"group:{self.topic}", ok=True)
             while not self.stage.stop.is_set():
                 self._turn(consumer)
             if self.owner is not None:
                 self._drain(self.owner)
         finally:
             self._drop()
+            self.stage.left(self.name)
             with kafka.trouble("close"):
                 consumer.close()
 
     def _turn(self, consumer: Consumer) -> None:
-        self.stage.health.beat(self.name)
+        self.stage.joined(self.name, consumer)
         messages = consumer.consume(POLL_RECORDS, self._patience())
-        records = [message for message in messages if self._usable(message)]
+        records = [each for each in messages if each.error() is None or self._usable(each)]
         if self.owner is not None:
             self.owner.read(records)
             for end in _ends(messages):
@@ -94,7 +94,7 @@ class LaneLoop:
     def _usable(self, message: Message) -> bool:
         error = message.error()
         if error is None:
-            return message.partition() == 0
+            return True
         if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - as above
             raise StartUnclear(f"{self.topic}: {kafka.describe(error)}; records are gone")
         if error.fatal() or error.code() == KafkaError._MAX_POLL_EXCEEDED:  # noqa: SLF001

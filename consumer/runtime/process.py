@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import threading
 from collections.abc import Callable, Mapping
@@ -60,6 +61,13 @@ class Options:
     embedded: bool = False
 
 
+def _calm_garbage_collector() -> None:
+    """Held invitations are many and make no cycles: searching them for some costs a third."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+
+
 def limit_names(config: Config, lane: str) -> tuple[str, ...]:
     """A lane's limits as metrics label them: `20/5s`."""
     return tuple(f"{each.calls}/{each.period:g}s" for each in config.quotas[lane].limits)
@@ -75,7 +83,8 @@ class Process:
         self._clock = Clock()
         self.metrics = Metrics(campaigns=list(config.campaigns))
         self.metrics.config_loaded(config.config_version, list(config.campaigns))
-        self.health = Health(self._clock.now, ["config", "broker"])
+        conditions = ["config", "broker", *(f"group:{name}" for name in self._stages())]
+        self.health = Health(self._clock.now, conditions)
         self.health.set_ready("config", ok=True)
         self._stopping = asyncio.Event()
         self._failure: BaseException | None = None
@@ -95,6 +104,7 @@ class Process:
         if signals:
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._loop.add_signal_handler(number, self._stop)
+        _calm_garbage_collector()
         vendors = build_vendors(self.config)
         accounts = build_accounts(self.config, vendors, self._clock.now)
         admin = asyncio.create_task(self._admin())
@@ -130,15 +140,14 @@ class Process:
     ) -> None:
         calls = Calls(accounts, self.config.campaigns, self._loop, self._clock.now)
         sessions: dict[str, Callable[[], None]] = {}
-        if self.options.role in (Role.ALL, Role.ROUTER):
+        if "router" in self._stages():
             inputs = [topic for entry in self.config.inputs.values() for topic in entry.topics]
             loop = RouterLoop(router, inputs, self.stage, self.options.begin, self.options.instance)
             self.metrics.start_router(inputs)
             sessions[loop.name] = loop.session
-        if self.options.role in (Role.ALL, Role.SENDER):
-            for name in self.config.lanes:
-                lane = self._lane(name, calls, ids)
-                sessions[lane.name] = lane.session
+        for name in self.config.lanes:
+            if name in self._stages():
+                sessions[name] = self._lane(name, calls, ids).session
         threads = [
             threading.Thread(target=self._thread, args=(name, session), name=name)
             for name, session in sessions.items()
@@ -147,6 +156,11 @@ class Process:
             thread.start()
         for thread in threads:
             await asyncio.to_thread(thread.join)
+
+    def _stages(self) -> list[str]:
+        """Names of what this process runs: `router` and the lanes, by role."""
+        router = [] if self.options.role is Role.SENDER else ["router"]
+        return router + ([] if self.options.role is Role.ROUTER else list(self.config.lanes))
 
     def _lane(self, name: str, calls: Calls, ids: Mapping[str, str]) -> LaneLoop:
         return LaneLoop(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
@@ -19,7 +19,7 @@ from consumer.adapters import kafka
 from consumer.adapters.beginnings import Beginning, resolve
 from consumer.adapters.records import Publisher
 from consumer.errors import KafkaTrouble, StartUnclear
-from consumer.model import rfc3339
+from consumer.model import DeadLetter, rfc3339
 from consumer.routing.router import Record, Routed, Router
 from consumer.runtime.stage import Stage
 
@@ -39,6 +39,7 @@ class RouterLoop:
     begin: Beginning
     instance: str
     name: str = "router"
+    _gone: set[tuple[str, int]] = field(default_factory=set)
 
     def session(self) -> None:
         """One membership in the group. Raises KafkaTrouble, StartUnclear."""
@@ -52,14 +53,12 @@ class RouterLoop:
                     list(self.inputs), on_assign=self._assigned, on_revoke=self._revoked
                 )
             while not self.stage.stop.is_set():
-                self.stage.health.beat(self.name)
+                self.stage.joined(self.name, consumer)
                 messages = consumer.consume(POLL_RECORDS, POLL_SECONDS)
                 if messages:
                     self._handle(consumer, producer, messages)
         finally:
-            self.stage.health.set_ready(
-                "group:router", ok=False, why="the router is not in its group"
-            )
+            self.stage.left(self.name)
             self.stage.metrics.router_lag({})
             with kafka.trouble("close"):
                 consumer.close()
@@ -68,29 +67,28 @@ class RouterLoop:
         resolve(consumer, partitions, self.begin)
         with kafka.trouble("assign"):
             consumer.incremental_assign(partitions)
-        self.stage.health.set_ready("group:router", ok=True, why="")
         log.info("router_assigned", partitions=_names(partitions))
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """All that was read is committed between two polls: nothing to finish here."""
+        self._gone.update((each.topic, each.partition) for each in partitions)
         with kafka.trouble("unassign"):
             consumer.incremental_unassign(partitions)
         log.info("router_revoked", partitions=_names(partitions))
 
     def _handle(self, consumer: Consumer, producer: Producer, messages: list[Message]) -> None:
-        owned = {(each.topic, each.partition) for each in consumer.assignment()}
-        records = [
-            _record(message)
-            for message in messages
-            if self._usable(message) and (message.topic(), message.partition()) in owned
-        ]
+        usable = [each for each in messages if each.error() is None or self._usable(each)]
+        if self._gone:  # revoked while these were being read: they are somebody else's by now
+            usable = [each for each in usable if (each.topic(), each.partition()) not in self._gone]
+            self._gone.clear()
+        records = [_record(message) for message in usable]
         if not records:
             return
         now = self.stage.clock.now()
         routed = self.router.route(records, now)
         started = time.monotonic()
         with kafka.transaction(producer, self.stage.stop.is_set):
-            self._publish(producer, routed, rfc3339(now))
+            self._publish(producer, routed, _complete(routed.dead_letters, usable), rfc3339(now))
             producer.send_offsets_to_transaction(
                 _offsets(records), consumer.consumer_group_metadata(), kafka.COMMIT_WAIT
             )
@@ -113,7 +111,9 @@ class RouterLoop:
             raise KafkaTrouble(kafka.describe(error))
         return False
 
-    def _publish(self, producer: Producer, routed: Routed, now: str) -> None:
+    def _publish(
+        self, producer: Producer, routed: Routed, letters: Sequence[DeadLetter], now: str
+    ) -> None:
         topics = {lane: self.stage.topics.invitations(lane) for lane in self.stage.lanes}
         for each in routed.invitations:
             kafka.produce(producer, topics[each.lane], each.value, key=each.key, partition=0)
@@ -125,7 +125,7 @@ class RouterLoop:
             self.stage.config_version,
         )
         publisher.results(routed.results, now)
-        publisher.dead_letters(routed.dead_letters, now)
+        publisher.dead_letters(letters, now)
 
     def _count(self, consumer: Consumer, routed: Routed) -> None:
         for (topic, disposition, reason), number in routed.counts.items():
@@ -136,19 +136,34 @@ class RouterLoop:
             self.stage.metrics.routed(lane, campaign, number)
         for reason, number in Counter(each["reason"] for each in routed.results).items():
             self.stage.metrics.results(self.name, reason, number)
-        self.stage.metrics.router_lag(_lag(consumer))
+        with kafka.trouble("reading the lag"):
+            self.stage.metrics.router_lag(_lag(consumer))
 
 
 def _record(message: Message) -> Record:
+    """What routing needs; the rest is asked for the few that become dead letters."""
     return Record(
-        message.topic() or "",
-        message.partition() or 0,
-        message.offset() or 0,
-        message.value(),
-        message.key(),
-        kafka.headers_of(message),
-        message.timestamp()[1],
+        message.topic() or "", message.partition() or 0, message.offset() or 0, message.value()
     )
+
+
+def _complete(letters: Sequence[DeadLetter], messages: Sequence[Message]) -> list[DeadLetter]:
+    """Dead letters with the key, headers and timestamp of the records that they were."""
+    if not letters:
+        return []
+    came = {(each.topic(), each.partition(), each.offset()): each for each in messages}
+    complete = []
+    for letter in letters:
+        message = came[letter.source["topic"], letter.source["partition"], letter.source["offset"]]
+        complete.append(
+            replace(
+                letter,
+                key=message.key(),
+                headers=kafka.headers_of(message),
+                timestamp=message.timestamp()[1],
+            )
+        )
+    return complete
 
 
 def _lag(consumer: Consumer) -> dict[tuple[str, int], int]:

@@ -53,6 +53,16 @@ class Stage:
             on_error=self._on_error(name),
         )
 
+    def joined(self, name: str, consumer: Consumer) -> None:
+        """The stage's loop goes round; ready once its consumer is a member of its group."""
+        self.health.beat(name)
+        if consumer.memberid():
+            self.health.set_ready(f"group:{name}", ok=True)
+
+    def left(self, name: str) -> None:
+        """The stage is in no group: it joins again, or the process ends."""
+        self.health.set_ready(f"group:{name}", ok=False, why="not a member of its group")
+
     def _on_error(self, name: str) -> Callable[[KafkaError], None]:
         return lambda error: self.metrics.kafka_error(name, error.name())
 
