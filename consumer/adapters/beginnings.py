@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from confluent_kafka import Consumer, TopicPartition
 
-from consumer.adapters.kafka import trouble
-from consumer.errors import StartUnclear
+from consumer.adapters.kafka import describe, trouble
+from consumer.errors import KafkaTrouble, StartUnclear
 
 Beginning = str | float | None
 """`earliest`, `latest`, epoch seconds, or None: nobody said."""
@@ -30,6 +30,8 @@ def resolve(client: Consumer, partitions: Sequence[TopicPartition], begin: Begin
         known[found.topic] |= found.offset >= 0
     fresh = []
     for partition, found in zip(partitions, committed, strict=True):
+        if found.error is not None:  # not known is not the same as never committed
+            raise KafkaTrouble(f"reading committed offsets: {describe(found.error)}")
         partition.offset = found.offset
         if found.offset < 0:
             wanted = "earliest" if known[partition.topic] else begin

@@ -144,7 +144,9 @@ def produce(
 
 def headers_of(message: Message) -> list[tuple[str, bytes | None]]:
     """A record's headers in their order, values as bytes."""
-    found = message.headers() or []
+    found = message.headers()
+    if not found:
+        return []
     pairs = found.items() if isinstance(found, dict) else found
     return [(name, value.encode() if isinstance(value, str) else value) for name, value in pairs]
 

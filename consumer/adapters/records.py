@@ -10,6 +10,9 @@ from confluent_kafka import Producer
 from consumer.adapters import kafka
 from consumer.model import DeadLetter, Result
 
+RECORD_ROOM = kafka.MESSAGE_MAX_BYTES - 64 * 1024
+"""Bytes of original value, key and headers that a dead letter can carry beside our headers."""
+
 RESULT_TYPE = b"survey-dispatcher.result.v1"
 
 
@@ -31,33 +34,39 @@ class Publisher:
 
     def results(self, results: Sequence[Result], now: str) -> None:
         """Keyed by event id. `now` (RFC 3339) is the CloudEvents time where no call was made."""
+        shared: dict[str, str | bytes | None] = {
+            "ce_specversion": b"1.0",
+            "ce_type": RESULT_TYPE,
+            "ce_source": self._source,
+            "content-type": b"application/json",
+        }
         for result in results:
-            headers: kafka.Headers = {
-                "ce_specversion": b"1.0",
-                "ce_type": RESULT_TYPE,
-                "ce_source": self._source,
-                "ce_id": result["id"].encode(),
-                "ce_time": (result["answered_at"] or now).encode(),
-                "content-type": b"application/json",
+            own: dict[str, str | bytes | None] = {
+                "ce_id": result["id"],
+                "ce_time": result["answered_at"] or now,
             }
             kafka.produce(
                 self._client,
                 self._results,
                 orjson.dumps(result),
                 key=result["event_id"],
-                headers=headers,
+                headers={**shared, **own},
             )
 
     def dead_letters(self, letters: Sequence[DeadLetter], now: str) -> None:
-        """Byte for byte, with the original headers first and ours behind them."""
+        """Byte for byte, with the original headers first and ours behind them.
+
+        What Kafka could never take (`RECORD_ROOM`) goes without its value: the source offset says
+        where it stands, and a record that cannot be written would be tried forever.
+        """
         for letter in letters:
-            headers: kafka.Headers = [
-                *letter.headers,
-                *dead_letter_headers(letter, now, self._version),
-            ]
-            kafka.produce(
-                self._client, self._dead_letters, letter.value, key=letter.key, headers=headers
-            )
+            ours = dead_letter_headers(letter, now, self._version)
+            value, original = letter.value, letter.headers
+            if _size(letter) > RECORD_ROOM:
+                ours.append(("dead_letter.value_bytes", str(len(value or b"")).encode()))
+                value, original = None, ()
+            headers: kafka.Headers = [*original, *ours]
+            kafka.produce(self._client, self._dead_letters, value, key=letter.key, headers=headers)
 
 
 def dead_letter_headers(letter: DeadLetter, now: str, version: str) -> list[tuple[str, bytes]]:
@@ -74,3 +83,8 @@ def dead_letter_headers(letter: DeadLetter, now: str, version: str) -> list[tupl
         "config_version": version,
     }
     return [(f"dead_letter.{name}", text.encode()) for name, text in texts.items()]
+
+
+def _size(letter: DeadLetter) -> int:
+    headers = sum(len(name) + len(value or b"") for name, value in letter.headers)
+    return len(letter.value or b"") + len(letter.key or b"") + headers

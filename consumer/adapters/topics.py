@@ -67,7 +67,7 @@ def own_topics(config: Config, partitions: int = 6) -> list[TopicSpec]:
 
 def admin(config: Config) -> AdminClient:
     """A client for topics, with the config's librdkafka settings; what it says is in its errors."""
-    return AdminClient({**config.kafka, "log_level": 0})  # type: ignore[dict-item]  # text and int
+    return AdminClient({**config.kafka, "log_level": 0})
 
 
 def create(client: AdminClient, specs: Sequence[TopicSpec], replication: int = -1) -> list[str]:

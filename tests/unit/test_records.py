@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import Message, Producer
 
 from consumer.adapters.kafka import headers_of
-from consumer.adapters.records import Publisher, dead_letter_headers
+from consumer.adapters.records import RECORD_ROOM, Publisher, dead_letter_headers
 from consumer.model import DeadLetter, DeadLetterReason, Reason, Result, ResultReader, Source
 
 NOW = "2026-11-22T15:38:07.000Z"
@@ -102,8 +102,8 @@ def test_a_result_is_a_cloud_event_in_binary_mode_keyed_by_event_id() -> None:
         "ce_specversion": b"1.0",
         "ce_type": b"survey-dispatcher.result.v1",
         "ce_source": b"/s/router",
-        "ce_id": "id-of-işlem-1".encode(),
-        "ce_time": NOW.encode(),
+        "ce_id": "id-of-işlem-1",
+        "ce_time": NOW,
         "content-type": b"application/json",
     }
 
@@ -111,7 +111,7 @@ def test_a_result_is_a_cloud_event_in_binary_mode_keyed_by_event_id() -> None:
 def test_the_time_of_a_result_is_when_the_vendor_answered() -> None:
     recorder = Recorder()
     publisher(recorder).results([result(answered_at="2026-11-22T15:37:59.000Z")], NOW)
-    assert recorder.records[0][4]["ce_time"] == b"2026-11-22T15:37:59.000Z"
+    assert recorder.records[0][4]["ce_time"] == "2026-11-22T15:37:59.000Z"
 
 
 def test_results_are_written_in_their_order() -> None:
@@ -142,6 +142,15 @@ def test_a_dead_letters_own_headers_come_first_repeated_and_null_ones_too() -> N
     assert headers[: len(original)] == original
     assert dict(headers[len(original) :]) == OURS
     assert dict(headers)["dead_letter.reason"] == b"not_json"
+
+
+def test_a_dead_letter_that_kafka_could_never_take_goes_without_its_value() -> None:
+    recorder = Recorder()
+    value = b"x" * (RECORD_ROOM + 1)
+    publisher(recorder).dead_letters([letter(value=value, headers=[("h", b"1")])], NOW)
+    ((_, written, key, _, headers),) = recorder.records
+    assert (written, key) == (None, b"\xfe")
+    assert dict(headers) == {**OURS, "dead_letter.value_bytes": str(len(value)).encode()}
 
 
 def test_headers_survive_from_an_input_record_to_its_dead_letter() -> None:

@@ -12,16 +12,8 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from consumer.adapters.metrics import (
-    CAMPAIGNS_SHOWN,
-    CLOSED,
-    OTHER,
-    ROUTER,
-    CampaignSnapshot,
-    Disposition,
-    LaneSnapshot,
-    Metrics,
-)
+from consumer.adapters.metrics import CampaignSnapshot, Disposition, LaneSnapshot, Metrics
+from consumer.adapters.metrics_labels import CAMPAIGNS_SHOWN, CLOSED, OTHER, ROUTER
 from consumer.lane.schedule import Why
 from consumer.model import DeadLetterReason, Reason, Verdict
 

@@ -1,0 +1,77 @@
+"""What may stand in a label, and the snapshot of a lane that its gauges are set from.
+
+Label values come from a closed set (`CLOSED`, kept by `closed` when the program runs) or are
+names of the config (lane, campaign, vendor, topic, limit; a stage or a loop is `router` or a
+lane's name). Nothing of an event ever becomes a label, so neither cardinality nor personal data
+can slip in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import confluent_kafka
+
+from consumer.model import DeadLetterReason, Reason, Verdict
+
+CAMPAIGNS_SHOWN = 200
+"""Campaigns with series of their own; those after them in the config share `other`."""
+
+OTHER = "other"
+ROUTER = "router"
+"""The router where a stage or a lane is named: no quota may be called so."""
+
+
+class Disposition(StrEnum):
+    """What became of an input record at the router."""
+
+    ROUTED = "routed"
+    UNMATCHED = "unmatched"
+    SUPPRESSED = "suppressed"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+    DEAD_LETTER = "dead_letter"
+
+
+CLOSED: Mapping[str, frozenset[str]] = {
+    "disposition": frozenset(Disposition),
+    "reason": frozenset(Reason) | frozenset(DeadLetterReason) | {""},
+    "why": frozenset({"full", "permit", "max_wait", "linger"}),
+    "answer": frozenset(map(str, range(100, 600))) | {"timeout", "connect_error", "reset"},
+    "outcome": frozenset(Verdict),
+    "result": frozenset({"applied", "refused", "unchanged"}),
+    "error": frozenset(name for name in dir(confluent_kafka.KafkaError) if name.isupper()),
+}
+"""Label → its values. Whatever else a caller brings is counted as `other`."""
+
+
+def closed(label: str, value: object) -> str:
+    """The value, if the label's closed set has it, else `other`."""
+    text = str(value)
+    return text if text in CLOSED[label] else OTHER
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignSnapshot:
+    """A campaign's waiting invitations and the age of the oldest one (seconds, 0 if none)."""
+
+    waiting: int
+    oldest_age: float
+
+
+@dataclass(frozen=True, slots=True)
+class LaneSnapshot:
+    """A lane as it stands. `span`: offsets from base to the last one read; `lag`: records not
+    settled; `permits_left`: limit (`20/5s`) → permits; `next_permit`: seconds, 0 for now."""
+
+    campaigns: Mapping[str, CampaignSnapshot]
+    permits_left: Mapping[str, int]
+    next_permit: float
+    held: int
+    held_bytes: int
+    span: int
+    lag: int
+    in_flight: int
+    paused: bool
