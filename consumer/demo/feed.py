@@ -52,21 +52,23 @@ class _Feed:
         self._progress = progress
         self._shown = self.delivered = self.failed = self.produced = 0
         self.trouble = ""
-        self._client = Producer(
-            {
-                "client.id": "survey-dispatcher.feed",
-                "linger.ms": 20,
-                "compression.type": "lz4",
-                "queue.buffering.max.messages": 500_000,
-                "log_level": 0,  # what matters is in `trouble`; its lines would tear the bar
-                **settings,
-                "allow.auto.create.topics": False,
-                "enable.idempotence": True,
-                "acks": "all",
-                "error_cb": self._on_error,
-                "on_delivery": self._on_delivery,
-            }
-        )
+        wanted = {
+            "client.id": "survey-dispatcher.feed",
+            "linger.ms": 20,
+            "compression.type": "lz4",
+            "queue.buffering.max.messages": 500_000,
+            "log_level": 0,  # what matters is in `trouble`; its lines would tear the bar
+            **settings,
+            "allow.auto.create.topics": False,
+            "enable.idempotence": True,
+            "acks": "all",
+            "error_cb": self._on_error,
+            "on_delivery": self._on_delivery,
+        }
+        try:
+            self._client = Producer(wanted)
+        except KafkaException as error:
+            raise DispatcherError(f"a Kafka setting is refused: {kafka.describe(error)}") from None
 
     def check(self, topic: str) -> None:
         """Raises DispatcherError when Kafka does not answer or has no such topic."""
@@ -98,13 +100,13 @@ class _Feed:
     def finish(self) -> int:
         """Wait for all; the number delivered. Raises DispatcherError unless that is all of them."""
         if self.failed:
-            self._client.purge()
+            self._client.purge(in_flight=False)  # what is on the wire may still be confirmed
         while self._client.flush(NAP):  # ends: a record fails after message.timeout.ms
             self.serve()
         self.serve()
         if self.failed:
             counts = f"{self.delivered} of {self.produced} records were delivered"
-            raise DispatcherError(f"{counts}, {self.failed} were not: {self.trouble}")
+            raise DispatcherError(f"{counts}, {self.failed} not: {self.trouble}")
         return self.delivered
 
     def _on_error(self, error: KafkaError) -> None:
@@ -133,8 +135,9 @@ def feed(
 
     `bootstrap_settings`: librdkafka's, at least `bootstrap.servers`. `speed`: see `Pace`.
     `progress` is told how many were delivered so far. `clock`: seconds that never jump.
-    Raises DispatcherError when Kafka does not answer, the topic is missing or a record could not
-    be delivered (the first one ends the feed), ValueError for a speed that is not above 0.
+    Raises DispatcherError when a setting is refused, Kafka does not answer, the topic is missing
+    or a record could not be delivered (the first one ends the feed), and ValueError for a speed
+    that is not above 0.
     """
     pace = Pace(clock(), speed)
     outlet = _Feed(bootstrap_settings, progress)

@@ -54,7 +54,10 @@ def routed_by_the_demo(count: int, seed: int) -> Routed:
     config = load(text, env={**dict.fromkeys(names, "x"), "DEMO_VENDOR": "http://127.0.0.1:1"})
     events = list(synthetic(count, seed, START))
     records = [
-        Record(TOPIC, 0, offset, key, value, [], 0) for offset, (_, key, value) in enumerate(events)
+        Record(
+            topic=TOPIC, partition=0, offset=number, key=key, value=value, headers=[], timestamp=0
+        )
+        for number, (_, key, value) in enumerate(events)
     ]
     return build_router(config, build_vendors(config)).route(records, START + events[-1][0])
 
@@ -62,11 +65,12 @@ def routed_by_the_demo(count: int, seed: int) -> Routed:
 @pytest.mark.parametrize("seed", [1, 7])
 def test_the_demos_router_makes_of_every_event_what_was_expected(seed: int) -> None:
     out = routed_by_the_demo(6_000, seed)
-    reached = Counter({"sms": "purchase-sms", "email": "purchase-email", "visit": "visit"}.items())
     campaigns = Counter(each.campaign for each in out.invitations)
     refused = {(disposition, reason): n for (_, disposition, reason), n in out.counts.items()}
-    found = {Kind(kind): campaigns[campaign] for kind, campaign in reached}
-    found |= {
+    found = {
+        Kind.SMS: campaigns["purchase-sms"],
+        Kind.EMAIL: campaigns["purchase-email"],
+        Kind.VISIT: campaigns["visit"],
         Kind.UNMATCHED: refused["unmatched", ""],
         Kind.NO_RECIPIENT: refused["rejected", "no_recipient"],
         Kind.INVALID_RECIPIENT: refused["rejected", "invalid_recipient"],
@@ -95,6 +99,7 @@ def test_the_shares_are_as_described() -> None:
         frozenset({"email"}): 45,
         frozenset({"phone", "email"}): 246,
     }
+    assert all(each["consent"] == {"sms": True, "email": True} for each in customers.values())
     assert {each["store"]["id"] for each in events} == {store["id"] for store in STORES}
     assert len(STORES) == 12
 

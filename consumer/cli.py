@@ -1,0 +1,226 @@
+"""The commands. Exit codes: 0 clean, 1 a defect, 2 usage or config, 3 topics, 4 unclear start."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import structlog
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from consumer import schemas
+from consumer.adapters import logs, topics
+from consumer.adapters.beginnings import Beginning
+from consumer.config.load import load
+from consumer.config.models import Config
+from consumer.demo.demo import Demo
+from consumer.demo.replay import replay_baskets
+from consumer.errors import ConfigError, DispatcherError, StartUnclear, TopicsError
+from consumer.runtime.process import ExitCode, Options, Process, Role
+from consumer.sandbox.server import listen, serve, url_of
+from consumer.sandbox.settings import SandboxSettings
+
+app = typer.Typer(
+    name="survey-dispatcher",
+    help="Transaction events in, batched survey invitations out, one result each.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+log = structlog.get_logger(__name__)
+
+ConfigPath = Annotated[
+    Path,
+    typer.Option("--config", "-c", help="the routing config", envvar="SURVEY_DISPATCHER_CONFIG"),
+]
+
+
+def main() -> NoReturn:
+    """Run a command; every expected error is one readable message and an exit code."""
+    try:
+        app()
+    except ConfigError as error:
+        _fail(str(error), ExitCode.CONFIG)
+    except TopicsError as error:
+        _fail(str(error), ExitCode.TOPICS)
+    except StartUnclear as error:
+        _fail(str(error), ExitCode.START_UNCLEAR)
+    except DispatcherError as error:
+        _fail(str(error), ExitCode.DEFECT)
+    sys.exit(ExitCode.CLEAN)
+
+
+def _fail(message: str, code: ExitCode) -> NoReturn:
+    typer.echo(message, err=True)
+    sys.exit(code)
+
+
+def _load(path: Path, *, secrets: bool = True) -> Config:
+    config = load(path, secrets=secrets)
+    for warning in config.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    return config
+
+
+@app.command()
+def run(
+    config: ConfigPath = Path("routing.yaml"),
+    role: Annotated[Role, typer.Option(help="which stages this process runs")] = Role.ALL,
+    begin: Annotated[
+        str | None,
+        typer.Option("--from", help="where a first start begins: earliest, latest or a time"),
+    ] = None,
+    instance: Annotated[
+        str,
+        typer.Option(
+            help="stable over restarts of one replica, distinct between replicas",
+            envvar="SURVEY_DISPATCHER_INSTANCE",
+        ),
+    ] = socket.gethostname(),
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error")] = "info",
+) -> None:
+    """Run the dispatcher until SIGTERM."""
+    logs.set_up(log_level)
+    options = Options(role=role, begin=_beginning(begin), instance=instance)
+
+    async def serve() -> None:
+        await Process(_load(config), options).run()
+
+    asyncio.run(serve())
+
+
+def _beginning(text: str | None) -> Beginning:
+    if text is None or text in ("earliest", "latest"):
+        return text
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        when = None
+    if when is None or when.tzinfo is None:
+        raise typer.BadParameter("expected earliest, latest or an RFC 3339 time with its offset")
+    return when.timestamp()
+
+
+@app.command()
+def validate(
+    config: ConfigPath = Path("routing.yaml"),
+    secrets: Annotated[
+        bool, typer.Option(help="read ${file:…} and ${env:…}; without, placeholders stand in")
+    ] = True,
+) -> None:
+    """Check a routing config; all that is wrong is said at once."""
+    loaded = _load(config, secrets=secrets)
+    lanes = ", ".join(loaded.lanes)
+    typer.echo(
+        f"{config}: valid; config version {loaded.config_version}, {len(loaded.routes)} routes, "
+        f"{len(loaded.campaigns)} campaigns, lanes: {lanes}"
+    )
+
+
+@app.command("topics")
+def topics_command(
+    config: ConfigPath = Path("routing.yaml"),
+    create: Annotated[bool, typer.Option("--create", help="create what is missing")] = False,
+    output: Annotated[
+        str | None, typer.Option("--format", help="print instead: cli or strimzi")
+    ] = None,
+    cluster: Annotated[str, typer.Option(help="the Strimzi cluster's name")] = "kafka",
+    partitions: Annotated[int, typer.Option(help="partitions of the results topic")] = 6,
+    replication: Annotated[int, typer.Option(help="-1: the broker's default")] = -1,
+) -> None:
+    """Check, create or print the program's own topics."""
+    loaded = _load(config, secrets=output is None)
+    specs = topics.own_topics(loaded, partitions)
+    if output == "cli":
+        typer.echo(topics.as_commands(specs))
+        return
+    if output == "strimzi":
+        for resource in topics.as_strimzi(specs, cluster):
+            typer.echo("---\n" + json.dumps(resource, indent=2))
+        return
+    if output is not None:
+        raise typer.BadParameter("--format takes cli or strimzi")
+    client = topics.admin(loaded)
+    if create:
+        for name in topics.create(client, specs, replication):
+            typer.echo(f"created {name}")
+    inputs = [topic for entry in loaded.inputs.values() for topic in entry.topics]
+    found = topics.problems(client, specs, inputs)
+    if found:
+        raise TopicsError("\n".join(found))
+    typer.echo("all topics are as they must be")
+
+
+@app.command()
+def demo(
+    events: Annotated[int, typer.Option(help="how many transactions")] = 5000,
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object last")] = False,
+    seed: Annotated[int, typer.Option(help="of the made-up transactions")] = 7,
+) -> None:
+    """Watch transactions become surveys: an embedded broker, the vendors' doubles, all local."""
+    logs.set_up("error")
+    figures = Demo(events, Console(stderr=as_json), seed).run()
+    if as_json:
+        typer.echo(json.dumps(figures))
+
+
+@app.command()
+def sandbox(
+    settings: Annotated[
+        Path | None, typer.Option(help="JSON of the sandbox's settings; see --schema")
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="the address to listen at")] = None,
+    port: Annotated[int | None, typer.Option(help="0: any free port")] = None,
+    schema: Annotated[bool, typer.Option("--schema", help="print the settings' schema")] = False,
+) -> None:
+    """Run the vendors' double: strict, with quotas, faults, a log and a page."""
+    if schema:
+        typer.echo(json.dumps(SandboxSettings.model_json_schema(), indent=2))
+        return
+    given = json.loads(settings.read_text()) if settings else {}
+    overrides = {"host": host, "port": port}
+    given |= {name: value for name, value in overrides.items() if value is not None}
+    try:
+        wanted = SandboxSettings.model_validate(given)
+    except ValidationError as error:
+        places = "; ".join(
+            f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()
+        )
+        raise typer.BadParameter(places) from None
+    listener = listen(wanted)
+    typer.echo(f"sandbox at {url_of(listener)}/")
+    asyncio.run(serve(wanted, listener=listener))
+
+
+@app.command("schemas")
+def schemas_command(
+    folder: Annotated[Path | None, typer.Option("--write", help="write them here")] = None,
+) -> None:
+    """List the schemas of all records and of the config, or write them to a folder."""
+    if folder is None:
+        for name in schemas.documents():
+            typer.echo(name)
+        return
+    for name in schemas.write(folder):
+        typer.echo(f"wrote {name}")
+
+
+@app.command()
+def replay(
+    topic: Annotated[str, typer.Option(help="the input topic")] = "pos.transaction-completed",
+    bootstrap: Annotated[str, typer.Option(help="Kafka's address")] = "localhost:9092",
+    speed: Annotated[
+        float | None, typer.Option(help="factor on the recorded pace; without: at once")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="so many baskets")] = None,
+) -> None:
+    """Feed a year of real purchases into an input topic (needs the `replay` extra)."""
+    fed = replay_baskets({"bootstrap.servers": bootstrap}, topic, speed=speed, limit=limit)
+    typer.echo(f"{fed:,} events fed into {topic}")
