@@ -14,7 +14,7 @@ from consumer.lane.limiter import Limit
 from consumer.lane.schedule import Seal, Wait, Why
 from consumer.lane.settings import LATE_ARRIVAL_GRACE
 from consumer.lane.window import Window
-from consumer.model import Checkpoint, InFlight, Outcome
+from consumer.model import Checkpoint, InFlight, Outcome, rfc3339
 from tests.support.lanes import (
     ACCEPTED,
     EXPIRED_TOKEN,
@@ -62,11 +62,13 @@ def test_a_call_leaves_only_after_its_intent_is_committed() -> None:
 def test_an_answer_is_recorded_with_results_and_without_the_batch() -> None:
     driver = Driver(lane())
     (batch,) = driver.read(held(3), held(5))
-    driver.answer(batch, ACCEPTED, at=NOW + 1)
+    driver.lane.answered(batch.id, ACCEPTED, sent_at=NOW + 1, at=NOW + 2)
+    driver.step(NOW + 2)
     assert reasons(driver) == {"i3": "accepted", "i5": "accepted"}
     assert driver.checkpoint.in_flight == []
     assert driver.checkpoint.base == 6
-    assert {each["batch"] for each in driver.results} == {batch.id}
+    facts = {(each["batch"], each["sent_at"], each["answered_at"]) for each in driver.results}
+    assert facts == {(batch.id, rfc3339(NOW + 1), rfc3339(NOW + 2))}
     assert driver.lane.idle
 
 
@@ -213,13 +215,14 @@ def test_an_attempt_that_does_not_count_is_no_attempt() -> None:
     assert [each.attempt for each in driver.step(NOW + 5)] == [1]
 
 
-def test_a_success_ends_the_backoff() -> None:
+@pytest.mark.parametrize("clear", [ACCEPTED, REJECTED])
+def test_a_clear_answer_ends_the_backoff(clear: Outcome) -> None:
     driver = Driver(lane(settings(campaign("a", max_attempts=99))))
     (batch,) = driver.read(held(1))
     for n in range(8):
         driver.answer(batch, TROUBLE, at=NOW + 400 * n)
         (batch,) = driver.step(NOW + 400 * n + 300)
-    driver.answer(batch, ACCEPTED, at=NOW + 4_000)
+    driver.answer(batch, clear, at=NOW + 4_000)
     (batch,) = driver.read(held(2), now=NOW + 4_000)
     driver.answer(batch, TROUBLE, at=NOW + 4_000)
     assert driver.lane.windows["a"].not_before <= NOW + 4_002
@@ -250,7 +253,7 @@ def test_windows_fill_until_a_permit_is_there() -> None:
     (batch,) = driver.read(held(1))
     driver.answer(batch, ACCEPTED, at=NOW + 1)
     assert driver.read(held(2), held(3), now=NOW + 2) == []
-    assert driver.lane.wake_at == pytest.approx(NOW + 11)
+    assert driver.lane.wake_at == pytest.approx(NOW + 21, abs=1e-3)
     (late,) = driver.step(driver.lane.wake_at)
     assert [each.offset for each in late.held] == [2, 3]
     assert late.why is Why.PERMIT
@@ -275,10 +278,20 @@ def test_a_permits_time_is_when_its_call_was_over(
     assert driver.checkpoint.permit_log == [stamp]
 
 
+def test_a_lane_uses_its_share_of_the_quota_and_allows_for_skew() -> None:
+    driver = Driver(lane(limited(campaign("a", max_batch=1), calls=4, share=0.5, skew=2.0)))
+    batches = driver.read(held(1), held(2), held(3))
+    assert len(batches) == 2
+    for batch in batches:
+        driver.lane.answered(batch.id, ACCEPTED, sent_at=NOW, at=NOW)
+    assert driver.step() == []
+    assert driver.lane.wake_at == pytest.approx(NOW + 18, abs=1e-3)
+
+
 def test_without_a_checkpoint_the_quota_is_taken_as_used() -> None:
     driver = Driver(lane(limited(first_start_full=True)))
     assert driver.read(held(1)) == []
-    assert driver.lane.wake_at >= NOW + 10
+    assert driver.lane.limiter.next_at(NOW) >= NOW + 10
 
 
 def test_a_429_closes_the_lane_for_as_long_as_the_vendor_says() -> None:
@@ -318,10 +331,12 @@ def test_calls_that_are_refused_together_escalate_once() -> None:
 def test_an_old_429_after_a_success_does_not_shorten_the_wait() -> None:
     driver = Driver(lane(limited(campaign("a", max_batch=1), calls=99)))
     first, second, third = driver.read(held(1), held(2), held(3))
-    for batch, outcome in ((first, THROTTLED), (second, ACCEPTED), (third, THROTTLED)):
-        driver.lane.answered(batch.id, outcome, sent_at=NOW, at=NOW + 1)
-    assert driver.step(NOW + 10.9) == []
-    assert len(driver.step(NOW + 11)) == 2
+    for n, (batch, outcome) in enumerate(
+        ((first, THROTTLED), (second, ACCEPTED), (third, THROTTLED))
+    ):
+        driver.lane.answered(batch.id, outcome, sent_at=NOW, at=NOW + n)
+    assert driver.step(NOW + 11.9) == []
+    assert len(driver.step(NOW + 12)) == 2
 
 
 def test_a_429_closes_an_unlimited_lane_too() -> None:
@@ -392,7 +407,7 @@ def test_a_login_waits_for_a_permit_like_any_call() -> None:
     driver.lane.logged_in("radar", NOW + 9, NOW)
     assert driver.step(NOW + 9) == []
     assert driver.logins == ["radar"]
-    assert driver.lane.wake_at == pytest.approx(NOW + 10)
+    assert driver.lane.wake_at == pytest.approx(NOW + 20, abs=1e-3)
     driver.step(driver.lane.wake_at)
     assert driver.logins == ["radar", "radar"]
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from consumer.lane.ledger import Ledger, pack, unpack
 
 START = 1_000
+STEPS = ["read"] * 4 + ["settle"] * 4 + ["restart", "end"]
 
 
 @given(st.sets(st.integers(START, START + 5_000)), st.integers(0, START))
@@ -69,13 +70,27 @@ def test_settled_is_all_below_base_and_what_is_done_above() -> None:
     assert [ledger.settled(offset) for offset in (9, 10, 12, 13)] == [True, False, True, False]
 
 
+def test_packing_again_and_again_keeps_what_is_done_above_a_base_that_moved() -> None:
+    """The bitmap lets go of what lies below the base, and of nothing else."""
+    ledger = Ledger(START)
+    for offset in range(START, START + 400):
+        ledger.deliver(offset)
+    for offset in range(START, START + 300):
+        ledger.settle(offset)
+    ledger.settle(START + 333)
+    for _ in range(3):
+        assert list(unpack(ledger.packed(), ledger.base)) == [START + 333]
+    ledger.settle(START + 350)
+    assert list(unpack(ledger.packed(), ledger.base)) == [START + 333, START + 350]
+
+
 @st.composite
 def histories(draw: st.DrawFn) -> tuple[list[int], list[tuple[str, int]]]:
     """Records at offsets with gaps, and steps: read the next one, settle one, restart, the end."""
     gaps = draw(st.lists(st.integers(1, 20), max_size=40))
     records = [START + sum(gaps[: n + 1]) for n in range(len(gaps))]
-    step = st.tuples(st.sampled_from(["read", "settle", "restart", "end"]), st.integers(0, 999))
-    return records, draw(st.lists(step, max_size=100))
+    step = st.tuples(st.sampled_from(STEPS), st.integers(0, 999))
+    return records, draw(st.lists(step, min_size=10, max_size=100))
 
 
 @settings(deadline=None)

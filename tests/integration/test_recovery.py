@@ -1,0 +1,254 @@
+"""Kills, stops and outages on a real Kafka: one result each, and nobody asked twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from consumer.lane.ledger import unpack
+from consumer.model import Checkpoint
+from tests.support.dispatcher import Dispatcher, World, purchases, until
+from tests.support.kafka import KafkaBroker, StartBroker
+
+LIMITS = ["10/1s", "20/5s"]
+
+
+@pytest.fixture
+def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[World]:
+    """An application of its own on the session's broker."""
+    with World(kafka.bootstrap, tmp_path) as world:
+        yield world
+
+
+# -- kill -9 --------------------------------------------------------------------------------------
+
+
+def test_a_kill_while_routing_repeats_and_loses_nothing(world: World) -> None:
+    """The router dies inside its second transaction; a lane is at work beside it."""
+    world.start_vendor()
+    config = world.configure(window={"max_batch": 500})
+    world.create_topics(config)
+    world.publish(purchases("store", range(14_000)))
+    first = world.start(config)
+    until("a second transaction is under way", lambda: world.invitations_written() > 5_100)
+    first.kill()
+
+    second = world.start(config).wait_ready()
+    world.wait_results(14_000)
+    assert second.terminate() == 0
+    world.check(unknown_at_most=unknown_of(world, second))
+
+
+def test_a_kill_while_calls_hang_reports_them_and_repeats_none(world: World) -> None:
+    """The vendor took the calls and never answered: their results are `unknown`, no others."""
+    world.start_vendor(faults={"hang": 1.0}, pisano_quota={"limits": LIMITS})
+    quota = {"limits": LIMITS, "skew": "100ms", "max_in_flight": 3}
+    config = world.configure(quota, window={"max_batch": 20})
+    world.create_topics(config)
+    world.publish(purchases("store", range(400)))
+    first = world.start(config)
+    until("calls hang", lambda: world.vendor()["accepted_recipients"] > 0)
+    first.kill()
+    before = world.checkpoint()
+    world.set_faults()
+
+    second = world.start(config, begin=None).wait_ready()
+    world.wait_results(400)
+    assert second.terminate() == 0
+
+    in_doubt = unknown_of(world, second)
+    results = world.check(unknown_at_most=in_doubt)
+    unknown = [each for each in results if each["status"] == "unknown"]
+    assert 0 < len(unknown) == in_doubt
+    assert {each["reason"] for each in unknown} == {"owner_lost"}
+    assert {each["batch"] for each in unknown} == {each.batch_id for each in before.in_flight}
+    assert world.vendor()["throttled"] == 0
+
+
+def test_a_kill_between_calls_leaves_nothing_in_doubt(world: World) -> None:
+    """All answers are recorded, the quota is used up: the next start waits and goes on."""
+    limits = ["10/1s", "20/10s"]  # the quota log must outlive the takeover, some eleven seconds
+    world.start_vendor(pisano_quota={"limits": limits})
+    config = world.configure({"limits": limits, "skew": "100ms"}, window={"max_batch": 20})
+    world.create_topics(config)
+    world.publish(purchases("store", range(500)))
+    first = world.start(config)
+    until("the quota is used up", lambda: quota_is_used_up(world))
+    first.kill()
+    before = world.checkpoint()
+    assert not before.in_flight
+
+    second = world.start(config, begin=None).wait_ready()
+    world.wait_results(500)
+    assert second.terminate() == 0
+
+    world.check()
+    assert set(before.permit_log) <= set(first_checkpoint(world, second).permit_log)
+    assert world.vendor()["throttled"] == 0
+
+
+def quota_is_used_up(world: World) -> bool:
+    try:
+        newest = world.checkpoint()
+    except IndexError:
+        return False  # there is none yet
+    return not newest.in_flight and len(newest.permit_log) >= 20
+
+
+def first_checkpoint(world: World, owner: Dispatcher) -> Checkpoint:
+    """The first one that an owner wrote."""
+    return next(each for offset, each in world.checkpoints() if offset > epoch(owner))
+
+
+def unknown_of(world: World, owner: Dispatcher) -> int:
+    """Invitations of the batches that an owner found in flight when it took the lane over."""
+    found = [each for offset, each in world.checkpoints() if offset < epoch(owner)]
+    in_flight = found[-1].in_flight if found else ()
+    return sum(len(list(unpack(batch.offsets, batch.first))) for batch in in_flight)
+
+
+def epoch(owner: Dispatcher) -> int:
+    """The offset of the claim with which an owner took the lane over first."""
+    lines = owner.lines("lane_taken_over")
+    return next(int(each["epoch"]) for each in lines if each["lane"] == "pisano")
+
+
+# -- stops ----------------------------------------------------------------------------------------
+
+
+def test_a_stop_waits_for_its_calls(world: World) -> None:
+    """SIGTERM while calls take a second: they are recorded, nothing is in doubt."""
+    world.start_vendor(latency={"kind": "fixed", "ms": 1000})
+    config = world.configure({"max_in_flight": 4}, window={"max_batch": 50})
+    world.create_topics(config)
+    world.publish(purchases("store", range(800)))
+    first = world.start(config)
+    until("calls are under way", lambda: world.vendor()["calls"] >= 2)
+    assert first.terminate() == 0
+    assert world.group_members() == 0
+    assert not world.checkpoint().in_flight
+    done = len(world.results())
+    assert 0 < done < 800
+    assert done == sum(world.accepted().values())
+
+    second = world.start(config, begin=None).wait_ready()
+    world.wait_results(800)
+    assert second.terminate() == 0
+    world.check()
+
+
+def test_two_dispatchers_share_the_work_and_one_takes_over(world: World) -> None:
+    """Input partitions are shared, each lane has one owner; a SIGTERM moves what it had."""
+    world.partitions = 4
+    world.start_vendor(latency={"kind": "fixed", "ms": 100})
+    config = world.configure({"max_in_flight": 2}, {"max_in_flight": 2}, window={"max_batch": 50})
+    world.create_topics(config)
+    one = world.start(config, "one").wait_ready()
+    two = world.start(config, "two").wait_ready()
+    until("the partitions are shared", lambda: [shares(one), shares(two)] == [2, 2])
+    for channel, numbers in {"store": range(1500), "cafe": range(2000, 2500)}.items():
+        world.publish(purchases(channel, numbers))
+    world.wait_results(300)
+    assert owners(one, two) == ["pisano", "radar"]
+    assert all(each.metrics().total("events_total", disposition="routed") for each in (one, two))
+
+    assert one.terminate() == 0
+    world.publish(purchases("web", range(3000, 3300)))
+    world.wait_results(2300)
+    assert owners(two) == ["pisano", "radar"]
+    assert two.terminate() == 0
+    world.check()
+
+
+def shares(dispatcher: Dispatcher) -> int:
+    """Input partitions that the dispatcher's router has now."""
+    assigned = [name for line in dispatcher.lines("router_assigned") for name in line["partitions"]]
+    revoked = [name for line in dispatcher.lines("router_revoked") for name in line["partitions"]]
+    return len(assigned) - len(revoked)
+
+
+def owners(*dispatchers: Dispatcher) -> list[str]:
+    """The lanes that somebody owns, once for each owner."""
+    lanes = (each.metrics().label_values("held_invitations", "lane") for each in dispatchers)
+    return sorted(lane for owned in lanes for lane in owned)
+
+
+# -- outages --------------------------------------------------------------------------------------
+
+
+def test_kafka_may_come_after_the_dispatcher(kafka_factory: StartBroker, tmp_path: Path) -> None:
+    """Without a broker the process stays up, says so in a line, and works once there is one."""
+    broker = kafka_factory()
+    with World(broker.bootstrap, tmp_path) as world:
+        world.start_vendor()
+        config = world.configure(window={"max_batch": 50})
+        world.create_topics(config)
+        world.publish(purchases("store", range(200)))
+        broker.stop()
+        dispatcher = world.start(config)
+        until("it says so", lambda: bool(dispatcher.lines("kafka_unreachable")))
+        assert dispatcher.lines("kafka_unreachable")[0]["bootstrap"] == broker.bootstrap
+        assert dispatcher.probe("/livez")[0] == 200
+        status, why = dispatcher.probe("/readyz")
+        assert status == 503
+        assert broker.bootstrap in why
+
+        broker.start()
+        dispatcher.wait_ready()
+        world.wait_results(200)
+        assert dispatcher.terminate() == 0
+        world.check()
+        assert len(dispatcher.log.read_text().splitlines()) < 50
+
+
+def test_kafka_dies_in_the_middle_of_the_work(kafka_factory: StartBroker, tmp_path: Path) -> None:
+    """Some twenty seconds without the broker, while calls are under way and events wait."""
+    broker = kafka_factory()
+    with World(broker.bootstrap, tmp_path) as world:
+        world.start_vendor(latency={"kind": "fixed", "ms": 200})
+        config = world.configure({"max_in_flight": 2}, window={"max_batch": 20})
+        world.create_topics(config)
+        world.publish(purchases("store", range(800)))
+        dispatcher = world.start(config).wait_ready()
+        world.wait_results(100)
+        broker.kill()
+        until("not ready", lambda: dispatcher.probe("/readyz")[0] == 503)
+        until("15 s", lambda: len(dispatcher.lines("kafka_unreachable")) == 2)
+        assert dispatcher.probe("/livez")[0] == 200
+
+        broker.start()
+        until("ready", lambda: dispatcher.probe("/readyz")[0] == 200)
+        world.wait_results(800)
+        assert dispatcher.terminate() == 0
+        # Answers that could not be recorded are in doubt: at most what was in flight.
+        world.check(unknown_at_most=2 * 20)
+        assert len(dispatcher.log.read_text().splitlines()) < 300
+
+
+def test_a_vendor_that_is_down_costs_no_attempt(world: World) -> None:
+    """Connections are refused at first and again later: all waits, and one attempt is enough."""
+    config = world.configure(window={"max_batch": 100}, max_attempts=1)
+    world.create_topics(config)
+    dispatcher = world.start(config).wait_ready()
+    world.publish(purchases("store", range(300)))
+    until("refused twice", lambda: refused(dispatcher) >= 2)
+    assert world.results() == []
+
+    server = world.start_vendor()
+    world.wait_results(300)
+    server.stop()
+    before = refused(dispatcher)
+    world.publish(purchases("store", range(300, 600)))
+    world.publish(purchases("cafe", range(600, 700)))
+    until("refused once more", lambda: refused(dispatcher) > before)
+    world.start_vendor()
+    world.wait_results(700)
+    assert dispatcher.terminate() == 0
+
+    assert {each["attempt"] for each in world.check()} == {1}
+
+
+def refused(dispatcher: Dispatcher) -> float:
+    return dispatcher.metrics().total("calls_total", answer="connect_error")

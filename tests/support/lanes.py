@@ -1,0 +1,155 @@
+"""Building blocks for tests of the lane: invitations, settings, and a runtime of a few lines."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field, replace
+
+from consumer.lane.commands import Batch, Command, Commit, Login, Send
+from consumer.lane.lane import Lane
+from consumer.lane.limiter import Limit
+from consumer.lane.settings import LaneCampaign, LaneSettings
+from consumer.lane.window import Held
+from consumer.model import (
+    Channel,
+    Checkpoint,
+    DeadLetter,
+    DeadLetterReason,
+    Invitation,
+    Outcome,
+    Result,
+    Source,
+    Verdict,
+)
+
+NOW = 1_763_800_000.0
+TOPIC = "surveys.invitations.cloud"
+
+ACCEPTED = Outcome(Verdict.ACCEPTED, 200)
+REJECTED = Outcome(Verdict.REJECTED, 400, code="E7", message="no such campaign")
+TROUBLE = Outcome(Verdict.RETRY, 503)
+THROTTLED = Outcome(Verdict.RETRY, 429, counts=False, throttled=True)
+EXPIRED_TOKEN = Outcome(Verdict.RETRY, 401, counts=False, relogin=True)
+NEVER_LEFT = Outcome(Verdict.RETRY, counts=False)
+SILENCE = Outcome(Verdict.IN_DOUBT)
+
+
+def source(offset: int) -> Source:
+    """Where the event of that invitation came from."""
+    return {"topic": "pos", "partition": 0, "offset": offset}
+
+
+def invitation(
+    offset: int, recipient: str, campaign: str, expires_at: float | None = None
+) -> Invitation:
+    """An invitation whose ids tell its offset."""
+    return {
+        "version": 1,
+        "id": f"i{offset}",
+        "event_id": f"e{offset}",
+        "event_time": "2026-11-22T10:00:00.000Z",
+        "routed_at": "2026-11-22T10:00:01.000Z",
+        "expires_at": expires_at,
+        "route": "store",
+        "campaign": campaign,
+        "pseudonym": recipient,
+        "address": {"phone": "+905550000000"},
+        "data": {},
+        "config_version": "c1",
+        "source": source(offset),
+    }
+
+
+def held(
+    offset: int,
+    recipient: str | None = None,
+    campaign: str = "a",
+    *,
+    arrived: float = NOW,
+    expires_at: float | None = None,
+    size: int = 100,
+) -> Held:
+    """An invitation as the lane holds it; its recipient is its own unless one is named."""
+    who = f"r{offset}" if recipient is None else recipient
+    return Held(offset, invitation(offset, who, campaign, expires_at), arrived, size)
+
+
+def letter(offset: int) -> DeadLetter:
+    """A record of the lane's topic that is no invitation."""
+    where: Source = {"topic": TOPIC, "partition": 0, "offset": offset}
+    return DeadLetter(DeadLetterReason.BAD_INVITATION, "unreadable", where, None, b"?", (), 0)
+
+
+def campaign(name: str, **changes: object) -> LaneCampaign:
+    """A campaign of vendor `pisano`, by SMS."""
+    return replace(LaneCampaign(name, "pisano", Channel.SMS), **changes)  # type: ignore[arg-type]
+
+
+def settings(*campaigns: LaneCampaign, **changes: object) -> LaneSettings:
+    """An unlimited lane `cloud` without linger, of these campaigns or `a` alone."""
+    known = {each.name: each for each in campaigns or (campaign("a"),)}
+    return replace(LaneSettings("cloud", known, "c1", linger=0.0), **changes)  # type: ignore[arg-type]
+
+
+def limited(*campaigns: LaneCampaign, calls: int = 2, **changes: object) -> LaneSettings:
+    """A lane with `calls` in 10 s, no skew, and a quota that nobody used before."""
+    bounds = {"limits": (Limit(calls, 10.0),), "skew": 0.0, "first_start_full": False}
+    return settings(*campaigns, **{**bounds, **changes})
+
+
+def lane(of: LaneSettings | None = None, checkpoint: Checkpoint | None = None) -> Lane:
+    """A lane taken over at `NOW`; one from a checkpoint is the second owner's."""
+    epoch = 2 if checkpoint else 1
+    return Lane(of or settings(), random.Random(1), NOW, epoch=epoch, checkpoint=checkpoint)
+
+
+@dataclass
+class Driver:
+    """Carries a lane's commands out at once; what it did is kept for the test to look at."""
+
+    lane: Lane
+    commits: list[Commit] = field(default_factory=list)
+    batches: list[Batch] = field(default_factory=list)
+    logins: list[str] = field(default_factory=list)
+    flow: list[Command] = field(default_factory=list)
+
+    def step(self, now: float = NOW) -> list[Batch]:
+        """One tick; returns the batches whose calls left."""
+        before = len(self.batches)
+        for command in self.lane.tick(now):
+            self._carry_out(command)
+        return self.batches[before:]
+
+    def read(self, *many: Held, now: float = NOW) -> list[Batch]:
+        """Records arrive, then one tick."""
+        for each in many:
+            self.lane.arrived(each, now)
+        return self.step(now)
+
+    def answer(self, batch: Batch, outcome: Outcome, at: float = NOW) -> list[Batch]:
+        """The call's answer comes, then one tick."""
+        self.lane.answered(batch.id, outcome, sent_at=batch.sealed_at, at=at)
+        return self.step(at)
+
+    @property
+    def results(self) -> list[Result]:
+        """All results that were committed, in order."""
+        return [result for commit in self.commits for result in commit.results]
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The newest committed one."""
+        return self.commits[-1].checkpoint
+
+    def _carry_out(self, command: Command) -> None:
+        match command:
+            case Commit():
+                self.commits.append(command)
+                for leaving in self.lane.committed():
+                    self._carry_out(leaving)
+            case Send(batch):
+                self.batches.append(batch)
+            case Login(vendor):
+                self.logins.append(vendor)
+            case _:
+                self.flow.append(command)
