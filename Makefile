@@ -57,7 +57,7 @@ clean: ## remove all that these commands made, the fetched Kafka too
 	@touch $@
 
 .venv/.dev: pyproject.toml constraints.txt | .venv/bin/python
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,replay]"
 	@touch .venv/.runtime $@
 
 # Into a folder of its own first: an interrupted fetch must not look like a finished one.

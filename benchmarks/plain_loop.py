@@ -113,4 +113,5 @@ def body(events: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:5], int(sys.argv[5]))
+    bootstrap, source, target, url, count = sys.argv[1:]
+    main(bootstrap, source, target, url, int(count))
