@@ -1,4 +1,8 @@
-"""The commands. Exit codes: 0 clean, 1 a defect, 2 usage or config, 3 topics, 4 unclear start."""
+"""The commands. Exit codes: 0 clean, 1 a defect, 2 usage or config, 3 topics, 4 unclear start.
+
+The commands beside `run` import what they alone need when they are called: a service that starts
+a thousand times should not load its own demo.
+"""
 
 from __future__ import annotations
 
@@ -12,20 +16,13 @@ from typing import Annotated, NoReturn
 
 import structlog
 import typer
-from pydantic import ValidationError
-from rich.console import Console
 
-from consumer import schemas
 from consumer.adapters import logs, topics
 from consumer.adapters.beginnings import Beginning
 from consumer.config.load import load
 from consumer.config.models import Config
-from consumer.demo.demo import Demo
-from consumer.demo.replay import replay_baskets
 from consumer.errors import ConfigError, DispatcherError, StartUnclear, TopicsError
 from consumer.runtime.process import ExitCode, Options, Process, Role
-from consumer.sandbox.server import listen, serve, url_of
-from consumer.sandbox.settings import SandboxSettings
 
 app = typer.Typer(
     name="survey-dispatcher",
@@ -165,6 +162,10 @@ def demo(
     seed: Annotated[int, typer.Option(help="of the made-up transactions")] = 7,
 ) -> None:
     """Watch transactions become surveys: an embedded broker, the vendors' doubles, all local."""
+    from rich.console import Console
+
+    from consumer.demo.demo import Demo
+
     logs.set_up("error")
     figures = Demo(events, Console(stderr=as_json), seed).run()
     if as_json:
@@ -181,19 +182,26 @@ def sandbox(
     schema: Annotated[bool, typer.Option("--schema", help="print the settings' schema")] = False,
 ) -> None:
     """Run the vendors' double: strict, with quotas, faults, a log and a page."""
+    from pydantic import ValidationError
+
+    from consumer.sandbox.server import listen, serve, url_of
+    from consumer.sandbox.settings import SandboxSettings
+
     if schema:
         typer.echo(json.dumps(SandboxSettings.model_json_schema(), indent=2))
         return
-    given = json.loads(settings.read_text()) if settings else {}
     overrides = {"host": host, "port": port}
-    given |= {name: value for name, value in overrides.items() if value is not None}
     try:
+        given = json.loads(settings.read_text()) if settings else {}
+        given |= {name: value for name, value in overrides.items() if value is not None}
         wanted = SandboxSettings.model_validate(given)
     except ValidationError as error:
         places = "; ".join(
             f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()
         )
         raise typer.BadParameter(places) from None
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"{settings}: {error}") from None
     listener = listen(wanted)
     typer.echo(f"sandbox at {url_of(listener)}/")
     asyncio.run(serve(wanted, listener=listener))
@@ -204,6 +212,8 @@ def schemas_command(
     folder: Annotated[Path | None, typer.Option("--write", help="write them here")] = None,
 ) -> None:
     """List the schemas of all records and of the config, or write them to a folder."""
+    from consumer import schemas
+
     if folder is None:
         for name in schemas.documents():
             typer.echo(name)
@@ -219,8 +229,10 @@ def replay(
     speed: Annotated[
         float | None, typer.Option(help="factor on the recorded pace; without: at once")
     ] = None,
-    limit: Annotated[int | None, typer.Option(help="so many baskets")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="so many baskets")] = None,
 ) -> None:
     """Feed a year of real purchases into an input topic (needs the `replay` extra)."""
+    from consumer.demo.replay import replay_baskets
+
     fed = replay_baskets({"bootstrap.servers": bootstrap}, topic, speed=speed, limit=limit)
     typer.echo(f"{fed:,} events fed into {topic}")

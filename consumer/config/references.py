@@ -19,6 +19,8 @@ OWNED = re.compile(
 )
 """librdkafka's settings that the promises rest on: the program sets them itself."""
 
+ROUTER = "router"
+
 RESPONSES = "built_in_responses"
 
 
@@ -47,6 +49,9 @@ def _kafka(findings: Findings) -> None:
 def _quotas(findings: Findings) -> None:
     seen: dict[str, str] = {}
     for name in findings.mapping("quotas"):
+        if name == ROUTER:
+            message = "is the other stage's name in metrics and health"
+            findings.problem(("quotas", name), message, "call the quota something else")
         # Kafka refuses two topics whose names differ in . and _ only.
         first = seen.setdefault(name.replace(".", "_"), name)
         if first != name:

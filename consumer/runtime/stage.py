@@ -37,6 +37,7 @@ class Stage:
     metrics: Metrics
     health: Health
     stop: threading.Event = field(default_factory=threading.Event)
+    _members: set[str] = field(default_factory=set)
 
     def consumer(self, name: str, group: str) -> Consumer:
         """A consumer whose errors are counted under the stage's name."""
@@ -56,11 +57,13 @@ class Stage:
     def joined(self, name: str, consumer: Consumer) -> None:
         """The stage's loop goes round; ready once its consumer is a member of its group."""
         self.health.beat(name)
-        if consumer.memberid():
+        if name not in self._members and consumer.memberid():
+            self._members.add(name)
             self.health.set_ready(f"group:{name}", ok=True)
 
     def left(self, name: str) -> None:
         """The stage is in no group: it joins again, or the process ends."""
+        self._members.discard(name)
         self.health.set_ready(f"group:{name}", ok=False, why="not a member of its group")
 
     def _on_error(self, name: str) -> Callable[[KafkaError], None]:

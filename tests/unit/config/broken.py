@@ -213,6 +213,17 @@ BROKEN = (
         ),
     ),
     Broken(
+        "quota_named_as_the_router",
+        "  radar: {limits: [1/1s]}",
+        "  radar: {limits: [1/1s]}\n  router: {limits: []}",
+        (
+            (
+                "8: quotas.router: is the other stage's name in metrics and health (call the "
+                "quota something else)"
+            ),
+        ),
+    ),
+    Broken(
         "duration_no_unit",
         "max_wait: 10m",
         "max_wait: 600",
