@@ -31,7 +31,7 @@ version: 1
 application_id: {name}
 kafka: {{bootstrap.servers: "{bootstrap}"}}
 pseudonym: {{key_id: k1, key: benchmark-key-0123456789}}
-quotas: {{sink: {{limits: [], first_start: unused}}}}
+quotas: {{sink: {{limits: [], max_in_flight: 4, first_start: unused}}}}
 vendors:
   sink:
     {{type: pisano, base_url: "http://127.0.0.1:{port}", token: benchmark, quota: sink}}

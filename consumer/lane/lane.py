@@ -168,6 +168,13 @@ class Lane:
         logging_in = any(session.logging_in for session in self.sessions.values())
         return not (self.in_flight or self._dirty or logging_in or self._committing is not None)
 
+    @property
+    def saturated(self) -> bool:
+        """All calls are out and a full batch stands ready: reading on would only fill memory."""
+        return len(self.in_flight) >= self.settings.max_in_flight and any(
+            window.ready == window.max_batch for window in self.windows.values()
+        )
+
     def tick(self, now: float) -> list[Command]:
         """All commands that follow from the events so far; sets `wake_at`."""
         self.wake_at = self._sweep_at
@@ -287,8 +294,15 @@ class Lane:
             session.proved()
 
     def _settle(self, batch: Batch, reason: Reason, facts: CallFacts) -> None:
-        for held in batch.held:
-            self._end(held, reason, facts, held.attempt + 1)
+        """Every invitation of the batch ends alike."""
+        campaign = self.settings.campaigns[batch.campaign]
+        self._results += [
+            result_of(held.invitation, reason, campaign, held.attempt + 1, facts)
+            for held in batch.held
+        ]
+        self.ledger.settle_all(held.offset for held in batch.held)
+        self.held -= len(batch.held)
+        self.held_bytes -= sum(held.size for held in batch.held)
 
     def _put_back(
         self, batch: Batch, window: Window, outcome: Outcome, facts: CallFacts, at: float

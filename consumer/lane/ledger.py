@@ -77,9 +77,15 @@ class Ledger:
 
     def settle(self, offset: int) -> None:
         """A delivered record has its result."""
-        self._mark(offset)
-        while self._open and self._is_done(self._open[0]):
-            self._open.popleft()
+        self.settle_all((offset,))
+
+    def settle_all(self, offsets: Iterable[int]) -> None:
+        """Delivered records have their results."""
+        for offset in offsets:
+            self._mark(offset)
+        still_open, is_done = self._open, self._is_done
+        while still_open and is_done(still_open[0]):
+            still_open.popleft()
 
     def settled(self, offset: int) -> bool:
         """Whether a record needs nothing more; every offset below `base` counts as settled."""
@@ -96,11 +102,11 @@ class Ledger:
         return _wrap(bits.to_bytes((bits.bit_length() + 7) // 8, "little"))
 
     def _mark(self, offset: int) -> None:
-        byte, bit = divmod(offset - self._origin, 8)
-        if byte >= len(self._bits):
-            self._bits.extend(bytes(byte + 1024 - len(self._bits)))
-        self._bits[byte] |= 1 << bit
+        bits, at = self._bits, offset - self._origin
+        if at >> 3 >= len(bits):
+            bits.extend(bytes((at >> 3) + 1024 - len(bits)))
+        bits[at >> 3] |= 1 << (at & 7)
 
     def _is_done(self, offset: int) -> bool:
-        byte, bit = divmod(offset - self._origin, 8)
-        return byte < len(self._bits) and bool(self._bits[byte] >> bit & 1)
+        bits, at = self._bits, offset - self._origin
+        return at >> 3 < len(bits) and bits[at >> 3] >> (at & 7) & 1 == 1

@@ -76,13 +76,20 @@ class LaneLoop:
 
     def _turn(self, consumer: Consumer) -> None:
         self.stage.joined(self.name, consumer)
-        messages = consumer.consume(POLL_RECORDS, self._patience())
+        messages = self._poll(consumer)
         records = [each for each in messages if each.error() is None or self._usable(each)]
         if self.owner is not None:
             self.owner.read(records)
             for end in _ends(messages):
                 self.owner.lane.ledger.end_of_log(end)
             self.owner.step()
+
+    def _poll(self, consumer: Consumer) -> list[Message]:
+        """Records, and callbacks of the group; of a saturated lane just enough to stay a member."""
+        if self.owner is not None and self.owner.lane.saturated:
+            self.owner.wait_for_answer()
+            return consumer.consume(1, 0.0)
+        return consumer.consume(POLL_RECORDS, self._patience())
 
     def _patience(self) -> float:
         """How long a poll may wait: not beyond the lane's next own decision."""

@@ -34,6 +34,9 @@ from consumer.model import (
 from consumer.runtime.calls import Answered, Calls, Events, LoginEnded
 from consumer.runtime.stage import Stage
 
+WAIT = 0.05
+"""Seconds that an answer is waited for before the loop turns again."""
+
 SHOW_EVERY = 1.0
 """Seconds between two updates of the lane's gauges and of the group's display offset."""
 
@@ -91,7 +94,7 @@ class LaneOwner:
             self.step()
             self.stage.health.beat(self.name)
             if not self.lane.idle:
-                self._wait_for_answer()
+                self.wait_for_answer()
         self._display()
         return self.lane.idle
 
@@ -101,9 +104,10 @@ class LaneOwner:
 
     # -- answers ------------------------------------------------------------------------------
 
-    def _wait_for_answer(self) -> None:
+    def wait_for_answer(self) -> None:
+        """Until one came, for a moment at most."""
         try:
-            self._take_in(self.events.get(timeout=0.1))
+            self._take_in(self.events.get(timeout=WAIT))
         except Empty:
             return
 

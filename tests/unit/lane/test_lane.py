@@ -585,3 +585,15 @@ def test_a_checkpoint_tells_its_lane_topic_and_config() -> None:
 def test_a_checkpoint_that_nobody_wrote_is_refused() -> None:
     with pytest.raises(ValueError, match="bitmap"):
         lane(checkpoint=after_a_crash("a", 10).model_copy(update={"done": "AAAA"}))
+
+
+def test_a_lane_is_saturated_when_all_calls_are_out_and_a_full_batch_stands_ready() -> None:
+    """Until then reading on can still fill a batch, or start a call."""
+    run = Driver(lane(settings(campaign("a", max_batch=2), max_in_flight=1)))
+    first = run.read(*(held(offset) for offset in (1, 2)))
+    run.read(held(3))
+    assert not run.lane.saturated
+    run.read(held(4))
+    assert run.lane.saturated
+    run.answer(first[0], ACCEPTED, NOW)
+    assert not run.lane.saturated
