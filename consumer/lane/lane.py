@@ -23,7 +23,7 @@ from consumer.lane.doubt import Doubt
 from consumer.lane.ledger import Ledger, pack, unpack
 from consumer.lane.limiter import Limiter
 from consumer.lane.results import NO_CALL, CallFacts, result_of
-from consumer.lane.schedule import OldestFirst, Scheduler, SizeOrLinger, Wait, Why
+from consumer.lane.schedule import IndexPrice, Scheduler, SizeOrLinger, Wait, Why
 from consumer.lane.session import Session
 from consumer.lane.settings import LATE_ARRIVAL_GRACE, LaneSettings
 from consumer.lane.window import Held, Window
@@ -60,7 +60,7 @@ class Lane:
         self._rng = rng
         self._epoch = epoch
         self._topic_id = topic_id
-        default = OldestFirst() if settings.limits else SizeOrLinger(settings.linger)
+        default = IndexPrice() if settings.limits else SizeOrLinger(settings.linger)
         self._scheduler: Scheduler = scheduler or default
         restored = checkpoint.in_flight if checkpoint else ()
         start = checkpoint.base if checkpoint else base

@@ -22,6 +22,7 @@ class Why(StrEnum):
 
     FULL = "full"
     PERMIT = "permit"
+    MAX_WAIT = "max_wait"
     LINGER = "linger"
 
 
@@ -59,6 +60,53 @@ class OldestFirst:
             chosen = min(able, key=lambda window: window.oldest)
             return Seal(chosen, Why.FULL if chosen.ready == chosen.max_batch else Why.PERMIT)
         return Wait(min((window.not_before for window in waiting), default=math.inf))
+
+
+PRICE = 1.0
+"""Customer-seconds that a permit is worth when the whole quota is left: a lone customer's call
+leaves after a second."""
+
+
+class IndexPrice:
+    """The largest accumulated waiting goes next, when it is worth a permit.
+
+    Index: the waiting that one call would end, times the campaign's weight; serving the largest
+    makes λ·T² equal over campaigns, the optimum for the mean wait when a call empties a window.
+    Price: `p0 / left²`, so that permits are kept for fuller windows as the quota empties. A window
+    that is full, or waited its `max_wait`, goes at any price: keeping it makes no call better.
+    """
+
+    def __init__(self, p0: float = PRICE) -> None:
+        self._p0 = p0
+
+    def choose(self, windows: Iterable[Window], now: float, left: float) -> Seal | Wait:
+        """Of the windows that are worth a permit now, the one with the largest index."""
+        price = self._p0 / max(left, 1e-9) ** 2
+        earliest = math.inf
+        best, best_index = None, -1.0
+        for window in windows:
+            if not window.ready:
+                continue
+            index = window.waited(now) * window.weight
+            due = max(window.not_before, now + self._due_in(window, index, price, now))
+            earliest = min(earliest, due)
+            if due <= now and index > best_index:
+                best, best_index = window, index
+        return Seal(best, self._why(best, now)) if best is not None else Wait(earliest)
+
+    @staticmethod
+    def _due_in(window: Window, index: float, price: float, now: float) -> float:
+        """Seconds until the window is worth `price`; an index grows with every customer in it."""
+        if window.ready == window.max_batch:
+            return 0.0
+        worth = (price - index) / (window.ready * window.weight)
+        return max(0.0, min(worth, window.oldest + window.max_wait - now))
+
+    @staticmethod
+    def _why(window: Window, now: float) -> Why:
+        if window.ready == window.max_batch:
+            return Why.FULL
+        return Why.MAX_WAIT if now - window.oldest >= window.max_wait else Why.PERMIT
 
 
 class SizeOrLinger:

@@ -32,7 +32,8 @@ class Window:
 
     `_queues` holds each recipient's invitations by offset; `_heads` is a heap of the first of
     each. An older invitation that is put back takes the head's place and leaves its entry in the
-    heap stale: such an entry is passed over, and never lies on top.
+    heap stale: such an entry is passed over, and never lies on top. `_arrivals` sums the arrival
+    times of all first ones.
     """
 
     campaign: str
@@ -42,6 +43,7 @@ class Window:
     not_before: float = 0.0
     failures: int = 0
     count: int = 0
+    _arrivals: float = 0.0
     _heads: list[tuple[int, str]] = field(default_factory=list)
     _queues: dict[str, list[Held]] = field(default_factory=dict)
 
@@ -55,6 +57,13 @@ class Window:
         """When the invitation with the lowest offset arrived (only if not empty)."""
         return self._queues[self._heads[0][1]][0].arrived
 
+    def waited(self, now: float) -> float:
+        """The waiting that one call would end: customer-seconds of those that it would take."""
+        if len(self._queues) <= self.max_batch:
+            return len(self._queues) * now - self._arrivals
+        firsts = sorted((queue[0] for queue in self._queues.values()), key=_offset)
+        return sum(now - held.arrived for held in firsts[: self.max_batch])
+
     def add(self, held: Held) -> None:
         """Put an invitation in its place: a head, or behind its recipient's earlier ones."""
         self.count += 1
@@ -63,6 +72,7 @@ class Window:
         insort(queue, held, key=_offset)
         if queue[0] is held:
             heapq.heappush(self._heads, (held.offset, recipient))
+            self._arrivals += held.arrived - (queue[1].arrived if len(queue) > 1 else 0.0)
 
     def take(self) -> list[Held]:
         """Remove and return the oldest `max_batch` invitations of distinct recipients."""
@@ -84,7 +94,7 @@ class Window:
         dropped = [held for held in self if unwanted(held)]
         if dropped:
             kept = [held for held in self if not unwanted(held)]
-            self._heads, self._queues, self.count = [], {}, 0
+            self._heads, self._queues, self.count, self._arrivals = [], {}, 0, 0.0
             self.extend(kept)
         return dropped
 
@@ -102,11 +112,14 @@ class Window:
 
     def _come_forward(self, recipient: str) -> None:
         queue = self._queues[recipient]
-        del queue[0]
+        self._arrivals -= queue.pop(0).arrived
         if queue:
             heapq.heappush(self._heads, (queue[0].offset, recipient))
+            self._arrivals += queue[0].arrived
         else:
             del self._queues[recipient]
+        if not self._queues:
+            self._arrivals = 0.0  # what rounding left over
 
 
 def _offset(held: Held) -> int:

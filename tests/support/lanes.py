@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from consumer.lane.commands import Batch, Command, Commit, Login, Send
 from consumer.lane.lane import Lane
 from consumer.lane.limiter import Limit
+from consumer.lane.schedule import OldestFirst
 from consumer.lane.settings import LaneCampaign, LaneSettings
 from consumer.lane.window import Held
 from consumer.model import (
@@ -99,8 +100,9 @@ def limited(*campaigns: LaneCampaign, calls: int = 2, **changes: object) -> Lane
 
 def lane(of: LaneSettings | None = None, checkpoint: Checkpoint | None = None) -> Lane:
     """A lane taken over at `NOW`; one from a checkpoint is the second owner's."""
-    epoch = 2 if checkpoint else 1
-    return Lane(of or settings(), random.Random(1), NOW, epoch=epoch, checkpoint=checkpoint)
+    of, epoch = of or settings(), 2 if checkpoint else 1
+    scheduler = OldestFirst() if of.limits else None  # no test of the machine waits for a price
+    return Lane(of, random.Random(1), NOW, epoch=epoch, checkpoint=checkpoint, scheduler=scheduler)
 
 
 @dataclass

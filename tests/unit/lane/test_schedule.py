@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from consumer.lane.schedule import OldestFirst, Scheduler, Seal, SizeOrLinger, Wait, Why
+from consumer.lane.schedule import IndexPrice, OldestFirst, Scheduler, Seal, SizeOrLinger, Wait, Why
 from consumer.lane.window import Window
 from tests.support.lanes import NOW, held
 
@@ -19,7 +19,7 @@ def window(
     return made
 
 
-@pytest.mark.parametrize("scheduler", [OldestFirst(), SizeOrLinger(1.0)])
+@pytest.mark.parametrize("scheduler", [OldestFirst(), SizeOrLinger(1.0), IndexPrice()])
 def test_without_customers_there_is_nothing_to_wait_for(scheduler: Scheduler) -> None:
     assert scheduler.choose([], NOW, 1.0) == Wait(math.inf)
     assert scheduler.choose([window("a", 0)], NOW, 1.0) == Wait(math.inf)
@@ -62,3 +62,43 @@ def test_of_windows_that_are_due_the_oldest_goes() -> None:
 def test_a_full_window_that_backs_off_waits_all_the_same() -> None:
     full = window("a", 3, not_before=NOW + 4)
     assert SizeOrLinger(1.0).choose([full], NOW, 1.0) == Wait(NOW + 4)
+
+
+def test_a_lone_customer_of_an_idle_lane_waits_for_a_second() -> None:
+    lone = window("a", 1, arrived=NOW)
+    assert IndexPrice().choose([lone], NOW, 1.0) == Wait(NOW + 1.0)
+    assert IndexPrice().choose([lone], NOW + 1.0, 1.0) == Seal(lone, Why.PERMIT)
+
+
+def test_a_permit_costs_more_the_less_of_the_quota_is_left() -> None:
+    """Half of it left, four times the price: two customers are worth it after two seconds."""
+    two = window("a", 2, arrived=NOW)
+    assert IndexPrice().choose([two], NOW, 0.5) == Wait(NOW + 2.0)
+
+
+def test_the_largest_accumulated_waiting_goes_first_not_the_oldest() -> None:
+    many, old = window("a", 2, arrived=NOW - 6), window("b", 1, arrived=NOW - 9)
+    assert IndexPrice().choose([old, many], NOW, 1.0) == Seal(many, Why.PERMIT)
+
+
+def test_a_campaigns_weight_multiplies_its_waiting() -> None:
+    plain, heavy = window("a", 2, arrived=NOW - 6), window("b", 1, arrived=NOW - 6)
+    heavy.weight = 3.0
+    assert IndexPrice().choose([plain, heavy], NOW, 1.0) == Seal(heavy, Why.PERMIT)
+
+
+def test_a_full_window_goes_at_any_price() -> None:
+    """Keeping it makes no call better, and a standing backlog must use its quota."""
+    full = window("a", 5, arrived=NOW)
+    assert IndexPrice().choose([full], NOW, 0.001) == Seal(full, Why.FULL)
+
+
+def test_one_customer_a_day_is_not_starved() -> None:
+    lone = window("a", 1, arrived=NOW)
+    assert IndexPrice().choose([lone], NOW, 0.001) == Wait(NOW + 600.0)
+    assert IndexPrice().choose([lone], NOW + 600.0, 0.001) == Seal(lone, Why.MAX_WAIT)
+
+
+def test_nothing_is_worth_a_permit_while_it_backs_off() -> None:
+    off = window("a", 3, arrived=NOW - 900, not_before=NOW + 5)
+    assert IndexPrice().choose([off], NOW, 1.0) == Wait(NOW + 5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -116,14 +117,17 @@ class WindowAgainstAList(RuleBasedStateMachine):
 
     @rule(target=flying)
     def take(self) -> MultipleResults[Held]:
-        heads: dict[str, Held] = {}
-        for each in sorted(self.model, key=lambda held: held.offset):
-            heads.setdefault(each.invitation["pseudonym"], each)
-        expected = list(heads.values())[: self.window.max_batch]
+        expected = self.next_batch()
         taken = self.window.take()
         assert offsets(taken) == offsets(expected)
         self.model = [each for each in self.model if each not in expected]
         return multiple(*taken)
+
+    def next_batch(self) -> list[Held]:
+        heads: dict[str, Held] = {}
+        for each in sorted(self.model, key=lambda held: held.offset):
+            heads.setdefault(each.invitation["pseudonym"], each)
+        return list(heads.values())[: self.window.max_batch]
 
     @rule(back=st.lists(consumes(flying), max_size=4))
     def put_back(self, back: list[Held]) -> None:
@@ -145,6 +149,8 @@ class WindowAgainstAList(RuleBasedStateMachine):
         assert self.window.ready == min(len(recipients), self.window.max_batch)
         if self.model:
             assert self.window.oldest == min(each.arrived for each in self.model)
+        waited = sum(NOW + 999 - each.arrived for each in self.next_batch())
+        assert self.window.waited(NOW + 999) == pytest.approx(waited, abs=1e-3)
 
 
 TestWindowAgainstAList = WindowAgainstAList.TestCase
