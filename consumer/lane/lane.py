@@ -75,7 +75,7 @@ class Lane:
         self._results: list[Result] = []
         self._dead_letters: list[DeadLetter] = []
         self._committing: list[Send | Login] | None = None
-        self._intents_ended = False
+        self._unrecorded = checkpoint is None  # an assumed quota must outlive a restart
         self._stopping = False
         self.paused = False
         self._throttles = 0
@@ -116,7 +116,7 @@ class Lane:
         batch = self.in_flight.pop(batch_id)
         del self._intents[batch_id]
         # Recorded even when everyone waits on: else the next owner would be in doubt about them.
-        self._intents_ended = True
+        self._unrecorded = True
         silent = outcome.http_status is None and sent_at is not None
         self.limiter.answered(at + LATE_ARRIVAL_GRACE if silent else at)
         window = self._window(batch.campaign)
@@ -190,13 +190,13 @@ class Lane:
 
     @property
     def _dirty(self) -> bool:
-        return bool(self._results or self._starting or self._dead_letters or self._intents_ended)
+        return bool(self._results or self._starting or self._dead_letters or self._unrecorded)
 
     def _commit(self, now: float) -> Commit:
         commit = Commit(self.checkpoint(now), self._results, self._dead_letters)
         self._committing, self._starting = self._starting, []
         self._results, self._dead_letters = [], []
-        self._intents_ended = False
+        self._unrecorded = False
         return commit
 
     def checkpoint(self, now: float) -> Checkpoint:

@@ -597,3 +597,12 @@ def test_a_lane_is_saturated_when_all_calls_are_out_and_a_full_batch_stands_read
         seen.append(run.lane.saturated)
     run.answer(first[0], ACCEPTED, NOW)
     assert [*seen, run.lane.saturated] == [False, True, False]
+
+
+def test_a_quota_that_is_assumed_used_is_recorded_at_once() -> None:
+    """Else the wait would begin anew at every restart, and a pod that restarts never call."""
+    first = Driver(lane(limited(calls=2, first_start_full=True)))
+    first.step()
+    (commit,) = first.commits
+    second = lane(limited(calls=2, first_start_full=True), commit.checkpoint)
+    assert second.limiter.next_at(NOW) == first.lane.limiter.next_at(NOW)
