@@ -112,9 +112,7 @@ class Demo:
 
 def invitations(process: Process) -> int:
     """Invitations that the router made or refused."""
-    samples = view.read(process.metrics.registry)
-    made = ("routed", "rejected", "expired", "suppressed")
-    return int(sum(view.value(samples, "events_total", disposition=each) for each in made))
+    return int(view.invitations(view.read(process.metrics.registry)))
 
 
 def _finished(process: Process, tally: Tally, events: int) -> bool:
@@ -125,8 +123,15 @@ def _finished(process: Process, tally: Tally, events: int) -> bool:
 def _figures(
     process: Process, tally: Tally, vendor: Mapping[str, Any], events: int, seconds: float
 ) -> dict[str, Any]:
+    samples = view.read(process.metrics.registry)
+
+    def disposed(how: str) -> int:
+        return int(view.value(samples, "events_total", disposition=how))
+
     return {
         "events": events,
+        "unmatched": disposed("unmatched"),
+        "dead_letters": disposed("dead_letter"),
         "invitations": invitations(process),
         **{status.value: tally.by_status[status] for status in Status},
         "calls": vendor["calls"],

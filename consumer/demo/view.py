@@ -55,19 +55,36 @@ def value(samples: list[Sample], name: str, **labels: str) -> float:
     )
 
 
+def invitations(samples: list[Sample]) -> float:
+    """Invitations that the router made or refused."""
+    made = ("routed", "rejected", "expired", "suppressed")
+    return sum(value(samples, "events_total", disposition=each) for each in made)
+
+
 def _progress(samples: list[Sample], tally: Tally, fed: int, events: int) -> Panel:
-    routed = sum(each.value for each in samples if each.name == "survey_dispatcher_events_total")
+    routed = value(samples, "events_total")
+    made = invitations(samples)
+    # Not every event makes an invitation: all results are in when the last bar is full, too.
+    wanted = events * made / routed if routed else events
     table = Table.grid(padding=(0, 2))
-    for name, done in (("events fed", fed), ("events routed", routed), ("results", tally.results)):
-        table.add_row(name, ProgressBar(events, done, width=40), f"{done:,.0f}")
+    for name, done, total, text in (
+        ("events fed", fed, events, f"{fed:,}"),
+        ("events routed", routed, events, f"{routed:,.0f}"),
+        ("results", tally.results, wanted, f"{tally.results:,} of {made:,.0f} invitations"),
+    ):
+        table.add_row(name, ProgressBar(total, done, width=32), text)
     return Panel(table, title="transactions → surveys", title_align="left")
 
 
 def _lanes(samples: list[Sample], lanes: Mapping[str, tuple[str, ...]]) -> Table:
-    table = Table(expand=True, title="lanes", title_justify="left")
-    for name in ("lane", "waiting", "in flight", "calls", "customers a call", "next permit"):
-        table.add_column(name, justify="left" if name == "lane" else "right")
-    table.add_column("permits left")
+    # Without lines and with short headers it fits into 80 columns.
+    table = Table(
+        box=None, pad_edge=False, padding=(0, 1, 0, 0), title="lanes", title_justify="left"
+    )
+    table.add_column("lane", no_wrap=True)
+    for name in ("waiting", "in\nflight", "calls", "customers\na call", "next\npermit"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("permits left", no_wrap=True)
     for lane, limits in lanes.items():
         calls = value(samples, "calls_total", lane=lane)
         sent = value(samples, "batch_size_invitations_sum", lane=lane)
@@ -88,12 +105,12 @@ def _permits(samples: list[Sample], lane: str, limits: tuple[str, ...]) -> Table
     for limit in limits:
         left = value(samples, "permits_left", lane=lane, limit=limit)
         total = int(limit.split("/")[0])
-        table.add_row(ProgressBar(total, max(0.0, left), width=16), f"{left:.0f} of {limit}")
+        table.add_row(ProgressBar(total, max(0.0, left), width=8), f"{left:.0f} of {limit}")
     return table
 
 
 def _results(tally: Tally) -> Text:
-    text = Text("results  ")
+    text = Text()
     for status in Status:
         text.append(f"{status.value} {tally.by_status[status]:,}  ", style=COLOURS.get(status, ""))
     return text

@@ -22,7 +22,8 @@ PAGE = """<!doctype html>
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 64rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.4rem; margin: 0; } h2 { font-size: 1rem; margin: 2rem 0 .5rem; }
 p { opacity: .75; margin: .2rem 0 1.2rem; }
-#tiles { display: grid; gap: .75rem; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); }
+#tiles { display: grid; gap: .75rem;
+  grid-template-columns: repeat(auto-fit, minmax(min(13rem, 45%), 1fr)); }
 #tiles div { border: 1px solid var(--line); border-radius: .5rem; padding: .6rem .8rem; }
 #tiles b { display: block; font-size: 1.5rem; font-variant-numeric: tabular-nums; }
 .bad b, td.bad { color: var(--bad); } .good b, td.good { color: var(--good); }
@@ -30,6 +31,7 @@ p { opacity: .75; margin: .2rem 0 1.2rem; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid var(--line); }
 td { font-size: .9rem; overflow-wrap: anywhere; } .number { text-align: right; }
+.whole { white-space: nowrap; }
 </style>
 </head>
 <body>
@@ -81,7 +83,7 @@ function show(sum, calls) {
     ["customers per call", sum.customers_per_call.toFixed(1)],
     ["largest call", whole(sum.max_batch)],
     ["refused by the quota", whole(sum.throttled), sum.throttled ? "bad" : ""],
-    ["customers repeated", whole(sum.repeated), sum.repeated ? "bad" : ""],
+    ["customers met again", whole(sum.repeated)],
     ["logins", whole(sum.logins)],
   ].map(tile));
   at("campaigns").replaceChildren(...Object.entries(sum.by_campaign).map(([id, c]) =>
@@ -89,7 +91,7 @@ function show(sum, calls) {
   at("statuses").replaceChildren(...Object.entries(sum.by_status).map(([status, n]) =>
     row([[status], [whole(n), "number"]])));
   at("calls").replaceChildren(...calls.map((c) => row([
-    [clock(c.time)], [c.vendor], [c.path], [c.status ?? "no answer"], [c.code ?? ""],
+    [clock(c.time), "whole"], [c.vendor], [c.path], [c.status ?? "no answer"], [c.code ?? ""],
     [whole(c.recipients), "number"], [happened(c), c.accepted || c.login ? "" : "bad"]])));
 }
 async function read(path) {
@@ -100,7 +102,8 @@ async function read(path) {
 async function refresh() {
   try {
     show(await read("_sandbox/summary"), await read("_sandbox/log?limit=25"));
-    at("state").textContent = "What the dispatcher's calls did here. Times are UTC.";
+    at("state").textContent = "What the dispatcher's calls did here. Times are UTC. "
+      + "Who bought twice is met again.";
   } catch (error) {
     at("state").textContent = "The sandbox does not answer.";
   }
