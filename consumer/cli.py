@@ -10,6 +10,7 @@ import asyncio
 import json
 import socket
 import sys
+import traceback
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -17,11 +18,11 @@ from typing import Annotated, NoReturn
 import structlog
 import typer
 
-from consumer.adapters import logs, topics
+from consumer.adapters import kafka, logs, topics
 from consumer.adapters.beginnings import Beginning
 from consumer.config.load import load
 from consumer.config.models import Config
-from consumer.errors import ConfigError, DispatcherError, StartUnclear, TopicsError
+from consumer.errors import ConfigError, DispatcherError, Problem, StartUnclear, TopicsError
 from consumer.runtime.process import ExitCode, Options, Process, Role
 
 app = typer.Typer(
@@ -32,6 +33,11 @@ app = typer.Typer(
     add_completion=False,
 )
 log = structlog.get_logger(__name__)
+
+_WHO_CREATES = (
+    "`topics --create` makes the program's own topics that are missing, `--format` prints them; "
+    "input topics are made by whoever writes the events"
+)
 
 ConfigPath = Annotated[
     Path,
@@ -51,6 +57,9 @@ def main() -> NoReturn:
         _fail(str(error), ExitCode.START_UNCLEAR)
     except DispatcherError as error:
         _fail(str(error), ExitCode.DEFECT)
+    except Exception as error:  # noqa: BLE001 - its own text may repeat an event
+        where = "".join(traceback.format_tb(error.__traceback__))
+        _fail(f"{where}{type(error).__name__}: a defect, please report", ExitCode.DEFECT)
     sys.exit(ExitCode.CLEAN)
 
 
@@ -61,6 +70,11 @@ def _fail(message: str, code: ExitCode) -> NoReturn:
 
 def _load(path: Path, *, secrets: bool = True) -> Config:
     config = load(path, secrets=secrets)
+    why = kafka.refused(config.kafka) if secrets else None
+    if why is not None:
+        lines = path.read_text().splitlines()
+        line = next((n for n, text in enumerate(lines, 1) if text.startswith("kafka")), 1)
+        raise ConfigError([Problem(str(path), line, "kafka", f"librdkafka refuses this: {why}")])
     for warning in config.warnings:
         typer.echo(f"warning: {warning}", err=True)
     return config
@@ -72,7 +86,11 @@ def run(
     role: Annotated[Role, typer.Option(help="which stages this process runs")] = Role.ALL,
     begin: Annotated[
         str | None,
-        typer.Option("--from", help="where a first start begins: earliest, latest or a time"),
+        typer.Option(
+            "--from",
+            help="where a first start begins: earliest, latest or an RFC 3339 time; "
+            "without effect where an earlier run has begun",
+        ),
     ] = None,
     instance: Annotated[
         str,
@@ -81,7 +99,9 @@ def run(
             envvar="SURVEY_DISPATCHER_INSTANCE",
         ),
     ] = socket.gethostname(),
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error")] = "info",
+    log_level: Annotated[
+        logs.Level, typer.Option(help="log this and all that is worse, to stderr")
+    ] = logs.Level.INFO,
 ) -> None:
     """Run the dispatcher until SIGTERM."""
     logs.set_up(log_level)
@@ -101,7 +121,11 @@ def _beginning(text: str | None) -> Beginning:
     except ValueError:
         when = None
     if when is None or when.tzinfo is None:
-        raise typer.BadParameter("expected earliest, latest or an RFC 3339 time with its offset")
+        raise typer.BadParameter(
+            "expected earliest, latest or an RFC 3339 time with its offset, "
+            "as in 2026-01-31T08:00:00+03:00",
+            param_hint="--from",
+        )
     return when.timestamp()
 
 
@@ -124,7 +148,9 @@ def validate(
 @app.command("topics")
 def topics_command(
     config: ConfigPath = Path("routing.yaml"),
-    create: Annotated[bool, typer.Option("--create", help="create what is missing")] = False,
+    create: Annotated[
+        bool, typer.Option("--create", help="create what is missing of them")
+    ] = False,
     output: Annotated[
         str | None, typer.Option("--format", help="print instead: cli or strimzi")
     ] = None,
@@ -151,7 +177,7 @@ def topics_command(
     inputs = [topic for entry in loaded.inputs.values() for topic in entry.topics]
     found = topics.problems(client, specs, inputs)
     if found:
-        raise TopicsError("\n".join(found))
+        raise TopicsError("\n".join([*found, _WHO_CREATES]))
     typer.echo("all topics are as they must be")
 
 
@@ -166,7 +192,7 @@ def demo(
 
     from consumer.demo.demo import Demo
 
-    logs.set_up("error")
+    logs.set_up(logs.Level.ERROR)
     figures = Demo(events, Console(stderr=as_json), seed).run()
     if as_json:
         typer.echo(json.dumps(figures))
@@ -202,7 +228,10 @@ def sandbox(
         raise typer.BadParameter(places) from None
     except (OSError, ValueError) as error:
         raise typer.BadParameter(f"{settings}: {error}") from None
-    listener = listen(wanted)
+    try:
+        listener = listen(wanted)
+    except OSError as error:
+        raise typer.BadParameter(f"{wanted.host}:{wanted.port}: {error.strerror}") from None
     typer.echo(f"sandbox at {url_of(listener)}/")
     asyncio.run(serve(wanted, listener=listener))
 
@@ -227,12 +256,50 @@ def replay(
     topic: Annotated[str, typer.Option(help="the input topic")] = "pos.transaction-completed",
     bootstrap: Annotated[str, typer.Option(help="Kafka's address")] = "localhost:9092",
     speed: Annotated[
-        float | None, typer.Option(help="factor on the recorded pace; without: at once")
+        float | None, typer.Option(help="factor on the recorded pace, above 0; without: at once")
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="so many baskets")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="only so many baskets, from the first")
+    ] = None,
 ) -> None:
     """Feed a year of real purchases into an input topic (needs the `replay` extra)."""
     from consumer.demo.replay import replay_baskets
 
+    if speed is not None and not speed > 0:
+        raise typer.BadParameter("expected a number above 0", param_hint="--speed")
     fed = replay_baskets({"bootstrap.servers": bootstrap}, topic, speed=speed, limit=limit)
     typer.echo(f"{fed:,} events fed into {topic}")
+
+
+@app.command()
+def simulate(
+    campaigns: Annotated[int, typer.Option(min=1, help="campaigns, sized by Zipf's law")] = 50,
+    rate: Annotated[float, typer.Option(min=0.001, help="invitations per second in all")] = 5.0,
+    hours: Annotated[float, typer.Option(min=0.01, help="after an hour's warm-up")] = 4.0,
+    seed: Annotated[int, typer.Option(help="the same seed gives the same figures")] = 0,
+    limits: Annotated[
+        str, typer.Option(help="the vendor's quota, separated by commas")
+    ] = "20/5s,40/25s,80/125s,160/625s",
+    share: Annotated[float, typer.Option(min=0.01, max=1.0, help="our part of it")] = 1.0,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object")] = False,
+) -> None:
+    """Play synthetic traffic through the lane's own code: waits, calls, how near to the bound."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from consumer.config.durations import parse_limit
+    from consumer.simulate.simulate import SCHEDULERS, Scenario
+
+    try:
+        parsed = [parse_limit(each.strip()) for each in limits.split(",")]
+    except ValueError as error:
+        raise typer.BadParameter(f"--limits: {error}") from None
+    scenario = Scenario(campaigns, rate, hours, seed, parsed, share)
+    if as_json:
+        typer.echo(json.dumps(scenario.run()))
+        return
+    rows = {name: scenario.run(name) for name in SCHEDULERS}
+    table = Table("seconds", *rows)
+    for key in next(iter(rows.values())):
+        table.add_row(key.replace("_", " "), *(str(row[key]) for row in rows.values()))
+    Console().print(table)

@@ -29,8 +29,11 @@ def claim(client: Producer, topic: str, lane: str, give_up: Callable[[], bool]) 
     offsets: list[int] = []
 
     def delivered(error: KafkaError | None, message: Message) -> None:
-        if error is None:
-            offsets.append(message.offset() or 0)
+        offset = message.offset()
+        # An offset that is not known (the claim had been sent twice) must never pass for 0: all
+        # checkpoints would lie behind it, and the lane would begin anew.
+        if error is None and offset is not None:
+            offsets.append(offset)
 
     with kafka.transaction(client, give_up):
         value = orjson.dumps({"version": RECORD_VERSION, "lane": lane})
@@ -58,7 +61,7 @@ def newest(
                 if error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - public by use
                     raise KafkaTrouble(f"reading {topic}: {kafka.describe(error)}")
                 continue
-            if (message.offset() or 0) >= up_to:
+            if kafka.place_of(message)[2] >= up_to:
                 return _parse(found, topic)
             if message.key() == lane.encode():
                 found = message.value()

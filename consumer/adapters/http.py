@@ -59,7 +59,8 @@ class VendorClient:
         await self._client.aclose()
 
     async def exchange(self, call: Call, *, fresh_until: float) -> Exchange:
-        """Make one request; never raises for what the network or the vendor does."""
+        """Make one request; never raises for what the network or the vendor does, nor once a
+        byte has left."""
         sent: list[float] = []
 
         async def trace(event: str, _info: Mapping[str, object]) -> None:
@@ -80,6 +81,10 @@ class VendorClient:
             failure = "timeout" if sent else "connect_error"
         except (httpx.HTTPError, OSError):
             failure = "reset" if sent else "connect_error"
+        except Exception:
+            if not sent:
+                raise
+            failure = "reset"  # whatever it was, the vendor may have acted
         return Exchange(self._now(), sent[0] if sent else None, answer, failure)
 
     async def _request(self, call: Call, trace: object) -> Answer:

@@ -7,6 +7,7 @@ name). confluent-kafka's errors are translated here and never travel further in.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -17,6 +18,7 @@ from consumer.errors import KafkaTrouble
 MESSAGE_MAX_BYTES = 16 * 1024 * 1024
 TRANSACTION_TIMEOUT = 10.0
 COMMIT_WAIT = 5.0
+CLOSE_WAIT = 10.0
 
 Settings = Mapping[str, str]
 Headers = dict[str, str | bytes | None] | list[tuple[str, str | bytes | None]]
@@ -86,6 +88,15 @@ def producer(
     )
 
 
+def refused(settings: Settings) -> str | None:
+    """What librdkafka says against these settings: a name or a value that it does not know."""
+    try:
+        Producer({**settings, "log_level": 0})
+    except KafkaException as error:
+        return describe(error)
+    return None
+
+
 @contextmanager
 def trouble(doing: str) -> Iterator[None]:
     """Translate what confluent-kafka raises."""
@@ -101,8 +112,42 @@ def describe(error: KafkaException | KafkaError) -> str:
     return f"{cause.name()}: {cause.str()}" if isinstance(cause, KafkaError) else str(cause)
 
 
+def place_of(message: Message) -> tuple[str, int, int]:
+    """Topic, partition and offset. Raises KafkaTrouble rather than invent one that is not known.
+
+    librdkafka knows no offset, for instance, of a record that the broker had taken already when it
+    was sent again.
+    """
+    topic, partition, offset = message.topic(), message.partition(), message.offset()
+    if topic is None or partition is None or offset is None:
+        raise KafkaTrouble("a record came without its topic, partition or offset")
+    return topic, partition, offset
+
+
+def close(client: Consumer) -> None:
+    """Leave the group. Best effort: whoever cannot say goodbye is dropped by the group in time.
+
+    Waits `CLOSE_WAIT` at most: a broker that is there and does not answer keeps librdkafka's close
+    for minutes. The client's callbacks must do nothing any more, for they may come later and from
+    another thread. Never raises Kafka's trouble, for it would hide what ended the session.
+    """
+
+    def leave() -> None:
+        try:
+            client.close()
+        except (KafkaException, KafkaTrouble):
+            logging.getLogger(__name__).debug("close failed")
+
+    leaving = threading.Thread(target=leave, name="close", daemon=True)
+    leaving.start()
+    leaving.join(CLOSE_WAIT)
+
+
 def fence(client: Producer, give_up: Callable[[], bool]) -> None:
-    """`init_transactions`: ends the open transaction of whoever had this transactional.id."""
+    """`init_transactions`: ends the open transaction of whoever had this transactional.id.
+
+    `give_up` is asked after every attempt that timed out (`COMMIT_WAIT`).
+    """
     _until_definite(lambda: client.init_transactions(COMMIT_WAIT), "init_transactions", give_up)
 
 
@@ -111,7 +156,8 @@ def transaction(client: Producer, give_up: Callable[[], bool]) -> Iterator[None]
     """All that is produced inside becomes visible at once, or KafkaTrouble is raised.
 
     A commit that timed out is committed again until it is definite, never aborted: it may be
-    visible already. After KafkaTrouble the client must be thrown away.
+    visible already. `give_up` is asked after every attempt that timed out. After KafkaTrouble the
+    client must be thrown away.
     """
     with trouble("begin"):
         client.begin_transaction()
@@ -168,4 +214,4 @@ def _abort(client: Producer) -> None:
     try:
         client.abort_transaction(COMMIT_WAIT)
     except KafkaException:
-        logging.getLogger(__name__).debug("abort failed", exc_info=True)
+        logging.getLogger(__name__).debug("abort failed")

@@ -83,6 +83,8 @@ def create(client: AdminClient, specs: Sequence[TopicSpec], replication: int = -
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise TopicsError(f"creating {name}: {describe(error)}") from error
+        except TimeoutError:
+            raise TopicsError(f"creating {name}: Kafka did not answer in time") from None
         else:
             created.append(name)
     return created
@@ -95,6 +97,8 @@ def problems(client: AdminClient, specs: Sequence[TopicSpec], inputs: Sequence[s
     except KafkaException as error:
         why = f"reading the topics: {describe(error)}; is Kafka at `bootstrap.servers`?"
         raise TopicsError(why) from error
+    except TimeoutError:
+        raise TopicsError("reading the topics: Kafka did not answer in time") from None
 
 
 def _problems(client: AdminClient, specs: Sequence[TopicSpec], inputs: Sequence[str]) -> list[str]:

@@ -25,6 +25,9 @@ from consumer.runtime.stage import Stage
 
 POLL_RECORDS = 5_000
 POLL_SECONDS = 0.05
+DRAIN_AT_MOST = 200.0
+"""Seconds: a drain inside a revocation must end well before the group drops a member that does not
+poll (`max.poll.interval.ms`)."""
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +43,7 @@ class LaneLoop:
     limits: tuple[str, ...]
     topic_id: str | None
     owner: LaneOwner | None = None
+    _consumer: Consumer | None = None
     _rng: random.Random = field(default_factory=random.SystemRandom)
 
     @property
@@ -55,7 +59,7 @@ class LaneLoop:
     def session(self) -> None:
         """One membership in the group. Raises KafkaTrouble, StartUnclear."""
         group = f"{self.stage.topics.application_id}.lane.{self.settings.name}"
-        consumer = self.stage.consumer(self.settings.name, group)
+        consumer = self._consumer = self.stage.consumer(self.settings.name, group)
         try:
             with kafka.trouble("subscribe"):
                 consumer.subscribe(
@@ -71,12 +75,17 @@ class LaneLoop:
         finally:
             self._drop()
             self.stage.left(self.name)
-            with kafka.trouble("close"):
-                consumer.close()
+            self._consumer = None
+            kafka.close(consumer)
 
     def _turn(self, consumer: Consumer) -> None:
         self.stage.joined(self.name, consumer)
-        messages = self._poll(consumer)
+        before = self.owner
+        with kafka.trouble("consume"):
+            messages = self._poll(consumer)
+        if self.owner is not None and before is not None and self.owner is not before:
+            # What was read for the former ownership would settle what this one has not read.
+            raise KafkaTrouble("the lane went and came back while it was being read")
         records = [each for each in messages if each.error() is None or self._usable(each)]
         if self.owner is not None:
             self.owner.read(records)
@@ -106,6 +115,8 @@ class LaneLoop:
             raise StartUnclear(f"{self.topic}: {kafka.describe(error)}; records are gone")
         if error.fatal() or error.code() == KafkaError._MAX_POLL_EXCEEDED:  # noqa: SLF001
             raise KafkaTrouble(kafka.describe(error))
+        if error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001
+            log.warning("lane_consume_error", lane=self.name, error=kafka.describe(error))
         return False
 
     # -- ownership ----------------------------------------------------------------------------
@@ -124,13 +135,14 @@ class LaneLoop:
         lane, stage = self.settings.name, self.stage
         checkpoints = stage.topics.checkpoints(lane)
         producer = stage.producer(lane, f"{stage.topics.application_id}.lane.{lane}")
-        kafka.fence(producer, stage.stop.is_set)
-        epoch = claim(producer, checkpoints, lane, stage.stop.is_set)
+        waiting = stage.waiting(lane)
+        kafka.fence(producer, waiting)
+        epoch = claim(producer, checkpoints, lane, waiting)
         reader = stage.consumer(lane, f"{stage.topics.application_id}.checkpoint-reader")
         try:
             found = newest(reader, checkpoints, lane, epoch, self._still_here)
         finally:
-            reader.close()
+            kafka.close(reader)
         base = self._check_log(consumer, found)
         machine = Lane(
             self.settings,
@@ -175,6 +187,8 @@ class LaneLoop:
         return found.base
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if consumer is not self._consumer:  # of a session that is over
+            return
         if self.owner is not None and any(each.partition == 0 for each in partitions):
             self._drain(self.owner)
             own = self.owner.partition
@@ -184,13 +198,15 @@ class LaneLoop:
 
     def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Somebody else may own the lane already: nothing is finished, nothing is committed."""
+        if consumer is not self._consumer:  # of a session that is over
+            return
         log.warning("lane_lost", lane=self.settings.name)
         self._drop()
         with kafka.trouble("unassign"):
             consumer.incremental_unassign([each for each in partitions if each.partition == 0])
 
     def _drain(self, owner: LaneOwner) -> None:
-        patience = self.settings.call_timeout + LATE_ARRIVAL_GRACE
+        patience = min(self.settings.call_timeout + LATE_ARRIVAL_GRACE, DRAIN_AT_MOST)
         clean = owner.drain(self.stage.clock.now() + patience)
         log.info("lane_drained", lane=self.settings.name, clean=clean)
 
@@ -203,7 +219,7 @@ class LaneLoop:
 def _ends(messages: list[Message]) -> list[int]:
     """Offsets at which the log ended, to be told after the records that came with them."""
     return [
-        message.offset() or 0
+        kafka.place_of(message)[2]
         for message in messages
         if message.partition() == 0
         and (error := message.error()) is not None

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from queue import Empty, SimpleQueue
 
 import structlog
-from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 from pydantic import ValidationError
 
 from consumer.adapters import kafka
 from consumer.adapters.metrics import CampaignSnapshot, LaneSnapshot
 from consumer.adapters.records import Publisher
-from consumer.lane.commands import Command, Commit, Login, Pause, Resume, Send
+from consumer.lane.commands import Batch, Command, Commit, Login, Pause, Resume, Send
 from consumer.lane.lane import Lane
 from consumer.lane.window import Held
 from consumer.model import (
@@ -32,7 +33,7 @@ from consumer.model import (
     rfc3339,
 )
 from consumer.runtime.calls import Answered, Calls, Events, LoginEnded
-from consumer.runtime.stage import Stage
+from consumer.runtime.stage import STOP_GRACE, Stage
 
 WAIT = 0.05
 """Seconds that an answer is waited for before the loop turns again."""
@@ -70,7 +71,7 @@ class LaneOwner:
         """Feed records of the lane's topic, which are in order."""
         now = self.stage.clock.now()
         for message in messages:
-            value, offset = message.value() or b"", message.offset() or 0
+            value, offset = message.value() or b"", kafka.place_of(message)[2]
             try:
                 invitation = InvitationReader.validate_json(value)
             except ValidationError as error:
@@ -142,9 +143,9 @@ class LaneOwner:
         if outcome.verdict is Verdict.IN_DOUBT:
             metrics.in_doubt(self.name)
         if outcome.verdict is Verdict.ACCEPTED:
-            ages = (event.at - _epoch(held.invitation["event_time"]) for held in batch.held)
-            metrics.answered(self.name, ages)
-        log.info(
+            metrics.answered(self.name, _ages(batch, event.at))
+        say = log.info if outcome.verdict is Verdict.ACCEPTED else log.warning
+        say(
             "call",
             lane=self.name,
             batch=batch.id,
@@ -172,9 +173,11 @@ class LaneOwner:
                 self.calls.login(vendor, self.events)
             case Pause():
                 log.info("lane_full", lane=self.name, held=self.lane.held)
-                self.consumer.pause([self.partition])
+                with kafka.trouble("pause"):
+                    self.consumer.pause([self.partition])
             case Resume():
-                self.consumer.resume([self.partition])
+                with kafka.trouble("resume"):
+                    self.consumer.resume([self.partition])
 
     def _commit(self, commit: Commit) -> None:
         topics, now = self.stage.topics, rfc3339(self.stage.clock.now())
@@ -186,7 +189,7 @@ class LaneOwner:
             self.stage.config_version,
         )
         started = time.monotonic()
-        with kafka.transaction(self.producer, self.stage.stop.is_set):
+        with kafka.transaction(self.producer, self.stage.waiting(self.name, STOP_GRACE)):
             kafka.produce(
                 self.producer,
                 topics.checkpoints(self.name),
@@ -208,7 +211,9 @@ class LaneOwner:
         now = self.stage.clock.now()
         self._show_at = now + SHOW_EVERY
         lane = self.lane
-        _, high = self.consumer.get_watermark_offsets(self.partition, cached=True)
+        high = lane.ledger.base
+        with suppress(KafkaException):  # not known yet
+            _, high = self.consumer.get_watermark_offsets(self.partition, cached=True)
         self.stage.metrics.snapshot(
             self.name,
             LaneSnapshot(
@@ -229,7 +234,7 @@ class LaneOwner:
         """The group's offset is for everybody's tools; the checkpoint is the authority."""
         shown = self.partition
         shown.offset = self.lane.ledger.base
-        with kafka.trouble("display offset"):
+        with suppress(KafkaException):  # what is only shown must not end a session
             self.consumer.commit(offsets=[shown], asynchronous=True)
 
 
@@ -244,21 +249,24 @@ def _permits(lane: Lane, limits: tuple[str, ...], now: float) -> Mapping[str, in
     return dict(zip(limits, map(int, lane.limiter.permits(now)), strict=True))
 
 
-def _epoch(when: str) -> float:
-    return datetime.fromisoformat(when).timestamp()
+def _ages(batch: Batch, now: float) -> Iterator[float]:
+    """Seconds since each event happened; RFC 3339 allows `t` and `z`, the reader does not.
+
+    A time that nobody can read is left out: it is a measurement, and the customers are asked.
+    """
+    for held in batch.held:
+        with suppress(ValueError, OverflowError):
+            yield now - datetime.fromisoformat(held.invitation["event_time"].upper()).timestamp()
 
 
 def _dead_letter(message: Message, error: ValidationError) -> DeadLetter:
     """Names the places and kinds of what is wrong, never the values."""
+    topic, partition, offset = kafka.place_of(message)
     wrong = {".".join(map(str, each["loc"])) or each["type"] for each in error.errors()}
     return DeadLetter(
         DeadLetterReason.BAD_INVITATION,
         f"not an invitation of this version: {', '.join(sorted(wrong))}"[:200],
-        {
-            "topic": message.topic() or "",
-            "partition": message.partition() or 0,
-            "offset": message.offset() or 0,
-        },
+        {"topic": topic, "partition": partition, "offset": offset},
         message.key(),
         message.value(),
         kafka.headers_of(message),

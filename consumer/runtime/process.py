@@ -23,7 +23,7 @@ from consumer.adapters.kafka import describe
 from consumer.adapters.metrics import Metrics
 from consumer.app import build_accounts, build_router, build_vendors, lane_settings
 from consumer.config.models import Config
-from consumer.errors import DispatcherError, TopicsError
+from consumer.errors import KafkaTrouble, TopicsError
 from consumer.runtime.calls import Account, Calls
 from consumer.runtime.lane_loop import LaneLoop
 from consumer.runtime.router_loop import RouterLoop
@@ -176,7 +176,8 @@ class Process:
         try:
             self.stage.keep_running(name, session)
         except BaseException as error:  # noqa: BLE001 - a thread that ends must end the process
-            if not self.stage.stop.is_set():
+            # At a stop, Kafka's trouble leaves only what the next start mends; a defect is one.
+            if not (self.stage.stop.is_set() and isinstance(error, KafkaTrouble)):
                 log.error("stage_ended", stage=name, error=type(error).__name__)
                 self._failure = self._failure or error
         finally:
@@ -191,12 +192,14 @@ class Process:
         try:
             found = topics.problems(client, topics.own_topics(self.config), inputs)
             if found:
-                hint = "survey-dispatcher topics --create makes what is missing"
+                hint = "`survey-dispatcher topics --create` makes those of the program's own"
                 raise TopicsError("; ".join(found) + f" ({hint})")
             lanes = [self.config.topics.invitations(lane) for lane in self.config.lanes]
             return topics.topic_ids(client, lanes)
         except KafkaException as error:
             raise TopicsError(f"reading the topics: {describe(error)}") from error
+        except TimeoutError:
+            raise TopicsError("reading the topics: Kafka did not answer in time") from None
 
     async def _admin(self) -> None:
         def started(port: int) -> None:
@@ -208,6 +211,8 @@ class Process:
         await serve_admin(app, where.host, where.port, started=started)
 
     def _admin_ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and isinstance(task.exception(), DispatcherError):
-            self._failure = task.exception()
+        failure = None if task.cancelled() else task.exception()
+        if failure is not None:  # without probes and metrics nobody sees what goes on here
+            log.error("admin_ended", error=type(failure).__name__)
+            self._failure = self._failure or failure
             self._stop()

@@ -10,10 +10,18 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
 
 from consumer.adapters import kafka
 from consumer.adapters.beginnings import Beginning, resolve
@@ -40,37 +48,46 @@ class RouterLoop:
     instance: str
     name: str = "router"
     _gone: set[tuple[str, int]] = field(default_factory=set)
+    _began: bool = False
+    _consumer: Consumer | None = None
 
     def session(self) -> None:
         """One membership in the group. Raises KafkaTrouble, StartUnclear."""
         application = self.stage.topics.application_id
         producer = self.stage.producer(self.name, f"{application}.router.{self.instance}")
-        consumer = self.stage.consumer(self.name, f"{application}.router")
+        consumer = self._consumer = self.stage.consumer(self.name, f"{application}.router")
         try:
-            kafka.fence(producer, self.stage.stop.is_set)
+            kafka.fence(producer, self.stage.waiting(self.name))
             with kafka.trouble("subscribe"):
                 consumer.subscribe(
                     list(self.inputs), on_assign=self._assigned, on_revoke=self._revoked
                 )
             while not self.stage.stop.is_set():
                 self.stage.joined(self.name, consumer)
-                messages = consumer.consume(POLL_RECORDS, POLL_SECONDS)
+                self._gone.clear()  # it is about the records of one poll, and of no other
+                with kafka.trouble("consume"):
+                    messages = consumer.consume(POLL_RECORDS, POLL_SECONDS)
                 if messages:
                     self._handle(consumer, producer, messages)
         finally:
             self.stage.left(self.name)
             self.stage.metrics.router_lag({})
-            with kafka.trouble("close"):
-                consumer.close()
+            self._consumer = None
+            kafka.close(consumer)
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        resolve(consumer, partitions, self.begin)
+        if self._gone.intersection((each.topic, each.partition) for each in partitions):
+            raise KafkaTrouble("a partition went and came back while it was being read")
+        resolve(consumer, partitions, self.begin, first=not self._began)
+        self._began = self._began or bool(partitions)
         with kafka.trouble("assign"):
             consumer.incremental_assign(partitions)
         log.info("router_assigned", partitions=_names(partitions))
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """All that was read is committed between two polls: nothing to finish here."""
+        if consumer is not self._consumer:  # of a session that is over
+            return
         self._gone.update((each.topic, each.partition) for each in partitions)
         with kafka.trouble("unassign"):
             consumer.incremental_unassign(partitions)
@@ -80,18 +97,16 @@ class RouterLoop:
         usable = [each for each in messages if each.error() is None or self._usable(each)]
         if self._gone:  # revoked while these were being read: they are somebody else's by now
             usable = [each for each in usable if (each.topic(), each.partition()) not in self._gone]
-            self._gone.clear()
         records = [_record(message) for message in usable]
         if not records:
             return
         now = self.stage.clock.now()
         routed = self.router.route(records, now)
+        member = _membership(consumer)
         started = time.monotonic()
-        with kafka.transaction(producer, self.stage.stop.is_set):
+        with kafka.transaction(producer, self.stage.waiting(self.name)):
             self._publish(producer, routed, _complete(routed.dead_letters, usable), rfc3339(now))
-            producer.send_offsets_to_transaction(
-                _offsets(records), consumer.consumer_group_metadata(), kafka.COMMIT_WAIT
-            )
+            producer.send_offsets_to_transaction(_offsets(records), member, kafka.COMMIT_WAIT)
         self.stage.metrics.transaction(self.name, time.monotonic() - started)
         self._count(consumer, routed)
 
@@ -136,15 +151,25 @@ class RouterLoop:
             self.stage.metrics.routed(lane, campaign, number)
         for reason, number in Counter(each["reason"] for each in routed.results).items():
             self.stage.metrics.results(self.name, reason, number)
-        with kafka.trouble("reading the lag"):
+        with suppress(KafkaException):  # what is only shown must not end a session
             self.stage.metrics.router_lag(_lag(consumer))
 
 
 def _record(message: Message) -> Record:
     """What routing needs; the rest is asked for the few that become dead letters."""
-    return Record(
-        message.topic() or "", message.partition() or 0, message.offset() or 0, message.value()
-    )
+    return Record(*kafka.place_of(message), message.value())
+
+
+def _membership(consumer: Consumer) -> object:
+    """For the transaction's offsets. Raises KafkaTrouble if the group has dropped this member.
+
+    A process that was frozen for longer than its session has lost its partitions before it hears
+    of it. Its client then has no member id, and Kafka takes offsets without one from anybody.
+    """
+    membership = consumer.consumer_group_metadata()  # first: what is lost later, Kafka refuses
+    if not consumer.memberid():
+        raise KafkaTrouble("the group dropped this member while it was routing")
+    return membership
 
 
 def _complete(letters: Sequence[DeadLetter], messages: Sequence[Message]) -> list[DeadLetter]:
@@ -179,7 +204,8 @@ def _offsets(records: Sequence[Record]) -> list[TopicPartition]:
     """The batch's max + 1 per partition, never `position()`."""
     highest: dict[tuple[str, int], int] = {}
     for record in records:
-        highest[record.topic, record.partition] = record.offset
+        place = record.topic, record.partition
+        highest[place] = max(record.offset, highest.get(place, 0))
     return [TopicPartition(topic, part, offset + 1) for (topic, part), offset in highest.items()]
 
 

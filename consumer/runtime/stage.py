@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -21,6 +22,10 @@ from consumer.errors import KafkaTrouble
 
 MAX_SILENCE = 60.0
 """Seconds a loop may be away in Kafka's hands before the process counts as stuck."""
+
+STOP_GRACE = 10.0
+"""Seconds that a commit which Kafka does not confirm gets after a stop was noticed: what it would
+have recorded is in doubt otherwise."""
 
 log = structlog.get_logger(__name__)
 
@@ -69,6 +74,25 @@ class Stage:
     def _on_error(self, name: str) -> Callable[[KafkaError], None]:
         return lambda error: self.metrics.kafka_error(name, error.name())
 
+    def waiting(self, name: str, grace: float = 0.0) -> Callable[[], bool]:
+        """To be asked after each attempt at what Kafka does not answer: whether to give up.
+
+        That is so `grace` seconds after a stop was noticed. Asking is a sign of life: Kafka's
+        absence must not make a process that waits for it count as stuck.
+        """
+        noticed: float | None = None
+
+        def give_up() -> bool:
+            nonlocal noticed
+            self.health.beat(name)
+            if not self.stop.is_set():
+                return False
+            now = self.clock.now()
+            noticed = now if noticed is None else noticed
+            return now - noticed >= grace
+
+        return give_up
+
     def keep_running(self, name: str, session: Callable[[], None]) -> None:
         """Run sessions until `stop`: after trouble a new one starts, with backoff and jitter."""
         self.health.register(name, MAX_SILENCE)
@@ -77,6 +101,7 @@ class Stage:
             self.metrics.aborted(name)
             error = state.outcome.exception() if state.outcome else None
             log.warning("session_ended", stage=name, error=str(error))
+            _let_go(error)
 
         retrying = Retrying(
             retry=retry_if_exception_type(KafkaTrouble),
@@ -90,6 +115,16 @@ class Stage:
             retrying(session)
         finally:
             self.health.unregister(name)
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Empty the frames of an error's tracebacks: they name clients that are of no more use.
+
+    confluent-kafka may keep a traceback for good, and each producer has four threads.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def _librdkafka() -> logging.Logger:

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from consumer.adapters.health import Health
+from consumer.adapters.kafka import describe, trouble
 from consumer.adapters.metrics import Metrics
 
 LOOK_EVERY = 3.0
@@ -29,8 +30,10 @@ class BrokerWatch:
         metrics: Metrics,
         now: Callable[[], float],
     ) -> None:
-        quiet: dict[str, Any] = {"log_level": 0, "error_cb": lambda _error: None}
-        self._client = AdminClient({**settings, **quiet})
+        quiet: dict[str, Any] = {"log_level": 0, "error_cb": self._note}
+        with trouble("the kafka settings"):
+            self._client = AdminClient({**settings, **quiet})
+        self._why = ""
         self._bootstrap = settings.get("bootstrap.servers", "")
         self._health = health
         self._metrics = metrics
@@ -62,6 +65,11 @@ class BrokerWatch:
         self._up()
         return True
 
+    def _note(self, error: KafkaError) -> None:
+        """Why there is no connection; that all are gone says nothing more."""
+        if error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - public by use
+            self._why = describe(error)
+
     def _down(self) -> None:
         now = self._now()
         if self._down_since is None:
@@ -71,7 +79,9 @@ class BrokerWatch:
         if now - self._said_at >= SAY_EVERY:
             self._said_at = now
             seconds = round(now - self._down_since)
-            log.warning("kafka_unreachable", bootstrap=self._bootstrap, seconds=seconds)
+            log.warning(
+                "kafka_unreachable", bootstrap=self._bootstrap, seconds=seconds, why=self._why
+            )
 
     def _up(self) -> None:
         if self._down_since is not None:

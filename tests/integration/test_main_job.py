@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -41,6 +42,12 @@ def unmatched(number: int) -> bytes:
     return orjson.dumps({"id": f"other-{number}", "time": "2026-11-22T15:37:07Z", "channel": "tv"})
 
 
+def in_small_letters(event: Event) -> Event:
+    """The same purchase, its time with the `t` and `z` that RFC 3339 allows."""
+    body = orjson.loads(event.value)
+    return replace(event, value=orjson.dumps(body | {"time": body["time"].lower()}))
+
+
 def unreachable(number: int) -> Event:
     """A purchase in the store by a customer with no phone number, or with one that is none."""
     body = orjson.loads(purchases("store", [number])[0].value)
@@ -55,7 +62,8 @@ def test_every_event_ends_where_it_must(world: World) -> None:
     world.create_topics(config)
     dispatcher = world.start(config).wait_ready()
 
-    world.publish(purchases("store", range(1200)))
+    store = purchases("store", range(1200))
+    world.publish([in_small_letters(store[0]), *store[1:]])
     world.publish(purchases("web", range(1200, 2100)))
     world.publish(purchases("cafe", range(2100, 2700)))
     world.publish_raw((None, unmatched(number), None) for number in range(100))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 
 from consumer.lane.ledger import unpack
 from consumer.model import Checkpoint
@@ -113,6 +114,30 @@ def epoch(owner: Dispatcher) -> int:
     """The offset of the claim with which an owner took the lane over first."""
     lines = owner.lines("lane_taken_over")
     return next(int(each["epoch"]) for each in lines if each["lane"] == "pisano")
+
+
+def test_who_is_fenced_starts_anew_and_loses_nothing(world: World) -> None:
+    """Somebody else takes the router's and a lane's transactional id while they are at work."""
+    world.start_vendor(latency={"kind": "fixed", "ms": 100})
+    config = world.configure({"max_in_flight": 2}, window={"max_batch": 500})
+    world.create_topics(config)
+    world.publish(purchases("store", range(14_000)))
+    dispatcher = world.start(config)
+    until("a second transaction is under way", lambda: world.invitations_written() > 5_100)
+    fence(world, "router.0")
+    until("calls are made", lambda: world.vendor()["calls"] >= 2)
+    fence(world, "lane.pisano")
+
+    world.wait_results(14_000)
+    assert {each["stage"] for each in dispatcher.lines("session_ended")} == {"router", "pisano"}
+    assert dispatcher.terminate() == 0
+    world.check(unknown_at_most=2 * 500)
+
+
+def fence(world: World, who: str) -> None:
+    """What another process with the same transactional id would do."""
+    settings = {"bootstrap.servers": world.bootstrap}
+    Producer({**settings, "transactional.id": f"{world.name}.{who}"}).init_transactions(10)
 
 
 # -- stops ----------------------------------------------------------------------------------------

@@ -1,0 +1,83 @@
+"""Where reading begins, on a real Kafka: what nobody read yet, and what came later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewPartitions
+
+from consumer.adapters.beginnings import Beginning, resolve
+from consumer.errors import StartUnclear
+from tests.support.kafka import KafkaBroker, create_topics, unique
+
+FIRST_AT = 1_700_000_000.0
+
+
+@pytest.fixture
+def topic(kafka: KafkaBroker) -> str:
+    """Two partitions with three records each, an hour apart."""
+    name = unique("begin")
+    create_topics(kafka.bootstrap, name, partitions=2)
+    producer = Producer({"bootstrap.servers": kafka.bootstrap})
+    for part in range(2):
+        for hour in range(3):
+            at = int((FIRST_AT + hour * 3600) * 1000)
+            producer.produce(name, b"x", partition=part, timestamp=at)
+    assert producer.flush(10) == 0
+    return name
+
+
+@pytest.fixture
+def client(kafka: KafkaBroker, topic: str) -> Iterator[Consumer]:
+    """A consumer of a group that has read nothing yet."""
+    with Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": f"of-{topic}"}) as client:
+        yield client
+
+
+def begun(client: Consumer, topic: str, part: int, begin: Beginning, *, first: bool) -> int:
+    """Where one partition begins; the group then stands there."""
+    place = TopicPartition(topic, part)
+    resolve(client, [place], begin, first=first)
+    (committed,) = client.committed([TopicPartition(topic, part)], timeout=10)
+    assert committed.offset == place.offset
+    return int(place.offset)
+
+
+@pytest.mark.parametrize(
+    ("begin", "offset"),
+    [("earliest", 0), ("latest", 3), (FIRST_AT + 1, 1), (FIRST_AT + 9 * 3600, 3)],
+)
+def test_a_first_start_begins_where_it_was_told_and_a_second_one_there_too(
+    client: Consumer, topic: str, begin: Beginning, offset: int
+) -> None:
+    assert begun(client, topic, 0, begin, first=True) == offset
+    assert begun(client, topic, 0, "earliest", first=True) == offset
+
+
+def test_nothing_is_guessed(client: Consumer, topic: str) -> None:
+    with pytest.raises(StartUnclear, match="--from earliest"):
+        begun(client, topic, 0, None, first=True)
+
+
+def test_another_replicas_share_begins_where_both_were_told(client: Consumer, topic: str) -> None:
+    """Two replicas start together: what the other has begun already is no sign of age."""
+    assert begun(client, topic, 0, "latest", first=True) == 3
+    assert begun(client, topic, 1, "latest", first=True) == 3
+
+
+@pytest.mark.parametrize(("begin", "first"), [(None, True), (None, False), ("latest", False)])
+def test_a_partition_that_was_added_begins_at_its_start(
+    kafka: KafkaBroker, client: Consumer, topic: str, begin: Beginning, first: bool
+) -> None:
+    """Alone in its assignment, as a cooperative group hands it over; `--from` was long ago."""
+    resolve(client, [TopicPartition(topic, part) for part in range(2)], "latest", first=True)
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    admin.create_partitions([NewPartitions(topic, 3)])[topic].result(10)
+    producer = Producer({"bootstrap.servers": kafka.bootstrap})
+    producer.produce(topic, b"x", partition=2)
+    assert producer.flush(10) == 0
+
+    assert begun(client, topic, 2, begin, first=first) == 0

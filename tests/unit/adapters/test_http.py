@@ -1,0 +1,69 @@
+"""How far a request got decides whether it may be repeated."""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+import pytest
+
+from consumer.adapters.http import FIRST_BYTE, Exchange, VendorClient
+from consumer.model import Call
+
+CALL = Call("POST", "/surveys", {}, b"{}")
+
+
+class Wire(httpx.AsyncBaseTransport):
+    """A connection that reports its first byte, if it comes to that, and then fails."""
+
+    def __init__(self, failure: Exception, *, sends: bool) -> None:
+        self._failure = failure
+        self._sends = sends
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self._sends:
+            await request.extensions["trace"](f"http11.{FIRST_BYTE}", {})
+        raise self._failure
+
+
+def exchange(failure: Exception, *, sends: bool, now: float = 100.0) -> Exchange:
+    """Call over such a connection; fresh until 105."""
+
+    async def run() -> Exchange:
+        client = VendorClient("https://vendor.example", 5.0, lambda: now)
+        await client.close()
+        client._client = httpx.AsyncClient(transport=Wire(failure, sends=sends))
+        try:
+            return await client.exchange(CALL, fresh_until=105.0)
+        finally:
+            await client.close()
+
+    return asyncio.run(run())
+
+
+FORESEEN = [
+    (httpx.ReadTimeout("x"), "timeout"),
+    (httpx.ReadError("x"), "reset"),
+    (OSError(), "reset"),
+]
+UNFORESEEN = [(RuntimeError("transport is closed"), "reset"), (ValueError(), "reset")]
+
+
+@pytest.mark.parametrize(("failure", "told"), FORESEEN + UNFORESEEN)
+def test_whatever_fails_after_the_first_byte_is_in_doubt(failure: Exception, told: str) -> None:
+    """Also what nobody foresaw: as a defect of ours it would be sent a second time."""
+    assert exchange(failure, sends=True) == Exchange(100.0, 100.0, None, told)
+
+
+@pytest.mark.parametrize("failure", [httpx.ConnectTimeout("x"), httpx.ConnectError("x"), OSError()])
+def test_what_fails_before_the_first_byte_was_not_sent(failure: Exception) -> None:
+    assert exchange(failure, sends=False) == Exchange(100.0, None, None, "connect_error")
+
+
+def test_a_defect_before_the_first_byte_is_raised() -> None:
+    with pytest.raises(RuntimeError, match="ours"):
+        exchange(RuntimeError("ours"), sends=False)
+
+
+def test_a_request_that_is_no_longer_fresh_does_not_leave() -> None:
+    assert exchange(OSError(), sends=True, now=105.1) == Exchange(105.1, None, None, "stale")

@@ -1,0 +1,42 @@
+"""What the router's offsets are committed with."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+from confluent_kafka import Consumer
+
+from consumer.errors import KafkaTrouble
+from consumer.routing.router import Record
+from consumer.runtime.router_loop import _membership, _offsets
+
+
+class Member:
+    """A consumer, as far as its membership goes."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def consumer_group_metadata(self) -> str:
+        return f"metadata of {self.name}"
+
+    def memberid(self) -> str:
+        return self.name
+
+
+def test_who_was_dropped_by_the_group_commits_nothing() -> None:
+    """Kafka takes a transaction's offsets from whoever shows no member id at all."""
+    assert _membership(cast("Consumer", Member("m-1"))) == "metadata of m-1"
+    with pytest.raises(KafkaTrouble):
+        _membership(cast("Consumer", Member("")))
+
+
+def test_offsets_are_the_highest_of_each_partition_and_one() -> None:
+    places = [("a", 0, 7), ("a", 1, 0), ("b", 0, 3), ("a", 0, 9), ("a", 0, 8)]
+    found = _offsets([Record(*place, None) for place in places])
+    assert {(each.topic, each.partition): each.offset for each in found} == {
+        ("a", 0): 10,
+        ("a", 1): 1,
+        ("b", 0): 4,
+    }

@@ -1,0 +1,79 @@
+"""A stage that waits for Kafka is alive, and gives up in time when it is stopped."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from typing import cast
+
+from consumer.adapters.clock import Clock
+from consumer.adapters.health import Health
+from consumer.adapters.metrics import Metrics
+from consumer.config.topics import Topics
+from consumer.errors import KafkaTrouble
+from consumer.runtime.stage import MAX_SILENCE, Stage
+
+ATTEMPT = 5.0
+"""Seconds that one attempt at Kafka takes."""
+
+
+class Time(Clock):
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.at = 1000.0
+
+    def now(self) -> float:
+        return self.at
+
+
+def stage(clock: Time) -> Stage:
+    health = Health(clock.now)
+    health.register("pisano", MAX_SILENCE)
+    topics = cast("Topics", None)
+    return Stage(topics, ["pisano"], "v1", {}, clock, Metrics(), health)
+
+
+def test_an_hour_without_kafka_is_no_reason_to_be_restarted() -> None:
+    clock = Time()
+    running = stage(clock)
+    give_up = running.waiting("pisano")
+    for _ in range(int(3600 / ATTEMPT)):
+        clock.at += ATTEMPT
+        assert not give_up()
+        assert running.health.alive() == []
+
+
+def test_a_stop_ends_the_wait_at_once_or_after_its_grace() -> None:
+    clock = Time()
+    running = stage(clock)
+    at_once, later = running.waiting("pisano"), running.waiting("pisano", 10.0)
+    assert (at_once(), later()) == (False, False)
+    running.stop.set()
+    assert (at_once(), later()) == (True, False)
+    clock.at += 9.9
+    assert not later()
+    clock.at += 0.2
+    assert later()
+
+
+def test_a_session_that_ended_keeps_no_client() -> None:
+    """Whoever holds on to its error: a client's threads and connections are not small."""
+
+    class Client:
+        """Something with threads."""
+
+    errors: list[KafkaTrouble] = []
+    clients: list[weakref.ref[Client]] = []
+
+    def session() -> None:
+        if errors:
+            return
+        client = Client()
+        clients.append(weakref.ref(client))
+        errors.append(KafkaTrouble("fenced"))
+        raise errors[0]
+
+    stage(Time()).keep_running("pisano", session)
+    gc.collect()
+    assert [client() for client in clients] == [None]
