@@ -39,7 +39,12 @@ def own_topics(config: Config, partitions: int = 6) -> list[TopicSpec]:
     large = {"max.message.bytes": str(MESSAGE_MAX_BYTES)}
     specs = [
         TopicSpec(topics.results, partitions),
-        TopicSpec(topics.dead_letters, 1, {**large, "retention.ms": "-1"}),
+        TopicSpec(
+            topics.dead_letters,
+            1,
+            {**large, "retention.ms": "-1"},
+            frozenset({"max.message.bytes"}),
+        ),
     ]
     for lane in config.lanes:
         specs += [
@@ -166,6 +171,9 @@ def _setting_problems(client: AdminClient, specs: Sequence[TopicSpec]) -> list[s
         spec, actual = checked[resource.name], future.result(WAIT)
         for key in sorted(spec.checked):
             wanted, value = spec.settings[key], actual[key].value
-            if value != wanted:
+            if key == "max.message.bytes":
+                if int(value) < int(wanted):
+                    found.append(f"topic {spec.name} has {key}={value}; at least {wanted}")
+            elif value != wanted:
                 found.append(f"topic {spec.name} has {key}={value}; it must be {wanted}")
     return found

@@ -23,7 +23,7 @@ from consumer.adapters.kafka import describe
 from consumer.adapters.metrics import Metrics
 from consumer.app import build_accounts, build_router, build_vendors, lane_settings
 from consumer.config.models import Config
-from consumer.errors import KafkaTrouble, TopicsError
+from consumer.errors import KafkaTrouble, StartUnclear, TopicsError
 from consumer.runtime.calls import Account, Calls
 from consumer.runtime.lane_loop import LaneLoop
 from consumer.runtime.router_loop import RouterLoop
@@ -173,15 +173,21 @@ class Process:
         )
 
     def _thread(self, name: str, session: Callable[[], None]) -> None:
+        """A stage's life. A lane that must not go on stops alone; all else ends the process."""
         try:
             self.stage.keep_running(name, session)
+        except StartUnclear as error:
+            log.error("stage_stopped", stage=name, why=str(error))
+            self._failure = self._failure or error
+            if name != "router" and not self.stage.stop.is_set():
+                self.health.set_ready(f"group:{name}", ok=False, why=str(error))
+                return
         except BaseException as error:  # noqa: BLE001 - a thread that ends must end the process
             # At a stop, Kafka's trouble leaves only what the next start mends; a defect is one.
             if not (self.stage.stop.is_set() and isinstance(error, KafkaTrouble)):
                 log.error("stage_ended", stage=name, error=type(error).__name__)
                 self._failure = self._failure or error
-        finally:
-            self.stop()
+        self.stop()
 
     def _check_topics(self) -> dict[str, str]:
         """Topic ids of the lanes. Raises TopicsError with all that is wrong and what mends it."""

@@ -1,0 +1,55 @@
+"""How a stage's end ends the process, or not."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib import resources
+
+import pytest
+
+from consumer.config.load import load
+from consumer.errors import StartUnclear
+from consumer.runtime.process import Options, Process
+
+WHY = "the log begins beyond the checkpoint"
+
+
+def process() -> Process:
+    text = resources.files("consumer.demo").joinpath("demo.yaml").read_text()
+    variables = {
+        "DEMO_BOOTSTRAP": "127.0.0.1:1",
+        "DEMO_VENDOR": "http://127.0.0.1:1",
+        "DEMO_TOKEN": "t",
+        "DEMO_PASSWORD": "p",
+    }
+    return Process(load(text, env=variables), Options())
+
+
+def unclear() -> None:
+    raise StartUnclear(WHY)
+
+
+async def ended_by(stage: str) -> Process:
+    """A process in which this stage's session found its start unclear."""
+    one = process()
+    one._loop = asyncio.get_running_loop()
+    await asyncio.to_thread(one._thread, stage, unclear)
+    await asyncio.sleep(0)  # what the thread asked of the loop happens
+    return one
+
+
+def test_a_lane_that_must_not_go_on_stops_alone_and_says_why() -> None:
+    """One lane never stops another, nor the router."""
+    one = asyncio.run(ended_by("radar"))
+    assert not one.stage.stop.is_set()
+    assert f"group:radar: {WHY}" in one.health.ready()
+
+
+def test_a_router_that_does_not_know_where_to_begin_ends_the_process() -> None:
+    assert asyncio.run(ended_by("router")).stage.stop.is_set()
+
+
+def test_a_lane_that_stopped_is_the_processs_failure_in_the_end() -> None:
+    one = asyncio.run(ended_by("radar"))
+    with pytest.raises(StartUnclear, match=WHY):
+        raise one._failure or AssertionError
