@@ -13,7 +13,6 @@ Beginning = str | float | None
 """`earliest`, `latest`, epoch seconds, or None: nobody said."""
 
 WAIT = 10.0
-NEVER_COMMITTED = -1001
 
 
 def resolve(

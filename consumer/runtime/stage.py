@@ -62,6 +62,7 @@ class Stage:
     def joined(self, name: str, consumer: Consumer) -> None:
         """The stage's loop goes round; ready once its consumer is a member of its group."""
         self.health.beat(name)
+        self.metrics.heartbeat(name, self.clock.now())
         if name not in self._members and consumer.memberid():
             self._members.add(name)
             self.health.set_ready(f"group:{name}", ok=True)
