@@ -174,7 +174,7 @@ def topics_command(
     if create:
         for name in topics.create(client, specs, replication):
             typer.echo(f"created {name}")
-    inputs = [topic for entry in loaded.inputs.values() for topic in entry.topics]
+    inputs = loaded.input_topics
     found = topics.problems(client, specs, inputs)
     if found:
         raise TopicsError("\n".join([*found, _WHO_CREATES]))

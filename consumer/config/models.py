@@ -95,6 +95,11 @@ class Config(Section):
         """The names of the program's own topics."""
         return Topics(self.application_id)
 
+    @property
+    def input_topics(self) -> list[str]:
+        """The topics of all inputs."""
+        return [topic for entry in self.inputs.values() for topic in entry.topics]
+
     @cached_property
     def lanes(self) -> tuple[str, ...]:
         """The quotas that some campaign uses, in the config's order."""

@@ -202,14 +202,13 @@ class Lane:
     def checkpoint(self, now: float) -> Checkpoint:
         """The lane's whole state. A login in progress counts as answered at its latest."""
         logins = sum(session.logging_in for session in self.sessions.values())
-        latest = now + self.settings.call_timeout + LATE_ARRIVAL_GRACE
         return Checkpoint(
             lane=self.settings.name,
             topic_id=self._topic_id,
             base=self.ledger.base,
             done=self.ledger.packed(),
             in_flight=[*self._doubt, *self._intents.values()],
-            permit_log=[*self.limiter.log(now), *[latest] * logins],
+            permit_log=[*self.limiter.log(now), *[self._latest(now)] * logins],
             config_version=self.settings.config_version,
         )
 
@@ -372,10 +371,14 @@ class Lane:
     def _session_of(self, campaign: str) -> Session:
         return self.sessions[self.settings.campaigns[campaign].vendor]
 
+    def _latest(self, now: float) -> float:
+        """When a call that is out now can reach the vendor at the latest."""
+        return now + self.settings.call_timeout + LATE_ARRIVAL_GRACE
+
     def _restore_limiter(self, checkpoint: Checkpoint | None, in_doubt: int, now: float) -> Limiter:
         settings = self.settings
         assume_full = checkpoint is None and settings.first_start_full
-        late = now + settings.call_timeout + LATE_ARRIVAL_GRACE
+        late = self._latest(now)
         return Limiter.restore(
             settings.limits,
             checkpoint.permit_log if checkpoint else (),

@@ -86,7 +86,9 @@ class LaneLoop:
         if self.owner is not None and before is not None and self.owner is not before:
             # What was read for the former ownership would settle what this one has not read.
             raise KafkaTrouble("the lane went and came back while it was being read")
-        records = [each for each in messages if each.error() is None or self._usable(each)]
+        records = [
+            each for each in messages if each.error() is None or self.stage.usable(self.name, each)
+        ]
         if self.owner is not None:
             self.owner.read(records)
             for end in _ends(messages):
@@ -106,18 +108,6 @@ class LaneLoop:
             return POLL_SECONDS
         until = self.owner.lane.wake_at - self.stage.clock.now()
         return min(POLL_SECONDS, max(0.001, until))
-
-    def _usable(self, message: Message) -> bool:
-        error = message.error()
-        if error is None:
-            return True
-        if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - as above
-            raise StartUnclear(f"{self.topic}: {kafka.describe(error)}; records are gone")
-        if error.fatal() or error.code() == KafkaError._MAX_POLL_EXCEEDED:  # noqa: SLF001
-            raise KafkaTrouble(kafka.describe(error))
-        if error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001
-            log.warning("lane_consume_error", lane=self.name, error=kafka.describe(error))
-        return False
 
     # -- ownership ----------------------------------------------------------------------------
 

@@ -21,7 +21,6 @@ from pydantic import ValidationError
 
 from consumer.adapters import kafka
 from consumer.adapters.metrics import CampaignSnapshot, LaneSnapshot
-from consumer.adapters.records import Publisher
 from consumer.lane.commands import Batch, Command, Commit, Login, Pause, Resume, Send
 from consumer.lane.lane import Lane
 from consumer.lane.window import Held
@@ -181,13 +180,7 @@ class LaneOwner:
 
     def _commit(self, commit: Commit) -> None:
         topics, now = self.stage.topics, rfc3339(self.stage.clock.now())
-        publisher = Publisher(
-            self.producer,
-            topics.results,
-            topics.dead_letters,
-            f"/{topics.application_id}/lane/{self.name}",
-            self.stage.config_version,
-        )
+        publisher = self.stage.publisher(self.producer, f"lane/{self.name}")
         started = time.monotonic()
         with kafka.transaction(self.producer, self.stage.waiting(self.name, STOP_GRACE)):
             kafka.produce(

@@ -141,7 +141,7 @@ class Process:
         calls = Calls(accounts, self.config.campaigns, self._loop, self._clock.now)
         sessions: dict[str, Callable[[], None]] = {}
         if "router" in self._stages():
-            inputs = [topic for entry in self.config.inputs.values() for topic in entry.topics]
+            inputs = self.config.input_topics
             loop = RouterLoop(router, inputs, self.stage, self.options.begin, self.options.instance)
             self.metrics.start_router(inputs)
             sessions[loop.name] = loop.session
@@ -194,7 +194,7 @@ class Process:
         if self.options.embedded:
             return {}
         client = topics.admin(self.config)
-        inputs = [topic for entry in self.config.inputs.values() for topic in entry.topics]
+        inputs = self.config.input_topics
         try:
             found = topics.problems(client, topics.own_topics(self.config), inputs)
             if found:

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, replace
 import structlog
 from confluent_kafka import (
     Consumer,
-    KafkaError,
     KafkaException,
     Message,
     Producer,
@@ -25,8 +24,7 @@ from confluent_kafka import (
 
 from consumer.adapters import kafka
 from consumer.adapters.beginnings import Beginning, resolve
-from consumer.adapters.records import Publisher
-from consumer.errors import KafkaTrouble, StartUnclear
+from consumer.errors import KafkaTrouble
 from consumer.model import DeadLetter, rfc3339
 from consumer.routing.router import Record, Routed, Router
 from consumer.runtime.stage import Stage
@@ -94,7 +92,9 @@ class RouterLoop:
         log.info("router_revoked", partitions=_names(partitions))
 
     def _handle(self, consumer: Consumer, producer: Producer, messages: list[Message]) -> None:
-        usable = [each for each in messages if each.error() is None or self._usable(each)]
+        usable = [
+            each for each in messages if each.error() is None or self.stage.usable(self.name, each)
+        ]
         if self._gone:  # revoked while these were being read: they are somebody else's by now
             usable = [each for each in usable if (each.topic(), each.partition()) not in self._gone]
         records = [_record(message) for message in usable]
@@ -110,35 +110,13 @@ class RouterLoop:
         self.stage.metrics.transaction(self.name, time.monotonic() - started)
         self._count(consumer, routed)
 
-    def _usable(self, message: Message) -> bool:
-        error = message.error()
-        if error is None:
-            return True
-        code = error.code()
-        if code == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - the constant's public name
-            raise StartUnclear(
-                f"{message.topic()} [{message.partition()}]: {kafka.describe(error)}; records were "
-                "deleted before they were read. Reset the group's offsets to go on"
-            )
-        if code not in (KafkaError._PARTITION_EOF, KafkaError._MAX_POLL_EXCEEDED):  # noqa: SLF001
-            log.warning("router_consume_error", error=kafka.describe(error))
-        if error.fatal() or code == KafkaError._MAX_POLL_EXCEEDED:  # noqa: SLF001
-            raise KafkaTrouble(kafka.describe(error))
-        return False
-
     def _publish(
         self, producer: Producer, routed: Routed, letters: Sequence[DeadLetter], now: str
     ) -> None:
         topics = {lane: self.stage.topics.invitations(lane) for lane in self.stage.lanes}
         for each in routed.invitations:
             kafka.produce(producer, topics[each.lane], each.value, key=each.key, partition=0)
-        publisher = Publisher(
-            producer,
-            self.stage.topics.results,
-            self.stage.topics.dead_letters,
-            f"/{self.stage.topics.application_id}/router",
-            self.stage.config_version,
-        )
+        publisher = self.stage.publisher(producer, "router")
         publisher.results(routed.results, now)
         publisher.dead_letters(letters, now)
 

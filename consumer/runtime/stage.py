@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, Producer
+from confluent_kafka import Consumer, KafkaError, Message, Producer
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, sleep_using_event
 from tenacity.wait import wait_random_exponential
 
@@ -17,8 +17,9 @@ from consumer.adapters import kafka
 from consumer.adapters.clock import Clock
 from consumer.adapters.health import Health
 from consumer.adapters.metrics import Metrics
+from consumer.adapters.records import Publisher
 from consumer.config.topics import Topics
-from consumer.errors import KafkaTrouble
+from consumer.errors import KafkaTrouble, StartUnclear
 
 MAX_SILENCE = 60.0
 """Seconds a loop may be away in Kafka's hands before the process counts as stuck."""
@@ -71,6 +72,35 @@ class Stage:
         """The stage is in no group: it joins again, or the process ends."""
         self._members.discard(name)
         self.health.set_ready(f"group:{name}", ok=False, why="not a member of its group")
+
+    def usable(self, name: str, message: Message) -> bool:
+        """Whether a poll's message is a record; others are told, or end the session.
+
+        Raises StartUnclear if records are gone, KafkaTrouble if the consumer is of no more use.
+        """
+        error = message.error()
+        if error is None:
+            return True
+        if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - public by use
+            raise StartUnclear(
+                f"{message.topic()} [{message.partition()}]: {kafka.describe(error)}; records were "
+                "deleted before they were read. Reset the group's offsets to go on"
+            )
+        if error.fatal() or error.code() == KafkaError._MAX_POLL_EXCEEDED:  # noqa: SLF001
+            raise KafkaTrouble(kafka.describe(error))
+        if error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001
+            log.warning("consume_error", stage=name, error=kafka.describe(error))
+        return False
+
+    def publisher(self, client: Producer, source: str) -> Publisher:
+        """Writes results and dead letters; `source` follows the application in `ce_source`."""
+        return Publisher(
+            client,
+            self.topics.results,
+            self.topics.dead_letters,
+            f"/{self.topics.application_id}/{source}",
+            self.config_version,
+        )
 
     def _on_error(self, name: str) -> Callable[[KafkaError], None]:
         return lambda error: self.metrics.kafka_error(name, error.name())
