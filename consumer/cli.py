@@ -170,7 +170,7 @@ def topics_command(
         return
     if output is not None:
         raise typer.BadParameter("--format takes cli or strimzi")
-    client = topics.admin(loaded)
+    client = topics.admin(loaded.kafka)
     if create:
         for name in topics.create(client, specs, replication):
             typer.echo(f"created {name}")

@@ -11,7 +11,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NotRequired
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from typing_extensions import TypedDict
@@ -81,6 +81,11 @@ class Reason(StrEnum):
         Status.UNKNOWN,
         "The process that sent it ended before it recorded the answer.",
     )
+    LANE_CLOSED = (
+        "lane_closed",
+        Status.FAILED,
+        "An operator closed the lane in which it waited (`survey-dispatcher lanes close`).",
+    )
 
 
 class DeadLetterReason(StrEnum):
@@ -128,7 +133,10 @@ Data = dict[str, Annotated[str | dict[str, str], Field(union_mode="left_to_right
 class Invitation(TypedDict):
     """One recipient × one route: what the router makes and the sender settles.
 
-    `expires_at` is epoch seconds, for the sender compares it; the other times are RFC 3339.
+    `expires_at` and `due_at` are epoch seconds, for the program compares them; the other times are
+    RFC 3339. `attempt` (calls it was in) and `delays` (how often it was put off) are there when it
+    comes back from the delay ladder, which it leaves at `due_at`. `resend_of` is the id of the
+    invitation that an operator sent again.
     """
 
     version: Literal[1]
@@ -144,13 +152,20 @@ class Invitation(TypedDict):
     data: Data
     config_version: str
     source: Source
+    attempt: NotRequired[int]
+    delays: NotRequired[int]
+    due_at: NotRequired[float]
+    resend_of: NotRequired[str]
 
 
 InvitationReader: TypeAdapter[Invitation] = TypeAdapter(Invitation)
 
 
 class Result(TypedDict):
-    """One final record per invitation, keyed by event id."""
+    """One final record per invitation, keyed by event id.
+
+    `resend_of`: this is the result of sending that invitation again, by an operator's decision.
+    """
 
     version: Literal[1]
     id: str
@@ -173,6 +188,7 @@ class Result(TypedDict):
     answered_at: str | None
     config_version: str
     source: Source
+    resend_of: NotRequired[str]
 
 
 ResultReader: TypeAdapter[Result] = TypeAdapter(Result)
@@ -282,11 +298,33 @@ class InFlight(BaseModel):
     offsets: str
 
 
+class Tried(BaseModel):
+    """Invitations that wait for another call: bit i of `offsets` is offset `first + i`."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    attempt: int
+    first: int
+    offsets: str
+
+
+class Owner(BaseModel):
+    """Who took the lane over, when (epoch seconds), and with which config."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    instance: str
+    config_version: str
+    at: float
+
+
 class Checkpoint(BaseModel):
     """A lane's whole state in one record of its compacted checkpoint topic.
 
-    `done` and `InFlight.offsets` are bitmaps, zlib level 1, base64. `permit_log` holds the
-    response times of calls, epoch seconds. Offsets below `base` are settled.
+    `done` and all `offsets` are bitmaps, zlib level 1, base64. `permit_log` holds the response
+    times of calls, epoch seconds; nothing is called before `closed_until` (after a 429). Offsets
+    below `base` are settled. `tried` has those that were in a call and wait for the next; `owners`
+    the last owners, oldest first. What an older version does not know it passes over.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -299,6 +337,9 @@ class Checkpoint(BaseModel):
     in_flight: Sequence[InFlight]
     permit_log: Sequence[float]
     config_version: str
+    closed_until: float = 0.0
+    tried: tuple[Tried, ...] = ()
+    owners: tuple[Owner, ...] = ()
 
 
 def rfc3339(when: float) -> str:

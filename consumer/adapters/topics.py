@@ -70,9 +70,9 @@ def own_topics(config: Config, partitions: int = 6) -> list[TopicSpec]:
     return specs
 
 
-def admin(config: Config) -> AdminClient:
-    """A client for topics, with the config's librdkafka settings; what it says is in its errors."""
-    return AdminClient({**config.kafka, "log_level": 0})
+def admin(settings: Mapping[str, str]) -> AdminClient:
+    """A client for topics, with these librdkafka settings; what it says is in its errors."""
+    return AdminClient({**settings, "log_level": 0})
 
 
 def create(client: AdminClient, specs: Sequence[TopicSpec], replication: int = -1) -> list[str]:

@@ -29,6 +29,15 @@ class Topics:
         """Records that could not be read, as they came."""
         return f"{self.application_id}.dead-letters"
 
+    @property
+    def replayed(self) -> str:
+        """Dead letters that an operator gave back: the router reads them as what they were."""
+        return f"{self.application_id}.replayed"
+
+    def delayed(self, step: str) -> str:
+        """Invitations put off by a constant time (`1m`, `10m`, …): first in, first due."""
+        return f"{self.application_id}.delayed.{step}"
+
     def owns(self, topic: str) -> bool:
         """Whether `topic` is, or may come to be, one of ours: an input must not read it."""
         return topic.startswith(f"{self.application_id}.")

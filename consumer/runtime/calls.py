@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from queue import SimpleQueue
+from typing import Protocol
 
 import structlog
 
@@ -49,7 +50,16 @@ class LoginEnded:
 
 
 Event = Answered | LoginEnded
-Events = SimpleQueue[Event]
+
+
+class Inbox(Protocol):
+    """Where a lane's owner finds the answers to its own calls."""
+
+    def put(self, event: Event) -> None:
+        """From any thread."""
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Event:
+        """The next one. Raises queue.Empty when none came in time."""
 
 
 @dataclass(slots=True)
@@ -76,15 +86,19 @@ class Calls:
         self._loop = loop
         self._now = now
 
-    def send(self, batch: Batch, events: Events) -> Future[None]:
+    def inbox(self) -> Inbox:
+        """A new owner's: what its predecessor's calls answer never reaches it."""
+        return SimpleQueue()
+
+    def send(self, batch: Batch, events: Inbox) -> Future[None]:
         """Make the call; `events` receives one Answered."""
         return asyncio.run_coroutine_threadsafe(self._send(batch, events), self._loop)
 
-    def login(self, vendor: str, events: Events) -> Future[None]:
+    def login(self, vendor: str, events: Inbox) -> Future[None]:
         """Open a session; `events` receives one LoginEnded."""
         return asyncio.run_coroutine_threadsafe(self._login(vendor, events), self._loop)
 
-    async def _send(self, batch: Batch, events: Events) -> None:
+    async def _send(self, batch: Batch, events: Inbox) -> None:
         campaign = self._campaigns[batch.campaign]
         account = self._accounts[campaign.vendor]
         exchange = Exchange(self._now())
@@ -104,7 +118,7 @@ class Calls:
         label = exchange.failure or (str(exchange.answer.status) if exchange.answer else "defect")
         events.put(Answered(batch, outcome, exchange.sent_at, exchange.at, label))
 
-    async def _login(self, name: str, events: Events) -> None:
+    async def _login(self, name: str, events: Inbox) -> None:
         account = self._accounts[name]
         at = self._now()
         outcome = NOTHING_LEFT

@@ -14,14 +14,12 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from consumer.adapters import kafka
 from consumer.adapters.beginnings import Beginning
-from consumer.adapters.checkpoints import claim, newest
-from consumer.errors import KafkaTrouble, StartUnclear
-from consumer.lane.lane import Lane
+from consumer.errors import KafkaTrouble
 from consumer.lane.settings import LATE_ARRIVAL_GRACE, LaneSettings
-from consumer.model import Checkpoint
 from consumer.runtime.calls import Calls
 from consumer.runtime.lane_owner import LaneOwner
 from consumer.runtime.stage import Stage
+from consumer.runtime.takeover import Takeover
 
 POLL_RECORDS = 5_000
 POLL_SECONDS = 0.05
@@ -34,17 +32,16 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class LaneLoop:
-    """Runs sessions until the stage stops. `topic_id` is the invitations topic's, if known."""
+    """Runs sessions until the stage stops."""
 
     settings: LaneSettings
     stage: Stage
     calls: Calls
     begin: Beginning
     limits: tuple[str, ...]
-    topic_id: str | None
+    rng: random.Random = field(default_factory=random.SystemRandom)
     owner: LaneOwner | None = None
     _consumer: Consumer | None = None
-    _rng: random.Random = field(default_factory=random.SystemRandom)
 
     @property
     def name(self) -> str:
@@ -76,7 +73,7 @@ class LaneLoop:
             self._drop()
             self.stage.left(self.name)
             self._consumer = None
-            kafka.close(consumer)
+            self.stage.clients.close(consumer)
 
     def _turn(self, consumer: Consumer) -> None:
         self.stage.joined(self.name, consumer)
@@ -122,59 +119,11 @@ class LaneLoop:
             consumer.resume([own])
 
     def _take_over(self, consumer: Consumer) -> LaneOwner:
-        lane, stage = self.settings.name, self.stage
-        checkpoints = stage.topics.checkpoints(lane)
-        producer = stage.producer(lane, f"{stage.topics.application_id}.lane.{lane}")
-        waiting = stage.waiting(lane)
-        kafka.fence(producer, waiting)
-        epoch = claim(producer, checkpoints, lane, waiting)
-        reader = stage.consumer(lane, f"{stage.topics.application_id}.checkpoint-reader")
-        try:
-            found = newest(reader, checkpoints, lane, epoch, self._still_here)
-        finally:
-            kafka.close(reader)
-        base = self._check_log(consumer, found)
-        machine = Lane(
-            self.settings,
-            self._rng,
-            stage.clock.now(),
-            base=base,
-            epoch=epoch,
-            topic_id=self.topic_id,
-            checkpoint=found,
+        takeover = Takeover(self.settings, self.stage, self.begin, self.rng)
+        machine, producer = takeover.run(consumer)
+        return LaneOwner(
+            machine, self.stage, producer, consumer, self.calls, self.limits, self.calls.inbox()
         )
-        in_doubt = len(found.in_flight) if found else 0
-        stage.metrics.start_lane(lane)
-        stage.metrics.takeover(lane, in_doubt)
-        log.info("lane_taken_over", lane=lane, epoch=epoch, base=base, in_doubt=in_doubt)
-        return LaneOwner(machine, stage, producer, consumer, self.calls, self.limits)
-
-    def _still_here(self) -> None:
-        self.stage.health.beat(self.name)
-        if self.stage.stop.is_set():
-            raise KafkaTrouble("stopped while taking over")
-
-    def _check_log(self, consumer: Consumer, found: Checkpoint | None) -> int:
-        """Where to read from. Raises StartUnclear if log and checkpoint do not fit together."""
-        with kafka.trouble("reading the log's ends"):
-            low, high = consumer.get_watermark_offsets(TopicPartition(self.topic, 0), timeout=10.0)
-        if found is None:
-            if low > 0 and self.begin is None:
-                raise StartUnclear(
-                    f"{self.topic} begins at {low}, and there is no checkpoint: say --from "
-                    "earliest (or latest) once to begin there"
-                )
-            return int(high if self.begin == "latest" and low > 0 else low)
-        if self.topic_id and found.topic_id and found.topic_id != self.topic_id:
-            raise StartUnclear(
-                f"{self.topic} was deleted and created anew: its checkpoint is of another topic"
-            )
-        if not low <= found.base <= high:
-            raise StartUnclear(
-                f"{self.topic} holds {low} to {high}, but the checkpoint's base is {found.base}: "
-                "records were deleted before they were settled"
-            )
-        return found.base
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         if consumer is not self._consumer:  # of a session that is over

@@ -11,9 +11,9 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from queue import Empty, SimpleQueue
+from queue import Empty
 
 import structlog
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
@@ -31,7 +31,7 @@ from consumer.model import (
     Verdict,
     rfc3339,
 )
-from consumer.runtime.calls import Answered, Calls, Events, LoginEnded
+from consumer.runtime.calls import Answered, Calls, Inbox, LoginEnded
 from consumer.runtime.stage import STOP_GRACE, Stage
 
 WAIT = 0.05
@@ -53,7 +53,7 @@ class LaneOwner:
     consumer: Consumer
     calls: Calls
     limits: tuple[str, ...]
-    events: Events = field(default_factory=SimpleQueue)
+    events: Inbox
     _show_at: float = 0.0
 
     @property
@@ -114,7 +114,7 @@ class LaneOwner:
     def _take_answers(self) -> None:
         while True:
             try:
-                event = self.events.get_nowait()
+                event = self.events.get(block=False)
             except Empty:
                 return
             self._take_in(event)

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import Any
 
 import structlog
 from confluent_kafka import KafkaException
@@ -17,6 +16,7 @@ from confluent_kafka import KafkaException
 from consumer.adapters import topics
 from consumer.adapters.admin import admin_app, serve_admin
 from consumer.adapters.beginnings import Beginning
+from consumer.adapters.clients import KafkaClients
 from consumer.adapters.clock import Clock
 from consumer.adapters.health import Health
 from consumer.adapters.kafka import describe
@@ -24,6 +24,7 @@ from consumer.adapters.metrics import Metrics
 from consumer.app import build_accounts, build_router, build_vendors, lane_settings
 from consumer.config.models import Config
 from consumer.errors import KafkaTrouble, StartUnclear, TopicsError
+from consumer.routing.router import Router
 from consumer.runtime.calls import Account, Calls
 from consumer.runtime.lane_loop import LaneLoop
 from consumer.runtime.router_loop import RouterLoop
@@ -92,7 +93,7 @@ class Process:
             topics=config.topics,
             lanes=config.lanes,
             config_version=config.config_version,
-            kafka_settings=config.kafka,
+            clients=KafkaClients(config.kafka, embedded=options.embedded),
             clock=self._clock,
             metrics=self.metrics,
             health=self.health,
@@ -112,9 +113,9 @@ class Process:
         watch = BrokerWatch(self.config.kafka, self.health, self.metrics, self._clock.now)
         try:
             if await watch.until_up(self._stopping):
-                ids = await asyncio.to_thread(self._check_topics)
+                await asyncio.to_thread(self._check_topics)
                 watching = asyncio.create_task(watch.run(self._stopping))
-                await self._work(build_router(self.config, vendors), accounts, ids)
+                await self._work(build_router(self.config, vendors), accounts)
                 await watching
         finally:
             self._stop()
@@ -135,9 +136,7 @@ class Process:
         self._stopping.set()
         self.stage.stop.set()
 
-    async def _work(
-        self, router: Any, accounts: Mapping[str, Account], ids: Mapping[str, str]
-    ) -> None:
+    async def _work(self, router: Router, accounts: Mapping[str, Account]) -> None:
         calls = Calls(accounts, self.config.campaigns, self._loop, self._clock.now)
         sessions: dict[str, Callable[[], None]] = {}
         if "router" in self._stages():
@@ -147,7 +146,7 @@ class Process:
             sessions[loop.name] = loop.session
         for name in self.config.lanes:
             if name in self._stages():
-                sessions[name] = self._lane(name, calls, ids).session
+                sessions[name] = self._lane(name, calls).session
         threads = [
             threading.Thread(target=self._thread, args=(name, session), name=name)
             for name, session in sessions.items()
@@ -162,14 +161,13 @@ class Process:
         router = [] if self.options.role is Role.SENDER else ["router"]
         return router + ([] if self.options.role is Role.ROUTER else list(self.config.lanes))
 
-    def _lane(self, name: str, calls: Calls, ids: Mapping[str, str]) -> LaneLoop:
+    def _lane(self, name: str, calls: Calls) -> LaneLoop:
         return LaneLoop(
             lane_settings(self.config, name),
             self.stage,
             calls,
             self.options.begin,
             limit_names(self.config, name),
-            ids.get(self.config.topics.invitations(name)),
         )
 
     def _thread(self, name: str, session: Callable[[], None]) -> None:
@@ -189,19 +187,17 @@ class Process:
                 self._failure = self._failure or error
         self.stop()
 
-    def _check_topics(self) -> dict[str, str]:
-        """Topic ids of the lanes. Raises TopicsError with all that is wrong and what mends it."""
+    def _check_topics(self) -> None:
+        """Raises TopicsError with all that is wrong and what mends it."""
         if self.options.embedded:
-            return {}
-        client = topics.admin(self.config)
+            return
+        client = topics.admin(self.config.kafka)
         inputs = self.config.input_topics
         try:
             found = topics.problems(client, topics.own_topics(self.config), inputs)
             if found:
                 hint = "`survey-dispatcher topics --create` makes those of the program's own"
                 raise TopicsError("; ".join(found) + f" ({hint})")
-            lanes = [self.config.topics.invitations(lane) for lane in self.config.lanes]
-            return topics.topic_ids(client, lanes)
         except KafkaException as error:
             raise TopicsError(f"reading the topics: {describe(error)}") from error
         except TimeoutError:

@@ -71,7 +71,7 @@ class RouterLoop:
             self.stage.left(self.name)
             self.stage.metrics.router_lag({})
             self._consumer = None
-            kafka.close(consumer)
+            self.stage.clients.close(consumer)
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         if self._gone.intersection((each.topic, each.partition) for each in partitions):

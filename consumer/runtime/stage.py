@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -14,6 +13,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, sleep_us
 from tenacity.wait import wait_random_exponential
 
 from consumer.adapters import kafka
+from consumer.adapters.clients import Clients
 from consumer.adapters.clock import Clock
 from consumer.adapters.health import Health
 from consumer.adapters.metrics import Metrics
@@ -33,12 +33,12 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Stage:
-    """The surroundings that router and lanes share. `kafka_settings` are librdkafka's."""
+    """The surroundings that router and lanes share."""
 
     topics: Topics
     lanes: Sequence[str]
     config_version: str
-    kafka_settings: Mapping[str, str]
+    clients: Clients
     clock: Clock
     metrics: Metrics
     health: Health
@@ -47,18 +47,11 @@ class Stage:
 
     def consumer(self, name: str, group: str) -> Consumer:
         """A consumer whose errors are counted under the stage's name."""
-        return kafka.consumer(
-            self.kafka_settings, group, logger=_librdkafka(), on_error=self._on_error(name)
-        )
+        return self.clients.consumer(group, self._on_error(name))
 
     def producer(self, name: str, transactional_id: str) -> Producer:
         """A transactional producer whose errors are counted under the stage's name."""
-        return kafka.producer(
-            self.kafka_settings,
-            transactional_id,
-            logger=_librdkafka(),
-            on_error=self._on_error(name),
-        )
+        return self.clients.producer(transactional_id, self._on_error(name))
 
     def joined(self, name: str, consumer: Consumer) -> None:
         """The stage's loop goes round; ready once its consumer is a member of its group."""
@@ -156,10 +149,3 @@ def _let_go(error: BaseException | None) -> None:
     while error is not None:
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__
-
-
-def _librdkafka() -> logging.Logger:
-    """librdkafka's own log: about twenty lines a second without a broker, so errors only."""
-    logger = logging.getLogger("librdkafka")
-    logger.setLevel(logging.CRITICAL)
-    return logger

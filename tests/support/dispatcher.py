@@ -253,7 +253,7 @@ class World:
         """The input topic and the program's own, as its command makes them."""
         create_topics(self.bootstrap, self.input, partitions=self.partitions)
         loaded = load(config, env={"ADMIN_PORT": "0"})
-        topics.create(topics.admin(loaded), topics.own_topics(loaded))
+        topics.create(topics.admin(loaded.kafka), topics.own_topics(loaded))
 
     def start(
         self, config: Path, instance: str = "0", *, begin: str | None = "earliest"

@@ -144,7 +144,12 @@ def test_every_key_of_a_record_is_needed(
 def test_a_checkpoint_survives_being_written_and_ignores_what_it_does_not_know() -> None:
     read = Checkpoint.model_validate_json(orjson.dumps({**CHECKPOINT, "later": 1}))
     assert Checkpoint.model_validate_json(read.model_dump_json()) == read
-    assert read.model_dump(mode="json") == CHECKPOINT
+    assert read.model_dump(mode="json") == {
+        **CHECKPOINT,
+        "closed_until": 0,
+        "tried": [],
+        "owners": [],
+    }
 
 
 @pytest.mark.parametrize("version", [0, 2])

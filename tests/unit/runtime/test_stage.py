@@ -6,6 +6,7 @@ import gc
 import weakref
 from typing import cast
 
+from consumer.adapters.clients import Clients
 from consumer.adapters.clock import Clock
 from consumer.adapters.health import Health
 from consumer.adapters.metrics import Metrics
@@ -31,7 +32,7 @@ def stage(clock: Time) -> Stage:
     health = Health(clock.now)
     health.register("pisano", MAX_SILENCE)
     topics = cast("Topics", None)
-    return Stage(topics, ["pisano"], "v1", {}, clock, Metrics(), health)
+    return Stage(topics, ["pisano"], "v1", cast("Clients", None), clock, Metrics(), health)
 
 
 def test_an_hour_without_kafka_is_no_reason_to_be_restarted() -> None:

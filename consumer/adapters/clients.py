@@ -1,0 +1,74 @@
+"""Makes the Kafka clients of one process; a simulation puts its own in this place."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+
+from consumer.adapters import kafka, topics
+from consumer.errors import KafkaTrouble
+
+OnError = Callable[[KafkaError], None]
+
+
+class Clients(Protocol):
+    """Where a stage has its clients from; each belongs to the thread that asked for it."""
+
+    def consumer(self, group: str, on_error: OnError) -> Consumer:
+        """A consumer that commits nothing by itself and never chooses a beginning by itself."""
+
+    def producer(self, transactional_id: str, on_error: OnError) -> Producer:
+        """A transactional producer; it must be fenced before anything else."""
+
+    def close(self, consumer: Consumer) -> None:
+        """Leave the group, best effort; never raises Kafka's trouble."""
+
+    def topic_id(self, topic: str) -> str | None:
+        """The topic's id, another one after it was made anew; None where brokers have none.
+
+        Raises KafkaTrouble.
+        """
+
+
+class KafkaClients:
+    """Real ones. `embedded`: a broker without topic administration (the demo's)."""
+
+    def __init__(self, settings: kafka.Settings, *, embedded: bool = False) -> None:
+        self._settings = settings
+        self._embedded = embedded
+
+    def consumer(self, group: str, on_error: OnError) -> Consumer:
+        """See `Clients`."""
+        return kafka.consumer(self._settings, group, logger=_librdkafka(), on_error=on_error)
+
+    def producer(self, transactional_id: str, on_error: OnError) -> Producer:
+        """See `Clients`."""
+        return kafka.producer(
+            self._settings, transactional_id, logger=_librdkafka(), on_error=on_error
+        )
+
+    def close(self, consumer: Consumer) -> None:
+        """See `Clients`."""
+        kafka.close(consumer)
+
+    def topic_id(self, topic: str) -> str | None:
+        """See `Clients`."""
+        if self._embedded:
+            return None
+        client = topics.admin(self._settings)
+        try:
+            return topics.topic_ids(client, [topic])[topic]
+        except KafkaException as error:
+            raise KafkaTrouble(f"reading the id of {topic}: {kafka.describe(error)}") from error
+        except TimeoutError:
+            raise KafkaTrouble(f"reading the id of {topic}: no answer in time") from None
+
+
+def _librdkafka() -> logging.Logger:
+    """librdkafka's own log: about twenty lines a second without a broker, so errors only."""
+    logger = logging.getLogger("librdkafka")
+    logger.setLevel(logging.CRITICAL)
+    return logger
