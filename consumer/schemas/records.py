@@ -48,6 +48,10 @@ _KEYS: Final[Mapping[str, Mapping[str, Schema]]] = {
         "pseudonym": of("Names the recipient: key id and HMAC-SHA-256 of the address."),
         "address": of("Where the recipient is reached.", minProperties=1),
         "data": of("The vendor's names → text, or a map of free names → text."),
+        "attempt": of("Calls that it was in before it was put off.", minimum=0),
+        "delays": of("How often it was put off.", minimum=0),
+        "due_at": of("Epoch seconds until which it was put off."),
+        "resend_of": of("The invitation that an operator sent again with this one."),
     },
     "Result": {
         **_SHARED,
@@ -63,6 +67,7 @@ _KEYS: Final[Mapping[str, Mapping[str, Schema]]] = {
         "recipient": of("The recipient's pseudonym; null where there is no address."),
         "sent_at": time_of("When the call was sent"),
         "answered_at": time_of("When its answer was complete"),
+        "resend_of": of("The invitation that was sent again, where an operator decided so."),
     },
     "Checkpoint": {
         "version": _SHARED["version"],
@@ -73,6 +78,19 @@ _KEYS: Final[Mapping[str, Mapping[str, Schema]]] = {
         "in_flight": of("Batches whose intent is recorded and whose answer is not."),
         "permit_log": of("Epoch seconds of the latest calls' answers: the used permits."),
         "config_version": _SHARED["config_version"],
+        "closed_until": of("Epoch seconds before which nothing is called, after a 429."),
+        "tried": of("Invitations that were in a call and wait for the next."),
+        "owners": of("The last owners, oldest first."),
+    },
+    "Tried": {
+        "attempt": of("Calls that they were in.", minimum=1),
+        "first": of("The smallest of their offsets.", minimum=0),
+        "offsets": of(f"Bit i is offset first + i ({_BITMAP})."),
+    },
+    "Owner": {
+        "instance": of("The replica."),
+        "config_version": _SHARED["config_version"],
+        "at": of("Epoch seconds of the takeover."),
     },
     "InFlight": {
         "batch_id": of("The batch's id, as in `batch` of its results."),
@@ -85,12 +103,21 @@ _KEYS: Final[Mapping[str, Mapping[str, Schema]]] = {
 }
 
 
+_SOMETIMES: Final[Mapping[str, frozenset[str]]] = {
+    "Invitation": frozenset({"attempt", "delays", "due_at", "resend_of"}),
+    "Result": frozenset({"resend_of"}),
+    "Checkpoint": frozenset({"closed_until", "tried", "owners"}),
+}
+"""Keys that only some records have: what was put off or sent again, what later versions added."""
+
+
 def _record(schema: Schema) -> Schema:
-    """A record of ours: every key is written, described and bounded."""
+    """A record of ours: every key is described and bounded, and nearly every one is written."""
     for name, part in ((schema["title"], schema), *schema.get("$defs", {}).items()):
         for key, more in _KEYS.get(name, {}).items():
             part["properties"][key].update(more)
-    schema["required"] = list(schema["properties"])
+    optional = _SOMETIMES[schema["title"]]
+    schema["required"] = [key for key in schema["properties"] if key not in optional]
     return schema
 
 
