@@ -1,0 +1,1 @@
+"""A Kafka in one thread on a virtual clock, for the deterministic simulation."""

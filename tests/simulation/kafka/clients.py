@@ -1,0 +1,78 @@
+"""What a stage asks for clients: `consumer.adapters.clients.Clients` of one simulated process."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, cast
+
+from confluent_kafka import Consumer, KafkaException, Producer
+
+from consumer.adapters.clients import OnError
+from consumer.adapters.kafka import CLOSE_WAIT, describe
+from consumer.errors import KafkaTrouble
+from tests.simulation.kafka.consumer import FakeConsumer
+from tests.simulation.kafka.producer import FakeProducer
+from tests.simulation.kafka.settings import draw
+
+if TYPE_CHECKING:
+    from tests.simulation.kafka.broker import FakeBroker
+
+
+class FakeClients:
+    """Bound to the process that had the name when this was made."""
+
+    def __init__(
+        self, broker: FakeBroker, process: str, now: Callable[[], float], rng: random.Random
+    ) -> None:
+        self._broker = broker
+        self._process = broker.scheduler.process(process)
+        self._now = now
+        self._rng = rng
+        self.consumers: list[FakeConsumer] = []
+        """Those that are not closed yet."""
+
+    def consumer(self, group: str, on_error: OnError) -> Consumer:
+        """A committed reader that never chooses a beginning by itself."""
+        made = FakeConsumer(self._broker, self._process, group, on_error, self._rng)
+        self.consumers.append(made)
+        return cast("Consumer", made)
+
+    def producer(self, transactional_id: str, on_error: OnError) -> Producer:
+        """A transactional producer."""
+        made = FakeProducer(
+            self._broker, self._process, transactional_id, on_error, self._now, self._rng
+        )
+        return cast("Producer", made)
+
+    def close(self, consumer: Consumer) -> None:
+        """Leave the group; an unreachable one is left alone after a while."""
+        fake = cast("FakeConsumer", consumer)
+        if fake in self.consumers:
+            self.consumers.remove(fake)
+        with suppress(KafkaException, KafkaTrouble):
+            fake.close(CLOSE_WAIT)
+
+    def topic_id(self, topic: str) -> str | None:
+        """Raises KafkaTrouble."""
+        try:
+            self._broker.scheduler.point("topic_id")
+            self._broker.reach(15.0, "topic id")
+            return self._broker.topic_id(topic)
+        except KafkaException as error:
+            raise KafkaTrouble(f"reading the id of {topic}: {describe(error)}") from error
+
+    def trim(self, topic: str, before: int) -> None:
+        """The request is on its way when this returns; without a broker nothing comes of it."""
+        self._broker.scheduler.point("trim")
+        if self._broker.is_down or not self._broker.partitions(topic):
+            return
+        when = self._broker.scheduler.now + draw(self._rng, self._broker.settings.latency)
+        partition = self._broker.partition(topic, 0)
+        self._broker.scheduler.at(when, lambda: partition.delete_before(before))
+
+    def wake(self) -> None:
+        """Let every consumer of the process return from its poll: there is something to do."""
+        for each in self.consumers:
+            each.nudge()

@@ -1,0 +1,43 @@
+"""How slow and how unkind the broker is."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerSettings:
+    """Times in seconds, drawn evenly from a range; chances from 0 to 1 for each request.
+
+    `commit_lost`: a commit times out at the client; `late_effect`: such a commit (or init) took
+    effect all the same, or does so later if the process lives. `abortable`: a commit is refused
+    and the transaction stays open. `late_marker`: a transaction's marker reaches one partition
+    later than the coordinator's word. `unknown_offset`: an idempotent retry hides where a record
+    went.
+    """
+
+    session_timeout: float = 10.0
+    heartbeat: float = 3.0
+    max_poll: float = 300.0
+    transaction_timeout: float = 10.0
+    latency: Range = (0.0005, 0.005)
+    rebalance_delay: Range = (0.01, 3.0)
+    fetch_delay: Range = (0.0005, 0.02)
+    eof_delay: Range = (0.0, 0.1)
+    marker_delay: Range = (0.0, 0.05)
+    late_marker: float = 0.2
+    commit_lost: float = 0.0
+    init_lost: float = 0.0
+    late_effect: float = 0.5
+    abortable: float = 0.0
+    unknown_offset: float = 0.0
+    short_read: float = 0.3
+
+
+def draw(rng: random.Random, bounds: Range) -> float:
+    """A time from a range."""
+    low, high = bounds
+    return low + (high - low) * rng.random()
