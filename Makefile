@@ -6,12 +6,13 @@ KAFKA_VERSION := $(shell sed -n 's|.*<kafka.version>\(.*\)</kafka.version>.*|\1|
 KAFKA := .cache/kafka/$(KAFKA_VERSION)
 BIN := .venv/bin
 PYTEST := $(BIN)/pytest --cov --cov-report=term-missing
+SEEDS ?= 1000
 
-.PHONY: help setup kafka demo test check test-fast lint schemas bench broker clean
+.PHONY: help setup kafka demo test check test-fast sim sim-variants lint schemas bench violence broker clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\)[a-z -]*:.*## \(.*\)/\1|\2/p' Makefile | \
-		while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+		while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 setup: .venv/.dev ## make .venv with everything a developer needs (PYTHON=… chooses the interpreter)
 
@@ -26,6 +27,12 @@ test: setup kafka ## run every test, those with a real Kafka too (ARGS=…)
 check test-fast: setup ## run all tests that need no Kafka (ARGS=…)
 	$(PYTEST) -m "not kafka" $(ARGS)
 
+sim: setup ## simulate SEEDS=1000 worlds of crashes, or tell the story of one (SEED=17)
+	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) $(ARGS)
+
+sim-variants: setup ## show that the simulation finds every planted defect
+	$(BIN)/python -m tests.simulation --variants
+
 lint: setup ## check style, types and the direction of imports
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -37,6 +44,9 @@ schemas: setup ## write schemas/ again from the models
 
 bench: setup kafka ## run the benchmarks (ARGS=…)
 	$(BIN)/python -m benchmarks $(ARGS)
+
+violence: setup kafka ## harm dispatchers and Kafka under load, and judge (ARGS="--kills 300 …")
+	$(BIN)/python -m tests.violence $(ARGS)
 
 broker: setup kafka ## run the tests' Kafka in the foreground, to look at (Ctrl-C ends it)
 	$(BIN)/python -m tests.support.kafka

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from consumer.adapters.http import VendorClient
 from consumer.config.models import Config
@@ -15,7 +16,8 @@ from consumer.routing.recipients import PhoneNormaliser, make_pseudonymiser, nor
 from consumer.routing.route import Getter, Kind, Normaliser, Route, Target
 from consumer.routing.router import RoutedInput, Router
 from consumer.routing.values import compile_value
-from consumer.runtime.calls import Account
+from consumer.runtime.calls import Account, Calls
+from consumer.runtime.rules import LaneRules, RouterRules
 from consumer.vendors import VENDORS, Vendor
 
 
@@ -25,14 +27,18 @@ def build_vendors(config: Config) -> dict[str, Vendor]:
 
 
 def build_accounts(
-    config: Config, vendors: Mapping[str, Vendor], now: Callable[[], float]
+    config: Config,
+    vendors: Mapping[str, Vendor],
+    now: Callable[[], float],
+    kept: Mapping[str, Account] = MappingProxyType({}),
 ) -> dict[str, Account]:
-    """Vendor account name → module and connection pool."""
+    """Vendor account name → module and connection pool; `kept` go on as they are."""
     accounts = {}
     for name, account in config.vendors.items():
         timeout = config.quotas[account.quota].call_timeout
-        client = VendorClient(account.base_url, timeout, now)
-        accounts[name] = Account(vendors[name], client)
+        accounts[name] = kept.get(name) or Account(
+            vendors[name], VendorClient(account.base_url, timeout, now)
+        )
     return accounts
 
 
@@ -49,6 +55,23 @@ def build_router(config: Config, vendors: Mapping[str, Vendor]) -> Router:
     key = config.pseudonym.key.get_secret_value().encode()
     pseudonymise = make_pseudonymiser(config.pseudonym.key_id, key)
     return Router(inputs, pseudonymise, config.config_version)
+
+
+def router_rules(config: Config, vendors: Mapping[str, Vendor]) -> RouterRules:
+    """What the router follows."""
+    return RouterRules(build_router(config, vendors), config.input_topics, config.config_version)
+
+
+def lane_rules(
+    config: Config, lane: str, calls: Calls, relogin: frozenset[str] = frozenset()
+) -> LaneRules:
+    """What a lane follows; `relogin`: vendors whose account is another one than before."""
+    return LaneRules(lane_settings(config, lane), calls, limit_names(config, lane), relogin)
+
+
+def limit_names(config: Config, lane: str) -> tuple[str, ...]:
+    """A lane's limits as metrics label them: `20/5s`."""
+    return tuple(f"{each.calls}/{each.period:g}s" for each in config.quotas[lane].limits)
 
 
 def lane_settings(config: Config, lane: str) -> LaneSettings:
@@ -68,6 +91,8 @@ def lane_settings(config: Config, lane: str) -> LaneSettings:
         max_in_flight=quota.max_in_flight,
         linger=quota.linger,
         max_held=quota.max_held,
+        max_held_bytes=quota.max_held_bytes,
+        keep=quota.keep,
         call_timeout=quota.call_timeout,
         logins=frozenset(logins),
     )

@@ -11,19 +11,26 @@ import json
 import socket
 import sys
 import traceback
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import structlog
 import typer
 
-from consumer.adapters import kafka, logs, topics
+from consumer.adapters import logs, topics
 from consumer.adapters.beginnings import Beginning
-from consumer.config.load import load
-from consumer.config.models import Config
-from consumer.errors import ConfigError, DispatcherError, Problem, StartUnclear, TopicsError
-from consumer.runtime.process import ExitCode, Options, Process, Role
+from consumer.adapters.config_file import ConfigFile, fingerprint
+from consumer.cli_options import ConfigPath, load_config, time_of
+from consumer.errors import (
+    ConfigError,
+    DispatcherError,
+    OperationRefused,
+    StartUnclear,
+    TopicsError,
+)
+from consumer.operations import commands
+from consumer.runtime.options import Options, Role
+from consumer.runtime.process import ExitCode, Process
 
 app = typer.Typer(
     name="survey-dispatcher",
@@ -32,17 +39,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.command()(commands.resend)
+app.add_typer(commands.dlq, name="dlq")
+app.add_typer(commands.lanes, name="lanes")
 log = structlog.get_logger(__name__)
 
 _WHO_CREATES = (
     "`topics --create` makes the program's own topics that are missing, `--format` prints them; "
     "input topics are made by whoever writes the events"
 )
-
-ConfigPath = Annotated[
-    Path,
-    typer.Option("--config", "-c", help="the routing config", envvar="SURVEY_DISPATCHER_CONFIG"),
-]
 
 
 def main() -> NoReturn:
@@ -51,6 +56,8 @@ def main() -> NoReturn:
         app()
     except ConfigError as error:
         _fail(str(error), ExitCode.CONFIG)
+    except OperationRefused as error:
+        _fail(f"refused: {error}", ExitCode.CONFIG)
     except TopicsError as error:
         _fail(str(error), ExitCode.TOPICS)
     except StartUnclear as error:
@@ -66,18 +73,6 @@ def main() -> NoReturn:
 def _fail(message: str, code: ExitCode) -> NoReturn:
     typer.echo(message, err=True)
     sys.exit(code)
-
-
-def _load(path: Path, *, secrets: bool = True) -> Config:
-    config = load(path, secrets=secrets)
-    why = kafka.refused(config.kafka) if secrets else None
-    if why is not None:
-        lines = path.read_text().splitlines()
-        line = next((n for n, text in enumerate(lines, 1) if text.startswith("kafka")), 1)
-        raise ConfigError([Problem(str(path), line, "kafka", f"librdkafka refuses this: {why}")])
-    for warning in config.warnings:
-        typer.echo(f"warning: {warning}", err=True)
-    return config
 
 
 @app.command()
@@ -105,10 +100,11 @@ def run(
 ) -> None:
     """Run the dispatcher until SIGTERM."""
     logs.set_up(log_level)
-    options = Options(role=role, begin=_beginning(begin), instance=instance)
+    file = ConfigFile(config, fingerprint(config))
+    options = Options(role=role, begin=_beginning(begin), instance=instance, file=file)
 
     async def serve() -> None:
-        await Process(_load(config), options).run()
+        await Process(load_config(config), options).run()
 
     asyncio.run(serve())
 
@@ -116,17 +112,14 @@ def run(
 def _beginning(text: str | None) -> Beginning:
     if text is None or text in ("earliest", "latest"):
         return text
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        when = None
-    if when is None or when.tzinfo is None:
+    when = time_of(text)
+    if when is None:
         raise typer.BadParameter(
             "expected earliest, latest or an RFC 3339 time with its offset, "
             "as in 2026-01-31T08:00:00+03:00",
             param_hint="--from",
         )
-    return when.timestamp()
+    return when
 
 
 @app.command()
@@ -137,7 +130,7 @@ def validate(
     ] = True,
 ) -> None:
     """Check a routing config; all that is wrong is said at once."""
-    loaded = _load(config, secrets=secrets)
+    loaded = load_config(config, secrets=secrets)
     lanes = ", ".join(loaded.lanes)
     typer.echo(
         f"{config}: valid; config version {loaded.config_version}, {len(loaded.routes)} routes, "
@@ -159,7 +152,7 @@ def topics_command(
     replication: Annotated[int, typer.Option(help="-1: the broker's default")] = -1,
 ) -> None:
     """Check, create or print the program's own topics."""
-    loaded = _load(config, secrets=output is None)
+    loaded = load_config(config, secrets=output is None)
     specs = topics.own_topics(loaded, partitions)
     if output == "cli":
         typer.echo(topics.as_commands(specs))

@@ -4,6 +4,7 @@
     ├── ConfigError      the operator's: the config is refused, a running process keeps the old one
     ├── TopicsError      the operator's: topics are missing or not as the program needs them
     ├── StartUnclear     the operator's: nothing says where to begin, or the log has moved away
+    ├── OperationRefused the operator's: a command cannot be carried out; nothing was changed
     ├── KafkaTrouble     Kafka's: the session ends and starts anew from what is committed
     ├── EventError       upstream's: the record becomes a dead letter
     └── DataError        upstream's: the invitation becomes a `rejected` result
@@ -56,6 +57,10 @@ class TopicsError(DispatcherError):
 
 class StartUnclear(DispatcherError):  # noqa: N818 - a state that an operator reads, not a slip
     """Nothing says where to begin, or the log and the checkpoint contradict each other."""
+
+
+class OperationRefused(DispatcherError):  # noqa: N818 - an answer to an operator, not a slip
+    """An operator's command cannot be carried out as given; nothing was changed."""
 
 
 class KafkaTrouble(DispatcherError):  # noqa: N818 - a state that the runtime recovers from

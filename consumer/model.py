@@ -108,6 +108,7 @@ class DeadLetterReason(StrEnum):
     NO_TIME = "no_time", "The event's time is missing or null."
     BAD_TIME = "bad_time", "The event's time is not RFC 3339 with an offset, nor epoch ms."
     BAD_INVITATION = "bad_invitation", "A record on a lane's topic is no invitation of ours."
+    NO_INPUT = "no_input", "A replayed record does not say which input of the config it came from."
     INTERNAL = "internal_error", "Routing this record raised: a defect of ours, please report."
 
 
@@ -252,6 +253,7 @@ class Outcome:
 
     `counts`: this attempt counts against `max_attempts` (a 429 or our own expired token does not).
     `retry_after`: seconds the whole lane must stay silent (429). `relogin`: the token is refused.
+    `parked`: the vendor cannot use this campaign as it is, whoever is invited.
     """
 
     verdict: Verdict
@@ -262,6 +264,13 @@ class Outcome:
     throttled: bool = False
     retry_after: float | None = None
     relogin: bool = False
+    parked: bool = False
+
+    @property
+    def trouble(self) -> bool:
+        """The vendor is not well: its campaigns, permits and credentials may be."""
+        waits = self.verdict in (Verdict.RETRY, Verdict.IN_DOUBT)
+        return waits and not (self.throttled or self.relogin or self.parked)
 
 
 @dataclass(frozen=True, slots=True)

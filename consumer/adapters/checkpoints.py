@@ -38,7 +38,7 @@ def claim(client: Producer, topic: str, lane: str, give_up: Callable[[], bool]) 
     with kafka.transaction(client, give_up):
         value = orjson.dumps({"version": RECORD_VERSION, "lane": lane})
         client.produce(topic, value, f"{lane}/claim", 0, on_delivery=delivered)
-        client.flush(kafka.COMMIT_WAIT)
+        kafka.flush(client)
     if not offsets:
         raise KafkaTrouble(f"the claim of lane {lane} was not delivered")
     return offsets[0]
@@ -54,7 +54,7 @@ def newest(
     while True:
         beat()
         with kafka.trouble("reading the checkpoint"):
-            messages = reader.consume(1000, 1.0)
+            messages = reader.consume(1000, 0.1)
         for message in messages:
             error = message.error()
             if error is not None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from consumer.adapters import kafka, topics
 from consumer.errors import KafkaTrouble
@@ -32,6 +34,9 @@ class Clients(Protocol):
         Raises KafkaTrouble.
         """
 
+    def trim(self, topic: str, before: int) -> None:
+        """Delete the records of partition 0 below an offset, in time; best effort."""
+
 
 class KafkaClients:
     """Real ones. `embedded`: a broker without topic administration (the demo's)."""
@@ -39,6 +44,7 @@ class KafkaClients:
     def __init__(self, settings: kafka.Settings, *, embedded: bool = False) -> None:
         self._settings = settings
         self._embedded = embedded
+        self._admin: AdminClient | None = None
 
     def consumer(self, group: str, on_error: OnError) -> Consumer:
         """See `Clients`."""
@@ -58,13 +64,24 @@ class KafkaClients:
         """See `Clients`."""
         if self._embedded:
             return None
-        client = topics.admin(self._settings)
+        client = self._administration()
         try:
             return topics.topic_ids(client, [topic])[topic]
         except KafkaException as error:
             raise KafkaTrouble(f"reading the id of {topic}: {kafka.describe(error)}") from error
         except TimeoutError:
             raise KafkaTrouble(f"reading the id of {topic}: no answer in time") from None
+
+    def trim(self, topic: str, before: int) -> None:
+        """See `Clients`."""
+        if not self._embedded:
+            with suppress(KafkaException):  # what a broker or an ACL refuses only stays longer
+                self._administration().delete_records([TopicPartition(topic, 0, before)])
+
+    def _administration(self) -> AdminClient:
+        if self._admin is None:
+            self._admin = topics.admin(self._settings)
+        return self._admin
 
 
 def _librdkafka() -> logging.Logger:

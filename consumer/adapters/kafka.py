@@ -52,8 +52,8 @@ def consumer(
             "auto.offset.reset": "error",
             "enable.partition.eof": True,
             "partition.assignment.strategy": "cooperative-sticky",
-            "session.timeout.ms": 10_000,
-            "heartbeat.interval.ms": 3_000,
+            "session.timeout.ms": 8_000,
+            "heartbeat.interval.ms": 1_000,
             "max.poll.interval.ms": 300_000,
             "queued.max.messages.kbytes": 32 * 1024,
             "fetch.wait.max.ms": 100,
@@ -134,6 +134,9 @@ def close(client: Consumer) -> None:
 
     def leave() -> None:
         try:
+            # Without partitions, librdkafka 2.16 closes without leaving a cooperative group, which
+            # then waits for the ghost at every rebalance until its session ends.
+            client.unsubscribe()
             client.close()
         except (KafkaException, KafkaTrouble):
             logging.getLogger(__name__).debug("close failed")
@@ -177,15 +180,28 @@ def produce(
     key: str | bytes | None = None,
     partition: int = -1,
     headers: Headers | None = None,
+    timestamp: int = 0,
 ) -> None:
-    """Queue one record; a full queue is waited for."""
+    """Queue one record; a full queue is waited for. `timestamp` in ms; 0: now."""
     while True:
         try:
-            client.produce(topic, value, key, partition, headers=headers)
+            client.produce(topic, value, key, partition, timestamp=timestamp, headers=headers)
         except BufferError:
             client.poll(0.1)
         else:
             return
+
+
+def flush(client: Producer) -> None:
+    """Wait until what was produced is delivered, or `COMMIT_WAIT` is over.
+
+    Raises KafkaException. confluent-kafka runs delivery callbacks with the error of a fenced
+    producer already set, which then comes as a SystemError (seen with 2.16).
+    """
+    try:
+        client.flush(COMMIT_WAIT)
+    except SystemError as error:
+        raise (error.__cause__ if isinstance(error.__cause__, KafkaException) else error) from None
 
 
 def headers_of(message: Message) -> list[tuple[str, bytes | None]]:

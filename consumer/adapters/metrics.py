@@ -12,6 +12,7 @@ Methods take counts for a whole batch, never one event each, and may be called f
 from __future__ import annotations
 
 import platform
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import confluent_kafka
@@ -94,6 +95,11 @@ class Metrics(Names):
         values: Values = {(topic, str(number)): behind for (topic, number), behind in lag.items()}
         self.owned.show(self.consumer_lag, ROUTER, values)
 
+    def orphaned(self, records: Mapping[str, int]) -> None:
+        """Lanes that left the config → records that they hold, and only these."""
+        values: Values = {(lane,): number for lane, number in records.items()}
+        self.owned.show(self.orphaned_records, ROUTER, values)
+
     # --- a lane --------------------------------------------------------------------------
 
     def start_lane(self, lane: str) -> None:
@@ -102,6 +108,7 @@ class Metrics(Names):
         for counter in (
             self.records_settled,
             self.takeovers,
+            self.lane_contested,
             self.in_doubt_batches,
             self.throttled_total,
         ):
@@ -121,17 +128,21 @@ class Metrics(Names):
         """
         waiting: Values = {}
         oldest: Values = {}
+        parked: Values = {}
         for name, campaign in now.campaigns.items():
             labels = lane, self.campaign_label(name)
             waiting[labels] = waiting.get(labels, 0) + campaign.waiting
             oldest[labels] = max(oldest.get(labels, 0.0), campaign.oldest_age)
+            parked[labels] = max(parked.get(labels, 0), campaign.parked)
         left: Values = {(lane, limit): permits for limit, permits in now.permits_left.items()}
         self.owned.show(self.waiting, lane, waiting)
         self.owned.show(self.oldest_age, lane, oldest)
+        self.owned.show(self.parked, lane, parked)
         self.owned.show(self.permits_left, lane, left)
         self.next_permit.labels(lane).set(now.next_permit)
         self.held.labels(lane).set(now.held)
         self.held_bytes.labels(lane).set(now.held_bytes)
+        self.noted.labels(lane).set(now.noted)
         self.span.labels(lane).set(now.span)
         self.lane_lag.labels(lane).set(now.lag)
         self.calls_in_flight.labels(lane).set(now.in_flight)
@@ -149,6 +160,20 @@ class Metrics(Names):
         self.batches_sealed.labels(lane, closed("why", why)).inc()
         self.batch_size.labels(lane, self.campaign_label(campaign)).observe(size)
 
+    def polled(self, stage: str, gap: float) -> None:
+        """A consumer polls again after `gap` seconds."""
+        self.poll_gap.labels(stage).observe(gap)
+
+    def ladder(self, waiting: Iterable[tuple[str, int]]) -> None:
+        """So many invitations wait on these steps of the delay ladder."""
+        for step, records in waiting:
+            self.ladder_waiting.labels("ladder", closed("step", step)).set(records)
+
+    def delayed(self, lane: str, steps: Iterable[str]) -> None:
+        """Invitations went to these steps of the delay ladder, one each."""
+        for step, number in Counter(steps).items():
+            self.put_off.labels(lane, closed("step", step)).inc(number)
+
     def settled(self, lane: str, n: int) -> None:
         """`n` records of the lane's topic are done with."""
         self.records_settled.labels(lane).inc(n)
@@ -157,6 +182,10 @@ class Metrics(Names):
         """The lane was taken over, with so many batches found in flight."""
         self.takeovers.labels(lane).inc()
         self.in_doubt(lane, in_doubt)
+
+    def contested(self, lane: str) -> None:
+        """Owners with different configs take the lane from each other."""
+        self.lane_contested.labels(lane).inc()
 
     def in_doubt(self, lane: str, batches: int = 1) -> None:
         """So many batches were sent, and no clear answer came."""

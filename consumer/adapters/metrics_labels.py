@@ -14,6 +14,7 @@ from enum import StrEnum
 
 import confluent_kafka
 
+from consumer.lane.ladder import STEPS
 from consumer.model import DeadLetterReason, Reason, Verdict
 
 CAMPAIGNS_SHOWN = 200
@@ -41,6 +42,7 @@ CLOSED: Mapping[str, frozenset[str]] = {
     "why": frozenset({"full", "permit", "max_wait", "linger"}),
     "answer": frozenset(map(str, range(100, 600))) | {"timeout", "connect_error", "reset"},
     "outcome": frozenset(Verdict),
+    "step": frozenset(STEPS),
     "result": frozenset({"applied", "refused", "unchanged"}),
     "error": frozenset(name for name in dir(confluent_kafka.KafkaError) if name.isupper()),
 }
@@ -55,10 +57,13 @@ def closed(label: str, value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CampaignSnapshot:
-    """A campaign's waiting invitations and the age of the oldest one (seconds, 0 if none)."""
+    """A campaign's waiting invitations and the age of the oldest one (seconds, 0 if none).
+
+    `parked`: the vendor cannot use the campaign as it is."""
 
     waiting: int
     oldest_age: float
+    parked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +80,4 @@ class LaneSnapshot:
     lag: int
     in_flight: int
     paused: bool
+    noted: int = 0

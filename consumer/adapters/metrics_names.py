@@ -18,6 +18,8 @@ NAMESPACE = "survey_dispatcher"
 CALL_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 TRANSACTION_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 ANSWER_SECONDS = (1, 5, 15, 60, 300, 1800, 3600, 4 * 3600, 12 * 3600, 86400, 259200, 604800)
+POLL_GAPS = (0.1, 0.5, 1, 5, 15, 60, 150, 300)
+"""150 s is half of `max.poll.interval.ms`, after which the group drops a member."""
 BATCH_SIZES = (1, 10, 100, 500, 1000, 2500, 5000, 10000)
 
 
@@ -40,6 +42,9 @@ class Names:
         self.invitations_routed = self._counter(
             "invitations_routed_total", "Invitations handed to a lane", "lane", "campaign"
         )
+        self.orphaned_records = self._gauge(
+            "orphaned_lane_records", "Records held by a lane that left the config", "lane"
+        )
         self.consumer_lag = self._gauge(
             "consumer_lag_records", "Input records not yet routed", "topic", "partition"
         )
@@ -54,6 +59,18 @@ class Names:
         )
         self.held = self._gauge("held_invitations", "Invitations in memory", "lane")
         self.held_bytes = self._gauge("held_bytes", "Memory of the held invitations", "lane")
+        self.noted = self._gauge(
+            "noted_invitations", "Invitations that were read and are kept by the log alone", "lane"
+        )
+        self.parked = self._gauge(
+            "campaign_parked", "1 while the vendor cannot use the campaign", "lane", "campaign"
+        )
+        self.ladder_waiting = self._gauge(
+            "ladder_invitations", "Invitations on a step of the delay ladder", "stage", "step"
+        )
+        self.put_off = self._counter(
+            "put_off_total", "Invitations that went to the delay ladder", "lane", "step"
+        )
         self.span = self._gauge("span_offsets", "Offsets from the base to the last read", "lane")
         self.lane_lag = self._gauge("lane_lag_records", "Invitations not yet settled", "lane")
         self.paused = self._gauge("lane_paused", "1 while the lane does not read on", "lane")
@@ -69,6 +86,9 @@ class Names:
             "records_settled_total", "Records of the lane's topic that are done with", "lane"
         )
         self.takeovers = self._counter("takeovers_total", "Times the lane was taken over", "lane")
+        self.lane_contested = self._counter(
+            "lane_contested_total", "Takeovers in turn by different configs", "lane"
+        )
         self.in_doubt_batches = self._counter(
             "in_doubt_batches_total", "Batches sent whose answer is not known", "lane"
         )
@@ -101,6 +121,9 @@ class Names:
         """Kafka clients, config and the process itself."""
         self.transaction_duration = self._histogram(
             "transaction_duration_seconds", "Kafka transactions", TRANSACTION_SECONDS, "stage"
+        )
+        self.poll_gap = self._histogram(
+            "poll_gap_seconds", "Between two polls of a consumer", POLL_GAPS, "stage"
         )
         self.transactions_aborted = self._counter(
             "transactions_aborted_total", "Kafka transactions that were aborted", "stage"

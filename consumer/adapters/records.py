@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import orjson
-from confluent_kafka import Producer
+from confluent_kafka import Message, Producer
 
 from consumer.adapters import kafka
-from consumer.model import DeadLetter, Result
+from consumer.adapters.delayed import Delayed
+from consumer.config.topics import Topics
+from consumer.lane.ladder import PutOff
+from consumer.model import RECORD_VERSION, DeadLetter, DeadLetterReason, Result
 
 RECORD_ROOM = kafka.MESSAGE_MAX_BYTES - 64 * 1024
 """Bytes of original value, key and headers that a dead letter can carry beside our headers."""
@@ -53,6 +56,13 @@ class Publisher:
                 headers={**shared, **own},
             )
 
+    def put_off(self, put_off: Sequence[PutOff], lane: str, topics: Topics) -> None:
+        """Invitations that leave their lane for the delay ladder."""
+        for each in put_off:
+            held = each.held
+            record = Delayed(lane, held.arrived, each.due_at, held.recipient, each.record())
+            record.put(self._client, topics.delayed(each.step))
+
     def dead_letters(self, letters: Sequence[DeadLetter], now: str) -> None:
         """Byte for byte, with the original headers first and ours behind them.
 
@@ -69,10 +79,25 @@ class Publisher:
             kafka.produce(self._client, self._dead_letters, value, key=letter.key, headers=headers)
 
 
+def bad_invitation(message: Message, why: str) -> DeadLetter:
+    """A record of ours that is no invitation; `why` must repeat nothing of it."""
+    topic, partition, offset = kafka.place_of(message)
+    return DeadLetter(
+        DeadLetterReason.BAD_INVITATION,
+        why[:200],
+        {"topic": topic, "partition": partition, "offset": offset},
+        message.key(),
+        message.value(),
+        kafka.headers_of(message),
+        message.timestamp()[1],
+    )
+
+
 def dead_letter_headers(letter: DeadLetter, now: str, version: str) -> list[tuple[str, bytes]]:
     """Why and from where; all begin with `dead_letter.`."""
     source = letter.source
     texts = {
+        "version": str(RECORD_VERSION),
         "reason": letter.reason.value,
         "message": letter.message,
         "topic": source["topic"],

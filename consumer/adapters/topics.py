@@ -18,6 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
 from consumer.adapters.kafka import MESSAGE_MAX_BYTES, describe
 from consumer.config.models import Config
 from consumer.errors import TopicsError
+from consumer.lane.ladder import STEPS
 
 WAIT = 15.0
 
@@ -45,6 +46,22 @@ def own_topics(config: Config, partitions: int = 6) -> list[TopicSpec]:
             {**large, "retention.ms": "-1"},
             frozenset({"max.message.bytes"}),
         ),
+        TopicSpec(
+            topics.replayed,
+            1,
+            {**large, "retention.ms": "-1"},
+            frozenset({"max.message.bytes", "retention.ms"}),
+        ),
+    ]
+    specs += [
+        TopicSpec(
+            topics.delayed(step),
+            1,
+            {"message.timestamp.type": "LogAppendTime", "retention.ms": "-1"},
+            frozenset({"message.timestamp.type", "retention.ms"}),
+            exactly_one=True,
+        )
+        for step in STEPS
     ]
     for lane in config.lanes:
         specs += [

@@ -66,6 +66,13 @@ def interpolate(
     return resolved
 
 
+def files_named(text: str) -> list[str]:
+    """The paths of all `${file:PATH}` in a config's text, each once, as they stand there."""
+    named = (found.group(1) or "" for found in _REFERENCE.finditer(text))
+    files = (each.removeprefix("file:") for each in named if each.startswith("file:"))
+    return list(dict.fromkeys(filter(None, files)))
+
+
 def _walk(tree: Tree, path: Path, text: Callable[[str, Path], str]) -> Tree:
     if isinstance(tree, dict):
         return {key: _walk(value, (*path, key), text) for key, value in tree.items()}

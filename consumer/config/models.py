@@ -82,11 +82,12 @@ class Config(Section):
 
     @cached_property
     def config_version(self) -> str:
-        """12 hex digits that change with the rules, not with secrets or the cluster's address.
+        """12 hex digits that change with the rules, not with secrets or addresses of our own.
 
-        All of `kafka` is left out: any of its settings may carry a credential.
+        All of `kafka` is left out: any of its settings may carry a credential; so is `admin`, for
+        replicas may differ in it.
         """
-        rules = self.model_dump(mode="json", exclude={"kafka"})
+        rules = self.model_dump(mode="json", exclude={"kafka", "admin"})
         text = json.dumps(rules, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 

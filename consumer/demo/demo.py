@@ -16,6 +16,7 @@ from rich.table import Table
 
 from consumer.adapters.embedded import EmbeddedBroker
 from consumer.adapters.topics import own_topics
+from consumer.app import limit_names
 from consumer.config.load import load
 from consumer.config.models import Config
 from consumer.demo import view
@@ -24,7 +25,8 @@ from consumer.demo.feed import feed
 from consumer.demo.tally import ResultsReader, Tally
 from consumer.errors import DispatcherError
 from consumer.model import Status
-from consumer.runtime.process import Options, Process, limit_names
+from consumer.runtime.options import Options
+from consumer.runtime.process import Process
 from consumer.sandbox.server import SandboxServer
 from consumer.sandbox.settings import (
     SAMPLE_PASSWORD,

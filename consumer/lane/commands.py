@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from consumer.lane.held import Held
+from consumer.lane.ladder import PutOff
 from consumer.lane.schedule import Why
-from consumer.lane.window import Held
+from consumer.lane.settings import LaneCampaign
 from consumer.model import Checkpoint, DeadLetter, Result
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A sealed window: one call's invitations, of distinct recipients."""
+    """A sealed window: one call's invitations, of distinct recipients.
+
+    `rules` is the campaign as it was then: a call ends by the config that it began with.
+    """
 
     id: str
     campaign: str
     held: Sequence[Held]
     sealed_at: float
     why: Why
+    rules: LaneCampaign
 
     @property
     def attempt(self) -> int:
@@ -28,11 +34,15 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Write results and the checkpoint in one transaction, then tell the lane `committed`."""
+    """Write all of it in one transaction, then tell the lane `committed`.
+
+    What is `put_off` goes to the delay ladder.
+    """
 
     checkpoint: Checkpoint
     results: Sequence[Result]
     dead_letters: Sequence[DeadLetter] = ()
+    put_off: Sequence[PutOff] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +54,15 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Open a session at this vendor; its permit is taken and recorded."""
+    """Open a session at this vendor; its permit was taken at `decided_at`, and is recorded."""
 
     vendor: str
+    decided_at: float
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Stop reading the lane's topic: as much is held as may be."""
+    """Stop reading the lane's topic: as much is held and noted as may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,4 +70,11 @@ class Resume:
     """Read on."""
 
 
-Command = Commit | Send | Login | Pause | Resume
+@dataclass(frozen=True, slots=True)
+class Seek:
+    """Read the lane's topic from this offset on."""
+
+    offset: int
+
+
+Command = Commit | Send | Login | Pause | Resume | Seek

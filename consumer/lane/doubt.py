@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
-from consumer.lane.ledger import unpack
+from consumer.lane.bits import unpack
 from consumer.model import InFlight
 
 
@@ -34,6 +34,9 @@ class Doubt:
         }
         self._batches = {batch.batch_id: batch for batch in self._by_offset.values()}
         self._open = Counter(batch.batch_id for batch in self._by_offset.values())
+
+    def __contains__(self, offset: int) -> bool:
+        return offset in self._by_offset
 
     def __len__(self) -> int:
         return len(self._by_offset)

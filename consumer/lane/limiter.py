@@ -68,14 +68,12 @@ class Limiter:
     """
 
     def __init__(self, limits: Sequence[Limit], *, skew: float = 2.0, share: float = 1.0) -> None:
-        self._limits = tuple(limits)
-        self._periods = tuple(limit.period + skew for limit in limits)
-        self._horizon = 2 * max(self._periods, default=0.0)
         self._stamps: list[float] = []
         self._in_flight = 0
-        self._closed_until = -math.inf
+        self.closed_until = -math.inf
+        """Nothing leaves before: the vendor refused a call."""
         self._opens: WaitUntil | None = None
-        self.set_share(share)
+        self._set(limits, skew, share)
 
     @classmethod
     def restore(
@@ -99,6 +97,22 @@ class Limiter:
         limiter._stamps = sorted(chain(log, full, in_doubt_until))
         return limiter
 
+    def reconfigure(self, limits: Sequence[Limit], skew: float, share: float, now: float) -> None:
+        """Other limits from now on.
+
+        Where they look further back than the log of the former ones, the quota counts as used up.
+        """
+        before = self._horizon
+        self._set(limits, skew, share)
+        if self._horizon > before:
+            self._stamps = sorted([*self._stamps, *[now] * max(self._calls)])
+
+    def _set(self, limits: Sequence[Limit], skew: float, share: float) -> None:
+        self._limits = tuple(limits)
+        self._periods = tuple(limit.period + skew for limit in limits)
+        self._horizon = 2 * max(self._periods, default=0.0)
+        self.set_share(share)
+
     def set_share(self, share: float) -> None:
         """Use another part of every limit from now on (after a 429, and back again)."""
         # 0.29 × 100 is 28.999…96 to a float
@@ -108,8 +122,8 @@ class Limiter:
     def check(self, now: float) -> Permit | WaitUntil:
         """Whether a call may start at `now`; if not, from when on, and which limit says so."""
         opening = self._opening(now)
-        if self._closed_until > opening.at:
-            opening = WaitUntil(self._closed_until, None)
+        if self.closed_until > opening.at:
+            opening = WaitUntil(self.closed_until, None)
         return Permit() if opening.at <= now else opening
 
     def next_at(self, now: float) -> float:
@@ -144,7 +158,7 @@ class Limiter:
 
     def close_until(self, when: float) -> None:
         """The vendor refused a call: nothing leaves before `when` (never opens earlier again)."""
-        self._closed_until = max(self._closed_until, when)
+        self.closed_until = max(self.closed_until, when)
 
     def permits(self, now: float) -> tuple[float, ...]:
         """Calls still possible per limit, in the limits' order: fractional, at least 0."""

@@ -43,7 +43,7 @@ def result_of(
     facts: CallFacts = NO_CALL,
 ) -> Result:
     """The final record of an invitation; `campaign` is None when the config knows it no more."""
-    return {
+    result: Result = {
         "version": RECORD_VERSION,
         "id": invitation["id"],
         "event_id": invitation["event_id"],
@@ -66,3 +66,6 @@ def result_of(
         "config_version": invitation["config_version"],
         "source": invitation["source"],
     }
+    if "resend_of" in invitation:
+        result["resend_of"] = invitation["resend_of"]
+    return result

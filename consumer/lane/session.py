@@ -48,6 +48,11 @@ class Session:
         self.usable_until = now + life * USABLE_UNTIL
         self.logging_in = False
 
+    def forget(self) -> None:
+        """The account is another one: log in anew, at once."""
+        self.refresh_at = self.usable_until = self.not_before = 0.0
+        self.failures = 0
+
     def proved(self) -> None:
         """A call was accepted: the token is good, so the next failure is a first one."""
         self.failures = 0

@@ -29,7 +29,11 @@ class LaneCampaign:
 
 @dataclass(frozen=True, slots=True)
 class LaneSettings:
-    """One lane: its quota, campaigns and bounds. `logins`: vendors that need a session."""
+    """One lane: its quota, campaigns and bounds. `logins`: vendors that need a session.
+
+    What is read beyond `max_held` invitations or `max_held_bytes` is only noted, at most
+    `max_noted` of them. Settled records stay on the log for `keep` seconds.
+    """
 
     name: str
     campaigns: Mapping[str, LaneCampaign]
@@ -41,5 +45,8 @@ class LaneSettings:
     max_in_flight: int = 16
     linger: float = 1.0
     max_held: int = 200_000
+    max_held_bytes: int = 100_000_000
+    max_noted: int = 500_000
+    keep: float = 7 * 86400.0
     call_timeout: float = 30.0
     logins: frozenset[str] = frozenset()

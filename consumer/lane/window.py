@@ -12,23 +12,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
-from consumer.model import Invitation
-
-
-@dataclass(slots=True)
-class Held:
-    """An invitation in memory: its offset on the lane's topic, since when, how often tried."""
-
-    offset: int
-    invitation: Invitation
-    arrived: float
-    size: int
-    attempt: int = 0
+from consumer.lane.held import Held
 
 
 @dataclass(slots=True)
 class Window:
     """Invitations by age, one head per recipient. `not_before`: a backoff is running.
+    `parked_until`: the vendor cannot use the campaign, and is asked again then.
 
     `_queues` holds each recipient's invitations by offset; `_heads` is a heap of the first of
     each. An older invitation that is put back takes the head's place and leaves its entry in the
@@ -41,7 +31,9 @@ class Window:
     max_wait: float
     weight: float = 1.0
     not_before: float = 0.0
+    parked_until: float = 0.0
     failures: int = 0
+    failed_at: float = 0.0
     count: int = 0
     _arrivals: float = 0.0
     _heads: list[tuple[int, str]] = field(default_factory=list)
@@ -67,7 +59,7 @@ class Window:
     def add(self, held: Held) -> None:
         """Put an invitation in its place: a head, or behind its recipient's earlier ones."""
         self.count += 1
-        recipient = held.invitation["pseudonym"]
+        recipient = held.recipient
         queue = self._queues.setdefault(recipient, [])
         insort(queue, held, key=_offset)
         if queue[0] is held:
@@ -97,6 +89,12 @@ class Window:
             self._heads, self._queues, self.count, self._arrivals = [], {}, 0, 0.0
             self.extend(kept)
         return dropped
+
+    def youngest(self, share: float) -> list[Held]:
+        """Remove and return this share of the invitations, at least one, those read last."""
+        number = max(1, int(self.count * share))
+        going = {held.offset for held in heapq.nlargest(number, self, key=_offset)}
+        return self.drop(lambda held: held.offset in going)
 
     def extend(self, many: Iterable[Held]) -> None:
         """Add many, each in its place: an invitation put back is first again."""

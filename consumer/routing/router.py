@@ -31,6 +31,9 @@ from consumer.routing.route import Reach, Route, Target
 
 Pseudonymiser = Callable[[str], str]
 
+OTHER_TOPIC = "other"
+"""Counts what a replayed record says of its topic, if that is no input: it may say anything."""
+
 INVITATION_LIMIT = 256 * 1024
 """Bytes of an invitation record: one that Kafka refuses would be tried forever."""
 
@@ -45,7 +48,10 @@ class Encoded(NamedTuple):
 
 
 class Record(NamedTuple):
-    """An input record as Kafka delivered it; `timestamp` in ms."""
+    """An input record as Kafka delivered it; `timestamp` in ms.
+
+    The place is where it stood first: a replayed record keeps its own, and so its identity.
+    """
 
     topic: str
     partition: int
@@ -127,7 +133,9 @@ class Router:
         return out
 
     def _one(self, record: Record, now: float, routed_at: str, out: Routed) -> None:
-        known = self._inputs[record.topic]
+        known = self._inputs.get(record.topic)
+        if known is None:
+            raise EventError(DeadLetterReason.NO_INPUT, "no input of the config has its topic")
         event = known.decoder.decode(record.value)
         matched = False
         for route in known.routes:
@@ -221,7 +229,8 @@ class Router:
 
     def _dead(self, record: Record, reason: DeadLetterReason, message: str, out: Routed) -> None:
         out.dead_letters.append(record.dead_letter(reason, message))
-        out.counts[record.topic, "dead_letter", reason] += 1
+        topic = record.topic if record.topic in self._inputs else OTHER_TOPIC
+        out.counts[topic, "dead_letter", reason] += 1
 
 
 class _Match(NamedTuple):

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
 from consumer.adapters.http import Exchange, VendorClient
 from consumer.config.sections import Campaign
-from consumer.lane.commands import Batch
+from consumer.lane.commands import Batch, Login
 from consumer.model import Outcome, Token, Verdict
 from consumer.vendors.base import Vendor
 
@@ -30,9 +30,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A batch's call ended. `label` is the HTTP status, or how it failed."""
+    """A batch's call ended. `vendor` is the account that it was sealed for, which the config may
+    have lost since; `label` is the HTTP status, or how the call failed."""
 
     batch: Batch
+    vendor: str
     outcome: Outcome
     sent_at: float | None
     at: float
@@ -72,7 +74,7 @@ class Account:
 
 
 class Calls:
-    """Vendor calls of all lanes, on one event loop; may be commanded from any thread."""
+    """Vendor calls of all lanes by one config, on one event loop; commanded from any thread."""
 
     def __init__(
         self,
@@ -81,10 +83,11 @@ class Calls:
         loop: asyncio.AbstractEventLoop,
         now: Callable[[], float],
     ) -> None:
-        self._accounts = accounts
+        self.accounts = accounts
         self._campaigns = campaigns
         self._loop = loop
         self._now = now
+        self._under_way: set[Future[None]] = set()
 
     def inbox(self) -> Inbox:
         """A new owner's: what its predecessor's calls answer never reaches it."""
@@ -92,15 +95,31 @@ class Calls:
 
     def send(self, batch: Batch, events: Inbox) -> Future[None]:
         """Make the call; `events` receives one Answered."""
-        return asyncio.run_coroutine_threadsafe(self._send(batch, events), self._loop)
+        return self._start(self._send(batch, events))
 
-    def login(self, vendor: str, events: Inbox) -> Future[None]:
+    def login(self, login: Login, events: Inbox) -> Future[None]:
         """Open a session; `events` receives one LoginEnded."""
-        return asyncio.run_coroutine_threadsafe(self._login(vendor, events), self._loop)
+        return self._start(self._login(login, events))
+
+    def has_session(self, vendor: str) -> bool:
+        """Whether a login to this account has succeeded; a former one's is of no use to it."""
+        account = self.accounts.get(vendor)
+        return account is not None and account.token is not None
+
+    async def ended(self) -> None:
+        """Until no call or login is under way; nobody commands these any more."""
+        while self._under_way:
+            await asyncio.wait([asyncio.wrap_future(each) for each in self._under_way.copy()])
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> Future[None]:
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        self._under_way.add(future)
+        future.add_done_callback(self._under_way.discard)
+        return future
 
     async def _send(self, batch: Batch, events: Inbox) -> None:
         campaign = self._campaigns[batch.campaign]
-        account = self._accounts[campaign.vendor]
+        account = self.accounts[campaign.vendor]
         exchange = Exchange(self._now())
         outcome = OUR_DEFECT
         try:
@@ -116,16 +135,17 @@ class Calls:
             if exchange.sent_at is not None:
                 outcome = NO_CLEAR_ANSWER
         label = exchange.failure or (str(exchange.answer.status) if exchange.answer else "defect")
-        events.put(Answered(batch, outcome, exchange.sent_at, exchange.at, label))
+        events.put(Answered(batch, campaign.vendor, outcome, exchange.sent_at, exchange.at, label))
 
-    async def _login(self, name: str, events: Inbox) -> None:
-        account = self._accounts[name]
+    async def _login(self, login: Login, events: Inbox) -> None:
+        name = login.vendor
+        account = self.accounts[name]
         at = self._now()
         outcome = NOTHING_LEFT
         expires_at = None
         try:
             exchange = await account.client.exchange(
-                account.vendor.login(), fresh_until=at + FRESH_SECONDS
+                account.vendor.login(), fresh_until=login.decided_at + FRESH_SECONDS
             )
             at = exchange.at
             if exchange.answer is not None:

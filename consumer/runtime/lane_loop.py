@@ -7,6 +7,7 @@ One thread alone touches the consumer and the producer, rebalance callbacks incl
 from __future__ import annotations
 
 import random
+from collections import deque
 from dataclasses import dataclass, field
 
 import structlog
@@ -18,21 +19,26 @@ from consumer.errors import KafkaTrouble
 from consumer.lane.settings import LATE_ARRIVAL_GRACE, LaneSettings
 from consumer.runtime.calls import Calls
 from consumer.runtime.lane_owner import LaneOwner
+from consumer.runtime.rules import LaneRules
 from consumer.runtime.stage import Stage
 from consumer.runtime.takeover import Takeover
 
 POLL_RECORDS = 5_000
 POLL_SECONDS = 0.05
-DRAIN_AT_MOST = 200.0
-"""Seconds: a drain inside a revocation must end well before the group drops a member that does not
-poll (`max.poll.interval.ms`)."""
+SATURATED_RECORDS = 500
+"""Records a poll while all calls are out: enough to find others behind a flood, and no more, for
+those who wait are as well kept by the log."""
+
+DRAIN_AT_MOST = 140.0
+"""Seconds: a drain inside a revocation must end within half of `max.poll.interval.ms`, after which
+the group drops a member that does not poll."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
 class LaneLoop:
-    """Runs sessions until the stage stops."""
+    """Runs sessions until the stage stops, or the lane leaves the config."""
 
     settings: LaneSettings
     stage: Stage
@@ -41,6 +47,8 @@ class LaneLoop:
     limits: tuple[str, ...]
     rng: random.Random = field(default_factory=random.SystemRandom)
     owner: LaneOwner | None = None
+    _coming: deque[LaneRules] = field(default_factory=deque)
+    _leaving: bool = False
     _consumer: Consumer | None = None
 
     @property
@@ -53,8 +61,19 @@ class LaneLoop:
         """The lane's invitations."""
         return self.stage.topics.invitations(self.settings.name)
 
+    def follow(self, rules: LaneRules) -> None:
+        """Go over to another config before the next turn. From any thread."""
+        self._coming.append(rules)
+
+    def leave(self) -> None:
+        """The config knows the lane no more: drain, leave the group, end. From any thread."""
+        self._leaving = True
+
     def session(self) -> None:
         """One membership in the group. Raises KafkaTrouble, StartUnclear."""
+        if not self._stays():
+            return
+        self._take_rules()
         group = f"{self.stage.topics.application_id}.lane.{self.settings.name}"
         consumer = self._consumer = self.stage.consumer(self.settings.name, group)
         try:
@@ -65,7 +84,8 @@ class LaneLoop:
                     on_revoke=self._revoked,
                     on_lost=self._lost,
                 )
-            while not self.stage.stop.is_set():
+            while self._stays():
+                self._take_rules()
                 self._turn(consumer)
             if self.owner is not None:
                 self._drain(self.owner)
@@ -74,6 +94,17 @@ class LaneLoop:
             self.stage.left(self.name)
             self._consumer = None
             self.stage.clients.close(consumer)
+
+    def _stays(self) -> bool:
+        return not (self._leaving or self.stage.stop.is_set())
+
+    def _take_rules(self) -> None:
+        """All that came, in order: each may ask for logins."""
+        while self._coming:
+            rules = self._coming.popleft()
+            self.settings, self.calls, self.limits = rules.settings, rules.calls, rules.limits
+            if self.owner is not None:
+                self.owner.follow(rules)
 
     def _turn(self, consumer: Consumer) -> None:
         self.stage.joined(self.name, consumer)
@@ -89,14 +120,14 @@ class LaneLoop:
         if self.owner is not None:
             self.owner.read(records)
             for end in _ends(messages):
-                self.owner.lane.ledger.end_of_log(end)
+                self.owner.lane.at_end(end)
             self.owner.step()
 
     def _poll(self, consumer: Consumer) -> list[Message]:
-        """Records, and callbacks of the group; of a saturated lane just enough to stay a member."""
+        """Records, and callbacks of the group; of a saturated lane only some."""
         if self.owner is not None and self.owner.lane.saturated:
             self.owner.wait_for_answer()
-            return consumer.consume(1, 0.0)
+            return consumer.consume(SATURATED_RECORDS, 0.0)
         return consumer.consume(POLL_RECORDS, self._patience())
 
     def _patience(self) -> float:
@@ -109,7 +140,9 @@ class LaneLoop:
     # -- ownership ----------------------------------------------------------------------------
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        if not any(each.partition == 0 for each in partitions) or self.stage.stop.is_set():
+        if consumer is not self._consumer or not self._stays():
+            return  # of a session that is over, or about to be
+        if not any(each.partition == 0 for each in partitions):
             return
         self.owner = self._take_over(consumer)
         own = self.owner.partition

@@ -7,6 +7,7 @@ its state, and its successor starts from the checkpoint.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -21,17 +22,17 @@ from pydantic import ValidationError
 
 from consumer.adapters import kafka
 from consumer.adapters.metrics import CampaignSnapshot, LaneSnapshot
-from consumer.lane.commands import Batch, Command, Commit, Login, Pause, Resume, Send
+from consumer.adapters.records import bad_invitation
+from consumer.lane.commands import Batch, Command, Commit, Login, Pause, Resume, Seek, Send
+from consumer.lane.held import Held
 from consumer.lane.lane import Lane
-from consumer.lane.window import Held
 from consumer.model import (
     DeadLetter,
-    DeadLetterReason,
-    InvitationReader,
     Verdict,
     rfc3339,
 )
 from consumer.runtime.calls import Answered, Calls, Inbox, LoginEnded
+from consumer.runtime.rules import LaneRules
 from consumer.runtime.stage import STOP_GRACE, Stage
 
 WAIT = 0.05
@@ -39,6 +40,9 @@ WAIT = 0.05
 
 SHOW_EVERY = 1.0
 """Seconds between two updates of the lane's gauges and of the group's display offset."""
+
+TRIM_EVERY = 600.0
+WAIT_FOR_OFFSETS = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +59,8 @@ class LaneOwner:
     limits: tuple[str, ...]
     events: Inbox
     _show_at: float = 0.0
+    _trim_at: float = math.inf
+    _base: int = 0
 
     @property
     def name(self) -> str:
@@ -70,14 +76,26 @@ class LaneOwner:
         """Feed records of the lane's topic, which are in order."""
         now = self.stage.clock.now()
         for message in messages:
-            value, offset = message.value() or b"", kafka.place_of(message)[2]
-            try:
-                invitation = InvitationReader.validate_json(value)
-            except ValidationError as error:
-                self.lane.unreadable(_dead_letter(message, error))
-                continue
-            arrived = message.timestamp()[1] / 1000
-            self.lane.arrived(Held(offset, invitation, arrived, len(value)), now)
+            offset = kafka.place_of(message)[2]
+            if self.lane.wants(offset):
+                self._arrived(message, offset, now)
+
+    def _arrived(self, message: Message, offset: int, now: float) -> None:
+        value, arrived = message.value() or b"", message.timestamp()[1] / 1000
+        try:
+            self.lane.arrived(Held.read(offset, value, arrived), now)
+        except ValidationError as error:
+            later = Held.of_later_version(offset, value, arrived)
+            if later is None:
+                self.lane.unreadable(_unreadable(message, error))
+                return
+            log.warning("invitation_of_later_version", lane=self.name, offset=offset)
+            self.lane.postponed(later, now)
+
+    def follow(self, rules: LaneRules) -> None:
+        """Another config from now on, between two turns: all that is sealed has left by then."""
+        self.calls, self.limits = rules.calls, rules.limits
+        self.lane.reconfigure(rules.settings, self.stage.clock.now(), relogin=rules.relogin)
 
     def step(self) -> None:
         """Take in what was answered, decide, and carry the commands out."""
@@ -123,7 +141,9 @@ class LaneOwner:
         if isinstance(event, Answered):
             self._answered(event)
         elif event.expires_at is not None:
-            self.lane.logged_in(event.vendor, event.expires_at, event.at)
+            # The account may be another one by now: then there is a permit spent and no session.
+            expires = event.expires_at if self.calls.has_session(event.vendor) else event.at
+            self.lane.logged_in(event.vendor, expires, event.at)
             self.stage.metrics.login(event.vendor, event.outcome.verdict)
         else:
             log.warning("login_failed", vendor=event.vendor, status=event.outcome.http_status)
@@ -133,10 +153,9 @@ class LaneOwner:
     def _answered(self, event: Answered) -> None:
         batch, outcome = event.batch, event.outcome
         self.lane.answered(batch.id, outcome, sent_at=event.sent_at, at=event.at)
-        vendor = self.lane.settings.campaigns[batch.campaign].vendor
         began = batch.sealed_at if event.sent_at is None else event.sent_at
         metrics = self.stage.metrics
-        metrics.call(self.name, vendor, event.label, event.at - began)
+        metrics.call(self.name, event.vendor, event.label, event.at - began)
         if outcome.throttled:
             metrics.throttled(self.name)
         if outcome.verdict is Verdict.IN_DOUBT:
@@ -168,15 +187,20 @@ class LaneOwner:
                 size = len(batch.held)
                 self.stage.metrics.sealed(self.name, batch.campaign, batch.why, size)
                 self.calls.send(batch, self.events)
-            case Login(vendor):
-                self.calls.login(vendor, self.events)
+            case Login():
+                self.calls.login(command, self.events)
             case Pause():
-                log.info("lane_full", lane=self.name, held=self.lane.held)
+                log.info("lane_full", lane=self.name, held=self.lane.shelf.held)
                 with kafka.trouble("pause"):
                     self.consumer.pause([self.partition])
             case Resume():
                 with kafka.trouble("resume"):
                     self.consumer.resume([self.partition])
+            case Seek(offset):
+                place = self.partition
+                place.offset = offset
+                with kafka.trouble("seek"):
+                    self.consumer.seek(place)
 
     def _commit(self, commit: Commit) -> None:
         topics, now = self.stage.topics, rfc3339(self.stage.clock.now())
@@ -192,8 +216,12 @@ class LaneOwner:
             )
             publisher.results(commit.results, now)
             publisher.dead_letters(commit.dead_letters, now)
+            publisher.put_off(commit.put_off, self.name, topics)
+        self._base = commit.checkpoint.base
         self.stage.metrics.transaction(self.name, time.monotonic() - started)
-        self.stage.metrics.settled(self.name, len(commit.results) + len(commit.dead_letters))
+        gone = len(commit.results) + len(commit.dead_letters) + len(commit.put_off)
+        self.stage.metrics.settled(self.name, gone)
+        self.stage.metrics.delayed(self.name, (each.step for each in commit.put_off))
         reasons = Counter(result["reason"] for result in commit.results)
         for reason, number in reasons.items():
             self.stage.metrics.results(self.name, reason, number)
@@ -213,8 +241,9 @@ class LaneOwner:
                 campaigns=_campaigns(lane, now),
                 permits_left=_permits(lane, self.limits, now),
                 next_permit=max(0.0, lane.limiter.next_at(now) - now),
-                held=lane.held,
-                held_bytes=lane.held_bytes,
+                held=lane.shelf.held,
+                held_bytes=lane.shelf.held_bytes,
+                noted=lane.shelf.reading.noted,
                 span=lane.ledger.span,
                 lag=max(0, high - lane.ledger.base),
                 in_flight=len(lane.in_flight),
@@ -222,6 +251,22 @@ class LaneOwner:
             ),
         )
         self._display()
+        self._trim(now)
+
+    def _trim(self, now: float) -> None:
+        """Let Kafka delete what is settled for so long that nobody sends it again."""
+        if self._trim_at is math.inf:
+            self._trim_at = now + TRIM_EVERY
+        if now < self._trim_at:
+            return
+        self._trim_at = now + TRIM_EVERY
+        since = self.partition
+        since.offset = int((now - self.lane.settings.keep) * 1000)
+        with suppress(KafkaException):
+            (found,) = self.consumer.offsets_for_times([since], timeout=WAIT_FOR_OFFSETS)
+            # Not the lane's own base: a successor begins at the one that is recorded.
+            before = min(self._base, found.offset if found.offset >= 0 else math.inf)
+            self.stage.clients.trim(found.topic, int(before))
 
     def _display(self) -> None:
         """The group's offset is for everybody's tools; the checkpoint is the authority."""
@@ -233,7 +278,11 @@ class LaneOwner:
 
 def _campaigns(lane: Lane, now: float) -> Mapping[str, CampaignSnapshot]:
     return {
-        name: CampaignSnapshot(window.count, now - window.oldest if window.count else 0.0)
+        name: CampaignSnapshot(
+            window.count + lane.shelf.reading.counts[name],
+            now - window.oldest if window.count else 0.0,
+            parked=window.parked_until > now,
+        )
         for name, window in lane.windows.items()
     }
 
@@ -252,16 +301,7 @@ def _ages(batch: Batch, now: float) -> Iterator[float]:
             yield now - datetime.fromisoformat(held.invitation["event_time"].upper()).timestamp()
 
 
-def _dead_letter(message: Message, error: ValidationError) -> DeadLetter:
+def _unreadable(message: Message, error: ValidationError) -> DeadLetter:
     """Names the places and kinds of what is wrong, never the values."""
-    topic, partition, offset = kafka.place_of(message)
     wrong = {".".join(map(str, each["loc"])) or each["type"] for each in error.errors()}
-    return DeadLetter(
-        DeadLetterReason.BAD_INVITATION,
-        f"not an invitation of this version: {', '.join(sorted(wrong))}"[:200],
-        {"topic": topic, "partition": partition, "offset": offset},
-        message.key(),
-        message.value(),
-        kafka.headers_of(message),
-        message.timestamp()[1],
-    )
+    return bad_invitation(message, f"not an invitation of this version: {', '.join(sorted(wrong))}")

@@ -5,41 +5,27 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from enum import IntEnum, StrEnum
+from collections.abc import Callable, Coroutine, Iterator
+from enum import IntEnum
 
 import structlog
-from confluent_kafka import KafkaException
 
-from consumer.adapters import topics
 from consumer.adapters.admin import admin_app, serve_admin
-from consumer.adapters.beginnings import Beginning
 from consumer.adapters.clients import KafkaClients
 from consumer.adapters.clock import Clock
 from consumer.adapters.health import Health
-from consumer.adapters.kafka import describe
 from consumer.adapters.metrics import Metrics
-from consumer.app import build_accounts, build_router, build_vendors, lane_settings
+from consumer.config.changes import Changes
 from consumer.config.models import Config
-from consumer.errors import KafkaTrouble, StartUnclear, TopicsError
-from consumer.routing.router import Router
-from consumer.runtime.calls import Account, Calls
-from consumer.runtime.lane_loop import LaneLoop
-from consumer.runtime.router_loop import RouterLoop
-from consumer.runtime.stage import Stage
+from consumer.errors import KafkaTrouble, StartUnclear
+from consumer.runtime.cluster import Cluster
+from consumer.runtime.crew import Crew
+from consumer.runtime.options import Options
+from consumer.runtime.reload import Reloader
+from consumer.runtime.stage import NO_LANES, Stage
 from consumer.runtime.watch import BrokerWatch
 
 log = structlog.get_logger(__name__)
-
-
-class Role(StrEnum):
-    """Which stages this process runs."""
-
-    ALL = "all"
-    ROUTER = "router"
-    SENDER = "sender"
 
 
 class ExitCode(IntEnum):
@@ -52,26 +38,11 @@ class ExitCode(IntEnum):
     START_UNCLEAR = 4
 
 
-@dataclass(slots=True)
-class Options:
-    """How to run. `embedded`: a broker without topic administration (the demo's)."""
-
-    role: Role = Role.ALL
-    begin: Beginning = None
-    instance: str = "0"
-    embedded: bool = False
-
-
 def _calm_garbage_collector() -> None:
     """Held invitations are many and make no cycles: searching them for some costs a third."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
-
-
-def limit_names(config: Config, lane: str) -> tuple[str, ...]:
-    """A lane's limits as metrics label them: `20/5s`."""
-    return tuple(f"{each.calls}/{each.period:g}s" for each in config.quotas[lane].limits)
 
 
 class Process:
@@ -97,6 +68,12 @@ class Process:
             clock=self._clock,
             metrics=self.metrics,
             health=self.health,
+            instance=options.instance,
+        )
+        self._reloader = (
+            Reloader(options.file, config, self.metrics, self._check, self._follow)
+            if options.file
+            else None
         )
 
     async def run(self, *, signals: bool = True) -> None:
@@ -105,22 +82,27 @@ class Process:
         if signals:
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._loop.add_signal_handler(number, self._stop)
+            if self._reloader is not None:
+                self._loop.add_signal_handler(signal.SIGHUP, self._reloader.ask)
         _calm_garbage_collector()
-        vendors = build_vendors(self.config)
-        accounts = build_accounts(self.config, vendors, self._clock.now)
         admin = asyncio.create_task(self._admin())
         admin.add_done_callback(self._admin_ended)
         watch = BrokerWatch(self.config.kafka, self.health, self.metrics, self._clock.now)
+        self._cluster = Cluster(self.config, self.options, self.stage)
+        self._crew = Crew(self.stage, self.options, self._thread, self._loop)
         try:
             if await watch.until_up(self._stopping):
-                await asyncio.to_thread(self._check_topics)
-                watching = asyncio.create_task(watch.run(self._stopping))
-                await self._work(build_router(self.config, vendors), accounts)
-                await watching
+                await asyncio.to_thread(self._cluster.check_topics, self.config)
+                self._crew.start(self._crew.plan(self.config))
+                watches = watch.run(self._stopping), *self._watches()
+                watching = [asyncio.create_task(each) for each in watches]
+                await self._stopping.wait()
+                await self._crew.ended()
+                await asyncio.gather(*watching)
+                await self._crew.ended()  # a reload may have started a lane meanwhile
         finally:
             self._stop()
-            for account in accounts.values():
-                await account.client.close()
+            await self._crew.close()
             admin.cancel()
             await asyncio.gather(admin, return_exceptions=True)
         if self._failure is not None:
@@ -136,44 +118,46 @@ class Process:
         self._stopping.set()
         self.stage.stop.set()
 
-    async def _work(self, router: Router, accounts: Mapping[str, Account]) -> None:
-        calls = Calls(accounts, self.config.campaigns, self._loop, self._clock.now)
-        sessions: dict[str, Callable[[], None]] = {}
-        if "router" in self._stages():
-            inputs = self.config.input_topics
-            loop = RouterLoop(router, inputs, self.stage, self.options.begin, self.options.instance)
-            self.metrics.start_router(inputs)
-            sessions[loop.name] = loop.session
-        for name in self.config.lanes:
-            if name in self._stages():
-                sessions[name] = self._lane(name, calls).session
-        threads = [
-            threading.Thread(target=self._thread, args=(name, session), name=name)
-            for name, session in sessions.items()
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            await asyncio.to_thread(thread.join)
-
     def _stages(self) -> list[str]:
-        """Names of what this process runs: `router` and the lanes, by role."""
-        router = [] if self.options.role is Role.SENDER else ["router"]
-        return router + ([] if self.options.role is Role.ROUTER else list(self.config.lanes))
+        """Names of what this process runs: `router`, `ladder` and the lanes, by role."""
+        role = self.options.role
+        return [*(NO_LANES if role.routes else ()), *(self.config.lanes if role.sends else ())]
 
-    def _lane(self, name: str, calls: Calls) -> LaneLoop:
-        return LaneLoop(
-            lane_settings(self.config, name),
-            self.stage,
-            calls,
-            self.options.begin,
-            limit_names(self.config, name),
-        )
+    def _watches(self) -> Iterator[Coroutine[None, None, None]]:
+        yield self._cluster.run(self._stopping)
+        if self._reloader is not None:
+            yield self._reloader.run(self._stopping)
+
+    # -- another config -----------------------------------------------------------------------
+
+    async def _check(self, config: Config, changes: Changes) -> None:
+        """Raises DispatcherError with what Kafka lacks for this config."""
+        await asyncio.to_thread(self._cluster.check_changes, config, changes)
+
+    async def _follow(self, config: Config, changes: Changes) -> None:
+        """All goes over to this config. A defect half-way must not go on half-way."""
+        plan = await asyncio.to_thread(self._crew.plan, config, changes)
+        try:
+            self.metrics.set_campaigns(list(config.campaigns))
+            self._cluster.follow(config)
+            await self._crew.follow(plan, changes)
+        except Exception as error:
+            self._failure = self._failure or error
+            self._stop()
+            raise
+        self.config = config
+        self.metrics.config_loaded(config.config_version, list(config.campaigns))
+
+    # -- threads ------------------------------------------------------------------------------
 
     def _thread(self, name: str, session: Callable[[], None]) -> None:
         """A stage's life. A lane that must not go on stops alone; all else ends the process."""
+        self.health.set_ready(f"group:{name}", ok=False, why="not a member of its group yet")
         try:
             self.stage.keep_running(name, session)
+            if not self.stage.stop.is_set():  # only a lane that left the config ends so
+                self._left(name)
+                return
         except StartUnclear as error:
             log.error("stage_stopped", stage=name, why=str(error))
             self._failure = self._failure or error
@@ -187,21 +171,10 @@ class Process:
                 self._failure = self._failure or error
         self.stop()
 
-    def _check_topics(self) -> None:
-        """Raises TopicsError with all that is wrong and what mends it."""
-        if self.options.embedded:
-            return
-        client = topics.admin(self.config.kafka)
-        inputs = self.config.input_topics
-        try:
-            found = topics.problems(client, topics.own_topics(self.config), inputs)
-            if found:
-                hint = "`survey-dispatcher topics --create` makes those of the program's own"
-                raise TopicsError("; ".join(found) + f" ({hint})")
-        except KafkaException as error:
-            raise TopicsError(f"reading the topics: {describe(error)}") from error
-        except TimeoutError:
-            raise TopicsError("reading the topics: Kafka did not answer in time") from None
+    def _left(self, lane: str) -> None:
+        self.health.drop_condition(f"group:{lane}")
+        self.metrics.clear_lane(lane)
+        log.info("lane_ended", lane=lane, hint="`survey-dispatcher lanes list` shows what it holds")
 
     async def _admin(self) -> None:
         def started(port: int) -> None:

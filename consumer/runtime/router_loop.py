@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -23,10 +23,13 @@ from confluent_kafka import (
 )
 
 from consumer.adapters import kafka
-from consumer.adapters.beginnings import Beginning, resolve
+from consumer.adapters.beginnings import Beginning, Reading, resolve
+from consumer.adapters.replayed import original
 from consumer.errors import KafkaTrouble
 from consumer.model import DeadLetter, rfc3339
 from consumer.routing.router import Record, Routed, Router
+from consumer.runtime.offsets import lag, membership, names, offsets
+from consumer.runtime.rules import RouterRules
 from consumer.runtime.stage import Stage
 
 POLL_RECORDS = 5_000
@@ -46,11 +49,38 @@ class RouterLoop:
     instance: str
     name: str = "router"
     _gone: set[tuple[str, int]] = field(default_factory=set)
+    _marks: Mapping[str, str] = field(default_factory=dict)
     _began: bool = False
+    _coming: RouterRules | None = None
+    _taken: RouterRules | None = None
     _consumer: Consumer | None = None
 
+    def follow(self, rules: RouterRules) -> None:
+        """Route by another config from the next poll on. From any thread."""
+        self._coming = rules
+
+    def follows(self, rules: RouterRules) -> bool:
+        """Whether no record is routed any more by what came before these."""
+        return self._taken is rules
+
     def session(self) -> None:
-        """One membership in the group. Raises KafkaTrouble, StartUnclear."""
+        """Memberships in the group until the stage stops: other inputs, another one.
+
+        Raises KafkaTrouble, StartUnclear.
+        """
+        while not self.stage.stop.is_set():
+            self._take_rules()
+            self._membership()
+
+    def _take_rules(self) -> bool:
+        """True if the topics to read are others than before."""
+        rules, before = self._coming, set(self.inputs)
+        if rules is None or rules is self._taken:
+            return False
+        self.router, self.inputs, self._taken = rules.router, rules.inputs, rules
+        return set(self.inputs) != before
+
+    def _membership(self) -> None:
         application = self.stage.topics.application_id
         producer = self.stage.producer(self.name, f"{application}.router.{self.instance}")
         consumer = self._consumer = self.stage.consumer(self.name, f"{application}.router")
@@ -58,9 +88,11 @@ class RouterLoop:
             kafka.fence(producer, self.stage.waiting(self.name))
             with kafka.trouble("subscribe"):
                 consumer.subscribe(
-                    list(self.inputs), on_assign=self._assigned, on_revoke=self._revoked
+                    [*self.inputs, self.stage.topics.replayed],
+                    on_assign=self._assigned,
+                    on_revoke=self._revoked,
                 )
-            while not self.stage.stop.is_set():
+            while not self.stage.stop.is_set() and not self._take_rules():
                 self.stage.joined(self.name, consumer)
                 self._gone.clear()  # it is about the records of one poll, and of no other
                 with kafka.trouble("consume"):
@@ -74,13 +106,23 @@ class RouterLoop:
             self.stage.clients.close(consumer)
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if consumer is not self._consumer:  # of a session that is over
+            return
         if self._gone.intersection((each.topic, each.partition) for each in partitions):
             raise KafkaTrouble("a partition went and came back while it was being read")
-        resolve(consumer, partitions, self.begin, first=not self._began)
+        reading = reading_of(self.stage, self.inputs)
+        asker = self.stage.consumer(self.name, reading.group)
+        try:
+            self._marks = resolve(
+                consumer, asker, partitions, self.begin, first=not self._began, reading=reading
+            )
+        finally:
+            self.stage.clients.close(asker)
+        self.stage.reads(self.name, reading.ids)
         self._began = self._began or bool(partitions)
         with kafka.trouble("assign"):
             consumer.incremental_assign(partitions)
-        log.info("router_assigned", partitions=_names(partitions))
+        log.info("router_assigned", partitions=names(partitions))
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """All that was read is committed between two polls: nothing to finish here."""
@@ -89,7 +131,7 @@ class RouterLoop:
         self._gone.update((each.topic, each.partition) for each in partitions)
         with kafka.trouble("unassign"):
             consumer.incremental_unassign(partitions)
-        log.info("router_revoked", partitions=_names(partitions))
+        log.info("router_revoked", partitions=names(partitions))
 
     def _handle(self, consumer: Consumer, producer: Producer, messages: list[Message]) -> None:
         usable = [
@@ -97,23 +139,35 @@ class RouterLoop:
         ]
         if self._gone:  # revoked while these were being read: they are somebody else's by now
             usable = [each for each in usable if (each.topic(), each.partition()) not in self._gone]
-        records = [_record(message) for message in usable]
-        if not records:
+        if not usable:
             return
+        records = [self._record(message) for message in usable]
         now = self.stage.clock.now()
         routed = self.router.route(records, now)
-        member = _membership(consumer)
+        letters = _complete(routed.dead_letters, records, usable)
+        member = membership(consumer)
         started = time.monotonic()
         with kafka.transaction(producer, self.stage.waiting(self.name)):
-            self._publish(producer, routed, _complete(routed.dead_letters, usable), rfc3339(now))
-            producer.send_offsets_to_transaction(_offsets(records), member, kafka.COMMIT_WAIT)
+            self._publish(producer, routed, letters, rfc3339(now))
+            producer.send_offsets_to_transaction(
+                offsets(usable, self._marks), member, kafka.COMMIT_WAIT
+            )
         self.stage.metrics.transaction(self.name, time.monotonic() - started)
         self._count(consumer, routed)
+
+    def _record(self, message: Message) -> Record:
+        """What routing needs; the rest is asked for the few that become dead letters."""
+        place = kafka.place_of(message)
+        if place[0] == self.stage.topics.replayed:
+            was = original(kafka.headers_of(message))
+            place = was[:3] if was else place  # else no input has its topic: a dead letter again
+        return Record(*place, message.value())
 
     def _publish(
         self, producer: Producer, routed: Routed, letters: Sequence[DeadLetter], now: str
     ) -> None:
-        topics = {lane: self.stage.topics.invitations(lane) for lane in self.stage.lanes}
+        lanes = {each.lane for each in routed.invitations}
+        topics = {lane: self.stage.topics.invitations(lane) for lane in lanes}
         for each in routed.invitations:
             kafka.produce(producer, topics[each.lane], each.value, key=each.key, partition=0)
         publisher = self.stage.publisher(producer, "router")
@@ -130,62 +184,38 @@ class RouterLoop:
         for reason, number in Counter(each["reason"] for each in routed.results).items():
             self.stage.metrics.results(self.name, reason, number)
         with suppress(KafkaException):  # what is only shown must not end a session
-            self.stage.metrics.router_lag(_lag(consumer))
+            self.stage.metrics.router_lag(lag(consumer))
 
 
-def _record(message: Message) -> Record:
-    """What routing needs; the rest is asked for the few that become dead letters."""
-    return Record(*kafka.place_of(message), message.value())
+def reading_of(stage: Stage, inputs: Sequence[str]) -> Reading:
+    """What the router's group reads with these inputs. Raises KafkaTrouble."""
+    topics = stage.topics
+    lanes = [topics.invitations(lane) for lane in stage.lanes]
+    return Reading(
+        f"{topics.application_id}.router",
+        inputs,
+        topics.replayed,
+        [*lanes, topics.results, topics.dead_letters],
+        {each: stage.clients.topic_id(each) for each in [*inputs, topics.replayed]},
+    )
 
 
-def _membership(consumer: Consumer) -> object:
-    """For the transaction's offsets. Raises KafkaTrouble if the group has dropped this member.
-
-    A process that was frozen for longer than its session has lost its partitions before it hears
-    of it. Its client then has no member id, and Kafka takes offsets without one from anybody.
-    """
-    membership = consumer.consumer_group_metadata()  # first: what is lost later, Kafka refuses
-    if not consumer.memberid():
-        raise KafkaTrouble("the group dropped this member while it was routing")
-    return membership
-
-
-def _complete(letters: Sequence[DeadLetter], messages: Sequence[Message]) -> list[DeadLetter]:
+def _complete(
+    letters: Sequence[DeadLetter], records: Sequence[Record], messages: Sequence[Message]
+) -> list[DeadLetter]:
     """Dead letters with the key, headers and timestamp of the records that they were."""
     if not letters:
         return []
-    came = {(each.topic(), each.partition(), each.offset()): each for each in messages}
+    came = {each[:3]: message for each, message in zip(records, messages, strict=True)}
     complete = []
     for letter in letters:
-        message = came[letter.source["topic"], letter.source["partition"], letter.source["offset"]]
+        source = letter.source
+        place = source["topic"], source["partition"], source["offset"]
+        message = came[place]
+        headers, timestamp = kafka.headers_of(message), message.timestamp()[1]
+        if place != kafka.place_of(message) and (was := original(headers)):  # it was replayed
+            headers, timestamp = list(was.headers), was.timestamp
         complete.append(
-            replace(
-                letter,
-                key=message.key(),
-                headers=kafka.headers_of(message),
-                timestamp=message.timestamp()[1],
-            )
+            replace(letter, key=message.key(), headers=headers, timestamp=timestamp),
         )
     return complete
-
-
-def _lag(consumer: Consumer) -> dict[tuple[str, int], int]:
-    lag = {}
-    for partition in consumer.position(consumer.assignment()):
-        _, high = consumer.get_watermark_offsets(partition, cached=True)
-        if high >= 0 and partition.offset >= 0:
-            lag[partition.topic, partition.partition] = high - partition.offset
-    return lag
-
-
-def _offsets(records: Sequence[Record]) -> list[TopicPartition]:
-    """The batch's max + 1 per partition, never `position()`."""
-    highest: dict[tuple[str, int], int] = {}
-    for record in records:
-        place = record.topic, record.partition
-        highest[place] = max(record.offset, highest.get(place, 0))
-    return [TopicPartition(topic, part, offset + 1) for (topic, part), offset in highest.items()]
-
-
-def _names(partitions: Sequence[TopicPartition]) -> list[str]:
-    return [f"{each.topic}[{each.partition}]" for each in partitions]

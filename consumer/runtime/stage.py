@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -20,6 +20,7 @@ from consumer.adapters.metrics import Metrics
 from consumer.adapters.records import Publisher
 from consumer.config.topics import Topics
 from consumer.errors import KafkaTrouble, StartUnclear
+from consumer.runtime.rivals import Rivals
 
 MAX_SILENCE = 60.0
 """Seconds a loop may be away in Kafka's hands before the process counts as stuck."""
@@ -28,12 +29,21 @@ STOP_GRACE = 10.0
 """Seconds that a commit which Kafka does not confirm gets after a stop was noticed: what it would
 have recorded is in doubt otherwise."""
 
+_FATAL = (KafkaError._FATAL, KafkaError._MAX_POLL_EXCEEDED)  # noqa: SLF001 - public by use
+"""A consumer says these once, and is silent from then on; `fatal()` is not true of them."""
+
+NO_LANES = ("router", "ladder")
+"""Stages that are not lanes, by name."""
+
 log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
 class Stage:
-    """The surroundings that router and lanes share."""
+    """The surroundings that router and lanes share.
+
+    `instance` names this replica; `topic_ids` are the ids that topics had when last looked at.
+    """
 
     topics: Topics
     lanes: Sequence[str]
@@ -43,7 +53,12 @@ class Stage:
     metrics: Metrics
     health: Health
     stop: threading.Event = field(default_factory=threading.Event)
+    instance: str = "0"
+    topic_ids: dict[str, str] = field(default_factory=dict)
     _members: set[str] = field(default_factory=set)
+    _reading: dict[str, dict[str, str | None]] = field(default_factory=dict)
+    _polled: dict[str, float] = field(default_factory=dict)
+    _rivals: Rivals = field(default_factory=Rivals)
 
     def consumer(self, name: str, group: str) -> Consumer:
         """A consumer whose errors are counted under the stage's name."""
@@ -51,12 +66,26 @@ class Stage:
 
     def producer(self, name: str, transactional_id: str) -> Producer:
         """A transactional producer whose errors are counted under the stage's name."""
+        self._rivals.uses(name, transactional_id)
         return self.clients.producer(transactional_id, self._on_error(name))
 
+    def reads(self, name: str, ids: Mapping[str, str | None]) -> None:
+        """The stage reads these topics, which have these ids, until it has `left`."""
+        self._reading.setdefault(name, {}).update(ids)
+        self.topic_ids.update({topic: known for topic, known in ids.items() if known is not None})
+
     def joined(self, name: str, consumer: Consumer) -> None:
-        """The stage's loop goes round; ready once its consumer is a member of its group."""
+        """The stage's loop goes round; ready once its consumer is a member of its group.
+
+        Raises KafkaTrouble if a topic that it reads was made anew: librdkafka reads on in the new
+        one, from where it was in the old.
+        """
+        self._same_topics(name)
         self.health.beat(name)
-        self.metrics.heartbeat(name, self.clock.now())
+        now = self.clock.now()
+        self.metrics.heartbeat(name, now)
+        self.metrics.polled(name, now - self._polled.get(name, now))
+        self._polled[name] = now
         if name not in self._members and consumer.memberid():
             self._members.add(name)
             self.health.set_ready(f"group:{name}", ok=True)
@@ -64,6 +93,8 @@ class Stage:
     def left(self, name: str) -> None:
         """The stage is in no group: it joins again, or the process ends."""
         self._members.discard(name)
+        self._reading.pop(name, None)
+        self._polled.pop(name, None)
         self.health.set_ready(f"group:{name}", ok=False, why="not a member of its group")
 
     def usable(self, name: str, message: Message) -> bool:
@@ -75,15 +106,24 @@ class Stage:
         if error is None:
             return True
         if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - public by use
+            where = f"{message.topic()} [{message.partition()}]: {kafka.describe(error)}"
+            if name != "router":  # its next session compares log and past, and says what is so
+                raise KafkaTrouble(f"the log has moved away: {where}")
             raise StartUnclear(
-                f"{message.topic()} [{message.partition()}]: {kafka.describe(error)}; records were "
-                "deleted before they were read. Reset the group's offsets to go on"
+                f"{where}; records were deleted before they were read, or the topic was made anew. "
+                "Reset the group's offsets to go on"
             )
-        if error.fatal() or error.code() == KafkaError._MAX_POLL_EXCEEDED:  # noqa: SLF001
+        if error.fatal() or error.code() in _FATAL:
             raise KafkaTrouble(kafka.describe(error))
         if error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001
             log.warning("consume_error", stage=name, error=kafka.describe(error))
         return False
+
+    def _same_topics(self, name: str) -> None:
+        for topic, was in self._reading.get(name, {}).items():
+            now = self.topic_ids.get(topic, was)
+            if was is not None and now != was:
+                raise KafkaTrouble(f"{topic} was deleted and made anew while it was read")
 
     def publisher(self, client: Producer, source: str) -> Publisher:
         """Writes results and dead letters; `source` follows the application in `ce_source`."""
@@ -125,6 +165,9 @@ class Stage:
             self.metrics.aborted(name)
             error = state.outcome.exception() if state.outcome else None
             log.warning("session_ended", stage=name, error=str(error))
+            rival = self._rivals.found(name, error, self.clock.now())
+            if rival:
+                log.error("transactional_id_contested", stage=name, why=rival)
             _let_go(error)
 
         retrying = Retrying(

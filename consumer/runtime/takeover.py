@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import structlog
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -13,9 +14,13 @@ from consumer.adapters.beginnings import Beginning
 from consumer.adapters.checkpoints import claim, newest
 from consumer.errors import KafkaTrouble, StartUnclear
 from consumer.lane.lane import Lane
+from consumer.lane.owners import contested, next_owners
 from consumer.lane.settings import LaneSettings
-from consumer.model import Checkpoint
+from consumer.model import Checkpoint, Owner
+from consumer.runtime.lane_log import LaneLog, where
 from consumer.runtime.stage import Stage
+
+WAIT = 10.0
 
 log = structlog.get_logger(__name__)
 
@@ -51,15 +56,29 @@ class Takeover:
         finally:
             stage.clients.close(reader)
         topic_id = stage.clients.topic_id(self.topic)
-        base = self._check_log(consumer, found, topic_id)
+        stage.reads(lane, {self.topic: topic_id})
+        log_now = self._look(consumer)
+        now = stage.clock.now()
+        try:
+            base = where(log_now, found, topic_id, self.begin)
+        except StartUnclear:
+            # Who was frozen and lost the lane meanwhile compares the past with the present: whoever
+            # may still claim it may also say that something is wrong with it.
+            claim(producer, checkpoints, lane, waiting)
+            raise
+        owners = next_owners(
+            found.owners if found else (), stage.instance, self.settings.config_version, now
+        )
+        self._warn(owners)
         machine = Lane(
-            self.settings,
+            self._settings(found, log_now),
             self.rng,
-            stage.clock.now(),
+            now,
             base=base,
             epoch=epoch,
             topic_id=topic_id,
             checkpoint=found,
+            owners=owners,
         )
         in_doubt = len(found.in_flight) if found else 0
         stage.metrics.start_lane(lane)
@@ -72,24 +91,26 @@ class Takeover:
         if self.stage.stop.is_set():
             raise KafkaTrouble("stopped while taking over")
 
-    def _check_log(self, consumer: Consumer, found: Checkpoint | None, topic_id: str | None) -> int:
-        """Where to read from. Raises StartUnclear if log and checkpoint do not fit together."""
+    def _look(self, consumer: Consumer) -> LaneLog:
+        topics, name = self.stage.topics, self.settings.name
+        partition = TopicPartition(self.topic, 0)
         with kafka.trouble("reading the log's ends"):
-            low, high = consumer.get_watermark_offsets(TopicPartition(self.topic, 0), timeout=10.0)
-        if found is None:
-            if low > 0 and self.begin is None:
-                raise StartUnclear(
-                    f"{self.topic} begins at {low}, and there is no checkpoint: say --from "
-                    "earliest (or latest) once to begin there"
-                )
-            return int(high if self.begin == "latest" and low > 0 else low)
-        if topic_id and found.topic_id and found.topic_id != topic_id:
-            raise StartUnclear(
-                f"{self.topic} was deleted and created anew: its checkpoint is of another topic"
-            )
-        if not low <= found.base <= high:
-            raise StartUnclear(
-                f"{self.topic} holds {low} to {high}, but the checkpoint's base is {found.base}: "
-                "records were deleted before they were settled"
-            )
-        return found.base
+            low, high = consumer.get_watermark_offsets(partition, timeout=WAIT)
+        with kafka.trouble("reading the group's offset"):
+            (shown,) = consumer.committed([partition], timeout=WAIT)
+        if shown.error is not None:
+            raise KafkaTrouble(f"reading the group's offset: {kafka.describe(shown.error)}")
+        group = f"{topics.application_id}.lane.{name}"
+        return LaneLog(self.topic, topics.checkpoints(name), group, low, high, shown.offset)
+
+    def _settings(self, found: Checkpoint | None, log_now: LaneLog) -> LaneSettings:
+        """Without a checkpoint, a lane that has called before may have used its whole quota."""
+        if found is None and log_now.low > 0:
+            return replace(self.settings, first_start_full=True)
+        return self.settings
+
+    def _warn(self, owners: Sequence[Owner]) -> None:
+        why = contested(owners)
+        if why:
+            log.error("lane_contested", lane=self.settings.name, why=why)
+            self.stage.metrics.contested(self.settings.name)

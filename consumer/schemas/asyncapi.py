@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Final, cast
 
 from consumer.adapters.records import RESULT_TYPE
+from consumer.adapters.replayed import PLACE_HEADERS
 from consumer.adapters.topics import TopicSpec, own_topics
 from consumer.config.topics import Topics
+from consumer.lane.ladder import STEPS
 from consumer.model import RECORD_VERSION
 from consumer.schemas.parts import Schema, headers, of, time_of
 
@@ -29,6 +32,10 @@ _PARAMETERS: Final[Mapping[str, Schema]] = {
     "lane": {
         "description": "A quota that some campaign uses: one quota, one lane.",
         "examples": ["pisano-cloud"],
+    },
+    "step": {
+        "description": "How long a record stays on this step of the delay ladder.",
+        "enum": list(STEPS),
     },
 }
 _CE_HEADERS: Final[Mapping[str, Schema]] = {
@@ -98,6 +105,35 @@ def _messages() -> dict[str, Schema]:
             None,
             headers={"$ref": "dead-letter.schema.json#/properties/headers"},
         ),
+        "replayedMark": _message(
+            "Replayed mark",
+            "A dead letter was given back: its value is null, its header names partition/offset.",
+            "None.",
+            None,
+            headers=headers({"dead_letter.replayed": of("`<partition>/<offset>` of the letter.")}),
+        ),
+        "putOff": _message(
+            "Invitation that was put off",
+            "As it comes back to its lane. Holds personal data.",
+            "The recipient's pseudonym.",
+            _file("invitation"),
+            headers=headers(
+                {
+                    "lane": of("The lane that it comes back to."),
+                    "arrived": of("Epoch seconds since when it waits."),
+                    "due_at": of("Epoch seconds until which it stays on the ladder."),
+                }
+            ),
+        ),
+        "replayed": _message(
+            "Replayed dead letter",
+            "The original bytes and headers, with the original place in its last headers.",
+            "The original key.",
+            None,
+            headers=headers(
+                {name: of("As in the dead letter.") for name in PLACE_HEADERS},
+            ),
+        ),
     }
 
 
@@ -106,7 +142,9 @@ _CHANNELS: Final[Mapping[str, tuple[str, ...]]] = {
     "invitations": ("invitation",),
     "results": ("result",),
     "checkpoints": ("checkpoint", "claim"),
-    "dead-letters": ("deadLetter",),
+    "dead-letters": ("deadLetter", "replayedMark"),
+    "replayed": ("replayed",),
+    "delayed": ("putOff",),
 }
 _OPERATIONS: Final[Mapping[str, tuple[str, str, str]]] = {
     "readEvents": ("receive", "input", "The router reads transactions."),
@@ -116,6 +154,10 @@ _OPERATIONS: Final[Mapping[str, tuple[str, str, str]]] = {
     "saveCheckpoint": ("send", "checkpoints", "The lane's owner records its state."),
     "takeOver": ("receive", "checkpoints", "A new owner reads the newest checkpoint."),
     "setAside": ("send", "dead-letters", "What cannot be read is set aside."),
+    "giveBack": ("send", "replayed", "`dlq replay` gives dead letters back."),
+    "putOff": ("send", "delayed", "A lane puts off who cannot go soon."),
+    "climbDown": ("receive", "delayed", "The ladder gives back who is due."),
+    "readReplayed": ("receive", "replayed", "The router reads them as what they were."),
 }
 
 
@@ -142,6 +184,7 @@ def _topics() -> dict[str, TopicSpec]:
     # All that `own_topics` asks of a config; a real one takes no braces in a name.
     asked = SimpleNamespace(topics=Topics("{application_id}"), lanes=("{lane}",))
     own = {spec.name.split(".")[1]: spec for spec in own_topics(cast("Config", asked))}
+    own["delayed"] = replace(own["delayed"], name=Topics("{application_id}").delayed("{step}"))
     return {"input": TopicSpec("{input_topic}", 0), **own}
 
 
@@ -154,6 +197,7 @@ def _channel(name: str, spec: TopicSpec) -> Schema:
         kafka["topicConfiguration"] = {
             key: [value] if key == "cleanup.policy" else json.loads(value)
             for key, value in spec.settings.items()
+            if key != "message.timestamp.type"  # the binding has no place for it
         }
     return {
         "address": spec.name,

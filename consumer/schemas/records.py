@@ -10,6 +10,7 @@ from typing import Final
 
 from consumer.model import (
     MESSAGE_LIMIT,
+    RECORD_VERSION,
     Checkpoint,
     DeadLetterReason,
     InvitationReader,
@@ -168,6 +169,7 @@ def result() -> Schema:
 
 
 _DEAD_LETTER: Final[Mapping[str, Schema]] = {
+    "version": of("Version of these headers.", const=str(RECORD_VERSION)),
     "reason": of("Why it could not be read.")
     | listed({each: each.meaning for each in DeadLetterReason}),
     "message": of("What was expected; it repeats nothing of the record."),
@@ -189,6 +191,7 @@ def dead_letter() -> Schema:
         "value": {"description": "The original bytes, base64.", **base64},
         "headers": of("The original headers, and ours.") | headers(ours),
     }
+    properties["headers"]["required"].remove("dead_letter.version")  # the first ones had none
     description = (
         "A record that could not be read, shown as JSON. On Kafka it has the original key and "
         "value, byte for byte, and the original headers with ours behind them."

@@ -27,7 +27,9 @@ its `status` says how it ended, its `reason` why. Both lists are closed. All key
 ## Dead letters
 
 A record that cannot be read goes to `<application_id>.dead-letters` as it came, with headers that
-begin with `dead_letter.` behind its own. All of them are in
+begin with `dead_letter.` behind its own. `survey-dispatcher dlq` lists, explains and replays them.
+A record with the header `dead_letter.replayed` alone is no dead letter: it marks that the one it
+names was replayed. All headers are in
 [dead-letter.schema.json](../schemas/dead-letter.schema.json); `dead_letter.reason` is one of:
 
 | reason | meaning |

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from consumer.lane.commands import Commit, Send
+from consumer.lane.held import Held
 from consumer.lane.lane import Lane
 from consumer.lane.schedule import Scheduler
 from consumer.lane.settings import LaneSettings
-from consumer.lane.window import Held
 from consumer.model import Invitation, Outcome, Verdict
 from consumer.sandbox.throttle import Limit as VendorLimit
 from consumer.sandbox.throttle import Throttle
@@ -59,7 +59,7 @@ class Play:
         lane = Lane(self.settings, self.rng, 0.0, scheduler=self.scheduler)
         coming = iter(self.arrivals)
         following = next(coming, None)
-        while following or self._answers or lane.held:
+        while following or self._answers or lane.shelf.held:
             now = self._next(lane, following)
             while following and following[0] <= now:
                 lane.arrived(self._held(*following), following[0])
@@ -104,7 +104,8 @@ class Play:
 
     def _held(self, when: float, campaign: str) -> Held:
         self._arrived += 1
-        return Held(self._arrived, _invitation(str(self._arrived), campaign), when, 0)
+        name = str(self._arrived)
+        return Held.of(self._arrived, _invitation(name, campaign), when)
 
 
 def _invitation(name: str, campaign: str) -> Invitation:

@@ -111,6 +111,7 @@ def outcome(
         throttled=throttled,
         retry_after=retry_after(answer.headers) if throttled else None,
         relogin=relogin,
+        parked=kind is Kind.CAMPAIGN,
     )
 
 

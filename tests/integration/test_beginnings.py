@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions
 
-from consumer.adapters.beginnings import Beginning, resolve
+from consumer.adapters.beginnings import Beginning, Reading, resolve
 from consumer.errors import StartUnclear
+from tests.support.dispatcher import until
 from tests.support.kafka import KafkaBroker, create_topics, unique
 
 FIRST_AT = 1_700_000_000.0
@@ -34,13 +36,26 @@ def topic(kafka: KafkaBroker) -> str:
 def client(kafka: KafkaBroker, topic: str) -> Iterator[Consumer]:
     """A consumer of a group that has read nothing yet."""
     with Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": f"of-{topic}"}) as client:
+        until("the group has its coordinator", lambda: coordinated(client, topic))
         yield client
+
+
+def coordinated(client: Consumer, topic: str) -> bool:
+    """A broker that has just started may still be making its topic of offsets."""
+    with suppress(KafkaException):
+        return bool(client.committed([TopicPartition(topic, 0)], timeout=10))
+    return False
+
+
+def reading(topic: str, answers: Sequence[str] = (), ids: Mapping[str, str] = {}) -> Reading:
+    """A group that reads the topic; its own one is not there."""
+    return Reading(f"of-{topic}", [topic], "none.replayed", answers, ids)
 
 
 def begun(client: Consumer, topic: str, part: int, begin: Beginning, *, first: bool) -> int:
     """Where one partition begins; the group then stands there."""
     place = TopicPartition(topic, part)
-    resolve(client, [place], begin, first=first)
+    resolve(client, client, [place], begin, first=first, reading=reading(topic))
     (committed,) = client.committed([TopicPartition(topic, part)], timeout=10)
     assert committed.offset == place.offset
     return int(place.offset)
@@ -73,7 +88,8 @@ def test_a_partition_that_was_added_begins_at_its_start(
     kafka: KafkaBroker, client: Consumer, topic: str, begin: Beginning, first: bool
 ) -> None:
     """Alone in its assignment, as a cooperative group hands it over; `--from` was long ago."""
-    resolve(client, [TopicPartition(topic, part) for part in range(2)], "latest", first=True)
+    for part in range(2):
+        begun(client, topic, part, "latest", first=True)
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
     admin.create_partitions([NewPartitions(topic, 3)])[topic].result(10)
     producer = Producer({"bootstrap.servers": kafka.bootstrap})

@@ -76,7 +76,7 @@ def test_missing_topics_are_named_and_created(world: World) -> None:
     create_topics(world.bootstrap, world.input)
     code, told, errors = said("topics", "-c", config, "--create")
     assert (code, errors) == (0, "")
-    assert told.count("created ") == 6
+    assert told.count("created ") == 12
     assert said("topics", "-c", config) == (0, "all topics are as they must be\n", "")
     assert said("topics", "-c", config, "--create")[1].count("created ") == 0
 

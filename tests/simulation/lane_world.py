@@ -14,8 +14,10 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
-from consumer.lane.commands import Batch, Command, Commit, Login, Pause, Resume, Send
+from consumer.lane.commands import Batch, Command, Commit, Login, Pause, Resume, Seek, Send
+from consumer.lane.ladder import STEPS, PutOff
 from consumer.lane.lane import Lane
 from consumer.lane.limiter import Limit
 from consumer.lane.settings import LATE_ARRIVAL_GRACE, LaneSettings
@@ -36,9 +38,10 @@ from tests.support.lanes import (
     settings,
 )
 
-POLL_RECORDS = 6
+POLL_RECORDS = 8
 CRASHES = 6
-LONGEST = 5_000
+PARKED = Outcome(Verdict.RETRY, 400, code="E12", counts=False, parked=True)
+LONGEST = 20_000
 """Steps after which a world counts as stuck (the longest of 400 took 682)."""
 
 
@@ -59,6 +62,9 @@ class Record:
     recipient: str
     campaign: str | None
     expires_at: float | None
+    origin: int
+    attempt: int = 0
+    delays: int = 0
 
 
 @dataclass
@@ -70,6 +76,9 @@ class History:
     accepted: Counter[str] = field(default_factory=Counter)  # invitation id → times
     handovers: list[tuple[int, Checkpoint | None]] = field(default_factory=list)  # clean ones
     refused: int = 0
+    put_off: int = 0
+    passes: int = 0
+    most_noted: int = 0
     most_held: int = 0
     crashes: int = 0
     pauses: int = 0
@@ -98,6 +107,7 @@ class World:
             SlidingLog(each.calls, each.period, self.rng) for each in self.settings.limits
         ]
         self._session_ends = 0.0
+        self.on_ladder = 0
 
     # -- making the world ---------------------------------------------------------------------
 
@@ -116,6 +126,7 @@ class World:
             max_in_flight=rng.randint(1, 5),
             linger=rng.choice([0.0, 1.0]),
             max_held=rng.randint(1, 30),
+            max_noted=rng.choice([5, 40, 500]),
             call_timeout=10.0,
             logins=frozenset({"radar"}),
         )
@@ -132,10 +143,12 @@ class World:
         for _ in range(count):
             offset += self._gap()
             at += rng.expovariate(rng.choice([0.3, 5.0]))
-            name = rng.choices(["a", "b", "again", "visit", None], [6, 5, 4, 3, 1])[0]
+            name = rng.choices(["a", "b", "again", "visit", "gone", None], [6, 5, 4, 3, 1, 1])[0]
             expires_at = at + rng.uniform(0, 90) if rng.random() < 0.2 else None
             who = f"r{rng.randrange(recipients)}"
-            made.append(Record(offset, at, who, name, expires_at))
+            if name == "gone":  # the config knows it no more, so it comes back until it expires
+                expires_at = at + rng.uniform(0, 200)
+            made.append(Record(offset, at, who, name, expires_at, offset))
             offset += 1
         return made
 
@@ -167,10 +180,13 @@ class World:
         while self._due and self._due[0][0] <= self.now:
             heapq.heappop(self._due)[2]()
         self._poll()
-        self.history.most_held = max(self.history.most_held, self.lane.held)
+        shelf = self.lane.shelf
+        self.history.most_held = max(self.history.most_held, shelf.held)
+        self.history.most_noted = max(self.history.most_noted, shelf.reading.noted)
         for command in self.lane.tick(self.now):
             self._carry_out(command)
-        if self.lane.ledger.base >= self.end and self.lane.idle and not self._due:
+        everything = self.lane.ledger.base >= self.end
+        if everything and self.lane.idle and not self._due:
             return True
         if self._draining and self.lane.idle:
             self.history.handovers.append((self.epoch, self.checkpoint))
@@ -190,28 +206,30 @@ class World:
     def _poll(self) -> None:
         if self.lane.paused:
             return
-        if self.rng.random() < 0.05:  # a partition lost and regained is read again from the base
+        if self.rng.random() < 0.002:  # a partition lost and regained is read again from the base
             self._position = self.lane.ledger.base
         unread = (each for each in self.records if each.offset >= self._position)
         there = list(itertools.takewhile(lambda each: each.arrived <= self.now, unread))
         for record in there[:POLL_RECORDS]:
             self._position = record.offset + 1
-            self._feed(record)
+            if self.lane.wants(record.offset):
+                self._feed(record)
             self._may_crash()
         if self._position > self.records[-1].offset:
-            self.lane.ledger.end_of_log(self.end)
+            self.lane.at_end(self.end)
 
     def _feed(self, record: Record) -> None:
         if record.campaign is None:
             self.lane.unreadable(letter(record.offset))
             return
         each = held(
-            record.offset,
+            record.origin,
             record.recipient,
             record.campaign,
             arrived=record.arrived,
             expires_at=record.expires_at,
         )
+        each.offset, each.attempt, each.delays = record.offset, record.attempt, record.delays
         self.lane.arrived(each, self.now)
 
     def _carry_out(self, command: Command) -> None:
@@ -225,10 +243,13 @@ class World:
             case Send(batch):
                 self.history.sends.append((len(self.history.commits), batch))
                 self._send(batch)
-            case Login(vendor):
+            case Login(vendor, _):
                 self._login(vendor)
             case Pause():
                 self.history.pauses += 1
+            case Seek(offset):
+                self.history.passes += offset < self.lane.ledger.frontier - 1
+                self._position = offset
             case Resume():
                 pass
 
@@ -237,6 +258,29 @@ class World:
         self.now += self.rng.choice([0.0, 0.01])
         self.history.commits.append(commit)
         self.checkpoint = commit.checkpoint
+        for each in commit.put_off:
+            self.history.put_off += 1
+            self.on_ladder += 1
+            # Always the first step: an hour on the ladder proves no more than a minute.
+            self._at(self.now + STEPS["1m"], partial(self._comes_back, each))
+
+    def _comes_back(self, each: PutOff) -> None:
+        """The ladder writes it to the end of the lane's topic, as it is now."""
+        self.on_ladder -= 1
+        held, now = each.held, self.now
+        origin = int(held.invitation["id"][1:])
+        back = Record(
+            self.end,
+            now,
+            held.recipient,
+            held.campaign,
+            held.expires_at,
+            origin,
+            held.attempt,
+            held.delays + 1,
+        )
+        self.records.append(back)
+        self.end += 1 + self._gap()
 
     def _may_crash(self) -> None:
         if self.history.crashes < CRASHES and self.rng.random() < 0.015:
@@ -324,6 +368,8 @@ class World:
         return None
 
     def _verdict(self, batch: Batch) -> Outcome:
+        if batch.campaign == "b" and self.rng.random() < 0.1:
+            return PARKED
         if batch.campaign == "visit" and (
             self.now >= self._session_ends or self.rng.random() < 0.05
         ):

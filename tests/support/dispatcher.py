@@ -97,12 +97,14 @@ def command(*arguments: str | Path) -> list[str]:
 class Dispatcher:
     """One `run`; its log (JSON lines) is a file. Ends with `terminate`, `kill` or `close`."""
 
-    def __init__(self, config: Path, log: Path, port: int, *arguments: str) -> None:
+    def __init__(
+        self, config: Path, log: Path, port: int, *arguments: str, **environment: str
+    ) -> None:
         self.log = log
         self.port = port
         self._url = f"http://127.0.0.1:{port}"
         # The port is ours alone, so that two processes may share the rest of a config.
-        environment = {**os.environ, "ADMIN_PORT": str(port)}
+        environment = {**os.environ, **environment, "ADMIN_PORT": str(port)}
         with log.open("ab") as out:
             self._process = subprocess.Popen(
                 command("run", "--config", config, *arguments),
@@ -134,6 +136,11 @@ class Dispatcher:
         wanted = f'"event": "{event}"'
         return [json.loads(line) for line in self.log.read_text().splitlines() if wanted in line]
 
+    @property
+    def pid(self) -> int:
+        """For its memory and CPU."""
+        return self._process.pid
+
     def terminate(self, within: float = PATIENCE) -> int:
         """SIGTERM, and the exit code."""
         self._process.terminate()
@@ -143,10 +150,26 @@ class Dispatcher:
         """The exit code of a process that ends by itself."""
         return self._process.wait(within)
 
+    def hang_up(self) -> None:
+        """SIGHUP: read the config again."""
+        self._process.send_signal(signal.SIGHUP)
+
     def kill(self) -> None:
         """`kill -9`."""
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
+
+    def pause(self) -> None:
+        """Freeze it (SIGSTOP), as a stopped virtual machine does."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a frozen one go on (SIGCONT)."""
+        self._process.send_signal(signal.SIGCONT)
+
+    def ended(self) -> int | None:
+        """The exit code, or None while it runs."""
+        return self._process.poll()
 
     def close(self) -> None:
         """End it however it is."""
@@ -256,13 +279,18 @@ class World:
         topics.create(topics.admin(loaded.kafka), topics.own_topics(loaded))
 
     def start(
-        self, config: Path, instance: str = "0", *, begin: str | None = "earliest"
+        self,
+        config: Path,
+        instance: str = "0",
+        *,
+        begin: str | None = "earliest",
+        **environment: str,
     ) -> Dispatcher:
         """Start a dispatcher with a log of its own; it ends with the world at the latest."""
         first = ("--from", begin) if begin else ()
         arguments = (*first, "--instance", instance)
         log = self.home / f"{unique(f'dispatcher-{instance}')}.log"
-        running = Dispatcher(config, log, free_ports(1)[0], *arguments)
+        running = Dispatcher(config, log, free_ports(1)[0], *arguments, **environment)
         self._ends.callback(running.close)
         return running
 

@@ -59,7 +59,8 @@ class KafkaBroker:
     """One broker of our own: `bootstrap` is its address, `log` what it printed.
 
     It is formatted when made and runs from `start` to `close`. `settings` are added to
-    server.properties. Call from the main thread: the broker dies with the thread that started it.
+    server.properties, and may name `$port` and `$controller_port` as it does. Call from the main
+    thread: the broker dies with the thread that started it.
     """
 
     def __init__(self, home: Path, settings: Mapping[str, str] | None = None) -> None:
@@ -69,12 +70,12 @@ class KafkaBroker:
         self._process: subprocess.Popen[bytes] | None = None
         self._properties = home / "server.properties"
         home.mkdir(parents=True, exist_ok=True)
-        template = Template((HERE / "server.properties").read_text())
-        lines = [
-            template.substitute(port=port, controller_port=controller_port, data=home / "data")
-        ]
+        lines = [(HERE / "server.properties").read_text()]
         lines += [f"{name}={value}\n" for name, value in (settings or {}).items()]
-        self._properties.write_text("".join(lines))
+        template = Template("".join(lines))
+        self._properties.write_text(
+            template.substitute(port=port, controller_port=controller_port, data=home / "data")
+        )
         self._format()
 
     def start(self) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field, replace
 
-from consumer.lane.commands import Batch, Command, Commit, Login, Send
+import orjson
+
+from consumer.lane.commands import Batch, Command, Commit, Login, Pause, Resume, Seek, Send
+from consumer.lane.held import Held
+from consumer.lane.ladder import PutOff
 from consumer.lane.lane import Lane
 from consumer.lane.limiter import Limit
 from consumer.lane.schedule import OldestFirst
 from consumer.lane.settings import LaneCampaign, LaneSettings
-from consumer.lane.window import Held
 from consumer.model import (
     Channel,
     Checkpoint,
@@ -31,6 +34,7 @@ REJECTED = Outcome(Verdict.REJECTED, 400, code="E7", message="no such campaign")
 TROUBLE = Outcome(Verdict.RETRY, 503)
 THROTTLED = Outcome(Verdict.RETRY, 429, counts=False, throttled=True)
 EXPIRED_TOKEN = Outcome(Verdict.RETRY, 401, counts=False, relogin=True)
+PARKED = Outcome(Verdict.RETRY, 400, code="E12", counts=False, parked=True)
 NEVER_LEFT = Outcome(Verdict.RETRY, counts=False)
 SILENCE = Outcome(Verdict.IN_DOUBT)
 
@@ -68,11 +72,16 @@ def held(
     *,
     arrived: float = NOW,
     expires_at: float | None = None,
-    size: int = 100,
 ) -> Held:
     """An invitation as the lane holds it; its recipient is its own unless one is named."""
     who = f"r{offset}" if recipient is None else recipient
-    return Held(offset, invitation(offset, who, campaign, expires_at), arrived, size)
+    return Held.of(offset, invitation(offset, who, campaign, expires_at), arrived)
+
+
+def written(offset: int, campaign: str = "a", *, data: str = "", **more: object) -> Held:
+    """One that was read from its record, whose bytes it keeps; `more` goes into the record."""
+    made = {**invitation(offset, f"r{offset}", campaign), "data": {"text": data}, **more}
+    return Held.read(offset, orjson.dumps(made), NOW)
 
 
 def letter(offset: int) -> DeadLetter:
@@ -107,13 +116,19 @@ def lane(of: LaneSettings | None = None, checkpoint: Checkpoint | None = None) -
 
 @dataclass
 class Driver:
-    """Carries a lane's commands out at once; what it did is kept for the test to look at."""
+    """Carries a lane's commands out at once; what it did is kept for the test to look at.
+
+    `log` is the lane's topic, which `poll` reads where the lane says.
+    """
 
     lane: Lane
     commits: list[Commit] = field(default_factory=list)
     batches: list[Batch] = field(default_factory=list)
     logins: list[str] = field(default_factory=list)
     flow: list[Command] = field(default_factory=list)
+    log: list[Held] = field(default_factory=list)
+    position: int = 0
+    paused: bool = False
 
     def step(self, now: float = NOW) -> list[Batch]:
         """One tick; returns the batches whose calls left."""
@@ -125,7 +140,20 @@ class Driver:
     def read(self, *many: Held, now: float = NOW) -> list[Batch]:
         """Records arrive, then one tick."""
         for each in many:
-            self.lane.arrived(each, now)
+            if self.lane.wants(each.offset):
+                self.lane.arrived(each, now)
+        return self.step(now)
+
+    def poll(self, now: float = NOW, *, most: int = 1_000) -> list[Batch]:
+        """At most so many records of the log are read, perhaps its end, then one tick."""
+        if not self.paused:
+            there = [each for each in self.log if each.offset >= self.position]
+            for each in there[:most]:
+                self.position = each.offset + 1
+                if self.lane.wants(each.offset):
+                    self.lane.arrived(replace(each), now)
+            if len(there) < most:
+                self.lane.at_end(self.position)
         return self.step(now)
 
     def answer(self, batch: Batch, outcome: Outcome, at: float = NOW) -> list[Batch]:
@@ -137,6 +165,21 @@ class Driver:
     def results(self) -> list[Result]:
         """All results that were committed, in order."""
         return [result for commit in self.commits for result in commit.results]
+
+    @property
+    def put_off(self) -> list[PutOff]:
+        """All that went to the ladder, in order."""
+        return [each for commit in self.commits for each in commit.put_off]
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Invitation id → reason of its result."""
+        return {each["id"]: each["reason"].value for each in self.results}
+
+    @property
+    def sent(self) -> list[int]:
+        """Offsets that left in calls, in order."""
+        return [held.offset for batch in self.batches for held in batch.held]
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -151,7 +194,11 @@ class Driver:
                     self._carry_out(leaving)
             case Send(batch):
                 self.batches.append(batch)
-            case Login(vendor):
+            case Login(vendor, _):
                 self.logins.append(vendor)
-            case _:
+            case Pause() | Resume():
                 self.flow.append(command)
+                self.paused = isinstance(command, Pause)
+            case Seek(offset):
+                self.flow.append(command)
+                self.position = offset

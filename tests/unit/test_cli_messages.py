@@ -65,3 +65,28 @@ def test_a_misspelt_librdkafka_setting_is_refused_with_its_line(
     said = capsys.readouterr().err
     assert said.startswith(f"{config}:3: kafka: ")
     assert "security.protocl" in said
+
+
+def test_only_what_reached_nobody_can_be_sent_again() -> None:
+    said = refusal("resend", "--status", "accepted")
+    for status in ("unknown", "failed", "rejected", "expired"):
+        assert status in said
+
+
+@pytest.mark.parametrize("since", ["yesterday", "2026-11-22T10:00:00", "2 h"])
+def test_an_unclear_time_is_answered_with_both_forms(since: str) -> None:
+    said = refusal("resend", "--status", "unknown", "--since", since)
+    assert "--since" in said
+    assert "2026-01-31T08:00:00+03:00" in said
+    assert "2h" in said
+
+
+def test_a_replay_of_everything_must_be_asked_for() -> None:
+    assert "--all" in refusal("dlq", "replay")
+
+
+@pytest.mark.parametrize("words", [("show", "42"), ("replay", "0:42", "--yes")])
+def test_a_letter_is_named_by_partition_and_offset(words: tuple[str, ...]) -> None:
+    said = refusal("dlq", *words)
+    assert "0/42" in said
+    assert words[1] in said

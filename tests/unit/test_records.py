@@ -16,6 +16,7 @@ from consumer.model import DeadLetter, DeadLetterReason, Reason, Result, ResultR
 NOW = "2026-11-22T15:38:07.000Z"
 SOURCE = Source(topic="pos", partition=3, offset=7)
 OURS = {
+    "dead_letter.version": b"1",
     "dead_letter.reason": b"not_json",
     "dead_letter.message": b"expected one JSON document \xe2\x80\xa6",
     "dead_letter.topic": b"pos",
@@ -36,8 +37,15 @@ class Recorder:
     records: list[tuple[str, bytes | None, Any, int, Any]] = field(default_factory=list)
 
     def produce(
-        self, topic: str, value: bytes | None, key: Any, partition: int, headers: Any
+        self,
+        topic: str,
+        value: bytes | None,
+        key: Any,
+        partition: int,
+        timestamp: int,
+        headers: Any,
     ) -> None:
+        assert timestamp == 0  # now
         if self.full:
             self.full -= 1
             raise BufferError

@@ -96,6 +96,9 @@ def test_a_record_has_a_place_or_is_trouble() -> None:
 @pytest.mark.parametrize("failure", [TIMED_OUT, KafkaTrouble("in a callback")])
 def test_a_goodbye_that_fails_hides_nothing(failure: Exception) -> None:
     class Stuck:
+        def unsubscribe(self) -> None:
+            """It can."""
+
         def close(self) -> None:
             raise failure
 
@@ -106,6 +109,9 @@ def test_a_goodbye_that_nobody_answers_is_not_waited_for(monkeypatch: pytest.Mon
     answered = threading.Event()
 
     class Mute:
+        def unsubscribe(self) -> None:
+            """It can."""
+
         def close(self) -> None:
             answered.wait()
 

@@ -50,13 +50,18 @@ def feed_all(metrics: Metrics, lane: str, campaigns: list[str]) -> None:
     metrics.start_lane(lane)
     metrics.events("pos", Disposition.DEAD_LETTER, DeadLetterReason.NOT_JSON, 3)
     metrics.router_lag({("pos", 0): 5})
+    metrics.orphaned({"former": 3})
     for name in campaigns:
         metrics.routed(lane, name, 10)
         metrics.sealed(lane, name, Why.FULL, 5000)
     every = {name: CampaignSnapshot(waiting=1, oldest_age=2.0) for name in campaigns}
     metrics.snapshot(lane, snapshot(every, {"20/5s": 18}))
     metrics.settled(lane, 5000)
+    metrics.delayed(lane, ["1m", "1m", "10m"])
+    metrics.ladder([("1m", 2)])
+    metrics.polled(lane, 0.05)
     metrics.takeover(lane, in_doubt=2)
+    metrics.contested(lane)
     metrics.in_doubt(lane)
     metrics.results(lane, Reason.ACCEPTED, 5000)
     metrics.answered(lane, [2.0, 70.0])
@@ -132,6 +137,8 @@ def test_no_label_carries_what_its_closed_set_does_not_have(foreign: str) -> Non
     metrics.login("radar", foreign)
     metrics.kafka_error(LANE, foreign)
     metrics.config_reload(foreign)
+    metrics.delayed(LANE, [foreign])
+    metrics.ladder([(foreign, 1)])
     seen = [s.labels for family in metrics.registry.collect() for s in family.samples]
     for label, expected in {**known, "campaign": OTHER}.items():
         assert {labels[label] for labels in seen if label in labels} == {expected}
@@ -225,7 +232,7 @@ def test_a_lane_that_moved_away_leaves_its_counters_and_no_gauge() -> None:
     metrics.clear_lane(LANE)
     gauges = [f for f in metrics.registry.collect() if f.type == "gauge"]
     assert not [s for f in gauges for s in f.samples if LANE in s.labels.values()]
-    assert len([s for f in gauges for s in f.samples if "radar" in s.labels.values()]) == 12
+    assert len([s for f in gauges for s in f.samples if "radar" in s.labels.values()]) == 14
     assert value(metrics, "takeovers_total", lane=LANE) == 1
     metrics.snapshot(LANE, snapshot({"a": CampaignSnapshot(1, 1.0)}))
     assert value(metrics, "waiting_invitations", lane=LANE, campaign="a") == 1

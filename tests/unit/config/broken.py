@@ -43,7 +43,7 @@ BROKEN = (
         (
             (
                 "6: quotas.pisano-cloud.zzz: is not known here (known are: limits, share, skew, "
-                "max_in_flight, linger, first_start, max_held, call_timeout)"
+                "max_in_flight, linger, first_start, max_held, max_held_bytes, keep, call_timeout)"
             ),
         ),
     ),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from consumer.lane.bits import pack
 from consumer.lane.doubt import Doubt
-from consumer.lane.ledger import pack
 from consumer.model import InFlight
 
 
@@ -59,3 +59,11 @@ def test_of_two_batches_that_carried_an_offset_the_later_one_is_in_doubt() -> No
     assert decided.batch_id == "resent"
     doubt.decide(9)
     assert not list(doubt)
+
+
+def test_an_offset_is_in_doubt_until_it_is_decided() -> None:
+    doubt = Doubt([batch("one", 3)])
+    assert 3 in doubt
+    assert 4 not in doubt
+    doubt.decide(3)
+    assert 3 not in doubt

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from consumer.lane.commands import Commit, Pause, Resume, Send
+from consumer.lane.bits import unpack
+from consumer.lane.commands import Commit, Send
 from consumer.lane.lane import SWEEP_EVERY, Lane
-from consumer.lane.ledger import pack, unpack
 from consumer.lane.limiter import Limit
 from consumer.lane.schedule import Seal, Wait, Why
 from consumer.lane.settings import LATE_ARRIVAL_GRACE
 from consumer.lane.window import Window
-from consumer.model import Checkpoint, InFlight, Outcome, rfc3339
+from consumer.model import Outcome, rfc3339
 from tests.support.lanes import (
     ACCEPTED,
     EXPIRED_TOKEN,
@@ -34,11 +34,6 @@ from tests.support.lanes import (
 )
 
 RADAR = settings(campaign("visit", vendor="radar"), logins=frozenset({"radar"}))
-
-
-def reasons(driver: Driver) -> dict[str, str]:
-    """Invitation id → reason of its result."""
-    return {each["id"]: each["reason"].value for each in driver.results}
 
 
 # -- from arrival to result --------------------------------------------------------------------
@@ -64,7 +59,7 @@ def test_an_answer_is_recorded_with_results_and_without_the_batch() -> None:
     (batch,) = driver.read(held(3), held(5))
     driver.lane.answered(batch.id, ACCEPTED, sent_at=NOW + 1, at=NOW + 2)
     driver.step(NOW + 2)
-    assert reasons(driver) == {"i3": "accepted", "i5": "accepted"}
+    assert driver.reasons == {"i3": "accepted", "i5": "accepted"}
     assert driver.checkpoint.in_flight == []
     assert driver.checkpoint.base == 6
     facts = {(each["batch"], each["sent_at"], each["answered_at"]) for each in driver.results}
@@ -100,7 +95,7 @@ def test_a_record_that_is_read_again_is_passed_over() -> None:
     driver = Driver(lane())
     assert len(driver.read(held(1))) == 1
     assert driver.read(held(1)) == []
-    assert driver.lane.held == 1
+    assert driver.lane.shelf.held == 1
 
 
 def test_an_unreadable_record_is_settled_by_its_dead_letter_once() -> None:
@@ -110,21 +105,6 @@ def test_an_unreadable_record_is_settled_by_its_dead_letter_once() -> None:
     driver.step()
     assert [each.source["offset"] for each in driver.commits[0].dead_letters] == [4]
     assert driver.checkpoint.base == 5
-
-
-def test_what_is_held_is_counted_until_it_is_settled() -> None:
-    driver = Driver(lane())
-    (batch,) = driver.read(held(1, size=70), held(2, size=30))
-    assert (driver.lane.held, driver.lane.held_bytes) == (2, 100)
-    driver.answer(batch, ACCEPTED)
-    assert (driver.lane.held, driver.lane.held_bytes) == (0, 0)
-
-
-def test_a_campaign_that_the_config_knows_no_more_waits_and_never_calls() -> None:
-    driver = Driver(lane())
-    assert driver.read(held(1, campaign="gone")) == []
-    assert driver.lane.held == 1
-    assert driver.lane.idle
 
 
 def test_no_more_calls_are_in_flight_than_may_be() -> None:
@@ -231,7 +211,7 @@ def test_a_clear_answer_ends_the_backoff(clear: Outcome) -> None:
 def test_silence_is_reported_and_never_sent_again() -> None:
     driver = Driver(lane())
     assert driver.answer(driver.read(held(1))[0], SILENCE) == []
-    assert reasons(driver) == {"i1": "no_answer"}
+    assert driver.reasons == {"i1": "no_answer"}
 
 
 def test_silence_is_sent_again_where_the_campaign_says_so_but_not_for_ever() -> None:
@@ -242,7 +222,7 @@ def test_silence_is_sent_again_where_the_campaign_says_so_but_not_for_ever() -> 
     assert driver.results == []
     (second,) = driver.step(driver.lane.wake_at)
     driver.answer(second, SILENCE, at=NOW + 9)
-    assert reasons(driver) == {"i1": "no_answer"}
+    assert driver.reasons == {"i1": "no_answer"}
 
 
 # -- permits -----------------------------------------------------------------------------------
@@ -352,7 +332,7 @@ def test_a_429_closes_an_unlimited_lane_too() -> None:
 def test_an_invitation_that_expired_before_it_arrived_is_not_sent() -> None:
     driver = Driver(lane())
     assert driver.read(held(1, expires_at=NOW)) == []
-    assert reasons(driver) == {"i1": "expired_waiting"}
+    assert driver.reasons == {"i1": "expired_waiting"}
 
 
 def test_an_invitation_that_expired_in_its_window_is_not_sent() -> None:
@@ -363,7 +343,7 @@ def test_an_invitation_that_expired_in_its_window_is_not_sent() -> None:
     assert [each.offset for each in batch.held] == [2]
     assert driver.read(held(3, arrived=NOW + 5, expires_at=NOW + 9), now=NOW + 6) == []
     assert driver.step(NOW + 10) == []
-    assert reasons(driver) == {"i1": "expired_waiting", "i3": "expired_waiting"}
+    assert driver.reasons == {"i1": "expired_waiting", "i3": "expired_waiting"}
 
 
 def test_a_sweep_finds_what_expires_while_no_permit_comes() -> None:
@@ -372,7 +352,7 @@ def test_a_sweep_finds_what_expires_while_no_permit_comes() -> None:
     driver.read(held(1, expires_at=NOW + 10), held(2))
     assert driver.lane.wake_at == NOW + SWEEP_EVERY
     driver.step(NOW + SWEEP_EVERY)
-    assert reasons(driver) == {"i1": "expired_waiting"}
+    assert driver.reasons == {"i1": "expired_waiting"}
     assert driver.lane.wake_at == NOW + 2 * SWEEP_EVERY
 
 
@@ -463,16 +443,6 @@ def test_a_refused_token_is_replaced_and_the_batch_goes_again() -> None:
 # -- bounds and ends ---------------------------------------------------------------------------
 
 
-def test_reading_pauses_when_as_much_is_held_as_may_be() -> None:
-    driver = Driver(lane(settings(campaign("a", max_batch=2), max_held=10, max_in_flight=1)))
-    (batch,) = driver.read(*(held(offset) for offset in range(10)))
-    assert driver.flow == [Pause()]
-    driver.step()
-    assert driver.flow == [Pause()]
-    driver.answer(batch, ACCEPTED)
-    assert driver.flow == [Pause(), Resume()]
-
-
 def test_a_lane_that_stops_seals_nothing_new_and_records_what_is_in_flight() -> None:
     driver = Driver(lane(settings(campaign("a", max_batch=1), max_in_flight=1)))
     (batch,) = driver.read(held(1), held(2))
@@ -494,99 +464,6 @@ def test_a_lane_with_a_commit_out_is_not_idle() -> None:
     assert idle == [False, False, True]
 
 
-# -- taking over -------------------------------------------------------------------------------
-
-
-def after_a_crash(of_campaign: str = "a", *offsets: int) -> Checkpoint:
-    """A checkpoint with one batch in flight, its second attempt, and offset 12 settled."""
-    first = min(offsets)
-    batch = InFlight(
-        batch_id="cloud.1.4",
-        campaign=of_campaign,
-        attempt=2,
-        sealed_at=NOW - 9,
-        first=first,
-        offsets=pack(offsets, first),
-    )
-    return Checkpoint(
-        lane="cloud",
-        topic_id="t",
-        base=10,
-        done=pack([12], 10),
-        in_flight=[batch],
-        permit_log=[NOW - 1],
-        config_version="c0",
-    )
-
-
-def test_a_new_owner_reads_from_the_base_and_skips_what_is_done() -> None:
-    driver = Driver(lane(checkpoint=after_a_crash("a", 10)))
-    assert driver.lane.ledger.base == 10
-    (batch,) = driver.read(held(12), held(13))
-    assert [each.offset for each in batch.held] == [13]
-
-
-def test_what_a_lost_owner_had_in_flight_is_reported() -> None:
-    driver = Driver(lane(checkpoint=after_a_crash("a", 10)))
-    assert driver.read(held(10)) == []
-    (result,) = driver.results
-    assert (result["reason"], result["batch"], result["attempt"]) == ("owner_lost", "cloud.1.4", 2)
-
-
-def test_what_a_lost_owner_had_in_flight_is_sent_again_where_the_campaign_says_so() -> None:
-    of = settings(campaign("a", in_doubt="resend"))
-    driver = Driver(lane(of, after_a_crash("a", 10)))
-    (batch,) = driver.read(held(10))
-    assert batch.attempt == 3
-
-
-def test_what_is_in_doubt_for_a_campaign_that_is_gone_is_reported() -> None:
-    driver = Driver(lane(checkpoint=after_a_crash("gone", 10)))
-    driver.read(held(10, campaign="gone"))
-    assert reasons(driver) == {"i10": "owner_lost"}
-
-
-def test_an_intent_in_doubt_stays_in_every_checkpoint_until_all_of_it_was_read() -> None:
-    driver = Driver(lane(checkpoint=after_a_crash("a", 10, 13)))
-    driver.read(held(10))
-    assert [each.batch_id for each in driver.checkpoint.in_flight] == ["cloud.1.4"]
-    second = Driver(lane(checkpoint=driver.checkpoint))
-    second.read(held(13))
-    assert second.checkpoint.in_flight == []
-    assert reasons(driver) | reasons(second) == {"i10": "owner_lost", "i13": "owner_lost"}
-
-
-def test_a_record_in_doubt_that_cannot_be_read_any_more_is_a_dead_letter() -> None:
-    driver = Driver(lane(checkpoint=after_a_crash("a", 10)))
-    driver.lane.unreadable(letter(10))
-    driver.step()
-    assert driver.checkpoint.in_flight == []
-
-
-def test_a_lost_owners_calls_count_as_if_they_arrived_at_their_latest() -> None:
-    of = limited()
-    machine = lane(of, after_a_crash("a", 10))
-    latest = NOW + of.call_timeout + LATE_ARRIVAL_GRACE
-    assert machine.limiter.log(NOW) == [NOW - 1, latest]
-
-
-def test_a_checkpoint_tells_its_lane_topic_and_config() -> None:
-    driver = Driver(Lane(settings(), lane()._rng, NOW, base=40, topic_id="t9"))
-    driver.read(held(41))
-    point = driver.checkpoint
-    assert (point.lane, point.topic_id, point.base, point.config_version) == (
-        "cloud",
-        "t9",
-        41,
-        "c1",
-    )
-
-
-def test_a_checkpoint_that_nobody_wrote_is_refused() -> None:
-    with pytest.raises(ValueError, match="bitmap"):
-        lane(checkpoint=after_a_crash("a", 10).model_copy(update={"done": "AAAA"}))
-
-
 def test_a_lane_is_saturated_when_all_calls_are_out_and_a_full_batch_stands_ready() -> None:
     """Until then reading on can still fill a batch, or start a call."""
     run = Driver(lane(settings(campaign("a", max_batch=2), max_in_flight=1)))
@@ -597,12 +474,3 @@ def test_a_lane_is_saturated_when_all_calls_are_out_and_a_full_batch_stands_read
         seen.append(run.lane.saturated)
     run.answer(first[0], ACCEPTED, NOW)
     assert [*seen, run.lane.saturated] == [False, True, False]
-
-
-def test_a_quota_that_is_assumed_used_is_recorded_at_once() -> None:
-    """Else the wait would begin anew at every restart, and a pod that restarts never call."""
-    first = Driver(lane(limited(calls=2, first_start_full=True)))
-    first.step()
-    (commit,) = first.commits
-    second = lane(limited(calls=2, first_start_full=True), commit.checkpoint)
-    assert second.limiter.next_at(NOW) == first.lane.limiter.next_at(NOW)

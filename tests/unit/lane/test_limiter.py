@@ -271,3 +271,35 @@ def test_a_burst_weighs_on_the_second_period_until_its_first_call_fades(
     stamps = [NOW + gap * index for index in range(calls)]
     limiter = Limiter.restore([Limit(calls, 5)], stamps)
     assert limiter.next_at(stamps[-1]) == pytest.approx(NOW + 7 + 7 / calls, rel=0, abs=1e-5)
+
+
+def test_other_limits_hold_for_the_calls_of_before() -> None:
+    limiter = Limiter([Limit(2, 100)], skew=0.0)
+    limiter.take(NOW)
+    limiter.answered(NOW)
+    limiter.take(NOW)
+    limiter.reconfigure([Limit(3, 50), Limit(9, 100)], 0.0, 1.0, NOW)
+    assert limiter.permits(NOW) == (1.0, 7.0)
+    limiter.reconfigure([Limit(4, 100)], 0.0, 0.5, NOW)
+    assert limiter.permits(NOW) == (0.0,)
+
+
+@pytest.mark.parametrize(
+    ("before", "skew"), [([], 0.0), ([Limit(3, 5)], 0.0), ([Limit(3, 10)], 2.0)]
+)
+def test_limits_that_look_further_back_than_the_log_count_as_used_up(
+    before: list[Limit], skew: float
+) -> None:
+    limiter = Limiter(before, skew=0.0)
+    limiter.reconfigure([Limit(2, 5), Limit(3, 10)], skew, 1.0, NOW)
+    assert limiter.left(NOW) == 0.0
+    assert limiter.log(NOW) == [NOW] * 3
+
+
+def test_limits_of_the_same_reach_are_no_reason_to_wait() -> None:
+    limiter = Limiter([Limit(3, 10)])
+    limiter.reconfigure([Limit(5, 10)], 2.0, 1.0, NOW)
+    assert limiter.left(NOW) == 1.0
+    limiter.close_until(NOW + 9)
+    limiter.reconfigure([], 2.0, 1.0, NOW)
+    assert limiter.next_at(NOW) == NOW + 9

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from consumer.lane.results import CallFacts, result_of
-from consumer.model import Outcome, Reason, ResultReader, Verdict
+from consumer.model import InvitationReader, Outcome, Reason, ResultReader, Verdict
 from tests.support.lanes import NOW, campaign, held
 
 OUTCOME = Outcome(Verdict.REJECTED, 400, code="E7", message="no such campaign")
@@ -55,3 +55,10 @@ def test_every_result_is_readable_and_carries_no_address(reason: Reason) -> None
     written = orjson.dumps(result_of(held(7).invitation, reason, campaign("a"), 1))
     assert ResultReader.validate_json(written)["status"] is reason.status
     assert b"+90" not in written
+
+
+def test_the_result_of_a_resend_names_the_invitation_that_was_sent_again() -> None:
+    again = {**held(7, "p7").invitation, "resend_of": "i3"}
+    result = result_of(InvitationReader.validate_python(again), Reason.ACCEPTED, None, 1)
+    assert result["resend_of"] == "i3"
+    assert ResultReader.validate_json(orjson.dumps(result)) == result

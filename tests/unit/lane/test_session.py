@@ -88,3 +88,15 @@ def test_many_calls_refused_for_one_token_are_one_failure(rng: random.Random) ->
     for _ in range(5):
         session.invalidate(NOW + 5, NOW + 4, rng)
     assert session.failures == 1
+
+
+def test_a_session_of_another_account_is_forgotten_with_its_failures(rng: random.Random) -> None:
+    session = opened()
+    for _ in range(9):
+        session.refused(NOW, rng)
+    session.forget()
+    assert not session.usable(NOW)
+    assert session.wants_login(NOW)
+    session.opened(NOW, NOW + 100)
+    session.invalidate(NOW + 5, NOW + 4, rng)
+    assert session.wants_login(NOW + 5)

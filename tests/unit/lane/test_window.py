@@ -18,7 +18,8 @@ from hypothesis.stateful import (
     rule,
 )
 
-from consumer.lane.window import Held, Window
+from consumer.lane.held import Held
+from consumer.lane.window import Window
 from tests.support.lanes import NOW, held
 
 
@@ -88,6 +89,15 @@ def test_dropping_takes_heads_and_followers() -> None:
     assert sorted(offsets(waiting.drop(lambda each: each.offset in {1, 3}))) == [1, 3]
     assert waiting.count == 2
     assert offsets(waiting.take()) == [2, 4]
+
+
+def test_the_youngest_are_given_up_a_share_at_a_time_and_at_least_one() -> None:
+    """Followers too: what counts is when they were read."""
+    waiting = window()
+    waiting.extend([held(offset, "xyz"[offset % 3]) for offset in range(16)])
+    assert sorted(offsets(waiting.youngest(1 / 8))) == [14, 15]
+    assert sorted(offsets(waiting.youngest(0.001))) == [13]
+    assert (waiting.count, offsets(waiting.take())) == (13, [0, 1, 2])
 
 
 def test_dropping_nothing_changes_nothing() -> None:

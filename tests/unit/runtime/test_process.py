@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from importlib import resources
 
 import pytest
 
 from consumer.config.load import load
 from consumer.errors import StartUnclear
-from consumer.runtime.process import Options, Process
+from consumer.runtime.options import Options
+from consumer.runtime.process import Process
 
 WHY = "the log begins beyond the checkpoint"
 
@@ -29,11 +31,11 @@ def unclear() -> None:
     raise StartUnclear(WHY)
 
 
-async def ended_by(stage: str) -> Process:
-    """A process in which this stage's session found its start unclear."""
+async def ended_by(stage: str, session: Callable[[], None] = unclear) -> Process:
+    """A process in which this stage ended: its start was unclear, or its session was the last."""
     one = process()
     one._loop = asyncio.get_running_loop()
-    await asyncio.to_thread(one._thread, stage, unclear)
+    await asyncio.to_thread(one._thread, stage, session)
     await asyncio.sleep(0)  # what the thread asked of the loop happens
     return one
 
@@ -53,3 +55,11 @@ def test_a_lane_that_stopped_is_the_processs_failure_in_the_end() -> None:
     one = asyncio.run(ended_by("radar"))
     with pytest.raises(StartUnclear, match=WHY):
         raise one._failure or AssertionError
+
+
+def test_a_lane_that_left_the_config_is_missed_by_nobody() -> None:
+    """Its end is no reason to end the process, and no reason to be unready."""
+    one = asyncio.run(ended_by("radar", lambda: None))
+    assert not one.stage.stop.is_set()
+    assert not any("radar" in problem for problem in one.health.ready())
+    assert one._failure is None

@@ -277,7 +277,9 @@ def test_a_known_code_decides_whatever_the_3xx_or_4xx(code: str, status: int) ->
     outcome = read(status, {"status": "some_word", "code": int(code), "message": "+905551234567"})
 
     verdict, counts = EXPECTED[code]
-    assert outcome == Outcome(verdict, status, code, CODES[code].meaning, counts=counts)
+    parked = code in CAMPAIGN
+    meaning = CODES[code].meaning
+    assert outcome == Outcome(verdict, status, code, meaning, counts=counts, parked=parked)
 
 
 @pytest.mark.parametrize("code", FOREIGN)

@@ -1,0 +1,62 @@
+"""The config as files: read and checked as `run` needs it, and whether they changed since.
+
+Contents are compared, not events or times: Kubernetes swaps a symbolic link above the files, and
+network file systems report nothing at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from consumer.adapters import kafka
+from consumer.config.interpolate import files_named
+from consumer.config.load import load
+from consumer.config.models import Config
+from consumer.config.source import parse
+from consumer.errors import ConfigError, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """A config file, and the fingerprint that it had before the config in use was read."""
+
+    path: Path
+    fingerprint: bytes
+
+
+def read(path: Path, *, secrets: bool = True) -> Config:
+    """The config with all that `run` asks of it but topics. Raises ConfigError."""
+    config = load(path, secrets=secrets)
+    why = kafka.refused(config.kafka) if secrets else None
+    if why is not None:
+        raise ConfigError(problems(path, ["kafka"], f"librdkafka refuses this: {why}"))
+    return config
+
+
+def problems(path: Path, sections: Iterable[str], message: str, hint: str = "") -> list[Problem]:
+    """The same problem with each of these sections, where they stand in the file."""
+    try:
+        source = parse(path.read_text(encoding="utf-8-sig"), str(path))
+    except (OSError, ValueError, ConfigError):  # changed since it was read
+        return [Problem(str(path), 1, section, message, hint) for section in sections]
+    return [source.problem((section,), message, hint) for section in sections]
+
+
+def fingerprint(path: Path) -> bytes:
+    """Changes with the contents of the config file and of every `${file:…}` that it names."""
+    text = _content(path)
+    digest = hashlib.sha256(text)
+    for name in files_named(text.decode(errors="replace")):
+        digest.update(hashlib.sha256(_content(path.parent / name)).digest())
+    return digest.digest()
+
+
+def _content(path: Path) -> bytes:
+    """Empty where it cannot be read: `read` says why."""
+    try:
+        return path.read_bytes()
+    except (OSError, ValueError):  # a name with a zero byte is a ValueError
+        return b""

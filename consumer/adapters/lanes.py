@@ -1,0 +1,77 @@
+"""A lane seen from outside, without claiming it: for `lanes list` and for lanes without an owner.
+
+What is read here may be a moment old; only a takeover knows better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer
+from confluent_kafka.admin import AdminClient
+from pydantic import ValidationError
+
+from consumer.adapters.reading import Scan, low_marks, marks, topic_names
+from consumer.config.topics import Topics
+from consumer.lane.bits import unpack
+from consumer.model import Checkpoint, Owner
+
+
+@dataclass(frozen=True, slots=True)
+class LaneView:
+    """`waiting`: records from `base` to `end` that are not settled, transaction markers included.
+
+    `base` is None where the newest checkpoint cannot be read: a newer version wrote it.
+    """
+
+    name: str
+    base: int | None
+    end: int
+    waiting: int
+    in_flight: int = 0
+    owner: Owner | None = None
+    config_version: str = ""
+
+
+def lane_names(client: AdminClient, topics: Topics) -> list[str]:
+    """Every lane that has a topic, in the config or not. Raises KafkaTrouble."""
+    prefix = topics.invitations("")
+    return [name[len(prefix) :] for name in topic_names(client) if name.startswith(prefix)]
+
+
+def orphans(client: AdminClient, topics: Topics, lanes: Sequence[str]) -> list[str]:
+    """The lanes that have a topic and are not among `lanes`. Raises KafkaTrouble."""
+    return [name for name in lane_names(client, topics) if name not in lanes]
+
+
+def look(client: AdminClient, reader: Consumer, topics: Topics, lane: str) -> LaneView:
+    """The lane as its newest committed checkpoint and its topic show it. Raises KafkaTrouble."""
+    topic = topics.invitations(lane)
+    end, low = (found[topic, 0] for found in (marks(client, [topic]), low_marks(client, [topic])))
+    try:
+        found = _newest(client, reader, topics.checkpoints(lane), lane)
+    except ValidationError:
+        return LaneView(lane, None, end, end - low)
+    if found is None:
+        return LaneView(lane, low, end, end - low)
+    done = sum(1 for _ in unpack(found.done, found.base))
+    return LaneView(
+        lane,
+        found.base,
+        end,
+        max(0, end - max(low, found.base) - done),
+        len(found.in_flight),
+        found.owners[-1] if found.owners else None,
+        found.config_version,
+    )
+
+
+def _newest(client: AdminClient, reader: Consumer, topic: str, lane: str) -> Checkpoint | None:
+    if topic not in topic_names(client):
+        return None
+    value = None
+    for record in Scan(reader, marks(client, [topic], committed=True)):
+        if record.key() == lane.encode():
+            value = record.value()
+    return Checkpoint.model_validate_json(value) if value else None

@@ -1,0 +1,106 @@
+"""A set of offsets, one bit each: half a million of them take 62 kB, whichever they are."""
+
+from __future__ import annotations
+
+import base64
+import re
+import zlib
+from collections.abc import Iterable, Iterator
+
+_NOT_FULL = re.compile(rb"[^\xff]")
+_NOT_EMPTY = re.compile(rb"[^\x00]")
+
+
+class Bits:
+    """Offsets from `first` on. What lies below is gone, and counts as absent."""
+
+    __slots__ = ("_bits", "_origin")
+
+    def __init__(self, first: int, packed: str | None = None) -> None:
+        """`packed` is what `pack` wrote for the same `first`; raises ValueError for other text."""
+        self._origin = first
+        self._bits = bytearray() if packed is None else bytearray(_unwrap(packed))
+
+    def __contains__(self, offset: int) -> bool:
+        at = offset - self._origin
+        return 0 <= at >> 3 < len(self._bits) and self._bits[at >> 3] >> (at & 7) & 1 == 1
+
+    def add(self, offset: int) -> None:
+        """Put one in; it must not lie below the first."""
+        bits, at = self._bits, offset - self._origin
+        if at >> 3 >= len(bits):
+            bits.extend(bytes((at >> 3) + 1024 - len(bits)))
+        bits[at >> 3] |= 1 << (at & 7)
+
+    def discard(self, offset: int) -> None:
+        """Take one out, if it is there."""
+        if offset in self:
+            at = offset - self._origin
+            self._bits[at >> 3] &= ~(1 << (at & 7))
+
+    def absent_from(self, offset: int) -> int:
+        """The first offset from this one on that is not in the set."""
+        while offset in self:
+            at = offset - self._origin
+            if at & 7:
+                offset += 1
+                continue
+            gap = _NOT_FULL.search(self._bits, at >> 3)
+            byte = gap.start() if gap else len(self._bits)
+            offset = max(offset + 1, self._origin + byte * 8)
+        return offset
+
+    def present_from(self, offset: int) -> int:
+        """The first offset from this one on that is in the set. Raises ValueError if there is
+        none."""
+        at = max(offset - self._origin, 0)
+        if at >> 3 < len(self._bits) and (first := self._bits[at >> 3] >> (at & 7)):
+            return self._origin + at + _lowest(first)
+        found = _NOT_EMPTY.search(self._bits, (at >> 3) + 1)
+        if not found:
+            raise ValueError(f"no offset from {offset} on")
+        return self._origin + found.start() * 8 + _lowest(found.group()[0])
+
+    def trim(self, first: int) -> None:
+        """Let go of what lies below `first`."""
+        whole = (first - self._origin) // 8
+        if whole > 0:
+            del self._bits[:whole]
+            self._origin += whole * 8
+
+    def packed(self, first: int) -> str:
+        """Those from `first` on: bit i is offset `first + i`, zlib level 1, base64."""
+        self.trim(first)
+        bits = int.from_bytes(self._bits, "little") >> first - self._origin
+        return _wrap(bits.to_bytes((bits.bit_length() + 7) // 8, "little"))
+
+
+def pack(offsets: Iterable[int], first: int) -> str:
+    """Offsets ≥ `first` → a bitmap (bit i is offset `first + i`), zlib level 1, base64."""
+    bits = Bits(first)
+    for offset in offsets:
+        bits.add(offset)
+    return bits.packed(first)
+
+
+def unpack(packed: str, first: int) -> Iterator[int]:
+    """The inverse of `pack`. Raises ValueError for what `pack` did not write."""
+    for byte, value in enumerate(_unwrap(packed)):
+        if value:
+            yield from (first + byte * 8 + bit for bit in range(8) if value >> bit & 1)
+
+
+def _lowest(byte: int) -> int:
+    """Which of its bits is the lowest that is set."""
+    return (byte & -byte).bit_length() - 1
+
+
+def _wrap(bits: bytes) -> str:
+    return base64.b64encode(zlib.compress(bits, 1)).decode()
+
+
+def _unwrap(packed: str) -> bytes:
+    try:
+        return zlib.decompress(base64.b64decode(packed, validate=True))
+    except zlib.error:
+        raise ValueError("not a bitmap of offsets") from None

@@ -1,0 +1,166 @@
+"""`dlq`: look at dead letters, and give them back once each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from confluent_kafka import Consumer, Message, Producer
+
+from consumer.adapters import kafka
+from consumer.adapters.reading import Marks, low_marks, marks
+from consumer.adapters.replayed import Header, place_headers
+from consumer.errors import OperationRefused
+from consumer.operations.access import Access
+from consumer.operations.letters import (
+    MARK,
+    Box,
+    Filter,
+    Homes,
+    Letter,
+    Place,
+    Stay,
+    letter_of,
+)
+
+NAME = "dlq"
+AT_ONCE = 1000
+BYTES_AT_ONCE = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Letters that go back, and to which topic; those that stay, and why."""
+
+    letters: Mapping[Place, Letter]
+    going: Mapping[Place, str]
+    staying: Mapping[Place, Stay]
+
+
+@dataclass(slots=True)
+class _Chunk:
+    """What one transaction gives back: topic, record, headers."""
+
+    records: list[tuple[str, Message, list[Header]]] = field(default_factory=list)
+    size: int = 0
+
+    @property
+    def full(self) -> bool:
+        return len(self.records) >= AT_ONCE or self.size >= BYTES_AT_ONCE
+
+
+def look(access: Access, wanted: Filter) -> Box:
+    """All letters that the filter takes, without their values. Raises KafkaTrouble."""
+    box = Box(wanted)
+    with access.reader() as reader:
+        for record in access.everything(reader, [access.topics.dead_letters]):
+            headers, written_at = kafka.headers_of(record), record.timestamp()[1] / 1000
+            box.record(_place(record), headers, written_at)
+    return box
+
+
+def plan(access: Access, wanted: Filter) -> Plan:
+    """What would be given back. Raises KafkaTrouble."""
+    box = look(access, wanted)
+    config = access.config
+    going, staying = box.sort(Homes(access.topics, config.input_topics, config.lanes))
+    return Plan(box.letters, going, staying)
+
+
+def show(access: Access, place: Place) -> tuple[Letter, Message]:
+    """One letter with its record. Raises OperationRefused if there is none."""
+    topic = access.topics.dead_letters
+    (lows, ends) = low_marks(access.admin, [topic]), marks(access.admin, [topic])
+    here = topic, place.partition
+    if here in ends and lows[here] <= place.offset < ends[here]:
+        with access.reader() as reader:
+            until = {here: place.offset + 1}
+            for record in access.read(reader, until, {here: place.offset}):
+                letter = letter_of(_place(record), kafka.headers_of(record))
+                if letter is not None:
+                    return letter, record
+    raise OperationRefused(f"{topic} has no dead letter at {place}; `dlq list` shows them")
+
+
+def give_back(
+    access: Access, wanted: Filter, tell: Callable[[Plan], None], confirm: Callable[[Plan], bool]
+) -> int:
+    """How many letters were given back; `confirm` is only asked if there are any.
+
+    Raises KafkaTrouble.
+
+    Every other run of this command is fenced first: what it had open has ended, and its marks are
+    seen. A letter and its mark go in one transaction.
+    """
+    producer = access.fenced(NAME)
+    todo = plan(access, wanted)
+    tell(todo)
+    if not todo.going or not confirm(todo):
+        return 0
+    with access.reader() as reader:
+        for chunk in _chunks(access, reader, todo):
+            _write(access, producer, chunk)
+    return len(todo.going)
+
+
+def _chunks(access: Access, reader: Consumer, todo: Plan) -> Iterator[_Chunk]:
+    chunk = _Chunk()
+    begin, ends = _range(access.topics.dead_letters, todo)
+    for record in access.read(reader, ends, begin):
+        place = _place(record)
+        if place not in todo.going:
+            continue
+        topic, letter = todo.going[place], todo.letters[place]
+        chunk.records.append((topic, record, _headers(letter, topic)))
+        chunk.size += len(record.value() or b"")
+        if chunk.full:
+            yield chunk
+            chunk = _Chunk()
+    if chunk.records:
+        yield chunk
+
+
+def _range(topic: str, todo: Plan) -> tuple[Marks, Marks]:
+    """Where the letters begin and end, in each partition."""
+    begin: dict[tuple[str, int], int] = {}
+    ends: dict[tuple[str, int], int] = {}
+    for partition, offset in todo.going:
+        here = topic, partition
+        begin[here] = min(offset, begin.get(here, offset))
+        ends[here] = max(offset + 1, ends.get(here, 0))
+    return begin, ends
+
+
+def _headers(letter: Letter, topic: str) -> list[Header]:
+    """The original ones; the router learns the original place, a lane does not need it."""
+    if topic == letter.topic:
+        return list(letter.headers)
+    place = place_headers(letter.topic, letter.partition, letter.offset, letter.timestamp)
+    return [*letter.headers, *place]
+
+
+def _write(access: Access, producer: Producer, chunk: _Chunk) -> None:
+    with access.transaction(producer, "giving dead letters back"):
+        for topic, record, headers in chunk.records:
+            partition = -1 if topic == access.topics.replayed else 0
+            kafka.produce(
+                producer,
+                topic,
+                record.value(),
+                key=record.key(),
+                partition=partition,
+                headers=[*headers],
+            )
+            place = _place(record)
+            mark: list[tuple[str, str | bytes | None]] = [(MARK, str(place).encode())]
+            kafka.produce(
+                producer,
+                access.topics.dead_letters,
+                None,
+                partition=place.partition,
+                headers=mark,
+            )
+
+
+def _place(record: Message) -> Place:
+    return Place(*kafka.place_of(record)[1:])

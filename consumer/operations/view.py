@@ -1,0 +1,171 @@
+"""What an operator sees: tables, and the question before anything is written.
+
+What came from outside is shown without what could move a terminal's cursor.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
+
+from consumer.adapters.lanes import LaneView
+from consumer.model import rfc3339
+from consumer.operations import give_back, letters, resend
+from consumer.operations.letters import Box, Letter
+
+ROWS = 50
+"""Dead letters that `dlq list` shows one by one, the newest."""
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Columns; numbers to the right."""
+    columns = [Column(head, overflow="fold") for head in heads]
+    shown = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    shown.show_header = any(heads)
+    for row in rows:
+        shown.add_row(*(_cell(each) for each in row))
+    Console(width=None if sys.stdout.isatty() else 200).print(shown)
+
+
+def _cell(value: object) -> Text:
+    number = isinstance(value, int)
+    return Text(f"{value:,}" if number else clean(str(value)), justify="right" if number else None)
+
+
+def clean(text: str) -> str:
+    """The text without control characters."""
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+
+
+def agreed(number: int, what: str, *, yes: bool) -> bool:
+    """Whether the operator typed the number, or said so beforehand."""
+    if yes:
+        return True
+    answer: str = typer.prompt(f"Type {number} to {what}", default="", show_default=False)
+    if answer.strip() == str(number):
+        return True
+    typer.echo("nothing was done")
+    return False
+
+
+def resends(plan: resend.Plan) -> None:
+    """Counts of what is sent again, and of what is not."""
+    again = Counter((each.kind, each.lane) for each in plan.again)
+    if again:
+        rows = [(kind.campaign, kind.reason, lane, n) for (kind, lane), n in sorted(again.items())]
+        table(("campaign", "reason", "lane", "send again"), rows)
+    if plan.refused:
+        refused = sorted(plan.refused.items())
+        left = [(kind.campaign, kind.reason, why.value, n) for (kind, why), n in refused]
+        table(("campaign", "reason", "not sent again, because", "number"), left)
+    if not plan.again:
+        typer.echo("nothing to send again")
+
+
+def replays(plan: give_back.Plan) -> None:
+    """Counts of letters that go back, and of those that stay."""
+    going = Counter((plan.letters[place].reason, to) for place, to in plan.going.items())
+    if going:
+        rows = [(reason, to, n) for (reason, to), n in sorted(going.items())]
+        table(("reason", "goes to", "give back"), rows)
+    staying = Counter(
+        (plan.letters[place].reason if place in plan.letters else "", why.value)
+        for place, why in plan.staying.items()
+    )
+    if staying:
+        left = [(reason, why, n) for (reason, why), n in sorted(staying.items())]
+        table(("reason", "stays, because", "number"), left)
+    if not plan.going:
+        typer.echo("nothing to give back")
+
+
+def box(found: Box) -> None:
+    """Counts by reason and topic, then the newest letters."""
+    if not found.letters:
+        typer.echo("no dead letters")
+        return
+    counts: Counter[tuple[str, str]] = Counter()
+    back: Counter[tuple[str, str]] = Counter()
+    for place, letter in found.letters.items():
+        counts[letter.reason, letter.topic] += 1
+        back[letter.reason, letter.topic] += place in found.replayed
+    rows = [(*kind, number, back[kind]) for kind, number in sorted(counts.items())]
+    table(("reason", "topic", "letters", "given back"), rows)
+    typer.echo("")
+    newest = sorted(found.letters.values(), key=lambda each: each.at)[-ROWS:]
+    heads = ("letter", "reason", "original place", "since", "given back")
+    table(heads, [_row(each, found) for each in newest])
+    if len(found.letters) > ROWS:
+        typer.echo(f"the newest {ROWS} of {len(found.letters):,}; `--json` lists all")
+
+
+def _row(letter: Letter, found: Box) -> tuple[str, ...]:
+    back = "yes" if letter.place in found.replayed else "no"
+    where = f"{letter.topic} [{letter.partition}] {letter.offset}"
+    return str(letter.place), letter.reason, where, letter.at, back
+
+
+def as_json(found: Box) -> list[Mapping[str, object]]:
+    """One object per letter; no header and no value of the original, for they may be personal."""
+    return [
+        {
+            "letter": str(each.place),
+            "reason": each.reason,
+            "message": each.message,
+            "source": {"topic": each.topic, "partition": each.partition, "offset": each.offset},
+            "at": each.at,
+            "replayed": each.place in found.replayed,
+        }
+        for each in found.letters.values()
+    ]
+
+
+def letter(found: Letter) -> None:
+    """All about one letter but what the original record holds."""
+    size = "too large to be kept" if found.lost_bytes is not None else "kept"
+    rows = [
+        ("letter", str(found.place)),
+        ("reason", f"{found.reason}: {found.reason.meaning}"),
+        ("message", found.message),
+        ("original place", f"{found.topic} [{found.partition}] {found.offset}"),
+        ("original time", rfc3339(found.timestamp / 1000) if found.timestamp >= 0 else "none"),
+        ("dead letter since", found.at),
+        ("config version", found.config_version),
+        ("value", size if found.lost_bytes is None else f"{size}: {found.lost_bytes:,} bytes"),
+        ("original headers", ", ".join(name for name, _ in found.headers) or "none"),
+        ("what to do", letters.ADVICE[found.reason]),
+    ]
+    table(("", ""), rows)
+
+
+def original_headers(found: Letter, key: bytes | None) -> None:
+    """What the original record had beside its value."""
+    rows = [("key", key.decode(errors="replace") if key is not None else "none")]
+    rows += [(name, (value or b"").decode(errors="replace")) for name, value in found.headers]
+    table(("header", "value"), rows)
+
+
+def lanes(views: Sequence[tuple[LaneView, bool, int]]) -> None:
+    """Lanes with whether the config has them, and their group's members."""
+    heads = ("lane", "in config", "base", "end", "waiting", "in flight", "members")
+    table((*heads, "last owner", "config version"), [_lane_row(*each) for each in views])
+
+
+def _lane_row(view: LaneView, configured: bool, members: int) -> tuple[object, ...]:
+    owner = f"{view.owner.instance} since {rfc3339(view.owner.at)}" if view.owner else "not known"
+    base = "unreadable" if view.base is None else view.base
+    config = "yes" if configured else "NO"
+    figures = base, view.end, view.waiting, view.in_flight, members
+    return view.name, config, *figures, owner, view.config_version
+
+
+def remains(counts: Mapping[tuple[str, str], int]) -> None:
+    """What becomes of a lane's invitations."""
+    rows = [(*kind, number) for kind, number in sorted(counts.items())]
+    table(("campaign", "what becomes of it", "number"), rows)

@@ -1,0 +1,207 @@
+"""The delay ladder's thread: what is due goes back to its lane, what is not waits on the log.
+
+Each step's topic holds records for the same time, so its head is the first to be due: until then
+its partition is paused. Strictly in sequence like the router, and as exact: a record leaves the
+ladder in the transaction that writes it to its lane.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import structlog
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+
+from consumer.adapters import kafka
+from consumer.adapters.delayed import Delayed
+from consumer.adapters.records import bad_invitation
+from consumer.errors import KafkaTrouble, StartUnclear
+from consumer.lane.ladder import STEPS, step_for
+from consumer.model import rfc3339
+from consumer.runtime.offsets import lag, membership, offsets
+from consumer.runtime.stage import Stage
+
+POLL_RECORDS = 5_000
+POLL_SECONDS = 0.25
+WAIT = 10.0
+TRIM_EVERY = 60.0
+ORPHAN_WAIT = "1h"
+"""The step for invitations of a lane whose topic is gone: an operator must make it again."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class LadderLoop:
+    """Runs sessions until the stage stops."""
+
+    stage: Stage
+    instance: str
+    name: str = "ladder"
+    _steps: dict[str, str] = field(init=False)
+    _due: dict[str, float] = field(default_factory=dict)  # paused topic → when its head is due
+    _heads: dict[str, int] = field(default_factory=dict)  # what must come first after the seek
+    _gone: set[str] = field(default_factory=set)
+    _behind: dict[str, int] = field(default_factory=dict)
+    _trim_at: float = 0.0
+    _orphans: dict[str, bool] = field(default_factory=dict)  # lane → whether it has a topic
+    _consumer: Consumer | None = None
+
+    def __post_init__(self) -> None:
+        self._steps = {self.stage.topics.delayed(step): step for step in STEPS}
+
+    def session(self) -> None:
+        """One membership in the group. Raises KafkaTrouble, StartUnclear."""
+        application = self.stage.topics.application_id
+        producer = self.stage.producer(self.name, f"{application}.ladder.{self.instance}")
+        consumer = self._consumer = self.stage.consumer(self.name, f"{application}.ladder")
+        self._due.clear()
+        self._heads.clear()
+        self._orphans.clear()
+        try:
+            kafka.fence(producer, self.stage.waiting(self.name))
+            with kafka.trouble("subscribe"):
+                consumer.subscribe(
+                    list(self._steps), on_assign=self._assigned, on_revoke=self._revoked
+                )
+            while not self.stage.stop.is_set():
+                self.stage.joined(self.name, consumer)
+                self._gone.clear()  # it is about the records of one poll, and of no other
+                self._resume(consumer)
+                with kafka.trouble("consume"):
+                    messages = consumer.consume(POLL_RECORDS, POLL_SECONDS)
+                self._handle(consumer, producer, messages)
+                self._trim()
+                with suppress(KafkaException):  # what is only shown must not end a session
+                    self.stage.metrics.ladder(self._waiting(consumer))
+        finally:
+            self.stage.left(self.name)
+            self._consumer = None
+            self.stage.clients.close(consumer)
+
+    # -- the group ----------------------------------------------------------------------------
+
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if consumer is not self._consumer:  # of a session that is over
+            return
+        if self._gone.intersection(each.topic for each in partitions):
+            raise KafkaTrouble("a step went and came back while it was being read")
+        with kafka.trouble("reading committed offsets"):
+            committed = consumer.committed(partitions, timeout=WAIT)
+        for partition, found in zip(partitions, committed, strict=True):
+            if found.error is not None:
+                raise KafkaTrouble(f"reading committed offsets: {kafka.describe(found.error)}")
+            partition.offset = found.offset if found.offset >= 0 else self._first(consumer, found)
+            self._due.pop(partition.topic, None)
+            self._heads.pop(partition.topic, None)
+        with kafka.trouble("assign"):
+            consumer.incremental_assign(partitions)
+            consumer.resume(partitions)  # a pause survives losing and regaining a partition
+
+    def _first(self, consumer: Consumer, partition: TopicPartition) -> int:
+        """Without an offset: at the start, unless what lies there may have left the ladder before.
+
+        Raises StartUnclear.
+        """
+        place = TopicPartition(partition.topic, partition.partition)
+        with kafka.trouble("reading the log's ends"):
+            low, high = consumer.get_watermark_offsets(place, timeout=WAIT)
+        if 0 < low < high:
+            raise StartUnclear(
+                f"{partition.topic} holds {low} to {high}, and the group that reads it has "
+                "forgotten where it was (nobody ran for a week?): what it passed on in its last "
+                "minute would be sent again. Reset the group's offset to the first record that is "
+                f"younger than the stop less {self._steps[partition.topic]}"
+            )
+        return int(low)
+
+    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """All that was read is committed between two polls: nothing to finish here."""
+        if consumer is not self._consumer:  # of a session that is over
+            return
+        self._gone.update(each.topic for each in partitions)
+        with kafka.trouble("unassign"):
+            consumer.incremental_unassign(partitions)
+
+    # -- records ------------------------------------------------------------------------------
+
+    def _handle(self, consumer: Consumer, producer: Producer, messages: list[Message]) -> None:
+        usable = [
+            each for each in messages if each.error() is None or self.stage.usable(self.name, each)
+        ]
+        due = [each for each in usable if self._is_due(consumer, each)]
+        if not due:
+            return
+        member = membership(consumer)
+        with kafka.transaction(producer, self.stage.waiting(self.name)):
+            for message in due:
+                self._pass_on(consumer, producer, message)
+            passed = offsets(due, {})
+            producer.send_offsets_to_transaction(passed, member, kafka.COMMIT_WAIT)
+        self._behind.update({each.topic: each.offset for each in passed})
+
+    def _is_due(self, consumer: Consumer, message: Message) -> bool:
+        """Whether it may leave its step; the first that may not stops its topic until then."""
+        topic, partition, offset = kafka.place_of(message)
+        if topic in self._due or topic in self._gone:
+            return False
+        head = self._heads.pop(topic, offset)
+        if head != offset:  # what was fetched before the seek must not pass for what follows it
+            raise KafkaTrouble(f"expected offset {head} of {topic} after a seek, not {offset}")
+        when = message.timestamp()[1] / 1000 + STEPS[self._steps[topic]]
+        if when <= self.stage.clock.now():
+            return True
+        self._due[topic], self._heads[topic] = when, offset
+        place = TopicPartition(topic, partition, offset)
+        with kafka.trouble("pause"):
+            consumer.pause([place])
+            consumer.seek(place)
+        return False
+
+    def _resume(self, consumer: Consumer) -> None:
+        now = self.stage.clock.now()
+        for topic in [topic for topic, when in self._due.items() if when <= now]:
+            del self._due[topic]
+            with kafka.trouble("resume"):
+                consumer.resume([TopicPartition(topic, 0)])
+
+    def _pass_on(self, consumer: Consumer, producer: Producer, message: Message) -> None:
+        record = Delayed.of(message)
+        if record is None:
+            self.stage.publisher(producer, "ladder").dead_letters(
+                [bad_invitation(message, "not a record that a lane put off")],
+                rfc3339(self.stage.clock.now()),
+            )
+            return
+        left = record.due_at - self.stage.clock.now()
+        if left > 0:
+            record.put(producer, self.stage.topics.delayed(step_for(left)))
+        elif self._exists(consumer, record.lane):
+            record.give_back(producer, self.stage.topics.invitations(record.lane))
+        else:
+            log.error("put_off_for_no_lane", lane=record.lane, what="stays on the ladder")
+            record.put(producer, self.stage.topics.delayed(ORPHAN_WAIT))
+
+    def _exists(self, consumer: Consumer, lane: str) -> bool:
+        """A lane that left the config has its topic still, for an operator to drain or close."""
+        if lane not in self.stage.lanes and lane not in self._orphans:
+            topic = self.stage.topics.invitations(lane)
+            with kafka.trouble("looking for a lane's topic"):
+                found = consumer.list_topics(topic, timeout=WAIT).topics.get(topic)
+            self._orphans[lane] = found is not None and found.error is None
+        return self._orphans.get(lane, True)
+
+    def _trim(self) -> None:
+        """What left the ladder need not stay, and must not come back if the group forgets."""
+        now = self.stage.clock.now()
+        if now >= self._trim_at:
+            self._trim_at = now + TRIM_EVERY
+            for topic, offset in self._behind.items():
+                self.stage.clients.trim(topic, offset)
+            self._behind.clear()
+
+    def _waiting(self, consumer: Consumer) -> Iterator[tuple[str, int]]:
+        for (topic, _), records in lag(consumer).items():
+            yield self._steps[topic], records

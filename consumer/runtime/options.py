@@ -1,0 +1,39 @@
+"""How a process is run, as the command line says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from consumer.adapters.beginnings import Beginning
+from consumer.adapters.config_file import ConfigFile
+
+
+class Role(StrEnum):
+    """Which stages this process runs."""
+
+    ALL = "all"
+    ROUTER = "router"
+    SENDER = "sender"
+
+    @property
+    def routes(self) -> bool:
+        """Whether it runs the router and the delay ladder."""
+        return self is not Role.SENDER
+
+    @property
+    def sends(self) -> bool:
+        """Whether it runs the lanes."""
+        return self is not Role.ROUTER
+
+
+@dataclass(slots=True)
+class Options:
+    """How to run. `embedded`: a broker without topic administration (the demo's). `file`: where
+    the config came from; without, it is never read again."""
+
+    role: Role = Role.ALL
+    begin: Beginning = None
+    instance: str = "0"
+    embedded: bool = False
+    file: ConfigFile | None = None

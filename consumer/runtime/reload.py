@@ -1,0 +1,142 @@
+"""When the config is read again, and what becomes of it: applied, refused or unchanged.
+
+At SIGHUP at once; else when the contents of its files differ from those that were tried last and
+two looks in a row agree, for an editor may be half-way. A bad config changes nothing. One that
+only Kafka spoke against (a topic is missing) is tried again, for that may mend by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from consumer.adapters import config_file
+from consumer.adapters.config_file import ConfigFile
+from consumer.adapters.metrics import Metrics
+from consumer.config.changes import Changes, compare
+from consumer.config.models import Config
+from consumer.errors import ConfigError, DispatcherError
+
+LOOK_EVERY = 2.0
+TRY_AGAIN = 15
+"""Looks after which a config that Kafka spoke against is tried again."""
+
+RESTART = "cannot change while the process runs"
+RESTART_HINT = "it needs a restart; undo it to have the rest applied now"
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Looks:
+    """What the files looked like, and whether that calls for reading them."""
+
+    tried: bytes
+    last: bytes = b""
+    until_again: int | None = None
+
+    def due(self, now: bytes) -> bool:
+        """To be asked once a look."""
+        settled, self.last = now == self.last, now
+        if self.until_again is not None:
+            self.until_again -= 1
+        again = self.until_again is not None and self.until_again <= 0
+        return settled and (now != self.tried or again)
+
+    def trying(self, now: bytes) -> None:
+        """The files are read now; `again_later` may follow."""
+        self.tried, self.until_again = now, None
+
+    def again_later(self) -> None:
+        """What speaks against them is not in the files."""
+        self.until_again = TRY_AGAIN
+
+
+class Reloader:
+    """`check` asks Kafka about a changed config and may raise DispatcherError; `apply` uses it."""
+
+    def __init__(
+        self,
+        file: ConfigFile,
+        config: Config,
+        metrics: Metrics,
+        check: Callable[[Config, Changes], Awaitable[None]],
+        apply: Callable[[Config, Changes], Awaitable[None]],
+    ) -> None:
+        self._path = file.path
+        self._looks = Looks(file.fingerprint)
+        self._config = config
+        self._metrics = metrics
+        self._check = check
+        self._apply = apply
+        self._asked = asyncio.Event()
+
+    def ask(self) -> None:
+        """Read the config now (SIGHUP)."""
+        self._asked.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look until `stop`."""
+        while not stop.is_set():
+            await self._pause(stop)
+            if stop.is_set():
+                return
+            now = await asyncio.to_thread(config_file.fingerprint, self._path)
+            if self._looks.due(now) or self._asked.is_set():
+                self._asked.clear()
+                await self.reload()
+
+    async def reload(self) -> None:
+        """Read, compare, check, apply; whatever goes wrong is said and counted."""
+        self._looks.trying(await asyncio.to_thread(config_file.fingerprint, self._path))
+        try:
+            result = await self._reload()
+        except ConfigError as error:
+            result = self._refused([str(each) for each in error.problems])
+        except DispatcherError as error:
+            self._looks.again_later()
+            result = self._refused([str(error)])
+        except Exception as error:  # noqa: BLE001 - the former config must go on working
+            result = self._refused([f"{type(error).__name__}: a defect, please report"])
+        self._metrics.config_reload(result)
+
+    async def _reload(self) -> str:
+        config = await asyncio.to_thread(config_file.read, self._path)
+        changes = compare(self._config, config)
+        if changes.nothing:
+            log.info("config_unchanged", version=config.config_version)
+            return "unchanged"
+        if changes.fixed:
+            raise ConfigError(
+                config_file.problems(self._path, changes.fixed, RESTART, RESTART_HINT)
+            )
+        await self._check(config, changes)
+        await self._apply(config, changes)
+        was, self._config = self._config, config
+        for warning in config.warnings:
+            log.warning("config_warning", problem=str(warning))
+        log.info(
+            "config_applied",
+            version=config.config_version,
+            was=was.config_version,
+            new_lanes=changes.new_lanes,
+            left_lanes=changes.left_lanes,
+            new_inputs=changes.new_inputs,
+            accounts=sorted(changes.accounts),
+        )
+        return "applied"
+
+    def _refused(self, problems: Sequence[str]) -> str:
+        version = self._config.config_version
+        log.error("config_refused", problems=list(problems), still_in_use=version)
+        return "refused"
+
+    async def _pause(self, stop: asyncio.Event) -> None:
+        """Until the next look, a signal or `stop`."""
+        events = [asyncio.create_task(each.wait()) for each in (self._asked, stop)]
+        await asyncio.wait(events, timeout=LOOK_EVERY, return_when=asyncio.FIRST_COMPLETED)
+        for each in events:
+            each.cancel()

@@ -1,0 +1,64 @@
+"""Reading a topic to its end: open transactions hide what is behind them, and are waited for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+from confluent_kafka import Consumer, Producer
+
+from consumer.adapters import topics
+from consumer.adapters.kafka import consumer as new_consumer
+from consumer.adapters.reading import Scan, low_marks, marks, members
+from consumer.errors import KafkaTrouble, OperationRefused
+from tests.support.kafka import KafkaBroker, create_topics, unique
+
+
+@pytest.fixture
+def reader(kafka: KafkaBroker) -> Iterator[Consumer]:
+    """In no group."""
+    settings = {"bootstrap.servers": kafka.bootstrap}
+    logger = logging.getLogger(__name__)
+    client = new_consumer(settings, unique("reader"), logger=logger, on_error=lambda _error: None)
+    yield client
+    client.close()
+
+
+def writing(kafka: KafkaBroker) -> Producer:
+    """A transactional producer with its transaction begun."""
+    client = Producer({"bootstrap.servers": kafka.bootstrap, "transactional.id": unique("writer")})
+    client.init_transactions(10)
+    client.begin_transaction()
+    return client
+
+
+def test_what_an_open_transaction_hides_is_waited_for(kafka: KafkaBroker, reader: Consumer) -> None:
+    """A committed end lies before it: whoever took that for the end would miss a record."""
+    name = unique("log")
+    create_topics(kafka.bootstrap, name)
+    admin = topics.admin({"bootstrap.servers": kafka.bootstrap})
+    assert low_marks(admin, [name]) == marks(admin, [name]) == {(name, 0): 0}
+    assert list(Scan(reader, marks(admin, [name]))) == []
+
+    opened, other = writing(kafka), writing(kafka)
+    opened.produce(name, b"open")
+    opened.flush(10)
+    other.produce(name, b"committed")
+    other.commit_transaction(10)
+    every = marks(admin, [name])
+    assert every[name, 0] >= 2  # both records; the marker of the commit may come later
+    assert marks(admin, [name], committed=True) == {(name, 0): 0}
+    with pytest.raises(KafkaTrouble, match=rf"{name} \[0\] can be read up to offset 0, but it is"):
+        list(Scan(reader, every, stall=0.5))
+
+    opened.abort_transaction(10)
+    assert [each.value() for each in Scan(reader, every)] == [b"committed"]
+    assert list(Scan(reader, every, {(name, 0): 2})) == []
+
+
+def test_a_topic_that_is_not_there_is_named(kafka: KafkaBroker) -> None:
+    admin = topics.admin({"bootstrap.servers": kafka.bootstrap})
+    with pytest.raises(OperationRefused, match=r"topic no\.such\.topic does not exist"):
+        marks(admin, ["no.such.topic"])
+    assert members(admin, unique("nobody")) == 0

@@ -1,0 +1,333 @@
+"""What time does to an application: topics and offsets that went, other versions, other owners.
+
+Each is noticed on a real Kafka, said with where and what to do, and nothing is skipped or sent
+again; a lane that must not go on stops alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from functools import cache, partial
+from pathlib import Path
+
+import orjson
+import pytest
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    KafkaException,
+    Producer,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient
+
+from consumer.adapters.topics import topic_ids
+from tests.support.dispatcher import Dispatcher, Event, World, purchases, until
+from tests.support.kafka import KafkaBroker, StartBroker, create_topics, free_ports, read_topic
+
+
+@pytest.fixture
+def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[World]:
+    """An application of its own on the session's broker."""
+    with World(kafka.bootstrap, tmp_path) as world:
+        yield world
+
+
+# -- what a test does to the cluster ---------------------------------------------------------------
+
+
+@cache
+def admin_of(bootstrap: str) -> AdminClient:
+    """Kept: a client that is gone takes its answers with it."""
+    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+
+
+def admin(world: World) -> AdminClient:
+    return admin_of(world.bootstrap)
+
+
+def worked(world: World, count: int = 60) -> Path:
+    """The config of an application that has sent some surveys by each lane and was stopped."""
+    world.start_vendor()
+    config = world.configure(window={"max_batch": 20})
+    world.create_topics(config)
+    dispatcher = world.start(config).wait_ready()
+    world.publish(purchases("store", range(count)))
+    world.publish(purchases("cafe", range(count)))
+    world.wait_results(2 * count)
+    assert dispatcher.terminate() == 0
+    return config
+
+
+def make_anew(world: World, topic: str, partitions: int = 1, policy: str = "delete") -> None:
+    """Delete a topic, and create one of the same name."""
+    before = topic_ids(admin(world), [topic])[topic]
+    admin(world).delete_topics([topic])[topic].result(10)
+
+    def created() -> bool:
+        with suppress(KafkaException):  # still being deleted
+            create_topics(
+                world.bootstrap, topic, partitions=partitions, config={"cleanup.policy": policy}
+            )
+            return topic_ids(admin(world), [topic])[topic] != before
+        return False
+
+    until(f"{topic} is there again", created)
+
+
+def delete_records(world: World, topic: str, before: int) -> None:
+    asked = [TopicPartition(topic, 0, before)]
+    for future in admin(world).delete_records(asked).values():
+        future.result(10)
+
+
+def forget(world: World, group: str) -> None:
+    """What `offsets.retention.minutes` does to a group that nobody is in."""
+    name = f"{world.name}.{group}"
+    admin(world).delete_consumer_groups([name])[name].result(10)
+
+
+def point_group(world: World, offsets: list[int]) -> None:
+    """What `kafka-consumer-groups.sh --reset-offsets` does to the router's group."""
+    places = [TopicPartition(world.input, part, offset) for part, offset in enumerate(offsets)]
+    asked = ConsumerGroupTopicPartitions(f"{world.name}.router", places)
+    for future in admin(world).alter_consumer_group_offsets([asked]).values():
+        future.result(10)
+
+
+def stopped(dispatcher: Dispatcher, stage: str) -> str:
+    """Why a stage stopped, once it has."""
+    until(
+        f"{stage} stops",
+        lambda: any(s["stage"] == stage for s in dispatcher.lines("stage_stopped")),
+    )
+    return str(dispatcher.lines("stage_stopped")[0]["why"])
+
+
+def others_go_on(world: World, dispatcher: Dispatcher, results: int) -> None:
+    """The router and the other lane work, the process is not ready, and its exit code is 4."""
+    world.publish(purchases("cafe", range(9000, 9050)))
+    world.wait_results(results + 50)
+    status, why = dispatcher.probe("/readyz")
+    assert (status, "group:pisano" in why) == (503, True)
+    assert dispatcher.terminate() == 4
+
+
+# -- lanes ----------------------------------------------------------------------------------------
+
+
+def test_a_base_below_the_logs_start_stops_the_lane_alone(world: World) -> None:
+    """Somebody deleted records of the lane's topic that were not settled."""
+    config = worked(world)
+    lost = purchases("store", range(100, 120))
+    world.publish(lost)
+    before = world.invitations_written()
+    alone = ("--role", "router")
+    router = Dispatcher(config, world.home / "router.log", free_ports(1)[0], *alone)
+    with closing(router):
+        until("they are routed", lambda: world.invitations_written() > before + 20)
+        assert router.terminate() == 0
+    topic, base = f"{world.name}.invitations.pisano", world.checkpoint().base
+    delete_records(world, topic, base + 5)
+
+    dispatcher = world.start(config)
+    why = stopped(dispatcher, "pisano")
+    assert f"{topic} begins at {base + 5}, but the checkpoint's base is {base}" in why
+    others_go_on(world, dispatcher, 120)
+    world.events = [event for event in world.events if event not in lost]
+    world.check()
+
+
+def test_a_lane_whose_topic_was_made_anew_while_it_ran_stops_alone(world: World) -> None:
+    """Its client would read on in the new topic, from where it was in the old one."""
+    world.start_vendor()
+    config = world.configure(window={"max_batch": 20})
+    world.create_topics(config)
+    dispatcher = world.start(config).wait_ready()
+    world.publish(purchases("store", range(60)))
+    world.wait_results(60)
+    topic = f"{world.name}.invitations.pisano"
+    until("a look at the topics", lambda: bool(dispatcher.lines("topics_watched")))
+    make_anew(world, topic)
+
+    why = stopped(dispatcher, "pisano")
+    assert f"{topic} was deleted and made anew" in why
+    until("it is said", lambda: bool(dispatcher.lines("topic_made_anew")))
+    assert {line["topic"] for line in dispatcher.lines("topic_made_anew")} == {topic}
+    others_go_on(world, dispatcher, 60)
+    world.check()
+
+
+def test_a_lost_checkpoint_is_no_first_start_and_the_remedy_that_is_told_works(
+    world: World,
+) -> None:
+    """`--from earliest`, left over in a deployment, must not send everything again."""
+    config = worked(world)
+    invitations, checkpoints = (
+        f"{world.name}.{kind}.pisano" for kind in ("invitations", "checkpoints")
+    )
+    make_anew(world, checkpoints, policy="compact")
+    dispatcher = world.start(config, begin="earliest")
+    why = stopped(dispatcher, "pisano")
+    assert f"{checkpoints} has no checkpoint, but this lane has worked" in why
+    others_go_on(world, dispatcher, 120)
+
+    delete_records(world, invitations, world.invitations_written())
+    forget(world, "lane.pisano")
+    again = world.start(config, begin="earliest").wait_ready()
+    world.publish(purchases("store", range(200, 230)))
+    world.wait_results(200)
+    assert again.terminate() == 0
+    world.check()
+
+
+def test_a_checkpoint_of_a_newer_version_stops_the_lane_alone(world: World) -> None:
+    """After a rollback the older program does not read what it cannot."""
+    config = worked(world)
+    newer = {**world.checkpoint().model_dump(mode="json"), "version": 2}
+    producer = Producer({"bootstrap.servers": world.bootstrap})
+    producer.produce(f"{world.name}.checkpoints.pisano", orjson.dumps(newer), "pisano")
+    assert producer.flush(10) == 0
+
+    dispatcher = world.start(config)
+    why = stopped(dispatcher, "pisano")
+    assert "version" in why
+    assert "written by a newer version of the program" in why
+    others_go_on(world, dispatcher, 120)
+    world.check()
+
+
+# -- the router -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("begin", ["earliest", "latest", None])
+def test_an_input_that_was_made_anew_is_no_first_start(world: World, begin: str | None) -> None:
+    """Kafka dropped the offsets with the topic. An operator says where to go on, with its tool."""
+    config = worked(world)
+    make_anew(world, world.input, world.partitions)
+    world.publish(purchases("store", range(1000, 1300)))
+    dispatcher = world.start(config, begin=begin)
+    assert dispatcher.wait() == 4
+    why = stopped(dispatcher, "router")
+    assert f"{world.input} was deleted and made anew" in why
+    assert f"--group {world.name}.router" in why
+
+    point_group(world, [0] * world.partitions)
+    again = world.start(config, begin=None)
+    world.wait_results(420)
+    assert again.terminate() == 0
+    # Not `check`: invitations of a topic that is made anew have the ids of the former one's.
+    found = sorted(each["event_id"] for each in world.results())
+    assert found == sorted(event.id for event in world.events)
+    assert set(world.accepted().values()) == {1}
+
+
+def test_an_input_that_is_made_anew_while_it_is_read_stops_the_router(world: World) -> None:
+    world.start_vendor()
+    config = world.configure(window={"max_batch": 20})
+    world.create_topics(config)
+    dispatcher = world.start(config).wait_ready()
+    world.publish(purchases("store", range(60)))
+    world.wait_results(60)
+    make_anew(world, world.input, world.partitions)
+    assert dispatcher.wait() == 4
+    assert world.input in stopped(dispatcher, "router")
+    assert world.start(config).wait() == 4  # nothing is forgotten by trying again
+    world.check()
+
+
+def test_forgotten_offsets_are_no_first_start(world: World) -> None:
+    """`--from latest`, left over in a deployment, must not skip what came meanwhile."""
+    config = worked(world)
+    stood = world.committed()
+    forget(world, "router")
+    world.publish(purchases("store", range(1000, 1030)))
+    dispatcher = world.start(config, begin="latest")
+    assert dispatcher.wait() == 4
+    why = stopped(dispatcher, "router")
+    assert f"the group {world.name}.router has no offset for {world.input}, but" in why
+
+    point_group(world, stood)
+    again = world.start(config, begin="latest")
+    world.wait_results(150)
+    assert again.terminate() == 0
+    world.check()
+
+
+def test_an_input_that_joins_begins_where_it_was_told(world: World) -> None:
+    """The group knows other topics, so this one is new and nothing was forgotten."""
+    config = worked(world)
+    second = f"second-{world.input}"
+    create_topics(world.bootstrap, second)
+    document = orjson.loads(config.read_bytes())
+    document["inputs"]["pos"]["topics"] = [world.input, second]
+    config.write_bytes(orjson.dumps(document))
+    skipped, read = purchases("store", range(1000, 1010)), purchases("store", range(1010, 1030))
+    publish_to(second, world, skipped)
+    dispatcher = world.start(config, begin="latest").wait_ready()
+    publish_to(second, world, read)
+    world.events += read
+    world.wait_results(140)
+    assert dispatcher.terminate() == 0
+    world.check()
+
+
+def publish_to(topic: str, world: World, events: list[Event]) -> None:
+    producer = Producer({"bootstrap.servers": world.bootstrap})
+    for event in events:
+        producer.produce(topic, event.value, event.id)
+    assert producer.flush(10) == 0
+
+
+# -- a quiet week, and rivals ---------------------------------------------------------------------
+
+
+def test_expired_transactional_ids_cost_nothing(kafka_factory: StartBroker, tmp_path: Path) -> None:
+    """After a week without traffic Kafka forgets who a producer was: it begins anew."""
+    week = {
+        "transactional.id.expiration.ms": "3000",
+        "transaction.remove.expired.transaction.cleanup.interval.ms": "500",
+    }
+    with World(kafka_factory(week).bootstrap, tmp_path) as world:
+        world.start_vendor()
+        config = world.configure(window={"max_batch": 20})
+        world.create_topics(config)
+        dispatcher = world.start(config).wait_ready()
+        world.publish(purchases("store", range(60)))
+        world.wait_results(60)
+        for stage in ("router.0", "lane.pisano"):
+            until(f"{stage} expires", partial(expired, world, stage))
+        world.publish(purchases("store", range(60, 160)))
+        world.wait_results(160)
+        ended = {line["stage"]: line["error"] for line in dispatcher.lines("session_ended")}
+        assert set(ended) == {"router", "pisano"}
+        assert all("INVALID_PRODUCER_ID_MAPPING" in error for error in ended.values())
+        assert dispatcher.terminate() == 0
+        world.check()
+
+
+def expired(world: World, stage: str) -> bool:
+    """Whether Kafka's newest word about a transactional id is its tombstone."""
+    wanted = f"{world.name}.{stage}".encode()
+    states = read_topic(world.bootstrap, "__transaction_state", isolation="read_uncommitted")
+    newest = [each for each in states if (each.key() or b"").endswith(wanted)][-1]
+    return newest.value() is None
+
+
+def test_two_replicas_with_one_instance_are_told_from_a_lone_fencing(world: World) -> None:
+    """Somebody takes the router's transactional id again and again."""
+    world.start_vendor()
+    config = world.configure(window={"max_batch": 20})
+    world.create_topics(config)
+    dispatcher = world.start(config).wait_ready()
+    identity = f"{world.name}.router.0"
+    rival = {"bootstrap.servers": world.bootstrap, "transactional.id": identity}
+    for times in (1, 2, 3):
+        assert not dispatcher.lines("transactional_id_contested")
+        Producer(rival).init_transactions(10)
+        world.publish(purchases("store", range(times * 100, times * 100 + 10)))
+        world.wait_results(times * 10)
+    (said,) = dispatcher.lines("transactional_id_contested")
+    assert f"another process uses transactional.id {identity}" in said["why"]
+    assert dispatcher.terminate() == 0
+    world.check()

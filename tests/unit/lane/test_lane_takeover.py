@@ -1,0 +1,269 @@
+"""Taking over from a checkpoint: what is settled, in doubt, tried, closed, and whose it was."""
+
+from __future__ import annotations
+
+import pytest
+
+from consumer.lane.bits import pack
+from consumer.lane.lane import Lane
+from consumer.lane.settings import LATE_ARRIVAL_GRACE
+from consumer.model import Checkpoint, InFlight, Owner
+from tests.support.lanes import (
+    NOW,
+    PARKED,
+    SILENCE,
+    THROTTLED,
+    TROUBLE,
+    Driver,
+    campaign,
+    held,
+    lane,
+    letter,
+    limited,
+    settings,
+    written,
+)
+
+
+def after_a_crash(of_campaign: str = "a", *offsets: int) -> Checkpoint:
+    """A checkpoint with one batch in flight, its second attempt, and offset 12 settled."""
+    first = min(offsets)
+    batch = InFlight(
+        batch_id="cloud.1.4",
+        campaign=of_campaign,
+        attempt=2,
+        sealed_at=NOW - 9,
+        first=first,
+        offsets=pack(offsets, first),
+    )
+    return Checkpoint(
+        lane="cloud",
+        topic_id="t",
+        base=10,
+        done=pack([12], 10),
+        in_flight=[batch],
+        permit_log=[NOW - 1],
+        config_version="c0",
+    )
+
+
+def test_a_new_owner_reads_from_the_base_and_skips_what_is_done() -> None:
+    driver = Driver(lane(checkpoint=after_a_crash("a", 10)))
+    assert driver.lane.ledger.base == 10
+    (batch,) = driver.read(held(12), held(13))
+    assert [each.offset for each in batch.held] == [13]
+
+
+def test_what_a_lost_owner_had_in_flight_is_reported() -> None:
+    driver = Driver(lane(checkpoint=after_a_crash("a", 10)))
+    assert driver.read(held(10)) == []
+    (result,) = driver.results
+    assert (result["reason"], result["batch"], result["attempt"]) == ("owner_lost", "cloud.1.4", 2)
+
+
+def test_what_a_lost_owner_had_in_flight_is_sent_again_where_the_campaign_says_so() -> None:
+    of = settings(campaign("a", in_doubt="resend"))
+    driver = Driver(lane(of, after_a_crash("a", 10)))
+    (batch,) = driver.read(held(10))
+    assert batch.attempt == 3
+
+
+def test_what_is_in_doubt_for_a_campaign_that_is_gone_is_reported() -> None:
+    driver = Driver(lane(checkpoint=after_a_crash("gone", 10)))
+    driver.read(held(10, campaign="gone"))
+    assert driver.reasons == {"i10": "owner_lost"}
+
+
+def test_an_intent_in_doubt_stays_in_every_checkpoint_until_all_of_it_was_read() -> None:
+    driver = Driver(lane(checkpoint=after_a_crash("a", 10, 13)))
+    driver.read(held(10))
+    assert [each.batch_id for each in driver.checkpoint.in_flight] == ["cloud.1.4"]
+    second = Driver(lane(checkpoint=driver.checkpoint))
+    second.read(held(13))
+    assert second.checkpoint.in_flight == []
+    assert driver.reasons | second.reasons == {"i10": "owner_lost", "i13": "owner_lost"}
+
+
+def test_a_record_in_doubt_that_cannot_be_read_any_more_is_a_dead_letter() -> None:
+    driver = Driver(lane(checkpoint=after_a_crash("a", 10)))
+    driver.lane.unreadable(letter(10))
+    driver.step()
+    assert driver.checkpoint.in_flight == []
+
+
+def test_a_lost_owners_calls_count_as_if_they_arrived_at_their_latest() -> None:
+    of = limited()
+    machine = lane(of, after_a_crash("a", 10))
+    latest = NOW + of.call_timeout + LATE_ARRIVAL_GRACE
+    assert machine.limiter.log(NOW) == [NOW - 1, latest]
+
+
+def test_a_checkpoint_tells_its_lane_topic_and_config() -> None:
+    driver = Driver(Lane(settings(), lane()._rng, NOW, base=40, topic_id="t9"))
+    driver.read(held(41))
+    point = driver.checkpoint
+    assert (point.lane, point.topic_id, point.base, point.config_version) == (
+        "cloud",
+        "t9",
+        41,
+        "c1",
+    )
+
+
+def test_a_checkpoint_that_nobody_wrote_is_refused() -> None:
+    with pytest.raises(ValueError, match="bitmap"):
+        lane(checkpoint=after_a_crash("a", 10).model_copy(update={"done": "AAAA"}))
+
+
+def test_a_quota_that_is_assumed_used_is_recorded_at_once() -> None:
+    """Else the wait would begin anew at every restart, and a pod that restarts never call."""
+    first = Driver(lane(limited(calls=2, first_start_full=True)))
+    first.step()
+    (commit,) = first.commits
+    second = lane(limited(calls=2, first_start_full=True), commit.checkpoint)
+    assert second.limiter.next_at(NOW) == first.lane.limiter.next_at(NOW)
+
+
+def test_attempts_outlive_their_owner() -> None:
+    """Else an owner that is lost again and again would call for ever."""
+    of = settings(campaign("a", max_attempts=3))
+    first = Driver(lane(of))
+    (batch,) = first.read(held(1), held(2))
+    first.answer(batch, TROUBLE)
+    second = Driver(lane(of, first.checkpoint))
+    (again,) = second.read(held(1), held(2), held(3))
+    assert [each.attempt for each in again.held] == [1, 1, 0]
+    second.answer(again, TROUBLE)
+    third = Driver(lane(of, second.checkpoint))
+    (last,) = third.read(held(1), held(2), held(3))
+    third.answer(last, TROUBLE)
+    assert third.reasons == {"i1": "attempts_exhausted", "i2": "attempts_exhausted"}
+    assert [(each.attempt, each.first) for each in third.checkpoint.tried] == [(2, 3)]
+
+
+def test_who_is_settled_was_tried_no_more() -> None:
+    first = Driver(lane())
+    (batch,) = first.read(held(1))
+    first.answer(batch, TROUBLE)
+    (again,) = first.step(first.lane.wake_at)
+    tried = [len(first.checkpoint.tried)]
+    first.answer(again, SILENCE)
+    assert [*tried, len(first.checkpoint.tried)] == [1, 0]
+
+
+@pytest.mark.parametrize("lost_in_between", [False, True])
+def test_a_crash_loop_never_sends_again_more_often_than_may_be(*, lost_in_between: bool) -> None:
+    """Every owner is lost with its call in flight; some before they read that far again."""
+    of = settings(campaign("a", in_doubt="resend", max_attempts=3))
+    calls, point = 0, None
+    for epoch in range(20):
+        driver = Driver(Lane(of, lane()._rng, NOW, epoch=epoch, checkpoint=point))
+        driver.step()
+        if not (lost_in_between and epoch % 2):
+            calls += len(driver.read(held(1)))
+        point = driver.checkpoint if driver.commits else point
+    assert calls == 3
+    assert point is not None
+    assert (point.base, len(point.in_flight), len(point.tried)) == (2, 0, 0)
+
+
+def test_a_lane_that_a_429_closed_stays_closed_for_the_next_owner() -> None:
+    of = limited(calls=99)
+    first = Driver(lane(of))
+    (batch,) = first.read(held(1))
+    first.answer(batch, THROTTLED)
+    closed_until = first.checkpoint.closed_until
+    assert closed_until == NOW + 10
+    second = Driver(lane(of, first.checkpoint))
+    assert second.read(held(1)) == []
+    assert second.step(closed_until - 0.1) == []
+    assert len(second.step(closed_until)) == 1
+
+
+def test_a_lane_that_was_never_closed_says_so() -> None:
+    driver = Driver(lane())
+    driver.read(held(1))
+    assert driver.checkpoint.closed_until == 0.0
+
+
+def test_the_last_owners_stand_in_every_checkpoint() -> None:
+    owners = [Owner(instance=f"pod-{n}", config_version="c1", at=NOW + n) for n in range(2)]
+    driver = Driver(Lane(settings(), lane()._rng, NOW, owners=owners))
+    driver.read(held(1))
+    assert driver.checkpoint.owners == tuple(owners)
+
+
+def test_what_is_in_doubt_is_put_off_like_any_other_when_its_campaign_may_send_it_again() -> None:
+    """Its attempt is not forgotten on the way."""
+    of = settings(campaign("a", in_doubt="resend"), campaign("b"))
+    driver = Driver(lane(of, after_a_crash("a", 11)))
+    (batch,) = driver.read(held(10))
+    driver.answer(batch, PARKED)
+    driver.read(held(11))
+    assert [(each.held.offset, each.held.attempt) for each in driver.put_off] == [(10, 0), (11, 2)]
+    assert driver.checkpoint.in_flight == []
+
+
+def test_what_was_in_doubt_and_waits_for_its_next_call_keeps_its_attempts() -> None:
+    """Its owner is lost before that call; the batch it was in is in doubt no more."""
+    of = settings(campaign("a", in_doubt="resend"))
+    point = after_a_crash("a", 10).model_copy(update={"closed_until": NOW + 60})
+    driver = Driver(lane(of, point))
+    assert driver.read(held(10)) == []
+    driver.lane.unreadable(letter(13))
+    driver.step()
+    driver = Driver(lane(of, driver.checkpoint))
+    assert driver.read(held(10)) == []
+    assert [each.attempt for each in driver.step(NOW + 60)] == [3]
+
+
+def test_what_is_in_doubt_is_sent_again_until_it_expires_or_attempts_end() -> None:
+    of = settings(campaign("a", in_doubt="resend", max_attempts=2))
+    driver = Driver(lane(of, after_a_crash("a", 10)))
+    assert driver.read(held(10)) == []
+    again = settings(campaign("a", in_doubt="resend"))
+    late = Driver(lane(again, after_a_crash("a", 10)))
+    assert late.read(held(10, expires_at=NOW)) == []
+    assert driver.reasons == late.reasons == {"i10": "owner_lost"}
+
+
+# -- records of a later version ------------------------------------------------------------------
+
+
+def test_what_a_later_version_wrote_is_put_off_until_the_upgrade() -> None:
+    """A minute, for a rolling upgrade; then ten, as after a rollback."""
+    driver = Driver(lane())
+    driver.lane.postponed(written(1, attempt=2), NOW)
+    driver.lane.postponed(written(2, delays=1), NOW)
+    driver.lane.postponed(written(1), NOW)
+    driver.step()
+    assert [(each.held.offset, each.step, each.due_at) for each in driver.put_off] == [
+        (1, "1m", NOW + 60),
+        (2, "10m", NOW + 600),
+    ]
+    assert driver.put_off[0].held.attempt == 2
+    assert driver.checkpoint.base == 3
+    assert driver.sent == []
+
+
+def test_what_a_later_version_tried_keeps_its_attempts() -> None:
+    first = Driver(lane())
+    (batch,) = first.read(held(1))
+    first.answer(batch, TROUBLE)
+    second = Driver(lane(checkpoint=first.checkpoint))
+    second.lane.postponed(written(1), NOW)
+    second.step()
+    assert [each.held.attempt for each in second.put_off] == [1]
+
+
+def test_what_a_later_version_had_in_flight_stays_in_doubt_until_the_upgrade() -> None:
+    """Put off, it would come back as one that was never sent."""
+    driver = Driver(lane(checkpoint=after_a_crash("a", 10)))
+    driver.lane.postponed(written(10), NOW)
+    driver.read(held(11, campaign="gone"))
+    assert [each.held.offset for each in driver.put_off] == [11]
+    assert [each.batch_id for each in driver.checkpoint.in_flight] == ["cloud.1.4"]
+    upgraded = Driver(lane(checkpoint=driver.checkpoint))
+    upgraded.read(held(10))
+    assert upgraded.reasons == {"i10": "owner_lost"}
+    assert upgraded.checkpoint.in_flight == []

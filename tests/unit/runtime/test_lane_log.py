@@ -1,0 +1,73 @@
+"""Where a lane begins, and when its log and its checkpoint do not fit together."""
+
+from __future__ import annotations
+
+import pytest
+
+from consumer.adapters.beginnings import Beginning
+from consumer.errors import StartUnclear
+from consumer.model import Checkpoint
+from consumer.runtime.lane_log import LaneLog, where
+
+
+def log(low: int, high: int, shown: int = -1001) -> LaneLog:
+    return LaneLog("app.invitations.x", "app.checkpoints.x", "app.lane.x", low, high, shown)
+
+
+def checkpoint(base: int, topic_id: str | None = "id1") -> Checkpoint:
+    return Checkpoint(
+        lane="x",
+        topic_id=topic_id,
+        base=base,
+        done="",
+        in_flight=(),
+        permit_log=(),
+        config_version="v",
+    )
+
+
+@pytest.mark.parametrize("base", [3, 5, 9])
+@pytest.mark.parametrize(("was", "now"), [("id1", "id1"), (None, "id1"), ("id1", None)])
+def test_a_lane_goes_on_at_its_base(base: int, was: str | None, now: str | None) -> None:
+    """Whatever `--from` says; a broker that knows no ids cannot contradict."""
+    assert where(log(3, 9, 7), checkpoint(base, was), now, "latest") == base
+
+
+@pytest.mark.parametrize(
+    ("base", "topic_id", "told"),
+    [
+        (2, "id1", "begins at 3, but the checkpoint's base is 2: up to 1 invitations"),
+        (10, "id1", "ends at 9, but the checkpoint's base is 10"),
+        (5, "id2", r"was deleted and made anew \(its id is id2, the checkpoint is of id1\)"),
+    ],
+)
+def test_a_log_that_does_not_fit_stops_the_lane(base: int, topic_id: str, told: str) -> None:
+    with pytest.raises(StartUnclear, match=told) as raised:
+        where(log(3, 9), checkpoint(base), topic_id, "earliest")
+    assert "app.invitations.x" in str(raised.value)
+    assert "delete the topic app.checkpoints.x" in str(raised.value)
+
+
+@pytest.mark.parametrize("begin", [None, "earliest", "latest", 1_700_000_000.0])
+def test_a_first_start_reads_what_the_router_has_made(begin: Beginning) -> None:
+    """`--from` is about events: what has become an invitation is never skipped."""
+    assert where(log(0, 9), None, "id1", begin) == 0
+    assert where(log(0, 9, 0), None, "id1", begin) == 0
+
+
+@pytest.mark.parametrize(("begin", "offset"), [("earliest", 3), (5.0, 3), ("latest", 9)])
+def test_a_log_whose_start_is_gone_begins_where_it_was_told(begin: Beginning, offset: int) -> None:
+    assert where(log(3, 9), None, "id1", begin) == offset
+
+
+def test_a_log_whose_start_is_gone_is_not_guessed_at() -> None:
+    with pytest.raises(StartUnclear, match=r"begins at 3, and app\.checkpoints\.x has no"):
+        where(log(3, 9), None, "id1", None)
+
+
+@pytest.mark.parametrize("begin", [None, "earliest", "latest"])
+@pytest.mark.parametrize("low", [0, 3])
+def test_who_has_displayed_an_offset_had_a_checkpoint(begin: Beginning, low: int) -> None:
+    """A `--from` that was left in a deployment must not send everything again."""
+    with pytest.raises(StartUnclear, match=r"stands at 4 of app\.invitations\.x"):
+        where(log(low, 9, 4), None, "id1", begin)

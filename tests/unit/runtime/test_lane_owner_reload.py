@@ -1,0 +1,76 @@
+"""A lane's owner that goes over to another config while a login or a call is under way."""
+
+from __future__ import annotations
+
+import random
+from queue import SimpleQueue
+from typing import cast
+
+from confluent_kafka import Consumer, Producer
+
+from consumer.adapters.http import VendorClient
+from consumer.lane.lane import Lane
+from consumer.lane.limiter import Limit
+from consumer.lane.settings import LaneSettings
+from consumer.model import Outcome, Token, Verdict
+from consumer.runtime.calls import Account, Calls, LoginEnded
+from consumer.runtime.lane_owner import LaneOwner
+from consumer.runtime.rules import LaneRules
+from consumer.vendors.base import Vendor
+from tests.unit.runtime.test_stage import Time, stage
+
+RADAR = LaneSettings(
+    name="radar", campaigns={}, config_version="v1", logins=frozenset({"radar"}), limits=()
+)
+
+
+class Client:
+    """Connections that nobody uses here."""
+
+
+def calls(token: Token | None = None) -> Calls:
+    account = Account(cast("Vendor", None), cast("VendorClient", Client()), token)
+    return Calls({"radar": account}, {}, None, lambda: 0.0)  # type: ignore[arg-type]
+
+
+def owner(with_calls: Calls) -> LaneOwner:
+    clock = Time()
+    lane = Lane(RADAR, random.Random(0), clock.now())
+    nobody = cast("Producer", None), cast("Consumer", None)
+    return LaneOwner(lane, stage(clock), *nobody, with_calls, (), SimpleQueue())
+
+
+def log_in(one: LaneOwner) -> None:
+    """A login that leaves now, and succeeds."""
+    now = one.stage.clock.now()
+    one.lane.limiter.take(now)
+    one.lane.sessions["radar"].logging_in = True
+    one.events.put(LoginEnded("radar", now, Outcome(Verdict.ACCEPTED, 200), now + 3600.0))
+    one._take_answers()
+
+
+def test_a_login_opens_a_session() -> None:
+    one = owner(calls(Token("t", 4600.0)))
+    log_in(one)
+    assert one.lane.sessions["radar"].usable(1001.0)
+
+
+def test_a_login_to_a_former_account_opens_none_and_is_repeated() -> None:
+    """Its token is the former account's: calls of the new one would leave without any."""
+    one = owner(calls(Token("t", 4600.0)))
+    one.follow(LaneRules(RADAR, calls(), (), frozenset({"radar"})))
+    log_in(one)
+    session = one.lane.sessions["radar"]
+    assert not session.usable(1001.0)
+    assert session.wants_login(1001.0)
+
+
+def test_from_the_next_turn_on_all_is_by_the_new_config() -> None:
+    """Calls, limits and their names at once: shown limits must fit those that are counted."""
+    one, new = owner(calls()), calls()
+    limits = (Limit(2, 5.0),)
+    settings = LaneSettings(name="radar", campaigns={}, config_version="v2", limits=limits)
+    one.follow(LaneRules(settings, new, ("2/5s",)))
+    assert (one.calls, one.limits) == (new, ("2/5s",))
+    assert one.lane.settings.config_version == "v2"
+    assert len(one.lane.limiter.permits(1000.0)) == 1

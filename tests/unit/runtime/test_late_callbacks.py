@@ -1,0 +1,26 @@
+"""A client whose session is over may still call back, from the thread that closes it."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from confluent_kafka import Consumer, TopicPartition
+
+from consumer.routing.router import Router
+from consumer.runtime.router_loop import RouterLoop
+from consumer.runtime.stage import Stage
+
+
+class Untouched:
+    """A client, or a stage, that nothing may be asked of."""
+
+
+def test_a_router_that_is_given_partitions_after_its_session_takes_none() -> None:
+    """To ask a closing client where it stands aborts the process."""
+    nothing = Untouched()
+    loop = RouterLoop(cast("Router", nothing), ["pos"], cast("Stage", nothing), None, "0")
+    late = cast("Consumer", nothing)
+    loop._assigned(late, [TopicPartition("pos", 0)])
+    loop._revoked(late, [TopicPartition("pos", 0)])
+    assert not loop._began
+    assert not loop._gone

@@ -1,0 +1,38 @@
+"""Lanes that left the config: shown, and said once each."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from confluent_kafka.admin import AdminClient
+from structlog.testing import capture_logs
+
+from consumer.adapters.clients import Clients
+from consumer.adapters.metrics import Metrics
+from consumer.config.topics import Topics
+from consumer.runtime.orphans import OrphanWatch
+
+
+def test_an_orphaned_lane_is_said_once_and_shown_until_it_is_gone() -> None:
+    metrics = Metrics()
+    nobody = cast("AdminClient", None), cast("Clients", None)
+    watch = OrphanWatch(*nobody, Topics("surveys"), ("cloud",), metrics)
+    with capture_logs() as lines:
+        watch.note({"old": 3, "empty": 0})
+        watch.note({"old": 2, "empty": 0})
+    assert [(each["event"], each["lane"], each["records"]) for each in lines] == [
+        ("lane_left_config", "old", 3)
+    ]
+    assert "lanes drain old" in lines[0]["mend"]
+    assert shown(metrics) == {"old": 2, "empty": 0}
+
+    with capture_logs() as lines:
+        watch.note({})
+        watch.note({"old": 1})
+    assert len(lines) == 1
+    assert shown(metrics) == {"old": 1}
+
+
+def shown(metrics: Metrics) -> dict[str, float]:
+    (family,) = metrics.orphaned_records.collect()
+    return {sample.labels["lane"]: sample.value for sample in family.samples}

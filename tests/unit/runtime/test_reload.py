@@ -1,0 +1,181 @@
+"""When the config is read again, and what becomes of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
+
+from consumer.adapters.config_file import ConfigFile, fingerprint, read
+from consumer.adapters.metrics import Metrics
+from consumer.config import Config
+from consumer.config.changes import Changes
+from consumer.errors import TopicsError
+from consumer.runtime.reload import TRY_AGAIN, Looks, Reloader
+from tests.unit.config.support import ENV, RADAR_PASSWORD, VALID
+
+# -- looks ----------------------------------------------------------------------------------------
+
+
+def test_a_change_counts_when_two_looks_agree() -> None:
+    """An editor may be half-way through writing it."""
+    looks = Looks(b"old", last=b"old")
+    assert not looks.due(b"old")
+    assert not looks.due(b"half")
+    assert not looks.due(b"whole")
+    assert looks.due(b"whole")
+
+
+def test_what_was_tried_is_not_tried_again() -> None:
+    """Whatever came of it: its problems have been said."""
+    looks = Looks(b"old", last=b"new")
+    assert looks.due(b"new")
+    looks.trying(b"new")
+    assert not any(looks.due(b"new") for _ in range(10 * TRY_AGAIN))
+
+
+def test_what_only_kafka_spoke_against_is_tried_again_later() -> None:
+    looks = Looks(b"old", last=b"new")
+    looks.trying(b"new")
+    looks.again_later()
+    assert [looks.due(b"new") for _ in range(TRY_AGAIN)] == [False] * (TRY_AGAIN - 1) + [True]
+    looks.trying(b"new")
+    assert not any(looks.due(b"new") for _ in range(10 * TRY_AGAIN))
+
+
+# -- reloads --------------------------------------------------------------------------------------
+
+
+class Running:
+    """A process of which only the reloader is real."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = read(path)
+        self.metrics = Metrics()
+        self.missing: str | None = None
+        self.defect: Exception | None = None
+        self.applied = asyncio.Event()
+        self.reloader = Reloader(
+            ConfigFile(path, fingerprint(path)), self.config, self.metrics, self.check, self.apply
+        )
+
+    async def check(self, _config: Config, _changes: Changes) -> None:
+        if self.missing is not None:
+            raise TopicsError(self.missing)
+
+    async def apply(self, config: Config, _changes: Changes) -> None:
+        if self.defect is not None:
+            raise self.defect
+        self.config = config
+        self.applied.set()
+
+    def reload(self, change: Callable[[str], str]) -> list[EventDict]:
+        """Change the file and reload; what was logged."""
+        self.path.write_text(change(self.path.read_text()))
+        with capture_logs() as logs:
+            asyncio.run(self.reloader.reload())
+        return logs
+
+    def count(self, result: str) -> float | None:
+        return self.metrics.registry.get_sample_value(
+            "survey_dispatcher_config_reloads_total", {"result": result}
+        )
+
+    @property
+    def ok(self) -> float | None:
+        return self.metrics.registry.get_sample_value(
+            "survey_dispatcher_config_last_reload_successful"
+        )
+
+
+@pytest.fixture
+def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Running:
+    for name, value in ENV.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "radar-password").write_text(RADAR_PASSWORD)
+    path = tmp_path / "routing.yaml"
+    path.write_text(VALID)
+    return Running(path)
+
+
+def test_a_good_config_is_applied_and_said(running: Running) -> None:
+    was = running.config.config_version
+    (line,) = running.reload(lambda text: text.replace("weight: 1", "weight: 2"))
+    assert (line["event"], line["was"]) == ("config_applied", was)
+    assert line["version"] == running.config.config_version != was
+    assert (running.count("applied"), running.ok) == (1, 1)
+
+
+def test_the_same_config_is_unchanged(running: Running) -> None:
+    (line,) = running.reload(lambda text: text + "# said again\n")
+    assert line["event"] == "config_unchanged"
+    assert (running.count("unchanged"), running.ok) == (1, 1)
+
+
+def test_a_bad_config_is_refused_with_all_its_problems(running: Running) -> None:
+    before = running.config
+    (line,) = running.reload(
+        lambda text: text.replace("weight: 1", "weight: 0").replace("{limits: [1/1s]}", "{}")
+    )
+    assert (line["event"], line["log_level"]) == ("config_refused", "error")
+    assert [each.partition(": ")[0] for each in line["problems"]] == [
+        f"{running.path}:7",
+        f"{running.path}:26",
+    ]
+    assert line["still_in_use"] == before.config_version
+    assert running.config is before
+    assert (running.count("refused"), running.ok) == (1, 0)
+
+
+def test_what_needs_a_restart_is_refused_with_its_line_and_without_its_secret(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PSEUDONYM_KEY", "another-key-of-16-bytes")
+    (line,) = running.reload(lambda text: text.replace("9464", "9465"))
+    assert [each.split(": ")[:2] for each in line["problems"]] == [
+        [f"{running.path}:4", "pseudonym"],
+        [f"{running.path}:{VALID.count(chr(10))}", "admin"],
+    ]
+    assert "restart" in line["problems"][0]
+    assert "another-key" not in str(line)
+
+
+def test_what_kafka_lacks_is_refused_until_it_is_there(running: Running) -> None:
+    running.missing = "topic surveys.invitations.eu is missing"
+    (line,) = running.reload(lambda text: text.replace("weight: 1", "weight: 2"))
+    assert line["problems"] == [running.missing]
+    assert running.reloader._looks.until_again == TRY_AGAIN
+    running.missing = None
+    (line,) = running.reload(lambda text: text)
+    assert line["event"] == "config_applied"
+
+
+def test_a_defect_is_refused_by_its_kind_alone(running: Running) -> None:
+    """Its text may repeat anything; the next config is compared with what is in use."""
+    running.defect = ValueError("secret")
+    (line,) = running.reload(lambda text: text.replace("weight: 1", "weight: 2"))
+    assert line["problems"] == ["ValueError: a defect, please report"]
+    running.defect = None
+    (line,) = running.reload(lambda text: text)
+    assert line["event"] == "config_applied"
+
+
+def test_it_looks_until_the_stop_and_reads_at_once_when_asked(running: Running) -> None:
+    """A signal is not kept for the next look, and a stop is not waited out."""
+    running.path.write_text(VALID.replace("weight: 1", "weight: 2"))
+
+    async def ask_and_stop() -> None:
+        stop = asyncio.Event()
+        looking = asyncio.create_task(running.reloader.run(stop))
+        running.reloader.ask()
+        await running.applied.wait()
+        stop.set()
+        await asyncio.wait_for(looking, 1.0)
+
+    asyncio.run(asyncio.wait_for(ask_and_stop(), 10.0))
+    assert running.count("applied") == 1

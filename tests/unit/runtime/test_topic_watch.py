@@ -1,0 +1,67 @@
+"""What is said of topics that change under the program, and what the stages then do."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+from confluent_kafka import Consumer
+from confluent_kafka.admin import AdminClient
+from structlog.testing import capture_logs
+
+from consumer.errors import KafkaTrouble
+from consumer.runtime.topic_watch import TopicWatch
+from tests.unit.runtime.test_stage import Time, stage
+
+
+class Member:
+    """A consumer that is in its group."""
+
+    def memberid(self) -> str:
+        return "m-1"
+
+
+def watch(ids: dict[str, str]) -> TopicWatch:
+    return TopicWatch(cast("AdminClient", None), ["a", "b"], ids)
+
+
+def test_a_topic_that_is_made_anew_is_said_once_and_shown_to_the_stages() -> None:
+    ids: dict[str, str] = {}
+    looking = watch(ids)
+    with capture_logs() as said:
+        looking.note({"a": "1", "b": "2"})
+        looking.note({"a": "1", "b": "3"})
+        looking.note({"a": "1", "b": "3"})
+    assert ids == {"a": "1", "b": "3"}
+    changes = [each for each in said if each["log_level"] == "error"]
+    assert [(each["event"], each["topic"], each["was"], each["now"]) for each in changes] == [
+        ("topic_made_anew", "b", "2", "3")
+    ]
+
+
+def test_a_topic_that_is_gone_is_said_once_and_keeps_its_id() -> None:
+    """When it comes back it is another one, whatever lies between."""
+    ids: dict[str, str] = {}
+    looking = watch(ids)
+    with capture_logs() as said:
+        for b in ("2", None, None, "3", None):
+            looking.note({"a": "1", "b": b})
+    assert ids == {"a": "1", "b": "3"}
+    errors = [each["event"] for each in said if each["log_level"] == "error"]
+    assert errors == ["topic_missing", "topic_made_anew", "topic_missing"]
+
+
+def test_a_stage_whose_topic_was_made_anew_ends_its_session() -> None:
+    member = cast("Consumer", Member())
+    running = stage(Time())
+    running.reads("pisano", {"a": "1", "b": None})
+    running.joined("pisano", member)
+    running.topic_ids["b"] = "9"  # its id was not known before
+    running.joined("pisano", member)
+    running.topic_ids["a"] = "2"
+    with pytest.raises(KafkaTrouble, match="a was deleted and made anew"):
+        running.joined("pisano", member)
+    running.joined("radar", member)  # reads other topics
+
+    running.left("pisano")
+    running.joined("pisano", member)  # the next session has taken nothing over yet
