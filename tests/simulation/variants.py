@@ -1,0 +1,326 @@
+"""Defects to plant: each must be found by the simulation, or the simulation proves nothing.
+
+Every one is a mistake that somebody made, or could; a context manager plants it in the real code.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
+
+from consumer.adapters import checkpoints, kafka
+from consumer.errors import KafkaTrouble
+from consumer.lane.commands import Command, Commit
+from consumer.lane.doubt import Doubt
+from consumer.lane.lane import Lane
+from consumer.lane.limiter import Limiter
+from consumer.lane.window import Window
+from consumer.model import Checkpoint, rfc3339
+from consumer.runtime import calls, takeover
+from consumer.runtime.lane_loop import LaneLoop
+from consumer.runtime.lane_owner import LaneOwner
+from consumer.runtime.router_loop import RouterLoop
+from consumer.runtime.stage import Stage
+
+Defect = Callable[[], AbstractContextManager[None]]
+
+VARIANTS: dict[str, Defect] = {}
+
+
+def _defect(plant: Callable[[], Iterator[None]]) -> Defect:
+    made = VARIANTS[plant.__name__.replace("_", "-")] = contextmanager(plant)
+    return made
+
+
+def _pack(bits: int) -> str:
+    raw = bits.to_bytes((bits.bit_length() + 7) // 8, "little")
+    return base64.b64encode(zlib.compress(raw)).decode()
+
+
+def _bits(packed: str) -> int:
+    return int.from_bytes(zlib.decompress(base64.b64decode(packed)), "little")
+
+
+# -- the lane's machine -----------------------------------------------------------------------
+
+
+@_defect
+def no_intent() -> Iterator[None]:
+    """Calls leave at once; the checkpoint that names them follows."""
+    tick = Lane.tick
+
+    def hasty(lane: Lane, now: float) -> list[Command]:
+        commands = tick(lane, now)
+        leaving: list[Command] = []
+        if any(isinstance(each, Commit) for each in commands):
+            leaving, lane._committing = [*(lane._committing or [])], []
+        return [*leaving, *commands]
+
+    with patch.object(Lane, "tick", hasty):
+        yield
+
+
+def _checkpoint(change: Callable[[Lane, Checkpoint], dict[str, object]]) -> Any:
+    made = Lane.checkpoint
+
+    def changed(lane: Lane, now: float) -> Checkpoint:
+        point = made(lane, now)
+        return point.model_copy(update=change(lane, point))
+
+    return patch.object(Lane, "checkpoint", changed)
+
+
+@_defect
+def highest_settled_offset() -> Iterator[None]:
+    """What was read last is taken as settled, with all that is below it."""
+
+    def ahead(lane: Lane, _point: Checkpoint) -> dict[str, object]:
+        return {"base": lane.ledger.base + lane.ledger.span, "done": _pack(0)}
+
+    with _checkpoint(ahead):
+        yield
+
+
+@_defect
+def done_lost() -> Iterator[None]:
+    """A checkpoint has its base, and forgets what is settled above it."""
+    with _checkpoint(lambda _lane, _point: {"done": _pack(0)}):
+        yield
+
+
+@_defect
+def resent_under_report() -> Iterator[None]:
+    """What a former owner had in flight is sent as if it had never been."""
+    decide = Doubt.decide
+
+    def forget(doubt: Doubt, offset: int) -> None:
+        decide(doubt, offset)
+
+    with patch.object(Doubt, "decide", forget):
+        yield
+
+
+@_defect
+def permit_log_not_restored() -> Iterator[None]:
+    """A new owner thinks that nobody called before."""
+    restore = Lane._restore_limiter
+
+    def forgetful(lane: Lane, *_: Any) -> Limiter:
+        return restore(lane, None, 0, -1e9)
+
+    with patch.object(Lane, "_restore_limiter", forgetful):
+        yield
+
+
+@_defect
+def send_stamped_permits() -> Iterator[None]:
+    """A permit's time in the log is the time at which its call left."""
+    take, answered = Limiter.take, Limiter.answered
+
+    def stamp(limiter: Limiter, now: float) -> None:
+        take(limiter, now)
+        answered(limiter, now)
+
+    with (
+        patch.object(Limiter, "take", stamp),
+        patch.object(Limiter, "answered", lambda _limiter, _at: None),
+    ):
+        yield
+
+
+@_defect
+def recipient_twice_in_a_batch() -> Iterator[None]:
+    """A window gives whatever is oldest."""
+
+    def take(window: Window) -> list[Any]:
+        oldest = sorted(window, key=lambda held: held.offset)[: window.max_batch]
+        chosen = {held.offset for held in oldest}
+        return window.drop(lambda held: held.offset in chosen)
+
+    with patch.object(Window, "take", take):
+        yield
+
+
+# -- the lane's runtime -----------------------------------------------------------------------
+
+
+@_defect
+def results_outside_the_transaction() -> Iterator[None]:
+    """Results are published, and the checkpoint follows in a transaction of its own."""
+    commit = LaneOwner._commit
+
+    def torn(owner: LaneOwner, asked: Commit) -> None:
+        if asked.results:
+            publisher = owner.stage.publisher(owner.producer, f"lane/{owner.name}")
+            with kafka.transaction(owner.producer, owner.stage.waiting(owner.name)):
+                publisher.results(asked.results, rfc3339(owner.stage.clock.now()))
+        commit(owner, replace(asked, results=()))
+
+    with patch.object(LaneOwner, "_commit", torn):
+        yield
+
+
+@_defect
+def no_fencing() -> Iterator[None]:
+    """Each process has a transactional id of its own: nobody ends a former owner's writing."""
+    producer = Stage.producer
+
+    def own(stage: Stage, name: str, transactional_id: str) -> Any:
+        process: Any = stage.clients
+        suffix = f".{process._process.name}" if ".lane." in transactional_id else ""
+        return producer(stage, name, transactional_id + suffix)
+
+    with patch.object(Stage, "producer", own):
+        yield
+
+
+@_defect
+def thawed_zombie_calls() -> Iterator[None]:
+    """Nobody looks how old a call is before its first byte."""
+    with patch.object(calls, "FRESH_SECONDS", 1e9):
+        yield
+
+
+@_defect
+def lost_lane_commits() -> Iterator[None]:
+    """A lane that is lost is finished like one that is given back."""
+    lost = LaneLoop._lost
+
+    def drained(loop: LaneLoop, client: Consumer, partitions: list[TopicPartition]) -> None:
+        if loop.owner is not None and client is loop._consumer:
+            loop._drain(loop.owner)
+        lost(loop, client, partitions)
+
+    with patch.object(LaneLoop, "_lost", drained):
+        yield
+
+
+# -- taking over ------------------------------------------------------------------------------
+
+
+@_defect
+def checkpoint_read_uncommitted() -> Iterator[None]:
+    """The newest checkpoint counts, whether its transaction was committed or not."""
+    consumer = Stage.consumer
+
+    def careless(stage: Stage, name: str, group: str) -> Any:
+        client: Any = consumer(stage, name, group)
+        client.committed_only = not group.endswith(".checkpoint-reader")
+        return client
+
+    with patch.object(Stage, "consumer", careless):
+        yield
+
+
+@_defect
+def checkpoint_end_by_eof() -> Iterator[None]:
+    """The topic is read until Kafka says that it ends here."""
+
+    def newest(reader: Consumer, topic: str, lane: str, *_: Any) -> Checkpoint | None:
+        return _newest(reader, topic, lane, last=None)
+
+    with patch.object(takeover, "newest", newest):
+        yield
+
+
+@_defect
+def checkpoint_end_by_watermark() -> Iterator[None]:
+    """The topic is read up to the high watermark that was asked for before."""
+
+    def newest(reader: Consumer, topic: str, lane: str, *_: Any) -> Checkpoint | None:
+        ends = reader.get_watermark_offsets(TopicPartition(topic, 0), timeout=10.0)
+        return _newest(reader, topic, lane, last=int(ends[1]) - 1)
+
+    with patch.object(takeover, "newest", newest):
+        yield
+
+
+def _newest(reader: Consumer, topic: str, lane: str, last: int | None) -> Checkpoint | None:
+    reader.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
+    found: bytes | None = None
+    while True:
+        for message in reader.consume(1000, 1.0):
+            if message.error() is not None:
+                return checkpoints._parse(found, topic)
+            if message.key() == lane.encode():
+                found = message.value()
+            if last is not None and (message.offset() or 0) >= last:
+                return checkpoints._parse(found, topic)
+
+
+@_defect
+def group_offsets_as_authority() -> Iterator[None]:
+    """Reading begins at the group's committed offset, whatever the checkpoint says."""
+    newest = checkpoints.newest
+
+    def displayed(reader: Any, topic: str, lane: str, *rest: Any) -> Checkpoint | None:
+        found = newest(reader, topic, lane, *rest)
+        place = (topic.replace("checkpoints", "invitations"), 0)
+        group: Any = reader._broker.group(f"{topic.split('.', maxsplit=1)[0]}.lane.{lane}")
+        if found is None or place not in group.offsets:
+            return found
+        base = int(group.offsets[place])
+        done = _bits(found.done) << found.base >> base
+        return found.model_copy(update={"base": base, "done": _pack(done)})
+
+    with patch.object(takeover, "newest", displayed):
+        yield
+
+
+# -- the router -------------------------------------------------------------------------------
+
+
+@_defect
+def router_carries_on() -> Iterator[None]:
+    """After an aborted transaction the router goes on with what it reads next."""
+    handle = RouterLoop._handle
+
+    def stubborn(loop: RouterLoop, client: Consumer, producer: Any, got: list[Message]) -> None:
+        try:
+            handle(loop, client, producer, got)
+        except KafkaTrouble as error:
+            if "FENCED" in str(error):
+                raise
+            with suppress(KafkaException):
+                producer.abort_transaction(5.0)
+
+    with patch.object(RouterLoop, "_handle", stubborn):
+        yield
+
+
+class _Behind:
+    """A producer whose transactions take the consumer's position for the batch's end."""
+
+    def __init__(self, producer: Any, consumer: Any) -> None:
+        self._producer = producer
+        found = consumer.position(consumer.assignment())
+        self._positions = [each for each in found if each.offset >= 0]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._producer, name)
+
+    def send_offsets_to_transaction(self, _offsets: object, group: object, wait: float) -> None:
+        """Where the consumer is by now."""
+        self._producer.send_offsets_to_transaction(self._positions, group, wait)
+
+
+@_defect
+def router_commits_while_polling() -> Iterator[None]:
+    """The next records are read before the last ones are committed, by `position()`."""
+    handle = RouterLoop._handle
+
+    def eager(loop: RouterLoop, client: Consumer, producer: Any, got: list[Message]) -> None:
+        while got:
+            more = client.consume(100, 0.02)
+            handle(loop, client, _Behind(producer, client), got)  # type: ignore[arg-type]
+            got = more
+
+    with patch.object(RouterLoop, "_handle", eager):
+        yield

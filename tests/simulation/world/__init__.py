@@ -1,0 +1,1 @@
+"""The simulated world around the real router and lanes: seeds, vendor, faults, checker."""

@@ -1,0 +1,229 @@
+"""Reads a world's whole history and says what is wrong with it; an empty list is a good world.
+
+The truth is the topics' (every transaction, also what compaction took) and the vendor's own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+
+from tests.simulation.world import rules
+from tests.simulation.world.history import ROUTER, History, Json, bitmap, settled
+from tests.simulation.world.process import Ownership
+from tests.simulation.world.world import World
+
+DENIALS = frozenset({"rejected", "failed", "expired", "suppressed"})
+
+Finding = Iterator[str]
+
+
+def check(world: World) -> list[str]:
+    """Everything that is wrong, one line each; of a world that did not come to rest, what lacks."""
+    wrong = [f"start unclear: {each}" for each in world.watch.unclear]
+    if world.spins:
+        wrong.append("somebody runs in circles")
+    rules_now = RULES if world.at_rest else (routed_once, one_result_each)
+    history = History(world)
+    wrong += [line for rule in rules_now for line in rule(world, history)]
+    return wrong if world.at_rest else [*wrong, "not at rest"]
+
+
+# -- exactly once -----------------------------------------------------------------------------
+
+
+def routed_once(world: World, history: History) -> Finding:
+    """An event makes each of its invitations once, on its lane or as a result of the router."""
+    made = Counter(
+        each["id"]
+        for one in history.written
+        if (one.ended.transaction.producer or "").startswith(ROUTER)
+        for each in one.results
+    )
+    for lane in history.lanes:
+        made.update(lane.routed)
+    yield from _differences("routed", made, world.expected.invitations)
+
+
+def one_result_each(world: World, history: History) -> Finding:
+    """Exactly one result per invitation, one dead letter per unreadable record."""
+    results = Counter(each["id"] for each in history.results)
+    yield from _differences("results", results, world.expected.invitations)
+    letters = Counter(map(str, history.letters))
+    yield from _differences("dead letters", letters, map(str, world.expected.letters))
+
+
+def _differences(
+    what: str, found: Counter[str], wanted: Mapping[str, object] | Iterator[str]
+) -> Finding:
+    names = set(wanted)
+    missing = names - found.keys()
+    if missing:
+        yield f"{what}: {len(missing)} missing, as {min(missing)}"
+    if unknown := found.keys() - names:
+        yield f"{what}: {len(unknown)} that nobody asked for, as {min(unknown)}"
+    if twice := [each for each, times in found.items() if times > 1]:
+        yield f"{what}: {len(twice)} more than once, as {min(twice)}"
+
+
+# -- the vendor's truth -----------------------------------------------------------------------
+
+
+def nobody_twice(world: World, _history: History) -> Finding:
+    """The vendor acts once at most for an invitation, unless its campaign says resend."""
+    campaigns = world.expected.invitations
+    twice = [
+        each
+        for each, times in world.truth.acted.items()
+        if times > 1 and campaigns[each] not in rules.RESENT
+    ]
+    if twice:
+        yield f"sent twice: {len(twice)}, as {min(twice)}"
+
+
+def results_are_true(world: World, history: History) -> Finding:
+    """`accepted`: the vendor acted; a definite no: it never did (a resent campaign's may have)."""
+    acted = world.truth.acted
+    for result in history.results:
+        status, name = result["status"], result["id"]
+        if status == "accepted" and not acted[name]:
+            yield f"accepted, but the vendor never acted: {name}"
+        elif status in DENIALS and acted[name] and result["campaign"] not in rules.RESENT:
+            yield f"{status}, but the vendor acted: {name}"
+
+
+def quotas_are_kept(world: World, _history: History) -> Finding:
+    """No counter of a vendor refuses a call, where nobody else uses the quota."""
+    if world.sure and world.truth.refused:
+        yield f"refused by the vendor's counter: {world.truth.refused[0]}"
+
+
+def batches_are_lawful(world: World, _history: History) -> Finding:
+    """A call's recipients are distinct, of its campaign, and no more than it may take."""
+    for _, batch in world.wire.sent:
+        who = {held.recipient for held in batch.held}
+        lane = world.lanes[rules.LANE_OF[batch.campaign]]
+        if len(who) < len(batch.held):
+            yield f"a recipient twice in batch {batch.id}"
+        if not 1 <= len(batch.held) <= lane.campaigns[batch.campaign].max_batch:
+            yield f"batch {batch.id} has {len(batch.held)}"
+        if {held.campaign for held in batch.held} != {batch.campaign}:
+            yield f"batch {batch.id} mixes campaigns"
+
+
+# -- the order of things ----------------------------------------------------------------------
+
+
+def intents_come_first(world: World, history: History) -> Finding:
+    """A call is asked for only after the committed checkpoint that names its invitations."""
+    for number, (_, batch) in enumerate(world.wire.sent):
+        after, intent = history.intents.get(batch.id, (number + 1, {}))
+        if after > number:
+            yield f"batch {batch.id} left without its intent"
+        elif bitmap(intent["offsets"], intent["first"]) != _bits(
+            held.offset for held in batch.held
+        ):
+            yield f"the intent of batch {batch.id} names other invitations"
+
+
+def settled_means_recorded(_world: World, history: History) -> Finding:
+    """In every committed checkpoint: settled are those that have left the lane visibly, with a
+    result, a dead letter or a place on the delay ladder; and only they."""
+    for lane in history.lanes:
+        recorded, waiting = 0, {name: iter(offsets) for name, offsets in lane.offsets_of.items()}
+        for one in history.written:
+            left = [waiting[each] for each in one.left if each in waiting]
+            junk = [offset for topic, _, offset in one.letters if topic == lane.topic]
+            recorded |= _bits([*(next(each, 0) for each in left), *junk])
+            for point in one.checkpoints:
+                if point["lane"] != lane.name:
+                    continue
+                done = settled(point) & lane.readable
+                if done & ~recorded:
+                    yield f"lane {lane.name}: settled without a result, base {point['base']}"
+                if recorded & ~done:
+                    yield f"lane {lane.name}: a result is not settled, base {point['base']}"
+
+
+def _bits(offsets: Iterator[int] | list[int]) -> int:
+    bits = 0
+    for offset in offsets:
+        bits |= 1 << offset
+    return bits
+
+
+def owners_are_alone(world: World, history: History) -> Finding:
+    """Nobody calls or commits for a lane that another has claimed, or that he has lost."""
+    for each in world.usurped:
+        yield f"a call after another owner's claim: {each}"
+    for owner in world.watch.owners:
+        if owner.lost_at is None:
+            continue
+        for one in history.written:
+            late = owner.lost_at <= one.ended.order < owner.until
+            if late and one.ended.process == owner.process and _of(owner, one.checkpoints):
+                yield f"{owner.process} committed for lane {owner.lane} after it was lost"
+
+
+def _of(owner: Ownership, points: list[Json]) -> bool:
+    return any(point["lane"] == owner.lane for point in points)
+
+
+# -- doubt and rest ---------------------------------------------------------------------------
+
+
+def doubts_have_causes(world: World, history: History) -> Finding:
+    """`unknown` only after an unclear answer, or an owner that did not end in peace."""
+    peaceful = {(each.lane, each.epoch) for each in world.watch.owners if each.clean}
+    for result in history.results:
+        if result["status"] != "unknown":
+            continue
+        batch = result["batch"] or ""
+        lane, epoch, _ = batch.split(".")
+        if result["reason"] == "owner_lost" and (lane, int(epoch)) in peaceful:
+            yield f"a planned move left batch {batch} in doubt"
+        if result["reason"] == "no_answer" and batch not in world.truth.unclear:
+            yield f"batch {batch} was answered, its result says no_answer"
+
+
+def moves_are_clean(world: World, _history: History) -> Finding:
+    """A lane that was drained undisturbed leaves nothing in flight."""
+    for owner in world.watch.owners:
+        if owner.clean is False and not world.mischief.disturbed(owner):
+            yield f"{owner.process} drained lane {owner.lane} and left something"
+
+
+def memory_is_bounded(world: World, _history: History) -> Finding:
+    """A lane holds `max_held` and one poll at most."""
+    yield from world.watch.too_many[:1]
+
+
+def comes_to_rest(_world: World, history: History) -> Finding:
+    """At the end everything is settled and nothing in doubt."""
+    for lane in history.lanes:
+        points = [each for one in history.written for each in one.checkpoints]
+        last = [each for each in points if each["lane"] == lane.name][-1:]
+        if not last:
+            if lane.readable:
+                yield f"lane {lane.name} has no checkpoint"
+        elif last[0]["in_flight"]:
+            yield f"lane {lane.name}: a batch stays in doubt for ever"
+        elif lane.readable & ~settled(last[0]):
+            yield f"lane {lane.name}: not everything is settled"
+
+
+RULES: tuple[Callable[[World, History], Finding], ...] = (
+    routed_once,
+    one_result_each,
+    nobody_twice,
+    results_are_true,
+    quotas_are_kept,
+    batches_are_lawful,
+    intents_come_first,
+    settled_means_recorded,
+    owners_are_alone,
+    doubts_have_causes,
+    moves_are_clean,
+    memory_is_bounded,
+    comes_to_rest,
+)

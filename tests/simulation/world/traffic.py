@@ -1,0 +1,107 @@
+"""What upstream writes: bursts of events, some of them twice, late, unknown or unreadable.
+
+Everything is drawn before the world begins; `Expected` grows as the records take their offsets
+and knows what must come of each.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from dataclasses import dataclass, field
+from functools import cache
+
+import orjson
+
+from consumer.model import rfc3339
+from tests.simulation.world.rules import CHANNELS, INPUTS, ROUTES
+
+Place = tuple[str, int, int]
+"""Topic, partition, offset."""
+
+CUSTOMERS = 60
+JUNK = (b"", b"not json", b"[]", b'{"time": "2026-01-01T00:00:00Z"}', b'{"id": 1}', b"\xff")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One record of an input; `channel` is None where nobody can read it, `-` if none matches."""
+
+    topic: str
+    partition: int
+    value: bytes
+    channel: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """Events that are written at one moment (true time)."""
+
+    at: float
+    events: list[Event]
+
+
+@dataclass(slots=True)
+class Expected:
+    """What must come of all that was written so far."""
+
+    invitations: dict[str, str] = field(default_factory=dict)
+    """Invitation id → campaign."""
+    letters: set[Place] = field(default_factory=set)
+
+    def event(self, event: Event, offset: int) -> None:
+        """An event took its offset."""
+        if event.channel is None:
+            self.letters.add((event.topic, event.partition, offset))
+            return
+        for route, campaign in ROUTES.get(event.channel, ()):
+            self.invitations[_id(event, offset, route)] = campaign
+
+
+def bursts(rng: random.Random, start: float, length: float) -> list[Burst]:
+    """All traffic of a world: from `start` on, over `length` seconds, in order."""
+    customers = rng.randint(8, CUSTOMERS)
+    left = rng.randint(130, 290)
+    made: list[Burst] = []
+    number = 0
+    while left > 0:
+        size = min(left, rng.choice([1, 2, 5, 20, 60]))
+        left -= size
+        at = start + rng.uniform(0.0, length)
+        events: list[Event] = []
+        for _ in range(size):
+            number += 1
+            event = _event(rng, number, at, customers)
+            events.append(event)
+            if rng.random() < 0.02:  # upstream's own retry: another record, another invitation
+                events.append(event)
+        made.append(Burst(at, events))
+    return sorted(made, key=lambda burst: burst.at)
+
+
+def _event(rng: random.Random, number: int, at: float, customers: int) -> Event:
+    topic = "crm" if rng.random() < 0.15 else "pos"
+    partition = rng.randrange(INPUTS[topic])
+    if rng.random() < 0.03:
+        return Event(topic, partition, rng.choice(JUNK), None)
+    channel = "-" if rng.random() < 0.02 else rng.choice(CHANNELS[topic])
+    happened = at - rng.uniform(0.0, 30.0 if channel == "flash" else 3.0)
+    phone = None if rng.random() < 0.01 else _phone(rng.randrange(customers))
+    body = {
+        "id": f"e{number}",
+        "time": rfc3339(happened),
+        "channel": channel,
+        "customer": {"phone": phone},
+    }
+    return Event(topic, partition, orjson.dumps(body), channel)
+
+
+@cache
+def _phone(customer: int) -> str:
+    return f"+90532{1_000_000 + customer}"
+
+
+def _id(event: Event, offset: int, route: str) -> str:
+    """The invitation's id as the architecture defines it, made here anew."""
+    name = f"{event.topic}|{event.partition}|{offset}|{route}|0"
+    return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()

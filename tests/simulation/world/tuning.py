@@ -1,0 +1,68 @@
+"""The runtime's modules while a world runs: longer waits, smaller bounds, and a log that tells."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from consumer.lane import reading
+from consumer.runtime import ladder_loop, lane_loop, lane_owner, router_loop, stage, takeover
+from tests.simulation.world.doubles import Story, StoryLog
+
+TUNED: Mapping[tuple[Any, str], object] = {
+    (lane_loop, "POLL_SECONDS"): 20.0,
+    (router_loop, "POLL_SECONDS"): 100.0,
+    (ladder_loop, "POLL_SECONDS"): 20.0,
+    (lane_owner, "WAIT"): 2.0,
+    (lane_owner, "SHOW_EVERY"): 7.0,
+    (lane_owner, "TRIM_EVERY"): 20.0,
+    (reading, "SKIP_AT_LEAST"): 20,
+}
+"""Waits that are short for real threads (here whoever has something to do is woken), and bounds
+that a world of a few hundred records must reach."""
+
+DRAWN: Mapping[str, tuple[tuple[Any, ...], tuple[int, ...]]] = {
+    "POLL_RECORDS": ((ladder_loop, lane_loop, router_loop), (5, 20, 100)),
+    "PASS_OFFSETS": ((reading,), (40, 1_000)),
+}
+"""Name → the modules that have it, and what a seed may make of it."""
+
+LOGGERS = (ladder_loop, lane_loop, lane_owner, router_loop, stage, takeover)
+
+Tuning = dict[tuple[Any, str], object]
+
+
+def draw(rng: random.Random, story: Story) -> Tuning:
+    """This seed's values, and its story in the place of the log."""
+    changes = dict(TUNED)
+    for name, (modules, values) in DRAWN.items():
+        value = rng.choice(values)
+        changes |= {(module, name): value for module in modules}
+    log = StoryLog(story, _speaker(story))
+    return changes | {(module, "log"): log for module in LOGGERS}
+
+
+@contextmanager
+def in_place(tuning: Tuning, seed: int) -> Iterator[None]:
+    """The modules so changed, and the global `random` seeded; all as before afterwards."""
+    before = {place: getattr(*place) for place in tuning}
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        for place, value in tuning.items():
+            setattr(*place, value)
+        yield
+    finally:
+        for place, value in before.items():
+            setattr(*place, value)
+        random.setstate(state)
+
+
+def _speaker(story: Story) -> Callable[[], str]:
+    def who() -> str:
+        task = story.scheduler.current
+        return f"{task.process.name}/{task.name}" if task else "world"
+
+    return who

@@ -1,0 +1,108 @@
+"""Both vendors' doubles: strict counters, moods, sessions, and the truth about who was asked.
+
+They judge a request when it arrives, in true time; `wire` decides whether it does.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+
+import orjson
+
+from consumer.lane.commands import Batch
+from consumer.lane.settings import LaneSettings
+from consumer.model import Answer
+from tests.simulation.vendor_counters import KINDS, VendorCounter
+
+SERVERS = 3
+
+ACCEPTED, REJECTED, TROUBLE, UNCLEAR, CAMPAIGN = range(5)
+MOODS = ([90, 2, 4, 4, 0], [70, 8, 14, 8, 0], [60, 5, 5, 25, 5], [100, 0, 0, 0, 0])
+"""Weights of the verdicts above; a seed has one mood for each vendor."""
+
+_PISANO = {
+    ACCEPTED: Answer(200, {}, b"{}"),
+    REJECTED: Answer(422, {}, b'{"error": {"code": 13015}}'),
+    TROUBLE: Answer(425, {}, b""),
+    UNCLEAR: Answer(503, {}, b""),
+    CAMPAIGN: Answer(404, {}, b'{"error": {"code": 13002}}'),
+}
+_RADAR = {
+    ACCEPTED: Answer(200, {}, b'{"code": "00000"}'),
+    REJECTED: Answer(200, {}, b'{"code": "00042"}'),
+    TROUBLE: Answer(425, {}, b""),
+    UNCLEAR: Answer(503, {}, b""),
+    CAMPAIGN: Answer(403, {}, b""),
+}
+_NO_SESSION = Answer(401, {}, b"")
+
+
+@dataclass(slots=True)
+class Truth:
+    """What really happened at the vendors."""
+
+    acted: Counter[str] = field(default_factory=Counter)
+    """Invitation id → how often the vendor carried out a call with it."""
+    refused: list[str] = field(default_factory=list)
+    """Calls and logins that a counter refused: what, and when."""
+    unclear: set[str] = field(default_factory=set)
+    """Batches whose caller never got a clear answer."""
+
+
+class VendorDouble:
+    """One lane's vendor. `noise`: now and then a 429 that no counter of ours explains."""
+
+    def __init__(
+        self, lane: LaneSettings, truth: Truth, rng: random.Random, *, noise: bool
+    ) -> None:
+        self._rng = rng
+        self._truth = truth
+        self._lane = lane
+        self._noise = 0.03 if noise else 0.0
+        self._mood = rng.choice(MOODS)
+        kind = rng.choice(KINDS)
+        self._counters: list[VendorCounter] = [
+            kind(limit.calls, limit.period, rng) for limit in lane.limits
+        ]
+        # The lane's `skew` (2 s) covers these, and what our own processes' clocks differ by.
+        self._clocks = [rng.uniform(0.0, lane.skew / 2) for _ in range(SERVERS)]
+        self._sessions: dict[str, float] = {}
+
+    def asked(self, batch: Batch, token: str, now: float) -> Answer:
+        """A sharing call arrived at `now` (true time)."""
+        refusal = self._over_quota(batch.id, now)
+        if refusal is not None:
+            return refusal
+        radar = bool(self._lane.logins)
+        if radar and now >= self._sessions.get(token, 0.0):
+            return _NO_SESSION
+        verdict = self._rng.choices(range(5), self._mood)[0]
+        if verdict == ACCEPTED or (verdict == UNCLEAR and self._rng.random() < 0.5):
+            self._truth.acted.update(held.invitation["id"] for held in batch.held)
+        if verdict == UNCLEAR:
+            self._truth.unclear.add(batch.id)
+        return (_RADAR if radar else _PISANO)[verdict]
+
+    def logged_in(self, now: float) -> Answer:
+        """A login arrived at `now`."""
+        refusal = self._over_quota("login", now)
+        if refusal is not None:
+            return refusal
+        if self._rng.random() < 0.1:
+            return Answer(self._rng.choice([401, 503]), {}, b"")
+        token = f"token-{len(self._sessions)}"
+        expires_at = now + self._rng.choice([30.0, 120.0, 3_600.0])
+        self._sessions[token] = expires_at
+        return Answer(200, {}, orjson.dumps({"token": token, "expiration": expires_at}))
+
+    def _over_quota(self, what: str, now: float) -> Answer | None:
+        seen = now + self._rng.choice(self._clocks)
+        admitted = [counter.admit(seen) for counter in self._counters]  # each sees every call
+        if not all(admitted):
+            self._truth.refused.append(f"{what} of lane {self._lane.name} at {now:.3f}")
+        elif self._rng.random() >= self._noise:
+            return None
+        wait = self._rng.choice(["", "1", "7"])
+        return Answer(429, {"retry-after": wait} if wait else {}, b"")

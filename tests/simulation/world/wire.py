@@ -1,0 +1,227 @@
+"""The real `Calls` of a simulated process, on a network that loses, delays and resets.
+
+A call runs in a task of its process, so that it freezes and dies with it; what is on the wire by
+then reaches the vendor all the same, or not.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from queue import Empty
+from typing import Any
+
+from consumer.adapters.http import Exchange
+from consumer.config.sections import Campaign
+from consumer.lane.commands import Batch, Login
+from consumer.lane.settings import LATE_ARRIVAL_GRACE
+from consumer.model import Answer, Call
+from consumer.runtime.calls import Account, Calls, Event
+from consumer.vendors import Vendor
+from tests.simulation.kafka.scheduler import Scheduler, Task
+from tests.simulation.world.doubles import ProcessClock, Story
+from tests.simulation.world.vendor import Truth, VendorDouble
+
+
+class SimInbox:
+    """Where a lane's task finds its answers; `put` wakes it, and `nudge`s its consumer's poll."""
+
+    def __init__(self, scheduler: Scheduler, owner: Task | None) -> None:
+        self._scheduler = scheduler
+        self._owner = owner
+        self._events: deque[Event] = deque()
+        self.nudge: Callable[[], None] = _nobody
+
+    def put(self, event: Event) -> None:
+        """An answer came."""
+        self._events.append(event)
+        if self._owner is not None:
+            self._scheduler.wake(self._owner)
+        self.nudge()
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Event:
+        """The next one. Raises queue.Empty when none came in time."""
+        if not self._events and block and timeout:
+            self._scheduler.wait(self._scheduler.now + timeout)
+        if not self._events:
+            raise Empty
+        return self._events.popleft()
+
+
+@dataclass(slots=True)
+class Wire:
+    """What the calls of all processes share: the vendors, the network's mood, the history."""
+
+    scheduler: Scheduler
+    rng: random.Random
+    vendors: Mapping[str, VendorDouble]
+    truth: Truth
+    story: Story
+    slow: float
+    """Spread of the latency (lognormal's sigma)."""
+    left: Callable[[str, Batch], None]
+    """Told the process and the batch when a call's first byte leaves."""
+    sent: list[tuple[str, Batch]] = field(default_factory=list)
+
+
+class SimCalls(Calls):
+    """The runtime's own `Calls`, driven in tasks instead of asyncio."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        process: str,
+        clock: ProcessClock,
+        campaigns: Mapping[str, Campaign],
+        vendors: Mapping[str, tuple[str, Vendor, float]],
+    ) -> None:
+        """`vendors`: account → (lane, module, call timeout)."""
+        self._wire = wire
+        self._process = process
+        self.batch: Batch | None = None
+        accounts = {
+            name: Account(module, _Client(wire, self, lane, timeout, clock))  # type: ignore[arg-type]
+            for name, (lane, module, timeout) in vendors.items()
+        }
+        super().__init__(accounts, campaigns, None, clock.now)  # type: ignore[arg-type]
+
+    @property
+    def process(self) -> str:
+        """The process whose calls these are."""
+        return self._process
+
+    def inbox(self) -> SimInbox:
+        """For the task that takes a lane over."""
+        return SimInbox(self._wire.scheduler, self._wire.scheduler.current)
+
+    def send(self, batch: Batch, events: Any) -> Future[None]:
+        """See `Calls`."""
+        self._wire.sent.append((self._process, batch))
+        self._wire.scheduler.point("send")
+
+        def run() -> None:
+            self._wire.scheduler.point("call.begins")
+            self.batch = batch
+            _drive(self._send(batch, events))
+
+        self._wire.scheduler.spawn(f"call {batch.id}", self._process, run)
+        return Future()
+
+    def login(self, login: Login, events: Any) -> Future[None]:
+        """See `Calls`."""
+        self._wire.scheduler.point("login")
+
+        def run() -> None:
+            self._wire.scheduler.point("call.begins")
+            self.batch = None
+            _drive(self._login(login, events))
+
+        self._wire.scheduler.spawn(f"login {login.vendor}", self._process, run)
+        return Future()
+
+
+def _nobody() -> None:
+    """Nothing polls yet."""
+
+
+def _drive(work: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine that never waits for asyncio: its awaits block this task instead."""
+    try:
+        work.send(None)
+    except StopIteration:
+        return
+    raise AssertionError("a call waited for something that the simulation does not know")
+
+
+@dataclass(slots=True)
+class _Client:
+    """In the place of `VendorClient`: the same contract about the first byte and freshness."""
+
+    wire: Wire
+    calls: SimCalls
+    lane: str
+    timeout: float
+    clock: ProcessClock
+
+    async def exchange(self, call: Call, *, fresh_until: float) -> Exchange:
+        """One request; see `VendorClient.exchange`."""
+        wire, scheduler, batch = self.wire, self.wire.scheduler, self.calls.batch
+        deadline = scheduler.now + self.timeout
+        fate = wire.rng.random()
+        if fate < 0.3:  # a new connection has to be made
+            scheduler.sleep(wire.rng.uniform(0.0, 1.0))
+        scheduler.point("call.leaves")
+        if self.clock.now() > fresh_until:
+            return Exchange(self.clock.now(), failure="stale")
+        if fate < 0.03:
+            return Exchange(self.clock.now(), failure="connect_error")
+        sent_at = self.clock.now()
+        if batch is not None:
+            wire.left(self.calls.process, batch)
+        request = _Request(self, batch, call.headers.get("Authorization", ""), scheduler.current)
+        request.leave()
+        scheduler.point("call.left")
+        while request.waiting and scheduler.now < deadline:
+            scheduler.wait(deadline)
+        scheduler.point("call.answered")
+        if request.answer is not None:
+            return Exchange(self.clock.now(), sent_at, request.answer)
+        if batch is not None:
+            wire.truth.unclear.add(batch.id)
+        request.waiting = False
+        failure = "reset" if scheduler.now < deadline else "timeout"
+        return Exchange(self.clock.now(), sent_at, failure=failure)
+
+
+@dataclass(slots=True)
+class _Request:
+    """Bytes on the wire: their fate no longer depends on the process that sent them."""
+
+    client: _Client
+    batch: Batch | None
+    token: str
+    task: Task | None
+    waiting: bool = True
+    answer: Answer | None = None
+
+    def leave(self) -> None:
+        """Draw what becomes of it. It arrives by timeout plus grace, or never."""
+        wire, rng = self.client.wire, self.client.wire.rng
+        latest = self.client.timeout + LATE_ARRIVAL_GRACE
+        latency = min(rng.lognormvariate(-1.0, wire.slow), latest)
+        on_the_way = latency * rng.random()
+        now, fate = wire.scheduler.now, rng.random()
+        if fate < 0.02:  # lost on the way there
+            if rng.random() < 0.5:
+                wire.scheduler.at(now + on_the_way, self._reset)
+            return
+        lost = fate < 0.05
+        wire.scheduler.at(now + on_the_way, lambda: self._arrive(now + latency, lost=lost))
+
+    def _arrive(self, back_at: float, *, lost: bool) -> None:
+        wire, now = self.client.wire, self.client.wire.scheduler.now
+        vendor = wire.vendors[self.client.lane]
+        if self.batch is None:
+            answer = vendor.logged_in(now)
+        else:
+            answer = vendor.asked(self.batch, self.token, now)
+        wire.story.tell(
+            self.client.lane, "asked", batch=self.batch and self.batch.id, answer=answer.status
+        )
+        if not lost:
+            wire.scheduler.at(back_at, lambda: self._back(answer))
+        elif wire.rng.random() < 0.5:
+            wire.scheduler.at(back_at, self._reset)
+
+    def _back(self, answer: Answer) -> None:
+        if self.waiting:
+            self.answer = answer
+            self._reset()
+
+    def _reset(self) -> None:
+        self.waiting = False
+        if self.task is not None:
+            self.client.wire.scheduler.wake(self.task)
