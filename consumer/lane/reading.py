@@ -125,7 +125,8 @@ class Reading:
         self._noted.trim(self.ledger.base)
         self._full = stop
         if self.mode is Mode.AGAIN:
-            if hungry and self._position < self._until:
+            ahead = any(self._firsts[each] < self._until for each in hungry)
+            if ahead and self._position < self._until:
                 return []
             self._passed()
             return self._halt() if stop else self._go_on()

@@ -65,12 +65,13 @@ class Shelf:
         return not self._over(ROOM) or self._starved(campaign, self._longest())
 
     def hungry(self) -> list[str]:
-        """Campaigns with noted invitations that may come back."""
+        """Campaigns with noted invitations that may come back: starved ones before all others."""
         noted = list(self.reading.counts)
-        if not (noted and self._over(ROOM)):
+        if not noted:
             return noted
         longest = self._longest()
-        return [campaign for campaign in noted if self._starved(campaign, longest)]
+        starved = [campaign for campaign in noted if self._starved(campaign, longest)]
+        return starved or ([] if self._over(ROOM) else noted)
 
     def _configure(self, window: Window) -> None:
         known = self.settings.campaigns.get(window.campaign)
@@ -86,8 +87,10 @@ class Shelf:
         )
 
     def _starved(self, campaign: str, longest: Window) -> bool:
+        # Where calls in flight take more than all there is, who came back would go at once.
         window = self.window(campaign)
-        return window.count < min(window.max_batch, longest.count // 2)
+        few = window.count < min(window.max_batch, longest.count // 2)
+        return few and not self._over(1.0)
 
     def _longest(self) -> Window:
         return max(self.windows.values(), key=lambda window: window.count)
