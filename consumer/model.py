@@ -353,5 +353,4 @@ class Checkpoint(BaseModel):
 
 def rfc3339(when: float) -> str:
     """Epoch seconds → `2026-11-22T15:37:07.123Z`."""
-    moment = dt.datetime.fromtimestamp(when, dt.UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+    return dt.datetime.fromtimestamp(when, dt.UTC).isoformat(timespec="milliseconds")[:-6] + "Z"

@@ -9,7 +9,7 @@ import pytest
 
 from consumer.model import Result
 from consumer.sandbox.settings import SAMPLE_CAMPAIGNS
-from tests.support.dispatcher import SMS, World, purchases, until
+from tests.support.dispatcher import SMS, Dispatcher, World, purchases, until
 from tests.support.kafka import KafkaBroker
 
 pytestmark = pytest.mark.kafka
@@ -66,3 +66,27 @@ def test_a_parked_campaign_is_put_off_and_others_go_on(world: World) -> None:
 
 def _campaigns() -> list[dict[str, object]]:
     return [each.model_dump(mode="json") for each in SAMPLE_CAMPAIGNS]
+
+
+def test_a_lane_without_permits_polls_on(world: World) -> None:
+    """The group drops a member that does not poll; half of that time is the bound (150 s)."""
+    world.start_vendor()
+    config = world.configure({"limits": ["1/10m"]}, window={"max_batch": 100})
+    world.create_topics(config)
+    world.publish(purchases("store", range(1_000)))
+    dispatcher = world.start(config).wait_ready()
+    until("the permit is used", lambda: world.vendor()["calls"] == 1)
+    polled = dispatcher.metrics().total("poll_gap_seconds_count", stage="pisano")
+    more = polled + 100
+    until("it polls on", lambda: _polls(dispatcher) >= more)
+    metrics = dispatcher.metrics()
+    short = metrics.total("poll_gap_seconds_bucket", stage="pisano", le="150.0")
+    assert short == metrics.total("poll_gap_seconds_count", stage="pisano")
+    assert metrics.total("next_permit_seconds", lane="pisano") > 60
+    assert world.vendor()["calls"] == 1
+    world.events.clear()  # the others wait for their permit
+    assert dispatcher.terminate() == 0
+
+
+def _polls(dispatcher: Dispatcher) -> float:
+    return dispatcher.metrics().total("poll_gap_seconds_count", stage="pisano")
