@@ -7,11 +7,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
+import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from consumer.adapters import kafka, topics
 from consumer.errors import KafkaTrouble
+
+log = structlog.get_logger(__name__)
 
 OnError = Callable[[KafkaError], None]
 
@@ -88,4 +91,15 @@ def _librdkafka() -> logging.Logger:
     """librdkafka's own log: about twenty lines a second without a broker, so errors only."""
     logger = logging.getLogger("librdkafka")
     logger.setLevel(logging.CRITICAL)
+    if not logger.handlers:
+        logger.addHandler(_ToOurs())
+        logger.propagate = False
     return logger
+
+
+class _ToOurs(logging.Handler):
+    """What librdkafka says becomes a line of our own log, in its form."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line."""
+        log.error("librdkafka", says=record.getMessage())

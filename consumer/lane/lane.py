@@ -306,7 +306,6 @@ class Lane:
             if held.expired(now):
                 self._end_held(held, Reason.EXPIRED_WAITING)
             else:
-                held.open()
                 fresh.append(held)
         if not fresh:
             return
@@ -457,7 +456,6 @@ class Lane:
             self._put_off_all(window, at)
 
     def _waits_again(self, held: Held, again: list[Held], *, counts: bool) -> None:
-        held.shut()
         again.append(held)
         if counts:
             self._tried.put(held.offset, held.attempt)
