@@ -82,6 +82,9 @@ class Reading:
             return False
         self._reaches_frontier()
         self._last = offset
+        if self.ledger.settled(offset):  # by a former owner: nothing of it is looked at again
+            self.ledger.deliver(offset)
+            return False
         return True
 
     def at_end(self, offset: int) -> None:
@@ -137,10 +140,11 @@ class Reading:
         return self._skip() if self.mode is Mode.FRONTIER else self._go_on()
 
     def _pass(self, first: int) -> list[Command]:
+        self._from = first  # nothing is noted between this and the record that is sought
         first = self._noted.present_from(first)
         commands = self._seek(first)
         self.mode = Mode.AGAIN
-        self._from = self._position = first
+        self._position = first
         self._until = min(first + PASS_OFFSETS, self.ledger.frontier)
         self._skipped.clear()
         return commands

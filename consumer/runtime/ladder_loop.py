@@ -27,6 +27,10 @@ POLL_RECORDS = 5_000
 POLL_SECONDS = 0.25
 WAIT = 10.0
 TRIM_EVERY = 60.0
+PACE, PACE_FROM = 2_000.0, 500
+"""Invitations a second that leave a step, from so many at once on: more than the documented quotas
+can send (1,280), so that no permit waits for them."""
+
 ORPHAN_WAIT = "1h"
 """The step for invitations of a lane whose topic is gone: an operator must make it again."""
 
@@ -43,6 +47,7 @@ class LadderLoop:
     _steps: dict[str, str] = field(init=False)
     _due: dict[str, float] = field(default_factory=dict)  # paused topic → when its head is due
     _heads: dict[str, int] = field(default_factory=dict)  # what must come first after the seek
+    _paced: set[str] = field(default_factory=set)  # topics whose next ones wait a moment
     _gone: set[str] = field(default_factory=set)
     _behind: dict[str, int] = field(default_factory=dict)
     _trim_at: float = 0.0
@@ -58,6 +63,7 @@ class LadderLoop:
         producer = self.stage.producer(self.name, f"{application}.ladder.{self.instance}")
         consumer = self._consumer = self.stage.consumer(self.name, f"{application}.ladder")
         self._due.clear()
+        self._paced.clear()
         self._heads.clear()
         self._orphans.clear()
         try:
@@ -95,6 +101,7 @@ class LadderLoop:
                 raise KafkaTrouble(f"reading committed offsets: {kafka.describe(found.error)}")
             partition.offset = found.offset if found.offset >= 0 else self._first(consumer, found)
             self._due.pop(partition.topic, None)
+            self._paced.discard(partition.topic)
             self._heads.pop(partition.topic, None)
         with kafka.trouble("assign"):
             consumer.incremental_assign(partitions)
@@ -141,10 +148,23 @@ class LadderLoop:
             passed = offsets(due, {})
             producer.send_offsets_to_transaction(passed, member, kafka.COMMIT_WAIT)
         self._behind.update({each.topic: each.offset for each in passed})
+        self._pace(consumer, passed, len(due))
+
+    def _pace(self, consumer: Consumer, passed: list[TopicPartition], number: int) -> None:
+        """A million that come back at once must not stand before everybody else's customers."""
+        until = self.stage.clock.now() + number / PACE
+        for place in passed:
+            if place.topic not in self._due and number >= PACE_FROM:
+                self._due[place.topic] = until
+                self._paced.add(place.topic)
+                with kafka.trouble("pause"):
+                    consumer.pause([TopicPartition(place.topic, place.partition)])
 
     def _is_due(self, consumer: Consumer, message: Message) -> bool:
         """Whether it may leave its step; the first that may not stops its topic until then."""
         topic, partition, offset = kafka.place_of(message)
+        if topic in self._paced:  # passed over, it would be lost
+            raise KafkaTrouble(f"{topic} was read while it was paused")
         if topic in self._due or topic in self._gone:
             return False
         head = self._heads.pop(topic, offset)
@@ -164,6 +184,7 @@ class LadderLoop:
         now = self.stage.clock.now()
         for topic in [topic for topic, when in self._due.items() if when <= now]:
             del self._due[topic]
+            self._paced.discard(topic)
             with kafka.trouble("resume"):
                 consumer.resume([TopicPartition(topic, 0)])
 

@@ -209,6 +209,36 @@ def test_a_pass_that_finds_nobody_goes_further_next_time() -> None:
     assert taken == [0, 97]
 
 
+def test_a_pass_that_leaps_over_what_is_settled_goes_further_next_time_too() -> None:
+    """A pass begins at the next noted record, whosever it is: before it nobody is noted."""
+    reading = Reading(Ledger(0))
+    for offset in range(100):
+        assert reading.wants(offset)
+        reading.ledger.deliver(offset)
+    for offset, whose in ((0, "b"), *((each, "a") for each in range(50, 97)), (97, "b")):
+        reading.note(offset, whose)
+    reading.take(0, "b")  # its next is looked for from 0 on
+    client = Client(list(range(100)), random.Random(1), stale=0)
+    client.write(100)
+    client.position = 100
+    for _ in range(60):
+        client.carry_out(reading.steer(["b"] if reading.counts["b"] else [], stop=False))
+        for what, offset in client.poll(5):
+            if what == "end":
+                reading.at_end(offset)
+            elif reading.wants(offset):
+                reading.take(offset, "b") if offset == 97 else reading.leave("a")
+    assert not reading.counts["b"]
+
+
+def test_what_a_former_owner_settled_is_not_looked_at() -> None:
+    reading = Reading(Ledger(0, pack([0, 2], 0)))
+    assert [reading.wants(offset) for offset in (0, 1)] == [False, True]
+    reading.ledger.deliver(1)
+    assert not reading.wants(2)
+    assert reading.ledger.frontier == 3
+
+
 def test_a_pass_is_bounded_and_new_records_have_their_turn_before_the_next() -> None:
     reading = noted_far_apart(last=99)
     assert reading.steer(["a"], stop=False) == [Seek(1)]
