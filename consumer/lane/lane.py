@@ -218,6 +218,11 @@ class Lane:
         return not (self.in_flight or self._dirty or logging_in or self._committing is not None)
 
     @property
+    def unpublished(self) -> int:
+        """Results that the next commit will carry."""
+        return len(self._results)
+
+    @property
     def saturated(self) -> bool:
         """All calls are out and a full batch stands ready: reading on would only fill memory."""
         return len(self.in_flight) >= self.settings.max_in_flight and any(
