@@ -104,5 +104,8 @@ class VendorClient:
                     break
         finally:
             await response.aclose()
+            # httpx ties the response to its stream in a circle, and the request's body hangs on it:
+            # with megabytes a call, the garbage collector comes too late.
+            response.stream = httpx.ByteStream(b"")
         headers = {name.lower(): value for name, value in response.headers.items()}
         return Answer(response.status_code, headers, body[:BODY_LIMIT])

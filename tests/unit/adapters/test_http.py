@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import sys
 
 import httpx
 import pytest
@@ -67,3 +69,30 @@ def test_a_defect_before_the_first_byte_is_raised() -> None:
 
 def test_a_request_that_is_no_longer_fresh_does_not_leave() -> None:
     assert exchange(OSError(), sends=True, now=105.1) == Exchange(105.1, None, None, "stale")
+
+
+def test_a_body_of_megabytes_goes_when_its_call_is_over() -> None:
+    """httpx ties response and request in a circle; a collector that comes late would keep them."""
+
+    def answer(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=b"{}")
+
+    async def call(body: bytes) -> Exchange:
+        client = VendorClient("https://vendor.example", 5.0, lambda: 100.0)
+        await client.close()
+        client._client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+        try:
+            return await client.exchange(Call("POST", "/", {}, body), fresh_until=105.0)
+        finally:
+            await client.close()
+
+    body = b"x" * 1_000
+    before = sys.getrefcount(body)
+    gc.disable()
+    try:
+        exchange = asyncio.run(call(body))
+        kept = sys.getrefcount(body) - before
+    finally:
+        gc.enable()
+    assert exchange.answer is not None
+    assert kept == 0
