@@ -126,7 +126,7 @@ def test_topics_are_printed_for_those_who_may_not_create_them(world: World) -> N
     code, told, _ = said("topics", "-c", config, "--format", "cli")
     assert code == 0
     lines = told.splitlines()
-    assert len(lines) == 6
+    assert len(lines) == 12
     assert all(line.startswith("kafka-topics.sh ") for line in lines)
     assert f"--topic {world.name}.checkpoints.radar " in told
 
