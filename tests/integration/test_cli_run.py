@@ -133,7 +133,7 @@ def test_topics_are_printed_for_those_who_may_not_create_them(world: World) -> N
     code, told, _ = said("topics", "-c", config, "--format", "strimzi")
     assert code == 0
     resources = [json.loads(each) for each in told.split("---\n") if each]
-    assert [each["kind"] for each in resources] == ["KafkaTopic"] * 6
+    assert [each["kind"] for each in resources] == ["KafkaTopic"] * 12
     assert {each["spec"]["topicName"] for each in resources} >= {f"{world.name}.results"}
     assert said("topics", "-c", config, "--format", "xml")[0] == 2
 
