@@ -125,10 +125,11 @@ def test_who_is_fenced_starts_anew_and_loses_nothing(world: World) -> None:
     dispatcher = world.start(config)
     until("a second transaction is under way", lambda: world.invitations_written() > 5_100)
     fence(world, "router.0")
+    world.publish(purchases("store", [14_000]))  # it hears of it at its next transaction
     until("calls are made", lambda: world.vendor()["calls"] >= 2)
     fence(world, "lane.pisano")
 
-    world.wait_results(14_000)
+    world.wait_results(14_001)
     assert {each["stage"] for each in dispatcher.lines("session_ended")} == {"router", "pisano"}
     assert dispatcher.terminate() == 0
     world.check(unknown_at_most=2 * 500)
