@@ -306,3 +306,11 @@ def test_a_settled_run_of_a_former_owner_is_skipped_by_the_lane() -> None:
     second.read(held(0))
     assert second.flow == [Seek(30_000)]
     assert second.lane.ledger.frontier == 30_000
+
+
+def test_a_record_that_comes_again_is_passed_over() -> None:
+    """A partition lost and regained is read again; whoever waits already, waits once."""
+    machine = lane()
+    for _ in range(2):
+        machine.arrived(held(0), NOW)
+    assert machine.shelf.held == 1
