@@ -261,9 +261,8 @@ class Lane:
         commands: list[Command] = []
         if self._committing is None and self._dirty:
             commands.append(self._commit(now))
-        reading = self.shelf.reading
-        full = reading.noted >= self.settings.max_noted
-        return commands + reading.steer(self.shelf.hungry(), stop=full and self._nobody_helped())
+        stop = self.shelf.full and self._nobody_helped()
+        return commands + self.shelf.reading.steer(self.shelf.hungry(), stop=stop)
 
     @property
     def _dirty(self) -> bool:
@@ -382,9 +381,8 @@ class Lane:
 
     def _crowds(self, campaign: str) -> bool:
         """So much of it waits that reading on, for the others' sake, needs it out of the way."""
-        reading = self.shelf.reading
-        full = reading.noted >= self.settings.max_noted
-        return full and reading.counts[campaign] > 0 and len(self.settings.campaigns) > 1
+        some = self.shelf.reading.counts[campaign] > 0
+        return self.shelf.full and some and len(self.settings.campaigns) > 1
 
     def _nobody_helped(self) -> bool:
         """Whether reading on would find only what cannot go either: then lag is the queue."""
@@ -415,8 +413,7 @@ class Lane:
     # -- what an answer does ------------------------------------------------------------------
 
     def _verdict(self, batch: Batch, outcome: Outcome) -> Verdict:
-        campaign = batch.rules
-        if outcome.verdict is Verdict.IN_DOUBT and campaign.in_doubt == "resend":
+        if outcome.verdict is Verdict.IN_DOUBT and batch.rules.in_doubt == "resend":
             return Verdict.RETRY
         return outcome.verdict
 

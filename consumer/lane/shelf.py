@@ -59,6 +59,11 @@ class Shelf:
         self.held -= 1
         self.held_bytes -= held.size
 
+    @property
+    def full(self) -> bool:
+        """As much is noted as may be."""
+        return self.reading.noted >= self.settings.max_noted
+
     def welcome(self, campaign: str) -> bool:
         """Whether a noted one of this campaign may come back: there is room, or others have more
         than twice as much."""
