@@ -6,14 +6,16 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from consumer.adapters.http import VendorClient
+from consumer.adapters.tls import context_of
 from consumer.config.models import Config
 from consumer.config.sections import Campaign
 from consumer.config.sections import Route as RouteConfig
 from consumer.lane.settings import LaneCampaign, LaneSettings
 from consumer.routing.decode import Decoder
+from consumer.routing.link import GIVEN, compile_link, entry_of
 from consumer.routing.pattern import compile_pattern
 from consumer.routing.recipients import PhoneNormaliser, make_pseudonymiser, normalise_email
-from consumer.routing.route import Getter, Kind, Normaliser, Route, Target
+from consumer.routing.route import Getter, Kind, Link, Normaliser, Route, Target
 from consumer.routing.router import RoutedInput, Router
 from consumer.routing.values import compile_value
 from consumer.runtime.calls import Account, Calls
@@ -32,12 +34,22 @@ def build_accounts(
     now: Callable[[], float],
     kept: Mapping[str, Account] = MappingProxyType({}),
 ) -> dict[str, Account]:
-    """Vendor account name → module and connection pool; `kept` go on as they are."""
+    """Vendor account name → module and connection pool; `kept` go on as they are.
+
+    Raises TlsError for certificates that are of no use.
+    """
     accounts = {}
     for name, account in config.vendors.items():
-        timeout = config.quotas[account.quota].call_timeout
         accounts[name] = kept.get(name) or Account(
-            vendors[name], VendorClient(account.base_url, timeout, now)
+            vendors[name],
+            VendorClient(
+                account.base_url,
+                config.quotas[account.quota].call_timeout,
+                now,
+                name=name,
+                tls=context_of(account),
+                proxy=account.proxy.get_secret_value() if account.proxy else None,
+            ),
         )
     return accounts
 
@@ -109,6 +121,7 @@ def _lane_campaign(name: str, campaign: Campaign) -> LaneCampaign:
         weight=window.weight,
         in_doubt=campaign.in_doubt,
         max_attempts=campaign.max_attempts,
+        bisect_calls=campaign.bisect_calls,
     )
 
 
@@ -133,6 +146,7 @@ def _route(route: RouteConfig, config: Config, vendors: Mapping[str, Vendor]) ->
 def _target(name: str, route: RouteConfig, config: Config, vendors: Mapping[str, Vendor]) -> Target:
     campaign = config.campaigns[name]
     spec = vendors[campaign.vendor].spec(campaign.channel)
+    link = None if campaign.link is None else _link(campaign.link, route)
     fields, maps = [], []
     for key, value in route.data.items():
         if isinstance(value, str):
@@ -148,4 +162,12 @@ def _target(name: str, route: RouteConfig, config: Config, vendors: Mapping[str,
         spec=spec,
         fields=fields,
         maps=maps,
+        link=link,
+        required=campaign.required,
     )
+
+
+def _link(text: str, route: RouteConfig) -> Link:
+    template = compile_link(text)
+    found = ((name, entry_of(route.data, name)) for name in template.names if name not in GIVEN)
+    return Link(template, [(name, compile_value(path)) for name, path in found if path])

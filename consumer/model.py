@@ -48,6 +48,11 @@ class Reason(StrEnum):
         return member
 
     ACCEPTED = "accepted", Status.ACCEPTED, "The vendor took the call (not: delivered the survey)."
+    LINK_MADE = (
+        "link_made",
+        Status.ACCEPTED,
+        "A personalised link was made; the company's own sender delivers it.",
+    )
     NO_RECIPIENT = (
         "no_recipient",
         Status.REJECTED,
@@ -61,7 +66,7 @@ class Reason(StrEnum):
     INVALID_DATA = (
         "invalid_data",
         Status.REJECTED,
-        "A field that the vendor requires is missing, or the data is larger than 256 KiB.",
+        "A value that is needed is missing or unfit, or they are over 256 KiB (a link: 8,000).",
     )
     VENDOR_REJECTED = "vendor_rejected", Status.REJECTED, "The vendor refused the call for good."
     TOO_OLD = "too_old", Status.EXPIRED, "Past `expire_after` when it was routed."
@@ -70,6 +75,11 @@ class Reason(StrEnum):
         "attempts_exhausted",
         Status.FAILED,
         "Every attempt was answered with trouble; the last answer is in the result.",
+    )
+    BISECT_SPENT = (
+        "bisect_spent",
+        Status.FAILED,
+        "Called with somebody whom the vendor refuses; the calls to tell them apart were spent.",
     )
     NO_ANSWER = (
         "no_answer",
@@ -166,6 +176,7 @@ class Result(TypedDict):
     """One final record per invitation, keyed by event id.
 
     `resend_of`: this is the result of sending that invitation again, by an operator's decision.
+    `link`: the personalised link of reason `link_made`; it may hold personal data.
     """
 
     version: Literal[1]
@@ -190,6 +201,7 @@ class Result(TypedDict):
     config_version: str
     source: Source
     resend_of: NotRequired[str]
+    link: NotRequired[str]
 
 
 ResultReader: TypeAdapter[Result] = TypeAdapter(Result)
@@ -202,6 +214,30 @@ class Channel(StrEnum):
     EMAIL = "email"
     PUSH = "push"
     INVITATION = "invitation"
+    LINK = "link"
+
+    @property
+    def called(self) -> bool:
+        """Whether the vendor is called at all: a link goes into the result, and nowhere else."""
+        return self is not Channel.LINK
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Where `values` has the text of the field `by`, `field` must be one of those listed there.
+
+    It may be missing only where there is but one.
+    """
+
+    field: str
+    by: str
+    values: Mapping[str, frozenset[str]]
+
+    def allows(self, data: Mapping[str, object]) -> bool:
+        """Whether these flat fields fit."""
+        listed = self.values.get(str(data.get(self.by)))
+        value = data.get(self.field)
+        return listed is None or (value in listed if value else len(listed) == 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,14 +245,18 @@ class ChannelSpec:
     """What a vendor's channel needs of a recipient and may carry.
 
     `addresses`: the address kinds that can reach a recipient, any one of them is enough
-    (and all that are valid travel). `fields`: flat keys of `data`; `maps`: keys of `data` that
-    hold a map of free names; `required`: flat keys without which the vendor refuses.
+    (and all that are valid travel). `anyone`: one without an address is reached, too. `fields`:
+    flat keys of `data`; `maps`: keys of `data` that hold a map of free names; `required`: flat
+    keys without which, or with nothing but spaces, the vendor refuses; `listed`: flat keys whose
+    values are known.
     """
 
     addresses: tuple[Literal["phone", "email"], ...]
     fields: frozenset[str] = frozenset()
     maps: frozenset[str] = frozenset()
     required: frozenset[str] = frozenset()
+    listed: tuple[Listed, ...] = ()
+    anyone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +293,9 @@ class Outcome:
 
     `counts`: this attempt counts against `max_attempts` (a 429 or our own expired token does not).
     `retry_after`: seconds the whole lane must stay silent (429). `relogin`: the token is refused.
-    `parked`: the vendor cannot use this campaign as it is, whoever is invited.
+    `parked`: the vendor cannot use this campaign as it is, whoever is invited. `refused`: nor this
+    account. `divisible`: some recipient is bad, nobody was invited, and a smaller call tells who.
+    `vendor_time`: the vendor's own clock (its `Date`), epoch seconds.
     """
 
     verdict: Verdict
@@ -265,12 +307,15 @@ class Outcome:
     retry_after: float | None = None
     relogin: bool = False
     parked: bool = False
+    refused: bool = False
+    divisible: bool = False
+    vendor_time: float | None = None
 
     @property
     def trouble(self) -> bool:
         """The vendor is not well: its campaigns, permits and credentials may be."""
         waits = self.verdict in (Verdict.RETRY, Verdict.IN_DOUBT)
-        return waits and not (self.throttled or self.relogin or self.parked)
+        return waits and not (self.throttled or self.relogin or self.parked or self.refused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,7 +378,8 @@ class Checkpoint(BaseModel):
     `done` and all `offsets` are bitmaps, zlib level 1, base64. `permit_log` holds the response
     times of calls, epoch seconds; nothing is called before `closed_until` (after a 429). Offsets
     below `base` are settled. `tried` has those that were in a call and wait for the next; `owners`
-    the last owners, oldest first. What an older version does not know it passes over.
+    the last owners, oldest first. `limits_part` of the limits is in use since `limits_since` (less
+    than 1 after a 429). What an older version does not know it passes over.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -347,6 +393,8 @@ class Checkpoint(BaseModel):
     permit_log: Sequence[float]
     config_version: str
     closed_until: float = 0.0
+    limits_part: Annotated[float, Field(gt=0, le=1)] = 1.0
+    limits_since: float = 0.0
     tried: tuple[Tried, ...] = ()
     owners: tuple[Owner, ...] = ()
 

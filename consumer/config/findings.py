@@ -6,7 +6,9 @@ are reported together. They pass over what has the wrong type: that is reported 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 
 from pydantic import ValidationError
@@ -16,6 +18,7 @@ from consumer.config.sentences import one_of
 from consumer.config.tree import Path, Source, Tree, value_at
 from consumer.errors import Problem
 from consumer.model import Channel, ChannelSpec
+from consumer.routing.link import Template, compile_link
 from consumer.routing.values import compile_value
 from consumer.vendors import VENDORS
 
@@ -96,6 +99,13 @@ class Findings:
         kind = self.text("vendors", vendor, "type") if vendor is not None else None
         return kind if kind in VENDORS else None
 
+    def link(self, campaign: str) -> Template | None:
+        """A campaign's link as far as it is there and one."""
+        try:
+            return compile_link(self.text("campaigns", campaign, "link") or "")
+        except ValueError:
+            return None
+
     def spec(self, campaign: str) -> ChannelSpec | None:
         """What a campaign's channel needs and carries, None if that cannot be told."""
         return self._specs.get(campaign)
@@ -112,9 +122,20 @@ class Findings:
             return None
         vendor = VENDORS[kind]
         account = self.mapping("vendors", str(self.text("campaigns", campaign, "vendor")))
+        widest = vendor.channels[Channel(channel)]
+        if channel == Channel.LINK:
+            return self._of_link(campaign, widest)
         try:
-            # The account may narrow what its channels need.
-            checked = vendor.Account.model_validate(account)
+            # The account may narrow what its channels need, or say all that they carry.
+            checked = vendor.Account.model_validate_json(json.dumps(account))
         except ValidationError:
-            return vendor.channels[Channel(channel)]
+            return widest if widest.fields or widest.maps else None
         return vendor(checked).spec(Channel(channel))
+
+    def _of_link(self, campaign: str, spec: ChannelSpec) -> ChannelSpec | None:
+        """A link takes what its template names."""
+        template = self.link(campaign)
+        if template is None:
+            return None
+        fields, maps = template.keys()
+        return replace(spec, fields=fields, maps=maps)

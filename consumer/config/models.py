@@ -103,18 +103,24 @@ class Config(Section):
 
     @cached_property
     def lanes(self) -> tuple[str, ...]:
-        """The quotas that some campaign uses, in the config's order."""
-        used = {self.lane_of(name) for name in self.campaigns}
+        """The quotas that the calls of some campaign use, in the config's order."""
+        used = {self.lane_of(name) for name in self.called}
         return tuple(quota for quota in self.quotas if quota in used)
 
+    @property
+    def called(self) -> dict[str, Campaign]:
+        """The campaigns that make calls, in the config's order: all but links."""
+        return {name: each for name, each in self.campaigns.items() if each.channel.called}
+
     def lane_of(self, campaign: str) -> str:
-        """The quota, and so the lane, of a campaign. Raises `KeyError` for an unknown one."""
+        """The quota, and so the lane, of a campaign that makes calls.
+
+        Raises `KeyError` for an unknown one.
+        """
         return self.vendors[self.campaigns[campaign].vendor].quota
 
     def campaigns_of(self, lane: str) -> dict[str, Campaign]:
         """A lane's campaigns by name, in the config's order."""
         return {
-            name: campaign
-            for name, campaign in self.campaigns.items()
-            if self.lane_of(name) == lane
+            name: campaign for name, campaign in self.called.items() if self.lane_of(name) == lane
         }

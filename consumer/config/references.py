@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from consumer.config.findings import Findings
+from consumer.config.links import check_link
 from consumer.config.sentences import one_of
 from consumer.config.topics import Topics
 from consumer.model import Channel
@@ -75,6 +76,7 @@ def _campaign(findings: Findings, campaign: str) -> None:
     responses = any(RESPONSES in spec.maps for spec in offered.values())
     if findings.at(*here, "responses_key") is not None and not responses:
         findings.problem((*here, "responses_key"), f"a vendor of type {kind} has no such key")
+    check_link(findings, campaign)
 
 
 def _inputs(findings: Findings) -> None:

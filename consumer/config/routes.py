@@ -6,10 +6,12 @@ from collections.abc import Mapping
 
 from consumer.config.durations import duration_text, parse_duration
 from consumer.config.findings import Findings
+from consumer.config.links import check_route_links
 from consumer.config.sections import Policy, Window
 from consumer.config.sentences import one_of
 from consumer.config.tree import Path
-from consumer.model import ChannelSpec
+from consumer.model import Channel, ChannelSpec
+from consumer.routing.link import entry_of, names_in
 from consumer.routing.pattern import PatternErrors, compile_pattern
 from consumer.routing.recipients import known_region
 
@@ -43,6 +45,7 @@ def _route(findings: Findings, here: Path) -> None:
     if specs and isinstance(entries, list) and len(specs) == len(set(sent)) == len(entries):
         _data_names(findings, here, specs)
     _waits(findings, here, sent)
+    check_route_links(findings, here)
 
 
 def _match(findings: Findings, here: Path) -> None:
@@ -66,7 +69,11 @@ def _reach(findings: Findings, here: Path, specs: Mapping[str, ChannelSpec]) -> 
     known = {each for each in _ADDRESSES if findings.at(*here, "recipient", each) is not None}
     if not known or not specs:
         return
-    unreached = [name for name, spec in specs.items() if not known.intersection(spec.addresses)]
+    unreached = [
+        name
+        for name, spec in specs.items()
+        if not (spec.anyone or known.intersection(spec.addresses))
+    ]
     if len(unreached) == len(specs):
         needed = sorted({kind for spec in specs.values() for kind in spec.addresses})
         message = "no campaign of `send` can reach this recipient"
@@ -88,6 +95,22 @@ def _data(findings: Findings, here: Path, specs: Mapping[str, ChannelSpec]) -> N
         for key in sorted(spec.required.difference(findings.mapping(*here, "data"))):
             message = f"is required: campaign '{campaign}' cannot be sent without it"
             findings.problem((*here, "data", key), message)
+        _campaign_data(findings, here, campaign, spec)
+
+
+def _campaign_data(findings: Findings, here: Path, campaign: str, spec: ChannelSpec) -> None:
+    """What the campaign itself requires, and the account for some of its places."""
+    data = findings.mapping(*here, "data")
+    route = findings.source.at((*here, "name"))
+    for path, name in findings.texts("campaigns", campaign, "required"):
+        if entry_of(data, name) is None:
+            message = findings.resolved.scrub(f"route '{route}' has no '{name}' under `data`")
+            findings.problem(path, message, one_of(name, names_in(data)))
+    for listed in spec.listed:
+        if listed.field not in data:
+            message = f"is missing: campaign '{campaign}' needs it for some {listed.by}"
+            place: Path = (*here, "data", listed.field)
+            findings.warn(place, message, "see the account of its vendor")
 
 
 def _data_names(findings: Findings, here: Path, specs: Mapping[str, ChannelSpec]) -> None:
@@ -108,6 +131,8 @@ def _data_names(findings: Findings, here: Path, specs: Mapping[str, ChannelSpec]
 def _waits(findings: Findings, here: Path, sent: list[str]) -> None:
     expires = _seconds(findings, (*here, "policy", "expire_after"), Policy().expire_after)
     for campaign in sent:
+        if findings.text("campaigns", campaign, "channel") == Channel.LINK:
+            continue  # it waits for no call
         path: Path = ("campaigns", campaign, "window", "max_wait")
         waits = _seconds(findings, path, Window().max_wait)
         if waits >= expires:

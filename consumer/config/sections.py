@@ -29,6 +29,7 @@ from consumer.config.fields import (
     TopicName,
 )
 from consumer.model import Channel
+from consumer.routing.link import EXAMPLE
 
 
 class Section(BaseModel):
@@ -104,12 +105,18 @@ class Campaign(Section):
     """One that the vendor offers."""
     id: Text
     """The vendor's id of the campaign (Customer Radar: the programme); write it in quotes."""
+    link: Annotated[Text, Field(examples=[EXAMPLE])] | None = None
+    """Of channel `link` only: the link, with names of the route's `data` in braces."""
+    required: tuple[Text, ...] = ()
+    """Keys of the route's `data`, or `map.key`, without which the vendor refuses a recipient."""
     window: Window = Window()
     """When waiting invitations become a call."""
     in_doubt: Literal["report", "resend"] = "report"
     """Sent, but no answer came: report `unknown`, or send again (a survey may come twice)."""
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 5
     """Calls that one invitation is tried in before it has failed."""
+    bisect_calls: Annotated[int, Field(ge=0, le=100_000)] = 200
+    """Calls that a refused batch may cost to find the bad recipients; the rest has then failed."""
     responses_key: Literal["built_in_responses", "transactional_data"] = "built_in_responses"
     """The key in the call that carries the responses (Pisano only)."""
 

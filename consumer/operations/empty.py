@@ -131,7 +131,7 @@ class Emptying:
         config = self.access.config
         homes = {
             name: (config.lane_of(name), LaneCampaign(name, each.vendor, each.channel))
-            for name, each in config.campaigns.items()
+            for name, each in config.called.items()
         }
         return Remains(checkpoint, homes, self.close)
 

@@ -41,7 +41,7 @@ def look(access: Access, choice: Choice) -> Plan:
         _read_results(access, reader, search)
         _read_invitations(access, reader, search)
     config = access.config
-    lanes = {name: config.lane_of(name) for name in config.campaigns}
+    lanes = {name: config.lane_of(name) for name in config.called}
     expiry = {route.name: route.policy.expire_after for route in config.routes}
     return search.plan(lanes, expiry, config.config_version, access.now())
 

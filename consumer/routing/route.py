@@ -8,6 +8,7 @@ from typing import Literal
 
 from consumer.errors import DataError
 from consumer.model import Address, ChannelSpec, Data, Reason
+from consumer.routing.link import Template, entry_of
 from consumer.routing.pattern import Pattern
 from consumer.routing.values import as_text
 
@@ -18,8 +19,30 @@ Normaliser = Callable[[object], str | None]
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """A campaign's link, for one route: its template, and where its values are in an event."""
+
+    template: Template
+    values: Sequence[tuple[str, Getter]] = ()
+
+    def of(self, body: Body, given: Mapping[str, str]) -> str:
+        """The link; `given` are the values that the event does not say. Raises DataError."""
+        found = {
+            name: text for name, get in self.values if (text := as_text(get(body))) is not None
+        }
+        link = self.template.fill({**found, **given})
+        if link is None:
+            raise DataError(Reason.INVALID_DATA, "a value that the link needs is missing or unfit")
+        return link
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
-    """A campaign of `send`: where its invitations go and what its vendor needs."""
+    """A campaign of `send`: where its invitations go and what its vendor needs.
+
+    `required`: what the campaign needs beside that, as `key` or `map.key` of the data. With a
+    `link` there is no invitation: the link is the result, and `lane` is not used.
+    """
 
     campaign: str
     lane: str
@@ -28,21 +51,38 @@ class Target:
     spec: ChannelSpec
     fields: Sequence[tuple[str, Getter]] = ()
     maps: Sequence[tuple[str, Sequence[tuple[str, Getter]]]] = ()
+    link: Link | None = None
+    required: Sequence[str] = ()
 
     def data(self, body: Body) -> Data:
-        """The vendor's names → texts; null omits the key. Raises DataError if one is required."""
+        """The vendor's names → texts; null omits the key.
+
+        Raises DataError if one is required (spaces are no value), or not one that it may be.
+        """
         data: Data = {}
         for name, get in self.fields:
             text = as_text(get(body))
             if text is not None:
                 data[name] = text
-            elif name in self.spec.required:
-                raise DataError(Reason.INVALID_DATA, f"{name} is required by {self.vendor}")
         for name, entries in self.maps:
             texts = {key: text for key, get in entries if (text := as_text(get(body))) is not None}
             if texts:
                 data[name] = texts
+        self._check(data)
         return data
+
+    def _check(self, data: Data) -> None:
+        for name in self.spec.required:
+            value = data.get(name)
+            if not value or (isinstance(value, str) and not value.strip()):
+                raise DataError(Reason.INVALID_DATA, f"{name} is required by {self.vendor}")
+        for name in self.required:
+            if not (entry_of(data, name) or "").strip():
+                raise DataError(Reason.INVALID_DATA, f"{name} is required by {self.campaign}")
+        for each in self.spec.listed:
+            if not each.allows(data):
+                message = f"{each.field} is none that {self.vendor} has for this {each.by}"
+                raise DataError(Reason.INVALID_DATA, message)
 
 
 @dataclass(frozen=True, slots=True)

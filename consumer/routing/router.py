@@ -10,7 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import orjson
 
@@ -27,7 +27,7 @@ from consumer.model import (
     rfc3339,
 )
 from consumer.routing.decode import Decoder, Event
-from consumer.routing.route import Reach, Route, Target
+from consumer.routing.route import Link, Reach, Route, Target
 
 Pseudonymiser = Callable[[str], str]
 
@@ -151,16 +151,48 @@ class Router:
         route, event = match.route, match.event
         expires_at = None if route.expire_after is None else event.time + route.expire_after
         if expires_at is not None and now >= expires_at:
-            self._refuse(match, Reason.TOO_OLD, None, out)
+            self._settle(match, Reason.TOO_OLD, None, out)
             return
         reach = Reach(route, event.body)
         for target in route.send:
             address = reach.by(target)
-            if address:
-                self._invite(match, target, address, expires_at, out)
+            if address or target.spec.anyone:
+                self._reached(match, target, address, expires_at, out)
                 return
         reason = Reason.INVALID_RECIPIENT if reach.present else Reason.NO_RECIPIENT
-        self._refuse(match, reason, None, out)
+        self._settle(match, reason, None, out)
+
+    def _reached(
+        self,
+        match: _Match,
+        target: Target,
+        address: Address,
+        expires_at: float | None,
+        out: Routed,
+    ) -> None:
+        try:
+            if target.link is None:
+                self._invite(match, target, address, expires_at, out)
+            else:
+                self._make_link(match, target, target.link, address, out)
+        except DataError as error:
+            self._settle(match, error.reason, target, out)
+
+    def _pseudonym(self, address: Address) -> str | None:
+        named = address.get("phone") or address.get("email")
+        return self._pseudonymise(named) if named else None
+
+    def _make_link(
+        self, match: _Match, target: Target, link: Link, address: Address, out: Routed
+    ) -> None:
+        """No call and no lane: the link is the result."""
+        recipient = self._pseudonym(address)
+        given = {"event_id": match.event.id, **cast("dict[str, str]", address)}
+        if recipient is not None:
+            given["pseudonym"] = recipient
+        made = link.of(match.event.body, given)
+        result = self._settle(match, Reason.LINK_MADE, target, out)
+        result["recipient"], result["link"] = recipient, made
 
     def _invite(
         self,
@@ -170,11 +202,7 @@ class Router:
         expires_at: float | None,
         out: Routed,
     ) -> None:
-        try:
-            data = target.data(match.event.body)
-        except DataError as error:
-            self._refuse(match, error.reason, target, out)
-            return
+        data = target.data(match.event.body)
         record, event = match.record, match.event
         invitation: Invitation = {
             "version": RECORD_VERSION,
@@ -193,14 +221,14 @@ class Router:
         }
         value = orjson.dumps(invitation)
         if len(value) > INVITATION_LIMIT:
-            self._refuse(match, Reason.INVALID_DATA, target, out)
-            return
+            raise DataError(Reason.INVALID_DATA, f"an invitation of over {INVITATION_LIMIT} bytes")
         out.invitations.append(
             Encoded(target.lane, target.campaign, invitation["pseudonym"], value)
         )
         out.counts[record.topic, "routed", ""] += 1
 
-    def _refuse(self, match: _Match, reason: Reason, target: Target | None, out: Routed) -> None:
+    def _settle(self, match: _Match, reason: Reason, target: Target | None, out: Routed) -> Result:
+        """The result of what needs no call, added to `out`."""
         result: Result = {
             "version": RECORD_VERSION,
             "id": match.invitation_id,
@@ -226,6 +254,7 @@ class Router:
         }
         out.results.append(result)
         out.counts[match.record.topic, reason.status, reason] += 1
+        return result
 
     def _dead(self, record: Record, reason: DeadLetterReason, message: str, out: Routed) -> None:
         out.dead_letters.append(record.dead_letter(reason, message))

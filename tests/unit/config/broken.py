@@ -262,8 +262,8 @@ BROKEN = (
         "type: pisanno",
         (
             (
-                "10: vendors.pisano-tr.type: expected 'pisano' or 'customer_radar', found "
-                "'pisanno' (did you mean 'pisano'?)"
+                "10: vendors.pisano-tr.type: expected 'pisano' or 'customer_radar' or "
+                "'http_batch', found 'pisanno' (did you mean 'pisano'?)"
             ),
         ),
     ),
@@ -349,8 +349,101 @@ BROKEN = (
         "    channel: smss",
         (
             (
-                "24: campaigns.purchase-sms.channel: expected 'sms', 'email', 'push' or "
-                "'invitation', found 'smss' (did you mean 'sms'?)"
+                "24: campaigns.purchase-sms.channel: expected 'sms', 'email', 'push', "
+                "'invitation' or 'link', found 'smss' (did you mean 'sms'?)"
+            ),
+        ),
+    ),
+    Broken(
+        "campaign_required",
+        "    in_doubt: report",
+        "    required: [custom_attributes.externalid, custom_attributes.name]",
+        (
+            (
+                "27: campaigns.purchase-sms.required[0]: route 'store-purchase' has no "
+                "'custom_attributes.externalid' under `data` (did you mean "
+                "'custom_attributes.external_id'? there are: custom_attributes.name, "
+                "custom_attributes.external_id, built_in_responses.Segment, "
+                "built_in_responses.TransactionDate)"
+            ),
+        ),
+    ),
+    Broken(
+        "link_missing",
+        "inputs:\n",
+        "  by-link: {vendor: pisano-tr, channel: link, id: a}\ninputs:\n",
+        (
+            (
+                "30: campaigns.by-link.link: is required with `channel: link` (as in "
+                "https://survey.example/s?name={name}&ref={external_id})"
+            ),
+        ),
+    ),
+    Broken(
+        "link_null",
+        "inputs:\n",
+        "  by-link: {vendor: pisano-tr, channel: link, id: a, link: null}\ninputs:\n",
+        (
+            (
+                "30: campaigns.by-link.link: is required with `channel: link` (as in "
+                "https://survey.example/s?name={name}&ref={external_id})"
+            ),
+        ),
+    ),
+    Broken(
+        "link_empty",
+        "inputs:\n",
+        '  by-link: {vendor: pisano-tr, channel: link, id: a, link: ""}\ninputs:\n',
+        ("30: campaigns.by-link.link: must not be empty",),
+    ),
+    Broken(
+        "link_no_text",
+        "inputs:\n",
+        "  by-link: {vendor: pisano-tr, channel: link, id: a, link: 7}\ninputs:\n",
+        (
+            (
+                "30: campaigns.by-link.link: expected text, but YAML reads 7 as a number "
+                '(write it in quotes: "7")'
+            ),
+        ),
+    ),
+    Broken(
+        "link_of_another_channel",
+        "inputs:\n",
+        '  by-link: {vendor: pisano-tr, channel: push, id: a, link: "https://a.example/"}\ninputs:\n',
+        ("30: campaigns.by-link.link: belongs to a campaign with `channel: link` (leave it out)",),
+    ),
+    Broken(
+        "link_http",
+        "inputs:\n",
+        '  by-link: {vendor: pisano-tr, channel: link, id: a, link: "http://a.example/"}\ninputs:\n',
+        (
+            (
+                "30: campaigns.by-link.link: not a link: must begin with https:// and a host "
+                "(as in https://survey.example/s?name={name}&ref={external_id})"
+            ),
+        ),
+    ),
+    Broken(
+        "link_brace",
+        "inputs:\n",
+        '  by-link: {vendor: pisano-tr, channel: link, id: a, link: "https://a.example/?n={name"}\ninputs:\n',
+        (
+            (
+                "30: campaigns.by-link.link: not a link: position 21: braces hold a name of "
+                "letters, digits, _ . - (as in "
+                "https://survey.example/s?name={name}&ref={external_id})"
+            ),
+        ),
+    ),
+    Broken(
+        "link_of_another_vendor",
+        "inputs:\n",
+        '  by-link: {vendor: radar, channel: link, id: a, link: "https://a.example/"}\ninputs:\n',
+        (
+            (
+                "30: campaigns.by-link.channel: a vendor of type customer_radar has no "
+                "channel 'link' (there are: invitation)"
             ),
         ),
     ),

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from consumer.errors import DataError
-from consumer.model import ChannelSpec, Reason
+from consumer.model import ChannelSpec, Listed, Reason
+from consumer.routing.link import compile_link
 from consumer.routing.pattern import compile_pattern
 from consumer.routing.recipients import normalise_email
-from consumer.routing.route import Body, Getter, Kind, Normaliser, Reach, Route, Target
+from consumer.routing.route import Body, Getter, Kind, Link, Normaliser, Reach, Route, Target
 from consumer.routing.values import compile_value
 
 ANY = compile_pattern({"id": [{"exists": True}]})
@@ -79,9 +81,10 @@ def test_empty_text_and_false_are_values() -> None:
     assert target({"a": "a", "b": "b"}).data({"a": "", "b": False}) == {"a": "", "b": "false"}
 
 
-@pytest.mark.parametrize("body", [{}, {"a": None, "name": "SECRET"}])
-def test_a_required_field_without_value_is_invalid_data(body: Body) -> None:
+@pytest.mark.parametrize("place", [None, "", " ", "\t\n\u00a0"])
+def test_a_required_field_without_value_is_invalid_data(place: str | None) -> None:
     made = target({"name": "name", "place": "a"}, required=frozenset({"place"}))
+    body: Body = {"a": place, "name": "SECRET"}
     with pytest.raises(DataError) as caught:
         made.data(body)
     assert caught.value.reason is Reason.INVALID_DATA
@@ -89,8 +92,80 @@ def test_a_required_field_without_value_is_invalid_data(body: Body) -> None:
     assert "SECRET" not in "".join(traceback.format_exception(caught.value))
 
 
-def test_a_required_field_may_be_empty_text() -> None:
-    assert target({"a": "a"}, required=frozenset({"a"})).data({"a": ""}) == {"a": ""}
+@pytest.mark.parametrize("missing", ["firstName", "metadata.id"])
+@pytest.mark.parametrize("value", [None, "", " "])
+def test_what_a_campaign_requires_is_a_key_or_an_entry_of_a_map(
+    missing: str, value: str | None
+) -> None:
+    made = target({"firstName": "name"}, {"metadata": {"id": "customer.id", "free": "free"}})
+    made = replace(made, required=("firstName", "metadata.id"))
+    sound: Body = {"name": "Ada", "customer": {"id": 7}}
+    assert made.data(sound) == {"firstName": "Ada", "metadata": {"id": "7"}}
+    spoilt: Body = {"name": value} if missing == "firstName" else {"customer": {"id": value}}
+    with pytest.raises(DataError) as caught:
+        made.data({**sound, **spoilt})
+    assert (caught.value.reason, str(caught.value)) == (
+        Reason.INVALID_DATA,
+        f"{missing} is required by c",
+    )
+
+
+def test_a_required_key_may_be_a_map_with_an_entry() -> None:
+    made = target(maps={"map": {"x": "a"}}, required=frozenset({"map"}))
+    assert made.data({"a": ""}) == {"map": {"x": ""}}
+    with pytest.raises(DataError, match="map is required by acme"):
+        made.data({})
+
+
+TILLS = Listed("till", "shop", {"big": frozenset({"1", "2"}), "small": frozenset({"9"})})
+
+
+@pytest.mark.parametrize(
+    ("body", "fits"),
+    [
+        ({"shop": "big", "till": "1"}, True),
+        ({"shop": "big", "till": 2}, True),
+        ({"shop": "big", "till": "9"}, False),
+        ({"shop": "big", "till": ""}, False),
+        ({"shop": "big"}, False),
+        ({"shop": "small", "till": "9"}, True),
+        ({"shop": "small", "till": "1"}, False),
+        ({"shop": "small", "till": ""}, True),
+        ({"shop": "small"}, True),
+        ({"shop": "other", "till": "SECRET"}, True),
+        ({"shop": "other"}, True),
+        ({"till": "1"}, True),
+    ],
+)
+def test_a_listed_field_is_one_of_those_that_another_one_allows(body: Body, fits: bool) -> None:
+    made = target({"shop": "shop", "till": "till"})
+    made = replace(made, spec=ChannelSpec(("phone",), listed=(TILLS,)))
+    if fits:
+        assert made.data(body) == {name: str(value) for name, value in body.items()}
+        return
+    with pytest.raises(DataError) as caught:
+        made.data(body)
+    assert caught.value.reason is Reason.INVALID_DATA
+    assert str(caught.value) == "till is none that acme has for this shop"
+
+
+def test_a_link_is_filled_from_the_event_and_from_what_is_given() -> None:
+    template = compile_link("https://a.example/{code}?name={name}&to={phone}&vip={vip}")
+    link = Link(template, getters({"code": "order.no", "name": "name", "vip": "vip"}))
+    given = {"phone": "+905321234567"}
+    assert link.of({"order": {"no": 7}, "name": "A&B", "vip": True}, given) == (
+        "https://a.example/7?name=A%26B&to=%2B905321234567&vip=true"
+    )
+    assert link.of({"order": {"no": 7}, "name": None}, {}) == "https://a.example/7"
+
+
+def test_a_link_without_a_value_that_it_needs_is_invalid_data() -> None:
+    link = Link(compile_link("https://a.example/{code}?n={name}"), getters({"name": "name"}))
+    body: Body = {"name": "SECRET"}
+    with pytest.raises(DataError) as caught:
+        link.of(body, {})
+    assert caught.value.reason is Reason.INVALID_DATA
+    assert "SECRET" not in "".join(traceback.format_exception(caught.value))
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ AT = 1_795_361_827.0  # the same
 NOW = AT + 60
 ID = "f8b57607cca6766253113f30af8d47da"
 """Of pos, partition 3, offset 7, route `store`: a release must not change it, results name it."""
+LINK = "https://survey.example/s?name={name}&to={phone}&mail={email}&of={event_id}&who={pseudonym}"
 BASE: dict[str, Any] = {
     "version": 1,
     "application_id": "surveys",
@@ -67,6 +68,7 @@ BASE: dict[str, Any] = {
         "sms": {"vendor": "pisano-tr", "channel": "sms", "id": "a"},
         "email": {"vendor": "pisano-tr", "channel": "email", "id": "b"},
         "visit": {"vendor": "radar", "channel": "invitation", "id": "c"},
+        "link": {"vendor": "pisano-tr", "channel": "link", "id": "d", "link": LINK},
     },
 }
 
@@ -83,9 +85,10 @@ def rule(name: str = "store", **changes: object) -> dict[str, object]:
     } | changes
 
 
-def make_router(*rules: dict[str, object], take: str = "first") -> Router:
+def make_router(*rules: dict[str, object], take: str = "first", **changes: object) -> Router:
     inputs = {"pos": {"topics": ["pos", "pos-old"], "format": "json", "routes": take}}
-    text = orjson.dumps({**BASE, "inputs": inputs, "routes": rules or [rule()]}).decode()
+    document = {**BASE, "inputs": inputs, "routes": rules or [rule()], **changes}
+    text = orjson.dumps(document).decode()
     config = load(text, env={})
     return build_router(config, build_vendors(config))
 
@@ -120,7 +123,8 @@ def only_result(routed: Routed) -> Result:
     (result,) = routed.results
     assert (routed.invitations, routed.dead_letters) == ([], [])
     assert ResultReader.validate_json(orjson.dumps(result)) == result
-    assert set(result) == set(Result.__annotations__) - {"resend_of"}
+    optional = {"resend_of"} | ({"link"} - result.keys())
+    assert set(result) == set(Result.__annotations__) - optional
     return result
 
 
@@ -334,6 +338,117 @@ def test_an_invitation_over_256_kib_is_invalid_data() -> None:
     fits = route(router, event(note="x" * spare))
     assert len(fits.invitations[0].value) == INVITATION_LIMIT == 262_144
     result = only_result(route(router, event(note="x" * (spare + 1))))
+    assert (result["reason"], result["campaign"]) == (Reason.INVALID_DATA, "sms")
+
+
+# ---- links ---------------------------------------------------------------------------------
+
+LINKS = make_router(rule(send=["link"], data={"name": "customer.name"}))
+
+
+def test_a_link_is_a_result_at_once_and_no_invitation() -> None:
+    routed = route(LINKS, event(customer={"phone": "05321234567", "name": "Ada & Co"}))
+    result = only_result(routed)
+    who = pseudonym("k1", KEY.encode(), PHONE)
+    assert result == {
+        "version": 1,
+        "id": ID,
+        "event_id": "t-1",
+        "status": Status.ACCEPTED,
+        "reason": Reason.LINK_MADE,
+        "route": "store",
+        "campaign": "link",
+        "vendor": "pisano-tr",
+        "channel": "link",
+        "batch": None,
+        "attempt": 0,
+        "http_status": None,
+        "vendor_code": None,
+        "vendor_message": None,
+        "recipient": who,
+        "event_time": TIME,
+        "routed_at": "2026-11-22T15:38:07.000Z",
+        "sent_at": None,
+        "answered_at": None,
+        "config_version": result["config_version"],
+        "source": {"topic": "pos", "partition": 3, "offset": 7},
+        "link": (
+            "https://survey.example/s?name=Ada%20%26%20Co&to=%2B905321234567&of=t-1"
+            f"&who={who.replace(':', '%3A')}"
+        ),
+    }
+    assert routed.counts == {("pos", "accepted", "link_made"): 1}
+
+
+@pytest.mark.parametrize(
+    ("customer", "query", "named"),
+    [
+        ({"email": EMAIL}, "?mail=canary.person%40example.com&of=t-1&who=", EMAIL),
+        ({"phone": "bad", "email": EMAIL}, "?mail=canary.person%40example.com&of=t-1&who=", EMAIL),
+        ({"phone": "bad"}, "?of=t-1", None),
+        ({}, "?of=t-1", None),
+        (None, "?of=t-1", None),
+    ],
+)
+def test_a_link_needs_no_address(customer: object, query: str, named: str | None) -> None:
+    """The company delivers it, by what it knows of the event."""
+    result = only_result(route(LINKS, event(customer=customer)))
+    assert result["link"].startswith(f"https://survey.example/s{query}")
+    assert result["recipient"] == (pseudonym("k1", KEY.encode(), named) if named else None)
+
+
+def test_a_link_may_be_for_those_whom_nothing_else_reaches() -> None:
+    router = make_router(rule(send=["sms", "link"], data={"name": "customer.name"}))
+    assert only_invitation(route(router, event()))["campaign"] == "sms"
+    assert only_result(route(router, event(customer={})))["campaign"] == "link"
+
+
+def test_a_link_is_not_made_too_late() -> None:
+    assert only_result(route(LINKS, event(), now=AT + 72 * 3600))["reason"] is Reason.TOO_OLD
+
+
+def test_a_link_that_cannot_be_made_is_invalid_data() -> None:
+    result = only_result(route(LINKS, event(customer={"phone": PHONE, "name": "x" * 8_000})))
+    assert (result["status"], result["reason"]) == (Status.REJECTED, Reason.INVALID_DATA)
+    assert (result["campaign"], result["channel"], result["recipient"]) == ("link", "link", None)
+
+
+def test_the_customer_is_in_the_link_and_nowhere_else() -> None:
+    routed = route(LINKS, event(customer=CUSTOMER))
+    made = routed.results[0].pop("link")
+    assert [canary for canary in (PHONE[1:], "canary.person", "Canary") if canary in made] != []
+    assert not [canary for canary in CANARIES if canary in shown(routed)]
+
+
+# ---- validation before the call ------------------------------------------------------------
+
+
+def test_a_point_of_measure_that_the_location_does_not_have_is_invalid_data() -> None:
+    """The account lists them for locations with several, which cannot be called without one."""
+    account = {**BASE["vendors"]["radar"], "points_of_measure": {"mall": ["door", "till"]}}
+    vendors = {**BASE["vendors"], "radar": account}
+    data = {"locationDisplayId": "place", "pomDisplayId": "point"}
+    router = make_router(rule(send=["visit"], data=data), vendors=vendors)
+    assert only_invitation(route(router, event(place="mall", point="till")))["data"] == {
+        "locationDisplayId": "mall",
+        "pomDisplayId": "till",
+    }
+    assert only_invitation(route(router, event(place="kiosk")))["data"] == {
+        "locationDisplayId": "kiosk"
+    }
+    for wrong in ({}, {"point": ""}, {"point": "roof"}):
+        result = only_result(route(router, event(place="mall", **wrong)))
+        assert (result["reason"], result["campaign"]) == (Reason.INVALID_DATA, "visit")
+
+
+def test_who_lacks_what_the_campaign_requires_is_never_called() -> None:
+    """One such recipient would have the vendor refuse a whole call."""
+    campaign = {**BASE["campaigns"]["sms"], "required": ["custom_attributes.external_id"]}
+    campaigns = {**BASE["campaigns"], "sms": campaign}
+    data = {"custom_attributes": {"external_id": "customer.id"}}
+    router = make_router(rule(data=data), campaigns=campaigns)
+    assert only_invitation(route(router, event(customer={"phone": PHONE, "id": 1})))
+    result = only_result(route(router, event(customer={"phone": PHONE, "id": ""})))
     assert (result["reason"], result["campaign"]) == (Reason.INVALID_DATA, "sms")
 
 
