@@ -15,22 +15,26 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from consumer.lane.backoff import full_jitter
+from consumer.lane.accounts import ALL, Accounts
+from consumer.lane.bisection import Bisection
 from consumer.lane.bits import pack
 from consumer.lane.commands import Batch, Command, Commit, Login, Send
 from consumer.lane.doubt import Doubt
+from consumer.lane.due import Due
 from consumer.lane.held import Held
-from consumer.lane.ladder import PutOff, step_for, wait_of
+from consumer.lane.ladder import wait_of
 from consumer.lane.ledger import Ledger
 from consumer.lane.limiter import Limiter
+from consumer.lane.outcomes import Outcomes
 from consumer.lane.reading import Mode
-from consumer.lane.results import NO_CALL, CallFacts, result_of
-from consumer.lane.schedule import IndexPrice, Scheduler, SizeOrLinger, Wait, Why
-from consumer.lane.session import Session
+from consumer.lane.results import CallFacts
+from consumer.lane.schedule import IndexPrice, Scheduler, SizeOrLinger, Wait, Waiting, Why
 from consumer.lane.settings import LATE_ARRIVAL_GRACE, LaneSettings
 from consumer.lane.shelf import Shelf
+from consumer.lane.throttling import Throttling
 from consumer.lane.tries import Tries
 from consumer.lane.window import Window
 from consumer.model import (
@@ -40,12 +44,13 @@ from consumer.model import (
     Outcome,
     Owner,
     Reason,
-    Result,
-    Verdict,
 )
 
 SWEEP_EVERY = 30.0
 """Seconds between searches for invitations that expired while they waited."""
+
+MOST_BISECTIONS = 2
+"""Refused batches of a campaign that are divided at a time, before its next one is called."""
 
 LONGEST_DELAY = 3600.0
 """Seconds that one of a crowd is put off at most: the estimate is no promise."""
@@ -85,20 +90,21 @@ class Lane:
         self.shelf = Shelf(settings, self.ledger)
         self._doubt = Doubt(restored, self.ledger.settled)
         self._tried = Tries(checkpoint.tried if checkpoint else ())
+        self._due = Due(self.ledger, self._tried)
+        self.throttling = Throttling(settings.limits)
+        if checkpoint is not None:
+            self.throttling.part = checkpoint.limits_part
+            self.throttling.since = checkpoint.limits_since
         self.limiter = self._restore_limiter(checkpoint, len(restored), now)
-        self.sessions = {vendor: Session() for vendor in settings.logins}
+        self.accounts = Accounts(settings.logins, settings.call_timeout, rng)
+        self.outcomes = Outcomes(self.shelf, self._due, self.accounts, self.throttling, rng)
+        self._divided: dict[str, Bisection] = {}
         self.in_flight: dict[str, Batch] = {}
         self._intents: dict[str, InFlight] = {}
         self._starting: list[Send | Login] = []
-        self._results: list[Result] = []
-        self._dead_letters: list[DeadLetter] = []
-        self._put_off: list[PutOff] = []
         self._committing: list[Send | Login] | None = None
         self._unrecorded = checkpoint is None  # an assumed quota must outlive a restart
         self._stopping = False
-        self._vendor_ill = False
-        self._throttles = 0
-        self._throttled_at = -math.inf
         self._batches = 0
         self._sweep_at = now + SWEEP_EVERY
 
@@ -123,15 +129,14 @@ class Lane:
         """
         held.attempt = self._tried.get(held.offset, held.attempt)
         if self.ledger.deliver(held.offset) and held.offset not in self._doubt:
-            self._delay(held, now, wait_of(held.delays))
+            self._due.delay(held, now, wait_of(held.delays))
 
     def unreadable(self, letter: DeadLetter) -> None:
         """A record of the lane's topic that is no invitation: a dead letter settles it."""
         offset = letter.source["offset"]
         if self.ledger.deliver(offset):
             self._doubt.decide(offset)
-            self.ledger.settle(offset)
-            self._dead_letters.append(letter)
+            self._due.dead(letter)
 
     def answered(
         self, batch_id: str, outcome: Outcome, *, sent_at: float | None, at: float
@@ -143,31 +148,16 @@ class Lane:
         self._unrecorded = True
         silent = outcome.http_status is None and sent_at is not None
         self.limiter.answered(at + LATE_ARRIVAL_GRACE if silent else at)
-        window = self.shelf.window(batch.campaign)
         facts = CallFacts.of(batch_id, outcome, batch.sealed_at if sent_at is None else sent_at, at)
         if outcome.throttled:
             self._close(outcome, batch.sealed_at, at)
-        if outcome.relogin:
-            self._session_of(batch).invalidate(at, batch.sealed_at, self._rng)
-        self._vendor_ill = outcome.trouble
-        match self._verdict(batch, outcome):
-            case Verdict.ACCEPTED:
-                self._went_well(window)
-                self._settle(batch, Reason.ACCEPTED, facts)
-            case Verdict.REJECTED:
-                window.failures = 0
-                self._settle(batch, Reason.VENDOR_REJECTED, facts)
-            case Verdict.IN_DOUBT:
-                self._settle(batch, Reason.NO_ANSWER, facts)
-            case _:  # RETRY: whoever has attempts left waits for the next
-                self._put_back(batch, window, outcome, facts, at)
-                if outcome.parked:
-                    self._park(window, at)
+        part_of = self._divided.pop(batch_id, None)
+        self.outcomes.of_call(batch, part_of, outcome, facts, at)
 
     def logged_in(self, vendor: str, expires_at: float, at: float) -> None:
         """A login succeeded at `at`."""
         self.limiter.answered(at)
-        self.sessions[vendor].opened(at, expires_at)
+        self.accounts.sessions[vendor].opened(at, expires_at)
 
     def login_failed(self, vendor: str, outcome: Outcome, at: float) -> None:
         """A login was refused or not answered; its permit is spent all the same."""
@@ -175,7 +165,7 @@ class Lane:
         self.limiter.answered(at + LATE_ARRIVAL_GRACE if silent else at)
         if outcome.throttled:
             self._close(outcome, at, at)
-        self.sessions[vendor].refused(at, self._rng)
+        self.accounts.login_failed(vendor, outcome, at)
 
     def committed(self) -> list[Command]:
         """The commit that was out is definite: what it recorded may leave."""
@@ -193,14 +183,13 @@ class Lane:
         self.settings = settings
         self._scheduler = _scheduler_for(settings)
         self.shelf.reconfigure(settings)
-        self.limiter.reconfigure(settings.limits, settings.skew, settings.share, now)
-        for vendor in settings.logins:
-            session = self.sessions.setdefault(vendor, Session())
-            if vendor in relogin:
-                session.forget()
+        self.throttling.follow(settings.limits)
+        self.limiter.reconfigure(settings.limits, settings.skew, self._share, now)
+        self.accounts.follow(settings.logins, settings.call_timeout, relogin)
+        self.outcomes.follow()
         for window in self._all():
             if window.campaign not in settings.campaigns:
-                self._put_off_all(window, now)
+                self.outcomes.drop_campaign(window.campaign, now)
             elif window.parked_until > now:
                 window.parked_until = window.not_before = now  # what was wrong may be mended
         self._unrecorded = True
@@ -214,13 +203,13 @@ class Lane:
     @property
     def idle(self) -> bool:
         """Nothing is in flight and nothing is left to commit."""
-        logging_in = any(session.logging_in for session in self.sessions.values())
-        return not (self.in_flight or self._dirty or logging_in or self._committing is not None)
+        out = self.in_flight or self.accounts.logging_in() or self._committing is not None
+        return not (out or self._dirty)
 
     @property
     def unpublished(self) -> int:
         """Results that the next commit will carry."""
-        return len(self._results)
+        return len(self._due.results)
 
     @property
     def saturated(self) -> bool:
@@ -255,6 +244,9 @@ class Lane:
         self.wake_at = self._sweep_at
         if now >= self._sweep_at:
             self._sweep(now)
+        if self.throttling.recover(now):
+            self.limiter.set_share(self._share)
+            self._unrecorded = True
         if not self._stopping:
             self._log_in(now)
             self._seal(now)
@@ -266,19 +258,17 @@ class Lane:
 
     @property
     def _dirty(self) -> bool:
-        due = self._results or self._starting or self._dead_letters or self._put_off
-        return bool(due) or self._unrecorded
+        return bool(self._due) or bool(self._starting) or self._unrecorded
 
     def _commit(self, now: float) -> Commit:
-        commit = Commit(self.checkpoint(now), self._results, self._dead_letters, self._put_off)
+        commit = Commit(self.checkpoint(now), *self._due.take())
         self._committing, self._starting = self._starting, []
-        self._results, self._dead_letters, self._put_off = [], [], []
         self._unrecorded = False
         return commit
 
     def checkpoint(self, now: float) -> Checkpoint:
         """The lane's whole state. A login in progress counts as answered at its latest."""
-        logins = sum(session.logging_in for session in self.sessions.values())
+        logins = self.accounts.logging_in()
         return Checkpoint(
             lane=self.settings.name,
             topic_id=self._topic_id,
@@ -288,6 +278,8 @@ class Lane:
             permit_log=[*self.limiter.log(now), *[self._latest(now)] * logins],
             config_version=self.settings.config_version,
             closed_until=max(0.0, self.limiter.closed_until),
+            limits_part=self.throttling.part,
+            limits_since=self.throttling.since,
             tried=self._tried.packed(),
             owners=self._owners,
         )
@@ -297,68 +289,91 @@ class Lane:
             if not self.limiter.allowed(now):
                 self.wake_at = min(self.wake_at, self.limiter.next_at(now))
                 return
-            windows = list(self._callable(now))
-            choice = self._scheduler.choose(windows, now, self.limiter.left(now))
+            choice = self._scheduler.choose(self._callable(now), now, self.limiter.left(now))
             if isinstance(choice, Wait):
-                self.wake_at = min(self.wake_at, choice.until)
+                self.wake_at = min(self.wake_at, choice.until, self.accounts.wake_at(now))
                 return
-            self._seal_window(choice.window, choice.why, now)
+            self._take(choice.window, choice.why, now)
+
+    def _take(self, waiting: Waiting, why: Why, now: float) -> None:
+        """Seal what was chosen; what expired meanwhile ends here."""
+        if isinstance(waiting, Bisection):
+            self.outcomes.sweep_part(waiting, now)
+            if waiting.ready:
+                batch = self._seal_batch(waiting.take(), waiting.campaign, Why.PART, now)
+                self._divided[batch.id] = waiting
+            return
+        assert isinstance(waiting, Window)  # noqa: S101 - all that waits is one or the other
+        self._seal_window(waiting, why, now)
 
     def _seal_window(self, window: Window, why: Why, now: float) -> None:
+        most = self.accounts.most(self.settings.campaigns[window.campaign].vendor, now)
         fresh = []
-        for held in window.take():
+        for held in window.take(most):
             if held.expired(now):
-                self._end_held(held, Reason.EXPIRED_WAITING)
+                self.outcomes.end_held(held, Reason.EXPIRED_WAITING)
             else:
                 fresh.append(held)
-        if not fresh:
-            return
+        if fresh:
+            self._seal_batch(fresh, window.campaign, why if most == ALL else Why.PROBE, now)
+
+    def _seal_batch(self, fresh: Sequence[Held], campaign: str, why: Why, now: float) -> Batch:
         self.limiter.take(now)
         self._batches += 1
         name = f"{self.settings.name}.{self._epoch}.{self._batches}"
-        rules = self.settings.campaigns[window.campaign]
-        batch = Batch(name, window.campaign, fresh, now, why, rules)
+        rules = self.settings.campaigns[campaign]
+        batch = Batch(name, campaign, fresh, now, why, rules)
         self.in_flight[batch.id] = batch
         self._intents[batch.id] = _intent(batch)
         self._starting.append(Send(batch))
+        self.accounts.left(rules.vendor, now)
+        return batch
 
     def _log_in(self, now: float) -> None:
-        for vendor, session in self.sessions.items():
-            if not any(self._vendor(window) == vendor and window.ready for window in self._all()):
-                continue
-            if not session.wants_login(now):
-                if not session.logging_in:
-                    self.wake_at = min(self.wake_at, session.next_login())
+        if not self.accounts.sessions:
+            return
+        wanted = {self._vendor(window.campaign) for window in self._all() if window.ready}
+        wanted |= {each.rules.vendor for each in self.outcomes.bisections}
+        for vendor, when in self.accounts.logins({each for each in wanted if each}, now):
+            if when > now:
+                self.wake_at = min(self.wake_at, when)
             elif self.limiter.allowed(now):
                 self.limiter.take(now)
-                session.logging_in = True
+                self.accounts.sessions[vendor].logging_in = True
                 self._starting.append(Login(vendor, now))
             else:
                 self.wake_at = min(self.wake_at, self.limiter.next_at(now))
 
-    def _callable(self, now: float) -> Iterator[Window]:
+    def _callable(self, now: float) -> Iterator[Waiting]:
+        """Who may be called now, if a permit is there. A campaign with bad recipients to find finds
+        them first: its next batches would be refused for the same ones."""
+        most: dict[str, int] = {}
+        dividing = Counter(each.campaign for each in self.outcomes.bisections)
         for window in self._all():
-            vendor = self._vendor(window)
-            session = self.sessions.get(vendor) if vendor else None
-            if vendor and (session is None or session.usable(now)):
-                yield window
+            vendor = self._vendor(window.campaign)
+            if vendor and window.count and dividing[window.campaign] < MOST_BISECTIONS:
+                if vendor not in most:
+                    most[vendor] = self.accounts.most(vendor, now)
+                if most[vendor]:
+                    yield window
+        for each in self.outcomes.bisections:
+            if self.accounts.most(each.rules.vendor, now) == ALL:
+                yield each
 
     def _sweep(self, now: float) -> None:
         self._sweep_at = self.wake_at = now + SWEEP_EVERY
-        for window in self._all():
-            for held in window.drop(lambda each: each.expired(now)):
-                self._end_held(held, Reason.EXPIRED_WAITING)
+        self.outcomes.sweep(now)
 
     # -- what is read, held, noted, put off -----------------------------------------------------
 
     def _place(self, held: Held, now: float) -> None:
         """One that was read for the first time: it ends, is put off, or waits here."""
         if held.expired(now):
-            self._end(held, Reason.EXPIRED_WAITING)
+            self.outcomes.end(held, Reason.EXPIRED_WAITING)
         elif self._parked(held.campaign, now):
-            self._delay(held, now, wait_of(held.delays))
+            self._due.delay(held, now, wait_of(held.delays))
         elif self._crowds(held.campaign):
-            self._delay(held, now, self._until_served(held.campaign))
+            self._due.delay(held, now, self._until_served(held.campaign))
         else:
             self.shelf.put(held)
 
@@ -386,7 +401,8 @@ class Lane:
 
     def _nobody_helped(self) -> bool:
         """Whether reading on would find only what cannot go either: then lag is the queue."""
-        return self._vendor_ill or len(self.settings.campaigns) < 2
+        vendors = {each.vendor for each in self.settings.campaigns.values()}
+        return self.accounts.ill(vendors) or len(self.settings.campaigns) < 2
 
     def _until_served(self, campaign: str) -> float:
         """Seconds that those before it take at least, if every permit were theirs."""
@@ -395,81 +411,9 @@ class Lane:
         rate = min((each.calls / each.period for each in settings.limits), default=math.inf)
         return min(before / (rate * settings.share * window.max_batch), LONGEST_DELAY)
 
-    def _delay(self, held: Held, now: float, seconds: float) -> None:
-        self.ledger.settle(held.offset)
-        self._tried.forget(held.offset)
-        self._put_off.append(PutOff(held, now + seconds, step_for(seconds)))
-
-    def _park(self, window: Window, now: float) -> None:
-        """The vendor cannot use the campaign: it is asked again now and then, by who comes back."""
-        window.parked_until = window.not_before = now + wait_of(window.failures - 1)
-        self._put_off_all(window, now)
-
-    def _put_off_all(self, window: Window, now: float) -> None:
-        for held in window.drop(lambda _each: True):
-            self.shelf.forget(held)
-            self._delay(held, now, wait_of(held.delays))
-
-    # -- what an answer does ------------------------------------------------------------------
-
-    def _verdict(self, batch: Batch, outcome: Outcome) -> Verdict:
-        if outcome.verdict is Verdict.IN_DOUBT and batch.rules.in_doubt == "resend":
-            return Verdict.RETRY
-        return outcome.verdict
-
-    def _went_well(self, window: Window) -> None:
-        window.failures = self._throttles = 0
-        session = self.sessions.get(self._vendor(window) or "")
-        if session is not None:
-            session.proved()
-
-    def _settle(self, batch: Batch, reason: Reason, facts: CallFacts) -> None:
-        """Every invitation of the batch ends alike."""
-        campaign = batch.rules
-        self._results += [
-            result_of(held.invitation, reason, campaign, held.attempt + 1, facts)
-            for held in batch.held
-        ]
-        self.ledger.settle_all(held.offset for held in batch.held)
-        for held in batch.held:
-            self.shelf.forget(held)
-            self._tried.forget(held.offset)
-
-    def _put_back(
-        self, batch: Batch, window: Window, outcome: Outcome, facts: CallFacts, at: float
-    ) -> None:
-        limit = batch.rules.max_attempts
-        silent = outcome.verdict is Verdict.IN_DOUBT
-        spent = Reason.NO_ANSWER if silent else Reason.ATTEMPTS_EXHAUSTED
-        again: list[Held] = []
-        for held in batch.held:
-            held.attempt += outcome.counts
-            if held.attempt >= limit and outcome.counts:
-                self._end_held(held, spent, facts)
-            else:
-                self._waits_again(held, again, counts=outcome.counts)
-        window.extend(again)
-        if not (outcome.throttled or outcome.relogin):
-            # Of calls that were out together, the first to fail says what the others repeat.
-            if batch.sealed_at >= window.failed_at:
-                window.failures, window.failed_at = window.failures + 1, at
-            window.not_before = at + full_jitter(window.failures, self._rng)
-        if batch.campaign not in self.settings.campaigns:  # it left the config meanwhile
-            self._put_off_all(window, at)
-
-    def _waits_again(self, held: Held, again: list[Held], *, counts: bool) -> None:
-        again.append(held)
-        if counts:
-            self._tried.put(held.offset, held.attempt)
-
     def _close(self, outcome: Outcome, sealed_at: float, at: float) -> None:
-        # Of a burst that is refused together, only the first call says something new.
-        if sealed_at > self._throttled_at:
-            self._throttles += 1
-        self._throttled_at = at
-        smallest = min((limit.period for limit in self.settings.limits), default=1.0)
-        escalating = smallest * 2.0 ** min(max(self._throttles, 1) - 1, 10)
-        self.limiter.close_until(at + max(outcome.retry_after or 0.0, escalating))
+        self.limiter.close_until(self.throttling.refused(outcome, sealed_at, at))
+        self.limiter.set_share(self._share)
 
     def _decide_doubt(self, held: Held, doubted: InFlight, now: float) -> None:
         """A former owner sent it, perhaps: nobody but its campaign's rule sends it again."""
@@ -480,29 +424,21 @@ class Lane:
             self._tried.put(held.offset, held.attempt)
             self._place(held, now)
         else:
-            self._end(held, Reason.OWNER_LOST, CallFacts(batch=doubted.batch_id))
-
-    def _end_held(self, held: Held, reason: Reason, facts: CallFacts = NO_CALL) -> None:
-        self.shelf.forget(held)
-        self._end(held, reason, facts)
-
-    def _end(self, held: Held, reason: Reason, facts: CallFacts = NO_CALL) -> None:
-        self.ledger.settle(held.offset)
-        self._tried.forget(held.offset)
-        campaign = self.settings.campaigns.get(held.campaign)
-        self._results.append(result_of(held.invitation, reason, campaign, held.attempt, facts))
+            self.outcomes.end(held, Reason.OWNER_LOST, CallFacts(batch=doubted.batch_id))
 
     # -- small parts --------------------------------------------------------------------------
 
     def _all(self) -> list[Window]:
         return list(self.windows.values())
 
-    def _vendor(self, window: Window) -> str | None:
-        campaign = self.settings.campaigns.get(window.campaign)
-        return campaign.vendor if campaign else None
+    def _vendor(self, campaign: str) -> str | None:
+        known = self.settings.campaigns.get(campaign)
+        return known.vendor if known else None
 
-    def _session_of(self, batch: Batch) -> Session:
-        return self.sessions.setdefault(batch.rules.vendor, Session())
+    @property
+    def _share(self) -> float:
+        """The part of the quota that is ours, less what a 429 taught."""
+        return self.settings.share * self.throttling.part
 
     def _latest(self, now: float) -> float:
         """When a call that is out now can reach the vendor at the latest."""
@@ -518,7 +454,7 @@ class Lane:
             assume_full_at=late if assume_full else None,
             in_doubt_until=[late] * in_doubt,
             skew=settings.skew,
-            share=settings.share,
+            share=self._share,
         )
         limiter.close_until(checkpoint.closed_until if checkpoint else 0.0)
         return limiter

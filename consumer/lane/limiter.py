@@ -119,6 +119,11 @@ class Limiter:
         self._calls = tuple(max(1, math.floor(each.calls * share + 1e-9)) for each in self._limits)
         self._opens = None
 
+    @property
+    def calls(self) -> tuple[int, ...]:
+        """Calls of each limit that are ours, in the limits' order."""
+        return self._calls
+
     def check(self, now: float) -> Permit | WaitUntil:
         """Whether a call may start at `now`; if not, from when on, and which limit says so."""
         opening = self._opening(now)

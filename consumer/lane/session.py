@@ -19,7 +19,10 @@ USABLE_UNTIL = 0.98
 
 @dataclass(slots=True)
 class Session:
-    """A vendor that needs a login. Times are epoch seconds."""
+    """A vendor that needs a login. Times are epoch seconds.
+
+    `denied`: its credentials are refused.
+    """
 
     opened_at: float = 0.0
     refresh_at: float = 0.0
@@ -27,6 +30,7 @@ class Session:
     logging_in: bool = False
     not_before: float = 0.0
     failures: int = 0
+    denied: bool = False
 
     def usable(self, now: float) -> bool:
         """Whether a call may leave now."""
@@ -46,20 +50,21 @@ class Session:
         self.opened_at = now
         self.refresh_at = now + life * REFRESH_AT
         self.usable_until = now + life * USABLE_UNTIL
-        self.logging_in = False
+        self.logging_in = self.denied = False
 
     def forget(self) -> None:
         """The account is another one: log in anew, at once."""
         self.refresh_at = self.usable_until = self.not_before = 0.0
         self.failures = 0
+        self.denied = False
 
     def proved(self) -> None:
         """A call was accepted: the token is good, so the next failure is a first one."""
         self.failures = 0
 
-    def refused(self, now: float, rng: random.Random) -> None:
-        """A login failed: the next one waits."""
-        self.logging_in = False
+    def refused(self, now: float, rng: random.Random, *, denied: bool = False) -> None:
+        """A login failed: the next one waits. `denied`: its credentials were refused."""
+        self.logging_in, self.denied = False, denied
         self._failed(now, rng)
 
     def invalidate(self, now: float, sent_at: float, rng: random.Random) -> None:

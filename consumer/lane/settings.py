@@ -15,7 +15,10 @@ LATE_ARRIVAL_GRACE = 5.0
 
 @dataclass(frozen=True, slots=True)
 class LaneCampaign:
-    """A campaign whose calls share this lane's quota. Times in seconds."""
+    """A campaign whose calls share this lane's quota. Times in seconds.
+
+    `bisect_calls`: how many a refused batch may cost to find the bad recipients.
+    """
 
     name: str
     vendor: str
@@ -25,6 +28,7 @@ class LaneCampaign:
     weight: float = 1.0
     in_doubt: Literal["report", "resend"] = "report"
     max_attempts: int = 5
+    bisect_calls: int = 200
 
 
 @dataclass(frozen=True, slots=True)

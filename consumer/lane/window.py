@@ -66,9 +66,9 @@ class Window:
             heapq.heappush(self._heads, (held.offset, recipient))
             self._arrivals += held.arrived - (queue[1].arrived if len(queue) > 1 else 0.0)
 
-    def take(self) -> list[Held]:
-        """Remove and return the oldest `max_batch` invitations of distinct recipients."""
-        size = self.ready
+    def take(self, most: int = 10**9) -> list[Held]:
+        """Remove and return the oldest `max_batch` of distinct recipients, at most `most`."""
+        size = min(self.ready, most)
         taken: dict[str, Held] = {}
         while len(taken) < size:
             offset, recipient = heapq.heappop(self._heads)

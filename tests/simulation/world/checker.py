@@ -92,6 +92,17 @@ def results_are_true(world: World, history: History) -> Finding:
             yield f"{status}, but the vendor acted: {name}"
 
 
+def only_the_bad_are_rejected(world: World, history: History) -> Finding:
+    """Whoever shared a call with a bad recipient is none."""
+    bad = world.truth.bad
+    for result in history.results:
+        name = result["id"]
+        if result["reason"] == "vendor_rejected" and name not in bad:
+            yield f"rejected beside a bad recipient: {name}"
+        elif result["status"] == "accepted" and name in bad:
+            yield f"accepted, but the vendor refuses it: {name}"
+
+
 def quotas_are_kept(world: World, _history: History) -> Finding:
     """No counter of a vendor refuses a call, where nobody else uses the quota."""
     if world.sure and world.truth.refused:
@@ -217,6 +228,7 @@ RULES: tuple[Callable[[World, History], Finding], ...] = (
     one_result_each,
     nobody_twice,
     results_are_true,
+    only_the_bad_are_rejected,
     quotas_are_kept,
     batches_are_lawful,
     intents_come_first,

@@ -8,7 +8,15 @@ from contextlib import contextmanager
 from typing import Any
 
 from consumer.lane import reading
-from consumer.runtime import ladder_loop, lane_loop, lane_owner, router_loop, stage, takeover
+from consumer.runtime import (
+    ladder_loop,
+    lane_loop,
+    lane_owner,
+    lane_report,
+    router_loop,
+    stage,
+    takeover,
+)
 from tests.simulation.world.doubles import Story, StoryLog
 
 TUNED: Mapping[tuple[Any, str], object] = {
@@ -29,7 +37,7 @@ DRAWN: Mapping[str, tuple[tuple[Any, ...], tuple[int, ...]]] = {
 }
 """Name → the modules that have it, and what a seed may make of it."""
 
-LOGGERS = (ladder_loop, lane_loop, lane_owner, router_loop, stage, takeover)
+LOGGERS = (ladder_loop, lane_loop, lane_owner, lane_report, router_loop, stage, takeover)
 
 Tuning = dict[tuple[Any, str], object]
 

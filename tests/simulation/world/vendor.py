@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from dataclasses import dataclass, field
+from zlib import crc32
 
 import orjson
 
@@ -20,7 +21,8 @@ SERVERS = 3
 
 ACCEPTED, REJECTED, TROUBLE, UNCLEAR, CAMPAIGN = range(5)
 MOODS = ([90, 2, 4, 4, 0], [70, 8, 14, 8, 0], [60, 5, 5, 25, 5], [100, 0, 0, 0, 0])
-"""Weights of the verdicts above; a seed has one mood for each vendor."""
+"""Weights of the verdicts above; a seed has one mood for each vendor. The second is no chance: it is
+the customers in a hundred who are bad, and one of them has a whole call refused."""
 
 _PISANO = {
     ACCEPTED: Answer(200, {}, b"{}"),
@@ -47,6 +49,8 @@ class Truth:
     """Invitation id → how often the vendor carried out a call with it."""
     refused: list[str] = field(default_factory=list)
     """Calls and logins that a counter refused: what, and when."""
+    bad: set[str] = field(default_factory=set)
+    """Invitations whose recipient a vendor refuses, of those that it was asked about."""
     unclear: set[str] = field(default_factory=set)
     """Batches whose caller never got a clear answer."""
 
@@ -78,12 +82,21 @@ class VendorDouble:
         radar = bool(self._lane.logins)
         if radar and now >= self._sessions.get(token, 0.0):
             return _NO_SESSION
-        verdict = self._rng.choices(range(5), self._mood)[0]
+        verdict = self._verdict(batch)
         if verdict == ACCEPTED or (verdict == UNCLEAR and self._rng.random() < 0.5):
             self._truth.acted.update(held.invitation["id"] for held in batch.held)
         if verdict == UNCLEAR:
             self._truth.unclear.add(batch.id)
         return (_RADAR if radar else _PISANO)[verdict]
+
+    def _verdict(self, batch: Batch) -> int:
+        weights = list(self._mood)
+        share, weights[REJECTED] = weights[REJECTED], 0
+        names = (held.invitation["id"] for held in batch.held)
+        bad = {name for name in names if crc32(name.encode()) % 100 < share}
+        self._truth.bad |= bad
+        drawn = self._rng.choices(range(5), weights)[0]
+        return REJECTED if bad and drawn in (ACCEPTED, UNCLEAR) else drawn
 
     def logged_in(self, now: float) -> Answer:
         """A login arrived at `now`."""

@@ -11,9 +11,8 @@ from consumer.lane.bits import unpack
 from consumer.lane.commands import Commit, Send
 from consumer.lane.lane import SWEEP_EVERY, Lane
 from consumer.lane.limiter import Limit
-from consumer.lane.schedule import Seal, Wait, Why
+from consumer.lane.schedule import Seal, Wait, Waiting, Why
 from consumer.lane.settings import LATE_ARRIVAL_GRACE
-from consumer.lane.window import Window
 from consumer.model import Outcome, rfc3339
 from tests.support.lanes import (
     ACCEPTED,
@@ -115,7 +114,7 @@ def test_no_more_calls_are_in_flight_than_may_be() -> None:
 
 def test_a_scheduler_of_ones_own_decides() -> None:
     class Last:
-        def choose(self, windows: Iterable[Window], now: float, left: float) -> Seal | Wait:
+        def choose(self, windows: Iterable[Waiting], now: float, left: float) -> Seal | Wait:
             ready = [each for each in windows if each.ready]
             return Seal(ready[-1], Why.PERMIT) if ready else Wait(now + 2 + left)
 
@@ -284,10 +283,11 @@ def test_a_429_closes_the_lane_for_as_long_as_the_vendor_says() -> None:
 
 
 def test_429s_in_a_row_close_the_lane_for_longer_until_a_success() -> None:
+    """For the smallest period, the next one, then twice as long each time."""
     driver = Driver(lane(limited(calls=99, limits=(Limit(99, 5.0), Limit(99, 60.0)))))
     (batch,) = driver.read(held(1))
     now = NOW
-    for closed in (5.0, 10.0, 20.0):
+    for closed in (5.0, 60.0, 120.0):
         driver.answer(batch, THROTTLED, at=now)
         assert driver.step(now + closed - 0.1) == []
         now += closed
@@ -437,7 +437,7 @@ def test_a_refused_token_is_replaced_and_the_batch_goes_again() -> None:
     (again,) = driver.step(NOW + 3)
     assert again.attempt == 1
     driver.answer(again, ACCEPTED, at=NOW + 4)
-    assert driver.lane.sessions["radar"].failures == 0
+    assert driver.lane.accounts.sessions["radar"].failures == 0
 
 
 # -- bounds and ends ---------------------------------------------------------------------------

@@ -157,6 +157,65 @@ def test_a_restored_limiter_goes_on_as_the_old_one(limits: list[Limit], ago: lis
     assert new.next_at(NOW) == old.next_at(NOW)
 
 
+@settings(deadline=None)
+@given(limits_, st.lists(offsets, max_size=20), st.integers(0, 3), st.integers(1, 20))
+def test_a_share_of_the_limits_is_as_good_as_smaller_limits(
+    limits: list[Limit], ago: list[float], in_flight: int, twentieths: int
+) -> None:
+    """However it came about: at the start, later, or with other limits."""
+    stamps = [NOW + offset for offset in ago]
+    parts = [Limit(max(1, each.calls * twentieths // 20), each.period) for each in limits]
+    expected = limiter_with(stamps, in_flight, parts)
+    later, anew = (limiter_with(stamps, in_flight, limits) for _ in range(2))
+    later.set_share(twentieths / 20)
+    anew.reconfigure(limits, SKEW, twentieths / 20, NOW)
+    begun = Limiter.restore(limits, stamps, skew=SKEW, share=twentieths / 20)
+    begun._in_flight = in_flight
+    for limiter in (later, anew, begun):
+        assert limiter.next_at(NOW) == expected.next_at(NOW)
+        assert limiter.permits(NOW) == expected.permits(NOW)
+        assert limiter.left(NOW) == expected.left(NOW)
+
+
+times_of_life = st.lists(
+    st.tuples(
+        st.one_of(
+            st.tuples(limits_, st.sampled_from((0.3, 0.5, 1.0))),  # another config
+            st.sampled_from((0.5, 0.9, 1.0)),  # another share of the same limits
+            st.none(),  # another owner, who knows the log alone
+        ),
+        st.lists(st.integers(0, 96), min_size=5, max_size=20),  # then calls are tried
+    ),
+    max_size=5,
+)
+
+
+@settings(deadline=None)
+@given(times_of_life)
+def test_no_call_is_too_many_through_other_limits_shares_and_owners(
+    life: list[tuple[object, list[int]]],
+) -> None:
+    """Measured by all stamps that ever were, of which the limiter drops what it thinks is old."""
+    limits, share, stamps, now = [Limit(2, 0)], 1.0, list[float](), NOW
+    limiter = Limiter(limits, skew=SKEW)
+    for change, gaps in life:
+        match change:
+            case float(share):
+                limiter.set_share(share)
+            case (list(limits), float(share)):
+                limiter.reconfigure(limits, SKEW, share, now)
+            case _:
+                limiter = Limiter.restore(limits, limiter.log(now), skew=SKEW, share=share)
+        ours = [Limit(max(1, int(each.calls * share + 1e-9)), each.period) for each in limits]
+        for ticks in gaps:
+            now += ticks / 64
+            if limiter.allowed(now):
+                assert holds(stamps, 0, ours, now)
+                limiter.take(now)
+                stamps.append(now + ticks / 64)
+                limiter.answered(stamps[-1])
+
+
 def test_calls_in_flight_count_as_now_however_long_they_take() -> None:
     limiter = Limiter([Limit(2, 5)])
     limiter.take(NOW)

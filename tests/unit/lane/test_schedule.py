@@ -102,3 +102,21 @@ def test_one_customer_a_day_is_not_starved() -> None:
 def test_nothing_is_worth_a_permit_while_it_backs_off() -> None:
     off = window("a", 3, arrived=NOW - 900, not_before=NOW + 5)
     assert IndexPrice().choose([off], NOW, 1.0) == Wait(NOW + 5)
+
+
+def test_each_fourth_permit_goes_to_who_is_most_overdue() -> None:
+    """By the index alone, a campaign of one customer would wait for hours behind busy ones."""
+    index_price = IndexPrice()
+    few, fewer = window("a", 1, arrived=NOW - 700), window("b", 1, arrived=NOW - 800)
+    busy = window("c", 90, max_batch=99, arrived=NOW - 100)
+    chosen = [index_price.choose([few, busy, fewer], NOW, 1.0) for _ in range(9)]
+    names = [each.window for each in chosen if isinstance(each, Seal)]
+    assert names == [fewer, busy, busy, busy, fewer, busy, busy, busy, fewer]
+    assert chosen[0] == Seal(fewer, Why.MAX_WAIT)
+
+
+def test_nobody_overdue_takes_no_turn() -> None:
+    index_price = IndexPrice()
+    busy, young = window("a", 2, arrived=NOW - 50), window("b", 1, arrived=NOW - 60)
+    for _ in range(6):
+        assert index_price.choose([young, busy], NOW, 1.0) == Seal(busy, Why.PERMIT)

@@ -44,7 +44,7 @@ def log_in(one: LaneOwner) -> None:
     """A login that leaves now, and succeeds."""
     now = one.stage.clock.now()
     one.lane.limiter.take(now)
-    one.lane.sessions["radar"].logging_in = True
+    one.lane.accounts.sessions["radar"].logging_in = True
     one.events.put(LoginEnded("radar", now, Outcome(Verdict.ACCEPTED, 200), now + 3600.0))
     one._take_answers()
 
@@ -52,7 +52,7 @@ def log_in(one: LaneOwner) -> None:
 def test_a_login_opens_a_session() -> None:
     one = owner(calls(Token("t", 4600.0)))
     log_in(one)
-    assert one.lane.sessions["radar"].usable(1001.0)
+    assert one.lane.accounts.sessions["radar"].usable(1001.0)
 
 
 def test_a_login_to_a_former_account_opens_none_and_is_repeated() -> None:
@@ -60,7 +60,7 @@ def test_a_login_to_a_former_account_opens_none_and_is_repeated() -> None:
     one = owner(calls(Token("t", 4600.0)))
     one.follow(LaneRules(RADAR, calls(), (), frozenset({"radar"})))
     log_in(one)
-    session = one.lane.sessions["radar"]
+    session = one.lane.accounts.sessions["radar"]
     assert not session.usable(1001.0)
     assert session.wants_login(1001.0)
 

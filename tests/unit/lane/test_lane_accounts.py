@@ -1,0 +1,180 @@
+"""What a lane does while a vendor account is refused, ill or silent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from consumer.lane.accounts import ALL
+from consumer.lane.schedule import Why
+from consumer.lane.standing import PACES, TRIPS
+from consumer.model import Outcome, Verdict
+from tests.support.lanes import (
+    ACCEPTED,
+    NEVER_LEFT,
+    NOW,
+    PARKED,
+    REFUSED,
+    SILENCE,
+    THROTTLED,
+    TROUBLE,
+    Driver,
+    campaign,
+    held,
+    lane,
+    limited,
+    settings,
+)
+
+EACH = campaign("a", max_batch=10)
+RADAR = settings(campaign("visit", vendor="radar"), logins=frozenset({"radar"}))
+FAR = NOW + 10_000
+
+
+def refused() -> Driver:
+    """A lane whose first call was refused for the account's credentials; 20 wait."""
+    driver = Driver(lane(settings(EACH)))
+    batch, _ = driver.read(*(held(n) for n in range(20)))
+    driver.answer(batch, REFUSED)
+    driver.answer(driver.batches[1], REFUSED)
+    return driver
+
+
+def ill(outcome: Outcome = SILENCE) -> Driver:
+    """A lane after as many failed calls as count; 20 wait."""
+    driver = Driver(lane(settings(EACH, max_in_flight=TRIPS)))
+    for batch in driver.read(*(held(n) for n in range(10 * TRIPS + 20))):
+        driver.lane.answered(batch.id, outcome, sent_at=NOW, at=NOW)
+    assert driver.step() == []
+    return driver
+
+
+def test_refused_credentials_stop_the_calls_and_reject_nobody() -> None:
+    driver = refused()
+    assert driver.step(NOW + PACES["refused"][0] / 2 - 1) == []
+    assert driver.results == []
+    assert driver.lane.windows["a"].count == 20
+    assert driver.lane.accounts.refused("pisano")
+
+
+def test_now_and_then_one_customer_is_tried() -> None:
+    driver = refused()
+    (probe,) = driver.step(driver.lane.accounts.wake_at(NOW))
+    assert (probe.why, len(probe.held)) == (Why.PROBE, 1)
+    assert driver.step(FAR) == []
+    driver.answer(probe, REFUSED, at=FAR)
+    assert driver.results == []
+    assert driver.step(FAR + 1) == []
+
+
+def test_when_the_probe_is_accepted_everybody_goes() -> None:
+    driver = refused()
+    (probe,) = driver.step(FAR)
+    rest = driver.answer(probe, ACCEPTED, at=FAR)
+    assert [len(batch.held) for batch in rest] == [10, 9]
+    assert not driver.lane.accounts.refused("pisano")
+
+
+def test_a_new_secret_needs_no_probe() -> None:
+    driver = refused()
+    driver.lane.reconfigure(settings(EACH), NOW + 1, relogin={"pisano"})
+    assert [len(batch.held) for batch in driver.step(NOW + 1)] == [10, 10]
+
+
+def test_another_config_is_no_new_secret() -> None:
+    driver = refused()
+    driver.lane.reconfigure(settings(EACH, linger=0.1), NOW + 1)
+    assert driver.step(NOW + 1) == []
+
+
+def test_the_lanes_other_accounts_go_on() -> None:
+    driver = Driver(lane(settings(EACH, campaign("b", vendor="other"))))
+    driver.answer(driver.read(held(1))[0], REFUSED)
+    assert [batch.campaign for batch in driver.read(held(2), held(3, campaign="b"))] == ["b"]
+
+
+def test_a_vendor_in_trouble_is_tried_with_one_customer_who_alone_is_in_doubt() -> None:
+    driver = ill()
+    assert len(driver.results) == 10 * TRIPS
+    (probe,) = driver.step(driver.lane.wake_at)
+    assert len(probe.held) == 1
+    driver.answer(probe, SILENCE, at=FAR)
+    assert len(driver.results) == 10 * TRIPS + 1
+    assert driver.step(FAR) == []
+
+
+def test_it_is_well_again_after_one_call_and_no_backoff_of_before_holds() -> None:
+    driver = ill(TROUBLE)
+    (probe,) = driver.step(NOW + PACES["ill"][0])
+    after = driver.answer(probe, ACCEPTED, at=NOW + 5)
+    assert sum(len(batch.held) for batch in after) >= 2 * 10
+
+
+def test_a_parked_campaign_is_not_revived_with_the_vendor() -> None:
+    driver = Driver(lane(settings(campaign("a"), campaign("b"))))
+    driver.answer(driver.read(held(0))[0], PARKED)
+    for n in range(1, TRIPS + 1):
+        driver.answer(driver.read(held(n, campaign="b"))[0], SILENCE)
+    driver.read(held(9, campaign="b"))
+    (probe,) = driver.step(NOW + 6)
+    driver.answer(probe, ACCEPTED, at=NOW + 6)
+    assert driver.lane.windows["a"].parked_until > NOW + 6
+
+
+def test_a_429_to_the_probe_says_nothing_about_the_account() -> None:
+    driver = ill()
+    (probe,) = driver.step(driver.lane.wake_at)
+    driver.answer(probe, replace(THROTTLED, retry_after=1.0), at=FAR)
+    (again,) = driver.step(FAR + 1)
+    assert len(again.held) == 1
+
+
+def test_a_connection_that_fails_costs_no_attempt_and_opens_the_circuit_too() -> None:
+    driver = ill(NEVER_LEFT)
+    assert driver.results == []
+    (probe,) = driver.step(FAR)
+    assert [each.attempt for each in probe.held] == [0]
+
+
+def test_two_calls_without_an_answer_hold_the_others_back() -> None:
+    """A vendor that hangs should have few batches in doubt, not all that the quota allows."""
+    driver = Driver(lane(settings(EACH, call_timeout=30.0)))
+    first = driver.read(held(0), now=NOW)
+    second = driver.read(held(1), now=NOW + 5)
+    assert len(driver.read(held(2), now=NOW + 12)) == 1
+    assert driver.read(held(3), now=NOW + 16) == []
+    (after,) = driver.answer(second[0], ACCEPTED, at=NOW + 17)
+    assert [each.offset for each in after.held] == [3]
+    driver.answer(first[0], ACCEPTED, at=NOW + 18)
+
+
+def test_a_login_that_is_refused_shows_until_one_succeeds() -> None:
+    denied = Outcome(Verdict.RETRY, 401, counts=False, refused=True, relogin=True)
+    driver = Driver(lane(RADAR))
+    driver.read(held(1, campaign="visit"))
+    driver.lane.login_failed("radar", denied, NOW)
+    assert driver.lane.accounts.refused("radar")
+    driver.step(FAR)
+    driver.lane.logged_in("radar", FAR + 100, FAR)
+    assert not driver.lane.accounts.refused("radar")
+    assert driver.lane.accounts.most("radar", FAR) == ALL
+
+
+def test_the_quota_in_use_shrinks_after_a_429_grows_back_and_outlives_the_owner() -> None:
+    driver = Driver(lane(limited(EACH, calls=10)))
+    (batch,) = driver.read(held(0))
+    driver.answer(batch, THROTTLED)
+    assert driver.lane.limiter.permits(NOW + 100) == (7.0,)
+    assert driver.checkpoint.limits_part == 0.7
+    after = Driver(lane(limited(EACH, calls=10), driver.checkpoint))
+    after.step(NOW + 5)
+    assert after.lane.limiter.permits(NOW + 100) == (7.0,)
+    after.step(NOW + 30)
+    assert after.lane.limiter.permits(NOW + 100) == (10.0,)
+    assert after.checkpoint.limits_part == 1.0
+
+
+def test_calls_that_fail_together_are_one_failure_of_their_campaign() -> None:
+    driver = Driver(lane(settings(EACH)))
+    for n, batch in enumerate(driver.read(*(held(n) for n in range(20)))):
+        driver.lane.answered(batch.id, TROUBLE, sent_at=NOW, at=NOW + 1 + n)
+    assert driver.lane.windows["a"].failures == 1
