@@ -23,8 +23,10 @@ from consumer.adapters.metrics_gauges import Values
 from consumer.adapters.metrics_labels import (
     CAMPAIGNS_SHOWN,
     CLOSED,
+    CODES_SHOWN,
     OTHER,
     ROUTER,
+    AccountSnapshot,
     CampaignSnapshot,
     Disposition,
     LaneSnapshot,
@@ -34,7 +36,7 @@ from consumer.adapters.metrics_names import Names
 from consumer.adapters.metrics_scrape import scrape
 from consumer.model import DeadLetterReason, Reason
 
-__all__ = ["CampaignSnapshot", "Disposition", "LaneSnapshot", "Metrics"]
+__all__ = ["AccountSnapshot", "CampaignSnapshot", "Disposition", "LaneSnapshot", "Metrics"]
 
 
 class Metrics(Names):
@@ -45,6 +47,7 @@ class Metrics(Names):
     ) -> None:
         super().__init__(registry)
         self._campaigns: frozenset[str] = frozenset()
+        self._codes: set[str] = set()
         self.set_campaigns(campaigns)
         self.build_info.info(
             {
@@ -111,6 +114,8 @@ class Metrics(Names):
             self.lane_contested,
             self.in_doubt_batches,
             self.throttled_total,
+            self.bisections,
+            self.bisect_calls,
         ):
             counter.labels(lane)
         for why in CLOSED["why"]:
@@ -139,6 +144,12 @@ class Metrics(Names):
         self.owned.show(self.oldest_age, lane, oldest)
         self.owned.show(self.parked, lane, parked)
         self.owned.show(self.permits_left, lane, left)
+        refused: Values = {(lane, name): each.refused for name, each in now.accounts.items()}
+        ill: Values = {(lane, name): each.ill for name, each in now.accounts.items()}
+        self.owned.show(self.credentials_refused, lane, refused)
+        self.owned.show(self.circuit_open, lane, ill)
+        self.limits_in_use.labels(lane).set(now.limits_in_use)
+        self.backlog_drain.labels(lane).set(now.drain)
         self.next_permit.labels(lane).set(now.next_permit)
         self.held.labels(lane).set(now.held)
         self.held_bytes.labels(lane).set(now.held_bytes)
@@ -208,6 +219,21 @@ class Metrics(Names):
         """A call ended: `answer` is its HTTP status, `timeout`, `connect_error` or `reset`."""
         self.calls.labels(lane, vendor, closed("answer", answer)).inc()
         self.call_duration.labels(lane).observe(seconds)
+
+    def vendor_code(self, lane: str, vendor: str, code: str) -> None:
+        """An answer bore this code; codes beyond the first fifty of a process share `other`."""
+        if len(self._codes) < CODES_SHOWN:
+            self._codes.add(code)
+        self.vendor_codes.labels(lane, vendor, code if code in self._codes else OTHER).inc()
+
+    def bisected(self, lane: str, *, began: int = 0, calls: int = 0) -> None:
+        """So many batches were divided, and parts of them called."""
+        self.bisections.labels(lane).inc(began)
+        self.bisect_calls.labels(lane).inc(calls)
+
+    def stopped(self, stage: str) -> None:
+        """The stage ended for good: the log says why."""
+        self.stage_stopped.labels(stage).set(1)
 
     def login(self, vendor: str, outcome: str) -> None:
         """A login ended with this verdict (`accepted`: a session was opened)."""

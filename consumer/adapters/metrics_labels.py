@@ -9,16 +9,20 @@ can slip in.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import confluent_kafka
 
 from consumer.lane.ladder import STEPS
+from consumer.lane.schedule import Why
 from consumer.model import DeadLetterReason, Reason, Verdict
 
 CAMPAIGNS_SHOWN = 200
 """Campaigns with series of their own; those after them in the config share `other`."""
+
+CODES_SHOWN = 50
+"""Vendors' codes with series of their own: a vendor may make them up, 36 are documented."""
 
 OTHER = "other"
 ROUTER = "router"
@@ -29,6 +33,7 @@ class Disposition(StrEnum):
     """What became of an input record at the router."""
 
     ROUTED = "routed"
+    ACCEPTED = "accepted"
     UNMATCHED = "unmatched"
     SUPPRESSED = "suppressed"
     EXPIRED = "expired"
@@ -39,7 +44,7 @@ class Disposition(StrEnum):
 CLOSED: Mapping[str, frozenset[str]] = {
     "disposition": frozenset(Disposition),
     "reason": frozenset(Reason) | frozenset(DeadLetterReason) | {""},
-    "why": frozenset({"full", "permit", "max_wait", "linger"}),
+    "why": frozenset(Why),
     "answer": frozenset(map(str, range(100, 600))) | {"timeout", "connect_error", "reset"},
     "outcome": frozenset(Verdict),
     "step": frozenset(STEPS),
@@ -67,9 +72,20 @@ class CampaignSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountSnapshot:
+    """A vendor account: `refused`, its credentials are; `ill`, it answers with trouble. Either way
+    one customer at a time is tried now and then."""
+
+    refused: bool = False
+    ill: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class LaneSnapshot:
     """A lane as it stands. `span`: offsets from base to the last one read; `lag`: records not
-    settled; `permits_left`: limit (`20/5s`) → permits; `next_permit`: seconds, 0 for now."""
+    settled; `permits_left`: limit (`20/5s`) → permits; `next_permit`: seconds, 0 for now;
+    `limits_in_use`: part of the configured limits, 1 but after a 429; `drain`: seconds until nobody
+    waits, infinite for never."""
 
     campaigns: Mapping[str, CampaignSnapshot]
     permits_left: Mapping[str, int]
@@ -81,3 +97,6 @@ class LaneSnapshot:
     in_flight: int
     paused: bool
     noted: int = 0
+    accounts: Mapping[str, AccountSnapshot] = field(default_factory=dict)
+    limits_in_use: float = 1.0
+    drain: float = 0.0

@@ -85,6 +85,20 @@ class Names:
         self.records_settled = self._counter(
             "records_settled_total", "Records of the lane's topic that are done with", "lane"
         )
+        self.backlog_drain = self._gauge(
+            "backlog_drain_seconds", "Until nobody waits, at the present rates; +Inf: never", "lane"
+        )
+        self.limits_in_use = self._gauge(
+            "limits_in_use_ratio",
+            "Part of the limits in use; below 1 after a 429",
+            "lane",
+        )
+        self.bisections = self._counter(
+            "bisections_total", "Batches that were divided to find bad recipients", "lane"
+        )
+        self.bisect_calls = self._counter(
+            "bisect_calls_total", "Calls with a part of a divided batch", "lane"
+        )
         self.takeovers = self._counter("takeovers_total", "Times the lane was taken over", "lane")
         self.lane_contested = self._counter(
             "lane_contested_total", "Takeovers in turn by different configs", "lane"
@@ -111,6 +125,15 @@ class Names:
         self.call_duration = self._histogram(
             "call_duration_seconds", "From the first byte to the answer", CALL_SECONDS, "lane"
         )
+        self.vendor_codes = self._counter(
+            "vendor_codes_total", "Answers by the vendor's own code", "lane", "vendor", "code"
+        )
+        self.credentials_refused = self._gauge(
+            "credentials_refused", "1 while the vendor refuses the account", "lane", "vendor"
+        )
+        self.circuit_open = self._gauge(
+            "circuit_open", "1 while calls wait for the vendor to recover", "lane", "vendor"
+        )
         self.calls_in_flight = self._gauge("calls_in_flight", "Calls without an answer yet", "lane")
         self.logins = self._counter("logins_total", "Logins by verdict", "vendor", "outcome")
         self.throttled_total = self._counter(
@@ -130,6 +153,9 @@ class Names:
         )
         self.kafka_errors = self._counter(
             "kafka_errors_total", "Errors that a Kafka client reported", "stage", "error"
+        )
+        self.stage_stopped = self._gauge(
+            "stage_stopped", "1 if the stage must not go on; the log says why", "loop"
         )
         self.broker_up = self._gauge("broker_up", "1 while any broker is reached", "stage")
         self.loop_heartbeat = self._gauge(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -12,15 +13,21 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from consumer.adapters.metrics import CampaignSnapshot, Disposition, LaneSnapshot, Metrics
-from consumer.adapters.metrics_labels import CAMPAIGNS_SHOWN, CLOSED, OTHER, ROUTER
+from consumer.adapters.metrics import (
+    AccountSnapshot,
+    CampaignSnapshot,
+    Disposition,
+    LaneSnapshot,
+    Metrics,
+)
+from consumer.adapters.metrics_labels import CAMPAIGNS_SHOWN, CLOSED, CODES_SHOWN, OTHER, ROUTER
 from consumer.lane.schedule import Why
 from consumer.model import DeadLetterReason, Reason, Verdict
 
 LANE = "pisano-cloud"
 OF_CONFIG = {"topic", "partition", "lane", "campaign", "vendor", "limit", "stage", "loop"}
 OF_THE_BUILD = {"version", "python", "librdkafka"}
-OF_A_PARENT = {"status", "le"}  # follows from a reason, or from the buckets
+OF_A_PARENT = {"status", "le", "code"}  # from a reason, the buckets, or bounded by their number
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float | None:
@@ -41,6 +48,9 @@ def snapshot(
         lag=12,
         in_flight=2,
         paused=True,
+        accounts={"pisano-tr": AccountSnapshot(refused=True)},
+        limits_in_use=0.7,
+        drain=60.0,
     )
 
 
@@ -68,6 +78,9 @@ def feed_all(metrics: Metrics, lane: str, campaigns: list[str]) -> None:
     metrics.call(lane, "pisano-tr", 200, 0.3)
     metrics.login("radar", Verdict.ACCEPTED)
     metrics.throttled(lane)
+    metrics.vendor_code(lane, "pisano-tr", "13015")
+    metrics.bisected(lane, began=1, calls=12)
+    metrics.stopped(lane)
     metrics.transaction(lane, 0.002)
     metrics.aborted(ROUTER)
     metrics.kafka_error(lane, "_TRANSPORT")
@@ -225,6 +238,25 @@ def test_a_campaign_or_limit_that_is_gone_from_the_snapshot_loses_its_gauges() -
     assert value(metrics, "waiting_invitations", lane="radar", campaign="b") == 2
 
 
+def test_an_account_that_is_refused_or_ill_shows_until_the_config_drops_it() -> None:
+    metrics = Metrics(campaigns=["a"])
+    metrics.snapshot(LANE, snapshot())
+    assert value(metrics, "credentials_refused", lane=LANE, vendor="pisano-tr") == 1
+    assert value(metrics, "circuit_open", lane=LANE, vendor="pisano-tr") == 0
+    assert value(metrics, "limits_in_use_ratio", lane=LANE) == 0.7
+    metrics.snapshot(LANE, replace(snapshot(), accounts={}))
+    assert value(metrics, "credentials_refused", lane=LANE, vendor="pisano-tr") is None
+
+
+def test_a_vendor_that_makes_codes_up_makes_no_endless_series() -> None:
+    metrics = Metrics(campaigns=["a"])
+    for code in range(CODES_SHOWN + 10):
+        metrics.vendor_code(LANE, "pisano-tr", str(code))
+    labels = {"lane": LANE, "vendor": "pisano-tr"}
+    assert value(metrics, "vendor_codes_total", **labels, code="49") == 1
+    assert value(metrics, "vendor_codes_total", **labels, code=OTHER) == 10
+
+
 def test_a_lane_that_moved_away_leaves_its_counters_and_no_gauge() -> None:
     metrics = Metrics(campaigns=["a"])
     for lane in (LANE, "radar"):
@@ -232,7 +264,7 @@ def test_a_lane_that_moved_away_leaves_its_counters_and_no_gauge() -> None:
     metrics.clear_lane(LANE)
     gauges = [f for f in metrics.registry.collect() if f.type == "gauge"]
     assert not [s for f in gauges for s in f.samples if LANE in s.labels.values()]
-    assert len([s for f in gauges for s in f.samples if "radar" in s.labels.values()]) == 14
+    assert len([s for f in gauges for s in f.samples if "radar" in s.labels.values()]) == 19
     assert value(metrics, "takeovers_total", lane=LANE) == 1
     metrics.snapshot(LANE, snapshot({"a": CampaignSnapshot(1, 1.0)}))
     assert value(metrics, "waiting_invitations", lane=LANE, campaign="a") == 1
