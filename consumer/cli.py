@@ -31,6 +31,7 @@ from consumer.errors import (
 from consumer.operations import commands
 from consumer.runtime.options import Options, Role
 from consumer.runtime.process import ExitCode, Process
+from consumer.simulate import command
 
 app = typer.Typer(
     name="survey-dispatcher",
@@ -39,7 +40,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.command()(commands.status)
 app.command()(commands.resend)
+app.command()(command.simulate)
 app.add_typer(commands.dlq, name="dlq")
 app.add_typer(commands.lanes, name="lanes")
 log = structlog.get_logger(__name__)
@@ -254,45 +257,19 @@ def replay(
     limit: Annotated[
         int | None, typer.Option(min=1, help="only so many baskets, from the first")
     ] = None,
+    synthetic: Annotated[
+        float | None,
+        typer.Option(min=0.001, help="made-up ones instead, so many a second; needs no extra"),
+    ] = None,
 ) -> None:
     """Feed a year of real purchases into an input topic (needs the `replay` extra)."""
-    from consumer.demo.replay import replay_baskets
+    from consumer.demo.replay import replay_baskets, replay_synthetic
 
     if speed is not None and not speed > 0:
         raise typer.BadParameter("expected a number above 0", param_hint="--speed")
-    fed = replay_baskets({"bootstrap.servers": bootstrap}, topic, speed=speed, limit=limit)
+    kafka = {"bootstrap.servers": bootstrap}
+    if synthetic is None:
+        fed = replay_baskets(kafka, topic, speed=speed, limit=limit)
+    else:
+        fed = replay_synthetic(kafka, topic, rate=synthetic, limit=limit)
     typer.echo(f"{fed:,} events fed into {topic}")
-
-
-@app.command()
-def simulate(
-    campaigns: Annotated[int, typer.Option(min=1, help="campaigns, sized by Zipf's law")] = 50,
-    rate: Annotated[float, typer.Option(min=0.001, help="invitations per second in all")] = 5.0,
-    hours: Annotated[float, typer.Option(min=0.01, help="after an hour's warm-up")] = 4.0,
-    seed: Annotated[int, typer.Option(help="the same seed gives the same figures")] = 0,
-    limits: Annotated[
-        str, typer.Option(help="the vendor's quota, separated by commas")
-    ] = "20/5s,40/25s,80/125s,160/625s",
-    share: Annotated[float, typer.Option(min=0.01, max=1.0, help="our part of it")] = 1.0,
-    as_json: Annotated[bool, typer.Option("--json", help="one JSON object")] = False,
-) -> None:
-    """Play synthetic traffic through the lane's own code: waits, calls, how near to the bound."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from consumer.config.durations import parse_limit
-    from consumer.simulate.simulate import SCHEDULERS, Scenario
-
-    try:
-        parsed = [parse_limit(each.strip()) for each in limits.split(",")]
-    except ValueError as error:
-        raise typer.BadParameter(f"--limits: {error}") from None
-    scenario = Scenario(campaigns, rate, hours, seed, parsed, share)
-    if as_json:
-        typer.echo(json.dumps(scenario.run()))
-        return
-    rows = {name: scenario.run(name) for name in SCHEDULERS}
-    table = Table("seconds", *rows)
-    for key in next(iter(rows.values())):
-        table.add_row(key.replace("_", " "), *(str(row[key]) for row in rows.values()))
-    Console().print(table)

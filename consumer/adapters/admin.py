@@ -1,7 +1,7 @@
-"""The admin server: `/metrics`, `/livez`, `/readyz`. It reads, and changes nothing.
+"""The admin server: the status page, `/metrics`, `/livez`, `/readyz`. It changes nothing.
 
-The probes answer on the event loop itself, so a loop that is stuck fails them; a scrape is
-rendered in a worker thread, so that it never delays a vendor call.
+The probes answer on the event loop itself, so a loop that is stuck fails them; a scrape and the
+page's numbers are rendered in a worker thread, so that they never delay a vendor call.
 """
 
 from __future__ import annotations
@@ -15,17 +15,26 @@ from collections.abc import Callable, Iterator
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from consumer.adapters.health import Health
 from consumer.adapters.metrics import Metrics
+from consumer.adapters.status_assets import assets
 from consumer.errors import DispatcherError
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""Nothing inline runs, and nothing is asked of another host."""
 
 SECURITY_HEADERS = [
     ("Cache-Control", "no-store"),
-    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("Content-Security-Policy", POLICY),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Referrer-Policy", "no-referrer"),
     ("X-Content-Type-Options", "nosniff"),
 ]
 """Added by the server, so that its error responses bear them as well."""
@@ -33,14 +42,12 @@ SECURITY_HEADERS = [
 GRACE_S = 2
 """Seconds that requests under way get at shutdown."""
 
-PATHS = ("/metrics", "/livez", "/readyz")
-INDEX = "<!doctype html><title>survey-dispatcher</title><ul>{}</ul>".format(
-    "".join(f'<li><a href="{path}">{path}</a></li>' for path in PATHS)
-)
 
+def admin_app(metrics: Metrics, health: Health, status: Callable[[], bytes]) -> Starlette:
+    """GET and HEAD of `/` (the status page), `/status.json`, `/metrics`, `/livez` and `/readyz`.
 
-def admin_app(metrics: Metrics, health: Health) -> Starlette:
-    """GET and HEAD of `/`, `/metrics`, `/livez` and `/readyz`; probes answer 200 or 503."""
+    Probes answer 200 or 503. `status` makes the body of `/status.json`, in a worker thread.
+    """
 
     def scrape(request: Request) -> Response:  # not async: Starlette runs it in a worker thread
         body, content_type = metrics.render(request.headers.get("accept", ""))
@@ -52,12 +59,18 @@ def admin_app(metrics: Metrics, health: Health) -> Starlette:
     async def readyz(_: Request) -> Response:
         return _verdict(health.ready())
 
-    async def index(_: Request) -> Response:
-        return HTMLResponse(INDEX)
+    def status_json(_: Request) -> Response:
+        return Response(status(), media_type="application/json")
 
-    endpoints = (scrape, livez, readyz)
-    routes = [Route(path, endpoint) for path, endpoint in zip(PATHS, endpoints, strict=True)]
-    return Starlette(routes=[Route("/", index), *routes])
+    return Starlette(
+        routes=[
+            Route("/metrics", scrape),
+            Route("/livez", livez),
+            Route("/readyz", readyz),
+            Route("/status.json", status_json),
+            *assets(),
+        ]
+    )
 
 
 def _verdict(problems: list[str]) -> Response:

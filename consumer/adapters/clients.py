@@ -88,9 +88,9 @@ class KafkaClients:
 
 
 def _librdkafka() -> logging.Logger:
-    """librdkafka's own log: about twenty lines a second without a broker, so errors only."""
+    """librdkafka's own log: its errors, of which our log says each kind once a minute."""
     logger = logging.getLogger("librdkafka")
-    logger.setLevel(logging.CRITICAL)
+    logger.setLevel(logging.ERROR)
     if not logger.handlers:
         logger.addHandler(_ToOurs())
         logger.propagate = False

@@ -23,6 +23,7 @@ class LaneView:
     """`waiting`: records from `base` to `end` that are not settled, transaction markers included.
 
     `base` is None where the newest checkpoint cannot be read: a newer version wrote it.
+    `checkpoint` is None where there is none, too.
     """
 
     name: str
@@ -32,6 +33,7 @@ class LaneView:
     in_flight: int = 0
     owner: Owner | None = None
     config_version: str = ""
+    checkpoint: Checkpoint | None = None
 
 
 def lane_names(client: AdminClient, topics: Topics) -> list[str]:
@@ -64,6 +66,7 @@ def look(client: AdminClient, reader: Consumer, topics: Topics, lane: str) -> La
         len(found.in_flight),
         found.owners[-1] if found.owners else None,
         found.config_version,
+        found,
     )
 
 

@@ -24,6 +24,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
     AdminClient,
     OffsetSpec,
 )
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from consumer.adapters import kafka
 from consumer.errors import KafkaTrouble, OperationRefused
@@ -35,6 +36,12 @@ those that have timed out every 10 s."""
 
 POLL = 0.05
 """Seconds of one poll, which goes on for so long unless it has its 1000 records."""
+
+_COMING = (
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+)
 
 Place = tuple[str, int]
 """A topic and one of its partitions."""
@@ -160,13 +167,28 @@ def _place(message: Message) -> tuple[Place, int]:
 
 def members(client: AdminClient, group: str) -> int:
     """How many members a consumer group has. Raises KafkaTrouble."""
+    patience = Retrying(
+        retry=retry_if_exception(_coordinator_comes),
+        stop=stop_after_delay(WAIT),
+        wait=wait_fixed(POLL),
+        reraise=True,
+    )
     with kafka.trouble(f"looking at group {group}"):
-        future = client.describe_consumer_groups([group], request_timeout=WAIT)[group]
-        try:
-            return len(future.result(WAIT).members)
-        except KafkaException as error:
-            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-                return 0
-            raise
-        except TimeoutError:
-            raise KafkaTrouble(f"looking at group {group}: no answer in time") from None
+        return patience(_members, client, group)
+
+
+def _coordinator_comes(error: BaseException) -> bool:
+    """A broker that has just started, or leads a group since a moment ago, knows it soon."""
+    return isinstance(error, KafkaException) and error.args[0].code() in _COMING
+
+
+def _members(client: AdminClient, group: str) -> int:
+    future = client.describe_consumer_groups([group], request_timeout=WAIT)[group]
+    try:
+        return len(future.result(WAIT).members)
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+            return 0
+        raise
+    except TimeoutError:
+        raise KafkaTrouble(f"looking at group {group}: no answer in time") from None

@@ -154,7 +154,7 @@ class Bisection:
         if not self.bad:
             return len(self.unknown)
         if not self.good:
-            return 1  # perhaps it is about no recipient at all: that should show soon
+            return min(1, len(self.unknown))  # about no recipient at all? That should show soon
         # One bad one early does not mean many: the fewer were found, the more counts the whole.
         seen = self.good + self.bad + self.size / self.bad**2
         return min(max(1, int(EVERY_OTHER * seen / self.bad)), len(self.unknown))

@@ -61,6 +61,10 @@ class Bits:
             raise ValueError(f"no offset from {offset} on")
         return self._origin + found.start() * 8 + _lowest(found.group()[0])
 
+    def count_from(self, first: int) -> int:
+        """How many there are from `first` on, which is not below the set's own first."""
+        return (int.from_bytes(self._bits, "little") >> first - self._origin).bit_count()
+
     def trim(self, first: int) -> None:
         """Let go of what lies below `first`."""
         whole = (first - self._origin) // 8

@@ -32,6 +32,11 @@ class Ledger:
         """How far the ledger reaches from `base` to the newest delivered record."""
         return self.frontier - self.base
 
+    @property
+    def settled_in_all(self) -> int:
+        """How many offsets are settled: those below `base`, and those above it."""
+        return self.base + self._done.count_from(self.base)
+
     def deliver(self, offset: int) -> bool:
         """A record was read: True if it is new, False if it is settled or was seen already."""
         if offset < self.frontier:

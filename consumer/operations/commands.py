@@ -1,4 +1,5 @@
-"""The operator's commands: `resend`, `dlq`, `lanes`. They show what they would do, then ask.
+"""The operator's commands: `status`, `resend`, `dlq`, `lanes`. They show what they would do, then
+ask.
 
 What they need is imported when they are called, as for every command beside `run`.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,6 +36,37 @@ Since = Annotated[
     str | None, typer.Option(help="RFC 3339 time with its offset, or how long ago, as in 2h")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="show what would be done, and end")]
+
+
+def status(
+    url: Annotated[
+        str | None, typer.Option(help="a running dispatcher's admin port, else this host's 9464")
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="read the topics instead: no process need run"),
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="again and again, until Ctrl-C")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object")] = False,
+) -> None:
+    """Show lanes, permits, windows and calls: of a running dispatcher, or from the topics."""
+    from consumer.adapters.status import dump
+    from consumer.operations import status_screen
+    from consumer.operations.status import LOCAL, of_process, of_topics
+
+    if watch and as_json:
+        raise typer.BadParameter("--watch is for people, --json is not: choose one")
+    if url is not None and config is not None:
+        raise typer.BadParameter("--url asks a process, --config reads the topics: choose one")
+    look, every = partial(of_process, url or LOCAL), status_screen.EVERY
+    if config is not None:
+        look, every = partial(of_topics, _access(config)), status_screen.EVERY_FROM_TOPICS
+    if as_json:
+        typer.echo(dump(look()))
+    elif watch:
+        status_screen.watch(look, every)
+    else:
+        status_screen.once(look)
 
 
 def resend(

@@ -10,10 +10,9 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 from queue import Empty
 
 import structlog
@@ -23,15 +22,17 @@ from pydantic import ValidationError
 from consumer.adapters import kafka
 from consumer.adapters.metrics import CampaignSnapshot, LaneSnapshot
 from consumer.adapters.records import bad_invitation
-from consumer.lane.commands import Batch, Command, Commit, Login, Pause, Resume, Seek, Send
+from consumer.lane.commands import Command, Commit, Login, Pause, Resume, Seek, Send
+from consumer.lane.forecast import Forecast
 from consumer.lane.held import Held
 from consumer.lane.lane import Lane
 from consumer.model import (
     DeadLetter,
-    Verdict,
     rfc3339,
 )
 from consumer.runtime.calls import Answered, Calls, Inbox, LoginEnded
+from consumer.runtime.lane_report import LaneReport
+from consumer.runtime.lane_status import call_status, lane_status
 from consumer.runtime.rules import LaneRules
 from consumer.runtime.stage import STOP_GRACE, Stage
 
@@ -61,9 +62,15 @@ class LaneOwner:
     calls: Calls
     limits: tuple[str, ...]
     events: Inbox
+    report: LaneReport = field(init=False)
+    forecast: Forecast = field(init=False)
     _show_at: float = 0.0
     _trim_at: float = math.inf
     _base: int = 0
+
+    def __post_init__(self) -> None:
+        self.report = LaneReport(self.lane, self.stage.metrics)
+        self.forecast = Forecast.under(self.lane.settings.limits)
 
     @property
     def name(self) -> str:
@@ -122,6 +129,7 @@ class LaneOwner:
     def close(self) -> None:
         """This process owns the lane no more."""
         self.stage.metrics.clear_lane(self.name)
+        self.stage.board.clear_lane(self.name)
 
     # -- answers ------------------------------------------------------------------------------
 
@@ -144,40 +152,21 @@ class LaneOwner:
     def _take_in(self, event: Answered | LoginEnded) -> None:
         if isinstance(event, Answered):
             self._answered(event)
-        elif event.expires_at is not None:
+            return
+        if event.expires_at is not None:
             # The account may be another one by now: then there is a permit spent and no session.
             expires = event.expires_at if self.calls.has_session(event.vendor) else event.at
             self.lane.logged_in(event.vendor, expires, event.at)
-            self.stage.metrics.login(event.vendor, event.outcome.verdict)
         else:
-            log.warning("login_failed", vendor=event.vendor, status=event.outcome.http_status)
             self.lane.login_failed(event.vendor, event.outcome, event.at)
-            self.stage.metrics.login(event.vendor, event.outcome.verdict)
+        self.report.login(event)
 
     def _answered(self, event: Answered) -> None:
-        batch, outcome = event.batch, event.outcome
-        self.lane.answered(batch.id, outcome, sent_at=event.sent_at, at=event.at)
-        began = batch.sealed_at if event.sent_at is None else event.sent_at
-        metrics = self.stage.metrics
-        metrics.call(self.name, event.vendor, event.label, event.at - began)
-        if outcome.throttled:
-            metrics.throttled(self.name)
-        if outcome.verdict is Verdict.IN_DOUBT:
-            metrics.in_doubt(self.name)
-        if outcome.verdict is Verdict.ACCEPTED:
-            metrics.answered(self.name, _ages(batch, event.at))
-        say = log.info if outcome.verdict is Verdict.ACCEPTED else log.warning
-        say(
-            "call",
-            lane=self.name,
-            batch=batch.id,
-            campaign=batch.campaign,
-            customers=len(batch.held),
-            verdict=outcome.verdict.value,
-            answer=event.label,
-            code=outcome.code,
-            seconds=round(event.at - began, 3),
-        )
+        batch = event.batch
+        self.lane.answered(batch.id, event.outcome, sent_at=event.sent_at, at=event.at)
+        seconds = event.at - (batch.sealed_at if event.sent_at is None else event.sent_at)
+        self.report.answered(event, seconds)
+        self.stage.board.called(call_status(self.name, event, seconds))
 
     # -- commands -----------------------------------------------------------------------------
 
@@ -188,8 +177,7 @@ class LaneOwner:
                 for leaving in self.lane.committed():
                     self._carry_out(leaving)
             case Send(batch):
-                size = len(batch.held)
-                self.stage.metrics.sealed(self.name, batch.campaign, batch.why, size)
+                self.report.sealed(batch)
                 self.calls.send(batch, self.events)
             case Login():
                 self.calls.login(command, self.events)
@@ -239,23 +227,32 @@ class LaneOwner:
         high = lane.ledger.base
         with suppress(KafkaException):  # not known yet
             _, high = self.consumer.get_watermark_offsets(self.partition, cached=True)
-        self.stage.metrics.snapshot(
-            self.name,
-            LaneSnapshot(
-                campaigns=_campaigns(lane, now),
-                permits_left=_permits(lane, self.limits, now),
-                next_permit=max(0.0, lane.limiter.next_at(now) - now),
-                held=lane.shelf.held,
-                held_bytes=lane.shelf.held_bytes,
-                noted=lane.shelf.reading.noted,
-                span=lane.ledger.span,
-                lag=max(0, high - lane.ledger.base),
-                in_flight=len(lane.in_flight),
-                paused=lane.paused,
-            ),
+        shown = LaneSnapshot(
+            campaigns=_campaigns(lane, now),
+            permits_left=_permits(lane, self.limits, now),
+            next_permit=max(0.0, lane.limiter.next_at(now) - now),
+            held=lane.shelf.held,
+            held_bytes=lane.shelf.held_bytes,
+            noted=lane.shelf.reading.noted,
+            span=lane.ledger.span,
+            lag=max(0, high - lane.ledger.base),
+            in_flight=len(lane.in_flight),
+            paused=lane.paused,
+            accounts=self.report.accounts(),
+            limits_in_use=lane.throttling.part,
+            drain=self._drain_seconds(high, now),
         )
+        self.stage.metrics.snapshot(self.name, shown)
+        self.stage.board.lane(lane_status(lane, self.limits, shown, now))
         self._display()
         self._trim(now)
+
+    def _drain_seconds(self, high: int, now: float) -> float:
+        """In offsets, which are known before their records are read."""
+        settled = self.lane.ledger.settled_in_all
+        arrived = max(high, settled)
+        self.forecast.observe(now, settled, arrived, arrived - settled)
+        return self.forecast.drain_seconds
 
     def _trim(self, now: float) -> None:
         """Let Kafka delete what is settled for so long that nobody sends it again."""
@@ -293,16 +290,6 @@ def _campaigns(lane: Lane, now: float) -> Mapping[str, CampaignSnapshot]:
 
 def _permits(lane: Lane, limits: tuple[str, ...], now: float) -> Mapping[str, int]:
     return dict(zip(limits, map(int, lane.limiter.permits(now)), strict=True))
-
-
-def _ages(batch: Batch, now: float) -> Iterator[float]:
-    """Seconds since each event happened; RFC 3339 allows `t` and `z`, the reader does not.
-
-    A time that nobody can read is left out: it is a measurement, and the customers are asked.
-    """
-    for held in batch.held:
-        with suppress(ValueError, OverflowError):
-            yield now - datetime.fromisoformat(held.invitation["event_time"].upper()).timestamp()
 
 
 def _unreadable(message: Message, error: ValidationError) -> DeadLetter:

@@ -15,6 +15,7 @@ from consumer.adapters.clients import KafkaClients
 from consumer.adapters.clock import Clock
 from consumer.adapters.health import Health
 from consumer.adapters.metrics import Metrics
+from consumer.adapters.status_report import StatusReport
 from consumer.config.changes import Changes
 from consumer.config.models import Config
 from consumer.errors import KafkaTrouble, StartUnclear
@@ -70,8 +71,16 @@ class Process:
             health=self.health,
             instance=options.instance,
         )
+        self.status = StatusReport(
+            self.stage.board,
+            self.metrics,
+            self.health,
+            self._clock.now,
+            lambda: (self.config.config_version, self.config.lanes),
+            options.instance,
+        )
         self._reloader = (
-            Reloader(options.file, config, self.metrics, self._check, self._follow)
+            Reloader(options.file, config, self.metrics, self._check, self._follow, self._reloaded)
             if options.file
             else None
         )
@@ -148,6 +157,9 @@ class Process:
         self.config = config
         self.metrics.config_loaded(config.config_version, list(config.campaigns))
 
+    def _reloaded(self, result: str) -> None:
+        self.stage.board.reloaded(result, self._clock.now())
+
     # -- threads ------------------------------------------------------------------------------
 
     def _thread(self, name: str, session: Callable[[], None]) -> None:
@@ -160,6 +172,7 @@ class Process:
                 return
         except StartUnclear as error:
             log.error("stage_stopped", stage=name, why=str(error))
+            self.metrics.stopped(name)
             self._failure = self._failure or error
             if name != "router" and not self.stage.stop.is_set():
                 self.health.set_ready(f"group:{name}", ok=False, why=str(error))
@@ -182,7 +195,7 @@ class Process:
             log.info("admin_started", port=port)
 
         where = self.config.admin
-        app = admin_app(self.metrics, self.health)
+        app = admin_app(self.metrics, self.health, self.status.json)
         await serve_admin(app, where.host, where.port, started=started)
 
     def _admin_ended(self, task: asyncio.Task[None]) -> None:

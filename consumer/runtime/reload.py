@@ -56,7 +56,9 @@ class Looks:
 
 
 class Reloader:
-    """`check` asks Kafka about a changed config and may raise DispatcherError; `apply` uses it."""
+    """`check` asks Kafka about a changed config and may raise DispatcherError; `apply` uses it.
+
+    `ended` is told how each reload ended."""
 
     def __init__(
         self,
@@ -65,6 +67,7 @@ class Reloader:
         metrics: Metrics,
         check: Callable[[Config, Changes], Awaitable[None]],
         apply: Callable[[Config, Changes], Awaitable[None]],
+        ended: Callable[[str], None] = lambda _result: None,
     ) -> None:
         self._path = file.path
         self._looks = Looks(file.fingerprint)
@@ -72,6 +75,7 @@ class Reloader:
         self._metrics = metrics
         self._check = check
         self._apply = apply
+        self._ended = ended
         self._asked = asyncio.Event()
 
     def ask(self) -> None:
@@ -102,6 +106,7 @@ class Reloader:
         except Exception as error:  # noqa: BLE001 - the former config must go on working
             result = self._refused([f"{type(error).__name__}: a defect, please report"])
         self._metrics.config_reload(result)
+        self._ended(result)
 
     async def _reload(self) -> str:
         config = await asyncio.to_thread(config_file.read, self._path)

@@ -18,6 +18,7 @@ from consumer.adapters.clock import Clock
 from consumer.adapters.health import Health
 from consumer.adapters.metrics import Metrics
 from consumer.adapters.records import Publisher
+from consumer.adapters.status_board import StatusBoard
 from consumer.config.topics import Topics
 from consumer.errors import KafkaTrouble, StartUnclear
 from consumer.runtime.rivals import Rivals
@@ -55,6 +56,7 @@ class Stage:
     stop: threading.Event = field(default_factory=threading.Event)
     instance: str = "0"
     topic_ids: dict[str, str] = field(default_factory=dict)
+    board: StatusBoard = field(default_factory=StatusBoard)
     _members: set[str] = field(default_factory=set)
     _reading: dict[str, dict[str, str | None]] = field(default_factory=dict)
     _polled: dict[str, float] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient
 
 from consumer.adapters.health import Health
 from consumer.adapters.kafka import describe, trouble
+from consumer.adapters.kafka_checks import tells_more, what_to_check
 from consumer.adapters.metrics import Metrics
 
 LOOK_EVERY = 3.0
@@ -33,7 +34,7 @@ class BrokerWatch:
         quiet: dict[str, Any] = {"log_level": 0, "error_cb": self._note}
         with trouble("the kafka settings"):
             self._client = AdminClient({**settings, **quiet})
-        self._why = ""
+        self._why: KafkaError | None = None
         self._bootstrap = settings.get("bootstrap.servers", "")
         self._health = health
         self._metrics = metrics
@@ -58,17 +59,24 @@ class BrokerWatch:
     async def look(self) -> bool:
         """One look, reported to health, metrics and log."""
         try:
-            await asyncio.to_thread(self._client.list_topics, timeout=LOOK_EVERY)
+            await asyncio.to_thread(self._ask)
         except KafkaException:
             self._down()
             return False
         self._up()
         return True
 
+    def _ask(self) -> None:
+        try:
+            self._client.list_topics(timeout=LOOK_EVERY)
+        finally:
+            self._client.poll(0)  # only so is `_note` told, and what it is told of does not pile up
+
     def _note(self, error: KafkaError) -> None:
         """Why there is no connection; that all are gone says nothing more."""
-        if error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - public by use
-            self._why = describe(error)
+        gone = KafkaError._ALL_BROKERS_DOWN  # noqa: SLF001 - public by use
+        if error.code() != gone and tells_more(error, self._why):
+            self._why = error
 
     def _down(self) -> None:
         now = self._now()
@@ -80,8 +88,13 @@ class BrokerWatch:
             self._said_at = now
             seconds = round(now - self._down_since)
             log.warning(
-                "kafka_unreachable", bootstrap=self._bootstrap, seconds=seconds, why=self._why
+                "kafka_unreachable",
+                bootstrap=self._bootstrap,
+                seconds=seconds,
+                why=describe(self._why) if self._why else "",
+                check=what_to_check(self._why),
             )
+            self._why = None  # what keeps it away may change: next time it is told anew
 
     def _up(self) -> None:
         if self._down_since is not None:

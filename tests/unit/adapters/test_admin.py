@@ -30,7 +30,7 @@ class Served:
         self.now = 0.0
         self.metrics = Metrics(campaigns=["a"])
         self.health = Health(lambda: self.now)
-        self.app = admin_app(self.metrics, self.health)
+        self.app = admin_app(self.metrics, self.health, lambda: b"{}")
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[httpx.AsyncClient]:
@@ -96,7 +96,15 @@ def test_the_probes_answer_200_or_503_with_the_problems() -> None:
 
 def test_only_get_and_head_are_served_and_every_answer_bears_the_security_headers() -> None:
     async def check(client: httpx.AsyncClient) -> None:
-        expected = {"/": 200, "/metrics": 200, "/livez": 200, "/readyz": 503, "/nothing": 404}
+        expected = {
+            "/": 200,
+            "/status.json": 200,
+            "/status/page.js": 200,
+            "/metrics": 200,
+            "/livez": 200,
+            "/readyz": 503,
+            "/nothing": 404,
+        }
         for path, status in expected.items():
             for method in ("GET", "HEAD", "POST", "DELETE"):
                 answer = await client.request(method, path)
@@ -129,7 +137,7 @@ def test_an_error_of_ours_is_a_bare_500_with_the_security_headers() -> None:
 def test_the_index_links_what_there_is() -> None:
     async def check(client: httpx.AsyncClient) -> None:
         answer = await client.get("/")
-        assert all(f'href="{path}"' in answer.text for path in ("/metrics", "/livez", "/readyz"))
+        assert all(f'href="{path}"' in answer.text for path in ("metrics", "livez", "readyz"))
 
     run(Served(), check)
 

@@ -137,3 +137,11 @@ def test_if_all_who_stand_alone_are_bad_it_is_about_no_recipient() -> None:
         bisection.refused()
         story.append((bisection.bad, bisection.systematic))
     assert story == [(0, False), (1, False), (2, True)]
+
+
+def test_when_all_who_wait_are_gone_nobody_is_ready() -> None:
+    bisection = Bisection(RULES, [held(1), held(2)])
+    bisection.take()
+    bisection.refused()
+    bisection.drop(lambda _each: True)
+    assert bisection.ready == 0

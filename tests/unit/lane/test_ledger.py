@@ -111,3 +111,15 @@ def test_any_history_agrees_with_a_list_of_what_was_read(
         assert ledger.settled(asked) == (asked < ledger.base or asked in done)
         beyond = range(max(asked, ledger.base), START + 2_000)
         assert ledger.next_open(asked) == next(each for each in beyond if each not in done)
+
+
+def test_it_counts_what_is_settled_below_the_base_and_above() -> None:
+    ledger = Ledger(10)
+    for offset in (10, 11, 12, 15):
+        ledger.deliver(offset)
+    assert ledger.settled_in_all == 10 + 2, "13 and 14 hold no records of ours"
+    ledger.settle(12)
+    assert ledger.settled_in_all == 10 + 3
+    ledger.settle(10)
+    assert (ledger.base, ledger.settled_in_all) == (11, 14)
+    assert Ledger(11, ledger.packed()).settled_in_all == 14

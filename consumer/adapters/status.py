@@ -1,0 +1,184 @@
+"""What the status page and `survey-dispatcher status` show: one picture of a dispatcher.
+
+Times are epoch seconds, ages and waits are seconds; None stands for "never" or "not known here".
+Names are those of the config. Nothing of an event is in it, and no vendor's text.
+
+A picture comes from a running process (`status_report`) or, of one that does not run, from its
+topics (`operations.status`): then `process` is None, and so is what only a process knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+VERSION = 1
+
+
+class Level(StrEnum):
+    """How much a note matters: `bad` keeps surveys from going out, `warn` may soon."""
+
+    BAD = "bad"
+    WARN = "warn"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something to look at: where it is, what is so, and what to do."""
+
+    level: Level
+    where: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessStatus:
+    """`reload` is how the last look at a changed config ended: applied, refused or unchanged."""
+
+    instance: str
+    version: str
+    started_at: float
+    config_version: str
+    reload: str | None = None
+    reload_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StageStatus:
+    """A loop: `silent` seconds since it last went round; `stopped` for good, if so."""
+
+    name: str
+    silent: float
+    stopped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LimitStatus:
+    """A limit (`20/5s`): `left` calls now, of the `calls` that are ours."""
+
+    name: str
+    left: float
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignStatus:
+    """A campaign's window; `parked`: the vendor cannot use the campaign as it is."""
+
+    name: str
+    waiting: int
+    oldest_age: float
+    parked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AccountStatus:
+    """A vendor account: its credentials are `refused`; it is `ill`, and its circuit open."""
+
+    name: str
+    refused: bool = False
+    ill: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BatchStatus:
+    """A batch in flight, sealed `age` seconds ago."""
+
+    batch: str
+    campaign: str
+    customers: int
+    age: float
+
+
+@dataclass(frozen=True, slots=True)
+class CallStatus:
+    """A call that ended at `at`; `answer` is its HTTP status, or how it failed. `code` is one that
+    the vendor documents."""
+
+    at: float
+    lane: str
+    vendor: str
+    batch: str
+    campaign: str
+    customers: int
+    answer: str
+    verdict: str
+    seconds: float
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LaneStatus:
+    """A lane. `owner`: `here`, another instance's name, or None where nobody is known.
+
+    `campaigns` are those that matter most, `campaigns_more` says how many others there are.
+    `next_permit` is None when only an answer can bring one; `held_back_by` names the limit that
+    says so, or `429`. `drain`: until nobody waits, None for never. `lag`: records not settled.
+    """
+
+    name: str
+    owner: str | None = None
+    waiting: int = 0
+    campaigns: Sequence[CampaignStatus] = ()
+    campaigns_more: int = 0
+    limits: Sequence[LimitStatus] = ()
+    limits_in_use: float = 1.0
+    next_permit: float | None = 0.0
+    held_back_by: str | None = None
+    in_flight: Sequence[BatchStatus] = ()
+    accounts: Sequence[AccountStatus] = ()
+    lag: int = 0
+    paused: bool = False
+    drain: float | None = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class StatusSnapshot:
+    """The whole picture at `at`. Counts are since the process started.
+
+    `results`: status → reason → number; `dead_letters`: reason → number; `router_lag`: topic →
+    records; `ladder`: step → invitations; `orphans`: lane outside the config → records;
+    `in_doubt`: lane → batches. `calls` and `doubtful` (calls without a clear answer): newest first.
+    """
+
+    at: float
+    process: ProcessStatus | None = None
+    problems: Sequence[str] = ()
+    notes: Sequence[Note] = ()
+    stages: Sequence[StageStatus] = ()
+    lanes: Sequence[LaneStatus] = ()
+    calls: Sequence[CallStatus] = ()
+    doubtful: Sequence[CallStatus] = ()
+    in_doubt: Mapping[str, int] = field(default_factory=dict)
+    results: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    dead_letters: Mapping[str, int] = field(default_factory=dict)
+    router_lag: Mapping[str, int] = field(default_factory=dict)
+    ladder: Mapping[str, int] = field(default_factory=dict)
+    orphans: Mapping[str, int] = field(default_factory=dict)
+    version: int = VERSION
+
+
+_reader: TypeAdapter[StatusSnapshot] = TypeAdapter(StatusSnapshot)
+
+
+def dump(snapshot: StatusSnapshot) -> bytes:
+    """As JSON; an infinite number is null."""
+    return orjson.dumps(snapshot)
+
+
+def load(text: bytes) -> StatusSnapshot:
+    """Read what `dump` wrote; what a later version adds is passed over.
+
+    Raises ValueError with the places that do not fit, never with what stands there.
+    """
+    try:
+        return _reader.validate_json(text)
+    except ValidationError as error:
+        places = sorted(
+            {".".join(map(str, each["loc"])) or each["type"] for each in error.errors()}
+        )
+        raise ValueError(", ".join(places[:3])) from None

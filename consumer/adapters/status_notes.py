@@ -1,0 +1,57 @@
+"""What somebody who is woken at night should look at first: pure, the same on page and terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Set
+
+from consumer.adapters.status import Level, Note, StatusSnapshot
+from consumer.adapters.status_lane_notes import lane_notes
+
+DOUBT_SHOWN = 3600.0
+"""Seconds for which a call without a clear answer is worth a note."""
+
+NAMED = 3
+"""Lanes that one note names."""
+
+
+def notes(now: StatusSnapshot) -> list[Note]:
+    """What is not as it should be, the worst first."""
+    found = [*_process(now), *_stages(now), *_doubt(now), *_orphans(now)]
+    for lane in now.lanes:
+        found.extend(lane_notes(lane))
+    return sorted(found, key=lambda each: each.level is not Level.BAD)
+
+
+def _process(now: StatusSnapshot) -> Iterator[Note]:
+    for problem in now.problems:
+        yield Note(Level.BAD, "process", problem)
+    if now.process is not None and now.process.reload == "refused":
+        what = f"the config on disk is refused, {now.process.config_version} stays in use"
+        yield Note(Level.BAD, "config", f"{what}: the log's `config_refused` says why")
+
+
+def _stages(now: StatusSnapshot) -> Iterator[Note]:
+    for stage in now.stages:
+        if stage.stopped:
+            what = "must not go on: the log's `stage_stopped` says why and what to do"
+            yield Note(Level.BAD, stage.name, what)
+
+
+def _doubt(now: StatusSnapshot) -> Iterator[Note]:
+    recent = [call for call in now.doubtful if now.at - call.at < DOUBT_SHOWN]
+    if recent:
+        customers = sum(call.customers for call in recent)
+        what = f"{customers:,} customers of the last hour are in doubt: `resend --status unknown`"
+        yield Note(Level.WARN, _names({call.lane for call in recent}), what)
+
+
+def _names(lanes: Set[str]) -> str:
+    first, more = sorted(lanes)[:NAMED], len(lanes) - NAMED
+    return ", ".join(first) + (f" and {more} more" if more > 0 else "")
+
+
+def _orphans(now: StatusSnapshot) -> Iterator[Note]:
+    for lane, records in now.orphans.items():
+        if records:
+            what = f"left the config and holds {records:,} invitations: `lanes drain {lane}`"
+            yield Note(Level.WARN, lane, what)

@@ -1,0 +1,136 @@
+// Asks /status.json once a second and shows it. Nothing is sent, nothing is stored.
+
+import { LaneCard } from "./lane.js";
+import { part, rows, show } from "./parts.js";
+import { clock, date, lasting, whole } from "./words.js";
+
+const EVERY = 1000;
+const PATIENCE = 5000;
+const STATUSES = ["accepted", "rejected", "suppressed", "expired", "failed", "unknown"];
+const TROUBLE = { rejected: "warn", failed: "bad", unknown: "bad" };
+
+const at = (id) => document.getElementById(id);
+const cards = new Map();
+let answered = 0;
+
+const sum = (counts) => Object.values(counts).reduce((all, n) => all + n, 0);
+
+function showProcess(now) {
+  const process = now.process;
+  at("instance").textContent = process.instance;
+  const reload = process.reload ? `, last reload ${process.reload} ${clock(process.reload_at)}` : "";
+  at("process").textContent = `version ${process.version} · up ${lasting(now.at - process.started_at)}`
+    + ` · config ${process.config_version}${reload}`;
+  at("process").title = `started ${date(process.started_at)}`;
+}
+
+/** What stands between back-ticks is a command or a name. */
+const commands = (text) => text.split("`").map((each, i) => (i % 2 ? part("code", "", each) : each));
+
+function showNotes(notes) {
+  show(at("notes"), notes, (list) => list.map((note) =>
+    part("li", note.level, part("b", "", note.where), " ", ...commands(note.what))));
+}
+
+function showFigures(now) {
+  const waiting = now.lanes.reduce((all, lane) => all + lane.waiting, 0);
+  const tiles = [["waiting", waiting, ""], ...STATUSES.map((status) =>
+    [status, sum(now.results[status] ?? {}), TROUBLE[status] ?? ""])];
+  tiles.push(["dead letters", sum(now.dead_letters), "warn"],
+    ["in doubt", sum(now.in_doubt), "bad"], ["not yet routed", sum(now.router_lag), ""]);
+  show(at("figures"), tiles, (list) => list.map(([name, number, kind]) =>
+    part("div", number ? kind : "none", part("b", "", whole(number)), part("span", "", name))));
+}
+
+function showLanes(lanes) {
+  const names = new Set(lanes.map((lane) => lane.name));
+  for (const [name, card] of cards) {
+    if (!names.has(name)) {
+      card.node.remove();
+      cards.delete(name);
+    }
+  }
+  for (const lane of lanes) {
+    if (!cards.has(lane.name)) {
+      cards.set(lane.name, new LaneCard(lane.name));
+      at("lanes").append(cards.get(lane.name).node);
+    }
+    cards.get(lane.name).update(lane);
+  }
+  at("no-lanes").hidden = lanes.length > 0;
+}
+
+const CALL_HEADS = [["time"], ["lane"], ["answer"], ["campaign"], ["customers", "number"],
+  ["seconds", "number"], ["batch", "batch"]];
+
+function callRows(calls) {
+  if (!calls.length) return [part("caption", "", "none yet")];
+  return rows(CALL_HEADS, calls.map((call) => {
+    const kind = { accepted: "good", retry: "warn" }[call.verdict] ?? "bad";
+    const words = [call.answer, call.code, call.verdict.replace("_", " ")].filter(Boolean);
+    return [clock(call.at), call.lane, part("b", kind, words.join(" · ")), call.campaign,
+      whole(call.customers), call.seconds.toFixed(2), call.batch];
+  }));
+}
+
+function showCounts(id, heads, lines, none) {
+  show(at(id), lines, (list) => (list.length ? rows(heads, list) : [part("caption", "", none)]));
+}
+
+function showRest(now) {
+  const results = Object.entries(now.results).flatMap(([status, reasons]) =>
+    Object.entries(reasons).map(([reason, n]) => [status, reason, whole(n)]));
+  showCounts("reasons", [["status"], ["reason"], ["number", "number"]], results, "none yet");
+  const pairs = (counts) => Object.entries(counts).map(([name, n]) => [name, whole(n)]);
+  showCounts("dead-letters", [["reason"], ["number", "number"]], pairs(now.dead_letters), "none");
+  showCounts("lag", [["topic"], ["records", "number"]], pairs(now.router_lag), "no input read here");
+  const steps = Object.entries(now.ladder).filter(([, n]) => n).map(([step, n]) => [step, whole(n)]);
+  showCounts("ladder", [["step"], ["invitations", "number"]], steps, "empty");
+  const stages = now.stages.map((stage) =>
+    [stage.name, stage.stopped ? "stopped" : `${lasting(stage.silent)} ago`]);
+  showCounts("stages", [["loop"], ["went round", "number"]], stages, "none runs yet");
+}
+
+function showAll(now) {
+  showProcess(now);
+  showNotes(now.notes);
+  showFigures(now);
+  showLanes(now.lanes);
+  show(at("calls"), now.calls, callRows);
+  at("doubtful-section").hidden = !now.doubtful.length;
+  show(at("doubtful"), now.doubtful, callRows);
+  showRest(now);
+}
+
+function showLive(state, text) {
+  document.body.classList.toggle("stale", state === "lost");
+  const live = at("live");
+  if (live.dataset.state !== state || state === "lost") live.textContent = text;
+  live.dataset.state = state;
+}
+
+async function ask() {
+  const answer = await fetch("status.json", { signal: AbortSignal.timeout(PATIENCE) });
+  if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
+  return answer.json();
+}
+
+async function refresh() {
+  try {
+    showAll(await ask());
+    answered = Date.now();
+    showLive("live", "live");
+  } catch {
+    const since = answered ? `no answer for ${lasting((Date.now() - answered) / 1000)}` : "no answer yet";
+    showLive("lost", `${since}: is the process there?`);
+  }
+}
+
+async function run() {
+  for (;;) {
+    if (!document.hidden) await refresh();
+    await new Promise((done) => setTimeout(done, EVERY));
+  }
+}
+
+run();

@@ -1,0 +1,75 @@
+"""Why a vendor could not be reached, as an operator's sentence. No message of a library travels:
+it may name whatever was sent."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from typing import Final
+
+import httpx
+
+_REFUSALS = (
+    "CERTIFICATE_REQUIRED",
+    "BAD_CERTIFICATE",
+    "CERTIFICATE_EXPIRED",
+    "CERTIFICATE_REVOKED",
+    "CERTIFICATE_UNKNOWN",
+    "UNSUPPORTED_CERTIFICATE",
+    "ALERT_UNKNOWN_CA",
+)
+"""TLS alerts by which a vendor refuses our certificate. In TLS 1.3 they come when the request has
+left already, but nothing of it is read before the handshake has ended well."""
+
+_LONGEST = 16
+
+_OUR_CERTIFICATE = (
+    "the vendor refuses our certificate: check `client_cert` and `client_key` of this account"
+)
+
+_REASONS: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...]] = (
+    (
+        ssl.SSLError,
+        "no TLS could be agreed on: check scheme and port of `base_url`, and `client_cert`",
+    ),
+    (httpx.ProxyError, "the proxy refuses the way: check `proxy`, and what the proxy allows"),
+    (socket.gaierror, "a host name is not known: check `base_url` and `proxy`"),
+    (ConnectionRefusedError, "nobody listens there: check `base_url` and `proxy`"),
+    (
+        (TimeoutError, httpx.TimeoutException),
+        "no connection in time: check `base_url`, `proxy` and what firewalls allow",
+    ),
+)
+
+
+def refused_certificate(error: BaseException) -> bool:
+    """Whether the vendor's TLS refused us, so that nothing of the call was read."""
+    reasons = (each.reason or "" for each in _causes(error) if isinstance(each, ssl.SSLError))
+    return any(reason.endswith(_REFUSALS) for reason in reasons)
+
+
+def why(error: BaseException) -> str:
+    """One sentence, the same for the same trouble."""
+    if refused_certificate(error):
+        return _OUR_CERTIFICATE
+    for each in _causes(error):
+        if (reason := _reason(each)) is not None:
+            return reason
+    return f"the connection failed ({type(error).__name__})"
+
+
+def _reason(error: BaseException) -> str | None:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted ({error.verify_message}): check `ca`"
+    return next((text for kinds, text in _REASONS if isinstance(error, kinds)), None)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and what led to it, the first cause first."""
+    chain: list[BaseException] = []
+    while error is not None and len(chain) < _LONGEST:
+        if not isinstance(error, ssl.SSLWantReadError):  # no error: the handshake had to wait
+            chain.append(error)
+        error = error.__cause__ or error.__context__
+    return reversed(chain)

@@ -1,0 +1,111 @@
+"""What `survey-dispatcher status` shows: a running process's picture, or what its topics tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import httpx
+from confluent_kafka import Consumer, TopicPartition
+
+from consumer.adapters import kafka
+from consumer.adapters.lanes import look, orphans
+from consumer.adapters.reading import WAIT, Marks, low_marks, marks, members, topic_names
+from consumer.adapters.status import StatusSnapshot, load
+from consumer.adapters.status_notes import notes
+from consumer.errors import OperationRefused
+from consumer.lane.ladder import STEPS
+from consumer.operations.access import Access
+from consumer.operations.status_lane import Found, lane_notes, lane_status
+
+LOCAL = "http://localhost:9464"
+
+PATIENCE = 5.0
+"""Seconds that a process has for its answer."""
+
+OTHERWISE = (
+    "Expected the admin port of a running dispatcher (`admin: {port: 9464}` in its config): say "
+    "where with --url, or read the topics of a stopped one with --config routing.yaml"
+)
+
+
+def of_process(url: str) -> StatusSnapshot:
+    """What the process at `url` says of itself. Raises OperationRefused."""
+    where = f"{url.rstrip('/')}/status.json"
+    try:
+        # Nobody's proxy: what is asked is on this host, or behind a forwarded port.
+        answer = httpx.get(where, timeout=PATIENCE, trust_env=False)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise OperationRefused(f"{where}: {type(error).__name__}. {OTHERWISE}") from error
+    if answer.status_code != httpx.codes.OK:
+        raise OperationRefused(f"{where} answered HTTP {answer.status_code}. {OTHERWISE}")
+    try:
+        return load(answer.content)
+    except ValueError as error:
+        raise OperationRefused(
+            f"{where}: the answer is no status of this version ({error}). Use the command of the "
+            "version that runs there"
+        ) from None
+
+
+def of_topics(access: Access) -> StatusSnapshot:
+    """What checkpoints, logs and groups tell; it may be a moment old. Raises KafkaTrouble."""
+    now, there = access.now(), frozenset(topic_names(access.admin))
+    topics = access.topics
+    with access.reader() as reader:
+        found = list(_lanes(access, reader, there))
+        left = orphans(access.admin, topics, access.config.lanes)
+        held = {name: look(access.admin, reader, topics, name).waiting for name in left}
+    steps = {step: topics.delayed(step) for step in STEPS}
+    inputs = [*access.config.input_topics, topics.replayed]
+    put_off = _behind(access, "ladder", there.intersection(steps.values()))
+    shown = StatusSnapshot(
+        at=now,
+        lanes=[lane_status(each, now) for each in found],
+        dead_letters={"on the topic": _size(access, topics.dead_letters, there)},
+        router_lag=_behind(access, "router", there.intersection(inputs)),
+        ladder={step: put_off[topic] for step, topic in steps.items() if topic in put_off},
+        orphans=held,
+    )
+    special = [note for each in found for note in lane_notes(each)]
+    return replace(shown, notes=[*special, *notes(shown)])
+
+
+def _lanes(access: Access, reader: Consumer, there: frozenset[str]) -> Iterator[Found]:
+    config, topics = access.config, access.topics
+    for name in config.lanes:
+        if topics.invitations(name) in there:
+            view = look(access.admin, reader, topics, name)
+            group = f"{topics.application_id}.lane.{name}"
+            yield Found(view, config.quotas[name], members(access.admin, group))
+
+
+def _behind(access: Access, stage: str, topics: frozenset[str]) -> dict[str, int]:
+    """Topic → records that the stage's group has not read, transaction markers included."""
+    names = sorted(topics)
+    begin, end = low_marks(access.admin, names), marks(access.admin, names)
+    read = _committed(access, f"{access.topics.application_id}.{stage}", sorted(end))
+    behind = dict.fromkeys(names, 0)
+    for place, last in end.items():
+        behind[place[0]] += max(0, last - read.get(place, begin[place]))
+    return behind
+
+
+def _committed(access: Access, group: str, places: Sequence[tuple[str, int]]) -> Marks:
+    """Where a group stands, asked without joining it; only where it has been."""
+    if not places:
+        return {}
+    asker = access.clients.consumer(group, lambda _error: None)
+    try:
+        with kafka.trouble(f"reading the offsets of {group}"):
+            found = asker.committed([TopicPartition(*each) for each in places], timeout=WAIT)
+    finally:
+        access.clients.close(asker)
+    return {(each.topic, each.partition): each.offset for each in found if each.offset >= 0}
+
+
+def _size(access: Access, topic: str, there: frozenset[str]) -> int:
+    if topic not in there:
+        return 0
+    first = low_marks(access.admin, [topic])
+    return sum(last - first[place] for place, last in marks(access.admin, [topic]).items())

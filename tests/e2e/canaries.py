@@ -1,0 +1,47 @@
+"""A lane full of what must never be shown, taken through the code that makes the status of it."""
+
+from __future__ import annotations
+
+from consumer.adapters.metrics import CampaignSnapshot, LaneSnapshot
+from consumer.lane.commands import Batch
+from consumer.lane.held import Held
+from consumer.lane.schedule import Why
+from consumer.model import Invitation, Outcome, Verdict
+from consumer.runtime.calls import Answered
+from consumer.runtime.lane_status import call_status, lane_status
+from tests.e2e.feed import MadeUp
+from tests.support.lanes import Driver, campaign, invitation, lane, settings
+
+CANARIES = (
+    "+905321112233",
+    "canary@example.test",
+    "Canary Person",
+    "canary-pseudonym",
+    "canary message",
+    "canary-9917",
+    "canary-campaign-of-a-record",
+)
+
+
+def plant(made: MadeUp) -> None:
+    """One lane with a batch in flight and a call that ended, canaries in all that comes in."""
+    machine = lane(settings(campaign("a"), name="canary-lane"))
+    driver = Driver(machine)
+    driver.read(Held.of(0, _invitation(), 0.0))
+    (sealed,) = machine.in_flight.values()
+    shown = LaneSnapshot(
+        {CANARIES[6]: CampaignSnapshot(3, 1.0)}, {}, 0.0, 1, 1, 1, 1, 1, paused=False
+    )
+    made.board.lane(lane_status(machine, (), shown, sealed.sealed_at))
+    outcome = Outcome(Verdict.REJECTED, 400, code=CANARIES[5], message=CANARIES[4])
+    batch = Batch("canary.1.1", "a", sealed.held, made.now, Why.PERMIT, sealed.rules)
+    answered = Answered(batch, "pisano-tr", outcome, made.now, made.now, "400")
+    made.board.called(call_status("canary-lane", answered, 0.1))
+    made.now += 1
+
+
+def _invitation() -> Invitation:
+    made = invitation(0, CANARIES[3], "a")
+    made["address"] = {"phone": CANARIES[0], "email": CANARIES[1]}
+    made["data"] = {"name": CANARIES[2]}
+    return made

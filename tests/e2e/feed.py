@@ -1,0 +1,176 @@
+"""A made-up dispatcher behind a real admin server: permits, windows and calls move, no Kafka.
+
+The report, the board, the metrics and the limiter are real; what comes in is made up from a seed.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from consumer.adapters.health import Health
+from consumer.adapters.metrics import Metrics
+from consumer.adapters.status import (
+    AccountStatus,
+    BatchStatus,
+    CallStatus,
+    CampaignStatus,
+    LaneStatus,
+    LimitStatus,
+)
+from consumer.adapters.status_board import StatusBoard
+from consumer.adapters.status_report import StatusReport
+from consumer.lane.limiter import Limit, Limiter
+from consumer.model import Reason
+
+START = 1_795_385_000.0
+QUOTA = (Limit(20, 5.0), Limit(40, 25.0), Limit(80, 125.0), Limit(160, 625.0))
+ANSWERS = {"accepted": ("200", None), "in_doubt": ("timeout", None), "retry": ("503", "13000")}
+
+
+@dataclass(slots=True)
+class MadeUpLane:
+    """Customers of some campaigns come at `rate` a second and go in calls, as permits allow."""
+
+    name: str
+    campaigns: tuple[str, ...]
+    rate: float
+    rng: random.Random
+    vendor: str = "pisano-tr"
+    limits: tuple[Limit, ...] = QUOTA
+    ill: bool = False
+    parked: str | None = None
+    waiting: dict[str, float] = field(default_factory=dict)
+    since: dict[str, float] = field(default_factory=dict)
+    flying: list[tuple[BatchStatus, float, float]] = field(default_factory=list)
+    calls: int = 0
+    limiter: Limiter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.limiter = Limiter(self.limits, share=0.9)
+
+    def arrive(self, now: float, seconds: float) -> None:
+        """So long they come: the first campaign has most of them."""
+        for number, campaign in enumerate(self.campaigns, start=1):
+            self.waiting[campaign] = self.waiting.get(campaign, 0) + self.rate * seconds / number
+            self.since.setdefault(campaign, now)
+
+    def call(self, now: float) -> None:
+        """The fullest window goes, if it has gathered for a while."""
+        may = [each for each in self.campaigns if each != self.parked]
+        campaign = max(may, key=lambda each: self.waiting[each])
+        size = int(self.waiting[campaign])
+        gathered = size > self.rate * 4.0 / max(0.05, self.limiter.left(now))
+        if not (gathered and size and self.limiter.allowed(now)):
+            return
+        self.calls += 1
+        self.limiter.take(now)
+        batch = BatchStatus(f"{self.name}.81.{self.calls}", campaign, size, 0.0)
+        self.flying.append((batch, now, now + self.rng.lognormvariate(0.0, 0.6)))
+        self.waiting[campaign] -= size
+        del self.since[campaign]
+
+    def answers(self, now: float) -> list[CallStatus]:
+        """Calls that are over by now."""
+        over = [each for each in self.flying if each[2] <= now]
+        self.flying = [each for each in self.flying if each[2] > now]
+        return [self._answered(*each) for each in over]
+
+    def _answered(self, batch: BatchStatus, sent: float, at: float) -> CallStatus:
+        self.limiter.answered(at)
+        verdict = self.rng.choices(list(ANSWERS), (96, 1, 8 if self.ill else 1))[0]
+        answer, code = ANSWERS[verdict]
+        return CallStatus(
+            at, self.name, self.vendor, batch.batch, batch.campaign, batch.customers,
+            answer, verdict, at - sent, code,
+        )  # fmt: skip
+
+    def status(self, now: float) -> LaneStatus:
+        """As the page shows it."""
+        names = [f"{each.calls}/{each.period:g}s" for each in self.limits]
+        left, verdict = self.limiter.permits(now), self.limiter.next_at(now)
+        limits = zip(names, left, self.limiter.calls, strict=True)
+        return LaneStatus(
+            name=self.name,
+            owner="here",
+            waiting=sum(map(int, self.waiting.values())),
+            campaigns=sorted(
+                (
+                    CampaignStatus(each, int(number), now - self.since[each], each == self.parked)
+                    for each, number in self.waiting.items()
+                    if each in self.since
+                ),
+                key=lambda each: (not each.parked, -each.oldest_age),
+            ),
+            limits=[LimitStatus(*each) for each in limits],
+            next_permit=max(0.0, verdict - now),
+            in_flight=[
+                BatchStatus(batch.batch, batch.campaign, batch.customers, now - sent)
+                for batch, sent, _ in self.flying
+            ],
+            accounts=[AccountStatus(self.vendor, ill=self.ill)],
+            drain=4.0 + sum(self.waiting.values()) / (3 * self.rate),
+        )
+
+
+class MadeUp:
+    """The process: `advance` moves its clock and all that follows from it."""
+
+    def __init__(self, lanes: Sequence[MadeUpLane] = (), elsewhere: Sequence[str] = ()) -> None:
+        self.now = START
+        self.own = list(lanes)
+        self.board = StatusBoard()
+        self.metrics = Metrics()
+        self.health = Health(lambda: self.now)
+        self.health.set_ready("config", ok=True)
+        names = [*(lane.name for lane in lanes), *elsewhere]
+        self.report = StatusReport(
+            self.board, self.metrics, self.health, lambda: self.now,
+            lambda: ("3f9a2c71d0e4", names), "dispatcher-0",
+        )  # fmt: skip
+
+    def advance(self, seconds: float, step: float = 0.25) -> None:
+        """Let so much time pass."""
+        for _ in range(round(seconds / step)):
+            self.now += step
+            for lane in self.own:
+                self._turn(lane, step)
+        for name in ("router", "ladder", *(lane.name for lane in self.own)):
+            self.metrics.heartbeat(name, self.now - 0.04)
+        self.metrics.router_lag({("pos.transaction-completed", 0): int(self.now) % 7})
+
+    def _turn(self, lane: MadeUpLane, step: float) -> None:
+        lane.arrive(self.now, step)
+        for call in lane.answers(self.now):
+            self.board.called(call)
+            if call.verdict == "accepted":
+                self.metrics.results(lane.name, Reason.ACCEPTED, call.customers)
+            elif call.verdict == "in_doubt":
+                self.metrics.results(lane.name, Reason.NO_ANSWER, call.customers)
+                self.metrics.in_doubt(lane.name)
+        lane.call(self.now)
+        self.board.lane(lane.status(self.now))
+
+
+def usual(seed: int = 7) -> MadeUp:
+    """Three lanes, one of them with trouble, and one that another replica owns."""
+    rng = random.Random(seed)
+    sms = ("purchase-sms", "return-sms", "visit-sms", "loyalty-sms")
+    made = MadeUp(
+        [
+            MadeUpLane("pisano-cloud", sms, 24.0, rng),
+            MadeUpLane(
+                "pisano-eu", ("purchase-email", "b2b-email"), 6.0, rng, "pisano-eu", ill=True
+            ),
+            MadeUpLane("radar", ("visit", "cafe-visit"), 2.0, rng, "radar", (Limit(60, 60.0),)),
+        ],
+        ["on-premises"],
+    )
+    made.own[1].parked = "b2b-email"
+    made.metrics.start_router(["pos.transaction-completed"])
+    made.metrics.results("router", Reason.INVALID_RECIPIENT, 41)
+    made.metrics.results("router", Reason.TOO_OLD, 12)
+    made.metrics.events("pos.transaction-completed", "dead_letter", "no_time", 3)
+    made.metrics.ladder([("10m", 128), ("1h", 9)])
+    return made

@@ -1,0 +1,86 @@
+"""A vendor that repeats whatever it was told, and its own secrets, in every answer it gives.
+
+It answers as both vendors do: the path tells. What it says is taken in turn from `answers`.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+TROUBLE = ("refused", "unknown_code", "page_500", "no_json", "moved", "success")
+"""Answers that end in results, each in its own way."""
+
+SHUT = ("credentials", "campaign", "throttled")
+"""Answers after which an account, a campaign or a lane waits for long."""
+
+
+@dataclass(slots=True)
+class RudeVendor:
+    """`said` is put into every body and header; `session` is the token that a login gives."""
+
+    said: str
+    session: str
+    answers: tuple[str, ...] = ("success",)
+    given: Counter[str] = field(default_factory=Counter)
+    bodies: list[bytes] = field(default_factory=list)
+
+    async def answer(self, request: Request) -> Response:
+        """To any POST."""
+        body = await request.body()
+        self.bodies.append(body)
+        if request.url.path.endswith("/auth/login"):
+            self.given["login"] += 1
+            return JSONResponse({"token": self.session, "expiration": 0, "you": body.decode()})
+        kind = self.answers[sum(self.given.values()) % len(self.answers)]
+        self.given[kind] += 1
+        response = self._answer(kind, body.decode(), radar="invitation" in request.url.path)
+        response.headers["x-echo"] = json.dumps(self.said)
+        response.headers["set-cookie"] = f"who={json.dumps(self.said)}"
+        return response
+
+    def _answer(self, kind: str, body: str, *, radar: bool) -> Response:
+        told = f"{self.said} {body}"
+        code: dict[str, object] = {"code": "10001"} if radar else {"error": {"code": 13028}}
+        away = {"location": f"https://{body[:50]!a}.example.com/"}
+        answers: dict[str, Callable[[], Response]] = {
+            "refused": lambda: JSONResponse({**code, "message": told, "errors": [told]}, 400),
+            "unknown_code": lambda: JSONResponse({"code": "19999", "message": told}, 422),
+            "page_500": lambda: Response(f"<h1>{told}</h1>", 500, media_type="text/html"),
+            "no_json": lambda: Response(told, 200, media_type="text/plain"),
+            "moved": lambda: Response(told, 302, away),
+            "credentials": lambda: JSONResponse({"code": 13001, "message": told}, 401),
+            "campaign": lambda: JSONResponse({"code": 13005, "message": told}, 400),
+            "throttled": lambda: Response(told, 429, {"retry-after": json.dumps(self.said)}),
+            "success": lambda: JSONResponse({"code": "00000", "data": "1", "message": told}),
+        }
+        return answers[kind]()
+
+
+@contextmanager
+def serving(vendor: RudeVendor, port: int) -> Iterator[None]:
+    """Serve on this port of the loopback interface, in a thread."""
+    route = Route("/{path:path}", vendor.answer, methods=["POST"])
+    config = uvicorn.Config(
+        Starlette(routes=[route]), log_config=None, access_log=False, lifespan="off", ws="none"
+    )
+    server = uvicorn.Server(config)
+    listener = socket.create_server(("127.0.0.1", port))
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join(10)

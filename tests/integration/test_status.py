@@ -1,0 +1,72 @@
+"""`survey-dispatcher status` on a real Kafka: a process that runs, and one that was killed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from consumer.adapters.status import LaneStatus, StatusSnapshot, load
+from consumer.cli import app
+from consumer.operations.status import of_process
+from tests.support.dispatcher import World, purchases, until
+from tests.support.kafka import KafkaBroker
+
+QUOTA: dict[str, object] = {"limits": ["5/60s"], "call_timeout": "120s"}
+
+
+@pytest.fixture
+def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[World]:
+    """An application of its own on the session's broker."""
+    with World(kafka.bootstrap, tmp_path) as world:
+        yield world
+
+
+def of_topics(config: Path) -> StatusSnapshot:
+    """What the command says of the topics."""
+    done = CliRunner().invoke(
+        app, ["status", "--config", str(config), "--json"], env={"ADMIN_PORT": "0"}
+    )
+    assert done.exit_code == 0, f"{done.output}\n{done.exception!r}"
+    return load(done.stdout_bytes)
+
+
+def pisano(now: StatusSnapshot) -> LaneStatus:
+    """The lane that has something to do."""
+    (lane,) = (each for each in now.lanes if each.name == "pisano")
+    return lane
+
+
+def test_topics_tell_what_a_killed_process_left(world: World) -> None:
+    """Permits, the batch in doubt, how much waits, and that nobody is there."""
+    world.start_vendor(faults={"hang": 1.0})
+    config = world.configure(QUOTA, window={"max_batch": 100})
+    world.create_topics(config)
+    assert "no process owns it" in " ".join(note.what for note in of_topics(config).notes)
+
+    running = world.start(config).wait_ready()
+    world.publish(purchases("store", range(20)))
+    url = f"http://127.0.0.1:{running.port}"
+    until("a call is under way", lambda: bool(pisano(of_process(url)).in_flight))
+    asked = pisano(of_process(url))
+    batch = asked.in_flight[0].batch
+    assert asked.owner == "here"
+
+    told = pisano(of_topics(config))
+    assert (told.owner, told.in_flight[0].batch) == ("0", batch)
+    assert told.limits[0].calls == 5
+    assert told.limits[0].left <= 4
+
+    running.kill()
+    until("the group has noticed", lambda: pisano(of_topics(config)).owner is None)
+    now = of_topics(config)
+    left = pisano(now)
+    assert sum(each.customers for each in left.in_flight) <= 20
+    assert batch in [each.batch for each in left.in_flight]
+    assert left.waiting >= 20
+    assert now.router_lag[world.input] == 0
+    said = " ".join(note.what for note in now.notes)
+    assert "no process owns it, the last was 0" in said
+    assert "batches in doubt" in said

@@ -1,0 +1,90 @@
+"""A lane and a call as the status page shows them: what helps, and nothing from outside."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from consumer.adapters.metrics import AccountSnapshot, CampaignSnapshot, LaneSnapshot
+from consumer.adapters.status import AccountStatus, BatchStatus, LimitStatus
+from consumer.lane.commands import Batch
+from consumer.lane.schedule import Why
+from consumer.model import Outcome, Verdict
+from consumer.runtime.calls import Answered
+from consumer.runtime.lane_status import CAMPAIGNS_SHOWN, call_status, lane_status
+from tests.support.lanes import NOW, Driver, campaign, held, lane, limited, settings
+
+SHOWN = LaneSnapshot({}, {}, 0.0, 0, 0, 0, lag=7, in_flight=0, paused=False)
+
+
+def test_permits_are_those_that_are_ours() -> None:
+    """The bar's end is the part of the limit that this lane may use."""
+    driver = Driver(lane(limited(calls=20, share=0.9)))
+    driver.read(held(0))
+    now = lane_status(driver.lane, ("20/10s",), SHOWN, NOW + 2)
+    assert now.limits == [LimitStatus("20/10s", 17.0, 18)]
+    assert now.in_flight == [BatchStatus(driver.batches[0].id, "a", 1, 2.0)]
+    assert now.held_back_by is None
+
+
+def test_the_limit_that_holds_the_next_call_back_is_named() -> None:
+    driver = Driver(lane(limited(calls=1)))
+    (batch,) = driver.read(held(0))
+    driver.answer(batch, Outcome(Verdict.ACCEPTED, 200))
+    assert lane_status(driver.lane, ("1/10s",), SHOWN, NOW + 1).held_back_by == "1/10s"
+
+
+def test_a_429_is_named_as_what_holds_back() -> None:
+    machine = lane(limited(calls=5))
+    machine.limiter.close_until(NOW + 60)
+    assert lane_status(machine, ("5/10s",), SHOWN, NOW).held_back_by == "429"
+
+
+def test_what_the_gauges_show_is_shown() -> None:
+    shown = replace(
+        SHOWN,
+        accounts={"pisano": AccountSnapshot(refused=True)},
+        limits_in_use=0.7,
+        drain=30.0,
+        next_permit=2.5,
+        paused=True,
+    )
+    now = lane_status(lane(), (), shown, NOW)
+    assert now.accounts == [AccountStatus("pisano", refused=True)]
+    assert (now.owner, now.lag, now.limits_in_use, now.drain) == ("here", 7, 0.7, 30.0)
+    assert (now.next_permit, now.paused) == (2.5, True)
+
+
+def test_never_is_none() -> None:
+    now = lane_status(lane(), (), replace(SHOWN, next_permit=math.inf, drain=math.inf), NOW)
+    assert (now.next_permit, now.drain) == (None, None)
+
+
+def test_parked_campaigns_come_first_then_the_oldest_and_the_rest_is_counted() -> None:
+    names = [f"c{n:02}" for n in range(CAMPAIGNS_SHOWN + 5)]
+    campaigns = {name: CampaignSnapshot(2, float(age)) for age, name in enumerate(names)}
+    campaigns["c00"] = CampaignSnapshot(0, 0.0, parked=True)
+    campaigns["c01"] = CampaignSnapshot(0, 0.0)  # nobody waits: no news
+    machine = lane(settings(*(campaign(name) for name in names)))
+    now = lane_status(machine, (), replace(SHOWN, campaigns=campaigns), NOW)
+    assert [each.name for each in now.campaigns][:3] == ["c00", "c24", "c23"]
+    assert (len(now.campaigns), now.campaigns_more) == (CAMPAIGNS_SHOWN, 4)
+    assert now.waiting == 2 * 23
+
+
+def test_a_campaign_that_only_a_record_names_is_named_to_nobody() -> None:
+    shown = replace(SHOWN, campaigns={"+905321112233": CampaignSnapshot(3, 1.0)})
+    (shown_campaign,) = lane_status(lane(), (), shown, NOW).campaigns
+    assert (shown_campaign.name, shown_campaign.waiting) == ("other", 3)
+
+
+@pytest.mark.parametrize(("code", "shown"), [("13005", "13005"), ("ayse-1984", None), (None, None)])
+def test_only_a_documented_code_of_an_answer_is_shown(code: str | None, shown: str | None) -> None:
+    outcome = Outcome(Verdict.RETRY, 400, code=code, message="ayse@example.test")
+    batch = Batch("cloud.1.1", "a", [held(0), held(1)], NOW, Why.PERMIT, campaign("a"))
+    call = call_status("cloud", Answered(batch, "pisano", outcome, NOW, NOW + 1, "400"), 1.0)
+    assert (call.code, call.customers, call.answer) == (shown, 2, "400")
+    assert (call.batch, call.verdict, call.vendor) == ("cloud.1.1", "retry", "pisano")
+    assert "ayse" not in repr(call)
