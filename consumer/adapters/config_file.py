@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from consumer.adapters import kafka
+from consumer.adapters.tls import TlsError, context_of
 from consumer.config.interpolate import files_named
 from consumer.config.load import load
 from consumer.config.models import Config
@@ -30,19 +31,33 @@ class ConfigFile:
 def read(path: Path, *, secrets: bool = True) -> Config:
     """The config with all that `run` asks of it but topics. Raises ConfigError."""
     config = load(path, secrets=secrets)
-    why = kafka.refused(config.kafka) if secrets else None
-    if why is not None:
-        raise ConfigError(problems(path, ["kafka"], f"librdkafka refuses this: {why}"))
+    if secrets:
+        why = kafka.refused(config.kafka)
+        if why is not None:
+            raise ConfigError(problems(path, ["kafka"], f"librdkafka refuses this: {why}"))
+        _check_certificates(path, config)
     return config
 
 
-def problems(path: Path, sections: Iterable[str], message: str, hint: str = "") -> list[Problem]:
-    """The same problem with each of these sections, where they stand in the file."""
+def _check_certificates(path: Path, config: Config) -> None:
+    for name, account in config.vendors.items():
+        try:
+            context_of(account)
+        except TlsError as refused:
+            place = ("vendors", name, refused.field)
+            raise ConfigError(problems(path, [place], str(refused))) from None
+
+
+def problems(
+    path: Path, places: Iterable[str | tuple[str, ...]], message: str, hint: str = ""
+) -> list[Problem]:
+    """The same problem with each of these sections or paths, where they stand in the file."""
+    paths = [(place,) if isinstance(place, str) else place for place in places]
     try:
         source = parse(path.read_text(encoding="utf-8-sig"), str(path))
     except (OSError, ValueError, ConfigError):  # changed since it was read
-        return [Problem(str(path), 1, section, message, hint) for section in sections]
-    return [source.problem((section,), message, hint) for section in sections]
+        return [Problem(str(path), 1, ".".join(place), message, hint) for place in paths]
+    return [source.problem(place, message, hint) for place in paths]
 
 
 def fingerprint(path: Path) -> bytes:

@@ -2,17 +2,21 @@
 
 A call that failed before its first byte left is safe to repeat; one that failed afterwards is in
 doubt. httpcore's trace events tell the two apart, and a request that is no longer fresh (the
-process was frozen between the intent and the wire) is given up before its first byte.
+process was frozen between the intent and the wire) is given up before its first byte. What a proxy
+is asked before is not the call's, and a vendor that refuses our certificate has read nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import httpx
+import structlog
 
+from consumer.adapters.unreachable import refused_certificate, why
 from consumer.errors import DispatcherError
 from consumer.model import Answer, Call
 
@@ -22,6 +26,10 @@ IDLE_SECONDS = 5.0
 """A stale connection would put a whole batch in doubt, so idle ones are dropped early."""
 
 FIRST_BYTE = "send_request_headers.started"
+
+Trace = Callable[[str, Mapping[str, object]], Awaitable[None]]
+
+log = structlog.get_logger(__name__)
 
 
 class _StaleError(DispatcherError):
@@ -39,19 +47,36 @@ class Exchange:
 
 
 class VendorClient:
-    """A vendor account's connection pool. Redirects are never followed, proxies never guessed."""
+    """A vendor account's connection pool. Redirects are never followed, proxies never guessed.
 
-    def __init__(self, base_url: str, timeout: float, now: Callable[[], float]) -> None:
+    `name` is the account's in the log, which says once that the vendor cannot be reached, and why.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        timeout: float,
+        now: Callable[[], float],
+        *,
+        name: str = "",
+        tls: ssl.SSLContext | None = None,
+        proxy: str | None = None,
+    ) -> None:
         self._base_url = base_url
         self._timeout = timeout
         self._now = now
+        self._name = name
+        self._unreachable: str | None = None
         self._client = httpx.AsyncClient(
-            timeout=httpx.Timeout(timeout, connect=min(CONNECT_TIMEOUT, timeout)),
+            # Less than the whole: a handshake that is cancelled leaves its socket open.
+            timeout=httpx.Timeout(timeout, connect=min(CONNECT_TIMEOUT, 0.9 * timeout)),
             limits=httpx.Limits(
                 max_connections=None, max_keepalive_connections=64, keepalive_expiry=IDLE_SECONDS
             ),
             follow_redirects=False,
             trust_env=False,
+            verify=tls if tls is not None else True,
+            proxy=proxy,
         )
 
     async def close(self) -> None:
@@ -62,32 +87,54 @@ class VendorClient:
         """Make one request; never raises for what the network or the vendor does, nor once a
         byte has left."""
         sent: list[float] = []
-
-        async def trace(event: str, _info: Mapping[str, object]) -> None:
-            if event.endswith(FIRST_BYTE):
-                now = self._now()
-                if now > fresh_until:
-                    raise _StaleError
-                sent.append(now)
-
         failure: str | None = None
         answer: Answer | None = None
         try:
             async with asyncio.timeout(self._timeout):
-                answer = await self._request(call, trace)
+                answer = await self._request(call, self._tracer(sent, fresh_until))
+            self._reached()
         except _StaleError:
             failure = "stale"
-        except (TimeoutError, httpx.TimeoutException):
-            failure = "timeout" if sent else "connect_error"
-        except (httpx.HTTPError, OSError):
-            failure = "reset" if sent else "connect_error"
-        except Exception:
-            if not sent:
-                raise
-            failure = "reset"  # whatever it was, the vendor may have acted
+        except Exception as error:  # noqa: BLE001 - once a byte has left, the vendor may have acted
+            failure = self._failure(error, sent)
         return Exchange(self._now(), sent[0] if sent else None, answer, failure)
 
-    async def _request(self, call: Call, trace: object) -> Answer:
+    def _tracer(self, sent: list[float], fresh_until: float) -> Trace:
+        """Notes in `sent` when the first byte leaves, if it still may."""
+
+        async def trace(event: str, info: Mapping[str, object]) -> None:
+            if event.endswith(FIRST_BYTE):
+                now = self._now()
+                if now > fresh_until:
+                    raise _StaleError
+                if not _for_proxy(info):
+                    sent.append(now)
+
+        return trace
+
+    def _failure(self, error: Exception, sent: list[float]) -> str:
+        """How the call failed. Raises `error` if it is a defect and nothing has left."""
+        if not (sent or isinstance(error, httpx.HTTPError | OSError)):
+            raise error
+        if refused_certificate(error):
+            sent.clear()
+        if not sent:
+            return self._not_reached(error)
+        return "timeout" if isinstance(error, TimeoutError | httpx.TimeoutException) else "reset"
+
+    def _not_reached(self, error: Exception) -> str:
+        reason = why(error)
+        if reason != self._unreachable:
+            self._unreachable = reason
+            log.warning("vendor_unreachable", vendor=self._name, why=reason)
+        return "connect_error"
+
+    def _reached(self) -> None:
+        if self._unreachable is not None:
+            self._unreachable = None
+            log.info("vendor_reached", vendor=self._name)
+
+    async def _request(self, call: Call, trace: Trace) -> Answer:
         request = self._client.build_request(
             call.method,
             self._base_url + call.path,
@@ -109,3 +156,8 @@ class VendorClient:
             response.stream = httpx.ByteStream(b"")
         headers = {name.lower(): value for name, value in response.headers.items()}
         return Answer(response.status_code, headers, body[:BODY_LIMIT])
+
+
+def _for_proxy(info: Mapping[str, object]) -> bool:
+    """Whether these bytes only ask a proxy for its way to the vendor."""
+    return getattr(info.get("request"), "method", None) == b"CONNECT"

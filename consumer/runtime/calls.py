@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import Any, Protocol
 
@@ -14,8 +14,9 @@ import structlog
 from consumer.adapters.http import Exchange, VendorClient
 from consumer.config.sections import Campaign
 from consumer.lane.commands import Batch, Login
-from consumer.model import Outcome, Token, Verdict
+from consumer.model import Call, Outcome, Token, Verdict
 from consumer.vendors.base import Vendor
+from consumer.vendors.echo import without_echo
 
 FRESH_SECONDS = 5.0
 """From before the intent's commit to the first byte: well under the session timeout, after which
@@ -129,7 +130,7 @@ class Calls:
             exchange = await account.client.exchange(
                 call, fresh_until=batch.sealed_at + FRESH_SECONDS
             )
-            outcome = _outcome(exchange, account.vendor)
+            outcome = _outcome(exchange, account.vendor, call)
         except Exception as error:  # noqa: BLE001 - a lane must get an answer for every batch
             log.error("call_defect", batch=batch.id, error=type(error).__name__)
             if exchange.sent_at is not None:
@@ -160,7 +161,8 @@ class Calls:
         events.put(LoginEnded(name, at, outcome, expires_at))
 
 
-def _outcome(exchange: Exchange, vendor: Vendor) -> Outcome:
+def _outcome(exchange: Exchange, vendor: Vendor, call: Call) -> Outcome:
     if exchange.answer is not None:
-        return vendor.read(exchange.answer)
+        read = vendor.read(exchange.answer)
+        return replace(read, message=without_echo(read.message, call.body))
     return NOTHING_LEFT if exchange.sent_at is None else NO_CLEAR_ANSWER

@@ -144,6 +144,7 @@ class Crew:
     def _start_lane(self, lane: str, plan: Plan) -> None:
         rules = lane_rules(plan.config, lane, plan.calls)
         loop = LaneLoop(rules.settings, self._stage, rules.calls, self._options.begin, rules.limits)
+        self._stage.metrics.start_lane(lane)  # or what a takeover counts at once is no increase
         self._lanes[lane] = Member(loop, self._stages.start(lane, loop.session))
 
     async def _move_router(self, rules: RouterRules, changes: Changes) -> None:

@@ -4,7 +4,9 @@
     GET  /_sandbox/summary    the journal's totals
     GET  /_sandbox/log        the last calls, newest first (`?limit=`, 100 unless told)
     GET  /_sandbox/faults     the faults in force; POST replaces them (`Faults` as JSON)
-    POST /_sandbox/reset      as at the start: totals, throttles, tokens, faults
+    POST /_sandbox/account    changes what the vendors know of us (parts of `Account` as JSON):
+                              tokens, passwords, campaigns, bad recipients; tells the names
+    POST /_sandbox/reset      as at the start: totals, throttles, tokens, faults, account
     any other path            a vendor's call
 
 No answer under `/` or `/_sandbox/` holds a recipient in clear.
@@ -27,7 +29,7 @@ from starlette.routing import Route
 from consumer.sandbox.double import Double
 from consumer.sandbox.journal import LOG_LENGTH
 from consumer.sandbox.page import PAGE, PAGE_HEADERS
-from consumer.sandbox.settings import Faults, SandboxSettings
+from consumer.sandbox.settings import Account, Faults, SandboxSettings
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -42,6 +44,7 @@ class _Endpoints:
             Route("/_sandbox/summary", self.summary),
             Route("/_sandbox/log", self.log),
             Route("/_sandbox/faults", self.faults, methods=["GET", "POST"]),
+            Route("/_sandbox/account", self.account, methods=["POST"]),
             Route("/_sandbox/reset", self.reset, methods=["POST"]),
             Route("/{path:path}", self.call, methods=_METHODS),
         ]
@@ -63,11 +66,16 @@ class _Endpoints:
             try:
                 self._double.faults = Faults.model_validate_json(await request.body())
             except ValidationError as refused:
-                found = refused.errors(
-                    include_url=False, include_context=False, include_input=False
-                )
-                return _json({"errors": found}, 400)
+                return _refused(refused)
         return _json(self._double.faults.model_dump(mode="json"))
+
+    async def account(self, request: Request) -> Response:
+        try:
+            account = Account.model_validate_json(await request.body())
+        except ValidationError as refused:
+            return _refused(refused)
+        self._double.change(account)
+        return _json({"changed": sorted(account.model_fields_set)})
 
     async def reset(self, _: Request) -> Response:
         self._double.reset()
@@ -97,6 +105,12 @@ def create_app(settings: SandboxSettings, clock: Callable[[], float] = time.time
 async def _pause(seconds: float) -> None:
     if seconds > 0:  # a sleep of nothing would still be a turn of the loop
         await asyncio.sleep(seconds)
+
+
+def _refused(error: ValidationError) -> Response:
+    """Where and what is wrong, without what was given: it may be a secret."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return _json({"errors": found}, 400)
 
 
 def _json(document: Any, status: int = 200) -> Response:

@@ -17,7 +17,7 @@ from consumer.sandbox import faults
 from consumer.sandbox.journal import Journal
 from consumer.sandbox.pisano import Pisano
 from consumer.sandbox.radar import Radar
-from consumer.sandbox.settings import Latency, Quota, SandboxSettings
+from consumer.sandbox.settings import Account, Latency, Quota, SandboxSettings
 from consumer.sandbox.throttle import Throttle
 from consumer.sandbox.wire import Received, Reply
 
@@ -35,10 +35,11 @@ class Double:
         self.reset()
 
     def reset(self) -> None:
-        """Forget all calls, tokens and throttle states; the faults are the settings' again."""
+        """Forget all calls, tokens and throttle states; faults and account are the settings'."""
         settings = self._settings
         self.journal.clear()
         self.faults = settings.faults
+        self._account = settings
         self._quotas = {"pisano": settings.pisano_quota, "radar": settings.radar_quota}
         self._throttles = {vendor: _throttle(quota) for vendor, quota in self._quotas.items()}
         self._vendors: dict[str, Pisano | Radar] = {
@@ -48,6 +49,12 @@ class Double:
         # Two generators, so that other latencies do not bring other faults.
         self._fault_dice = random.Random(settings.seed)  # noqa: S311 - reproducible faults, no secrets
         self._latency_dice = random.Random(settings.seed + 1)  # noqa: S311 - reproducible latency, no secrets
+
+    def change(self, account: Account) -> None:
+        """What `account` says itself holds for every call that is judged from now on."""
+        self._account = self._account.with_account(account)
+        for vendor in self._vendors.values():
+            vendor.follow(self._account)
 
     def latency(self) -> tuple[float, float]:
         """Seconds to wait before a call is counted, and after it."""

@@ -94,6 +94,10 @@ class Pisano:
     """The account's side of a sharing call. Keeps no state: the journal knows what was taken."""
 
     def __init__(self, settings: SandboxSettings) -> None:
+        self.follow(settings)
+
+    def follow(self, settings: SandboxSettings) -> None:
+        """The account is another one."""
         self._authorization = settings.pisano_authorization.replace(
             "{token}", settings.pisano_token
         )

@@ -35,10 +35,18 @@ class Radar:
     """The client's account: its open sessions and the number of calls that were taken."""
 
     def __init__(self, settings: SandboxSettings) -> None:
-        self._settings = settings
-        self._programmes = {programme.id: programme for programme in settings.radar_programmes}
         self._tokens: dict[str, float] = {}
         self._sent = 0
+        self._credentials = ("", "")
+        self.follow(settings)
+
+    def follow(self, settings: SandboxSettings) -> None:
+        """The account is another one. Who logged in with another user or password is logged out."""
+        credentials = (settings.radar_username, settings.radar_password)
+        if credentials != self._credentials:
+            self._tokens = {}
+        self._settings, self._credentials = settings, credentials
+        self._programmes = {programme.id: programme for programme in settings.radar_programmes}
 
     def answer(self, request: Received) -> Reply:
         """The answer to one request, whatever it holds; never raises."""
@@ -67,10 +75,7 @@ class Radar:
             raise _RefusalError("The body must be a JSON object.")
         if document.keys() != {"username", "password"}:
             raise _RefusalError("Exactly username and password are needed.")
-        wanted = {
-            "username": self._settings.radar_username,
-            "password": self._settings.radar_password,
-        }
+        wanted = dict(zip(("username", "password"), self._credentials, strict=True))
         if document != wanted:
             raise _RefusalError("Wrong username or password.", 401)
         token = secrets.token_urlsafe(48)

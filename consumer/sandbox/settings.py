@@ -127,18 +127,13 @@ SAMPLE_PROGRAMME = RadarProgramme(
 )
 
 
-class SandboxSettings(_Strict):
-    """Everything that `create_app` and `SandboxServer` need.
+class Account(_Strict):
+    """What the vendors know of us; it may change while they serve (`POST /_sandbox/account`).
 
-    `port` 0 is any free port. `pisano_authorization`: the form that is asked
-    for. `token_ttl`: seconds that a Customer Radar token lives.
-    `max_customers`: recipients of one Pisano call; Customer Radar documents no such limit.
-    `bad_recipients`: addresses for which the whole call is refused. `journal_file`: one JSON line
-    per call, with recipients in clear, for a checker; it is appended to.
+    `pisano_authorization`: the form that is asked for. `bad_recipients`: addresses for which the
+    whole call is refused.
     """
 
-    host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535)] = 0
     pisano_token: Annotated[str, Field(min_length=1, repr=False)] = SAMPLE_TOKEN
     pisano_authorization: Annotated[str, Field(pattern=r"\{token\}")] = "Token token={token}"
     radar_username: str = "sandbox"
@@ -146,12 +141,30 @@ class SandboxSettings(_Strict):
     radar_client: str = "8291a9ed952342c5b5fe2915f2189e7c"
     campaigns: list[PisanoCampaign] = list(SAMPLE_CAMPAIGNS)
     radar_programmes: list[RadarProgramme] = [SAMPLE_PROGRAMME]
+    bad_recipients: Annotated[frozenset[str], Field(repr=False)] = frozenset()
+
+
+class SandboxSettings(Account):
+    """Everything that `create_app` and `SandboxServer` need.
+
+    `port` 0 is any free port. `token_ttl`: seconds that a Customer Radar token lives.
+    `max_customers`: recipients of one Pisano call; Customer Radar documents no such limit.
+    `journal_file`: one JSON line per call, with recipients in clear, for a checker; it is appended
+    to.
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 0
     pisano_quota: Quota = Quota()
     radar_quota: Quota = Quota()
     latency: Latency = Latency()
     faults: Faults = Faults()
     seed: int = 0
     max_customers: Annotated[int, Field(ge=1)] = 5000
-    bad_recipients: Annotated[frozenset[str], Field(repr=False)] = frozenset()
     token_ttl: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 3600.0
     journal_file: Path | None = None
+
+    def with_account(self, account: Account) -> SandboxSettings:
+        """The same, but for what `account` says itself; its defaults say nothing."""
+        said = {name: getattr(account, name) for name in account.model_fields_set}
+        return self.model_copy(update=said)

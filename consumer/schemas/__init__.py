@@ -4,6 +4,8 @@
     Config     ── routing_config ──────────► routing-config.schema.json, for editors
     own_topics, publisher ── asyncapi ─────► asyncapi.yaml           (AsyncAPI 3.0)
     Status, Reason, DeadLetterReason ── results_page ──► ../docs/results.md
+    Config     ── configuration_page ──────► ../docs/configuration.md
+    the vendors' tables ── vendor_answers_page ──► ../docs/vendor-answers.md
 
 Records are open to new keys (a reader ignores what it does not know), the config is closed. A
 test compares the checked-in files with `documents()`.
@@ -20,12 +22,21 @@ from pydantic import TypeAdapter
 from ruamel.yaml import YAML
 
 from consumer.demo.events import TransactionEvent
-from consumer.schemas import asyncapi, records, results_page, routing_config
+from consumer.schemas import (
+    asyncapi,
+    configuration_page,
+    records,
+    results_page,
+    routing_config,
+    vendor_answers_page,
+)
 from consumer.schemas.parts import GENERATED, Schema
 
-__all__ = ["RESULTS_PAGE", "documents", "write"]
+__all__ = ["CONFIGURATION_PAGE", "RESULTS_PAGE", "VENDOR_ANSWERS_PAGE", "documents", "write"]
 
 RESULTS_PAGE: Final = "../docs/results.md"
+CONFIGURATION_PAGE: Final = "../docs/configuration.md"
+VENDOR_ANSWERS_PAGE: Final = "../docs/vendor-answers.md"
 
 
 def documents() -> dict[str, str]:
@@ -39,14 +50,19 @@ def documents() -> dict[str, str]:
         "routing-config": routing_config.schema(),
     }
     files = {f"{name}.schema.json": _json(name, schema) for name, schema in schemas.items()}
-    return {**files, "asyncapi.yaml": _yaml(asyncapi.document()), RESULTS_PAGE: results_page.text()}
+    pages = {
+        RESULTS_PAGE: results_page.text(),
+        CONFIGURATION_PAGE: configuration_page.text(),
+        VENDOR_ANSWERS_PAGE: vendor_answers_page.text(),
+    }
+    return {**files, "asyncapi.yaml": _yaml(asyncapi.document()), **pages}
 
 
 def write(folder: Path) -> list[str]:
     """Write `documents()`; the names written.
 
-    Makes `folder`, but no folder beside it: the page of reasons is written only where there is
-    a folder `docs` for it. Raises OSError.
+    Makes `folder`, but no folder beside it: the pages for people are written only where there is
+    a folder `docs` for them. Raises OSError.
     """
     folder.mkdir(parents=True, exist_ok=True)
     written = []

@@ -30,7 +30,7 @@ _PARAMETERS: Final[Mapping[str, Schema]] = {
         "examples": ["surveys"],
     },
     "lane": {
-        "description": "A quota that some campaign uses: one quota, one lane.",
+        "description": "A quota that the calls of some campaign use: one quota, one lane.",
         "examples": ["pisano-cloud"],
     },
     "step": {
@@ -81,7 +81,7 @@ def _messages() -> dict[str, Schema]:
         ),
         "result": _message(
             "Result",
-            "How an invitation ended: exactly one, final.",
+            "How an invitation ended: exactly one, final. A `link` in it holds personal data.",
             "The event's id.",
             _file("result"),
             headers=headers(_CE_HEADERS),

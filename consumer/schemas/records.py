@@ -18,6 +18,7 @@ from consumer.model import (
     ResultReader,
     Status,
 )
+from consumer.routing.link import LINK_LIMIT
 from consumer.schemas.parts import Schema, headers, listed, of, time_of
 
 _BITMAP: Final = "zlib, base64"
@@ -69,6 +70,9 @@ _KEYS: Final[Mapping[str, Mapping[str, Schema]]] = {
         "sent_at": time_of("When the call was sent"),
         "answered_at": time_of("When its answer was complete"),
         "resend_of": of("The invitation that was sent again, where an operator decided so."),
+        "link": of(
+            "The personalised link. Holds personal data.", maxLength=LINK_LIMIT, format="uri"
+        ),
     },
     "Checkpoint": {
         "version": _SHARED["version"],
@@ -80,6 +84,8 @@ _KEYS: Final[Mapping[str, Mapping[str, Schema]]] = {
         "permit_log": of("Epoch seconds of the latest calls' answers: the used permits."),
         "config_version": _SHARED["config_version"],
         "closed_until": of("Epoch seconds before which nothing is called, after a 429."),
+        "limits_part": of("The part of the limits in use; less than 1 after a 429."),
+        "limits_since": of("When that part changed last: it grows again step by step."),
         "tried": of("Invitations that were in a call and wait for the next."),
         "owners": of("The last owners, oldest first."),
     },
@@ -106,8 +112,8 @@ _KEYS: Final[Mapping[str, Mapping[str, Schema]]] = {
 
 _SOMETIMES: Final[Mapping[str, frozenset[str]]] = {
     "Invitation": frozenset({"attempt", "delays", "due_at", "resend_of"}),
-    "Result": frozenset({"resend_of"}),
-    "Checkpoint": frozenset({"closed_until", "tried", "owners"}),
+    "Result": frozenset({"resend_of", "link"}),
+    "Checkpoint": frozenset({"closed_until", "limits_part", "limits_since", "tried", "owners"}),
 }
 """Keys that only some records have: what was put off or sent again, what later versions added."""
 
@@ -123,7 +129,7 @@ def _record(schema: Schema) -> Schema:
 
 
 STATUSES: Final[Mapping[Status, str]] = {
-    Status.ACCEPTED: "The vendor took it.",
+    Status.ACCEPTED: "The vendor took it, or its link was made.",
     Status.REJECTED: "Refused for good: by the vendor, or before a call for what the event holds.",
     Status.SUPPRESSED: "Held back on purpose by a rule.",
     Status.EXPIRED: "Too late for a survey; none was sent.",
@@ -165,6 +171,9 @@ def result() -> Schema:
         for status in Status
         if reasons_of(status)
     ]
+    made = {"properties": {"reason": {"const": str(Reason.LINK_MADE)}}, "required": ["reason"]}
+    linked: Schema = {"required": ["link"]}
+    schema["allOf"].append({"if": made, "then": linked, "else": {"not": linked}})
     return schema
 
 

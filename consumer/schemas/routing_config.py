@@ -8,6 +8,7 @@ from typing import Final
 
 from consumer.config.references import OWNED
 from consumer.config.shape import config_schema
+from consumer.model import Channel
 from consumer.schemas.parts import Schema
 
 _REFERENCE: Final = r"\$\{(env:[A-Za-z_][A-Za-z0-9_]*(:-[^{}]*)?|file:[^{}]+)\}"
@@ -31,6 +32,10 @@ def schema() -> Schema:
     found: Schema = _as_written(copy.deepcopy(config_schema()))
     found["$defs"] |= _REFERENCES
     found["$defs"]["Recipient"]["minProperties"] = 1
+    found["$defs"]["Campaign"] |= {
+        "if": {"properties": {"channel": {"const": str(Channel.LINK)}}, "required": ["channel"]},
+        "then": {"required": ["link"], "properties": {"link": {"type": "string"}}},
+    }
     found["properties"]["kafka"] |= {
         "required": ["bootstrap.servers"],
         "propertyNames": {"not": {"pattern": f"^({OWNED.pattern})$"}},

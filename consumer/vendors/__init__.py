@@ -7,12 +7,14 @@ from typing import Final
 
 from consumer.vendors.base import Vendor
 from consumer.vendors.customer_radar import CustomerRadar
+from consumer.vendors.http_batch import HttpBatch
 from consumer.vendors.pisano import Pisano
 
 VENDORS: Final[Mapping[str, type[Vendor]]] = {
     "pisano": Pisano,
     "customer_radar": CustomerRadar,
+    "http_batch": HttpBatch,
 }
 """`type` of a vendor's config entry → its class, constructed with its own `Account`."""
 
-__all__ = ["VENDORS", "CustomerRadar", "Pisano", "Vendor"]
+__all__ = ["VENDORS", "CustomerRadar", "HttpBatch", "Pisano", "Vendor"]

@@ -9,15 +9,14 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from enum import StrEnum
 from itertools import islice
 from typing import Final
 
 import orjson
 
-from consumer.model import MESSAGE_LIMIT, Answer, Outcome, Verdict
+from consumer.model import MESSAGE_LIMIT, Answer, Outcome
+from consumer.vendors.kinds import EFFECTS, Kind, Row
 
 BODY_LIMIT: Final = 1 << 20
 """Bytes of a body that are looked at: nothing longer is an error document."""
@@ -38,40 +37,7 @@ _NUMBER = re.compile(r"[+(]?\d(?:[\W_]{0,3}\d){4,}")
 _ADDRESS_SIGNS = ("@", "＠", "%40")
 
 
-class Kind(StrEnum):
-    """What an answer says, as far as the sender acts differently on it."""
-
-    ACCEPTED = "accepted"
-    CREDENTIALS = "credentials"
-    CAMPAIGN = "campaign"
-    RECIPIENT = "recipient"
-    TROUBLE = "trouble"
-    THROTTLED = "throttled"
-    UNCLEAR = "unclear"
-    BY_STATUS = "by_status"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A line of a table of codes or statuses: its kind and, in our own words, its meaning."""
-
-    kind: Kind
-    meaning: str
-
-
-VERDICTS: Final[Mapping[Kind, tuple[Verdict, bool]]] = {
-    Kind.ACCEPTED: (Verdict.ACCEPTED, True),
-    # Refused before anybody was looked at, and mended by the operator: the invitations wait.
-    Kind.CREDENTIALS: (Verdict.RETRY, False),
-    Kind.CAMPAIGN: (Verdict.RETRY, False),
-    Kind.RECIPIENT: (Verdict.REJECTED, True),
-    Kind.TROUBLE: (Verdict.RETRY, True),
-    Kind.THROTTLED: (Verdict.RETRY, False),
-    Kind.UNCLEAR: (Verdict.IN_DOUBT, True),
-}
-"""Kind → (verdict, whether the attempt counts). `BY_STATUS` never gets here."""
-
-_STATUSES: Final[Mapping[int, Row]] = {
+STATUSES: Final[Mapping[int, Row]] = {
     401: Row(Kind.CREDENTIALS, "The credentials were refused."),
     403: Row(Kind.CREDENTIALS, "The account or this host may not call."),
     407: Row(Kind.CREDENTIALS, "A proxy on the way wants credentials."),
@@ -80,38 +46,40 @@ _STATUSES: Final[Mapping[int, Row]] = {
     425: Row(Kind.TROUBLE, "The vendor did not want to handle the call yet."),
     429: Row(Kind.THROTTLED, "The vendor counts more calls than its quota allows."),
 }
+"""Statuses that mean more than their hundred."""
 
-_HUNDREDS: Final[Mapping[int, Row]] = {
+HUNDREDS: Final[Mapping[int, Row]] = {
     2: Row(Kind.ACCEPTED, "The vendor took the call."),
     3: Row(Kind.TROUBLE, "The vendor redirects, which is never followed: check `base_url`."),
     4: Row(Kind.RECIPIENT, "The vendor refused the call."),
     5: Row(Kind.UNCLEAR, "The vendor failed, perhaps after it had acted."),
 }
 
-_NO_HTTP = Row(Kind.UNCLEAR, "The answer is no HTTP answer.")
+NO_HTTP = Row(Kind.UNCLEAR, "The answer is no HTTP answer.")
 
 
 def row_of_status(status: int) -> Row:
     """What a status means where no code says more."""
-    return _STATUSES.get(status) or _HUNDREDS.get(status // 100, _NO_HTTP)
+    return STATUSES.get(status) or HUNDREDS.get(status // 100, NO_HTTP)
 
 
-def outcome(
-    answer: Answer, kind: Kind, code: str | None, message: str | None, *, relogin: bool = False
-) -> Outcome:
-    """The verdict on a kind (not `BY_STATUS`), with `Retry-After` where the call was throttled."""
-    verdict, counts = VERDICTS[kind]
+def outcome(answer: Answer, kind: Kind, code: str | None, message: str | None) -> Outcome:
+    """What a kind (not `BY_STATUS`) means, with `Retry-After` where the call was throttled."""
+    effect = EFFECTS[kind]
     throttled = kind is Kind.THROTTLED
     return Outcome(
-        verdict=verdict,
+        verdict=effect.verdict,
         http_status=answer.status,
         code=code,
         message=message,
-        counts=counts,
+        counts=effect.counts,
         throttled=throttled,
         retry_after=retry_after(answer.headers) if throttled else None,
-        relogin=relogin,
-        parked=kind is Kind.CAMPAIGN,
+        relogin=kind is Kind.SESSION,
+        parked=effect.parked,
+        refused=kind is Kind.CREDENTIALS,
+        divisible=effect.divisible,
+        vendor_time=_moment(answer.headers.get("date", "")),
     )
 
 
@@ -132,7 +100,7 @@ def code_in(document: object, known: Collection[str] = ()) -> str | None:
         code
         for node in _objects(document)
         for key in _CODE_KEYS
-        if (code := _as_code(node.get(key))) is not None
+        if (code := as_code(node.get(key))) is not None
     ]
     return next((code for code in found if code in known), found[0] if found else None)
 
@@ -158,7 +126,7 @@ def _objects(document: object) -> Iterator[Mapping[str, object]]:
             nodes.extend(node[key] for key in _WRAPPERS if key in node)
 
 
-def _as_code(value: object) -> str | None:
+def as_code(value: object) -> str | None:
     """A code as text: a small number, perhaps after letters. A phone number is none."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)

@@ -9,21 +9,68 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
-from typing import Annotated, Any, ClassVar, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Final, Literal, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import Url
 
 from consumer.model import Answer, Call, Channel, ChannelSpec, Invitation, Outcome, Token
 
 _TOKEN = re.compile(r"[\x21-\x7e]+")
+_CERT: Final = "-----BEGIN CERTIFICATE-----"
+_KEY: Final = "-----BEGIN PRIVATE KEY-----"
+
+
+def _parsed(value: str, example: str = "https://host.example") -> Url:
+    try:
+        url = Url(value)
+    except ValueError:
+        # The cause would repeat the value, which may hold a password.
+        raise ValueError(f"must be a URL such as {example}") from None
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise ValueError(f"must be a URL such as {example}")
+    return url
+
+
+def _has(mark: str) -> AfterValidator:
+    def check(value: SecretStr) -> SecretStr:
+        if mark not in value.get_secret_value():
+            raise ValueError(f'must be PEM text with {mark}; a file is written "${{file:PATH}}"')
+        return value
+
+    return AfterValidator(check)
+
+
+def _plain_proxy(value: SecretStr) -> SecretStr:
+    url = _parsed(value.get_secret_value(), "http://host:port")
+    if url.scheme != "http" or url.path not in {None, "", "/"} or url.query or url.fragment:
+        raise ValueError("must be http://host:port: calls go through it by CONNECT")
+    return value
+
+
+# The examples also stand for the files where a config is checked without its secrets.
+_Certificates = Annotated[SecretStr, _has(_CERT), Field(examples=[_CERT])]
+_Key = Annotated[SecretStr, _has("PRIVATE KEY-----"), Field(examples=[_KEY])]
+_Proxy = Annotated[
+    SecretStr, AfterValidator(_plain_proxy), Field(examples=["http://proxy.example:3128"])
+]
 
 
 class Account(BaseModel):
     """One account at a vendor: what its config entry has besides the vendor's own fields.
 
     `base_url` is kept in normal form (lower-case host, no default port, no slash at the end), so
-    that a call's path can be appended to it.
+    that a call's path can be appended to it. What certificates and keys are worth, `adapters.tls`
+    finds out: here they are text.
     """
 
     model_config = ConfigDict(
@@ -38,6 +85,20 @@ class Account(BaseModel):
     allow_http: Annotated[bool, Field(description="accept http on any host (on-premises)")] = False
     base_url: Annotated[str, Field(description="https, or http on a loopback host")]
     quota: Annotated[str, Field(description="a name under `quotas`: one quota, one lane")]
+    ca: Annotated[
+        _Certificates | None,
+        Field(description="CA certificates to trust, and no others: ${file:PATH}"),
+    ] = None
+    client_cert: Annotated[
+        _Certificates | None, Field(description="our certificate for the vendor: ${file:PATH}")
+    ] = None
+    client_key: Annotated[
+        _Key | None, Field(description="the key of `client_cert`: ${file:PATH}")
+    ] = None
+    proxy: Annotated[
+        _Proxy | None,
+        Field(description="the proxy on the way: http://host:port, user:password@ before the host"),
+    ] = None
 
     @field_validator("base_url")
     @classmethod
@@ -55,16 +116,11 @@ class Account(BaseModel):
             )
         return str(url).rstrip("/")
 
-
-def _parsed(value: str) -> Url:
-    try:
-        url = Url(value)
-    except ValueError:
-        # The cause would repeat the value, which may hold a password.
-        raise ValueError("must be a URL such as https://host.example") from None
-    if url.scheme not in {"http", "https"} or not url.host:
-        raise ValueError("must be a URL such as https://host.example")
-    return url
+    @model_validator(mode="after")
+    def _certificate_has_key(self) -> Self:
+        if (self.client_cert is None) != (self.client_key is None):
+            raise ValueError("`client_cert` and `client_key` go together")
+        return self
 
 
 def _is_loopback(host: str) -> bool:

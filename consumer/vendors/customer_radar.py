@@ -21,12 +21,14 @@ from consumer.model import (
     Channel,
     ChannelSpec,
     Invitation,
+    Listed,
     Outcome,
     Token,
     Verdict,
 )
 from consumer.vendors import base
-from consumer.vendors.answers import Kind, Row, code_in, message_in, outcome, parse, row_of_status
+from consumer.vendors.answers import code_in, message_in, outcome, parse, row_of_status
+from consumer.vendors.kinds import Kind, Row
 
 TOKEN_LIFETIME: Final = 3_600.0
 """Seconds that a token lives by the vendor's page, where the answer does not say it usably."""
@@ -40,12 +42,33 @@ CODES: Final[Mapping[str, Row]] = {
 }
 """The only code on the vendor's page. It is a string and means success only with HTTP 200."""
 
-_UNCLEAR = "The answer is a success by its status, but does not say so itself."
-_FAILED = "The vendor answered a success status with a failure's code."
+MESSAGES: Final[Mapping[str, Row]] = {
+    # The page's text names client and programme (ours) beside location and point of measure (an
+    # entry's), so that it does not tell whose id is wrong.
+    "no feedback code found": Row(
+        Kind.PLACE, "Client, programme, location and point of measure do not belong together."
+    ),
+    "must set postmark id": Row(Kind.CAMPAIGN, "The programme is not set up for e-mail."),
+}
+"""What a refusal's text holds, in lower case → what it means: the page has no codes for these."""
+
+FAILURE: Final = Row(Kind.RECIPIENT, "The vendor answered a success status with a failure's code.")
+"""HTTP 200 with another code than `SUCCESS`."""
+
+SILENCE: Final = Row(Kind.UNCLEAR, "A success by its status, but the answer does not say so.")
+"""A 2xx without a readable code, with a zero that is not `SUCCESS`, or another than 200."""
+
+STATUSES: Final[Mapping[int, Row]] = {401: Row(Kind.SESSION, "The token is not valid any more.")}
+"""What a status means to a call other than with other vendors."""
+
 _REFUSED = "The login was refused: user name or password is wrong."
 _NO_TOKEN = "The login's answer holds no usable token."  # noqa: S105 - a message, not a secret
 
 _REFUSING = frozenset({400, 401, 403, 422})
+"""Statuses with which a login is refused, as user and password are all that is in it."""
+
+_NO_LOGIN = frozenset({Kind.CREDENTIALS, Kind.THROTTLED})
+"""Kinds that mean the same for a login as for any call."""
 
 _ADDRESSES: Final[Mapping[str, tuple[tuple[Literal["phone", "email"], str], ...]]] = {
     "email_or_mobile": (("email", "email"), ("phone", "mobile")),
@@ -53,6 +76,8 @@ _ADDRESSES: Final[Mapping[str, tuple[tuple[Literal["phone", "email"], str], ...]
     "mobile": (("phone", "mobile"),),
 }
 """The account's `recipient` → (our kind of address, the vendor's key), in the sample's order."""
+
+_DisplayId = Annotated[str, Field(min_length=1)]
 
 _FIELDS = ("firstName", "lastName", "locationDisplayId", "pomDisplayId")
 
@@ -68,6 +93,10 @@ class CustomerRadarAccount(base.Account):
         Literal["email_or_mobile", "email", "mobile"],
         Field(description="which address a recipient needs; other addresses do not travel"),
     ] = "email_or_mobile"
+    points_of_measure: Annotated[
+        dict[str, Annotated[tuple[_DisplayId, ...], Field(min_length=1)]],
+        Field(description="locationDisplayId → its pomDisplayIds, for locations with several"),
+    ] = Field(default_factory=dict)
 
 
 class CustomerRadar:
@@ -89,9 +118,13 @@ class CustomerRadar:
         self._addresses = _ADDRESSES[account.recipient]
 
     def spec(self, channel: Channel) -> ChannelSpec:
-        """The channel, with only the addresses that the account's `recipient` names."""
-        offered = self.channels[channel]
-        return replace(offered, addresses=tuple(kind for kind, _ in self._addresses))
+        """The channel, with the addresses of `recipient` and the ids of `points_of_measure`."""
+        poms = {name: frozenset(each) for name, each in self._account.points_of_measure.items()}
+        return replace(
+            self.channels[channel],
+            addresses=tuple(kind for kind, _ in self._addresses),
+            listed=(Listed("pomDisplayId", "locationDisplayId", poms),) if poms else (),
+        )
 
     def build(
         self, campaign: base.VendorCampaign, invitations: Sequence[Invitation], token: str | None
@@ -125,16 +158,21 @@ class CustomerRadar:
     def read(self, answer: Answer) -> Outcome:
         """Accepted with HTTP 200 and the code "00000"; a 401 asks for a new token.
 
-        A 2xx with another code is rejected, one that says nothing readable (no JSON, no code, a
-        zero that is not the documented string, another 2xx than 200) is in doubt. Everything else
-        goes by the status.
+        A 2xx with another code is a refusal, one that says nothing readable (no JSON, no code, a
+        zero that is not the documented string, another 2xx than 200) is in doubt. What a refusal
+        is about, `MESSAGES` tell. Everything else goes by the status.
         """
         document = parse(answer.body)
-        code, row = code_in(document), row_of_status(answer.status)
+        code, message = code_in(document), message_in(document)
+        row = STATUSES.get(answer.status) or row_of_status(answer.status)
         if row.kind is Kind.ACCEPTED:
-            return _read_success(answer, document, code)
-        message = message_in(document) or row.meaning
-        return outcome(answer, row.kind, code, message, relogin=answer.status == 401)
+            row = _success(answer, document, code)
+        if row.kind is Kind.ACCEPTED:
+            return outcome(answer, Kind.ACCEPTED, SUCCESS, None)
+        if row is SILENCE:
+            return outcome(answer, row.kind, code, row.meaning)
+        kind = _refusal(message).kind if row.kind is Kind.RECIPIENT else row.kind
+        return outcome(answer, kind, code, message or row.meaning)
 
     def login(self) -> Call:
         """POST /auth/login. It goes to the same host and so needs a permit like any call."""
@@ -148,34 +186,45 @@ class CustomerRadar:
     def read_login(self, answer: Answer, now: float) -> Token | Outcome:
         """The token, or a RETRY that counts against no invitation: none was sent.
 
+        `refused` and `relogin` say that it was the account itself.
+
         `now` and `Token.expires_at` are epoch seconds. An `expiration` that is missing, no number,
         past or more than a day ahead is replaced by now + `TOKEN_LIFETIME`. The lane logs in again
         ahead of `expires_at`, one caller at a time, and once more on a 401.
         """
         document, row = parse(answer.body), row_of_status(answer.status)
-        if row.kind is Kind.THROTTLED:
-            return outcome(answer, row.kind, None, row.meaning)
+        if answer.status in _REFUSING:
+            return _no_session(answer, Kind.CREDENTIALS, _REFUSED)
         if row.kind is not Kind.ACCEPTED:
-            refused = answer.status in _REFUSING
-            return _no_session(answer, _REFUSED if refused else row.meaning, relogin=refused)
+            kind = row.kind if row.kind in _NO_LOGIN else Kind.TROUBLE
+            return _no_session(answer, kind, row.meaning)
         fields = document if isinstance(document, dict) else {}
         value = fields.get("token")
         if not (isinstance(value, str) and base.is_header_token(value)):
-            return _no_session(answer, _NO_TOKEN, relogin=False)
+            return _no_session(answer, Kind.TROUBLE, _NO_TOKEN)
         return Token(value, _expires_at(fields.get("expiration"), now))
 
 
-def _read_success(answer: Answer, document: object, code: str | None) -> Outcome:
+def _success(answer: Answer, document: object, code: str | None) -> Row:
+    """What a 2xx says in its body."""
     said = document.get("code") if isinstance(document, dict) else None
     if answer.status == 200 and said == SUCCESS:
-        return outcome(answer, Kind.ACCEPTED, SUCCESS, None)
+        return CODES[SUCCESS]
     if answer.status != 200 or code is None or not code.strip("0"):
-        return outcome(answer, Kind.UNCLEAR, code, _UNCLEAR)
-    return outcome(answer, Kind.RECIPIENT, code, message_in(document) or _FAILED)
+        return SILENCE
+    return FAILURE
 
 
-def _no_session(answer: Answer, message: str, *, relogin: bool) -> Outcome:
-    return Outcome(Verdict.RETRY, answer.status, None, message, counts=False, relogin=relogin)
+def _refusal(message: str | None) -> Row:
+    text = (message or "").lower()
+    return next((row for part, row in MESSAGES.items() if part in text), FAILURE)
+
+
+def _no_session(answer: Answer, kind: Kind, message: str) -> Outcome:
+    """Nobody was in the call: no attempt is counted, and nothing is divided."""
+    refused = kind is Kind.CREDENTIALS
+    said = outcome(answer, kind, None, message)
+    return replace(said, verdict=Verdict.RETRY, counts=False, divisible=False, relogin=refused)
 
 
 def _expires_at(expiration: object, now: float) -> float:

@@ -17,15 +17,8 @@ from pydantic import Field, SecretStr, field_validator
 
 from consumer.model import Answer, Call, Channel, ChannelSpec, Invitation, Outcome, Token
 from consumer.vendors import base
-from consumer.vendors.answers import (
-    Kind,
-    Row,
-    code_in,
-    message_in,
-    outcome,
-    parse,
-    row_of_status,
-)
+from consumer.vendors.answers import code_in, message_in, outcome, parse, row_of_status
+from consumer.vendors.kinds import Kind, Row
 
 CODES: Final[Mapping[str, Row]] = {
     "13000": Row(Kind.TROUBLE, "The vendor reports an error of its own."),
@@ -120,6 +113,9 @@ class Pisano:
     channels: ClassVar[Mapping[Channel, ChannelSpec]] = {
         channel: ChannelSpec(addresses=(sharing.address,), maps=frozenset(_MAPS))
         for channel, sharing in _SHARINGS.items()
+    } | {
+        # The company makes and delivers it: an address only says who the recipient is.
+        Channel.LINK: ChannelSpec(addresses=("phone", "email"), anyone=True)
     }
     needs_login: ClassVar[bool] = False
 

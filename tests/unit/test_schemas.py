@@ -62,9 +62,11 @@ FILES = [
     "transaction-event.json",
     "transaction-event-minimal.json",
     "transaction-event-visit.json",
+    "transaction-event-receipt.json",
     "invitation-sms.json",
     "invitation-radar.json",
     "result-accepted.json",
+    "result-link.json",
     "result-rejected.json",
     "result-unknown.json",
     "checkpoint.json",
@@ -117,7 +119,11 @@ def test_nothing_else_lies_in_the_folder() -> None:
 def test_write_makes_the_folder_and_none_beside_it(tmp_path: Path) -> None:
     names = schemas.write(tmp_path / "new")
     assert {path.name for path in (tmp_path / "new").iterdir()} == set(names)
-    assert set(schemas.documents()) - set(names) == {schemas.RESULTS_PAGE}
+    assert set(schemas.documents()) - set(names) == {
+        schemas.RESULTS_PAGE,
+        schemas.CONFIGURATION_PAGE,
+        schemas.VENDOR_ANSWERS_PAGE,
+    }
     (tmp_path / "docs").mkdir()
     assert schemas.write(tmp_path / "new") == list(schemas.documents())
     assert (tmp_path / "docs" / "results.md").is_file()
@@ -187,6 +193,7 @@ EXAMPLE, ROUTER = example_router()
         ("transaction-event.json", "invitation-sms.json", 4711),
         ("transaction-event-visit.json", "invitation-radar.json", 4712),
         ("transaction-event-minimal.json", "result-rejected.json", 4713),
+        ("transaction-event-receipt.json", "result-link.json", 4714),
     ],
 )
 def test_the_example_config_makes_the_examples_of_each_other(
@@ -298,6 +305,15 @@ def test_without_one_of_our_headers_a_dead_letter_is_refused() -> None:
         assert refused == ours
 
 
+def test_a_link_stands_with_its_own_reason_only() -> None:
+    linked = read(EXAMPLES / "result-link.json")
+    assert linked["link"].startswith("https://")
+    assert refusals("result", {**linked, "reason": "accepted"}) != []
+    assert refusals("result", {**linked, "link": "https://a.example/" + "x" * 8_000}) != []
+    accepted = read(EXAMPLES / "result-accepted.json")
+    assert refusals("result", {**accepted, "reason": "link_made"}) != []
+
+
 @pytest.mark.parametrize("status", Status)
 def test_a_reason_stands_with_its_own_status_only(status: Status) -> None:
     accepted = read(EXAMPLES / "result-accepted.json")
@@ -326,6 +342,9 @@ def test_a_reason_stands_with_its_own_status_only(status: Status) -> None:
         (("campaigns", "visit", "channel"), "letter"),
         (("campaigns", "visit", "channel"), "$${env:CHANNEL}"),
         (("campaigns", "visit", "id"), 7),
+        (("campaigns", "receipt-link", "link"), None),
+        (("campaigns", "receipt-link", "link"), ""),
+        (("campaigns", "purchase-sms", "channel"), "link"),
         (("kafka", "acks"), "1"),
         (("kafka", "group.id"), "mine"),
         (("inputs", "pos", "format"), "avro"),
@@ -358,6 +377,11 @@ def test_the_config_schema_and_the_loader_refuse(
         (("campaigns", "visit", "channel"), "${env:CHANNEL}"),
         (("campaigns", "visit", "window"), {"max_wait": "${env:CALLS}m"}),
         (("campaigns", "visit", "vendor"), "ra${env:REST:-dar}"),
+        (
+            ("campaigns", "receipt-link", "link"),
+            "https://a.example/${env:STAGE:-test}?{name}&r={custom_attributes.external_id}",
+        ),
+        (("vendors", "radar", "points_of_measure"), {"mall": ["door", "${env:TILL:-till}"]}),
         (("application_id",), "surveys-${env:STAGE:-test}"),
         (("kafka", "linger.ms"), 5),
         (("inputs", "pos", "format"), "${file:format}"),
@@ -427,7 +451,7 @@ CAMPAIGNS = st.none() | st.builds(
 RESULTS = st.builds(
     result_of,
     st.sampled_from(INVITATIONS),
-    st.sampled_from(Reason),
+    st.sampled_from([each for each in Reason if each is not Reason.LINK_MADE]),
     CAMPAIGNS,
     st.integers(0, 100),
     FACTS,
@@ -479,7 +503,7 @@ EVENTS = st.fixed_dictionaries(
     {
         "id": st.text(max_size=5) | st.integers(-9, 9),
         "time": st.sampled_from(["2026-11-22T15:00:00Z", "2026-01-01T00:00:00+03:00", 1.5]),
-        "channel": st.sampled_from(["pos", "app", "visit"]),
+        "channel": st.sampled_from(["pos", "app", "visit", "receipt"]),
         "amount": st.integers(90, 110),
     },
     optional={

@@ -1,4 +1,4 @@
-"""A vendor account's base URL: https, plain, and in one normal form."""
+"""A vendor account's base URL: https, plain, in one normal form; and what a way to it may need."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pydantic import ValidationError
 from consumer.vendors.base import Account
 
 
-def account(base_url: str, *, allow_http: object = False) -> Account:
+def account(base_url: str, *, allow_http: object = False, **more: str) -> Account:
     entry = {"type": "x", "quota": "q", "base_url": base_url, "allow_http": allow_http}
-    return Account.model_validate(entry)
+    return Account.model_validate(entry | more)
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,47 @@ def test_a_refused_allow_http_is_the_only_problem_reported() -> None:
         account("http://a.test", allow_http="yes")
 
     assert [error["loc"] for error in refused.value.errors()] == [("allow_http",)]
+
+
+CERT, KEY = "-----BEGIN CERTIFICATE-----\nx", "-----BEGIN EC PRIVATE KEY-----\nx"
+
+
+def test_certificates_and_a_proxy_are_kept_as_secrets() -> None:
+    proxy = "http://me:hush-hush@proxy.test:3128"
+    ways = {"ca": CERT, "client_cert": CERT, "client_key": KEY, "proxy": proxy}
+
+    kept = account("https://a.test", **ways)
+
+    assert {name: getattr(kept, name).get_secret_value() for name in ways} == ways
+    assert "hush" not in repr(kept)
+    assert "BEGIN" not in repr(kept)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "why"),
+    [
+        ("ca", "/etc/ca.pem", r"PEM text .* a file is written"),
+        ("client_cert", KEY, "PEM text"),
+        ("client_key", CERT, "PEM text"),
+        ("proxy", "https://hush-hush.test", "must be http://"),
+        ("proxy", "http://a.test/hush-hush", "must be http://"),
+        ("proxy", "http://a.test?hush-hush", "must be http://"),
+        ("proxy", "socks5://hush-hush.test", "such as http://host:port"),
+        ("proxy", "proxy.test:3128", "such as http://host:port"),
+        ("proxy", "", "such as http://host:port"),
+    ],
+)
+def test_a_way_that_cannot_be_gone_is_refused_without_its_value(
+    key: str, value: str, why: str
+) -> None:
+    with pytest.raises(ValidationError, match=why) as refused:
+        account("https://a.test", **{key: value})
+
+    assert [error["loc"] for error in refused.value.errors()] == [(key,)]
+    assert "hush" not in str(refused.value)
+
+
+@pytest.mark.parametrize("alone", [{"client_cert": CERT}, {"client_key": KEY}])
+def test_a_client_certificate_needs_its_key(alone: dict[str, str]) -> None:
+    with pytest.raises(ValidationError, match="go together"):
+        account("https://a.test", **alone)

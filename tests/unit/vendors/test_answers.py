@@ -15,8 +15,6 @@ from consumer.model import MESSAGE_LIMIT, Answer, Outcome, Token, Verdict
 from consumer.vendors import VENDORS, Vendor
 from consumer.vendors.answers import (
     BODY_LIMIT,
-    VERDICTS,
-    Kind,
     code_in,
     message_in,
     parse,
@@ -24,6 +22,9 @@ from consumer.vendors.answers import (
     scrub,
 )
 from consumer.vendors.customer_radar import CustomerRadar, CustomerRadarAccount
+from consumer.vendors.http_account import HttpBatchAccount
+from consumer.vendors.http_batch import HttpBatch
+from consumer.vendors.kinds import EFFECTS, Kind
 from consumer.vendors.pisano import Pisano, PisanoAccount
 
 PISANO = Pisano(
@@ -39,6 +40,25 @@ RADAR = CustomerRadar(
         client="c",
     )
 )
+HTTP_BATCH = HttpBatch(
+    HttpBatchAccount.model_validate_json(
+        orjson.dumps(
+            {
+                "type": "http_batch",
+                "base_url": "https://a.test",
+                "quota": "q",
+                "path": "/calls",
+                "addresses": ["phone"],
+                "body": {"all": "$recipients"},
+                "recipient": {"to": "$phone"},
+                "code": "error.code || length(errors) || sort(data)[0]",
+                "success": {"code": ["0", "true"]},
+                "bad_recipient": {"code": ["1"], "status": [422]},
+            }
+        )
+    )
+)
+EVERYBODY: tuple[Vendor, ...] = (PISANO, RADAR, HTTP_BATCH)
 KNOWN = {"13001", "13028"}
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
@@ -62,11 +82,12 @@ headers = st.dictionaries(st.sampled_from(["retry-after", "date", "content-type"
 
 
 def test_every_vendor_type_has_its_class() -> None:
-    vendors: list[Vendor] = [PISANO, RADAR]
+    accounts = [PisanoAccount, CustomerRadarAccount, HttpBatchAccount]
 
-    assert {"pisano": Pisano, "customer_radar": CustomerRadar} == VENDORS
-    assert [VENDORS[name].Account for name in VENDORS] == [PisanoAccount, CustomerRadarAccount]
-    assert [vendor.needs_login for vendor in vendors] == [False, True]
+    classes = {"pisano": Pisano, "customer_radar": CustomerRadar, "http_batch": HttpBatch}
+    assert classes == VENDORS
+    assert [VENDORS[name].Account for name in VENDORS] == accounts
+    assert [vendor.needs_login for vendor in EVERYBODY] == [False, True, False]
 
 
 @given(st.integers(-1, 700), headers, bodies)
@@ -80,11 +101,12 @@ def test_no_answer_raises_and_nothing_private_leaves(
 ) -> None:
     answer = Answer(status, fields, body)
 
-    for outcome in (PISANO.read(answer), RADAR.read(answer), RADAR.read_login(answer, 1e9)):
+    answers = [vendor.read(answer) for vendor in EVERYBODY]
+    for outcome in (*answers, RADAR.read_login(answer, 1e9)):
         if isinstance(outcome, Token):
             continue
         assert outcome.http_status == status
-        assert outcome.code is None or re.fullmatch(r"[A-Za-z_-]*[0-9]{1,6}", outcome.code)
+        assert outcome.code is None or re.fullmatch(r"[A-Za-z_-]*[0-9]{1,6}|true", outcome.code)
         assert outcome.message is None or len(outcome.message) <= MESSAGE_LIMIT
         assert not re.search(r"\d{5}|@", outcome.message or "")
         assert outcome.retry_after is None or 0 < outcome.retry_after <= 86_400
@@ -95,13 +117,20 @@ def test_no_answer_raises_and_nothing_private_leaves(
 def test_only_a_2xx_is_ever_accepted_and_no_5xx_is_decided(status: int, body: bytes) -> None:
     answer = Answer(status, {}, body)
 
-    verdicts = {PISANO.read(answer).verdict, RADAR.read(answer).verdict}
+    verdicts = {vendor.read(answer).verdict for vendor in EVERYBODY}
     assert Verdict.ACCEPTED not in verdicts or 200 <= status < 300
     assert verdicts == {Verdict.IN_DOUBT} or not 500 <= status < 600
 
 
-def test_every_kind_but_by_status_has_a_verdict() -> None:
-    assert set(VERDICTS) == set(Kind) - {Kind.BY_STATUS}
+def test_every_kind_but_by_status_has_its_effect() -> None:
+    assert set(EFFECTS) == set(Kind) - {Kind.BY_STATUS}
+
+
+def test_only_of_what_invited_nobody_smaller_calls_may_follow() -> None:
+    """Whoever was perhaps invited would be invited twice."""
+    for kind, effect in EFFECTS.items():
+        settled = effect.verdict in {Verdict.ACCEPTED, Verdict.IN_DOUBT}
+        assert not (settled and (effect.divisible or effect.parked)), kind
 
 
 @pytest.mark.parametrize(

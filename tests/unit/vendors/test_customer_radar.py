@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import orjson
@@ -172,6 +172,25 @@ def test_without_a_token_the_header_is_empty_so_that_a_401_asks_for_a_login() ->
     assert call.headers["Authorization"] == ""
 
 
+def test_the_account_says_which_points_a_location_has() -> None:
+    entry = account().model_dump() | {"points_of_measure": {"mall": ("door", "till")}}
+    radar = CustomerRadar(CustomerRadarAccount.model_validate(entry))
+
+    (listed,) = radar.spec(Channel.INVITATION).listed
+
+    assert (listed.field, listed.by) == ("pomDisplayId", "locationDisplayId")
+    assert listed.values == {"mall": {"door", "till"}}
+    assert RADAR.spec(Channel.INVITATION).listed == ()
+
+
+@pytest.mark.parametrize("points", [(), ("",)])
+def test_a_location_without_points_is_no_entry(points: tuple[str, ...]) -> None:
+    with pytest.raises(ValidationError, match=r"points_of_measure\.mall"):
+        CustomerRadarAccount.model_validate(
+            account().model_dump() | {"points_of_measure": {"mall": points}}
+        )
+
+
 @pytest.mark.parametrize("field", ["username", "password", "client", "recipient"])
 def test_an_account_with_an_empty_field_is_refused_without_its_password(field: str) -> None:
     entry = {
@@ -199,7 +218,7 @@ def test_the_samples_success_is_accepted() -> None:
 def test_a_200_with_a_failures_code_is_rejected(code: object) -> None:
     outcome = read(200, {"code": code, "description": "No location"})
 
-    assert outcome == Outcome(Verdict.REJECTED, 200, str(code), "No location")
+    assert outcome == Outcome(Verdict.REJECTED, 200, str(code), "No location", divisible=True)
     assert read(200, {"code": code}).message
 
 
@@ -257,7 +276,47 @@ def test_other_statuses_decide_whatever_the_code(
         counts=counts,
         throttled=status == 429,
         relogin=status == 401,
+        refused=status == 403,
+        divisible=status in {301, 400, 404, 425},
     )
+
+
+# The two errors that the vendor's page prints, and the double's words for the first.
+UNPLACED = (
+    "No Feedback code found for this clientDisplayId, locationDisplayId, pomDisplayId & "
+    "programmeDisplayId."
+)
+NO_POSTMARK = "To send an email invitation, the programme must set Postmark ID. Try again."
+
+
+@pytest.mark.parametrize("status", [200, 400, 404, 422])
+@pytest.mark.parametrize("text", [UNPLACED, "no feedback code found for this location"])
+def test_a_place_that_is_not_set_up_is_looked_for_with_smaller_calls(
+    status: int, text: str
+) -> None:
+    """The lane parks the campaign when nobody can be invited to it."""
+    outcome = read(status, {"code": "40000", "description": text})
+
+    assert outcome == Outcome(Verdict.REJECTED, status, "40000", text, divisible=True)
+
+
+@pytest.mark.parametrize("status", [200, 400, 404, 422])
+def test_a_programme_without_postmark_is_parked(status: int) -> None:
+    outcome = read(status, {"code": "40000", "description": NO_POSTMARK})
+
+    assert outcome == Outcome(
+        Verdict.RETRY, status, "40000", NO_POSTMARK, counts=False, parked=True
+    )
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
+def test_where_the_status_decides_a_text_does_not(status: int) -> None:
+    with_text, without = (
+        read(status, {"code": "40000", "description": text}) for text in (NO_POSTMARK, "x")
+    )
+
+    assert replace(with_text, message="x") == without
+    assert not with_text.parked
 
 
 def test_an_answer_without_a_message_gets_one_of_ours() -> None:
@@ -276,6 +335,19 @@ def test_a_login_gives_a_token_until_its_expiration() -> None:
     answer = {"token": "eyJ0.eyJl-X_.f5Ls", "expiration": NOW + 3_599.269, "userName": "testing"}
 
     assert read_login(200, answer) == Token("eyJ0.eyJl-X_.f5Ls", NOW + 3_599.269)
+
+
+def test_the_pages_own_answer_to_a_login_is_understood() -> None:
+    """Byte for byte; its token ended long ago, so it is also read as of that day."""
+    token = (
+        "eyJ0eXAiOiJKVs23bGciOiJIUzI1NiJ9.eyJleHAfdsgfSDYyNDQsInVzZXJOYW1lIjoidGVzdCJ9"
+        ".f5Lsz6jPsKFXL4fktRUvAD5wj3b0_ihm_rOrW9jkRGw"
+    )
+    body = f'{{\n"token": "{token}",\n"expiration": 1517434473.269,\n"userName": "testing"\n}}'
+    answer = Answer(200, {}, body.encode())
+
+    assert RADAR.read_login(answer, 1_517_430_874.0) == Token(token, 1_517_434_473.269)
+    assert RADAR.read_login(answer, NOW) == Token(token, NOW + 3_600)
 
 
 @given(
@@ -310,7 +382,15 @@ def test_a_refused_login_asks_for_another_and_counts_against_nobody(status: int)
 
     assert isinstance(outcome, Outcome)
     assert (outcome.verdict, outcome.counts, outcome.relogin) == (Verdict.RETRY, False, True)
+    assert outcome.refused
     assert "testing" not in (outcome.message or "")
+
+
+def test_a_proxy_that_wants_credentials_refuses_the_login() -> None:
+    outcome = read_login(407, b"")
+
+    assert isinstance(outcome, Outcome)
+    assert (outcome.verdict, outcome.refused, outcome.counts) == (Verdict.RETRY, True, False)
 
 
 @pytest.mark.parametrize(
@@ -333,6 +413,7 @@ def test_any_other_login_answer_is_tried_again(status: int, body: object) -> Non
 
     assert isinstance(outcome, Outcome)
     assert (outcome.verdict, outcome.counts, outcome.relogin) == (Verdict.RETRY, False, False)
+    assert (outcome.refused, outcome.divisible, outcome.throttled) == (False, False, False)
 
 
 def test_a_throttled_login_closes_the_lane() -> None:

@@ -196,7 +196,12 @@ def test_a_campaign_id_cannot_leave_its_place_in_the_path() -> None:
 
 @pytest.mark.parametrize(
     ("template", "header"),
-    [("{token}", TOKEN), ("Bearer {token}", f"Bearer {TOKEN}"), ("{x} {token}", f"{{x}} {TOKEN}")],
+    [
+        ("{token}", TOKEN),
+        ("Token token= {token}", f"Token token= {TOKEN}"),
+        ("Bearer {token}", f"Bearer {TOKEN}"),
+        ("{x} {token}", f"{{x}} {TOKEN}"),
+    ],
 )
 def test_the_authorization_header_follows_its_template(template: str, header: str) -> None:
     account = PisanoAccount.model_validate(ACCOUNT.model_dump() | {"authorization": template})
@@ -237,7 +242,9 @@ def test_what_the_channels_need() -> None:
         Channel.SMS: ("phone",),
         Channel.EMAIL: ("email",),
         Channel.PUSH: ("phone",),
+        Channel.LINK: ("phone", "email"),
     }
+    assert [each for each in Pisano.channels if PISANO.spec(each).anyone] == [Channel.LINK]
     assert PISANO.spec(Channel.SMS).maps == {"custom_attributes", "built_in_responses"}
 
 
@@ -277,17 +284,25 @@ def test_a_known_code_decides_whatever_the_3xx_or_4xx(code: str, status: int) ->
     outcome = read(status, {"status": "some_word", "code": int(code), "message": "+905551234567"})
 
     verdict, counts = EXPECTED[code]
-    parked = code in CAMPAIGN
-    meaning = CODES[code].meaning
-    assert outcome == Outcome(verdict, status, code, meaning, counts=counts, parked=parked)
+    assert outcome == Outcome(
+        verdict,
+        status,
+        code,
+        CODES[code].meaning,
+        counts=counts,
+        parked=code in CAMPAIGN,
+        refused=code in CREDENTIALS,
+        divisible=code in RECIPIENT + TROUBLE,
+    )
 
 
 @pytest.mark.parametrize("code", FOREIGN)
 def test_a_code_of_other_calls_leaves_the_decision_to_the_status(code: str) -> None:
     body = {"code": code, "message": "x"}
 
-    assert read(404, body) == Outcome(Verdict.REJECTED, 404, code, CODES[code].meaning)
-    assert read(302, body) == Outcome(Verdict.RETRY, 302, code, CODES[code].meaning)
+    meaning = CODES[code].meaning
+    assert read(404, body) == Outcome(Verdict.REJECTED, 404, code, meaning, divisible=True)
+    assert read(302, body) == Outcome(Verdict.RETRY, 302, code, meaning, divisible=True)
 
 
 @pytest.mark.parametrize("code", [*EXPECTED, *FOREIGN])
@@ -336,7 +351,22 @@ def test_without_a_known_code_the_status_decides(
     assert (plain.verdict, plain.counts, plain.code) == (verdict, counts, None)
     assert plain.message
     assert "555" not in plain.message
-    assert unknown == Outcome(verdict, status, "13999", "Ask for help", counts=counts)
+    assert unknown == Outcome(
+        verdict,
+        status,
+        "13999",
+        "Ask for help",
+        counts=counts,
+        refused=status in {401, 403, 407},
+        divisible=verdict is Verdict.REJECTED or status in {301, 308, 425},
+    )
+
+
+def test_the_vendors_own_clock_is_read() -> None:
+    answer = Answer(429, {"date": "Sun, 22 Nov 2026 15:37:00 GMT"}, b"")
+
+    assert PISANO.read(answer).vendor_time == 1_795_361_820.0
+    assert read(429, b"").vendor_time is None
 
 
 def test_a_429_closes_the_lane_for_as_long_as_it_says() -> None:

@@ -1,0 +1,187 @@
+"""The page that says what a vendor's answer means, made from the tables that the program reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+from consumer.schemas.parts import GENERATED
+from consumer.vendors import customer_radar, http_batch, http_rules, pisano
+from consumer.vendors.answers import HUNDREDS, NO_HTTP, STATUSES
+from consumer.vendors.kinds import EFFECTS, Kind, Row
+
+_DOUBT = "in doubt"
+
+
+class Wire(NamedTuple):
+    """What came instead of a plain answer, and what it becomes with each vendor."""
+
+    what: str
+    pisano: str
+    radar: str
+    batch: str
+
+
+def _all(what: str, becomes: str) -> Wire:
+    return Wire(what, becomes, becomes, becomes)
+
+
+WIRE: Final[Mapping[str, Wire]] = {
+    "no_connection": _all(
+        "No connection: host unknown, port closed, certificate not trusted, proxy refuses, timeout",
+        "nothing was sent: tried again, no attempt counts",
+    ),
+    "our_certificate": _all(
+        "The vendor's TLS refuses our client certificate",
+        "nothing was read: tried again, no attempt counts",
+    ),
+    "timeout": _all("Sent, and no whole answer within `call_timeout`", _DOUBT),
+    "reset": _all("Sent, and the connection was cut before an answer", _DOUBT),
+    "truncated": _all("A body shorter than its `Content-Length`", _DOUBT),
+    "garbage": _all("Bytes that are no HTTP", _DOUBT),
+    "bad_gzip": _all("A compressed body that cannot be unpacked", _DOUBT),
+    "redirect": _all("A redirect", "never followed: trouble, tried again; check `base_url`"),
+    "http_1_0": _all("An answer in HTTP/1.0, ended by closing the connection", "as any answer"),
+    "wrong_type": _all("JSON under another `Content-Type`", "read as JSON all the same"),
+    "gzip": _all("A compressed body", "unpacked and read"),
+    "not_json": Wire(
+        "200, and the body is no JSON (a page of a gateway)",
+        "accepted: the vendor's pages promise no body",
+        _DOUBT,
+        "accepted; in doubt where `success` names codes",
+    ),
+    "huge": Wire(
+        "200 and a body beyond 64 KiB, which is read no further",
+        "accepted",
+        _DOUBT,
+        "accepted; in doubt where `success` names codes",
+    ),
+    "failing_200": Wire(
+        "200 with a failure's code",
+        "accepted: the vendor's pages know no such thing",
+        "refused for a recipient, or as the message says",
+        "by the rule that names the code; else as `success` says",
+    ),
+}
+"""Tried by name in tests/contract/test_vendor_http.py."""
+
+_PAGE: Final = """\
+<!-- {generated} -->
+# What a vendor's answer means
+
+Every answer is of one kind, and the kind decides what happens. The tables of this page are those
+that the program reads.
+
+{kinds}
+
+*Smaller calls* means bisection: parts of the call are sent again until each bad recipient stood
+alone in a refused call. If everybody alone is refused and nobody is accepted, it is not about
+recipients at all, and the campaign waits. The metric `survey_dispatcher_vendor_codes_total` counts
+answers by code.
+
+## By HTTP status
+
+Where a vendor's table below says nothing more.
+
+{statuses}
+
+## Pisano
+
+The code decides before the status, in a 3xx or 4xx but 429: refused credentials come as 400, 401,
+403, 404 and 409. A 2xx accepts everybody in the call, and a 5xx is in doubt, whatever the body
+says. It is assumed that a coded 4xx invited nobody. Codes that are not here go by the status.
+
+{pisano}
+
+## Customer Radar
+
+Accepted is HTTP 200 with the code `"00000"`, a text. One answer holds for the whole call. The
+vendor's page prints two failures as sentences and no code for them, so what a refusal (a 4xx but
+those by status, or a failure's code) is about is read from its text, small and capital letters
+alike.
+
+{radar}
+
+A login that is refused (400, 401, 403, 422) is of the kind `credentials`; any other failed login
+is tried again, and counts against nobody.
+
+## http_batch
+
+The account's own rules decide: a code of any rule first, then `success`, then the other rules'
+statuses, then the table by status. 408, 429 and 5xx are beyond all rules.
+
+{batch}
+
+## What is no plain answer
+
+{wire}
+
+*In doubt*: the vendor may have acted. Nobody is sent a survey twice for it: the result is
+`unknown`, unless the campaign says `in_doubt: resend`.
+"""
+
+_COLUMNS: Final = ("meaning", "kind", "whose fault", "the invitations", "the operator")
+
+
+def text() -> str:
+    """Markdown."""
+    return _PAGE.format(
+        generated=GENERATED,
+        kinds=_kinds(),
+        statuses=_rows("status", _statuses()),
+        pisano=_rows("code", _coded(pisano.CODES)),
+        radar=_rows("answer", _radar()),
+        batch=_rows("rule", _batch()),
+        wire=_table(("what came", "Pisano", "Customer Radar", "http_batch"), WIRE.values()),
+    )
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    heads = list(head)
+    lines = [f"| {' | '.join(row)} |" for row in (heads, *rows)]
+    return "\n".join([lines[0], "|---" * len(heads) + "|", *lines[1:]])
+
+
+def _kinds() -> str:
+    rows = [
+        (f"`{kind}`", effect.fault, effect.invitations, effect.operator)
+        for kind, effect in EFFECTS.items()
+    ]
+    return _table(("kind", *_COLUMNS[2:]), rows)
+
+
+def _rows(first: str, rows: Iterable[tuple[str, Row]]) -> str:
+    return _table((first, *_COLUMNS), (_line(name, row) for name, row in rows))
+
+
+def _line(name: str, row: Row) -> tuple[str, ...]:
+    if row.kind is Kind.BY_STATUS:
+        return (name, row.meaning, *["by the status"] * 4)
+    effect = EFFECTS[row.kind]
+    return (name, row.meaning, f"`{row.kind}`", effect.fault, effect.invitations, effect.operator)
+
+
+def _coded(codes: Mapping[str, Row]) -> list[tuple[str, Row]]:
+    return [(f"`{code}`", row) for code, row in codes.items()]
+
+
+def _statuses() -> list[tuple[str, Row]]:
+    named = [(str(status), row) for status, row in STATUSES.items()]
+    hundreds = [(f"other {hundred}xx", row) for hundred, row in HUNDREDS.items()]
+    return [*named, *hundreds, ("any other", NO_HTTP)]
+
+
+def _radar() -> list[tuple[str, Row]]:
+    messages = [(f'"{part}"', row) for part, row in customer_radar.MESSAGES.items()]
+    return [
+        *((f'200, `"{code}"`', row) for code, row in customer_radar.CODES.items()),
+        *messages,
+        ("200, any other code", customer_radar.FAILURE),
+        ("2xx, anything else", customer_radar.SILENCE),
+        *((str(status), row) for status, row in customer_radar.STATUSES.items()),
+    ]
+
+
+def _batch() -> list[tuple[str, Row]]:
+    rules = [(f"`{name}`", row) for name, row in http_rules.BY_RULE.items()]
+    return [("`success`", HUNDREDS[2]), *rules, ("a 2xx without a rule", http_batch.UNNAMED)]

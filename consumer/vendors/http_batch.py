@@ -1,0 +1,118 @@
+"""Any other survey vendor that takes a batch as one JSON POST: its config entry says how.
+
+    type: http_batch
+    base_url: https://surveys.example
+    token: "${file:secrets/token}"
+    headers: {X-Api-Key: "{token}"}
+    path: /v2/surveys/{campaign}/invitations
+    addresses: [phone, email]
+    body: {people: $recipients}
+    recipient: {mobile: $phone, mail: $email, reference: $id, attributes: $data.attributes}
+    code: error.code
+    success: {status: [200, 202]}
+    bad_recipient: {code: [INVALID_PHONE]}
+
+A body is data with places (see `templates.py`), never text that is put together. What no rule
+names is read by its status, but a 2xx that `success` does not name is in doubt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Final
+from urllib.parse import quote
+
+import orjson
+from pydantic import JsonValue
+
+from consumer.model import Answer, Call, Channel, ChannelSpec, Invitation, Outcome, Token
+from consumer.vendors import base, templates
+from consumer.vendors.answers import message_in, outcome, parse, row_of_status
+from consumer.vendors.http_account import HttpBatchAccount, data_names
+from consumer.vendors.http_rules import ALWAYS, BY_RULE, code_getter
+from consumer.vendors.kinds import Kind, Row
+
+CHANNELS: Final = (Channel.SMS, Channel.EMAIL, Channel.PUSH, Channel.INVITATION)
+"""What a campaign may call its channel; the calls do not differ."""
+
+UNNAMED: Final = Row(Kind.UNCLEAR, "A success by its status, but not by the rule `success`.")
+"""A 2xx that no rule names."""
+
+
+class HttpBatch:
+    """One such account."""
+
+    Account: ClassVar[type[base.Account]] = HttpBatchAccount
+    channels: ClassVar[Mapping[Channel, ChannelSpec]] = {
+        channel: ChannelSpec(addresses=("phone", "email")) for channel in CHANNELS
+    }
+    needs_login: ClassVar[bool] = False
+
+    def __init__(self, account: HttpBatchAccount) -> None:
+        self._account = account
+        self._headers = _headers(account)
+        rules = account.rules.items()
+        self._by_code = {code: BY_RULE[name] for name, rule in rules for code in rule.code}
+        self._by_status = {each: BY_RULE[name] for name, rule in rules for each in rule.status}
+        self.codes = frozenset(self._by_code).union(account.success.code)
+        self._code_in = code_getter(account.code or "`null`", self.codes)
+
+    def spec(self, channel: Channel) -> ChannelSpec:  # noqa: ARG002 - the calls do not differ
+        """What the templates take: any name of the data, as one value or as a map."""
+        names = data_names(self._account.recipient)
+        return ChannelSpec(self._account.addresses, names, names)
+
+    def build(
+        self,
+        campaign: base.VendorCampaign,
+        invitations: Sequence[Invitation],
+        token: str | None,  # noqa: ARG002 - the interface is shared with vendors that log in
+    ) -> Call:
+        """POST the body with all entries; what an invitation has not is left out of its entry."""
+        template, name = self._account.recipient, campaign.id
+        entries = [templates.fill(template, _values(each, name)) for each in invitations]
+        body = templates.fill(self._account.body, {"recipients": entries, "campaign": name})
+        path = self._account.path.replace("{campaign}", quote(name, safe=""))
+        return Call("POST", path, self._headers, orjson.dumps(body))
+
+    def read(self, answer: Answer) -> Outcome:
+        """By the rules: a code first, then the status; else as any vendor's.
+
+        A 5xx, a 408 and a 429 mean what they always mean.
+        """
+        document = parse(answer.body)
+        code = self._code_in(document)
+        row = self._row(answer.status, code)
+        message = None if row.kind is Kind.ACCEPTED else message_in(document) or row.meaning
+        return outcome(answer, row.kind, code, message)
+
+    def _row(self, status: int, code: str | None) -> Row:
+        usual, success = row_of_status(status), self._account.success
+        if status in ALWAYS or status not in range(200, 500):
+            return usual
+        if code in self._by_code:
+            return self._by_code[code]
+        if status in success.status and (not success.code or code in success.code):
+            return usual
+        return self._by_status.get(status) or (UNNAMED if usual.kind is Kind.ACCEPTED else usual)
+
+    def login(self) -> Call:
+        """Never asked for (`needs_login` is false)."""
+        raise NotImplementedError("http_batch has no login")
+
+    def read_login(self, answer: Answer, now: float) -> Token | Outcome:
+        """Never asked for (`needs_login` is false)."""
+        raise NotImplementedError("http_batch has no login")
+
+
+def _headers(account: HttpBatchAccount) -> dict[str, str]:
+    token = account.token.get_secret_value() if account.token else ""
+    headers = {name: text.replace("{token}", token) for name, text in account.headers.items()}
+    if "content-type" not in map(str.lower, headers):
+        headers["Content-Type"] = "application/json"
+    return headers
+
+
+def _values(invitation: Invitation, campaign: str) -> dict[str, JsonValue]:
+    data = {f"{templates.DATA}{name}": value for name, value in invitation["data"].items()}
+    return {**data, **invitation["address"], "id": invitation["id"], "campaign": campaign}  # type: ignore[dict-item]  # text, and maps of text

@@ -1,0 +1,138 @@
+"""Made-up answers, and what must hold of every one of them with every vendor."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import orjson
+from hypothesis import strategies as st
+
+from consumer.model import MESSAGE_LIMIT, Answer, Outcome, Token, Verdict
+from tests.contract.vendor_rows import ROWS
+
+Reader = Callable[[Answer], Token | Outcome]
+
+NOW: Final = 1_763_800_000.0
+SEEDS: Final = (
+    *(row.accepts for row in ROWS.values()),
+    *(row.refuses for row in ROWS.values()),
+    b'{"token":"eyJ0eXAi.eyJleHAi.f5Lsz6","expiration":1517434473.269,"userName":"testing"}',
+    b'{"errors":[{"code":"13001","detail":"x"}],"meta":{"status":400}}',
+    b'{"code":"40000","description":"No Feedback code found for this clientDisplayId"}',
+    b"<html><h1>502 Bad Gateway</h1></html>",
+    b"",
+)
+WORDS: Final = (
+    *(
+        b'"code":',
+        b'"error":',
+        b'"message":',
+        b"null",
+        b"1e999",
+        b"-0",
+        b"13001",
+        b"00000",
+        b"[" * 99,
+    ),
+    *(
+        b"{" * 9,
+        b"\xff\xfe",
+        b"\xed\xa0\x80",
+        b"\\ud800",
+        b'"',
+        b"\x00",
+        b"+905551234567",
+        b"a@b.test",
+    ),
+)
+STATUSES: Final = (*range(-1, 20), *range(99, 104), *range(199, 210), *range(299, 310))
+STATUSES_MORE: Final = (*range(399, 432), 451, *range(499, 512), 599, 600, 999)
+DATES: Final = (
+    "",
+    "x",
+    "Sun, 22 Nov 2026 15:37:00 GMT",
+    "Sun Nov 22 15:37:05 2026",
+    "0",
+    "5",
+    "9" * 99,
+)
+
+_HEADERS = ("retry-after", "date", "content-type")
+_CODE = re.compile(r"[A-Za-z_-]*[0-9]{1,6}")
+
+_scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text()
+_names = st.sampled_from(
+    ["code", "error", "errors", "status", "message", "data", "token", "description"]
+)
+_documents = st.recursive(
+    _scalars,
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(_names | st.text(max_size=4), inner)
+    ),
+    max_leaves=12,
+)
+
+
+def _dumped(document: object) -> bytes:
+    try:
+        return orjson.dumps(document)
+    except orjson.JSONEncodeError:  # a lone surrogate
+        return b"{}"
+
+
+bodies = st.binary() | _documents.map(_dumped)
+headers = st.dictionaries(st.sampled_from(_HEADERS), st.text() | st.sampled_from(DATES))
+
+
+def readers() -> Mapping[str, Reader]:
+    """Vendor (and its login, where it has one) → what reads an answer."""
+    found: dict[str, Reader] = {}
+    for name, row in ROWS.items():
+        vendor = row.vendor("https://a.test")
+        found[name] = vendor.read
+        if vendor.needs_login:
+            found[f"{name} login"] = lambda answer, of=vendor: of.read_login(answer, NOW)  # type: ignore[misc]  # a default binds it
+    return found
+
+
+def check(read: Reader, answer: Answer) -> None:
+    """Read it. AssertionError for an outcome that must not be; anything else has escaped."""
+    said = read(answer)
+    if isinstance(said, Token):
+        assert 200 <= answer.status < 300
+        assert NOW < said.expires_at <= NOW + 86_400
+        return
+    assert said.http_status == answer.status
+    assert said.code is None or _CODE.fullmatch(said.code)
+    assert said.message is None or len(said.message) <= MESSAGE_LIMIT
+    assert not re.search(r"\d{5}|@", said.message or "")
+    assert said.retry_after is None or 0 < said.retry_after <= 86_400
+    assert said.throttled == (answer.status == 429)
+    assert said.verdict is not Verdict.ACCEPTED or 200 <= answer.status < 300
+    if 500 <= answer.status < 600:
+        assert said.verdict in {Verdict.IN_DOUBT, Verdict.RETRY}
+    if said.verdict in {Verdict.ACCEPTED, Verdict.IN_DOUBT}:
+        assert not said.divisible
+
+
+def mutated(rng: random.Random) -> Answer:
+    """One of the known answers, with bytes changed, cut, repeated or put in."""
+    body = bytearray(rng.choice(SEEDS))
+    for _ in range(rng.randint(0, 6)):
+        at = rng.randint(0, len(body))
+        match rng.randint(0, 4):
+            case 0:
+                body[at : at + 1] = bytes([rng.randint(0, 255)])
+            case 1:
+                del body[at : at + rng.randint(1, 8)]
+            case 2:
+                body[at:at] = rng.choice(WORDS)
+            case 3:
+                body[at:at] = body[at : at + 30]
+            case _:
+                body += rng.choice(SEEDS)
+    fields = {name: rng.choice(DATES) for name in _HEADERS if rng.random() < 0.3}
+    return Answer(rng.choice(STATUSES + STATUSES_MORE), fields, bytes(body))
