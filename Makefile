@@ -7,8 +7,11 @@ KAFKA := .cache/kafka/$(KAFKA_VERSION)
 BIN := .venv/bin
 PYTEST := $(BIN)/pytest --cov --cov-report=term-missing
 SEEDS ?= 1000
+GITLEAKS_VERSION := 8.30.1
+GITLEAKS := $(or $(shell command -v gitleaks),.cache/gitleaks/$(GITLEAKS_VERSION)/gitleaks)
+PIP_AUDIT := .cache/pip-audit/2.10.1
 
-.PHONY: help setup kafka demo test check test-fast sim sim-variants lint schemas bench violence broker clean
+.PHONY: help setup kafka browser demo test check test-fast sim sim-variants permits lint secrets audit screenshots schemas bench violence broker promtool monitoring monitoring-check deploy-tools deploy-check clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\)[a-z -]*:.*## \(.*\)/\1|\2/p' Makefile | \
@@ -21,11 +24,20 @@ kafka: $(KAFKA)/complete ## fetch the tests' Kafka, once (43 MB; needs Java 17 o
 demo: .venv/.runtime ## show the product at work, against doubles of the vendors (ARGS=…)
 	$(BIN)/survey-dispatcher demo $(ARGS)
 
-test: setup kafka ## run every test, those with a real Kafka too (ARGS=…)
+browser: ## install the tests' browser (Debian's Chromium, as root)
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+			apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; \
+		else \
+			echo "Chromium is needed: sudo apt-get install chromium fonts-dejavu-core" >&2; exit 1; \
+		fi; }
+
+test: setup kafka browser promtool deploy-tools ## run every test, those with a real Kafka and a browser too (ARGS=…)
 	$(PYTEST) $(ARGS)
 
-check test-fast: setup ## run all tests that need no Kafka (ARGS=…)
-	$(PYTEST) -m "not kafka" $(ARGS)
+check test-fast: setup ## run all tests that need Python alone (ARGS=…)
+	$(PYTEST) -m "not kafka and not browser and not deploy" $(ARGS)
 
 sim: setup ## simulate SEEDS=1000 worlds of crashes, or tell the story of one (SEED=17)
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) $(ARGS)
@@ -33,14 +45,54 @@ sim: setup ## simulate SEEDS=1000 worlds of crashes, or tell the story of one (S
 sim-variants: setup ## show that the simulation finds every planted defect
 	$(BIN)/python -m tests.simulation --variants
 
-lint: setup ## check style, types and the direction of imports
+permits: setup ## count 429s by vendors' counters of all kinds, 1,000,000 calls each (ARGS="--variants")
+	$(BIN)/python -m tests.simulation.permits $(if $(ARGS),$(ARGS),--calls 1000000)
+
+lint: setup secrets ## check style, types, the direction of imports, secrets and dependencies
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m pip check
+
+secrets: $(GITLEAKS) ## search the tree and every commit for secrets (needs gitleaks, or Go to build it)
+	$(GITLEAKS) dir --no-banner --redact -v --log-level warn .
+	$(GITLEAKS) git --no-banner --redact -v --log-level warn .
+
+# Not part of lint: it asks pypi.org, which a build behind a mirror cannot reach. --strict, for
+# otherwise what could not be asked about passes.
+audit: $(PIP_AUDIT)/bin/pip-audit ## ask the public advisories about all that is pinned (needs the internet)
+	$< --strict --no-deps --disable-pip -r constraints.txt
+
+screenshots: setup browser ## make docs/images again
+	$(BIN)/python -m tests.e2e.screenshots
 
 schemas: setup ## write schemas/ again from the models
 	$(BIN)/survey-dispatcher schemas --write schemas
+
+monitoring: setup ## write alerts and dashboards again from deploy/monitoring
+	$(BIN)/python -m deploy.monitoring
+
+monitoring-check: setup kafka promtool ## check alerts, dashboards and runbooks, with a recorded run
+	$(BIN)/pytest --no-cov tests/deploy/test_alerts.py tests/deploy/test_dashboards.py \
+		tests/deploy/test_runbooks.py tests/deploy/test_recorded.py $(ARGS)
+
+promtool: ## install Prometheus, which the checks of alerts and dashboards need (Debian, as root)
+	@command -v promtool >/dev/null && command -v prometheus >/dev/null || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+			apt-get install -y -qq --no-install-recommends prometheus; \
+		else \
+			echo "Prometheus is needed: sudo apt-get install prometheus" >&2; exit 1; \
+		fi; }
+
+# The first compiles, the second fetches: together they take little more than one.
+deploy-tools: setup ## get helm, compose's loader, buildah and a base image, once (as root on Debian)
+	@$(BIN)/python -m tests.support.image & image=$$!; \
+		$(BIN)/python -m tests.support.tools && wait $$image
+
+deploy-check: setup kafka promtool deploy-tools ## check image, compose file, chart, alerts and dashboards (ARGS=…)
+	$(BIN)/pytest --no-cov tests/deploy $(ARGS)
 
 bench: setup kafka ## run the benchmarks (ARGS=…)
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -69,6 +121,15 @@ clean: ## remove all that these commands made, the fetched Kafka too
 .venv/.dev: pyproject.toml constraints.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,replay]"
 	@touch .venv/.runtime $@
+
+.cache/gitleaks/%/gitleaks:
+	@command -v go >/dev/null || { \
+		echo "gitleaks $* is needed: install it, or Go to build it (https://go.dev/dl)" >&2; exit 1; }
+	GOBIN=$(CURDIR)/$(@D) go install github.com/zricethezav/gitleaks/v8@v$*
+
+$(PIP_AUDIT)/bin/pip-audit:
+	$(PYTHON) -m venv $(PIP_AUDIT)
+	$(PIP_AUDIT)/bin/pip install --quiet pip-audit==$(notdir $(PIP_AUDIT))
 
 # Into a folder of its own first: an interrupted fetch must not look like a finished one.
 $(KAFKA)/complete: tests/support/pom.xml
