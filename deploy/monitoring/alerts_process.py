@@ -1,0 +1,88 @@
+"""Alerts on the program itself: its stages, its config, its Kafka."""
+
+from __future__ import annotations
+
+from deploy.monitoring.alert import Alert
+from deploy.monitoring.queries import PREFIX, by, gauge, increase
+from deploy.monitoring.thresholds import LOOP_SILENCE, SESSIONS
+
+_LOOPS = f'{PREFIX}loop_heartbeat_timestamp_seconds{{loop!~"router|ladder"}}'
+_RUNNING = f'max {by("lane")} (label_replace({_LOOPS}, "lane", "$1", "loop", "(.*)"))'
+"""Lanes that some process runs a loop for: the owner, and those that stand by."""
+
+PROCESS = [
+    Alert(
+        "StageStopped",
+        "critical",
+        f"{gauge('stage_stopped', 'instance', 'loop')} == 1",
+        "{{ $labels.loop }} stopped on {{ $labels.instance }} and must not go on by itself.",
+        "The log's `stage_stopped` says why, and what to do.",
+        "Stopped stages",
+        "1m",
+    ),
+    Alert(
+        "NoOwner",
+        "critical",
+        f"{_RUNNING}\nunless {gauge('lane_lag_records', 'lane')}\nor absent({PREFIX}build_info)",
+        "{{ with $labels.lane }}Lane {{ . }} has no owner{{ else }}No dispatcher runs{{ end }}.",
+        "See whether the sender's processes run, and reach Kafka.",
+        "Lane owners",
+        "5m",
+    ),
+    Alert(
+        "LaneContested",
+        "critical",
+        f"{increase('lane_contested_total', 15, 'lane')} > 0",
+        "Lane {{ $labels.lane }} is taken in turn by processes with different configs.",
+        "Find the second application with this `application_id`.",
+        "Takeovers",
+    ),
+    Alert(
+        "SessionsFail",
+        "warning",
+        f"{increase('transactions_aborted_total', 15, 'stage')} > {SESSIONS}",
+        "{{ $labels.stage }} lost its session {{ $value | humanize }} times in 15 minutes.",
+        "The log's `session_ended` says why.",
+        "Lost sessions",
+    ),
+    Alert(
+        "OrphanedLane",
+        "warning",
+        f"{gauge('orphaned_lane_records', 'lane')} > 0",
+        "Lane {{ $labels.lane }} left the config and holds {{ $value }} records.",
+        "`survey-dispatcher lanes drain {{ $labels.lane }}` moves them, `lanes close` ends them.",
+        "Orphaned lanes",
+        "30m",
+    ),
+    Alert(
+        "ConfigRefused",
+        "warning",
+        f"{PREFIX}config_last_reload_successful == 0",
+        "{{ $labels.instance }} refuses the config on disk and goes on with the former one.",
+        "`survey-dispatcher validate` says what is wrong, with the line.",
+        "Config",
+        "5m",
+    ),
+    Alert(
+        "BrokerUnreachable",
+        "critical",
+        f"{gauge('broker_up', 'instance')} == 0",
+        "{{ $labels.instance }} reaches no Kafka broker.",
+        "The log's `kafka_unreachable` says why; all goes on by itself afterwards.",
+        "Kafka",
+        "3m",
+    ),
+    Alert(
+        "LoopStuck",
+        "critical",
+        f"time() - {gauge('loop_heartbeat_timestamp_seconds', 'instance', 'loop')} "
+        f"> {LOOP_SILENCE}\n"
+        f"unless on (namespace, job, instance) {gauge('broker_up', 'instance')} == 0\n"
+        f"unless {gauge('stage_stopped', 'instance', 'loop')} == 1",
+        "{{ $labels.loop }} on {{ $labels.instance }} has not gone round for {{ $value "
+        "| humanizeDuration }}.",
+        "Restart this replica: the lane goes on at another one, from its checkpoint.",
+        "Since the last turn",
+        "1m",
+    ),
+]

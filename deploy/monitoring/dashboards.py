@@ -1,0 +1,92 @@
+"""The dashboards as JSON, for Grafana 10 and later.
+
+They are in the form that every Grafana reads from a file; the SDK marks its builder as one to be
+replaced by a form that needs Grafana 12 and cannot be provisioned as widely yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from grafana_foundation_sdk.builders import dashboard as build
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models import dashboard
+
+from deploy.monitoring import manager, operations, rules
+from deploy.monitoring.alert import RUNBOOKS
+from deploy.monitoring.panels import SOURCE, Row, built
+from deploy.monitoring.queries import PREFIX
+
+HERE = Path(__file__).parent
+TAG = "survey-dispatcher"
+ROW_NUMBERS = 1000
+"""Panels are numbered from 1, so that a link to one does not move when a row is added."""
+
+BOARDS: dict[str, tuple[str, Sequence[Row]]] = {
+    "manager": (manager.TITLE, manager.ROWS),
+    "operations": (operations.TITLE, operations.ROWS),
+}
+
+
+def json_of(name: str) -> str:
+    """One of `BOARDS` as JSON, always the same for the same code."""
+    title, rows = BOARDS[name]
+    board = build.Dashboard(title).uid(f"{TAG}-{name}").tags([TAG]).timezone("browser")
+    board.refresh("30s").time("now-6h", "now").readonly()
+    board.tooltip(dashboard.DashboardCursorSync.CROSSHAIR)
+    board.link(_others())
+    for variable in _variables():
+        board.with_variable(variable)
+    _place(board, rows)
+    return JSONEncoder(sort_keys=True, indent=2).encode(board.build()) + "\n"
+
+
+def files() -> dict[Path, str]:
+    """Every generated file and its content."""
+    boards = {HERE / "dashboards" / f"{name}.json": json_of(name) for name in BOARDS}
+    return {HERE / "rules" / "survey-dispatcher.rules.yaml": rules.text(), **boards}
+
+
+def write() -> list[Path]:
+    """Write all of them; which were changed."""
+    changed = [
+        path for path, text in files().items() if not path.exists() or path.read_text() != text
+    ]
+    for path in changed:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(files()[path])
+    return changed
+
+
+def _place(board: build.Dashboard, rows: Sequence[Row]) -> None:
+    number = 0
+    for index, row in enumerate(rows):
+        board.with_row(build.Row(row.title).id(ROW_NUMBERS + index))
+        for panel in row.panels:
+            number += 1
+            board.with_panel(built(panel, number))
+
+
+def _others() -> build.DashboardLink:
+    link = build.DashboardLink("Survey dispatcher").type(dashboard.DashboardLinkType.DASHBOARDS)
+    return link.tags([TAG]).include_vars(True).keep_time(True)
+
+
+def _variables() -> list[build.DatasourceVariable | build.QueryVariable | build.TextBoxVariable]:
+    return [
+        build.DatasourceVariable("datasource").type("prometheus").label("Prometheus"),
+        _labels("job", f"{PREFIX}build_info", "Application"),
+        _labels("lane", f'{PREFIX}takeovers_total{{job=~"$job"}}', "Lane"),
+        build.TextBoxVariable("runbooks")
+        .default_value(RUNBOOKS)
+        .label("Runbooks")
+        .description("Where this installation keeps deploy/runbooks"),
+    ]
+
+
+def _labels(name: str, metric: str, label: str) -> build.QueryVariable:
+    variable = build.QueryVariable(name).query(f"label_values({metric}, {name})").label(label)
+    variable.datasource(SOURCE).refresh(dashboard.VariableRefresh.ON_TIME_RANGE_CHANGED)
+    variable.current(dashboard.VariableOption(selected=True, text="All", value="$__all"))
+    return variable.multi(True).include_all(True).all_value(".*")

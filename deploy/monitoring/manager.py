@@ -1,0 +1,153 @@
+"""The manager's dashboard: how many surveys, how soon, and what became of the others."""
+
+from __future__ import annotations
+
+from deploy.monitoring.panels import Panel, Query, Row, one
+from deploy.monitoring.recording import COUNTED
+from deploy.monitoring.series import (
+    EVERY,
+    NEVER,
+    grown,
+    mean,
+    now,
+    of,
+    per_second,
+    quantile,
+)
+from deploy.monitoring.thresholds import FORECAST, IN_TIME, RESULTS, SURVEY_WITHIN
+
+TITLE = "Survey dispatcher: surveys"
+
+_ANSWERS = of("event_to_answer_seconds_count", lane=True)
+_IN_TIME = of("event_to_answer_seconds_bucket", f'le="{float(SURVEY_WITHIN)}"', lane=True)
+_ACCEPTED = of("results_total", 'status="accepted"', lane=True)
+_COUNTED = of("results_total", COUNTED, lane=True)
+_ENDED = of("results_total", 'status!="accepted"')
+_BEFORE = of("events_total", 'disposition=~"suppressed|expired|rejected|dead_letter"')
+
+FIGURES = Row(
+    "At a glance, over the time shown",
+    (
+        Panel(
+            "Surveys accepted",
+            "Customers whose survey the vendor took.",
+            one(f"sum(increase({_ACCEPTED}[$__range]))"),
+            kind="stat",
+            width=4,
+        ),
+        Panel(
+            "Waiting now",
+            "Customers who will be asked as soon as the vendor's quota allows it.",
+            one(f"sum({now('waiting_invitations', 'lane', 'campaign')})"),
+            kind="stat",
+            width=4,
+        ),
+        Panel(
+            "Put off",
+            "Customers whose campaign the vendor cannot use; they are tried again by themselves.",
+            one(f"sum({now('ladder_invitations', 'step', lane=False)})"),
+            kind="stat",
+            width=4,
+        ),
+        Panel(
+            "Sent in time",
+            f"Of the surveys sent: within an hour of the purchase. Goal: {IN_TIME.good:.0%}.",
+            one(f"sum(increase({_IN_TIME}[$__range])) / sum(increase({_ANSWERS}[$__range]))"),
+            unit="percentunit",
+            kind="stat",
+            alerts=("SurveysLate",),
+            width=4,
+        ),
+        Panel(
+            "Accepted of all that count",
+            "Of all invitations that ended: those the vendor took. What the event lacked, what "
+            f"came too late and what a rule held back do not count. Goal: {RESULTS.good:.0%}.",
+            one(f"sum(increase({_ACCEPTED}[$__range])) / sum(increase({_COUNTED}[$__range]))"),
+            unit="percentunit",
+            kind="stat",
+            alerts=("ResultsNotAccepted",),
+            width=4,
+        ),
+        Panel(
+            "Until nobody waits",
+            "At the present rates, for the slowest lane; 30 days stand for never.",
+            one(f"max(clamp_max({now('backlog_drain_seconds', 'lane')}, {NEVER}))"),
+            unit="s",
+            kind="stat",
+            width=4,
+            limit=FORECAST,
+        ),
+    ),
+)
+
+COURSE = Row(
+    "Surveys",
+    (
+        Panel(
+            "Invitations by campaign",
+            "What the routes made of the purchases.",
+            one(per_second(of("invitations_routed_total", lane=True), "campaign"), "{{campaign}}"),
+            unit="suffix:/s",
+            kind="stack",
+        ),
+        Panel(
+            "Accepted",
+            "Surveys that the vendor took, by the quota they share.",
+            one(per_second(_ACCEPTED, "lane"), "{{lane}}"),
+            unit="suffix:/s",
+            kind="stack",
+        ),
+        Panel(
+            "Waiting by campaign",
+            "Customers who wait for a call.",
+            one(now("waiting_invitations", "lane", "campaign"), "{{campaign}}"),
+            kind="stack",
+        ),
+        Panel(
+            "Time to survey",
+            "From the purchase to the vendor's answer: half, and 95 of 100, were as fast as this.",
+            (
+                Query(quantile(0.5, "event_to_answer_seconds"), "half"),
+                Query(quantile(0.95, "event_to_answer_seconds"), "95 of 100"),
+            ),
+            unit="s",
+            limit=SURVEY_WITHIN,
+        ),
+        Panel(
+            "Quota used up",
+            "Part of the time in which the vendor's quota allowed no further call.",
+            one(
+                f"avg_over_time(({now('next_permit_seconds', 'lane')} > bool 0)[{EVERY}:])",
+                "{{lane}}",
+            ),
+            unit="percentunit",
+        ),
+        Panel(
+            "Customers a call",
+            "The quota counts calls: the more customers share one, the further it reaches.",
+            one(mean("batch_size_invitations", "campaign"), "{{campaign}}"),
+        ),
+    ),
+)
+
+ENDS = Row(
+    "Without a survey, and why",
+    (
+        Panel(
+            "Ended without a survey",
+            "Invitations by how they ended and why; docs/results.md explains each reason.",
+            one(grown(_ENDED, "status", "reason"), "{{status}}: {{reason}}"),
+            kind="stack",
+            width=12,
+        ),
+        Panel(
+            "Purchases without an invitation",
+            "Held back by a rule, too old, without a usable address, or unreadable.",
+            one(grown(_BEFORE, "disposition", "reason"), "{{disposition}}: {{reason}}"),
+            kind="stack",
+            width=12,
+        ),
+    ),
+)
+
+ROWS = (FIGURES, COURSE, ENDS)

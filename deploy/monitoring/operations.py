@@ -1,0 +1,225 @@
+"""The dashboard of the on-call: what is wrong, where, and since when."""
+
+from __future__ import annotations
+
+from deploy.monitoring.operations_process import KAFKA, PROCESS
+from deploy.monitoring.panels import Panel, Query, Row, one
+from deploy.monitoring.series import NEVER, grown, now, of, per_second, quantile
+from deploy.monitoring.thresholds import DEAD_LETTERS, FORECAST, NEAR_EXPIRY
+
+TITLE = "Survey dispatcher: operations"
+
+LANES = Row(
+    "Lanes",
+    (
+        Panel(
+            "Waiting customers",
+            "Held in memory or noted on the log, for each campaign.",
+            one(now("waiting_invitations", "lane", "campaign"), "{{lane}} {{campaign}}"),
+            alerts=("LaneStalled",),
+        ),
+        Panel(
+            "Oldest waiting customer",
+            "How long the first in line has been waiting.",
+            one(now("oldest_waiting_age_seconds", "lane", "campaign"), "{{lane}} {{campaign}}"),
+            unit="s",
+            alerts=("OldestInvitationNearExpiry",),
+            limit=NEAR_EXPIRY,
+        ),
+        Panel(
+            "Drain forecast",
+            "Until nobody waits, at the present rates; 30 days stand for never.",
+            one(f"clamp_max({now('backlog_drain_seconds', 'lane')}, {NEVER})", "{{lane}}"),
+            unit="s",
+            alerts=("DrainForecastBeyondDay",),
+            limit=FORECAST,
+        ),
+        Panel(
+            "Settled",
+            "Records of the lane's topic that are done with: a result, a dead letter or put off.",
+            one(per_second(of("records_settled_total", lane=True), "lane"), "{{lane}}"),
+            unit="suffix:/s",
+        ),
+        Panel(
+            "Lane lag and span",
+            "Lag: records not yet settled. Span: from the first of them to the last one read.",
+            (
+                Query(now("lane_lag_records", "lane"), "{{lane}} lag"),
+                Query(now("span_offsets", "lane"), "{{lane}} span"),
+            ),
+        ),
+        Panel(
+            "Held and noted",
+            "Held: in memory. Noted: only on the log, read again when there is room.",
+            (
+                Query(now("held_invitations", "lane"), "{{lane}} held"),
+                Query(now("noted_invitations", "lane"), "{{lane}} noted"),
+            ),
+        ),
+        Panel(
+            "Memory of held ones",
+            "Bounded by `max_held_bytes` of the quota.",
+            one(now("held_bytes", "lane"), "{{lane}}"),
+            unit="bytes",
+        ),
+        Panel(
+            "Reading paused",
+            "Yes: as much is held and noted as may be; the rest is the topic's lag.",
+            one(now("lane_paused", "lane"), "{{lane}}"),
+            kind="states",
+        ),
+        Panel(
+            "Delay ladder",
+            "Invitations that wait on a step, and those that went there a second.",
+            (
+                Query(now("ladder_invitations", "step", lane=False), "waiting {{step}}"),
+                Query(per_second(of("put_off_total", lane=True), "lane", "step"), "to {{step}} /s"),
+            ),
+        ),
+    ),
+)
+
+PERMITS = Row(
+    "Permits and batches",
+    (
+        Panel(
+            "Permits left",
+            "Calls allowed now, for each of the quota's limits; 0 at any of them closes the lane.",
+            one(now("permits_left", "lane", "limit"), "{{lane}} {{limit}}"),
+        ),
+        Panel(
+            "Next permit",
+            "Until the next call is allowed.",
+            one(now("next_permit_seconds", "lane"), "{{lane}}"),
+            unit="s",
+        ),
+        Panel(
+            "429 answers",
+            "Somebody else spends the quota. Our limits are lowered for a while after one.",
+            (
+                Query(grown(of("throttled_total", lane=True), "lane"), "{{lane}} 429"),
+                Query(now("limits_in_use_ratio", "lane"), "{{lane}} part of limits in use"),
+            ),
+            alerts=("VendorThrottles",),
+        ),
+        Panel(
+            "Batches, and why they were sealed",
+            "full: as many as a call takes. permit: the best use of one. max_wait: somebody had "
+            "waited for long. linger: the vendor has no quota.",
+            one(grown(of("batches_sealed_total", lane=True), "lane", "why"), "{{lane}} {{why}}"),
+            kind="stack",
+        ),
+        Panel(
+            "Batch size",
+            "Customers of a call: half of the calls, and 95 of 100, had as many at most.",
+            (
+                Query(quantile(0.5, "batch_size_invitations", "lane"), "{{lane}} half"),
+                Query(quantile(0.95, "batch_size_invitations", "lane"), "{{lane}} 95 of 100"),
+            ),
+        ),
+        Panel(
+            "Divided batches",
+            "Batches that held a bad recipient, and the calls it took to find whom.",
+            (
+                Query(grown(of("bisections_total", lane=True), "lane"), "{{lane}} divided"),
+                Query(grown(of("bisect_calls_total", lane=True), "lane"), "{{lane}} calls"),
+            ),
+        ),
+    ),
+)
+
+VENDOR = Row(
+    "Vendors",
+    (
+        Panel(
+            "Calls by answer",
+            "HTTP status, or how a call failed.",
+            one(grown(of("calls_total", lane=True), "vendor", "answer"), "{{vendor}} {{answer}}"),
+            kind="stack",
+        ),
+        Panel(
+            "Vendor codes",
+            "The vendor's own code in the answer, where it has one.",
+            one(
+                grown(of("vendor_codes_total", lane=True), "vendor", "code"), "{{vendor}} {{code}}"
+            ),
+            kind="stack",
+        ),
+        Panel(
+            "Call duration",
+            "From the first byte to the answer: half, and 95 of 100, were as fast as this.",
+            (
+                Query(quantile(0.5, "call_duration_seconds", "lane"), "{{lane}} half"),
+                Query(quantile(0.95, "call_duration_seconds", "lane"), "{{lane}} 95 of 100"),
+            ),
+            unit="s",
+        ),
+        Panel(
+            "Calls in flight",
+            "Calls without an answer yet.",
+            one(now("calls_in_flight", "lane"), "{{lane}}"),
+        ),
+        Panel(
+            "Logins",
+            "By verdict, for vendors that need a session.",
+            one(grown(of("logins_total"), "vendor", "outcome"), "{{vendor}} {{outcome}}"),
+        ),
+        Panel(
+            "Credentials refused",
+            "Yes: the vendor refuses the account; one customer at a time is tried now and then.",
+            one(now("credentials_refused", "lane", "vendor"), "{{vendor}}"),
+            kind="states",
+            alerts=("CredentialsRefused",),
+        ),
+        Panel(
+            "Circuit open",
+            "Yes: the vendor answers with trouble; one customer at a time is tried now and then.",
+            one(now("circuit_open", "lane", "vendor"), "{{vendor}}"),
+            kind="states",
+            alerts=("CircuitOpen",),
+        ),
+        Panel(
+            "Parked campaigns",
+            "Yes: the vendor cannot use the campaign; its customers wait on the delay ladder.",
+            one(now("campaign_parked", "lane", "campaign"), "{{campaign}}"),
+            kind="states",
+            alerts=("CampaignParked",),
+        ),
+    ),
+)
+
+RESULTS = Row(
+    "Results",
+    (
+        Panel(
+            "In doubt",
+            "Sent without a clear answer: batches when it happened, results once they are final.",
+            (
+                Query(grown(of("in_doubt_batches_total", lane=True), "lane"), "{{lane}} batches"),
+                Query(
+                    grown(of("results_total", 'status="unknown"', lane=True), "lane", "reason"),
+                    "{{lane}} {{reason}}",
+                ),
+            ),
+            alerts=("InDoubtResults",),
+        ),
+        Panel(
+            "Results",
+            "By how they ended; the lane `router` is what ended before any.",
+            one(grown(of("results_total"), "lane", "status"), "{{lane}} {{status}}"),
+            kind="stack",
+        ),
+        Panel(
+            "Dead letters",
+            "Events that cannot be read, by why.",
+            one(
+                grown(of("events_total", 'disposition="dead_letter"'), "topic", "reason"),
+                "{{topic}} {{reason}}",
+            ),
+            alerts=("DeadLettersGrow",),
+            limit=DEAD_LETTERS,
+        ),
+    ),
+)
+
+ROWS = (LANES, PERMITS, VENDOR, RESULTS, KAFKA, PROCESS)

@@ -1,0 +1,154 @@
+"""The on-call's rows about Kafka and the program itself."""
+
+from __future__ import annotations
+
+from deploy.monitoring.panels import Panel, Query, Row, one
+from deploy.monitoring.series import grown, now, of, per_second, quantile
+from deploy.monitoring.thresholds import LOOP_SILENCE
+
+_LOOPS = of("loop_heartbeat_timestamp_seconds", 'loop!~"router|ladder"')
+_STAGES = ("stage",)
+
+KAFKA = Row(
+    "Kafka",
+    (
+        Panel(
+            "Input lag",
+            "Events that are not routed yet, as of the router's last commit.",
+            one(
+                f"sum by (topic) ({now('consumer_lag_records', 'topic', 'partition', lane=False)})",
+                "{{topic}}",
+            ),
+            alerts=("LagWithoutProgress",),
+        ),
+        Panel(
+            "Events by what became of them",
+            "routed, unmatched, or ended before a lane.",
+            one(per_second(of("events_total"), "disposition"), "{{disposition}}"),
+            unit="suffix:/s",
+            kind="stack",
+        ),
+        Panel(
+            "Transaction time",
+            "95 of 100 commits took no longer.",
+            one(quantile(0.95, "transaction_duration_seconds", *_STAGES, lane=False), "{{stage}}"),
+            unit="s",
+        ),
+        Panel(
+            "Lost sessions",
+            "Each is a transaction given up and a stage that began anew from what is committed.",
+            one(grown(of("transactions_aborted_total"), "stage"), "{{stage}}"),
+            alerts=("SessionsFail",),
+        ),
+        Panel(
+            "Kafka errors",
+            "What librdkafka reported, by its name of it.",
+            one(grown(of("kafka_errors_total"), "stage", "error"), "{{stage}} {{error}}"),
+            kind="stack",
+        ),
+        Panel(
+            "Kafka",
+            "Whether any broker answers.",
+            one(now("broker_up", "instance", lane=False), "{{instance}}"),
+            kind="states",
+            alerts=("BrokerUnreachable",),
+            words=("away", "there"),
+            bad=0,
+        ),
+        Panel(
+            "Lane owners",
+            "Owner: processes that have the lane, 1 but for a moment when it moves. Loops: "
+            "processes that could.",
+            (
+                Query(f"count by (lane) ({of('lane_lag_records', lane=True)})", "{{lane}} owner"),
+                Query(f"count by (loop) ({_LOOPS})", "{{loop}} loops"),
+            ),
+            alerts=("NoOwner",),
+        ),
+        Panel(
+            "Takeovers",
+            "A start, a stop or a rebalance moves a lane once; contested: two configs take turns.",
+            (
+                Query(grown(of("takeovers_total", lane=True), "lane"), "{{lane}} taken over"),
+                Query(grown(of("lane_contested_total", lane=True), "lane"), "{{lane}} contested"),
+            ),
+            alerts=("LaneContested",),
+        ),
+        Panel(
+            "Orphaned lanes",
+            "Records of lanes that left the config.",
+            one(now("orphaned_lane_records", "lane", lane=False), "{{lane}}"),
+            alerts=("OrphanedLane",),
+        ),
+    ),
+)
+
+PROCESS = Row(
+    "Processes",
+    (
+        Panel(
+            "Since the last turn",
+            "How long ago each loop last went round.",
+            one(
+                "time() - "
+                + now("loop_heartbeat_timestamp_seconds", "instance", "loop", lane=False),
+                "{{instance}} {{loop}}",
+            ),
+            unit="s",
+            alerts=("LoopStuck",),
+            limit=LOOP_SILENCE,
+        ),
+        Panel(
+            "Poll gap",
+            "Between two polls of a consumer: 99 of 100 were shorter. At 300 s the group drops it.",
+            one(quantile(0.99, "poll_gap_seconds", *_STAGES, lane=False), "{{stage}}"),
+            unit="s",
+        ),
+        Panel(
+            "Stopped stages",
+            "Yes: it must not go on by itself; the log's `stage_stopped` says why.",
+            one(now("stage_stopped", "instance", "loop", lane=False), "{{instance}} {{loop}}"),
+            kind="states",
+            alerts=("StageStopped",),
+        ),
+        Panel(
+            "Config",
+            "Whether the config on disk is the one in use.",
+            one(now("config_last_reload_successful", "instance", lane=False), "{{instance}}"),
+            kind="states",
+            alerts=("ConfigRefused",),
+            words=("refused", "in use"),
+            bad=0,
+        ),
+        Panel(
+            "Reloads",
+            "Attempts to read a changed config, by result.",
+            one(grown(of("config_reloads_total"), "result"), "{{result}}"),
+        ),
+        Panel(
+            "Memory",
+            "Resident memory of each process.",
+            one(now("process_resident_memory_bytes", "instance", lane=False), "{{instance}}"),
+            unit="bytes",
+        ),
+        Panel(
+            "CPU",
+            "Seconds of processor time a second.",
+            one(per_second(of("process_cpu_seconds_total"), "instance"), "{{instance}}"),
+        ),
+        Panel(
+            "Open files",
+            "Connections count as well.",
+            one(now("process_open_fds", "instance", lane=False), "{{instance}}"),
+        ),
+        Panel(
+            "Versions",
+            "Program and config of each process: the same everywhere but during a roll-out.",
+            (
+                Query(of("build_info")),
+                Query(of("config_info")),
+            ),
+            kind="table",
+        ),
+    ),
+)

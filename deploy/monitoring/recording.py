@@ -1,0 +1,104 @@
+"""Recording rules: what alerts look back on, whoever owned the lane, and the two objectives.
+
+Names are `level:metric:operation`. A range of a raw gauge belongs to one process; a range of a
+recorded one is the lane's, across owners.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from consumer.model import Reason, Status
+from deploy.monitoring.queries import PREFIX, by, gauge, increase, rate
+from deploy.monitoring.thresholds import BURNS, STALLED_MINUTES, SURVEY_WITHIN
+
+NOT_OURS = (
+    Reason.NO_RECIPIENT,
+    Reason.INVALID_RECIPIENT,
+    Reason.INVALID_DATA,
+    Reason.TOO_OLD,
+    Reason.LANE_CLOSED,
+)
+"""Endings that say nothing of this service: what the event lacked, and what an operator decided.
+Neither does what a rule held back on purpose. All else counts, reasons of later versions too."""
+
+COUNTED = f'status!="{Status.SUPPRESSED}",reason!~"{"|".join(NOT_OURS)}"'
+BAD = f'{COUNTED},status!="{Status.ACCEPTED}"'
+
+WINDOWS = tuple(window for short, long, _ in BURNS for window in (short, long))
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A recording rule."""
+
+    name: str
+    expr: str
+
+
+def recorded(level: str, metric: str, operation: str) -> str:
+    """A rule's name."""
+    return f"{level}:{PREFIX}{metric}:{operation}"
+
+
+WAITING = recorded("lane", "waiting_invitations", "sum")
+OLDEST = recorded("campaign", "oldest_waiting_age_seconds", "max")
+PARKED = recorded("campaign", "campaign_parked", "max")
+NEXT_PERMIT = recorded("lane", "next_permit_seconds", "max")
+DRAIN = recorded("lane", "backlog_drain_seconds", "max")
+LAG = recorded("topic", "consumer_lag_records", "sum")
+SETTLED = recorded("lane", "records_settled", f"increase{STALLED_MINUTES}m")
+THROTTLED = recorded("lane", "throttled", "increase15m")
+
+
+def late(window: str) -> str:
+    """The name of the share of answers that came too late."""
+    return recorded("lane", "answers_late", f"ratio_rate{window}")
+
+
+def answers(window: str) -> str:
+    """The name of the answers a second."""
+    return recorded("lane", "answers", f"rate{window}")
+
+
+def not_accepted(window: str) -> str:
+    """The name of the share of counting results that are not `accepted`."""
+    return recorded("lane", "results_bad", f"ratio_rate{window}")
+
+
+def results(window: str) -> str:
+    """The name of the counting results a second."""
+    return recorded("lane", "results_counted", f"rate{window}")
+
+
+def lanes() -> list[Recorded]:
+    """A lane as it stands, whoever owns it."""
+    waiting = gauge("waiting_invitations", "lane", "campaign")
+    lag = gauge("consumer_lag_records", "topic", "partition")
+    return [
+        Recorded(WAITING, f"sum {by('lane')} ({waiting})"),
+        Recorded(OLDEST, gauge("oldest_waiting_age_seconds", "lane", "campaign")),
+        Recorded(PARKED, gauge("campaign_parked", "lane", "campaign")),
+        Recorded(NEXT_PERMIT, gauge("next_permit_seconds", "lane")),
+        Recorded(DRAIN, gauge("backlog_drain_seconds", "lane")),
+        Recorded(LAG, f"sum {by('topic')} ({lag})"),
+        Recorded(SETTLED, increase("records_settled_total", STALLED_MINUTES, "lane")),
+        Recorded(THROTTLED, increase("throttled_total", 15, "lane")),
+    ]
+
+
+def objectives() -> list[Recorded]:
+    """Time to survey, and the results ratio, over every window of the burn rates."""
+    return [each for window in WINDOWS for each in _objective(window)]
+
+
+def _objective(window: str) -> list[Recorded]:
+    bucket = f'event_to_answer_seconds_bucket{{le="{float(SURVEY_WITHIN)}"}}'
+    in_time = rate(bucket, window, "lane")
+    counting, bad = f"results_total{{{COUNTED}}}", f"results_total{{{BAD}}}"
+    return [
+        Recorded(answers(window), rate("event_to_answer_seconds_count", window, "lane")),
+        Recorded(late(window), f"1 - {in_time} / ({answers(window)} > 0)"),
+        Recorded(results(window), rate(counting, window, "lane")),
+        Recorded(not_accepted(window), f"{rate(bad, window, 'lane')} / ({results(window)} > 0)"),
+    ]

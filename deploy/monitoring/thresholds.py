@@ -1,0 +1,63 @@
+"""Every number that an alert goes by. Change it here and write the files again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+STALLED_MINUTES = 15
+"""A lane with customers and a free permit settles something within this time. The longest wait of
+a campaign (`max_wait`) is 10 minutes unless the config says otherwise."""
+
+NEAR_EXPIRY = 48 * HOUR
+"""Two thirds of the usual `expire_after` (72 h)."""
+
+PARKED_SHARE = 0.5
+"""A parked campaign is tried again every ten minutes, and counts as well for a moment then."""
+
+DEAD_LETTERS = 5
+"""More than so many in a quarter of an hour are no single bad record."""
+
+LAG_RECORDS = 100
+"""The lag is that of the last commit, and the markers of a producer's transactions count in it."""
+
+BACKLOG = 1000
+"""Fewer customers than this go in a call or two, whatever a forecast by rates says."""
+
+FORECAST = DAY
+"""A backlog should be gone within a day."""
+
+SESSIONS = 10
+"""More lost sessions of a stage in a quarter of an hour than any restart of Kafka brings."""
+
+LOOP_SILENCE = 150
+"""Seconds; half of `max.poll.interval.ms`, after which the group drops a member."""
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """A service level: this part of all within 30 days. `least`: fewer in the long window than
+    this say nothing."""
+
+    good: float
+    least: int
+
+    @property
+    def budget(self) -> float:
+        """The part that may be bad."""
+        return round(1 - self.good, 6)
+
+
+SURVEY_WITHIN = HOUR
+"""Time to survey: from the event to the vendor's answer; a bucket of `event_to_answer_seconds`."""
+
+IN_TIME = Objective(good=0.95, least=100)
+"""Of all answered invitations, those that were answered within `SURVEY_WITHIN`."""
+
+RESULTS = Objective(good=0.99, least=100)
+"""Of all final results that count (see `recording.COUNTED`), those that are accepted."""
+
+BURNS = (("5m", "1h", 14.4), ("30m", "6h", 6.0))
+"""Short window, long window, how many times faster than allowed the budget goes: 2 % of a month's
+budget in an hour, 5 % in six hours."""

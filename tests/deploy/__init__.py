@@ -1,0 +1,1 @@
+"""The checks of `deploy/`: image, compose file, chart; `make deploy-check` runs them."""

@@ -1,0 +1,57 @@
+"""Purchases at a steady pace, from a thread, as a shop would write them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from itertools import count
+from typing import Self
+
+from confluent_kafka import Producer
+
+from tests.support.dispatcher import purchases
+
+PACE = 0.25
+"""Seconds between two writes."""
+
+
+class Feeder:
+    """A context manager. `channels`: channel → purchases in each `PACE`; change it at any time."""
+
+    def __init__(self, bootstrap: str, topic: str, channels: Mapping[str, int]) -> None:
+        self.channels = dict(channels)
+        self._topic = topic
+        self._producer = Producer({"bootstrap.servers": bootstrap, "log_level": 0})
+        self._numbers = count(1_000_000)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="feeder", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._producer.flush(5)
+
+    def crowd(self, channel: str, customers: int) -> None:
+        """So many at once."""
+        self._write(channel, customers)
+
+    def raw(self, *values: bytes) -> None:
+        """Records as they are."""
+        for value in values:
+            self._producer.produce(self._topic, value)
+
+    def _run(self) -> None:
+        while not self._stop.wait(PACE):
+            for channel, customers in self.channels.copy().items():
+                self._write(channel, customers)
+            self._producer.poll(0)
+
+    def _write(self, channel: str, customers: int) -> None:
+        numbers = [next(self._numbers) for _ in range(customers)]
+        for event in purchases(channel, numbers):
+            self._producer.produce(self._topic, event.value, event.id)
+            self._producer.poll(0)

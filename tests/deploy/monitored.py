@@ -1,0 +1,105 @@
+"""What rules, dashboards and runbooks hold, for tests that compare them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from prometheus_client.metrics_core import Metric
+from ruamel.yaml import YAML
+
+from consumer.adapters.metrics_names import Names
+from deploy.monitoring.dashboards import BOARDS
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+RULES = DEPLOY / "monitoring" / "rules" / "survey-dispatcher.rules.yaml"
+RUNBOOKS = DEPLOY / "runbooks"
+
+_SUFFIXES = {
+    "counter": ("_total",),
+    "histogram": ("_bucket", "_count", "_sum"),
+    "info": ("_info",),
+    "gauge": ("",),
+}
+_USED = re.compile(r"(?<![\w:])survey_dispatcher_\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A query of a panel."""
+
+    board: str
+    panel: str
+    expr: str
+
+
+def tool(name: str) -> str:
+    """The path of one of Prometheus's programs; a test without it fails and says what to do."""
+    found = shutil.which(name)
+    assert found, f"{name} is missing: `make promtool` installs it"
+    return found
+
+
+@cache
+def series() -> dict[str, str]:
+    """Every name that a scrape may show → the metric that it belongs to."""
+    families: list[Metric] = list(Names().registry.collect())
+    return {
+        family.name + suffix: family.name
+        for family in families
+        for suffix in _SUFFIXES[family.type]
+    }
+
+
+def used(expr: str) -> set[str]:
+    """The metrics' series that an expression names; recorded ones are left out."""
+    return set(_USED.findall(expr))
+
+
+@cache
+def rules() -> list[dict[str, Any]]:
+    """All rules of the file."""
+    document = YAML(typ="safe").load(RULES.read_text())
+    return [rule for group in document["groups"] for rule in group["rules"]]
+
+
+def alerts() -> dict[str, dict[str, Any]]:
+    """The alerts of the file by name."""
+    return {rule["alert"]: rule for rule in rules() if "alert" in rule}
+
+
+@cache
+def panels() -> dict[str, list[dict[str, Any]]]:
+    """Dashboard → its panels, from the JSON that is checked in."""
+    boards = {}
+    for name in BOARDS:
+        text = (DEPLOY / "monitoring" / "dashboards" / f"{name}.json").read_text()
+        boards[name] = [each for each in json.loads(text)["panels"] if each["type"] != "row"]
+    return boards
+
+
+def queries() -> list[Shown]:
+    """Every query of every panel."""
+    return [
+        Shown(board, panel["title"], target["expr"])
+        for board, found in panels().items()
+        for panel in found
+        for target in panel["targets"]
+    ]
+
+
+def filled(expr: str, interval: str = "1m", over: str = "1h") -> str:
+    """A panel's query as Grafana sends it, with everything chosen."""
+    for variable, value in (
+        ("$__rate_interval", interval),
+        ("$__range", over),
+        ("$job", ".*"),
+        ("$lane", ".*"),
+    ):
+        expr = expr.replace(variable, value)
+    return expr

@@ -1,0 +1,95 @@
+"""What the chart hands to the Prometheus operator and to Grafana."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import pytest
+from pydantic import BaseModel, ConfigDict, StringConstraints
+from ruamel.yaml import YAML
+
+from tests.deploy.chart import CHART, ROOT, render
+
+MONITORING = ROOT / "deploy" / "monitoring"
+RULES = MONITORING / "rules" / "survey-dispatcher.rules.yaml"
+DASHBOARDS = sorted((MONITORING / "dashboards").glob("*.json"))
+Duration = Annotated[str, StringConstraints(pattern=r"^([0-9]+(ms|s|m|h|d))+$")]
+
+
+class Known(BaseModel):
+    """The operator's own keys, those that we use; a misspelt one is refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Selector(Known):
+    """Which Services."""
+
+    matchLabels: dict[str, str]  # noqa: N815 - the operator's name
+
+
+class Endpoint(Known):
+    """What to scrape of them."""
+
+    port: str
+    path: str
+    interval: Duration
+
+
+class ServiceMonitor(Known):
+    """The spec of monitoring.coreos.com/v1."""
+
+    selector: Selector
+    endpoints: list[Endpoint]
+
+
+def test_the_packaged_files_are_those_of_monitoring() -> None:
+    """Links, so that there is nothing to keep equal; Helm packages what they point to."""
+    linked = {path.name: path for path in (CHART / "files").iterdir()}
+    assert {path.resolve() for path in linked.values()} == {RULES, *DASHBOARDS}
+    assert all(path.is_symlink() and not path.readlink().is_absolute() for path in linked.values())
+
+
+def test_the_service_monitor_is_as_the_operator_wants_it() -> None:
+    """Its port is one that the Service has."""
+    rendered = render("full")
+    monitor = rendered.one("ServiceMonitor")
+    spec = ServiceMonitor.model_validate(monitor["spec"])
+    (port,) = rendered.one("Service")["spec"]["ports"]
+    assert [(each.port, each.path, each.interval) for each in spec.endpoints] == [
+        (port["name"], "/metrics", "30s")
+    ]
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
+
+
+def test_the_rules_arrive_unchanged() -> None:
+    """Their templates belong to Prometheus: Helm must leave `{{ $labels }}` alone."""
+    rule = render("full").one("PrometheusRule")
+    assert rule["spec"] == YAML(typ="safe").load(RULES)
+    assert "{{" in RULES.read_text()
+    assert rule["metadata"]["labels"]["release"] == "prometheus"
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=[path.stem for path in DASHBOARDS])
+def test_each_dashboard_arrives_unchanged(path: Path) -> None:
+    """In a ConfigMap with the label that Grafana's sidecar looks for, below its 1 MiB."""
+    name = f"surveys-survey-dispatcher-{path.stem}"
+    maps = {each["metadata"]["name"]: each for each in render("full").of("ConfigMap")}
+    (text,) = maps[name]["data"].values()
+    assert text == path.read_text()
+    assert json.loads(text)["title"]
+    assert maps[name]["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert len(text.encode()) < 2**20
+
+
+def test_there_are_two_dashboards() -> None:
+    """One for the manager, one for whoever is on call."""
+    assert [path.stem for path in DASHBOARDS] == ["manager", "operations"]
+
+
+def test_without_the_operator_nothing_needs_it() -> None:
+    """The defaults make no custom resources."""
+    kinds = {each["kind"] for each in render("minimal").manifests}
+    assert not kinds & {"ServiceMonitor", "PrometheusRule"}

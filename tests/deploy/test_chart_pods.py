@@ -1,0 +1,198 @@
+"""What the chart's pods may do, and that the program understands what they are told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from consumer.cli import app
+from consumer.config.interpolate import files_named
+from tests.deploy.chart import ROOT, VALUE_SETS, render
+
+EVERY_SET = pytest.mark.parametrize("value_set", VALUE_SETS)
+VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "projected", "secret"}
+"""What the restricted profile allows, less persistent volumes, which would be a surprise here."""
+
+
+def restricted(pod: Mapping[str, Any]) -> list[str]:
+    """What Kubernetes' restricted Pod Security profile has against a pod; the rules as of 1.37."""
+    wrong = [key for key in ("hostNetwork", "hostPID", "hostIPC") if pod.get(key)]
+    ours = pod.get("securityContext", {})
+    wrong += [f"volume {each['name']}" for each in pod["volumes"] if not VOLUMES & each.keys()]
+    for each in [*pod.get("initContainers", ()), *pod["containers"]]:
+        own = each.get("securityContext", {})
+        both = {**ours, **own}
+        rules = {
+            "runs as root": both.get("runAsNonRoot") is True and both.get("runAsUser") != 0,
+            "seccomp": both.get("seccompProfile", {}).get("type")
+            in {"RuntimeDefault", "Localhost"},
+            "escalation": own.get("allowPrivilegeEscalation") is False,
+            "capabilities": own.get("capabilities") == {"drop": ["ALL"]},
+            "privileged": not own.get("privileged"),
+            "procMount": own.get("procMount", "Default") == "Default",
+            "hostPort": not any("hostPort" in port for port in each.get("ports", ())),
+            "sysctls": not ours.get("sysctls"),
+            "selinux": not both.get("seLinuxOptions"),
+        }
+        wrong += [f"{each['name']}: {rule}" for rule, kept in rules.items() if not kept]
+    return wrong
+
+
+@EVERY_SET
+def test_pods_keep_the_restricted_profile(value_set: str) -> None:
+    """Jobs as well; and what the profile does not ask: nothing to write to, no token."""
+    pods = dict(render(value_set).pods())
+    assert pods
+    for name, pod in pods.items():
+        assert restricted(pod) == [], name
+        assert pod["automountServiceAccountToken"] is False, name
+        assert pod["enableServiceLinks"] is False, name
+        for each in pod["containers"]:
+            assert each["securityContext"]["readOnlyRootFilesystem"] is True, name
+            assert all(mount["readOnly"] for mount in each["volumeMounts"]), name
+            assert each["resources"]["limits"]["memory"], name
+            assert each["resources"]["requests"].keys() == {"cpu", "memory"}, name
+
+
+def test_a_pod_that_breaks_the_profile_is_seen() -> None:
+    """The rules above find something."""
+    pod = dict(render("minimal").pods())["StatefulSet/surveys-survey-dispatcher"]
+    root = {**pod, "securityContext": {**pod["securityContext"], "runAsNonRoot": False}}
+    host = {**pod, "hostNetwork": True}
+    disk = {**pod, "volumes": [{"name": "v", "hostPath": {"path": "/"}}]}
+    assert [restricted(each) for each in (root, host, disk)] == [
+        ["dispatcher: runs as root"],
+        ["hostNetwork"],
+        ["volume v"],
+    ]
+
+
+@EVERY_SET
+def test_the_account_has_no_token_and_no_rights(value_set: str) -> None:
+    """No Role, no binding, no Secret is made."""
+    rendered = render(value_set)
+    kinds = {each["kind"] for each in rendered.manifests}
+    assert not {kind for kind in kinds if "Role" in kind} | (kinds & {"Secret"})
+    for account in rendered.of("ServiceAccount"):
+        assert account["automountServiceAccountToken"] is False
+
+
+@EVERY_SET
+def test_config_and_secrets_are_folders(value_set: str) -> None:
+    """Kubernetes never updates a `subPath`, so a reload would see nothing; others cannot read."""
+    for name, pod in render(value_set).pods():
+        volumes = {each["name"]: each for each in pod["volumes"]}
+        mounts = {each["mountPath"]: each for each in pod["containers"][0]["volumeMounts"]}
+        assert not [each for each in mounts.values() if "subPath" in each], name
+        assert "configMap" in volumes[mounts["/etc/survey-dispatcher/config"]["name"]], name
+        secret = volumes[mounts["/etc/survey-dispatcher/secrets"]["name"]]["secret"]
+        assert secret == {"secretName": "surveys", "defaultMode": 0o440}, name
+
+
+@EVERY_SET
+def test_secrets_are_never_in_the_config(value_set: str) -> None:
+    """The examples name files, below folders that the pod mounts."""
+    rendered = render(value_set)
+    mounted = [
+        mount["mountPath"]
+        for _, pod in rendered.pods()
+        for mount in pod["containers"][0]["volumeMounts"]
+    ]
+    for text in rendered.configs().values():
+        named = files_named(text)
+        assert any("pseudonym" in name for name in named)
+        assert all(any(name.startswith(f"{path}/") for path in mounted) for name in named)
+
+
+@pytest.mark.parametrize("value_set", [each for each in VALUE_SETS if each != "existing"])
+def test_the_program_takes_the_rendered_config(value_set: str, tmp_path: Path) -> None:
+    """`validate --no-secrets`, of what the pods and the topics job read, byte for byte."""
+    configs = render(value_set).configs()
+    assert len(configs) == 2
+    assert len(set(configs.values())) == 1
+    for name, text in configs.items():
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(text)
+        done = CliRunner().invoke(app, ["validate", "--no-secrets", "-c", str(path)])
+        assert done.exit_code == 0, done.output
+        assert ": valid; config version" in done.output
+
+
+def test_a_config_file_arrives_as_it_is() -> None:
+    """`--set-file config=…`: comments, quotes and all, for both who read it."""
+    path = ROOT / "deploy" / "compose" / "routing.yaml"
+    configs = render("minimal", f"--set-file=config={path}").configs()
+    assert {text.rstrip("\n") for text in configs.values()} == {path.read_text().rstrip("\n")}
+
+
+@EVERY_SET
+def test_the_program_takes_the_rendered_arguments(value_set: str) -> None:
+    """They are parsed by the command itself, which then finds no such config here."""
+    for name, pod in render(value_set).pods():
+        arguments = pod["containers"][0]["args"]
+        elsewhere = [each.replace("/etc/", "/nowhere/") for each in arguments]
+        done = CliRunner().invoke(app, elsewhere)
+        assert done.exit_code != 2, f"{name}: {done.output}"
+        assert "/nowhere/survey-dispatcher/config/routing.yaml" in str(done.exception), name
+
+
+@EVERY_SET
+def test_every_pod_is_an_instance_of_its_own(value_set: str) -> None:
+    """By its name, which a StatefulSet keeps over restarts."""
+    for each in render(value_set).of("StatefulSet"):
+        (container,) = each["spec"]["template"]["spec"]["containers"]
+        told = {entry["name"]: entry for entry in container["env"]}["SURVEY_DISPATCHER_INSTANCE"]
+        assert told["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.name"}}
+
+
+@EVERY_SET
+def test_probes_scrapes_and_policy_go_to_the_port_of_the_config(value_set: str) -> None:
+    """One port, read from the config; probes ask what the admin server has."""
+    rendered = render(value_set)
+    port = {"full": 9500, "existing": 9470}.get(value_set, 9464)
+    assert rendered.one("Service")["spec"]["ports"][0]["port"] == port
+    for policy in rendered.of("NetworkPolicy"):
+        assert [each["port"] for each in policy["spec"]["ingress"][0]["ports"]] == [port]
+    for each in rendered.of("StatefulSet"):
+        (container,) = each["spec"]["template"]["spec"]["containers"]
+        assert container["ports"] == [{"name": "admin", "containerPort": port}]
+        asked = {
+            kind: container[f"{kind}Probe"]["httpGet"]
+            for kind in ("startup", "liveness", "readiness")
+        }
+        assert {each["port"] for each in asked.values()} == {"admin"}
+        assert [each["path"] for each in asked.values()] == ["/livez", "/livez", "/readyz"]
+
+
+def test_split_roles_are_all_stages_once() -> None:
+    """Routers and senders; the autoscaler has the routers, so their number is not set."""
+    rendered = render("split")
+    roles = {each["metadata"]["name"]: each["spec"] for each in rendered.of("StatefulSet")}
+    flags = {
+        name: [arg for arg in spec["template"]["spec"]["containers"][0]["args"] if "role" in arg]
+        for name, spec in roles.items()
+    }
+    assert flags == {
+        "surveys-survey-dispatcher-router": ["--role=router"],
+        "surveys-survey-dispatcher-sender": ["--role=sender"],
+    }
+    assert "replicas" not in roles["surveys-survey-dispatcher-router"]
+    assert roles["surveys-survey-dispatcher-sender"]["replicas"] == 3
+    scaled = rendered.one("HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]["name"]
+    assert scaled == "surveys-survey-dispatcher-router"
+
+
+def test_the_topics_job_comes_before_everything_else() -> None:
+    """A hook, with a config of its own that is there before it."""
+    rendered = render("minimal")
+    job = rendered.one("Job")["metadata"]["annotations"]
+    maps = {each["metadata"]["name"]: each["metadata"] for each in rendered.of("ConfigMap")}
+    early = maps["surveys-survey-dispatcher-topics"]["annotations"]
+    assert job["helm.sh/hook"] == early["helm.sh/hook"] == "pre-install,pre-upgrade"
+    assert int(early["helm.sh/hook-weight"]) < int(job["helm.sh/hook-weight"])
+    pod = rendered.one("Job")["spec"]["template"]["spec"]
+    assert "serviceAccountName" not in pod  # the release's own is not there yet
