@@ -33,14 +33,14 @@ class Accounts:
         self._rng = rng
 
     def follow(
-        self, logins: Collection[str], call_timeout: float, changed: Collection[str]
+        self, logins: Collection[str], call_timeout: float, changed: Collection[str], now: float
     ) -> None:
         """Another config; what was wrong with accounts that `changed` may be mended."""
         self._slow = call_timeout * SLOW
         for vendor in logins:
             self.sessions.setdefault(vendor, Session())
         for vendor in changed:
-            self.standings[vendor].forget()
+            self.standings[vendor].renewed(now)
             if vendor in self.sessions:
                 self.sessions[vendor].forget()
 
@@ -69,8 +69,13 @@ class Accounts:
         self._out[vendor][now] += 1
         self.standings[vendor].probing = not self.standings[vendor].well
 
-    def answered(self, vendor: str, outcome: Outcome, sealed_at: float, at: float) -> bool:
-        """That call ended. True if the account has recovered by it."""
+    def answered(
+        self, vendor: str, outcome: Outcome, sealed_at: float, at: float, *, expected: bool = False
+    ) -> bool:
+        """That call ended. True if the account has recovered by it.
+
+        `expected`: somebody in it is known to be trouble, so that it is no news of the vendor.
+        """
         self._over(vendor, sealed_at)
         standing = self.standings[vendor]
         if outcome.relogin:
@@ -78,9 +83,9 @@ class Accounts:
             session.invalidate(at, sealed_at, self._rng)
         if outcome.refused:
             standing.refused(sealed_at, at, self._rng)
-        elif outcome.trouble:
+        elif outcome.trouble and not expected:
             standing.trouble(sealed_at, at, self._rng)
-        elif outcome.throttled or outcome.relogin:
+        elif outcome.throttled or outcome.relogin or expected:
             standing.no_verdict(sealed_at)
         else:
             if vendor in self.sessions:

@@ -128,7 +128,8 @@ class Bisection:
         self.unknown, self.suspect, self.part = self.suspect + self.unknown, [], []
 
     def again(self) -> None:
-        """The part's call settled nothing."""
+        """The part's call settled nothing, and was none of the search's."""
+        self.calls -= 1
         if self._of_suspects:
             self.suspect = self.part + self.suspect
         else:
@@ -148,7 +149,8 @@ class Bisection:
         return chain(self.suspect, self.unknown)
 
     def _size(self) -> int:
-        return (len(self.suspect) + 1) // 2 if self.suspect else self._group()
+        size = (len(self.suspect) + 1) // 2 if self.suspect else self._group()
+        return min(size, self.rules.max_batch)  # the config may allow less than before
 
     def _group(self) -> int:
         if not self.bad:

@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from consumer.lane.accounts import ALL, Accounts
+from consumer.lane.agenda import Agenda
 from consumer.lane.bisection import Bisection
 from consumer.lane.bits import pack
 from consumer.lane.commands import Batch, Command, Commit, Login, Send
@@ -28,7 +29,7 @@ from consumer.lane.held import Held
 from consumer.lane.ladder import wait_of
 from consumer.lane.ledger import Ledger
 from consumer.lane.limiter import Limiter
-from consumer.lane.outcomes import Outcomes
+from consumer.lane.outcomes import MOST_BISECTIONS, Outcomes
 from consumer.lane.reading import Mode
 from consumer.lane.results import CallFacts
 from consumer.lane.schedule import IndexPrice, Scheduler, SizeOrLinger, Wait, Waiting, Why
@@ -48,9 +49,6 @@ from consumer.model import (
 
 SWEEP_EVERY = 30.0
 """Seconds between searches for invitations that expired while they waited."""
-
-MOST_BISECTIONS = 2
-"""Refused batches of a campaign that are divided at a time, before its next one is called."""
 
 LONGEST_DELAY = 3600.0
 """Seconds that one of a crowd is put off at most: the estimate is no promise."""
@@ -83,6 +81,7 @@ class Lane:
         self._topic_id = topic_id
         self._owners = tuple(owners)
         self._scheduler: Scheduler = scheduler or _scheduler_for(settings)
+        self._agenda = Agenda(self._scheduler, self._vendor)
         restored = checkpoint.in_flight if checkpoint else ()
         self.ledger = (
             Ledger(checkpoint.base, checkpoint.done) if checkpoint is not None else Ledger(base)
@@ -182,10 +181,12 @@ class Lane:
         """
         self.settings = settings
         self._scheduler = _scheduler_for(settings)
+        self._agenda = Agenda(self._scheduler, self._vendor)
         self.shelf.reconfigure(settings)
+        self.shelf.changed.update(dict.fromkeys(self.windows))
         self.throttling.follow(settings.limits)
         self.limiter.reconfigure(settings.limits, settings.skew, self._share, now)
-        self.accounts.follow(settings.logins, settings.call_timeout, relogin)
+        self.accounts.follow(settings.logins, settings.call_timeout, relogin, now)
         self.outcomes.follow()
         for window in self._all():
             if window.campaign not in settings.campaigns:
@@ -289,9 +290,11 @@ class Lane:
             if not self.limiter.allowed(now):
                 self.wake_at = min(self.wake_at, self.limiter.next_at(now))
                 return
-            choice = self._scheduler.choose(self._callable(now), now, self.limiter.left(now))
+            left = self.limiter.left(now)
+            choice = self._scheduler.choose(self._callable(now, left), now, left)
             if isinstance(choice, Wait):
-                self.wake_at = min(self.wake_at, choice.until, self.accounts.wake_at(now))
+                due = min(choice.until, self._agenda.next_at)
+                self.wake_at = min(self.wake_at, due, self.accounts.wake_at(now))
                 return
             self._take(choice.window, choice.why, now)
 
@@ -344,18 +347,17 @@ class Lane:
             else:
                 self.wake_at = min(self.wake_at, self.limiter.next_at(now))
 
-    def _callable(self, now: float) -> Iterator[Waiting]:
-        """Who may be called now, if a permit is there. A campaign with bad recipients to find finds
-        them first: its next batches would be refused for the same ones."""
-        most: dict[str, int] = {}
+    def _callable(self, now: float, left: float) -> Iterator[Waiting]:
+        """Who may be due and may be called now, if a permit is there. A campaign with bad
+        recipients to find finds them first: its next batches would be refused for the same."""
         dividing = Counter(each.campaign for each in self.outcomes.bisections)
-        for window in self._all():
-            vendor = self._vendor(window.campaign)
-            if vendor and window.count and dividing[window.campaign] < MOST_BISECTIONS:
-                if vendor not in most:
-                    most[vendor] = self.accounts.most(vendor, now)
-                if most[vendor]:
-                    yield window
+        changed = [self.windows[name] for name in self.shelf.changed]
+        self.shelf.changed.clear()
+        self._agenda.follow(self._scheduler.price(left), changed)
+        usable = [each for each in self._agenda.vendors if self.accounts.most(each, now)]
+        yield from self._agenda.offer(
+            usable, lambda window: dividing[window.campaign] < MOST_BISECTIONS, now
+        )
         for each in self.outcomes.bisections:
             if self.accounts.most(each.rules.vendor, now) == ALL:
                 yield each
@@ -370,7 +372,7 @@ class Lane:
         """One that was read for the first time: it ends, is put off, or waits here."""
         if held.expired(now):
             self.outcomes.end(held, Reason.EXPIRED_WAITING)
-        elif self._parked(held.campaign, now):
+        elif self.outcomes.parked(held.campaign, now):
             self._due.delay(held, now, wait_of(held.delays))
         elif self._crowds(held.campaign):
             self._due.delay(held, now, self._until_served(held.campaign))
@@ -380,7 +382,7 @@ class Lane:
     def _again(self, held: Held, now: float) -> None:
         """A noted one was read again."""
         reading = self.shelf.reading
-        if held.expired(now) or self._parked(held.campaign, now):
+        if held.expired(now) or self.outcomes.parked(held.campaign, now):
             reading.take(held.offset, held.campaign)
             self._place(held, now)
         elif self.shelf.welcome(held.campaign):
@@ -388,11 +390,6 @@ class Lane:
             self.shelf.put(held)
         else:
             reading.leave(held.campaign)
-
-    def _parked(self, campaign: str, now: float) -> bool:
-        """It cannot go soon: the config does not know it, or the vendor cannot use it."""
-        known = campaign in self.settings.campaigns
-        return not known or self.shelf.window(campaign).parked_until > now
 
     def _crowds(self, campaign: str) -> bool:
         """So much of it waits that reading on, for the others' sake, needs it out of the way."""

@@ -23,6 +23,12 @@ from consumer.lane.throttling import Throttling
 from consumer.lane.window import Window
 from consumer.model import Outcome, Reason, Verdict
 
+MOST_BISECTIONS = 2
+"""Refused batches of a campaign that are divided at a time, before its next one is called."""
+
+MOST_MEMORY = 1 / 2
+"""Share of the memory that may be divided: who is divided cannot be given up for others."""
+
 
 class Outcomes:
     """All that ends, waits again, or is put off. `bisections`: refused batches that are divided."""
@@ -57,7 +63,11 @@ class Outcomes:
     ) -> None:
         """A call was answered: of a whole batch, or of a part of a divided one."""
         vendor = batch.rules.vendor
-        recovered = self._accounts.answered(vendor, outcome, batch.sealed_at, at)
+        # Who stands alone is news: a vendor that falls ill meanwhile costs three of them, not all.
+        expected = part_of is not None and outcome.divisible and len(batch.held) > 1
+        recovered = self._accounts.answered(
+            vendor, outcome, batch.sealed_at, at, expected=expected and outcome.trouble
+        )
         if part_of is None:
             self._whole_answered(batch, outcome, facts, at)
         else:
@@ -66,8 +76,13 @@ class Outcomes:
             self._revive(vendor, at)
         elif not self._accounts.well(vendor):
             self._dissolve(lambda each: each.rules.vendor == vendor)
-        if batch.campaign not in self._settings.campaigns:  # it left the config meanwhile
+        if self.parked(batch.campaign, at):  # or it left the config meanwhile
             self.drop_campaign(batch.campaign, at)
+
+    def parked(self, campaign: str, now: float) -> bool:
+        """It cannot go soon: the config does not know it, or the vendor cannot use it."""
+        known = campaign in self._settings.campaigns
+        return not known or self._shelf.window(campaign).parked_until > now
 
     def follow(self) -> None:
         """Another config: who is divided goes by its rules."""
@@ -78,18 +93,16 @@ class Outcomes:
     def sweep(self, now: float) -> None:
         """End what expired while it waited."""
         for window in self._shelf.windows.values():
-            self._expire(window, now)
+            for held in window.drop_expired(now):
+                self.end_held(held, Reason.EXPIRED_WAITING)
         for bisection in list(self.bisections):
             self.sweep_part(bisection, now)
 
     def sweep_part(self, bisection: Bisection, now: float) -> None:
         """The same for one that is divided, which may end by it."""
-        self._expire(bisection, now)
-        self._end_if_empty(bisection)
-
-    def _expire(self, waiting: Window | Bisection, now: float) -> None:
-        for held in waiting.drop(lambda each: each.expired(now)):
+        for held in bisection.drop(lambda each: each.expired(now)):
             self.end_held(held, Reason.EXPIRED_WAITING)
+        self._end_if_empty(bisection)
 
     def end_held(self, held: Held, reason: Reason, facts: CallFacts = NO_CALL) -> None:
         """One that was on the shelf is final."""
@@ -101,7 +114,7 @@ class Outcomes:
         self._due.end(held, reason, self._settings.campaigns.get(held.campaign), facts)
 
     def drop_campaign(self, campaign: str, now: float) -> None:
-        """The config does not know it: all of it is put off."""
+        """It cannot go soon: all of it is put off."""
         self._dissolve(lambda each: each.campaign == campaign)
         self._put_off_all(self._shelf.window(campaign), now)
 
@@ -117,12 +130,14 @@ class Outcomes:
                 window.failures = 0
                 self._throttling.accepted()
                 self._settle(batch, Reason.ACCEPTED, facts)
+            case Verdict.REJECTED if outcome.divisible and len(batch.held) > 1:
+                if self._too_many(batch):
+                    window.extend(batch.held)
+                else:
+                    self._divide(batch.rules, batch.held, facts)
             case Verdict.REJECTED:
                 window.failures = 0
-                if outcome.divisible and len(batch.held) > 1:
-                    self._divide(batch.rules, batch.held, facts)
-                else:
-                    self._settle(batch, Reason.VENDOR_REJECTED, facts)
+                self._settle(batch, Reason.VENDOR_REJECTED, facts)
             case Verdict.IN_DOUBT:
                 self._settle(batch, Reason.NO_ANSWER, facts)
             case _:  # RETRY: whoever has attempts left waits for the next
@@ -146,8 +161,11 @@ class Outcomes:
                 again.append(held)
                 if outcome.counts:
                     self._due.tries.put(held.offset, held.attempt)
-        if outcome.divisible and len(ending) > 1 and self._accounts.well(batch.rules.vendor):
+        several = outcome.divisible and len(ending) > 1
+        if several and self._accounts.well(batch.rules.vendor):
             self._divide(batch.rules, ending, facts)
+        elif several:  # divided when the vendor is well again; until then they are tried one by one
+            again += ending
         else:
             for held in ending:
                 self.end_held(held, spent, facts)
@@ -174,6 +192,7 @@ class Outcomes:
     def _park(self, window: Window, now: float) -> None:
         """The vendor cannot use the campaign: it is asked again now and then, by who comes back."""
         self._dissolve(lambda each: each.campaign == window.campaign)
+        window.failures = max(1, window.failures)  # 0 if a later call than this was accepted
         window.parked_until = window.not_before = now + wait_of(window.failures - 1)
         self._put_off_all(window, now)
 
@@ -188,24 +207,44 @@ class Outcomes:
             known = self._settings.campaigns.get(window.campaign)
             if known and known.vendor == vendor and window.parked_until <= at:
                 window.failures, window.not_before = 0, 0.0
+                window.changed[window.campaign] = None
 
     def _divide(self, rules: LaneCampaign, many: Sequence[Held], facts: CallFacts) -> None:
         """Somebody among them is bad: find out who, with smaller calls."""
-        bisection = Bisection(rules, list(many), facts=facts)
+        now = self._settings.campaigns.get(rules.name, rules)
+        bisection = Bisection(now, list(many), facts=facts)
         self.bisections.append(bisection)
         self._carry_on(bisection)
+
+    def _too_many(self, batch: Batch) -> bool:
+        """Whether dividing this one too would leave other campaigns too little memory. It is called
+        again as a whole then, after those that are divided."""
+        own = sum(each.campaign == batch.campaign for each in self.bisections)
+        if own < MOST_BISECTIONS:
+            return False
+        sizes = [held.size for each in [*self.bisections, batch.held] for held in each]
+        bounds = self._settings
+        return (
+            len(sizes) > bounds.max_held * MOST_MEMORY
+            or sum(sizes) > bounds.max_held_bytes * MOST_MEMORY
+        )
 
     def _part_answered(
         self, bisection: Bisection, batch: Batch, outcome: Outcome, facts: CallFacts, at: float
     ) -> None:
+        window = self._shelf.window(batch.campaign)
         match _verdict(batch, outcome):
             case Verdict.ACCEPTED:
+                window.failures = 0
                 self._throttling.accepted()
                 self._settle(batch, Reason.ACCEPTED, facts)
                 bisection.accepted()
             case Verdict.IN_DOUBT:
                 self._settle(batch, Reason.NO_ANSWER, facts)
                 bisection.gone()
+            case Verdict.RETRY if outcome.trouble and not outcome.divisible:
+                bisection.gone()  # no special case any more: it waits, and its attempts count
+                self._put_back(batch, window, outcome, facts, at)
             case Verdict.RETRY if not outcome.divisible:
                 bisection.again()
                 if outcome.parked:

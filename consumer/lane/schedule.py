@@ -75,12 +75,34 @@ class Wait:
 class Scheduler(Protocol):
     """Chooses among windows that may call (vendor ready, permit there)."""
 
+    by_age: bool
+    """Whether the oldest of those that are due goes."""
+
+    def price(self, left: float) -> float:
+        """What a window must be worth now; constant if it does not matter."""
+
+    def due(self, window: Waiting, price: float) -> float:
+        """When a window (ready, and unchanged until then) may go, at this price or a higher one:
+        not before."""
+
     def choose(self, windows: Iterable[Waiting], now: float, left: float) -> Seal | Wait:
         """`left` is the smallest remaining share of the lane's limits, 0 to 1."""
 
 
 class OldestFirst:
     """Late sealing under a quota: whoever waited longest gets the permit that is there."""
+
+    by_age = True
+
+    def price(self, left: float) -> float:
+        """Any window is worth a permit."""
+        del left
+        return 1.0
+
+    def due(self, window: Waiting, price: float) -> float:
+        """As soon as it may."""
+        del price
+        return window.not_before
 
     def choose(self, windows: Iterable[Waiting], now: float, left: float) -> Seal | Wait:
         """A window keeps filling until a permit is really there, then the oldest goes."""
@@ -114,15 +136,28 @@ class IndexPrice:
     `OVERDUE_EVERY`-th permit goes to the window that is most overdue, if there is one.
     """
 
+    by_age = False
+
     def __init__(self, p0: float = PRICE) -> None:
         self._p0 = p0
         self._sealed = OVERDUE_EVERY  # since one that was overdue
 
+    def price(self, left: float) -> float:
+        """Customer-seconds."""
+        return self._p0 / max(left, 1e-9) ** 2
+
+    def due(self, window: Waiting, price: float) -> float:
+        """When it is full, worth the price, or waited its `max_wait`."""
+        if window.ready == window.max_batch:
+            return window.not_before
+        worth = (price / window.weight - window.waited(0.0)) / window.ready
+        return max(window.not_before, min(worth, window.oldest + window.max_wait))
+
     def choose(self, windows: Iterable[Waiting], now: float, left: float) -> Seal | Wait:
         """Of the windows that are worth a permit now, the one with the largest index."""
-        price = self._p0 / max(left, 1e-9) ** 2
+        price = self.price(left)
         earliest = math.inf
-        best, best_index = None, -1.0
+        best, best_index = None, 0.0
         overdue, deadline = None, now
         for window in windows:
             ready = window.ready
@@ -134,7 +169,7 @@ class IndexPrice:
             earliest = min(earliest, due)
             if due > now:
                 continue
-            if index > best_index:
+            if best is None or index > best_index:  # all are below 0 if a clock went back
                 best, best_index = window, index
             if window.oldest + window.max_wait <= deadline:
                 overdue, deadline = window, window.oldest + window.max_wait
@@ -175,8 +210,21 @@ class SizeOrLinger:
     idle minute must not send the first customer out alone.
     """
 
+    by_age = True
+
     def __init__(self, linger: float) -> None:
         self._linger = linger
+
+    def price(self, left: float) -> float:
+        """Nobody asks for it."""
+        del left
+        return 1.0
+
+    def due(self, window: Waiting, price: float) -> float:
+        """When it is full, or has lingered."""
+        del price
+        full = window.ready == window.max_batch
+        return max(window.not_before, 0.0 if full else window.oldest + self._linger)
 
     def choose(self, windows: Iterable[Waiting], now: float, left: float) -> Seal | Wait:
         """Of all windows that are due, the oldest: full ones first would starve the others."""
@@ -187,7 +235,7 @@ class SizeOrLinger:
             if not window.ready:
                 continue
             full = window.ready == window.max_batch
-            due = max(window.not_before, 0.0 if full else window.oldest + self._linger)
+            due = self.due(window, 0.0)
             earliest = min(earliest, due)
             if due <= now and (best is None or window.oldest < best.window.oldest):
                 best = Seal(window, Why.FULL if full else Why.LINGER)

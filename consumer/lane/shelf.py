@@ -31,12 +31,14 @@ class Shelf:
         self.reading = Reading(ledger)
         self.held = 0
         self.held_bytes = 0
+        self.changed: dict[str, None] = {}
+        """Campaigns whose windows changed since somebody emptied this, in order."""
 
     def window(self, name: str) -> Window:
         """The campaign's window; one that the config knows no more waits, and never calls."""
         window = self.windows.get(name)
         if window is None:
-            window = self.windows[name] = Window(name, 1, math.inf)
+            window = self.windows[name] = Window(name, 1, math.inf, changed=self.changed)
             self._configure(window)
         return window
 

@@ -29,7 +29,8 @@ class State(StrEnum):
 
 @dataclass(slots=True)
 class Standing:
-    """One account. `since`: answers to calls sealed before say nothing about the present state."""
+    """One account. `since`: answers to calls sealed before say nothing about the present state.
+    `renewed_at`: nor, about the present credentials, to calls sealed before they changed."""
 
     state: State = State.WELL
     since: float = 0.0
@@ -37,6 +38,7 @@ class Standing:
     probing: bool = False
     in_a_row: int = 0
     failures: int = 0
+    renewed_at: float = 0.0
 
     @property
     def well(self) -> bool:
@@ -64,15 +66,21 @@ class Standing:
 
     def refused(self, sealed_at: float, at: float, rng: random.Random) -> None:
         """The account's credentials were refused."""
-        self._open(State.REFUSED, sealed_at, at, rng)
+        if sealed_at >= self.renewed_at:
+            self._open(State.REFUSED, sealed_at, at, rng)
 
     def no_verdict(self, sealed_at: float) -> None:
         """A call ended and says nothing about the account (a 429): the probe is due again."""
         if self._new(sealed_at):
             self.probing = False
 
+    def renewed(self, now: float) -> None:
+        """The account is another one, or has other credentials."""
+        self.forget()
+        self.renewed_at = now
+
     def forget(self) -> None:
-        """All is well, or the account is another one."""
+        """All is well."""
         self.state, self.probing = State.WELL, False
         self.in_a_row = self.failures = 0
         self.probe_at = 0.0

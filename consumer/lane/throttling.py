@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from consumer.lane.limiter import Limit
 from consumer.model import Outcome
 
-DECREASE = 0.7
-INCREASE = 0.1
+DECREASE = 0.85
+INCREASE = 0.05
 LEAST = 0.1
 """Part of the limits that is used at least, however often the vendor refuses."""
 

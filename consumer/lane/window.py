@@ -7,6 +7,7 @@ stands *behind* the first and comes forward when the first has been taken. Oldes
 from __future__ import annotations
 
 import heapq
+import math
 from bisect import insort
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -35,6 +36,10 @@ class Window:
     failures: int = 0
     failed_at: float = 0.0
     count: int = 0
+    expires: float = math.inf
+    """Nobody expires before."""
+    changed: dict[str, None] = field(default_factory=dict)
+    """Campaigns whose windows changed, in order: the shelf's own, of all its windows."""
     _arrivals: float = 0.0
     _heads: list[tuple[int, str]] = field(default_factory=list)
     _queues: dict[str, list[Held]] = field(default_factory=dict)
@@ -59,6 +64,9 @@ class Window:
     def add(self, held: Held) -> None:
         """Put an invitation in its place: a head, or behind its recipient's earlier ones."""
         self.count += 1
+        self.changed[self.campaign] = None
+        if held.expires_at is not None and held.expires_at < self.expires:
+            self.expires = held.expires_at
         recipient = held.recipient
         queue = self._queues.setdefault(recipient, [])
         insort(queue, held, key=_offset)
@@ -79,15 +87,26 @@ class Window:
         while self._heads and self._stale(*self._heads[0]):
             heapq.heappop(self._heads)
         self.count -= size
+        self.changed[self.campaign] = None
         return list(taken.values())
 
     def drop(self, unwanted: Callable[[Held], bool]) -> list[Held]:
         """Remove and return every invitation for which `unwanted` holds."""
         dropped = [held for held in self if unwanted(held)]
         if dropped:
+            self.changed[self.campaign] = None
             kept = [held for held in self if not unwanted(held)]
             self._heads, self._queues, self.count, self._arrivals = [], {}, 0, 0.0
             self.extend(kept)
+        return dropped
+
+    def drop_expired(self, now: float) -> list[Held]:
+        """Remove and return those who expired; costs nothing while nobody can have."""
+        if now < self.expires:
+            return []
+        dropped = self.drop(lambda held: held.expired(now))
+        ends = (held.expires_at for held in self if held.expires_at is not None)
+        self.expires = min(ends, default=math.inf)
         return dropped
 
     def youngest(self, share: float) -> list[Held]:

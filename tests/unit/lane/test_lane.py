@@ -114,6 +114,14 @@ def test_no_more_calls_are_in_flight_than_may_be() -> None:
 
 def test_a_scheduler_of_ones_own_decides() -> None:
     class Last:
+        by_age = False
+
+        def price(self, left: float) -> float:
+            return left
+
+        def due(self, window: Waiting, price: float) -> float:
+            return window.not_before * price
+
         def choose(self, windows: Iterable[Waiting], now: float, left: float) -> Seal | Wait:
             ready = [each for each in windows if each.ready]
             return Seal(ready[-1], Why.PERMIT) if ready else Wait(now + 2 + left)

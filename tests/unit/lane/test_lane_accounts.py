@@ -160,17 +160,18 @@ def test_a_login_that_is_refused_shows_until_one_succeeds() -> None:
 
 
 def test_the_quota_in_use_shrinks_after_a_429_grows_back_and_outlives_the_owner() -> None:
-    driver = Driver(lane(limited(EACH, calls=10)))
+    driver = Driver(lane(limited(EACH, calls=100)))
     (batch,) = driver.read(held(0))
     driver.answer(batch, THROTTLED)
-    assert driver.lane.limiter.permits(NOW + 100) == (7.0,)
-    assert driver.checkpoint.limits_part == 0.7
-    after = Driver(lane(limited(EACH, calls=10), driver.checkpoint))
+    assert driver.lane.limiter.permits(NOW + 100) == (85.0,)
+    assert driver.checkpoint.limits_part == 0.85
+    after = Driver(lane(limited(EACH, calls=100), driver.checkpoint))
     after.step(NOW + 5)
-    assert after.lane.limiter.permits(NOW + 100) == (7.0,)
+    assert after.lane.limiter.permits(NOW + 100) == (85.0,)
     after.step(NOW + 30)
-    assert after.lane.limiter.permits(NOW + 100) == (10.0,)
+    assert after.lane.limiter.permits(NOW + 100) == (100.0,)
     assert after.checkpoint.limits_part == 1.0
+
 
 
 def test_calls_that_fail_together_are_one_failure_of_their_campaign() -> None:

@@ -155,9 +155,10 @@ def test_a_part_without_an_answer_is_unknown_and_the_others_are_called_on() -> N
 
 def test_a_vendor_that_falls_ill_ends_the_search_and_everybody_waits_in_the_window() -> None:
     driver = of(campaign("a", in_doubt="resend", max_attempts=99), customers=8)
-    (part,) = driver.answer(driver.batches[0], BAD_RECIPIENT)
-    for _ in range(3):
-        (part, *_) = driver.answer(part, TROUBLE) or [part]
+    driver.answer(driver.batches[0], BAD_RECIPIENT)
+    for number in (1, 2, 3):
+        driver.answer(driver.batches[number], TROUBLE, at=NOW + 10 * number)
+        driver.step(NOW + 10 * number + 3)
     assert driver.lane.outcomes.bisections == []
     assert driver.lane.windows["a"].count == 8
     assert driver.lane.idle

@@ -1,0 +1,180 @@
+"""What an adversary tries on a lane that divides batches, tries accounts and parks campaigns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from consumer.lane.schedule import IndexPrice
+from consumer.lane.standing import PACES
+from consumer.model import Outcome
+from tests.support.lanes import (
+    ACCEPTED,
+    BAD_RECIPIENT,
+    NOW,
+    PARKED,
+    REFUSED,
+    SILENCE,
+    THROTTLED,
+    TROUBLE,
+    VENDOR_ERROR,
+    Driver,
+    campaign,
+    held,
+    lane,
+    limited,
+    settings,
+)
+from tests.unit.lane.test_lane_divide import judge, reasons, settle
+
+
+def play(driver: Driver, bad: set[int], refusal: Outcome, *, most: int) -> int:
+    """Answer every call as it comes and let time pass between; calls until nobody waits."""
+    now = NOW
+    for _ in range(most):
+        out = list(driver.lane.in_flight.values())
+        for batch in out:
+            driver.answer(batch, judge(batch, bad, refusal), at=now)
+        if driver.lane.idle and not driver.lane.shelf.held:
+            return len(driver.batches)
+        if not driver.lane.in_flight:
+            now = max(now, min(driver.lane.wake_at, now + 100))
+        now += 0.01
+        driver.step(now)
+    raise AssertionError(f"{driver.lane.shelf.held} still wait after {len(driver.batches)} calls")
+
+
+@pytest.mark.parametrize("attempts", [1, 2, 3, 5, 6])
+@pytest.mark.parametrize("bad", [0, 100, 511])
+def test_one_on_whom_the_vendor_stumbles_takes_nobody_along(attempts: int, bad: int) -> None:
+    driver = Driver(lane(settings(campaign("a", max_attempts=attempts))))
+    driver.read(*(held(n) for n in range(512)))
+    calls = play(driver, {bad}, VENDOR_ERROR, most=2_000)
+    assert reasons(driver) == {
+        "attempts_exhausted": [bad],
+        "accepted": [n for n in range(512) if n != bad],
+    }
+    assert calls <= 24
+
+
+def test_a_vendor_that_falls_ill_while_it_is_searched_costs_three_customers_at_most() -> None:
+    driver = Driver(lane(settings(campaign("a", max_attempts=1))))
+    driver.read(*(held(n) for n in range(64)))
+    for number, batch in enumerate(driver.batches):
+        driver.answer(batch, judge(batch, {60} if number < 4 else range(64), VENDOR_ERROR))
+    assert len(reasons(driver)["attempts_exhausted"]) == 3
+    assert driver.lane.outcomes.bisections == []
+    assert driver.lane.accounts.ill({"pisano"})
+
+
+def test_silent_parts_under_resend_count_as_attempts() -> None:
+    rules = campaign("a", in_doubt="resend", max_attempts=2)
+    driver = Driver(lane(settings(rules, campaign("b"))))
+    driver.read(*(held(n) for n in range(8)))
+    driver.answer(driver.batches[0], BAD_RECIPIENT)
+    now = NOW
+    for n in range(100, 130):
+        now += 20
+        for batch in list(driver.lane.in_flight.values()):
+            silent = len(batch.held) > 1 and any(each.offset == 0 for each in batch.held)
+            driver.answer(batch, SILENCE if silent else ACCEPTED, at=now)
+        driver.read(held(n, campaign="b"), now=now)
+    of_first = [b for b in driver.batches if any(each.offset == 0 for each in b.held)]
+    assert len(of_first) <= 1 + 2
+    assert driver.reasons["i0"] == "no_answer"
+
+
+def test_a_parked_campaign_is_not_called_for_parts_that_were_under_way() -> None:
+    driver = Driver(lane(settings(campaign("a", max_batch=8))))
+    for batch in driver.read(*(held(n) for n in range(16))):
+        driver.lane.answered(batch.id, BAD_RECIPIENT, sent_at=NOW, at=NOW)
+    one, two = driver.step(NOW)
+    assert driver.answer(one, PARKED) == []
+    assert driver.answer(two, BAD_RECIPIENT) == []
+    assert driver.lane.idle
+    assert len(driver.put_off) == 16
+
+
+@pytest.mark.parametrize("late", [BAD_RECIPIENT, TROUBLE])
+def test_nor_for_a_batch_that_was(late: Outcome) -> None:
+    driver = Driver(lane(settings(campaign("a", max_batch=8))))
+    one, two = driver.read(*(held(n) for n in range(16)))
+    driver.answer(one, PARKED)
+    driver.answer(two, late, at=NOW + 1)
+    assert driver.step(NOW + 30) == []
+    assert driver.lane.idle
+    assert len(driver.put_off) == 16
+
+
+def test_a_campaign_that_stays_wrong_is_asked_less_and_less_often() -> None:
+    driver = Driver(lane())
+    pauses = []
+    for n in range(3):
+        now = NOW + 1_000 * n
+        driver.read(*(held(100 * n + m) for m in range(8)), now=now)
+        for batch in driver.batches:
+            if batch.id in driver.lane.in_flight:
+                driver.answer(batch, BAD_RECIPIENT, at=now)
+        pauses.append(driver.lane.windows["a"].parked_until - now)
+    assert pauses == [60, 600, 600]
+
+
+def test_a_first_park_is_a_short_one_whatever_else_was_out() -> None:
+    driver = Driver(lane(settings(campaign("a", max_batch=1))))
+    one, two, three = driver.read(*(held(n) for n in range(3)))
+    driver.answer(one, TROUBLE, at=NOW + 5)
+    driver.answer(two, ACCEPTED, at=NOW + 6)
+    driver.answer(three, PARKED, at=NOW + 7)
+    assert driver.lane.windows["a"].parked_until == NOW + 7 + 60
+
+
+def test_no_part_is_larger_than_a_new_config_allows() -> None:
+    driver = Driver(lane(settings(campaign("a", max_batch=32))))
+    driver.read(*(held(n) for n in range(32)))
+    driver.lane.reconfigure(settings(campaign("a", max_batch=4)), NOW)
+    settle(driver, {3, 17})
+    assert max(len(batch.held) for batch in driver.batches[1:]) == 4
+    assert reasons(driver)["vendor_rejected"] == [3, 17]
+    assert len(reasons(driver)["accepted"]) == 30
+
+
+def test_a_429_spends_no_call_of_a_search() -> None:
+    driver = Driver(lane(settings(campaign("a", bisect_calls=4))))
+    driver.read(*(held(n) for n in range(4)))
+    (part,) = driver.answer(driver.batches[0], BAD_RECIPIENT)
+    now = NOW
+    for _ in range(6):
+        driver.answer(part, replace(THROTTLED, retry_after=1.0), at=now)
+        now += 1
+        (part,) = driver.step(now)
+    assert driver.results == []
+    settle(driver, {0})
+    assert "bisect_spent" not in reasons(driver)
+
+
+def test_a_clock_that_goes_back_neither_stops_a_full_window_nor_runs_in_circles() -> None:
+    driver = Driver(lane(limited(campaign("a", max_batch=2), calls=9)))
+    driver.lane._scheduler = IndexPrice()
+    assert len(driver.read(held(1), held(2), now=NOW - 500)) == 1
+
+
+def test_an_answer_to_a_call_with_the_old_secret_says_nothing_about_the_new() -> None:
+    driver = Driver(lane())
+    (old,) = driver.read(held(0))
+    driver.lane.reconfigure(settings(), NOW + 1, relogin={"pisano"})
+    (new,) = driver.answer(old, REFUSED, at=NOW + 2)
+    driver.answer(new, REFUSED, at=NOW + 3)
+    assert driver.lane.accounts.most("pisano", NOW + 3 + PACES["refused"][0] / 4) == 0
+
+
+def test_batches_that_are_divided_do_not_keep_others_out_of_memory() -> None:
+    rules = (campaign("a", max_batch=10), campaign("b"))
+    driver = Driver(lane(settings(*rules, max_held=40, max_in_flight=4)))
+    driver.log = [held(n) for n in range(40)] + [held(40, campaign="b")]
+    for batch in driver.poll(most=40):
+        driver.lane.answered(batch.id, BAD_RECIPIENT, sent_at=NOW, at=NOW)
+    driver.poll()
+    for _ in range(4):
+        driver.poll()
+    assert 40 in driver.sent
