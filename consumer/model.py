@@ -376,10 +376,11 @@ class Checkpoint(BaseModel):
     """A lane's whole state in one record of its compacted checkpoint topic.
 
     `done` and all `offsets` are bitmaps, zlib level 1, base64. `permit_log` holds the response
-    times of calls, epoch seconds; nothing is called before `closed_until` (after a 429). Offsets
-    below `base` are settled. `tried` has those that were in a call and wait for the next; `owners`
-    the last owners, oldest first. `limits_part` of the limits is in use since `limits_since` (less
-    than 1 after a 429). What an older version does not know it passes over.
+    times of calls, epoch seconds, of the last `permit_log_reach` seconds (0: not said); nothing is
+    called before `closed_until` (after a 429). Offsets below `base` are settled. `tried` has those
+    that were in a call and wait for the next; `owners` the last owners, oldest first.
+    `limits_part` of the limits is in use since `limits_since` (less than 1 after a 429). What an
+    older version does not know it passes over.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -391,6 +392,7 @@ class Checkpoint(BaseModel):
     done: str
     in_flight: Sequence[InFlight]
     permit_log: Sequence[float]
+    permit_log_reach: float = 0.0
     config_version: str
     closed_until: float = 0.0
     limits_part: Annotated[float, Field(gt=0, le=1)] = 1.0

@@ -101,6 +101,11 @@ class Accounts:
         """Logins that are out."""
         return sum(session.logging_in for session in self.sessions.values())
 
+    def next_login(self) -> float:
+        """When a login may be due at the earliest, for whoever waits; infinite if none can be."""
+        idle = (each for each in self.sessions.values() if not each.logging_in)
+        return min((each.next_login() for each in idle), default=math.inf)
+
     def logins(self, wanted: Collection[str], now: float) -> Iterator[tuple[str, float]]:
         """(vendor, when) of logins that somebody waits for: due now, or not before `when`."""
         for vendor, session in self.sessions.items():

@@ -33,7 +33,7 @@ from consumer.lane.outcomes import MOST_BISECTIONS, Outcomes
 from consumer.lane.reading import Mode
 from consumer.lane.results import CallFacts
 from consumer.lane.schedule import IndexPrice, Scheduler, SizeOrLinger, Wait, Waiting, Why
-from consumer.lane.settings import LATE_ARRIVAL_GRACE, LaneSettings
+from consumer.lane.settings import FRESH_SECONDS, LATE_ARRIVAL_GRACE, LaneSettings
 from consumer.lane.shelf import Shelf
 from consumer.lane.throttling import Throttling
 from consumer.lane.tries import Tries
@@ -277,6 +277,7 @@ class Lane:
             done=self.ledger.packed(),
             in_flight=[*self._doubt, *self._intents.values()],
             permit_log=[*self.limiter.log(now), *[self._latest(now)] * logins],
+            permit_log_reach=self.limiter.horizon,
             config_version=self.settings.config_version,
             closed_until=max(0.0, self.limiter.closed_until),
             limits_part=self.throttling.part,
@@ -333,7 +334,9 @@ class Lane:
         return batch
 
     def _log_in(self, now: float) -> None:
-        if not self.accounts.sessions:
+        earliest = self.accounts.next_login()
+        if earliest > now:
+            self.wake_at = min(self.wake_at, earliest)
             return
         wanted = {self._vendor(window.campaign) for window in self._all() if window.ready}
         wanted |= {each.rules.vendor for each in self.outcomes.bisections}
@@ -438,12 +441,16 @@ class Lane:
         return self.settings.share * self.throttling.part
 
     def _latest(self, now: float) -> float:
-        """When a call that is out now can reach the vendor at the latest."""
-        return now + self.settings.call_timeout + LATE_ARRIVAL_GRACE
+        """When a call that is about to leave now can reach the vendor at the latest."""
+        return now + FRESH_SECONDS + self.settings.call_timeout + LATE_ARRIVAL_GRACE
 
     def _restore_limiter(self, checkpoint: Checkpoint | None, in_doubt: int, now: float) -> Limiter:
         settings = self.settings
-        assume_full = checkpoint is None and settings.first_start_full
+        horizon = Limiter(settings.limits, skew=settings.skew).horizon
+        if checkpoint is None:
+            assume_full = settings.first_start_full
+        else:  # limits that look further back than the log of the former ones: nobody knows
+            assume_full = horizon > (checkpoint.permit_log_reach or horizon)
         late = self._latest(now)
         limiter = Limiter.restore(
             settings.limits,

@@ -113,6 +113,11 @@ class Limiter:
         self._horizon = 2 * max(self._periods, default=0.0)
         self.set_share(share)
 
+    @property
+    def horizon(self) -> float:
+        """Seconds after which a stamp matters no more."""
+        return self._horizon
+
     def set_share(self, share: float) -> None:
         """Use another part of every limit from now on (after a 429, and back again)."""
         # 0.29 × 100 is 28.999…96 to a float

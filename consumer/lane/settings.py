@@ -9,6 +9,10 @@ from typing import Literal
 from consumer.lane.limiter import Limit
 from consumer.model import Channel
 
+FRESH_SECONDS = 5.0
+"""From before the intent's commit to the first byte: well under the session timeout, after which
+another process may own the lane."""
+
 LATE_ARRIVAL_GRACE = 5.0
 """Seconds after a timeout within which the vendor may still meet the request."""
 

@@ -14,13 +14,10 @@ import structlog
 from consumer.adapters.http import Exchange, VendorClient
 from consumer.config.sections import Campaign
 from consumer.lane.commands import Batch, Login
+from consumer.lane.settings import FRESH_SECONDS
 from consumer.model import Call, Outcome, Token, Verdict
 from consumer.vendors.base import Vendor
 from consumer.vendors.echo import without_echo
-
-FRESH_SECONDS = 5.0
-"""From before the intent's commit to the first byte: well under the session timeout, after which
-another process may own the lane."""
 
 NOTHING_LEFT = Outcome(Verdict.RETRY, counts=False)
 NO_CLEAR_ANSWER = Outcome(Verdict.IN_DOUBT)

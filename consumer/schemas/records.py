@@ -84,6 +84,7 @@ _KEYS: Final[Mapping[str, Mapping[str, Schema]]] = {
         "permit_log": of("Epoch seconds of the latest calls' answers: the used permits."),
         "config_version": _SHARED["config_version"],
         "closed_until": of("Epoch seconds before which nothing is called, after a 429."),
+        "permit_log_reach": of("Seconds that permit_log looks back; 0: not said.", minimum=0),
         "limits_part": of("The part of the limits in use; less than 1 after a 429."),
         "limits_since": of("When that part changed last: it grows again step by step."),
         "tried": of("Invitations that were in a call and wait for the next."),
@@ -113,7 +114,9 @@ _KEYS: Final[Mapping[str, Mapping[str, Schema]]] = {
 _SOMETIMES: Final[Mapping[str, frozenset[str]]] = {
     "Invitation": frozenset({"attempt", "delays", "due_at", "resend_of"}),
     "Result": frozenset({"resend_of", "link"}),
-    "Checkpoint": frozenset({"closed_until", "limits_part", "limits_since", "tried", "owners"}),
+    "Checkpoint": frozenset(
+        {"closed_until", "permit_log_reach", "limits_part", "limits_since", "tried", "owners"}
+    ),
 }
 """Keys that only some records have: what was put off or sent again, what later versions added."""
 

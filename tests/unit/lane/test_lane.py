@@ -12,7 +12,7 @@ from consumer.lane.commands import Commit, Send
 from consumer.lane.lane import SWEEP_EVERY, Lane
 from consumer.lane.limiter import Limit
 from consumer.lane.schedule import Seal, Wait, Waiting, Why
-from consumer.lane.settings import LATE_ARRIVAL_GRACE
+from consumer.lane.settings import FRESH_SECONDS, LATE_ARRIVAL_GRACE
 from consumer.model import Outcome, rfc3339
 from tests.support.lanes import (
     ACCEPTED,
@@ -385,7 +385,9 @@ def test_a_login_leaves_only_after_its_permit_is_recorded() -> None:
     of = limited(campaign("visit", vendor="radar"), logins=frozenset({"radar"}))
     driver = Driver(lane(of))
     driver.read(held(1, campaign="visit"))
-    assert driver.checkpoint.permit_log == [NOW + of.call_timeout + LATE_ARRIVAL_GRACE]
+    assert driver.checkpoint.permit_log == [
+        NOW + FRESH_SECONDS + of.call_timeout + LATE_ARRIVAL_GRACE
+    ]
 
 
 def test_a_login_waits_for_a_permit_like_any_call() -> None:

@@ -6,9 +6,11 @@ import pytest
 
 from consumer.lane.bits import pack
 from consumer.lane.lane import Lane
-from consumer.lane.settings import LATE_ARRIVAL_GRACE
+from consumer.lane.limiter import Limit
+from consumer.lane.settings import FRESH_SECONDS, LATE_ARRIVAL_GRACE
 from consumer.model import Checkpoint, InFlight, Owner
 from tests.support.lanes import (
+    ACCEPTED,
     NOW,
     PARKED,
     SILENCE,
@@ -94,8 +96,19 @@ def test_a_record_in_doubt_that_cannot_be_read_any_more_is_a_dead_letter() -> No
 def test_a_lost_owners_calls_count_as_if_they_arrived_at_their_latest() -> None:
     of = limited()
     machine = lane(of, after_a_crash("a", 10))
-    latest = NOW + of.call_timeout + LATE_ARRIVAL_GRACE
+    latest = NOW + FRESH_SECONDS + of.call_timeout + LATE_ARRIVAL_GRACE
     assert machine.limiter.log(NOW) == [NOW - 1, latest]
+
+
+def test_limits_that_look_further_back_than_the_log_find_the_quota_used_up() -> None:
+    """The former limits' log says nothing about the time before."""
+    driver = Driver(lane(limited(calls=9)))
+    driver.answer(driver.read(held(1))[0], ACCEPTED)
+    longer = limited(limits=(Limit(9, 10.0), Limit(20, 100.0)))
+    assert lane(longer, driver.checkpoint).limiter.left(NOW + 1) == 0.0
+    assert lane(limited(calls=9), driver.checkpoint).limiter.left(NOW + 1) > 0.8
+    former = driver.checkpoint.model_copy(update={"permit_log_reach": 0.0})
+    assert lane(longer, former).limiter.left(NOW + 1) > 0.8
 
 
 def test_a_checkpoint_tells_its_lane_topic_and_config() -> None:
