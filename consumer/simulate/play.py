@@ -9,119 +9,159 @@ from __future__ import annotations
 import heapq
 import math
 import random
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from consumer.lane.commands import Commit, Send
+from consumer.lane.commands import Commit, Login, Send
 from consumer.lane.held import Held
 from consumer.lane.lane import Lane
 from consumer.lane.schedule import Scheduler
 from consumer.lane.settings import LaneSettings
-from consumer.model import Invitation, Outcome, Verdict
+from consumer.model import Invitation, Outcome, Reason, Verdict
 from consumer.sandbox.throttle import Limit as VendorLimit
 from consumer.sandbox.throttle import Throttle
+from consumer.simulate.played import Played
+from consumer.simulate.traffic import Arrival
 
-LATENCY_MEDIAN = 0.3
+LATENCY = 0.3
 LATENCY_SIGMA = 0.4
-"""A call's seconds are lognormal; half of them pass before the vendor counts it."""
+"""A call's seconds are lognormal around `LATENCY`; after half of them the vendor counts it."""
+
+TOKEN_LIFE = 3600.0
+"""Seconds for which a vendor's login is good."""
 
 ACCEPTED = Outcome(Verdict.ACCEPTED, http_status=200)
 THROTTLED = Outcome(Verdict.RETRY, http_status=429, counts=False, throttled=True)
 
+INVITATION: Invitation = {
+    "version": 1,
+    "id": "",
+    "event_id": "",
+    "event_time": "",
+    "routed_at": "",
+    "expires_at": None,
+    "route": "",
+    "campaign": "",
+    "pseudonym": "",
+    "address": {},
+    "data": {},
+    "config_version": "",
+    "source": {"topic": "", "partition": 0, "offset": 0},
+}
+"""Everybody's: what a lane decides by stands beside it."""
 
-@dataclass(slots=True)
-class Played:
-    """What came of it. `waits`: seconds from arrival to the call's leaving, after the warm-up."""
 
-    waits: list[float] = field(default_factory=list)
-    calls: int = 0
-    customers: int = 0
-    throttled: int = 0
+class Network:
+    """How long calls take, and how the vendor counts them."""
+
+    def __init__(self, settings: LaneSettings, rng: random.Random, latency: float) -> None:
+        limits = [VendorLimit(limit.calls, limit.period) for limit in settings.limits]
+        self._vendor = Throttle(limits, algorithm="weighted", offset=rng.random())
+        self._rng = rng
+        self._latency = math.log(latency)
+
+    def call(self, now: float) -> tuple[float, bool]:
+        """When a call that leaves at `now` is answered, and whether the quota let it through."""
+        seconds = self._rng.lognormvariate(self._latency, LATENCY_SIGMA)
+        return now + seconds, self._vendor.allow(now + seconds / 2)
 
 
 @dataclass(slots=True)
 class Play:
-    """One run over `arrivals` (time, campaign name), in order of time; ends when all are sent."""
+    """One run over `arrivals` in the order of time; ends when all are sent.
+
+    `apart`: seconds between two looks at those who come while permits are there (0: at each).
+    """
 
     settings: LaneSettings
-    arrivals: Iterable[tuple[float, str]]
+    arrivals: Iterable[Arrival]
     rng: random.Random
-    warm_up: float = 0.0
+    played: Played
     scheduler: Scheduler | None = None
-    played: Played = field(default_factory=Played)
-    _answers: list[tuple[float, str, Outcome]] = field(default_factory=list)
+    latency: float = LATENCY
+    apart: float = 0.0
+    _answers: list[tuple[float, int, Send | Login, bool]] = field(default_factory=list)
     _arrived: int = 0
+    _called: int = 0
+    _look_at: float = 0.0
 
     def run(self) -> Played:
         """Play to the end."""
-        limits = [VendorLimit(limit.calls, limit.period) for limit in self.settings.limits]
-        vendor = Throttle(limits, algorithm="weighted", offset=self.rng.random())
+        network = Network(self.settings, self.rng, self.latency)
         lane = Lane(self.settings, self.rng, 0.0, scheduler=self.scheduler)
         coming = iter(self.arrivals)
         following = next(coming, None)
         while following or self._answers or lane.shelf.held:
-            now = self._next(lane, following)
-            while following and following[0] <= now:
-                lane.arrived(self._held(*following), following[0])
-                following = next(coming, None)
-            self._answer(lane, now)
-            for send in self._tick(lane, now):
-                self._call(send, vendor, now)
+            now = self._next(following)
+            self.played.look(now, lambda when: (lane.limiter.left(when), _waiting(lane)))
+            came = False
+            while following and following.time <= now:
+                lane.arrived(self._held(following), following.time)
+                following, came = next(coming, None), True
+            if came and lane.limiter.allowed(now):  # a shut gate opens for nobody who comes
+                self._look_at = min(self._look_at, now + self.apart)
+            if self._answer(lane, now) or now >= self._look_at:
+                for command in self._tick(lane, now):
+                    self._call(command, network, now)
+                self._look_at = lane.wake_at
         return self.played
 
-    def _next(self, lane: Lane, following: tuple[float, str] | None) -> float:
+    def _next(self, following: Arrival | None) -> float:
         """When something happens next: an arrival, an answer, or the lane's own wish."""
-        times = [lane.wake_at]
-        times += [following[0]] if following else []
-        times += [self._answers[0][0]] if self._answers else []
-        return min(times)
+        now = self._look_at
+        if following and following.time < now:
+            now = following.time
+        return min(now, self._answers[0][0]) if self._answers else now
 
-    def _answer(self, lane: Lane, now: float) -> None:
+    def _answer(self, lane: Lane, now: float) -> bool:
+        """Tell the lane all answers that have come; whether there were any."""
+        any_came = False
         while self._answers and self._answers[0][0] <= now:
-            at, batch, outcome = heapq.heappop(self._answers)
-            lane.answered(batch, outcome, sent_at=at, at=at)
+            any_came = True
+            at, _, command, allowed = heapq.heappop(self._answers)
+            outcome = ACCEPTED if allowed else THROTTLED
+            if isinstance(command, Send):
+                lane.answered(command.batch.id, outcome, sent_at=at, at=at)
+            elif allowed:
+                lane.logged_in(command.vendor, at + TOKEN_LIFE, at)
+            else:
+                lane.login_failed(command.vendor, outcome, at)
+        return any_came
 
-    @staticmethod
-    def _tick(lane: Lane, now: float) -> Iterator[Send]:
+    def _tick(self, lane: Lane, now: float) -> Iterator[Send | Login]:
         for command in lane.tick(now):
             if isinstance(command, Commit):
-                yield from (each for each in lane.committed() if isinstance(each, Send))
+                expired = Reason.EXPIRED_WAITING
+                self.played.expired += sum(each["reason"] == expired for each in command.results)
+                for leaving in lane.committed():
+                    if isinstance(leaving, Send | Login):
+                        yield leaving
 
-    def _call(self, send: Send, vendor: Throttle, now: float) -> None:
-        seconds = self.rng.lognormvariate(math.log(LATENCY_MEDIAN), LATENCY_SIGMA)
-        allowed = vendor.allow(now + seconds / 2)
-        heapq.heappush(
-            self._answers, (now + seconds, send.batch.id, ACCEPTED if allowed else THROTTLED)
-        )
-        played = self.played
-        played.calls += 1
-        played.throttled += not allowed
-        if allowed:
-            played.customers += len(send.batch.held)
-            played.waits += [
-                now - held.arrived for held in send.batch.held if held.arrived >= self.warm_up
-            ]
+    def _call(self, command: Send | Login, network: Network, now: float) -> None:
+        at, allowed = network.call(now)
+        self._called += 1
+        heapq.heappush(self._answers, (at, self._called, command, allowed))
+        if isinstance(command, Send):
+            arrived = (held.arrived for held in command.batch.held)
+            self.played.called(command.batch.campaign, arrived, now, allowed=allowed)
+        else:
+            self.played.logins += 1
+            self.played.throttled += not allowed
 
-    def _held(self, when: float, campaign: str) -> Held:
+    def _held(self, arrival: Arrival) -> Held:
         self._arrived += 1
-        name = str(self._arrived)
-        return Held.of(self._arrived, _invitation(name, campaign), when)
+        when, campaign, recipient, expire_after = arrival
+        return Held(
+            self._arrived,
+            b"",
+            when,
+            sys.intern(campaign),
+            recipient or str(self._arrived),
+            None if expire_after is None else when + expire_after,
+            _made=INVITATION,
+        )
 
 
-def _invitation(name: str, campaign: str) -> Invitation:
-    """As little as a lane needs: everybody is somebody else."""
-    return {
-        "version": 1,
-        "id": name,
-        "event_id": name,
-        "event_time": "",
-        "routed_at": "",
-        "expires_at": None,
-        "route": "",
-        "campaign": campaign,
-        "pseudonym": name,
-        "address": {},
-        "data": {},
-        "config_version": "",
-        "source": {"topic": "", "partition": 0, "offset": 0},
-    }
+def _waiting(lane: Lane) -> int:
+    return sum(window.count for window in lane.windows.values())

@@ -1,34 +1,110 @@
-"""`survey-dispatcher simulate`: what a quota makes of synthetic traffic."""
+"""What a quota makes of traffic: one play a lane, and what is asked beside it."""
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from consumer.lane.limiter import Limit
-from consumer.lane.schedule import IndexPrice, OldestFirst, Scheduler
 from consumer.lane.settings import LaneCampaign, LaneSettings
 from consumer.model import Channel
-from consumer.simulate.play import Play, Played
-from consumer.simulate.traffic import bound, poisson, zipf_rates
+from consumer.simulate.figures import Figures, by_campaign, drained, over_time, summary
+from consumer.simulate.played import Played
+from consumer.simulate.policies import BASELINES, OURS, Policy, lane_with
+from consumer.simulate.traffic import Arrival, bound, poisson, spread, with_backlog, zipf_rates
 
 DOCUMENTED = (Limit(20, 5.0), Limit(40, 25.0), Limit(80, 125.0), Limit(160, 625.0))
 """Pisano's published limits."""
 
 WARM_UP = 3600.0
-UNBOUNDED = 10**9
+UNBOUNDED = 10**15
 
-SCHEDULERS: dict[str, type[IndexPrice | OldestFirst]] = {
-    "index-price": IndexPrice,
-    "oldest-first": OldestFirst,
-}
+
+@dataclass(frozen=True, slots=True)
+class LaneTraffic:
+    """A lane and who comes to it.
+
+    `arrivals` makes the same ones each time it is called; `rates`: customers a second by campaign;
+    `backlog`: those who come in addition, all at once, when the warm-up is over.
+    """
+
+    settings: LaneSettings
+    arrivals: Callable[[], Iterator[Arrival]]
+    rates: Mapping[str, float]
+    warm_up: float = 0.0
+    backlog: Mapping[str, int] | None = None
+
+    def under(self, limits: Sequence[Limit] | None, share: float | None) -> LaneTraffic:
+        """The same under another quota; None keeps what is. A lane without limits stays so."""
+        if not self.settings.limits:
+            return self
+        settings = self.settings
+        quota = replace(
+            settings,
+            limits=settings.limits if limits is None else tuple(limits),
+            share=settings.share if share is None else share,
+        )
+        return replace(self, settings=quota)
+
+    @property
+    def least(self) -> float:
+        """The bound of the mean wait, seconds; 0 without limits."""
+        return bound(self.rates.values(), self.settings.limits) / self.settings.share
+
+    def play(self, policy: Policy, seed: int) -> Played:
+        """Play it; the same seed gives the same network."""
+        backlog = self.backlog or {}
+        arrivals = self.arrivals()
+        if backlog:
+            arrivals = with_backlog(arrivals, backlog, self.warm_up)
+        rng = random.Random(f"network of {seed}")  # noqa: S311 - repeatable on purpose
+        played = Played(self.warm_up, self.warm_up if backlog else -math.inf)
+        return policy(in_memory(self.settings), arrivals, rng, played)
+
+
+def synthetic_lane(
+    names: Sequence[str],
+    limits: Sequence[Limit],
+    share: float,
+    max_batch: int = 5000,
+    max_wait: float = math.inf,
+) -> LaneSettings:
+    """A lane of these campaigns, which no config has."""
+    campaigns = {
+        name: LaneCampaign(name, "vendor", Channel.SMS, max_batch, max_wait) for name in names
+    }
+    return LaneSettings(
+        "simulated", campaigns, "", limits=tuple(limits), share=share, max_in_flight=64
+    )
+
+
+def poisson_lane(
+    settings: LaneSettings, rates: Mapping[str, float], hours: float, seed: int
+) -> LaneTraffic:
+    """Poisson arrivals at these rates (a second), for an hour's warm-up and `hours`."""
+    names, numbers = list(rates), list(rates.values())
+    seconds = WARM_UP + hours * 3600.0
+
+    def arrivals() -> Iterator[Arrival]:
+        rng = random.Random(f"arrivals of {seed} {settings.name}")  # noqa: S311 - repeatable on purpose
+        return (Arrival(when, names[number]) for when, number in poisson(numbers, seconds, rng))
+
+    return LaneTraffic(settings, arrivals, rates, WARM_UP)
+
+
+def in_memory(settings: LaneSettings) -> LaneSettings:
+    """A lane that begins with an unused quota, and whose backlog is held: there is no log."""
+    return replace(settings, first_start_full=False, max_held=UNBOUNDED, max_held_bytes=UNBOUNDED)
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Zipf(1.1) campaigns with Poisson arrivals at `rate` per second for `hours`."""
+    """Zipf(1.1) campaigns with Poisson arrivals at `rate` per second for `hours`.
+
+    An hour of warm-up comes first; every later arrival counts.
+    """
 
     campaigns: int
     rate: float
@@ -37,48 +113,78 @@ class Scenario:
     limits: Sequence[Limit] = DOCUMENTED
     share: float = 1.0
     max_batch: int = 5000
+    max_wait: float = math.inf
 
-    def run(self, scheduler: str = "index-price") -> dict[str, Any]:
-        """The figures. An hour of warm-up comes first; every later arrival counts."""
-        rng = random.Random(self.seed)  # noqa: S311 - repeatable on purpose
+    def traffic(self) -> LaneTraffic:
+        """A lane of its own."""
         rates = zipf_rates(self.campaigns, self.rate)
-        names = [f"campaign-{number}" for number in range(self.campaigns)]
-        seconds = WARM_UP + self.hours * 3600.0
-        arrivals = ((when, names[number]) for when, number in poisson(rates, seconds, rng))
-        chosen: Scheduler = SCHEDULERS[scheduler]()
-        played = Play(self._settings(names), arrivals, rng, WARM_UP, chosen).run()
-        return _figures(played, bound(rates, self.limits) / self.share)
-
-    def _settings(self, names: Sequence[str]) -> LaneSettings:
-        campaigns = {
-            name: LaneCampaign(
-                name, "vendor", Channel.SMS, max_batch=self.max_batch, max_wait=float("inf")
-            )
-            for name in names
-        }
-        return LaneSettings(
-            "simulated",
-            campaigns,
-            "",
-            limits=tuple(self.limits),
-            share=self.share,
-            first_start_full=False,
-            max_held=UNBOUNDED,
-            max_in_flight=64,
+        by_name = {f"campaign-{rank}": rate for rank, rate in enumerate(rates, 1)}
+        settings = synthetic_lane(
+            list(by_name), self.limits, self.share, self.max_batch, self.max_wait
         )
+        return poisson_lane(settings, by_name, self.hours, self.seed)
+
+    def run(self, policy: Policy | None = None) -> Figures:
+        """The figures of one policy (None: the lane's own)."""
+        traffic = self.traffic()
+        return summary([traffic.play(policy or lane_with(None), self.seed)], traffic.least)
 
 
-def _figures(played: Played, least: float) -> dict[str, Any]:
-    waits = sorted(played.waits) or [0.0]
-    mean = sum(waits) / len(waits)
-    return {
-        "mean_wait": round(mean, 2),
-        "p50": round(waits[len(waits) // 2], 2),
-        "p99": round(waits[int(len(waits) * 0.99)], 2),
-        "max": round(waits[-1], 2),
-        "bound": round(least, 2),
-        "ratio": round(mean / least, 3) if least else None,
-        "calls": played.calls,
-        "customers_per_call": round(played.customers / max(played.calls, 1), 2),
-        "throttled": played.throttled,
-    }
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is to be told of some lanes' traffic. `other`: limits to compare with."""
+
+    lanes: Sequence[LaneTraffic]
+    seed: int = 0
+    baselines: bool = False
+    other: Sequence[Limit] | None = None
+
+    def answer(self) -> Figures:
+        """All figures. Raises nothing: whatever comes is played."""
+        ours = lane_with(None)
+        played = [lane.play(ours, self.seed) for lane in self.lanes]
+        told = {**self._together(played), "lanes": self._lanes(self.lanes, played)}
+        if self.other is not None:
+            lanes = [lane.under(self.other, None) for lane in self.lanes]
+            other = [lane.play(ours, self.seed) for lane in lanes]
+            told["compare"] = {
+                **summary(other, _least(lanes, other)),
+                "lanes": self._lanes(lanes, other),
+            }
+        if self.baselines:
+            told["baselines"] = {
+                name: self._together([lane.play(policy, self.seed) for lane in self.lanes])
+                for name, policy in BASELINES.items()
+            }
+            told["policy"] = OURS
+        return told
+
+    def _together(self, played: Sequence[Played]) -> Figures:
+        return summary(played, _least(self.lanes, played))
+
+    @staticmethod
+    def _lanes(lanes: Sequence[LaneTraffic], played: Sequence[Played]) -> list[Figures]:
+        return [
+            {
+                "lane": lane.settings.name,
+                "limits": [f"{each.calls}/{each.period:g}s" for each in lane.settings.limits],
+                "share": lane.settings.share,
+                **summary([one], lane.least),
+                "campaigns": by_campaign(one),
+                "over_time": over_time(one),
+                **({"backlog": drained(one, lane.backlog)} if lane.backlog else {}),
+            }
+            for lane, one in zip(lanes, played, strict=True)
+        ]
+
+
+def _least(lanes: Sequence[LaneTraffic], played: Sequence[Played]) -> float:
+    """The bound over several lanes: each counts by its customers."""
+    customers = sum(len(one.waits) for one in played)
+    sums = (lane.least * len(one.waits) for lane, one in zip(lanes, played, strict=True))
+    return sum(sums) / customers if customers else 0.0
+
+
+def shared_out(total: int, lanes: Sequence[LaneTraffic]) -> dict[str, int]:
+    """A backlog of `total` customers by campaign, as the traffic is shared among them."""
+    return spread(total, {name: rate for lane in lanes for name, rate in lane.rates.items()})

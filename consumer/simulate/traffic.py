@@ -1,16 +1,35 @@
-"""Synthetic arrivals: Poisson streams whose rates follow Zipf's law."""
+"""Arrivals: when which campaign gets a customer. Synthetic: Poisson streams under Zipf's law.
+
+A source is an iterator of `Arrival` in the order of time; what changes a source (`faster`,
+`with_backlog`) makes another one.
+"""
 
 from __future__ import annotations
 
+import heapq
 import math
 import random
-from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate, repeat
+from typing import NamedTuple
 
 from consumer.lane.limiter import Limit
 
 EXPONENT = 1.1
 """Of Zipf's law: a few large campaigns and many small ones."""
+
+
+class Arrival(NamedTuple):
+    """A customer comes to a campaign at `time` (seconds).
+
+    `recipient`: whose second invitation never shares a call with the first; "" is nobody else.
+    `expire_after`: seconds until it is too late to send it, None for never.
+    """
+
+    time: float
+    campaign: str
+    recipient: str = ""
+    expire_after: float | None = None
 
 
 def zipf_rates(campaigns: int, rate: float) -> list[float]:
@@ -31,12 +50,44 @@ def poisson(
         now += rng.expovariate(total)
 
 
-def bound(rates: Sequence[float], limits: Sequence[Limit]) -> float:
+def faster(
+    arrivals: Iterable[Arrival], speed: float, begin: float | None = None
+) -> Iterator[Arrival]:
+    """The same, `speed` times as fast; `begin` (without: the first) is time 0.
+
+    Who must be sent within some time, must be sent within the same time.
+    """
+    for each in arrivals:
+        begin = each.time if begin is None else begin
+        yield each._replace(time=(each.time - begin) / speed)
+
+
+def with_backlog(
+    arrivals: Iterable[Arrival], backlog: Mapping[str, int], at: float
+) -> Iterator[Arrival]:
+    """The same, and so many more customers of each campaign who all come at `at`."""
+    more = (each for name, count in backlog.items() for each in repeat(Arrival(at, name), count))
+    return heapq.merge(arrivals, more, key=lambda each: each.time)
+
+
+def spread(total: int, weights: Mapping[str, float]) -> dict[str, int]:
+    """`total` customers shared out by weight, to the last one (largest remainders)."""
+    whole = sum(weights.values())
+    exact = {name: total * weight / whole for name, weight in weights.items()}
+    shares = {name: math.floor(each) for name, each in exact.items()}
+    by_rest = sorted(exact, key=lambda name: shares[name] - exact[name])
+    for name in by_rest[: total - sum(shares.values())]:
+        shares[name] += 1
+    return shares
+
+
+def bound(rates: Iterable[float], limits: Sequence[Limit]) -> float:
     """The least mean wait in the long run, seconds: (Σ√λ)² / (2·R·Σλ).
 
     R, the permit rate, is the smallest calls per second of all limits. Without limits it is 0.
     """
-    if not limits:
+    rates = list(rates)
+    if not limits or not sum(rates):
         return 0.0
     permits = min(limit.calls / limit.period for limit in limits)
     return sum(math.sqrt(rate) for rate in rates) ** 2 / (2.0 * permits * sum(rates))

@@ -1,0 +1,99 @@
+"""Pictures of a simulation: a PNG, and a plot for the terminal. Needs the `plot` extra."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from consumer.errors import OperationRefused
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MISSING = 'plots need two more packages: pip install "survey-dispatcher[plot]"'
+MOST_BARS = 20
+HOUR = 3600.0
+WIDTH, HEIGHT = 78, 11
+"""Columns and rows of one plot in a terminal."""
+
+
+def png(told: Mapping[str, Any], path: Path) -> None:
+    """Permits left, customers waiting and waits by campaign, a column for each lane.
+
+    Raises OperationRefused if the file cannot be written, or matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure  # noqa: PLC0415 - an extra that only plots need
+    except ImportError:
+        raise OperationRefused(MISSING) from None
+    lanes = told["lanes"]
+    figure = Figure(figsize=(9 * len(lanes), 11), layout="constrained")
+    axes = figure.subplots(3, len(lanes), squeeze=False)
+    others = told["compare"]["lanes"] if "compare" in told else [None] * len(lanes)
+    for column, (lane, other) in enumerate(zip(lanes, others, strict=True)):
+        _over_time(axes[0][column], lane, other, "permits_left", "share of the quota left")
+        axes[0][column].set_ylim(0, 1)
+        axes[0][column].set_title(f"lane {lane['lane']}")
+        _over_time(axes[1][column], lane, other, "waiting", "customers waiting")
+        _bars(axes[2][column], lane["campaigns"][:MOST_BARS])
+    try:
+        figure.savefig(path, format="png", dpi=100)
+    except OSError as error:
+        raise OperationRefused(f"{path}: {error.strerror}") from None
+
+
+def _over_time(
+    axes: Axes, lane: Mapping[str, Any], other: Mapping[str, Any] | None, what: str, name: str
+) -> None:
+    both = [lane] if other is None else [lane, other]
+    for each in both:
+        hours = [seconds / HOUR for seconds in each["over_time"]["seconds"]]
+        label = ", ".join(each["limits"]) or "no limits"
+        axes.plot(hours, each["over_time"][what], label=label, linewidth=1)
+    axes.set_xlabel("hours")
+    axes.set_ylabel(name)
+    axes.set_ylim(bottom=0)
+    axes.legend(loc="upper right")
+
+
+def _bars(axes: Axes, campaigns: Sequence[Mapping[str, Any]]) -> None:
+    names = [each["campaign"] for each in campaigns]
+    for key, width in (("max", 0.3), ("p99", 0.55), ("p50", 0.8)):
+        axes.barh(names, [each[key] for each in campaigns], height=width, label=key)
+    axes.invert_yaxis()
+    axes.set_xlabel("wait, seconds")
+    axes.legend(loc="lower right")
+
+
+def terminal(told: Mapping[str, Any]) -> list[str]:
+    """The same over time as text, two plots a lane. Raises OperationRefused without plotext."""
+    try:
+        import plotext  # noqa: F401, PLC0415 - an extra that only plots need
+    except ImportError:
+        raise OperationRefused(MISSING) from None
+    found = []
+    for lane in told["lanes"]:
+        samples, name = lane["over_time"], lane["lane"]
+        left = [100 * each for each in samples["permits_left"]]
+        if lane["limits"]:
+            found.append(_text(f"{name}: permits left, %", samples["seconds"], left, 100.0))
+        most = max(samples["waiting"], default=0)
+        title = f"{name}: customers waiting"
+        found.append(_text(title, samples["seconds"], samples["waiting"], max(1.0, most)))
+    return found
+
+
+def _text(title: str, seconds: Sequence[float], values: Sequence[float], top: float) -> str:
+    import plotext  # noqa: PLC0415
+
+    figure = plotext.figure
+    figure.clear()
+    line = figure.signal([each / HOUR for each in seconds], list(values), marker="braille")
+    line.lines()
+    figure.draw(line)
+    figure.title(title)
+    figure.label("hours")
+    figure.plot_size(WIDTH, HEIGHT)
+    figure.ruler("y").lim(0, top)
+    return str(plotext.uncolorize(str(figure.build())))

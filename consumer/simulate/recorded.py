@@ -1,0 +1,125 @@
+"""Recorded events as traffic: the config's own router says who comes to which campaign, and when.
+
+An event is routed as of its own time, so nothing is too old; what a policy adds later is not here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import orjson
+
+from consumer.app import build_router, build_vendors, lane_settings
+from consumer.config.models import Config
+from consumer.errors import EventError, OperationRefused
+from consumer.routing.decode import Decoder
+from consumer.routing.router import Encoded, Record
+from consumer.simulate.simulate import LaneTraffic
+from consumer.simulate.traffic import Arrival, faster
+
+SHORTEST = 1.0
+"""Seconds that a recording lasts at least, where a rate is asked for."""
+
+
+@dataclass(slots=True)
+class Recorded:
+    """Arrivals by lane in the order of time. `counts`: what became of events, by disposition."""
+
+    config: Config
+    arrivals: dict[str, list[Arrival]] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def lanes(self, speed: float, only: str | None = None) -> list[LaneTraffic]:
+        """Every lane that somebody comes to, played `speed` times as fast."""
+        return [
+            _traffic(self.config, lane, coming, speed, self._from)
+            for lane, coming in self.arrivals.items()
+            if only in (None, lane)
+        ]
+
+    @property
+    def _from(self) -> float:
+        """When the first customer of all lanes comes."""
+        return min(coming[0].time for coming in self.arrivals.values())
+
+
+def routed(config: Config, records: Iterable[Record]) -> Recorded:
+    """Route records as the program would. Raises OperationRefused when nobody would be invited."""
+    router = build_router(config, build_vendors(config))
+    decoders = _decoders(config)
+    by_lane: dict[str, list[Arrival]] = defaultdict(list)
+    counts: Counter[str] = Counter()
+    for record in records:
+        when = _time(decoders[record.topic], record)
+        out = router.route([record], when)
+        for (_topic, disposition, reason), number in out.counts.items():
+            counts[" ".join(filter(None, (disposition, reason)))] += number
+        for invitation in out.invitations:
+            by_lane[invitation.lane].append(_arrival(invitation, when))
+    if not by_lane:
+        told = ", ".join(f"{name}: {number:,}" for name, number in sorted(counts.items()))
+        raise OperationRefused(f"no event would make an invitation ({told or 'there are none'})")
+    for coming in by_lane.values():
+        coming.sort()
+    return Recorded(
+        config, {lane: by_lane[lane] for lane in config.lanes if lane in by_lane}, counts
+    )
+
+
+def lines(path: Path, topic: str) -> Iterator[Record]:
+    """The events of a file, one JSON document a line, as records of an input topic.
+
+    Raises OperationRefused if the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file):
+                if value := line.strip():
+                    yield Record(topic, 0, number, value)
+    except OSError as error:
+        raise OperationRefused(f"{path}: {error.strerror}") from None
+
+
+def input_topic(config: Config, named: str | None) -> str:
+    """The topic whose input reads a recording. Raises OperationRefused if that is not clear."""
+    topics = config.input_topics
+    if named is None and len(topics) == 1:
+        return topics[0]
+    if named not in topics:
+        given = f"{named} is none of" if named else "say with --topic which one of"
+        raise OperationRefused(f"{given} the config's input topics: {', '.join(topics)}")
+    return named
+
+
+def _traffic(
+    config: Config, lane: str, coming: Sequence[Arrival], speed: float, begin: float
+) -> LaneTraffic:
+    seconds = max((coming[-1].time - begin) / speed, SHORTEST)
+    numbers = Counter(each.campaign for each in coming)
+    rates = {name: number / seconds for name, number in numbers.items()}
+    return LaneTraffic(lane_settings(config, lane), lambda: faster(coming, speed, begin), rates)
+
+
+def _decoders(config: Config) -> dict[str, Decoder]:
+    return {
+        topic: Decoder(entry.event.id, entry.event.time, entry.max_event_bytes)
+        for entry in config.inputs.values()
+        for topic in entry.topics
+    }
+
+
+def _time(decoder: Decoder, record: Record) -> float:
+    """The event's own time; 0 for one that cannot be read, which the router counts."""
+    try:
+        return decoder.decode(record.value).time
+    except EventError:
+        return 0.0
+
+
+def _arrival(invitation: Encoded, when: float) -> Arrival:
+    expires_at = orjson.loads(invitation.value)["expires_at"]
+    expire_after = None if expires_at is None else expires_at - when
+    return Arrival(when, invitation.campaign, invitation.key, expire_after)

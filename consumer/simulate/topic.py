@@ -1,0 +1,77 @@
+"""A range of an input topic as recorded events. Read in no group: nobody's offsets move."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, KafkaError, TopicPartition
+
+from consumer.adapters import kafka, topics
+from consumer.adapters.clients import KafkaClients
+from consumer.adapters.reading import Marks, Place, Scan, low_marks, marks
+from consumer.routing.router import Record
+
+WAIT = 15.0
+
+Point = int | float | str
+"""An offset (int), epoch seconds (float), `earliest` or `latest`; the same for each partition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """What of a topic is played: from one point to before the other."""
+
+    topic: str
+    begin: Point = "earliest"
+    end: Point = "latest"
+
+
+def records(settings: kafka.Settings, wanted: Range) -> Iterator[Record]:
+    """The committed records of the range, a partition's in their order.
+
+    Raises KafkaTrouble, OperationRefused for a topic that is not there.
+    """
+    admin, clients = topics.admin(settings), KafkaClients(settings)
+    low, high = low_marks(admin, [wanted.topic]), marks(admin, [wanted.topic], committed=True)
+    reader = clients.consumer("simulate", _ignore)
+    try:
+        begin = _offsets(reader, wanted.begin, low, high)
+        end = _offsets(reader, wanted.end, low, high)
+        for message in Scan(reader, end, begin):
+            yield Record(
+                wanted.topic, message.partition() or 0, message.offset() or 0, message.value()
+            )
+    finally:
+        clients.close(reader)
+
+
+def _offsets(reader: Consumer, point: Point, low: Marks, high: Marks) -> Marks:
+    """Partition → the offset of a point, within what there is."""
+    if point == "earliest":
+        return low
+    if point == "latest":
+        return high
+    found = (
+        _at_time(reader, point, high) if isinstance(point, float) else dict.fromkeys(high, point)
+    )
+    return {
+        place: min(max(int(offset), low[place]), high[place]) for place, offset in found.items()
+    }
+
+
+def _at_time(reader: Consumer, when: float, high: Marks) -> dict[Place, int]:
+    """The first offset written at this time or later; the end where there is none."""
+    asked = [TopicPartition(topic, number, int(when * 1000)) for topic, number in high]
+    with kafka.trouble("looking up offsets by time"):
+        found = reader.offsets_for_times(asked, timeout=WAIT)
+    return {
+        (each.topic, each.partition): each.offset
+        if each.offset >= 0
+        else high[each.topic, each.partition]
+        for each in found
+    }
+
+
+def _ignore(_error: KafkaError) -> None:
+    """What matters comes with the call that failed."""
