@@ -55,15 +55,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["bisection", "outages"])
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--hours", type=float, default=24.0, help="of outages")
     parser.add_argument("--tune", action="store_true", help="other settings of the breaker")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--nice", type=int, default=10)
     given = parser.parse_args(arguments)
+    seeds = range(given.first_seed, given.first_seed + given.seeds)
     if given.what == "bisection":
-        show(bisection.play, bisection.jobs(given.seeds), bisection.rows, given)
+        show(bisection.play, bisection.jobs(seeds), bisection.rows, given)
     else:
-        days = outages.jobs(given.seeds, given.hours, tune=given.tune)
+        days = outages.jobs(seeds, given.hours, tune=given.tune)
         show(outages.play, days, outages.rows, given)
 
 

@@ -72,7 +72,7 @@ class Strict:
         return Reply(now + latency(self._rng), outcome)
 
 
-def jobs(seeds: int) -> Iterator[Job]:
+def jobs(seeds: Iterable[int]) -> Iterator[Job]:
     """None bad first."""
     for bad, budget in (
         (0, BISECT_CALLS),
@@ -81,7 +81,7 @@ def jobs(seeds: int) -> Iterator[Job]:
         (100, BISECT_CALLS),
         (100, UNBOUNDED),
     ):
-        yield from (Job(bad, budget, seed) for seed in range(seeds))
+        yield from (Job(bad, budget, seed) for seed in seeds)
 
 
 def play(job: Job) -> Figures:

@@ -57,12 +57,9 @@ OTHER = (
     Tuning("2 in a row", trips=2),
     Tuning("5 in a row", trips=5),
     Tuning("1 slow call", hangs=1),
-    Tuning("4 slow calls", hangs=4),
-    Tuning("slow: a sixth", slow=1 / 6),
-    Tuning("slow: a tenth", slow=0.1),
-    Tuning("probes 4 to 30 s", pace=(4.0, 30.0)),
-    Tuning("probes 4 to 120 s", pace=(4.0, 120.0)),
-    Tuning("probes 2 to 60 s", pace=(2.0, 60.0)),
+    Tuning("slow after a sixth", slow=1 / 6),
+    Tuning("pauses of 4 to 30 s", pace=(4.0, 30.0)),
+    Tuning("pauses of 4 to 120 s", pace=(4.0, 120.0)),
 )
 
 
@@ -139,11 +136,11 @@ def outages(hours: float, seed: int) -> Iterator[Outage]:
         now, number = now + lasts + rng.expovariate(1 / BETWEEN), number + 1
 
 
-def jobs(seeds: int, hours: float, *, tune: bool) -> Iterator[Job]:
+def jobs(seeds: Iterable[int], hours: float, *, tune: bool) -> Iterator[Job]:
     """All calls of an outage fail, or every second one."""
     for share in (1.0, 0.5):
         for tuning in (AS_IT_IS, *(OTHER if tune else (OFF,))):
-            yield from (Job(tuning, share, hours, seed) for seed in range(seeds))
+            yield from (Job(tuning, share, hours, seed) for seed in seeds)
 
 
 def play(job: Job) -> Figures:

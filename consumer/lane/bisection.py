@@ -85,10 +85,14 @@ class Bisection:
     def waited(self, now: float) -> float:
         """The waiting of all, shared among the calls that it still takes to end it.
 
-        A small part must not wait behind all windows: everybody here waits for it.
+        A small part must not wait behind all windows: everybody here waits for it. Nor may a search
+        for many bad ones take every permit: as many more of them are expected as were found so far.
         """
         halvings = math.ceil(math.log2(len(self.suspect))) if self.suspect else 0
-        return sum(now - held.arrived for held in self) / (halvings + 1 + bool(self.unknown))
+        waiting = len(self.suspect) + len(self.unknown)
+        more = waiting * self.bad / (self.good + self.bad) if self.good else 0.0
+        calls = halvings + 1 + bool(self.unknown) + more * (math.log2(self.size) / 2 + 3)
+        return sum(now - held.arrived for held in self) / calls
 
     @property
     def spent(self) -> bool:

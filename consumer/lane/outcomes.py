@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 from consumer.lane.accounts import Accounts
 from consumer.lane.backoff import full_jitter
@@ -222,7 +223,7 @@ class Outcomes:
         own = sum(each.campaign == batch.campaign for each in self.bisections)
         if own < MOST_BISECTIONS:
             return False
-        sizes = [held.size for each in [*self.bisections, batch.held] for held in each]
+        sizes = [held.size for held in chain(chain.from_iterable(self.bisections), batch.held)]
         bounds = self._settings
         return (
             len(sizes) > bounds.max_held * MOST_MEMORY

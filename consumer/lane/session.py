@@ -9,6 +9,7 @@ import random
 from dataclasses import dataclass
 
 from consumer.lane.backoff import full_jitter
+from consumer.lane.standing import pause_of
 
 REFRESH_AT = 0.9
 """Share of a token's life after which a new one is fetched, while the old one still serves."""
@@ -66,6 +67,8 @@ class Session:
         """A login failed: the next one waits. `denied`: its credentials were refused."""
         self.logging_in, self.denied = False, denied
         self._failed(now, rng)
+        if denied:
+            self.not_before = now + pause_of("refused", self.failures - 1, rng)
 
     def invalidate(self, now: float, sent_at: float, rng: random.Random) -> None:
         """A call that left at `sent_at` was refused for its token: log in once more.

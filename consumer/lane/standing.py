@@ -39,6 +39,7 @@ class Standing:
     in_a_row: int = 0
     failures: int = 0
     renewed_at: float = 0.0
+    recovered_at: float = 0.0
 
     @property
     def well(self) -> bool:
@@ -55,10 +56,15 @@ class Standing:
             return False
         recovered = not self.well
         self.forget()
+        if recovered:
+            self.recovered_at = sealed_at
         return recovered
 
     def trouble(self, sealed_at: float, at: float, rng: random.Random) -> None:
-        """A call failed, was not answered, or did not get through."""
+        """A call failed, was not answered, or did not get through; one that was out before the
+        vendor recovered tells what is over."""
+        if sealed_at < self.recovered_at:
+            return
         self.in_a_row += 1
         if self.well and self.in_a_row < TRIPS:
             return
@@ -94,8 +100,13 @@ class Standing:
             return
         if state is not self.state:
             self.failures = 0
-        first, longest = PACES[state]
-        pause = min(longest, first * 2.0 ** min(self.failures, 10))
         self.state, self.since, self.probing = state, at, False
+        self.probe_at = at + pause_of(state, self.failures, rng)
         self.failures += 1
-        self.probe_at = at + rng.uniform(pause / 2, pause)
+
+
+def pause_of(state: str, failures: int, rng: random.Random) -> float:
+    """Seconds until the next try, after so many that failed before."""
+    first, longest = PACES[state]
+    pause = min(longest, first * 2.0 ** min(failures, 10))
+    return rng.uniform(pause / 2, pause)

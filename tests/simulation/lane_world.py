@@ -99,6 +99,7 @@ class World:
         self.now = NOW
         self.lane: Lane
         self.epoch = 0
+        self.handovers = 0.005
         self._position = 0
         self._draining = False
         self._due: list[tuple[float, int, Callable[[], None]]] = []
@@ -191,7 +192,7 @@ class World:
         if self._draining and self.lane.idle:
             self.history.handovers.append((self.epoch, self.checkpoint))
             self._take_over()
-        elif self.rng.random() < 0.005:
+        elif self.rng.random() < self.handovers:
             self._draining = True
             self.lane.stop()
         self.now = max(self.now, self._next_moment())

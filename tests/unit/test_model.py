@@ -146,7 +146,10 @@ def test_a_checkpoint_survives_being_written_and_ignores_what_it_does_not_know()
     assert Checkpoint.model_validate_json(read.model_dump_json()) == read
     assert read.model_dump(mode="json") == {
         **CHECKPOINT,
+        "permit_log_reach": 0,
         "closed_until": 0,
+        "limits_part": 1,
+        "limits_since": 0,
         "tried": [],
         "owners": [],
     }

@@ -21,8 +21,8 @@ SERVERS = 3
 
 ACCEPTED, REJECTED, TROUBLE, UNCLEAR, CAMPAIGN = range(5)
 MOODS = ([90, 2, 4, 4, 0], [70, 8, 14, 8, 0], [60, 5, 5, 25, 5], [100, 0, 0, 0, 0])
-"""Weights of the verdicts above; a seed has one mood for each vendor. The second is no chance: it is
-the customers in a hundred who are bad, and one of them has a whole call refused."""
+"""Weights of the verdicts above; a seed has one mood for each vendor. The second is no chance: so
+many customers in a hundred are bad, and one of them has a whole call refused."""
 
 _PISANO = {
     ACCEPTED: Answer(200, {}, b"{}"),

@@ -173,7 +173,6 @@ def test_the_quota_in_use_shrinks_after_a_429_grows_back_and_outlives_the_owner(
     assert after.checkpoint.limits_part == 1.0
 
 
-
 def test_calls_that_fail_together_are_one_failure_of_their_campaign() -> None:
     driver = Driver(lane(settings(EACH)))
     for n, batch in enumerate(driver.read(*(held(n) for n in range(20)))):

@@ -120,6 +120,19 @@ def test_a_campaign_that_stays_wrong_is_asked_less_and_less_often() -> None:
     assert pauses == [60, 600, 600]
 
 
+def test_a_campaign_that_works_again_begins_with_a_short_pause() -> None:
+    driver = Driver(lane())
+    driver.read(*(held(n) for n in range(8)))
+    settle(driver, range(8))
+    again = NOW + 100
+    driver.read(*(held(10 + n) for n in range(8)), now=again)
+    for refused in (True, False, True, False):  # the whole call, half of it, and so on
+        outcome = BAD_RECIPIENT if refused else ACCEPTED
+        driver.answer(driver.batches[-1], outcome, at=again)
+    driver.answer(driver.batches[-1], PARKED, at=again)
+    assert driver.lane.windows["a"].parked_until == again + 60
+
+
 def test_a_first_park_is_a_short_one_whatever_else_was_out() -> None:
     driver = Driver(lane(settings(campaign("a", max_batch=1))))
     one, two, three = driver.read(*(held(n) for n in range(3)))
@@ -178,3 +191,25 @@ def test_batches_that_are_divided_do_not_keep_others_out_of_memory() -> None:
     for _ in range(4):
         driver.poll()
     assert 40 in driver.sent
+
+
+def test_an_account_that_must_log_in_again_does_while_anothers_session_lasts() -> None:
+    rules = (campaign("visit", vendor="radar"), campaign("stay", vendor="hotel"))
+    driver = Driver(lane(limited(*rules, logins=frozenset({"radar", "hotel"}))))
+    driver.read(held(0, campaign="visit"), held(1, campaign="stay"))
+    driver.lane.logged_in("radar", NOW + 1_000, NOW)
+    driver.lane.login_failed("hotel", TROUBLE, NOW)
+    assert driver.step(NOW + 5) == []  # no permit
+    driver.step(driver.lane.wake_at)
+    driver.step(NOW + 30)
+    assert [batch.campaign for batch in driver.batches] == ["visit"]
+    assert sorted(driver.logins) == ["hotel", "hotel", "radar"]
+
+
+def test_results_that_wait_for_a_commit_are_counted() -> None:
+    driver = Driver(lane())
+    (batch,) = driver.read(held(0), held(1))
+    driver.lane.answered(batch.id, ACCEPTED, sent_at=NOW, at=NOW)
+    assert driver.lane.unpublished == 2
+    driver.step()
+    assert driver.lane.unpublished == 0

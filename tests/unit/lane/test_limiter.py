@@ -362,3 +362,8 @@ def test_limits_of_the_same_reach_are_no_reason_to_wait() -> None:
     limiter.close_until(NOW + 9)
     limiter.reconfigure([], 2.0, 1.0, NOW)
     assert limiter.next_at(NOW) == NOW + 9
+
+
+def test_it_tells_how_many_calls_are_ours() -> None:
+    limits = [Limit(20, 5.0), Limit(1, 1.0)]
+    assert Limiter(limits, share=0.5).calls == (10, 1)

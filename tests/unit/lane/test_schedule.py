@@ -120,3 +120,9 @@ def test_nobody_overdue_takes_no_turn() -> None:
     busy, young = window("a", 2, arrived=NOW - 50), window("b", 1, arrived=NOW - 60)
     for _ in range(6):
         assert index_price.choose([young, busy], NOW, 1.0) == Seal(busy, Why.PERMIT)
+
+
+def test_without_a_longest_wait_only_the_price_counts() -> None:
+    patient = window("a", 1)
+    patient.max_wait = math.inf
+    assert IndexPrice(50.0).choose([patient], NOW, 1.0) == Wait(NOW + 50)

@@ -7,6 +7,7 @@ import random
 import pytest
 
 from consumer.lane.session import Session
+from consumer.lane.standing import PACES
 from tests.support.lanes import NOW
 
 
@@ -100,3 +101,13 @@ def test_a_session_of_another_account_is_forgotten_with_its_failures(rng: random
     session.opened(NOW, NOW + 100)
     session.invalidate(NOW + 5, NOW + 4, rng)
     assert session.wants_login(NOW + 5)
+
+
+def test_a_refused_login_is_paced_like_a_refused_call() -> None:
+    """It is mended by people, and each try costs a permit."""
+    session = Session()
+    session.refused(NOW, random.Random(1), denied=True)
+    first, _ = PACES["refused"]
+    assert first / 2 <= session.next_login() - NOW <= first
+    session.refused(NOW, random.Random(1), denied=True)
+    assert session.next_login() - NOW >= first

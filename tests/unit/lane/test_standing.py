@@ -90,3 +90,14 @@ def test_a_probe_that_says_nothing_is_due_again() -> None:
     assert standing.probing
     standing.no_verdict(101.0)
     assert standing.may_probe(standing.probe_at)
+
+
+def test_calls_that_hung_since_before_the_recovery_tell_what_is_over() -> None:
+    standing = ill()
+    standing.good(110.0)
+    for _ in range(TRIPS):
+        standing.trouble(99.0, 111.0, RNG)
+    assert standing.well
+    for _ in range(TRIPS):
+        standing.trouble(112.0, 113.0, RNG)
+    assert not standing.well
