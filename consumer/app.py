@@ -117,6 +117,7 @@ def _lane_campaign(name: str, campaign: Campaign) -> LaneCampaign:
         vendor=campaign.vendor,
         channel=campaign.channel,
         max_batch=window.max_batch,
+        max_bytes=window.max_bytes,
         max_wait=window.max_wait,
         weight=window.weight,
         in_doubt=campaign.in_doubt,

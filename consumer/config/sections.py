@@ -90,6 +90,8 @@ class Window(Section):
 
     max_batch: Annotated[int, Field(ge=1, le=100_000)] = 5000
     """Invitations in one call, at most."""
+    max_bytes: Annotated[int, Field(ge=1, le=2**30)] = 10 * 2**20
+    """Bytes of them in one call, as they stand on the lane's topic: more than its body has."""
     max_wait: Duration = 600.0
     """An invitation that waited so long goes with the next permit, whatever it costs."""
     weight: Annotated[float, Field(gt=0, le=1_000_000)] = 1.0

@@ -83,6 +83,7 @@ class Shelf:
     def _configure(self, window: Window) -> None:
         known = self.settings.campaigns.get(window.campaign)
         window.max_batch = known.max_batch if known else 1
+        window.max_bytes = known.max_bytes if known else 1
         window.max_wait = known.max_wait if known else math.inf
         window.weight = known.weight if known else 1.0
 

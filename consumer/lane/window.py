@@ -35,6 +35,7 @@ class Window:
     parked_until: float = 0.0
     failures: int = 0
     failed_at: float = 0.0
+    max_bytes: int = 10 * 2**20
     count: int = 0
     expires: float = math.inf
     """Nobody expires before."""
@@ -75,18 +76,24 @@ class Window:
             self._arrivals += held.arrived - (queue[1].arrived if len(queue) > 1 else 0.0)
 
     def take(self, most: int = 10**9) -> list[Held]:
-        """Remove and return the oldest `max_batch` of distinct recipients, at most `most`."""
-        size = min(self.ready, most)
+        """Remove and return the oldest `max_batch` of distinct recipients, at most `most`, and not
+        more than `max_bytes` of them; always one, if any is ready."""
+        size, room = min(self.ready, most), self.max_bytes
         taken: dict[str, Held] = {}
         while len(taken) < size:
-            offset, recipient = heapq.heappop(self._heads)
+            offset, recipient = self._heads[0]
             if not self._stale(offset, recipient):
-                taken[recipient] = self._queues[recipient][0]
+                held = self._queues[recipient][0]
+                room -= len(held.value)
+                if room < 0 and taken:
+                    break
+                taken[recipient] = held
+            heapq.heappop(self._heads)
         for recipient in taken:
             self._come_forward(recipient)
         while self._heads and self._stale(*self._heads[0]):
             heapq.heappop(self._heads)
-        self.count -= size
+        self.count -= len(taken)
         self.changed[self.campaign] = None
         return list(taken.values())
 

@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 
 from consumer.lane.held import Held
 from consumer.lane.window import Window
-from tests.support.lanes import NOW, held
+from tests.support.lanes import NOW, held, written
 
 
 def window(max_batch: int = 10) -> Window:
@@ -165,3 +165,16 @@ class WindowAgainstAList(RuleBasedStateMachine):
 
 TestWindowAgainstAList = WindowAgainstAList.TestCase
 TestWindowAgainstAList.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+
+
+def test_a_batch_has_no_more_bytes_than_it_may_but_always_one_customer() -> None:
+    """A body that is too large would be refused as a whole."""
+    waiting = window()
+    waiting.max_bytes = 1_000
+    waiting.extend([written(n, data="x" * 100) for n in (1, 2, 3)])
+    size = len(written(1, data="x" * 100).value)
+    assert 400 < size < 500
+    assert offsets(waiting.take()) == [1, 2]
+    assert (waiting.count, waiting.ready) == (1, 1)
+    waiting.max_bytes = 1
+    assert offsets(waiting.take()) == [3]
