@@ -28,12 +28,12 @@ class LaneCampaign:
     vendor: str
     channel: Channel
     max_batch: int = 5000
-    max_bytes: int = 10 * 2**20
     max_wait: float = 600.0
     weight: float = 1.0
     in_doubt: Literal["report", "resend"] = "report"
     max_attempts: int = 5
     bisect_calls: int = 200
+    max_bytes: int = 10 * 2**20
 
 
 @dataclass(frozen=True, slots=True)

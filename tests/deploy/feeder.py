@@ -40,9 +40,10 @@ class Feeder:
         self._write(channel, customers)
 
     def raw(self, *values: bytes) -> None:
-        """Records as they are."""
+        """Records as they are; returns when Kafka has them."""
         for value in values:
             self._producer.produce(self._topic, value)
+        self._producer.flush(20)
 
     def _run(self) -> None:
         while not self._stop.wait(PACE):

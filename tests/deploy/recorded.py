@@ -96,7 +96,8 @@ class Run:
         self.world.set_faults()
 
     def calm(self) -> None:
-        """Wait until the vendor takes calls again and few customers wait."""
-        self.recording.shows("calls are taken", grew('calls_total{lane="pisano",answer="200"}'))
+        """Wait until the vendor takes calls again (it is asked now and then) and few wait."""
+        for closed in ("credentials_refused", "circuit_open"):
+            self.recording.shows(f"no {closed}", f'{P}{closed}{{lane="pisano"}} == 0', within=150)
         few = f'sum({P}waiting_invitations{{lane="pisano"}}) < 200'
-        self.recording.shows("few customers wait", few)
+        self.recording.shows("few customers wait", few, within=150)

@@ -84,8 +84,14 @@ def _events(run: Run) -> None:
         run.feeder.raw(*(OLD % number for number in range(20)))
         today = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()).encode()
         run.feeder.raw(*(NO_PHONE % (number, today) for number in range(20)))
-    with run.recording.fault("flood", f"{P}consumer_lag_records > 100"):
-        run.feeder.raw(*(UNMATCHED % number for number in range(90_000)))
+    lag = f"{P}consumer_lag_records > 100"
+
+    def flooded() -> bool:  # more and more: how fast the router is depends on the machine
+        run.feeder.raw(*(UNMATCHED % number for number in range(20_000)))
+        return bool(run.recording.prometheus.now(lag))
+
+    with run.recording.fault("flood"):
+        until("the router lags", flooded)
 
 
 def _vendor(run: Run) -> None:
@@ -127,6 +133,7 @@ def _account(run: Run) -> None:
         grew("bisections_total"),
         grew("bisect_calls_total"),
         grew('results_total{reason="vendor_rejected"}', "15s"),
+        within=120,
     ):
         some = range(1_000_000, 2_000_000, 40)
         run.vendor_again(bad_recipients=frozenset(f"+90532{number:07d}" for number in some))
@@ -193,21 +200,18 @@ def _in_flight(owner: Dispatcher) -> float:
 
 
 def _kafka(run: Run, survivor: Dispatcher) -> None:
-    """The broker is killed, then a dispatcher frozen."""
-    shows, fault = run.recording.shows, run.recording.fault
-    silent = f"time() - {P}loop_heartbeat_timestamp_seconds > 5"
-    with fault("kafka away", f"{P}broker_up == 0", silent):
+    """The broker is killed, until what was under way has been given up."""
+    with run.recording.fault(
+        "kafka away",
+        f"{P}broker_up == 0",
+        f"time() - {P}loop_heartbeat_timestamp_seconds > 5",
+        grew("transactions_aborted_total"),
+    ):
         run.kafka.kill()
     run.kafka.restart()
-    shows("Kafka is back", f"{P}broker_up == 1")
-    shows("work goes on", grew("records_settled_total"))
-    third = run.start("2").wait_ready()
-    with fault("frozen", grew("transactions_aborted_total", "15s"), within=90):
-        survivor.pause()  # for longer than the group waits for a member
-        shows("frozen", f'max_over_time(up{{instance="127.0.0.1:{survivor.port}"}}[12s]) == 0')
-        survivor.resume()
-    for each in (survivor, third):
-        assert each.terminate() == 0
+    run.recording.shows("work goes on", grew("records_settled_total"))
+    survivor.wait_ready()
+    survivor.kill()  # how it stops after this is not the question here
 
 
 def _rivals(run: Run) -> None:
@@ -217,8 +221,8 @@ def _rivals(run: Run) -> None:
     with run.recording.fault("contested", f"{P}lane_contested_total > 0"):
         for turn in range(5):
             rival = run.start(str(turn % 2), other if turn % 2 else run.config)
-            own = f'{P}lane_lag_records{{lane="pisano",instance="127.0.0.1:{rival.port}"}}'
-            run.recording.shows("it owns the lane", own)
+            here = f'lane="pisano",instance="127.0.0.1:{rival.port}"'
+            run.recording.shows("it works", f"{P}records_settled_total{{{here}}} > 0")
             if turn < 4:
                 assert rival.terminate() == 0
     assert rival.terminate() == 0
