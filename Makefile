@@ -6,6 +6,8 @@ KAFKA_VERSION := $(shell sed -n 's|.*<kafka.version>\(.*\)</kafka.version>.*|\1|
 KAFKA := .cache/kafka/$(KAFKA_VERSION)
 BIN := .venv/bin
 PYTEST := $(BIN)/pytest --cov --cov-report=term-missing
+# Two at a time, a file each: those with a Kafka mostly wait, those without mostly compute.
+TOGETHER := -n 2 --dist loadfile
 SEEDS ?= 1000
 # The shell looks for it, when it has been built.
 GITLEAKS := $$(command -v gitleaks || ls .cache/tools/gitleaks-*/gitleaks)
@@ -34,10 +36,10 @@ browser: ## install the tests' browser (Debian's Chromium, as root)
 		fi; }
 
 test: setup kafka browser ## run every test but those of deploy-check (ARGS=…)
-	$(PYTEST) -m "not deploy" $(ARGS)
+	$(PYTEST) $(TOGETHER) -m "not deploy" $(ARGS)
 
 check test-fast: setup ## run all tests that need Python alone (ARGS=…)
-	$(PYTEST) -m "not kafka and not browser and not deploy" $(ARGS)
+	$(PYTEST) $(TOGETHER) -m "not kafka and not browser and not deploy" $(ARGS)
 
 sim: setup ## simulate SEEDS=1000 worlds of crashes, or tell the story of one (SEED=17)
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) $(ARGS)
