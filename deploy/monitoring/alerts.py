@@ -9,9 +9,12 @@ from deploy.monitoring.objectives import OBJECTIVES
 from deploy.monitoring.queries import gauge, increase
 from deploy.monitoring.thresholds import (
     BACKLOG,
+    BACKLOG_HOURS,
     DEAD_LETTERS,
     FORECAST,
+    HOUR,
     LAG_RECORDS,
+    MINUTE,
     NEAR_EXPIRY,
     PARKED_SHARE,
     STALLED_MINUTES,
@@ -45,7 +48,8 @@ CUSTOMERS = [
     Alert(
         "DrainForecastBeyondDay",
         "warning",
-        f"{at.DRAIN} > {FORECAST}\nand {at.WAITING} > {BACKLOG}",
+        f"{at.DRAIN} > {FORECAST}\nand {at.WAITING} > {BACKLOG}\n"
+        f"and {at.WAITING} > {BACKLOG_HOURS * HOUR // (STALLED_MINUTES * MINUTE)} * {at.SETTLED}",
         "Lane {{ $labels.lane }}: at the present rates its backlog takes "
         "{{ $value | humanizeDuration }}.",
         "More customers come than the quota can ask: see `survey-dispatcher simulate`.",

@@ -25,6 +25,9 @@ LAG_RECORDS = 100
 BACKLOG = 1000
 """Fewer customers than this go in a call or two, whatever a forecast by rates says."""
 
+BACKLOG_HOURS = 1
+"""Nor do fewer than the lane settles in this time: a busy lane in balance always has some."""
+
 FORECAST = DAY
 """A backlog should be gone within a day."""
 

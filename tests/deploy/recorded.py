@@ -20,7 +20,7 @@ from tests.support.dispatcher import PATIENCE, Dispatcher, World, until
 from tests.support.kafka import KafkaBroker
 
 P = "survey_dispatcher_"
-AFTERMATH = 6.0
+AFTERMATH = 10.0
 """Seconds after a fault in which rates still show it."""
 
 

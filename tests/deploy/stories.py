@@ -54,7 +54,7 @@ def record(kafka: KafkaBroker, home: Path, prometheus: Prometheus) -> Recording:
 def _works(run: Run) -> None:
     with run.recording.fault(
         "works",
-        f"count_over_time({P}build_info[40s]) >= 25",
+        f"count_over_time({P}build_info[60s]) >= 35",
         grew('results_total{lane="pisano",status="accepted"}'),
         grew('results_total{lane="radar",status="accepted"}'),
     ):
@@ -200,7 +200,14 @@ def _in_flight(owner: Dispatcher) -> float:
 
 
 def _kafka(run: Run, survivor: Dispatcher) -> None:
-    """The broker is killed, until what was under way has been given up."""
+    """The broker is frozen for a moment; then killed, until what was under way is given up."""
+    buckets = f"rate({P}transaction_duration_seconds_bucket[10s])"
+    with run.recording.fault(
+        "kafka slow", f"histogram_quantile(0.95, sum by (le, stage) ({buckets})) > 1"
+    ):
+        run.kafka.pause()
+        run.recording.shows("a loop waits", f"time() - {P}loop_heartbeat_timestamp_seconds > 3")
+        run.kafka.resume()
     with run.recording.fault(
         "kafka away",
         f"{P}broker_up == 0",
@@ -230,5 +237,6 @@ def _rivals(run: Run) -> None:
     producer = Producer({"bootstrap.servers": run.kafka.bootstrap})
     producer.produce(f"{run.world.name}.checkpoints.radar", orjson.dumps(newer), "radar")
     assert producer.flush(10) == 0
-    with run.recording.fault("stopped", f'{P}stage_stopped{{loop="radar"}} == 1'):
+    seen = 'ALERTS{alertname="StageStopped"}'  # the run ends with it
+    with run.recording.fault("stopped", f'{P}stage_stopped{{loop="radar"}} == 1', seen):
         run.start("0")

@@ -102,7 +102,7 @@ MOVES: Mapping[tuple[str, str], Sequence[Moves]] = {
     ("operations", "Dead letters"): [Moves("unreadable", {"reason": "not_json"})],
     ("operations", "Input lag"): [Moves("flood")],
     ("operations", "Events by what became of them"): [Moves("flood", {"disposition": "unmatched"})],
-    ("operations", "Transaction time"): [Moves("kafka away")],
+    ("operations", "Transaction time"): [Moves("kafka slow")],
     ("operations", "Lost sessions"): [Moves("kafka away")],
     ("operations", "Kafka errors"): [Moves("kafka away")],
     ("operations", "Kafka"): [Moves("kafka away", up=False)],
@@ -126,6 +126,8 @@ STILL = {
 """Panels that no fault of this run moves."""
 
 NOT_YET = {
+    ("manager", "Until nobody waits"): "a lane in balance is forecast to never drain",
+    ("operations", "Drain forecast"): "a lane in balance is forecast to never drain",
     ("manager", "Put off"): "ladder_invitations: a paused step has no position, and is not shown",
 }
 """Panels that cannot move for a defect; whoever mends it takes the line away."""
@@ -141,7 +143,7 @@ def recording(
 
 
 def asked(recording: Recording, expr: str, began: float, ended: float) -> list[Series]:
-    return recording.prometheus.between(filled(expr, "5s", "10s"), began, ended)
+    return recording.prometheus.between(filled(expr, "10s", "10s"), began, ended)
 
 
 @pytest.mark.parametrize("shown", queries(), ids=lambda each: f"{each.board}: {each.panel}")
@@ -161,7 +163,9 @@ def _cases() -> list[Any]:
             panel,
             each,
             id=f"{' '.join(panel)}-{each.fault}",
-            marks=[pytest.mark.xfail(reason=NOT_YET[panel])] if panel in NOT_YET else [],
+            marks=[pytest.mark.xfail(reason=NOT_YET[panel], strict=False)]
+            if panel in NOT_YET
+            else [],
         )
         for panel, several in MOVES.items()
         for each in several
@@ -232,7 +236,7 @@ def test_alerts_see_the_fault_too(recording: Recording, fault: str) -> None:
     """Pending at least, for their patience is longer than this run; and not while all works."""
     assert FIRES[fault] <= _alerts(recording, *recording.faults[fault])
     well = recording.faults["works"][1]
-    assert not _alerts(recording, well - USUAL, well - AFTERMATH)
+    assert not _alerts(recording, well - USUAL - AFTERMATH, well - AFTERMATH)
 
 
 def _alerts(recording: Recording, began: float, ended: float) -> set[str]:
