@@ -95,7 +95,7 @@ deploy-tools: setup ## get helm, compose's loader, buildah and a base image, onc
 		$(BIN)/python -m tests.support.tools helm compose-go && wait $$image
 
 deploy-check: setup kafka promtool deploy-tools ## check image, compose file, chart, alerts and dashboards (ARGS=…)
-	$(BIN)/pytest --no-cov tests/deploy $(ARGS)
+	$(BIN)/pytest --no-cov $(TOGETHER) tests/deploy $(ARGS)
 
 bench: setup kafka ## run the benchmarks (ARGS=…)
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -50,7 +50,7 @@ def set_up(level: Level = Level.INFO) -> None:
             logging.getLevelNamesMapping()[level.upper()]
         ),
         logger_factory=lambda *_: stream,
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=False,  # who configures anew would not be heard by those in use
     )
     logs_library.listen()
     atexit.register(lambda: stream.msg(lines.rest()))

@@ -17,6 +17,9 @@ from consumer.lane.limiter import Limit
 LEAST_STRETCH = 300.0
 """Seconds over which rates are taken at least."""
 
+IN_BALANCE = 0.5
+"""Who waits is no backlog, if so much of what was settled over the stretch is more."""
+
 
 @dataclass(slots=True)
 class _Faded:
@@ -68,10 +71,16 @@ class Forecast:
 
     @property
     def drain_seconds(self) -> float:
-        """0 when nobody waits; infinite while the backlog does not shrink, or nothing is known."""
+        """0 when nobody waits; infinite while the backlog does not shrink, or nothing is known.
+
+        In balance somebody always waits, for a call's while: who waits now and would be settled
+        within the stretch, at the rate of all, is no backlog, and the time is theirs.
+        """
         if not self._waiting:
             return 0.0
-        shrunk = self._settled.sum - self._arrived.sum
+        shrunk, settled = self._settled.sum - self._arrived.sum, self._settled.sum
+        if self._waiting <= settled * IN_BALANCE:
+            return self._waiting * self._seconds.sum / settled
         if shrunk <= 0:
             return math.inf
         return self._waiting * self._seconds.sum / shrunk

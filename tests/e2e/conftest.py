@@ -1,4 +1,5 @@
-"""One Chromium for all tests of this folder."""
+"""A Chromium for the tests of a file: while it runs, Playwright's loop runs in this thread, and no
+other test of the process may call `asyncio.run`."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext
 from tests.e2e.browsing import browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """A headless one; without it the test fails, and says what installs it."""
     with browser() as running:

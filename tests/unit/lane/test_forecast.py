@@ -42,8 +42,14 @@ def test_at_steady_rates_the_end_is_known_from_the_second_look_on(
 @given(st.integers(2, 100), st.integers(0, 50), st.integers(0, 50))
 def test_a_backlog_that_does_not_shrink_never_ends(rounds: int, settle: int, more: int) -> None:
     forecast = Forecast()
-    steady(forecast, rounds, settle=settle, arrive=settle + more, start=10)
+    steady(forecast, rounds, settle=settle, arrive=settle + more, start=10**6)
     assert forecast.drain_seconds == math.inf
+
+
+def test_in_balance_whoever_waits_for_a_call_is_no_backlog() -> None:
+    forecast = Forecast()
+    steady(forecast, 100, settle=20, arrive=20, start=10)
+    assert forecast.drain_seconds == pytest.approx(0.5)
 
 
 @given(st.lists(st.tuples(seconds, counts, counts, counts)))
