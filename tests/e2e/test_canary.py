@@ -169,10 +169,10 @@ def test_no_canary_leaves_by_any_way_but_the_calls(world: World) -> None:
         running = world.start(config, DEFECT_FILE=str(end)).wait_ready()
         shown = Counter[str]()
 
-        publish(world, customers(0, 12))
+        publish(world, customers(0, 24))
         publish(world, iter(BROKEN))
         publish(world, iter([event(7, "defect"), event(8, "store", phone=PERSONAL["phone"][:4])]))
-        world.wait_results(37)
+        world.wait_results(3 * 24 + 1)
         until("every kind of answer", lambda: all(vendor.given[each] for each in TROUBLE))
         vendor.said = f"DEFECT {SAID}"
         publish(world, customers(100, 4, note="DEFECT"))
