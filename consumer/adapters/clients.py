@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -27,6 +27,14 @@ class Clients(Protocol):
 
     def producer(self, transactional_id: str, on_error: OnError) -> Producer:
         """A transactional producer; it must be fenced before anything else."""
+
+    def send_offsets(
+        self, producer: Producer, offsets: Sequence[TopicPartition], member: object
+    ) -> None:
+        """Offsets of the group become part of the transaction.
+
+        Raises KafkaException, KafkaTrouble; after the latter the producer may never come back.
+        """
 
     def close(self, consumer: Consumer) -> None:
         """Leave the group, best effort; never raises Kafka's trouble."""
@@ -58,6 +66,12 @@ class KafkaClients:
         return kafka.producer(
             self._settings, transactional_id, logger=_librdkafka(), on_error=on_error
         )
+
+    def send_offsets(
+        self, producer: Producer, offsets: Sequence[TopicPartition], member: object
+    ) -> None:
+        """See `Clients`."""
+        kafka.send_offsets(producer, offsets, member)
 
     def close(self, consumer: Consumer) -> None:
         """See `Clients`."""

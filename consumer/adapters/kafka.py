@@ -8,16 +8,25 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
 
 from consumer.errors import KafkaTrouble
 
 MESSAGE_MAX_BYTES = 16 * 1024 * 1024
 TRANSACTION_TIMEOUT = 10.0
 COMMIT_WAIT = 5.0
+OFFSETS_WAIT = 2 * COMMIT_WAIT
 CLOSE_WAIT = 10.0
 
 Settings = Mapping[str, str]
@@ -170,6 +179,31 @@ def transaction(client: Producer, give_up: Callable[[], bool]) -> Iterator[None]
         _abort(client)
         raise KafkaTrouble(f"transaction: {describe(error)}") from error
     _until_definite(lambda: client.commit_transaction(COMMIT_WAIT), "commit", give_up)
+
+
+def send_offsets(client: Producer, offsets: Sequence[TopicPartition], member: object) -> None:
+    """Offsets of the group become part of the transaction. Raises KafkaException, KafkaTrouble.
+
+    librdkafka 2.16 forgets the timeout of this call when the group's coordinator has just gone
+    (its issues 5456 and 5511; seen here after a broker's restart), so it may never come back. A
+    thread of its own makes it, and is left behind with the client then: whoever fences next ends
+    what it began.
+    """
+    sent = Future[None]()
+
+    def send() -> None:
+        try:
+            client.send_offsets_to_transaction(list(offsets), member, COMMIT_WAIT)
+        except BaseException as error:  # noqa: BLE001 - it belongs to who waits for it
+            sent.set_exception(error)
+        else:
+            sent.set_result(None)
+
+    threading.Thread(target=send, name="send-offsets", daemon=True).start()
+    try:
+        sent.result(OFFSETS_WAIT)
+    except TimeoutError:
+        raise KafkaTrouble("sending offsets: librdkafka did not come back") from None
 
 
 def produce(

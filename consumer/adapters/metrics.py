@@ -24,6 +24,7 @@ from consumer.adapters.metrics_labels import (
     CAMPAIGNS_SHOWN,
     CLOSED,
     CODES_SHOWN,
+    LADDER,
     OTHER,
     ROUTER,
     AccountSnapshot,
@@ -175,10 +176,10 @@ class Metrics(Names):
         """A consumer polls again after `gap` seconds."""
         self.poll_gap.labels(stage).observe(gap)
 
-    def ladder(self, waiting: Iterable[tuple[str, int]]) -> None:
-        """So many invitations wait on these steps of the delay ladder."""
-        for step, records in waiting:
-            self.ladder_waiting.labels("ladder", closed("step", step)).set(records)
+    def ladder(self, waiting: Mapping[str, int]) -> None:
+        """Step of the delay ladder → invitations there, for steps now assigned, and only these."""
+        values: Values = {(LADDER, closed("step", step)): n for step, n in waiting.items()}
+        self.owned.show(self.ladder_waiting, LADDER, values)
 
     def delayed(self, lane: str, steps: Iterable[str]) -> None:
         """Invitations went to these steps of the delay ladder, one each."""

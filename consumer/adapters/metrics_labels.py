@@ -25,6 +25,7 @@ CODES_SHOWN = 50
 """Vendors' codes with series of their own: a vendor may make them up, 36 are documented."""
 
 OTHER = "other"
+LADDER = "ladder"
 ROUTER = "router"
 """The router where a stage or a lane is named: no quota may be called so."""
 

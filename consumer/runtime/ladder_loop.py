@@ -7,7 +7,6 @@ ladder in the transaction that writes it to its lane.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -31,6 +30,9 @@ PACE, PACE_FROM = 2_000.0, 500
 """Invitations a second that leave a step, from so many at once on: more than the documented quotas
 can send (1,280), so that no permit waits for them."""
 
+LOOK_EVERY, LOOK_WAIT = 15.0, 1.0
+"""Seconds between two looks where the steps end, and for Kafka to answer one."""
+
 ORPHAN_WAIT = "1h"
 """The step for invitations of a lane whose topic is gone: an operator must make it again."""
 
@@ -51,6 +53,9 @@ class LadderLoop:
     _gone: set[str] = field(default_factory=set)
     _behind: dict[str, int] = field(default_factory=dict)
     _trim_at: float = 0.0
+    _begun: dict[str, int] = field(default_factory=dict)  # assigned topic → where it was read from
+    _ends: dict[str, int] = field(default_factory=dict)  # where those without a position ended
+    _look_at: float = 0.0
     _orphans: dict[str, bool] = field(default_factory=dict)  # lane → whether it has a topic
     _consumer: Consumer | None = None
 
@@ -65,6 +70,7 @@ class LadderLoop:
         self._due.clear()
         self._paced.clear()
         self._heads.clear()
+        self._begun.clear()
         self._orphans.clear()
         try:
             kafka.fence(producer, self.stage.waiting(self.name))
@@ -80,9 +86,9 @@ class LadderLoop:
                     messages = consumer.consume(POLL_RECORDS, POLL_SECONDS)
                 self._handle(consumer, producer, messages)
                 self._trim()
-                with suppress(KafkaException):  # what is only shown must not end a session
-                    self.stage.metrics.ladder(self._waiting(consumer))
+                self._show(consumer)
         finally:
+            self.stage.metrics.ladder({})
             self.stage.left(self.name)
             self._consumer = None
             self.stage.clients.close(consumer)
@@ -103,6 +109,7 @@ class LadderLoop:
             self._due.pop(partition.topic, None)
             self._paced.discard(partition.topic)
             self._heads.pop(partition.topic, None)
+            self._begun[partition.topic] = partition.offset
         with kafka.trouble("assign"):
             consumer.incremental_assign(partitions)
             consumer.resume(partitions)  # a pause survives losing and regaining a partition
@@ -128,7 +135,9 @@ class LadderLoop:
         """All that was read is committed between two polls: nothing to finish here."""
         if consumer is not self._consumer:  # of a session that is over
             return
-        self._gone.update(each.topic for each in partitions)
+        for each in partitions:
+            self._gone.add(each.topic)
+            self._begun.pop(each.topic, None)
         with kafka.trouble("unassign"):
             consumer.incremental_unassign(partitions)
 
@@ -146,7 +155,7 @@ class LadderLoop:
             for message in due:
                 self._pass_on(consumer, producer, message)
             passed = offsets(due, {})
-            producer.send_offsets_to_transaction(passed, member, kafka.COMMIT_WAIT)
+            self.stage.clients.send_offsets(producer, passed, member)
         self._behind.update({each.topic: each.offset for each in passed})
         self._pace(consumer, passed, len(due))
 
@@ -223,6 +232,18 @@ class LadderLoop:
                 self.stage.clients.trim(topic, offset)
             self._behind.clear()
 
-    def _waiting(self, consumer: Consumer) -> Iterator[tuple[str, int]]:
-        for (topic, _), records in lag(consumer).items():
-            yield self._steps[topic], records
+    def _show(self, consumer: Consumer) -> None:
+        """How many lie on each step. One that is paused, or of which nothing was read yet, has no
+        position: its end is asked for."""
+        now = self.stage.clock.now()
+        with suppress(KafkaException):  # what is only shown must not end a session
+            waiting = {topic: records for (topic, _), records in lag(consumer).items()}
+            if now >= self._look_at:
+                self._look_at = now + LOOK_EVERY
+                self._ends.clear()
+            for topic in self._begun.keys() - waiting.keys():
+                if topic not in self._ends:
+                    place = TopicPartition(topic, 0)
+                    self._ends[topic] = consumer.get_watermark_offsets(place, timeout=LOOK_WAIT)[1]
+                waiting[topic] = self._ends[topic] - self._heads.get(topic, self._begun[topic])
+            self.stage.metrics.ladder({self._steps[each]: n for each, n in waiting.items()})

@@ -149,9 +149,7 @@ class RouterLoop:
         started = time.monotonic()
         with kafka.transaction(producer, self.stage.waiting(self.name)):
             self._publish(producer, routed, letters, rfc3339(now))
-            producer.send_offsets_to_transaction(
-                offsets(usable, self._marks), member, kafka.COMMIT_WAIT
-            )
+            self.stage.clients.send_offsets(producer, offsets(usable, self._marks), member)
         self.stage.metrics.transaction(self.name, time.monotonic() - started)
         self._count(consumer, routed)
 

@@ -128,7 +128,6 @@ STILL = {
 NOT_YET = {
     ("manager", "Until nobody waits"): "a lane in balance is forecast to never drain",
     ("operations", "Drain forecast"): "a lane in balance is forecast to never drain",
-    ("manager", "Put off"): "ladder_invitations: a paused step has no position, and is not shown",
 }
 """Panels that cannot move for a defect; whoever mends it takes the line away."""
 

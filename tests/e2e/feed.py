@@ -172,5 +172,5 @@ def usual(seed: int = 7) -> MadeUp:
     made.metrics.results("router", Reason.INVALID_RECIPIENT, 41)
     made.metrics.results("router", Reason.TOO_OLD, 12)
     made.metrics.events("pos.transaction-completed", "dead_letter", "no_time", 3)
-    made.metrics.ladder([("10m", 128), ("1h", 9)])
+    made.metrics.ladder({"10m": 128, "1h": 9})
     return made

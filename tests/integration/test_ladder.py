@@ -16,6 +16,7 @@ from consumer.adapters.health import Health
 from consumer.adapters.metrics import Metrics
 from consumer.config.topics import Topics
 from consumer.lane.ladder import STEPS, step_for
+from consumer.runtime import ladder_loop
 from consumer.runtime.ladder_loop import LadderLoop
 from consumer.runtime.stage import Stage
 from tests.support.dispatcher import until
@@ -40,11 +41,12 @@ class Ladder:
         create_topics(self.bootstrap, self.topics.invitations("cloud"), self.topics.dead_letters)
         self._client = Producer({"bootstrap.servers": self.bootstrap})
         self._running: tuple[Stage, threading.Thread] | None = None
+        self.metrics = Metrics()
 
     def start(self) -> None:
         health = Health(self.clock.now)
         clients = KafkaClients({"bootstrap.servers": self.bootstrap})
-        stage = Stage(self.topics, ["cloud"], "v1", clients, self.clock, Metrics(), health)
+        stage = Stage(self.topics, ["cloud"], "v1", clients, self.clock, self.metrics, health)
         loop = LadderLoop(stage, "0")
         thread = threading.Thread(target=stage.keep_running, args=("ladder", loop.session))
         thread.start()
@@ -71,6 +73,11 @@ class Ladder:
         """A record on the ladder that no lane put there."""
         self._client.produce(self.topics.delayed("1m"), value, b"k")
         assert self._client.flush(10) == 0
+
+    def shown(self) -> dict[str, float]:
+        """Step → what its gauge shows."""
+        (family,) = self.metrics.ladder_waiting.collect()
+        return {each.labels["step"]: each.value for each in family.samples}
 
     def back(self) -> list[Message]:
         return read_topic(self.bootstrap, self.topics.invitations("cloud"))
@@ -108,6 +115,23 @@ def test_nobody_comes_back_before_the_time(ladder: Ladder) -> None:
     ladder.start()
     until("it is back", lambda: bool(ladder.back()))
     assert ladder.clock.now() >= due
+
+
+def test_a_step_that_waits_shows_how_many_wait(
+    ladder: Ladder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Paused, it has no position, and nothing of it is fetched."""
+    monkeypatch.setitem(STEPS, "10m", 600.0)
+    monkeypatch.setattr(ladder_loop, "LOOK_EVERY", 0.5)
+    for number in range(3):
+        ladder.put(number, 700.0)
+    ladder.start()
+    until("all three are shown", lambda: ladder.shown().get("10m") == 3)
+    ladder.put(4, 700.0)
+    until("who comes later too", lambda: ladder.shown()["10m"] == 4)
+    assert ladder.shown() == dict.fromkeys(STEPS, 0) | {"10m": 4}
+    ladder.stop()
+    assert ladder.shown() == {}
 
 
 def test_what_no_lane_put_there_becomes_a_dead_letter(ladder: Ladder) -> None:

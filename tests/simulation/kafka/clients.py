@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
-from confluent_kafka import Consumer, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from consumer.adapters.clients import OnError
-from consumer.adapters.kafka import CLOSE_WAIT, describe
+from consumer.adapters.kafka import CLOSE_WAIT, COMMIT_WAIT, describe
 from consumer.errors import KafkaTrouble
 from tests.simulation.kafka.consumer import FakeConsumer
 from tests.simulation.kafka.producer import FakeProducer
@@ -45,6 +45,12 @@ class FakeClients:
             self._broker, self._process, transactional_id, on_error, self._now, self._rng
         )
         return cast("Producer", made)
+
+    def send_offsets(
+        self, producer: Producer, offsets: Sequence[TopicPartition], member: object
+    ) -> None:
+        """Raises KafkaException."""
+        producer.send_offsets_to_transaction(list(offsets), member, COMMIT_WAIT)
 
     def close(self, consumer: Consumer) -> None:
         """Leave the group; an unreachable one is left alone after a while."""

@@ -118,3 +118,30 @@ def test_a_goodbye_that_nobody_answers_is_not_waited_for(monkeypatch: pytest.Mon
     monkeypatch.setattr(kafka, "CLOSE_WAIT", 0.01)
     kafka.close(cast("Consumer", Mute()))
     answered.set()
+
+
+def test_offsets_that_librdkafka_never_answers_are_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answered = threading.Event()
+
+    class Stuck:
+        def send_offsets_to_transaction(self, *_: object) -> None:
+            answered.wait()
+
+    monkeypatch.setattr(kafka, "OFFSETS_WAIT", 0.01)
+    with pytest.raises(KafkaTrouble, match="did not come back"):
+        kafka.send_offsets(cast("Producer", Stuck()), [], object())
+    answered.set()
+
+
+def test_what_kafka_says_of_offsets_comes_to_who_sent_them() -> None:
+    failure = KafkaException(KafkaError(KafkaError._FENCED))
+
+    class Fenced:
+        def send_offsets_to_transaction(self, *_: object) -> None:
+            raise failure
+
+    with pytest.raises(KafkaException) as raised:
+        kafka.send_offsets(cast("Producer", Fenced()), [], object())
+    assert raised.value is failure

@@ -68,7 +68,7 @@ def feed_all(metrics: Metrics, lane: str, campaigns: list[str]) -> None:
     metrics.snapshot(lane, snapshot(every, {"20/5s": 18}))
     metrics.settled(lane, 5000)
     metrics.delayed(lane, ["1m", "1m", "10m"])
-    metrics.ladder([("1m", 2)])
+    metrics.ladder({"1m": 2})
     metrics.polled(lane, 0.05)
     metrics.takeover(lane, in_doubt=2)
     metrics.contested(lane)
@@ -151,7 +151,7 @@ def test_no_label_carries_what_its_closed_set_does_not_have(foreign: str) -> Non
     metrics.kafka_error(LANE, foreign)
     metrics.config_reload(foreign)
     metrics.delayed(LANE, [foreign])
-    metrics.ladder([(foreign, 1)])
+    metrics.ladder({foreign: 1})
     seen = [s.labels for family in metrics.registry.collect() for s in family.samples]
     for label, expected in {**known, "campaign": OTHER}.items():
         assert {labels[label] for labels in seen if label in labels} == {expected}

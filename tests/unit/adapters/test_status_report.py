@@ -118,7 +118,7 @@ def test_results_and_dead_letters_are_counted_over_all_lanes_and_inputs() -> Non
 def test_lag_ladder_orphans_and_doubts_are_shown() -> None:
     run = Running()
     run.metrics.router_lag({("pos", 0): 4, ("pos", 1): 3})
-    run.metrics.ladder([("10m", 12)])
+    run.metrics.ladder({"10m": 12})
     run.metrics.orphaned({"old": 6})
     run.metrics.in_doubt("cloud", 2)
     now = run.report.snapshot()
