@@ -65,6 +65,7 @@ def consumer(
             "heartbeat.interval.ms": 1_000,
             "max.poll.interval.ms": 300_000,
             "queued.max.messages.kbytes": 4 * 1024,  # two polls; 32 MiB cost the drain 100 MB
+            "fetch.queue.backoff.ms": 10,  # a second by default, in which a full queue runs empty
             "fetch.wait.max.ms": 100,
             "error_cb": on_error,
         },
