@@ -31,6 +31,7 @@ from consumer.lane.lane import Lane
 from consumer.lane.limiter import Limit
 from consumer.lane.settings import LaneCampaign, LaneSettings
 from consumer.model import Channel, Checkpoint, Invitation, Outcome, Verdict
+from consumer.runtime.process import calm_garbage_collector
 
 START = 1_763_800_000.0
 LONGEST_POLL, SHORTEST_POLL, SATURATED_RECORDS = 0.05, 0.001, 500
@@ -201,6 +202,7 @@ def main() -> None:
 
 
 def _measured(scene: str, options: argparse.Namespace) -> list[str]:
+    calm_garbage_collector()  # as the program does
     loop = Loop(options.campaigns, options.rate, LIMITS[scene])
     loop.run(options.warm_up)
     loop.begin_account()

@@ -15,7 +15,7 @@ import itertools
 import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from consumer.lane.schedule import Scheduler
 from consumer.lane.window import Window
@@ -43,7 +43,8 @@ class _Account:
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What was told of a window last, and for which level of the price."""
+    """What was told of a window last, and for which level of the price: of one whose time has come,
+    the highest at which that is known."""
 
     number: int
     due: float
@@ -131,20 +132,28 @@ class Agenda:
         while later and (later[0][0] <= now or self._stale(later[0])):
             _, number, window = entry = heapq.heappop(later)
             if not self._stale(entry):
+                name = window.campaign
+                self._levels[self._told[name].level].pop(name, None)  # a lower price is no news
                 heapq.heappush(account.come, (window.oldest, number, window))
 
     def _due(self, account: _Account, now: float) -> Iterator[Window]:
-        """Who is due at the present level; the others are put back."""
+        """Who is due at the present level; the others are put back. Who was due at a level once is
+        so at all lower ones, until the window changes."""
         price = math.exp(self._level * STEP)
-        fresh = [entry for entry in account.come if not self._stale(entry)]
-        account.come = []
-        for entry in fresh:
-            due = self._scheduler.due(entry[2], price)
-            if due <= now:
-                account.come.append(entry)
-                yield entry[2]
-            else:
-                self._put_back(account, entry, due)
+        come, account.come = account.come, []
+        for entry in come:
+            name = entry[2].campaign
+            told = self._told.get(name)
+            if told is None or told.number != entry[1]:  # stale
+                continue
+            if told.level < self._level:
+                due = self._scheduler.due(entry[2], price)
+                if due > now:
+                    self._put_back(account, entry, due)
+                    continue
+                self._told[name] = replace(told, level=self._level)
+            account.come.append(entry)
+            yield entry[2]
 
     def _put_back(self, account: _Account, entry: Entry, due: float) -> None:
         name, told = entry[2].campaign, self._told[entry[2].campaign]

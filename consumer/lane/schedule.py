@@ -164,15 +164,16 @@ class IndexPrice:
             if not ready:
                 continue
             index = window.waited(now) * window.weight
-            worth = (price - index) / (ready * window.weight)
-            due = max(window.not_before, now + self._due_in(window, ready, worth, now))
-            earliest = min(earliest, due)
-            if due > now:
+            last = window.oldest + window.max_wait
+            short = index < price and ready < window.max_batch and last > now
+            if short or window.not_before > now:
+                worth = now + (price - index) / (ready * window.weight) if short else now
+                earliest = min(earliest, max(window.not_before, min(worth, last)))
                 continue
             if best is None or index > best_index:  # all are below 0 if a clock went back
                 best, best_index = window, index
-            if window.oldest + window.max_wait <= deadline:
-                overdue, deadline = window, window.oldest + window.max_wait
+            if last <= deadline:
+                overdue, deadline = window, last
         if best is None:
             return Wait(earliest)
         chosen = self._in_turn(best, overdue)
@@ -185,16 +186,6 @@ class IndexPrice:
             return best
         self._sealed = 0
         return overdue
-
-    @staticmethod
-    def _due_in(window: Waiting, ready: int, worth: float, now: float) -> float:
-        """Seconds until the window goes, which is worth the price in `worth` seconds: an index
-        grows with every customer in it."""
-        if worth <= 0.0 or ready == window.max_batch:
-            return 0.0
-        if window.max_wait == math.inf:
-            return worth
-        return max(0.0, min(worth, window.oldest + window.max_wait - now))
 
     @staticmethod
     def _why(window: Waiting, now: float) -> Why:

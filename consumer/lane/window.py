@@ -24,7 +24,8 @@ class Window:
     `_queues` holds each recipient's invitations by offset; `_heads` is a heap of the first of
     each. An older invitation that is put back takes the head's place and leaves its entry in the
     heap stale: such an entry is passed over, and never lies on top. `_arrivals` sums the arrival
-    times of all first ones.
+    times of all first ones, `_front` those of the oldest `max_batch`, which stay the same while
+    younger ones come.
     """
 
     campaign: str
@@ -42,6 +43,7 @@ class Window:
     changed: dict[str, None] = field(default_factory=dict)
     """Campaigns whose windows changed, in order: the shelf's own, of all its windows."""
     _arrivals: float = 0.0
+    _front: tuple[int, int, float] | None = None  # max_batch, its last offset, sum of arrivals
     _heads: list[tuple[int, str]] = field(default_factory=list)
     _queues: dict[str, list[Held]] = field(default_factory=dict)
 
@@ -59,8 +61,11 @@ class Window:
         """The waiting that one call would end: customer-seconds of those that it would take."""
         if len(self._queues) <= self.max_batch:
             return len(self._queues) * now - self._arrivals
-        firsts = sorted((queue[0] for queue in self._queues.values()), key=_offset)
-        return sum(now - held.arrived for held in firsts[: self.max_batch])
+        if self._front is None or self._front[0] != self.max_batch:
+            firsts = sorted((queue[0] for queue in self._queues.values()), key=_offset)
+            front = firsts[: self.max_batch]
+            self._front = self.max_batch, front[-1].offset, sum(held.arrived for held in front)
+        return self.max_batch * now - self._front[2]
 
     def add(self, held: Held) -> None:
         """Put an invitation in its place: a head, or behind its recipient's earlier ones."""
@@ -74,6 +79,8 @@ class Window:
         if queue[0] is held:
             heapq.heappush(self._heads, (held.offset, recipient))
             self._arrivals += held.arrived - (queue[1].arrived if len(queue) > 1 else 0.0)
+            if self._front is not None and held.offset < self._front[1]:
+                self._front = None
 
     def take(self, most: int = 10**9) -> list[Held]:
         """Remove and return the oldest `max_batch` of distinct recipients, at most `most`, and not
@@ -89,6 +96,7 @@ class Window:
                     break
                 taken[recipient] = held
             heapq.heappop(self._heads)
+        self._front = None
         for recipient in taken:
             self._come_forward(recipient)
         while self._heads and self._stale(*self._heads[0]):
@@ -104,6 +112,7 @@ class Window:
             self.changed[self.campaign] = None
             kept = [held for held in self if not unwanted(held)]
             self._heads, self._queues, self.count, self._arrivals = [], {}, 0, 0.0
+            self._front = None
             self.extend(kept)
         return dropped
 

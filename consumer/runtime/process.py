@@ -39,7 +39,7 @@ class ExitCode(IntEnum):
     START_UNCLEAR = 4
 
 
-def _calm_garbage_collector() -> None:
+def calm_garbage_collector() -> None:
     """Held invitations are many and make no cycles: searching them for some costs a third."""
     gc.collect()
     gc.freeze()
@@ -93,7 +93,7 @@ class Process:
                 self._loop.add_signal_handler(number, self._stop)
             if self._reloader is not None:
                 self._loop.add_signal_handler(signal.SIGHUP, self._reloader.ask)
-        _calm_garbage_collector()
+        calm_garbage_collector()
         admin = asyncio.create_task(self._admin())
         admin.add_done_callback(self._admin_ended)
         watch = BrokerWatch(self.config.kafka, self.health, self.metrics, self._clock.now)

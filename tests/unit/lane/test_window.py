@@ -118,7 +118,11 @@ class WindowAgainstAList(RuleBasedStateMachine):
         self.model: list[Held] = []
         self.next = 0
 
-    @rule(recipient=st.sampled_from("ab"), gap=st.integers(1, 3))
+    @rule(max_batch=st.integers(1, 4))
+    def reload(self, max_batch: int) -> None:
+        self.window.max_batch = max_batch
+
+    @rule(recipient=st.sampled_from("abcdef"), gap=st.integers(1, 3))
     def add(self, recipient: str, gap: int) -> None:
         self.next += gap
         each = held(self.next, recipient, arrived=NOW + self.next)
@@ -164,7 +168,7 @@ class WindowAgainstAList(RuleBasedStateMachine):
 
 
 TestWindowAgainstAList = WindowAgainstAList.TestCase
-TestWindowAgainstAList.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestWindowAgainstAList.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
 
 
 def test_a_batch_has_no_more_bytes_than_it_may_but_always_one_customer() -> None:
