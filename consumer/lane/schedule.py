@@ -164,11 +164,12 @@ class IndexPrice:
             if not ready:
                 continue
             index = window.waited(now) * window.weight
+            worth = now + (price - index) / (ready * window.weight)  # if it stays as it is
             last = window.oldest + window.max_wait
-            short = index < price and ready < window.max_batch and last > now
+            short = worth > now and ready < window.max_batch and last > now
             if short or window.not_before > now:
-                worth = now + (price - index) / (ready * window.weight) if short else now
-                earliest = min(earliest, max(window.not_before, min(worth, last)))
+                due = min(worth, last) if short else now
+                earliest = min(earliest, max(window.not_before, due))
                 continue
             if best is None or index > best_index:  # all are below 0 if a clock went back
                 best, best_index = window, index

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from consumer.lane.schedule import IndexPrice, OldestFirst, Scheduler, Seal, SizeOrLinger, Wait, Why
 from consumer.lane.window import Window
@@ -126,3 +128,20 @@ def test_without_a_longest_wait_only_the_price_counts() -> None:
     patient = window("a", 1)
     patient.max_wait = math.inf
     assert IndexPrice(50.0).choose([patient], NOW, 1.0) == Wait(NOW + 50)
+
+
+@given(st.floats(0.1, 1e9), st.floats(0.0, 1e4), st.floats(1e-6, 10.0), st.floats(0.01, 1.0))
+def test_whoever_is_told_to_wait_is_told_a_later_time(
+    now: float, waited: float, p0: float, left: float
+) -> None:
+    """However little is missing: a clock that stands still would ask for ever."""
+    waiting = window("a", 2, arrived=now - waited)
+    for moment in (now, now + waited, now + p0 / 2, math.nextafter(now, math.inf)):
+        choice = IndexPrice(p0).choose([waiting], moment, left)
+        assert isinstance(choice, Seal) or choice.until > moment
+
+
+def test_nearly_worth_the_price_is_worth_it_when_the_clock_can_tell_no_difference() -> None:
+    lone = window("a", 1, arrived=NOW)
+    price = math.nextafter(lone.waited(NOW + 1.0), math.inf)
+    assert isinstance(IndexPrice(price).choose([lone], NOW + 1.0, 1.0), Seal)
