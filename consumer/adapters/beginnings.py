@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer, TopicPartition
@@ -17,6 +17,7 @@ Beginning = str | float | None
 WAIT = 10.0
 
 Place = tuple[str, int]
+Commit = Callable[[Sequence[TopicPartition]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ def resolve(
     *,
     first: bool,
     reading: Reading,
+    commit: Commit,
 ) -> Mapping[str, str]:
     """Set `offset` of each partition: what is committed, else what `begin` says.
 
@@ -52,6 +54,9 @@ def resolve(
     The program's own topic begins at its start, and nobody need say so.
     `client` is the member, in its callback; `asker` another one of its group, which is asked: some
     questions (`list_topics`) to a client inside its own callback abort the process at the next one.
+    `commit` writes what is new, each with its metadata, as a member that the group has had since
+    before this was called: Kafka must refuse one that it has dropped meanwhile, for others may
+    have read on from there.
     Returns the metadata with which offsets are to be committed, by topic. Raises StartUnclear if
     nobody said where, if a topic is not the one that was read, or if the group forgot it.
     """
@@ -68,7 +73,12 @@ def resolve(
             partition.offset = _offset(asker, partition, "earliest" if new else begin)
             fresh.append(partition)
     marks = _marks(read | {each.topic for each in partitions}, reading)
-    _commit(client, [*fresh, *_unmarked(client, partitions, committed, marks)], marks)
+    begun = [
+        TopicPartition(each.topic, each.partition, each.offset, marks.get(each.topic, ""))
+        for each in [*fresh, *_unmarked(client, partitions, committed, marks)]
+    ]
+    if begun:
+        commit(begun)
     return marks
 
 
@@ -163,23 +173,6 @@ def _unmarked(
         for place, found in committed.items()
         if place in mine and found.offset >= 0 and (found.metadata or "") != marks.get(place[0], "")
     ]
-
-
-def _commit(
-    client: Consumer, partitions: Sequence[TopicPartition], marks: Mapping[str, str]
-) -> None:
-    if not partitions:
-        return
-    marked = [
-        TopicPartition(each.topic, each.partition, each.offset, marks.get(each.topic, ""))
-        for each in partitions
-    ]
-    if not client.memberid():  # Kafka takes offsets without a member id from anybody
-        raise KafkaTrouble("the group dropped this member while it looked where to begin")
-    with trouble("committing where reading begins"):
-        done = client.commit(offsets=marked, asynchronous=False) or []
-    for each in done:
-        _check(each, "committing where reading begins")
 
 
 def _offset(client: Consumer, partition: TopicPartition, begin: Beginning) -> int:

@@ -54,6 +54,7 @@ class RouterLoop:
     _coming: RouterRules | None = None
     _taken: RouterRules | None = None
     _consumer: Consumer | None = None
+    _producer: Producer | None = None
 
     def follow(self, rules: RouterRules) -> None:
         """Route by another config from the next poll on. From any thread."""
@@ -83,6 +84,7 @@ class RouterLoop:
     def _membership(self) -> None:
         application = self.stage.topics.application_id
         producer = self.stage.producer(self.name, f"{application}.router.{self.instance}")
+        self._producer = producer
         consumer = self._consumer = self.stage.consumer(self.name, f"{application}.router")
         try:
             kafka.fence(producer, self.stage.waiting(self.name))
@@ -102,7 +104,7 @@ class RouterLoop:
         finally:
             self.stage.left(self.name)
             self.stage.metrics.router_lag({})
-            self._consumer = None
+            self._consumer = self._producer = None
             self.stage.clients.close(consumer)
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -110,11 +112,18 @@ class RouterLoop:
             return
         if self._gone.intersection((each.topic, each.partition) for each in partitions):
             raise KafkaTrouble("a partition went and came back while it was being read")
+        member = membership(consumer)
         reading = reading_of(self.stage, self.inputs)
         asker = self.stage.consumer(self.name, reading.group)
         try:
             self._marks = resolve(
-                consumer, asker, partitions, self.begin, first=not self._began, reading=reading
+                consumer,
+                asker,
+                partitions,
+                self.begin,
+                first=not self._began,
+                reading=reading,
+                commit=lambda places: self._commit(places, member),
             )
         finally:
             self.stage.clients.close(asker)
@@ -123,6 +132,13 @@ class RouterLoop:
         with kafka.trouble("assign"):
             consumer.incremental_assign(partitions)
         log.info("router_assigned", partitions=names(partitions))
+
+    def _commit(self, places: Sequence[TopicPartition], member: object) -> None:
+        """Where reading begins. A plain commit of a member that the group has dropped, and that
+        knows it, has no name, and Kafka takes it if nobody else is there."""
+        assert self._producer is not None  # noqa: S101 - a membership has one
+        with kafka.transaction(self._producer, self.stage.waiting(self.name)):
+            self.stage.clients.send_offsets(self._producer, places, member)
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """All that was read is committed between two polls: nothing to finish here."""

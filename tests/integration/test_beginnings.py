@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions
 
 from consumer.adapters.beginnings import Beginning, Reading, resolve
-from consumer.errors import KafkaTrouble, StartUnclear
+from consumer.errors import StartUnclear
 from tests.support.dispatcher import until
 from tests.support.kafka import KafkaBroker, create_topics, unique
 
@@ -32,20 +32,10 @@ def topic(kafka: KafkaBroker) -> str:
     return name
 
 
-class Member(Consumer):
-    """A consumer that passes for a member of its group: joining takes seconds."""
-
-    name = "member"
-
-    def memberid(self) -> str:
-        """Empty where the group has dropped it."""
-        return self.name
-
-
 @pytest.fixture
-def client(kafka: KafkaBroker, topic: str) -> Iterator[Member]:
+def client(kafka: KafkaBroker, topic: str) -> Iterator[Consumer]:
     """A consumer of a group that has read nothing yet."""
-    with Member({"bootstrap.servers": kafka.bootstrap, "group.id": f"of-{topic}"}) as client:
+    with Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": f"of-{topic}"}) as client:
         until("the group has its coordinator", lambda: coordinated(client, topic))
         yield client
 
@@ -65,7 +55,11 @@ def reading(topic: str, answers: Sequence[str] = (), ids: Mapping[str, str] = {}
 def begun(client: Consumer, topic: str, part: int, begin: Beginning, *, first: bool) -> int:
     """Where one partition begins; the group then stands there."""
     place = TopicPartition(topic, part)
-    resolve(client, client, [place], begin, first=first, reading=reading(topic))
+
+    def commit(places: Sequence[TopicPartition]) -> None:
+        client.commit(offsets=list(places), asynchronous=False)
+
+    resolve(client, client, [place], begin, first=first, reading=reading(topic), commit=commit)
     (committed,) = client.committed([TopicPartition(topic, part)], timeout=10)
     assert committed.offset == place.offset
     return int(place.offset)
@@ -107,14 +101,3 @@ def test_a_partition_that_was_added_begins_at_its_start(
     assert producer.flush(10) == 0
 
     assert begun(client, topic, 2, begin, first=first) == 0
-
-
-def test_who_was_dropped_by_the_group_does_not_say_where_reading_begins(
-    client: Member, topic: str
-) -> None:
-    """A process that was frozen here thaws, and Kafka takes offsets without a name from anybody."""
-    client.name = ""
-    with pytest.raises(KafkaTrouble, match="dropped this member"):
-        begun(client, topic, 0, "earliest", first=True)
-    (committed,) = client.committed([TopicPartition(topic, 0)], timeout=10)
-    assert committed.offset < 0

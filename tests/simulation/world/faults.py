@@ -52,8 +52,6 @@ POINTS = {
     "assign": 5,
     "watermarks": 8,
     "committed": 8,
-    "group_commit.before": 60,
-    "group_commit.after": 2,
     "topic_id": 5,
     "list_topics": 40,
     "seek": 30,
