@@ -38,6 +38,10 @@ in a float are 0.24 µs apart. Rounding may delay a call, never let it through: 
 of times, so that φ − p and s + p, rounded, can only count a stamp for too much."""
 
 
+MOST_FORGOTTEN = 10_000
+"""Stamps that stand for calls which nobody remembers: more only make a checkpoint long."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
     """`calls` in any `period` seconds (as the vendor states it, without skew)."""
@@ -100,12 +104,19 @@ class Limiter:
     def reconfigure(self, limits: Sequence[Limit], skew: float, share: float, now: float) -> None:
         """Other limits from now on.
 
-        Where they look further back than the log of the former ones, the quota counts as used up.
+        Where they look further back than the log of the former ones, the quota counts as used up,
+        and by as many calls as the former ones allowed: the next limits may allow more again.
         """
-        before = self._horizon
+        beyond = 2 * max((each.period + skew for each in limits), default=0.0) - self._horizon
+        forgotten = min(self._most_in(beyond), MOST_FORGOTTEN)
         self._set(limits, skew, share)
-        if self._horizon > before:
-            self._stamps = sorted([*self._stamps, *[now] * max(self._calls)])
+        if beyond > 0:
+            self._stamps = sorted([*self._stamps, *[now] * max(forgotten, *self._calls)])
+
+    def _most_in(self, seconds: float) -> int:
+        """Calls that were allowed in so many seconds at most."""
+        limits = zip(self._calls, self._periods, strict=True)
+        return min((calls * (int(seconds / period) + 1) for calls, period in limits), default=0)
 
     def _set(self, limits: Sequence[Limit], skew: float, share: float) -> None:
         self._limits = tuple(limits)

@@ -7,7 +7,7 @@ from fractions import Fraction
 from itertools import pairwise, product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from consumer.lane.limiter import EPSILON, Limit, Limiter, Permit, WaitUntil
@@ -192,6 +192,13 @@ times_of_life = st.lists(
 
 @settings(deadline=None)
 @given(times_of_life)
+@example(
+    [
+        (None, [0, 0, 1, 96, 96, 64]),
+        (([Limit(1, 0.6875)], 0.3), [0] * 5),
+        (([Limit(4, 0.6875)], 1.0), [0] * 5),  # the calls of before it are more than one
+    ]
+)
 def test_no_call_is_too_many_through_other_limits_shares_and_owners(
     life: list[tuple[object, list[int]]],
 ) -> None:
@@ -344,15 +351,16 @@ def test_other_limits_hold_for_the_calls_of_before() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "skew"), [([], 0.0), ([Limit(3, 5)], 0.0), ([Limit(3, 10)], 2.0)]
+    ("before", "skew", "calls"), [([], 0.0, 3), ([Limit(3, 5)], 0.0, 9), ([Limit(3, 10)], 2.0, 3)]
 )
 def test_limits_that_look_further_back_than_the_log_count_as_used_up(
-    before: list[Limit], skew: float
+    before: list[Limit], skew: float, calls: int
 ) -> None:
+    """By as many calls as were allowed in the time that nobody remembers."""
     limiter = Limiter(before, skew=0.0)
     limiter.reconfigure([Limit(2, 5), Limit(3, 10)], skew, 1.0, NOW)
     assert limiter.left(NOW) == 0.0
-    assert limiter.log(NOW) == [NOW] * 3
+    assert limiter.log(NOW) == [NOW] * calls
 
 
 def test_limits_of_the_same_reach_are_no_reason_to_wait() -> None:
