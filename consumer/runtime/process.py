@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import gc
 import signal
 from collections.abc import Callable, Coroutine, Iterator
@@ -37,6 +38,19 @@ class ExitCode(IntEnum):
     CONFIG = 2
     TOPICS = 3
     START_UNCLEAR = 4
+
+
+STOP_AT_MOST = 38.0
+"""Seconds beyond the longest call that a stop may take: two less than the chart's grace period."""
+
+
+def give_up_after(seconds: float) -> None:
+    """End the process then with code 1, and say on stderr where each thread stands.
+
+    A thread that a library does not give back (see `kafka.send_offsets`) would be killed without a
+    word when the grace period is over. Names of files and functions are told, and no values.
+    """
+    faulthandler.dump_traceback_later(seconds, exit=True)
 
 
 def calm_garbage_collector() -> None:
@@ -90,7 +104,7 @@ class Process:
         self._loop = asyncio.get_running_loop()
         if signals:
             for number in (signal.SIGTERM, signal.SIGINT):
-                self._loop.add_signal_handler(number, self._stop)
+                self._loop.add_signal_handler(number, self._told_to_stop)
             if self._reloader is not None:
                 self._loop.add_signal_handler(signal.SIGHUP, self._reloader.ask)
         calm_garbage_collector()
@@ -120,6 +134,11 @@ class Process:
     def stop(self) -> None:
         """Seal nothing new, finish calls in flight, publish, commit, leave the groups."""
         self._loop.call_soon_threadsafe(self._stop)
+
+    def _told_to_stop(self) -> None:
+        quotas = self.config.quotas.values()
+        give_up_after(max(each.call_timeout for each in quotas) + STOP_AT_MOST)
+        self._stop()
 
     def _stop(self) -> None:
         if not self._stopping.is_set():

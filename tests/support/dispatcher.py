@@ -141,8 +141,8 @@ class Dispatcher:
         """For its memory and CPU."""
         return self._process.pid
 
-    def terminate(self, within: float = PATIENCE) -> int:
-        """SIGTERM, and the exit code."""
+    def terminate(self, within: float = 90.0) -> int:
+        """SIGTERM, and the exit code. A stop that hangs ends itself before, and logs where."""
         self._process.terminate()
         return self._process.wait(within)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Callable
 from importlib import resources
 
@@ -63,3 +65,21 @@ def test_a_lane_that_left_the_config_is_missed_by_nobody() -> None:
     assert not one.stage.stop.is_set()
     assert not any("radar" in problem for problem in one.health.ready())
     assert one._failure is None
+
+
+def test_a_stop_that_hangs_ends_itself_and_says_where() -> None:
+    script = """
+import threading
+from consumer.runtime.process import give_up_after
+
+def waits_for_nobody():
+    threading.Event().wait()
+
+give_up_after(0.1)
+waits_for_nobody()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert "in waits_for_nobody" in done.stderr
