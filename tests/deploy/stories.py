@@ -208,6 +208,8 @@ def _kafka(run: Run, survivor: Dispatcher) -> None:
         run.kafka.pause()  # so long that the slow ones are not lost among ten seconds of quick ones
         run.recording.shows("a loop waits", f"time() - {P}loop_heartbeat_timestamp_seconds > 8")
         run.kafka.resume()
+    for lane in ("pisano", "radar"):  # else no transaction is under way that could be given up
+        run.recording.shows(f"{lane} works", grew(f'records_settled_total{{lane="{lane}"}}'))
     with run.recording.fault(
         "kafka away",
         f"{P}broker_up == 0",

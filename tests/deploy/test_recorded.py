@@ -125,12 +125,6 @@ STILL = {
 }
 """Panels that no fault of this run moves."""
 
-NOT_YET = {
-    ("manager", "Until nobody waits"): "a lane in balance is forecast to never drain",
-    ("operations", "Drain forecast"): "a lane in balance is forecast to never drain",
-}
-"""Panels that cannot move for a defect; whoever mends it takes the line away."""
-
 
 @pytest.fixture(scope="module")
 def recording(
@@ -158,14 +152,7 @@ def test_every_panel_has_a_fault_that_it_is_there_for() -> None:
 
 def _cases() -> list[Any]:
     return [
-        pytest.param(
-            panel,
-            each,
-            id=f"{' '.join(panel)}-{each.fault}",
-            marks=[pytest.mark.xfail(reason=NOT_YET[panel], strict=False)]
-            if panel in NOT_YET
-            else [],
-        )
+        pytest.param(panel, each, id=f"{' '.join(panel)}-{each.fault}")
         for panel, several in MOVES.items()
         for each in several
     ]
