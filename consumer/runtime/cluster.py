@@ -12,6 +12,8 @@ from consumer.adapters.kafka import describe
 from consumer.config.changes import Changes
 from consumer.config.models import Config
 from consumer.errors import TopicsError
+from consumer.lane.ladder import STEPS
+from consumer.runtime.ladder_watch import LadderWatch
 from consumer.runtime.options import Options
 from consumer.runtime.orphans import OrphanWatch
 from consumer.runtime.router_loop import reading_of
@@ -32,6 +34,8 @@ class Cluster:
         self._orphans = OrphanWatch(
             client, stage.clients, config.topics, config.lanes, stage.metrics
         )
+        steps = [config.topics.delayed(step) for step in STEPS]
+        self._ladder = LadderWatch(client, steps, stage.step_ends)
 
     def check_topics(self, config: Config) -> None:
         """Raises TopicsError with all that is wrong and what mends it."""
@@ -67,7 +71,10 @@ class Cluster:
     async def run(self, stop: asyncio.Event) -> None:
         """Watch until `stop`."""
         if not self._options.embedded:
-            await asyncio.gather(self._topics.run(stop), self._orphans.run(stop))
+            watches = [self._topics.run(stop), self._orphans.run(stop)]
+            if self._options.role.routes:
+                watches.append(self._ladder.run(stop))
+            await asyncio.gather(*watches)
 
 
 def _names(config: Config) -> list[str]:

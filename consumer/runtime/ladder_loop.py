@@ -30,9 +30,6 @@ PACE, PACE_FROM = 2_000.0, 500
 """Invitations a second that leave a step, from so many at once on: more than the documented quotas
 can send (1,280), so that no permit waits for them."""
 
-LOOK_EVERY, LOOK_WAIT = 15.0, 1.0
-"""Seconds between two looks where the steps end, and for Kafka to answer one."""
-
 ORPHAN_WAIT = "1h"
 """The step for invitations of a lane whose topic is gone: an operator must make it again."""
 
@@ -54,8 +51,6 @@ class LadderLoop:
     _behind: dict[str, int] = field(default_factory=dict)
     _trim_at: float = 0.0
     _begun: dict[str, int] = field(default_factory=dict)  # assigned topic → where it was read from
-    _ends: dict[str, int] = field(default_factory=dict)  # where those without a position ended
-    _look_at: float = 0.0
     _orphans: dict[str, bool] = field(default_factory=dict)  # lane → whether it has a topic
     _consumer: Consumer | None = None
 
@@ -234,16 +229,10 @@ class LadderLoop:
 
     def _show(self, consumer: Consumer) -> None:
         """How many lie on each step. One that is paused, or of which nothing was read yet, has no
-        position: its end is asked for."""
-        now = self.stage.clock.now()
+        position, and its end is known from the last look at it."""
         with suppress(KafkaException):  # what is only shown must not end a session
             waiting = {topic: records for (topic, _), records in lag(consumer).items()}
-            if now >= self._look_at:
-                self._look_at = now + LOOK_EVERY
-                self._ends.clear()
-            for topic in self._begun.keys() - waiting.keys():
-                if topic not in self._ends:
-                    place = TopicPartition(topic, 0)
-                    self._ends[topic] = consumer.get_watermark_offsets(place, timeout=LOOK_WAIT)[1]
-                waiting[topic] = self._ends[topic] - self._heads.get(topic, self._begun[topic])
+            for topic in self._begun.keys() & self.stage.step_ends.keys() - waiting.keys():
+                at = self._heads.get(topic, self._begun[topic])
+                waiting[topic] = max(0, self.stage.step_ends[topic] - at)
             self.stage.metrics.ladder({self._steps[each]: n for each, n in waiting.items()})

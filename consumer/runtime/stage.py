@@ -43,7 +43,8 @@ log = structlog.get_logger(__name__)
 class Stage:
     """The surroundings that router and lanes share.
 
-    `instance` names this replica; `topic_ids` are the ids that topics had when last looked at.
+    `instance` names this replica; `topic_ids` are the ids that topics had when last looked at,
+    `step_ends` the ends of the delay ladder's topics.
     """
 
     topics: Topics
@@ -56,6 +57,7 @@ class Stage:
     stop: threading.Event = field(default_factory=threading.Event)
     instance: str = "0"
     topic_ids: dict[str, str] = field(default_factory=dict)
+    step_ends: dict[str, int] = field(default_factory=dict)
     board: StatusBoard = field(default_factory=StatusBoard)
     _members: set[str] = field(default_factory=set)
     _reading: dict[str, dict[str, str | None]] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import orjson
 import pytest
 from confluent_kafka import Message, Producer
+from confluent_kafka.admin import AdminClient
 
 from consumer.adapters.clients import KafkaClients
 from consumer.adapters.clock import Clock
@@ -16,8 +17,8 @@ from consumer.adapters.health import Health
 from consumer.adapters.metrics import Metrics
 from consumer.config.topics import Topics
 from consumer.lane.ladder import STEPS, step_for
-from consumer.runtime import ladder_loop
 from consumer.runtime.ladder_loop import LadderLoop
+from consumer.runtime.ladder_watch import LadderWatch
 from consumer.runtime.stage import Stage
 from tests.support.dispatcher import until
 from tests.support.kafka import KafkaBroker, create_topics, read_topic, unique
@@ -43,7 +44,7 @@ class Ladder:
         self._running: tuple[Stage, threading.Thread] | None = None
         self.metrics = Metrics()
 
-    def start(self) -> None:
+    def start(self) -> Stage:
         health = Health(self.clock.now)
         clients = KafkaClients({"bootstrap.servers": self.bootstrap})
         stage = Stage(self.topics, ["cloud"], "v1", clients, self.clock, self.metrics, health)
@@ -51,6 +52,7 @@ class Ladder:
         thread = threading.Thread(target=stage.keep_running, args=("ladder", loop.session))
         thread.start()
         self._running = stage, thread
+        return stage
 
     def stop(self) -> None:
         if self._running is not None:
@@ -122,12 +124,17 @@ def test_a_step_that_waits_shows_how_many_wait(
 ) -> None:
     """Paused, it has no position, and nothing of it is fetched."""
     monkeypatch.setitem(STEPS, "10m", 600.0)
-    monkeypatch.setattr(ladder_loop, "LOOK_EVERY", 0.5)
     for number in range(3):
         ladder.put(number, 700.0)
-    ladder.start()
+    stage = ladder.start()
+    steps = [ladder.topics.delayed(step) for step in STEPS]
+    watch = LadderWatch(
+        AdminClient({"bootstrap.servers": ladder.bootstrap}), steps, stage.step_ends
+    )
+    watch.look()
     until("all three are shown", lambda: ladder.shown().get("10m") == 3)
     ladder.put(4, 700.0)
+    watch.look()
     until("who comes later too", lambda: ladder.shown()["10m"] == 4)
     assert ladder.shown() == dict.fromkeys(STEPS, 0) | {"10m": 4}
     ladder.stop()
