@@ -14,6 +14,7 @@ from confluent_kafka.admin import AdminClient
 
 from consumer.adapters.reading import marks
 from consumer.errors import DispatcherError
+from consumer.runtime.pause import pause
 
 LOOK_EVERY = 15.0
 
@@ -37,11 +38,7 @@ class LadderWatch:
                 await asyncio.to_thread(self.look)
             except DispatcherError as error:
                 log.debug("ladder_ends_unknown", why=str(error))
-            try:
-                async with asyncio.timeout(LOOK_EVERY):
-                    await stop.wait()
-            except TimeoutError:
-                continue
+            await pause(stop, LOOK_EVERY)
 
     def look(self) -> None:
         """Raises KafkaTrouble, OperationRefused."""

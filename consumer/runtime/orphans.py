@@ -12,6 +12,7 @@ from consumer.adapters.lanes import look, orphans
 from consumer.adapters.metrics import Metrics
 from consumer.config.topics import Topics
 from consumer.errors import DispatcherError
+from consumer.runtime.pause import pause
 
 LOOK_EVERY = 60.0
 
@@ -47,11 +48,7 @@ class OrphanWatch:
                 self.note(await asyncio.to_thread(self.look))
             except DispatcherError as error:
                 log.debug("orphans_unknown", why=str(error))
-            try:
-                async with asyncio.timeout(LOOK_EVERY):
-                    await stop.wait()
-            except TimeoutError:
-                continue
+            await pause(stop, LOOK_EVERY)
 
     def look(self) -> dict[str, int]:
         """Lane outside the config → records that it holds. Raises KafkaTrouble."""

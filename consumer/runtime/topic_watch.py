@@ -14,6 +14,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from consumer.adapters.kafka import describe
+from consumer.runtime.pause import pause
 
 LOOK_EVERY = 10.0
 PATIENCE = 10.0
@@ -51,11 +52,7 @@ class TopicWatch:
             except (KafkaException, TimeoutError) as error:
                 why = describe(error) if isinstance(error, KafkaException) else "no answer in time"
                 log.debug("topic_ids_unknown", why=why)
-            try:
-                async with asyncio.timeout(LOOK_EVERY):
-                    await stop.wait()
-            except TimeoutError:
-                continue
+            await pause(stop, LOOK_EVERY)
 
     def note(self, found: Ids) -> None:
         """Compare with the last look, keep it, and say what changed."""

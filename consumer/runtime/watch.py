@@ -14,6 +14,7 @@ from consumer.adapters.health import Health
 from consumer.adapters.kafka import describe, trouble
 from consumer.adapters.kafka_checks import tells_more, what_to_check
 from consumer.adapters.metrics import Metrics
+from consumer.runtime.pause import pause
 
 LOOK_EVERY = 3.0
 SAY_EVERY = 15.0
@@ -47,14 +48,14 @@ class BrokerWatch:
         while not stop.is_set():
             if await self.look():
                 return True
-            await _pause(stop)
+            await pause(stop, LOOK_EVERY)
         return False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look until `stop`."""
         while not stop.is_set():
             await self.look()
-            await _pause(stop)
+            await pause(stop, LOOK_EVERY)
 
     async def look(self) -> bool:
         """One look, reported to health, metrics and log."""
@@ -102,11 +103,3 @@ class BrokerWatch:
         self._down_since = None
         self._metrics.broker("process", up=True)
         self._health.set_ready("broker", ok=True)
-
-
-async def _pause(stop: asyncio.Event) -> None:
-    try:
-        async with asyncio.timeout(LOOK_EVERY):
-            await stop.wait()
-    except TimeoutError:
-        return
