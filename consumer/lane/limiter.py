@@ -107,16 +107,13 @@ class Limiter:
         Where they look further back than the log of the former ones, the quota counts as used up,
         and by as many calls as the former ones allowed: the next limits may allow more again.
         """
-        beyond = 2 * max((each.period + skew for each in limits), default=0.0) - self._horizon
-        forgotten = min(self._most_in(beyond), MOST_FORGOTTEN)
+        former, before = tuple(zip(self._calls, self._periods, strict=True)), self._horizon
         self._set(limits, skew, share)
+        beyond = self._horizon - before
         if beyond > 0:
-            self._stamps = sorted([*self._stamps, *[now] * max(forgotten, *self._calls)])
-
-    def _most_in(self, seconds: float) -> int:
-        """Calls that were allowed in so many seconds at most."""
-        limits = zip(self._calls, self._periods, strict=True)
-        return min((calls * (int(seconds / period) + 1) for calls, period in limits), default=0)
+            most = min((calls * (int(beyond / period) + 1) for calls, period in former), default=0)
+            forgotten = max(min(most, MOST_FORGOTTEN), *self._calls)
+            self._stamps = sorted([*self._stamps, *[now] * forgotten])
 
     def _set(self, limits: Sequence[Limit], skew: float, share: float) -> None:
         self._limits = tuple(limits)

@@ -136,8 +136,9 @@ class Process:
         self._loop.call_soon_threadsafe(self._stop)
 
     def _told_to_stop(self) -> None:
-        quotas = self.config.quotas.values()
-        give_up_after(max(each.call_timeout for each in quotas) + STOP_AT_MOST)
+        if not self._stopping.is_set():  # a second signal gives no more time
+            quotas = self.config.quotas.values()
+            give_up_after(max(each.call_timeout for each in quotas) + STOP_AT_MOST)
         self._stop()
 
     def _stop(self) -> None:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import structlog
 from confluent_kafka import (
@@ -54,7 +55,6 @@ class RouterLoop:
     _coming: RouterRules | None = None
     _taken: RouterRules | None = None
     _consumer: Consumer | None = None
-    _producer: Producer | None = None
 
     def follow(self, rules: RouterRules) -> None:
         """Route by another config from the next poll on. From any thread."""
@@ -84,14 +84,13 @@ class RouterLoop:
     def _membership(self) -> None:
         application = self.stage.topics.application_id
         producer = self.stage.producer(self.name, f"{application}.router.{self.instance}")
-        self._producer = producer
         consumer = self._consumer = self.stage.consumer(self.name, f"{application}.router")
         try:
             kafka.fence(producer, self.stage.waiting(self.name))
             with kafka.trouble("subscribe"):
                 consumer.subscribe(
                     [*self.inputs, self.stage.topics.replayed],
-                    on_assign=self._assigned,
+                    on_assign=partial(self._assigned, producer),
                     on_revoke=self._revoked,
                 )
             while not self.stage.stop.is_set() and not self._take_rules():
@@ -104,10 +103,12 @@ class RouterLoop:
         finally:
             self.stage.left(self.name)
             self.stage.metrics.router_lag({})
-            self._consumer = self._producer = None
+            self._consumer = None
             self.stage.clients.close(consumer)
 
-    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    def _assigned(
+        self, producer: Producer, consumer: Consumer, partitions: list[TopicPartition]
+    ) -> None:
         if consumer is not self._consumer:  # of a session that is over
             return
         if self._gone.intersection((each.topic, each.partition) for each in partitions):
@@ -123,7 +124,7 @@ class RouterLoop:
                 self.begin,
                 first=not self._began,
                 reading=reading,
-                commit=lambda places: self._commit(places, member),
+                commit=lambda places: self._commit(producer, places, member),
             )
         finally:
             self.stage.clients.close(asker)
@@ -133,12 +134,11 @@ class RouterLoop:
             consumer.incremental_assign(partitions)
         log.info("router_assigned", partitions=names(partitions))
 
-    def _commit(self, places: Sequence[TopicPartition], member: object) -> None:
+    def _commit(self, producer: Producer, places: Sequence[TopicPartition], member: object) -> None:
         """Where reading begins. A plain commit of a member that the group has dropped, and that
         knows it, has no name, and Kafka takes it if nobody else is there."""
-        assert self._producer is not None  # noqa: S101 - a membership has one
-        with kafka.transaction(self._producer, self.stage.waiting(self.name)):
-            self.stage.clients.send_offsets(self._producer, places, member)
+        with kafka.transaction(producer, self.stage.waiting(self.name)):
+            self.stage.clients.send_offsets(producer, places, member)
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """All that was read is committed between two polls: nothing to finish here."""

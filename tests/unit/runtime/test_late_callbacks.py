@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from consumer.routing.router import Router
 from consumer.runtime.router_loop import RouterLoop
@@ -20,7 +20,7 @@ def test_a_router_that_is_given_partitions_after_its_session_takes_none() -> Non
     nothing = Untouched()
     loop = RouterLoop(cast("Router", nothing), ["pos"], cast("Stage", nothing), None, "0")
     late = cast("Consumer", nothing)
-    loop._assigned(late, [TopicPartition("pos", 0)])
+    loop._assigned(cast("Producer", nothing), late, [TopicPartition("pos", 0)])
     loop._revoked(late, [TopicPartition("pos", 0)])
     assert not loop._began
     assert not loop._gone
