@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator
 from typing import Final
 
 import httpx
+
+from consumer.errors import causes
 
 _REFUSALS = (
     "CERTIFICATE_REQUIRED",
@@ -21,8 +22,6 @@ _REFUSALS = (
 )
 """TLS alerts by which a vendor refuses our certificate. In TLS 1.3 they come when the request has
 left already, but nothing of it is read before the handshake has ended well."""
-
-_LONGEST = 16
 
 _OUR_CERTIFICATE = (
     "the vendor refuses our certificate: check `client_cert` and `client_key` of this account"
@@ -45,7 +44,7 @@ _REASONS: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...
 
 def refused_certificate(error: BaseException) -> bool:
     """Whether the vendor's TLS refused us, so that nothing of the call was read."""
-    reasons = (each.reason or "" for each in _causes(error) if isinstance(each, ssl.SSLError))
+    reasons = (each.reason or "" for each in _chain(error) if isinstance(each, ssl.SSLError))
     return any(reason.endswith(_REFUSALS) for reason in reasons)
 
 
@@ -53,7 +52,7 @@ def why(error: BaseException) -> str:
     """One sentence, the same for the same trouble."""
     if refused_certificate(error):
         return _OUR_CERTIFICATE
-    for each in _causes(error):
+    for each in _chain(error):
         if (reason := _reason(each)) is not None:
             return reason
     return f"the connection failed ({type(error).__name__})"
@@ -65,11 +64,7 @@ def _reason(error: BaseException) -> str | None:
     return next((text for kinds, text in _REASONS if isinstance(error, kinds)), None)
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
+def _chain(error: BaseException | None) -> list[BaseException]:
     """The error and what led to it, the first cause first."""
-    chain: list[BaseException] = []
-    while error is not None and len(chain) < _LONGEST:
-        if not isinstance(error, ssl.SSLWantReadError):  # no error: the handshake had to wait
-            chain.append(error)
-        error = error.__cause__ or error.__context__
-    return reversed(chain)
+    # A handshake that had to wait is no error.
+    return [each for each in causes(error) if not isinstance(each, ssl.SSLWantReadError)][::-1]

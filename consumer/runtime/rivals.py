@@ -10,6 +10,8 @@ from collections import deque
 
 from confluent_kafka import KafkaError, KafkaException
 
+from consumer.errors import causes
+
 TIMES = 3
 WITHIN = 60.0
 
@@ -48,9 +50,8 @@ class Rivals:
 
 def was_fenced(error: BaseException | None) -> bool:
     """Whether another producer with the same transactional id is at the bottom of it."""
-    while error is not None:
-        cause = error.args[0] if isinstance(error, KafkaException) else None
-        if isinstance(cause, KafkaError) and cause.code() in _FENCED:
+    for each in causes(error):
+        reason = each.args[0] if isinstance(each, KafkaException) else None
+        if isinstance(reason, KafkaError) and reason.code() in _FENCED:
             return True
-        error = error.__cause__
     return False

@@ -20,7 +20,7 @@ from consumer.adapters.metrics import Metrics
 from consumer.adapters.records import Publisher
 from consumer.adapters.status_board import StatusBoard
 from consumer.config.topics import Topics
-from consumer.errors import KafkaTrouble, StartUnclear
+from consumer.errors import KafkaTrouble, StartUnclear, causes
 from consumer.runtime.rivals import Rivals
 
 MAX_SILENCE = 60.0
@@ -193,6 +193,5 @@ def _let_go(error: BaseException | None) -> None:
 
     confluent-kafka may keep a traceback for good, and each producer has four threads.
     """
-    while error is not None:
-        traceback.clear_frames(error.__traceback__)
-        error = error.__cause__ or error.__context__
+    for each in causes(error):
+        traceback.clear_frames(each.__traceback__)

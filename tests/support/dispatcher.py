@@ -144,7 +144,10 @@ class Dispatcher:
     def terminate(self, within: float = 90.0) -> int:
         """SIGTERM, and the exit code. A stop that hangs ends itself before, and logs where."""
         self._process.terminate()
-        return self._process.wait(within)
+        status = self._process.wait(within)
+        if status != 0:
+            print(self.log.read_text()[-5000:])  # noqa: T201 - shown with the test that fails
+        return status
 
     def wait(self, within: float = PATIENCE) -> int:
         """The exit code of a process that ends by itself."""

@@ -78,3 +78,21 @@ def test_a_session_that_ended_keeps_no_client() -> None:
     stage(Time()).keep_running("pisano", session)
     gc.collect()
     assert [client() for client in clients] == [None]
+
+
+def test_a_session_that_ended_by_a_ring_of_errors_is_followed_by_another() -> None:
+    """Seen of a producer that was fenced inside its consumer's callback."""
+    error = KafkaTrouble("fenced")
+    error.__context__ = KafkaTrouble("its cause")
+    error.__context__.__context__ = error
+    coming = iter([error])
+    sessions: list[bool] = []
+
+    def session() -> None:
+        trouble = next(coming, None)
+        sessions.append(trouble is None)
+        if trouble is not None:
+            raise trouble
+
+    stage(Time()).keep_running("pisano", session)
+    assert sessions == [False, True]
