@@ -86,8 +86,7 @@ class DataError(DispatcherError):
 def causes(error: BaseException | None) -> Iterator[BaseException]:
     """The error and what led to it, the last first, each once.
 
-    The chain may be a ring: an error that confluent-kafka raises out of its callbacks had been the
-    context of its own cause (seen with a fenced producer).
+    A chain may be a ring: whoever raises an error's cause while it is handled makes one.
     """
     seen: list[BaseException] = []
     while error is not None and error not in seen:

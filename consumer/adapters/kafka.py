@@ -236,7 +236,12 @@ def flush(client: Producer) -> None:
     try:
         client.flush(COMMIT_WAIT)
     except SystemError as error:
-        raise (error.__cause__ if isinstance(error.__cause__, KafkaException) else error) from None
+        if not isinstance(error.__cause__, KafkaException):
+            raise
+        fenced = error.__cause__
+    else:
+        return
+    raise fenced  # in the handler it would get the error that it caused as its context: a ring
 
 
 def headers_of(message: Message) -> list[tuple[str, bytes | None]]:

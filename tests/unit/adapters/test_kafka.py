@@ -86,6 +86,29 @@ def test_a_claim_at_an_unknown_offset_is_no_claim() -> None:
         claim(as_producer(Reluctant(offset=UNKNOWN)), "c", "pisano", lambda: False)
 
 
+def test_a_fenced_flush_raises_what_fenced_it_and_no_ring() -> None:
+    """confluent-kafka raises a SystemError because of it (see the contract suite)."""
+
+    class Fenced(Reluctant):
+        def flush(self, _timeout: float) -> int:
+            raise SystemError("a callback ran with an exception set") from fenced
+
+    fenced = KafkaException(KafkaError(KafkaError._FENCED, "somebody else", fatal=True))
+    with pytest.raises(KafkaException) as caught:
+        kafka.flush(as_producer(Fenced()))
+    assert caught.value is fenced
+    assert fenced.__context__ is None
+
+
+def test_another_defect_of_a_flush_is_not_hidden() -> None:
+    class Broken(Reluctant):
+        def flush(self, _timeout: float) -> int:
+            raise SystemError("something else")
+
+    with pytest.raises(SystemError, match="something else"):
+        kafka.flush(as_producer(Broken()))
+
+
 def test_a_record_has_a_place_or_is_trouble() -> None:
     assert kafka.place_of(Message(topic="t", partition=0, offset=0)) == ("t", 0, 0)
     for place in ({"partition": 0, "offset": 1}, {"topic": "t", "offset": 1}, {"topic": "t"}):

@@ -81,7 +81,7 @@ def test_a_session_that_ended_keeps_no_client() -> None:
 
 
 def test_a_session_that_ended_by_a_ring_of_errors_is_followed_by_another() -> None:
-    """Seen of a producer that was fenced inside its consumer's callback."""
+    """A fenced claim left one, and its stage went round in it for ever."""
     error = KafkaTrouble("fenced")
     error.__context__ = KafkaTrouble("its cause")
     error.__context__.__context__ = error
