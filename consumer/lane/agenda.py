@@ -15,13 +15,14 @@ import itertools
 import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from consumer.lane.schedule import Scheduler
 from consumer.lane.window import Window
 
 Entry = tuple[float, int, Window]
-"""(when it is due or since when it waits, the number of its telling, the window)."""
+"""(what its heap is ordered by, the number of its telling, the window)."""
 
 STEP = math.log(1.05)
 
@@ -29,27 +30,31 @@ AHEAD = 0.05
 """Seconds: who may be due so soon is looked at, too. A level is a bound, and waking for each of
 them would cost more."""
 
+RANKED_AHEAD = 60.0
+"""Seconds for which a window's rank is told ahead, as a bound: then all are ranked anew."""
+
 STALE = 1_000
 """Entries told anew since, beyond as many as there are windows, that may lie in a heap."""
 
 
 @dataclass(slots=True)
 class _Account:
-    """A vendor account's windows: those whose time will come, and by age those whose has."""
+    """A vendor account's windows: those whose time will come, by that time; those whose has, the
+    highest first, by the rank that they will have at `ranked_for`; all by the end of `max_wait`."""
 
     later: list[Entry] = field(default_factory=list)
     come: list[Entry] = field(default_factory=list)
+    ends: list[Entry] = field(default_factory=list)
+    ranked_for: float = -math.inf
 
 
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """What was told of a window last, and for which level of the price: of one whose time has come,
-    the highest at which that is known."""
+class _Told(NamedTuple):
+    """The number of what was told of a window last, for which level of the price; when it will have
+    waited its `max_wait`, and the number with which that was told first."""
 
     number: int
-    due: float
-    since: float
     level: int
+    end: tuple[float, int]
 
 
 class Agenda:
@@ -62,7 +67,9 @@ class Agenda:
         self._told: dict[str, _Told] = {}
         self._levels: dict[int, dict[str, Window]] = defaultdict(dict)
         self._numbers = itertools.count()
-        self._level = 0
+        self._price = self._floor = 1.0
+        self._level, self._ahead = 0, 0.0
+        self._soon = math.inf
         self._asked: Collection[str] = ()
 
     @property
@@ -74,112 +81,137 @@ class Agenda:
     def next_at(self) -> float:
         """When somebody else of those who were asked for last may be due, if nothing changes."""
         heaps = (self._accounts[vendor].later for vendor in self._asked)
-        return min((later[0][0] for later in heaps if later), default=math.inf)
+        return min([self._soon, *(later[0][0] for later in heaps if later)])
 
     def follow(self, price: float, changed: Collection[Window]) -> None:
         """To be said before asking: the price, and every window that was added to, taken from, or
         may go earlier since."""
-        self._level = math.floor(math.log(price) / STEP)
-        dear = [level for level in self._levels if level > self._level]
-        for level in dear:
-            for window in self._levels.pop(level).values():
-                self._tell(window)
+        self._price, self._level = price, math.floor(math.log(price) / STEP)
+        self._floor = math.exp(self._level * STEP)
+        self._ahead = AHEAD if price > self._floor else 0.0
         for window in changed:
             self._tell(window)
+        for level in [level for level in self._levels if level > self._level]:
+            for window in self._levels.pop(level).values():
+                self._tell(window)
 
     def offer(
         self, usable: Collection[str], able: Callable[[Window], bool], now: float
-    ) -> Iterator[Window]:
-        """Those of these accounts that may be due; of a scheduler that goes by age only the oldest
-        of each account that is `able` to go."""
-        self._asked = usable
+    ) -> list[Window]:
+        """Of these accounts' windows that are `able` to go: all that the scheduler must see."""
+        self._asked, self._soon = usable, math.inf
+        found = list[Window]()
         for vendor in usable:
             account = self._accounts[vendor]
-            if self._scheduler.by_age:
-                self._come(account, now)
-                yield from self._oldest(account, able, now)
-            else:
-                self._come(account, now + AHEAD)
-                yield from filter(able, self._due(account, now + AHEAD))
+            self._come(account, now)
+            found += self._highest(account, able, now)
+            found += self._overdue(account, able, now)
+        return found
 
     def _tell(self, window: Window) -> None:
-        """Put a window in its place, unless it is there."""
+        """Put a window in its place."""
         name = window.campaign
-        told = self._told.get(name)
+        told = self._told.pop(name, None)
         vendor = self._vendor_of(name)
-        if told is not None:
+        if told is not None and told.level in self._levels:
             self._levels[told.level].pop(name, None)
         if vendor is None or not window.ready:
-            self._told.pop(name, None)
             return
-        price = math.exp(self._level * STEP)
-        due, since = self._scheduler.due(window, price), window.oldest
+        account, number = self._accounts[vendor], next(self._numbers)
+        end = window.oldest + window.max_wait, number
+        if told is not None and told.end[0] == end[0]:
+            end = told.end
+        else:
+            self._push(account.ends, (*end, window), self._ended)
+        self._told[name] = _Told(number, self._level, end)
         self._levels[self._level][name] = window
-        if told is not None and (told.due, told.since) == (due, since):
-            self._told[name] = _Told(told.number, due, since, self._level)
-            return
-        self._told[name] = _Told(next(self._numbers), due, since, self._level)
-        self._push(self._accounts[vendor], (due, self._told[name].number, window))
+        self._push(account.later, (self._due_at_level(window), number, window), self._stale)
 
-    def _push(self, account: _Account, entry: Entry) -> None:
-        heapq.heappush(account.later, entry)
-        if len(account.later) > 2 * len(self._told) + STALE:
-            account.later = [each for each in account.later if not self._stale(each)]
-            heapq.heapify(account.later)
+    def _due_at_level(self, window: Window) -> float:
+        return self._scheduler.due(window, self._floor)
+
+    def _push(self, heap: list[Entry], entry: Entry, stale: Callable[[Entry], bool]) -> None:
+        heapq.heappush(heap, entry)
+        if len(heap) > 2 * len(self._told) + STALE:
+            heap[:] = [each for each in heap if not stale(each)]
+            heapq.heapify(heap)
 
     def _come(self, account: _Account, now: float) -> None:
+        """Those whose time comes join those whose has, and all are ranked for a while ahead."""
+        if now > account.ranked_for:
+            account.ranked_for = now + RANKED_AHEAD
+            known = [each for each in account.come if not self._stale(each)]
+            account.come = [self._ranked(account, number, window) for _, number, window in known]
+            heapq.heapify(account.come)
         later = account.later
-        while later and (later[0][0] <= now or self._stale(later[0])):
+        while later and (later[0][0] <= now + self._ahead or self._stale(later[0])):
             _, number, window = entry = heapq.heappop(later)
             if not self._stale(entry):
                 name = window.campaign
                 self._levels[self._told[name].level].pop(name, None)  # a lower price is no news
-                heapq.heappush(account.come, (window.oldest, number, window))
+                self._push(account.come, self._ranked(account, number, window), self._stale)
 
-    def _due(self, account: _Account, now: float) -> Iterator[Window]:
-        """Who is due at the present level; the others are put back. Who was due at a level once is
-        so at all lower ones, until the window changes."""
-        price = math.exp(self._level * STEP)
-        come, account.come = account.come, []
-        for entry in come:
-            name = entry[2].campaign
-            told = self._told.get(name)
-            if told is None or told.number != entry[1]:  # stale
-                continue
-            if told.level < self._level:
-                due = self._scheduler.due(entry[2], price)
-                if due > now:
-                    self._put_back(account, entry, due)
-                    continue
-                self._told[name] = replace(told, level=self._level)
-            account.come.append(entry)
-            yield entry[2]
+    def _ranked(self, account: _Account, number: int, window: Window) -> Entry:
+        return -self._scheduler.rank(window, account.ranked_for), number, window
 
-    def _put_back(self, account: _Account, entry: Entry, due: float) -> None:
-        name, told = entry[2].campaign, self._told[entry[2].campaign]
-        self._levels[told.level].pop(name, None)
-        self._levels[self._level][name] = entry[2]
-        self._told[name] = _Told(told.number, due, told.since, self._level)
-        self._push(account, (due, told.number, entry[2]))
-
-    def _oldest(
+    def _highest(
         self, account: _Account, able: Callable[[Window], bool], now: float
     ) -> Iterator[Window]:
-        kept, found = list[Entry](), False
-        while account.come and not found:
+        """Down to where nobody can rank higher than one that is due now."""
+        kept, highest = list[Entry](), -math.inf
+        while account.come and -account.come[0][0] >= highest:
             entry = heapq.heappop(account.come)
-            if self._stale(entry):
-                continue
-            if entry[2].not_before > now:  # a backoff began meanwhile
-                self._push(account, (entry[2].not_before, entry[1], entry[2]))
+            window = entry[2]
+            if self._stale(entry) or self._put_back(account, entry, now + self._ahead):
                 continue
             kept.append(entry)
-            found = able(entry[2])
-            if found:
-                yield entry[2]
+            due = self._scheduler.due(window, self._price) if able(window) else math.inf
+            if due > now:
+                self._soon = min(self._soon, due)
+            else:
+                yield window
+                highest = max(highest, self._scheduler.rank(window, now))
+        if not account.come:
+            account.come = kept  # in order, that is a heap
+            return
         for entry in kept:
             heapq.heappush(account.come, entry)
+
+    def _put_back(self, account: _Account, entry: Entry, now: float) -> bool:
+        """Whether it must wait again, for the price rose. Who was due at a level once is so at all
+        lower ones, until the window changes."""
+        _, number, window = entry
+        name, told = window.campaign, self._told[window.campaign]
+        if told.level >= self._level:
+            return False
+        due = self._due_at_level(window)
+        self._told[name] = _Told(told.number, self._level, told.end)
+        if due > now:
+            self._levels[self._level][name] = window
+            self._push(account.later, (due, number, window), self._stale)
+        return due > now
+
+    def _overdue(
+        self, account: _Account, able: Callable[[Window], bool], now: float
+    ) -> Iterator[Window]:
+        """Who waited longest beyond its `max_wait`."""
+        kept = list[Entry]()
+        while account.ends and account.ends[0][0] <= now:
+            entry = heapq.heappop(account.ends)
+            if self._ended(entry):
+                continue
+            kept.append(entry)
+            window = entry[2]
+            if able(window) and window.not_before <= now:
+                yield window
+                break
+        for entry in kept:
+            heapq.heappush(account.ends, entry)
 
     def _stale(self, entry: Entry) -> bool:
         told = self._told.get(entry[2].campaign)
         return told is None or told.number != entry[1]
+
+    def _ended(self, entry: Entry) -> bool:
+        told = self._told.get(entry[2].campaign)
+        return told is None or told.end[1] != entry[1]

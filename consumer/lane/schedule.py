@@ -75,9 +75,6 @@ class Wait:
 class Scheduler(Protocol):
     """Chooses among windows that may call (vendor ready, permit there)."""
 
-    by_age: bool
-    """Whether the oldest of those that are due goes."""
-
     def price(self, left: float) -> float:
         """What a window must be worth now; constant if it does not matter."""
 
@@ -85,14 +82,15 @@ class Scheduler(Protocol):
         """When a window (ready, and unchanged until then) may go, at this price or a higher one:
         not before."""
 
+    def rank(self, window: Waiting, at: float) -> float:
+        """Of those that are due the highest goes; that of an unchanged window never falls."""
+
     def choose(self, windows: Iterable[Waiting], now: float, left: float) -> Seal | Wait:
         """`left` is the smallest remaining share of the lane's limits, 0 to 1."""
 
 
 class OldestFirst:
     """Late sealing under a quota: whoever waited longest gets the permit that is there."""
-
-    by_age = True
 
     def price(self, left: float) -> float:
         """Any window is worth a permit."""
@@ -103,6 +101,11 @@ class OldestFirst:
         """As soon as it may."""
         del price
         return window.not_before
+
+    def rank(self, window: Waiting, at: float) -> float:
+        """By age."""
+        del at
+        return -window.oldest
 
     def choose(self, windows: Iterable[Waiting], now: float, left: float) -> Seal | Wait:
         """A window keeps filling until a permit is really there, then the oldest goes."""
@@ -136,8 +139,6 @@ class IndexPrice:
     `OVERDUE_EVERY`-th permit goes to the window that is most overdue, if there is one.
     """
 
-    by_age = False
-
     def __init__(self, p0: float = PRICE) -> None:
         self._p0 = p0
         self._sealed = OVERDUE_EVERY  # since one that was overdue
@@ -153,26 +154,24 @@ class IndexPrice:
         worth = (price / window.weight - window.waited(0.0)) / window.ready
         return max(window.not_before, min(worth, window.oldest + window.max_wait))
 
+    def rank(self, window: Waiting, at: float) -> float:
+        """The index."""
+        return window.waited(at) * window.weight
+
     def choose(self, windows: Iterable[Waiting], now: float, left: float) -> Seal | Wait:
         """Of the windows that are worth a permit now, the one with the largest index."""
         price = self.price(left)
         earliest = math.inf
-        best, best_index = None, 0.0
+        best, highest = None, -math.inf
         overdue, deadline = None, now
         for window in windows:
-            ready = window.ready
-            if not ready:
+            due = self.due(window, price) if window.ready else math.inf
+            if due > now:
+                earliest = min(earliest, due)
                 continue
-            index = window.waited(now) * window.weight
-            worth = now + (price - index) / (ready * window.weight)  # if it stays as it is
-            last = window.oldest + window.max_wait
-            short = worth > now and ready < window.max_batch and last > now
-            if short or window.not_before > now:
-                due = min(worth, last) if short else now
-                earliest = min(earliest, max(window.not_before, due))
-                continue
-            if best is None or index > best_index:  # all are below 0 if a clock went back
-                best, best_index = window, index
+            rank, last = self.rank(window, now), window.oldest + window.max_wait
+            if rank > highest:
+                best, highest = window, rank
             if last <= deadline:
                 overdue, deadline = window, last
         if best is None:
@@ -202,8 +201,6 @@ class SizeOrLinger:
     idle minute must not send the first customer out alone.
     """
 
-    by_age = True
-
     def __init__(self, linger: float) -> None:
         self._linger = linger
 
@@ -217,6 +214,11 @@ class SizeOrLinger:
         del price
         full = window.ready == window.max_batch
         return max(window.not_before, 0.0 if full else window.oldest + self._linger)
+
+    def rank(self, window: Waiting, at: float) -> float:
+        """By age."""
+        del at
+        return -window.oldest
 
     def choose(self, windows: Iterable[Waiting], now: float, left: float) -> Seal | Wait:
         """Of all windows that are due, the oldest: full ones first would starve the others."""

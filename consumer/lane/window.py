@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
@@ -21,11 +21,10 @@ class Window:
     """Invitations by age, one head per recipient. `not_before`: a backoff is running.
     `parked_until`: the vendor cannot use the campaign, and is asked again then.
 
-    `_queues` holds each recipient's invitations by offset; `_heads` is a heap of the first of
-    each. An older invitation that is put back takes the head's place and leaves its entry in the
-    heap stale: such an entry is passed over, and never lies on top. `_arrivals` sums the arrival
-    times of all first ones, `_front` those of the oldest `max_batch`, which stay the same while
-    younger ones come.
+    `_queues` holds each recipient's invitations by offset, `_heads` the first of each, in order: a
+    list, for most come in order and many go at once. `_arrivals` sums the arrival times of all
+    first ones, `_front` those of the oldest `max_batch`, which stay the same while younger ones
+    come.
     """
 
     campaign: str
@@ -62,48 +61,63 @@ class Window:
         if len(self._queues) <= self.max_batch:
             return len(self._queues) * now - self._arrivals
         if self._front is None or self._front[0] != self.max_batch:
-            firsts = sorted((queue[0] for queue in self._queues.values()), key=_offset)
-            front = firsts[: self.max_batch]
-            self._front = self.max_batch, front[-1].offset, sum(held.arrived for held in front)
+            front = self._heads[: self.max_batch]
+            arrivals = sum(self._queues[recipient][0].arrived for _, recipient in front)
+            self._front = self.max_batch, front[-1][0], arrivals
         return self.max_batch * now - self._front[2]
 
     def add(self, held: Held) -> None:
         """Put an invitation in its place: a head, or behind its recipient's earlier ones."""
+        if not self._queue(held):
+            return
+        head = held.offset, held.recipient
+        if self._heads and head < self._heads[-1]:
+            insort(self._heads, head)
+        else:
+            self._heads.append(head)
+
+    def extend(self, many: Iterable[Held]) -> None:
+        """Add many, each in its place: an invitation put back is first again."""
+        in_order = sorted(many, key=_offset)
+        self._heads += [(held.offset, held.recipient) for held in in_order if self._queue(held)]
+        self._heads.sort()
+
+    def _queue(self, held: Held) -> bool:
+        """Whether it is its recipient's first: then it belongs to the heads."""
         self.count += 1
         self.changed[self.campaign] = None
         if held.expires_at is not None and held.expires_at < self.expires:
             self.expires = held.expires_at
-        recipient = held.recipient
-        queue = self._queues.setdefault(recipient, [])
+        queue = self._queues.setdefault(held.recipient, [])
         insort(queue, held, key=_offset)
-        if queue[0] is held:
-            heapq.heappush(self._heads, (held.offset, recipient))
-            self._arrivals += held.arrived - (queue[1].arrived if len(queue) > 1 else 0.0)
-            if self._front is not None and held.offset < self._front[1]:
-                self._front = None
+        if queue[0] is not held:
+            return False
+        self._arrivals += held.arrived
+        if len(queue) > 1:
+            self._arrivals -= queue[1].arrived
+            del self._heads[bisect_left(self._heads, (queue[1].offset,))]
+        if self._front is not None and held.offset < self._front[1]:
+            self._front = None
+        return True
 
     def take(self, most: int = 10**9) -> list[Held]:
         """Remove and return the oldest `max_batch` of distinct recipients, at most `most`, and not
         more than `max_bytes` of them; always one, if any is ready."""
         size, room = min(self.ready, most), self.max_bytes
-        taken: dict[str, Held] = {}
-        while len(taken) < size:
-            offset, recipient = self._heads[0]
-            if not self._stale(offset, recipient):
-                held = self._queues[recipient][0]
-                room -= len(held.value)
-                if room < 0 and taken:
-                    break
-                taken[recipient] = held
-            heapq.heappop(self._heads)
+        taken = list[Held]()
+        for _, recipient in self._heads[:size]:
+            held = self._queues[recipient][0]
+            room -= len(held.value)
+            if room < 0 and taken:
+                break
+            taken.append(held)
+        del self._heads[: len(taken)]
         self._front = None
-        for recipient in taken:
-            self._come_forward(recipient)
-        while self._heads and self._stale(*self._heads[0]):
-            heapq.heappop(self._heads)
+        for held in taken:
+            self._come_forward(held.recipient)
         self.count -= len(taken)
         self.changed[self.campaign] = None
-        return list(taken.values())
+        return taken
 
     def drop(self, unwanted: Callable[[Held], bool]) -> list[Held]:
         """Remove and return every invitation for which `unwanted` holds."""
@@ -131,23 +145,14 @@ class Window:
         going = {held.offset for held in heapq.nlargest(number, self, key=_offset)}
         return self.drop(lambda held: held.offset in going)
 
-    def extend(self, many: Iterable[Held]) -> None:
-        """Add many, each in its place: an invitation put back is first again."""
-        for held in sorted(many, key=_offset):
-            self.add(held)
-
     def __iter__(self) -> Iterator[Held]:
         return chain.from_iterable(self._queues.values())
-
-    def _stale(self, offset: int, recipient: str) -> bool:
-        queue = self._queues.get(recipient)
-        return queue is None or queue[0].offset != offset
 
     def _come_forward(self, recipient: str) -> None:
         queue = self._queues[recipient]
         self._arrivals -= queue.pop(0).arrived
         if queue:
-            heapq.heappush(self._heads, (queue[0].offset, recipient))
+            insort(self._heads, (queue[0].offset, recipient))
             self._arrivals += queue[0].arrived
         else:
             del self._queues[recipient]

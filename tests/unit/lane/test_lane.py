@@ -114,10 +114,12 @@ def test_no_more_calls_are_in_flight_than_may_be() -> None:
 
 def test_a_scheduler_of_ones_own_decides() -> None:
     class Last:
-        by_age = False
-
         def price(self, left: float) -> float:
             return left
+
+        def rank(self, window: Waiting, at: float) -> float:
+            del at
+            return window.oldest
 
         def due(self, window: Waiting, price: float) -> float:
             return window.not_before * price

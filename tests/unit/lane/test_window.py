@@ -57,6 +57,13 @@ def test_the_oldest_is_the_one_that_goes_first() -> None:
     assert waiting.oldest == NOW + 7
 
 
+def test_one_that_was_noted_and_read_again_later_has_its_own_place() -> None:
+    waiting = window()
+    waiting.add(held(5, "x"))
+    waiting.add(held(3, "y"))
+    assert offsets(waiting.take()) == [3, 5]
+
+
 def test_an_invitation_put_back_goes_before_its_recipients_later_one() -> None:
     """The later one came forward while the earlier was on the wire."""
     waiting = window(max_batch=1)
