@@ -30,8 +30,9 @@ AHEAD = 0.05
 """Seconds: who may be due so soon is looked at, too. A level is a bound, and waking for each of
 them would cost more."""
 
-RANKED_AHEAD = 60.0
-"""Seconds for which a window's rank is told ahead, as a bound: then all are ranked anew."""
+RANKED_AHEAD = 0.1
+"""Part of the longest wait for which ranks are told ahead, as a bound (1 to 60 s): then all are
+ranked anew. Shorter costs the ranking, longer a look at many whose bounds lie close."""
 
 STALE = 1_000
 """Entries told anew since, beyond as many as there are windows, that may lie in a heap."""
@@ -40,21 +41,21 @@ STALE = 1_000
 @dataclass(slots=True)
 class _Account:
     """A vendor account's windows: those whose time will come, by that time; those whose has, the
-    highest first, by the rank that they will have at `ranked_for`; all by the end of `max_wait`."""
+    highest first, by the rank that they will have at `ranked_for` (told at `ranked_at`), and by the
+    end of their `max_wait`."""
 
     later: list[Entry] = field(default_factory=list)
     come: list[Entry] = field(default_factory=list)
     ends: list[Entry] = field(default_factory=list)
+    ranked_at: float = -math.inf
     ranked_for: float = -math.inf
 
 
 class _Told(NamedTuple):
-    """The number of what was told of a window last, for which level of the price; when it will have
-    waited its `max_wait`, and the number with which that was told first."""
+    """The number of what was told of a window last, and for which level of the price."""
 
     number: int
     level: int
-    end: tuple[float, int]
 
 
 class Agenda:
@@ -117,49 +118,52 @@ class Agenda:
             self._levels[told.level].pop(name, None)
         if vendor is None or not window.ready:
             return
-        account, number = self._accounts[vendor], next(self._numbers)
-        end = window.oldest + window.max_wait, number
-        if told is not None and told.end[0] == end[0]:
-            end = told.end
-        else:
-            self._push(account.ends, (*end, window), self._ended)
-        self._told[name] = _Told(number, self._level, end)
-        self._levels[self._level][name] = window
-        self._push(account.later, (self._due_at_level(window), number, window), self._stale)
+        self._put(self._accounts[vendor], window, self._due_at_level(window))
 
     def _due_at_level(self, window: Window) -> float:
         return self._scheduler.due(window, self._floor)
 
-    def _push(self, heap: list[Entry], entry: Entry, stale: Callable[[Entry], bool]) -> None:
+    def _put(self, account: _Account, window: Window, due: float) -> None:
+        number = next(self._numbers)
+        self._told[window.campaign] = _Told(number, self._level)
+        self._levels[self._level][window.campaign] = window
+        self._push(account.later, (due, number, window))
+
+    def _push(self, heap: list[Entry], entry: Entry) -> None:
         heapq.heappush(heap, entry)
         if len(heap) > 2 * len(self._told) + STALE:
-            heap[:] = [each for each in heap if not stale(each)]
+            heap[:] = [each for each in heap if not self._stale(each)]
             heapq.heapify(heap)
 
     def _come(self, account: _Account, now: float) -> None:
-        """Those whose time comes join those whose has, and all are ranked for a while ahead."""
-        if now > account.ranked_for:
-            account.ranked_for = now + RANKED_AHEAD
-            known = [each for each in account.come if not self._stale(each)]
-            account.come = [self._ranked(account, number, window) for _, number, window in known]
-            heapq.heapify(account.come)
+        """Those whose time comes join those whose has."""
+        if not account.ranked_at <= now <= account.ranked_for:
+            self._rank(account, now)
         later = account.later
         while later and (later[0][0] <= now + self._ahead or self._stale(later[0])):
             _, number, window = entry = heapq.heappop(later)
             if not self._stale(entry):
                 name = window.campaign
                 self._levels[self._told[name].level].pop(name, None)  # a lower price is no news
-                self._push(account.come, self._ranked(account, number, window), self._stale)
+                rank = self._scheduler.rank(window, account.ranked_for)
+                self._push(account.come, (-rank, number, window))
+                self._push(account.ends, (window.oldest + window.max_wait, number, window))
 
-    def _ranked(self, account: _Account, number: int, window: Window) -> Entry:
-        return -self._scheduler.rank(window, account.ranked_for), number, window
+    def _rank(self, account: _Account, now: float) -> None:
+        known = [each for each in account.come if not self._stale(each)]
+        longest = now - min((window.oldest for _, _, window in known), default=now)
+        until = now + min(60.0, max(1.0, RANKED_AHEAD * longest))
+        rank = self._scheduler.rank
+        account.come = [(-rank(window, until), number, window) for _, number, window in known]
+        heapq.heapify(account.come)
+        account.ranked_at, account.ranked_for = now, until
 
     def _highest(
         self, account: _Account, able: Callable[[Window], bool], now: float
     ) -> Iterator[Window]:
         """Down to where nobody can rank higher than one that is due now."""
         kept, highest = list[Entry](), -math.inf
-        while account.come and -account.come[0][0] >= highest:
+        while account.come and -account.come[0][0] > highest:
             entry = heapq.heappop(account.come)
             window = entry[2]
             if self._stale(entry) or self._put_back(account, entry, now + self._ahead):
@@ -181,14 +185,13 @@ class Agenda:
         """Whether it must wait again, for the price rose. Who was due at a level once is so at all
         lower ones, until the window changes."""
         _, number, window = entry
-        name, told = window.campaign, self._told[window.campaign]
-        if told.level >= self._level:
+        if self._told[window.campaign].level >= self._level:
             return False
         due = self._due_at_level(window)
-        self._told[name] = _Told(told.number, self._level, told.end)
         if due > now:
-            self._levels[self._level][name] = window
-            self._push(account.later, (due, number, window), self._stale)
+            self._put(account, window, due)
+        else:
+            self._told[window.campaign] = _Told(number, self._level)
         return due > now
 
     def _overdue(
@@ -198,7 +201,7 @@ class Agenda:
         kept = list[Entry]()
         while account.ends and account.ends[0][0] <= now:
             entry = heapq.heappop(account.ends)
-            if self._ended(entry):
+            if self._stale(entry):
                 continue
             kept.append(entry)
             window = entry[2]
@@ -211,7 +214,3 @@ class Agenda:
     def _stale(self, entry: Entry) -> bool:
         told = self._told.get(entry[2].campaign)
         return told is None or told.number != entry[1]
-
-    def _ended(self, entry: Entry) -> bool:
-        told = self._told.get(entry[2].campaign)
-        return told is None or told.end[1] != entry[1]

@@ -183,6 +183,7 @@ class Outcomes:
             window.failures, window.failed_at = window.failures + 1, at
         if self._accounts.well(batch.rules.vendor):
             window.not_before = at + full_jitter(window.failures, self._rng)
+            window.changed[window.campaign] = None  # it may be earlier than what the first drew
 
     def _settle(self, batch: Batch, reason: Reason, facts: CallFacts) -> None:
         """Every invitation of the batch ends alike."""

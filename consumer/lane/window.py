@@ -15,6 +15,9 @@ from itertools import chain
 
 from consumer.lane.held import Held
 
+FEW = 50
+"""One in so many: fewer are put in their places one by one, more by sorting all."""
+
 
 @dataclass(slots=True)
 class Window:
@@ -79,8 +82,13 @@ class Window:
     def extend(self, many: Iterable[Held]) -> None:
         """Add many, each in its place: an invitation put back is first again."""
         in_order = sorted(many, key=_offset)
-        self._heads += [(held.offset, held.recipient) for held in in_order if self._queue(held)]
-        self._heads.sort()
+        heads = [(held.offset, held.recipient) for held in in_order if self._queue(held)]
+        if len(heads) * FEW < len(self._heads):
+            for head in heads:
+                insort(self._heads, head)
+        else:
+            self._heads += heads
+            self._heads.sort()
 
     def _queue(self, held: Held) -> bool:
         """Whether it is its recipient's first: then it belongs to the heads."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -130,7 +131,7 @@ def test_a_scheduler_of_ones_own_decides() -> None:
 
     of = settings(campaign("a"), campaign("b"))
     driver = Driver(Lane(of, lane()._rng, NOW, scheduler=Last()))
-    batches = driver.read(held(1), held(2, campaign="b"))
+    batches = driver.read(held(1, arrived=NOW - 1), held(2, campaign="b"))
     assert [each.campaign for each in batches] == ["b", "a"]
     assert driver.lane.wake_at == NOW + 3
 
@@ -162,6 +163,23 @@ def test_trouble_backs_off_and_tries_again() -> None:
     assert second.attempt == 2
     driver.answer(second, ACCEPTED, at=again)
     assert [each["attempt"] for each in driver.results] == [2]
+
+
+def test_a_second_failure_may_end_the_backoff_earlier_than_the_first_said() -> None:
+    """Of two calls that were out together the later one's jitter counts, though nobody comes back
+    with it."""
+    of = settings(campaign("a", max_batch=1, max_attempts=2))
+    driver = Driver(Lane(of, random.Random(0), NOW))
+    last, first = held(1), held(2)
+    last.attempt = 1
+    gone, back = driver.read(last, first)
+    window = driver.lane.windows["a"]
+    window.failures = 5
+    driver.answer(back, TROUBLE, at=NOW + 1)
+    drawn = window.not_before
+    driver.answer(gone, TROUBLE, at=NOW + 1.5)
+    assert window.not_before < drawn, "choose other numbers: this draw shows nothing"
+    assert [each.attempt for each in driver.step(window.not_before)] == [2]
 
 
 def test_a_batch_that_waits_for_its_next_attempt_is_in_doubt_no_more() -> None:

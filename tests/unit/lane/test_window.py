@@ -64,6 +64,15 @@ def test_one_that_was_noted_and_read_again_later_has_its_own_place() -> None:
     assert offsets(waiting.take()) == [3, 5]
 
 
+@pytest.mark.parametrize("many", [1, 100])
+def test_one_or_many_that_are_put_back_among_others_have_their_places(many: int) -> None:
+    waiting = window(max_batch=1_000)
+    waiting.extend(held(offset, str(offset)) for offset in range(1, 400, 2))
+    waiting.extend(held(offset, str(offset)) for offset in range(200, 200 + 2 * many, 2))
+    taken = offsets(waiting.take())
+    assert (len(taken), taken) == (200 + many, sorted(taken))
+
+
 def test_an_invitation_put_back_goes_before_its_recipients_later_one() -> None:
     """The later one came forward while the earlier was on the wire."""
     waiting = window(max_batch=1)
