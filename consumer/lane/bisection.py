@@ -82,17 +82,26 @@ class Bisection:
         """When the first of them arrived (only if not empty)."""
         return min(held.arrived for held in self)
 
+    @property
+    def growth(self) -> float:
+        """By all, shared as `waited` says."""
+        return (len(self.suspect) + len(self.unknown)) / self._expected
+
     def waited(self, now: float) -> float:
         """The waiting of all, shared among the calls that it still takes to end it.
 
         A small part must not wait behind all windows: everybody here waits for it. Nor may a search
         for many bad ones take every permit: as many more of them are expected as were found so far.
         """
+        return sum(now - held.arrived for held in self) / self._expected
+
+    @property
+    def _expected(self) -> float:
+        """Calls."""
         halvings = math.ceil(math.log2(len(self.suspect))) if self.suspect else 0
         waiting = len(self.suspect) + len(self.unknown)
         more = waiting * self.bad / (self.good + self.bad) if self.good else 0.0
-        calls = halvings + 1 + bool(self.unknown) + more * (math.log2(self.size) / 2 + 3)
-        return sum(now - held.arrived for held in self) / calls
+        return halvings + 1 + bool(self.unknown) + more * (math.log2(self.size) / 2 + 3)
 
     @property
     def spent(self) -> bool:

@@ -42,6 +42,10 @@ class Waiting(Protocol):
     def oldest(self) -> float:
         """When the first of them arrived (only if somebody is ready)."""
 
+    @property
+    def growth(self) -> float:
+        """Customer-seconds that `waited` grows by each second, unless it changes."""
+
     def waited(self, now: float) -> float:
         """Customer-seconds of waiting that the call would end."""
 
@@ -151,7 +155,7 @@ class IndexPrice:
         """When it is full, worth the price, or waited its `max_wait`."""
         if window.ready == window.max_batch:
             return window.not_before
-        worth = (price / window.weight - window.waited(0.0)) / window.ready
+        worth = (price / window.weight - window.waited(0.0)) / window.growth
         return max(window.not_before, min(worth, window.oldest + window.max_wait))
 
     def rank(self, window: Waiting, at: float) -> float:

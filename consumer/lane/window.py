@@ -59,6 +59,11 @@ class Window:
         """When the invitation with the lowest offset arrived (only if not empty)."""
         return self._queues[self._heads[0][1]][0].arrived
 
+    @property
+    def growth(self) -> float:
+        """By whom a call would take."""
+        return self.ready
+
     def waited(self, now: float) -> float:
         """The waiting that one call would end: customer-seconds of those that it would take."""
         if len(self._queues) <= self.max_batch:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from consumer.lane.bisection import Bisection
 from consumer.lane.held import Held
+from consumer.lane.schedule import IndexPrice, Seal, Wait
 from tests.support.lanes import NOW, campaign, held
 
 RULES = campaign("a", bisect_calls=10**6)
@@ -109,6 +110,25 @@ def test_it_waits_for_a_permit_with_the_weight_of_all_who_wait_for_it() -> None:
     assert bisection.waited(NOW) == pytest.approx(280 / 4)
     bisection.drop(lambda each: each.offset < 4)
     assert bisection.waited(NOW) == pytest.approx((40 + 50 + 60 + 70) / 2)
+
+
+@given(st.integers(2, 300), st.integers(0, 3), st.floats(0.001, 1.0), st.floats(0.1, 9.0))
+def test_it_goes_when_its_waiting_is_worth_the_price(
+    customers: int, refused: int, left: float, weight: float
+) -> None:
+    """Which grows by the share of all who wait, not by the size of the next part."""
+    bisection = Bisection(campaign("a", weight=weight), [held(n) for n in range(customers)])
+    for _ in range(refused):
+        if len(bisection.suspect) > 1:
+            bisection.take()
+            bisection.refused()
+    scheduler = IndexPrice()
+    price = scheduler.price(left)
+    due = scheduler.due(bisection, price)
+    if due < NOW + bisection.max_wait:
+        assert scheduler.rank(bisection, due) == pytest.approx(price, rel=1e-3, abs=1e-2)
+    assert scheduler.choose([bisection], due - 0.1, left) == Wait(due)
+    assert isinstance(scheduler.choose([bisection], due, left), Seal)
 
 
 def test_what_expired_leaves_it() -> None:
