@@ -2,12 +2,13 @@
 
 A window that does not change is not due before a time that can be told once (`Scheduler.due`), as
 long as the price does not fall. So the windows of each vendor account lie in a heap by the time
-told. Those whose time has come lie by rank, told some seconds ahead: that of an unchanged window
-never falls, so it is a bound, and nobody is looked at below the first that is due and has reached
-the bounds of all others. Those that changed are told anew. Each telling is
-for a *level* of the price (steps of a twentieth); when the price falls below it, those that were
-told for higher levels are told anew: few, for a price goes up with each permit that is spent and
-comes back the same way.
+told; those that changed are told anew. Each telling is for a *level* of the price (steps of a
+twentieth); when the price falls below it, those that were told for higher levels are told anew:
+few, for a price goes up with each permit that is spent and comes back the same way.
+
+Those whose time has come lie by rank, told some seconds ahead: that of an unchanged window never
+falls, so it is a bound, and nobody is looked at below the first that is due and has reached the
+bounds of all others.
 """
 
 from __future__ import annotations
