@@ -76,6 +76,8 @@ class Metrics(Names):
     def start_router(self, topics: Iterable[str]) -> None:
         """Makes the counters 0, for an alert on an increase misses a series' first value."""
         self._start_stage(ROUTER)
+        self.dead_letters(ROUTER, dict.fromkeys(DeadLetterReason, 0))
+        self.dead_letters(LADDER, {DeadLetterReason.BAD_INVITATION: 0})
         for topic in topics:
             self.events(topic, Disposition.ROUTED, n=0)
             self.events(topic, Disposition.UNMATCHED, n=0)
@@ -89,6 +91,11 @@ class Metrics(Names):
         """`n` records of an input topic ended so; `reason` is empty for routed and unmatched."""
         labels = closed("disposition", disposition), closed("reason", reason)
         self.events_total.labels(topic, *labels).inc(n)
+
+    def dead_letters(self, stage: str, written: Mapping[DeadLetterReason, int]) -> None:
+        """So many dead letters were written, by why; the router's are among its `events` too."""
+        for reason, n in written.items():
+            self.dead_letters_total.labels(stage, closed("reason", reason)).inc(n)
 
     def routed(self, lane: str, campaign: str, n: int) -> None:
         """`n` invitations were written to the lane's topic."""
@@ -109,6 +116,7 @@ class Metrics(Names):
     def start_lane(self, lane: str) -> None:
         """Makes the lane's counters 0, for an alert on an increase misses a first value."""
         self._start_stage(lane)
+        self.dead_letters(lane, {DeadLetterReason.BAD_INVITATION: 0})
         for counter in (
             self.records_settled,
             self.takeovers,

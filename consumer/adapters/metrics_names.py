@@ -42,6 +42,9 @@ class Names:
         self.invitations_routed = self._counter(
             "invitations_routed_total", "Invitations handed to a lane", "lane", "campaign"
         )
+        self.dead_letters_total = self._counter(
+            "dead_letters_total", "Dead letters written", "stage", "reason"
+        )
         self.orphaned_records = self._gauge(
             "orphaned_lane_records", "Records held by a lane that left the config", "lane"
         )

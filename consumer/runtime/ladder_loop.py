@@ -18,8 +18,8 @@ from consumer.adapters.delayed import Delayed
 from consumer.adapters.records import bad_invitation
 from consumer.errors import KafkaTrouble, StartUnclear
 from consumer.lane.ladder import STEPS, step_for
-from consumer.model import rfc3339
-from consumer.runtime.offsets import lag, membership, offsets
+from consumer.model import DeadLetterReason, rfc3339
+from consumer.runtime.offsets import Place, ends, lag, membership, offsets
 from consumer.runtime.stage import Stage
 
 POLL_RECORDS = 5_000
@@ -51,6 +51,7 @@ class LadderLoop:
     _behind: dict[str, int] = field(default_factory=dict)
     _trim_at: float = 0.0
     _begun: dict[str, int] = field(default_factory=dict)  # assigned topic → where it was read from
+    _reached: dict[Place, int] = field(default_factory=dict)  # ends that were told since a seek
     _orphans: dict[str, bool] = field(default_factory=dict)  # lane → whether it has a topic
     _consumer: Consumer | None = None
 
@@ -66,6 +67,7 @@ class LadderLoop:
         self._paced.clear()
         self._heads.clear()
         self._begun.clear()
+        self._reached.clear()
         self._orphans.clear()
         try:
             kafka.fence(producer, self.stage.waiting(self.name))
@@ -79,6 +81,7 @@ class LadderLoop:
                 self._resume(consumer)
                 with kafka.trouble("consume"):
                     messages = consumer.consume(POLL_RECORDS, POLL_SECONDS)
+                self._reached.update(ends(messages))  # first: what is sought again lies before it
                 self._handle(consumer, producer, messages)
                 self._trim()
                 self._show(consumer)
@@ -104,6 +107,7 @@ class LadderLoop:
             self._due.pop(partition.topic, None)
             self._paced.discard(partition.topic)
             self._heads.pop(partition.topic, None)
+            self._reached.pop((partition.topic, partition.partition), None)
             self._begun[partition.topic] = partition.offset
         with kafka.trouble("assign"):
             consumer.incremental_assign(partitions)
@@ -147,10 +151,10 @@ class LadderLoop:
             return
         member = membership(consumer)
         with kafka.transaction(producer, self.stage.waiting(self.name)):
-            for message in due:
-                self._pass_on(consumer, producer, message)
+            foreign = sum(not self._pass_on(consumer, producer, message) for message in due)
             passed = offsets(due, {})
             self.stage.clients.send_offsets(producer, passed, member)
+        self.stage.metrics.dead_letters(self.name, {DeadLetterReason.BAD_INVITATION: foreign})
         self._behind.update({each.topic: each.offset for each in passed})
         self._pace(consumer, passed, len(due))
 
@@ -178,6 +182,7 @@ class LadderLoop:
         if when <= self.stage.clock.now():
             return True
         self._due[topic], self._heads[topic] = when, offset
+        self._reached.pop((topic, partition), None)
         place = TopicPartition(topic, partition, offset)
         with kafka.trouble("pause"):
             consumer.pause([place])
@@ -192,14 +197,15 @@ class LadderLoop:
             with kafka.trouble("resume"):
                 consumer.resume([TopicPartition(topic, 0)])
 
-    def _pass_on(self, consumer: Consumer, producer: Producer, message: Message) -> None:
+    def _pass_on(self, consumer: Consumer, producer: Producer, message: Message) -> bool:
+        """False if no lane put it there: then it is a dead letter."""
         record = Delayed.of(message)
         if record is None:
             self.stage.publisher(producer, "ladder").dead_letters(
                 [bad_invitation(message, "not a record that a lane put off")],
                 rfc3339(self.stage.clock.now()),
             )
-            return
+            return False
         left = record.due_at - self.stage.clock.now()
         if left > 0:
             record.put(producer, self.stage.topics.delayed(step_for(left)))
@@ -208,6 +214,7 @@ class LadderLoop:
         else:
             log.error("put_off_for_no_lane", lane=record.lane, what="stays on the ladder")
             record.put(producer, self.stage.topics.delayed(ORPHAN_WAIT))
+        return True
 
     def _exists(self, consumer: Consumer, lane: str) -> bool:
         """A lane that left the config has its topic still, for an operator to drain or close."""
@@ -231,7 +238,9 @@ class LadderLoop:
         """How many lie on each step. One that is paused, or of which nothing was read yet, has no
         position, and its end is known from the last look at it."""
         with suppress(KafkaException):  # what is only shown must not end a session
-            waiting = {topic: records for (topic, _), records in lag(consumer).items()}
+            waiting = {
+                topic: records for (topic, _), records in lag(consumer, self._reached).items()
+            }
             for topic in self._begun.keys() & self.stage.step_ends.keys() - waiting.keys():
                 at = self._heads.get(topic, self._begun[topic])
                 waiting[topic] = max(0, self.stage.step_ends[topic] - at)

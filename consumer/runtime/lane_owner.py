@@ -217,6 +217,8 @@ class LaneOwner:
         reasons = Counter(result["reason"] for result in commit.results)
         for reason, number in reasons.items():
             self.stage.metrics.results(self.name, reason, number)
+        letters = Counter(letter.reason for letter in commit.dead_letters)
+        self.stage.metrics.dead_letters(self.name, letters)
 
     # -- display ------------------------------------------------------------------------------
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from consumer.adapters import kafka
 from consumer.errors import KafkaTrouble
+
+Place = tuple[str, int]
+"""Topic and partition."""
 
 
 def membership(consumer: Consumer) -> object:
@@ -22,13 +25,32 @@ def membership(consumer: Consumer) -> object:
     return membership
 
 
-def lag(consumer: Consumer) -> dict[tuple[str, int], int]:
+def lag(consumer: Consumer, reached: Mapping[Place, int]) -> dict[Place, int]:
+    """Records behind, for each assigned partition of which anything is known.
+
+    `reached`: where it was read to at least. The client's own position is behind the last record
+    that it gave: before the first there is none, and markers and aborted records at the log's end
+    count as unread. That end is Kafka's own, so what an open transaction hides is behind, too.
+    """
     lag = {}
-    for partition in consumer.position(consumer.assignment()):
-        _, high = consumer.get_watermark_offsets(partition, cached=True)
-        if high >= 0 and partition.offset >= 0:
-            lag[partition.topic, partition.partition] = high - partition.offset
+    for each in consumer.position(consumer.assignment()):
+        place = each.topic, each.partition
+        at = max(each.offset, reached.get(place, -1))
+        _, high = consumer.get_watermark_offsets(each, cached=True)
+        if high >= 0 and at >= 0:
+            lag[place] = max(0, high - at)
     return lag
+
+
+def ends(messages: Sequence[Message]) -> dict[Place, int]:
+    """Partitions that these say were read to their end → that end."""
+    found = {}
+    for each in messages:
+        error = each.error()
+        if error is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - public by use
+            topic, partition, offset = kafka.place_of(each)
+            found[topic, partition] = offset
+    return found
 
 
 def offsets(messages: Sequence[Message], marks: Mapping[str, str]) -> list[TopicPartition]:

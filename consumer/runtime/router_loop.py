@@ -29,12 +29,13 @@ from consumer.adapters.replayed import original
 from consumer.errors import KafkaTrouble
 from consumer.model import DeadLetter, rfc3339
 from consumer.routing.router import Record, Routed, Router
-from consumer.runtime.offsets import lag, membership, names, offsets
+from consumer.runtime.offsets import Place, ends, lag, membership, names, offsets
 from consumer.runtime.rules import RouterRules
 from consumer.runtime.stage import Stage
 
 POLL_RECORDS = 5_000
 POLL_SECONDS = 0.1
+SHOW_EVERY = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +50,9 @@ class RouterLoop:
     begin: Beginning
     instance: str
     name: str = "router"
-    _gone: set[tuple[str, int]] = field(default_factory=set)
+    _gone: set[Place] = field(default_factory=set)
+    _reached: dict[Place, int] = field(default_factory=dict)
+    _show_at: float = 0.0
     _marks: Mapping[str, str] = field(default_factory=dict)
     _began: bool = False
     _coming: RouterRules | None = None
@@ -100,6 +103,8 @@ class RouterLoop:
                     messages = consumer.consume(POLL_RECORDS, POLL_SECONDS)
                 if messages:
                     self._handle(consumer, producer, messages)
+                self._reached.update(ends(messages))
+                self._show(consumer)
         finally:
             self.stage.left(self.name)
             self.stage.metrics.router_lag({})
@@ -130,6 +135,7 @@ class RouterLoop:
             self.stage.clients.close(asker)
         self.stage.reads(self.name, reading.ids)
         self._began = self._began or bool(partitions)
+        self._reached.update({(each.topic, each.partition): each.offset for each in partitions})
         with kafka.trouble("assign"):
             consumer.incremental_assign(partitions)
         log.info("router_assigned", partitions=names(partitions))
@@ -167,7 +173,7 @@ class RouterLoop:
             self._publish(producer, routed, letters, rfc3339(now))
             self.stage.clients.send_offsets(producer, offsets(usable, self._marks), member)
         self.stage.metrics.transaction(self.name, time.monotonic() - started)
-        self._count(consumer, routed)
+        self._count(routed)
 
     def _record(self, message: Message) -> Record:
         """What routing needs; the rest is asked for the few that become dead letters."""
@@ -188,7 +194,7 @@ class RouterLoop:
         publisher.results(routed.results, now)
         publisher.dead_letters(letters, now)
 
-    def _count(self, consumer: Consumer, routed: Routed) -> None:
+    def _count(self, routed: Routed) -> None:
         for (topic, disposition, reason), number in routed.counts.items():
             self.stage.metrics.events(topic, disposition, reason, number)
         for (lane, campaign), number in Counter(
@@ -197,8 +203,17 @@ class RouterLoop:
             self.stage.metrics.routed(lane, campaign, number)
         for reason, number in Counter(each["reason"] for each in routed.results).items():
             self.stage.metrics.results(self.name, reason, number)
+        letters = Counter(each.reason for each in routed.dead_letters)
+        self.stage.metrics.dead_letters(self.name, letters)
+
+    def _show(self, consumer: Consumer) -> None:
+        """Also while nothing comes: a producer's open transaction hides all that is behind it."""
+        now = self.stage.clock.now()
+        if now < self._show_at:
+            return
+        self._show_at = now + SHOW_EVERY
         with suppress(KafkaException):  # what is only shown must not end a session
-            self.stage.metrics.router_lag(lag(consumer))
+            self.stage.metrics.router_lag(lag(consumer, self._reached))
 
 
 def reading_of(stage: Stage, inputs: Sequence[str]) -> Reading:

@@ -13,7 +13,6 @@ from deploy.monitoring.thresholds import (
     DEAD_LETTERS,
     FORECAST,
     HOUR,
-    LAG_RECORDS,
     MINUTE,
     NEAR_EXPIRY,
     PARKED_SHARE,
@@ -23,6 +22,8 @@ from deploy.monitoring.thresholds import (
 EXPIRED = 'results_total{reason="expired_waiting"}'
 UNKNOWN = 'results_total{status="unknown"}'
 UNREADABLE = 'events_total{disposition="dead_letter"}'
+FOREIGN = 'dead_letters_total{stage!="router"}'
+"""Records on the program's own topics that it did not write there."""
 
 CUSTOMERS = [
     Alert(
@@ -68,9 +69,10 @@ CUSTOMERS = [
     Alert(
         "DeadLettersGrow",
         "warning",
-        f"{increase(UNREADABLE, 15, 'topic')} > {DEAD_LETTERS}",
-        "Topic {{ $labels.topic }}: about {{ $value | humanize }} events in 15 minutes cannot be "
-        "read.",
+        f"{increase(UNREADABLE, 15, 'topic')} > {DEAD_LETTERS}\n"
+        f"or {increase(FOREIGN, 15, 'stage')} > 0",
+        "{{ with $labels.topic }}Topic {{ . }}{{ else }}Own topics of {{ $labels.stage }}{{ end }}:"
+        " about {{ $value | humanize }} records in 15 minutes cannot be read.",
         "See what is wrong with them: `survey-dispatcher dlq list`.",
         "Dead letters",
         "5m",
@@ -78,7 +80,7 @@ CUSTOMERS = [
     Alert(
         "LagWithoutProgress",
         "critical",
-        f"{at.LAG} > {LAG_RECORDS}\nand {increase('events_total', 10, 'topic')} == 0",
+        f"{at.LAG} > 0\nand {increase('events_total', 10, 'topic')} == 0",
         "Topic {{ $labels.topic }}: {{ $value }} events wait, and none is routed.",
         "See whether the router goes round, and what its log says.",
         "Input lag",

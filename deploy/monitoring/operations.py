@@ -211,10 +211,16 @@ RESULTS = Row(
         ),
         Panel(
             "Dead letters",
-            "Events that cannot be read, by why.",
-            one(
-                grown(of("events_total", 'disposition="dead_letter"'), "topic", "reason"),
-                "{{topic}} {{reason}}",
+            "Events that cannot be read, by why; and what somebody else wrote to our own topics.",
+            (
+                Query(
+                    grown(of("events_total", 'disposition="dead_letter"'), "topic", "reason"),
+                    "{{topic}} {{reason}}",
+                ),
+                Query(
+                    grown(of("dead_letters_total", 'stage!="router"'), "stage", "reason"),
+                    "{{stage}} {{reason}}",
+                ),
             ),
             alerts=("DeadLettersGrow",),
             limit=DEAD_LETTERS,

@@ -19,9 +19,6 @@ PARKED_SHARE = 0.5
 DEAD_LETTERS = 5
 """More than so many in a quarter of an hour are no single bad record."""
 
-LAG_RECORDS = 100
-"""The lag is that of the last commit, and the markers of a producer's transactions count in it."""
-
 BACKLOG = 1000
 """Fewer customers than this go in a call or two, whatever a forecast by rates says."""
 

@@ -39,10 +39,10 @@ class Feeder:
         """So many at once."""
         self._write(channel, customers)
 
-    def raw(self, *values: bytes) -> None:
+    def raw(self, *values: bytes, topic: str | None = None) -> None:
         """Records as they are; returns when Kafka has them."""
         for value in values:
-            self._producer.produce(self._topic, value)
+            self._producer.produce(topic or self._topic, value)
         self._producer.flush(20)
 
     def _run(self) -> None:

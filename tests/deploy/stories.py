@@ -76,6 +76,8 @@ def _customers(run: Run) -> None:
 def _events(run: Run) -> None:
     with run.recording.fault("unreadable", grew('events_total{disposition="dead_letter"}')):
         run.feeder.raw(*[b"{"] * 20)
+    with run.recording.fault("foreign", grew('dead_letters_total{stage="pisano"}')):
+        run.feeder.raw(b"{", topic=f"{run.world.name}.invitations.pisano")
     with run.recording.fault(
         "unusable",
         grew('events_total{disposition="expired"}'),

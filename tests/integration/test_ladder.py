@@ -81,6 +81,12 @@ class Ladder:
         (family,) = self.metrics.ladder_waiting.collect()
         return {each.labels["step"]: each.value for each in family.samples}
 
+    def dead(self) -> float | None:
+        """How many dead letters were counted."""
+        return self.metrics.registry.get_sample_value(
+            "survey_dispatcher_dead_letters_total", {"stage": "ladder", "reason": "bad_invitation"}
+        )
+
     def back(self) -> list[Message]:
         return read_topic(self.bootstrap, self.topics.invitations("cloud"))
 
@@ -141,6 +147,14 @@ def test_a_step_that_waits_shows_how_many_wait(
     assert ladder.shown() == {}
 
 
+def test_a_step_that_everybody_left_is_empty_though_markers_are_left(ladder: Ladder) -> None:
+    """Who waits for longer hops through a transaction, whose marker is the step's last record."""
+    ladder.put(1, 3.5)
+    ladder.start()
+    until("it is back", lambda: bool(ladder.back()))
+    until("all is empty", lambda: ladder.shown() == dict.fromkeys(STEPS, 0))
+
+
 def test_what_no_lane_put_there_becomes_a_dead_letter(ladder: Ladder) -> None:
     ladder.write(b"?")
     ladder.put(1, 1.0)
@@ -150,6 +164,7 @@ def test_what_no_lane_put_there_becomes_a_dead_letter(ladder: Ladder) -> None:
     headers = dict(letter.headers() or [])
     assert letter.value() == b"?"
     assert headers["dead_letter.reason"] == b"bad_invitation"
+    until("it is counted", lambda: ladder.dead() == 1)
 
 
 def test_a_lane_that_left_the_config_gets_its_own_to_be_drained(ladder: Ladder) -> None:

@@ -147,6 +147,7 @@ def check_metrics(metrics: Metrics, world: World) -> None:
     assert metrics.total("events_total", disposition="unmatched") == 100
     assert metrics.total("events_total", disposition="rejected") == 60
     assert dead(metrics) == len(BROKEN)
+    assert metrics.total("dead_letters_total", stage="router") == len(BROKEN)
     assert metrics.total("invitations_routed_total", lane="pisano") == 2100
     assert metrics.total("invitations_routed_total", campaign="visit") == 600
     assert metrics.total("results_total", status="accepted") == 2700

@@ -188,7 +188,7 @@ def test_dead_letters_are_given_back_once_after_a_fix(
     again = operate(config, "dlq", "replay", "--reason", "no_time", "--yes")
     assert "nothing to give back" in again
     world.wait_results(12)
-    write_to_the_replayed_topic(world)
+    write(world, f"{world.name}.replayed")
     until("the bad ones are dead letters again", lambda: len(letters(world)) == 15)
     assert second.terminate() == 0
     said = operate(config, "dlq", "replay", "--reason", "no_input", "--yes")
@@ -198,6 +198,28 @@ def test_dead_letters_are_given_back_once_after_a_fix(
     assert {each["source"]["topic"] for each in world.results()} == {world.input}
     was, now = (each for each in letters(world) if each[0] == b"not json")
     assert was == now  # place, time and headers of the original record, whichever way it came
+
+
+def test_a_foreign_record_on_a_lanes_topic_is_a_dead_letter_that_is_counted(world: World) -> None:
+    """It stops nobody, and the command shows it."""
+    world.start_vendor()
+    config = world.configure()
+    world.create_topics(config)
+    world.publish(purchases("store", range(5)))
+    running = world.start(config).wait_ready()
+    world.wait_results(5)
+    write(world, f"{world.name}.invitations.pisano")
+    world.publish(purchases("store", range(5, 10)))
+    world.wait_results(10)
+    until(
+        "it is counted",
+        lambda: running.metrics().total("dead_letters_total", stage="pisano") == 1,
+    )
+    assert running.terminate() == 0
+    world.check()
+    ((value, headers),) = letters(world)
+    assert (value, headers["dead_letter.reason"]) == (b"{}", b"bad_invitation")
+    assert "bad_invitation" in operate(config, "dlq", "list")
 
 
 def letters(world: World) -> list[tuple[bytes | None, dict[str, bytes | None]]]:
@@ -214,10 +236,10 @@ def letters(world: World) -> list[tuple[bytes | None, dict[str, bytes | None]]]:
     ]
 
 
-def write_to_the_replayed_topic(world: World) -> None:
-    """Somebody else does, and so without a place: it must not stop the router."""
+def write(world: World, topic: str) -> None:
+    """Somebody else writes to a topic of ours; to `replayed`, and so without a place."""
     producer = Producer({"bootstrap.servers": world.bootstrap})
-    producer.produce(f"{world.name}.replayed", b"{}")
+    producer.produce(topic, b"{}")
     assert producer.flush(10) == 0
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 from typer.testing import CliRunner
 
 from consumer.adapters.status import LaneStatus, StatusSnapshot, load
@@ -70,3 +71,26 @@ def test_topics_tell_what_a_killed_process_left(world: World) -> None:
     said = " ".join(note.what for note in now.notes)
     assert "no process owns it, the last was 0" in said
     assert "batches in doubt" in said
+
+
+def test_events_behind_an_open_transaction_are_behind_though_none_can_be_read(world: World) -> None:
+    """Of the till's clients one hangs: nothing comes, and that is not the same as nothing to do.
+
+    Neither its aborted event nor the marker behind everything counts as unread afterwards.
+    """
+    world.partitions = 1
+    world.start_vendor()
+    config = world.configure()
+    world.create_topics(config)
+    url = f"http://127.0.0.1:{world.start(config).wait_ready().port}"
+    hanging = Producer({"bootstrap.servers": world.bootstrap, "transactional.id": world.input})
+    hanging.init_transactions(10)
+    hanging.begin_transaction()
+    hanging.produce(world.input, b"{}", partition=0)
+    assert hanging.flush(10) == 0
+    world.publish(purchases("store", range(5)))
+    until("all are behind", lambda: of_process(url).router_lag.get(world.input) == 6)
+
+    hanging.abort_transaction(10)
+    world.wait_results(5)
+    until("none is", lambda: of_process(url).router_lag[world.input] == 0)

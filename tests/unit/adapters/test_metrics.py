@@ -59,6 +59,7 @@ def feed_all(metrics: Metrics, lane: str, campaigns: list[str]) -> None:
     metrics.start_router(["pos"])
     metrics.start_lane(lane)
     metrics.events("pos", Disposition.DEAD_LETTER, DeadLetterReason.NOT_JSON, 3)
+    metrics.dead_letters(lane, {DeadLetterReason.BAD_INVITATION: 1})
     metrics.router_lag({("pos", 0): 5})
     metrics.orphaned({"former": 3})
     for name in campaigns:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple, cast
 
 import pytest
-from confluent_kafka import Consumer, Message
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from consumer.errors import KafkaTrouble
-from consumer.runtime.offsets import membership, offsets
+from consumer.runtime.offsets import Place, ends, lag, membership, offsets
 
 
 class Member:
@@ -30,6 +30,10 @@ class Stood(NamedTuple):
     at: str
     part: int
     number: int
+    code: int | None = None
+
+    def error(self) -> KafkaError | None:
+        return None if self.code is None else KafkaError(self.code)
 
     def topic(self) -> str:
         return self.at
@@ -56,3 +60,58 @@ def test_offsets_are_the_highest_of_each_partition_and_one() -> None:
         ("a", 1): 1,
         ("b", 0): 4,
     }
+
+
+class Assigned:
+    """A consumer, as far as it knows where it is: place → its position and the log's end."""
+
+    def __init__(self, places: dict[Place, tuple[int, int]]) -> None:
+        self.places = places
+
+    def assignment(self) -> list[TopicPartition]:
+        return [TopicPartition(*place) for place in self.places]
+
+    def position(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        return [
+            TopicPartition(each.topic, each.partition, self.places[each.topic, each.partition][0])
+            for each in partitions
+        ]
+
+    def get_watermark_offsets(self, place: TopicPartition, *, cached: bool) -> tuple[int, int]:
+        assert cached
+        return 0, self.places[place.topic, place.partition][1]
+
+
+NOWHERE = -1001
+
+
+@pytest.mark.parametrize(
+    ("position", "end", "reached", "behind"),
+    [
+        (7, 10, {}, 3),
+        (7, 10, {("pos", 0): 4}, 3),  # the end that was told is older than the last record
+        (7, 10, {("pos", 0): 10}, 0),  # markers and aborted records follow the last one
+        (7, 10, {("web", 0): 10}, 3),
+        (NOWHERE, 10, {("pos", 0): 6}, 4),  # nothing was given yet
+        (12, 10, {}, 0),  # the end is from a fetch before
+    ],
+)
+def test_what_is_behind_is_counted_from_where_it_is_known_to_be_read(
+    position: int, end: int, reached: dict[Place, int], behind: int
+) -> None:
+    client = cast("Consumer", Assigned({("pos", 0): (position, end)}))
+    assert lag(client, reached) == {("pos", 0): behind}
+
+
+def test_nothing_is_said_of_a_partition_of_which_nothing_is_known() -> None:
+    client = Assigned({("pos", 0): (NOWHERE, 10), ("pos", 1): (7, NOWHERE)})
+    assert lag(cast("Consumer", client), {}) == {}
+
+
+def test_an_end_is_what_was_told_as_one() -> None:
+    told = [
+        Stood("pos", 0, 7),
+        Stood("pos", 0, 9, KafkaError._PARTITION_EOF),
+        Stood("pos", 1, 3, KafkaError._ALL_BROKERS_DOWN),
+    ]
+    assert ends([cast("Message", each) for each in told]) == {("pos", 0): 9}
