@@ -13,29 +13,27 @@ nor a login. A lane object lives from takeover to loss; its successor starts fro
 
 from __future__ import annotations
 
-import math
 import random
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from consumer.lane.accounts import ALL, Accounts
 from consumer.lane.agenda import Agenda
+from consumer.lane.arrivals import Arrivals
 from consumer.lane.bisection import Bisection
 from consumer.lane.bits import pack
 from consumer.lane.commands import Batch, Command, Commit, Login, Send
 from consumer.lane.doubt import Doubt
 from consumer.lane.due import Due
 from consumer.lane.held import Held
-from consumer.lane.ladder import wait_of
 from consumer.lane.ledger import Ledger
-from consumer.lane.limiter import Limiter
 from consumer.lane.outcomes import MOST_BISECTIONS, Outcomes
+from consumer.lane.quota import Quota
 from consumer.lane.reading import Mode
 from consumer.lane.results import CallFacts
 from consumer.lane.schedule import IndexPrice, Scheduler, SizeOrLinger, Wait, Waiting, Why
-from consumer.lane.settings import FRESH_SECONDS, LATE_ARRIVAL_GRACE, LaneSettings
+from consumer.lane.settings import LaneSettings
 from consumer.lane.shelf import Shelf
-from consumer.lane.throttling import Throttling
 from consumer.lane.tries import Tries
 from consumer.lane.window import Window
 from consumer.model import (
@@ -49,9 +47,6 @@ from consumer.model import (
 
 SWEEP_EVERY = 30.0
 """Seconds between searches for invitations that expired while they waited."""
-
-LONGEST_DELAY = 3600.0
-"""Seconds that one of a crowd is put off at most: the estimate is no promise."""
 
 
 class Lane:
@@ -90,13 +85,11 @@ class Lane:
         self._doubt = Doubt(restored, self.ledger.settled)
         self._tried = Tries(checkpoint.tried if checkpoint else ())
         self._due = Due(self.ledger, self._tried)
-        self.throttling = Throttling(settings.limits)
-        if checkpoint is not None:
-            self.throttling.part = checkpoint.limits_part
-            self.throttling.since = checkpoint.limits_since
-        self.limiter = self._restore_limiter(checkpoint, len(restored), now)
+        self._quota = Quota(settings, checkpoint, now)
+        self.throttling, self.limiter = self._quota.throttling, self._quota.limiter
         self.accounts = Accounts(settings.logins, settings.call_timeout, rng)
         self.outcomes = Outcomes(self.shelf, self._due, self.accounts, self.throttling, rng)
+        self._arrivals = Arrivals(self.shelf, self._due, self._doubt, self.outcomes, self.accounts)
         self._divided: dict[str, Bisection] = {}
         self.in_flight: dict[str, Batch] = {}
         self._intents: dict[str, InFlight] = {}
@@ -111,31 +104,15 @@ class Lane:
 
     def arrived(self, held: Held, now: float) -> None:
         """A record of the lane's topic was read. Settled and repeated ones are passed over."""
-        held.attempt = self._tried.get(held.offset, held.attempt)
-        if self.ledger.deliver(held.offset):
-            doubted = self._doubt.decide(held.offset) if self._doubt else None
-            if doubted is not None:
-                self._decide_doubt(held, doubted, now)
-            else:
-                self._place(held, now)
-        elif self.shelf.reading.is_noted(held.offset):
-            self._again(held, now)
+        self._arrivals.arrived(held, now)
 
     def postponed(self, held: Held, now: float) -> None:
-        """A record that a later version of the program wrote: it may be read after an upgrade.
-
-        One in doubt stays so: only who can read it knows whether its campaign sends it again.
-        """
-        held.attempt = self._tried.get(held.offset, held.attempt)
-        if self.ledger.deliver(held.offset) and held.offset not in self._doubt:
-            self._due.delay(held, now, wait_of(held.delays))
+        """A record that a later version of the program wrote: it may be read after an upgrade."""
+        self._arrivals.postponed(held, now)
 
     def unreadable(self, letter: DeadLetter) -> None:
         """A record of the lane's topic that is no invitation: a dead letter settles it."""
-        offset = letter.source["offset"]
-        if self.ledger.deliver(offset):
-            self._doubt.decide(offset)
-            self._due.dead(letter)
+        self._arrivals.unreadable(letter)
 
     def answered(
         self, batch_id: str, outcome: Outcome, *, sent_at: float | None, at: float
@@ -146,24 +123,23 @@ class Lane:
         # Recorded even when everyone waits on: else the next owner would be in doubt about them.
         self._unrecorded = True
         silent = outcome.http_status is None and sent_at is not None
-        self.limiter.answered(at + LATE_ARRIVAL_GRACE if silent else at)
+        self._quota.answered(at, silent=silent)
         facts = CallFacts.of(batch_id, outcome, batch.sealed_at if sent_at is None else sent_at, at)
         if outcome.throttled:
-            self._close(outcome, batch.sealed_at, at)
+            self._quota.refused(outcome, batch.sealed_at, at)
         part_of = self._divided.pop(batch_id, None)
         self.outcomes.of_call(batch, part_of, outcome, facts, at)
 
     def logged_in(self, vendor: str, expires_at: float, at: float) -> None:
         """A login succeeded at `at`."""
-        self.limiter.answered(at)
+        self._quota.answered(at)
         self.accounts.sessions[vendor].opened(at, expires_at)
 
     def login_failed(self, vendor: str, outcome: Outcome, at: float) -> None:
         """A login was refused or not answered; its permit is spent all the same."""
-        silent = outcome.http_status is None
-        self.limiter.answered(at + LATE_ARRIVAL_GRACE if silent else at)
+        self._quota.answered(at, silent=outcome.http_status is None)
         if outcome.throttled:
-            self._close(outcome, at, at)
+            self._quota.refused(outcome, at, at)
         self.accounts.login_failed(vendor, outcome, at)
 
     def committed(self) -> list[Command]:
@@ -184,8 +160,7 @@ class Lane:
         self._agenda = Agenda(self._scheduler, self._vendor)
         self.shelf.reconfigure(settings)
         self.shelf.changed.update(dict.fromkeys(self.windows))
-        self.throttling.follow(settings.limits)
-        self.limiter.reconfigure(settings.limits, settings.skew, self._share, now)
+        self._quota.follow(settings, now)
         self.accounts.follow(settings.logins, settings.call_timeout, relogin, now)
         self.outcomes.follow()
         for window in self._all():
@@ -245,8 +220,7 @@ class Lane:
         self.wake_at = self._sweep_at
         if now >= self._sweep_at:
             self._sweep(now)
-        if self.throttling.recover(now):
-            self.limiter.set_share(self._share)
+        if self._quota.recover(now):
             self._unrecorded = True
         if not self._stopping:
             self._log_in(now)
@@ -254,8 +228,7 @@ class Lane:
         commands: list[Command] = []
         if self._committing is None and self._dirty:
             commands.append(self._commit(now))
-        stop = self.shelf.full and self._nobody_helped()
-        return commands + self.shelf.reading.steer(self.shelf.hungry(), stop=stop)
+        return commands + self._arrivals.steer()
 
     @property
     def _dirty(self) -> bool:
@@ -276,7 +249,7 @@ class Lane:
             base=self.ledger.base,
             done=self.ledger.packed(),
             in_flight=[*self._doubt, *self._intents.values()],
-            permit_log=[*self.limiter.log(now), *[self._latest(now)] * logins],
+            permit_log=[*self.limiter.log(now), *[self._quota.latest(now)] * logins],
             permit_log_reach=self.limiter.horizon,
             config_version=self.settings.config_version,
             closed_until=max(0.0, self.limiter.closed_until),
@@ -369,63 +342,6 @@ class Lane:
         self._sweep_at = self.wake_at = now + SWEEP_EVERY
         self.outcomes.sweep(now)
 
-    # -- what is read, held, noted, put off -----------------------------------------------------
-
-    def _place(self, held: Held, now: float) -> None:
-        """One that was read for the first time: it ends, is put off, or waits here."""
-        if held.expired(now):
-            self.outcomes.end(held, Reason.EXPIRED_WAITING)
-        elif self.outcomes.parked(held.campaign, now):
-            self._due.delay(held, now, wait_of(held.delays))
-        elif self._crowds(held.campaign):
-            self._due.delay(held, now, self._until_served(held.campaign))
-        else:
-            self.shelf.put(held)
-
-    def _again(self, held: Held, now: float) -> None:
-        """A noted one was read again."""
-        reading = self.shelf.reading
-        if held.expired(now) or self.outcomes.parked(held.campaign, now):
-            reading.take(held.offset, held.campaign)
-            self._place(held, now)
-        elif self.shelf.welcome(held.campaign):
-            reading.take(held.offset, held.campaign)
-            self.shelf.put(held)
-        else:
-            reading.leave(held.campaign)
-
-    def _crowds(self, campaign: str) -> bool:
-        """So much of it waits that reading on, for the others' sake, needs it out of the way."""
-        some = self.shelf.reading.counts[campaign] > 0
-        return self.shelf.full and some and len(self.settings.campaigns) > 1
-
-    def _nobody_helped(self) -> bool:
-        """Whether reading on would find only what cannot go either: then lag is the queue."""
-        vendors = {each.vendor for each in self.settings.campaigns.values()}
-        return self.accounts.ill(vendors) or len(self.settings.campaigns) < 2
-
-    def _until_served(self, campaign: str) -> float:
-        """Seconds that those before it take at least, if every permit were theirs."""
-        settings, window = self.settings, self.shelf.window(campaign)
-        before = self.shelf.reading.counts[campaign] + window.count
-        rate = min((each.calls / each.period for each in settings.limits), default=math.inf)
-        return min(before / (rate * settings.share * window.max_batch), LONGEST_DELAY)
-
-    def _close(self, outcome: Outcome, sealed_at: float, at: float) -> None:
-        self.limiter.close_until(self.throttling.refused(outcome, sealed_at, at))
-        self.limiter.set_share(self._share)
-
-    def _decide_doubt(self, held: Held, doubted: InFlight, now: float) -> None:
-        """A former owner sent it, perhaps: nobody but its campaign's rule sends it again."""
-        held.attempt = doubted.attempt
-        campaign = self.settings.campaigns.get(doubted.campaign)
-        again = campaign is not None and campaign.in_doubt == "resend"
-        if campaign and again and held.attempt < campaign.max_attempts and not held.expired(now):
-            self._tried.put(held.offset, held.attempt)
-            self._place(held, now)
-        else:
-            self.outcomes.end(held, Reason.OWNER_LOST, CallFacts(batch=doubted.batch_id))
-
     # -- small parts --------------------------------------------------------------------------
 
     def _all(self) -> list[Window]:
@@ -434,34 +350,6 @@ class Lane:
     def _vendor(self, campaign: str) -> str | None:
         known = self.settings.campaigns.get(campaign)
         return known.vendor if known else None
-
-    @property
-    def _share(self) -> float:
-        """The part of the quota that is ours, less what a 429 taught."""
-        return self.settings.share * self.throttling.part
-
-    def _latest(self, now: float) -> float:
-        """When a call that is about to leave now can reach the vendor at the latest."""
-        return now + FRESH_SECONDS + self.settings.call_timeout + LATE_ARRIVAL_GRACE
-
-    def _restore_limiter(self, checkpoint: Checkpoint | None, in_doubt: int, now: float) -> Limiter:
-        settings = self.settings
-        horizon = Limiter(settings.limits, skew=settings.skew).horizon
-        if checkpoint is None:
-            assume_full = settings.first_start_full
-        else:  # limits that look further back than the log of the former ones: nobody knows
-            assume_full = horizon > (checkpoint.permit_log_reach or horizon)
-        late = self._latest(now)
-        limiter = Limiter.restore(
-            settings.limits,
-            checkpoint.permit_log if checkpoint else (),
-            assume_full_at=late if assume_full else None,
-            in_doubt_until=[late] * in_doubt,
-            skew=settings.skew,
-            share=self._share,
-        )
-        limiter.close_until(checkpoint.closed_until if checkpoint else 0.0)
-        return limiter
 
 
 def _scheduler_for(settings: LaneSettings) -> Scheduler:

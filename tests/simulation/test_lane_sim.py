@@ -10,6 +10,7 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -19,6 +20,8 @@ from consumer.lane.doubt import Doubt
 from consumer.lane.held import Held
 from consumer.lane.lane import Lane
 from consumer.lane.ledger import Ledger
+from consumer.lane.limiter import Limiter
+from consumer.lane.quota import Quota
 from consumer.lane.window import Window
 from consumer.model import Checkpoint, InFlight, Status
 from tests.simulation.lane_world import World
@@ -264,11 +267,13 @@ def test_the_checker_sees_an_answer_that_is_not_recorded() -> None:
 def test_the_checker_sees_a_quota_forgotten_at_takeover() -> None:
     """Planted: a new owner thinks that nobody called before."""
 
-    class Forgetful(Lane):
-        def _restore_limiter(self, *_: Any) -> Any:
-            return super()._restore_limiter(None, 0, float("-1e9"))
+    restore = Quota._restore
 
-    assert finds(
-        "the vendor's counter refused a call",
-        lambda seed: World(seed, Forgetful, random_429s=False),
-    )
+    def forgetful(quota: Quota, *_: Any) -> Limiter:
+        return restore(quota, None, float("-1e9"))
+
+    with patch.object(Quota, "_restore", forgetful):
+        assert finds(
+            "the vendor's counter refused a call",
+            lambda seed: World(seed, Lane, random_429s=False),
+        )

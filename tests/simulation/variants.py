@@ -23,6 +23,7 @@ from consumer.lane.doubt import Doubt
 from consumer.lane.lane import Lane
 from consumer.lane.limiter import Limiter
 from consumer.lane.outcomes import Outcomes
+from consumer.lane.quota import Quota
 from consumer.lane.results import CallFacts
 from consumer.lane.window import Window
 from consumer.model import Checkpoint, Outcome, Reason, Verdict, rfc3339
@@ -113,12 +114,12 @@ def resent_under_report() -> Iterator[None]:
 @_defect
 def permit_log_not_restored() -> Iterator[None]:
     """A new owner thinks that nobody called before."""
-    restore = Lane._restore_limiter
+    restore = Quota._restore
 
-    def forgetful(lane: Lane, *_: Any) -> Limiter:
-        return restore(lane, None, 0, -1e9)
+    def forgetful(quota: Quota, *_: Any) -> Limiter:
+        return restore(quota, None, -1e9)
 
-    with patch.object(Lane, "_restore_limiter", forgetful):
+    with patch.object(Quota, "_restore", forgetful):
         yield
 
 
