@@ -6,6 +6,12 @@ the completions back:
 
     arrived ─► window ─(permit)─► sealed ─ Commit(intent) ─► Send ─► answered ─ Commit(results)
 
+    Lane ─┬─ arrivals   what is read: it waits, ends, is put off
+          ├─ sealing    who is called next, by the agenda and the scheduler
+          ├─ quota      permits, and what a 429 taught
+          ├─ outcomes   what an answer leads to
+          └─ due        what the next commit carries
+
 One commit is out at a time, and it carries all that is due: results of answered batches and
 intents of newly sealed ones. Nothing leaves before the commit that records it: neither a call
 nor a login. A lane object lives from takeover to loss; its successor starts from the checkpoint.
@@ -14,24 +20,21 @@ nor a login. A lane object lives from takeover to loss; its successor starts fro
 from __future__ import annotations
 
 import random
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from consumer.lane.accounts import ALL, Accounts
-from consumer.lane.agenda import Agenda
+from consumer.lane.accounts import Accounts
 from consumer.lane.arrivals import Arrivals
-from consumer.lane.bisection import Bisection
-from consumer.lane.bits import pack
 from consumer.lane.commands import Batch, Command, Commit, Login, Send
 from consumer.lane.doubt import Doubt
 from consumer.lane.due import Due
 from consumer.lane.held import Held
 from consumer.lane.ledger import Ledger
-from consumer.lane.outcomes import MOST_BISECTIONS, Outcomes
+from consumer.lane.outcomes import Outcomes
 from consumer.lane.quota import Quota
 from consumer.lane.reading import Mode
 from consumer.lane.results import CallFacts
-from consumer.lane.schedule import IndexPrice, Scheduler, SizeOrLinger, Wait, Waiting, Why
+from consumer.lane.schedule import Scheduler
+from consumer.lane.sealing import Sealing
 from consumer.lane.settings import LaneSettings
 from consumer.lane.shelf import Shelf
 from consumer.lane.tries import Tries
@@ -39,10 +42,8 @@ from consumer.lane.window import Window
 from consumer.model import (
     Checkpoint,
     DeadLetter,
-    InFlight,
     Outcome,
     Owner,
-    Reason,
 )
 
 SWEEP_EVERY = 30.0
@@ -71,12 +72,9 @@ class Lane:
     ) -> None:
         self.settings = settings
         self.wake_at = now
-        self._rng = rng
-        self._epoch = epoch
+        self.epoch = epoch
         self._topic_id = topic_id
         self._owners = tuple(owners)
-        self._scheduler: Scheduler = scheduler or _scheduler_for(settings)
-        self._agenda = Agenda(self._scheduler, self._vendor)
         restored = checkpoint.in_flight if checkpoint else ()
         self.ledger = (
             Ledger(checkpoint.base, checkpoint.done) if checkpoint is not None else Ledger(base)
@@ -90,14 +88,12 @@ class Lane:
         self.accounts = Accounts(settings.logins, settings.call_timeout, rng)
         self.outcomes = Outcomes(self.shelf, self._due, self.accounts, self.throttling, rng)
         self._arrivals = Arrivals(self.shelf, self._due, self._doubt, self.outcomes, self.accounts)
-        self._divided: dict[str, Bisection] = {}
-        self.in_flight: dict[str, Batch] = {}
-        self._intents: dict[str, InFlight] = {}
-        self._starting: list[Send | Login] = []
+        self._sealing = Sealing(
+            epoch, self.shelf, self._quota, self.accounts, self.outcomes, scheduler
+        )
         self._committing: list[Send | Login] | None = None
         self._unrecorded = checkpoint is None  # an assumed quota must outlive a restart
         self._stopping = False
-        self._batches = 0
         self._sweep_at = now + SWEEP_EVERY
 
     # -- events -------------------------------------------------------------------------------
@@ -118,8 +114,7 @@ class Lane:
         self, batch_id: str, outcome: Outcome, *, sent_at: float | None, at: float
     ) -> None:
         """A call completed at `at`; `sent_at` is None if nothing of it left this machine."""
-        batch = self.in_flight.pop(batch_id)
-        del self._intents[batch_id]
+        batch, part_of = self._sealing.ended(batch_id)
         # Recorded even when everyone waits on: else the next owner would be in doubt about them.
         self._unrecorded = True
         silent = outcome.http_status is None and sent_at is not None
@@ -127,7 +122,6 @@ class Lane:
         facts = CallFacts.of(batch_id, outcome, batch.sealed_at if sent_at is None else sent_at, at)
         if outcome.throttled:
             self._quota.refused(outcome, batch.sealed_at, at)
-        part_of = self._divided.pop(batch_id, None)
         self.outcomes.of_call(batch, part_of, outcome, facts, at)
 
     def logged_in(self, vendor: str, expires_at: float, at: float) -> None:
@@ -156,14 +150,12 @@ class Lane:
         Campaigns that it does not know are put off. `relogin`: vendors whose account changed.
         """
         self.settings = settings
-        self._scheduler = _scheduler_for(settings)
-        self._agenda = Agenda(self._scheduler, self._vendor)
         self.shelf.reconfigure(settings)
-        self.shelf.changed.update(dict.fromkeys(self.windows))
+        self._sealing.follow()
         self._quota.follow(settings, now)
         self.accounts.follow(settings.logins, settings.call_timeout, relogin, now)
         self.outcomes.follow()
-        for window in self._all():
+        for window in list(self.windows.values()):
             if window.campaign not in settings.campaigns:
                 self.outcomes.drop_campaign(window.campaign, now)
             elif window.parked_until > now:
@@ -206,6 +198,11 @@ class Lane:
         self.shelf.reading.at_end(offset)
 
     @property
+    def in_flight(self) -> Mapping[str, Batch]:
+        """Sealed batches that were not answered, by id."""
+        return self._sealing.in_flight
+
+    @property
     def windows(self) -> Mapping[str, Window]:
         """Who waits, by campaign."""
         return self.shelf.windows
@@ -223,8 +220,7 @@ class Lane:
         if self._quota.recover(now):
             self._unrecorded = True
         if not self._stopping:
-            self._log_in(now)
-            self._seal(now)
+            self.wake_at = min(self.wake_at, self._sealing.log_in(now), self._sealing.seal(now))
         commands: list[Command] = []
         if self._committing is None and self._dirty:
             commands.append(self._commit(now))
@@ -232,11 +228,11 @@ class Lane:
 
     @property
     def _dirty(self) -> bool:
-        return bool(self._due) or bool(self._starting) or self._unrecorded
+        return bool(self._due) or bool(self._sealing.starting) or self._unrecorded
 
     def _commit(self, now: float) -> Commit:
         commit = Commit(self.checkpoint(now), *self._due.take())
-        self._committing, self._starting = self._starting, []
+        self._committing, self._sealing.starting = self._sealing.starting, []
         self._unrecorded = False
         return commit
 
@@ -248,7 +244,7 @@ class Lane:
             topic_id=self._topic_id,
             base=self.ledger.base,
             done=self.ledger.packed(),
-            in_flight=[*self._doubt, *self._intents.values()],
+            in_flight=[*self._doubt, *self._sealing.intents.values()],
             permit_log=[*self.limiter.log(now), *[self._quota.latest(now)] * logins],
             permit_log_reach=self.limiter.horizon,
             config_version=self.settings.config_version,
@@ -259,111 +255,6 @@ class Lane:
             owners=self._owners,
         )
 
-    def _seal(self, now: float) -> None:
-        while len(self.in_flight) < self.settings.max_in_flight:
-            if not self.limiter.allowed(now):
-                self.wake_at = min(self.wake_at, self.limiter.next_at(now))
-                return
-            left = self.limiter.left(now)
-            choice = self._scheduler.choose(self._callable(now, left), now, left)
-            if isinstance(choice, Wait):
-                due = min(choice.until, self._agenda.next_at)
-                self.wake_at = min(self.wake_at, due, self.accounts.wake_at(now))
-                return
-            self._take(choice.window, choice.why, now)
-
-    def _take(self, waiting: Waiting, why: Why, now: float) -> None:
-        """Seal what was chosen; what expired meanwhile ends here."""
-        if isinstance(waiting, Bisection):
-            self.outcomes.sweep_part(waiting, now)
-            if waiting.ready:
-                batch = self._seal_batch(waiting.take(), waiting.campaign, Why.PART, now)
-                self._divided[batch.id] = waiting
-            return
-        assert isinstance(waiting, Window)  # noqa: S101 - all that waits is one or the other
-        self._seal_window(waiting, why, now)
-
-    def _seal_window(self, window: Window, why: Why, now: float) -> None:
-        most = self.accounts.most(self.settings.campaigns[window.campaign].vendor, now)
-        fresh = []
-        for held in window.take(most):
-            if held.expired(now):
-                self.outcomes.end_held(held, Reason.EXPIRED_WAITING)
-            else:
-                fresh.append(held)
-        if fresh:
-            self._seal_batch(fresh, window.campaign, why if most == ALL else Why.PROBE, now)
-
-    def _seal_batch(self, fresh: Sequence[Held], campaign: str, why: Why, now: float) -> Batch:
-        self.limiter.take(now)
-        self._batches += 1
-        name = f"{self.settings.name}.{self._epoch}.{self._batches}"
-        rules = self.settings.campaigns[campaign]
-        batch = Batch(name, campaign, fresh, now, why, rules)
-        self.in_flight[batch.id] = batch
-        self._intents[batch.id] = _intent(batch)
-        self._starting.append(Send(batch))
-        self.accounts.left(rules.vendor, now)
-        return batch
-
-    def _log_in(self, now: float) -> None:
-        earliest = self.accounts.next_login()
-        if earliest > now:
-            self.wake_at = min(self.wake_at, earliest)
-            return
-        wanted = {self._vendor(window.campaign) for window in self._all() if window.ready}
-        wanted |= {each.rules.vendor for each in self.outcomes.bisections}
-        for vendor, when in self.accounts.logins({each for each in wanted if each}, now):
-            if when > now:
-                self.wake_at = min(self.wake_at, when)
-            elif self.limiter.allowed(now):
-                self.limiter.take(now)
-                self.accounts.sessions[vendor].logging_in = True
-                self._starting.append(Login(vendor, now))
-            else:
-                self.wake_at = min(self.wake_at, self.limiter.next_at(now))
-
-    def _callable(self, now: float, left: float) -> Iterator[Waiting]:
-        """Who may be due and may be called now, if a permit is there. A campaign with bad
-        recipients to find finds them first: its next batches would be refused for the same."""
-        dividing = Counter(each.campaign for each in self.outcomes.bisections)
-        changed = [self.windows[name] for name in self.shelf.changed]
-        self.shelf.changed.clear()
-        self._agenda.follow(self._scheduler.price(left), changed)
-        usable = [each for each in self._agenda.vendors if self.accounts.most(each, now)]
-        yield from self._agenda.offer(
-            usable, lambda window: dividing[window.campaign] < MOST_BISECTIONS, now
-        )
-        for each in self.outcomes.bisections:
-            if self.accounts.most(each.rules.vendor, now) == ALL:
-                yield each
-
     def _sweep(self, now: float) -> None:
         self._sweep_at = self.wake_at = now + SWEEP_EVERY
         self.outcomes.sweep(now)
-
-    # -- small parts --------------------------------------------------------------------------
-
-    def _all(self) -> list[Window]:
-        return list(self.windows.values())
-
-    def _vendor(self, campaign: str) -> str | None:
-        known = self.settings.campaigns.get(campaign)
-        return known.vendor if known else None
-
-
-def _scheduler_for(settings: LaneSettings) -> Scheduler:
-    return IndexPrice() if settings.limits else SizeOrLinger(settings.linger)
-
-
-def _intent(batch: Batch) -> InFlight:
-    offsets = [held.offset for held in batch.held]
-    first = min(offsets)
-    return InFlight(
-        batch_id=batch.id,
-        campaign=batch.campaign,
-        attempt=batch.attempt,
-        sealed_at=batch.sealed_at,
-        first=first,
-        offsets=pack(offsets, first),
-    )

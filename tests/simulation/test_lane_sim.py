@@ -259,7 +259,7 @@ def test_the_checker_sees_an_answer_that_is_not_recorded() -> None:
     class Silent(Lane):
         @property
         def _dirty(self) -> bool:
-            return bool(self._due or self._starting)
+            return bool(self._due or self._sealing.starting)
 
     assert finds("a clean handover left a batch", lambda seed: World(seed, Silent))
 

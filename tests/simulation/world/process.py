@@ -76,7 +76,7 @@ class SimLane(LaneLoop):
 
     def _take_over(self, consumer: Consumer) -> LaneOwner:
         owner = LaneLoop._take_over(self, consumer)
-        self.current = Ownership(self.process, self.name, owner.lane._epoch)
+        self.current = Ownership(self.process, self.name, owner.lane.epoch)
         self.watch.owners.append(self.current)
         owner.events.nudge = consumer.nudge  # type: ignore[attr-defined]
         self.watch.scheduler.point("taken over")

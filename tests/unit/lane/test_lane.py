@@ -86,8 +86,8 @@ def test_one_commit_is_out_at_a_time_and_the_next_carries_all_that_came_meanwhil
 
 def test_batch_ids_name_lane_and_owner() -> None:
     """Two owners never give two batches the same id."""
-    (first,) = Driver(Lane(settings(), lane()._rng, NOW, epoch=1)).read(held(1))
-    (second,) = Driver(Lane(settings(), lane()._rng, NOW, epoch=7)).read(held(1))
+    (first,) = Driver(Lane(settings(), random.Random(1), NOW, epoch=1)).read(held(1))
+    (second,) = Driver(Lane(settings(), random.Random(1), NOW, epoch=7)).read(held(1))
     assert (first.id, second.id) == ("cloud.1.1", "cloud.7.1")
 
 
@@ -130,7 +130,7 @@ def test_a_scheduler_of_ones_own_decides() -> None:
             return Seal(ready[-1], Why.PERMIT) if ready else Wait(now + 2 + left)
 
     of = settings(campaign("a"), campaign("b"))
-    driver = Driver(Lane(of, lane()._rng, NOW, scheduler=Last()))
+    driver = Driver(Lane(of, random.Random(1), NOW, scheduler=Last()))
     batches = driver.read(held(1, arrived=NOW - 1), held(2, campaign="b"))
     assert [each.campaign for each in batches] == ["b", "a"]
     assert driver.lane.wake_at == NOW + 3

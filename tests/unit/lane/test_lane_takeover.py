@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from consumer.lane.bits import pack
@@ -112,7 +114,7 @@ def test_limits_that_look_further_back_than_the_log_find_the_quota_used_up() -> 
 
 
 def test_a_checkpoint_tells_its_lane_topic_and_config() -> None:
-    driver = Driver(Lane(settings(), lane()._rng, NOW, base=40, topic_id="t9"))
+    driver = Driver(Lane(settings(), random.Random(1), NOW, base=40, topic_id="t9"))
     driver.read(held(41))
     point = driver.checkpoint
     assert (point.lane, point.topic_id, point.base, point.config_version) == (
@@ -170,7 +172,7 @@ def test_a_crash_loop_never_sends_again_more_often_than_may_be(*, lost_in_betwee
     of = settings(campaign("a", in_doubt="resend", max_attempts=3))
     calls, point = 0, None
     for epoch in range(20):
-        driver = Driver(Lane(of, lane()._rng, NOW, epoch=epoch, checkpoint=point))
+        driver = Driver(Lane(of, random.Random(1), NOW, epoch=epoch, checkpoint=point))
         driver.step()
         if not (lost_in_between and epoch % 2):
             calls += len(driver.read(held(1)))
@@ -201,7 +203,7 @@ def test_a_lane_that_was_never_closed_says_so() -> None:
 
 def test_the_last_owners_stand_in_every_checkpoint() -> None:
     owners = [Owner(instance=f"pod-{n}", config_version="c1", at=NOW + n) for n in range(2)]
-    driver = Driver(Lane(settings(), lane()._rng, NOW, owners=owners))
+    driver = Driver(Lane(settings(), random.Random(1), NOW, owners=owners))
     driver.read(held(1))
     assert driver.checkpoint.owners == tuple(owners)
 

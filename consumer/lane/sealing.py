@@ -1,0 +1,169 @@
+"""Who is called next: batches are sealed, and logins begin, each with a permit of its own."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from consumer.lane.accounts import ALL, Accounts
+from consumer.lane.agenda import Agenda
+from consumer.lane.bisection import Bisection
+from consumer.lane.bits import pack
+from consumer.lane.commands import Batch, Login, Send
+from consumer.lane.held import Held
+from consumer.lane.outcomes import MOST_BISECTIONS, Outcomes
+from consumer.lane.quota import Quota
+from consumer.lane.schedule import IndexPrice, Scheduler, SizeOrLinger, Wait, Waiting, Why
+from consumer.lane.settings import LaneSettings
+from consumer.lane.shelf import Shelf
+from consumer.lane.window import Window
+from consumer.model import InFlight, Reason
+
+
+class Sealing:
+    """Batches from their sealing to their answer: `in_flight`, and what is recorded of them.
+
+    `starting`: what the next commit lets leave.
+    """
+
+    def __init__(
+        self,
+        epoch: int,
+        shelf: Shelf,
+        quota: Quota,
+        accounts: Accounts,
+        outcomes: Outcomes,
+        scheduler: Scheduler | None = None,
+    ) -> None:
+        self.in_flight: dict[str, Batch] = {}
+        self.intents: dict[str, InFlight] = {}
+        self.starting: list[Send | Login] = []
+        self._epoch = epoch
+        self._shelf = shelf
+        self._limiter = quota.limiter
+        self._accounts = accounts
+        self._outcomes = outcomes
+        self._divided: dict[str, Bisection] = {}
+        self._batches = 0
+        self._schedule(scheduler or _scheduler_for(self._settings))
+
+    @property
+    def _settings(self) -> LaneSettings:
+        return self._shelf.settings
+
+    def follow(self) -> None:
+        """Another config from now on, which the shelf knows already."""
+        self._schedule(_scheduler_for(self._settings))
+        self._shelf.changed.update(dict.fromkeys(self._shelf.windows))
+
+    def ended(self, batch_id: str) -> tuple[Batch, Bisection | None]:
+        """A batch whose call ended, and what it is a part of."""
+        del self.intents[batch_id]
+        return self.in_flight.pop(batch_id), self._divided.pop(batch_id, None)
+
+    def seal(self, now: float) -> float:
+        """All that may be called now; when to look again at the latest."""
+        while len(self.in_flight) < self._settings.max_in_flight:
+            if not self._limiter.allowed(now):
+                return self._limiter.next_at(now)
+            left = self._limiter.left(now)
+            choice = self._scheduler.choose(self._callable(now, left), now, left)
+            if isinstance(choice, Wait):
+                return min(choice.until, self._agenda.next_at, self._accounts.wake_at(now))
+            self._take(choice.window, choice.why, now)
+        return math.inf
+
+    def log_in(self, now: float) -> float:
+        """Begin the logins that calls need; when to look again at the latest."""
+        earliest = self._accounts.next_login()
+        if earliest > now:
+            return earliest
+        windows = self._shelf.windows.values()
+        wanted = {self._vendor(window.campaign) for window in windows if window.ready}
+        wanted |= {each.rules.vendor for each in self._outcomes.bisections}
+        wake_at = math.inf
+        for vendor, when in self._accounts.logins({each for each in wanted if each}, now):
+            if when > now:
+                wake_at = min(wake_at, when)
+            elif self._limiter.allowed(now):
+                self._limiter.take(now)
+                self._accounts.sessions[vendor].logging_in = True
+                self.starting.append(Login(vendor, now))
+            else:
+                wake_at = min(wake_at, self._limiter.next_at(now))
+        return wake_at
+
+    def _callable(self, now: float, left: float) -> Iterator[Waiting]:
+        """Who may be due and may be called now, if a permit is there. A campaign with bad
+        recipients to find finds them first: its next batches would be refused for the same."""
+        dividing = Counter(each.campaign for each in self._outcomes.bisections)
+        changed = [self._shelf.windows[name] for name in self._shelf.changed]
+        self._shelf.changed.clear()
+        self._agenda.follow(self._scheduler.price(left), changed)
+        usable = [each for each in self._agenda.vendors if self._accounts.most(each, now)]
+        yield from self._agenda.offer(
+            usable, lambda window: dividing[window.campaign] < MOST_BISECTIONS, now
+        )
+        for each in self._outcomes.bisections:
+            if self._accounts.most(each.rules.vendor, now) == ALL:
+                yield each
+
+    def _take(self, waiting: Waiting, why: Why, now: float) -> None:
+        """Seal what was chosen; what expired meanwhile ends here."""
+        if isinstance(waiting, Bisection):
+            self._outcomes.sweep_part(waiting, now)
+            if waiting.ready:
+                batch = self._seal_batch(waiting.take(), waiting.campaign, Why.PART, now)
+                self._divided[batch.id] = waiting
+            return
+        assert isinstance(waiting, Window)  # noqa: S101 - all that waits is one or the other
+        self._seal_window(waiting, why, now)
+
+    def _seal_window(self, window: Window, why: Why, now: float) -> None:
+        most = self._accounts.most(self._settings.campaigns[window.campaign].vendor, now)
+        fresh = []
+        for held in window.take(most):
+            if held.expired(now):
+                self._outcomes.end_held(held, Reason.EXPIRED_WAITING)
+            else:
+                fresh.append(held)
+        if fresh:
+            self._seal_batch(fresh, window.campaign, why if most == ALL else Why.PROBE, now)
+
+    def _seal_batch(self, fresh: Sequence[Held], campaign: str, why: Why, now: float) -> Batch:
+        self._limiter.take(now)
+        self._batches += 1
+        name = f"{self._settings.name}.{self._epoch}.{self._batches}"
+        rules = self._settings.campaigns[campaign]
+        batch = Batch(name, campaign, fresh, now, why, rules)
+        self.in_flight[batch.id] = batch
+        self.intents[batch.id] = _intent(batch)
+        self.starting.append(Send(batch))
+        self._accounts.left(rules.vendor, now)
+        return batch
+
+    def _schedule(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._agenda = Agenda(scheduler, self._vendor)
+
+    def _vendor(self, campaign: str) -> str | None:
+        known = self._settings.campaigns.get(campaign)
+        return known.vendor if known else None
+
+
+def _scheduler_for(settings: LaneSettings) -> Scheduler:
+    return IndexPrice() if settings.limits else SizeOrLinger(settings.linger)
+
+
+def _intent(batch: Batch) -> InFlight:
+    offsets = [held.offset for held in batch.held]
+    first = min(offsets)
+    return InFlight(
+        batch_id=batch.id,
+        campaign=batch.campaign,
+        attempt=batch.attempt,
+        sealed_at=batch.sealed_at,
+        first=first,
+        offsets=pack(offsets, first),
+    )
