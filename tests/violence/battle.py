@@ -21,7 +21,7 @@ from tests.violence.figures import report
 from tests.violence.harms import HARMS, Scene
 from tests.violence.judge import judge
 from tests.violence.observer import Observer
-from tests.violence.replicas import INSTANCES, THIRD, Replicas, pause
+from tests.violence.replicas import INSTANCES, THIRD, UNBORN, Replicas, pause
 
 PLANNED = {"move", "scale"}
 PARTITIONS = 6
@@ -65,7 +65,7 @@ def fight(plan: Plan, home: Path) -> dict[str, Any]:
         broken = verdict.broken() + ([] if drained else ["the lanes did not drain"])
         if plan.harms.keys() <= PLANNED and verdict.unknown:
             broken.append(f"planned moves left {verdict.unknown.total()} results unknown")
-        if scene.replicas.died or scene.replicas.exit_codes.keys() - {"0"}:
+        if scene.replicas.died or scene.replicas.exit_codes.keys() - {"0", UNBORN}:
             broken.append("a replica ended by itself, or a stop was not clean")
         run = {"seed": plan.seed, "cycles": dict(done)}
         wall = {"wall_seconds": round(time.monotonic() - began), "broken": broken}

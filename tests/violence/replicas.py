@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import threading
 import time
 from collections import Counter
@@ -16,6 +17,9 @@ INSTANCES = ("a", "b", "c")
 THIRD = INSTANCES[-1]
 WORTH_A_KILL = 100
 """Customers of a call in flight that make its owner a good victim."""
+
+UNBORN = "before it began"
+"""An exit by a SIGTERM that came before Python ran a line of ours, so that nothing had begun."""
 
 LOOK = 0.02
 STILL = 0.05
@@ -45,8 +49,10 @@ class Replicas:
 
     def stop(self, instance: str) -> None:
         """SIGTERM, and wait for the end."""
-        code = self.running.pop(instance).terminate(within=60)
-        self.exit_codes[str(code)] += 1
+        replica = self.running.pop(instance)
+        code = replica.terminate(within=60)
+        unborn = code == -signal.SIGTERM and not replica.log.stat().st_size
+        self.exit_codes[UNBORN if unborn else str(code)] += 1
 
     def revive(self) -> None:
         """Start again whoever ended by itself, and remember that it did."""
