@@ -9,6 +9,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from consumer.adapters import witness
 from consumer.adapters.kafka import describe, trouble
+from consumer.adapters.reading import Place
 from consumer.errors import KafkaTrouble, StartUnclear
 
 Beginning = str | float | None
@@ -16,7 +17,6 @@ Beginning = str | float | None
 
 WAIT = 10.0
 
-Place = tuple[str, int]
 Commit = Callable[[Sequence[TopicPartition]], None]
 
 

@@ -75,14 +75,12 @@ class Lane:
         self.epoch = epoch
         self._topic_id = topic_id
         self._owners = tuple(owners)
-        restored = checkpoint.in_flight if checkpoint else ()
         self.ledger = (
             Ledger(checkpoint.base, checkpoint.done) if checkpoint is not None else Ledger(base)
         )
         self.shelf = Shelf(settings, self.ledger)
-        self._doubt = Doubt(restored, self.ledger.settled)
-        self._tried = Tries(checkpoint.tried if checkpoint else ())
-        self._due = Due(self.ledger, self._tried)
+        self._doubt = Doubt(checkpoint.in_flight if checkpoint else (), self.ledger.settled)
+        self._due = Due(self.ledger, Tries(checkpoint.tried if checkpoint else ()))
         self._quota = Quota(settings, checkpoint, now)
         self.throttling, self.limiter = self._quota.throttling, self._quota.limiter
         self.accounts = Accounts(settings.logins, settings.call_timeout, rng)
@@ -214,9 +212,10 @@ class Lane:
 
     def tick(self, now: float) -> list[Command]:
         """All commands that follow from the events so far; sets `wake_at`."""
-        self.wake_at = self._sweep_at
         if now >= self._sweep_at:
-            self._sweep(now)
+            self._sweep_at = now + SWEEP_EVERY
+            self.outcomes.sweep(now)
+        self.wake_at = self._sweep_at
         if self._quota.recover(now):
             self._unrecorded = True
         if not self._stopping:
@@ -251,10 +250,6 @@ class Lane:
             closed_until=max(0.0, self.limiter.closed_until),
             limits_part=self.throttling.part,
             limits_since=self.throttling.since,
-            tried=self._tried.packed(),
+            tried=self._due.tries.packed(),
             owners=self._owners,
         )
-
-    def _sweep(self, now: float) -> None:
-        self._sweep_at = self.wake_at = now + SWEEP_EVERY
-        self.outcomes.sweep(now)

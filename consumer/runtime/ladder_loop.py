@@ -15,11 +15,12 @@ from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPa
 
 from consumer.adapters import kafka
 from consumer.adapters.delayed import Delayed
+from consumer.adapters.reading import Place
 from consumer.adapters.records import bad_invitation
 from consumer.errors import KafkaTrouble, StartUnclear
 from consumer.lane.ladder import STEPS, step_for
 from consumer.model import DeadLetterReason, rfc3339
-from consumer.runtime.offsets import Place, ends, lag, membership, offsets
+from consumer.runtime.offsets import ends, lag, membership, offsets
 from consumer.runtime.stage import Stage
 
 POLL_RECORDS = 5_000

@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import Consumer, Message, TopicPartition
 
 from consumer.adapters import kafka
 from consumer.adapters.beginnings import Beginning
@@ -19,6 +19,7 @@ from consumer.errors import KafkaTrouble
 from consumer.lane.settings import LATE_ARRIVAL_GRACE, LaneSettings
 from consumer.runtime.calls import Calls
 from consumer.runtime.lane_owner import LaneOwner
+from consumer.runtime.offsets import ends
 from consumer.runtime.rules import LaneRules
 from consumer.runtime.stage import Stage
 from consumer.runtime.takeover import Takeover
@@ -119,8 +120,9 @@ class LaneLoop:
         ]
         if self.owner is not None:
             self.owner.read(records)
-            for end in _ends(messages):
-                self.owner.lane.at_end(end)
+            for (_, partition), end in ends(messages):  # after the records that came with them
+                if partition == 0:
+                    self.owner.lane.at_end(end)
             self.owner.step()
 
     def _poll(self, consumer: Consumer) -> list[Message]:
@@ -186,14 +188,3 @@ class LaneLoop:
         if self.owner is not None:
             self.owner.close()
             self.owner = None
-
-
-def _ends(messages: list[Message]) -> list[int]:
-    """Offsets at which the log ended, to be told after the records that came with them."""
-    return [
-        kafka.place_of(message)[2]
-        for message in messages
-        if message.partition() == 0
-        and (error := message.error()) is not None
-        and error.code() == KafkaError._PARTITION_EOF  # noqa: SLF001 - public by use
-    ]

@@ -7,10 +7,8 @@ from collections.abc import Mapping, Sequence
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from consumer.adapters import kafka
+from consumer.adapters.reading import Place
 from consumer.errors import KafkaTrouble
-
-Place = tuple[str, int]
-"""Topic and partition."""
 
 
 def membership(consumer: Consumer) -> object:
@@ -42,20 +40,20 @@ def lag(consumer: Consumer, reached: Mapping[Place, int]) -> dict[Place, int]:
     return lag
 
 
-def ends(messages: Sequence[Message]) -> dict[Place, int]:
-    """Partitions that these say were read to their end → that end."""
-    found = {}
+def ends(messages: Sequence[Message]) -> list[tuple[Place, int]]:
+    """Where these say that a log ended: behind all that came before them."""
+    found = []
     for each in messages:
         error = each.error()
         if error is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - public by use
             topic, partition, offset = kafka.place_of(each)
-            found[topic, partition] = offset
+            found.append(((topic, partition), offset))
     return found
 
 
 def offsets(messages: Sequence[Message], marks: Mapping[str, str]) -> list[TopicPartition]:
     """The batch's max + 1 per partition, never `position()`; with its topic's mark."""
-    highest: dict[tuple[str, int], int] = {}
+    highest: dict[Place, int] = {}
     for message in messages:
         topic, part, offset = kafka.place_of(message)
         highest[topic, part] = max(offset, highest.get((topic, part), 0))

@@ -25,11 +25,12 @@ from confluent_kafka import (
 
 from consumer.adapters import kafka
 from consumer.adapters.beginnings import Beginning, Reading, resolve
+from consumer.adapters.reading import Place
 from consumer.adapters.replayed import original
 from consumer.errors import KafkaTrouble
 from consumer.model import DeadLetter, rfc3339
 from consumer.routing.router import Record, Routed, Router
-from consumer.runtime.offsets import Place, ends, lag, membership, names, offsets
+from consumer.runtime.offsets import ends, lag, membership, names, offsets
 from consumer.runtime.rules import RouterRules
 from consumer.runtime.stage import Stage
 

@@ -7,8 +7,9 @@ from typing import NamedTuple, cast
 import pytest
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
+from consumer.adapters.reading import Place
 from consumer.errors import KafkaTrouble
-from consumer.runtime.offsets import Place, ends, lag, membership, offsets
+from consumer.runtime.offsets import ends, lag, membership, offsets
 
 
 class Member:
@@ -114,4 +115,4 @@ def test_an_end_is_what_was_told_as_one() -> None:
         Stood("pos", 0, 9, KafkaError._PARTITION_EOF),
         Stood("pos", 1, 3, KafkaError._ALL_BROKERS_DOWN),
     ]
-    assert ends([cast("Message", each) for each in told]) == {("pos", 0): 9}
+    assert ends([cast("Message", each) for each in told]) == [(("pos", 0), 9)]
