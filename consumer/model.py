@@ -293,8 +293,10 @@ class Outcome:
 
     `counts`: this attempt counts against `max_attempts` (a 429 or our own expired token does not).
     `retry_after`: seconds the whole lane must stay silent (429). `relogin`: the token is refused.
-    `parked`: the vendor cannot use this campaign as it is, whoever is invited. `refused`: nor this
-    account. `divisible`: some recipient is bad, nobody was invited, and a smaller call tells who.
+    `parked`: the vendor cannot use this campaign as it is, whoever is invited. `refused`: the
+    credentials seem refused. `gateway`: the answer is not the vendor's own (a firewall's, a
+    proxy's). Both are a definite no, and a cause only in the light of other calls.
+    `divisible`: some recipient is bad, nobody was invited, and a smaller call tells who.
     `vendor_time`: the vendor's own clock (its `Date`), epoch seconds.
     """
 
@@ -308,6 +310,7 @@ class Outcome:
     relogin: bool = False
     parked: bool = False
     refused: bool = False
+    gateway: bool = False
     divisible: bool = False
     vendor_time: float | None = None
 
@@ -315,7 +318,12 @@ class Outcome:
     def trouble(self) -> bool:
         """The vendor is not well: its campaigns, permits and credentials may be."""
         waits = self.verdict in (Verdict.RETRY, Verdict.IN_DOUBT)
-        return waits and not (self.throttled or self.relogin or self.parked or self.refused)
+        return waits and not (self.throttled or self.relogin or self.parked or self.unattributed)
+
+    @property
+    def unattributed(self) -> bool:
+        """A definite no whose cause (account, campaign or recipient) only other calls can tell."""
+        return self.refused or self.gateway
 
 
 @dataclass(frozen=True, slots=True)

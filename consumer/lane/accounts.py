@@ -81,7 +81,7 @@ class Accounts:
         if outcome.relogin:
             session = self.sessions.setdefault(vendor, Session())
             session.invalidate(at, sealed_at, self._rng)
-        if outcome.refused:
+        if outcome.unattributed:
             standing.refused(sealed_at, at, self._rng)
         elif outcome.trouble and not expected:
             standing.trouble(sealed_at, at, self._rng)

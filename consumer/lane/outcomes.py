@@ -171,7 +171,7 @@ class Outcomes:
             for held in ending:
                 self.end_held(held, spent, facts)
         window.extend(again)
-        if not (outcome.throttled or outcome.relogin or outcome.refused):
+        if not (outcome.throttled or outcome.relogin or outcome.unattributed):
             self._back_off(batch, window, at)
 
     def _back_off(self, batch: Batch, window: Window, at: float) -> None:

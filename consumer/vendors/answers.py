@@ -78,6 +78,7 @@ def outcome(answer: Answer, kind: Kind, code: str | None, message: str | None) -
         relogin=kind is Kind.SESSION,
         parked=effect.parked,
         refused=kind is Kind.CREDENTIALS,
+        gateway=kind is Kind.GATEWAY,
         divisible=effect.divisible,
         vendor_time=_moment(answer.headers.get("date", "")),
     )

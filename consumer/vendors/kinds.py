@@ -21,6 +21,7 @@ class Kind(StrEnum):
     ACCEPTED = "accepted"
     SESSION = "session"
     CREDENTIALS = "credentials"
+    GATEWAY = "gateway"
     CAMPAIGN = "campaign"
     PLACE = "place"
     RECIPIENT = "recipient"
@@ -75,6 +76,15 @@ EFFECTS: Final[Mapping[Kind, Effect]] = {
         fault="the operator's: the account",
         invitations="wait; the account's calls stop but for a try now and then",
         operator="put a valid secret into its file, or ask the vendor about the account",
+        counts=False,
+    ),
+    # A gateway, proxy or firewall answered, not the vendor: a definite no that names no cause.
+    Kind.GATEWAY: Effect(
+        Verdict.RETRY,
+        fault="of what stands before the vendor: a gateway, a proxy, a firewall; or `base_url`",
+        invitations="wait, and other calls are tried: what is refused alone while others pass ends "
+        "`rejected`; if a whole campaign is refused, the campaign waits",
+        operator="check `base_url` and the campaign's path; ask the vendor about its firewall",
         counts=False,
     ),
     Kind.CAMPAIGN: Effect(

@@ -21,6 +21,9 @@ from consumer.vendors.answers import (
     retry_after,
     scrub,
 )
+from consumer.vendors.answers import (
+    outcome as outcome_of,
+)
 from consumer.vendors.customer_radar import CustomerRadar, CustomerRadarAccount
 from consumer.vendors.http_account import HttpBatchAccount
 from consumer.vendors.http_batch import HttpBatch
@@ -131,6 +134,16 @@ def test_only_of_what_invited_nobody_smaller_calls_may_follow() -> None:
     for kind, effect in EFFECTS.items():
         settled = effect.verdict in {Verdict.ACCEPTED, Verdict.IN_DOUBT}
         assert not (settled and (effect.divisible or effect.parked)), kind
+
+
+def test_a_gateways_answer_is_a_definite_no_that_blames_no_part() -> None:
+    """It counts no attempt, and names neither account, campaign nor recipient."""
+    read = outcome_of(Answer(404, {}, b"not found"), Kind.GATEWAY, None, None)
+    assert read.verdict is Verdict.RETRY
+    assert read.gateway
+    assert read.unattributed
+    assert not read.trouble
+    assert not {read.counts, read.refused, read.parked, read.divisible} - {False}
 
 
 @pytest.mark.parametrize(
