@@ -6,8 +6,15 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.kafka import BorrowedBroker, KafkaBroker, StartBroker, broker_factory
+
+# A busy machine is no defect: nothing that a test says may depend on how long something takes.
+settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("untimed")
 
 KAFKA_FIXTURES = {"kafka", "kafka_factory", "module_kafka_factory"}
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from consumer.adapters.admin import admin_app, serve_admin
 from tests.e2e.feed import MadeUp
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds to start, and to end."""
 
 

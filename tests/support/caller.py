@@ -26,7 +26,7 @@ from consumer.model import Invitation, Result
 from consumer.runtime.calls import Answered, Calls, LoginEnded
 from consumer.runtime.lane_report import LaneReport
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 @dataclass

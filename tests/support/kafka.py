@@ -43,6 +43,9 @@ READY_WITHIN = 60.0
 STOP_WITHIN = 30.0
 """Seconds an orderly shutdown may take before it counts as hung."""
 
+PATIENCE = 60.0
+"""Seconds after which an answer will not come any more that a quiet machine gives at once."""
+
 JVM_OPTIONS = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 """Small and quick to start: two cores have better things to do than optimise a test's broker."""
 
@@ -229,21 +232,21 @@ def create_topics(
         NewTopic(name, num_partitions=partitions, replication_factor=1, config=dict(config or {}))
         for name in names
     ]
-    for created in admin.create_topics(topics, request_timeout=10).values():
+    for created in admin.create_topics(topics, request_timeout=PATIENCE).values():
         created.result()
-    patience = Retrying(stop=stop_after_delay(10), wait=wait_fixed(0.02), reraise=True)
+    patience = Retrying(stop=stop_after_delay(PATIENCE), wait=wait_fixed(0.02), reraise=True)
     for name in names:
         patience(_check_topic, admin, name)
 
 
 def _check_topic(admin: AdminClient, name: str) -> None:
-    topic = admin.list_topics(name, timeout=10).topics[name]
+    topic = admin.list_topics(name, timeout=PATIENCE).topics[name]
     if topic.error is not None:
         raise KafkaException(topic.error)
 
 
 def read_topic(
-    bootstrap: str, topic: str, *, isolation: str = "read_committed", timeout: float = 10
+    bootstrap: str, topic: str, *, isolation: str = "read_committed", timeout: float = PATIENCE
 ) -> list[Message]:
     """All records of a topic, in order within a partition, up to the end that `isolation` shows.
 

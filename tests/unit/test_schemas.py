@@ -14,7 +14,7 @@ from typing import Any, cast
 import orjson
 import pytest
 from confluent_kafka import Producer
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter, ValidationError
@@ -417,7 +417,6 @@ def secrets_in(folder: Path) -> Path:
 PIECES = ["$", "{", "}", "env:", "file:", "X", "9", ":-", "${", "${env:A}", "${file:f}", " "]
 
 
-@settings(deadline=None)  # machines are slow at times
 @given(st.lists(st.sampled_from(PIECES), max_size=8).map("".join))
 def test_the_schema_takes_a_text_for_a_reference_as_the_loader_does(text: str) -> None:
     """Judged by the loader's own reader of references, which says what was one and well-formed."""
@@ -458,7 +457,6 @@ RESULTS = st.builds(
 )
 
 
-@settings(deadline=None)  # machines are slow at times
 @given(RESULTS)
 def test_every_result_of_a_lane_fits_and_has_no_other_keys(result: Result) -> None:
     written = orjson.loads(orjson.dumps(result))
@@ -519,7 +517,6 @@ EVENTS = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)  # machines are slow at times
 @given(st.lists(EVENTS, max_size=5))
 def test_what_the_router_makes_of_any_event_fits(events: list[Any]) -> None:
     assert_routed_fits(

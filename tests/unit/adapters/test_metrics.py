@@ -133,7 +133,7 @@ def test_a_campaign_that_the_config_does_not_have_is_counted_as_other() -> None:
     assert Metrics(campaigns=["a"]).campaign_label("removed") == OTHER
 
 
-@settings(max_examples=40, deadline=None)  # each example makes a registry of 30 metrics
+@settings(max_examples=40)  # each example makes a registry of 30 metrics
 @given(
     foreign=st.one_of(
         st.emails(), st.from_regex(r"\+?[0-9]{10,15}", fullmatch=True), st.text(max_size=40)

@@ -40,7 +40,7 @@ def refusal(text: str, folder: Path) -> ConfigError | None:
     return None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(edits=st.lists(st.tuples(st.sampled_from(PATHS), VALUES), min_size=1, max_size=3))
 def test_any_edit_gives_a_config_or_named_problems(
     edits: list[tuple[tuple[str, ...], object]],
@@ -62,7 +62,7 @@ def test_any_edit_gives_a_config_or_named_problems(
         assert not any(secret in str(refused) for secret in SECRETS)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(text=st.text(max_size=40) | st.text("ab:{}[]-&*!|>'\"%@`#\n \t,?<", max_size=40))
 def test_any_text_gives_problems(text: str) -> None:
     refused = refusal(text, Path())

@@ -6,7 +6,7 @@ import base64
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.lane.bits import Bits, pack, unpack
@@ -16,7 +16,6 @@ STEPS = ["add"] * 4 + ["run", "discard", "trim", "pack"]
 offsets_ = st.integers(START, START + 300)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(STEPS), offsets_)), st.lists(offsets_, min_size=1))
 def test_any_history_agrees_with_a_set(steps: list[tuple[str, int]], asked: list[int]) -> None:
     bits, model, first = Bits(START), set[int](), START

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.lane.bits import pack, unpack
@@ -73,7 +73,6 @@ def histories(draw: st.DrawFn) -> tuple[list[int], list[tuple[str, int]]]:
     return records, draw(st.lists(step, min_size=10, max_size=100))
 
 
-@settings(deadline=None)
 @given(histories())
 def test_any_history_agrees_with_a_list_of_what_was_read(
     history: tuple[list[int], list[tuple[str, int]]],

@@ -7,7 +7,7 @@ from fractions import Fraction
 from itertools import pairwise, product
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from consumer.lane.limiter import EPSILON, Limit, Limiter, Permit, WaitUntil
@@ -51,7 +51,6 @@ def limiter_with(stamps: list[float], in_flight: int, limits: list[Limit]) -> Li
     return limiter
 
 
-@settings(deadline=None)
 @given(limits_, st.lists(offsets, max_size=20), st.integers(0, 3))
 def test_next_at_is_the_earliest_time_at_which_the_formula_holds(
     limits: list[Limit], ago: list[float], in_flight: int
@@ -66,7 +65,6 @@ def test_next_at_is_the_earliest_time_at_which_the_formula_holds(
         assert not holds(stamps, in_flight, limits, opens - 2 * EPSILON)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.builds(Limit, st.integers(1, 8), st.floats(0, 18)), min_size=1, max_size=3),
     st.lists(st.floats(-60, 20), max_size=10),
@@ -84,7 +82,6 @@ def test_rounding_never_lets_a_call_through(
     assert holds(stamps, 0, limits, opens)
 
 
-@settings(deadline=None)
 @given(limits_, st.lists(st.tuples(st.integers(0, 5 * 64), st.booleans()), max_size=60))
 def test_a_life_of_calls_and_answers_agrees_with_the_formula_at_every_step(
     limits: list[Limit], steps: list[tuple[int, bool]]
@@ -108,7 +105,6 @@ def test_a_life_of_calls_and_answers_agrees_with_the_formula_at_every_step(
             in_flight += 1
 
 
-@settings(deadline=None)
 @given(limits_, st.lists(offsets, max_size=20), st.lists(st.floats(0, 80), min_size=2))
 def test_without_calls_the_gate_only_eases(
     limits: list[Limit], ago: list[float], waits: list[float]
@@ -121,7 +117,6 @@ def test_without_calls_the_gate_only_eases(
     assert all(later >= earlier - 1e-9 for earlier, later in pairwise(left))
 
 
-@settings(deadline=None)
 @given(limits_, st.lists(offsets, min_size=1, max_size=20), st.floats(0, 10))
 def test_a_later_answer_never_opens_the_gate_earlier(
     limits: list[Limit], ago: list[float], later: float
@@ -132,7 +127,6 @@ def test_a_later_answer_never_opens_the_gate_earlier(
     assert limiter_with(delayed, 0, limits).next_at(NOW) >= first - 2 * EPSILON
 
 
-@settings(deadline=None)
 @given(limits_, st.lists(offsets, max_size=20), st.integers(0, 3))
 def test_permits_and_left_are_what_the_worst_counter_leaves(
     limits: list[Limit], ago: list[float], in_flight: int
@@ -149,7 +143,6 @@ def test_permits_and_left_are_what_the_worst_counter_leaves(
     assert 0.0 <= limiter.left(NOW) <= 1.0
 
 
-@settings(deadline=None)
 @given(limits_, st.lists(offsets, max_size=20))
 def test_a_restored_limiter_goes_on_as_the_old_one(limits: list[Limit], ago: list[float]) -> None:
     old = limiter_with([NOW + offset for offset in ago], 0, limits)
@@ -157,7 +150,6 @@ def test_a_restored_limiter_goes_on_as_the_old_one(limits: list[Limit], ago: lis
     assert new.next_at(NOW) == old.next_at(NOW)
 
 
-@settings(deadline=None)
 @given(limits_, st.lists(offsets, max_size=20), st.integers(0, 3), st.integers(1, 20))
 def test_a_share_of_the_limits_is_as_good_as_smaller_limits(
     limits: list[Limit], ago: list[float], in_flight: int, twentieths: int
@@ -190,7 +182,6 @@ times_of_life = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(times_of_life)
 @example(
     [

@@ -184,7 +184,7 @@ class WindowAgainstAList(RuleBasedStateMachine):
 
 
 TestWindowAgainstAList = WindowAgainstAList.TestCase
-TestWindowAgainstAList.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+TestWindowAgainstAList.settings = settings(max_examples=150, stateful_step_count=30)
 
 
 def test_a_batch_has_no_more_bytes_than_it_may_but_always_one_customer() -> None:

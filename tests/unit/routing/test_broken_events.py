@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.app import build_router, build_vendors
@@ -105,7 +105,6 @@ NEARLY_SOUND = st.fixed_dictionaries({**SOUND, "note": JSON, "customer": CUSTOME
 DOCUMENTS = (JSON | EVENTS | NEARLY_SOUND).map(lambda value: json.dumps(value).encode())
 
 
-@settings(deadline=None)  # a busy machine is no defect
 @given(st.lists(st.none() | st.binary(max_size=100) | DOCUMENTS, max_size=5))
 def test_whatever_comes_is_settled_in_exactly_one_place(values: list[bytes | None]) -> None:
     routed = ROUTER.route(records(values), NOW)
@@ -118,7 +117,6 @@ def test_whatever_comes_is_settled_in_exactly_one_place(values: list[bytes | Non
     assert (TOPIC, "dead_letter", "internal_error") not in routed.counts
 
 
-@settings(deadline=None)  # a busy machine is no defect
 @given(st.sampled_from([row.value for row in ROWS if row.expected == ROUTED]), st.data())
 def test_a_sound_event_with_one_byte_changed_is_settled_once(
     value: bytes | None, data: st.DataObject

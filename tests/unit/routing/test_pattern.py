@@ -385,7 +385,7 @@ def leaf_paths(conjunction: list[Any]) -> bool:
     return len(paths) == len(set(paths))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(patterns(PRESENT, 2, ors=True) | patterns(MAYBE, 2, ors=False), EVENTS)
 def test_agrees_with_flat_fields_and_array_membership(pattern: Any, event: Any) -> None:
     compiled = compile_pattern(pattern)

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.app import build_router, build_vendors
@@ -305,7 +305,6 @@ def test_an_address_that_no_campaign_of_the_route_uses_is_none() -> None:
 HOUR = make_router(rule(policy={"expire_after": "1h"}))
 
 
-@settings(deadline=None)  # a busy machine is no defect
 @given(st.integers(-10, 10))
 def test_an_event_expires_when_its_age_is_expire_after(away: int) -> None:
     routed = route(HOUR, event(), now=AT + 3600 + away)
@@ -475,7 +474,6 @@ TOPICS, SMALL = st.sampled_from(["pos", "pos-old"]), st.integers(0, 120)
 BOTH = make_router(*TWO, take="all")
 
 
-@settings(deadline=None)  # a busy machine is no defect
 @given(st.sets(st.tuples(TOPICS, SMALL, SMALL), max_size=8))
 def test_ids_are_distinct_by_topic_partition_offset_and_route(
     places: set[tuple[str, int, int]],

@@ -24,7 +24,7 @@ from tests.unit.config.support import ENV, RADAR_PASSWORD, VALID
 from tests.unit.runtime.test_process import process
 from tests.unit.runtime.test_stage import Time, stage
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class Log:
