@@ -7,17 +7,20 @@ network file systems report nothing at all.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from consumer.adapters import kafka
+from consumer.adapters.kafka_refusals import Refusal, refusals
 from consumer.adapters.tls import TlsError, context_of
-from consumer.config.interpolate import files_named
+from consumer.config.interpolate import PLACEHOLDER, files_named
 from consumer.config.load import load
 from consumer.config.models import Config
 from consumer.config.source import parse
 from consumer.errors import ConfigError, Problem
+
+_WITH_SECRETS = ("sasl.", "security.", "ssl.", "plugin.")
+"""Settings of Kafka that hold secrets, or depend on such, or on files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +34,34 @@ class ConfigFile:
 def read(path: Path, *, secrets: bool = True) -> Config:
     """The config with all that `run` asks of it but topics. Raises ConfigError."""
     config = load(path, secrets=secrets)
+    _check_clients(path, config, secrets=secrets)
     if secrets:
-        why = kafka.refused(config.kafka)
-        if why is not None:
-            raise ConfigError(problems(path, ["kafka"], f"librdkafka refuses this: {why}"))
         _check_certificates(path, config)
     return config
+
+
+def _check_clients(path: Path, config: Config, *, secrets: bool) -> None:
+    settings = config.kafka if secrets else _without_secrets(config.kafka)
+    said = refusals(settings)
+    refused = [_problem(path, each) for each in said if each.fatal]
+    if refused:
+        raise ConfigError(sorted(refused, key=lambda problem: problem.line))
+    config.warn(_problem(path, each) for each in said)
+
+
+def _without_secrets(settings: Mapping[str, str]) -> dict[str, str]:
+    """Settings that can be judged where neither secrets nor their files are at hand."""
+    return {
+        name: value
+        for name, value in settings.items()
+        if PLACEHOLDER not in value and not name.startswith(_WITH_SECRETS)
+    }
+
+
+def _problem(path: Path, said: Refusal) -> Problem:
+    place = ("kafka",) if said.setting is None else ("kafka", said.setting)
+    why = f"librdkafka refuses this: {said.why}" if said.fatal else said.why
+    return problems(path, [place], why)[0]
 
 
 def _check_certificates(path: Path, config: Config) -> None:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from typing import Final
 
 from confluent_kafka import (
     Consumer,
@@ -21,6 +22,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 
+from consumer.config.kafka_settings import plain_names
 from consumer.errors import KafkaTrouble
 
 MESSAGE_MAX_BYTES = 16 * 1024 * 1024
@@ -33,14 +35,63 @@ Settings = Mapping[str, str]
 Headers = dict[str, str | bytes | None] | list[tuple[str, str | bytes | None]]
 
 
-def _common(settings: Settings, client: str) -> dict[str, object]:
+_DEFAULTS: Final[Mapping[str, object]] = {
+    "topic.metadata.refresh.interval.ms": 30_000,
+    "reconnect.backoff.max.ms": 5_000,
+}
+_CONSUMER_DEFAULTS: Final[Mapping[str, object]] = {
+    "queued.max.messages.kbytes": 4 * 1024,  # two polls; 32 MiB cost the drain 100 MB
+    "fetch.queue.backoff.ms": 10,  # a second by default, in which a full queue runs empty
+    "fetch.wait.max.ms": 100,
+}
+_PRODUCER_DEFAULTS: Final[Mapping[str, object]] = {
+    "queue.buffering.max.messages": 500_000,
+    "compression.type": "lz4",
+    "linger.ms": 5,
+    "retry.backoff.ms": 10,
+}
+_CONSUMER_FIXED: Final[Mapping[str, object]] = {
+    "isolation.level": "read_committed",
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "auto.offset.reset": "error",
+    "enable.partition.eof": True,
+    "partition.assignment.strategy": "cooperative-sticky",
+    "session.timeout.ms": 8_000,
+    "heartbeat.interval.ms": 1_000,
+    "max.poll.interval.ms": 300_000,
+}
+_PRODUCER_FIXED: Final[Mapping[str, object]] = {
+    "transaction.timeout.ms": int(TRANSACTION_TIMEOUT * 1000),
+    "acks": "all",
+    "message.max.bytes": MESSAGE_MAX_BYTES,
+}
+
+
+def _client_settings(
+    settings: Settings, client: str, defaults: Mapping[str, object], fixed: Mapping[str, object]
+) -> dict[str, object]:
+    """Defaults, over them what the config gives, over that what the promises rest on."""
     return {
         "client.id": f"survey-dispatcher.{client}",
+        **_DEFAULTS,
+        **defaults,
+        **plain_names(settings),
         "allow.auto.create.topics": False,
-        "topic.metadata.refresh.interval.ms": 30_000,
-        "reconnect.backoff.max.ms": 5_000,
-        **settings,
+        **fixed,
     }
+
+
+def consumer_settings(settings: Settings, group: str) -> dict[str, object]:
+    """librdkafka's settings of every consumer. The config refuses all that is fixed here."""
+    fixed = {"group.id": group, **_CONSUMER_FIXED}
+    return _client_settings(settings, group, _CONSUMER_DEFAULTS, fixed)
+
+
+def producer_settings(settings: Settings, transactional_id: str) -> dict[str, object]:
+    """librdkafka's settings of every producer. The config refuses all that is fixed here."""
+    fixed = {"transactional.id": transactional_id, **_PRODUCER_FIXED}
+    return _client_settings(settings, transactional_id, _PRODUCER_DEFAULTS, fixed)
 
 
 def consumer(
@@ -51,26 +102,7 @@ def consumer(
     on_error: Callable[[KafkaError], None],
 ) -> Consumer:
     """A consumer that commits nothing by itself and never chooses a beginning by itself."""
-    return Consumer(
-        {
-            **_common(settings, group),
-            "group.id": group,
-            "isolation.level": "read_committed",
-            "enable.auto.commit": False,
-            "enable.auto.offset.store": False,
-            "auto.offset.reset": "error",
-            "enable.partition.eof": True,
-            "partition.assignment.strategy": "cooperative-sticky",
-            "session.timeout.ms": 8_000,
-            "heartbeat.interval.ms": 1_000,
-            "max.poll.interval.ms": 300_000,
-            "queued.max.messages.kbytes": 4 * 1024,  # two polls; 32 MiB cost the drain 100 MB
-            "fetch.queue.backoff.ms": 10,  # a second by default, in which a full queue runs empty
-            "fetch.wait.max.ms": 100,
-            "error_cb": on_error,
-        },
-        logger=logger,
-    )
+    return Consumer({**consumer_settings(settings, group), "error_cb": on_error}, logger=logger)
 
 
 def producer(
@@ -81,30 +113,8 @@ def producer(
     on_error: Callable[[KafkaError], None],
 ) -> Producer:
     """A transactional producer. Call `fence` before anything else."""
-    return Producer(
-        {
-            **_common(settings, transactional_id),
-            "transactional.id": transactional_id,
-            "transaction.timeout.ms": int(TRANSACTION_TIMEOUT * 1000),
-            "acks": "all",
-            "message.max.bytes": MESSAGE_MAX_BYTES,
-            "queue.buffering.max.messages": 500_000,
-            "compression.type": settings.get("compression.type", "lz4"),
-            "linger.ms": 5,
-            "retry.backoff.ms": 10,
-            "error_cb": on_error,
-        },
-        logger=logger,
-    )
-
-
-def refused(settings: Settings) -> str | None:
-    """What librdkafka says against these settings: a name or a value that it does not know."""
-    try:
-        Producer({**settings, "log_level": 0})
-    except KafkaException as error:
-        return describe(error)
-    return None
+    wanted = {**producer_settings(settings, transactional_id), "error_cb": on_error}
+    return Producer(wanted, logger=logger)
 
 
 @contextmanager

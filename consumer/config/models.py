@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
@@ -79,6 +80,10 @@ class Config(Section):
     def warnings(self) -> tuple[Problem, ...]:
         """What is odd, but no reason to refuse the config."""
         return self._warnings
+
+    def warn(self, problems: Iterable[Problem]) -> None:
+        """Add what was found odd once the config was read."""
+        self._warnings = (*self._warnings, *problems)
 
     @cached_property
     def config_version(self) -> str:

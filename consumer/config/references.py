@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import re
-
 from consumer.config.findings import Findings
+from consumer.config.kafka_settings import (
+    SMALLEST,
+    plain_name,
+    plain_names,
+    servers_problem,
+    why_owned,
+)
 from consumer.config.links import check_link
 from consumer.config.sentences import one_of
 from consumer.config.topics import Topics
 from consumer.model import Channel
 from consumer.vendors import VENDORS
 
-OWNED = re.compile(
-    r"isolation\.level|enable\.auto\..*|auto\.offset\.reset|transactional\..*"
-    r"|transaction\.timeout\.ms|enable\.idempotence|acks|request\.required\.acks|group\..*"
-    r"|client\.rack|partition\.assignment\.strategy|(message|delivery)\.timeout\.ms"
-    r"|socket\.timeout\.ms|session\.timeout\.ms|heartbeat\.interval\.ms|max\.poll\.interval\.ms"
-    r"|enable\.partition\.eof"
-)
-"""librdkafka's settings that the promises rest on: the program sets them itself."""
-
+SERVERS = "bootstrap.servers"
 ROUTER = "router"
 
 RESPONSES = "built_in_responses"
@@ -39,12 +36,39 @@ def check_references(findings: Findings) -> None:
 
 def _kafka(findings: Findings) -> None:
     settings = findings.mapping("kafka")
+    names: dict[str, str] = {}
     for name in settings:
-        if OWNED.fullmatch(name):
-            message = "the program sets this itself: its promises rest on it"
-            findings.problem(("kafka", name), message, "leave it out")
-    if isinstance(findings.at("kafka"), dict) and "bootstrap.servers" not in settings:
-        findings.problem(("kafka", "bootstrap.servers"), "is required", "host:port,host:port")
+        owned, first = why_owned(name), names.setdefault(plain_name(name), name)
+        if owned is not None:
+            findings.problem(("kafka", name), owned, "leave it out")
+        elif first != name:
+            findings.problem(("kafka", name), f"is librdkafka's other name for '{first}'")
+        _smallest(findings, name)
+    _token_source(findings)
+    if isinstance(findings.at("kafka"), dict) and SERVERS not in names:
+        findings.problem(("kafka", SERVERS), "is required", "host:port,host:port")
+    servers = findings.text("kafka", names.get(SERVERS, SERVERS))
+    if servers is not None and (problem := servers_problem(servers)):
+        findings.problem(("kafka", names[SERVERS]), problem)
+    if names.get(SERVERS, SERVERS) != SERVERS:
+        findings.problem(("kafka", names[SERVERS]), "is an old name", f"write {SERVERS}")
+
+
+def _token_source(findings: Findings) -> None:
+    """OAUTHBEARER gets its tokens by a method, or from a function that no config can hold."""
+    settings = plain_names({name: str(each) for name, each in findings.mapping("kafka").items()})
+    method = settings.get("sasl.oauthbearer.method", "default")
+    unsecured = settings.get("enable.sasl.oauthbearer.unsecure.jwt", "").lower() == "true"
+    if settings.get("sasl.mechanisms") == "OAUTHBEARER" and method == "default" and not unsecured:
+        path = ("kafka", "sasl.oauthbearer.method")
+        findings.problem(path, "is required with OAUTHBEARER", "write oidc")
+
+
+def _smallest(findings: Findings, name: str) -> None:
+    least, value = SMALLEST.get(name), str(findings.at("kafka", name))
+    if least is not None and value.isdecimal() and int(value) < least:
+        message = f"expected at least {least}: a record of the program would never fit"
+        findings.problem(("kafka", name), message)
 
 
 def _quotas(findings: Findings) -> None:

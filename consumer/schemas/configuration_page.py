@@ -38,8 +38,9 @@ everything that is wrong at once, with line, path and what was meant. Editors co
   all fields must hold. A bare value is a list of one. `$or` takes a list of patterns.
 - **Kafka's own settings** go under `kafka`, by
   [librdkafka's names](https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md).
-  Those that the promises rest on are refused by name: groups, transactional ids, isolation,
-  offsets, acks, and the timeouts of sessions and messages.
+  `validate` asks librdkafka about them, as every client of the program would have them. Those that
+  the promises rest on are refused by name: groups, transactional ids, isolation, offsets, acks,
+  `message.max.bytes`, and the timeouts of sessions and messages. All others are honoured.
 
 What takes effect while it runs, and what needs a restart:
 [operations](operations.md#config-changes).

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping
 from typing import Final
 
-from consumer.config.references import OWNED
+from consumer.config.kafka_settings import OWNED
 from consumer.config.shape import config_schema
 from consumer.model import Channel
 from consumer.schemas.parts import Schema

@@ -63,7 +63,7 @@ def test_a_misspelt_librdkafka_setting_is_refused_with_its_line(
         main()
     assert ended.value.code == 2
     said = capsys.readouterr().err
-    assert said.startswith(f"{config}:3: kafka: ")
+    assert said.startswith(f"{config}:3: kafka.security.protocl: ")
     assert "security.protocl" in said
 
 
