@@ -11,11 +11,13 @@ import json
 import socket
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import structlog
 import typer
+from confluent_kafka.admin import AdminClient
 
 from consumer.adapters import logs, topics
 from consumer.adapters.beginnings import Beginning
@@ -48,7 +50,8 @@ app.add_typer(commands.lanes, name="lanes")
 log = structlog.get_logger(__name__)
 
 _WHO_CREATES = (
-    "`topics --create` makes the program's own topics that are missing, `--format` prints them; "
+    "`topics --create` makes the program's own topics that are missing and raises limits that are "
+    "too small (it needs the right to alter their configs), `--format` prints them; "
     "input topics are made by whoever writes the events"
 )
 
@@ -145,7 +148,7 @@ def validate(
 def topics_command(
     config: ConfigPath = Path("routing.yaml"),
     create: Annotated[
-        bool, typer.Option("--create", help="create what is missing of them")
+        bool, typer.Option("--create", help="create what is missing of them, raise limits")
     ] = False,
     output: Annotated[
         str | None, typer.Option("--format", help="print instead: cli or strimzi")
@@ -168,13 +171,20 @@ def topics_command(
         raise typer.BadParameter("--format takes cli or strimzi")
     client = topics.admin(loaded.kafka)
     if create:
-        for name in topics.create(client, specs, replication):
-            typer.echo(f"created {name}")
+        _create(client, specs, replication)
     inputs = loaded.input_topics
     found = topics.problems(client, specs, inputs)
     if found:
         raise TopicsError("\n".join([*found, _WHO_CREATES]))
     typer.echo("all topics are as they must be")
+
+
+def _create(client: AdminClient, specs: Sequence[topics.TopicSpec], replication: int) -> None:
+    for name in topics.create(client, specs, replication):
+        typer.echo(f"created {name}")
+    topics.wait_until_shown(client, [each.name for each in specs])
+    for change in topics.raise_limits(client, specs):
+        typer.echo(f"changed {change}")
 
 
 @app.command()

@@ -24,8 +24,9 @@ Commit = Callable[[Sequence[TopicPartition]], None]
 class Reading:
     """What a group reads: `inputs` are written by others, `own` (one partition) by the program.
 
-    `answers` are topics that hold nothing before an input was read; `ids` are the ids of inputs
-    and `own` as they are now (None: this broker has none).
+    `answers` are topics that hold nothing before an input was read, and `lanes` is what the names
+    of others begin with: lanes that left the config witness too. `ids` are the ids of inputs and
+    `own` as they are now (None: this broker has none).
     """
 
     group: str
@@ -33,6 +34,7 @@ class Reading:
     own: str
     answers: Sequence[str]
     ids: Mapping[str, str | None]
+    lanes: str = ""
 
 
 def resolve(
@@ -72,7 +74,7 @@ def resolve(
             new = partition.topic in known or partition.topic == reading.own
             partition.offset = _offset(asker, partition, "earliest" if new else begin)
             fresh.append(partition)
-    marks = _marks(read | {each.topic for each in partitions}, reading)
+    marks = _marks(read | {each.topic for each in partitions}, reading, _own(committed, reading))
     begun = [
         TopicPartition(each.topic, each.partition, each.offset, marks.get(each.topic, ""))
         for each in [*fresh, *_unmarked(client, partitions, committed, marks)]
@@ -97,12 +99,22 @@ def _remembered(client: Consumer, reading: Reading) -> dict[Place, TopicPartitio
     committed = _group_offsets(client, reading)
     if _read(committed):
         return committed
-    answered = witness.holding(client, reading.answers)
+    answered = witness.holding(client, [*reading.answers, *_lanes(client, reading.lanes)])
     committed = _group_offsets(client, reading)  # another replica commits before it answers
     if answered and not _read(committed):
         why = f"{answered} holds records, so this application_id has routed before"
         raise witness.forgotten(reading.group, reading.inputs, why)
     return committed
+
+
+def _lanes(client: Consumer, prefix: str) -> list[str]:
+    """Topics of lanes, in the config or not."""
+    if not prefix:
+        return []
+    with trouble("listing topics"):
+        return sorted(
+            name for name in client.list_topics(timeout=WAIT).topics if name.startswith(prefix)
+        )
 
 
 def _read(committed: Mapping[Place, TopicPartition]) -> set[str]:
@@ -127,16 +139,18 @@ def _check_memory(
     reading: Reading,
 ) -> None:
     """Raises StartUnclear if one of `topics` is not the one that was read, or was forgotten."""
-    own = committed.get((reading.own, 0), TopicPartition(reading.own, 0))
+    own = _own(committed, reading)
     for topic in topics:
         now = reading.ids.get(topic)
         marks = [witness.mark_of(each) for (name, _), each in committed.items() if name == topic]
-        if topic not in read:  # Kafka drops the offsets of a topic that is deleted
-            marks.append(witness.registered(own, topic))
         for was in filter(None, marks):
             if now is not None and was != now:
                 raise witness.made_anew(reading.group, topic, was)
-            if topic not in read:
+        if topic not in read:  # Kafka drops the offsets of a topic that is deleted
+            before = witness.registered(own, topic)
+            if before is not None and now is not None and before != witness.id_start(now):
+                raise witness.made_anew(reading.group, topic, before)
+            if before is not None:
                 raise witness.forgotten(reading.group, [topic], "it has read it before")
 
 
@@ -147,13 +161,18 @@ def _among(
     return {each.topic for each in partitions if committed[each.topic, each.partition].offset >= 0}
 
 
-def _marks(read: set[str], reading: Reading) -> dict[str, str]:
-    """By topic; the own one's has all inputs that the group has read."""
+def _own(committed: Mapping[Place, TopicPartition], reading: Reading) -> TopicPartition:
+    """The own topic's offset, with the register of all inputs."""
+    return committed.get((reading.own, 0), TopicPartition(reading.own, 0))
+
+
+def _marks(read: set[str], reading: Reading, own: TopicPartition) -> dict[str, str]:
+    """By topic; the own one's has all inputs that the group has ever read."""
     ids = {topic: ident for topic, ident in reading.ids.items() if ident is not None}
     marks = {topic: witness.mark(ident) for topic, ident in ids.items()}
     inputs = {topic: ids[topic] for topic in reading.inputs if topic in ids and topic in read}
     if reading.own in ids:
-        marks[reading.own] = witness.register(inputs)
+        marks[reading.own] = witness.register(inputs, own.metadata or "")
     return marks
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported without __all__
     AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
     ConfigResource,
     NewTopic,
     ResourceType,
 )
+from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_exponential
 
 from consumer.adapters.kafka import MESSAGE_MAX_BYTES, describe
 from consumer.config.models import Config
@@ -22,69 +26,127 @@ from consumer.lane.ladder import STEPS
 
 WAIT = 15.0
 
+SHOWN_WITHIN = 30.0
+"""Seconds that the brokers have to show a topic that was just made."""
+
+BATCH_BYTES = 1024 * 1024
+"""What the producer gathers at most into one batch (librdkafka's `batch.size`: 1,000,000), which is
+more than an invitation or a result can have (256 KiB)."""
+
+CHECKPOINT_MAX_BYTES = 8 * 1024 * 1024
+"""What a checkpoint may have: its topic takes as much, and so does a segment of its log."""
+
+PAST_LIMITS = ("message.timestamp.before.max.ms", "message.timestamp.difference.max.ms")
+"""How old a record may be that a topic takes: since Kafka 3.6, and before 4.0."""
+
+
+_ANSWERED = (
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    KafkaError.POLICY_VIOLATION,
+    KafkaError.INVALID_CONFIG,
+)
+"""Errors that a broker that is there has answered with."""
+
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
-    """A topic as the program needs it. `checked`: settings that promises rest on."""
+    """A topic as the program needs it, made with `settings`.
+
+    `checked`: those of them that promises rest on. `at_least`: what numeric settings must reach,
+    whether the topic or its brokers set them; a setting that the brokers do not know is none.
+    """
 
     name: str
     partitions: int
     settings: Mapping[str, str] = field(default_factory=dict)
     checked: frozenset[str] = frozenset()
     exactly_one: bool = False
+    at_least: Mapping[str, int] = field(default_factory=dict)
 
 
 def own_topics(config: Config, partitions: int = 6) -> list[TopicSpec]:
     """All topics that this config writes (architecture 4); `partitions` is for the results."""
     topics = config.topics
-    large = {"max.message.bytes": str(MESSAGE_MAX_BYTES)}
-    specs = [
-        TopicSpec(topics.results, partitions),
+    forever = {"retention.ms": "-1"}
+    return [
+        TopicSpec(topics.results, partitions, _size(BATCH_BYTES), at_least=_limits(BATCH_BYTES)),
         TopicSpec(
             topics.dead_letters,
             1,
-            {**large, "retention.ms": "-1"},
-            frozenset({"max.message.bytes"}),
+            {**_size(MESSAGE_MAX_BYTES), **forever},
+            at_least=_limits(MESSAGE_MAX_BYTES),
         ),
         TopicSpec(
             topics.replayed,
             1,
-            {**large, "retention.ms": "-1"},
-            frozenset({"max.message.bytes", "retention.ms"}),
+            {**_size(MESSAGE_MAX_BYTES), **forever},
+            frozenset({"retention.ms"}),
+            at_least=_limits(MESSAGE_MAX_BYTES),
+        ),
+        *(_delayed(topics.delayed(step)) for step in STEPS),
+        *(spec for lane in config.lanes for spec in _of_lane(config, lane)),
+    ]
+
+
+def _delayed(name: str) -> TopicSpec:
+    settings = {"message.timestamp.type": "LogAppendTime", "retention.ms": "-1"}
+    return TopicSpec(
+        name,
+        1,
+        {**settings, **_size(BATCH_BYTES)},
+        frozenset(settings),
+        exactly_one=True,
+        at_least=_limits(BATCH_BYTES),
+    )
+
+
+def _of_lane(config: Config, lane: str) -> list[TopicSpec]:
+    settings = {
+        "retention.ms": "-1",
+        "retention.bytes": "-1",
+        "cleanup.policy": "delete",
+        "message.timestamp.type": "CreateTime",
+    }
+    compacted = {
+        "cleanup.policy": "compact",
+        **_size(CHECKPOINT_MAX_BYTES),
+        "segment.bytes": str(CHECKPOINT_MAX_BYTES),
+        "min.cleanable.dirty.ratio": "0.01",
+    }
+    return [
+        TopicSpec(
+            config.topics.invitations(lane),
+            1,
+            {**settings, **_size(BATCH_BYTES)},
+            frozenset(settings),
+            exactly_one=True,
+            at_least={**_limits(BATCH_BYTES), **dict.fromkeys(PAST_LIMITS, _longest_wait(config))},
+        ),
+        TopicSpec(
+            config.topics.checkpoints(lane),
+            1,
+            compacted,
+            frozenset({"cleanup.policy"}),
+            exactly_one=True,
+            at_least=_limits(CHECKPOINT_MAX_BYTES),
         ),
     ]
-    specs += [
-        TopicSpec(
-            topics.delayed(step),
-            1,
-            {"message.timestamp.type": "LogAppendTime", "retention.ms": "-1"},
-            frozenset({"message.timestamp.type", "retention.ms"}),
-            exactly_one=True,
-        )
-        for step in STEPS
-    ]
-    for lane in config.lanes:
-        specs += [
-            TopicSpec(
-                topics.invitations(lane),
-                1,
-                {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"},
-                frozenset({"retention.ms", "retention.bytes", "cleanup.policy"}),
-                exactly_one=True,
-            ),
-            TopicSpec(
-                topics.checkpoints(lane),
-                1,
-                {
-                    "cleanup.policy": "compact",
-                    "segment.bytes": str(1024 * 1024),
-                    "min.cleanable.dirty.ratio": "0.01",
-                },
-                frozenset({"cleanup.policy"}),
-                exactly_one=True,
-            ),
-        ]
-    return specs
+
+
+def _size(most: int) -> dict[str, str]:
+    return {"max.message.bytes": str(most)}
+
+
+def _limits(most: int) -> dict[str, int]:
+    """A batch of records must fit into the topic's limit and into one segment of its log."""
+    return {"max.message.bytes": most, "segment.bytes": most}
+
+
+def _longest_wait(config: Config) -> int:
+    """Milliseconds: what comes back from the delay topics has the time since when it waits."""
+    longest = max((route.policy.expire_after for route in config.routes), default=0.0)
+    return int((longest + 86400.0) * 1000)
 
 
 def admin(settings: Mapping[str, str]) -> AdminClient:
@@ -114,13 +176,60 @@ def create(client: AdminClient, specs: Sequence[TopicSpec], replication: int = -
 
 def problems(client: AdminClient, specs: Sequence[TopicSpec], inputs: Sequence[str]) -> list[str]:
     """What is wrong with the topics, one sentence each. Raises TopicsError without a broker."""
-    try:
+    with _answers("reading the topics"):
         return _problems(client, specs, inputs)
+
+
+def wait_until_shown(client: AdminClient, names: Sequence[str]) -> None:
+    """Until the brokers show these topics, which were just made. Raises TopicsError.
+
+    The controller makes a topic, and each broker hears of it by itself: the next question may go to
+    one that has not yet.
+    """
+    patience = Retrying(
+        retry=retry_if_result(bool),
+        stop=stop_after_delay(SHOWN_WITHIN),
+        wait=wait_exponential(multiplier=0.05, max=1.0),
+    )
+    with _answers("reading the topics"):
+        try:
+            patience(_not_shown, client, names)
+        except RetryError:
+            hidden = ", ".join(_not_shown(client, names))
+            raise TopicsError(
+                f"made, but not shown by the brokers within {SHOWN_WITHIN:.0f} s: {hidden}; look "
+                "again with `survey-dispatcher topics`"
+            ) from None
+
+
+def _not_shown(client: AdminClient, names: Sequence[str]) -> list[str]:
+    """Those of which the metadata or the settings are not there yet."""
+    known = client.list_topics(timeout=WAIT).topics
+    hidden = [name for name in names if name not in known or not known[name].partitions]
+    if hidden or not names:
+        return hidden
+    asked = [ConfigResource(ResourceType.TOPIC, name) for name in names]
+    for resource, future in client.describe_configs(asked, request_timeout=WAIT).items():
+        try:
+            future.result(WAIT)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise
+            hidden.append(resource.name)
+    return hidden
+
+
+@contextmanager
+def _answers(doing: str) -> Iterator[None]:
+    """Translate what an administration client raises."""
+    try:
+        yield
     except KafkaException as error:
-        why = f"reading the topics: {describe(error)}; is Kafka at `bootstrap.servers`?"
-        raise TopicsError(why) from error
+        why = f"{doing}: {describe(error)}"
+        hint = "" if error.args[0].code() in _ANSWERED else "; is Kafka at `bootstrap.servers`?"
+        raise TopicsError(why + hint) from error
     except TimeoutError:
-        raise TopicsError("reading the topics: Kafka did not answer in time") from None
+        raise TopicsError(f"{doing}: Kafka did not answer in time") from None
 
 
 def _problems(client: AdminClient, specs: Sequence[TopicSpec], inputs: Sequence[str]) -> list[str]:
@@ -179,18 +288,57 @@ def as_strimzi(specs: Sequence[TopicSpec], cluster: str) -> list[dict[str, objec
 
 
 def _setting_problems(client: AdminClient, specs: Sequence[TopicSpec]) -> list[str]:
-    checked = {each.name: each for each in specs if each.checked}
-    if not checked:
-        return []
+    return [
+        f"topic {spec.name} has {key}={value}; {'at least' if least else 'it must be'} {wanted}"
+        for spec, unfit in _unfit(client, specs)
+        for key, value, wanted, least in unfit
+    ]
+
+
+def raise_limits(client: AdminClient, specs: Sequence[TopicSpec]) -> list[str]:
+    """Raise what is too small of these topics' limits; the changes. Raises TopicsError.
+
+    Other settings that are unfit may be somebody's intention: they are only told.
+    """
+    changed = []
+    with _answers("raising topics' limits"):
+        for spec, unfit in _unfit(client, specs):
+            low = {key: wanted for key, _, wanted, least in unfit if least}
+            entries = [
+                ConfigEntry(key, wanted, incremental_operation=AlterConfigOpType.SET)
+                for key, wanted in low.items()
+            ]
+            asked = ConfigResource(ResourceType.TOPIC, spec.name, incremental_configs=entries)
+            for future in client.incremental_alter_configs([asked]).values() if low else ():
+                future.result(WAIT)
+            changed += [f"{spec.name}: {key}={wanted}" for key, wanted in low.items()]
+    return changed
+
+
+Unfit = tuple[str, str, str, bool]
+"""A setting, its value, the value that it needs, and whether more than that is as good."""
+
+
+def _unfit(
+    client: AdminClient, specs: Sequence[TopicSpec]
+) -> Iterator[tuple[TopicSpec, list[Unfit]]]:
+    """Topics with settings that are not as they must be."""
+    checked = {each.name: each for each in specs if each.checked or each.at_least}
     asked = [ConfigResource(ResourceType.TOPIC, name) for name in checked]
-    found = []
+    if not asked:
+        return
     for resource, future in client.describe_configs(asked, request_timeout=WAIT).items():
-        spec, actual = checked[resource.name], future.result(WAIT)
-        for key in sorted(spec.checked):
-            wanted, value = spec.settings[key], actual[key].value
-            if key == "max.message.bytes":
-                if int(value) < int(wanted):
-                    found.append(f"topic {spec.name} has {key}={value}; at least {wanted}")
-            elif value != wanted:
-                found.append(f"topic {spec.name} has {key}={value}; it must be {wanted}")
-    return found
+        spec = checked[resource.name]
+        actual = {key: str(entry.value) for key, entry in future.result(WAIT).items()}
+        found = [
+            (key, actual[key], spec.settings[key], False)
+            for key in sorted(spec.checked)
+            if actual[key] != spec.settings[key]
+        ]
+        found += [
+            (key, actual[key], str(least), True)
+            for key, least in sorted(spec.at_least.items())
+            if key in actual and int(actual[key]) < least
+        ]
+        if found:
+            yield spec, found

@@ -3,7 +3,13 @@
 The router's group remembers more than offsets (their metadata string, up to 4096 bytes):
 
     an offset of an input    topic <id>              the topic it is of
-    one of the own topic     inputs <name>=<id> …    all inputs that the group has read
+    one of the own topic     read <entry><entry>…    all inputs that the group has ever read
+
+An entry is 12 characters: 6 of the name (its CRC-32) and the first 6 of the topic's id, so that
+340 inputs fit. What an older version wrote (`inputs <name>=<id> …`) is read, and carried over.
+Entries of inputs that the config does not have (they left it, or a replica with a newer config
+reads them) stay: an input that comes back after its offsets are forgotten must not pass for a new
+one.
 
 For an offset can outlive its topic and point into another one, and Kafka drops the offsets of a
 topic that is deleted. Where the group has forgotten everything, the program's own topics witness
@@ -12,9 +18,12 @@ that it worked: what the router read it answered there, in the transaction that 
 
 from __future__ import annotations
 
+import base64
+import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+import structlog
 from confluent_kafka import Consumer, TopicPartition
 
 from consumer.adapters.kafka import trouble
@@ -24,7 +33,15 @@ WAIT = 10.0
 MARK_LIMIT = 4096
 """Bytes of metadata that a broker takes (`offset.metadata.max.bytes`)."""
 
-_TOPIC, _INPUTS = "topic ", "inputs "
+_TOPIC, _READ, _INPUTS = "topic ", "read ", "inputs "
+_NAME, _ID = 6, 6
+"""Characters of an entry: 32 bits tell names apart, 36 random bits tell a topic from the next one
+of its name."""
+
+_FORMER_ENTRY = re.compile(r"\b([0-9a-f]{8})=(\S+)")
+_FIT = (MARK_LIMIT - len(_READ)) // (_NAME + _ID)
+
+log = structlog.get_logger(__name__)
 
 RESET = (
     "Stop all processes, tell the group where to go on (`kafka-consumer-groups.sh "
@@ -47,22 +64,44 @@ def mark_of(committed: TopicPartition) -> str | None:
     return text.removeprefix(_TOPIC) if text.startswith(_TOPIC) else None
 
 
-def register(ids: Mapping[str, str]) -> str:
-    """What the own topic's offset is committed with. Names are shortened, for many must fit.
+def register(ids: Mapping[str, str], former: str = "") -> str:
+    """What the own topic's offset is committed with: `ids` (topic → id), then what `former` has.
 
-    What does not fit is not remembered: some 130 topics do.
+    The inputs of `former` come in its order, in which those that left last are first. What does not
+    fit is forgotten, the oldest first, and the log says so.
     """
-    text = _INPUTS + " ".join(f"{_short(topic)}={ids[topic]}" for topic in sorted(ids))
-    return text if len(text) <= MARK_LIMIT else text[:MARK_LIMIT].rpartition(" ")[0]
+    entries = {_short(topic): id_start(ids[topic]) for topic in sorted(ids)}
+    kept = {**entries, **{name: was for name, was in _entries(former) if name not in entries}}
+    if len(kept) > _FIT:
+        log.warning(
+            "inputs_forgotten",
+            number=len(kept) - _FIT,
+            fit=_FIT,
+            hint="the group remembers no more inputs: one that comes back later than "
+            "`offsets.retention.minutes` passes for a new one; use a new application_id",
+        )
+    return _READ + "".join(name + was for name, was in list(kept.items())[:_FIT])
+
+
+def id_start(topic_id: str) -> str:
+    """What an entry keeps of a topic's id."""
+    return topic_id[:_ID].ljust(_ID, ".")
 
 
 def registered(committed: TopicPartition, topic: str) -> str | None:
-    """The id of an input when it was registered; None if it was not."""
-    text = committed.metadata or ""
-    if not text.startswith(_INPUTS):
-        return None
-    entries = (entry.partition("=") for entry in text.removeprefix(_INPUTS).split())
-    return next((ident for name, _, ident in entries if name == _short(topic)), None)
+    """The `id_start` of an input when it was registered; None if it was not."""
+    return dict(_entries(committed.metadata or "")).get(_short(topic))
+
+
+def _entries(text: str) -> Iterator[tuple[str, str]]:
+    """(name, start of the id) of each entry, in either form."""
+    if text.startswith(_READ):
+        packed, size = text.removeprefix(_READ), _NAME + _ID
+        for at in range(0, len(packed) - size + 1, size):
+            yield packed[at : at + _NAME], packed[at + _NAME : at + size]
+    elif text.startswith(_INPUTS):  # CRC-32 in hexadecimal
+        for name, ident in _FORMER_ENTRY.findall(text):
+            yield _packed(int(name, 16)), id_start(ident)
 
 
 def made_anew(group: str, topic: str, was: str) -> StartUnclear:
@@ -106,4 +145,8 @@ def _held(client: Consumer, topic: str) -> bool:
 
 
 def _short(topic: str) -> str:
-    return f"{zlib.crc32(topic.encode()):08x}"
+    return _packed(zlib.crc32(topic.encode()))
+
+
+def _packed(crc: int) -> str:
+    return base64.urlsafe_b64encode(crc.to_bytes(4, "big")).decode().rstrip("=")

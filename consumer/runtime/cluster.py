@@ -20,7 +20,10 @@ from consumer.runtime.router_loop import reading_of
 from consumer.runtime.stage import Stage
 from consumer.runtime.topic_watch import TopicWatch
 
-HINT = "`survey-dispatcher topics --create` makes those of the program's own"
+HINT = (
+    "`survey-dispatcher topics --create` makes those of the program's own, and raises limits that "
+    "are too small"
+)
 
 
 class Cluster:

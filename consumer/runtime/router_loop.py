@@ -220,13 +220,13 @@ class RouterLoop:
 def reading_of(stage: Stage, inputs: Sequence[str]) -> Reading:
     """What the router's group reads with these inputs. Raises KafkaTrouble."""
     topics = stage.topics
-    lanes = [topics.invitations(lane) for lane in stage.lanes]
     return Reading(
         f"{topics.application_id}.router",
         inputs,
         topics.replayed,
-        [*lanes, topics.results, topics.dead_letters],
+        [topics.results, topics.dead_letters],
         {each: stage.clients.topic_id(each) for each in [*inputs, topics.replayed]},
+        topics.invitations(""),
     )
 
 

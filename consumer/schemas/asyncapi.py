@@ -182,7 +182,7 @@ def document() -> Schema:
 def _topics() -> dict[str, TopicSpec]:
     """What `topics --create` makes, with the names' variable parts in braces, and an input."""
     # All that `own_topics` asks of a config; a real one takes no braces in a name.
-    asked = SimpleNamespace(topics=Topics("{application_id}"), lanes=("{lane}",))
+    asked = SimpleNamespace(topics=Topics("{application_id}"), lanes=("{lane}",), routes=())
     own = {spec.name.split(".")[1]: spec for spec in own_topics(cast("Config", asked))}
     own["delayed"] = replace(own["delayed"], name=Topics("{application_id}").delayed("{step}"))
     return {"input": TopicSpec("{input_topic}", 0), **own}

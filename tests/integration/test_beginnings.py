@@ -10,7 +10,8 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions
 
-from consumer.adapters.beginnings import Beginning, Reading, resolve
+from consumer.adapters.beginnings import Beginning, Reading, rehearse, resolve
+from consumer.adapters.witness import register
 from consumer.errors import StartUnclear
 from tests.support.dispatcher import until
 from tests.support.kafka import KafkaBroker, create_topics, unique
@@ -101,3 +102,41 @@ def test_a_partition_that_was_added_begins_at_its_start(
     assert producer.flush(10) == 0
 
     assert begun(client, topic, 2, begin, first=first) == 0
+
+
+def test_an_input_that_left_the_config_is_remembered(
+    kafka: KafkaBroker, client: Consumer, topic: str
+) -> None:
+    """It comes back after Kafka has forgotten its offsets, and is not taken for a new one."""
+    own, other = unique("own"), unique("other")
+    create_topics(kafka.bootstrap, own, other)
+    ids = {own: "own-id", topic: "topic-id", other: "other-id"}
+
+    without = Reading(f"of-{topic}", [topic], own, [], ids)
+    marks = register({other: "other-id"})
+    client.commit(offsets=[TopicPartition(own, 0, 0, marks)], asynchronous=False)
+
+    def commit(found: Sequence[TopicPartition]) -> None:
+        client.commit(offsets=list(found), asynchronous=False)
+
+    places = [TopicPartition(own, 0), TopicPartition(topic, 0)]
+    resolve(client, client, places, "earliest", first=True, reading=without, commit=commit)
+
+    again = Reading(f"of-{topic}", [topic, other], own, [], ids)
+    with pytest.raises(StartUnclear, match=f"has no offset for {other}"):
+        rehearse(client, [other], "earliest", again)
+
+
+def test_a_lane_that_left_the_config_witnesses_that_inputs_were_read(
+    kafka: KafkaBroker, client: Consumer, topic: str
+) -> None:
+    """All lanes were renamed, and the group has forgotten everything."""
+    former = unique("app.invitations.")
+    create_topics(kafka.bootstrap, former)
+    producer = Producer({"bootstrap.servers": kafka.bootstrap})
+    producer.produce(former, b"x", partition=0)
+    assert producer.flush(10) == 0
+
+    lanes = Reading(f"of-{topic}", [topic], "none.replayed", [], {}, former[:-1])
+    with pytest.raises(StartUnclear, match=f"{former} holds records"):
+        rehearse(client, [topic], "earliest", lanes)

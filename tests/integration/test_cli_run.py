@@ -93,6 +93,35 @@ def test_a_topic_that_is_not_as_it_must_be_is_refused(world: World) -> None:
     assert "retention.ms=" in errors
 
 
+def test_limits_below_what_is_written_are_refused_and_raised(world: World) -> None:
+    """A broker would refuse a batch, a checkpoint, or what comes back from the delay topics."""
+    config = world.configure()
+    create_topics(world.bootstrap, world.input)
+    small = {"max.message.bytes": "200000", "segment.bytes": "1048576"}
+    aged = {"message.timestamp.before.max.ms": "3600000", "message.timestamp.type": "CreateTime"}
+    kept = {"retention.ms": "-1", "retention.bytes": "-1"}
+    invitations, checkpoints, results = (
+        f"{world.name}.{kind}" for kind in ("invitations.pisano", "checkpoints.pisano", "results")
+    )
+    create_topics(world.bootstrap, invitations, config={**small, **aged, **kept})
+    create_topics(world.bootstrap, checkpoints, config={**small, "cleanup.policy": "compact"})
+    create_topics(world.bootstrap, results, config=small)
+    assert said("topics", "-c", config)[0] == 3
+    create_topics(world.bootstrap, f"{world.name}.invitations.radar", config=kept)
+
+    code, _, errors = said("run", "-c", config, "--from", "earliest")
+    assert code == 3
+    assert f"topic {invitations} has max.message.bytes=200000; at least 1048576" in errors
+    assert f"topic {invitations} has message.timestamp.before.max.ms=3600000; at least" in errors
+    assert f"topic {checkpoints} has segment.bytes=1048576; at least 8388608" in errors
+    assert f"topic {results} has max.message.bytes=200000" in errors
+
+    code, told, errors = said("topics", "-c", config, "--create")
+    assert (code, errors) == (0, "")
+    assert f"changed {checkpoints}: segment.bytes=8388608" in told
+    assert said("topics", "-c", config) == (0, "all topics are as they must be\n", "")
+
+
 def test_a_first_start_must_say_where_to_begin(world: World) -> None:
     """Without `--from` nothing is guessed; a second start needs no `--from`."""
     config = world.configure()

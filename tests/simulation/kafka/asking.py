@@ -101,10 +101,15 @@ class Asking:
             found.append(TopicPartition(each.topic, each.partition, next(young, OFFSET_END)))
         return found
 
-    def list_topics(self, topic: str, timeout: float = ANSWER_WAIT) -> ClusterInfo:
-        """The topic's partitions."""
+    def list_topics(self, topic: str | None = None, timeout: float = ANSWER_WAIT) -> ClusterInfo:
+        """The topic's partitions, or those of all topics."""
         self._sched.point("list_topics")
         self._broker.reach(timeout, "list_topics")
+        if topic is None:
+            return ClusterInfo({name: self._topic(name) for name in self._broker.topic_names()})
+        return ClusterInfo({topic: self._topic(topic)})
+
+    def _topic(self, topic: str) -> TopicInfo:
         numbers = dict.fromkeys(each.number for each in self._broker.partitions(topic))
         missing = KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, f"no topic {topic}")
-        return ClusterInfo({topic: TopicInfo(topic, numbers, None if numbers else missing)})
+        return TopicInfo(topic, numbers, None if numbers else missing)

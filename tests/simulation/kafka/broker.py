@@ -66,6 +66,10 @@ class FakeBroker:
         """Raises KafkaException if there is no such topic."""
         return self._topic(name).id
 
+    def topic_names(self) -> list[str]:
+        """All topics."""
+        return list(self._topics)
+
     def partitions(self, name: str) -> Sequence[Partition]:
         """A topic's partitions; none if there is no such topic."""
         topic = self._topics.get(name)
