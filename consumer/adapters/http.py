@@ -4,6 +4,10 @@ A call that failed before its first byte left is safe to repeat; one that failed
 doubt. httpcore's trace events tell the two apart, and a request that is no longer fresh (the
 process was frozen between the intent and the wire) is given up before its first byte. What a proxy
 is asked before is not the call's, and a vendor that refuses our certificate has read nothing.
+
+One connection carries one call (docs/decisions/0009): no answer can be taken for another call's,
+and no call leaves on a connection that the vendor is about to close. httpx's transport is used
+without its client, so that there are no cookies, no redirects and no unpacking beyond a bound.
 """
 
 from __future__ import annotations
@@ -16,14 +20,22 @@ from dataclasses import dataclass
 import httpx
 import structlog
 
+from consumer.adapters.answer_body import BODY_LIMIT, unpacked
+from consumer.adapters.answer_head import LenientBackend
 from consumer.adapters.unreachable import refused_certificate, why
 from consumer.errors import DispatcherError
 from consumer.model import Answer, Call
 
-BODY_LIMIT = 64 * 1024
 CONNECT_TIMEOUT = 10.0
-IDLE_SECONDS = 5.0
-"""A stale connection would put a whole batch in doubt, so idle ones are dropped early."""
+
+HEADERS = {
+    "Accept": "*/*",
+    "Accept-Encoding": "identity",
+    "Connection": "close",
+    "User-Agent": "survey-dispatcher",
+}
+"""What each call says unless its vendor module does. `close`: RFC 9112 9.6 asks it of a client that
+keeps no connection, and it lets the vendor close first, so that no port of ours waits for it."""
 
 FIRST_BYTE = "send_request_headers.started"
 
@@ -47,7 +59,7 @@ class Exchange:
 
 
 class VendorClient:
-    """A vendor account's connection pool. Redirects are never followed, proxies never guessed.
+    """Makes a vendor account's calls. Redirects are never followed, proxies never guessed.
 
     `name` is the account's in the log, which says once that the vendor cannot be reached, and why.
     """
@@ -67,21 +79,14 @@ class VendorClient:
         self._now = now
         self._name = name
         self._unreachable: str | None = None
-        self._client = httpx.AsyncClient(
-            # Less than the whole: a handshake that is cancelled leaves its socket open.
-            timeout=httpx.Timeout(timeout, connect=min(CONNECT_TIMEOUT, 0.9 * timeout)),
-            limits=httpx.Limits(
-                max_connections=None, max_keepalive_connections=64, keepalive_expiry=IDLE_SECONDS
-            ),
-            follow_redirects=False,
-            trust_env=False,
-            verify=tls if tls is not None else True,
-            proxy=proxy,
-        )
+        # Less than the whole: a handshake that is cancelled leaves its socket open.
+        connect = min(CONNECT_TIMEOUT, 0.9 * timeout)
+        self._timeouts = httpx.Timeout(timeout, connect=connect).as_dict()
+        self._transport = _transport(tls, proxy)
 
     async def close(self) -> None:
-        """Drop all connections."""
-        await self._client.aclose()
+        """Drop all connections; for calls that are under way, too."""
+        await self._transport.aclose()
 
     async def exchange(self, call: Call, *, fresh_until: float) -> Exchange:
         """Make one request; never raises for what the network or the vendor does, nor once a
@@ -135,27 +140,53 @@ class VendorClient:
             log.info("vendor_reached", vendor=self._name)
 
     async def _request(self, call: Call, trace: Trace) -> Answer:
-        request = self._client.build_request(
+        headers = httpx.Headers(HEADERS)
+        headers.update(call.headers)
+        request = httpx.Request(
             call.method,
             self._base_url + call.path,
-            headers=dict(call.headers),
+            headers=headers,
             content=call.body,
-            extensions={"trace": trace, "timeout": self._client.timeout.as_dict()},
+            extensions={"trace": trace, "timeout": self._timeouts},
         )
-        response = await self._client.send(request, stream=True)
-        try:
-            body = b""
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) >= BODY_LIMIT:
-                    break
-        finally:
-            await response.aclose()
-            # httpx ties the response to its stream in a circle, and the request's body hangs on it:
-            # with megabytes a call, the garbage collector comes too late.
-            response.stream = httpx.ByteStream(b"")
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status_code, headers, body[:BODY_LIMIT])
+        response = await self._transport.handle_async_request(request)
+        found = {name.lower(): value for name, value in response.headers.items()}
+        body = unpacked(await _body(response), found.get("content-encoding", ""))
+        if body is None and response.is_success:
+            raise httpx.DecodingError("a success that cannot be read")
+        return Answer(response.status_code, found, body or b"")
+
+
+def _transport(tls: ssl.SSLContext | None, proxy: str | None) -> httpx.AsyncHTTPTransport:
+    transport = httpx.AsyncHTTPTransport(
+        verify=tls if tls is not None else True,
+        trust_env=False,
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+        proxy=proxy,
+    )
+    # httpcore's pools take a network backend as an argument; httpx does not hand one on.
+    pool = transport._pool  # noqa: SLF001 - see above; tests/contract/test_answers_on_the_wire.py
+    pool._network_backend = LenientBackend(pool._network_backend)  # noqa: SLF001 - the same
+    return transport
+
+
+async def _body(response: httpx.Response) -> bytes:
+    """At most `BODY_LIMIT` bytes, packed as they came; what came whole where the rest is malformed.
+
+    Raises httpx.HTTPError for a body that was cut short: no whole answer came.
+    """
+    body = b""
+    try:
+        async for chunk in response.stream:  # type: ignore[union-attr]  # an asynchronous one
+            body += chunk
+            if len(body) >= BODY_LIMIT:
+                break
+    except httpx.RemoteProtocolError:
+        if response.extensions["network_stream"].ended:
+            raise
+    finally:
+        await response.stream.aclose()  # type: ignore[union-attr]  # an asynchronous one
+    return body[:BODY_LIMIT]
 
 
 def _for_proxy(info: Mapping[str, object]) -> bool:

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import pytest
 
-from consumer.adapters.http import BODY_LIMIT, VendorClient
+from consumer.adapters.answer_body import BODY_LIMIT
+from consumer.adapters.http import VendorClient
 from consumer.config.sections import Campaign
 from consumer.lane.commands import Batch
 from consumer.lane.held import Held

@@ -9,6 +9,7 @@ import asyncio
 import socket
 import ssl
 import struct
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Literal, Self
 
@@ -90,6 +91,33 @@ class Server(_Listening):
         await writer.drain()
         if self._ending == "hang":
             await reader.read()  # until the client gives up
+
+
+class Keeping(_Listening):
+    """Keeps its connections, as a vendor's server does: each request gets the next of `replies`.
+
+    `requests` has (number of the connection, request) of all that arrived whole. With
+    `close_after_reply` it ends a connection behind its first answer.
+    """
+
+    def __init__(self, replies: Iterable[bytes], tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(tls)
+        self.requests: list[tuple[int, bytes]] = []
+        self.close_after_reply = False
+        self._replies = iter(replies)
+        self._connections = 0
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._connections += 1
+        connection = self._connections
+        open_still = True
+        while open_still:
+            head = await reader.readuntil(b"\r\n\r\n")
+            request = head + await reader.readexactly(_length(head))
+            self.requests.append((connection, request))
+            writer.write(next(self._replies))
+            await writer.drain()
+            open_still = not self.close_after_reply
 
 
 class Proxy(_Listening):

@@ -11,6 +11,7 @@ import pytest
 
 from consumer.adapters.http import FIRST_BYTE, Exchange, VendorClient
 from consumer.model import Call
+from tests.support.wire import HOST, Keeping
 
 CALL = Call("POST", "/surveys", {}, b"{}")
 
@@ -34,7 +35,7 @@ def exchange(failure: Exception, *, sends: bool, now: float = 100.0) -> Exchange
     async def run() -> Exchange:
         client = VendorClient("https://vendor.example", 5.0, lambda: now)
         await client.close()
-        client._client = httpx.AsyncClient(transport=Wire(failure, sends=sends))
+        client._transport = Wire(failure, sends=sends)  # type: ignore[assignment]  # stands for it
         try:
             return await client.exchange(CALL, fresh_until=105.0)
         finally:
@@ -72,19 +73,15 @@ def test_a_request_that_is_no_longer_fresh_does_not_leave() -> None:
 
 
 def test_a_body_of_megabytes_goes_when_its_call_is_over() -> None:
-    """httpx ties response and request in a circle; a collector that comes late would keep them."""
-
-    def answer(_request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, content=b"{}")
+    """No circle of references keeps it: a garbage collector would come too late."""
 
     async def call(body: bytes) -> Exchange:
-        client = VendorClient("https://vendor.example", 5.0, lambda: 100.0)
-        await client.close()
-        client._client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
-        try:
-            return await client.exchange(Call("POST", "/", {}, body), fresh_until=105.0)
-        finally:
-            await client.close()
+        async with Keeping([b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"]) as server:
+            client = VendorClient(f"http://{HOST}:{server.port}", 5.0, lambda: 100.0)
+            try:
+                return await client.exchange(Call("POST", "/", {}, body), fresh_until=105.0)
+            finally:
+                await client.close()
 
     body = b"x" * 1_000
     before = sys.getrefcount(body)
