@@ -11,11 +11,12 @@ from consumer.config.models import Config
 from consumer.config.sections import Campaign
 from consumer.config.sections import Route as RouteConfig
 from consumer.lane.settings import LaneCampaign, LaneSettings
+from consumer.model import Channel
 from consumer.routing.decode import Decoder
 from consumer.routing.link import GIVEN, compile_link, entry_of
 from consumer.routing.pattern import compile_pattern
 from consumer.routing.recipients import PhoneNormaliser, make_pseudonymiser, normalise_email
-from consumer.routing.route import Getter, Kind, Link, Normaliser, Route, Target
+from consumer.routing.route import Getter, Link, Normaliser, Reader, Route, Target
 from consumer.routing.router import RoutedInput, Router
 from consumer.routing.values import compile_value
 from consumer.runtime.calls import Account, Calls
@@ -127,12 +128,11 @@ def _lane_campaign(name: str, campaign: Campaign) -> LaneCampaign:
 
 
 def _route(route: RouteConfig, config: Config, vendors: Mapping[str, Vendor]) -> Route:
-    recipient: dict[Kind, tuple[Getter, Normaliser]] = {}
+    recipient: dict[Reader, tuple[Getter, Normaliser]] = {}
     if route.recipient.phone is not None:
-        recipient["phone"] = (
-            compile_value(route.recipient.phone),
-            PhoneNormaliser(route.phone_region),
-        )
+        phone = PhoneNormaliser(route.phone_region, route.phone_types)
+        recipient["phone"] = compile_value(route.recipient.phone), phone
+        recipient["texts"] = recipient["phone"][0], phone.texts
     if route.recipient.email is not None:
         recipient["email"] = compile_value(route.recipient.email), normalise_email
     return Route(
@@ -165,6 +165,7 @@ def _target(name: str, route: RouteConfig, config: Config, vendors: Mapping[str,
         maps=maps,
         link=link,
         required=campaign.required,
+        texts=campaign.channel is Channel.SMS,
     )
 
 

@@ -30,6 +30,7 @@ from consumer.config.fields import (
 )
 from consumer.model import Channel
 from consumer.routing.link import EXAMPLE
+from consumer.routing.recipients import UntextedType
 
 
 class Section(BaseModel):
@@ -182,6 +183,8 @@ class Route(Section):
     """Where the event has the customer's addresses."""
     phone_region: str | None = None
     """Region of phone numbers without a country code: two letters, as in TR."""
+    phone_types: tuple[UntextedType, ...] = ()
+    """Types of numbers that channel `sms` takes too; as a rule only those that texts reach."""
     send: Annotated[tuple[Name, ...], Field(min_length=1)]
     """Names under `campaigns`: the first that can reach the recipient is used."""
     data: dict[Text, DataValue] = {}

@@ -11,6 +11,7 @@ import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import NoneType
 from typing import Any, Final
+from unicodedata import normalize
 
 Test = Callable[[Any], bool]
 Item = Mapping[type, Test]
@@ -42,6 +43,13 @@ def never(_value: object) -> bool:
 def negated(test: Test) -> Test:
     """Holds where `test` does not."""
     return lambda value: not test(value)
+
+
+def fold(text: str) -> str:
+    """The text without its case: I is one letter with i, and with Turkish's \u0130 and \u0131."""
+    if text.isascii():
+        return text.lower()
+    return normalize("NFC", text.casefold()).replace("i\u0307", "i").replace("\u0131", "i")
 
 
 def any_of(tests: Sequence[Test]) -> Test:
@@ -82,6 +90,11 @@ def within(signs: Sequence[str], numbers: Sequence[float]) -> Test:
     above, below = (COMPARE[sign] for sign in signs)
     low, high = numbers
     return lambda value: above(value, low) and below(value, high)
+
+
+def _folded(text: str, compare: Callable[[str, str], bool]) -> Test:
+    wanted = fold(text)
+    return lambda value: compare(fold(value), wanted)
 
 
 def _wildcard(text: str) -> Test:
@@ -129,9 +142,9 @@ def _parts(text: str) -> list[str]:
 TEXT_TESTS: Final[Mapping[tuple[str, bool], Callable[[str], Test]]] = {
     ("prefix", False): lambda text: lambda value: value.startswith(text),
     ("suffix", False): lambda text: lambda value: value.endswith(text),
-    ("prefix", True): lambda text: lambda value: value.casefold().startswith(text.casefold()),
-    ("suffix", True): lambda text: lambda value: value.casefold().endswith(text.casefold()),
-    (FOLD, False): lambda text: lambda value: value.casefold() == text.casefold(),
+    ("prefix", True): lambda text: _folded(text, str.startswith),
+    ("suffix", True): lambda text: _folded(text, str.endswith),
+    (FOLD, False): lambda text: _folded(text, str.__eq__),
     ("wildcard", False): _wildcard,
 }
 """(operator, case ignored) → its test of text. A bad wildcard raises ValueError, what is wrong."""

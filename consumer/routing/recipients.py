@@ -3,7 +3,8 @@
 phonenumbers (Google's libphonenumber) and email-validator decide. Both are slow for a hot path
 (tens of microseconds), so what is already in normal form is recognised by one regular expression
 made of the libraries' own data. It says yes only where the library would return the same string;
-everything else goes to the library. Foreign input never raises: what is no address is None.
+everything else is freed of noise (`phone_text`, `email_text`) and goes to the library. Foreign
+input never raises: what is no address is None.
 """
 
 from __future__ import annotations
@@ -11,18 +12,29 @@ from __future__ import annotations
 import base64
 import hmac
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import cache, lru_cache
-from typing import Final
+from typing import Final, Literal, get_args
 
 import phonenumbers
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, validate_email
 from email_validator.rfc_constants import CASE_INSENSITIVE_MAILBOX_NAMES, EMAIL_MAX_LENGTH
+from phonenumbers import PhoneNumberType
 from phonenumbers.phonemetadata import PhoneMetadata, PhoneNumberDesc
 
+from consumer.routing.email_text import MAX_EMAIL_TEXT, email_text, has_dotted_i
+from consumer.routing.phone_text import MAX_PHONE, phone_readings
+
 CACHE_SIZE: Final = 8192
-"""Addresses per cache, ≤ 254 characters each: customers come back, and routes share a customer."""
-_MAX_PHONE: Final = 250  # phonenumbers refuses longer strings too
+"""Addresses per cache, ≤ 320 characters each: customers come back, and routes share a customer.
+
+There is one cache of phones and one of e-mail addresses, whatever the number of routes."""
+
+UntextedType = Literal["fixed_line", "premium_rate", "toll_free", "shared_cost", "uan", "voicemail"]
+"""Types of numbers of a numbering plan that no text message reaches, or should."""
+_UNTEXTED: Final[dict[int, str]] = {
+    getattr(PhoneNumberType, name.upper()): name for name in get_args(UntextedType)
+}
 
 _TYPES: Final = (
     "premium_rate",
@@ -47,40 +59,75 @@ class PhoneNormaliser:
     """Phone numbers → E.164, or None when invalid.
 
     `region`: where a number without a calling code is dialled, or None: international form only.
-    Text and positive integers are read. Raises ValueError for an unknown region.
+    Text and positive integers are read. `texted`: types that `texts` takes beside those that
+    text messages reach. Raises ValueError for an unknown region.
     """
 
-    __slots__ = ("_parse",)
+    __slots__ = ("_region", "_texted")
 
-    def __init__(self, region: str | None) -> None:
+    def __init__(self, region: str | None, texted: Collection[UntextedType] = ()) -> None:
         if region is not None and not known_region(region):
             raise ValueError("unknown region: expected an ISO 3166-1 code in upper case, as TR")
-
-        @lru_cache(CACHE_SIZE)
-        def parse(raw: str) -> str | None:
-            return _library_phone(raw, region)
-
-        self._parse = parse
+        self._region, self._texted = region, frozenset[str](texted)
 
     def __call__(self, raw: object) -> str | None:
         """`raw`: what the event has → E.164 text or None."""
-        if type(raw) is not str:
-            if type(raw) is not int or not 0 < raw < 10**20:
-                return None
-            raw = str(raw)
-        if _E164[raw[:4]](raw):
+        if type(raw) is str and _E164[raw[:4]](raw):
             return raw
-        return self._parse(raw) if len(raw) <= _MAX_PHONE else None
+        return self._read(raw)
+
+    def texts(self, raw: object) -> str | None:
+        """The same, but None for a number of a type that no text message reaches."""
+        if type(raw) is str and (found := _E164[raw[:4]](raw)) and found.lastindex:
+            return raw
+        number = self(raw)
+        if number is None or _untexted(number) in self._texted | {None}:
+            return number
+        return None
+
+    def _read(self, raw: object) -> str | None:
+        if type(raw) is int and 0 < raw < 10**20:
+            raw = str(raw)
+        return _library_phone(raw, self._region) if type(raw) is str else None
 
 
 def _library_phone(raw: str, region: str | None) -> str | None:
+    return _cached_phone(raw, region) if len(raw) <= MAX_PHONE else _read_phone(raw, region)
+
+
+def _read_phone(raw: str, region: str | None) -> str | None:
+    """The mobile one of what it may mean, else the likeliest."""
+    likeliest = None
+    for text in phone_readings(raw, _calling_code(region)):
+        number = _e164(text, region)
+        if number and (found := _E164[number[:4]](number)) and found.lastindex:
+            return number
+        likeliest = likeliest or number
+    return likeliest
+
+
+_cached_phone = lru_cache(CACHE_SIZE)(_read_phone)
+
+
+@cache
+def _calling_code(region: str | None) -> str:
+    return str(phonenumbers.country_code_for_region(region)) if region else ""
+
+
+def _e164(text: str, region: str | None) -> str | None:
     try:
-        number = phonenumbers.parse(raw, region)
+        number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
         return None
     if not phonenumbers.is_valid_number(number):
         return None
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+@lru_cache(CACHE_SIZE)
+def _untexted(number: str) -> str | None:
+    """The type of an E.164 number, if no text message reaches such."""
+    return _UNTEXTED.get(phonenumbers.number_type(phonenumbers.parse(number, None)))
 
 
 # ---- E.164, as the library's metadata has it -----------------------------------------------
@@ -90,14 +137,16 @@ def _nothing(_raw: str) -> None:
     return None
 
 
-class _Matchers(dict[str, Callable[[str], object]]):
+class _Matchers(dict[str, Callable[[str], re.Match[str] | None]]):
     """The first four characters → what recognises a valid number that begins with them.
+
+    A group of the match has a number that is mobile and nothing else that matters.
 
     Filled on demand (compiling all regions takes seconds), with `+` and three digits only, so
     that foreign text cannot make it grow.
     """
 
-    def __missing__(self, start: str) -> Callable[[str], object]:
+    def __missing__(self, start: str) -> Callable[[str], re.Match[str] | None]:
         digits = start[1:]
         if start[:1] != "+" or len(digits) != 3 or not (digits.isascii() and digits.isdigit()):
             return _nothing
@@ -141,9 +190,15 @@ def _by_region(rules: list[PhoneMetadata]) -> Iterator[str]:
 
 def _region_pattern(rule: PhoneMetadata) -> str:
     """The general description, and one of the types; each has its lengths and its pattern."""
-    types = (getattr(rule, name) for name in _TYPES)
     general = _description(rule.general_desc) or "(?!)"
-    return f"(?={general}$)(?:{'|'.join(filter(None, map(_description, types))) or '(?!)'})"
+    untexted = [name for name in get_args(UntextedType) if name != "fixed_line"]
+    mobile = f"((?!(?:{_one_of(rule, untexted)})$){_description(rule.mobile) or '(?!)'})"
+    return f"(?={general}$)(?:{mobile}|{_one_of(rule, _TYPES)})"
+
+
+def _one_of(rule: PhoneMetadata, types: Collection[str]) -> str:
+    found = (_description(getattr(rule, name)) for name in types)
+    return "|".join(filter(None, found)) or "(?!)"
 
 
 def _description(desc: PhoneNumberDesc | None) -> str:
@@ -180,15 +235,25 @@ def normalise_email(raw: object) -> str | None:
 
     Syntax only: nothing is looked up. Special-use domains (`test`, `local`, …) are refused.
     """
-    if type(raw) is not str or len(raw) > EMAIL_MAX_LENGTH:
+    if type(raw) is not str:
         return None
-    if _is_plain_email(raw):
+    if len(raw) <= EMAIL_MAX_LENGTH and _is_plain_email(raw):
         return raw
-    return _library_email(raw)
+    return _library_email(raw) if len(raw) <= MAX_EMAIL_TEXT else _read_email(raw)
 
 
-@lru_cache(CACHE_SIZE)
-def _library_email(raw: str) -> str | None:
+def _read_email(raw: str) -> str | None:
+    """As it stands, and only then without noise: what was an address before stays the same."""
+    found = None if has_dotted_i(raw) else _valid_email(raw)
+    return found or _valid_email(email_text(raw) or "")
+
+
+_library_email = lru_cache(CACHE_SIZE)(_read_email)
+
+
+def _valid_email(raw: str) -> str | None:
+    if len(raw) > EMAIL_MAX_LENGTH:
+        return None
     try:
         return validate_email(raw, check_deliverability=False, test_environment=False).normalized
     except ValueError:  # the library's own errors, and those of IDNA and of Unicode

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from consumer.errors import DataError
 from consumer.model import Address, ChannelSpec, Data, Reason
@@ -15,6 +15,8 @@ from consumer.routing.values import as_text
 Body = dict[str, object]
 Getter = Callable[[Body], object]
 Kind = Literal["phone", "email"]
+Reader = Kind | Literal["texts"]
+"""How an address is read: `texts` is a phone that text messages reach."""
 Normaliser = Callable[[object], str | None]
 
 
@@ -41,7 +43,8 @@ class Target:
     """A campaign of `send`: where its invitations go and what its vendor needs.
 
     `required`: what the campaign needs beside that, as `key` or `map.key` of the data. With a
-    `link` there is no invitation: the link is the result, and `lane` is not used.
+    `link` there is no invitation: the link is the result, and `lane` is not used. `texts`: only
+    phones that text messages reach.
     """
 
     campaign: str
@@ -53,6 +56,7 @@ class Target:
     maps: Sequence[tuple[str, Sequence[tuple[str, Getter]]]] = ()
     link: Link | None = None
     required: Sequence[str] = ()
+    texts: bool = False
 
     def data(self, body: Body) -> Data:
         """The vendor's names → texts; null omits the key.
@@ -87,11 +91,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One rule of the routing config. `expire_after` in seconds from the transaction."""
+    """One rule of the routing config. `expire_after` in seconds from the transaction.
+
+    `recipient` is by `Reader` (a Mapping's type of keys cannot be narrower, so it says Any).
+    """
 
     name: str
     pattern: Pattern
-    recipient: Mapping[Kind, tuple[Getter, Normaliser]]
+    recipient: Mapping[Any, tuple[Getter, Normaliser]]
     send: Sequence[Target]
     expire_after: float | None = None
 
@@ -103,10 +110,10 @@ class Reach:
     route: Route
     body: Body
     present: bool = False
-    _known: dict[Kind, str | None] = field(default_factory=dict)
+    _known: dict[Reader, str | None] = field(default_factory=dict)
 
-    def address(self, kind: Kind) -> str | None:
-        """The valid address of this kind, or None."""
+    def address(self, kind: Reader) -> str | None:
+        """The valid address that is read so, or None."""
         if kind not in self._known:
             self._known[kind] = self._read(kind)
         return self._known[kind]
@@ -115,16 +122,16 @@ class Reach:
         """All valid addresses that the target's channel can use; empty if it cannot reach."""
         address: Address = {}
         for kind in target.spec.addresses:
-            value = self.address(kind)
+            value = self.address("texts" if target.texts and kind == "phone" else kind)
             if value is not None:
                 address[kind] = value
         return address
 
-    def _read(self, kind: Kind) -> str | None:
-        reader = self.route.recipient.get(kind)
-        if reader is None:
+    def _read(self, kind: Reader) -> str | None:
+        found = self.route.recipient.get(kind)
+        if found is None:
             return None
-        get, normalise = reader
+        get, normalise = found
         raw = get(self.body)
         if raw is None or raw == "":
             return None

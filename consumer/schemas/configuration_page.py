@@ -35,7 +35,8 @@ everything that is wrong at once, with line, path and what was meant. Editors co
   `items[0].sku`, `'a literal'`. What gives null is left out; numbers and booleans become text.
 - **Patterns** (`match`) are those of Amazon EventBridge: a field holds if one value of its list
   holds (`[web, app]`, `[{{numeric: [">=", 100]}}]`, `[{{prefix: TR}}]`, `[{{exists: false}}]`), and
-  all fields must hold. A bare value is a list of one. `$or` takes a list of patterns.
+  all fields must hold. A bare value is a list of one. `$or` takes a list of patterns. Without case
+  (`equals-ignore-case`) `i`, `I`, `İ` and `ı` are one letter: `istanbul` matches `İSTANBUL`.
 - **Kafka's own settings** go under `kafka`, by
   [librdkafka's names](https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md).
   `validate` asks librdkafka about them, as every client of the program would have them. Those that

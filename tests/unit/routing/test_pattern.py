@@ -337,6 +337,27 @@ def naive(pattern: Any, event: Any) -> bool:
     return any(holds(c, fields, {}, []) for c in conjunctions(pattern, ()))
 
 
+@pytest.mark.parametrize("text", ["\u0130STANBUL", "I\u0307STANBUL", "i\u0307stanbul", "Istanbul"])
+@pytest.mark.parametrize("wanted", ["istanbul", "\u0130stanbul", "ISTANBUL", "\u0131stanbul"])
+def test_case_is_ignored_in_turkish_too(wanted: str, text: str) -> None:
+    """The capital of i is \u0130 there, and that of \u0131 is I."""
+    for test in (
+        {"equals-ignore-case": wanted},
+        {"prefix": {"equals-ignore-case": wanted[:3]}},
+        {"suffix": {"equals-ignore-case": wanted[-5:]}},
+    ):
+        assert compile_pattern({"city": [test]}).matches({"city": text})
+    unlike = {"anything-but": {"equals-ignore-case": wanted}}
+    assert not compile_pattern({"city": [unlike]}).matches({"city": text})
+
+
+def test_other_letters_stay_apart_without_case() -> None:
+    pattern = compile_pattern({"city": [{"equals-ignore-case": "\u015ei\u015fli"}]})
+    assert pattern.matches({"city": "\u015e\u0130\u015eL\u0130"})
+    assert pattern.matches({"city": "S\u0327I\u0307S\u0327LI\u0307"})
+    assert not pattern.matches({"city": "SISLI"})
+
+
 KEYS = st.sampled_from(["a", "b", "c"])
 TEXTS = st.sampled_from(["", "x", "X", "xy", "yx", "xyx"])
 SCALARS = TEXTS | st.sampled_from([0, 1, 1.0, 2.5, True, False, None])
