@@ -30,17 +30,22 @@ class DispatcherError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with a config: where (file, line, path), what, and what was meant."""
+    """One thing wrong with a config: where (file, line, path), what, and what was meant.
+
+    `excerpt`: the line as it stands there, with a caret, where its form is what is wrong.
+    """
 
     file: str
     line: int
     path: str
     message: str
     hint: str = ""
+    excerpt: str = ""
 
     def __str__(self) -> str:
         hint = f" ({self.hint})" if self.hint else ""
-        return f"{self.file}:{self.line}: {self.path}: {self.message}{hint}"
+        excerpt = f"\n{self.excerpt}" if self.excerpt else ""
+        return f"{self.file}:{self.line}: {self.path}: {self.message}{hint}{excerpt}"
 
 
 class ConfigError(DispatcherError):

@@ -17,6 +17,7 @@ from consumer.config.interpolate import PLACEHOLDER, files_named
 from consumer.config.load import load
 from consumer.config.models import Config
 from consumer.config.source import parse
+from consumer.config.texts import read_text
 from consumer.errors import ConfigError, Problem
 
 _WITH_SECRETS = ("sasl.", "security.", "ssl.", "plugin.")
@@ -79,7 +80,7 @@ def problems(
     """The same problem with each of these sections or paths, where they stand in the file."""
     paths = [(place,) if isinstance(place, str) else place for place in places]
     try:
-        source = parse(path.read_text(encoding="utf-8-sig"), str(path))
+        source = parse(read_text(path), str(path))
     except (OSError, ValueError, ConfigError):  # changed since it was read
         return [Problem(str(path), 1, ".".join(place), message, hint) for place in paths]
     return [source.problem(place, message, hint) for place in paths]

@@ -11,6 +11,12 @@ from consumer.lane.limiter import Limit
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = r"[0-9]{1,9}(ms|s|m|h|d)"
+LONGEST = 3650 * 86400.0
+"""Seconds of the longest duration: far beyond any use, and times to come can still be told."""
+
+MOST_CALLS = 1_000_000
+"""Calls of one limit: the program keeps the time of each call of its period, in memory too."""
+
 _LIMIT = rf"[0-9]{{1,9}}/{_DURATION}"
 
 
@@ -19,7 +25,10 @@ def parse_duration(text: object) -> float:
     if not isinstance(text, str) or re.fullmatch(_DURATION, text, re.ASCII) is None:
         raise ValueError("expected a duration: a whole number and ms, s, m, h or d, as in 10m")
     digits = text.rstrip("mshd")
-    return round(int(digits) * _UNITS[text[len(digits) :]], 3)
+    seconds = round(int(digits) * _UNITS[text[len(digits) :]], 3)
+    if seconds > LONGEST:
+        raise ValueError(f"expected at most {duration_text(LONGEST)}")
+    return seconds
 
 
 def _parse_positive(text: object) -> float:
@@ -36,6 +45,11 @@ def parse_limit(text: object) -> Limit:
     calls, period = text.split("/")
     if int(calls) < 1:
         raise ValueError("expected at least 1 call, as in 20/5s; for an unlimited quota write []")
+    if int(calls) > MOST_CALLS:
+        raise ValueError(
+            f"expected at most {MOST_CALLS} calls: the time of each is kept; give the same rate "
+            "for a shorter period"
+        )
     return Limit(int(calls), _parse_positive(period))
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 
+from consumer.config.texts import UnfitTextError, plain_secret, read_text
 from consumer.config.tree import Path, Source, Tree
 from consumer.errors import Problem
 
@@ -121,7 +122,7 @@ def _read(reference: str, env: Mapping[str, str], base: FilePath) -> str:
     default = _default(reference)
     if found := _ENV.fullmatch(reference):
         # As in a shell's `:-`, empty counts as missing: an empty token is never meant.
-        value = env.get(found[1]) or default
+        value = plain_secret(env.get(found[1], "")) or default
         if value is None:
             raise _Missing(f"the environment variable {found[1]} is not set, or empty")
         return _unicode(value, f"the environment variable {found[1]}")
@@ -130,14 +131,14 @@ def _read(reference: str, env: Mapping[str, str], base: FilePath) -> str:
 
 def _file(path: FilePath) -> str:
     try:
-        content = path.read_text(encoding="utf-8")
+        content = plain_secret(read_text(path))
     except OSError as error:
         raise _Missing(f"the file {path} cannot be read: {error.strerror}") from None
-    except ValueError:
-        raise _Missing(f"the file {path} is not UTF-8 text") from None
-    if not (content := content.rstrip("\r\n")):
+    except UnfitTextError as error:
+        raise _Missing(f"the file {path} {error}") from None
+    if not content.strip():
         raise _Missing(f"the file {path} is empty")
-    return _unicode(content, f"the file {path}")
+    return content
 
 
 def _unicode(text: str, what: str) -> str:

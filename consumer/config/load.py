@@ -10,6 +10,7 @@ from consumer.config.check import check
 from consumer.config.interpolate import interpolate
 from consumer.config.models import Config
 from consumer.config.source import parse
+from consumer.config.texts import UnfitTextError, read_text
 from consumer.errors import ConfigError, Problem
 
 
@@ -42,10 +43,9 @@ def load(
 
 def _read(path: Path) -> str:
     try:
-        # A byte order mark is what some editors begin a file with.
-        return path.read_text(encoding="utf-8-sig")
+        return read_text(path)
     except OSError as error:
         message = f"cannot be read: {error.strerror}"
-    except ValueError:
-        message = "is not UTF-8 text"
+    except UnfitTextError as error:
+        message = str(error)
     raise ConfigError([Problem(str(path), 1, "(file)", message)])

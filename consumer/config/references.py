@@ -12,18 +12,21 @@ from consumer.config.kafka_settings import (
 )
 from consumer.config.links import check_link
 from consumer.config.sentences import one_of
-from consumer.config.topics import Topics
+from consumer.config.topics import BRANCHES, TAILS, Topics, as_kafka
 from consumer.model import Channel
 from consumer.vendors import VENDORS
 
 SERVERS = "bootstrap.servers"
-ROUTER = "router"
+STAGES = frozenset({"router", "ladder", "delay", "delayed", "admin", "operator"})
+"""What no quota is called: the other parts of the program have these names in metrics, health and
+logs, and the names of its topics end so."""
 
 RESPONSES = "built_in_responses"
 
 
 def check_references(findings: Findings) -> None:
     """Add to `findings` what does not fit together outside the routes."""
+    _application(findings)
     _kafka(findings)
     _quotas(findings)
     for vendor in findings.mapping("vendors"):
@@ -71,14 +74,27 @@ def _smallest(findings: Findings, name: str) -> None:
         findings.problem(("kafka", name), message)
 
 
+def _application(findings: Findings) -> None:
+    """An application whose names begin with those of another's lanes would share its topics."""
+    name = findings.text("application_id")
+    for branch in sorted(BRANCHES):
+        if name is not None and f".{branch}." in f"{name}.".replace("_", "."):
+            prefix = name.replace("_", ".").partition(f".{branch}.")[0].removesuffix(f".{branch}")
+            message = f"has '{branch}' behind a dot or _: names of an application '{prefix}' do so"
+            findings.problem(("application_id",), message, "leave it out")
+
+
 def _quotas(findings: Findings) -> None:
     seen: dict[str, str] = {}
     for name in findings.mapping("quotas"):
-        if name == ROUTER:
-            message = "is the other stage's name in metrics and health"
+        if name in STAGES:
+            message = "is the name of another part of the program in metrics and health"
+            findings.problem(("quotas", name), message, "call the quota something else")
+        if as_kafka(name) in map(as_kafka, TAILS):
+            message = "is how a topic of every application ends"
             findings.problem(("quotas", name), message, "call the quota something else")
         # Kafka refuses two topics whose names differ in . and _ only.
-        first = seen.setdefault(name.replace(".", "_"), name)
+        first = seen.setdefault(as_kafka(name), name)
         if first != name:
             message = f"differs from '{first}' in . and _ only: Kafka takes their topics for one"
             findings.problem(("quotas", name), message)
@@ -114,6 +130,11 @@ def _inputs(findings: Findings) -> None:
             if own.application_id and own.owns(topic):
                 message = f"topics that begin with '{own.application_id}.' are the program's own"
                 findings.problem(path, message)
+            elif own.application_id and own.hides(topic):
+                message = "Kafka takes this for a topic of the program: they differ in . and _ only"
+                findings.problem(path, message)
+            elif topic.startswith("__") or topic in {".", ".."}:
+                findings.problem(path, "is no topic of events: Kafka keeps its own matters so")
     findings.repeated(topics, "read already: a topic stands in one input, once")
 
 

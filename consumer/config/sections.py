@@ -64,7 +64,7 @@ class Pseudonym(Section):
 class Quota(Section):
     """A named set of limits: one quota, one lane."""
 
-    limits: tuple[RateLimit, ...]
+    limits: Annotated[tuple[RateLimit, ...], Field(max_length=16)]
     """All hold together; an empty list means unlimited."""
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
     """The part of the limits that is ours; the rest is left to others who use the quota."""
@@ -78,8 +78,8 @@ class Quota(Section):
     """Without a checkpoint: take the quota as used up (safe), or as unused."""
     max_held: Annotated[int, Field(ge=1, le=10_000_000)] = 200_000
     """Invitations that the lane holds in memory; the log keeps what is beyond."""
-    max_held_bytes: Annotated[int, Field(ge=1, le=100 * 2**30)] = 100_000_000
-    """Bytes that they may take: about 1.4 kB each."""
+    max_held_bytes: Annotated[int, Field(ge=2**20, le=100 * 2**30)] = 100_000_000
+    """Bytes that they may take: about 1.4 kB each, and 256 KiB of data at most."""
     keep: PositiveDuration = 7 * 86400.0
     """How long settled invitations stay on the lane's topic, so that they can be sent again."""
     call_timeout: PositiveDuration = 30.0

@@ -103,6 +103,8 @@ def _out_of_bounds(kind: str, context: Mapping[str, Any]) -> str:
         return f"expected {PATTERN_WORDS.get(context['pattern'], context['pattern'])}"
     if kind in {"too_short", "string_too_short"}:
         return "must not be empty"
+    if kind in {"too_long", "string_too_long"}:
+        return f"expected at most {context['max_length']}"
     return f"is not valid ({kind})"
 
 

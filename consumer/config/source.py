@@ -9,16 +9,15 @@ keys be reported at once. JSON's types come out: what YAML would make a date sta
 from __future__ import annotations
 
 import math
-import re
 import warnings
 from collections.abc import Iterator
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
-from ruamel.yaml.reader import ReaderError
 
 from consumer.config.tree import Path, Source, Tree, dotted
+from consumer.config.yaml_errors import syntax_problem
 from consumer.errors import ConfigError, Problem
 
 MAX_DEPTH = 100
@@ -32,7 +31,6 @@ MAX_BITS = 256
 _TAG = "tag:yaml.org,2002:"
 _AS_TEXT = {"str", "timestamp", "value"}
 _CONVERTED = {"int", "float", "bool", "null"}
-_QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 
 
 def parse(text: str, file: str) -> Source:
@@ -50,7 +48,7 @@ def parse(text: str, file: str) -> Source:
             root = reader.compose(text)
     except (YAMLError, RecursionError) as error:
         # Raised below and not here: the cause holds the whole text, with what is secret in it.
-        failed = _syntax_problem(error, text, file)
+        failed = syntax_problem(error, text, file)
     if failed is not None:
         raise ConfigError([failed])
     if not isinstance(root, MappingNode):
@@ -58,38 +56,6 @@ def parse(text: str, file: str) -> Source:
         hint = "it begins with `version: 1`"
         raise ConfigError([Problem(file, 1, dotted(()), message, hint)])
     return _Builder(reader, Source(file)).run(root)
-
-
-def _syntax_problem(error: Exception, text: str, file: str) -> Problem:
-    if isinstance(error, ReaderError):
-        line = text.count("\n", 0, error.position) + 1
-        return Problem(file, line, dotted(()), "a character that YAML does not allow")
-    if not isinstance(error, MarkedYAMLError):
-        return Problem(file, 1, dotted(()), "not readable as YAML: nested too deeply")
-    mark = error.problem_mark or error.context_mark
-    line = 1 if mark is None else mark.line + 1
-    # What ruamel.yaml quotes may be part of a secret; single characters help and stay.
-    what = _QUOTED.sub(_short, str(error.problem or error.context))
-    if "alias" in what:
-        message, hint = "an alias without an anchor", "quote a text that begins with *"
-    elif "another document" in what:
-        message, hint = "a second document begins here", "one file holds one config"
-    elif "tag handle" in what:
-        message, hint = "custom tags are not supported", "quote a text that begins with !"
-    else:
-        message = f"not readable as YAML: {what}"
-        hint = _began(error, line)
-    return Problem(file, line, dotted(()), message, hint)
-
-
-def _short(quoted: re.Match[str]) -> str:
-    text = quoted[1] or quoted[2] or ""
-    return quoted[0] if len(text) <= len("\\t") or text == "<stream end>" else "…"
-
-
-def _began(error: MarkedYAMLError, line: int) -> str:
-    mark = error.context_mark
-    return f"begun in line {mark.line + 1}" if mark is not None and mark.line + 1 != line else ""
 
 
 class _Builder:
@@ -100,6 +66,7 @@ class _Builder:
         self._source = source
         self._open: list[Node] = []
         self._values = 0
+        self._pairs_seen = 0
 
     def run(self, root: MappingNode) -> Source:
         source = self._source
@@ -117,8 +84,7 @@ class _Builder:
     def _build(self, node: Node, path: Path) -> Tree:
         self._source.lines.setdefault(path, node.start_mark.line + 1)
         self._values += 1
-        if self._values > MAX_VALUES:
-            raise ConfigError([self._source.problem(path, f"more than {MAX_VALUES} values")])
+        self._bounded(self._values, path)
         if len(self._open) > MAX_DEPTH:
             raise ConfigError([self._source.problem(path[:1], "nested too deeply")])
         if node in self._open:
@@ -162,13 +128,23 @@ class _Builder:
     def _pairs(self, node: MappingNode, path: Path) -> Iterator[tuple[Node, Node, bool]]:
         """Key and value; what stands in the mapping goes before what `<<: *anchor` merges in."""
         merge = f"{_TAG}merge"
-        yield from ((key, value, False) for key, value in node.value if str(key.tag) != merge)
+        for key, value in node.value:
+            # Counted here: a merge of merges has no end, though its keys are few.
+            self._pairs_seen += 1
+            self._bounded(self._pairs_seen, path)
+            if str(key.tag) != merge:
+                yield key, value, False
         for value in (value for key, value in node.value if str(key.tag) == merge):
             for part in value.value if isinstance(value, SequenceNode) else [value]:
                 if isinstance(part, MappingNode):
                     yield from ((k, v, True) for k, v, _ in self._pairs(part, path))
                 else:
                     self._refuse(path, "`<<` takes an alias of a mapping, or a list of them")
+
+    def _bounded(self, number: int, path: Path) -> None:
+        if number > MAX_VALUES:
+            message = f"more than {MAX_VALUES} values, aliases and merges followed"
+            raise ConfigError([self._source.problem(path, message)])
 
     def _key(self, node: Node, path: Path) -> str:
         if not isinstance(node, ScalarNode):

@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+TAILS = frozenset({"results", "dead-letters", "replayed"})
+"""What follows the prefix in the names of topics that every application has."""
+
+BRANCHES = frozenset({"invitations", "checkpoints", "delayed", "lane"})
+"""What follows the prefix in names that go on with a lane's or a step's: of topics, and of groups
+and transactional ids (`lane`)."""
+
+
+def as_kafka(name: str) -> str:
+    """What Kafka compares: it refuses a topic whose name differs from another in . and _ only."""
+    return name.replace(".", "_")
+
 
 @dataclass(frozen=True, slots=True)
 class Topics:
@@ -41,3 +53,10 @@ class Topics:
     def owns(self, topic: str) -> bool:
         """Whether `topic` is, or may come to be, one of ours: an input must not read it."""
         return topic.startswith(f"{self.application_id}.")
+
+    def hides(self, topic: str) -> bool:
+        """Whether Kafka takes `topic` for one of ours, though it is written with _ for a dot."""
+        rest = as_kafka(topic).removeprefix(as_kafka(f"{self.application_id}."))
+        branches = tuple(f"{as_kafka(branch)}_" for branch in BRANCHES)
+        known = rest in map(as_kafka, TAILS) or rest.startswith(branches)
+        return rest != as_kafka(topic) and known

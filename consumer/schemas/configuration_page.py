@@ -23,14 +23,16 @@ everything that is wrong at once, with line, path and what was meant. Editors co
 
 - **YAML 1.2**: `NO` is text and `21:00` is no number. A key that stands twice is refused, and an
   unknown one, with the nearest that is known. JSON is YAML.
-- **Durations** are a whole number and `ms`, `s`, `m`, `h` or `d`: `500ms`, `10m`, `72h`.
-- **Limits** are calls/duration: `20/5s`. Bytes are plain numbers.
+- **Durations** are a whole number and `ms`, `s`, `m`, `h` or `d`: `500ms`, `10m`, `72h`; `3650d`
+  at most.
+- **Limits** are calls/duration: `20/5s`, with up to 1,000,000 calls. Bytes are plain numbers.
 - **Names** are 1 to 64 of `A-Z a-z 0-9 . _ -` and begin with a letter or digit; **small names** do
   without capitals, for they become part of topics' names.
 - **Ids stand in quotes**: to YAML `7547e12` is a number.
 - **References**: `${{env:NAME}}`, `${{env:NAME:-default}}` and `${{file:PATH}}` may stand in any
   value, for all of it or a part. Relative paths start at the config's folder; line breaks at the
-  end of a file are cut off. `$${{` is a plain `${{`. No message shows what a reference stands for.
+  end and a byte order mark at the beginning are cut off. `$${{` is a plain `${{`. No message shows
+  what a reference stands for.
 - **Expressions** are [JMESPath](https://jmespath.org) into the event: `customer.phone`,
   `items[0].sku`, `'a literal'`. What gives null is left out; numbers and booleans become text.
 - **Patterns** (`match`) are those of Amazon EventBridge: a field holds if one value of its list

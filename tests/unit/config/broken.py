@@ -218,8 +218,8 @@ BROKEN = (
         "  radar: {limits: [1/1s]}\n  router: {limits: []}",
         (
             (
-                "8: quotas.router: is the other stage's name in metrics and health (call the "
-                "quota something else)"
+                "8: quotas.router: is the name of another part of the program in metrics and "
+                "health (call the quota something else)"
             ),
         ),
     ),
@@ -906,8 +906,10 @@ BROKEN = (
         "\tin_doubt: report",
         (
             (
-                "27: (top level): not readable as YAML: found character '\\t' that cannot start "
-                "any token"
+                "27: (top level): a tab stands where only spaces may (indent with spaces, two for "
+                "each level)\n"
+                "   27 |  in_doubt: report\n"
+                "      | ^"
             ),
         ),
     ),
@@ -915,7 +917,14 @@ BROKEN = (
         "unclosed",
         "limits: [1/1s]",
         "limits: [1/1s",
-        ("7: (top level): not readable as YAML: expected ',' or ']', but got '}'",),
+        (
+            (
+                "7: (top level): the [ that opens here is not closed, or a comma is missing "
+                "(close it with ]; quote a text that holds , : [ ] { or })\n"
+                "    7 |   radar: {limits: [1/1s}\n"
+                "      |                   ^"
+            ),
+        ),
     ),
     Broken(
         "unclosed_quote",
@@ -923,8 +932,9 @@ BROKEN = (
         '"${file:radar-password}',
         (
             (
-                "42: (top level): not readable as YAML: expected chomping or indentation "
-                "indicators, but found '='"
+                "18: (top level): a quote is left open in this line (noticed in line 42)\n"
+                "   18 |     password: ***********************\n"
+                "      |               ^"
             ),
         ),
     ),
@@ -932,19 +942,38 @@ BROKEN = (
         "colon",
         "username: acme",
         "username: acme: x",
-        ("17: (top level): not readable as YAML: mapping values are not allowed here",),
+        (
+            (
+                "17: (top level): a second colon in one line (quote a text that holds a colon "
+                "and a blank, or begin a new line for the key)\n"
+                "   17 |     username: acme: x\n"
+                "      |                   ^"
+            ),
+        ),
     ),
     Broken(
         "alias",
         "username: acme",
         "username: *acme",
-        ("17: (top level): an alias without an anchor (quote a text that begins with *)",),
+        (
+            (
+                "17: (top level): an alias without an anchor (quote a text that begins with *)\n"
+                "   17 |     username: *acme\n"
+                "      |               ^"
+            ),
+        ),
     ),
     Broken(
         "two_documents",
         "routes:\n",
         ("---\nroutes:\n"),
-        ("37: (top level): a second document begins here (one file holds one config)",),
+        (
+            (
+                "37: (top level): a second document begins here (one file holds one config)\n"
+                "   37 | ---\n"
+                "      | ^"
+            ),
+        ),
     ),
     Broken(
         "yaml11",

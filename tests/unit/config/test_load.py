@@ -193,7 +193,17 @@ def test_an_account_may_narrow_what_its_channel_needs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "cannot be read: No such file or directory"), (b"\xff\xfe", "is not UTF-8 text")],
+    [
+        (None, "cannot be read: No such file or directory"),
+        (b"\xff", "is not UTF-8 text: save it as UTF-8"),
+        ("version: 1\n".encode("utf-16"), "is UTF-16 text: save it as UTF-8"),
+        ("version: 1\n".encode("utf-32"), "is UTF-32 text: save it as UTF-8"),
+        (
+            "version: 1\n".encode("utf-16-le"),
+            "holds zero bytes, as UTF-16 text does: save it as UTF-8",
+        ),
+        (b"#" * (2**20 + 1), "has more than 1048576 bytes"),
+    ],
 )
 def test_an_unreadable_config_is_a_problem(
     content: bytes | None, message: str, tmp_path: Path
@@ -206,7 +216,50 @@ def test_an_unreadable_config_is_a_problem(
     assert str(refused.value) == f"{path}:1: (file): {message}"
 
 
-@pytest.mark.parametrize(("content", "message"), [(b"\n", "is empty"), (b"\xff", "is not UTF-8")])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbfhunter2",
+        b"hunter2\n",
+        b"hunter2\r\n",
+        b"\xef\xbb\xbfhunter2\r\n\r\n",
+    ],
+)
+def test_a_byte_order_mark_and_last_line_breaks_are_no_part_of_a_secret(
+    content: bytes, tmp_path: Path
+) -> None:
+    """Windows editors write the one, all others the other; both change every pseudonym."""
+    (tmp_path / "secret").write_bytes(content)
+    text = edited("${file:radar-password}", "${file:secret}")
+    account = load_text(text, tmp_path).vendors["radar"]
+    assert account.model_dump()["password"] == SecretStr("hunter2")
+    env = {**ENV, "RADAR": content.decode()}
+    config = load_text(edited("${file:radar-password}", "${env:RADAR}"), tmp_path, env)
+    assert config.vendors["radar"].model_dump()["password"] == SecretStr("hunter2")
+
+
+@pytest.mark.parametrize("content", [" hunter2", "hunter2 ", "hunt\ner2", "hunt\ufeffer2"])
+def test_all_else_is_part_of_a_secret(content: str, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(content, encoding="utf-8")
+    text = edited("${file:radar-password}", "${file:secret}")
+    account = load_text(text, tmp_path).vendors["radar"]
+    assert account.model_dump()["password"] == SecretStr(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\n", "is empty"),
+        (b"", "is empty"),
+        (b" \t\n", "is empty"),
+        (b"\xef\xbb\xbf\n", "is empty"),
+        (b"\xff", "is not UTF-8"),
+        ("hunter2".encode("utf-16"), "is UTF-16 text: save it as UTF-8"),
+        ("hunter2".encode("utf-16-be"), "holds zero bytes"),
+        (b"hunter2\0", "holds zero bytes"),
+        (b"x" * (2**20 + 1), "has more than 1048576 bytes"),
+    ],
+)
 def test_an_unusable_secret_is_a_problem_at_its_line(
     content: bytes, message: str, tmp_path: Path
 ) -> None:

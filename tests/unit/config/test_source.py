@@ -65,8 +65,8 @@ def test_all_duplicate_keys_are_found_at_once() -> None:
     [
         ("a: \x07", "f:1: (top level): a character that YAML does not allow"),
         ("a: !x!y z", "f:1: (top level): custom tags are not supported (quote a text that begins"),
-        ("a: {b: 1\nc: 2\n", "f:2: (top level): not readable as YAML: expected ',' or '}'"),
-        ("a: 'x\n\n", "f:3: (top level): not readable as YAML: found unexpected end of stream ("),
+        ("a: {b: 1\nc: 2\n", "f:1: (top level): the { that opens here is not closed"),
+        ("a: 'x\n\n", "f:1: (top level): a quote is left open in this line (noticed in line 3)"),
         ("a: " + "[" * 150 + "]" * 150, "f:1: a: nested too deeply"),
         ("a: " + "[" * 2000, "f:1: (top level): not readable as YAML: nested too deeply"),
         (
@@ -101,6 +101,77 @@ def test_what_json_has_not_is_refused(value: str, problem: str) -> None:
     except ConfigError as refused:
         problems = list(refused.problems)
     assert [(each.line, each.message.startswith(problem)) for each in problems] == [(2, True)]
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "shown"),
+    [
+        ("a:\n\tb: 1\n", "a tab stands where only spaces may", " b: 1\n^"),
+        ("a: 1\n b: 2\n", "this key cannot stand here", " b: 2\n  ^"),
+        ("a:\n  b: 1\n c: 2\n", "this line is indented unlike those beside it", " c: 2\n ^"),
+        (" a: 1\nb: 2\n", "this line is indented unlike the first one", "b: 2\n^"),
+        ("a: x: y\n", "a second colon in one line", "a: x: y\n    ^"),
+        ("a: 1\nb\nc: 2\n", "a key without a colon", "c: 2\n^"),
+        ("a: @x\n", "a text that begins with @ must stand in quotes", "a: @x\n   ^"),
+        ("a: `x`\n", "a text that begins with ` must stand in quotes", "a: `x`\n   ^"),
+        ("a: %x\n", "a text that begins with % must stand in quotes", "a: %x\n   ^"),
+        ("a: *\n", "a text that begins with * or & must stand in quotes", "a: *\n    ^"),
+        ("a: &\n", "a text that begins with * or & must stand in quotes", "a: &\n    ^"),
+        ("a: *x\n", "an alias without an anchor", "a: *x\n   ^"),
+        ("a: >= 100\n", "a text that begins with > or | must", "a: >= 100\n    ^"),
+        ("a: |x\n", "a text that begins with > or | must stand in quotes", "a: |x\n    ^"),
+        ("a: !<x y\n", "custom tags are not supported", "a: !<x y\n      ^"),
+        ("- a\nb: 1\n", "keys and items of a list cannot stand in one column", "b: 1\n^"),
+        ("a: - b\n", "a list cannot begin here", "a: - b\n   ^"),
+        ('a: "\\d"\n', "in double quotes a backslash begins an escape", 'a: "\\d"\n     ^'),
+        ("a: [1, 2\nb: 3\n", "the [ that opens here is not closed", "a: [1, 2\n   ^"),
+        ("a: {b: [1}\n", "the [ that opens here is not closed", "a: {b: [1}\n       ^"),
+        ("a: [\n", "the text ends before a [ or { is closed", "\n^"),
+        ("a: ]\n", "nothing opened the ] that stands here", "a: ]\n   ^"),
+        ("a: [b]]\n", "nothing opened the ] that stands here", "a: [b]]\n      ^"),
+        ("a: [1,,2]\n", "a comma without a value before it", "a: [1,,2]\n      ^"),
+        ("a: 'it's'\n", "something stands behind the end of a quoted text", "a: 'it's'\n       ^"),
+        ('a: "x" y\n', "something stands behind the end of a quoted text", 'a: "x" y\n       ^'),
+        ('a: "x\nb: "y"\n', "a quote is left open in this line", 'a: "x\n   ^'),
+        ("a: 1\n---\nb: 2\n", "a second document begins here", "---\n^"),
+        ("a: \x07\n", "a character that YAML does not allow (U+0007)", "a:  \n   ^"),
+    ],
+)
+def test_a_syntax_error_is_said_in_a_configs_words_with_a_caret(
+    text: str, message: str, shown: str
+) -> None:
+    with pytest.raises(ConfigError) as refused:
+        parse(text, "f")
+    (problem,) = refused.value.problems
+    assert problem.message.startswith(message)
+    lines = problem.excerpt.split("\n")
+    assert "\n".join(line[len("    1 | ") :] for line in lines) == shown
+    assert int(lines[0].partition("|")[0]) == problem.line
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "password: *hunter2hunter2\n",
+        "password: hunter2: x\n",
+        "a: {sasl.password: hunter2, b: c: d}\n",
+        "url: http://ada:hunter2@h: x\n",
+        "a: |\n  BEGIN\n hunter2\n",
+        'X-Api-Key: "hunter2\nb: "c"\n',
+    ],
+)
+def test_a_syntax_error_does_not_repeat_a_secret(text: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        parse(text, "f")
+    assert refused.value.problems[0].excerpt
+    assert "hunter2" not in str(refused.value)
+
+
+def test_merges_of_merges_are_bounded() -> None:
+    """24 levels of two aliases each are 16 million pairs of one key."""
+    levels = "".join(f"a{i}: &a{i} {{<<: [*a{i - 1}, *a{i - 1}]}}\n" for i in range(1, 24))
+    with pytest.raises(ConfigError, match="more than 100000 values"):
+        parse("a0: &a0 {x: 1}\n" + levels, "f")
 
 
 def test_a_syntax_error_does_not_repeat_a_long_text() -> None:

@@ -1,0 +1,56 @@
+"""Bytes of a file → text, as people's editors and tools write it: UTF-8, with or without its mark.
+
+A byte order mark at the beginning is no part of a secret or a config, and neither are line breaks
+at the end of a secret. What is not UTF-8 is refused in words that say what it is.
+"""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+from typing import Final
+
+MOST: Final = 2**20
+"""Bytes of one file: a Kubernetes ConfigMap or Secret holds no more."""
+
+_WIDE: Final = (
+    (codecs.BOM_UTF32_LE, "UTF-32"),
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"),
+    (codecs.BOM_UTF16_BE, "UTF-16"),
+)
+_SAVE: Final = "save it as UTF-8"
+
+
+class UnfitTextError(ValueError):
+    """What a file holds instead of text, as the end of a sentence about it."""
+
+
+def read_text(path: Path) -> str:
+    """The file's text without a byte order mark. Raises OSError, UnfitTextError."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST + 1)
+    except ValueError:  # a name with a zero byte
+        raise UnfitTextError("has no name that a file can have") from None
+    return decoded(content)
+
+
+def decoded(content: bytes) -> str:
+    """The bytes as text. Raises UnfitTextError."""
+    if len(content) > MOST:
+        raise UnfitTextError(f"has more than {MOST} bytes")
+    for mark, name in _WIDE:
+        if content.startswith(mark):
+            raise UnfitTextError(f"is {name} text: {_SAVE}")
+    if b"\0" in content:
+        raise UnfitTextError(f"holds zero bytes, as UTF-16 text does: {_SAVE}")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UnfitTextError(f"is not UTF-8 text: {_SAVE}") from None
+
+
+def plain_secret(text: str) -> str:
+    """A secret without a byte order mark before it and line breaks behind it."""
+    return text.removeprefix("\ufeff").rstrip("\r\n")
