@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import Protocol
+from concurrent.futures import Future
+from typing import Any, Protocol
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
@@ -45,8 +45,11 @@ class Clients(Protocol):
         Raises KafkaTrouble.
         """
 
-    def trim(self, topic: str, before: int) -> None:
-        """Delete the records of partition 0 below an offset, in time; best effort."""
+    def trim(self, topic: str, before: int, refused: Callable[[str], None]) -> None:
+        """Delete the records of partition 0 below an offset, in time; best effort.
+
+        `refused` is told why that was refused, from any thread.
+        """
 
 
 class KafkaClients:
@@ -89,11 +92,23 @@ class KafkaClients:
         except TimeoutError:
             raise KafkaTrouble(f"reading the id of {topic}: no answer in time") from None
 
-    def trim(self, topic: str, before: int) -> None:
+    def trim(self, topic: str, before: int, refused: Callable[[str], None]) -> None:
         """See `Clients`."""
-        if not self._embedded:
-            with suppress(KafkaException):  # what a broker or an ACL refuses only stays longer
-                self._administration().delete_records([TopicPartition(topic, 0, before)])
+
+        def ended(future: Future[Any]) -> None:
+            error = None if future.cancelled() else future.exception()
+            if isinstance(error, KafkaException):
+                refused(kafka.describe(error))
+
+        if self._embedded:
+            return
+        try:
+            asked = self._administration().delete_records([TopicPartition(topic, 0, before)])
+        except KafkaException as error:
+            refused(kafka.describe(error))
+            return
+        for future in asked.values():
+            future.add_done_callback(ended)
 
     def _administration(self) -> AdminClient:
         if self._admin is None:

@@ -9,11 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from confluent_kafka import Message, Producer
+import orjson
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
-from consumer.adapters import kafka
+from consumer.adapters import kafka, witness
+from consumer.errors import KafkaTrouble, StartUnclear
 
 LANE, ARRIVED, DUE = "lane", "arrived", "due_at"
+
+WAIT = 10.0
+SKEW = 5.0
+"""Seconds by which a broker's clock and that of a former process may differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,16 @@ class Delayed:
         except (KeyError, ValueError):
             return None
 
+    @property
+    def campaign(self) -> str:
+        """The invitation's campaign; empty if the value does not say."""
+        try:
+            found = orjson.loads(self.value)
+        except ValueError:
+            return ""
+        campaign = found.get("campaign") if isinstance(found, dict) else None
+        return campaign if isinstance(campaign, str) else ""
+
     def put(self, client: Producer, step: str) -> None:
         """On a step of the ladder; `step` is its topic."""
         headers: kafka.Headers = {
@@ -51,3 +67,48 @@ class Delayed:
         """To the lane's own topic, with the time since when it waits."""
         since = int(self.arrived * 1000)
         kafka.produce(client, invitations, self.value, key=self.key, partition=0, timestamp=since)
+
+
+def first_offset(
+    asker: Consumer, step: TopicPartition, delay: float, now: float, lanes: str
+) -> int:
+    """Where to read a delay topic from, without an offset of the group.
+
+    `lanes` is what lanes' topics begin with. At the log's start, if nothing can have left it: it is
+    empty, its first record is not due yet, or no lane ever had a record. Else what lies there may
+    have been given back before the offset was forgotten, and would be sent again.
+    Raises StartUnclear, KafkaTrouble.
+    """
+    with kafka.trouble("reading the log's ends"):
+        low, high = asker.get_watermark_offsets(step, timeout=WAIT)
+    if low == high:
+        return int(high)
+    waiting = _not_due(asker, step, now - delay + SKEW, high)
+    if waiting <= low:
+        return int(low)
+    with kafka.trouble("listing topics"):
+        names = sorted(asker.list_topics(timeout=WAIT).topics)
+    if witness.holding(asker, [name for name in names if name.startswith(lanes)]) is None:
+        return int(low)
+    group, topic = f"{lanes.partition('.invitations.')[0]}.ladder", step.topic
+    reset = (
+        f'kafka-consumer-groups.sh --bootstrap-server "$BOOTSTRAP" --group {group} '
+        f"--topic {topic} --reset-offsets --to-datetime <T> --execute"
+    )
+    raise StartUnclear(
+        f"{topic} holds {low} to {high}, and the group {group} has no offset for it: Kafka "
+        "forgets them when no process ran for `offsets.retention.minutes` (a week). What came due "
+        "before the stop was given back already, and must not be sent again; from offset "
+        f"{waiting} on nothing is due yet. Stop all processes, say where to go on (`{reset}`, T "
+        f"being the time of the stop less {delay:.0f} s), and start again"
+    )
+
+
+def _not_due(asker: Consumer, step: TopicPartition, since: float, end: int) -> int:
+    """The first record that was appended after `since`; the log's end if there is none."""
+    asked = TopicPartition(step.topic, step.partition, max(0, int(since * 1000)))
+    with kafka.trouble("looking for what is not due yet"):
+        (found,) = asker.offsets_for_times([asked], timeout=WAIT)
+    if found.error is not None:
+        raise KafkaTrouble(f"looking for what is not due yet: {kafka.describe(found.error)}")
+    return int(found.offset) if found.offset >= 0 else int(end)

@@ -240,6 +240,10 @@ class Metrics(Names):
         self.bisections.labels(lane).inc(began)
         self.bisect_calls.labels(lane).inc(calls)
 
+    def deletion_refused(self, topic: str) -> None:
+        """Kafka refused to delete records of one of the program's own topics."""
+        self.deletions_refused.labels(topic).inc()
+
     def stopped(self, stage: str) -> None:
         """The stage ended for good: the log says why."""
         self.stage_stopped.labels(stage).set(1)

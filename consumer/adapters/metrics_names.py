@@ -157,6 +157,9 @@ class Names:
         self.kafka_errors = self._counter(
             "kafka_errors_total", "Errors that a Kafka client reported", "stage", "error"
         )
+        self.deletions_refused = self._counter(
+            "deletions_refused_total", "Refused deletions of records that are done with", "topic"
+        )
         self.stage_stopped = self._gauge(
             "stage_stopped", "1 if the stage must not go on; the log says why", "loop"
         )

@@ -117,6 +117,11 @@ class Config(Section):
         """The campaigns that make calls, in the config's order: all but links."""
         return {name: each for name, each in self.campaigns.items() if each.channel.called}
 
+    @property
+    def homes(self) -> dict[str, str]:
+        """Campaign → its lane, of those that make calls."""
+        return {name: self.lane_of(name) for name in self.called}
+
     def lane_of(self, campaign: str) -> str:
         """The quota, and so the lane, of a campaign that makes calls.
 

@@ -99,7 +99,7 @@ class Crew:
         """Go over to another config; calls that are sealed by the former one end by it."""
         former, self._plan = self._plan, plan
         self._pools.add(plan.calls)
-        self._stage.lanes = plan.config.lanes
+        self._stage.lanes, self._stage.homes = plan.config.lanes, plan.config.homes
         left = [self._lanes.pop(name) for name in changes.left_lanes if name in self._lanes]
         stayed = list(self._lanes.values())
         for member in stayed:

@@ -7,17 +7,19 @@ ladder in the transaction that writes it to its lane.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 
 from consumer.adapters import kafka
-from consumer.adapters.delayed import Delayed
+from consumer.adapters.delayed import Delayed, first_offset
 from consumer.adapters.reading import Place
 from consumer.adapters.records import bad_invitation
-from consumer.errors import KafkaTrouble, StartUnclear
+from consumer.errors import KafkaTrouble
 from consumer.lane.ladder import STEPS, step_for
 from consumer.model import DeadLetterReason, rfc3339
 from consumer.runtime.offsets import ends, lag, membership, offsets
@@ -74,7 +76,9 @@ class LadderLoop:
             kafka.fence(producer, self.stage.waiting(self.name))
             with kafka.trouble("subscribe"):
                 consumer.subscribe(
-                    list(self._steps), on_assign=self._assigned, on_revoke=self._revoked
+                    list(self._steps),
+                    on_assign=partial(self._assigned, producer),
+                    on_revoke=self._revoked,
                 )
             while not self.stage.stop.is_set():
                 self.stage.joined(self.name, consumer)
@@ -94,42 +98,59 @@ class LadderLoop:
 
     # -- the group ----------------------------------------------------------------------------
 
-    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    def _assigned(
+        self, producer: Producer, consumer: Consumer, partitions: list[TopicPartition]
+    ) -> None:
         if consumer is not self._consumer:  # of a session that is over
             return
         if self._gone.intersection(each.topic for each in partitions):
             raise KafkaTrouble("a step went and came back while it was being read")
-        with kafka.trouble("reading committed offsets"):
-            committed = consumer.committed(partitions, timeout=WAIT)
-        for partition, found in zip(partitions, committed, strict=True):
-            if found.error is not None:
-                raise KafkaTrouble(f"reading committed offsets: {kafka.describe(found.error)}")
-            partition.offset = found.offset if found.offset >= 0 else self._first(consumer, found)
+        member = membership(consumer)
+        fresh = self._begin(consumer, partitions)
+        for partition in partitions:
             self._due.pop(partition.topic, None)
             self._paced.discard(partition.topic)
             self._heads.pop(partition.topic, None)
             self._reached.pop((partition.topic, partition.partition), None)
             self._begun[partition.topic] = partition.offset
+        if fresh:  # or a group that has forgotten would be as one that never read
+            with kafka.transaction(producer, self.stage.waiting(self.name)):
+                self.stage.clients.send_offsets(producer, fresh, member)
         with kafka.trouble("assign"):
             consumer.incremental_assign(partitions)
             consumer.resume(partitions)  # a pause survives losing and regaining a partition
 
-    def _first(self, consumer: Consumer, partition: TopicPartition) -> int:
-        """Without an offset: at the start, unless what lies there may have left the ladder before.
+    def _begin(
+        self, consumer: Consumer, partitions: Sequence[TopicPartition]
+    ) -> list[TopicPartition]:
+        """Set where each is read from; those that had no offset. Raises StartUnclear."""
+        asked = [TopicPartition(each.topic, each.partition) for each in partitions]
+        with kafka.trouble("reading committed offsets"):
+            committed = consumer.committed(asked, timeout=WAIT)
+        fresh = []
+        for partition, found in zip(partitions, committed, strict=True):
+            if found.error is not None:
+                raise KafkaTrouble(f"reading committed offsets: {kafka.describe(found.error)}")
+            partition.offset = found.offset
+            if found.offset < 0:
+                partition.offset = self._first(partition.topic)
+                fresh.append(partition)
+        return fresh
 
-        Raises StartUnclear.
-        """
-        place = TopicPartition(partition.topic, partition.partition)
-        with kafka.trouble("reading the log's ends"):
-            low, high = consumer.get_watermark_offsets(place, timeout=WAIT)
-        if 0 < low < high:
-            raise StartUnclear(
-                f"{partition.topic} holds {low} to {high}, and the group that reads it has "
-                "forgotten where it was (nobody ran for a week?): what it passed on in its last "
-                "minute would be sent again. Reset the group's offset to the first record that is "
-                f"younger than the stop less {self._steps[partition.topic]}"
+    def _first(self, topic: str) -> int:
+        """Where a step without an offset begins. Raises StartUnclear, KafkaTrouble."""
+        application = self.stage.topics.application_id
+        asker = self.stage.consumer(self.name, f"{application}.ladder")
+        try:
+            return first_offset(
+                asker,
+                TopicPartition(topic, 0),
+                STEPS[self._steps[topic]],
+                self.stage.clock.now(),
+                self.stage.topics.invitations(""),
             )
-        return int(low)
+        finally:
+            self.stage.clients.close(asker)
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """All that was read is committed between two polls: nothing to finish here."""
@@ -210,12 +231,16 @@ class LadderLoop:
         left = record.due_at - self.stage.clock.now()
         if left > 0:
             record.put(producer, self.stage.topics.delayed(step_for(left)))
-        elif self._exists(consumer, record.lane):
-            record.give_back(producer, self.stage.topics.invitations(record.lane))
+        elif self._exists(consumer, lane := self._home(record)):
+            record.give_back(producer, self.stage.topics.invitations(lane))
         else:
-            log.error("put_off_for_no_lane", lane=record.lane, what="stays on the ladder")
+            log.error("put_off_for_no_lane", lane=lane, what="stays on the ladder")
             record.put(producer, self.stage.topics.delayed(ORPHAN_WAIT))
         return True
+
+    def _home(self, record: Delayed) -> str:
+        """The lane that has the campaign now: an account may have moved to another quota."""
+        return self.stage.homes.get(record.campaign, record.lane)
 
     def _exists(self, consumer: Consumer, lane: str) -> bool:
         """A lane that left the config has its topic still, for an operator to drain or close."""
@@ -232,7 +257,7 @@ class LadderLoop:
         if now >= self._trim_at:
             self._trim_at = now + TRIM_EVERY
             for topic, offset in self._behind.items():
-                self.stage.clients.trim(topic, offset)
+                self.stage.trim(topic, offset)
             self._behind.clear()
 
     def _show(self, consumer: Consumer) -> None:

@@ -269,7 +269,7 @@ class LaneOwner:
             (found,) = self.consumer.offsets_for_times([since], timeout=WAIT_FOR_OFFSETS)
             # Not the lane's own base: a successor begins at the one that is recorded.
             before = min(self._base, found.offset if found.offset >= 0 else math.inf)
-            self.stage.clients.trim(found.topic, int(before))
+            self.stage.trim(found.topic, int(before))
 
     def _display(self) -> None:
         """The group's offset is for everybody's tools; the checkpoint is the authority."""

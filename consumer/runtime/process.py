@@ -78,6 +78,7 @@ class Process:
         self.stage = Stage(
             topics=config.topics,
             lanes=config.lanes,
+            homes=config.homes,
             config_version=config.config_version,
             clients=KafkaClients(config.kafka, embedded=options.embedded),
             clock=self._clock,

@@ -44,7 +44,7 @@ class Stage:
     """The surroundings that router and lanes share.
 
     `instance` names this replica; `topic_ids` are the ids that topics had when last looked at,
-    `step_ends` the ends of the delay ladder's topics.
+    `step_ends` the ends of the delay ladder's topics; `homes`: campaign → its lane.
     """
 
     topics: Topics
@@ -58,11 +58,13 @@ class Stage:
     instance: str = "0"
     topic_ids: dict[str, str] = field(default_factory=dict)
     step_ends: dict[str, int] = field(default_factory=dict)
+    homes: Mapping[str, str] = field(default_factory=dict)
     board: StatusBoard = field(default_factory=StatusBoard)
     _members: set[str] = field(default_factory=set)
     _reading: dict[str, dict[str, str | None]] = field(default_factory=dict)
     _polled: dict[str, float] = field(default_factory=dict)
     _rivals: Rivals = field(default_factory=Rivals)
+    _kept: set[str] = field(default_factory=set)
 
     def consumer(self, name: str, group: str) -> Consumer:
         """A consumer whose errors are counted under the stage's name."""
@@ -128,6 +130,23 @@ class Stage:
             now = self.topic_ids.get(topic, was)
             if was is not None and now != was:
                 raise KafkaTrouble(f"{topic} was deleted and made anew while it was read")
+
+    def trim(self, topic: str, before: int) -> None:
+        """Delete the records of partition 0 below an offset, best effort: what is refused is said
+        once for each topic, and counted."""
+
+        def refused(why: str) -> None:
+            self.metrics.deletion_refused(topic)
+            if topic not in self._kept:
+                self._kept.add(topic)
+                log.warning(
+                    "records_not_deleted",
+                    topic=topic,
+                    why=why,
+                    hint="personal data stays there: grant Delete on this topic",
+                )
+
+        self.clients.trim(topic, before, refused)
 
     def publisher(self, client: Producer, source: str) -> Publisher:
         """Writes results and dead letters; `source` follows the application in `ce_source`."""

@@ -80,6 +80,11 @@ KAFKA = Row(
             one(now("orphaned_lane_records", "lane", lane=False), "{{lane}}"),
             alerts=("OrphanedLane",),
         ),
+        Panel(
+            "Refused deletions",
+            "Records that Kafka does not let the program delete: personal data stays there.",
+            one(grown(of("deletions_refused_total"), "topic"), "{{topic}}"),
+        ),
     ),
 )
 

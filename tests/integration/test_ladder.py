@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import orjson
 import pytest
-from confluent_kafka import Message, Producer
+import structlog
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from consumer.adapters.clients import KafkaClients
@@ -16,6 +17,7 @@ from consumer.adapters.delayed import Delayed
 from consumer.adapters.health import Health
 from consumer.adapters.metrics import Metrics
 from consumer.config.topics import Topics
+from consumer.errors import StartUnclear
 from consumer.lane.ladder import STEPS, step_for
 from consumer.runtime.ladder_loop import LadderLoop
 from consumer.runtime.ladder_watch import LadderWatch
@@ -43,16 +45,43 @@ class Ladder:
         self._client = Producer({"bootstrap.servers": self.bootstrap})
         self._running: tuple[Stage, threading.Thread] | None = None
         self.metrics = Metrics()
+        self.homes: dict[str, str] = {}
+        self.ended: StartUnclear | None = None
 
     def start(self) -> Stage:
         health = Health(self.clock.now)
         clients = KafkaClients({"bootstrap.servers": self.bootstrap})
         stage = Stage(self.topics, ["cloud"], "v1", clients, self.clock, self.metrics, health)
+        stage.homes = self.homes
         loop = LadderLoop(stage, "0")
-        thread = threading.Thread(target=stage.keep_running, args=("ladder", loop.session))
+        thread = threading.Thread(target=self._run, args=(stage, loop))
         thread.start()
         self._running = stage, thread
         return stage
+
+    def _run(self, stage: Stage, loop: LadderLoop) -> None:
+        try:
+            stage.keep_running("ladder", loop.session)
+        except StartUnclear as error:
+            self.ended = error
+
+    def committed(self, step: str) -> int:
+        """The group's offset of a step; negative: none."""
+        asked = [TopicPartition(self.topics.delayed(step), 0)]
+        with Consumer({"bootstrap.servers": self.bootstrap, "group.id": ladder_group(self)}) as it:
+            return int(it.committed(asked, timeout=10)[0].offset)
+
+    def refused(self, topic: str) -> float | None:
+        """How many deletions were counted as refused."""
+        name = "survey_dispatcher_deletions_refused_total"
+        return self.metrics.registry.get_sample_value(name, {"topic": topic})
+
+    def write_lane(self) -> None:
+        """An invitation of the lane's topic: the application has worked before."""
+        self._client.produce(
+            self.topics.invitations("cloud"), orjson.dumps({"n": -1, "campaign": "visit"}), b"k"
+        )
+        assert self._client.flush(10) == 0
 
     def stop(self) -> None:
         if self._running is not None:
@@ -66,7 +95,8 @@ class Ladder:
         """One invitation that is due in so many seconds; when that is."""
         now = self.clock.now()
         due = now + seconds
-        record = Delayed(lane, 1_700_000_000.25, due, f"k{number}", orjson.dumps({"n": number}))
+        value = orjson.dumps({"n": number, "campaign": "visit"})
+        record = Delayed(lane, 1_700_000_000.25, due, f"k{number}", value)
         record.put(self._client, self.topics.delayed(step_for(seconds)))
         assert self._client.flush(10) == 0
         return due
@@ -181,3 +211,82 @@ def test_invitations_of_a_lane_without_a_topic_stay_on_the_ladder(ladder: Ladder
     orphaned = ladder.topics.delayed("1h")
     until("it is on the long step", lambda: bool(read_topic(ladder.bootstrap, orphaned)))
     assert not ladder.back()
+
+
+def test_an_invitation_goes_back_to_the_lane_that_has_its_campaign_now(ladder: Ladder) -> None:
+    """Its account moved to another quota while it waited on the delay topics."""
+    ladder.homes = {"visit": "cloud"}
+    create_topics(ladder.bootstrap, ladder.topics.invitations("former"))
+    ladder.put(1, 1.0, lane="former")
+    ladder.put(2, 1.0, lane="gone")
+    ladder.start()
+    until("both are back", lambda: len(ladder.back()) >= 2)
+    assert ladder.numbers() == [1, 2]
+    assert read_topic(ladder.bootstrap, ladder.topics.invitations("former")) == []
+
+
+def ladder_group(ladder: Ladder) -> str:
+    return f"{ladder.topics.application_id}.ladder"
+
+
+def forget(ladder: Ladder) -> None:
+    """What `offsets.retention.minutes` does to a group that no process is in."""
+    admin = AdminClient({"bootstrap.servers": ladder.bootstrap})
+    admin.delete_consumer_groups([ladder_group(ladder)])[ladder_group(ladder)].result(10)
+
+
+def test_forgotten_offsets_give_nothing_back_twice_though_nothing_was_deleted(
+    ladder: Ladder,
+) -> None:
+    """The right to delete records is missing: the log begins at 0, as one that was never read."""
+    ladder.start()
+    ladder.put(1, 1.0)
+    until("it is back", lambda: ladder.numbers() == [1])
+    ladder.stop()
+    forget(ladder)
+
+    stage = ladder.start()
+    until("it ends", lambda: isinstance(ladder.ended, StartUnclear))
+    assert f"the group {ladder_group(ladder)} has no offset for it" in str(ladder.ended)
+    assert "--reset-offsets" in str(ladder.ended)
+    stage.stop.set()
+    assert ladder.numbers() == [1]
+
+
+def test_a_step_that_was_read_while_empty_begins_where_it_was(ladder: Ladder) -> None:
+    """Its offset is committed at the first assignment, so what came while nothing ran is new."""
+    ladder.start()
+    until("it is in its group", lambda: ladder.committed("1m") == 0)
+    ladder.stop()
+    ladder.put(1, 0.1)
+    ladder.write_lane()
+    ladder.start()
+    until("it is back", lambda: 1 in ladder.numbers())
+    assert ladder.numbers() == [-1, 1]
+
+
+def test_forgotten_offsets_lose_nothing_where_nothing_was_due(
+    ladder: Ladder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is not due has not left its step, so no operator need be asked."""
+    monkeypatch.setitem(STEPS, "10m", 600.0)
+    ladder.write_lane()
+    ladder.start()
+    until("it is in its group", lambda: ladder.committed("10m") == 0)
+    ladder.put(1, 700.0)
+    ladder.stop()
+    forget(ladder)
+    ladder.start()
+    until("it reads on", lambda: ladder.committed("10m") == 0)
+
+
+def test_a_refused_deletion_is_said_once_and_counted(ladder: Ladder) -> None:
+    """Here of a topic that does not exist; an ACL answers the same way."""
+    stage = ladder.start()
+    with structlog.testing.capture_logs() as said:
+        for _ in range(3):
+            stage.trim("no-such-topic", 5)
+        until("all are refused", lambda: ladder.refused("no-such-topic") == 3)
+    assert [(each["event"], each["topic"]) for each in said] == [
+        ("records_not_deleted", "no-such-topic")
+    ]

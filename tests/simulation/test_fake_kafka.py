@@ -98,7 +98,7 @@ def test_a_log_is_trimmed_below_an_offset(stand: Stand) -> None:
     codes: list[int] = []
 
     def trims(clients: FakeClients) -> None:
-        clients.trim("topic", 2)
+        clients.trim("topic", 2, lambda _why: None)
         stand.scheduler.sleep(1)
         reader = clients.consumer("group", nothing)
         reader.assign([TopicPartition("topic", 0, 1)])

@@ -69,10 +69,11 @@ class FakeClients:
         except KafkaException as error:
             raise KafkaTrouble(f"reading the id of {topic}: {describe(error)}") from error
 
-    def trim(self, topic: str, before: int) -> None:
+    def trim(self, topic: str, before: int, refused: Callable[[str], None]) -> None:
         """The request is on its way when this returns; without a broker nothing comes of it."""
         self._broker.scheduler.point("trim")
         if self._broker.is_down or not self._broker.partitions(topic):
+            refused("no broker, or no such topic")
             return
         when = self._broker.scheduler.now + draw(self._rng, self._broker.settings.latency)
         partition = self._broker.partition(topic, 0)

@@ -82,6 +82,7 @@ def feed_all(metrics: Metrics, lane: str, campaigns: list[str]) -> None:
     metrics.vendor_code(lane, "pisano-tr", "13015")
     metrics.bisected(lane, began=1, calls=12)
     metrics.stopped(lane)
+    metrics.deletion_refused("surveys.delayed.1m")
     metrics.transaction(lane, 0.002)
     metrics.aborted(ROUTER)
     metrics.kafka_error(lane, "_TRANSPORT")
