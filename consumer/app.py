@@ -108,6 +108,7 @@ def lane_settings(config: Config, lane: str) -> LaneSettings:
         keep=quota.keep,
         call_timeout=quota.call_timeout,
         logins=frozenset(logins),
+        max_retry_after=quota.max_retry_after,
     )
 
 

@@ -380,15 +380,31 @@ class Owner(BaseModel):
     at: float
 
 
+class LimitCalls(BaseModel):
+    """What a checkpoint knows of one limit. `period` has the skew in it, `calls` are ours.
+
+    `cells` counts the calls of a large limit by 512ths of its period, up to whose ends they are
+    rounded: steps from cell to cell, each followed by the calls in it. Without them the limit goes
+    by `permit_log`.
+    """
+
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+
+    calls: Annotated[int, Field(ge=1, le=10**12)]
+    period: Annotated[float, Field(gt=0, le=10**15)]
+    cells: tuple[Annotated[int, Field(ge=0, le=10**15)], ...] | None = None
+
+
 class Checkpoint(BaseModel):
     """A lane's whole state in one record of its compacted checkpoint topic.
 
     `done` and all `offsets` are bitmaps, zlib level 1, base64. `permit_log` holds the response
-    times of calls, epoch seconds, of the last `permit_log_reach` seconds (0: not said); nothing is
-    called before `closed_until` (after a 429). Offsets below `base` are settled. `tried` has those
-    that were in a call and wait for the next; `owners` the last owners, oldest first.
-    `limits_part` of the limits is in use since `limits_since` (less than 1 after a 429). What an
-    older version does not know it passes over.
+    times of calls, epoch seconds, of the last `permit_log_reach` seconds. `quota` has the writer's
+    limits; calls before `unknown_until` may have been as many as they allow. `at` is the writer's
+    clock. Nothing is called before `closed_until` (after a 429). Offsets below `base` are settled.
+    `tried` has those that were in a call and wait for the next; `owners` the last owners, oldest
+    first. `limits_part` of the limits is in use since `limits_since` (less than 1 after a 429).
+    What an older version does not know it passes over.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -401,6 +417,9 @@ class Checkpoint(BaseModel):
     in_flight: Sequence[InFlight]
     permit_log: Sequence[float]
     permit_log_reach: float = 0.0
+    quota: tuple[LimitCalls, ...] | None = None
+    unknown_until: float = 0.0
+    at: float = 0.0
     config_version: str
     closed_until: float = 0.0
     limits_part: Annotated[float, Field(gt=0, le=1)] = 1.0

@@ -74,6 +74,8 @@ class Quota(Section):
     """Calls that may be under way at once."""
     linger: Duration = 1.0
     """How long a window that is not full waits; only for unlimited quotas."""
+    max_retry_after: PositiveDuration | None = None
+    """How long `Retry-After` may close it; else its longest period, 1m or more (no limits: 1h)."""
     first_start: Literal["used", "unused"] = "used"
     """Without a checkpoint: take the quota as used up (safe), or as unused."""
     max_held: Annotated[int, Field(ge=1, le=10_000_000)] = 200_000

@@ -237,15 +237,18 @@ class Lane:
 
     def checkpoint(self, now: float) -> Checkpoint:
         """The lane's whole state. A login in progress counts as answered at its latest."""
-        logins = self.accounts.logging_in()
+        logins = [self._quota.latest(now)] * self.accounts.logging_in()
         return Checkpoint(
             lane=self.settings.name,
             topic_id=self._topic_id,
             base=self.ledger.base,
             done=self.ledger.packed(),
             in_flight=[*self._doubt, *self._sealing.intents.values()],
-            permit_log=[*self.limiter.log(now), *[self._quota.latest(now)] * logins],
-            permit_log_reach=self.limiter.horizon,
+            permit_log=[*self.limiter.log(now), *logins],
+            permit_log_reach=self._quota.log_reach,
+            quota=self._quota.known(now, logins),
+            unknown_until=max(0.0, self.limiter.unknown_until),
+            at=now,
             config_version=self.settings.config_version,
             closed_until=max(0.0, self.limiter.closed_until),
             limits_part=self.throttling.part,

@@ -26,11 +26,13 @@ over the stamps; one in the future (a timeout with its grace) stands in every B,
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Self
+
+from consumer.lane.cells import Cells
 
 EPSILON = 1e-6
 """Seconds by which the gate opens late: a stamp exactly `p` old still counts, and epoch seconds
@@ -38,7 +40,10 @@ in a float are 0.24 µs apart. Rounding may delay a call, never let it through: 
 of times, so that φ − p and s + p, rounded, can only count a stamp for too much."""
 
 
-MOST_FORGOTTEN = 10_000
+EXACT_MOST = 500
+"""Calls of a limit whose stamps are kept one by one; a larger limit counts by cells of time."""
+
+MOST_FORGOTTEN = 2 * EXACT_MOST
 """Stamps that stand for calls which nobody remembers: more only make a checkpoint long."""
 
 
@@ -63,6 +68,40 @@ class WaitUntil:
     limit: Limit | None
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a limiter of former limits knew of one of them, for the checkpoint.
+
+    `calls` are those that were ours, `period` is with the skew, `cells` are `Cells.pairs`; None
+    where the limit goes by the stamps of the log.
+    """
+
+    calls: int
+    period: float
+    cells: tuple[int, ...] | None = None
+
+
+class _Gate:
+    """One limit: its period with the skew, and its calls by cells unless it goes by stamps."""
+
+    def __init__(self, limit: Limit, period: float, cells: Cells | None) -> None:
+        self.limit, self.period, self.cells = limit, period, cells
+        self.calls = limit.calls
+
+    def opens(self, stamps: Sequence[float], in_flight: int, now: float) -> WaitUntil:
+        """From when on this limit lets a call through."""
+        spare = self.calls - in_flight
+        if self.cells is None:
+            return WaitUntil(_opens(stamps, spare, self.period, now), self.limit)
+        return WaitUntil(self.cells.opens(spare, now) + EPSILON, self.limit)
+
+    def used(self, stamps: Sequence[float], now: float) -> float:
+        """What the worst counter of this limit holds."""
+        if self.cells is None:
+            return _used(stamps, self.period, now)
+        return self.cells.used(now)
+
+
 class Limiter:
     """The permits of one quota: all its limits together, none means unlimited.
 
@@ -76,7 +115,10 @@ class Limiter:
         self._in_flight = 0
         self.closed_until = -math.inf
         """Nothing leaves before: the vendor refused a call."""
+        self.unknown_until = -math.inf
+        """Calls before may have been as many as the limits allow, whatever the stamps say."""
         self._opens: WaitUntil | None = None
+        self._gates: list[_Gate] = []
         self._set(limits, skew, share)
 
     @classmethod
@@ -97,8 +139,21 @@ class Limiter:
         latest time at which it can arrive (takeover + call timeout + grace).
         """
         limiter = cls(limits, skew=skew, share=share)
-        full = [] if assume_full_at is None else [assume_full_at] * max(limiter._calls, default=0)
-        limiter._stamps = sorted(chain(log, full, in_doubt_until))
+        for at in sorted(chain(log, in_doubt_until)):
+            limiter.count(at)
+        if assume_full_at is not None:
+            limiter._forget(assume_full_at)
+        return limiter
+
+    @classmethod
+    def resume(cls, known: Sequence[Known], log: Iterable[float]) -> Self:
+        """A limiter of another's limits that continues its stamps and cells; to be reconfigured."""
+        limiter = cls(())
+        for each in known:
+            cells = None if each.cells is None else Cells(each.period, each.cells)
+            limiter._gates.append(_Gate(Limit(each.calls, each.period), each.period, cells))
+        limiter._reaches()
+        limiter._stamps = sorted(log)
         return limiter
 
     def reconfigure(self, limits: Sequence[Limit], skew: float, share: float, now: float) -> None:
@@ -107,35 +162,103 @@ class Limiter:
         Where they look further back than the log of the former ones, the quota counts as used up,
         and by as many calls as the former ones allowed: the next limits may allow more again.
         """
-        former, before = tuple(zip(self._calls, self._periods, strict=True)), self._horizon
+        former, reach = self._gates, self._horizon
         self._set(limits, skew, share)
-        beyond = self._horizon - before
+        for gate in self._gates:
+            if gate.cells is not None:
+                _fill(gate.cells, former, self._stamps)
+        beyond = self._horizon - reach
         if beyond > 0:
-            most = min((calls * (int(beyond / period) + 1) for calls, period in former), default=0)
-            forgotten = max(min(most, MOST_FORGOTTEN), *self._calls)
-            self._stamps = sorted([*self._stamps, *[now] * forgotten])
+            most = min((gate.calls * (int(beyond / gate.period) + 1) for gate in former), default=0)
+            self._forget(now, most)
+        elif self.unknown_until > now - self._horizon:
+            self._forget(self.unknown_until)
 
     def _set(self, limits: Sequence[Limit], skew: float, share: float) -> None:
-        self._limits = tuple(limits)
-        self._periods = tuple(limit.period + skew for limit in limits)
-        self._horizon = 2 * max(self._periods, default=0.0)
-        self.set_share(share)
+        celled = any(gate.cells is not None for gate in self._gates)
+        stamped = self._stamped if self._gates else 0.0
+        gates = []
+        for limit in limits:
+            period = limit.period + skew
+            # What only cells remember, only cells can go on with.
+            cells = limit.calls > EXACT_MOST or (celled and 2 * period > stamped)
+            gates.append(_Gate(limit, period, Cells(period) if cells and period > 0 else None))
+        self._gates = gates
+        self._reaches()
+        self._use(share)
+
+    def _reaches(self) -> None:
+        periods = [(gate.period, gate.cells is None) for gate in self._gates]
+        self._horizon = 2 * max((period for period, _ in periods), default=0.0)
+        self._stamped = 2 * max((period for period, exact in periods if exact), default=0.0)
+
+    def count(self, at: float, count: int = 1) -> None:
+        """Calls that this limiter did not let through were over at `at`."""
+        if self._stamped:
+            place = bisect_right(self._stamps, at)
+            self._stamps[place:place] = [at] * count
+        for gate in self._gates:
+            if gate.cells is not None:
+                gate.cells.add(at, count)
+        self._opens = None
+
+    def _forget(self, at: float, most: int = 0) -> None:
+        """Calls until `at` are unknown: each limit is used up by its own calls, or by `most`."""
+        self.unknown_until = at
+        exact = [gate.calls for gate in self._gates if gate.cells is None]
+        if exact:
+            wanted = max(min(most, MOST_FORGOTTEN), *exact)
+            place = bisect_left(self._stamps, at)
+            there = bisect_right(self._stamps, at) - place
+            self._stamps[place:place] = [at] * max(0, wanted - there)
+        for gate in self._gates:
+            if gate.cells is not None:
+                there = gate.cells.count_at(at)
+                gate.cells.add(at, max(0, max(most, gate.calls) - there))
+        self._opens = None
 
     @property
     def horizon(self) -> float:
         """Seconds after which a stamp matters no more."""
         return self._horizon
 
+    @property
+    def log_reach(self) -> float:
+        """Seconds that the log of stamps looks back: the horizon of the limits that go by it."""
+        return self._stamped
+
+    def known(self, now: float, also: Sequence[float] = ()) -> tuple[Known, ...]:
+        """What is known of each limit beside the log, for the checkpoint.
+
+        `also`: calls that count by then, though they are still in flight.
+        """
+        known = []
+        for gate in self._gates:
+            cells = gate.cells
+            if cells is not None:
+                cells = Cells(gate.period, cells.pairs(now))
+                for at in also:
+                    cells.add(at)
+            pairs = None if cells is None else cells.pairs(now)
+            known.append(Known(gate.calls, gate.period, pairs))
+        return tuple(known)
+
     def set_share(self, share: float) -> None:
         """Use another part of every limit from now on (after a 429, and back again)."""
-        # 0.29 × 100 is 28.999…96 to a float
-        self._calls = tuple(max(1, math.floor(each.calls * share + 1e-9)) for each in self._limits)
+        self._use(share)
+        if self.unknown_until > -math.inf:
+            self._forget(self.unknown_until)
+
+    def _use(self, share: float) -> None:
+        for gate in self._gates:
+            # 0.29 × 100 is 28.999…96 to a float
+            gate.calls = max(1, math.floor(gate.limit.calls * share + 1e-9))
         self._opens = None
 
     @property
     def calls(self) -> tuple[int, ...]:
         """Calls of each limit that are ours, in the limits' order."""
-        return self._calls
+        return tuple(gate.calls for gate in self._gates)
 
     def check(self, now: float) -> Permit | WaitUntil:
         """Whether a call may start at `now`; if not, from when on, and which limit says so."""
@@ -171,8 +294,7 @@ class Limiter:
         if not self._in_flight:
             raise RuntimeError("an answer came to no call")
         self._in_flight -= 1
-        insort(self._stamps, at)
-        self._opens = None
+        self.count(at)
 
     def close_until(self, when: float) -> None:
         """The vendor refused a call: nothing leaves before `when` (never opens earlier again)."""
@@ -181,13 +303,13 @@ class Limiter:
     def permits(self, now: float) -> tuple[float, ...]:
         """Calls still possible per limit, in the limits' order: fractional, at least 0."""
         return tuple(
-            max(0.0, calls - self._in_flight - _used(self._stamps, period, now))
-            for calls, period in zip(self._calls, self._periods, strict=True)
+            max(0.0, gate.calls - self._in_flight - gate.used(self._stamps, now))
+            for gate in self._gates
         )
 
     def left(self, now: float) -> float:
         """The smallest remaining share of our calls, 0 to 1; 1 without limits."""
-        permits = zip(self.permits(now), self._calls, strict=True)
+        permits = zip(self.permits(now), self.calls, strict=True)
         return min((possible / calls for possible, calls in permits), default=1.0)
 
     def log(self, now: float) -> list[float]:
@@ -195,23 +317,41 @@ class Limiter:
 
         Calls in flight are not among them: the checkpoint names those batches itself.
         """
-        return self._stamps[bisect_left(self._stamps, now - self._horizon) :]
+        return self._stamps[bisect_left(self._stamps, now - self._stamped) :]
 
     def _opening(self, now: float) -> WaitUntil:
         """When the limits let a call through, and the last of them to do so; cached."""
         if self._opens is None:
-            del self._stamps[: bisect_left(self._stamps, now - self._horizon)]
+            del self._stamps[: bisect_left(self._stamps, now - self._stamped)]
             self._opens = max(
-                (
-                    WaitUntil(_opens(self._stamps, calls - self._in_flight, period, now), limit)
-                    for limit, calls, period in zip(
-                        self._limits, self._calls, self._periods, strict=True
-                    )
-                ),
+                (gate.opens(self._stamps, self._in_flight, now) for gate in self._gates),
                 key=lambda wait: wait.at,
                 default=WaitUntil(-math.inf, None),
             )
         return self._opens
+
+
+def _fill(cells: Cells, former: Sequence[_Gate], stamps: Iterable[float]) -> None:
+    """All that former limits know: their stamps, and beyond them their cells, the finest first.
+
+    A cell that lies across the border counts, though stamps may have its calls already.
+    """
+    known = sorted((gate.cells for gate in former if gate.cells), key=lambda each: each.period)
+    for each in known:
+        if each.period == cells.period:
+            cells.take_over(each)
+            return
+    border = math.inf
+    for at in stamps:
+        border = min(border, at)
+        cells.add(at)
+    for each in known:
+        oldest = border
+        for begin, end, count in each.calls():
+            if begin < border:
+                cells.add(end, count)
+                oldest = min(oldest, begin)
+        border = oldest
 
 
 def _opens(stamps: Sequence[float], spare: int, period: float, now: float) -> float:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from consumer.lane.limiter import Limiter
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from consumer.lane.cells import Cells
+from consumer.lane.clocks import in_our_time
+from consumer.lane.limiter import Known, Limit, Limiter
 from consumer.lane.settings import FRESH_SECONDS, LATE_ARRIVAL_GRACE, LaneSettings
 from consumer.lane.throttling import Throttling
-from consumer.model import Checkpoint, Outcome
+from consumer.model import Checkpoint, LimitCalls, Outcome
+
+NOTHING_LOGGED = 1e-3
+"""Seconds that the log of stamps reaches back where all limits count by cells."""
 
 
 class Quota:
@@ -15,6 +24,7 @@ class Quota:
         self._settings = settings
         self.throttling = Throttling(settings.limits)
         if checkpoint is not None:
+            checkpoint = in_our_time(checkpoint, 0.0, now, self.latest(now))
             self.throttling.part = checkpoint.limits_part
             self.throttling.since = checkpoint.limits_since
         self.limiter = self._restore(checkpoint, now)
@@ -26,6 +36,8 @@ class Quota:
 
     def refused(self, outcome: Outcome, sealed_at: float, at: float) -> None:
         """The vendor said 429: silence, then fewer calls."""
+        asked = min(outcome.retry_after or 0.0, self._settings.longest_silence)
+        outcome = replace(outcome, retry_after=asked)
         self.limiter.close_until(self.throttling.refused(outcome, sealed_at, at))
         self.limiter.set_share(self._share)
 
@@ -47,24 +59,78 @@ class Quota:
         return now + FRESH_SECONDS + self._settings.call_timeout + LATE_ARRIVAL_GRACE
 
     @property
+    def log_reach(self) -> float:
+        """For the checkpoint. An older program takes 0 for "not said", and the log for all."""
+        return self.limiter.log_reach or (NOTHING_LOGGED if self._settings.limits else 0.0)
+
+    def known(self, now: float, also: Sequence[float]) -> tuple[LimitCalls, ...]:
+        """What the checkpoint says of each limit; `also`: calls in flight that count by then."""
+        return tuple(
+            LimitCalls(calls=each.calls, period=each.period, cells=each.cells)
+            for each in self.limiter.known(now, also)
+        )
+
+    @property
     def _share(self) -> float:
         return self._settings.share * self.throttling.part
 
     def _restore(self, checkpoint: Checkpoint | None, now: float) -> Limiter:
-        settings = self._settings
-        horizon = Limiter(settings.limits, skew=settings.skew).horizon
-        if checkpoint is None:
-            assume_full = settings.first_start_full
-        else:  # limits that look further back than the log of the former ones: nobody knows
-            assume_full = horizon > (checkpoint.permit_log_reach or horizon)
         late = self.latest(now)
-        limiter = Limiter.restore(
-            settings.limits,
-            checkpoint.permit_log if checkpoint else (),
-            assume_full_at=late if assume_full else None,
-            in_doubt_until=[late] * len(checkpoint.in_flight if checkpoint else ()),
-            skew=settings.skew,
-            share=self._share,
-        )
-        limiter.close_until(checkpoint.closed_until if checkpoint else 0.0)
+        of = self._settings
+        full = of.first_start_full
+        limiter = restored(checkpoint, of.limits, of.skew, self._share, late, full_at_first=full)
+        if checkpoint is not None:
+            limiter.close_until(min(checkpoint.closed_until, now + self._settings.longest_silence))
         return limiter
+
+
+def restored(
+    checkpoint: Checkpoint | None,
+    limits: Sequence[Limit],
+    skew: float,
+    share: float,
+    late: float,
+    *,
+    full_at_first: bool,
+) -> Limiter:
+    """The limiter of these limits that continues a checkpoint.
+
+    Each batch in doubt counts at `late`, its latest; so does the whole quota where nothing is known
+    of calls that it looks back to. `full_at_first`: that is so without a checkpoint, too.
+    """
+    if checkpoint is None:
+        full = late if full_at_first else None
+        return Limiter.restore(limits, (), assume_full_at=full, skew=skew, share=share)
+    if checkpoint.quota is None:  # written by a program that did not tell its limits
+        horizon = Limiter(limits, skew=skew).horizon
+        told = "permit_log_reach" in checkpoint.model_fields_set
+        full = late if told and horizon > checkpoint.permit_log_reach else None
+        limiter = Limiter.restore(
+            limits, checkpoint.permit_log, assume_full_at=full, skew=skew, share=share
+        )
+    else:
+        known = [Known(each.calls, each.period, each.cells) for each in checkpoint.quota]
+        limiter = Limiter.resume(known, checkpoint.permit_log)
+        limiter.unknown_until = checkpoint.unknown_until or -math.inf
+        limiter.reconfigure(limits, skew, share, late)
+    for _ in checkpoint.in_flight:
+        limiter.count(late)
+    return limiter
+
+
+def with_calls(checkpoint: Checkpoint, ended: Sequence[float]) -> Checkpoint:
+    """The checkpoint after more calls, for those who write it without a lane."""
+    quota = checkpoint.quota and tuple(
+        each.model_copy(update={"cells": _with(each, ended)}) for each in checkpoint.quota
+    )
+    log = (*checkpoint.permit_log, *ended)
+    return checkpoint.model_copy(update={"permit_log": log, "quota": quota})
+
+
+def _with(limit: LimitCalls, ended: Sequence[float]) -> tuple[int, ...] | None:
+    if limit.cells is None:
+        return None
+    cells = Cells(limit.period, limit.cells)
+    for at in ended:
+        cells.add(at)
+    return cells.pairs(-math.inf)

@@ -17,6 +17,13 @@ LATE_ARRIVAL_GRACE = 5.0
 """Seconds after a timeout within which the vendor may still meet the request."""
 
 
+LEAST_SILENCE = 60.0
+"""Seconds that a vendor may ask for after a 429, however short the limits' periods are."""
+
+UNLIMITED_SILENCE = 3600.0
+"""Seconds that it may ask for where the config knows no limits."""
+
+
 @dataclass(frozen=True, slots=True)
 class LaneCampaign:
     """A campaign whose calls share this lane's quota. Times in seconds.
@@ -59,3 +66,12 @@ class LaneSettings:
     keep: float = 7 * 86400.0
     call_timeout: float = 30.0
     logins: frozenset[str] = frozenset()
+    max_retry_after: float | None = None
+
+    @property
+    def longest_silence(self) -> float:
+        """Seconds for which one 429 may close the lane: the longest period, unless it is said."""
+        if self.max_retry_after is not None:
+            return self.max_retry_after
+        periods = [limit.period + self.skew for limit in self.limits]
+        return max([*periods, LEAST_SILENCE] if periods else [UNLIMITED_SILENCE])

@@ -49,11 +49,14 @@ class Shelf:
             self._configure(window)
 
     def put(self, held: Held) -> None:
-        """One that was read, or comes back into sight; somebody may be given up for it."""
+        """Add an invitation, and evict others to stay within the bounds.
+
+        The last one stays, however large it is: else it could never be called.
+        """
         self.held += 1
         self.held_bytes += held.size
         self.window(held.campaign).add(held)
-        while self._over(1.0) and self._give_up():
+        while self.held > 1 and self._over(1.0) and self._give_up():
             pass
 
     def forget(self, held: Held) -> None:

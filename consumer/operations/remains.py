@@ -16,6 +16,7 @@ import orjson
 from consumer.lane.bits import Bits, pack, unpack
 from consumer.lane.doubt import Doubt
 from consumer.lane.ledger import Ledger
+from consumer.lane.quota import with_calls
 from consumer.lane.results import NO_CALL, CallFacts, result_of
 from consumer.lane.settings import LaneCampaign
 from consumer.model import Checkpoint, Invitation, Reason, Result, Tried
@@ -87,12 +88,11 @@ class Remains:
         left = list(self._doubt)
         late = [now + ASSUMED_TIMEOUT] * (len(self.checkpoint.in_flight) - len(left))
         base = self.ledger.base
-        return self.checkpoint.model_copy(
+        return with_calls(self.checkpoint, late).model_copy(
             update={
                 "base": base,
                 "done": self.ledger.packed(),
                 "in_flight": tuple(left),
-                "permit_log": (*self.checkpoint.permit_log, *late),
                 "tried": tuple(self._still_tried(base)),
             }
         )

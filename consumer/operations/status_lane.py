@@ -14,6 +14,7 @@ from consumer.adapters.status import BatchStatus, LaneStatus, Level, LimitStatus
 from consumer.config.sections import Quota
 from consumer.lane.bits import unpack
 from consumer.lane.limiter import Limiter
+from consumer.lane.quota import restored
 from consumer.lane.settings import LATE_ARRIVAL_GRACE
 from consumer.model import Checkpoint
 
@@ -64,24 +65,14 @@ def lane_notes(found: Found) -> Iterator[Note]:
 
 def _limiter(found: Found, now: float) -> Limiter:
     quota, checkpoint = found.quota, found.view.checkpoint
-    if checkpoint is None:
-        used = quota.first_start == "used" or bool(found.view.base)
-        return Limiter.restore(
-            quota.limits,
-            (),
-            assume_full_at=now if used else None,
-            skew=quota.skew,
-            share=quota.share,
-        )
-    late = now + quota.call_timeout + LATE_ARRIVAL_GRACE
-    limiter = Limiter.restore(
-        quota.limits,
-        checkpoint.permit_log,
-        in_doubt_until=[late] * len(checkpoint.in_flight),
-        skew=quota.skew,
-        share=quota.share * checkpoint.limits_part,
+    part = checkpoint.limits_part if checkpoint else 1.0
+    late = now + quota.call_timeout + LATE_ARRIVAL_GRACE if checkpoint else now
+    used = quota.first_start == "used" or bool(found.view.base)
+    limiter = restored(
+        checkpoint, quota.limits, quota.skew, quota.share * part, late, full_at_first=used
     )
-    limiter.close_until(checkpoint.closed_until)
+    if checkpoint is not None:
+        limiter.close_until(checkpoint.closed_until)
     return limiter
 
 

@@ -84,11 +84,22 @@ _KEYS: Final[Mapping[str, Mapping[str, Schema]]] = {
         "permit_log": of("Epoch seconds of the latest calls' answers: the used permits."),
         "config_version": _SHARED["config_version"],
         "closed_until": of("Epoch seconds before which nothing is called, after a 429."),
-        "permit_log_reach": of("Seconds that permit_log looks back; 0: not said.", minimum=0),
+        "permit_log_reach": of("Seconds that permit_log looks back.", minimum=0),
+        "quota": of("The writer's limits, and the calls of large ones; null: not said."),
+        "unknown_until": of("Calls before may have been as many as the limits allow."),
+        "at": of("The writer's clock, epoch seconds; 0: not said."),
         "limits_part": of("The part of the limits in use; less than 1 after a 429."),
         "limits_since": of("When that part changed last: it grows again step by step."),
         "tried": of("Invitations that were in a call and wait for the next."),
         "owners": of("The last owners, oldest first."),
+    },
+    "LimitCalls": {
+        "calls": of("Calls of the limit that are ours."),
+        "period": of("Seconds of the limit, with the skew."),
+        "cells": of(
+            "Calls by 512ths of the period, up to whose ends they are rounded: steps from cell to "
+            "cell, each followed by the calls in it; null: the limit goes by permit_log."
+        ),
     },
     "Tried": {
         "attempt": of("Calls that they were in.", minimum=1),
@@ -115,7 +126,17 @@ _SOMETIMES: Final[Mapping[str, frozenset[str]]] = {
     "Invitation": frozenset({"attempt", "delays", "due_at", "resend_of"}),
     "Result": frozenset({"resend_of", "link"}),
     "Checkpoint": frozenset(
-        {"closed_until", "permit_log_reach", "limits_part", "limits_since", "tried", "owners"}
+        {
+            "closed_until",
+            "permit_log_reach",
+            "quota",
+            "unknown_until",
+            "at",
+            "limits_part",
+            "limits_since",
+            "tried",
+            "owners",
+        }
     ),
 }
 """Keys that only some records have: what was put off or sent again, what later versions added."""

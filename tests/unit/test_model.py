@@ -147,6 +147,9 @@ def test_a_checkpoint_survives_being_written_and_ignores_what_it_does_not_know()
     assert read.model_dump(mode="json") == {
         **CHECKPOINT,
         "permit_log_reach": 0,
+        "quota": None,
+        "unknown_until": 0,
+        "at": 0,
         "closed_until": 0,
         "limits_part": 1,
         "limits_since": 0,

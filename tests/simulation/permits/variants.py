@@ -38,13 +38,13 @@ class PlainSlidingLog(Limiter):
     def _opening(self, now: float) -> WaitUntil:
         del now
         opens = -math.inf
-        for calls, period in zip(self._calls, self._periods, strict=True):
-            spare = calls - self._in_flight
+        for gate in self._gates:
+            spare = gate.calls - self._in_flight
             if spare <= 0:
                 return WaitUntil(math.inf, None)
             if len(self._stamps) >= spare:
-                opens = max(opens, self._stamps[-spare] + period + EPSILON)
-        del self._stamps[: -2 * max(self._calls)]
+                opens = max(opens, self._stamps[-spare] + gate.period + EPSILON)
+        del self._stamps[: -2 * max(self.calls)]
         return WaitUntil(opens, None)
 
 
@@ -52,8 +52,7 @@ class FirstLimitOnly(Limiter):
     """All limits but the one named first are forgotten."""
 
     def _opening(self, now: float) -> WaitUntil:
-        self._calls, self._periods = self._calls[:1], self._periods[:1]
-        self._limits = self._limits[:1]
+        del self._gates[1:]
         return super()._opening(now)
 
 

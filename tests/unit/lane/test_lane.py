@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -308,6 +309,29 @@ def test_a_429_closes_the_lane_for_as_long_as_the_vendor_says() -> None:
     assert driver.lane.wake_at == NOW + 25
     assert driver.step(NOW + 24.9) == []
     assert [each.attempt for each in driver.step(NOW + 25)] == [1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "longest"),
+    [
+        ({"limits": (Limit(20, 5.0), Limit(160, 625.0))}, 625.0),
+        ({"limits": (Limit(20, 5.0),)}, 60.0),
+        ({"limits": ()}, 3_600.0),
+        ({"max_retry_after": 7.0}, 7.0),
+        ({"max_retry_after": 90_000.0}, 86_400.0),
+    ],
+)
+def test_a_day_of_retry_after_closes_the_lane_no_longer_than_its_longest_period(
+    changes: dict[str, Any], longest: float
+) -> None:
+    """Nor does a checkpoint of a program that believed it."""
+    of = limited(**changes)
+    driver = Driver(lane(of))
+    day = replace(THROTTLED, retry_after=86_400.0)
+    driver.answer(driver.read(held(1))[0], day)
+    assert driver.lane.limiter.closed_until == NOW + longest
+    point = driver.checkpoint.model_copy(update={"closed_until": NOW + 86_400.0})
+    assert lane(of, point).limiter.closed_until == NOW + longest
 
 
 def test_429s_in_a_row_close_the_lane_for_longer_until_a_success() -> None:

@@ -74,6 +74,15 @@ def test_what_is_held_is_counted_until_it_is_settled() -> None:
     assert (driver.lane.shelf.held, driver.lane.shelf.held_bytes) == (0, 0)
 
 
+@pytest.mark.parametrize("number", [1, 5])
+def test_invitations_larger_than_all_memory_are_called_one_by_one(number: int) -> None:
+    """One always has room: a lane that can hold none would never call."""
+    driver = Driver(lane(settings(max_held_bytes=100)))
+    driver.log = [written(offset, data="x" * 900) for offset in range(number)]
+    drain(driver, NOW)
+    assert sum(len(batch.held) for batch in driver.batches) == number
+
+
 @pytest.mark.parametrize("bound", ["count", "bytes"])
 def test_no_more_is_held_than_may_be(bound: str) -> None:
     """The oldest are kept, the youngest only noted: they are the ones that are missed last."""

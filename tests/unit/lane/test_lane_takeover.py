@@ -109,8 +109,45 @@ def test_limits_that_look_further_back_than_the_log_find_the_quota_used_up() -> 
     longer = limited(limits=(Limit(9, 10.0), Limit(20, 100.0)))
     assert lane(longer, driver.checkpoint).limiter.left(NOW + 1) == 0.0
     assert lane(limited(calls=9), driver.checkpoint).limiter.left(NOW + 1) > 0.8
-    former = driver.checkpoint.model_copy(update={"permit_log_reach": 0.0})
-    assert lane(longer, former).limiter.left(NOW + 1) > 0.8
+
+
+@pytest.mark.parametrize("written_by", ["this program", "one that tells no limits"])
+def test_a_lane_that_was_unlimited_finds_its_new_quota_used_up(written_by: str) -> None:
+    """Nothing recorded the calls of before; a horizon of 0 seconds is no full log."""
+    driver = Driver(lane())
+    for offset in range(20):
+        driver.answer(driver.read(held(offset))[0], ACCEPTED)
+    point = driver.checkpoint
+    if written_by != "this program":
+        point = point.model_copy(update={"quota": None})
+    successor = lane(limited(calls=5), point)
+    assert successor.limiter.left(NOW) == 0.0
+    assert successor.limiter.next_at(NOW) > NOW + 10
+
+
+def test_a_checkpoint_that_does_not_say_how_far_its_log_reaches_is_believed() -> None:
+    successor = lane(limited(calls=9), after_a_crash("a", 10))
+    assert successor.limiter.permits(NOW) == (7.0,)
+
+
+def test_unknown_calls_count_by_the_limits_of_the_former_owner() -> None:
+    """Nine in ten seconds were allowed, and four of the next limits look further back."""
+    driver = Driver(lane(limited(calls=9)))
+    driver.answer(driver.read(held(1))[0], ACCEPTED)
+    longer = limited(limits=(Limit(4, 100.0),))
+    first = lane(longer, driver.checkpoint)
+    stamps = first.limiter.log(NOW + 1)
+    assert len(stamps) == 1 + 9 * (180 // 10 + 1)
+    second = lane(longer, first.checkpoint(NOW))
+    assert second.limiter.next_at(NOW) == first.limiter.next_at(NOW)
+
+
+def test_a_quota_that_grows_after_a_takeover_finds_unknown_calls_grown_too() -> None:
+    driver = Driver(lane(limited(calls=9)))
+    driver.answer(driver.read(held(1))[0], ACCEPTED)
+    first = lane(limited(limits=(Limit(20, 100.0),)), driver.checkpoint)
+    second = lane(limited(limits=(Limit(900, 100.0),)), first.checkpoint(NOW))
+    assert second.limiter.left(NOW + 1) == 0.0
 
 
 def test_a_checkpoint_tells_its_lane_topic_and_config() -> None:
