@@ -7,9 +7,9 @@ record therefore takes the mark that counts open transactions too, and waits unt
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import ParamSpec, TypeVar, cast
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
@@ -41,7 +41,14 @@ _COMING = (
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.NOT_COORDINATOR,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,  # of a topic that the same broker has just listed
 )
+"""Answers of a broker that has just started, or has just become a leader or a coordinator."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 Place = tuple[str, int]
 """A topic and one of its partitions."""
@@ -86,16 +93,20 @@ def _marks(
             for topic in topics
             for number in known[topic].partitions
         }
-        if not asked:
-            return {}
-        futures = client.list_offsets(asked, isolation_level=level, request_timeout=WAIT)
-        try:
-            return {
-                (each.topic, each.partition): future.result(WAIT).offset
-                for each, future in futures.items()
-            }
-        except TimeoutError:
-            raise KafkaTrouble("reading the logs' ends: Kafka did not answer in time") from None
+        return _retried(_offsets, client, asked, level) if asked else {}
+
+
+def _offsets(
+    client: AdminClient, asked: Mapping[TopicPartition, OffsetSpec], level: IsolationLevel
+) -> Marks:
+    futures = client.list_offsets(dict(asked), isolation_level=level, request_timeout=WAIT)
+    try:
+        return {
+            (each.topic, each.partition): future.result(WAIT).offset
+            for each, future in futures.items()
+        }
+    except TimeoutError:
+        raise KafkaTrouble("reading the logs' ends: Kafka did not answer in time") from None
 
 
 @dataclass(slots=True)
@@ -167,18 +178,22 @@ def _place(message: Message) -> tuple[Place, int]:
 
 def members(client: AdminClient, group: str) -> int:
     """How many members a consumer group has. Raises KafkaTrouble."""
+    with kafka.trouble(f"looking at group {group}"):
+        return _retried(_members, client, group)
+
+
+def _retried(ask: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Ask a broker again while it says that it will be able to answer soon."""
     patience = Retrying(
-        retry=retry_if_exception(_coordinator_comes),
+        retry=retry_if_exception(_coming),
         stop=stop_after_delay(WAIT),
         wait=wait_fixed(POLL),
         reraise=True,
     )
-    with kafka.trouble(f"looking at group {group}"):
-        return patience(_members, client, group)
+    return patience(ask, *args, **kwargs)
 
 
-def _coordinator_comes(error: BaseException) -> bool:
-    """A broker that has just started, or leads a group since a moment ago, knows it soon."""
+def _coming(error: BaseException) -> bool:
     return isinstance(error, KafkaException) and error.args[0].code() in _COMING
 
 
