@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Literal, NotRequired
 
@@ -297,7 +297,8 @@ class Outcome:
     credentials seem refused. `gateway`: the answer is not the vendor's own (a firewall's, a
     proxy's). Both are a definite no, and a cause only in the light of other calls.
     `divisible`: some recipient is bad, nobody was invited, and a smaller call tells who.
-    `vendor_time`: the vendor's own clock (its `Date`), epoch seconds.
+    `vendor_time`: the vendor's own clock (its `Date`), epoch seconds. `hint`: what an operator is
+    to check, in our own words; it decides nothing.
     """
 
     verdict: Verdict
@@ -313,6 +314,7 @@ class Outcome:
     gateway: bool = False
     divisible: bool = False
     vendor_time: float | None = None
+    hint: str | None = field(default=None, compare=False)
 
     @property
     def trouble(self) -> bool:

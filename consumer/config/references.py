@@ -13,6 +13,7 @@ from consumer.config.kafka_settings import (
 from consumer.config.links import check_link
 from consumer.config.sentences import one_of
 from consumer.config.topics import BRANCHES, TAILS, Topics, as_kafka
+from consumer.config.vendors import check_vendor
 from consumer.model import Channel
 from consumer.vendors import VENDORS
 
@@ -30,7 +31,7 @@ def check_references(findings: Findings) -> None:
     _kafka(findings)
     _quotas(findings)
     for vendor in findings.mapping("vendors"):
-        findings.refers(("vendors", vendor, "quota"), "quotas")
+        check_vendor(findings, vendor)
     for campaign in findings.mapping("campaigns"):
         _campaign(findings, campaign)
     _inputs(findings)

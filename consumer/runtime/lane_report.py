@@ -101,6 +101,7 @@ class LaneReport:
             answer=event.label,
             code=outcome.code,
             seconds=round(seconds, 3),
+            **({"hint": outcome.hint} if outcome.hint else {}),
         )
 
     def _say_more(self, batch: Batch, outcome: Outcome) -> None:

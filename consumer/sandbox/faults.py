@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from consumer.sandbox import pisano, radar
@@ -23,7 +25,22 @@ TRANSPORT = "transport"
 """The key of the connection's transport in the request's state."""
 
 _PAGE = "<!doctype html><title>Gateway</title><p>Please sign in to the network.</p>"
-_STATUS = {"error_500": 500, "error_503": 503, "html_200": 200, "reset": 0, "hang": 0}
+_STATUS = {"error_500": 500, "error_503": 503, "html_200": 200, "reset": 0, "hang": 0} | {
+    "gateway_403": 403,
+    "gateway_404": 404,
+}
+_BEFORE = frozenset({"gateway_403", "gateway_404"})
+"""Faults that keep a call from the vendor."""
+
+
+_PAGES: Mapping[str, Callable[[int], Response]] = {
+    "html_200": partial(HTMLResponse, _PAGE),
+    "gateway_403": partial(HTMLResponse, "<h1>Request blocked</h1>"),
+    "gateway_404": partial(PlainTextResponse, "404 page not found"),
+    "error_500": partial(HTMLResponse, "<h1>Something went wrong</h1>"),
+    "error_503": partial(HTMLResponse, "<h1>Something went wrong</h1>"),
+}
+"""Fault → what is shown in the vendor's place."""
 
 
 def pick(faults: Faults, vendor: str, draw: float) -> str | None:
@@ -48,7 +65,7 @@ def distort(reply: Reply, fault: str, faults: Faults, vendor: str) -> Reply:
     return replace(
         reply,
         status=_STATUS.get(fault, reply.status),
-        accepted=reply.accepted and faults.act_before_fault,
+        accepted=reply.accepted and faults.act_before_fault and fault not in _BEFORE,
     )
 
 
@@ -61,10 +78,8 @@ def show(reply: Reply, fault: str | None, hung: set[asyncio.Transport]) -> Respo
             return Hang(hung)
         case "truncate":
             return Truncated(reply.body, reply.status, media_type="application/json")
-        case "html_200":
-            return HTMLResponse(_PAGE)
-        case "error_500" | "error_503":
-            return HTMLResponse("<h1>Something went wrong</h1>", reply.status)
+    if (page := _PAGES.get(fault or "")) is not None:
+        return page(reply.status)
     headers = dict(reply.headers or {})
     return Response(reply.body, reply.status, headers, media_type="application/json")
 

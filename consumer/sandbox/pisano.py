@@ -4,8 +4,9 @@ Where the pages are silent the strict reading is taken: keys, types and recipien
 not describe are refused, and a refused call invites nobody. The order of the checks is fixed:
 path, credentials, content type, JSON, campaign, recipients, attributes and responses.
 
-The path with a slash at its end (the pages show both forms) answers 301: a client that follows
-redirects turns its POST into a GET and meets a 404, which is what it has to learn.
+The pages show paths with and without a slash at their end: the account says which form is known.
+The other one, where it has the slash, answers 301: a client that follows redirects turns its POST
+into a GET and meets a 404, which is what it has to learn; without the slash it is no known path.
 """
 
 from __future__ import annotations
@@ -102,19 +103,20 @@ class Pisano:
             "{token}", settings.pisano_token
         )
         self._channels = {campaign.id: campaign.channel for campaign in settings.campaigns}
+        self._slash = settings.pisano_trailing_slash
         self._most = settings.max_customers
         self._bad = settings.bad_recipients
 
     def answer(self, request: Received) -> Reply:
         """The answer to one request, whatever it holds; never raises."""
-        target = _target(request.path.removesuffix("/"))
-        if target and request.path.endswith("/"):
+        target, slash = _target(request.path.removesuffix("/")), request.path.endswith("/")
+        if target and slash and not self._slash:
             return Reply(301, b"", headers={"location": quote(request.path.removesuffix("/"))})
         document = json_object(request.body)
         recipients = _named(document, target) if target and document is not None else ()
         campaign = target.campaign if target and target.campaign in self._channels else None
         try:
-            self._check(request, target, document)
+            self._check(request, target if slash == self._slash else None, document)
         except _RefusalError as refused:
             status, body = error(refused.code)
             return Reply(status, body, refused.code, campaign, recipients)

@@ -85,7 +85,8 @@ class Faults(_Strict):
     """The share of calls that meet trouble, by kind; at most one kind meets a call.
 
     `reset`: the connection is cut without an answer. `hang`: no answer ever. `truncate`: half of
-    the body. `html_200`: a page of somebody's proxy. `code`: vendor's error code → share; codes
+    the body. `html_200`: a page of a proxy. `gateway_403`, `gateway_404`: a firewall and a gateway
+    refuse the call before it reaches the vendor. `code`: vendor's error code → share; codes
     that begin with 13 are Pisano's, others Customer Radar's; they refuse the whole call.
     `act_before_fault`: a call that shows any fault but a code was carried out all the same; the
     client cannot know, the journal does.
@@ -97,6 +98,8 @@ class Faults(_Strict):
     hang: Share = 0.0
     truncate: Share = 0.0
     html_200: Share = 0.0
+    gateway_403: Share = 0.0
+    gateway_404: Share = 0.0
     code: dict[Annotated[str, Field(pattern=r"^[0-9]{5}$")], Share] = {}
     act_before_fault: bool = True
     vendors: frozenset[Literal["pisano", "radar"]] = frozenset({"pisano", "radar"})
@@ -110,7 +113,8 @@ class Faults(_Strict):
 
     def rates(self) -> dict[str, float]:
         """Kind → share; a code is a kind of its own, named by its digits."""
-        kinds = ("error_500", "error_503", "reset", "hang", "truncate", "html_200")
+        plain = set(type(self).model_fields) - {"code", "act_before_fault", "vendors"}
+        kinds = [name for name in type(self).model_fields if name in plain]
         return {kind: getattr(self, kind) for kind in kinds} | self.code
 
 
@@ -130,12 +134,14 @@ SAMPLE_PROGRAMME = RadarProgramme(
 class Account(_Strict):
     """What the vendors know of us; it may change while they serve (`POST /_sandbox/account`).
 
-    `pisano_authorization`: the form that is asked for. `bad_recipients`: addresses for which the
+    `pisano_authorization`: the form that is asked for. `pisano_trailing_slash`: whether paths are
+    known with a slash at their end, and only so. `bad_recipients`: addresses for which the
     whole call is refused.
     """
 
     pisano_token: Annotated[str, Field(min_length=1, repr=False)] = SAMPLE_TOKEN
     pisano_authorization: Annotated[str, Field(pattern=r"\{token\}")] = "Token token={token}"
+    pisano_trailing_slash: bool = False
     radar_username: str = "sandbox"
     radar_password: Annotated[str, Field(repr=False)] = SAMPLE_PASSWORD
     radar_client: str = "8291a9ed952342c5b5fe2915f2189e7c"

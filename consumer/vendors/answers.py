@@ -1,4 +1,4 @@
-"""Reading answers that no page documents: a code at any usual depth, a message, `Retry-After`.
+"""Reading answers that no page documents: a code at any usual depth, a message, whose answer it is.
 
 Nothing here raises, whatever the bytes. What leaves is a code (short, ends in a number) and text
 without addresses or numbers: a vendor's error may repeat the recipients of the call.
@@ -6,10 +6,8 @@ without addresses or numbers: a vendor's error may repeat the recipients of the 
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from collections.abc import Collection, Iterator, Mapping
-from email.utils import parsedate_to_datetime
 from itertools import islice
 from typing import Final
 
@@ -17,12 +15,10 @@ import orjson
 
 from consumer.model import MESSAGE_LIMIT, Answer, Outcome
 from consumer.vendors.kinds import EFFECTS, Kind, Row
+from consumer.vendors.retry_after import moment, retry_after
 
 BODY_LIMIT: Final = 1 << 20
 """Bytes of a body that are looked at: nothing longer is an error document."""
-
-RETRY_AFTER_LIMIT: Final = 86_400.0
-"""Seconds: a longer `Retry-After` is a slip of somebody's, a day is silence enough."""
 
 HIDDEN: Final = "[…]"
 
@@ -38,11 +34,16 @@ _ADDRESS_SIGNS = ("@", "＠", "%40")
 
 
 STATUSES: Final[Mapping[int, Row]] = {
+    # RFC 9110 15.4: the request is to be made elsewhere, and was not carried out here.
+    301: Row(Kind.GATEWAY, "The path has moved: the address in the config is not the vendor's."),
+    307: Row(Kind.GATEWAY, "The call is to be made elsewhere: redirects are never followed."),
+    308: Row(Kind.GATEWAY, "The path has moved: the address in the config is not the vendor's."),
     401: Row(Kind.CREDENTIALS, "The credentials were refused."),
     403: Row(Kind.CREDENTIALS, "The account or this host may not call."),
     407: Row(Kind.CREDENTIALS, "A proxy on the way wants credentials."),
     # Gateways answer 408 for requests that they had passed on already.
     408: Row(Kind.UNCLEAR, "Timed out at the vendor or a gateway, which may have passed it on."),
+    413: Row(Kind.RECIPIENT, "The call is too large for the vendor, or for a gateway before it."),
     425: Row(Kind.TROUBLE, "The vendor did not want to handle the call yet."),
     429: Row(Kind.THROTTLED, "The vendor counts more calls than its quota allows."),
 }
@@ -50,17 +51,82 @@ STATUSES: Final[Mapping[int, Row]] = {
 
 HUNDREDS: Final[Mapping[int, Row]] = {
     2: Row(Kind.ACCEPTED, "The vendor took the call."),
-    3: Row(Kind.TROUBLE, "The vendor redirects, which is never followed: check `base_url`."),
+    # RFC 9110 15.4.4: 303 points at the result of a POST that was carried out; a 302 is used alike.
+    3: Row(Kind.UNCLEAR, "The vendor redirects, perhaps to the result of what it has done."),
     4: Row(Kind.RECIPIENT, "The vendor refused the call."),
     5: Row(Kind.UNCLEAR, "The vendor failed, perhaps after it had acted."),
 }
+
+FOREIGN: Final = Row(Kind.GATEWAY, "Refused in a form that is not the vendor's.")
+"""A 4xx that says of recipients what only the vendor knows, but is not the vendor's own answer."""
+
+FOREIGN_SUCCESS: Final = Row(
+    Kind.UNCLEAR, "A success by its status, but not in the vendor's form: a page of a gateway."
+)
+"""A 2xx that may be a sign-in page's, a firewall's or a maintenance page's: the call may have
+passed it, or not."""
+
+_FIXED: Final = frozenset({303, 408, 429})
+
+_MARK = b"\xef\xbb\xbf"
+_SPACE = b" \t\r\n" + _MARK
+_HTML = ("text/html", "application/xhtml+xml")
 
 NO_HTTP = Row(Kind.UNCLEAR, "The answer is no HTTP answer.")
 
 
 def row_of_status(status: int) -> Row:
-    """What a status means where no code says more."""
+    """What a status means where no code says more, if the answer is the vendor's own."""
     return STATUSES.get(status) or HUNDREDS.get(status // 100, NO_HTTP)
+
+
+def row_of(answer: Answer, *, own: bool) -> Row:
+    """What an answer's status means where no code says more.
+
+    `own`: the answer has the vendor's form. A 403 or another 4xx that has not says nothing of a
+    recipient or of credentials: firewalls and gateways answer so.
+    """
+    row = row_of_status(answer.status)
+    may_be_foreign = row.kind is Kind.RECIPIENT and answer.status != 413
+    return FOREIGN if not own and (may_be_foreign or answer.status == 403) else row
+
+
+def decided_by_status(status: int) -> bool:
+    """Whether no code and no rule can give this status another meaning."""
+    return status in _FIXED or status not in range(200, 500)
+
+
+def is_code_of(answer: Answer, code: str | None) -> bool:
+    """Whether an answer's code can be the vendor's: gateways repeat the status as a code."""
+    return code is not None and code != str(answer.status)
+
+
+def is_page(answer: Answer) -> bool:
+    """Whether the body is a page for people, or nothing that could be read."""
+    body, kind = answer.body.lstrip(_SPACE), media_type(answer)
+    if body.startswith(b"<"):
+        return kind in _HTML or not kind.endswith("xml")
+    return kind in _HTML and not _is_text(body)
+
+
+def has_form(answer: Answer) -> bool:
+    """Whether a success has the form of a JSON interface: no body, JSON, or said to be JSON.
+
+    A body is cut at a bound, so that its beginning must do.
+    """
+    body = answer.body.lstrip(_SPACE)
+    if not body or body[:1] in {b"{", b"["} or parse(b"[%s]" % body) is not None:
+        return True
+    return media_type(answer).endswith("json") and not body.startswith(b"<")
+
+
+def media_type(answer: Answer) -> str:
+    """`Content-Type` without its parameters, small letters."""
+    return answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _is_text(body: bytes) -> bool:
+    return "\ufffd" not in body.decode(errors="replace")
 
 
 def outcome(answer: Answer, kind: Kind, code: str | None, message: str | None) -> Outcome:
@@ -80,14 +146,17 @@ def outcome(answer: Answer, kind: Kind, code: str | None, message: str | None) -
         refused=kind is Kind.CREDENTIALS,
         gateway=kind is Kind.GATEWAY,
         divisible=effect.divisible,
-        vendor_time=_moment(answer.headers.get("date", "")),
+        vendor_time=moment(answer.headers.get("date", "")),
     )
 
 
 def parse(body: bytes) -> object:
-    """The JSON document, or None where the body is none (or longer than `BODY_LIMIT`)."""
+    """The JSON document, or None where the body is none (or longer than `BODY_LIMIT`).
+
+    A byte order mark before it is passed over, as some servers write one.
+    """
     try:
-        return orjson.loads(body) if len(body) <= BODY_LIMIT else None
+        return orjson.loads(body.removeprefix(_MARK)) if len(body) <= BODY_LIMIT else None
     except orjson.JSONDecodeError:
         return None
 
@@ -151,28 +220,3 @@ def scrub(text: str) -> str:
 
 def _is_private(word: str) -> bool:
     return len(word) > _LONG_WORD or any(sign in word for sign in _ADDRESS_SIGNS)
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds of silence that a 429 asks for, at most `RETRY_AFTER_LIMIT`; None: it does not say.
-
-    Both forms of RFC 9110: delta-seconds, and a date, which is compared with the answer's own
-    `Date`, so that no clock of ours is involved. Nothing left to wait is None as well: a vendor
-    that refuses and says "at once" has not said when.
-    """
-    value = headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit():
-        seconds = float(value)
-    else:
-        then, now = _moment(value), _moment(headers.get("date", ""))
-        seconds = then - now if then is not None and now is not None else 0.0
-    return min(seconds, RETRY_AFTER_LIMIT) if seconds > 0 else None
-
-
-def _moment(http_date: str) -> float | None:
-    try:
-        when = parsedate_to_datetime(http_date)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    # The asctime form names no zone; an HTTP date is always GMT.
-    return (when if when.tzinfo else when.replace(tzinfo=dt.UTC)).timestamp()

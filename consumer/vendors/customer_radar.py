@@ -27,7 +27,7 @@ from consumer.model import (
     Verdict,
 )
 from consumer.vendors import base
-from consumer.vendors.answers import code_in, message_in, outcome, parse, row_of_status
+from consumer.vendors.answers import code_in, message_in, outcome, parse, row_of, row_of_status
 from consumer.vendors.kinds import Kind, Row
 
 TOKEN_LIFETIME: Final = 3_600.0
@@ -52,11 +52,12 @@ MESSAGES: Final[Mapping[str, Row]] = {
 }
 """What a refusal's text holds, in lower case → what it means: the page has no codes for these."""
 
-FAILURE: Final = Row(Kind.RECIPIENT, "The vendor answered a success status with a failure's code.")
-"""HTTP 200 with another code than `SUCCESS`."""
+FAILURE: Final = Row(Kind.UNCLEAR, "A success by its status, but with a failure's code.")
+"""A 2xx with another code than `SUCCESS`. By the page a 200 says that the invitations were
+triggered, and a 400 that something was wrong: nothing says that a 200 has invited nobody."""
 
 SILENCE: Final = Row(Kind.UNCLEAR, "A success by its status, but the answer does not say so.")
-"""A 2xx without a readable code, with a zero that is not `SUCCESS`, or another than 200."""
+"""A 2xx without a readable code, or with a zero that is not `SUCCESS`."""
 
 STATUSES: Final[Mapping[int, Row]] = {401: Row(Kind.SESSION, "The token is not valid any more.")}
 """What a status means to a call other than with other vendors."""
@@ -158,20 +159,20 @@ class CustomerRadar:
     def read(self, answer: Answer) -> Outcome:
         """Accepted with HTTP 200 and the code "00000"; a 401 asks for a new token.
 
-        A 2xx with another code is a refusal, one that says nothing readable (no JSON, no code, a
-        zero that is not the documented string, another 2xx than 200) is in doubt. What a refusal
-        is about, `MESSAGES` tell. Everything else goes by the status.
+        Every other 2xx is in doubt. What a refusal is about, `MESSAGES` tell; one that is not in
+        the vendor's form is not the vendor's own. Everything else goes by the status.
         """
         document = parse(answer.body)
         code, message = code_in(document), message_in(document)
-        row = STATUSES.get(answer.status) or row_of_status(answer.status)
+        row = STATUSES.get(answer.status) or row_of(answer, own=_is_own(document, code, message))
         if row.kind is Kind.ACCEPTED:
             row = _success(answer, document, code)
         if row.kind is Kind.ACCEPTED:
             return outcome(answer, Kind.ACCEPTED, SUCCESS, None)
         if row is SILENCE:
             return outcome(answer, row.kind, code, row.meaning)
-        kind = _refusal(message).kind if row.kind is Kind.RECIPIENT else row.kind
+        refused = row.kind is Kind.RECIPIENT
+        kind = _about(message) if refused else row.kind
         return outcome(answer, kind, code, message or row.meaning)
 
     def login(self) -> Call:
@@ -210,14 +211,25 @@ def _success(answer: Answer, document: object, code: str | None) -> Row:
     said = document.get("code") if isinstance(document, dict) else None
     if answer.status == 200 and said == SUCCESS:
         return CODES[SUCCESS]
-    if answer.status != 200 or code is None or not code.strip("0"):
-        return SILENCE
-    return FAILURE
+    return FAILURE if code is not None and code.strip("0") else SILENCE
 
 
-def _refusal(message: str | None) -> Row:
+def _is_own(document: object, code: str | None, message: str | None) -> bool:
+    """Whether a refusal has the vendor's form: a `description`, as the page's sample has, a code of
+    as many digits, or a text of the page. What a gateway says has none of them."""
+    described = isinstance(document, dict) and "description" in document
+    coded = code is not None and len(code) == len(SUCCESS)
+    return described or coded or _named(message) is not None
+
+
+def _about(message: str | None) -> Kind:
+    """What a refusal's text names; a recipient where it names nothing that is known."""
+    return _named(message) or Kind.RECIPIENT
+
+
+def _named(message: str | None) -> Kind | None:
     text = (message or "").lower()
-    return next((row for part, row in MESSAGES.items() if part in text), FAILURE)
+    return next((row.kind for part, row in MESSAGES.items() if part in text), None)
 
 
 def _no_session(answer: Answer, kind: Kind, message: str) -> Outcome:

@@ -13,7 +13,9 @@
     bad_recipient: {code: [INVALID_PHONE]}
 
 A body is data with places (see `templates.py`), never text that is put together. What no rule
-names is read by its status, but a 2xx that `success` does not name is in doubt.
+names is read by its status, but a 2xx that `success` does not name is in doubt, and so is one with
+a failure's code: it may have invited some. Only where `success` names codes, the code and not the
+status says whether the call was taken.
 """
 
 from __future__ import annotations
@@ -27,9 +29,19 @@ from pydantic import JsonValue
 
 from consumer.model import Answer, Call, Channel, ChannelSpec, Invitation, Outcome, Token
 from consumer.vendors import base, templates
-from consumer.vendors.answers import message_in, outcome, parse, row_of_status
+from consumer.vendors.answers import (
+    FOREIGN_SUCCESS,
+    decided_by_status,
+    is_code_of,
+    is_page,
+    message_in,
+    outcome,
+    parse,
+    row_of,
+    row_of_status,
+)
 from consumer.vendors.http_account import HttpBatchAccount, data_names
-from consumer.vendors.http_rules import ALWAYS, BY_RULE, code_getter
+from consumer.vendors.http_rules import BY_RULE, code_getter
 from consumer.vendors.kinds import Kind, Row
 
 CHANNELS: Final = (Channel.SMS, Channel.EMAIL, Channel.PUSH, Channel.INVITATION)
@@ -37,6 +49,18 @@ CHANNELS: Final = (Channel.SMS, Channel.EMAIL, Channel.PUSH, Channel.INVITATION)
 
 UNNAMED: Final = Row(Kind.UNCLEAR, "A success by its status, but not by the rule `success`.")
 """A 2xx that no rule names."""
+
+PARTLY: Final = Row(
+    Kind.UNCLEAR, "A success by its status with a failure's code: some may have been invited."
+)
+"""A 2xx with a code of another rule than `success`."""
+
+MULTI_STATUS: Final = 207
+"""A status that says of itself that each entry has one of its own."""
+
+OF_ENTRIES: Final = frozenset({400, 409, 422})
+"""Statuses of a JSON answer without a code that speak of what was sent; others speak of the path,
+the account or the host, and come from gateways as well."""
 
 
 class HttpBatch:
@@ -78,23 +102,33 @@ class HttpBatch:
     def read(self, answer: Answer) -> Outcome:
         """By the rules: a code first, then the status; else as any vendor's.
 
-        A 5xx, a 408 and a 429 mean what they always mean.
+        A 5xx, a 408, a 429 and a redirect mean what they always mean.
         """
         document = parse(answer.body)
         code = self._code_in(document)
-        row = self._row(answer.status, code)
+        row = self._row(answer, code, document)
         message = None if row.kind is Kind.ACCEPTED else message_in(document) or row.meaning
         return outcome(answer, row.kind, code, message)
 
-    def _row(self, status: int, code: str | None) -> Row:
-        usual, success = row_of_status(status), self._account.success
-        if status in ALWAYS or status not in range(200, 500):
-            return usual
+    def _row(self, answer: Answer, code: str | None, document: object) -> Row:
+        if decided_by_status(answer.status):
+            return row_of_status(answer.status)
+        if answer.status in range(200, 300):
+            return self._success(answer, code)
+        ruled = self._by_code.get(code or "") or self._by_status.get(answer.status)
+        told = answer.status in OF_ENTRIES and isinstance(document, dict | list)
+        return ruled or row_of(answer, own=told or is_code_of(answer, code))
+
+    def _success(self, answer: Answer, code: str | None) -> Row:
+        """What a 2xx says: it is never divided unless its code says that it is no success."""
+        success = self._account.success
         if code in self._by_code:
-            return self._by_code[code]
-        if status in success.status and (not success.code or code in success.code):
-            return usual
-        return self._by_status.get(status) or (UNNAMED if usual.kind is Kind.ACCEPTED else usual)
+            told = success.code and answer.status != MULTI_STATUS
+            return self._by_code[code] if told else PARTLY
+        if is_page(answer):
+            return FOREIGN_SUCCESS
+        named = answer.status in success.status and (not success.code or code in success.code)
+        return row_of_status(answer.status) if named else UNNAMED
 
     def login(self) -> Call:
         """Never asked for (`needs_login` is false)."""

@@ -1,14 +1,14 @@
 """Pisano: SMS, e-mail and push sharing calls. One call carries up to 5,000 recipients.
 
 Source: the vendor's pages on sharing by SMS, e-mail and push notification. They document no
-success body, no 429, no 5xx and no result per recipient, so any 2xx is taken for everybody in the
-call, and a coded 4xx for nobody.
+success body, no 429, no 5xx and no result per recipient, so a 2xx is taken for everybody in the
+call unless it has the form of a page, and a coded 4xx for nobody.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Final, Literal
 from urllib.parse import quote
 
@@ -17,7 +17,16 @@ from pydantic import Field, SecretStr, field_validator
 
 from consumer.model import Answer, Call, Channel, ChannelSpec, Invitation, Outcome, Token
 from consumer.vendors import base
-from consumer.vendors.answers import code_in, message_in, outcome, parse, row_of_status
+from consumer.vendors.answers import (
+    FOREIGN_SUCCESS,
+    code_in,
+    decided_by_status,
+    has_form,
+    message_in,
+    outcome,
+    parse,
+    row_of,
+)
 from consumer.vendors.kinds import Kind, Row
 
 CODES: Final[Mapping[str, Row]] = {
@@ -79,6 +88,16 @@ _SHARINGS: Final[Mapping[Channel, _Sharing]] = {
     ),
 }
 
+_DIGITS = 5
+
+PATH_HINT: Final = (
+    "check the campaign's `id` and `channel`, and the account's `base_url` and `trailing_slash`"
+)
+"""What an operator checks where the vendor does not know the path."""
+
+_OF_PATH: Final = frozenset({"13002", "13035"})
+_PATH_STATUSES: Final = frozenset({301, 307, 308, 404, 405})
+
 _MAPS = ("custom_attributes", "built_in_responses")
 
 
@@ -93,6 +112,9 @@ class PisanoAccount(base.Account):
     authorization: Annotated[
         str, Field(description="the Authorization header; must contain {token}")
     ] = "Token token={token}"
+    trailing_slash: Annotated[
+        bool, Field(description="whether calls' paths end in / (an installation may ask for it)")
+    ] = False
 
     _token = field_validator("token")(base.checked_token)
 
@@ -121,6 +143,7 @@ class Pisano:
 
     def __init__(self, account: PisanoAccount) -> None:
         token = account.token.get_secret_value()
+        self._end = "/" if account.trailing_slash else ""
         self._headers = {
             "Authorization": account.authorization.replace("{token}", token),
             "Content-Type": "application/json",
@@ -136,7 +159,9 @@ class Pisano:
         invitations: Sequence[Invitation],
         token: str | None,  # noqa: ARG002 - the interface is shared with vendors that log in
     ) -> Call:
-        """POST /v1/<campaigns>/<id>/<sharings>, without the slash that the pages' table shows.
+        """POST /v1/<campaigns>/<id>/<sharings>, as in the pages' samples.
+
+        Their table has a slash at the end, which the account's `trailing_slash` adds.
 
         `custom_attributes` and the responses are maps keyed by the recipient as it stands in the
         array. A recipient without any is left out of a map, an empty map out of the body.
@@ -153,25 +178,32 @@ class Pisano:
             }
             if entries:
                 body[_body_key(name, campaign)] = entries
-        path = f"/v1/{sharing.campaigns}/{quote(campaign.id, safe='')}/{sharing.sharings}"
+        path = (
+            f"/v1/{sharing.campaigns}/{quote(campaign.id, safe='')}/{sharing.sharings}{self._end}"
+        )
         return Call("POST", path, self._headers, orjson.dumps(body))
 
     def read(self, answer: Answer) -> Outcome:
-        """By the code where a 3xx or 4xx (not 429) carries a known one, else by the status.
+        """By the code where a refusal (not 429) carries a known one, else by the status.
 
-        A 2xx is accepted and a 5xx in doubt whatever the body says.
+        A 2xx in the form of a JSON interface is accepted, and a 5xx in doubt, whatever the body
+        says. A refusal without a code of five digits is not the vendor's own.
         """
         document = parse(answer.body)
         code = code_in(document, CODES)
-        by_code, by_status = CODES.get(code or ""), row_of_status(answer.status)
+        by_code = CODES.get(code or "")
+        by_status = row_of(answer, own=_is_coded(code))
         if by_status.kind is Kind.ACCEPTED:
+            if not has_form(answer):
+                return outcome(answer, FOREIGN_SUCCESS.kind, None, FOREIGN_SUCCESS.meaning)
             return outcome(answer, Kind.ACCEPTED, code if by_code else None, None)
+        hint = PATH_HINT if code in _OF_PATH or answer.status in _PATH_STATUSES else None
         if by_code is None:
-            return outcome(answer, by_status.kind, code, message_in(document) or by_status.meaning)
+            message = message_in(document) or by_status.meaning
+            return replace(outcome(answer, by_status.kind, code, message), hint=hint)
         status_decides = by_code.kind is Kind.BY_STATUS or by_status.kind is Kind.THROTTLED
-        if status_decides or answer.status not in range(300, 500):
-            return outcome(answer, by_status.kind, code, by_code.meaning)
-        return outcome(answer, by_code.kind, code, by_code.meaning)
+        row = by_status if status_decides or _by_status_alone(answer.status) else by_code
+        return replace(outcome(answer, row.kind, code, by_code.meaning), hint=hint)
 
     def login(self) -> Call:
         """Never asked for (`needs_login` is false)."""
@@ -180,6 +212,16 @@ class Pisano:
     def read_login(self, answer: Answer, now: float) -> Token | Outcome:
         """Never asked for (`needs_login` is false)."""
         raise NotImplementedError("Pisano has no login")
+
+
+def _is_coded(code: str | None) -> bool:
+    """Whether a code has the form of the vendor's: that of a page of ours is only three digits."""
+    return code is not None and len(code) == _DIGITS and code.isdigit()
+
+
+def _by_status_alone(status: int) -> bool:
+    """A 408 with a code comes from the vendor, which has refused what it codes."""
+    return decided_by_status(status) and status != 408
 
 
 def _body_key(name: str, campaign: base.VendorCampaign) -> str:

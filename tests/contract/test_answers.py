@@ -177,13 +177,13 @@ EXPECTED = {
         ("error_503", "no_answer"),
         ("reset", "no_answer"),
         ("truncate", "no_answer"),
-        ("html_200", "accepted"),
+        ("html_200", "no_answer"),
     ],
 )
 def test_an_answer_of_nobody_we_know_is_in_doubt_at_once(
     sandbox: str, fault: str, reason: str
 ) -> None:
-    """But for a 2xx, which Pisano's pages let mean only one thing."""
+    """A page under a 200 as well: whether the call passed what shows it, nobody can tell."""
     with lane_of(sandbox, "cloud") as caller:
         faults(sandbox, {fault: 1.0})
         caller.invite(customers("sms"))
@@ -244,6 +244,40 @@ def test_an_outage_costs_few_calls_and_ends_by_a_probe(sandbox: str) -> None:
         assert reasons(caller)["accepted"] >= 90
         told = [each["event"] for each in logs if each["event"] != "call"]
         assert [told[0], told[-1]] == ["circuit_opened", "vendor_recovered"]
+
+
+@pytest.mark.parametrize("fault", ["gateway_403", "gateway_404"])
+@pytest.mark.parametrize(("lane", "campaign"), [("cloud", "sms"), ("radar", "visit")])
+def test_what_a_gateway_refuses_waits_and_goes_when_it_passes(
+    sandbox: str, lane: str, campaign: str, fault: str
+) -> None:
+    with lane_of(sandbox, lane) as caller:
+        faults(sandbox, {fault: 1.0})
+        for each in customers(campaign, 10):
+            caller.invite([each])
+            caller.settle()
+        assert caller.results == []
+        faults(sandbox, {})
+        for _ in range(40):
+            caller.skip(60)
+            caller.settle()
+        waiting = len(caller.put_off)  # a parked campaign's come back from the delay topics
+        assert reasons(caller)["accepted"] + waiting == 10
+        assert set(reasons(caller)) <= {"accepted"}
+
+
+@pytest.mark.parametrize("slash", [True, False])
+def test_a_path_without_the_slash_that_it_needs_names_the_option(slash: bool) -> None:
+    with (
+        SandboxServer(SandboxSettings(pisano_trailing_slash=True)) as url,
+        lane_of(url, "cloud", trailing_slash=slash) as caller,
+        capture_logs() as logs,
+    ):
+        caller.invite(customers("sms"))
+        caller.settle()
+        hints = [each.get("hint", "") for each in logs if each["event"] == "call"]
+        assert ["trailing_slash" in hint for hint in hints] == [not slash]
+        assert reasons(caller)["accepted"] == (CUSTOMERS if slash else 0)
 
 
 @pytest.mark.parametrize("bad", [1, 3])

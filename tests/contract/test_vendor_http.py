@@ -51,12 +51,23 @@ CASES: Mapping[str, Case] = {
     "reset": Case(b"", "reset"),
     "truncated": Case(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n{accepts}"),
     "garbage": Case(b"\x15\x03\x03\x00\x02\x02\x28 what is this?\r\n\r\n"),
+    "bad_head": Case(
+        b"HTTP/1.1 200\r\nTransfer-Encoding: chunked, chunked\r\nX Y: z\r\n\r\n{chunked}"
+    ),
+    "bad_body": Case(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{accepts}\r\n"),
+    "trailing": Case(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunked}\r\nHTTP/1.1 500 No\r\n\r\n"
+    ),
     "bad_gzip": Case(answer(b"no gzip", b"200 OK", b"Content-Encoding: gzip")),
     "redirect": Case(answer(b"", b"307 Temporary Redirect", b"Location: /elsewhere")),
+    "see_other": Case(answer(b"", b"303 See Other", b"Location: /elsewhere")),
     "http_1_0": Case(b"HTTP/1.0 200 OK\r\n\r\n{accepts}"),
     "wrong_type": Case(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n{accepts}"),
     "gzip": Case(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n{gzip}"),
     "not_json": Case(answer(b"<html>Please sign in</html>", b"200 OK", JSON)),
+    "no_body": Case(answer(b"")),
+    "plain_text": Case(answer(b"OK", b"200 OK", b"Content-Type: text/plain")),
+    "gateways_404": Case(answer(b"no such path", b"404 Not Found", b"Content-Type: text/plain")),
     "huge": Case(answer(b'{"code":"00000","x":"' + b"x" * 4 * BODY_LIMIT + b'"}')),
     "failing_200": Case(answer(b'{"code":"13028","description":"No such thing"}')),
 }
@@ -64,17 +75,22 @@ ELSEWHERE = {"no_connection", "our_certificate"}
 """Rows without an answer: below, and in test_vendor_tls.py."""
 
 
+ACCEPTS = {"accepted", "read as", "unpacked", "as any answer", "left unread"}
+STATUS = {"timeout": "timeout", "redirect": "307", "see_other": "303", "gateways_404": "404"}
+CUT = {"reset", "truncated", "garbage", "bad_gzip"}
+
+
 def expected(name: str, vendor: str) -> tuple[Verdict, str]:
     """What the page says, as a verdict, and the call's label: its status, or how it failed."""
     said = WIRE[name]
     text = dict(zip(("pisano", "customer_radar", "http_batch"), said[1:], strict=True))[vendor]
-    if text == "in doubt":
-        status = "200" if name in {"not_json", "huge"} else "reset"
-        return Verdict.IN_DOUBT, "timeout" if name == "timeout" else status
-    if name == "redirect":
-        return Verdict.RETRY, "307"
-    refused = text.startswith(("refused", "by the rule"))
-    return (Verdict.REJECTED if refused else Verdict.ACCEPTED), "200"
+    label = STATUS.get(name, "reset" if name in CUT else "200")
+    if text.startswith("in doubt"):
+        return Verdict.IN_DOUBT, label
+    if label in {"307", "404"}:
+        return Verdict.RETRY, label
+    assert text.startswith(tuple(ACCEPTS))
+    return Verdict.ACCEPTED, label
 
 
 async def sent(row: Row, base_url: str, patience: float = 5.0) -> Answered:
@@ -97,6 +113,7 @@ def tried(row: Row, case: Case) -> tuple[Answered, list[bytes]]:
     """The call made once against a server that says so."""
     reply = case.reply.replace(b"{accepts}", row.accepts)
     reply = reply.replace(b"{gzip}", gzip.compress(row.accepts))
+    reply = reply.replace(b"{chunked}", b"%x\r\n%s\r\n0\r\n\r\n" % (len(row.accepts), row.accepts))
 
     async def run() -> tuple[Answered, list[bytes]]:
         async with Server(reply, case.ending) as server:

@@ -34,7 +34,7 @@ class Row:
     """A vendor's account at the double, a campaign of it, and answers of the documented forms.
 
     `secrets` may stand in no outcome. `accepts` and `refuses` are answers' bodies; `unclear` is
-    what a 200 without a readable body means.
+    what a 200 with a page means.
     """
 
     entry: Mapping[str, Any]
@@ -84,7 +84,7 @@ ROWS: Mapping[str, Row] = {
         (sandbox.SAMPLE_TOKEN,),
         accepts=b'{"status":"ok"}',
         refuses=b'{"status":"bad_request","code":13028,"message":"Invalid parameters"}',
-        unclear=Verdict.ACCEPTED,
+        unclear=Verdict.IN_DOUBT,
     ),
     "customer_radar": Row(
         {
@@ -121,6 +121,6 @@ ROWS: Mapping[str, Row] = {
         (sandbox.SAMPLE_TOKEN,),
         accepts=b"{}",
         refuses=b'{"code":13028,"message":"Invalid parameters"}',
-        unclear=Verdict.ACCEPTED,
+        unclear=Verdict.IN_DOUBT,
     ),
 }

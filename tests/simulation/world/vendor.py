@@ -33,10 +33,10 @@ _PISANO = {
 }
 _RADAR = {
     ACCEPTED: Answer(200, {}, b'{"code": "00000"}'),
-    REJECTED: Answer(200, {}, b'{"code": "00042"}'),
+    REJECTED: Answer(400, {}, b'{"code": "00042"}'),
     TROUBLE: Answer(425, {}, b""),
     UNCLEAR: Answer(503, {}, b""),
-    CAMPAIGN: Answer(403, {}, b""),
+    CAMPAIGN: Answer(403, {}, b'{"code": "40300"}'),
 }
 _NO_SESSION = Answer(401, {}, b"")
 

@@ -88,6 +88,21 @@ def test_another_vendor_needs_no_code(folder: Path) -> None:
     assert config.lanes == ("other",)
 
 
+@pytest.mark.parametrize("rule", ["bad_recipient", "campaign_error", "credentials", "trouble"])
+def test_a_rules_code_that_a_success_may_carry_is_warned_of(folder: Path, rule: str) -> None:
+    old = "bad_recipient: {code: [INVALID], status: [422]}"
+
+    def warned(new: str) -> list[str]:
+        config = load(written(folder, TEXT.replace(old, new)), env={})
+        return [f"{each.path}: {each.message}" for each in config.warnings]
+
+    (told,) = warned(f"{rule}: {{code: [INVALID]}}")
+    assert told.startswith(f"vendors.other.{rule}.code: with a 2xx these codes end `unknown`")
+    assert warned(f"{rule}: {{code: [INVALID]}}\n    success: {{code: [OK]}}") == []
+    assert warned(f"{rule}: {{code: [INVALID], status: [422]}}") == []
+    assert warned(f"{rule}: {{status: [422]}}") == []
+
+
 @pytest.mark.parametrize("text", [TEXT, with_ways()])
 def test_an_editor_takes_it(text: str) -> None:
     """By the same schema it refuses what the loader does."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import time
+from email.utils import format_datetime
 
 import orjson
 import pytest
@@ -18,7 +20,6 @@ from consumer.vendors.answers import (
     code_in,
     message_in,
     parse,
-    retry_after,
     scrub,
 )
 from consumer.vendors.answers import (
@@ -29,6 +30,7 @@ from consumer.vendors.http_account import HttpBatchAccount
 from consumer.vendors.http_batch import HttpBatch
 from consumer.vendors.kinds import EFFECTS, Kind
 from consumer.vendors.pisano import Pisano, PisanoAccount
+from consumer.vendors.retry_after import retry_after
 
 PISANO = Pisano(
     PisanoAccount(type="pisano", base_url="https://a.test", quota="q", token=SecretStr("t"))
@@ -114,6 +116,25 @@ def test_no_answer_raises_and_nothing_private_leaves(
         assert not re.search(r"\d{5}|@", outcome.message or "")
         assert outcome.retry_after is None or 0 < outcome.retry_after <= 86_400
         assert outcome.throttled == (status == 429)
+
+
+@given(st.integers(200, 299), bodies)
+def test_what_follows_a_2xx_is_never_another_call(status: int, body: bytes) -> None:
+    for vendor in (PISANO, RADAR):
+        assert vendor.read(Answer(status, {}, body)).verdict in {
+            Verdict.ACCEPTED,
+            Verdict.IN_DOUBT,
+        }
+
+
+@given(st.integers(400, 499), headers, st.binary())
+def test_without_a_code_nobody_is_rejected_but_for_the_size_of_the_call(
+    status: int, fields: dict[str, str], body: bytes
+) -> None:
+    if parse(body) is None:
+        for vendor in (PISANO, RADAR):
+            outcome = vendor.read(Answer(status, fields, body))
+            assert (outcome.verdict is Verdict.REJECTED) == (status == 413)
 
 
 @given(st.integers(-1, 700), bodies)
@@ -263,6 +284,10 @@ def test_a_long_text_is_cut() -> None:
     assert scrub("all is lost " * 50) == ("all is lost " * 50)[:MESSAGE_LIMIT]
 
 
+def test_a_byte_order_mark_is_no_part_of_a_document() -> None:
+    assert parse(b'\xef\xbb\xbf{"a":1}') == {"a": 1}
+
+
 @pytest.mark.parametrize("body", [b"", b"<html>", b"\xff", b"nope", b"{", b" " * BODY_LIMIT + b"1"])
 def test_a_body_that_is_no_json_document_is_none(body: bytes) -> None:
     assert parse(body) is None
@@ -284,7 +309,40 @@ DATE = "Sun, 22 Nov 2026 15:37:00 GMT"
         ("Tue, 22 Nov 2033 15:37:30 GMT", DATE, 86_400.0),
         ("0", DATE, None),
         ("-5", DATE, None),
-        ("1.5", DATE, None),
+        ("1.5", DATE, 2.0),
+        ("292.05", DATE, 293.0),
+        ("292.", None, 292.0),
+        (".5", None, 1.0),
+        ("60.0", None, 60.0),
+        ("+60", None, 60.0),
+        ("60s", None, 60.0),
+        ("60 seconds", None, 60.0),
+        ("60, 60", None, 60.0),
+        ("60,60", None, 60.0),
+        ("30, 60, 5", None, 60.0),
+        ("-5, 60", None, 60.0),
+        ("soon, 60", None, 60.0),
+        ("0, 0", None, None),
+        (", ,", None, None),
+        ("Sun, 22 Nov 2026 15:37:30 GMT, Sun, 22 Nov 2026 15:37:40 GMT", DATE, 40.0),
+        ("60, Sun, 22 Nov 2026 15:37:30 GMT", DATE, 60.0),
+        ("Sun, 22 Nov 2026 15:38:30 GMT, 60", DATE, 90.0),
+        ("1795361880", DATE, 60.0),
+        ("1795361880.25", DATE, 61.0),
+        ("1795361880000", DATE, 60.0),
+        ("1795361820", DATE, None),
+        ("1795361800", DATE, None),
+        ("1795361880", None, None),
+        ("4000000000", DATE, 86_400.0),
+        ("999999999", DATE, 86_400.0),
+        ("86401", None, 86_400.0),
+        ("1e3", DATE, None),
+        ("0x10", DATE, None),
+        ("1_000", DATE, None),
+        ("2026-11-22T15:38:00Z", DATE, 60.0),
+        ("2026-11-22T18:38:00+03:00", DATE, 60.0),
+        ("2026-11-22T15:38:00", DATE, None),
+        ("Sun, 22 Nov 2026 15:37:30 GMT", f"{DATE}, {DATE}", 30.0),
         ("٥", DATE, None),
         ("soon", DATE, None),
         ("Sun, 22 Nov 2026 15:36:59 GMT", DATE, None),
@@ -301,6 +359,30 @@ def test_retry_after_in_all_its_forms(
 
     fields = {name: text for name, text in given_fields.items() if text is not None}
     assert retry_after(fields) == seconds
+
+
+@given(st.integers(0, 10**6), st.integers(1_000_000_000, 4_000_000_000), st.sampled_from("sdelm"))
+def test_every_form_of_the_same_wait_is_the_same_wait(wait: int, now: int, form: str) -> None:
+    written = {
+        "s": str(wait),
+        "d": format_datetime(dt.datetime.fromtimestamp(now + wait, dt.UTC), usegmt=True),
+        "e": str(now + wait),
+        "m": str((now + wait) * 1_000),
+        "l": f"{wait}, {wait}",
+    }[form]
+    date = format_datetime(dt.datetime.fromtimestamp(now, dt.UTC), usegmt=True)
+
+    told = retry_after({"retry-after": written, "date": date})
+
+    assert told == (min(float(wait), 86_400.0) or None)
+
+
+@given(st.floats(0.001, 80_000))
+def test_a_part_of_a_second_is_waited_out(seconds: float) -> None:
+    told = retry_after({"retry-after": f"{seconds:.3f}"})
+
+    assert told is not None
+    assert told - 1 < float(f"{seconds:.3f}") <= told
 
 
 def test_an_http_date_without_a_zone_is_gmt_wherever_we_are(

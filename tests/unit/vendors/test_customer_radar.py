@@ -215,10 +215,11 @@ def test_the_samples_success_is_accepted() -> None:
 
 
 @pytest.mark.parametrize("code", ["40000", 40000, "1", "E-17"])
-def test_a_200_with_a_failures_code_is_rejected(code: object) -> None:
+def test_a_200_with_a_failures_code_is_in_doubt(code: object) -> None:
+    """By the page a 200 says that invitations were triggered: perhaps some of the call's were."""
     outcome = read(200, {"code": code, "description": "No location"})
 
-    assert outcome == Outcome(Verdict.REJECTED, 200, str(code), "No location", divisible=True)
+    assert outcome == Outcome(Verdict.IN_DOUBT, 200, str(code), "No location")
     assert read(200, {"code": code}).message
 
 
@@ -250,7 +251,9 @@ def test_a_success_that_does_not_say_so_clearly_is_in_doubt(status: int, body: o
 @pytest.mark.parametrize(
     ("status", "verdict", "counts"),
     [
-        (301, Verdict.RETRY, True),
+        (301, Verdict.RETRY, False),
+        (302, Verdict.IN_DOUBT, True),
+        (303, Verdict.IN_DOUBT, True),
         (400, Verdict.REJECTED, True),
         (401, Verdict.RETRY, False),
         (403, Verdict.RETRY, False),
@@ -277,7 +280,8 @@ def test_other_statuses_decide_whatever_the_code(
         throttled=status == 429,
         relogin=status == 401,
         refused=status == 403,
-        divisible=status in {301, 400, 404, 425},
+        gateway=status == 301,
+        divisible=status in {400, 404, 425},
     )
 
 
@@ -289,7 +293,7 @@ UNPLACED = (
 NO_POSTMARK = "To send an email invitation, the programme must set Postmark ID. Try again."
 
 
-@pytest.mark.parametrize("status", [200, 400, 404, 422])
+@pytest.mark.parametrize("status", [400, 404, 422])
 @pytest.mark.parametrize("text", [UNPLACED, "no feedback code found for this location"])
 def test_a_place_that_is_not_set_up_is_looked_for_with_smaller_calls(
     status: int, text: str
@@ -300,13 +304,47 @@ def test_a_place_that_is_not_set_up_is_looked_for_with_smaller_calls(
     assert outcome == Outcome(Verdict.REJECTED, status, "40000", text, divisible=True)
 
 
-@pytest.mark.parametrize("status", [200, 400, 404, 422])
+@pytest.mark.parametrize("status", [400, 404, 422])
 def test_a_programme_without_postmark_is_parked(status: int) -> None:
     outcome = read(status, {"code": "40000", "description": NO_POSTMARK})
 
     assert outcome == Outcome(
         Verdict.RETRY, status, "40000", NO_POSTMARK, counts=False, parked=True
     )
+
+
+@pytest.mark.parametrize("text", [UNPLACED, NO_POSTMARK])
+def test_a_documented_failure_under_a_200_is_not_called_again(text: str) -> None:
+    assert read(200, {"code": "40000", "description": text}).verdict is Verdict.IN_DOUBT
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 422])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>blocked</html>",
+        b"no such path",
+        {"message": "Missing Authentication Token"},
+        {"message": "no Route matched with those values"},
+        {"code": 5, "message": "Not Found"},
+        ["x"],
+    ],
+)
+def test_a_refusal_that_is_not_the_vendors_says_nothing_of_a_recipient(
+    status: int, body: object
+) -> None:
+    outcome = read(status, body)
+
+    assert (outcome.verdict, outcome.gateway, outcome.counts) == (Verdict.RETRY, True, False)
+    assert {outcome.divisible, outcome.refused, outcome.parked} == {False}
+
+
+@pytest.mark.parametrize(
+    "body", [{"description": "x"}, {"code": "40000"}, {"error": UNPLACED}, {"message": NO_POSTMARK}]
+)
+def test_a_refusal_in_the_vendors_form_is_the_vendors(body: object) -> None:
+    assert not read(400, body).gateway
 
 
 @pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
@@ -320,7 +358,10 @@ def test_where_the_status_decides_a_text_does_not(status: int) -> None:
 
 
 def test_an_answer_without_a_message_gets_one_of_ours() -> None:
-    assert read(400, b"mobile 0211234321 is wrong").message == "The vendor refused the call."
+    told = read(400, b"mobile 0211234321 is wrong").message
+
+    assert told == "Refused in a form that is not the vendor's."
+    assert read(400, {"code": "40000"}).message == "The vendor refused the call."
 
 
 def test_the_login_is_the_sample() -> None:

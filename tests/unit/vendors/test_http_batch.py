@@ -135,7 +135,9 @@ def test_the_templates_say_what_a_channel_takes() -> None:
         (202, "WHATEVER", Verdict.ACCEPTED, ""),
         (201, None, Verdict.IN_DOUBT, ""),  # a success that no rule names
         (204, None, Verdict.IN_DOUBT, ""),
-        (200, "INVALID_PHONE", Verdict.REJECTED, "divisible"),
+        (200, "INVALID_PHONE", Verdict.IN_DOUBT, ""),  # some may have been invited
+        (202, "NO_SURVEY", Verdict.IN_DOUBT, ""),
+        (207, "EXPIRED", Verdict.IN_DOUBT, ""),
         (400, "INVALID_PHONE", Verdict.REJECTED, "divisible"),
         (302, "INVALID_PHONE", Verdict.REJECTED, "divisible"),
         (422, None, Verdict.REJECTED, "divisible"),
@@ -146,7 +148,15 @@ def test_the_templates_say_what_a_channel_takes() -> None:
         (423, None, Verdict.RETRY, "divisible"),
         (400, None, Verdict.REJECTED, "divisible"),
         (401, None, Verdict.RETRY, "refused"),
-        (302, None, Verdict.RETRY, "divisible"),
+        (302, None, Verdict.IN_DOUBT, ""),
+        (303, "INVALID_PHONE", Verdict.IN_DOUBT, ""),
+        (308, None, Verdict.RETRY, "gateway"),
+        (403, None, Verdict.RETRY, "gateway"),
+        (403, "E17", Verdict.RETRY, "refused"),
+        (404, None, Verdict.RETRY, "gateway"),
+        (404, "404", Verdict.RETRY, "gateway"),
+        (404, "E17", Verdict.REJECTED, "divisible"),
+        (413, None, Verdict.REJECTED, "divisible"),
         (408, "INVALID_PHONE", Verdict.IN_DOUBT, ""),
         (429, "INVALID_PHONE", Verdict.RETRY, "throttled"),
         (500, "INVALID_PHONE", Verdict.IN_DOUBT, ""),
@@ -160,7 +170,8 @@ def test_an_answer_is_read_by_the_rules(
 
     outcome = vendor().read(Answer(status, {}, body))
 
-    shown = {name for name in ("divisible", "parked", "refused") if getattr(outcome, name)}
+    flags_there = ("divisible", "parked", "refused", "gateway")
+    shown = {name for name in flags_there if getattr(outcome, name)}
     assert (outcome.verdict, shown) == (verdict, {flags} - {"", "throttled"})
     assert outcome.throttled == (flags == "throttled")
     assert outcome.message == (None if verdict is Verdict.ACCEPTED else "Not […]")
@@ -184,6 +195,63 @@ def test_a_success_may_need_a_code_too(value: object, code: str | None) -> None:
     assert (outcome.verdict is Verdict.ACCEPTED) == (code is not None)
     assert outcome.code == code
     assert strict.codes == {"0", "true", "NO_SURVEY", "EXPIRED"}
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 206, 207, 299])
+@pytest.mark.parametrize("rule", ["bad_recipient", "campaign_error", "credentials", "trouble"])
+def test_a_2xx_with_the_code_of_an_entry_is_never_called_again(rule: str, status: int) -> None:
+    """Seven of eight were accepted: whoever divides the call invites them twice."""
+    rules = dict.fromkeys(("bad_recipient", "campaign_error", "credentials", "trouble"))
+    partly = vendor(
+        **rules | {rule: {"code": ["INVALID_PHONE"]}},
+        code="errors[0].code",
+        success={"status": [200, 201, 202, 206, 207, 299]},
+    )
+    body = {"accepted": 7, "errors": [{"index": 3, "code": "INVALID_PHONE"}]}
+
+    outcome = partly.read(Answer(status, {}, orjson.dumps(body)))
+
+    assert outcome.verdict is Verdict.IN_DOUBT
+    assert outcome.code == "INVALID_PHONE"
+    assert {outcome.divisible, outcome.refused, outcome.parked} == {False}
+
+
+def test_where_success_names_codes_a_failures_code_decides_but_in_a_207() -> None:
+    """Some vendors answer 200 whatever becomes of a call, and say in a code what that was."""
+    coded = vendor(code="result", success={"status": [200, 207], "code": ["OK"]})
+    body = orjson.dumps({"result": "INVALID_PHONE"})
+
+    assert coded.read(Answer(200, {}, body)).divisible
+    assert coded.read(Answer(207, {}, body)).verdict is Verdict.IN_DOUBT
+    assert coded.read(Answer(207, {}, b'{"result":"OK"}')).verdict is Verdict.ACCEPTED
+
+
+@pytest.mark.parametrize(
+    ("media", "body", "accepted"),
+    [
+        ("text/html", b"<html>Please sign in</html>", False),
+        ("", b"\n <!doctype html>", False),
+        ("application/json", b"<h1>Moved</h1>", False),
+        ("application/xhtml+xml", b"<?xml version='1.0'?><html/>", False),
+        ("text/html", b"\x1f\x8b\x08\xff", False),
+        ("text/html", b"OK", True),  # what PHP calls any text
+        ("text/plain", b"Tamam", True),
+        ("application/xml", b"<ok/>", True),
+        ("", b"", True),
+    ],
+)
+def test_a_page_is_no_success(media: str, body: bytes, accepted: bool) -> None:
+    outcome = vendor().read(Answer(200, {"content-type": media}, body))
+
+    assert outcome.verdict is (Verdict.ACCEPTED if accepted else Verdict.IN_DOUBT)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"no such path", b"[1"])
+def test_a_refusal_that_is_no_json_says_nothing_of_a_recipient(body: bytes) -> None:
+    outcome = vendor(bad_recipient={}).read(Answer(400, {}, body))
+
+    assert (outcome.gateway, outcome.divisible) == (True, False)
+    assert vendor().read(Answer(422, {}, body)).divisible  # the account's rule says so
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"result":{}}', b"\xff"])

@@ -279,7 +279,7 @@ def test_the_table_has_every_code_of_the_pages() -> None:
 
 @pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 408, 409, 422])
 @pytest.mark.parametrize("code", EXPECTED)
-def test_a_known_code_decides_whatever_the_3xx_or_4xx(code: str, status: int) -> None:
+def test_a_known_code_decides_whatever_the_refusals_status(code: str, status: int) -> None:
     outcome = read(status, {"status": "some_word", "code": int(code), "message": "+905551234567"})
 
     verdict, counts = EXPECTED[code]
@@ -301,7 +301,7 @@ def test_a_code_of_other_calls_leaves_the_decision_to_the_status(code: str) -> N
 
     meaning = CODES[code].meaning
     assert read(404, body) == Outcome(Verdict.REJECTED, 404, code, meaning, divisible=True)
-    assert read(302, body) == Outcome(Verdict.RETRY, 302, code, meaning, divisible=True)
+    assert read(302, body) == Outcome(Verdict.IN_DOUBT, 302, code, meaning)
 
 
 @pytest.mark.parametrize("code", [*EXPECTED, *FOREIGN])
@@ -313,16 +313,109 @@ def test_a_5xx_is_in_doubt_and_a_2xx_accepted_whatever_the_code(code: str) -> No
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
-@pytest.mark.parametrize("body", [b"", b"<html>", b'{"status":"ok"}', b'{"code":200}'])
-def test_any_2xx_is_accepted(status: int, body: bytes) -> None:
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"\r\n", b'{"status":"ok"}', b'{"code":200}', b"[]", b"null"),
+        *(b'\xef\xbb\xbf {"a":1}', b'{"accepted":[' + b'"x",' * 20_000),
+    ],
+)
+def test_any_2xx_in_the_form_of_a_json_interface_is_accepted(status: int, body: bytes) -> None:
+    """What is cut at the body's limit has that form, too."""
     assert read(status, body) == Outcome(Verdict.ACCEPTED, status)
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
+@pytest.mark.parametrize(
+    ("media", "body"),
+    [
+        ("", b"<html>"),
+        ("text/html; charset=utf-8", b"<!doctype html><title>Just a moment...</title>"),
+        ("application/json", b"<html>Please sign in</html>"),
+        ("text/html", b"Down for maintenance"),
+        ("text/plain", b"Down for maintenance"),
+        ("", b"OK"),
+        ("", b"\x1f\x8b\x08\x00"),
+    ],
+)
+def test_a_2xx_that_may_be_a_gateways_is_in_doubt(status: int, media: str, body: bytes) -> None:
+    """A challenge or a maintenance page: whether the call passed it, no byte of it says."""
+    outcome = PISANO.read(Answer(status, {"content-type": media}, body))
+
+    assert (outcome.verdict, outcome.divisible) == (Verdict.IN_DOUBT, False)
+    assert outcome.message
+
+
+@pytest.mark.parametrize("media", ["application/json", "application/problem+json; charset=utf-8"])
+def test_what_is_said_to_be_json_need_not_be_readable(media: str) -> None:
+    assert PISANO.read(Answer(200, {"content-type": media}, b"OK")).verdict is Verdict.ACCEPTED
+
+
+GATEWAYS = [
+    (b"", ""),
+    (b"default backend - 404", "text/plain"),
+    (b"<html>blocked, your request id is 123</html>", "text/html"),
+    (b'{"message":"no Route matched with those values"}', "application/json"),
+    (b'{"statusCode":%d,"error":"Not Found","message":"x"}', "application/json"),
+    (b'{"error":{"code":%d,"message":"x"}}', "application/json"),
+    (b'{"code":5,"message":"Not Found","details":[]}', "application/json"),
+    (b'{"type":"about:blank","title":"Forbidden","status":%d}', "application/problem+json"),
+]
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 409, 410, 414, 421, 422, 431, 451, 499])
+@pytest.mark.parametrize(("body", "media"), GATEWAYS)
+def test_a_refusal_that_is_not_the_vendors_says_nothing_of_a_recipient(
+    status: int, body: bytes, media: str
+) -> None:
+    raw = body % status if b"%d" in body else body
+
+    outcome = PISANO.read(Answer(status, {"content-type": media}, raw))
+
+    assert (outcome.verdict, outcome.gateway, outcome.counts) == (Verdict.RETRY, True, False)
+    assert {outcome.divisible, outcome.refused, outcome.parked} == {False}
+
+
+def test_a_call_that_is_too_large_is_divided_whoever_says_so() -> None:
+    """nginx answers a 413 with a page."""
+    assert read(413, b"<html>Request Entity Too Large</html>").divisible
+
+
+@pytest.mark.parametrize("status", [300, 302, 303, 304])
+def test_a_redirect_that_may_follow_the_act_is_in_doubt(status: int) -> None:
+    """RFC 9110 15.4.4: a 303 points at the result of a POST that was carried out."""
+    assert read(status, b"").verdict is Verdict.IN_DOUBT
+    assert read(303, {"code": 13028}).verdict is Verdict.IN_DOUBT
+
+
+@pytest.mark.parametrize("slash", [False, True])
+def test_a_path_ends_as_the_installation_wants_it(slash: bool) -> None:
+    account = PisanoAccount.model_validate(ACCOUNT.model_dump() | {"trailing_slash": slash})
+    one = invitation({"phone": "+901", "email": "a@b.test"}, {})
+
+    for channel in (Channel.SMS, Channel.EMAIL, Channel.PUSH):
+        path = Pisano(account).build(Campaign(channel), [one], None).path
+        assert path.endswith("_sharings/" if slash else "_sharings")
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(404, {"code": 13002}), (404, b"no such route"), (301, b""), (308, b""), (405, b"")],
+)
+def test_what_does_not_know_the_path_names_what_to_check(status: int, body: object) -> None:
+    hint = read(status, body).hint
+
+    assert hint is not None
+    assert "`trailing_slash`" in hint
+    assert read(400, {"code": 13028}).hint is None
 
 
 @pytest.mark.parametrize(
     ("status", "verdict", "counts"),
     [
-        (301, Verdict.RETRY, True),
-        (308, Verdict.RETRY, True),
+        (301, Verdict.RETRY, False),
+        (307, Verdict.RETRY, False),
+        (308, Verdict.RETRY, False),
         (400, Verdict.REJECTED, True),
         (401, Verdict.RETRY, False),
         (403, Verdict.RETRY, False),
@@ -341,24 +434,28 @@ def test_any_2xx_is_accepted(status: int, body: bytes) -> None:
         (999, Verdict.IN_DOUBT, True),
     ],
 )
-def test_without_a_known_code_the_status_decides(
+def test_with_an_unknown_code_of_the_vendors_form_the_status_decides(
     status: int, verdict: Verdict, counts: bool
 ) -> None:
-    plain = read(status, b"<html>trouble for +905551234567</html>")
-    unknown = read(status, {"code": 13999, "message": "Ask for help"})
-
-    assert (plain.verdict, plain.counts, plain.code) == (verdict, counts, None)
-    assert plain.message
-    assert "555" not in plain.message
-    assert unknown == Outcome(
+    assert read(status, {"code": 13999, "message": "Ask for help"}) == Outcome(
         verdict,
         status,
         "13999",
         "Ask for help",
         counts=counts,
         refused=status in {401, 403, 407},
-        divisible=verdict is Verdict.REJECTED or status in {301, 308, 425},
+        gateway=status in {301, 307, 308},
+        divisible=verdict is Verdict.REJECTED or status == 425,
     )
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 403, 407, 408, 425, 500, 100, -1])
+def test_a_page_is_told_of_in_our_own_words(status: int) -> None:
+    plain = read(status, b"<html>trouble for +905551234567</html>")
+
+    assert plain.code is None
+    assert plain.message
+    assert "555" not in plain.message
 
 
 def test_the_vendors_own_clock_is_read() -> None:
