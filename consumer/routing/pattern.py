@@ -7,9 +7,10 @@ The rules are those of event-ruler, the engine of Amazon EventBridge
 * an array in the event stands for its elements: any scalar may match, and the conditions of one
   nested object must hold within one element, also when `$or` spreads them;
 * `exists: false` holds for a field that has no scalar. Under an array it speaks of the element
-  that the other conditions chose, and of all elements where no other condition chose one.
+  that the other conditions chose, and of all elements where no other condition chose one;
+* a key with dots leads into objects (`pattern_keys`).
 
-Ours: keys are literal (no dots inside), `anything-but` also takes booleans, null and mixed lists,
+Ours: `anything-but` also takes booleans, null and mixed lists,
 a bare scalar is a one-item list, a field named both beside and inside `$or` must satisfy both, and
 the empty pattern matches every event.
 

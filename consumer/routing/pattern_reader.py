@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from consumer.errors import DispatcherError
+from consumer.routing.pattern_keys import steps_of
 from consumer.routing.pattern_match import table_of
 from consumer.routing.pattern_nodes import OR, Field, Leaf, Node
 from consumer.routing.pattern_operators import (
@@ -21,6 +22,7 @@ from consumer.routing.pattern_scalars import exact
 MAX_COMBINATIONS: Final = 256
 """Combinations that the `$or`s of one pattern may make: each may become a closure of its own."""
 MAX_DEPTH: Final = 32
+LITERAL: Final = r"a name that has a dot in it is written 'a\.b'"
 
 
 class PatternErrors(DispatcherError):  # noqa: N818 - the plural says what it holds
@@ -56,43 +58,73 @@ class _Reader:
         if not isinstance(raw, Mapping):
             self.fail((), "expected an object")
             return Node()
-        return self._entries(raw, ())
+        return self._entries(raw, (), 0)
 
-    def _node(self, raw: object, path: Path) -> Node:
+    def _node(self, raw: object, path: Path, depth: int) -> Node:
         """An object within the pattern."""
         if not isinstance(raw, Mapping) or not raw:
             self.fail(path, "expected an object with at least one field")
-        elif len(path) > MAX_DEPTH:
+        elif depth > MAX_DEPTH:
             self.fail(path, f"is nested deeper than {MAX_DEPTH} levels")
         else:
-            return self._entries(raw, path)
+            return self._entries(raw, path, depth)
         return Node()
 
-    def _entries(self, raw: Mapping[Any, object], path: Path) -> Node:
+    def _entries(self, raw: Mapping[Any, object], path: Path, depth: int) -> Node:
         node = Node()
         for key, value in raw.items():
             if isinstance(key, str):
-                self._entry(node, key, value, (*path, key))
+                self._entry(node, key, value, (*path, key), depth)
             else:
                 self.fail((*path, key), "a field's name must be text", "put it in quotes")
         return node
 
-    def _entry(self, node: Node, key: str, value: object, path: Path) -> None:
+    def _entry(self, node: Node, key: str, value: object, path: Path, depth: int) -> None:
         if key == OR:
-            node.ors.append(self._or(value, path))
-        elif not isinstance(value, Mapping):
-            node.fields[str(key)] = Field([self._leaf(value, path)], None)
-        elif is_operation(value):
+            node.ors.append(self._or(value, path, depth + 1))
+            return
+        try:
+            first, *rest = steps_of(key)
+        except ValueError as error:
+            self.fail(path, str(error), LITERAL)
+            return
+        if depth + len(rest) >= MAX_DEPTH:
+            self.fail(path, f"is nested deeper than {MAX_DEPTH} levels")
+            return
+        asked = self._field(value, path, depth + 1 + len(rest))
+        for step in reversed(rest):
+            asked = Field([], Node({step: asked}))
+        self._add(node, first, asked, path)
+
+    def _field(self, value: object, path: Path, depth: int) -> Field:
+        if not isinstance(value, Mapping):
+            return Field([self._leaf(value, path)], None)
+        if is_operation(value):
             name = next(iter(value))
             self.fail(path, f"`{name}` must stand in a list", f"write [{{{name}: …}}]")
-        else:
-            node.fields[str(key)] = Field([], self._node(value, path))
+            return Field([], None)
+        return Field([], self._node(value, path, depth))
 
-    def _or(self, value: object, path: Path) -> list[Node]:
+    def _add(self, node: Node, name: str, asked: Field, path: Path) -> None:
+        """A field; what is said of one object in two places, nested and with dots, holds for both.
+
+        Said of one field in two places, it is refused, as on Amazon EventBridge.
+        """
+        known = node.fields.setdefault(name, asked)
+        if known is asked:
+            return
+        if known.node is None or asked.node is None:
+            self.fail(path, "this field stands here twice", "once nested, once with dots")
+            return
+        for inner, each in asked.node.fields.items():
+            self._add(known.node, inner, each, path)
+        known.node.ors.extend(asked.node.ors)
+
+    def _or(self, value: object, path: Path, depth: int) -> list[Node]:
         if not isinstance(value, list) or len(value) < 2:
             self.fail(path, f"{OR} takes a list of two or more objects")
             return []
-        return [self._node(each, (*path, index)) for index, each in enumerate(value)]
+        return [self._node(each, (*path, index), depth) for index, each in enumerate(value)]
 
     def _leaf(self, value: object, path: Path) -> Leaf:
         raw = value if isinstance(value, list) else [value]
