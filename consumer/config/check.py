@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from consumer.config.expression_oddities import check_oddities
 from consumer.config.findings import Findings
 from consumer.config.interpolate import Resolved
 from consumer.config.models import Config
@@ -18,6 +19,8 @@ from consumer.config.routes import check_routes
 from consumer.config.sentences import place, sentence
 from consumer.config.shape import schema_at, values
 from consumer.config.tree import Path, Source, Tree, dotted, value_at
+from consumer.config.trial_calls import trial_problems
+from consumer.config.written_values import check_written
 from consumer.errors import ConfigError, Problem
 
 _TYPED = {"int_type", "float_type", "bool_type"}
@@ -30,11 +33,17 @@ def check(source: Source, resolved: Resolved) -> Config:
     findings = Findings(source, resolved)
     check_references(findings)
     check_routes(findings)
+    check_written(findings)
+    check_oddities(findings)
     config, errors = _validate(source, resolved, findings.warnings)
     problems = [*source.problems, *resolved.problems, *findings.problems]
     problems += [_translated(error, source, resolved) for error in errors]
     if config is None or problems:
         raise ConfigError(_in_order(problems))
+    problems, warnings = trial_problems(config, source)
+    if problems:
+        raise ConfigError(_in_order(problems))
+    config.warn(warnings)
     return config
 
 

@@ -13,6 +13,7 @@ from functools import cached_property
 
 from pydantic import ValidationError
 
+from consumer.config.expression_tokens import meant_by
 from consumer.config.interpolate import Resolved
 from consumer.config.sentences import one_of
 from consumer.config.tree import Path, Source, Tree, value_at
@@ -91,7 +92,7 @@ class Findings:
                 compile_value(text)
             except ValueError as error:
                 message = self.resolved.scrub(f"not a JMESPath expression: {error}")
-                self.problem(path, message)
+                self.problem(path, message, meant_by(text))
 
     def vendor_type(self, campaign: str) -> str | None:
         """The type of a campaign's vendor as far as both are there and known."""

@@ -83,7 +83,8 @@ class Config(Section):
 
     def warn(self, problems: Iterable[Problem]) -> None:
         """Add what was found odd once the config was read."""
-        self._warnings = (*self._warnings, *problems)
+        found = dict.fromkeys((*self._warnings, *problems))
+        self._warnings = tuple(sorted(found, key=lambda problem: problem.line))
 
     @cached_property
     def config_version(self) -> str:

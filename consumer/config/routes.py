@@ -40,6 +40,7 @@ def _route(findings: Findings, here: Path) -> None:
     sent = [name for _, name in findings.texts(*here, "send")]
     specs = {name: spec for name in sent if (spec := findings.spec(name)) is not None}
     _reach(findings, here, specs)
+    _country_codes(findings, here, specs)
     _data(findings, here, specs)
     entries = findings.at(*here, "send")
     if specs and isinstance(entries, list) and len(specs) == len(set(sent)) == len(entries):
@@ -63,6 +64,15 @@ def _region(findings: Findings, path: Path) -> None:
         message = f"'{findings.source.at(path)}' is not a region"
         upper = f"did you mean '{region.upper()}'?" if known_region(region.upper()) else ""
         findings.problem(path, message, upper or "expected two capital letters, as in TR")
+
+
+def _country_codes(findings: Findings, here: Path, specs: Mapping[str, ChannelSpec]) -> None:
+    """Numbers as customers write them have no country code."""
+    phone = findings.at(*here, "recipient", "phone")
+    called = any("phone" in spec.addresses and not spec.anyone for spec in specs.values())
+    if phone is not None and called and findings.source.at((*here, "phone_region")) is None:
+        message = "is missing: a number without a country code, such as 0532 123 45 67, is rejected"
+        findings.warn((*here, "phone_region"), message, "two capital letters, as in TR")
 
 
 def _reach(findings: Findings, here: Path, specs: Mapping[str, ChannelSpec]) -> None:

@@ -34,7 +34,10 @@ everything that is wrong at once, with line, path and what was meant. Editors co
   end and a byte order mark at the beginning are cut off. `$${{` is a plain `${{`. No message shows
   what a reference stands for.
 - **Expressions** are [JMESPath](https://jmespath.org) into the event: `customer.phone`,
-  `items[0].sku`, `'a literal'`. What gives null is left out; numbers and booleans become text.
+  `items[0].sku`. A bare word is a field, and so is one in double quotes; text has single quotes
+  (in YAML: `"'text'"`). What gives null is left out; numbers and booleans become text.
+- **Warnings** tell what is valid and hardly meant: a number that YAML changes, a condition written
+  as text, a name that differs from another in one letter, a route that no event reaches.
 - **Patterns** (`match`) are those of Amazon EventBridge: a field holds if one value of its list
   holds (`[web, app]`, `[{{numeric: [">=", 100]}}]`, `[{{prefix: TR}}]`, `[{{exists: false}}]`), and
   all fields must hold. A bare value is a list of one. `$or` takes a list of patterns. Without case

@@ -1094,7 +1094,10 @@ FILES: dict[str, tuple[str, ...]] = {
             "20: routes[0].match.amount[0].numeric: takes one or two comparisons "
             '(as [">", 0, "<=", 5])'
         ),
-        ("21: routes[0].recipient.phone: not a JMESPath expression: unexpected name at position 9"),
+        (
+            "21: routes[0].recipient.phone: not a JMESPath expression: unexpected name at position "
+            "9 (text that is meant as it stands has single quotes within double ones: \"'a b'\")"
+        ),
         "22: routes[0].send[0]: no 'sns' under `campaigns` (did you mean 'sms'? there are: sms)",
     ),
 }

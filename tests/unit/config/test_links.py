@@ -17,7 +17,9 @@ ROUTE = """\
     recipient: {%s}
     send: [%s]
     data: {%s}
+    phone_region: TR
 """
+ALL = ("topics: [web.orders], format: json", "topics: [web.orders], format: json, routes: all")
 
 
 def text(
@@ -30,7 +32,7 @@ def text(
     """The valid config with a link, sent by a route of its own."""
     campaign, route = CAMPAIGN % (query, more), ROUTE % (recipient, send, data)
     with_campaign = VALID.replace("inputs:\n", campaign + "inputs:\n")
-    return with_campaign.replace("admin:", route + "admin:")
+    return with_campaign.replace("admin:", route + "admin:").replace(*ALL)
 
 
 def problems(config: str, folder: Path) -> list[str]:
