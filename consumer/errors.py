@@ -6,6 +6,7 @@
     ├── StartUnclear     the operator's: nothing says where to begin, or the log has moved away
     ├── OperationRefused the operator's: a command cannot be carried out; nothing was changed
     ├── KafkaTrouble     Kafka's: the session ends and starts anew from what is committed
+    ├── UnreadableRecord whoever wrote it: a dead letter, or a lane that stops and says so
     ├── EventError       upstream's: the record becomes a dead letter
     └── DataError        upstream's: the invitation becomes a `rejected` result
 
@@ -15,6 +16,7 @@ No message carries a phone number, an address, a name, a token or a vendor's bod
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -72,6 +74,10 @@ class KafkaTrouble(DispatcherError):  # noqa: N818 - a state that the runtime re
     """A Kafka client is of no more use: drop all state, start anew from what is committed."""
 
 
+class UnreadableRecord(DispatcherError, ValueError):  # noqa: N818 - what a record is, not a slip
+    """A record of our own topics that this version cannot read; says where, and repeats nothing."""
+
+
 class EventError(DispatcherError):
     """An input record that no route can read: it becomes a dead letter."""
 
@@ -86,6 +92,20 @@ class DataError(DispatcherError):
     def __init__(self, reason: Reason, message: str) -> None:
         self.reason = reason
         super().__init__(message)
+
+
+def raised_at(error: BaseException) -> str:
+    """`file.py:line` of the innermost frame, for a log that must repeat no values."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return "unknown"
+    innermost = frames[-1]
+    return f"{innermost.filename.rpartition('/')[2]}:{innermost.lineno}"
+
+
+def defect(error: BaseException) -> str:
+    """What a defect of ours says of itself: its type and its place, never its text."""
+    return f"{type(error).__name__} at {raised_at(error)}"
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -13,11 +13,27 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Literal, NotRequired
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 from typing_extensions import TypedDict
 
 RECORD_VERSION: Literal[1] = 1
 """Version of every record we write. A reader refuses a version it does not know."""
+
+LAST_MOMENT = 253_402_300_799.0
+"""9999-12-31T23:59:59Z in epoch seconds: no later time has a date."""
+
+Moment = Annotated[float, Field(ge=0, le=LAST_MOMENT, allow_inf_nan=False)]
+"""Epoch seconds in a record of ours."""
+
+Expiry = Annotated[float, Field(ge=-LAST_MOMENT, le=2 * LAST_MOMENT, allow_inf_nan=False)]
+"""An event's time and what a route adds to it, epoch seconds."""
+
+Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Position = Annotated[int, Field(ge=0, le=2**63 - 1)]
+"""A partition or an offset."""
+
+Name = Annotated[str, StringConstraints(max_length=256)]
+"""An id or a name in a record of ours; those of a config have 64 characters at most."""
 
 MESSAGE_LIMIT = 200
 """Characters of a vendor's message that may travel: ten thousand results repeat it."""
@@ -125,9 +141,9 @@ class DeadLetterReason(StrEnum):
 class Source(TypedDict):
     """Where an event came from."""
 
-    topic: str
-    partition: int
-    offset: int
+    topic: Name
+    partition: Position
+    offset: Position
 
 
 class Address(TypedDict, total=False):
@@ -151,22 +167,22 @@ class Invitation(TypedDict):
     """
 
     version: Literal[1]
-    id: str
-    event_id: str
-    event_time: str
-    routed_at: str
-    expires_at: float | None
-    route: str
-    campaign: str
-    pseudonym: str
+    id: Name
+    event_id: Name
+    event_time: Name
+    routed_at: Name
+    expires_at: Expiry | None
+    route: Name
+    campaign: Name
+    pseudonym: Name
     address: Address
     data: Data
-    config_version: str
+    config_version: Name
     source: Source
-    attempt: NotRequired[int]
-    delays: NotRequired[int]
-    due_at: NotRequired[float]
-    resend_of: NotRequired[str]
+    attempt: NotRequired[Count]
+    delays: NotRequired[Count]
+    due_at: NotRequired[Moment]
+    resend_of: NotRequired[Name]
 
 
 InvitationReader: TypeAdapter[Invitation] = TypeAdapter(Invitation)
@@ -180,27 +196,27 @@ class Result(TypedDict):
     """
 
     version: Literal[1]
-    id: str
-    event_id: str
+    id: Name
+    event_id: Name
     status: Status
     reason: Reason
-    route: str
-    campaign: str | None
-    vendor: str | None
-    channel: str | None
-    batch: str | None
-    attempt: int
+    route: Name
+    campaign: Name | None
+    vendor: Name | None
+    channel: Name | None
+    batch: Name | None
+    attempt: Count
     http_status: int | None
     vendor_code: str | None
     vendor_message: str | None
-    recipient: str | None
-    event_time: str
-    routed_at: str
-    sent_at: str | None
-    answered_at: str | None
-    config_version: str
+    recipient: Name | None
+    event_time: Name
+    routed_at: Name
+    sent_at: Name | None
+    answered_at: Name | None
+    config_version: Name
     source: Source
-    resend_of: NotRequired[str]
+    resend_of: NotRequired[Name]
     link: NotRequired[str]
 
 
@@ -338,7 +354,10 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A record that could not be read, as it came: bytes, headers and where it stood."""
+    """A record that could not be read, as it came: bytes, headers and where it stood.
+
+    `unreadable` names what of it the Kafka client could not say.
+    """
 
     reason: DeadLetterReason
     message: str
@@ -347,6 +366,7 @@ class DeadLetter:
     value: bytes | None
     headers: Sequence[tuple[str, bytes | None]]
     timestamp: int
+    unreadable: str = ""
 
 
 class InFlight(BaseModel):
@@ -354,11 +374,11 @@ class InFlight(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    batch_id: str
-    campaign: str
-    attempt: int
-    sealed_at: float
-    first: int
+    batch_id: Name
+    campaign: Name
+    attempt: Count
+    sealed_at: Moment
+    first: Position
     offsets: str
 
 
@@ -367,8 +387,8 @@ class Tried(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    attempt: int
-    first: int
+    attempt: Count
+    first: Position
     offsets: str
 
 
@@ -377,9 +397,9 @@ class Owner(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    instance: str
-    config_version: str
-    at: float
+    instance: Name
+    config_version: Name
+    at: Moment
 
 
 class LimitCalls(BaseModel):
@@ -412,20 +432,20 @@ class Checkpoint(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     version: Annotated[int, Field(ge=1, le=RECORD_VERSION)] = RECORD_VERSION
-    lane: str
-    topic_id: str | None
-    base: int
+    lane: Name
+    topic_id: Name | None
+    base: Position
     done: str
     in_flight: Sequence[InFlight]
-    permit_log: Sequence[float]
-    permit_log_reach: float = 0.0
+    permit_log: Sequence[Moment]
+    permit_log_reach: Moment = 0.0
     quota: tuple[LimitCalls, ...] | None = None
-    unknown_until: float = 0.0
-    at: float = 0.0
-    config_version: str
-    closed_until: float = 0.0
-    limits_part: Annotated[float, Field(gt=0, le=1)] = 1.0
-    limits_since: float = 0.0
+    unknown_until: Moment = 0.0
+    at: Moment = 0.0
+    config_version: Name
+    closed_until: Moment = 0.0
+    limits_part: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 1.0
+    limits_since: Moment = 0.0
     tried: tuple[Tried, ...] = ()
     owners: tuple[Owner, ...] = ()
 

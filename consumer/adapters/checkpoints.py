@@ -17,11 +17,16 @@ from confluent_kafka import (
     Producer,
     TopicPartition,
 )
-from pydantic import ValidationError
 
 from consumer.adapters import kafka
-from consumer.errors import KafkaTrouble, StartUnclear
+from consumer.adapters.messages import key_of, value_of
+from consumer.errors import KafkaTrouble, UnreadableRecord
+from consumer.lane.bits import LARGEST, extent
 from consumer.model import RECORD_VERSION, Checkpoint
+from consumer.readers import read_checkpoint
+
+MOST_MARKED = 5_000_000
+"""Offsets in flight or tried before: they are held in memory one by one."""
 
 
 def claim(client: Producer, topic: str, lane: str, give_up: Callable[[], bool]) -> int:
@@ -47,7 +52,10 @@ def claim(client: Producer, topic: str, lane: str, give_up: Callable[[], bool]) 
 def newest(
     reader: Consumer, topic: str, lane: str, up_to: int, beat: Callable[[], None]
 ) -> Checkpoint | None:
-    """The lane's newest checkpoint below offset `up_to`, which must be a committed record's."""
+    """The lane's newest checkpoint below offset `up_to`, which must be a committed record's.
+
+    Raises KafkaTrouble, UnreadableRecord.
+    """
     found: bytes | None = None
     with kafka.trouble("reading the checkpoint"):
         reader.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
@@ -62,19 +70,36 @@ def newest(
                     raise KafkaTrouble(f"reading {topic}: {kafka.describe(error)}")
                 continue
             if kafka.place_of(message)[2] >= up_to:
-                return _parse(found, topic)
-            if message.key() == lane.encode():
-                found = message.value()
+                return None if found is None else parse(found)
+            if key_of(message) == lane.encode():
+                found = value_of(message)
 
 
-def _parse(value: bytes | None, topic: str) -> Checkpoint | None:
-    if value is None:
-        return None
-    try:
-        return Checkpoint.model_validate_json(value)
-    except ValidationError as error:
-        where = ", ".join(".".join(map(str, each["loc"])) for each in error.errors())
-        raise StartUnclear(
-            f"{topic}: the newest checkpoint cannot be read ({where}); it was written by a newer "
-            "version of the program, or by something else"
-        ) from None
+def parse(value: bytes | None) -> Checkpoint:
+    """A checkpoint that a lane can go on from. Raises UnreadableRecord."""
+    found = read_checkpoint(value)
+    room, marked = LARGEST, 0
+    for name, _, packed in _bitmaps(found):
+        try:
+            number, reach = extent(packed)
+        except ValueError:
+            raise UnreadableRecord(f"{name}: not a bitmap of offsets") from None
+        room -= reach // 8
+        marked += number if name != "done" else 0
+        if room < 0 or marked > MOST_MARKED:
+            raise UnreadableRecord(f"{name}: more offsets than any lane has")
+    return found
+
+
+def end_of(found: Checkpoint) -> int:
+    """The offset behind the last that the checkpoint names."""
+    return max(first + extent(packed)[1] for _, first, packed in _bitmaps(found))
+
+
+def _bitmaps(found: Checkpoint) -> list[tuple[str, int, str]]:
+    """Key, first offset and text of each."""
+    return [
+        ("done", found.base, found.done),
+        *(("in_flight", each.first, each.offsets) for each in found.in_flight),
+        *(("tried", each.first, each.offsets) for each in found.tried),
+    ]

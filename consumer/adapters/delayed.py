@@ -6,6 +6,7 @@ header and stands again in the record that comes back.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Self
 
@@ -13,13 +14,25 @@ import orjson
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from consumer.adapters import kafka, witness
+from consumer.adapters.messages import content_of
+from consumer.config.fields import TOPIC_SAFE
 from consumer.errors import KafkaTrouble, StartUnclear
+from consumer.model import LAST_MOMENT
+from consumer.readers import RECORD_LIMIT
 
 LANE, ARRIVED, DUE = "lane", "arrived", "due_at"
 
 WAIT = 10.0
 SKEW = 5.0
 """Seconds by which a broker's clock and that of a former process may differ."""
+
+LONGEST_WAIT = 30 * 86400.0
+"""Seconds that a record may be due ahead. A lane puts off for an hour at most; a record of another
+hand could stay for ever."""
+
+LONGEST_KEY = 1024
+_LANE = re.compile(TOPIC_SAFE).fullmatch
+_NUMBER = re.compile(rb"[0-9]{1,12}(\.[0-9]{1,20})?").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +46,19 @@ class Delayed:
     value: bytes
 
     @classmethod
-    def of(cls, message: Message) -> Self | None:
+    def of(cls, message: Message, now: float) -> Self | None:
         """What a message of a ladder's topic says; None if nobody of us wrote it."""
-        headers = dict(kafka.headers_of(message))
-        key = message.key() or b""
-        try:
-            lane = (headers[LANE] or b"").decode()
-            arrived, due_at = float(headers[ARRIVED] or b""), float(headers[DUE] or b"")
-            return cls(lane, arrived, due_at, bytes(key).decode(), message.value() or b"")
-        except (KeyError, ValueError):
+        content = content_of(message)
+        headers = dict(content.headers)
+        lane, key = _text(headers.get(LANE)), _text(content.key or b"")
+        arrived, due_at = _moment(headers.get(ARRIVED)), _moment(headers.get(DUE))
+        if content.unreadable or lane is None or key is None or arrived is None or due_at is None:
             return None
+        value = content.value or b""
+        fits = len(value) <= RECORD_LIMIT and len(key) <= LONGEST_KEY
+        if not fits or not _LANE(lane) or due_at > now + LONGEST_WAIT:
+            return None
+        return cls(lane, min(arrived, now), due_at, key, value)
 
     @property
     def campaign(self) -> str:
@@ -67,6 +83,19 @@ class Delayed:
         """To the lane's own topic, with the time since when it waits."""
         since = int(self.arrived * 1000)
         kafka.produce(client, invitations, self.value, key=self.key, partition=0, timestamp=since)
+
+
+def _text(raw: bytes | None) -> str | None:
+    try:
+        return None if raw is None else raw.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _moment(raw: bytes | None) -> float | None:
+    """Epoch seconds as `put` wrote them; None for what has no date."""
+    when = float(raw) if raw and _NUMBER(raw) else -1.0
+    return when if 0 <= when <= LAST_MOMENT else None
 
 
 def first_offset(

@@ -22,6 +22,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 
+from consumer.adapters import messages
 from consumer.config.kafka_settings import plain_names
 from consumer.errors import KafkaTrouble
 
@@ -180,7 +181,8 @@ def transaction(client: Producer, give_up: Callable[[], bool]) -> Iterator[None]
 
     A commit that timed out is committed again until it is definite, never aborted: it may be
     visible already. `give_up` is asked after every attempt that timed out. After KafkaTrouble the
-    client must be thrown away.
+    client must be thrown away. After anything else that was raised inside, the transaction is
+    aborted, and the client can begin another.
     """
     with trouble("begin"):
         client.begin_transaction()
@@ -189,7 +191,18 @@ def transaction(client: Producer, give_up: Callable[[], bool]) -> Iterator[None]
     except KafkaException as error:
         _abort(client)
         raise KafkaTrouble(f"transaction: {describe(error)}") from error
-    _until_definite(lambda: client.commit_transaction(COMMIT_WAIT), "commit", give_up)
+    except KafkaTrouble:
+        raise
+    except Exception:
+        with trouble("abort"):
+            client.abort_transaction(COMMIT_WAIT)
+        raise
+    try:
+        _until_definite(lambda: client.commit_transaction(COMMIT_WAIT), "commit", give_up)
+    except KafkaTrouble:
+        raise
+    except Exception as error:  # it may be visible: only what is committed tells
+        raise KafkaTrouble(f"commit: {type(error).__name__}") from error
 
 
 def send_offsets(client: Producer, offsets: Sequence[TopicPartition], member: object) -> None:
@@ -255,12 +268,8 @@ def flush(client: Producer) -> None:
 
 
 def headers_of(message: Message) -> list[tuple[str, bytes | None]]:
-    """A record's headers in their order, values as bytes."""
-    found = message.headers()
-    if not found:
-        return []
-    pairs = found.items() if isinstance(found, dict) else found
-    return [(name, value.encode() if isinstance(value, str) else value) for name, value in pairs]
+    """A record's headers in their order, values as bytes; without those that cannot be read."""
+    return messages.headers_of(message)[0]
 
 
 def _until_definite(step: Callable[[], object], doing: str, give_up: Callable[[], bool]) -> None:

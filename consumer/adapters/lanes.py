@@ -10,11 +10,13 @@ from dataclasses import dataclass
 
 from confluent_kafka import Consumer
 from confluent_kafka.admin import AdminClient
-from pydantic import ValidationError
 
+from consumer.adapters.checkpoints import parse
+from consumer.adapters.messages import key_of, value_of
 from consumer.adapters.reading import Scan, low_marks, marks, topic_names
 from consumer.config.topics import Topics
-from consumer.lane.bits import unpack
+from consumer.errors import UnreadableRecord
+from consumer.lane.bits import extent
 from consumer.model import Checkpoint, Owner
 
 
@@ -53,11 +55,11 @@ def look(client: AdminClient, reader: Consumer, topics: Topics, lane: str) -> La
     end, low = (found[topic, 0] for found in (marks(client, [topic]), low_marks(client, [topic])))
     try:
         found = _newest(client, reader, topics.checkpoints(lane), lane)
-    except ValidationError:
+    except UnreadableRecord:
         return LaneView(lane, None, end, end - low)
     if found is None:
         return LaneView(lane, low, end, end - low)
-    done = sum(1 for _ in unpack(found.done, found.base))
+    done, _ = extent(found.done)
     return LaneView(
         lane,
         found.base,
@@ -75,6 +77,6 @@ def _newest(client: AdminClient, reader: Consumer, topic: str, lane: str) -> Che
         return None
     value = None
     for record in Scan(reader, marks(client, [topic], committed=True)):
-        if record.key() == lane.encode():
-            value = record.value()
-    return Checkpoint.model_validate_json(value) if value else None
+        if key_of(record) == lane.encode():
+            value = value_of(record)
+    return parse(value) if value else None

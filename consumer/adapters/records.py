@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import orjson
-from confluent_kafka import Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from consumer.adapters import kafka
 from consumer.adapters.delayed import Delayed
+from consumer.adapters.fitting import Fitting, fitting
+from consumer.adapters.messages import content_of
 from consumer.config.topics import Topics
 from consumer.lane.ladder import PutOff
 from consumer.model import RECORD_VERSION, DeadLetter, DeadLetterReason, Result
 
 RECORD_ROOM = kafka.MESSAGE_MAX_BYTES - 64 * 1024
 """Bytes of original value, key and headers that a dead letter can carry beside our headers."""
+
+LONGEST_WHY = 200
 
 RESULT_TYPE = b"survey-dispatcher.result.v1"
 
@@ -66,31 +70,46 @@ class Publisher:
     def dead_letters(self, letters: Sequence[DeadLetter], now: str) -> None:
         """Byte for byte, with the original headers first and ours behind them.
 
-        What Kafka could never take (`RECORD_ROOM`) goes without its value: the source offset says
-        where it stands, and a record that cannot be written would be tried forever.
+        What Kafka could never take goes without its largest parts: the source offset says where
+        it stands, and a record that cannot be written would be tried forever.
         """
         for letter in letters:
-            ours = dead_letter_headers(letter, now, self._version)
-            value, original = letter.value, letter.headers
-            if _size(letter) > RECORD_ROOM:
-                ours.append(("dead_letter.value_bytes", str(len(value or b"")).encode()))
-                value, original = None, ()
-            headers: kafka.Headers = [*original, *ours]
-            kafka.produce(self._client, self._dead_letters, value, key=letter.key, headers=headers)
+            written = fitting(letter, RECORD_ROOM)
+            try:
+                self._dead_letter(written, now)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
+                    raise
+                self._dead_letter(fitting(letter, 0), now)
+
+    def _dead_letter(self, written: Fitting, now: str) -> None:
+        letter = written.letter
+        ours = dead_letter_headers(letter, now, self._version)
+        headers: kafka.Headers = [*letter.headers, *ours, *written.lost]
+        kafka.produce(
+            self._client, self._dead_letters, letter.value, key=letter.key, headers=headers
+        )
+
+
+def dead_letter_of(message: Message, reason: DeadLetterReason, why: str) -> DeadLetter:
+    """The message as a dead letter, with all that can be read of it; `why` must repeat nothing."""
+    topic, partition, offset = kafka.place_of(message)
+    content = content_of(message)
+    return DeadLetter(
+        reason,
+        why[:LONGEST_WHY],
+        {"topic": topic, "partition": partition, "offset": offset},
+        content.key,
+        content.value,
+        content.headers,
+        content.timestamp,
+        content.unreadable,
+    )
 
 
 def bad_invitation(message: Message, why: str) -> DeadLetter:
     """A record of ours that is no invitation; `why` must repeat nothing of it."""
-    topic, partition, offset = kafka.place_of(message)
-    return DeadLetter(
-        DeadLetterReason.BAD_INVITATION,
-        why[:200],
-        {"topic": topic, "partition": partition, "offset": offset},
-        message.key(),
-        message.value(),
-        kafka.headers_of(message),
-        message.timestamp()[1],
-    )
+    return dead_letter_of(message, DeadLetterReason.BAD_INVITATION, why)
 
 
 def dead_letter_headers(letter: DeadLetter, now: str, version: str) -> list[tuple[str, bytes]]:
@@ -99,7 +118,7 @@ def dead_letter_headers(letter: DeadLetter, now: str, version: str) -> list[tupl
     texts = {
         "version": str(RECORD_VERSION),
         "reason": letter.reason.value,
-        "message": letter.message,
+        "message": letter.message[:LONGEST_WHY],
         "topic": source["topic"],
         "partition": str(source["partition"]),
         "offset": str(source["offset"]),
@@ -107,9 +126,6 @@ def dead_letter_headers(letter: DeadLetter, now: str, version: str) -> list[tupl
         "at": now,
         "config_version": version,
     }
+    if letter.unreadable:
+        texts["unreadable"] = letter.unreadable
     return [(f"dead_letter.{name}", text.encode()) for name, text in texts.items()]
-
-
-def _size(letter: DeadLetter) -> int:
-    headers = sum(len(name) + len(value or b"") for name, value in letter.headers)
-    return len(letter.value or b"") + len(letter.key or b"") + headers

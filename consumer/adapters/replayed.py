@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-Header = tuple[str, bytes | None]
+from consumer.adapters.messages import Header
 
 PLACE_HEADERS = (
     "dead_letter.topic",
@@ -19,6 +19,10 @@ PLACE_HEADERS = (
     "dead_letter.timestamp",
 )
 """The last headers of a replayed record, in this order: names that a dead letter has too."""
+
+
+LONGEST_TOPIC = 249
+"""Characters of a topic's name at most, as Kafka has it."""
 
 
 class Original(NamedTuple):
@@ -46,8 +50,9 @@ def original(headers: Sequence[Header]) -> Original | None:
     partition, offset, timestamp = map(number, rest)
     if partition is None or offset is None or timestamp is None or min(partition, offset) < 0:
         return None
+    fits = 0 < len(topic) <= LONGEST_TOPIC
     try:
-        return Original(topic.decode(), partition, offset, timestamp, own) if topic else None
+        return Original(topic.decode(), partition, offset, timestamp, own) if fits else None
     except UnicodeDecodeError:
         return None
 

@@ -64,6 +64,20 @@ class Arrivals:
             self._doubt.decide(offset)
             self._due.dead(letter)
 
+    def abandon(self, letter: DeadLetter, campaign: str | None) -> None:
+        """A record that raised while it was taken in, anywhere: a dead letter settles it.
+
+        What it left behind goes; what settled it already stays its fate.
+        """
+        offset = letter.source["offset"]
+        self._due.ledger.deliver(offset)
+        if self._due.ledger.settled(offset):
+            return
+        if campaign is not None:
+            self._shelf.remove(offset, campaign)
+        self._doubt.decide(offset)
+        self._due.dead(letter)
+
     def steer(self) -> list[Command]:
         """What follows for reading: stop, go on, go back to noted ones."""
         stop = self._shelf.full and self._nobody_helped()

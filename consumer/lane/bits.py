@@ -7,6 +7,10 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator
 
+LARGEST = 64 * 2**20
+"""Bytes of a bitmap: half a billion offsets, twenty times what an outage of days was seen to
+leave."""
+
 _NOT_FULL = re.compile(rb"[^\xff]")
 _NOT_EMPTY = re.compile(rb"[^\x00]")
 
@@ -94,6 +98,15 @@ def unpack(packed: str, first: int) -> Iterator[int]:
             yield from (first + byte * 8 + bit for bit in range(8) if value >> bit & 1)
 
 
+def extent(packed: str) -> tuple[int, int]:
+    """How many offsets a bitmap has, and how many from its first to its last.
+
+    Raises ValueError for what `pack` did not write.
+    """
+    bits = int.from_bytes(_unwrap(packed), "little")
+    return bits.bit_count(), bits.bit_length()
+
+
 def _lowest(byte: int) -> int:
     """Which of its bits is the lowest that is set."""
     return (byte & -byte).bit_length() - 1
@@ -104,7 +117,12 @@ def _wrap(bits: bytes) -> str:
 
 
 def _unwrap(packed: str) -> bytes:
+    """At most `LARGEST` bytes: a few kilobytes of text can hold gigabytes."""
+    inflate = zlib.decompressobj()
     try:
-        return zlib.decompress(base64.b64decode(packed, validate=True))
+        bits = inflate.decompress(base64.b64decode(packed, validate=True), LARGEST + 1)
     except zlib.error:
         raise ValueError("not a bitmap of offsets") from None
+    if not inflate.eof or inflate.unused_data or len(bits) > LARGEST:
+        raise ValueError("not a bitmap of offsets, or too long a one")
+    return bits

@@ -12,7 +12,8 @@ from typing import Self
 
 import orjson
 
-from consumer.model import RECORD_VERSION, Invitation, InvitationReader
+from consumer.model import Invitation
+from consumer.readers import later_attempts, read_invitation
 
 OVERHEAD = 800
 """Bytes that a held invitation takes beside its record's value (measured: 1.4 kB for 600)."""
@@ -37,8 +38,8 @@ class Held:
 
     @classmethod
     def read(cls, offset: int, value: bytes, arrived: float) -> Self:
-        """From a record's value. Raises pydantic's ValidationError."""
-        invitation = InvitationReader.validate_json(value)
+        """From a record's value. Raises UnreadableRecord."""
+        invitation = read_invitation(value)
         return cls(
             offset,
             value,
@@ -66,14 +67,10 @@ class Held:
     @classmethod
     def of_later_version(cls, offset: int, value: bytes, arrived: float) -> Self | None:
         """One that a later version of the program wrote; None if it is no such thing."""
-        try:
-            found = orjson.loads(value)
-            version, delays = int(found["version"]), int(found.get("delays", 0))
-            attempt = int(found.get("attempt", 0))
-        except (ValueError, TypeError, KeyError, AttributeError):
+        counts = later_attempts(value)
+        if counts is None:
             return None
-        if version <= RECORD_VERSION:
-            return None
+        attempt, delays = counts
         return cls(offset, value, arrived, "", "", None, attempt, delays)
 
     @property

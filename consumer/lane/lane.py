@@ -40,6 +40,7 @@ from consumer.lane.shelf import Shelf
 from consumer.lane.tries import Tries
 from consumer.lane.window import Window
 from consumer.model import (
+    LAST_MOMENT,
     Checkpoint,
     DeadLetter,
     Outcome,
@@ -107,6 +108,10 @@ class Lane:
     def unreadable(self, letter: DeadLetter) -> None:
         """A record of the lane's topic that is no invitation: a dead letter settles it."""
         self._arrivals.unreadable(letter)
+
+    def abandon(self, letter: DeadLetter, campaign: str | None) -> None:
+        """A record that raised while it was taken in; `campaign` if so much of it was read."""
+        self._arrivals.abandon(letter, campaign)
 
     def answered(
         self, batch_id: str, outcome: Outcome, *, sent_at: float | None, at: float
@@ -250,7 +255,7 @@ class Lane:
             unknown_until=max(0.0, self.limiter.unknown_until),
             at=now,
             config_version=self.settings.config_version,
-            closed_until=max(0.0, self.limiter.closed_until),
+            closed_until=min(max(0.0, self.limiter.closed_until), LAST_MOMENT),
             limits_part=self.throttling.part,
             limits_since=self.throttling.since,
             tried=self._due.tries.packed(),

@@ -59,6 +59,14 @@ class Shelf:
         while self.held > 1 and self._over(1.0) and self._give_up():
             pass
 
+    def remove(self, offset: int, campaign: str) -> None:
+        """Take one out of its window, or out of those that are noted, if it is there."""
+        window = self.windows.get(campaign)
+        for held in window.drop(lambda each: each.offset == offset) if window else ():
+            self.forget(held)
+        if self.reading.is_noted(offset):
+            self.reading.take(offset, campaign)
+
     def forget(self, held: Held) -> None:
         """It was on the shelf, and is settled or noted now."""
         self.held -= 1

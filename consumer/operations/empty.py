@@ -11,26 +11,25 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from confluent_kafka import Consumer, Message, Producer
-from pydantic import ValidationError
 
 from consumer.adapters import kafka
 from consumer.adapters.checkpoints import claim, newest
 from consumer.adapters.lanes import orphans
 from consumer.adapters.reading import Marks, low_marks, marks, members, topic_names
 from consumer.adapters.records import Publisher, bad_invitation
-from consumer.errors import OperationRefused
+from consumer.errors import OperationRefused, UnreadableRecord
 from consumer.lane.bits import pack
 from consumer.lane.settings import LaneCampaign
 from consumer.model import (
     Checkpoint,
     DeadLetter,
     Invitation,
-    InvitationReader,
     Result,
     rfc3339,
 )
 from consumer.operations.access import Access, patience
 from consumer.operations.remains import Counts, Forward, Remains, kind_of
+from consumer.readers import read_invitation
 
 AT_ONCE = 1000
 BYTES_AT_ONCE = 16 * 1024 * 1024
@@ -106,7 +105,13 @@ class Emptying:
         """As `runtime.takeover` does it, but for a lane that nobody has settings of."""
         topic = self.access.topics.checkpoints(self.lane)
         epoch = claim(producer, topic, self.lane, patience())
-        found = newest(reader, topic, self.lane, epoch, lambda: None)
+        try:
+            found = newest(reader, topic, self.lane, epoch, lambda: None)
+        except UnreadableRecord as error:
+            raise OperationRefused(
+                f"{topic}: the newest checkpoint cannot be read ({error}): nothing says which "
+                "records are settled. If a newer version of the program wrote it, use that one"
+            ) from None
         low = low_marks(self.access.admin, [self.topic])[self.topic, 0]
         high = marks(self.access.admin, [self.topic])[self.topic, 0]
         topic_id = self.access.clients.topic_id(self.topic)
@@ -206,9 +211,9 @@ def _take(
 
 def _read(record: Message) -> Invitation | DeadLetter:
     try:
-        return InvitationReader.validate_json(record.value() or b"")
-    except ValidationError:
-        return bad_invitation(record, "not an invitation of this version")
+        return read_invitation(record.value())
+    except UnreadableRecord as error:
+        return bad_invitation(record, f"not an invitation of this version: {error}")
 
 
 def _unused(lane: str, topic_id: str | None, access: Access) -> Checkpoint:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from confluent_kafka import Consumer, Message, Producer
 
 from consumer.adapters import kafka
+from consumer.adapters.messages import Header
 from consumer.adapters.reading import Marks, low_marks, marks
-from consumer.adapters.replayed import Header, place_headers
+from consumer.adapters.replayed import place_headers
 from consumer.errors import OperationRefused
 from consumer.operations.access import Access
 from consumer.operations.letters import (

@@ -12,13 +12,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from consumer.adapters.replayed import Header, number
+from consumer.adapters.fitting import LOST, PARTS
+from consumer.adapters.messages import Header
+from consumer.adapters.replayed import number
 from consumer.config.topics import Topics
 from consumer.model import DeadLetterReason
 
 MARK = "dead_letter.replayed"
 _REASONS: Mapping[str, DeadLetterReason] = {each.value: each for each in DeadLetterReason}
-_LOST = "dead_letter.value_bytes"
+_UNREADABLE = "dead_letter.unreadable"
+_BEHIND = frozenset({_UNREADABLE, *LOST})
 _VERSION = "dead_letter.version"
 _OURS = ("reason", "message", "topic", "partition", "offset", "timestamp", "at", "config_version")
 
@@ -45,6 +48,8 @@ class Letter:
     """A dead letter without its value. `timestamp` (ms) and the place are the original record's.
 
     `lost_bytes`: the value was too large to be kept, it had so many. `headers`: the original ones.
+    `lost`: parts that were too large to be kept, with their sizes; `unreadable`: what of the
+    original no Kafka client of ours can say.
     """
 
     place: Place
@@ -58,12 +63,18 @@ class Letter:
     config_version: str
     headers: Sequence[Header]
     lost_bytes: int | None = None
+    lost: Mapping[str, int] = field(default_factory=dict)
+    unreadable: str = ""
 
 
 def letter_of(place: Place, headers: Sequence[Header]) -> Letter | None:
     """A record of the dead-letter topic; None if it is none of ours."""
-    lost = number(headers[-1][1] or b"") if headers and headers[-1][0] == _LOST else None
-    rest = headers if lost is None else headers[:-1]
+    rest, behind = _apart(headers)
+    lost = {
+        part: size
+        for part in PARTS
+        if (size := number(behind.get(f"dead_letter.{part}_bytes") or b"")) is not None
+    }
     own, ours = rest[: -len(_OURS)], rest[-len(_OURS) :]
     if own and own[-1][0] == _VERSION:  # the first letters had none
         own = own[:-1]
@@ -86,8 +97,18 @@ def letter_of(place: Place, headers: Sequence[Header]) -> Letter | None:
         at,
         version,
         own,
+        lost.get("value"),
         lost,
+        (behind.get(_UNREADABLE) or b"").decode(errors="replace"),
     )
+
+
+def _apart(headers: Sequence[Header]) -> tuple[Sequence[Header], Mapping[str, bytes | None]]:
+    """The headers up to the last that every letter has, and what stands behind it."""
+    end = len(headers)
+    while end and headers[end - 1][0] in _BEHIND:
+        end -= 1
+    return headers[:end], dict(headers[end:])
 
 
 def mark_of(headers: Sequence[Header]) -> Place | None:

@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 import orjson
 
-from consumer.model import Invitation, InvitationReader, Reason, Result, Status, rfc3339
+from consumer.model import Invitation, Reason, Result, Status, rfc3339
+from consumer.readers import read_invitation
 
 AT_ONCE = 100_000
 """Invitations of one run: they are held in memory and written in one transaction."""
@@ -116,8 +117,8 @@ class Search:
             self._kinds[result["id"]] = Kind(result["campaign"] or "none", result["reason"])
 
     def invitation(self, value: bytes) -> None:
-        """A record that holds an invitation. Raises pydantic's ValidationError if it does not."""
-        found = InvitationReader.validate_json(value)
+        """A record that holds an invitation. Raises UnreadableRecord if it does not."""
+        found = read_invitation(value)
         name = found["id"]
         if "resend_of" in found:
             self._resent.add(found["resend_of"])

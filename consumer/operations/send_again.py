@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from confluent_kafka import Consumer, Producer
-from pydantic import ValidationError
 
 from consumer.adapters import kafka
 from consumer.adapters.reading import topic_names
-from consumer.model import ResultReader
+from consumer.errors import UnreadableRecord
 from consumer.operations.access import Access
 from consumer.operations.resend import Choice, Plan, Search
+from consumer.readers import read_result
 
 NAME = "resend"
 
@@ -58,8 +58,8 @@ def write(access: Access, producer: Producer, plan: Plan) -> None:
 def _read_results(access: Access, reader: Consumer, search: Search) -> None:
     for record in access.everything(reader, [access.topics.results]):
         try:
-            result = ResultReader.validate_json(record.value() or b"")
-        except ValidationError:  # somebody else's record, or a newer version's: not ours to judge
+            result = read_result(record.value())
+        except UnreadableRecord:  # somebody else's record, or a newer version's: not ours to judge
             continue
         search.result(result, record.timestamp()[1] / 1000)
 
@@ -71,5 +71,5 @@ def _read_invitations(access: Access, reader: Consumer, search: Search) -> None:
     for record in access.everything(reader, names):
         try:
             search.invitation(record.value() or b"")
-        except ValidationError:
+        except UnreadableRecord:
             continue

@@ -14,7 +14,7 @@ from typing import NamedTuple, cast
 
 import orjson
 
-from consumer.errors import DataError, EventError
+from consumer.errors import DataError, EventError, defect
 from consumer.model import (
     RECORD_VERSION,
     Address,
@@ -129,7 +129,7 @@ class Router:
                 self._dead(record, error.reason, str(error), out)
             except Exception as error:  # noqa: BLE001 - a defect of ours must not stop the stream
                 out.forget(record.topic, invitations, results)
-                self._dead(record, DeadLetterReason.INTERNAL, type(error).__name__, out)
+                self._dead(record, DeadLetterReason.INTERNAL, defect(error), out)
         return out
 
     def _one(self, record: Record, now: float, routed_at: str, out: Routed) -> None:

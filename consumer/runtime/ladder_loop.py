@@ -7,21 +7,24 @@ ladder in the transaction that writes it to its lane.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 import structlog
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 
 from consumer.adapters import kafka
 from consumer.adapters.delayed import Delayed, first_offset
+from consumer.adapters.messages import timestamp_of
 from consumer.adapters.reading import Place
-from consumer.adapters.records import bad_invitation
-from consumer.errors import KafkaTrouble
+from consumer.adapters.records import bad_invitation, dead_letter_of
+from consumer.errors import KafkaTrouble, defect
 from consumer.lane.ladder import STEPS, step_for
 from consumer.model import DeadLetterReason, rfc3339
+from consumer.runtime.isolation import isolate, tell
 from consumer.runtime.offsets import ends, lag, membership, offsets
 from consumer.runtime.stage import Stage
 
@@ -36,7 +39,17 @@ can send (1,280), so that no permit waits for them."""
 ORPHAN_WAIT = "1h"
 """The step for invitations of a lane whose topic is gone: an operator must make it again."""
 
+ORPHANS_AT_MOST = 1_000
+"""Lanes outside the config whose topics are remembered."""
+
 log = structlog.get_logger(__name__)
+
+
+class _Passed(NamedTuple):
+    """What one transaction passed on: the offsets behind it, and its dead letters."""
+
+    offsets: list[TopicPartition]
+    letters: Mapping[DeadLetterReason, int]
 
 
 @dataclass(slots=True)
@@ -171,14 +184,60 @@ class LadderLoop:
         due = [each for each in usable if self._is_due(consumer, each)]
         if not due:
             return
+        done: list[_Passed] = []
+        try:
+            isolate(
+                due,
+                lambda some: done.append(self._pass_on(consumer, producer, some)),
+                lambda one, error: done.append(self._set_aside(consumer, producer, one, error)),
+            )
+        finally:
+            for passed in done:
+                self.stage.metrics.dead_letters(self.name, passed.letters)
+                self._behind.update({each.topic: each.offset for each in passed.offsets})
+        self._pace(consumer, offsets(due, {}), len(due))
+
+    def _pass_on(
+        self, consumer: Consumer, producer: Producer, messages: Sequence[Message]
+    ) -> _Passed:
+        """All of these leave their steps, in one transaction."""
+        self.stage.health.beat(self.name)
+        now = self.stage.clock.now()
+        records = [(message, Delayed.of(message, now)) for message in messages]
+        self._look_for_lanes(consumer, {self._home(found) for _, found in records if found})
+        foreign = [
+            bad_invitation(message, "not a record that a lane put off")
+            for message, record in records
+            if record is None
+        ]
+        with self._leaving(consumer, producer, messages) as passed:
+            for _, record in records:
+                if record is not None:
+                    self._forward(producer, record, now)
+            self.stage.publisher(producer, "ladder").dead_letters(foreign, rfc3339(now))
+        return _Passed(passed, {DeadLetterReason.BAD_INVITATION: len(foreign)})
+
+    def _set_aside(
+        self, consumer: Consumer, producer: Producer, message: Message, error: Exception
+    ) -> _Passed:
+        """A record that raises whatever is done with it becomes a dead letter."""
+        tell(self.name, message, error)
+        letter = dead_letter_of(message, DeadLetterReason.INTERNAL, defect(error))
+        with self._leaving(consumer, producer, [message]) as passed:
+            now = rfc3339(self.stage.clock.now())
+            self.stage.publisher(producer, "ladder").dead_letters([letter], now)
+        return _Passed(passed, {DeadLetterReason.INTERNAL: 1})
+
+    @contextmanager
+    def _leaving(
+        self, consumer: Consumer, producer: Producer, messages: Sequence[Message]
+    ) -> Iterator[list[TopicPartition]]:
+        """A transaction that carries the offsets behind these messages."""
         member = membership(consumer)
+        passed = offsets(messages, {})
         with kafka.transaction(producer, self.stage.waiting(self.name)):
-            foreign = sum(not self._pass_on(consumer, producer, message) for message in due)
-            passed = offsets(due, {})
+            yield passed
             self.stage.clients.send_offsets(producer, passed, member)
-        self.stage.metrics.dead_letters(self.name, {DeadLetterReason.BAD_INVITATION: foreign})
-        self._behind.update({each.topic: each.offset for each in passed})
-        self._pace(consumer, passed, len(due))
 
     def _pace(self, consumer: Consumer, passed: list[TopicPartition], number: int) -> None:
         """A million that come back at once must not stand before everybody else's customers."""
@@ -200,7 +259,7 @@ class LadderLoop:
         head = self._heads.pop(topic, offset)
         if head != offset:  # what was fetched before the seek must not pass for what follows it
             raise KafkaTrouble(f"expected offset {head} of {topic} after a seek, not {offset}")
-        when = message.timestamp()[1] / 1000 + STEPS[self._steps[topic]]
+        when = timestamp_of(message) / 1000 + STEPS[self._steps[topic]]
         if when <= self.stage.clock.now():
             return True
         self._due[topic], self._heads[topic] = when, offset
@@ -219,37 +278,34 @@ class LadderLoop:
             with kafka.trouble("resume"):
                 consumer.resume([TopicPartition(topic, 0)])
 
-    def _pass_on(self, consumer: Consumer, producer: Producer, message: Message) -> bool:
-        """False if no lane put it there: then it is a dead letter."""
-        record = Delayed.of(message)
-        if record is None:
-            self.stage.publisher(producer, "ladder").dead_letters(
-                [bad_invitation(message, "not a record that a lane put off")],
-                rfc3339(self.stage.clock.now()),
-            )
-            return False
-        left = record.due_at - self.stage.clock.now()
+    def _forward(self, producer: Producer, record: Delayed, now: float) -> None:
+        """To the next step, to its lane, or (without one) once more onto the ladder."""
+        left = record.due_at - now
         if left > 0:
             record.put(producer, self.stage.topics.delayed(step_for(left)))
-        elif self._exists(consumer, lane := self._home(record)):
+        elif self._orphans.get(lane := self._home(record), True):
             record.give_back(producer, self.stage.topics.invitations(lane))
         else:
             log.error("put_off_for_no_lane", lane=lane, what="stays on the ladder")
             record.put(producer, self.stage.topics.delayed(ORPHAN_WAIT))
-        return True
 
     def _home(self, record: Delayed) -> str:
         """The lane that has the campaign now: an account may have moved to another quota."""
         return self.stage.homes.get(record.campaign, record.lane)
 
-    def _exists(self, consumer: Consumer, lane: str) -> bool:
-        """A lane that left the config has its topic still, for an operator to drain or close."""
-        if lane not in self.stage.lanes and lane not in self._orphans:
+    def _look_for_lanes(self, consumer: Consumer, named: Set[str]) -> None:
+        """A lane that left the config has its topic still, for an operator to drain or close.
+
+        Asked before the transaction, which must not wait: another hand may name any lane.
+        """
+        if len(self._orphans) > ORPHANS_AT_MOST:
+            self._orphans.clear()
+        for lane in named - {*self.stage.lanes, *self._orphans}:
+            self.stage.health.beat(self.name)
             topic = self.stage.topics.invitations(lane)
             with kafka.trouble("looking for a lane's topic"):
                 found = consumer.list_topics(topic, timeout=WAIT).topics.get(topic)
             self._orphans[lane] = found is not None and found.error is None
-        return self._orphans.get(lane, True)
 
     def _trim(self) -> None:
         """What left the ladder need not stay, and must not come back if the group forgets."""

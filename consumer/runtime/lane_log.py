@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from consumer.adapters.beginnings import Beginning
+from consumer.adapters.checkpoints import end_of
 from consumer.errors import StartUnclear
 from consumer.model import Checkpoint
 
@@ -59,6 +60,25 @@ def where(log: LaneLog, found: Checkpoint | None, topic_id: str | None, begin: B
             f"was truncated (an unclean leader election?) or made anew. {log.anew}"
         )
     return found.base
+
+
+def refuse_beyond(log: LaneLog, found: Checkpoint | None) -> None:
+    """Raises StartUnclear if the checkpoint names offsets that the log does not have yet."""
+    if found is not None and (end := end_of(found)) > log.high:
+        raise StartUnclear(
+            f"{log.topic} ends at {log.high}, but the checkpoint names offsets up to {end - 1}: "
+            "what is written there from now on would pass for settled. The log was truncated (an "
+            f"unclean leader election?), or another hand wrote the checkpoint. {log.anew}"
+        )
+
+
+def unreadable(log: LaneLog, why: str) -> StartUnclear:
+    """What an operator reads of a checkpoint that this version cannot use."""
+    return StartUnclear(
+        f"{log.checkpoints}: the newest checkpoint cannot be read ({why}). If a newer version of "
+        "the program wrote it, run that one. Else another hand wrote it: find it by the cluster's "
+        f"ACLs. {log.anew}"
+    )
 
 
 def _first(log: LaneLog, begin: Beginning) -> int:

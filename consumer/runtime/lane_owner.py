@@ -17,20 +17,19 @@ from queue import Empty
 
 import structlog
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
-from pydantic import ValidationError
 
 from consumer.adapters import kafka
+from consumer.adapters.messages import timestamp_of, value_of
 from consumer.adapters.metrics import CampaignSnapshot, LaneSnapshot
-from consumer.adapters.records import bad_invitation
+from consumer.adapters.records import bad_invitation, dead_letter_of
+from consumer.errors import UnreadableRecord, defect
 from consumer.lane.commands import Command, Commit, Login, Pause, Resume, Seek, Send
 from consumer.lane.forecast import Forecast
 from consumer.lane.held import Held
 from consumer.lane.lane import Lane
-from consumer.model import (
-    DeadLetter,
-    rfc3339,
-)
+from consumer.model import DeadLetterReason, rfc3339
 from consumer.runtime.calls import Answered, Calls, Inbox, LoginEnded
+from consumer.runtime.isolation import records_fault, tell
 from consumer.runtime.lane_report import LaneReport
 from consumer.runtime.lane_status import call_status, lane_status
 from consumer.runtime.rules import LaneRules
@@ -46,6 +45,9 @@ RESULTS_ENOUGH = 10_000
 """Results in a transaction, at which no further answer is taken in before it."""
 
 TRIM_EVERY = 600.0
+CLOCKS_APART = 3600.0
+"""Seconds that a record may be of the future: what brokers allow by default."""
+
 WAIT_FOR_OFFSETS = 5.0
 
 log = structlog.get_logger(__name__)
@@ -91,16 +93,35 @@ class LaneOwner:
                 self._arrived(message, offset, now)
 
     def _arrived(self, message: Message, offset: int, now: float) -> None:
-        value, arrived = message.value() or b"", message.timestamp()[1] / 1000
+        """One record's fate, whatever it raises: it waits, it is put off, or a dead letter."""
+        held: Held | None = None
         try:
-            self.lane.arrived(Held.read(offset, value, arrived), now)
-        except ValidationError as error:
+            value, arrived = value_of(message) or b"", _arrival(message, now)
+            held = self._held(message, offset, value, arrived, now)
+            if held is not None:
+                self.lane.arrived(held, now)
+        except Exception as error:
+            if not records_fault(error):
+                raise
+            tell(self.name, message, error)
+            letter = dead_letter_of(message, DeadLetterReason.INTERNAL, defect(error))
+            self.lane.abandon(letter, held.campaign if held else None)
+
+    def _held(
+        self, message: Message, offset: int, value: bytes, arrived: float, now: float
+    ) -> Held | None:
+        """The invitation; None for a record that is none of this version."""
+        try:
+            return Held.read(offset, value, arrived)
+        except UnreadableRecord as error:
             later = Held.of_later_version(offset, value, arrived)
             if later is None:
-                self.lane.unreadable(_unreadable(message, error))
-                return
-            log.warning("invitation_of_later_version", lane=self.name, offset=offset)
-            self.lane.postponed(later, now)
+                why = f"not an invitation of this version: {error}"
+                self.lane.unreadable(bad_invitation(message, why))
+                return None
+        log.warning("invitation_of_later_version", lane=self.name, offset=offset)
+        self.lane.postponed(later, now)
+        return None
 
     def follow(self, rules: LaneRules) -> None:
         """Another config from now on, between two turns: all that is sealed has left by then."""
@@ -294,7 +315,8 @@ def _permits(lane: Lane, limits: tuple[str, ...], now: float) -> Mapping[str, in
     return dict(zip(limits, map(int, lane.limiter.permits(now)), strict=True))
 
 
-def _unreadable(message: Message, error: ValidationError) -> DeadLetter:
-    """Names the places and kinds of what is wrong, never the values."""
-    wrong = {".".join(map(str, each["loc"])) or each["type"] for each in error.errors()}
-    return bad_invitation(message, f"not an invitation of this version: {', '.join(sorted(wrong))}")
+def _arrival(message: Message, now: float) -> float:
+    """Since when the record waits. A time that it cannot have counts as now: given back by the
+    delay ladder with it, Kafka would refuse the record for ever."""
+    when = timestamp_of(message) / 1000
+    return when if 0 <= when <= now + CLOCKS_APART else now

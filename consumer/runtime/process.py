@@ -19,9 +19,10 @@ from consumer.adapters.metrics import Metrics
 from consumer.adapters.status_report import StatusReport
 from consumer.config.changes import Changes
 from consumer.config.models import Config
-from consumer.errors import KafkaTrouble, StartUnclear
+from consumer.errors import KafkaTrouble, StartUnclear, defect
 from consumer.runtime.cluster import Cluster
 from consumer.runtime.crew import Crew
+from consumer.runtime.isolation import records_fault
 from consumer.runtime.options import Options
 from consumer.runtime.reload import Reloader
 from consumer.runtime.stage import NO_LANES, Stage
@@ -39,6 +40,11 @@ class ExitCode(IntEnum):
     TOPICS = 3
     START_UNCLEAR = 4
 
+
+DEFECT = (
+    "a defect of ours, please report this line. The lane called nobody since; what was in a call "
+    "then ends `unknown` at the next start. Restart the process to let it try again"
+)
 
 STOP_AT_MOST = 38.0
 """Seconds beyond the longest call that a stop may take: two less than the chart's grace period."""
@@ -192,18 +198,26 @@ class Process:
                 self._left(name)
                 return
         except StartUnclear as error:
-            log.error("stage_stopped", stage=name, why=str(error))
-            self.metrics.stopped(name)
-            self._failure = self._failure or error
+            self._stopped(name, error, str(error))
             if name != "router" and not self.stage.stop.is_set():
-                self.health.set_ready(f"group:{name}", ok=False, why=str(error))
                 return
         except BaseException as error:  # noqa: BLE001 - a thread that ends must end the process
+            stopping = self.stage.stop.is_set()
+            if name not in NO_LANES and records_fault(error) and not stopping:
+                self._stopped(name, error, f"{defect(error)}: {DEFECT}")
+                return
             # At a stop, Kafka's trouble leaves only what the next start mends; a defect is one.
-            if not (self.stage.stop.is_set() and isinstance(error, KafkaTrouble)):
-                log.error("stage_ended", stage=name, error=type(error).__name__)
+            if not (stopping and isinstance(error, KafkaTrouble)):
+                log.error("stage_ended", stage=name, error=defect(error))
                 self._failure = self._failure or error
         self.stop()
+
+    def _stopped(self, name: str, error: BaseException, why: str) -> None:
+        """One stage must not go on; a lane stops no other."""
+        log.error("stage_stopped", stage=name, why=why)
+        self.metrics.stopped(name)
+        self._failure = self._failure or error
+        self.health.set_ready(f"group:{name}", ok=False, why=why)
 
     def _left(self, lane: str) -> None:
         self.health.drop_condition(f"group:{lane}")

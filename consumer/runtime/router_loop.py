@@ -8,7 +8,7 @@ what had been read.
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -25,11 +25,14 @@ from confluent_kafka import (
 
 from consumer.adapters import kafka
 from consumer.adapters.beginnings import Beginning, Reading, resolve
+from consumer.adapters.messages import headers_of, value_of
 from consumer.adapters.reading import Place
+from consumer.adapters.records import dead_letter_of
 from consumer.adapters.replayed import original
-from consumer.errors import KafkaTrouble
-from consumer.model import DeadLetter, rfc3339
-from consumer.routing.router import Record, Routed, Router
+from consumer.errors import KafkaTrouble, defect
+from consumer.model import DeadLetter, DeadLetterReason, Source, rfc3339
+from consumer.routing.router import OTHER_TOPIC, Record, Routed, Router
+from consumer.runtime.isolation import HINT, isolate, tell
 from consumer.runtime.offsets import ends, lag, membership, names, offsets
 from consumer.runtime.rules import RouterRules
 from consumer.runtime.stage import Stage
@@ -164,36 +167,89 @@ class RouterLoop:
             usable = [each for each in usable if (each.topic(), each.partition()) not in self._gone]
         if not usable:
             return
-        records = [self._record(message) for message in usable]
+        done: list[Routed] = []
+        try:
+            isolate(
+                usable,
+                lambda some: done.append(self._route(consumer, producer, some)),
+                lambda one, error: done.append(self._set_aside(consumer, producer, one, error)),
+            )
+        finally:
+            for routed in done:
+                self._count(routed)
+
+    def _route(self, consumer: Consumer, producer: Producer, messages: Sequence[Message]) -> Routed:
+        """What became of these records, which is committed."""
+        self.stage.health.beat(self.name)
+        records = [self._record(message) for message in messages]
         now = self.stage.clock.now()
         routed = self.router.route(records, now)
-        letters = _complete(routed.dead_letters, records, usable)
+        letters = _complete(routed.dead_letters, records, messages)
+        complete = replace(routed, dead_letters=letters)
+        self._commit_routed(consumer, producer, messages, complete, now)
+        self._say_defects(letters)
+        return routed
+
+    def _set_aside(
+        self, consumer: Consumer, producer: Producer, message: Message, error: Exception
+    ) -> Routed:
+        """A record that raises whatever is done with it: as a dead letter it needs no routing."""
+        tell(self.name, message, error)
+        letter = dead_letter_of(message, DeadLetterReason.INTERNAL, defect(error))
+        topic = message.topic() if message.topic() in self.inputs else OTHER_TOPIC
+        if message.topic() == self.stage.topics.replayed:
+            letter = _as_it_was(letter)
+        routed = Routed(dead_letters=[letter])
+        routed.counts[str(topic), "dead_letter", DeadLetterReason.INTERNAL] += 1
+        self._commit_routed(consumer, producer, [message], routed, self.stage.clock.now())
+        return routed
+
+    def _commit_routed(
+        self,
+        consumer: Consumer,
+        producer: Producer,
+        messages: Sequence[Message],
+        routed: Routed,
+        now: float,
+    ) -> None:
         member = membership(consumer)
         started = time.monotonic()
         with kafka.transaction(producer, self.stage.waiting(self.name)):
-            self._publish(producer, routed, letters, rfc3339(now))
-            self.stage.clients.send_offsets(producer, offsets(usable, self._marks), member)
+            self._publish(producer, routed, rfc3339(now))
+            self.stage.clients.send_offsets(producer, offsets(messages, self._marks), member)
         self.stage.metrics.transaction(self.name, time.monotonic() - started)
-        self._count(routed)
+
+    def _say_defects(self, letters: Sequence[DeadLetter]) -> None:
+        for letter in letters:
+            if letter.reason is DeadLetterReason.INTERNAL:
+                source = letter.source
+                log.error(
+                    "record_raised",
+                    stage=self.name,
+                    topic=source["topic"] if source["topic"] in self.inputs else OTHER_TOPIC,
+                    partition=source["partition"],
+                    offset=source["offset"],
+                    error=letter.message,
+                    hint=HINT,
+                )
 
     def _record(self, message: Message) -> Record:
         """What routing needs; the rest is asked for the few that become dead letters."""
         place = kafka.place_of(message)
         if place[0] == self.stage.topics.replayed:
-            was = original(kafka.headers_of(message))
+            headers, lost = headers_of(message)
+            was = None if lost else original(headers)
             place = was[:3] if was else place  # else no input has its topic: a dead letter again
-        return Record(*place, message.value())
+        return Record(*place, value_of(message))
 
-    def _publish(
-        self, producer: Producer, routed: Routed, letters: Sequence[DeadLetter], now: str
-    ) -> None:
+    def _publish(self, producer: Producer, routed: Routed, now: str) -> None:
         lanes = {each.lane for each in routed.invitations}
         topics = {lane: self.stage.topics.invitations(lane) for lane in lanes}
         for each in routed.invitations:
             kafka.produce(producer, topics[each.lane], each.value, key=each.key, partition=0)
         publisher = self.stage.publisher(producer, "router")
         publisher.results(routed.results, now)
-        publisher.dead_letters(letters, now)
+        publisher.dead_letters(routed.dead_letters, now)
 
     def _count(self, routed: Routed) -> None:
         for (topic, disposition, reason), number in routed.counts.items():
@@ -233,19 +289,29 @@ def reading_of(stage: Stage, inputs: Sequence[str]) -> Reading:
 def _complete(
     letters: Sequence[DeadLetter], records: Sequence[Record], messages: Sequence[Message]
 ) -> list[DeadLetter]:
-    """Dead letters with the key, headers and timestamp of the records that they were."""
+    """Dead letters with the key, headers and timestamp of the records that they were.
+
+    A replayed record may claim the place of another one of the same poll, so its own bytes tell.
+    """
     if not letters:
         return []
-    came = {each[:3]: message for each, message in zip(records, messages, strict=True)}
+    came: dict[tuple[object, ...], deque[Message]] = defaultdict(deque)
+    for record, message in zip(records, messages, strict=True):
+        came[*record[:3], id(record.value)].append(message)
     complete = []
     for letter in letters:
         source = letter.source
         place = source["topic"], source["partition"], source["offset"]
-        message = came[place]
-        headers, timestamp = kafka.headers_of(message), message.timestamp()[1]
-        if place != kafka.place_of(message) and (was := original(headers)):  # it was replayed
-            headers, timestamp = list(was.headers), was.timestamp
-        complete.append(
-            replace(letter, key=message.key(), headers=headers, timestamp=timestamp),
-        )
+        message = came[*place, id(letter.value)].popleft()
+        whole = dead_letter_of(message, letter.reason, letter.message)
+        complete.append(whole if place == kafka.place_of(message) else _as_it_was(whole))
     return complete
+
+
+def _as_it_was(letter: DeadLetter) -> DeadLetter:
+    """A replayed record is the dead letter that it was before, if it says so."""
+    was = None if letter.unreadable else original(letter.headers)
+    if was is None:
+        return letter
+    place: Source = {"topic": was.topic, "partition": was.partition, "offset": was.offset}
+    return replace(letter, source=place, headers=list(was.headers), timestamp=was.timestamp)

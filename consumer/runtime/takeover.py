@@ -12,12 +12,12 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from consumer.adapters import kafka
 from consumer.adapters.beginnings import Beginning
 from consumer.adapters.checkpoints import claim, newest
-from consumer.errors import KafkaTrouble, StartUnclear
+from consumer.errors import KafkaTrouble, StartUnclear, UnreadableRecord
 from consumer.lane.lane import Lane
 from consumer.lane.owners import contested, next_owners
 from consumer.lane.settings import LaneSettings
 from consumer.model import Checkpoint, Owner
-from consumer.runtime.lane_log import LaneLog, where
+from consumer.runtime.lane_log import LaneLog, refuse_beyond, unreadable, where
 from consumer.runtime.stage import Stage
 
 WAIT = 10.0
@@ -53,6 +53,8 @@ class Takeover:
         reader = stage.consumer(lane, f"{stage.topics.application_id}.checkpoint-reader")
         try:
             found = newest(reader, checkpoints, lane, epoch, self._still_here)
+        except UnreadableRecord as error:
+            raise unreadable(self._look(consumer), str(error)) from None
         finally:
             stage.clients.close(reader)
         topic_id = stage.clients.topic_id(self.topic)
@@ -61,6 +63,7 @@ class Takeover:
         now = stage.clock.now()
         try:
             base = where(log_now, found, topic_id, self.begin)
+            refuse_beyond(log_now, found)
         except StartUnclear:
             # Who was frozen and lost the lane meanwhile compares the past with the present: whoever
             # may still claim it may also say that something is wrong with it.

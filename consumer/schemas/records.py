@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from consumer.adapters.fitting import PARTS
 from consumer.model import (
     MESSAGE_LIMIT,
     RECORD_VERSION,
@@ -213,21 +214,37 @@ _DEAD_LETTER: Final[Mapping[str, Schema]] = {
     "at": time_of("When it became a dead letter"),
     "config_version": of("The routing config in force."),
 }
+_SIZE: Final = "^[0-9]+$"
+_HASH: Final = "^[0-9a-f]{64}$"
+_SOMETIMES_IN_HEADERS: Final[Mapping[str, Schema]] = {
+    "unreadable": of("What of the record the Kafka client could not say."),
+    **{
+        f"{part}_{what}": of(meaning.format(part), pattern=pattern)
+        for part in PARTS
+        for what, meaning, pattern in (
+            ("bytes", "The {} was too large to be kept: its size in bytes.", _SIZE),
+            ("sha256", "The {} was too large to be kept: its SHA-256.", _HASH),
+        )
+    },
+}
 
 
 def dead_letter() -> Schema:
     """Of `<application_id>.dead-letters`: a record and its headers as one JSON object."""
     base64 = {"type": ["string", "null"], "contentEncoding": "base64"}
-    ours = {f"dead_letter.{name}": each for name, each in _DEAD_LETTER.items()}
+    all_of = {**_DEAD_LETTER, **_SOMETIMES_IN_HEADERS}
+    ours = {f"dead_letter.{name}": each for name, each in all_of.items()}
     properties = {
         "key": {"description": "The original key, base64.", **base64},
         "value": {"description": "The original bytes, base64.", **base64},
         "headers": of("The original headers, and ours.") | headers(ours),
     }
-    properties["headers"]["required"].remove("dead_letter.version")  # the first ones had none
+    for name in ("version", *_SOMETIMES_IN_HEADERS):  # the first ones had no version
+        properties["headers"]["required"].remove(f"dead_letter.{name}")
     description = (
         "A record that could not be read, shown as JSON. On Kafka it has the original key and "
-        "value, byte for byte, and the original headers with ours behind them."
+        "value, byte for byte, and the original headers with ours behind them. What Kafka could "
+        "not take goes without its largest parts (key, value, headers), with their size and hash."
     )
     required = list(properties)
     return {

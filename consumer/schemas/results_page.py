@@ -29,7 +29,10 @@ its `status` says how it ended, its `reason` why. Both lists are closed. All key
 A record that cannot be read goes to `<application_id>.dead-letters` as it came, with headers that
 begin with `dead_letter.` behind its own. `survey-dispatcher dlq` lists, explains and replays them.
 A record with the header `dead_letter.replayed` alone is no dead letter: it marks that the one it
-names was replayed. All headers are in
+names was replayed. What Kafka could not take (over 16 MiB) goes without its largest parts (value,
+key, headers): `dead_letter.value_bytes`, `dead_letter.value_sha256` and the like say what is
+missing. `dead_letter.unreadable` counts headers whose names are no UTF-8: the Kafka client cannot
+read them, and the others are kept. All headers are in
 [dead-letter.schema.json](../schemas/dead-letter.schema.json); `dead_letter.reason` is one of:
 
 | reason | meaning |

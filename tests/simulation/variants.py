@@ -313,11 +313,11 @@ def _newest(reader: Consumer, topic: str, lane: str, last: int | None) -> Checkp
     while True:
         for message in reader.consume(1000, 1.0):
             if message.error() is not None:
-                return checkpoints._parse(found, topic)
+                return checkpoints.parse(found) if found else None
             if message.key() == lane.encode():
                 found = message.value()
             if last is not None and (message.offset() or 0) >= last:
-                return checkpoints._parse(found, topic)
+                return checkpoints.parse(found) if found else None
 
 
 @_defect

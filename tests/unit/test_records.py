@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from typing import Any, cast
 
 import orjson
 import pytest
-from confluent_kafka import Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from consumer.adapters.kafka import headers_of
+from consumer.adapters.kafka import MESSAGE_MAX_BYTES, headers_of
 from consumer.adapters.records import RECORD_ROOM, Publisher, dead_letter_headers
 from consumer.model import DeadLetter, DeadLetterReason, Reason, Result, ResultReader, Source
 
@@ -152,13 +153,79 @@ def test_a_dead_letters_own_headers_come_first_repeated_and_null_ones_too() -> N
     assert dict(headers)["dead_letter.reason"] == b"not_json"
 
 
-def test_a_dead_letter_that_kafka_could_never_take_goes_without_its_value() -> None:
+HUGE = b"x" * (RECORD_ROOM + 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "lost"),
+    [
+        ({"value": HUGE}, {"value"}),
+        ({"key": HUGE}, {"key"}),
+        ({"headers": [("h", HUGE)]}, {"headers"}),
+        ({"headers": [("h", b"")] * (RECORD_ROOM // 10)}, {"headers"}),
+        ({"headers": [("h" * (RECORD_ROOM + 1), None)]}, {"headers"}),
+        ({"key": HUGE, "value": HUGE}, {"key", "value"}),
+        ({"key": HUGE[:-9], "value": b"y" * 9}, {"key"}),
+        ({"key": HUGE, "value": HUGE, "headers": [("h", HUGE)]}, {"key", "value", "headers"}),
+    ],
+    ids=["value", "key", "header", "many headers", "name", "two", "together", "all"],
+)
+def test_a_dead_letter_that_kafka_could_never_take_goes_without_its_largest_parts(
+    changes: dict[str, Any], lost: set[str]
+) -> None:
+    """What stays is byte for byte, and what goes leaves its size and its hash."""
+    came = letter(**{"value": b"v", "headers": [("h", b"1")], **changes})
     recorder = Recorder()
-    value = b"x" * (RECORD_ROOM + 1)
-    publisher(recorder).dead_letters([letter(value=value, headers=[("h", b"1")])], NOW)
-    ((_, written, key, _, headers),) = recorder.records
-    assert (written, key) == (None, b"\xfe")
-    assert dict(headers) == {**OURS, "dead_letter.value_bytes": str(len(value)).encode()}
+    publisher(recorder).dead_letters([came], NOW)
+    ((_, value, key, _, headers),) = recorder.records
+    assert value == (None if "value" in lost else came.value)
+    assert key == (None if "key" in lost else came.key)
+    own = [] if "headers" in lost else list(came.headers)
+    assert headers[: len(own)] == own
+    ours = dict(headers[len(own) :])
+    assert {name for name in ours if name not in OURS} == {
+        f"dead_letter.{part}_{what}" for part in lost for what in ("bytes", "sha256")
+    }
+    assert wire_size(value, key, headers) < MESSAGE_MAX_BYTES
+
+
+def wire_size(value: bytes | None, key: bytes | None, headers: Any) -> int:
+    """As librdkafka counts it: the longest lengths of all that the record has."""
+    parts = sum(10 + len(name.encode()) + len(held or b"") for name, held in headers)
+    return 36 + len(value or b"") + len(key or b"") + parts
+
+
+def test_what_a_dead_letter_lost_can_be_told_by_its_size_and_hash() -> None:
+    recorder = Recorder()
+    huge = [("h", HUGE), ("n", None)]
+    publisher(recorder).dead_letters([letter(value=HUGE), letter(headers=huge)], NOW)
+    first, second = (dict(each[4]) for each in recorder.records)
+    assert first["dead_letter.value_bytes"] == str(len(HUGE)).encode()
+    assert first["dead_letter.value_sha256"] == sha256(HUGE).hexdigest().encode()
+    assert second["dead_letter.headers_bytes"] == str(len(HUGE) + 2).encode()
+    assert second["dead_letter.headers_sha256"] == sha256(b"h" + HUGE + b"n").hexdigest().encode()
+
+
+def test_a_dead_letter_that_the_client_refuses_for_its_size_goes_without_all_of_it() -> None:
+    """A smaller bound than ours may be set where we do not see it."""
+    too_large = KafkaException(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))
+
+    class Narrow(Recorder):
+        def produce(self, topic: str, value: bytes | None, *rest: Any, **more: Any) -> None:
+            if value is not None:
+                raise too_large
+            super().produce(topic, value, *rest, **more)
+
+    recorder = Narrow()
+    publisher(recorder).dead_letters([letter()], NOW)
+    ((_, value, key, _, headers),) = recorder.records
+    assert (value, key) == (None, None)
+    assert dict(headers)["dead_letter.value_bytes"] == b"2"
+
+
+def test_a_dead_letter_says_what_of_it_the_client_could_not_read() -> None:
+    headers = dict(dead_letter_headers(letter(unreadable="1 headers"), NOW, "v1"))
+    assert headers == {**OURS, "dead_letter.unreadable": b"1 headers"}
 
 
 def test_headers_survive_from_an_input_record_to_its_dead_letter() -> None:

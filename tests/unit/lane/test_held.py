@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import orjson
 import pytest
-from pydantic import ValidationError
 
+from consumer.errors import UnreadableRecord
 from consumer.lane.held import OVERHEAD, Held
 from tests.support.lanes import NOW, held, invitation, written
 
@@ -22,7 +22,7 @@ def test_a_first_time_invitation_was_in_no_call_and_never_put_off() -> None:
 
 
 def test_a_record_that_is_no_invitation_is_refused() -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(UnreadableRecord):
         Held.read(7, b"{}", NOW)
 
 

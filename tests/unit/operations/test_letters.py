@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from consumer.adapters.messages import Header
 from consumer.adapters.records import dead_letter_headers
-from consumer.adapters.replayed import Header, original, place_headers
+from consumer.adapters.replayed import original, place_headers
 from consumer.config.topics import Topics
 from consumer.model import DeadLetter, DeadLetterReason
 from consumer.operations.letters import (

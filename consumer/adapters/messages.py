@@ -1,0 +1,100 @@
+"""What a Kafka message says, asked so that no record can end the process that reads it.
+
+librdkafka hands over any bytes, confluent-kafka demands header names in UTF-8. For another name
+`Message.headers()` returns a list with an empty slot in a tuple *and* leaves an exception set: in
+a loop that Python has specialised the exception goes unnoticed, and touching the slot kills the
+process. So the headers are asked for in a way that always looks for the exception, and what came
+is searched by `gc.get_referents`, which passes over empty slots.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Sequence
+from operator import methodcaller
+from typing import Any, NamedTuple
+
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
+
+Header = tuple[str, bytes | None]
+
+NO_TIMESTAMP = -1
+"""What the broker itself writes where a record has no time (ms)."""
+
+_headers, _key, _value, _timestamp = map(methodcaller, ("headers", "key", "value", "timestamp"))
+
+
+class Content(NamedTuple):
+    """A record's own part of a message. `unreadable` names what the client could not say."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[Header]
+    timestamp: int
+    unreadable: str = ""
+
+
+def content_of(message: Message) -> Content:
+    """All of it; never raises for what is in the record."""
+    headers, lost = headers_of(message)
+    (key, bad_key), (value, bad_value) = _bytes(_key, message), _bytes(_value, message)
+    named = (("key", bad_key), ("value", bad_value), (f"{lost} headers", bool(lost)))
+    unreadable = ", ".join(name for name, bad in named if bad)
+    return Content(key, value, headers, timestamp_of(message), unreadable)
+
+
+def headers_of(message: Message) -> tuple[list[Header], int]:
+    """The headers that can be read, in their order, and how many cannot."""
+    found = _asked(_headers, message)
+    if isinstance(found, Exception):
+        found = _asked(_headers, message)  # the client keeps what it made, and says it now
+        if not isinstance(found, list):
+            return [], 1
+    if not found:
+        return [], 0
+    if isinstance(found, dict):
+        return [_header(name, value) for name, value in found.items()], 0
+    items = gc.get_referents(found)[::-1]
+    pairs = [gc.get_referents(each)[::-1] for each in items]
+    readable = [_header(*each) for each in pairs if len(each) == 2]
+    return readable, len(found) - len(readable)
+
+
+def timestamp_of(message: Message) -> int:
+    """Epoch milliseconds; `NO_TIMESTAMP` where the record has none."""
+    found = _asked(_timestamp, message)
+    if isinstance(found, Exception):
+        return NO_TIMESTAMP
+    kind, when = found
+    return NO_TIMESTAMP if kind == TIMESTAMP_NOT_AVAILABLE else int(when)
+
+
+def value_of(message: Message) -> bytes | None:
+    """The record's value; None where it has none, or none that the client can say."""
+    return _bytes(_value, message)[0]
+
+
+def key_of(message: Message) -> bytes | None:
+    """The record's key; None where it has none, or none that the client can say."""
+    return _bytes(_key, message)[0]
+
+
+def _header(name: str, value: str | bytes | None) -> Header:
+    return name, value.encode() if isinstance(value, str) else value
+
+
+def _bytes(ask: Any, message: Message) -> tuple[bytes | None, bool]:
+    found = _asked(ask, message)
+    if isinstance(found, Exception):
+        return None, True
+    return (found.encode() if isinstance(found, str) else found), False
+
+
+def _asked(ask: Any, message: Message) -> Any:
+    """What the accessor returned, or raised."""
+    try:
+        return ask(message)
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a client raises for one record
+        return error

@@ -1,0 +1,66 @@
+"""A record that raised while a lane took it in: wherever that was, one dead letter is its fate."""
+
+from __future__ import annotations
+
+from consumer.model import DeadLetterReason
+from tests.support.lanes import (
+    ACCEPTED,
+    Driver,
+    campaign,
+    held,
+    lane,
+    letter,
+    settings,
+    written,
+)
+
+
+def test_one_that_raised_before_it_was_delivered_is_a_dead_letter() -> None:
+    driver = Driver(lane())
+    assert driver.lane.wants(0)
+    driver.lane.abandon(letter(0), None)
+    driver.read(held(1))
+    assert [each.source["offset"] for each in driver.commits[0].dead_letters] == [0]
+    driver.answer(driver.batches[0], ACCEPTED)
+    assert driver.checkpoint.base == 2
+
+
+def test_one_that_waits_already_is_called_no_more() -> None:
+    driver = Driver(lane(settings(campaign("a", max_batch=5))))
+    driver.lane.wants(0)
+    driver.lane.arrived(held(0), 1.0)
+    driver.lane.abandon(letter(0), "a")
+    driver.read(held(1))
+    assert driver.sent == [1]
+    assert driver.lane.shelf.held == 1
+    assert len(driver.commits[0].dead_letters) == 1
+    assert driver.commits[0].dead_letters[0].reason is DeadLetterReason.BAD_INVITATION
+
+
+def test_one_that_has_its_fate_already_keeps_it() -> None:
+    driver = Driver(lane())
+    driver.read(held(0))
+    driver.answer(driver.batches[0], ACCEPTED)
+    driver.lane.abandon(letter(0), "a")
+    driver.step()
+    assert driver.reasons == {"i0": "accepted"}
+    assert not [each for commit in driver.commits for each in commit.dead_letters]
+
+
+def test_one_that_was_only_noted_is_noted_no_more() -> None:
+    few = settings(campaign("a", max_batch=1), max_held=2, max_in_flight=1)
+    driver = Driver(lane(few))
+    driver.read(*(written(n) for n in range(6)))
+    noted = [n for n in range(6) if driver.lane.shelf.reading.is_noted(n)]
+    assert noted
+    driver.lane.abandon(letter(noted[0]), "a")
+    assert not driver.lane.shelf.reading.is_noted(noted[0])
+    assert driver.lane.shelf.reading.noted == len(noted) - 1
+
+
+def test_one_of_a_campaign_without_a_window_leaves_nothing_behind() -> None:
+    driver = Driver(lane())
+    driver.lane.wants(0)
+    driver.lane.abandon(letter(0), "other")
+    driver.step()
+    assert driver.checkpoint.base == 1
