@@ -8,7 +8,7 @@ from types import MappingProxyType
 from consumer.adapters.http import VendorClient
 from consumer.adapters.tls import context_of
 from consumer.config.models import Config
-from consumer.config.sections import Campaign
+from consumer.config.sections import Campaign, Input
 from consumer.config.sections import Route as RouteConfig
 from consumer.lane.settings import LaneCampaign, LaneSettings
 from consumer.model import Channel
@@ -18,6 +18,7 @@ from consumer.routing.pattern import compile_pattern
 from consumer.routing.recipients import PhoneNormaliser, make_pseudonymiser, normalise_email
 from consumer.routing.route import Getter, Link, Normaliser, Reader, Route, Target
 from consumer.routing.router import RoutedInput, Router
+from consumer.routing.times import TimeReader
 from consumer.routing.values import compile_value
 from consumer.runtime.calls import Account, Calls
 from consumer.runtime.rules import LaneRules, RouterRules
@@ -60,7 +61,7 @@ def build_router(config: Config, vendors: Mapping[str, Vendor]) -> Router:
     inputs: dict[str, RoutedInput] = {}
     for name, entry in config.inputs.items():
         routed = RoutedInput(
-            Decoder(entry.event.id, entry.event.time, entry.max_event_bytes),
+            decoder_of(entry),
             [_route(route, config, vendors) for route in config.routes if route.input == name],
             all_that_match=entry.routes == "all",
         )
@@ -68,6 +69,12 @@ def build_router(config: Config, vendors: Mapping[str, Vendor]) -> Router:
     key = config.pseudonym.key.get_secret_value().encode()
     pseudonymise = make_pseudonymiser(config.pseudonym.key_id, key)
     return Router(inputs, pseudonymise, config.config_version)
+
+
+def decoder_of(entry: Input) -> Decoder:
+    """What reads the records of an input."""
+    times = TimeReader(entry.event.time_unit, entry.event.timezone)
+    return Decoder(entry.event.id, entry.event.time, entry.max_event_bytes, times)
 
 
 def router_rules(config: Config, vendors: Mapping[str, Vendor]) -> RouterRules:

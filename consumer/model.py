@@ -132,7 +132,10 @@ class DeadLetterReason(StrEnum):
     NO_ID = "no_id", "The event's id is missing or null."
     BAD_ID = "bad_id", "The event's id is not 1 to 256 printable characters or an integer."
     NO_TIME = "no_time", "The event's time is missing or null."
-    BAD_TIME = "bad_time", "The event's time is not RFC 3339 with an offset, nor epoch ms."
+    BAD_TIME = (
+        "bad_time",
+        "The event's time is not ISO 8601 with an offset, nor epoch time, or over a day ahead.",
+    )
     BAD_INVITATION = "bad_invitation", "A record on a lane's topic is no invitation of ours."
     NO_INPUT = "no_input", "A replayed record does not say which input of the config it came from."
     INTERNAL = "internal_error", "Routing this record raised: a defect of ours, please report."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
+from zoneinfo import available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -56,6 +57,16 @@ def _as_setting(value: object) -> str:
 KafkaSetting = Annotated[
     str, BeforeValidator(_as_setting), WithJsonSchema({"type": ["string", "integer", "boolean"]})
 ]
+
+
+def _time_zone(value: str) -> str:
+    """Raises ValueError for a zone that the database of time zones does not have."""
+    if value not in available_timezones():
+        raise ValueError("expected a time zone of the IANA database, as Europe/Istanbul or UTC")
+    return value
+
+
+TimeZone = Annotated[str, AfterValidator(_time_zone), Field(examples=["Europe/Istanbul"])]
 
 MIN_KEY_BYTES = 16
 

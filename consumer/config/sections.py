@@ -26,11 +26,13 @@ from consumer.config.fields import (
     Name,
     SecretKey,
     Text,
+    TimeZone,
     TopicName,
 )
 from consumer.model import Channel
 from consumer.routing.link import EXAMPLE
 from consumer.routing.recipients import UntextedType
+from consumer.routing.times import TimeUnit
 
 
 class Section(BaseModel):
@@ -132,7 +134,11 @@ class EventKeys(Section):
     id: Expression = "id"
     """JMESPath to the event's id."""
     time: Expression = "time"
-    """JMESPath to the transaction's time: RFC 3339 with an offset, or epoch milliseconds."""
+    """JMESPath to the transaction's time: ISO 8601 with an offset, or epoch s, ms, us or ns."""
+    time_unit: TimeUnit = "auto"
+    """Unit of a time that is a number; `auto` goes by its size."""
+    timezone: TimeZone | None = None
+    """Zone of times without an offset, as Europe/Istanbul; without it such are refused."""
 
 
 class Input(Section):

@@ -6,28 +6,19 @@ people than its body.
 
 from __future__ import annotations
 
-import datetime as dt
-import re
 from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 
 from consumer.errors import EventError
-from consumer.model import DeadLetterReason, rfc3339
+from consumer.model import DeadLetterReason
+from consumer.routing.times import TimeReader
 from consumer.routing.values import compile_value
 
 MAX_ID: Final = 256
-_MS_FROM: Final = 946_684_800_000  # 2000-01-01; seconds or microseconds would fall outside
-_MS_TO: Final = 4_102_444_800_000  # 2100-01-01
-
-# RFC 3339 section 5.6 without leap seconds. `fromisoformat` alone takes week dates, missing colons,
-# any separator, and in newer Pythons 24:00.
-_RFC_3339: Final = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt](?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{1,9})?"
-    r"(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
-    re.ASCII,
-).fullmatch
+MAX_AHEAD: Final = 86_400.0
+"""Seconds that an event's time may be ahead of the clock: clocks and zones are wrong by less."""
 
 
 @dataclass(slots=True)
@@ -47,23 +38,40 @@ class Decoder:
     longest value that is read.
     """
 
-    __slots__ = ("_id", "_id_path", "_max_bytes", "_time", "_time_path")
+    __slots__ = ("_id", "_id_path", "_max_bytes", "_time", "_time_path", "_times")
 
-    def __init__(self, id_path: str, time_path: str, max_bytes: int) -> None:
+    def __init__(
+        self, id_path: str, time_path: str, max_bytes: int, times: TimeReader | None = None
+    ) -> None:
         self._id, self._id_path = compile_value(id_path), id_path
         self._time, self._time_path = compile_value(time_path), time_path
         self._max_bytes = max_bytes
+        self._times = times or TimeReader()
 
     def decode(self, value: bytes | None) -> Event:
         """A record's value → its event; raises `EventError` with the dead letter's reason."""
+        return self.identify(self.load(value))
+
+    def load(self, value: bytes | None) -> dict[str, Any]:
+        """A record's value → the event's body, which routes match; raises `EventError`."""
         if not value:
             raise EventError(DeadLetterReason.EMPTY, "the record has no value")
         if len(value) > self._max_bytes:
             expected = f"expected at most {self._max_bytes} bytes"
             raise EventError(DeadLetterReason.TOO_LARGE, expected)
-        body = _load(value)
+        return _load(value)
+
+    def identify(self, body: dict[str, Any], now: float | None = None) -> Event:
+        """The event of a body: its id and time; raises `EventError`.
+
+        With `now` a time of more than `MAX_AHEAD` later is refused: an invitation would not expire
+        before that time.
+        """
         event_id = self._read_id(body)
         time, time_text = self._read_time(body)
+        if now is not None and time - now > MAX_AHEAD:
+            expected = f"expected a time at most {MAX_AHEAD:.0f} s ahead of the clock"
+            raise EventError(DeadLetterReason.BAD_TIME, f"{expected}, at `{self._time_path}`")
         return Event(body, event_id, time, time_text)
 
     def _read_id(self, body: dict[str, Any]) -> str:
@@ -79,18 +87,15 @@ class Decoder:
 
     def _read_time(self, body: dict[str, Any]) -> tuple[float, str]:
         found = self._time(body)
-        if type(found) is str and _RFC_3339(found):
-            try:
-                return dt.datetime.fromisoformat(found.upper()).timestamp(), found
-            except ValueError:  # no such day; refused below, for the error quotes the event
-                pass
-        if type(found) is int and _MS_FROM <= found < _MS_TO:
-            return found / 1000, rfc3339(found / 1000)
+        read = self._times(found)
+        if read is not None:
+            return read
         if found is None:
             raise EventError(DeadLetterReason.NO_TIME, f"expected a time at `{self._time_path}`")
-        expected = "expected RFC 3339 with an offset, as 2026-11-22T15:37:07Z, or an integer"
-        where = f"of epoch milliseconds between 2000 and 2100, at `{self._time_path}`"
-        raise EventError(DeadLetterReason.BAD_TIME, f"{expected} {where}")
+        expected = "expected RFC 3339 with an offset, as 2026-11-22T15:37:07Z, or epoch s, ms, us"
+        where = f"or ns between 2000 and 2100, at `{self._time_path}`"
+        local = "a local time is read where the input's `event.timezone` names its zone"
+        raise EventError(DeadLetterReason.BAD_TIME, f"{expected} {where}; {local}")
 
 
 def _load(value: bytes) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from consumer.model import (
     rfc3339,
 )
 from consumer.routing.decode import Decoder, Event
-from consumer.routing.route import Link, Reach, Route, Target
+from consumer.routing.route import Body, Link, Reach, Route, Target
 
 Pseudonymiser = Callable[[str], str]
 
@@ -80,6 +80,15 @@ class RoutedInput:
     decoder: Decoder
     routes: Sequence[Route]
     all_that_match: bool = False
+
+    def routes_for(self, body: Body) -> Sequence[Route]:
+        """The routes that take an event with this body."""
+        if self.all_that_match:
+            return [route for route in self.routes if route.pattern.matches(body)]
+        for route in self.routes:
+            if route.pattern.matches(body):
+                return (route,)
+        return ()
 
 
 @dataclass(slots=True)
@@ -136,16 +145,14 @@ class Router:
         known = self._inputs.get(record.topic)
         if known is None:
             raise EventError(DeadLetterReason.NO_INPUT, "no input of the config has its topic")
-        event = known.decoder.decode(record.value)
-        matched = False
-        for route in known.routes:
-            if route.pattern.matches(event.body):
-                matched = True
-                self._take(_Match(record, event, route, routed_at), now, out)
-                if not known.all_that_match:
-                    break
-        if not matched:
+        body = known.decoder.load(record.value)
+        routes = known.routes_for(body)
+        if not routes:  # whatever it lacks: a topic carries several kinds of events
             out.counts[record.topic, "unmatched", ""] += 1
+            return
+        event = known.decoder.identify(body, now)
+        for route in routes:
+            self._take(_Match(record, event, route, routed_at), now, out)
 
     def _take(self, match: _Match, now: float, out: Routed) -> None:
         route, event = match.route, match.event

@@ -42,6 +42,12 @@ everything that is wrong at once, with line, path and what was meant. Editors co
   holds (`[web, app]`, `[{{numeric: [">=", 100]}}]`, `[{{prefix: TR}}]`, `[{{exists: false}}]`), and
   all fields must hold. A bare value is a list of one. `$or` takes a list of patterns. Without case
   (`equals-ignore-case`) `i`, `I`, `İ` and `ı` are one letter: `istanbul` matches `İSTANBUL`.
+- **An event's time** is RFC 3339, or ISO 8601 without seconds, with `+0300`, `+03`, a comma, a blank
+  for the T, `24:00` or no separators at all; or epoch s, ms, us or ns of 2000 to 2100, as a number or
+  text. A time without an offset needs `event.timezone`. One of over a day ahead of the clock is
+  refused (`bad_time`): its invitation would not expire before.
+- **A topic may carry other kinds of events**: what no route matches is counted as `unmatched`, with
+  or without an id and a time.
 - **Kafka's own settings** go under `kafka`, by
   [librdkafka's names](https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md).
   `validate` asks librdkafka about them, as every client of the program would have them. Those that

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import orjson
 
-from consumer.app import build_router, build_vendors, lane_settings
+from consumer.app import build_router, build_vendors, decoder_of, lane_settings
 from consumer.config.models import Config
 from consumer.errors import EventError, OperationRefused
 from consumer.routing.decode import Decoder
@@ -104,11 +104,7 @@ def _traffic(
 
 
 def _decoders(config: Config) -> dict[str, Decoder]:
-    return {
-        topic: Decoder(entry.event.id, entry.event.time, entry.max_event_bytes)
-        for entry in config.inputs.values()
-        for topic in entry.topics
-    }
+    return {topic: decoder_of(entry) for entry in config.inputs.values() for topic in entry.topics}
 
 
 def _time(decoder: Decoder, record: Record) -> float:

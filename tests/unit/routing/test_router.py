@@ -88,7 +88,7 @@ def rule(name: str = "store", **changes: object) -> dict[str, object]:
 
 def make_router(*rules: dict[str, object], take: str = "first", **changes: object) -> Router:
     inputs = {"pos": {"topics": ["pos", "pos-old"], "format": "json", "routes": take}}
-    document = {**BASE, "inputs": inputs, "routes": rules or [rule()], **changes}
+    document = {**BASE, "inputs": inputs, "routes": rules or [rule()]} | changes
     text = orjson.dumps(document).decode()
     config = load(text, env={})
     return build_router(config, build_vendors(config))
@@ -233,6 +233,42 @@ def test_all_settles_each_matching_route_by_itself() -> None:
 def test_an_event_that_no_route_is_for_is_counted(take: str) -> None:
     routed = route(make_router(take=take), event(channel="web"), event(channel="app"))
     assert routed == Routed(counts=Counter({("pos", "unmatched", ""): 2}))
+
+
+@pytest.mark.parametrize("take", ["first", "all"])
+@pytest.mark.parametrize(
+    "value",
+    [b"{}", b'{"type": "stock-count"}', event(channel="web", id=None), event(channel=1, time="x")],
+)
+def test_a_record_that_no_route_matches_is_unmatched_whatever_it_lacks(
+    take: str, value: bytes
+) -> None:
+    routed = route(make_router(*TWO[:1], take=take), value)
+    assert routed == Routed(counts=Counter({("pos", "unmatched", ""): 1}))
+
+
+@pytest.mark.parametrize("take", ["first", "all"])
+def test_a_record_that_a_route_matches_needs_an_id_and_a_time(take: str) -> None:
+    routed = route(make_router(take=take), event(id=None), event(time=None))
+    assert [letter.reason for letter in routed.dead_letters] == ["no_id", "no_time"]
+
+
+@pytest.mark.parametrize("ahead", [86_400, 86_401, 250_000_000_000])
+def test_an_event_of_the_far_future_is_a_dead_letter_and_never_invited(ahead: int) -> None:
+    at = dt.datetime.fromtimestamp(NOW, dt.UTC) + dt.timedelta(seconds=ahead)
+    routed = route(make_router(), event(time=at.isoformat()))
+    expected = ("routed", "") if ahead == 86_400 else ("dead_letter", "bad_time")
+    assert routed.counts == {("pos", *expected): 1}
+
+
+def test_times_are_read_as_the_input_says() -> None:
+    keys = {"time_unit": "s", "timezone": "Europe/Istanbul"}
+    inputs = {"pos": {"topics": ["pos"], "format": "json", "event": keys}}
+    router = make_router(inputs=inputs)
+    local = only_invitation(route(router, event(time="2026-11-22 18:37:07")))
+    assert (local["event_time"], local["expires_at"]) == (TIME, AT + 72 * 3600)
+    assert only_invitation(route(router, event(time=int(AT))))["expires_at"] == AT + 72 * 3600
+    assert route(router, event(time=int(AT) * 1000)).dead_letters[0].reason == "bad_time"
 
 
 def test_counts_are_by_topic() -> None:
@@ -486,7 +522,7 @@ def test_ids_are_distinct_by_topic_partition_offset_and_route(
 # ---- dead letters --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("value", [None, b"", b"\x00\xff broken", b'{"id": "a"}'])
+@pytest.mark.parametrize("value", [None, b"", b"\x00\xff broken", event(id=None)])
 def test_a_dead_letter_is_the_record_as_it_came(value: bytes | None) -> None:
     headers = [("trace", b"\x00\xff"), ("trace", None), ("", b"")]
     came = record(value, key=b"\xfe", headers=headers, timestamp=1_795_361_827_123)
