@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import chain
 from types import MappingProxyType
 
 from consumer.adapters.http import VendorClient
@@ -19,7 +20,7 @@ from consumer.routing.recipients import PhoneNormaliser, make_pseudonymiser, nor
 from consumer.routing.route import Getter, Link, Normaliser, Reader, Route, Target
 from consumer.routing.router import RoutedInput, Router
 from consumer.routing.times import TimeReader
-from consumer.routing.values import compile_value
+from consumer.routing.values import compile_value, needs_digits
 from consumer.runtime.calls import Account, Calls
 from consumer.runtime.rules import LaneRules, RouterRules
 from consumer.vendors import VENDORS, Vendor
@@ -174,10 +175,17 @@ def _target(name: str, route: RouteConfig, config: Config, vendors: Mapping[str,
         link=link,
         required=campaign.required,
         texts=campaign.channel is Channel.SMS,
+        exact=_needs_digits(route),
     )
+
+
+def _needs_digits(route: RouteConfig) -> bool:
+    values = (each.values() if isinstance(each, dict) else [each] for each in route.data.values())
+    return any(map(needs_digits, chain.from_iterable(values)))
 
 
 def _link(text: str, route: RouteConfig) -> Link:
     template = compile_link(text)
     found = ((name, entry_of(route.data, name)) for name in template.names if name not in GIVEN)
-    return Link(template, [(name, compile_value(path)) for name, path in found if path])
+    values = [(name, compile_value(path)) for name, path in found if path]
+    return Link(template, values, _needs_digits(route))

@@ -13,8 +13,9 @@ import orjson
 
 from consumer.errors import EventError
 from consumer.model import DeadLetterReason
+from consumer.routing.digits import Written, exact_body
 from consumer.routing.times import TimeReader
-from consumer.routing.values import compile_value
+from consumer.routing.values import compile_value, needs_digits
 
 MAX_ID: Final = 256
 MAX_AHEAD: Final = 86_400.0
@@ -23,12 +24,16 @@ MAX_AHEAD: Final = 86_400.0
 
 @dataclass(slots=True)
 class Event:
-    """A decoded event. `time`: epoch seconds; `time_text`: the same as RFC 3339, as it came."""
+    """A decoded event. `time`: epoch seconds; `time_text`: the same as RFC 3339, as it came.
+
+    `raw`: the record's value, which has the digits of the numbers that orjson made doubles of.
+    """
 
     body: dict[str, Any]
     id: str
     time: float
     time_text: str
+    raw: bytes
 
 
 class Decoder:
@@ -38,19 +43,20 @@ class Decoder:
     longest value that is read.
     """
 
-    __slots__ = ("_id", "_id_path", "_max_bytes", "_time", "_time_path", "_times")
+    __slots__ = ("_exact_id", "_id", "_id_path", "_max_bytes", "_time", "_time_path", "_times")
 
     def __init__(
         self, id_path: str, time_path: str, max_bytes: int, times: TimeReader | None = None
     ) -> None:
         self._id, self._id_path = compile_value(id_path), id_path
+        self._exact_id = needs_digits(id_path)
         self._time, self._time_path = compile_value(time_path), time_path
         self._max_bytes = max_bytes
         self._times = times or TimeReader()
 
     def decode(self, value: bytes | None) -> Event:
         """A record's value → its event; raises `EventError` with the dead letter's reason."""
-        return self.identify(self.load(value))
+        return self.identify(self.load(value), value or b"")
 
     def load(self, value: bytes | None) -> dict[str, Any]:
         """A record's value → the event's body, which routes match; raises `EventError`."""
@@ -61,21 +67,25 @@ class Decoder:
             raise EventError(DeadLetterReason.TOO_LARGE, expected)
         return _load(value)
 
-    def identify(self, body: dict[str, Any], now: float | None = None) -> Event:
-        """The event of a body: its id and time; raises `EventError`.
+    def identify(self, body: dict[str, Any], raw: bytes, now: float | None = None) -> Event:
+        """The event of a body that `load` made of `raw`: its id and time; raises `EventError`.
 
         With `now` a time of more than `MAX_AHEAD` later is refused: an invitation would not expire
         before that time.
         """
-        event_id = self._read_id(body)
+        event_id = self._read_id(body, raw)
         time, time_text = self._read_time(body)
         if now is not None and time - now > MAX_AHEAD:
             expected = f"expected a time at most {MAX_AHEAD:.0f} s ahead of the clock"
             raise EventError(DeadLetterReason.BAD_TIME, f"{expected}, at `{self._time_path}`")
-        return Event(body, event_id, time, time_text)
+        return Event(body, event_id, time, time_text, raw)
 
-    def _read_id(self, body: dict[str, Any]) -> str:
+    def _read_id(self, body: dict[str, Any], raw: bytes) -> str:
         found = self._id(body)
+        if type(found) is float or self._exact_id:
+            found = self._id(exact_body(raw, body))
+        if type(found) is Written and found.text.isdigit():
+            found = found.text  # beyond 64 bits
         if type(found) is str and 0 < len(found) <= MAX_ID and found.isprintable():
             return found
         if type(found) is int:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from consumer.errors import DataError
 from consumer.model import Address, ChannelSpec, Data, Reason
+from consumer.routing.digits import DigitsLostError, exact_body, text_in, text_of
 from consumer.routing.link import Template, entry_of
 from consumer.routing.pattern import Pattern
-from consumer.routing.values import as_text
 
 Body = dict[str, object]
 Getter = Callable[[Body], object]
@@ -20,22 +20,44 @@ Reader = Kind | Literal["texts"]
 Normaliser = Callable[[object], str | None]
 
 
+TextOf = Callable[[bytes, object], str | None]
+Made = TypeVar("Made")
+
+
+def _as_written(
+    make: Callable[[Body, bytes, TextOf], Made], body: Body, raw: bytes, *, exact: bool
+) -> Made:
+    """What `make` takes from an event, numbers with the digits that they have in `raw`.
+
+    The record is read again only where it must be; without it they are those of doubles.
+    """
+    if not exact:
+        try:
+            return make(body, raw, text_in if raw else text_of)
+        except DigitsLostError:
+            pass
+    return make(exact_body(raw, body), raw, text_of)
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """A campaign's link, for one route: its template, and where its values are in an event."""
 
     template: Template
     values: Sequence[tuple[str, Getter]] = ()
+    exact: bool = False
 
-    def of(self, body: Body, given: Mapping[str, str]) -> str:
+    def of(self, body: Body, given: Mapping[str, str], raw: bytes = b"") -> str:
         """The link; `given` are the values that the event does not say. Raises DataError."""
-        found = {
-            name: text for name, get in self.values if (text := as_text(get(body))) is not None
-        }
+        found = _as_written(self._texts, body, raw, exact=self.exact)
         link = self.template.fill({**found, **given})
         if link is None:
             raise DataError(Reason.INVALID_DATA, "a value that the link needs is missing or unfit")
         return link
+
+    def _texts(self, body: Body, raw: bytes, text: TextOf) -> dict[str, str]:
+        texts = ((name, text(raw, get(body))) for name, get in self.values)
+        return {name: found for name, found in texts if found is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +66,7 @@ class Target:
 
     `required`: what the campaign needs beside that, as `key` or `map.key` of the data. With a
     `link` there is no invitation: the link is the result, and `lane` is not used. `texts`: only
-    phones that text messages reach.
+    phones that text messages reach. `exact`: an expression makes text of numbers.
     """
 
     campaign: str
@@ -57,22 +79,31 @@ class Target:
     link: Link | None = None
     required: Sequence[str] = ()
     texts: bool = False
+    exact: bool = False
 
-    def data(self, body: Body) -> Data:
-        """The vendor's names → texts; null omits the key.
+    def data(self, body: Body, raw: bytes = b"") -> Data:
+        """The vendor's names → texts; null omits the key. `raw`: the record, for its digits.
 
         Raises DataError if one is required (spaces are no value), or not one that it may be.
         """
+        data = _as_written(self._data, body, raw, exact=self.exact)
+        self._check(data)
+        return data
+
+    def _data(self, body: Body, raw: bytes, text: TextOf) -> Data:
         data: Data = {}
         for name, get in self.fields:
-            text = as_text(get(body))
-            if text is not None:
-                data[name] = text
+            found = text(raw, get(body))
+            if found is not None:
+                data[name] = found
         for name, entries in self.maps:
-            texts = {key: text for key, get in entries if (text := as_text(get(body))) is not None}
-            if texts:
-                data[name] = texts
-        self._check(data)
+            inner = {}
+            for key, get in entries:
+                found = text(raw, get(body))
+                if found is not None:
+                    inner[key] = found
+            if inner:
+                data[name] = inner
         return data
 
     def _check(self, data: Data) -> None:

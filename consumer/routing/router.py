@@ -150,7 +150,7 @@ class Router:
         if not routes:  # whatever it lacks: a topic carries several kinds of events
             out.counts[record.topic, "unmatched", ""] += 1
             return
-        event = known.decoder.identify(body, now)
+        event = known.decoder.identify(body, record.value or b"", now)
         for route in routes:
             self._take(_Match(record, event, route, routed_at), now, out)
 
@@ -197,7 +197,7 @@ class Router:
         given = {"event_id": match.event.id, **cast("dict[str, str]", address)}
         if recipient is not None:
             given["pseudonym"] = recipient
-        made = link.of(match.event.body, given)
+        made = link.of(match.event.body, given, match.event.raw)
         result = self._settle(match, Reason.LINK_MADE, target, out)
         result["recipient"], result["link"] = recipient, made
 
@@ -209,7 +209,7 @@ class Router:
         expires_at: float | None,
         out: Routed,
     ) -> None:
-        data = target.data(match.event.body)
+        data = target.data(match.event.body, match.event.raw)
         record, event = match.record, match.event
         invitation: Invitation = {
             "version": RECORD_VERSION,

@@ -10,8 +10,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import jmespath
-import orjson
-from jmespath import exceptions, functions, visitor
+from jmespath import exceptions, visitor
+
+from consumer.routing.digits import as_text
+from consumer.routing.functions import Functions
+
+__all__ = ["Value", "as_text", "compile_value", "needs_digits"]
 
 Value = Callable[[dict[str, Any]], object]
 
@@ -22,6 +26,7 @@ _FAILURES = (
     ArithmeticError,
     LookupError,
     RecursionError,
+    MemoryError,
 )
 """What an expression may raise on foreign data: JMESPath's own errors are ValueErrors, and its
 interpreter lets Python's own out (`'a' < 1`, a step of 0)."""
@@ -54,7 +59,7 @@ def compile_value(expression: str) -> Value:
     keys = _plain_path(tree)
     if keys:
         return _getter(keys)
-    visit = visitor.TreeInterpreter().visit
+    visit = visitor.TreeInterpreter(jmespath.Options(custom_functions=Functions())).visit
 
     def interpret(event: dict[str, Any]) -> object:
         try:
@@ -65,22 +70,9 @@ def compile_value(expression: str) -> Value:
     return interpret
 
 
-def as_text(value: object) -> str | None:
-    """A value as the vendors take it; None (null, or not JSON at all) means: omit the key.
-
-    Text as it is, true and false as words, numbers as their JSON text, the rest as compact JSON.
-    """
-    if type(value) is str:
-        return value
-    if value is None:
-        return None
-    if type(value) is int:
-        return str(value)  # orjson stops at 64 bits
-    try:
-        text = orjson.dumps(value).decode()
-    except TypeError:
-        return None
-    return None if text == "null" else text  # NaN, which `to_number('nan')` makes
+def needs_digits(expression: str) -> bool:
+    """Whether an expression may make text of numbers, which then must have the digits that came."""
+    return "to_string" in expression
 
 
 def _parse(expression: str) -> Any:
@@ -191,7 +183,7 @@ def _subtrees(tree: Any) -> Iterator[Any]:
 
 
 def _check_call(name: str, given: int) -> None:
-    known = functions.Functions.FUNCTION_TABLE
+    known = Functions.FUNCTION_TABLE
     if name not in known:
         raise ValueError(f"unknown function {name}()")
     signature = known[name]["signature"]

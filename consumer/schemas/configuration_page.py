@@ -35,17 +35,18 @@ everything that is wrong at once, with line, path and what was meant. Editors co
   what a reference stands for.
 - **Expressions** are [JMESPath](https://jmespath.org) into the event: `customer.phone`,
   `items[0].sku`. A bare word is a field, and so is one in double quotes; text has single quotes
-  (in YAML: `"'text'"`). What gives null is left out; numbers and booleans become text.
+  (in YAML: `"'text'"`). What gives null is left out; numbers and booleans become text, numbers with
+  the digits that came (`129.90`).
 - **Warnings** tell what is valid and hardly meant: a number that YAML changes, a condition written
   as text, a name that differs from another in one letter, a route that no event reaches.
 - **Patterns** (`match`) are those of Amazon EventBridge: a field holds if one value of its list
   holds (`[web, app]`, `[{{numeric: [">=", 100]}}]`, `[{{prefix: TR}}]`, `[{{exists: false}}]`), and
   all fields must hold. A bare value is a list of one. `$or` takes a list of patterns. Without case
   (`equals-ignore-case`) `i`, `I`, `İ` and `ı` are one letter: `istanbul` matches `İSTANBUL`.
-- **An event's time** is RFC 3339, or ISO 8601 without seconds, with `+0300`, `+03`, a comma, a blank
-  for the T, `24:00` or no separators at all; or epoch s, ms, us or ns of 2000 to 2100, as a number or
-  text. A time without an offset needs `event.timezone`. One of over a day ahead of the clock is
-  refused (`bad_time`): its invitation would not expire before.
+- **An event's time** is RFC 3339, or ISO 8601 without seconds, with `+0300`, `+03`, a comma, a
+  blank for the T, `24:00` or no separators at all; or epoch s, ms, us or ns of 2000 to 2100, as a
+  number or text. A time without an offset needs `event.timezone`. One of over a day ahead of the
+  clock is refused (`bad_time`): its invitation would not expire before.
 - **A topic may carry other kinds of events**: what no route matches is counted as `unmatched`, with
   or without an id and a time.
 - **Kafka's own settings** go under `kafka`, by

@@ -187,7 +187,9 @@ IDENTITIES: Final = (
     _bad_id("a boolean id", event(id=True)),
     _bad_id("a fractional id", event(id=1.5)),
     _bad_id("an id with an exponent", raw("id", b"1e3")),
-    _bad_id("an integer id beyond 64 bits", raw("id", b"18446744073709551616")),
+    Row(
+        "an id beyond 64 bits", raw("id", b"18446744073709551616"), ROUTED, '"18446744073709551616"'
+    ),
     _bad_id("an object as id", event(id={"value": "t-1"})),
     _bad_id("a list as id", event(id=["t-1"])),
     _bad_id("an id of 300 characters", event(id="x" * 300)),

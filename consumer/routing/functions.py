@@ -1,0 +1,73 @@
+"""JMESPath's functions, bounded: one event must neither stop the router nor take its memory.
+
+Of all functions only `join` makes more than its arguments hold together: a separator of half a
+megabyte between a hundred thousand texts would be 50 GB. `to_number` makes integers of thousands
+of digits, which Python refuses to write out, and takes `nan`, `inf` and `1_000`. Numbers keep the
+digits that came in `to_string`, `abs`, `ceil` and `floor`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any, Final
+
+from jmespath import functions
+
+from consumer.routing.digits import Written, as_text
+
+MAX_JOINED: Final = 2**20
+"""Characters of a joined text; an invitation has a quarter of it."""
+MAX_NUMBER: Final = 400
+"""Characters of a text that becomes a number: more than a double has."""
+
+_number: Final = re.compile(r"\s*[+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?\s*", re.ASCII).fullmatch
+_types = functions.signature
+
+
+class Functions(functions.Functions):
+    """The functions of every expression. What a bound refuses is null."""
+
+    @_types({"types": ["string"]}, {"types": ["array-string"]})
+    def _func_join(self, separator: str, array: list[str]) -> str | None:
+        length = sum(map(len, array)) + len(separator) * len(array)
+        return separator.join(array) if length <= MAX_JOINED else None
+
+    @_types({"types": []})
+    def _func_to_number(self, arg: object) -> object:
+        if type(arg) is not str:
+            return arg if isinstance(arg, (int, float)) and not isinstance(arg, bool) else None
+        if len(arg) > MAX_NUMBER or not _number(arg):
+            return None
+        try:
+            return int(arg)
+        except ValueError:
+            return _finite(arg)
+
+    @_types({"types": []})
+    def _func_to_string(self, arg: object) -> str | None:
+        return "null" if arg is None else as_text(arg)
+
+    @_types({"types": ["number"]})
+    def _func_abs(self, arg: Any) -> Any:
+        return arg if arg >= 0 else abs(arg)
+
+    @_types({"types": ["number"]})
+    def _func_ceil(self, arg: Any) -> Any:
+        return arg if _whole(arg) else math.ceil(arg)
+
+    @_types({"types": ["number"]})
+    def _func_floor(self, arg: Any) -> Any:
+        return arg if _whole(arg) else math.floor(arg)
+
+
+def _finite(text: str) -> float | None:
+    try:
+        found = float(text)
+    except ValueError:
+        return None
+    return found if math.isfinite(found) else None
+
+
+def _whole(number: object) -> bool:
+    return type(number) is Written and number.text.lstrip("-").isdigit()
