@@ -1,5 +1,7 @@
 """The commands. Exit codes: 0 clean, 1 a defect, 2 usage or config, 3 topics, 4 unclear start.
 
+A command that finds no broker where its config says ends with 2; `run` waits for one.
+
 The commands beside `run` import what they alone need when they are called: a service that starts
 a thousand times should not load its own demo.
 """
@@ -22,8 +24,10 @@ from confluent_kafka.admin import AdminClient
 from consumer.adapters import logs, topics
 from consumer.adapters.beginnings import Beginning
 from consumer.adapters.config_file import ConfigFile, fingerprint
+from consumer.adapters.kafka_reach import require_broker
 from consumer.cli_options import ConfigPath, load_config, time_of
 from consumer.errors import (
+    BrokerUnreachable,
     ConfigError,
     DispatcherError,
     OperationRefused,
@@ -60,7 +64,7 @@ def main() -> NoReturn:
     """Run a command; every expected error is one readable message and an exit code."""
     try:
         app()
-    except ConfigError as error:
+    except (ConfigError, BrokerUnreachable) as error:
         _fail(str(error), ExitCode.CONFIG)
     except OperationRefused as error:
         _fail(f"refused: {error}", ExitCode.CONFIG)
@@ -154,8 +158,12 @@ def topics_command(
         str | None, typer.Option("--format", help="print instead: cli or strimzi")
     ] = None,
     cluster: Annotated[str, typer.Option(help="the Strimzi cluster's name")] = "kafka",
-    partitions: Annotated[int, typer.Option(help="partitions of the results topic")] = 6,
-    replication: Annotated[int, typer.Option(help="-1: the broker's default")] = -1,
+    partitions: Annotated[
+        int, typer.Option(min=1, max=10_000, help="partitions of the results topic")
+    ] = 6,
+    replication: Annotated[
+        int, typer.Option(min=-1, max=100, help="-1: the broker's default")
+    ] = -1,
 ) -> None:
     """Check, create or print the program's own topics."""
     loaded = load_config(config, secrets=output is None)
@@ -169,6 +177,7 @@ def topics_command(
         return
     if output is not None:
         raise typer.BadParameter("--format takes cli or strimzi")
+    require_broker(loaded.kafka)
     client = topics.admin(loaded.kafka)
     if create:
         _create(client, specs, replication)

@@ -5,6 +5,7 @@
     ├── TopicsError      the operator's: topics are missing or not as the program needs them
     ├── StartUnclear     the operator's: nothing says where to begin, or the log has moved away
     ├── OperationRefused the operator's: a command cannot be carried out; nothing was changed
+    ├── BrokerUnreachable the operator's: a command finds no broker where the config says
     ├── KafkaTrouble     Kafka's: the session ends and starts anew from what is committed
     ├── UnreadableRecord whoever wrote it: a dead letter, or a lane that stops and says so
     ├── EventError       upstream's: the record becomes a dead letter
@@ -68,6 +69,10 @@ class StartUnclear(DispatcherError):  # noqa: N818 - a state that an operator re
 
 class OperationRefused(DispatcherError):  # noqa: N818 - an answer to an operator, not a slip
     """An operator's command cannot be carried out as given; nothing was changed."""
+
+
+class BrokerUnreachable(DispatcherError):  # noqa: N818 - an answer to an operator, not a slip
+    """No broker answers where the config says; the message names the address and what to check."""
 
 
 class KafkaTrouble(DispatcherError):  # noqa: N818 - a state that the runtime recovers from

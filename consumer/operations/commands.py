@@ -236,9 +236,12 @@ def _empty(access: Access, lane: str, *, close: bool, yes: bool, dry_run: bool) 
 
 
 def _access(config: Path) -> Access:
+    from consumer.adapters.kafka_reach import require_broker
     from consumer.operations.access import Access
 
-    return Access(load_config(config))
+    loaded = load_config(config)
+    require_broker(loaded.kafka)
+    return Access(loaded)
 
 
 def _places(texts: list[str]) -> list[Place]:

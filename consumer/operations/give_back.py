@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 from confluent_kafka import Consumer, Message, Producer
 
@@ -51,13 +52,28 @@ class _Chunk:
 
 
 def look(access: Access, wanted: Filter) -> Box:
-    """All letters that the filter takes, without their values. Raises KafkaTrouble."""
+    """All letters that the filter takes, without their values. Raises KafkaTrouble.
+
+    Raises OperationRefused for a topic that neither the config nor a letter has.
+    """
     box = Box(wanted)
     with access.reader() as reader:
         for record in access.everything(reader, [access.topics.dead_letters]):
             headers, written_at = kafka.headers_of(record), record.timestamp()[1] / 1000
             box.record(_place(record), headers, written_at)
+    _refuse_unknown(access, box)
     return box
+
+
+def _refuse_unknown(access: Access, box: Box) -> None:
+    lanes = map(access.topics.invitations, access.config.lanes)
+    known = {*access.config.input_topics, *lanes, *box.topics}
+    for name in sorted(set(box.wanted.topics) - known):
+        meant = get_close_matches(name, sorted(known), n=1)
+        hint = f" (did you mean '{meant[0]}'?)" if meant else ""
+        raise OperationRefused(
+            f"the config reads no topic '{name}', and no dead letter is of it{hint}"
+        )
 
 
 def plan(access: Access, wanted: Filter) -> Plan:

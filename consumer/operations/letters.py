@@ -148,11 +148,12 @@ class Filter:
 
 @dataclass(slots=True)
 class Box:
-    """The letters that a filter takes, and which letters were given back."""
+    """The letters that a filter takes, which letters were given back, topics of all letters."""
 
     wanted: Filter
     letters: dict[Place, Letter] = field(default_factory=dict)
     replayed: set[Place] = field(default_factory=set)
+    topics: set[str] = field(default_factory=set)
 
     def record(self, place: Place, headers: Sequence[Header], written_at: float) -> None:
         """A record of the dead-letter topic: a letter, a mark, or something else."""
@@ -161,6 +162,8 @@ class Box:
             self.replayed.add(marked)
             return
         letter = letter_of(place, headers)
+        if letter is not None:
+            self.topics.add(letter.topic)
         if letter is not None and self.wanted.takes(letter, written_at):
             self.letters[place] = letter
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from difflib import get_close_matches
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -108,11 +109,40 @@ class Search:
     _resent: set[str] = field(default_factory=set)
     _found: dict[str, Invitation] = field(default_factory=dict)
     _later: set[str] = field(default_factory=set)
+    _seen: dict[str, set[str]] = field(
+        default_factory=lambda: {"campaign": set(), "route": set(), "id": set()}
+    )
+
+    @property
+    def _asked(self) -> tuple[tuple[str, frozenset[str]], ...]:
+        choice = self.choice
+        return ("campaign", choice.campaigns), ("route", choice.routes), ("id", choice.ids)
+
+    def unknown(self, campaigns: Iterable[str], routes: Iterable[str]) -> list[str]:
+        """A sentence for each name asked for that neither the config nor any result has."""
+        asked = (
+            ("campaign", self.choice.campaigns, set(campaigns)),
+            ("route", self.choice.routes, set(routes)),
+            ("id", self.choice.ids, set[str]()),
+        )
+        found = []
+        for kind, names, configured in asked:
+            known = configured | self._seen[kind]
+            what = "result of the invitation" if kind == "id" else kind
+            where = "" if kind == "id" else " in the config, and no result of one"
+            for name in sorted(names - known):
+                meant = get_close_matches(name, sorted(configured), n=1)
+                hint = f" (did you mean '{meant[0]}'?)" if meant else ""
+                found.append(f"there is no {what} '{name}'{where}{hint}")
+        return found
 
     def result(self, result: Result, written_at: float) -> None:
         """A record of the results topic."""
         if "resend_of" in result:
             self._resent.add(result["resend_of"])
+        for kind, names in self._asked:
+            if result[kind] in names:  # type: ignore[literal-required]  # a key of every result
+                self._seen[kind].add(str(result[kind]))  # type: ignore[literal-required]  # as above
         if self.choice.takes(result, written_at):
             self._kinds[result["id"]] = Kind(result["campaign"] or "none", result["reason"])
 

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, Producer
 
 from consumer.adapters import kafka
 from consumer.adapters.reading import topic_names
-from consumer.errors import UnreadableRecord
+from consumer.errors import OperationRefused, UnreadableRecord
 from consumer.operations.access import Access
 from consumer.operations.resend import Choice, Plan, Search
 from consumer.readers import read_result
@@ -35,10 +35,16 @@ def send_again(
 
 
 def look(access: Access, choice: Choice) -> Plan:
-    """What would be sent again, and what not. Raises KafkaTrouble."""
+    """What would be sent again, and what not. Raises KafkaTrouble.
+
+    Raises OperationRefused for a name that neither the config nor a result has.
+    """
     search = Search(choice)
     with access.reader() as reader:
         _read_results(access, reader, search)
+        routes = (route.name for route in access.config.routes)
+        if unknown := search.unknown(access.config.campaigns, routes):
+            raise OperationRefused("; ".join(unknown))
         _read_invitations(access, reader, search)
     config = access.config
     lanes = {name: config.lane_of(name) for name in config.called}

@@ -29,16 +29,50 @@ OTHERWISE = (
 )
 
 
+_REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (httpx.ConnectTimeout, f"no connection within {PATIENCE:g} s"),
+    (httpx.ConnectError, "nothing listens there, or another protocol (http or https?)"),
+    (httpx.TimeoutException, f"no answer within {PATIENCE:g} s"),
+    (httpx.RemoteProtocolError, "what listens there does not speak HTTP"),
+    (httpx.InvalidURL, "that is no URL"),
+)
+"""Why there is no answer, in an operator's words."""
+
+
+def url_of(text: str) -> str:
+    """The status of the process that an operator names: a URL, or a host and a port.
+
+    Raises OperationRefused.
+    """
+    scheme, colon, rest = text.strip().rpartition("://")
+    where = rest.rstrip("/").removesuffix("/status.json")
+    try:
+        url = httpx.URL(f"{scheme if colon else 'http'}://{where}/status.json")
+        usable = url.scheme in {"http", "https"} and bool(url.host)
+    except httpx.InvalidURL:
+        usable = False
+    if not usable:
+        raise OperationRefused(
+            f"--url takes http://host:port or host:port, as in {LOCAL}, not {text!r}"
+        )
+    return str(url)
+
+
 def of_process(url: str) -> StatusSnapshot:
     """What the process at `url` says of itself. Raises OperationRefused."""
-    where = f"{url.rstrip('/')}/status.json"
+    where = url_of(url)
     try:
         # Nobody's proxy: what is asked is on this host, or behind a forwarded port.
         answer = httpx.get(where, timeout=PATIENCE, trust_env=False)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise OperationRefused(f"{where}: {type(error).__name__}. {OTHERWISE}") from error
+        reasons = (words for kind, words in _REASONS if isinstance(error, kind))
+        why = next(reasons, type(error).__name__)
+        raise OperationRefused(f"{where}: {why}. {OTHERWISE}") from error
     if answer.status_code != httpx.codes.OK:
         raise OperationRefused(f"{where} answered HTTP {answer.status_code}. {OTHERWISE}")
+    kind = answer.headers.get("content-type", "").partition(";")[0]
+    if kind != "application/json":
+        raise OperationRefused(f"{where} answered {kind or 'no content type'}. {OTHERWISE}")
     try:
         return load(answer.content)
     except ValueError as error:

@@ -9,6 +9,7 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from consumer.adapters import kafka, topics
 from consumer.adapters.clients import KafkaClients
+from consumer.adapters.kafka_reach import require_broker
 from consumer.adapters.reading import Marks, Place, Scan, low_marks, marks
 from consumer.routing.router import Record
 
@@ -30,8 +31,9 @@ class Range:
 def records(settings: kafka.Settings, wanted: Range) -> Iterator[Record]:
     """The committed records of the range, a partition's in their order.
 
-    Raises KafkaTrouble, OperationRefused for a topic that is not there.
+    Raises KafkaTrouble, BrokerUnreachable, OperationRefused for a topic that is not there.
     """
+    require_broker(settings)
     admin, clients = topics.admin(settings), KafkaClients(settings)
     low, high = low_marks(admin, [wanted.topic]), marks(admin, [wanted.topic], committed=True)
     reader = clients.consumer("simulate", _ignore)

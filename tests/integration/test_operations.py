@@ -22,7 +22,7 @@ from consumer.operations.access import Access
 from consumer.operations.empty import Emptying
 from consumer.operations.letters import Filter
 from consumer.operations.resend import Choice, Plan
-from consumer.operations.send_again import send_again
+from consumer.operations.send_again import look, send_again
 from tests.support.dispatcher import World, purchases, until
 from tests.support.kafka import KafkaBroker, read_topic
 
@@ -81,6 +81,7 @@ def test_unknown_ones_are_sent_again_once(world: World) -> None:
     world.wait_results(50)
     assert "nothing to send again" in operate(config, *resend, "--yes")
     assert "nothing to send again" in operate(config, "resend", "--status", "failed", "--yes")
+    assert_names_that_are_not_there_are_told(config)
     assert dispatcher.terminate() == 0
 
     first, again = split(world.results())
@@ -91,6 +92,13 @@ def test_unknown_ones_are_sent_again_once(world: World) -> None:
     assert len(again) == 20
     # The vendor had taken what hung: an operator's resend is the one way to ask somebody twice.
     assert Counter(world.accepted().values()) == {2: 20, 1: 10}
+
+
+def assert_names_that_are_not_there_are_told(config: Path) -> None:
+    with pytest.raises(OperationRefused, match="there is no campaign 'nope' in the config"):
+        look(access(config), Choice(frozenset({"unknown"}), campaigns=frozenset({"nope"})))
+    with pytest.raises(OperationRefused, match="the config reads no topic 'nope'"):
+        give_back.look(access(config), Filter(topics=("nope",)))
 
 
 def assert_the_later_of_two_runs_wins(config: Path, other: Callable[[], str]) -> None:

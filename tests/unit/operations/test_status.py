@@ -91,7 +91,7 @@ def test_the_command_prints_what_the_process_says(made: MadeUp) -> None:
 
 def test_a_process_that_does_not_answer_is_an_error_that_says_what_to_do() -> None:
     url = f"http://127.0.0.1:{free_ports(1)[0]}"
-    with pytest.raises(OperationRefused, match=r"ConnectError.*--url.*--config routing\.yaml"):
+    with pytest.raises(OperationRefused, match=r"nothing listens.*--url.*--config routing\.yaml"):
         of_process(url)
 
 
