@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, Protocol
 
@@ -17,7 +17,7 @@ from consumer.lane.commands import Batch, Login
 from consumer.lane.settings import FRESH_SECONDS
 from consumer.model import Call, Outcome, Token, Verdict
 from consumer.vendors.base import Vendor
-from consumer.vendors.echo import without_echo
+from consumer.vendors.echo import PART, cleaned, is_clean
 
 NOTHING_LEFT = Outcome(Verdict.RETRY, counts=False)
 NO_CLEAR_ANSWER = Outcome(Verdict.IN_DOUBT)
@@ -127,7 +127,7 @@ class Calls:
             exchange = await account.client.exchange(
                 call, fresh_until=batch.sealed_at + FRESH_SECONDS
             )
-            outcome = _outcome(exchange, account.vendor, call)
+            outcome = await _outcome(exchange, account.vendor, call)
         except Exception as error:  # noqa: BLE001 - a lane must get an answer for every batch
             log.error("call_defect", batch=batch.id, error=type(error).__name__)
             if exchange.sent_at is not None:
@@ -158,8 +158,13 @@ class Calls:
         events.put(LoginEnded(name, at, outcome, expires_at))
 
 
-def _outcome(exchange: Exchange, vendor: Vendor, call: Call) -> Outcome:
-    if exchange.answer is not None:
-        read = vendor.read(exchange.answer)
-        return replace(read, message=without_echo(read.message, call.body))
-    return NOTHING_LEFT if exchange.sent_at is None else NO_CLEAR_ANSWER
+async def _outcome(exchange: Exchange, vendor: Vendor, call: Call) -> Outcome:
+    if exchange.answer is None:
+        return NOTHING_LEFT if exchange.sent_at is None else NO_CLEAR_ANSWER
+    read = vendor.read(exchange.answer)
+    if is_clean(read, vendor.codes):
+        return read
+    if len(call.body) <= PART:
+        return cleaned(read, call.body, vendor.codes)
+    # A full batch takes tenths of a second: the event loop has other calls to answer.
+    return await asyncio.to_thread(cleaned, read, call.body, vendor.codes)

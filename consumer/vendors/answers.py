@@ -6,10 +6,13 @@ without addresses or numbers: a vendor's error may repeat the recipients of the 
 
 from __future__ import annotations
 
+import html
 import re
+import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
 from typing import Final
+from urllib.parse import unquote
 
 import orjson
 
@@ -24,6 +27,10 @@ HIDDEN: Final = "[…]"
 
 _MESSAGE_SCAN = 1_000
 _LONG_WORD = 24
+_ESCAPES = 3
+_LOOSE_ACCENTS = re.compile("[\u0300-\u036f]")
+"""Those that no letter is composed with: they would part the word that they stand in."""
+_JSON_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 _NODES = 64
 _WRAPPERS = ("error", "errors", "meta", "status", "response", "result", "detail", "details", "data")
 _CODE_KEYS = ("code", "error_code", "errorCode", "status_code", "statusCode", "error")
@@ -208,14 +215,32 @@ def scrub(text: str) -> str:
     """A vendor's text without what looks like an address, a number, a token or a link.
 
     Addresses, numbers of five digits and more (however they are spaced) and words too long to be
-    words are replaced; control characters become spaces; the rest is cut to `MESSAGE_LIMIT`.
+    words are replaced; control characters become spaces; the rest is cut to `MESSAGE_LIMIT`. What
+    is written in escapes is looked at as what it stands for.
     """
-    printable = "".join(c if c.isprintable() else " " for c in text[:_MESSAGE_SCAN])
+    printable = "".join(map(_printable, _unescaped(text[:_MESSAGE_SCAN])))
     words = printable.split()
     if len(text) > _MESSAGE_SCAN:
         del words[-1:]  # it may be the first half of an address
     plain = " ".join(HIDDEN if _is_private(word) else word for word in words)
     return _NUMBER.sub(HIDDEN, plain)[:MESSAGE_LIMIT].rstrip()
+
+
+def _unescaped(text: str) -> str:
+    """Without the escapes of URLs, HTML and JSON, one within the other, and in one normal form."""
+    for _ in range(_ESCAPES):
+        plain = _JSON_ESCAPE.sub(lambda found: chr(int(found[1], 16)), html.unescape(unquote(text)))
+        if plain == text:
+            break
+        text = plain
+    return _LOOSE_ACCENTS.sub("", unicodedata.normalize("NFKC", text))
+
+
+def _printable(sign: str) -> str:
+    """What is not seen parts no word; what else cannot be printed is a space."""
+    if sign.isprintable():
+        return sign
+    return "" if unicodedata.category(sign) == "Cf" else " "
 
 
 def _is_private(word: str) -> bool:

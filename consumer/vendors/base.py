@@ -7,7 +7,7 @@ What vendors have in common when an answer is read stands in `answers.py`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from ipaddress import ip_address
 from typing import Annotated, Any, ClassVar, Final, Literal, Protocol, Self
 
@@ -156,12 +156,16 @@ class VendorCampaign(Protocol):
 class Vendor(Protocol):
     """One vendor account. `Account` is the pydantic model of its config entry (with `type`).
 
-    `channels` is what the vendor offers; `spec` is what this account makes of one of them.
+    `channels` is what the vendor offers; `spec` is what this account makes of one of them. `codes`
+    are those that its page or its config names: any other may be a customer's word.
     """
 
     Account: ClassVar[type[Account]]
     channels: ClassVar[Mapping[Channel, ChannelSpec]]
     needs_login: ClassVar[bool]
+
+    @property
+    def codes(self) -> Collection[str]: ...
 
     def __init__(self, account: Any) -> None:
         """`account` is an instance of this class's own `Account`."""

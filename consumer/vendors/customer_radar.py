@@ -112,6 +112,7 @@ class CustomerRadar:
             required=frozenset({"locationDisplayId"}),
         )
     }
+    codes: ClassVar[frozenset[str]] = frozenset(CODES)
     needs_login: ClassVar[bool] = True
 
     def __init__(self, account: CustomerRadarAccount) -> None:

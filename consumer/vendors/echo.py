@@ -1,39 +1,152 @@
 """What a vendor repeats of a call: an error may name the very customer that it is about.
 
 `answers.scrub` knows what addresses and numbers look like. A name looks like any other word; but
-the call itself says which words are a customer's.
+the call itself says which words are a customer's. All words of an answer's text and code are
+looked up in one pass over the call's body, so that the cost is linear in both, whatever they hold:
+
+    candidates   the text's words in every spelling that is tried (below), at most some thousands
+    held         those of them that the body has as words, found part by part of `PART` bytes
+    hidden       every word of which a spelling is held
+
+Words have three letters or digits or more; `_` separates them. Folded are case, accents, both
+alphabets' i, and Unicode's compatibility forms. Besides the word itself are tried: its runs of
+letters and of digits (`ada1990`), two words written as one (`adayilmaz`), and what it is in base64.
 """
 
 from __future__ import annotations
 
+import binascii
 import re
+import unicodedata
+from base64 import urlsafe_b64decode
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from string import ascii_letters
+from typing import Final
 
+from consumer.model import Outcome
 from consumer.vendors.answers import HIDDEN
 
-_WORD = re.compile(r"\w{3,}")
+PART: Final = 1 << 16
+"""Bytes of a body that are folded at a time: another thread gets its turn in between."""
+
+_LEAST: Final = 3
+_WORD = re.compile(rf"[^\W_]{{{_LEAST},}}")
+_RUN = re.compile(rf"[^\W\d_]{{{_LEAST},}}|\d{{{_LEAST},}}")
+_PACKED = re.compile(r"[A-Za-z0-9+/_-]{4,}={0,2}")
+_ESCAPE = re.compile(rb"\\(?:u[0-9a-fA-F]{4}|.)")
+_ACCENTS = re.compile(r"[\u0300-\u036f]")
+_ALIKE: Final = str.maketrans({"ı": "i", "ø": "o", "đ": "d", "ł": "l", "æ": "ae", "œ": "oe"})
 _HIDDEN_WORDS = re.compile(rf"{re.escape(HIDDEN)}(?: {re.escape(HIDDEN)})+")
+_NUMBERS_END: Final = 5
+"""Digits of a code from which on it may be the beginning or the end of a longer number."""
+
+
+def is_clean(outcome: Outcome, known: Collection[str]) -> bool:
+    """Whether an outcome has nothing that could be an echo: neither text nor a code but `known`."""
+    return not outcome.message and (outcome.code is None or outcome.code in known)
+
+
+def cleaned(outcome: Outcome, body: bytes, known: Collection[str]) -> Outcome:
+    """The outcome of a call with this body, without the words that both hold.
+
+    A code that is not `known` (documented, or named by the config) is none if it is such a word. A
+    harmless word that some customer's data holds goes as well: the known code is what counts.
+    """
+    code = None if outcome.code is None or outcome.code in known else outcome.code
+    message = outcome.message or ""
+    held = _held(body, _spellings(message) | _spellings(code or ""))
+    if code is not None and (_echoes(code, held) or _ends_a_number(code, body)):
+        outcome = replace(outcome, code=None)
+    return replace(outcome, message=_shown(message, held)) if message else outcome
 
 
 def without_echo(message: str | None, body: bytes) -> str | None:
-    """`message` without the words, of three letters or more, that the call's `body` holds.
-
-    A harmless word that some customer's data holds goes as well: the code is what counts.
-    """
-    if not message:
-        return message
-    carried = _folded(body.decode(errors="replace"))
-
-    def shown(found: re.Match[str]) -> str:
-        return HIDDEN if _holds(carried, _folded(found.group())) else found.group()
-
-    return _HIDDEN_WORDS.sub(HIDDEN, _WORD.sub(shown, message))
+    """`message` without the words that the call's `body` holds."""
+    return _shown(message, _held(body, _spellings(message))) if message else message
 
 
-def _holds(text: str, word: str) -> bool:
-    """As a whole word; the quick look comes first, for a body may have megabytes."""
-    return word in text and re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) is not None
+def _shown(message: str, held: set[str]) -> str:
+    def hidden(found: re.Match[str]) -> str:
+        return HIDDEN if _echoes(found.group(), held) else found.group()
+
+    text = _PACKED.sub(lambda found: HIDDEN if _packed(found[0]) & held else found[0], message)
+    return _HIDDEN_WORDS.sub(HIDDEN, _WORD.sub(hidden, text))
 
 
-def _folded(text: str) -> str:
-    """Without the letters' case, and as both alphabets write the i with and without its dot."""
-    return text.casefold().replace("ı", "i").replace("\N{COMBINING DOT ABOVE}", "")
+def _echoes(text: str, held: set[str]) -> bool:
+    """Whether a word is held, or a run of it, or both of two words that one of them is made of."""
+    return any(
+        run in held or any(run[:at] in held and run[at:] in held for at in _cuts(run))
+        for run in _runs(text)
+    )
+
+
+def _spellings(text: str) -> set[str]:
+    """All that `_echoes` and `_shown` ask for."""
+    found: set[str] = set()
+    for run in _runs(text):
+        found.add(run)
+        for at in _cuts(run):
+            found.update((run[:at], run[at:]))
+    for packed in _PACKED.findall(text):
+        found |= _packed(packed)
+    return found
+
+
+def _runs(text: str) -> Iterator[str]:
+    """Its words, and their runs of letters and of digits."""
+    for word in _WORD.findall(folded(text)):
+        yield word
+        yield from _RUN.findall(word)
+
+
+def _cuts(word: str) -> range:
+    return range(_LEAST, len(word) - _LEAST + 1)
+
+
+def _packed(text: str) -> set[str]:
+    """The words of what a text is in base64, none if it is nothing."""
+    plain = text.rstrip("=").replace("+", "-").replace("/", "_")
+    try:
+        decoded = urlsafe_b64decode(plain + "=" * (-len(plain) % 4)).decode()
+    except (binascii.Error, ValueError):
+        return set()
+    return set(_WORD.findall(folded(decoded)))
+
+
+def _held(body: bytes, candidates: set[str]) -> set[str]:
+    """The candidates that the body has as words."""
+    held: set[str] = set()
+    for part in _parts(body):
+        if len(held) == len(candidates):
+            break
+        held |= candidates.intersection(_WORD.findall(folded(part)))
+    return held
+
+
+def _ends_a_number(code: str, body: bytes) -> bool:
+    """Whether a code's digits are the first or the last of a longer number: of a phone, say."""
+    digits = code.lstrip(f"-_{ascii_letters}")
+    if len(digits) < _NUMBERS_END:
+        return False
+    edge = re.compile(rf"(?<!\d){digits}\d|\d{digits}(?!\d)", re.ASCII)
+    return any(edge.search(part) for part in _parts(body))
+
+
+def _parts(body: bytes) -> Iterator[str]:
+    """The body's text, cut where a JSON text begins or ends, and without JSON's escapes."""
+    at = 0
+    while at < len(body):
+        end = body.find(b'"', at + PART)
+        end = len(body) if end < 0 else end
+        yield _ESCAPE.sub(b" ", body[at:end]).decode(errors="replace")
+        at = end
+
+
+def folded(text: str) -> str:
+    """Without case, accents and compatibility forms, so that spellings of one word are equal."""
+    if text.isascii():
+        return text.lower()
+    plain = _ACCENTS.sub("", unicodedata.normalize("NFKD", text))
+    return plain.casefold().translate(_ALIKE)

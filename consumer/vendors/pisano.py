@@ -139,6 +139,7 @@ class Pisano:
         # The company makes and delivers it: an address only says who the recipient is.
         Channel.LINK: ChannelSpec(addresses=("phone", "email"), anyone=True)
     }
+    codes: ClassVar[frozenset[str]] = frozenset(CODES)
     needs_login: ClassVar[bool] = False
 
     def __init__(self, account: PisanoAccount) -> None:

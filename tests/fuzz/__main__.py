@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from consumer.model import Answer
+from tests.fuzz import heads
 from tests.fuzz.answers import bodies, check, headers, mutated, readers
 
 EXAMPLES = 300
@@ -28,6 +29,7 @@ def _main() -> int:
     until = time.monotonic() + 60 * wanted.minutes
     while time.monotonic() < until:
         found.mutate(MUTATIONS)
+        found.heads(MUTATIONS)
         found.imagine(EXAMPLES)
     failed = sum(found.failures.values())
     told = [f"seed {wanted.seed}: {found.answers:,} answers, {found.reads:,} reads"]
@@ -49,6 +51,16 @@ class Fuzz:
         """Known answers, damaged."""
         for _ in range(times):
             self.read(mutated(self._rng))
+
+    def heads(self, times: int) -> None:
+        """Heads as no server should write them."""
+        for _ in range(times):
+            head = heads.mutated(self._rng)
+            self.answers += 1
+            try:
+                heads.check(head)
+            except Exception as error:  # noqa: BLE001 - to find them is what this is for
+                self._note(f"head: {type(error).__name__}: {error}", head)
 
     def imagine(self, times: int) -> None:
         """Answers of hypothesis's making."""
@@ -76,10 +88,10 @@ class Fuzz:
             except Exception as error:  # noqa: BLE001 - to find them is what this is for
                 self._note(f"{name}: {type(error).__name__}: {error}", answer)
 
-    def _note(self, what: str, answer: Answer) -> None:
+    def _note(self, what: str, answer: Answer | bytes) -> None:
         self.failures[what.splitlines()[0]] += 1
         if sum(self.failures.values()) <= MOST_SHOWN:
-            sys.stderr.write(f"{what}\n  {answer}\n")
+            sys.stderr.write(f"{what}\n  {answer!r}\n")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import orjson
 from hypothesis import strategies as st
 
 from consumer.model import MESSAGE_LIMIT, Answer, Outcome, Token, Verdict
+from consumer.vendors import Vendor
 from tests.contract.vendor_rows import ROWS
 
 Reader = Callable[[Answer], Token | Outcome]
@@ -23,6 +24,13 @@ SEEDS: Final = (
     b'{"errors":[{"code":"13001","detail":"x"}],"meta":{"status":400}}',
     b'{"code":"40000","description":"No Feedback code found for this clientDisplayId"}',
     b"<html><h1>502 Bad Gateway</h1></html>",
+    b"<!doctype html><title>Just a moment...</title>",
+    b"404 page not found",
+    b'{"message":"no Route matched with those values"}',
+    b'{"statusCode":404,"error":"Not Found","message":"x"}',
+    b'{"accepted":7,"errors":[{"index":3,"code":"13028"}]}',
+    b'\xef\xbb\xbf{"code":"00000"}',
+    b'{"code":"40000","description":"To send an email, the programme must set Postmark ID."}',
     b"",
 )
 WORDS: Final = (
@@ -58,6 +66,15 @@ DATES: Final = (
     "0",
     "5",
     "9" * 99,
+    "60, 60",
+    "292.05",
+    "-5",
+    "1795361887",
+    "1795361887000",
+    "2026-11-22T15:38:00Z",
+    "Sun, 22 Nov 2026 15:37:00 GMT, Sun, 22 Nov 2026 15:38:00 GMT",
+    "text/html; charset=utf-8",
+    "application/json",
 )
 
 _HEADERS = ("retry-after", "date", "content-type")
@@ -94,8 +111,15 @@ def readers() -> Mapping[str, Reader]:
         vendor = row.vendor("https://a.test")
         found[name] = vendor.read
         if vendor.needs_login:
-            found[f"{name} login"] = lambda answer, of=vendor: of.read_login(answer, NOW)  # type: ignore[misc]  # a default binds it
+            found[f"{name} login"] = _login(vendor)
     return found
+
+
+def _login(vendor: Vendor) -> Reader:
+    def read_login(answer: Answer) -> Token | Outcome:
+        return vendor.read_login(answer, NOW)
+
+    return read_login
 
 
 def check(read: Reader, answer: Answer) -> None:
@@ -110,8 +134,16 @@ def check(read: Reader, answer: Answer) -> None:
     assert said.message is None or len(said.message) <= MESSAGE_LIMIT
     assert not re.search(r"\d{5}|@", said.message or "")
     assert said.retry_after is None or 0 < said.retry_after <= 86_400
+    assert said.retry_after is None or said.retry_after.is_integer()
+    assert said.gateway <= (said.verdict is Verdict.RETRY and not said.counts)
     assert said.throttled == (answer.status == 429)
     assert said.verdict is not Verdict.ACCEPTED or 200 <= answer.status < 300
+    invites = getattr(read, "__name__", "") != "read_login"
+    if 200 <= answer.status < 300 and invites:
+        assert said.verdict in {Verdict.ACCEPTED, Verdict.IN_DOUBT}
+    if answer.status in {302, 303} and said.code is None:
+        assert said.verdict in {Verdict.IN_DOUBT, Verdict.RETRY}
+        assert not said.divisible
     if 500 <= answer.status < 600:
         assert said.verdict in {Verdict.IN_DOUBT, Verdict.RETRY}
     if said.verdict in {Verdict.ACCEPTED, Verdict.IN_DOUBT}:

@@ -13,6 +13,7 @@ def test_no_exception_escapes_the_reading_of_any_answer() -> None:
     fuzz = Fuzz(17)
 
     fuzz.mutate(3_000)
+    fuzz.heads(3_000)
     fuzz.imagine(100)
 
     assert fuzz.reads >= 4 * 3_000
