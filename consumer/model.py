@@ -13,7 +13,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Literal, NotRequired
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    StringConstraints,
+    TypeAdapter,
+)
 from typing_extensions import TypedDict
 
 RECORD_VERSION: Literal[1] = 1
@@ -451,6 +458,16 @@ class Checkpoint(BaseModel):
     limits_since: Moment = 0.0
     tried: tuple[Tried, ...] = ()
     owners: tuple[Owner, ...] = ()
+    _appended: float | None = PrivateAttr(None)
+
+    @property
+    def appended(self) -> float | None:
+        """Kafka's time of its record, epoch seconds; of one that was read, if Kafka said it."""
+        return self._appended
+
+    @appended.setter
+    def appended(self, at: float | None) -> None:
+        self._appended = at
 
 
 def rfc3339(when: float) -> str:

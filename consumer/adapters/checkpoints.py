@@ -19,6 +19,7 @@ from confluent_kafka import (
 )
 
 from consumer.adapters import kafka
+from consumer.adapters.broker_time import appended_at
 from consumer.adapters.messages import key_of, value_of
 from consumer.errors import KafkaTrouble, UnreadableRecord
 from consumer.lane.bits import LARGEST, extent
@@ -29,8 +30,17 @@ MOST_MARKED = 5_000_000
 """Offsets in flight or tried before: they are held in memory one by one."""
 
 
-def claim(client: Producer, topic: str, lane: str, give_up: Callable[[], bool]) -> int:
-    """Write a claim record in a transaction of its own; its offset is the owner's epoch."""
+def claim(
+    client: Producer,
+    topic: str,
+    lane: str,
+    give_up: Callable[[], bool],
+    seen: Callable[[Message], None] = lambda _claim: None,
+) -> int:
+    """Write a claim record in a transaction of its own; its offset is the owner's epoch.
+
+    `seen` is given the claim as soon as Kafka took it.
+    """
     offsets: list[int] = []
 
     def delivered(error: KafkaError | None, message: Message) -> None:
@@ -39,6 +49,7 @@ def claim(client: Producer, topic: str, lane: str, give_up: Callable[[], bool]) 
         # checkpoints would lie behind it, and the lane would begin anew.
         if error is None and offset is not None:
             offsets.append(offset)
+            seen(message)
 
     with kafka.transaction(client, give_up):
         value = orjson.dumps({"version": RECORD_VERSION, "lane": lane})
@@ -56,7 +67,7 @@ def newest(
 
     Raises KafkaTrouble, UnreadableRecord.
     """
-    found: bytes | None = None
+    found: Message | None = None
     with kafka.trouble("reading the checkpoint"):
         reader.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
     while True:
@@ -70,9 +81,15 @@ def newest(
                     raise KafkaTrouble(f"reading {topic}: {kafka.describe(error)}")
                 continue
             if kafka.place_of(message)[2] >= up_to:
-                return None if found is None else parse(found)
+                return None if found is None else _read(found)
             if key_of(message) == lane.encode():
-                found = value_of(message)
+                found = message if value_of(message) is not None else None
+
+
+def _read(message: Message) -> Checkpoint:
+    found = parse(value_of(message))
+    found.appended = appended_at(message)
+    return found
 
 
 def parse(value: bytes | None) -> Checkpoint:

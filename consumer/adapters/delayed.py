@@ -1,12 +1,14 @@
 """Records on the delay ladder: an invitation, its lane, since when it waits and until when.
 
 The ladder's topics stamp records with times of their own, so an invitation's own time travels in a
-header and stands again in the record that comes back.
+header and stands again in the record that comes back. A wait is a matter of Kafka's time alone:
+`put_at` tells what the writer's clock showed, so that its `due_at` can be moved into Kafka's.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -20,7 +22,7 @@ from consumer.errors import KafkaTrouble, StartUnclear
 from consumer.model import LAST_MOMENT
 from consumer.readers import RECORD_LIMIT
 
-LANE, ARRIVED, DUE = "lane", "arrived", "due_at"
+LANE, ARRIVED, DUE, PUT = "lane", "arrived", "due_at", "put_at"
 
 WAIT = 10.0
 SKEW = 5.0
@@ -37,7 +39,10 @@ _NUMBER = re.compile(rb"[0-9]{1,12}(\.[0-9]{1,20})?").fullmatch
 
 @dataclass(frozen=True, slots=True)
 class Delayed:
-    """`arrived` and `due_at` are epoch seconds; `key` and `value` are the lane's record."""
+    """`arrived` and `due_at` are epoch seconds; `key` and `value` are the lane's record.
+
+    Of one that was read, `due_at` is in Kafka's time.
+    """
 
     lane: str
     arrived: float
@@ -47,11 +52,14 @@ class Delayed:
 
     @classmethod
     def of(cls, message: Message, now: float) -> Self | None:
-        """What a message of a ladder's topic says; None if nobody of us wrote it."""
+        """What a message of a ladder's topic says; None if it is no record of ours.
+
+        `now` is Kafka's time.
+        """
         content = content_of(message)
         headers = dict(content.headers)
         lane, key = _text(headers.get(LANE)), _text(content.key or b"")
-        arrived, due_at = _moment(headers.get(ARRIVED)), _moment(headers.get(DUE))
+        arrived, due_at = _moment(headers.get(ARRIVED)), _due(headers, content.timestamp)
         if content.unreadable or lane is None or key is None or arrived is None or due_at is None:
             return None
         value = content.value or b""
@@ -70,12 +78,13 @@ class Delayed:
         campaign = found.get("campaign") if isinstance(found, dict) else None
         return campaign if isinstance(campaign, str) else ""
 
-    def put(self, client: Producer, step: str) -> None:
-        """On a step of the ladder; `step` is its topic."""
+    def put(self, client: Producer, step: str, now: float) -> None:
+        """On a step of the ladder; `step` is its topic. `now` is of the clock of `due_at`."""
         headers: kafka.Headers = {
             LANE: self.lane.encode(),
             ARRIVED: repr(self.arrived).encode(),
             DUE: repr(self.due_at).encode(),
+            PUT: repr(now).encode(),
         }
         kafka.produce(client, step, self.value, key=self.key, partition=0, headers=headers)
 
@@ -96,6 +105,15 @@ def _moment(raw: bytes | None) -> float | None:
     """Epoch seconds as `put` wrote them; None for what has no date."""
     when = float(raw) if raw and _NUMBER(raw) else -1.0
     return when if 0 <= when <= LAST_MOMENT else None
+
+
+def _due(headers: Mapping[str, bytes | None], appended: int) -> float | None:
+    """When it is due by Kafka's clock, which took it at `appended` (ms)."""
+    due_at = _moment(headers.get(DUE))
+    if due_at is None or PUT not in headers:  # an earlier version takes both clocks for one
+        return due_at
+    put_at = _moment(headers[PUT])
+    return None if put_at is None else due_at + appended / 1000 - put_at
 
 
 def first_offset(

@@ -274,6 +274,14 @@ class Metrics(Names):
         """Whether the stage's client reaches any broker."""
         self.broker_up.labels(stage).set(up)
 
+    def clock_ahead(self, seconds: float) -> None:
+        """This process's clock, compared with Kafka's, is so far ahead."""
+        self.clock_ahead_seconds.set(seconds)
+
+    def clock_stepped(self) -> None:
+        """The machine's clock was stepped, and the process follows it."""
+        self.clock_steps.inc()
+
     def heartbeat(self, loop: str, when: float) -> None:
         """The loop went round at `when` (epoch seconds); a lane's loop bears the lane's name."""
         self.loop_heartbeat.labels(loop).set(when)

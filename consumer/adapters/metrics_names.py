@@ -167,6 +167,12 @@ class Names:
         self.loop_heartbeat = self._gauge(
             "loop_heartbeat_timestamp_seconds", "When the loop last went round", "loop"
         )
+        self.clock_ahead_seconds = self._gauge(
+            "clock_ahead_seconds", "How far this machine's clock is ahead of Kafka's"
+        )
+        self.clock_steps = self._counter(
+            "clock_steps_total", "Times the machine's clock was stepped while the process ran"
+        )
         self.config_reloads = self._counter(
             "config_reloads_total", "Attempts to reload the config", "result"
         )

@@ -60,12 +60,12 @@ class Publisher:
                 headers={**shared, **own},
             )
 
-    def put_off(self, put_off: Sequence[PutOff], lane: str, topics: Topics) -> None:
-        """Invitations that leave their lane for the delay ladder."""
+    def put_off(self, put_off: Sequence[PutOff], lane: str, topics: Topics, now: float) -> None:
+        """Invitations that leave their lane for the delay ladder; `now` is the lane's clock."""
         for each in put_off:
             held = each.held
             record = Delayed(lane, held.arrived, each.due_at, held.recipient, each.record())
-            record.put(self._client, topics.delayed(each.step))
+            record.put(self._client, topics.delayed(each.step), now)
 
     def dead_letters(self, letters: Sequence[DeadLetter], now: str) -> None:
         """Byte for byte, with the original headers first and ours behind them.

@@ -110,6 +110,7 @@ def _of_lane(config: Config, lane: str) -> list[TopicSpec]:
     }
     compacted = {
         "cleanup.policy": "compact",
+        "message.timestamp.type": "LogAppendTime",
         **_size(CHECKPOINT_MAX_BYTES),
         "segment.bytes": str(CHECKPOINT_MAX_BYTES),
         "min.cleanable.dirty.ratio": "0.01",

@@ -165,6 +165,10 @@ class Lane:
                 window.parked_until = window.not_before = now  # what was wrong may be mended
         self._unrecorded = True
 
+    def record(self) -> None:
+        """Write a checkpoint with the next commit, whatever has changed."""
+        self._unrecorded = True
+
     def stop(self) -> None:
         """Seal nothing new; what is in flight is answered and committed."""
         self._stopping = True

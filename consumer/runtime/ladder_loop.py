@@ -3,6 +3,10 @@
 Each step's topic holds records for the same time, so its head is the first to be due: until then
 its partition is paused. Strictly in sequence like the router, and as exact: a record leaves the
 ladder in the transaction that writes it to its lane.
+
+Kafka's clock alone says what is due. It stamps the records of the steps, and each session asks it
+for the time at its beginning: a clock of ours that is ahead would pass a record on, or back to its
+step, as soon as it lies there.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 
 from consumer.adapters import kafka
+from consumer.adapters.broker_time import measure
 from consumer.adapters.delayed import Delayed, first_offset
 from consumer.adapters.messages import timestamp_of
 from consumer.adapters.reading import Place
@@ -69,6 +74,7 @@ class LadderLoop:
     _begun: dict[str, int] = field(default_factory=dict)  # assigned topic → where it was read from
     _reached: dict[Place, int] = field(default_factory=dict)  # ends that were told since a seek
     _orphans: dict[str, bool] = field(default_factory=dict)  # lane → whether it has a topic
+    _ahead: float = 0.0  # Kafka's time less the clock's steady one
     _consumer: Consumer | None = None
 
     def __post_init__(self) -> None:
@@ -87,6 +93,7 @@ class LadderLoop:
         self._orphans.clear()
         try:
             kafka.fence(producer, self.stage.waiting(self.name))
+            self._ask_time(producer)
             with kafka.trouble("subscribe"):
                 consumer.subscribe(
                     list(self._steps),
@@ -108,6 +115,16 @@ class LadderLoop:
             self.stage.left(self.name)
             self._consumer = None
             self.stage.clients.close(consumer)
+
+    def _ask_time(self, producer: Producer) -> None:
+        clock, longest = self.stage.clock, list(STEPS)[-1]  # what comes after is the last to be due
+        ahead = measure(producer, self.stage.topics.delayed(longest), clock.steady)
+        self._ahead = clock.now() - clock.steady() if ahead is None else ahead
+        self.stage.metrics.clock_ahead(clock.now() - self._now())
+
+    def _now(self) -> float:
+        """Kafka's time, epoch seconds; it may be a moment later there."""
+        return self.stage.clock.steady() + self._ahead
 
     # -- the group ----------------------------------------------------------------------------
 
@@ -159,7 +176,7 @@ class LadderLoop:
                 asker,
                 TopicPartition(topic, 0),
                 STEPS[self._steps[topic]],
-                self.stage.clock.now(),
+                self._now(),
                 self.stage.topics.invitations(""),
             )
         finally:
@@ -202,7 +219,7 @@ class LadderLoop:
     ) -> _Passed:
         """All of these leave their steps, in one transaction."""
         self.stage.health.beat(self.name)
-        now = self.stage.clock.now()
+        now = self._now()
         records = [(message, Delayed.of(message, now)) for message in messages]
         self._look_for_lanes(consumer, {self._home(found) for _, found in records if found})
         foreign = [
@@ -241,7 +258,7 @@ class LadderLoop:
 
     def _pace(self, consumer: Consumer, passed: list[TopicPartition], number: int) -> None:
         """A million that come back at once must not stand before everybody else's customers."""
-        until = self.stage.clock.now() + number / PACE
+        until = self._now() + number / PACE
         for place in passed:
             if place.topic not in self._due and number >= PACE_FROM:
                 self._due[place.topic] = until
@@ -260,7 +277,7 @@ class LadderLoop:
         if head != offset:  # what was fetched before the seek must not pass for what follows it
             raise KafkaTrouble(f"expected offset {head} of {topic} after a seek, not {offset}")
         when = timestamp_of(message) / 1000 + STEPS[self._steps[topic]]
-        if when <= self.stage.clock.now():
+        if when <= self._now():
             return True
         self._due[topic], self._heads[topic] = when, offset
         self._reached.pop((topic, partition), None)
@@ -271,7 +288,7 @@ class LadderLoop:
         return False
 
     def _resume(self, consumer: Consumer) -> None:
-        now = self.stage.clock.now()
+        now = self._now()
         for topic in [topic for topic, when in self._due.items() if when <= now]:
             del self._due[topic]
             self._paced.discard(topic)
@@ -282,12 +299,12 @@ class LadderLoop:
         """To the next step, to its lane, or (without one) once more onto the ladder."""
         left = record.due_at - now
         if left > 0:
-            record.put(producer, self.stage.topics.delayed(step_for(left)))
+            record.put(producer, self.stage.topics.delayed(step_for(left)), now)
         elif self._orphans.get(lane := self._home(record), True):
             record.give_back(producer, self.stage.topics.invitations(lane))
         else:
             log.error("put_off_for_no_lane", lane=lane, what="stays on the ladder")
-            record.put(producer, self.stage.topics.delayed(ORPHAN_WAIT))
+            record.put(producer, self.stage.topics.delayed(ORPHAN_WAIT), now)
 
     def _home(self, record: Delayed) -> str:
         """The lane that has the campaign now: an account may have moved to another quota."""
@@ -309,7 +326,7 @@ class LadderLoop:
 
     def _trim(self) -> None:
         """What left the ladder need not stay, and must not come back if the group forgets."""
-        now = self.stage.clock.now()
+        now = self._now()
         if now >= self._trim_at:
             self._trim_at = now + TRIM_EVERY
             for topic, offset in self._behind.items():

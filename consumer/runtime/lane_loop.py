@@ -75,6 +75,7 @@ class LaneLoop:
         if not self._stays():
             return
         self._take_rules()
+        self._follow_clock()
         group = f"{self.stage.topics.application_id}.lane.{self.settings.name}"
         consumer = self._consumer = self.stage.consumer(self.settings.name, group)
         try:
@@ -109,6 +110,7 @@ class LaneLoop:
 
     def _turn(self, consumer: Consumer) -> None:
         self.stage.joined(self.name, consumer)
+        self._keep_time()
         before = self.owner
         with kafka.trouble("consume"):
             messages = self._poll(consumer)
@@ -124,6 +126,24 @@ class LaneLoop:
                 if partition == 0:
                     self.owner.lane.at_end(end)
             self.owner.step()
+
+    def _keep_time(self) -> None:
+        """A lane does not live through a step of the clock. Raises KafkaTrouble.
+
+        All that its owner knows is in the time of before; whoever takes the lane over next moves
+        the checkpoint's times.
+        """
+        step = self.stage.clock.stepped
+        if step and self.owner is not None:
+            self.owner.lane.record()
+            self._drain(self.owner)
+            raise KafkaTrouble(f"the wall clock was stepped by {step:.1f} s: taken over again")
+
+    def _follow_clock(self) -> None:
+        """Raises KafkaTrouble while other lanes of this process drain before a step is followed."""
+        self.stage.follow_clock()
+        if self.stage.clock.stepped:
+            raise KafkaTrouble("the wall clock was stepped, and other lanes are not drained yet")
 
     def _poll(self, consumer: Consumer) -> list[Message]:
         """Records, and callbacks of the group; of a saturated lane only some."""
@@ -155,7 +175,12 @@ class LaneLoop:
 
     def _take_over(self, consumer: Consumer) -> LaneOwner:
         takeover = Takeover(self.settings, self.stage, self.begin, self.rng)
-        machine, producer = takeover.run(consumer)
+        self.stage.clock.hold()
+        try:
+            machine, producer = takeover.run(consumer)
+        except BaseException:
+            self.stage.clock.release()
+            raise
         return LaneOwner(
             machine, self.stage, producer, consumer, self.calls, self.limits, self.calls.inbox()
         )
@@ -188,3 +213,4 @@ class LaneLoop:
         if self.owner is not None:
             self.owner.close()
             self.owner = None
+            self.stage.clock.release()

@@ -45,9 +45,6 @@ RESULTS_ENOUGH = 10_000
 """Results in a transaction, at which no further answer is taken in before it."""
 
 TRIM_EVERY = 600.0
-CLOCKS_APART = 3600.0
-"""Seconds that a record may be of the future: what brokers allow by default."""
-
 WAIT_FOR_OFFSETS = 5.0
 
 log = structlog.get_logger(__name__)
@@ -229,7 +226,7 @@ class LaneOwner:
             )
             publisher.results(commit.results, now)
             publisher.dead_letters(commit.dead_letters, now)
-            publisher.put_off(commit.put_off, self.name, topics)
+            publisher.put_off(commit.put_off, self.name, topics, self.stage.clock.now())
         self._base = commit.checkpoint.base
         self.stage.metrics.transaction(self.name, time.monotonic() - started)
         gone = len(commit.results) + len(commit.dead_letters) + len(commit.put_off)
@@ -316,7 +313,7 @@ def _permits(lane: Lane, limits: tuple[str, ...], now: float) -> Mapping[str, in
 
 
 def _arrival(message: Message, now: float) -> float:
-    """Since when the record waits. A time that it cannot have counts as now: given back by the
-    delay ladder with it, Kafka would refuse the record for ever."""
+    """Since when the record waits. A time that it cannot have counts as now: a wait that begins in
+    the future has no end, and given back with it Kafka would refuse the record for ever."""
     when = timestamp_of(message) / 1000
-    return when if 0 <= when <= now + CLOCKS_APART else now
+    return min(when, now) if when >= 0 else now

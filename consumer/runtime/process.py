@@ -77,7 +77,7 @@ class Process:
         self.metrics = Metrics(campaigns=list(config.campaigns))
         self.metrics.config_loaded(config.config_version, list(config.campaigns))
         conditions = ["config", "broker", *(f"group:{name}" for name in self._stages())]
-        self.health = Health(self._clock.now, conditions)
+        self.health = Health(self._clock.steady, conditions)
         self.health.set_ready("config", ok=True)
         self._stopping = asyncio.Event()
         self._failure: BaseException | None = None
@@ -117,7 +117,7 @@ class Process:
         calm_garbage_collector()
         admin = asyncio.create_task(self._admin())
         admin.add_done_callback(self._admin_ended)
-        watch = BrokerWatch(self.config.kafka, self.health, self.metrics, self._clock.now)
+        watch = BrokerWatch(self.config.kafka, self.health, self.metrics, self._clock.steady)
         self._cluster = Cluster(self.config, self.options, self.stage)
         self._crew = Crew(self.stage, self.options, self._thread, self._loop)
         try:

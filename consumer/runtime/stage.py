@@ -88,13 +88,21 @@ class Stage:
         """
         self._same_topics(name)
         self.health.beat(name)
-        now = self.clock.now()
-        self.metrics.heartbeat(name, now)
+        self.follow_clock()
+        self.metrics.heartbeat(name, self.clock.now())
+        now = self.clock.steady()
         self.metrics.polled(name, now - self._polled.get(name, now))
         self._polled[name] = now
         if name not in self._members and consumer.memberid():
             self._members.add(name)
             self.health.set_ready(f"group:{name}", ok=True)
+
+    def follow_clock(self) -> None:
+        """Take over a step of the wall clock, unless a lane is owned: then its owner drains."""
+        step = self.clock.follow()
+        if step:
+            log.warning("clock_stepped", seconds=round(step, 3))
+            self.metrics.clock_stepped()
 
     def left(self, name: str) -> None:
         """The stage is in no group: it joins again, or the process ends."""
@@ -174,7 +182,7 @@ class Stage:
             self.health.beat(name)
             if not self.stop.is_set():
                 return False
-            now = self.clock.now()
+            now = self.clock.steady()
             noticed = now if noticed is None else noticed
             return now - noticed >= grace
 
@@ -188,7 +196,7 @@ class Stage:
             self.metrics.aborted(name)
             error = state.outcome.exception() if state.outcome else None
             log.warning("session_ended", stage=name, error=str(error))
-            rival = self._rivals.found(name, error, self.clock.now())
+            rival = self._rivals.found(name, error, self.clock.steady())
             if rival:
                 log.error("transactional_id_contested", stage=name, why=rival)
             _let_go(error)

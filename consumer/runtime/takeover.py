@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import structlog
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from consumer.adapters import kafka
 from consumer.adapters.beginnings import Beginning
+from consumer.adapters.broker_time import appended_at
 from consumer.adapters.checkpoints import claim, newest
+from consumer.adapters.clock import Clock
 from consumer.errors import KafkaTrouble, StartUnclear, UnreadableRecord
+from consumer.lane.clocks import in_our_time, shift_between
 from consumer.lane.lane import Lane
 from consumer.lane.owners import contested, next_owners
 from consumer.lane.settings import LaneSettings
@@ -23,6 +27,19 @@ from consumer.runtime.stage import Stage
 WAIT = 10.0
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Claimed:
+    """When our claim was taken: by Kafka's clock, and by ours a moment later."""
+
+    clock: Clock
+    appended: float | None = None
+    at: float = 0.0
+
+    def seen(self, claim: Message) -> None:
+        """It was delivered."""
+        self.appended, self.at = appended_at(claim), self.clock.now()
 
 
 @dataclass(slots=True)
@@ -49,7 +66,8 @@ class Takeover:
         producer = stage.producer(lane, f"{stage.topics.application_id}.lane.{lane}")
         waiting = stage.waiting(lane)
         kafka.fence(producer, waiting)
-        epoch = claim(producer, checkpoints, lane, waiting)
+        claimed = _Claimed(stage.clock)
+        epoch = claim(producer, checkpoints, lane, waiting, claimed.seen)
         reader = stage.consumer(lane, f"{stage.topics.application_id}.checkpoint-reader")
         try:
             found = newest(reader, checkpoints, lane, epoch, self._still_here)
@@ -80,14 +98,26 @@ class Takeover:
             base=base,
             epoch=epoch,
             topic_id=topic_id,
-            checkpoint=found,
+            checkpoint=found and self._in_our_time(found, claimed, now),
             owners=owners,
         )
+        self._tell_clock(claimed)
         in_doubt = len(found.in_flight) if found else 0
         stage.metrics.start_lane(lane)
         stage.metrics.takeover(lane, in_doubt)
         log.info("lane_taken_over", lane=lane, epoch=epoch, base=base, in_doubt=in_doubt)
         return machine, producer
+
+    def _in_our_time(self, found: Checkpoint, claimed: _Claimed, now: float) -> Checkpoint:
+        shift = shift_between(found, found.appended, claimed.appended, claimed.at)
+        if shift:
+            lane = self.settings.name
+            log.warning("former_owners_clock", lane=lane, behind_seconds=round(shift, 3))
+        return in_our_time(found, shift, now, math.inf)
+
+    def _tell_clock(self, claimed: _Claimed) -> None:
+        if claimed.appended is not None:
+            self.stage.metrics.clock_ahead(claimed.at - claimed.appended)
 
     def _still_here(self) -> None:
         self.stage.health.beat(self.settings.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 import orjson
@@ -71,6 +72,11 @@ class Ladder:
         with Consumer({"bootstrap.servers": self.bootstrap, "group.id": ladder_group(self)}) as it:
             return int(it.committed(asked, timeout=10)[0].offset)
 
+    def end(self, topic: str) -> int:
+        """Where the topic's log ends."""
+        with Consumer({"bootstrap.servers": self.bootstrap, "group.id": "looks"}) as it:
+            return int(it.get_watermark_offsets(TopicPartition(topic, 0), timeout=10)[1])
+
     def refused(self, topic: str) -> float | None:
         """How many deletions were counted as refused."""
         name = "survey_dispatcher_deletions_refused_total"
@@ -97,7 +103,7 @@ class Ladder:
         due = now + seconds
         value = orjson.dumps({"n": number, "campaign": "visit"})
         record = Delayed(lane, 1_700_000_000.25, due, f"k{number}", value)
-        record.put(self._client, self.topics.delayed(step_for(seconds)))
+        record.put(self._client, self.topics.delayed(step_for(seconds)), now)
         assert self._client.flush(10) == 0
         return due
 
@@ -153,6 +159,33 @@ def test_nobody_comes_back_before_the_time(ladder: Ladder) -> None:
     ladder.start()
     until("it is back", lambda: bool(ladder.back()))
     assert ladder.clock.now() >= due
+
+
+class Wrong(Clock):
+    """A clock that is so far ahead of Kafka's."""
+
+    def __init__(self, ahead: float) -> None:
+        super().__init__(lambda: time.time() + ahead)
+
+
+@pytest.mark.parametrize("ahead", [3_600.0, -3_600.0])
+def test_a_wrong_clock_gives_back_neither_early_nor_late_and_does_not_run_in_circles(
+    ladder: Ladder, ahead: float
+) -> None:
+    """The lane's process and the ladder's have it alike, or the ladder's alone."""
+    right, ladder.clock = ladder.clock, Wrong(ahead)
+    due = ladder.put(1, 5.0) - ahead
+    ladder.clock = right
+    also = ladder.put(2, 5.0)
+    ladder.clock = Wrong(ahead)
+    stage = ladder.start()
+    until("both are back", lambda: len(ladder.back()) == 2)
+    assert right.now() >= max(due, also)
+    ended = {topic: ladder.end(topic) for topic in map(ladder.topics.delayed, STEPS)}
+    assert sum(ended.values()) < 20, "each hop is a record and a marker"
+    shown = ladder.metrics.registry.get_sample_value("survey_dispatcher_clock_ahead_seconds")
+    assert shown == pytest.approx(ahead, abs=5)
+    assert stage.clock.stepped == 0.0
 
 
 def test_a_step_that_waits_shows_how_many_wait(

@@ -39,6 +39,8 @@ FOUND_AT = {
     "group-offsets-as-authority": 1,
     "router-carries-on": 8,
     "router-commits-while-polling": 23,
+    "former-owners-clock-believed": 13,
+    "delays-by-the-own-clock": 22,
 }
 """Variant → a seed that shows it (`python -m tests.simulation --variants` finds others). Another
 version of the program may live through that seed otherwise, so that its neighbours are tried."""

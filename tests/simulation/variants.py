@@ -27,7 +27,7 @@ from consumer.lane.quota import Quota
 from consumer.lane.results import CallFacts
 from consumer.lane.window import Window
 from consumer.model import Checkpoint, Outcome, Reason, Verdict, rfc3339
-from consumer.runtime import calls, takeover
+from consumer.runtime import calls, ladder_loop, takeover
 from consumer.runtime.lane_loop import LaneLoop
 from consumer.runtime.lane_owner import LaneOwner
 from consumer.runtime.router_loop import RouterLoop
@@ -336,6 +336,23 @@ def group_offsets_as_authority() -> Iterator[None]:
         return found.model_copy(update={"base": base, "done": _pack(done)})
 
     with patch.object(takeover, "newest", displayed):
+        yield
+
+
+# -- clocks -----------------------------------------------------------------------------------
+
+
+@_defect
+def former_owners_clock_believed() -> Iterator[None]:
+    """A checkpoint's times are taken as they stand, whatever clock made them."""
+    with patch.object(takeover, "shift_between", lambda *_: 0.0):
+        yield
+
+
+@_defect
+def delays_by_the_own_clock() -> Iterator[None]:
+    """What is due on the delay ladder goes by the machine's clock, and not by Kafka's."""
+    with patch.object(ladder_loop, "measure", lambda *_: None):
         yield
 
 

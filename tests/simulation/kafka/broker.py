@@ -17,6 +17,9 @@ from tests.simulation.kafka.scheduler import Scheduler
 from tests.simulation.kafka.settings import BrokerSettings, draw
 from tests.simulation.kafka.transactions import Coordinator
 
+STAMPED = (".delayed.", ".checkpoints.")
+"""What is in the names of topics with the timestamp type LogAppendTime."""
+
 
 @dataclass(frozen=True, slots=True)
 class Topic:
@@ -54,7 +57,10 @@ class FakeBroker:
         if name in self._topics:
             raise ValueError(f"topic {name} exists")
         made = str(uuid.UUID(int=self._rng.getrandbits(128)))
-        self._topics[name] = Topic(made, [Partition(name, each) for each in range(partitions)])
+        stamps = any(each in name for each in STAMPED)
+        self._topics[name] = Topic(
+            made, [Partition(name, each, append_time=stamps) for each in range(partitions)]
+        )
 
     def delete_topic(self, name: str) -> None:
         """All its records are gone; made anew, it has another id."""

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from confluent_kafka import TIMESTAMP_CREATE_TIME, TIMESTAMP_LOG_APPEND_TIME
+
 Place = tuple[str, int]
 """Topic and partition."""
 
@@ -61,6 +63,8 @@ class Partition:
     low: int = 0
     end: int = 0
     deleted: bool = False
+    append_time: bool = False
+    """Whether the broker stamps records with its own time."""
     records: list[FakeRecord] = field(default_factory=list)
     offsets: list[int] = field(default_factory=list)
     history: list[FakeRecord] = field(default_factory=list)
@@ -145,3 +149,8 @@ class Partition:
             if each.offset >= lso or newest.get(each.key) == each.offset
         ]
         self.offsets = [each.offset for each in self.records]
+
+
+def kind_of(partition: Partition) -> int:
+    """The timestamp type of its records."""
+    return TIMESTAMP_LOG_APPEND_TIME if partition.append_time else TIMESTAMP_CREATE_TIME

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaError, Message
 
-from tests.simulation.kafka.log import Partition
+from tests.simulation.kafka.log import Partition, kind_of
 
 if TYPE_CHECKING:
     from tests.simulation.kafka.broker import FakeBroker
 
 UNKNOWN = -1001
-CREATE_TIME = 1
 
 
 @dataclass(slots=True, eq=False)
@@ -71,7 +70,7 @@ class Reading:
                 each.value,
                 list(each.headers) if each.headers else None,
                 None,
-                (CREATE_TIME, each.timestamp),
+                (kind_of(self.partition), each.timestamp),
             )
             for each in records
         ]

@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, Message
 
 from consumer.adapters.clients import OnError
 from tests.simulation.kafka.faults import abortable, fenced, refused
-from tests.simulation.kafka.log import Header, Partition, Transaction
+from tests.simulation.kafka.log import Header, Partition, Transaction, kind_of
 from tests.simulation.kafka.scheduler import Process
 from tests.simulation.kafka.transactions import Fenced
 
@@ -134,12 +134,15 @@ class Sending:
             self._queue = []
             return
         self._transaction = transaction
-        for partition, key, value, headers, at, on_delivery in queued:
+        for partition, key, value, headers, created, on_delivery in queued:
+            at = int(self._sched.now * 1000) if partition.append_time else created
             offset: int = partition.append(key, value, headers, at, transaction)
             if on_delivery is not None:
                 if self._rng.random() < self._broker.settings.unknown_offset:
                     offset = -1001  # librdkafka does not know: offset() is then None
-                on_delivery(None, Message(partition.topic, partition.number, offset, key, value))
+                told = (kind_of(partition), at)
+                place = (partition.topic, partition.number, offset)
+                on_delivery(None, Message(*place, key, value, timestamp=told))
         queued.clear()
 
     def _purge(self) -> None:

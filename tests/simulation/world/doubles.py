@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from consumer.adapters.clock import Clock
 from tests.simulation.kafka.scheduler import Scheduler
 
 
@@ -20,16 +21,16 @@ class Mute:
         return _nothing
 
 
-@dataclass(slots=True)
-class ProcessClock:
-    """A process's clock: it never jumps while it runs, and differs by start and machine."""
+class ProcessClock(Clock):
+    """A process's clock: its machine's wall clock differs from true time, and can be stepped."""
 
-    scheduler: Scheduler
-    offset: float = 0.0
+    def __init__(self, scheduler: Scheduler, offset: float = 0.0) -> None:
+        self.wrong_by = offset
+        super().__init__(lambda: scheduler.now + self.wrong_by, lambda: scheduler.now)
 
-    def now(self) -> float:
-        """Epoch seconds, as this process believes."""
-        return self.scheduler.now + self.offset
+    def step(self, seconds: float) -> None:
+        """Somebody sets the wall clock."""
+        self.wrong_by += seconds
 
 
 @dataclass(slots=True)

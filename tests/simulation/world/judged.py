@@ -38,6 +38,7 @@ def _figures(world: World) -> Counter[str]:
     figures = Counter({str(kind): times for kind, times in world.mischief.done.items()})
     figures["invitations"] = len(world.expected.invitations)
     figures["lane moves"] = len(world.watch.owners) - len(LANES)
+    figures["clock steps"] = world.machines.steps
     figures["transactions"] = len(world.ended)
     figures["calls"] = len(world.wire.sent)
     figures["simulated seconds"] = int(world.scheduler.now - world.began)

@@ -130,13 +130,13 @@ class SimProcess:
         self._clients = clients
         self._open = 0
         config = rules.config()
-        clock = ProcessClock(wire.scheduler, clock_offset)
+        self.clock = clock = ProcessClock(wire.scheduler, clock_offset)
         self.stage = Stage(
             topics=config.topics,
             lanes=config.lanes,
             config_version=config.config_version,
             clients=clients,
-            clock=clock,  # type: ignore[arg-type]
+            clock=clock,
             metrics=Mute(),  # type: ignore[arg-type]
             health=Mute(),  # type: ignore[arg-type]
             instance=instance,

@@ -15,6 +15,7 @@ from tests.simulation.kafka.scheduler import Scheduler, Task
 from tests.simulation.kafka.settings import BrokerSettings
 from tests.simulation.world import rules, tuning
 from tests.simulation.world.doubles import Story
+from tests.simulation.world.machines import Machines
 from tests.simulation.world.mischief import Mischief
 from tests.simulation.world.process import SimProcess, Watch
 from tests.simulation.world.traffic import Burst, Expected, bursts
@@ -83,6 +84,8 @@ class World:
             calm_from=start + length + 10.0,
             unkind=unkind,
         )
+        # A stream of its own: seeds without wrong clocks are the worlds that they were.
+        self.machines = Machines(random.Random(f"clocks of {seed}"), self._running, self.story)
         self._create_topics()
         self._observe()
         self._plan(start, length)
@@ -129,6 +132,8 @@ class World:
         for burst in bursts(self.rng, start, length):
             self.scheduler.at(burst.at, lambda burst=burst: self._write(burst))  # type: ignore[misc]
         self.mischief.plan(start, length)
+        for when in self.machines.times(start, length):
+            self.scheduler.at(when, self.machines.step)
         for number in range(self.rng.choice([2, 2, 3])):
             late = self.rng.choice([0.0, 0.0, 8.0]) * self.rng.random()
             self._start_later(str(number), self.scheduler.now + late)
@@ -174,7 +179,7 @@ class World:
             clients=self.broker.clients(name),
             lanes=self.lanes,
             rng=self._child(),
-            clock_offset=self.rng.uniform(-spread, spread),
+            clock_offset=self.rng.uniform(-spread, spread) + self.machines.wrong_by(instance),
             ended=self._process_ended,
         )
 
