@@ -20,7 +20,15 @@ Place = tuple[str, int, int]
 """Topic, partition, offset."""
 
 CUSTOMERS = 60
-JUNK = (b"", b"not json", b"[]", b'{"time": "2026-01-01T00:00:00Z"}', b'{"id": 1}', b"\xff")
+JUNK = (
+    b"",
+    b"not json",
+    b"[]",
+    b'{"channel": "?", "time": "2026-01-01T00:00:00Z"}',
+    b'{"channel": "?", "id": 1}',
+    b"\xff",
+)
+"""What nothing can read, though a route matches: `?` is one of the input's channels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +91,8 @@ def _event(rng: random.Random, number: int, at: float, customers: int) -> Event:
     topic = "crm" if rng.random() < 0.15 else "pos"
     partition = rng.randrange(INPUTS[topic])
     if rng.random() < 0.03:
-        return Event(topic, partition, rng.choice(JUNK), None)
+        junk = rng.choice(JUNK).replace(b"?", CHANNELS[topic][0].encode())
+        return Event(topic, partition, junk, None)
     channel = "-" if rng.random() < 0.02 else rng.choice(CHANNELS[topic])
     happened = at - rng.uniform(0.0, 30.0 if channel == "flash" else 3.0)
     phone = None if rng.random() < 0.01 else _phone(rng.randrange(customers))
