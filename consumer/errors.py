@@ -92,10 +92,13 @@ class EventError(DispatcherError):
 
 
 class DataError(DispatcherError):
-    """An invitation that cannot be made: it becomes a `rejected` result with this reason."""
+    """An invitation that cannot be made: it becomes a `rejected` result with this reason.
 
-    def __init__(self, reason: Reason, message: str) -> None:
-        self.reason = reason
+    `fields`: names, as the config has them, of what is missing or unfit; never a value.
+    """
+
+    def __init__(self, reason: Reason, message: str, fields: Sequence[str] = ()) -> None:
+        self.reason, self.fields = reason, fields
         super().__init__(message)
 
 

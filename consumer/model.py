@@ -202,7 +202,8 @@ class Result(TypedDict):
     """One final record per invitation, keyed by event id.
 
     `resend_of`: this is the result of sending that invitation again, by an operator's decision.
-    `link`: the personalised link of reason `link_made`; it may hold personal data.
+    `link`: the personalised link of reason `link_made`; it may hold personal data. `fields`: names
+    of what was missing or unfit before a call: keys of `data`, `phone`, `email`.
     """
 
     version: Literal[1]
@@ -228,6 +229,7 @@ class Result(TypedDict):
     source: Source
     resend_of: NotRequired[Name]
     link: NotRequired[str]
+    fields: NotRequired[list[str]]
 
 
 ResultReader: TypeAdapter[Result] = TypeAdapter(Result)

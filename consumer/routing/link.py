@@ -81,6 +81,18 @@ class Template:
         link = path + _after("?", query) + _after("#", fragment)
         return link if len(link) <= LINK_LIMIT else None
 
+    def unfit(self, values: Mapping[str, str]) -> list[str]:
+        """The names because of which `fill` makes no link: those missing, dots, the longest."""
+        missing = [each for each in self._needed() if not values.get(each)]
+        dots = [each for each in self._path.pieces[1::2] if not values.get(each, "").strip(".")]
+        named = [each for each in self.names if each in values]
+        return missing or dots or sorted(named, key=lambda each: -len(values[each]))[:1]
+
+    def _needed(self) -> list[str]:
+        required = [each for each in self._query if not each.optional]
+        texts = [self._path, *required, self._fragment]
+        return list(dict.fromkeys(name for text in texts for name in text.pieces[1::2]))
+
     def _filled_query(self, values: Mapping[str, str]) -> str | None:
         filled = []
         for parameter in self._query:

@@ -245,7 +245,8 @@ def normalise_email(raw: object) -> str | None:
 def _read_email(raw: str) -> str | None:
     """As it stands, and only then without noise: what was an address before stays the same."""
     found = None if has_dotted_i(raw) else _valid_email(raw)
-    return found or _valid_email(email_text(raw) or "")
+    text = email_text(raw)
+    return _valid_email(text) if found is None and text and text != raw else found
 
 
 _library_email = lru_cache(CACHE_SIZE)(_read_email)

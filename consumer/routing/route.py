@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 from consumer.errors import DataError
 from consumer.model import Address, ChannelSpec, Data, Reason
 from consumer.routing.digits import DigitsLostError, exact_body, text_in, text_of
-from consumer.routing.link import Template, entry_of
+from consumer.routing.link import Template, entry_of, names_in
 from consumer.routing.pattern import Pattern
 
 Body = dict[str, object]
@@ -52,7 +52,9 @@ class Link:
         found = _as_written(self._texts, body, raw, exact=self.exact)
         link = self.template.fill({**found, **given})
         if link is None:
-            raise DataError(Reason.INVALID_DATA, "a value that the link needs is missing or unfit")
+            unfit = self.template.unfit({**found, **given})
+            message = "a value that the link needs is missing or unfit"
+            raise DataError(Reason.INVALID_DATA, message, unfit)
         return link
 
     def _texts(self, body: Body, raw: bytes, text: TextOf) -> dict[str, str]:
@@ -108,16 +110,34 @@ class Target:
 
     def _check(self, data: Data) -> None:
         for name in self.spec.required:
-            value = data.get(name)
-            if not value or (isinstance(value, str) and not value.strip()):
-                raise DataError(Reason.INVALID_DATA, f"{name} is required by {self.vendor}")
+            if _blank(data.get(name)):
+                raise self._lacking(data)
         for name in self.required:
-            if not (entry_of(data, name) or "").strip():
-                raise DataError(Reason.INVALID_DATA, f"{name} is required by {self.campaign}")
+            if _blank(entry_of(data, name)):
+                raise self._lacking(data)
         for each in self.spec.listed:
             if not each.allows(data):
                 message = f"{each.field} is none that {self.vendor} has for this {each.by}"
-                raise DataError(Reason.INVALID_DATA, message)
+                raise DataError(Reason.INVALID_DATA, message, [each.field])
+
+    def _lacking(self, data: Data) -> DataError:
+        """All that is missing or blank, by name."""
+        lacks = {name: self.campaign for name in self.required if _blank(entry_of(data, name))}
+        lacks |= {name: self.vendor for name in self.spec.required if _blank(data.get(name))}
+        message = "; ".join(f"{name} is required by {lacks[name]}" for name in sorted(lacks))
+        return DataError(Reason.INVALID_DATA, message, sorted(lacks))
+
+
+def _blank(value: object) -> bool:
+    return not value or (isinstance(value, str) and not value.strip())
+
+
+def longest(data: Data) -> str:
+    """The name of what takes most of it: `key` or `map.key`."""
+    sizes = {
+        name: len(text) for name in names_in(data) if (text := entry_of(data, name)) is not None
+    }
+    return max(sizes, key=lambda name: sizes[name], default="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +156,15 @@ class Route:
 
 @dataclass(slots=True)
 class Reach:
-    """A route's recipient in one event: each address is read and normalised at most once."""
+    """A route's recipient in one event: each address is read and normalised at most once.
+
+    `present`: whether there was any; `unfit`: the kinds of those that cannot be used.
+    """
 
     route: Route
     body: Body
     present: bool = False
+    unfit: list[str] = field(default_factory=list)
     _known: dict[Reader, str | None] = field(default_factory=dict)
 
     def address(self, kind: Reader) -> str | None:
@@ -148,6 +172,11 @@ class Reach:
         if kind not in self._known:
             self._known[kind] = self._read(kind)
         return self._known[kind]
+
+    def kinds(self) -> list[str]:
+        """The kinds of address that the route's campaigns could use."""
+        kinds = (kind for target in self.route.send for kind in target.spec.addresses)
+        return [kind for kind in dict.fromkeys(kinds) if kind in self.route.recipient]
 
     def by(self, target: Target) -> Address:
         """All valid addresses that the target's channel can use; empty if it cannot reach."""
@@ -167,4 +196,7 @@ class Reach:
         if raw is None or raw == "":
             return None
         self.present = True
-        return normalise(raw)
+        address = normalise(raw)
+        if address is None:
+            self.unfit.append("phone" if kind == "texts" else kind)
+        return address

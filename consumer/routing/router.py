@@ -27,7 +27,7 @@ from consumer.model import (
     rfc3339,
 )
 from consumer.routing.decode import Decoder, Event
-from consumer.routing.route import Body, Link, Reach, Route, Target
+from consumer.routing.route import Body, Link, Reach, Route, Target, longest
 
 Pseudonymiser = Callable[[str], str]
 
@@ -36,6 +36,10 @@ OTHER_TOPIC = "other"
 
 INVITATION_LIMIT = 256 * 1024
 """Bytes of an invitation record: one that Kafka refuses would be tried forever."""
+
+
+BEAT_EVERY = 100
+"""Records between two signs of life."""
 
 
 class Encoded(NamedTuple):
@@ -126,11 +130,18 @@ class Router:
         self._pseudonymise = pseudonymise
         self._config_version = config_version
 
-    def route(self, records: Sequence[Record], now: float) -> Routed:
-        """All records of one poll. Never raises for what is in them."""
+    def route(
+        self, records: Sequence[Record], now: float, beat: Callable[[], None] = lambda: None
+    ) -> Routed:
+        """All records of one poll. Never raises for what is in them.
+
+        `beat` is called now and then: hostile events of many routes take milliseconds each.
+        """
         out = Routed()
         routed_at = rfc3339(now)
-        for record in records:
+        for number, record in enumerate(records):
+            if number % BEAT_EVERY == 0:
+                beat()
             invitations, results = len(out.invitations), len(out.results)
             try:
                 self._one(record, now, routed_at, out)
@@ -166,8 +177,9 @@ class Router:
             if address or target.spec.anyone:
                 self._reached(match, target, address, expires_at, out)
                 return
+        unfit = list(dict.fromkeys(reach.unfit))
         reason = Reason.INVALID_RECIPIENT if reach.present else Reason.NO_RECIPIENT
-        self._settle(match, reason, None, out)
+        self._settle(match, reason, None, out)["fields"] = unfit or reach.kinds()
 
     def _reached(
         self,
@@ -183,7 +195,8 @@ class Router:
             else:
                 self._make_link(match, target, target.link, address, out)
         except DataError as error:
-            self._settle(match, error.reason, target, out)
+            result = self._settle(match, error.reason, target, out)
+            result["recipient"], result["fields"] = self._pseudonym(address), list(error.fields)
 
     def _pseudonym(self, address: Address) -> str | None:
         named = address.get("phone") or address.get("email")
@@ -228,7 +241,8 @@ class Router:
         }
         value = orjson.dumps(invitation)
         if len(value) > INVITATION_LIMIT:
-            raise DataError(Reason.INVALID_DATA, f"an invitation of over {INVITATION_LIMIT} bytes")
+            message = f"an invitation of over {INVITATION_LIMIT} bytes"
+            raise DataError(Reason.INVALID_DATA, message, [longest(data)])
         out.invitations.append(
             Encoded(target.lane, target.campaign, invitation["pseudonym"], value)
         )

@@ -180,10 +180,9 @@ class RouterLoop:
 
     def _route(self, consumer: Consumer, producer: Producer, messages: Sequence[Message]) -> Routed:
         """What became of these records, which is committed."""
-        self.stage.health.beat(self.name)
         records = [self._record(message) for message in messages]
         now = self.stage.clock.now()
-        routed = self.router.route(records, now)
+        routed = self.router.route(records, now, lambda: self.stage.health.beat(self.name))
         letters = _complete(routed.dead_letters, records, messages)
         complete = replace(routed, dead_letters=letters)
         self._commit_routed(consumer, producer, messages, complete, now)

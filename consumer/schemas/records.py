@@ -71,6 +71,9 @@ _KEYS: Final[Mapping[str, Mapping[str, Schema]]] = {
         "sent_at": time_of("When the call was sent"),
         "answered_at": time_of("When its answer was complete"),
         "resend_of": of("The invitation that was sent again, where an operator decided so."),
+        "fields": of(
+            "What was missing or unfit before a call: keys of the route's data, `phone`, `email`."
+        ),
         "link": of(
             "The personalised link. Holds personal data.", maxLength=LINK_LIMIT, format="uri"
         ),
@@ -125,7 +128,7 @@ _KEYS: Final[Mapping[str, Mapping[str, Schema]]] = {
 
 _SOMETIMES: Final[Mapping[str, frozenset[str]]] = {
     "Invitation": frozenset({"attempt", "delays", "due_at", "resend_of"}),
-    "Result": frozenset({"resend_of", "link"}),
+    "Result": frozenset({"resend_of", "link", "fields"}),
     "Checkpoint": frozenset(
         {
             "closed_until",

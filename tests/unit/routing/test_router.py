@@ -31,7 +31,14 @@ from consumer.routing.decode import Decoder
 from consumer.routing.pattern import compile_pattern
 from consumer.routing.recipients import PhoneNormaliser, pseudonym
 from consumer.routing.route import Body, Getter, Kind, Normaliser, Route, Target
-from consumer.routing.router import INVITATION_LIMIT, Record, Routed, RoutedInput, Router
+from consumer.routing.router import (
+    BEAT_EVERY,
+    INVITATION_LIMIT,
+    Record,
+    Routed,
+    RoutedInput,
+    Router,
+)
 from consumer.routing.values import compile_value
 
 PHONE, EMAIL, NAME = "+905321234567", "canary.person@example.com", "Canary Surname"
@@ -124,7 +131,7 @@ def only_result(routed: Routed) -> Result:
     (result,) = routed.results
     assert (routed.invitations, routed.dead_letters) == ([], [])
     assert ResultReader.validate_json(orjson.dumps(result)) == result
-    optional = {"resend_of"} | ({"link"} - result.keys())
+    optional = {"resend_of"} | ({"link", "fields"} - result.keys())
     assert set(result) == set(Result.__annotations__) - optional
     return result
 
@@ -281,6 +288,14 @@ def test_no_records_make_nothing() -> None:
     assert make_router().route([], NOW) == Routed()
 
 
+def test_a_long_poll_shows_that_it_is_alive() -> None:
+    beats: list[int] = []
+    router = make_router()
+    many = [record(b"x", offset=offset) for offset in range(3 * BEAT_EVERY + 1)]
+    router.route(many, NOW, lambda: beats.append(1))
+    assert len(beats) == 4
+
+
 # ---- results -------------------------------------------------------------------------------
 
 
@@ -311,23 +326,28 @@ def test_a_result_names_the_route_and_repeats_the_event() -> None:
         "answered_at": None,
         "config_version": version,
         "source": {"topic": "pos", "partition": 3, "offset": 7},
+        "fields": ["phone", "email"],
     }
 
 
 @pytest.mark.parametrize(
-    ("customer", "reason"),
+    ("customer", "reason", "fields"),
     [
-        (None, Reason.NO_RECIPIENT),
-        ({"phone": None, "email": ""}, Reason.NO_RECIPIENT),
-        ({"mobile": PHONE}, Reason.NO_RECIPIENT),
-        ({"phone": "bad"}, Reason.INVALID_RECIPIENT),
-        ({"phone": "bad", "email": "bad"}, Reason.INVALID_RECIPIENT),
-        ({"email": "bad"}, Reason.INVALID_RECIPIENT),
+        (None, Reason.NO_RECIPIENT, ["phone", "email"]),
+        ({"phone": None, "email": ""}, Reason.NO_RECIPIENT, ["phone", "email"]),
+        ({"mobile": PHONE}, Reason.NO_RECIPIENT, ["phone", "email"]),
+        ({"phone": "bad"}, Reason.INVALID_RECIPIENT, ["phone"]),
+        ({"phone": "+902161234567"}, Reason.INVALID_RECIPIENT, ["phone"]),
+        ({"phone": "bad", "email": "bad"}, Reason.INVALID_RECIPIENT, ["phone", "email"]),
+        ({"email": "bad"}, Reason.INVALID_RECIPIENT, ["email"]),
     ],
 )
-def test_no_address_is_not_an_invalid_address(customer: object, reason: Reason) -> None:
+def test_no_address_is_not_an_invalid_address(
+    customer: object, reason: Reason, fields: list[str]
+) -> None:
     routed = route(make_router(), event(customer=customer))
     result = only_result(routed)
+    assert result["fields"] == fields
     assert (result["status"], result["reason"]) == (Status.REJECTED, reason)
     assert result["campaign"] is None
     assert routed.counts == {("pos", "rejected", reason): 1}
@@ -336,7 +356,7 @@ def test_no_address_is_not_an_invalid_address(customer: object, reason: Reason) 
 def test_an_address_that_no_campaign_of_the_route_uses_is_none() -> None:
     router = make_router(rule(send=["sms"]))
     result = only_result(route(router, event(customer={"email": EMAIL})))
-    assert result["reason"] is Reason.NO_RECIPIENT
+    assert (result["reason"], result["fields"]) == (Reason.NO_RECIPIENT, ["phone"])
 
 
 HOUR = make_router(rule(policy={"expire_after": "1h"}))
@@ -366,6 +386,18 @@ def test_a_required_field_that_is_missing_is_invalid_data_of_that_campaign() -> 
     assert (result["status"], result["reason"]) == (Status.REJECTED, Reason.INVALID_DATA)
     assert (result["campaign"], result["vendor"]) == ("visit", "radar")
     assert result["channel"] == "invitation"
+    assert result["fields"] == ["locationDisplayId"]
+    assert result["recipient"] == pseudonym("k1", KEY.encode(), PHONE)
+
+
+def test_all_that_lacks_is_named_in_the_configs_words() -> None:
+    campaign = {**BASE["campaigns"]["visit"], "required": ["metadata.tier", "firstName"]}
+    campaigns = {**BASE["campaigns"], "visit": campaign}
+    data = {"locationDisplayId": "a", "firstName": "b", "metadata": {"tier": "c", "n": "amount"}}
+    router = make_router(rule(send=["visit"], data=data), campaigns=campaigns)
+    result = only_result(route(router, event(a=" ", customer={"email": EMAIL})))
+    assert result["fields"] == ["firstName", "locationDisplayId", "metadata.tier"]
+    assert result["recipient"] == pseudonym("k1", KEY.encode(), EMAIL)
 
 
 def test_an_invitation_over_256_kib_is_invalid_data() -> None:
@@ -375,6 +407,8 @@ def test_an_invitation_over_256_kib_is_invalid_data() -> None:
     assert len(fits.invitations[0].value) == INVITATION_LIMIT == 262_144
     result = only_result(route(router, event(note="x" * (spare + 1))))
     assert (result["reason"], result["campaign"]) == (Reason.INVALID_DATA, "sms")
+    assert result["fields"] == ["custom_attributes.note"]
+    assert result["recipient"] == pseudonym("k1", KEY.encode(), PHONE)
 
 
 # ---- links ---------------------------------------------------------------------------------
@@ -446,7 +480,23 @@ def test_a_link_is_not_made_too_late() -> None:
 def test_a_link_that_cannot_be_made_is_invalid_data() -> None:
     result = only_result(route(LINKS, event(customer={"phone": PHONE, "name": "x" * 8_000})))
     assert (result["status"], result["reason"]) == (Status.REJECTED, Reason.INVALID_DATA)
-    assert (result["campaign"], result["channel"], result["recipient"]) == ("link", "link", None)
+    assert (result["campaign"], result["channel"]) == ("link", "link")
+    assert (result["fields"], "link" in result) == (["name"], False)
+    assert result["recipient"] == pseudonym("k1", KEY.encode(), PHONE)
+
+
+@pytest.mark.parametrize(
+    ("customer", "fields"),
+    [({}, ["name"]), ({"name": ".."}, ["name"]), ({"name": "x" * 9_000, "id": "1"}, ["name"])],
+)
+def test_a_link_that_cannot_be_made_names_why(customer: dict[str, str], fields: list[str]) -> None:
+    template = "https://survey.example/{name}/x?id={id}#{event_id}"
+    campaigns = {**BASE["campaigns"], "link": {**BASE["campaigns"]["link"], "link": template}}
+    data = {"name": "customer.name", "id": "customer.id"}
+    router = make_router(rule(send=["link"], data=data), campaigns=campaigns)
+    result = only_result(route(router, event(customer=customer)))
+    assert (result["reason"], result["fields"]) == (Reason.INVALID_DATA, fields)
+    assert result["recipient"] is None
 
 
 def test_the_customer_is_in_the_link_and_nowhere_else() -> None:
@@ -475,6 +525,7 @@ def test_a_point_of_measure_that_the_location_does_not_have_is_invalid_data() ->
     for wrong in ({}, {"point": ""}, {"point": "roof"}):
         result = only_result(route(router, event(place="mall", **wrong)))
         assert (result["reason"], result["campaign"]) == (Reason.INVALID_DATA, "visit")
+        assert result["fields"] == ["pomDisplayId"]
 
 
 def test_who_lacks_what_the_campaign_requires_is_never_called() -> None:
