@@ -1,11 +1,11 @@
-"""What bad recipients and outages cost a lane: `python -m benchmarks.answers bisection|outages`.
+"""What bad recipients and outages cost a lane: `python -m benchmarks.answers WHAT`.
 
-The program's own lane under Pisano's four documented limits, beside five campaigns with 2 customers
-a second, on a virtual clock.
+The program's own lane under Pisano's four documented limits, on a virtual clock.
 
-`bisection`: 5,000 customers of a sixth campaign come at once, and some of them are bad. `outages`:
-a day in which the vendor fails again and again for 1 to 30 minutes, with the circuit breaker and
-without it, and with other settings of it (`--tune`).
+`sick`: campaigns that fail, each in its own way, beside healthy ones of their account.
+`bisection`: beside five campaigns with 2 customers a second, 5,000 customers of a sixth campaign
+come at once, and some of them are bad. `outages`: a day in which the vendor fails again and again
+for 1 to 30 minutes, with the circuit breaker and without it, and with other settings (`--tune`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from benchmarks import answers_bisection as bisection
 from benchmarks import answers_outages as outages
+from benchmarks import answers_sick as sick
 
 Row = Mapping[str, object]
 J = TypeVar("J")
@@ -53,7 +54,7 @@ def show(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Play what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["bisection", "outages"])
+    parser.add_argument("what", choices=["bisection", "outages", "sick"])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--hours", type=float, default=24.0, help="of outages")
@@ -64,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     seeds = range(given.first_seed, given.first_seed + given.seeds)
     if given.what == "bisection":
         show(bisection.play, bisection.jobs(seeds), bisection.rows, given)
+    elif given.what == "sick":
+        show(sick.play, sick.jobs(seeds), sick.rows, given)
     else:
         days = outages.jobs(seeds, given.hours, tune=given.tune)
         show(outages.play, days, outages.rows, given)

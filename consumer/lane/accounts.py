@@ -1,4 +1,15 @@
-"""The vendor accounts of a lane: who may be called now, with how many, and who must log in."""
+"""The vendor accounts of a lane: which calls may leave now, how large, and which logins are due.
+
+Each account has a breaker (`standing`), each campaign its own (`campaign_standing`). An answer is
+news of one of them:
+
+| answer                         | campaign closed, account closed | campaign open | account open |
+|--------------------------------|---------------------------------|---------------|--------------|
+| trouble                        | both count it                   | the campaign  | the account  |
+| refusal                        | suspects the account, opens the | the campaign  | the account  |
+|                                | campaign                        |               |              |
+| accepted                       | closes both                     | closes both   | closes both  |
+"""
 
 from __future__ import annotations
 
@@ -6,13 +17,13 @@ import math
 import random
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 
+from consumer.lane.campaign_standing import CampaignStanding
+from consumer.lane.commands import Batch
 from consumer.lane.session import Session
-from consumer.lane.standing import Standing
-from consumer.model import Outcome
-
-ALL = 10**9
-"""No bound but the batch's own."""
+from consumer.lane.standing import Standing, State
+from consumer.model import Outcome, Verdict
 
 SLOW = 1 / 3
 """Share of the time to answer after which a call is slow."""
@@ -22,14 +33,32 @@ HANGS = 2
 and every further batch would be in doubt as well."""
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """What an answer told. `recovered`: the account is well again. `closed`: the campaign is.
+    `pause`: seconds until the campaign's next probe. `refused`: a definite no without a cause.
+    `was_well`: the campaign and its account were well, so that an attempt counts.
+    """
+
+    recovered: bool = False
+    closed: bool = False
+    pause: float = 0.0
+    refused: bool = False
+    was_well: bool = True
+
+
 class Accounts:
-    """Sessions and standings by vendor account, and the calls that are out."""
+    """Sessions and breakers by vendor account, breakers by campaign, and the calls that are out."""
 
     def __init__(self, logins: Collection[str], call_timeout: float, rng: random.Random) -> None:
         self.sessions = {vendor: Session() for vendor in logins}
         self.standings: dict[str, Standing] = defaultdict(Standing)
+        self.campaigns: dict[str, CampaignStanding] = defaultdict(CampaignStanding)
         self._slow = call_timeout * SLOW
         self._out: dict[str, Counter[float]] = defaultdict(Counter)
+        self._apart: set[str] = set()  # calls out that say nothing of how quick the account is
+        self._probes: set[str] = set()
+        self._vendors: dict[str, str] = {}
         self._rng = rng
 
     def follow(
@@ -41,19 +70,38 @@ class Accounts:
             self.sessions.setdefault(vendor, Session())
         for vendor in changed:
             self.standings[vendor].renewed(now)
+            self._acquit(vendor)
             if vendor in self.sessions:
                 self.sessions[vendor].forget()
 
-    def most(self, vendor: str, now: float) -> int:
-        """How many customers a call to this account may carry now: none, one as a probe, or all."""
+    def usable(self, vendor: str, now: float) -> bool:
+        """Whether the account has the session that a call needs."""
         session = self.sessions.get(vendor)
-        if session is not None and not session.usable(now):
-            return 0
-        standing = self.standings[vendor]
-        if not standing.well:
-            return int(standing.may_probe(now))
+        return session is None or session.usable(now)
+
+    def open_for_all(self, vendor: str, now: float) -> bool:
+        """Whether any campaign of the account may be called now."""
+        return (
+            self.usable(vendor, now)
+            and self.standings[vendor].well
+            and not self._hangs(vendor, now)
+        )
+
+    def probe_time(self, vendor: str, campaign: str, now: float) -> float:
+        """When an account that is not well may be probed through this campaign."""
+        return self.standings[vendor].probe_time(campaign) if self.usable(vendor, now) else math.inf
+
+    def may_call(self, campaign: str) -> bool:
+        """Whether this campaign of an account that is well may be called: a probe is not out."""
+        return not self.campaigns[campaign].probing
+
+    def one_only(self, vendor: str, campaign: str) -> bool:
+        """Whether the campaign's next call carries one customer, as a probe."""
+        return not (self.standings[vendor].well and self.campaigns[campaign].well)
+
+    def _hangs(self, vendor: str, now: float) -> bool:
         slow = sum(number for when, number in self._out[vendor].items() if now - when > self._slow)
-        return ALL if slow < HANGS else 0
+        return slow >= HANGS
 
     def wake_at(self, now: float) -> float:
         """When a probe is due next; infinite if none waits for its time."""
@@ -64,34 +112,117 @@ class Accounts:
         )
         return min(due, default=math.inf)
 
-    def left(self, vendor: str, now: float) -> None:
-        """A call was sealed."""
-        self._out[vendor][now] += 1
-        self.standings[vendor].probing = not self.standings[vendor].well
+    def left(self, batch: Batch, *, part: bool = False) -> None:
+        """A call was sealed. `part`: of a divided batch, or one on trial, which is no probe."""
+        vendor, campaign = batch.rules.vendor, batch.campaign
+        standing, own = self.standings[vendor], self.campaigns[campaign]
+        self._vendors[campaign] = vendor
+        if not own.well:
+            self._apart.add(batch.id)
+        else:
+            self._out[vendor][batch.sealed_at] += 1
+        if not part and not (standing.well and own.well):
+            self._probes.add(batch.id)
+            standing.probing = not standing.well
+            own.probing = not own.well
 
     def answered(
-        self, vendor: str, outcome: Outcome, sealed_at: float, at: float, *, expected: bool = False
-    ) -> bool:
-        """That call ended. True if the account has recovered by it.
+        self,
+        batch: Batch,
+        outcome: Outcome,
+        at: float,
+        *,
+        expected: bool = False,
+        trial: bool = False,
+    ) -> News:
+        """That call ended.
 
-        `expected`: somebody in it is known to be trouble, so that it is no news of the vendor.
+        `expected`: a part of a divided batch, in which a customer is known to fail. `trial`: a
+        customer that was refused alone before. Their failures are no news, but a success is.
         """
-        self._over(vendor, sealed_at)
-        standing = self.standings[vendor]
-        if outcome.relogin:
-            session = self.sessions.setdefault(vendor, Session())
-            session.invalidate(at, sealed_at, self._rng)
-        if outcome.unattributed:
-            standing.refused(sealed_at, at, self._rng)
-        elif outcome.trouble and not expected:
-            standing.trouble(sealed_at, at, self._rng)
-        elif outcome.throttled or outcome.relogin or expected:
-            standing.no_verdict(sealed_at)
-        else:
-            if vendor in self.sessions:
-                self.sessions[vendor].proved()
-            return standing.good(sealed_at)
-        return False
+        self._over(batch)
+        vendor, sealed_at = batch.rules.vendor, batch.sealed_at
+        standing, own = self.standings[vendor], self.campaigns[batch.campaign]
+        was_well = standing.well and own.well
+        if batch.id in self._probes:
+            self._probes.discard(batch.id)
+            standing.probing = own.probing = False
+        if outcome.relogin and not self._token_tried(vendor, sealed_at):
+            self.sessions[vendor].invalidate(at, sealed_at, self._rng)
+        elif sealed_at < standing.renewed_at and (outcome.relogin or outcome.unattributed):
+            return News(was_well=was_well)  # it is about the secret of before
+        elif outcome.relogin or outcome.unattributed:
+            self._refused(batch, at, expected=expected, trial=trial)
+            return News(refused=True, was_well=was_well)
+        elif outcome.trouble and not (expected or trial):
+            return News(pause=self._trouble(batch, at), was_well=was_well)
+        elif not (outcome.throttled or outcome.trouble):
+            return self._good(batch, outcome.verdict is Verdict.ACCEPTED)
+        return News(was_well=was_well)
+
+    def proved_at(self, vendor: str) -> float:
+        """When the account's newest accepted call was sealed."""
+        return self.standings[vendor].accepted_at
+
+    def passes(self, vendor: str, campaign: str) -> bool:
+        """Whether a call of the account was accepted since this campaign's last refused one."""
+        return self._passes(vendor, self.campaigns[campaign])
+
+    def testable(self, vendor: str, waiting: Iterable[str]) -> bool:
+        """Whether calls of campaigns that were not refused will soon tell of the account: they are
+        out, or their customers are `waiting` (names of campaigns)."""
+        return bool(self._out[vendor]) or not all(self.campaigns[name].accused for name in waiting)
+
+    def suspects(self, vendor: str) -> list[str]:
+        """Campaigns of the account that had trouble, and no accepted call since."""
+        return [
+            name
+            for name, own in self.campaigns.items()
+            if (own.run or own.ill) and self._vendors.get(name) == vendor
+        ]
+
+    def _token_tried(self, vendor: str, sealed_at: float) -> bool:
+        session = self.sessions.setdefault(vendor, Session())
+        return session.replaced and sealed_at >= session.opened_at
+
+    def _refused(self, batch: Batch, at: float, *, expected: bool, trial: bool) -> None:
+        vendor, sealed_at = batch.rules.vendor, batch.sealed_at
+        standing, own = self.standings[vendor], self.campaigns[batch.campaign]
+        if expected or (not trial and standing.well and not own.well and self._passes(vendor, own)):
+            return
+        if not trial or standing.suspected_at is not None:
+            standing.refused(sealed_at, at, self._rng, batch.campaign, repeated=trial)
+        if standing.state is State.REFUSED and vendor in self.sessions:
+            self.sessions[vendor].invalidate(at, sealed_at, self._rng)
+
+    def _passes(self, vendor: str, own: CampaignStanding) -> bool:
+        """Whether a call of the account was accepted since this campaign was refused."""
+        refused = [*own.alone.values(), own.batch_at]
+        return self.standings[vendor].accepted_at > max(refused)
+
+    def _trouble(self, batch: Batch, at: float) -> float:
+        vendor, sealed_at = batch.rules.vendor, batch.sealed_at
+        standing, own = self.standings[vendor], self.campaigns[batch.campaign]
+        if not standing.well:
+            standing.trouble(sealed_at, at, self._rng, batch.campaign)
+            return 0.0
+        if not own.ill:
+            standing.trouble(sealed_at, at, self._rng, batch.campaign)
+        ill = sum(each.ill for each in self.campaigns.values())
+        return own.trouble(sealed_at, at, self._rng, open_now=ill)
+
+    def _good(self, batch: Batch, accepted: bool) -> News:
+        vendor, sealed_at = batch.rules.vendor, batch.sealed_at
+        if accepted and vendor in self.sessions:
+            self.sessions[vendor].proved()
+        closed = self.campaigns[batch.campaign].good(sealed_at, accepted=accepted)
+        recovered = self.standings[vendor].good(sealed_at, accepted=accepted)
+        return News(recovered=recovered, closed=closed)
+
+    def _acquit(self, vendor: str) -> None:
+        for name, own in self.campaigns.items():
+            if self._vendors.get(name) == vendor:
+                own.acquit()
 
     def login_failed(self, vendor: str, outcome: Outcome, at: float) -> None:
         """A login was refused or not answered."""
@@ -128,8 +259,11 @@ class Accounts:
             for standing in (self.standings[vendor] for vendor in vendors)
         )
 
-    def _over(self, vendor: str, sealed_at: float) -> None:
-        out = self._out[vendor]
+    def _over(self, batch: Batch) -> None:
+        if batch.id in self._apart:
+            self._apart.discard(batch.id)
+            return
+        out, sealed_at = self._out[batch.rules.vendor], batch.sealed_at
         out[sealed_at] -= 1
         if out[sealed_at] <= 0:
             del out[sealed_at]

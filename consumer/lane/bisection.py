@@ -34,7 +34,8 @@ class Bisection:
     """One refused batch. It waits for permits like a window, one part at a time.
 
     `suspect` hold a bad one between them; of `unknown` nothing is known; `part` is under way.
-    `facts` are those of the call that was refused.
+    `facts` are those of the call that was refused. `unattributed`: the refusal names no cause, so
+    that those who stand alone are put on trial.
     """
 
     rules: LaneCampaign
@@ -48,6 +49,7 @@ class Bisection:
     calls: int = 0
     bad: int = 0
     good: int = 0
+    unattributed: bool = False
 
     def __post_init__(self) -> None:
         self.size = len(self.suspect)

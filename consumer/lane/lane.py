@@ -88,7 +88,7 @@ class Lane:
         self.outcomes = Outcomes(self.shelf, self._due, self.accounts, self.throttling, rng)
         self._arrivals = Arrivals(self.shelf, self._due, self._doubt, self.outcomes, self.accounts)
         self._sealing = Sealing(
-            epoch, self.shelf, self._quota, self.accounts, self.outcomes, scheduler
+            epoch, self.shelf, self._quota, self.accounts, self.outcomes, rng, scheduler
         )
         self._committing: list[Send | Login] | None = None
         self._unrecorded = checkpoint is None  # an assumed quota must outlive a restart

@@ -2,6 +2,11 @@
 
 An answer settles its call, sends it back to its window, parks its campaign, or divides it to find
 the bad recipients; see `Outcome` for which of them, and `bisection` for how.
+
+A refusal that names no cause (`News.refused`) sends a call of several back to its window. If it is
+refused again, though the vendor accepted other customers of the campaign, it is divided. A customer
+that is refused alone is put on trial (`trial`). If different customers of a campaign are refused
+alone, none is accepted, and other campaigns' calls are, the campaign is parked.
 """
 
 from __future__ import annotations
@@ -10,7 +15,7 @@ import random
 from collections.abc import Callable, Sequence
 from itertools import chain
 
-from consumer.lane.accounts import Accounts
+from consumer.lane.accounts import Accounts, News
 from consumer.lane.backoff import full_jitter
 from consumer.lane.bisection import Bisection
 from consumer.lane.commands import Batch
@@ -21,6 +26,7 @@ from consumer.lane.results import NO_CALL, CallFacts
 from consumer.lane.settings import LaneCampaign, LaneSettings
 from consumer.lane.shelf import Shelf
 from consumer.lane.throttling import Throttling
+from consumer.lane.trial import Trial
 from consumer.lane.window import Window
 from consumer.model import Outcome, Reason, Verdict
 
@@ -32,7 +38,8 @@ MOST_MEMORY = 1 / 2
 
 
 class Outcomes:
-    """All that ends, waits again, or is put off. `bisections`: refused batches that are divided."""
+    """All that ends, waits again, or is put off. `bisections`: refused batches that are divided.
+    `trials`: customers whose calls were refused alone."""
 
     def __init__(
         self,
@@ -43,6 +50,7 @@ class Outcomes:
         rng: random.Random,
     ) -> None:
         self.bisections: list[Bisection] = []
+        self.trials: list[Trial] = []
         self._shelf = shelf
         self._due = due
         self._accounts = accounts
@@ -57,28 +65,42 @@ class Outcomes:
     def of_call(
         self,
         batch: Batch,
-        part_of: Bisection | None,
+        part_of: Bisection | Trial | None,
         outcome: Outcome,
         facts: CallFacts,
         at: float,
     ) -> None:
-        """A call was answered: of a whole batch, or of a part of a divided one."""
-        vendor = batch.rules.vendor
-        # Who stands alone is news: a vendor that falls ill meanwhile costs three of them, not all.
-        expected = part_of is not None and outcome.divisible and len(batch.held) > 1
-        recovered = self._accounts.answered(
-            vendor, outcome, batch.sealed_at, at, expected=expected and outcome.trouble
+        """A call was answered: of a whole batch, of a part of a divided one, or of one on trial."""
+        # A customer that stands alone is news: an ill vendor costs three of them, not all.
+        several = isinstance(part_of, Bisection) and len(batch.held) > 1
+        news = self._accounts.answered(
+            batch,
+            outcome,
+            at,
+            expected=several and (outcome.unattributed or outcome.relogin or outcome.divisible),
+            trial=isinstance(part_of, Trial),
         )
-        if part_of is None:
-            self._whole_answered(batch, outcome, facts, at)
+        if isinstance(part_of, Trial):
+            self._trial_answered(part_of, batch, outcome, news, facts, at)
+        elif part_of is None:
+            self._whole_answered(batch, outcome, news, facts, at)
         else:
-            self._part_answered(part_of, batch, outcome, facts, at)
-        if recovered:
+            self._part_answered(part_of, batch, outcome, news, facts, at)
+        self._follow_up(batch, news, outcome, at)
+        if self.parked(batch.campaign, at):  # or it left the config meanwhile
+            self.drop_campaign(batch.campaign, at)
+
+    def _follow_up(self, batch: Batch, news: News, outcome: Outcome, at: float) -> None:
+        vendor, window = batch.rules.vendor, self._shelf.window(batch.campaign)
+        if news.recovered:
             self._revive(vendor, at)
         elif not self._accounts.well(vendor):
             self._dissolve(lambda each: each.rules.vendor == vendor)
-        if self.parked(batch.campaign, at):  # or it left the config meanwhile
-            self.drop_campaign(batch.campaign, at)
+        if news.closed and window.parked_until <= at:
+            window.failures, window.not_before = 0, 0.0
+        window.changed[window.campaign] = None  # its probe is over
+        if outcome.verdict is Verdict.ACCEPTED:
+            self._confirm(vendor, at)
 
     def parked(self, campaign: str, now: float) -> bool:
         """It cannot go soon: the config does not know it, or the vendor cannot use it."""
@@ -90,6 +112,8 @@ class Outcomes:
         for bisection in self.bisections:
             known = self._settings.campaigns.get(bisection.campaign)
             bisection.rules = known or bisection.rules
+        for trial in self.trials:
+            trial.rules = self._settings.campaigns.get(trial.campaign, trial.rules)
 
     def sweep(self, now: float) -> None:
         """End what expired while it waited."""
@@ -98,6 +122,13 @@ class Outcomes:
                 self.end_held(held, Reason.EXPIRED_WAITING)
         for bisection in list(self.bisections):
             self.sweep_part(bisection, now)
+        for trial in [trial for trial in self.trials if trial.ready and trial.held.expired(now)]:
+            self.expire_trial(trial)
+
+    def expire_trial(self, trial: Trial) -> None:
+        """End one on trial that expired, with the facts of its last call."""
+        self.trials.remove(trial)
+        self.end_held(trial.held, Reason.EXPIRED_WAITING, trial.facts)
 
     def sweep_part(self, bisection: Bisection, now: float) -> None:
         """The same for one that is divided, which may end by it."""
@@ -117,6 +148,7 @@ class Outcomes:
     def drop_campaign(self, campaign: str, now: float) -> None:
         """It cannot go soon: all of it is put off."""
         self._dissolve(lambda each: each.campaign == campaign)
+        self.acquit(lambda trial: trial.campaign == campaign)
         self._put_off_all(self._shelf.window(campaign), now)
 
     def ended_bisections(self) -> list[Bisection]:
@@ -124,8 +156,19 @@ class Outcomes:
         told, self._told = self._told, []
         return told
 
-    def _whole_answered(self, batch: Batch, outcome: Outcome, facts: CallFacts, at: float) -> None:
+    def acquit(self, which: Callable[[Trial], bool]) -> None:
+        """These are on trial no more: they wait in their windows like all others."""
+        for trial in [trial for trial in self.trials if trial.ready and which(trial)]:
+            self.trials.remove(trial)
+            self._shelf.window(trial.campaign).add(trial.held)
+
+    def _whole_answered(
+        self, batch: Batch, outcome: Outcome, news: News, facts: CallFacts, at: float
+    ) -> None:
         window = self._shelf.window(batch.campaign)
+        if news.refused:
+            self._whole_refused(batch, window, facts, at)
+            return
         match _verdict(batch, outcome):
             case Verdict.ACCEPTED:
                 window.failures = 0
@@ -141,26 +184,119 @@ class Outcomes:
                 self._settle(batch, Reason.VENDOR_REJECTED, facts)
             case Verdict.IN_DOUBT:
                 self._settle(batch, Reason.NO_ANSWER, facts)
-            case _:  # RETRY: whoever has attempts left waits for the next
-                self._put_back(batch, window, outcome, facts, at)
+                self._pause(window, news, at)
+            case _:  # RETRY: what has attempts left waits for the next call
+                self._put_back(batch, window, outcome, news, facts, at)
                 if outcome.parked:
                     self._park(window, at)
 
+    def _whole_refused(self, batch: Batch, window: Window, facts: CallFacts, at: float) -> None:
+        """A definite no that names no cause: it counts no attempt, and other calls go first."""
+        vendor = batch.rules.vendor
+        if not self._accounts.well(vendor):
+            window.extend(batch.held)
+            return
+        if len(batch.held) > 1:
+            self._several_refused(batch, window, facts)
+        else:
+            self._one_refused(batch, window, facts, at)
+        own = self._accounts.campaigns[batch.campaign]
+        if own.accused and window.parked_until <= at:
+            at_once = not self._accounts.testable(vendor, self._waiting_beside(window))
+            window.not_before = at + own.refusal_pause(self._rng, at_once=at_once)
+
+    def _several_refused(self, batch: Batch, window: Window, facts: CallFacts) -> None:
+        own = self._accounts.campaigns[batch.campaign]
+        offsets = frozenset(held.offset for held in batch.held)
+        if own.refused_together(offsets, batch.sealed_at) and not self._too_many(batch):
+            own.accused = False  # what is divided must not hold up other customers
+            self._divide(batch.rules, batch.held, facts, unattributed=True)
+        else:
+            window.extend(batch.held)
+
+    def _one_refused(self, batch: Batch, window: Window, facts: CallFacts, at: float) -> None:
+        own, (held,) = self._accounts.campaigns[batch.campaign], batch.held
+        own.refused_alone(held.offset, batch.sealed_at)
+        self._try(batch.rules, held, facts, batch.sealed_at, at)
+        if own.blamed(self._accounts.proved_at(batch.rules.vendor)):
+            window.failures += 1
+            self._park(window, at)
+
+    def _waiting_beside(self, window: Window) -> list[str]:
+        """Other campaigns of the same account that have customers waiting."""
+        known = self._settings.campaigns
+        vendor = known[window.campaign].vendor if window.campaign in known else None
+        return [
+            name
+            for name, other in self._shelf.windows.items()
+            if other is not window
+            and other.ready
+            and name in known
+            and known[name].vendor == vendor
+        ]
+
+    def _try(
+        self, rules: LaneCampaign, held: Held, facts: CallFacts, sealed_at: float, at: float
+    ) -> None:
+        own = self._accounts.campaigns[held.campaign]
+        first = min(sealed_at, own.batch_at) if held.offset in own.batch else sealed_at
+        trial = Trial(rules, held, facts, first, sealed_at)
+        self.trials.append(trial)
+        trial.pause(at, self._rng, len(self.trials))
+
+    def _trial_answered(
+        self,
+        trial: Trial,
+        batch: Batch,
+        outcome: Outcome,
+        news: News,
+        facts: CallFacts,
+        at: float,
+    ) -> None:
+        trial.under_way = False
+        if news.refused:
+            trial.refused(facts, batch.sealed_at)
+            trial.pause(at, self._rng, len(self.trials))
+        elif outcome.throttled or outcome.relogin:
+            trial.not_before = at
+        else:
+            self.trials.remove(trial)
+            self._whole_answered(batch, outcome, news, facts, at)
+
+    def _confirm(self, vendor: str, at: float) -> None:
+        """A call was accepted: what was refused before it was no fault of the account."""
+        proved_at = self._accounts.proved_at(vendor)
+        for trial in [trial for trial in self.trials if trial.rules.vendor == vendor]:
+            own = self._accounts.campaigns[trial.campaign]
+            alone = own.alone.keys() <= {trial.held.offset}
+            if alone and trial.confirm(proved_at, own.accepted_at, at):
+                self.trials.remove(trial)
+                trial.held.attempt += 1
+                self.end_held(trial.held, Reason.VENDOR_REJECTED, trial.facts)
+
     def _put_back(
-        self, batch: Batch, window: Window, outcome: Outcome, facts: CallFacts, at: float
+        self,
+        batch: Batch,
+        window: Window,
+        outcome: Outcome,
+        news: News,
+        facts: CallFacts,
+        at: float,
     ) -> None:
         limit = batch.rules.max_attempts
         silent = outcome.verdict is Verdict.IN_DOUBT
         spent = Reason.NO_ANSWER if silent else Reason.ATTEMPTS_EXHAUSTED
+        # A definite no of a sick campaign or account tells nothing of its customers.
+        counts = outcome.counts and (silent or news.was_well)
         again: list[Held] = []
         ending: list[Held] = []
         for held in batch.held:
-            held.attempt += outcome.counts
-            if held.attempt >= limit and outcome.counts:
+            held.attempt += counts
+            if held.attempt >= limit and counts:
                 ending.append(held)
             else:
                 again.append(held)
-                if outcome.counts:
+                if counts:
                     self._due.tries.put(held.offset, held.attempt)
         several = outcome.divisible and len(ending) > 1
         if several and self._accounts.well(batch.rules.vendor):
@@ -171,19 +307,26 @@ class Outcomes:
             for held in ending:
                 self.end_held(held, spent, facts)
         window.extend(again)
-        if not (outcome.throttled or outcome.relogin or outcome.unattributed):
-            self._back_off(batch, window, at)
+        if outcome.trouble or outcome.parked:
+            self._back_off(batch, window, news, at)
 
-    def _back_off(self, batch: Batch, window: Window, at: float) -> None:
+    def _back_off(self, batch: Batch, window: Window, news: News, at: float) -> None:
         """Of calls that were out together, the first to fail says what the others repeat.
 
-        A vendor that is ill has a pause of its own, for all its campaigns.
+        A vendor that is ill has a pause of its own, for all its campaigns; so has a campaign.
         """
+        self._pause(window, news, at)
+        if self._accounts.campaigns[batch.campaign].ill:
+            return
         if batch.sealed_at >= window.failed_at:
             window.failures, window.failed_at = window.failures + 1, at
         if self._accounts.well(batch.rules.vendor):
             window.not_before = at + full_jitter(window.failures, self._rng)
             window.changed[window.campaign] = None  # it may be earlier than what the first drew
+
+    def _pause(self, window: Window, news: News, at: float) -> None:
+        if news.pause:
+            window.not_before = max(window.not_before, at + news.pause)
 
     def _settle(self, batch: Batch, reason: Reason, facts: CallFacts) -> None:
         """Every invitation of the batch ends alike."""
@@ -194,6 +337,9 @@ class Outcomes:
     def _park(self, window: Window, now: float) -> None:
         """The vendor cannot use the campaign: it is asked again now and then, by who comes back."""
         self._dissolve(lambda each: each.campaign == window.campaign)
+        self.acquit(lambda trial: trial.campaign == window.campaign)
+        self._accounts.campaigns[window.campaign].alone.clear()
+        window.probed = None  # they come back in the same order, but not from the same customer on
         window.failures = max(1, window.failures)  # 0 if a later call than this was accepted
         window.parked_until = window.not_before = now + wait_of(window.failures - 1)
         self._put_off_all(window, now)
@@ -204,17 +350,27 @@ class Outcomes:
             self._due.delay(held, now, wait_of(held.delays))
 
     def _revive(self, vendor: str, at: float) -> None:
-        """The vendor is well again: nobody waits for a backoff of before."""
+        """The account recovered: clear all pauses of before. A campaign that had trouble itself
+        shows with one customer whether that was the account's."""
+        for name in self._accounts.suspects(vendor):
+            self._accounts.campaigns[name].suspect(at)
         for window in self._shelf.windows.values():
             known = self._settings.campaigns.get(window.campaign)
             if known and known.vendor == vendor and window.parked_until <= at:
                 window.failures, window.not_before = 0, 0.0
                 window.changed[window.campaign] = None
 
-    def _divide(self, rules: LaneCampaign, many: Sequence[Held], facts: CallFacts) -> None:
-        """Somebody among them is bad: find out who, with smaller calls."""
+    def _divide(
+        self,
+        rules: LaneCampaign,
+        many: Sequence[Held],
+        facts: CallFacts,
+        *,
+        unattributed: bool = False,
+    ) -> None:
+        """Some of them are bad: smaller calls tell which."""
         now = self._settings.campaigns.get(rules.name, rules)
-        bisection = Bisection(now, list(many), facts=facts)
+        bisection = Bisection(now, list(many), facts=facts, unattributed=unattributed)
         self.bisections.append(bisection)
         self._carry_on(bisection)
 
@@ -232,10 +388,20 @@ class Outcomes:
         )
 
     def _part_answered(
-        self, bisection: Bisection, batch: Batch, outcome: Outcome, facts: CallFacts, at: float
+        self,
+        bisection: Bisection,
+        batch: Batch,
+        outcome: Outcome,
+        news: News,
+        facts: CallFacts,
+        at: float,
     ) -> None:
         window = self._shelf.window(batch.campaign)
         match _verdict(batch, outcome):
+            case _ if news.refused:
+                bisection.unattributed = True
+                if bisection.refused():
+                    self._try(batch.rules, batch.held[0], facts, batch.sealed_at, at)
             case Verdict.ACCEPTED:
                 window.failures = 0
                 self._throttling.accepted()
@@ -244,28 +410,46 @@ class Outcomes:
             case Verdict.IN_DOUBT:
                 self._settle(batch, Reason.NO_ANSWER, facts)
                 bisection.gone()
+                self._pause(window, news, at)
             case Verdict.RETRY if outcome.trouble and not outcome.divisible:
                 bisection.gone()  # no special case any more: it waits, and its attempts count
-                self._put_back(batch, window, outcome, facts, at)
+                self._put_back(batch, window, outcome, news, facts, at)
             case Verdict.RETRY if not outcome.divisible:
                 bisection.again()
                 if outcome.parked:
                     self._systematic(bisection, at)
             case verdict:
-                if bisection.refused():
-                    rejected = verdict is Verdict.REJECTED
-                    alone = Reason.VENDOR_REJECTED if rejected else Reason.ATTEMPTS_EXHAUSTED
-                    self._settle(batch, alone, facts)
-        if bisection.systematic:
+                self._part_refused(bisection, batch, verdict, facts)
+        if bisection.systematic and self._about_campaign(bisection):
             self._systematic(bisection, at)
         self._carry_on(bisection)
 
+    def _part_refused(
+        self, bisection: Bisection, batch: Batch, verdict: Verdict, facts: CallFacts
+    ) -> None:
+        if not bisection.refused():
+            return
+        if verdict is Verdict.REJECTED:
+            self._settle(batch, Reason.VENDOR_REJECTED, facts)
+        elif bisection.good:
+            self._settle(batch, Reason.ATTEMPTS_EXHAUSTED, facts)
+        else:  # trouble with everyone so far: it may be the campaign's, which passes
+            self._shelf.window(batch.campaign).extend(batch.held)
+
+    def _about_campaign(self, bisection: Bisection) -> bool:
+        """Whether the account is known to be well, so that the refusals are the campaign's."""
+        vendor = bisection.rules.vendor
+        return not bisection.unattributed or self._accounts.passes(vendor, bisection.campaign)
+
     def _carry_on(self, bisection: Bisection) -> None:
         """Until nobody is left, or no call."""
-        if bisection.spent:
-            for held in bisection.drop(lambda _each: True):
-                held.attempt += 1
-                self.end_held(held, Reason.BISECT_SPENT, bisection.facts)
+        if bisection.spent and not bisection.part:
+            if self._about_campaign(bisection):
+                for held in bisection.drop(lambda _each: True):
+                    held.attempt += 1
+                    self.end_held(held, Reason.BISECT_SPENT, bisection.facts)
+            else:
+                self._dissolve(lambda each: each is bisection)
         self._end_if_empty(bisection)
 
     def _systematic(self, bisection: Bisection, at: float) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from consumer.lane.accounts import ALL, Accounts
+from consumer.lane.accounts import Accounts
 from consumer.lane.agenda import Agenda
 from consumer.lane.bisection import Bisection
 from consumer.lane.bits import pack
@@ -17,6 +18,7 @@ from consumer.lane.quota import Quota
 from consumer.lane.schedule import IndexPrice, Scheduler, SizeOrLinger, Wait, Waiting, Why
 from consumer.lane.settings import LaneSettings
 from consumer.lane.shelf import Shelf
+from consumer.lane.trial import Trial
 from consumer.lane.window import Window
 from consumer.model import InFlight, Reason
 
@@ -34,6 +36,7 @@ class Sealing:
         quota: Quota,
         accounts: Accounts,
         outcomes: Outcomes,
+        rng: random.Random,
         scheduler: Scheduler | None = None,
     ) -> None:
         self.in_flight: dict[str, Batch] = {}
@@ -44,7 +47,9 @@ class Sealing:
         self._limiter = quota.limiter
         self._accounts = accounts
         self._outcomes = outcomes
-        self._divided: dict[str, Bisection] = {}
+        self._rng = rng
+        self._parts: dict[str, Bisection | Trial] = {}
+        self._probe_at = math.inf
         self._batches = 0
         self._schedule(scheduler or _scheduler_for(self._settings))
 
@@ -57,10 +62,10 @@ class Sealing:
         self._schedule(_scheduler_for(self._settings))
         self._shelf.changed.update(dict.fromkeys(self._shelf.windows))
 
-    def ended(self, batch_id: str) -> tuple[Batch, Bisection | None]:
+    def ended(self, batch_id: str) -> tuple[Batch, Bisection | Trial | None]:
         """A batch whose call ended, and what it is a part of."""
         del self.intents[batch_id]
-        return self.in_flight.pop(batch_id), self._divided.pop(batch_id, None)
+        return self.in_flight.pop(batch_id), self._parts.pop(batch_id, None)
 
     def seal(self, now: float) -> float:
         """All that may be called now; when to look again at the latest."""
@@ -70,7 +75,7 @@ class Sealing:
             left = self._limiter.left(now)
             choice = self._scheduler.choose(self._callable(now, left), now, left)
             if isinstance(choice, Wait):
-                return min(choice.until, self._agenda.next_at, self._accounts.wake_at(now))
+                return min(choice.until, self._agenda.next_at, self._probe_at)
             self._take(choice.window, choice.why, now)
         return math.inf
 
@@ -82,6 +87,7 @@ class Sealing:
         windows = self._shelf.windows.values()
         wanted = {self._vendor(window.campaign) for window in windows if window.ready}
         wanted |= {each.rules.vendor for each in self._outcomes.bisections}
+        wanted |= {trial.rules.vendor for trial in self._outcomes.trials}
         wake_at = math.inf
         for vendor, when in self._accounts.logins({each for each in wanted if each}, now):
             if when > now:
@@ -101,37 +107,84 @@ class Sealing:
         changed = [self._shelf.windows[name] for name in self._shelf.changed]
         self._shelf.changed.clear()
         self._agenda.follow(self._scheduler.price(left), changed)
-        usable = [each for each in self._agenda.vendors if self._accounts.most(each, now)]
-        yield from self._agenda.offer(
-            usable, lambda window: dividing[window.campaign] < MOST_BISECTIONS, now
-        )
-        for each in self._outcomes.bisections:
-            if self._accounts.most(each.rules.vendor, now) == ALL:
-                yield each
+        accounts = self._accounts
+        usable = [each for each in self._agenda.vendors if accounts.open_for_all(each, now)]
+
+        def able(window: Window) -> bool:
+            return dividing[window.campaign] < MOST_BISECTIONS and accounts.may_call(
+                window.campaign
+            )
+
+        yield from self._agenda.offer(usable, able, now)
+        self._probe_at = math.inf
+        for vendor in self._agenda.vendors:
+            yield from self._probes(vendor, now, left)
+        for bisection in self._outcomes.bisections:
+            if accounts.open_for_all(bisection.rules.vendor, now):
+                yield bisection
+        for trial in self._outcomes.trials:
+            if accounts.usable(trial.rules.vendor, now):
+                yield trial
+
+    def _probes(self, vendor: str, now: float, left: float) -> Iterator[Waiting]:
+        """The window whose customer is tried next, if the account's breaker is open: of those that
+        are due, one that was not tried since comes first, then the one tried longest ago."""
+        standing, price = self._accounts.standings[vendor], self._scheduler.price(left)
+        if standing.well or standing.probing or not self._accounts.usable(vendor, now):
+            return
+        found = list[tuple[bool, float, float, Window]]()
+        for window in self._shelf.windows.values():
+            if not window.ready or self._vendor(window.campaign) != vendor:
+                continue
+            due = max(self._scheduler.due(window, price), standing.probe_time(window.campaign))
+            if due > now:
+                self._probe_at = min(self._probe_at, due)
+            else:
+                tried = window.campaign in standing.tested
+                found.append((tried, window.tried_at, window.oldest, window))
+        if found:
+            yield min(found, key=lambda each: each[:3])[3]
 
     def _take(self, waiting: Waiting, why: Why, now: float) -> None:
         """Seal what was chosen; what expired meanwhile ends here."""
         if isinstance(waiting, Bisection):
             self._outcomes.sweep_part(waiting, now)
             if waiting.ready:
-                batch = self._seal_batch(waiting.take(), waiting.campaign, Why.PART, now)
-                self._divided[batch.id] = waiting
+                self._seal_batch(waiting.take(), waiting.campaign, Why.PART, now, waiting)
+        elif isinstance(waiting, Trial):
+            self._seal_trial(waiting, now)
+        else:
+            assert isinstance(waiting, Window)  # noqa: S101 - nothing else waits
+            self._seal_window(waiting, why, now)
+
+    def _seal_trial(self, trial: Trial, now: float) -> None:
+        if trial.held.expired(now):
+            self._outcomes.expire_trial(trial)
             return
-        assert isinstance(waiting, Window)  # noqa: S101 - all that waits is one or the other
-        self._seal_window(waiting, why, now)
+        trial.under_way = True
+        self._seal_batch([trial.held], trial.campaign, Why.PROBE, now, trial)
 
     def _seal_window(self, window: Window, why: Why, now: float) -> None:
-        most = self._accounts.most(self._settings.campaigns[window.campaign].vendor, now)
+        vendor = self._settings.campaigns[window.campaign].vendor
+        probe = self._accounts.one_only(vendor, window.campaign)
+        window.tried_at = now
         fresh = []
-        for held in window.take(most):
+        for held in window.take_probe(self._rng) if probe else window.take():
             if held.expired(now):
                 self._outcomes.end_held(held, Reason.EXPIRED_WAITING)
             else:
                 fresh.append(held)
         if fresh:
-            self._seal_batch(fresh, window.campaign, why if most == ALL else Why.PROBE, now)
+            self._seal_batch(fresh, window.campaign, Why.PROBE if probe else why, now)
 
-    def _seal_batch(self, fresh: Sequence[Held], campaign: str, why: Why, now: float) -> Batch:
+    def _seal_batch(
+        self,
+        fresh: Sequence[Held],
+        campaign: str,
+        why: Why,
+        now: float,
+        part_of: Bisection | Trial | None = None,
+    ) -> Batch:
         self._limiter.take(now)
         self._batches += 1
         name = f"{self._settings.name}.{self._epoch}.{self._batches}"
@@ -140,7 +193,9 @@ class Sealing:
         self.in_flight[batch.id] = batch
         self.intents[batch.id] = _intent(batch)
         self.starting.append(Send(batch))
-        self._accounts.left(rules.vendor, now)
+        self._accounts.left(batch, part=part_of is not None)
+        if part_of is not None:
+            self._parts[batch.id] = part_of
         return batch
 
     def _schedule(self, scheduler: Scheduler) -> None:

@@ -22,7 +22,8 @@ USABLE_UNTIL = 0.98
 class Session:
     """A vendor that needs a login. Times are epoch seconds.
 
-    `denied`: its credentials are refused.
+    `denied`: its credentials are refused. `replaced`: the token was fetched because a call was
+    refused, so that a further refusal is not about the token (while calls are accepted at all).
     """
 
     opened_at: float = 0.0
@@ -32,6 +33,8 @@ class Session:
     not_before: float = 0.0
     failures: int = 0
     denied: bool = False
+    replaced: bool = False
+    invalidated: bool = False
 
     def usable(self, now: float) -> bool:
         """Whether a call may leave now."""
@@ -48,6 +51,8 @@ class Session:
     def opened(self, now: float, expires_at: float) -> None:
         """A login succeeded."""
         life = expires_at - now
+        self.replaced = self.invalidated
+        self.invalidated = False
         self.opened_at = now
         self.refresh_at = now + life * REFRESH_AT
         self.usable_until = now + life * USABLE_UNTIL
@@ -57,7 +62,7 @@ class Session:
         """The account is another one: log in anew, at once."""
         self.refresh_at = self.usable_until = self.not_before = 0.0
         self.failures = 0
-        self.denied = False
+        self.denied = self.replaced = self.invalidated = False
 
     def proved(self) -> None:
         """A call was accepted: the token is good, so the next failure is a first one."""
@@ -79,6 +84,7 @@ class Session:
         if sent_at < self.opened_at or not self.usable_until:
             return
         self.refresh_at = self.usable_until = 0.0
+        self.invalidated = True
         self._failed(now, rng)
         if self.failures == 1:
             self.not_before = now

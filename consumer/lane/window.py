@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import math
+import random
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -22,7 +23,8 @@ FEW = 50
 @dataclass(slots=True)
 class Window:
     """Invitations by age, one head per recipient. `not_before`: a backoff is running.
-    `parked_until`: the vendor cannot use the campaign, and is asked again then.
+    `parked_until`: the vendor cannot use the campaign, and is asked again then. `probed`: offset of
+    the last customer that was called alone as a probe. `tried_at`: when it was called last.
 
     `_queues` holds each recipient's invitations by offset, `_heads` the first of each, in order: a
     list, for most come in order and many go at once. `_arrivals` sums the arrival times of all
@@ -38,6 +40,8 @@ class Window:
     parked_until: float = 0.0
     failures: int = 0
     failed_at: float = 0.0
+    probed: int | None = None
+    tried_at: float = 0.0
     max_bytes: int = 10 * 2**20
     count: int = 0
     expires: float = math.inf
@@ -131,6 +135,21 @@ class Window:
         self.count -= len(taken)
         self.changed[self.campaign] = None
         return taken
+
+    def take_probe(self, rng: random.Random) -> list[Held]:
+        """Remove and return one customer, each time the next: the first of them by chance, for a
+        sick one that comes back from a delay topic is first there each time."""
+        if self.probed is None:
+            place = rng.randrange(len(self._heads))
+        else:
+            place = bisect_left(self._heads, (self.probed + 1,)) % len(self._heads)
+        offset, recipient = self._heads.pop(place)
+        held = self._queues[recipient][0]
+        self.probed, self._front = offset, None
+        self._come_forward(recipient)
+        self.count -= 1
+        self.changed[self.campaign] = None
+        return [held]
 
     def drop(self, unwanted: Callable[[Held], bool]) -> list[Held]:
         """Remove and return every invitation for which `unwanted` holds."""

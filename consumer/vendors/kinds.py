@@ -66,7 +66,8 @@ EFFECTS: Final[Mapping[Kind, Effect]] = {
     Kind.SESSION: Effect(
         Verdict.RETRY,
         fault="nobody's: a token has an end",
-        invitations="wait for a login, and go with the new token",
+        invitations="wait for a login, and go with the new token; if that is refused too, as with "
+        "`credentials`",
         operator="nothing, unless it is every call: then ask the vendor about the account",
         counts=False,
     ),
@@ -74,7 +75,9 @@ EFFECTS: Final[Mapping[Kind, Effect]] = {
     Kind.CREDENTIALS: Effect(
         Verdict.RETRY,
         fault="the operator's: the account",
-        invitations="wait; the account's calls stop but for a try now and then",
+        invitations="wait; another call is tried at once, and if it is refused too, the account's "
+        "calls stop but for a try now and then; what is refused alone while others pass ends "
+        "`rejected`",
         operator="put a valid secret into its file, or ask the vendor about the account",
         counts=False,
     ),
@@ -114,7 +117,8 @@ EFFECTS: Final[Mapping[Kind, Effect]] = {
     Kind.TROUBLE: Effect(
         Verdict.RETRY,
         fault="the vendor's; nobody was invited",
-        invitations="are tried again with backoff, `max_attempts` times at most",
+        invitations="are tried again with backoff, `max_attempts` times at most; while the whole "
+        "campaign or account has trouble, one at a time, and no attempt counts",
         operator="nothing, if it passes; else ask the vendor",
         divisible=True,
     ),

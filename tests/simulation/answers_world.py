@@ -1,9 +1,10 @@
 """A lane's world whose vendor gives every kind of answer, about the same customers each time.
 
-Some customers are bad whoever stands beside them, on some the vendor stumbles; campaigns and
-accounts are misconfigured for a while, and the config changes. From `CALM` on the config is the
-first again, nobody crashes, and only the bad ones are refused: the very lane that went through all
-of it must come to rest.
+Some customers are bad whoever stands beside them, on some the vendor stumbles, some a firewall
+refuses; whole campaigns are sick from the start until they are mended, credentials are refused for
+a while, campaigns and accounts are misconfigured, and the config changes. From `CALM` on the config
+is the first again, nobody crashes, and only the bad ones are refused: the very lane that went
+through all of it must come to rest.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import replace
 
 from consumer.lane.commands import Batch, Command, Send
 from consumer.lane.lane import Lane
+from consumer.lane.schedule import Why
 from consumer.lane.settings import LaneSettings
 from consumer.model import Outcome
 from tests.simulation.lane_world import World
@@ -21,6 +23,7 @@ from tests.support.lanes import (
     ACCEPTED,
     BAD_RECIPIENT,
     EXPIRED_TOKEN,
+    GATEWAY,
     NOW,
     PARKED,
     REFUSED,
@@ -37,6 +40,7 @@ SPINS = 20
 """Moments in a row at one time, with nothing to do, after which a lane runs in circles."""
 
 ANSWERS = (ACCEPTED, TROUBLE, VENDOR_ERROR, SILENCE, PARKED, REFUSED, THROTTLED)
+SICK = (VENDOR_ERROR, REFUSED, GATEWAY, SILENCE, TROUBLE)
 MOODS = (
     (90, 2, 2, 2, 1, 1, 2),
     (60, 8, 8, 8, 4, 4, 8),
@@ -65,11 +69,37 @@ class AnswersWorld(World):
         names = [f"i{each.origin}" for each in self.records]
         self.bad = {name for name in names if rng.random() < share}
         self.stumbled = {name for name in names if rng.random() < stumbling}
+        self.walls = {
+            name: rng.choice((REFUSED, GATEWAY))
+            for name in names
+            if rng.random() < rng.choice([0.0, 0.0, 0.05])
+        }
+        """Invitations whose calls a firewall refuses."""
+        self.sick = {
+            name: (rng.choice(SICK), NOW + rng.uniform(50, CALM - NOW))
+            for name in self.settings.campaigns
+            if rng.random() < 0.15
+        }
+        """Campaign → what its calls are answered until when."""
+        begins = NOW + rng.uniform(0, 300)
+        self.denied = (begins, begins + rng.choice([0.0, 0.0, 20.0, 100.0]))
+        """From when until when the credentials of account `pisano` are refused."""
         self.asked = 0
         self._spins = 0
         self._calling: Batch | None = None
         self._renewed_at = 0.0
         self._shut: dict[tuple[int, str], float] = {}  # (epoch, vendor) → credentials refused at
+        self._suspected: dict[tuple[int, str], tuple[float, frozenset[int]]] = {}
+        self._mortal()
+
+    def _mortal(self) -> None:
+        """A customer whom the vendor fails or a firewall refuses may wait until it expires."""
+        self.records = [
+            replace(each, expires_at=each.arrived + self.rng.uniform(60, 900))
+            if f"i{each.origin}" in self.stumbled | self.walls.keys() and each.expires_at is None
+            else each
+            for each in self.records
+        ]
 
     def _settings(self) -> LaneSettings:
         made, rng = super()._settings(), self.rng
@@ -116,6 +146,7 @@ class AnswersWorld(World):
         relogin = {"pisano", "radar", "other"} if rng.random() < 0.3 else set()
         if relogin:
             self._shut.clear()
+            self._suspected.clear()
             self._renewed_at = self.now
         self.lane.reconfigure(replace(was, campaigns=campaigns), self.now, relogin=relogin)
 
@@ -151,21 +182,36 @@ class AnswersWorld(World):
         super()._exchange(noted, judge)
 
     def _note(self, account: tuple[int, str], batch: Batch, outcome: Outcome) -> None:
-        if outcome is not REFUSED:
+        """The first refusal is a suspicion; two in a row, of different customers, shut the account
+        to all but probes, until a call is accepted that was sealed later."""
+        if not outcome.unattributed:
             self._shut.pop(account, None)
-        elif batch.sealed_at >= self._renewed_at:
-            self._shut[account] = self.now
+            self._suspected.pop(account, None)
+        elif batch.sealed_at >= self._renewed_at and batch.why is not Why.PART:
+            offsets = frozenset(held.offset for held in batch.held)
+            at, before = self._suspected.setdefault(account, (self.now, offsets))
+            if batch.sealed_at >= at and offsets.isdisjoint(before):
+                self._shut[account] = self.now
 
     def _verdict(self, batch: Batch) -> Outcome:
         self.asked += 1
+        whole = self._of_everybody(batch)
+        if whole is not ACCEPTED:
+            return whole
+        names = {each.invitation["id"] for each in batch.held}
+        if walls := names & self.walls.keys():
+            return self.walls[min(walls)]
+        if names & self.stumbled:
+            return VENDOR_ERROR
+        return BAD_RECIPIENT if names & self.bad else ACCEPTED
+
+    def _of_everybody(self, batch: Batch) -> Outcome:
+        """What the account, the campaign or chance says, whoever is called."""
         if batch.rules.vendor == "radar" and self.now >= self._session_ends:
             return EXPIRED_TOKEN
-        drawn = ACCEPTED
-        if self.now < CALM:
-            drawn = self.rng.choices(ANSWERS, self.mood)[0]
-        names = {each.invitation["id"] for each in batch.held}
-        if drawn is ACCEPTED and names & self.stumbled:
-            return VENDOR_ERROR
-        if drawn is ACCEPTED and names & self.bad:
-            return BAD_RECIPIENT
-        return drawn
+        if batch.rules.vendor == "pisano" and self.denied[0] <= self.now < self.denied[1]:
+            return REFUSED
+        how, until = self.sick.get(batch.campaign, (ACCEPTED, 0.0))
+        if self.now < until:
+            return how
+        return self.rng.choices(ANSWERS, self.mood)[0] if self.now < CALM else ACCEPTED

@@ -17,6 +17,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message,
 
 from consumer.adapters import checkpoints, kafka
 from consumer.errors import KafkaTrouble
+from consumer.lane.accounts import News
 from consumer.lane.bisection import Bisection
 from consumer.lane.commands import Batch, Command, Commit
 from consumer.lane.doubt import Doubt
@@ -203,11 +204,16 @@ def silence_is_divided() -> Iterator[None]:
     whole = Outcomes._whole_answered
 
     def divide(
-        outcomes: Outcomes, batch: Batch, outcome: Outcome, facts: CallFacts, at: float
+        outcomes: Outcomes,
+        batch: Batch,
+        outcome: Outcome,
+        news: News,
+        facts: CallFacts,
+        at: float,
     ) -> None:
         if outcome.verdict is Verdict.IN_DOUBT and len(batch.held) > 1:
             outcome = replace(outcome, verdict=Verdict.REJECTED, divisible=True)
-        whole(outcomes, batch, outcome, facts, at)
+        whole(outcomes, batch, outcome, news, facts, at)
 
     with patch.object(Outcomes, "_whole_answered", divide):
         yield

@@ -38,6 +38,7 @@ PARKED = Outcome(Verdict.RETRY, 400, code="E12", counts=False, parked=True)
 BAD_RECIPIENT = Outcome(Verdict.REJECTED, 422, code="E15", divisible=True)
 VENDOR_ERROR = Outcome(Verdict.RETRY, 500, code="E0", divisible=True)
 REFUSED = Outcome(Verdict.RETRY, 401, code="E1", counts=False, refused=True)
+GATEWAY = Outcome(Verdict.RETRY, 404, counts=False, gateway=True)
 NEVER_LEFT = Outcome(Verdict.RETRY, counts=False)
 SILENCE = Outcome(Verdict.IN_DOUBT)
 

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from consumer.lane.standing import PACES, TRIPS, Standing, State
+from consumer.lane.standing import PACES, QUICK, TRIPS, Standing, State
 
 RNG = random.Random(1)
 
@@ -79,17 +79,36 @@ def test_a_refusal_while_it_is_ill_begins_the_longer_pauses() -> None:
 def test_a_refused_account_stays_refused_while_the_vendor_is_in_trouble_too() -> None:
     standing = Standing()
     standing.refused(1.0, 2.0, RNG)
+    standing.refused(2.0, 2.0, RNG)
     standing.trouble(3.0, 4.0, RNG)
     assert standing.state is State.REFUSED
 
 
-def test_a_probe_that_says_nothing_is_due_again() -> None:
-    standing = ill()
-    standing.probing = True
-    standing.no_verdict(99.0)
-    assert standing.probing
-    standing.no_verdict(101.0)
-    assert standing.may_probe(standing.probe_at)
+def test_one_refusal_is_a_suspicion_that_a_later_accepted_call_ends() -> None:
+    standing = Standing()
+    standing.refused(1.0, 2.0, RNG)
+    assert standing.well
+    standing.good(0.5)  # sealed before
+    assert standing.suspected_at == 2.0
+    standing.refused(1.5, 2.5, RNG)  # out at the same time: no news
+    assert standing.well
+    standing.good(3.0)
+    assert standing.suspected_at is None
+
+
+def test_a_campaign_not_tried_since_the_breaker_opened_is_tried_soon() -> None:
+    """At once, if one campaign opened it; and no more than so many times."""
+    standing = Standing()
+    standing.refused(1.0, 2.0, RNG, "a")
+    standing.refused(3.0, 4.0, RNG, "a")
+    assert standing.probe_time("b") == pytest.approx(4.0)
+    assert standing.probe_time("a") >= 4 + PACES["refused"][0] / 2
+    at = 5.0
+    for n in range(QUICK):
+        standing.refused(at, at, RNG, f"b{n}")
+        assert n == QUICK - 1 or standing.probe_time("c") <= at + PACES["ill"][0]
+        at += 5
+    assert standing.probe_time("c") == standing.probe_time("a") >= at
 
 
 def test_calls_that_hung_since_before_the_recovery_tell_what_is_over() -> None:

@@ -1,0 +1,271 @@
+"""A healthy campaign beside sick ones of its account: its waits, in multiples of those alone.
+
+Each sick campaign is refused or troubled in its own way, with all of its customers until it is
+mended, or with one customer for good. `few` come one by one; `many` are a backlog from the start.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from statistics import fmean
+
+from benchmarks.answers_world import ACCEPTED, Called, Reply, lane_of, latency, part
+from consumer.lane.commands import Batch, Commit, Login, Send
+from consumer.lane.held import Held
+from consumer.lane.lane import Lane
+from consumer.model import Outcome, Reason, Verdict
+from consumer.simulate.play import INVITATION
+from consumer.simulate.traffic import Arrival
+
+HOUR = 3600.0
+MENDED = 0.5 * HOUR
+MEASURED = 1.0 * HOUR
+ENDS = 4.0 * HOUR
+EXPIRES = 72 * HOUR
+KINDS: Mapping[str, Outcome] = {
+    "13000": Outcome(Verdict.RETRY, 400, code="13000", divisible=True),
+    "403": Outcome(Verdict.RETRY, 403, counts=False, refused=True),
+    "401": Outcome(Verdict.RETRY, 401, counts=False, relogin=True),
+    "5xx": Outcome(Verdict.IN_DOUBT, 503),
+    "404": Outcome(Verdict.RETRY, 404, counts=False, gateway=True),
+}
+SOME, MANY = 5, 6_000
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """`sick`: campaign → kind; `one`: a single customer of each, for good. `rate`: customers of a
+    healthy campaign a second."""
+
+    healthy: int
+    sick: tuple[str, ...]
+    one: bool
+    many: bool
+    rate: float
+    seed: int
+    stray: float = 0.0
+
+    @property
+    def names(self) -> list[str]:
+        """All campaigns, the healthy ones first."""
+        return [f"well-{n}" for n in range(self.healthy)] + [
+            f"sick-{n}-{kind}" for n, kind in enumerate(self.sick)
+        ]
+
+
+class Sick:
+    """A vendor that answers by campaign, customer and time."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._rng = random.Random(f"vendor of {job.seed}")
+        self.bad: dict[str, str] = {}
+        """Campaign → its one bad customer."""
+
+    def call(self, batch: Batch, now: float) -> Reply:
+        """As the campaign's sickness says."""
+        at = now + latency(self._rng)
+        kind = batch.campaign.rsplit("-", 1)[1]
+        if self._rng.random() < self._job.stray:
+            return Reply(at, KINDS["403"])
+        if kind not in KINDS:
+            return Reply(at, ACCEPTED)
+        if self._job.one:
+            who = {held.recipient for held in batch.held}
+            met = self.bad.setdefault(batch.campaign, min(who)) in who
+        else:
+            met = now < MENDED
+        return Reply(at, KINDS[kind] if met else ACCEPTED)
+
+
+@dataclass(slots=True)
+class World:
+    """One lane on a virtual clock, with its delay topics, until a time."""
+
+    lane: Lane
+    vendor: Sick
+    calls: list[Called] = field(default_factory=list)
+    reasons: dict[str, Reason] = field(default_factory=dict)
+    back: list[tuple[float, int, Held]] = field(default_factory=list)
+    logins: int = 0
+    _answers: list[tuple[float, int, Called]] = field(default_factory=list)
+    _sessions: list[tuple[float, str]] = field(default_factory=list)
+    _offset: int = 0
+    _look_at: float = 0.0
+
+    def run(self, arrivals: Iterable[Arrival], until: float) -> World:
+        """Play."""
+        coming = iter(arrivals)
+        following = next(coming, None)
+        now = 0.0
+        while now < until:
+            while following and following.time <= now:
+                self._come(_held(self._offset, following), following.time)
+                following = next(coming, None)
+            while self.back and self.back[0][0] <= now:
+                at, _, held = heapq.heappop(self.back)
+                self._come(replace(held, offset=self._offset, delays=held.delays + 1), at)
+            self._answer(now)
+            self._tick(now)
+            moments = [self._look_at, until]
+            moments += [following.time] if following else []
+            moments += [each[0][0] for each in (self.back, self._answers) if each]
+            moments += [at for at, _ in self._sessions]
+            now = max(now + 0.05, min(moments))  # the program looks every 0.05 s
+        return self
+
+    def _come(self, held: Held, now: float) -> None:
+        self._offset += 1
+        if self.lane.wants(held.offset):
+            self.lane.arrived(held, now)
+
+    def _answer(self, now: float) -> None:
+        for at, vendor in self._sessions:
+            if at <= now:
+                self.lane.logged_in(vendor, at + HOUR, at)
+        self._sessions = [each for each in self._sessions if each[0] > now]
+        while self._answers and self._answers[0][0] <= now:
+            at, _, call = heapq.heappop(self._answers)
+            self.lane.answered(call.batch.id, call.reply.outcome, sent_at=call.left, at=at)
+
+    def _tick(self, now: float) -> None:
+        for command in self.lane.tick(now):
+            if isinstance(command, Commit):
+                for result in command.results:
+                    self.reasons[result["id"]] = result["reason"]
+                for each in command.put_off:
+                    item = (max(each.due_at, now + 60.0), self._offset + len(self.back), each.held)
+                    heapq.heappush(self.back, item)
+                for leaving in self.lane.committed():
+                    self._leave(leaving, now)
+        self._look_at = self.lane.wake_at
+
+    def _leave(self, leaving: object, now: float) -> None:
+        if isinstance(leaving, Send):
+            call = Called(leaving.batch, now, self.vendor.call(leaving.batch, now))
+            self.calls.append(call)
+            heapq.heappush(self._answers, (call.reply.at, len(self.calls), call))
+        elif isinstance(leaving, Login):
+            self.logins += 1
+            self._sessions.append((now + 0.3, leaving.vendor))
+
+    def waits(self, until: float) -> list[float]:
+        """Of the healthy campaigns' customers that came before `until`; one not yet sent counts."""
+        left = {
+            held.invitation["id"]: call.left
+            for call in self.calls
+            if call.accepted
+            for held in call.batch.held
+        }
+        return [
+            left.get(key, ENDS) - at
+            for key, (name, at) in CAME.items()
+            if name.startswith("well") and at < until
+        ]
+
+
+CAME: dict[str, tuple[str, float]] = {}
+
+
+def _held(offset: int, arrival: Arrival) -> Held:
+    name = f"{arrival.campaign}/{offset}"
+    made = {**INVITATION, "id": name, "campaign": arrival.campaign}
+    CAME[name] = arrival.campaign, arrival.time
+    expires = arrival.time + EXPIRES
+    return Held(offset, b"", arrival.time, arrival.campaign, name, expires, _made=made)  # type: ignore[arg-type]
+
+
+def traffic(job: Job) -> Iterator[Arrival]:
+    """Healthy customers by Poisson for the measured time; sick ones at once or one by one."""
+    found = list[Arrival]()
+    for name in job.names:
+        rng = random.Random(f"{name} of {job.seed}")
+        well = name.startswith("well")
+        at = 0.0
+        if not well and job.many:
+            found += [Arrival(0.0, name)] * MANY
+        rate = job.rate if well else SOME / MENDED
+        while (at := at + rng.expovariate(rate)) < MEASURED:
+            found.append(Arrival(at, name))
+    return iter(sorted(found))
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One run; `alone`: the healthy campaigns without the sick ones."""
+
+    job: Job
+    mean: float
+    p99: float
+    alone_mean: float
+    alone_p99: float
+    sick_calls: int
+    logins: int
+    ended: Mapping[str, int]
+
+
+def _play(job: Job) -> tuple[list[float], World]:
+    CAME.clear()
+    lane = lane_of(job.names, job.seed)
+    if "401" in job.sick:
+        lane.reconfigure(replace(lane.settings, logins=frozenset({"vendor"})), 0.0)
+    world = World(lane, Sick(job)).run(traffic(job), ENDS)
+    return world.waits(MENDED), world
+
+
+def play(job: Job) -> Figures:
+    """The job, and the healthy campaigns alone."""
+    alone, _ = _play(replace(job, sick=(), stray=0.0))
+    waits, world = _play(job)
+    sick = Counter(
+        str(world.reasons.get(key, "waiting"))
+        for key, (name, _) in CAME.items()
+        if name.startswith("sick")
+    )
+    calls = sum(call.batch.campaign.startswith("sick") for call in world.calls)
+    return Figures(
+        job,
+        fmean(waits),
+        part(waits, 0.99),
+        fmean(alone),
+        part(alone, 0.99),
+        calls,
+        world.logins,
+        sick,
+    )
+
+
+def jobs(seeds: Iterable[int]) -> Iterator[Job]:
+    """Two campaigns, each kind; then twenty, five of them sick, each its own way."""
+    for seed in seeds:
+        for one in (False, True):
+            for many in (False, True):
+                for kind in KINDS:
+                    yield Job(1, (kind,), one, many, 0.5, seed)
+                yield Job(15, tuple(KINDS), one, many, 0.1, seed)
+        yield Job(1, (), one=False, many=False, rate=0.5, seed=seed, stray=0.02)
+
+
+def rows(found: Iterable[Figures]) -> Iterator[Mapping[str, object]]:
+    """One a job."""
+    for each in found:
+        job = each.job
+        yield {
+            "campaigns": job.healthy + len(job.sick),
+            "sick": ", ".join(job.sick) or f"{job.stray:.0%} stray 403",
+            "who": "one" if job.one else "all",
+            "waiting": "many" if job.many else "few",
+            "mean wait, s": each.mean,
+            "alone": each.alone_mean,
+            "ratio": f"{each.mean / each.alone_mean:.2f}",
+            "p99 ratio": f"{each.p99 / each.alone_p99:.2f}",
+            "calls of the sick": each.sick_calls,
+            "logins": each.logins,
+            "the sick's customers": ", ".join(
+                f"{n} {name}" for name, n in sorted(each.ended.items())
+            ),
+        }
