@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import math
 import random
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from consumer.lane.campaign_standing import CampaignStanding
 from consumer.lane.commands import Batch
@@ -55,8 +56,8 @@ class Accounts:
         self.standings: dict[str, Standing] = defaultdict(Standing)
         self.campaigns: dict[str, CampaignStanding] = defaultdict(CampaignStanding)
         self._slow = call_timeout * SLOW
-        self._out: dict[str, Counter[float]] = defaultdict(Counter)
-        self._apart: set[str] = set()  # calls out that say nothing of how quick the account is
+        self._out: dict[str, dict[str, Batch]] = defaultdict(dict)
+        """Vendor → calls that are out, but for those of open campaigns, which may well hang."""
         self._probes: set[str] = set()
         self._vendors: dict[str, str] = {}
         self._rng = rng
@@ -100,7 +101,8 @@ class Accounts:
         return not (self.standings[vendor].well and self.campaigns[campaign].well)
 
     def _hangs(self, vendor: str, now: float) -> bool:
-        slow = sum(number for when, number in self._out[vendor].items() if now - when > self._slow)
+        out = self._out[vendor].values()
+        slow = sum(now - batch.sealed_at > self._slow for batch in out)
         return slow >= HANGS
 
     def wake_at(self, now: float) -> float:
@@ -117,10 +119,8 @@ class Accounts:
         vendor, campaign = batch.rules.vendor, batch.campaign
         standing, own = self.standings[vendor], self.campaigns[campaign]
         self._vendors[campaign] = vendor
-        if not own.well:
-            self._apart.add(batch.id)
-        else:
-            self._out[vendor][batch.sealed_at] += 1
+        if own.well:
+            self._out[vendor][batch.id] = batch
         if not part and not (standing.well and own.well):
             self._probes.add(batch.id)
             standing.probing = not standing.well
@@ -140,7 +140,7 @@ class Accounts:
         `expected`: a part of a divided batch, in which a customer is known to fail. `trial`: a
         customer that was refused alone before. Their failures are no news, but a success is.
         """
-        self._over(batch)
+        self._out[batch.rules.vendor].pop(batch.id, None)
         vendor, sealed_at = batch.rules.vendor, batch.sealed_at
         standing, own = self.standings[vendor], self.campaigns[batch.campaign]
         was_well = standing.well and own.well
@@ -171,7 +171,8 @@ class Accounts:
     def testable(self, vendor: str, waiting: Iterable[str]) -> bool:
         """Whether calls of campaigns that were not refused will soon tell of the account: they are
         out, or their customers are `waiting` (names of campaigns)."""
-        return bool(self._out[vendor]) or not all(self.campaigns[name].accused for name in waiting)
+        out = (batch.campaign for batch in self._out[vendor].values())
+        return not all(self.campaigns[name].accused for name in chain(out, waiting))
 
     def suspects(self, vendor: str) -> list[str]:
         """Campaigns of the account that had trouble, and no accepted call since."""
@@ -188,7 +189,12 @@ class Accounts:
     def _refused(self, batch: Batch, at: float, *, expected: bool, trial: bool) -> None:
         vendor, sealed_at = batch.rules.vendor, batch.sealed_at
         standing, own = self.standings[vendor], self.campaigns[batch.campaign]
-        if expected or (not trial and standing.well and not own.well and self._passes(vendor, own)):
+        again = len(batch.held) > 1 and own.refused_again([held.offset for held in batch.held])
+        if (
+            expected
+            or again
+            or (not trial and standing.well and not own.well and self._passes(vendor, own))
+        ):
             return
         if not trial or standing.suspected_at is not None:
             standing.refused(sealed_at, at, self._rng, batch.campaign, repeated=trial)
@@ -258,12 +264,3 @@ class Accounts:
             standing.in_a_row or not standing.well
             for standing in (self.standings[vendor] for vendor in vendors)
         )
-
-    def _over(self, batch: Batch) -> None:
-        if batch.id in self._apart:
-            self._apart.discard(batch.id)
-            return
-        out, sealed_at = self._out[batch.rules.vendor], batch.sealed_at
-        out[sealed_at] -= 1
-        if out[sealed_at] <= 0:
-            del out[sealed_at]

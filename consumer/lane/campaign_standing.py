@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from consumer.lane.standing import TRIPS, pause_of
@@ -21,11 +22,17 @@ ALONE = 3
 blamed. At 2 % stray refusals that is 8 in a million."""
 
 
+MOST_REMEMBERED = 20_000
+"""Offsets of refused calls that are remembered before all are forgotten: their calls are then only
+refused once more before they are divided."""
+
+
 @dataclass(slots=True)
 class CampaignStanding:
     """One campaign. `run`: calls with trouble in a row. `accused`: a call was refused, and none was
     accepted since. `alone`: offset → sealing time of calls of one customer that were refused since.
-    `batch`: offsets of the last refused call of several customers, sealed at `batch_at`.
+    `together`: offset → sealing time of the last refused call of several customers; the newest
+    of them was sealed at `batch_at`.
     """
 
     run: int = 0
@@ -36,7 +43,7 @@ class CampaignStanding:
     since: float = -math.inf
     accepted_at: float = -math.inf
     alone: dict[int, float] = field(default_factory=dict)
-    batch: frozenset[int] = frozenset()
+    together: dict[int, float] = field(default_factory=dict)
     batch_at: float = -math.inf
 
     @property
@@ -82,13 +89,19 @@ class CampaignStanding:
         self.accused = True
         self.alone[offset] = sealed_at
 
-    def refused_together(self, offsets: frozenset[int], sealed_at: float) -> bool:
-        """A call of several was refused. True if some of them were refused before and others of the
-        campaign accepted between: then the refusal is about recipients."""
-        again = self.accepted_at > self.batch_at and not offsets.isdisjoint(self.batch)
+    def refused_again(self, offsets: Collection[int]) -> bool:
+        """Whether some of these were refused together, and others of the campaign accepted later:
+        then a further refusal is about them, not about the account."""
+        before = (self.together[offset] for offset in offsets if offset in self.together)
+        return min(before, default=math.inf) < self.accepted_at
+
+    def refused_together(self, offsets: Collection[int], sealed_at: float) -> None:
+        """A call of several was refused."""
         self.accused = True
-        self.batch, self.batch_at = offsets, sealed_at
-        return again
+        if len(self.together) > MOST_REMEMBERED:
+            self.together.clear()
+        self.together.update(dict.fromkeys(offsets, sealed_at))
+        self.batch_at = sealed_at
 
     def refusal_pause(self, rng: random.Random, *, at_once: bool) -> float:
         """Seconds until another customer of the campaign is tried; the first one `at_once`."""
@@ -99,7 +112,8 @@ class CampaignStanding:
         """The refusals were the account's."""
         self.accused = False
         self.alone.clear()
-        self.batch, self.batch_at = frozenset(), -math.inf
+        self.together.clear()
+        self.batch_at = -math.inf
 
     def blamed(self, account_accepted_at: float) -> bool:
         """Whether its refusals are about the campaign, for other calls of the account passed."""

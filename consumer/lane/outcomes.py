@@ -207,9 +207,11 @@ class Outcomes:
 
     def _several_refused(self, batch: Batch, window: Window, facts: CallFacts) -> None:
         own = self._accounts.campaigns[batch.campaign]
-        offsets = frozenset(held.offset for held in batch.held)
-        if own.refused_together(offsets, batch.sealed_at) and not self._too_many(batch):
-            own.accused = False  # what is divided must not hold up other customers
+        offsets = [held.offset for held in batch.held]
+        again, before = own.refused_again(offsets), own.accused
+        own.refused_together(offsets, batch.sealed_at)
+        if again and not self._too_many(batch):
+            own.accused = before  # what is divided must not hold up other customers
             self._divide(batch.rules, batch.held, facts, unattributed=True)
         else:
             window.extend(batch.held)
@@ -239,7 +241,7 @@ class Outcomes:
         self, rules: LaneCampaign, held: Held, facts: CallFacts, sealed_at: float, at: float
     ) -> None:
         own = self._accounts.campaigns[held.campaign]
-        first = min(sealed_at, own.batch_at) if held.offset in own.batch else sealed_at
+        first = own.together.get(held.offset, sealed_at)
         trial = Trial(rules, held, facts, first, sealed_at)
         self.trials.append(trial)
         trial.pause(at, self._rng, len(self.trials))
