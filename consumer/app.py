@@ -12,7 +12,7 @@ from consumer.config.models import Config
 from consumer.config.sections import Campaign, Input
 from consumer.config.sections import Route as RouteConfig
 from consumer.lane.settings import LaneCampaign, LaneSettings
-from consumer.model import Channel
+from consumer.model import Channel, ChannelSpec
 from consumer.routing.decode import Decoder
 from consumer.routing.link import GIVEN, compile_link, entry_of
 from consumer.routing.pattern import compile_pattern
@@ -101,9 +101,13 @@ def lane_settings(config: Config, lane: str) -> LaneSettings:
     campaigns = config.campaigns_of(lane)
     vendors = {campaign.vendor for campaign in campaigns.values()}
     logins = {name for name in vendors if VENDORS[config.vendors[name].type].needs_login}
+    modules = build_vendors(config)
     return LaneSettings(
         name=lane,
-        campaigns={name: _lane_campaign(name, each) for name, each in campaigns.items()},
+        campaigns={
+            name: _lane_campaign(name, each, modules[each.vendor].spec(each.channel))
+            for name, each in campaigns.items()
+        },
         config_version=config.config_version,
         limits=quota.limits,
         skew=quota.skew,
@@ -120,7 +124,7 @@ def lane_settings(config: Config, lane: str) -> LaneSettings:
     )
 
 
-def _lane_campaign(name: str, campaign: Campaign) -> LaneCampaign:
+def _lane_campaign(name: str, campaign: Campaign, spec: ChannelSpec) -> LaneCampaign:
     window = campaign.window
     return LaneCampaign(
         name=name,
@@ -133,6 +137,8 @@ def _lane_campaign(name: str, campaign: Campaign) -> LaneCampaign:
         in_doubt=campaign.in_doubt,
         max_attempts=campaign.max_attempts,
         bisect_calls=campaign.bisect_calls,
+        spec=spec,
+        required=campaign.required,
     )
 
 

@@ -114,6 +114,11 @@ class Reason(StrEnum):
         Status.UNKNOWN,
         "The process that sent it ended before it recorded the answer.",
     )
+    NOT_BUILT = (
+        "not_built",
+        Status.FAILED,
+        "No call could be built from it: a defect of the program, please report.",
+    )
     LANE_CLOSED = (
         "lane_closed",
         Status.FAILED,
@@ -325,6 +330,7 @@ class Outcome:
     credentials seem refused. `gateway`: the answer is not the vendor's own (a firewall's, a
     proxy's). Both are a definite no, and a cause only in the light of other calls.
     `divisible`: some recipient is bad, nobody was invited, and a smaller call tells who.
+    `unbuilt`: offsets of invitations from which no call could be built, so that nothing was sent.
     `vendor_time`: the vendor's own clock (its `Date`), epoch seconds. `hint`: what an operator is
     to check, in our own words; it decides nothing.
     """
@@ -342,13 +348,15 @@ class Outcome:
     gateway: bool = False
     divisible: bool = False
     vendor_time: float | None = None
+    unbuilt: frozenset[int] = frozenset()
     hint: str | None = field(default=None, compare=False)
 
     @property
     def trouble(self) -> bool:
         """The vendor is not well: its campaigns, permits and credentials may be."""
         waits = self.verdict in (Verdict.RETRY, Verdict.IN_DOUBT)
-        return waits and not (self.throttled or self.relogin or self.parked or self.unattributed)
+        told = self.throttled or self.relogin or self.parked or self.unattributed or self.unbuilt
+        return waits and not told
 
     @property
     def unattributed(self) -> bool:

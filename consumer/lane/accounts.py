@@ -140,13 +140,10 @@ class Accounts:
         `expected`: a part of a divided batch, in which a customer is known to fail. `trial`: a
         customer that was refused alone before. Their failures are no news, but a success is.
         """
-        self._out[batch.rules.vendor].pop(batch.id, None)
         vendor, sealed_at = batch.rules.vendor, batch.sealed_at
         standing, own = self.standings[vendor], self.campaigns[batch.campaign]
         was_well = standing.well and own.well
-        if batch.id in self._probes:
-            self._probes.discard(batch.id)
-            standing.probing = own.probing = False
+        self.unsent(batch)
         if outcome.relogin and not self._token_tried(vendor, sealed_at):
             self.sessions[vendor].invalidate(at, sealed_at, self._rng)
         elif sealed_at < standing.renewed_at and (outcome.relogin or outcome.unattributed):
@@ -159,6 +156,14 @@ class Accounts:
         elif not (outcome.throttled or outcome.trouble):
             return self._good(batch, outcome.verdict is Verdict.ACCEPTED)
         return News(was_well=was_well)
+
+    def unsent(self, batch: Batch) -> None:
+        """A call is out no more, whatever it told."""
+        self._out[batch.rules.vendor].pop(batch.id, None)
+        if batch.id in self._probes:
+            self._probes.discard(batch.id)
+            self.standings[batch.rules.vendor].probing = False
+            self.campaigns[batch.campaign].probing = False
 
     def proved_at(self, vendor: str) -> float:
         """When the account's newest accepted call was sealed."""

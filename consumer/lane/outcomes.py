@@ -20,6 +20,7 @@ from consumer.lane.backoff import full_jitter
 from consumer.lane.bisection import Bisection
 from consumer.lane.commands import Batch
 from consumer.lane.due import Due
+from consumer.lane.fitness import key_of, unfit
 from consumer.lane.held import Held
 from consumer.lane.ladder import wait_of
 from consumer.lane.results import NO_CALL, CallFacts
@@ -71,6 +72,9 @@ class Outcomes:
         at: float,
     ) -> None:
         """A call was answered: of a whole batch, of a part of a divided one, or of one on trial."""
+        if outcome.unbuilt:
+            self._unbuilt(batch, part_of, outcome, facts)
+            return
         # A customer that stands alone is news: an ill vendor costs three of them, not all.
         several = isinstance(part_of, Bisection) and len(batch.held) > 1
         news = self._accounts.answered(
@@ -89,6 +93,26 @@ class Outcomes:
         self._follow_up(batch, news, outcome, at)
         if self.parked(batch.campaign, at):  # or it left the config meanwhile
             self.drop_campaign(batch.campaign, at)
+
+    def _unbuilt(
+        self, batch: Batch, part_of: Bisection | Trial | None, outcome: Outcome, facts: CallFacts
+    ) -> None:
+        """Nothing was sent, for the program cannot build a call of some: those end, the others wait
+        for another call, and nothing follows for the account."""
+        self._accounts.unsent(batch)
+        if isinstance(part_of, Trial):
+            self.trials.remove(part_of)
+        elif part_of is not None:
+            part_of.gone()
+        window = self._shelf.window(batch.campaign)
+        for held in batch.held:
+            if held.offset in outcome.unbuilt:
+                self.end_held(held, Reason.NOT_BUILT, facts)
+            else:
+                window.add(held)
+        if isinstance(part_of, Bisection):
+            self._carry_on(part_of)
+        window.changed[window.campaign] = None
 
     def _follow_up(self, batch: Batch, news: News, outcome: Outcome, at: float) -> None:
         vendor, window = batch.rules.vendor, self._shelf.window(batch.campaign)
@@ -122,18 +146,50 @@ class Outcomes:
                 self.end_held(held, Reason.EXPIRED_WAITING)
         for bisection in list(self.bisections):
             self.sweep_part(bisection, now)
-        for trial in [trial for trial in self.trials if trial.ready and trial.held.expired(now)]:
-            self.expire_trial(trial)
+        for trial in list(self.trials):
+            if trial.ready:
+                self.sweep_trial(trial, now)
 
-    def expire_trial(self, trial: Trial) -> None:
-        """End one on trial that expired, with the facts of its last call."""
-        self.trials.remove(trial)
-        self.end_held(trial.held, Reason.EXPIRED_WAITING, trial.facts)
+    def sweep_trial(self, trial: Trial, now: float) -> None:
+        """End one on trial that expired, with the facts of its last call, or fits no more."""
+        reason = self._over(trial.held, now)
+        if reason is not None:
+            self.trials.remove(trial)
+            self.end_held(trial.held, reason, trial.facts)
+
+    def fit(self, taken: Sequence[Held], window: Window, now: float) -> list[Held]:
+        """Those that a call may carry; one that expired, or that its campaign cannot use as it is
+        configured now, ends here, and a second one for the same address waits for another call."""
+        fresh, keys = list[Held](), set[tuple[str, ...]]()
+        campaign = self._settings.campaigns[window.campaign]
+        for held in taken:
+            reason, key = None, tuple[str, ...]()
+            if held.expired(now):
+                reason = Reason.EXPIRED_WAITING
+            elif campaign.spec:
+                invitation = held.invitation  # parsed once, for it takes 2 µs
+                reason = unfit(invitation, campaign)
+                key = key_of(invitation["address"], campaign.spec.addresses)
+            if reason is not None:
+                self.end_held(held, reason)
+            elif key and key in keys:
+                window.add(held)
+            else:
+                keys.add(key)
+                fresh.append(held)
+        return fresh
+
+    def _over(self, held: Held, now: float) -> Reason | None:
+        if held.expired(now):
+            return Reason.EXPIRED_WAITING
+        campaign = self._settings.campaigns.get(held.campaign)
+        return unfit(held.invitation, campaign) if campaign and campaign.spec else None
 
     def sweep_part(self, bisection: Bisection, now: float) -> None:
         """The same for one that is divided, which may end by it."""
-        for held in bisection.drop(lambda each: each.expired(now)):
-            self.end_held(held, Reason.EXPIRED_WAITING)
+        over = {held.offset: self._over(held, now) for held in bisection}
+        for held in bisection.drop(lambda each: over[each.offset] is not None):
+            self.end_held(held, over[held.offset] or Reason.EXPIRED_WAITING)
         self._end_if_empty(bisection)
 
     def end_held(self, held: Held, reason: Reason, facts: CallFacts = NO_CALL) -> None:

@@ -20,7 +20,7 @@ from consumer.lane.settings import LaneSettings
 from consumer.lane.shelf import Shelf
 from consumer.lane.trial import Trial
 from consumer.lane.window import Window
-from consumer.model import InFlight, Reason
+from consumer.model import InFlight
 
 
 class Sealing:
@@ -158,8 +158,8 @@ class Sealing:
             self._seal_window(waiting, why, now)
 
     def _seal_trial(self, trial: Trial, now: float) -> None:
-        if trial.held.expired(now):
-            self._outcomes.expire_trial(trial)
+        self._outcomes.sweep_trial(trial, now)
+        if trial not in self._outcomes.trials:
             return
         trial.under_way = True
         self._seal_batch([trial.held], trial.campaign, Why.PROBE, now, trial)
@@ -168,12 +168,8 @@ class Sealing:
         vendor = self._settings.campaigns[window.campaign].vendor
         probe = self._accounts.one_only(vendor, window.campaign)
         window.tried_at = now
-        fresh = []
-        for held in window.take_probe(self._rng) if probe else window.take():
-            if held.expired(now):
-                self._outcomes.end_held(held, Reason.EXPIRED_WAITING)
-            else:
-                fresh.append(held)
+        taken = window.take_probe(self._rng) if probe else window.take()
+        fresh = self._outcomes.fit(taken, window, now)
         if fresh:
             self._seal_batch(fresh, window.campaign, Why.PROBE if probe else why, now)
 

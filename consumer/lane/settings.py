@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from consumer.lane.limiter import Limit
-from consumer.model import Channel
+from consumer.model import Channel, ChannelSpec
 
 FRESH_SECONDS = 5.0
 """From before the intent's commit to the first byte: well under the session timeout, after which
@@ -28,7 +28,9 @@ UNLIMITED_SILENCE = 3600.0
 class LaneCampaign:
     """A campaign whose calls share this lane's quota. Times in seconds.
 
-    `bisect_calls`: how many a refused batch may cost to find the bad recipients.
+    `bisect_calls`: how many a refused batch may cost to find the bad recipients. `spec` and
+    `required`: what its calls need of an invitation now (None: not checked); one that waited since
+    another config may lack it.
     """
 
     name: str
@@ -41,6 +43,8 @@ class LaneCampaign:
     max_attempts: int = 5
     bisect_calls: int = 200
     max_bytes: int = 10 * 2**20
+    spec: ChannelSpec | None = None
+    required: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

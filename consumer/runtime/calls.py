@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import Any, Protocol
 
@@ -13,7 +13,9 @@ import structlog
 
 from consumer.adapters.http import Exchange, VendorClient
 from consumer.config.sections import Campaign
+from consumer.errors import defect
 from consumer.lane.commands import Batch, Login
+from consumer.lane.held import Held
 from consumer.lane.settings import FRESH_SECONDS
 from consumer.model import Call, Outcome, Token, Verdict
 from consumer.vendors.base import Vendor
@@ -121,9 +123,10 @@ class Calls:
         exchange = Exchange(self._now())
         outcome = OUR_DEFECT
         try:
-            token = account.token.value if account.token else None
-            invitations = [held.invitation for held in batch.held]
-            call = account.vendor.build(campaign, invitations, token)
+            call = self._build(batch, campaign, account)
+            if isinstance(call, Outcome):
+                events.put(Answered(batch, campaign.vendor, call, None, exchange.at, "defect"))
+                return
             exchange = await account.client.exchange(
                 call, fresh_until=batch.sealed_at + FRESH_SECONDS
             )
@@ -134,6 +137,22 @@ class Calls:
                 outcome = NO_CLEAR_ANSWER
         label = exchange.failure or (str(exchange.answer.status) if exchange.answer else "defect")
         events.put(Answered(batch, campaign.vendor, outcome, exchange.sent_at, exchange.at, label))
+
+    def _build(self, batch: Batch, campaign: Campaign, account: Account) -> Call | Outcome:
+        """The call; or which invitations it cannot be built of, each tried alone."""
+        token = account.token.value if account.token else None
+
+        def build(many: Sequence[Held]) -> Call:
+            return account.vendor.build(campaign, [held.invitation for held in many], token)
+
+        try:
+            return build(batch.held)
+        except Exception as error:  # noqa: BLE001 - each record's defect is its own
+            what = defect(error)
+        unbuilt = [held.offset for held in batch.held if not _works(build, [held])]
+        unbuilt = unbuilt or [held.offset for held in batch.held]  # only all together raise
+        log.error("call_defect", batch=batch.id, error=what, invitations=len(unbuilt))
+        return replace(OUR_DEFECT, counts=False, unbuilt=frozenset(unbuilt))
 
     async def _login(self, login: Login, events: Inbox) -> None:
         name = login.vendor
@@ -156,6 +175,14 @@ class Calls:
         except Exception as error:  # noqa: BLE001 - a lane must get an answer for every login
             log.error("login_defect", vendor=name, error=type(error).__name__)
         events.put(LoginEnded(name, at, outcome, expires_at))
+
+
+def _works(build: Callable[[Sequence[Held]], Call], many: Sequence[Held]) -> bool:
+    try:
+        build(many)
+    except Exception:  # noqa: BLE001 - that is the question
+        return False
+    return True
 
 
 async def _outcome(exchange: Exchange, vendor: Vendor, call: Call) -> Outcome:

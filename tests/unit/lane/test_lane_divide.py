@@ -165,15 +165,18 @@ def test_a_vendor_that_falls_ill_ends_the_search_and_everybody_waits_in_the_wind
 
 
 def test_a_refused_account_does_too_while_a_part_is_under_way() -> None:
+    """Two refusals of `b`, of different customers, refuse the account."""
     driver = of(*TWO, customers=8)
     (part,) = driver.answer(driver.batches[0], BAD_RECIPIENT)
-    for n in (20, 21):
-        (other,) = driver.read(held(n, campaign="b"), now=NOW + 1)
-        driver.answer(other, REFUSED, at=NOW + 1)
-    (probe,) = driver.batches[-1:]  # one of the four that waited, for `a` was not tried yet
-    assert (probe.campaign, driver.lane.windows["a"].count) == ("a", 3)
-    driver.answer(part, BAD_RECIPIENT, at=NOW + 2)
-    assert driver.lane.windows["a"].count == 7
+    for n, at in ((20, NOW + 1), (21, NOW + 6)):
+        sent = driver.read(held(n, campaign="b"), now=at)
+        driver.answer(next(each for each in sent if each.held[0].offset == n), REFUSED, at=at)
+    assert driver.lane.accounts.refused("pisano")
+    assert driver.lane.outcomes.bisections[0].part == list(part.held)
+    waiting = driver.lane.windows["a"].count
+    driver.answer(part, BAD_RECIPIENT, at=NOW + 7)
+    # one of the eight may be a probe by now, for `a` was not tried since the account is refused
+    assert driver.lane.windows["a"].count >= waiting + 3
     assert driver.lane.outcomes.bisections == []
 
 
