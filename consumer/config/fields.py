@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from ipaddress import ip_address
 from typing import Annotated
 from zoneinfo import available_timezones
 
@@ -67,6 +69,25 @@ def _time_zone(value: str) -> str:
 
 
 TimeZone = Annotated[str, AfterValidator(_time_zone), Field(examples=["Europe/Istanbul"])]
+
+_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?", re.ASCII)
+
+
+def _can_be_bound(host: str) -> str:
+    """An address or a name; whether it is this host's own, the system says."""
+    numeric = ":" in host or not host.strip("0123456789.")
+    try:
+        if numeric:
+            ip_address(host)
+        fit = numeric or all(_LABEL.fullmatch(each) for each in host.removesuffix(".").split("."))
+    except ValueError:
+        fit = False
+    if not fit or len(host) > 253:
+        raise ValueError("expected an IP address or a host name, as in 0.0.0.0")
+    return host
+
+
+Host = Annotated[Text, AfterValidator(_can_be_bound)]
 
 MIN_KEY_BYTES = 16
 

@@ -23,6 +23,7 @@ from consumer.config.fields import (
     KEY_ID,
     DataValue,
     Expression,
+    Host,
     Name,
     SecretKey,
     Text,
@@ -204,7 +205,7 @@ class Route(Section):
 class Admin(Section):
     """The HTTP server for metrics and health; it shows no personal data."""
 
-    host: Text = "0.0.0.0"  # noqa: S104 - probes and Prometheus come from outside the container
+    host: Host = "0.0.0.0"  # noqa: S104 - probes and Prometheus come from outside the container
     """The address to listen at."""
     port: Annotated[int, Field(ge=0, le=65535)] = 9464
     """The port to listen at; 0 lets the system choose."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 from pydantic_core import ErrorDetails
@@ -40,16 +41,25 @@ _LATER_FORMATS = {"cloudevents", "avro", "protobuf", "json_schema"}
 NOT_YET = "not supported yet"
 
 
+_LISTED = 20
+"""Names that a sentence lists: of a thousand none would be read."""
+
+_COMPARED = 1000
+"""Names that the nearest is looked for in."""
+
+
 def nearest(word: object, known: Iterable[str]) -> str:
     """`did you mean 'x'?` for the nearest of `known`, or nothing."""
-    found = difflib.get_close_matches(str(word), list(known), n=1)
+    text = str(word)[:_COMPARED]
+    found = difflib.get_close_matches(text, list(islice(known, _COMPARED)), n=1)
     return f"did you mean '{found[0]}'?" if found else ""
 
 
 def one_of(word: object, known: Iterable[str]) -> str:
     """The nearest of `known`, and all of them."""
     there = list(known)
-    listed = f"there are: {', '.join(there)}" if there else "there are none"
+    more = f" and {len(there) - _LISTED} more" if len(there) > _LISTED else ""
+    listed = f"there are: {', '.join(there[:_LISTED])}{more}" if there else "there are none"
     return " ".join(filter(None, (nearest(word, there), listed)))
 
 

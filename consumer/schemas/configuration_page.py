@@ -42,7 +42,8 @@ everything that is wrong at once, with line, path and what was meant. Editors co
 - **Patterns** (`match`) are those of Amazon EventBridge: a field holds if one value of its list
   holds (`[web, app]`, `[{{numeric: [">=", 100]}}]`, `[{{prefix: TR}}]`, `[{{exists: false}}]`), and
   all fields must hold. A bare value is a list of one. `$or` takes a list of patterns. Without case
-  (`equals-ignore-case`) `i`, `I`, `İ` and `ı` are one letter: `istanbul` matches `İSTANBUL`.
+  (`equals-ignore-case`) `i`, `I`, `İ` and `ı` are one letter: `istanbul` matches `İSTANBUL`. A dot
+  leads into an object (`customer.segment: [gold]`); a name that has a dot in it is written `a\\.b`.
 - **An event's time** is RFC 3339, or ISO 8601 without seconds, with `+0300`, `+03`, a comma, a
   blank for the T, `24:00` or no separators at all; or epoch s, ms, us or ns of 2000 to 2100, as a
   number or text. A time without an offset needs `event.timezone`. One of over a day ahead of the

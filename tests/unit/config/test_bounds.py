@@ -115,3 +115,30 @@ def test_values_at_the_bound_are_taken(tmp_path: Path) -> None:
     text = edited("limits: [1/1s]", "limits: [1000000/3650d], max_held_bytes: 1048576")
     (limit,) = load_text(text, tmp_path).quotas["radar"].limits
     assert limit.calls == 1_000_000
+
+
+@pytest.mark.parametrize("host", ["10.0.0.1", "::", "::1", "127.0.0.1", "localhost", "pod-0.svc"])
+def test_an_admin_host_is_an_address_or_a_name(host: str, tmp_path: Path) -> None:
+    text = edited("port: 9464", f"port: 9464, host: '{host}'")
+    assert load_text(text, tmp_path).admin.host == host
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["999.1.1.1", "1.2.3", "a b", "http://x", "x/", "a..b", ":::", "x" * 64, "x:1", "ı.example"],
+)
+def test_what_no_server_can_listen_at_is_refused(host: str, tmp_path: Path) -> None:
+    """It ended the process with a defect."""
+    (problem,) = refused(edited("port: 9464", f"port: 9464, host: '{host}'"), tmp_path)
+    assert problem == "admin.host: expected an IP address or a host name, as in 0.0.0.0"
+
+
+def test_a_sentence_lists_some_of_many_names(tmp_path: Path) -> None:
+    """A thousand wrong names of a thousand made a message of megabytes."""
+    many = "".join(f"  q{number}: {{limits: []}}\n" for number in range(1000))
+    text = edited("vendors:\n", many + "vendors:\n").replace("quota: radar", "quota: rada")
+    with pytest.raises(ConfigError) as refusal:
+        load_text(text, tmp_path)
+    (hint,) = [each.hint for each in refusal.value.problems if each.path == "vendors.radar.quota"]
+    assert hint.startswith("did you mean 'radar'? there are: pisano-cloud, radar, q0")
+    assert hint.endswith("and 982 more")
