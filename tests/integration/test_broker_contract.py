@@ -598,6 +598,26 @@ def test_a_paused_partition_is_not_read_and_goes_on_where_it_was(bench: Bench) -
 
 
 @contract
+def test_a_pause_outlives_its_assignment(bench: Bench) -> None:
+    """A partition that is lost while it is paused and comes back is not read before `resume`."""
+    topic = bench.topic()
+    bench.append(topic, b"a")
+    place = TopicPartition(topic, 0, OFFSET_BEGINNING)
+    consumer = bench.consumer()
+    consumer.incremental_assign([place])
+    assert values(to_end(consumer)[0]) == [b"a"]
+    consumer.pause([place])
+    consumer.incremental_unassign([place])
+    consumer.consume(1, 0.5)
+    consumer.incremental_assign([place])
+    assert consumer.consume(10, 1.0) == []
+
+    consumer.resume([place])
+    assert values(to_end(consumer)[0]) == [b"a"]
+    consumer.close()
+
+
+@contract
 def test_a_seek_reads_again_and_tells_the_end_again(bench: Bench) -> None:
     topic = bench.topic()
     bench.append(topic, b"a", b"b", b"c")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
@@ -33,15 +33,10 @@ from consumer.runtime.lane_loop import LaneLoop
 from consumer.runtime.lane_owner import LaneOwner
 from consumer.runtime.router_loop import RouterLoop
 from consumer.runtime.stage import Stage
+from tests.simulation import variants_client, variants_review
+from tests.simulation.planting import VARIANTS, defect
 
-Defect = Callable[[], AbstractContextManager[None]]
-
-VARIANTS: dict[str, Defect] = {}
-
-
-def _defect(plant: Callable[[], Iterator[None]]) -> Defect:
-    made = VARIANTS[plant.__name__.replace("_", "-")] = contextmanager(plant)
-    return made
+__all__ = ["VARIANTS", "variants_client", "variants_review"]
 
 
 def _pack(bits: int) -> str:
@@ -56,7 +51,7 @@ def _bits(packed: str) -> int:
 # -- the lane's machine -----------------------------------------------------------------------
 
 
-@_defect
+@defect
 def no_intent() -> Iterator[None]:
     """Calls leave at once; the checkpoint that names them follows."""
     tick = Lane.tick
@@ -82,7 +77,7 @@ def _checkpoint(change: Callable[[Lane, Checkpoint], dict[str, object]]) -> Any:
     return patch.object(Lane, "checkpoint", changed)
 
 
-@_defect
+@defect
 def highest_settled_offset() -> Iterator[None]:
     """What was read last is taken as settled, with all that is below it."""
 
@@ -93,14 +88,14 @@ def highest_settled_offset() -> Iterator[None]:
         yield
 
 
-@_defect
+@defect
 def done_lost() -> Iterator[None]:
     """A checkpoint has its base, and forgets what is settled above it."""
     with _checkpoint(lambda _lane, _point: {"done": _pack(0)}):
         yield
 
 
-@_defect
+@defect
 def resent_under_report() -> Iterator[None]:
     """What a former owner had in flight is sent as if it had never been."""
     decide = Doubt.decide
@@ -112,7 +107,7 @@ def resent_under_report() -> Iterator[None]:
         yield
 
 
-@_defect
+@defect
 def permit_log_not_restored() -> Iterator[None]:
     """A new owner thinks that nobody called before."""
     restore = Quota._restore
@@ -124,7 +119,7 @@ def permit_log_not_restored() -> Iterator[None]:
         yield
 
 
-@_defect
+@defect
 def send_stamped_permits() -> Iterator[None]:
     """A permit's time in the log is the time at which its call left."""
     take, answered = Limiter.take, Limiter.answered
@@ -140,7 +135,7 @@ def send_stamped_permits() -> Iterator[None]:
         yield
 
 
-@_defect
+@defect
 def recipient_twice_in_a_batch() -> Iterator[None]:
     """A window gives whatever is oldest."""
 
@@ -156,7 +151,7 @@ def recipient_twice_in_a_batch() -> Iterator[None]:
 # -- bad recipients ---------------------------------------------------------------------------
 
 
-@_defect
+@defect
 def condemned_by_inference() -> Iterator[None]:
     """The last suspect is rejected without a call of its own: all the others were accepted."""
     carry_on = Outcomes._carry_on
@@ -171,7 +166,7 @@ def condemned_by_inference() -> Iterator[None]:
         yield
 
 
-@_defect
+@defect
 def bisection_forgets_the_rest() -> Iterator[None]:
     """When a part is refused, who is not in it is looked at no more."""
     refused = Bisection.refused
@@ -184,7 +179,7 @@ def bisection_forgets_the_rest() -> Iterator[None]:
         yield
 
 
-@_defect
+@defect
 def a_refused_part_is_rejected_whole() -> Iterator[None]:
     """Everybody in a part that is refused counts as bad."""
 
@@ -198,7 +193,7 @@ def a_refused_part_is_rejected_whole() -> Iterator[None]:
         yield
 
 
-@_defect
+@defect
 def silence_is_divided() -> Iterator[None]:
     """A batch without an answer is called again in parts, as if it had been refused."""
     whole = Outcomes._whole_answered
@@ -222,7 +217,7 @@ def silence_is_divided() -> Iterator[None]:
 # -- the lane's runtime -----------------------------------------------------------------------
 
 
-@_defect
+@defect
 def results_outside_the_transaction() -> Iterator[None]:
     """Results are published, and the checkpoint follows in a transaction of its own."""
     commit = LaneOwner._commit
@@ -238,7 +233,7 @@ def results_outside_the_transaction() -> Iterator[None]:
         yield
 
 
-@_defect
+@defect
 def no_fencing() -> Iterator[None]:
     """Each process has a transactional id of its own: nobody ends a former owner's writing."""
     producer = Stage.producer
@@ -252,14 +247,14 @@ def no_fencing() -> Iterator[None]:
         yield
 
 
-@_defect
+@defect
 def thawed_zombie_calls() -> Iterator[None]:
     """Nobody looks how old a call is before its first byte."""
     with patch.object(calls, "FRESH_SECONDS", 1e9):
         yield
 
 
-@_defect
+@defect
 def lost_lane_commits() -> Iterator[None]:
     """A lane that is lost is finished like one that is given back."""
     lost = LaneLoop._lost
@@ -276,7 +271,7 @@ def lost_lane_commits() -> Iterator[None]:
 # -- taking over ------------------------------------------------------------------------------
 
 
-@_defect
+@defect
 def checkpoint_read_uncommitted() -> Iterator[None]:
     """The newest checkpoint counts, whether its transaction was committed or not."""
     consumer = Stage.consumer
@@ -290,7 +285,7 @@ def checkpoint_read_uncommitted() -> Iterator[None]:
         yield
 
 
-@_defect
+@defect
 def checkpoint_end_by_eof() -> Iterator[None]:
     """The topic is read until Kafka says that it ends here."""
 
@@ -301,7 +296,7 @@ def checkpoint_end_by_eof() -> Iterator[None]:
         yield
 
 
-@_defect
+@defect
 def checkpoint_end_by_watermark() -> Iterator[None]:
     """The topic is read up to the high watermark that was asked for before."""
 
@@ -326,7 +321,7 @@ def _newest(reader: Consumer, topic: str, lane: str, last: int | None) -> Checkp
                 return checkpoints.parse(found) if found else None
 
 
-@_defect
+@defect
 def group_offsets_as_authority() -> Iterator[None]:
     """Reading begins at the group's committed offset, whatever the checkpoint says."""
     newest = checkpoints.newest
@@ -348,14 +343,14 @@ def group_offsets_as_authority() -> Iterator[None]:
 # -- clocks -----------------------------------------------------------------------------------
 
 
-@_defect
+@defect
 def former_owners_clock_believed() -> Iterator[None]:
     """A checkpoint's times are taken as they stand, whatever clock made them."""
     with patch.object(takeover, "shift_between", lambda *_: 0.0):
         yield
 
 
-@_defect
+@defect
 def delays_by_the_own_clock() -> Iterator[None]:
     """What is due on the delay ladder goes by the machine's clock, and not by Kafka's."""
     with patch.object(ladder_loop, "measure", lambda *_: None):
@@ -365,7 +360,7 @@ def delays_by_the_own_clock() -> Iterator[None]:
 # -- the router -------------------------------------------------------------------------------
 
 
-@_defect
+@defect
 def router_carries_on() -> Iterator[None]:
     """After an aborted transaction the router goes on with what it reads next."""
     handle = RouterLoop._handle
@@ -399,7 +394,7 @@ class _Behind:
         self._producer.send_offsets_to_transaction(self._positions, group, wait)
 
 
-@_defect
+@defect
 def router_commits_while_polling() -> Iterator[None]:
     """The next records are read before the last ones are committed, by `position()`."""
     handle = RouterLoop._handle

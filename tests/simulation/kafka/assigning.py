@@ -30,6 +30,7 @@ class Assigning(Asking):
         self._rng = rng
         self._told = told
         self._readings: dict[Place, Reading] = {}
+        self._paused: set[Place] = set()  # a pause outlives an assignment
         self._assigned = False  # the running callback has called assign or unassign
 
     # -- the assignment -----------------------------------------------------------------------
@@ -78,6 +79,7 @@ class Assigning(Asking):
                 reading.at = partition.lso
             elif each.offset < 0:
                 reading.at = self._group.offsets.get(place, UNKNOWN)  # none: an error when read
+            reading.paused = place in self._paused
             self._readings[place] = reading
 
     def _remove(self, places: Sequence[Place]) -> None:
@@ -102,9 +104,11 @@ class Assigning(Asking):
 
     def _set_paused(self, partitions: Sequence[TopicPartition], *, paused: bool) -> None:
         for each in partitions:
-            reading = self._readings.get((each.topic, each.partition))
+            place = each.topic, each.partition
+            reading = self._readings.get(place)
             if reading is not None:
                 reading.paused = paused
+                (self._paused.add if paused else self._paused.discard)(place)
 
     def seek(self, partition: TopicPartition) -> None:
         """Go on reading there. Raises KafkaException if it is not assigned."""
@@ -112,7 +116,11 @@ class Assigning(Asking):
         reading = self._readings.get((partition.topic, partition.partition))
         if reading is None:
             raise refused(KafkaError._STATE, f"{partition.topic} [{partition.partition}]")
+        before = []
+        if self._rng.random() < self._broker.settings.stale_after_seek:
+            before = reading.prefetched(self._rng.randint(1, 5), committed=self.committed_only)
         reading.seek(partition.offset)
+        reading.stale = before
 
     def position(self, partitions: Sequence[TopicPartition]) -> list[TopicPartition]:
         """Behind the last record given to the caller; -1001 if there was none."""

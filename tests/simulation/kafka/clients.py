@@ -75,6 +75,9 @@ class FakeClients:
         if self._broker.is_down or not self._broker.partitions(topic):
             refused("no broker, or no such topic")
             return
+        if self._broker.settings.keeps_records:
+            refused("TOPIC_AUTHORIZATION_FAILED: no right to delete")
+            return
         when = self._broker.scheduler.now + draw(self._rng, self._broker.settings.latency)
         partition = self._broker.partition(topic, 0)
         self._broker.scheduler.at(when, lambda: partition.delete_before(before))

@@ -104,26 +104,36 @@ class FakeConsumer(Assigning):
     def consume(self, num_messages: int = 1, timeout: float = -1) -> list[Message]:
         """Records and events; callbacks of the group run in here, and what they raise comes out.
 
-        Unlike librdkafka's it does not use its whole `timeout` once something has come.
+        Unlike librdkafka's it seldom waits on once something has come (`lingers`).
         """
         self._open()
         self._sched.point("consume.before")
         session = self._session
         deadline = self._sched.now + (timeout if timeout >= 0 else inf)
-        found: list[Message] = []
+        until, found = deadline, list[Message]()
         while True:
             session.polled_at = self._sched.now
+            had = bool(found)
             self._serve(found, num_messages)
             if not self._broker.is_down:
                 self._fetch(found, num_messages)
-            if found or self._nudged or self._sched.now >= deadline:
+            if found and not had:
+                until = min(deadline, self._sched.now + self._linger(timeout))
+            if len(found) >= num_messages or self._nudged or self._sched.now >= until:
                 break
-            self._wait(deadline)
+            self._wait(until)
         self._nudged = False
         session.polled_at = self._sched.now
         if found:
             self._sched.point("consume.after")
         return found
+
+    def _linger(self, timeout: float) -> float:
+        """How long a poll that has records waits for more."""
+        settings = self._broker.settings
+        if not timeout or self._rng.random() >= settings.lingers:
+            return 0.0
+        return draw(self._rng, settings.linger)
 
     def _wait(self, deadline: float) -> None:
         told = self._next_end()
@@ -157,10 +167,13 @@ class FakeConsumer(Assigning):
     def _serve(self, found: list[Message], room: int) -> None:
         """Run the callbacks that are due. Records may have come before them.
 
-        Those of a partition that a callback gives up are purged, as librdkafka does it.
+        Most are purged where a callback gives their partition up. librdkafka does so as well, with
+        a barrier that its main thread sends behind the callback: a poll that ends before the
+        barrier comes hands them out (the router and the delay stage say what they do then).
         """
         session = self._session
-        if session.called and not self._broker.is_down and self._rng.random() < RECORDS_FIRST:
+        due = session.called or (session.lost and bool(self._readings))
+        if due and not self._broker.is_down and self._rng.random() < RECORDS_FIRST:
             self._fetch(found, room)
         if session.exceeded:
             session.exceeded = False
@@ -170,6 +183,7 @@ class FakeConsumer(Assigning):
         if session.lost:
             if self._readings:
                 self._call("lost", list(self._readings))
+                self._purge(found)
             session.join()
         while (next_one := session.next_event()) is not None:
             member, event = next_one
@@ -177,9 +191,15 @@ class FakeConsumer(Assigning):
                 self._call(*event)
             finally:
                 session.served(member, event)
-            found[:] = [
-                each for each in found if (each.topic(), each.partition()) in self._readings
-            ]
+            self._purge(found)
+
+    def _purge(self, found: list[Message]) -> None:
+        """What was fetched of partitions that are not assigned any more, or most of it."""
+        kept = [each for each in found if (each.topic(), each.partition()) in self._readings]
+        if len(kept) < len(found) and (
+            self._rng.random() >= self._broker.settings.outlives_revocation
+        ):
+            found[:] = kept
 
     def _call(self, kind: Literal["assign", "revoke", "lost"], places: list[Place]) -> None:
         """Run a callback; what it leaves undone, the client does itself, as the real one does."""

@@ -52,6 +52,19 @@ class Group:
 
     # -- offsets ------------------------------------------------------------------------------
 
+    def forget(self, topics: Iterable[str] | None = None) -> bool:
+        """`offsets.retention.minutes` are over: for an empty group, or for topics not subscribed.
+
+        False, and nothing is forgotten, while the group holds them.
+        """
+        read = {topic for each in self.members.values() for topic in each.topics}
+        if self.members and (topics is None or read & set(topics)):
+            return False
+        gone = [each for each in self.offsets if topics is None or each[0] in set(topics)]
+        for place in gone:
+            del self.offsets[place]
+        return True
+
     def settle(self, transaction: Transaction) -> None:
         """A transaction ended: its offsets hold, or never were."""
         offsets = self.pending.pop(transaction)
@@ -166,6 +179,8 @@ class Group:
         members = list(self.members.values())
         self._rng.shuffle(members)
         places = self._places({topic for each in members for topic in each.topics})
+        if len({frozenset(each.topics) for each in members}) > 1:
+            return self._by_subscription(members, places)
         kept = {each: self._kept(each, places) for each in members}
         members.sort(key=lambda each: len(kept[each]), reverse=not self._shuffle)
         share, more = divmod(len(places), len(members))
@@ -177,6 +192,18 @@ class Group:
                 target[place] = member
                 room[member] -= 1
         self._spread([place for place in places if place not in target], target, room)
+        self._shuffle = False
+        return target
+
+    def _by_subscription(self, members: list[Member], places: list[Place]) -> dict[Place, Member]:
+        """During a rolling deploy members subscribe to different topics: each gets its own only."""
+        load = dict.fromkeys(members, 0)
+        target: dict[Place, Member] = {}
+        for place in places:
+            able = [each for each in members if place[0] in each.topics]
+            keeps = [each for each in able if place in self._kept(each, places)]
+            target[place] = (keeps or sorted(able, key=lambda each: load[each]))[0]
+            load[target[place]] += 1
         self._shuffle = False
         return target
 

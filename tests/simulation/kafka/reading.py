@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaError, Message
 
-from tests.simulation.kafka.log import Partition, kind_of
+from tests.simulation.kafka.log import FakeRecord, Partition, kind_of
 
 if TYPE_CHECKING:
     from tests.simulation.kafka.broker import FakeBroker
@@ -22,7 +22,7 @@ class Reading:
     """One assigned partition. `at`: what is fetched next; `given`: behind what the caller has.
 
     `told` is called when there may be more. `ended`: the end that was told last; `tell_at`: when
-    the present end is to be told.
+    the present end is to be told. `stale`: fetched before a seek, and not handed out yet.
     """
 
     partition: Partition
@@ -34,6 +34,7 @@ class Reading:
     ended: int = -1
     tell_at: float = inf
     cached: tuple[int, int] = (UNKNOWN, UNKNOWN)
+    stale: list[FakeRecord] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Listen for new records."""
@@ -55,8 +56,10 @@ class Reading:
         if not partition.low <= self.at <= partition.end:
             return self._fail(KafkaError._AUTO_OFFSET_RESET, f"offset {self.at} out of range")
         self.cached = partition.low, partition.end
-        records, behind = partition.fetch(self.at, limit, committed=committed)
-        self.at = behind
+        if self.stale:
+            records, self.stale = self.stale[:limit], []
+        else:
+            records, self.at = partition.fetch(self.at, limit, committed=committed)
         if not records:
             return []
         self.given = records[-1].offset + 1
@@ -80,7 +83,10 @@ class Reading:
         if self.paused or self.failed:
             return False
         return (
-            self.ended != self.at or self.partition.deleted or not self.at_end(committed=committed)
+            bool(self.stale)
+            or self.ended != self.at
+            or self.partition.deleted
+            or not self.at_end(committed=committed)
         )
 
     def at_end(self, *, committed: bool) -> bool:
@@ -88,9 +94,13 @@ class Reading:
         return self.at >= (self.partition.lso if committed else self.partition.end)
 
     def seek(self, offset: int) -> None:
-        """Go on there; nothing was given from there yet, and its end is told anew."""
+        """Go on there; nothing was given from there yet, and its end is told again."""
         self.at, self.given, self.ended, self.tell_at = offset, UNKNOWN, -1, inf
-        self.failed = False
+        self.failed, self.stale = False, []
+
+    def prefetched(self, limit: int, *, committed: bool) -> list[FakeRecord]:
+        """What a client's queue may hold by now, ahead of its caller."""
+        return self.partition.fetch(self.at, limit, committed=committed)[0]
 
     def end(self) -> Message:
         """The event that tells that the log ends here, for now."""

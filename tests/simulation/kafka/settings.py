@@ -17,6 +17,13 @@ class BrokerSettings:
     and the transaction stays open. `late_marker`: a transaction's marker reaches one partition
     later than the coordinator's word. `unknown_offset`: an idempotent retry hides where a record
     went.
+
+    `outlives_revocation`: what a poll fetched of a partition is handed out by that poll although a
+    callback in it has given the partition up. `lingers`: a poll that has records waits on for
+    `linger`, as librdkafka's does until its batch is full, and serves callbacks meanwhile.
+    `stale_after_seek`: what was fetched before a seek is handed out once more after it.
+
+    `keeps_records`: there is no right to delete any.
     """
 
     session_timeout: float = 10.0
@@ -35,6 +42,11 @@ class BrokerSettings:
     abortable: float = 0.0
     unknown_offset: float = 0.0
     short_read: float = 0.3
+    outlives_revocation: float = 0.0
+    lingers: float = 0.0
+    linger: Range = (0.0, 6.0)
+    stale_after_seek: float = 0.0
+    keeps_records: bool = False
 
 
 def draw(rng: random.Random, bounds: Range) -> float:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from consumer.adapters.clock import Clock
+from consumer.runtime.stage import MAX_SILENCE
 from tests.simulation.kafka.scheduler import Scheduler
 
 
@@ -33,6 +35,45 @@ class ProcessClock(Clock):
         self.wrong_by += seconds
 
 
+HOT = 400
+"""Turns of one loop within a simulated second that no work explains: a few dozen are usual."""
+
+
+class Pulse(Mute):
+    """In the place of the process's health: every loop must beat, and none may run hot.
+
+    `found` receives what is wrong; a process that is frozen is excused.
+    """
+
+    def __init__(self, process: str, scheduler: Scheduler, found: list[str]) -> None:
+        self._process = scheduler.process(process)
+        self._scheduler = scheduler
+        self._found = found
+        self._last: dict[str, float] = {}
+        self._turns: dict[str, tuple[int, int]] = {}
+
+    def register(self, name: str) -> None:
+        """A loop begins."""
+        self._last[name] = self._scheduler.now
+
+    def unregister(self, name: str) -> None:
+        """A loop has ended."""
+        self._last.pop(name, None)
+
+    def beat(self, name: str) -> None:
+        """A sign of life."""
+        now, process = self._scheduler.now, self._process
+        last = self._last.get(name, now)
+        self._last[name] = now
+        if now - last > MAX_SILENCE and process.frozen_until < last:
+            self._found.append(f"{process.name}/{name} was silent for {now - last:.0f} s")
+        second, turns = self._turns.get(name, (0, 0))
+        turns = turns + 1 if second == int(now) else 1
+        self._turns[name] = int(now), turns
+        if turns == HOT:
+            self._found.append(f"{process.name}/{name} turns {HOT} times in a second")
+
+
 @dataclass(slots=True)
 class Story:
     """What happened, in readable lines; empty unless somebody wants to read it."""
@@ -40,6 +81,8 @@ class Story:
     scheduler: Scheduler
     wanted: bool = False
     lines: list[str] = field(default_factory=list)
+    errors: Counter[str] = field(default_factory=Counter)
+    """Events that the program logged as errors."""
 
     def tell(self, who: str, what: str, **facts: object) -> None:
         """One line: time since the world began, who, what, facts."""
@@ -57,6 +100,11 @@ class StoryLog:
 
     def __getattr__(self, _level: str) -> Callable[..., None]:
         return self._tell if self._story.wanted else _nothing
+
+    def error(self, event: str, **facts: object) -> None:
+        """Counted, also where no story is wanted."""
+        self._story.errors[event] += 1
+        self._tell(event, **facts)
 
     def _tell(self, event: str, **facts: object) -> None:
         self._story.tell(self._who(), event, **facts)

@@ -55,7 +55,7 @@ class History:
     def __init__(self, world: World) -> None:
         self._world = world
         self._topics = rules.config().topics
-        self.lanes = [self._lane(name) for name in rules.LANES]
+        self.lanes = [self._lane(name) for name in rules.ALL_LANES]
         self.written = self._written()
         self.results = [each for one in self.written for each in one.results]
         self.letters = [each for one in self.written for each in one.letters]
@@ -65,10 +65,9 @@ class History:
         for record in self._world.broker.history(log.topic):
             if record.state == "committed":
                 log.readable |= 1 << record.offset
-                try:
-                    invitation = orjson.loads(record.value or b"")["id"]
-                except orjson.JSONDecodeError:
+                if record.transaction is None:  # no part of the program wrote it
                     continue
+                invitation = orjson.loads(record.value or b"")["id"]
                 log.offsets_of[invitation].append(record.offset)
                 log.routed[invitation] += (record.producer or "").startswith(ROUTER)
         return log
@@ -77,7 +76,7 @@ class History:
         results = self._by_transaction(self._topics.results)
         letters = self._by_transaction(self._topics.dead_letters)
         points = {
-            lane: self._by_transaction(self._topics.checkpoints(lane)) for lane in rules.LANES
+            lane: self._by_transaction(self._topics.checkpoints(lane)) for lane in rules.ALL_LANES
         }
         steps = [self._by_transaction(self._topics.delayed(step)) for step in STEPS]
         made = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from confluent_kafka import Consumer, TopicPartition
@@ -17,11 +17,12 @@ from consumer.runtime.ladder_loop import LadderLoop
 from consumer.runtime.lane_loop import LaneLoop
 from consumer.runtime.lane_owner import LaneOwner
 from consumer.runtime.router_loop import RouterLoop
+from consumer.runtime.rules import LaneRules
 from consumer.runtime.stage import Stage
 from tests.simulation.kafka.clients import FakeClients
 from tests.simulation.kafka.scheduler import Scheduler, Task
 from tests.simulation.world import rules
-from tests.simulation.world.doubles import Mute, ProcessClock, Story
+from tests.simulation.world.doubles import Mute, ProcessClock, Pulse, Story
 from tests.simulation.world.wire import SimCalls, Wire
 
 
@@ -40,6 +41,10 @@ class Ownership:
     drain_ended: float | None = None
     clean: bool | None = None
     """Whether its last drain left nothing; None if there was none, or it was not finished."""
+    given_back_at: float | None = None
+    """When the group asked for the lane and got it, as the callback that gives it back began."""
+    left: int = 0
+    """Calls that were in flight when a lane that is given back was dropped."""
 
 
 @dataclass(slots=True)
@@ -52,6 +57,8 @@ class Watch:
     owners: list[Ownership] = field(default_factory=list)
     too_many: list[str] = field(default_factory=list)
     unclear: list[str] = field(default_factory=list)
+    lifeless: list[str] = field(default_factory=list)
+    """Loops that were silent for too long, or ran hot."""
 
 
 @dataclass(slots=True)
@@ -87,6 +94,12 @@ class SimLane(LaneLoop):
             self.current.lost_at = self.watch.commits
         LaneLoop._lost(self, consumer, partitions)
 
+    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        current, owner, began = self.current, self.owner, self.watch.scheduler.now
+        LaneLoop._revoked(self, consumer, partitions)
+        if current is not None and owner is not None and self.owner is None:
+            current.given_back_at, current.left = began, len(owner.lane.in_flight)
+
     def _drain(self, owner: LaneOwner) -> None:
         current = self.current
         if current is not None:
@@ -115,7 +128,7 @@ class SimProcess:
         wire: Wire,
         watch: Watch,
         clients: FakeClients,
-        lanes: Mapping[str, LaneSettings],
+        setup: rules.Setup,
         rng: random.Random,
         clock_offset: float,
         ended: Callable[[SimProcess], None],
@@ -129,50 +142,75 @@ class SimProcess:
         self._ended = ended
         self._clients = clients
         self._open = 0
-        config = rules.config()
-        self.clock = clock = ProcessClock(wire.scheduler, clock_offset)
+        self._wire = wire
+        self.clock = ProcessClock(wire.scheduler, clock_offset)
+        self._pulse = Pulse(name, wire.scheduler, watch.lifeless)
+        config = setup.config
         self.stage = Stage(
             topics=config.topics,
             lanes=config.lanes,
+            homes=config.homes,
             config_version=config.config_version,
             clients=clients,
-            clock=clock,
+            clock=self.clock,
             metrics=Mute(),  # type: ignore[arg-type]
-            health=Mute(),  # type: ignore[arg-type]
+            health=self._pulse,  # type: ignore[arg-type]
             instance=instance,
         )
-        modules = {
-            account.quota: (vendor, rules.vendors()[vendor])
-            for vendor, account in config.vendors.items()
-        }
-        calls = SimCalls(
-            wire,
-            name,
-            clock,
-            config.campaigns,
-            {
-                vendor: (lane, module, lanes[lane].call_timeout)
-                for lane, (vendor, module) in modules.items()
-            },
-        )
+        self._calls = self._calls_of(setup)
         self._tasks: list[Task] = []
-        router = RouterLoop(rules.router(), config.input_topics, self.stage, "earliest", instance)
-        self._start("router", router.session)
+        self._lanes: dict[str, SimLane] = {}
+        router = setup.router
+        self._router = RouterLoop(router.router, router.inputs, self.stage, "earliest", instance)
+        self._start("router", self._router.session)
         self._start("ladder", LadderLoop(self.stage, instance).session)
-        for lane, settings in lanes.items():
-            self._start(lane, self._lane(settings, calls).session)
+        for lane in setup.lanes:
+            self._start_lane(lane, setup)
 
-    def _lane(self, settings: LaneSettings, calls: SimCalls) -> SimLane:
-        return SimLane(
+    def _calls_of(self, setup: rules.Setup, former: SimCalls | None = None) -> SimCalls:
+        accounts = {
+            name: (account.quota, setup.vendors[name], setup.lanes[account.quota].call_timeout)
+            for name, account in setup.config.vendors.items()
+        }
+        calls = SimCalls(self._wire, self.name, self.clock, setup.config.campaigns, accounts)
+        if former is not None:  # sessions of accounts that did not change go on
+            for name, account in former.accounts.items():
+                calls.accounts[name].token = account.token
+        return calls
+
+    def _start_lane(self, name: str, setup: rules.Setup) -> None:
+        settings = setup.lanes[name]
+        lane = self._lanes[name] = SimLane(
             settings,
             self.stage,
-            calls,
+            self._calls,
             "earliest",
-            tuple(f"{each.calls}/{each.period:g}s" for each in settings.limits),
+            _limits(settings),
             rng=random.Random(self._rng.random()),
             watch=self._watch,
             process=self.name,
         )
+        self._start(name, lane.session)
+
+    def follow(self, setup: rules.Setup) -> None:
+        """Reload: go over to another config in the order of `Crew.follow`."""
+        if not self.stage.stop.is_set():
+            self._scheduler.spawn("reload", self.name, lambda: self._go_over(setup))
+
+    def _go_over(self, setup: rules.Setup) -> None:
+        self._calls = self._calls_of(setup, self._calls)
+        config = setup.config
+        self.stage.lanes, self.stage.homes = config.lanes, config.homes
+        for name, lane in self._lanes.items():
+            settings = setup.lanes[name]
+            lane.follow(LaneRules(settings, self._calls, _limits(settings)))
+        for name in setup.lanes.keys() - self._lanes.keys():
+            self._start_lane(name, setup)
+        self._clients.wake()
+        self._scheduler.sleep(self._rng.uniform(0.0, 5.0))
+        self._router.follow(setup.router)
+        self.stage.config_version = config.config_version
+        self._clients.wake()
 
     def _start(self, name: str, session: Callable[[], None]) -> None:
         self._open += 1
@@ -182,6 +220,7 @@ class SimProcess:
 
     def _keep_running(self, name: str, session: Callable[[], None]) -> None:
         """As `Stage.keep_running` and `Process._thread` do, on the virtual clock."""
+        self._pulse.register(name)
         while not self.stage.stop.is_set():
             try:
                 session()
@@ -191,6 +230,7 @@ class SimProcess:
             except StartUnclear as error:
                 self._watch.unclear.append(f"{self.name}/{name}: {error}")
                 break
+        self._pulse.unregister(name)
         self._open -= 1
         if not self._open:
             self._ended(self)
@@ -201,3 +241,7 @@ class SimProcess:
         self._clients.wake()
         for task in self._tasks:
             self._scheduler.wake(task)
+
+
+def _limits(settings: LaneSettings) -> tuple[str, ...]:
+    return tuple(f"{each.calls}/{each.period:g}s" for each in settings.limits)

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from consumer.app import build_router, build_vendors, lane_settings
+from consumer.app import build_vendors, lane_settings, router_rules
 from consumer.config.load import load
 from consumer.config.models import Config
 from consumer.lane.limiter import Limit
 from consumer.lane.settings import LaneSettings
-from consumer.routing.router import Router
+from consumer.runtime.rules import RouterRules
 from consumer.vendors import Vendor
+from tests.simulation.world.changes import MOVED, changed
 
 APPLICATION = "surveys"
 LANES = ("cloud", "radar")
+SPARE = "spare"
+"""A lane that the config has after the change `quota`."""
+
+ALL_LANES = (*LANES, SPARE)
+
 INPUTS = {"pos": 3, "crm": 1}
 """Input topic → partitions."""
 
@@ -44,22 +51,57 @@ RESENT = frozenset({"again", "stay"})
 LANE_OF = {"a": "cloud", "b": "cloud", "again": "cloud", "visit": "radar", "stay": "radar"}
 
 
-@cache
-def config() -> Config:
-    """The whole config."""
-    return load(json.dumps(_document()))
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a process runs with: a config, and its lanes with the numbers of this seed."""
+
+    config: Config
+    vendors: Mapping[str, Vendor]
+    router: RouterRules
+    lanes: Mapping[str, LaneSettings]
 
 
 @cache
-def vendors() -> dict[str, Vendor]:
+def config(change: str | None = None) -> Config:
+    """The whole config, after a change."""
+    return load(json.dumps(changed(_document(), change)))
+
+
+@cache
+def vendors(change: str | None = None) -> dict[str, Vendor]:
     """The vendor modules of the config's accounts."""
-    return build_vendors(config())
+    return build_vendors(config(change))
 
 
 @cache
-def router() -> Router:
-    """The compiled routes; pure, so that all worlds may share it."""
-    return build_router(config(), vendors())
+def _router(change: str | None) -> RouterRules:
+    """The compiled routes; pure, so that all worlds may share them."""
+    return router_rules(config(change), vendors(change))
+
+
+def setup(change: str | None, drawn: Mapping[str, LaneSettings]) -> Setup:
+    """A config with the numbers that were drawn for the lanes of the usual one."""
+    known = {key: each for lane in drawn.values() for key, each in lane.campaigns.items()}
+    lanes = {}
+    for name in config(change).lanes:
+        usual = _usual(name, change)
+        campaigns = {
+            key: replace(
+                each,
+                max_batch=known[key].max_batch,
+                max_wait=known[key].max_wait,
+                max_attempts=known[key].max_attempts,
+            )
+            for key, each in usual.campaigns.items()
+        }
+        lanes[name] = replace(
+            drawn.get(name) or drawn["cloud"],
+            name=name,
+            campaigns=campaigns,
+            config_version=usual.config_version,
+            logins=usual.logins,
+        )
+    return Setup(config(change), vendors(change), _router(change), lanes)
 
 
 def lanes(rng: random.Random, *, sure: bool) -> dict[str, LaneSettings]:
@@ -71,7 +113,7 @@ def lanes(rng: random.Random, *, sure: bool) -> dict[str, LaneSettings]:
 
 
 def _lane(name: str, rng: random.Random, *, sure: bool) -> LaneSettings:
-    usual = _usual(name)
+    usual = _usual(name, None)
     smallest = rng.choice([1, 3, 8])
     campaigns = {
         key: replace(
@@ -101,12 +143,13 @@ def _lane(name: str, rng: random.Random, *, sure: bool) -> LaneSettings:
 
 
 @cache
-def _usual(name: str) -> LaneSettings:
-    return lane_settings(config(), name)
+def _usual(name: str, change: str | None) -> LaneSettings:
+    return lane_settings(config(change), name)
 
 
 def _document() -> dict[str, Any]:
     quota = {"limits": [], "first_start": "unused"}
+    account = {"type": "pisano", "base_url": "https://pisano.example", "quota": "cloud"}
     pisano = {"vendor": "pisano", "channel": "sms"}
     radar = {"vendor": "radar", "channel": "invitation"}
     return {
@@ -116,12 +159,8 @@ def _document() -> dict[str, Any]:
         "pseudonym": {"key_id": "k1", "key": "a-key-for-the-simulation"},
         "quotas": dict.fromkeys(LANES, quota),
         "vendors": {
-            "pisano": {
-                "type": "pisano",
-                "base_url": "https://pisano.example",
-                "token": "pisano-token",
-                "quota": "cloud",
-            },
+            "pisano": {**account, "token": "pisano-token"},
+            MOVED: {**account, "token": "another-token"},
             "radar": {
                 "type": "customer_radar",
                 "base_url": "https://radar.example",
@@ -133,7 +172,7 @@ def _document() -> dict[str, Any]:
         },
         "campaigns": {
             "a": {**pisano, "id": "camp-a"},
-            "b": {**pisano, "id": "camp-b"},
+            "b": {"vendor": MOVED, "channel": "sms", "id": "camp-b"},
             "again": {**pisano, "id": "camp-again", "in_doubt": "resend"},
             "visit": {**radar, "id": "camp-visit"},
             "stay": {**radar, "id": "camp-stay", "in_doubt": "resend"},
@@ -156,7 +195,8 @@ def _route(name: str, channel: str, campaign: str) -> dict[str, Any]:
         "name": name,
         "input": "crm" if channel in CHANNELS["crm"] else "pos",
         "match": {"channel": [channel]},
-        "recipient": {"phone": "customer.phone"},
+        "recipient": {"phone": "customer.phone"}
+        | ({"email": "customer.email"} if campaign == "b" else {}),
         "phone_region": "TR",
         "send": [campaign],
         "data": {"locationDisplayId": "'here'"} if radar else {},

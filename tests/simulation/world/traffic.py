@@ -56,6 +56,10 @@ class Expected:
     invitations: dict[str, str] = field(default_factory=dict)
     """Invitation id → campaign."""
     letters: set[Place] = field(default_factory=set)
+    unsure: frozenset[str] = frozenset()
+    """Campaigns that some config of this world does not have: their invitations may be made."""
+    perhaps: dict[str, str] = field(default_factory=dict)
+    """Invitations of these campaigns that were not seen yet."""
 
     def event(self, event: Event, offset: int) -> None:
         """An event took its offset."""
@@ -63,7 +67,14 @@ class Expected:
             self.letters.add((event.topic, event.partition, offset))
             return
         for route, campaign in ROUTES.get(event.channel, ()):
-            self.invitations[_id(event, offset, route)] = campaign
+            wanted = self.perhaps if campaign in self.unsure else self.invitations
+            wanted[_id(event, offset, route)] = campaign
+
+    def seen(self, invitation: str) -> None:
+        """It was made, so that a result must come of it."""
+        campaign = self.perhaps.pop(invitation, None)
+        if campaign is not None:
+            self.invitations[invitation] = campaign
 
 
 def bursts(rng: random.Random, start: float, length: float) -> list[Burst]:
@@ -95,12 +106,14 @@ def _event(rng: random.Random, number: int, at: float, customers: int) -> Event:
         return Event(topic, partition, junk, None)
     channel = "-" if rng.random() < 0.02 else rng.choice(CHANNELS[topic])
     happened = at - rng.uniform(0.0, 30.0 if channel == "flash" else 3.0)
-    phone = None if rng.random() < 0.01 else _phone(rng.randrange(customers))
+    customer = rng.randrange(customers)
+    phone = None if rng.random() < 0.01 else _phone(customer)
+    email = {"email": f"c{customer}@example.com"} if customer % 2 else {}
     body = {
         "id": f"e{number}",
         "time": rfc3339(happened),
         "channel": channel,
-        "customer": {"phone": phone},
+        "customer": {"phone": phone, **email},
     }
     return Event(topic, partition, orjson.dumps(body), channel)
 

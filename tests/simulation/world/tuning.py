@@ -9,6 +9,8 @@ from typing import Any
 
 from consumer.lane import reading
 from consumer.runtime import (
+    calls,
+    isolation,
     ladder_loop,
     lane_loop,
     lane_owner,
@@ -21,7 +23,7 @@ from tests.simulation.world.doubles import Story, StoryLog
 
 TUNED: Mapping[tuple[Any, str], object] = {
     (lane_loop, "POLL_SECONDS"): 20.0,
-    (router_loop, "POLL_SECONDS"): 100.0,
+    (router_loop, "POLL_SECONDS"): 50.0,
     (ladder_loop, "POLL_SECONDS"): 20.0,
     (lane_owner, "WAIT"): 2.0,
     (lane_owner, "SHOW_EVERY"): 7.0,
@@ -37,7 +39,17 @@ DRAWN: Mapping[str, tuple[tuple[Any, ...], tuple[int, ...]]] = {
 }
 """Name → the modules that have it, and what a seed may make of it."""
 
-LOGGERS = (ladder_loop, lane_loop, lane_owner, lane_report, router_loop, stage, takeover)
+LOGGERS = (
+    calls,
+    isolation,
+    ladder_loop,
+    lane_loop,
+    lane_owner,
+    lane_report,
+    router_loop,
+    stage,
+    takeover,
+)
 
 Tuning = dict[tuple[Any, str], object]
 

@@ -16,6 +16,7 @@ from consumer.lane.commands import Batch
 from consumer.lane.settings import LaneSettings
 from consumer.model import Answer
 from tests.simulation.vendor_counters import KINDS, VendorCounter
+from tests.simulation.world import odd_answers
 
 SERVERS = 3
 
@@ -65,6 +66,8 @@ class VendorDouble:
         self._truth = truth
         self._lane = lane
         self._noise = 0.03 if noise else 0.0
+        self.odd = False
+        """Whether it answers as no page says, now and then."""
         self._mood = rng.choice(MOODS)
         kind = rng.choice(KINDS)
         self._counters: list[VendorCounter] = [
@@ -73,6 +76,12 @@ class VendorDouble:
         # The lane's `skew` (2 s) covers these, and what our own processes' clocks differ by.
         self._clocks = [rng.uniform(0.0, lane.skew / 2) for _ in range(SERVERS)]
         self._sessions: dict[str, float] = {}
+
+    def sibling(self, rng: random.Random) -> VendorDouble:
+        """The same vendor, with counters of its own for another quota."""
+        made = VendorDouble(self._lane, self._truth, rng, noise=self._noise > 0.0)
+        made._mood, made.odd = self._mood, self.odd
+        return made
 
     def asked(self, batch: Batch, token: str, now: float) -> Answer:
         """A sharing call arrived at `now` (true time)."""
@@ -83,11 +92,19 @@ class VendorDouble:
         if radar and now >= self._sessions.get(token, 0.0):
             return _NO_SESSION
         verdict = self._verdict(batch)
+        if self.odd and verdict == ACCEPTED and (drawn := odd_answers.draw(self._rng)):
+            return self._oddly(batch, *drawn)
         if verdict == ACCEPTED or (verdict == UNCLEAR and self._rng.random() < 0.5):
             self._truth.acted.update(held.invitation["id"] for held in batch.held)
         if verdict == UNCLEAR:
             self._truth.unclear.add(batch.id)
         return (_RADAR if radar else _PISANO)[verdict]
+
+    def _oddly(self, batch: Batch, answer: Answer, acted: bool) -> Answer:
+        if acted:
+            self._truth.acted.update(held.invitation["id"] for held in batch.held)
+        self._truth.unclear.add(batch.id)
+        return answer
 
     def _verdict(self, batch: Batch) -> int:
         weights = list(self._mood)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
+
+import orjson
 
 from consumer.lane.commands import Batch
 from consumer.lane.ladder import STEPS
@@ -13,7 +17,8 @@ from tests.simulation.kafka.broker import FakeBroker
 from tests.simulation.kafka.log import FakeRecord, Transaction
 from tests.simulation.kafka.scheduler import Scheduler, Task
 from tests.simulation.kafka.settings import BrokerSettings
-from tests.simulation.world import rules, tuning
+from tests.simulation.world import features, foreign, rules, tuning
+from tests.simulation.world.changes import STAYS
 from tests.simulation.world.doubles import Story
 from tests.simulation.world.machines import Machines
 from tests.simulation.world.mischief import Mischief
@@ -36,7 +41,13 @@ FRESH_SECONDS = 5.0
 
 LOOK_EVERY = 5.0
 QUIET = 40.0
-"""Seconds after the last result in which nobody may say anything more."""
+"""Seconds after the last result in which nothing more may be said."""
+
+CHANGES_LAST = 60.0
+"""Seconds after the traffic within which the last change of the config is taken back."""
+
+GIVEN_UP_AFTER = 60.0
+"""Seconds of calm after which a world that has lost records is judged: it cannot come to rest."""
 
 
 @dataclass(slots=True)
@@ -56,18 +67,25 @@ class World:
     def __init__(self, seed: int, *, tell: bool = False) -> None:
         self.seed = seed
         self.rng = rng = random.Random(seed)
+        self.features = features.draw(seed)
         self.scheduler = Scheduler(self._child())
         self.began = self.scheduler.now
         self.story = Story(self.scheduler, tell)
         self.sure = rng.random() < 0.6
         self.lanes = rules.lanes(rng, sure=self.sure)
         unkind = rng.random() < 0.4
-        self.broker = FakeBroker(self.scheduler, self._child(), _broker_settings(unkind=unkind))
-        self.expected = Expected()
+        settings = _broker_settings(unkind=unkind, eager=self.features.eager_client)
+        settings = replace(settings, keeps_records=self.features.keeps_records)
+        self.broker = FakeBroker(self.scheduler, self._child(), settings)
+        gone = self.features.change == "campaign_gone"
+        self.expected = Expected(unsure=frozenset({"b"} if gone else ()))
+        self._setup = rules.setup(None, self.lanes)
         self.truth = Truth()
         self.watch = Watch(self.scheduler)
         self.ended: list[Ended] = []
         self.usurped: list[str] = []
+        self.rested_at: float | None = None
+        self._closed_until = 0.0
         self.at_rest = self.spins = self._stopping = False
         self.wire = self._wire()
         self._steps = 0
@@ -81,7 +99,7 @@ class World:
             self.story,
             self._running,
             self._start_later,
-            calm_from=start + length + 10.0,
+            calm_from=start + length + self._calm_after(),
             unkind=unkind,
         )
         # A stream of its own: seeds without wrong clocks are the worlds that they were.
@@ -89,6 +107,12 @@ class World:
         self._create_topics()
         self._observe()
         self._plan(start, length)
+
+    def _calm_after(self) -> float:
+        """Seconds of faults after the traffic."""
+        if self.features.forgets == "ladder":
+            return 2 * CHANGES_LAST
+        return CHANGES_LAST if self.features.change or self.features.forgets else 10.0
 
     def _child(self) -> random.Random:
         return random.Random(self.rng.getrandbits(64))
@@ -98,6 +122,9 @@ class World:
             name: VendorDouble(lane, self.truth, self._child(), noise=not self.sure)
             for name, lane in self.lanes.items()
         }
+        for vendor in vendors.values():
+            vendor.odd = self.features.odd_answers
+        vendors[rules.SPARE] = vendors["cloud"].sibling(self._child())
         slow = self.rng.choice([0.5, 1.2, 2.0])
         return Wire(
             self.scheduler, self._child(), vendors, self.truth, self.story, slow, self._left
@@ -111,7 +138,7 @@ class World:
             self.broker.create_topic(name, 2)
         for name in (topics.replayed, *(topics.delayed(step) for step in STEPS)):
             self.broker.create_topic(name)
-        for lane in rules.LANES:
+        for lane in rules.ALL_LANES:
             self.broker.create_topic(topics.invitations(lane))
             self.broker.create_topic(topics.checkpoints(lane))
 
@@ -134,10 +161,31 @@ class World:
         self.mischief.plan(start, length)
         for when in self.machines.times(start, length):
             self.scheduler.at(when, self.machines.step)
+        self._plan_features(start, length)
         for number in range(self.rng.choice([2, 2, 3])):
             late = self.rng.choice([0.0, 0.0, 8.0]) * self.rng.random()
             self._start_later(str(number), self.scheduler.now + late)
         self.scheduler.at(start + length, self._look)
+
+    def _plan_features(self, start: float, length: float) -> None:
+        if self.features.change is not None:
+            went = start + self.rng.uniform(0.1, 0.8) * length
+            self.scheduler.at(went, lambda: self._go_over(self.features.change))
+            if self.features.change not in STAYS:
+                back = went + self.rng.uniform(20.0, 0.5 * CHANGES_LAST)
+                if self.features.forgets_input:
+                    self.scheduler.at(back, lambda: self._forget("router", ("crm",)))
+                self.scheduler.at(back + 0.1, lambda: self._go_over(None))
+        if self.features.foreign_records:
+            for _ in range(3):
+                self.scheduler.at(start + self.rng.uniform(0.0, length), self._write_foreign)
+        if self.features.forgets is not None:
+            when = start + self.rng.uniform(0.4, 1.0) * length
+            if self.features.forgets == "ladder":  # its shortest step takes a minute
+                when = start + length + self.rng.uniform(0.3, 1.5) * CHANGES_LAST
+            self.scheduler.at(when, self._stand_still)
+        if self.features.lost_input:
+            self.scheduler.at(start + self.rng.uniform(0.0, length), self._lose_input)
 
     # -- running ------------------------------------------------------------------------------
 
@@ -148,6 +196,7 @@ class World:
                 self.scheduler.run(self.scheduler.now + LONGEST)
             finally:
                 self.scheduler.close()
+        self._see()
         return self
 
     def _point(self, task: Task, label: str) -> None:
@@ -162,10 +211,57 @@ class World:
             offset = self.broker.append(event.topic, event.partition, event.value)
             self.expected.event(event, offset)
 
+    def _go_over(self, change: str | None) -> None:
+        """Another config is rolled out: replicas reload or restart, one after the other."""
+        self._setup = rules.setup(change, self.lanes)
+        self.story.tell("world", "config", change=change)
+        for process in list(self._running.values()):
+            reaches = partial(self._reach, process, restart=self.rng.random() < 0.4)
+            self.scheduler.at(self.scheduler.now + self.rng.uniform(0.0, 15.0), reaches)
+
+    def _reach(self, process: SimProcess, *, restart: bool) -> None:
+        """The rollout reaches a replica, if it still runs."""
+        if self._running.get(process.instance) is process:
+            process.terminate() if restart else process.follow(self._setup)
+
+    def _forget(self, group: str, topics: Sequence[str] | None = None) -> None:
+        done = self.broker.group(f"{rules.APPLICATION}.{group}").forget(topics)
+        self.story.tell("world", "forgets", group=group, topics=topics, done=done)
+
+    def _stand_still(self) -> None:
+        """Stop the whole fleet until the broker has forgotten a group's offsets."""
+        self._closed_until = self.scheduler.now + self.rng.uniform(30.0, 90.0)
+        for process in list(self._running.values()):
+            process.terminate()
+        group = self.features.forgets or ""
+        self.scheduler.at(self._closed_until, lambda: self._forget(group))
+
+    def _write_foreign(self) -> None:
+        if not self.broker.group(f"{rules.APPLICATION}.router").offsets:
+            # A dead letter of a lane makes the router's first start a case of forgotten offsets.
+            self.scheduler.at(self.scheduler.now + 5.0, self._write_foreign)
+            return
+        topics = rules.config().topics
+        self.expected.letters |= set(foreign.write(self.broker, topics, rules.LANES, self.rng))
+
+    def _lose_input(self) -> None:
+        """Records of an input that are deleted before anything can have read them."""
+        topic, partition = "pos", self.rng.randrange(rules.INPUTS["pos"])
+        if (topic, partition) not in self.broker.group(f"{rules.APPLICATION}.router").offsets:
+            self.scheduler.at(self.scheduler.now + 5.0, self._lose_input)  # no first reading yet
+            return
+        for _ in range(self.rng.randint(1, 5)):
+            end = self.broker.append(topic, partition, b"never read") + 1
+        self.broker.delete_records(topic, partition, end)
+        self.story.tell("world", "input lost", topic=topic, partition=partition, before=end)
+
     def _start_later(self, instance: str, when: float) -> None:
         self.scheduler.at(when, lambda: self._start(instance))
 
     def _start(self, instance: str) -> None:
+        if self.scheduler.now < self._closed_until:
+            self._start_later(instance, self._closed_until + self.rng.uniform(0.1, 5.0))
+            return
         self._runs[instance] += 1
         name = f"p{instance}.{self._runs[instance]}"
         self.story.tell(name, "starts")
@@ -177,7 +273,7 @@ class World:
             wire=self.wire,
             watch=self.watch,
             clients=self.broker.clients(name),
-            lanes=self.lanes,
+            setup=self._setup,
             rng=self._child(),
             clock_offset=self.rng.uniform(-spread, spread) + self.machines.wrong_by(instance),
             ended=self._process_ended,
@@ -189,22 +285,45 @@ class World:
         if not self._stopping:
             self._start_later(process.instance, self.scheduler.now + self.rng.uniform(0.1, 15.0))
         elif not self._running:
-            self.at_rest = True
-            self.scheduler.stop()
+            self._rest()
+
+    def _rest(self) -> None:
+        """All have ended in peace. A replica that starts then finds its place and does nothing."""
+        again = self.features.restart_at_rest and not self.lax
+        if again and self.rested_at is None:
+            self.rested_at = self.scheduler.now
+            self._start_later("0", self.scheduler.now + self.rng.uniform(0.1, 60.0))
+            self.scheduler.at(self.scheduler.now + 60.0 + QUIET, self._stop)
+            return
+        self.at_rest = True
+        self.scheduler.stop()
 
     def _look(self) -> None:
         """Is everything said and done? Then wait a while, stop all processes, and judge."""
         now = self.scheduler.now
         if self.ended and now - (self.ended[-1].transaction.decided_at or now) > STUCK_AFTER:
             self.scheduler.stop()
-        elif now >= self.mischief.calm_from and self._running and self._all_visible():
+        elif now >= self.mischief.calm_from and self._running and self._done():
             self.scheduler.at(now + QUIET, self._stop)
         else:
             self.scheduler.at(now + LOOK_EVERY, self._look)
 
+    @property
+    def lax(self) -> bool:
+        """Whether not all can come to a result: records are lost, or a stage has said that it does
+        not know where to read on."""
+        forgets = self.features.forgets or self.features.forgets_input
+        return self.features.lost_input or bool(forgets and self.watch.unclear)
+
+    def _done(self) -> bool:
+        if self.lax:
+            return self.scheduler.now >= self.mischief.calm_from + GIVEN_UP_AFTER
+        return self._all_visible()
+
     def _all_visible(self) -> bool:
         """Whether as many results and dead letters are committed as are expected."""
         topics = rules.config().topics
+        self._see()
         wanted = len(self.expected.invitations) + len(self.expected.letters)
         logs = [
             partition.history
@@ -214,6 +333,17 @@ class World:
         if sum(map(len, logs)) < wanted:
             return False
         return sum(record.state == "committed" for log in logs for record in log) >= wanted
+
+    def _see(self) -> None:
+        """Which of the invitations that may be made were."""
+        if not self.expected.perhaps:
+            return
+        topics = rules.config().topics
+        for topic in (topics.results, *map(topics.invitations, rules.ALL_LANES)):
+            for partition in self.broker.partitions(topic):
+                for record in partition.history:
+                    if record.transaction is not None and record.state == "committed":
+                        self.expected.seen(orjson.loads(record.value or b"{}").get("id", ""))
 
     def _stop(self) -> None:
         self._stopping = True
@@ -252,7 +382,12 @@ class World:
         return next(claims, None)
 
 
-def _broker_settings(*, unkind: bool) -> BrokerSettings:
+def _broker_settings(*, unkind: bool, eager: bool) -> BrokerSettings:
+    settings = BrokerSettings()
+    if eager:
+        settings = replace(
+            settings, outlives_revocation=0.9, lingers=0.4, stale_after_seek=0.2, linger=(0.0, 8.0)
+        )
     if not unkind:
-        return BrokerSettings()
-    return BrokerSettings(commit_lost=0.01, init_lost=0.03, abortable=0.01, unknown_offset=0.02)
+        return settings
+    return replace(settings, commit_lost=0.01, init_lost=0.03, abortable=0.01, unknown_offset=0.02)

@@ -1,0 +1,61 @@
+"""Planted defects that a review has proven on the program: each is how it was before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from unittest.mock import patch
+
+from confluent_kafka import TopicPartition
+
+from consumer.lane import held
+from consumer.runtime import ladder_loop
+from consumer.runtime.ladder_loop import LadderLoop
+from consumer.vendors import answers, pisano
+from consumer.vendors.kinds import Kind, Row
+from tests.simulation.planting import defect, rewritten
+
+
+@defect
+def redirect_means_not_invited() -> Iterator[None]:
+    """A 303 or 302 after a POST is taken for trouble, and the call is made again."""
+    row = Row(Kind.TROUBLE, "The vendor redirects.")
+    with patch.dict(answers.HUNDREDS, {3: row}):
+        yield
+
+
+@defect
+def page_is_a_success() -> Iterator[None]:
+    """A 2xx is accepted, whether the vendor wrote it or a gateway with a page of its own."""
+    with patch.object(pisano, "has_form", lambda _answer: True):
+        yield
+
+
+@defect
+def forgotten_delays_are_read_again() -> Iterator[None]:
+    """A delay topic without an offset is read from its start unless its log was trimmed."""
+
+    def first(asker: Any, step: TopicPartition, *_: Any) -> int:
+        return int(asker.get_watermark_offsets(step, timeout=10.0)[0])
+
+    with (
+        patch.object(ladder_loop, "first_offset", first),
+        rewritten(LadderLoop, "_assigned", ("if fresh:", "if False:")),
+    ):
+        yield
+
+
+@defect
+def delayed_for_a_former_lane() -> Iterator[None]:
+    """What waits on a delay topic goes back to its old lane, though its campaign has moved."""
+    home = "self.stage.homes.get(record.campaign, record.lane)"
+    with rewritten(LadderLoop, "_home", (home, "record.lane")):
+        yield
+
+
+@defect
+def numbers_without_bounds() -> Iterator[None]:
+    """A record of a lane is read by a parser that takes NaN and numbers of any size."""
+    with patch.object(held, "read_invitation", json.loads):
+        yield

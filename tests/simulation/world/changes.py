@@ -1,0 +1,35 @@
+"""Configs that a world's fleet goes over to and comes back from, and what each of them changes.
+
+A change is made to the whole document, so that it is loaded and checked as an operator's would be.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Document = dict[str, Any]
+
+MOVED = "pisano-b"
+"""The account of campaign `b`."""
+
+STAYS = frozenset({"quota"})
+"""Changes that are not taken back: what waits for the former lane must find its new one."""
+
+CHANGES = ("campaign_gone", "input_gone", "quota")
+"""Without `channel`: an invitation that its campaign cannot reach now raises in the call."""
+
+
+def changed(document: Document, change: str | None) -> Document:
+    """The document after a change; the same one without any."""
+    if change == "channel":
+        document["campaigns"]["b"]["channel"] = "email"
+    elif change == "campaign_gone":
+        del document["campaigns"]["b"]
+        document["routes"] = [each for each in document["routes"] if each["send"] != ["b"]]
+    elif change == "input_gone":
+        del document["inputs"]["crm"]
+        document["routes"] = [each for each in document["routes"] if each["input"] != "crm"]
+    elif change == "quota":
+        document["quotas"]["spare"] = document["quotas"]["cloud"]
+        document["vendors"][MOVED]["quota"] = "spare"
+    return document

@@ -1,0 +1,74 @@
+"""What some worlds have and others have not: rare conditions, drawn from a stream of their own.
+
+Each is a switch with a chance, so that a condition that the program cannot meet yet is turned off
+in one place, and a new one changes nothing about the seeds that do not have it.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from tests.simulation.world.changes import CHANGES
+
+CHANCES = {
+    "eager_client": 0.3,
+    "restart_at_rest": 0.25,
+    "lost_input": 0.04,
+    "keeps_records": 0.15,
+    "forgets_input": 0.0,
+    "odd_answers": 0.3,
+    "foreign_records": 0.2,
+}
+FORGETS = 0.15
+"""In what part of all worlds the whole fleet stands still until a group's offsets are forgotten."""
+
+FORGOTTEN = ("router", "ladder", "lane.cloud", "lane.radar")
+CHANGED = 0.3
+"""In what part of all worlds the config changes."""
+
+"""Feature → in what part of all worlds it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """`eager_client`: polls hand out records of partitions that they revoke, wait on although they
+    have records, and hand out stale ones after a seek.
+
+    `restart_at_rest`: when all is done and the fleet has stopped, a replica starts once more.
+
+    `lost_input`: records of an input are deleted before the router has read them.
+    `keeps_records`: the program has no right to delete records. `forgets_input`: an input that left
+    the config comes back when its offsets are forgotten. `odd_answers`,
+    `foreign_records`: see `odd_answers.py`, `foreign.py`.
+    """
+
+    eager_client: bool
+    restart_at_rest: bool
+    lost_input: bool
+    keeps_records: bool
+    forgets_input: bool
+    odd_answers: bool
+    foreign_records: bool
+    forgets: str | None
+    """The group (without the application's name) whose offsets are forgotten."""
+    change: str | None
+    """The config's change, one of `changes.CHANGES`."""
+
+
+def draw(seed: int) -> Features:
+    """The features of a seed's world; a new one changes nothing about the others."""
+    on = {name: _chance(seed, name) < chance for name, chance in CHANCES.items()}
+    changing = _chance(seed, "changing") < CHANGED and not on["lost_input"]
+    change = CHANGES[int(_chance(seed, "change") * len(CHANGES))] if changing else None
+    if on["forgets_input"]:
+        change, on["lost_input"] = "input_gone", False
+    forgetful = _chance(seed, "forgetful") < FORGETS and not (change or on["lost_input"])
+    forgets = FORGOTTEN[int(_chance(seed, "forgets") * len(FORGOTTEN))] if forgetful else None
+    if forgets == "ladder":  # the log alone would tell, were it trimmed
+        on["keeps_records"] = _chance(seed, "keeps_records") < 0.7
+    return Features(**on, forgets=forgets, change=change)
+
+
+def _chance(seed: int, name: str) -> float:
+    return random.Random(f"{name} of {seed}").random()
