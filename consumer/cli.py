@@ -169,10 +169,10 @@ def topics_command(
     loaded = load_config(config, secrets=output is None)
     specs = topics.own_topics(loaded, partitions)
     if output == "cli":
-        typer.echo(topics.as_commands(specs))
+        typer.echo(topics.as_commands(specs, replication))
         return
     if output == "strimzi":
-        for resource in topics.as_strimzi(specs, cluster):
+        for resource in topics.as_strimzi(specs, cluster, replication):
             typer.echo("---\n" + json.dumps(resource, indent=2))
         return
     if output is not None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported without __all__
@@ -256,36 +258,54 @@ def topic_ids(client: AdminClient, names: Sequence[str]) -> dict[str, str]:
     return {name: str(future.result(WAIT).topic_id) for name, future in futures.items()}
 
 
-def as_commands(specs: Sequence[TopicSpec]) -> str:
+def as_commands(specs: Sequence[TopicSpec], replication: int = -1) -> str:
     """`kafka-topics.sh` commands for those who may not let the program create topics."""
+    copies = f" --replication-factor {replication}" if replication > 0 else ""
     lines = []
     for each in specs:
         settings = "".join(f" --config {key}={value}" for key, value in each.settings.items())
         lines.append(
             'kafka-topics.sh --bootstrap-server "$BOOTSTRAP" --create --if-not-exists '
-            f"--topic {each.name} --partitions {each.partitions}{settings}"
+            f"--topic {each.name} --partitions {each.partitions}{copies}{settings}"
         )
     return "\n".join(lines)
 
 
-def as_strimzi(specs: Sequence[TopicSpec], cluster: str) -> list[dict[str, object]]:
-    """Strimzi KafkaTopic resources."""
+def as_strimzi(
+    specs: Sequence[TopicSpec], cluster: str, replication: int = -1
+) -> list[dict[str, object]]:
+    """Strimzi KafkaTopic resources, as version 1 of its API has them (Strimzi 0.49 and later)."""
+    copies = {"replicas": replication} if replication > 0 else {}
     return [
         {
-            "apiVersion": "kafka.strimzi.io/v1beta2",
+            "apiVersion": "kafka.strimzi.io/v1",
             "kind": "KafkaTopic",
             "metadata": {
-                "name": each.name.replace("_", "-"),
+                "name": _resource_name(each.name),
                 "labels": {"strimzi.io/cluster": cluster},
             },
             "spec": {
                 "topicName": each.name,
                 "partitions": each.partitions,
+                **copies,
                 "config": dict(each.settings),
             },
         }
         for each in specs
     ]
+
+
+_RESOURCE: Final = re.compile(
+    r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*"
+)
+
+
+def _resource_name(topic: str) -> str:
+    """A topic's name, or what Kubernetes takes in its place, of which no two topics have one."""
+    if _RESOURCE.fullmatch(topic):
+        return topic
+    plain = re.sub(r"[^a-z0-9]+", "-", topic.lower()).strip("-")[:200]
+    return f"{plain}-{hashlib.sha256(topic.encode()).hexdigest()[:8]}"
 
 
 def _setting_problems(client: AdminClient, specs: Sequence[TopicSpec]) -> list[str]:

@@ -168,6 +168,17 @@ def test_probes_scrapes_and_policy_go_to_the_port_of_the_config(value_set: str) 
         assert [each["path"] for each in asked.values()] == ["/livez", "/livez", "/readyz"]
 
 
+def test_a_network_policy_lets_names_be_resolved_on_every_platform() -> None:
+    """OpenShift's resolver listens on 5353, and a policy sees the port of the pod."""
+    policy = render("full").one("NetworkPolicy")
+    rules = [
+        {(each["port"], each["protocol"]) for each in rule["ports"]}
+        for rule in policy["spec"]["egress"]
+        if "to" not in rule
+    ]
+    assert {(port, protocol) for port in (53, 5353) for protocol in ("TCP", "UDP")} in rules
+
+
 def test_split_roles_are_all_stages_once() -> None:
     """Routers and senders; the autoscaler has the routers, so their number is not set."""
     rendered = render("split")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any, cast
@@ -48,3 +49,53 @@ def test_a_topic_that_is_never_shown_is_said_by_name(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(topics, "SHOWN_WITHIN", 0.1)
     with pytest.raises(TopicsError, match=r"app\.results; look again with `survey-dispatcher"):
         topics.wait_until_shown(cast("AdminClient", LateBrokers(10**6, 0)), ["app.results"])
+
+
+def spec(name: str) -> topics.TopicSpec:
+    return topics.TopicSpec(name, 3, {"cleanup.policy": "compact"})
+
+
+def test_a_strimzi_resource_is_of_the_api_that_strimzi_1_serves() -> None:
+    """Strimzi 1.0 serves no v1beta2; a key that its schema does not have is refused."""
+    (resource,) = topics.as_strimzi([spec("app.results")], "main")
+    assert resource == {
+        "apiVersion": "kafka.strimzi.io/v1",
+        "kind": "KafkaTopic",
+        "metadata": {"name": "app.results", "labels": {"strimzi.io/cluster": "main"}},
+        "spec": {
+            "topicName": "app.results",
+            "partitions": 3,
+            "config": {"cleanup.policy": "compact"},
+        },
+    }
+
+
+def test_replication_goes_into_what_is_printed() -> None:
+    (resource,) = topics.as_strimzi([spec("app.results")], "main", 3)
+    assert cast("dict[str, Any]", resource["spec"])["replicas"] == 3
+    assert "--replication-factor 3 " in topics.as_commands([spec("app.results")], 3)
+    assert "--replication-factor" not in topics.as_commands([spec("app.results")])
+
+
+def test_every_resource_has_a_name_of_its_own_that_kubernetes_takes() -> None:
+    """Lanes `a_b` and `a-b` are two, and a name may neither begin nor end a part with a sign."""
+    names = [
+        "app.x.a_b",
+        "app.x.a-b",
+        "app.x.a--b",
+        "app.x.a_",
+        "app._a",
+        "app.a.-b",
+        "app..a",
+        "A.b",
+    ]
+    made = [
+        cast("dict[str, Any]", each["metadata"])["name"]
+        for each in topics.as_strimzi([spec(name) for name in names], "main")
+    ]
+    part = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+    assert len(set(made)) == len(names)
+    assert [each for each in made if not re.fullmatch(rf"{part}(\.{part})*", each)] == []
+    assert made[1:3] == names[1:3]
+    long = topics.as_strimzi([spec("a_" + "x" * 247)], "main")[0]["metadata"]
+    assert len(cast("dict[str, Any]", long)["name"]) <= 253
