@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from consumer.adapters.admin_connections import BACKLOG, HEAD_BYTES, BoundedProtocol
 from consumer.adapters.health import Health
 from consumer.adapters.metrics import Metrics
 from consumer.adapters.status_assets import assets
@@ -91,7 +92,9 @@ async def serve_admin(
     listener = _bind(host, port)
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=BoundedProtocol,
+        backlog=BACKLOG,
+        h11_max_incomplete_event_size=HEAD_BYTES,
         ws="none",
         lifespan="off",
         interface="asgi3",
