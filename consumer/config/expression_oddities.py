@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from consumer.config.expression_tokens import bare_word, oddities, root_of, tokens_of
 from consumer.config.findings import Findings
-from consumer.config.match_oddities import check_matches, keys_in
+from consumer.config.match_oddities import check_expression_names, check_matches, keys_in
 from consumer.config.tree import Path, Tree
 from consumer.routing.pattern_keys import steps_of
 from consumer.routing.values import compile_value
@@ -24,7 +24,11 @@ def check_oddities(findings: Findings) -> None:
         for message, hint in oddities(text, others):
             scrub = findings.resolved.scrub
             findings.warn(path, scrub(message), scrub(hint))
+    for path, text in _codes(findings):
+        for message, hint in oddities(text, ()):
+            findings.warn(path, message, hint)
     _bare_words(findings, expressions)
+    check_expression_names(findings, expressions, named)
     check_matches(findings, named)
 
 
@@ -42,6 +46,15 @@ def _expressions(findings: Findings) -> Iterator[tuple[Path, str]]:
     for path in places:
         text = findings.text(*path)
         if text:
+            yield path, text
+
+
+def _codes(findings: Findings) -> Iterator[tuple[Path, str]]:
+    """Where an answer of a vendor has its code; no field of an event is named there."""
+    for vendor in findings.mapping("vendors"):
+        path = ("vendors", vendor, "code")
+        text = findings.text(*path)
+        if text and _compiles(text):
             yield path, text
 
 
@@ -83,7 +96,7 @@ def _bare_words(findings: Findings, expressions: list[tuple[Path, str]]) -> None
             continue
         asked = set(_scalars(findings.at(*path[:2], "match")))
         if (usual and word[:1].isupper()) or word in asked:
-            message = f"{findings.resolved.scrub(word)} is a field of the event here, not text"
+            message = f"{findings.resolved.scrub(word)} is a field here, not text"
             findings.warn(path, message, f"text has single quotes within double ones: \"'{word}'\"")
 
 

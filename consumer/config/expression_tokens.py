@@ -39,6 +39,10 @@ _HINTS: Final[tuple[tuple[str, str], ...]] = (
 """What an expression that does not compile holds → what was meant."""
 
 
+_LONG: Final = 200
+"""Characters that are searched for what was meant: more would tell no more, and could cost much."""
+
+
 class Token(NamedTuple):
     """One token of an expression."""
 
@@ -54,7 +58,8 @@ def tokens_of(expression: str) -> list[Token]:
 
 def meant_by(expression: str) -> str:
     """What was meant by an expression that does not compile, or nothing."""
-    return next((hint for pattern, hint in _HINTS if re.search(pattern, expression)), "")
+    text = expression[:_LONG]
+    return next((hint for pattern, hint in _HINTS if re.search(pattern, text)), "")
 
 
 def root_of(expression: str) -> str | None:
@@ -90,7 +95,7 @@ def _as_literal(token: Token) -> tuple[str, str]:
     if token.text in _CONSTANTS and token.kind == "unquoted_identifier":
         return f"{token.text} is a field's name here", f"the value is `{token.text}` in backticks"
     quotes = '"' if token.kind == "quoted_identifier" else ""
-    message = f"{quotes}{token.text}{quotes} is a field of the event here, not text"
+    message = f"{quotes}{token.text}{quotes} is a field here, not text"
     return message, f"text has single quotes: '{token.text}'"
 
 

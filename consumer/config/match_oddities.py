@@ -4,9 +4,10 @@ that no event reaches."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from consumer.config.expression_tokens import tokens_of
 from consumer.config.findings import Findings
 from consumer.config.tree import Path, Tree
 from consumer.routing.pattern_keys import steps_of
@@ -33,9 +34,14 @@ _COMMON_WORDS: Final = (
     "total transaction"
 )
 _COMMON: Final = frozenset(_COMMON_WORDS.split())
+_OTHERS: Final = frozenset({"border", "county", "iphone", "mount", "prime", "prize", "score"})
+"""Words that differ in one letter from one of the common fields, and are no slip."""
 """Fields that events of purchases have: a name that differs from one in a letter is a slip."""
 
 _LONG: Final = 5
+_LONGEST: Final = 200
+"""Characters of a text that may be a condition."""
+
 _MANY: Final = 1000
 """Names, or routes, from which on not each is compared with each."""
 
@@ -79,7 +85,7 @@ def _leaves(tree: Tree, path: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _text(findings: Findings, path: Path, text: str) -> None:
-    if path in findings.resolved.whole:
+    if path in findings.resolved.whole or len(text) > _LONGEST:
         return
     for pattern, form in _CONDITIONS:
         if found := pattern.fullmatch(text):
@@ -91,14 +97,29 @@ def _text(findings: Findings, path: Path, text: str) -> None:
 
 def _name(findings: Findings, path: Path, key: str, named: Mapping[str, int]) -> None:
     """A name that stands nowhere else and differs in one letter from one that does."""
-    known = {*named, *_COMMON} if len(named) < _MANY else _COMMON
     for step in _steps(key):
-        if len(step) < _LONG or named.get(step, 0) > 1 or step in _COMMON:
-            continue
-        near = sorted(name for name in known if _one_slip(step, name))
-        if near:
-            message = f"no other place of the config names a field '{step}'"
-            findings.warn(path, message, f"did you mean '{near[0]}'?")
+        _slip(findings, path, step, named)
+
+
+def check_expression_names(
+    findings: Findings, expressions: Sequence[tuple[Path, str]], named: Mapping[str, int]
+) -> None:
+    """Add to `findings` names in expressions that differ in one letter from another."""
+    for path, text in expressions:
+        for token in tokens_of(text):
+            if token.kind == "unquoted_identifier":
+                _slip(findings, path, token.text, named)
+
+
+def _slip(findings: Findings, path: Path, name: str, named: Mapping[str, int]) -> None:
+    if len(name) < _LONG or named.get(name, 0) > 1 or name in _COMMON | _OTHERS:
+        return
+    common = _COMMON if name[0].islower() else frozenset[str]()
+    known = {*named, *common} if len(named) < _MANY else common
+    near = sorted(other for other in known if _one_slip(name, other))
+    if near:
+        message = f"no other place of the config names a field '{name}'"
+        findings.warn(path, message, f"did you mean '{near[0]}'?")
 
 
 def _steps(key: str) -> tuple[str, ...]:
@@ -128,6 +149,8 @@ def _one_slip(one: str, other: str) -> bool:
     if same is None:
         return True
     rest, other_rest = one[same:], other[same:]
+    if rest[:1].isdigit() or other_rest[:1].isdigit():
+        return False
     swapped = rest[:2] == other_rest[:2][::-1] and rest[2:] == other_rest[2:]
     return swapped or rest[1:] in {other_rest, other_rest[1:]} or rest == other_rest[1:]
 

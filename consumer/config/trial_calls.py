@@ -6,7 +6,7 @@ would get. Nothing is sent.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from consumer.config.models import Config
@@ -20,6 +20,10 @@ _ADDRESSES: Final[tuple[Address, ...]] = (
     {"phone": "+905321234567", "email": "ada@example.com"},
     {"phone": "+905321234568", "email": "grace@example.com"},
 )
+MOST_URL: Final = 4000
+"""Characters of a call's URL: servers refuse a longer one, at eight thousand at the latest."""
+
+_WHY_LONG: Final = "or shorten `base_url` or `path` of its vendor"
 _VALUE: Final = "Ada \"'\\ \u011f\u00fc\U0001f600"
 
 
@@ -33,6 +37,10 @@ def trial_problems(config: Config, source: Source) -> tuple[list[Problem], list[
             continue
         try:
             calls = list(_calls(vendor, campaign))
+            _check_lengths(config.vendors[campaign.vendor].base_url, calls)
+        except _TooLongError as error:
+            problems.append(source.problem(("campaigns", name, "id"), str(error), _WHY_LONG))
+            continue
         except Exception as error:  # noqa: BLE001 - any of it would be raised for every customer
             problems.append(_unbuilt(source, config, name, error))
             continue
@@ -41,6 +49,16 @@ def trial_problems(config: Config, source: Source) -> tuple[list[Problem], list[
             if steps is not None:
                 twice.setdefault((campaign.vendor, steps), call.path)
     return problems, [_told_twice(source, *place, path) for place, path in twice.items()]
+
+
+class _TooLongError(Exception):
+    pass
+
+
+def _check_lengths(base: str, calls: Sequence[Call]) -> None:
+    longest = max(len(base + call.path) for call in calls)
+    if longest > MOST_URL:
+        raise _TooLongError(f"makes a URL of {longest} characters, expected at most {MOST_URL}")
 
 
 def _accounts(config: Config, source: Source, problems: list[Problem]) -> dict[str, Vendor]:

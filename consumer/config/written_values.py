@@ -15,6 +15,9 @@ from consumer.config.findings import Findings
 from consumer.config.shape import is_secret, schema_at
 from consumer.config.tree import Path, Tree
 
+_LONGEST: Final = 500
+"""Characters in which a forgotten reference is looked for."""
+
 _NUMERIC: Final = "numeric"
 _TEMPLATES: Final = frozenset({"body", "recipient"})
 
@@ -88,7 +91,7 @@ def _texts(tree: Tree, path: Path) -> Iterator[tuple[Path, str]]:
 
 def _reference(findings: Findings, path: Path, text: str) -> None:
     for anywhere, (pattern, message, hint) in zip((True, *[False] * 5), _FORGOTTEN, strict=True):
-        found = pattern.search(text) if anywhere else pattern.fullmatch(text)
+        found = pattern.search(text) if anywhere else pattern.fullmatch(text[:_LONGEST])
         if found is not None and not (_is_template(path) and text.startswith("$")):
             findings.warn(path, message, hint.format(found[1]))
             return

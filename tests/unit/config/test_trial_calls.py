@@ -56,6 +56,23 @@ def test_the_path_of_an_own_vendor_is_looked_for_in_its_url(tmp_path: Path) -> N
     assert str(warning).startswith("config.yaml:23: vendors.own.base_url: ends in /v2")
 
 
+def test_a_campaigns_id_fits_into_a_url(tmp_path: Path) -> None:
+    """The URL was refused by the HTTP client, at every call."""
+    long = text().replace('id: "7"', f'id: "{"7" * 70_000}"')
+    with pytest.raises(ConfigError) as refused:
+        load_text(long, tmp_path)
+    (problem,) = refused.value.problems
+    assert problem.path == "campaigns.own.id"
+    assert "expected at most 4000" in problem.message
+
+
+def test_a_literal_in_double_quotes_is_told_in_a_code_too(tmp_path: Path) -> None:
+    code = '    code: errors[?kind=="E"]|[0]\n    quota: radar\ncampaigns'
+    (warning,) = load_text(text().replace("    quota: radar\ncampaigns", code), tmp_path).warnings
+    assert (warning.line, warning.path) == (28, "vendors.own.code")
+    assert warning.message == '"E" is a field here, not text'
+
+
 def test_whatever_a_vendor_raises_is_a_problem_without_the_errors_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -139,6 +139,21 @@ def test_a_misspelt_channel_is_told_where_nothing_else_says_channel(tmp_path: Pa
     assert warning.endswith("(did you mean 'channel'?)")
 
 
+@pytest.mark.parametrize(
+    ("expression", "near"),
+    [("custmer.name", "customer"), ("customer.segmnet", "segment"), ("sotre.city", "store")],
+)
+def test_a_slip_in_an_expression_is_told(expression: str, near: str, tmp_path: Path) -> None:
+    (warning,) = warnings(with_data(f"city: {expression}"), tmp_path)
+    assert warning.startswith("routes[0].data.custom_attributes.city: no other place of the config")
+    assert warning.endswith(f"(did you mean '{near}'?)")
+
+
+@pytest.mark.parametrize("expression", ["score", "customer.county", "address1", "loyal"])
+def test_other_words_are_no_slips(expression: str, tmp_path: Path) -> None:
+    assert warnings(with_data(f"city: {expression}"), tmp_path) == []
+
+
 @pytest.mark.parametrize("line", ["amounts: [1]", "line1: [1]\n      line2: [1]", "code: [1]"])
 def test_names_of_one_kind_are_no_slips(line: str, tmp_path: Path) -> None:
     assert warnings(with_match(line), tmp_path) == []
@@ -223,8 +238,8 @@ def test_a_bare_word_in_data_is_a_field(written: str, tmp_path: Path) -> None:
         return
     assert found == [
         (
-            f"routes[0].data.custom_attributes.city: {written} is a field of the event here, not "
-            f"text (text has single quotes within double ones: \"'{written}'\")"
+            f"routes[0].data.custom_attributes.city: {written} is a field here, not text "
+            f"(text has single quotes within double ones: \"'{written}'\")"
         )
     ]
 
