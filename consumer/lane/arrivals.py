@@ -9,7 +9,7 @@ from consumer.lane.commands import Command
 from consumer.lane.doubt import Doubt
 from consumer.lane.due import Due
 from consumer.lane.held import Held
-from consumer.lane.ladder import wait_of
+from consumer.lane.ladder import near_end, wait_of
 from consumer.lane.outcomes import Outcomes
 from consumer.lane.results import CallFacts
 from consumer.lane.settings import LaneSettings
@@ -87,6 +87,8 @@ class Arrivals:
         """One that was read for the first time: it ends, is put off, or waits here."""
         if held.expired(now):
             self._outcomes.end(held, Reason.EXPIRED_WAITING)
+        elif near_end(held.expires_at, now):
+            self._shelf.put(held)
         elif self._outcomes.parked(held.campaign, now):
             self._due.delay(held, now, wait_of(held.delays))
         elif self._crowds(held.campaign):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from consumer.lane.held import Held
-from consumer.lane.ladder import PutOff, step_for
+from consumer.lane.ladder import PutOff, due_of, step_for
 from consumer.lane.ledger import Ledger
 from consumer.lane.results import NO_CALL, CallFacts, result_of
 from consumer.lane.settings import LaneCampaign
@@ -63,7 +63,8 @@ class Due:
     def delay(self, held: Held, now: float, seconds: float) -> None:
         """An invitation goes to the delay ladder."""
         self._settle(held.offset)
-        self.put_off.append(PutOff(held, now + seconds, step_for(seconds)))
+        due_at = due_of(now, seconds, held.expires_at)
+        self.put_off.append(PutOff(held, due_at, step_for(due_at - now)))
 
     def _settle(self, offset: int) -> None:
         self.ledger.settle(offset)

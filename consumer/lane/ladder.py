@@ -6,6 +6,7 @@ restart, no database. A record hops down the steps until it is due.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import orjson
@@ -14,6 +15,9 @@ from consumer.lane.held import Held
 
 STEPS = {"1m": 60.0, "10m": 600.0, "1h": 3600.0, "6h": 6 * 3600.0, "24h": 24 * 3600.0}
 """Step → seconds. A shorter wait than the first step takes the first."""
+
+NEAR = STEPS["1m"]
+"""Seconds before its expiry in which an invitation is not put off: its end is told in time."""
 
 PUT_OFF = (60.0, 600.0)
 """Seconds for the first and all later times that an invitation is put off: what mends soon (a
@@ -29,6 +33,22 @@ def step_for(seconds: float) -> str:
 def wait_of(delays: int) -> float:
     """Seconds for an invitation that was put off `delays` times before."""
     return PUT_OFF[min(delays, len(PUT_OFF) - 1)]
+
+
+def due_of(now: float, seconds: float, expires_at: float | None) -> float:
+    """When an invitation that is put off for so long is due: before it expires.
+
+    It leaves the topics at most `NEAR` after its due time (the last step may be longer than what is
+    left). So one that would expire there comes back within `NEAR` of its end, and awaits it in its
+    lane.
+    """
+    latest = math.inf if expires_at is None else max(now, expires_at - NEAR)
+    return min(now + seconds, latest)
+
+
+def near_end(expires_at: float | None, now: float) -> bool:
+    """Whether it expires before the shortest step would give it back."""
+    return expires_at is not None and expires_at - now <= NEAR
 
 
 @dataclass(frozen=True, slots=True)

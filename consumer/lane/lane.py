@@ -158,12 +158,34 @@ class Lane:
         self._quota.follow(settings, now)
         self.accounts.follow(settings.logins, settings.call_timeout, relogin, now)
         self.outcomes.follow()
+        for campaign in self.parked_campaigns(now):
+            self.retry_campaign(campaign, now)  # what was wrong may be mended
         for window in list(self.windows.values()):
             if window.campaign not in settings.campaigns:
                 self.outcomes.drop_campaign(window.campaign, now)
-            elif window.parked_until > now:
-                window.parked_until = window.not_before = now  # what was wrong may be mended
         self._unrecorded = True
+
+    def parked_campaigns(self, now: float) -> list[str]:
+        """Campaigns whose invitations are put off, for the vendor cannot use them."""
+        return [name for name, window in self.windows.items() if window.parked_until > now]
+
+    def retry_campaign(self, campaign: str, now: float) -> None:
+        """Call a campaign again at once, whatever its last calls were answered.
+
+        What was put off is with the delay topics, whose stage gives it back (`EarlyReturns`).
+        """
+        self.outcomes.retry_campaign(campaign, now)
+
+    def reopen(self, now: float) -> bool:
+        """End the silence that a 429 began. False if there is none.
+
+        The calls that were made still count against the limits, of which a part is in use.
+        """
+        if self.limiter.closed_until <= now:
+            return False
+        self.limiter.closed_until = now
+        self._unrecorded = True
+        return True
 
     def record(self) -> None:
         """Write a checkpoint with the next commit, whatever has changed."""

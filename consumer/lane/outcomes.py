@@ -22,7 +22,7 @@ from consumer.lane.commands import Batch
 from consumer.lane.due import Due
 from consumer.lane.fitness import key_of, unfit
 from consumer.lane.held import Held
-from consumer.lane.ladder import wait_of
+from consumer.lane.ladder import near_end, wait_of
 from consumer.lane.results import NO_CALL, CallFacts
 from consumer.lane.settings import LaneCampaign, LaneSettings
 from consumer.lane.shelf import Shelf
@@ -206,6 +206,20 @@ class Outcomes:
         self._dissolve(lambda each: each.campaign == campaign)
         self.acquit(lambda trial: trial.campaign == campaign)
         self._put_off_all(self._shelf.window(campaign), now)
+
+    def retry_campaign(self, campaign: str, now: float) -> None:
+        """End its pause: the next permit may be its own. An open breaker begins with one customer,
+        and without the long pause of before."""
+        window = self._shelf.windows.get(campaign)
+        if window is None:
+            return
+        window.parked_until = min(window.parked_until, now)
+        window.not_before = min(window.not_before, now)
+        window.changed[campaign] = None
+        self._accounts.campaigns[campaign].failures = 0
+        for trial in self.trials:
+            if trial.campaign == campaign:
+                trial.not_before = min(trial.not_before, now)
 
     def ended_bisections(self) -> list[Bisection]:
         """Those that ended since this was asked last."""
@@ -403,7 +417,7 @@ class Outcomes:
         self._put_off_all(window, now)
 
     def _put_off_all(self, window: Window, now: float) -> None:
-        for held in window.drop(lambda _each: True):
+        for held in window.drop(lambda held: not near_end(held.expires_at, now)):
             self._shelf.forget(held)
             self._due.delay(held, now, wait_of(held.delays))
 

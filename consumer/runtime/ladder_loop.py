@@ -91,6 +91,7 @@ class LadderLoop:
         self._begun.clear()
         self._reached.clear()
         self._orphans.clear()
+        self.stage.early.forget()
         try:
             kafka.fence(producer, self.stage.waiting(self.name))
             self._ask_time(producer)
@@ -103,6 +104,7 @@ class LadderLoop:
             while not self.stage.stop.is_set():
                 self.stage.joined(self.name, consumer)
                 self._gone.clear()  # it is about the records of one poll, and of no other
+                self._look_early(consumer)
                 self._resume(consumer)
                 with kafka.trouble("consume"):
                     messages = consumer.consume(POLL_RECORDS, POLL_SECONDS)
@@ -277,7 +279,7 @@ class LadderLoop:
         if head != offset:  # what was fetched before the seek must not pass for what follows it
             raise KafkaTrouble(f"expected offset {head} of {topic} after a seek, not {offset}")
         when = timestamp_of(message) / 1000 + STEPS[self._steps[topic]]
-        if when <= self._now():
+        if when <= self._now() or self.stage.early.covers(topic, offset):
             return True
         self._due[topic], self._heads[topic] = when, offset
         self._reached.pop((topic, partition), None)
@@ -286,6 +288,23 @@ class LadderLoop:
             consumer.pause([place])
             consumer.seek(place)
         return False
+
+    def _look_early(self, consumer: Consumer) -> None:
+        """Pass on all that lies here now, if campaigns are to be retried."""
+        early = self.stage.early
+        early.turn({topic: end for (topic, _), end in self._reached.items()})
+        if not early.asked or not self._begun:
+            return
+        ends: dict[str, int] = {}
+        for topic in self._begun:
+            with kafka.trouble("reading the log's ends"):
+                _, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=WAIT)
+            if self._reached.get((topic, 0), -1) < end:  # else nothing lies there
+                ends[topic] = end
+        log.info("delayed_retried", campaigns=len(early.asked))
+        early.begin(ends)
+        for topic in self._due.keys() - self._paced:
+            self._due[topic] = 0.0
 
     def _resume(self, consumer: Consumer) -> None:
         now = self._now()
@@ -298,7 +317,7 @@ class LadderLoop:
     def _forward(self, producer: Producer, record: Delayed, now: float) -> None:
         """To the next step, to its lane, or (without one) once more onto the ladder."""
         left = record.due_at - now
-        if left > 0:
+        if left > 0 and not self.stage.early.wants(record.campaign):
             record.put(producer, self.stage.topics.delayed(step_for(left)), now)
         elif self._orphans.get(lane := self._home(record), True):
             record.give_back(producer, self.stage.topics.invitations(lane))

@@ -123,7 +123,15 @@ class LaneOwner:
     def follow(self, rules: LaneRules) -> None:
         """Another config from now on, between two turns: all that is sealed has left by then."""
         self.calls, self.limits = rules.calls, rules.limits
-        self.lane.reconfigure(rules.settings, self.stage.clock.now(), relogin=rules.relogin)
+        now = self.stage.clock.now()
+        parked = self.lane.parked_campaigns(now)
+        self.lane.reconfigure(rules.settings, now, relogin=rules.relogin)
+        self.stage.early.ask(parked)
+
+    def retry_campaign(self, campaign: str) -> None:
+        """Call a campaign again at once, and fetch what was put off of it."""
+        self.lane.retry_campaign(campaign, self.stage.clock.now())
+        self.stage.early.ask([campaign])
 
     def step(self) -> None:
         """Take in what was answered, decide, and carry the commands out."""

@@ -112,6 +112,7 @@ class Reloader:
         config = await asyncio.to_thread(config_file.read, self._path)
         changes = compare(self._config, config)
         if changes.nothing:
+            await self._apply(config, changes)  # what was wrong at a vendor may be mended
             log.info("config_unchanged", version=config.config_version)
             return "unchanged"
         if changes.fixed:

@@ -21,6 +21,7 @@ from consumer.adapters.records import Publisher
 from consumer.adapters.status_board import StatusBoard
 from consumer.config.topics import Topics
 from consumer.errors import KafkaTrouble, StartUnclear, causes
+from consumer.lane.early import EarlyReturns
 from consumer.runtime.rivals import Rivals
 
 MAX_SILENCE = 60.0
@@ -44,7 +45,8 @@ class Stage:
     """The surroundings that router and lanes share.
 
     `instance` names this replica; `topic_ids` are the ids that topics had when last looked at,
-    `step_ends` the ends of the delay ladder's topics; `homes`: campaign → its lane.
+    `step_ends` the ends of the delay ladder's topics; `homes`: campaign → its lane; `early`: what
+    is to leave the delay topics before it is due.
     """
 
     topics: Topics
@@ -59,6 +61,7 @@ class Stage:
     topic_ids: dict[str, str] = field(default_factory=dict)
     step_ends: dict[str, int] = field(default_factory=dict)
     homes: Mapping[str, str] = field(default_factory=dict)
+    early: EarlyReturns = field(default_factory=EarlyReturns)
     board: StatusBoard = field(default_factory=StatusBoard)
     _members: set[str] = field(default_factory=set)
     _reading: dict[str, dict[str, str | None]] = field(default_factory=dict)

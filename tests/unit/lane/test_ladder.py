@@ -6,7 +6,16 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.lane.ladder import PUT_OFF, STEPS, PutOff, step_for, wait_of
+from consumer.lane.ladder import (
+    NEAR,
+    PUT_OFF,
+    STEPS,
+    PutOff,
+    due_of,
+    near_end,
+    step_for,
+    wait_of,
+)
 from consumer.model import InvitationReader
 from tests.support.lanes import NOW, held, invitation, written
 
@@ -44,3 +53,28 @@ def test_putting_off_leaves_the_invitation_in_memory_as_it_was() -> None:
     before = orjson.dumps(away.invitation)
     PutOff(away, NOW, "1m").record()
     assert orjson.dumps(away.invitation) == before
+
+
+def back_at(now: float, due_at: float) -> float:
+    """When the delay topics give it back: by steps, the last of which may be too long."""
+    while now < due_at:
+        now += STEPS[step_for(due_at - now)]
+    return now
+
+
+@given(st.floats(0.0, 7 * 24 * 3600), st.floats(60.001, 7 * 24 * 3600))
+def test_what_expires_while_it_is_put_off_comes_back_in_the_last_minute_before(
+    wait: float, left: float
+) -> None:
+    """D12: it then waits in its lane, which tells its end within a sweep of 30 s."""
+    back = back_at(0.0, due_of(0.0, wait, left))
+    assert back <= left + 1e-6
+    assert back_at(0.0, due_of(0.0, wait, None)) >= wait
+    if wait >= left:
+        assert left - back <= NEAR + 1e-6
+
+
+def test_it_is_not_put_off_in_its_last_minute() -> None:
+    assert near_end(NOW + NEAR, NOW)
+    assert not near_end(NOW + NEAR + 1, NOW)
+    assert not near_end(None, NOW)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from consumer.lane.held import Held
@@ -9,6 +11,8 @@ from tests.support.lanes import (
     ACCEPTED,
     NOW,
     PARKED,
+    REFUSED,
+    THROTTLED,
     TROUBLE,
     Driver,
     campaign,
@@ -129,6 +133,60 @@ def test_who_was_put_off_is_tried_no_more_in_the_checkpoint() -> None:
     tried = [len(driver.checkpoint.tried)]
     driver.answer(batch, PARKED)
     assert [*tried, len(driver.checkpoint.tried)] == [1, 0]
+
+
+def test_the_expiry_of_a_parked_invitation_is_told_within_a_minute() -> None:
+    """D12: it comes back before its end, stays in its lane, and ends there."""
+    driver = Driver(lane(settings(*TWO)))
+    ends = NOW + 700
+    driver.answer(driver.read(held(0, expires_at=ends), held(1, expires_at=NOW + 50))[0], PARKED)
+    assert away(driver) == [(0, "1m")]
+    driver.step(NOW + 81)
+    assert driver.reasons == {"i1": "expired_waiting"}
+    (again,) = driver.read(written(2, delays=1, expires_at=ends), now=NOW + 200)
+    driver.answer(again, PARKED, at=NOW + 200)
+    assert [each.due_at for each in driver.put_off[1:]] == [ends - 60]
+    driver.read(written(3, delays=2, expires_at=ends), now=ends - 20)
+    assert len(driver.put_off) == 2
+    driver.step(ends - 10)
+    driver.step(ends + 20)
+    assert driver.reasons["i3"] == "expired_waiting"
+    assert len(driver.batches) == 2
+
+
+def test_a_parked_campaign_that_is_retried_is_called_at_once() -> None:
+    driver = Driver(lane(settings(*TWO)))
+    driver.answer(driver.read(held(0))[0], PARKED)
+    assert driver.lane.parked_campaigns(NOW + 1) == ["a"]
+    driver.lane.retry_campaign("a", NOW + 1)
+    driver.lane.retry_campaign("never seen", NOW + 1)
+    assert driver.lane.parked_campaigns(NOW + 1) == []
+    (batch,) = driver.read(held(1), now=NOW + 1)
+    driver.answer(batch, ACCEPTED, at=NOW + 1)
+    assert driver.reasons == {"i1": "accepted"}
+
+
+def test_a_customer_on_trial_is_called_at_once_when_its_campaign_is_retried() -> None:
+    driver = Driver(lane(settings(*TWO)))
+    driver.answer(driver.read(held(0))[0], REFUSED)
+    assert driver.step(NOW + 1) == []
+    driver.lane.retry_campaign("b", NOW + 1)
+    assert driver.step(NOW + 1) == []
+    driver.lane.retry_campaign("a", NOW + 1)
+    (batch,) = driver.step(NOW + 1)
+    driver.answer(batch, ACCEPTED, at=NOW + 1)
+    assert driver.reasons == {"i0": "accepted"}
+
+
+def test_a_lane_that_a_429_closed_is_reopened_and_its_next_owner_knows() -> None:
+    driver = Driver(lane(limited(calls=5)))
+    assert driver.lane.reopen(NOW) is False
+    (batch,) = driver.read(held(0))
+    driver.answer(batch, replace(THROTTLED, retry_after=9.0))
+    assert driver.step(NOW + 5) == []
+    assert driver.lane.reopen(NOW + 5)
+    assert len(driver.step(NOW + 5)) == 1
+    assert driver.checkpoint.closed_until <= NOW + 5
 
 
 # -- another config while running ----------------------------------------------------------------

@@ -114,6 +114,7 @@ def test_a_good_config_is_applied_and_said(running: Running) -> None:
 def test_the_same_config_is_unchanged(running: Running) -> None:
     (line,) = running.reload(lambda text: text + "# said again\n")
     assert line["event"] == "config_unchanged"
+    assert running.applied.is_set()  # lanes retry what is parked
     assert (running.count("unchanged"), running.ok) == (1, 1)
 
 

@@ -114,6 +114,11 @@ def test_how_a_reload_ended_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "radar-password").write_text(RADAR_PASSWORD)
     one = Process(read(path), Options(file=ConfigFile(path, fingerprint(path))))
     assert one._reloader is not None
+
+    async def applied(*_: object) -> None:
+        """No lane runs here that would take it over."""
+
+    monkeypatch.setattr(one._reloader, "_apply", applied)
     asyncio.run(one._reloader.reload())
     told = one.status.snapshot().process
     assert told is not None
