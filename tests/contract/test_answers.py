@@ -135,8 +135,9 @@ def test_a_code_of_pisano_leads_to_what_the_table_says(sandbox: str, code: str) 
 
 
 def _accounts_stop(caller: Caller) -> None:
+    """One more customer is tried at once: a single refusal may be a stray one."""
     assert caller.results == []
-    assert caller.made == 1
+    assert caller.made == 2
     assert caller.lane.windows["sms"].count == CUSTOMERS
     assert caller.report.accounts()["pisano"].refused
 
