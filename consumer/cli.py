@@ -15,7 +15,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import structlog
 import typer
@@ -38,6 +38,10 @@ from consumer.operations import commands
 from consumer.runtime.options import Options, Role
 from consumer.runtime.process import ExitCode, Process
 from consumer.simulate import command
+
+if TYPE_CHECKING:
+    from consumer.config.models import Config
+    from consumer.sandbox.settings import SandboxSettings
 
 app = typer.Typer(
     name="survey-dispatcher",
@@ -218,6 +222,10 @@ def sandbox(
     settings: Annotated[
         Path | None, typer.Option(help="JSON of the sandbox's settings; see --schema")
     ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="a routing config whose campaigns it knows, too"),
+    ] = None,
     host: Annotated[str | None, typer.Option(help="the address to listen at")] = None,
     port: Annotated[int | None, typer.Option(help="0: any free port")] = None,
     schema: Annotated[bool, typer.Option("--schema", help="print the settings' schema")] = False,
@@ -243,12 +251,24 @@ def sandbox(
         raise typer.BadParameter(places) from None
     except (OSError, ValueError) as error:
         raise typer.BadParameter(f"{settings}: {error}") from None
+    if config is not None:
+        wanted = _with_own(wanted, load_config(config))
     try:
         listener = listen(wanted)
     except OSError as error:
         raise typer.BadParameter(f"{wanted.host}:{wanted.port}: {error.strerror}") from None
     typer.echo(f"sandbox at {url_of(listener)}/")
     asyncio.run(serve(wanted, listener=listener))
+
+
+def _with_own(wanted: SandboxSettings, config: Config) -> SandboxSettings:
+    """The double's settings with the campaigns of a config; says which it does not double."""
+    from consumer.demo.own_account import account_of, unknown_to_the_double
+
+    for name in unknown_to_the_double(config):
+        vendor = config.campaigns[name].vendor
+        typer.echo(f"campaign {name}: the sandbox is no double of {config.vendors[vendor].type}")
+    return wanted.with_account(account_of(config, wanted))
 
 
 @app.command("schemas")

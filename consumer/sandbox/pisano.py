@@ -103,6 +103,14 @@ class Pisano:
             "{token}", settings.pisano_token
         )
         self._channels = {campaign.id: campaign.channel for campaign in settings.campaigns}
+        self._accounts: dict[str, set[str]] = {}
+        self._slashes: dict[str, bool] = {}
+        for each in settings.campaigns:
+            header = self._authorization if each.authorization is None else each.authorization
+            self._accounts.setdefault(each.id, set()).add(header)
+            if each.trailing_slash is not None:
+                self._slashes[each.id] = each.trailing_slash
+        self._known = {self._authorization}.union(*self._accounts.values())
         self._slash = settings.pisano_trailing_slash
         self._most = settings.max_customers
         self._bad = settings.bad_recipients
@@ -110,13 +118,14 @@ class Pisano:
     def answer(self, request: Received) -> Reply:
         """The answer to one request, whatever it holds; never raises."""
         target, slash = _target(request.path.removesuffix("/")), request.path.endswith("/")
-        if target and slash and not self._slash:
+        ends = self._slashes.get(target.campaign, self._slash) if target else self._slash
+        if target and slash and not ends:
             return Reply(301, b"", headers={"location": quote(request.path.removesuffix("/"))})
         document = json_object(request.body)
         recipients = _named(document, target) if target and document is not None else ()
         campaign = target.campaign if target and target.campaign in self._channels else None
         try:
-            self._check(request, target if slash == self._slash else None, document)
+            self._check(request, target if slash == ends else None, document)
         except _RefusalError as refused:
             status, body = error(refused.code)
             return Reply(status, body, refused.code, campaign, recipients)
@@ -127,7 +136,8 @@ class Pisano:
     ) -> None:
         if target is None or request.method != "POST":
             raise _RefusalError("13002")
-        if request.headers.get("authorization") != self._authorization:
+        accounts = self._accounts.get(target.campaign, self._known)
+        if request.headers.get("authorization") not in accounts:
             raise _RefusalError("13001")
         if not is_json(request.headers.get("content-type", "")) or document is None:
             raise _RefusalError("13028")

@@ -37,12 +37,13 @@ class Radar:
     def __init__(self, settings: SandboxSettings) -> None:
         self._tokens: dict[str, float] = {}
         self._sent = 0
-        self._credentials = ("", "")
+        self._credentials: dict[str, str] = {}
         self.follow(settings)
 
     def follow(self, settings: SandboxSettings) -> None:
         """The account is another one. Who logged in with another user or password is logged out."""
-        credentials = (settings.radar_username, settings.radar_password)
+        own = {settings.radar_username: settings.radar_password}
+        credentials = settings.radar_users | own
         if credentials != self._credentials:
             self._tokens = {}
         self._settings, self._credentials = settings, credentials
@@ -75,14 +76,15 @@ class Radar:
             raise _RefusalError("The body must be a JSON object.")
         if document.keys() != {"username", "password"}:
             raise _RefusalError("Exactly username and password are needed.")
-        wanted = dict(zip(("username", "password"), self._credentials, strict=True))
-        if document != wanted:
+        user, password = document["username"], document["password"]
+        texts = isinstance(user, str) and isinstance(password, str)
+        if not texts or password != self._credentials.get(user):
             raise _RefusalError("Wrong username or password.", 401)
         token = secrets.token_urlsafe(48)
         expiration = request.at + self._settings.token_ttl
         live = {known: until for known, until in self._tokens.items() if until > request.at}
         self._tokens = {**live, token: expiration}
-        body = {"token": token, "expiration": expiration, "userName": wanted["username"]}
+        body = {"token": token, "expiration": expiration, "userName": user}
         return Reply(200, orjson.dumps(body))
 
     def _check(self, request: Received, document: dict[str, Any] | None) -> None:
@@ -97,7 +99,8 @@ class Radar:
             )
         wanted, given = document["programmeDisplayId"], document["sendData"]
         programme = self._programmes.get(wanted) if isinstance(wanted, str) else None
-        if programme is None or document["clientDisplayId"] != self._settings.radar_client:
+        client = (programme and programme.client) or self._settings.radar_client
+        if programme is None or document["clientDisplayId"] != client:
             raise _RefusalError("No Feedback code found for this client or programme.")
         if not isinstance(given, list) or not given:
             raise _RefusalError("sendData must be an array with at least one entry.")
@@ -162,6 +165,8 @@ def _check_place(entry: dict[str, Any], programme: RadarProgramme) -> None:
     location, pom = entry.get("locationDisplayId"), entry.get("pomDisplayId")
     if location is None:
         raise _RefusalError("An entry needs locationDisplayId.")
+    if programme.any_location and location not in programme.locations:
+        return
     poms = programme.locations.get(location)
     if poms is None or (pom is not None and pom not in poms):
         raise _RefusalError("No Feedback code found for this location or point of measure.")

@@ -25,22 +25,30 @@ class _Strict(BaseModel):
 
 
 class PisanoCampaign(_Strict):
-    """A campaign of the pretended Pisano account."""
+    """A campaign of the pretended Pisano account.
+
+    `authorization`, `trailing_slash`: where it belongs to another account than the others.
+    """
 
     id: str
     channel: Literal["sms", "email", "push"]
+    authorization: Annotated[str | None, Field(repr=False)] = None
+    trailing_slash: bool | None = None
 
 
 class RadarProgramme(_Strict):
     """A programme at Customer Radar.
 
     `locations`: location id → ids of its points of measure (two or more: the entry must name
-    one). `postmark`: e-mail is set up, so an entry with an e-mail but no mobile can be sent.
+    one). `any_location`: others are known too. `postmark`: e-mail is set up, so an entry with an
+    e-mail but no mobile can be sent. `client`: where it is another one's than the account says.
     """
 
     id: str
     locations: dict[str, list[str]]
     postmark: bool = True
+    any_location: bool = False
+    client: str | None = None
 
 
 class Quota(_Strict):
@@ -135,8 +143,8 @@ class Account(_Strict):
     """What the vendors know of us; it may change while they serve (`POST /_sandbox/account`).
 
     `pisano_authorization`: the form that is asked for. `pisano_trailing_slash`: whether paths are
-    known with a slash at their end, and only so. `bad_recipients`: addresses for which the
-    whole call is refused.
+    known with a slash at their end, and only so. `radar_users`: further users and their passwords.
+    `bad_recipients`: addresses for which the whole call is refused.
     """
 
     pisano_token: Annotated[str, Field(min_length=1, repr=False)] = SAMPLE_TOKEN
@@ -144,6 +152,7 @@ class Account(_Strict):
     pisano_trailing_slash: bool = False
     radar_username: str = "sandbox"
     radar_password: Annotated[str, Field(repr=False)] = SAMPLE_PASSWORD
+    radar_users: Annotated[dict[str, str], Field(repr=False)] = {}
     radar_client: str = "8291a9ed952342c5b5fe2915f2189e7c"
     campaigns: list[PisanoCampaign] = list(SAMPLE_CAMPAIGNS)
     radar_programmes: list[RadarProgramme] = [SAMPLE_PROGRAMME]

@@ -1,0 +1,174 @@
+"""The double knows the campaigns of a config: its calls succeed, and no others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+import pytest
+from pydantic import ValidationError
+from typer.testing import CliRunner
+
+from consumer.app import build_router, build_vendors
+from consumer.cli import app
+from consumer.config.load import load
+from consumer.demo.own_account import account_of, unknown_to_the_double
+from consumer.model import Call
+from consumer.routing.router import Record
+from consumer.sandbox import server
+from consumer.sandbox.pisano import Pisano
+from consumer.sandbox.radar import Radar
+from consumer.sandbox.settings import SAMPLE_CAMPAIGNS, SandboxSettings
+from consumer.sandbox.wire import Received, Reply
+
+CONFIG = """
+version: 1
+application_id: surveys
+kafka: {bootstrap.servers: "localhost:9092"}
+pseudonym: {key_id: k1, key: a-key-for-tests-only}
+quotas: {cloud: {limits: []}, radar: {limits: []}, other: {limits: []}}
+vendors:
+  one: {type: pisano, base_url: "http://127.0.0.1:1", token: token-one, quota: cloud}
+  two:
+    type: pisano
+    base_url: "http://127.0.0.1:1"
+    token: token-two
+    authorization: "Bearer {token}"
+    trailing_slash: true
+    quota: cloud
+  radar:
+    type: customer_radar
+    base_url: "http://127.0.0.1:1"
+    username: acme
+    password: of-acme
+    client: client-of-acme
+    quota: radar
+    points_of_measure: {mall: [door, till]}
+  webhook:
+    type: http_batch
+    base_url: "http://127.0.0.1:1"
+    quota: other
+    path: /x
+    addresses: [phone]
+    body: {to: $recipients}
+    recipient: $phone
+    code: code
+campaigns:
+  first: {vendor: one, channel: sms, id: 11111111-1111-1111-1111-111111111111}
+  second: {vendor: two, channel: email, id: 22222222-2222-2222-2222-222222222222}
+  visit: {vendor: radar, channel: invitation, id: my-programme}
+  foreign: {vendor: webhook, channel: sms, id: "1"}
+  link: {vendor: one, channel: link, id: x, link: "https://s.example/{event_id}"}
+inputs: {pos: {topics: [pos], format: json, routes: all}}
+routes:
+  - {name: a, input: pos, recipient: {phone: p}, send: [first]}
+  - {name: b, input: pos, recipient: {email: e}, send: [second]}
+  - name: c
+    input: pos
+    recipient: {phone: p, email: e}
+    send: [visit]
+    data: {locationDisplayId: l, pomDisplayId: m}
+  - {name: e, input: pos, recipient: {phone: p}, send: [foreign]}
+  - {name: d, input: pos, recipient: {phone: p}, send: [link]}
+"""
+
+OWN = load(CONFIG, env={})
+VENDORS = build_vendors(OWN)
+EVENT = {
+    "id": "t-1",
+    "time": "2026-11-22T15:37:07Z",
+    "p": "+905321234567",
+    "e": "ada@example.com",
+    "l": "mall",
+    "m": "door",
+}
+
+
+def settings() -> SandboxSettings:
+    plain = SandboxSettings()
+    return plain.with_account(account_of(OWN, plain))
+
+
+def call_of(campaign: str, token: str | None = None, **changes: str | None) -> Call:
+    """The call that the program makes of an event for a campaign."""
+    event = orjson.dumps(EVENT | changes)
+    routed = build_router(OWN, VENDORS).route([Record("pos", 0, 0, event)], 1_795_361_827.0)
+    (made,) = [each.value for each in routed.invitations if each.campaign == campaign]
+    found = OWN.campaigns[campaign]
+    return VENDORS[found.vendor].build(found, [orjson.loads(made)], token)
+
+
+def said(double: Pisano | Radar, call: Call) -> Reply:
+    headers = {name.lower(): value for name, value in call.headers.items()}
+    return double.answer(Received(call.method, call.path, headers, call.body, 1_000.0))
+
+
+@pytest.mark.parametrize("campaign", ["first", "second"])
+def test_calls_of_the_configs_own_pisano_campaigns_succeed(campaign: str) -> None:
+    """Two accounts, each with its token, its header and its form of path."""
+    call = call_of(campaign)
+    assert said(Pisano(settings()), call).accepted
+    assert said(Pisano(SandboxSettings()), call).status in {301, 401, 404}
+    headers = {**call.headers, "Authorization": "Token token=of-another"}
+    assert (
+        said(Pisano(settings()), Call(call.method, call.path, headers, call.body)).code == "13001"
+    )
+
+
+def test_a_campaign_that_is_in_no_config_stays_unknown() -> None:
+    call = call_of("first")
+    path = call.path.replace("11111111-", "99999999-")
+    wrong = Call(call.method, path, call.headers, call.body)
+    assert said(Pisano(settings()), wrong).code == "13002"
+
+
+@pytest.mark.parametrize(("place", "point"), [("mall", "door"), ("kiosk", None), ("kiosk", "new")])
+def test_calls_of_the_configs_own_programmes_succeed(place: str, point: str | None) -> None:
+    """Locations come from events: all are known, and those of the config with their points."""
+    double = Radar(settings())
+    session = said(double, VENDORS["radar"].login())
+    assert session.status == 200
+    token = orjson.loads(session.body)["token"]
+    assert said(double, call_of("visit", token, l=place, m=point)).accepted
+
+
+@pytest.mark.parametrize("user", ["sandbox", "acme", "nobody", None])
+def test_each_user_has_its_own_password(user: str | None) -> None:
+    double = Radar(settings())
+    for password in ("sandbox-password", "of-acme", None):
+        body = orjson.dumps({"username": user, "password": password})
+        json = {"content-type": "application/json"}
+        reply = double.answer(Received("POST", "/auth/login", json, body, 0.0))
+        right = (user, password) in {("sandbox", "sandbox-password"), ("acme", "of-acme")}
+        assert (reply.status == 200) is right
+
+
+def test_the_samples_stay_known_and_vendors_without_a_double_are_named() -> None:
+    known = settings()
+    assert set(SAMPLE_CAMPAIGNS) < set(known.campaigns)
+    assert "'of-acme'" not in repr(known)
+    assert "token-one" not in repr(known)
+    assert unknown_to_the_double(OWN) == ["foreign"]
+
+
+def test_the_command_takes_a_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "routing.yaml"
+    file.write_text(CONFIG)
+    served: list[SandboxSettings] = []
+
+    async def serve(wanted: SandboxSettings, *, listener: object) -> None:
+        served.append(wanted)
+        listener.close()  # type: ignore[attr-defined]  # a socket
+
+    monkeypatch.setattr(server, "serve", serve)
+    told = CliRunner().invoke(app, ["sandbox", "-c", str(file), "--port", "0"])
+    assert told.exit_code == 0, told.output
+    assert "campaign foreign: the sandbox is no double of http_batch" in told.output
+    assert "sandbox at http://127.0.0.1:" in told.output
+    assert {each.id for each in served[0].campaigns} >= {OWN.campaigns["first"].id}
+    assert served[0].port == 0
+
+
+def test_a_misspelt_setting_of_a_campaign_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        SandboxSettings.model_validate({"campaigns": [{"id": "a", "channel": "sms", "tokn": "x"}]})
