@@ -440,7 +440,7 @@ class LimitCalls(BaseModel):
 class Checkpoint(BaseModel):
     """A lane's whole state in one record of its compacted checkpoint topic.
 
-    `done` and all `offsets` are bitmaps, zlib level 1, base64. `permit_log` holds the response
+    `done` and all `offsets` are bitmaps, zlib, base64. `permit_log` holds the response
     times of calls, epoch seconds, of the last `permit_log_reach` seconds. `quota` has the writer's
     limits; calls before `unknown_until` may have been as many as they allow. `at` is the writer's
     clock. Nothing is called before `closed_until` (after a 429). Offsets below `base` are settled.

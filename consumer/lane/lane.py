@@ -81,14 +81,23 @@ class Lane:
         )
         self.shelf = Shelf(settings, self.ledger)
         self._doubt = Doubt(checkpoint.in_flight if checkpoint else (), self.ledger.settled)
-        self._due = Due(self.ledger, Tries(checkpoint.tried if checkpoint else ()))
+        self._due = Due(
+            self.ledger, Tries(checkpoint.tried if checkpoint else (), self.ledger.base)
+        )
         self._quota = Quota(settings, checkpoint, now)
         self.throttling, self.limiter = self._quota.throttling, self._quota.limiter
         self.accounts = Accounts(settings.logins, settings.call_timeout, rng)
         self.outcomes = Outcomes(self.shelf, self._due, self.accounts, self.throttling, rng)
         self._arrivals = Arrivals(self.shelf, self._due, self._doubt, self.outcomes, self.accounts)
         self._sealing = Sealing(
-            epoch, self.shelf, self._quota, self.accounts, self.outcomes, rng, scheduler
+            epoch,
+            self.shelf,
+            self._quota,
+            self.accounts,
+            self.outcomes,
+            self._doubt,
+            rng,
+            scheduler,
         )
         self._committing: list[Send | Login] | None = None
         self._unrecorded = checkpoint is None  # an assumed quota must outlive a restart
@@ -284,6 +293,6 @@ class Lane:
             closed_until=min(max(0.0, self.limiter.closed_until), LAST_MOMENT),
             limits_part=self.throttling.part,
             limits_since=self.throttling.since,
-            tried=self._due.tries.packed(),
+            tried=self._due.tries.packed(self.ledger.base),
             owners=self._owners,
         )

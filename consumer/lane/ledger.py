@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from consumer.lane.bits import Bits
+from consumer.lane.bounds import DONE_BYTES, DONE_REACH
 
 
 class Ledger:
@@ -26,6 +27,7 @@ class Ledger:
         self.frontier = base
         """Where the next record is read that was never read by this owner."""
         self._done = Bits(base, done)
+        self._packed_bytes = len(done or "")
 
     @property
     def span(self) -> int:
@@ -77,7 +79,14 @@ class Ledger:
 
     def packed(self) -> str:
         """The settled offsets from `base` on, for the checkpoint."""
-        return self._done.packed(self.base)
+        packed = self._done.packed(self.base)
+        self._packed_bytes = len(packed)
+        return packed
+
+    @property
+    def at_bound(self) -> bool:
+        """Whether no checkpoint could tell of much more: nothing new may be read."""
+        return self._packed_bytes > DONE_BYTES or self.span > DONE_REACH
 
     def _advance(self) -> None:
         self.base = min(self._done.absent_from(self.base), self.frontier)

@@ -10,8 +10,10 @@ from collections.abc import Iterator, Sequence
 from consumer.lane.accounts import Accounts
 from consumer.lane.agenda import Agenda
 from consumer.lane.bisection import Bisection
-from consumer.lane.bits import pack
+from consumer.lane.bits import extent, pack
+from consumer.lane.bounds import IN_FLIGHT_BYTES, IN_FLIGHT_REACH
 from consumer.lane.commands import Batch, Login, Send
+from consumer.lane.doubt import Doubt
 from consumer.lane.held import Held
 from consumer.lane.outcomes import MOST_BISECTIONS, Outcomes
 from consumer.lane.quota import Quota
@@ -36,6 +38,7 @@ class Sealing:
         quota: Quota,
         accounts: Accounts,
         outcomes: Outcomes,
+        doubt: Doubt,
         rng: random.Random,
         scheduler: Scheduler | None = None,
     ) -> None:
@@ -47,8 +50,10 @@ class Sealing:
         self._limiter = quota.limiter
         self._accounts = accounts
         self._outcomes = outcomes
+        self._doubt = doubt
         self._rng = rng
         self._parts: dict[str, Bisection | Trial] = {}
+        self._reaches: dict[str, int] = {}
         self._probe_at = math.inf
         self._batches = 0
         self._schedule(scheduler or _scheduler_for(self._settings))
@@ -65,11 +70,12 @@ class Sealing:
     def ended(self, batch_id: str) -> tuple[Batch, Bisection | Trial | None]:
         """A batch whose call ended, and what it is a part of."""
         del self.intents[batch_id]
+        self._reaches.pop(batch_id, None)
         return self.in_flight.pop(batch_id), self._parts.pop(batch_id, None)
 
     def seal(self, now: float) -> float:
         """All that may be called now; when to look again at the latest."""
-        while len(self.in_flight) < self._settings.max_in_flight:
+        while len(self.in_flight) < self._settings.max_in_flight and self._has_room():
             if not self._limiter.allowed(now):
                 return self._limiter.next_at(now)
             left = self._limiter.left(now)
@@ -78,6 +84,25 @@ class Sealing:
                 return min(choice.until, self._agenda.next_at, self._probe_at)
             self._take(choice.window, choice.why, now)
         return math.inf
+
+    def _has_room(self) -> bool:
+        """Whether the checkpoint can name one more call; a lane without calls can always begin one.
+
+        What was in doubt before goes once its invitations are read again.
+        """
+        if not self.intents:
+            return True
+        named = [*self.intents.values(), *self._doubt]
+        return (
+            sum(len(each.offsets) for each in named) < IN_FLIGHT_BYTES
+            and sum(map(self._reach, named)) < IN_FLIGHT_REACH
+        )
+
+    def _reach(self, intent: InFlight) -> int:
+        """How many offsets its bitmap spans; it is inflated once."""
+        if intent.batch_id not in self._reaches:
+            self._reaches[intent.batch_id] = extent(intent.offsets)[1]
+        return self._reaches[intent.batch_id]
 
     def log_in(self, now: float) -> float:
         """Begin the logins that calls need; when to look again at the latest."""

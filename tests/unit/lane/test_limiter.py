@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from consumer.lane.limiter import EPSILON, Limit, Limiter, Permit, WaitUntil
+from consumer.lane.limiter import EPSILON, Limit, Limiter, Permit, WaitUntil, steady_rate
 
 NOW = 1_763_800_000.0
 SKEW = 2.0
@@ -366,3 +366,55 @@ def test_limits_of_the_same_reach_are_no_reason_to_wait() -> None:
 def test_it_tells_how_many_calls_are_ours() -> None:
     limits = [Limit(20, 5.0), Limit(1, 1.0)]
     assert Limiter(limits, share=0.5).calls == (10, 1)
+
+
+def measured_rate(limits: list[Limit], skew: float, share: float, answer: float) -> float:
+    """Calls a second of a backlog that never ends, once it is in balance."""
+    limiter = Limiter(limits, skew=skew, share=share)
+    now, out, left = NOW, list[float](), list[float]()
+    number = 6 * max(limit.calls for limit in limits) + 40
+    while len(left) < number:
+        opens = limiter.next_at(now)
+        if out and out[0] <= opens:
+            now = max(now, out.pop(0))
+            limiter.answered(now)
+            continue
+        now = max(now, opens)
+        limiter.take(now)
+        out.append(now + answer)
+        left.append(now)
+    begun = number // 3
+    return (number - 1 - begun) / (left[-1] - left[begun])
+
+
+@pytest.mark.parametrize("calls", [1, 2, 3, 5, 10, 40, 160])
+@pytest.mark.parametrize(("period", "answer"), [(1.0, 0.0), (1.0, 0.3), (60.0, 0.3)])
+@pytest.mark.parametrize("share", [0.9, 1.0])
+def test_the_steady_rate_is_what_a_backlog_gets(
+    calls: int, period: float, answer: float, share: float
+) -> None:
+    """Never less, and a twentieth more at most: docs/operations.md sizes by it."""
+    limits = [Limit(calls, period)]
+    stated = steady_rate(limits, skew=2.0, share=share, answer=answer)
+    assert 0.98 * stated <= measured_rate(limits, 2.0, share, answer) <= 1.06 * stated
+
+
+def test_the_steady_rate_is_that_of_the_tightest_limit() -> None:
+    assert steady_rate(DOCUMENTED, skew=2.0, answer=0.3) == pytest.approx(159 / 627.3)
+    assert measured_rate([*DOCUMENTED], 2.0, 1.0, 0.3) == pytest.approx(159 / 627.3, rel=0.01)
+    assert steady_rate([]) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("limit", "rate"),
+    [
+        (Limit(1, 1), 0.15),
+        (Limit(2, 1), 0.30),
+        (Limit(5, 1), 1.2),
+        (Limit(10, 1), 2.7),
+        (Limit(60, 60), 0.95),
+        (Limit(1000, 3600), 0.28),
+    ],
+)
+def test_the_table_of_the_docs(limit: Limit, rate: float) -> None:
+    assert steady_rate([limit], skew=2.0, answer=0.3) == pytest.approx(rate, rel=0.02)
