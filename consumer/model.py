@@ -36,6 +36,9 @@ Expiry = Annotated[float, Field(ge=-LAST_MOMENT, le=2 * LAST_MOMENT, allow_inf_n
 """An event's time and what a route adds to it, epoch seconds."""
 
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Tries = Annotated[int, Field(ge=0, le=10**9)]
+"""Less than a `Count` by more than any campaign adds."""
+
 Position = Annotated[int, Field(ge=0, le=2**63 - 1)]
 """A partition or an offset."""
 
@@ -194,8 +197,8 @@ class Invitation(TypedDict):
     data: Data
     config_version: Name
     source: Source
-    attempt: NotRequired[Count]
-    delays: NotRequired[Count]
+    attempt: NotRequired[Tries]
+    delays: NotRequired[Tries]
     due_at: NotRequired[Moment]
     resend_of: NotRequired[Name]
 

@@ -10,11 +10,8 @@ import hashlib
 from dataclasses import replace
 from typing import NamedTuple
 
-from consumer.adapters.messages import Header
+from consumer.adapters.messages import Header, size_of
 from consumer.model import DeadLetter
-
-HEADER_ROOM = 12
-"""Bytes that a header takes beside its name and value."""
 
 PARTS = ("value", "key", "headers")
 LOST = tuple(f"dead_letter.{part}_{what}" for part in PARTS for what in ("bytes", "sha256"))
@@ -33,7 +30,7 @@ def fitting(letter: DeadLetter, room: int) -> Fitting:
     sizes = {
         "value": len(letter.value or b""),
         "key": len(letter.key or b""),
-        "headers": sum(_size(header) for header in letter.headers),
+        "headers": sum(size_of(header) for header in letter.headers),
     }
     lost: list[Header] = []
     while sum(sizes.values()) > room:
@@ -42,11 +39,6 @@ def fitting(letter: DeadLetter, room: int) -> Fitting:
         letter = _without(letter, part)
         sizes[part] = 0
     return Fitting(letter, lost)
-
-
-def _size(header: Header) -> int:
-    name, value = header
-    return len(name.encode()) + len(value or b"") + HEADER_ROOM
 
 
 def _lost(letter: DeadLetter, part: str) -> list[Header]:

@@ -24,7 +24,7 @@ from confluent_kafka import (
 
 from consumer.adapters import messages
 from consumer.config.kafka_settings import plain_names
-from consumer.errors import KafkaTrouble
+from consumer.errors import DispatcherError, KafkaTrouble, UnreadableRecord
 
 MESSAGE_MAX_BYTES = 16 * 1024 * 1024
 TRANSACTION_TIMEOUT = 10.0
@@ -131,6 +131,14 @@ def describe(error: KafkaException | KafkaError) -> str:
     """Kafka's own name and text of an error."""
     cause = error.args[0] if isinstance(error, KafkaException) else error
     return f"{cause.name()}: {cause.str()}" if isinstance(cause, KafkaError) else str(cause)
+
+
+def records_fault(error: BaseException) -> bool:
+    """Whether a record may have raised this, rather than Kafka, an operator or the machine."""
+    if isinstance(error, UnreadableRecord):
+        return True
+    others = (DispatcherError, KafkaException, MemoryError)
+    return isinstance(error, Exception) and not isinstance(error, others)
 
 
 def place_of(message: Message) -> tuple[str, int, int]:

@@ -18,6 +18,9 @@ from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 
 Header = tuple[str, bytes | None]
 
+HEADER_OVERHEAD, RECORD_OVERHEAD = 12, 64
+"""Bytes that a header and a record take beside what is in them."""
+
 NO_TIMESTAMP = -1
 """What the broker itself writes where a record has no time (ms)."""
 
@@ -32,6 +35,16 @@ class Content(NamedTuple):
     headers: Sequence[Header]
     timestamp: int
     unreadable: str = ""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the record, at most."""
+        return (
+            RECORD_OVERHEAD
+            + len(self.key or b"")
+            + len(self.value or b"")
+            + sum(size_of(header) for header in self.headers)
+        )
 
 
 def content_of(message: Message) -> Content:
@@ -77,6 +90,12 @@ def value_of(message: Message) -> bytes | None:
 def key_of(message: Message) -> bytes | None:
     """The record's key; None where it has none, or none that the client can say."""
     return _bytes(_key, message)[0]
+
+
+def size_of(header: Header) -> int:
+    """Bytes of a header, at most."""
+    name, value = header
+    return len(name.encode()) + len(value or b"") + HEADER_OVERHEAD
 
 
 def _header(name: str, value: str | bytes | None) -> Header:

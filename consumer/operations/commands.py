@@ -124,6 +124,7 @@ def dlq_list(
     wanted = Filter(reason or (), topic or (), since=_moment(since, "--since"))
     found = give_back.look(_access(config), wanted)
     if as_json:
+        view.left_out(found.foreign, view.FOREIGN)
         typer.echo(json.dumps(view.as_json(found), indent=2))
     else:
         view.box(found)
@@ -138,6 +139,7 @@ def dlq_show(
     ] = False,
 ) -> None:
     """Explain one dead letter, and what to do about it."""
+    from consumer.adapters.messages import key_of, value_of
     from consumer.operations import give_back, view
 
     (place,) = _places([letter])
@@ -145,9 +147,9 @@ def dlq_show(
     view.letter(found)
     if value:
         typer.echo("what follows may hold personal data: keep it out of tickets and logs", err=True)
-        view.original_headers(found, record.key())
+        view.original_headers(found, key_of(record))
         sys.stdout.flush()
-        sys.stdout.buffer.write((record.value() or b"") + b"\n")
+        sys.stdout.buffer.write((value_of(record) or b"") + b"\n")
 
 
 @dlq.command("replay")

@@ -15,14 +15,16 @@ from confluent_kafka import Consumer, Message, Producer
 from consumer.adapters import kafka
 from consumer.adapters.checkpoints import claim, newest
 from consumer.adapters.lanes import orphans
+from consumer.adapters.messages import timestamp_of, value_of
 from consumer.adapters.reading import Marks, low_marks, marks, members, topic_names
-from consumer.adapters.records import Publisher, bad_invitation
-from consumer.errors import OperationRefused, UnreadableRecord
+from consumer.adapters.records import Publisher, bad_invitation, dead_letter_of
+from consumer.errors import OperationRefused, UnreadableRecord, defect
 from consumer.lane.bits import pack
 from consumer.lane.settings import LaneCampaign
 from consumer.model import (
     Checkpoint,
     DeadLetter,
+    DeadLetterReason,
     Invitation,
     Result,
     rfc3339,
@@ -146,7 +148,7 @@ class Emptying:
             if isinstance(invitation, DeadLetter):
                 counts["none", "becomes a dead letter: it is no invitation"] += 1
             else:
-                offset, value = kafka.place_of(record)[2], record.value() or b""
+                offset, value = kafka.place_of(record)[2], value_of(record) or b""
                 counts[kind_of(remains.fate(offset, invitation, value), invitation)] += 1
         return counts
 
@@ -193,7 +195,7 @@ class Emptying:
 def _take(
     chunk: _Chunk, remains: Remains, record: Message, invitation: Invitation | DeadLetter
 ) -> None:
-    offset, value = kafka.place_of(record)[2], record.value() or b""
+    offset, value = kafka.place_of(record)[2], value_of(record) or b""
     if isinstance(invitation, DeadLetter):
         remains.unreadable(offset)
         chunk.letters.append(invitation)
@@ -202,7 +204,7 @@ def _take(
         if fate is None:
             return
         if isinstance(fate, Forward):
-            chunk.forwards.append((fate, record.timestamp()[1]))  # it has waited since then
+            chunk.forwards.append((fate, max(0, timestamp_of(record))))  # it has waited since then
         else:
             chunk.results.append(fate)
     chunk.offsets.append(offset)
@@ -211,9 +213,13 @@ def _take(
 
 def _read(record: Message) -> Invitation | DeadLetter:
     try:
-        return read_invitation(record.value())
+        return read_invitation(value_of(record))
     except UnreadableRecord as error:
         return bad_invitation(record, f"not an invitation of this version: {error}")
+    except Exception as error:
+        if not kafka.records_fault(error):
+            raise
+        return dead_letter_of(record, DeadLetterReason.INTERNAL, defect(error))
 
 
 def _unused(lane: str, topic_id: str | None, access: Access) -> Checkpoint:

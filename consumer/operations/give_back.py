@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from confluent_kafka import Consumer, Message, Producer
 
 from consumer.adapters import kafka
-from consumer.adapters.messages import Header
+from consumer.adapters.messages import Header, content_of, key_of, value_of
 from consumer.adapters.reading import Marks, low_marks, marks
 from consumer.adapters.replayed import place_headers
 from consumer.errors import OperationRefused
@@ -37,6 +37,7 @@ class Plan:
     letters: Mapping[Place, Letter]
     going: Mapping[Place, str]
     staying: Mapping[Place, Stay]
+    foreign: int = 0
 
 
 @dataclass(slots=True)
@@ -59,8 +60,9 @@ def look(access: Access, wanted: Filter) -> Box:
     box = Box(wanted)
     with access.reader() as reader:
         for record in access.everything(reader, [access.topics.dead_letters]):
-            headers, written_at = kafka.headers_of(record), record.timestamp()[1] / 1000
-            box.record(_place(record), headers, written_at)
+            content = content_of(record)
+            written_at = content.timestamp / 1000
+            box.record(_place(record), content.headers, written_at, content.size)
     _refuse_unknown(access, box)
     return box
 
@@ -81,7 +83,7 @@ def plan(access: Access, wanted: Filter) -> Plan:
     box = look(access, wanted)
     config = access.config
     going, staying = box.sort(Homes(access.topics, config.input_topics, config.lanes))
-    return Plan(box.letters, going, staying)
+    return Plan(box.letters, going, staying, box.foreign)
 
 
 def show(access: Access, place: Place) -> tuple[Letter, Message]:
@@ -93,7 +95,7 @@ def show(access: Access, place: Place) -> tuple[Letter, Message]:
         with access.reader() as reader:
             until = {here: place.offset + 1}
             for record in access.read(reader, until, {here: place.offset}):
-                letter = letter_of(_place(record), kafka.headers_of(record))
+                letter = letter_of(_place(record), content_of(record).headers)
                 if letter is not None:
                     return letter, record
     raise OperationRefused(f"{topic} has no dead letter at {place}; `dlq list` shows them")
@@ -129,7 +131,7 @@ def _chunks(access: Access, reader: Consumer, todo: Plan) -> Iterator[_Chunk]:
             continue
         topic, letter = todo.going[place], todo.letters[place]
         chunk.records.append((topic, record, _headers(letter, topic)))
-        chunk.size += len(record.value() or b"")
+        chunk.size += letter.size
         if chunk.full:
             yield chunk
             chunk = _Chunk()
@@ -163,8 +165,8 @@ def _write(access: Access, producer: Producer, chunk: _Chunk) -> None:
             kafka.produce(
                 producer,
                 topic,
-                record.value(),
-                key=record.key(),
+                value_of(record),
+                key=key_of(record),
                 partition=partition,
                 headers=[*headers],
             )

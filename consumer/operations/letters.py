@@ -8,11 +8,12 @@ their headers, so what an event's own headers say there never counts.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple
 
 from consumer.adapters.fitting import LOST, PARTS
+from consumer.adapters.kafka import MESSAGE_MAX_BYTES
 from consumer.adapters.messages import Header
 from consumer.adapters.replayed import number
 from consumer.config.topics import Topics
@@ -24,6 +25,10 @@ _UNREADABLE = "dead_letter.unreadable"
 _BEHIND = frozenset({_UNREADABLE, *LOST})
 _VERSION = "dead_letter.version"
 _OURS = ("reason", "message", "topic", "partition", "offset", "timestamp", "at", "config_version")
+
+
+LARGEST_LETTER = MESSAGE_MAX_BYTES - 1024
+"""Bytes of a letter that can be written again, with the headers of its place."""
 
 
 class Place(NamedTuple):
@@ -65,6 +70,7 @@ class Letter:
     lost_bytes: int | None = None
     lost: Mapping[str, int] = field(default_factory=dict)
     unreadable: str = ""
+    size: int = 0
 
 
 def letter_of(place: Place, headers: Sequence[Header]) -> Letter | None:
@@ -124,6 +130,7 @@ class Stay(StrEnum):
     REPLAYED = "it was given back before"
     NO_VALUE = "it was too large to be kept: read it at its original place, while it is there"
     NO_INPUT = "its topic is no input of the config, and no lane's topic"
+    TOO_LARGE = "it is larger than a record of ours may be: another hand wrote it"
     UNKNOWN = "there is no such dead letter"
 
 
@@ -148,24 +155,32 @@ class Filter:
 
 @dataclass(slots=True)
 class Box:
-    """The letters that a filter takes, which letters were given back, topics of all letters."""
+    """The letters that a filter takes, which letters were given back, topics of all letters.
+
+    `foreign`: records on the topic that are neither a letter nor say that one was given back.
+    """
 
     wanted: Filter
     letters: dict[Place, Letter] = field(default_factory=dict)
     replayed: set[Place] = field(default_factory=set)
     topics: set[str] = field(default_factory=set)
+    foreign: int = 0
 
-    def record(self, place: Place, headers: Sequence[Header], written_at: float) -> None:
+    def record(
+        self, place: Place, headers: Sequence[Header], written_at: float, size: int = 0
+    ) -> None:
         """A record of the dead-letter topic: a letter, a mark, or something else."""
         marked = mark_of(headers)
         if marked is not None:
             self.replayed.add(marked)
             return
         letter = letter_of(place, headers)
-        if letter is not None:
-            self.topics.add(letter.topic)
-        if letter is not None and self.wanted.takes(letter, written_at):
-            self.letters[place] = letter
+        if letter is None:
+            self.foreign += 1
+            return
+        self.topics.add(letter.topic)
+        if self.wanted.takes(letter, written_at):
+            self.letters[place] = replace(letter, size=size)
 
     def sort(self, homes: Homes) -> tuple[dict[Place, str], dict[Place, Stay]]:
         """Letter → the topic that it goes to, and letter → why it stays."""
@@ -195,6 +210,8 @@ class Homes:
         """The topic to give a letter back to; the router learns the original one from headers."""
         if letter.lost_bytes is not None:
             return Stay.NO_VALUE
+        if letter.size > LARGEST_LETTER:
+            return Stay.TOO_LARGE
         if letter.topic in self.inputs:
             return self.topics.replayed
         if letter.topic in map(self.topics.invitations, self.lanes):

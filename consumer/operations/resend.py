@@ -97,6 +97,8 @@ class Plan:
 
     again: list[Again] = field(default_factory=list)
     refused: Counter[tuple[Kind, Refusal]] = field(default_factory=Counter)
+    unread_results: int = 0
+    unread_invitations: int = 0
 
 
 @dataclass(slots=True)
@@ -112,6 +114,8 @@ class Search:
     _seen: dict[str, set[str]] = field(
         default_factory=lambda: {"campaign": set(), "route": set(), "id": set()}
     )
+    unread_results: int = 0
+    unread_invitations: int = 0
 
     @property
     def _asked(self) -> tuple[tuple[str, frozenset[str]], ...]:
@@ -146,7 +150,7 @@ class Search:
         if self.choice.takes(result, written_at):
             self._kinds[result["id"]] = Kind(result["campaign"] or "none", result["reason"])
 
-    def invitation(self, value: bytes) -> None:
+    def invitation(self, value: bytes | None) -> None:
         """A record that holds an invitation. Raises UnreadableRecord if it does not."""
         found = read_invitation(value)
         name = found["id"]
@@ -164,7 +168,7 @@ class Search:
         self, lanes: Mapping[str, str], expiry: Mapping[str, float], version: str, now: float
     ) -> Plan:
         """`lanes`: campaign → lane; `expiry`: route → seconds; both as the config has them now."""
-        plan = Plan()
+        plan = Plan(unread_results=self.unread_results, unread_invitations=self.unread_invitations)
         for name, kind in self._kinds.items():
             found = self._found.get(name)
             refusal = self._refusal(name, found, lanes, _expires_at(found, expiry), now)

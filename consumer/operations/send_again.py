@@ -12,6 +12,7 @@ from collections.abc import Callable
 from confluent_kafka import Consumer, Producer
 
 from consumer.adapters import kafka
+from consumer.adapters.messages import timestamp_of, value_of
 from consumer.adapters.reading import topic_names
 from consumer.errors import OperationRefused, UnreadableRecord
 from consumer.operations.access import Access
@@ -64,10 +65,11 @@ def write(access: Access, producer: Producer, plan: Plan) -> None:
 def _read_results(access: Access, reader: Consumer, search: Search) -> None:
     for record in access.everything(reader, [access.topics.results]):
         try:
-            result = read_result(record.value())
+            result = read_result(value_of(record))
         except UnreadableRecord:  # somebody else's record, or a newer version's: not ours to judge
+            search.unread_results += 1
             continue
-        search.result(result, record.timestamp()[1] / 1000)
+        search.result(result, timestamp_of(record) / 1000)
 
 
 def _read_invitations(access: Access, reader: Consumer, search: Search) -> None:
@@ -76,6 +78,6 @@ def _read_invitations(access: Access, reader: Consumer, search: Search) -> None:
     names = [name for name in topic_names(access.admin) if name.startswith(prefixes)]
     for record in access.everything(reader, names):
         try:
-            search.invitation(record.value() or b"")
+            search.invitation(value_of(record))
         except UnreadableRecord:
-            continue
+            search.unread_invitations += 1

@@ -15,9 +15,11 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from consumer.adapters.lanes import LaneView
-from consumer.model import rfc3339
+from consumer.model import LAST_MOMENT, rfc3339
 from consumer.operations import give_back, letters, resend
 from consumer.operations.letters import Box, Letter
+
+FOREIGN = "records on the topic are no dead letters and are left out"
 
 ROWS = 50
 """Dead letters that `dlq list` shows one by one, the newest."""
@@ -54,8 +56,16 @@ def agreed(number: int, what: str, *, yes: bool) -> bool:
     return False
 
 
+def left_out(number: int, what: str) -> None:
+    """What a command could not read, if there is any: its counts are without it."""
+    if number:
+        typer.echo(f"{number:,} {what}: another hand wrote them, or a newer version", err=True)
+
+
 def resends(plan: resend.Plan) -> None:
     """Counts of what is sent again, and of what is not."""
+    left_out(plan.unread_results, "results could not be read and are left out")
+    left_out(plan.unread_invitations, "invitations could not be read and are left out")
     again = Counter((each.kind, each.lane) for each in plan.again)
     if again:
         rows = [(kind.campaign, kind.reason, lane, n) for (kind, lane), n in sorted(again.items())]
@@ -70,6 +80,7 @@ def resends(plan: resend.Plan) -> None:
 
 def replays(plan: give_back.Plan) -> None:
     """Counts of letters that go back, and of those that stay."""
+    left_out(plan.foreign, FOREIGN)
     going = Counter((plan.letters[place].reason, to) for place, to in plan.going.items())
     if going:
         rows = [(reason, to, n) for (reason, to), n in sorted(going.items())]
@@ -87,6 +98,7 @@ def replays(plan: give_back.Plan) -> None:
 
 def box(found: Box) -> None:
     """Counts by reason and topic, then the newest letters."""
+    left_out(found.foreign, FOREIGN)
     if not found.letters:
         typer.echo("no dead letters")
         return
@@ -134,14 +146,23 @@ def letter(found: Letter) -> None:
         ("reason", f"{found.reason}: {found.reason.meaning}"),
         ("message", found.message),
         ("original place", f"{found.topic} [{found.partition}] {found.offset}"),
-        ("original time", rfc3339(found.timestamp / 1000) if found.timestamp >= 0 else "none"),
+        ("original time", _time(found.timestamp)),
         ("dead letter since", found.at),
         ("config version", found.config_version),
         ("value", size if found.lost_bytes is None else f"{size}: {found.lost_bytes:,} bytes"),
+        *((f"{part} lost", f"{number:,} bytes") for part, number in found.lost.items()),
+        *([("unreadable", found.unreadable)] if found.unreadable else []),
         ("original headers", ", ".join(name for name, _ in found.headers) or "none"),
         ("what to do", letters.ADVICE[found.reason]),
     ]
     table(("", ""), rows)
+
+
+def _time(milliseconds: int) -> str:
+    """A record's timestamp, which may be anything."""
+    if 0 <= milliseconds / 1000 <= LAST_MOMENT:
+        return rfc3339(milliseconds / 1000)
+    return f"none that is a date ({milliseconds} ms)"
 
 
 def original_headers(found: Letter, key: bytes | None) -> None:

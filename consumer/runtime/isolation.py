@@ -15,23 +15,16 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import structlog
-from confluent_kafka import KafkaException, Message
+from confluent_kafka import Message
 
-from consumer.errors import DispatcherError, UnreadableRecord, defect
+from consumer.adapters.kafka import records_fault
+from consumer.errors import defect
 
 T = TypeVar("T")
 
 HINT = "it is a dead letter now (internal_error): please report this line"
 
 log = structlog.get_logger(__name__)
-
-
-def records_fault(error: BaseException) -> bool:
-    """Whether a record may have raised this, rather than Kafka, an operator or the machine."""
-    if isinstance(error, UnreadableRecord):
-        return True
-    others = (DispatcherError, KafkaException, MemoryError)
-    return isinstance(error, Exception) and not isinstance(error, others)
 
 
 def isolate(

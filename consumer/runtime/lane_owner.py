@@ -29,7 +29,7 @@ from consumer.lane.held import Held
 from consumer.lane.lane import Lane
 from consumer.model import DeadLetterReason, rfc3339
 from consumer.runtime.calls import Answered, Calls, Inbox, LoginEnded
-from consumer.runtime.isolation import records_fault, tell
+from consumer.runtime.isolation import tell
 from consumer.runtime.lane_report import LaneReport
 from consumer.runtime.lane_status import call_status, lane_status
 from consumer.runtime.rules import LaneRules
@@ -98,7 +98,7 @@ class LaneOwner:
             if held is not None:
                 self.lane.arrived(held, now)
         except Exception as error:
-            if not records_fault(error):
+            if not kafka.records_fault(error):
                 raise
             tell(self.name, message, error)
             letter = dead_letter_of(message, DeadLetterReason.INTERNAL, defect(error))

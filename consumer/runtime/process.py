@@ -15,6 +15,7 @@ from consumer.adapters.admin import admin_app, serve_admin
 from consumer.adapters.clients import KafkaClients
 from consumer.adapters.clock import Clock
 from consumer.adapters.health import Health
+from consumer.adapters.kafka import records_fault
 from consumer.adapters.metrics import Metrics
 from consumer.adapters.status_report import StatusReport
 from consumer.config.changes import Changes
@@ -22,7 +23,6 @@ from consumer.config.models import Config
 from consumer.errors import KafkaTrouble, StartUnclear, defect
 from consumer.runtime.cluster import Cluster
 from consumer.runtime.crew import Crew
-from consumer.runtime.isolation import records_fault
 from consumer.runtime.options import Options
 from consumer.runtime.reload import Reloader
 from consumer.runtime.stage import NO_LANES, Stage

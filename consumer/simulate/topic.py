@@ -10,6 +10,7 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 from consumer.adapters import kafka, topics
 from consumer.adapters.clients import KafkaClients
 from consumer.adapters.kafka_reach import require_broker
+from consumer.adapters.messages import value_of
 from consumer.adapters.reading import Marks, Place, Scan, low_marks, marks
 from consumer.routing.router import Record
 
@@ -42,7 +43,7 @@ def records(settings: kafka.Settings, wanted: Range) -> Iterator[Record]:
         end = _offsets(reader, wanted.end, low, high)
         for message in Scan(reader, end, begin):
             yield Record(
-                wanted.topic, message.partition() or 0, message.offset() or 0, message.value()
+                wanted.topic, message.partition() or 0, message.offset() or 0, value_of(message)
             )
     finally:
         clients.close(reader)

@@ -6,7 +6,7 @@
 - a batch with the data `DEFECT`: building its call raises;
 - an answer with the word `DEFECT`: reading it raises, as would a hook of the event loop, a thread,
   the garbage collector and a library that logs what it should not;
-- the file that `DEFECT_FILE` names: once it is there, a lane ends with an error.
+- the file that `DEFECT_FILE` names: once it is there, a lane stops with an error.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import confluent_kafka
 
-FLUSH_MS = 10_000
+FLUSH_MS = 60_000
 _TOPIC, _PARTITION, _VALUE, _KEY, _FLAGS, _TIMESTAMP, _HEADERS = 1, 3, 4, 5, 7, 8, 10
 """rd_kafka_vtype_t"""
 

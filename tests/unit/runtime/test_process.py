@@ -59,6 +59,33 @@ def test_a_lane_that_stopped_is_the_processs_failure_in_the_end() -> None:
         raise one._failure or AssertionError
 
 
+def raises(error: BaseException) -> Callable[[], None]:
+    def session() -> None:
+        raise error
+
+    return session
+
+
+def test_a_defect_of_one_lane_stops_that_lane_alone_and_says_where() -> None:
+    """Whatever it met, it would meet again at every start and in every replica."""
+    one = asyncio.run(ended_by("radar", raises(ZeroDivisionError("+905551112233"))))
+    assert not one.stage.stop.is_set()
+    (why,) = (each for each in one.health.ready() if each.startswith("group:radar:"))
+    assert "ZeroDivisionError at test_process.py:" in why
+    assert "555" not in why
+    assert isinstance(one._failure, ZeroDivisionError)
+
+
+@pytest.mark.parametrize("stage", ["router", "ladder"])
+def test_a_defect_of_the_router_ends_the_process(stage: str) -> None:
+    assert asyncio.run(ended_by(stage, raises(ZeroDivisionError()))).stage.stop.is_set()
+
+
+@pytest.mark.parametrize("error", [MemoryError(), SystemExit(1)])
+def test_what_is_no_lanes_own_ends_the_process(error: BaseException) -> None:
+    assert asyncio.run(ended_by("radar", raises(error))).stage.stop.is_set()
+
+
 def test_a_lane_that_left_the_config_is_missed_by_nobody() -> None:
     """Its end is no reason to end the process, and no reason to be unready."""
     one = asyncio.run(ended_by("radar", lambda: None))
