@@ -34,7 +34,7 @@ from consumer.errors import (
     StartUnclear,
     TopicsError,
 )
-from consumer.operations import commands
+from consumer.operations import commands, live_commands
 from consumer.runtime.options import Options, Role
 from consumer.runtime.process import ExitCode, Process
 from consumer.simulate import command
@@ -55,6 +55,7 @@ app.command()(commands.resend)
 app.command()(command.simulate)
 app.add_typer(commands.dlq, name="dlq")
 app.add_typer(commands.lanes, name="lanes")
+app.add_typer(live_commands.inputs, name="inputs")
 log = structlog.get_logger(__name__)
 
 _WHO_CREATES = (

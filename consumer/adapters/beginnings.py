@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer, TopicPartition
@@ -10,6 +10,12 @@ from confluent_kafka import Consumer, TopicPartition
 from consumer.adapters import witness
 from consumer.adapters.kafka import describe, trouble
 from consumer.adapters.reading import Place
+from consumer.adapters.stopped_partitions import (
+    StoppedPartition,
+    StopReason,
+    log_range,
+    memory_problem,
+)
 from consumer.errors import KafkaTrouble, StartUnclear
 
 Beginning = str | float | None
@@ -37,6 +43,15 @@ class Reading:
     lanes: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """`marks`: the metadata with which offsets are to be committed, by topic; `stopped`: the
+    partitions that must not be read until an operator says where to go on."""
+
+    marks: Mapping[str, str]
+    stopped: Sequence[StoppedPartition]
+
+
 def resolve(
     client: Consumer,
     asker: Consumer,
@@ -46,7 +61,7 @@ def resolve(
     first: bool,
     reading: Reading,
     commit: Commit,
-) -> Mapping[str, str]:
+) -> Resolved:
     """Set `offset` of each partition: what is committed, else what `begin` says.
 
     A partition without a commit whose topic has others with one is new: it begins at its start,
@@ -54,57 +69,101 @@ def resolve(
     unless `begin` was said and this is a process's `first` assignment, in the whole topic: when
     replicas start for the first time together, the other's partitions may be committed already.
     The program's own topic begins at its start, and nobody need say so.
+    A partition whose offset is forgotten, or of a topic that was made anew, gets none.
     `client` is the member, in its callback; `asker` another one of its group, which is asked: some
     questions (`list_topics`) to a client inside its own callback abort the process at the next one.
     `commit` writes what is new, each with its metadata, as a member that the group has had since
     before this was called: Kafka must refuse one that it has dropped meanwhile, for others may
     have read on from there.
-    Returns the metadata with which offsets are to be committed, by topic. Raises StartUnclear if
-    nobody said where, if a topic is not the one that was read, or if the group forgot it.
+    Raises StartUnclear if a topic was never read and nobody said where to begin.
     """
-    committed = _remembered(asker, reading)
-    read = _read(committed)
-    _check_memory({each.topic for each in partitions}, committed, read, reading)
+    memory = remember(asker, reading)
+    committed, read = memory.committed, memory.read
+    still = {each.place for each in memory.stopped}
     known = read if begin is None or not first else _among(partitions, committed)
     fresh = []
     for partition in partitions:
         found = committed[partition.topic, partition.partition]
         partition.offset = found.offset
-        if found.offset < 0:
+        if found.offset < 0 and (partition.topic, partition.partition) not in still:
             new = partition.topic in known or partition.topic == reading.own
-            partition.offset = _offset(asker, partition, "earliest" if new else begin)
+            partition.offset = start_offset(asker, partition, "earliest" if new else begin)
             fresh.append(partition)
-    marks = _marks(read | {each.topic for each in partitions}, reading, _own(committed, reading))
+    if memory.all_forgotten:  # where the own topic has an offset, it tells what was forgotten
+        fresh += [
+            TopicPartition(each.topic, each.partition, 0)
+            for each in partitions
+            if each.topic == reading.own and each.offset < 0
+        ]
+    marks = marks_of(memory, {each.topic for each in fresh}, reading)
     begun = [
         TopicPartition(each.topic, each.partition, each.offset, marks.get(each.topic, ""))
-        for each in [*fresh, *_unmarked(client, partitions, committed, marks)]
+        for each in [*fresh, *_unmarked(client, partitions, memory, marks)]
     ]
     if begun:
         commit(begun)
-    return marks
+    mine = {(each.topic, each.partition) for each in partitions}
+    return Resolved(marks, [each for each in memory.stopped if each.place in mine])
 
 
 def rehearse(client: Consumer, topics: Sequence[str], begin: Beginning, reading: Reading) -> None:
-    """What `resolve` would say if these inputs were read too. Raises StartUnclear."""
-    committed = _remembered(client, reading)
-    read = _read(committed)
-    _check_memory(topics, committed, read, reading)
+    """Whether these inputs could be read too. Raises StartUnclear if one was never read, and
+    nobody said where to begin."""
+    memory = remember(client, reading)
     for topic in topics:
-        if topic not in read and begin is None:
+        if topic not in memory.read | {each.topic for each in memory.stopped} and begin is None:
             raise _unsaid(topic)
 
 
-def _remembered(client: Consumer, reading: Reading) -> dict[Place, TopicPartition]:
-    """The group's offsets. Raises StartUnclear if it has none, and yet this application worked."""
-    committed = _group_offsets(client, reading)
-    if _read(committed):
-        return committed
-    answered = witness.holding(client, [*reading.answers, *_lanes(client, reading.lanes)])
-    committed = _group_offsets(client, reading)  # another replica commits before it answers
-    if answered and not _read(committed):
-        why = f"{answered} holds records, so this application_id has routed before"
-        raise witness.forgotten(reading.group, reading.inputs, why)
-    return committed
+@dataclass(frozen=True, slots=True)
+class GroupMemory:
+    """What a group remembers: its offsets, and the partitions of which they are of no use.
+
+    `all_forgotten`: it has none, and yet this application has worked.
+    """
+
+    committed: Mapping[Place, TopicPartition]
+    stopped: Sequence[StoppedPartition]
+    all_forgotten: bool = False
+
+    @property
+    def read(self) -> set[str]:
+        """Topics with an offset."""
+        return _read(self.committed)
+
+
+def remember(asker: Consumer, reading: Reading) -> GroupMemory:
+    """What the group remembers of all that it reads. Raises KafkaTrouble.
+
+    Where it has forgotten everything, this application's own topics tell that it has worked:
+    another replica commits before it answers, so a first start finds none of either.
+    """
+    committed = group_offsets(asker, reading)
+    if not _read(committed) and witness.holding(
+        asker, [*reading.answers, *_lanes(asker, reading.lanes)]
+    ):
+        committed = group_offsets(asker, reading)
+        if not _read(committed):
+            lost = [each for each in committed.values() if _was_used(asker, each, reading)]
+            return GroupMemory(committed, [_forgotten(each) for each in lost], all_forgotten=True)
+    own, stopped = _own(committed, reading), []
+    for each in committed.values():
+        registered = witness.registered(own, each.topic)
+        problem = memory_problem(each, committed, reading.ids.get(each.topic), registered)
+        if problem is not None:
+            stopped.append(problem)
+    return GroupMemory(committed, stopped)
+
+
+def _was_used(asker: Consumer, place: TopicPartition, reading: Reading) -> bool:
+    """The own topic begins by itself where it never held a record; an input is an operator's."""
+    if place.topic != reading.own:
+        return True
+    return log_range(asker, place.topic, place.partition)[1] > 0
+
+
+def _forgotten(place: TopicPartition) -> StoppedPartition:
+    return StoppedPartition(place.topic, place.partition, -1, StopReason.FORGOTTEN)
 
 
 def _lanes(client: Consumer, prefix: str) -> list[str]:
@@ -121,7 +180,7 @@ def _read(committed: Mapping[Place, TopicPartition]) -> set[str]:
     return {topic for (topic, _), found in committed.items() if found.offset >= 0}
 
 
-def _group_offsets(client: Consumer, reading: Reading) -> dict[Place, TopicPartition]:
+def group_offsets(client: Consumer, reading: Reading) -> dict[Place, TopicPartition]:
     """What the group has committed, of every partition of every topic that it reads."""
     topics = [*reading.inputs, reading.own]
     asked = [each for topic in topics for each in witness.partitions_of(client, topic)]
@@ -132,26 +191,12 @@ def _group_offsets(client: Consumer, reading: Reading) -> dict[Place, TopicParti
     return {(found.topic, found.partition): found for found in committed}
 
 
-def _check_memory(
-    topics: Iterable[str],
-    committed: Mapping[Place, TopicPartition],
-    read: set[str],
-    reading: Reading,
-) -> None:
-    """Raises StartUnclear if one of `topics` is not the one that was read, or was forgotten."""
-    own = _own(committed, reading)
-    for topic in topics:
-        now = reading.ids.get(topic)
-        marks = [witness.mark_of(each) for (name, _), each in committed.items() if name == topic]
-        for was in filter(None, marks):
-            if now is not None and was != now:
-                raise witness.made_anew(reading.group, topic, was)
-        if topic not in read:  # Kafka drops the offsets of a topic that is deleted
-            before = witness.registered(own, topic)
-            if before is not None and now is not None and before != witness.id_start(now):
-                raise witness.made_anew(reading.group, topic, before)
-            if before is not None:
-                raise witness.forgotten(reading.group, [topic], "it has read it before")
+def group_offset(client: Consumer, place: TopicPartition) -> TopicPartition:
+    """What the group has committed of one partition. Raises KafkaTrouble."""
+    with trouble("reading committed offsets"):
+        (found,) = client.committed([place], timeout=WAIT)
+    _check(found, "reading committed offsets")
+    return found
 
 
 def _among(
@@ -166,20 +211,26 @@ def _own(committed: Mapping[Place, TopicPartition], reading: Reading) -> TopicPa
     return committed.get((reading.own, 0), TopicPartition(reading.own, 0))
 
 
-def _marks(read: set[str], reading: Reading, own: TopicPartition) -> dict[str, str]:
-    """By topic; the own one's has all inputs that the group has ever read."""
+def marks_of(memory: GroupMemory, fresh: set[str], reading: Reading) -> dict[str, str]:
+    """By topic; the own one's has all inputs that the group has ever read. `fresh`: begun now.
+
+    A topic that was made anew stays registered as the former one until an operator has spoken.
+    """
     ids = {topic: ident for topic, ident in reading.ids.items() if ident is not None}
     marks = {topic: witness.mark(ident) for topic, ident in ids.items()}
-    inputs = {topic: ids[topic] for topic in reading.inputs if topic in ids and topic in read}
+    still = {each.topic for each in memory.stopped if each.whole_topic}
+    known = still if memory.all_forgotten else (memory.read | fresh) - still
+    inputs = {topic: ids[topic] for topic in reading.inputs if topic in ids and topic in known}
     if reading.own in ids:
-        marks[reading.own] = witness.register(inputs, own.metadata or "")
+        former = _own(memory.committed, reading).metadata or ""
+        marks[reading.own] = witness.register(inputs, former, forgot=reading.own in still)
     return marks
 
 
 def _unmarked(
     client: Consumer,
     partitions: Sequence[TopicPartition],
-    committed: Mapping[Place, TopicPartition],
+    memory: GroupMemory,
     marks: Mapping[str, str],
 ) -> list[TopicPartition]:
     """What this member reads and is committed without its mark, or with an older one.
@@ -187,14 +238,17 @@ def _unmarked(
     Between two polls nothing is read that is not committed: these offsets are where it stands.
     """
     mine = {(each.topic, each.partition) for each in [*partitions, *client.assignment()]}
+    anew = {each.place for each in memory.stopped if each.reason is StopReason.MADE_ANEW}
     return [
         found
-        for place, found in committed.items()
-        if place in mine and found.offset >= 0 and (found.metadata or "") != marks.get(place[0], "")
+        for place, found in memory.committed.items()
+        if place in mine - anew
+        and found.offset >= 0
+        and (found.metadata or "") != marks.get(place[0], "")
     ]
 
 
-def _offset(client: Consumer, partition: TopicPartition, begin: Beginning) -> int:
+def start_offset(client: Consumer, partition: TopicPartition, begin: Beginning) -> int:
     if begin is None:
         raise _unsaid(f"{partition.topic} [{partition.partition}]")
     with trouble("reading the log's ends"):

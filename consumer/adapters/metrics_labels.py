@@ -49,6 +49,7 @@ CLOSED: Mapping[str, frozenset[str]] = {
     "answer": frozenset(map(str, range(100, 600))) | {"timeout", "connect_error", "reset"},
     "outcome": frozenset(Verdict),
     "step": frozenset(STEPS),
+    "command": frozenset({"resume_input", "reopen_lane", "retry_campaign", "lapsed", "unreadable"}),
     "result": frozenset({"applied", "refused", "unchanged"}),
     "error": frozenset(name for name in dir(confluent_kafka.KafkaError) if name.isupper()),
 }

@@ -52,6 +52,10 @@ class Names:
             "consumer_lag_records", "Input records not yet routed", "topic", "partition"
         )
 
+        self.input_stopped = self._gauge(
+            "input_stopped", "1 while a partition waits for `inputs resume`", "topic", "partition"
+        )
+
     def _define_lane(self) -> None:
         """Windows, permits and the ledger. The gauges are set by a lane's snapshot."""
         self.waiting = self._gauge(
@@ -159,6 +163,9 @@ class Names:
         )
         self.deletions_refused = self._counter(
             "deletions_refused_total", "Refused deletions of records that are done with", "topic"
+        )
+        self.commands_read = self._counter(
+            "operator_commands_total", "Operators' commands that were read", "command"
         )
         self.stage_stopped = self._gauge(
             "stage_stopped", "1 if the stage must not go on; the log says why", "loop"

@@ -142,6 +142,7 @@ class StatusSnapshot:
 
     `results`: status → reason → number; `dead_letters`: reason → number; `router_lag`: topic →
     records; `ladder`: step → invitations; `orphans`: lane outside the config → records;
+    `stopped_inputs`: topic → partitions of this process that wait for `inputs resume`;
     `in_doubt`: lane → batches. `calls` and `doubtful` (calls without a clear answer): newest first.
     """
 
@@ -159,6 +160,7 @@ class StatusSnapshot:
     router_lag: Mapping[str, int] = field(default_factory=dict)
     ladder: Mapping[str, int] = field(default_factory=dict)
     orphans: Mapping[str, int] = field(default_factory=dict)
+    stopped_inputs: Mapping[str, int] = field(default_factory=dict)
     version: int = VERSION
 
 

@@ -16,7 +16,7 @@ NAMED = 3
 
 def notes(now: StatusSnapshot) -> list[Note]:
     """What is not as it should be, the worst first."""
-    found = [*_process(now), *_stages(now), *_doubt(now), *_orphans(now)]
+    found = [*_process(now), *_stages(now), *_inputs(now), *_doubt(now), *_orphans(now)]
     for lane in now.lanes:
         found.extend(lane_notes(lane))
     return sorted(found, key=lambda each: each.level is not Level.BAD)
@@ -35,6 +35,13 @@ def _stages(now: StatusSnapshot) -> Iterator[Note]:
         if stage.stopped:
             what = "must not go on: the log's `stage_stopped` says why and what to do"
             yield Note(Level.BAD, stage.name, what)
+
+
+def _inputs(now: StatusSnapshot) -> Iterator[Note]:
+    for topic, partitions in now.stopped_inputs.items():
+        some = "1 partition stands" if partitions == 1 else f"{partitions} partitions stand"
+        what = f"{some} still: `inputs list` says why, `inputs resume` where to go on"
+        yield Note(Level.BAD, topic, what)
 
 
 def _doubt(now: StatusSnapshot) -> Iterator[Note]:

@@ -70,6 +70,7 @@ class StatusReport:
             router_lag=_sums(_samples(metrics.consumer_lag), "topic"),
             ladder=_sums(_samples(metrics.ladder_waiting), "step"),
             orphans=_sums(_samples(metrics.orphaned_records), "lane"),
+            stopped_inputs=_sums(_samples(metrics.input_stopped), "topic"),
         )
         return replace(now, notes=notes(now))
 

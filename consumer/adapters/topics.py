@@ -38,6 +38,9 @@ more than an invitation or a result can have (256 KiB)."""
 CHECKPOINT_MAX_BYTES = 8 * 1024 * 1024
 """What a checkpoint may have: its topic takes as much, and so does a segment of its log."""
 
+COMMANDS_KEPT = 24 * 3600 * 1000
+"""Milliseconds for which an operator's command can be looked up; it lapses much earlier."""
+
 PAST_LIMITS = ("message.timestamp.before.max.ms", "message.timestamp.difference.max.ms")
 """How old a record may be that a topic takes: since Kafka 3.6, and before 4.0."""
 
@@ -57,6 +60,7 @@ class TopicSpec:
 
     `checked`: those of them that promises rest on. `at_least`: what numeric settings must reach,
     whether the topic or its brokers set them; a setting that the brokers do not know is none.
+    `optional`: a process starts without it, for an older version did not have it.
     """
 
     name: str
@@ -65,6 +69,7 @@ class TopicSpec:
     checked: frozenset[str] = frozenset()
     exactly_one: bool = False
     at_least: Mapping[str, int] = field(default_factory=dict)
+    optional: bool = False
 
 
 def own_topics(config: Config, partitions: int = 6) -> list[TopicSpec]:
@@ -86,9 +91,22 @@ def own_topics(config: Config, partitions: int = 6) -> list[TopicSpec]:
             frozenset({"retention.ms"}),
             at_least=_limits(MESSAGE_MAX_BYTES),
         ),
+        TopicSpec(
+            topics.commands,
+            1,
+            {"retention.ms": str(COMMANDS_KEPT), "cleanup.policy": "delete"},
+            frozenset({"cleanup.policy"}),
+            exactly_one=True,
+            optional=True,
+        ),
         *(_delayed(topics.delayed(step)) for step in STEPS),
         *(spec for lane in config.lanes for spec in _of_lane(config, lane)),
     ]
+
+
+def needed_topics(config: Config) -> list[TopicSpec]:
+    """Those of them that a process does not start without."""
+    return [each for each in own_topics(config) if not each.optional]
 
 
 def _delayed(name: str) -> TopicSpec:

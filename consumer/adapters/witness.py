@@ -4,6 +4,8 @@ The router's group remembers more than offsets (their metadata string, up to 409
 
     an offset of an input    topic <id>              the topic it is of
     one of the own topic     read <entry><entry>…    all inputs that the group has ever read
+                             forgot <entry>…         the same, where the group forgot all offsets:
+                                                     the own topic is not read either
 
 An entry is 12 characters: 6 of the name (its CRC-32) and the first 6 of the topic's id, so that
 340 inputs fit. What an older version wrote (`inputs <name>=<id> …`) is read, and carried over.
@@ -27,27 +29,20 @@ import structlog
 from confluent_kafka import Consumer, TopicPartition
 
 from consumer.adapters.kafka import trouble
-from consumer.errors import StartUnclear
 
 WAIT = 10.0
 MARK_LIMIT = 4096
 """Bytes of metadata that a broker takes (`offset.metadata.max.bytes`)."""
 
-_TOPIC, _READ, _INPUTS = "topic ", "read ", "inputs "
+_TOPIC, _READ, _FORGOT, _INPUTS = "topic ", "read ", "forgot ", "inputs "
 _NAME, _ID = 6, 6
 """Characters of an entry: 32 bits tell names apart, 36 random bits tell a topic from the next one
 of its name."""
 
 _FORMER_ENTRY = re.compile(r"\b([0-9a-f]{8})=(\S+)")
-_FIT = (MARK_LIMIT - len(_READ)) // (_NAME + _ID)
+_FIT = (MARK_LIMIT - len(_FORGOT)) // (_NAME + _ID)
 
 log = structlog.get_logger(__name__)
-
-RESET = (
-    "Stop all processes, tell the group where to go on (`kafka-consumer-groups.sh "
-    '--bootstrap-server "$BOOTSTRAP" --group {group} --topic {topic} --reset-offsets --to-earliest '
-    "--execute`, or --to-datetime, or --to-latest), and start again"
-)
 
 
 def mark(topic_id: str | None) -> str:
@@ -64,9 +59,10 @@ def mark_of(committed: TopicPartition) -> str | None:
     return text.removeprefix(_TOPIC) if text.startswith(_TOPIC) else None
 
 
-def register(ids: Mapping[str, str], former: str = "") -> str:
+def register(ids: Mapping[str, str], former: str = "", *, forgot: bool = False) -> str:
     """What the own topic's offset is committed with: `ids` (topic → id), then what `former` has.
 
+    `forgot`: the own topic must not be read, for its offset is not known any more.
     The inputs of `former` come in its order, in which those that left last are first. What does not
     fit is forgotten, the oldest first, and the log says so.
     """
@@ -80,7 +76,14 @@ def register(ids: Mapping[str, str], former: str = "") -> str:
             hint="the group remembers no more inputs: one that comes back later than "
             "`offsets.retention.minutes` passes for a new one; use a new application_id",
         )
-    return _READ + "".join(name + was for name, was in list(kept.items())[:_FIT])
+    return (_FORGOT if forgot else _READ) + "".join(
+        name + was for name, was in list(kept.items())[:_FIT]
+    )
+
+
+def forgot(committed: TopicPartition) -> bool:
+    """Whether this offset of the own topic only carries the register."""
+    return (committed.metadata or "").startswith(_FORGOT)
 
 
 def id_start(topic_id: str) -> str:
@@ -95,31 +98,13 @@ def registered(committed: TopicPartition, topic: str) -> str | None:
 
 def _entries(text: str) -> Iterator[tuple[str, str]]:
     """(name, start of the id) of each entry, in either form."""
-    if text.startswith(_READ):
-        packed, size = text.removeprefix(_READ), _NAME + _ID
+    if text.startswith((_READ, _FORGOT)):
+        packed, size = text.partition(" ")[2], _NAME + _ID
         for at in range(0, len(packed) - size + 1, size):
             yield packed[at : at + _NAME], packed[at + _NAME : at + size]
     elif text.startswith(_INPUTS):  # CRC-32 in hexadecimal
         for name, ident in _FORMER_ENTRY.findall(text):
             yield _packed(int(name, 16)), id_start(ident)
-
-
-def made_anew(group: str, topic: str, was: str) -> StartUnclear:
-    """The topic is another one than the group has read."""
-    return StartUnclear(
-        f"{topic} was deleted and made anew: the group {group} has read the former one (id {was}), "
-        f"and what it had not read of that is gone. {RESET.format(group=group, topic=topic)}"
-    )
-
-
-def forgotten(group: str, topics: Sequence[str], why: str) -> StartUnclear:
-    """This application has read these topics, but its group knows no offset of them."""
-    return StartUnclear(
-        f"the group {group} has no offset for {', '.join(topics)}, but {why}: Kafka forgets them "
-        "when nobody was in the group for `offsets.retention.minutes` (a week). --from would skip "
-        "events or send surveys again. "
-        + RESET.format(group=group, topic=topics[0] if len(topics) == 1 else "<each of them>")
-    )
 
 
 def holding(client: Consumer, topics: Sequence[str]) -> str | None:

@@ -46,6 +46,11 @@ class Topics:
         """Dead letters that an operator gave back: the router reads them as what they were."""
         return f"{self.application_id}.replayed"
 
+    @property
+    def commands(self) -> str:
+        """What operators tell the processes that run."""
+        return f"{self.application_id}.commands"
+
     def delayed(self, step: str) -> str:
         """Invitations put off by a constant time (`1m`, `10m`, …): first in, first due."""
         return f"{self.application_id}.delayed.{step}"

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, Producer
 from confluent_kafka.admin import AdminClient
 
 from consumer.adapters import kafka, topics
 from consumer.adapters.clients import Clients, KafkaClients
-from consumer.adapters.reading import Marks, Scan, marks
+from consumer.adapters.operator_commands import Command, dump
+from consumer.adapters.reading import Marks, Scan, marks, topic_names
 from consumer.config.models import Config
 from consumer.config.topics import Topics
-from consumer.errors import KafkaTrouble
+from consumer.errors import KafkaTrouble, OperationRefused
+
+CARRIED_OUT_WITHIN = 30.0
+"""Seconds that a command waits for its effect."""
+
+LOOK_EVERY = 0.5
 
 PATIENCE = 60.0
 """Seconds that Kafka may leave a transaction's step unanswered."""
@@ -49,9 +57,10 @@ class Access:
         return producer
 
     @contextmanager
-    def reader(self) -> Iterator[Consumer]:
-        """A reader of committed records, in no group."""
-        consumer = self.clients.consumer(f"{self.topics.application_id}.operator", _ignore)
+    def reader(self, group: str = "") -> Iterator[Consumer]:
+        """A reader of committed records, in no group; it knows the offsets of `group`."""
+        name = group or f"{self.topics.application_id}.operator"
+        consumer = self.clients.consumer(name, _ignore)
         try:
             yield consumer
         finally:
@@ -65,6 +74,10 @@ class Access:
         """All below `ends`, from `begin` on."""
         return Scan(reader, ends, begin or {})
 
+    def stamp(self) -> dict[str, Any]:
+        """What every command to the processes has."""
+        return {"id": uuid.uuid4().hex, "at": self.now()}
+
     @contextmanager
     def transaction(self, producer: Producer, doing: str) -> Iterator[None]:
         """As `kafka.transaction`; its trouble says what an operator should know of it."""
@@ -76,6 +89,35 @@ class Access:
                 f"{doing} was interrupted: {error}. Nothing is done twice: run the command again "
                 "(a `_FENCED` means that somebody else runs it too)"
             ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What became of a command: `done`, or still to be carried out by a process."""
+
+    done: bool
+
+
+def give(access: Access, command: Command, done: Callable[[], bool]) -> Given:
+    """Tell the processes that run, and wait for a while until it is done.
+
+    Raises OperationRefused, KafkaTrouble.
+    """
+    topic = access.topics.commands
+    if topic not in topic_names(access.admin):
+        raise OperationRefused(
+            f"topic {topic} is missing, and no process can be told: `survey-dispatcher topics "
+            "--create` makes it (processes look for it every 15 s)"
+        )
+    producer = access.fenced(f"operator.{command.id}")
+    with access.transaction(producer, "giving the command"):
+        kafka.produce(producer, topic, dump(command), key=command.command, partition=0)
+    deadline = time.monotonic() + CARRIED_OUT_WITHIN
+    while time.monotonic() < deadline:
+        if done():
+            return Given(done=True)
+        time.sleep(LOOK_EVERY)
+    return Given(done=False)
 
 
 def patience(seconds: float = PATIENCE) -> Callable[[], bool]:

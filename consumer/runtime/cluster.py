@@ -46,7 +46,7 @@ class Cluster:
             return
         client = topics.admin(config.kafka)
         try:
-            found = topics.problems(client, topics.own_topics(config), config.input_topics)
+            found = topics.problems(client, topics.needed_topics(config), config.input_topics)
         except KafkaException as error:
             raise TopicsError(f"reading the topics: {describe(error)}") from error
         except TimeoutError:
@@ -81,4 +81,4 @@ class Cluster:
 
 
 def _names(config: Config) -> list[str]:
-    return [each.name for each in topics.own_topics(config)] + config.input_topics
+    return [each.name for each in topics.needed_topics(config)] + config.input_topics

@@ -22,6 +22,7 @@ from consumer.config.changes import Changes
 from consumer.config.models import Config
 from consumer.errors import KafkaTrouble, StartUnclear, defect
 from consumer.runtime.cluster import Cluster
+from consumer.runtime.command_watch import CommandWatch
 from consumer.runtime.crew import Crew
 from consumer.runtime.options import Options
 from consumer.runtime.reload import Reloader
@@ -123,6 +124,7 @@ class Process:
         try:
             if await watch.until_up(self._stopping):
                 await asyncio.to_thread(self._cluster.check_topics, self.config)
+                self._watch_commands()
                 self._crew.start(self._crew.plan(self.config))
                 watches = watch.run(self._stopping), *self._watches()
                 watching = [asyncio.create_task(each) for each in watches]
@@ -163,6 +165,18 @@ class Process:
         yield self._cluster.run(self._stopping)
         if self._reloader is not None:
             yield self._reloader.run(self._stopping)
+
+    def _watch_commands(self) -> None:
+        if not self.options.embedded:
+            stage = self.stage
+            watch = CommandWatch(
+                stage.topics.commands,
+                stage.clients,
+                stage.commands,
+                self.metrics,
+                self._clock.now,
+            )
+            watch.start(f"{stage.topics.application_id}.command-reader", stage.stop)
 
     # -- another config -----------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from functools import partial
 import structlog
 from confluent_kafka import (
     Consumer,
+    KafkaError,
     KafkaException,
     Message,
     Producer,
@@ -24,14 +25,16 @@ from confluent_kafka import (
 )
 
 from consumer.adapters import kafka
-from consumer.adapters.beginnings import Beginning, Reading, resolve
+from consumer.adapters.beginnings import Beginning, Reading, group_offset, remember, resolve
 from consumer.adapters.messages import headers_of, value_of
 from consumer.adapters.reading import Place
 from consumer.adapters.records import dead_letter_of
 from consumer.adapters.replayed import original
+from consumer.adapters.stopped_partitions import StoppedPartition, StopReason
 from consumer.errors import KafkaTrouble, defect
 from consumer.model import DeadLetter, DeadLetterReason, Source, rfc3339
 from consumer.routing.router import OTHER_TOPIC, Record, Routed, Router
+from consumer.runtime.input_stops import InputStops, decided
 from consumer.runtime.isolation import HINT, isolate, tell
 from consumer.runtime.offsets import ends, lag, membership, names, offsets
 from consumer.runtime.rules import RouterRules
@@ -62,6 +65,11 @@ class RouterLoop:
     _coming: RouterRules | None = None
     _taken: RouterRules | None = None
     _consumer: Consumer | None = None
+    _stops: InputStops = field(init=False)
+    _own: bool = False  # whether this member has the program's own topic
+
+    def __post_init__(self) -> None:
+        self._stops = InputStops(self.stage)
 
     def follow(self, rules: RouterRules) -> None:
         """Route by another config from the next poll on. From any thread."""
@@ -100,7 +108,9 @@ class RouterLoop:
                     on_assign=partial(self._assigned, producer),
                     on_revoke=self._revoked,
                 )
-            while not self.stage.stop.is_set() and not self._take_rules():
+            while not (
+                self.stage.stop.is_set() or self._take_rules() or self._goes_on(consumer, producer)
+            ):
                 self.stage.joined(self.name, consumer)
                 self._gone.clear()  # it is about the records of one poll, and of no other
                 with kafka.trouble("consume"):
@@ -112,6 +122,8 @@ class RouterLoop:
         finally:
             self.stage.left(self.name)
             self.stage.metrics.router_lag({})
+            self._stops.clear()
+            self._own = False
             self._consumer = None
             self.stage.clients.close(consumer)
 
@@ -126,7 +138,7 @@ class RouterLoop:
         reading = reading_of(self.stage, self.inputs)
         asker = self.stage.consumer(self.name, reading.group)
         try:
-            self._marks = resolve(
+            resolved = resolve(
                 consumer,
                 asker,
                 partitions,
@@ -135,10 +147,15 @@ class RouterLoop:
                 reading=reading,
                 commit=lambda places: self._commit(producer, places, member),
             )
+            self._stops.add(asker, resolved.stopped)
         finally:
             self.stage.clients.close(asker)
         self.stage.reads(self.name, reading.ids)
+        self._marks = resolved.marks
+        self._own = self._own or any(each.topic == reading.own for each in partitions)
         self._began = self._began or bool(partitions)
+        still = {each.place for each in resolved.stopped}
+        partitions = [each for each in partitions if (each.topic, each.partition) not in still]
         self._reached.update({(each.topic, each.partition): each.offset for each in partitions})
         with kafka.trouble("assign"):
             consumer.incremental_assign(partitions)
@@ -154,15 +171,49 @@ class RouterLoop:
         """All that was read is committed between two polls: nothing to finish here."""
         if consumer is not self._consumer:  # of a session that is over
             return
-        self._gone.update((each.topic, each.partition) for each in partitions)
+        places = {(each.topic, each.partition) for each in partitions}
+        self._own = self._own and (self.stage.topics.replayed, 0) not in places
+        self._gone.update(places)
+        read = [each for each in partitions if (each.topic, each.partition) not in self._stops]
+        self._stops.discard(places)
         with kafka.trouble("unassign"):
-            consumer.incremental_unassign(partitions)
+            consumer.incremental_unassign(read)
         log.info("router_revoked", partitions=names(partitions))
 
+    # -- partitions that stand still ----------------------------------------------------------
+
+    def _usable(self, consumer: Consumer, message: Message) -> bool:
+        """As the stage says; a partition whose log has moved away stands still, alone."""
+        error = message.error()
+        if error is None or error.code() != KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - public by use
+            return self.stage.usable(self.name, message)
+        place = TopicPartition(str(message.topic()), int(message.partition() or 0))
+        with kafka.trouble("unassign"):
+            consumer.incremental_unassign([place])
+        found = group_offset(consumer, place)
+        stopped = StoppedPartition(
+            place.topic, place.partition, max(-1, found.offset), StopReason.OUT_OF_RANGE
+        )
+        self._stops.add(consumer, [stopped])
+        return False
+
+    def _goes_on(self, consumer: Consumer, producer: Producer) -> bool:
+        """Whether a partition that stood still may be read again: by joining once more."""
+        now = self.stage.clock.now()
+        commands = self.stage.commands.current(now)
+        if not (self._stops.stopped or (commands and self._own)) or not self._stops.due(now):
+            return False
+        reading = reading_of(self.stage, self.inputs)
+        memory = remember(consumer, reading)
+        places = decided(commands, consumer, memory, reading) if self._own else []
+        if places:
+            self._commit(producer, places, membership(consumer))
+            log.info("inputs_resumed", partitions=names(places))
+            memory = remember(consumer, reading)
+        return self._stops.any_mended(consumer, memory)
+
     def _handle(self, consumer: Consumer, producer: Producer, messages: list[Message]) -> None:
-        usable = [
-            each for each in messages if each.error() is None or self.stage.usable(self.name, each)
-        ]
+        usable = [each for each in messages if each.error() is None or self._usable(consumer, each)]
         if self._gone:  # revoked while these were being read: they are somebody else's by now
             usable = [each for each in usable if (each.topic(), each.partition()) not in self._gone]
         if not usable:

@@ -22,6 +22,7 @@ from consumer.adapters.status_board import StatusBoard
 from consumer.config.topics import Topics
 from consumer.errors import KafkaTrouble, StartUnclear, causes
 from consumer.lane.early import EarlyReturns
+from consumer.runtime.command_watch import CommandBoard
 from consumer.runtime.rivals import Rivals
 
 MAX_SILENCE = 60.0
@@ -62,6 +63,7 @@ class Stage:
     step_ends: dict[str, int] = field(default_factory=dict)
     homes: Mapping[str, str] = field(default_factory=dict)
     early: EarlyReturns = field(default_factory=EarlyReturns)
+    commands: CommandBoard = field(default_factory=CommandBoard)
     board: StatusBoard = field(default_factory=StatusBoard)
     _members: set[str] = field(default_factory=set)
     _reading: dict[str, dict[str, str | None]] = field(default_factory=dict)

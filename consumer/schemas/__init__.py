@@ -2,7 +2,7 @@
 
     the models ── records ─────────────────► <name>.schema.json      (draft 2020-12)
     Config     ── routing_config ──────────► routing-config.schema.json, for editors
-    own_topics, publisher ── asyncapi ─────► asyncapi.yaml           (AsyncAPI 3.0)
+    needed_topics, publisher ── asyncapi ─────► asyncapi.yaml           (AsyncAPI 3.0)
     Status, Reason, DeadLetterReason ── results_page ──► ../docs/results.md
     Config     ── configuration_page ──────► ../docs/configuration.md
     the vendors' tables ── vendor_answers_page ──► ../docs/vendor-answers.md

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from consumer.adapters.records import RESULT_TYPE
 from consumer.adapters.replayed import PLACE_HEADERS
-from consumer.adapters.topics import TopicSpec, own_topics
+from consumer.adapters.topics import TopicSpec, needed_topics
 from consumer.config.topics import Topics
 from consumer.lane.ladder import STEPS
 from consumer.model import RECORD_VERSION
@@ -181,9 +181,10 @@ def document() -> Schema:
 
 def _topics() -> dict[str, TopicSpec]:
     """What `topics --create` makes, with the names' variable parts in braces, and an input."""
-    # All that `own_topics` asks of a config; a real one takes no braces in a name.
+    # All that `needed_topics` asks of a config; a real one takes no braces in a name. Operators'
+    # commands pass between the program and its own command line alone.
     asked = SimpleNamespace(topics=Topics("{application_id}"), lanes=("{lane}",), routes=())
-    own = {spec.name.split(".")[1]: spec for spec in own_topics(cast("Config", asked))}
+    own = {spec.name.split(".")[1]: spec for spec in needed_topics(cast("Config", asked))}
     own["delayed"] = replace(own["delayed"], name=Topics("{application_id}").delayed("{step}"))
     return {"input": TopicSpec("{input_topic}", 0), **own}
 

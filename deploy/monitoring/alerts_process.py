@@ -21,6 +21,17 @@ PROCESS = [
         "1m",
     ),
     Alert(
+        "InputStopped",
+        "critical",
+        f"sum {by('topic')} ({PREFIX}input_stopped) > 0",
+        "Topic {{ $labels.topic }}: {{ $value }} partitions stand still, for nothing says where to "
+        "go on.",
+        "`survey-dispatcher inputs list` says why, `inputs resume {{ $labels.topic }}` where to go "
+        "on.",
+        "Stopped inputs",
+        "1m",
+    ),
+    Alert(
         "NoOwner",
         "critical",
         f"{_RUNNING}\nunless {gauge('lane_lag_records', 'lane')}\nor absent({PREFIX}build_info)",

@@ -75,6 +75,17 @@ KAFKA = Row(
             alerts=("LaneContested",),
         ),
         Panel(
+            "Stopped inputs",
+            "Partitions of inputs that stand still until `inputs resume` says where to go on.",
+            one(now("input_stopped", "topic", lane=False), "{{topic}}"),
+            alerts=("InputStopped",),
+        ),
+        Panel(
+            "Operators' commands",
+            "Read by the processes, each by all of them.",
+            one(grown(of("operator_commands_total"), "command"), "{{command}}"),
+        ),
+        Panel(
             "Orphaned lanes",
             "Records of lanes that left the config.",
             one(now("orphaned_lane_records", "lane", lane=False), "{{lane}}"),

@@ -76,7 +76,7 @@ def test_missing_topics_are_named_and_created(world: World) -> None:
     create_topics(world.bootstrap, world.input)
     code, told, errors = said("topics", "-c", config, "--create")
     assert (code, errors) == (0, "")
-    assert told.count("created ") == 12
+    assert told.count("created ") == 13
     assert said("topics", "-c", config) == (0, "all topics are as they must be\n", "")
     assert said("topics", "-c", config, "--create")[1].count("created ") == 0
 
@@ -155,14 +155,14 @@ def test_topics_are_printed_for_those_who_may_not_create_them(world: World) -> N
     code, told, _ = said("topics", "-c", config, "--format", "cli")
     assert code == 0
     lines = told.splitlines()
-    assert len(lines) == 12
+    assert len(lines) == 13
     assert all(line.startswith("kafka-topics.sh ") for line in lines)
     assert f"--topic {world.name}.checkpoints.radar " in told
 
     code, told, _ = said("topics", "-c", config, "--format", "strimzi")
     assert code == 0
     resources = [json.loads(each) for each in told.split("---\n") if each]
-    assert [each["kind"] for each in resources] == ["KafkaTopic"] * 12
+    assert [each["kind"] for each in resources] == ["KafkaTopic"] * 13
     assert {each["spec"]["topicName"] for each in resources} >= {f"{world.name}.results"}
     assert said("topics", "-c", config, "--format", "xml")[0] == 2
 

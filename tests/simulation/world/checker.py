@@ -60,7 +60,7 @@ def losses_are_told(world: World, _history: History) -> Finding:
     Of offsets that were forgotten a stage says so, or goes on where it was: then all rules hold.
     """
     if world.features.lost_input and not any(
-        "out of range" in each for each in world.watch.unclear
+        "stands still" in each for each in world.watch.unclear
     ):
         yield "records of an input were lost, and nothing said so"
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from confluent_kafka import Consumer, TopicPartition
 
+from consumer.adapters.reading import Place
 from consumer.errors import KafkaTrouble, StartUnclear
 from consumer.lane.settings import LaneSettings
 from consumer.lane.shelf import Shelf
@@ -117,6 +118,22 @@ class SimLane(LaneLoop):
         LaneLoop._drop(self)
 
 
+class Told(Mute):
+    """Metrics of which one is heard: partitions that stand still until an operator has spoken."""
+
+    def __init__(self, process: str, watch: Watch) -> None:
+        self._process = process
+        self._watch = watch
+        self._stopped: set[Place] = set()
+
+    def inputs_stopped(self, stopped: Mapping[Place, int]) -> None:
+        """Those of the process's router, and only these."""
+        if stopped.keys() - self._stopped:
+            told = f"{self._process}/router: {min(stopped)} stands still"
+            self._watch.unclear.append(told)
+        self._stopped = set(stopped)
+
+
 class SimProcess:
     """Alive from construction until its tasks ended, or until it is killed."""
 
@@ -153,7 +170,7 @@ class SimProcess:
             config_version=config.config_version,
             clients=clients,
             clock=self.clock,
-            metrics=Mute(),  # type: ignore[arg-type]
+            metrics=Told(name, watch),  # type: ignore[arg-type]
             health=self._pulse,  # type: ignore[arg-type]
             instance=instance,
         )

@@ -83,6 +83,8 @@ def feed_all(metrics: Metrics, lane: str, campaigns: list[str]) -> None:
     metrics.bisected(lane, began=1, calls=12)
     metrics.stopped(lane)
     metrics.deletion_refused("surveys.delayed.1m")
+    metrics.inputs_stopped({("pos", 1): 1})
+    metrics.command("reopen_lane")
     metrics.transaction(lane, 0.002)
     metrics.aborted(ROUTER)
     metrics.kafka_error(lane, "_TRANSPORT")
@@ -152,6 +154,7 @@ def test_no_label_carries_what_its_closed_set_does_not_have(foreign: str) -> Non
     metrics.login("radar", foreign)
     metrics.kafka_error(LANE, foreign)
     metrics.config_reload(foreign)
+    metrics.command(foreign)
     metrics.delayed(LANE, [foreign])
     metrics.ladder({foreign: 1})
     seen = [s.labels for family in metrics.registry.collect() for s in family.samples]

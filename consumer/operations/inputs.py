@@ -1,0 +1,192 @@
+"""`inputs list` and `inputs resume`: where the router stands in each partition, and going on with
+those that stand still."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, TopicPartition
+
+from consumer.adapters import kafka, witness
+from consumer.adapters.beginnings import (
+    Beginning,
+    GroupMemory,
+    Reading,
+    marks_of,
+    remember,
+    start_offset,
+)
+from consumer.adapters.operator_commands import ResumeInput
+from consumer.adapters.reading import members
+from consumer.adapters.stopped_partitions import (
+    StoppedPartition,
+    StopReason,
+    log_range,
+    out_of_range,
+)
+from consumer.errors import OperationRefused
+from consumer.operations.access import Access, Given, give
+
+Start = Beginning | int
+"""Where to go on; an integer is an offset."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputView:
+    """A partition of an input: the group's `offset` (negative: none), what its log holds, and why
+    it stands still, if it does."""
+
+    topic: str
+    partition: int
+    offset: int
+    low: int
+    high: int
+    reason: StopReason | None = None
+
+    @property
+    def state(self) -> str:
+        """In words."""
+        if self.reason is not None:
+            return f"STANDS STILL ({self.reason.value})"
+        return "read" if self.offset >= 0 else "never read"
+
+
+@dataclass(frozen=True, slots=True)
+class GoOn:
+    """A partition that goes on: at `offset`, with so many records that are read and passed over."""
+
+    topic: str
+    partition: int
+    seen: int
+    offset: int
+    reads: int
+    skips: int
+
+
+def look(access: Access) -> list[InputView]:
+    """All partitions that the router's group reads. Raises KafkaTrouble."""
+    reading = reading_of(access)
+    with access.reader(reading.group) as asker:
+        memory = remember(asker, reading)
+        stopped = {each.place: each for each in _stopped(asker, memory)}
+        return [
+            InputView(
+                *place,
+                found.offset,
+                *log_range(asker, *place),
+                stopped[place].reason if place in stopped else None,
+            )
+            for place, found in sorted(memory.committed.items())
+        ]
+
+
+def resume(
+    access: Access,
+    topic: str,
+    partition: int | None,
+    start: Start,
+    confirm: Callable[[Sequence[GoOn]], bool],
+) -> Given | None:
+    """Go on with what stands still of a topic; None if `confirm` said no.
+
+    Raises OperationRefused, KafkaTrouble.
+    """
+    reading = reading_of(access)
+    with access.reader(reading.group) as asker:
+        memory = remember(asker, reading)
+        chosen = _chosen(_stopped(asker, memory), reading, topic, partition)
+        plan = [_go_on(asker, each, start) for each in chosen]
+        if not confirm(plan):
+            return None
+        if members(access.admin, reading.group) == 0:
+            _commit(asker, plan, memory, reading)
+            return Given(done=True)
+        command = ResumeInput(
+            **access.stamp(),
+            topic=topic,
+            topic_id=reading.ids.get(topic),
+            seen={each.partition: each.seen for each in plan},
+            offsets={each.partition: each.offset for each in plan},
+        )
+        return give(access, command, lambda: _moved(asker, plan))
+
+
+def reading_of(access: Access) -> Reading:
+    """What the router's group reads. Raises KafkaTrouble."""
+    topics, inputs = access.topics, access.config.input_topics
+    return Reading(
+        f"{topics.application_id}.router",
+        inputs,
+        topics.replayed,
+        [topics.results, topics.dead_letters],
+        {each: access.clients.topic_id(each) for each in [*inputs, topics.replayed]},
+        topics.invitations(""),
+    )
+
+
+def _stopped(asker: Consumer, memory: GroupMemory) -> list[StoppedPartition]:
+    known = {each.place for each in memory.stopped}
+    found = [
+        out_of_range(asker, each) for place, each in memory.committed.items() if place not in known
+    ]
+    return [*memory.stopped, *(each for each in found if each is not None)]
+
+
+def _chosen(
+    stopped: Sequence[StoppedPartition], reading: Reading, topic: str, partition: int | None
+) -> list[StoppedPartition]:
+    if topic not in [*reading.inputs, reading.own]:
+        known = ", ".join([*reading.inputs, reading.own])
+        raise OperationRefused(f"{topic} is no input of this config; inputs: {known}")
+    still = [each for each in stopped if each.topic == topic]
+    chosen = [each for each in still if partition in (None, each.partition)]
+    if not chosen:
+        what = topic if partition is None else f"partition {partition} of {topic}"
+        raise OperationRefused(f"{what} does not stand still: see `survey-dispatcher inputs list`")
+    if partition is not None and len(still) > 1 and any(each.whole_topic for each in chosen):
+        raise OperationRefused(
+            f"{topic} goes on as a whole, for all its partitions lost their offsets: leave "
+            f"`:{partition}` out"
+        )
+    return sorted(chosen, key=lambda each: each.partition)
+
+
+def _go_on(asker: Consumer, stopped: StoppedPartition, start: Start) -> GoOn:
+    place = TopicPartition(stopped.topic, stopped.partition)
+    low, high = log_range(asker, *stopped.place)
+    if isinstance(start, int):
+        if not low <= start <= high:
+            raise OperationRefused(
+                f"{stopped.topic} [{stopped.partition}] holds {low} to {high}, not {start}"
+            )
+        offset = start
+    else:
+        offset = start_offset(asker, place, start)
+    return GoOn(*stopped.place, stopped.offset, offset, high - offset, offset - low)
+
+
+def _commit(asker: Consumer, plan: Sequence[GoOn], memory: GroupMemory, reading: Reading) -> None:
+    """For a group that no process is in. Kafka refuses it if one has joined meanwhile."""
+    offsets = {
+        each.topic + str(each.partition): TopicPartition(
+            each.topic, each.partition, each.offset, witness.mark(reading.ids.get(each.topic))
+        )
+        for each in plan
+    }
+    resumed = next((each.offset for each in plan if each.topic == reading.own), None)
+    if resumed is not None or memory.all_forgotten:  # else the others would pass for new inputs
+        marks = marks_of(memory, set(), reading)
+        still = any(each.topic == reading.own for each in memory.stopped) and resumed is None
+        register = witness.register({}, marks.get(reading.own, ""), forgot=still)
+        offsets[reading.own + "0"] = TopicPartition(reading.own, 0, resumed or 0, register)
+    with kafka.trouble("committing where to go on (has a process started? run the command again)"):
+        asker.commit(offsets=list(offsets.values()), asynchronous=False)
+
+
+def _moved(asker: Consumer, plan: Sequence[GoOn]) -> bool:
+    """Whether the group has another offset of each than before."""
+    asked = [TopicPartition(each.topic, each.partition) for each in plan]
+    with kafka.trouble("reading committed offsets"):
+        found = asker.committed(asked, timeout=10.0)
+    return all(max(-1, now.offset) != was.seen for now, was in zip(found, plan, strict=True))

@@ -1,0 +1,122 @@
+"""Reads operators' commands beside the stages, and keeps them until they lapse.
+
+Each process reads the whole topic (one partition, a day's records), outside of any group: which
+stage a command is for is decided where the state is that it is about.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
+
+from consumer.adapters.clients import Clients
+from consumer.adapters.kafka import describe
+from consumer.adapters.metrics import Metrics
+from consumer.adapters.operator_commands import Command, command_of, valid
+
+POLL = 0.5
+TRY_AGAIN = 15.0
+WAIT = 10.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class CommandBoard:
+    """The commands that may be carried out now. Any thread."""
+
+    _commands: dict[str, Command] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, command: Command) -> bool:
+        """False if it was there already."""
+        with self._lock:
+            new = command.id not in self._commands
+            self._commands[command.id] = command
+            return new
+
+    def current(self, now: float) -> list[Command]:
+        """Those that have not lapsed, the oldest first."""
+        if not self._commands:  # on the way of every turn of every loop
+            return []
+        with self._lock:
+            lapsed = [each.id for each in self._commands.values() if not valid(each, now)]
+            for each in lapsed:
+                del self._commands[each]
+            return sorted(self._commands.values(), key=lambda each: each.at)
+
+
+class CommandWatch:
+    """Feeds the board, in a thread of its own that ends with the process."""
+
+    def __init__(
+        self,
+        topic: str,
+        clients: Clients,
+        board: CommandBoard,
+        metrics: Metrics,
+        now: Callable[[], float],
+    ) -> None:
+        self._topic = topic
+        self._clients = clients
+        self._board = board
+        self._metrics = metrics
+        self._now = now
+        self._said = False
+
+    def start(self, group: str, stop: threading.Event) -> threading.Thread:
+        """Read until `stop`; trouble is tried again, for others say why."""
+        thread = threading.Thread(
+            target=self._run, args=(group, stop), name="commands", daemon=True
+        )
+        thread.start()
+        return thread
+
+    def _run(self, group: str, stop: threading.Event) -> None:
+        while not stop.is_set():
+            reader = self._clients.consumer(group, lambda _error: None)
+            try:
+                if self._exists(reader):
+                    self._read(reader, stop)
+            except KafkaException as error:
+                log.debug("commands_unreadable", why=describe(error))
+            finally:
+                self._clients.close(reader)
+            stop.wait(TRY_AGAIN)
+
+    def _exists(self, reader: Consumer) -> bool:
+        """An application that was upgraded in place may not have the topic yet."""
+        found = reader.list_topics(self._topic, timeout=WAIT).topics[self._topic]
+        missing = found.error is not None or not found.partitions
+        if missing and not self._said:
+            self._said = True
+            hint = "operators' commands reach no process: `survey-dispatcher topics --create`"
+            log.warning("commands_topic_missing", topic=self._topic, hint=hint)
+        return not missing
+
+    def _read(self, reader: Consumer, stop: threading.Event) -> None:
+        """Until `stop`, or until the consumer is of no more use."""
+        reader.assign([TopicPartition(self._topic, 0, OFFSET_BEGINNING)])
+        while not stop.is_set():
+            for message in reader.consume(100, POLL):
+                error = message.error()
+                if error is None:
+                    self._take(message)
+                elif error.code() != error._PARTITION_EOF:  # noqa: SLF001 - public by use
+                    return
+
+    def _take(self, message: Message) -> None:
+        """One record: a command that may still be carried out, or nothing."""
+        command = command_of(message)
+        if command is None:
+            self._metrics.command("unreadable")
+            log.warning("command_unreadable", topic=self._topic, offset=message.offset())
+        elif not valid(command, self._now()):
+            self._metrics.command("lapsed")
+        elif self._board.add(command):
+            self._metrics.command(command.command)
+            log.info("command_read", command=command.command, id=command.id)

@@ -1,0 +1,258 @@
+"""Partitions that nothing says where to read from, on a real Kafka: they stand still, alone, until
+an operator says where to go on, whether processes run or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import httpx
+import orjson
+import pytest
+from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from tests.integration.test_operations import operate
+from tests.integration.test_tide import forget, make_anew, worked
+from tests.support.dispatcher import Dispatcher, Event, World, purchases, until
+from tests.support.kafka import KafkaBroker, StartBroker, create_topics
+
+
+@pytest.fixture
+def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[World]:
+    """An application of its own on the session's broker."""
+    with World(kafka.bootstrap, tmp_path) as world:
+        yield world
+
+
+def publish_to(world: World, topic: str, partition: int, events: Sequence[Event]) -> None:
+    producer = Producer({"bootstrap.servers": world.bootstrap})
+    for event in events:
+        producer.produce(topic, event.value, event.id, partition)
+    assert producer.flush(10) == 0
+
+
+def delete_before(world: World, topic: str, partition: int, before: int) -> None:
+    client = AdminClient({"bootstrap.servers": world.bootstrap})
+    for future in client.delete_records([TopicPartition(topic, partition, before)]).values():
+        future.result(10)
+
+
+def stops(dispatcher: Dispatcher, number: int = 1) -> list[dict[str, object]]:
+    """What the log says of the partitions that stand still, once there are so many."""
+    until(f"{number} stand still", lambda: len(dispatcher.lines("input_stopped")) >= number)
+    return dispatcher.lines("input_stopped")
+
+
+def overrun(world: World) -> tuple[Path, list[Event]]:
+    """An application that was down while records of one partition were deleted; what is left."""
+    config = worked(world)
+    (stood, *_) = world.committed()
+    missed = purchases("store", range(1000, 1010))
+    publish_to(world, world.input, 0, missed)
+    delete_before(world, world.input, 0, stood + 4)
+    return config, missed[4:]
+
+
+def test_a_partition_out_of_range_stands_still_alone_and_goes_on_by_command(world: World) -> None:
+    config, left = overrun(world)
+    dispatcher = world.start(config, begin=None).wait_ready()
+    (said,) = stops(dispatcher)
+    assert said["group"] == f"{world.name}.router"
+    assert (said["topic"], said["partition"]) == (world.input, 0)
+    assert (said["reason"], said["log_begins"]) == ("out_of_range", int(str(said["offset"])) + 4)
+    assert f"inputs resume {world.input}:0 --from" in str(said["mend"])
+
+    others = purchases("store", range(2000, 2010))
+    publish_to(world, world.input, 1, others)
+    world.wait_results(130)
+    stopped = dispatcher.metrics().total("input_stopped", topic=world.input, partition="0")
+    assert stopped == 1
+    notes = httpx.get(f"http://127.0.0.1:{dispatcher.port}/status.json").json()["notes"]
+    assert any(note["where"] == world.input and "inputs resume" in note["what"] for note in notes)
+
+    assert "out_of_range" in operate(config, "inputs", "list")
+    shown = operate(config, "inputs", "resume", f"{world.input}:0", "--from", "earliest", "--yes")
+    assert "done" in shown, dispatcher.log.read_text()[-3000:]
+    world.wait_results(136)
+    until("no partition stands", lambda: not dispatcher.metrics().total("input_stopped"))
+    assert dispatcher.terminate() == 0
+    world.events += [*others, *left]
+    world.check()
+    again = world.start(config, begin=None).wait_ready()  # the command is still on its topic
+    publish_to(world, world.input, 0, more := purchases("store", range(3000, 3005)))
+    world.wait_results(141)
+    assert again.terminate() == 0
+    world.events += more
+    world.check()
+
+
+def test_a_partition_goes_on_where_it_is_told_while_no_process_runs(world: World) -> None:
+    config, _ = overrun(world)
+    shown = operate(config, "inputs", "resume", f"{world.input}:0", "--from", "latest", "--yes")
+    assert "done" in shown
+    dispatcher = world.start(config, begin=None).wait_ready()
+    publish_to(world, world.input, 0, more := purchases("store", range(3000, 3005)))
+    world.wait_results(125)
+    assert not dispatcher.lines("input_stopped")
+    assert dispatcher.terminate() == 0
+    world.events += more
+    world.check()
+
+
+def test_an_input_whose_log_moves_away_while_it_runs_stands_still_and_the_rest_goes_on(
+    world: World,
+) -> None:
+    """Retention overtakes a reader that is held up, here by a frozen process."""
+    config = worked(world)
+    dispatcher = world.start(config, begin=None).wait_ready()
+    (stood, *_) = world.committed()
+    dispatcher.pause()
+    fetched = purchases("store", range(1000, 1001))  # by the request that is under way
+    publish_to(world, world.input, 0, fetched)
+    publish_to(world, world.input, 0, purchases("store", range(1001, 1010)))
+    delete_before(world, world.input, 0, stood + 10)
+    publish_to(world, world.input, 1, others := purchases("store", range(2000, 2010)))
+    dispatcher.resume()
+    stops(dispatcher)
+    world.wait_results(131)
+    assert dispatcher.terminate() == 0
+    world.events += [*fetched, *others]
+    world.check()
+
+
+def test_a_whole_input_goes_on_as_a_whole(world: World) -> None:
+    """One partition alone would make the others pass for partitions that were added."""
+    config = worked(world)
+    forget(world, "router")
+    dispatcher = world.start(config, begin="earliest").wait_ready()
+    assert {each["reason"] for each in stops(dispatcher, 3)} == {"forgotten"}
+    refused = operate(config, "inputs", "resume", f"{world.input}:0", "--from", "latest")
+    assert "goes on as a whole" in refused
+
+    shown = operate(config, "inputs", "resume", world.input, "--from", "latest", "--yes")
+    assert "done" in shown, dispatcher.log.read_text()[-3000:]
+    for partition in range(3):
+        more = purchases("store", range(3000 + partition, 3001 + partition))
+        publish_to(world, world.input, partition, more)
+        world.events += more
+    world.wait_results(123)
+    assert dispatcher.terminate() == 0
+    world.check()
+
+
+def test_two_replicas_go_on_with_each_their_own_partitions(world: World) -> None:
+    config = worked(world)
+    forget(world, "router")
+    replicas = [world.start(config, str(number), begin="earliest") for number in range(2)]
+    until(
+        "all stand still",
+        lambda: (
+            sum(
+                each.metrics().total("input_stopped") if each.probe("/livez")[0] else 0
+                for each in replicas
+            )
+            == 3
+        ),
+    )
+    shown = operate(config, "inputs", "resume", world.input, "--from", "latest", "--yes")
+    assert "done" in shown
+    for partition in range(3):
+        more = purchases("store", range(3000 + partition, 3001 + partition))
+        publish_to(world, world.input, partition, more)
+        world.events += more
+    world.wait_results(123)
+    for each in replicas:
+        assert each.terminate() == 0
+    world.check()
+
+
+@pytest.mark.parametrize("begin", ["earliest", None])
+def test_one_input_made_anew_leaves_the_others_alone(world: World, begin: str | None) -> None:
+    config = worked(world)
+    second = f"second-{world.input}"
+    create_topics(world.bootstrap, second)
+    document = orjson.loads(config.read_bytes())
+    document["inputs"]["pos"]["topics"] = [world.input, second]
+    config.write_bytes(orjson.dumps(document))
+    dispatcher = world.start(config, begin="earliest").wait_ready()
+    publish_to(world, second, 0, first := purchases("store", range(1000, 1010)))
+    world.wait_results(130)
+    assert dispatcher.terminate() == 0
+    make_anew(world, second)
+    publish_to(world, second, 0, anew := purchases("store", range(2000, 2010)))
+
+    dispatcher = world.start(config, begin=begin).wait_ready()
+    (said,) = stops(dispatcher)
+    assert (said["topic"], said["reason"]) == (second, "made_anew")
+    publish_to(world, world.input, 0, others := purchases("store", range(3000, 3010)))
+    world.wait_results(140)
+    assert "done" in operate(config, "inputs", "resume", second, "--from", "earliest", "--yes")
+    world.wait_results(150)
+    assert dispatcher.terminate() == 0
+    world.events += [*first, *anew, *others]
+    found = sorted(each["event_id"] for each in world.results())
+    assert found == sorted(event.id for event in world.events)
+
+
+def test_what_does_not_stand_still_is_not_moved(world: World) -> None:
+    config = worked(world)
+    refused = operate(config, "inputs", "resume", world.input, "--from", "earliest")
+    assert "does not stand still" in refused
+    assert "is no input" in operate(config, "inputs", "resume", "other", "--from", "earliest")
+    assert "read" in operate(config, "inputs", "list")
+
+
+# -- a month of forgotten offsets ------------------------------------------------------------------
+
+
+def test_an_input_that_comes_back_after_its_offsets_are_forgotten_is_not_read_again(
+    kafka_factory: StartBroker, tmp_path: Path
+) -> None:
+    """It was out of the config for longer than `offsets.retention.minutes`; others were read."""
+    short = {
+        "offsets.retention.minutes": "1",
+        "offsets.retention.check.interval.ms": "1000",
+    }
+    with World(kafka_factory(short).bootstrap, tmp_path) as world:
+        world.start_vendor()
+        config = world.configure(window={"max_batch": 20})
+        web = f"web-{world.input}"
+        create_topics(world.bootstrap, web)
+        without = config.read_bytes()
+        document = orjson.loads(without)
+        document["inputs"]["pos"]["topics"] = [world.input, web]
+        world.create_topics(config)
+        config.write_bytes(orjson.dumps(document))
+        dispatcher = world.start(config).wait_ready()
+        publish_to(world, web, 0, first := purchases("web", range(3)))
+        world.publish(purchases("store", range(3)))
+        world.wait_results(6)
+        world.events += first
+
+        config.write_bytes(without)
+        until("it left", lambda: bool(dispatcher.lines("config_applied")))
+        until("its offset is forgotten", lambda: offset_of(world, web) < 0, within=180)
+        config.write_bytes(orjson.dumps(document))
+        stops(dispatcher)
+        publish_to(world, web, 0, late := purchases("web", range(100, 103)))
+        world.publish(purchases("store", range(100, 103)))
+        world.wait_results(9)
+        assert dispatcher.terminate() == 0
+
+        again = world.start(config, begin="earliest").wait_ready()
+        (said,) = stops(again)
+        assert (said["topic"], said["reason"]) == (web, "forgotten")
+        operate(config, "inputs", "resume", web, "--from", "3", "--yes")
+        world.wait_results(12)
+        assert again.terminate() == 0
+        world.events += late
+        world.check()
+
+
+def offset_of(world: World, topic: str) -> int:
+    """The router's offset of a topic's first partition; negative: none."""
+    client = AdminClient({"bootstrap.servers": world.bootstrap})
+    asked = ConsumerGroupTopicPartitions(f"{world.name}.router", [TopicPartition(topic, 0)])
+    (future,) = client.list_consumer_group_offsets([asked]).values()
+    return int(future.result(10).topic_partitions[0].offset)
