@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.adapters import topics
+from consumer.adapters import kafka_reach
 from consumer.cli import main
 from tests.support.dispatcher import World, command, until
 from tests.support.kafka import KafkaBroker, create_topics
@@ -175,13 +175,15 @@ def test_topics_without_a_broker_is_one_message(
     words = ["survey-dispatcher", "topics", "-c", str(world.configure())]
     monkeypatch.setattr(sys, "argv", words)
     monkeypatch.setenv("ADMIN_PORT", "0")
-    monkeypatch.setattr(topics, "WAIT", 0.5)
+    monkeypatch.setattr(kafka_reach, "WAIT", 0.5)
 
     with pytest.raises(SystemExit) as ended:
         main()
 
-    assert ended.value.code == 3
-    assert "bootstrap.servers" in capsys.readouterr().err
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("no broker answers at 127.0.0.1:1 within")
+    assert "bootstrap.servers" in said
 
 
 def test_a_taken_admin_port_is_one_message(world: World) -> None:

@@ -68,6 +68,14 @@ def test_a_key_that_says_nothing_clear_is_refused(pattern: dict[str, Any], messa
         compile_pattern(pattern)
 
 
+def test_alternatives_within_alternatives_are_limited() -> None:
+    deep: dict[str, Any] = {"a": [1]}
+    for _ in range(40):
+        deep = {"$or": [deep, {"b": [1]}]}
+    with pytest.raises(PatternErrors, match="nested deeper"):
+        compile_pattern(deep)
+
+
 def test_an_explanation_names_the_field_by_its_dots() -> None:
     pattern = compile_pattern({"customer.segment": ["silver"]})
     assert pattern.explain(EVENT) == ['customer.segment: wanted ["silver"]']
