@@ -22,7 +22,8 @@ DONE_REACH = LARGEST * 8 // 4
 
 IN_FLIGHT_BYTES = 1_500_000
 IN_FLIGHT_REACH = LARGEST * 8 // 4
-"""Text and offsets of all calls that are under way or in doubt."""
+IN_FLIGHT_MARKS = 1_500_000
+"""Text, offsets and invitations of all calls that are under way or in doubt."""
 
 TRIED_BYTES = 1_000_000
 TRIED_REACH = LARGEST * 8 // 8

@@ -11,7 +11,7 @@ from consumer.lane.accounts import Accounts
 from consumer.lane.agenda import Agenda
 from consumer.lane.bisection import Bisection
 from consumer.lane.bits import extent, pack
-from consumer.lane.bounds import IN_FLIGHT_BYTES, IN_FLIGHT_REACH
+from consumer.lane.bounds import IN_FLIGHT_BYTES, IN_FLIGHT_MARKS, IN_FLIGHT_REACH
 from consumer.lane.commands import Batch, Login, Send
 from consumer.lane.doubt import Doubt
 from consumer.lane.held import Held
@@ -53,7 +53,7 @@ class Sealing:
         self._doubt = doubt
         self._rng = rng
         self._parts: dict[str, Bisection | Trial] = {}
-        self._reaches: dict[str, int] = {}
+        self._extents: dict[str, tuple[int, int]] = {}
         self._probe_at = math.inf
         self._batches = 0
         self._schedule(scheduler or _scheduler_for(self._settings))
@@ -70,7 +70,7 @@ class Sealing:
     def ended(self, batch_id: str) -> tuple[Batch, Bisection | Trial | None]:
         """A batch whose call ended, and what it is a part of."""
         del self.intents[batch_id]
-        self._reaches.pop(batch_id, None)
+        self._extents.pop(batch_id, None)
         return self.in_flight.pop(batch_id), self._parts.pop(batch_id, None)
 
     def seal(self, now: float) -> float:
@@ -93,16 +93,18 @@ class Sealing:
         if not self.intents:
             return True
         named = [*self.intents.values(), *self._doubt]
+        marks, reaches = zip(*map(self._extent, named), strict=True)
         return (
             sum(len(each.offsets) for each in named) < IN_FLIGHT_BYTES
-            and sum(map(self._reach, named)) < IN_FLIGHT_REACH
+            and sum(marks) < IN_FLIGHT_MARKS
+            and sum(reaches) < IN_FLIGHT_REACH
         )
 
-    def _reach(self, intent: InFlight) -> int:
-        """How many offsets its bitmap spans; it is inflated once."""
-        if intent.batch_id not in self._reaches:
-            self._reaches[intent.batch_id] = extent(intent.offsets)[1]
-        return self._reaches[intent.batch_id]
+    def _extent(self, intent: InFlight) -> tuple[int, int]:
+        """How many invitations its bitmap has, and offsets it spans; it is inflated once."""
+        if intent.batch_id not in self._extents:
+            self._extents[intent.batch_id] = extent(intent.offsets)
+        return self._extents[intent.batch_id]
 
     def log_in(self, now: float) -> float:
         """Begin the logins that calls need; when to look again at the latest."""

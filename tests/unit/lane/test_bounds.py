@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from consumer.adapters.checkpoints import parse
+from consumer.adapters.checkpoints import MOST_MARKED, parse
 from consumer.adapters.topics import CHECKPOINT_MAX_BYTES
 from consumer.lane import bounds
 from consumer.lane.bits import LARGEST, Bits, pack
@@ -24,6 +24,8 @@ def test_all_parts_at_their_bounds_fit_into_the_topic_and_the_reader() -> None:
     one_more = bounds.DONE_REACH
     reach = bounds.DONE_REACH + bounds.IN_FLIGHT_REACH + one_more + bounds.TRIED_REACH
     assert reach // 8 < LARGEST
+    largest_batch = 100_000
+    assert bounds.IN_FLIGHT_MARKS + largest_batch + bounds.TRIED_MARKS < MOST_MARKED
 
 
 def test_a_large_backlog_among_settled_ones_takes_a_seventh_of_the_room() -> None:
@@ -59,7 +61,7 @@ def test_a_lane_at_the_bound_reads_nothing_new_until_enough_is_settled(
     assert driver.lane.ledger.base == 60
 
 
-@pytest.mark.parametrize("bound", ["IN_FLIGHT_BYTES", "IN_FLIGHT_REACH"])
+@pytest.mark.parametrize("bound", ["IN_FLIGHT_BYTES", "IN_FLIGHT_MARKS", "IN_FLIGHT_REACH"])
 def test_no_call_begins_that_the_checkpoint_cannot_name(
     bound: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
