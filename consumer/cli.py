@@ -56,6 +56,8 @@ app.command()(command.simulate)
 app.add_typer(commands.dlq, name="dlq")
 app.add_typer(commands.lanes, name="lanes")
 app.add_typer(live_commands.inputs, name="inputs")
+app.add_typer(live_commands.campaigns, name="campaigns")
+commands.lanes.command("reopen")(live_commands.lanes_reopen)
 log = structlog.get_logger(__name__)
 
 _WHO_CREATES = (

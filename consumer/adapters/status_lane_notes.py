@@ -12,10 +12,10 @@ def lane_notes(lane: LaneStatus) -> Iterator[Note]:
     yield from _accounts(lane)
     parked = [each for each in lane.campaigns if each.parked]
     for campaign in parked:
-        what = f"campaign {campaign.name} is parked: the vendor cannot use it as it is configured"
+        what = f"campaign {campaign.name} is parked: mend it at the vendor, then `campaigns retry`"
         yield Note(Level.WARN, lane.name, what)
     if lane.held_back_by == "429":
-        what = "the vendor answered 429: no call before it allows one again"
+        what = "the vendor answered 429: no call before it allows one again (`lanes reopen`)"
         yield Note(Level.WARN, lane.name, what)
     if lane.limits_in_use < 1:
         what = f"uses {lane.limits_in_use:.0%} of its limits after a 429: who else uses this quota?"

@@ -20,6 +20,8 @@ inputs = typer.Typer(
     no_args_is_help=True,
 )
 
+campaigns = typer.Typer(help="Campaigns: try one again that is parked.", no_args_is_help=True)
+
 DEFAULT = Path("routing.yaml")
 Yes = Annotated[bool, typer.Option("--yes", help="do not ask")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="show what would be done, and end")]
@@ -80,6 +82,42 @@ def inputs_resume(
 
     given = resume(_access(config), topic, partition, _start(begin), confirm)
     _said(given, "they are read again", "`survey-dispatcher inputs list`")
+
+
+def lanes_reopen(
+    lane: Annotated[str, typer.Argument(help="a lane that is silent after a 429")],
+    config: ConfigPath = DEFAULT,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+) -> None:
+    """End the silence of a lane after a 429, as a Retry-After of a day. Its calls still count."""
+    from consumer.model import rfc3339
+    from consumer.operations import view
+    from consumer.operations.lane_commands import lasts, reopen, silence
+
+    access = _access(config)
+    until = silence(access, lane)
+    typer.echo(f"lane {lane} is silent until {rfc3339(until)}, {lasts(until):,.0f} s from now")
+    if dry_run or not view.agreed(1, "call the vendor again now", yes=yes):
+        typer.echo("nothing was done")
+        return
+    given = reopen(access, lane, until)
+    _said(given, f"lane {lane} calls again, as its limits allow", "`survey-dispatcher status`")
+
+
+@campaigns.command("retry")
+def campaigns_retry(
+    campaign: Annotated[str, typer.Argument(help="a campaign that is parked")],
+    config: ConfigPath = DEFAULT,
+) -> None:
+    """Try a parked campaign again now, once it was mended at the vendor."""
+    from consumer.operations.lane_commands import retry
+
+    retry(_access(config), campaign)
+    typer.echo(
+        f"told: {campaign} is called again within seconds, if its limits allow it; the log's "
+        "`campaign_retried` and `survey-dispatcher status` show it"
+    )
 
 
 def _said(given: Given | None, done: str, where: str) -> None:

@@ -16,11 +16,13 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message,
 from consumer.adapters.clients import Clients
 from consumer.adapters.kafka import describe
 from consumer.adapters.metrics import Metrics
-from consumer.adapters.operator_commands import Command, command_of, valid
+from consumer.adapters.operator_commands import Command, RetryCampaign, command_of, valid
 
 POLL = 0.5
 TRY_AGAIN = 15.0
 WAIT = 10.0
+SKEW = 5.0
+"""Seconds by which an operator's clock may be behind."""
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +50,32 @@ class CommandBoard:
             for each in lapsed:
                 del self._commands[each]
             return sorted(self._commands.values(), key=lambda each: each.at)
+
+
+@dataclass(slots=True)
+class ObeyedCommands:
+    """Which commands a stage has taken in already. For its thread alone.
+
+    A campaign that an owner has parked since is another state than the one that an earlier command
+    was about: what was given before `since` is passed over.
+    """
+
+    since: float = 0.0
+    _ids: set[str] = field(default_factory=set)
+
+    def new(self, board: CommandBoard, now: float) -> list[Command]:
+        """Those of the board that it has not."""
+        current = board.current(now)
+        if not current:
+            return []
+        found = [
+            each
+            for each in current
+            if each.id not in self._ids
+            and not (isinstance(each, RetryCampaign) and each.at < self.since - SKEW)
+        ]
+        self._ids = {each.id for each in current}
+        return found
 
 
 class CommandWatch:

@@ -24,11 +24,13 @@ from consumer.adapters import kafka
 from consumer.adapters.broker_time import measure
 from consumer.adapters.delayed import Delayed, first_offset
 from consumer.adapters.messages import timestamp_of
+from consumer.adapters.operator_commands import RetryCampaign
 from consumer.adapters.reading import Place
 from consumer.adapters.records import bad_invitation, dead_letter_of
 from consumer.errors import KafkaTrouble, defect
 from consumer.lane.ladder import STEPS, step_for
 from consumer.model import DeadLetterReason, rfc3339
+from consumer.runtime.command_watch import ObeyedCommands
 from consumer.runtime.isolation import isolate, tell
 from consumer.runtime.offsets import ends, lag, membership, offsets
 from consumer.runtime.stage import Stage
@@ -76,8 +78,10 @@ class LadderLoop:
     _orphans: dict[str, bool] = field(default_factory=dict)  # lane → whether it has a topic
     _ahead: float = 0.0  # Kafka's time less the clock's steady one
     _consumer: Consumer | None = None
+    _obeyed: ObeyedCommands = field(default_factory=ObeyedCommands)
 
     def __post_init__(self) -> None:
+        self._obeyed.since = self.stage.clock.now()
         self._steps = {self.stage.topics.delayed(step): step for step in STEPS}
 
     def session(self) -> None:
@@ -292,6 +296,11 @@ class LadderLoop:
     def _look_early(self, consumer: Consumer) -> None:
         """Pass on all that lies here now, if campaigns are to be retried."""
         early = self.stage.early
+        early.ask(
+            each.campaign
+            for each in self._obeyed.new(self.stage.commands, self.stage.clock.now())
+            if isinstance(each, RetryCampaign)
+        )
         early.turn({topic: end for (topic, _), end in self._reached.items()})
         if not early.asked or not self._begun:
             return

@@ -21,6 +21,7 @@ from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPa
 from consumer.adapters import kafka
 from consumer.adapters.messages import timestamp_of, value_of
 from consumer.adapters.metrics import CampaignSnapshot, LaneSnapshot
+from consumer.adapters.operator_commands import ReopenLane, RetryCampaign
 from consumer.adapters.records import bad_invitation, dead_letter_of
 from consumer.errors import UnreadableRecord, defect
 from consumer.lane.commands import Command, Commit, Login, Pause, Resume, Seek, Send
@@ -29,6 +30,7 @@ from consumer.lane.held import Held
 from consumer.lane.lane import Lane
 from consumer.model import DeadLetterReason, rfc3339
 from consumer.runtime.calls import Answered, Calls, Inbox, LoginEnded
+from consumer.runtime.command_watch import ObeyedCommands
 from consumer.runtime.isolation import tell
 from consumer.runtime.lane_report import LaneReport
 from consumer.runtime.lane_status import call_status, lane_status
@@ -43,6 +45,10 @@ SHOW_EVERY = 1.0
 
 RESULTS_ENOUGH = 10_000
 """Results in a transaction, at which no further answer is taken in before it."""
+
+SAME_SILENCE = 5.0
+"""Seconds by which the end of a silence may differ from the one that an operator saw: a former
+owner's times are moved into those of this one's clock."""
 
 TRIM_EVERY = 600.0
 WAIT_FOR_OFFSETS = 5.0
@@ -66,8 +72,10 @@ class LaneOwner:
     _show_at: float = 0.0
     _trim_at: float = math.inf
     _base: int = 0
+    _obeyed: ObeyedCommands = field(default_factory=ObeyedCommands)
 
     def __post_init__(self) -> None:
+        self._obeyed.since = self.stage.clock.now()
         self.report = LaneReport(self.lane, self.stage.metrics)
         self.forecast = Forecast.under(self.lane.settings.limits)
 
@@ -133,9 +141,28 @@ class LaneOwner:
         self.lane.retry_campaign(campaign, self.stage.clock.now())
         self.stage.early.ask([campaign])
 
+    def _obey(self) -> None:
+        """What operators ask of this lane, each command once."""
+        now = self.stage.clock.now()
+        for command in self._obeyed.new(self.stage.commands, now):
+            match command:
+                case ReopenLane(lane=lane) if lane == self.name:
+                    self._reopen(command, now)
+                case RetryCampaign(campaign=campaign) if campaign in self.lane.settings.campaigns:
+                    log.info("campaign_retried", lane=self.name, campaign=campaign, id=command.id)
+                    self.retry_campaign(campaign)
+
+    def _reopen(self, command: ReopenLane, now: float) -> None:
+        """End the silence that the operator saw: another one may have begun since."""
+        closed_until = self.lane.limiter.closed_until
+        seen = abs(closed_until - command.closed_until) <= SAME_SILENCE
+        reopened = seen and self.lane.reopen(now)
+        log.info("lane_reopened", lane=self.name, id=command.id, done=reopened)
+
     def step(self) -> None:
         """Take in what was answered, decide, and carry the commands out."""
         self._take_answers()
+        self._obey()
         for command in self.lane.tick(self.stage.clock.now()):
             self._carry_out(command)
         if self.stage.clock.now() >= self._show_at:

@@ -1,0 +1,89 @@
+"""An operator ends a silence of a running dispatcher by one command, on a real Kafka."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import AdminClient
+
+from consumer.sandbox.settings import SAMPLE_CAMPAIGNS
+from tests.integration.test_answers_live import at_vendor, put_off
+from tests.integration.test_operations import operate
+from tests.support.dispatcher import EMAIL, World, purchases, until
+from tests.support.kafka import KafkaBroker
+
+
+@pytest.fixture
+def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[World]:
+    """An application of its own on the session's broker."""
+    with World(kafka.bootstrap, tmp_path) as world:
+        yield world
+
+
+def test_a_lane_that_a_429_silenced_for_an_hour_calls_again_by_command(world: World) -> None:
+    """And a replica that reads the command after a restart ends no later silence."""
+    strict = {"limits": ["1/1h"], "send_retry_after": True}
+    vendor = world.start_vendor(pisano_quota=strict)
+    config = world.configure({"max_retry_after": "1d"}, window={"max_batch": 20})
+    world.create_topics(config)
+    assert "is not silent" in operate(config, "lanes", "reopen", "pisano")
+    dispatcher = world.start(config).wait_ready()
+    world.publish(purchases("store", range(20)))
+    world.wait_results(20)
+    world.publish(purchases("store", range(20, 60)))
+    until("the lane is silent", lambda: world.checkpoint().closed_until > 0)
+
+    vendor.stop()
+    vendor = world.start_vendor()
+    shown = operate(config, "lanes", "reopen", "pisano", "--dry-run")
+    assert "is silent until" in shown
+    assert "nothing was done" in shown
+    shown = operate(config, "lanes", "reopen", "pisano", "--yes")
+    assert "done: lane pisano calls again" in shown
+    world.wait_results(60, within=30)
+    assert dispatcher.terminate() == 0
+    assert {each["status"] for each in world.check()} == {"accepted"}
+
+    vendor.stop()
+    world.start_vendor(pisano_quota=strict)
+    again = world.start(config, begin=None).wait_ready()
+    world.publish(purchases("store", range(60, 120)))
+    until("the lane is silent", lambda: world.checkpoint().closed_until > 0)
+    until("it has read the command", lambda: bool(again.lines("lane_reopened")))
+    assert [line["done"] for line in again.lines("lane_reopened")] == [False]
+    assert again.terminate() == 0
+
+
+def test_a_parked_campaign_is_called_again_within_seconds_by_command(world: World) -> None:
+    """Case 24: it was mended at the vendor, and nothing changed in the config."""
+    world.start_vendor(campaigns=[each for each in SAMPLE_CAMPAIGNS if each.id != EMAIL])
+    config = world.configure()
+    world.create_topics(config)
+    dispatcher = world.start(config).wait_ready()
+    world.publish(purchases("web", range(100)))
+    until("all are put off", lambda: put_off(dispatcher) == 100)
+    at_vendor(world, campaigns=[each.model_dump() for each in SAMPLE_CAMPAIGNS])
+    assert "makes no calls" in operate(config, "campaigns", "retry", "nope")
+    assert "told" in operate(config, "campaigns", "retry", "purchase-email")
+    world.wait_results(100, within=30)
+    assert dispatcher.terminate() == 0
+    assert {each["status"] for each in world.check()} == {"accepted"}
+
+
+def test_an_installation_without_the_commands_topic_works_and_says_so(world: World) -> None:
+    """It was upgraded in place; the command names what makes the topic."""
+    world.start_vendor()
+    config = world.configure()
+    world.create_topics(config)
+    client = AdminClient({"bootstrap.servers": world.bootstrap})
+    name = f"{world.name}.commands"
+    client.delete_topics([name])[name].result(10)
+    dispatcher = world.start(config).wait_ready()
+    until("it is said", lambda: bool(dispatcher.lines("commands_topic_missing")))
+    world.publish(purchases("store", range(20)))
+    world.wait_results(20)
+    assert "topics --create" in operate(config, "campaigns", "retry", "purchase-sms")
+    assert dispatcher.terminate() == 0
+    world.check()
