@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deploy.monitoring.alert import Alert
 from deploy.monitoring.queries import PREFIX, by, gauge, increase
-from deploy.monitoring.thresholds import LOOP_SILENCE, SESSIONS
+from deploy.monitoring.thresholds import CLOCK_WRONG, LOOP_SILENCE, SESSIONS
 
 _LOOPS = f'{PREFIX}loop_heartbeat_timestamp_seconds{{loop!~"router|ladder"}}'
 _RUNNING = f'max {by("lane")} (label_replace({_LOOPS}, "lane", "$1", "loop", "(.*)"))'
@@ -47,6 +47,15 @@ PROCESS = [
         "Lane {{ $labels.lane }} is taken in turn by processes with different configs.",
         "Find the second application with this `application_id`.",
         "Takeovers",
+    ),
+    Alert(
+        "ClockWrong",
+        "warning",
+        f"abs({gauge('clock_ahead_seconds', 'instance')}) > {CLOCK_WRONG}",
+        "The clock of {{ $labels.instance }} is {{ $value | humanizeDuration }} away from Kafka's.",
+        "Run NTP there and on the brokers.",
+        "Clocks",
+        "5m",
     ),
     Alert(
         "SessionsFail",

@@ -92,6 +92,15 @@ KAFKA = Row(
             alerts=("OrphanedLane",),
         ),
         Panel(
+            "Clocks",
+            "How far each machine's clock is ahead of Kafka's, and how often it was stepped.",
+            (
+                Query(now("clock_ahead_seconds", "instance", lane=False), "{{instance}} ahead"),
+                Query(grown(of("clock_steps_total"), "instance"), "{{instance}} stepped"),
+            ),
+            alerts=("ClockWrong",),
+        ),
+        Panel(
             "Refused deletions",
             "Records that Kafka does not let the program delete: personal data stays there.",
             one(grown(of("deletions_refused_total"), "topic"), "{{topic}}"),

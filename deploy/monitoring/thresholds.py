@@ -31,6 +31,9 @@ FORECAST = DAY
 SESSIONS = 10
 """More lost sessions of a stage in a quarter of an hour than any restart of Kafka brings."""
 
+CLOCK_WRONG = 2
+"""Seconds that a machine's clock may be away from Kafka's; the limits' `skew` covers no more."""
+
 LOOP_SILENCE = 150
 """Seconds; half of `max.poll.interval.ms`, after which the group drops a member."""
 
