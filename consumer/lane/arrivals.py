@@ -94,6 +94,8 @@ class Arrivals:
         elif self._crowds(held.campaign):
             self._due.delay(held, now, self._until_served(held.campaign))
         else:
+            if held.attempt and not held.delays:
+                self._accounts.campaigns[held.campaign].tried_before(now)
             self._shelf.put(held)
 
     def _again(self, held: Held, now: float) -> None:

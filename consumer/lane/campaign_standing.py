@@ -84,6 +84,12 @@ class CampaignStanding:
         call carries one customer."""
         self.ill, self.since = True, math.nextafter(at, 0.0)
 
+    def tried_before(self, at: float) -> None:
+        """A former owner called one of its customers in vain, which a breaker does not outlive: the
+        first call carries one customer, and counts no attempt if it fails."""
+        if self.run == 0 and not self.ill and self.accepted_at == -math.inf:
+            self.suspect(at)
+
     def refused_alone(self, offset: int, sealed_at: float) -> None:
         """A call of one customer was refused."""
         self.accused = True

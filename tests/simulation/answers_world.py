@@ -89,6 +89,7 @@ class AnswersWorld(World):
         self._calling: Batch | None = None
         self._renewed_at = 0.0
         self._shut: dict[tuple[int, str], float] = {}  # (epoch, vendor) → credentials refused at
+        self._refused: frozenset[int] = frozenset()
         self._suspected: dict[tuple[int, str], tuple[float, frozenset[int]]] = {}
         self._mortal()
 
@@ -189,6 +190,9 @@ class AnswersWorld(World):
             self._suspected.pop(account, None)
         elif batch.sealed_at >= self._renewed_at and batch.why is not Why.PART:
             offsets = frozenset(held.offset for held in batch.held)
+            again, self._refused = not offsets.isdisjoint(self._refused), self._refused | offsets
+            if again:
+                return  # that may be about its customers
             at, before = self._suspected.setdefault(account, (self.now, offsets))
             if batch.sealed_at >= at and offsets.isdisjoint(before):
                 self._shut[account] = self.now

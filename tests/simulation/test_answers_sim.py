@@ -7,15 +7,22 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from consumer.lane.accounts import Accounts
+from consumer.lane.accounts import Accounts, News
 from consumer.lane.bisection import Bisection
+from consumer.lane.campaign_standing import CampaignStanding
 from consumer.lane.outcomes import Outcomes
 from consumer.lane.results import NO_CALL
+from consumer.lane.settings import LaneSettings
+from consumer.lane.standing import Standing
+from consumer.lane.trial import Trial
+from consumer.lane.window import Window
 from consumer.model import Reason
-from tests.simulation.answers_world import AnswersWorld
+from tests.simulation.answers_world import SICK, AnswersWorld
 from tests.simulation.test_lane_sim import (
     comes_to_rest,
     handovers_are_clean,
@@ -26,6 +33,7 @@ from tests.simulation.test_lane_sim import (
     results_are_true,
     settled_means_recorded,
 )
+from tests.support.lanes import NOW, REFUSED
 
 SEEDS = int(os.environ.get("SIM_SEEDS", "300")) // 2
 PLANTED_SEEDS = 60
@@ -123,3 +131,124 @@ def test_the_checker_sees_a_part_larger_than_the_config_allows(
 ) -> None:
     monkeypatch.setattr(Bisection, "_size", lambda self: len(self.suspect) or self._group())
     assert finds("larger than the config allows")
+
+
+# -- the worlds of one sick campaign or customer -----------------------------------------------
+
+
+class OneSick(AnswersWorld):
+    """Campaign `a` fails as a whole for long, or one of its customers for good; `b` is healthy."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.mood = (100, 0, 0, 0, 0, 0, 0)
+        self.bad, self.stumbled = set(), set()
+        self.denied = (0.0, 0.0)
+        how = SICK[seed % 3]
+        if seed % 2:
+            self.sick, self.walls = {"a": (how, NOW + 3600.0)}, {}
+        else:
+            first = next((f"i{each.origin}" for each in self.records if each.campaign == "a"), "")
+            self.sick, self.walls = {}, {first: REFUSED}
+        self.records = [replace(each, expires_at=NOW + 7200.0) for each in self.records]
+
+    def _settings(self) -> LaneSettings:
+        made = super()._settings()
+        # Fewer attempts than open a breaker are spent before it opens.
+        calm = {
+            name: replace(each, vendor="pisano", max_attempts=5)
+            for name, each in made.campaigns.items()
+        }
+        return replace(made, campaigns=calm, logins=frozenset(), limits=(), max_held=1_000)
+
+    def _reload(self) -> None:
+        """The config stays as it is."""
+
+    def _may_crash(self) -> None:
+        """And the process lives."""
+
+
+def healthy_ones_do_not_wait(world: OneSick) -> None:
+    """Customers of other campaigns leave within seconds of their arrival, and all are accepted."""
+    ended = {
+        result["id"]: result["reason"]
+        for commit in world.history.commits
+        for result in commit.results
+    }
+    arrived = {f"i{each.origin}": each.arrived for each in world.records if not each.delays}
+    for _, batch in world.history.sends:
+        for held in batch.held:
+            name = held.invitation["id"]
+            if batch.campaign in ("b", "again") and ended[name] is Reason.ACCEPTED:
+                waited = batch.sealed_at - max(NOW, arrived[name])
+                assert waited < 130, f"{batch.campaign} waits for the sick one: {waited:.0f} s"
+    sick = {f"i{each.origin}" for each in world.records if each.campaign == "a"}
+    lost = [ended[name] for name in sick - world.walls.keys() if ended[name] in LOST]
+    assert not lost, f"lost, though it would be accepted: {lost}"
+
+
+LOST = {Reason.VENDOR_REJECTED, Reason.ATTEMPTS_EXHAUSTED, Reason.EXPIRED_WAITING}
+
+
+def check_sick(world: OneSick) -> None:
+    check(world)
+    healthy_ones_do_not_wait(world)
+
+
+def finds_sick(wrong: str) -> bool:
+    for seed in range(PLANTED_SEEDS):
+        try:
+            check_sick(OneSick(seed))
+        except AssertionError as complaint:
+            if wrong in str(complaint):
+                return True
+    return False
+
+
+@pytest.mark.parametrize("seed", range(min(SEEDS, 60)))
+def test_a_sick_campaign_or_customer_stops_no_other_and_loses_none(seed: int) -> None:
+    check_sick(OneSick(seed))
+
+
+def test_the_checker_sees_probes_that_always_take_the_oldest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """R0: the sick customer stands before all others, and the first refusal is believed."""
+    monkeypatch.setattr(Window, "take_probe", lambda window, _rng: window.take(1))
+    monkeypatch.setattr(
+        Outcomes,
+        "_try",
+        lambda outcomes, _rules, held, *_: outcomes._shelf.window(held.campaign).add(held),
+    )
+    assert finds_sick("")
+
+
+def test_the_checker_sees_a_campaigns_trouble_taken_for_its_accounts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """D1: and the account's probe goes to the campaign that waited longest."""
+    monkeypatch.setattr(Standing, "probe_time", lambda each, _campaign="": each.probe_at)
+    monkeypatch.setattr(CampaignStanding, "well", property(lambda _: True))
+    monkeypatch.setattr(CampaignStanding, "trouble", lambda *_, **__: 0.0)
+    monkeypatch.setattr(Window, "tried_at", property(lambda _: 0.0, lambda *_: None))
+    assert finds_sick("")
+
+
+def test_the_checker_sees_attempts_of_a_sick_campaign_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answered = Accounts.answered
+
+    def counted(*given: Any, **more: Any) -> News:
+        return replace(answered(*given, **more), was_well=True)
+
+    monkeypatch.setattr(Accounts, "answered", counted)
+    assert finds_sick("lost")
+
+
+def test_the_checker_sees_a_refusal_alone_taken_for_the_customers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The whole campaign is refused: no customer of it is to blame."""
+    monkeypatch.setattr(Trial, "confirm", lambda trial, *_: not trial.under_way)
+    assert finds_sick("rejected beside") or finds_sick("lost")

@@ -172,7 +172,7 @@ def test_a_second_failure_may_end_the_backoff_earlier_than_the_first_said() -> N
     of = settings(campaign("a", max_batch=1, max_attempts=2))
     driver = Driver(Lane(of, random.Random(0), NOW))
     last, first = held(1), held(2)
-    last.attempt = 1
+    last.attempt, last.delays = 1, 1
     gone, back = driver.read(last, first)
     window = driver.lane.windows["a"]
     window.failures = 5
