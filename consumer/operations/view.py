@@ -146,7 +146,7 @@ def letter(found: Letter) -> None:
         ("reason", f"{found.reason}: {found.reason.meaning}"),
         ("message", found.message),
         ("original place", f"{found.topic} [{found.partition}] {found.offset}"),
-        ("original time", _time(found.timestamp)),
+        ("original time", time_text(found.timestamp)),
         ("dead letter since", found.at),
         ("config version", found.config_version),
         ("value", size if found.lost_bytes is None else f"{size}: {found.lost_bytes:,} bytes"),
@@ -158,7 +158,7 @@ def letter(found: Letter) -> None:
     table(("", ""), rows)
 
 
-def _time(milliseconds: int) -> str:
+def time_text(milliseconds: int) -> str:
     """A record's timestamp, which may be anything."""
     if 0 <= milliseconds / 1000 <= LAST_MOMENT:
         return rfc3339(milliseconds / 1000)
