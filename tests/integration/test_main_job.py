@@ -20,9 +20,9 @@ BROKEN: list[tuple[bytes | None, bytes | None, str]] = [
     (b"tombstone", None, "empty"),
     (b"\xff\x00", b"\xff\xfe not JSON", "not_json"),
     (None, b"[1, 2]", "not_object"),
-    (b"no id", b'{"time": "2026-11-22T15:37:07Z"}', "no_id"),
-    (b"no time", b'{"id": "a"}', "no_time"),
-    (b"local time", b'{"id": "b", "time": "2026-11-22 15:37"}', "bad_time"),
+    (b"no id", b'{"time": "2026-11-22T15:37:07Z", "channel": "store"}', "no_id"),
+    (b"no time", b'{"id": "a", "channel": "store"}', "no_time"),
+    (b"local time", b'{"id": "b", "time": "2026-11-22 15:37", "channel": "web"}', "bad_time"),
 ] * 10
 HEADERS: list[tuple[str, str | bytes | None]] = [
     ("trace", b"\x01\x02"),
@@ -39,7 +39,9 @@ def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[World]:
 
 
 def unmatched(number: int) -> bytes:
-    return orjson.dumps({"id": f"other-{number}", "time": "2026-11-22T15:37:07Z", "channel": "tv"})
+    """No route takes it: whether it has an id and a time is all the same."""
+    whole = {"id": f"other-{number}", "time": "2026-11-22T15:37:07Z", "channel": "tv"}
+    return orjson.dumps(whole if number % 2 else {"type": "stock-count", "number": number})
 
 
 def in_small_letters(event: Event) -> Event:
