@@ -216,6 +216,10 @@ class Metrics(Names):
         """Owners with different configs take the lane from each other."""
         self.lane_contested.labels(lane).inc()
 
+    def other_config(self, lane: str) -> None:
+        """An invitation was looked at that a router with another config has written just now."""
+        self.other_configs.labels(lane).inc()
+
     def in_doubt(self, lane: str, batches: int = 1) -> None:
         """So many batches were sent, and no clear answer came."""
         self.in_doubt_batches.labels(lane).inc(batches)

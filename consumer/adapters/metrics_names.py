@@ -110,6 +110,9 @@ class Names:
         self.lane_contested = self._counter(
             "lane_contested_total", "Takeovers in turn by different configs", "lane"
         )
+        self.other_configs = self._counter(
+            "other_config_invitations_total", "Invitations of another config, of a sample", "lane"
+        )
         self.in_doubt_batches = self._counter(
             "in_doubt_batches_total", "Batches sent whose answer is not known", "lane"
         )

@@ -31,6 +31,7 @@ from consumer.lane.lane import Lane
 from consumer.model import DeadLetterReason, rfc3339
 from consumer.runtime.calls import Answered, Calls, Inbox, LoginEnded
 from consumer.runtime.command_watch import ObeyedCommands
+from consumer.runtime.config_rivals import ConfigRivals
 from consumer.runtime.isolation import tell
 from consumer.runtime.lane_report import LaneReport
 from consumer.runtime.lane_status import call_status, lane_status
@@ -73,9 +74,12 @@ class LaneOwner:
     _trim_at: float = math.inf
     _base: int = 0
     _obeyed: ObeyedCommands = field(default_factory=ObeyedCommands)
+    _rivals: ConfigRivals = field(init=False)
 
     def __post_init__(self) -> None:
-        self._obeyed.since = self.stage.clock.now()
+        now = self._obeyed.since = self.stage.clock.now()
+        version = self.lane.settings.config_version
+        self._rivals = ConfigRivals(self.name, self.stage.metrics, version, now)
         self.report = LaneReport(self.lane, self.stage.metrics)
         self.forecast = Forecast.under(self.lane.settings.limits)
 
@@ -96,6 +100,9 @@ class LaneOwner:
             offset = kafka.place_of(message)[2]
             if self.lane.wants(offset):
                 self._arrived(message, offset, now)
+        if messages:
+            with suppress(Exception):  # what is only looked at must not end a session
+                self._rivals.look(value_of(messages[-1]), now)
 
     def _arrived(self, message: Message, offset: int, now: float) -> None:
         """One record's fate, whatever it raises: it waits, it is put off, or a dead letter."""
@@ -135,6 +142,7 @@ class LaneOwner:
         parked = self.lane.parked_campaigns(now)
         self.lane.reconfigure(rules.settings, now, relogin=rules.relogin)
         self.stage.early.ask(parked)
+        self._rivals.follow(rules.settings.config_version, now)
 
     def retry_campaign(self, campaign: str) -> None:
         """Call a campaign again at once, and fetch what was put off of it."""

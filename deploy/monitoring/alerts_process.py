@@ -58,6 +58,15 @@ PROCESS = [
         "5m",
     ),
     Alert(
+        "ConfigContested",
+        "critical",
+        f"{increase('other_config_invitations_total', 5, 'lane')} > 0",
+        "Routers with another config than its owner's write to lane {{ $labels.lane }}.",
+        "Find the second application with this `application_id`, or the replica that was left out.",
+        "Takeovers",
+        "10m",
+    ),
+    Alert(
         "SessionsFail",
         "warning",
         f"{increase('transactions_aborted_total', 15, 'stage')} > {SESSIONS}",

@@ -67,12 +67,17 @@ KAFKA = Row(
         ),
         Panel(
             "Takeovers",
-            "A start, a stop or a rebalance moves a lane once; contested: two configs take turns.",
+            "A start, a stop or a rebalance moves a lane once; contested: two configs take turns, "
+            "or other routers write to it.",
             (
                 Query(grown(of("takeovers_total", lane=True), "lane"), "{{lane}} taken over"),
                 Query(grown(of("lane_contested_total", lane=True), "lane"), "{{lane}} contested"),
+                Query(
+                    grown(of("other_config_invitations_total", lane=True), "lane"),
+                    "{{lane}} other config",
+                ),
             ),
-            alerts=("LaneContested",),
+            alerts=("LaneContested", "ConfigContested"),
         ),
         Panel(
             "Stopped inputs",

@@ -339,3 +339,33 @@ def test_two_replicas_with_one_instance_are_told_from_a_lone_fencing(world: Worl
     assert f"another process uses transactional.id {identity}" in said["why"]
     assert dispatcher.terminate() == 0
     world.check()
+
+
+def test_routers_with_another_config_than_the_owners_are_noticed(world: World) -> None:
+    """Two configs under one `application_id`: the owner knows none of the campaigns that come."""
+    world.start_vendor()
+    ours = world.configure(window={"max_batch": 20})
+    world.create_topics(ours)
+    theirs = world.home / "theirs.yaml"
+    theirs.write_text(ours.read_text().replace("purchase-sms", "their-campaign"))
+    with (
+        closing(Dispatcher(ours, world.home / "a.log", free_ports(1)[0], "--role", "sender")) as a,
+        closing(
+            Dispatcher(
+                theirs,
+                world.home / "b.log",
+                free_ports(1)[0],
+                "--role",
+                "router",
+                "--from",
+                "earliest",
+            )
+        ) as b,
+    ):
+        b.wait_ready()
+        until("the lane has its owner", lambda: bool(a.lines("lane_taken_over")))
+        world.publish(purchases("store", range(20)))
+        name = "other_config_invitations_total"
+        until("it is counted", lambda: a.metrics().total(name, lane="pisano") > 0)
+        assert a.terminate() == 0
+        assert b.terminate() == 0

@@ -73,6 +73,7 @@ def feed_all(metrics: Metrics, lane: str, campaigns: list[str]) -> None:
     metrics.polled(lane, 0.05)
     metrics.takeover(lane, in_doubt=2)
     metrics.contested(lane)
+    metrics.other_config(lane)
     metrics.in_doubt(lane)
     metrics.results(lane, Reason.ACCEPTED, 5000)
     metrics.answered(lane, [2.0, 70.0])
