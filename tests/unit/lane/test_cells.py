@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from consumer.lane import limiter as limiter_module
 from consumer.lane.cells import PER_PERIOD, Cells
 from consumer.lane.limiter import EPSILON, EXACT_MOST, Known, Limit, Limiter
+from consumer.lane.quota import with_calls
+from tests.support.lanes import lane, limited
 from tests.unit.lane.test_limiter import NOW, held, holds
 
 PERIOD = 8.0
@@ -183,3 +185,25 @@ def test_a_stamp_in_the_future_of_a_short_period_costs_little(period: float) -> 
     opens = cells.opens(1, NOW)
     assert NOW + 40 + 2 * period <= opens <= NOW + 40 + 2 * period + 0.05
     assert len(cells._running(NOW)) <= 40_100
+
+
+@pytest.mark.parametrize("calls", [5, EXACT_MOST + 1])
+def test_a_tool_adds_calls_to_a_checkpoint_as_the_lane_would(calls: int) -> None:
+    of = limited(limits=(Limit(calls, 50.0),))
+    first = lane(of)
+    first.limiter.count(NOW - 1)
+    point = first.checkpoint(NOW)
+    first.limiter.count(NOW + 30, 2)
+    expected = lane(of, first.checkpoint(NOW)).limiter.permits(NOW)
+    assert lane(of, with_calls(point, [NOW + 30] * 2)).limiter.permits(NOW) == expected
+    silent = with_calls(point.model_copy(update={"quota": None}), [NOW + 30])
+    assert silent.quota is None
+    assert silent.permit_log[-1] == NOW + 30
+
+
+def test_a_login_under_way_counts_in_the_checkpoint_of_a_large_limit() -> None:
+    limiter = Limiter([Limit(EXACT_MOST + 1, 50.0)])
+    (known,) = limiter.known(NOW, [NOW + 40])
+    assert known.cells is not None
+    assert known.cells[1::2] == (1,)
+    assert limiter.permits(NOW) == (EXACT_MOST + 1.0,)
