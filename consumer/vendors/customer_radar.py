@@ -131,7 +131,9 @@ class CustomerRadar:
     def build(
         self, campaign: base.VendorCampaign, invitations: Sequence[Invitation], token: str | None
     ) -> Call:
-        """POST /invitation, keys in the order of the vendor's sample, absent ones left out.
+        """POST /invitation, keys in the order of the vendor's sample.
+
+        Absent keys are left out, and so are blank ones: the vendor refuses the whole call for one.
 
         E-mail and mobile both travel where both are there and `recipient` allows them. Without a
         token the header is empty: the answer, a 401, asks for a login.
@@ -150,7 +152,7 @@ class CustomerRadar:
             key: address[kind] for kind, key in self._addresses if kind in address
         }
         for name in _FIELDS:
-            if name in data:
+            if str(data.get(name, "")).strip():
                 entry[name] = data[name]
         metadata = data.get("metadata")
         if metadata and isinstance(metadata, dict):

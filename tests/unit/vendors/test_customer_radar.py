@@ -108,6 +108,15 @@ def entries(*invitations: Invitation, radar: CustomerRadar = RADAR) -> list[obje
     return sent
 
 
+@pytest.mark.parametrize("blank", ["", " ", "\u00a0"])
+def test_a_blank_field_is_left_out(blank: str) -> None:
+    """The vendor refuses the whole call for a `pomDisplayId` without a value."""
+    (sent,) = entries(invitation(ADDRESS, {**DATA, "pomDisplayId": blank, "firstName": blank}))
+    assert isinstance(sent, dict)
+    assert {"pomDisplayId", "firstName"}.isdisjoint(sent)
+    assert sent["lastName"] == "Brown"
+
+
 def read(status: int, body: object) -> Outcome:
     raw = body if isinstance(body, bytes) else orjson.dumps(body)
     return RADAR.read(Answer(status, {}, raw))
