@@ -7,7 +7,7 @@
     ├── OperationRefused the operator's: a command cannot be carried out; nothing was changed
     ├── BrokerUnreachable the operator's: a command finds no broker where the config says
     ├── KafkaTrouble     Kafka's: the session ends and starts anew from what is committed
-    ├── UnreadableRecord whoever wrote it: a dead letter, or a lane that stops and says so
+    ├── UnreadableRecord its writer: a dead letter, or a lane that stops and says so
     ├── EventError       upstream's: the record becomes a dead letter
     └── DataError        upstream's: the invitation becomes a `rejected` result
 

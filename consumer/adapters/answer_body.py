@@ -21,7 +21,7 @@ def unpacked(body: bytes, content_encoding: str) -> bytes | None:
     """At most `BODY_LIMIT` bytes of the body's text; None where it cannot be unpacked.
 
     We ask for `identity`. What comes packed all the same costs at most 64 KiB in and out, so that
-    the event loop does not notice it; two layers are nobody's honest answer.
+    the event loop does not notice it; no honest server packs an answer twice.
     """
     codings = [each.strip().lower() for each in content_encoding.split(",")]
     packed = [each for each in codings if each not in {"", "identity"}]

@@ -75,7 +75,7 @@ def resolve(
     `commit` writes what is new, each with its metadata, as a member that the group has had since
     before this was called: Kafka must refuse one that it has dropped meanwhile, for others may
     have read on from there.
-    Raises StartUnclear if a topic was never read and nobody said where to begin.
+    Raises StartUnclear if a topic was never read and no start position is given.
     """
     memory = remember(asker, reading)
     committed, read = memory.committed, memory.read
@@ -108,7 +108,7 @@ def resolve(
 
 def rehearse(client: Consumer, topics: Sequence[str], begin: Beginning, reading: Reading) -> None:
     """Whether these inputs could be read too. Raises StartUnclear if one was never read, and
-    nobody said where to begin."""
+    no start position is given."""
     memory = remember(client, reading)
     for topic in topics:
         if topic not in memory.read | {each.topic for each in memory.stopped} and begin is None:

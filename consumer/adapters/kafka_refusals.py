@@ -107,7 +107,7 @@ class _Heard(logging.Handler):
         self.lines: list[str] = []
 
     def logger(self) -> logging.Logger:
-        """A logger of nobody else, which ends here."""
+        """A logger that no other part of the program uses."""
         logger = logging.Logger("librdkafka.asked")
         logger.addHandler(self)
         return logger

@@ -337,7 +337,7 @@ def _setting_problems(client: AdminClient, specs: Sequence[TopicSpec]) -> list[s
 def raise_limits(client: AdminClient, specs: Sequence[TopicSpec]) -> list[str]:
     """Raise what is too small of these topics' limits; the changes. Raises TopicsError.
 
-    Other settings that are unfit may be somebody's intention: they are only told.
+    Other settings that are unfit may be intended: they are only reported.
     """
     changed = []
     with _answers("raising topics' limits"):

@@ -3,7 +3,7 @@
     part        what keeps it within its bound
     done        a lane at the bound reads nothing new until enough of it is settled
     in flight   no call is sealed beyond the bound, but one
-    tried       what does not fit is left out: those attempts are counted anew
+    tried       what does not fit is left out: their attempts are counted from 0 again
     quota       cells instead of stamps (consumer/lane/cells.py)
 
 A bitmap reaches from its first offset to its last, and costs little where it is empty; so both its

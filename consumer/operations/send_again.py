@@ -66,7 +66,7 @@ def _read_results(access: Access, reader: Consumer, search: Search) -> None:
     for record in access.everything(reader, [access.topics.results]):
         try:
             result = read_result(value_of(record))
-        except UnreadableRecord:  # somebody else's record, or a newer version's: not ours to judge
+        except UnreadableRecord:  # a foreign record, or a newer version's
             search.unread_results += 1
             continue
         search.result(result, timestamp_of(record) / 1000)

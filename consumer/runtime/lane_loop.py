@@ -130,7 +130,7 @@ class LaneLoop:
     def _keep_time(self) -> None:
         """A lane does not live through a step of the clock. Raises KafkaTrouble.
 
-        All that its owner knows is in the time of before; whoever takes the lane over next moves
+        All that its owner knows is in the time of before; the next owner of the lane moves
         the checkpoint's times.
         """
         step = self.stage.clock.stepped

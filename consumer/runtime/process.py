@@ -43,7 +43,7 @@ class ExitCode(IntEnum):
 
 
 DEFECT = (
-    "a defect of ours, please report this line. The lane called nobody since; what was in a call "
+    "a defect of ours, please report this line. The lane made no call since; what was in a call "
     "then ends `unknown` at the next start. Restart the process to let it try again"
 )
 

@@ -54,7 +54,7 @@ MESSAGES: Final[Mapping[str, Row]] = {
 
 FAILURE: Final = Row(Kind.UNCLEAR, "A success by its status, but with a failure's code.")
 """A 2xx with another code than `SUCCESS`. By the page a 200 says that the invitations were
-triggered, and a 400 that something was wrong: nothing says that a 200 has invited nobody."""
+triggered, and a 400 that something was wrong: nothing says that a 200 invited no customer."""
 
 SILENCE: Final = Row(Kind.UNCLEAR, "A success by its status, but the answer does not say so.")
 """A 2xx without a readable code, or with a zero that is not `SUCCESS`."""
