@@ -7,11 +7,15 @@ from collections.abc import Iterator
 from typing import Any
 from unittest.mock import patch
 
-from confluent_kafka import TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
-from consumer.lane import held
+from consumer.errors import StartUnclear
+from consumer.lane import held, outcomes
+from consumer.lane.campaign_standing import CampaignStanding
+from consumer.lane.window import Window
 from consumer.runtime import ladder_loop
 from consumer.runtime.ladder_loop import LadderLoop
+from consumer.runtime.router_loop import RouterLoop
 from consumer.vendors import answers, pisano
 from consumer.vendors.kinds import Kind, Row
 from tests.simulation.planting import defect, rewritten
@@ -58,4 +62,36 @@ def delayed_for_a_former_lane() -> Iterator[None]:
 def numbers_without_bounds() -> Iterator[None]:
     """A record of a lane is read by a parser that takes NaN and numbers of any size."""
     with patch.object(held, "read_invitation", json.loads):
+        yield
+
+
+@defect
+def changed_campaign_is_called_all_the_same() -> Iterator[None]:
+    """A call is built for what waits, though its campaign has another channel by now."""
+    with patch.object(outcomes, "unfit", lambda *_: None):
+        yield
+
+
+@defect
+def refused_customer_is_tried_for_ever() -> Iterator[None]:
+    """A refusal is the account's: it waits, and its probe is the customer that waited longest."""
+    with (
+        patch.object(Window, "take_probe", lambda window, _rng: window.take(1)),
+        patch.object(CampaignStanding, "refused_again", lambda *_: False),
+    ):
+        yield
+
+
+@defect
+def lost_partition_stops_the_router() -> Iterator[None]:
+    """One partition whose offset is out of range ends the router, with all other partitions."""
+    usable = RouterLoop._usable
+
+    def ends(loop: RouterLoop, consumer: Consumer, message: Message) -> bool:
+        error = message.error()
+        if error is not None and error.code() == KafkaError._AUTO_OFFSET_RESET:
+            raise StartUnclear("a partition stands still, and all others with it")
+        return usable(loop, consumer, message)
+
+    with patch.object(RouterLoop, "_usable", ends):
         yield

@@ -41,6 +41,8 @@ class FakeBroker:
         self.scheduler = scheduler
         self.settings = settings
         self.down_until = 0.0
+        self.trims: list[tuple[float, str, int]] = []
+        """When a client asked to delete which topic's records, and below which offset."""
         self.coordinator = Coordinator(self, rng)
         self._rng = rng
         self._topics: dict[str, Topic] = {}

@@ -78,6 +78,7 @@ class FakeClients:
         if self._broker.settings.keeps_records:
             refused("TOPIC_AUTHORIZATION_FAILED: no right to delete")
             return
+        self._broker.trims.append((self._broker.scheduler.now, topic, before))
         when = self._broker.scheduler.now + draw(self._rng, self._broker.settings.latency)
         partition = self._broker.partition(topic, 0)
         self._broker.scheduler.at(when, lambda: partition.delete_before(before))

@@ -118,7 +118,7 @@ class FakeConsumer(Assigning):
             if not self._broker.is_down:
                 self._fetch(found, num_messages)
             if found and not had:
-                until = min(deadline, self._sched.now + self._linger(timeout))
+                until = self._sched.now + self._linger(timeout)
             if len(found) >= num_messages or self._nudged or self._sched.now >= until:
                 break
             self._wait(until)
@@ -129,7 +129,8 @@ class FakeConsumer(Assigning):
         return found
 
     def _linger(self, timeout: float) -> float:
-        """How long a poll that has records waits for more."""
+        """How long a poll that has records goes on: callbacks that came meanwhile are served in it,
+        beyond its timeout, too."""
         settings = self._broker.settings
         if not timeout or self._rng.random() >= settings.lingers:
             return 0.0

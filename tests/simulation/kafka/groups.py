@@ -42,6 +42,8 @@ class Group:
         self.members: dict[str, Member] = {}
         self.offsets: dict[Place, int] = {}
         self.pending: dict[Transaction, dict[Place, int]] = {}
+        self.strays: list[str] = []
+        """Offsets that a member committed of partitions that it had given back by then."""
         self._broker = broker
         self._rng = rng
         self._joined = 0
@@ -74,6 +76,13 @@ class Group:
     def unstable(self, place: Place) -> bool:
         """Whether an open transaction has an offset of this partition."""
         return any(place in offsets for offsets in self.pending.values())
+
+    def look_at(self, member: str, places: Iterable[Place]) -> None:
+        """Note which of these offsets are not the member's to commit; Kafka takes them."""
+        found = self.members.get(member)
+        if found is not None:
+            stray = [place for place in places if place not in found.owned]
+            self.strays += [f"{member} committed {place} of group {self.name}" for place in stray]
 
     def refusal(self, member: str, generation: int, *, transactional: bool) -> int | None:
         """The code with which offsets of this member are refused; None: they are taken."""

@@ -55,6 +55,7 @@ class FakeProducer(Sending):
             self._transaction = self._broker.coordinator.open(self._holder, self._epoch)
             if code is None:
                 offsets = offsets_of(positions)
+                found.look_at(group.member, offsets)
                 self._broker.coordinator.add_offsets(
                     self._holder, self._epoch, group.group, offsets
                 )

@@ -15,8 +15,7 @@ MOVED = "pisano-b"
 STAYS = frozenset({"quota"})
 """Changes that are not taken back: what waits for the former lane must find its new one."""
 
-CHANGES = ("campaign_gone", "input_gone", "quota")
-"""Without `channel`: an invitation that its campaign cannot reach now raises in the call."""
+CHANGES = ("channel", "campaign_gone", "input_gone", "quota")
 
 
 def changed(document: Document, change: str | None) -> Document:

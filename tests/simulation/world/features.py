@@ -19,15 +19,16 @@ CHANCES = {
     "forgets_input": 0.0,
     "odd_answers": 0.3,
     "foreign_records": 0.2,
+    "refused_customer": 0.1,
 }
+"""Feature → in what part of all worlds it is."""
+
 FORGETS = 0.15
 """In what part of all worlds the whole fleet stands still until a group's offsets are forgotten."""
 
 FORGOTTEN = ("router", "ladder", "lane.cloud", "lane.radar")
 CHANGED = 0.3
 """In what part of all worlds the config changes."""
-
-"""Feature → in what part of all worlds it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Features:
     `keeps_records`: the program has no right to delete records. `forgets_input`: an input that left
     the config comes back when its offsets are forgotten. `odd_answers`,
     `foreign_records`: see `odd_answers.py`, `foreign.py`.
+    `refused_customer`: a firewall refuses each call that holds one certain customer.
     """
 
     eager_client: bool
@@ -50,6 +52,7 @@ class Features:
     forgets_input: bool
     odd_answers: bool
     foreign_records: bool
+    refused_customer: bool
     forgets: str | None
     """The group (without the application's name) whose offsets are forgotten."""
     change: str | None

@@ -42,6 +42,18 @@ class Mischief:
         for fault in at_times(self.rng, start, length):
             scheduler.at(fault.at, lambda kind=fault.kind: self._happen(kind))  # type: ignore[misc]
 
+    def shake(self, start: float, length: float) -> None:
+        """Partitions move more often, and while delay topics give back, too; two freezes."""
+        scheduler, rng = self.broker.scheduler, self.rng
+        stages = ("ladder", *(f"lane.{lane}" for lane in rules.LANES))
+        for _ in range(8):
+            group = f"{rules.APPLICATION}.{rng.choice(stages)}"
+            when = start + rng.uniform(0.0, length + 90.0)
+            scheduler.at(when, lambda group=group: self.broker.rebalance(group))  # type: ignore[misc]
+        for _ in range(2):
+            when = start + rng.uniform(0.0, length)
+            scheduler.at(when, lambda: self._happen(Kind.FREEZE))
+
     def point(self, task: Task, label: str) -> None:
         """A task passes a crash point."""
         left = self._left.get(label)

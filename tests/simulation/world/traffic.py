@@ -20,6 +20,9 @@ Place = tuple[str, int, int]
 """Topic, partition, offset."""
 
 CUSTOMERS = 60
+DISLIKED = 40
+"""One event in so many holds what a firewall refuses."""
+
 JUNK = (
     b"",
     b"not json",
@@ -39,6 +42,8 @@ class Event:
     partition: int
     value: bytes
     channel: str | None
+    disliked: bool = False
+    """Whether a vendor's firewall refuses calls with what the event holds, where there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,13 @@ class Expected:
     perhaps: dict[str, str] = field(default_factory=dict)
     """Invitations of these campaigns that were not seen yet."""
 
+    refused: set[str] = field(default_factory=set)
+    """Invitations of customers whose calls a vendor's firewall refuses: they may wait for ever."""
+    firewall: bool = False
+    lost: tuple[str, int] | None = None
+    """The partition that lost records: it stands still, and what it holds may lack."""
+    places: dict[str, tuple[str, int]] = field(default_factory=dict)
+
     def event(self, event: Event, offset: int) -> None:
         """An event took its offset."""
         if event.channel is None:
@@ -68,7 +80,17 @@ class Expected:
             return
         for route, campaign in ROUTES.get(event.channel, ()):
             wanted = self.perhaps if campaign in self.unsure else self.invitations
-            wanted[_id(event, offset, route)] = campaign
+            name = _id(event, offset, route)
+            wanted[name] = campaign
+            self.places[name] = event.topic, event.partition
+            if self.firewall and event.disliked:
+                self.refused.add(name)
+
+    @property
+    def may_lack(self) -> set[str]:
+        """Invitations that need not come to a result."""
+        lost = {name for name, place in self.places.items() if place == self.lost}
+        return lost | self.refused
 
     def seen(self, invitation: str) -> None:
         """It was made, so that a result must come of it."""
@@ -115,7 +137,7 @@ def _event(rng: random.Random, number: int, at: float, customers: int) -> Event:
         "channel": channel,
         "customer": {"phone": phone, **email},
     }
-    return Event(topic, partition, orjson.dumps(body), channel)
+    return Event(topic, partition, orjson.dumps(body), channel, number % DISLIKED == 0)
 
 
 @cache

@@ -10,6 +10,7 @@ from typing import Any
 from consumer.lane import reading
 from consumer.runtime import (
     calls,
+    input_stops,
     isolation,
     ladder_loop,
     lane_loop,
@@ -41,6 +42,7 @@ DRAWN: Mapping[str, tuple[tuple[Any, ...], tuple[int, ...]]] = {
 
 LOGGERS = (
     calls,
+    input_stops,
     isolation,
     ladder_loop,
     lane_loop,

@@ -39,6 +39,7 @@ _RADAR = {
     UNCLEAR: Answer(503, {}, b""),
     CAMPAIGN: Answer(403, {}, b'{"code": "40300"}'),
 }
+_FIREWALL = Answer(403, {"content-type": "text/html"}, b"<html>Request blocked</html>")
 _NO_SESSION = Answer(401, {}, b"")
 
 
@@ -68,6 +69,8 @@ class VendorDouble:
         self._noise = 0.03 if noise else 0.0
         self.odd = False
         """Whether it answers as no page says, now and then."""
+        self.firewall: set[str] = set()
+        """Invitations whose calls never pass what stands before it."""
         self._mood = rng.choice(MOODS)
         kind = rng.choice(KINDS)
         self._counters: list[VendorCounter] = [
@@ -80,7 +83,7 @@ class VendorDouble:
     def sibling(self, rng: random.Random) -> VendorDouble:
         """The same vendor, with counters of its own for another quota."""
         made = VendorDouble(self._lane, self._truth, rng, noise=self._noise > 0.0)
-        made._mood, made.odd = self._mood, self.odd
+        made._mood, made.odd, made.firewall = self._mood, self.odd, self.firewall
         return made
 
     def asked(self, batch: Batch, token: str, now: float) -> Answer:
@@ -91,6 +94,9 @@ class VendorDouble:
         radar = bool(self._lane.logins)
         if radar and now >= self._sessions.get(token, 0.0):
             return _NO_SESSION
+        if refused := {held.invitation["id"] for held in batch.held} & self.firewall:
+            self._truth.bad |= refused
+            return _FIREWALL
         verdict = self._verdict(batch)
         if self.odd and verdict == ACCEPTED and (drawn := odd_answers.draw(self._rng)):
             return self._oddly(batch, *drawn)
