@@ -88,10 +88,6 @@ class Accounts:
             and not self._hangs(vendor, now)
         )
 
-    def probe_time(self, vendor: str, campaign: str, now: float) -> float:
-        """When an account that is not well may be probed through this campaign."""
-        return self.standings[vendor].probe_time(campaign) if self.usable(vendor, now) else math.inf
-
     def may_call(self, campaign: str) -> bool:
         """Whether this campaign of an account that is well may be called: a probe is not out."""
         return not self.campaigns[campaign].probing
@@ -179,6 +175,11 @@ class Accounts:
         out = (batch.campaign for batch in self._out[vendor].values())
         return not all(self.campaigns[name].accused for name in chain(out, waiting))
 
+    def open_campaigns(self, vendor: str) -> int:
+        """How many campaigns of the account have an open breaker."""
+        named = (own for name, own in self.campaigns.items() if self._vendors.get(name) == vendor)
+        return sum(not own.well for own in named)
+
     def suspects(self, vendor: str) -> list[str]:
         """Campaigns of the account that had trouble, and no accepted call since."""
         return [
@@ -219,8 +220,7 @@ class Accounts:
             return 0.0
         if not own.ill:
             standing.trouble(sealed_at, at, self._rng, batch.campaign)
-        ill = sum(each.ill for each in self.campaigns.values())
-        return own.trouble(sealed_at, at, self._rng, open_now=ill)
+        return own.trouble(sealed_at, at, self._rng, open_now=self.open_campaigns(vendor))
 
     def _good(self, batch: Batch, accepted: bool) -> News:
         vendor, sealed_at = batch.rules.vendor, batch.sealed_at

@@ -109,10 +109,12 @@ class CampaignStanding:
         self.together.update(dict.fromkeys(offsets, sealed_at))
         self.batch_at = sealed_at
 
-    def refusal_pause(self, rng: random.Random, *, at_once: bool) -> float:
+    def refusal_pause(self, rng: random.Random, *, at_once: bool, open_now: int) -> float:
         """Seconds until another customer of the campaign is tried; the first one `at_once`."""
         self.failures += 1
-        return 0.0 if at_once and self.failures == 1 else pause_of("ill", self.failures - 1, rng)
+        if at_once and self.failures == 1:
+            return 0.0
+        return pause_of("ill", self.failures - 1, rng) * max(1, open_now)
 
     def acquit(self) -> None:
         """The refusals were the account's."""
@@ -121,7 +123,12 @@ class CampaignStanding:
         self.together.clear()
         self.batch_at = -math.inf
 
-    def blamed(self, account_accepted_at: float) -> bool:
-        """Whether its refusals are about the campaign, for other calls of the account passed."""
+    def blamed(self, account_accepted_at: float, *, before: bool = False) -> bool:
+        """Whether its refusals are about the campaign, for other calls of the account passed.
+
+        `before`: it was blamed before, and none of its calls was accepted since, so that one more
+        customer refused alone is enough.
+        """
         refused = self.alone.values()
-        return len(refused) >= ALONE and account_accepted_at > min(refused)
+        enough = 1 if before else ALONE
+        return len(refused) >= enough and account_accepted_at > min(refused)

@@ -167,6 +167,7 @@ class Lane:
         self._quota.follow(settings, now)
         self.accounts.follow(settings.logins, settings.call_timeout, relogin, now)
         self.outcomes.follow()
+        self.outcomes.acquit(lambda trial: trial.rules.vendor in relogin)
         for campaign in self.parked_campaigns(now):
             self.retry_campaign(campaign, now)  # what was wrong may be mended
         for window in list(self.windows.values()):

@@ -273,7 +273,9 @@ class Outcomes:
         own = self._accounts.campaigns[batch.campaign]
         if own.accused and window.parked_until <= at:
             at_once = not self._accounts.testable(vendor, self._waiting_beside(window))
-            window.not_before = at + own.refusal_pause(self._rng, at_once=at_once)
+            window.not_before = at + own.refusal_pause(
+                self._rng, at_once=at_once, open_now=self._accounts.open_campaigns(vendor)
+            )
 
     def _several_refused(self, batch: Batch, window: Window, facts: CallFacts) -> None:
         own = self._accounts.campaigns[batch.campaign]
@@ -290,7 +292,8 @@ class Outcomes:
         own, (held,) = self._accounts.campaigns[batch.campaign], batch.held
         own.refused_alone(held.offset, batch.sealed_at)
         self._try(batch.rules, held, facts, batch.sealed_at, at)
-        if own.blamed(self._accounts.proved_at(batch.rules.vendor)):
+        before = window.failures > 0 and window.parked_until > 0
+        if own.blamed(self._accounts.proved_at(batch.rules.vendor), before=before):
             window.failures += 1
             self._park(window, at)
 
@@ -314,7 +317,12 @@ class Outcomes:
         first = own.together.get(held.offset, sealed_at)
         trial = Trial(rules, held, facts, first, sealed_at)
         self.trials.append(trial)
-        trial.pause(at, self._rng, len(self.trials))
+        self._pause_trial(trial, at)
+
+    def _pause_trial(self, trial: Trial, at: float) -> None:
+        """All that is tried apart spends few permits together."""
+        campaigns = self._accounts.open_campaigns(trial.rules.vendor)
+        trial.pause(at, self._rng, max(len(self.trials), campaigns))
 
     def _trial_answered(
         self,
@@ -328,7 +336,7 @@ class Outcomes:
         trial.under_way = False
         if news.refused:
             trial.refused(facts, batch.sealed_at)
-            trial.pause(at, self._rng, len(self.trials))
+            self._pause_trial(trial, at)
         elif outcome.throttled or outcome.relogin:
             trial.not_before = at
         else:
