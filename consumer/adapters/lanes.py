@@ -12,17 +12,19 @@ from confluent_kafka import Consumer
 from confluent_kafka.admin import AdminClient
 
 from consumer.adapters.checkpoints import parse
+from consumer.adapters.counting import count_records
+from consumer.adapters.kafka import place_of
 from consumer.adapters.messages import key_of, value_of
 from consumer.adapters.reading import Scan, low_marks, marks, topic_names
 from consumer.config.topics import Topics
 from consumer.errors import UnreadableRecord
-from consumer.lane.bits import extent
+from consumer.lane.bits import Bits
 from consumer.model import Checkpoint, Owner
 
 
 @dataclass(frozen=True, slots=True)
 class LaneView:
-    """`waiting`: records from `base` to `end` that are not settled, transaction markers included.
+    """`waiting`: records from `base` to `end` that are not settled (of many: about so many).
 
     `base` is None where the newest checkpoint cannot be read: a newer version wrote it.
     `checkpoint` is None where there is none, too.
@@ -53,18 +55,21 @@ def look(client: AdminClient, reader: Consumer, topics: Topics, lane: str) -> La
     """The lane as its newest committed checkpoint and its topic show it. Raises KafkaTrouble."""
     topic = topics.invitations(lane)
     end, low = (found[topic, 0] for found in (marks(client, [topic]), low_marks(client, [topic])))
+    begin, ends = {(topic, 0): low}, marks(client, [topic], committed=True)
     try:
         found = _newest(client, reader, topics.checkpoints(lane), lane)
     except UnreadableRecord:
-        return LaneView(lane, None, end, end - low)
+        return LaneView(lane, None, end, count_records(reader, begin, ends)[topic, 0])
     if found is None:
-        return LaneView(lane, low, end, end - low)
-    done, _ = extent(found.done)
+        return LaneView(lane, low, end, count_records(reader, begin, ends)[topic, 0])
+    done = Bits(found.base, found.done)
+    begin = {(topic, 0): max(low, found.base)}
+    waiting = count_records(reader, begin, ends, lambda each: place_of(each)[2] not in done)
     return LaneView(
         lane,
         found.base,
         end,
-        max(0, end - max(low, found.base) - done),
+        waiting[topic, 0],
         len(found.in_flight),
         found.owners[-1] if found.owners else None,
         found.config_version,

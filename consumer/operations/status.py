@@ -6,16 +6,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import httpx
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Message, TopicPartition
 
 from consumer.adapters import kafka
+from consumer.adapters.counting import count_records
 from consumer.adapters.lanes import look, orphans
+from consumer.adapters.messages import content_of
 from consumer.adapters.reading import WAIT, Marks, low_marks, marks, members, topic_names
 from consumer.adapters.status import StatusSnapshot, load
 from consumer.adapters.status_notes import notes
 from consumer.errors import OperationRefused
 from consumer.lane.ladder import STEPS
 from consumer.operations.access import Access
+from consumer.operations.letters import Place, letter_of
 from consumer.operations.status_lane import Found, lane_notes, lane_status
 
 LOCAL = "http://localhost:9464"
@@ -90,13 +93,14 @@ def of_topics(access: Access) -> StatusSnapshot:
         found = list(_lanes(access, reader, there))
         left = orphans(access.admin, topics, access.config.lanes)
         held = {name: look(access.admin, reader, topics, name).waiting for name in left}
+        letters = _letters(access, reader, there)
+        put_off = _put_off(access, reader, there)
     steps = {step: topics.delayed(step) for step in STEPS}
     inputs = [*access.config.input_topics, topics.replayed]
-    put_off = _behind(access, "ladder", there.intersection(steps.values()))
     shown = StatusSnapshot(
         at=now,
         lanes=[lane_status(each, now) for each in found],
-        dead_letters={"on the topic": _size(access, topics.dead_letters, there)},
+        dead_letters={"on the topic": letters},
         router_lag=_behind(access, "router", there.intersection(inputs)),
         ladder={step: put_off[topic] for step, topic in steps.items() if topic in put_off},
         orphans=held,
@@ -115,7 +119,7 @@ def _lanes(access: Access, reader: Consumer, there: frozenset[str]) -> Iterator[
 
 
 def _behind(access: Access, stage: str, topics: frozenset[str]) -> dict[str, int]:
-    """Topic → records that the stage's group has not read, transaction markers included."""
+    """Topic → offsets that the stage's group has not read, a producer's markers included."""
     names = sorted(topics)
     begin, end = low_marks(access.admin, names), marks(access.admin, names)
     read = _committed(access, f"{access.topics.application_id}.{stage}", sorted(end))
@@ -138,8 +142,24 @@ def _committed(access: Access, group: str, places: Sequence[tuple[str, int]]) ->
     return {(each.topic, each.partition): each.offset for each in found if each.offset >= 0}
 
 
-def _size(access: Access, topic: str, there: frozenset[str]) -> int:
+def _letters(access: Access, reader: Consumer, there: frozenset[str]) -> int:
+    """Dead letters on their topic, without what says that one was given back."""
+    topic = access.topics.dead_letters
     if topic not in there:
         return 0
-    first = low_marks(access.admin, [topic])
-    return sum(last - first[place] for place, last in marks(access.admin, [topic]).items())
+    begin, ends = low_marks(access.admin, [topic]), marks(access.admin, [topic], committed=True)
+    found = count_records(reader, begin, ends, _is_letter)
+    return sum(found.values())
+
+
+def _is_letter(record: Message) -> bool:
+    return letter_of(Place(0, 0), content_of(record).headers) is not None
+
+
+def _put_off(access: Access, reader: Consumer, there: frozenset[str]) -> dict[str, int]:
+    """Topic of a step → records that wait there."""
+    names = sorted(there.intersection(access.topics.delayed(step) for step in STEPS))
+    lows, ends = low_marks(access.admin, names), marks(access.admin, names, committed=True)
+    read = _committed(access, f"{access.topics.application_id}.ladder", sorted(ends))
+    begin = {place: max(low, read.get(place, low)) for place, low in lows.items()}
+    return {topic: n for (topic, _), n in count_records(reader, begin, ends).items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from confluent_kafka import KafkaException
+from confluent_kafka import Consumer, KafkaException
 
 from consumer.adapters import topics
 from consumer.adapters.beginnings import rehearse
@@ -38,7 +38,9 @@ class Cluster:
             client, stage.clients, config.topics, config.lanes, stage.metrics
         )
         steps = [config.topics.delayed(step) for step in STEPS]
-        self._ladder = LadderWatch(client, steps, stage.step_ends)
+        self._ladder = LadderWatch(
+            client, steps, stage.step_ends, stage.step_counts, lambda: _counter(stage)
+        )
 
     def check_topics(self, config: Config) -> None:
         """Raises TopicsError with all that is wrong and what mends it."""
@@ -82,3 +84,8 @@ class Cluster:
 
 def _names(config: Config) -> list[str]:
     return [each.name for each in topics.needed_topics(config)] + config.input_topics
+
+
+def _counter(stage: Stage) -> Consumer:
+    """A reader of the delay topics in no group, beside the one that passes their records on."""
+    return stage.consumer("ladder", f"{stage.topics.application_id}.ladder-count")

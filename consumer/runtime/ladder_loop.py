@@ -32,7 +32,7 @@ from consumer.lane.ladder import STEPS, step_for
 from consumer.model import DeadLetterReason, rfc3339
 from consumer.runtime.command_watch import ObeyedCommands
 from consumer.runtime.isolation import isolate, tell
-from consumer.runtime.offsets import ends, lag, membership, offsets
+from consumer.runtime.offsets import ends, membership, offsets, positions
 from consumer.runtime.stage import Stage
 
 POLL_RECORDS = 5_000
@@ -94,6 +94,7 @@ class LadderLoop:
         self._heads.clear()
         self._begun.clear()
         self._reached.clear()
+        self.stage.step_counts.clear()
         self._orphans.clear()
         self.stage.early.forget()
         try:
@@ -365,10 +366,18 @@ class LadderLoop:
         """How many lie on each step. One that is paused, or of which nothing was read yet, has no
         position, and its end is known from the last look at it."""
         with suppress(KafkaException):  # what is only shown must not end a session
+            places = {topic: (at, end) for topic, at, end in self._positions(consumer)}
             waiting = {
-                topic: records for (topic, _), records in lag(consumer, self._reached).items()
+                topic: self.stage.step_counts.waiting(topic, at, end)
+                for topic, (at, end) in places.items()
             }
-            for topic in self._begun.keys() & self.stage.step_ends.keys() - waiting.keys():
-                at = self._heads.get(topic, self._begun[topic])
-                waiting[topic] = max(0, self.stage.step_ends[topic] - at)
             self.stage.metrics.ladder({self._steps[each]: n for each, n in waiting.items()})
+
+    def _positions(self, consumer: Consumer) -> Iterator[tuple[str, int, int]]:
+        """Topic, where its first waiting record is, and where the log ends."""
+        known = positions(consumer, self._reached)
+        yield from ((topic, at, end) for (topic, _), (at, end) in known.items())
+        shown = {topic for topic, _ in known}
+        for topic in self._begun.keys() & self.stage.step_ends.keys() - shown:
+            at = self._heads.get(topic, self._begun[topic])
+            yield topic, at, max(at, self.stage.step_ends[topic])

@@ -24,20 +24,25 @@ def membership(consumer: Consumer) -> object:
 
 
 def lag(consumer: Consumer, reached: Mapping[Place, int]) -> dict[Place, int]:
-    """Records behind, for each assigned partition of which anything is known.
+    """Offsets behind, for each assigned partition of which anything is known."""
+    return {place: end - at for place, (at, end) in positions(consumer, reached).items()}
+
+
+def positions(consumer: Consumer, reached: Mapping[Place, int]) -> dict[Place, tuple[int, int]]:
+    """Where the next record is read, and where the log ends, of each partition that is known.
 
     `reached`: where it was read to at least. The client's own position is behind the last record
     that it gave: before the first there is none, and markers and aborted records at the log's end
     count as unread. That end is Kafka's own, so what an open transaction hides is behind, too.
     """
-    lag = {}
+    found = {}
     for each in consumer.position(consumer.assignment()):
         place = each.topic, each.partition
         at = max(each.offset, reached.get(place, -1))
         _, high = consumer.get_watermark_offsets(each, cached=True)
         if high >= 0 and at >= 0:
-            lag[place] = max(0, high - at)
-    return lag
+            found[place] = at, max(at, high)
+    return found
 
 
 def ends(messages: Sequence[Message]) -> list[tuple[Place, int]]:

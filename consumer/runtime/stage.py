@@ -24,6 +24,7 @@ from consumer.errors import KafkaTrouble, StartUnclear, causes
 from consumer.lane.early import EarlyReturns
 from consumer.runtime.command_watch import CommandBoard
 from consumer.runtime.rivals import Rivals
+from consumer.runtime.step_counts import StepCounts
 
 MAX_SILENCE = 60.0
 """Seconds a loop may be away in Kafka's hands before the process counts as stuck."""
@@ -61,6 +62,7 @@ class Stage:
     instance: str = "0"
     topic_ids: dict[str, str] = field(default_factory=dict)
     step_ends: dict[str, int] = field(default_factory=dict)
+    step_counts: StepCounts = field(default_factory=StepCounts)
     homes: Mapping[str, str] = field(default_factory=dict)
     early: EarlyReturns = field(default_factory=EarlyReturns)
     commands: CommandBoard = field(default_factory=CommandBoard)

@@ -42,7 +42,11 @@ class Ladder:
             *(self.topics.delayed(step) for step in STEPS),
             config={"message.timestamp.type": "LogAppendTime"},
         )
-        create_topics(self.bootstrap, self.topics.invitations("cloud"), self.topics.dead_letters)
+        create_topics(
+            self.bootstrap,
+            *(self.topics.invitations("cloud"), self.topics.dead_letters),
+            config={"retention.ms": "-1"},  # what comes back has waited since years ago
+        )
         self._client = Producer({"bootstrap.servers": self.bootstrap})
         self._running: tuple[Stage, threading.Thread] | None = None
         self.metrics = Metrics()
@@ -106,6 +110,22 @@ class Ladder:
         record.put(self._client, self.topics.delayed(step_for(seconds)), now)
         assert self._client.flush(10) == 0
         return due
+
+    def put_in_transactions(self, number: int, seconds: float) -> None:
+        """So many invitations, each in a transaction of its own; one more is aborted."""
+        due = self.clock.now() + seconds
+        settings = {"bootstrap.servers": self.bootstrap, "transactional.id": unique("lane")}
+        client = Producer(settings)
+        client.init_transactions(10)
+        record = Delayed("cloud", 1_700_000_000.25, due, "k", b"{}")
+        for put in range(number + 1):
+            client.begin_transaction()
+            record.put(client, self.topics.delayed(step_for(seconds)), self.clock.now())
+            if put < number:
+                client.commit_transaction(10)
+            else:
+                client.flush(10)
+                client.abort_transaction(10)
 
     def write(self, value: bytes) -> None:
         """A record on the ladder that no lane put there."""
@@ -208,6 +228,34 @@ def test_a_step_that_waits_shows_how_many_wait(
     assert ladder.shown() == dict.fromkeys(STEPS, 0) | {"10m": 4}
     ladder.stop()
     assert ladder.shown() == {}
+
+
+@pytest.mark.parametrize("records", [2, 326])
+def test_markers_of_transactions_are_no_records_of_a_step(
+    ladder: Ladder, monkeypatch: pytest.MonkeyPatch, records: int
+) -> None:
+    """A lane puts few off at a time, each time in a transaction, whose marker takes an offset."""
+    monkeypatch.setitem(STEPS, "10m", 600.0)
+    ladder.put_in_transactions(records, 700.0)
+    stage = ladder.start()
+    steps = [ladder.topics.delayed(step) for step in STEPS]
+    clients = KafkaClients({"bootstrap.servers": ladder.bootstrap})
+    watch = LadderWatch(
+        AdminClient({"bootstrap.servers": ladder.bootstrap}),
+        steps,
+        stage.step_ends,
+        stage.step_counts,
+        lambda: clients.consumer(unique("count"), lambda _error: None),
+    )
+
+    def shown() -> bool:
+        watch.look()
+        return ladder.shown().get("10m") == records
+
+    until("as many as there are", shown)
+    ladder.put_in_transactions(3, 700.0)
+    records += 3
+    until("who comes later too", shown)
 
 
 def test_a_step_that_everybody_left_is_empty_though_markers_are_left(ladder: Ladder) -> None:
