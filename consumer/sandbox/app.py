@@ -3,7 +3,8 @@
     GET  /                    a page that shows the summary and the last calls
     GET  /_sandbox/summary    the journal's totals
     GET  /_sandbox/log        the last calls, newest first (`?limit=`, 100 unless told)
-    GET  /_sandbox/faults     the faults in force; POST replaces them (`Faults` as JSON)
+    GET  /_sandbox/faults     the faults in force, without the addresses of `customers`;
+                              POST replaces them (`Faults` as JSON)
     POST /_sandbox/account    changes what the vendors know of us (parts of `Account` as JSON):
                               tokens, passwords, campaigns, bad recipients; tells the names
     POST /_sandbox/reset      as at the start: totals, throttles, tokens, faults, account
@@ -67,7 +68,7 @@ class _Endpoints:
                 self._double.faults = Faults.model_validate_json(await request.body())
             except ValidationError as refused:
                 return _refused(refused)
-        return _json(self._double.faults.model_dump(mode="json"))
+        return _json(self._double.faults.model_dump(mode="json", exclude={"customers"}))
 
     async def account(self, request: Request) -> Response:
         try:

@@ -71,7 +71,7 @@ class Double:
         if not self._throttles[name].allow(request.at):
             return self._refuse(name, request)
         reply = self._vendors[name].answer(request)
-        fault = faults.pick(self.faults, name, self._fault_dice.random())
+        fault = faults.pick(self.faults, name, self._fault_dice.random(), reply)
         if fault is not None:
             reply = faults.distort(reply, fault, self.faults, name)
         return self._answer(name, request, reply, fault)

@@ -29,6 +29,7 @@ _STATUS = {"error_500": 500, "error_503": 503, "html_200": 200, "reset": 0, "han
     "gateway_403": 403,
     "gateway_404": 404,
 }
+_WRONG_TOKEN = "13001"  # noqa: S105 - an error code
 _BEFORE = frozenset({"gateway_403", "gateway_404"})
 """Faults that keep a call from the vendor."""
 
@@ -43,12 +44,17 @@ _PAGES: Mapping[str, Callable[[int], Response]] = {
 """Fault → what is shown in the vendor's place."""
 
 
-def pick(faults: Faults, vendor: str, draw: float) -> str | None:
-    """The fault that meets a call of this vendor, if any; `draw` is uniform in [0, 1)."""
+def pick(faults: Faults, vendor: str, draw: float, reply: Reply | None = None) -> str | None:
+    """The fault that meets a call of this vendor, if any; `draw` is uniform in [0, 1).
+
+    `reply`: what the vendor would answer; it names the call's campaign and customers.
+    """
     if vendor not in faults.vendors:
         return None
+    if reply is not None and (kind := _meant(faults, vendor, reply)) is not None:
+        return kind
     for kind, share in faults.rates().items():
-        if kind in faults.code and kind.startswith("13") != (vendor == "pisano"):
+        if _foreign(kind, vendor):
             continue
         draw -= share
         if draw < 0:
@@ -56,17 +62,43 @@ def pick(faults: Faults, vendor: str, draw: float) -> str | None:
     return None
 
 
+def _meant(faults: Faults, vendor: str, reply: Reply) -> str | None:
+    """The fault of the call's customers, else of its campaign."""
+    for kinds, named in (
+        (faults.customers, reply.recipients),
+        (faults.campaigns, [reply.campaign]),
+    ):
+        for kind, listed in kinds.items():
+            if not (_foreign(kind, vendor) or listed.isdisjoint(named)):
+                return kind
+    return None
+
+
+def _foreign(kind: str, vendor: str) -> bool:
+    """Whether it is a code of the other vendor."""
+    return kind.isdigit() and kind.startswith("13") != (vendor == "pisano")
+
+
 def distort(reply: Reply, fault: str, faults: Faults, vendor: str) -> Reply:
     """The reply as the journal notes it under a fault: what was shown, and whether it acted."""
-    if fault in faults.code:
-        described = radar.error("An error occurred.", code=fault)
-        status, body = pisano.error(fault) if vendor == "pisano" else described
-        return replace(reply, status=status, body=body, code=fault, accepted=False)
+    if fault == "unauthorized" or fault.isdigit():
+        code, status, body = _refusal(fault, vendor)
+        return replace(reply, status=status, body=body, code=code, accepted=False)
     return replace(
         reply,
         status=_STATUS.get(fault, reply.status),
         accepted=reply.accepted and faults.act_before_fault and fault not in _BEFORE,
     )
+
+
+def _refusal(fault: str, vendor: str) -> tuple[str, int, bytes]:
+    """Code, status and body of a refusal in the vendor's form."""
+    if vendor == "pisano":
+        code = _WRONG_TOKEN if fault == "unauthorized" else fault
+        return (code, *pisano.error(code))
+    if fault == "unauthorized":
+        return ("40100", *radar.error("The token is unknown or has expired.", 401))
+    return (fault, *radar.error("An error occurred.", code=fault))
 
 
 def show(reply: Reply, fault: str | None, hung: set[asyncio.Transport]) -> Response:

@@ -7,6 +7,7 @@ samples; nothing here is a secret of anybody's account.
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -89,15 +90,30 @@ class Latency(_Strict):
     before: Share = 0.5
 
 
+Code = Annotated[str, Field(pattern=r"^[0-9]{5}$")]
+FaultKind = Annotated[
+    str,
+    Field(
+        pattern=r"^(error_500|error_503|reset|hang|truncate|html_200|gateway_403|gateway_404"
+        r"|unauthorized|[0-9]{5})$"
+    ),
+]
+"""A fault of `Faults` by its name, or a vendor's error code."""
+
+
 class Faults(_Strict):
-    """The share of calls that meet trouble, by kind; at most one kind meets a call.
+    """Trouble by kind: for a share of the calls, or for all calls of a campaign or a customer. At
+    most one kind meets a call: a customer's first, then the campaign's, then one by chance.
 
     `reset`: the connection is cut without an answer. `hang`: no answer ever. `truncate`: half of
     the body. `html_200`: a page of a proxy. `gateway_403`, `gateway_404`: a firewall and a gateway
-    refuse the call before it reaches the vendor. `code`: vendor's error code → share; codes
-    that begin with 13 are Pisano's, others Customer Radar's; they refuse the whole call.
-    `act_before_fault`: a call that shows any fault but a code was carried out all the same; the
-    client cannot know, the journal does.
+    refuse the call before it reaches the vendor. `unauthorized`: the vendor refuses the token.
+    `code`: vendor's error code → share; codes that begin with 13 are Pisano's, others Customer
+    Radar's; they refuse the whole call. `act_before_fault`: a call that shows any fault but a
+    refusal was carried out all the same; the client cannot know, the journal does.
+
+    `campaigns`: kind → ids of campaigns (or programmes) whose every call meets it. `customers`:
+    kind → addresses; every call that carries one of them meets it.
     """
 
     error_500: Share = 0.0
@@ -108,7 +124,10 @@ class Faults(_Strict):
     html_200: Share = 0.0
     gateway_403: Share = 0.0
     gateway_404: Share = 0.0
-    code: dict[Annotated[str, Field(pattern=r"^[0-9]{5}$")], Share] = {}
+    unauthorized: Share = 0.0
+    code: dict[Code, Share] = {}
+    campaigns: dict[FaultKind, frozenset[str]] = {}
+    customers: Annotated[dict[FaultKind, frozenset[str]], Field(repr=False)] = {}
     act_before_fault: bool = True
     vendors: frozenset[Literal["pisano", "radar"]] = frozenset({"pisano", "radar"})
 
@@ -119,10 +138,19 @@ class Faults(_Strict):
             raise ValueError(msg)
         return self
 
+    @model_validator(mode="after")
+    def _each_has_one_kind(self) -> Self:
+        for field, kinds in (("campaigns", self.campaigns), ("customers", self.customers)):
+            listed = list(chain.from_iterable(kinds.values()))
+            if len(set(listed)) < len(listed):
+                msg = f"one of the {field} is listed under two kinds of fault"
+                raise ValueError(msg)
+        return self
+
     def rates(self) -> dict[str, float]:
         """Kind → share; a code is a kind of its own, named by its digits."""
-        plain = set(type(self).model_fields) - {"code", "act_before_fault", "vendors"}
-        kinds = [name for name in type(self).model_fields if name in plain]
+        others = {"code", "campaigns", "customers", "act_before_fault", "vendors"}
+        kinds = [name for name in type(self).model_fields if name not in others]
         return {kind: getattr(self, kind) for kind in kinds} | self.code
 
 

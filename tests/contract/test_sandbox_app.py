@@ -183,7 +183,15 @@ def test_a_code_of_customer_radar_is_shown_as_text(client: httpx.Client) -> None
 
 def test_faults_that_make_no_sense_are_refused_and_the_old_ones_stay(client: httpx.Client) -> None:
     set_faults(client, {"error_500": 1})
-    for wrong in ({"error_501": 1}, {"reset": 2}, {"reset": 0.6, "hang": 0.6}):
+    wrongs: list[dict[str, Any]] = [
+        {"error_501": 1},
+        {"reset": 2},
+        {"reset": 0.6, "hang": 0.6},
+        {"campaigns": {"error_501": [SMS_ID]}},
+        {"campaigns": {"reset": [SMS_ID], "hang": [SMS_ID]}},
+        {"customers": {"act_before_fault": PHONES}},
+    ]
+    for wrong in wrongs:
         assert client.post("/_sandbox/faults", json=wrong).status_code == 400
     assert client.get("/_sandbox/faults").json()["error_500"] == 1
 
@@ -195,6 +203,56 @@ def test_faults_meet_their_share_of_calls_and_only_their_vendors() -> None:
     for kind, share in [("reset", 0.1), ("hang", 0.2), ("13000", 0.3), (None, 0.4)]:
         assert met.count(kind) / len(met) == pytest.approx(share, abs=0.02)
     assert pick(faults, "radar", 0.0) is None
+
+
+def test_faults_of_a_campaign_meet_all_its_calls_and_no_others(client: httpx.Client) -> None:
+    set_faults(client, {"campaigns": {"13000": [SMS_ID]}})
+    answers = [client.post(SMS, content=sharing(phone)) for phone in PHONES]
+    assert {(each.status_code, each.json()["code"]) for each in answers} == {(400, 13000)}
+    assert client.post(PUSH, content=sharing()).status_code == 200
+    assert client.post("/auth/login", json=LOGIN).status_code == 200
+
+
+def test_faults_of_a_customer_meet_the_calls_that_carry_it(client: httpx.Client) -> None:
+    set_faults(client, {"customers": {"gateway_403": PHONES[:1]}})
+    together = client.post(SMS, content=sharing())
+    assert (together.status_code, "code" in together.text) == (403, False)
+    assert client.post(PUSH, content=sharing(PHONES[0])).status_code == 403
+    assert client.post(SMS, content=sharing(PHONES[1])).status_code == 200
+    assert client.get("/_sandbox/summary").json()["accepted_recipients"] == 1
+
+
+def test_a_fault_of_a_customer_precedes_the_one_of_the_campaign_and_chance(
+    client: httpx.Client,
+) -> None:
+    faults = {"customers": {"gateway_404": PHONES[:1]}, "campaigns": {"gateway_403": [SMS_ID]}}
+    set_faults(client, {**faults, "error_500": 1, "act_before_fault": False})
+    statuses = [client.post(SMS, content=sharing(phone)).status_code for phone in PHONES]
+    assert [*statuses, client.post(PUSH, content=sharing(PHONES[1])).status_code] == [404, 403, 500]
+
+
+def test_a_code_for_a_campaign_meets_only_its_own_vendor(client: httpx.Client) -> None:
+    set_faults(client, {"campaigns": {"50001": [SMS_ID]}})
+    assert client.post(SMS, content=sharing()).status_code == 200
+
+
+def test_the_vendors_refuse_a_token_in_their_own_forms(client: httpx.Client) -> None:
+    set_faults(client, {"unauthorized": 1})
+    pisano = client.post(SMS, content=sharing())
+    radar = client.post("/auth/login", json=LOGIN)
+    assert (pisano.status_code, pisano.json()["code"]) == (401, 13001)
+    assert (radar.status_code, radar.json()["code"]) == (401, "40100")
+    assert client.get("/_sandbox/summary").json()["accepted_calls"] == 0
+
+
+def test_faults_of_a_customer_are_shown_without_its_address(client: httpx.Client) -> None:
+    customers = {"gateway_403": PHONES[:1]}
+    set_faults(client, {"customers": customers})
+    assert PHONES[0] not in client.get("/_sandbox/faults").text
+    assert PHONES[0] not in repr(Faults.model_validate({"customers": customers}))
+    twice = {"customers": {"gateway_403": PHONES, "reset": PHONES[:1]}}
+    refused = client.post("/_sandbox/faults", json=twice)
+    assert (refused.status_code, PHONES[0] in refused.text) == (400, False)
 
 
 def test_the_same_seed_brings_the_same_faults() -> None:
