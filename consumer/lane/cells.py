@@ -83,7 +83,7 @@ class Cells:
             cell * width + period * (gone - a) / (b - a)
             for cell, a, b in zip(range(low, high + 1), older, newer, strict=True)
         )
-        return max(latest, *opening)
+        return max([latest, *opening])  # none is left two periods after the calls
 
     def used(self, now: float) -> float:
         """What the worst counter holds at `now`."""
@@ -98,11 +98,13 @@ class Cells:
             strict=True,
         )
         return max(
-            total - older,
-            *(
-                (b - a) * (weight + cell / self._number) + total - b
-                for cell, (b, a) in enumerate(befores)
-            ),
+            [
+                total - older,
+                *(
+                    (b - a) * (weight + cell / self._number) + total - b
+                    for cell, (b, a) in enumerate(befores)
+                ),
+            ]
         )
 
     def pairs(self, now: float) -> tuple[int, ...]:

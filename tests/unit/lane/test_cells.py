@@ -80,6 +80,40 @@ def test_pairs_restore_what_still_matters(before: list[float]) -> None:
 
 
 @given(
+    anywhen,
+    st.integers(1, 8),
+    st.floats(0, 1e5),
+    st.sampled_from([1e-3, 0.01, 0.02, 0.3, PERIOD]),
+)
+def test_cells_answer_as_well_long_after_their_last_call(
+    before: list[float], spare: int, later: float, period: float
+) -> None:
+    """The running sums are of `NOW`: they still hold cells that matter no more by then."""
+    old = cells_of([NOW + each for each in before], period)
+    old.opens(spare, NOW)
+    now = NOW + later
+    fresh = Cells(period, old.pairs(-math.inf))
+    assert max(old.opens(spare, now), now) == max(fresh.opens(spare, now), now)
+    assert old.used(now) == fresh.used(now)
+
+
+def test_a_share_set_after_an_idle_time_is_told_at_once() -> None:
+    """The calls of before are over, whatever the smaller share makes of their number."""
+    limiter = Limiter([Limit(EXACT_MOST + 100, 1.0)])
+    limiter.count(NOW, EXACT_MOST)
+    assert limiter.allowed(NOW)
+    limiter.set_share(0.5)
+    assert limiter.allowed(NOW + 60)
+
+
+def test_the_worst_counter_of_a_single_cell_is_told_at_any_time() -> None:
+    """A float may round a time into the cell after its own: then no cell lies in the period."""
+    cells = cells_of([1e9], 0.017)
+    for now in (1_000_000_098.553, *(1e9 + tick / 1_000 for tick in range(2_000))):
+        assert 0 <= cells.used(now) <= 1
+
+
+@given(
     st.lists(st.tuples(st.integers(0, 5 * 64), st.booleans()), max_size=60),
     st.lists(st.builds(Limit, st.integers(1, 8), st.floats(1, 18)), min_size=1, max_size=3),
 )
