@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import random
+import zlib
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.lane.bits import Bits, pack, unpack
+from consumer.lane.bits import LARGEST, Bits, extent, pack, unpack
 
 START = 1_000
 STEPS = ["add"] * 4 + ["run", "discard", "trim", "pack"]
@@ -81,3 +82,17 @@ def test_half_a_million_offsets_fit_into_a_record() -> None:
     """The worst bitmap of so many stays far from Kafka's 1 MB."""
     rng = random.Random(1)
     assert len(pack((each for each in range(500_000) if rng.random() < 0.5), 0)) < 100_000
+
+
+@pytest.mark.parametrize("behind", [b"x", None], ids=["bytes behind", "too long"])
+def test_a_bitmap_with_more_than_it_may_have_is_refused(behind: bytes | None) -> None:
+    """A few kilobytes of text can hold gigabytes."""
+    packed = zlib.compress(bytes(LARGEST + 1)) if behind is None else zlib.compress(b"") + behind
+    with pytest.raises(ValueError, match="too long"):
+        extent(base64.b64encode(packed).decode())
+
+
+def test_the_extent_of_a_bitmap_is_how_many_it_has_and_how_far_it_reaches() -> None:
+    assert extent(pack([], 5)) == (0, 0)
+    assert extent(pack([5], 5)) == (1, 1)
+    assert extent(pack([7, 9, 30], 5)) == (3, 26)
