@@ -78,6 +78,31 @@ def test_a_bitmap_that_nobody_wrote_is_a_value_error(wrong: str) -> None:
         Bits(0, wrong)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        zlib.compress(b"\x01")[:-1],
+        zlib.compress(b"\x01") + b"more",
+        zlib.compress(bytes(LARGEST + 1)),
+    ],
+    ids=["cut short", "more behind", "of a billion offsets"],
+)
+def test_a_bitmap_without_its_end_or_beyond_the_largest_is_a_value_error(wrong: bytes) -> None:
+    with pytest.raises(ValueError, match="too long"):
+        Bits(0, base64.b64encode(wrong).decode())
+    with pytest.raises(ValueError, match="too long"):
+        extent(base64.b64encode(wrong).decode())
+
+
+@given(st.sets(st.integers(START, START + 5_000)), st.integers(START - 300, START))
+def test_extent_is_how_many_offsets_there_are_and_how_far_they_reach(
+    offsets: set[int], first: int
+) -> None:
+    reach = max(offsets) + 1 - first if offsets else 0
+    assert extent(pack(offsets, first)) == (len(offsets), reach)
+    assert Bits(first, pack(offsets, first)).extent_from(first) == (len(offsets), reach)
+
+
 def test_half_a_million_offsets_fit_into_a_record() -> None:
     """The worst bitmap of so many stays far from Kafka's 1 MB."""
     rng = random.Random(1)

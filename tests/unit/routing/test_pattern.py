@@ -205,6 +205,19 @@ def test_a_field_may_be_named_like_an_operator() -> None:
     assert matches({"phone": {"prefix": ["90"]}}, {"phone": {"prefix": "90"}})
 
 
+@pytest.mark.parametrize("levels", [31, 32, 33])
+def test_alternatives_within_alternatives_are_limited_too(levels: int) -> None:
+    """Each `$or` is a level, though its objects stand in a list."""
+    deep: dict[str, Any] = {"a": 1}
+    for _ in range(levels):
+        deep = {"$or": [deep, {"b": 1}]}
+    if levels < 32:
+        assert compile_pattern(deep).matches({"a": 1})
+        return
+    with pytest.raises(PatternErrors, match="nested deeper than 32 levels"):
+        compile_pattern(deep)
+
+
 def test_nesting_and_combinations_are_limited() -> None:
     deep: dict[str, Any] = {"a": 1}
     for _ in range(40):
