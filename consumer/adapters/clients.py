@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from confluent_kafka.admin import AdminClient
 
 from consumer.adapters import kafka, topics
+from consumer.adapters.reading import client_ids
 from consumer.errors import KafkaTrouble
 
 log = structlog.get_logger(__name__)
@@ -45,6 +46,13 @@ class Clients(Protocol):
         Raises KafkaTrouble.
         """
 
+    def lingers(self, group: str) -> bool:
+        """Whether the group still has a member of this replica's former life: it was killed, and
+        its session has not ended. Raises KafkaTrouble."""
+
+    def has_members(self, group: str) -> bool:
+        """Whether any process is in the group. Raises KafkaTrouble."""
+
     def trim(self, topic: str, before: int, refused: Callable[[str], None]) -> None:
         """Delete the records of partition 0 below an offset, in time; best effort.
 
@@ -53,16 +61,26 @@ class Clients(Protocol):
 
 
 class KafkaClients:
-    """Real ones. `embedded`: a broker without topic administration (the demo's)."""
+    """Real ones. `embedded`: a broker without topic administration (the demo's); `instance`: the
+    replica's name, which its consumers' client ids carry."""
 
-    def __init__(self, settings: kafka.Settings, *, embedded: bool = False) -> None:
+    def __init__(
+        self, settings: kafka.Settings, *, embedded: bool = False, instance: str = ""
+    ) -> None:
         self._settings = settings
+        self._instance = instance
         self._embedded = embedded
         self._admin: AdminClient | None = None
 
     def consumer(self, group: str, on_error: OnError) -> Consumer:
         """See `Clients`."""
-        return kafka.consumer(self._settings, group, logger=_librdkafka(), on_error=on_error)
+        return kafka.consumer(
+            self._settings,
+            group,
+            instance=self._instance,
+            logger=_librdkafka(),
+            on_error=on_error,
+        )
 
     def producer(self, transactional_id: str, on_error: OnError) -> Producer:
         """See `Clients`."""
@@ -91,6 +109,17 @@ class KafkaClients:
             raise KafkaTrouble(f"reading the id of {topic}: {kafka.describe(error)}") from error
         except TimeoutError:
             raise KafkaTrouble(f"reading the id of {topic}: no answer in time") from None
+
+    def lingers(self, group: str) -> bool:
+        """See `Clients`."""
+        if self._embedded or not self._instance:
+            return False
+        name = kafka.client_id(group, self._instance)
+        return name in client_ids(self._administration(), group)
+
+    def has_members(self, group: str) -> bool:
+        """See `Clients`."""
+        return bool(client_ids(self._administration(), group))
 
     def trim(self, topic: str, before: int, refused: Callable[[str], None]) -> None:
         """See `Clients`."""

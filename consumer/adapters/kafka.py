@@ -95,15 +95,24 @@ def producer_settings(settings: Settings, transactional_id: str) -> dict[str, ob
     return _client_settings(settings, transactional_id, _PRODUCER_DEFAULTS, fixed)
 
 
+def client_id(group: str, instance: str) -> str:
+    """The client id of a replica's consumer: brokers show it with each member of the group."""
+    return f"survey-dispatcher.{group}" + (f"@{instance}" if instance else "")
+
+
 def consumer(
     settings: Settings,
     group: str,
     *,
+    instance: str = "",
     logger: logging.Logger,
     on_error: Callable[[KafkaError], None],
 ) -> Consumer:
     """A consumer that commits nothing by itself and never chooses a beginning by itself."""
-    return Consumer({**consumer_settings(settings, group), "error_cb": on_error}, logger=logger)
+    own = consumer_settings(settings, group)
+    if "client.id" not in plain_names(settings):
+        own["client.id"] = client_id(group, instance)
+    return Consumer({**own, "error_cb": on_error}, logger=logger)
 
 
 def producer(

@@ -178,6 +178,11 @@ def _place(message: Message) -> tuple[Place, int]:
 
 def members(client: AdminClient, group: str) -> int:
     """How many members a consumer group has. Raises KafkaTrouble."""
+    return len(client_ids(client, group))
+
+
+def client_ids(client: AdminClient, group: str) -> list[str]:
+    """The client ids of a consumer group's members. Raises KafkaTrouble."""
     with kafka.trouble(f"looking at group {group}"):
         return _retried(_members, client, group)
 
@@ -197,13 +202,13 @@ def _coming(error: BaseException) -> bool:
     return isinstance(error, KafkaException) and error.args[0].code() in _COMING
 
 
-def _members(client: AdminClient, group: str) -> int:
+def _members(client: AdminClient, group: str) -> list[str]:
     future = client.describe_consumer_groups([group], request_timeout=WAIT)[group]
     try:
-        return len(future.result(WAIT).members)
+        return [str(each.client_id) for each in future.result(WAIT).members]
     except KafkaException as error:
         if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-            return 0
+            return []
         raise
     except TimeoutError:
         raise KafkaTrouble(f"looking at group {group}: no answer in time") from None

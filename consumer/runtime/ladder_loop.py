@@ -31,6 +31,7 @@ from consumer.errors import KafkaTrouble, defect
 from consumer.lane.ladder import STEPS, step_for
 from consumer.model import DeadLetterReason, rfc3339
 from consumer.runtime.command_watch import ObeyedCommands
+from consumer.runtime.former_life import let_former_life_end
 from consumer.runtime.isolation import isolate, tell
 from consumer.runtime.offsets import ends, membership, offsets, positions
 from consumer.runtime.stage import Stage
@@ -87,6 +88,7 @@ class LadderLoop:
     def session(self) -> None:
         """One membership in the group. Raises KafkaTrouble, StartUnclear."""
         application = self.stage.topics.application_id
+        let_former_life_end(self.stage, self.name, f"{application}.ladder")
         producer = self.stage.producer(self.name, f"{application}.ladder.{self.instance}")
         consumer = self._consumer = self.stage.consumer(self.name, f"{application}.ladder")
         self._due.clear()

@@ -18,6 +18,7 @@ from consumer.adapters.beginnings import Beginning
 from consumer.errors import KafkaTrouble
 from consumer.lane.settings import LATE_ARRIVAL_GRACE, LaneSettings
 from consumer.runtime.calls import Calls
+from consumer.runtime.former_life import let_former_life_end
 from consumer.runtime.lane_owner import LaneOwner
 from consumer.runtime.offsets import ends
 from consumer.runtime.rules import LaneRules
@@ -77,6 +78,7 @@ class LaneLoop:
         self._take_rules()
         self._follow_clock()
         group = f"{self.stage.topics.application_id}.lane.{self.settings.name}"
+        let_former_life_end(self.stage, self.name, group, self._stays)
         consumer = self._consumer = self.stage.consumer(self.settings.name, group)
         try:
             with kafka.trouble("subscribe"):

@@ -87,7 +87,9 @@ class Process:
             lanes=config.lanes,
             homes=config.homes,
             config_version=config.config_version,
-            clients=KafkaClients(config.kafka, embedded=options.embedded),
+            clients=KafkaClients(
+                config.kafka, embedded=options.embedded, instance=options.instance
+            ),
             clock=self._clock,
             metrics=self.metrics,
             health=self.health,

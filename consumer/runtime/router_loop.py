@@ -34,6 +34,7 @@ from consumer.adapters.stopped_partitions import StoppedPartition, StopReason
 from consumer.errors import KafkaTrouble, defect
 from consumer.model import DeadLetter, DeadLetterReason, Source, rfc3339
 from consumer.routing.router import OTHER_TOPIC, Record, Routed, Router
+from consumer.runtime.former_life import let_former_life_end
 from consumer.runtime.input_stops import InputStops, decided
 from consumer.runtime.isolation import HINT, isolate, tell
 from consumer.runtime.offsets import ends, lag, membership, names, offsets
@@ -98,6 +99,7 @@ class RouterLoop:
 
     def _membership(self) -> None:
         application = self.stage.topics.application_id
+        let_former_life_end(self.stage, self.name, f"{application}.router")
         producer = self.stage.producer(self.name, f"{application}.router.{self.instance}")
         consumer = self._consumer = self.stage.consumer(self.name, f"{application}.router")
         try:

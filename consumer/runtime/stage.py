@@ -72,6 +72,7 @@ class Stage:
     _polled: dict[str, float] = field(default_factory=dict)
     _rivals: Rivals = field(default_factory=Rivals)
     _kept: set[str] = field(default_factory=set)
+    _joined_before: set[str] = field(default_factory=set)
 
     def consumer(self, name: str, group: str) -> Consumer:
         """A consumer whose errors are counted under the stage's name."""
@@ -81,6 +82,12 @@ class Stage:
         """A transactional producer whose errors are counted under the stage's name."""
         self._rivals.uses(name, transactional_id)
         return self.clients.producer(transactional_id, self._on_error(name))
+
+    def joins_first(self, name: str) -> bool:
+        """Whether the stage joins its group for the first time in this process; asked once."""
+        first = name not in self._joined_before
+        self._joined_before.add(name)
+        return first
 
     def reads(self, name: str, ids: Mapping[str, str | None]) -> None:
         """The stage reads these topics, which have these ids, until it has `left`."""

@@ -369,3 +369,25 @@ def test_routers_with_another_config_than_the_owners_are_noticed(world: World) -
         until("it is counted", lambda: a.metrics().total(name, lane="pisano") > 0)
         assert a.terminate() == 0
         assert b.terminate() == 0
+
+
+def test_a_killed_replica_that_comes_back_at_once_leaves_the_lane_to_the_other(
+    world: World,
+) -> None:
+    """It joins when the session of its former life has ended and the others have shared out."""
+    world.start_vendor()
+    config = world.configure(window={"max_batch": 20})
+    world.create_topics(config)
+    killed = world.start(config, "0").wait_ready()
+    until("it has both lanes", lambda: len(killed.lines("lane_taken_over")) == 2)
+    steady = world.start(config, "1").wait_ready()
+    killed.kill()
+    back = world.start(config, "0")
+    until("the other takes over", lambda: len(steady.lines("lane_taken_over")) == 2)
+    back.wait_ready()
+    world.publish(purchases("store", range(60)))
+    world.wait_results(60)
+    assert not back.lines("lane_taken_over")
+    assert back.terminate() == 0
+    assert steady.terminate() == 0
+    world.check()

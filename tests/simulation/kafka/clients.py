@@ -69,6 +69,14 @@ class FakeClients:
         except KafkaException as error:
             raise KafkaTrouble(f"reading the id of {topic}: {describe(error)}") from error
 
+    def lingers(self, group: str) -> bool:  # noqa: ARG002 - as the real one
+        """Simulated members of a killed process end with their sessions, as all do."""
+        return False
+
+    def has_members(self, group: str) -> bool:  # noqa: ARG002 - as the real one
+        """Nothing lingers here, so nothing asks."""
+        return False
+
     def trim(self, topic: str, before: int, refused: Callable[[str], None]) -> None:
         """The request is on its way when this returns; without a broker nothing comes of it."""
         self._broker.scheduler.point("trim")
