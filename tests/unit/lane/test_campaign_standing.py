@@ -111,6 +111,54 @@ def test_a_customer_on_trial_expires() -> None:
         assert driver.reasons == {"i0": "expired_waiting"}
 
 
+def test_a_customer_whose_trial_is_out_does_not_expire() -> None:
+    """The answer says how it ended."""
+    driver = Driver(lane(settings(*TWO)))
+    driver.answer(driver.read(held(0, expires_at=NOW + 20))[0], REFUSED)
+    (trial,) = driver.lane.outcomes.trials
+    (batch,) = driver.step(trial.not_before)
+    driver.step(NOW + 31)
+    assert driver.results == []
+    driver.answer(batch, ACCEPTED, at=NOW + 32)
+    assert driver.reasons == {"i0": "accepted"}
+
+
+def test_retry_of_a_campaign_ends_the_pause_of_its_own_trials_only() -> None:
+    driver = Driver(lane(settings(*TWO)))
+    driver.answer(driver.read(held(0))[0], REFUSED)
+    driver.answer(driver.read(held(1, campaign="b"))[0], ACCEPTED)
+    (trial,) = driver.lane.outcomes.trials
+    trial.not_before = NOW + 9
+    driver.lane.retry_campaign("b", NOW + 1)
+    assert driver.step(NOW + 1) == []
+    driver.lane.retry_campaign("a", NOW + 1)
+    (batch,) = driver.step(NOW + 1)
+    assert [each.offset for each in batch.held] == [0]
+
+
+def test_a_trial_waits_for_the_login_that_its_call_needs() -> None:
+    driver = Driver(lane(settings(*TWO, logins=frozenset({"pisano"}))))
+    driver.read(held(0))
+    driver.lane.logged_in("pisano", NOW + 10, NOW)
+    driver.answer(driver.step()[0], REFUSED)
+    assert driver.step(NOW + 9.9) == []
+    assert driver.logins == ["pisano"] * 2
+    driver.lane.logged_in("pisano", NOW + 3_600, NOW + 9.9)
+    (batch,) = driver.step(NOW + 9.9)
+    assert [each.offset for each in batch.held] == [0]
+
+
+def test_a_new_secret_closes_the_campaigns_of_its_own_account_only() -> None:
+    both = settings(*(campaign(name, vendor=name, max_batch=2) for name in "ab"))
+    driver = Driver(lane(both))
+    whole = driver.read(*(held(n, campaign="ab"[n % 2]) for n in range(4)))
+    for batch in whole:
+        driver.lane.answered(batch.id, REFUSED, sent_at=NOW, at=NOW)
+    driver.lane.reconfigure(both, NOW, relogin={"a"})
+    assert not driver.lane.accounts.one_only("a", "a")
+    assert driver.lane.accounts.one_only("b", "b")
+
+
 def test_a_new_secret_ends_all_trials() -> None:
     driver = Driver(lane(settings(*TWO)))
     driver.answer(driver.read(held(0))[0], REFUSED)
@@ -135,9 +183,10 @@ def test_a_search_that_nothing_proves_is_given_up_when_its_calls_are_spent() -> 
     rules = campaign("a", max_batch=4, bisect_calls=0)
     driver = Driver(lane(settings(rules)))
     (whole,) = driver.read(*(held(n) for n in range(4)))
-    (probe,) = driver.answer(whole, REFUSED)
+    (probe,) = driver.answer(whole, REFUSED, at=NOW + 0.5)
     (rest,) = driver.answer(probe, ACCEPTED, at=NOW + 1)
     driver.answer(rest, REFUSED, at=NOW + 2)
+    assert len(driver.lane.outcomes.ended_bisections()) == 1
     assert driver.reasons == {f"i{probe.held[0].offset}": "accepted"}
     assert driver.lane.outcomes.bisections == []
     assert driver.lane.shelf.held == 3

@@ -181,3 +181,51 @@ def test_calls_that_fail_together_are_one_failure_of_their_campaign() -> None:
     for n, batch in enumerate(driver.read(*(held(n) for n in range(20)))):
         driver.lane.answered(batch.id, TROUBLE, sent_at=NOW, at=NOW + 1 + n)
     assert driver.lane.windows["a"].failures == 1
+
+
+def test_a_refusal_of_the_secret_of_before_is_no_news_of_the_present_one() -> None:
+    of = settings(campaign("a", max_batch=4))
+    driver = Driver(lane(of))
+    (first,) = driver.read(*(held(n) for n in range(4)))
+    driver.lane.reconfigure(of, NOW + 1, relogin={"pisano"})
+    (again,) = driver.answer(first, REFUSED, at=NOW + 2)
+    assert len(again.held) == 4
+    driver.answer(again, ACCEPTED, at=NOW + 3)
+    assert set(driver.reasons.values()) == {"accepted"}
+
+
+def test_a_refused_account_with_a_login_fetches_another_token() -> None:
+    driver = Driver(lane(settings(campaign("a", max_batch=5), logins=frozenset({"pisano"}))))
+    driver.read(*(held(n) for n in range(5)))
+    driver.lane.logged_in("pisano", NOW + 3_600, NOW)
+    (whole,) = driver.step()
+    (probe,) = driver.answer(whole, REFUSED, at=NOW + 1)
+    assert driver.logins == ["pisano"]
+    assert driver.answer(probe, REFUSED, at=NOW + 2) == []
+    assert driver.lane.accounts.refused("pisano")
+    assert driver.logins == ["pisano"] * 2
+
+
+def test_trouble_of_one_call_each_of_three_campaigns_is_the_accounts_and_pauses_none() -> None:
+    """The account has the pause: its probe is of one customer, and its success frees all."""
+    of = settings(*(campaign(name, max_batch=4) for name in "abc"))
+    driver = Driver(lane(of))
+    batches = driver.read(*(held(n, campaign="abc"[n % 3]) for n in range(12)))
+    for batch in batches:
+        driver.lane.answered(batch.id, TROUBLE, sent_at=NOW, at=NOW + 1)
+    assert not driver.lane.accounts.well("pisano")
+    assert driver.lane.shelf.windows[batches[-1].campaign].not_before == 0.0
+    (probe,) = driver.step(NOW + 1 + PACES["ill"][0])
+    assert len(probe.held) == 1
+
+
+def test_a_checkpoint_that_is_asked_for_goes_with_the_next_commit() -> None:
+    driver = Driver(lane(settings()))
+    driver.answer(driver.read(held(0))[0], ACCEPTED)
+    before = len(driver.commits)
+    driver.step(NOW + 1)
+    assert len(driver.commits) == before
+    driver.lane.record()
+    driver.step(NOW + 1)
+    assert len(driver.commits) == before + 1
+    assert not driver.commits[-1].results

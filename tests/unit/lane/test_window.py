@@ -57,6 +57,16 @@ def test_the_oldest_is_the_one_that_goes_first() -> None:
     assert waiting.oldest == NOW + 7
 
 
+def test_waiting_follows_one_that_comes_before_those_of_the_next_call() -> None:
+    waiting = window(max_batch=2)
+    waiting.extend([held(n, arrived=NOW + n) for n in (5, 6, 7)])
+    assert waiting.waited(NOW + 10) == 5 + 4
+    waiting.add(held(8, arrived=NOW + 8))
+    assert waiting.waited(NOW + 10) == 5 + 4
+    waiting.add(held(1, arrived=NOW + 1))
+    assert waiting.waited(NOW + 10) == 9 + 5
+
+
 def test_one_that_was_noted_and_read_again_later_has_its_own_place() -> None:
     waiting = window()
     waiting.add(held(5, "x"))
