@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from confluent_kafka import Consumer, TopicPartition
 
@@ -32,7 +32,8 @@ class Reading:
 
     `answers` are topics that hold nothing before an input was read, and `lanes` is what the names
     of others begin with: lanes that left the config witness too. `ids` are the ids of inputs and
-    `own` as they are now (None: this broker has none).
+    `own` as they are now (None: this broker has none). `former`: the texts of all offsets that the
+    group has, also of inputs that left the config.
     """
 
     group: str
@@ -41,6 +42,7 @@ class Reading:
     answers: Sequence[str]
     ids: Mapping[str, str | None]
     lanes: str = ""
+    former: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,9 +224,21 @@ def marks_of(memory: GroupMemory, fresh: set[str], reading: Reading) -> dict[str
     known = still if memory.all_forgotten else (memory.read | fresh) - still
     inputs = {topic: ids[topic] for topic in reading.inputs if topic in ids and topic in known}
     if reading.own in ids:
+        inputs = {**_left(reading), **inputs}
         former = _own(memory.committed, reading).metadata or ""
         marks[reading.own] = witness.register(inputs, former, forgot=reading.own in still)
     return marks
+
+
+def _left(reading: Reading) -> dict[str, str]:
+    """Inputs that left the config, or that another replica's config has → their ids.
+
+    Another member may have begun one after the register was written last, and Kafka drops the
+    offset `offsets.retention.minutes` after the input left.
+    """
+    found = {topic: witness.id_in(text) for topic, text in reading.former.items()}
+    mine = {*reading.inputs, reading.own}
+    return {topic: ident for topic, ident in found.items() if ident and topic not in mine}
 
 
 def _unmarked(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, Protocol
 
@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from confluent_kafka.admin import AdminClient
 
 from consumer.adapters import kafka, topics
-from consumer.adapters.reading import client_ids
+from consumer.adapters.reading import client_ids, committed_texts
 from consumer.errors import KafkaTrouble
 
 log = structlog.get_logger(__name__)
@@ -52,6 +52,10 @@ class Clients(Protocol):
 
     def has_members(self, group: str) -> bool:
         """Whether any process is in the group. Raises KafkaTrouble."""
+
+    def committed_texts(self, group: str) -> Mapping[str, str]:
+        """Topics of which the group has an offset, in the config or not → the text committed with
+        it. Raises KafkaTrouble."""
 
     def trim(self, topic: str, before: int, refused: Callable[[str], None]) -> None:
         """Delete the records of partition 0 below an offset, in time; best effort.
@@ -120,6 +124,10 @@ class KafkaClients:
     def has_members(self, group: str) -> bool:
         """See `Clients`."""
         return bool(client_ids(self._administration(), group))
+
+    def committed_texts(self, group: str) -> Mapping[str, str]:
+        """See `Clients`."""
+        return {} if self._embedded else committed_texts(self._administration(), group)
 
     def trim(self, topic: str, before: int, refused: Callable[[str], None]) -> None:
         """See `Clients`."""

@@ -14,6 +14,7 @@ from typing import ParamSpec, TypeVar, cast
 from confluent_kafka import (
     OFFSET_BEGINNING,
     Consumer,
+    ConsumerGroupTopicPartitions,
     IsolationLevel,
     KafkaError,
     KafkaException,
@@ -185,6 +186,33 @@ def client_ids(client: AdminClient, group: str) -> list[str]:
     """The client ids of a consumer group's members. Raises KafkaTrouble."""
     with kafka.trouble(f"looking at group {group}"):
         return _retried(_members, client, group)
+
+
+def committed_texts(client: AdminClient, group: str) -> dict[str, str]:
+    """Topics of which a group has an offset → the text that was committed with one of them.
+
+    Of all topics, whether the config has them or not. Raises KafkaTrouble.
+    """
+    with kafka.trouble(f"reading the offsets of group {group}"):
+        found = _retried(_group_offsets, client, group)
+    texts: dict[str, str] = {}
+    for each in found:
+        if each.offset >= 0:
+            texts[each.topic] = each.metadata or texts.get(each.topic, "")
+    return texts
+
+
+def _group_offsets(client: AdminClient, group: str) -> list[TopicPartition]:
+    asked = [ConsumerGroupTopicPartitions(group)]
+    (future,) = client.list_consumer_group_offsets(asked, request_timeout=WAIT).values()
+    try:
+        return list(future.result(WAIT).topic_partitions or [])
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+            return []
+        raise
+    except TimeoutError:
+        raise KafkaTrouble(f"reading the offsets of group {group}: no answer in time") from None
 
 
 def _retried(ask: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

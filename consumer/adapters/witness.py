@@ -55,7 +55,11 @@ def mark_of(committed: TopicPartition) -> str | None:
 
     A tool's offset is an operator's word, so it is taken as it stands.
     """
-    text = committed.metadata or ""
+    return id_in(committed.metadata or "")
+
+
+def id_in(text: str) -> str | None:
+    """The topic's id that this text of an input's offset has."""
     return text.removeprefix(_TOPIC) if text.startswith(_TOPIC) else None
 
 

@@ -115,13 +115,15 @@ def resume(
 def reading_of(access: Access) -> Reading:
     """What the router's group reads. Raises KafkaTrouble."""
     topics, inputs = access.topics, access.config.input_topics
+    group = f"{topics.application_id}.router"
     return Reading(
-        f"{topics.application_id}.router",
+        group,
         inputs,
         topics.replayed,
         [topics.results, topics.dead_letters],
         {each: access.clients.topic_id(each) for each in [*inputs, topics.replayed]},
         topics.invitations(""),
+        access.clients.committed_texts(group),
     )
 
 

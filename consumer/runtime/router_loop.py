@@ -328,13 +328,15 @@ class RouterLoop:
 def reading_of(stage: Stage, inputs: Sequence[str]) -> Reading:
     """What the router's group reads with these inputs. Raises KafkaTrouble."""
     topics = stage.topics
+    group = f"{topics.application_id}.router"
     return Reading(
-        f"{topics.application_id}.router",
+        group,
         inputs,
         topics.replayed,
         [topics.results, topics.dead_letters],
         {each: stage.clients.topic_id(each) for each in [*inputs, topics.replayed]},
         topics.invitations(""),
+        stage.clients.committed_texts(group),
     )
 
 

@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
+from consumer.adapters import beginnings, witness
 from consumer.errors import StartUnclear
 from consumer.lane import held, outcomes
 from consumer.lane.campaign_standing import CampaignStanding
@@ -26,6 +27,16 @@ def redirect_means_not_invited() -> Iterator[None]:
     """A 303 or 302 after a POST is taken for trouble, and the call is made again."""
     row = Row(Kind.TROUBLE, "The vendor redirects.")
     with patch.dict(answers.HUNDREDS, {3: row}):
+        yield
+
+
+@defect
+def former_inputs_are_not_registered() -> Iterator[None]:
+    """The register is made of the present config: an input that left it is forgotten (R1)."""
+    with (
+        patch.object(beginnings, "_left", lambda _reading: {}),
+        patch.object(witness, "_entries", lambda _text: iter(())),
+    ):
         yield
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
@@ -76,6 +76,16 @@ class FakeClients:
     def has_members(self, group: str) -> bool:  # noqa: ARG002 - as the real one
         """Nothing lingers here, so nothing asks."""
         return False
+
+    def committed_texts(self, group: str) -> Mapping[str, str]:
+        """Raises KafkaTrouble."""
+        try:
+            self._broker.scheduler.point("committed_texts")
+            self._broker.reach(15.0, "offsets of a group")
+        except KafkaException as error:
+            raise KafkaTrouble(f"reading the offsets of {group}: {describe(error)}") from error
+        offsets = self._broker.group(group).offsets
+        return {topic: getattr(offset, "text", "") for (topic, _), offset in offsets.items()}
 
     def trim(self, topic: str, before: int, refused: Callable[[str], None]) -> None:
         """The request is on its way when this returns; without a broker nothing comes of it."""

@@ -16,7 +16,7 @@ CHANCES = {
     "restart_at_rest": 0.25,
     "lost_input": 0.04,
     "keeps_records": 0.15,
-    "forgets_input": 0.0,
+    "forgets_input": 0.1,
     "odd_answers": 0.3,
     "foreign_records": 0.2,
     "refused_customer": 0.1,
