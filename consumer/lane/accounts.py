@@ -199,7 +199,7 @@ class Accounts:
         if (
             expected
             or again
-            or (not trial and standing.well and not own.well and self._passes(vendor, own))
+            or (not trial and standing.well and own.suspect and self._passes(vendor, own))
         ):
             return
         if not trial or standing.suspected_at is not None:
@@ -226,8 +226,14 @@ class Accounts:
         vendor, sealed_at = batch.rules.vendor, batch.sealed_at
         if accepted and vendor in self.sessions:
             self.sessions[vendor].proved()
+        standing = self.standings[vendor]
+        failed = (standing.accused | standing.tested) - {batch.campaign}
+        was_refused = standing.state is State.REFUSED
         closed = self.campaigns[batch.campaign].good(sealed_at, accepted=accepted)
-        recovered = self.standings[vendor].good(sealed_at, accepted=accepted)
+        recovered = standing.good(sealed_at, accepted=accepted)
+        if recovered and accepted and was_refused:
+            for name in failed:
+                self.campaigns[name].doubted = True
         return News(recovered=recovered, closed=closed)
 
     def _acquit(self, vendor: str) -> None:

@@ -32,7 +32,8 @@ class CampaignStanding:
     """One campaign. `run`: calls with trouble in a row. `accused`: a call was refused, and none was
     accepted since. `alone`: offset → sealing time of calls of one customer that were refused since.
     `together`: offset → sealing time of the last refused call of several customers; the newest
-    of them was sealed at `batch_at`.
+    of them was sealed at `batch_at`. `doubted`: it was refused while its account's breaker was
+    open, and another campaign's call closed that one: a further refusal is news of this campaign.
     """
 
     run: int = 0
@@ -40,6 +41,7 @@ class CampaignStanding:
     accused: bool = False
     failures: int = 0
     probing: bool = False
+    doubted: bool = False
     since: float = -math.inf
     accepted_at: float = -math.inf
     alone: dict[int, float] = field(default_factory=dict)
@@ -51,6 +53,11 @@ class CampaignStanding:
         """Whole batches may leave."""
         return not (self.ill or self.accused)
 
+    @property
+    def suspect(self) -> bool:
+        """A further refusal is no news of the account."""
+        return self.doubted or not self.well
+
     def good(self, sealed_at: float, *, accepted: bool = True) -> bool:
         """The vendor dealt with a call. True if the breaker closes by that."""
         if accepted:
@@ -60,7 +67,7 @@ class CampaignStanding:
         closes = self.ill or (self.accused and accepted)
         self.run, self.ill, self.failures = 0, False, 0
         if accepted:
-            self.accused = False
+            self.accused = self.doubted = False
             self.alone.clear()
         return closes
 
@@ -79,7 +86,7 @@ class CampaignStanding:
         self.failures += 1
         return pause
 
-    def suspect(self, at: float) -> None:
+    def open_by_recovery(self, at: float) -> None:
         """The account recovered by another campaign's call while this one had trouble: its next
         call carries one customer."""
         self.ill, self.since = True, math.nextafter(at, 0.0)
@@ -88,7 +95,7 @@ class CampaignStanding:
         """A former owner called one of its customers in vain, which a breaker does not outlive: the
         first call carries one customer, and counts no attempt if it fails."""
         if self.run == 0 and not self.ill and self.accepted_at == -math.inf:
-            self.suspect(at)
+            self.open_by_recovery(at)
 
     def refused_alone(self, offset: int, sealed_at: float) -> None:
         """A call of one customer was refused."""
@@ -118,7 +125,7 @@ class CampaignStanding:
 
     def acquit(self) -> None:
         """The refusals were the account's."""
-        self.accused = False
+        self.accused = self.doubted = False
         self.alone.clear()
         self.together.clear()
         self.batch_at = -math.inf

@@ -433,7 +433,7 @@ class Outcomes:
         """The account recovered: clear all pauses of before. A campaign that had trouble itself
         shows with one customer whether that was the account's."""
         for name in self._accounts.suspects(vendor):
-            self._accounts.campaigns[name].suspect(at)
+            self._accounts.campaigns[name].open_by_recovery(at)
         for window in self._shelf.windows.values():
             known = self._settings.campaigns.get(window.campaign)
             if known and known.vendor == vendor and window.parked_until <= at:

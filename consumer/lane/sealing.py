@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from consumer.lane.accounts import Accounts
 from consumer.lane.agenda import Agenda
@@ -18,6 +18,7 @@ from consumer.lane.held import Held
 from consumer.lane.outcomes import MOST_BISECTIONS, Outcomes
 from consumer.lane.quota import Quota
 from consumer.lane.schedule import IndexPrice, Scheduler, SizeOrLinger, Wait, Waiting, Why
+from consumer.lane.search_budget import SearchBudget
 from consumer.lane.settings import LaneSettings
 from consumer.lane.shelf import Shelf
 from consumer.lane.trial import Trial
@@ -55,6 +56,7 @@ class Sealing:
         self._parts: dict[str, Bisection | Trial] = {}
         self._extents: dict[str, tuple[int, int]] = {}
         self._probe_at = math.inf
+        self._budget = SearchBudget()
         self._batches = 0
         self._schedule(scheduler or _scheduler_for(self._settings))
 
@@ -138,20 +140,39 @@ class Sealing:
         usable = [each for each in self._agenda.vendors if accounts.open_for_all(each, now)]
 
         def able(window: Window) -> bool:
-            return dividing[window.campaign] < MOST_BISECTIONS and accounts.may_call(
-                window.campaign
-            )
+            free = dividing[window.campaign] < MOST_BISECTIONS
+            return free and accounts.may_call(window.campaign)
 
-        yield from self._agenda.offer(usable, able, now)
+        search = self._budget.allows or not self._healthy_due(usable, able, now, left)
+
+        def allowed(window: Window) -> bool:
+            return able(window) and (search or accounts.campaigns[window.campaign].well)
+
+        yield from self._agenda.offer(usable, allowed, now)
         self._probe_at = math.inf
         for vendor in self._agenda.vendors:
             yield from self._probes(vendor, now, left)
         for bisection in self._outcomes.bisections:
-            if accounts.open_for_all(bisection.rules.vendor, now):
+            held_back = bisection.unattributed and not search
+            if accounts.open_for_all(bisection.rules.vendor, now) and not held_back:
                 yield bisection
-        for trial in self._outcomes.trials:
+        for trial in self._outcomes.trials if search else ():
             if accounts.usable(trial.rules.vendor, now):
                 yield trial
+
+    def _healthy_due(
+        self, vendors: Collection[str], able: Callable[[Window], bool], now: float, left: float
+    ) -> bool:
+        """Whether a campaign of these accounts whose breaker is closed would be called now."""
+        price = self._scheduler.price(left)
+        return any(
+            window.ready
+            and self._vendor(window.campaign) in vendors
+            and self._accounts.campaigns[window.campaign].well
+            and able(window)
+            and self._scheduler.due(window, price) <= now
+            for window in self._shelf.windows.values()
+        )
 
     def _probes(self, vendor: str, now: float, left: float) -> Iterator[Waiting]:
         """The window whose customer is tried next, if the account's breaker is open: of those that
@@ -216,10 +237,20 @@ class Sealing:
         self.in_flight[batch.id] = batch
         self.intents[batch.id] = _intent(batch)
         self.starting.append(Send(batch))
+        self._budget.called(search=self._is_search(batch, part_of))
         self._accounts.left(batch, part=part_of is not None)
         if part_of is not None:
             self._parts[batch.id] = part_of
         return batch
+
+    def _is_search(self, batch: Batch, part_of: Bisection | Trial | None) -> bool:
+        """Whether the call is made to find out about a sick campaign of an account that is well."""
+        if isinstance(part_of, Bisection):
+            return part_of.unattributed
+        if part_of is not None:
+            return True
+        own = self._accounts.campaigns[batch.campaign]
+        return self._accounts.well(batch.rules.vendor) and not own.well
 
     def _schedule(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
