@@ -194,7 +194,9 @@ class Groups:
 def test_a_group_whose_coordinator_is_not_there_yet_is_asked_again() -> None:
     """So it is for a moment after a broker has started."""
     coming = KafkaError.COORDINATOR_LOAD_IN_PROGRESS
-    groups = Groups(coming, coming, SimpleNamespace(members=[1, 2]))
+    groups = Groups(
+        coming, coming, SimpleNamespace(members=[SimpleNamespace(client_id=name) for name in "ab"])
+    )
     assert members(cast("AdminClient", groups), "surveys.lane.cloud") == 2
 
 
