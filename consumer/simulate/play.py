@@ -11,7 +11,7 @@ import math
 import random
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from consumer.lane.commands import Commit, Login, Send
 from consumer.lane.held import Held
@@ -89,7 +89,7 @@ class Play:
     def run(self) -> Played:
         """Play to the end."""
         network = Network(self.settings, self.rng, self.latency)
-        lane = Lane(self.settings, self.rng, 0.0, scheduler=self.scheduler)
+        lane = Lane(_unaddressed(self.settings), self.rng, 0.0, scheduler=self.scheduler)
         coming = iter(self.arrivals)
         following = next(coming, None)
         while following or self._answers or lane.shelf.held:
@@ -161,6 +161,12 @@ class Play:
             None if expire_after is None else when + expire_after,
             _made=INVITATION,
         )
+
+
+def _unaddressed(settings: LaneSettings) -> LaneSettings:
+    """Campaigns that take invitations without address and data: simulated ones have none."""
+    campaigns = {name: replace(one, spec=None) for name, one in settings.campaigns.items()}
+    return replace(settings, campaigns=campaigns)
 
 
 def _waiting(lane: Lane) -> int:
