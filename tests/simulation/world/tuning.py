@@ -10,6 +10,7 @@ from typing import Any
 from consumer.lane import reading
 from consumer.runtime import (
     calls,
+    config_rivals,
     input_stops,
     isolation,
     ladder_loop,
@@ -42,6 +43,7 @@ DRAWN: Mapping[str, tuple[tuple[Any, ...], tuple[int, ...]]] = {
 
 LOGGERS = (
     calls,
+    config_rivals,
     input_stops,
     isolation,
     ladder_loop,
