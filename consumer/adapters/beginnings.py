@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from confluent_kafka import Consumer, TopicPartition
 
 from consumer.adapters import witness
+from consumer.adapters.clients import Clients
 from consumer.adapters.kafka import describe, trouble
 from consumer.adapters.reading import Place
 from consumer.adapters.stopped_partitions import (
@@ -16,6 +17,7 @@ from consumer.adapters.stopped_partitions import (
     log_range,
     memory_problem,
 )
+from consumer.config.topics import Topics
 from consumer.errors import KafkaTrouble, StartUnclear
 
 Beginning = str | float | None
@@ -43,6 +45,20 @@ class Reading:
     ids: Mapping[str, str | None]
     lanes: str = ""
     former: Mapping[str, str] = field(default_factory=dict)
+
+
+def router_reading(topics: Topics, inputs: Sequence[str], clients: Clients) -> Reading:
+    """What the router's group reads with these inputs. Raises KafkaTrouble."""
+    group = f"{topics.application_id}.router"
+    return Reading(
+        group,
+        inputs,
+        topics.replayed,
+        [topics.results, topics.dead_letters],
+        {each: clients.topic_id(each) for each in [*inputs, topics.replayed]},
+        topics.invitations(""),
+        clients.committed_texts(group),
+    )
 
 
 @dataclass(frozen=True, slots=True)

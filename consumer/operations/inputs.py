@@ -15,6 +15,7 @@ from consumer.adapters.beginnings import (
     Reading,
     marks_of,
     remember,
+    router_reading,
     start_offset,
 )
 from consumer.adapters.operator_commands import ResumeInput
@@ -66,7 +67,7 @@ class GoOn:
 
 def look(access: Access) -> list[InputView]:
     """All partitions that the router's group reads. Raises KafkaTrouble."""
-    reading = reading_of(access)
+    reading = router_reading(access.topics, access.config.input_topics, access.clients)
     with access.reader(reading.group) as asker:
         memory = remember(asker, reading)
         stopped = {each.place: each for each in _stopped(asker, memory)}
@@ -92,7 +93,7 @@ def resume(
 
     Raises OperationRefused, KafkaTrouble.
     """
-    reading = reading_of(access)
+    reading = router_reading(access.topics, access.config.input_topics, access.clients)
     with access.reader(reading.group) as asker:
         memory = remember(asker, reading)
         chosen = _chosen(_stopped(asker, memory), reading, topic, partition)
@@ -110,21 +111,6 @@ def resume(
             offsets={each.partition: each.offset for each in plan},
         )
         return give(access, command, lambda: _moved(asker, plan))
-
-
-def reading_of(access: Access) -> Reading:
-    """What the router's group reads. Raises KafkaTrouble."""
-    topics, inputs = access.topics, access.config.input_topics
-    group = f"{topics.application_id}.router"
-    return Reading(
-        group,
-        inputs,
-        topics.replayed,
-        [topics.results, topics.dead_letters],
-        {each: access.clients.topic_id(each) for each in [*inputs, topics.replayed]},
-        topics.invitations(""),
-        access.clients.committed_texts(group),
-    )
 
 
 def _stopped(asker: Consumer, memory: GroupMemory) -> list[StoppedPartition]:

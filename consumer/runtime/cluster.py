@@ -7,7 +7,7 @@ import asyncio
 from confluent_kafka import Consumer, KafkaException
 
 from consumer.adapters import topics
-from consumer.adapters.beginnings import rehearse
+from consumer.adapters.beginnings import rehearse, router_reading
 from consumer.adapters.kafka import describe
 from consumer.config.changes import Changes
 from consumer.config.models import Config
@@ -16,7 +16,6 @@ from consumer.lane.ladder import STEPS
 from consumer.runtime.ladder_watch import LadderWatch
 from consumer.runtime.options import Options
 from consumer.runtime.orphans import OrphanWatch
-from consumer.runtime.router_loop import reading_of
 from consumer.runtime.stage import Stage
 from consumer.runtime.topic_watch import TopicWatch
 
@@ -61,7 +60,7 @@ class Cluster:
         if changes.new_lanes or changes.new_inputs:
             self.check_topics(config)
         if changes.new_inputs and self._options.role.routes:
-            reading = reading_of(self._stage, config.input_topics)
+            reading = router_reading(self._stage.topics, config.input_topics, self._stage.clients)
             asker = self._stage.consumer("router", reading.group)
             try:
                 rehearse(asker, changes.new_inputs, self._options.begin, reading)

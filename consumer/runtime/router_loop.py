@@ -25,7 +25,13 @@ from confluent_kafka import (
 )
 
 from consumer.adapters import kafka
-from consumer.adapters.beginnings import Beginning, Reading, group_offset, remember, resolve
+from consumer.adapters.beginnings import (
+    Beginning,
+    group_offset,
+    remember,
+    resolve,
+    router_reading,
+)
 from consumer.adapters.messages import headers_of, value_of
 from consumer.adapters.reading import Place
 from consumer.adapters.records import dead_letter_of
@@ -137,7 +143,7 @@ class RouterLoop:
         if self._gone.intersection((each.topic, each.partition) for each in partitions):
             raise KafkaTrouble("a partition went and came back while it was being read")
         member = membership(consumer)
-        reading = reading_of(self.stage, self.inputs)
+        reading = router_reading(self.stage.topics, self.inputs, self.stage.clients)
         asker = self.stage.consumer(self.name, reading.group)
         try:
             resolved = resolve(
@@ -205,7 +211,7 @@ class RouterLoop:
         commands = self.stage.commands.current(now)
         if not (self._stops.stopped or (commands and self._own)) or not self._stops.due(now):
             return False
-        reading = reading_of(self.stage, self.inputs)
+        reading = router_reading(self.stage.topics, self.inputs, self.stage.clients)
         memory = remember(consumer, reading)
         places = decided(commands, consumer, memory, reading) if self._own else []
         if places:
@@ -323,21 +329,6 @@ class RouterLoop:
         self._show_at = now + SHOW_EVERY
         with suppress(KafkaException):  # what is only shown must not end a session
             self.stage.metrics.router_lag(lag(consumer, self._reached))
-
-
-def reading_of(stage: Stage, inputs: Sequence[str]) -> Reading:
-    """What the router's group reads with these inputs. Raises KafkaTrouble."""
-    topics = stage.topics
-    group = f"{topics.application_id}.router"
-    return Reading(
-        group,
-        inputs,
-        topics.replayed,
-        [topics.results, topics.dead_letters],
-        {each: stage.clients.topic_id(each) for each in [*inputs, topics.replayed]},
-        topics.invitations(""),
-        stage.clients.committed_texts(group),
-    )
 
 
 def _complete(
