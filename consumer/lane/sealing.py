@@ -18,7 +18,7 @@ from consumer.lane.held import Held
 from consumer.lane.outcomes import MOST_BISECTIONS, Outcomes
 from consumer.lane.quota import Quota
 from consumer.lane.schedule import IndexPrice, Scheduler, SizeOrLinger, Wait, Waiting, Why
-from consumer.lane.search_budget import SearchBudget
+from consumer.lane.search_budget import SCARCE, SearchBudget
 from consumer.lane.settings import LaneSettings
 from consumer.lane.shelf import Shelf
 from consumer.lane.trial import Trial
@@ -143,7 +143,7 @@ class Sealing:
             free = dividing[window.campaign] < MOST_BISECTIONS
             return free and accounts.may_call(window.campaign)
 
-        search = self._budget.allows or not self._healthy_due(usable, able, now, left)
+        search = self._budget.allows or not self._healthy_waits(usable, able, now, left)
 
         def allowed(window: Window) -> bool:
             return able(window) and (search or accounts.campaigns[window.campaign].well)
@@ -160,17 +160,22 @@ class Sealing:
             if accounts.usable(trial.rules.vendor, now):
                 yield trial
 
-    def _healthy_due(
+    def _healthy_waits(
         self, vendors: Collection[str], able: Callable[[Window], bool], now: float, left: float
     ) -> bool:
-        """Whether a campaign of these accounts whose breaker is closed would be called now."""
+        """Whether a search would delay a campaign of these accounts whose breaker is closed: one
+        that is due now, or that waits while the quota is scarce, for each permit that is spent
+        raises the price of the next."""
         price = self._scheduler.price(left)
         return any(
             window.ready
             and self._vendor(window.campaign) in vendors
             and self._accounts.campaigns[window.campaign].well
             and able(window)
-            and self._scheduler.due(window, price) <= now
+            and (
+                self._scheduler.due(window, price) <= now
+                or (left < SCARCE and window.not_before <= now)
+            )
             for window in self._shelf.windows.values()
         )
 

@@ -6,7 +6,8 @@ others waited 1.4 times as long as alone. So each call of a healthy campaign ear
 search, up to `AT_ONCE`, and a search costs one. With S = 1/7 a healthy campaign waits at most
 1 + S = 1.14 times as long as alone, in the long run.
 
-The budget binds only while a healthy campaign is due: else a search delays no customer of others.
+The budget binds only while a healthy campaign is due, or waits for a scarce quota: else a search
+delays no customer of others.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from __future__ import annotations
 SHARE = 1 / 7
 AT_ONCE = 3.0
 """Searches that may be saved up: the first answers tell most."""
+
+SCARCE = 0.5
+"""Share of the quota that is left, below which each permit is missed."""
 
 
 class SearchBudget:
@@ -24,7 +28,7 @@ class SearchBudget:
 
     @property
     def allows(self) -> bool:
-        """Whether a search may go before a healthy campaign that is due."""
+        """Whether a search may go before a healthy campaign that waits."""
         return self._earned > 1 - 1e-9  # seven sevenths, as a float adds them
 
     def called(self, *, search: bool) -> None:
