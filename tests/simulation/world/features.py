@@ -20,6 +20,7 @@ CHANCES = {
     "odd_answers": 0.3,
     "foreign_records": 0.2,
     "refused_customer": 0.1,
+    "drops_members": 0.1,
 }
 """Feature → in what part of all worlds it is."""
 
@@ -43,6 +44,7 @@ class Features:
     the config comes back when its offsets are forgotten. `odd_answers`,
     `foreign_records`: see `odd_answers.py`, `foreign.py`.
     `refused_customer`: a firewall refuses each call that holds one certain customer.
+    `drops_members`: groups of lanes forget their members while they poll eagerly.
     """
 
     eager_client: bool
@@ -53,6 +55,7 @@ class Features:
     odd_answers: bool
     foreign_records: bool
     refused_customer: bool
+    drops_members: bool
     forgets: str | None
     """The group (without the application's name) whose offsets are forgotten."""
     change: str | None
@@ -62,6 +65,7 @@ class Features:
 def draw(seed: int) -> Features:
     """The features of a seed's world; a new one changes nothing about the others."""
     on = {name: _chance(seed, name) < chance for name, chance in CHANCES.items()}
+    on["eager_client"] |= on["drops_members"]  # a lane comes back within the poll that lost it
     changing = _chance(seed, "changing") < CHANGED and not on["lost_input"]
     change = CHANGES[int(_chance(seed, "change") * len(CHANGES))] if changing else None
     if on["forgets_input"]:

@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from tests.simulation.kafka.broker import FakeBroker
 from tests.simulation.kafka.log import Transaction
@@ -14,6 +15,9 @@ from tests.simulation.world import rules
 from tests.simulation.world.doubles import Story
 from tests.simulation.world.faults import AtPoint, Kind, at_points, at_times
 from tests.simulation.world.process import Ownership, SimProcess
+
+REJOINED_WITHIN = 10.0
+"""Seconds after which a group is as it was, whose members were all dropped."""
 
 
 @dataclass(slots=True)
@@ -42,8 +46,9 @@ class Mischief:
         for fault in at_times(self.rng, start, length):
             scheduler.at(fault.at, lambda kind=fault.kind: self._happen(kind))  # type: ignore[misc]
 
-    def shake(self, start: float, length: float) -> None:
-        """Partitions move more often, and while delay topics give back, too; two freezes."""
+    def shake(self, start: float, length: float, *, drops: bool) -> None:
+        """Partitions move more often, and while delay topics give back, too; two freezes.
+        `drops`: each lane's group forgets its members once: the lane can come back to its owner."""
         scheduler, rng = self.broker.scheduler, self.rng
         stages = ("ladder", *(f"lane.{lane}" for lane in rules.LANES))
         for _ in range(8):
@@ -53,6 +58,9 @@ class Mischief:
         for _ in range(2):
             when = start + rng.uniform(0.0, length)
             scheduler.at(when, lambda: self._happen(Kind.FREEZE))
+        for lane in rules.LANES if drops else ():
+            when = start + rng.uniform(0.0, length)
+            scheduler.at(when, partial(self._drop_members, f"lane.{lane}"))
 
     def point(self, task: Task, label: str) -> None:
         """A task passes a crash point."""
@@ -121,6 +129,14 @@ class Mischief:
     def _move(self) -> None:
         stages = ("router", "ladder", *(f"lane.{lane}" for lane in rules.LANES))
         self.broker.rebalance(f"{rules.APPLICATION}.{self.rng.choice(stages)}")
+
+    def _drop_members(self, name: str) -> None:
+        """A coordinator that knows no member of a group any more: all must join again."""
+        now = self.broker.scheduler.now
+        self._disturbed.append((None, now, now + REJOINED_WITHIN))
+        self.story.tell("world", "members dropped", group=name)
+        for member in list(self.broker.group(f"{rules.APPLICATION}.{name}").members.values()):
+            member.client.drop(now)
 
     def _compact(self) -> None:
         for lane in rules.LANES:

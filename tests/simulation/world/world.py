@@ -173,7 +173,7 @@ class World:
 
     def _plan_features(self, start: float, length: float) -> None:
         if self.features.eager_client:
-            self.mischief.shake(start, length)
+            self.mischief.shake(start, length, drops=self.features.drops_members)
         if self.features.change is not None:
             went = start + self.rng.uniform(0.1, 0.8) * length
             self.scheduler.at(went, lambda: self._go_over(self.features.change))
