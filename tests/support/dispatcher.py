@@ -35,7 +35,7 @@ from consumer.sandbox.settings import SAMPLE_CAMPAIGNS, SAMPLE_PROGRAMME, Sandbo
 from tests.support.kafka import create_topics, free_ports, read_topic, unique
 
 SMS, EMAIL, VISIT = SAMPLE_CAMPAIGNS[0].id, SAMPLE_CAMPAIGNS[1].id, SAMPLE_PROGRAMME.id
-PATIENCE = 60.0
+PATIENCE = 180.0
 """Seconds for what a test waits for; nothing healthy takes as long on a busy machine."""
 
 

@@ -37,7 +37,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 HERE = Path(__file__).parent
 CACHE = HERE.parent.parent / ".cache" / "kafka"
 CLUSTER_ID = "c3VydmV5LWRpc3BhdA"  # fixed: a random one may begin with "-" and be read as an option
-READY_WITHIN = 60.0
+READY_WITHIN = 180.0
 """Seconds a broker may take to answer; about 3 are usual, a busy machine needs more."""
 
 STOP_WITHIN = 30.0

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from confluent_kafka import KafkaError, KafkaException, Message
+from confluent_kafka import OFFSET_INVALID, KafkaError, KafkaException, Message
 
 from consumer.adapters.clients import OnError
 from tests.simulation.kafka.faults import abortable, fenced, refused
@@ -150,7 +150,8 @@ class Sending:
         queued, self._queue = self._queue, []
         for partition, key, value, _, _, on_delivery in queued:
             if on_delivery is not None:
-                on_delivery(error, Message(partition.topic, partition.number, None, key, value))
+                place = (partition.topic, partition.number, OFFSET_INVALID)
+                on_delivery(error, Message(*place, key, value))
 
     # -- what happens to its process ----------------------------------------------------------
 
