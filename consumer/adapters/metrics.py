@@ -152,15 +152,18 @@ class Metrics(Names):
         waiting: Values = {}
         oldest: Values = {}
         parked: Values = {}
+        circuit: Values = {}
         for name, campaign in now.campaigns.items():
             labels = lane, self.campaign_label(name)
             waiting[labels] = waiting.get(labels, 0) + campaign.waiting
             oldest[labels] = max(oldest.get(labels, 0.0), campaign.oldest_age)
             parked[labels] = max(parked.get(labels, 0), campaign.parked)
+            circuit[labels] = max(circuit.get(labels, 0), campaign.circuit_open)
         left: Values = {(lane, limit): permits for limit, permits in now.permits_left.items()}
         self.owned.show(self.waiting, lane, waiting)
         self.owned.show(self.oldest_age, lane, oldest)
         self.owned.show(self.parked, lane, parked)
+        self.owned.show(self.campaign_circuit_open, lane, circuit)
         self.owned.show(self.permits_left, lane, left)
         refused: Values = {(lane, name): each.refused for name, each in now.accounts.items()}
         ill: Values = {(lane, name): each.ill for name, each in now.accounts.items()}

@@ -66,11 +66,13 @@ def closed(label: str, value: object) -> str:
 class CampaignSnapshot:
     """A campaign's waiting invitations and the age of the oldest one (seconds, 0 if none).
 
-    `parked`: the vendor cannot use the campaign as it is."""
+    `parked`: the vendor cannot use the campaign as it is. `circuit_open`: its own circuit breaker
+    holds it back, one customer at a time is tried."""
 
     waiting: int
     oldest_age: float
     parked: bool = False
+    circuit_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)

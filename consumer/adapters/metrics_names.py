@@ -72,6 +72,12 @@ class Names:
         self.parked = self._gauge(
             "campaign_parked", "1 while the vendor cannot use the campaign", "lane", "campaign"
         )
+        self.campaign_circuit_open = self._gauge(
+            "campaign_circuit_open",
+            "1 while the campaign's own circuit breaker holds its invitations back",
+            "lane",
+            "campaign",
+        )
         self.ladder_waiting = self._gauge(
             "ladder_invitations", "Invitations on a step of the delay ladder", "stage", "step"
         )

@@ -67,12 +67,14 @@ class LimitStatus:
 
 @dataclass(frozen=True, slots=True)
 class CampaignStatus:
-    """A campaign's window; `parked`: the vendor cannot use the campaign as it is."""
+    """A campaign's window; `parked`: the vendor cannot use the campaign as it is. `circuit_open`:
+    the campaign's own circuit breaker holds it back."""
 
     name: str
     waiting: int
     oldest_age: float
     parked: bool = False
+    circuit_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)

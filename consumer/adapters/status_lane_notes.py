@@ -14,6 +14,12 @@ def lane_notes(lane: LaneStatus) -> Iterator[Note]:
     for campaign in parked:
         what = f"campaign {campaign.name} is parked: mend it at the vendor, then `campaigns retry`"
         yield Note(Level.WARN, lane.name, what)
+    for campaign in (each for each in lane.campaigns if each.circuit_open):
+        what = (
+            f"campaign {campaign.name}: its circuit is open, one customer at a time is tried: "
+            "mend it at the vendor, then `campaigns retry`"
+        )
+        yield Note(Level.WARN, lane.name, what)
     if lane.held_back_by == "429":
         what = "the vendor answered 429: no call before it allows one again (`lanes reopen`)"
         yield Note(Level.WARN, lane.name, what)

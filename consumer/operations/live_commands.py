@@ -20,7 +20,9 @@ inputs = typer.Typer(
     no_args_is_help=True,
 )
 
-campaigns = typer.Typer(help="Campaigns: try one again that is parked.", no_args_is_help=True)
+campaigns = typer.Typer(
+    help="Campaigns: try one again that is parked or held back.", no_args_is_help=True
+)
 
 DEFAULT = Path("routing.yaml")
 Yes = Annotated[bool, typer.Option("--yes", help="do not ask")]
@@ -107,10 +109,12 @@ def lanes_reopen(
 
 @campaigns.command("retry")
 def campaigns_retry(
-    campaign: Annotated[str, typer.Argument(help="a campaign that is parked")],
+    campaign: Annotated[
+        str, typer.Argument(help="a campaign that is parked or whose circuit is open")
+    ],
     config: ConfigPath = DEFAULT,
 ) -> None:
-    """Try a parked campaign again now, once it was mended at the vendor."""
+    """Try a parked or held back campaign again now, once it was mended at the vendor."""
     from consumer.operations.lane_commands import retry
 
     retry(_access(config), campaign)

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from consumer.adapters.status import (
     CallStatus,
+    CampaignStatus,
     LaneStatus,
     Level,
     LimitStatus,
@@ -116,10 +117,16 @@ def _campaigns(lane: LaneStatus) -> Iterator[Text]:
     for campaign in lane.campaigns[:CAMPAIGNS]:
         text = Text(f"{clean(campaign.name):<28}")
         text.append(f"{campaign.waiting:>9,} waiting, oldest {lasting(campaign.oldest_age)}", "dim")
-        yield text.append("  parked" if campaign.parked else "", "yellow")
+        yield text.append(_state(campaign), "yellow")
     more = len(lane.campaigns[CAMPAIGNS:]) + lane.campaigns_more
     if more:
         yield Text(f"and {more:,} more campaigns", style="dim")
+
+
+def _state(campaign: CampaignStatus) -> str:
+    if campaign.parked:
+        return "  parked"
+    return "  circuit open" if campaign.circuit_open else ""
 
 
 def _calls(now: StatusSnapshot) -> Table:

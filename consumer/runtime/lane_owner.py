@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty
@@ -291,7 +291,7 @@ class LaneOwner:
         with suppress(KafkaException):  # not known yet
             _, high = self.consumer.get_watermark_offsets(self.partition, cached=True)
         shown = LaneSnapshot(
-            campaigns=_campaigns(lane, now),
+            campaigns=_campaigns(lane, self.report.held_back(now), now),
             permits_left=_permits(lane, self.limits, now),
             next_permit=max(0.0, lane.limiter.next_at(now) - now),
             held=lane.shelf.held,
@@ -340,12 +340,15 @@ class LaneOwner:
             self.consumer.commit(offsets=[shown], asynchronous=True)
 
 
-def _campaigns(lane: Lane, now: float) -> Mapping[str, CampaignSnapshot]:
+def _campaigns(
+    lane: Lane, held_back: Collection[str], now: float
+) -> Mapping[str, CampaignSnapshot]:
     return {
         name: CampaignSnapshot(
             window.count + lane.shelf.reading.counts[name],
             now - window.oldest if window.count else 0.0,
             parked=window.parked_until > now,
+            circuit_open=name in held_back,
         )
         for name, window in lane.windows.items()
     }

@@ -1,12 +1,13 @@
 """What a lane's owner says of vendor calls: log lines and metrics. It decides nothing.
 
 One line a call, and one for each thing worth waking up for: an account that is refused, a vendor
-that is ill or well again, a campaign that is parked, a 429, a divided batch.
+that is ill or well again, a campaign that is parked or held back by its own circuit breaker, a 429,
+a divided batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +20,7 @@ from consumer.lane.lane import Lane
 from consumer.lane.schedule import Why
 from consumer.model import Outcome, Verdict
 from consumer.runtime.calls import Answered, LoginEnded
+from consumer.runtime.campaign_circuits import CampaignCircuits
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +34,10 @@ class LaneReport:
     lane: Lane
     metrics: Metrics
     _accounts: dict[str, AccountSnapshot] = field(default_factory=dict)
+    _circuits: CampaignCircuits = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._circuits = CampaignCircuits(self.lane)
 
     @property
     def name(self) -> str:
@@ -60,6 +66,7 @@ class LaneReport:
                 calls=each.calls,
             )
         self._say_account(event.vendor)
+        self._circuits.answered(event)
 
     def login(self, event: LoginEnded) -> None:
         """A login ended, and the lane knows of it."""
@@ -72,6 +79,10 @@ class LaneReport:
         """How the lane stands with the accounts of its campaigns."""
         vendors = {each.vendor for each in self.lane.settings.campaigns.values()}
         return {vendor: self._standing(vendor) for vendor in sorted(vendors)}
+
+    def held_back(self, now: float) -> Mapping[str, int]:
+        """Campaigns that their own open breaker holds back → invitations that wait for it."""
+        return self._circuits.held_back(now)
 
     # -- parts --------------------------------------------------------------------------------
 

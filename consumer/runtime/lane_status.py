@@ -22,7 +22,8 @@ from consumer.vendors import customer_radar, pisano
 
 HERE = "here"
 CAMPAIGNS_SHOWN = 20
-"""Campaigns of a lane that are shown one by one: parked ones, then those that wait longest."""
+"""Campaigns of a lane that are shown one by one: parked ones, those whose circuit breaker is open,
+then those that wait longest."""
 
 _DOCUMENTED = frozenset({*pisano.CODES, *customer_radar.CODES})
 
@@ -78,10 +79,15 @@ def _campaigns(shown: Mapping[str, CampaignSnapshot], known: Iterable[str]) -> l
     named to nobody."""
     names, found = frozenset(known), []
     for name, each in shown.items():
-        if each.waiting or each.parked:
+        if each.waiting or each.parked or each.circuit_open:
             label = name if name in names else OTHER
-            found.append(CampaignStatus(label, each.waiting, each.oldest_age, each.parked))
-    return sorted(found, key=lambda each: (not each.parked, -each.oldest_age, each.name))
+            found.append(
+                CampaignStatus(label, each.waiting, each.oldest_age, each.parked, each.circuit_open)
+            )
+    return sorted(
+        found,
+        key=lambda each: (not each.parked, not each.circuit_open, -each.oldest_age, each.name),
+    )
 
 
 def _limits(lane: Lane, names: Sequence[str], now: float) -> list[LimitStatus]:

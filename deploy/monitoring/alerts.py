@@ -10,6 +10,7 @@ from deploy.monitoring.queries import gauge, increase
 from deploy.monitoring.thresholds import (
     BACKLOG,
     BACKLOG_HOURS,
+    CIRCUIT_SHARE,
     DEAD_LETTERS,
     FORECAST,
     HOUR,
@@ -122,6 +123,17 @@ VENDOR = [
         "The vendor of account {{ $labels.vendor }} has been answering with trouble for a while.",
         "Ask the vendor; all goes on by itself when it recovers.",
         "Circuit open",
+        "15m",
+    ),
+    Alert(
+        "CampaignCircuitOpen",
+        "warning",
+        f"avg_over_time({at.CAMPAIGN_CIRCUIT}[5m]) > {CIRCUIT_SHARE}",
+        "The vendor fails or refuses the calls of campaign {{ $labels.campaign }}; its customers "
+        "wait, those of other campaigns do not.",
+        "Mend the campaign at the vendor, then `survey-dispatcher campaigns retry "
+        "{{ $labels.campaign }}`.",
+        "Open circuits of campaigns",
         "15m",
     ),
 ]

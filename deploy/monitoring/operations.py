@@ -185,6 +185,13 @@ VENDOR = Row(
             kind="states",
             alerts=("CampaignParked",),
         ),
+        Panel(
+            "Open circuits of campaigns",
+            "Yes: the vendor fails or refuses this campaign; one customer at a time is tried.",
+            one(now("campaign_circuit_open", "lane", "campaign"), "{{campaign}}"),
+            kind="states",
+            alerts=("CampaignCircuitOpen",),
+        ),
     ),
 )
 

@@ -44,6 +44,7 @@ def recorded(level: str, metric: str, operation: str) -> str:
 WAITING = recorded("lane", "waiting_invitations", "sum")
 OLDEST = recorded("campaign", "oldest_waiting_age_seconds", "max")
 PARKED = recorded("campaign", "campaign_parked", "max")
+CAMPAIGN_CIRCUIT = recorded("campaign", "campaign_circuit_open", "max")
 NEXT_PERMIT = recorded("lane", "next_permit_seconds", "max")
 DRAIN = recorded("lane", "backlog_drain_seconds", "max")
 LAG = recorded("topic", "consumer_lag_records", "sum")
@@ -79,6 +80,7 @@ def lanes() -> list[Recorded]:
         Recorded(WAITING, f"sum {by('lane')} ({waiting})"),
         Recorded(OLDEST, gauge("oldest_waiting_age_seconds", "lane", "campaign")),
         Recorded(PARKED, gauge("campaign_parked", "lane", "campaign")),
+        Recorded(CAMPAIGN_CIRCUIT, gauge("campaign_circuit_open", "lane", "campaign")),
         Recorded(NEXT_PERMIT, gauge("next_permit_seconds", "lane")),
         Recorded(DRAIN, gauge("backlog_drain_seconds", "lane")),
         Recorded(LAG, f"sum {by('topic')} ({lag})"),

@@ -16,6 +16,10 @@ NEAR_EXPIRY = 48 * HOUR
 PARKED_SHARE = 0.5
 """A parked campaign is tried again every ten minutes, and counts as well for a moment then."""
 
+CIRCUIT_SHARE = 0.5
+"""Part of five minutes for which a campaign's breaker is open, at which the campaign counts as held
+back: a new owner of the lane learns of it by its first calls."""
+
 DEAD_LETTERS = 5
 """More than so many in a quarter of an hour are no single bad record."""
 

@@ -11,7 +11,7 @@ from confluent_kafka import Producer
 from tests.deploy.feeder import Feeder
 from tests.deploy.prometheus import Prometheus
 from tests.deploy.recorded import P, Recording, Run, grew
-from tests.support.dispatcher import Dispatcher, World, until
+from tests.support.dispatcher import SMS, Dispatcher, World, until
 from tests.support.kafka import KafkaBroker
 
 BUSY = {"store": 5, "web": 3, "cafe": 2}
@@ -151,7 +151,16 @@ def _quota(run: Run) -> None:
 
 
 def _campaign(run: Run) -> None:
-    """The vendor knows a campaign no more; a minute later it does again."""
+    """The vendor fails one campaign's calls. Then it knows a campaign no more; a minute later it
+    does again."""
+    with (
+        run.vendor_says(campaigns={"13000": [SMS]}),
+        run.recording.fault(
+            "sick campaign", f'{P}campaign_circuit_open{{campaign="purchase-sms"}} == 1'
+        ),
+    ):
+        pass
+    run.calm()
     with (
         run.vendor_says(code={"13002": 1.0}),
         run.recording.fault("parked", f"{P}campaign_parked == 1", grew("put_off_total")),

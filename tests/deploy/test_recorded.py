@@ -97,6 +97,7 @@ MOVES: Mapping[tuple[str, str], Sequence[Moves]] = {
     ],
     ("operations", "Circuit open"): [Moves("trouble", {"vendor": "pisano"})],
     ("operations", "Parked campaigns"): [Moves("parked")],
+    ("operations", "Open circuits of campaigns"): [Moves("sick campaign")],
     ("operations", "In doubt"): [Moves("silence", PISANO)],
     ("operations", "Results"): [Moves("silence", {"status": "unknown"})],
     ("operations", "Dead letters"): [

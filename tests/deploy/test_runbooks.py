@@ -26,7 +26,9 @@ def texts() -> dict[str, str]:
     found = {path.stem: path.read_text() for path in FILES}
     for name, alert in alerts().items():
         said = alert["annotations"]["description"]
-        found[f"{name}'s description"] = said.replace("{{ $labels.lane }}", "NAME")
+        for label in ("lane", "campaign"):
+            said = said.replace(f"{{{{ $labels.{label} }}}}", "NAME")
+        found[f"{name}'s description"] = said
     return found
 
 

@@ -93,13 +93,14 @@ const flight = (batch) =>
   [`${batch.campaign} · ${customers(batch.customers)} · ${lasting(batch.age)} `, batch.batch];
 
 const window = (campaign) =>
-  [campaign.name, whole(campaign.waiting), lasting(campaign.oldest_age), campaign.parked];
+  [campaign.name, whole(campaign.waiting), lasting(campaign.oldest_age),
+    campaign.parked ? "parked" : campaign.circuit_open ? "circuit open" : ""];
 
 function waiting([campaigns, more]) {
   if (!campaigns.length) return [];
-  const lines = campaigns.map(([name, number, age, parked]) => {
+  const lines = campaigns.map(([name, number, age, state]) => {
     const cell = part("span", "", name);
-    if (parked) cell.append(" ", part("b", "warn", "parked"));
+    if (state) cell.append(" ", part("b", "warn", state));
     return [cell, number, age];
   });
   if (more) lines.push([`and ${whole(more)} more campaigns`, "", ""]);

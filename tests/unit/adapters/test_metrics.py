@@ -231,6 +231,20 @@ def test_campaigns_that_share_other_are_summed_and_the_oldest_counts() -> None:
     assert value(metrics, "oldest_waiting_age_seconds", lane=LANE, campaign=OTHER) == 90
 
 
+def test_campaigns_that_share_other_show_that_one_of_them_is_held_back() -> None:
+    """Its series is one of 200 campaigns' and `other`, however many the config has."""
+    metrics = Metrics(campaigns=["a"])
+    campaigns = {
+        "a": CampaignSnapshot(1, 1.0),
+        "x": CampaignSnapshot(2, 90.0, circuit_open=True),
+        "y": CampaignSnapshot(3, 30.0),
+    }
+    metrics.snapshot(LANE, snapshot(campaigns))
+    assert value(metrics, "campaign_circuit_open", lane=LANE, campaign="a") == 0
+    assert value(metrics, "campaign_circuit_open", lane=LANE, campaign=OTHER) == 1
+    assert value(metrics, "campaign_circuit_open", lane=LANE, campaign="x") is None
+
+
 def test_a_campaign_or_limit_that_is_gone_from_the_snapshot_loses_its_gauges() -> None:
     metrics = Metrics(campaigns=["a", "b"])
     both = {"a": CampaignSnapshot(1, 1.0), "b": CampaignSnapshot(2, 2.0)}
@@ -270,7 +284,7 @@ def test_a_lane_that_moved_away_leaves_its_counters_and_no_gauge() -> None:
     metrics.clear_lane(LANE)
     gauges = [f for f in metrics.registry.collect() if f.type == "gauge"]
     assert not [s for f in gauges for s in f.samples if LANE in s.labels.values()]
-    assert len([s for f in gauges for s in f.samples if "radar" in s.labels.values()]) == 19
+    assert len([s for f in gauges for s in f.samples if "radar" in s.labels.values()]) == 20
     assert value(metrics, "takeovers_total", lane=LANE) == 1
     metrics.snapshot(LANE, snapshot({"a": CampaignSnapshot(1, 1.0)}))
     assert value(metrics, "waiting_invitations", lane=LANE, campaign="a") == 1

@@ -81,6 +81,12 @@ CASES = {
         "cloud",
         "campaign sms is parked",
     ),
+    "circuit": (
+        lane(campaigns=[CampaignStatus("sms", 3, 1.5, circuit_open=True)]),
+        Level.WARN,
+        "cloud",
+        "one customer at a time is tried: mend it at the vendor, then `campaigns retry`",
+    ),
     "429": (lane(held_back_by="429"), Level.WARN, "cloud", "answered 429"),
     "limits": (lane(limits_in_use=0.7), Level.WARN, "cloud", "70% of its limits"),
     "paused": (lane(paused=True), Level.WARN, "cloud", "reads nothing more"),

@@ -62,16 +62,17 @@ def test_never_is_none() -> None:
     assert (now.next_permit, now.drain) == (None, None)
 
 
-def test_parked_campaigns_come_first_then_the_oldest_and_the_rest_is_counted() -> None:
+def test_parked_and_sick_campaigns_come_first_then_the_oldest_and_the_rest_is_counted() -> None:
     names = [f"c{n:02}" for n in range(CAMPAIGNS_SHOWN + 5)]
     campaigns = {name: CampaignSnapshot(2, float(age)) for age, name in enumerate(names)}
     campaigns["c00"] = CampaignSnapshot(0, 0.0, parked=True)
     campaigns["c01"] = CampaignSnapshot(0, 0.0)  # nobody waits: no news
+    campaigns["c02"] = CampaignSnapshot(0, 0.0, circuit_open=True)  # its one customer is tried
     machine = lane(settings(*(campaign(name) for name in names)))
     now = lane_status(machine, (), replace(SHOWN, campaigns=campaigns), NOW)
-    assert [each.name for each in now.campaigns][:3] == ["c00", "c24", "c23"]
+    assert [each.name for each in now.campaigns][:4] == ["c00", "c02", "c24", "c23"]
     assert (len(now.campaigns), now.campaigns_more) == (CAMPAIGNS_SHOWN, 4)
-    assert now.waiting == 2 * 23
+    assert now.waiting == 2 * 22
 
 
 def test_a_campaign_that_only_a_record_names_is_named_to_nobody() -> None:

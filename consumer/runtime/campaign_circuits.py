@@ -1,0 +1,110 @@
+"""Which campaigns are held back by their own circuit breaker, and what the log says of it.
+
+    closed ──breaker opens, account well, invitations wait──► open: `campaign_circuit_opened`
+       ▲                                                        │
+       └── answered, parked, or nothing waits any more ─────────┘ `campaign_circuit_closed`
+
+While the breaker of the account is open that one holds its campaigns back: the log says
+`circuit_opened` of the account, and nothing of them. A campaign without waiting invitations is held
+back by nothing, though its breaker stays open until its next call is accepted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import structlog
+
+from consumer.lane.lane import Lane
+from consumer.model import Verdict
+from consumer.runtime.calls import Answered
+
+HINT = (
+    "the vendor fails or refuses this campaign's calls, one customer at a time is tried: mend it "
+    "at the vendor, then `survey-dispatcher campaigns retry {campaign}`"
+)
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class CampaignCircuits:
+    """Of one ownership of a lane. `_last`: campaign → answer and vendor's code of its last call
+    that was not accepted; `_told`: campaigns whose open breaker the log has."""
+
+    lane: Lane
+    _last: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    _told: set[str] = field(default_factory=set)
+
+    def answered(self, event: Answered) -> None:
+        """A call ended, and the lane knows of it."""
+        campaign, outcome = event.batch.campaign, event.outcome
+        if outcome.verdict is not Verdict.ACCEPTED:
+            self._last[campaign] = event.label, outcome.code
+        if not self.lane.accounts.campaigns[campaign].well or campaign in self._told:
+            self._tell([campaign], self._waiting(), event.at)
+
+    def held_back(self, now: float) -> Mapping[str, int]:
+        """Campaigns held back by their own breaker → invitations that wait; the log is told too."""
+        breakers = self.lane.accounts.campaigns
+        suspects = [name for name, own in breakers.items() if not own.well]
+        if not suspects and not self._told:
+            return {}
+        waiting = self._waiting()
+        self._tell({*suspects, *self._told}, waiting, now)
+        return {name: waiting[name] for name in suspects if self._is_held(name, waiting, now)}
+
+    def _tell(self, campaigns: Iterable[str], waiting: Mapping[str, int], now: float) -> None:
+        for campaign in campaigns:
+            if campaign not in self._told and self._is_held(campaign, waiting, now):
+                self._told.add(campaign)
+                answer, code = self._last.get(campaign, (None, None))
+                log.warning(
+                    "campaign_circuit_opened",
+                    lane=self.lane.settings.name,
+                    campaign=campaign,
+                    answer=answer,
+                    code=code,
+                    waiting=waiting[campaign],
+                    hint=HINT.format(campaign=campaign),
+                )
+            elif campaign in self._told and (why := self._ended(campaign, waiting, now)):
+                self._told.discard(campaign)
+                log.warning(
+                    "campaign_circuit_closed",
+                    lane=self.lane.settings.name,
+                    campaign=campaign,
+                    waiting=waiting.get(campaign, 0),
+                    why=why,
+                )
+
+    def _is_held(self, campaign: str, waiting: Mapping[str, int], now: float) -> bool:
+        known = self.lane.settings.campaigns.get(campaign)
+        if known is None or self._ended(campaign, waiting, now):
+            return False
+        return self.lane.accounts.well(known.vendor) and not self.lane.accounts.refused(
+            known.vendor
+        )
+
+    def _ended(self, campaign: str, waiting: Mapping[str, int], now: float) -> str | None:
+        """Why the breaker holds nothing back, if so."""
+        if self.lane.outcomes.parked(campaign, now):  # or it left the config
+            return "parked"
+        if self.lane.accounts.campaigns[campaign].well:
+            return "answered"
+        return None if waiting.get(campaign) else "nothing_waits"
+
+    def _waiting(self) -> Counter[str]:
+        """Campaign → invitations of it that are not settled, calls under way included."""
+        lane, outcomes = self.lane, self.lane.outcomes
+        waiting = Counter(lane.shelf.reading.counts)
+        for name, window in lane.windows.items():
+            waiting[name] += window.count
+        waiting.update(trial.campaign for trial in outcomes.trials if trial.ready)
+        for bisection in outcomes.bisections:
+            waiting[bisection.campaign] += sum(1 for _ in bisection)
+        for batch in lane.in_flight.values():
+            waiting[batch.campaign] += len(batch.held)
+        return waiting
