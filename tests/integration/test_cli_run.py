@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from confluent_kafka.admin import AdminClient
 
-from consumer.adapters import kafka_reach
+from consumer.adapters import kafka_reach, topics
 from consumer.cli import main
 from tests.support.dispatcher import World, command, until
 from tests.support.kafka import KafkaBroker, create_topics
@@ -79,6 +82,45 @@ def test_missing_topics_are_named_and_created(world: World) -> None:
     assert told.count("created ") == 13
     assert said("topics", "-c", config) == (0, "all topics are as they must be\n", "")
     assert said("topics", "-c", config, "--create")[1].count("created ") == 0
+
+
+class HearsLate:
+    """An admin client whose first two looks after a creation show the topics of before it."""
+
+    def __init__(self, client: AdminClient) -> None:
+        self._client = client
+        self._stale: list[object] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def create_topics(self, *asked: Any, **more: Any) -> Any:
+        self._stale = [self._client.list_topics(timeout=10)] * 2
+        return self._client.create_topics(*asked, **more)
+
+    def list_topics(self, *asked: Any, **more: Any) -> Any:
+        return self._stale.pop() if self._stale else self._client.list_topics(*asked, **more)
+
+
+def test_topics_that_a_broker_shows_late_are_waited_for(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """D8: `--create` made all topics, then said that all were missing, and ended with 3."""
+    config = world.configure()
+    create_topics(world.bootstrap, world.input)
+    monkeypatch.setattr(topics, "admin", partial(_late, topics.admin))
+    monkeypatch.setattr(sys, "argv", ["survey-dispatcher", "topics", "-c", str(config), "--create"])
+    monkeypatch.setenv("ADMIN_PORT", "0")
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.endswith("all topics are as they must be\n")
+
+
+def _late(admin: Callable[[Mapping[str, str]], AdminClient], of: Mapping[str, str]) -> HearsLate:
+    return HearsLate(admin(of))
 
 
 def test_a_topic_that_is_not_as_it_must_be_is_refused(world: World) -> None:

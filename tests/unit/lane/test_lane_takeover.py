@@ -113,16 +113,16 @@ def test_limits_that_look_further_back_than_the_log_find_the_quota_used_up() -> 
 
 @pytest.mark.parametrize("written_by", ["this program", "one that tells no limits"])
 def test_a_lane_that_was_unlimited_finds_its_new_quota_used_up(written_by: str) -> None:
-    """Nothing recorded the calls of before; a horizon of 0 seconds is no full log."""
+    """Nothing recorded the calls of before but the last; a horizon of 0 seconds is no full log."""
     driver = Driver(lane())
-    for offset in range(20):
-        driver.answer(driver.read(held(offset))[0], ACCEPTED)
+    for second in range(20):
+        driver.answer(driver.read(held(second), now=NOW + second)[0], ACCEPTED, at=NOW + second)
     point = driver.checkpoint
     if written_by != "this program":
         point = point.model_copy(update={"quota": None})
     successor = lane(limited(calls=5), point)
-    assert successor.limiter.left(NOW) == 0.0
-    assert successor.limiter.next_at(NOW) > NOW + 10
+    assert successor.limiter.left(NOW + 20) == 0.0
+    assert successor.limiter.next_at(NOW + 20) > NOW + 30
 
 
 def test_a_checkpoint_that_does_not_say_how_far_its_log_reaches_is_believed() -> None:
