@@ -8,10 +8,17 @@ from concurrent.futures import Future
 from typing import Any, Protocol
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Producer,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient
 
 from consumer.adapters import kafka, topics
+from consumer.adapters.kafka import OnThrottle, ignore_throttle
 from consumer.adapters.reading import client_ids, committed_texts
 from consumer.errors import KafkaTrouble
 
@@ -23,16 +30,32 @@ OnError = Callable[[KafkaError], None]
 class Clients(Protocol):
     """Where a stage has its clients from; each belongs to the thread that asked for it."""
 
-    def consumer(self, group: str, on_error: OnError) -> Consumer:
+    def consumer(
+        self, group: str, on_error: OnError, on_throttle: OnThrottle = ignore_throttle
+    ) -> Consumer:
         """A consumer that commits nothing by itself and never chooses a beginning by itself."""
 
-    def producer(self, transactional_id: str, on_error: OnError) -> Producer:
-        """A transactional producer; it must be fenced before anything else."""
+    def producer(
+        self,
+        transactional_id: str,
+        on_error: OnError,
+        on_throttle: OnThrottle = ignore_throttle,
+        timeout: float = kafka.TRANSACTION_TIMEOUT,
+    ) -> Producer:
+        """A transactional producer; it must be fenced before anything else.
+
+        `timeout`: seconds after which Kafka aborts its open transaction.
+        """
 
     def send_offsets(
-        self, producer: Producer, offsets: Sequence[TopicPartition], member: object
+        self,
+        producer: Producer,
+        offsets: Sequence[TopicPartition],
+        member: object,
+        within: float = kafka.TRANSACTION_TIMEOUT,
+        give_up: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Offsets of the group become part of the transaction.
+        """Offsets of the group become part of the transaction, `within` its timeout.
 
         Raises KafkaException, KafkaTrouble; after the latter the producer may never come back.
         """
@@ -76,7 +99,9 @@ class KafkaClients:
         self._embedded = embedded
         self._admin: AdminClient | None = None
 
-    def consumer(self, group: str, on_error: OnError) -> Consumer:
+    def consumer(
+        self, group: str, on_error: OnError, on_throttle: OnThrottle = ignore_throttle
+    ) -> Consumer:
         """See `Clients`."""
         return kafka.consumer(
             self._settings,
@@ -84,19 +109,36 @@ class KafkaClients:
             instance=self._instance,
             logger=_librdkafka(),
             on_error=on_error,
+            on_throttle=on_throttle,
         )
 
-    def producer(self, transactional_id: str, on_error: OnError) -> Producer:
+    def producer(
+        self,
+        transactional_id: str,
+        on_error: OnError,
+        on_throttle: OnThrottle = ignore_throttle,
+        timeout: float = kafka.TRANSACTION_TIMEOUT,
+    ) -> Producer:
         """See `Clients`."""
         return kafka.producer(
-            self._settings, transactional_id, logger=_librdkafka(), on_error=on_error
+            self._settings,
+            transactional_id,
+            logger=_librdkafka(),
+            on_error=on_error,
+            on_throttle=on_throttle,
+            timeout=timeout,
         )
 
     def send_offsets(
-        self, producer: Producer, offsets: Sequence[TopicPartition], member: object
+        self,
+        producer: Producer,
+        offsets: Sequence[TopicPartition],
+        member: object,
+        within: float = kafka.TRANSACTION_TIMEOUT,
+        give_up: Callable[[], bool] = lambda: False,
     ) -> None:
         """See `Clients`."""
-        kafka.send_offsets(producer, offsets, member)
+        kafka.send_offsets(producer, offsets, member, within=within, give_up=give_up)
 
     def close(self, consumer: Consumer) -> None:
         """See `Clients`."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from typing import Final
 
@@ -19,6 +20,7 @@ from confluent_kafka import (
     KafkaException,
     Message,
     Producer,
+    ThrottleEvent,
     TopicPartition,
 )
 
@@ -28,12 +30,23 @@ from consumer.errors import DispatcherError, KafkaTrouble, UnreadableRecord
 
 MESSAGE_MAX_BYTES = 16 * 1024 * 1024
 TRANSACTION_TIMEOUT = 10.0
+"""Seconds after which Kafka aborts a transaction whose producer is gone. Until then nothing reads
+beyond its records, so it is short where another process has another transactional id."""
+
 COMMIT_WAIT = 5.0
-OFFSETS_WAIT = 2 * COMMIT_WAIT
+OFFSETS_GRACE = 2.0
+"""Seconds after its timeout until librdkafka counts as not coming back."""
+
 CLOSE_WAIT = 10.0
 
 Settings = Mapping[str, str]
 Headers = dict[str, str | bytes | None] | list[tuple[str, str | bytes | None]]
+OnThrottle = Callable[[ThrottleEvent], None]
+"""Told when a quota of Kafka holds the client back, and when it does so no more (0 s)."""
+
+
+def ignore_throttle(_event: ThrottleEvent) -> None:
+    """For clients that may wait: an operator's command."""
 
 
 _DEFAULTS: Final[Mapping[str, object]] = {
@@ -63,7 +76,6 @@ _CONSUMER_FIXED: Final[Mapping[str, object]] = {
     "max.poll.interval.ms": 300_000,
 }
 _PRODUCER_FIXED: Final[Mapping[str, object]] = {
-    "transaction.timeout.ms": int(TRANSACTION_TIMEOUT * 1000),
     "acks": "all",
     "message.max.bytes": MESSAGE_MAX_BYTES,
 }
@@ -89,9 +101,15 @@ def consumer_settings(settings: Settings, group: str) -> dict[str, object]:
     return _client_settings(settings, group, _CONSUMER_DEFAULTS, fixed)
 
 
-def producer_settings(settings: Settings, transactional_id: str) -> dict[str, object]:
+def producer_settings(
+    settings: Settings, transactional_id: str, timeout: float = TRANSACTION_TIMEOUT
+) -> dict[str, object]:
     """librdkafka's settings of every producer. The config refuses all that is fixed here."""
-    fixed = {"transactional.id": transactional_id, **_PRODUCER_FIXED}
+    fixed = {
+        "transactional.id": transactional_id,
+        "transaction.timeout.ms": int(timeout * 1000),  # records that are not sent by then fail
+        **_PRODUCER_FIXED,
+    }
     return _client_settings(settings, transactional_id, _PRODUCER_DEFAULTS, fixed)
 
 
@@ -107,12 +125,13 @@ def consumer(
     instance: str = "",
     logger: logging.Logger,
     on_error: Callable[[KafkaError], None],
+    on_throttle: OnThrottle = ignore_throttle,
 ) -> Consumer:
     """A consumer that commits nothing by itself and never chooses a beginning by itself."""
     own = consumer_settings(settings, group)
     if "client.id" not in plain_names(settings):
         own["client.id"] = client_id(group, instance)
-    return Consumer({**own, "error_cb": on_error}, logger=logger)
+    return Consumer({**own, "error_cb": on_error, "throttle_cb": on_throttle}, logger=logger)
 
 
 def producer(
@@ -121,10 +140,16 @@ def producer(
     *,
     logger: logging.Logger,
     on_error: Callable[[KafkaError], None],
+    on_throttle: OnThrottle = ignore_throttle,
+    timeout: float = TRANSACTION_TIMEOUT,
 ) -> Producer:
-    """A transactional producer. Call `fence` before anything else."""
-    wanted = {**producer_settings(settings, transactional_id), "error_cb": on_error}
-    return Producer(wanted, logger=logger)
+    """A transactional producer. Call `fence` before anything else.
+
+    `timeout`: seconds after which Kafka aborts its open transaction.
+    """
+    wanted = producer_settings(settings, transactional_id, timeout)
+    callbacks = {"error_cb": on_error, "throttle_cb": on_throttle}
+    return Producer({**wanted, **callbacks}, logger=logger)
 
 
 @contextmanager
@@ -222,8 +247,18 @@ def transaction(client: Producer, give_up: Callable[[], bool]) -> Iterator[None]
         raise KafkaTrouble(f"commit: {type(error).__name__}") from error
 
 
-def send_offsets(client: Producer, offsets: Sequence[TopicPartition], member: object) -> None:
+def send_offsets(
+    client: Producer,
+    offsets: Sequence[TopicPartition],
+    member: object,
+    *,
+    within: float = TRANSACTION_TIMEOUT,
+    give_up: Callable[[], bool] = lambda: False,
+) -> None:
     """Offsets of the group become part of the transaction. Raises KafkaException, KafkaTrouble.
+
+    A broker that a quota makes wait answers late, for the request goes the same way as the records:
+    `within` is the transaction's timeout, in which that may be. `give_up` is asked now and then.
 
     librdkafka 2.16 forgets the timeout of this call when the group's coordinator has just gone
     (its issues 5456 and 5511; seen here after a broker's restart), so it may never come back. A
@@ -234,17 +269,19 @@ def send_offsets(client: Producer, offsets: Sequence[TopicPartition], member: ob
 
     def send() -> None:
         try:
-            client.send_offsets_to_transaction(list(offsets), member, COMMIT_WAIT)
+            client.send_offsets_to_transaction(list(offsets), member, within)
         except BaseException as error:  # noqa: BLE001 - it belongs to who waits for it
             sent.set_exception(error)
         else:
             sent.set_result(None)
 
     threading.Thread(target=send, name="send-offsets", daemon=True).start()
-    try:
-        sent.result(OFFSETS_WAIT)
-    except TimeoutError:
-        raise KafkaTrouble("sending offsets: librdkafka did not come back") from None
+    deadline = time.monotonic() + within + OFFSETS_GRACE
+    while not sent.done():
+        wait([sent], min(COMMIT_WAIT, max(0.0, deadline - time.monotonic())))
+        if not sent.done() and (give_up() or time.monotonic() >= deadline):
+            raise KafkaTrouble("sending offsets: librdkafka did not come back")
+    sent.result()
 
 
 def produce(

@@ -141,6 +141,7 @@ class Metrics(Names):
 
     def _start_stage(self, stage: str) -> None:
         self.transactions_aborted.labels(stage)
+        self.kafka_throttle.labels(stage)
         for reason in Reason:
             self.results(stage, reason, 0)
 
@@ -277,6 +278,14 @@ class Metrics(Names):
     def transaction(self, stage: str, seconds: float) -> None:
         """A transaction of the stage was committed."""
         self.transaction_duration.labels(stage).observe(seconds)
+
+    def transaction_limit(self, stage: str, records: int) -> None:
+        """So many records may be in the stage's next transaction."""
+        self.transaction_records.labels(stage).set(records)
+
+    def kafka_throttled(self, stage: str, seconds: float) -> None:
+        """Kafka answered that a quota holds a client of the stage back for so long."""
+        self.kafka_throttle.labels(stage).inc(seconds)
 
     def aborted(self, stage: str) -> None:
         """A transaction of the stage was aborted."""

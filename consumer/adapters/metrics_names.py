@@ -16,7 +16,23 @@ from consumer.adapters.metrics_histogram import BatchHistogram
 NAMESPACE = "survey_dispatcher"
 
 CALL_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
-TRANSACTION_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+TRANSACTION_SECONDS = (
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1,
+    2.5,
+    5,
+    10,
+    30,
+    120,
+)
 ANSWER_SECONDS = (1, 5, 15, 60, 300, 1800, 3600, 4 * 3600, 12 * 3600, 86400, 259200, 604800)
 POLL_GAPS = (0.1, 0.5, 1, 5, 15, 60, 150, 300)
 """150 s is half of `max.poll.interval.ms`, after which the group drops a member."""
@@ -160,6 +176,12 @@ class Names:
         """Kafka clients, config and the process itself."""
         self.transaction_duration = self._histogram(
             "transaction_duration_seconds", "Kafka transactions", TRANSACTION_SECONDS, "stage"
+        )
+        self.transaction_records = self._gauge(
+            "transaction_records_limit", "Records that the next transaction may carry", "stage"
+        )
+        self.kafka_throttle = self._counter(
+            "kafka_throttle_seconds_total", "Time for which quotas of Kafka held clients", "stage"
         )
         self.poll_gap = self._histogram(
             "poll_gap_seconds", "Between two polls of a consumer", POLL_GAPS, "stage"

@@ -113,8 +113,9 @@ class LadderLoop:
                 self._gone.clear()  # it is about the records of one poll, and of no other
                 self._look_early(consumer)
                 self._resume(consumer)
+                most = min(POLL_RECORDS, self.stage.transactions.size(self.name).records)
                 with kafka.trouble("consume"):
-                    messages = consumer.consume(POLL_RECORDS, POLL_SECONDS)
+                    messages = consumer.consume(most, POLL_SECONDS)
                 self._reached.update(ends(messages))  # first: what is sought again lies before it
                 self._handle(consumer, producer, messages)
                 self._trim()
@@ -153,8 +154,8 @@ class LadderLoop:
             self._reached.pop((partition.topic, partition.partition), None)
             self._begun[partition.topic] = partition.offset
         if fresh:  # or a group that has forgotten would be as one that never read
-            with kafka.transaction(producer, self.stage.waiting(self.name)):
-                self.stage.clients.send_offsets(producer, fresh, member)
+            with self.stage.transaction(self.name, producer):
+                self.stage.send_offsets(self.name, producer, fresh, member)
         with kafka.trouble("assign"):
             consumer.incremental_assign(partitions)
             consumer.resume(partitions)  # a pause survives losing and regaining a partition
@@ -263,9 +264,9 @@ class LadderLoop:
         """A transaction that carries the offsets behind these messages."""
         member = membership(consumer)
         passed = offsets(messages, {})
-        with kafka.transaction(producer, self.stage.waiting(self.name)):
+        with self.stage.transaction(self.name, producer, len(messages)):
             yield passed
-            self.stage.clients.send_offsets(producer, passed, member)
+            self.stage.send_offsets(self.name, producer, passed, member)
 
     def _pace(self, consumer: Consumer, passed: list[TopicPartition], number: int) -> None:
         """A million that come back at once must not stand before everybody else's customers."""

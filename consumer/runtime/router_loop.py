@@ -7,7 +7,6 @@ what had been read.
 
 from __future__ import annotations
 
-import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -122,7 +121,7 @@ class RouterLoop:
                 self.stage.joined(self.name, consumer)
                 self._gone.clear()  # it is about the records of one poll, and of no other
                 with kafka.trouble("consume"):
-                    messages = consumer.consume(POLL_RECORDS, POLL_SECONDS)
+                    messages = consumer.consume(self._poll_records(), POLL_SECONDS)
                 if messages:
                     self._handle(consumer, producer, messages)
                 self._reached.update(ends(messages))
@@ -134,6 +133,10 @@ class RouterLoop:
             self._own = False
             self._consumer = None
             self.stage.clients.close(consumer)
+
+    def _poll_records(self) -> int:
+        """What a poll brings goes into one transaction."""
+        return min(POLL_RECORDS, self.stage.transactions.size(self.name).records)
 
     def _assigned(
         self, producer: Producer, consumer: Consumer, partitions: list[TopicPartition]
@@ -172,8 +175,8 @@ class RouterLoop:
     def _commit(self, producer: Producer, places: Sequence[TopicPartition], member: object) -> None:
         """Where reading begins. A plain commit of a member that the group has dropped, and that
         knows it, has no name, and Kafka takes it if nobody else is there."""
-        with kafka.transaction(producer, self.stage.waiting(self.name)):
-            self.stage.clients.send_offsets(producer, places, member)
+        with self.stage.transaction(self.name, producer):
+            self.stage.send_offsets(self.name, producer, places, member)
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """All that was read is committed between two polls: nothing to finish here."""
@@ -271,11 +274,10 @@ class RouterLoop:
         now: float,
     ) -> None:
         member = membership(consumer)
-        started = time.monotonic()
-        with kafka.transaction(producer, self.stage.waiting(self.name)):
+        with self.stage.transaction(self.name, producer, len(messages)):
             self._publish(producer, routed, rfc3339(now))
-            self.stage.clients.send_offsets(producer, offsets(messages, self._marks), member)
-        self.stage.metrics.transaction(self.name, time.monotonic() - started)
+            places = offsets(messages, self._marks)
+            self.stage.send_offsets(self.name, producer, places, member)
 
     def _say_defects(self, letters: Sequence[DeadLetter]) -> None:
         for letter in letters:

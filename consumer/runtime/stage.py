@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, Message, Producer
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, sleep_using_event
 from tenacity.wait import wait_random_exponential
 
@@ -25,6 +27,7 @@ from consumer.lane.early import EarlyReturns
 from consumer.runtime.command_watch import CommandBoard
 from consumer.runtime.rivals import Rivals
 from consumer.runtime.step_counts import StepCounts
+from consumer.runtime.transactions import Transactions
 
 MAX_SILENCE = 60.0
 """Seconds a loop may be away in Kafka's hands before the process counts as stuck."""
@@ -70,18 +73,43 @@ class Stage:
     _members: set[str] = field(default_factory=set)
     _reading: dict[str, dict[str, str | None]] = field(default_factory=dict)
     _polled: dict[str, float] = field(default_factory=dict)
+    transactions: Transactions = field(init=False)
     _rivals: Rivals = field(default_factory=Rivals)
     _kept: set[str] = field(default_factory=set)
     _joined_before: set[str] = field(default_factory=set)
 
+    def __post_init__(self) -> None:
+        self.transactions = Transactions(self.clock, self.metrics)
+
     def consumer(self, name: str, group: str) -> Consumer:
         """A consumer whose errors are counted under the stage's name."""
-        return self.clients.consumer(group, self._on_error(name))
+        throttled = partial(self.transactions.throttled, name)
+        return self.clients.consumer(group, self._on_error(name), throttled)
 
     def producer(self, name: str, transactional_id: str) -> Producer:
         """A transactional producer whose errors are counted under the stage's name."""
         self._rivals.uses(name, transactional_id)
-        return self.clients.producer(transactional_id, self._on_error(name))
+        throttled = partial(self.transactions.throttled, name)
+        timeout = self.transactions.timeout_of_producer(name)
+        return self.clients.producer(transactional_id, self._on_error(name), throttled, timeout)
+
+    @contextmanager
+    def transaction(
+        self, name: str, producer: Producer, carried: int = 1, grace: float = 0.0
+    ) -> Iterator[None]:
+        """As `kafka.transaction`, of a stage, with so many records; see `TransactionSize`."""
+        with self.transactions.open(name, producer, carried, self.waiting(name, grace)):
+            yield
+
+    def send_offsets(
+        self, name: str, producer: Producer, offsets: Sequence[TopicPartition], member: object
+    ) -> None:
+        """Offsets of the stage's group become part of its transaction.
+
+        Raises KafkaException, KafkaTrouble.
+        """
+        within = self.transactions.timeout(name)
+        self.clients.send_offsets(producer, offsets, member, within, self.waiting(name, STOP_GRACE))
 
     def joins_first(self, name: str) -> bool:
         """Whether the stage joins its group for the first time in this process; asked once."""
@@ -210,7 +238,8 @@ class Stage:
             self.metrics.aborted(name)
             error = state.outcome.exception() if state.outcome else None
             log.warning("session_ended", stage=name, error=str(error))
-            rival = self._rivals.found(name, error, self.clock.steady())
+            overdue = self.transactions.was_overdue(name)  # then Kafka's timeout has fenced it
+            rival = None if overdue else self._rivals.found(name, error, self.clock.steady())
             if rival:
                 log.error("transactional_id_contested", stage=name, why=rival)
             _let_go(error)

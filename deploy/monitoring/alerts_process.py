@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deploy.monitoring.alert import Alert
 from deploy.monitoring.queries import PREFIX, by, gauge, increase
-from deploy.monitoring.thresholds import CLOCK_WRONG, LOOP_SILENCE, SESSIONS
+from deploy.monitoring.thresholds import CLOCK_WRONG, LOOP_SILENCE, SESSIONS, THROTTLED
 
 _LOOPS = f'{PREFIX}loop_heartbeat_timestamp_seconds{{loop!~"router|ladder"}}'
 _RUNNING = f'max {by("lane")} (label_replace({_LOOPS}, "lane", "$1", "loop", "(.*)"))'
@@ -73,6 +73,16 @@ PROCESS = [
         "{{ $labels.stage }} lost its session {{ $value | humanize }} times in 15 minutes.",
         "The log's `session_ended` says why.",
         "Lost sessions",
+    ),
+    Alert(
+        "KafkaThrottles",
+        "warning",
+        f"{increase('kafka_throttle_seconds_total', 15, 'stage')} > {THROTTLED}",
+        "Quotas of Kafka held {{ $labels.stage }} back for {{ $value | humanizeDuration }} in 15 "
+        "minutes.",
+        "Raise the quota of the client that the log's `kafka_throttles` names.",
+        "Quotas of Kafka",
+        "5m",
     ),
     Alert(
         "OrphanedLane",

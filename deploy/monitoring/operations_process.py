@@ -35,6 +35,18 @@ KAFKA = Row(
             unit="s",
         ),
         Panel(
+            "Quotas of Kafka",
+            "Seconds a second for which a quota of the cluster holds the stage's clients back.",
+            one(per_second(of("kafka_throttle_seconds_total"), "stage"), "{{stage}}"),
+            unit="s",
+            alerts=("KafkaThrottles",),
+        ),
+        Panel(
+            "Transaction size",
+            "Records that the next transaction may carry: fewer while Kafka is slow.",
+            one(now("transaction_records_limit", "stage", lane=False), "{{stage}}"),
+        ),
+        Panel(
             "Lost sessions",
             "Each is a transaction given up and a stage that began anew from what is committed.",
             one(grown(of("transactions_aborted_total"), "stage"), "{{stage}}"),

@@ -35,6 +35,9 @@ FORECAST = DAY
 SESSIONS = 10
 """More lost sessions of a stage in a quarter of an hour than any restart of Kafka brings."""
 
+THROTTLED = 90
+"""Seconds of a quarter of an hour for which quotas of Kafka hold a stage back: a tenth of it."""
+
 CLOCK_WRONG = 2
 """Seconds that a machine's clock may be away from Kafka's; the limits' `skew` covers no more."""
 

@@ -125,6 +125,8 @@ MOVES: Mapping[tuple[str, str], Sequence[Moves]] = {
 
 STILL = {
     ("operations", "Versions"): "a table of ones: see the test of its own",
+    ("operations", "Quotas of Kafka"): "there is none here: test_quotas_of_kafka has one",
+    ("operations", "Transaction size"): "the same",
     ("operations", "Reading paused"): "needs half a million noted invitations: test_floods has it",
 }
 """Panels that no fault of this run moves."""

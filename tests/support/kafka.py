@@ -87,7 +87,7 @@ class KafkaBroker:
             raise BrokerError(f"the broker at {self.bootstrap} is running already")
         # If the tests are killed, no fixture ends the broker: then the kernel does (Linux).
         tether = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
-        command = [*tether, *_java("kafka.Kafka", str(self._properties))]
+        command = [*tether, *java("kafka.Kafka", str(self._properties))]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
@@ -143,7 +143,7 @@ class KafkaBroker:
         return self._process
 
     def _format(self) -> None:
-        command = _java(
+        command = java(
             "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(self._properties)
         )
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -303,7 +303,8 @@ def kafka_jars(cache: Path = CACHE) -> Path:
     return jars
 
 
-def _java(*command: str) -> list[str]:
+def java(*command: str) -> list[str]:
+    """The command line of one of Kafka's Java programs."""
     java = shutil.which("java")
     if java is None:
         raise BrokerError("there is no `java` to run the tests' Kafka: run `make kafka`")

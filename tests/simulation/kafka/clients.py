@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, cast
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from consumer.adapters.clients import OnError
-from consumer.adapters.kafka import CLOSE_WAIT, COMMIT_WAIT, describe
+from consumer.adapters.kafka import (
+    CLOSE_WAIT,
+    COMMIT_WAIT,
+    TRANSACTION_TIMEOUT,
+    OnThrottle,
+    describe,
+    ignore_throttle,
+)
 from consumer.errors import KafkaTrouble
 from tests.simulation.kafka.consumer import FakeConsumer
 from tests.simulation.kafka.producer import FakeProducer
@@ -33,21 +40,37 @@ class FakeClients:
         self.consumers: list[FakeConsumer] = []
         """Those that are not closed yet."""
 
-    def consumer(self, group: str, on_error: OnError) -> Consumer:
+    def consumer(
+        self,
+        group: str,
+        on_error: OnError,
+        on_throttle: OnThrottle = ignore_throttle,  # noqa: ARG002 - no quota here
+    ) -> Consumer:
         """A committed reader that never chooses a beginning by itself."""
         made = FakeConsumer(self._broker, self._process, group, on_error, self._rng)
         self.consumers.append(made)
         return cast("Consumer", made)
 
-    def producer(self, transactional_id: str, on_error: OnError) -> Producer:
+    def producer(
+        self,
+        transactional_id: str,
+        on_error: OnError,
+        on_throttle: OnThrottle = ignore_throttle,  # noqa: ARG002 - no quota here
+        timeout: float = TRANSACTION_TIMEOUT,
+    ) -> Producer:
         """A transactional producer."""
         made = FakeProducer(
-            self._broker, self._process, transactional_id, on_error, self._now, self._rng
+            self._broker, self._process, transactional_id, on_error, self._now, self._rng, timeout
         )
         return cast("Producer", made)
 
     def send_offsets(
-        self, producer: Producer, offsets: Sequence[TopicPartition], member: object
+        self,
+        producer: Producer,
+        offsets: Sequence[TopicPartition],
+        member: object,
+        within: float = COMMIT_WAIT,  # noqa: ARG002 - nothing is late here
+        give_up: Callable[[], bool] = lambda: False,  # noqa: ARG002
     ) -> None:
         """Raises KafkaException."""
         producer.send_offsets_to_transaction(list(offsets), member, COMMIT_WAIT)

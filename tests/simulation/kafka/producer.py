@@ -25,7 +25,7 @@ class FakeProducer(Sending):
         lost = self._rng.random() < self._broker.settings.init_lost
         self._reach(timeout, "init_transactions")
         if not lost or self._rng.random() < self._broker.settings.late_effect:
-            self._epoch = coordinator.init(self._holder)
+            self._epoch = coordinator.init(self._holder, self._timeout)
         if lost:
             self._sched.sleep(timeout)
             raise timed_out("init_transactions")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from confluent_kafka import OFFSET_INVALID, KafkaError, KafkaException, Message
 
 from consumer.adapters.clients import OnError
+from consumer.adapters.kafka import TRANSACTION_TIMEOUT
 from tests.simulation.kafka.faults import abortable, fenced, refused
 from tests.simulation.kafka.log import Header, Partition, Transaction, kind_of
 from tests.simulation.kafka.scheduler import Process
@@ -34,7 +35,9 @@ class Sending:
         on_error: OnError,
         now: Callable[[], float],
         rng: random.Random,
+        timeout: float = TRANSACTION_TIMEOUT,
     ) -> None:
+        self._timeout = timeout
         self._broker = broker
         self._sched = broker.scheduler
         self._on_error = on_error

@@ -29,7 +29,6 @@ class BrokerSettings:
     session_timeout: float = 10.0
     heartbeat: float = 3.0
     max_poll: float = 300.0
-    transaction_timeout: float = 10.0
     latency: Range = (0.0005, 0.005)
     rebalance_delay: Range = (0.01, 3.0)
     fetch_delay: Range = (0.0005, 0.02)

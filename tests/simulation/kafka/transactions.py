@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from consumer.adapters.kafka import TRANSACTION_TIMEOUT
 from tests.simulation.kafka.log import Partition, Place, Transaction
 from tests.simulation.kafka.settings import draw
 
@@ -23,6 +24,7 @@ class Holder:
 
     name: str
     epoch: int = -1
+    timeout: float = TRANSACTION_TIMEOUT
     transaction: Transaction | None = None
     complete_at: float = 0.0
     watched: bool = False
@@ -45,9 +47,10 @@ class Coordinator:
             found = self._holders[name] = Holder(name)
         return found
 
-    def init(self, holder: Holder) -> int:
+    def init(self, holder: Holder, timeout: float = TRANSACTION_TIMEOUT) -> int:
         """A new epoch; the former holder is fenced and its open transaction aborted."""
         holder.epoch += 1
+        holder.timeout = timeout
         if holder.transaction is not None:
             self._end(holder, holder.transaction, commit=False)
         return holder.epoch
@@ -100,7 +103,7 @@ class Coordinator:
         """One timer for each id that has an open transaction."""
         if not holder.watched and holder.transaction is not None:
             holder.watched = True
-            due = holder.transaction.started + self._settings.transaction_timeout
+            due = holder.transaction.started + holder.timeout
             self._sched.at(max(due, self._broker.down_until), lambda: self._look(holder))
 
     def _look(self, holder: Holder) -> None:
@@ -108,7 +111,7 @@ class Coordinator:
         transaction = holder.transaction
         if transaction is None:
             return
-        due = transaction.started + self._settings.transaction_timeout
+        due = transaction.started + holder.timeout
         if self._sched.now >= due and not self._broker.is_down:
             holder.epoch += 1
             self._end(holder, transaction, commit=False)

@@ -152,9 +152,38 @@ def test_offsets_that_librdkafka_never_answers_are_not_waited_for(
         def send_offsets_to_transaction(self, *_: object) -> None:
             answered.wait()
 
-    monkeypatch.setattr(kafka, "OFFSETS_WAIT", 0.01)
+    monkeypatch.setattr(kafka, "OFFSETS_GRACE", 0.01)
     with pytest.raises(KafkaTrouble, match="did not come back"):
-        kafka.send_offsets(cast("Producer", Stuck()), [], object())
+        kafka.send_offsets(cast("Producer", Stuck()), [], object(), within=0.01)
+    answered.set()
+
+
+def test_offsets_that_a_slow_broker_answers_late_are_waited_for_while_showing_life(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Until a stop, which may not wait for the whole of a long transaction."""
+    answered, given = threading.Event(), list[float]()
+
+    class Slow:
+        def send_offsets_to_transaction(self, *asked: Any) -> None:
+            given.append(asked[-1])
+            answered.wait()
+
+    monkeypatch.setattr(kafka, "COMMIT_WAIT", 0.01)
+    asked = list[bool]()
+
+    def give_up() -> bool:
+        asked.append(True)
+        if len(asked) == 3:
+            answered.set()
+        return False
+
+    slow = cast("Producer", Slow())
+    kafka.send_offsets(slow, [], object(), within=120.0, give_up=give_up)
+    assert given == [120.0], "librdkafka may take as long as the transaction"
+    answered.clear()
+    with pytest.raises(KafkaTrouble, match="did not come back"):
+        kafka.send_offsets(slow, [], object(), within=120.0, give_up=lambda: True)
     answered.set()
 
 

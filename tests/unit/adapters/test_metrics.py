@@ -71,6 +71,8 @@ def feed_all(metrics: Metrics, lane: str, campaigns: list[str]) -> None:
     metrics.delayed(lane, ["1m", "1m", "10m"])
     metrics.ladder({"1m": 2})
     metrics.polled(lane, 0.05)
+    metrics.transaction_limit(lane, 5000)
+    metrics.kafka_throttled(lane, 1.5)
     metrics.takeover(lane, in_doubt=2)
     metrics.contested(lane)
     metrics.other_config(lane)
@@ -284,7 +286,7 @@ def test_a_lane_that_moved_away_leaves_its_counters_and_no_gauge() -> None:
     metrics.clear_lane(LANE)
     gauges = [f for f in metrics.registry.collect() if f.type == "gauge"]
     assert not [s for f in gauges for s in f.samples if LANE in s.labels.values()]
-    assert len([s for f in gauges for s in f.samples if "radar" in s.labels.values()]) == 20
+    assert len([s for f in gauges for s in f.samples if "radar" in s.labels.values()]) == 21
     assert value(metrics, "takeovers_total", lane=LANE) == 1
     metrics.snapshot(LANE, snapshot({"a": CampaignSnapshot(1, 1.0)}))
     assert value(metrics, "waiting_invitations", lane=LANE, campaign="a") == 1

@@ -1,0 +1,80 @@
+"""How much one transaction carries, so that Kafka takes it before it aborts it.
+
+Kafka aborts a transaction that is open for longer than its timeout, and the session starts again
+with the same records. A client quota of the cluster (`producer_byte_rate`) or a slow broker would
+repeat that for ever. So the size follows what the last transactions took, as a congestion window
+does: multiplicative decrease at once, slow increase.
+
+    the transaction took              the next one carries
+    < QUICK, at least half full       a quarter more, at least one record more
+    QUICK … SLOW                      as many records
+    > SLOW, or failed after SLOW      half of what this one carried
+
+    one record took > half of its timeout, or failed after SLOW twice in turn:
+                                      the next producer has twice the timeout, MOST_TIMEOUT at most
+
+Invariants: 1 ≤ records ≤ most, least_timeout ≤ timeout ≤ MOST_TIMEOUT. After log2(most) failures a
+transaction carries one record, and after four more its timeout is the longest. A failure before
+SLOW (fenced, dropped from the group) says nothing about the size. O(1).
+
+A longer timeout has a price, for nothing reads beyond an open transaction until its producer comes
+back or the timeout is over. So only a record that cannot go otherwise gets one, and the timeout
+falls back with the first quick transactions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+SLOW = 5.0
+"""Seconds: half of the shortest timeout, and what a commit may take without being in the way of
+calls."""
+
+QUICK = SLOW / 4
+
+MOST_TIMEOUT = 240.0
+"""Seconds; less than `max.poll.interval.ms`, after which the group drops a member."""
+
+
+@dataclass(slots=True)
+class TransactionSize:
+    """One stage's. `most`: records that it carries while Kafka is quick; `least_timeout` seconds.
+
+    `records`: how many the next transaction may carry; `timeout`: of the next producer.
+    """
+
+    most: int
+    least_timeout: float
+    records: int = field(init=False)
+    timeout: float = field(init=False)
+    _failed_alone: int = 0
+
+    def __post_init__(self) -> None:
+        self.records, self.timeout = self.most, self.least_timeout
+
+    def committed(self, carried: int, seconds: float) -> None:
+        """A transaction with so many records took so long."""
+        self._failed_alone = 0
+        if seconds > SLOW:
+            self._shrink(carried)
+            if carried <= 1 and seconds > self.timeout / 2:
+                self._lengthen()
+        elif seconds < QUICK:
+            self.timeout = max(self.least_timeout, self.timeout / 2)
+            if carried * 2 >= self.records:
+                self.records = min(self.most, self.records + max(1, self.records // 4))
+
+    def failed(self, carried: int, seconds: float) -> None:
+        """A transaction with so many records ended without a commit after so long."""
+        if seconds < SLOW:
+            return
+        self._shrink(carried)
+        self._failed_alone = self._failed_alone + 1 if carried <= 1 else 0
+        if self._failed_alone > 1:
+            self._lengthen()
+
+    def _shrink(self, carried: int) -> None:
+        self.records = max(1, min(self.records, carried) // 2)
+
+    def _lengthen(self) -> None:
+        self.timeout = min(MOST_TIMEOUT, self.timeout * 2)

@@ -1,0 +1,106 @@
+"""The stages' transactions: bounded by what Kafka takes in time, and measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import structlog
+from confluent_kafka import Producer, ThrottleEvent
+
+from consumer.adapters import kafka
+from consumer.adapters.clock import Clock
+from consumer.adapters.metrics import Metrics
+from consumer.errors import KafkaTrouble
+from consumer.runtime.transaction_size import TransactionSize
+
+RECORDS = 5_000
+"""Records that a transaction carries while Kafka is quick: those of one poll."""
+
+HINT = (
+    "a quota of the cluster (producer_byte_rate, consumer_byte_rate, request_percentage) or a slow "
+    "broker: raise it for this client (kafka-configs.sh --entity-type clients, or users), see "
+    "deploy/runbooks/KafkaThrottles.md"
+)
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Transactions:
+    """The transactions of all stages of a process, by the stage's name."""
+
+    clock: Clock
+    metrics: Metrics
+    _sizes: dict[str, TransactionSize] = field(default_factory=dict)
+    _timeouts: dict[str, float] = field(default_factory=dict)  # of the producers in use
+    _overdue: set[str] = field(default_factory=set)
+
+    def expect(
+        self, name: str, *, most: int = RECORDS, timeout: float = kafka.TRANSACTION_TIMEOUT
+    ) -> None:
+        """Say what a stage's transactions are like while Kafka is quick."""
+        self._sizes.setdefault(name, TransactionSize(most, timeout))
+
+    def size(self, name: str) -> TransactionSize:
+        """How much the stage's next transaction may carry."""
+        self.expect(name)
+        return self._sizes[name]
+
+    def timeout_of_producer(self, name: str) -> float:
+        """The transaction timeout of the producer that the stage is about to make."""
+        self._timeouts[name] = self.size(name).timeout
+        return self._timeouts[name]
+
+    def timeout(self, name: str) -> float:
+        """The transaction timeout of the stage's producer."""
+        return self._timeouts.get(name, self.size(name).timeout)
+
+    @contextmanager
+    def open(
+        self, name: str, producer: Producer, carried: int, give_up: Callable[[], bool]
+    ) -> Iterator[None]:
+        """As `kafka.transaction`; the next one's size follows from how long this one takes."""
+        size, started = self.size(name), self.clock.steady()
+        before = size.records, size.timeout
+        try:
+            with kafka.transaction(producer, give_up):
+                yield
+        except KafkaTrouble:
+            seconds = self.clock.steady() - started
+            if seconds >= self.timeout(name):
+                self._overdue.add(name)
+            size.failed(carried, seconds)
+            self._tell(name, before, carried, seconds)
+            raise
+        seconds = self.clock.steady() - started
+        size.committed(carried, seconds)
+        self._tell(name, before, carried, seconds)
+        self.metrics.transaction(name, seconds)
+
+    def was_overdue(self, name: str) -> bool:
+        """Whether the stage's last session ended with a transaction that outlasted its timeout;
+        asked once for each."""
+        overdue = name in self._overdue
+        self._overdue.discard(name)
+        return overdue
+
+    def throttled(self, name: str, event: ThrottleEvent) -> None:
+        """Kafka answered that a quota holds this client back for so many seconds."""
+        seconds = event.throttle_time
+        self.metrics.kafka_throttled(name, seconds)
+        if seconds:
+            log.warning("kafka_throttles", stage=name, why=f"for {seconds:.1f} s", hint=HINT)
+
+    def _tell(self, name: str, before: tuple[int, float], carried: int, seconds: float) -> None:
+        size = self._sizes[name]
+        self.metrics.transaction_limit(name, size.records)
+        if size.records < before[0] or size.timeout > before[1]:
+            log.warning(
+                "transaction_slow",
+                stage=name,
+                why=f"{carried} records took {seconds:.1f} s: the next transaction carries "
+                f"{size.records} at most, and may take {size.timeout:.0f} s",
+                hint=HINT,
+            )

@@ -1,0 +1,57 @@
+"""A Kafka that slows a client down: transactions carry less, and the work goes on."""
+
+from __future__ import annotations
+
+import base64
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import orjson
+import pytest
+
+from tests.support.client_quota import throttle
+from tests.support.dispatcher import Event, World, purchases
+from tests.support.kafka import KafkaBroker
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture
+def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[World]:
+    """An application of its own on the session's broker."""
+    with World(kafka.bootstrap, tmp_path) as world:
+        yield world
+
+
+def large(events: list[Event], size: int) -> list[Event]:
+    """The same purchases by customers whose names no compression makes shorter."""
+    rng = random.Random(1)
+    larger = []
+    for event in events:
+        body = orjson.loads(event.value)
+        body["customer"]["name"] = base64.b64encode(rng.randbytes(size * 3 // 4)).decode()
+        larger.append(replace(event, value=orjson.dumps(body)))
+    return larger
+
+
+def test_router_goes_on_though_its_quota_makes_a_full_poll_outlast_the_transaction(
+    kafka: KafkaBroker, world: World
+) -> None:
+    """3 MB of invitations at 100 kB/s: in one transaction they take 30 s, three times too long."""
+    world.start_vendor()
+    config = world.configure(window={"max_batch": 500})
+    world.create_topics(config)
+    throttle(kafka, f"survey-dispatcher.{world.name}.router.0", 100_000)
+    world.publish(large(purchases("store", range(150)), 20_000))
+    dispatcher = world.start(config).wait_ready()
+
+    world.wait_results(150)
+    metrics = dispatcher.metrics()
+    assert metrics.total("kafka_throttle_seconds_total", stage="router") > 1
+    assert metrics.total("transaction_records_limit", stage="router") < 150
+    assert dispatcher.lines("kafka_throttles"), "an operator must learn why it is slow"
+    assert not dispatcher.lines("transactional_id_contested")
+    assert dispatcher.terminate() == 0
+    world.check()
