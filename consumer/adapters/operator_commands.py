@@ -50,10 +50,15 @@ class ReopenLane(_Command):
 
 
 class RetryCampaign(_Command):
-    """Try a parked campaign now: one that was parked before the command was given."""
+    """Try a parked campaign now: one that was parked before the command was given.
+
+    `delayed_only`: a lane's owner says so that has tried it already, at a reload; what is on the
+    delay topics comes back, wherever the stage is that reads them.
+    """
 
     command: Literal["retry_campaign"] = "retry_campaign"
     campaign: Name
+    delayed_only: bool = False
 
 
 Command = ResumeInput | ReopenLane | RetryCampaign

@@ -75,6 +75,13 @@ class Accounts:
             if vendor in self.sessions:
                 self.sessions[vendor].forget()
 
+    def retry(self, vendor: str, campaign: str, now: float) -> None:
+        """What was wrong may be mended: end the pauses of both, whose breakers stay open."""
+        self.standings[vendor].retry(now)
+        if vendor in self.sessions:
+            self.sessions[vendor].retry(now)
+        self.campaigns[campaign].failures = 0
+
     def usable(self, vendor: str, now: float) -> bool:
         """Whether the account has the session that a call needs."""
         session = self.sessions.get(vendor)
@@ -264,6 +271,11 @@ class Accounts:
         """Whether the vendor refuses the account, its calls or its logins."""
         session = self.sessions.get(vendor)
         return self.standings[vendor].state == "refused" or (session is not None and session.denied)
+
+    def holds_back(self, vendor: str, campaign: str) -> bool:
+        """Whether a breaker is open, the account's or the campaign's, or a login was refused."""
+        own = self.campaigns.get(campaign)
+        return self.refused(vendor) or not self.well(vendor) or (own is not None and not own.well)
 
     def well(self, vendor: str) -> bool:
         """Whether whole batches may leave."""

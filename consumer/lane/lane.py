@@ -168,7 +168,7 @@ class Lane:
         self.accounts.follow(settings.logins, settings.call_timeout, relogin, now)
         self.outcomes.follow()
         self.outcomes.acquit(lambda trial: trial.rules.vendor in relogin)
-        for campaign in self.parked_campaigns(now):
+        for campaign in self.stopped_campaigns(now):
             self.retry_campaign(campaign, now)  # what was wrong may be mended
         for window in list(self.windows.values()):
             if window.campaign not in settings.campaigns:
@@ -178,6 +178,15 @@ class Lane:
     def parked_campaigns(self, now: float) -> list[str]:
         """Campaigns whose invitations are put off, for the vendor cannot use them."""
         return [name for name, window in self.windows.items() if window.parked_until > now]
+
+    def stopped_campaigns(self, now: float) -> list[str]:
+        """Parked campaigns, and those that an open breaker, theirs or the account's, holds back."""
+        known, parked = self.settings.campaigns, self.parked_campaigns(now)
+        return parked + [
+            name
+            for name in self.windows.keys() & known.keys() - set(parked)
+            if self.accounts.holds_back(known[name].vendor, name)
+        ]
 
     def retry_campaign(self, campaign: str, now: float) -> None:
         """Call a campaign again at once, whatever its last calls were answered.

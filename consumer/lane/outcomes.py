@@ -208,15 +208,17 @@ class Outcomes:
         self._put_off_all(self._shelf.window(campaign), now)
 
     def retry_campaign(self, campaign: str, now: float) -> None:
-        """End its pause: the next permit may be its own. An open breaker begins with one customer,
-        and without the long pause of before."""
+        """End its pause, and its account's: the next permit may be its own. An open breaker begins
+        with one customer, and without the long pause of before."""
         window = self._shelf.windows.get(campaign)
         if window is None:
             return
         window.parked_until = min(window.parked_until, now)
         window.not_before = min(window.not_before, now)
         window.changed[campaign] = None
-        self._accounts.campaigns[campaign].failures = 0
+        known = self._settings.campaigns.get(campaign)
+        if known is not None:
+            self._accounts.retry(known.vendor, campaign, now)
         for trial in self.trials:
             if trial.campaign == campaign:
                 trial.not_before = min(trial.not_before, now)

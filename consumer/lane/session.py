@@ -64,6 +64,10 @@ class Session:
         self.failures = 0
         self.denied = self.replaced = self.invalidated = False
 
+    def retry(self, now: float) -> None:
+        """What was wrong may be mended: a login that is due leaves now."""
+        self.not_before = min(self.not_before, now)
+
     def proved(self) -> None:
         """A call was accepted: the token is good, so the next failure is a first one."""
         self.failures = 0

@@ -150,6 +150,11 @@ class Standing:
         self.forget()
         self.renewed_at, self.probing = now, False
 
+    def retry(self, now: float) -> None:
+        """What was wrong may be mended: probe now, and begin with the short pauses."""
+        if not self.well:
+            self.probe_at, self.failures = min(self.probe_at, now), 0
+
     def forget(self) -> None:
         """Close the breaker."""
         self.state = State.WELL

@@ -7,16 +7,20 @@ stage a command is for is decided where the state is that it is about.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+import time
+import uuid
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
+from consumer.adapters import kafka
 from consumer.adapters.clients import Clients
 from consumer.adapters.kafka import describe
 from consumer.adapters.metrics import Metrics
-from consumer.adapters.operator_commands import Command, RetryCampaign, command_of, valid
+from consumer.adapters.operator_commands import Command, RetryCampaign, command_of, dump, valid
+from consumer.errors import KafkaTrouble
 
 POLL = 0.5
 TRY_AGAIN = 15.0
@@ -29,10 +33,40 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class CommandBoard:
-    """The commands that may be carried out now. Any thread."""
+    """The commands that may be carried out now, and those that this process gives. Any thread.
 
+    `connected`: the topic is read, so that what is `told` can be written there.
+    """
+
+    connected: bool = False
     _commands: dict[str, Command] = field(default_factory=dict)
+    _outgoing: list[Command] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def tell(self, campaigns: Sequence[str], now: float) -> bool:
+        """Tell all processes to give back what is delayed of these campaigns. False if they cannot
+        be told."""
+        with self._lock:
+            if not self.connected:
+                return False
+            self._outgoing += [
+                RetryCampaign(id=uuid.uuid4().hex, at=now, campaign=each, delayed_only=True)
+                for each in campaigns
+            ]
+            return True
+
+    def connect(self, *, connected: bool) -> None:
+        """The topic is read from now on, or no more: then what was told stays in this process."""
+        with self._lock:
+            self.connected = connected
+            left, self._outgoing = self._outgoing, []
+            self._commands.update({each.id: each for each in left})
+
+    def outgoing(self) -> list[Command]:
+        """What is to be written, once."""
+        with self._lock:
+            taken, self._outgoing = self._outgoing, []
+            return taken
 
     def add(self, command: Command) -> bool:
         """False if it was there already."""
@@ -79,7 +113,8 @@ class ObeyedCommands:
 
 
 class CommandWatch:
-    """Feeds the board, in a thread of its own that ends with the process."""
+    """Feeds the board, and writes what this process tells the others, in a thread of its own that
+    ends with the process. `writer`: transactional id of what it writes."""
 
     def __init__(
         self,
@@ -88,7 +123,9 @@ class CommandWatch:
         board: CommandBoard,
         metrics: Metrics,
         now: Callable[[], float],
+        writer: str,
     ) -> None:
+        self._writer = writer
         self._topic = topic
         self._clients = clients
         self._board = board
@@ -113,6 +150,7 @@ class CommandWatch:
             except KafkaException as error:
                 log.debug("commands_unreadable", why=describe(error))
             finally:
+                self._board.connect(connected=False)
                 self._clients.close(reader)
             stop.wait(TRY_AGAIN)
 
@@ -129,13 +167,36 @@ class CommandWatch:
     def _read(self, reader: Consumer, stop: threading.Event) -> None:
         """Until `stop`, or until the consumer is of no more use."""
         reader.assign([TopicPartition(self._topic, 0, OFFSET_BEGINNING)])
+        self._board.connect(connected=True)
         while not stop.is_set():
+            self._write(self._board.outgoing(), stop)
             for message in reader.consume(100, POLL):
                 error = message.error()
                 if error is None:
                     self._take(message)
                 elif error.code() != error._PARTITION_EOF:  # noqa: SLF001 - public by use
                     return
+
+    def _write(self, commands: Sequence[Command], stop: threading.Event) -> None:
+        """Give these to all processes; what Kafka does not take is carried out in this one."""
+        if not commands:
+            return
+        give_up_at = time.monotonic() + WAIT
+
+        def give_up() -> bool:
+            return stop.is_set() or time.monotonic() > give_up_at
+
+        try:
+            producer = self._clients.producer(self._writer, lambda _error: None)
+            kafka.fence(producer, give_up)
+            with kafka.transaction(producer, give_up):
+                for each in commands:
+                    key = each.command
+                    kafka.produce(producer, self._topic, dump(each), key=key, partition=0)
+        except KafkaTrouble as error:
+            log.warning("command_not_given", topic=self._topic, why=str(error))
+            for each in commands:
+                self._board.add(each)
 
     def _take(self, message: Message) -> None:
         """One record: a command that may still be carried out, or nothing."""

@@ -302,11 +302,12 @@ class LadderLoop:
     def _look_early(self, consumer: Consumer) -> None:
         """Pass on all that lies here now, if campaigns are to be retried."""
         early = self.stage.early
-        early.ask(
-            each.campaign
-            for each in self._obeyed.new(self.stage.commands, self.stage.clock.now())
-            if isinstance(each, RetryCampaign)
-        )
+        if self._begun:  # else the commands are another member's
+            early.ask(
+                each.campaign
+                for each in self._obeyed.new(self.stage.commands, self.stage.clock.now())
+                if isinstance(each, RetryCampaign)
+            )
         early.turn({topic: end for (topic, _), end in self._reached.items()})
         if not early.asked or not self._begun:
             return

@@ -51,6 +51,9 @@ SAME_SILENCE = 5.0
 """Seconds by which the end of a silence may differ from the one that an operator saw: a former
 owner's times are moved into those of this one's clock."""
 
+NAMED = 20
+"""Campaigns that one line of the log names."""
+
 TRIM_EVERY = 600.0
 WAIT_FOR_OFFSETS = 5.0
 
@@ -139,15 +142,17 @@ class LaneOwner:
         """Another config from now on, between two turns: all that is sealed has left by then."""
         self.calls, self.limits = rules.calls, rules.limits
         now = self.stage.clock.now()
-        parked = self.lane.parked_campaigns(now)
+        parked, stopped = self.lane.parked_campaigns(now), self.lane.stopped_campaigns(now)
         self.lane.reconfigure(rules.settings, now, relogin=rules.relogin)
-        self.stage.early.ask(parked)
+        self.stage.return_delayed(parked)
+        if stopped:
+            log.info(
+                "campaigns_retried",
+                lane=self.name,
+                campaigns=[each for each in stopped if each in rules.settings.campaigns][:NAMED],
+                number=len(stopped),
+            )
         self._rivals.follow(rules.settings.config_version, now)
-
-    def retry_campaign(self, campaign: str) -> None:
-        """Call a campaign again at once, and fetch what was put off of it."""
-        self.lane.retry_campaign(campaign, self.stage.clock.now())
-        self.stage.early.ask([campaign])
 
     def _obey(self) -> None:
         """What operators ask of this lane, each command once."""
@@ -156,9 +161,11 @@ class LaneOwner:
             match command:
                 case ReopenLane(lane=lane) if lane == self.name:
                     self._reopen(command, now)
-                case RetryCampaign(campaign=campaign) if campaign in self.lane.settings.campaigns:
+                case RetryCampaign(campaign=campaign, delayed_only=False) if (
+                    campaign in self.lane.settings.campaigns
+                ):  # what is on the delay topics comes back by the stage that reads them
                     log.info("campaign_retried", lane=self.name, campaign=campaign, id=command.id)
-                    self.retry_campaign(campaign)
+                    self.lane.retry_campaign(campaign, now)
 
     def _reopen(self, command: ReopenLane, now: float) -> None:
         """End the silence that the operator saw: another one may have begun since."""

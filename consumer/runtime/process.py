@@ -177,6 +177,7 @@ class Process:
                 stage.commands,
                 self.metrics,
                 self._clock.now,
+                f"{stage.topics.application_id}.commands.{stage.instance}",
             )
             watch.start(f"{stage.topics.application_id}.command-reader", stage.stop)
 

@@ -198,6 +198,12 @@ class Stage:
 
         self.clients.trim(topic, before, refused)
 
+    def return_delayed(self, campaigns: Sequence[str]) -> None:
+        """Have what is delayed of these campaigns given back now, by the process that reads the
+        delay topics; it hears of it by the operators' topic, where this process reads that one."""
+        if not self.commands.tell(campaigns, self.clock.now()):
+            self.early.ask(campaigns)
+
     def publisher(self, client: Producer, source: str) -> Publisher:
         """Writes results and dead letters; `source` follows the application in `ce_source`."""
         return Publisher(

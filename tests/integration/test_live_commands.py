@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,8 @@ from confluent_kafka.admin import AdminClient
 from consumer.sandbox.settings import SAMPLE_CAMPAIGNS
 from tests.integration.test_answers_live import at_vendor, put_off
 from tests.integration.test_operations import operate
-from tests.support.dispatcher import EMAIL, World, purchases, until
-from tests.support.kafka import KafkaBroker
+from tests.support.dispatcher import EMAIL, Dispatcher, World, purchases, until
+from tests.support.kafka import KafkaBroker, free_ports
 
 
 @pytest.fixture
@@ -69,6 +70,34 @@ def test_a_parked_campaign_is_called_again_within_seconds_by_command(world: Worl
     assert "told" in operate(config, "campaigns", "retry", "purchase-email")
     world.wait_results(100, within=30)
     assert dispatcher.terminate() == 0
+    assert {each["status"] for each in world.check()} == {"accepted"}
+
+
+def test_a_parked_campaign_is_called_again_by_a_reload_of_the_lanes_owner_alone(
+    world: World,
+) -> None:
+    """Case 24 with split roles: another process reads the delay topics, and is told."""
+    world.start_vendor(campaigns=[each for each in SAMPLE_CAMPAIGNS if each.id != EMAIL])
+    config = world.configure()
+    world.create_topics(config)
+
+    def start(role: str) -> Dispatcher:
+        arguments = ("--role", role, "--from", "earliest", "--instance", role)
+        return Dispatcher(config, world.home / f"{role}.log", free_ports(1)[0], *arguments)
+
+    with closing(start("router")) as router, closing(start("sender")) as sender:
+        router.wait_ready()
+        until("the lane is owned", lambda: bool(sender.lines("lane_taken_over")))
+        world.publish(purchases("web", range(100)))
+        until("all are put off", lambda: put_off(sender) == 100)
+        at_vendor(world, campaigns=[each.model_dump() for each in SAMPLE_CAMPAIGNS])
+        sender.hang_up()
+        world.wait_results(100, within=30)
+        (retried,) = sender.lines("campaigns_retried")
+        assert (retried["lane"], retried["campaigns"]) == ("pisano", ["purchase-email"])
+        assert sender.lines("campaign_retried") == []  # the command is for the delay stage alone
+        assert router.terminate() == 0
+        assert sender.terminate() == 0
     assert {each["status"] for each in world.check()} == {"accepted"}
 
 

@@ -81,10 +81,38 @@ def test_a_new_secret_needs_no_probe() -> None:
     assert [len(batch.held) for batch in driver.step(NOW + 1)] == [10, 10]
 
 
-def test_another_config_is_no_new_secret() -> None:
+def test_another_config_is_no_new_secret_but_tries_one_customer_at_once() -> None:
+    """What was wrong may be mended at the vendor; each reload tries it once."""
     driver = refused()
     driver.lane.reconfigure(settings(EACH, linger=0.1), NOW + 1)
-    assert driver.step(NOW + 1) == []
+    (probe,) = driver.step(NOW + 1)
+    assert len(probe.held) == 1
+    assert driver.answer(probe, REFUSED, at=NOW + 1) == []
+    assert driver.step(NOW + 1 + PACES["refused"][0] / 2 - 1) == []
+    assert driver.results == []
+
+
+def test_an_outage_that_is_over_is_found_at_once_by_a_reload() -> None:
+    driver = ill()
+    driver.lane.reconfigure(settings(EACH, max_in_flight=TRIPS), NOW + 0.5)
+    (probe,) = driver.step(NOW + 0.5)
+    rest = driver.answer(probe, ACCEPTED, at=NOW + 0.6)
+    assert sum(len(batch.held) for batch in rest) == 19
+
+
+def test_a_refused_login_is_tried_at_once_by_retry_and_by_a_reload() -> None:
+    driver = Driver(lane(RADAR))
+    driver.read(held(0, campaign="visit"))
+    driver.lane.login_failed("radar", REFUSED, NOW)
+    driver.step(NOW + 1)
+    assert driver.logins == ["radar"]
+    driver.lane.retry_campaign("visit", NOW + 1)
+    driver.step(NOW + 1)
+    assert driver.logins == ["radar"] * 2
+    driver.lane.login_failed("radar", REFUSED, NOW + 1)
+    driver.lane.reconfigure(RADAR, NOW + 2)
+    driver.step(NOW + 2)
+    assert driver.logins == ["radar"] * 3
 
 
 def test_the_lanes_other_accounts_go_on() -> None:

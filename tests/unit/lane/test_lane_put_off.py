@@ -265,6 +265,14 @@ def test_a_parked_campaign_is_tried_at_once_by_a_new_config() -> None:
     assert driver.lane.windows["b"].not_before == backing_off
 
 
+def test_a_parked_campaign_that_leaves_the_config_is_put_off_and_not_tried() -> None:
+    driver = Driver(lane(settings(*TWO)))
+    driver.answer(driver.read(held(0))[0], PARKED)
+    driver.lane.reconfigure(settings(campaign("b")), NOW + 1)
+    assert driver.read(held(1), now=NOW + 1) == []
+    assert away(driver) == [(0, "1m"), (1, "1m")]
+
+
 def test_a_new_config_is_recorded_at_once() -> None:
     driver = Driver(lane())
     driver.step()

@@ -188,3 +188,50 @@ def test_a_token_that_was_fetched_for_a_refusal_is_not_fetched_again_for_the_nex
     play(driver, refuses({3, 13, 23}, EXPIRED_TOKEN), 60, feed="a")
     assert len(driver.logins) <= 3
     assert not driver.lane.accounts.refused("pisano")
+
+
+@pytest.mark.parametrize("reload", [True, False], ids=["reload", "retry"])
+@pytest.mark.parametrize(
+    ("how", "number"),
+    [(VENDOR_ERROR, 40), (SILENCE, 500), (REFUSED, 1)],
+    ids=["13000", "5xx", "403 of one"],
+)
+def test_a_sick_campaign_that_was_mended_is_tried_at_once_by_a_reload_and_by_retry(
+    how: Outcome, number: int, reload: bool
+) -> None:
+    """Case 24, a campaign that its breaker holds back: its next probe was up to a minute away."""
+    of = settings(*BOTH, max_in_flight=4)
+    driver = Driver(lane(of))
+    driver.read(*(held(n) for n in range(number)))
+    now = play(driver, sick("a", how), 300, feed="b")
+    while driver.lane.in_flight:  # a probe that is out waits for its own answer
+        now = play(driver, sick("a", how), 1, since=now)
+    assert driver.step(now) == []
+    if reload:
+        driver.lane.reconfigure(of, now)
+    else:
+        driver.lane.retry_campaign("a", now)
+    (probe,) = driver.step(now)
+    assert (probe.campaign, len(probe.held)) == ("a", 1)
+    driver.answer(probe, ACCEPTED, at=now)
+    assert driver.lane.windows["a"].count == 0  # the others follow, together
+
+
+def test_a_reload_tries_each_of_many_sick_campaigns_once_and_healthy_ones_as_before() -> None:
+    names = [f"s{n}" for n in range(5)]
+    of = settings(campaign("b", max_batch=50), *(campaign(name) for name in names))
+    driver = Driver(lane(of))
+    driver.read(*(held(n, campaign=names[n % 5]) for n in range(50)))
+
+    def judge(batch: Batch, _now: float) -> Outcome:
+        return ACCEPTED if batch.campaign == "b" else VENDOR_ERROR
+
+    now = play(driver, judge, 300, feed="b")
+    while driver.lane.in_flight:
+        now = play(driver, judge, 1, since=now)
+    before = len(driver.batches)
+    driver.lane.reconfigure(of, now)
+    now = play(driver, judge, 3.5, feed="b", since=now)
+    tried = Counter(each.campaign for each in driver.batches[before:])
+    assert [tried[name] for name in names] == [1] * 5
+    assert tried["b"] >= 2
