@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.simulation.world import partly
+
 Document = dict[str, Any]
 
 MOVED = "pisano-b"
@@ -16,6 +18,23 @@ STAYS = frozenset({"quota"})
 """Changes that are not taken back: what waits for the former lane must find its new one."""
 
 CHANGES = ("channel", "campaign_gone", "input_gone", "quota")
+
+
+def accepts_in_part(document: Document) -> Document:
+    """The document with an account of campaign `b` whose vendor accepts a call in part."""
+    document["vendors"][MOVED] = {
+        "type": "http_batch",
+        "base_url": "https://partly.example",
+        "quota": document["vendors"][MOVED]["quota"],
+        "path": "/{campaign}/invitations",
+        "addresses": ["phone", "email"],
+        "body": {"people": "$recipients"},
+        "recipient": {"mobile": "$phone", "mail": "$email"},
+        "code": "errors[0].code",
+        "bad_recipient": {"code": [partly.BAD]},
+        "campaign_error": {"code": [partly.NO_CAMPAIGN]},
+    }
+    return document
 
 
 def changed(document: Document, change: str | None) -> Document:

@@ -128,6 +128,12 @@ def only_the_bad_are_rejected(world: World, history: History) -> Finding:
             yield f"accepted, but the vendor refuses it: {name}"
 
 
+def calls_are_made_once(world: World, _history: History) -> Finding:
+    """A call is one request, whatever it is answered, and carries nothing of former answers."""
+    if world.wire.bytes is not None:
+        yield from world.wire.bytes.wrong[:1]
+
+
 def quotas_are_kept(world: World, _history: History) -> Finding:
     """No counter of a vendor refuses a call, where nobody else uses the quota."""
     if world.sure and world.truth.refused:
@@ -246,9 +252,14 @@ def a_restart_at_rest_does_nothing(world: World, history: History) -> Finding:
 
 
 def members_commit_their_own(world: World, _history: History) -> Finding:
-    """A member commits no offset of a partition that it has given back, by whatever it read."""
+    """A member commits no offset of a partition that it has given back, by whatever it read.
+
+    Where an operator resumes an input, one member commits for all (ADR 0010).
+    """
+    resumed = [str(place) for place in world.operators.resumed] if world.operators else []
     for name in ("router", "ladder"):
-        yield from world.broker.group(f"{rules.APPLICATION}.{name}").strays[:1]
+        strays = world.broker.group(f"{rules.APPLICATION}.{name}").strays
+        yield from [each for each in strays if not any(place in each for place in resumed)][:1]
 
 
 def deleted_is_recorded(world: World, history: History) -> Finding:
@@ -307,6 +318,7 @@ RULES: tuple[Callable[[World, History], Finding], ...] = (
     nobody_twice,
     results_are_true,
     only_the_bad_are_rejected,
+    calls_are_made_once,
     quotas_are_kept,
     batches_are_lawful,
     intents_come_first,

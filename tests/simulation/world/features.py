@@ -21,6 +21,10 @@ CHANCES = {
     "foreign_records": 0.2,
     "refused_customer": 0.1,
     "drops_members": 0.1,
+    "drops_paused": 0.05,
+    "answer_bytes": 0.12,
+    "partly": 0.12,
+    "commanded": 0.12,
 }
 """Feature → in what part of all worlds it is."""
 
@@ -45,6 +49,11 @@ class Features:
     `foreign_records`: see `odd_answers.py`, `foreign.py`.
     `refused_customer`: a firewall refuses each call that holds one certain customer.
     `drops_members`: groups of lanes forget their members while they poll eagerly.
+    `drops_paused`: lanes have little memory, and their groups forget their members while a full
+    lane's reader is paused.
+    `answer_bytes`: vendors' answers come as bytes, written in many ways (`answer_bytes.py`).
+    `partly`: the vendor of campaign `b` accepts a call in part.
+    `commanded`: operators give commands (`operators.py`).
     """
 
     eager_client: bool
@@ -56,6 +65,10 @@ class Features:
     foreign_records: bool
     refused_customer: bool
     drops_members: bool
+    drops_paused: bool
+    answer_bytes: bool
+    partly: bool
+    commanded: bool
     forgets: str | None
     """The group (without the application's name) whose offsets are forgotten."""
     change: str | None
@@ -66,6 +79,8 @@ def draw(seed: int) -> Features:
     """The features of a seed's world; a new one changes nothing about the others."""
     on = {name: _chance(seed, name) < chance for name, chance in CHANCES.items()}
     on["eager_client"] |= on["drops_members"]  # a lane comes back within the poll that lost it
+    if on["lost_input"]:  # half of these are mended by an operator
+        on["commanded"] = _chance(seed, "commanded") < 0.5
     changing = _chance(seed, "changing") < CHANGED and not on["lost_input"]
     change = CHANGES[int(_chance(seed, "change") * len(CHANGES))] if changing else None
     if on["forgets_input"]:

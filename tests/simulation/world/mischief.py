@@ -19,6 +19,9 @@ from tests.simulation.world.process import Ownership, SimProcess
 REJOINED_WITHIN = 10.0
 """Seconds after which a group is as it was, whose members were all dropped."""
 
+PAUSED_DROPS = 4
+"""How often a lane's members are dropped while its reader is paused."""
+
 
 @dataclass(slots=True)
 class Mischief:
@@ -37,6 +40,8 @@ class Mischief:
     _armed: dict[str, AtPoint] = field(default_factory=dict)
     _left: dict[str, int] = field(default_factory=dict)
     _disturbed: list[tuple[str | None, float, float]] = field(default_factory=list)
+    _drops: Counter[str] = field(default_factory=Counter)
+    """Lane → how often its group forgot its members since its reader was paused."""
 
     def plan(self, start: float, length: float) -> None:
         """Draw what will happen while there is traffic."""
@@ -61,6 +66,12 @@ class Mischief:
         for lane in rules.LANES if drops else ():
             when = start + rng.uniform(0.0, length)
             scheduler.at(when, partial(self._drop_members, f"lane.{lane}"))
+
+    def paused(self, lane: str) -> None:
+        """A lane's reader is paused: its group forgets its members, a few times at most."""
+        if self._drops[lane] < PAUSED_DROPS:
+            self._drops[lane] += 1
+            self._drop_members(f"lane.{lane}")
 
     def point(self, task: Task, label: str) -> None:
         """A task passes a crash point."""

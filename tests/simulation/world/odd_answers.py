@@ -31,10 +31,13 @@ class OddAnswer:
 ODD_ANSWERS = {
     "see-other": OddAnswer(Answer(303, {"location": "/v1/results/7", **_HTML}, b""), 1.0),
     "found": OddAnswer(Answer(302, {"location": "/v1/results/7"}, b""), 0.5),
+    "moved-for-good": OddAnswer(Answer(301, {"location": "https://other.example/"}, b""), 0.0),
+    "elsewhere": OddAnswer(Answer(307, {"location": "https://other.example/"}, b""), 0.0),
     "moved": OddAnswer(Answer(308, {"location": "https://other.example/"}, b""), 0.0),
     "page": OddAnswer(Answer(200, _HTML, _PAGE), 0.5),
     "gateway-404": OddAnswer(Answer(404, _TEXT, b"no route matched"), 0.0),
     "gateway-400": OddAnswer(Answer(400, _HTML, _PAGE), 0.0),
+    "bad-gateway": OddAnswer(Answer(502, _HTML, _PAGE), 0.5),
     "gateway-timeout": OddAnswer(Answer(504, _HTML, _PAGE), 0.5),
     "request-timeout": OddAnswer(Answer(408, {}, b""), 0.5),
     "no-content": OddAnswer(Answer(204, {}, b""), 1.0),

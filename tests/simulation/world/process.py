@@ -7,13 +7,15 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from consumer.adapters.kafka import describe
 from consumer.adapters.reading import Place
 from consumer.errors import KafkaTrouble, StartUnclear
 from consumer.lane.settings import LaneSettings
 from consumer.lane.shelf import Shelf
 from consumer.runtime import lane_loop
+from consumer.runtime.command_watch import CommandWatch
 from consumer.runtime.ladder_loop import LadderLoop
 from consumer.runtime.lane_loop import LaneLoop
 from consumer.runtime.lane_owner import LaneOwner
@@ -25,6 +27,9 @@ from tests.simulation.kafka.scheduler import Scheduler, Task
 from tests.simulation.world import rules
 from tests.simulation.world.doubles import Mute, ProcessClock, Pulse, Story
 from tests.simulation.world.wire import SimCalls, Wire
+
+NEAR_END = 20
+"""What expires soon is never put off: so much of it may be noted beyond the bound."""
 
 
 @dataclass(slots=True)
@@ -60,6 +65,8 @@ class Watch:
     unclear: list[str] = field(default_factory=list)
     lifeless: list[str] = field(default_factory=list)
     """Loops that were silent for too long, or ran hot."""
+    paused: Callable[[str], None] = lambda _lane: None
+    """Told the lane whose reader is paused, after each of its turns."""
 
 
 @dataclass(slots=True)
@@ -74,11 +81,13 @@ class SimLane(LaneLoop):
         LaneLoop._turn(self, consumer)
         if self.owner is not None:
             self._weigh(self.owner.lane.shelf)
+            if self.owner.lane.paused:
+                self.watch.paused(self.name)
 
     def _weigh(self, shelf: Shelf) -> None:
         if shelf.held > self.settings.max_held:
             self.watch.too_many.append(f"{self.process}/{self.name} holds {shelf.held}")
-        poll = lane_loop.POLL_RECORDS + self.settings.max_held  # what one poll may push out
+        poll = lane_loop.POLL_RECORDS + self.settings.max_held + NEAR_END  # what a poll pushes out
         if shelf.reading.noted > self.settings.max_noted + poll:
             self.watch.too_many.append(f"{self.process}/{self.name} noted {shelf.reading.noted}")
 
@@ -183,6 +192,28 @@ class SimProcess:
         self._start("ladder", LadderLoop(self.stage, instance).session)
         for lane in setup.lanes:
             self._start_lane(lane, setup)
+
+    def hear_commands(self) -> None:
+        """Read what operators command, as `Process` does."""
+        self._start("commands", self._read_commands)
+
+    def owner_of(self, lane: str) -> LaneOwner | None:
+        """The lane's owner here, if this process has the lane."""
+        found = self._lanes.get(lane)
+        return found.owner if found else None
+
+    def _read_commands(self) -> None:
+        stage, clients = self.stage, self._clients
+        topic = stage.topics.commands
+        watch = CommandWatch(topic, clients, stage.commands, Mute(), self.clock.now)  # type: ignore[arg-type]
+        reader = clients.consumer(f"{stage.topics.application_id}.command-reader", print)
+        try:
+            if watch._exists(reader):
+                watch._read(reader, stage.stop)
+        except KafkaException as error:
+            raise KafkaTrouble(describe(error)) from error
+        finally:
+            clients.close(reader)
 
     def _calls_of(self, setup: rules.Setup, former: SimCalls | None = None) -> SimCalls:
         accounts = {

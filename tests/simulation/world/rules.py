@@ -16,7 +16,7 @@ from consumer.lane.limiter import Limit
 from consumer.lane.settings import LaneSettings
 from consumer.runtime.rules import RouterRules
 from consumer.vendors import Vendor
-from tests.simulation.world.changes import MOVED, changed
+from tests.simulation.world.changes import MOVED, accepts_in_part, changed
 
 APPLICATION = "surveys"
 LANES = ("cloud", "radar")
@@ -62,29 +62,31 @@ class Setup:
 
 
 @cache
-def config(change: str | None = None) -> Config:
-    """The whole config, after a change."""
-    return load(json.dumps(changed(_document(), change)))
+def config(change: str | None = None, *, partly: bool = False) -> Config:
+    """The whole config, after a change. `partly`: see `changes.accepts_in_part`."""
+    usual = accepts_in_part(_document()) if partly else _document()
+    return load(json.dumps(changed(usual, change)))
 
 
 @cache
-def vendors(change: str | None = None) -> dict[str, Vendor]:
+def vendors(change: str | None = None, *, partly: bool = False) -> dict[str, Vendor]:
     """The vendor modules of the config's accounts."""
-    return build_vendors(config(change))
+    return build_vendors(config(change, partly=partly))
 
 
 @cache
-def _router(change: str | None) -> RouterRules:
+def _router(change: str | None, *, partly: bool) -> RouterRules:
     """The compiled routes; pure, so that all worlds may share them."""
-    return router_rules(config(change), vendors(change))
+    return router_rules(config(change, partly=partly), vendors(change, partly=partly))
 
 
-def setup(change: str | None, drawn: Mapping[str, LaneSettings]) -> Setup:
+def setup(change: str | None, drawn: Mapping[str, LaneSettings], *, partly: bool = False) -> Setup:
     """A config with the numbers that were drawn for the lanes of the usual one."""
     known = {key: each for lane in drawn.values() for key, each in lane.campaigns.items()}
     lanes = {}
-    for name in config(change).lanes:
-        usual = _usual(name, change)
+    document = config(change, partly=partly)
+    for name in document.lanes:
+        usual = _usual(name, change, partly=partly)
         campaigns = {
             key: replace(
                 each,
@@ -101,7 +103,7 @@ def setup(change: str | None, drawn: Mapping[str, LaneSettings]) -> Setup:
             config_version=usual.config_version,
             logins=usual.logins,
         )
-    return Setup(config(change), vendors(change), _router(change), lanes)
+    return Setup(document, vendors(change, partly=partly), _router(change, partly=partly), lanes)
 
 
 def lanes(rng: random.Random, *, sure: bool) -> dict[str, LaneSettings]:
@@ -110,6 +112,11 @@ def lanes(rng: random.Random, *, sure: bool) -> dict[str, LaneSettings]:
     A short `call_timeout` and small batches: much happens within a few simulated minutes.
     """
     return {name: _lane(name, rng, sure=sure) for name in LANES}
+
+
+def with_little_memory(drawn: Mapping[str, LaneSettings]) -> dict[str, LaneSettings]:
+    """The same lanes, which are full soon: their readers are paused."""
+    return {name: replace(lane, max_held=8, max_noted=30) for name, lane in drawn.items()}
 
 
 def _lane(name: str, rng: random.Random, *, sure: bool) -> LaneSettings:
@@ -143,8 +150,8 @@ def _lane(name: str, rng: random.Random, *, sure: bool) -> LaneSettings:
 
 
 @cache
-def _usual(name: str, change: str | None) -> LaneSettings:
-    return lane_settings(config(change), name)
+def _usual(name: str, change: str | None, *, partly: bool = False) -> LaneSettings:
+    return lane_settings(config(change, partly=partly), name)
 
 
 def _document() -> dict[str, Any]:

@@ -71,6 +71,10 @@ class Expected:
     firewall: bool = False
     lost: tuple[str, int] | None = None
     """The partition that lost records: it stands still, and what it holds may lack."""
+    resumed: bool = False
+    """An operator has that partition go on behind what it lost."""
+    behind: set[str] = field(default_factory=set)
+    """Invitations of its events that were written after it had lost records."""
     places: dict[str, tuple[str, int]] = field(default_factory=dict)
 
     def event(self, event: Event, offset: int) -> None:
@@ -83,6 +87,8 @@ class Expected:
             name = _id(event, offset, route)
             wanted[name] = campaign
             self.places[name] = event.topic, event.partition
+            if self.places[name] == self.lost:
+                self.behind.add(name)
             if self.firewall and event.disliked:
                 self.refused.add(name)
 
@@ -90,7 +96,7 @@ class Expected:
     def may_lack(self) -> set[str]:
         """Invitations that need not come to a result."""
         lost = {name for name, place in self.places.items() if place == self.lost}
-        return lost | self.refused
+        return (lost - self.behind if self.resumed else lost) | self.refused
 
     def seen(self, invitation: str) -> None:
         """It was made, so that a result must come of it."""

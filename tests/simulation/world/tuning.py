@@ -10,6 +10,7 @@ from typing import Any
 from consumer.lane import reading
 from consumer.runtime import (
     calls,
+    command_watch,
     config_rivals,
     input_stops,
     isolation,
@@ -27,6 +28,7 @@ TUNED: Mapping[tuple[Any, str], object] = {
     (lane_loop, "POLL_SECONDS"): 20.0,
     (router_loop, "POLL_SECONDS"): 50.0,
     (ladder_loop, "POLL_SECONDS"): 20.0,
+    (command_watch, "POLL"): 50.0,
     (lane_owner, "WAIT"): 2.0,
     (lane_owner, "SHOW_EVERY"): 7.0,
     (lane_owner, "TRIM_EVERY"): 20.0,
@@ -43,6 +45,7 @@ DRAWN: Mapping[str, tuple[tuple[Any, ...], tuple[int, ...]]] = {
 
 LOGGERS = (
     calls,
+    command_watch,
     config_rivals,
     input_stops,
     isolation,

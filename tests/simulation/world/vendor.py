@@ -16,7 +16,7 @@ from consumer.lane.commands import Batch
 from consumer.lane.settings import LaneSettings
 from consumer.model import Answer
 from tests.simulation.vendor_counters import KINDS, VendorCounter
-from tests.simulation.world import odd_answers
+from tests.simulation.world import odd_answers, partly
 
 SERVERS = 3
 
@@ -38,6 +38,13 @@ _RADAR = {
     TROUBLE: Answer(425, {}, b""),
     UNCLEAR: Answer(503, {}, b""),
     CAMPAIGN: Answer(403, {}, b'{"code": "40300"}'),
+}
+_PARTLY = {
+    ACCEPTED: partly.ACCEPTED,
+    REJECTED: partly.REFUSED,
+    TROUBLE: partly.TROUBLE,
+    UNCLEAR: partly.UNCLEAR,
+    CAMPAIGN: partly.CAMPAIGN,
 }
 _FIREWALL = Answer(403, {"content-type": "text/html"}, b"<html>Request blocked</html>")
 _NO_SESSION = Answer(401, {}, b"")
@@ -71,6 +78,8 @@ class VendorDouble:
         """Whether it answers as no page says, now and then."""
         self.firewall: set[str] = set()
         """Invitations whose calls never pass what stands before it."""
+        self.partly: str | None = None
+        """The campaign whose calls are accepted in part."""
         self._mood = rng.choice(MOODS)
         kind = rng.choice(KINDS)
         self._counters: list[VendorCounter] = [
@@ -84,6 +93,7 @@ class VendorDouble:
         """The same vendor, with counters of its own for another quota."""
         made = VendorDouble(self._lane, self._truth, rng, noise=self._noise > 0.0)
         made._mood, made.odd, made.firewall = self._mood, self.odd, self.firewall
+        made.partly = self.partly
         return made
 
     def asked(self, batch: Batch, token: str, now: float) -> Answer:
@@ -100,11 +110,23 @@ class VendorDouble:
         verdict = self._verdict(batch)
         if self.odd and verdict == ACCEPTED and (drawn := odd_answers.draw(self._rng)):
             return self._oddly(batch, *drawn)
+        in_part = batch.campaign == self.partly
+        if in_part and verdict == REJECTED and (answer := self._in_part(batch)):
+            return answer
         if verdict == ACCEPTED or (verdict == UNCLEAR and self._rng.random() < 0.5):
             self._truth.acted.update(held.invitation["id"] for held in batch.held)
         if verdict == UNCLEAR:
             self._truth.unclear.add(batch.id)
-        return (_RADAR if radar else _PISANO)[verdict]
+        return (_PARTLY if in_part else _RADAR if radar else _PISANO)[verdict]
+
+    def _in_part(self, batch: Batch) -> Answer | None:
+        """All but the bad ones are invited, and the answer says so to those that read it all."""
+        names = [held.invitation["id"] for held in batch.held]
+        answer = partly.in_part(names, self._truth.bad, self._rng)
+        if answer is not None:
+            self._truth.acted.update(name for name in names if name not in self._truth.bad)
+            self._truth.unclear.add(batch.id)
+        return answer
 
     def _oddly(self, batch: Batch, answer: Answer, acted: bool) -> Answer:
         if acted:

@@ -22,6 +22,7 @@ from consumer.model import Answer, Call
 from consumer.runtime.calls import Account, Calls, Event
 from consumer.vendors import Vendor
 from tests.simulation.kafka.scheduler import Scheduler, Task
+from tests.simulation.world.answer_bytes import CUT, AccountBytes, AnswerBytes
 from tests.simulation.world.doubles import ProcessClock, Story
 from tests.simulation.world.vendor import Truth, VendorDouble
 
@@ -64,6 +65,8 @@ class Wire:
     """Spread of the latency (lognormal's sigma)."""
     left: Callable[[str, Batch], None]
     """Told the process and the batch when a call's first byte leaves."""
+    bytes: AnswerBytes | None = None
+    """Set where answers come as bytes, and the real client reads them."""
     sent: list[tuple[str, Batch]] = field(default_factory=list)
 
 
@@ -83,10 +86,16 @@ class SimCalls(Calls):
         self._process = process
         self.batch: Batch | None = None
         accounts = {
-            name: Account(module, _Client(wire, self, lane, timeout, clock))  # type: ignore[arg-type]
+            name: Account(module, self._client(lane, timeout, clock))  # type: ignore[arg-type]
             for name, (lane, module, timeout) in vendors.items()
         }
         super().__init__(accounts, campaigns, None, clock.now)  # type: ignore[arg-type]
+
+    def _client(self, lane: str, timeout: float, clock: ProcessClock) -> _Client:
+        answers = self._wire.bytes
+        return _Client(
+            self._wire, self, lane, timeout, clock, answers.client() if answers else None
+        )
 
     @property
     def process(self) -> str:
@@ -145,6 +154,7 @@ class _Client:
     lane: str
     timeout: float
     clock: ProcessClock
+    bytes: AccountBytes | None = None
 
     async def exchange(self, call: Call, *, fresh_until: float) -> Exchange:
         """One request; see `VendorClient.exchange`."""
@@ -168,12 +178,25 @@ class _Client:
             scheduler.wait(deadline)
         scheduler.point("call.answered")
         if request.answer is not None:
-            return Exchange(self.clock.now(), sent_at, request.answer)
-        if batch is not None:
-            wire.truth.unclear.add(batch.id)
+            return self._read(call, batch, request.answer, sent_at)
         request.waiting = False
         failure = "reset" if scheduler.now < deadline else "timeout"
+        return self._unanswered(batch, sent_at, failure)
+
+    def _unanswered(self, batch: Batch | None, sent_at: float, failure: str) -> Exchange:
+        if batch is not None:
+            self.wire.truth.unclear.add(batch.id)
         return Exchange(self.clock.now(), sent_at, failure=failure)
+
+    def _read(self, call: Call, batch: Batch | None, answer: Answer, sent_at: float) -> Exchange:
+        """The answer as it came, or as the real client reads it from its bytes."""
+        if self.bytes is None:
+            return Exchange(self.clock.now(), sent_at, answer)
+        way, found = self.bytes.answered(call, answer)
+        self.wire.story.tell(self.lane, "answers", way=way, failure=found.failure)
+        if way == CUT:
+            return self._unanswered(batch, sent_at, found.failure or "read")
+        return Exchange(self.clock.now(), sent_at, found.answer, found.failure)
 
 
 @dataclass(slots=True)

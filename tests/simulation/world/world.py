@@ -20,10 +20,12 @@ from tests.simulation.kafka.log import FakeRecord, Transaction
 from tests.simulation.kafka.scheduler import Scheduler, Task
 from tests.simulation.kafka.settings import BrokerSettings
 from tests.simulation.world import features, foreign, rules, tuning
+from tests.simulation.world.answer_bytes import AnswerBytes
 from tests.simulation.world.changes import STAYS
 from tests.simulation.world.doubles import Story
 from tests.simulation.world.machines import Machines
 from tests.simulation.world.mischief import Mischief
+from tests.simulation.world.operators import Operators
 from tests.simulation.world.process import SimProcess, Watch
 from tests.simulation.world.traffic import Burst, Expected, bursts
 from tests.simulation.world.vendor import Truth, VendorDouble
@@ -75,6 +77,8 @@ class World:
         self.story = Story(self.scheduler, tell)
         self.sure = rng.random() < 0.6
         self.lanes = rules.lanes(rng, sure=self.sure)
+        if self.features.drops_paused:
+            self.lanes = rules.with_little_memory(self.lanes)
         unkind = rng.random() < 0.4
         settings = _broker_settings(unkind=unkind, eager=self.features.eager_client)
         settings = replace(settings, keeps_records=self.features.keeps_records)
@@ -84,7 +88,7 @@ class World:
             unsure=frozenset({"b"} if gone else ()),
             firewall=self.features.refused_customer,
         )
-        self._setup = rules.setup(None, self.lanes)
+        self._setup = self._setup_of(None)
         self.truth = Truth()
         self.watch = Watch(self.scheduler)
         self.ended: list[Ended] = []
@@ -108,9 +112,22 @@ class World:
             calm_from=start + length + self._calm_after(),
             unkind=unkind,
         )
+        if self.features.drops_paused:
+            self.watch.paused = self.mischief.paused
         # A stream of its own: seeds without wrong clocks are the worlds that they were.
         self.machines = Machines(random.Random(f"clocks of {seed}"), self._running, self.story)
         self._create_topics()
+        self.operators: Operators | None = None
+        if self.features.commanded:
+            commanding = random.Random(f"commands of {seed}")
+            self.operators = Operators(
+                commanding,
+                self.broker,
+                self.story,
+                self._running,
+                self.expected,
+                sure=not self.machines.wild,
+            )
         self._observe()
         self._plan(start, length)
 
@@ -131,11 +148,16 @@ class World:
         for vendor in vendors.values():
             vendor.odd = self.features.odd_answers
             vendor.firewall = self.expected.refused
+        if self.features.partly:
+            vendors["cloud"].partly = "b"
         vendors[rules.SPARE] = vendors["cloud"].sibling(self._child())
         slow = self.rng.choice([0.5, 1.2, 2.0])
-        return Wire(
+        made = Wire(
             self.scheduler, self._child(), vendors, self.truth, self.story, slow, self._left
         )
+        if self.features.answer_bytes:
+            made.bytes = AnswerBytes(random.Random(f"bytes of {self.seed}"))
+        return made
 
     def _create_topics(self) -> None:
         topics = rules.config().topics
@@ -169,6 +191,8 @@ class World:
         for when in self.machines.times(start, length):
             self.scheduler.at(when, self.machines.step)
         self._plan_features(start, length)
+        if self.operators is not None:
+            self.operators.plan(start, length)
         for number in range(self.rng.choice([2, 2, 3])):
             late = self.rng.choice([0.0, 0.0, 8.0]) * self.rng.random()
             self._start_later(str(number), self.scheduler.now + late)
@@ -206,6 +230,8 @@ class World:
                 self.scheduler.run(self.scheduler.now + LONGEST)
             finally:
                 self.scheduler.close()
+                if self.wire.bytes is not None:
+                    self.wire.bytes.close()
         self._see()
         return self
 
@@ -223,11 +249,14 @@ class World:
 
     def _go_over(self, change: str | None) -> None:
         """Another config is rolled out: replicas reload or restart, one after the other."""
-        self._setup = rules.setup(change, self.lanes)
+        self._setup = self._setup_of(change)
         self.story.tell("world", "config", change=change)
         for process in list(self._running.values()):
             reaches = partial(self._reach, process, restart=self.rng.random() < 0.4)
             self.scheduler.at(self.scheduler.now + self.rng.uniform(0.0, 15.0), reaches)
+
+    def _setup_of(self, change: str | None) -> rules.Setup:
+        return rules.setup(change, self.lanes, partly=self.features.partly)
 
     def _reach(self, process: SimProcess, *, restart: bool) -> None:
         """The rollout reaches a replica, if it still runs."""
@@ -293,7 +322,7 @@ class World:
         self.story.tell(name, "starts")
         # Our processes' clocks and the vendor's servers share the skew that the lanes allow for.
         spread = min(lane.skew for lane in self.lanes.values()) / 5 if self.sure else 8.0
-        self._running[instance] = SimProcess(
+        process = self._running[instance] = SimProcess(
             name,
             instance,
             wire=self.wire,
@@ -304,6 +333,8 @@ class World:
             clock_offset=self.rng.uniform(-spread, spread) + self.machines.wrong_by(instance),
             ended=self._process_ended,
         )
+        if self.operators is not None:
+            process.hear_commands()
 
     def _process_ended(self, process: SimProcess) -> None:
         self.story.tell(process.name, "ended")
@@ -344,6 +375,8 @@ class World:
     def _done(self) -> bool:
         if self.lax:
             return self.scheduler.now >= self.mischief.calm_from + GIVEN_UP_AFTER
+        if self.operators is not None and self.operators.waits:
+            return False
         return self._all_visible()
 
     def _all_visible(self) -> bool:
