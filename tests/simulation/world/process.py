@@ -204,15 +204,23 @@ class SimProcess:
 
     def _read_commands(self) -> None:
         stage, clients = self.stage, self._clients
-        topic = stage.topics.commands
-        watch = CommandWatch(topic, clients, stage.commands, Mute(), self.clock.now)  # type: ignore[arg-type]
-        reader = clients.consumer(f"{stage.topics.application_id}.command-reader", print)
+        application = stage.topics.application_id
+        watch = CommandWatch(
+            stage.topics.commands,
+            clients,
+            stage.commands,
+            Mute(),  # type: ignore[arg-type]
+            self.clock.now,
+            f"{application}.commands.{self.instance}",
+        )
+        reader = clients.consumer(f"{application}.command-reader", lambda _error: None)
         try:
             if watch._exists(reader):
                 watch._read(reader, stage.stop)
         except KafkaException as error:
             raise KafkaTrouble(describe(error)) from error
         finally:
+            stage.commands.connect(connected=False)
             clients.close(reader)
 
     def _calls_of(self, setup: rules.Setup, former: SimCalls | None = None) -> SimCalls:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from consumer.lane import reading
 from consumer.runtime import (
     calls,
+    campaign_circuits,
     command_watch,
     config_rivals,
     input_stops,
@@ -21,6 +23,7 @@ from consumer.runtime import (
     router_loop,
     stage,
     takeover,
+    transactions,
 )
 from tests.simulation.world.doubles import Story, StoryLog
 
@@ -28,7 +31,7 @@ TUNED: Mapping[tuple[Any, str], object] = {
     (lane_loop, "POLL_SECONDS"): 20.0,
     (router_loop, "POLL_SECONDS"): 50.0,
     (ladder_loop, "POLL_SECONDS"): 20.0,
-    (command_watch, "POLL"): 50.0,
+    (command_watch, "POLL"): 10.0,
     (lane_owner, "WAIT"): 2.0,
     (lane_owner, "SHOW_EVERY"): 7.0,
     (lane_owner, "TRIM_EVERY"): 20.0,
@@ -45,6 +48,7 @@ DRAWN: Mapping[str, tuple[tuple[Any, ...], tuple[int, ...]]] = {
 
 LOGGERS = (
     calls,
+    campaign_circuits,
     command_watch,
     config_rivals,
     input_stops,
@@ -56,6 +60,7 @@ LOGGERS = (
     router_loop,
     stage,
     takeover,
+    transactions,
 )
 
 Tuning = dict[tuple[Any, str], object]
@@ -67,8 +72,20 @@ def draw(rng: random.Random, story: Story) -> Tuning:
     for name, (modules, values) in DRAWN.items():
         value = rng.choice(values)
         changes |= {(module, name): value for module in modules}
+    changes[command_watch, "uuid"] = _Ids(random.Random("ids"))
     log = StoryLog(story, _speaker(story))
     return changes | {(module, "log"): log for module in LOGGERS}
+
+
+class _Ids:
+    """In the place of the module `uuid`: the same ids in each run of a seed."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+
+    def uuid4(self) -> uuid.UUID:
+        """See `uuid`."""
+        return uuid.UUID(int=self._rng.getrandbits(128))
 
 
 @contextmanager
