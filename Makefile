@@ -6,6 +6,8 @@ KAFKA_VERSION := $(shell sed -n 's|.*<kafka.version>\(.*\)</kafka.version>.*|\1|
 KAFKA := .cache/kafka/$(KAFKA_VERSION)
 BIN := .venv/bin
 PYTEST := $(BIN)/pytest --cov --cov-report=term-missing
+# Compiled tests and modules are kept: each of some hundred processes would compile them again.
+unexport PYTHONDONTWRITEBYTECODE
 # Two at a time, a file each: those with a Kafka mostly wait, those without mostly compute.
 TOGETHER := -n 2 --dist loadfile
 SEEDS ?= 1000

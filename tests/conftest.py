@@ -1,9 +1,10 @@
-"""Fixtures that every test may use: a real Kafka, shared or one's own."""
+"""Fixtures that every test may use: a real Kafka, shared or one's own. Marks by place and need."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,13 +19,23 @@ settings.load_profile("untimed")
 
 KAFKA_FIXTURES = {"kafka", "kafka_factory", "module_kafka_factory"}
 
+UNIT = Path(__file__).parent / "unit"
+CORE_TESTS = [UNIT / core for core in ("lane", "policy", "routing", "vendors")]
+"""The pure core's own tests: they alone are traced, and must reach each of its branches."""
+
 
 @pytest.hookimpl(tryfirst=True)  # before `-m "not kafka"` is applied
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test that uses a broker: nobody has to remember to."""
+    """Mark the tests that use a broker, and pause coverage outside the core's own tests.
+
+    A simulation takes three times as long while it is traced, and a branch that only a simulation
+    reaches has no test that says what it does.
+    """
     for item in items:
         if KAFKA_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("kafka")
+        if not any(item.path.is_relative_to(folder) for folder in CORE_TESTS):
+            item.add_marker("no_cover")
 
 
 @pytest.fixture(scope="session")
