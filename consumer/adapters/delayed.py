@@ -147,7 +147,8 @@ def first_offset(
         "forgets them when no process ran for `offsets.retention.minutes` (a week). What came due "
         "before the stop was given back already, and must not be sent again; from offset "
         f"{waiting} on nothing is due yet. Stop all processes, say where to go on (`{reset}`, T "
-        f"being the time of the stop less {delay:.0f} s), and start again"
+        f"being the time of the stop less {delay:.0f} s, or of the last `delayed_retried` in the "
+        "logs where that is later: retried campaigns leave the topic early), and start again"
     )
 
 

@@ -317,9 +317,10 @@ def forget(ladder: Ladder) -> None:
 
 
 def test_forgotten_offsets_give_nothing_back_twice_though_nothing_was_deleted(
-    ladder: Ladder,
+    ladder: Ladder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The right to delete records is missing: the log begins at 0, as one that was never read."""
+    monkeypatch.setattr(Stage, "trim", lambda *_: None)  # else a first look that is late trims
     ladder.start()
     ladder.put(1, 1.0)
     until("it is back", lambda: ladder.numbers() == [1])

@@ -9,13 +9,13 @@ from pathlib import Path
 import httpx
 import orjson
 import pytest
-from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from tests.integration.test_operations import operate
 from tests.integration.test_tide import forget, make_anew, worked
 from tests.support.dispatcher import Dispatcher, Event, World, purchases, until
-from tests.support.kafka import KafkaBroker, StartBroker, create_topics
+from tests.support.kafka import KafkaBroker, create_topics
 
 
 @pytest.fixture
@@ -201,58 +201,3 @@ def test_what_does_not_stand_still_is_not_moved(world: World) -> None:
     assert "does not stand still" in refused
     assert "is no input" in operate(config, "inputs", "resume", "other", "--from", "earliest")
     assert "read" in operate(config, "inputs", "list")
-
-
-# -- a month of forgotten offsets ------------------------------------------------------------------
-
-
-def test_an_input_that_comes_back_after_its_offsets_are_forgotten_is_not_read_again(
-    kafka_factory: StartBroker, tmp_path: Path
-) -> None:
-    """It was out of the config for longer than `offsets.retention.minutes`; others were read."""
-    short = {
-        "offsets.retention.minutes": "1",
-        "offsets.retention.check.interval.ms": "1000",
-    }
-    with World(kafka_factory(short).bootstrap, tmp_path) as world:
-        world.start_vendor()
-        config = world.configure(window={"max_batch": 20})
-        web = f"web-{world.input}"
-        create_topics(world.bootstrap, web)
-        without = config.read_bytes()
-        document = orjson.loads(without)
-        document["inputs"]["pos"]["topics"] = [world.input, web]
-        world.create_topics(config)
-        config.write_bytes(orjson.dumps(document))
-        dispatcher = world.start(config).wait_ready()
-        publish_to(world, web, 0, first := purchases("web", range(3)))
-        world.publish(purchases("store", range(3)))
-        world.wait_results(6)
-        world.events += first
-
-        config.write_bytes(without)
-        until("it left", lambda: bool(dispatcher.lines("config_applied")))
-        until("its offset is forgotten", lambda: offset_of(world, web) < 0, within=180)
-        config.write_bytes(orjson.dumps(document))
-        stops(dispatcher)
-        publish_to(world, web, 0, late := purchases("web", range(100, 103)))
-        world.publish(purchases("store", range(100, 103)))
-        world.wait_results(9)
-        assert dispatcher.terminate() == 0
-
-        again = world.start(config, begin="earliest").wait_ready()
-        (said,) = stops(again)
-        assert (said["topic"], said["reason"]) == (web, "forgotten")
-        operate(config, "inputs", "resume", web, "--from", "3", "--yes")
-        world.wait_results(12)
-        assert again.terminate() == 0
-        world.events += late
-        world.check()
-
-
-def offset_of(world: World, topic: str) -> int:
-    """The router's offset of a topic's first partition; negative: none."""
-    client = AdminClient({"bootstrap.servers": world.bootstrap})
-    asked = ConsumerGroupTopicPartitions(f"{world.name}.router", [TopicPartition(topic, 0)])
-    (future,) = client.list_consumer_group_offsets([asked]).values()
-    return int(future.result(10).topic_partitions[0].offset)

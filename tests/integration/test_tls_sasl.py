@@ -92,17 +92,19 @@ def test_the_rights_that_the_manual_names_are_enough(
         assert "AUTHORIZATION_FAILED" not in told
 
 
-def rights(world: World) -> list[tuple[Any, ...]]:
+def rights(world: World, *, delete: bool = True) -> list[tuple[Any, ...]]:
+    """What the manual names, with or without the right to delete records."""
     own = f"{world.name}."
     prefixed, literal = ResourcePatternType.PREFIXED, ResourcePatternType.LITERAL
     may = AclOperation
+    deleting = [may.DELETE] if delete else []
     return [
         (ResourceType.TOPIC, world.input, literal, [may.READ, may.DESCRIBE]),
         (
             ResourceType.TOPIC,
             own,
             prefixed,
-            [may.READ, may.WRITE, may.DESCRIBE, may.DESCRIBE_CONFIGS, may.DELETE],
+            [may.READ, may.WRITE, may.DESCRIBE, may.DESCRIBE_CONFIGS, *deleting],
         ),
         (ResourceType.GROUP, own, prefixed, [may.READ, may.DESCRIBE]),
         (ResourceType.TRANSACTIONAL_ID, own, prefixed, [may.WRITE, may.DESCRIBE]),

@@ -5,7 +5,7 @@ The first door stays open to the test itself, which may do everything there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,11 +62,17 @@ class SecuredBroker:
 
 
 def start_secured(
-    start: StartBroker, home: Path, host: str = "127.0.0.1", *, strict: bool = False
+    start: StartBroker,
+    home: Path,
+    host: str = "127.0.0.1",
+    *,
+    strict: bool = False,
+    more: Mapping[str, str] | None = None,
 ) -> SecuredBroker:
     """Start one whose certificate is for `host`; `home` is where its certificates go.
 
-    `strict`: who comes in by the second door may do what `allow` says, and nothing else.
+    `strict`: the user of the second door may do what `allow` says, and nothing else.
+    `more`: settings of the broker besides.
     """
     home.mkdir(parents=True, exist_ok=True)
     (port,) = free_ports(1)
@@ -93,6 +99,7 @@ def start_secured(
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
             "super.users": "User:ANONYMOUS",  # who comes in by the first door
             "allow.everyone.if.no.acl.found": str(not strict).lower(),
+            **(more or {}),
         }
     )
     _add_user(broker.bootstrap)
