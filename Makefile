@@ -40,8 +40,8 @@ browser: ## install the tests' browser (Debian's Chromium, as root)
 test: setup kafka browser ## run every test but those of deploy-check (ARGS=…)
 	$(PYTEST) $(TOGETHER) -m "not deploy" $(ARGS)
 
-check test-fast: setup ## run all tests that need Python alone (ARGS=…)
-	$(PYTEST) $(TOGETHER) -m "not kafka and not browser and not deploy" $(ARGS)
+check test-fast: setup ## run the tests that need Python alone, without deep sweeps (ARGS=…)
+	$(PYTEST) $(TOGETHER) -m "not kafka and not browser and not deploy and not deep" $(ARGS)
 
 sim: setup ## simulate SEEDS=1000 worlds of crashes, or tell the story of one (SEED=17)
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) $(ARGS)

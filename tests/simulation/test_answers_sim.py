@@ -1,6 +1,7 @@
 """Whole lives of a lane under every kind of answer: nobody is lost, condemned or invited twice.
 
-`SIM_SEEDS` says how many seeds run (default 300). `answers_world` tells what happens in one.
+`SIM_SEEDS` says how many seeds run (half of it, default 300; `make check` runs the first 30).
+`answers_world` tells what happens in one.
 """
 
 from __future__ import annotations
@@ -34,8 +35,10 @@ from tests.simulation.test_lane_sim import (
     settled_means_recorded,
 )
 from tests.support.lanes import NOW, REFUSED
+from tests.support.seeds import seeds
 
 SEEDS = int(os.environ.get("SIM_SEEDS", "300")) // 2
+QUICK_SEEDS = 30
 PLANTED_SEEDS = 60
 
 
@@ -65,12 +68,13 @@ def only_the_bad_are_rejected(world: AnswersWorld) -> None:
             assert result["id"] not in bad, "accepted, but the vendor refuses it"
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", seeds(SEEDS, quick=QUICK_SEEDS))
 def test_a_lane_settles_everybody_once_whatever_the_vendor_answers(seed: int) -> None:
     """Bad and stumbling customers, refused accounts, parked campaigns, reloads, crashes."""
     check(AnswersWorld(seed))
 
 
+@pytest.mark.deep
 def test_the_worlds_meet_what_they_are_made_for() -> None:
     """Every way to end occurs, or the seeds prove little."""
     worlds = [check(AnswersWorld(seed)) for seed in range(40)]
@@ -99,6 +103,7 @@ def finds(wrong: str) -> bool:
     return False
 
 
+@pytest.mark.deep
 def test_the_checker_sees_a_probe_that_carries_the_whole_batch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -106,6 +111,7 @@ def test_the_checker_sees_a_probe_that_carries_the_whole_batch(
     assert finds("more than a probe")
 
 
+@pytest.mark.deep
 def test_the_checker_sees_the_last_suspect_condemned(monkeypatch: pytest.MonkeyPatch) -> None:
     carry_on = Outcomes._carry_on
 
@@ -118,6 +124,7 @@ def test_the_checker_sees_the_last_suspect_condemned(monkeypatch: pytest.MonkeyP
     assert finds("rejected beside a bad recipient")
 
 
+@pytest.mark.deep
 def test_the_checker_sees_a_search_that_never_leaves_the_list(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -126,6 +133,7 @@ def test_the_checker_sees_a_search_that_never_leaves_the_list(
     assert finds("not at rest")
 
 
+@pytest.mark.deep
 def test_the_checker_sees_a_part_larger_than_the_config_allows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -205,11 +213,12 @@ def finds_sick(wrong: str) -> bool:
     return False
 
 
-@pytest.mark.parametrize("seed", range(min(SEEDS, 60)))
+@pytest.mark.parametrize("seed", seeds(min(SEEDS, 60), quick=QUICK_SEEDS // 2))
 def test_a_sick_campaign_or_customer_stops_no_other_and_loses_none(seed: int) -> None:
     check_sick(OneSick(seed))
 
 
+@pytest.mark.deep
 def test_the_checker_sees_probes_that_always_take_the_oldest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -223,6 +232,7 @@ def test_the_checker_sees_probes_that_always_take_the_oldest(
     assert finds_sick("")
 
 
+@pytest.mark.deep
 def test_the_checker_sees_a_campaigns_trouble_taken_for_its_accounts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -234,6 +244,7 @@ def test_the_checker_sees_a_campaigns_trouble_taken_for_its_accounts(
     assert finds_sick("")
 
 
+@pytest.mark.deep
 def test_the_checker_sees_attempts_of_a_sick_campaign_counted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -246,6 +257,7 @@ def test_the_checker_sees_attempts_of_a_sick_campaign_counted(
     assert finds_sick("lost")
 
 
+@pytest.mark.deep
 def test_the_checker_sees_a_refusal_alone_taken_for_the_customers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

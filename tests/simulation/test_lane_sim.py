@@ -1,7 +1,8 @@
 """Whole lives of a lane, with crashes at any moment, from seeds; and a checker that can fail.
 
-`SIM_SEEDS` says how many seeds each variant runs (default 150, two variants). A failing seed
-stands in the test's name: `pytest "tests/simulation/test_lane_sim.py::test_…[17]"` repeats it.
+`SIM_SEEDS` says how many seeds run (default 300, half of them in each of two variants; `make check`
+runs the first 30 of each). A failing seed stands in the test's name:
+`pytest "tests/simulation/test_lane_sim.py::test_…[17]"` repeats it.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ from consumer.lane.quota import Quota
 from consumer.lane.window import Window
 from consumer.model import Checkpoint, InFlight, Status
 from tests.simulation.lane_world import World
+from tests.support.seeds import seeds
 
 SEEDS = int(os.environ.get("SIM_SEEDS", "300")) // 2
+QUICK_SEEDS = 30
 PLANTED_SEEDS = 60
 
 
@@ -140,18 +143,19 @@ def comes_to_rest(world: World) -> None:
 # -- the lane ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", seeds(SEEDS, quick=QUICK_SEEDS))
 def test_a_lane_keeps_its_promises_through_crashes_and_a_moody_vendor(seed: int) -> None:
     """Random 429s, by somebody else's use of the quota, and everything else that goes wrong."""
     check(World(seed))
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", seeds(SEEDS, quick=QUICK_SEEDS))
 def test_a_lane_that_is_alone_with_its_quota_is_never_refused(seed: int) -> None:
     """No 429 but the strict sliding log's own, and there are none, across all crashes."""
     check(World(seed + 1_000_000, random_429s=False))
 
 
+@pytest.mark.deep
 def test_the_simulation_meets_what_it_is_made_for() -> None:
     """Crashes, pauses, doubts, resends and every way to end occur, or the seeds prove little."""
     worlds = [World(seed) for seed in range(40)]

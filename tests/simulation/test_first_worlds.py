@@ -1,0 +1,21 @@
+"""A few simulated worlds and planted defects, for the suite that runs all day.
+
+`test_world_sim.py` has many of them for `make test`, `make sim SEEDS=10000` more than that.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.world.judged import judge
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_world_keeps_the_promises(seed: int) -> None:
+    assert not judge(seed).wrong
+
+
+@pytest.mark.parametrize("variant", ["no-intent", "highest-settled-offset", "done-lost"])
+def test_the_checker_complains_of_a_planted_defect(variant: str) -> None:
+    """Of each within the first seeds, which are without a complaint in the test above."""
+    assert any(judge(seed, variant=variant).wrong for seed in range(12))
