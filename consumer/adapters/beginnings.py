@@ -61,6 +61,12 @@ def router_reading(topics: Topics, inputs: Sequence[str], clients: Clients) -> R
     )
 
 
+def delay_reading(topics: Topics, steps: Sequence[str], clients: Clients) -> Reading:
+    """What the group of the delay stage reads of these topics. Raises KafkaTrouble."""
+    ids = {each: clients.topic_id(each) for each in steps}
+    return Reading(f"{topics.application_id}.ladder", steps, "", [], ids)
+
+
 @dataclass(frozen=True, slots=True)
 class Resolved:
     """`marks`: the metadata with which offsets are to be committed, by topic; `stopped`: the

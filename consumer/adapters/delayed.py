@@ -17,6 +17,7 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from consumer.adapters import kafka, witness
 from consumer.adapters.messages import content_of
+from consumer.adapters.stopped_partitions import StoppedPartition, StopReason, out_of_range
 from consumer.config.fields import TOPIC_SAFE
 from consumer.errors import KafkaTrouble, StartUnclear
 from consumer.model import LAST_MOMENT
@@ -137,19 +138,31 @@ def first_offset(
         names = sorted(asker.list_topics(timeout=WAIT).topics)
     if witness.holding(asker, [name for name in names if name.startswith(lanes)]) is None:
         return int(low)
-    group, topic = f"{lanes.partition('.invitations.')[0]}.ladder", step.topic
-    reset = (
-        f'kafka-consumer-groups.sh --bootstrap-server "$BOOTSTRAP" --group {group} '
-        f"--topic {topic} --reset-offsets --to-datetime <T> --execute"
-    )
+    topic = step.topic
     raise StartUnclear(
-        f"{topic} holds {low} to {high}, and the group {group} has no offset for it: Kafka "
-        "forgets them when no process ran for `offsets.retention.minutes` (a week). What came due "
-        "before the stop was given back already, and must not be sent again; from offset "
-        f"{waiting} on nothing is due yet. Stop all processes, say where to go on (`{reset}`, T "
-        f"being the time of the stop less {delay:.0f} s, or of the last `delayed_retried` in the "
-        "logs where that is later: retried campaigns leave the topic early), and start again"
+        f"{topic} holds {low} to {high}, and the group has no offset for it: Kafka forgets them "
+        "when no process ran for `offsets.retention.minutes` (a week). What came due before the "
+        "stop was given back already, and must not be sent again; from offset "
+        f"{waiting} on nothing is due yet. Say where to go on, while processes run or not: "
+        f"`survey-dispatcher inputs resume {topic} --from T`, T being the time of the stop less "
+        f"{delay:.0f} s, or of the last `delayed_retried` in the logs where that is later (retried "
+        "campaigns leave the topic early), as in 2026-01-31T08:00:00Z (--dry-run shows what that "
+        "reads)"
     )
+
+
+def stopped_step(
+    asker: Consumer, committed: TopicPartition, delay: float, now: float, lanes: str
+) -> StoppedPartition | None:
+    """Whether a delay topic stands still with this offset of its group. Raises KafkaTrouble."""
+    if committed.offset >= 0:
+        return out_of_range(asker, committed)
+    place = TopicPartition(committed.topic, committed.partition)
+    try:
+        first_offset(asker, place, delay, now, lanes)
+    except StartUnclear:
+        return StoppedPartition(place.topic, place.partition, -1, StopReason.FORGOTTEN)
+    return None
 
 
 def _not_due(asker: Consumer, step: TopicPartition, since: float, end: int) -> int:

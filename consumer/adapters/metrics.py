@@ -106,10 +106,11 @@ class Metrics(Names):
         values: Values = {(topic, str(number)): behind for (topic, number), behind in lag.items()}
         self.owned.show(self.consumer_lag, ROUTER, values)
 
-    def inputs_stopped(self, stopped: Mapping[tuple[str, int], int]) -> None:
-        """(topic, partition) → 1, for those of this member that stand still, and only these."""
+    def inputs_stopped(self, stopped: Mapping[tuple[str, int], int], stage: str = ROUTER) -> None:
+        """(topic, partition) → 1, for those of this member of the stage's group that stand still,
+        and only these."""
         values: Values = {(topic, str(number)): one for (topic, number), one in stopped.items()}
-        self.owned.show(self.input_stopped, ROUTER, values)
+        self.owned.show(self.input_stopped, stage, values)
 
     def command(self, outcome: str) -> None:
         """A record of the operators' topic was read: its command, or why it is none."""

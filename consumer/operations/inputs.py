@@ -1,9 +1,10 @@
 """`inputs list` and `inputs resume`: where the router stands in each partition, and going on with
-those that stand still."""
+those that stand still. Delay topics are listed and resumed too where they stand still: their group
+is the delay stage's, and each has one partition."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer, TopicPartition
@@ -13,11 +14,14 @@ from consumer.adapters.beginnings import (
     Beginning,
     GroupMemory,
     Reading,
+    delay_reading,
+    group_offset,
     marks_of,
     remember,
     router_reading,
     start_offset,
 )
+from consumer.adapters.delayed import stopped_step
 from consumer.adapters.operator_commands import ResumeInput
 from consumer.adapters.reading import members
 from consumer.adapters.stopped_partitions import (
@@ -27,6 +31,7 @@ from consumer.adapters.stopped_partitions import (
     out_of_range,
 )
 from consumer.errors import OperationRefused
+from consumer.lane.ladder import STEPS
 from consumer.operations.access import Access, Given, give
 
 Start = Beginning | int
@@ -71,15 +76,34 @@ def look(access: Access) -> list[InputView]:
     with access.reader(reading.group) as asker:
         memory = remember(asker, reading)
         stopped = {each.place: each for each in _stopped(asker, memory)}
-        return [
-            InputView(
-                *place,
-                found.offset,
-                *log_range(asker, *place),
-                stopped[place].reason if place in stopped else None,
-            )
+        inputs = [
+            _view(asker, found, stopped.get(place))
             for place, found in sorted(memory.committed.items())
         ]
+    return inputs + _stopped_delays(access)
+
+
+def _view(asker: Consumer, found: TopicPartition, stopped: StoppedPartition | None) -> InputView:
+    low, high = log_range(asker, found.topic, found.partition)
+    reason = stopped.reason if stopped is not None else None
+    return InputView(found.topic, found.partition, found.offset, low, high, reason)
+
+
+def _stopped_delays(access: Access) -> list[InputView]:
+    """Delay topics that stand still, in the order of their steps."""
+    with access.reader(delay_reading(access.topics, [], access.clients).group) as asker:
+        found = [
+            (asked, stopped_step(asker, asked, step, access.now(), access.topics.invitations("")))
+            for asked, step in _delays(asker, access)
+        ]
+        return [_view(asker, asked, stopped) for asked, stopped in found if stopped is not None]
+
+
+def _delays(asker: Consumer, access: Access) -> Iterator[tuple[TopicPartition, float]]:
+    """The offset of each delay topic that is there, and its step's seconds."""
+    for step, seconds in STEPS.items():
+        for place in witness.partitions_of(asker, access.topics.delayed(step)):
+            yield group_offset(asker, place), seconds
 
 
 def resume(
@@ -93,6 +117,8 @@ def resume(
 
     Raises OperationRefused, KafkaTrouble.
     """
+    if topic in {access.topics.delayed(step) for step in STEPS}:
+        return _resume_delay(access, topic, start, confirm)
     reading = router_reading(access.topics, access.config.input_topics, access.clients)
     with access.reader(reading.group) as asker:
         memory = remember(asker, reading)
@@ -103,14 +129,45 @@ def resume(
         if members(access.admin, reading.group) == 0:
             _commit(asker, plan, memory, reading)
             return Given(done=True)
-        command = ResumeInput(
-            **access.stamp(),
-            topic=topic,
-            topic_id=reading.ids.get(topic),
-            seen={each.partition: each.seen for each in plan},
-            offsets={each.partition: each.offset for each in plan},
-        )
-        return give(access, command, lambda: _moved(asker, plan))
+        return _tell(access, asker, topic, plan, reading)
+
+
+def _resume_delay(
+    access: Access,
+    topic: str,
+    start: Start,
+    confirm: Callable[[Sequence[GoOn]], bool],
+) -> Given | None:
+    """Go on with a delay topic that stands still; None if `confirm` said no."""
+    reading = delay_reading(access.topics, [topic], access.clients)
+    with access.reader(reading.group) as asker:
+        found = group_offset(asker, TopicPartition(topic, 0))
+        stopped = out_of_range(asker, found)
+        if found.offset >= 0 and stopped is None:
+            raise OperationRefused(f"{topic} does not stand still: its group is at {found.offset}")
+        lost = StoppedPartition(topic, 0, -1, StopReason.FORGOTTEN)
+        plan = [_go_on(asker, stopped or lost, start)]
+        if not confirm(plan):
+            return None
+        if members(access.admin, reading.group) == 0:
+            mark = witness.mark(reading.ids.get(topic))
+            _commit_all(asker, [TopicPartition(topic, 0, plan[0].offset, mark)])
+            return Given(done=True)
+        return _tell(access, asker, topic, plan, reading)
+
+
+def _tell(
+    access: Access, asker: Consumer, topic: str, plan: Sequence[GoOn], reading: Reading
+) -> Given:
+    """Tell the processes that run where to go on."""
+    command = ResumeInput(
+        **access.stamp(),
+        topic=topic,
+        topic_id=reading.ids.get(topic),
+        seen={each.partition: each.seen for each in plan},
+        offsets={each.partition: each.offset for each in plan},
+    )
+    return give(access, command, lambda: _moved(asker, plan))
 
 
 def _stopped(asker: Consumer, memory: GroupMemory) -> list[StoppedPartition]:
@@ -126,7 +183,9 @@ def _chosen(
 ) -> list[StoppedPartition]:
     if topic not in [*reading.inputs, reading.own]:
         known = ", ".join([*reading.inputs, reading.own])
-        raise OperationRefused(f"{topic} is no input of this config; inputs: {known}")
+        raise OperationRefused(
+            f"{topic} is no input of this config, nor a delay topic; inputs: {known}"
+        )
     still = [each for each in stopped if each.topic == topic]
     chosen = [each for each in still if partition in (None, each.partition)]
     if not chosen:
@@ -168,8 +227,12 @@ def _commit(asker: Consumer, plan: Sequence[GoOn], memory: GroupMemory, reading:
         still = any(each.topic == reading.own for each in memory.stopped) and resumed is None
         register = witness.register({}, marks.get(reading.own, ""), forgot=still)
         offsets[reading.own + "0"] = TopicPartition(reading.own, 0, resumed or 0, register)
+    _commit_all(asker, list(offsets.values()))
+
+
+def _commit_all(asker: Consumer, offsets: list[TopicPartition]) -> None:
     with kafka.trouble("committing where to go on (has a process started? run the command again)"):
-        asker.commit(offsets=list(offsets.values()), asynchronous=False)
+        asker.commit(offsets=offsets, asynchronous=False)
 
 
 def _moved(asker: Consumer, plan: Sequence[GoOn]) -> bool:

@@ -52,7 +52,12 @@ def inputs_list(config: ConfigPath = DEFAULT) -> None:
 
 @inputs.command("resume")
 def inputs_resume(
-    target: Annotated[str, typer.Argument(help="TOPIC:PARTITION, or TOPIC for all that stand")],
+    target: Annotated[
+        str,
+        typer.Argument(
+            help="TOPIC:PARTITION, or TOPIC for all that stand; an input or a delay topic"
+        ),
+    ],
     begin: Annotated[
         str, typer.Option("--from", help="earliest, latest, an offset or an RFC 3339 time")
     ],

@@ -1,4 +1,4 @@
-"""Input partitions of this member that stand still, and how they go on.
+"""Partitions of this member that stand still, of inputs or delay topics, and how they go on.
 
     stopped ──operator: inputs resume──► the member that has `<app>.replayed` commits the new offset
        │                                                     │
@@ -7,6 +7,8 @@
 One member alone commits what an operator decided, all partitions of a topic at once, so that none
 of them passes for one that was added while another one has its offset already. A member goes on
 with a partition by joining the group again: only an assignment says that it is still its own.
+
+A delay topic has one partition: the member that has it commits the offset itself.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from consumer.adapters import witness
 from consumer.adapters.beginnings import GroupMemory, Reading
+from consumer.adapters.metrics_labels import ROUTER
 from consumer.adapters.operator_commands import Command, ResumeInput
 from consumer.adapters.reading import Place
 from consumer.adapters.stopped_partitions import MEANING, StoppedPartition, log_range, out_of_range
@@ -31,27 +34,28 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class InputStops:
-    """The stopped partitions of one membership."""
+    """The stopped partitions of one membership; `name`: of the stage whose group it is."""
 
     stage: Stage
+    name: str = ROUTER
     stopped: dict[Place, StoppedPartition] = field(default_factory=dict)
     _look_at: float = 0.0
 
-    def add(self, asker: Consumer, stopped: Iterable[StoppedPartition]) -> None:
+    def add(self, asker: Consumer, stopped: Iterable[StoppedPartition], why: str = "") -> None:
         """These stand still from now on. Raises KafkaTrouble."""
         for each in stopped:
             self.stopped[each.place] = each
             low, high = log_range(asker, each.topic, each.partition)
             log.error(
                 "input_stopped",
-                group=f"{self.stage.topics.application_id}.router",
+                group=f"{self.stage.topics.application_id}.{self.name}",
                 topic=each.topic,
                 partition=each.partition,
                 offset=each.offset if each.offset >= 0 else None,
                 log_begins=low,
                 log_ends=high,
                 reason=each.reason.value,
-                why=MEANING[each.reason],
+                why=why or MEANING[each.reason],
                 mend=each.command,
             )
         self._show()
@@ -84,7 +88,7 @@ class InputStops:
         return any(each.offset >= 0 and out_of_range(asker, each) is None for each in found)
 
     def _show(self) -> None:
-        self.stage.metrics.inputs_stopped(dict.fromkeys(self.stopped, 1))
+        self.stage.metrics.inputs_stopped(dict.fromkeys(self.stopped, 1), self.name)
 
 
 def decided(

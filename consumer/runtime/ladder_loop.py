@@ -18,20 +18,24 @@ from functools import partial
 from typing import NamedTuple
 
 import structlog
-from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from consumer.adapters import kafka
+from consumer.adapters.beginnings import group_offset
 from consumer.adapters.broker_time import measure
 from consumer.adapters.delayed import Delayed, first_offset
 from consumer.adapters.messages import timestamp_of
 from consumer.adapters.operator_commands import RetryCampaign
 from consumer.adapters.reading import Place
 from consumer.adapters.records import bad_invitation, dead_letter_of
-from consumer.errors import KafkaTrouble, defect
+from consumer.adapters.stopped_partitions import StoppedPartition, StopReason
+from consumer.errors import KafkaTrouble, StartUnclear, defect
 from consumer.lane.ladder import STEPS, step_for
 from consumer.model import DeadLetterReason, rfc3339
 from consumer.runtime.command_watch import ObeyedCommands
+from consumer.runtime.delay_stops import goes_on
 from consumer.runtime.former_life import let_former_life_end
+from consumer.runtime.input_stops import InputStops
 from consumer.runtime.isolation import isolate, tell
 from consumer.runtime.offsets import ends, membership, offsets, positions
 from consumer.runtime.stage import Stage
@@ -80,13 +84,20 @@ class LadderLoop:
     _ahead: float = 0.0  # Kafka's time less the clock's steady one
     _consumer: Consumer | None = None
     _obeyed: ObeyedCommands = field(default_factory=ObeyedCommands)
+    _stops: InputStops = field(init=False)
 
     def __post_init__(self) -> None:
         self._obeyed.since = self.stage.clock.now()
         self._steps = {self.stage.topics.delayed(step): step for step in STEPS}
+        self._stops = InputStops(self.stage, self.name)
 
     def session(self) -> None:
-        """One membership in the group. Raises KafkaTrouble, StartUnclear."""
+        """Memberships in the group until the stage stops: another one once a topic that stood still
+        may be read. Raises KafkaTrouble."""
+        while not self.stage.stop.is_set():
+            self._membership()
+
+    def _membership(self) -> None:
         application = self.stage.topics.application_id
         let_former_life_end(self.stage, self.name, f"{application}.ladder")
         producer = self.stage.producer(self.name, f"{application}.ladder.{self.instance}")
@@ -108,7 +119,7 @@ class LadderLoop:
                     on_assign=partial(self._assigned, producer),
                     on_revoke=self._revoked,
                 )
-            while not self.stage.stop.is_set():
+            while not (self.stage.stop.is_set() or goes_on(self._stops, consumer, producer)):
                 self.stage.joined(self.name, consumer)
                 self._gone.clear()  # it is about the records of one poll, and of no other
                 self._look_early(consumer)
@@ -122,6 +133,7 @@ class LadderLoop:
                 self._show(consumer)
         finally:
             self.stage.metrics.ladder({})
+            self._stops.clear()
             self.stage.left(self.name)
             self._consumer = None
             self.stage.clients.close(consumer)
@@ -147,6 +159,7 @@ class LadderLoop:
             raise KafkaTrouble("a step went and came back while it was being read")
         member = membership(consumer)
         fresh = self._begin(consumer, partitions)
+        partitions = [each for each in partitions if (each.topic, 0) not in self._stops]
         for partition in partitions:
             self._due.pop(partition.topic, None)
             self._paced.discard(partition.topic)
@@ -163,7 +176,8 @@ class LadderLoop:
     def _begin(
         self, consumer: Consumer, partitions: Sequence[TopicPartition]
     ) -> list[TopicPartition]:
-        """Set where each is read from; those that had no offset. Raises StartUnclear."""
+        """Set where each is read from; those that had no offset. What nothing says of stands still,
+        alone, until an operator has spoken."""
         asked = [TopicPartition(each.topic, each.partition) for each in partitions]
         with kafka.trouble("reading committed offsets"):
             committed = consumer.committed(asked, timeout=WAIT)
@@ -172,13 +186,13 @@ class LadderLoop:
             if found.error is not None:
                 raise KafkaTrouble(f"reading committed offsets: {kafka.describe(found.error)}")
             partition.offset = found.offset
-            if found.offset < 0:
-                partition.offset = self._first(partition.topic)
+            if found.offset < 0 and (first := self._first(partition.topic)) is not None:
+                partition.offset = first
                 fresh.append(partition)
         return fresh
 
-    def _first(self, topic: str) -> int:
-        """Where a step without an offset begins. Raises StartUnclear, KafkaTrouble."""
+    def _first(self, topic: str) -> int | None:
+        """Where a step without an offset begins; None if it stands still. Raises KafkaTrouble."""
         if self.stage.clients.topic_id(topic) is None:
             return 0  # the demo's broker keeps no offsets that a transaction has
         application = self.stage.topics.application_id
@@ -191,6 +205,11 @@ class LadderLoop:
                 self._now(),
                 self.stage.topics.invitations(""),
             )
+        except StartUnclear as error:
+            self._stops.add(
+                asker, [StoppedPartition(topic, 0, -1, StopReason.FORGOTTEN)], str(error)
+            )
+            return None
         finally:
             self.stage.clients.close(asker)
 
@@ -201,15 +220,33 @@ class LadderLoop:
         for each in partitions:
             self._gone.add(each.topic)
             self._begun.pop(each.topic, None)
+        read = [each for each in partitions if (each.topic, 0) not in self._stops]
+        self._stops.discard((each.topic, 0) for each in partitions)
         with kafka.trouble("unassign"):
-            consumer.incremental_unassign(partitions)
+            consumer.incremental_unassign(read)
+
+    # -- topics that stand still --------------------------------------------------------------
+
+    def _usable(self, consumer: Consumer, message: Message) -> bool:
+        """As the stage says; a topic whose log has moved away stands still, alone."""
+        error = message.error()
+        if error is None or error.code() != KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - public by use
+            return self.stage.usable(self.name, message)
+        place = TopicPartition(str(message.topic()), 0)
+        with kafka.trouble("unassign"):
+            consumer.incremental_unassign([place])
+        for known in (self._begun, self._due, self._heads):
+            known.pop(place.topic, None)
+        self._paced.discard(place.topic)
+        found = group_offset(consumer, place)
+        stopped = StoppedPartition(place.topic, 0, max(-1, found.offset), StopReason.OUT_OF_RANGE)
+        self._stops.add(consumer, [stopped])
+        return False
 
     # -- records ------------------------------------------------------------------------------
 
     def _handle(self, consumer: Consumer, producer: Producer, messages: list[Message]) -> None:
-        usable = [
-            each for each in messages if each.error() is None or self.stage.usable(self.name, each)
-        ]
+        usable = [each for each in messages if each.error() is None or self._usable(consumer, each)]
         due = [each for each in usable if self._is_due(consumer, each)]
         if not due:
             return

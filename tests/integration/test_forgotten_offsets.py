@@ -20,7 +20,6 @@ from consumer.sandbox.settings import SAMPLE_CAMPAIGNS
 from tests.integration.test_answers_live import at_vendor, put_off
 from tests.integration.test_operations import operate
 from tests.integration.test_stopped_inputs import publish_to, stops
-from tests.integration.test_tide import stopped
 from tests.integration.test_tls_sasl import configure, rights
 from tests.support.dispatcher import EMAIL, Dispatcher, World, purchases, until
 from tests.support.kafka import StartBroker, create_topics
@@ -157,35 +156,24 @@ def web_stands_still_until_told(world: World, config: Path, running: Dispatcher)
 def the_delay_stage_stands_still_until_told(world: World, config: Path, at: dt.datetime) -> None:
     """Its topic holds what came back and what did not; the operator goes by the message."""
     again = world.start(config, begin="latest")
-    assert stops(again)[0]["reason"] == "forgotten"
-    why = stopped(again, "ladder")
-    assert f"the group {world.name}.ladder has no offset for it" in why
+    said = {str(each["topic"]): each for each in stops(again, 2)}
+    assert {each["reason"] for each in said.values()} == {"forgotten"}
+    assert said[delayed(world)]["group"] == f"{world.name}.ladder"
+    why = str(said[delayed(world)]["why"])
+    assert f"survey-dispatcher inputs resume {delayed(world)} --from T" in why
     assert "of the last `delayed_retried`" in why
     assert operate(config, "inputs", "resume", web(world), "--from", "latest", "--yes")
     publish_to(world, web(world), 0, more := purchases("web", range(200, 203)))
     world.wait_results(6)
-    assert again.terminate() == 4
     assert max(world.accepted().values()) == 1
+    assert f"{delayed(world)} 0 none" in " ".join(operate(config, "inputs", "list").split())
 
-    go_on_from(world, at)
-    last = world.start(config, begin="latest").wait_ready()
+    resumed = ("inputs", "resume", delayed(world), "--from", at.isoformat(), "--yes")
+    assert "done" in operate(config, *resumed), again.log.read_text()[-3000:]
     world.wait_results(9)
-    assert last.terminate() == 0
+    assert again.terminate() == 0
     world.events += more
     world.check()
-
-
-def go_on_from(world: World, at: dt.datetime) -> None:
-    """What `kafka-consumer-groups.sh --reset-offsets --to-datetime` does."""
-    client = AdminClient({"bootstrap.servers": world.bootstrap})
-    group, topic = f"{world.name}.ladder", delayed(world)
-    with Consumer({"bootstrap.servers": world.bootstrap, "group.id": group}) as asker:
-        sought = TopicPartition(topic, 0, int(at.timestamp() * 1000))
-        (found,) = asker.offsets_for_times([sought], timeout=10)
-    assert found.offset > 0
-    asked = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, 0, found.offset)])
-    (future,) = client.alter_consumer_group_offsets([asked]).values()
-    future.result(10)
 
 
 def offset_of(world: World, stage: str, topic: str) -> int:

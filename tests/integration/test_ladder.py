@@ -11,14 +11,15 @@ import pytest
 import structlog
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
+from structlog.testing import capture_logs
 
 from consumer.adapters.clients import KafkaClients
 from consumer.adapters.clock import Clock
 from consumer.adapters.delayed import Delayed
 from consumer.adapters.health import Health
 from consumer.adapters.metrics import Metrics
+from consumer.adapters.operator_commands import ResumeInput
 from consumer.config.topics import Topics
-from consumer.errors import StartUnclear
 from consumer.lane.ladder import STEPS, step_for
 from consumer.runtime.ladder_loop import LadderLoop
 from consumer.runtime.ladder_watch import LadderWatch
@@ -51,7 +52,6 @@ class Ladder:
         self._running: tuple[Stage, threading.Thread] | None = None
         self.metrics = Metrics()
         self.homes: dict[str, str] = {}
-        self.ended: StartUnclear | None = None
 
     def start(self) -> Stage:
         health = Health(self.clock.now)
@@ -59,16 +59,10 @@ class Ladder:
         stage = Stage(self.topics, ["cloud"], "v1", clients, self.clock, self.metrics, health)
         stage.homes = self.homes
         loop = LadderLoop(stage, "0")
-        thread = threading.Thread(target=self._run, args=(stage, loop))
+        thread = threading.Thread(target=stage.keep_running, args=("ladder", loop.session))
         thread.start()
         self._running = stage, thread
         return stage
-
-    def _run(self, stage: Stage, loop: LadderLoop) -> None:
-        try:
-            stage.keep_running("ladder", loop.session)
-        except StartUnclear as error:
-            self.ended = error
 
     def committed(self, step: str) -> int:
         """The group's offset of a step; negative: none."""
@@ -327,12 +321,89 @@ def test_forgotten_offsets_give_nothing_back_twice_though_nothing_was_deleted(
     ladder.stop()
     forget(ladder)
 
-    stage = ladder.start()
-    until("it ends", lambda: isinstance(ladder.ended, StartUnclear))
-    assert f"the group {ladder_group(ladder)} has no offset for it" in str(ladder.ended)
-    assert "--reset-offsets" in str(ladder.ended)
-    stage.stop.set()
+    with capture_logs() as logs:
+        stage = ladder.start()
+        until("it stands still", lambda: stopped_steps(ladder) == ["1m"])
+    (said,) = [each for each in logs if each["event"] == "input_stopped"]
+    assert said["group"] == ladder_group(ladder)
+    assert (said["topic"], said["reason"]) == (ladder.topics.delayed("1m"), "forgotten")
+    assert f"`survey-dispatcher inputs resume {said['topic']} --from" in said["why"]
+    ladder.put(2, 700.0)  # another step goes on
+    until("the other step is read", lambda: ladder.committed("10m") >= 0)
     assert ladder.numbers() == [1]
+    stage.commands.add(go_on(ladder, "1m", at=1))
+    until("none stands still", lambda: stopped_steps(ladder) == [])
+    ladder.put(3, 1.0)
+    until("what came since is back", lambda: ladder.numbers() == [1, 3])
+
+
+def test_a_command_that_saw_another_offset_or_topic_resumes_no_step(ladder: Ladder) -> None:
+    ladder.start()
+    ladder.put(1, 1.0)
+    until("it is back", lambda: ladder.numbers() == [1])
+    ladder.stop()
+    forget(ladder)
+    stage = ladder.start()
+    until("it stands still", lambda: stopped_steps(ladder) == ["1m"])
+    stage.commands.add(go_on(ladder, "1m", at=0, seen=5))
+    stage.commands.add(go_on(ladder, "1m", at=0, topic_id="another"))
+    stage.commands.add(go_on(ladder, "10m", at=0))
+    looked = stage.metrics.registry.get_sample_value  # it looks every two seconds
+    turns = "survey_dispatcher_poll_gap_seconds_count"
+    before = looked(turns, {"stage": "ladder"}) or 0.0
+    until("it looked", lambda: (looked(turns, {"stage": "ladder"}) or 0.0) > before + 12)
+    assert stopped_steps(ladder) == ["1m"]
+    assert ladder.committed("1m") < 0
+    assert ladder.numbers() == [1]
+
+
+def test_a_step_whose_records_were_deleted_stands_still_and_goes_on_by_command(
+    ladder: Ladder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Retention that another hand set: the group's offset lies before the log."""
+    monkeypatch.setitem(STEPS, "10m", 600.0)
+    ladder.start()
+    until("it is in its group", lambda: ladder.committed("10m") == 0)
+    ladder.stop()
+    for number in range(3):
+        ladder.put(number, 700.0)
+    admin = AdminClient({"bootstrap.servers": ladder.bootstrap})
+    place = TopicPartition(ladder.topics.delayed("10m"), 0, 2)
+    admin.delete_records([place])[place].result(10)
+    stage = ladder.start()
+    until("it stands still", lambda: stopped_steps(ladder) == ["10m"])
+    stage.commands.add(go_on(ladder, "10m", at=2, seen=0))
+    until("none stands still", lambda: stopped_steps(ladder) == [])
+    assert ladder.committed("10m") == 2
+
+
+def stopped_steps(ladder: Ladder) -> list[str]:
+    """Steps that the metrics show as standing still."""
+    value = ladder.metrics.registry.get_sample_value
+    return [
+        step
+        for step in STEPS
+        if value(
+            "survey_dispatcher_input_stopped",
+            {"topic": ladder.topics.delayed(step), "partition": "0"},
+        )
+    ]
+
+
+def go_on(
+    ladder: Ladder, step: str, *, at: int, seen: int = -1, topic_id: str | None = None
+) -> ResumeInput:
+    """What `inputs resume` tells the processes."""
+    topic = ladder.topics.delayed(step)
+    clients = KafkaClients({"bootstrap.servers": ladder.bootstrap})
+    return ResumeInput(
+        id=unique("resume"),
+        at=ladder.clock.now(),
+        topic=topic,
+        topic_id=topic_id or clients.topic_id(topic),
+        seen={0: seen},
+        offsets={0: at},
+    )
 
 
 def test_a_step_that_was_read_while_empty_begins_where_it_was(ladder: Ladder) -> None:

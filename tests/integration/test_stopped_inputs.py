@@ -3,6 +3,7 @@ an operator says where to go on, whether processes run or not."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from consumer.adapters.delayed import Delayed
+from consumer.config.topics import Topics
 from tests.integration.test_operations import operate
 from tests.integration.test_tide import forget, make_anew, worked
 from tests.support.dispatcher import Dispatcher, Event, World, purchases, until
@@ -201,3 +204,45 @@ def test_what_does_not_stand_still_is_not_moved(world: World) -> None:
     assert "does not stand still" in refused
     assert "is no input" in operate(config, "inputs", "resume", "other", "--from", "earliest")
     assert "read" in operate(config, "inputs", "list")
+
+
+# -- delay topics ---------------------------------------------------------------------------------
+
+
+def delay(world: World, numbers: range) -> str:
+    """Invitations that are due in hours, on a delay topic; its name."""
+    topic = Topics(world.name).delayed("10m")
+    client, now = Producer({"bootstrap.servers": world.bootstrap}), time.time()
+    for number in numbers:
+        body = orjson.dumps({"n": number, "campaign": "visit"})
+        Delayed("radar", now, now + 7200, f"k{number}", body).put(client, topic, now)
+    assert client.flush(10) == 0
+    return topic
+
+
+def test_a_delay_topic_that_stands_still_goes_on_by_the_command_for_inputs(world: World) -> None:
+    """R3: another hand deleted records of it; and later the group forgot its offset."""
+    config = worked(world)
+    topic = delay(world, range(3))
+    delete_before(world, topic, 0, 2)
+    dispatcher = world.start(config, begin=None).wait_ready()
+    (said,) = stops(dispatcher)
+    assert (said["group"], said["topic"]) == (f"{world.name}.ladder", topic)
+    assert f"inputs resume {topic}:0 --from" in str(said["mend"])
+    until("it shows", lambda: dispatcher.metrics().total("input_stopped", topic=topic) == 1)
+    assert f"{topic}" in operate(config, "inputs", "list")
+    shown = operate(config, "inputs", "resume", f"{topic}:0", "--from", "earliest", "--yes")
+    assert "done" in shown, dispatcher.log.read_text()[-3000:]
+    until("none stands still", lambda: not dispatcher.metrics().total("input_stopped"))
+    assert topic not in operate(config, "inputs", "list")
+    refused = operate(config, "inputs", "resume", topic, "--from", "earliest", "--yes")
+    assert "does not stand still" in refused
+    assert dispatcher.terminate() == 0
+
+    forget(world, "ladder")
+    shown = operate(config, "inputs", "resume", topic, "--from", "latest", "--yes")
+    assert "done" in shown
+    again = world.start(config, begin=None).wait_ready()
+    assert not again.lines("input_stopped")
+    assert again.terminate() == 0
+    world.check()

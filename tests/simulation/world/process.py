@@ -133,14 +133,14 @@ class Told(Mute):
     def __init__(self, process: str, watch: Watch) -> None:
         self._process = process
         self._watch = watch
-        self._stopped: set[Place] = set()
+        self._stopped: dict[str, set[Place]] = {}
 
-    def inputs_stopped(self, stopped: Mapping[Place, int]) -> None:
-        """Those of the process's router, and only these."""
-        if stopped.keys() - self._stopped:
-            told = f"{self._process}/router: {min(stopped)} stands still"
+    def inputs_stopped(self, stopped: Mapping[Place, int], stage: str = "router") -> None:
+        """Those of the process's stage, and only these."""
+        if stopped.keys() - self._stopped.get(stage, set()):
+            told = f"{self._process}/{stage}: {min(stopped)} stands still"
             self._watch.unclear.append(told)
-        self._stopped = set(stopped)
+        self._stopped[stage] = set(stopped)
 
 
 class SimProcess:
