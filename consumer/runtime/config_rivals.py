@@ -1,18 +1,25 @@
 """Detects that routers with another config write to a lane: two applications with one id.
 
 Two owners take a lane in turn and are told apart by that (`owners.contested`); two configs with one
-owner are not. The invitations say which config routed them: one of each poll is looked at. While a
-deploy rolls out both are there for minutes, so the log waits for a minute and the alert for ten.
+owner are not. The invitations say which config routed them: a sample of each poll is looked at.
+While a deploy rolls out both are there for minutes, so the log waits for a minute and the alert for
+ten, for each config that is met.
+
+What was met outlives a session: a process that takes the lane again and again, as two owners or a
+bad network make it, would otherwise begin to count with each takeover, and say nothing.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import orjson
 import structlog
+from confluent_kafka import Message
 
+from consumer.adapters.messages import value_of
 from consumer.adapters.metrics import Metrics
 
 FRESH = 300.0
@@ -22,25 +29,41 @@ back from the delay topics is older."""
 PATIENCE = 60.0
 SAY_EVERY = 600.0
 
+FORGOTTEN = 86_400.0
+"""Seconds after which a config that wrote no more is met for the first time again."""
+
+REMEMBERED = 16
+"""Configs that are told apart; the one that was met longest ago makes room."""
+
+SAMPLE = 500
+"""One in so many records of a poll is looked at, the newest first: a router that was left out of a
+roll-out may write few of them."""
+
 log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
 class ConfigRivals:
-    """Of one ownership of a lane. `since`: when its config came into force here."""
+    """Of a lane in one process, over all its ownerships. `since`: when the config came into force
+    here. `_met`: another config → when it was met first and last."""
 
     lane: str
     metrics: Metrics
     config_version: str
     since: float
-    _first: float | None = None
-    _last: float = 0.0
+    _met: dict[str, tuple[float, float]] = field(default_factory=dict)
     _say_at: float = 0.0
 
     def follow(self, config_version: str, now: float) -> None:
         """Another config from now on."""
         if config_version != self.config_version:
-            self.config_version, self.since, self._first = config_version, now, None
+            self.config_version, self.since = config_version, now
+            self._met.clear()
+
+    def read(self, messages: Sequence[Message], now: float) -> None:
+        """Look at a sample of a poll."""
+        for message in messages[::-SAMPLE]:
+            self.look(value_of(message), now)
 
     def look(self, value: bytes | None, now: float) -> None:
         """At the record of an invitation; says what is wrong."""
@@ -51,14 +74,13 @@ class ConfigRivals:
 
     def note(self, config_version: str, routed_at: float, now: float) -> str | None:
         """An invitation that a config routed at a time; what to say of it, if anything."""
+        self.since = min(self.since, now)  # the clock may have been stepped back meanwhile
         fresh = self.since < routed_at and now - routed_at <= FRESH
         if config_version == self.config_version or not fresh:
             return None
         self.metrics.other_config(self.lane)
-        if self._first is None or now - self._last > FRESH:
-            self._first = now
-        self._last = now
-        if now - self._first < PATIENCE or now < self._say_at:
+        waits = now < self._say_at <= now + SAY_EVERY
+        if now - self._meet(config_version, now) < PATIENCE or waits:
             return None
         self._say_at = now + SAY_EVERY
         return (
@@ -67,6 +89,16 @@ class ConfigRivals:
             "there two applications with one application_id, or replicas with different configs? "
             "Give each application its own, and all replicas one config"
         )
+
+    def _meet(self, config_version: str, now: float) -> float:
+        """When this config was met first."""
+        first, last = self._met.pop(config_version, (now, now))
+        if now - last > FORGOTTEN or first > now:
+            first = now
+        if len(self._met) >= REMEMBERED:
+            del self._met[next(iter(self._met))]
+        self._met[config_version] = first, now
+        return first
 
 
 def told_by(value: bytes | None) -> tuple[str, float] | None:

@@ -18,6 +18,7 @@ from consumer.adapters.beginnings import Beginning
 from consumer.errors import KafkaTrouble
 from consumer.lane.settings import LATE_ARRIVAL_GRACE, LaneSettings
 from consumer.runtime.calls import Calls
+from consumer.runtime.config_rivals import ConfigRivals
 from consumer.runtime.former_life import let_former_life_end
 from consumer.runtime.lane_owner import LaneOwner
 from consumer.runtime.offsets import ends
@@ -52,6 +53,12 @@ class LaneLoop:
     _coming: deque[LaneRules] = field(default_factory=deque)
     _leaving: bool = False
     _consumer: Consumer | None = None
+    _rivals: ConfigRivals = field(init=False)
+
+    def __post_init__(self) -> None:
+        metrics, now = self.stage.metrics, self.stage.clock.now()
+        version = self.settings.config_version
+        self._rivals = ConfigRivals(self.settings.name, metrics, version, now)
 
     @property
     def name(self) -> str:
@@ -107,6 +114,7 @@ class LaneLoop:
         while self._coming:
             rules = self._coming.popleft()
             self.settings, self.calls, self.limits = rules.settings, rules.calls, rules.limits
+            self._rivals.follow(self.settings.config_version, self.stage.clock.now())
             if self.owner is not None:
                 self.owner.follow(rules)
 
@@ -184,7 +192,14 @@ class LaneLoop:
             self.stage.clock.release()
             raise
         return LaneOwner(
-            machine, self.stage, producer, consumer, self.calls, self.limits, self.calls.inbox()
+            machine,
+            self.stage,
+            producer,
+            consumer,
+            self.calls,
+            self.limits,
+            self.calls.inbox(),
+            self._rivals,
         )
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:

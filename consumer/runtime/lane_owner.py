@@ -71,18 +71,16 @@ class LaneOwner:
     calls: Calls
     limits: tuple[str, ...]
     events: Inbox
+    rivals: ConfigRivals
     report: LaneReport = field(init=False)
     forecast: Forecast = field(init=False)
     _show_at: float = 0.0
     _trim_at: float = math.inf
     _base: int = 0
     _obeyed: ObeyedCommands = field(default_factory=ObeyedCommands)
-    _rivals: ConfigRivals = field(init=False)
 
     def __post_init__(self) -> None:
-        now = self._obeyed.since = self.stage.clock.now()
-        version = self.lane.settings.config_version
-        self._rivals = ConfigRivals(self.name, self.stage.metrics, version, now)
+        self._obeyed.since = self.stage.clock.now()
         self.report = LaneReport(self.lane, self.stage.metrics)
         self.forecast = Forecast.under(self.lane.settings.limits)
 
@@ -103,9 +101,8 @@ class LaneOwner:
             offset = kafka.place_of(message)[2]
             if self.lane.wants(offset):
                 self._arrived(message, offset, now)
-        if messages:
-            with suppress(Exception):  # what is only looked at must not end a session
-                self._rivals.look(value_of(messages[-1]), now)
+        with suppress(Exception):  # what is only looked at must not end a session
+            self.rivals.read(messages, now)
 
     def _arrived(self, message: Message, offset: int, now: float) -> None:
         """One record's fate, whatever it raises: it waits, it is put off, or a dead letter."""
@@ -152,7 +149,6 @@ class LaneOwner:
                 campaigns=[each for each in stopped if each in rules.settings.campaigns][:NAMED],
                 number=len(stopped),
             )
-        self._rivals.follow(rules.settings.config_version, now)
 
     def _obey(self) -> None:
         """What operators ask of this lane, each command once."""

@@ -2,15 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import cast
+
 import orjson
 import pytest
 import structlog
+from confluent_kafka import Message
 
 from consumer.adapters.metrics import Metrics
+from consumer.lane.settings import LaneSettings
 from consumer.model import rfc3339
-from consumer.runtime.config_rivals import FRESH, PATIENCE, SAY_EVERY, ConfigRivals
+from consumer.runtime.calls import Calls
+from consumer.runtime.config_rivals import (
+    FORGOTTEN,
+    FRESH,
+    PATIENCE,
+    REMEMBERED,
+    SAY_EVERY,
+    ConfigRivals,
+)
+from consumer.runtime.lane_loop import LaneLoop
+from consumer.runtime.rules import LaneRules
+from tests.unit.runtime.test_stage import Time, stage
 
 START = 1_700_000_000.0
+
+
+class Record:
+    """An invitation's record."""
+
+    def __init__(self, value: bytes) -> None:
+        self._value = value
+
+    def value(self) -> bytes:
+        """Its bytes."""
+        return self._value
+
+
+def record_of(config_version: str, routed_at: float) -> Record:
+    """One that a config routed then."""
+    said = {"config_version": config_version, "routed_at": rfc3339(routed_at)}
+    return Record(orjson.dumps(said))
 
 
 class Owner:
@@ -82,3 +115,68 @@ def test_another_config_of_the_owner_begins_anew() -> None:
 @pytest.mark.parametrize("value", [None, b"", b"[]", b'{"config_version":1}', b"\xff"])
 def test_a_record_that_does_not_say_is_passed_over(value: bytes | None) -> None:
     Owner().rivals.look(value, START)
+
+
+def test_few_records_of_another_config_are_said_though_minutes_lie_between_them() -> None:
+    """A lane with little traffic, or one replica of many that was left out of a roll-out."""
+    owner = Owner()
+    said = [owner.reads("theirs", now, now) for now in (START + 10, START + 410, START + 1200)]
+    assert said == [0, 1, 1]
+
+
+def test_each_config_has_its_own_patience() -> None:
+    """A roll-out does not pass for a contest because another one went before it."""
+    owner = Owner()
+    assert not owner.reads("former", START + 1, START + 1)
+    assert not owner.reads("next", START + 4000, START + 4000)
+    assert owner.reads("next", START + 4000 + PATIENCE, START + 4000 + PATIENCE)
+
+
+def test_a_config_that_wrote_no_more_for_a_day_is_met_anew() -> None:
+    owner = Owner()
+    owner.reads("theirs", START + 1, START + 1)
+    later = START + 2 + FORGOTTEN
+    assert not owner.reads("theirs", later, later)
+    assert owner.reads("theirs", later + PATIENCE, later + PATIENCE)
+
+
+def test_many_configs_are_remembered_up_to_a_bound() -> None:
+    owner = Owner()
+    for number in range(REMEMBERED * 3):
+        owner.reads(f"c{number}", START + 1, START + 1)
+    assert len(owner.rivals._met) == REMEMBERED
+    assert owner.reads(f"c{REMEMBERED * 3 - 1}", START + 99, START + 99)
+
+
+def test_a_clock_that_is_stepped_back_blinds_no_lane() -> None:
+    owner = Owner()
+    owner.reads("theirs", START + 10, START + 10)
+    assert owner.reads("theirs", START + 100, START + 100)
+    earlier = START - 3600
+    said = [owner.reads("theirs", earlier + s, earlier + s) for s in range(0, 1200, 30)]
+    assert sum(said) >= 2
+
+
+def test_a_few_records_of_another_config_in_full_polls_are_found() -> None:
+    """The last record of a poll is ours; theirs are among the others."""
+    owner = Owner()
+    ours = record_of("ours", START + 5)
+    polls = [ours if number % 10 else record_of("theirs", START + 5) for number in range(5_000)]
+    owner.rivals.read(cast("list[Message]", [*polls, ours]), START + 5)
+    assert owner.counted
+
+
+def test_a_lane_that_is_owned_elsewhere_follows_the_config_for_its_next_owner_here() -> None:
+    """What its own former config routed must not count against it."""
+    before = LaneSettings(name="cloud", campaigns={}, config_version="ours", limits=())
+    surroundings = stage(Time())
+    loop = LaneLoop(before, surroundings, cast("Calls", None), None, ())
+    after = replace(before, config_version="next")
+    loop.follow(LaneRules(after, cast("Calls", None), ()))
+    loop._take_rules()
+    now = surroundings.clock.now()
+    assert loop._rivals.note("next", now + 1, now + 1) is None
+    assert loop._rivals.note("ours", now - 1, now + 1) is None
+    assert not surroundings.metrics.registry.get_sample_value(
+        "survey_dispatcher_other_config_invitations_total", {"lane": "cloud"}
+    )

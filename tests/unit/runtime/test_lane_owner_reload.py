@@ -9,11 +9,13 @@ from typing import cast
 from confluent_kafka import Consumer, Producer
 
 from consumer.adapters.http import VendorClient
+from consumer.adapters.metrics import Metrics
 from consumer.lane.lane import Lane
 from consumer.lane.limiter import Limit
 from consumer.lane.settings import LaneSettings
 from consumer.model import Outcome, Token, Verdict
 from consumer.runtime.calls import Account, Calls, LoginEnded
+from consumer.runtime.config_rivals import ConfigRivals
 from consumer.runtime.lane_owner import LaneOwner
 from consumer.runtime.rules import LaneRules
 from consumer.vendors.base import Vendor
@@ -37,7 +39,8 @@ def owner(with_calls: Calls) -> LaneOwner:
     clock = Time()
     lane = Lane(RADAR, random.Random(0), clock.now())
     nobody = cast("Producer", None), cast("Consumer", None)
-    return LaneOwner(lane, stage(clock), *nobody, with_calls, (), SimpleQueue())
+    rivals = ConfigRivals("radar", Metrics(), "v1", clock.now())
+    return LaneOwner(lane, stage(clock), *nobody, with_calls, (), SimpleQueue(), rivals)
 
 
 def log_in(one: LaneOwner) -> None:

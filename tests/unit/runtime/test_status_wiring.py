@@ -16,6 +16,7 @@ from consumer.config.topics import Topics
 from consumer.lane.commands import Commit, Send
 from consumer.model import Outcome, Verdict
 from consumer.runtime.calls import Answered, Calls
+from consumer.runtime.config_rivals import ConfigRivals
 from consumer.runtime.lane_owner import LaneOwner
 from consumer.runtime.options import Options
 from consumer.runtime.process import Process
@@ -46,6 +47,7 @@ def owner() -> LaneOwner:
     one = LaneOwner(
         machine, surroundings, cast("Producer", None), cast("Consumer", Log()),
         cast("Calls", None), ("20/10s",), SimpleQueue(),
+        ConfigRivals("cloud", surroundings.metrics, "c1", clock.now()),
     )  # fmt: skip
     machine.arrived(held(0), clock.now())
     return one
