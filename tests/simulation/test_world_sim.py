@@ -47,10 +47,10 @@ FOUND_AT = {
     "revoked-step-is-passed-on": 122,
     "regained-step-stays-paused": 18,
     "regained-lane-stays-paused": 98,
-    "deleted-below-unrecorded-base": 5,
+    "deleted-below-unrecorded-base": 24,
     "out-of-range-is-only-logged": 13,
     "given-back-lane-leaves-doubt": 2,
-    "redirect-means-not-invited": 10,
+    "redirect-means-not-invited": 16,
     "former-inputs-are-not-registered": 4,
     "page-is-a-success": 56,
     "forgotten-delays-are-read-again": 209,
@@ -68,6 +68,8 @@ FOUND_AT = {
     "partly-accepted-is-accepted": 52,
     "stale-command-is-obeyed": 6,
     "resumed-input-stays-stopped": 95,
+    "stray-refusal-silences-the-account": 11,
+    "sick-campaign-stops-its-account": 11,
 }
 """Variant → a seed that shows it (`python -m tests.simulation --variants` finds others). Another
 version of the program may live through that seed otherwise, so that its neighbours are tried."""

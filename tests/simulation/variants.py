@@ -33,10 +33,23 @@ from consumer.runtime.lane_loop import LaneLoop
 from consumer.runtime.lane_owner import LaneOwner
 from consumer.runtime.router_loop import RouterLoop
 from consumer.runtime.stage import Stage
-from tests.simulation import variants_client, variants_commands, variants_http, variants_review
+from tests.simulation import (
+    variants_breaker,
+    variants_client,
+    variants_commands,
+    variants_http,
+    variants_review,
+)
 from tests.simulation.planting import VARIANTS, defect, rewritten
 
-__all__ = ["VARIANTS", "variants_client", "variants_commands", "variants_http", "variants_review"]
+__all__ = [
+    "VARIANTS",
+    "variants_breaker",
+    "variants_client",
+    "variants_commands",
+    "variants_http",
+    "variants_review",
+]
 
 
 def _pack(bits: int) -> str:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
-from tests.simulation.world import rules
+import orjson
+
+from tests.simulation.world import rules, sickness
 from tests.simulation.world.history import LANE, ROUTER, History, Json, bitmap, settled
 from tests.simulation.world.process import Ownership
 from tests.simulation.world.world import World
@@ -126,6 +128,33 @@ def only_the_bad_are_rejected(world: World, history: History) -> Finding:
             yield f"rejected beside a bad recipient: {name}"
         elif result["status"] == "accepted" and name in bad:
             yield f"accepted, but the vendor refuses it: {name}"
+
+
+def the_healthy_are_called(world: World, _history: History) -> Finding:
+    """Beside a sick campaign no healthy one with waiting customers is silent for long."""
+    if not world.features.sick:
+        return
+    calls: dict[str, list[tuple[float, list[str]]]] = {name: [] for name in sickness.HEALTHY}
+    for _, batch in world.wire.sent:
+        if batch.campaign in calls:
+            names = [held.invitation["id"] for held in batch.held]
+            calls[batch.campaign].append((batch.sealed_at, names))
+    healthy = [at for made in calls.values() for at, _ in made]
+    for campaign, made in calls.items():
+        for gap in sickness.silences(_arrivals(world, campaign), made, healthy):
+            yield f"campaign {campaign} was silent for {gap.length:.0f} s beside a sick one"
+
+
+def _arrivals(world: World, campaign: str) -> dict[str, float]:
+    """Invitation → when the router's record of it was committed."""
+    lane = rules.config().topics.invitations(rules.LANE_OF[campaign])
+    came: dict[str, float] = {}
+    for record in world.broker.history(lane):
+        if record.state == "committed" and record.transaction is not None:
+            invitation = orjson.loads(record.value or b"")
+            if invitation["campaign"] == campaign:
+                came.setdefault(invitation["id"], record.transaction.decided_at or 0.0)
+    return came
 
 
 def calls_are_made_once(world: World, _history: History) -> Finding:
@@ -319,6 +348,7 @@ RULES: tuple[Callable[[World, History], Finding], ...] = (
     results_are_true,
     only_the_bad_are_rejected,
     calls_are_made_once,
+    the_healthy_are_called,
     quotas_are_kept,
     batches_are_lawful,
     intents_come_first,

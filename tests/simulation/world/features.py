@@ -25,6 +25,7 @@ CHANCES = {
     "answer_bytes": 0.12,
     "partly": 0.12,
     "commanded": 0.12,
+    "sick": 0.06,
 }
 """Feature → in what part of all worlds it is."""
 
@@ -53,6 +54,7 @@ class Features:
     lane's reader is paused.
     `answer_bytes`: vendors' answers come as bytes, written in many ways (`answer_bytes.py`).
     `partly`: the vendor of campaign `b` accepts a call in part.
+    `sick`: a campaign is sick beside healthy ones, and nothing else is wrong (`sickness.py`).
     `commanded`: operators give commands (`operators.py`).
     """
 
@@ -69,6 +71,7 @@ class Features:
     answer_bytes: bool
     partly: bool
     commanded: bool
+    sick: bool
     forgets: str | None
     """The group (without the application's name) whose offsets are forgotten."""
     change: str | None
@@ -78,6 +81,9 @@ class Features:
 def draw(seed: int) -> Features:
     """The features of a seed's world; a new one changes nothing about the others."""
     on = {name: _chance(seed, name) < chance for name, chance in CHANCES.items()}
+    if on["sick"]:
+        calm = dict.fromkeys(CHANCES, False) | {"sick": True}
+        return Features(**calm, forgets=None, change=None)
     on["eager_client"] |= on["drops_members"]  # a lane comes back within the poll that lost it
     if on["lost_input"]:  # half of these are mended by an operator
         on["commanded"] = _chance(seed, "commanded") < 0.5

@@ -69,6 +69,8 @@ class Expected:
     refused: set[str] = field(default_factory=set)
     """Invitations of customers whose calls a vendor's firewall refuses: they may wait for ever."""
     firewall: bool = False
+    sick: str | None = None
+    """A campaign whose calls the vendor fails: its invitations may wait for ever."""
     lost: tuple[str, int] | None = None
     """The partition that lost records: it stands still, and what it holds may lack."""
     resumed: bool = False
@@ -89,7 +91,7 @@ class Expected:
             self.places[name] = event.topic, event.partition
             if self.places[name] == self.lost:
                 self.behind.add(name)
-            if self.firewall and event.disliked:
+            if (self.firewall and event.disliked) or campaign == self.sick:
                 self.refused.add(name)
 
     @property

@@ -17,8 +17,12 @@ from consumer.lane.settings import LaneSettings
 from consumer.model import Answer
 from tests.simulation.vendor_counters import KINDS, VendorCounter
 from tests.simulation.world import odd_answers, partly
+from tests.simulation.world.sickness import Sickness
 
 SERVERS = 3
+
+LIVES = (30.0, 120.0, 3_600.0)
+"""Seconds that a session may last."""
 
 ACCEPTED, REJECTED, TROUBLE, UNCLEAR, CAMPAIGN = range(5)
 MOODS = ([90, 2, 4, 4, 0], [70, 8, 14, 8, 0], [60, 5, 5, 25, 5], [100, 0, 0, 0, 0])
@@ -78,6 +82,7 @@ class VendorDouble:
         """Whether it answers as no page says, now and then."""
         self.firewall: set[str] = set()
         """Invitations whose calls never pass what stands before it."""
+        self.sickness: Sickness | None = None
         self.partly: str | None = None
         """The campaign whose calls are accepted in part."""
         self._mood = rng.choice(MOODS)
@@ -88,6 +93,12 @@ class VendorDouble:
         # The lane's `skew` (2 s) covers these, and what our own processes' clocks differ by.
         self._clocks = [rng.uniform(0.0, lane.skew / 2) for _ in range(SERVERS)]
         self._sessions: dict[str, float] = {}
+        self._denied = 0.1
+
+    def be_well(self, sickness: Sickness | None = None) -> None:
+        """But for this sickness."""
+        self.sickness, self._mood = sickness, MOODS[-1]
+        self._noise = self._denied = 0.0
 
     def sibling(self, rng: random.Random) -> VendorDouble:
         """The same vendor, with counters of its own for another quota."""
@@ -104,9 +115,14 @@ class VendorDouble:
         radar = bool(self._lane.logins)
         if radar and now >= self._sessions.get(token, 0.0):
             return _NO_SESSION
+        return self._answer(batch, radar=radar)
+
+    def _answer(self, batch: Batch, *, radar: bool) -> Answer:
         if refused := {held.invitation["id"] for held in batch.held} & self.firewall:
             self._truth.bad |= refused
             return _FIREWALL
+        if answer := self._sick(batch):
+            return answer
         verdict = self._verdict(batch)
         if self.odd and verdict == ACCEPTED and (drawn := odd_answers.draw(self._rng)):
             return self._oddly(batch, *drawn)
@@ -125,6 +141,12 @@ class VendorDouble:
         answer = partly.in_part(names, self._truth.bad, self._rng)
         if answer is not None:
             self._truth.acted.update(name for name in names if name not in self._truth.bad)
+            self._truth.unclear.add(batch.id)
+        return answer
+
+    def _sick(self, batch: Batch) -> Answer | None:
+        answer = self.sickness.of(batch.campaign) if self.sickness else None
+        if answer:
             self._truth.unclear.add(batch.id)
         return answer
 
@@ -148,10 +170,10 @@ class VendorDouble:
         refusal = self._over_quota("login", now)
         if refusal is not None:
             return refusal
-        if self._rng.random() < 0.1:
+        if self._rng.random() < self._denied:
             return Answer(self._rng.choice([401, 503]), {}, b"")
         token = f"token-{len(self._sessions)}"
-        expires_at = now + self._rng.choice([30.0, 120.0, 3_600.0])
+        expires_at = now + self._rng.choice(LIVES)
         self._sessions[token] = expires_at
         return Answer(200, {}, orjson.dumps({"token": token, "expiration": expires_at}))
 

@@ -65,6 +65,8 @@ class Wire:
     """Spread of the latency (lognormal's sigma)."""
     left: Callable[[str, Batch], None]
     """Told the process and the batch when a call's first byte leaves."""
+    calm: bool = False
+    """Nothing is lost and nothing refused on the way."""
     bytes: AnswerBytes | None = None
     """Set where answers come as bytes, and the real client reads them."""
     sent: list[tuple[str, Batch]] = field(default_factory=list)
@@ -160,7 +162,7 @@ class _Client:
         """One request; see `VendorClient.exchange`."""
         wire, scheduler, batch = self.wire, self.wire.scheduler, self.calls.batch
         deadline = scheduler.now + self.timeout
-        fate = wire.rng.random()
+        fate = 1.0 if wire.calm else wire.rng.random()
         if fate < 0.3:  # a new connection has to be made
             scheduler.sleep(wire.rng.uniform(0.0, 1.0))
         scheduler.point("call.leaves")
@@ -214,9 +216,9 @@ class _Request:
         """Draw what becomes of it. It arrives by timeout plus grace, or never."""
         wire, rng = self.client.wire, self.client.wire.rng
         latest = self.client.timeout + LATE_ARRIVAL_GRACE
-        latency = min(rng.lognormvariate(-1.0, wire.slow), latest)
+        latency = min(rng.lognormvariate(-1.0, wire.slow), 1.0 if wire.calm else latest)
         on_the_way = latency * rng.random()
-        now, fate = wire.scheduler.now, rng.random()
+        now, fate = wire.scheduler.now, 1.0 if wire.calm else rng.random()
         if fate < 0.02:  # lost on the way there
             if rng.random() < 0.5:
                 wire.scheduler.at(now + on_the_way, self._reset)

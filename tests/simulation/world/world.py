@@ -19,7 +19,7 @@ from tests.simulation.kafka.broker import FakeBroker
 from tests.simulation.kafka.log import FakeRecord, Transaction
 from tests.simulation.kafka.scheduler import Scheduler, Task
 from tests.simulation.kafka.settings import BrokerSettings
-from tests.simulation.world import features, foreign, rules, tuning
+from tests.simulation.world import features, foreign, rules, sickness, tuning
 from tests.simulation.world.answer_bytes import AnswerBytes
 from tests.simulation.world.changes import STAYS
 from tests.simulation.world.doubles import Story
@@ -75,11 +75,13 @@ class World:
         self.scheduler = Scheduler(self._child())
         self.began = self.scheduler.now
         self.story = Story(self.scheduler, tell)
-        self.sure = rng.random() < 0.6
+        self.sure = rng.random() < 0.6 or self.features.sick
         self.lanes = rules.lanes(rng, sure=self.sure)
+        if self.features.sick:
+            self.lanes = sickness.with_one_limit(self.lanes)
         if self.features.drops_paused:
             self.lanes = rules.with_little_memory(self.lanes)
-        unkind = rng.random() < 0.4
+        unkind = rng.random() < 0.4 and not self.features.sick
         settings = _broker_settings(unkind=unkind, eager=self.features.eager_client)
         settings = replace(settings, keeps_records=self.features.keeps_records)
         self.broker = FakeBroker(self.scheduler, self._child(), settings)
@@ -87,6 +89,7 @@ class World:
         self.expected = Expected(
             unsure=frozenset({"b"} if gone else ()),
             firewall=self.features.refused_customer,
+            sick=sickness.SICK if self.features.sick else None,
         )
         self._setup = self._setup_of(None)
         self.truth = Truth()
@@ -116,6 +119,8 @@ class World:
             self.watch.paused = self.mischief.paused
         # A stream of its own: seeds without wrong clocks are the worlds that they were.
         self.machines = Machines(random.Random(f"clocks of {seed}"), self._running, self.story)
+        if self.features.sick:
+            self.machines.wild = False
         self._create_topics()
         self.operators: Operators | None = None
         if self.features.commanded:
@@ -147,7 +152,11 @@ class World:
         }
         for vendor in vendors.values():
             vendor.odd = self.features.odd_answers
-            vendor.firewall = self.expected.refused
+            vendor.firewall = self.expected.refused if self.features.refused_customer else set()
+        if self.features.sick:
+            ill = sickness.draw(random.Random(f"sickness of {self.seed}"))
+            vendors["radar"].be_well()
+            vendors["cloud"].be_well(ill)
         if self.features.partly:
             vendors["cloud"].partly = "b"
         vendors[rules.SPARE] = vendors["cloud"].sibling(self._child())
@@ -155,6 +164,7 @@ class World:
         made = Wire(
             self.scheduler, self._child(), vendors, self.truth, self.story, slow, self._left
         )
+        made.calm = self.features.sick
         if self.features.answer_bytes:
             made.bytes = AnswerBytes(random.Random(f"bytes of {self.seed}"))
         return made
@@ -187,7 +197,8 @@ class World:
     def _plan(self, start: float, length: float) -> None:
         for burst in bursts(self.rng, start, length):
             self.scheduler.at(burst.at, lambda burst=burst: self._write(burst))  # type: ignore[misc]
-        self.mischief.plan(start, length)
+        if not self.features.sick:
+            self.mischief.plan(start, length)
         for when in self.machines.times(start, length):
             self.scheduler.at(when, self.machines.step)
         self._plan_features(start, length)

@@ -1,0 +1,29 @@
+"""What counts as a silence of a healthy campaign in a simulated world."""
+
+from __future__ import annotations
+
+from tests.simulation.world.sickness import CALLS, LONGEST_SILENCE, PERIOD, Gap, gaps, silences
+
+LATE = 2 * LONGEST_SILENCE
+
+
+def test_a_gap_begins_when_a_customer_waits() -> None:
+    """Before the first one came, and while all were called, a campaign has nothing to say."""
+    arrived = {"one": 10.0, "two": 12.0, "three": 50.0}
+    calls = [(15.0, ["one"]), (20.0, ["two"]), (53.0, ["three"]), (60.0, ["three"])]
+    assert gaps(arrived, calls) == [
+        Gap(10.0, 15.0),
+        Gap(15.0, 20.0),
+        Gap(50.0, 53.0),
+        Gap(60.0, 60.0),
+    ]
+
+
+def test_a_long_gap_is_a_silence_unless_healthy_calls_use_the_quota() -> None:
+    """A backlog of other healthy campaigns excuses it; a few calls of theirs do not."""
+    arrived, calls = {"one": 0.0}, [(LATE, ["one"])]
+    busy = [PERIOD / CALLS * number for number in range(int(LATE / PERIOD * CALLS))]
+    assert silences(arrived, calls, []) == [Gap(0.0, LATE)]
+    assert silences(arrived, calls, busy[::4]) == [Gap(0.0, LATE)]
+    assert not silences(arrived, calls, busy)
+    assert not silences(arrived, [(LONGEST_SILENCE, ["one"])], [])

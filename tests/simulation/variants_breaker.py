@@ -1,0 +1,36 @@
+"""Planted defects of the breakers: a sick campaign, or a stray answer, silences its account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from unittest.mock import patch
+
+from consumer.lane import standing
+from consumer.lane.accounts import Accounts
+from consumer.lane.standing import Standing
+from tests.simulation.planting import defect, rewritten
+
+
+@defect
+def stray_refusal_silences_the_account() -> Iterator[None]:
+    """The first refusal, of whichever call, shuts the account until a paced probe passes (D6)."""
+    suspected = "if self.well and self.suspected_at is None:", "if False:"
+    with rewritten(Standing, "refused", suspected), patch.object(standing, "QUICK", 0):
+        yield
+
+
+@defect
+def sick_campaign_stops_its_account() -> Iterator[None]:
+    """Trouble of one campaign is the account's, and its probes are all the sick one's (D1)."""
+    own = "if not own.ill:", "if True:"
+
+    def sick_first(standing: Standing, now: float, campaign: str = "") -> bool:
+        accused = not standing.accused or campaign in standing.accused
+        return accused and now >= standing.probe_time(campaign)
+
+    with (
+        rewritten(Accounts, "_trouble", own),
+        patch.object(standing, "QUICK", 0),
+        patch.object(Standing, "may_probe", sick_first),
+    ):
+        yield
