@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, Protocol
 
 import structlog
@@ -26,6 +27,9 @@ log = structlog.get_logger(__name__)
 
 OnError = Callable[[KafkaError], None]
 
+CONNECT_WAIT = 1.0
+"""Seconds for which a new client is waited for; one that takes longer connects by itself."""
+
 
 class Clients(Protocol):
     """Where a stage has its clients from; each belongs to the thread that asked for it."""
@@ -46,6 +50,10 @@ class Clients(Protocol):
 
         `timeout`: seconds after which Kafka aborts its open transaction.
         """
+
+    def connect(self, client: Consumer | Producer, topic: str) -> None:
+        """Connect a new client and have it know this topic, best effort: what it is asked next is
+        answered at once."""
 
     def send_offsets(
         self,
@@ -128,6 +136,13 @@ class KafkaClients:
             on_throttle=on_throttle,
             timeout=timeout,
         )
+
+    def connect(self, client: Consumer | Producer, topic: str) -> None:
+        """See `Clients`. librdkafka looks for a coordinator or a leader when no broker is connected
+        yet, and again after 500 ms: a question about metadata waits for the connection itself."""
+        if not self._embedded:
+            with suppress(KafkaException):
+                client.list_topics(topic, timeout=CONNECT_WAIT)
 
     def send_offsets(
         self,

@@ -3,7 +3,7 @@
 A group waits for such a ghost at every rebalance, until its session ends (8 s). A replica that
 joins beside its own ghost holds the others up; one that is killed again and again before its ghosts
 have ended kept a lane without an owner for 39 to 67 s (two replicas, a kill every 5 s). As it is,
-what the ghost had goes to another replica when its session ends: 9.3 to 10.0 s without a call.
+what the ghost had goes to another replica when its session ends: 8 to 9 s without a call.
 
 A predecessor is told by the client id that brokers show with each member: it carries the group and
 the replica's name (a `client.id` of the config hides that, and nothing is waited for).

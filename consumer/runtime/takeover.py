@@ -65,11 +65,13 @@ class Takeover:
         checkpoints = stage.topics.checkpoints(lane)
         producer = stage.producer(lane, f"{stage.topics.application_id}.lane.{lane}")
         waiting = stage.waiting(lane)
+        stage.clients.connect(producer, checkpoints)
         kafka.fence(producer, waiting)
         claimed = _Claimed(stage.clock)
         epoch = claim(producer, checkpoints, lane, waiting, claimed.seen)
         reader = stage.consumer(lane, f"{stage.topics.application_id}.checkpoint-reader")
         try:
+            stage.clients.connect(reader, checkpoints)
             found = newest(reader, checkpoints, lane, epoch, self._still_here)
         except UnreadableRecord as error:
             raise unreadable(self._look(consumer), str(error)) from None

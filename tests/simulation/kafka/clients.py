@@ -64,6 +64,9 @@ class FakeClients:
         )
         return cast("Producer", made)
 
+    def connect(self, client: Consumer | Producer, topic: str) -> None:
+        """A fake client is connected from the beginning."""
+
     def send_offsets(
         self,
         producer: Producer,
