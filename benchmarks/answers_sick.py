@@ -1,4 +1,7 @@
-"""A healthy campaign beside sick ones of its account: its waits, in multiples of those alone.
+"""A healthy campaign beside sick ones of its account: its waits, in multiples of two baselines.
+
+`alone`: the sick campaigns do not exist. `all well`: they exist with the same customers, and the
+vendor accepts every call; what the sickness itself costs the others.
 
 Each sick campaign is refused or troubled in its own way, with all of its customers until it is
 mended, or with one customer for good. `few` come one by one; `many` are a backlog from the start.
@@ -9,7 +12,7 @@ from __future__ import annotations
 import heapq
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 
@@ -39,7 +42,7 @@ SOME, MANY = 5, 6_000
 @dataclass(frozen=True, slots=True)
 class Job:
     """`sick`: campaign → kind; `one`: a single customer of each, for good. `rate`: customers of a
-    healthy campaign a second."""
+    healthy campaign a second. `well`: nothing is sick after all."""
 
     healthy: int
     sick: tuple[str, ...]
@@ -48,6 +51,7 @@ class Job:
     rate: float
     seed: int
     stray: float = 0.0
+    well: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -72,7 +76,7 @@ class Sick:
         kind = batch.campaign.rsplit("-", 1)[1]
         if self._rng.random() < self._job.stray:
             return Reply(at, KINDS["403"])
-        if kind not in KINDS:
+        if kind not in KINDS or self._job.well:
             return Reply(at, ACCEPTED)
         if self._job.one:
             who = {held.recipient for held in batch.held}
@@ -196,13 +200,12 @@ def traffic(job: Job) -> Iterator[Arrival]:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One run; `alone`: the healthy campaigns without the sick ones."""
+    """One run; the healthy campaigns' waits in it, without the sick ones, and were all well."""
 
     job: Job
-    mean: float
-    p99: float
-    alone_mean: float
-    alone_p99: float
+    waits: Sequence[float]
+    alone: Sequence[float]
+    all_well: Sequence[float]
     sick_calls: int
     logins: int
     ended: Mapping[str, int]
@@ -218,8 +221,9 @@ def _play(job: Job) -> tuple[list[float], World]:
 
 
 def play(job: Job) -> Figures:
-    """The job, and the healthy campaigns alone."""
+    """The job and its two baselines."""
     alone, _ = _play(replace(job, sick=(), stray=0.0))
+    all_well, _ = _play(replace(job, stray=0.0, well=True))
     waits, world = _play(job)
     sick = Counter(
         str(world.reasons.get(key, "waiting"))
@@ -229,10 +233,9 @@ def play(job: Job) -> Figures:
     calls = sum(call.batch.campaign.startswith("sick") for call in world.calls)
     return Figures(
         job,
-        fmean(waits),
-        part(waits, 0.99),
-        fmean(alone),
-        part(alone, 0.99),
+        waits,
+        alone,
+        all_well,
         calls,
         world.logins,
         sick,
@@ -259,13 +262,20 @@ def rows(found: Iterable[Figures]) -> Iterator[Mapping[str, object]]:
             "sick": ", ".join(job.sick) or f"{job.stray:.0%} stray 403",
             "who": "one" if job.one else "all",
             "waiting": "many" if job.many else "few",
-            "mean wait, s": each.mean,
-            "alone": each.alone_mean,
-            "ratio": f"{each.mean / each.alone_mean:.2f}",
-            "p99 ratio": f"{each.p99 / each.alone_p99:.2f}",
+            "mean wait, s": fmean(each.waits),
+            "alone": fmean(each.alone),
+            "ratio": _ratio(each.waits, each.alone),
+            "all well": fmean(each.all_well),
+            "ratio to all well": _ratio(each.waits, each.all_well),
             "calls of the sick": each.sick_calls,
             "logins": each.logins,
             "the sick's customers": ", ".join(
                 f"{n} {name}" for name, n in sorted(each.ended.items())
             ),
         }
+
+
+def _ratio(waits: Sequence[float], baseline: Sequence[float]) -> str:
+    """Mean and 99th percentile in multiples of the baseline's."""
+    high = part(waits, 0.99) / part(baseline, 0.99)
+    return f"{fmean(waits) / fmean(baseline):.2f}, p99 {high:.2f}"

@@ -1,4 +1,4 @@
-"""Backlogs that are larger than memory: `python -m benchmarks.backlog down|parked|takeover`.
+"""Backlogs larger than memory: `python -m benchmarks.backlog down|parked|takeover|checkpoint`.
 
 Each starts a real Apache Kafka, the vendors' doubles and the program as processes of their own,
 and prints one JSON object. Memory in MB, times in seconds. `docs`: benchmarks/README.md.
@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.backlog_checkpoint import BigCheckpoint
 from benchmarks.backlog_down import Down
 from benchmarks.backlog_parked import Parked
 from benchmarks.backlog_takeover import BigTakeover
@@ -50,12 +51,18 @@ def takeover(broker: KafkaBroker, home: Path, given: argparse.Namespace) -> dict
     return BigTakeover(broker.bootstrap, home, given.size).run()
 
 
+def checkpoint(broker: KafkaBroker, home: Path, given: argparse.Namespace) -> dict[str, Any]:
+    """A refused account's invitations wait among millions that are settled."""
+    return BigCheckpoint(broker.bootstrap, home, given.size, given.seconds).run()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(required=True)
     _command(commands, down, size=3_000_000, seconds=240.0)
     _command(commands, parked, size=1_000_000, seconds=240.0)
     _command(commands, takeover, size=500_000, seconds=0.0)
+    _command(commands, checkpoint, size=23_000_000, seconds=3600.0)
     return parser
 
 

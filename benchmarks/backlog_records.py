@@ -47,7 +47,7 @@ def write_backlog(
             if number:
                 producer.commit_transaction(30)
             producer.begin_transaction()
-        key, value = _invitation(channel, customer, time.time())
+        key, value = invitation(channel, customer, time.time())
         producer.produce(topic, value, key, 0)
         number += 1
         size += len(value)
@@ -56,7 +56,8 @@ def write_backlog(
     return {"records": number, "bytes_each": size // number, "seconds": round(seconds, 1)}
 
 
-def _invitation(channel: str, customer: int, now: float) -> tuple[str, bytes]:
+def invitation(channel: str, customer: int, now: float) -> tuple[str, bytes]:
+    """Key and value of one that arrived at `now`."""
     phone = f"+90532{customer:07d}"
     email = f"customer{customer}@mail.example.com"
     name = f"{channel}-{customer}"
