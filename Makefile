@@ -8,8 +8,9 @@ BIN := .venv/bin
 PYTEST := $(BIN)/pytest --cov --cov-report=term-missing
 # Compiled tests and modules are kept: each of some hundred processes would compile them again.
 unexport PYTHONDONTWRITEBYTECODE
-# Two at a time, a file each: those with a Kafka mostly wait, those without mostly compute.
-TOGETHER := -n 2 --dist loadfile
+# Tests at a time, a file each, in the order of tests/conftest.py. Those with a Kafka mostly wait:
+# four of them keep two cores busy.
+TOGETHER := --dist loadfile --no-loadscope-reorder -n
 SEEDS ?= 1000
 # The shell looks for it, when it has been built.
 GITLEAKS := $$(command -v gitleaks || ls .cache/tools/gitleaks-*/gitleaks)
@@ -38,10 +39,10 @@ browser: ## install the tests' browser (Debian's Chromium, as root)
 		fi; }
 
 test: setup kafka browser ## run every test but those of deploy-check (ARGS=…)
-	$(PYTEST) $(TOGETHER) -m "not deploy" $(ARGS)
+	$(PYTEST) $(TOGETHER) 4 -m "not deploy" $(ARGS)
 
 check test-fast: setup ## run the tests that need Python alone, without deep sweeps (ARGS=…)
-	$(PYTEST) $(TOGETHER) -m "not kafka and not browser and not deploy and not deep" $(ARGS)
+	$(PYTEST) $(TOGETHER) 2 -m "not kafka and not browser and not deploy and not deep" $(ARGS)
 
 sim: setup ## simulate SEEDS=1000 worlds of crashes, or tell the story of one (SEED=17)
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) $(ARGS)
@@ -97,7 +98,7 @@ deploy-tools: setup ## get helm, compose's loader, buildah and a base image, onc
 		$(BIN)/python -m tests.support.tools helm compose-go && wait $$image
 
 deploy-check: setup kafka promtool deploy-tools ## check image, compose file, chart, alerts and dashboards (ARGS=…)
-	$(BIN)/pytest --no-cov $(TOGETHER) tests/deploy $(ARGS)
+	$(BIN)/pytest --no-cov $(TOGETHER) 2 tests/deploy $(ARGS)
 
 bench: setup kafka ## run the benchmarks (ARGS=…)
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -29,13 +29,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that use a broker, and pause coverage outside the core's own tests.
 
     A simulation takes three times as long while it is traced, and a branch that only a simulation
-    reaches has no test that says what it does.
+    reaches has no test that says what it does. Files with a broker run first: workers take file by
+    file, and the last ones should be short.
     """
+    broker_files = set()
     for item in items:
         if KAFKA_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("kafka")
+            broker_files.add(item.path)
         if not any(item.path.is_relative_to(folder) for folder in CORE_TESTS):
             item.add_marker("no_cover")
+    items.sort(key=lambda item: item.path not in broker_files)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import httpx
 import pytest
 from structlog.testing import capture_logs
 
@@ -24,6 +23,7 @@ from consumer.sandbox.settings import SandboxSettings
 from consumer.vendors import pisano
 from consumer.vendors.answers import row_of_status
 from consumer.vendors.kinds import Kind
+from tests.support import local_http
 from tests.support.caller import Caller, calling
 from tests.support.lanes import invitation
 
@@ -85,7 +85,7 @@ def sandbox() -> Iterator[str]:
 @contextmanager
 def lane_of(url: str, lane: str, **changes: Any) -> Iterator[Caller]:
     """A caller of the lane; `changes` to its vendor's account."""
-    httpx.post(f"{url}/_sandbox/reset").raise_for_status()
+    local_http.post(f"{url}/_sandbox/reset").raise_for_status()
     raw = document(url)
     raw["vendors"]["pisano" if lane == "cloud" else "radar"] |= changes
     with calling(load(json.dumps(raw)), lane) as caller:
@@ -95,7 +95,7 @@ def lane_of(url: str, lane: str, **changes: Any) -> Iterator[Caller]:
 
 def faults(url: str, rates: Mapping[str, Any]) -> None:
     """Trouble from now on."""
-    httpx.post(f"{url}/_sandbox/faults", json=rates).raise_for_status()
+    local_http.post(f"{url}/_sandbox/faults", json=rates).raise_for_status()
 
 
 def customers(campaign: str, number: int = CUSTOMERS) -> list[Invitation]:
@@ -293,7 +293,7 @@ def test_bad_recipients_are_found_and_nobody_is_accepted_twice(bad: int) -> None
         caller.invite(who)
         caller.settle()
         assert reasons(caller) == {"accepted": 60 - len(wrong), "vendor_rejected": len(wrong)}
-        summary = httpx.get(f"{url}/_sandbox/summary").json()
+        summary = local_http.get(f"{url}/_sandbox/summary").json()
         assert (summary["accepted_recipients"], summary["repeated"]) == (60 - len(wrong), 0)
         (told,) = (each for each in logs if each["event"] == "batch_divided")
         assert (told["bad"], told["accepted"], told["customers"]) == (len(wrong), 60 - bad, 60)

@@ -12,6 +12,7 @@ from typing import Any, Self
 import httpx
 
 from tests.deploy.monitored import RULES, tool
+from tests.support import local_http
 from tests.support.dispatcher import until
 from tests.support.kafka import free_ports
 
@@ -81,12 +82,12 @@ class Prometheus:
     def _ready(self) -> bool:
         assert self._process.poll() is None, (self._home / "prometheus.log").read_text()[-2000:]
         try:
-            return httpx.get(f"{self._url}/-/ready", timeout=5).status_code == 200
+            return local_http.get(f"{self._url}/-/ready", timeout=5).status_code == 200
         except httpx.TransportError:
             return False
 
     def _ask(self, what: str, **parameters: str | float) -> list[dict[str, Any]]:
-        answer = httpx.get(f"{self._url}/api/v1/{what}", params=parameters, timeout=20).json()
+        answer = local_http.get(f"{self._url}/api/v1/{what}", params=parameters, timeout=20).json()
         assert answer["status"] == "success", f"{answer.get('error')}: {parameters['query']}"
         found: list[dict[str, Any]] = answer["data"]["result"]
         return found

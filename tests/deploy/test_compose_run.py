@@ -9,11 +9,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from ruamel.yaml import YAML
 
 from tests.deploy.chart import ROOT
+from tests.support import local_http
 from tests.support.dispatcher import command, until
 from tests.support.kafka import StartBroker, create_topics, free_ports, read_topic
 
@@ -103,8 +103,9 @@ def test_purchases_become_surveys(stack: Stack, bootstrap: str) -> None:
 
     until("results", lambda: accepted() >= 10, within=90)
     for name, port in stack.admin.items():
-        until(name, lambda url=f"http://127.0.0.1:{port}/readyz": httpx.get(url).status_code == 200)  # type: ignore[misc]
-    seen = httpx.get(f"http://127.0.0.1:{stack.vendor}/_sandbox/summary").json()
+        url = f"http://127.0.0.1:{port}/readyz"
+        until(name, lambda url=url: local_http.get(url).status_code == 200)  # type: ignore[misc]
+    seen = local_http.get(f"http://127.0.0.1:{stack.vendor}/_sandbox/summary").json()
     assert seen["throttled"] == 0
     assert feeder.poll() is None, stack.told("feeder")
     for sender in senders:

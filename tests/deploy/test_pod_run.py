@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from tests.deploy.chart import render
+from tests.support import local_http
 from tests.support.dispatcher import World, purchases, until
 from tests.support.image import Image
 from tests.support.kafka import KafkaBroker, free_ports
@@ -64,7 +65,7 @@ def identity(pid: int) -> dict[str, str]:
 def says_ok(url: str) -> bool:
     """Whether a probe would be content."""
     try:
-        return httpx.get(url, timeout=5).status_code == 200
+        return local_http.get(url, timeout=5).status_code == 200
     except httpx.TransportError:
         return False
 

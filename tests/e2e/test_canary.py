@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import httpx
 import orjson
 import pytest
 from confluent_kafka import Message
@@ -24,6 +23,7 @@ from consumer.model import rfc3339
 from tests.e2e.leaks import forms, found
 from tests.e2e.rude_vendor import SHUT, TROUBLE, RudeVendor, serving
 from tests.support import dispatcher as programs
+from tests.support import local_http
 from tests.support.dispatcher import Dispatcher, World, until
 from tests.support.kafka import KafkaBroker, read_topic
 
@@ -225,10 +225,12 @@ def look(running: Dispatcher, shown: Counter[str]) -> None:
     """All that the admin port tells, errors too."""
     for path in PATHS:
         for form in FORMS:
-            answer = httpx.get(f"http://127.0.0.1:{running.port}{path}", headers={"accept": form})
+            answer = local_http.get(
+                f"http://127.0.0.1:{running.port}{path}", headers={"accept": form}
+            )
             shown[answer.text] += 1
             shown[str(answer.headers)] += 1
-    shown[httpx.post(f"http://127.0.0.1:{running.port}/metrics", content=SAID).text] += 1
+    shown[local_http.post(f"http://127.0.0.1:{running.port}/metrics", content=SAID).text] += 1
 
 
 def operate(config: Path, shown: Counter[str]) -> None:

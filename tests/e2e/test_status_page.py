@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
 
@@ -15,6 +14,7 @@ from tests.e2e.browsing import visit
 from tests.e2e.canaries import CANARIES, plant
 from tests.e2e.feed import MadeUp, MadeUpLane, usual
 from tests.e2e.serving import served
+from tests.support import local_http
 
 pytestmark = pytest.mark.browser
 
@@ -68,7 +68,7 @@ def test_numbers_and_bars_move_without_a_reload(context: BrowserContext) -> None
 def test_nothing_inline_runs_and_no_other_host_is_asked(context: BrowserContext) -> None:
     """The policy is sent, and the browser keeps it."""
     with served(warm()) as url:
-        policy = httpx.get(url, trust_env=False).headers["content-security-policy"]
+        policy = local_http.get(url).headers["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
         seen = visit(context, url)
@@ -91,7 +91,7 @@ def test_no_personal_data_and_no_vendors_text_appears(context: BrowserContext) -
         batch = "canary.1.1"
         assert batch in seen.text("#calls")  # the call itself is there
         assert "canary-lane" in seen.text("#lanes")
-        shown = seen.page.content() + httpx.get(f"{url}status.json", trust_env=False).text
+        shown = seen.page.content() + local_http.get(f"{url}status.json").text
         assert not [canary for canary in CANARIES if canary in shown]
 
 

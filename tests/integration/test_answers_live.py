@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from consumer.model import Result
 from consumer.sandbox.settings import SAMPLE_CAMPAIGNS
+from tests.support import local_http
 from tests.support.dispatcher import EMAIL, SMS, Dispatcher, World, purchases, until
 from tests.support.kafka import KafkaBroker
 
@@ -33,12 +33,12 @@ def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[World]:
 
 def at_vendor(world: World, **account: object) -> None:
     """The vendor knows this of us from now on."""
-    httpx.post(f"{world.vendor_url}/_sandbox/account", json=account).raise_for_status()
+    local_http.post(f"{world.vendor_url}/_sandbox/account", json=account).raise_for_status()
 
 
 def calls(world: World, status: int, path: str = "") -> int:
     """How many calls the vendor answered so."""
-    log = httpx.get(f"{world.vendor_url}/_sandbox/log", params={"limit": 10_000}).json()
+    log = local_http.get(f"{world.vendor_url}/_sandbox/log", params={"limit": 10_000}).json()
     return sum(each["status"] == status and path in each["path"] for each in log)
 
 

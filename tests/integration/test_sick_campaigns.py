@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from consumer.lane.campaign_standing import ALONE
 from consumer.lane.standing import TRIPS
 from consumer.model import Result
 from tests.integration.test_operations import operate
+from tests.support import local_http
 from tests.support.dispatcher import (
     EMAIL,
     SMS,
@@ -69,7 +69,7 @@ class Running:
     def calls(self) -> Calls:
         """All calls at the vendor but logins, in the order of their arrival."""
         url = f"{self.world.vendor_url}/_sandbox/log"
-        log = httpx.get(url, params={"limit": 10_000}, timeout=20).json()
+        log = local_http.get(url, params={"limit": 10_000}, timeout=20).json()
         return [call for call in reversed(log) if not call["login"]]
 
     def failures(self, channel: str) -> int:

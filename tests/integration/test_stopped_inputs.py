@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import httpx
 import orjson
 import pytest
 from confluent_kafka import Producer, TopicPartition
@@ -17,6 +16,7 @@ from consumer.adapters.delayed import Delayed
 from consumer.config.topics import Topics
 from tests.integration.test_operations import operate
 from tests.integration.test_tide import forget, make_anew, worked
+from tests.support import local_http
 from tests.support.dispatcher import Dispatcher, Event, World, purchases, until
 from tests.support.kafka import KafkaBroker, create_topics
 
@@ -71,7 +71,7 @@ def test_a_partition_out_of_range_stands_still_alone_and_goes_on_by_command(worl
     world.wait_results(130)
     stopped = dispatcher.metrics().total("input_stopped", topic=world.input, partition="0")
     assert stopped == 1
-    notes = httpx.get(f"http://127.0.0.1:{dispatcher.port}/status.json").json()["notes"]
+    notes = local_http.get(f"http://127.0.0.1:{dispatcher.port}/status.json").json()["notes"]
     assert any(note["where"] == world.input and "inputs resume" in note["what"] for note in notes)
 
     assert "out_of_range" in operate(config, "inputs", "list")
@@ -111,14 +111,15 @@ def test_an_input_whose_log_moves_away_while_it_runs_stands_still_and_the_rest_g
     dispatcher = world.start(config, begin=None).wait_ready()
     (stood, *_) = world.committed()
     dispatcher.pause()
-    fetched = purchases("store", range(1000, 1001))  # by the request that is under way
-    publish_to(world, world.input, 0, fetched)
-    publish_to(world, world.input, 0, purchases("store", range(1001, 1010)))
-    delete_before(world, world.input, 0, stood + 10)
+    missed = purchases("store", range(1000, 1010))
+    publish_to(world, world.input, 0, missed[:1])  # ends the request that is under way, if one is
+    publish_to(world, world.input, 0, missed[1:])
+    delete_before(world, world.input, 0, stood + len(missed))
     publish_to(world, world.input, 1, others := purchases("store", range(2000, 2010)))
     dispatcher.resume()
-    stops(dispatcher)
-    world.wait_results(131)
+    (said,) = stops(dispatcher)
+    fetched = missed[: int(str(said["offset"])) - stood]
+    world.wait_results(120 + len(others) + len(fetched))
     assert dispatcher.terminate() == 0
     world.events += [*fetched, *others]
     world.check()

@@ -23,6 +23,7 @@ import orjson
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from consumer.adapters import topics
@@ -32,6 +33,7 @@ from consumer.config import load
 from consumer.model import Checkpoint, Result, ResultReader, rfc3339
 from consumer.sandbox.server import SandboxServer
 from consumer.sandbox.settings import SAMPLE_CAMPAIGNS, SAMPLE_PROGRAMME, SandboxSettings
+from tests.support import local_http
 from tests.support.kafka import create_topics, free_ports, read_topic, unique
 
 SMS, EMAIL, VISIT = SAMPLE_CAMPAIGNS[0].id, SAMPLE_CAMPAIGNS[1].id, SAMPLE_PROGRAMME.id
@@ -44,7 +46,7 @@ def until(what: str, condition: Callable[[], bool], within: float = PATIENCE) ->
     patience = Retrying(
         retry=retry_if_result(lambda met: not met),
         stop=stop_after_delay(within),
-        wait=wait_fixed(0.02),
+        wait=wait_fixed(0.05),
     )
     try:
         patience(condition)
@@ -116,7 +118,7 @@ class Dispatcher:
     def probe(self, path: str) -> tuple[int, str]:
         """Status and body of `/livez` or `/readyz`; 0 while nobody listens."""
         try:
-            response = httpx.get(self._url + path, timeout=5)
+            response = local_http.get(self._url + path, timeout=5)
         except httpx.TransportError:
             return 0, ""
         return response.status_code, response.text
@@ -129,7 +131,7 @@ class Dispatcher:
 
     def metrics(self) -> Metrics:
         """A scrape of `/metrics`."""
-        return Metrics(httpx.get(self._url + "/metrics", timeout=5).text)
+        return Metrics(local_http.get(self._url + "/metrics", timeout=5).text)
 
     def lines(self, event: str) -> list[dict[str, Any]]:
         """The log's lines of one kind, so far."""
@@ -187,27 +189,30 @@ class Dispatcher:
 
 
 class Metrics:
-    """One scrape."""
+    """One scrape. Only what is asked for is parsed: tests scrape many times a second."""
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._samples = [
-            sample for family in text_string_to_metric_families(text) for sample in family.samples
-        ]
 
     def total(self, name: str, **labels: str) -> float:
         """The sum over all series of a metric that carry these labels."""
-        full = f"survey_dispatcher_{name}"
         return sum(
             sample.value
-            for sample in self._samples
-            if sample.name == full and labels.items() <= sample.labels.items()
+            for sample in self._samples(name)
+            if labels.items() <= sample.labels.items()
         )
 
     def label_values(self, name: str, label: str) -> set[str]:
         """The values of one label that a metric shows."""
+        return {sample.labels[label] for sample in self._samples(name)}
+
+    def _samples(self, name: str) -> list[Sample]:
         full = f"survey_dispatcher_{name}"
-        return {sample.labels[label] for sample in self._samples if sample.name == full}
+        lines = [
+            line for line in self.text.splitlines() if line.startswith((f"{full}{{", f"{full} "))
+        ]
+        families = text_string_to_metric_families("\n".join([*lines, ""]))
+        return [sample for family in families for sample in family.samples]
 
 
 # -- the world ------------------------------------------------------------------------------------
@@ -253,11 +258,11 @@ class World:
 
     def set_faults(self, **faults: object) -> None:
         """Replace the faults in force at the double."""
-        httpx.post(f"{self.vendor_url}/_sandbox/faults", json=faults).raise_for_status()
+        local_http.post(f"{self.vendor_url}/_sandbox/faults", json=faults).raise_for_status()
 
     def vendor(self) -> dict[str, Any]:
         """The double's own summary: safe while calls are under way."""
-        summary: dict[str, Any] = httpx.get(f"{self.vendor_url}/_sandbox/summary").json()
+        summary: dict[str, Any] = local_http.get(f"{self.vendor_url}/_sandbox/summary").json()
         return summary
 
     def configure(
