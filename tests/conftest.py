@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,20 +28,36 @@ CORE_TESTS = [UNIT / core for core in ("lane", "policy", "routing", "vendors")]
 
 @pytest.hookimpl(tryfirst=True)  # before `-m "not kafka"` is applied
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that use a broker, and pause coverage outside the core's own tests.
+    """Mark the tests that use a broker, and let their files run first.
 
-    A simulation takes three times as long while it is traced, and a branch that only a simulation
-    reaches has no test that says what it does. Files with a broker run first: workers take file by
-    file, and the last ones should be short.
+    Workers take file by file, and the last ones should be short.
     """
     broker_files = set()
     for item in items:
         if KAFKA_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("kafka")
             broker_files.add(item.path)
-        if not any(item.path.is_relative_to(folder) for folder in CORE_TESTS):
-            item.add_marker("no_cover")
     items.sort(key=lambda item: item.path not in broker_files)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Pause coverage outside the core's own tests.
+
+    A simulation takes three times as long while it is traced, and a branch that only a simulation
+    reaches has no test that says what it does. pytest-cov's mark `no_cover` has no effect in a
+    worker of pytest-xdist: coverage is started there twice, and paused once.
+    """
+    if any(item.path.is_relative_to(folder) for folder in CORE_TESTS):
+        return (yield)
+    here, in_threads = sys.gettrace(), threading.gettrace()
+    sys.settrace(None)
+    threading.settrace(None)
+    try:
+        return (yield)
+    finally:
+        sys.settrace(here)
+        threading.settrace(in_threads)
 
 
 @pytest.fixture(scope="session")
