@@ -7,6 +7,7 @@ name). confluent-kafka's errors are translated here and never travel further in.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,6 +33,11 @@ MESSAGE_MAX_BYTES = 16 * 1024 * 1024
 TRANSACTION_TIMEOUT = 10.0
 """Seconds after which Kafka aborts a transaction whose producer is gone. Until then nothing reads
 beyond its records, so it is short where another process has another transactional id."""
+
+LANE_TRANSACTION_TIMEOUT = 120.0
+"""Seconds, of a lane. Its next owner has the same transactional id and ends an open transaction at
+once, so the time costs nothing while there is one; an aborted one costs the answers of all calls
+under way. A drain within a revocation ends in time before `max.poll.interval.ms` all the same."""
 
 COMMIT_WAIT = 5.0
 OFFSETS_GRACE = 2.0
@@ -304,20 +310,31 @@ def produce(
             return
 
 
-def flush(client: Producer) -> None:
-    """Wait until what was produced is delivered, or `COMMIT_WAIT` is over.
+def deliver(client: Producer, within: float, give_up: Callable[[], bool]) -> None:
+    """Wait until Kafka has all that was produced; after `within` seconds its commit will tell.
+
+    `give_up` is asked after every attempt that timed out (`COMMIT_WAIT`). Raises KafkaException,
+    KafkaTrouble.
+    """
+    for _ in range(math.ceil(within / COMMIT_WAIT)):
+        if not flush(client):
+            return
+        if give_up():
+            raise KafkaTrouble("records were not delivered before the stop")
+
+
+def flush(client: Producer) -> int:
+    """Wait until what was produced is delivered, or `COMMIT_WAIT` is over; how much is left.
 
     Raises KafkaException. confluent-kafka runs delivery callbacks with the error of a fenced
     producer already set, which then comes as a SystemError (seen with 2.16).
     """
     try:
-        client.flush(COMMIT_WAIT)
+        return client.flush(COMMIT_WAIT)
     except SystemError as error:
         if not isinstance(error.__cause__, KafkaException):
             raise
         fenced = error.__cause__
-    else:
-        return
     raise fenced  # in the handler it would get the error that it caused as its context: a ring
 
 

@@ -13,6 +13,9 @@ from consumer.lane.settings import LaneCampaign
 from consumer.lane.tries import Tries
 from consumer.model import DeadLetter, Reason, Result
 
+COMMIT_SIZE = 10_000
+"""Results, dead letters and invitations put off, at which a commit counts as full."""
+
 
 @dataclass(slots=True)
 class Due:
@@ -23,6 +26,17 @@ class Due:
     results: list[Result] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     put_off: list[PutOff] = field(default_factory=list)
+    most: int = COMMIT_SIZE
+
+    @property
+    def room(self) -> int:
+        """How many more of a crowd the next commit should carry."""
+        return max(0, self.most - len(self.results) - len(self.dead_letters) - len(self.put_off))
+
+    @property
+    def full(self) -> bool:
+        """Whether what is left of a crowd should wait for another commit."""
+        return not self.room
 
     def __bool__(self) -> bool:
         return bool(self.results or self.dead_letters or self.put_off)

@@ -35,7 +35,7 @@ from consumer.lane.reading import Mode
 from consumer.lane.results import CallFacts
 from consumer.lane.schedule import Scheduler
 from consumer.lane.sealing import Sealing
-from consumer.lane.settings import LaneSettings
+from consumer.lane.settings import FRESH_SECONDS, LaneSettings
 from consumer.lane.shelf import Shelf
 from consumer.lane.tries import Tries
 from consumer.lane.window import Window
@@ -99,10 +99,13 @@ class Lane:
             rng,
             scheduler,
         )
+        self.commit_seconds = 0.0
+        """What a commit may take before logins that it records are too old to leave."""
         self._committing: list[Send | Login] | None = None
         self._unrecorded = checkpoint is None  # an assumed quota must outlive a restart
         self._stopping = False
         self._sweep_at = now + SWEEP_EVERY
+        self._sweep_more = False
 
     # -- events -------------------------------------------------------------------------------
 
@@ -153,6 +156,10 @@ class Lane:
         leaving = self._committing or []
         self._committing = None
         return list(leaving)
+
+    def commit_took(self, seconds: float) -> None:
+        """The last commit took so long: the next one may take twice as long."""
+        self.commit_seconds = 2 * seconds if seconds > FRESH_SECONDS / 4 else 0.0
 
     def reconfigure(
         self, settings: LaneSettings, now: float, *, relogin: Collection[str] = ()
@@ -223,6 +230,16 @@ class Lane:
         return not (out or self._dirty)
 
     @property
+    def commit_size(self) -> int:
+        """Results, dead letters and invitations put off at which a commit counts as full: what is
+        left of a crowd that ends, or is put off, waits for the next one."""
+        return self._due.most
+
+    @commit_size.setter
+    def commit_size(self, most: int) -> None:
+        self._due.most = most
+
+    @property
     def unpublished(self) -> int:
         """Results that the next commit will carry."""
         return len(self._due.results)
@@ -262,9 +279,12 @@ class Lane:
 
     def tick(self, now: float) -> list[Command]:
         """All commands that follow from the events so far; sets `wake_at`."""
-        if now >= self._sweep_at:
+        if now >= self._sweep_at or (self._sweep_more and not self._due.full):
             self._sweep_at = now + SWEEP_EVERY
             self.outcomes.sweep(now)
+            self._sweep_more = self._due.full
+        if not self._stopping:
+            self.outcomes.put_off_more(now)
         self.wake_at = self._sweep_at
         if self._quota.recover(now):
             self._unrecorded = True
@@ -287,7 +307,7 @@ class Lane:
 
     def checkpoint(self, now: float) -> Checkpoint:
         """The lane's whole state. A login in progress counts as answered at its latest."""
-        logins = [self._quota.latest(now)] * self.accounts.logging_in()
+        logins = [self._quota.latest(now + self.commit_seconds)] * self.accounts.logging_in()
         return Checkpoint(
             lane=self.settings.name,
             topic_id=self._topic_id,

@@ -58,6 +58,7 @@ class Outcomes:
         self._throttling = throttling
         self._rng = rng
         self._told: list[Bisection] = []
+        self._leaving: dict[str, None] = {}
 
     @property
     def _settings(self) -> LaneSettings:
@@ -140,9 +141,9 @@ class Outcomes:
             trial.rules = self._settings.campaigns.get(trial.campaign, trial.rules)
 
     def sweep(self, now: float) -> None:
-        """End what expired while it waited."""
+        """End what expired while it waited, as many as the next commit has room for."""
         for window in self._shelf.windows.values():
-            for held in window.drop_expired(now):
+            for held in window.drop_expired(now, self._due.room):
                 self.end_held(held, Reason.EXPIRED_WAITING)
         for bisection in list(self.bisections):
             self.sweep_part(bisection, now)
@@ -427,9 +428,23 @@ class Outcomes:
         self._put_off_all(window, now)
 
     def _put_off_all(self, window: Window, now: float) -> None:
-        for held in window.drop(lambda held: not near_end(held.expires_at, now)):
+        """As many as the next commit has room for; the rest follows with the ones after it."""
+        room = self._due.room
+        going = window.drop_some(lambda held: not near_end(held.expires_at, now), room)
+        for held in going:
             self._shelf.forget(held)
             self._due.delay(held, now, wait_of(held.delays))
+        if len(going) == room:
+            self._leaving[window.campaign] = None
+
+    def put_off_more(self, now: float) -> None:
+        """Go on with crowds that are put off and were too many for one commit."""
+        for campaign in list(self._leaving):
+            if self._due.full:
+                return
+            del self._leaving[campaign]
+            if self.parked(campaign, now):
+                self._put_off_all(self._shelf.window(campaign), now)
 
     def _revive(self, vendor: str, at: float) -> None:
         """The account recovered: clear all pauses of before. A campaign that had trouble itself

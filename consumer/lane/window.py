@@ -12,7 +12,7 @@ import random
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 
 from consumer.lane.held import Held
 
@@ -162,11 +162,17 @@ class Window:
             self.extend(kept)
         return dropped
 
-    def drop_expired(self, now: float) -> list[Held]:
-        """Remove and return those who expired; costs nothing while nobody can have."""
-        if now < self.expires:
+    def drop_some(self, unwanted: Callable[[Held], bool], most: int) -> list[Held]:
+        """As `drop`, but of at most so many."""
+        going = {held.offset for held in islice(filter(unwanted, self), most)}
+        return self.drop(lambda held: held.offset in going)
+
+    def drop_expired(self, now: float, most: int = 10**9) -> list[Held]:
+        """Remove and return those who expired, at most so many; costs nothing while nobody can
+        have."""
+        if now < self.expires or not most:
             return []
-        dropped = self.drop(lambda held: held.expired(now))
+        dropped = self.drop_some(lambda held: held.expired(now), most)
         ends = (held.expires_at for held in self if held.expires_at is not None)
         self.expires = min(ends, default=math.inf)
         return dropped

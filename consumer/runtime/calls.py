@@ -93,13 +93,16 @@ class Calls:
         """A new owner's: what its predecessor's calls answer never reaches it."""
         return SimpleQueue()
 
-    def send(self, batch: Batch, events: Inbox) -> Future[None]:
-        """Make the call; `events` receives one Answered."""
-        return self._start(self._send(batch, events))
+    def send(self, batch: Batch, events: Inbox, fresh_from: float | None = None) -> Future[None]:
+        """Make the call; `events` receives one Answered.
 
-    def login(self, login: Login, events: Inbox) -> Future[None]:
-        """Open a session; `events` receives one LoginEnded."""
-        return self._start(self._login(login, events))
+        `fresh_from`: just before its intent was committed, as a rule when it was sealed.
+        """
+        return self._start(self._send(batch, events, fresh_from))
+
+    def login(self, login: Login, events: Inbox, fresh_from: float | None = None) -> Future[None]:
+        """Open a session; `events` receives one LoginEnded. `fresh_from`: as for a call."""
+        return self._start(self._login(login, events, fresh_from))
 
     def has_session(self, vendor: str) -> bool:
         """Whether a login to this account has succeeded; a former one's is of no use to it."""
@@ -117,7 +120,7 @@ class Calls:
         future.add_done_callback(self._under_way.discard)
         return future
 
-    async def _send(self, batch: Batch, events: Inbox) -> None:
+    async def _send(self, batch: Batch, events: Inbox, fresh_from: float | None) -> None:
         campaign = self._campaigns[batch.campaign]
         account = self.accounts[campaign.vendor]
         exchange = Exchange(self._now())
@@ -127,9 +130,8 @@ class Calls:
             if isinstance(call, Outcome):
                 events.put(Answered(batch, campaign.vendor, call, None, exchange.at, "defect"))
                 return
-            exchange = await account.client.exchange(
-                call, fresh_until=batch.sealed_at + FRESH_SECONDS
-            )
+            since = batch.sealed_at if fresh_from is None else fresh_from
+            exchange = await account.client.exchange(call, fresh_until=since + FRESH_SECONDS)
             outcome = await _outcome(exchange, account.vendor, call)
         except Exception as error:  # noqa: BLE001 - a lane must get an answer for every batch
             log.error("call_defect", batch=batch.id, error=type(error).__name__)
@@ -154,15 +156,16 @@ class Calls:
         log.error("call_defect", batch=batch.id, error=what, invitations=len(unbuilt))
         return replace(OUR_DEFECT, counts=False, unbuilt=frozenset(unbuilt))
 
-    async def _login(self, login: Login, events: Inbox) -> None:
+    async def _login(self, login: Login, events: Inbox, fresh_from: float | None) -> None:
         name = login.vendor
         account = self.accounts[name]
         at = self._now()
         outcome = NOTHING_LEFT
         expires_at = None
         try:
+            since = login.decided_at if fresh_from is None else fresh_from
             exchange = await account.client.exchange(
-                account.vendor.login(), fresh_until=login.decided_at + FRESH_SECONDS
+                account.vendor.login(), fresh_until=since + FRESH_SECONDS
             )
             at = exchange.at
             if exchange.answer is not None:

@@ -20,7 +20,7 @@ from consumer.lane.settings import LATE_ARRIVAL_GRACE, LaneSettings
 from consumer.runtime.calls import Calls
 from consumer.runtime.config_rivals import ConfigRivals
 from consumer.runtime.former_life import let_former_life_end
-from consumer.runtime.lane_owner import LaneOwner
+from consumer.runtime.lane_owner import RESULTS_ENOUGH, LaneOwner
 from consumer.runtime.offsets import ends
 from consumer.runtime.rules import LaneRules
 from consumer.runtime.stage import Stage
@@ -87,6 +87,9 @@ class LaneLoop:
         group = f"{self.stage.topics.application_id}.lane.{self.settings.name}"
         let_former_life_end(self.stage, self.name, group, self._stays)
         consumer = self._consumer = self.stage.consumer(self.settings.name, group)
+        self.stage.transactions.expect(
+            self.name, most=RESULTS_ENOUGH, timeout=kafka.LANE_TRANSACTION_TIMEOUT
+        )
         try:
             with kafka.trouble("subscribe"):
                 consumer.subscribe(
@@ -156,11 +159,13 @@ class LaneLoop:
             raise KafkaTrouble("the wall clock was stepped, and other lanes are not drained yet")
 
     def _poll(self, consumer: Consumer) -> list[Message]:
-        """Records, and callbacks of the group; of a saturated lane only some."""
+        """Records, and callbacks of the group; of a saturated lane only some. One transaction must
+        carry what they lead to: dead letters, and invitations that are put off."""
+        most = self.stage.transactions.size(self.name).records
         if self.owner is not None and self.owner.lane.saturated:
             self.owner.wait_for_answer()
-            return consumer.consume(SATURATED_RECORDS, 0.0)
-        return consumer.consume(POLL_RECORDS, self._patience())
+            return consumer.consume(min(most, SATURATED_RECORDS), 0.0)
+        return consumer.consume(min(most, POLL_RECORDS), self._patience())
 
     def _patience(self) -> float:
         """How long a poll may wait: not beyond the lane's next own decision."""

@@ -8,7 +8,6 @@ its state, and its successor starts from the checkpoint.
 from __future__ import annotations
 
 import math
-import time
 from collections import Counter
 from collections.abc import Collection, Mapping
 from contextlib import suppress
@@ -45,7 +44,10 @@ SHOW_EVERY = 1.0
 """Seconds between two updates of the lane's gauges and of the group's display offset."""
 
 RESULTS_ENOUGH = 10_000
-"""Results in a transaction, at which no further answer is taken in before it."""
+"""Results in a transaction, at which no further answer is taken in before it; fewer while Kafka is
+slow (`TransactionSize`)."""
+
+RESULT_BYTES = 600
 
 SAME_SILENCE = 5.0
 """Seconds by which the end of a silence may differ from the one that an operator saw: a former
@@ -77,6 +79,7 @@ class LaneOwner:
     _show_at: float = 0.0
     _trim_at: float = math.inf
     _base: int = 0
+    _delivered_at: float = 0.0  # when Kafka had all records of the last commit, which came then
     _obeyed: ObeyedCommands = field(default_factory=ObeyedCommands)
 
     def __post_init__(self) -> None:
@@ -172,6 +175,7 @@ class LaneOwner:
 
     def step(self) -> None:
         """Take in what was answered, decide, and carry the commands out."""
+        self.lane.commit_size = self.stage.transactions.size(self.name).records
         self._take_answers()
         self._obey()
         for command in self.lane.tick(self.stage.clock.now()):
@@ -206,7 +210,7 @@ class LaneOwner:
 
     def _take_answers(self) -> None:
         """As many as one transaction should carry: all at once, 16 full batches took 300 MB."""
-        while self.lane.unpublished < RESULTS_ENOUGH:
+        while self.lane.unpublished < self.lane.commit_size:
             try:
                 event = self.events.get(block=False)
             except Empty:
@@ -237,14 +241,10 @@ class LaneOwner:
     def _carry_out(self, command: Command) -> None:
         match command:
             case Commit():
+                allowed = self.lane.commit_seconds
                 self._commit(command)
                 for leaving in self.lane.committed():
-                    self._carry_out(leaving)
-            case Send(batch):
-                self.report.sealed(batch)
-                self.calls.send(batch, self.events)
-            case Login():
-                self.calls.login(command, self.events)
+                    self._leave(leaving, allowed)
             case Pause():
                 log.info("lane_full", lane=self.name, held=self.lane.shelf.held)
                 with kafka.trouble("pause"):
@@ -258,24 +258,43 @@ class LaneOwner:
                 with kafka.trouble("seek"):
                     self.consumer.seek(place)
 
+    def _leave(self, leaving: Command, allowed: float) -> None:
+        """What the commit has recorded may leave, while it is fresh: that counts from before the
+        commit was asked for, when all its records were with Kafka, however long those took.
+
+        The checkpoint knows a login by its latest time, `allowed` seconds for the commit included.
+        """
+        match leaving:
+            case Send(batch):
+                self.report.sealed(batch)
+                self.calls.send(batch, self.events, self._delivered_at)
+            case Login(decided_at=decided_at):
+                fresh_from = min(self._delivered_at, decided_at + allowed)
+                self.calls.login(leaving, self.events, fresh_from)
+
     def _commit(self, commit: Commit) -> None:
         topics, now = self.stage.topics, rfc3339(self.stage.clock.now())
         publisher = self.stage.publisher(self.producer, f"lane/{self.name}")
-        started = time.monotonic()
-        with kafka.transaction(self.producer, self.stage.waiting(self.name, STOP_GRACE)):
+        checkpoint = commit.checkpoint.model_dump_json().encode()
+        gone = len(commit.results) + len(commit.dead_letters) + len(commit.put_off)
+        carried = gone if _bytes_beside(commit) > len(checkpoint) else 0
+        started = self.stage.clock.now()
+        with self.stage.transaction(self.name, self.producer, carried, STOP_GRACE):
             kafka.produce(
                 self.producer,
                 topics.checkpoints(self.name),
-                commit.checkpoint.model_dump_json().encode(),
+                checkpoint,
                 key=self.name,
                 partition=0,
             )
             publisher.results(commit.results, now)
             publisher.dead_letters(commit.dead_letters, now)
             publisher.put_off(commit.put_off, self.name, topics, self.stage.clock.now())
+            timeout = self.stage.transactions.timeout(self.name)
+            kafka.deliver(self.producer, timeout, self.stage.waiting(self.name, STOP_GRACE))
+            self._delivered_at = self.stage.clock.now()
+        self.lane.commit_took(self._delivered_at - started)
         self._base = commit.checkpoint.base
-        self.stage.metrics.transaction(self.name, time.monotonic() - started)
-        gone = len(commit.results) + len(commit.dead_letters) + len(commit.put_off)
         self.stage.metrics.settled(self.name, gone)
         self.stage.metrics.delayed(self.name, (each.step for each in commit.put_off))
         reasons = Counter(result["reason"] for result in commit.results)
@@ -355,6 +374,15 @@ def _campaigns(
         )
         for name, window in lane.windows.items()
     }
+
+
+def _bytes_beside(commit: Commit) -> int:
+    """About how much a commit carries beside its checkpoint: only that can be made less."""
+    return (
+        RESULT_BYTES * len(commit.results)
+        + sum(len(letter.value or b"") for letter in commit.dead_letters)
+        + sum(len(each.held.value) for each in commit.put_off)
+    )
 
 
 def _permits(lane: Lane, limits: tuple[str, ...], now: float) -> Mapping[str, int]:

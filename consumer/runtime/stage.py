@@ -95,7 +95,7 @@ class Stage:
 
     @contextmanager
     def transaction(
-        self, name: str, producer: Producer, carried: int = 1, grace: float = 0.0
+        self, name: str, producer: Producer, carried: int = 0, grace: float = 0.0
     ) -> Iterator[None]:
         """As `kafka.transaction`, of a stage, with so many records; see `TransactionSize`."""
         with self.transactions.open(name, producer, carried, self.waiting(name, grace)):

@@ -10,8 +10,8 @@ does: multiplicative decrease at once, slow increase.
     QUICK … SLOW                      as many records
     > SLOW, or failed after SLOW      half of what this one carried
 
-    one record took > half of its timeout, or failed after SLOW twice in turn:
-                                      the next producer has twice the timeout, MOST_TIMEOUT at most
+    one record, or a checkpoint alone, took > half of its timeout, or failed after SLOW twice in
+    turn: the next producer has twice the timeout, MOST_TIMEOUT at most
 
 Invariants: 1 ≤ records ≤ most, least_timeout ≤ timeout ≤ MOST_TIMEOUT. After log2(most) failures a
 transaction carries one record, and after four more its timeout is the longest. A failure before
@@ -74,7 +74,8 @@ class TransactionSize:
             self._lengthen()
 
     def _shrink(self, carried: int) -> None:
-        self.records = max(1, min(self.records, carried) // 2)
+        if carried:  # else it was not the records that took so long
+            self.records = max(1, min(self.records, carried) // 2)
 
     def _lengthen(self) -> None:
         self.timeout = min(MOST_TIMEOUT, self.timeout * 2)

@@ -55,3 +55,23 @@ def test_router_goes_on_though_its_quota_makes_a_full_poll_outlast_the_transacti
     assert not dispatcher.lines("transactional_id_contested")
     assert dispatcher.terminate() == 0
     world.check()
+
+
+def test_lane_calls_and_records_though_its_quota_makes_each_commit_last(
+    kafka: KafkaBroker, world: World
+) -> None:
+    """Results of 3,000 customers at 15 kB/s: a commit takes longer than a call may wait for its
+    departure, and than other transactions may be open."""
+    world.start_vendor()
+    config = world.configure(window={"max_batch": 1_000})
+    world.create_topics(config)
+    throttle(kafka, f"survey-dispatcher.{world.name}.lane.pisano", 15_000)
+    world.publish(purchases("store", range(3_000)))
+    dispatcher = world.start(config).wait_ready()
+
+    world.wait_results(3_000)
+    metrics = dispatcher.metrics()
+    assert metrics.total("kafka_throttle_seconds_total", stage="pisano") > 10
+    assert metrics.total("takeovers_total", lane="pisano") == 1, "no session was lost"
+    assert dispatcher.terminate() == 0
+    assert {each["status"] for each in world.check()} == {"accepted"}

@@ -17,6 +17,7 @@ from consumer.lane.window import Window
 from consumer.runtime import ladder_loop
 from consumer.runtime.ladder_loop import LadderLoop
 from consumer.runtime.router_loop import RouterLoop
+from consumer.runtime.transaction_size import TransactionSize
 from consumer.vendors import answers, pisano
 from consumer.vendors.kinds import Kind, Row
 from tests.simulation.planting import defect, rewritten
@@ -105,4 +106,14 @@ def lost_partition_stops_the_router() -> Iterator[None]:
         return usable(loop, consumer, message)
 
     with patch.object(RouterLoop, "_usable", ends):
+        yield
+
+
+@defect
+def transactions_keep_their_size() -> Iterator[None]:
+    """What Kafka aborted because it took too long is tried again as it was."""
+    with (
+        patch.object(TransactionSize, "_shrink", lambda *_: None),
+        patch.object(TransactionSize, "_lengthen", lambda *_: None),
+    ):
         yield

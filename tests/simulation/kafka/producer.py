@@ -38,6 +38,7 @@ class FakeProducer(Sending):
         self._sched.point("begin")
         self._expect("ready")
         self._state, self._transaction, self._undeliverable = "open", None, 0
+        self._through_at = None
 
     def send_offsets_to_transaction(
         self, positions: Sequence[TopicPartition], group: Membership, timeout: float = -1
@@ -45,7 +46,8 @@ class FakeProducer(Sending):
         """Group offsets that hold if the transaction is committed. Raises KafkaException."""
         self._sched.point("offsets.before")
         self._expect("open")
-        if self._rng.random() < 0.5:  # its background thread has sent what was queued
+        early = self._rng.random() < 0.5  # its background thread has sent what was queued
+        if early and not self._broker.settings.record_seconds:
             self._send(self._queue)
         self._reach(timeout, "send_offsets_to_transaction")
         self._await_markers()
@@ -71,7 +73,8 @@ class FakeProducer(Sending):
         self._sched.point("commit.before")
         self._expect("open", "committing")
         self._reach(timeout, "commit_transaction")
-        self._deliver()
+        if not self._deliver(timeout):
+            raise timed_out("commit_transaction")
         if self._fatal is not None:
             raise KafkaException(self._fatal)
         unkind = self._state == "open" and self._rng.random() < self._broker.settings.abortable

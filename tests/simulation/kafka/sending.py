@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
 from confluent_kafka import OFFSET_INVALID, KafkaError, KafkaException, Message
@@ -50,6 +51,7 @@ class Sending:
         self._fatal: KafkaError | None = None
         self._queue: list[Queued] = []
         self._undeliverable = 0
+        self._through_at: float | None = None
         self._transaction: Transaction | None = None
         process.guests.append(self)
 
@@ -96,7 +98,8 @@ class Sending:
             return len(self._queue) + self._undeliverable
         called_back = any(each[-1] is not None for each in self._queue)
         known = self._fatal
-        self._deliver()
+        if not self._deliver(timeout):
+            return len(self._queue)
         self._sched.point("flush.after")
         if self._fatal is not known:
             fatal = KafkaException(self._fatal)
@@ -120,11 +123,30 @@ class Sending:
             return self._rng.choice(partitions)
         return partitions[zlib.crc32(key) % len(partitions)]
 
-    def _deliver(self) -> None:
+    def _deliver(self, timeout: float = -1) -> bool:
+        """False if a quota of the broker lets it take longer than `timeout`."""
         if not self._queue:
-            return
+            return True
         self._await_markers()
+        if not self._wait_for_quota(timeout if timeout >= 0 else 60.0):
+            return False
         self._send(self._queue)
+        return True
+
+    def _wait_for_quota(self, timeout: float) -> bool:
+        """The transaction is open all the while, so that its timeout may end it."""
+        seconds = self._broker.settings.record_seconds * len(self._queue)
+        if not seconds:
+            return True
+        if self._through_at is None:
+            with suppress(Fenced):  # who sends then hears of it
+                self._transaction = self._broker.coordinator.open(self._holder, self._epoch)
+            self._through_at = self._sched.now + seconds
+        self._sched.sleep(min(timeout, max(0.0, self._through_at - self._sched.now)))
+        if self._sched.now < self._through_at:
+            return False
+        self._through_at = None
+        return True
 
     def _send(self, queued: list[Queued]) -> None:
         """Write records to the log and call back; empties `queued`. May find out: fenced."""

@@ -23,6 +23,8 @@ class BrokerSettings:
     `linger`, as librdkafka's does until its batch is full, and serves callbacks meanwhile.
     `stale_after_seek`: what was fetched before a seek is handed out once more after it.
 
+    `record_seconds`: a quota makes the broker take so long for each record of a transaction.
+
     `keeps_records`: there is no right to delete any.
     """
 
@@ -45,6 +47,7 @@ class BrokerSettings:
     lingers: float = 0.0
     linger: Range = (0.0, 6.0)
     stale_after_seek: float = 0.0
+    record_seconds: float = 0.0
     keeps_records: bool = False
 
 

@@ -26,6 +26,7 @@ CHANCES = {
     "partly": 0.12,
     "commanded": 0.12,
     "sick": 0.06,
+    "slow_broker": 0.08,
 }
 """Feature → in what part of all worlds it is."""
 
@@ -49,6 +50,7 @@ class Features:
     the config comes back when its offsets are forgotten. `odd_answers`,
     `foreign_records`: see `odd_answers.py`, `foreign.py`.
     `refused_customer`: a firewall refuses each call that holds one certain customer.
+    `slow_broker`: a quota of Kafka makes a full transaction last longer than its timeout.
     `drops_members`: groups of lanes forget their members while they poll eagerly.
     `drops_paused`: lanes have little memory, and their groups forget their members while a full
     lane's reader is paused.
@@ -72,6 +74,7 @@ class Features:
     partly: bool
     commanded: bool
     sick: bool
+    slow_broker: bool
     forgets: str | None
     """The group (without the application's name) whose offsets are forgotten."""
     change: str | None
@@ -87,6 +90,7 @@ def draw(seed: int) -> Features:
     on["eager_client"] |= on["drops_members"]  # a lane comes back within the poll that lost it
     if on["lost_input"]:  # half of these are mended by an operator
         on["commanded"] = _chance(seed, "commanded") < 0.5
+    on["slow_broker"] &= not on["lost_input"]  # each offset of the past is then waited for
     changing = _chance(seed, "changing") < CHANGED and not on["lost_input"]
     change = CHANGES[int(_chance(seed, "change") * len(CHANGES))] if changing else None
     if on["forgets_input"]:

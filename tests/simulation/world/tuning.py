@@ -47,6 +47,9 @@ DRAWN: Mapping[str, tuple[tuple[Any, ...], tuple[int, ...]]] = {
 }
 """Name → the modules that have it, and what a seed may make of it."""
 
+COMMIT_SIZES = (5, 40, 10_000)
+"""What a lane's commit may carry, drawn from a stream of its own."""
+
 LOGGERS = (
     calls,
     campaign_circuits,
@@ -68,13 +71,15 @@ LOGGERS = (
 Tuning = dict[tuple[Any, str], object]
 
 
-def draw(rng: random.Random, story: Story) -> Tuning:
+def draw(rng: random.Random, story: Story, seed: int) -> Tuning:
     """This seed's values, and its story in the place of the log."""
     changes = dict(TUNED)
     for name, (modules, values) in DRAWN.items():
         value = rng.choice(values)
         changes |= {(module, name): value for module in modules}
     changes[command_watch, "uuid"] = _Ids(random.Random("ids"))
+    most = random.Random(f"commit size {seed}").choice(COMMIT_SIZES)
+    changes[lane_loop, "RESULTS_ENOUGH"] = most
     log = StoryLog(story, _speaker(story))
     return changes | {(module, "log"): log for module in LOGGERS}
 

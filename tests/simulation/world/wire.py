@@ -108,7 +108,7 @@ class SimCalls(Calls):
         """For the task that takes a lane over."""
         return SimInbox(self._wire.scheduler, self._wire.scheduler.current)
 
-    def send(self, batch: Batch, events: Any) -> Future[None]:
+    def send(self, batch: Batch, events: Any, fresh_from: float | None = None) -> Future[None]:
         """See `Calls`."""
         self._wire.sent.append((self._process, batch))
         self._wire.scheduler.point("send")
@@ -116,19 +116,19 @@ class SimCalls(Calls):
         def run() -> None:
             self._wire.scheduler.point("call.begins")
             self.batch = batch
-            _drive(self._send(batch, events))
+            _drive(self._send(batch, events, fresh_from))
 
         self._wire.scheduler.spawn(f"call {batch.id}", self._process, run)
         return Future()
 
-    def login(self, login: Login, events: Any) -> Future[None]:
+    def login(self, login: Login, events: Any, fresh_from: float | None = None) -> Future[None]:
         """See `Calls`."""
         self._wire.scheduler.point("login")
 
         def run() -> None:
             self._wire.scheduler.point("call.begins")
             self.batch = None
-            _drive(self._login(login, events))
+            _drive(self._login(login, events, fresh_from))
 
         self._wire.scheduler.spawn(f"login {login.vendor}", self._process, run)
         return Future()

@@ -40,6 +40,10 @@ STUCK_AFTER = 2_000.0
 MOST_STEPS = 60_000
 """Crash points that a world may pass; the usual is 3,000. Beyond it somebody runs in circles."""
 
+RECORD_SECONDS = 1.5
+"""What each record of a transaction takes where Kafka's quota is low: a poll of more than 33, with
+what follows from them, outlasts a transaction."""
+
 FRESH_SECONDS = 5.0
 """How long after it was sealed a call may leave (the runtime's own bound, stated here anew)."""
 
@@ -83,7 +87,8 @@ class World:
             self.lanes = rules.with_little_memory(self.lanes)
         unkind = rng.random() < 0.4 and not self.features.sick
         settings = _broker_settings(unkind=unkind, eager=self.features.eager_client)
-        settings = replace(settings, keeps_records=self.features.keeps_records)
+        slow = RECORD_SECONDS if self.features.slow_broker else 0.0
+        settings = replace(settings, keeps_records=self.features.keeps_records, record_seconds=slow)
         self.broker = FakeBroker(self.scheduler, self._child(), settings)
         gone = self.features.change == "campaign_gone"
         self.expected = Expected(
@@ -104,7 +109,7 @@ class World:
         self._registered = ""
         self._running: dict[str, SimProcess] = {}  # instance → its process
         self._runs: Counter[str] = Counter()
-        self._tuning = tuning.draw(rng, self.story)
+        self._tuning = tuning.draw(rng, self.story, seed)
         start, length = self.scheduler.now + 5.0, rng.uniform(15.0, 100.0)
         self.mischief = Mischief(
             self._child(),

@@ -77,3 +77,28 @@ def test_other_calls_go_on_while_a_large_one_is_looked_through() -> None:
     assert size > 10 * PART
     assert turns > least + 5
     assert accepted.outcome == replace(accepted.outcome, code=None, message=None)
+
+
+@pytest.mark.parametrize(("fresh_from", "until"), [(None, NOW + 5), (NOW + 60, NOW + 65)])
+def test_freshness_counts_from_before_the_commit_of_the_intent(
+    fresh_from: float | None, until: float
+) -> None:
+    """A commit that a quota of Kafka makes last a minute must not make every call too old."""
+    row, asked = ROWS["pisano"], list[float]()
+
+    class Asked(Client):
+        async def exchange(self, call: Call, *, fresh_until: float) -> Exchange:
+            asked.append(fresh_until)
+            return await super().exchange(call, fresh_until=fresh_until)
+
+    async def run() -> None:
+        account = Account(row.vendor("https://a.test"), Asked(Answer(200, {}, b"{}")))
+        campaign = Campaign(vendor="v", channel=row.campaign.channel, id=row.campaign.id)
+        calls = Calls({"v": account}, {"c": campaign}, asyncio.get_running_loop(), lambda: NOW)
+        rules = LaneCampaign("c", "v", row.campaign.channel)
+        waiting = [Held.of(0, invitation("+905321200001", {}), NOW)]
+        batch = Batch("b", "c", waiting, NOW, Why.FULL, rules)
+        await asyncio.wrap_future(calls.send(batch, calls.inbox(), fresh_from))
+
+    asyncio.run(run())
+    assert asked == [until]

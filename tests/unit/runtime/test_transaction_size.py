@@ -106,6 +106,15 @@ def test_long_timeout_falls_back_with_quick_transactions() -> None:
     assert found.timeout == LEAST_TIMEOUT
 
 
+def test_transaction_without_records_gets_more_time_and_stays_as_it_is() -> None:
+    """A lane's checkpoint does not become smaller with fewer results beside it."""
+    found = size()
+    found.committed(0, 9.0)
+    found.failed(0, 30.0)
+    found.failed(0, 30.0)
+    assert (found.records, found.timeout) == (MOST, 40.0)
+
+
 def test_failure_of_several_records_is_not_one_of_a_single_record() -> None:
     found = failed_until_alone(size())
     found.failed(1, 10.0)
