@@ -23,7 +23,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import workload
-from tests.support.kafka import broker_factory, free_ports
+from tests.support.kafka import (
+    broker_factory,
+    free_ports,
+)
 
 TICK = os.sysconf("SC_CLK_TCK")
 CONFIG = """\
@@ -110,7 +113,7 @@ _STARTUP: dict[str, float] = {}
 
 def startup(system: str) -> float:
     """CPU seconds that the imports of a system take."""
-    module = "consumer.cli" if "dispatcher" in system else "benchmarks.plain_loop"
+    module = "consumer.cli.main" if "dispatcher" in system else "benchmarks.plain_loop"
     if module not in _STARTUP:
         child = subprocess.Popen([sys.executable, "-c", f"import {module}"])
         _, _, usage = os.wait4(child.pid, 0)

@@ -22,9 +22,12 @@ from benchmarks.answers_world import (
     part,
     traffic,
 )
-from consumer.lane.commands import Batch
-from consumer.lane.schedule import Why
-from consumer.model import Outcome, Reason, Verdict
+from consumer.lane.state.commands import Batch, Why
+from consumer.records.call import (
+    Outcome,
+    Verdict,
+)
+from consumer.records.result import Reason
 from consumer.simulate.traffic import Arrival
 
 HOUR = 3600.0

@@ -11,9 +11,16 @@ from statistics import fmean
 from unittest.mock import patch
 
 from benchmarks.answers_world import ACCEPTED, OTHERS, Reply, World, lane_of, latency, part, traffic
-from consumer.lane import accounts, standing
-from consumer.lane.commands import Batch
-from consumer.model import Outcome, Reason, Verdict
+from consumer.lane.account import (
+    accounts,
+    circuit_breaker,
+)
+from consumer.lane.state.commands import Batch
+from consumer.records.call import (
+    Outcome,
+    Verdict,
+)
+from consumer.records.result import Reason
 
 HOUR, MINUTE = 3600.0, 60.0
 BETWEEN = HOUR
@@ -31,11 +38,11 @@ KINDS = ("5xx", "reset", "hang", "connect")
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """Settings of the breaker, as in consumer/lane/standing.py and accounts.py."""
+    """Settings of the breaker, as in consumer/lane/account/circuit_breaker.py and accounts.py."""
 
     name: str
-    trips: int = standing.TRIPS
-    pace: tuple[float, float] = standing.PACES["ill"]
+    trips: int = circuit_breaker.TRIPS
+    pace: tuple[float, float] = circuit_breaker.PACES["ill"]
     hangs: int = accounts.HANGS
     slow: float = accounts.SLOW
 
@@ -43,8 +50,8 @@ class Tuning:
     def in_force(self) -> Iterator[None]:
         """For lanes that are made and played meanwhile."""
         with ExitStack() as ends:
-            ends.enter_context(patch.object(standing, "TRIPS", self.trips))
-            ends.enter_context(patch.dict(standing.PACES, {"ill": self.pace}))
+            ends.enter_context(patch.object(circuit_breaker, "TRIPS", self.trips))
+            ends.enter_context(patch.dict(circuit_breaker.PACES, {"ill": self.pace}))
             ends.enter_context(patch.object(accounts, "HANGS", self.hangs))
             ends.enter_context(patch.object(accounts, "SLOW", self.slow))
             yield

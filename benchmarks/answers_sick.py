@@ -17,10 +17,19 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean
 
 from benchmarks.answers_world import ACCEPTED, Called, Reply, lane_of, latency, part
-from consumer.lane.commands import Batch, Commit, Login, Send
-from consumer.lane.held import Held
 from consumer.lane.lane import Lane
-from consumer.model import Outcome, Reason, Verdict
+from consumer.lane.state.commands import (
+    Batch,
+    Commit,
+    Login,
+    Send,
+)
+from consumer.lane.state.pending import Held
+from consumer.records.call import (
+    Outcome,
+    Verdict,
+)
+from consumer.records.result import Reason
 from consumer.simulate.play import INVITATION
 from consumer.simulate.traffic import Arrival
 

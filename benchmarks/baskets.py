@@ -26,8 +26,11 @@ import orjson
 from confluent_kafka import Consumer, TopicPartition
 
 from benchmarks import workload
-from consumer.demo.replay import replay_baskets
-from tests.support.kafka import broker_factory, free_ports
+from consumer.demo.produce import replay_baskets
+from tests.support.kafka import (
+    broker_factory,
+    free_ports,
+)
 
 SPEED = 20
 LIMITS = ((20, 5.0), (40, 25.0), (80, 125.0), (160, 625.0))

@@ -25,12 +25,25 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.table import Table
 
-from consumer.lane.commands import Command, Commit, Send
-from consumer.lane.held import Held
 from consumer.lane.lane import Lane
-from consumer.lane.limiter import Limit
-from consumer.lane.settings import LaneCampaign, LaneSettings
-from consumer.model import Channel, Checkpoint, Invitation, Outcome, Verdict
+from consumer.lane.state.commands import (
+    Command,
+    Commit,
+    Send,
+)
+from consumer.lane.state.pending import Held
+from consumer.lane.state.settings import (
+    LaneCampaign,
+    LaneSettings,
+    Limit,
+)
+from consumer.records.call import (
+    Outcome,
+    Verdict,
+)
+from consumer.records.channel import Channel
+from consumer.records.checkpoint import Checkpoint
+from consumer.records.invitation import Invitation
 from consumer.runtime.process import calm_garbage_collector
 
 START = 1_763_800_000.0

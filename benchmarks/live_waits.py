@@ -25,14 +25,21 @@ from confluent_kafka import Producer
 
 from benchmarks import workload
 from benchmarks.baskets import SPEED, compressed, dispatcher, records, sandbox, wait_for
-from consumer.adapters.config_file import read
-from consumer.app import lane_settings
-from consumer.model import rfc3339
+from consumer.records.fields import rfc3339
 from consumer.simulate.figures import summary
-from consumer.simulate.policies import lane_with
 from consumer.simulate.simulate import LaneTraffic
-from consumer.simulate.traffic import Arrival, poisson, zipf_rates
-from tests.support.kafka import broker_factory, free_ports
+from consumer.simulate.strategies import lane_with
+from consumer.simulate.traffic import (
+    Arrival,
+    poisson,
+    zipf_rates,
+)
+from consumer.wiring.build import lane_settings
+from consumer.wiring.config_file import read
+from tests.support.kafka import (
+    broker_factory,
+    free_ports,
+)
 
 CAMPAIGNS = 10
 RATE = 2.0

@@ -31,7 +31,7 @@ class Way:
     static: bool = False
 
     def client(self, bootstrap: str, instance: str) -> dict[str, str | int | bool]:
-        """The client's settings; the rest as in consumer/adapters/kafka.py."""
+        """The client's settings; the rest as in consumer/kafka/transactions.py."""
         identity = {"group.instance.id": instance} if self.static else {}
         return {
             "bootstrap.servers": bootstrap,

@@ -16,7 +16,7 @@ from typing import NoReturn
 def main() -> NoReturn:
     """Run a command. `run` replaces the handler once there is something to end in order."""
     signal.signal(signal.SIGTERM, _before_anything_began)
-    from consumer.cli import main as command  # noqa: PLC0415 - this takes a second
+    from consumer.cli.main import main as command  # noqa: PLC0415 - this takes a second
 
     command()
 

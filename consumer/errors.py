@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from consumer.model import DeadLetterReason, Reason
+    from consumer.records.dead_letter import DeadLetterReason
+    from consumer.records.result import Reason
 
 
 class DispatcherError(Exception):

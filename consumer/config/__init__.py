@@ -2,7 +2,7 @@
 
 from consumer.config.load import load
 from consumer.config.models import Config
-from consumer.config.shape import config_schema
-from consumer.config.topics import Topics
+from consumer.config.schema_lookup import config_schema
+from consumer.config.topic_names import Topics
 
 __all__ = ["Config", "Topics", "config_schema", "load"]

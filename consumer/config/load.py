@@ -6,12 +6,18 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from consumer.config.check import check
+from consumer.config.checks.check import check
 from consumer.config.interpolate import interpolate
 from consumer.config.models import Config
 from consumer.config.source import parse
-from consumer.config.texts import UnfitTextError, read_text
-from consumer.errors import ConfigError, Problem
+from consumer.config.texts import (
+    UnfitTextError,
+    read_text,
+)
+from consumer.errors import (
+    ConfigError,
+    Problem,
+)
 
 
 def load(

@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import Field, PrivateAttr
 
-from consumer.config.fields import KafkaSetting, Name, TopicSafe
+from consumer.config.fields import (
+    KafkaSetting,
+    Name,
+    TopicSafe,
+)
 from consumer.config.sections import (
     Admin,
     Campaign,
@@ -24,10 +28,10 @@ from consumer.config.sections import (
     Route,
     Section,
 )
-from consumer.config.topics import Topics
+from consumer.config.topic_names import Topics
 from consumer.errors import Problem
 from consumer.vendors import VENDORS
-from consumer.vendors.base import Account
+from consumer.vendors.protocol import Account
 
 __all__ = ["Campaign", "Config", "Route"]
 

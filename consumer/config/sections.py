@@ -18,7 +18,12 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema
 
-from consumer.config.durations import Duration, PositiveDuration, RateLimit, duration_text
+from consumer.config.durations import (
+    Duration,
+    PositiveDuration,
+    RateLimit,
+    duration_text,
+)
 from consumer.config.fields import (
     KEY_ID,
     DataValue,
@@ -30,10 +35,10 @@ from consumer.config.fields import (
     TimeZone,
     TopicName,
 )
-from consumer.model import Channel
+from consumer.records.channel import Channel
+from consumer.routing.decoding.times import TimeUnit
 from consumer.routing.link import EXAMPLE
-from consumer.routing.recipients import UntextedType
-from consumer.routing.times import TimeUnit
+from consumer.routing.recipients.recipients import UntextedType
 
 
 class Section(BaseModel):

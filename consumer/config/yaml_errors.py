@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
-from consumer.config.tree import dotted
+from consumer.config.document import dotted
 from consumer.errors import Problem
 
 _LEFT_OPEN: Final = ("the quote that", "the [ ", "the { ")

@@ -15,9 +15,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from consumer.demo.events import TimedEvent, TransactionEvent, customer
+from consumer.demo.events import (
+    TimedEvent,
+    TransactionEvent,
+    customer,
+)
 from consumer.errors import DispatcherError
-from consumer.model import rfc3339
+from consumer.records.fields import rfc3339
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -14,17 +14,19 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from consumer.adapters.embedded import EmbeddedBroker
-from consumer.adapters.topics import own_topics
-from consumer.app import limit_names
 from consumer.config.load import load
 from consumer.config.models import Config
 from consumer.demo import view
 from consumer.demo.events import synthetic
 from consumer.demo.feed import feed
-from consumer.demo.tally import ResultsReader, Tally
+from consumer.demo.tally import (
+    ResultsReader,
+    Tally,
+)
 from consumer.errors import DispatcherError
-from consumer.model import Status
+from consumer.kafka.embedded_broker import EmbeddedBroker
+from consumer.kafka.topics import own_topics
+from consumer.records.result import Status
 from consumer.runtime.options import Options
 from consumer.runtime.process import Process
 from consumer.sandbox.server import SandboxServer
@@ -35,6 +37,7 @@ from consumer.sandbox.settings import (
     Quota,
     SandboxSettings,
 )
+from consumer.wiring.build import limit_names
 
 PATIENCE = 100.0
 """Seconds after which a demo that is not finished has failed."""

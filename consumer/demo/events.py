@@ -17,8 +17,12 @@ import orjson
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from consumer.demo.contacts import IMPOSSIBLE_PHONE, contact, trait
-from consumer.model import rfc3339
+from consumer.demo.contacts import (
+    IMPOSSIBLE_PHONE,
+    contact,
+    trait,
+)
+from consumer.records.fields import rfc3339
 
 SEGMENTS: Final = ("regular", "silver", "gold")
 SYNTHETIC_HOUSEHOLDS: Final = 300

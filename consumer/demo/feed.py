@@ -12,9 +12,9 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 
-from consumer.adapters import kafka
 from consumer.demo.events import TimedEvent
 from consumer.errors import DispatcherError
+from consumer.kafka import transactions
 
 METADATA_WAIT: Final = 10.0
 """Seconds that Kafka may take to say whether the topic is there."""
@@ -68,7 +68,9 @@ class _Feed:
         try:
             self._client = Producer(wanted)
         except KafkaException as error:
-            raise DispatcherError(f"a Kafka setting is refused: {kafka.describe(error)}") from None
+            raise DispatcherError(
+                f"a Kafka setting is refused: {transactions.describe(error)}"
+            ) from None
 
     def check(self, topic: str) -> None:
         """Raises DispatcherError when Kafka does not answer or has no such topic."""
@@ -76,16 +78,16 @@ class _Feed:
             error = self._client.list_topics(topic, METADATA_WAIT).topics[topic].error
         except KafkaException as exception:
             self._client.poll(0)  # the reason comes by the error callback
-            reason = self.trouble or kafka.describe(exception)
+            reason = self.trouble or transactions.describe(exception)
             raise DispatcherError(f"Kafka does not answer: {reason}") from exception
         if error is not None:
-            raise DispatcherError(f"topic {topic}: {kafka.describe(error)}")
+            raise DispatcherError(f"topic {topic}: {transactions.describe(error)}")
 
     def put(self, topic: str, key: bytes, value: bytes) -> None:
         """Queue one record; a full queue is waited for."""
         self.produced += 1
         try:
-            kafka.produce(self._client, topic, value, key=key)
+            transactions.produce(self._client, topic, value, key=key)
         except KafkaException as error:
             self._on_delivery(error.args[0], None)
         self.serve()
@@ -110,14 +112,14 @@ class _Feed:
         return self.delivered
 
     def _on_error(self, error: KafkaError) -> None:
-        self.trouble = self.trouble or kafka.describe(error)
+        self.trouble = self.trouble or transactions.describe(error)
 
     def _on_delivery(self, error: KafkaError | None, _message: Message | None) -> None:
         if error is None:
             self.delivered += 1
             return
         if not self.failed:
-            self.trouble = kafka.describe(error)
+            self.trouble = transactions.describe(error)
         self.failed += 1
 
 

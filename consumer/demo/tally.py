@@ -9,7 +9,11 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import Consumer
 
-from consumer.model import Result, ResultReader, Status
+from consumer.records.result import (
+    Result,
+    ResultReader,
+    Status,
+)
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from consumer.demo.tally import Tally
-from consumer.model import Status
+from consumer.records.result import Status
 
 COLOURS = {
     Status.ACCEPTED: "green",

@@ -22,30 +22,39 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Mapping, Sequence
 
-from consumer.lane.accounts import Accounts
-from consumer.lane.arrivals import Arrivals
-from consumer.lane.commands import Batch, Command, Commit, Login, Send
-from consumer.lane.doubt import Doubt
-from consumer.lane.due import Due
-from consumer.lane.held import Held
-from consumer.lane.ledger import Ledger
-from consumer.lane.outcomes import Outcomes
-from consumer.lane.quota import Quota
-from consumer.lane.reading import Mode
-from consumer.lane.results import CallFacts
-from consumer.lane.schedule import Scheduler
-from consumer.lane.sealing import Sealing
-from consumer.lane.settings import FRESH_SECONDS, LaneSettings
-from consumer.lane.shelf import Shelf
-from consumer.lane.tries import Tries
-from consumer.lane.window import Window
-from consumer.model import (
-    LAST_MOMENT,
+from consumer.lane.account.accounts import Accounts
+from consumer.lane.buffer.buffer import Shelf
+from consumer.lane.buffer.window import Window
+from consumer.lane.dispatch.scheduler import Scheduler
+from consumer.lane.dispatch.sealing import Sealing
+from consumer.lane.intake import Arrivals
+from consumer.lane.offsets.attempts import Tries
+from consumer.lane.offsets.in_doubt import Doubt
+from consumer.lane.offsets.read_plan import Mode
+from consumer.lane.offsets.settled import Ledger
+from consumer.lane.quota.quota import Quota
+from consumer.lane.settlement.outbox import Due
+from consumer.lane.settlement.results import CallFacts
+from consumer.lane.settlement.settlement import Outcomes
+from consumer.lane.state.commands import (
+    Batch,
+    Command,
+    Commit,
+    Login,
+    Send,
+)
+from consumer.lane.state.pending import Held
+from consumer.lane.state.settings import (
+    FRESH_SECONDS,
+    LaneSettings,
+)
+from consumer.records.call import Outcome
+from consumer.records.checkpoint import (
     Checkpoint,
-    DeadLetter,
-    Outcome,
     Owner,
 )
+from consumer.records.dead_letter import DeadLetter
+from consumer.records.fields import LAST_MOMENT
 
 SWEEP_EVERY = 30.0
 """Seconds between searches for invitations that expired while they waited."""

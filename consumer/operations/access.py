@@ -12,13 +12,30 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, Producer
 from confluent_kafka.admin import AdminClient
 
-from consumer.adapters import kafka, topics
-from consumer.adapters.clients import Clients, KafkaClients
-from consumer.adapters.operator_commands import Command, dump
-from consumer.adapters.reading import Marks, Scan, marks, topic_names
 from consumer.config.models import Config
-from consumer.config.topics import Topics
-from consumer.errors import KafkaTrouble, OperationRefused
+from consumer.config.topic_names import Topics
+from consumer.errors import (
+    KafkaTrouble,
+    OperationRefused,
+)
+from consumer.kafka import (
+    topics,
+    transactions,
+)
+from consumer.kafka.clients import (
+    Clients,
+    KafkaClients,
+)
+from consumer.kafka.log_scan import (
+    Marks,
+    Scan,
+    marks,
+    topic_names,
+)
+from consumer.kafka.records.operator_commands import (
+    Command,
+    dump,
+)
 
 CARRIED_OUT_WITHIN = 30.0
 """Seconds that a command waits for its effect."""
@@ -53,7 +70,7 @@ class Access:
         Raises KafkaTrouble.
         """
         producer = self.clients.producer(f"{self.topics.application_id}.{name}", _ignore)
-        kafka.fence(producer, patience())
+        transactions.fence(producer, patience())
         return producer
 
     @contextmanager
@@ -82,7 +99,7 @@ class Access:
     def transaction(self, producer: Producer, doing: str) -> Iterator[None]:
         """As `kafka.transaction`; its trouble says what an operator should know of it."""
         try:
-            with kafka.transaction(producer, patience()):
+            with transactions.transaction(producer, patience()):
                 yield
         except KafkaTrouble as error:
             raise KafkaTrouble(
@@ -111,7 +128,7 @@ def give(access: Access, command: Command, done: Callable[[], bool]) -> Given:
         )
     producer = access.fenced(f"operator.{command.id}")
     with access.transaction(producer, "giving the command"):
-        kafka.produce(producer, topic, dump(command), key=command.command, partition=0)
+        transactions.produce(producer, topic, dump(command), key=command.command, partition=0)
     deadline = time.monotonic() + CARRIED_OUT_WITHIN
     while time.monotonic() < deadline:
         if done():

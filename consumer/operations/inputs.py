@@ -9,8 +9,15 @@ from dataclasses import dataclass
 
 from confluent_kafka import Consumer, TopicPartition
 
-from consumer.adapters import kafka, witness
-from consumer.adapters.beginnings import (
+from consumer.errors import OperationRefused
+from consumer.kafka import (
+    offset_metadata,
+    transactions,
+)
+from consumer.kafka.log_scan import members
+from consumer.kafka.records.delayed import stopped_step
+from consumer.kafka.records.operator_commands import ResumeInput
+from consumer.kafka.start_offsets import (
     Beginning,
     GroupMemory,
     Reading,
@@ -21,18 +28,18 @@ from consumer.adapters.beginnings import (
     router_reading,
     start_offset,
 )
-from consumer.adapters.delayed import stopped_step
-from consumer.adapters.operator_commands import ResumeInput
-from consumer.adapters.reading import members
-from consumer.adapters.stopped_partitions import (
+from consumer.kafka.stopped_partitions import (
     StoppedPartition,
     StopReason,
     log_range,
     out_of_range,
 )
-from consumer.errors import OperationRefused
-from consumer.lane.ladder import STEPS
-from consumer.operations.access import Access, Given, give
+from consumer.lane.state.delay_steps import STEPS
+from consumer.operations.access import (
+    Access,
+    Given,
+    give,
+)
 
 Start = Beginning | int
 """Where to go on; an integer is an offset."""
@@ -102,7 +109,7 @@ def _stopped_delays(access: Access) -> list[InputView]:
 def _delays(asker: Consumer, access: Access) -> Iterator[tuple[TopicPartition, float]]:
     """The offset of each delay topic that is there, and its step's seconds."""
     for step, seconds in STEPS.items():
-        for place in witness.partitions_of(asker, access.topics.delayed(step)):
+        for place in offset_metadata.partitions_of(asker, access.topics.delayed(step)):
             yield group_offset(asker, place), seconds
 
 
@@ -150,7 +157,7 @@ def _resume_delay(
         if not confirm(plan):
             return None
         if members(access.admin, reading.group) == 0:
-            mark = witness.mark(reading.ids.get(topic))
+            mark = offset_metadata.mark(reading.ids.get(topic))
             _commit_all(asker, [TopicPartition(topic, 0, plan[0].offset, mark)])
             return Given(done=True)
         return _tell(access, asker, topic, plan, reading)
@@ -217,7 +224,10 @@ def _commit(asker: Consumer, plan: Sequence[GoOn], memory: GroupMemory, reading:
     """For a group that no process is in. Kafka refuses it if one has joined meanwhile."""
     offsets = {
         each.topic + str(each.partition): TopicPartition(
-            each.topic, each.partition, each.offset, witness.mark(reading.ids.get(each.topic))
+            each.topic,
+            each.partition,
+            each.offset,
+            offset_metadata.mark(reading.ids.get(each.topic)),
         )
         for each in plan
     }
@@ -225,19 +235,21 @@ def _commit(asker: Consumer, plan: Sequence[GoOn], memory: GroupMemory, reading:
     if resumed is not None or memory.all_forgotten:  # else the others would pass for new inputs
         marks = marks_of(memory, set(), reading)
         still = any(each.topic == reading.own for each in memory.stopped) and resumed is None
-        register = witness.register({}, marks.get(reading.own, ""), forgot=still)
+        register = offset_metadata.register({}, marks.get(reading.own, ""), forgot=still)
         offsets[reading.own + "0"] = TopicPartition(reading.own, 0, resumed or 0, register)
     _commit_all(asker, list(offsets.values()))
 
 
 def _commit_all(asker: Consumer, offsets: list[TopicPartition]) -> None:
-    with kafka.trouble("committing where to go on (has a process started? run the command again)"):
+    with transactions.trouble(
+        "committing where to go on (has a process started? run the command again)"
+    ):
         asker.commit(offsets=offsets, asynchronous=False)
 
 
 def _moved(asker: Consumer, plan: Sequence[GoOn]) -> bool:
     """Whether the group has another offset of each than before."""
     asked = [TopicPartition(each.topic, each.partition) for each in plan]
-    with kafka.trouble("reading committed offsets"):
+    with transactions.trouble("reading committed offsets"):
         found = asker.committed(asked, timeout=10.0)
     return all(max(-1, now.offset) != was.seen for now, was in zip(found, plan, strict=True))

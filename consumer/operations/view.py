@@ -14,10 +14,20 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from consumer.adapters.lanes import LaneView
-from consumer.model import LAST_MOMENT, rfc3339
-from consumer.operations import give_back, letters, resend
-from consumer.operations.letters import Box, Letter
+from consumer.kafka.lane_logs import LaneView
+from consumer.operations.dead_letters import (
+    letters,
+    replay,
+)
+from consumer.operations.dead_letters.letters import (
+    Box,
+    Letter,
+)
+from consumer.operations.resend import selection
+from consumer.records.fields import (
+    LAST_MOMENT,
+    rfc3339,
+)
 
 FOREIGN = "records on the topic are no dead letters and are left out"
 
@@ -62,7 +72,7 @@ def left_out(number: int, what: str) -> None:
         typer.echo(f"{number:,} {what}: another hand wrote them, or a newer version", err=True)
 
 
-def resends(plan: resend.Plan) -> None:
+def resends(plan: selection.Plan) -> None:
     """Counts of what is sent again, and of what is not."""
     left_out(plan.unread_results, "results could not be read and are left out")
     left_out(plan.unread_invitations, "invitations could not be read and are left out")
@@ -78,7 +88,7 @@ def resends(plan: resend.Plan) -> None:
         typer.echo("nothing to send again")
 
 
-def replays(plan: give_back.Plan) -> None:
+def replays(plan: replay.Plan) -> None:
     """Counts of letters that go back, and of those that stay."""
     left_out(plan.foreign, FOREIGN)
     going = Counter((plan.letters[place].reason, to) for place, to in plan.going.items())

@@ -7,10 +7,24 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from consumer.errors import DataError
-from consumer.model import Address, ChannelSpec, Data, Reason
-from consumer.routing.digits import DigitsLostError, exact_body, text_in, text_of
-from consumer.routing.link import Template, entry_of, names_in
-from consumer.routing.pattern import Pattern
+from consumer.records.channel import ChannelSpec
+from consumer.records.invitation import (
+    Address,
+    Data,
+)
+from consumer.records.result import Reason
+from consumer.routing.decoding.digits import (
+    DigitsLostError,
+    exact_body,
+    text_in,
+    text_of,
+)
+from consumer.routing.link import (
+    Template,
+    entry_of,
+    names_in,
+)
+from consumer.routing.patterns.pattern import Pattern
 
 Body = dict[str, object]
 Getter = Callable[[Body], object]

@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from consumer.http.calls import Answered
 from consumer.lane.lane import Lane
-from consumer.model import Verdict
-from consumer.runtime.calls import Answered
+from consumer.records.call import Verdict
 
 HINT = (
     "the vendor fails or refuses this campaign's calls, one customer at a time is tried: mend it "

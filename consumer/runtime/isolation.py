@@ -17,8 +17,8 @@ from typing import TypeVar
 import structlog
 from confluent_kafka import Message
 
-from consumer.adapters.kafka import records_fault
 from consumer.errors import defect
+from consumer.kafka.transactions import records_fault
 
 T = TypeVar("T")
 

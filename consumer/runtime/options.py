@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from consumer.adapters.beginnings import Beginning
-from consumer.adapters.config_file import ConfigFile
+from consumer.kafka.start_offsets import Beginning
+from consumer.wiring.config_file import ConfigFile
 
 
 class Role(StrEnum):

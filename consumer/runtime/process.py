@@ -11,23 +11,33 @@ from enum import IntEnum
 
 import structlog
 
-from consumer.adapters.admin import admin_app, serve_admin
-from consumer.adapters.clients import KafkaClients
-from consumer.adapters.clock import Clock
-from consumer.adapters.health import Health
-from consumer.adapters.kafka import records_fault
-from consumer.adapters.metrics import Metrics
-from consumer.adapters.status_report import StatusReport
+from consumer.clock import Clock
 from consumer.config.changes import Changes
 from consumer.config.models import Config
-from consumer.errors import KafkaTrouble, StartUnclear, defect
-from consumer.runtime.cluster import Cluster
-from consumer.runtime.command_watch import CommandWatch
-from consumer.runtime.crew import Crew
+from consumer.errors import (
+    KafkaTrouble,
+    StartUnclear,
+    defect,
+)
+from consumer.kafka.clients import KafkaClients
+from consumer.kafka.transactions import records_fault
+from consumer.observability.admin_server import (
+    admin_app,
+    serve_admin,
+)
+from consumer.observability.health import Health
+from consumer.observability.metrics.metrics import Metrics
+from consumer.observability.status.report import StatusReport
 from consumer.runtime.options import Options
+from consumer.runtime.preflight import Cluster
 from consumer.runtime.reload import Reloader
-from consumer.runtime.stage import NO_LANES, Stage
-from consumer.runtime.watch import BrokerWatch
+from consumer.runtime.stage import (
+    NO_LANES,
+    Stage,
+)
+from consumer.runtime.supervisor import Crew
+from consumer.runtime.watchers.command_watch import CommandWatch
+from consumer.runtime.watchers.process_watch import BrokerWatch
 
 log = structlog.get_logger(__name__)
 

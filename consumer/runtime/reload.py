@@ -13,12 +13,18 @@ from dataclasses import dataclass
 
 import structlog
 
-from consumer.adapters import config_file
-from consumer.adapters.config_file import ConfigFile
-from consumer.adapters.metrics import Metrics
-from consumer.config.changes import Changes, compare
+from consumer.config.changes import (
+    Changes,
+    compare,
+)
 from consumer.config.models import Config
-from consumer.errors import ConfigError, DispatcherError
+from consumer.errors import (
+    ConfigError,
+    DispatcherError,
+)
+from consumer.observability.metrics.metrics import Metrics
+from consumer.wiring import config_file
+from consumer.wiring.config_file import ConfigFile
 
 LOOK_EVERY = 2.0
 TRY_AGAIN = 15

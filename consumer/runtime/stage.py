@@ -14,20 +14,24 @@ from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartit
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, sleep_using_event
 from tenacity.wait import wait_random_exponential
 
-from consumer.adapters import kafka
-from consumer.adapters.clients import Clients
-from consumer.adapters.clock import Clock
-from consumer.adapters.health import Health
-from consumer.adapters.metrics import Metrics
-from consumer.adapters.records import Publisher
-from consumer.adapters.status_board import StatusBoard
-from consumer.config.topics import Topics
-from consumer.errors import KafkaTrouble, StartUnclear, causes
-from consumer.lane.early import EarlyReturns
-from consumer.runtime.command_watch import CommandBoard
-from consumer.runtime.rivals import Rivals
-from consumer.runtime.step_counts import StepCounts
+from consumer.clock import Clock
+from consumer.config.topic_names import Topics
+from consumer.errors import (
+    KafkaTrouble,
+    StartUnclear,
+    causes,
+)
+from consumer.kafka import transactions
+from consumer.kafka.clients import Clients
+from consumer.kafka.records.publisher import Publisher
+from consumer.lane.settlement.early_returns import EarlyReturns
+from consumer.observability.health import Health
+from consumer.observability.metrics.metrics import Metrics
+from consumer.observability.status.board import StatusBoard
+from consumer.runtime.delay.step_counts import StepCounts
+from consumer.runtime.fencing_monitor import Rivals
 from consumer.runtime.transactions import Transactions
+from consumer.runtime.watchers.command_watch import CommandBoard
 
 MAX_SILENCE = 60.0
 """Seconds a loop may be away in Kafka's hands before the process counts as stuck."""
@@ -162,7 +166,7 @@ class Stage:
         if error is None:
             return True
         if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - public by use
-            where = f"{message.topic()} [{message.partition()}]: {kafka.describe(error)}"
+            where = f"{message.topic()} [{message.partition()}]: {transactions.describe(error)}"
             if name != "router":  # its next session compares log and past, and says what is so
                 raise KafkaTrouble(f"the log has moved away: {where}")
             raise StartUnclear(
@@ -170,9 +174,9 @@ class Stage:
                 "Reset the group's offsets to go on"
             )
         if error.fatal() or error.code() in _FATAL:
-            raise KafkaTrouble(kafka.describe(error))
+            raise KafkaTrouble(transactions.describe(error))
         if error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001
-            log.warning("consume_error", stage=name, error=kafka.describe(error))
+            log.warning("consume_error", stage=name, error=transactions.describe(error))
         return False
 
     def _same_topics(self, name: str) -> None:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import structlog
 from confluent_kafka import Producer, ThrottleEvent
 
-from consumer.adapters import kafka
-from consumer.adapters.clock import Clock
-from consumer.adapters.metrics import Metrics
+from consumer.clock import Clock
 from consumer.errors import KafkaTrouble
+from consumer.kafka import transactions
+from consumer.observability.metrics.metrics import Metrics
 from consumer.runtime.transaction_size import TransactionSize
 
 RECORDS = 5_000
@@ -38,7 +38,7 @@ class Transactions:
     _overdue: set[str] = field(default_factory=set)
 
     def expect(
-        self, name: str, *, most: int = RECORDS, timeout: float = kafka.TRANSACTION_TIMEOUT
+        self, name: str, *, most: int = RECORDS, timeout: float = transactions.TRANSACTION_TIMEOUT
     ) -> None:
         """Say what a stage's transactions are like while Kafka is quick."""
         self._sizes.setdefault(name, TransactionSize(most, timeout))
@@ -65,7 +65,7 @@ class Transactions:
         size, started = self.size(name), self.clock.steady()
         before = size.records, size.timeout
         try:
-            with kafka.transaction(producer, give_up):
+            with transactions.transaction(producer, give_up):
                 yield
         except KafkaTrouble:
             seconds = self.clock.steady() - started

@@ -17,7 +17,10 @@ from functools import partial
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from consumer.sandbox import pisano, radar
+from consumer.sandbox import (
+    customer_radar,
+    pisano,
+)
 from consumer.sandbox.settings import Faults
 from consumer.sandbox.wire import Reply
 
@@ -97,8 +100,8 @@ def _refusal(fault: str, vendor: str) -> tuple[str, int, bytes]:
         code = _WRONG_TOKEN if fault == "unauthorized" else fault
         return (code, *pisano.error(code))
     if fault == "unauthorized":
-        return ("40100", *radar.error("The token is unknown or has expired.", 401))
-    return (fault, *radar.error("An error occurred.", code=fault))
+        return ("40100", *customer_radar.error("The token is unknown or has expired.", 401))
+    return (fault, *customer_radar.error("An error occurred.", code=fault))
 
 
 def show(reply: Reply, fault: str | None, hung: set[asyncio.Transport]) -> Response:

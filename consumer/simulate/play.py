@@ -13,12 +13,21 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from consumer.lane.commands import Commit, Login, Send
-from consumer.lane.held import Held
+from consumer.lane.dispatch.scheduler import Scheduler
 from consumer.lane.lane import Lane
-from consumer.lane.schedule import Scheduler
-from consumer.lane.settings import LaneSettings
-from consumer.model import Invitation, Outcome, Reason, Verdict
+from consumer.lane.state.commands import (
+    Commit,
+    Login,
+    Send,
+)
+from consumer.lane.state.pending import Held
+from consumer.lane.state.settings import LaneSettings
+from consumer.records.call import (
+    Outcome,
+    Verdict,
+)
+from consumer.records.invitation import Invitation
+from consumer.records.result import Reason
 from consumer.sandbox.throttle import Limit as VendorLimit
 from consumer.sandbox.throttle import Throttle
 from consumer.simulate.played import Played

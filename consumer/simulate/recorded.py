@@ -12,13 +12,27 @@ from pathlib import Path
 
 import orjson
 
-from consumer.app import build_router, build_vendors, decoder_of, lane_settings
 from consumer.config.models import Config
-from consumer.errors import EventError, OperationRefused
-from consumer.routing.decode import Decoder
-from consumer.routing.router import Encoded, Record
+from consumer.errors import (
+    EventError,
+    OperationRefused,
+)
+from consumer.routing.decoding.decode import Decoder
+from consumer.routing.router import (
+    Encoded,
+    Record,
+)
 from consumer.simulate.simulate import LaneTraffic
-from consumer.simulate.traffic import Arrival, faster
+from consumer.simulate.traffic import (
+    Arrival,
+    faster,
+)
+from consumer.wiring.build import (
+    build_router,
+    build_vendors,
+    decoder_of,
+    lane_settings,
+)
 
 SHORTEST = 1.0
 """Seconds that a recording lasts at least, where a rate is asked for."""

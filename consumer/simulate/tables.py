@@ -9,7 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from consumer.simulate.policies import OURS
+from consumer.simulate.strategies import OURS
 
 MOST_ROWS = 20
 """Campaigns of a lane that are shown; JSON has all."""

@@ -11,9 +11,12 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from consumer.lane.limiter import Limiter
-from consumer.lane.settings import LaneSettings
-from consumer.simulate.play import LATENCY, Network
+from consumer.lane.quota.limiter import Limiter
+from consumer.lane.state.settings import LaneSettings
+from consumer.simulate.play import (
+    LATENCY,
+    Network,
+)
 from consumer.simulate.played import Played
 from consumer.simulate.traffic import Arrival
 

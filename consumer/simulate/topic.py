@@ -7,11 +7,20 @@ from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
-from consumer.adapters import kafka, topics
-from consumer.adapters.clients import KafkaClients
-from consumer.adapters.kafka_reach import require_broker
-from consumer.adapters.messages import value_of
-from consumer.adapters.reading import Marks, Place, Scan, low_marks, marks
+from consumer.kafka import (
+    topics,
+    transactions,
+)
+from consumer.kafka.clients import KafkaClients
+from consumer.kafka.log_scan import (
+    Marks,
+    Place,
+    Scan,
+    low_marks,
+    marks,
+)
+from consumer.kafka.reachability import require_broker
+from consumer.kafka.records.messages import value_of
 from consumer.routing.router import Record
 
 WAIT = 15.0
@@ -29,7 +38,7 @@ class Range:
     end: Point = "latest"
 
 
-def records(settings: kafka.Settings, wanted: Range) -> Iterator[Record]:
+def records(settings: transactions.Settings, wanted: Range) -> Iterator[Record]:
     """The committed records of the range, a partition's in their order.
 
     Raises KafkaTrouble, BrokerUnreachable, OperationRefused for a topic that is not there.
@@ -66,7 +75,7 @@ def _offsets(reader: Consumer, point: Point, low: Marks, high: Marks) -> Marks:
 def _at_time(reader: Consumer, when: float, high: Marks) -> dict[Place, int]:
     """The first offset written at this time or later; the end where there is none."""
     asked = [TopicPartition(topic, number, int(when * 1000)) for topic, number in high]
-    with kafka.trouble("looking up offsets by time"):
+    with transactions.trouble("looking up offsets by time"):
         found = reader.offsets_for_times(asked, timeout=WAIT)
     return {
         (each.topic, each.partition): each.offset

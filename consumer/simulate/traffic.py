@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, repeat
 from typing import NamedTuple
 
-from consumer.lane.limiter import Limit
+from consumer.lane.state.settings import Limit
 
 EXPONENT = 1.1
 """Of Zipf's law: a few large campaigns and many small ones."""

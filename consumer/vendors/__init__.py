@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from consumer.vendors.base import Vendor
 from consumer.vendors.customer_radar import CustomerRadar
-from consumer.vendors.http_batch import HttpBatch
+from consumer.vendors.http_batch.http_batch import HttpBatch
 from consumer.vendors.pisano import Pisano
+from consumer.vendors.protocol import Vendor
 
 VENDORS: Final[Mapping[str, type[Vendor]]] = {
     "pisano": Pisano,

@@ -16,9 +16,20 @@ from urllib.parse import unquote
 
 import orjson
 
-from consumer.model import MESSAGE_LIMIT, Answer, Outcome
-from consumer.vendors.kinds import EFFECTS, Kind, Row
-from consumer.vendors.retry_after import moment, retry_after
+from consumer.records.call import (
+    Answer,
+    Outcome,
+)
+from consumer.records.fields import MESSAGE_LIMIT
+from consumer.vendors.answer_kinds import (
+    EFFECTS,
+    Kind,
+    Row,
+)
+from consumer.vendors.retry_after import (
+    moment,
+    retry_after,
+)
 
 BODY_LIMIT: Final = 1 << 20
 """Bytes of a body that are looked at: nothing longer is an error document."""

@@ -15,20 +15,32 @@ from typing import Annotated, ClassVar, Final, Literal
 import orjson
 from pydantic import Field, SecretStr
 
-from consumer.model import (
+from consumer.records.call import (
     Answer,
     Call,
-    Channel,
-    ChannelSpec,
-    Invitation,
-    Listed,
     Outcome,
     Token,
     Verdict,
 )
-from consumer.vendors import base
-from consumer.vendors.answers import code_in, message_in, outcome, parse, row_of, row_of_status
-from consumer.vendors.kinds import Kind, Row
+from consumer.records.channel import (
+    Channel,
+    ChannelSpec,
+    Listed,
+)
+from consumer.records.invitation import Invitation
+from consumer.vendors import protocol
+from consumer.vendors.answer_kinds import (
+    Kind,
+    Row,
+)
+from consumer.vendors.answers import (
+    code_in,
+    message_in,
+    outcome,
+    parse,
+    row_of,
+    row_of_status,
+)
 
 TOKEN_LIFETIME: Final = 3_600.0
 """Seconds that a token lives by the vendor's page, where the answer does not say it usably."""
@@ -83,7 +95,7 @@ _DisplayId = Annotated[str, Field(min_length=1)]
 _FIELDS = ("firstName", "lastName", "locationDisplayId", "pomDisplayId")
 
 
-class CustomerRadarAccount(base.Account):
+class CustomerRadarAccount(protocol.Account):
     """A config entry of `type: customer_radar`; a campaign's id is the programmeDisplayId."""
 
     type: Annotated[Literal["customer_radar"], Field(description="the vendor")]
@@ -103,7 +115,7 @@ class CustomerRadarAccount(base.Account):
 class CustomerRadar:
     """One Customer Radar account: a client, its user and which address reaches a recipient."""
 
-    Account: ClassVar[type[base.Account]] = CustomerRadarAccount
+    Account: ClassVar[type[protocol.Account]] = CustomerRadarAccount
     channels: ClassVar[Mapping[Channel, ChannelSpec]] = {
         Channel.INVITATION: ChannelSpec(
             addresses=("email", "phone"),
@@ -129,7 +141,10 @@ class CustomerRadar:
         )
 
     def build(
-        self, campaign: base.VendorCampaign, invitations: Sequence[Invitation], token: str | None
+        self,
+        campaign: protocol.VendorCampaign,
+        invitations: Sequence[Invitation],
+        token: str | None,
     ) -> Call:
         """POST /invitation, keys in the order of the vendor's sample.
 
@@ -204,7 +219,7 @@ class CustomerRadar:
             return _no_session(answer, kind, row.meaning)
         fields = document if isinstance(document, dict) else {}
         value = fields.get("token")
-        if not (isinstance(value, str) and base.is_header_token(value)):
+        if not (isinstance(value, str) and protocol.is_header_token(value)):
             return _no_session(answer, Kind.TROUBLE, _NO_TOKEN)
         return Token(value, _expires_at(fields.get("expiration"), now))
 

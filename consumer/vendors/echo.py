@@ -24,7 +24,7 @@ from dataclasses import replace
 from string import ascii_letters
 from typing import Final
 
-from consumer.model import Outcome
+from consumer.records.call import Outcome
 from consumer.vendors.answers import HIDDEN
 
 PART: Final = 1 << 16

@@ -15,8 +15,22 @@ from urllib.parse import quote
 import orjson
 from pydantic import Field, SecretStr, field_validator
 
-from consumer.model import Answer, Call, Channel, ChannelSpec, Invitation, Outcome, Token
-from consumer.vendors import base
+from consumer.records.call import (
+    Answer,
+    Call,
+    Outcome,
+    Token,
+)
+from consumer.records.channel import (
+    Channel,
+    ChannelSpec,
+)
+from consumer.records.invitation import Invitation
+from consumer.vendors import protocol
+from consumer.vendors.answer_kinds import (
+    Kind,
+    Row,
+)
 from consumer.vendors.answers import (
     FOREIGN_SUCCESS,
     code_in,
@@ -27,7 +41,6 @@ from consumer.vendors.answers import (
     parse,
     row_of,
 )
-from consumer.vendors.kinds import Kind, Row
 
 CODES: Final[Mapping[str, Row]] = {
     "13000": Row(Kind.TROUBLE, "The vendor reports an error of its own."),
@@ -101,7 +114,7 @@ _PATH_STATUSES: Final = frozenset({301, 307, 308, 404, 405})
 _MAPS = ("custom_attributes", "built_in_responses")
 
 
-class PisanoAccount(base.Account):
+class PisanoAccount(protocol.Account):
     """A config entry of `type: pisano`.
 
     `authorization` is the header's template, for the vendor's pages give two forms of it.
@@ -116,7 +129,7 @@ class PisanoAccount(base.Account):
         bool, Field(description="whether calls' paths end in / (an installation may ask for it)")
     ] = False
 
-    _token = field_validator("token")(base.checked_token)
+    _token = field_validator("token")(protocol.checked_token)
 
     @field_validator("authorization")
     @classmethod
@@ -131,7 +144,7 @@ class PisanoAccount(base.Account):
 class Pisano:
     """One Pisano account. The token is long-lived: there is no login."""
 
-    Account: ClassVar[type[base.Account]] = PisanoAccount
+    Account: ClassVar[type[protocol.Account]] = PisanoAccount
     channels: ClassVar[Mapping[Channel, ChannelSpec]] = {
         channel: ChannelSpec(addresses=(sharing.address,), maps=frozenset(_MAPS))
         for channel, sharing in _SHARINGS.items()
@@ -156,7 +169,7 @@ class Pisano:
 
     def build(
         self,
-        campaign: base.VendorCampaign,
+        campaign: protocol.VendorCampaign,
         invitations: Sequence[Invitation],
         token: str | None,  # noqa: ARG002 - the interface is shared with vendors that log in
     ) -> Call:
@@ -225,7 +238,7 @@ def _by_status_alone(status: int) -> bool:
     return decided_by_status(status) and status != 408
 
 
-def _body_key(name: str, campaign: base.VendorCampaign) -> str:
+def _body_key(name: str, campaign: protocol.VendorCampaign) -> str:
     if name == "built_in_responses" and campaign.channel is Channel.EMAIL:
         return campaign.responses_key
     return name

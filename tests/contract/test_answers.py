@@ -16,15 +16,18 @@ import pytest
 from structlog.testing import capture_logs
 
 from consumer.config.load import load
-from consumer.model import Invitation
+from consumer.records.invitation import Invitation
 from consumer.sandbox.pisano import CODES as SANDBOX_CODES
 from consumer.sandbox.server import SandboxServer
 from consumer.sandbox.settings import SandboxSettings
 from consumer.vendors import pisano
+from consumer.vendors.answer_kinds import Kind
 from consumer.vendors.answers import row_of_status
-from consumer.vendors.kinds import Kind
 from tests.support import local_http
-from tests.support.caller import Caller, calling
+from tests.support.caller import (
+    Caller,
+    calling,
+)
 from tests.support.lanes import invitation
 
 SMS = "ae51458c-9e82-417f-8f1d-e074891ea5c1"

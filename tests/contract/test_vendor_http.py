@@ -1,6 +1,6 @@
 """What each vendor's module makes of answers that are no plain answers, over real connections.
 
-The cases are the rows of the page's last table (consumer/schemas/vendor_answers_page.py).
+The cases are the rows of the page's last table (consumer/docgen/vendor_answers_page.py).
 """
 
 from __future__ import annotations
@@ -13,20 +13,35 @@ from typing import NamedTuple
 
 import pytest
 
-from consumer.adapters.answer_body import BODY_LIMIT
-from consumer.adapters.http import VendorClient
 from consumer.config.sections import Campaign
-from consumer.lane.commands import Batch
-from consumer.lane.held import Held
-from consumer.lane.schedule import Why
-from consumer.lane.settings import LaneCampaign
-from consumer.model import Token, Verdict
-from consumer.runtime.calls import Account, Answered, Calls
-from consumer.schemas.vendor_answers_page import WIRE
+from consumer.docgen.vendor_answers_page import WIRE
+from consumer.http.answer_body import BODY_LIMIT
+from consumer.http.calls import (
+    Account,
+    Answered,
+    Calls,
+)
+from consumer.http.client import VendorClient
+from consumer.lane.state.commands import Batch, Why
+from consumer.lane.state.pending import Held
+from consumer.lane.state.settings import LaneCampaign
+from consumer.records.call import (
+    Token,
+    Verdict,
+)
 from consumer.vendors import VENDORS
-from tests.contract.vendor_rows import PHONES, ROWS, Row, invitation
+from tests.contract.vendor_rows import (
+    PHONES,
+    ROWS,
+    Row,
+    invitation,
+)
 from tests.support.kafka import free_ports
-from tests.support.wire import HOST, Ending, Server
+from tests.support.wire import (
+    HOST,
+    Ending,
+    Server,
+)
 
 NOW = 1_000.0
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

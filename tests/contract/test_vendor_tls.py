@@ -15,11 +15,22 @@ import pytest
 import structlog
 import trustme
 
-from consumer.adapters.http import Exchange, VendorClient
-from consumer.adapters.tls import TlsError, context_of
-from consumer.model import Call
-from consumer.vendors.base import Account
-from tests.support.wire import HOST, Ending, Proxy, Server
+from consumer.http.client import (
+    Exchange,
+    VendorClient,
+)
+from consumer.http.tls import (
+    TlsError,
+    context_of,
+)
+from consumer.records.call import Call
+from consumer.vendors.protocol import Account
+from tests.support.wire import (
+    HOST,
+    Ending,
+    Proxy,
+    Server,
+)
 
 CALL = Call("POST", "/surveys", {"Authorization": "Token hush-hush"}, b'{"phone":"+905551234567"}')
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"

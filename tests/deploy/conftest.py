@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.image import Image, built
+from tests.support.image import (
+    Image,
+    built,
+)
 
 HERE = Path(__file__).parent
 

@@ -13,7 +13,7 @@ from typing import Any
 from prometheus_client.metrics_core import Metric
 from ruamel.yaml import YAML
 
-from consumer.adapters.metrics_names import Names
+from consumer.observability.metrics.names import Names
 from deploy.monitoring.dashboards import BOARDS
 
 DEPLOY = Path(__file__).parents[2] / "deploy"

@@ -9,9 +9,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from consumer.cli import app
+from consumer.cli.main import app
 from consumer.config.interpolate import files_named
-from tests.deploy.chart import ROOT, VALUE_SETS, render
+from tests.deploy.chart import (
+    ROOT,
+    VALUE_SETS,
+    render,
+)
 
 EVERY_SET = pytest.mark.parametrize("value_set", VALUE_SETS)
 VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "projected", "secret"}

@@ -13,7 +13,7 @@ import pytest
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
-from consumer.cli import app
+from consumer.cli.main import app
 from consumer.config import load
 from consumer.config.models import Config
 from consumer.sandbox.settings import SandboxSettings

@@ -10,9 +10,15 @@ import pytest
 import typer
 from typer.core import TyperGroup
 
-from consumer.cli import app
-from consumer.model import DeadLetterReason, Reason
-from tests.deploy.monitored import RUNBOOKS, alerts, panels, series
+from consumer.cli.main import app
+from consumer.records.dead_letter import DeadLetterReason
+from consumer.records.result import Reason
+from tests.deploy.monitored import (
+    RUNBOOKS,
+    alerts,
+    panels,
+    series,
+)
 
 FILES = sorted(RUNBOOKS.glob("*.md"))
 SOURCE = Path(__file__).parents[2] / "consumer"

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from consumer.adapters.metrics import CampaignSnapshot, LaneSnapshot
-from consumer.lane.commands import Batch
-from consumer.lane.held import Held
-from consumer.lane.schedule import Why
-from consumer.model import Invitation, Outcome, Verdict
-from consumer.runtime.calls import Answered
-from consumer.runtime.lane_status import call_status, lane_status
+from consumer.http.calls import Answered
+from consumer.lane.state.commands import Batch, Why
+from consumer.lane.state.pending import Held
+from consumer.observability.metrics.metrics import (
+    CampaignSnapshot,
+    LaneSnapshot,
+)
+from consumer.records.call import (
+    Outcome,
+    Verdict,
+)
+from consumer.records.invitation import Invitation
+from consumer.runtime.lane.lane_status import (
+    call_status,
+    lane_status,
+)
 from tests.e2e.feed import MadeUp
-from tests.support.lanes import Driver, campaign, invitation, lane, settings
+from tests.support.lanes import (
+    Driver,
+    campaign,
+    invitation,
+    lane,
+    settings,
+)
 
 CANARIES = (
     "+905321112233",

@@ -9,9 +9,13 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from consumer.adapters.health import Health
-from consumer.adapters.metrics import Metrics
-from consumer.adapters.status import (
+from consumer.lane.quota.limiter import Limiter
+from consumer.lane.state.settings import Limit
+from consumer.observability.health import Health
+from consumer.observability.metrics.metrics import Metrics
+from consumer.observability.status.board import StatusBoard
+from consumer.observability.status.report import StatusReport
+from consumer.observability.status.status import (
     AccountStatus,
     BatchStatus,
     CallStatus,
@@ -19,10 +23,7 @@ from consumer.adapters.status import (
     LaneStatus,
     LimitStatus,
 )
-from consumer.adapters.status_board import StatusBoard
-from consumer.adapters.status_report import StatusReport
-from consumer.lane.limiter import Limit, Limiter
-from consumer.model import Reason
+from consumer.records.result import Reason
 
 START = 1_795_385_000.0
 QUOTA = (Limit(20, 5.0), Limit(40, 25.0), Limit(80, 125.0), Limit(160, 625.0))

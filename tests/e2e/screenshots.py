@@ -12,8 +12,11 @@ from playwright.sync_api import Browser
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
 
-from consumer.operations.status_view import picture
-from tests.e2e.browsing import browser, visit
+from consumer.operations.status.view import picture
+from tests.e2e.browsing import (
+    browser,
+    visit,
+)
 from tests.e2e.feed import usual
 from tests.e2e.serving import served
 

@@ -7,7 +7,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from consumer.adapters.admin import admin_app, serve_admin
+from consumer.observability.admin_server import (
+    admin_app,
+    serve_admin,
+)
 from tests.e2e.feed import MadeUp
 
 PATIENCE = 60.0

@@ -19,10 +19,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from consumer import cli
-from consumer.model import Answer, Call, Invitation, Outcome
+from consumer.cli import main
+from consumer.records.call import (
+    Answer,
+    Call,
+    Outcome,
+)
+from consumer.records.invitation import Invitation
 from consumer.routing.router import Router
-from consumer.runtime.lane_owner import LaneOwner
+from consumer.runtime.lane.lane_owner import LaneOwner
 from consumer.vendors.pisano import Pisano
 
 MARK = "DEFECT"
@@ -94,4 +99,4 @@ def _everything(text: str) -> None:
 
 if __name__ == "__main__":
     _plant()
-    cli.main()
+    main.main()

@@ -11,9 +11,15 @@ from collections import Counter
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from consumer.model import Answer
+from consumer.records.call import Answer
 from tests.fuzz import heads
-from tests.fuzz.answers import bodies, check, headers, mutated, readers
+from tests.fuzz.answers import (
+    bodies,
+    check,
+    headers,
+    mutated,
+    readers,
+)
 
 EXAMPLES = 300
 MUTATIONS = 20_000

@@ -24,16 +24,28 @@ import httpx
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from consumer.adapters.config_file import read
-from consumer.app import build_accounts, build_router, build_vendors, lane_settings, limit_names
 from consumer.config import Config
 from consumer.config.changes import compare
 from consumer.errors import ConfigError
-from consumer.lane.held import Held
-from consumer.model import Answer, DeadLetterReason
+from consumer.lane.state.pending import Held
+from consumer.records.call import Answer
+from consumer.records.dead_letter import DeadLetterReason
 from consumer.routing.router import Record
 from consumer.vendors import Vendor
-from tests.support.lanes import ACCEPTED, NOW, Driver, lane
+from consumer.wiring.build import (
+    build_accounts,
+    build_router,
+    build_vendors,
+    lane_settings,
+    limit_names,
+)
+from consumer.wiring.config_file import read
+from tests.support.lanes import (
+    ACCEPTED,
+    NOW,
+    Driver,
+    lane,
+)
 
 EVENT = {
     "id": "t-1",

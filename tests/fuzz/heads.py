@@ -8,7 +8,7 @@ from typing import Final
 
 import h11
 
-from consumer.adapters.answer_head import repaired
+from consumer.http.answer_head import repaired
 
 LINES: Final = (
     b"Content-Type: application/json",

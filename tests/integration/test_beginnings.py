@@ -10,12 +10,21 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions
 
-from consumer.adapters.beginnings import Beginning, Reading, remember, resolve
-from consumer.adapters.stopped_partitions import StopReason
-from consumer.adapters.witness import register
 from consumer.errors import StartUnclear
+from consumer.kafka.offset_metadata import register
+from consumer.kafka.start_offsets import (
+    Beginning,
+    Reading,
+    remember,
+    resolve,
+)
+from consumer.kafka.stopped_partitions import StopReason
 from tests.support.dispatcher import until
-from tests.support.kafka import KafkaBroker, create_topics, unique
+from tests.support.kafka import (
+    KafkaBroker,
+    create_topics,
+    unique,
+)
 
 FIRST_AT = 1_700_000_000.0
 

@@ -18,7 +18,11 @@ from confluent_kafka import (
 )
 
 from consumer.errors import KafkaTrouble
-from tests.support.contract import Bench, FakeBench, RealBench
+from tests.support.contract import (
+    Bench,
+    FakeBench,
+    RealBench,
+)
 from tests.support.kafka import KafkaBroker
 
 Case = Callable[[Bench], None]

@@ -12,19 +12,47 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, Message, Producer
 
-from consumer.adapters import kafka
-from consumer.adapters.broker_time import appended_at, measure
-from consumer.adapters.checkpoints import claim, newest
-from consumer.adapters.clients import KafkaClients
-from consumer.adapters.clock import Clock
-from consumer.adapters.topics import CHECKPOINT_MAX_BYTES, own_topics
-from consumer.lane.bits import Bits
-from consumer.lane.bounds import DONE_BYTES, IN_FLIGHT_BYTES, TRIED_BYTES
-from consumer.lane.clocks import shift_between
-from consumer.model import Checkpoint, InFlight, Tried
-from tests.support.dispatcher import World, purchases, until
-from tests.support.kafka import KafkaBroker, create_topics, unique
-from tests.unit.config.support import VALID, load_text
+from consumer.clock import Clock
+from consumer.kafka import transactions
+from consumer.kafka.broker_time import (
+    appended_at,
+    measure,
+)
+from consumer.kafka.clients import KafkaClients
+from consumer.kafka.records.checkpoints import (
+    claim,
+    newest,
+)
+from consumer.kafka.topics import (
+    CHECKPOINT_MAX_BYTES,
+    own_topics,
+)
+from consumer.lane.offsets.bitmap import Bits
+from consumer.lane.offsets.bounds import (
+    DONE_BYTES,
+    IN_FLIGHT_BYTES,
+    TRIED_BYTES,
+)
+from consumer.lane.quota.clock_shift import shift_between
+from consumer.records.checkpoint import (
+    Checkpoint,
+    InFlight,
+    Tried,
+)
+from tests.support.dispatcher import (
+    World,
+    purchases,
+    until,
+)
+from tests.support.kafka import (
+    KafkaBroker,
+    create_topics,
+    unique,
+)
+from tests.unit.config.support import (
+    VALID,
+    load_text,
+)
 
 pytestmark = pytest.mark.kafka
 LANE = "pisano-cloud"
@@ -43,7 +71,7 @@ class Topic:
     def owner(self) -> Producer:
         """The only one that may commit."""
         producer = self._clients.producer(f"{self.name}.owner", lambda _error: None)
-        kafka.fence(producer, lambda: False)
+        transactions.fence(producer, lambda: False)
         return producer
 
     def reader(self) -> Consumer:
@@ -53,8 +81,8 @@ class Topic:
     def write(self, owner: Producer, checkpoint: Checkpoint) -> int:
         """Commit it; how long its text is."""
         value = checkpoint.model_dump_json().encode()
-        with kafka.transaction(owner, lambda: False):
-            kafka.produce(owner, self.name, value, key=LANE, partition=0)
+        with transactions.transaction(owner, lambda: False):
+            transactions.produce(owner, self.name, value, key=LANE, partition=0)
         return len(value)
 
 

@@ -13,10 +13,20 @@ from typing import Any
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from consumer.adapters import kafka_reach, topics
-from consumer.cli import main
-from tests.support.dispatcher import World, command, until
-from tests.support.kafka import KafkaBroker, create_topics
+from consumer.cli.main import main
+from consumer.kafka import (
+    reachability,
+    topics,
+)
+from tests.support.dispatcher import (
+    World,
+    command,
+    until,
+)
+from tests.support.kafka import (
+    KafkaBroker,
+    create_topics,
+)
 
 
 @pytest.fixture
@@ -217,7 +227,7 @@ def test_topics_without_a_broker_is_one_message(
     words = ["survey-dispatcher", "topics", "-c", str(world.configure())]
     monkeypatch.setattr(sys, "argv", words)
     monkeypatch.setenv("ADMIN_PORT", "0")
-    monkeypatch.setattr(kafka_reach, "WAIT", 0.5)
+    monkeypatch.setattr(reachability, "WAIT", 0.5)
 
     with pytest.raises(SystemExit) as ended:
         main()

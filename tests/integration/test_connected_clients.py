@@ -8,9 +8,13 @@ import pytest
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 
-from consumer.adapters import kafka as adapter
-from consumer.adapters.clients import KafkaClients
-from tests.support.kafka import KafkaBroker, create_topics, unique
+from consumer.kafka import transactions as adapter
+from consumer.kafka.clients import KafkaClients
+from tests.support.kafka import (
+    KafkaBroker,
+    create_topics,
+    unique,
+)
 
 Make = Callable[[KafkaClients], Consumer | Producer]
 

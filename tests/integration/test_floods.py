@@ -7,9 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from consumer.model import Result
+from consumer.records.result import Result
 from consumer.sandbox.settings import SAMPLE_CAMPAIGNS
-from tests.support.dispatcher import SMS, Dispatcher, World, purchases, until
+from tests.support.dispatcher import (
+    SMS,
+    Dispatcher,
+    World,
+    purchases,
+    until,
+)
 from tests.support.kafka import KafkaBroker
 
 pytestmark = pytest.mark.kafka

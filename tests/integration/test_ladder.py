@@ -13,19 +13,27 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from structlog.testing import capture_logs
 
-from consumer.adapters.clients import KafkaClients
-from consumer.adapters.clock import Clock
-from consumer.adapters.delayed import Delayed
-from consumer.adapters.health import Health
-from consumer.adapters.metrics import Metrics
-from consumer.adapters.operator_commands import ResumeInput
-from consumer.config.topics import Topics
-from consumer.lane.ladder import STEPS, step_for
-from consumer.runtime.ladder_loop import LadderLoop
-from consumer.runtime.ladder_watch import LadderWatch
+from consumer.clock import Clock
+from consumer.config.topic_names import Topics
+from consumer.kafka.clients import KafkaClients
+from consumer.kafka.records.delayed import Delayed
+from consumer.kafka.records.operator_commands import ResumeInput
+from consumer.lane.state.delay_steps import (
+    STEPS,
+    step_for,
+)
+from consumer.observability.health import Health
+from consumer.observability.metrics.metrics import Metrics
+from consumer.runtime.delay.delay_loop import LadderLoop
 from consumer.runtime.stage import Stage
+from consumer.runtime.watchers.delay_watch import LadderWatch
 from tests.support.dispatcher import until
-from tests.support.kafka import KafkaBroker, create_topics, read_topic, unique
+from tests.support.kafka import (
+    KafkaBroker,
+    create_topics,
+    read_topic,
+    unique,
+)
 
 pytestmark = pytest.mark.kafka
 SECONDS = {"1m": 1.0, "10m": 3.0}

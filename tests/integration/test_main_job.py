@@ -11,10 +11,22 @@ import orjson
 import pytest
 from confluent_kafka import Message, Producer
 
-from consumer.adapters.kafka import headers_of
-from consumer.model import Result
-from tests.support.dispatcher import EMAIL, SMS, VISIT, Event, Metrics, World, purchases, until
-from tests.support.kafka import KafkaBroker, read_topic
+from consumer.kafka.transactions import headers_of
+from consumer.records.result import Result
+from tests.support.dispatcher import (
+    EMAIL,
+    SMS,
+    VISIT,
+    Event,
+    Metrics,
+    World,
+    purchases,
+    until,
+)
+from tests.support.kafka import (
+    KafkaBroker,
+    read_topic,
+)
 
 BROKEN: list[tuple[bytes | None, bytes | None, str]] = [
     (b"tombstone", None, "empty"),

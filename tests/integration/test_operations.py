@@ -11,20 +11,38 @@ import pytest
 from confluent_kafka import Producer
 from typer.testing import CliRunner
 
-from consumer.adapters import topics
-from consumer.adapters.kafka import headers_of
-from consumer.cli import app
+from consumer.cli.main import app
 from consumer.config import load
-from consumer.errors import KafkaTrouble, OperationRefused
-from consumer.model import DeadLetterReason, Result
-from consumer.operations import empty, give_back
+from consumer.errors import (
+    KafkaTrouble,
+    OperationRefused,
+)
+from consumer.kafka import topics
+from consumer.kafka.transactions import headers_of
 from consumer.operations.access import Access
-from consumer.operations.empty import Emptying
-from consumer.operations.letters import Filter
-from consumer.operations.resend import Choice, Plan
-from consumer.operations.send_again import look, send_again
-from tests.support.dispatcher import World, purchases, until
-from tests.support.kafka import KafkaBroker, read_topic
+from consumer.operations.dead_letters import replay
+from consumer.operations.dead_letters.letters import Filter
+from consumer.operations.lanes import drain
+from consumer.operations.lanes.drain import Emptying
+from consumer.operations.resend.run import (
+    look,
+    send_again,
+)
+from consumer.operations.resend.selection import (
+    Choice,
+    Plan,
+)
+from consumer.records.dead_letter import DeadLetterReason
+from consumer.records.result import Result
+from tests.support.dispatcher import (
+    World,
+    purchases,
+    until,
+)
+from tests.support.kafka import (
+    KafkaBroker,
+    read_topic,
+)
 
 
 @pytest.fixture
@@ -98,7 +116,7 @@ def assert_names_that_are_not_there_are_told(config: Path) -> None:
     with pytest.raises(OperationRefused, match="there is no campaign 'nope' in the config"):
         look(access(config), Choice(frozenset({"unknown"}), campaigns=frozenset({"nope"})))
     with pytest.raises(OperationRefused, match="the config reads no topic 'nope'"):
-        give_back.look(access(config), Filter(topics=("nope",)))
+        replay.look(access(config), Filter(topics=("nope",)))
 
 
 def assert_the_later_of_two_runs_wins(config: Path, other: Callable[[], str]) -> None:
@@ -187,10 +205,10 @@ def test_dead_letters_are_given_back_once_after_a_fix(
     second = world.start(config, begin=None).wait_ready()
     mended = Filter(reasons=[DeadLetterReason.NO_TIME])
     with monkeypatch.context() as patch:
-        patch.setattr(give_back, "AT_ONCE", 5)
-        patch.setattr(give_back, "_write", kill_at_the_second(give_back._write))
+        patch.setattr(replay, "AT_ONCE", 5)
+        patch.setattr(replay, "_write", kill_at_the_second(replay._write))
         with pytest.raises(Killed):
-            give_back.give_back(access(config), mended, lambda _: None, lambda _: True)
+            replay.give_back(access(config), mended, lambda _: None, lambda _: True)
     assert "6 given back" in operate(config, "dlq", "replay", "--reason", "no_time", typed="6\n")
     assert "1 given back" in operate(config, "dlq", "replay", "--all", "--yes")
     again = operate(config, "dlq", "replay", "--reason", "no_time", "--yes")
@@ -288,7 +306,7 @@ def test_a_lane_that_left_the_config_is_drained_into_another(
     assert "NO" in operate(config, "lanes", "list")
     world.start_vendor()
     with monkeypatch.context() as patch:
-        patch.setattr(empty, "AT_ONCE", 10)
+        patch.setattr(drain, "AT_ONCE", 10)
         patch.setattr(Emptying, "_commit", kill_at_the_second(Emptying._commit))
         with pytest.raises(Killed):
             Emptying(access(config), "pisano", close=False).run(lambda _counts: True)

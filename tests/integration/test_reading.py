@@ -8,11 +8,23 @@ from collections.abc import Iterator
 import pytest
 from confluent_kafka import Consumer, Producer
 
-from consumer.adapters import topics
-from consumer.adapters.kafka import consumer as new_consumer
-from consumer.adapters.reading import Scan, low_marks, marks, members
-from consumer.errors import KafkaTrouble, OperationRefused
-from tests.support.kafka import KafkaBroker, create_topics, unique
+from consumer.errors import (
+    KafkaTrouble,
+    OperationRefused,
+)
+from consumer.kafka import topics
+from consumer.kafka.log_scan import (
+    Scan,
+    low_marks,
+    marks,
+    members,
+)
+from consumer.kafka.transactions import consumer as new_consumer
+from tests.support.kafka import (
+    KafkaBroker,
+    create_topics,
+    unique,
+)
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from consumer.lane.campaign_standing import ALONE
-from consumer.lane.standing import TRIPS
-from consumer.model import Result
+from consumer.lane.account.campaign_breaker import ALONE
+from consumer.lane.account.circuit_breaker import TRIPS
+from consumer.records.result import Result
 from tests.integration.test_operations import operate
 from tests.support import local_http
 from tests.support.dispatcher import (

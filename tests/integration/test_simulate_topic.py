@@ -11,10 +11,18 @@ import typer
 from confluent_kafka import Producer
 from typer.testing import CliRunner
 
+from consumer.cli.simulate import simulate
 from consumer.errors import OperationRefused
-from consumer.simulate.command import simulate
-from consumer.simulate.topic import Point, Range, records
-from tests.support.kafka import KafkaBroker, create_topics, unique
+from consumer.simulate.topic import (
+    Point,
+    Range,
+    records,
+)
+from tests.support.kafka import (
+    KafkaBroker,
+    create_topics,
+    unique,
+)
 
 CONFIG = """\
 version: 1

@@ -12,13 +12,26 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from consumer.adapters.delayed import Delayed
-from consumer.config.topics import Topics
+from consumer.config.topic_names import Topics
+from consumer.kafka.records.delayed import Delayed
 from tests.integration.test_operations import operate
-from tests.integration.test_tide import forget, make_anew, worked
+from tests.integration.test_tide import (
+    forget,
+    make_anew,
+    worked,
+)
 from tests.support import local_http
-from tests.support.dispatcher import Dispatcher, Event, World, purchases, until
-from tests.support.kafka import KafkaBroker, create_topics
+from tests.support.dispatcher import (
+    Dispatcher,
+    Event,
+    World,
+    purchases,
+    until,
+)
+from tests.support.kafka import (
+    KafkaBroker,
+    create_topics,
+)
 
 
 @pytest.fixture

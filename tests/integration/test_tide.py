@@ -22,9 +22,24 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient
 
-from consumer.adapters.topics import CHECKPOINT_MAX_BYTES, topic_ids
-from tests.support.dispatcher import Dispatcher, Event, World, purchases, until
-from tests.support.kafka import KafkaBroker, StartBroker, create_topics, free_ports, read_topic
+from consumer.kafka.topics import (
+    CHECKPOINT_MAX_BYTES,
+    topic_ids,
+)
+from tests.support.dispatcher import (
+    Dispatcher,
+    Event,
+    World,
+    purchases,
+    until,
+)
+from tests.support.kafka import (
+    KafkaBroker,
+    StartBroker,
+    create_topics,
+    free_ports,
+    read_topic,
+)
 
 
 @pytest.fixture

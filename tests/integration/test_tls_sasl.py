@@ -14,7 +14,12 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
     ResourceType,
 )
 
-from tests.support.dispatcher import Dispatcher, World, purchases, until
+from tests.support.dispatcher import (
+    Dispatcher,
+    World,
+    purchases,
+    until,
+)
 from tests.support.kafka import StartBroker
 from tests.support.secured import (
     PASSWORD,

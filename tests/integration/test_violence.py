@@ -13,14 +13,39 @@ from pathlib import Path
 
 import pytest
 
-from consumer.adapters.checkpoints import claim
-from consumer.adapters.clients import KafkaClients
-from consumer.adapters.kafka import COMMIT_WAIT, fence
 from consumer.errors import KafkaTrouble
-from tests.support.dispatcher import SMS, VISIT, Dispatcher, World, purchases, until
-from tests.support.kafka import KafkaBroker, StartBroker, create_topics, free_ports, unique
-from tests.support.proxy import END_TXN, INIT_PRODUCER_ID, Proxy, Trap, listeners
-from tests.violence.battle import Plan, fight
+from consumer.kafka.clients import KafkaClients
+from consumer.kafka.records.checkpoints import claim
+from consumer.kafka.transactions import (
+    COMMIT_WAIT,
+    fence,
+)
+from tests.support.dispatcher import (
+    SMS,
+    VISIT,
+    Dispatcher,
+    World,
+    purchases,
+    until,
+)
+from tests.support.kafka import (
+    KafkaBroker,
+    StartBroker,
+    create_topics,
+    free_ports,
+    unique,
+)
+from tests.support.proxy import (
+    END_TXN,
+    INIT_PRODUCER_ID,
+    Proxy,
+    Trap,
+    listeners,
+)
+from tests.violence.battle import (
+    Plan,
+    fight,
+)
 
 LANE = b".lane.pisano"
 

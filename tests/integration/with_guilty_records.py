@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from consumer import cli
-from consumer.lane.held import Held
+from consumer.cli import main
 from consumer.lane.lane import Lane
-from consumer.runtime.router_loop import RouterLoop
+from consumer.lane.state.pending import Held
+from consumer.runtime.router.router_loop import RouterLoop
 
 ROUTED = b"guilty-when-routed"
 READ = b"guilty-when-read"
@@ -47,4 +47,4 @@ def plant() -> None:
 
 if __name__ == "__main__":
     plant()
-    cli.main()
+    main.main()

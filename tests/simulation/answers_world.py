@@ -13,11 +13,15 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
-from consumer.lane.commands import Batch, Command, Send
 from consumer.lane.lane import Lane
-from consumer.lane.schedule import Why
-from consumer.lane.settings import LaneSettings
-from consumer.model import Outcome
+from consumer.lane.state.commands import (
+    Batch,
+    Command,
+    Send,
+    Why,
+)
+from consumer.lane.state.settings import LaneSettings
+from consumer.records.call import Outcome
 from tests.simulation.lane_world import World
 from tests.support.lanes import (
     ACCEPTED,

@@ -13,17 +13,23 @@ from typing import Any
 
 import pytest
 
-from consumer.lane.accounts import Accounts, News
-from consumer.lane.bisection import Bisection
-from consumer.lane.campaign_standing import CampaignStanding
-from consumer.lane.outcomes import Outcomes
-from consumer.lane.results import NO_CALL
-from consumer.lane.settings import LaneSettings
-from consumer.lane.standing import Standing
-from consumer.lane.trial import Trial
-from consumer.lane.window import Window
-from consumer.model import Reason
-from tests.simulation.answers_world import SICK, AnswersWorld
+from consumer.lane.account.accounts import (
+    Accounts,
+    News,
+)
+from consumer.lane.account.campaign_breaker import CampaignStanding
+from consumer.lane.account.circuit_breaker import Standing
+from consumer.lane.buffer.window import Window
+from consumer.lane.settlement.bisection import Bisection
+from consumer.lane.settlement.results import NO_CALL
+from consumer.lane.settlement.settlement import Outcomes
+from consumer.lane.settlement.trial import Trial
+from consumer.lane.state.settings import LaneSettings
+from consumer.records.result import Reason
+from tests.simulation.answers_world import (
+    SICK,
+    AnswersWorld,
+)
 from tests.simulation.test_lane_sim import (
     comes_to_rest,
     handovers_are_clean,
@@ -34,7 +40,10 @@ from tests.simulation.test_lane_sim import (
     results_are_true,
     settled_means_recorded,
 )
-from tests.support.lanes import NOW, REFUSED
+from tests.support.lanes import (
+    NOW,
+    REFUSED,
+)
 from tests.support.seeds import seeds
 
 SEEDS = int(os.environ.get("SIM_SEEDS", "300")) // 2

@@ -15,16 +15,26 @@ from unittest.mock import patch
 
 import pytest
 
-from consumer.lane.bits import pack, unpack
-from consumer.lane.commands import Command, Commit
-from consumer.lane.doubt import Doubt
-from consumer.lane.held import Held
+from consumer.lane.buffer.window import Window
 from consumer.lane.lane import Lane
-from consumer.lane.ledger import Ledger
-from consumer.lane.limiter import Limiter
-from consumer.lane.quota import Quota
-from consumer.lane.window import Window
-from consumer.model import Checkpoint, InFlight, Status
+from consumer.lane.offsets.bitmap import (
+    pack,
+    unpack,
+)
+from consumer.lane.offsets.in_doubt import Doubt
+from consumer.lane.offsets.settled import Ledger
+from consumer.lane.quota.limiter import Limiter
+from consumer.lane.quota.quota import Quota
+from consumer.lane.state.commands import (
+    Command,
+    Commit,
+)
+from consumer.lane.state.pending import Held
+from consumer.records.checkpoint import (
+    Checkpoint,
+    InFlight,
+)
+from consumer.records.result import Status
 from tests.simulation.lane_world import World
 from tests.support.seeds import seeds
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from tests.simulation.world.sickness import CALLS, LONGEST_SILENCE, PERIOD, Gap, gaps, silences
+from tests.simulation.world.sickness import (
+    CALLS,
+    LONGEST_SILENCE,
+    PERIOD,
+    Gap,
+    gaps,
+    silences,
+)
 
 LATE = 2 * LONGEST_SILENCE
 

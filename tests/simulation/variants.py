@@ -15,23 +15,36 @@ from unittest.mock import patch
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
-from consumer.adapters import checkpoints, kafka
 from consumer.errors import KafkaTrouble
-from consumer.lane.accounts import News
-from consumer.lane.bisection import Bisection
-from consumer.lane.commands import Batch, Command, Commit
-from consumer.lane.doubt import Doubt
+from consumer.http import calls
+from consumer.kafka import transactions
+from consumer.kafka.records import checkpoints
+from consumer.lane.account.accounts import News
+from consumer.lane.buffer.window import Window
 from consumer.lane.lane import Lane
-from consumer.lane.limiter import Limiter
-from consumer.lane.outcomes import Outcomes
-from consumer.lane.quota import Quota
-from consumer.lane.results import CallFacts
-from consumer.lane.window import Window
-from consumer.model import Checkpoint, Outcome, Reason, Verdict, rfc3339
-from consumer.runtime import calls, ladder_loop, takeover
-from consumer.runtime.lane_loop import LaneLoop
-from consumer.runtime.lane_owner import LaneOwner
-from consumer.runtime.router_loop import RouterLoop
+from consumer.lane.offsets.in_doubt import Doubt
+from consumer.lane.quota.limiter import Limiter
+from consumer.lane.quota.quota import Quota
+from consumer.lane.settlement.bisection import Bisection
+from consumer.lane.settlement.results import CallFacts
+from consumer.lane.settlement.settlement import Outcomes
+from consumer.lane.state.commands import (
+    Batch,
+    Command,
+    Commit,
+)
+from consumer.records.call import (
+    Outcome,
+    Verdict,
+)
+from consumer.records.checkpoint import Checkpoint
+from consumer.records.fields import rfc3339
+from consumer.records.result import Reason
+from consumer.runtime.delay import delay_loop
+from consumer.runtime.lane import takeover
+from consumer.runtime.lane.lane_loop import LaneLoop
+from consumer.runtime.lane.lane_owner import LaneOwner
+from consumer.runtime.router.router_loop import RouterLoop
 from consumer.runtime.stage import Stage
 from tests.simulation import (
     variants_breaker,
@@ -40,7 +53,11 @@ from tests.simulation import (
     variants_http,
     variants_review,
 )
-from tests.simulation.planting import VARIANTS, defect, rewritten
+from tests.simulation.planting import (
+    VARIANTS,
+    defect,
+    rewritten,
+)
 
 __all__ = [
     "VARIANTS",
@@ -241,7 +258,7 @@ def results_outside_the_transaction() -> Iterator[None]:
     def torn(owner: LaneOwner, asked: Commit) -> None:
         if asked.results:
             publisher = owner.stage.publisher(owner.producer, f"lane/{owner.name}")
-            with kafka.transaction(owner.producer, owner.stage.waiting(owner.name)):
+            with transactions.transaction(owner.producer, owner.stage.waiting(owner.name)):
                 publisher.results(asked.results, rfc3339(owner.stage.clock.now()))
         commit(owner, replace(asked, results=()))
 
@@ -369,7 +386,7 @@ def former_owners_clock_believed() -> Iterator[None]:
 @defect
 def delays_by_the_own_clock() -> Iterator[None]:
     """What is due on the delay ladder goes by the machine's clock, and not by Kafka's."""
-    with patch.object(ladder_loop, "measure", lambda *_: None):
+    with patch.object(delay_loop, "measure", lambda *_: None):
         yield
 
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from unittest.mock import patch
 
-from consumer.lane import standing
-from consumer.lane.accounts import Accounts
-from consumer.lane.standing import Standing
-from tests.simulation.planting import defect, rewritten
+from consumer.lane.account import circuit_breaker
+from consumer.lane.account.accounts import Accounts
+from consumer.lane.account.circuit_breaker import Standing
+from tests.simulation.planting import (
+    defect,
+    rewritten,
+)
 
 
 @defect
 def stray_refusal_silences_the_account() -> Iterator[None]:
     """The first refusal, of whichever call, shuts the account until a paced probe passes (D6)."""
     suspected = "if self.well and self.suspected_at is None:", "if False:"
-    with rewritten(Standing, "refused", suspected), patch.object(standing, "QUICK", 0):
+    with rewritten(Standing, "refused", suspected), patch.object(circuit_breaker, "QUICK", 0):
         yield
 
 
@@ -30,7 +33,7 @@ def sick_campaign_stops_its_account() -> Iterator[None]:
 
     with (
         rewritten(Accounts, "_trouble", own),
-        patch.object(standing, "QUICK", 0),
+        patch.object(circuit_breaker, "QUICK", 0),
         patch.object(Standing, "may_probe", sick_first),
     ):
         yield

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from consumer.runtime.ladder_loop import LadderLoop
-from consumer.runtime.lane_loop import LaneLoop
-from consumer.runtime.lane_owner import LaneOwner
-from consumer.runtime.router_loop import RouterLoop
+from consumer.runtime.delay.delay_loop import LadderLoop
+from consumer.runtime.lane.lane_loop import LaneLoop
+from consumer.runtime.lane.lane_owner import LaneOwner
+from consumer.runtime.router.router_loop import RouterLoop
 from consumer.runtime.stage import Stage
-from tests.simulation.planting import defect, rewritten
+from tests.simulation.planting import (
+    defect,
+    rewritten,
+)
 
 
 @defect

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from consumer.runtime import input_stops
-from consumer.runtime.router_loop import RouterLoop
-from tests.simulation.planting import defect, rewritten
+from consumer.runtime.router import input_stops
+from consumer.runtime.router.router_loop import RouterLoop
+from tests.simulation.planting import (
+    defect,
+    rewritten,
+)
 
 
 @defect

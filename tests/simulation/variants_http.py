@@ -10,11 +10,21 @@ from unittest.mock import patch
 
 import httpx
 
-from consumer.adapters import http
-from consumer.adapters.http import HEADERS, Trace, VendorClient
-from consumer.model import Answer, Call
-from consumer.vendors.http_batch import HttpBatch
-from tests.simulation.planting import defect, rewritten
+from consumer.http import client
+from consumer.http.client import (
+    HEADERS,
+    Trace,
+    VendorClient,
+)
+from consumer.records.call import (
+    Answer,
+    Call,
+)
+from consumer.vendors.http_batch.http_batch import HttpBatch
+from tests.simulation.planting import (
+    defect,
+    rewritten,
+)
 
 _CALL = "await self._transport.handle_async_request(request)"
 
@@ -24,21 +34,21 @@ def answers_share_a_connection() -> Iterator[None]:
     """Connections are kept: what a vendor wrote behind an answer settles the next call."""
     kept = {name: text for name, text in HEADERS.items() if name != "Connection"}
     limits = ("max_keepalive_connections=0", "max_keepalive_connections=9")
-    with rewritten(http, "_transport", limits), patch.object(http, "HEADERS", kept):
+    with rewritten(client, "_transport", limits), patch.object(client, "HEADERS", kept):
         yield
 
 
 @defect
 def one_bad_line_loses_the_answer() -> Iterator[None]:
     """An answer with a line that is no header is no answer, whatever its status line says."""
-    with patch.object(http, "LenientBackend", lambda backend: backend):
+    with patch.object(client, "LenientBackend", lambda backend: backend):
         yield
 
 
 @defect
 def packed_answer_is_not_unpacked() -> Iterator[None]:
     """A vendor that was asked for identity is believed to send it."""
-    with patch.object(http, "unpacked", lambda body, _coding: body):
+    with patch.object(client, "unpacked", lambda body, _coding: body):
         yield
 
 

@@ -9,18 +9,31 @@ from unittest.mock import patch
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
-from consumer.adapters import beginnings, witness
 from consumer.errors import StartUnclear
-from consumer.lane import held, outcomes
-from consumer.lane.campaign_standing import CampaignStanding
-from consumer.lane.window import Window
-from consumer.runtime import ladder_loop
-from consumer.runtime.ladder_loop import LadderLoop
-from consumer.runtime.router_loop import RouterLoop
+from consumer.kafka import (
+    offset_metadata,
+    start_offsets,
+)
+from consumer.lane.account.campaign_breaker import CampaignStanding
+from consumer.lane.buffer.window import Window
+from consumer.lane.settlement import settlement
+from consumer.lane.state import pending
+from consumer.runtime.delay import delay_loop
+from consumer.runtime.delay.delay_loop import LadderLoop
+from consumer.runtime.router.router_loop import RouterLoop
 from consumer.runtime.transaction_size import TransactionSize
-from consumer.vendors import answers, pisano
-from consumer.vendors.kinds import Kind, Row
-from tests.simulation.planting import defect, rewritten
+from consumer.vendors import (
+    answers,
+    pisano,
+)
+from consumer.vendors.answer_kinds import (
+    Kind,
+    Row,
+)
+from tests.simulation.planting import (
+    defect,
+    rewritten,
+)
 
 
 @defect
@@ -35,8 +48,8 @@ def redirect_means_not_invited() -> Iterator[None]:
 def former_inputs_are_not_registered() -> Iterator[None]:
     """The register is made of the present config: an input that left it is forgotten (R1)."""
     with (
-        patch.object(beginnings, "_left", lambda _reading: {}),
-        patch.object(witness, "_entries", lambda _text: iter(())),
+        patch.object(start_offsets, "_left", lambda _reading: {}),
+        patch.object(offset_metadata, "_entries", lambda _text: iter(())),
     ):
         yield
 
@@ -56,7 +69,7 @@ def forgotten_delays_are_read_again() -> Iterator[None]:
         return int(asker.get_watermark_offsets(step, timeout=10.0)[0])
 
     with (
-        patch.object(ladder_loop, "first_offset", first),
+        patch.object(delay_loop, "first_offset", first),
         rewritten(LadderLoop, "_assigned", ("if fresh:", "if False:")),
     ):
         yield
@@ -73,14 +86,14 @@ def delayed_for_a_former_lane() -> Iterator[None]:
 @defect
 def numbers_without_bounds() -> Iterator[None]:
     """A record of a lane is read by a parser that takes NaN and numbers of any size."""
-    with patch.object(held, "read_invitation", json.loads):
+    with patch.object(pending, "read_invitation", json.loads):
         yield
 
 
 @defect
 def changed_campaign_is_called_all_the_same() -> Iterator[None]:
     """A call is built for what waits, though its campaign has another channel by now."""
-    with patch.object(outcomes, "unfit", lambda *_: None):
+    with patch.object(settlement, "unfit", lambda *_: None):
         yield
 
 

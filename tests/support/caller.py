@@ -15,16 +15,30 @@ from dataclasses import dataclass, field
 from threading import Thread
 from typing import Any
 
-from consumer.adapters.metrics import Metrics
-from consumer.app import build_accounts, build_vendors, lane_settings
 from consumer.config.models import Config
-from consumer.lane.commands import Command, Commit, Login, Send
-from consumer.lane.held import Held
-from consumer.lane.ladder import PutOff
+from consumer.http.calls import (
+    Answered,
+    Calls,
+    LoginEnded,
+)
 from consumer.lane.lane import Lane
-from consumer.model import Invitation, Result
-from consumer.runtime.calls import Answered, Calls, LoginEnded
-from consumer.runtime.lane_report import LaneReport
+from consumer.lane.state.commands import (
+    Command,
+    Commit,
+    Login,
+    Send,
+)
+from consumer.lane.state.delay_steps import PutOff
+from consumer.lane.state.pending import Held
+from consumer.observability.metrics.metrics import Metrics
+from consumer.records.invitation import Invitation
+from consumer.records.result import Result
+from consumer.runtime.lane.lane_report import LaneReport
+from consumer.wiring.build import (
+    build_accounts,
+    build_vendors,
+    lane_settings,
+)
 
 PATIENCE = 60.0
 

@@ -26,15 +26,29 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from consumer.adapters import topics
-from consumer.adapters.clock import Clock
-from consumer.adapters.kafka import Headers
+from consumer.clock import Clock
 from consumer.config import load
-from consumer.model import Checkpoint, Result, ResultReader, rfc3339
+from consumer.kafka import topics
+from consumer.kafka.transactions import Headers
+from consumer.records.checkpoint import Checkpoint
+from consumer.records.fields import rfc3339
+from consumer.records.result import (
+    Result,
+    ResultReader,
+)
 from consumer.sandbox.server import SandboxServer
-from consumer.sandbox.settings import SAMPLE_CAMPAIGNS, SAMPLE_PROGRAMME, SandboxSettings
+from consumer.sandbox.settings import (
+    SAMPLE_CAMPAIGNS,
+    SAMPLE_PROGRAMME,
+    SandboxSettings,
+)
 from tests.support import local_http
-from tests.support.kafka import create_topics, free_ports, read_topic, unique
+from tests.support.kafka import (
+    create_topics,
+    free_ports,
+    read_topic,
+    unique,
+)
 
 SMS, EMAIL, VISIT = SAMPLE_CAMPAIGNS[0].id, SAMPLE_CAMPAIGNS[1].id, SAMPLE_PROGRAMME.id
 PATIENCE = 180.0

@@ -7,24 +7,40 @@ from dataclasses import dataclass, field, replace
 
 import orjson
 
-from consumer.lane.commands import Batch, Command, Commit, Login, Pause, Resume, Seek, Send
-from consumer.lane.held import Held
-from consumer.lane.ladder import PutOff
+from consumer.lane.dispatch.scheduler import OldestFirst
 from consumer.lane.lane import Lane
-from consumer.lane.limiter import Limit
-from consumer.lane.schedule import OldestFirst
-from consumer.lane.settings import LaneCampaign, LaneSettings
-from consumer.model import (
-    Channel,
-    Checkpoint,
-    DeadLetter,
-    DeadLetterReason,
-    Invitation,
+from consumer.lane.state.commands import (
+    Batch,
+    Command,
+    Commit,
+    Login,
+    Pause,
+    Resume,
+    Seek,
+    Send,
+)
+from consumer.lane.state.delay_steps import PutOff
+from consumer.lane.state.pending import Held
+from consumer.lane.state.settings import (
+    LaneCampaign,
+    LaneSettings,
+    Limit,
+)
+from consumer.records.call import (
     Outcome,
-    Result,
-    Source,
     Verdict,
 )
+from consumer.records.channel import Channel
+from consumer.records.checkpoint import Checkpoint
+from consumer.records.dead_letter import (
+    DeadLetter,
+    DeadLetterReason,
+)
+from consumer.records.invitation import (
+    Invitation,
+    Source,
+)
+from consumer.records.result import Result
 
 NOW = 1_763_800_000.0
 TOPIC = "surveys.invitations.cloud"

@@ -15,11 +15,14 @@ from markdown_it.token import Token
 from ruamel.yaml import YAML
 from typer.main import get_command
 
-from consumer import schemas
-from consumer.adapters.metrics_names import NAMESPACE, Names
-from consumer.cli import app
+from consumer import docgen
+from consumer.cli.main import app
 from consumer.config import load
-from consumer.config.shape import config_schema
+from consumer.config.schema_lookup import config_schema
+from consumer.observability.metrics.names import (
+    NAMESPACE,
+    Names,
+)
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -115,7 +118,7 @@ def fenced(page: str, language: str) -> list[str]:
 
 
 def test_the_reference_names_every_key_of_the_config() -> None:
-    page = schemas.documents()[schemas.CONFIGURATION_PAGE]
+    page = docgen.documents()[docgen.CONFIGURATION_PAGE]
     holders = [config_schema(), *config_schema()["$defs"].values()]
     keys = {key for each in holders for key in each.get("properties", {})}
     assert {key for key in keys if f"\n| `{key}` |" not in page} == set()

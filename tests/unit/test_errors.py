@@ -18,7 +18,8 @@ from consumer.errors import (
     StartUnclear,
     TopicsError,
 )
-from consumer.model import DeadLetterReason, Reason
+from consumer.records.dead_letter import DeadLetterReason
+from consumer.records.result import Reason
 
 
 def test_the_tree_in_the_docstring_is_the_tree_of_the_classes() -> None:

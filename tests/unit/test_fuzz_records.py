@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from consumer.lane.held import Held
+from consumer.lane.state.pending import Held
 from tests.fuzz.records import Fuzz
 
 

@@ -19,17 +19,20 @@ from confluent_kafka import Producer
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
-from consumer.adapters.checkpoints import claim
 from consumer.errors import KafkaTrouble
-from consumer.model import (
-    RECORD_VERSION,
+from consumer.kafka.records.checkpoints import claim
+from consumer.records.checkpoint import (
     Checkpoint,
-    InvitationReader,
     Owner,
-    ResultReader,
     Tried,
 )
-from tests.support.lanes import NOW, lane
+from consumer.records.fields import RECORD_VERSION
+from consumer.records.invitation import InvitationReader
+from consumer.records.result import ResultReader
+from tests.support.lanes import (
+    NOW,
+    lane,
+)
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "v1"
 LATER = {"a_key_of_a_later_version": {"nested": [1]}}

@@ -20,33 +20,59 @@ from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 
-from consumer import schemas
-from consumer.adapters.records import Publisher, dead_letter_headers
-from consumer.app import build_router, build_vendors
-from consumer.config import Config, load
+from consumer import docgen
+from consumer.config import (
+    Config,
+    load,
+)
 from consumer.config.interpolate import interpolate
 from consumer.config.source import parse
-from consumer.demo.events import TransactionEvent, synthetic
+from consumer.demo.events import (
+    TransactionEvent,
+    synthetic,
+)
 from consumer.errors import ConfigError
-from consumer.lane.bits import unpack
-from consumer.lane.results import NO_CALL, CallFacts, result_of
-from consumer.lane.settings import LaneCampaign
-from consumer.model import (
-    Channel,
-    Checkpoint,
+from consumer.kafka.records.publisher import (
+    Publisher,
+    dead_letter_headers,
+)
+from consumer.lane.offsets.bitmap import unpack
+from consumer.lane.settlement.results import (
+    NO_CALL,
+    CallFacts,
+    result_of,
+)
+from consumer.lane.state.settings import LaneCampaign
+from consumer.records.call import (
+    Outcome,
+    Verdict,
+)
+from consumer.records.channel import Channel
+from consumer.records.checkpoint import Checkpoint
+from consumer.records.dead_letter import (
     DeadLetter,
     DeadLetterReason,
+)
+from consumer.records.invitation import (
     Invitation,
     InvitationReader,
-    Outcome,
+)
+from consumer.records.result import (
     Reason,
     Result,
     ResultReader,
     Status,
-    Verdict,
 )
 from consumer.routing.router import Record
-from tests.unit.routing.broken_events import NOW, ROWS, TOPIC
+from consumer.wiring.build import (
+    build_router,
+    build_vendors,
+)
+from tests.unit.routing.broken_events import (
+    NOW,
+    ROWS,
+    TOPIC,
+)
 
 FOLDER = Path(__file__).parents[2] / "schemas"
 EXAMPLES = FOLDER / "examples"
@@ -104,28 +130,28 @@ def refusals(name: str, instance: Any) -> list[str]:
 # ---- the files follow the code ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", schemas.documents())
+@pytest.mark.parametrize("name", docgen.documents())
 def test_the_checked_in_file_is_what_the_models_say(name: str) -> None:
     mend = f"{name} has drifted from the code: survey-dispatcher schemas --write schemas mends it"
-    assert (FOLDER / name).read_text(encoding="utf-8") == schemas.documents()[name], mend
+    assert (FOLDER / name).read_text(encoding="utf-8") == docgen.documents()[name], mend
 
 
 def test_nothing_else_lies_in_the_folder() -> None:
     here = {path.name for path in FOLDER.iterdir()}
-    assert here == {"examples"} | {name for name in schemas.documents() if "/" not in name}
+    assert here == {"examples"} | {name for name in docgen.documents() if "/" not in name}
     assert {path.name for path in EXAMPLES.iterdir()} == set(FILES)
 
 
 def test_write_makes_the_folder_and_none_beside_it(tmp_path: Path) -> None:
-    names = schemas.write(tmp_path / "new")
+    names = docgen.write(tmp_path / "new")
     assert {path.name for path in (tmp_path / "new").iterdir()} == set(names)
-    assert set(schemas.documents()) - set(names) == {
-        schemas.RESULTS_PAGE,
-        schemas.CONFIGURATION_PAGE,
-        schemas.VENDOR_ANSWERS_PAGE,
+    assert set(docgen.documents()) - set(names) == {
+        docgen.RESULTS_PAGE,
+        docgen.CONFIGURATION_PAGE,
+        docgen.VENDOR_ANSWERS_PAGE,
     }
     (tmp_path / "docs").mkdir()
-    assert schemas.write(tmp_path / "new") == list(schemas.documents())
+    assert docgen.write(tmp_path / "new") == list(docgen.documents())
     assert (tmp_path / "docs" / "results.md").is_file()
 
 
@@ -147,7 +173,7 @@ def test_every_key_of_a_record_is_described(name: str) -> None:
 
 
 def test_the_page_lists_every_status_and_reason_with_its_meaning() -> None:
-    page = schemas.documents()[schemas.RESULTS_PAGE]
+    page = docgen.documents()[docgen.RESULTS_PAGE]
     for reason in (*Reason, *DeadLetterReason):
         assert f"`{reason}` | {reason.meaning} |" in page
     for status in Status:

@@ -11,7 +11,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.violence.battle import Plan, fight
+from tests.violence.battle import (
+    Plan,
+    fight,
+)
 
 
 def main() -> int:

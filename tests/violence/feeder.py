@@ -8,8 +8,11 @@ import time
 import orjson
 from confluent_kafka import KafkaError, Message, Producer
 
-from consumer.model import rfc3339
-from tests.violence.arena import CAMPAIGNS, LANES
+from consumer.records.fields import rfc3339
+from tests.violence.arena import (
+    CAMPAIGNS,
+    LANES,
+)
 
 BEAT = 0.2
 

@@ -1,4 +1,4 @@
-"""What a stage asks for clients: `consumer.adapters.clients.Clients` of one simulated process."""
+"""What a stage asks for clients: `consumer.kafka.clients.Clients` of one simulated process."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, cast
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
-from consumer.adapters.clients import OnError
-from consumer.adapters.kafka import (
+from consumer.errors import KafkaTrouble
+from consumer.kafka.clients import OnError
+from consumer.kafka.transactions import (
     CLOSE_WAIT,
     COMMIT_WAIT,
     TRANSACTION_TIMEOUT,
@@ -18,7 +19,6 @@ from consumer.adapters.kafka import (
     describe,
     ignore_throttle,
 )
-from consumer.errors import KafkaTrouble
 from tests.simulation.kafka.consumer import FakeConsumer
 from tests.simulation.kafka.producer import FakeProducer
 from tests.simulation.kafka.settings import draw

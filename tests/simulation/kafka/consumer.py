@@ -9,11 +9,17 @@ from typing import TYPE_CHECKING, Literal
 
 from confluent_kafka import KafkaError, Message, TopicPartition
 
-from consumer.adapters.clients import OnError
+from consumer.kafka.clients import OnError
 from tests.simulation.kafka.assigning import Assigning
 from tests.simulation.kafka.log import Place
-from tests.simulation.kafka.scheduler import Process, Task
-from tests.simulation.kafka.session import Membership, Session
+from tests.simulation.kafka.scheduler import (
+    Process,
+    Task,
+)
+from tests.simulation.kafka.session import (
+    Membership,
+    Session,
+)
 from tests.simulation.kafka.settings import draw
 
 if TYPE_CHECKING:

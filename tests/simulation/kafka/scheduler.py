@@ -13,7 +13,11 @@ from typing import Any
 
 from greenlet import getcurrent, greenlet
 
-from tests.simulation.kafka.tasks import Killed, Process, Task
+from tests.simulation.kafka.tasks import (
+    Killed,
+    Process,
+    Task,
+)
 
 __all__ = ["START", "Killed", "Process", "Scheduler", "Task"]
 

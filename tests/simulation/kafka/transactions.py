@@ -6,8 +6,12 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from consumer.adapters.kafka import TRANSACTION_TIMEOUT
-from tests.simulation.kafka.log import Partition, Place, Transaction
+from consumer.kafka.transactions import TRANSACTION_TIMEOUT
+from tests.simulation.kafka.log import (
+    Partition,
+    Place,
+    Transaction,
+)
 from tests.simulation.kafka.settings import draw
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from consumer.lane.limiter import Limit
+from consumer.lane.state.settings import Limit
 from tests.simulation.permits.scenes import Scene
 from tests.simulation.vendor_counters import (
     FixedWindow,

@@ -6,7 +6,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from consumer.lane.limiter import Limit, Limiter
+from consumer.lane.quota.limiter import Limiter
+from consumer.lane.state.settings import Limit
 
 DOCUMENTED = (Limit(20, 5), Limit(40, 25), Limit(80, 125), Limit(160, 625))
 

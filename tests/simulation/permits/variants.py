@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import math
 
-from consumer.lane.limiter import EPSILON, Limiter, WaitUntil
+from consumer.lane.quota.limiter import (
+    EPSILON,
+    Limiter,
+    WaitUntil,
+)
 from tests.simulation.permits.scenes import Practice
 
 

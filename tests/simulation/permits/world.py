@@ -14,8 +14,15 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from consumer.lane.limiter import Limiter
-from tests.simulation.permits.scenes import FRESH, GRACE, NETWORKS, TIMEOUT, Practice, Scene
+from consumer.lane.quota.limiter import Limiter
+from tests.simulation.permits.scenes import (
+    FRESH,
+    GRACE,
+    NETWORKS,
+    TIMEOUT,
+    Practice,
+    Scene,
+)
 
 START = 1_763_800_000.0
 CLOCKS_APART = 1.0

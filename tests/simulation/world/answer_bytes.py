@@ -24,9 +24,15 @@ from typing import Any
 
 import httpcore
 
-from consumer.adapters.answer_head import LenientBackend
-from consumer.adapters.http import Exchange, VendorClient
-from consumer.model import Answer, Call
+from consumer.http.answer_head import LenientBackend
+from consumer.http.client import (
+    Exchange,
+    VendorClient,
+)
+from consumer.records.call import (
+    Answer,
+    Call,
+)
 
 CUT = "cut"
 """The way that is no whole answer."""

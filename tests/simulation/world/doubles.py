@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from consumer.adapters.clock import Clock
+from consumer.clock import Clock
 from consumer.runtime.stage import MAX_SILENCE
 from tests.simulation.kafka.scheduler import Scheduler
 

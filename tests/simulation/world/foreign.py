@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import orjson
 
-from consumer.config.topics import Topics
+from consumer.config.topic_names import Topics
 from tests.simulation.kafka.broker import FakeBroker
 from tests.simulation.world.traffic import Place
 

@@ -11,11 +11,17 @@ from typing import Any
 
 import orjson
 
-from consumer.lane.ladder import STEPS
-from tests.simulation.kafka.log import FakeRecord, Transaction
+from consumer.lane.state.delay_steps import STEPS
+from tests.simulation.kafka.log import (
+    FakeRecord,
+    Transaction,
+)
 from tests.simulation.world import rules
 from tests.simulation.world.traffic import Place
-from tests.simulation.world.world import Ended, World
+from tests.simulation.world.world import (
+    Ended,
+    World,
+)
 
 Json = dict[str, Any]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from consumer.model import Answer
+from consumer.records.call import Answer
 
 CHANCE = 0.08
 """Part of the calls that would be accepted, in a world that has odd answers."""

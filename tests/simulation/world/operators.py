@@ -11,7 +11,7 @@ import random
 from collections.abc import Mapping
 from math import inf
 
-from consumer.adapters.operator_commands import (
+from consumer.kafka.records.operator_commands import (
     Command,
     ReopenLane,
     ResumeInput,

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 
 import orjson
 
-from consumer.model import Answer
+from consumer.records.call import Answer
 
 BAD = "INVALID_PHONE"
 NO_CAMPAIGN = "NO_CAMPAIGN"

@@ -9,24 +9,38 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from consumer.adapters.kafka import describe
-from consumer.adapters.reading import Place
-from consumer.errors import KafkaTrouble, StartUnclear
-from consumer.lane.settings import LaneSettings
-from consumer.lane.shelf import Shelf
-from consumer.runtime import lane_loop
-from consumer.runtime.command_watch import CommandWatch
-from consumer.runtime.ladder_loop import LadderLoop
-from consumer.runtime.lane_loop import LaneLoop
-from consumer.runtime.lane_owner import LaneOwner
-from consumer.runtime.router_loop import RouterLoop
-from consumer.runtime.rules import LaneRules
+from consumer.errors import (
+    KafkaTrouble,
+    StartUnclear,
+)
+from consumer.kafka.log_scan import Place
+from consumer.kafka.transactions import describe
+from consumer.lane.buffer.buffer import Shelf
+from consumer.lane.state.settings import LaneSettings
+from consumer.runtime.delay.delay_loop import LadderLoop
+from consumer.runtime.lane import lane_loop
+from consumer.runtime.lane.lane_loop import LaneLoop
+from consumer.runtime.lane.lane_owner import LaneOwner
+from consumer.runtime.router.router_loop import RouterLoop
 from consumer.runtime.stage import Stage
+from consumer.runtime.watchers.command_watch import CommandWatch
+from consumer.wiring.build import LaneRules
 from tests.simulation.kafka.clients import FakeClients
-from tests.simulation.kafka.scheduler import Scheduler, Task
+from tests.simulation.kafka.scheduler import (
+    Scheduler,
+    Task,
+)
 from tests.simulation.world import rules
-from tests.simulation.world.doubles import Mute, ProcessClock, Pulse, Story
-from tests.simulation.world.wire import SimCalls, Wire
+from tests.simulation.world.doubles import (
+    Mute,
+    ProcessClock,
+    Pulse,
+    Story,
+)
+from tests.simulation.world.wire import (
+    SimCalls,
+    Wire,
+)
 
 NEAR_END = 20
 """What expires soon is never put off: so much of it may be noted beyond the bound."""

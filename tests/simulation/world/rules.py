@@ -9,14 +9,21 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from consumer.app import build_vendors, lane_settings, router_rules
 from consumer.config.load import load
 from consumer.config.models import Config
-from consumer.lane.limiter import Limit
-from consumer.lane.settings import LaneSettings
-from consumer.runtime.rules import RouterRules
+from consumer.lane.state.settings import LaneSettings, Limit
 from consumer.vendors import Vendor
-from tests.simulation.world.changes import MOVED, accepts_in_part, changed
+from consumer.wiring.build import (
+    RouterRules,
+    build_vendors,
+    lane_settings,
+    router_rules,
+)
+from tests.simulation.world.changes import (
+    MOVED,
+    accepts_in_part,
+    changed,
+)
 
 APPLICATION = "surveys"
 LANES = ("cloud", "radar")

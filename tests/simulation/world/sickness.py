@@ -15,9 +15,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 
-from consumer.lane.limiter import Limit
-from consumer.lane.settings import LaneSettings
-from consumer.model import Answer
+from consumer.lane.state.settings import LaneSettings, Limit
+from consumer.records.call import Answer
 
 SICK = "a"
 HEALTHY = ("again", "b")

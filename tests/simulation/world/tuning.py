@@ -8,42 +8,51 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from consumer.lane import reading
+from consumer.http import calls
+from consumer.lane.offsets import read_plan
 from consumer.runtime import (
-    calls,
     campaign_circuits,
-    command_watch,
-    config_rivals,
-    delay_stops,
-    input_stops,
     isolation,
-    ladder_loop,
+    stage,
+    transactions,
+)
+from consumer.runtime.delay import (
+    delay_loop,
+    delay_stops,
+)
+from consumer.runtime.lane import (
+    config_rivals,
     lane_loop,
     lane_owner,
     lane_report,
-    router_loop,
-    stage,
     takeover,
-    transactions,
 )
-from tests.simulation.world.doubles import Story, StoryLog
+from consumer.runtime.router import (
+    input_stops,
+    router_loop,
+)
+from consumer.runtime.watchers import command_watch
+from tests.simulation.world.doubles import (
+    Story,
+    StoryLog,
+)
 
 TUNED: Mapping[tuple[Any, str], object] = {
     (lane_loop, "POLL_SECONDS"): 20.0,
     (router_loop, "POLL_SECONDS"): 50.0,
-    (ladder_loop, "POLL_SECONDS"): 20.0,
+    (delay_loop, "POLL_SECONDS"): 20.0,
     (command_watch, "POLL"): 10.0,
     (lane_owner, "WAIT"): 2.0,
     (lane_owner, "SHOW_EVERY"): 7.0,
     (lane_owner, "TRIM_EVERY"): 20.0,
-    (reading, "SKIP_AT_LEAST"): 20,
+    (read_plan, "SKIP_AT_LEAST"): 20,
 }
 """Waits that are short for real threads (here whoever has something to do is woken), and bounds
 that a world of a few hundred records must reach."""
 
 DRAWN: Mapping[str, tuple[tuple[Any, ...], tuple[int, ...]]] = {
-    "POLL_RECORDS": ((ladder_loop, lane_loop, router_loop), (5, 20, 100)),
-    "PASS_OFFSETS": ((reading,), (40, 1_000)),
+    "POLL_RECORDS": ((delay_loop, lane_loop, router_loop), (5, 20, 100)),
+    "PASS_OFFSETS": ((read_plan,), (40, 1_000)),
 }
 """Name → the modules that have it, and what a seed may make of it."""
 
@@ -58,7 +67,7 @@ LOGGERS = (
     delay_stops,
     input_stops,
     isolation,
-    ladder_loop,
+    delay_loop,
     lane_loop,
     lane_owner,
     lane_report,

@@ -9,10 +9,17 @@ from pydantic import SecretStr
 
 from consumer.config import load
 from consumer.errors import ConfigError
-from consumer.lane.limiter import Limit
-from consumer.model import Channel
+from consumer.lane.state.settings import Limit
+from consumer.records.channel import Channel
 from consumer.vendors import Pisano
-from tests.unit.config.support import ENV, HERE, SECRETS, VALID, edited, load_text
+from tests.unit.config.support import (
+    ENV,
+    HERE,
+    SECRETS,
+    VALID,
+    edited,
+    load_text,
+)
 
 
 def test_the_architectures_example_is_valid_without_its_secrets() -> None:

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter
 
-from consumer.app import build_router, build_vendors
 from consumer.config.load import load
 from consumer.demo.contacts import HOUSEHOLDS
 from consumer.demo.events import (
@@ -29,8 +28,15 @@ from consumer.demo.events import (
     expected,
     synthetic,
 )
-from consumer.model import rfc3339
-from consumer.routing.router import Record, Routed
+from consumer.records.fields import rfc3339
+from consumer.routing.router import (
+    Record,
+    Routed,
+)
+from consumer.wiring.build import (
+    build_router,
+    build_vendors,
+)
 
 START = 1_795_000_000.0
 TOPIC = "pos.transaction-completed"

@@ -15,11 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from consumer.adapters.embedded import EmbeddedBroker
 from consumer.demo import feed as module
 from consumer.demo.events import TimedEvent
-from consumer.demo.feed import NAP, Pace, feed, with_progress
+from consumer.demo.feed import (
+    NAP,
+    Pace,
+    feed,
+    with_progress,
+)
 from consumer.errors import DispatcherError
+from consumer.kafka.embedded_broker import EmbeddedBroker
 
 TOPIC = "pos.transaction-completed"
 CANARY = b'{"phone": "+12015550100"}'

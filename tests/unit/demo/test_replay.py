@@ -7,9 +7,9 @@ import time
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
-from consumer.adapters.embedded import EmbeddedBroker
-from consumer.demo.replay import replay_synthetic
-from consumer.model import rfc3339
+from consumer.demo.produce import replay_synthetic
+from consumer.kafka.embedded_broker import EmbeddedBroker
+from consumer.records.fields import rfc3339
 
 TOPIC = "pos.transaction-completed"
 

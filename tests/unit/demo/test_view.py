@@ -11,7 +11,7 @@ from rich.console import Console
 
 from consumer.demo import view
 from consumer.demo.tally import Tally
-from consumer.model import Status
+from consumer.records.result import Status
 
 LANES = {
     "pisano-cloud": ("20/0.125s", "40/0.625s", "80/3.125s", "160/15.625s"),

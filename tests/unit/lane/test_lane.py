@@ -9,13 +9,28 @@ from typing import Any
 
 import pytest
 
-from consumer.lane.bits import unpack
-from consumer.lane.commands import Commit, Send
-from consumer.lane.lane import SWEEP_EVERY, Lane
-from consumer.lane.limiter import Limit
-from consumer.lane.schedule import Seal, Wait, Waiting, Why
-from consumer.lane.settings import FRESH_SECONDS, LATE_ARRIVAL_GRACE
-from consumer.model import Outcome, rfc3339
+from consumer.lane.dispatch.scheduler import (
+    Seal,
+    Wait,
+    Waiting,
+)
+from consumer.lane.lane import (
+    SWEEP_EVERY,
+    Lane,
+)
+from consumer.lane.offsets.bitmap import unpack
+from consumer.lane.state.commands import (
+    Commit,
+    Send,
+    Why,
+)
+from consumer.lane.state.settings import (
+    FRESH_SECONDS,
+    LATE_ARRIVAL_GRACE,
+    Limit,
+)
+from consumer.records.call import Outcome
+from consumer.records.fields import rfc3339
 from tests.support.lanes import (
     ACCEPTED,
     EXPIRED_TOKEN,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from consumer.model import DeadLetterReason
+from consumer.records.dead_letter import DeadLetterReason
 from tests.support.lanes import (
     ACCEPTED,
     Driver,

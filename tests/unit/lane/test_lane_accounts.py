@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from consumer.lane.schedule import Why
-from consumer.lane.standing import PACES, TRIPS
-from consumer.model import Outcome, Verdict
+from consumer.lane.account.circuit_breaker import (
+    PACES,
+    TRIPS,
+)
+from consumer.lane.state.commands import Why
+from consumer.records.call import (
+    Outcome,
+    Verdict,
+)
 from tests.support.lanes import (
     ACCEPTED,
     NEVER_LEFT,

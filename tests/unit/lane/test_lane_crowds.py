@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from consumer.lane.commands import Commit
-from consumer.lane.ledger import Ledger
-from consumer.lane.settings import FRESH_SECONDS, LATE_ARRIVAL_GRACE
-from tests.support.lanes import NOW, PARKED, Driver, campaign, held, lane, limited, settings
+from consumer.lane.offsets.settled import Ledger
+from consumer.lane.state.commands import Commit
+from consumer.lane.state.settings import (
+    FRESH_SECONDS,
+    LATE_ARRIVAL_GRACE,
+)
+from tests.support.lanes import (
+    NOW,
+    PARKED,
+    Driver,
+    campaign,
+    held,
+    lane,
+    limited,
+    settings,
+)
 
 CROWD = 25
 MOST = 10

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from consumer.lane.schedule import IndexPrice
-from consumer.model import Outcome
+from consumer.lane.dispatch.scheduler import IndexPrice
+from consumer.records.call import Outcome
 from tests.support.lanes import (
     ACCEPTED,
     BAD_RECIPIENT,
@@ -25,7 +25,11 @@ from tests.support.lanes import (
     limited,
     settings,
 )
-from tests.unit.lane.test_lane_divide import judge, reasons, settle
+from tests.unit.lane.test_lane_divide import (
+    judge,
+    reasons,
+    settle,
+)
 
 
 def play(driver: Driver, bad: set[int], refusal: Outcome, *, most: int) -> int:

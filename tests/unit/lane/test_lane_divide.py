@@ -6,10 +6,9 @@ from collections.abc import Collection
 
 import pytest
 
-from consumer.lane.commands import Batch
-from consumer.lane.schedule import Why
-from consumer.lane.settings import LaneCampaign
-from consumer.model import Outcome
+from consumer.lane.state.commands import Batch, Why
+from consumer.lane.state.settings import LaneCampaign
+from consumer.records.call import Outcome
 from tests.support.lanes import (
     ACCEPTED,
     BAD_RECIPIENT,

@@ -7,9 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from consumer.lane.commands import Pause, Resume, Seek
-from consumer.lane.settings import LaneSettings
-from consumer.model import Outcome
+from consumer.lane.state.commands import (
+    Pause,
+    Resume,
+    Seek,
+)
+from consumer.lane.state.settings import LaneSettings
+from consumer.records.call import Outcome
 from tests.support.lanes import (
     ACCEPTED,
     NOW,

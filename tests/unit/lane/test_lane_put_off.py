@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from consumer.lane.held import Held
+from consumer.lane.state.pending import Held
 from tests.support.lanes import (
     ACCEPTED,
     NOW,

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from consumer.lane.commands import Batch
-from consumer.lane.standing import PACES
-from consumer.model import Outcome
+from consumer.lane.account.circuit_breaker import PACES
+from consumer.lane.state.commands import Batch
+from consumer.records.call import Outcome
 from tests.support.lanes import (
     ACCEPTED,
     EXPIRED_TOKEN,

@@ -6,11 +6,18 @@ import random
 
 import pytest
 
-from consumer.lane.bits import pack
 from consumer.lane.lane import Lane
-from consumer.lane.limiter import Limit
-from consumer.lane.settings import FRESH_SECONDS, LATE_ARRIVAL_GRACE
-from consumer.model import Checkpoint, InFlight, Owner
+from consumer.lane.offsets.bitmap import pack
+from consumer.lane.state.settings import (
+    FRESH_SECONDS,
+    LATE_ARRIVAL_GRACE,
+    Limit,
+)
+from consumer.records.checkpoint import (
+    Checkpoint,
+    InFlight,
+    Owner,
+)
 from tests.support.lanes import (
     ACCEPTED,
     NOW,

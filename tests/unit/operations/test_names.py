@@ -9,11 +9,21 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from consumer.errors import OperationRefused
-from consumer.lane.results import result_of
-from consumer.model import Reason
-from consumer.operations.resend import Choice, Search
-from consumer.operations.status import of_process, url_of
-from tests.support.lanes import NOW, campaign, invitation
+from consumer.lane.settlement.results import result_of
+from consumer.operations.resend.selection import (
+    Choice,
+    Search,
+)
+from consumer.operations.status.status import (
+    of_process,
+    url_of,
+)
+from consumer.records.result import Reason
+from tests.support.lanes import (
+    NOW,
+    campaign,
+    invitation,
+)
 
 UNKNOWN = frozenset({"unknown"})
 

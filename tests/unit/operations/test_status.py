@@ -14,21 +14,46 @@ from confluent_kafka.admin import AdminClient
 from rich.console import Console
 from typer.testing import CliRunner
 
-from consumer.adapters.lanes import LaneView
-from consumer.adapters.reading import members
-from consumer.adapters.status import CallStatus, LaneStatus, Level, Note, StatusSnapshot, load
-from consumer.adapters.status_report import StatusReport
-from consumer.cli import app
+from consumer.cli.main import app
 from consumer.config.sections import Quota
-from consumer.errors import KafkaTrouble, OperationRefused
-from consumer.lane.bits import pack
-from consumer.model import Checkpoint, InFlight, Owner
-from consumer.operations import status_screen
-from consumer.operations.status import of_process
-from consumer.operations.status_lane import Found, lane_notes, lane_status
-from consumer.operations.status_view import picture
-from consumer.operations.status_words import drained, lasting, next_permit
-from tests.e2e.feed import MadeUp, usual
+from consumer.errors import (
+    KafkaTrouble,
+    OperationRefused,
+)
+from consumer.kafka.lane_logs import LaneView
+from consumer.kafka.log_scan import members
+from consumer.lane.offsets.bitmap import pack
+from consumer.observability.status.report import StatusReport
+from consumer.observability.status.status import (
+    CallStatus,
+    LaneStatus,
+    Level,
+    Note,
+    StatusSnapshot,
+    load,
+)
+from consumer.operations.status import screen
+from consumer.operations.status.lane import (
+    Found,
+    lane_notes,
+    lane_status,
+)
+from consumer.operations.status.status import of_process
+from consumer.operations.status.view import (
+    drained,
+    lasting,
+    next_permit,
+    picture,
+)
+from consumer.records.checkpoint import (
+    Checkpoint,
+    InFlight,
+    Owner,
+)
+from tests.e2e.feed import (
+    MadeUp,
+    usual,
+)
 from tests.e2e.serving import served
 from tests.support.kafka import free_ports
 
@@ -280,7 +305,7 @@ def test_a_watched_process_may_go_and_come_back(
     """What cannot be had for a while is said above the last picture; Ctrl-C ends it in peace."""
     out = StringIO()
     terminal = Console(file=out, width=80, height=80, force_terminal=True)
-    monkeypatch.setattr(status_screen, "console", lambda: terminal)
+    monkeypatch.setattr(screen, "console", lambda: terminal)
     slept: list[float] = []
 
     def sleep(seconds: float) -> None:
@@ -293,7 +318,7 @@ def test_a_watched_process_may_go_and_come_back(
             raise KafkaTrouble("the broker is away")
         return made.report.snapshot()
 
-    status_screen.watch(look, 7.0, sleep)
+    screen.watch(look, 7.0, sleep)
     assert slept == [7.0] * 3
     assert "the broker is away" in out.getvalue()
     assert "pisano-cloud" in out.getvalue()
@@ -301,7 +326,7 @@ def test_a_watched_process_may_go_and_come_back(
 
 def test_watching_needs_a_terminal(made: MadeUp) -> None:
     with pytest.raises(OperationRefused, match="needs a terminal"):
-        status_screen.watch(made.report.snapshot, 1.0)
+        screen.watch(made.report.snapshot, 1.0)
 
 
 def test_what_cannot_be_had_at_the_first_look_ends_the_watch(
@@ -311,6 +336,6 @@ def test_what_cannot_be_had_at_the_first_look_ends_the_watch(
         raise OperationRefused("nobody answers")
 
     terminal = Console(file=StringIO(), force_terminal=True)
-    monkeypatch.setattr(status_screen, "console", lambda: terminal)
+    monkeypatch.setattr(screen, "console", lambda: terminal)
     with pytest.raises(OperationRefused, match="nobody answers"):
-        status_screen.watch(look, 1.0)
+        screen.watch(look, 1.0)

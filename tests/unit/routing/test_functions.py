@@ -11,12 +11,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.app import build_router, build_vendors
 from consumer.config.load import load
-from consumer.routing.digits import as_text
-from consumer.routing.functions import MAX_JOINED, MAX_NUMBER
-from consumer.routing.router import Record, Router
-from consumer.routing.values import compile_value
+from consumer.routing.decoding.digits import as_text
+from consumer.routing.expressions import compile_value
+from consumer.routing.functions import (
+    MAX_JOINED,
+    MAX_NUMBER,
+)
+from consumer.routing.router import (
+    Record,
+    Router,
+)
+from consumer.wiring.build import (
+    build_router,
+    build_vendors,
+)
 
 
 @pytest.mark.parametrize(

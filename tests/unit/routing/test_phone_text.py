@@ -10,9 +10,12 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from consumer.routing import recipients
-from consumer.routing.phone_text import MAX_PHONE, phone_readings
-from consumer.routing.recipients import PhoneNormaliser
+from consumer.routing.recipients import recipients
+from consumer.routing.recipients.phone_text import (
+    MAX_PHONE,
+    phone_readings,
+)
+from consumer.routing.recipients.recipients import PhoneNormaliser
 
 PHONE = "+905321234567"
 TR, DE, IT, US = (PhoneNormaliser(region) for region in ("TR", "DE", "IT", "US"))

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from phonenumbers.phonemetadata import PhoneMetadata, PhoneNumberDesc
 
-from consumer.routing import recipients
-from consumer.routing.recipients import (
+from consumer.routing.recipients import recipients
+from consumer.routing.recipients.recipients import (
     PhoneNormaliser,
     known_region,
     make_pseudonymiser,

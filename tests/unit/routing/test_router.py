@@ -14,23 +14,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.app import build_router, build_vendors
 from consumer.config.load import load
-from consumer.model import (
-    ChannelSpec,
-    DeadLetterReason,
+from consumer.records.channel import ChannelSpec
+from consumer.records.dead_letter import DeadLetterReason
+from consumer.records.invitation import (
     Invitation,
     InvitationReader,
+    Source,
+)
+from consumer.records.result import (
     Reason,
     Result,
     ResultReader,
-    Source,
     Status,
 )
-from consumer.routing.decode import Decoder
-from consumer.routing.pattern import compile_pattern
-from consumer.routing.recipients import PhoneNormaliser, pseudonym
-from consumer.routing.route import Body, Getter, Kind, Normaliser, Route, Target
+from consumer.routing.decoding.decode import Decoder
+from consumer.routing.expressions import compile_value
+from consumer.routing.patterns.pattern import compile_pattern
+from consumer.routing.recipients.recipients import (
+    PhoneNormaliser,
+    pseudonym,
+)
+from consumer.routing.route import (
+    Body,
+    Getter,
+    Kind,
+    Normaliser,
+    Route,
+    Target,
+)
 from consumer.routing.router import (
     BEAT_EVERY,
     INVITATION_LIMIT,
@@ -39,7 +51,10 @@ from consumer.routing.router import (
     RoutedInput,
     Router,
 )
-from consumer.routing.values import compile_value
+from consumer.wiring.build import (
+    build_router,
+    build_vendors,
+)
 
 PHONE, EMAIL, NAME = "+905321234567", "canary.person@example.com", "Canary Surname"
 CANARIES = (PHONE, "5321234567", EMAIL, "canary.person", NAME, "Canary")

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from consumer.adapters.metrics import Metrics
-from consumer.lane.commands import Batch
-from consumer.lane.standing import TRIPS
-from consumer.model import Outcome
-from consumer.runtime.calls import Answered
-from consumer.runtime.lane_report import LaneReport
+from consumer.http.calls import Answered
+from consumer.lane.account.circuit_breaker import TRIPS
+from consumer.lane.state.commands import Batch
+from consumer.observability.metrics.metrics import Metrics
+from consumer.records.call import Outcome
+from consumer.runtime.lane.lane_report import LaneReport
 from tests.support.lanes import (
     ACCEPTED,
     GATEWAY,

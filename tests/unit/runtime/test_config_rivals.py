@@ -10,11 +10,11 @@ import pytest
 import structlog
 from confluent_kafka import Message
 
-from consumer.adapters.metrics import Metrics
-from consumer.lane.settings import LaneSettings
-from consumer.model import rfc3339
-from consumer.runtime.calls import Calls
-from consumer.runtime.config_rivals import (
+from consumer.http.calls import Calls
+from consumer.lane.state.settings import LaneSettings
+from consumer.observability.metrics.metrics import Metrics
+from consumer.records.fields import rfc3339
+from consumer.runtime.lane.config_rivals import (
     FORGOTTEN,
     FRESH,
     PATIENCE,
@@ -22,9 +22,12 @@ from consumer.runtime.config_rivals import (
     SAY_EVERY,
     ConfigRivals,
 )
-from consumer.runtime.lane_loop import LaneLoop
-from consumer.runtime.rules import LaneRules
-from tests.unit.runtime.test_stage import Time, stage
+from consumer.runtime.lane.lane_loop import LaneLoop
+from consumer.wiring.build import LaneRules
+from tests.unit.runtime.test_stage import (
+    Time,
+    stage,
+)
 
 START = 1_700_000_000.0
 

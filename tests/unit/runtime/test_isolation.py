@@ -10,9 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from consumer.adapters.kafka import records_fault
-from consumer.errors import KafkaTrouble, StartUnclear, UnreadableRecord, defect
-from consumer.runtime.isolation import isolate, tell
+from consumer.errors import (
+    KafkaTrouble,
+    StartUnclear,
+    UnreadableRecord,
+    defect,
+)
+from consumer.kafka.transactions import records_fault
+from consumer.runtime.isolation import (
+    isolate,
+    tell,
+)
 
 
 class Handled:

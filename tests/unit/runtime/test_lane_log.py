@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from consumer.adapters.beginnings import Beginning
 from consumer.errors import StartUnclear
-from consumer.model import Checkpoint
-from consumer.runtime.lane_log import LaneLog, where
+from consumer.kafka.start_offsets import Beginning
+from consumer.records.checkpoint import Checkpoint
+from consumer.runtime.lane.lane_log import (
+    LaneLog,
+    where,
+)
 
 
 def log(low: int, high: int, shown: int = -1001) -> LaneLog:

@@ -8,18 +8,28 @@ from typing import cast
 
 from confluent_kafka import Consumer, Producer
 
-from consumer.adapters.http import VendorClient
-from consumer.adapters.metrics import Metrics
+from consumer.http.calls import (
+    Account,
+    Calls,
+    LoginEnded,
+)
+from consumer.http.client import VendorClient
 from consumer.lane.lane import Lane
-from consumer.lane.limiter import Limit
-from consumer.lane.settings import LaneSettings
-from consumer.model import Outcome, Token, Verdict
-from consumer.runtime.calls import Account, Calls, LoginEnded
-from consumer.runtime.config_rivals import ConfigRivals
-from consumer.runtime.lane_owner import LaneOwner
-from consumer.runtime.rules import LaneRules
-from consumer.vendors.base import Vendor
-from tests.unit.runtime.test_stage import Time, stage
+from consumer.lane.state.settings import LaneSettings, Limit
+from consumer.observability.metrics.metrics import Metrics
+from consumer.records.call import (
+    Outcome,
+    Token,
+    Verdict,
+)
+from consumer.runtime.lane.config_rivals import ConfigRivals
+from consumer.runtime.lane.lane_owner import LaneOwner
+from consumer.vendors.protocol import Vendor
+from consumer.wiring.build import LaneRules
+from tests.unit.runtime.test_stage import (
+    Time,
+    stage,
+)
 
 RADAR = LaneSettings(
     name="radar", campaigns={}, config_version="v1", logins=frozenset({"radar"}), limits=()

@@ -7,14 +7,36 @@ from dataclasses import replace
 
 import pytest
 
-from consumer.adapters.metrics import AccountSnapshot, CampaignSnapshot, LaneSnapshot
-from consumer.adapters.status import AccountStatus, BatchStatus, LimitStatus
-from consumer.lane.commands import Batch
-from consumer.lane.schedule import Why
-from consumer.model import Outcome, Verdict
-from consumer.runtime.calls import Answered
-from consumer.runtime.lane_status import CAMPAIGNS_SHOWN, call_status, lane_status
-from tests.support.lanes import NOW, Driver, campaign, held, lane, limited, settings
+from consumer.http.calls import Answered
+from consumer.lane.state.commands import Batch, Why
+from consumer.observability.metrics.metrics import (
+    AccountSnapshot,
+    CampaignSnapshot,
+    LaneSnapshot,
+)
+from consumer.observability.status.status import (
+    AccountStatus,
+    BatchStatus,
+    LimitStatus,
+)
+from consumer.records.call import (
+    Outcome,
+    Verdict,
+)
+from consumer.runtime.lane.lane_status import (
+    CAMPAIGNS_SHOWN,
+    call_status,
+    lane_status,
+)
+from tests.support.lanes import (
+    NOW,
+    Driver,
+    campaign,
+    held,
+    lane,
+    limited,
+    settings,
+)
 
 SHOWN = LaneSnapshot({}, {}, 0.0, 0, 0, 0, lag=7, in_flight=0, paused=False)
 

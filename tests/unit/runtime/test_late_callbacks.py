@@ -7,7 +7,7 @@ from typing import cast
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from consumer.routing.router import Router
-from consumer.runtime.router_loop import RouterLoop
+from consumer.runtime.router.router_loop import RouterLoop
 from consumer.runtime.stage import Stage
 
 

@@ -7,10 +7,10 @@ from typing import cast
 from confluent_kafka.admin import AdminClient
 from structlog.testing import capture_logs
 
-from consumer.adapters.clients import Clients
-from consumer.adapters.metrics import Metrics
-from consumer.config.topics import Topics
-from consumer.runtime.orphans import OrphanWatch
+from consumer.config.topic_names import Topics
+from consumer.kafka.clients import Clients
+from consumer.observability.metrics.metrics import Metrics
+from consumer.runtime.watchers.orphans import OrphanWatch
 
 
 def test_an_orphaned_lane_is_said_once_and_shown_until_it_is_gone() -> None:

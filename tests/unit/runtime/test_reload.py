@@ -10,13 +10,25 @@ import pytest
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from consumer.adapters.config_file import ConfigFile, fingerprint, read
-from consumer.adapters.metrics import Metrics
 from consumer.config import Config
 from consumer.config.changes import Changes
 from consumer.errors import TopicsError
-from consumer.runtime.reload import TRY_AGAIN, Looks, Reloader
-from tests.unit.config.support import ENV, RADAR_PASSWORD, VALID
+from consumer.observability.metrics.metrics import Metrics
+from consumer.runtime.reload import (
+    TRY_AGAIN,
+    Looks,
+    Reloader,
+)
+from consumer.wiring.config_file import (
+    ConfigFile,
+    fingerprint,
+    read,
+)
+from tests.unit.config.support import (
+    ENV,
+    RADAR_PASSWORD,
+    VALID,
+)
 
 # -- looks ----------------------------------------------------------------------------------------
 

@@ -6,13 +6,16 @@ import gc
 import weakref
 from typing import cast
 
-from consumer.adapters.clients import Clients
-from consumer.adapters.clock import Clock
-from consumer.adapters.health import Health
-from consumer.adapters.metrics import Metrics
-from consumer.config.topics import Topics
+from consumer.clock import Clock
+from consumer.config.topic_names import Topics
 from consumer.errors import KafkaTrouble
-from consumer.runtime.stage import MAX_SILENCE, Stage
+from consumer.kafka.clients import Clients
+from consumer.observability.health import Health
+from consumer.observability.metrics.metrics import Metrics
+from consumer.runtime.stage import (
+    MAX_SILENCE,
+    Stage,
+)
 
 ATTEMPT = 5.0
 """Seconds that one attempt at Kafka takes."""

@@ -11,19 +11,43 @@ import httpx
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from consumer.adapters.config_file import ConfigFile, fingerprint, read
-from consumer.config.topics import Topics
-from consumer.lane.commands import Commit, Send
-from consumer.model import Outcome, Verdict
-from consumer.runtime.calls import Answered, Calls
-from consumer.runtime.config_rivals import ConfigRivals
-from consumer.runtime.lane_owner import LaneOwner
+from consumer.config.topic_names import Topics
+from consumer.http.calls import (
+    Answered,
+    Calls,
+)
+from consumer.lane.state.commands import (
+    Commit,
+    Send,
+)
+from consumer.records.call import (
+    Outcome,
+    Verdict,
+)
+from consumer.runtime.lane.config_rivals import ConfigRivals
+from consumer.runtime.lane.lane_owner import LaneOwner
 from consumer.runtime.options import Options
 from consumer.runtime.process import Process
-from tests.support.lanes import held, lane, limited
-from tests.unit.config.support import ENV, RADAR_PASSWORD, VALID
+from consumer.wiring.config_file import (
+    ConfigFile,
+    fingerprint,
+    read,
+)
+from tests.support.lanes import (
+    held,
+    lane,
+    limited,
+)
+from tests.unit.config.support import (
+    ENV,
+    RADAR_PASSWORD,
+    VALID,
+)
 from tests.unit.runtime.test_process import process
-from tests.unit.runtime.test_stage import Time, stage
+from tests.unit.runtime.test_stage import (
+    Time,
+    stage,
+)
 
 PATIENCE = 60.0
 

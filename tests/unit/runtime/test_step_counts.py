@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.runtime.step_counts import StepCounts
+from consumer.runtime.delay.step_counts import StepCounts
 
 
 def test_offsets_count_until_anything_is_known() -> None:

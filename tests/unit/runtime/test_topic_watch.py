@@ -10,8 +10,11 @@ from confluent_kafka.admin import AdminClient
 from structlog.testing import capture_logs
 
 from consumer.errors import KafkaTrouble
-from consumer.runtime.topic_watch import TopicWatch
-from tests.unit.runtime.test_stage import Time, stage
+from consumer.runtime.watchers.topic_watch import TopicWatch
+from tests.unit.runtime.test_stage import (
+    Time,
+    stage,
+)
 
 
 class Member:

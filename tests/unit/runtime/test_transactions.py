@@ -10,13 +10,16 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
 from structlog.testing import capture_logs
 
-from consumer.adapters.clients import Clients
-from consumer.adapters.health import Health
-from consumer.adapters.kafka import TRANSACTION_TIMEOUT
-from consumer.adapters.metrics import Metrics
-from consumer.config.topics import Topics
+from consumer.config.topic_names import Topics
 from consumer.errors import KafkaTrouble
-from consumer.runtime.stage import MAX_SILENCE, Stage
+from consumer.kafka.clients import Clients
+from consumer.kafka.transactions import TRANSACTION_TIMEOUT
+from consumer.observability.health import Health
+from consumer.observability.metrics.metrics import Metrics
+from consumer.runtime.stage import (
+    MAX_SILENCE,
+    Stage,
+)
 from consumer.runtime.transactions import RECORDS
 from tests.unit.runtime.test_stage import Time
 

@@ -12,9 +12,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from consumer.cli.simulate import simulate
 from consumer.errors import OperationRefused
 from consumer.simulate import plots
-from consumer.simulate.command import simulate
 from consumer.simulate.tables import duration
 
 VALID = str(Path(__file__).parents[1] / "config" / "valid.yaml")

@@ -8,14 +8,18 @@ from pathlib import Path
 import orjson
 import pytest
 
-from consumer.adapters.config_file import read
 from consumer.config.models import Config
 from consumer.demo.baskets import Basket
 from consumer.errors import OperationRefused
-from consumer.lane.limiter import Limit
+from consumer.lane.state.settings import Limit
 from consumer.routing.router import Record
-from consumer.simulate.recorded import input_topic, lines, routed
+from consumer.simulate.recorded import (
+    input_topic,
+    lines,
+    routed,
+)
 from consumer.simulate.stores import of_stores
+from consumer.wiring.config_file import read
 
 VALID = Path(__file__).parents[1] / "config" / "valid.yaml"
 POS, WEB = "pos.transaction-completed", "web.orders"

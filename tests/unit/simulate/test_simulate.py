@@ -6,9 +6,12 @@ import math
 
 import pytest
 
-from consumer.lane.limiter import Limit
+from consumer.lane.state.settings import Limit
 from consumer.simulate.figures import summary
-from consumer.simulate.played import Campaign, Played
+from consumer.simulate.played import (
+    Campaign,
+    Played,
+)
 from consumer.simulate.simulate import (
     LaneTraffic,
     Question,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.lane.limiter import Limit
+from consumer.lane.state.settings import Limit
 from consumer.simulate.traffic import (
     Arrival,
     bound,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from consumer.vendors.base import Account
+from consumer.vendors.protocol import Account
 
 
 def account(base_url: str, *, allow_http: object = False, **more: str) -> Account:

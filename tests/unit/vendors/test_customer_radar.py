@@ -11,19 +11,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
-from consumer.model import (
-    Address,
+from consumer.records.call import (
     Answer,
     Call,
-    Channel,
-    Data,
-    Invitation,
-    InvitationReader,
     Outcome,
     Token,
     Verdict,
 )
-from consumer.vendors.customer_radar import CODES, CustomerRadar, CustomerRadarAccount
+from consumer.records.channel import Channel
+from consumer.records.invitation import (
+    Address,
+    Data,
+    Invitation,
+    InvitationReader,
+)
+from consumer.vendors.customer_radar import (
+    CODES,
+    CustomerRadar,
+    CustomerRadarAccount,
+)
 
 Recipient = Literal["email_or_mobile", "email", "mobile"]
 

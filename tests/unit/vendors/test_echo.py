@@ -14,9 +14,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.model import Outcome, Verdict
+from consumer.records.call import (
+    Outcome,
+    Verdict,
+)
 from consumer.vendors.answers import scrub
-from consumer.vendors.echo import PART, cleaned, is_clean, without_echo
+from consumer.vendors.echo import (
+    PART,
+    cleaned,
+    is_clean,
+    without_echo,
+)
 
 BODY = orjson.dumps(
     {

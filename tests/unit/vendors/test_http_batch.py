@@ -9,9 +9,23 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
-from consumer.model import Address, Answer, Call, Channel, Data, Invitation, Outcome, Verdict
-from consumer.vendors.http_account import HttpBatchAccount
-from consumer.vendors.http_batch import CHANNELS, HttpBatch
+from consumer.records.call import (
+    Answer,
+    Call,
+    Outcome,
+    Verdict,
+)
+from consumer.records.channel import Channel
+from consumer.records.invitation import (
+    Address,
+    Data,
+    Invitation,
+)
+from consumer.vendors.http_batch.account import HttpBatchAccount
+from consumer.vendors.http_batch.http_batch import (
+    CHANNELS,
+    HttpBatch,
+)
 
 ENTRY: dict[str, Any] = {
     "type": "http_batch",

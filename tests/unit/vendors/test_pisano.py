@@ -9,18 +9,24 @@ import orjson
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from consumer.model import (
-    Address,
+from consumer.records.call import (
     Answer,
     Call,
-    Channel,
-    Data,
-    Invitation,
-    InvitationReader,
     Outcome,
     Verdict,
 )
-from consumer.vendors.pisano import CODES, Pisano, PisanoAccount
+from consumer.records.channel import Channel
+from consumer.records.invitation import (
+    Address,
+    Data,
+    Invitation,
+    InvitationReader,
+)
+from consumer.vendors.pisano import (
+    CODES,
+    Pisano,
+    PisanoAccount,
+)
 
 TOKEN = "s3cr3t-token"
 ACCOUNT = PisanoAccount(

@@ -1,1 +1,0 @@
-"""Kafka, HTTP, metrics and the admin server: the only places that talk to the outside."""

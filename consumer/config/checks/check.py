@@ -1,0 +1,145 @@
+"""All that is wrong with a config, at once: structure (the models) and what fits together."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from consumer.config.checks.expression_oddities import check_oddities
+from consumer.config.checks.findings import Findings
+from consumer.config.checks.messages import (
+    place,
+    sentence,
+)
+from consumer.config.checks.references import check_references
+from consumer.config.checks.routes import check_routes
+from consumer.config.checks.trial_calls import trial_problems
+from consumer.config.checks.written_values import check_written
+from consumer.config.document import (
+    Path,
+    Source,
+    Tree,
+    dotted,
+    value_at,
+)
+from consumer.config.interpolate import Resolved
+from consumer.config.models import Config
+from consumer.config.schema_lookup import (
+    schema_at,
+    values,
+)
+from consumer.errors import (
+    ConfigError,
+    Problem,
+)
+
+_TYPED = {"int_type", "float_type", "bool_type"}
+_BOOLEANS = {"true": True, "false": False}
+_STAND_INS = ("https://placeholder.invalid", "{token}", "1", "a")
+
+
+def check(source: Source, resolved: Resolved) -> Config:
+    """The models of a config, with its warnings. Raises `ConfigError` with all problems."""
+    findings = Findings(source, resolved)
+    check_references(findings)
+    check_routes(findings)
+    check_written(findings)
+    check_oddities(findings)
+    config, errors = _validate(source, resolved, findings.warnings)
+    problems = [*source.problems, *resolved.problems, *findings.problems]
+    problems += [_translated(error, source, resolved) for error in errors]
+    if config is None or problems:
+        raise ConfigError(_in_order(problems))
+    problems, warnings = trial_problems(config, source)
+    if problems:
+        raise ConfigError(_in_order(problems))
+    config.warn(warnings)
+    return config
+
+
+def _translated(error: ErrorDetails, source: Source, resolved: Resolved) -> Problem:
+    problem = sentence(error, source, place(error, resolved.tree))
+    message, hint = resolved.scrub(problem.message), resolved.scrub(problem.hint)
+    return Problem(problem.file, problem.line, problem.path, message, hint)
+
+
+def _in_order(problems: Sequence[Problem]) -> list[Problem]:
+    """By line; of several problems at one path with the same words, one."""
+    return sorted(dict.fromkeys(problems), key=lambda problem: (problem.line, problem.path))
+
+
+def _validate(
+    source: Source, resolved: Resolved, warnings: Sequence[Problem]
+) -> tuple[Config | None, list[ErrorDetails]]:
+    """The models, or why not. A reference's text may be mended to what its field takes."""
+    tried: Counter[Path] = Counter()
+    while True:
+        try:
+            text = json.dumps(resolved.tree)
+            return Config.model_validate_json(text, context={"warnings": warnings}), []
+        except ValidationError as refused:
+            errors = refused.errors(include_url=False, include_input=False)
+        mended = [_mend(error, source, resolved, tried) for error in errors]
+        if not any(mended):
+            refused_already = {problem.path for problem in (*source.problems, *resolved.problems)}
+            known = ((place(error, resolved.tree), error) for error in errors)
+            return None, [
+                error
+                for path, error in known
+                if dotted(path) not in refused_already and not _misses_refused(error, path, source)
+            ]
+
+
+def _misses_refused(error: ErrorDetails, path: Path, source: Source) -> bool:
+    """A list counts as too short when its items are refused, each with a problem of its own."""
+    return error["type"] == "too_short" and bool(source.at(path))
+
+
+def _mend(error: ErrorDetails, source: Source, resolved: Resolved, tried: Counter[Path]) -> bool:
+    path = place(error, resolved.tree)
+    unread = dotted(path) in {problem.path for problem in resolved.problems}
+    if unread or path not in resolved.whole | resolved.open:
+        return False
+    if path in resolved.open:
+        candidates = _stand_ins(error["type"], path, source)
+    else:
+        candidates = _converted(error["type"], value_at(resolved.tree, path))
+    if tried[path] >= len(candidates):
+        return False
+    _replace(resolved.tree, path, candidates[tried[path]])
+    tried[path] += 1
+    return True
+
+
+def _converted(kind: str, value: Tree) -> list[Tree]:
+    """The number or boolean that a reference's text stands for, if it does."""
+    if kind not in _TYPED or not isinstance(value, str):
+        return []
+    if kind == "bool_type":
+        return [_BOOLEANS[value]] if value in _BOOLEANS else []
+    try:
+        return [int(value) if kind == "int_type" else float(value)]
+    except ValueError:
+        return []
+
+
+def _stand_ins(kind: str, path: Path, source: Source) -> list[Tree]:
+    """What a placeholder may be replaced by so that the rest can be checked without secrets."""
+    schema = schema_at(path, source.tree)
+    if schema.get("type") in {"integer", "number"}:
+        return [schema.get("default", 1)]
+    if kind == "bool_type":
+        return [True]
+    return [*values(schema), *schema.get("examples", ()), *_STAND_INS]
+
+
+def _replace(tree: Any, path: Path, value: Tree) -> None:
+    *parents, last = path
+    for step in parents:
+        tree = tree[step]
+    tree[last] = value

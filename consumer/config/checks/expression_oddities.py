@@ -1,0 +1,120 @@
+"""Warnings about the config's JMESPath expressions, and the names of fields that it knows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from consumer.config.checks.expression_tokens import (
+    bare_word,
+    oddities,
+    root_of,
+    tokens_of,
+)
+from consumer.config.checks.findings import Findings
+from consumer.config.checks.match_oddities import (
+    check_expression_names,
+    check_matches,
+    keys_in,
+)
+from consumer.config.document import (
+    Path,
+    Tree,
+)
+from consumer.routing.expressions import compile_value
+from consumer.routing.patterns.keys import steps_of
+
+_NAMES = ("unquoted_identifier", "quoted_identifier")
+
+
+def check_oddities(findings: Findings) -> None:
+    """Add to `findings` what is odd in expressions and patterns."""
+    expressions = [(path, text) for path, text in _expressions(findings) if _compiles(text)]
+    named = _named(findings, expressions)
+    for path, text in expressions:
+        others = {name for name, number in named.items() if number > _count(text, name)}
+        for message, hint in oddities(text, others):
+            scrub = findings.resolved.scrub
+            findings.warn(path, scrub(message), scrub(hint))
+    for path, text in _codes(findings):
+        for message, hint in oddities(text, ()):
+            findings.warn(path, message, hint)
+    _bare_words(findings, expressions)
+    check_expression_names(findings, expressions, named)
+    check_matches(findings, named)
+
+
+def _expressions(findings: Findings) -> Iterator[tuple[Path, str]]:
+    """Every expression into an event, with its path."""
+    places: list[Path] = []
+    for name in findings.mapping("inputs"):
+        places += [("inputs", name, "event", key) for key in ("id", "time")]
+    for index in findings.routes():
+        here: Path = ("routes", index)
+        places += [(*here, "recipient", kind) for kind in ("phone", "email")]
+        for key in findings.mapping(*here, "data"):
+            places.append((*here, "data", key))
+            places += [(*here, "data", key, name) for name in findings.mapping(*here, "data", key)]
+    for path in places:
+        text = findings.text(*path)
+        if text:
+            yield path, text
+
+
+def _codes(findings: Findings) -> Iterator[tuple[Path, str]]:
+    """Where an answer of a vendor has its code; no field of an event is named there."""
+    for vendor in findings.mapping("vendors"):
+        path = ("vendors", vendor, "code")
+        text = findings.text(*path)
+        if text and _compiles(text):
+            yield path, text
+
+
+def _compiles(text: str) -> bool:
+    try:
+        compile_value(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _count(text: str, name: str) -> int:
+    return sum(token.text == name for token in tokens_of(text) if token.kind in _NAMES)
+
+
+def _named(findings: Findings, expressions: list[tuple[Path, str]]) -> Counter[str]:
+    """Every name of a field in patterns and expressions, and how often it stands there."""
+    named = Counter({"id": 1, "time": 1})
+    for _, text in expressions:
+        named.update(token.text for token in tokens_of(text) if token.kind in _NAMES)
+    for index in findings.routes():
+        for _, key in keys_in(findings.at("routes", index, "match"), ("routes", index, "match")):
+            try:
+                named.update(steps_of(key))
+            except ValueError:
+                continue
+    return named
+
+
+def _bare_words(findings: Findings, expressions: list[tuple[Path, str]]) -> None:
+    """A single word under `data` that is hardly a field: written unlike all fields, or a value
+    that the route's pattern asks for."""
+    roots = Counter(root for _, text in expressions if (root := root_of(text)) is not None)
+    capitals = sum(number for root, number in roots.items() if root[:1].isupper())
+    usual = capitals * 2 < roots.total()
+    for path, text in expressions:
+        word = bare_word(text) if path[2:3] == ("data",) else None
+        if word is None or roots[word] > 1:
+            continue
+        asked = set(_scalars(findings.at(*path[:2], "match")))
+        if (usual and word[:1].isupper()) or word in asked:
+            message = f"{findings.resolved.scrub(word)} is a field here, not text"
+            findings.warn(path, message, f"text has single quotes within double ones: \"'{word}'\"")
+
+
+def _scalars(tree: Tree) -> Iterator[str]:
+    if isinstance(tree, str):
+        yield tree
+    elif isinstance(tree, (dict, list)):
+        for value in tree.values() if isinstance(tree, dict) else tree:
+            yield from _scalars(value)

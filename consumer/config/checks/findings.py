@@ -1,0 +1,153 @@
+"""What the cross checks share: the config's parts as far as they are there, and what was found.
+
+The checks run on the tree and not on the models, so that a missing vendor and a misspelt key
+are reported together. They pass over what has the wrong type: that is reported by the models.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property
+
+from pydantic import ValidationError
+
+from consumer.config.checks.expression_tokens import meant_by
+from consumer.config.checks.messages import one_of
+from consumer.config.document import (
+    Path,
+    Source,
+    Tree,
+    value_at,
+)
+from consumer.config.interpolate import Resolved
+from consumer.errors import Problem
+from consumer.records.channel import (
+    Channel,
+    ChannelSpec,
+)
+from consumer.routing.expressions import compile_value
+from consumer.routing.link import (
+    Template,
+    compile_link,
+)
+from consumer.vendors import VENDORS
+
+
+class Findings:
+    """The tree under check, with the problems and warnings found so far."""
+
+    def __init__(self, source: Source, resolved: Resolved) -> None:
+        self.source = source
+        self.resolved = resolved
+        self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
+
+    def problem(self, path: Path, message: str, hint: str = "") -> None:
+        """What makes the config refused."""
+        self.problems.append(self.source.problem(path, message, hint))
+
+    def warn(self, path: Path, message: str, hint: str = "") -> None:
+        """What is odd, but no reason to refuse it."""
+        self.warnings.append(self.source.problem(path, message, hint))
+
+    def at(self, *path: str | int) -> Tree:
+        """The value at `path` with its references replaced; None also for a placeholder."""
+        return None if path in self.resolved.open else value_at(self.resolved.tree, path)
+
+    def text(self, *path: str | int) -> str | None:
+        """The text at `path`, None if there is none."""
+        value = self.at(*path)
+        return value if isinstance(value, str) else None
+
+    def mapping(self, *path: str | int) -> Mapping[str, Tree]:
+        """The mapping at `path`, an empty one if there is none."""
+        value = self.at(*path)
+        return value if isinstance(value, dict) else {}
+
+    def texts(self, *path: str | int) -> Iterator[tuple[Path, str]]:
+        """The texts in the list at `path`, each with its own path."""
+        value = self.at(*path)
+        for index in range(len(value) if isinstance(value, list) else 0):
+            if (text := self.text(*path, index)) is not None:
+                yield (*path, index), text
+
+    def routes(self) -> range:
+        """The indexes of the routes."""
+        routes = self.at("routes")
+        return range(len(routes)) if isinstance(routes, list) else range(0)
+
+    def refers(self, path: Path, section: str) -> None:
+        """A problem if the name at `path` is none of `section` (which is there at all)."""
+        name, known = self.text(*path), self.mapping(section)
+        if name is not None and known and name not in known:
+            shown = self.source.at(path)
+            self.problem(path, f"no '{shown}' under `{section}`", one_of(shown, known))
+
+    def repeated(self, items: Iterable[tuple[Path, str]], what: str) -> None:
+        """A problem for each text that came before."""
+        first: dict[str, Path] = {}
+        for path, text in items:
+            if text in first:
+                line = self.source.line(first[text])
+                message = f"'{self.source.at(path)}' is {what}"
+                self.problem(path, message, f"first in line {line}")
+            first.setdefault(text, path)
+
+    def expression(self, *path: str | int) -> None:
+        """A problem if the text at `path` is no JMESPath; an empty one is the models' matter."""
+        text = self.text(*path)
+        if text:
+            try:
+                compile_value(text)
+            except ValueError as error:
+                message = self.resolved.scrub(f"not a JMESPath expression: {error}")
+                self.problem(path, message, meant_by(text))
+
+    def vendor_type(self, campaign: str) -> str | None:
+        """The type of a campaign's vendor as far as both are there and known."""
+        vendor = self.text("campaigns", campaign, "vendor")
+        kind = self.text("vendors", vendor, "type") if vendor is not None else None
+        return kind if kind in VENDORS else None
+
+    def link(self, campaign: str) -> Template | None:
+        """A campaign's link as far as it is there and one."""
+        try:
+            return compile_link(self.text("campaigns", campaign, "link") or "")
+        except ValueError:
+            return None
+
+    def spec(self, campaign: str) -> ChannelSpec | None:
+        """What a campaign's channel needs and carries, None if that cannot be told."""
+        return self._specs.get(campaign)
+
+    @cached_property
+    def _specs(self) -> Mapping[str, ChannelSpec]:
+        specs = ((name, self._spec(name)) for name in self.mapping("campaigns"))
+        return {name: spec for name, spec in specs if spec is not None}
+
+    def _spec(self, campaign: str) -> ChannelSpec | None:
+        kind = self.vendor_type(campaign)
+        channel = self.text("campaigns", campaign, "channel")
+        if kind is None or channel is None or channel not in VENDORS[kind].channels:
+            return None
+        vendor = VENDORS[kind]
+        account = self.mapping("vendors", str(self.text("campaigns", campaign, "vendor")))
+        widest = vendor.channels[Channel(channel)]
+        if channel == Channel.LINK:
+            return self._of_link(campaign, widest)
+        try:
+            # The account may narrow what its channels need, or say all that they carry.
+            checked = vendor.Account.model_validate_json(json.dumps(account))
+        except ValidationError:
+            return widest if widest.fields or widest.maps else None
+        return vendor(checked).spec(Channel(channel))
+
+    def _of_link(self, campaign: str, spec: ChannelSpec) -> ChannelSpec | None:
+        """A link takes what its template names."""
+        template = self.link(campaign)
+        if template is None:
+            return None
+        fields, maps = template.keys()
+        return replace(spec, fields=fields, maps=maps)

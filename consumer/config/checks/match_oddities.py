@@ -1,0 +1,189 @@
+"""What is odd in `match`: texts that read as conditions, names that differ in one letter, routes
+that no event reaches."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from consumer.config.checks.expression_tokens import tokens_of
+from consumer.config.checks.findings import Findings
+from consumer.config.document import (
+    Path,
+    Tree,
+)
+from consumer.routing.patterns.keys import steps_of
+
+_NUMBER: Final = r"\s*[-+]?[0-9][0-9_.,]*\s*"
+_CONDITIONS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
+    (re.compile(rf"\s*(>=|<=|>|<)({_NUMBER})"), '[{{numeric: ["{0}", {1}]}}]'),
+    (re.compile(rf"\s*(==?)({_NUMBER})"), "{1}, without quotes"),
+    (re.compile(rf"\s*(=>|=<)({_NUMBER})"), '[{{numeric: [">=" or "<=", {1}]}}]'),
+    (re.compile(r"\s*(!=?|<>)\s*(\S.*)"), '[{{anything-but: "{1}"}}]'),
+    (
+        re.compile(rf"({_NUMBER})\s*(?:\.\.|\bto\b)({_NUMBER})"),
+        '[{{numeric: [">=", {0}, "<=", {1}]}}]',
+    ),
+    (re.compile(r"([^*]*)\*([^*]*)"), '[{{wildcard: "{0}*{1}"}}]'),
+    (re.compile(r"([\w-]+)(?:\s*\|\|?\s*|\s*,\s+)([\w-]+)"), "[{0}, {1}], a list"),
+)
+"""A text that reads as a condition → how that condition is written."""
+
+_COMMON_WORDS: Final = (
+    "address amount branch category channel consent country currency customer discount email "
+    "event items language location loyalty message method mobile number order payment phone "
+    "price product quantity receipt region segment status store summary terminal timestamp "
+    "total transaction"
+)
+_COMMON: Final = frozenset(_COMMON_WORDS.split())
+_OTHERS: Final = frozenset({"border", "county", "iphone", "mount", "prime", "prize", "score"})
+"""Words that differ in one letter from one of the common fields, and are no slip."""
+"""Fields that events of purchases have: a name that differs from one in a letter is a slip."""
+
+_LONG: Final = 5
+_LONGEST: Final = 200
+"""Characters of a text that may be a condition."""
+
+_MANY: Final = 1000
+"""Names, or routes, from which on not each is compared with each."""
+
+
+def check_matches(findings: Findings, named: Mapping[str, int]) -> None:
+    """Add to `findings` what is odd; `named`: every field's name in the config, and how often."""
+    for index in findings.routes():
+        here: Path = ("routes", index, "match")
+        for path, value in _leaves(findings.at(*here), here):
+            _text(findings, path, value)
+        for path, key in keys_in(findings.at(*here), here):
+            _name(findings, path, key, named)
+            _dotted(findings, path, key, named)
+    _unreached(findings)
+
+
+def keys_in(tree: Tree, path: Path) -> Iterator[tuple[Path, str]]:
+    """The keys of a pattern that name fields, those of nested objects too."""
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            if key != "$or":
+                yield (*path, key), key
+            for index, each in enumerate(value if isinstance(value, list) and key == "$or" else ()):
+                yield from keys_in(each, (*path, key, index))
+            if isinstance(value, dict):
+                yield from keys_in(value, (*path, key))
+
+
+def _leaves(tree: Tree, path: Path) -> Iterator[tuple[Path, str]]:
+    """The texts that a field may equal; what stands in an operator is none."""
+    if isinstance(tree, str):
+        yield path, tree
+    elif isinstance(tree, dict):
+        for key, value in tree.items():
+            yield from _leaves(value, (*path, key))
+    elif isinstance(tree, list):
+        for index, value in enumerate(tree):
+            inside_or = path[-1] == "$or" and isinstance(value, dict)
+            if isinstance(value, str) or inside_or:
+                yield from _leaves(value, (*path, index))
+
+
+def _text(findings: Findings, path: Path, text: str) -> None:
+    if path in findings.resolved.whole or len(text) > _LONGEST:
+        return
+    for pattern, form in _CONDITIONS:
+        if found := pattern.fullmatch(text):
+            meant = form.format(*(part.strip() for part in found.groups()))
+            message = "matches only this very text, sign for sign"
+            findings.warn(path, message, f"for a condition write {findings.resolved.scrub(meant)}")
+            return
+
+
+def _name(findings: Findings, path: Path, key: str, named: Mapping[str, int]) -> None:
+    """A name that stands nowhere else and differs in one letter from one that does."""
+    for step in _steps(key):
+        _slip(findings, path, step, named)
+
+
+def check_expression_names(
+    findings: Findings, expressions: Sequence[tuple[Path, str]], named: Mapping[str, int]
+) -> None:
+    """Add to `findings` names in expressions that differ in one letter from another."""
+    for path, text in expressions:
+        for token in tokens_of(text):
+            if token.kind == "unquoted_identifier":
+                _slip(findings, path, token.text, named)
+
+
+def _slip(findings: Findings, path: Path, name: str, named: Mapping[str, int]) -> None:
+    if len(name) < _LONG or named.get(name, 0) > 1 or name in _COMMON | _OTHERS:
+        return
+    common = _COMMON if name[0].islower() else frozenset[str]()
+    known = {*named, *common} if len(named) < _MANY else common
+    near = sorted(other for other in known if _one_slip(name, other))
+    if near:
+        message = f"no other place of the config names a field '{name}'"
+        findings.warn(path, message, f"did you mean '{near[0]}'?")
+
+
+def _steps(key: str) -> tuple[str, ...]:
+    try:
+        return steps_of(key)
+    except ValueError:
+        return ()
+
+
+def _dotted(findings: Findings, path: Path, key: str, named: Mapping[str, int]) -> None:
+    """A key with a dot whose other reading the rest of the config uses."""
+    steps = _steps(key)
+    if len(steps) > 1 and ".".join(steps) in named:
+        message = f"is the field '{steps[-1]}' within '{steps[0]}', as on Amazon EventBridge"
+        escaped = ".".join(steps).replace(".", "\\.")
+        findings.warn(path, message, f"one name with a dot in it is written '{escaped}'")
+
+
+def _one_slip(one: str, other: str) -> bool:
+    """A letter more, less, changed or swapped with its neighbour; not an s or a digit at the end,
+    which make other names of the same kind."""
+    if one == other or abs(len(one) - len(other)) > 1 or len(other) < _LONG:
+        return False
+    if one[:-1] == other[:-1] or one[:-1] == other or other[:-1] == one:
+        return False
+    same = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), None)
+    if same is None:
+        return True
+    rest, other_rest = one[same:], other[same:]
+    if rest[:1].isdigit() or other_rest[:1].isdigit():
+        return False
+    swapped = rest[:2] == other_rest[:2][::-1] and rest[2:] == other_rest[2:]
+    return swapped or rest[1:] in {other_rest, other_rest[1:]} or rest == other_rest[1:]
+
+
+def _unreached(findings: Findings) -> None:
+    """With `routes: first`, what an earlier route takes no later one gets."""
+    earlier: dict[str, list[tuple[str, Tree]]] = {}
+    for index in findings.routes():
+        name, match = findings.text("routes", index, "name"), findings.at("routes", index, "match")
+        source = findings.text("routes", index, "input") or ""
+        match = {} if match is None else match
+        if findings.text("inputs", source, "routes") != "all":
+            for other, wider in earlier.get(source, ()):
+                if _takes_all_of(wider, match):
+                    message = f"no event reaches this route: '{other}' takes every one before it"
+                    hint = f"put it before '{other}', or write `routes: all` under inputs.{source}"
+                    findings.warn(("routes", index), message, hint)
+                    break
+        before = earlier.setdefault(source, [])
+        if len(before) < _MANY:
+            before.append((name or "?", match))
+
+
+def _takes_all_of(wider: Tree, narrower: Tree) -> bool:
+    """Whether the first pattern surely matches whatever the second matches."""
+    if not isinstance(wider, dict) or not isinstance(narrower, dict):
+        return _values(wider) >= _values(narrower) if wider != narrower else True
+    return all(key in narrower and _takes_all_of(wider[key], narrower[key]) for key in wider)
+
+
+def _values(tree: Tree) -> set[str]:
+    """The alternatives of a field, as text that tells types apart."""
+    return {repr(value) for value in (tree if isinstance(tree, list) else [tree])}

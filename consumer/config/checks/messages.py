@@ -1,0 +1,177 @@
+"""pydantic's errors → problems in plain sentences: where, what is wrong, what was expected.
+
+No value is repeated except from the text as written (`${file:…}` and not what it stands for),
+and never that of a secret field.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import Any
+
+from pydantic_core import ErrorDetails
+
+from consumer.config.document import (
+    Path,
+    Source,
+    Tree,
+)
+from consumer.config.fields import PATTERN_WORDS
+from consumer.config.schema_lookup import (
+    is_secret,
+    known_keys,
+    schema_at,
+    values,
+)
+from consumer.errors import Problem
+
+_EXPECTED = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "list_type": "a list",
+    "tuple_type": "a list",
+}
+_BOUNDS = {
+    "greater_than": ("gt", "expected more than"),
+    "greater_than_equal": ("ge", "expected at least"),
+    "less_than": ("lt", "expected less than"),
+    "less_than_equal": ("le", "expected at most"),
+}
+_LATER = {"for_each", "delay", "quiet_hours", "contact", "sample", "consent"}
+_LATER_FORMATS = {"cloudevents", "avro", "protobuf", "json_schema"}
+NOT_YET = "not supported yet"
+
+
+_LISTED = 20
+"""Names that a sentence lists: of a thousand none would be read."""
+
+_COMPARED = 1000
+"""Names that the nearest is looked for in."""
+
+
+def nearest(word: object, known: Iterable[str]) -> str:
+    """`did you mean 'x'?` for the nearest of `known`, or nothing."""
+    text = str(word)[:_COMPARED]
+    found = difflib.get_close_matches(text, list(islice(known, _COMPARED)), n=1)
+    return f"did you mean '{found[0]}'?" if found else ""
+
+
+def one_of(word: object, known: Iterable[str]) -> str:
+    """The nearest of `known`, and all of them."""
+    there = list(known)
+    more = f" and {len(there) - _LISTED} more" if len(there) > _LISTED else ""
+    listed = f"there are: {', '.join(there[:_LISTED])}{more}" if there else "there are none"
+    return " ".join(filter(None, (nearest(word, there), listed)))
+
+
+def place(error: ErrorDetails, tree: Tree) -> Path:
+    """The error's path in the config: without the names that pydantic gives to alternatives."""
+    path: list[str | int] = []
+    node = tree
+    for step in error["loc"]:
+        if isinstance(node, dict) and step in node:
+            node = node[str(step)]
+        elif isinstance(node, list) and isinstance(step, int) and step < len(node):
+            node = node[step]
+        else:
+            continue
+        path.append(step)
+    if error["type"] == "missing":
+        path.append(error["loc"][-1])
+    elif error["type"].startswith("union_tag_"):
+        path.append("type")
+    return tuple(path)
+
+
+def sentence(error: ErrorDetails, source: Source, path: Path) -> Problem:
+    """One of pydantic's errors at `path` as a Problem."""
+    kind, context = error["type"], error.get("ctx", {})
+    message, hint = _message(kind, context, source, path)
+    if kind == "value_error":
+        message = error["msg"].removeprefix("Value error, ")
+    if error["loc"][-1:] == ("[key]",):
+        message = f"this name cannot be used: {message}"
+    return source.problem(path, message, hint)
+
+
+def _message(kind: str, context: Mapping[str, Any], source: Source, path: Path) -> tuple[str, str]:
+    if kind in {"missing", "union_tag_not_found"}:
+        return "is required", _described(path, source.tree)
+    if kind == "extra_forbidden":
+        return _unknown_key(source, path)
+    if kind in _EXPECTED:
+        return _wrong_type(_EXPECTED[kind], source, path)
+    if kind in {"literal_error", "enum", "union_tag_invalid"}:
+        return _wrong_choice(context, source, path)
+    return _out_of_bounds(kind, context), ""
+
+
+def _out_of_bounds(kind: str, context: Mapping[str, Any]) -> str:
+    if kind in _BOUNDS:
+        bound, words = _BOUNDS[kind]
+        return f"{words} {context[bound]:,.10g}".replace(",", "")
+    if kind == "string_pattern_mismatch":
+        return f"expected {PATTERN_WORDS.get(context['pattern'], context['pattern'])}"
+    if kind in {"too_short", "string_too_short"}:
+        return "must not be empty"
+    if kind in {"too_long", "string_too_long"}:
+        return f"expected at most {context['max_length']}"
+    return f"is not valid ({kind})"
+
+
+def _unknown_key(source: Source, path: Path) -> tuple[str, str]:
+    key = path[-1]
+    if path[0] == "routes" and key in _LATER:
+        return NOT_YET, "leave it out"
+    known = known_keys(path[:-1], source.tree)
+    return "is not known here", nearest(key, known) or f"known are: {', '.join(known)}"
+
+
+def _wrong_type(expected: str, source: Source, path: Path) -> tuple[str, str]:
+    value, written = source.at(path), source.written.get(path)
+    if isinstance(value, dict) and path[0] == "routes" and "send" in path:
+        return f"a mapping is {NOT_YET} here", "write the name of a campaign"
+    if expected == "text" and written and value is not None:
+        if is_secret(path, source.tree):
+            return f"expected text, but YAML reads this as {kind_of(value)}", "write it in quotes"
+        hint = f'write it in quotes: "{written}"'
+        return f"expected text, but YAML reads {written} as {kind_of(value)}", hint
+    found = written if written and not is_secret(path, source.tree) else kind_of(value)
+    return f"expected {expected}, found {found}", ""
+
+
+def _described(path: Path, tree: Tree) -> str:
+    return str(schema_at(path, tree).get("description", "")).rstrip(".")
+
+
+def kind_of(value: Tree) -> str:
+    """What a reader of the config would call this value."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, (int, float)):
+        return "a number"
+    return {str: "text", list: "a list", dict: "a mapping"}[type(value)]
+
+
+def _wrong_choice(context: Mapping[str, Any], source: Source, path: Path) -> tuple[str, str]:
+    value = source.at(path)
+    if path[0] == "inputs" and str(value) in _LATER_FORMATS:
+        return f"'{value}' is {NOT_YET}", "expected 'json'"
+    tags = str(context.get("expected_tags", "")).replace(", ", " or ")
+    expected = str(context.get("expected", tags))
+    allowed = values(schema_at(path, source.tree)) or expected.replace("'", "").split(" or ")
+    found = f"'{value}'" if isinstance(value, str) else source.written.get(path, kind_of(value))
+    hint = nearest(value, map(str, allowed))
+    if isinstance(value, str) and value not in allowed and value in map(str, allowed):
+        hint = "write it without quotes"
+    return f"expected {expected}, found {found}", hint

@@ -1,0 +1,175 @@
+"""Cross checks of the routes: match, recipient, send, data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from consumer.config.checks.findings import Findings
+from consumer.config.checks.links import check_route_links
+from consumer.config.checks.messages import one_of
+from consumer.config.document import Path
+from consumer.config.durations import (
+    duration_text,
+    parse_duration,
+)
+from consumer.config.sections import (
+    Policy,
+    Window,
+)
+from consumer.records.channel import (
+    Channel,
+    ChannelSpec,
+)
+from consumer.routing.link import (
+    entry_of,
+    names_in,
+)
+from consumer.routing.patterns.pattern import (
+    PatternErrors,
+    compile_pattern,
+)
+from consumer.routing.recipients.recipients import known_region
+
+_ADDRESSES = ("phone", "email")
+
+
+def check_routes(findings: Findings) -> None:
+    """Add to `findings` what is wrong or odd in the routes."""
+    names = ((("routes", i, "name"), findings.text("routes", i, "name")) for i in findings.routes())
+    findings.repeated(
+        ((path, name) for path, name in names if name is not None), "the name of a route already"
+    )
+    for index in findings.routes():
+        _route(findings, ("routes", index))
+
+
+def _route(findings: Findings, here: Path) -> None:
+    findings.refers((*here, "input"), "inputs")
+    for path, _ in findings.texts(*here, "send"):
+        findings.refers(path, "campaigns")
+    findings.repeated(findings.texts(*here, "send"), "in this list already")
+    _match(findings, here)
+    for address in _ADDRESSES:
+        findings.expression(*here, "recipient", address)
+    _region(findings, (*here, "phone_region"))
+    sent = [name for _, name in findings.texts(*here, "send")]
+    specs = {name: spec for name in sent if (spec := findings.spec(name)) is not None}
+    _reach(findings, here, specs)
+    _country_codes(findings, here, specs)
+    _data(findings, here, specs)
+    entries = findings.at(*here, "send")
+    if specs and isinstance(entries, list) and len(specs) == len(set(sent)) == len(entries):
+        _data_names(findings, here, specs)
+    _waits(findings, here, sent)
+    check_route_links(findings, here)
+
+
+def _match(findings: Findings, here: Path) -> None:
+    try:
+        compile_pattern(findings.mapping(*here, "match"))
+    except PatternErrors as refused:
+        for error in refused.errors:
+            message, hint = (findings.resolved.scrub(each) for each in (error.message, error.hint))
+            findings.problem((*here, "match", *error.path), message, hint)
+
+
+def _region(findings: Findings, path: Path) -> None:
+    region = findings.text(*path)
+    if region is not None and not known_region(region):
+        message = f"'{findings.source.at(path)}' is not a region"
+        upper = f"did you mean '{region.upper()}'?" if known_region(region.upper()) else ""
+        findings.problem(path, message, upper or "expected two capital letters, as in TR")
+
+
+def _country_codes(findings: Findings, here: Path, specs: Mapping[str, ChannelSpec]) -> None:
+    """Numbers as customers write them have no country code."""
+    phone = findings.at(*here, "recipient", "phone")
+    called = any("phone" in spec.addresses and not spec.anyone for spec in specs.values())
+    if phone is not None and called and findings.source.at((*here, "phone_region")) is None:
+        message = "is missing: a number without a country code, such as 0532 123 45 67, is rejected"
+        findings.warn((*here, "phone_region"), message, "two capital letters, as in TR")
+
+
+def _reach(findings: Findings, here: Path, specs: Mapping[str, ChannelSpec]) -> None:
+    known = {each for each in _ADDRESSES if findings.at(*here, "recipient", each) is not None}
+    if not known or not specs:
+        return
+    unreached = [
+        name
+        for name, spec in specs.items()
+        if not (spec.anyone or known.intersection(spec.addresses))
+    ]
+    if len(unreached) == len(specs):
+        needed = sorted({kind for spec in specs.values() for kind in spec.addresses})
+        message = "no campaign of `send` can reach this recipient"
+        findings.problem((*here, "recipient"), message, f"they need: {' or '.join(needed)}")
+        return
+    for path, name in findings.texts(*here, "send"):
+        if name in unreached:
+            needed = list(specs[name].addresses)
+            findings.warn(path, "never chosen", f"`recipient` lacks {' or '.join(needed)}")
+
+
+def _data(findings: Findings, here: Path, specs: Mapping[str, ChannelSpec]) -> None:
+    """Expressions, and the fields without which a vendor refuses."""
+    for key in findings.mapping(*here, "data"):
+        findings.expression(*here, "data", key)
+        for name in findings.mapping(*here, "data", key):
+            findings.expression(*here, "data", key, name)
+    for campaign, spec in specs.items():
+        for key in sorted(spec.required.difference(findings.mapping(*here, "data"))):
+            message = f"is required: campaign '{campaign}' cannot be sent without it"
+            findings.problem((*here, "data", key), message)
+        _campaign_data(findings, here, campaign, spec)
+
+
+def _campaign_data(findings: Findings, here: Path, campaign: str, spec: ChannelSpec) -> None:
+    """What the campaign itself requires, and the account for some of its places."""
+    data = findings.mapping(*here, "data")
+    route = findings.source.at((*here, "name"))
+    for path, name in findings.texts("campaigns", campaign, "required"):
+        if entry_of(data, name) is None:
+            message = findings.resolved.scrub(f"route '{route}' has no '{name}' under `data`")
+            findings.problem(path, message, one_of(name, names_in(data)))
+    for listed in spec.listed:
+        if listed.field not in data:
+            message = f"is missing: campaign '{campaign}' needs it for some {listed.by}"
+            place: Path = (*here, "data", listed.field)
+            findings.warn(place, message, "see the account of its vendor")
+
+
+def _data_names(findings: Findings, here: Path, specs: Mapping[str, ChannelSpec]) -> None:
+    """Each key is known to a vendor of `send`, as a field (one value) or as a map."""
+    fields = frozenset[str]().union(*(spec.fields for spec in specs.values()))
+    maps = frozenset[str]().union(*(spec.maps for spec in specs.values()))
+    for key, value in findings.mapping(*here, "data").items():
+        path = (*here, "data", key)
+        if key not in fields | maps:
+            message = "no vendor of this route's campaigns takes this"
+            findings.problem(path, message, one_of(key, sorted(fields | maps)))
+        elif isinstance(value, dict) and key not in maps:
+            findings.problem(path, "expected one JMESPath expression, found a mapping")
+        elif isinstance(value, str) and key not in fields:
+            findings.problem(path, "expected a mapping of names to JMESPath, found text")
+
+
+def _waits(findings: Findings, here: Path, sent: list[str]) -> None:
+    expires = _seconds(findings, (*here, "policy", "expire_after"), Policy().expire_after)
+    for campaign in sent:
+        if findings.text("campaigns", campaign, "channel") == Channel.LINK:
+            continue  # it waits for no call
+        path: Path = ("campaigns", campaign, "window", "max_wait")
+        waits = _seconds(findings, path, Window().max_wait)
+        if waits >= expires:
+            message = (
+                f"an invitation may wait {duration_text(waits)} for its call, and expires first"
+            )
+            path = (*here, "policy", "expire_after")
+            findings.warn(path, message, f"see campaigns.{campaign}.window.max_wait")
+
+
+def _seconds(findings: Findings, path: Path, default: float) -> float:
+    try:
+        return parse_duration(findings.at(*path))
+    except ValueError:
+        return default

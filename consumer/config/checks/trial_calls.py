@@ -1,0 +1,157 @@
+"""A trial call for every account and campaign: what raises here would raise for every customer.
+
+Made-up invitations that carry all that a campaign may carry are built into the call that the vendor
+would get. Nothing is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from consumer.config.document import (
+    Path,
+    Source,
+)
+from consumer.config.models import Config
+from consumer.config.sections import Campaign
+from consumer.errors import Problem
+from consumer.records.call import Call
+from consumer.records.channel import ChannelSpec
+from consumer.records.invitation import (
+    Address,
+    Data,
+    Invitation,
+)
+from consumer.vendors import (
+    VENDORS,
+    Vendor,
+)
+
+_ADDRESSES: Final[tuple[Address, ...]] = (
+    {"phone": "+905321234567", "email": "ada@example.com"},
+    {"phone": "+905321234568", "email": "grace@example.com"},
+)
+MOST_URL: Final = 4000
+"""Characters of a call's URL: servers refuse a longer one, at eight thousand at the latest."""
+
+_WHY_LONG: Final = "or shorten `base_url` or `path` of its vendor"
+_VALUE: Final = "Ada \"'\\ \u011f\u00fc\U0001f600"
+
+
+def trial_problems(config: Config, source: Source) -> tuple[list[Problem], list[Problem]]:
+    """Problems of calls that cannot be built, and warnings of calls that go elsewhere."""
+    problems: list[Problem] = []
+    twice: dict[tuple[str, str], str] = {}
+    accounts = _accounts(config, source, problems)
+    for name, campaign in config.called.items():
+        if (vendor := accounts.get(campaign.vendor)) is None:
+            continue
+        try:
+            calls = list(_calls(vendor, campaign))
+            _check_lengths(config.vendors[campaign.vendor].base_url, calls)
+        except _TooLongError as error:
+            problems.append(source.problem(("campaigns", name, "id"), str(error), _WHY_LONG))
+            continue
+        except Exception as error:  # noqa: BLE001 - any of it would be raised for every customer
+            problems.append(_unbuilt(source, config, name, error))
+            continue
+        for call in calls:
+            steps = _twice(config.vendors[campaign.vendor].base_url, call.path)
+            if steps is not None:
+                twice.setdefault((campaign.vendor, steps), call.path)
+    return problems, [_told_twice(source, *place, path) for place, path in twice.items()]
+
+
+class _TooLongError(Exception):
+    pass
+
+
+def _check_lengths(base: str, calls: Sequence[Call]) -> None:
+    longest = max(len(base + call.path) for call in calls)
+    if longest > MOST_URL:
+        raise _TooLongError(f"makes a URL of {longest} characters, expected at most {MOST_URL}")
+
+
+def _accounts(config: Config, source: Source, problems: list[Problem]) -> dict[str, Vendor]:
+    made = {}
+    for name, account in config.vendors.items():
+        try:
+            made[name] = VENDORS[account.type](account)
+        except Exception as error:  # noqa: BLE001 - any of it would end the process
+            # Without the error's own words, which may repeat a secret.
+            message = f"cannot be used: {type(error).__name__}"
+            problems.append(source.problem(("vendors", name), message))
+    return made
+
+
+def _told_twice(source: Source, vendor: str, steps: str, path: str) -> Problem:
+    message = f"ends in {steps}, with which the path of a call begins: {path}"
+    return source.problem(("vendors", vendor, "base_url"), message, f"leave {steps} out")
+
+
+def _calls(vendor: Vendor, campaign: Campaign) -> Iterator[Call]:
+    spec = vendor.spec(campaign.channel)
+    invitations = [_invitation(spec, number) for number in range(len(_ADDRESSES))]
+    token = "token" if vendor.needs_login else None
+    yield vendor.build(campaign, invitations, token)
+    yield vendor.build(campaign, invitations[:1], token)
+    if vendor.needs_login:
+        yield vendor.login()
+
+
+def _invitation(spec: ChannelSpec, number: int) -> Invitation:
+    """With all that the channel carries; a name that takes both kinds has a map or text in turn."""
+    maps = spec.maps if number % 2 == 0 else spec.maps - spec.fields
+    data: Data = dict.fromkeys(sorted(spec.fields), _VALUE)
+    for name in sorted(maps):
+        data[name] = {"name": _VALUE, _VALUE: ""}
+    return {
+        "version": 1,
+        "id": f"{number:032x}",
+        "event_id": "trial",
+        "event_time": "2026-01-31T08:00:00.000Z",
+        "routed_at": "2026-01-31T08:00:00.000Z",
+        "expires_at": None,
+        "route": "trial",
+        "campaign": "trial",
+        "pseudonym": "trial",
+        "address": {kind: _ADDRESSES[number][kind] for kind in spec.addresses},  # type: ignore[typeddict-item]  # its keys
+        "data": data,
+        "config_version": "trial",
+        "source": {"topic": "trial", "partition": 0, "offset": number},
+    }
+
+
+def _unbuilt(source: Source, config: Config, campaign: str, error: Exception) -> Problem:
+    vendor = config.campaigns[campaign].vendor
+    message = f"a call of campaign '{campaign}' cannot be made of this: {type(error).__name__}"
+    for key in ("recipient", "body"):
+        path: Path = ("vendors", vendor, key)
+        if (number := _large(source.at(path), path)) is not None:
+            return source.problem(number, message, "a number beyond 64 bits stands in quotes")
+    return source.problem(("vendors", vendor), message, "see the account's own keys")
+
+
+def _large(tree: object, path: Path) -> Path | None:
+    """Where a template has a number that no JSON writer takes."""
+    if isinstance(tree, int) and not -(2**63) <= tree < 2**64:
+        return path
+    children: list[tuple[str | int, object]] = []
+    if isinstance(tree, dict):
+        children = list(tree.items())
+    elif isinstance(tree, list):
+        children = list(enumerate(tree))
+    found = (_large(child, (*path, step)) for step, child in children)
+    return next((each for each in found if each is not None), None)
+
+
+def _twice(base: str, path: str) -> str | None:
+    """The steps that a base URL ends in and a call's path begins with, None if there are none."""
+    host_and_steps = base.partition("://")[2].lower().split("/")
+    steps = path.lower().partition("?")[0].strip("/").split("/")
+    ending = host_and_steps[1:]
+    for length in range(min(len(ending), len(steps)), 0, -1):
+        if ending[-length:] == steps[:length]:
+            return "/" + "/".join(steps[:length])
+    return None

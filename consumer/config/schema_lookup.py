@@ -1,0 +1,79 @@
+"""What may stand where: the config's own JSON Schema, asked by path.
+
+One source for three questions of the checks: which keys are known here, which values, and is
+this a secret (which no message may repeat).
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+from consumer.config.document import (
+    Path,
+    Tree,
+    value_at,
+)
+from consumer.config.models import Config
+
+Schema = dict[str, Any]
+
+
+@cache
+def config_schema() -> Schema:
+    """The JSON Schema of the config, for editors and for the checks."""
+    return Config.model_json_schema()
+
+
+def schema_at(path: Path, tree: Tree) -> Schema:
+    """The schema of the value at `path`; `tree` decides between alternatives. {} if unknown."""
+    node = _plain(config_schema(), tree)
+    for depth, step in enumerate(path, start=1):
+        node = _plain(_child(node, step), value_at(tree, path[:depth]))
+    return node
+
+
+def known_keys(path: Path, tree: Tree) -> list[str]:
+    """The keys that a mapping at `path` may have; none where names are free."""
+    return list(schema_at(path, tree).get("properties", ()))
+
+
+def is_secret(path: Path, tree: Tree) -> bool:
+    """Whether `path` stands in a secret field, or where anything may be one."""
+    return path[:1] == ("kafka",) or bool(schema_at(path, tree).get("writeOnly"))
+
+
+def values(schema: Schema) -> list[Any]:
+    """The only values a schema allows, or none where there is no such list."""
+    return [schema["const"]] if "const" in schema else list(schema.get("enum", ()))
+
+
+def _child(schema: Schema, step: str | int) -> Schema:
+    if isinstance(step, int):
+        found = schema.get("items", {})
+    elif step in schema.get("properties", {}):
+        found = schema["properties"][step]
+    else:
+        patterns = schema.get("patternProperties", {}).items()
+        matching = (child for pattern, child in patterns if re.search(pattern, step))
+        found = next(matching, schema.get("additionalProperties", {}))
+    return found if isinstance(found, dict) else {}
+
+
+def _plain(schema: Schema, value: Tree) -> Schema:
+    """Follow references and choose between alternatives by the value that is there."""
+    if "$ref" in schema:
+        target = config_schema()["$defs"][schema["$ref"].rsplit("/", 1)[-1]]
+        beside = {key: it for key, it in schema.items() if key != "$ref"}
+        return _plain({**target, **beside}, value)
+    if "discriminator" in schema:
+        tag = schema["discriminator"]
+        named = value.get(tag["propertyName"]) if isinstance(value, dict) else None
+        reference = tag["mapping"].get(named) if isinstance(named, str) else None
+        return _plain({"$ref": reference}, value) if reference else {}
+    options = schema.get("anyOf", schema.get("oneOf"))
+    if not options:
+        return schema
+    wanted = {"object"} if isinstance(value, dict) else {"string", "integer", "number"}
+    return next((_plain(each, value) for each in options if each.get("type") in wanted), {})

@@ -1,0 +1,107 @@
+"""What other programs read of ours, written down: JSON Schemas, AsyncAPI, the list of reasons.
+
+    the models ── records ─────────────────► <name>.schema.json      (draft 2020-12)
+    Config     ── routing_config ──────────► routing-config.schema.json, for editors
+    needed_topics, publisher ── asyncapi ─────► asyncapi.yaml           (AsyncAPI 3.0)
+    Status, Reason, DeadLetterReason ── results_page ──► ../docs/results.md
+    Config     ── configuration_page ──────► ../docs/configuration.md
+    the vendors' tables ── vendor_answers_page ──► ../docs/vendor-answers.md
+
+Records are open to new keys (a reader ignores what it does not know), the config is closed. A
+test compares the checked-in files with `documents()`.
+"""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+from pathlib import Path
+from typing import Final
+
+from pydantic import TypeAdapter
+from ruamel.yaml import YAML
+
+from consumer.demo.events import TransactionEvent
+from consumer.docgen import (
+    asyncapi,
+    configuration_page,
+    records,
+    results_page,
+    routing_config,
+    vendor_answers_page,
+)
+from consumer.docgen.parts import (
+    GENERATED,
+    Schema,
+)
+
+__all__ = ["CONFIGURATION_PAGE", "RESULTS_PAGE", "VENDOR_ANSWERS_PAGE", "documents", "write"]
+
+RESULTS_PAGE: Final = "../docs/results.md"
+CONFIGURATION_PAGE: Final = "../docs/configuration.md"
+VENDOR_ANSWERS_PAGE: Final = "../docs/vendor-answers.md"
+
+
+def documents() -> dict[str, str]:
+    """File name, relative to the folder `schemas` → text."""
+    schemas = {
+        "transaction-event": TypeAdapter(TransactionEvent).json_schema(),
+        "invitation": records.invitation(),
+        "result": records.result(),
+        "checkpoint": records.checkpoint(),
+        "dead-letter": records.dead_letter(),
+        "routing-config": routing_config.schema(),
+    }
+    files = {f"{name}.schema.json": _json(name, schema) for name, schema in schemas.items()}
+    pages = {
+        RESULTS_PAGE: results_page.text(),
+        CONFIGURATION_PAGE: configuration_page.text(),
+        VENDOR_ANSWERS_PAGE: vendor_answers_page.text(),
+    }
+    return {**files, "asyncapi.yaml": _yaml(asyncapi.document()), **pages}
+
+
+def write(folder: Path) -> list[str]:
+    """Write `documents()`; the names written.
+
+    Makes `folder`, but no folder beside it: the pages for people are written only where there is
+    a folder `docs` for them. Raises OSError.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, text in documents().items():
+        target = folder / name
+        if target.parent.is_dir():
+            target.write_text(text, encoding="utf-8")
+            written.append(name)
+    return written
+
+
+def _json(name: str, schema: Schema) -> str:
+    head = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"{name}.schema.json",
+        "$comment": GENERATED,
+        "title": name.replace("-", " ").capitalize(),
+        "description": "",  # its place, before the long parts
+    }
+    document = {**head, **schema, "title": head["title"]}
+    _drop_titles(document)
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _drop_titles(schema: Schema) -> None:
+    """Of properties: pydantic makes them of the keys, and they say nothing more."""
+    for holder in (schema, *schema.get("$defs", {}).values()):
+        for each in holder.get("properties", {}).values():
+            each.pop("title", None)
+
+
+def _yaml(document: Schema) -> str:
+    yaml = YAML()
+    yaml.width = 100
+    out = StringIO()
+    out.write(f"# {GENERATED}\n")
+    # Through JSON, for YAML would write what occurs twice as an anchor and an alias.
+    yaml.dump(json.loads(json.dumps(document)), out)
+    return out.getvalue()

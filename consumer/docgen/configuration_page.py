@@ -1,0 +1,229 @@
+"""The page of all the config's keys, for people; its tables are made from the models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from consumer.config.fields import (
+    KEY_ID,
+    NAME,
+    PATTERN_WORDS,
+    TOPIC,
+    TOPIC_SAFE,
+)
+from consumer.config.schema_lookup import config_schema
+from consumer.docgen.parts import (
+    GENERATED,
+    Schema,
+)
+
+_PAGE: Final = """\
+<!-- {generated} -->
+# Configuration
+
+One YAML file says all. `survey-dispatcher validate -c routing.yaml` checks it, and tells of
+everything that is wrong at once, with line, path and what was meant. Editors complete it from
+[routing-config.schema.json](../schemas/routing-config.schema.json); a whole config is in
+[schemas/examples](../schemas/examples/routing-config.yaml).
+
+## How it is written
+
+- **YAML 1.2**: `NO` is text and `21:00` is no number. A key that stands twice is refused, and an
+  unknown one, with the nearest that is known. JSON is YAML.
+- **Durations** are a whole number and `ms`, `s`, `m`, `h` or `d`: `500ms`, `10m`, `72h`; `3650d`
+  at most.
+- **Limits** are calls/duration: `20/5s`, with up to 1,000,000 calls. Bytes are plain numbers.
+- **Names** are 1 to 64 of `A-Z a-z 0-9 . _ -` and begin with a letter or digit; **small names** do
+  without capitals, for they become part of topics' names.
+- **Ids stand in quotes**: to YAML `7547e12` is a number.
+- **References**: `${{env:NAME}}`, `${{env:NAME:-default}}` and `${{file:PATH}}` may stand in any
+  value, for all of it or a part. Relative paths start at the config's folder; line breaks at the
+  end and a byte order mark at the beginning are cut off. `$${{` is a plain `${{`. No message shows
+  what a reference stands for.
+- **Expressions** are [JMESPath](https://jmespath.org) into the event: `customer.phone`,
+  `items[0].sku`. A bare word is a field, and so is one in double quotes; text has single quotes
+  (in YAML: `"'text'"`). What gives null is left out; numbers and booleans become text, numbers with
+  the digits that came (`129.90`).
+- **Warnings** tell what is valid and hardly meant: a number that YAML changes, a condition written
+  as text, a name that differs from another in one letter, a route that no event reaches.
+- **Patterns** (`match`) are those of Amazon EventBridge: a field holds if one value of its list
+  holds (`[web, app]`, `[{{numeric: [">=", 100]}}]`, `[{{prefix: TR}}]`, `[{{exists: false}}]`), and
+  all fields must hold. A bare value is a list of one. `$or` takes a list of patterns. Without case
+  (`equals-ignore-case`) `i`, `I`, `İ` and `ı` are one letter: `istanbul` matches `İSTANBUL`. A dot
+  leads into an object (`customer.segment: [gold]`); a name that has a dot in it is written `a\\.b`.
+- **An event's time** is RFC 3339, or ISO 8601 without seconds, with `+0300`, `+03`, a comma, a
+  blank for the T, `24:00` or no separators at all; or epoch s, ms, us or ns of 2000 to 2100, as a
+  number or text. A time without an offset needs `event.timezone`. One of over a day ahead of the
+  clock is refused (`bad_time`): its invitation would not expire before.
+- **A topic may carry other kinds of events**: what no route matches is counted as `unmatched`, with
+  or without an id and a time.
+- **Kafka's own settings** go under `kafka`, by
+  [librdkafka's names](https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md).
+  `validate` asks librdkafka about them, as every client of the program would have them. Those that
+  the promises rest on are refused by name: groups, transactional ids, isolation, offsets, acks,
+  `message.max.bytes`, and the timeouts of sessions and messages. All others are honoured.
+
+What takes effect while it runs, and what needs a restart:
+[operations](operations.md#config-changes).
+
+## All keys
+
+{sections}"""
+
+_WORDS: Final = {
+    NAME: "name",
+    TOPIC_SAFE: "small name",
+    TOPIC: "topic's name",
+    KEY_ID: PATTERN_WORDS[KEY_ID],
+}
+_AS_IT_IS: Final = ("librdkafka", "http")
+"""What begins a sentence without a capital."""
+
+
+def text() -> str:
+    """Markdown; its links start in the folder `docs`."""
+    sections = "\n".join(_section("", config_schema(), "The top of the file."))
+    return _PAGE.format(generated=GENERATED, sections=sections)
+
+
+def _section(path: str, schema: Schema, about: str) -> Iterator[str]:
+    """A heading, a table of keys, and the sections of the mappings among them."""
+    deeper: list[tuple[str, Schema]] = []
+    yield f"### {path or 'Top level'}\n"
+    if about:
+        yield f"{_sentence(about)}\n"
+    yield "| key | value | default | meaning |\n|---|---|---|---|"
+    for key, written in schema["properties"].items():
+        node = _plain(written)
+        inner = _inner(node)
+        meaning = str(written.get("description") or node.get("description", ""))
+        default = _default(key, written, schema)
+        yield f"| `{key}` | {_value(node)} | {default} | {_cell(_sentence(meaning))} |"
+        deeper += [(_join(path, key, step), each) for step, each in inner]
+    yield ""
+    for there, each in _merged(deeper):
+        yield from _section(there, each, str(each.get("description", "")).split("\n\n", 1)[0])
+
+
+def _join(path: str, key: str, step: str) -> str:
+    """`campaigns.<name>` and `window` → `campaigns.<name>.window`, as code."""
+    before, _, kind = path.strip("`").partition("` ")
+    return f"`{before}.{key}{step}".replace("`.", "`") + "`" + (f" {kind}" if kind else "")
+
+
+def _merged(sections: list[tuple[str, Schema]]) -> Iterator[tuple[str, Schema]]:
+    """Neighbours with the same keys share a section."""
+    merged: dict[str, tuple[str, Schema]] = {}
+    for path, schema in sections:
+        keys = json.dumps(schema["properties"], sort_keys=True)
+        if keys in merged:
+            path = f"{merged[keys][0]}, `{path.rpartition('.')[2]}"  # noqa: PLW2901 - the longer one
+            schema = {**schema, "description": ""}  # noqa: PLW2901 - none speaks for all
+        merged[keys] = path, schema
+    yield from merged.values()
+
+
+def _inner(node: Schema) -> Iterator[tuple[str, Schema]]:
+    """What below this value has keys of its own, with the step that leads there."""
+    if "properties" in node:
+        yield "", node
+    for each in node.get("patternProperties", {}).values():
+        kinds = each.get("discriminator", {}).get("mapping", {"": each.get("$ref")})
+        for kind, reference in sorted(kinds.items()):
+            yield f".<name>{f' ({kind})' if kind else ''}", _plain({"$ref": reference})
+    if "$ref" in node.get("items", {}) and "properties" in _plain(node["items"]):
+        yield "[]", _plain(node["items"])
+
+
+def _plain(schema: Schema) -> Schema:
+    """Follow a reference, and leave out the alternative null: such a key may be left out."""
+    if schema.get("$ref"):
+        target = config_schema()["$defs"][schema["$ref"].rsplit("/", 1)[-1]]
+        return {**target, **{key: it for key, it in schema.items() if key != "$ref"}}
+    others = [each for each in schema.get("anyOf", ()) if each.get("type") != "null"]
+    return {**_plain(others[0]), **schema} if len(others) == 1 else schema
+
+
+def _value(node: Schema) -> str:
+    """What may stand there: its kind and its bounds."""
+    if "const" in node:
+        return f"`{_written(node['const'])}`"
+    if "enum" in node:
+        return ", ".join(f"`{each}`" for each in node["enum"])
+    if node.get("writeOnly"):
+        return "text, secret"
+    kind = _KINDS.get(str(node.get("type")))
+    return kind(node) if kind else "any"
+
+
+def _list(node: Schema) -> str:
+    return f"list of: {_value(_plain(node.get('items', {})))}"
+
+
+def _mapping(node: Schema) -> str:
+    for pattern in node.get("patternProperties", {}):
+        return f"{_WORDS[pattern]} → mapping, below"
+    return "mapping, below" if "properties" in node else "mapping"
+
+
+def _text(node: Schema) -> str:
+    pattern = node.get("pattern", "")
+    examples = ", ".join(f"`{each}`" for each in node.get("examples", ()))
+    if pattern in _WORDS:
+        return _WORDS[pattern]
+    if not examples:
+        return "text"
+    if not pattern:
+        return f"expression, as {examples}"
+    return f"{'limit' if '/' in pattern else 'duration'}, as {examples}"
+
+
+def _bounds(node: Schema) -> str:
+    low, high = node.get("minimum"), node.get("maximum")
+    above = node.get("exclusiveMinimum")
+    least = (
+        f" above {above:,}" if above is not None else f" from {low:,}" if low is not None else ""
+    )
+    return f"{least} to {high:,}" if high is not None else least
+
+
+def _default(key: str, written: Schema, holder: Schema) -> str:
+    if key in holder.get("required", ()):
+        return "**required**"
+    default: Any = written.get("default")
+    if default in (None, {}, []) or isinstance(default, dict):
+        return "–"
+    return f"`{_written(default)}`"
+
+
+def _written(value: object) -> str:
+    """As a user would write it."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _sentence(text: str) -> str:
+    """Some descriptions are written as comments are."""
+    if not text.startswith(_AS_IT_IS):
+        text = text[:1].upper() + text[1:]
+    return f"{text.removesuffix('.')}." if text else ""
+
+
+def _cell(text: str) -> str:
+    """In one line; no sign of it means anything to a table or to HTML."""
+    parts = " ".join(text.split()).replace("|", "\\|").split("`")
+    parts[::2] = [each.replace("<", "&lt;") for each in parts[::2]]  # outside of code
+    return "`".join(parts)
+
+
+_KINDS: Final[Mapping[str, Callable[[Schema], str]]] = {
+    "integer": lambda node: f"whole number{_bounds(node)}",
+    "number": lambda node: f"number{_bounds(node)}",
+    "boolean": lambda _: "`true`, `false`",
+    "array": _list,
+    "object": _mapping,
+    "string": _text,
+}

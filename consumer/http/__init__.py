@@ -1,0 +1,1 @@
+"""HTTP calls to vendors: connections, pools, TLS."""

@@ -1,0 +1,215 @@
+"""Carries out a lane's `Send` and `Login` commands in asyncio and reports back by queue."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from queue import SimpleQueue
+from typing import Any, Protocol
+
+import structlog
+
+from consumer.config.sections import Campaign
+from consumer.errors import defect
+from consumer.http.client import (
+    Exchange,
+    VendorClient,
+)
+from consumer.lane.state.commands import (
+    Batch,
+    Login,
+)
+from consumer.lane.state.pending import Held
+from consumer.lane.state.settings import FRESH_SECONDS
+from consumer.records.call import (
+    Call,
+    Outcome,
+    Token,
+    Verdict,
+)
+from consumer.vendors.echo import (
+    PART,
+    cleaned,
+    is_clean,
+)
+from consumer.vendors.protocol import Vendor
+
+NOTHING_LEFT = Outcome(Verdict.RETRY, counts=False)
+NO_CLEAR_ANSWER = Outcome(Verdict.IN_DOUBT)
+OUR_DEFECT = Outcome(Verdict.RETRY, message="the call could not be built; see the log")
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A batch's call ended. `vendor` is the account that it was sealed for, which the config may
+    have lost since; `label` is the HTTP status, or how the call failed."""
+
+    batch: Batch
+    vendor: str
+    outcome: Outcome
+    sent_at: float | None
+    at: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoginEnded:
+    """A login ended: `expires_at` is set if a session is open."""
+
+    vendor: str
+    at: float
+    outcome: Outcome
+    expires_at: float | None = None
+
+
+Event = Answered | LoginEnded
+
+
+class Inbox(Protocol):
+    """Where a lane's owner finds the answers to its own calls."""
+
+    def put(self, event: Event) -> None:
+        """From any thread."""
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Event:
+        """The next one. Raises queue.Empty when none came in time."""
+
+
+@dataclass(slots=True)
+class Account:
+    """A vendor account in use. Its token lives here and nowhere else."""
+
+    vendor: Vendor
+    client: VendorClient
+    token: Token | None = None
+
+
+class Calls:
+    """Vendor calls of all lanes by one config, on one event loop; commanded from any thread."""
+
+    def __init__(
+        self,
+        accounts: Mapping[str, Account],
+        campaigns: Mapping[str, Campaign],
+        loop: asyncio.AbstractEventLoop,
+        now: Callable[[], float],
+    ) -> None:
+        self.accounts = accounts
+        self._campaigns = campaigns
+        self._loop = loop
+        self._now = now
+        self._under_way: set[Future[None]] = set()
+
+    def inbox(self) -> Inbox:
+        """A new owner's: what its predecessor's calls answer never reaches it."""
+        return SimpleQueue()
+
+    def send(self, batch: Batch, events: Inbox, fresh_from: float | None = None) -> Future[None]:
+        """Make the call; `events` receives one Answered.
+
+        `fresh_from`: just before its intent was committed, as a rule when it was sealed.
+        """
+        return self._start(self._send(batch, events, fresh_from))
+
+    def login(self, login: Login, events: Inbox, fresh_from: float | None = None) -> Future[None]:
+        """Open a session; `events` receives one LoginEnded. `fresh_from`: as for a call."""
+        return self._start(self._login(login, events, fresh_from))
+
+    def has_session(self, vendor: str) -> bool:
+        """Whether a login to this account has succeeded; a former one's is of no use to it."""
+        account = self.accounts.get(vendor)
+        return account is not None and account.token is not None
+
+    async def ended(self) -> None:
+        """Until no call or login is under way; nobody commands these any more."""
+        while self._under_way:
+            await asyncio.wait([asyncio.wrap_future(each) for each in self._under_way.copy()])
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> Future[None]:
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        self._under_way.add(future)
+        future.add_done_callback(self._under_way.discard)
+        return future
+
+    async def _send(self, batch: Batch, events: Inbox, fresh_from: float | None) -> None:
+        campaign = self._campaigns[batch.campaign]
+        account = self.accounts[campaign.vendor]
+        exchange = Exchange(self._now())
+        outcome = OUR_DEFECT
+        try:
+            call = self._build(batch, campaign, account)
+            if isinstance(call, Outcome):
+                events.put(Answered(batch, campaign.vendor, call, None, exchange.at, "defect"))
+                return
+            since = batch.sealed_at if fresh_from is None else fresh_from
+            exchange = await account.client.exchange(call, fresh_until=since + FRESH_SECONDS)
+            outcome = await _outcome(exchange, account.vendor, call)
+        except Exception as error:  # noqa: BLE001 - a lane must get an answer for every batch
+            log.error("call_defect", batch=batch.id, error=type(error).__name__)
+            if exchange.sent_at is not None:
+                outcome = NO_CLEAR_ANSWER
+        label = exchange.failure or (str(exchange.answer.status) if exchange.answer else "defect")
+        events.put(Answered(batch, campaign.vendor, outcome, exchange.sent_at, exchange.at, label))
+
+    def _build(self, batch: Batch, campaign: Campaign, account: Account) -> Call | Outcome:
+        """The call; or which invitations it cannot be built of, each tried alone."""
+        token = account.token.value if account.token else None
+
+        def build(many: Sequence[Held]) -> Call:
+            return account.vendor.build(campaign, [held.invitation for held in many], token)
+
+        try:
+            return build(batch.held)
+        except Exception as error:  # noqa: BLE001 - each record's defect is its own
+            what = defect(error)
+        unbuilt = [held.offset for held in batch.held if not _works(build, [held])]
+        unbuilt = unbuilt or [held.offset for held in batch.held]  # only all together raise
+        log.error("call_defect", batch=batch.id, error=what, invitations=len(unbuilt))
+        return replace(OUR_DEFECT, counts=False, unbuilt=frozenset(unbuilt))
+
+    async def _login(self, login: Login, events: Inbox, fresh_from: float | None) -> None:
+        name = login.vendor
+        account = self.accounts[name]
+        at = self._now()
+        outcome = NOTHING_LEFT
+        expires_at = None
+        try:
+            since = login.decided_at if fresh_from is None else fresh_from
+            exchange = await account.client.exchange(
+                account.vendor.login(), fresh_until=since + FRESH_SECONDS
+            )
+            at = exchange.at
+            if exchange.answer is not None:
+                read = account.vendor.read_login(exchange.answer, at)
+                if isinstance(read, Token):
+                    account.token, expires_at = read, read.expires_at
+                    outcome = Outcome(Verdict.ACCEPTED, exchange.answer.status)
+                else:
+                    outcome = read
+        except Exception as error:  # noqa: BLE001 - a lane must get an answer for every login
+            log.error("login_defect", vendor=name, error=type(error).__name__)
+        events.put(LoginEnded(name, at, outcome, expires_at))
+
+
+def _works(build: Callable[[Sequence[Held]], Call], many: Sequence[Held]) -> bool:
+    try:
+        build(many)
+    except Exception:  # noqa: BLE001 - that is the question
+        return False
+    return True
+
+
+async def _outcome(exchange: Exchange, vendor: Vendor, call: Call) -> Outcome:
+    if exchange.answer is None:
+        return NOTHING_LEFT if exchange.sent_at is None else NO_CLEAR_ANSWER
+    read = vendor.read(exchange.answer)
+    if is_clean(read, vendor.codes):
+        return read
+    if len(call.body) <= PART:
+        return cleaned(read, call.body, vendor.codes)
+    # A full batch takes tenths of a second: the event loop has other calls to answer.
+    return await asyncio.to_thread(cleaned, read, call.body, vendor.codes)

@@ -1,0 +1,46 @@
+"""What time it is in Kafka: the clock that stamps the records of delay topics and checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from confluent_kafka import (
+    TIMESTAMP_LOG_APPEND_TIME,
+    TIMESTAMP_NOT_AVAILABLE,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+)
+
+from consumer.errors import KafkaTrouble
+from consumer.kafka import transactions
+
+
+def appended_at(message: Message) -> float | None:
+    """Epoch seconds of a record's timestamp; None if it has none."""
+    kind, at = message.timestamp()
+    return None if kind == TIMESTAMP_NOT_AVAILABLE else at / 1000
+
+
+def measure(client: Producer, topic: str, steady: Callable[[], float]) -> float | None:
+    """Kafka's time less `steady`, too small by a round trip at most; None if it does not tell.
+
+    A record is written and its transaction aborted, so that nothing ever reads it. `topic` must
+    have the timestamp type LogAppendTime. Raises KafkaTrouble.
+    """
+    told: list[float] = []
+
+    def delivered(error: KafkaError | None, message: Message) -> None:
+        kind, at = message.timestamp()
+        if error is None and kind == TIMESTAMP_LOG_APPEND_TIME:
+            told.append(at / 1000 - steady())
+
+    try:
+        client.begin_transaction()
+        client.produce(topic, b"", "clock", 0, on_delivery=delivered)
+        transactions.flush(client)
+        client.abort_transaction(transactions.COMMIT_WAIT)
+    except KafkaException as error:
+        raise KafkaTrouble(f"asking Kafka for the time: {transactions.describe(error)}") from error
+    return told[0] if told else None

@@ -1,0 +1,98 @@
+"""A lane seen from outside, without claiming it: for `lanes list` and for lanes without an owner.
+
+What is read here may be a moment old; only a takeover knows better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer
+from confluent_kafka.admin import AdminClient
+
+from consumer.config.topic_names import Topics
+from consumer.errors import UnreadableRecord
+from consumer.kafka.log_scan import (
+    Scan,
+    low_marks,
+    marks,
+    topic_names,
+)
+from consumer.kafka.record_counts import count_records
+from consumer.kafka.records.checkpoints import parse
+from consumer.kafka.records.messages import (
+    key_of,
+    value_of,
+)
+from consumer.kafka.transactions import place_of
+from consumer.lane.offsets.bitmap import Bits
+from consumer.records.checkpoint import (
+    Checkpoint,
+    Owner,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LaneView:
+    """`waiting`: records from `base` to `end` that are not settled (of many: about so many).
+
+    `base` is None where the newest checkpoint cannot be read: a newer version wrote it.
+    `checkpoint` is None where there is none, too.
+    """
+
+    name: str
+    base: int | None
+    end: int
+    waiting: int
+    in_flight: int = 0
+    owner: Owner | None = None
+    config_version: str = ""
+    checkpoint: Checkpoint | None = None
+
+
+def lane_names(client: AdminClient, topics: Topics) -> list[str]:
+    """Every lane that has a topic, in the config or not. Raises KafkaTrouble."""
+    prefix = topics.invitations("")
+    return [name[len(prefix) :] for name in topic_names(client) if name.startswith(prefix)]
+
+
+def orphans(client: AdminClient, topics: Topics, lanes: Sequence[str]) -> list[str]:
+    """The lanes that have a topic and are not among `lanes`. Raises KafkaTrouble."""
+    return [name for name in lane_names(client, topics) if name not in lanes]
+
+
+def look(client: AdminClient, reader: Consumer, topics: Topics, lane: str) -> LaneView:
+    """The lane as its newest committed checkpoint and its topic show it. Raises KafkaTrouble."""
+    topic = topics.invitations(lane)
+    end, low = (found[topic, 0] for found in (marks(client, [topic]), low_marks(client, [topic])))
+    begin, ends = {(topic, 0): low}, marks(client, [topic], committed=True)
+    try:
+        found = _newest(client, reader, topics.checkpoints(lane), lane)
+    except UnreadableRecord:
+        return LaneView(lane, None, end, count_records(reader, begin, ends)[topic, 0])
+    if found is None:
+        return LaneView(lane, low, end, count_records(reader, begin, ends)[topic, 0])
+    done = Bits(found.base, found.done)
+    begin = {(topic, 0): max(low, found.base)}
+    waiting = count_records(reader, begin, ends, lambda each: place_of(each)[2] not in done)
+    return LaneView(
+        lane,
+        found.base,
+        end,
+        waiting[topic, 0],
+        len(found.in_flight),
+        found.owners[-1] if found.owners else None,
+        found.config_version,
+        found,
+    )
+
+
+def _newest(client: AdminClient, reader: Consumer, topic: str, lane: str) -> Checkpoint | None:
+    if topic not in topic_names(client):
+        return None
+    value = None
+    for record in Scan(reader, marks(client, [topic], committed=True)):
+        if key_of(record) == lane.encode():
+            value = value_of(record)
+    return parse(value) if value else None

@@ -1,0 +1,245 @@
+"""Reading topics from one place to another, outside of any group: for an operator's commands.
+
+A reader of committed records stops at the first open transaction. Whoever must know of *every*
+record therefore takes the mark that counts open transactions too, and waits until it is passed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ParamSpec, TypeVar, cast
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported without __all__
+    AdminClient,
+    OffsetSpec,
+)
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
+
+from consumer.errors import (
+    KafkaTrouble,
+    OperationRefused,
+)
+from consumer.kafka import transactions
+
+WAIT = 15.0
+STALL = 30.0
+"""Seconds without a step forward. An open transaction of ours lasts 10 s, and Kafka looks for
+those that have timed out every 10 s."""
+
+POLL = 0.05
+"""Seconds of one poll, which goes on for so long unless it has its 1000 records."""
+
+_COMING = (
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,  # of a topic that the same broker has just listed
+)
+"""Answers of a broker that has just started, or has just become a leader or a coordinator."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Place = tuple[str, int]
+"""A topic and one of its partitions."""
+
+Marks = Mapping[Place, int]
+"""Where reading ends: the offset after the last record that counts."""
+
+
+def topic_names(client: AdminClient) -> list[str]:
+    """All topics of the cluster that this client may see, in order. Raises KafkaTrouble."""
+    with transactions.trouble("listing topics"):
+        return sorted(client.list_topics(timeout=WAIT).topics)
+
+
+_FIRST, _LAST = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
+
+
+def low_marks(client: AdminClient, topics: Sequence[str]) -> Marks:
+    """Where the logs begin. Raises KafkaTrouble, OperationRefused for a topic that is not there."""
+    return _marks(client, topics, _FIRST, IsolationLevel.READ_UNCOMMITTED)
+
+
+def marks(client: AdminClient, topics: Sequence[str], *, committed: bool = False) -> Marks:
+    """The logs' ends as of now, with open transactions, or (`committed`) before the first of them.
+
+    Raises KafkaTrouble, OperationRefused for a topic that is not there.
+    """
+    level = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
+    return _marks(client, topics, _LAST, level)
+
+
+def _marks(
+    client: AdminClient, topics: Sequence[str], which: OffsetSpec, level: IsolationLevel
+) -> Marks:
+    with transactions.trouble("reading the logs' ends"):
+        known = client.list_topics(timeout=WAIT).topics
+        for topic in topics:
+            if topic not in known:
+                raise OperationRefused(f"topic {topic} does not exist")
+        asked = {
+            TopicPartition(topic, number): which
+            for topic in topics
+            for number in known[topic].partitions
+        }
+        return _retried(_offsets, client, asked, level) if asked else {}
+
+
+def _offsets(
+    client: AdminClient, asked: Mapping[TopicPartition, OffsetSpec], level: IsolationLevel
+) -> Marks:
+    futures = client.list_offsets(dict(asked), isolation_level=level, request_timeout=WAIT)
+    try:
+        return {
+            (each.topic, each.partition): future.result(WAIT).offset
+            for each, future in futures.items()
+        }
+    except TimeoutError:
+        raise KafkaTrouble("reading the logs' ends: Kafka did not answer in time") from None
+
+
+@dataclass(slots=True)
+class Scan:
+    """One reading; an iterator over the committed records below `marks`, in a partition's order.
+
+    `begin`: where partitions begin that do not begin at their start. Iterating raises KafkaTrouble
+    if the log moved away, or if a transaction holds records back for longer than `stall` seconds.
+    """
+
+    reader: Consumer
+    marks: Marks
+    begin: Marks = field(default_factory=dict)
+    stall: float = STALL
+    _reached: dict[Place, int] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Message]:
+        left = {place for place, mark in self.marks.items() if mark > self.begin.get(place, 0)}
+        with transactions.trouble("reading"):
+            self.reader.assign([self._start(place) for place in sorted(left)])
+        moved = time.monotonic()
+        while left:
+            with transactions.trouble("reading"):
+                messages = self.reader.consume(1000, POLL)
+            for message in messages:
+                place, offset = _place(message)
+                if message.error() is None and offset < self.marks.get(place, 0):
+                    yield message
+                if self._step(message, place, offset):
+                    moved = time.monotonic()
+            left = {each for each in left if self._reached.get(each, 0) < self.marks[each]}
+            if time.monotonic() - moved > self.stall:
+                raise KafkaTrouble(self._stalled(min(left)))
+        with transactions.trouble("reading"):
+            self.reader.unassign()
+
+    def _start(self, place: Place) -> TopicPartition:
+        return TopicPartition(*place, self.begin.get(place, OFFSET_BEGINNING))
+
+    def _step(self, message: Message, place: Place, offset: int) -> bool:
+        """Note how far the partition was read; whether that is further than before."""
+        error = message.error()
+        if error is None:
+            reached = offset + 1
+        elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - public by use
+            reached = offset
+        elif error.code() == KafkaError._AUTO_OFFSET_RESET or error.fatal():  # noqa: SLF001
+            raise KafkaTrouble(f"reading {place[0]} [{place[1]}]: {transactions.describe(error)}")
+        else:
+            return False  # librdkafka tries again
+        before = self._reached.get(place, -1)
+        self._reached[place] = max(before, reached)
+        return reached > before
+
+    def _stalled(self, place: Place) -> str:
+        reached = max(0, self._reached.get(place, 0))
+        return (
+            f"{place[0]} [{place[1]}] can be read up to offset {reached}, but it is written up to "
+            f"{self.marks[place]}: an open transaction holds the rest back. That of a process that "
+            "was killed ends within half a minute: try again"
+        )
+
+
+def _place(message: Message) -> tuple[Place, int]:
+    """Events and errors have a place too, but not always an offset."""
+    place = cast("str", message.topic()), cast("int", message.partition())
+    return place, message.offset() if message.offset() is not None else -1  # type: ignore[return-value]
+
+
+def members(client: AdminClient, group: str) -> int:
+    """How many members a consumer group has. Raises KafkaTrouble."""
+    return len(client_ids(client, group))
+
+
+def client_ids(client: AdminClient, group: str) -> list[str]:
+    """The client ids of a consumer group's members. Raises KafkaTrouble."""
+    with transactions.trouble(f"looking at group {group}"):
+        return _retried(_members, client, group)
+
+
+def committed_texts(client: AdminClient, group: str) -> dict[str, str]:
+    """Topics of which a group has an offset → the text that was committed with one of them.
+
+    Of all topics, whether the config has them or not. Raises KafkaTrouble.
+    """
+    with transactions.trouble(f"reading the offsets of group {group}"):
+        found = _retried(_group_offsets, client, group)
+    texts: dict[str, str] = {}
+    for each in found:
+        if each.offset >= 0:
+            texts[each.topic] = each.metadata or texts.get(each.topic, "")
+    return texts
+
+
+def _group_offsets(client: AdminClient, group: str) -> list[TopicPartition]:
+    asked = [ConsumerGroupTopicPartitions(group)]
+    (future,) = client.list_consumer_group_offsets(asked, request_timeout=WAIT).values()
+    try:
+        return list(future.result(WAIT).topic_partitions or [])
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+            return []
+        raise
+    except TimeoutError:
+        raise KafkaTrouble(f"reading the offsets of group {group}: no answer in time") from None
+
+
+def _retried(ask: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Ask a broker again while it says that it will be able to answer soon."""
+    patience = Retrying(
+        retry=retry_if_exception(_coming),
+        stop=stop_after_delay(WAIT),
+        wait=wait_fixed(POLL),
+        reraise=True,
+    )
+    return patience(ask, *args, **kwargs)
+
+
+def _coming(error: BaseException) -> bool:
+    return isinstance(error, KafkaException) and error.args[0].code() in _COMING
+
+
+def _members(client: AdminClient, group: str) -> list[str]:
+    future = client.describe_consumer_groups([group], request_timeout=WAIT)[group]
+    try:
+        return [str(each.client_id) for each in future.result(WAIT).members]
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+            return []
+        raise
+    except TimeoutError:
+        raise KafkaTrouble(f"looking at group {group}: no answer in time") from None

@@ -1,0 +1,141 @@
+"""What tells a first start from one that has forgotten: of offsets, and of topics made anew.
+
+The router's group remembers more than offsets (their metadata string, up to 4096 bytes):
+
+    an offset of an input    topic <id>              the topic it is of
+    one of the own topic     read <entry><entry>…    all inputs that the group has ever read
+                             forgot <entry>…         the same, where the group forgot all offsets:
+                                                     the own topic is not read either
+
+An entry is 12 characters: 6 of the name (its CRC-32) and the first 6 of the topic's id, so that
+340 inputs fit. What an older version wrote (`inputs <name>=<id> …`) is read, and carried over.
+Entries of inputs that the config does not have (they left it, or a replica with a newer config
+reads them) stay: an input that comes back after its offsets are forgotten must not pass for a new
+one.
+
+For an offset can outlive its topic and point into another one, and Kafka drops the offsets of a
+topic that is deleted. Where the group has forgotten everything, the program's own topics witness
+that it worked: what the router read it answered there, in the transaction that committed offsets.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+
+import structlog
+from confluent_kafka import Consumer, TopicPartition
+
+from consumer.kafka.transactions import trouble
+
+WAIT = 10.0
+MARK_LIMIT = 4096
+"""Bytes of metadata that a broker takes (`offset.metadata.max.bytes`)."""
+
+_TOPIC, _READ, _FORGOT, _INPUTS = "topic ", "read ", "forgot ", "inputs "
+_NAME, _ID = 6, 6
+"""Characters of an entry: 32 bits tell names apart, 36 random bits tell a topic from the next one
+of its name."""
+
+_FORMER_ENTRY = re.compile(r"\b([0-9a-f]{8})=(\S+)")
+_FIT = (MARK_LIMIT - len(_FORGOT)) // (_NAME + _ID)
+
+log = structlog.get_logger(__name__)
+
+
+def mark(topic_id: str | None) -> str:
+    """What an input's offsets are committed with."""
+    return _TOPIC + topic_id if topic_id else ""
+
+
+def mark_of(committed: TopicPartition) -> str | None:
+    """The topic's id that was committed with the offset; an older version, or a tool, wrote none.
+
+    A tool's offset is an operator's word, so it is taken as it stands.
+    """
+    return id_in(committed.metadata or "")
+
+
+def id_in(text: str) -> str | None:
+    """The topic's id that this text of an input's offset has."""
+    return text.removeprefix(_TOPIC) if text.startswith(_TOPIC) else None
+
+
+def register(ids: Mapping[str, str], former: str = "", *, forgot: bool = False) -> str:
+    """What the own topic's offset is committed with: `ids` (topic → id), then what `former` has.
+
+    `forgot`: the own topic must not be read, for its offset is not known any more.
+    The inputs of `former` come in its order, in which those that left last are first. What does not
+    fit is forgotten, the oldest first, and the log says so.
+    """
+    entries = {_short(topic): id_start(ids[topic]) for topic in sorted(ids)}
+    kept = {**entries, **{name: was for name, was in _entries(former) if name not in entries}}
+    if len(kept) > _FIT:
+        log.warning(
+            "inputs_forgotten",
+            number=len(kept) - _FIT,
+            fit=_FIT,
+            hint="the group remembers no more inputs: one that comes back later than "
+            "`offsets.retention.minutes` passes for a new one; use a new application_id",
+        )
+    return (_FORGOT if forgot else _READ) + "".join(
+        name + was for name, was in list(kept.items())[:_FIT]
+    )
+
+
+def forgot(committed: TopicPartition) -> bool:
+    """Whether this offset of the own topic only carries the register."""
+    return (committed.metadata or "").startswith(_FORGOT)
+
+
+def id_start(topic_id: str) -> str:
+    """What an entry keeps of a topic's id."""
+    return topic_id[:_ID].ljust(_ID, ".")
+
+
+def registered(committed: TopicPartition, topic: str) -> str | None:
+    """The `id_start` of an input when it was registered; None if it was not."""
+    return dict(_entries(committed.metadata or "")).get(_short(topic))
+
+
+def _entries(text: str) -> Iterator[tuple[str, str]]:
+    """(name, start of the id) of each entry, in either form."""
+    if text.startswith((_READ, _FORGOT)):
+        packed, size = text.partition(" ")[2], _NAME + _ID
+        for at in range(0, len(packed) - size + 1, size):
+            yield packed[at : at + _NAME], packed[at + _NAME : at + size]
+    elif text.startswith(_INPUTS):  # CRC-32 in hexadecimal
+        for name, ident in _FORMER_ENTRY.findall(text):
+            yield _packed(int(name, 16)), id_start(ident)
+
+
+def holding(client: Consumer, topics: Sequence[str]) -> str | None:
+    """The first of the topics that ever held a record; None if none did.
+
+    What was deleted since counts too: a log's end never goes back.
+    """
+    return next((topic for topic in topics if _held(client, topic)), None)
+
+
+def partitions_of(client: Consumer, topic: str) -> list[TopicPartition]:
+    """All partitions of a topic; none if it does not exist."""
+    with trouble("listing partitions"):
+        numbers = client.list_topics(topic, timeout=WAIT).topics[topic].partitions
+    return [TopicPartition(topic, number) for number in numbers]
+
+
+def _held(client: Consumer, topic: str) -> bool:
+    partitions = partitions_of(client, topic)
+    with trouble("reading the log's ends"):
+        ends = (client.get_watermark_offsets(each, timeout=WAIT) for each in partitions)
+        return any(high > 0 for _, high in ends)
+
+
+def _short(topic: str) -> str:
+    return _packed(zlib.crc32(topic.encode()))
+
+
+def _packed(crc: int) -> str:
+    return base64.urlsafe_b64encode(crc.to_bytes(4, "big")).decode().rstrip("=")

@@ -1,0 +1,69 @@
+"""Whether any broker answers, asked before a command begins: with the address and what to check."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+
+from consumer.errors import BrokerUnreachable
+from consumer.kafka.transactions import (
+    Settings,
+    describe,
+)
+
+_CHECKS: Final[Mapping[int, str]] = {
+    KafkaError._AUTHENTICATION: (  # noqa: SLF001 - public by use
+        "sasl.mechanisms, sasl.username, sasl.password: the broker refuses this login"
+    ),
+    KafkaError._SSL: (  # noqa: SLF001
+        "ssl.ca.location must hold the authority of the brokers' certificates, and these must "
+        "name the hosts of bootstrap.servers (ssl.endpoint.identification.algorithm); "
+        "security.protocol must be that of the port"
+    ),
+    KafkaError._RESOLVE: "the host names in bootstrap.servers, and DNS",  # noqa: SLF001
+}
+
+OTHERWISE: Final = (
+    "bootstrap.servers, firewalls, and security.protocol: a TLS port closes plain connections"
+)
+
+
+def what_to_check(error: KafkaError | None) -> str:
+    """The settings under `kafka` to look at first."""
+    return OTHERWISE if error is None else _CHECKS.get(error.code(), OTHERWISE)
+
+
+def tells_more(new: KafkaError, known: KafkaError | None) -> bool:
+    """Whether `new` is the better reason: a closed connection may only follow from a refusal."""
+    return known is None or new.code() in _CHECKS or known.code() not in _CHECKS
+
+
+WAIT = 10.0
+"""Seconds that a broker has for its first answer."""
+
+
+def require_broker(settings: Settings) -> None:
+    """Return once a broker answers. Raises BrokerUnreachable, with librdkafka's best reason."""
+    known: KafkaError | None = None
+
+    def note(error: KafkaError) -> None:
+        nonlocal known
+        if tells_more(error, known):
+            known = error
+
+    quiet: dict[str, Any] = {"log_level": 0, "error_cb": note}
+    client = AdminClient({**settings, **quiet})
+    try:
+        client.list_topics(timeout=WAIT)
+    except KafkaException as error:
+        client.poll(0)  # hands over what librdkafka noted meanwhile
+        why = describe(known or error)
+    else:
+        return
+    raise BrokerUnreachable(
+        f"no broker answers at {settings.get('bootstrap.servers', '')} within {WAIT:g} s: {why}. "
+        f"Check {what_to_check(known)}"
+    )

@@ -1,0 +1,1 @@
+"""How our records look on Kafka: values, keys and headers."""

@@ -1,0 +1,132 @@
+"""Taking a lane over: fence the former owner, claim, read the checkpoint up to the claim.
+
+The claim's own offset is the only trusted end: EOF and watermarks can stand below a checkpoint
+that another open transaction hides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import orjson
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    Message,
+    Producer,
+    TopicPartition,
+)
+
+from consumer.errors import (
+    KafkaTrouble,
+    UnreadableRecord,
+)
+from consumer.kafka import transactions
+from consumer.kafka.broker_time import appended_at
+from consumer.kafka.records.messages import (
+    key_of,
+    value_of,
+)
+from consumer.lane.offsets.bitmap import (
+    LARGEST,
+    extent,
+)
+from consumer.records.checkpoint import Checkpoint
+from consumer.records.fields import RECORD_VERSION
+from consumer.records.readers import read_checkpoint
+
+MOST_MARKED = 5_000_000
+"""Offsets in flight or tried before: they are held in memory one by one."""
+
+
+def claim(
+    client: Producer,
+    topic: str,
+    lane: str,
+    give_up: Callable[[], bool],
+    seen: Callable[[Message], None] = lambda _claim: None,
+) -> int:
+    """Write a claim record in a transaction of its own; its offset is the owner's epoch.
+
+    `seen` is given the claim as soon as Kafka took it.
+    """
+    offsets: list[int] = []
+
+    def delivered(error: KafkaError | None, message: Message) -> None:
+        offset = message.offset()
+        # An offset that is not known (the claim had been sent twice) must never pass for 0: all
+        # checkpoints would lie behind it, and the lane would begin anew.
+        if error is None and offset is not None:
+            offsets.append(offset)
+            seen(message)
+
+    with transactions.transaction(client, give_up):
+        value = orjson.dumps({"version": RECORD_VERSION, "lane": lane})
+        client.produce(topic, value, f"{lane}/claim", 0, on_delivery=delivered)
+        transactions.flush(client)
+    if not offsets:
+        raise KafkaTrouble(f"the claim of lane {lane} was not delivered")
+    return offsets[0]
+
+
+def newest(
+    reader: Consumer, topic: str, lane: str, up_to: int, beat: Callable[[], None]
+) -> Checkpoint | None:
+    """The lane's newest checkpoint below offset `up_to`, which must be a committed record's.
+
+    Raises KafkaTrouble, UnreadableRecord.
+    """
+    found: Message | None = None
+    with transactions.trouble("reading the checkpoint"):
+        reader.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
+    while True:
+        beat()
+        with transactions.trouble("reading the checkpoint"):
+            messages = reader.consume(1000, 0.1)
+        for message in messages:
+            error = message.error()
+            if error is not None:
+                if error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - public by use
+                    raise KafkaTrouble(f"reading {topic}: {transactions.describe(error)}")
+                continue
+            if transactions.place_of(message)[2] >= up_to:
+                return None if found is None else _read(found)
+            if key_of(message) == lane.encode():
+                found = message if value_of(message) is not None else None
+
+
+def _read(message: Message) -> Checkpoint:
+    found = parse(value_of(message))
+    found.appended = appended_at(message)
+    return found
+
+
+def parse(value: bytes | None) -> Checkpoint:
+    """A checkpoint that a lane can go on from. Raises UnreadableRecord."""
+    found = read_checkpoint(value)
+    room, marked = LARGEST, 0
+    for name, _, packed in _bitmaps(found):
+        try:
+            number, reach = extent(packed)
+        except ValueError:
+            raise UnreadableRecord(f"{name}: not a bitmap of offsets") from None
+        room -= reach // 8
+        marked += number if name != "done" else 0
+        if room < 0 or marked > MOST_MARKED:
+            raise UnreadableRecord(f"{name}: more offsets than any lane has")
+    return found
+
+
+def end_of(found: Checkpoint) -> int:
+    """The offset behind the last that the checkpoint names."""
+    return max(first + extent(packed)[1] for _, first, packed in _bitmaps(found))
+
+
+def _bitmaps(found: Checkpoint) -> list[tuple[str, int, str]]:
+    """Key, first offset and text of each."""
+    return [
+        ("done", found.base, found.done),
+        *(("in_flight", each.first, each.offsets) for each in found.in_flight),
+        *(("tried", each.first, each.offsets) for each in found.tried),
+    ]

@@ -1,0 +1,187 @@
+"""Records on the delay ladder: an invitation, its lane, since when it waits and until when.
+
+The ladder's topics stamp records with times of their own, so an invitation's own time travels in a
+header and stands again in the record that comes back. A wait is a matter of Kafka's time alone:
+`put_at` tells what the writer's clock showed, so that its `due_at` can be moved into Kafka's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+import orjson
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
+
+from consumer.config.fields import TOPIC_SAFE
+from consumer.errors import (
+    KafkaTrouble,
+    StartUnclear,
+)
+from consumer.kafka import (
+    offset_metadata,
+    transactions,
+)
+from consumer.kafka.records.messages import content_of
+from consumer.kafka.stopped_partitions import (
+    StoppedPartition,
+    StopReason,
+    out_of_range,
+)
+from consumer.records.fields import LAST_MOMENT
+from consumer.records.readers import RECORD_LIMIT
+
+LANE, ARRIVED, DUE, PUT = "lane", "arrived", "due_at", "put_at"
+
+WAIT = 10.0
+SKEW = 5.0
+"""Seconds by which a broker's clock and that of a former process may differ."""
+
+LONGEST_WAIT = 30 * 86400.0
+"""Seconds that a record may be due ahead. A lane puts off for an hour at most; a record of another
+hand could stay for ever."""
+
+LONGEST_KEY = 1024
+_LANE = re.compile(TOPIC_SAFE).fullmatch
+_NUMBER = re.compile(rb"[0-9]{1,12}(\.[0-9]{1,20})?").fullmatch
+
+
+@dataclass(frozen=True, slots=True)
+class Delayed:
+    """`arrived` and `due_at` are epoch seconds; `key` and `value` are the lane's record.
+
+    Of one that was read, `due_at` is in Kafka's time.
+    """
+
+    lane: str
+    arrived: float
+    due_at: float
+    key: str
+    value: bytes
+
+    @classmethod
+    def of(cls, message: Message, now: float) -> Self | None:
+        """What a message of a ladder's topic says; None if it is no record of ours.
+
+        `now` is Kafka's time.
+        """
+        content = content_of(message)
+        headers = dict(content.headers)
+        lane, key = _text(headers.get(LANE)), _text(content.key or b"")
+        arrived, due_at = _moment(headers.get(ARRIVED)), _due(headers, content.timestamp)
+        if content.unreadable or lane is None or key is None or arrived is None or due_at is None:
+            return None
+        value = content.value or b""
+        fits = len(value) <= RECORD_LIMIT and len(key) <= LONGEST_KEY
+        if not fits or not _LANE(lane) or due_at > now + LONGEST_WAIT:
+            return None
+        return cls(lane, min(arrived, now), due_at, key, value)
+
+    @property
+    def campaign(self) -> str:
+        """The invitation's campaign; empty if the value does not say."""
+        try:
+            found = orjson.loads(self.value)
+        except ValueError:
+            return ""
+        campaign = found.get("campaign") if isinstance(found, dict) else None
+        return campaign if isinstance(campaign, str) else ""
+
+    def put(self, client: Producer, step: str, now: float) -> None:
+        """On a step of the ladder; `step` is its topic. `now` is of the clock of `due_at`."""
+        headers: transactions.Headers = {
+            LANE: self.lane.encode(),
+            ARRIVED: repr(self.arrived).encode(),
+            DUE: repr(self.due_at).encode(),
+            PUT: repr(now).encode(),
+        }
+        transactions.produce(client, step, self.value, key=self.key, partition=0, headers=headers)
+
+    def give_back(self, client: Producer, invitations: str) -> None:
+        """To the lane's own topic, with the time since when it waits."""
+        since = int(self.arrived * 1000)
+        transactions.produce(
+            client, invitations, self.value, key=self.key, partition=0, timestamp=since
+        )
+
+
+def _text(raw: bytes | None) -> str | None:
+    try:
+        return None if raw is None else raw.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _moment(raw: bytes | None) -> float | None:
+    """Epoch seconds as `put` wrote them; None for what has no date."""
+    when = float(raw) if raw and _NUMBER(raw) else -1.0
+    return when if 0 <= when <= LAST_MOMENT else None
+
+
+def _due(headers: Mapping[str, bytes | None], appended: int) -> float | None:
+    """When it is due by Kafka's clock, which took it at `appended` (ms)."""
+    due_at = _moment(headers.get(DUE))
+    if due_at is None or PUT not in headers:  # an earlier version takes both clocks for one
+        return due_at
+    put_at = _moment(headers[PUT])
+    return None if put_at is None else due_at + appended / 1000 - put_at
+
+
+def first_offset(
+    asker: Consumer, step: TopicPartition, delay: float, now: float, lanes: str
+) -> int:
+    """Where to read a delay topic from, without an offset of the group.
+
+    `lanes` is what lanes' topics begin with. At the log's start, if nothing can have left it: it is
+    empty, its first record is not due yet, or no lane ever had a record. Else what lies there may
+    have been given back before the offset was forgotten, and would be sent again.
+    Raises StartUnclear, KafkaTrouble.
+    """
+    with transactions.trouble("reading the log's ends"):
+        low, high = asker.get_watermark_offsets(step, timeout=WAIT)
+    if low == high:
+        return int(high)
+    waiting = _not_due(asker, step, now - delay + SKEW, high)
+    if waiting <= low:
+        return int(low)
+    with transactions.trouble("listing topics"):
+        names = sorted(asker.list_topics(timeout=WAIT).topics)
+    if offset_metadata.holding(asker, [name for name in names if name.startswith(lanes)]) is None:
+        return int(low)
+    topic = step.topic
+    raise StartUnclear(
+        f"{topic} holds {low} to {high}, and the group has no offset for it: Kafka forgets them "
+        "when no process ran for `offsets.retention.minutes` (a week). What came due before the "
+        "stop was given back already, and must not be sent again; from offset "
+        f"{waiting} on nothing is due yet. Say where to go on, while processes run or not: "
+        f"`survey-dispatcher inputs resume {topic} --from T`, T being the time of the stop less "
+        f"{delay:.0f} s, or of the last `delayed_retried` in the logs where that is later (retried "
+        "campaigns leave the topic early), as in 2026-01-31T08:00:00Z (--dry-run shows what that "
+        "reads)"
+    )
+
+
+def stopped_step(
+    asker: Consumer, committed: TopicPartition, delay: float, now: float, lanes: str
+) -> StoppedPartition | None:
+    """Whether a delay topic stands still with this offset of its group. Raises KafkaTrouble."""
+    if committed.offset >= 0:
+        return out_of_range(asker, committed)
+    place = TopicPartition(committed.topic, committed.partition)
+    try:
+        first_offset(asker, place, delay, now, lanes)
+    except StartUnclear:
+        return StoppedPartition(place.topic, place.partition, -1, StopReason.FORGOTTEN)
+    return None
+
+
+def _not_due(asker: Consumer, step: TopicPartition, since: float, end: int) -> int:
+    """The first record that was appended after `since`; the log's end if there is none."""
+    asked = TopicPartition(step.topic, step.partition, max(0, int(since * 1000)))
+    with transactions.trouble("looking for what is not due yet"):
+        (found,) = asker.offsets_for_times([asked], timeout=WAIT)
+    if found.error is not None:
+        raise KafkaTrouble(f"looking for what is not due yet: {transactions.describe(found.error)}")
+    return int(found.offset) if found.offset >= 0 else int(end)

@@ -1,0 +1,139 @@
+"""How our records look on Kafka: values, keys and headers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import orjson
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from consumer.config.topic_names import Topics
+from consumer.kafka import transactions
+from consumer.kafka.records.delayed import Delayed
+from consumer.kafka.records.fitting import (
+    Fitting,
+    fitting,
+)
+from consumer.kafka.records.messages import content_of
+from consumer.lane.state.delay_steps import PutOff
+from consumer.records.dead_letter import (
+    DeadLetter,
+    DeadLetterReason,
+)
+from consumer.records.fields import RECORD_VERSION
+from consumer.records.result import Result
+
+RECORD_ROOM = transactions.MESSAGE_MAX_BYTES - 64 * 1024
+"""Bytes of original value, key and headers that a dead letter can carry beside our headers."""
+
+LONGEST_WHY = 200
+
+RESULT_TYPE = b"survey-dispatcher.result.v1"
+
+
+class Publisher:
+    """Writes results and dead letters inside a transaction of `client`.
+
+    Results carry CloudEvents attributes (binary mode of the Kafka protocol binding): `ce_id` is
+    the invitation's id, `ce_source` this application and stage.
+    """
+
+    def __init__(
+        self, client: Producer, results: str, dead_letters: str, source: str, version: str
+    ) -> None:
+        self._client = client
+        self._results = results
+        self._dead_letters = dead_letters
+        self._source = source.encode()
+        self._version = version
+
+    def results(self, results: Sequence[Result], now: str) -> None:
+        """Keyed by event id. `now` (RFC 3339) is the CloudEvents time where no call was made."""
+        shared: dict[str, str | bytes | None] = {
+            "ce_specversion": b"1.0",
+            "ce_type": RESULT_TYPE,
+            "ce_source": self._source,
+            "content-type": b"application/json",
+        }
+        for result in results:
+            own: dict[str, str | bytes | None] = {
+                "ce_id": result["id"],
+                "ce_time": result["answered_at"] or now,
+            }
+            transactions.produce(
+                self._client,
+                self._results,
+                orjson.dumps(result),
+                key=result["event_id"],
+                headers={**shared, **own},
+            )
+
+    def put_off(self, put_off: Sequence[PutOff], lane: str, topics: Topics, now: float) -> None:
+        """Invitations that leave their lane for the delay ladder; `now` is the lane's clock."""
+        for each in put_off:
+            held = each.held
+            record = Delayed(lane, held.arrived, each.due_at, held.recipient, each.record())
+            record.put(self._client, topics.delayed(each.step), now)
+
+    def dead_letters(self, letters: Sequence[DeadLetter], now: str) -> None:
+        """Byte for byte, with the original headers first and ours behind them.
+
+        What Kafka could never take goes without its largest parts: the source offset says where
+        it stands, and a record that cannot be written would be tried forever.
+        """
+        for letter in letters:
+            written = fitting(letter, RECORD_ROOM)
+            try:
+                self._dead_letter(written, now)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
+                    raise
+                self._dead_letter(fitting(letter, 0), now)
+
+    def _dead_letter(self, written: Fitting, now: str) -> None:
+        letter = written.letter
+        ours = dead_letter_headers(letter, now, self._version)
+        headers: transactions.Headers = [*letter.headers, *ours, *written.lost]
+        transactions.produce(
+            self._client, self._dead_letters, letter.value, key=letter.key, headers=headers
+        )
+
+
+def dead_letter_of(message: Message, reason: DeadLetterReason, why: str) -> DeadLetter:
+    """The message as a dead letter, with all that can be read of it; `why` must repeat nothing."""
+    topic, partition, offset = transactions.place_of(message)
+    content = content_of(message)
+    return DeadLetter(
+        reason,
+        why[:LONGEST_WHY],
+        {"topic": topic, "partition": partition, "offset": offset},
+        content.key,
+        content.value,
+        content.headers,
+        content.timestamp,
+        content.unreadable,
+    )
+
+
+def bad_invitation(message: Message, why: str) -> DeadLetter:
+    """A record of ours that is no invitation; `why` must repeat nothing of it."""
+    return dead_letter_of(message, DeadLetterReason.BAD_INVITATION, why)
+
+
+def dead_letter_headers(letter: DeadLetter, now: str, version: str) -> list[tuple[str, bytes]]:
+    """Why and from where; all begin with `dead_letter.`."""
+    source = letter.source
+    texts = {
+        "version": str(RECORD_VERSION),
+        "reason": letter.reason.value,
+        "message": letter.message[:LONGEST_WHY],
+        "topic": source["topic"],
+        "partition": str(source["partition"]),
+        "offset": str(source["offset"]),
+        "timestamp": str(letter.timestamp),
+        "at": now,
+        "config_version": version,
+    }
+    if letter.unreadable:
+        texts["unreadable"] = letter.unreadable
+    return [(f"dead_letter.{name}", text.encode()) for name, text in texts.items()]

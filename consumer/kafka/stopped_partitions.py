@@ -1,0 +1,130 @@
+"""Which input partitions must stand still until an operator says where to go on, and why.
+
+An offset that does not fit is a fact about one partition: it is not read, all others are. It ends
+when the group gets another offset for it (`survey-dispatcher inputs resume`).
+
+    out_of_range   the log does not hold the group's offset: records were deleted before they were
+                   read, or the log was truncated
+    made_anew      the offset, or the group's register, is of a topic that was deleted; the one that
+                   has its name now is another one
+    forgotten      the group has read the topic, and has no offset of it any more
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from confluent_kafka import Consumer, TopicPartition
+
+from consumer.kafka import offset_metadata
+from consumer.kafka.log_scan import Place
+from consumer.kafka.transactions import trouble
+
+WAIT = 10.0
+
+
+class StopReason(StrEnum):
+    """Why a partition stands still."""
+
+    OUT_OF_RANGE = "out_of_range"
+    MADE_ANEW = "made_anew"
+    FORGOTTEN = "forgotten"
+
+
+MEANING: Mapping[StopReason, str] = {
+    StopReason.OUT_OF_RANGE: "records were deleted before they were read, or the log was cut off",
+    StopReason.MADE_ANEW: "the topic was deleted and made anew; what was not read of it is gone",
+    StopReason.FORGOTTEN: (
+        "the group has read it before and has no offset of it: Kafka forgets them when no process "
+        "reads it for `offsets.retention.minutes` (a week)"
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StoppedPartition:
+    """A partition that stands still. `offset`: the group's (negative: none); `was`: the id of the
+    topic that was read, as far as it is known."""
+
+    topic: str
+    partition: int
+    offset: int
+    reason: StopReason
+    was: str = ""
+
+    @property
+    def place(self) -> Place:
+        """Topic and partition."""
+        return self.topic, self.partition
+
+    @property
+    def whole_topic(self) -> bool:
+        """Whether the topic's partitions can only go on together: what one lost, all have."""
+        return self.reason is not StopReason.OUT_OF_RANGE
+
+    @property
+    def command(self) -> str:
+        """What ends it."""
+        target = self.topic if self.whole_topic else f"{self.topic}:{self.partition}"
+        return (
+            f"survey-dispatcher inputs resume {target} --from earliest|latest|OFFSET|TIME "
+            "(--dry-run shows what that reads)"
+        )
+
+
+def memory_problem(
+    place: TopicPartition,
+    committed: Mapping[Place, TopicPartition],
+    topic_id: str | None,
+    registered: str | None,
+) -> StoppedPartition | None:
+    """What is wrong between the group's memory of a partition and its topic as it is now.
+
+    `committed`: all offsets of the group; `registered`: how the topic's id began when it was read.
+    """
+    found = committed[place.topic, place.partition]
+    siblings = [each for (topic, _), each in committed.items() if topic == place.topic]
+    read = [each for each in siblings if each.offset >= 0]
+    if offset_metadata.forgot(found):
+        return _stopped(found, StopReason.FORGOTTEN)
+    if found.offset >= 0:
+        marks = [offset_metadata.mark_of(found)]
+    elif read:  # a partition that was added, unless its topic was made anew
+        marks = [offset_metadata.mark_of(each) for each in read]
+    else:
+        return _forgotten(found, topic_id, registered)
+    others = {each for each in marks if each}
+    if topic_id is None or topic_id in others or not others or None in marks:
+        return None
+    return _stopped(found, StopReason.MADE_ANEW, min(others))
+
+
+def out_of_range(asker: Consumer, found: TopicPartition) -> StoppedPartition | None:
+    """Whether the log does not hold the offset. Raises KafkaTrouble."""
+    low, high = log_range(asker, found.topic, found.partition)
+    if found.offset < 0 or low <= found.offset <= high:
+        return None
+    return _stopped(found, StopReason.OUT_OF_RANGE)
+
+
+def log_range(asker: Consumer, topic: str, partition: int) -> tuple[int, int]:
+    """Where a log begins and ends. Raises KafkaTrouble."""
+    with trouble("reading the log's ends"):
+        low, high = asker.get_watermark_offsets(TopicPartition(topic, partition), timeout=WAIT)
+    return int(low), int(high)
+
+
+def _forgotten(
+    found: TopicPartition, topic_id: str | None, registered: str | None
+) -> StoppedPartition | None:
+    if registered is None:
+        return None  # it was never read
+    if topic_id is not None and offset_metadata.id_start(topic_id) != registered:
+        return _stopped(found, StopReason.MADE_ANEW, registered)
+    return _stopped(found, StopReason.FORGOTTEN)
+
+
+def _stopped(found: TopicPartition, reason: StopReason, was: str = "") -> StoppedPartition:
+    return StoppedPartition(found.topic, found.partition, max(-1, found.offset), reason, was)

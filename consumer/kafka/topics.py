@@ -1,0 +1,386 @@
+"""The program's own topics: what they must be, making them, checking them, printing them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported without __all__
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
+from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_exponential
+
+from consumer.config.models import Config
+from consumer.errors import TopicsError
+from consumer.kafka.transactions import (
+    MESSAGE_MAX_BYTES,
+    describe,
+)
+from consumer.lane.state.delay_steps import STEPS
+
+WAIT = 15.0
+
+SHOWN_WITHIN = 30.0
+"""Seconds that the brokers have to show a topic that was just made."""
+
+BATCH_BYTES = 1024 * 1024
+"""What the producer gathers at most into one batch (librdkafka's `batch.size`: 1,000,000), which is
+more than an invitation or a result can have (256 KiB)."""
+
+CHECKPOINT_MAX_BYTES = 8 * 1024 * 1024
+"""What a checkpoint may have: its topic takes as much, and so does a segment of its log."""
+
+COMMANDS_KEPT = 24 * 3600 * 1000
+"""Milliseconds for which an operator's command can be looked up; it lapses much earlier."""
+
+PAST_LIMITS = ("message.timestamp.before.max.ms", "message.timestamp.difference.max.ms")
+"""How old a record may be that a topic takes: since Kafka 3.6, and before 4.0."""
+
+
+_ANSWERED = (
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    KafkaError.POLICY_VIOLATION,
+    KafkaError.INVALID_CONFIG,
+)
+"""Errors that a broker that is there has answered with."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """A topic as the program needs it, made with `settings`.
+
+    `checked`: those of them that promises rest on. `at_least`: what numeric settings must reach,
+    whether the topic or its brokers set them; a setting that the brokers do not know is none.
+    `optional`: a process starts without it, for an older version did not have it.
+    """
+
+    name: str
+    partitions: int
+    settings: Mapping[str, str] = field(default_factory=dict)
+    checked: frozenset[str] = frozenset()
+    exactly_one: bool = False
+    at_least: Mapping[str, int] = field(default_factory=dict)
+    optional: bool = False
+
+
+def own_topics(config: Config, partitions: int = 6) -> list[TopicSpec]:
+    """All topics that this config writes (architecture 4); `partitions` is for the results."""
+    topics = config.topics
+    forever = {"retention.ms": "-1"}
+    return [
+        TopicSpec(topics.results, partitions, _size(BATCH_BYTES), at_least=_limits(BATCH_BYTES)),
+        TopicSpec(
+            topics.dead_letters,
+            1,
+            {**_size(MESSAGE_MAX_BYTES), **forever},
+            at_least=_limits(MESSAGE_MAX_BYTES),
+        ),
+        TopicSpec(
+            topics.replayed,
+            1,
+            {**_size(MESSAGE_MAX_BYTES), **forever},
+            frozenset({"retention.ms"}),
+            at_least=_limits(MESSAGE_MAX_BYTES),
+        ),
+        TopicSpec(
+            topics.commands,
+            1,
+            {"retention.ms": str(COMMANDS_KEPT), "cleanup.policy": "delete"},
+            frozenset({"cleanup.policy"}),
+            exactly_one=True,
+            optional=True,
+        ),
+        *(_delayed(topics.delayed(step)) for step in STEPS),
+        *(spec for lane in config.lanes for spec in _of_lane(config, lane)),
+    ]
+
+
+def needed_topics(config: Config) -> list[TopicSpec]:
+    """Those of them that a process does not start without."""
+    return [each for each in own_topics(config) if not each.optional]
+
+
+def _delayed(name: str) -> TopicSpec:
+    settings = {"message.timestamp.type": "LogAppendTime", "retention.ms": "-1"}
+    return TopicSpec(
+        name,
+        1,
+        {**settings, **_size(BATCH_BYTES)},
+        frozenset(settings),
+        exactly_one=True,
+        at_least=_limits(BATCH_BYTES),
+    )
+
+
+def _of_lane(config: Config, lane: str) -> list[TopicSpec]:
+    settings = {
+        "retention.ms": "-1",
+        "retention.bytes": "-1",
+        "cleanup.policy": "delete",
+        "message.timestamp.type": "CreateTime",
+    }
+    compacted = {
+        "cleanup.policy": "compact",
+        "message.timestamp.type": "LogAppendTime",
+        **_size(CHECKPOINT_MAX_BYTES),
+        "segment.bytes": str(CHECKPOINT_MAX_BYTES),
+        "min.cleanable.dirty.ratio": "0.01",
+    }
+    return [
+        TopicSpec(
+            config.topics.invitations(lane),
+            1,
+            {**settings, **_size(BATCH_BYTES)},
+            frozenset(settings),
+            exactly_one=True,
+            at_least={**_limits(BATCH_BYTES), **dict.fromkeys(PAST_LIMITS, _longest_wait(config))},
+        ),
+        TopicSpec(
+            config.topics.checkpoints(lane),
+            1,
+            compacted,
+            frozenset({"cleanup.policy"}),
+            exactly_one=True,
+            at_least=_limits(CHECKPOINT_MAX_BYTES),
+        ),
+    ]
+
+
+def _size(most: int) -> dict[str, str]:
+    return {"max.message.bytes": str(most)}
+
+
+def _limits(most: int) -> dict[str, int]:
+    """A batch of records must fit into the topic's limit and into one segment of its log."""
+    return {"max.message.bytes": most, "segment.bytes": most}
+
+
+def _longest_wait(config: Config) -> int:
+    """Milliseconds: what comes back from the delay topics has the time since when it waits."""
+    longest = max((route.policy.expire_after for route in config.routes), default=0.0)
+    return int((longest + 86400.0) * 1000)
+
+
+def admin(settings: Mapping[str, str]) -> AdminClient:
+    """A client for topics, with these librdkafka settings; what it says is in its errors."""
+    return AdminClient({**settings, "log_level": 0})
+
+
+def create(client: AdminClient, specs: Sequence[TopicSpec], replication: int = -1) -> list[str]:
+    """Create what is missing; the names created. Raises TopicsError."""
+    new = [
+        NewTopic(each.name, each.partitions, replication, config=dict(each.settings))
+        for each in specs
+    ]
+    created = []
+    for name, future in client.create_topics(new, request_timeout=WAIT).items():
+        try:
+            future.result(WAIT)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise TopicsError(f"creating {name}: {describe(error)}") from error
+        except TimeoutError:
+            raise TopicsError(f"creating {name}: Kafka did not answer in time") from None
+        else:
+            created.append(name)
+    return created
+
+
+def problems(client: AdminClient, specs: Sequence[TopicSpec], inputs: Sequence[str]) -> list[str]:
+    """What is wrong with the topics, one sentence each. Raises TopicsError without a broker."""
+    with _answers("reading the topics"):
+        return _problems(client, specs, inputs)
+
+
+def wait_until_shown(client: AdminClient, names: Sequence[str]) -> None:
+    """Until the brokers show these topics, which were just made. Raises TopicsError.
+
+    The controller makes a topic, and each broker hears of it by itself: the next question may go to
+    one that has not yet.
+    """
+    patience = Retrying(
+        retry=retry_if_result(bool),
+        stop=stop_after_delay(SHOWN_WITHIN),
+        wait=wait_exponential(multiplier=0.05, max=1.0),
+    )
+    with _answers("reading the topics"):
+        try:
+            patience(_not_shown, client, names)
+        except RetryError:
+            hidden = ", ".join(_not_shown(client, names))
+            raise TopicsError(
+                f"made, but not shown by the brokers within {SHOWN_WITHIN:.0f} s: {hidden}; look "
+                "again with `survey-dispatcher topics`"
+            ) from None
+
+
+def _not_shown(client: AdminClient, names: Sequence[str]) -> list[str]:
+    """Those of which the metadata or the settings are not there yet."""
+    known = client.list_topics(timeout=WAIT).topics
+    hidden = [name for name in names if name not in known or not known[name].partitions]
+    if hidden or not names:
+        return hidden
+    asked = [ConfigResource(ResourceType.TOPIC, name) for name in names]
+    for resource, future in client.describe_configs(asked, request_timeout=WAIT).items():
+        try:
+            future.result(WAIT)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise
+            hidden.append(resource.name)
+    return hidden
+
+
+@contextmanager
+def _answers(doing: str) -> Iterator[None]:
+    """Translate what an administration client raises."""
+    try:
+        yield
+    except KafkaException as error:
+        why = f"{doing}: {describe(error)}"
+        hint = "" if error.args[0].code() in _ANSWERED else "; is Kafka at `bootstrap.servers`?"
+        raise TopicsError(why + hint) from error
+    except TimeoutError:
+        raise TopicsError(f"{doing}: Kafka did not answer in time") from None
+
+
+def _problems(client: AdminClient, specs: Sequence[TopicSpec], inputs: Sequence[str]) -> list[str]:
+    known = client.list_topics(timeout=WAIT).topics
+    found = [f"input topic {name} does not exist" for name in inputs if name not in known]
+    there = []
+    for spec in specs:
+        if spec.name not in known:
+            found.append(f"topic {spec.name} is missing")
+            continue
+        there.append(spec)
+        number = len(known[spec.name].partitions)
+        if spec.exactly_one and number != 1:
+            found.append(f"topic {spec.name} has {number} partitions; it must have 1")
+    return found + _setting_problems(client, there)
+
+
+def topic_ids(client: AdminClient, names: Sequence[str]) -> dict[str, str]:
+    """Topic name → its id: a topic that is deleted and made anew has another one."""
+    futures: dict[str, Future[Any]] = client.describe_topics(
+        TopicCollection(list(names)), request_timeout=WAIT
+    )
+    return {name: str(future.result(WAIT).topic_id) for name, future in futures.items()}
+
+
+def as_commands(specs: Sequence[TopicSpec], replication: int = -1) -> str:
+    """`kafka-topics.sh` commands for those who may not let the program create topics."""
+    copies = f" --replication-factor {replication}" if replication > 0 else ""
+    lines = []
+    for each in specs:
+        settings = "".join(f" --config {key}={value}" for key, value in each.settings.items())
+        lines.append(
+            'kafka-topics.sh --bootstrap-server "$BOOTSTRAP" --create --if-not-exists '
+            f"--topic {each.name} --partitions {each.partitions}{copies}{settings}"
+        )
+    return "\n".join(lines)
+
+
+def as_strimzi(
+    specs: Sequence[TopicSpec], cluster: str, replication: int = -1
+) -> list[dict[str, object]]:
+    """Strimzi KafkaTopic resources, as version 1 of its API has them (Strimzi 0.49 and later)."""
+    copies = {"replicas": replication} if replication > 0 else {}
+    return [
+        {
+            "apiVersion": "kafka.strimzi.io/v1",
+            "kind": "KafkaTopic",
+            "metadata": {
+                "name": _resource_name(each.name),
+                "labels": {"strimzi.io/cluster": cluster},
+            },
+            "spec": {
+                "topicName": each.name,
+                "partitions": each.partitions,
+                **copies,
+                "config": dict(each.settings),
+            },
+        }
+        for each in specs
+    ]
+
+
+_RESOURCE: Final = re.compile(
+    r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*"
+)
+
+
+def _resource_name(topic: str) -> str:
+    """A topic's name, or what Kubernetes takes in its place, of which no two topics have one."""
+    if _RESOURCE.fullmatch(topic):
+        return topic
+    plain = re.sub(r"[^a-z0-9]+", "-", topic.lower()).strip("-")[:200]
+    return f"{plain}-{hashlib.sha256(topic.encode()).hexdigest()[:8]}"
+
+
+def _setting_problems(client: AdminClient, specs: Sequence[TopicSpec]) -> list[str]:
+    return [
+        f"topic {spec.name} has {key}={value}; {'at least' if least else 'it must be'} {wanted}"
+        for spec, unfit in _unfit(client, specs)
+        for key, value, wanted, least in unfit
+    ]
+
+
+def raise_limits(client: AdminClient, specs: Sequence[TopicSpec]) -> list[str]:
+    """Raise what is too small of these topics' limits; the changes. Raises TopicsError.
+
+    Other settings that are unfit may be intended: they are only reported.
+    """
+    changed = []
+    with _answers("raising topics' limits"):
+        for spec, unfit in _unfit(client, specs):
+            low = {key: wanted for key, _, wanted, least in unfit if least}
+            entries = [
+                ConfigEntry(key, wanted, incremental_operation=AlterConfigOpType.SET)
+                for key, wanted in low.items()
+            ]
+            asked = ConfigResource(ResourceType.TOPIC, spec.name, incremental_configs=entries)
+            for future in client.incremental_alter_configs([asked]).values() if low else ():
+                future.result(WAIT)
+            changed += [f"{spec.name}: {key}={wanted}" for key, wanted in low.items()]
+    return changed
+
+
+Unfit = tuple[str, str, str, bool]
+"""A setting, its value, the value that it needs, and whether more than that is as good."""
+
+
+def _unfit(
+    client: AdminClient, specs: Sequence[TopicSpec]
+) -> Iterator[tuple[TopicSpec, list[Unfit]]]:
+    """Topics with settings that are not as they must be."""
+    checked = {each.name: each for each in specs if each.checked or each.at_least}
+    asked = [ConfigResource(ResourceType.TOPIC, name) for name in checked]
+    if not asked:
+        return
+    for resource, future in client.describe_configs(asked, request_timeout=WAIT).items():
+        spec = checked[resource.name]
+        actual = {key: str(entry.value) for key, entry in future.result(WAIT).items()}
+        found = [
+            (key, actual[key], spec.settings[key], False)
+            for key in sorted(spec.checked)
+            if actual[key] != spec.settings[key]
+        ]
+        found += [
+            (key, actual[key], str(least), True)
+            for key, least in sorted(spec.at_least.items())
+            if key in actual and int(actual[key]) < least
+        ]
+        if found:
+            yield spec, found

@@ -1,0 +1,1 @@
+"""Accounts: circuit breakers and login sessions."""

@@ -1,0 +1,144 @@
+"""A campaign's own circuit breaker: trouble and refusals that belong to it, not to the account.
+
+An open breaker lets one customer at a time through (`Window.take_probe` rotates over them). After
+trouble the probes are paced, and slower the more campaigns of the account are open, so that sick
+campaigns together spend few of the permits that healthy ones need. After a refusal the probes go at
+once (a moment later, where other campaigns' calls will tell of the account, and slower if refused
+again), for a refused call invites no customer: the first that is accepted closes the breaker, and
+`ALONE` different customers refused alone, with none accepted, blame the campaign, which is parked.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from consumer.lane.account.circuit_breaker import (
+    TRIPS,
+    pause_of,
+)
+
+ALONE = 3
+"""Different customers refused alone, with none accepted between, after which the campaign itself is
+blamed. At 2 % stray refusals that is 8 in a million."""
+
+
+MOST_REMEMBERED = 20_000
+"""Offsets of refused calls that are remembered before all are forgotten: their calls are then only
+refused once more before they are divided."""
+
+
+@dataclass(slots=True)
+class CampaignStanding:
+    """One campaign. `run`: calls with trouble in a row. `accused`: a call was refused, and none was
+    accepted since. `alone`: offset → sealing time of calls of one customer that were refused since.
+    `together`: offset → sealing time of the last refused call of several customers; the newest
+    of them was sealed at `batch_at`. `doubted`: it was refused while its account's breaker was
+    open, and another campaign's call closed that one: a further refusal is news of this campaign.
+    """
+
+    run: int = 0
+    ill: bool = False
+    accused: bool = False
+    failures: int = 0
+    probing: bool = False
+    doubted: bool = False
+    since: float = -math.inf
+    accepted_at: float = -math.inf
+    alone: dict[int, float] = field(default_factory=dict)
+    together: dict[int, float] = field(default_factory=dict)
+    batch_at: float = -math.inf
+
+    @property
+    def well(self) -> bool:
+        """Whole batches may leave."""
+        return not (self.ill or self.accused)
+
+    @property
+    def suspect(self) -> bool:
+        """A further refusal is no news of the account."""
+        return self.doubted or not self.well
+
+    def good(self, sealed_at: float, *, accepted: bool = True) -> bool:
+        """The vendor dealt with a call. True if the breaker closes by that."""
+        if accepted:
+            self.accepted_at = max(self.accepted_at, sealed_at)
+        if sealed_at <= self.since:
+            return False
+        closes = self.ill or (self.accused and accepted)
+        self.run, self.ill, self.failures = 0, False, 0
+        if accepted:
+            self.accused = self.doubted = False
+            self.alone.clear()
+        return closes
+
+    def trouble(self, sealed_at: float, at: float, rng: random.Random, *, open_now: int) -> float:
+        """A call failed. Seconds until the next probe; 0 if the breaker is closed.
+
+        `open_now`: how many campaigns of the account have an open breaker, this one included.
+        """
+        if sealed_at <= self.since and self.ill:
+            return 0.0
+        self.run += 1
+        if not self.ill and self.run < TRIPS:
+            return 0.0
+        self.ill, self.since = True, at
+        pause = pause_of("ill", self.failures, rng) * max(1, open_now)
+        self.failures += 1
+        return pause
+
+    def open_by_recovery(self, at: float) -> None:
+        """The account recovered by another campaign's call while this one had trouble: its next
+        call carries one customer."""
+        self.ill, self.since = True, math.nextafter(at, 0.0)
+
+    def tried_before(self, at: float) -> None:
+        """A former owner called one of its customers in vain, which a breaker does not outlive: the
+        first call carries one customer, and counts no attempt if it fails."""
+        if self.run == 0 and not self.ill and self.accepted_at == -math.inf:
+            self.open_by_recovery(at)
+
+    def refused_alone(self, offset: int, sealed_at: float) -> None:
+        """A call of one customer was refused."""
+        self.accused = True
+        self.alone[offset] = sealed_at
+
+    def refused_again(self, offsets: Collection[int]) -> bool:
+        """Whether some of these were refused together, and others of the campaign accepted later:
+        then a further refusal is about them, not about the account."""
+        before = (self.together[offset] for offset in offsets if offset in self.together)
+        return min(before, default=math.inf) < self.accepted_at
+
+    def refused_together(self, offsets: Collection[int], sealed_at: float) -> None:
+        """A call of several was refused."""
+        self.accused = True
+        if len(self.together) > MOST_REMEMBERED:
+            self.together.clear()
+        self.together.update(dict.fromkeys(offsets, sealed_at))
+        self.batch_at = sealed_at
+
+    def refusal_pause(self, rng: random.Random, *, at_once: bool, open_now: int) -> float:
+        """Seconds until another customer of the campaign is tried; the first one `at_once`."""
+        self.failures += 1
+        if at_once and self.failures == 1:
+            return 0.0
+        return pause_of("ill", self.failures - 1, rng) * max(1, open_now)
+
+    def acquit(self) -> None:
+        """The refusals were the account's."""
+        self.accused = self.doubted = False
+        self.alone.clear()
+        self.together.clear()
+        self.batch_at = -math.inf
+
+    def blamed(self, account_accepted_at: float, *, before: bool = False) -> bool:
+        """Whether its refusals are about the campaign, for other calls of the account passed.
+
+        `before`: it was blamed before, and none of its calls was accepted since, so that one more
+        customer refused alone is enough.
+        """
+        refused = self.alone.values()
+        enough = 1 if before else ALONE
+        return len(refused) >= enough and account_accepted_at > min(refused)

@@ -1,0 +1,210 @@
+"""Circuit breakers: one for a vendor account, one for each of its campaigns.
+
+Trouble (no clear answer, or an answered failure) opens a breaker after `TRIPS` calls in a row. A
+refusal (credentials, or a gateway's answer) invited no customer and does not name its cause, so the
+first one only makes the account *suspected*: other campaigns go on, the campaign that was refused
+tries one other customer at once, and the next answer decides.
+
+    account   WELL ──3 troubles in a row, of closed campaigns──────────► ILL ─────┐
+              WELL ──refusal──► suspected ──refusal of a later call────► REFUSED ─┤
+               ▲                    │ accepted call                               │
+               ├────────────────────┘                                             │
+               └───────────────── accepted probe, or new secret ──────────────────┘
+
+    campaign  CLOSED ──3 troubles in a row, or a refusal──► OPEN (one customer at a time)
+               ▲                                              │
+               └────────────── accepted call ─────────────────┘
+
+Invariants:
+
+- While a campaign's breaker is open, its failures are no news of the account: one sick campaign
+  never opens the account's breaker twice.
+- While an account's breaker is open, its failures are no news of the campaigns.
+- Probes rotate over campaigns. One that was not tried since the breaker opened is tried after the
+  short pause (at once, if a single campaign opened it); the pause grows only when campaigns are
+  tried again. So a healthy campaign waits seconds for the sick ones before it.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+FIRST = 1.0
+LONGEST = 300.0
+
+
+def full_jitter(failures: int, rng: random.Random) -> float:
+    """Seconds to wait after the `failures`-th failure in a row (1, 2, …)."""
+    return rng.uniform(0.0, min(LONGEST, FIRST * 2.0 ** min(failures, 30)))
+
+
+TRIPS = 3
+"""Calls with trouble in a row after which a breaker opens."""
+
+QUICK = 10
+"""Probes of campaigns not tried before, for each opening, that leave after the short pause: with
+10,000 campaigns an outage must still be probed less and less often."""
+
+PACES = {"ill": (4.0, 60.0), "refused": (60.0, 600.0)}
+"""State → seconds of the first and the longest pause before a probe. A refusal mends by people: the
+secret's file is read again as soon as it changes, and then nothing waits for a probe."""
+
+
+class State(StrEnum):
+    """How the last calls ended."""
+
+    WELL = "well"
+    ILL = "ill"
+    REFUSED = "refused"
+
+
+@dataclass(slots=True)
+class Standing:
+    """An account's breaker. `since`: answers to calls sealed before say nothing about the present
+    state. `renewed_at`: nor, about the present credentials, to calls sealed before they changed.
+
+    `accused`: campaigns whose calls failed since one was accepted. `tested`: campaigns that were
+    tried since the breaker opened. `suspected_at`: when a refusal came that no later call has
+    confirmed or refuted. `accepted_at`: when the newest accepted call was sealed.
+    """
+
+    state: State = State.WELL
+    since: float = 0.0
+    probe_at: float = 0.0
+    probing: bool = False
+    in_a_row: int = 0
+    failures: int = 0
+    renewed_at: float = 0.0
+    recovered_at: float = 0.0
+    accepted_at: float = -math.inf
+    suspected_at: float | None = None
+    quick_at: float = 0.0
+    quick: int = 0
+    accused: set[str] = field(default_factory=set)
+    tested: set[str] = field(default_factory=set)
+    _suspect_sealed: float = 0.0
+
+    @property
+    def well(self) -> bool:
+        """Whole batches may leave."""
+        return self.state is State.WELL
+
+    def probe_time(self, campaign: str = "") -> float:
+        """When a probe of this campaign may leave; infinite while one is out."""
+        if self.well or self.probing:
+            return math.inf
+        quick = self.quick > 0 and campaign not in self.tested
+        return min(self.quick_at, self.probe_at) if quick else self.probe_at
+
+    def may_probe(self, now: float, campaign: str = "") -> bool:
+        """One customer may be tried."""
+        return now >= self.probe_time(campaign)
+
+    def good(self, sealed_at: float, *, accepted: bool = True) -> bool:
+        """The vendor dealt with a call. True if the account has recovered by that."""
+        if accepted:
+            self.accepted_at = max(self.accepted_at, sealed_at)
+        if not self._new(sealed_at):
+            return False
+        if self.suspected_at is not None and sealed_at <= self._suspect_sealed:
+            return False
+        recovered = not self.well
+        self.forget()
+        if recovered:
+            self.recovered_at = sealed_at
+        return recovered
+
+    def trouble(self, sealed_at: float, at: float, rng: random.Random, campaign: str = "") -> None:
+        """A call failed, was not answered, or did not get through; one that was out before the
+        vendor recovered tells what is over."""
+        if sealed_at < self.recovered_at:
+            return
+        self.in_a_row += 1
+        self.accused.add(campaign)
+        if self.well and self.in_a_row < TRIPS:
+            return
+        self._open(State.ILL if self.well else self.state, sealed_at, at, rng, campaign)
+
+    def refused(
+        self,
+        sealed_at: float,
+        at: float,
+        rng: random.Random,
+        campaign: str = "",
+        *,
+        repeated: bool = False,
+    ) -> None:
+        """A call was refused: suspicion at the first one, silence at the second in a row.
+
+        `repeated`: the customer was refused alone before, so that only the customer is tested
+        again, and its campaign counts as not tried.
+        """
+        if sealed_at < self.renewed_at:
+            return
+        if self.well and self.suspected_at is None:
+            self.suspected_at, self._suspect_sealed = at, sealed_at
+            self.accused.add(campaign)
+        elif not self.well or sealed_at >= (self.suspected_at or 0.0):
+            if repeated:
+                self.accused.clear()
+            else:
+                self.accused.add(campaign)
+            self._open(State.REFUSED, sealed_at, at, rng, None if repeated else campaign)
+
+    def renewed(self, now: float) -> None:
+        """The account is another one, or has other credentials."""
+        self.forget()
+        self.renewed_at, self.probing = now, False
+
+    def retry(self, now: float) -> None:
+        """What was wrong may be mended: probe now, and begin with the short pauses."""
+        if not self.well:
+            self.probe_at, self.failures = min(self.probe_at, now), 0
+
+    def forget(self) -> None:
+        """Close the breaker."""
+        self.state = State.WELL
+        self.in_a_row = self.failures = 0
+        self.probe_at = 0.0
+        self.suspected_at = None
+        self.accused.clear()
+        self.tested.clear()
+
+    def _new(self, sealed_at: float) -> bool:
+        return self.well or sealed_at > self.since
+
+    def _open(
+        self, state: State, sealed_at: float, at: float, rng: random.Random, campaign: str | None
+    ) -> None:
+        """Of calls that were out together, the first to fail says what the others repeat."""
+        if not self._new(sealed_at):
+            return
+        opens, worse = self.well, state is not self.state
+        self.state, self.since = state, at
+        if opens or worse:
+            self._begin(at, rng)
+        elif campaign is not None and campaign not in self.tested:
+            self.tested.add(campaign)
+            self.quick -= 1
+            self.quick_at = at + pause_of("ill", 0, rng)
+            if self.quick > 0:
+                return
+        self.probe_at = at + pause_of(state, self.failures, rng)
+        self.failures += 1
+
+    def _begin(self, at: float, rng: random.Random) -> None:
+        self.failures, self.quick = 0, QUICK
+        self.tested = set(self.accused)
+        one = len(self.tested) <= 1
+        # Just later: what was sealed at the same moment was out when the breaker opened.
+        self.quick_at = math.nextafter(at, math.inf) if one else at + pause_of("ill", 0, rng)
+
+
+def pause_of(state: str, failures: int, rng: random.Random) -> float:
+    """Seconds until the next try, after so many that failed before."""
+    first, longest = PACES[state]
+    pause = min(longest, first * 2.0 ** min(failures, 10))
+    return rng.uniform(pause / 2, pause)

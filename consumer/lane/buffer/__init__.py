@@ -1,0 +1,1 @@
+"""Windows and the bounded buffer of pending invitations."""

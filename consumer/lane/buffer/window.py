@@ -1,0 +1,202 @@
+"""The invitations of one campaign that wait for a call.
+
+A call is keyed by recipient, so two invitations for one recipient never share it: the second
+stands *behind* the first and comes forward when the first has been taken. Oldest first.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import random
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain, islice
+
+from consumer.lane.state.pending import Held
+
+FEW = 50
+"""One in so many: fewer are put in their places one by one, more by sorting all."""
+
+
+@dataclass(slots=True)
+class Window:
+    """Invitations by age, one head per recipient. `not_before`: a backoff is running.
+    `parked_until`: the vendor cannot use the campaign, and is asked again then. `probed`: offset of
+    the last customer that was called alone as a probe. `tried_at`: when it was called last.
+
+    `_queues` holds each recipient's invitations by offset, `_heads` the first of each, in order: a
+    list, for most come in order and many go at once. `_arrivals` sums the arrival times of all
+    first ones, `_front` those of the oldest `max_batch`, which stay the same while younger ones
+    come.
+    """
+
+    campaign: str
+    max_batch: int
+    max_wait: float
+    weight: float = 1.0
+    not_before: float = 0.0
+    parked_until: float = 0.0
+    failures: int = 0
+    failed_at: float = 0.0
+    probed: int | None = None
+    tried_at: float = 0.0
+    max_bytes: int = 10 * 2**20
+    count: int = 0
+    expires: float = math.inf
+    """Nobody expires before."""
+    changed: dict[str, None] = field(default_factory=dict)
+    """Campaigns whose windows changed, in order: the shelf's own, of all its windows."""
+    _arrivals: float = 0.0
+    _front: tuple[int, int, float] | None = None  # max_batch, its last offset, sum of arrivals
+    _heads: list[tuple[int, str]] = field(default_factory=list)
+    _queues: dict[str, list[Held]] = field(default_factory=dict)
+
+    @property
+    def ready(self) -> int:
+        """How many customers one call could take now, at most `max_batch`."""
+        return min(len(self._queues), self.max_batch)
+
+    @property
+    def oldest(self) -> float:
+        """When the invitation with the lowest offset arrived (only if not empty)."""
+        return self._queues[self._heads[0][1]][0].arrived
+
+    @property
+    def growth(self) -> float:
+        """By whom a call would take."""
+        return self.ready
+
+    def waited(self, now: float) -> float:
+        """The waiting that one call would end: customer-seconds of those that it would take."""
+        if len(self._queues) <= self.max_batch:
+            return len(self._queues) * now - self._arrivals
+        if self._front is None or self._front[0] != self.max_batch:
+            front = self._heads[: self.max_batch]
+            arrivals = sum(self._queues[recipient][0].arrived for _, recipient in front)
+            self._front = self.max_batch, front[-1][0], arrivals
+        return self.max_batch * now - self._front[2]
+
+    def add(self, held: Held) -> None:
+        """Put an invitation in its place: a head, or behind its recipient's earlier ones."""
+        if not self._queue(held):
+            return
+        head = held.offset, held.recipient
+        if self._heads and head < self._heads[-1]:
+            insort(self._heads, head)
+        else:
+            self._heads.append(head)
+
+    def extend(self, many: Iterable[Held]) -> None:
+        """Add many, each in its place: an invitation put back is first again."""
+        in_order = sorted(many, key=_offset)
+        heads = [(held.offset, held.recipient) for held in in_order if self._queue(held)]
+        if len(heads) * FEW < len(self._heads):
+            for head in heads:
+                insort(self._heads, head)
+        else:
+            self._heads += heads
+            self._heads.sort()
+
+    def _queue(self, held: Held) -> bool:
+        """Whether it is its recipient's first: then it belongs to the heads."""
+        self.count += 1
+        self.changed[self.campaign] = None
+        if held.expires_at is not None and held.expires_at < self.expires:
+            self.expires = held.expires_at
+        queue = self._queues.setdefault(held.recipient, [])
+        insort(queue, held, key=_offset)
+        if queue[0] is not held:
+            return False
+        self._arrivals += held.arrived
+        if len(queue) > 1:
+            self._arrivals -= queue[1].arrived
+            del self._heads[bisect_left(self._heads, (queue[1].offset,))]
+        if self._front is not None and held.offset < self._front[1]:
+            self._front = None
+        return True
+
+    def take(self, most: int = 10**9) -> list[Held]:
+        """Remove and return the oldest `max_batch` of distinct recipients, at most `most`, and not
+        more than `max_bytes` of them; always one, if any is ready."""
+        size, room = min(self.ready, most), self.max_bytes
+        taken = list[Held]()
+        for _, recipient in self._heads[:size]:
+            held = self._queues[recipient][0]
+            room -= len(held.value)
+            if room < 0 and taken:
+                break
+            taken.append(held)
+        del self._heads[: len(taken)]
+        self._front = None
+        for held in taken:
+            self._come_forward(held.recipient)
+        self.count -= len(taken)
+        self.changed[self.campaign] = None
+        return taken
+
+    def take_probe(self, rng: random.Random) -> list[Held]:
+        """Remove and return one customer, each time the next: the first of them by chance, for a
+        sick one that comes back from a delay topic is first there each time."""
+        if self.probed is None:
+            place = rng.randrange(len(self._heads))
+        else:
+            place = bisect_left(self._heads, (self.probed + 1,)) % len(self._heads)
+        offset, recipient = self._heads.pop(place)
+        held = self._queues[recipient][0]
+        self.probed, self._front = offset, None
+        self._come_forward(recipient)
+        self.count -= 1
+        self.changed[self.campaign] = None
+        return [held]
+
+    def drop(self, unwanted: Callable[[Held], bool]) -> list[Held]:
+        """Remove and return every invitation for which `unwanted` holds."""
+        dropped = [held for held in self if unwanted(held)]
+        if dropped:
+            self.changed[self.campaign] = None
+            kept = [held for held in self if not unwanted(held)]
+            self._heads, self._queues, self.count, self._arrivals = [], {}, 0, 0.0
+            self._front = None
+            self.extend(kept)
+        return dropped
+
+    def drop_some(self, unwanted: Callable[[Held], bool], most: int) -> list[Held]:
+        """As `drop`, but of at most so many."""
+        going = {held.offset for held in islice(filter(unwanted, self), most)}
+        return self.drop(lambda held: held.offset in going)
+
+    def drop_expired(self, now: float, most: int = 10**9) -> list[Held]:
+        """Remove and return those who expired, at most so many; costs nothing while nobody can
+        have."""
+        if now < self.expires or not most:
+            return []
+        dropped = self.drop_some(lambda held: held.expired(now), most)
+        ends = (held.expires_at for held in self if held.expires_at is not None)
+        self.expires = min(ends, default=math.inf)
+        return dropped
+
+    def youngest(self, share: float) -> list[Held]:
+        """Remove and return this share of the invitations, at least one, those read last."""
+        number = max(1, int(self.count * share))
+        going = {held.offset for held in heapq.nlargest(number, self, key=_offset)}
+        return self.drop(lambda held: held.offset in going)
+
+    def __iter__(self) -> Iterator[Held]:
+        return chain.from_iterable(self._queues.values())
+
+    def _come_forward(self, recipient: str) -> None:
+        queue = self._queues[recipient]
+        self._arrivals -= queue.pop(0).arrived
+        if queue:
+            insort(self._heads, (queue[0].offset, recipient))
+            self._arrivals += queue[0].arrived
+        else:
+            del self._queues[recipient]
+        if not self._queues:
+            self._arrivals = 0.0  # what rounding left over
+
+
+def _offset(held: Held) -> int:
+    return held.offset

@@ -1,0 +1,1 @@
+"""Which window is called next, and with which invitations."""

@@ -1,0 +1,307 @@
+"""Who is called next: batches are sealed, and logins begin, each with a permit of its own."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+
+from consumer.lane.account.accounts import Accounts
+from consumer.lane.buffer.buffer import Shelf
+from consumer.lane.buffer.window import Window
+from consumer.lane.dispatch.due_index import Agenda
+from consumer.lane.dispatch.scheduler import (
+    IndexPrice,
+    Scheduler,
+    SizeOrLinger,
+    Wait,
+    Waiting,
+)
+from consumer.lane.dispatch.search_budget import (
+    SCARCE,
+    SearchBudget,
+)
+from consumer.lane.offsets.bitmap import (
+    extent,
+    pack,
+)
+from consumer.lane.offsets.bounds import (
+    IN_FLIGHT_BYTES,
+    IN_FLIGHT_MARKS,
+    IN_FLIGHT_REACH,
+)
+from consumer.lane.offsets.in_doubt import Doubt
+from consumer.lane.quota.quota import Quota
+from consumer.lane.settlement.bisection import Bisection
+from consumer.lane.settlement.settlement import (
+    MOST_BISECTIONS,
+    Outcomes,
+)
+from consumer.lane.settlement.trial import Trial
+from consumer.lane.state.commands import (
+    Batch,
+    Login,
+    Send,
+    Why,
+)
+from consumer.lane.state.pending import Held
+from consumer.lane.state.settings import LaneSettings
+from consumer.records.checkpoint import InFlight
+
+
+class Sealing:
+    """Batches from their sealing to their answer: `in_flight`, and what is recorded of them.
+
+    `starting`: what the next commit lets leave.
+    """
+
+    def __init__(
+        self,
+        epoch: int,
+        shelf: Shelf,
+        quota: Quota,
+        accounts: Accounts,
+        outcomes: Outcomes,
+        doubt: Doubt,
+        rng: random.Random,
+        scheduler: Scheduler | None = None,
+    ) -> None:
+        self.in_flight: dict[str, Batch] = {}
+        self.intents: dict[str, InFlight] = {}
+        self.starting: list[Send | Login] = []
+        self._epoch = epoch
+        self._shelf = shelf
+        self._limiter = quota.limiter
+        self._accounts = accounts
+        self._outcomes = outcomes
+        self._doubt = doubt
+        self._rng = rng
+        self._parts: dict[str, Bisection | Trial] = {}
+        self._extents: dict[str, tuple[int, int]] = {}
+        self._probe_at = math.inf
+        self._budget = SearchBudget()
+        self._batches = 0
+        self._schedule(scheduler or _scheduler_for(self._settings))
+
+    @property
+    def _settings(self) -> LaneSettings:
+        return self._shelf.settings
+
+    def follow(self) -> None:
+        """Another config from now on, which the shelf knows already."""
+        self._schedule(_scheduler_for(self._settings))
+        self._shelf.changed.update(dict.fromkeys(self._shelf.windows))
+
+    def ended(self, batch_id: str) -> tuple[Batch, Bisection | Trial | None]:
+        """A batch whose call ended, and what it is a part of."""
+        del self.intents[batch_id]
+        self._extents.pop(batch_id, None)
+        return self.in_flight.pop(batch_id), self._parts.pop(batch_id, None)
+
+    def seal(self, now: float) -> float:
+        """All that may be called now; when to look again at the latest."""
+        while len(self.in_flight) < self._settings.max_in_flight and self._has_room():
+            if not self._limiter.allowed(now):
+                return self._limiter.next_at(now)
+            left = self._limiter.left(now)
+            choice = self._scheduler.choose(self._callable(now, left), now, left)
+            if isinstance(choice, Wait):
+                return min(choice.until, self._agenda.next_at, self._probe_at)
+            self._take(choice.window, choice.why, now)
+        return math.inf
+
+    def _has_room(self) -> bool:
+        """Whether the checkpoint can name one more call; a lane without calls can always begin one.
+
+        What was in doubt before goes once its invitations are read again.
+        """
+        if not self.intents:
+            return True
+        named = [*self.intents.values(), *self._doubt]
+        marks, reaches = zip(*map(self._extent, named), strict=True)
+        return (
+            sum(len(each.offsets) for each in named) < IN_FLIGHT_BYTES
+            and sum(marks) < IN_FLIGHT_MARKS
+            and sum(reaches) < IN_FLIGHT_REACH
+        )
+
+    def _extent(self, intent: InFlight) -> tuple[int, int]:
+        """How many invitations its bitmap has, and offsets it spans; it is inflated once."""
+        if intent.batch_id not in self._extents:
+            self._extents[intent.batch_id] = extent(intent.offsets)
+        return self._extents[intent.batch_id]
+
+    def log_in(self, now: float) -> float:
+        """Begin the logins that calls need; when to look again at the latest."""
+        earliest = self._accounts.next_login()
+        if earliest > now:
+            return earliest
+        windows = self._shelf.windows.values()
+        wanted = {self._vendor(window.campaign) for window in windows if window.ready}
+        wanted |= {each.rules.vendor for each in self._outcomes.bisections}
+        wanted |= {trial.rules.vendor for trial in self._outcomes.trials}
+        wake_at = math.inf
+        for vendor, when in self._accounts.logins({each for each in wanted if each}, now):
+            if when > now:
+                wake_at = min(wake_at, when)
+            elif self._limiter.allowed(now):
+                self._limiter.take(now)
+                self._accounts.sessions[vendor].logging_in = True
+                self.starting.append(Login(vendor, now))
+            else:
+                wake_at = min(wake_at, self._limiter.next_at(now))
+        return wake_at
+
+    def _callable(self, now: float, left: float) -> Iterator[Waiting]:
+        """Who may be due and may be called now, if a permit is there. A campaign with bad
+        recipients to find finds them first: its next batches would be refused for the same."""
+        dividing = Counter(each.campaign for each in self._outcomes.bisections)
+        changed = [self._shelf.windows[name] for name in self._shelf.changed]
+        self._shelf.changed.clear()
+        self._agenda.follow(self._scheduler.price(left), changed)
+        accounts = self._accounts
+        usable = [each for each in self._agenda.vendors if accounts.open_for_all(each, now)]
+
+        def able(window: Window) -> bool:
+            free = dividing[window.campaign] < MOST_BISECTIONS
+            return free and accounts.may_call(window.campaign)
+
+        search = self._budget.allows or not self._healthy_waits(usable, able, now, left)
+
+        def allowed(window: Window) -> bool:
+            return able(window) and (search or accounts.campaigns[window.campaign].well)
+
+        yield from self._agenda.offer(usable, allowed, now)
+        self._probe_at = math.inf
+        for vendor in self._agenda.vendors:
+            yield from self._probes(vendor, now, left)
+        for bisection in self._outcomes.bisections:
+            held_back = bisection.unattributed and not search
+            if accounts.open_for_all(bisection.rules.vendor, now) and not held_back:
+                yield bisection
+        for trial in self._outcomes.trials if search else ():
+            if accounts.usable(trial.rules.vendor, now):
+                yield trial
+
+    def _healthy_waits(
+        self, vendors: Collection[str], able: Callable[[Window], bool], now: float, left: float
+    ) -> bool:
+        """Whether a search would delay a campaign of these accounts whose breaker is closed: one
+        that is due now, or that waits while the quota is scarce, for each permit that is spent
+        raises the price of the next."""
+        price = self._scheduler.price(left)
+        return any(
+            window.ready
+            and self._vendor(window.campaign) in vendors
+            and self._accounts.campaigns[window.campaign].well
+            and able(window)
+            and (
+                self._scheduler.due(window, price) <= now
+                or (left < SCARCE and window.not_before <= now)
+            )
+            for window in self._shelf.windows.values()
+        )
+
+    def _probes(self, vendor: str, now: float, left: float) -> Iterator[Waiting]:
+        """The window whose customer is tried next, if the account's breaker is open: of those that
+        are due, one that was not tried since comes first, then the one tried longest ago."""
+        standing, price = self._accounts.standings[vendor], self._scheduler.price(left)
+        if standing.well or standing.probing or not self._accounts.usable(vendor, now):
+            return
+        found = list[tuple[bool, float, float, Window]]()
+        for window in self._shelf.windows.values():
+            if not window.ready or self._vendor(window.campaign) != vendor:
+                continue
+            due = max(self._scheduler.due(window, price), standing.probe_time(window.campaign))
+            if due > now:
+                self._probe_at = min(self._probe_at, due)
+            else:
+                tried = window.campaign in standing.tested
+                found.append((tried, window.tried_at, window.oldest, window))
+        if found:
+            yield min(found, key=lambda each: each[:3])[3]
+
+    def _take(self, waiting: Waiting, why: Why, now: float) -> None:
+        """Seal what was chosen; what expired meanwhile ends here."""
+        if isinstance(waiting, Bisection):
+            self._outcomes.sweep_part(waiting, now)
+            if waiting.ready:
+                self._seal_batch(waiting.take(), waiting.campaign, Why.PART, now, waiting)
+        elif isinstance(waiting, Trial):
+            self._seal_trial(waiting, now)
+        else:
+            assert isinstance(waiting, Window)  # noqa: S101 - nothing else waits
+            self._seal_window(waiting, why, now)
+
+    def _seal_trial(self, trial: Trial, now: float) -> None:
+        self._outcomes.sweep_trial(trial, now)
+        if trial not in self._outcomes.trials:
+            return
+        trial.under_way = True
+        self._seal_batch([trial.held], trial.campaign, Why.PROBE, now, trial)
+
+    def _seal_window(self, window: Window, why: Why, now: float) -> None:
+        vendor = self._settings.campaigns[window.campaign].vendor
+        probe = self._accounts.one_only(vendor, window.campaign)
+        window.tried_at = now
+        taken = window.take_probe(self._rng) if probe else window.take()
+        fresh = self._outcomes.fit(taken, window, now)
+        if fresh:
+            self._seal_batch(fresh, window.campaign, Why.PROBE if probe else why, now)
+
+    def _seal_batch(
+        self,
+        fresh: Sequence[Held],
+        campaign: str,
+        why: Why,
+        now: float,
+        part_of: Bisection | Trial | None = None,
+    ) -> Batch:
+        self._limiter.take(now)
+        self._batches += 1
+        name = f"{self._settings.name}.{self._epoch}.{self._batches}"
+        rules = self._settings.campaigns[campaign]
+        batch = Batch(name, campaign, fresh, now, why, rules)
+        self.in_flight[batch.id] = batch
+        self.intents[batch.id] = _intent(batch)
+        self.starting.append(Send(batch))
+        self._budget.called(search=self._is_search(batch, part_of))
+        self._accounts.left(batch, part=part_of is not None)
+        if part_of is not None:
+            self._parts[batch.id] = part_of
+        return batch
+
+    def _is_search(self, batch: Batch, part_of: Bisection | Trial | None) -> bool:
+        """Whether the call is made to find out about a sick campaign of an account that is well."""
+        if isinstance(part_of, Bisection):
+            return part_of.unattributed
+        if part_of is not None:
+            return True
+        own = self._accounts.campaigns[batch.campaign]
+        return self._accounts.well(batch.rules.vendor) and not own.well
+
+    def _schedule(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._agenda = Agenda(scheduler, self._vendor)
+
+    def _vendor(self, campaign: str) -> str | None:
+        known = self._settings.campaigns.get(campaign)
+        return known.vendor if known else None
+
+
+def _scheduler_for(settings: LaneSettings) -> Scheduler:
+    return IndexPrice() if settings.limits else SizeOrLinger(settings.linger)
+
+
+def _intent(batch: Batch) -> InFlight:
+    offsets = [held.offset for held in batch.held]
+    first = min(offsets)
+    return InFlight(
+        batch_id=batch.id,
+        campaign=batch.campaign,
+        attempt=batch.attempt,
+        sealed_at=batch.sealed_at,
+        first=first,
+        offsets=pack(offsets, first),
+    )

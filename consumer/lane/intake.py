@@ -1,0 +1,144 @@
+"""What was read from a lane's topic: it waits here, ends, is put off, or was settled before."""
+
+from __future__ import annotations
+
+import math
+
+from consumer.lane.account.accounts import Accounts
+from consumer.lane.buffer.buffer import Shelf
+from consumer.lane.offsets.in_doubt import Doubt
+from consumer.lane.settlement.outbox import Due
+from consumer.lane.settlement.results import CallFacts
+from consumer.lane.settlement.settlement import Outcomes
+from consumer.lane.state.commands import Command
+from consumer.lane.state.delay_steps import (
+    near_end,
+    wait_of,
+)
+from consumer.lane.state.pending import Held
+from consumer.lane.state.settings import LaneSettings
+from consumer.records.checkpoint import InFlight
+from consumer.records.dead_letter import DeadLetter
+from consumer.records.result import Reason
+
+LONGEST_DELAY = 3600.0
+"""Seconds that one of a crowd is put off at most: the estimate is no promise."""
+
+
+class Arrivals:
+    """Takes in what is read, and steers what is read next."""
+
+    def __init__(
+        self, shelf: Shelf, due: Due, doubt: Doubt, outcomes: Outcomes, accounts: Accounts
+    ) -> None:
+        self._shelf = shelf
+        self._due = due
+        self._doubt = doubt
+        self._outcomes = outcomes
+        self._accounts = accounts
+
+    @property
+    def _settings(self) -> LaneSettings:
+        return self._shelf.settings
+
+    def arrived(self, held: Held, now: float) -> None:
+        """An invitation was read. Settled and repeated ones are passed over."""
+        held.attempt = self._due.tries.get(held.offset, held.attempt)
+        if self._due.ledger.deliver(held.offset):
+            doubted = self._doubt.decide(held.offset) if self._doubt else None
+            if doubted is not None:
+                self._decide_doubt(held, doubted, now)
+            else:
+                self._place(held, now)
+        elif self._shelf.reading.is_noted(held.offset):
+            self._again(held, now)
+
+    def postponed(self, held: Held, now: float) -> None:
+        """One that a later version of the program wrote: it may be read after an upgrade.
+
+        One in doubt stays so: only who can read it knows whether its campaign sends it again.
+        """
+        held.attempt = self._due.tries.get(held.offset, held.attempt)
+        if self._due.ledger.deliver(held.offset) and held.offset not in self._doubt:
+            self._due.delay(held, now, wait_of(held.delays))
+
+    def unreadable(self, letter: DeadLetter) -> None:
+        """A record that is no invitation: a dead letter settles it."""
+        offset = letter.source["offset"]
+        if self._due.ledger.deliver(offset):
+            self._doubt.decide(offset)
+            self._due.dead(letter)
+
+    def abandon(self, letter: DeadLetter, campaign: str | None) -> None:
+        """A record that raised while it was taken in, anywhere: a dead letter settles it.
+
+        What it left behind goes; what settled it already stays its fate.
+        """
+        offset = letter.source["offset"]
+        self._due.ledger.deliver(offset)
+        if self._due.ledger.settled(offset):
+            return
+        if campaign is not None:
+            self._shelf.remove(offset, campaign)
+        self._doubt.decide(offset)
+        self._due.dead(letter)
+
+    def steer(self) -> list[Command]:
+        """What follows for reading: stop, go on, go back to noted ones."""
+        stop = self._due.ledger.at_bound or (self._shelf.full and self._nobody_helped())
+        return self._shelf.reading.steer(self._shelf.hungry(), stop=stop)
+
+    def _place(self, held: Held, now: float) -> None:
+        """One that was read for the first time: it ends, is put off, or waits here."""
+        if held.expired(now):
+            self._outcomes.end(held, Reason.EXPIRED_WAITING)
+        elif near_end(held.expires_at, now):
+            self._shelf.put(held)
+        elif self._outcomes.parked(held.campaign, now):
+            self._due.delay(held, now, wait_of(held.delays))
+        elif self._crowds(held.campaign):
+            self._due.delay(held, now, self._until_served(held.campaign))
+        else:
+            if held.attempt and not held.delays:
+                self._accounts.campaigns[held.campaign].tried_before(now)
+            self._shelf.put(held)
+
+    def _again(self, held: Held, now: float) -> None:
+        """A noted one was read again."""
+        reading = self._shelf.reading
+        if held.expired(now) or self._outcomes.parked(held.campaign, now):
+            reading.take(held.offset, held.campaign)
+            self._place(held, now)
+        elif self._shelf.welcome(held.campaign):
+            reading.take(held.offset, held.campaign)
+            self._shelf.put(held)
+        else:
+            reading.leave(held.campaign)
+
+    def _decide_doubt(self, held: Held, doubted: InFlight, now: float) -> None:
+        """A former owner sent it, perhaps: nobody but its campaign's rule sends it again."""
+        held.attempt = doubted.attempt
+        campaign = self._settings.campaigns.get(doubted.campaign)
+        again = campaign is not None and campaign.in_doubt == "resend"
+        if campaign and again and held.attempt < campaign.max_attempts and not held.expired(now):
+            self._due.tries.put(held.offset, held.attempt)
+            self._place(held, now)
+        else:
+            self._outcomes.end(held, Reason.OWNER_LOST, CallFacts(batch=doubted.batch_id))
+
+    def _crowds(self, campaign: str) -> bool:
+        """So much of it waits that reading on, for the others' sake, needs it out of the way."""
+        some = self._shelf.reading.counts[campaign] > 0
+        return self._shelf.full and some and len(self._settings.campaigns) > 1
+
+    def _nobody_helped(self) -> bool:
+        """Whether reading on would find only what cannot go either: then lag is the queue."""
+        vendors = {each.vendor for each in self._settings.campaigns.values()}
+        return self._accounts.ill(vendors) or len(self._settings.campaigns) < 2
+
+    def _until_served(self, campaign: str) -> float:
+        """Seconds that those before it take at least, if every permit were theirs."""
+        settings, window = self._settings, self._shelf.window(campaign)
+        before = self._shelf.reading.counts[campaign] + window.count
+        rate = min((each.calls / each.period for each in settings.limits), default=math.inf)
+        return min(before / (rate * settings.share * window.max_batch), LONGEST_DELAY)

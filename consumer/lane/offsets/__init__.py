@@ -1,0 +1,1 @@
+"""Settled offsets, what is read again, attempts and batches in doubt."""

@@ -1,0 +1,31 @@
+"""How large a checkpoint may become, by parts: its topic takes 8 MiB, a reader 64 MiB of bitmaps.
+
+    part        what keeps it within its bound
+    done        a lane at the bound reads nothing new until enough of it is settled
+    in flight   no call is sealed beyond the bound, but one
+    tried       what does not fit is left out: their attempts are counted from 0 again
+    quota       cells instead of stamps (consumer/lane/quota/cells.py)
+
+A bitmap reaches from its first offset to its last, and costs little where it is empty; so both its
+bytes and its reach are bounded.
+"""
+
+from __future__ import annotations
+
+from consumer.lane.offsets.bitmap import LARGEST
+
+DONE_BYTES = 4_500_000
+"""Text of the settled offsets: 5,000,000 that wait among 60,000,000."""
+
+DONE_REACH = LARGEST * 8 // 4
+"""Offsets from the base to the newest record that was read: 134,217,728."""
+
+IN_FLIGHT_BYTES = 1_500_000
+IN_FLIGHT_REACH = LARGEST * 8 // 4
+IN_FLIGHT_MARKS = 1_500_000
+"""Text, offsets and invitations of all calls that are under way or in doubt."""
+
+TRIED_BYTES = 1_000_000
+TRIED_REACH = LARGEST * 8 // 8
+TRIED_MARKS = 3_000_000
+"""Text, offsets and invitations of those that wait for another call."""

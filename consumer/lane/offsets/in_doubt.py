@@ -1,0 +1,54 @@
+"""Batches a former owner had in flight: sent perhaps, answered perhaps, recorded never.
+
+Their intents stay in every checkpoint until each of their invitations was read again and decided,
+for the next owner may come before that.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+
+from consumer.lane.offsets.bitmap import unpack
+from consumer.records.checkpoint import InFlight
+
+
+class Doubt:
+    """Which offsets are in doubt, and by which batch.
+
+    `settled` tells which offsets have their result already: a former owner decided those, and
+    they are never read again. A batch that resent another's offset comes later in `batches`: it
+    alone is in doubt for it.
+    """
+
+    def __init__(
+        self,
+        batches: Iterable[InFlight] = (),
+        settled: Callable[[int], bool] = lambda _offset: False,
+    ) -> None:
+        self._by_offset = {
+            offset: batch
+            for batch in batches
+            for offset in unpack(batch.offsets, batch.first)
+            if not settled(offset)
+        }
+        self._batches = {batch.batch_id: batch for batch in self._by_offset.values()}
+        self._open = Counter(batch.batch_id for batch in self._by_offset.values())
+
+    def __contains__(self, offset: int) -> bool:
+        return offset in self._by_offset
+
+    def __len__(self) -> int:
+        return len(self._by_offset)
+
+    def __iter__(self) -> Iterator[InFlight]:
+        return iter(self._batches.values())
+
+    def decide(self, offset: int) -> InFlight | None:
+        """The batch that carried this offset, once; None where nothing is in doubt."""
+        batch = self._by_offset.pop(offset, None)
+        if batch is not None:
+            self._open[batch.batch_id] -= 1
+            if not self._open[batch.batch_id]:
+                del self._batches[batch.batch_id]
+        return batch

@@ -1,0 +1,1 @@
+"""Rate limits: permits, quota backoff, forecast."""

@@ -1,0 +1,79 @@
+"""What a 429 leads to: silence for a while, and then fewer calls than the config allows.
+
+Our own gate never lets a 429 happen, so somebody else uses the quota, or it is smaller than we were
+told. Additive increase, multiplicative decrease, as TCP does against a capacity that nobody states
+(Chiu and Jain, "Analysis of the Increase and Decrease Algorithms", 1989).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from consumer.lane.state.settings import Limit
+from consumer.records.call import Outcome
+
+DECREASE = 0.85
+INCREASE = 0.05
+LEAST = 0.1
+"""Part of the limits that is used at least, however often the vendor refuses."""
+
+UNKNOWN_PERIOD = 1.0
+"""Seconds, for a quota that the config calls unlimited."""
+
+LONGEST = 3600.0
+
+
+class Throttling:
+    """The part of the limits in use, and how long to be silent. Times are epoch seconds."""
+
+    def __init__(self, limits: Sequence[Limit], part: float = 1.0, since: float = 0.0) -> None:
+        self._set(limits)
+        self.part = part
+        self.since = since
+        """When `part` changed last: it grows a step for each longest period from then on."""
+        self._in_a_row = 0
+        self._refused_at = -math.inf
+
+    def follow(self, limits: Sequence[Limit]) -> None:
+        """Other limits from now on."""
+        self._set(limits)
+
+    def refused(self, outcome: Outcome, sealed_at: float, at: float) -> float:
+        """A call that was sealed at `sealed_at` got a 429 at `at`; silence until the returned time.
+
+        Of a burst that is refused together, only the first call says something new.
+        """
+        if sealed_at > self._refused_at:
+            self._in_a_row += 1
+            self.part = max(LEAST, self.part * DECREASE)
+        self._refused_at = self.since = at
+        return at + (outcome.retry_after or 0.0 or self._boundary(outcome.vendor_time))
+
+    def accepted(self) -> None:
+        """A call went through: the next refusal is a first one."""
+        self._in_a_row = 0
+
+    def recover(self, now: float) -> bool:
+        """Use more again, if it is time. True if `part` changed."""
+        steps = math.floor((now - self.since) / self._periods[-1]) if self.part < 1.0 else 0
+        if steps < 1:
+            return False
+        self.part = min(1.0, self.part + INCREASE * steps)
+        self.since += steps * self._periods[-1]
+        return True
+
+    def _boundary(self, vendor_time: float | None) -> float:
+        """Seconds to the end of a fixed window by the vendor's clock, else a whole period.
+
+        The smallest period first, then the next ones, then twice as long each time. A `Date` has
+        whole seconds and may stand for almost one more, which only makes the wait longer.
+        """
+        step = max(self._in_a_row, 1) - 1
+        known = len(self._periods)
+        period = self._periods[min(step, known - 1)] * 2.0 ** min(max(0, step - known + 1), 10)
+        begun = 0.0 if vendor_time is None else vendor_time % period
+        return min(period - begun, LONGEST)
+
+    def _set(self, limits: Sequence[Limit]) -> None:
+        self._periods = sorted(limit.period for limit in limits) or [UNKNOWN_PERIOD]

@@ -1,0 +1,86 @@
+"""When will nobody wait any more? From what was settled and what arrived lately: pure.
+
+Calls come in bursts (a quota of 160 in 625 s may be spent in the first minute), so rates are taken
+over a stretch that is longer than the quota's longest period, and older moments fade out of it.
+A backlog that arrives at once is an arrival rate too, until it has faded.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+from consumer.lane.state.settings import Limit
+
+LEAST_STRETCH = 300.0
+"""Seconds over which rates are taken at least."""
+
+IN_BALANCE = 0.5
+"""Who waits is no backlog, if so much of what was settled over the stretch is more."""
+
+
+@dataclass(slots=True)
+class _Faded:
+    """A sum whose older parts count less and less."""
+
+    sum: float = 0.0
+
+    def add(self, amount: float, kept: float) -> None:
+        self.sum = self.sum * kept + amount
+
+
+class Forecast:
+    """Seconds until a lane's backlog is drained at the present rates.
+
+    `stretch`: seconds after which a moment counts for 1/e of a new one; raises ValueError unless it
+    is above 0.
+    """
+
+    def __init__(self, stretch: float = LEAST_STRETCH) -> None:
+        if not stretch > 0:
+            raise ValueError("expected a stretch above 0 seconds")
+        self._stretch = stretch
+        self._last: tuple[float, int, int] | None = None
+        self._waiting = 0
+        self._seconds, self._settled, self._arrived = _Faded(), _Faded(), _Faded()
+
+    @classmethod
+    def under(cls, limits: Iterable[Limit]) -> Self:
+        """For a lane with these limits: twice the longest period, at least five minutes."""
+        return cls(max([LEAST_STRETCH, *(2.0 * limit.period for limit in limits)]))
+
+    def observe(self, now: float, settled: int, arrived: int, waiting: int) -> None:
+        """How things stand at `now`; about once a second, in the order of time.
+
+        `settled`, `arrived`: totals since some beginning, of the same invitations that `waiting`
+        counts. Totals that fall (a new owner counts from 0) and a clock that goes back begin anew.
+        """
+        self._waiting = waiting
+        last, self._last = self._last, (now, settled, arrived)
+        if last is None:
+            return
+        passed, done, came = now - last[0], settled - last[1], arrived - last[2]
+        if min(passed, done, came) < 0:
+            return
+        kept = math.exp(-passed / self._stretch)
+        self._seconds.add(passed, kept)
+        self._settled.add(done, kept)
+        self._arrived.add(came, kept)
+
+    @property
+    def drain_seconds(self) -> float:
+        """0 when nobody waits; infinite while the backlog does not shrink, or nothing is known.
+
+        In balance somebody always waits, for a call's while: who waits now and would be settled
+        within the stretch, at the rate of all, is no backlog, and the time is theirs.
+        """
+        if not self._waiting:
+            return 0.0
+        shrunk, settled = self._settled.sum - self._arrived.sum, self._settled.sum
+        if self._waiting <= settled * IN_BALANCE:
+            return self._waiting * self._seconds.sum / settled
+        if shrunk <= 0:
+            return math.inf
+        return self._waiting * self._seconds.sum / shrunk

@@ -1,0 +1,409 @@
+"""When may the next call start? Never a 429, whatever counter the vendor keeps.
+
+Theory of operation. A permit is taken when a call leaves; its *stamp* is the time at which the
+call was answered, and until then it counts as now. However the network delays requests, two of
+them are then never closer at the vendor than their stamps say.
+
+The vendor's counter is unknown: fixed windows, sliding log, token bucket and weighted sliding
+window are all in use. So a call may start at `t` when, for every limit `n / p` and every
+alignment φ in (t − p, t],
+
+    A(φ)·(1 − (t − φ)/p) + B(φ) + in flight + 1 ≤ n,   A(φ) = #[φ − p, φ),   B(φ) = #[φ, ∞)
+
+over the stamps; one in the future (a timeout with its grace) stands in every B, as it should.
+`p` is the period plus the skew between the vendor's servers. Why this is quick to evaluate:
+
+- A and B change only just after a stamp `s` and just after `s + p`, and the weight grows with φ:
+  the worst alignments are those φ themselves, and `t`.
+- Without new calls the condition only eases: a later φ sees at `t = φ` what `[φ − p, ∞)` holds,
+  which is less than what an earlier one saw. So there is one opening time, and it does not
+  depend on when it is asked for.
+- Let `k` be the newest stamp that must leave for φ = t: the gate is shut until s[k] + p. An
+  alignment that splits the stamps into i older than A, j − i in A and the rest in B (i ≤ k < j;
+  others open no later) is shut until φ + p·(k + 1 − i)/(j − i).
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Self
+
+from consumer.lane.quota.cells import Cells
+from consumer.lane.state.settings import Limit
+
+EPSILON = 1e-6
+"""Seconds by which the gate opens late: a stamp exactly `p` old still counts, and epoch seconds
+in a float are 0.24 µs apart. Rounding may delay a call, never let it through: it keeps the order
+of times, so that φ − p and s + p, rounded, can only count a stamp for too much."""
+
+
+EXACT_MOST = 500
+"""Calls of a limit whose stamps are kept one by one; a larger limit counts by cells of time."""
+
+MOST_FORGOTTEN = 2 * EXACT_MOST
+"""Stamps that stand for calls which nobody remembers: more only make a checkpoint long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """A call may start now."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitUntil:
+    """No call before `at` (infinite: not before an answer); `limit` is None after a 429."""
+
+    at: float
+    limit: Limit | None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a limiter of former limits knew of one of them, for the checkpoint.
+
+    `calls` are those that were ours, `period` is with the skew, `cells` are `Cells.pairs`; None
+    where the limit goes by the stamps of the log.
+    """
+
+    calls: int
+    period: float
+    cells: tuple[int, ...] | None = None
+
+
+def steady_rate(
+    limits: Iterable[Limit], *, skew: float = 0.0, share: float = 1.0, answer: float = 0.0
+) -> float:
+    """Calls a second that the gate lets through in the long run; infinite without limits.
+
+    (n − 1) / (p + answer), for a call that leaves finds n − 1 others in a period, and half of one
+    where n is 1: the worst counter may hold the last call for two periods. `answer`: seconds that
+    an answer takes. The smallest of all limits counts.
+    """
+    rates = (
+        max(max(1, math.floor(limit.calls * share + 1e-9)) - 1, 0.5)
+        / (limit.period + skew + answer)
+        for limit in limits
+    )
+    return min(rates, default=math.inf)
+
+
+class _Gate:
+    """One limit: its period with the skew, and its calls by cells unless it goes by stamps."""
+
+    def __init__(self, limit: Limit, period: float, cells: Cells | None) -> None:
+        self.limit, self.period, self.cells = limit, period, cells
+        self.calls = limit.calls
+
+    def opens(self, stamps: Sequence[float], in_flight: int, now: float) -> WaitUntil:
+        """From when on this limit lets a call through."""
+        spare = self.calls - in_flight
+        if self.cells is None:
+            return WaitUntil(_opens(stamps, spare, self.period, now), self.limit)
+        return WaitUntil(self.cells.opens(spare, now) + EPSILON, self.limit)
+
+    def used(self, stamps: Sequence[float], now: float) -> float:
+        """What the worst counter of this limit holds."""
+        if self.cells is None:
+            return _used(stamps, self.period, now)
+        return self.cells.used(now)
+
+
+class Limiter:
+    """The permits of one quota: all its limits together, none means unlimited.
+
+    Times are seconds since the epoch. `share` is the part of each limit that is ours to use, in
+    (0, 1]; at least one call remains. Ask with times that do not go back; if a clock does, the
+    stamps lie in the future and calls are only delayed.
+    """
+
+    def __init__(self, limits: Sequence[Limit], *, skew: float = 2.0, share: float = 1.0) -> None:
+        self._stamps: list[float] = []
+        self._in_flight = 0
+        self.closed_until = -math.inf
+        """Nothing leaves before: the vendor refused a call."""
+        self.unknown_until = -math.inf
+        """Calls before may have been as many as the limits allow, whatever the stamps say."""
+        self._opens: WaitUntil | None = None
+        self._gates: list[_Gate] = []
+        self._set(limits, skew, share)
+
+    @classmethod
+    def restore(
+        cls,
+        limits: Sequence[Limit],
+        log: Iterable[float],
+        *,
+        assume_full_at: float | None = None,
+        in_doubt_until: Iterable[float] = (),
+        skew: float = 2.0,
+        share: float = 1.0,
+    ) -> Self:
+        """A limiter that continues another's `log`.
+
+        `assume_full_at`: nothing is known (no checkpoint), so the whole quota was used then.
+        `in_doubt_until`: for each batch that the former owner may still have on the wire, the
+        latest time at which it can arrive (takeover + call timeout + grace).
+        """
+        limiter = cls(limits, skew=skew, share=share)
+        for at in sorted(chain(log, in_doubt_until)):
+            limiter.count(at)
+        if assume_full_at is not None:
+            limiter._forget(assume_full_at)
+        return limiter
+
+    @classmethod
+    def resume(cls, known: Sequence[Known], log: Iterable[float]) -> Self:
+        """A limiter of another's limits that continues its stamps and cells; to be reconfigured."""
+        limiter = cls(())
+        for each in known:
+            cells = None if each.cells is None else Cells(each.period, each.cells)
+            limiter._gates.append(_Gate(Limit(each.calls, each.period), each.period, cells))
+        limiter._reaches()
+        limiter._stamps = sorted(log)
+        return limiter
+
+    def reconfigure(self, limits: Sequence[Limit], skew: float, share: float, now: float) -> None:
+        """Other limits from now on.
+
+        Where they look further back than the log of the former ones, the quota counts as used up,
+        and by as many calls as the former ones allowed: the next limits may allow more again.
+        """
+        former, reach = self._gates, self._horizon
+        self._set(limits, skew, share)
+        for gate in self._gates:
+            if gate.cells is not None:
+                _fill(gate.cells, former, self._stamps)
+        beyond = self._horizon - reach
+        if beyond > 0:
+            most = min((gate.calls * (int(beyond / gate.period) + 1) for gate in former), default=0)
+            self._forget(now, most)
+        elif self.unknown_until > now - self._horizon:
+            self._forget(self.unknown_until)
+
+    def _set(self, limits: Sequence[Limit], skew: float, share: float) -> None:
+        celled = any(gate.cells is not None for gate in self._gates)
+        stamped = self._stamped if self._gates else 0.0
+        gates = []
+        for limit in limits:
+            period = limit.period + skew
+            # What only cells remember, only cells can go on with.
+            cells = limit.calls > EXACT_MOST or (celled and 2 * period > stamped)
+            gates.append(_Gate(limit, period, Cells(period) if cells and period > 0 else None))
+        self._gates = gates
+        self._reaches()
+        self._use(share)
+
+    def _reaches(self) -> None:
+        periods = [(gate.period, gate.cells is None) for gate in self._gates]
+        self._horizon = 2 * max((period for period, _ in periods), default=0.0)
+        self._stamped = 2 * max((period for period, exact in periods if exact), default=0.0)
+
+    def count(self, at: float, count: int = 1) -> None:
+        """Calls that this limiter did not let through were over at `at`."""
+        if self._stamped:
+            place = bisect_right(self._stamps, at)
+            self._stamps[place:place] = [at] * count
+        for gate in self._gates:
+            if gate.cells is not None:
+                gate.cells.add(at, count)
+        self._opens = None
+
+    def _forget(self, at: float, most: int = 0) -> None:
+        """Calls until `at` are unknown: each limit is used up by its own calls, or by `most`."""
+        self.unknown_until = at
+        exact = [gate.calls for gate in self._gates if gate.cells is None]
+        if exact:
+            wanted = max(min(most, MOST_FORGOTTEN), *exact)
+            place = bisect_left(self._stamps, at)
+            there = bisect_right(self._stamps, at) - place
+            self._stamps[place:place] = [at] * max(0, wanted - there)
+        for gate in self._gates:
+            if gate.cells is not None:
+                there = gate.cells.count_at(at)
+                gate.cells.add(at, max(0, max(most, gate.calls) - there))
+        self._opens = None
+
+    @property
+    def horizon(self) -> float:
+        """Seconds after which a stamp matters no more."""
+        return self._horizon
+
+    @property
+    def log_reach(self) -> float:
+        """Seconds that the log of stamps looks back: the horizon of the limits that go by it."""
+        return self._stamped
+
+    def known(self, now: float, also: Sequence[float] = ()) -> tuple[Known, ...]:
+        """What is known of each limit beside the log, for the checkpoint.
+
+        `also`: calls that count by then, though they are still in flight.
+        """
+        known = []
+        for gate in self._gates:
+            cells = gate.cells
+            if cells is not None:
+                cells = Cells(gate.period, cells.pairs(now))
+                for at in also:
+                    cells.add(at)
+            pairs = None if cells is None else cells.pairs(now)
+            known.append(Known(gate.calls, gate.period, pairs))
+        return tuple(known)
+
+    def set_share(self, share: float) -> None:
+        """Use another part of every limit from now on (after a 429, and back again)."""
+        self._use(share)
+        if self.unknown_until > -math.inf:
+            self._forget(self.unknown_until)
+
+    def _use(self, share: float) -> None:
+        for gate in self._gates:
+            # 0.29 × 100 is 28.999…96 to a float
+            gate.calls = max(1, math.floor(gate.limit.calls * share + 1e-9))
+        self._opens = None
+
+    @property
+    def calls(self) -> tuple[int, ...]:
+        """Calls of each limit that are ours, in the limits' order."""
+        return tuple(gate.calls for gate in self._gates)
+
+    def check(self, now: float) -> Permit | WaitUntil:
+        """Whether a call may start at `now`; if not, from when on, and which limit says so."""
+        opening = self._opening(now)
+        if self.closed_until > opening.at:
+            opening = WaitUntil(self.closed_until, None)
+        return Permit() if opening.at <= now else opening
+
+    def next_at(self, now: float) -> float:
+        """The earliest time from `now` on at which `take` is allowed, as things stand.
+
+        Infinite when every permit is in flight, so that only an answer can open the gate.
+        """
+        verdict = self.check(now)
+        return verdict.at if isinstance(verdict, WaitUntil) else now
+
+    def allowed(self, now: float) -> bool:
+        """Whether a call may start at `now`."""
+        return isinstance(self.check(now), Permit)
+
+    def take(self, now: float) -> None:
+        """A call (or login, or probe) leaves. Raises RuntimeError when it may not."""
+        if not self.allowed(now):
+            raise RuntimeError("a call was about to leave without a permit")
+        self._in_flight += 1
+        self._opens = None
+
+    def answered(self, at: float) -> None:
+        """One call in flight was over at `at`: for a timeout its end plus a grace, in the future.
+
+        Raises RuntimeError when nothing is in flight.
+        """
+        if not self._in_flight:
+            raise RuntimeError("an answer came to no call")
+        self._in_flight -= 1
+        self.count(at)
+
+    def close_until(self, when: float) -> None:
+        """The vendor refused a call: nothing leaves before `when` (never opens earlier again)."""
+        self.closed_until = max(self.closed_until, when)
+
+    def permits(self, now: float) -> tuple[float, ...]:
+        """Calls still possible per limit, in the limits' order: fractional, at least 0."""
+        return tuple(
+            max(0.0, gate.calls - self._in_flight - gate.used(self._stamps, now))
+            for gate in self._gates
+        )
+
+    def left(self, now: float) -> float:
+        """The smallest remaining share of our calls, 0 to 1; 1 without limits."""
+        permits = zip(self.permits(now), self.calls, strict=True)
+        return min((possible / calls for possible, calls in permits), default=1.0)
+
+    def log(self, now: float) -> list[float]:
+        """The stamps that still matter, oldest first, for the checkpoint.
+
+        Calls in flight are not among them: the checkpoint names those batches itself.
+        """
+        return self._stamps[bisect_left(self._stamps, now - self._stamped) :]
+
+    def _opening(self, now: float) -> WaitUntil:
+        """When the limits let a call through, and the last of them to do so; cached."""
+        if self._opens is None:
+            del self._stamps[: bisect_left(self._stamps, now - self._stamped)]
+            self._opens = max(
+                (gate.opens(self._stamps, self._in_flight, now) for gate in self._gates),
+                key=lambda wait: wait.at,
+                default=WaitUntil(-math.inf, None),
+            )
+        return self._opens
+
+
+def _fill(cells: Cells, former: Sequence[_Gate], stamps: Iterable[float]) -> None:
+    """All that former limits know: their stamps, and beyond them their cells, the finest first.
+
+    A cell that lies across the border counts, though stamps may have its calls already.
+    """
+    known = sorted((gate.cells for gate in former if gate.cells), key=lambda each: each.period)
+    for each in known:
+        if each.period == cells.period:
+            cells.take_over(each)
+            return
+    border = math.inf
+    for at in stamps:
+        border = min(border, at)
+        cells.add(at)
+    for each in known:
+        oldest = border
+        for begin, end, count in each.calls():
+            if begin < border:
+                cells.add(end, count)
+                oldest = min(oldest, begin)
+        border = oldest
+
+
+def _opens(stamps: Sequence[float], spare: int, period: float, now: float) -> float:
+    """From when on one limit lets a call through (if before `now`: any such time).
+
+    `spare` is the limit's calls less those in flight; `stamps` are sorted.
+    """
+    if spare <= 0:
+        return math.inf
+    newest = len(stamps) - spare  # the k of the module's text
+    if newest < 0:
+        return -math.inf
+    gone = newest + 1
+    latest = stamps[newest] + period
+    # No alignment shuts the gate for longer than a period, so those before this cannot matter.
+    since = max(latest, now) - period
+    for j in range(max(gone, bisect_right(stamps, since)), len(stamps)):
+        phi = stamps[j]
+        i = bisect_left(stamps, phi - period, 0, gone)
+        if i == gone:
+            break
+        latest = max(latest, phi + period * (gone - i) / (j - i))
+    for i in range(bisect_right(stamps, since - period, 0, gone), gone):
+        phi = stamps[i] + period
+        j = bisect_left(stamps, phi, gone)
+        latest = max(latest, phi + period * (gone - i) / (j - i))
+    return latest + EPSILON
+
+
+def _used(stamps: Sequence[float], period: float, now: float) -> float:
+    """What the worst counter of one limit holds at `now`; the gate's left side, in-flight aside."""
+    oldest = bisect_right(stamps, now - 2 * period)
+    older = bisect_left(stamps, now - period, oldest)
+    recent = bisect_right(stamps, now, older)
+    total = len(stamps)
+    worst = float(total - older)
+    for j in range(older, recent):
+        weight = 1 - (now - stamps[j]) / period
+        i = bisect_left(stamps, stamps[j] - period, oldest, j)
+        worst = max(worst, (j - i) * weight + total - j)
+    for i in range(oldest, older):
+        j = bisect_left(stamps, stamps[i] + period, older)
+        weight = 1 - (now - stamps[i] - period) / period
+        worst = max(worst, (j - i) * weight + total - j)
+    return worst

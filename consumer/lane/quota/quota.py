@@ -1,0 +1,148 @@
+"""The lane's quota: permits by the worst counter a vendor may keep, less what a 429 taught."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from consumer.lane.quota.backoff import Throttling
+from consumer.lane.quota.cells import Cells
+from consumer.lane.quota.clock_shift import in_our_time
+from consumer.lane.quota.limiter import (
+    Known,
+    Limiter,
+)
+from consumer.lane.state.settings import (
+    FRESH_SECONDS,
+    LATE_ARRIVAL_GRACE,
+    LaneSettings,
+    Limit,
+)
+from consumer.records.call import Outcome
+from consumer.records.checkpoint import (
+    Checkpoint,
+    LimitCalls,
+)
+
+NOTHING_LOGGED = 1e-3
+"""Seconds that the log of stamps reaches back where all limits count by cells."""
+
+
+class Quota:
+    """The limiter and the part of it that is in use, as the former owner left them."""
+
+    def __init__(self, settings: LaneSettings, checkpoint: Checkpoint | None, now: float) -> None:
+        self._settings = settings
+        self.throttling = Throttling(settings.limits)
+        if checkpoint is not None:
+            checkpoint = in_our_time(checkpoint, 0.0, now, self.latest(now))
+            self.throttling.part = checkpoint.limits_part
+            self.throttling.since = checkpoint.limits_since
+        self.limiter = self._restore(checkpoint, now)
+
+    def answered(self, at: float, *, silent: bool = False) -> None:
+        """A call or a login ended at `at`. `silent`: without an answer, so that the vendor may
+        count it later still."""
+        self.limiter.answered(at + LATE_ARRIVAL_GRACE if silent else at)
+
+    def refused(self, outcome: Outcome, sealed_at: float, at: float) -> None:
+        """The vendor said 429: silence, then fewer calls."""
+        asked = min(outcome.retry_after or 0.0, self._settings.longest_silence)
+        outcome = replace(outcome, retry_after=asked)
+        self.limiter.close_until(self.throttling.refused(outcome, sealed_at, at))
+        self.limiter.set_share(self._share)
+
+    def recover(self, now: float) -> bool:
+        """Use more again, if it is time. True if anything changed."""
+        recovered = self.throttling.recover(now)
+        if recovered:
+            self.limiter.set_share(self._share)
+        return recovered
+
+    def follow(self, settings: LaneSettings, now: float) -> None:
+        """Another config from now on."""
+        self._settings = settings
+        self.throttling.follow(settings.limits)
+        self.limiter.reconfigure(settings.limits, settings.skew, self._share, now)
+
+    def latest(self, now: float) -> float:
+        """When a call that is about to leave now can reach the vendor at the latest."""
+        return now + FRESH_SECONDS + self._settings.call_timeout + LATE_ARRIVAL_GRACE
+
+    @property
+    def log_reach(self) -> float:
+        """For the checkpoint. An older program takes 0 for "not said", and the log for all."""
+        return self.limiter.log_reach or (NOTHING_LOGGED if self._settings.limits else 0.0)
+
+    def known(self, now: float, also: Sequence[float]) -> tuple[LimitCalls, ...]:
+        """What the checkpoint says of each limit; `also`: calls in flight that count by then."""
+        return tuple(
+            LimitCalls(calls=each.calls, period=each.period, cells=each.cells)
+            for each in self.limiter.known(now, also)
+        )
+
+    @property
+    def _share(self) -> float:
+        return self._settings.share * self.throttling.part
+
+    def _restore(self, checkpoint: Checkpoint | None, now: float) -> Limiter:
+        late = self.latest(now)
+        of = self._settings
+        full = of.first_start_full
+        limiter = restored(checkpoint, of.limits, of.skew, self._share, late, full_at_first=full)
+        if checkpoint is not None:
+            limiter.close_until(min(checkpoint.closed_until, now + self._settings.longest_silence))
+        return limiter
+
+
+def restored(
+    checkpoint: Checkpoint | None,
+    limits: Sequence[Limit],
+    skew: float,
+    share: float,
+    late: float,
+    *,
+    full_at_first: bool,
+) -> Limiter:
+    """The limiter of these limits that continues a checkpoint.
+
+    Each batch in doubt counts at `late`, its latest; so does the whole quota where nothing is known
+    of calls that it looks back to. `full_at_first`: that is so without a checkpoint, too.
+    """
+    if checkpoint is None:
+        full = late if full_at_first else None
+        return Limiter.restore(limits, (), assume_full_at=full, skew=skew, share=share)
+    if checkpoint.quota is None:  # written by a program that did not tell its limits
+        horizon = Limiter(limits, skew=skew).horizon
+        told = "permit_log_reach" in checkpoint.model_fields_set
+        full = late if told and horizon > checkpoint.permit_log_reach else None
+        limiter = Limiter.restore(
+            limits, checkpoint.permit_log, assume_full_at=full, skew=skew, share=share
+        )
+    else:
+        known = [Known(each.calls, each.period, each.cells) for each in checkpoint.quota]
+        limiter = Limiter.resume(known, checkpoint.permit_log)
+        limiter.unknown_until = checkpoint.unknown_until or -math.inf
+        limiter.reconfigure(limits, skew, share, late)
+    for _ in checkpoint.in_flight:
+        limiter.count(late)
+    return limiter
+
+
+def with_calls(checkpoint: Checkpoint, ended: Sequence[float]) -> Checkpoint:
+    """The checkpoint after more calls, for those who write it without a lane."""
+    quota = checkpoint.quota and tuple(
+        each.model_copy(update={"cells": _with(each, ended)}) for each in checkpoint.quota
+    )
+    log = (*checkpoint.permit_log, *ended)
+    return checkpoint.model_copy(update={"permit_log": log, "quota": quota})
+
+
+def _with(limit: LimitCalls, ended: Sequence[float]) -> tuple[int, ...] | None:
+    if limit.cells is None:
+        return None
+    cells = Cells(limit.period, limit.cells)
+    for at in ended:
+        cells.add(at)
+    return cells.pairs(-math.inf)

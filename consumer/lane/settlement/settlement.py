@@ -1,0 +1,593 @@
+"""What becomes of invitations: by an answer to their call, by expiry, or because they cannot go.
+
+An answer settles its call, sends it back to its window, parks its campaign, or divides it to find
+the bad recipients; see `Outcome` for which of them, and `bisection` for how.
+
+A refusal that names no cause (`News.refused`) sends a call of several back to its window. If it is
+refused again, though the vendor accepted other customers of the campaign, it is divided. A customer
+that is refused alone is put on trial (`trial`). If different customers of a campaign are refused
+alone, none is accepted, and other campaigns' calls are, the campaign is parked.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from itertools import chain
+
+from consumer.lane.account.accounts import (
+    Accounts,
+    News,
+)
+from consumer.lane.account.circuit_breaker import full_jitter
+from consumer.lane.buffer.buffer import Shelf
+from consumer.lane.buffer.window import Window
+from consumer.lane.quota.backoff import Throttling
+from consumer.lane.settlement.bisection import Bisection
+from consumer.lane.settlement.fitness import (
+    key_of,
+    unfit,
+)
+from consumer.lane.settlement.outbox import Due
+from consumer.lane.settlement.results import (
+    NO_CALL,
+    CallFacts,
+)
+from consumer.lane.settlement.trial import Trial
+from consumer.lane.state.commands import Batch
+from consumer.lane.state.delay_steps import (
+    near_end,
+    wait_of,
+)
+from consumer.lane.state.pending import Held
+from consumer.lane.state.settings import (
+    LaneCampaign,
+    LaneSettings,
+)
+from consumer.records.call import (
+    Outcome,
+    Verdict,
+)
+from consumer.records.result import Reason
+
+MOST_BISECTIONS = 2
+"""Refused batches of a campaign that are divided at a time, before its next one is called."""
+
+MOST_MEMORY = 1 / 2
+"""Share of the memory that may be divided: who is divided cannot be given up for others."""
+
+
+class Outcomes:
+    """All that ends, waits again, or is put off. `bisections`: refused batches that are divided.
+    `trials`: customers whose calls were refused alone."""
+
+    def __init__(
+        self,
+        shelf: Shelf,
+        due: Due,
+        accounts: Accounts,
+        throttling: Throttling,
+        rng: random.Random,
+    ) -> None:
+        self.bisections: list[Bisection] = []
+        self.trials: list[Trial] = []
+        self._shelf = shelf
+        self._due = due
+        self._accounts = accounts
+        self._throttling = throttling
+        self._rng = rng
+        self._told: list[Bisection] = []
+        self._leaving: dict[str, None] = {}
+
+    @property
+    def _settings(self) -> LaneSettings:
+        return self._shelf.settings
+
+    def of_call(
+        self,
+        batch: Batch,
+        part_of: Bisection | Trial | None,
+        outcome: Outcome,
+        facts: CallFacts,
+        at: float,
+    ) -> None:
+        """A call was answered: of a whole batch, of a part of a divided one, or of one on trial."""
+        if outcome.unbuilt:
+            self._unbuilt(batch, part_of, outcome, facts)
+            return
+        # A customer that stands alone is news: an ill vendor costs three of them, not all.
+        several = isinstance(part_of, Bisection) and len(batch.held) > 1
+        news = self._accounts.answered(
+            batch,
+            outcome,
+            at,
+            expected=several and (outcome.unattributed or outcome.relogin or outcome.divisible),
+            trial=isinstance(part_of, Trial),
+        )
+        if isinstance(part_of, Trial):
+            self._trial_answered(part_of, batch, outcome, news, facts, at)
+        elif part_of is None:
+            self._whole_answered(batch, outcome, news, facts, at)
+        else:
+            self._part_answered(part_of, batch, outcome, news, facts, at)
+        self._follow_up(batch, news, outcome, at)
+        if self.parked(batch.campaign, at):  # or it left the config meanwhile
+            self.drop_campaign(batch.campaign, at)
+
+    def _unbuilt(
+        self, batch: Batch, part_of: Bisection | Trial | None, outcome: Outcome, facts: CallFacts
+    ) -> None:
+        """Nothing was sent, for the program cannot build a call of some: those end, the others wait
+        for another call, and nothing follows for the account."""
+        self._accounts.unsent(batch)
+        if isinstance(part_of, Trial):
+            self.trials.remove(part_of)
+        elif part_of is not None:
+            part_of.gone()
+        window = self._shelf.window(batch.campaign)
+        for held in batch.held:
+            if held.offset in outcome.unbuilt:
+                self.end_held(held, Reason.NOT_BUILT, facts)
+            else:
+                window.add(held)
+        if isinstance(part_of, Bisection):
+            self._carry_on(part_of)
+        window.changed[window.campaign] = None
+
+    def _follow_up(self, batch: Batch, news: News, outcome: Outcome, at: float) -> None:
+        vendor, window = batch.rules.vendor, self._shelf.window(batch.campaign)
+        if news.recovered:
+            self._revive(vendor, at)
+        elif not self._accounts.well(vendor):
+            self._dissolve(lambda each: each.rules.vendor == vendor)
+        if news.closed and window.parked_until <= at:
+            window.failures, window.not_before = 0, 0.0
+        window.changed[window.campaign] = None  # its probe is over
+        if outcome.verdict is Verdict.ACCEPTED:
+            self._confirm(vendor, at)
+
+    def parked(self, campaign: str, now: float) -> bool:
+        """It cannot go soon: the config does not know it, or the vendor cannot use it."""
+        known = campaign in self._settings.campaigns
+        return not known or self._shelf.window(campaign).parked_until > now
+
+    def follow(self) -> None:
+        """Another config: who is divided goes by its rules."""
+        for bisection in self.bisections:
+            known = self._settings.campaigns.get(bisection.campaign)
+            bisection.rules = known or bisection.rules
+        for trial in self.trials:
+            trial.rules = self._settings.campaigns.get(trial.campaign, trial.rules)
+
+    def sweep(self, now: float) -> None:
+        """End what expired while it waited, as many as the next commit has room for."""
+        for window in self._shelf.windows.values():
+            for held in window.drop_expired(now, self._due.room):
+                self.end_held(held, Reason.EXPIRED_WAITING)
+        for bisection in list(self.bisections):
+            self.sweep_part(bisection, now)
+        for trial in list(self.trials):
+            if trial.ready:
+                self.sweep_trial(trial, now)
+
+    def sweep_trial(self, trial: Trial, now: float) -> None:
+        """End one on trial that expired, with the facts of its last call, or fits no more."""
+        reason = self._over(trial.held, now)
+        if reason is not None:
+            self.trials.remove(trial)
+            self.end_held(trial.held, reason, trial.facts)
+
+    def fit(self, taken: Sequence[Held], window: Window, now: float) -> list[Held]:
+        """Those that a call may carry; one that expired, or that its campaign cannot use as it is
+        configured now, ends here, and a second one for the same address waits for another call."""
+        fresh, keys = list[Held](), set[tuple[str, ...]]()
+        campaign = self._settings.campaigns[window.campaign]
+        for held in taken:
+            reason, key = None, tuple[str, ...]()
+            if held.expired(now):
+                reason = Reason.EXPIRED_WAITING
+            elif campaign.spec:
+                invitation = held.invitation  # parsed once, for it takes 2 µs
+                reason = unfit(invitation, campaign)
+                key = key_of(invitation["address"], campaign.spec.addresses)
+            if reason is not None:
+                self.end_held(held, reason)
+            elif key and key in keys:
+                window.add(held)
+            else:
+                keys.add(key)
+                fresh.append(held)
+        return fresh
+
+    def _over(self, held: Held, now: float) -> Reason | None:
+        if held.expired(now):
+            return Reason.EXPIRED_WAITING
+        campaign = self._settings.campaigns.get(held.campaign)
+        return unfit(held.invitation, campaign) if campaign and campaign.spec else None
+
+    def sweep_part(self, bisection: Bisection, now: float) -> None:
+        """The same for one that is divided, which may end by it."""
+        over = {held.offset: self._over(held, now) for held in bisection}
+        for held in bisection.drop(lambda each: over[each.offset] is not None):
+            self.end_held(held, over[held.offset] or Reason.EXPIRED_WAITING)
+        self._end_if_empty(bisection)
+
+    def end_held(self, held: Held, reason: Reason, facts: CallFacts = NO_CALL) -> None:
+        """One that was on the shelf is final."""
+        self._shelf.forget(held)
+        self.end(held, reason, facts)
+
+    def end(self, held: Held, reason: Reason, facts: CallFacts = NO_CALL) -> None:
+        """One that never was there is."""
+        self._due.end(held, reason, self._settings.campaigns.get(held.campaign), facts)
+
+    def drop_campaign(self, campaign: str, now: float) -> None:
+        """It cannot go soon: all of it is put off."""
+        self._dissolve(lambda each: each.campaign == campaign)
+        self.acquit(lambda trial: trial.campaign == campaign)
+        self._put_off_all(self._shelf.window(campaign), now)
+
+    def retry_campaign(self, campaign: str, now: float) -> None:
+        """End its pause, and its account's: the next permit may be its own. An open breaker begins
+        with one customer, and without the long pause of before."""
+        window = self._shelf.windows.get(campaign)
+        if window is None:
+            return
+        window.parked_until = min(window.parked_until, now)
+        window.not_before = min(window.not_before, now)
+        window.changed[campaign] = None
+        known = self._settings.campaigns.get(campaign)
+        if known is not None:
+            self._accounts.retry(known.vendor, campaign, now)
+        for trial in self.trials:
+            if trial.campaign == campaign:
+                trial.not_before = min(trial.not_before, now)
+
+    def ended_bisections(self) -> list[Bisection]:
+        """Those that ended since this was asked last."""
+        told, self._told = self._told, []
+        return told
+
+    def acquit(self, which: Callable[[Trial], bool]) -> None:
+        """These are on trial no more: they wait in their windows like all others."""
+        for trial in [trial for trial in self.trials if trial.ready and which(trial)]:
+            self.trials.remove(trial)
+            self._shelf.window(trial.campaign).add(trial.held)
+
+    def _whole_answered(
+        self, batch: Batch, outcome: Outcome, news: News, facts: CallFacts, at: float
+    ) -> None:
+        window = self._shelf.window(batch.campaign)
+        if news.refused:
+            self._whole_refused(batch, window, facts, at)
+            return
+        match _verdict(batch, outcome):
+            case Verdict.ACCEPTED:
+                window.failures = 0
+                self._throttling.accepted()
+                self._settle(batch, Reason.ACCEPTED, facts)
+            case Verdict.REJECTED if outcome.divisible and len(batch.held) > 1:
+                if self._too_many(batch):
+                    window.extend(batch.held)
+                else:
+                    self._divide(batch.rules, batch.held, facts)
+            case Verdict.REJECTED:
+                window.failures = 0
+                self._settle(batch, Reason.VENDOR_REJECTED, facts)
+            case Verdict.IN_DOUBT:
+                self._settle(batch, Reason.NO_ANSWER, facts)
+                self._pause(window, news, at)
+            case _:  # RETRY: what has attempts left waits for the next call
+                self._put_back(batch, window, outcome, news, facts, at)
+                if outcome.parked:
+                    self._park(window, at)
+
+    def _whole_refused(self, batch: Batch, window: Window, facts: CallFacts, at: float) -> None:
+        """A definite no that names no cause: it counts no attempt, and other calls go first."""
+        vendor = batch.rules.vendor
+        if not self._accounts.well(vendor):
+            window.extend(batch.held)
+            return
+        if len(batch.held) > 1:
+            self._several_refused(batch, window, facts)
+        else:
+            self._one_refused(batch, window, facts, at)
+        own = self._accounts.campaigns[batch.campaign]
+        if own.accused and window.parked_until <= at:
+            at_once = not self._accounts.testable(vendor, self._waiting_beside(window))
+            window.not_before = at + own.refusal_pause(
+                self._rng, at_once=at_once, open_now=self._accounts.open_campaigns(vendor)
+            )
+
+    def _several_refused(self, batch: Batch, window: Window, facts: CallFacts) -> None:
+        own = self._accounts.campaigns[batch.campaign]
+        offsets = [held.offset for held in batch.held]
+        again, before = own.refused_again(offsets), own.accused
+        own.refused_together(offsets, batch.sealed_at)
+        if again and not self._too_many(batch):
+            own.accused = before  # what is divided must not hold up other customers
+            self._divide(batch.rules, batch.held, facts, unattributed=True)
+        else:
+            window.extend(batch.held)
+
+    def _one_refused(self, batch: Batch, window: Window, facts: CallFacts, at: float) -> None:
+        own, (held,) = self._accounts.campaigns[batch.campaign], batch.held
+        own.refused_alone(held.offset, batch.sealed_at)
+        self._try(batch.rules, held, facts, batch.sealed_at, at)
+        before = window.failures > 0 and window.parked_until > 0
+        if own.blamed(self._accounts.proved_at(batch.rules.vendor), before=before):
+            window.failures += 1
+            self._park(window, at)
+
+    def _waiting_beside(self, window: Window) -> list[str]:
+        """Other campaigns of the same account that have customers waiting."""
+        known = self._settings.campaigns
+        vendor = known[window.campaign].vendor if window.campaign in known else None
+        return [
+            name
+            for name, other in self._shelf.windows.items()
+            if other is not window
+            and other.ready
+            and name in known
+            and known[name].vendor == vendor
+        ]
+
+    def _try(
+        self, rules: LaneCampaign, held: Held, facts: CallFacts, sealed_at: float, at: float
+    ) -> None:
+        own = self._accounts.campaigns[held.campaign]
+        first = own.together.get(held.offset, sealed_at)
+        trial = Trial(rules, held, facts, first, sealed_at)
+        self.trials.append(trial)
+        self._pause_trial(trial, at)
+
+    def _pause_trial(self, trial: Trial, at: float) -> None:
+        """All that is tried apart spends few permits together."""
+        campaigns = self._accounts.open_campaigns(trial.rules.vendor)
+        trial.pause(at, self._rng, max(len(self.trials), campaigns))
+
+    def _trial_answered(
+        self,
+        trial: Trial,
+        batch: Batch,
+        outcome: Outcome,
+        news: News,
+        facts: CallFacts,
+        at: float,
+    ) -> None:
+        trial.under_way = False
+        if news.refused:
+            trial.refused(facts, batch.sealed_at)
+            self._pause_trial(trial, at)
+        elif outcome.throttled or outcome.relogin:
+            trial.not_before = at
+        else:
+            self.trials.remove(trial)
+            self._whole_answered(batch, outcome, news, facts, at)
+
+    def _confirm(self, vendor: str, at: float) -> None:
+        """A call was accepted: what was refused before it was no fault of the account."""
+        proved_at = self._accounts.proved_at(vendor)
+        for trial in [trial for trial in self.trials if trial.rules.vendor == vendor]:
+            own = self._accounts.campaigns[trial.campaign]
+            alone = own.alone.keys() <= {trial.held.offset}
+            if alone and trial.confirm(proved_at, own.accepted_at, at):
+                self.trials.remove(trial)
+                trial.held.attempt += 1
+                self.end_held(trial.held, Reason.VENDOR_REJECTED, trial.facts)
+
+    def _put_back(
+        self,
+        batch: Batch,
+        window: Window,
+        outcome: Outcome,
+        news: News,
+        facts: CallFacts,
+        at: float,
+    ) -> None:
+        limit = batch.rules.max_attempts
+        silent = outcome.verdict is Verdict.IN_DOUBT
+        spent = Reason.NO_ANSWER if silent else Reason.ATTEMPTS_EXHAUSTED
+        # A definite no of a sick campaign or account tells nothing of its customers.
+        counts = outcome.counts and (silent or news.was_well)
+        again: list[Held] = []
+        ending: list[Held] = []
+        for held in batch.held:
+            held.attempt += counts
+            if held.attempt >= limit and counts:
+                ending.append(held)
+            else:
+                again.append(held)
+                if counts:
+                    self._due.tries.put(held.offset, held.attempt)
+        several = outcome.divisible and len(ending) > 1
+        if several and self._accounts.well(batch.rules.vendor):
+            self._divide(batch.rules, ending, facts)
+        elif several:  # divided when the vendor is well again; until then they are tried one by one
+            again += ending
+        else:
+            for held in ending:
+                self.end_held(held, spent, facts)
+        window.extend(again)
+        if outcome.trouble or outcome.parked:
+            self._back_off(batch, window, news, at)
+
+    def _back_off(self, batch: Batch, window: Window, news: News, at: float) -> None:
+        """Of calls that were out together, the first to fail says what the others repeat.
+
+        A vendor that is ill has a pause of its own, for all its campaigns; so has a campaign.
+        """
+        self._pause(window, news, at)
+        if self._accounts.campaigns[batch.campaign].ill:
+            return
+        if batch.sealed_at >= window.failed_at:
+            window.failures, window.failed_at = window.failures + 1, at
+        if self._accounts.well(batch.rules.vendor):
+            window.not_before = at + full_jitter(window.failures, self._rng)
+            window.changed[window.campaign] = None  # it may be earlier than what the first drew
+
+    def _pause(self, window: Window, news: News, at: float) -> None:
+        if news.pause:
+            window.not_before = max(window.not_before, at + news.pause)
+
+    def _settle(self, batch: Batch, reason: Reason, facts: CallFacts) -> None:
+        """Every invitation of the batch ends alike."""
+        self._due.end_all(batch.held, reason, batch.rules, facts)
+        for held in batch.held:
+            self._shelf.forget(held)
+
+    def _park(self, window: Window, now: float) -> None:
+        """The vendor cannot use the campaign: it is asked again now and then, by who comes back."""
+        self._dissolve(lambda each: each.campaign == window.campaign)
+        self.acquit(lambda trial: trial.campaign == window.campaign)
+        self._accounts.campaigns[window.campaign].alone.clear()
+        window.probed = None  # they come back in the same order, but not from the same customer on
+        window.failures = max(1, window.failures)  # 0 if a later call than this was accepted
+        window.parked_until = window.not_before = now + wait_of(window.failures - 1)
+        self._put_off_all(window, now)
+
+    def _put_off_all(self, window: Window, now: float) -> None:
+        """As many as the next commit has room for; the rest follows with the ones after it."""
+        room = self._due.room
+        going = window.drop_some(lambda held: not near_end(held.expires_at, now), room)
+        for held in going:
+            self._shelf.forget(held)
+            self._due.delay(held, now, wait_of(held.delays))
+        if len(going) == room:
+            self._leaving[window.campaign] = None
+
+    def put_off_more(self, now: float) -> None:
+        """Go on with crowds that are put off and were too many for one commit."""
+        for campaign in list(self._leaving):
+            if self._due.full:
+                return
+            del self._leaving[campaign]
+            if self.parked(campaign, now):
+                self._put_off_all(self._shelf.window(campaign), now)
+
+    def _revive(self, vendor: str, at: float) -> None:
+        """The account recovered: clear all pauses of before. A campaign that had trouble itself
+        shows with one customer whether that was the account's."""
+        for name in self._accounts.suspects(vendor):
+            self._accounts.campaigns[name].open_by_recovery(at)
+        for window in self._shelf.windows.values():
+            known = self._settings.campaigns.get(window.campaign)
+            if known and known.vendor == vendor and window.parked_until <= at:
+                window.failures, window.not_before = 0, 0.0
+                window.changed[window.campaign] = None
+
+    def _divide(
+        self,
+        rules: LaneCampaign,
+        many: Sequence[Held],
+        facts: CallFacts,
+        *,
+        unattributed: bool = False,
+    ) -> None:
+        """Some of them are bad: smaller calls tell which."""
+        now = self._settings.campaigns.get(rules.name, rules)
+        bisection = Bisection(now, list(many), facts=facts, unattributed=unattributed)
+        self.bisections.append(bisection)
+        self._carry_on(bisection)
+
+    def _too_many(self, batch: Batch) -> bool:
+        """Whether dividing this one too would leave other campaigns too little memory. It is called
+        again as a whole then, after those that are divided."""
+        own = sum(each.campaign == batch.campaign for each in self.bisections)
+        if own < MOST_BISECTIONS:
+            return False
+        sizes = [held.size for held in chain(chain.from_iterable(self.bisections), batch.held)]
+        bounds = self._settings
+        return (
+            len(sizes) > bounds.max_held * MOST_MEMORY
+            or sum(sizes) > bounds.max_held_bytes * MOST_MEMORY
+        )
+
+    def _part_answered(
+        self,
+        bisection: Bisection,
+        batch: Batch,
+        outcome: Outcome,
+        news: News,
+        facts: CallFacts,
+        at: float,
+    ) -> None:
+        window = self._shelf.window(batch.campaign)
+        match _verdict(batch, outcome):
+            case _ if news.refused:
+                bisection.unattributed = True
+                if bisection.refused():
+                    self._try(batch.rules, batch.held[0], facts, batch.sealed_at, at)
+            case Verdict.ACCEPTED:
+                window.failures = 0
+                self._throttling.accepted()
+                self._settle(batch, Reason.ACCEPTED, facts)
+                bisection.accepted()
+            case Verdict.IN_DOUBT:
+                self._settle(batch, Reason.NO_ANSWER, facts)
+                bisection.gone()
+                self._pause(window, news, at)
+            case Verdict.RETRY if outcome.trouble and not outcome.divisible:
+                bisection.gone()  # no special case any more: it waits, and its attempts count
+                self._put_back(batch, window, outcome, news, facts, at)
+            case Verdict.RETRY if not outcome.divisible:
+                bisection.again()
+                if outcome.parked:
+                    self._systematic(bisection, at)
+            case verdict:
+                self._part_refused(bisection, batch, verdict, facts)
+        if bisection.systematic and self._about_campaign(bisection):
+            self._systematic(bisection, at)
+        self._carry_on(bisection)
+
+    def _part_refused(
+        self, bisection: Bisection, batch: Batch, verdict: Verdict, facts: CallFacts
+    ) -> None:
+        if not bisection.refused():
+            return
+        if verdict is Verdict.REJECTED:
+            self._settle(batch, Reason.VENDOR_REJECTED, facts)
+        elif bisection.good:
+            self._settle(batch, Reason.ATTEMPTS_EXHAUSTED, facts)
+        else:  # trouble with everyone so far: it may be the campaign's, which passes
+            self._shelf.window(batch.campaign).extend(batch.held)
+
+    def _about_campaign(self, bisection: Bisection) -> bool:
+        """Whether the account is known to be well, so that the refusals are the campaign's."""
+        vendor = bisection.rules.vendor
+        return not bisection.unattributed or self._accounts.passes(vendor, bisection.campaign)
+
+    def _carry_on(self, bisection: Bisection) -> None:
+        """Until nobody is left, or no call."""
+        if bisection.spent and not bisection.part:
+            if self._about_campaign(bisection):
+                for held in bisection.drop(lambda _each: True):
+                    held.attempt += 1
+                    self.end_held(held, Reason.BISECT_SPENT, bisection.facts)
+            else:
+                self._dissolve(lambda each: each is bisection)
+        self._end_if_empty(bisection)
+
+    def _systematic(self, bisection: Bisection, at: float) -> None:
+        """It is about the campaign, whoever is invited."""
+        window = self._shelf.window(bisection.campaign)
+        window.failures += 1
+        self._park(window, at)
+
+    def _dissolve(self, which: Callable[[Bisection], bool]) -> None:
+        """Those who still wait are no special case any more; parts under way end as they end."""
+        for bisection in [each for each in self.bisections if which(each)]:
+            self._shelf.window(bisection.campaign).extend(bisection.drop(lambda _each: True))
+            self._end_if_empty(bisection)
+
+    def _end_if_empty(self, bisection: Bisection) -> None:
+        over = not bisection.part and not any(True for _ in bisection)
+        if over and bisection in self.bisections:
+            self.bisections.remove(bisection)
+            self._told.append(bisection)
+
+
+def _verdict(batch: Batch, outcome: Outcome) -> Verdict:
+    if outcome.verdict is Verdict.IN_DOUBT and batch.rules.in_doubt == "resend":
+        return Verdict.RETRY
+    return outcome.verdict

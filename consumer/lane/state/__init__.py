@@ -1,0 +1,1 @@
+"""Settings, commands and pending invitations: the lane's data types."""

@@ -1,0 +1,93 @@
+"""What a lane asks of the runtime: data, carried out elsewhere, answered by events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from consumer.lane.state.delay_steps import PutOff
+from consumer.lane.state.pending import Held
+from consumer.lane.state.settings import LaneCampaign
+from consumer.records.checkpoint import Checkpoint
+from consumer.records.dead_letter import DeadLetter
+from consumer.records.result import Result
+
+
+class Why(StrEnum):
+    """Why a window was sealed."""
+
+    FULL = "full"
+    PERMIT = "permit"
+    MAX_WAIT = "max_wait"
+    LINGER = "linger"
+    PROBE = "probe"
+    PART = "part"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A sealed window: one call's invitations, of distinct recipients.
+
+    `rules` is the campaign as it was then: a call ends by the config that it began with.
+    """
+
+    id: str
+    campaign: str
+    held: Sequence[Held]
+    sealed_at: float
+    why: Why
+    rules: LaneCampaign
+
+    @property
+    def attempt(self) -> int:
+        """The highest attempt among its invitations, 1 for a first one."""
+        return 1 + max(each.attempt for each in self.held)
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Write all of it in one transaction, then tell the lane `committed`.
+
+    What is `put_off` goes to the delay ladder.
+    """
+
+    checkpoint: Checkpoint
+    results: Sequence[Result]
+    dead_letters: Sequence[DeadLetter] = ()
+    put_off: Sequence[PutOff] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Make the vendor call for this batch, whose intent is committed."""
+
+    batch: Batch
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Open a session at this vendor; its permit was taken at `decided_at`, and is recorded."""
+
+    vendor: str
+    decided_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Stop reading the lane's topic: as much is held and noted as may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Read on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seek:
+    """Read the lane's topic from this offset on."""
+
+    offset: int
+
+
+Command = Commit | Send | Login | Pause | Resume | Seek

@@ -1,0 +1,66 @@
+"""The delay ladder: topics in which every record waits for the same time.
+
+In such a topic the first in is the first due, so Kafka is the delay queue: any number, any
+restart, no database. A record hops down the steps until it is due.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import orjson
+
+from consumer.lane.state.pending import Held
+
+STEPS = {"1m": 60.0, "10m": 600.0, "1h": 3600.0, "6h": 6 * 3600.0, "24h": 24 * 3600.0}
+"""Step → seconds. A shorter wait than the first step takes the first."""
+
+NEAR = STEPS["1m"]
+"""Seconds before its expiry in which an invitation is not put off: its end is told in time."""
+
+PUT_OFF = (60.0, 600.0)
+"""Seconds for the first and all later times that an invitation is put off: what mends soon (a
+rolling upgrade) costs a minute, and what does not stays cheap."""
+
+
+def step_for(seconds: float) -> str:
+    """The longest step that is not too long, else the shortest."""
+    fitting = [name for name, length in STEPS.items() if length <= seconds]
+    return fitting[-1] if fitting else next(iter(STEPS))
+
+
+def wait_of(delays: int) -> float:
+    """Seconds for an invitation that was put off `delays` times before."""
+    return PUT_OFF[min(delays, len(PUT_OFF) - 1)]
+
+
+def due_of(now: float, seconds: float, expires_at: float | None) -> float:
+    """When an invitation that is put off for so long is due: before it expires.
+
+    It leaves the topics at most `NEAR` after its due time (the last step may be longer than what is
+    left). So one that would expire there comes back within `NEAR` of its end, and awaits it in its
+    lane.
+    """
+    latest = math.inf if expires_at is None else max(now, expires_at - NEAR)
+    return min(now + seconds, latest)
+
+
+def near_end(expires_at: float | None, now: float) -> bool:
+    """Whether it expires before the shortest step would give it back."""
+    return expires_at is not None and expires_at - now <= NEAR
+
+
+@dataclass(frozen=True, slots=True)
+class PutOff:
+    """An invitation that leaves the lane's topic until `due_at` (epoch seconds)."""
+
+    held: Held
+    due_at: float
+    step: str
+
+    def record(self) -> bytes:
+        """The invitation as it comes back to the lane's topic."""
+        held = self.held
+        more = {"attempt": held.attempt, "delays": held.delays + 1, "due_at": self.due_at}
+        return orjson.dumps({**held.invitation, **more})

@@ -1,0 +1,47 @@
+"""Who owned a lane lately, and whether two configs fight over it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from consumer.records.checkpoint import Owner
+
+KEPT = 8
+"""Owners that a checkpoint remembers."""
+
+BACKS = 3
+"""Changes back to a former config that no deploy, nor its rollback, needs."""
+
+WITHIN = 3600.0
+"""Seconds in which they count."""
+
+
+def next_owners(
+    former: Sequence[Owner], instance: str, config_version: str, now: float
+) -> list[Owner]:
+    """The last owners, oldest first, when `instance` has taken the lane over at `now`."""
+    owner = Owner(instance=instance, config_version=config_version, at=now)
+    return [*former, owner][-KEPT:]
+
+
+def contested(owners: Sequence[Owner]) -> str | None:
+    """What is wrong if configs take the lane from each other in turn: A, B, A, B, A."""
+    lately = [each for each in owners if owners[-1].at - each.at <= WITHIN]
+    if _changes_back([each.config_version for each in lately]) < BACKS:
+        return None
+    versions = sorted({each.config_version for each in lately})
+    instances = sorted({each.instance for each in lately})
+    return (
+        f"taken over in turn by configs {', '.join(versions)} (instances {', '.join(instances)}), "
+        f"{len(lately)} times within an hour: two applications with one application_id, or "
+        "replicas with different configs? Give each application its own, and all replicas one"
+    )
+
+
+def _changes_back(versions: Sequence[str]) -> int:
+    """How often a config followed another one and had been there before."""
+    return sum(
+        now != before and now in versions[:place]
+        for place, (before, now) in enumerate(pairwise(versions))
+    )

@@ -1,0 +1,92 @@
+"""What a lane must know of the config, as plain values: the machine reads no config."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from consumer.records.channel import (
+    Channel,
+    ChannelSpec,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """`calls` in any `period` seconds (as the vendor states it, without skew)."""
+
+    calls: int
+    period: float
+
+
+FRESH_SECONDS = 5.0
+"""From before the intent's commit to the first byte: well under the session timeout, after which
+another process may own the lane."""
+
+LATE_ARRIVAL_GRACE = 5.0
+"""Seconds after a timeout within which the vendor may still meet the request."""
+
+
+LEAST_SILENCE = 60.0
+"""Seconds that a vendor may ask for after a 429, however short the limits' periods are."""
+
+UNLIMITED_SILENCE = 3600.0
+"""Seconds that it may ask for where the config knows no limits."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneCampaign:
+    """A campaign whose calls share this lane's quota. Times in seconds.
+
+    `bisect_calls`: how many a refused batch may cost to find the bad recipients. `spec` and
+    `required`: what its calls need of an invitation now (None: not checked); one that waited since
+    another config may lack it.
+    """
+
+    name: str
+    vendor: str
+    channel: Channel
+    max_batch: int = 5000
+    max_wait: float = 600.0
+    weight: float = 1.0
+    in_doubt: Literal["report", "resend"] = "report"
+    max_attempts: int = 5
+    bisect_calls: int = 200
+    max_bytes: int = 10 * 2**20
+    spec: ChannelSpec | None = None
+    required: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LaneSettings:
+    """One lane: its quota, campaigns and bounds. `logins`: vendors that need a session.
+
+    What is read beyond `max_held` invitations or `max_held_bytes` is only noted, at most
+    `max_noted` of them. Settled records stay on the log for `keep` seconds.
+    """
+
+    name: str
+    campaigns: Mapping[str, LaneCampaign]
+    config_version: str
+    limits: tuple[Limit, ...] = ()
+    skew: float = 2.0
+    share: float = 1.0
+    first_start_full: bool = True
+    max_in_flight: int = 16
+    linger: float = 1.0
+    max_held: int = 200_000
+    max_held_bytes: int = 100_000_000
+    max_noted: int = 500_000
+    keep: float = 7 * 86400.0
+    call_timeout: float = 30.0
+    logins: frozenset[str] = frozenset()
+    max_retry_after: float | None = None
+
+    @property
+    def longest_silence(self) -> float:
+        """Seconds for which one 429 may close the lane: the longest period, unless it is said."""
+        if self.max_retry_after is not None:
+            return self.max_retry_after
+        periods = [limit.period + self.skew for limit in self.limits]
+        return max([*periods, LEAST_SILENCE] if periods else [UNLIMITED_SILENCE])

@@ -1,0 +1,1 @@
+"""Metrics, status, logs, health and the admin server."""

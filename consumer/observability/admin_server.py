@@ -1,0 +1,154 @@
+"""The admin server: the status page, `/metrics`, `/livez`, `/readyz`. It changes nothing.
+
+The probes answer on the event loop itself, so a loop that is stuck fails them; a scrape and the
+page's numbers are rendered in a worker thread, so that they never delay a vendor call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import socket
+from collections.abc import Callable, Iterator
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from consumer.errors import DispatcherError
+from consumer.observability.admin_connections import (
+    BACKLOG,
+    HEAD_BYTES,
+    BoundedProtocol,
+)
+from consumer.observability.health import Health
+from consumer.observability.metrics.metrics import Metrics
+from consumer.observability.status.assets import assets
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""Nothing inline runs, and nothing is asked of another host."""
+
+SECURITY_HEADERS = [
+    ("Cache-Control", "no-store"),
+    ("Content-Security-Policy", POLICY),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Content-Type-Options", "nosniff"),
+]
+"""Added by the server, so that its error responses bear them as well."""
+
+GRACE_S = 2
+"""Seconds that requests under way get at shutdown."""
+
+
+def admin_app(metrics: Metrics, health: Health, status: Callable[[], bytes]) -> Starlette:
+    """GET and HEAD of `/` (the status page), `/status.json`, `/metrics`, `/livez` and `/readyz`.
+
+    Probes answer 200 or 503. `status` makes the body of `/status.json`, in a worker thread.
+    """
+
+    def scrape(request: Request) -> Response:  # not async: Starlette runs it in a worker thread
+        body, content_type = metrics.render(request.headers.get("accept", ""))
+        return Response(body, headers={"Content-Type": content_type})
+
+    async def livez(_: Request) -> Response:
+        return _verdict(health.alive())
+
+    async def readyz(_: Request) -> Response:
+        return _verdict(health.ready())
+
+    def status_json(_: Request) -> Response:
+        return Response(status(), media_type="application/json")
+
+    return Starlette(
+        routes=[
+            Route("/metrics", scrape),
+            Route("/livez", livez),
+            Route("/readyz", readyz),
+            Route("/status.json", status_json),
+            *assets(),
+        ]
+    )
+
+
+def _verdict(problems: list[str]) -> Response:
+    if problems:
+        return JSONResponse({"problems": problems}, status_code=503)
+    return PlainTextResponse("ok")
+
+
+async def serve_admin(
+    app: ASGIApp, host: str, port: int, *, started: Callable[[int], None]
+) -> None:
+    """Serve until cancelled, in the caller's event loop; signals stay the caller's.
+
+    `started` is told the port once connections are taken (port 0 lets the system choose one).
+    On cancellation requests under way get two seconds. Raises `DispatcherError` if the address
+    cannot be bound.
+    """
+    listener = _bind(host, port)
+    config = uvicorn.Config(
+        app,
+        http=BoundedProtocol,
+        backlog=BACKLOG,
+        h11_max_incomplete_event_size=HEAD_BYTES,
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,  # logging is the program's, and a probe every second is no news
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        headers=SECURITY_HEADERS,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    server = _Server(config, started)
+    serving = asyncio.create_task(server.serve(sockets=[listener]), name="admin")
+    # uvicorn closes its listener only when it is asked to exit, not when it is cancelled.
+    try:
+        await asyncio.shield(serving)
+    finally:
+        server.should_exit = True
+        await serving
+
+
+class _Server(uvicorn.Server):
+    """uvicorn as a guest in somebody else's loop: no signal handlers, and it says when it is up."""
+
+    def __init__(self, config: uvicorn.Config, started: Callable[[int], None]) -> None:
+        super().__init__(config)
+        self._tell = started
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if sockets:
+            self._tell(sockets[0].getsockname()[1])
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """A listening socket; uvicorn's own binding ends the process where it fails.
+
+    `::` takes IPv4 as well, where the system can.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    dual = host == "::" and socket.has_dualstack_ipv6()
+    try:
+        return socket.create_server((host, port), family=family, dualstack_ipv6=dual)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            message = f"admin port {port} is in use on {host}: stop what uses it or set another one"
+        else:
+            why = (error.strerror or "unknown").partition(" (")[0]  # it goes on with the address
+            message = f"admin server cannot listen on {host}, port {port}: {why}"
+        raise DispatcherError(message) from error

@@ -1,0 +1,1 @@
+"""Structured logs: format, libraries' loggers, repeated lines."""

@@ -1,0 +1,1 @@
+"""Prometheus metrics: names, labels and how they are counted."""

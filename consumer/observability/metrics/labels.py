@@ -1,0 +1,108 @@
+"""What may stand in a label, and the snapshot of a lane that its gauges are set from.
+
+Label values come from a closed set (`CLOSED`, kept by `closed` when the program runs) or are
+names of the config (lane, campaign, vendor, topic, limit; a stage or a loop is `router` or a
+lane's name). Nothing of an event ever becomes a label, so neither cardinality nor personal data
+can slip in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import confluent_kafka
+
+from consumer.lane.state.commands import Why
+from consumer.lane.state.delay_steps import STEPS
+from consumer.records.call import Verdict
+from consumer.records.dead_letter import DeadLetterReason
+from consumer.records.result import Reason
+
+CAMPAIGNS_SHOWN = 200
+"""Campaigns with series of their own; those after them in the config share `other`."""
+
+CODES_SHOWN = 50
+"""Vendors' codes with series of their own: a vendor may make them up, 36 are documented."""
+
+OTHER = "other"
+LADDER = "ladder"
+ROUTER = "router"
+"""The router where a stage or a lane is named: no quota may be called so."""
+
+
+class Disposition(StrEnum):
+    """What became of an input record at the router."""
+
+    ROUTED = "routed"
+    ACCEPTED = "accepted"
+    UNMATCHED = "unmatched"
+    SUPPRESSED = "suppressed"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+    DEAD_LETTER = "dead_letter"
+
+
+CLOSED: Mapping[str, frozenset[str]] = {
+    "disposition": frozenset(Disposition),
+    "reason": frozenset(Reason) | frozenset(DeadLetterReason) | {""},
+    "why": frozenset(Why),
+    "answer": frozenset(map(str, range(100, 600))) | {"timeout", "connect_error", "reset"},
+    "outcome": frozenset(Verdict),
+    "step": frozenset(STEPS),
+    "command": frozenset({"resume_input", "reopen_lane", "retry_campaign", "lapsed", "unreadable"}),
+    "result": frozenset({"applied", "refused", "unchanged"}),
+    "error": frozenset(name for name in dir(confluent_kafka.KafkaError) if name.isupper()),
+}
+"""Label → its values. Whatever else a caller brings is counted as `other`."""
+
+
+def closed(label: str, value: object) -> str:
+    """The value, if the label's closed set has it, else `other`."""
+    text = str(value)
+    return text if text in CLOSED[label] else OTHER
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignSnapshot:
+    """A campaign's waiting invitations and the age of the oldest one (seconds, 0 if none).
+
+    `parked`: the vendor cannot use the campaign as it is. `circuit_open`: its own circuit breaker
+    holds it back, one customer at a time is tried."""
+
+    waiting: int
+    oldest_age: float
+    parked: bool = False
+    circuit_open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSnapshot:
+    """A vendor account: `refused`, its credentials are; `ill`, it answers with trouble. Either way
+    one customer at a time is tried now and then."""
+
+    refused: bool = False
+    ill: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LaneSnapshot:
+    """A lane as it stands. `span`: offsets from base to the last one read; `lag`: records not
+    settled; `permits_left`: limit (`20/5s`) → permits; `next_permit`: seconds, 0 for now;
+    `limits_in_use`: part of the configured limits, 1 but after a 429; `drain`: seconds until nobody
+    waits, infinite for never."""
+
+    campaigns: Mapping[str, CampaignSnapshot]
+    permits_left: Mapping[str, int]
+    next_permit: float
+    held: int
+    held_bytes: int
+    span: int
+    lag: int
+    in_flight: int
+    paused: bool
+    noted: int = 0
+    accounts: Mapping[str, AccountSnapshot] = field(default_factory=dict)
+    limits_in_use: float = 1.0
+    drain: float = 0.0

@@ -1,0 +1,1 @@
+"""The status document, its notes and its page."""

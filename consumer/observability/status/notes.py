@@ -1,0 +1,106 @@
+"""What somebody who is woken at night should look at first: pure, the same on page and terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Set
+
+from consumer.observability.status.status import (
+    LaneStatus,
+    Level,
+    Note,
+    StatusSnapshot,
+)
+
+
+def lane_notes(lane: LaneStatus) -> Iterator[Note]:
+    """The lane's notes: accounts, campaigns, then the lane as a whole."""
+    yield from _accounts(lane)
+    parked = [each for each in lane.campaigns if each.parked]
+    for campaign in parked:
+        what = f"campaign {campaign.name} is parked: mend it at the vendor, then `campaigns retry`"
+        yield Note(Level.WARN, lane.name, what)
+    for campaign in (each for each in lane.campaigns if each.circuit_open):
+        what = (
+            f"campaign {campaign.name}: its circuit is open, one customer at a time is tried: "
+            "mend it at the vendor, then `campaigns retry`"
+        )
+        yield Note(Level.WARN, lane.name, what)
+    if lane.held_back_by == "429":
+        what = "the vendor answered 429: no call before it allows one again (`lanes reopen`)"
+        yield Note(Level.WARN, lane.name, what)
+    if lane.limits_in_use < 1:
+        what = f"uses {lane.limits_in_use:.0%} of its limits after a 429: who else uses this quota?"
+        yield Note(Level.WARN, lane.name, what)
+    if lane.paused:
+        what = "reads nothing more: it holds as much as it may, and no call helps"
+        yield Note(Level.WARN, lane.name, what)
+    if lane.drain is None and lane.waiting:
+        what = "more arrive than leave: at these rates the backlog never ends"
+        yield Note(Level.WARN, lane.name, what)
+
+
+def _accounts(lane: LaneStatus) -> Iterator[Note]:
+    for account in lane.accounts:
+        if account.refused:
+            what = f"the vendor refuses the credentials of account {account.name}: renew its secret"
+            yield Note(Level.BAD, lane.name, what)
+        if account.ill:
+            what = f"account {account.name} answers with trouble: calls wait for it to recover"
+            yield Note(Level.BAD, lane.name, what)
+
+
+DOUBT_SHOWN = 3600.0
+"""Seconds for which a call without a clear answer is worth a note."""
+
+NAMED = 3
+"""Lanes that one note names."""
+
+
+def notes(now: StatusSnapshot) -> list[Note]:
+    """What is not as it should be, the worst first."""
+    found = [*_process(now), *_stages(now), *_inputs(now), *_doubt(now), *_orphans(now)]
+    for lane in now.lanes:
+        found.extend(lane_notes(lane))
+    return sorted(found, key=lambda each: each.level is not Level.BAD)
+
+
+def _process(now: StatusSnapshot) -> Iterator[Note]:
+    for problem in now.problems:
+        yield Note(Level.BAD, "process", problem)
+    if now.process is not None and now.process.reload == "refused":
+        what = f"the config on disk is refused, {now.process.config_version} stays in use"
+        yield Note(Level.BAD, "config", f"{what}: the log's `config_refused` says why")
+
+
+def _stages(now: StatusSnapshot) -> Iterator[Note]:
+    for stage in now.stages:
+        if stage.stopped:
+            what = "must not go on: the log's `stage_stopped` says why and what to do"
+            yield Note(Level.BAD, stage.name, what)
+
+
+def _inputs(now: StatusSnapshot) -> Iterator[Note]:
+    for topic, partitions in now.stopped_inputs.items():
+        some = "1 partition stands" if partitions == 1 else f"{partitions} partitions stand"
+        what = f"{some} still: `inputs list` says why, `inputs resume` where to go on"
+        yield Note(Level.BAD, topic, what)
+
+
+def _doubt(now: StatusSnapshot) -> Iterator[Note]:
+    recent = [call for call in now.doubtful if now.at - call.at < DOUBT_SHOWN]
+    if recent:
+        customers = sum(call.customers for call in recent)
+        what = f"{customers:,} customers of the last hour are in doubt: `resend --status unknown`"
+        yield Note(Level.WARN, _names({call.lane for call in recent}), what)
+
+
+def _names(lanes: Set[str]) -> str:
+    first, more = sorted(lanes)[:NAMED], len(lanes) - NAMED
+    return ", ".join(first) + (f" and {more} more" if more > 0 else "")
+
+
+def _orphans(now: StatusSnapshot) -> Iterator[Note]:
+    for lane, records in now.orphans.items():
+        if records:
+            what = f"left the config and holds {records:,} invitations: `lanes drain {lane}`"
+            yield Note(Level.WARN, lane, what)

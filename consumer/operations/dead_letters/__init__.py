@@ -1,0 +1,1 @@
+"""List dead letters and replay them."""

@@ -1,0 +1,240 @@
+"""Dead letters as their topic shows them, what may be given back, and where to: pure.
+
+A letter is given back once: in the transaction that does it, a *mark* goes to the dead-letter
+topic, a record without a value whose header names the letter. Letters have ours among the last of
+their headers, so what an event's own headers say there never counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import NamedTuple
+
+from consumer.config.topic_names import Topics
+from consumer.kafka.records.fitting import (
+    LOST,
+    PARTS,
+)
+from consumer.kafka.records.messages import Header
+from consumer.kafka.records.replayed import number
+from consumer.kafka.transactions import MESSAGE_MAX_BYTES
+from consumer.records.dead_letter import DeadLetterReason
+
+MARK = "dead_letter.replayed"
+_REASONS: Mapping[str, DeadLetterReason] = {each.value: each for each in DeadLetterReason}
+_UNREADABLE = "dead_letter.unreadable"
+_BEHIND = frozenset({_UNREADABLE, *LOST})
+_VERSION = "dead_letter.version"
+_OURS = ("reason", "message", "topic", "partition", "offset", "timestamp", "at", "config_version")
+
+
+LARGEST_LETTER = MESSAGE_MAX_BYTES - 1024
+"""Bytes of a letter that can be written again, with the headers of its place."""
+
+
+class Place(NamedTuple):
+    """Where a letter stands on the dead-letter topic; `0/42` to an operator."""
+
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.partition}/{self.offset}"
+
+
+def place_of(text: str) -> Place | None:
+    """The inverse of `str`; None for anything else."""
+    partition, _, offset = (number(each.encode()) or 0 for each in text.partition("/"))
+    place = Place(partition, offset)
+    return place if str(place) == text and min(place) >= 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A dead letter without its value. `timestamp` (ms) and the place are the original record's.
+
+    `lost_bytes`: the value was too large to be kept, it had so many. `headers`: the original ones.
+    `lost`: parts that were too large to be kept, with their sizes; `unreadable`: what of the
+    original no Kafka client of ours can say.
+    """
+
+    place: Place
+    reason: DeadLetterReason
+    message: str
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    at: str
+    config_version: str
+    headers: Sequence[Header]
+    lost_bytes: int | None = None
+    lost: Mapping[str, int] = field(default_factory=dict)
+    unreadable: str = ""
+    size: int = 0
+
+
+def letter_of(place: Place, headers: Sequence[Header]) -> Letter | None:
+    """A record of the dead-letter topic; None if it is none of ours."""
+    rest, behind = _apart(headers)
+    lost = {
+        part: size
+        for part in PARTS
+        if (size := number(behind.get(f"dead_letter.{part}_bytes") or b"")) is not None
+    }
+    own, ours = rest[: -len(_OURS)], rest[-len(_OURS) :]
+    if own and own[-1][0] == _VERSION:  # the first letters had none
+        own = own[:-1]
+    if tuple(name for name, _ in ours) != tuple(f"dead_letter.{name}" for name in _OURS):
+        return None
+    texts = [(value or b"").decode(errors="replace") for _, value in ours]
+    reason, message, topic, partition, offset, timestamp, at, version = texts
+    place_there = number(partition.encode()), number(offset.encode()), number(timestamp.encode())
+    if reason not in _REASONS or None in place_there:
+        return None
+    stood, number_there, when = (each or 0 for each in place_there)
+    return Letter(
+        place,
+        _REASONS[reason],
+        message,
+        topic,
+        stood,
+        number_there,
+        when,
+        at,
+        version,
+        own,
+        lost.get("value"),
+        lost,
+        (behind.get(_UNREADABLE) or b"").decode(errors="replace"),
+    )
+
+
+def _apart(headers: Sequence[Header]) -> tuple[Sequence[Header], Mapping[str, bytes | None]]:
+    """The headers up to the last that every letter has, and what stands behind it."""
+    end = len(headers)
+    while end and headers[end - 1][0] in _BEHIND:
+        end -= 1
+    return headers[:end], dict(headers[end:])
+
+
+def mark_of(headers: Sequence[Header]) -> Place | None:
+    """Which letter a record says was given back; None if it is no mark."""
+    if len(headers) != 1 or headers[0][0] != MARK:
+        return None
+    return place_of((headers[0][1] or b"").decode(errors="replace"))
+
+
+class Stay(StrEnum):
+    """Why a letter is not given back."""
+
+    REPLAYED = "it was given back before"
+    NO_VALUE = "it was too large to be kept: read it at its original place, while it is there"
+    NO_INPUT = "its topic is no input of the config, and no lane's topic"
+    TOO_LARGE = "it is larger than a record of ours may be: another hand wrote it"
+    UNKNOWN = "there is no such dead letter"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which letters are meant; an empty set asks for all. `since`: epoch seconds."""
+
+    reasons: Collection[str] = ()
+    topics: Collection[str] = ()
+    places: Collection[Place] = ()
+    since: float | None = None
+
+    def takes(self, letter: Letter, written_at: float) -> bool:
+        """Whether this letter is meant; `written_at` is when it became a dead letter."""
+        return (
+            (not self.reasons or letter.reason in self.reasons)
+            and (not self.topics or letter.topic in self.topics)
+            and (not self.places or letter.place in self.places)
+            and (self.since is None or written_at >= self.since)
+        )
+
+
+@dataclass(slots=True)
+class Box:
+    """The letters that a filter takes, which letters were given back, topics of all letters.
+
+    `foreign`: records on the topic that are neither a letter nor say that one was given back.
+    """
+
+    wanted: Filter
+    letters: dict[Place, Letter] = field(default_factory=dict)
+    replayed: set[Place] = field(default_factory=set)
+    topics: set[str] = field(default_factory=set)
+    foreign: int = 0
+
+    def record(
+        self, place: Place, headers: Sequence[Header], written_at: float, size: int = 0
+    ) -> None:
+        """A record of the dead-letter topic: a letter, a mark, or something else."""
+        marked = mark_of(headers)
+        if marked is not None:
+            self.replayed.add(marked)
+            return
+        letter = letter_of(place, headers)
+        if letter is None:
+            self.foreign += 1
+            return
+        self.topics.add(letter.topic)
+        if self.wanted.takes(letter, written_at):
+            self.letters[place] = replace(letter, size=size)
+
+    def sort(self, homes: Homes) -> tuple[dict[Place, str], dict[Place, Stay]]:
+        """Letter → the topic that it goes to, and letter → why it stays."""
+        going: dict[Place, str] = {}
+        staying = dict.fromkeys(self._missing(), Stay.UNKNOWN)
+        for place, letter in self.letters.items():
+            found = Stay.REPLAYED if place in self.replayed else homes.of(letter)
+            if isinstance(found, Stay):
+                staying[place] = found
+            else:
+                going[place] = found
+        return going, staying
+
+    def _missing(self) -> Iterator[Place]:
+        return (place for place in self.wanted.places if place not in self.letters)
+
+
+@dataclass(frozen=True, slots=True)
+class Homes:
+    """Where letters belong, by the config as it is now."""
+
+    topics: Topics
+    inputs: Collection[str]
+    lanes: Collection[str]
+
+    def of(self, letter: Letter) -> str | Stay:
+        """The topic to give a letter back to; the router learns the original one from headers."""
+        if letter.lost_bytes is not None:
+            return Stay.NO_VALUE
+        if letter.size > LARGEST_LETTER:
+            return Stay.TOO_LARGE
+        if letter.topic in self.inputs:
+            return self.topics.replayed
+        if letter.topic in map(self.topics.invitations, self.lanes):
+            return letter.topic
+        return Stay.NO_INPUT
+
+
+ADVICE: Mapping[DeadLetterReason, str] = {
+    DeadLetterReason.EMPTY: "Nothing to replay: whoever writes the topic should write no "
+    "tombstones.",
+    DeadLetterReason.TOO_LARGE: "Raise `max_event_bytes` of the input, then replay.",
+    DeadLetterReason.NOT_JSON: "Whoever writes the events must mend them; a replay fails again.",
+    DeadLetterReason.NOT_OBJECT: "Whoever writes the events must mend them; a replay fails again.",
+    DeadLetterReason.NO_ID: "Correct `event.id` of the input, then replay.",
+    DeadLetterReason.BAD_ID: "Correct `event.id` of the input, then replay.",
+    DeadLetterReason.NO_TIME: "Correct `event.time` of the input, then replay.",
+    DeadLetterReason.BAD_TIME: "Correct `event.time` of the input, then replay.",
+    DeadLetterReason.BAD_INVITATION: "Written by a newer version: bring all processes to it, then "
+    "replay. Else find who writes to the lane's topic.",
+    DeadLetterReason.NO_INPUT: "Put its topic back under `inputs`, then replay.",
+    DeadLetterReason.INTERNAL: "Report it; replay with a version that has it mended.",
+}
+"""Reason → what an operator does about it."""

@@ -1,0 +1,1 @@
+"""Drain a lane, list lanes, reopen or retry."""

@@ -1,0 +1,144 @@
+"""What a lane that left the config still holds, and what becomes of each: pure.
+
+In doubt: `unknown`, for nobody can know more. Else it goes on in the lane that has its campaign
+now, or ends `failed` where the operator closes the lane, or stays where it is.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import orjson
+
+from consumer.lane.offsets.bitmap import (
+    Bits,
+    pack,
+    unpack,
+)
+from consumer.lane.offsets.in_doubt import Doubt
+from consumer.lane.offsets.settled import Ledger
+from consumer.lane.quota.quota import with_calls
+from consumer.lane.settlement.results import (
+    NO_CALL,
+    CallFacts,
+    result_of,
+)
+from consumer.lane.state.settings import LaneCampaign
+from consumer.records.checkpoint import (
+    Checkpoint,
+    Tried,
+)
+from consumer.records.invitation import Invitation
+from consumer.records.result import (
+    Reason,
+    Result,
+)
+
+ASSUMED_TIMEOUT = 300.0
+"""Seconds that a former owner's call may still be on the wire: more than any lane waits."""
+
+STAYS = "stays: no lane of the config has its campaign"
+
+
+class Forward(NamedTuple):
+    """An invitation for the lane that has its campaign now."""
+
+    lane: str
+    key: str
+    value: bytes
+
+
+@dataclass(slots=True)
+class Remains:
+    """The lane's state from a takeover's checkpoint on. Offsets come in order.
+
+    `homes`: campaign → its lane of today; `close`: end what could go on.
+    """
+
+    checkpoint: Checkpoint
+    homes: Mapping[str, tuple[str, LaneCampaign]]
+    close: bool
+    ledger: Ledger = field(init=False)
+    _doubt: Doubt = field(init=False)
+    _tried: list[tuple[int, Bits]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        former = self.checkpoint
+        self.ledger = Ledger(former.base, former.done)
+        self._doubt = Doubt(former.in_flight, self.ledger.settled)
+        self._tried = [(each.attempt, Bits(each.first, each.offsets)) for each in former.tried]
+
+    def deliver(self, offset: int) -> bool:
+        """A record was read: whether it still needs something."""
+        return self.ledger.deliver(offset)
+
+    def fate(self, offset: int, invitation: Invitation, value: bytes) -> Result | Forward | None:
+        """What becomes of a delivered invitation; None: it stays. It is not settled by asking."""
+        doubted = self._doubt.decide(offset)
+        lane, campaign = self.homes.get(invitation["campaign"], ("", None))
+        attempt = max(self._attempt(offset), invitation.get("attempt", 0))
+        if doubted is not None:
+            facts = CallFacts(batch=doubted.batch_id)
+            return result_of(invitation, Reason.OWNER_LOST, campaign, doubted.attempt, facts)
+        if self.close:
+            return result_of(invitation, Reason.LANE_CLOSED, campaign, attempt, NO_CALL)
+        if campaign is None:
+            return None
+        if attempt:
+            value = orjson.dumps({**invitation, "attempt": attempt})
+        return Forward(lane, invitation["pseudonym"], value)
+
+    def unreadable(self, offset: int) -> None:
+        """A record that is no invitation: a dead letter settles it."""
+        self._doubt.decide(offset)
+        self.ledger.settle(offset)
+
+    def state(self, now: float) -> Checkpoint:
+        """The checkpoint that goes with what is settled by now.
+
+        The quota's log goes on, and calls in doubt count at their latest: the lane may come back.
+        """
+        left = list(self._doubt)
+        late = [now + ASSUMED_TIMEOUT] * (len(self.checkpoint.in_flight) - len(left))
+        base = self.ledger.base
+        return with_calls(self.checkpoint, late).model_copy(
+            update={
+                "base": base,
+                "done": self.ledger.packed(),
+                "in_flight": tuple(left),
+                "tried": tuple(self._still_tried(base)),
+            }
+        )
+
+    def _attempt(self, offset: int) -> int:
+        return max((attempt for attempt, bits in self._tried if offset in bits), default=0)
+
+    def _still_tried(self, base: int) -> list[Tried]:
+        still = []
+        for each in self.checkpoint.tried:
+            offsets = [
+                offset
+                for offset in unpack(each.offsets, each.first)
+                if not self.ledger.settled(offset)
+            ]
+            if offsets:
+                packed = pack(offsets, base)
+                still.append(Tried(attempt=each.attempt, first=base, offsets=packed))
+        return still
+
+
+def kind_of(fate: Result | Forward | None, invitation: Invitation) -> tuple[str, str]:
+    """Campaign and fate in words, for counting."""
+    campaign = invitation["campaign"]
+    if fate is None:
+        return campaign, STAYS
+    if isinstance(fate, Forward):
+        return campaign, f"goes on in lane {fate.lane}"
+    return campaign, f"ends {fate['status']} ({fate['reason']})"
+
+
+Counts = Counter[tuple[str, str]]
+"""(campaign, fate in words) → invitations."""

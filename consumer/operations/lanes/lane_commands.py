@@ -1,0 +1,93 @@
+"""`lanes reopen` and `campaigns retry`: end a silence whose cause an operator knows to be over."""
+
+from __future__ import annotations
+
+import time
+
+from consumer.errors import OperationRefused
+from consumer.kafka.lane_logs import (
+    LaneView,
+    lane_names,
+    look,
+)
+from consumer.kafka.log_scan import members
+from consumer.kafka.records.operator_commands import (
+    ReopenLane,
+    RetryCampaign,
+)
+from consumer.operations.access import (
+    Access,
+    Given,
+    give,
+)
+
+
+def lanes(access: Access) -> list[tuple[LaneView, bool, int]]:
+    """Each lane, whether the config has it, and how many members its group has.
+
+    Read without a claim: what an owner is about to commit is not in it. Raises KafkaTrouble.
+    """
+    configured, topics = access.config.lanes, access.topics
+    found = []
+    with access.reader() as reader:
+        for name in lane_names(access.admin, topics):
+            group = f"{topics.application_id}.lane.{name}"
+            view = look(access.admin, reader, topics, name)
+            found.append((view, name in configured, members(access.admin, group)))
+    return found
+
+
+def silence(access: Access, lane: str) -> float:
+    """Until when a lane is silent after a 429 (epoch seconds), as its checkpoint says.
+
+    Raises OperationRefused if it is not.
+    """
+    if lane not in access.config.lanes:
+        there = ", ".join(access.config.lanes)
+        raise OperationRefused(f"{lane} is no lane of this config; lanes: {there}")
+    until = _closed_until(_view(access, lane))
+    if until <= access.now():
+        raise OperationRefused(f"lane {lane} is not silent: no 429 holds it back")
+    return until
+
+
+def reopen(access: Access, lane: str, until: float) -> Given:
+    """End the silence that lasts until then. Raises OperationRefused, KafkaTrouble."""
+    _refuse_without_owner(access, lane)
+    command = ReopenLane(**access.stamp(), lane=lane, closed_until=until)
+    return give(access, command, lambda: _closed_until(_view(access, lane)) < until - 5.0)
+
+
+def retry(access: Access, campaign: str) -> Given:
+    """Try a campaign again at once, with what is on the delay topics.
+
+    Raises OperationRefused, KafkaTrouble.
+    """
+    if campaign not in access.config.called:
+        there = ", ".join(access.config.called)
+        raise OperationRefused(f"{campaign} makes no calls in this config; those that do: {there}")
+    _refuse_without_owner(access, access.config.lane_of(campaign))
+    command = RetryCampaign(**access.stamp(), campaign=campaign)
+    return give(access, command, lambda: True)
+
+
+def _refuse_without_owner(access: Access, lane: str) -> None:
+    group = f"{access.topics.application_id}.lane.{lane}"
+    if members(access.admin, group) == 0:
+        raise OperationRefused(
+            f"no process runs lane {lane} (group {group}): start one, and run the command then"
+        )
+
+
+def _view(access: Access, lane: str) -> LaneView:
+    with access.reader() as reader:
+        return look(access.admin, reader, access.topics, lane)
+
+
+def _closed_until(view: LaneView) -> float:
+    return view.checkpoint.closed_until if view.checkpoint is not None else 0.0
+
+
+def lasts(until: float) -> float:
+    """Seconds from now."""
+    return max(0.0, until - time.time())

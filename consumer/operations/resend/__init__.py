@@ -1,0 +1,1 @@
+"""Select results that failed and send their invitations again."""

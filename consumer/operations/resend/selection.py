@@ -1,0 +1,234 @@
+"""Which invitations an operator sends again, and what becomes of each: pure.
+
+A resend is a new invitation that names the old one. Its id is a hash of the old id, so whoever
+makes it twice makes the same, and what has a resend already is left alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import NamedTuple
+
+import orjson
+
+from consumer.records.fields import rfc3339
+from consumer.records.invitation import Invitation
+from consumer.records.readers import read_invitation
+from consumer.records.result import (
+    Reason,
+    Result,
+    Status,
+)
+
+AT_ONCE = 100_000
+"""Invitations of one run: they are held in memory and written in one transaction."""
+
+
+class Resendable(StrEnum):
+    """Ends that may be followed by another attempt: never one that reached or spared somebody."""
+
+    UNKNOWN = Status.UNKNOWN.value
+    FAILED = Status.FAILED.value
+    REJECTED = Status.REJECTED.value
+    EXPIRED = Status.EXPIRED.value
+
+
+class Refusal(StrEnum):
+    """Why a chosen invitation is not sent again."""
+
+    RESENT = "it was sent again before; choose the resend's own result"
+    GONE = "no record of it on a lane's topic: refused when it was routed, or deleted since"
+    CAMPAIGN = "its campaign is not in the config"
+    EXPIRED = "it is past `expire_after` of its route"
+    LATER = f"more than {AT_ONCE:,} at once: run the command again for these"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the operator asked for; empty sets ask for all. Times in epoch seconds."""
+
+    statuses: frozenset[str]
+    reasons: frozenset[str] = frozenset()
+    campaigns: frozenset[str] = frozenset()
+    routes: frozenset[str] = frozenset()
+    ids: frozenset[str] = frozenset()
+    since: float | None = None
+    until: float | None = None
+
+    def takes(self, result: Result, written_at: float) -> bool:
+        """Whether this result is chosen."""
+        asked = (
+            (self.reasons, result["reason"]),
+            (self.campaigns, result["campaign"]),
+            (self.routes, result["route"]),
+            (self.ids, result["id"]),
+        )
+        return (
+            result["status"] in self.statuses
+            and all(not values or value in values for values, value in asked)
+            and (self.since is None or written_at >= self.since)
+            and (self.until is None or written_at < self.until)
+        )
+
+
+class Kind(NamedTuple):
+    """What is counted together."""
+
+    campaign: str
+    reason: Reason
+
+
+class Again(NamedTuple):
+    """A new invitation for its lane's topic."""
+
+    kind: Kind
+    lane: str
+    invitation: Invitation
+
+    @property
+    def value(self) -> bytes:
+        """The record; made when it is asked for, for encoded ones take several times the memory."""
+        return orjson.dumps(self.invitation)
+
+
+@dataclass(slots=True)
+class Plan:
+    """What is sent again, and how many are not, by kind and why."""
+
+    again: list[Again] = field(default_factory=list)
+    refused: Counter[tuple[Kind, Refusal]] = field(default_factory=Counter)
+    unread_results: int = 0
+    unread_invitations: int = 0
+
+
+@dataclass(slots=True)
+class Search:
+    """Gathers what the topics say: first all results, then all invitations."""
+
+    choice: Choice
+    at_once: int = AT_ONCE
+    _kinds: dict[str, Kind] = field(default_factory=dict)
+    _resent: set[str] = field(default_factory=set)
+    _found: dict[str, Invitation] = field(default_factory=dict)
+    _later: set[str] = field(default_factory=set)
+    _seen: dict[str, set[str]] = field(
+        default_factory=lambda: {"campaign": set(), "route": set(), "id": set()}
+    )
+    unread_results: int = 0
+    unread_invitations: int = 0
+
+    @property
+    def _asked(self) -> tuple[tuple[str, frozenset[str]], ...]:
+        choice = self.choice
+        return ("campaign", choice.campaigns), ("route", choice.routes), ("id", choice.ids)
+
+    def unknown(self, campaigns: Iterable[str], routes: Iterable[str]) -> list[str]:
+        """A sentence for each name asked for that neither the config nor any result has."""
+        asked = (
+            ("campaign", self.choice.campaigns, set(campaigns)),
+            ("route", self.choice.routes, set(routes)),
+            ("id", self.choice.ids, set[str]()),
+        )
+        found = []
+        for kind, names, configured in asked:
+            known = configured | self._seen[kind]
+            what = "result of the invitation" if kind == "id" else kind
+            where = "" if kind == "id" else " in the config, and no result of one"
+            for name in sorted(names - known):
+                meant = get_close_matches(name, sorted(configured), n=1)
+                hint = f" (did you mean '{meant[0]}'?)" if meant else ""
+                found.append(f"there is no {what} '{name}'{where}{hint}")
+        return found
+
+    def result(self, result: Result, written_at: float) -> None:
+        """A record of the results topic."""
+        if "resend_of" in result:
+            self._resent.add(result["resend_of"])
+        for kind, names in self._asked:
+            if result[kind] in names:  # type: ignore[literal-required]  # a key of every result
+                self._seen[kind].add(str(result[kind]))  # type: ignore[literal-required]  # as above
+        if self.choice.takes(result, written_at):
+            self._kinds[result["id"]] = Kind(result["campaign"] or "none", result["reason"])
+
+    def invitation(self, value: bytes | None) -> None:
+        """A record that holds an invitation. Raises UnreadableRecord if it does not."""
+        found = read_invitation(value)
+        name = found["id"]
+        if "resend_of" in found:
+            self._resent.add(found["resend_of"])
+            self._found.pop(found["resend_of"], None)
+        if name not in self._kinds or name in self._resent:
+            return
+        if len(self._found) < self.at_once or name in self._found:
+            self._found[name] = found
+        else:
+            self._later.add(name)
+
+    def plan(
+        self, lanes: Mapping[str, str], expiry: Mapping[str, float], version: str, now: float
+    ) -> Plan:
+        """`lanes`: campaign → lane; `expiry`: route → seconds; both as the config has them now."""
+        plan = Plan(unread_results=self.unread_results, unread_invitations=self.unread_invitations)
+        for name, kind in self._kinds.items():
+            found = self._found.get(name)
+            refusal = self._refusal(name, found, lanes, _expires_at(found, expiry), now)
+            if refusal is not None or found is None:
+                plan.refused[kind, refusal or Refusal.GONE] += 1
+                continue
+            new = resend_of(found, _expires_at(found, expiry), version, now)
+            lane = lanes[new["campaign"]]
+            plan.again.append(Again(kind, lane, new))
+        return plan
+
+    def _refusal(
+        self,
+        name: str,
+        found: Invitation | None,
+        lanes: Mapping[str, str],
+        expires_at: float | None,
+        now: float,
+    ) -> Refusal | None:
+        if name in self._resent:
+            return Refusal.RESENT
+        if found is None:
+            return Refusal.LATER if name in self._later else Refusal.GONE
+        if found["campaign"] not in lanes:
+            return Refusal.CAMPAIGN
+        if expires_at is not None and now >= expires_at:
+            return Refusal.EXPIRED
+        return None
+
+
+def resend_of(old: Invitation, expires_at: float | None, version: str, now: float) -> Invitation:
+    """The invitation that sends `old` again: new as if it were routed now."""
+    new: Invitation = {
+        **old,
+        "id": hashlib.blake2b(f"{old['id']}|resend".encode(), digest_size=16).hexdigest(),
+        "routed_at": rfc3339(now),
+        "expires_at": expires_at,
+        "config_version": version,
+        "resend_of": old["id"],
+    }
+    for key in ("attempt", "delays", "due_at"):
+        new.pop(key, None)  # type: ignore[misc]  # each is a key that need not be there
+    return new
+
+
+def _expires_at(found: Invitation | None, expiry: Mapping[str, float]) -> float | None:
+    """By the route's policy of today, for it may have been prolonged; else as it was."""
+    if found is None:
+        return None
+    after = expiry.get(found["route"])
+    if after is None:
+        return found["expires_at"]
+    try:
+        happened = datetime.fromisoformat(found["event_time"].upper())
+        return happened.timestamp() + after
+    except (ValueError, OverflowError):
+        return found["expires_at"]

@@ -1,0 +1,1 @@
+"""Status read from topics or from a running process."""

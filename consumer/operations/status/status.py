@@ -1,0 +1,185 @@
+"""What `survey-dispatcher status` shows: a running process's picture, or what its topics tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import httpx
+from confluent_kafka import Consumer, Message, TopicPartition
+
+from consumer.errors import OperationRefused
+from consumer.kafka import transactions
+from consumer.kafka.lane_logs import (
+    look,
+    orphans,
+)
+from consumer.kafka.log_scan import (
+    WAIT,
+    Marks,
+    low_marks,
+    marks,
+    members,
+    topic_names,
+)
+from consumer.kafka.record_counts import count_records
+from consumer.kafka.records.messages import content_of
+from consumer.lane.state.delay_steps import STEPS
+from consumer.observability.status.notes import notes
+from consumer.observability.status.status import (
+    StatusSnapshot,
+    load,
+)
+from consumer.operations.access import Access
+from consumer.operations.dead_letters.letters import (
+    Place,
+    letter_of,
+)
+from consumer.operations.status.lane import (
+    Found,
+    lane_notes,
+    lane_status,
+)
+
+LOCAL = "http://localhost:9464"
+
+PATIENCE = 5.0
+"""Seconds that a process has for its answer."""
+
+OTHERWISE = (
+    "Expected the admin port of a running dispatcher (`admin: {port: 9464}` in its config): say "
+    "where with --url, or read the topics of a stopped one with --config routing.yaml"
+)
+
+
+_REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (httpx.ConnectTimeout, f"no connection within {PATIENCE:g} s"),
+    (httpx.ConnectError, "nothing listens there, or another protocol (http or https?)"),
+    (httpx.TimeoutException, f"no answer within {PATIENCE:g} s"),
+    (httpx.RemoteProtocolError, "what listens there does not speak HTTP"),
+    (httpx.InvalidURL, "that is no URL"),
+)
+"""Why there is no answer, in an operator's words."""
+
+
+def url_of(text: str) -> str:
+    """The status of the process that an operator names: a URL, or a host and a port.
+
+    Raises OperationRefused.
+    """
+    scheme, colon, rest = text.strip().rpartition("://")
+    where = rest.rstrip("/").removesuffix("/status.json")
+    try:
+        url = httpx.URL(f"{scheme if colon else 'http'}://{where}/status.json")
+        usable = url.scheme in {"http", "https"} and bool(url.host)
+    except httpx.InvalidURL:
+        usable = False
+    if not usable:
+        raise OperationRefused(
+            f"--url takes http://host:port or host:port, as in {LOCAL}, not {text!r}"
+        )
+    return str(url)
+
+
+def of_process(url: str) -> StatusSnapshot:
+    """What the process at `url` says of itself. Raises OperationRefused."""
+    where = url_of(url)
+    try:
+        # Nobody's proxy: what is asked is on this host, or behind a forwarded port.
+        answer = httpx.get(where, timeout=PATIENCE, trust_env=False)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        reasons = (words for kind, words in _REASONS if isinstance(error, kind))
+        why = next(reasons, type(error).__name__)
+        raise OperationRefused(f"{where}: {why}. {OTHERWISE}") from error
+    if answer.status_code != httpx.codes.OK:
+        raise OperationRefused(f"{where} answered HTTP {answer.status_code}. {OTHERWISE}")
+    kind = answer.headers.get("content-type", "").partition(";")[0]
+    if kind != "application/json":
+        raise OperationRefused(f"{where} answered {kind or 'no content type'}. {OTHERWISE}")
+    try:
+        return load(answer.content)
+    except ValueError as error:
+        raise OperationRefused(
+            f"{where}: the answer is no status of this version ({error}). Use the command of the "
+            "version that runs there"
+        ) from None
+
+
+def of_topics(access: Access) -> StatusSnapshot:
+    """What checkpoints, logs and groups tell; it may be a moment old. Raises KafkaTrouble."""
+    now, there = access.now(), frozenset(topic_names(access.admin))
+    topics = access.topics
+    with access.reader() as reader:
+        found = list(_lanes(access, reader, there))
+        left = orphans(access.admin, topics, access.config.lanes)
+        held = {name: look(access.admin, reader, topics, name).waiting for name in left}
+        letters = _letters(access, reader, there)
+        put_off = _put_off(access, reader, there)
+    steps = {step: topics.delayed(step) for step in STEPS}
+    inputs = [*access.config.input_topics, topics.replayed]
+    shown = StatusSnapshot(
+        at=now,
+        lanes=[lane_status(each, now) for each in found],
+        dead_letters={"on the topic": letters},
+        router_lag=_behind(access, "router", there.intersection(inputs)),
+        ladder={step: put_off[topic] for step, topic in steps.items() if topic in put_off},
+        orphans=held,
+    )
+    special = [note for each in found for note in lane_notes(each)]
+    return replace(shown, notes=[*special, *notes(shown)])
+
+
+def _lanes(access: Access, reader: Consumer, there: frozenset[str]) -> Iterator[Found]:
+    config, topics = access.config, access.topics
+    for name in config.lanes:
+        if topics.invitations(name) in there:
+            view = look(access.admin, reader, topics, name)
+            group = f"{topics.application_id}.lane.{name}"
+            yield Found(view, config.quotas[name], members(access.admin, group))
+
+
+def _behind(access: Access, stage: str, topics: frozenset[str]) -> dict[str, int]:
+    """Topic → offsets that the stage's group has not read, a producer's markers included."""
+    names = sorted(topics)
+    begin, end = low_marks(access.admin, names), marks(access.admin, names)
+    read = _committed(access, f"{access.topics.application_id}.{stage}", sorted(end))
+    behind = dict.fromkeys(names, 0)
+    for place, last in end.items():
+        behind[place[0]] += max(0, last - read.get(place, begin[place]))
+    return behind
+
+
+def _committed(access: Access, group: str, places: Sequence[tuple[str, int]]) -> Marks:
+    """Where a group stands, asked without joining it; only where it has been."""
+    if not places:
+        return {}
+    asker = access.clients.consumer(group, lambda _error: None)
+    try:
+        with transactions.trouble(f"reading the offsets of {group}"):
+            found = asker.committed([TopicPartition(*each) for each in places], timeout=WAIT)
+    finally:
+        access.clients.close(asker)
+    return {(each.topic, each.partition): each.offset for each in found if each.offset >= 0}
+
+
+def _letters(access: Access, reader: Consumer, there: frozenset[str]) -> int:
+    """Dead letters on their topic, without what says that one was given back."""
+    topic = access.topics.dead_letters
+    if topic not in there:
+        return 0
+    begin, ends = low_marks(access.admin, [topic]), marks(access.admin, [topic], committed=True)
+    found = count_records(reader, begin, ends, _is_letter)
+    return sum(found.values())
+
+
+def _is_letter(record: Message) -> bool:
+    return letter_of(Place(0, 0), content_of(record).headers) is not None
+
+
+def _put_off(access: Access, reader: Consumer, there: frozenset[str]) -> dict[str, int]:
+    """Topic of a step → records that wait there."""
+    names = sorted(there.intersection(access.topics.delayed(step) for step in STEPS))
+    lows, ends = low_marks(access.admin, names), marks(access.admin, names, committed=True)
+    read = _committed(access, f"{access.topics.application_id}.ladder", sorted(ends))
+    begin = {place: max(low, read.get(place, low)) for place, low in lows.items()}
+    return {topic: n for (topic, _), n in count_records(reader, begin, ends).items()}

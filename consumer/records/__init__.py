@@ -1,0 +1,1 @@
+"""The records that travel: event, invitation, result, dead letter, checkpoint."""

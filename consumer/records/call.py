@@ -1,0 +1,87 @@
+"""A vendor call and its answer, as the vendors' code and the lane exchange them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An HTTP request that a vendor module built: `path` is appended to the account's base URL."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP response as a vendor module reads it; header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Verdict(StrEnum):
+    """What an answer means for every invitation of a call."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    RETRY = "retry"
+    IN_DOUBT = "in_doubt"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the vendor's answer means.
+
+    `counts`: this attempt counts against `max_attempts` (a 429 or our own expired token does not).
+    `retry_after`: seconds the whole lane must stay silent (429). `relogin`: the token is refused.
+    `parked`: the vendor cannot use this campaign as it is, whoever is invited. `refused`: the
+    credentials seem refused. `gateway`: the answer is not the vendor's own (a firewall's, a
+    proxy's). Both are a definite no, and a cause only in the light of other calls.
+    `divisible`: some recipient is bad, nobody was invited, and a smaller call tells who.
+    `unbuilt`: offsets of invitations from which no call could be built, so that nothing was sent.
+    `vendor_time`: the vendor's own clock (its `Date`), epoch seconds. `hint`: what an operator is
+    to check, in our own words; it decides nothing.
+    """
+
+    verdict: Verdict
+    http_status: int | None = None
+    code: str | None = None
+    message: str | None = None
+    counts: bool = True
+    throttled: bool = False
+    retry_after: float | None = None
+    relogin: bool = False
+    parked: bool = False
+    refused: bool = False
+    gateway: bool = False
+    divisible: bool = False
+    vendor_time: float | None = None
+    unbuilt: frozenset[int] = frozenset()
+    hint: str | None = field(default=None, compare=False)
+
+    @property
+    def trouble(self) -> bool:
+        """The vendor is not well: its campaigns, permits and credentials may be."""
+        waits = self.verdict in (Verdict.RETRY, Verdict.IN_DOUBT)
+        told = self.throttled or self.relogin or self.parked or self.unattributed or self.unbuilt
+        return waits and not told
+
+    @property
+    def unattributed(self) -> bool:
+        """A definite no whose cause (account, campaign or recipient) only other calls can tell."""
+        return self.refused or self.gateway
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A vendor's session: `value` never leaves the runtime, the lane knows only `expires_at`."""
+
+    value: str
+    expires_at: float

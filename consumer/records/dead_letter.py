@@ -1,0 +1,53 @@
+"""Dead letter: a record that could not be processed, byte for byte, with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from consumer.records.invitation import Source
+
+
+class DeadLetterReason(StrEnum):
+    """Why a record could not be read at all: a closed list."""
+
+    meaning: str
+
+    def __new__(cls, value: str, meaning: str) -> DeadLetterReason:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
+
+    EMPTY = "empty", "The record has no value (a tombstone)."
+    TOO_LARGE = "too_large", "The value is longer than `max_event_bytes` of its input."
+    NOT_JSON = "not_json", "The value is not one well-formed UTF-8 JSON document."
+    NOT_OBJECT = "not_object", "The JSON document is not an object."
+    NO_ID = "no_id", "The event's id is missing or null."
+    BAD_ID = "bad_id", "The event's id is not 1 to 256 printable characters or an integer."
+    NO_TIME = "no_time", "The event's time is missing or null."
+    BAD_TIME = (
+        "bad_time",
+        "The event's time is not ISO 8601 with an offset, nor epoch time, or over a day ahead.",
+    )
+    BAD_INVITATION = "bad_invitation", "A record on a lane's topic is no invitation of ours."
+    NO_INPUT = "no_input", "A replayed record does not say which input of the config it came from."
+    INTERNAL = "internal_error", "Routing this record raised: a defect of ours, please report."
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record that could not be read, as it came: bytes, headers and where it stood.
+
+    `unreadable` names what of it the Kafka client could not say.
+    """
+
+    reason: DeadLetterReason
+    message: str
+    source: Source
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+    timestamp: int
+    unreadable: str = ""

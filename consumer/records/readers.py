@@ -1,0 +1,113 @@
+"""One parser for the records that we wrote: orjson reads the JSON, pydantic checks what it made.
+
+A second JSON parser would disagree with the first on what is at the edge (`NaN`, `1e999`, integers
+beyond 64 bits, lone surrogates, nesting), and what one let in would end the other. What passes
+here is bounded: every number, every time, every name, the record's size and its nesting, so that
+it can be counted with, dated, and written again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from consumer.errors import UnreadableRecord
+from consumer.records.checkpoint import Checkpoint
+from consumer.records.fields import RECORD_VERSION
+from consumer.records.invitation import (
+    Invitation,
+    InvitationReader,
+)
+from consumer.records.result import (
+    Result,
+    ResultReader,
+)
+
+RECORD_LIMIT = 512 * 1024
+"""Bytes of an invitation or a result: twice what the router writes at most, and half of what a
+topic takes by default, for what is read may have to be written again."""
+
+_MOST = 2**31 - 1
+_INVITATION_KEYS = frozenset(Invitation.__annotations__)
+_KEYS = _INVITATION_KEYS | Result.__annotations__.keys() | Checkpoint.model_fields.keys()
+
+
+def read_invitation(value: bytes | None) -> Invitation:
+    """An invitation as its record says it, later keys included. Raises UnreadableRecord."""
+    found = _object(value, RECORD_LIMIT)
+    try:
+        InvitationReader.validate_python(found, strict=True)
+    except ValidationError as error:
+        raise UnreadableRecord(_places(error)) from None
+    if len(found) > len(_INVITATION_KEYS) or not found.keys() <= _INVITATION_KEYS:
+        _check_writable(found)
+    return found  # type: ignore[return-value]  # it was checked to be one
+
+
+def read_result(value: bytes | None) -> Result:
+    """A result. Raises UnreadableRecord."""
+    try:
+        return ResultReader.validate_python(_object(value, RECORD_LIMIT))
+    except ValidationError as error:
+        raise UnreadableRecord(_places(error)) from None
+
+
+def read_checkpoint(value: bytes | None) -> Checkpoint:
+    """A checkpoint whose bitmaps are not looked at yet. Raises UnreadableRecord."""
+    try:
+        return Checkpoint.model_validate(_object(value))
+    except ValidationError as error:
+        raise UnreadableRecord(_places(error)) from None
+
+
+def later_attempts(value: bytes | None) -> tuple[int, int] | None:
+    """Attempts and delays of an invitation of a later version; None for anything else.
+
+    All else of it is that version's own.
+    """
+    try:
+        found = _object(value, RECORD_LIMIT)
+        _check_writable(found)
+    except UnreadableRecord:
+        return None
+    version, attempt, delays = (
+        found.get(key, otherwise)
+        for key, otherwise in (("version", 0), ("attempt", 0), ("delays", 0))
+    )
+    counts = version, attempt, delays
+    if not all(type(each) is int and 0 <= each <= _MOST for each in counts):
+        return None
+    return (attempt, delays) if version > RECORD_VERSION else None
+
+
+def _object(value: bytes | None, limit: int | None = None) -> dict[str, Any]:
+    if not value:
+        raise UnreadableRecord("no value")
+    if limit is not None and len(value) > limit:
+        raise UnreadableRecord(f"over {limit} bytes")
+    try:
+        found = orjson.loads(value)
+    except (orjson.JSONDecodeError, RecursionError):  # the former carries the whole document
+        found = None
+    if type(found) is not dict:
+        raise UnreadableRecord("not a JSON object")
+    if type(found.get("version", RECORD_VERSION)) is not int:  # `true` and `1.0` equal 1
+        raise UnreadableRecord("version")
+    return found
+
+
+def _check_writable(found: dict[str, Any]) -> None:
+    """orjson reads deeper than it writes: what was read goes on to other topics."""
+    try:
+        orjson.dumps(found)
+    except (TypeError, RecursionError):
+        raise UnreadableRecord("nested too deeply") from None
+
+
+def _places(error: ValidationError) -> str:
+    """The keys that are wrong, those of ours only: another one may be anything, a name too."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    keys = {str(each["loc"][0]) if each["loc"] else each["type"] for each in found}
+    return ", ".join(sorted(key if key in _KEYS else "another key" for key in keys))

@@ -1,0 +1,128 @@
+"""An input record's bytes → an event, or the reason why it becomes a dead letter.
+
+Messages say what was expected and never what was found: a dead letter's headers are read by more
+people than its body.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from consumer.errors import EventError
+from consumer.records.dead_letter import DeadLetterReason
+from consumer.routing.decoding.digits import (
+    Written,
+    exact_body,
+)
+from consumer.routing.decoding.times import TimeReader
+from consumer.routing.expressions import (
+    compile_value,
+    needs_digits,
+)
+
+MAX_ID: Final = 256
+MAX_AHEAD: Final = 86_400.0
+"""Seconds that an event's time may be ahead of the clock: clocks and zones are wrong by less."""
+
+
+@dataclass(slots=True)
+class Event:
+    """A decoded event. `time`: epoch seconds; `time_text`: the same as RFC 3339, as it came.
+
+    `raw`: the record's value, which has the digits of the numbers that orjson made doubles of.
+    """
+
+    body: dict[str, Any]
+    id: str
+    time: float
+    time_text: str
+    raw: bytes
+
+
+class Decoder:
+    """Decodes the records of one input.
+
+    `id_path`, `time_path`: JMESPath; raises ValueError when they are none. `max_bytes`: the
+    longest value that is read.
+    """
+
+    __slots__ = ("_exact_id", "_id", "_id_path", "_max_bytes", "_time", "_time_path", "_times")
+
+    def __init__(
+        self, id_path: str, time_path: str, max_bytes: int, times: TimeReader | None = None
+    ) -> None:
+        self._id, self._id_path = compile_value(id_path), id_path
+        self._exact_id = needs_digits(id_path)
+        self._time, self._time_path = compile_value(time_path), time_path
+        self._max_bytes = max_bytes
+        self._times = times or TimeReader()
+
+    def decode(self, value: bytes | None) -> Event:
+        """A record's value → its event; raises `EventError` with the dead letter's reason."""
+        return self.identify(self.load(value), value or b"")
+
+    def load(self, value: bytes | None) -> dict[str, Any]:
+        """A record's value → the event's body, which routes match; raises `EventError`."""
+        if not value:
+            raise EventError(DeadLetterReason.EMPTY, "the record has no value")
+        if len(value) > self._max_bytes:
+            expected = f"expected at most {self._max_bytes} bytes"
+            raise EventError(DeadLetterReason.TOO_LARGE, expected)
+        return _load(value)
+
+    def identify(self, body: dict[str, Any], raw: bytes, now: float | None = None) -> Event:
+        """The event of a body that `load` made of `raw`: its id and time; raises `EventError`.
+
+        With `now` a time of more than `MAX_AHEAD` later is refused: an invitation would not expire
+        before that time.
+        """
+        event_id = self._read_id(body, raw)
+        time, time_text = self._read_time(body)
+        if now is not None and time - now > MAX_AHEAD:
+            expected = f"expected a time at most {MAX_AHEAD:.0f} s ahead of the clock"
+            raise EventError(DeadLetterReason.BAD_TIME, f"{expected}, at `{self._time_path}`")
+        return Event(body, event_id, time, time_text, raw)
+
+    def _read_id(self, body: dict[str, Any], raw: bytes) -> str:
+        found = self._id(body)
+        if type(found) is float or self._exact_id:
+            found = self._id(exact_body(raw, body))
+        if type(found) is Written and found.text.isdigit():
+            found = found.text  # beyond 64 bits
+        if type(found) is str and 0 < len(found) <= MAX_ID and found.isprintable():
+            return found
+        if type(found) is int:
+            return str(found)
+        if found is None:
+            raise EventError(DeadLetterReason.NO_ID, f"expected an id at `{self._id_path}`")
+        expected = f"expected 1 to {MAX_ID} printable characters or an integer"
+        raise EventError(DeadLetterReason.BAD_ID, f"{expected} at `{self._id_path}`")
+
+    def _read_time(self, body: dict[str, Any]) -> tuple[float, str]:
+        found = self._time(body)
+        read = self._times(found)
+        if read is not None:
+            return read
+        if found is None:
+            raise EventError(DeadLetterReason.NO_TIME, f"expected a time at `{self._time_path}`")
+        expected = "expected RFC 3339 with an offset, as 2026-11-22T15:37:07Z, or epoch s, ms, us"
+        where = f"or ns between 2000 and 2100, at `{self._time_path}`"
+        local = "a local time is read where the input's `event.timezone` names its zone"
+        raise EventError(DeadLetterReason.BAD_TIME, f"{expected} {where}; {local}")
+
+
+def _load(value: bytes) -> dict[str, Any]:
+    try:
+        body = orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        position = error.pos
+    else:
+        if type(body) is dict:
+            return body
+        raise EventError(DeadLetterReason.NOT_OBJECT, "expected a JSON object")
+    # Raised outside the handler: orjson's error carries the whole document.
+    expected = f"expected one JSON document in UTF-8, stopped at character {position}"
+    raise EventError(DeadLetterReason.NOT_JSON, expected)

@@ -1,0 +1,193 @@
+"""Values out of an event: JMESPath (jmespath.org), with plain dotted paths compiled to getters.
+
+The interpreter is the router's one hot spot, and nearly all expressions are plain paths.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jmespath
+from jmespath import exceptions, visitor
+
+from consumer.routing.decoding.digits import as_text
+from consumer.routing.functions import Functions
+
+__all__ = ["Value", "as_text", "compile_value", "needs_digits"]
+
+Value = Callable[[dict[str, Any]], object]
+
+_FAILURES = (
+    ValueError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    LookupError,
+    RecursionError,
+    MemoryError,
+)
+"""What an expression may raise on foreign data: JMESPath's own errors are ValueErrors, and its
+interpreter lets Python's own out (`'a' < 1`, a step of 0)."""
+
+_TOKENS = {
+    "UNQUOTED_IDENTIFIER": "name",
+    "QUOTED_IDENTIFIER": "name in quotes",
+    "NUMBER": "number",
+    "LITERAL": "literal",
+}
+"""Tokens that no message repeats: a secret may stand where an expression should."""
+_NO_JSON = "a literal in backticks must be JSON; write text as 'text'"
+_NAMES = 'a name of more than A-Z a-z 0-9 _ stands in double quotes, as in a."b-c"'
+
+
+def compile_value(expression: str) -> Value:
+    """Compile a JMESPath expression to a function of the event (an object as orjson reads it).
+
+    Raises ValueError for a bad expression, also for an unknown function or a wrong number of
+    arguments, which JMESPath would only find at run time. Its message is a plain sentence with the
+    position where there is one, counted from 0 in characters.
+    An expression that fails on an event (a function's argument has the wrong type) is null: the
+    error would carry the event's data, and one odd event must not stop a route.
+    """
+    try:
+        tree = _parse(expression)
+        _check(tree, expref_allowed=False)
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
+    keys = _plain_path(tree)
+    if keys:
+        return _getter(keys)
+    visit = visitor.TreeInterpreter(jmespath.Options(custom_functions=Functions())).visit
+
+    def interpret(event: dict[str, Any]) -> object:
+        try:
+            return visit(tree, event)
+        except _FAILURES:
+            return None
+
+    return interpret
+
+
+def needs_digits(expression: str) -> bool:
+    """Whether an expression may make text of numbers, which then must have the digits that came."""
+    return "to_string" in expression
+
+
+def _parse(expression: str) -> Any:
+    """The expression's syntax tree; what is wrong with it as a sentence, in a ValueError."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", PendingDeprecationWarning)
+        try:
+            return jmespath.compile(expression).parsed
+        except PendingDeprecationWarning:
+            raise ValueError(_NO_JSON) from None
+        except exceptions.EmptyExpressionError:
+            raise ValueError("must not be empty") from None
+        except exceptions.LexerError as error:
+            raise ValueError(_no_token(expression, error)) from None
+        except exceptions.ParseError as error:
+            raise ValueError(_misplaced(expression, error)) from None
+
+
+def _no_token(expression: str, error: exceptions.LexerError) -> str:
+    """The sentence for characters that make no token."""
+    at = error.lexer_position
+    opening = expression[at]
+    if error.message.startswith("Unclosed"):
+        return f"the quote {opening} at position {at} is never closed"
+    if opening == "`":
+        return _NO_JSON
+    if opening == '"':
+        return f"the name in quotes at position {at} has a bad escape or a control character"
+    if opening == "=":
+        return f"unexpected '=' at position {at}; write == to compare"
+    return f"unexpected character at position {at}; {_NAMES}"
+
+
+def _misplaced(expression: str, error: exceptions.ParseError) -> str:
+    """The sentence for a token that cannot stand where it does."""
+    at, kind = error.lex_position, error.token_type
+    if kind in {None, "EOF"}:
+        return f"ends too early, at position {len(expression)}"
+    if error.msg.startswith("Quoted identifier"):  # its position is not the token's
+        return "a function's name must not be in quotes"
+    if error.msg.startswith("Invalid function name"):
+        return f"what ends at position {at} is not a function's name"
+    found = _TOKENS.get(kind, f"'{error.token_value}'")
+    return f"unexpected {found} at position {at}"
+
+
+def _plain_path(tree: Any) -> list[str]:
+    """The keys of `a.b.c`, or nothing when the expression is more than that."""
+    nodes = tree["children"] if tree["type"] == "subexpression" else [tree]
+    return [n["value"] for n in nodes] if all(n["type"] == "field" for n in nodes) else []
+
+
+def _getter(keys: list[str]) -> Value:
+    """Like JMESPath: a key of anything but an object is null."""
+    if len(keys) == 1:
+        (only,) = keys
+        return lambda event: event.get(only)
+    if len(keys) == 2:
+        return _getter2(*keys)
+    if len(keys) == 3:
+        return _getter3(*keys)
+    first, *rest = keys
+
+    def get(event: dict[str, Any]) -> object:
+        value = event.get(first)
+        for key in rest:
+            if not isinstance(value, dict):
+                return None
+            value = value.get(key)
+        return value
+
+    return get
+
+
+def _getter2(one: str, two: str) -> Value:
+    def get(event: dict[str, Any]) -> object:
+        value = event.get(one)
+        return value.get(two) if isinstance(value, dict) else None
+
+    return get
+
+
+def _getter3(one: str, two: str, three: str) -> Value:
+    def get(event: dict[str, Any]) -> object:
+        value = event.get(one)
+        if not isinstance(value, dict):
+            return None
+        value = value.get(two)
+        return value.get(three) if isinstance(value, dict) else None
+
+    return get
+
+
+def _check(tree: Any, *, expref_allowed: bool) -> None:
+    """Refuse what can only fail: unknown functions, wrong arity, `&x` outside an argument."""
+    if tree["type"] == "expref" and not expref_allowed:
+        raise ValueError("`&` may only stand before a function's argument")
+    is_call = tree["type"] == "function_expression"
+    if is_call:
+        _check_call(tree["value"], len(tree["children"]))
+    for child in _subtrees(tree):
+        _check(child, expref_allowed=is_call)
+
+
+def _subtrees(tree: Any) -> Iterator[Any]:
+    """A slice's children are numbers, all others are trees."""
+    return (child for child in tree["children"] if isinstance(child, dict))
+
+
+def _check_call(name: str, given: int) -> None:
+    known = Functions.FUNCTION_TABLE
+    if name not in known:
+        raise ValueError(f"unknown function {name}()")
+    signature = known[name]["signature"]
+    more = bool(signature) and signature[-1].get("variadic", False)
+    if given < len(signature) or (given > len(signature) and not more):
+        least = "at least " if more else ""
+        raise ValueError(f"{name}() takes {least}{len(signature)} arguments, not {given}")

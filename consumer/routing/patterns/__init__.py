@@ -1,0 +1,1 @@
+"""Match patterns: reading and evaluating them."""

@@ -1,0 +1,151 @@
+"""Reads a pattern, as it stands in the config, into nodes; finds all that is wrong with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from consumer.errors import DispatcherError
+from consumer.routing.patterns.keys import steps_of
+from consumer.routing.patterns.match import table_of
+from consumer.routing.patterns.nodes import (
+    OR,
+    Field,
+    Leaf,
+    Node,
+)
+from consumer.routing.patterns.operators import (
+    Path,
+    PatternError,
+    is_operation,
+    operation,
+    scalar,
+)
+from consumer.routing.patterns.scalars import exact
+
+MAX_COMBINATIONS: Final = 256
+"""Combinations that the `$or`s of one pattern may make: each may become a closure of its own."""
+MAX_DEPTH: Final = 32
+LITERAL: Final = r"a name that has a dot in it is written 'a\.b'"
+
+
+class PatternErrors(DispatcherError):  # noqa: N818 - the plural says what it holds
+    """A pattern is refused; `errors` lists all that is wrong with it."""
+
+    def __init__(self, errors: Sequence[PatternError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("\n".join(map(str, self.errors)))
+
+
+def read_pattern(raw: Mapping[str, object]) -> Node:
+    """The nodes of a pattern, an empty one's too; raises `PatternErrors`."""
+    reader = _Reader()
+    node = reader.root(raw)
+    if not reader.errors and node.combinations() > MAX_COMBINATIONS:
+        reader.fail((), f"its {OR}s make more than {MAX_COMBINATIONS} combinations")
+    if reader.errors:
+        raise PatternErrors(reader.errors)
+    return node
+
+
+class _Reader:
+    """Reads a pattern into nodes and notes all that is wrong with it."""
+
+    def __init__(self) -> None:
+        self.errors: list[PatternError] = []
+
+    def fail(self, path: Path, message: str, hint: str = "") -> None:
+        self.errors.append(PatternError(path, message, hint))
+
+    def root(self, raw: object) -> Node:
+        """The whole pattern: only here may an object be empty, and asks for nothing."""
+        if not isinstance(raw, Mapping):
+            self.fail((), "expected an object")
+            return Node()
+        return self._entries(raw, (), 0)
+
+    def _node(self, raw: object, path: Path, depth: int) -> Node:
+        """An object within the pattern."""
+        if not isinstance(raw, Mapping) or not raw:
+            self.fail(path, "expected an object with at least one field")
+        elif depth > MAX_DEPTH:
+            self.fail(path, f"is nested deeper than {MAX_DEPTH} levels")
+        else:
+            return self._entries(raw, path, depth)
+        return Node()
+
+    def _entries(self, raw: Mapping[Any, object], path: Path, depth: int) -> Node:
+        node = Node()
+        for key, value in raw.items():
+            if isinstance(key, str):
+                self._entry(node, key, value, (*path, key), depth)
+            else:
+                self.fail((*path, key), "a field's name must be text", "put it in quotes")
+        return node
+
+    def _entry(self, node: Node, key: str, value: object, path: Path, depth: int) -> None:
+        if key == OR:
+            node.ors.append(self._or(value, path, depth + 1))
+            return
+        try:
+            first, *rest = steps_of(key)
+        except ValueError as error:
+            self.fail(path, str(error), LITERAL)
+            return
+        if depth + len(rest) >= MAX_DEPTH:
+            self.fail(path, f"is nested deeper than {MAX_DEPTH} levels")
+            return
+        asked = self._field(value, path, depth + 1 + len(rest))
+        for step in reversed(rest):
+            asked = Field([], Node({step: asked}))
+        self._add(node, first, asked, path)
+
+    def _field(self, value: object, path: Path, depth: int) -> Field:
+        if not isinstance(value, Mapping):
+            return Field([self._leaf(value, path)], None)
+        if is_operation(value):
+            name = next(iter(value))
+            self.fail(path, f"`{name}` must stand in a list", f"write [{{{name}: …}}]")
+            return Field([], None)
+        return Field([], self._node(value, path, depth))
+
+    def _add(self, node: Node, name: str, asked: Field, path: Path) -> None:
+        """A field; what is said of one object in two places, nested and with dots, holds for both.
+
+        Said of one field in two places, it is refused, as on Amazon EventBridge.
+        """
+        known = node.fields.setdefault(name, asked)
+        if known is asked:
+            return
+        if known.node is None or asked.node is None:
+            self.fail(path, "this field stands here twice", "once nested, once with dots")
+            return
+        for inner, each in asked.node.fields.items():
+            self._add(known.node, inner, each, path)
+        known.node.ors.extend(asked.node.ors)
+
+    def _or(self, value: object, path: Path, depth: int) -> list[Node]:
+        if not isinstance(value, list) or len(value) < 2:
+            self.fail(path, f"{OR} takes a list of two or more objects")
+            return []
+        return [self._node(each, (*path, index), depth) for index, each in enumerate(value)]
+
+    def _leaf(self, value: object, path: Path) -> Leaf:
+        raw = value if isinstance(value, list) else [value]
+        if not raw:
+            self.fail(path, "an empty list never matches")
+        values, items, absent = [], [], False
+        for index, each in enumerate(raw):
+            try:
+                if not isinstance(each, Mapping):
+                    values.append(scalar(each, (*path, index)))
+                elif item := operation(each, (*path, index)):
+                    items.append(item)
+                else:
+                    absent = True
+            except PatternError as error:
+                self.errors.append(error)
+        # Not orjson: a pattern may hold integers beyond 64 bits.
+        text = json.dumps(raw, default=str, ensure_ascii=False, separators=(",", ":"))
+        return Leaf(table_of([exact(values), *items], absent=absent), absent, text)

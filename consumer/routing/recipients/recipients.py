@@ -1,0 +1,294 @@
+"""Recipients: phone numbers to E.164, e-mail addresses to their normal form, and pseudonyms.
+
+phonenumbers (Google's libphonenumber) and email-validator decide. Both are slow for a hot path
+(tens of microseconds), so what is already in normal form is recognised by one regular expression
+made of the libraries' own data. It says yes only where the library would return the same string;
+everything else is freed of noise (`phone_text`, `email_text`) and goes to the library. Foreign
+input never raises: what is no address is None.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import re
+from collections.abc import Callable, Collection, Iterator
+from functools import cache, lru_cache
+from typing import Final, Literal, get_args
+
+import phonenumbers
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, validate_email
+from email_validator.rfc_constants import CASE_INSENSITIVE_MAILBOX_NAMES, EMAIL_MAX_LENGTH
+from phonenumbers import PhoneNumberType
+from phonenumbers.phonemetadata import PhoneMetadata, PhoneNumberDesc
+
+from consumer.routing.recipients.email_text import (
+    MAX_EMAIL_TEXT,
+    email_text,
+    has_dotted_i,
+)
+from consumer.routing.recipients.phone_text import (
+    MAX_PHONE,
+    phone_readings,
+)
+
+CACHE_SIZE: Final = 8192
+"""Addresses per cache, ≤ 320 characters each: customers come back, and routes share a customer.
+
+There is one cache of phones and one of e-mail addresses, whatever the number of routes."""
+
+UntextedType = Literal["fixed_line", "premium_rate", "toll_free", "shared_cost", "uan", "voicemail"]
+"""Types of numbers of a numbering plan that no text message reaches, or should."""
+_UNTEXTED: Final[dict[int, str]] = {
+    getattr(PhoneNumberType, name.upper()): name for name in get_args(UntextedType)
+}
+
+_TYPES: Final = (
+    "premium_rate",
+    "toll_free",
+    "shared_cost",
+    "voip",
+    "personal_number",
+    "pager",
+    "uan",
+    "voicemail",
+    "fixed_line",
+    "mobile",
+)
+
+
+def known_region(code: str) -> bool:
+    """Whether `code` is a region for which there are numbering rules (ISO 3166-1, upper case)."""
+    return code in phonenumbers.SUPPORTED_REGIONS
+
+
+class PhoneNormaliser:
+    """Phone numbers → E.164, or None when invalid.
+
+    `region`: where a number without a calling code is dialled, or None: international form only.
+    Text and positive integers are read. `texted`: types that `texts` takes beside those that
+    text messages reach. Raises ValueError for an unknown region.
+    """
+
+    __slots__ = ("_region", "_texted")
+
+    def __init__(self, region: str | None, texted: Collection[UntextedType] = ()) -> None:
+        if region is not None and not known_region(region):
+            raise ValueError("unknown region: expected an ISO 3166-1 code in upper case, as TR")
+        self._region, self._texted = region, frozenset[str](texted)
+
+    def __call__(self, raw: object) -> str | None:
+        """`raw`: what the event has → E.164 text or None."""
+        if type(raw) is str and _E164[raw[:4]](raw):
+            return raw
+        return self._read(raw)
+
+    def texts(self, raw: object) -> str | None:
+        """The same, but None for a number of a type that no text message reaches."""
+        if type(raw) is str and (found := _E164[raw[:4]](raw)) and found.lastindex:
+            return raw
+        number = self(raw)
+        if number is None or _untexted(number) in self._texted | {None}:
+            return number
+        return None
+
+    def _read(self, raw: object) -> str | None:
+        if type(raw) is int and 0 < raw < 10**20:
+            raw = str(raw)
+        return _library_phone(raw, self._region) if type(raw) is str else None
+
+
+def _library_phone(raw: str, region: str | None) -> str | None:
+    return _cached_phone(raw, region) if len(raw) <= MAX_PHONE else _read_phone(raw, region)
+
+
+def _read_phone(raw: str, region: str | None) -> str | None:
+    """The mobile one of what it may mean, else the likeliest."""
+    likeliest = None
+    for text in phone_readings(raw, _calling_code(region)):
+        number = _e164(text, region)
+        if number and (found := _E164[number[:4]](number)) and found.lastindex:
+            return number
+        likeliest = likeliest or number
+    return likeliest
+
+
+_cached_phone = lru_cache(CACHE_SIZE)(_read_phone)
+
+
+@cache
+def _calling_code(region: str | None) -> str:
+    return str(phonenumbers.country_code_for_region(region)) if region else ""
+
+
+def _e164(text: str, region: str | None) -> str | None:
+    try:
+        number = phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_valid_number(number):
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+@lru_cache(CACHE_SIZE)
+def _untexted(number: str) -> str | None:
+    """The type of an E.164 number, if no text message reaches such."""
+    return _UNTEXTED.get(phonenumbers.number_type(phonenumbers.parse(number, None)))
+
+
+# ---- E.164, as the library's metadata has it -----------------------------------------------
+
+
+def _nothing(_raw: str) -> None:
+    return None
+
+
+class _Matchers(dict[str, Callable[[str], re.Match[str] | None]]):
+    """The first four characters → what recognises a valid number that begins with them.
+
+    A group of the match has a number that is mobile and nothing else that matters.
+
+    Filled on demand (compiling all regions takes seconds), with `+` and three digits only, so
+    that foreign text cannot make it grow.
+    """
+
+    def __missing__(self, start: str) -> Callable[[str], re.Match[str] | None]:
+        digits = start[1:]
+        if start[:1] != "+" or len(digits) != 3 or not (digits.isascii() and digits.isdigit()):
+            return _nothing
+        codes = (int(digits[:length]) for length in (1, 2, 3))
+        code = next((c for c in codes if c in phonenumbers.COUNTRY_CODE_TO_REGION_CODE), None)
+        self[start] = _nothing if code is None else _valid_e164(code).fullmatch
+        return self[start]
+
+
+_E164: Final = _Matchers()
+
+
+@cache
+def _valid_e164(code: int) -> re.Pattern[str]:
+    """What `parse` leaves as it is and `is_valid_number` accepts, of one calling code.
+
+    The library takes the first region whose leading digits match (or, without such, that has the
+    number) and then asks that region alone.
+    """
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE[code]
+    rules = [_metadata(code, region) for region in regions]
+    prefix = rules[0].national_prefix_for_parsing  # parsing asks the main region
+    strip = rf"(?!(?:{prefix})(?<!\+{code}))" if prefix else ""
+    return re.compile(rf"\+{code}{strip}(?:{'|'.join(_by_region(rules))})", re.ASCII)
+
+
+def _metadata(code: int, region: str) -> PhoneMetadata:
+    found = PhoneMetadata.metadata_for_region_or_calling_code(code, region)
+    assert found is not None, "the library lists a region that it has no rules for"  # noqa: S101
+    return found
+
+
+def _by_region(rules: list[PhoneMetadata]) -> Iterator[str]:
+    earlier = ""
+    for rule in rules:
+        leading = rule.leading_digits if len(rules) > 1 else None
+        mine = f"(?={leading})" if leading else ""
+        yield f"{earlier}{mine}{_region_pattern(rule)}"
+        earlier += f"(?!{leading})" if leading else ""
+
+
+def _region_pattern(rule: PhoneMetadata) -> str:
+    """The general description, and one of the types; each has its lengths and its pattern."""
+    general = _description(rule.general_desc) or "(?!)"
+    untexted = [name for name in get_args(UntextedType) if name != "fixed_line"]
+    mobile = f"((?!(?:{_one_of(rule, untexted)})$){_description(rule.mobile) or '(?!)'})"
+    return f"(?={general}$)(?:{mobile}|{_one_of(rule, _TYPES)})"
+
+
+def _one_of(rule: PhoneMetadata, types: Collection[str]) -> str:
+    found = (_description(getattr(rule, name)) for name in types)
+    return "|".join(filter(None, found)) or "(?!)"
+
+
+def _description(desc: PhoneNumberDesc | None) -> str:
+    """A number description as a pattern of its own; "" when it has none."""
+    if desc is None or not desc.national_number_pattern:
+        return ""
+    lengths = "|".join(rf"\d{{{n}}}" for n in desc.possible_length if n > 0)
+    only = rf"(?=(?:{lengths or '(?!)'})$)" if desc.possible_length else ""
+    return f"{only}(?:{desc.national_number_pattern})"
+
+
+# ---- e-mail --------------------------------------------------------------------------------
+
+
+def _plain_email() -> re.Pattern[str]:
+    """Addresses that the library returns unchanged: ASCII, no quotes, a lower-case domain.
+
+    Left to the library: role names (it lowers their case), special-use domains, `--` (Punycode).
+    """
+    roles = "|".join(map(re.escape, CASE_INSENSITIVE_MAILBOX_NAMES))
+    special = "".join(rf"(?<![@.]{re.escape(name)})" for name in SPECIAL_USE_DOMAIN_NAMES)
+    atom = r"[A-Za-z0-9_+-]+"
+    label = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+    return re.compile(
+        rf"(?!(?i:{roles})@)(?!.*--){atom}(?:\.{atom})*@(?:{label}\.)+[a-z]{{2,63}}{special}"
+    )
+
+
+_is_plain_email: Final = _plain_email().fullmatch
+
+
+def normalise_email(raw: object) -> str | None:
+    """E-mail address → its normal form (lower-case domain, NFC), or None when it is none.
+
+    Syntax only: nothing is looked up. Special-use domains (`test`, `local`, …) are refused.
+    """
+    if type(raw) is not str:
+        return None
+    if len(raw) <= EMAIL_MAX_LENGTH and _is_plain_email(raw):
+        return raw
+    return _library_email(raw) if len(raw) <= MAX_EMAIL_TEXT else _read_email(raw)
+
+
+def _read_email(raw: str) -> str | None:
+    """As it stands, and only then without noise: what was an address before stays the same."""
+    found = None if has_dotted_i(raw) else _valid_email(raw)
+    text = email_text(raw)
+    return _valid_email(text) if found is None and text and text != raw else found
+
+
+_library_email = lru_cache(CACHE_SIZE)(_read_email)
+
+
+def _valid_email(raw: str) -> str | None:
+    if len(raw) > EMAIL_MAX_LENGTH:
+        return None
+    try:
+        return validate_email(raw, check_deliverability=False, test_environment=False).normalized
+    except ValueError:  # the library's own errors, and those of IDNA and of Unicode
+        return None
+
+
+# ---- pseudonyms ----------------------------------------------------------------------------
+
+
+def pseudonym(key_id: str, key: bytes, address: str) -> str:
+    """`<key_id>:` and the HMAC-SHA-256 of an address, URL-safe base64 without padding."""
+    return _named(key_id, hmac.digest(key, address.encode(), "sha256"))
+
+
+def _named(key_id: str, digest: bytes) -> str:
+    return f"{key_id}:{base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
+
+
+def make_pseudonymiser(key_id: str, key: bytes) -> Callable[[str], str]:
+    """`pseudonym` under one key, prepared once."""
+
+    keyed = hmac.new(key, digestmod="sha256")
+
+    def of(address: str) -> str:
+        # Not hmac.digest: it gives up the GIL for every address, and other threads take it.
+        mac = keyed.copy()
+        mac.update(address.encode())
+        return _named(key_id, mac.digest())
+
+    return of

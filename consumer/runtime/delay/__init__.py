@@ -1,0 +1,1 @@
+"""The delay stage's thread: from delay topics back to the lanes."""

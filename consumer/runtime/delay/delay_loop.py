@@ -1,0 +1,453 @@
+"""The delay ladder's thread: what is due goes back to its lane, what is not waits on the log.
+
+Each step's topic holds records for the same time, so its head is the first to be due: until then
+its partition is paused. Strictly in sequence like the router, and as exact: a record leaves the
+ladder in the transaction that writes it to its lane.
+
+Kafka's clock alone says what is due. It stamps the records of the steps, and each session asks it
+for the time at its beginning: a clock of ours that is ahead would pass a record on, or back to its
+step, as soon as it lies there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from consumer.errors import (
+    KafkaTrouble,
+    StartUnclear,
+    defect,
+)
+from consumer.kafka import transactions
+from consumer.kafka.broker_time import measure
+from consumer.kafka.log_scan import Place
+from consumer.kafka.records.delayed import (
+    Delayed,
+    first_offset,
+)
+from consumer.kafka.records.messages import timestamp_of
+from consumer.kafka.records.operator_commands import RetryCampaign
+from consumer.kafka.records.publisher import (
+    bad_invitation,
+    dead_letter_of,
+)
+from consumer.kafka.start_offsets import group_offset
+from consumer.kafka.stopped_partitions import (
+    StoppedPartition,
+    StopReason,
+)
+from consumer.lane.state.delay_steps import (
+    STEPS,
+    step_for,
+)
+from consumer.records.dead_letter import DeadLetterReason
+from consumer.records.fields import rfc3339
+from consumer.runtime.delay.delay_stops import goes_on
+from consumer.runtime.former_life import let_former_life_end
+from consumer.runtime.isolation import (
+    isolate,
+    tell,
+)
+from consumer.runtime.positions import (
+    ends,
+    membership,
+    offsets,
+    positions,
+)
+from consumer.runtime.router.input_stops import InputStops
+from consumer.runtime.stage import Stage
+from consumer.runtime.watchers.command_watch import ObeyedCommands
+
+POLL_RECORDS = 5_000
+POLL_SECONDS = 0.25
+WAIT = 10.0
+TRIM_EVERY = 60.0
+PACE, PACE_FROM = 2_000.0, 500
+"""Invitations a second that leave a step, from so many at once on: more than the documented quotas
+can send (1,280), so that no permit waits for them."""
+
+ORPHAN_WAIT = "1h"
+"""The step for invitations of a lane whose topic is gone: an operator must make it again."""
+
+ORPHANS_AT_MOST = 1_000
+"""Lanes outside the config whose topics are remembered."""
+
+log = structlog.get_logger(__name__)
+
+
+class _Passed(NamedTuple):
+    """What one transaction passed on: the offsets behind it, and its dead letters."""
+
+    offsets: list[TopicPartition]
+    letters: Mapping[DeadLetterReason, int]
+
+
+@dataclass(slots=True)
+class LadderLoop:
+    """Runs sessions until the stage stops."""
+
+    stage: Stage
+    instance: str
+    name: str = "ladder"
+    _steps: dict[str, str] = field(init=False)
+    _due: dict[str, float] = field(default_factory=dict)  # paused topic → when its head is due
+    _heads: dict[str, int] = field(default_factory=dict)  # what must come first after the seek
+    _paced: set[str] = field(default_factory=set)  # topics whose next ones wait a moment
+    _gone: set[str] = field(default_factory=set)
+    _behind: dict[str, int] = field(default_factory=dict)
+    _trim_at: float = 0.0
+    _begun: dict[str, int] = field(default_factory=dict)  # assigned topic → where it was read from
+    _reached: dict[Place, int] = field(default_factory=dict)  # ends that were told since a seek
+    _orphans: dict[str, bool] = field(default_factory=dict)  # lane → whether it has a topic
+    _ahead: float = 0.0  # Kafka's time less the clock's steady one
+    _consumer: Consumer | None = None
+    _obeyed: ObeyedCommands = field(default_factory=ObeyedCommands)
+    _stops: InputStops = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._obeyed.since = self.stage.clock.now()
+        self._steps = {self.stage.topics.delayed(step): step for step in STEPS}
+        self._stops = InputStops(self.stage, self.name)
+
+    def session(self) -> None:
+        """Memberships in the group until the stage stops: another one once a topic that stood still
+        may be read. Raises KafkaTrouble."""
+        while not self.stage.stop.is_set():
+            self._membership()
+
+    def _membership(self) -> None:
+        application = self.stage.topics.application_id
+        let_former_life_end(self.stage, self.name, f"{application}.ladder")
+        producer = self.stage.producer(self.name, f"{application}.ladder.{self.instance}")
+        consumer = self._consumer = self.stage.consumer(self.name, f"{application}.ladder")
+        self._due.clear()
+        self._paced.clear()
+        self._heads.clear()
+        self._begun.clear()
+        self._reached.clear()
+        self.stage.step_counts.clear()
+        self._orphans.clear()
+        self.stage.early.forget()
+        try:
+            transactions.fence(producer, self.stage.waiting(self.name))
+            self._ask_time(producer)
+            with transactions.trouble("subscribe"):
+                consumer.subscribe(
+                    list(self._steps),
+                    on_assign=partial(self._assigned, producer),
+                    on_revoke=self._revoked,
+                )
+            while not (self.stage.stop.is_set() or goes_on(self._stops, consumer, producer)):
+                self.stage.joined(self.name, consumer)
+                self._gone.clear()  # it is about the records of one poll, and of no other
+                self._look_early(consumer)
+                self._resume(consumer)
+                most = min(POLL_RECORDS, self.stage.transactions.size(self.name).records)
+                with transactions.trouble("consume"):
+                    messages = consumer.consume(most, POLL_SECONDS)
+                self._reached.update(ends(messages))  # first: what is sought again lies before it
+                self._handle(consumer, producer, messages)
+                self._trim()
+                self._show(consumer)
+        finally:
+            self.stage.metrics.ladder({})
+            self._stops.clear()
+            self.stage.left(self.name)
+            self._consumer = None
+            self.stage.clients.close(consumer)
+
+    def _ask_time(self, producer: Producer) -> None:
+        clock, longest = self.stage.clock, list(STEPS)[-1]  # what comes after is the last to be due
+        ahead = measure(producer, self.stage.topics.delayed(longest), clock.steady)
+        self._ahead = clock.now() - clock.steady() if ahead is None else ahead
+        self.stage.metrics.clock_ahead(clock.now() - self._now())
+
+    def _now(self) -> float:
+        """Kafka's time, epoch seconds; it may be a moment later there."""
+        return self.stage.clock.steady() + self._ahead
+
+    # -- the group ----------------------------------------------------------------------------
+
+    def _assigned(
+        self, producer: Producer, consumer: Consumer, partitions: list[TopicPartition]
+    ) -> None:
+        if consumer is not self._consumer:  # of a session that is over
+            return
+        if self._gone.intersection(each.topic for each in partitions):
+            raise KafkaTrouble("a step went and came back while it was being read")
+        member = membership(consumer)
+        fresh = self._begin(consumer, partitions)
+        partitions = [each for each in partitions if (each.topic, 0) not in self._stops]
+        for partition in partitions:
+            self._due.pop(partition.topic, None)
+            self._paced.discard(partition.topic)
+            self._heads.pop(partition.topic, None)
+            self._reached.pop((partition.topic, partition.partition), None)
+            self._begun[partition.topic] = partition.offset
+        if fresh:  # or a group that has forgotten would be as one that never read
+            with self.stage.transaction(self.name, producer):
+                self.stage.send_offsets(self.name, producer, fresh, member)
+        with transactions.trouble("assign"):
+            consumer.incremental_assign(partitions)
+            consumer.resume(partitions)  # a pause survives losing and regaining a partition
+
+    def _begin(
+        self, consumer: Consumer, partitions: Sequence[TopicPartition]
+    ) -> list[TopicPartition]:
+        """Set where each is read from; those that had no offset. What nothing says of stands still,
+        alone, until an operator has spoken."""
+        asked = [TopicPartition(each.topic, each.partition) for each in partitions]
+        with transactions.trouble("reading committed offsets"):
+            committed = consumer.committed(asked, timeout=WAIT)
+        fresh = []
+        for partition, found in zip(partitions, committed, strict=True):
+            if found.error is not None:
+                raise KafkaTrouble(
+                    f"reading committed offsets: {transactions.describe(found.error)}"
+                )
+            partition.offset = found.offset
+            if found.offset < 0 and (first := self._first(partition.topic)) is not None:
+                partition.offset = first
+                fresh.append(partition)
+        return fresh
+
+    def _first(self, topic: str) -> int | None:
+        """Where a step without an offset begins; None if it stands still. Raises KafkaTrouble."""
+        if self.stage.clients.topic_id(topic) is None:
+            return 0  # the demo's broker keeps no offsets that a transaction has
+        application = self.stage.topics.application_id
+        asker = self.stage.consumer(self.name, f"{application}.ladder")
+        try:
+            return first_offset(
+                asker,
+                TopicPartition(topic, 0),
+                STEPS[self._steps[topic]],
+                self._now(),
+                self.stage.topics.invitations(""),
+            )
+        except StartUnclear as error:
+            self._stops.add(
+                asker, [StoppedPartition(topic, 0, -1, StopReason.FORGOTTEN)], str(error)
+            )
+            return None
+        finally:
+            self.stage.clients.close(asker)
+
+    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """All that was read is committed between two polls: nothing to finish here."""
+        if consumer is not self._consumer:  # of a session that is over
+            return
+        for each in partitions:
+            self._gone.add(each.topic)
+            self._begun.pop(each.topic, None)
+        read = [each for each in partitions if (each.topic, 0) not in self._stops]
+        self._stops.discard((each.topic, 0) for each in partitions)
+        with transactions.trouble("unassign"):
+            consumer.incremental_unassign(read)
+
+    # -- topics that stand still --------------------------------------------------------------
+
+    def _usable(self, consumer: Consumer, message: Message) -> bool:
+        """As the stage says; a topic whose log has moved away stands still, alone."""
+        error = message.error()
+        if error is None or error.code() != KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - public by use
+            return self.stage.usable(self.name, message)
+        place = TopicPartition(str(message.topic()), 0)
+        with transactions.trouble("unassign"):
+            consumer.incremental_unassign([place])
+        for known in (self._begun, self._due, self._heads):
+            known.pop(place.topic, None)
+        self._paced.discard(place.topic)
+        found = group_offset(consumer, place)
+        stopped = StoppedPartition(place.topic, 0, max(-1, found.offset), StopReason.OUT_OF_RANGE)
+        self._stops.add(consumer, [stopped])
+        return False
+
+    # -- records ------------------------------------------------------------------------------
+
+    def _handle(self, consumer: Consumer, producer: Producer, messages: list[Message]) -> None:
+        usable = [each for each in messages if each.error() is None or self._usable(consumer, each)]
+        due = [each for each in usable if self._is_due(consumer, each)]
+        if not due:
+            return
+        done: list[_Passed] = []
+        try:
+            isolate(
+                due,
+                lambda some: done.append(self._pass_on(consumer, producer, some)),
+                lambda one, error: done.append(self._set_aside(consumer, producer, one, error)),
+            )
+        finally:
+            for passed in done:
+                self.stage.metrics.dead_letters(self.name, passed.letters)
+                self._behind.update({each.topic: each.offset for each in passed.offsets})
+        self._pace(consumer, offsets(due, {}), len(due))
+
+    def _pass_on(
+        self, consumer: Consumer, producer: Producer, messages: Sequence[Message]
+    ) -> _Passed:
+        """All of these leave their steps, in one transaction."""
+        self.stage.health.beat(self.name)
+        now = self._now()
+        records = [(message, Delayed.of(message, now)) for message in messages]
+        self._look_for_lanes(consumer, {self._home(found) for _, found in records if found})
+        foreign = [
+            bad_invitation(message, "not a record that a lane put off")
+            for message, record in records
+            if record is None
+        ]
+        with self._leaving(consumer, producer, messages) as passed:
+            for _, record in records:
+                if record is not None:
+                    self._forward(producer, record, now)
+            self.stage.publisher(producer, "ladder").dead_letters(foreign, rfc3339(now))
+        return _Passed(passed, {DeadLetterReason.BAD_INVITATION: len(foreign)})
+
+    def _set_aside(
+        self, consumer: Consumer, producer: Producer, message: Message, error: Exception
+    ) -> _Passed:
+        """A record that raises whatever is done with it becomes a dead letter."""
+        tell(self.name, message, error)
+        letter = dead_letter_of(message, DeadLetterReason.INTERNAL, defect(error))
+        with self._leaving(consumer, producer, [message]) as passed:
+            now = rfc3339(self.stage.clock.now())
+            self.stage.publisher(producer, "ladder").dead_letters([letter], now)
+        return _Passed(passed, {DeadLetterReason.INTERNAL: 1})
+
+    @contextmanager
+    def _leaving(
+        self, consumer: Consumer, producer: Producer, messages: Sequence[Message]
+    ) -> Iterator[list[TopicPartition]]:
+        """A transaction that carries the offsets behind these messages."""
+        member = membership(consumer)
+        passed = offsets(messages, {})
+        with self.stage.transaction(self.name, producer, len(messages)):
+            yield passed
+            self.stage.send_offsets(self.name, producer, passed, member)
+
+    def _pace(self, consumer: Consumer, passed: list[TopicPartition], number: int) -> None:
+        """A million that come back at once must not stand before everybody else's customers."""
+        until = self._now() + number / PACE
+        for place in passed:
+            if place.topic not in self._due and number >= PACE_FROM:
+                self._due[place.topic] = until
+                self._paced.add(place.topic)
+                with transactions.trouble("pause"):
+                    consumer.pause([TopicPartition(place.topic, place.partition)])
+
+    def _is_due(self, consumer: Consumer, message: Message) -> bool:
+        """Whether it may leave its step; the first that may not stops its topic until then."""
+        topic, partition, offset = transactions.place_of(message)
+        if topic in self._paced:  # passed over, it would be lost
+            raise KafkaTrouble(f"{topic} was read while it was paused")
+        if topic in self._due or topic in self._gone:
+            return False
+        head = self._heads.pop(topic, offset)
+        if head != offset:  # what was fetched before the seek must not pass for what follows it
+            raise KafkaTrouble(f"expected offset {head} of {topic} after a seek, not {offset}")
+        when = timestamp_of(message) / 1000 + STEPS[self._steps[topic]]
+        if when <= self._now() or self.stage.early.covers(topic, offset):
+            return True
+        self._due[topic], self._heads[topic] = when, offset
+        self._reached.pop((topic, partition), None)
+        place = TopicPartition(topic, partition, offset)
+        with transactions.trouble("pause"):
+            consumer.pause([place])
+            consumer.seek(place)
+        return False
+
+    def _look_early(self, consumer: Consumer) -> None:
+        """Pass on all that lies here now, if campaigns are to be retried."""
+        early = self.stage.early
+        if self._begun:  # else the commands are another member's
+            early.ask(
+                each.campaign
+                for each in self._obeyed.new(self.stage.commands, self.stage.clock.now())
+                if isinstance(each, RetryCampaign)
+            )
+        early.turn({topic: end for (topic, _), end in self._reached.items()})
+        if not early.asked or not self._begun:
+            return
+        ends: dict[str, int] = {}
+        for topic in self._begun:
+            with transactions.trouble("reading the log's ends"):
+                _, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=WAIT)
+            if self._reached.get((topic, 0), -1) < end:  # else nothing lies there
+                ends[topic] = end
+        log.info("delayed_retried", campaigns=len(early.asked))
+        early.begin(ends)
+        for topic in self._due.keys() - self._paced:
+            self._due[topic] = 0.0
+
+    def _resume(self, consumer: Consumer) -> None:
+        now = self._now()
+        for topic in [topic for topic, when in self._due.items() if when <= now]:
+            del self._due[topic]
+            self._paced.discard(topic)
+            with transactions.trouble("resume"):
+                consumer.resume([TopicPartition(topic, 0)])
+
+    def _forward(self, producer: Producer, record: Delayed, now: float) -> None:
+        """To the next step, to its lane, or (without one) once more onto the ladder."""
+        left = record.due_at - now
+        if left > 0 and not self.stage.early.wants(record.campaign):
+            record.put(producer, self.stage.topics.delayed(step_for(left)), now)
+        elif self._orphans.get(lane := self._home(record), True):
+            record.give_back(producer, self.stage.topics.invitations(lane))
+        else:
+            log.error("put_off_for_no_lane", lane=lane, what="stays on the ladder")
+            record.put(producer, self.stage.topics.delayed(ORPHAN_WAIT), now)
+
+    def _home(self, record: Delayed) -> str:
+        """The lane that has the campaign now: an account may have moved to another quota."""
+        return self.stage.homes.get(record.campaign, record.lane)
+
+    def _look_for_lanes(self, consumer: Consumer, named: Set[str]) -> None:
+        """A lane that left the config has its topic still, for an operator to drain or close.
+
+        Asked before the transaction, which must not wait: another hand may name any lane.
+        """
+        if len(self._orphans) > ORPHANS_AT_MOST:
+            self._orphans.clear()
+        for lane in named - {*self.stage.lanes, *self._orphans}:
+            self.stage.health.beat(self.name)
+            topic = self.stage.topics.invitations(lane)
+            with transactions.trouble("looking for a lane's topic"):
+                found = consumer.list_topics(topic, timeout=WAIT).topics.get(topic)
+            self._orphans[lane] = found is not None and found.error is None
+
+    def _trim(self) -> None:
+        """What left the ladder need not stay, and must not come back if the group forgets."""
+        now = self._now()
+        if now >= self._trim_at:
+            self._trim_at = now + TRIM_EVERY
+            for topic, offset in self._behind.items():
+                self.stage.trim(topic, offset)
+            self._behind.clear()
+
+    def _show(self, consumer: Consumer) -> None:
+        """How many lie on each step. One that is paused, or of which nothing was read yet, has no
+        position, and its end is known from the last look at it."""
+        with suppress(KafkaException):  # what is only shown must not end a session
+            places = {topic: (at, end) for topic, at, end in self._positions(consumer)}
+            waiting = {
+                topic: self.stage.step_counts.waiting(topic, at, end)
+                for topic, (at, end) in places.items()
+            }
+            self.stage.metrics.ladder({self._steps[each]: n for each, n in waiting.items()})
+
+    def _positions(self, consumer: Consumer) -> Iterator[tuple[str, int, int]]:
+        """Topic, where its first waiting record is, and where the log ends."""
+        known = positions(consumer, self._reached)
+        yield from ((topic, at, end) for (topic, _), (at, end) in known.items())
+        shown = {topic for topic, _ in known}
+        for topic in self._begun.keys() & self.stage.step_ends.keys() - shown:
+            at = self._heads.get(topic, self._begun[topic])
+            yield topic, at, max(at, self.stage.step_ends[topic])

@@ -1,0 +1,53 @@
+"""How a delay topic that stands still goes on: an operator says where, or commits an offset.
+
+A delay topic has one partition, so that the member of the group that has it carries the command out
+itself, where an input's partitions go on together (`input_stops`).
+"""
+
+from __future__ import annotations
+
+import structlog
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from consumer.kafka.log_scan import Place
+from consumer.kafka.start_offsets import (
+    GroupMemory,
+    delay_reading,
+    group_offset,
+)
+from consumer.runtime.positions import (
+    membership,
+    names,
+)
+from consumer.runtime.router.input_stops import (
+    InputStops,
+    decided,
+)
+
+log = structlog.get_logger(__name__)
+
+
+def goes_on(stops: InputStops, consumer: Consumer, producer: Producer) -> bool:
+    """Whether a topic that stood still may be read again: by joining the group once more.
+
+    Commits what operators have decided. Raises KafkaTrouble.
+    """
+    stage = stops.stage
+    now = stage.clock.now()
+    if not stops.stopped or not stops.due(now):
+        return False
+    committed = _offsets(stops, consumer)
+    steps = [topic for topic, _ in stops.stopped]
+    reading = delay_reading(stage.topics, steps, stage.clients)
+    memory = GroupMemory(committed, list(stops.stopped.values()))
+    places = decided(stage.commands.current(now), consumer, memory, reading)
+    if places:
+        with stage.transaction(stops.name, producer):
+            stage.send_offsets(stops.name, producer, places, membership(consumer))
+        log.info("inputs_resumed", partitions=names(places))
+        committed = _offsets(stops, consumer)
+    return stops.any_mended(consumer, GroupMemory(committed, []))
+
+
+def _offsets(stops: InputStops, consumer: Consumer) -> dict[Place, TopicPartition]:
+    return {place: group_offset(consumer, TopicPartition(*place)) for place in stops.stopped}

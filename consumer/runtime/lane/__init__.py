@@ -1,0 +1,1 @@
+"""A lane's thread: ownership, takeover, calls, reports."""

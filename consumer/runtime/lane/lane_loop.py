@@ -1,0 +1,244 @@
+"""A lane's thread: its group membership, takeovers, and the loop that turns the owner.
+
+The group only elects who owns the lane; what makes ownership exclusive is the transactional id.
+One thread alone touches the consumer and the producer, rebalance callbacks included.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from dataclasses import dataclass, field
+
+import structlog
+from confluent_kafka import Consumer, Message, TopicPartition
+
+from consumer.errors import KafkaTrouble
+from consumer.http.calls import Calls
+from consumer.kafka import transactions
+from consumer.kafka.start_offsets import Beginning
+from consumer.lane.state.settings import (
+    LATE_ARRIVAL_GRACE,
+    LaneSettings,
+)
+from consumer.runtime.former_life import let_former_life_end
+from consumer.runtime.lane.config_rivals import ConfigRivals
+from consumer.runtime.lane.lane_owner import (
+    RESULTS_ENOUGH,
+    LaneOwner,
+)
+from consumer.runtime.lane.takeover import Takeover
+from consumer.runtime.positions import ends
+from consumer.runtime.stage import Stage
+from consumer.wiring.build import LaneRules
+
+POLL_RECORDS = 5_000
+POLL_SECONDS = 0.05
+SATURATED_RECORDS = 500
+"""Records a poll while all calls are out: enough to find others behind a flood, and no more, for
+those who wait are as well kept by the log."""
+
+DRAIN_AT_MOST = 140.0
+"""Seconds: a drain inside a revocation must end within half of `max.poll.interval.ms`, after which
+the group drops a member that does not poll."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class LaneLoop:
+    """Runs sessions until the stage stops, or the lane leaves the config."""
+
+    settings: LaneSettings
+    stage: Stage
+    calls: Calls
+    begin: Beginning
+    limits: tuple[str, ...]
+    rng: random.Random = field(default_factory=random.SystemRandom)
+    owner: LaneOwner | None = None
+    _coming: deque[LaneRules] = field(default_factory=deque)
+    _leaving: bool = False
+    _consumer: Consumer | None = None
+    _rivals: ConfigRivals = field(init=False)
+
+    def __post_init__(self) -> None:
+        metrics, now = self.stage.metrics, self.stage.clock.now()
+        version = self.settings.config_version
+        self._rivals = ConfigRivals(self.settings.name, metrics, version, now)
+
+    @property
+    def name(self) -> str:
+        """The stage's name in logs, metrics and health."""
+        return self.settings.name
+
+    @property
+    def topic(self) -> str:
+        """The lane's invitations."""
+        return self.stage.topics.invitations(self.settings.name)
+
+    def follow(self, rules: LaneRules) -> None:
+        """Go over to another config before the next turn. From any thread."""
+        self._coming.append(rules)
+
+    def leave(self) -> None:
+        """The config knows the lane no more: drain, leave the group, end. From any thread."""
+        self._leaving = True
+
+    def session(self) -> None:
+        """One membership in the group. Raises KafkaTrouble, StartUnclear."""
+        if not self._stays():
+            return
+        self._take_rules()
+        self._follow_clock()
+        group = f"{self.stage.topics.application_id}.lane.{self.settings.name}"
+        let_former_life_end(self.stage, self.name, group, self._stays)
+        consumer = self._consumer = self.stage.consumer(self.settings.name, group)
+        self.stage.transactions.expect(
+            self.name, most=RESULTS_ENOUGH, timeout=transactions.LANE_TRANSACTION_TIMEOUT
+        )
+        try:
+            with transactions.trouble("subscribe"):
+                consumer.subscribe(
+                    [self.topic],
+                    on_assign=self._assigned,
+                    on_revoke=self._revoked,
+                    on_lost=self._lost,
+                )
+            while self._stays():
+                self._take_rules()
+                self._turn(consumer)
+            if self.owner is not None:
+                self._drain(self.owner)
+        finally:
+            self._drop()
+            self.stage.left(self.name)
+            self._consumer = None
+            self.stage.clients.close(consumer)
+
+    def _stays(self) -> bool:
+        return not (self._leaving or self.stage.stop.is_set())
+
+    def _take_rules(self) -> None:
+        """All that came, in order: each may ask for logins."""
+        while self._coming:
+            rules = self._coming.popleft()
+            self.settings, self.calls, self.limits = rules.settings, rules.calls, rules.limits
+            self._rivals.follow(self.settings.config_version, self.stage.clock.now())
+            if self.owner is not None:
+                self.owner.follow(rules)
+
+    def _turn(self, consumer: Consumer) -> None:
+        self.stage.joined(self.name, consumer)
+        self._keep_time()
+        before = self.owner
+        with transactions.trouble("consume"):
+            messages = self._poll(consumer)
+        if self.owner is not None and before is not None and self.owner is not before:
+            # What was read for the former ownership would settle what this one has not read.
+            raise KafkaTrouble("the lane went and came back while it was being read")
+        records = [
+            each for each in messages if each.error() is None or self.stage.usable(self.name, each)
+        ]
+        if self.owner is not None:
+            self.owner.read(records)
+            for (_, partition), end in ends(messages):  # after the records that came with them
+                if partition == 0:
+                    self.owner.lane.at_end(end)
+            self.owner.step()
+
+    def _keep_time(self) -> None:
+        """A lane does not live through a step of the clock. Raises KafkaTrouble.
+
+        All that its owner knows is in the time of before; the next owner of the lane moves
+        the checkpoint's times.
+        """
+        step = self.stage.clock.stepped
+        if step and self.owner is not None:
+            self.owner.lane.record()
+            self._drain(self.owner)
+            raise KafkaTrouble(f"the wall clock was stepped by {step:.1f} s: taken over again")
+
+    def _follow_clock(self) -> None:
+        """Raises KafkaTrouble while other lanes of this process drain before a step is followed."""
+        self.stage.follow_clock()
+        if self.stage.clock.stepped:
+            raise KafkaTrouble("the wall clock was stepped, and other lanes are not drained yet")
+
+    def _poll(self, consumer: Consumer) -> list[Message]:
+        """Records, and callbacks of the group; of a saturated lane only some. One transaction must
+        carry what they lead to: dead letters, and invitations that are put off."""
+        most = self.stage.transactions.size(self.name).records
+        if self.owner is not None and self.owner.lane.saturated:
+            self.owner.wait_for_answer()
+            return consumer.consume(min(most, SATURATED_RECORDS), 0.0)
+        return consumer.consume(min(most, POLL_RECORDS), self._patience())
+
+    def _patience(self) -> float:
+        """How long a poll may wait: not beyond the lane's next own decision."""
+        if self.owner is None:
+            return POLL_SECONDS
+        until = self.owner.lane.wake_at - self.stage.clock.now()
+        return min(POLL_SECONDS, max(0.001, until))
+
+    # -- ownership ----------------------------------------------------------------------------
+
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if consumer is not self._consumer or not self._stays():
+            return  # of a session that is over, or about to be
+        if not any(each.partition == 0 for each in partitions):
+            return
+        self.owner = self._take_over(consumer)
+        own = self.owner.partition
+        own.offset = self.owner.lane.ledger.base
+        with transactions.trouble("assign"):
+            consumer.incremental_assign([own])
+            consumer.resume([own])
+
+    def _take_over(self, consumer: Consumer) -> LaneOwner:
+        takeover = Takeover(self.settings, self.stage, self.begin, self.rng)
+        self.stage.clock.hold()
+        try:
+            machine, producer = takeover.run(consumer)
+        except BaseException:
+            self.stage.clock.release()
+            raise
+        return LaneOwner(
+            machine,
+            self.stage,
+            producer,
+            consumer,
+            self.calls,
+            self.limits,
+            self.calls.inbox(),
+            self._rivals,
+        )
+
+    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if consumer is not self._consumer:  # of a session that is over
+            return
+        if self.owner is not None and any(each.partition == 0 for each in partitions):
+            self._drain(self.owner)
+            own = self.owner.partition
+            self._drop()
+            with transactions.trouble("unassign"):
+                consumer.incremental_unassign([own])
+
+    def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Somebody else may own the lane already: nothing is finished, nothing is committed."""
+        if consumer is not self._consumer:  # of a session that is over
+            return
+        log.warning("lane_lost", lane=self.settings.name)
+        self._drop()
+        with transactions.trouble("unassign"):
+            consumer.incremental_unassign([each for each in partitions if each.partition == 0])
+
+    def _drain(self, owner: LaneOwner) -> None:
+        patience = min(self.settings.call_timeout + LATE_ARRIVAL_GRACE, DRAIN_AT_MOST)
+        clean = owner.drain(self.stage.clock.now() + patience)
+        log.info("lane_drained", lane=self.settings.name, clean=clean)
+
+    def _drop(self) -> None:
+        if self.owner is not None:
+            self.owner.close()
+            self.owner = None
+            self.stage.clock.release()

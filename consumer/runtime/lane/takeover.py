@@ -1,0 +1,172 @@
+"""Taking a lane over: fence the former owner, claim, restore, and see that the log fits."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
+
+from consumer.clock import Clock
+from consumer.errors import (
+    KafkaTrouble,
+    StartUnclear,
+    UnreadableRecord,
+)
+from consumer.kafka import transactions
+from consumer.kafka.broker_time import appended_at
+from consumer.kafka.records.checkpoints import (
+    claim,
+    newest,
+)
+from consumer.kafka.start_offsets import Beginning
+from consumer.lane.lane import Lane
+from consumer.lane.quota.clock_shift import (
+    in_our_time,
+    shift_between,
+)
+from consumer.lane.state.owners import (
+    contested,
+    next_owners,
+)
+from consumer.lane.state.settings import LaneSettings
+from consumer.records.checkpoint import (
+    Checkpoint,
+    Owner,
+)
+from consumer.runtime.lane.lane_log import (
+    LaneLog,
+    refuse_beyond,
+    unreadable,
+    where,
+)
+from consumer.runtime.stage import Stage
+
+WAIT = 10.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Claimed:
+    """When our claim was taken: by Kafka's clock, and by ours a moment later."""
+
+    clock: Clock
+    appended: float | None = None
+    at: float = 0.0
+
+    def seen(self, claim: Message) -> None:
+        """It was delivered."""
+        self.appended, self.at = appended_at(claim), self.clock.now()
+
+
+@dataclass(slots=True)
+class Takeover:
+    """How a lane comes to its owner; `begin` says where a first one starts to read."""
+
+    settings: LaneSettings
+    stage: Stage
+    begin: Beginning
+    rng: random.Random
+
+    @property
+    def topic(self) -> str:
+        """The lane's invitations."""
+        return self.stage.topics.invitations(self.settings.name)
+
+    def run(self, consumer: Consumer) -> tuple[Lane, Producer]:
+        """The restored machine, and the only producer that may commit for it.
+
+        `consumer` is asked for the log's ends. Raises KafkaTrouble, StartUnclear.
+        """
+        lane, stage = self.settings.name, self.stage
+        checkpoints = stage.topics.checkpoints(lane)
+        producer = stage.producer(lane, f"{stage.topics.application_id}.lane.{lane}")
+        waiting = stage.waiting(lane)
+        stage.clients.connect(producer, checkpoints)
+        transactions.fence(producer, waiting)
+        claimed = _Claimed(stage.clock)
+        epoch = claim(producer, checkpoints, lane, waiting, claimed.seen)
+        reader = stage.consumer(lane, f"{stage.topics.application_id}.checkpoint-reader")
+        try:
+            stage.clients.connect(reader, checkpoints)
+            found = newest(reader, checkpoints, lane, epoch, self._still_here)
+        except UnreadableRecord as error:
+            raise unreadable(self._look(consumer), str(error)) from None
+        finally:
+            stage.clients.close(reader)
+        topic_id = stage.clients.topic_id(self.topic)
+        stage.reads(lane, {self.topic: topic_id})
+        log_now = self._look(consumer)
+        now = stage.clock.now()
+        try:
+            base = where(log_now, found, topic_id, self.begin)
+            refuse_beyond(log_now, found)
+        except StartUnclear:
+            # Who was frozen and lost the lane meanwhile compares the past with the present: whoever
+            # may still claim it may also say that something is wrong with it.
+            claim(producer, checkpoints, lane, waiting)
+            raise
+        owners = next_owners(
+            found.owners if found else (), stage.instance, self.settings.config_version, now
+        )
+        self._warn(owners)
+        machine = Lane(
+            self._settings(found, log_now),
+            self.rng,
+            now,
+            base=base,
+            epoch=epoch,
+            topic_id=topic_id,
+            checkpoint=found and self._in_our_time(found, claimed, now),
+            owners=owners,
+        )
+        self._tell_clock(claimed)
+        in_doubt = len(found.in_flight) if found else 0
+        stage.metrics.start_lane(lane)
+        stage.metrics.takeover(lane, in_doubt)
+        log.info("lane_taken_over", lane=lane, epoch=epoch, base=base, in_doubt=in_doubt)
+        return machine, producer
+
+    def _in_our_time(self, found: Checkpoint, claimed: _Claimed, now: float) -> Checkpoint:
+        shift = shift_between(found, found.appended, claimed.appended, claimed.at)
+        if shift:
+            lane = self.settings.name
+            log.warning("former_owners_clock", lane=lane, behind_seconds=round(shift, 3))
+        return in_our_time(found, shift, now, math.inf)
+
+    def _tell_clock(self, claimed: _Claimed) -> None:
+        if claimed.appended is not None:
+            self.stage.metrics.clock_ahead(claimed.at - claimed.appended)
+
+    def _still_here(self) -> None:
+        self.stage.health.beat(self.settings.name)
+        if self.stage.stop.is_set():
+            raise KafkaTrouble("stopped while taking over")
+
+    def _look(self, consumer: Consumer) -> LaneLog:
+        topics, name = self.stage.topics, self.settings.name
+        partition = TopicPartition(self.topic, 0)
+        with transactions.trouble("reading the log's ends"):
+            low, high = consumer.get_watermark_offsets(partition, timeout=WAIT)
+        with transactions.trouble("reading the group's offset"):
+            (shown,) = consumer.committed([partition], timeout=WAIT)
+        if shown.error is not None:
+            raise KafkaTrouble(f"reading the group's offset: {transactions.describe(shown.error)}")
+        group = f"{topics.application_id}.lane.{name}"
+        return LaneLog(self.topic, topics.checkpoints(name), group, low, high, shown.offset)
+
+    def _settings(self, found: Checkpoint | None, log_now: LaneLog) -> LaneSettings:
+        """Without a checkpoint, a lane that has called before may have used its whole quota."""
+        if found is None and log_now.low > 0:
+            return replace(self.settings, first_start_full=True)
+        return self.settings
+
+    def _warn(self, owners: Sequence[Owner]) -> None:
+        why = contested(owners)
+        if why:
+            log.error("lane_contested", lane=self.settings.name, why=why)
+            self.stage.metrics.contested(self.settings.name)

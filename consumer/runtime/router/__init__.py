@@ -1,0 +1,1 @@
+"""The router's thread: from input topics to invitations."""

@@ -1,0 +1,396 @@
+"""The router's thread: consume, route, produce, send offsets, commit, strictly in sequence.
+
+One thread alone touches the consumer and the producer. After any trouble both are thrown away
+and the loop rejoins from the committed offsets: carrying on after an aborted transaction loses
+what had been read.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import structlog
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+
+from consumer.errors import (
+    KafkaTrouble,
+    defect,
+)
+from consumer.kafka import transactions
+from consumer.kafka.log_scan import Place
+from consumer.kafka.records.messages import (
+    headers_of,
+    value_of,
+)
+from consumer.kafka.records.publisher import dead_letter_of
+from consumer.kafka.records.replayed import original
+from consumer.kafka.start_offsets import (
+    Beginning,
+    group_offset,
+    remember,
+    resolve,
+    router_reading,
+)
+from consumer.kafka.stopped_partitions import (
+    StoppedPartition,
+    StopReason,
+)
+from consumer.records.dead_letter import (
+    DeadLetter,
+    DeadLetterReason,
+)
+from consumer.records.fields import rfc3339
+from consumer.records.invitation import Source
+from consumer.routing.router import (
+    OTHER_TOPIC,
+    Record,
+    Routed,
+    Router,
+)
+from consumer.runtime.former_life import let_former_life_end
+from consumer.runtime.isolation import (
+    HINT,
+    isolate,
+    tell,
+)
+from consumer.runtime.positions import (
+    ends,
+    lag,
+    membership,
+    names,
+    offsets,
+)
+from consumer.runtime.router.input_stops import (
+    InputStops,
+    decided,
+)
+from consumer.runtime.stage import Stage
+from consumer.wiring.build import RouterRules
+
+POLL_RECORDS = 5_000
+POLL_SECONDS = 0.1
+SHOW_EVERY = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class RouterLoop:
+    """Runs sessions until the stage stops. `instance` is stable over restarts of one replica."""
+
+    router: Router
+    inputs: Sequence[str]
+    stage: Stage
+    begin: Beginning
+    instance: str
+    name: str = "router"
+    _gone: set[Place] = field(default_factory=set)
+    _reached: dict[Place, int] = field(default_factory=dict)
+    _show_at: float = 0.0
+    _marks: Mapping[str, str] = field(default_factory=dict)
+    _began: bool = False
+    _coming: RouterRules | None = None
+    _taken: RouterRules | None = None
+    _consumer: Consumer | None = None
+    _stops: InputStops = field(init=False)
+    _own: bool = False  # whether this member has the program's own topic
+
+    def __post_init__(self) -> None:
+        self._stops = InputStops(self.stage)
+
+    def follow(self, rules: RouterRules) -> None:
+        """Route by another config from the next poll on. From any thread."""
+        self._coming = rules
+
+    def follows(self, rules: RouterRules) -> bool:
+        """Whether no record is routed any more by what came before these."""
+        return self._taken is rules
+
+    def session(self) -> None:
+        """Memberships in the group until the stage stops: other inputs, another one.
+
+        Raises KafkaTrouble, StartUnclear.
+        """
+        while not self.stage.stop.is_set():
+            self._take_rules()
+            self._membership()
+
+    def _take_rules(self) -> bool:
+        """True if the topics to read are others than before."""
+        rules, before = self._coming, set(self.inputs)
+        if rules is None or rules is self._taken:
+            return False
+        self.router, self.inputs, self._taken = rules.router, rules.inputs, rules
+        return set(self.inputs) != before
+
+    def _membership(self) -> None:
+        application = self.stage.topics.application_id
+        let_former_life_end(self.stage, self.name, f"{application}.router")
+        producer = self.stage.producer(self.name, f"{application}.router.{self.instance}")
+        consumer = self._consumer = self.stage.consumer(self.name, f"{application}.router")
+        try:
+            transactions.fence(producer, self.stage.waiting(self.name))
+            with transactions.trouble("subscribe"):
+                consumer.subscribe(
+                    [*self.inputs, self.stage.topics.replayed],
+                    on_assign=partial(self._assigned, producer),
+                    on_revoke=self._revoked,
+                )
+            while not (
+                self.stage.stop.is_set() or self._take_rules() or self._goes_on(consumer, producer)
+            ):
+                self.stage.joined(self.name, consumer)
+                self._gone.clear()  # it is about the records of one poll, and of no other
+                with transactions.trouble("consume"):
+                    messages = consumer.consume(self._poll_records(), POLL_SECONDS)
+                if messages:
+                    self._handle(consumer, producer, messages)
+                self._reached.update(ends(messages))
+                self._show(consumer)
+        finally:
+            self.stage.left(self.name)
+            self.stage.metrics.router_lag({})
+            self._stops.clear()
+            self._own = False
+            self._consumer = None
+            self.stage.clients.close(consumer)
+
+    def _poll_records(self) -> int:
+        """What a poll brings goes into one transaction."""
+        return min(POLL_RECORDS, self.stage.transactions.size(self.name).records)
+
+    def _assigned(
+        self, producer: Producer, consumer: Consumer, partitions: list[TopicPartition]
+    ) -> None:
+        if consumer is not self._consumer:  # of a session that is over
+            return
+        if self._gone.intersection((each.topic, each.partition) for each in partitions):
+            raise KafkaTrouble("a partition went and came back while it was being read")
+        member = membership(consumer)
+        reading = router_reading(self.stage.topics, self.inputs, self.stage.clients)
+        asker = self.stage.consumer(self.name, reading.group)
+        try:
+            resolved = resolve(
+                consumer,
+                asker,
+                partitions,
+                self.begin,
+                first=not self._began,
+                reading=reading,
+                commit=lambda places: self._commit(producer, places, member),
+            )
+            self._stops.add(asker, resolved.stopped)
+        finally:
+            self.stage.clients.close(asker)
+        self.stage.reads(self.name, reading.ids)
+        self._marks = resolved.marks
+        self._own = self._own or any(each.topic == reading.own for each in partitions)
+        self._began = self._began or bool(partitions)
+        still = {each.place for each in resolved.stopped}
+        partitions = [each for each in partitions if (each.topic, each.partition) not in still]
+        self._reached.update({(each.topic, each.partition): each.offset for each in partitions})
+        with transactions.trouble("assign"):
+            consumer.incremental_assign(partitions)
+        log.info("router_assigned", partitions=names(partitions))
+
+    def _commit(self, producer: Producer, places: Sequence[TopicPartition], member: object) -> None:
+        """Where reading begins. A plain commit of a member that the group has dropped, and that
+        knows it, has no name, and Kafka takes it if nobody else is there."""
+        with self.stage.transaction(self.name, producer):
+            self.stage.send_offsets(self.name, producer, places, member)
+
+    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """All that was read is committed between two polls: nothing to finish here."""
+        if consumer is not self._consumer:  # of a session that is over
+            return
+        places = {(each.topic, each.partition) for each in partitions}
+        self._own = self._own and (self.stage.topics.replayed, 0) not in places
+        self._gone.update(places)
+        read = [each for each in partitions if (each.topic, each.partition) not in self._stops]
+        self._stops.discard(places)
+        with transactions.trouble("unassign"):
+            consumer.incremental_unassign(read)
+        log.info("router_revoked", partitions=names(partitions))
+
+    # -- partitions that stand still ----------------------------------------------------------
+
+    def _usable(self, consumer: Consumer, message: Message) -> bool:
+        """As the stage says; a partition whose log has moved away stands still, alone."""
+        error = message.error()
+        if error is None or error.code() != KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - public by use
+            return self.stage.usable(self.name, message)
+        place = TopicPartition(str(message.topic()), int(message.partition() or 0))
+        with transactions.trouble("unassign"):
+            consumer.incremental_unassign([place])
+        found = group_offset(consumer, place)
+        stopped = StoppedPartition(
+            place.topic, place.partition, max(-1, found.offset), StopReason.OUT_OF_RANGE
+        )
+        self._stops.add(consumer, [stopped])
+        return False
+
+    def _goes_on(self, consumer: Consumer, producer: Producer) -> bool:
+        """Whether a partition that stood still may be read again: by joining once more."""
+        now = self.stage.clock.now()
+        commands = self.stage.commands.current(now)
+        if not (self._stops.stopped or (commands and self._own)) or not self._stops.due(now):
+            return False
+        reading = router_reading(self.stage.topics, self.inputs, self.stage.clients)
+        memory = remember(consumer, reading)
+        places = decided(commands, consumer, memory, reading) if self._own else []
+        if places:
+            self._commit(producer, places, membership(consumer))
+            log.info("inputs_resumed", partitions=names(places))
+            memory = remember(consumer, reading)
+        return self._stops.any_mended(consumer, memory)
+
+    def _handle(self, consumer: Consumer, producer: Producer, messages: list[Message]) -> None:
+        usable = [each for each in messages if each.error() is None or self._usable(consumer, each)]
+        if self._gone:  # revoked while these were being read: they are somebody else's by now
+            usable = [each for each in usable if (each.topic(), each.partition()) not in self._gone]
+        if not usable:
+            return
+        done: list[Routed] = []
+        try:
+            isolate(
+                usable,
+                lambda some: done.append(self._route(consumer, producer, some)),
+                lambda one, error: done.append(self._set_aside(consumer, producer, one, error)),
+            )
+        finally:
+            for routed in done:
+                self._count(routed)
+
+    def _route(self, consumer: Consumer, producer: Producer, messages: Sequence[Message]) -> Routed:
+        """What became of these records, which is committed."""
+        records = [self._record(message) for message in messages]
+        now = self.stage.clock.now()
+        routed = self.router.route(records, now, lambda: self.stage.health.beat(self.name))
+        letters = _complete(routed.dead_letters, records, messages)
+        complete = replace(routed, dead_letters=letters)
+        self._commit_routed(consumer, producer, messages, complete, now)
+        self._say_defects(letters)
+        return routed
+
+    def _set_aside(
+        self, consumer: Consumer, producer: Producer, message: Message, error: Exception
+    ) -> Routed:
+        """A record that raises whatever is done with it: as a dead letter it needs no routing."""
+        tell(self.name, message, error)
+        letter = dead_letter_of(message, DeadLetterReason.INTERNAL, defect(error))
+        topic = message.topic() if message.topic() in self.inputs else OTHER_TOPIC
+        if message.topic() == self.stage.topics.replayed:
+            letter = _as_it_was(letter)
+        routed = Routed(dead_letters=[letter])
+        routed.counts[str(topic), "dead_letter", DeadLetterReason.INTERNAL] += 1
+        self._commit_routed(consumer, producer, [message], routed, self.stage.clock.now())
+        return routed
+
+    def _commit_routed(
+        self,
+        consumer: Consumer,
+        producer: Producer,
+        messages: Sequence[Message],
+        routed: Routed,
+        now: float,
+    ) -> None:
+        member = membership(consumer)
+        with self.stage.transaction(self.name, producer, len(messages)):
+            self._publish(producer, routed, rfc3339(now))
+            places = offsets(messages, self._marks)
+            self.stage.send_offsets(self.name, producer, places, member)
+
+    def _say_defects(self, letters: Sequence[DeadLetter]) -> None:
+        for letter in letters:
+            if letter.reason is DeadLetterReason.INTERNAL:
+                source = letter.source
+                log.error(
+                    "record_raised",
+                    stage=self.name,
+                    topic=source["topic"] if source["topic"] in self.inputs else OTHER_TOPIC,
+                    partition=source["partition"],
+                    offset=source["offset"],
+                    error=letter.message,
+                    hint=HINT,
+                )
+
+    def _record(self, message: Message) -> Record:
+        """What routing needs; the rest is asked for the few that become dead letters."""
+        place = transactions.place_of(message)
+        if place[0] == self.stage.topics.replayed:
+            headers, lost = headers_of(message)
+            was = None if lost else original(headers)
+            place = was[:3] if was else place  # else no input has its topic: a dead letter again
+        return Record(*place, value_of(message))
+
+    def _publish(self, producer: Producer, routed: Routed, now: str) -> None:
+        lanes = {each.lane for each in routed.invitations}
+        topics = {lane: self.stage.topics.invitations(lane) for lane in lanes}
+        for each in routed.invitations:
+            transactions.produce(producer, topics[each.lane], each.value, key=each.key, partition=0)
+        publisher = self.stage.publisher(producer, "router")
+        publisher.results(routed.results, now)
+        publisher.dead_letters(routed.dead_letters, now)
+
+    def _count(self, routed: Routed) -> None:
+        for (topic, disposition, reason), number in routed.counts.items():
+            self.stage.metrics.events(topic, disposition, reason, number)
+        for (lane, campaign), number in Counter(
+            (each.lane, each.campaign) for each in routed.invitations
+        ).items():
+            self.stage.metrics.routed(lane, campaign, number)
+        for reason, number in Counter(each["reason"] for each in routed.results).items():
+            self.stage.metrics.results(self.name, reason, number)
+        letters = Counter(each.reason for each in routed.dead_letters)
+        self.stage.metrics.dead_letters(self.name, letters)
+
+    def _show(self, consumer: Consumer) -> None:
+        """Also while nothing comes: a producer's open transaction hides all that is behind it."""
+        now = self.stage.clock.now()
+        if now < self._show_at:
+            return
+        self._show_at = now + SHOW_EVERY
+        with suppress(KafkaException):  # what is only shown must not end a session
+            self.stage.metrics.router_lag(lag(consumer, self._reached))
+
+
+def _complete(
+    letters: Sequence[DeadLetter], records: Sequence[Record], messages: Sequence[Message]
+) -> list[DeadLetter]:
+    """Dead letters with the key, headers and timestamp of the records that they were.
+
+    A replayed record may claim the place of another one of the same poll, so its own bytes tell.
+    """
+    if not letters:
+        return []
+    came: dict[tuple[object, ...], deque[Message]] = defaultdict(deque)
+    for record, message in zip(records, messages, strict=True):
+        came[*record[:3], id(record.value)].append(message)
+    complete = []
+    for letter in letters:
+        source = letter.source
+        place = source["topic"], source["partition"], source["offset"]
+        message = came[*place, id(letter.value)].popleft()
+        whole = dead_letter_of(message, letter.reason, letter.message)
+        complete.append(whole if place == transactions.place_of(message) else _as_it_was(whole))
+    return complete
+
+
+def _as_it_was(letter: DeadLetter) -> DeadLetter:
+    """A replayed record is the dead letter that it was before, if it says so."""
+    was = None if letter.unreadable else original(letter.headers)
+    if was is None:
+        return letter
+    place: Source = {"topic": was.topic, "partition": was.partition, "offset": was.offset}
+    return replace(letter, source=place, headers=list(was.headers), timestamp=was.timestamp)

@@ -1,0 +1,178 @@
+"""Router, ladder and lanes of one process, and how they go over from one config to the next.
+
+    lanes take the new rules ─► router takes them ─► lanes that left drain ─► former pools close
+
+In this order no invitation reaches a lane that does not know its campaign yet, and none is written
+to a lane of this process that has left. Each stage takes its rules itself, between two turns; the
+other order of another replica is what the delay ladder is for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from consumer.config.changes import Changes
+from consumer.config.models import Config
+from consumer.http.calls import Calls
+from consumer.http.pools import Pools
+from consumer.runtime.delay.delay_loop import LadderLoop
+from consumer.runtime.lane.lane_loop import LaneLoop
+from consumer.runtime.options import Options
+from consumer.runtime.router.router_loop import RouterLoop
+from consumer.runtime.stage import Stage
+from consumer.runtime.stages import (
+    Life,
+    Stages,
+)
+from consumer.wiring.build import (
+    RouterRules,
+    build_accounts,
+    build_vendors,
+    lane_rules,
+    router_rules,
+)
+
+PATIENCE = 5.0
+"""Seconds that the stages have to take new rules: one may be in Kafka's hands for much longer, and
+takes them when it comes back."""
+
+LOOK_EVERY = 0.02
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A config with all that was built of it, nothing of which is in use yet."""
+
+    config: Config
+    calls: Calls
+    router: RouterRules
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A lane's loop and the thread it runs in."""
+
+    loop: LaneLoop
+    life: asyncio.Task[None]
+
+    def uses(self, calls: Calls) -> bool:
+        """Whether it may still command these."""
+        return self.loop.calls is calls and not self.life.done()
+
+
+class Crew:
+    """All stages of this process. Its methods, but for `plan`, belong to the event loop."""
+
+    def __init__(
+        self, stage: Stage, options: Options, life: Life, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._stage = stage
+        self._options = options
+        self._loop = loop
+        self._stages = Stages(life)
+        self._pools = Pools()
+        self._lanes: dict[str, Member] = {}
+        self._router: RouterLoop | None = None
+        self._plan: Plan | None = None
+        self._retiring: set[asyncio.Task[None]] = set()
+
+    def plan(self, config: Config, changes: Changes | None = None) -> Plan:
+        """Build all of it, with the accounts that did not change. May take a while: any thread."""
+        kept = {}
+        if self._plan is not None and changes is not None:
+            former = self._plan.calls.accounts
+            kept = {name: each for name, each in former.items() if name not in changes.accounts}
+        vendors = build_vendors(config)
+        accounts = build_accounts(config, vendors, self._stage.clock.now, kept)
+        calls = Calls(accounts, config.campaigns, self._loop, self._stage.clock.now)
+        return Plan(config, calls, router_rules(config, vendors))
+
+    def start(self, plan: Plan) -> None:
+        """Start every stage of this role."""
+        self._plan = plan
+        self._pools.add(plan.calls)
+        if self._options.role.routes:
+            self._start_router(plan.router)
+        if self._options.role.sends:
+            for lane in plan.config.lanes:
+                self._start_lane(lane, plan)
+
+    async def follow(self, plan: Plan, changes: Changes) -> None:
+        """Go over to another config; calls that are sealed by the former one end by it."""
+        former, self._plan = self._plan, plan
+        self._pools.add(plan.calls)
+        self._stage.lanes, self._stage.homes = plan.config.lanes, plan.config.homes
+        left = [self._lanes.pop(name) for name in changes.left_lanes if name in self._lanes]
+        stayed = list(self._lanes.values())
+        for member in stayed:
+            member.loop.follow(
+                lane_rules(plan.config, member.loop.name, plan.calls, changes.accounts)
+            )
+        if self._options.role.sends:
+            for lane in changes.new_lanes:
+                self._start_lane(lane, plan)
+        if former is not None:
+            await self._soon(lambda: not any(each.uses(former.calls) for each in stayed))
+        await self._move_router(plan.router, changes)
+        self._stage.config_version = plan.config.config_version
+        for member in left:
+            member.loop.leave()
+        if former is not None:
+            self._retire(former, [*stayed, *left])
+
+    async def ended(self) -> None:
+        """Until every stage has ended."""
+        await self._stages.ended()
+
+    async def close(self) -> None:
+        """Close all connections to vendors; no stage runs any more."""
+        for task in self._retiring:
+            task.cancel()
+        await asyncio.gather(*self._retiring, return_exceptions=True)
+        await self._pools.close()
+
+    # -- parts --------------------------------------------------------------------------------
+
+    def _start_router(self, rules: RouterRules) -> None:
+        options, stage = self._options, self._stage
+        self._router = RouterLoop(
+            rules.router, rules.inputs, stage, options.begin, options.instance
+        )
+        stage.metrics.start_router(rules.inputs)
+        self._stages.start(self._router.name, self._router.session)
+        ladder = LadderLoop(stage, options.instance)
+        self._stages.start(ladder.name, ladder.session)
+
+    def _start_lane(self, lane: str, plan: Plan) -> None:
+        rules = lane_rules(plan.config, lane, plan.calls)
+        loop = LaneLoop(rules.settings, self._stage, rules.calls, self._options.begin, rules.limits)
+        self._stage.metrics.start_lane(lane)  # or what a takeover counts at once is no increase
+        self._lanes[lane] = Member(loop, self._stages.start(lane, loop.session))
+
+    async def _move_router(self, rules: RouterRules, changes: Changes) -> None:
+        router = self._router
+        if router is not None:
+            self._stage.metrics.start_router(changes.new_inputs)
+            router.follow(rules)
+            await self._soon(lambda: router.follows(rules))
+
+    async def _soon(self, condition: Callable[[], bool]) -> None:
+        """Until it is so, or patience or the process ends."""
+        deadline = self._loop.time() + PATIENCE
+        stop = self._stage.stop.is_set
+        while not (condition() or stop() or self._loop.time() > deadline):  # noqa: ASYNC110 - threads show it, and tell nobody
+            await asyncio.sleep(LOOK_EVERY)
+
+    def _retire(self, former: Plan, users: list[Member]) -> None:
+        def in_use() -> bool:
+            return any(each.uses(former.calls) for each in users)
+
+        task = asyncio.create_task(self._pools.retire(former.calls, in_use))
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)

@@ -1,0 +1,1 @@
+"""Tasks that look at Kafka and the process while it runs."""

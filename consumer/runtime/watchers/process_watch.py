@@ -1,0 +1,120 @@
+"""Says in readable lines, now and then, whether Kafka is there; feeds readiness."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+
+from consumer.kafka.reachability import (
+    tells_more,
+    what_to_check,
+)
+from consumer.kafka.transactions import (
+    describe,
+    trouble,
+)
+from consumer.observability.health import Health
+from consumer.observability.metrics.metrics import Metrics
+
+
+async def pause(stop: asyncio.Event, seconds: float) -> None:
+    """Wait so long, or until `stop`."""
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return
+
+
+LOOK_EVERY = 3.0
+SAY_EVERY = 15.0
+
+log = structlog.get_logger(__name__)
+
+
+class BrokerWatch:
+    """Asks the cluster for its metadata every few seconds, in a worker thread."""
+
+    def __init__(
+        self,
+        settings: Mapping[str, str],
+        health: Health,
+        metrics: Metrics,
+        now: Callable[[], float],
+    ) -> None:
+        quiet: dict[str, Any] = {"log_level": 0, "error_cb": self._note}
+        with trouble("the kafka settings"):
+            self._client = AdminClient({**settings, **quiet})
+        self._why: KafkaError | None = None
+        self._bootstrap = settings.get("bootstrap.servers", "")
+        self._health = health
+        self._metrics = metrics
+        self._now = now
+        self._down_since: float | None = None
+        self._said_at = 0.0
+
+    async def until_up(self, stop: asyncio.Event) -> bool:
+        """Wait for the first answer; False if `stop` came first."""
+        while not stop.is_set():
+            if await self.look():
+                return True
+            await pause(stop, LOOK_EVERY)
+        return False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look until `stop`."""
+        while not stop.is_set():
+            await self.look()
+            await pause(stop, LOOK_EVERY)
+
+    async def look(self) -> bool:
+        """One look, reported to health, metrics and log."""
+        try:
+            await asyncio.to_thread(self._ask)
+        except KafkaException:
+            self._down()
+            return False
+        self._up()
+        return True
+
+    def _ask(self) -> None:
+        try:
+            self._client.list_topics(timeout=LOOK_EVERY)
+        finally:
+            self._client.poll(0)  # only so is `_note` told, and what it is told of does not pile up
+
+    def _note(self, error: KafkaError) -> None:
+        """Why there is no connection; that all are gone says nothing more."""
+        gone = KafkaError._ALL_BROKERS_DOWN  # noqa: SLF001 - public by use
+        if error.code() != gone and tells_more(error, self._why):
+            self._why = error
+
+    def _down(self) -> None:
+        now = self._now()
+        if self._down_since is None:
+            self._down_since, self._said_at = now, 0.0
+        self._metrics.broker("process", up=False)
+        self._health.set_ready("broker", ok=False, why=f"no answer from {self._bootstrap}")
+        if now - self._said_at >= SAY_EVERY:
+            self._said_at = now
+            seconds = round(now - self._down_since)
+            log.warning(
+                "kafka_unreachable",
+                bootstrap=self._bootstrap,
+                seconds=seconds,
+                why=describe(self._why) if self._why else "",
+                check=what_to_check(self._why),
+            )
+            self._why = None  # what keeps it away may change: next time it is told anew
+
+    def _up(self) -> None:
+        if self._down_since is not None:
+            log.info("kafka_back", seconds=round(self._now() - self._down_since))
+        self._down_since = None
+        self._metrics.broker("process", up=True)
+        self._health.set_ready("broker", ok=True)

@@ -1,0 +1,1 @@
+"""Vendors that take a batch by HTTP, described in the config."""

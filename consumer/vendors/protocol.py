@@ -1,0 +1,202 @@
+"""What every vendor module offers: no I/O, no clock; build a call, read an answer.
+
+A vendor is one file: its account, its channels, its bodies and the table of what its codes mean.
+What vendors have in common when an answer is read stands in `answers.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from ipaddress import ip_address
+from typing import Annotated, Any, ClassVar, Final, Literal, Protocol, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import Url
+
+from consumer.records.call import (
+    Answer,
+    Call,
+    Outcome,
+    Token,
+)
+from consumer.records.channel import (
+    Channel,
+    ChannelSpec,
+)
+from consumer.records.invitation import Invitation
+
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+_CERT: Final = "-----BEGIN CERTIFICATE-----"
+_KEY: Final = "-----BEGIN PRIVATE KEY-----"
+
+
+def _parsed(value: str, example: str = "https://host.example") -> Url:
+    try:
+        url = Url(value)
+    except ValueError:
+        # The cause would repeat the value, which may hold a password.
+        raise ValueError(f"must be a URL such as {example}") from None
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise ValueError(f"must be a URL such as {example}")
+    return url
+
+
+def _has(mark: str) -> AfterValidator:
+    def check(value: SecretStr) -> SecretStr:
+        if mark not in value.get_secret_value():
+            raise ValueError(f'must be PEM text with {mark}; a file is written "${{file:PATH}}"')
+        return value
+
+    return AfterValidator(check)
+
+
+def _plain_proxy(value: SecretStr) -> SecretStr:
+    url = _parsed(value.get_secret_value(), "http://host:port")
+    if url.scheme != "http" or url.path not in {None, "", "/"} or url.query or url.fragment:
+        raise ValueError("must be http://host:port: calls go through it by CONNECT")
+    return value
+
+
+# The examples also stand for the files where a config is checked without its secrets.
+_Certificates = Annotated[SecretStr, _has(_CERT), Field(examples=[_CERT])]
+_Key = Annotated[SecretStr, _has("PRIVATE KEY-----"), Field(examples=[_KEY])]
+_Proxy = Annotated[
+    SecretStr, AfterValidator(_plain_proxy), Field(examples=["http://proxy.example:3128"])
+]
+
+
+class Account(BaseModel):
+    """One account at a vendor: what its config entry has besides the vendor's own fields.
+
+    `base_url` is kept in normal form (lower-case host, no default port, no slash at the end), so
+    that a call's path can be appended to it. What certificates and keys are worth, `adapters.tls`
+    finds out: here they are text.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        hide_input_in_errors=True,  # a refused URL or token must not travel in the error
+    )
+
+    type: str
+    # Stands before `base_url`, whose validator reads it.
+    allow_http: Annotated[bool, Field(description="accept http on any host (on-premises)")] = False
+    base_url: Annotated[str, Field(description="https, or http on a loopback host")]
+    quota: Annotated[str, Field(description="a name under `quotas`: one quota, one lane")]
+    ca: Annotated[
+        _Certificates | None,
+        Field(description="CA certificates to trust, and no others: ${file:PATH}"),
+    ] = None
+    client_cert: Annotated[
+        _Certificates | None, Field(description="our certificate for the vendor: ${file:PATH}")
+    ] = None
+    client_key: Annotated[
+        _Key | None, Field(description="the key of `client_cert`: ${file:PATH}")
+    ] = None
+    proxy: Annotated[
+        _Proxy | None,
+        Field(description="the proxy on the way: http://host:port, user:password@ before the host"),
+    ] = None
+
+    @field_validator("base_url")
+    @classmethod
+    def _plain_base_url(cls, value: str, info: ValidationInfo) -> str:
+        url = _parsed(value)
+        if url.username or url.password:
+            raise ValueError("must not contain a user name or password")
+        if url.query is not None or url.fragment is not None:
+            raise ValueError("must not have a query (?) or a fragment (#)")
+        # An `allow_http` that is itself refused is absent here: one problem is reported, not two.
+        http_allowed = info.data.get("allow_http", True) or _is_loopback(url.host or "")
+        if url.scheme != "https" and not http_allowed:
+            raise ValueError(
+                "must start with https://; http needs a loopback host or `allow_http: true`"
+            )
+        return str(url).rstrip("/")
+
+    @model_validator(mode="after")
+    def _certificate_has_key(self) -> Self:
+        if (self.client_cert is None) != (self.client_key is None):
+            raise ValueError("`client_cert` and `client_key` go together")
+        return self
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def is_header_token(value: str) -> bool:
+    """Whether a token can stand in an HTTP header: printable ASCII without spaces, not empty."""
+    return _TOKEN.fullmatch(value) is not None
+
+
+def checked_token(secret: SecretStr) -> SecretStr:
+    """The same secret; ValueError (without its value) where it cannot stand in a header."""
+    if not is_header_token(secret.get_secret_value()):
+        raise ValueError("must be printable ASCII without spaces (an HTTP header carries it)")
+    return secret
+
+
+class VendorCampaign(Protocol):
+    """What a vendor module may know of a campaign."""
+
+    @property
+    def channel(self) -> Channel: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def responses_key(self) -> Literal["built_in_responses", "transactional_data"]: ...
+
+
+class Vendor(Protocol):
+    """One vendor account. `Account` is the pydantic model of its config entry (with `type`).
+
+    `channels` is what the vendor offers; `spec` is what this account makes of one of them. `codes`
+    are those that its page or its config names: any other may be a customer's word.
+    """
+
+    Account: ClassVar[type[Account]]
+    channels: ClassVar[Mapping[Channel, ChannelSpec]]
+    needs_login: ClassVar[bool]
+
+    @property
+    def codes(self) -> Collection[str]: ...
+
+    def __init__(self, account: Any) -> None:
+        """`account` is an instance of this class's own `Account`."""
+
+    def spec(self, channel: Channel) -> ChannelSpec:
+        """What a recipient needs, and may carry, on a channel of `channels`."""
+
+    def build(
+        self, campaign: VendorCampaign, invitations: Sequence[Invitation], token: str | None
+    ) -> Call:
+        """One sharing call for all invitations.
+
+        The router and the window saw to it that there is at least one, that every one has an
+        address and the fields that `spec` asks for, and that the recipients are distinct.
+        """
+
+    def read(self, answer: Answer) -> Outcome:
+        """What an answer means for every invitation of the call; never raises."""
+
+    def login(self) -> Call:
+        """The call that opens a session (only where `needs_login`)."""
+
+    def read_login(self, answer: Answer, now: float) -> Token | Outcome:
+        """The session, or why there is none; never raises. `now` is epoch seconds."""

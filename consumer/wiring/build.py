@@ -1,0 +1,252 @@
+"""Builds and wires everything, once: from a config to a router, lanes and vendor accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from types import MappingProxyType
+
+from consumer.config.models import Config
+from consumer.config.sections import (
+    Campaign,
+    Input,
+)
+from consumer.config.sections import Route as RouteConfig
+from consumer.http.calls import (
+    Account,
+    Calls,
+)
+from consumer.http.client import VendorClient
+from consumer.http.tls import context_of
+from consumer.lane.state.settings import (
+    LaneCampaign,
+    LaneSettings,
+)
+from consumer.records.channel import (
+    Channel,
+    ChannelSpec,
+)
+from consumer.routing.decoding.decode import Decoder
+from consumer.routing.decoding.times import TimeReader
+from consumer.routing.expressions import (
+    compile_value,
+    needs_digits,
+)
+from consumer.routing.link import (
+    GIVEN,
+    compile_link,
+    entry_of,
+)
+from consumer.routing.patterns.pattern import compile_pattern
+from consumer.routing.recipients.recipients import (
+    PhoneNormaliser,
+    make_pseudonymiser,
+    normalise_email,
+)
+from consumer.routing.route import (
+    Getter,
+    Link,
+    Normaliser,
+    Reader,
+    Route,
+    Target,
+)
+from consumer.routing.router import (
+    RoutedInput,
+    Router,
+)
+from consumer.vendors import (
+    VENDORS,
+    Vendor,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LaneRules:
+    """A lane's. `limits`: names of its limits (`20/5s`); `relogin`: vendors with a new account."""
+
+    settings: LaneSettings
+    calls: Calls
+    limits: tuple[str, ...]
+    relogin: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class RouterRules:
+    """The router's. `inputs`: the topics that it reads."""
+
+    router: Router
+    inputs: Sequence[str]
+    config_version: str
+
+
+def build_vendors(config: Config) -> dict[str, Vendor]:
+    """Vendor account name → the module that speaks for it."""
+    return {name: VENDORS[account.type](account) for name, account in config.vendors.items()}
+
+
+def build_accounts(
+    config: Config,
+    vendors: Mapping[str, Vendor],
+    now: Callable[[], float],
+    kept: Mapping[str, Account] = MappingProxyType({}),
+) -> dict[str, Account]:
+    """Vendor account name → module and connection pool; `kept` go on as they are.
+
+    Raises TlsError for certificates that are of no use.
+    """
+    accounts = {}
+    for name, account in config.vendors.items():
+        accounts[name] = kept.get(name) or Account(
+            vendors[name],
+            VendorClient(
+                account.base_url,
+                config.quotas[account.quota].call_timeout,
+                now,
+                name=name,
+                tls=context_of(account),
+                proxy=account.proxy.get_secret_value() if account.proxy else None,
+            ),
+        )
+    return accounts
+
+
+def build_router(config: Config, vendors: Mapping[str, Vendor]) -> Router:
+    """All inputs and routes, compiled."""
+    inputs: dict[str, RoutedInput] = {}
+    for name, entry in config.inputs.items():
+        routed = RoutedInput(
+            decoder_of(entry),
+            [_route(route, config, vendors) for route in config.routes if route.input == name],
+            all_that_match=entry.routes == "all",
+        )
+        inputs.update(dict.fromkeys(entry.topics, routed))
+    key = config.pseudonym.key.get_secret_value().encode()
+    pseudonymise = make_pseudonymiser(config.pseudonym.key_id, key)
+    return Router(inputs, pseudonymise, config.config_version)
+
+
+def decoder_of(entry: Input) -> Decoder:
+    """What reads the records of an input."""
+    times = TimeReader(entry.event.time_unit, entry.event.timezone)
+    return Decoder(entry.event.id, entry.event.time, entry.max_event_bytes, times)
+
+
+def router_rules(config: Config, vendors: Mapping[str, Vendor]) -> RouterRules:
+    """What the router follows."""
+    return RouterRules(build_router(config, vendors), config.input_topics, config.config_version)
+
+
+def lane_rules(
+    config: Config, lane: str, calls: Calls, relogin: frozenset[str] = frozenset()
+) -> LaneRules:
+    """What a lane follows; `relogin`: vendors whose account is another one than before."""
+    return LaneRules(lane_settings(config, lane), calls, limit_names(config, lane), relogin)
+
+
+def limit_names(config: Config, lane: str) -> tuple[str, ...]:
+    """A lane's limits as metrics label them: `20/5s`."""
+    return tuple(f"{each.calls}/{each.period:g}s" for each in config.quotas[lane].limits)
+
+
+def lane_settings(config: Config, lane: str) -> LaneSettings:
+    """What a lane's machine must know."""
+    quota = config.quotas[lane]
+    campaigns = config.campaigns_of(lane)
+    vendors = {campaign.vendor for campaign in campaigns.values()}
+    logins = {name for name in vendors if VENDORS[config.vendors[name].type].needs_login}
+    modules = build_vendors(config)
+    return LaneSettings(
+        name=lane,
+        campaigns={
+            name: _lane_campaign(name, each, modules[each.vendor].spec(each.channel))
+            for name, each in campaigns.items()
+        },
+        config_version=config.config_version,
+        limits=quota.limits,
+        skew=quota.skew,
+        share=quota.share,
+        first_start_full=quota.first_start == "used",
+        max_in_flight=quota.max_in_flight,
+        linger=quota.linger,
+        max_held=quota.max_held,
+        max_held_bytes=quota.max_held_bytes,
+        keep=quota.keep,
+        call_timeout=quota.call_timeout,
+        logins=frozenset(logins),
+        max_retry_after=quota.max_retry_after,
+    )
+
+
+def _lane_campaign(name: str, campaign: Campaign, spec: ChannelSpec) -> LaneCampaign:
+    window = campaign.window
+    return LaneCampaign(
+        name=name,
+        vendor=campaign.vendor,
+        channel=campaign.channel,
+        max_batch=window.max_batch,
+        max_bytes=window.max_bytes,
+        max_wait=window.max_wait,
+        weight=window.weight,
+        in_doubt=campaign.in_doubt,
+        max_attempts=campaign.max_attempts,
+        bisect_calls=campaign.bisect_calls,
+        spec=spec,
+        required=campaign.required,
+    )
+
+
+def _route(route: RouteConfig, config: Config, vendors: Mapping[str, Vendor]) -> Route:
+    recipient: dict[Reader, tuple[Getter, Normaliser]] = {}
+    if route.recipient.phone is not None:
+        phone = PhoneNormaliser(route.phone_region, route.phone_types)
+        recipient["phone"] = compile_value(route.recipient.phone), phone
+        recipient["texts"] = recipient["phone"][0], phone.texts
+    if route.recipient.email is not None:
+        recipient["email"] = compile_value(route.recipient.email), normalise_email
+    return Route(
+        route.name,
+        compile_pattern(route.match),
+        recipient,
+        [_target(name, route, config, vendors) for name in route.send],
+        route.policy.expire_after,
+    )
+
+
+def _target(name: str, route: RouteConfig, config: Config, vendors: Mapping[str, Vendor]) -> Target:
+    campaign = config.campaigns[name]
+    spec = vendors[campaign.vendor].spec(campaign.channel)
+    link = None if campaign.link is None else _link(campaign.link, route)
+    fields, maps = [], []
+    for key, value in route.data.items():
+        if isinstance(value, str):
+            if key in spec.fields:
+                fields.append((key, compile_value(value)))
+        elif key in spec.maps:
+            maps.append((key, [(inner, compile_value(path)) for inner, path in value.items()]))
+    return Target(
+        campaign=name,
+        lane=config.lane_of(name),
+        vendor=campaign.vendor,
+        channel=campaign.channel,
+        spec=spec,
+        fields=fields,
+        maps=maps,
+        link=link,
+        required=campaign.required,
+        texts=campaign.channel is Channel.SMS,
+        exact=_needs_digits(route),
+    )
+
+
+def _needs_digits(route: RouteConfig) -> bool:
+    values = (each.values() if isinstance(each, dict) else [each] for each in route.data.values())
+    return any(map(needs_digits, chain.from_iterable(values)))
+
+
+def _link(text: str, route: RouteConfig) -> Link:
+    template = compile_link(text)
+    found = ((name, entry_of(route.data, name)) for name in template.names if name not in GIVEN)
+    values = [(name, compile_value(path)) for name, path in found if path]
+    return Link(template, values, _needs_digits(route))

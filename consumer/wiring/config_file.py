@@ -1,0 +1,115 @@
+"""The config as files: read and checked as `run` needs it, and whether they changed since.
+
+Contents are compared, not events or times: Kubernetes swaps a symbolic link above the files, and
+network file systems report nothing at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from consumer.config.interpolate import (
+    PLACEHOLDER,
+    files_named,
+)
+from consumer.config.load import load
+from consumer.config.models import Config
+from consumer.config.source import parse
+from consumer.config.texts import read_text
+from consumer.errors import (
+    ConfigError,
+    Problem,
+)
+from consumer.http.tls import (
+    TlsError,
+    context_of,
+)
+from consumer.kafka.setting_refusals import (
+    Refusal,
+    refusals,
+)
+
+_WITH_SECRETS = ("sasl.", "security.", "ssl.", "plugin.")
+"""Settings of Kafka that hold secrets, or depend on such, or on files."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """A config file, and the fingerprint that it had before the config in use was read."""
+
+    path: Path
+    fingerprint: bytes
+
+
+def read(path: Path, *, secrets: bool = True) -> Config:
+    """The config with all that `run` asks of it but topics. Raises ConfigError."""
+    config = load(path, secrets=secrets)
+    _check_clients(path, config, secrets=secrets)
+    if secrets:
+        _check_certificates(path, config)
+    return config
+
+
+def _check_clients(path: Path, config: Config, *, secrets: bool) -> None:
+    settings = config.kafka if secrets else _without_secrets(config.kafka)
+    said = refusals(settings)
+    refused = [_problem(path, each) for each in said if each.fatal]
+    if refused:
+        raise ConfigError(sorted(refused, key=lambda problem: problem.line))
+    config.warn(_problem(path, each) for each in said)
+
+
+def _without_secrets(settings: Mapping[str, str]) -> dict[str, str]:
+    """Settings that can be judged where neither secrets nor their files are at hand."""
+    return {
+        name: value
+        for name, value in settings.items()
+        if PLACEHOLDER not in value and not name.startswith(_WITH_SECRETS)
+    }
+
+
+def _problem(path: Path, said: Refusal) -> Problem:
+    place = ("kafka",) if said.setting is None else ("kafka", said.setting)
+    why = f"librdkafka refuses this: {said.why}" if said.fatal else said.why
+    return problems(path, [place], why)[0]
+
+
+def _check_certificates(path: Path, config: Config) -> None:
+    for name, account in config.vendors.items():
+        try:
+            context_of(account)
+        except TlsError as refused:
+            place = ("vendors", name, refused.field)
+            raise ConfigError(problems(path, [place], str(refused))) from None
+
+
+def problems(
+    path: Path, places: Iterable[str | tuple[str, ...]], message: str, hint: str = ""
+) -> list[Problem]:
+    """The same problem with each of these sections or paths, where they stand in the file."""
+    paths = [(place,) if isinstance(place, str) else place for place in places]
+    try:
+        source = parse(read_text(path), str(path))
+    except (OSError, ValueError, ConfigError):  # changed since it was read
+        return [Problem(str(path), 1, ".".join(place), message, hint) for place in paths]
+    return [source.problem(place, message, hint) for place in paths]
+
+
+def fingerprint(path: Path) -> bytes:
+    """Changes with the contents of the config file and of every `${file:…}` that it names."""
+    text = _content(path)
+    digest = hashlib.sha256(text)
+    for name in files_named(text.decode(errors="replace")):
+        digest.update(hashlib.sha256(_content(path.parent / name)).digest())
+    return digest.digest()
+
+
+def _content(path: Path) -> bytes:
+    """Empty where it cannot be read: `read` says why."""
+    try:
+        return path.read_bytes()
+    except (OSError, ValueError):  # a name with a zero byte is a ValueError
+        return b""

@@ -1,0 +1,101 @@
+"""The program's own topics: brokers that hear late of a topic that was just made."""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import Future
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+
+from consumer.errors import TopicsError
+from consumer.kafka import topics
+
+
+class LateBrokers:
+    """Each question goes to the next broker; the topic is shown from the n-th one on."""
+
+    def __init__(self, metadata: int, settings: int) -> None:
+        self.left = {"metadata": metadata, "settings": settings}
+
+    def _knows(self, kind: str) -> bool:
+        self.left[kind] -= 1
+        return self.left[kind] < 0
+
+    def list_topics(self, **_: float) -> object:
+        known = {"app.results": SimpleNamespace(partitions={0: None})}
+        return SimpleNamespace(topics=known if self._knows("metadata") else {})
+
+    def describe_configs(self, asked: list[Any], **_: float) -> dict[Any, Future[Any]]:
+        answer: Future[Any] = Future()
+        if self._knows("settings"):
+            answer.set_result({})
+        else:
+            answer.set_exception(KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)))
+        return dict.fromkeys(asked, answer)
+
+
+@pytest.mark.parametrize("late", [(0, 0), (3, 0), (0, 3), (2, 2)])
+def test_a_topic_is_waited_for_until_brokers_show_it(late: tuple[int, int]) -> None:
+    brokers = LateBrokers(*late)
+    topics.wait_until_shown(cast("AdminClient", brokers), ["app.results"])
+    assert max(brokers.left.values()) < 0  # both were asked until they knew it
+
+
+def test_a_topic_that_is_never_shown_is_said_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topics, "SHOWN_WITHIN", 0.1)
+    with pytest.raises(TopicsError, match=r"app\.results; look again with `survey-dispatcher"):
+        topics.wait_until_shown(cast("AdminClient", LateBrokers(10**6, 0)), ["app.results"])
+
+
+def spec(name: str) -> topics.TopicSpec:
+    return topics.TopicSpec(name, 3, {"cleanup.policy": "compact"})
+
+
+def test_a_strimzi_resource_is_of_the_api_that_strimzi_1_serves() -> None:
+    """Strimzi 1.0 serves no v1beta2; a key that its schema does not have is refused."""
+    (resource,) = topics.as_strimzi([spec("app.results")], "main")
+    assert resource == {
+        "apiVersion": "kafka.strimzi.io/v1",
+        "kind": "KafkaTopic",
+        "metadata": {"name": "app.results", "labels": {"strimzi.io/cluster": "main"}},
+        "spec": {
+            "topicName": "app.results",
+            "partitions": 3,
+            "config": {"cleanup.policy": "compact"},
+        },
+    }
+
+
+def test_replication_goes_into_what_is_printed() -> None:
+    (resource,) = topics.as_strimzi([spec("app.results")], "main", 3)
+    assert cast("dict[str, Any]", resource["spec"])["replicas"] == 3
+    assert "--replication-factor 3 " in topics.as_commands([spec("app.results")], 3)
+    assert "--replication-factor" not in topics.as_commands([spec("app.results")])
+
+
+def test_every_resource_has_a_name_of_its_own_that_kubernetes_takes() -> None:
+    """Lanes `a_b` and `a-b` are two, and a name may neither begin nor end a part with a sign."""
+    names = [
+        "app.x.a_b",
+        "app.x.a-b",
+        "app.x.a--b",
+        "app.x.a_",
+        "app._a",
+        "app.a.-b",
+        "app..a",
+        "A.b",
+    ]
+    made = [
+        cast("dict[str, Any]", each["metadata"])["name"]
+        for each in topics.as_strimzi([spec(name) for name in names], "main")
+    ]
+    part = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+    assert len(set(made)) == len(names)
+    assert [each for each in made if not re.fullmatch(rf"{part}(\.{part})*", each)] == []
+    assert made[1:3] == names[1:3]
+    long = topics.as_strimzi([spec("a_" + "x" * 247)], "main")[0]["metadata"]
+    assert len(cast("dict[str, Any]", long)["name"]) <= 253

@@ -1,0 +1,387 @@
+"""Names, bounds of the labels, and what a scrape shows."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as parse_openmetrics,
+)
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from consumer.lane.state.commands import Why
+from consumer.observability.metrics.labels import (
+    CAMPAIGNS_SHOWN,
+    CLOSED,
+    CODES_SHOWN,
+    OTHER,
+    ROUTER,
+)
+from consumer.observability.metrics.metrics import (
+    AccountSnapshot,
+    CampaignSnapshot,
+    Disposition,
+    LaneSnapshot,
+    Metrics,
+)
+from consumer.records.call import Verdict
+from consumer.records.dead_letter import DeadLetterReason
+from consumer.records.result import Reason
+
+LANE = "pisano-cloud"
+OF_CONFIG = {"topic", "partition", "lane", "campaign", "vendor", "limit", "stage", "loop"}
+OF_THE_BUILD = {"version", "python", "librdkafka"}
+OF_A_PARENT = {"status", "le", "code"}  # from a reason, the buckets, or bounded by their number
+
+
+def value(metrics: Metrics, name: str, **labels: str) -> float | None:
+    """One sample's value, or None if there is no such series."""
+    return metrics.registry.get_sample_value(f"survey_dispatcher_{name}", labels)
+
+
+def snapshot(
+    campaigns: dict[str, CampaignSnapshot] | None = None, permits: dict[str, int] | None = None
+) -> LaneSnapshot:
+    return LaneSnapshot(
+        campaigns=campaigns or {},
+        permits_left=permits or {},
+        next_permit=3.9,
+        held=7,
+        held_bytes=7168,
+        span=9,
+        lag=12,
+        in_flight=2,
+        paused=True,
+        accounts={"pisano-tr": AccountSnapshot(refused=True)},
+        limits_in_use=0.7,
+        drain=60.0,
+    )
+
+
+def feed_all(metrics: Metrics, lane: str, campaigns: list[str]) -> None:
+    """Calls every method once, and those of a campaign once for each."""
+    metrics.start_router(["pos"])
+    metrics.start_lane(lane)
+    metrics.events("pos", Disposition.DEAD_LETTER, DeadLetterReason.NOT_JSON, 3)
+    metrics.dead_letters(lane, {DeadLetterReason.BAD_INVITATION: 1})
+    metrics.router_lag({("pos", 0): 5})
+    metrics.orphaned({"former": 3})
+    for name in campaigns:
+        metrics.routed(lane, name, 10)
+        metrics.sealed(lane, name, Why.FULL, 5000)
+    every = {name: CampaignSnapshot(waiting=1, oldest_age=2.0) for name in campaigns}
+    metrics.snapshot(lane, snapshot(every, {"20/5s": 18}))
+    metrics.settled(lane, 5000)
+    metrics.delayed(lane, ["1m", "1m", "10m"])
+    metrics.ladder({"1m": 2})
+    metrics.polled(lane, 0.05)
+    metrics.transaction_limit(lane, 5000)
+    metrics.kafka_throttled(lane, 1.5)
+    metrics.takeover(lane, in_doubt=2)
+    metrics.contested(lane)
+    metrics.other_config(lane)
+    metrics.in_doubt(lane)
+    metrics.results(lane, Reason.ACCEPTED, 5000)
+    metrics.answered(lane, [2.0, 70.0])
+    metrics.call(lane, "pisano-tr", 200, 0.3)
+    metrics.login("radar", Verdict.ACCEPTED)
+    metrics.throttled(lane)
+    metrics.vendor_code(lane, "pisano-tr", "13015")
+    metrics.bisected(lane, began=1, calls=12)
+    metrics.stopped(lane)
+    metrics.deletion_refused("surveys.delayed.1m")
+    metrics.inputs_stopped({("pos", 1): 1})
+    metrics.command("reopen_lane")
+    metrics.transaction(lane, 0.002)
+    metrics.aborted(ROUTER)
+    metrics.kafka_error(lane, "_TRANSPORT")
+    metrics.broker(lane, up=True)
+    metrics.heartbeat(lane, 1.7e9)
+    metrics.config_loaded("c0ffee", campaigns)
+    metrics.config_reload("applied")
+
+
+def test_names_have_the_prefix_and_the_suffix_of_their_kind_and_unit() -> None:
+    metrics = Metrics(campaigns=["a"])
+    feed_all(metrics, LANE, ["a"])
+    for family in metrics.registry.collect():
+        assert family.name.startswith("survey_dispatcher_")
+        assert family.documentation
+        if family.type == "counter":
+            assert all(s.name.endswith(("_total", "_created")) for s in family.samples)
+        if family.type == "histogram":
+            assert family.name.endswith(("_seconds", "_invitations"))
+        assert not any(unit in family.name for unit in ("_ms", "milli", "minute", "_kb", "_mb"))
+
+
+def test_every_label_has_a_known_origin_and_every_method_was_fed() -> None:
+    """A new label must come from a closed set or from the config; a new metric must be fed."""
+    metrics = Metrics(campaigns=["a"])
+    feed_all(metrics, LANE, ["a"])
+    for family in metrics.registry.collect():
+        assert family.samples, family.name
+        for sample in family.samples:
+            assert sample.labels.keys() <= CLOSED.keys() | OF_CONFIG | OF_THE_BUILD | OF_A_PARENT
+
+
+def test_500_campaigns_make_at_most_201_label_sets_per_metric_and_lane() -> None:
+    names = [f"campaign-{number}" for number in range(500)]
+    metrics = Metrics(campaigns=names)
+    for lane in (LANE, "radar"):
+        feed_all(metrics, lane, names)
+    for family in metrics.registry.collect():
+        sets = {tuple((k, v) for k, v in s.labels.items() if k != "le") for s in family.samples}
+        per_lane = Tally(dict(each).get("lane") for each in sets)
+        assert max(per_lane.values(), default=0) <= CAMPAIGNS_SHOWN + 1, family.name
+    labels = [metrics.campaign_label(name) for name in names]
+    assert labels == names[:200] + [OTHER] * 300
+    assert value(metrics, "invitations_routed_total", lane=LANE, campaign=OTHER) == 3000
+
+
+def test_a_campaign_that_the_config_does_not_have_is_counted_as_other() -> None:
+    """An invitation of an older config may name a campaign that was removed."""
+    assert Metrics(campaigns=["a"]).campaign_label("removed") == OTHER
+
+
+@settings(max_examples=40)  # each example makes a registry of 30 metrics
+@given(
+    foreign=st.one_of(
+        st.emails(), st.from_regex(r"\+?[0-9]{10,15}", fullmatch=True), st.text(max_size=40)
+    )
+)
+def test_no_label_carries_what_its_closed_set_does_not_have(foreign: str) -> None:
+    """An address, a token or a vendor's text in a caller's mistake never reaches a scrape."""
+    known = {label: foreign if foreign in CLOSED[label] else OTHER for label in CLOSED}
+    metrics = Metrics()
+    metrics.events("pos", foreign, foreign)
+    metrics.routed(LANE, foreign, 1)
+    metrics.sealed(LANE, foreign, foreign, 1)
+    metrics.snapshot(LANE, snapshot({foreign: CampaignSnapshot(1, 1.0)}))
+    metrics.call(LANE, "pisano-tr", foreign, 0.1)
+    metrics.login("radar", foreign)
+    metrics.kafka_error(LANE, foreign)
+    metrics.config_reload(foreign)
+    metrics.command(foreign)
+    metrics.delayed(LANE, [foreign])
+    metrics.ladder({foreign: 1})
+    seen = [s.labels for family in metrics.registry.collect() for s in family.samples]
+    for label, expected in {**known, "campaign": OTHER}.items():
+        assert {labels[label] for labels in seen if label in labels} == {expected}
+
+
+def test_the_lanes_reasons_to_seal_are_in_the_closed_set() -> None:
+    assert set(Why) <= CLOSED["why"]
+
+
+def test_an_answer_is_counted_by_status_or_by_kind_of_failure() -> None:
+    metrics = Metrics()
+    for answer in (200, 429, "timeout", "reset", 999):
+        metrics.call(LANE, "pisano-tr", answer, 0.3)
+    for shown in ("200", "429", "timeout", "reset", OTHER):
+        assert value(metrics, "calls_total", lane=LANE, vendor="pisano-tr", answer=shown) == 1
+    assert value(metrics, "call_duration_seconds_count", lane=LANE) == 5
+
+
+def test_a_batch_of_events_is_counted_in_one_call() -> None:
+    metrics = Metrics()
+    metrics.events("pos", Disposition.REJECTED, Reason.NO_RECIPIENT, 41)
+    metrics.events("pos", Disposition.REJECTED, Reason.NO_RECIPIENT)
+    labels = {"topic": "pos", "disposition": "rejected", "reason": "no_recipient"}
+    assert value(metrics, "events_total", **labels) == 42
+
+
+def test_a_result_bears_the_status_of_its_reason() -> None:
+    metrics = Metrics()
+    metrics.results(LANE, Reason.OWNER_LOST, 3)
+    assert value(metrics, "results_total", lane=LANE, status="unknown", reason="owner_lost") == 3
+
+
+def test_event_ages_fall_into_buckets_from_a_second_to_a_week() -> None:
+    metrics = Metrics()
+    metrics.answered(LANE, [-5.0, 0.5, 61.0, 604800.0, 604801.0])
+    name = "event_to_answer_seconds"
+    assert value(metrics, f"{name}_bucket", lane=LANE, le="1.0") == 2
+    assert value(metrics, f"{name}_bucket", lane=LANE, le="604800.0") == 4
+    assert value(metrics, f"{name}_count", lane=LANE) == 5
+    assert value(metrics, f"{name}_sum", lane=LANE) == 0.5 + 61.0 + 604800.0 + 604801.0
+
+
+def test_a_snapshot_sets_every_gauge_of_the_lane() -> None:
+    metrics = Metrics(campaigns=["a"])
+    metrics.snapshot(LANE, snapshot({"a": CampaignSnapshot(5, 61.0)}, {"20/5s": 18, "1/1s": 0}))
+    assert value(metrics, "waiting_invitations", lane=LANE, campaign="a") == 5
+    assert value(metrics, "oldest_waiting_age_seconds", lane=LANE, campaign="a") == 61
+    assert value(metrics, "permits_left", lane=LANE, limit="20/5s") == 18
+    assert value(metrics, "permits_left", lane=LANE, limit="1/1s") == 0
+    plain = {
+        "next_permit_seconds": 3.9,
+        "held_invitations": 7,
+        "held_bytes": 7168,
+        "span_offsets": 9,
+        "lane_lag_records": 12,
+        "calls_in_flight": 2,
+        "lane_paused": 1,
+    }
+    assert {name: value(metrics, name, lane=LANE) for name in plain} == plain
+
+
+def test_campaigns_that_share_other_are_summed_and_the_oldest_counts() -> None:
+    metrics = Metrics(campaigns=["a"])
+    campaigns = {
+        "a": CampaignSnapshot(1, 1.0),
+        "x": CampaignSnapshot(2, 90.0),
+        "y": CampaignSnapshot(3, 30.0),
+    }
+    metrics.snapshot(LANE, snapshot(campaigns))
+    assert value(metrics, "waiting_invitations", lane=LANE, campaign=OTHER) == 5
+    assert value(metrics, "oldest_waiting_age_seconds", lane=LANE, campaign=OTHER) == 90
+
+
+def test_campaigns_that_share_other_show_that_one_of_them_is_held_back() -> None:
+    """Its series is one of 200 campaigns' and `other`, however many the config has."""
+    metrics = Metrics(campaigns=["a"])
+    campaigns = {
+        "a": CampaignSnapshot(1, 1.0),
+        "x": CampaignSnapshot(2, 90.0, circuit_open=True),
+        "y": CampaignSnapshot(3, 30.0),
+    }
+    metrics.snapshot(LANE, snapshot(campaigns))
+    assert value(metrics, "campaign_circuit_open", lane=LANE, campaign="a") == 0
+    assert value(metrics, "campaign_circuit_open", lane=LANE, campaign=OTHER) == 1
+    assert value(metrics, "campaign_circuit_open", lane=LANE, campaign="x") is None
+
+
+def test_a_campaign_or_limit_that_is_gone_from_the_snapshot_loses_its_gauges() -> None:
+    metrics = Metrics(campaigns=["a", "b"])
+    both = {"a": CampaignSnapshot(1, 1.0), "b": CampaignSnapshot(2, 2.0)}
+    for lane in (LANE, "radar"):
+        metrics.snapshot(lane, snapshot(both, {"20/5s": 1, "40/25s": 1}))
+    metrics.snapshot(LANE, snapshot({"a": CampaignSnapshot(1, 1.0)}, {"20/5s": 1}))
+    assert value(metrics, "waiting_invitations", lane=LANE, campaign="a") == 1
+    assert value(metrics, "waiting_invitations", lane=LANE, campaign="b") is None
+    assert value(metrics, "oldest_waiting_age_seconds", lane=LANE, campaign="b") is None
+    assert value(metrics, "permits_left", lane=LANE, limit="40/25s") is None
+    assert value(metrics, "waiting_invitations", lane="radar", campaign="b") == 2
+
+
+def test_an_account_that_is_refused_or_ill_shows_until_the_config_drops_it() -> None:
+    metrics = Metrics(campaigns=["a"])
+    metrics.snapshot(LANE, snapshot())
+    assert value(metrics, "credentials_refused", lane=LANE, vendor="pisano-tr") == 1
+    assert value(metrics, "circuit_open", lane=LANE, vendor="pisano-tr") == 0
+    assert value(metrics, "limits_in_use_ratio", lane=LANE) == 0.7
+    metrics.snapshot(LANE, replace(snapshot(), accounts={}))
+    assert value(metrics, "credentials_refused", lane=LANE, vendor="pisano-tr") is None
+
+
+def test_a_vendor_that_makes_codes_up_makes_no_endless_series() -> None:
+    metrics = Metrics(campaigns=["a"])
+    for code in range(CODES_SHOWN + 10):
+        metrics.vendor_code(LANE, "pisano-tr", str(code))
+    labels = {"lane": LANE, "vendor": "pisano-tr"}
+    assert value(metrics, "vendor_codes_total", **labels, code="49") == 1
+    assert value(metrics, "vendor_codes_total", **labels, code=OTHER) == 10
+
+
+def test_a_lane_that_moved_away_leaves_its_counters_and_no_gauge() -> None:
+    metrics = Metrics(campaigns=["a"])
+    for lane in (LANE, "radar"):
+        feed_all(metrics, lane, ["a"])
+    metrics.clear_lane(LANE)
+    gauges = [f for f in metrics.registry.collect() if f.type == "gauge"]
+    assert not [s for f in gauges for s in f.samples if LANE in s.labels.values()]
+    assert len([s for f in gauges for s in f.samples if "radar" in s.labels.values()]) == 21
+    assert value(metrics, "takeovers_total", lane=LANE) == 1
+    metrics.snapshot(LANE, snapshot({"a": CampaignSnapshot(1, 1.0)}))
+    assert value(metrics, "waiting_invitations", lane=LANE, campaign="a") == 1
+
+
+def test_router_lag_shows_the_assigned_partitions_only() -> None:
+    metrics = Metrics()
+    metrics.router_lag({("pos", 0): 5, ("pos", 1): 6})
+    metrics.router_lag({("pos", 1): 4, ("web", 0): 0})
+    assert value(metrics, "consumer_lag_records", topic="pos", partition="0") is None
+    assert value(metrics, "consumer_lag_records", topic="pos", partition="1") == 4
+    assert value(metrics, "consumer_lag_records", topic="web", partition="0") == 0
+
+
+def test_a_reload_drops_the_series_of_removed_campaigns_and_shows_the_new_ones() -> None:
+    metrics = Metrics(campaigns=["a", "b"])
+    for name in ("a", "b"):
+        metrics.routed(LANE, name, 1)
+        metrics.sealed(LANE, name, Why.FULL, 10)
+    metrics.config_loaded("v2", ["b", "c"])
+    assert value(metrics, "invitations_routed_total", lane=LANE, campaign="a") is None
+    assert value(metrics, "batch_size_invitations_count", lane=LANE, campaign="a") is None
+    assert value(metrics, "invitations_routed_total", lane=LANE, campaign="b") == 1
+    assert [metrics.campaign_label(name) for name in "abc"] == [OTHER, "b", "c"]
+    assert value(metrics, "config_info", version="v2") == 1
+
+
+def test_a_refused_reload_shows_until_the_config_on_disk_is_good_again() -> None:
+    metrics = Metrics()
+    metrics.config_loaded("v1", [])
+    metrics.config_reload("refused")
+    assert value(metrics, "config_last_reload_successful") == 0
+    metrics.config_reload("unchanged")
+    assert value(metrics, "config_last_reload_successful") == 1
+    assert value(metrics, "config_reloads_total", result="refused") == 1
+
+
+def test_counters_that_alerts_watch_start_at_zero() -> None:
+    """`increase()` does not see the step from no series to 1."""
+    metrics = Metrics()
+    metrics.start_lane(LANE)
+    metrics.start_router(["pos"])
+    assert value(metrics, "throttled_total", lane=LANE) == 0
+    assert value(metrics, "in_doubt_batches_total", lane=LANE) == 0
+    assert value(metrics, "transactions_aborted_total", stage=LANE) == 0
+    assert value(metrics, "results_total", lane=LANE, status="unknown", reason="no_answer") == 0
+    dead = {"topic": "pos", "disposition": "dead_letter", "reason": "not_json"}
+    assert value(metrics, "events_total", **dead) == 0
+    expired = {"topic": "pos", "disposition": "expired", "reason": "too_old"}
+    assert value(metrics, "events_total", **expired) == 0
+
+
+def test_build_info_names_the_program_python_and_librdkafka() -> None:
+    families = {family.name: family for family in Metrics().registry.collect()}
+    (sample,) = families["survey_dispatcher_build"].samples
+    assert sample.value == 1
+    assert all(sample.labels[name] for name in ("version", "python", "librdkafka"))
+
+
+def test_two_sets_of_metrics_share_nothing() -> None:
+    one, two = Metrics(), Metrics()
+    one.throttled(LANE)
+    assert value(two, "throttled_total", lane=LANE) is None
+
+
+@pytest.mark.parametrize(
+    "accept",
+    ["", "*/*", "text/plain;version=0.0.4", "application/openmetrics-text;version=abc", "\x00,;="],
+)
+def test_a_scrape_is_plain_text_unless_openmetrics_is_asked_for(accept: str) -> None:
+    metrics = Metrics(campaigns=["a"])
+    feed_all(metrics, LANE, ["a"])
+    body, content_type = metrics.render(accept)
+    assert content_type.startswith("text/plain")
+    names = {family.name for family in parse_text(body.decode())}
+    assert "survey_dispatcher_calls" in names
+    assert b"_created" not in body
+
+
+def test_a_scrape_is_openmetrics_where_the_scraper_prefers_it() -> None:
+    metrics = Metrics(campaigns=["a"])
+    feed_all(metrics, LANE, ["a"])
+    body, content_type = metrics.render(
+        "application/openmetrics-text;version=1.0.0,text/plain;q=.5"
+    )
+    assert content_type.startswith("application/openmetrics-text; version=1.0.0")
+    families = parse_openmetrics(body.decode())  # type: ignore[no-untyped-call]  # theirs is untyped
+    samples = {s.name for family in families for s in family.samples}
+    assert "survey_dispatcher_throttled_total" in samples
+    assert not [name for name in samples if name.endswith("_created")]

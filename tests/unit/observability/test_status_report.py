@@ -1,0 +1,178 @@
+"""The picture of a running process: the board, the counters and the health in one."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+from consumer.observability.health import Health
+from consumer.observability.metrics.metrics import Metrics
+from consumer.observability.status.board import (
+    CALLS_KEPT,
+    StatusBoard,
+)
+from consumer.observability.status.report import StatusReport
+from consumer.observability.status.status import (
+    CallStatus,
+    LaneStatus,
+    StageStatus,
+    load,
+)
+from consumer.records.dead_letter import DeadLetterReason
+from consumer.records.result import Reason
+
+CALL = CallStatus(1.0, "cloud", "pisano", "cloud.1.1", "sms", 5, "200", "accepted", 0.4)
+
+
+class Running:
+    """A process of which only the report is looked at."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.lanes = ["cloud", "radar"]
+        self.board = StatusBoard()
+        self.metrics = Metrics(campaigns=["sms"])
+        self.health = Health(lambda: self.now)
+        self.health.set_ready("config", ok=True)
+        self.report = StatusReport(
+            self.board, self.metrics, self.health, lambda: self.now, self.config, "dispatcher-0"
+        )
+
+    def config(self) -> tuple[str, list[str]]:
+        return "3f9a", self.lanes
+
+
+# -- the board ------------------------------------------------------------------------------------
+
+
+def test_the_last_calls_are_kept_the_newest_first() -> None:
+    board = StatusBoard()
+    for number in range(CALLS_KEPT + 5):
+        board.called(replace(CALL, batch=f"b{number}"))
+    calls, doubtful = board.calls()
+    assert [call.batch for call in calls] == [f"b{number}" for number in range(24, 4, -1)]
+    assert not doubtful
+
+
+def test_a_call_in_doubt_is_kept_however_many_follow() -> None:
+    board = StatusBoard()
+    board.called(replace(CALL, batch="doubt", verdict="in_doubt"))
+    for _ in range(CALLS_KEPT):
+        board.called(CALL)
+    calls, doubtful = board.calls()
+    assert "doubt" not in [call.batch for call in calls]
+    assert [call.batch for call in doubtful] == ["doubt"]
+
+
+def test_many_threads_may_write_while_others_read() -> None:
+    board, stop = StatusBoard(), threading.Event()
+
+    def write(name: str) -> None:
+        while not stop.is_set():
+            board.lane(LaneStatus(name))
+            board.called(CALL)
+            board.clear_lane(name)
+
+    writers = [threading.Thread(target=write, args=(f"lane-{n}",)) for n in range(4)]
+    for writer in writers:
+        writer.start()
+    try:
+        for _ in range(2000):
+            assert len(board.lanes()) <= 4
+            assert len(board.calls()[0]) <= CALLS_KEPT
+    finally:
+        stop.set()
+        for writer in writers:
+            writer.join()
+
+
+# -- the report -----------------------------------------------------------------------------------
+
+
+def test_every_lane_of_the_config_is_shown_owned_or_not() -> None:
+    """And one that left the config, while this process still ends its calls."""
+    run = Running()
+    run.board.lane(LaneStatus("cloud", "here", waiting=7))
+    run.board.lane(LaneStatus("former", "here"))
+    lanes = run.report.snapshot().lanes
+    assert [(lane.name, lane.owner, lane.waiting) for lane in lanes] == [
+        ("cloud", "here", 7),
+        ("radar", None, 0),
+        ("former", "here", 0),
+    ]
+
+
+def test_results_and_dead_letters_are_counted_over_all_lanes_and_inputs() -> None:
+    run = Running()
+    run.metrics.start_lane("cloud")
+    run.metrics.start_router(["pos", "web"])
+    run.metrics.results("cloud", Reason.ACCEPTED, 5000)
+    run.metrics.results("radar", Reason.ACCEPTED, 10)
+    run.metrics.results("router", Reason.TOO_OLD, 3)
+    run.metrics.events("pos", "dead_letter", DeadLetterReason.NO_TIME, 2)
+    run.metrics.events("web", "dead_letter", DeadLetterReason.NO_TIME, 1)
+    run.metrics.events("web", "routed", n=9)
+    now = run.report.snapshot()
+    assert now.results == {
+        "accepted": {"accepted": 5010},
+        "rejected": {},
+        "suppressed": {},
+        "expired": {"too_old": 3},
+        "failed": {},
+        "unknown": {},
+    }
+    assert now.dead_letters == {"no_time": 3}
+
+
+def test_lag_ladder_orphans_and_doubts_are_shown() -> None:
+    run = Running()
+    run.metrics.router_lag({("pos", 0): 4, ("pos", 1): 3})
+    run.metrics.ladder({"10m": 12})
+    run.metrics.orphaned({"old": 6})
+    run.metrics.in_doubt("cloud", 2)
+    now = run.report.snapshot()
+    assert now.router_lag == {"pos": 7}
+    assert now.ladder == {"10m": 12}
+    assert now.orphans == {"old": 6}
+    assert now.in_doubt == {"cloud": 2}
+
+
+def test_a_loop_shows_how_long_ago_it_went_round_and_whether_it_stopped() -> None:
+    run = Running()
+    run.metrics.heartbeat("router", 990.0)
+    run.metrics.heartbeat("cloud", 1000.0)
+    run.metrics.stopped("cloud")
+    assert run.report.snapshot().stages == [
+        StageStatus("cloud", 0.0, stopped=True),
+        StageStatus("router", 10.0),
+    ]
+
+
+def test_the_process_says_who_it_is_and_how_its_last_reload_went() -> None:
+    run = Running()
+    run.now = 1060.0
+    run.board.reloaded("refused", 1050.0)
+    process = run.report.snapshot().process
+    assert process is not None
+    assert (process.instance, process.config_version) == ("dispatcher-0", "3f9a")
+    assert process.started_at == 1000.0
+    assert (process.reload, process.reload_at) == ("refused", 1050.0)
+
+
+def test_what_is_unready_is_a_note() -> None:
+    run = Running()
+    run.health.set_ready("broker", ok=False, why="not reached")
+    run.health.register("router", 5.0)
+    run.now = 1010.0
+    said = [note.what for note in run.report.snapshot().notes]
+    assert said == ["router: silent for 10 s, 5 s are allowed", "broker: not reached"]
+
+
+def test_many_who_ask_at_once_cost_as_much_as_one() -> None:
+    """And nobody sees a picture that is older than half a second."""
+    run = Running()
+    first = run.report.json()
+    run.metrics.orphaned({"old": 6})
+    assert run.report.json() is first
+    run.now += 0.5
+    assert load(run.report.json()).orphans == {"old": 6}

@@ -1,0 +1,60 @@
+"""A fencing is usual; one after the other is a deployment's mistake."""
+
+from __future__ import annotations
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+
+from consumer.errors import KafkaTrouble
+from consumer.runtime.fencing_monitor import (
+    TIMES,
+    WITHIN,
+    Rivals,
+    was_fenced,
+)
+
+
+def trouble(code: int) -> KafkaTrouble:
+    """As the clients' edge raises it."""
+    error = KafkaTrouble("commit")
+    error.__cause__ = KafkaException(KafkaError(code))
+    return error
+
+
+FENCED = trouble(KafkaError._FENCED)
+
+
+@pytest.mark.parametrize(
+    ("code", "fenced"),
+    [
+        (KafkaError._FENCED, True),
+        (KafkaError.INVALID_PRODUCER_EPOCH, True),
+        (KafkaError.PRODUCER_FENCED, True),
+        (KafkaError._TIMED_OUT, False),
+        (KafkaError.INVALID_PRODUCER_ID_MAPPING, False),
+    ],
+)
+def test_a_fencing_is_known_by_kafkas_code(code: int, fenced: bool) -> None:
+    assert was_fenced(trouble(code)) is fenced
+
+
+def test_other_trouble_is_no_fencing() -> None:
+    assert not was_fenced(None)
+    assert not was_fenced(KafkaTrouble("the lane went and came back"))
+
+
+def test_the_third_fencing_within_a_minute_is_said_with_its_id() -> None:
+    rivals = Rivals()
+    rivals.uses("router", "app.router.0")
+    said = [rivals.found("router", FENCED, 10.0 * times) for times in range(TIMES)]
+    assert said[:-1] == [None] * (TIMES - 1)
+    assert "transactional.id app.router.0" in (said[-1] or "")
+    assert "--instance" in (said[-1] or "")
+
+
+def test_rare_ones_other_trouble_and_other_stages_do_not_count() -> None:
+    rivals = Rivals()
+    for times in range(3 * TIMES):
+        assert rivals.found("router", FENCED, times * WITHIN) is None
+        assert rivals.found("pisano", trouble(KafkaError._TIMED_OUT), times) is None
+    assert rivals.found("pisano", FENCED, 0.0) is None
