@@ -22,7 +22,7 @@ from benchmarks.answers_world import (
     part,
     traffic,
 )
-from consumer.lane.state.commands import Batch, Why
+from consumer.lane.state.commands import Batch, SealReason
 from consumer.records.call import (
     Outcome,
     Verdict,
@@ -99,7 +99,7 @@ def play(job: Job) -> Figures:
     waits = world.waits(HOUR, 2 * HOUR)
     return Figures(
         job,
-        sum(call.batch.why is Why.PART for call in ours),
+        sum(call.batch.why is SealReason.PART for call in ours),
         max(call.reply.at for call in ours) - HOUR,
         Counter(world.reasons[h.offset] for call in ours[:1] for h in call.batch.held),
         (fmean(waits), part(waits, 0.99), max(waits)),

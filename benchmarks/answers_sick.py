@@ -24,7 +24,7 @@ from consumer.lane.state.commands import (
     Login,
     Send,
 )
-from consumer.lane.state.pending import Held
+from consumer.lane.state.pending import PendingInvitation
 from consumer.records.call import (
     Outcome,
     Verdict,
@@ -103,7 +103,7 @@ class World:
     vendor: Sick
     calls: list[Called] = field(default_factory=list)
     reasons: dict[str, Reason] = field(default_factory=dict)
-    back: list[tuple[float, int, Held]] = field(default_factory=list)
+    back: list[tuple[float, int, PendingInvitation]] = field(default_factory=list)
     logins: int = 0
     _answers: list[tuple[float, int, Called]] = field(default_factory=list)
     _sessions: list[tuple[float, str]] = field(default_factory=list)
@@ -131,7 +131,7 @@ class World:
             now = max(now + 0.05, min(moments))  # the program looks every 0.05 s
         return self
 
-    def _come(self, held: Held, now: float) -> None:
+    def _come(self, held: PendingInvitation, now: float) -> None:
         self._offset += 1
         if self.lane.wants(held.offset):
             self.lane.arrived(held, now)
@@ -184,12 +184,12 @@ class World:
 CAME: dict[str, tuple[str, float]] = {}
 
 
-def _held(offset: int, arrival: Arrival) -> Held:
+def _held(offset: int, arrival: Arrival) -> PendingInvitation:
     name = f"{arrival.campaign}/{offset}"
     made = {**INVITATION, "id": name, "campaign": arrival.campaign}
     CAME[name] = arrival.campaign, arrival.time
     expires = arrival.time + EXPIRES
-    return Held(offset, b"", arrival.time, arrival.campaign, name, expires, _made=made)  # type: ignore[arg-type]
+    return PendingInvitation(offset, b"", arrival.time, arrival.campaign, name, expires, _made=made)  # type: ignore[arg-type]
 
 
 def traffic(job: Job) -> Iterator[Arrival]:

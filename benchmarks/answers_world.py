@@ -15,7 +15,7 @@ from consumer.lane.state.commands import (
     Commit,
     Send,
 )
-from consumer.lane.state.pending import Held
+from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import (
     LaneCampaign,
     LaneSettings,
@@ -151,11 +151,11 @@ class World:
         ]
 
 
-def _held(offset: int, arrival: Arrival) -> Held:
+def _held(offset: int, arrival: Arrival) -> PendingInvitation:
     source = {**INVITATION["source"], "offset": offset}
     made = {**INVITATION, "source": source}
     who = str(offset)
-    return Held(offset, b"", arrival.time, arrival.campaign, who, None, _made=made)  # type: ignore[arg-type]  # a copy
+    return PendingInvitation(offset, b"", arrival.time, arrival.campaign, who, None, _made=made)  # type: ignore[arg-type]  # a copy
 
 
 def lane_of(names: Iterable[str], seed: int, bisect_calls: int = BISECT_CALLS) -> Lane:

@@ -31,7 +31,7 @@ from consumer.lane.state.commands import (
     Commit,
     Send,
 )
-from consumer.lane.state.pending import Held
+from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import (
     LaneCampaign,
     LaneSettings,
@@ -136,13 +136,13 @@ class Loop:
                 if self.lane.wants(held.offset):
                     self.lane.arrived(held, self.now)
 
-    def _arriving(self) -> Iterator[Held]:
+    def _arriving(self) -> Iterator[PendingInvitation]:
         while self._next <= self.now:
             [name] = self.rng.choices(self._names, cum_weights=self._weights)
             offset, arrived = self._offset, self._next
             self._offset += 1
             self._next += self.rng.expovariate(self._rate)
-            yield Held.of(offset, _invitation(offset, name), arrived)
+            yield PendingInvitation.of(offset, _invitation(offset, name), arrived)
 
     def _take_answers(self) -> None:
         while self._answers and self._answers[0][0] <= self.now:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.table import Table
 
-from consumer.lane.quota.backoff import Throttling
+from consumer.lane.quota.backoff import QuotaBackoff
 from consumer.lane.quota.limiter import Limiter
 from consumer.lane.state.settings import Limit
 from consumer.records.call import (
@@ -47,7 +47,7 @@ COUNTERS: dict[str, type[VendorCounter]] = {
 }
 
 
-class Stubborn(Throttling):
+class Stubborn(QuotaBackoff):
     """Waits after a 429 as the other does, and then uses all of the limits again."""
 
     def refused(self, outcome: Outcome, sealed_at: float, at: float) -> float:
@@ -61,7 +61,7 @@ class Stubborn(Throttling):
 class World:
     """One lane, one vendor, and between `begins` and `ends` somebody else."""
 
-    throttling: Throttling
+    throttling: QuotaBackoff
     counters: list[VendorCounter]
     rng: random.Random
     taken: float
@@ -140,13 +140,13 @@ def main() -> None:
     )
     table.add_column("429s alone")
     for counter, taken in itertools.product(COUNTERS, (0.05, 0.3, 1.0)):
-        for name, way in (("stay", Stubborn), ("give way", Throttling)):
+        for name, way in (("stay", Stubborn), ("give way", QuotaBackoff)):
             worlds = [_world(counter, taken, way, options.hours, n) for n in range(options.worlds)]
             table.add_row(counter, f"{taken:.0%}", name, *_figures(worlds, options.hours))
     Console(width=100).print(table)
 
 
-def _world(counter: str, taken: float, way: type[Throttling], hours: float, number: int) -> World:
+def _world(counter: str, taken: float, way: type[QuotaBackoff], hours: float, number: int) -> World:
     rng = random.Random(f"{counter} {taken} {number}")
     counters = [COUNTERS[counter](limit.calls, limit.period, rng) for limit in LIMITS]
     begins = START + ALONE

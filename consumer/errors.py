@@ -64,11 +64,11 @@ class TopicsError(DispatcherError):
     """Topics are missing or unfit; the message says which command mends it."""
 
 
-class StartUnclear(DispatcherError):  # noqa: N818 - a state that an operator reads, not a slip
+class StartPositionError(DispatcherError):
     """Nothing says where to begin, or the log and the checkpoint contradict each other."""
 
 
-class OperationRefused(DispatcherError):  # noqa: N818 - an answer to an operator, not a slip
+class OperationError(DispatcherError):
     """An operator's command cannot be carried out as given; nothing was changed."""
 
 
@@ -76,7 +76,7 @@ class BrokerUnreachable(DispatcherError):  # noqa: N818 - an answer to an operat
     """No broker answers where the config says; the message names the address and what to check."""
 
 
-class KafkaTrouble(DispatcherError):  # noqa: N818 - a state that the runtime recovers from
+class KafkaSessionError(DispatcherError):
     """A Kafka client is of no more use: drop all state, start anew from what is committed."""
 
 

@@ -35,13 +35,13 @@ from consumer.errors import (
     BrokerUnreachable,
     ConfigError,
     DispatcherError,
-    OperationRefused,
-    StartUnclear,
+    OperationError,
+    StartPositionError,
     TopicsError,
 )
 from consumer.kafka import topics
 from consumer.kafka.reachability import require_broker
-from consumer.kafka.start_offsets import Beginning
+from consumer.kafka.start_offsets import StartFrom
 from consumer.observability.logs import logs
 from consumer.runtime.options import (
     Options,
@@ -90,11 +90,11 @@ def main() -> NoReturn:
         app()
     except (ConfigError, BrokerUnreachable) as error:
         _fail(str(error), ExitCode.CONFIG)
-    except OperationRefused as error:
+    except OperationError as error:
         _fail(f"refused: {error}", ExitCode.CONFIG)
     except TopicsError as error:
         _fail(str(error), ExitCode.TOPICS)
-    except StartUnclear as error:
+    except StartPositionError as error:
         _fail(str(error), ExitCode.START_UNCLEAR)
     except DispatcherError as error:
         _fail(str(error), ExitCode.DEFECT)
@@ -143,7 +143,7 @@ def run(
     asyncio.run(serve())
 
 
-def _beginning(text: str | None) -> Beginning:
+def _beginning(text: str | None) -> StartFrom:
     if text is None or text in ("earliest", "latest"):
         return text
     when = time_of(text)

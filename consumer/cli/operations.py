@@ -27,7 +27,7 @@ from consumer.records.result import Reason
 
 if TYPE_CHECKING:
     from consumer.operations.access import Access
-    from consumer.operations.dead_letters.letters import Place
+    from consumer.operations.dead_letters.letters import LetterPlace
     from consumer.operations.lanes.drain_plan import Counts
 
 dlq = typer.Typer(help="Dead letters: list, explain, give back after a fix.", no_args_is_help=True)
@@ -238,7 +238,7 @@ def lanes_close(
 
 def _empty(access: Access, lane: str, *, close: bool, yes: bool, dry_run: bool) -> None:
     from consumer.operations import view
-    from consumer.operations.lanes.drain import Emptying
+    from consumer.operations.lanes.drain import LaneDrain
     from consumer.operations.lanes.drain_plan import STAYS
 
     def confirm(counts: Counts) -> bool:
@@ -253,7 +253,7 @@ def _empty(access: Access, lane: str, *, close: bool, yes: bool, dry_run: bool) 
             return False
         return view.agreed(settled, "end these" if close else "settle these", yes=yes)
 
-    counts = Emptying(access, lane, close).run(confirm)
+    counts = LaneDrain(access, lane, close).run(confirm)
     typer.echo("nothing was done" if counts is None else f"lane {lane}: done")
 
 
@@ -266,7 +266,7 @@ def _access(config: Path) -> Access:
     return Access(loaded)
 
 
-def _places(texts: list[str]) -> list[Place]:
+def _places(texts: list[str]) -> list[LetterPlace]:
     from consumer.operations.dead_letters.letters import place_of
 
     places = []

@@ -21,7 +21,7 @@ from consumer.lane.state.commands import (
     Batch,
     Login,
 )
-from consumer.lane.state.pending import Held
+from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import FRESH_SECONDS
 from consumer.records.call import (
     Call,
@@ -159,7 +159,7 @@ class Calls:
         """The call; or which invitations it cannot be built of, each tried alone."""
         token = account.token.value if account.token else None
 
-        def build(many: Sequence[Held]) -> Call:
+        def build(many: Sequence[PendingInvitation]) -> Call:
             return account.vendor.build(campaign, [held.invitation for held in many], token)
 
         try:
@@ -195,7 +195,9 @@ class Calls:
         events.put(LoginEnded(name, at, outcome, expires_at))
 
 
-def _works(build: Callable[[Sequence[Held]], Call], many: Sequence[Held]) -> bool:
+def _works(
+    build: Callable[[Sequence[PendingInvitation]], Call], many: Sequence[PendingInvitation]
+) -> bool:
     try:
         build(many)
     except Exception:  # noqa: BLE001 - that is the question

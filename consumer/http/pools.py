@@ -14,7 +14,7 @@ LOOK_EVERY = 0.5
 """Seconds between two looks whether a lane still commands calls by a former config."""
 
 
-class Pools:
+class RetiredPools:
     """One `Calls` for each config that is or was in use; they share accounts that did not change.
 
     All methods belong to the event loop that makes the calls.

@@ -13,7 +13,7 @@ from confluent_kafka import (
     Producer,
 )
 
-from consumer.errors import KafkaTrouble
+from consumer.errors import KafkaSessionError
 from consumer.kafka import transactions
 
 
@@ -42,5 +42,7 @@ def measure(client: Producer, topic: str, steady: Callable[[], float]) -> float 
         transactions.flush(client)
         client.abort_transaction(transactions.COMMIT_WAIT)
     except KafkaException as error:
-        raise KafkaTrouble(f"asking Kafka for the time: {transactions.describe(error)}") from error
+        raise KafkaSessionError(
+            f"asking Kafka for the time: {transactions.describe(error)}"
+        ) from error
     return told[0] if told else None

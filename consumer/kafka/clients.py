@@ -18,7 +18,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient
 
-from consumer.errors import KafkaTrouble
+from consumer.errors import KafkaSessionError
 from consumer.kafka import (
     topics,
     transactions,
@@ -176,11 +176,11 @@ class KafkaClients:
         try:
             return topics.topic_ids(client, [topic])[topic]
         except KafkaException as error:
-            raise KafkaTrouble(
+            raise KafkaSessionError(
                 f"reading the id of {topic}: {transactions.describe(error)}"
             ) from error
         except TimeoutError:
-            raise KafkaTrouble(f"reading the id of {topic}: no answer in time") from None
+            raise KafkaSessionError(f"reading the id of {topic}: no answer in time") from None
 
     def lingers(self, group: str) -> bool:
         """See `Clients`."""

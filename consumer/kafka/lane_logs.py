@@ -14,9 +14,9 @@ from confluent_kafka.admin import AdminClient
 from consumer.config.topic_names import Topics
 from consumer.errors import UnreadableRecord
 from consumer.kafka.log_scan import (
-    Scan,
-    low_marks,
-    marks,
+    LogScan,
+    end_offsets,
+    low_offsets,
     topic_names,
 )
 from consumer.kafka.record_counts import count_records
@@ -25,8 +25,8 @@ from consumer.kafka.records.messages import (
     key_of,
     value_of,
 )
-from consumer.kafka.transactions import place_of
-from consumer.lane.offsets.bitmap import Bits
+from consumer.kafka.transactions import position_of
+from consumer.lane.offsets.bitmap import OffsetBitmap
 from consumer.records.checkpoint import (
     Checkpoint,
     Owner,
@@ -65,17 +65,19 @@ def orphans(client: AdminClient, topics: Topics, lanes: Sequence[str]) -> list[s
 def look(client: AdminClient, reader: Consumer, topics: Topics, lane: str) -> LaneView:
     """The lane as its newest committed checkpoint and its topic show it. Raises KafkaTrouble."""
     topic = topics.invitations(lane)
-    end, low = (found[topic, 0] for found in (marks(client, [topic]), low_marks(client, [topic])))
-    begin, ends = {(topic, 0): low}, marks(client, [topic], committed=True)
+    end, low = (
+        found[topic, 0] for found in (end_offsets(client, [topic]), low_offsets(client, [topic]))
+    )
+    begin, ends = {(topic, 0): low}, end_offsets(client, [topic], committed=True)
     try:
         found = _newest(client, reader, topics.checkpoints(lane), lane)
     except UnreadableRecord:
         return LaneView(lane, None, end, count_records(reader, begin, ends)[topic, 0])
     if found is None:
         return LaneView(lane, low, end, count_records(reader, begin, ends)[topic, 0])
-    done = Bits(found.base, found.done)
+    done = OffsetBitmap(found.base, found.done)
     begin = {(topic, 0): max(low, found.base)}
-    waiting = count_records(reader, begin, ends, lambda each: place_of(each)[2] not in done)
+    waiting = count_records(reader, begin, ends, lambda each: position_of(each)[2] not in done)
     return LaneView(
         lane,
         found.base,
@@ -92,7 +94,7 @@ def _newest(client: AdminClient, reader: Consumer, topic: str, lane: str) -> Che
     if topic not in topic_names(client):
         return None
     value = None
-    for record in Scan(reader, marks(client, [topic], committed=True)):
+    for record in LogScan(reader, end_offsets(client, [topic], committed=True)):
         if key_of(record) == lane.encode():
             value = value_of(record)
     return parse(value) if value else None

@@ -28,8 +28,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from consumer.errors import (
-    KafkaTrouble,
-    OperationRefused,
+    KafkaSessionError,
+    OperationError,
 )
 from consumer.kafka import transactions
 
@@ -54,28 +54,28 @@ _COMING = (
 P = ParamSpec("P")
 T = TypeVar("T")
 
-Place = tuple[str, int]
+Partition = tuple[str, int]
 """A topic and one of its partitions."""
 
-Marks = Mapping[Place, int]
+Offsets = Mapping[Partition, int]
 """Where reading ends: the offset after the last record that counts."""
 
 
 def topic_names(client: AdminClient) -> list[str]:
     """All topics of the cluster that this client may see, in order. Raises KafkaTrouble."""
-    with transactions.trouble("listing topics"):
+    with transactions.translate_errors("listing topics"):
         return sorted(client.list_topics(timeout=WAIT).topics)
 
 
 _FIRST, _LAST = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 
-def low_marks(client: AdminClient, topics: Sequence[str]) -> Marks:
+def low_offsets(client: AdminClient, topics: Sequence[str]) -> Offsets:
     """Where the logs begin. Raises KafkaTrouble, OperationRefused for a topic that is not there."""
     return _marks(client, topics, _FIRST, IsolationLevel.READ_UNCOMMITTED)
 
 
-def marks(client: AdminClient, topics: Sequence[str], *, committed: bool = False) -> Marks:
+def end_offsets(client: AdminClient, topics: Sequence[str], *, committed: bool = False) -> Offsets:
     """The logs' ends as of now, with open transactions, or (`committed`) before the first of them.
 
     Raises KafkaTrouble, OperationRefused for a topic that is not there.
@@ -86,12 +86,12 @@ def marks(client: AdminClient, topics: Sequence[str], *, committed: bool = False
 
 def _marks(
     client: AdminClient, topics: Sequence[str], which: OffsetSpec, level: IsolationLevel
-) -> Marks:
-    with transactions.trouble("reading the logs' ends"):
+) -> Offsets:
+    with transactions.translate_errors("reading the logs' ends"):
         known = client.list_topics(timeout=WAIT).topics
         for topic in topics:
             if topic not in known:
-                raise OperationRefused(f"topic {topic} does not exist")
+                raise OperationError(f"topic {topic} does not exist")
         asked = {
             TopicPartition(topic, number): which
             for topic in topics
@@ -102,7 +102,7 @@ def _marks(
 
 def _offsets(
     client: AdminClient, asked: Mapping[TopicPartition, OffsetSpec], level: IsolationLevel
-) -> Marks:
+) -> Offsets:
     futures = client.list_offsets(dict(asked), isolation_level=level, request_timeout=WAIT)
     try:
         return {
@@ -110,30 +110,30 @@ def _offsets(
             for each, future in futures.items()
         }
     except TimeoutError:
-        raise KafkaTrouble("reading the logs' ends: Kafka did not answer in time") from None
+        raise KafkaSessionError("reading the logs' ends: Kafka did not answer in time") from None
 
 
 @dataclass(slots=True)
-class Scan:
-    """One reading; an iterator over the committed records below `marks`, in a partition's order.
+class LogScan:
+    """One reading; an iterator over the committed records below `end_offsets`, in a partition's order.
 
     `begin`: where partitions begin that do not begin at their start. Iterating raises KafkaTrouble
     if the log moved away, or if a transaction holds records back for longer than `stall` seconds.
     """
 
     reader: Consumer
-    marks: Marks
-    begin: Marks = field(default_factory=dict)
+    marks: Offsets
+    begin: Offsets = field(default_factory=dict)
     stall: float = STALL
-    _reached: dict[Place, int] = field(default_factory=dict)
+    _reached: dict[Partition, int] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Message]:
         left = {place for place, mark in self.marks.items() if mark > self.begin.get(place, 0)}
-        with transactions.trouble("reading"):
+        with transactions.translate_errors("reading"):
             self.reader.assign([self._start(place) for place in sorted(left)])
         moved = time.monotonic()
         while left:
-            with transactions.trouble("reading"):
+            with transactions.translate_errors("reading"):
                 messages = self.reader.consume(1000, POLL)
             for message in messages:
                 place, offset = _place(message)
@@ -143,14 +143,14 @@ class Scan:
                     moved = time.monotonic()
             left = {each for each in left if self._reached.get(each, 0) < self.marks[each]}
             if time.monotonic() - moved > self.stall:
-                raise KafkaTrouble(self._stalled(min(left)))
-        with transactions.trouble("reading"):
+                raise KafkaSessionError(self._stalled(min(left)))
+        with transactions.translate_errors("reading"):
             self.reader.unassign()
 
-    def _start(self, place: Place) -> TopicPartition:
+    def _start(self, place: Partition) -> TopicPartition:
         return TopicPartition(*place, self.begin.get(place, OFFSET_BEGINNING))
 
-    def _step(self, message: Message, place: Place, offset: int) -> bool:
+    def _step(self, message: Message, place: Partition, offset: int) -> bool:
         """Note how far the partition was read; whether that is further than before."""
         error = message.error()
         if error is None:
@@ -158,14 +158,16 @@ class Scan:
         elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - public by use
             reached = offset
         elif error.code() == KafkaError._AUTO_OFFSET_RESET or error.fatal():  # noqa: SLF001
-            raise KafkaTrouble(f"reading {place[0]} [{place[1]}]: {transactions.describe(error)}")
+            raise KafkaSessionError(
+                f"reading {place[0]} [{place[1]}]: {transactions.describe(error)}"
+            )
         else:
             return False  # librdkafka tries again
         before = self._reached.get(place, -1)
         self._reached[place] = max(before, reached)
         return reached > before
 
-    def _stalled(self, place: Place) -> str:
+    def _stalled(self, place: Partition) -> str:
         reached = max(0, self._reached.get(place, 0))
         return (
             f"{place[0]} [{place[1]}] can be read up to offset {reached}, but it is written up to "
@@ -174,7 +176,7 @@ class Scan:
         )
 
 
-def _place(message: Message) -> tuple[Place, int]:
+def _place(message: Message) -> tuple[Partition, int]:
     """Events and errors have a place too, but not always an offset."""
     place = cast("str", message.topic()), cast("int", message.partition())
     return place, message.offset() if message.offset() is not None else -1  # type: ignore[return-value]
@@ -187,7 +189,7 @@ def members(client: AdminClient, group: str) -> int:
 
 def client_ids(client: AdminClient, group: str) -> list[str]:
     """The client ids of a consumer group's members. Raises KafkaTrouble."""
-    with transactions.trouble(f"looking at group {group}"):
+    with transactions.translate_errors(f"looking at group {group}"):
         return _retried(_members, client, group)
 
 
@@ -196,7 +198,7 @@ def committed_texts(client: AdminClient, group: str) -> dict[str, str]:
 
     Of all topics, whether the config has them or not. Raises KafkaTrouble.
     """
-    with transactions.trouble(f"reading the offsets of group {group}"):
+    with transactions.translate_errors(f"reading the offsets of group {group}"):
         found = _retried(_group_offsets, client, group)
     texts: dict[str, str] = {}
     for each in found:
@@ -215,7 +217,9 @@ def _group_offsets(client: AdminClient, group: str) -> list[TopicPartition]:
             return []
         raise
     except TimeoutError:
-        raise KafkaTrouble(f"reading the offsets of group {group}: no answer in time") from None
+        raise KafkaSessionError(
+            f"reading the offsets of group {group}: no answer in time"
+        ) from None
 
 
 def _retried(ask: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -242,4 +246,4 @@ def _members(client: AdminClient, group: str) -> list[str]:
             return []
         raise
     except TimeoutError:
-        raise KafkaTrouble(f"looking at group {group}: no answer in time") from None
+        raise KafkaSessionError(f"looking at group {group}: no answer in time") from None

@@ -28,7 +28,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import structlog
 from confluent_kafka import Consumer, TopicPartition
 
-from consumer.kafka.transactions import trouble
+from consumer.kafka.transactions import translate_errors
 
 WAIT = 10.0
 MARK_LIMIT = 4096
@@ -121,14 +121,14 @@ def holding(client: Consumer, topics: Sequence[str]) -> str | None:
 
 def partitions_of(client: Consumer, topic: str) -> list[TopicPartition]:
     """All partitions of a topic; none if it does not exist."""
-    with trouble("listing partitions"):
+    with translate_errors("listing partitions"):
         numbers = client.list_topics(topic, timeout=WAIT).topics[topic].partitions
     return [TopicPartition(topic, number) for number in numbers]
 
 
 def _held(client: Consumer, topic: str) -> bool:
     partitions = partitions_of(client, topic)
-    with trouble("reading the log's ends"):
+    with translate_errors("reading the log's ends"):
         ends = (client.get_watermark_offsets(each, timeout=WAIT) for each in partitions)
         return any(high > 0 for _, high in ends)
 

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from confluent_kafka import Consumer, Message
 
 from consumer.kafka.log_scan import (
-    Marks,
-    Place,
-    Scan,
+    LogScan,
+    Offsets,
+    Partition,
 )
 
 MOST = 20_000
@@ -22,8 +22,8 @@ MOST = 20_000
 
 
 def count_records(
-    reader: Consumer, begin: Marks, ends: Marks, counts: Callable[[Message], bool] | None = None
-) -> dict[Place, int]:
+    reader: Consumer, begin: Offsets, ends: Offsets, counts: Callable[[Message], bool] | None = None
+) -> dict[Partition, int]:
     """Partition → records from `begin` on and before `ends`, those that count.
 
     `ends` must be those of committed records. Raises KafkaTrouble.
@@ -31,7 +31,7 @@ def count_records(
     starts = {place: min(begin.get(place, 0), end) for place, end in ends.items()}
     until = {place: min(end, starts[place] + MOST) for place, end in ends.items()}
     found = dict.fromkeys(ends, 0)
-    for message in Scan(reader, until, starts):
+    for message in LogScan(reader, until, starts):
         if counts is None or counts(message):
             found[str(message.topic()), int(message.partition() or 0)] += 1
     return {

@@ -9,12 +9,12 @@ from confluent_kafka import Consumer, TopicPartition
 
 from consumer.config.topic_names import Topics
 from consumer.errors import (
-    KafkaTrouble,
-    StartUnclear,
+    KafkaSessionError,
+    StartPositionError,
 )
 from consumer.kafka import offset_metadata
 from consumer.kafka.clients import Clients
-from consumer.kafka.log_scan import Place
+from consumer.kafka.log_scan import Partition
 from consumer.kafka.stopped_partitions import (
     StoppedPartition,
     StopReason,
@@ -23,10 +23,10 @@ from consumer.kafka.stopped_partitions import (
 )
 from consumer.kafka.transactions import (
     describe,
-    trouble,
+    translate_errors,
 )
 
-Beginning = str | float | None
+StartFrom = str | float | None
 """`earliest`, `latest`, epoch seconds, or None: nobody said."""
 
 WAIT = 10.0
@@ -86,7 +86,7 @@ def resolve(
     client: Consumer,
     asker: Consumer,
     partitions: Sequence[TopicPartition],
-    begin: Beginning,
+    begin: StartFrom,
     *,
     first: bool,
     reading: Reading,
@@ -136,7 +136,7 @@ def resolve(
     return Resolved(marks, [each for each in memory.stopped if each.place in mine])
 
 
-def rehearse(client: Consumer, topics: Sequence[str], begin: Beginning, reading: Reading) -> None:
+def rehearse(client: Consumer, topics: Sequence[str], begin: StartFrom, reading: Reading) -> None:
     """Whether these inputs could be read too. Raises StartUnclear if one was never read, and
     no start position is given."""
     memory = remember(client, reading)
@@ -152,7 +152,7 @@ class GroupMemory:
     `all_forgotten`: it has none, and yet this application has worked.
     """
 
-    committed: Mapping[Place, TopicPartition]
+    committed: Mapping[Partition, TopicPartition]
     stopped: Sequence[StoppedPartition]
     all_forgotten: bool = False
 
@@ -200,21 +200,21 @@ def _lanes(client: Consumer, prefix: str) -> list[str]:
     """Topics of lanes, in the config or not."""
     if not prefix:
         return []
-    with trouble("listing topics"):
+    with translate_errors("listing topics"):
         return sorted(
             name for name in client.list_topics(timeout=WAIT).topics if name.startswith(prefix)
         )
 
 
-def _read(committed: Mapping[Place, TopicPartition]) -> set[str]:
+def _read(committed: Mapping[Partition, TopicPartition]) -> set[str]:
     return {topic for (topic, _), found in committed.items() if found.offset >= 0}
 
 
-def group_offsets(client: Consumer, reading: Reading) -> dict[Place, TopicPartition]:
+def group_offsets(client: Consumer, reading: Reading) -> dict[Partition, TopicPartition]:
     """What the group has committed, of every partition of every topic that it reads."""
     topics = [*reading.inputs, reading.own]
     asked = [each for topic in topics for each in offset_metadata.partitions_of(client, topic)]
-    with trouble("reading committed offsets"):
+    with translate_errors("reading committed offsets"):
         committed = client.committed(asked, timeout=WAIT)
     for found in committed:
         _check(found, "reading committed offsets")  # not known is not the same as never committed
@@ -223,20 +223,20 @@ def group_offsets(client: Consumer, reading: Reading) -> dict[Place, TopicPartit
 
 def group_offset(client: Consumer, place: TopicPartition) -> TopicPartition:
     """What the group has committed of one partition. Raises KafkaTrouble."""
-    with trouble("reading committed offsets"):
+    with translate_errors("reading committed offsets"):
         (found,) = client.committed([place], timeout=WAIT)
     _check(found, "reading committed offsets")
     return found
 
 
 def _among(
-    partitions: Sequence[TopicPartition], committed: Mapping[Place, TopicPartition]
+    partitions: Sequence[TopicPartition], committed: Mapping[Partition, TopicPartition]
 ) -> set[str]:
     """Topics of which one of these partitions has an offset."""
     return {each.topic for each in partitions if committed[each.topic, each.partition].offset >= 0}
 
 
-def _own(committed: Mapping[Place, TopicPartition], reading: Reading) -> TopicPartition:
+def _own(committed: Mapping[Partition, TopicPartition], reading: Reading) -> TopicPartition:
     """The own topic's offset, with the register of all inputs."""
     return committed.get((reading.own, 0), TopicPartition(reading.own, 0))
 
@@ -290,10 +290,10 @@ def _unmarked(
     ]
 
 
-def start_offset(client: Consumer, partition: TopicPartition, begin: Beginning) -> int:
+def start_offset(client: Consumer, partition: TopicPartition, begin: StartFrom) -> int:
     if begin is None:
         raise _unsaid(f"{partition.topic} [{partition.partition}]")
-    with trouble("reading the log's ends"):
+    with translate_errors("reading the log's ends"):
         low, high = client.get_watermark_offsets(
             TopicPartition(partition.topic, partition.partition), timeout=WAIT
         )
@@ -307,8 +307,8 @@ def start_offset(client: Consumer, partition: TopicPartition, begin: Beginning) 
     return int(found.offset) if found.offset >= 0 else int(high)  # nothing is as young as that
 
 
-def _unsaid(what: str) -> StartUnclear:
-    return StartUnclear(
+def _unsaid(what: str) -> StartPositionError:
+    return StartPositionError(
         f"{what} was never read by this application_id: "
         "say where to begin with --from earliest, --from latest or --from <RFC 3339 time>"
     )
@@ -317,4 +317,4 @@ def _unsaid(what: str) -> StartUnclear:
 def _check(answer: TopicPartition, doing: str) -> None:
     """A call can succeed and yet have failed for a partition. Raises KafkaTrouble."""
     if answer.error is not None:
-        raise KafkaTrouble(f"{doing}: {describe(answer.error)}")
+        raise KafkaSessionError(f"{doing}: {describe(answer.error)}")

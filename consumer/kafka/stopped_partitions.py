@@ -19,8 +19,8 @@ from enum import StrEnum
 from confluent_kafka import Consumer, TopicPartition
 
 from consumer.kafka import offset_metadata
-from consumer.kafka.log_scan import Place
-from consumer.kafka.transactions import trouble
+from consumer.kafka.log_scan import Partition
+from consumer.kafka.transactions import translate_errors
 
 WAIT = 10.0
 
@@ -55,7 +55,7 @@ class StoppedPartition:
     was: str = ""
 
     @property
-    def place(self) -> Place:
+    def place(self) -> Partition:
         """Topic and partition."""
         return self.topic, self.partition
 
@@ -76,7 +76,7 @@ class StoppedPartition:
 
 def memory_problem(
     place: TopicPartition,
-    committed: Mapping[Place, TopicPartition],
+    committed: Mapping[Partition, TopicPartition],
     topic_id: str | None,
     registered: str | None,
 ) -> StoppedPartition | None:
@@ -111,7 +111,7 @@ def out_of_range(asker: Consumer, found: TopicPartition) -> StoppedPartition | N
 
 def log_range(asker: Consumer, topic: str, partition: int) -> tuple[int, int]:
     """Where a log begins and ends. Raises KafkaTrouble."""
-    with trouble("reading the log's ends"):
+    with translate_errors("reading the log's ends"):
         low, high = asker.get_watermark_offsets(TopicPartition(topic, partition), timeout=WAIT)
     return int(low), int(high)
 

@@ -28,7 +28,7 @@ from confluent_kafka import (
 from consumer.config.kafka_settings import plain_names
 from consumer.errors import (
     DispatcherError,
-    KafkaTrouble,
+    KafkaSessionError,
     UnreadableRecord,
 )
 from consumer.kafka.records import messages
@@ -163,12 +163,12 @@ def producer(
 
 
 @contextmanager
-def trouble(doing: str) -> Iterator[None]:
+def translate_errors(doing: str) -> Iterator[None]:
     """Translate what confluent-kafka raises."""
     try:
         yield
     except KafkaException as error:
-        raise KafkaTrouble(f"{doing}: {describe(error)}") from error
+        raise KafkaSessionError(f"{doing}: {describe(error)}") from error
 
 
 def describe(error: KafkaException | KafkaError) -> str:
@@ -185,7 +185,7 @@ def records_fault(error: BaseException) -> bool:
     return isinstance(error, Exception) and not isinstance(error, others)
 
 
-def place_of(message: Message) -> tuple[str, int, int]:
+def position_of(message: Message) -> tuple[str, int, int]:
     """Topic, partition and offset. Raises KafkaTrouble rather than invent one that is not known.
 
     librdkafka knows no offset, for instance, of a record that the broker had taken already when it
@@ -193,7 +193,7 @@ def place_of(message: Message) -> tuple[str, int, int]:
     """
     topic, partition, offset = message.topic(), message.partition(), message.offset()
     if topic is None or partition is None or offset is None:
-        raise KafkaTrouble("a record came without its topic, partition or offset")
+        raise KafkaSessionError("a record came without its topic, partition or offset")
     return topic, partition, offset
 
 
@@ -211,7 +211,7 @@ def close(client: Consumer) -> None:
             # then waits for the ghost at every rebalance until its session ends.
             client.unsubscribe()
             client.close()
-        except (KafkaException, KafkaTrouble):
+        except (KafkaException, KafkaSessionError):
             logging.getLogger(__name__).debug("close failed")
 
     leaving = threading.Thread(target=leave, name="close", daemon=True)
@@ -236,25 +236,25 @@ def transaction(client: Producer, give_up: Callable[[], bool]) -> Iterator[None]
     client must be thrown away. After anything else that was raised inside, the transaction is
     aborted, and the client can begin another.
     """
-    with trouble("begin"):
+    with translate_errors("begin"):
         client.begin_transaction()
     try:
         yield
     except KafkaException as error:
         _abort(client)
-        raise KafkaTrouble(f"transaction: {describe(error)}") from error
-    except KafkaTrouble:
+        raise KafkaSessionError(f"transaction: {describe(error)}") from error
+    except KafkaSessionError:
         raise
     except Exception:
-        with trouble("abort"):
+        with translate_errors("abort"):
             client.abort_transaction(COMMIT_WAIT)
         raise
     try:
         _until_definite(lambda: client.commit_transaction(COMMIT_WAIT), "commit", give_up)
-    except KafkaTrouble:
+    except KafkaSessionError:
         raise
     except Exception as error:  # it may be visible: only what is committed tells
-        raise KafkaTrouble(f"commit: {type(error).__name__}") from error
+        raise KafkaSessionError(f"commit: {type(error).__name__}") from error
 
 
 def send_offsets(
@@ -290,7 +290,7 @@ def send_offsets(
     while not sent.done():
         wait([sent], min(COMMIT_WAIT, max(0.0, deadline - time.monotonic())))
         if not sent.done() and (give_up() or time.monotonic() >= deadline):
-            raise KafkaTrouble("sending offsets: librdkafka did not come back")
+            raise KafkaSessionError("sending offsets: librdkafka did not come back")
     sent.result()
 
 
@@ -324,7 +324,7 @@ def deliver(client: Producer, within: float, give_up: Callable[[], bool]) -> Non
         if not flush(client):
             return
         if give_up():
-            raise KafkaTrouble("records were not delivered before the stop")
+            raise KafkaSessionError("records were not delivered before the stop")
 
 
 def flush(client: Producer) -> int:
@@ -354,7 +354,7 @@ def _until_definite(step: Callable[[], object], doing: str, give_up: Callable[[]
         except KafkaException as error:
             cause = error.args[0]
             if not cause.retriable() or give_up():
-                raise KafkaTrouble(f"{doing}: {describe(error)}") from error
+                raise KafkaSessionError(f"{doing}: {describe(error)}") from error
         else:
             return
 

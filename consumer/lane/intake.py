@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 
 from consumer.lane.account.accounts import Accounts
-from consumer.lane.buffer.buffer import Shelf
-from consumer.lane.offsets.in_doubt import Doubt
-from consumer.lane.settlement.outbox import Due
+from consumer.lane.buffer.buffer import InvitationBuffer
+from consumer.lane.offsets.in_doubt import InDoubtBatches
+from consumer.lane.settlement.outbox import Outbox
 from consumer.lane.settlement.results import CallFacts
-from consumer.lane.settlement.settlement import Outcomes
+from consumer.lane.settlement.settlement import Settlement
 from consumer.lane.state.commands import Command
 from consumer.lane.state.delay_steps import (
     near_end,
     wait_of,
 )
-from consumer.lane.state.pending import Held
+from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneSettings
 from consumer.records.checkpoint import InFlight
 from consumer.records.dead_letter import DeadLetter
@@ -25,11 +25,16 @@ LONGEST_DELAY = 3600.0
 """Seconds that one of a crowd is put off at most: the estimate is no promise."""
 
 
-class Arrivals:
+class Intake:
     """Takes in what is read, and steers what is read next."""
 
     def __init__(
-        self, shelf: Shelf, due: Due, doubt: Doubt, outcomes: Outcomes, accounts: Accounts
+        self,
+        shelf: InvitationBuffer,
+        due: Outbox,
+        doubt: InDoubtBatches,
+        outcomes: Settlement,
+        accounts: Accounts,
     ) -> None:
         self._shelf = shelf
         self._due = due
@@ -41,7 +46,7 @@ class Arrivals:
     def _settings(self) -> LaneSettings:
         return self._shelf.settings
 
-    def arrived(self, held: Held, now: float) -> None:
+    def arrived(self, held: PendingInvitation, now: float) -> None:
         """An invitation was read. Settled and repeated ones are passed over."""
         held.attempt = self._due.tries.get(held.offset, held.attempt)
         if self._due.ledger.deliver(held.offset):
@@ -53,7 +58,7 @@ class Arrivals:
         elif self._shelf.reading.is_noted(held.offset):
             self._again(held, now)
 
-    def postponed(self, held: Held, now: float) -> None:
+    def postponed(self, held: PendingInvitation, now: float) -> None:
         """One that a later version of the program wrote: it may be read after an upgrade.
 
         One in doubt stays so: only who can read it knows whether its campaign sends it again.
@@ -88,7 +93,7 @@ class Arrivals:
         stop = self._due.ledger.at_bound or (self._shelf.full and self._nobody_helped())
         return self._shelf.reading.steer(self._shelf.hungry(), stop=stop)
 
-    def _place(self, held: Held, now: float) -> None:
+    def _place(self, held: PendingInvitation, now: float) -> None:
         """One that was read for the first time: it ends, is put off, or waits here."""
         if held.expired(now):
             self._outcomes.end(held, Reason.EXPIRED_WAITING)
@@ -103,7 +108,7 @@ class Arrivals:
                 self._accounts.campaigns[held.campaign].tried_before(now)
             self._shelf.put(held)
 
-    def _again(self, held: Held, now: float) -> None:
+    def _again(self, held: PendingInvitation, now: float) -> None:
         """A noted one was read again."""
         reading = self._shelf.reading
         if held.expired(now) or self._outcomes.parked(held.campaign, now):
@@ -115,7 +120,7 @@ class Arrivals:
         else:
             reading.leave(held.campaign)
 
-    def _decide_doubt(self, held: Held, doubted: InFlight, now: float) -> None:
+    def _decide_doubt(self, held: PendingInvitation, doubted: InFlight, now: float) -> None:
         """A former owner sent it, perhaps: nobody but its campaign's rule sends it again."""
         held.attempt = doubted.attempt
         campaign = self._settings.campaigns.get(doubted.campaign)

@@ -23,19 +23,19 @@ import random
 from collections.abc import Collection, Mapping, Sequence
 
 from consumer.lane.account.accounts import Accounts
-from consumer.lane.buffer.buffer import Shelf
+from consumer.lane.buffer.buffer import InvitationBuffer
 from consumer.lane.buffer.window import Window
 from consumer.lane.dispatch.scheduler import Scheduler
 from consumer.lane.dispatch.sealing import Sealing
-from consumer.lane.intake import Arrivals
-from consumer.lane.offsets.attempts import Tries
-from consumer.lane.offsets.in_doubt import Doubt
+from consumer.lane.intake import Intake
+from consumer.lane.offsets.attempts import Attempts
+from consumer.lane.offsets.in_doubt import InDoubtBatches
 from consumer.lane.offsets.read_plan import Mode
-from consumer.lane.offsets.settled import Ledger
+from consumer.lane.offsets.settled import SettledOffsets
 from consumer.lane.quota.quota import Quota
-from consumer.lane.settlement.outbox import Due
+from consumer.lane.settlement.outbox import Outbox
 from consumer.lane.settlement.results import CallFacts
-from consumer.lane.settlement.settlement import Outcomes
+from consumer.lane.settlement.settlement import Settlement
 from consumer.lane.state.commands import (
     Batch,
     Command,
@@ -43,7 +43,7 @@ from consumer.lane.state.commands import (
     Login,
     Send,
 )
-from consumer.lane.state.pending import Held
+from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import (
     FRESH_SECONDS,
     LaneSettings,
@@ -86,18 +86,22 @@ class Lane:
         self._topic_id = topic_id
         self._owners = tuple(owners)
         self.ledger = (
-            Ledger(checkpoint.base, checkpoint.done) if checkpoint is not None else Ledger(base)
+            SettledOffsets(checkpoint.base, checkpoint.done)
+            if checkpoint is not None
+            else SettledOffsets(base)
         )
-        self.shelf = Shelf(settings, self.ledger)
-        self._doubt = Doubt(checkpoint.in_flight if checkpoint else (), self.ledger.settled)
-        self._due = Due(
-            self.ledger, Tries(checkpoint.tried if checkpoint else (), self.ledger.base)
+        self.shelf = InvitationBuffer(settings, self.ledger)
+        self._doubt = InDoubtBatches(
+            checkpoint.in_flight if checkpoint else (), self.ledger.settled
+        )
+        self._due = Outbox(
+            self.ledger, Attempts(checkpoint.tried if checkpoint else (), self.ledger.base)
         )
         self._quota = Quota(settings, checkpoint, now)
         self.throttling, self.limiter = self._quota.throttling, self._quota.limiter
         self.accounts = Accounts(settings.logins, settings.call_timeout, rng)
-        self.outcomes = Outcomes(self.shelf, self._due, self.accounts, self.throttling, rng)
-        self._arrivals = Arrivals(self.shelf, self._due, self._doubt, self.outcomes, self.accounts)
+        self.outcomes = Settlement(self.shelf, self._due, self.accounts, self.throttling, rng)
+        self._arrivals = Intake(self.shelf, self._due, self._doubt, self.outcomes, self.accounts)
         self._sealing = Sealing(
             epoch,
             self.shelf,
@@ -118,11 +122,11 @@ class Lane:
 
     # -- events -------------------------------------------------------------------------------
 
-    def arrived(self, held: Held, now: float) -> None:
+    def arrived(self, held: PendingInvitation, now: float) -> None:
         """A record of the lane's topic was read. Settled and repeated ones are passed over."""
         self._arrivals.arrived(held, now)
 
-    def postponed(self, held: Held, now: float) -> None:
+    def postponed(self, held: PendingInvitation, now: float) -> None:
         """A record that a later version of the program wrote: it may be read after an upgrade."""
         self._arrivals.postponed(held, now)
 

@@ -15,8 +15,8 @@ from confluent_kafka.admin import AdminClient
 from consumer.config.models import Config
 from consumer.config.topic_names import Topics
 from consumer.errors import (
-    KafkaTrouble,
-    OperationRefused,
+    KafkaSessionError,
+    OperationError,
 )
 from consumer.kafka import (
     topics,
@@ -27,9 +27,9 @@ from consumer.kafka.clients import (
     KafkaClients,
 )
 from consumer.kafka.log_scan import (
-    Marks,
-    Scan,
-    marks,
+    LogScan,
+    Offsets,
+    end_offsets,
     topic_names,
 )
 from consumer.kafka.records.operator_commands import (
@@ -83,13 +83,13 @@ class Access:
         finally:
             self.clients.close(consumer)
 
-    def everything(self, reader: Consumer, names: Sequence[str]) -> Scan:
+    def everything(self, reader: Consumer, names: Sequence[str]) -> LogScan:
         """All that is written to these topics by now, open transactions included."""
-        return Scan(reader, marks(self.admin, names))
+        return LogScan(reader, end_offsets(self.admin, names))
 
-    def read(self, reader: Consumer, ends: Marks, begin: Marks | None = None) -> Scan:
+    def read(self, reader: Consumer, ends: Offsets, begin: Offsets | None = None) -> LogScan:
         """All below `ends`, from `begin` on."""
-        return Scan(reader, ends, begin or {})
+        return LogScan(reader, ends, begin or {})
 
     def stamp(self) -> dict[str, Any]:
         """What every command to the processes has."""
@@ -101,8 +101,8 @@ class Access:
         try:
             with transactions.transaction(producer, patience()):
                 yield
-        except KafkaTrouble as error:
-            raise KafkaTrouble(
+        except KafkaSessionError as error:
+            raise KafkaSessionError(
                 f"{doing} was interrupted: {error}. Nothing is done twice: run the command again "
                 "(a `_FENCED` means that somebody else runs it too)"
             ) from error
@@ -122,7 +122,7 @@ def give(access: Access, command: Command, done: Callable[[], bool]) -> Given:
     """
     topic = access.topics.commands
     if topic not in topic_names(access.admin):
-        raise OperationRefused(
+        raise OperationError(
             f"topic {topic} is missing, and no process can be told: `survey-dispatcher topics "
             "--create` makes it (processes look for it every 15 s)"
         )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import Consumer, TopicPartition
 
-from consumer.errors import OperationRefused
+from consumer.errors import OperationError
 from consumer.kafka import (
     offset_metadata,
     transactions,
@@ -18,9 +18,9 @@ from consumer.kafka.log_scan import members
 from consumer.kafka.records.delayed import stopped_step
 from consumer.kafka.records.operator_commands import ResumeInput
 from consumer.kafka.start_offsets import (
-    Beginning,
     GroupMemory,
     Reading,
+    StartFrom,
     delay_reading,
     group_offset,
     marks_of,
@@ -41,7 +41,7 @@ from consumer.operations.access import (
     give,
 )
 
-Start = Beginning | int
+Start = StartFrom | int
 """Where to go on; an integer is an offset."""
 
 
@@ -151,7 +151,7 @@ def _resume_delay(
         found = group_offset(asker, TopicPartition(topic, 0))
         stopped = out_of_range(asker, found)
         if found.offset >= 0 and stopped is None:
-            raise OperationRefused(f"{topic} does not stand still: its group is at {found.offset}")
+            raise OperationError(f"{topic} does not stand still: its group is at {found.offset}")
         lost = StoppedPartition(topic, 0, -1, StopReason.FORGOTTEN)
         plan = [_go_on(asker, stopped or lost, start)]
         if not confirm(plan):
@@ -190,16 +190,16 @@ def _chosen(
 ) -> list[StoppedPartition]:
     if topic not in [*reading.inputs, reading.own]:
         known = ", ".join([*reading.inputs, reading.own])
-        raise OperationRefused(
+        raise OperationError(
             f"{topic} is no input of this config, nor a delay topic; inputs: {known}"
         )
     still = [each for each in stopped if each.topic == topic]
     chosen = [each for each in still if partition in (None, each.partition)]
     if not chosen:
         what = topic if partition is None else f"partition {partition} of {topic}"
-        raise OperationRefused(f"{what} does not stand still: see `survey-dispatcher inputs list`")
+        raise OperationError(f"{what} does not stand still: see `survey-dispatcher inputs list`")
     if partition is not None and len(still) > 1 and any(each.whole_topic for each in chosen):
-        raise OperationRefused(
+        raise OperationError(
             f"{topic} goes on as a whole, for all its partitions lost their offsets: leave "
             f"`:{partition}` out"
         )
@@ -211,7 +211,7 @@ def _go_on(asker: Consumer, stopped: StoppedPartition, start: Start) -> GoOn:
     low, high = log_range(asker, *stopped.place)
     if isinstance(start, int):
         if not low <= start <= high:
-            raise OperationRefused(
+            raise OperationError(
                 f"{stopped.topic} [{stopped.partition}] holds {low} to {high}, not {start}"
             )
         offset = start
@@ -241,7 +241,7 @@ def _commit(asker: Consumer, plan: Sequence[GoOn], memory: GroupMemory, reading:
 
 
 def _commit_all(asker: Consumer, offsets: list[TopicPartition]) -> None:
-    with transactions.trouble(
+    with transactions.translate_errors(
         "committing where to go on (has a process started? run the command again)"
     ):
         asker.commit(offsets=offsets, asynchronous=False)
@@ -250,6 +250,6 @@ def _commit_all(asker: Consumer, offsets: list[TopicPartition]) -> None:
 def _moved(asker: Consumer, plan: Sequence[GoOn]) -> bool:
     """Whether the group has another offset of each than before."""
     asked = [TopicPartition(each.topic, each.partition) for each in plan]
-    with transactions.trouble("reading committed offsets"):
+    with transactions.translate_errors("reading committed offsets"):
         found = asker.committed(asked, timeout=10.0)
     return all(max(-1, now.offset) != was.seen for now, was in zip(found, plan, strict=True))

@@ -20,8 +20,8 @@ from consumer.operations.dead_letters import (
     replay,
 )
 from consumer.operations.dead_letters.letters import (
-    Box,
-    Letter,
+    DeadLetterList,
+    DeadLetterRecord,
 )
 from consumer.operations.resend import selection
 from consumer.records.fields import (
@@ -106,7 +106,7 @@ def replays(plan: replay.Plan) -> None:
         typer.echo("nothing to give back")
 
 
-def box(found: Box) -> None:
+def box(found: DeadLetterList) -> None:
     """Counts by reason and topic, then the newest letters."""
     left_out(found.foreign, FOREIGN)
     if not found.letters:
@@ -127,13 +127,13 @@ def box(found: Box) -> None:
         typer.echo(f"the newest {ROWS} of {len(found.letters):,}; `--json` lists all")
 
 
-def _row(letter: Letter, found: Box) -> tuple[str, ...]:
+def _row(letter: DeadLetterRecord, found: DeadLetterList) -> tuple[str, ...]:
     back = "yes" if letter.place in found.replayed else "no"
     where = f"{letter.topic} [{letter.partition}] {letter.offset}"
     return str(letter.place), letter.reason, where, letter.at, back
 
 
-def as_json(found: Box) -> list[Mapping[str, object]]:
+def as_json(found: DeadLetterList) -> list[Mapping[str, object]]:
     """One object per letter; no header and no value of the original, for they may be personal."""
     return [
         {
@@ -148,7 +148,7 @@ def as_json(found: Box) -> list[Mapping[str, object]]:
     ]
 
 
-def letter(found: Letter) -> None:
+def letter(found: DeadLetterRecord) -> None:
     """All about one letter but what the original record holds."""
     size = "too large to be kept" if found.lost_bytes is not None else "kept"
     rows = [
@@ -175,7 +175,7 @@ def time_text(milliseconds: int) -> str:
     return f"none that is a date ({milliseconds} ms)"
 
 
-def original_headers(found: Letter, key: bytes | None) -> None:
+def original_headers(found: DeadLetterRecord, key: bytes | None) -> None:
     """What the original record had beside its value."""
     rows = [("key", key.decode(errors="replace") if key is not None else "none")]
     rows += [(name, (value or b"").decode(errors="replace")) for name, value in found.headers]

@@ -33,7 +33,7 @@ Expiry = Annotated[float, Field(ge=-LAST_MOMENT, le=2 * LAST_MOMENT, allow_inf_n
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
-Tries = Annotated[int, Field(ge=0, le=10**9)]
+AttemptCount = Annotated[int, Field(ge=0, le=10**9)]
 """Less than a `Count` by more than any campaign adds."""
 
 

@@ -13,7 +13,7 @@ from pydantic import (
 )
 from typing_extensions import TypedDict
 
-from consumer.records.fields import Expiry, Moment, Name, Position, Tries
+from consumer.records.fields import AttemptCount, Expiry, Moment, Name, Position
 
 
 class Source(TypedDict):
@@ -57,8 +57,8 @@ class Invitation(TypedDict):
     data: Data
     config_version: Name
     source: Source
-    attempt: NotRequired[Tries]
-    delays: NotRequired[Tries]
+    attempt: NotRequired[AttemptCount]
+    delays: NotRequired[AttemptCount]
     due_at: NotRequired[Moment]
     resend_of: NotRequired[Name]
 

@@ -22,7 +22,7 @@ _FENCED = {
 }
 
 
-class Rivals:
+class FencingMonitor:
     """Counts how often each stage was fenced. A stage's thread alone asks about it."""
 
     def __init__(self) -> None:

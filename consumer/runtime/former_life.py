@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import structlog
 
-from consumer.runtime.stage import Stage
+from consumer.runtime.stage import StageServices
 
 GHOST_AT_MOST = 12.0
 """Seconds to wait for the session of a predecessor to end."""
@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 
 def let_former_life_end(
-    stage: Stage, name: str, group: str, stays: Callable[[], bool] | None = None
+    stage: StageServices, name: str, group: str, stays: Callable[[], bool] | None = None
 ) -> None:
     """Before a stage joins its group for the first time; `stays`: whether to go on.
 
@@ -50,6 +50,6 @@ def let_former_life_end(
         _pause(stage, name, SETTLED_WITHIN)
 
 
-def _pause(stage: Stage, name: str, seconds: float) -> None:
+def _pause(stage: StageServices, name: str, seconds: float) -> None:
     stage.health.beat(name)
     stage.stop.wait(seconds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from consumer.kafka.start_offsets import Beginning
+from consumer.kafka.start_offsets import StartFrom
 from consumer.wiring.config_file import ConfigFile
 
 
@@ -33,7 +33,7 @@ class Options:
     the config came from; without, it is never read again."""
 
     role: Role = Role.ALL
-    begin: Beginning = None
+    begin: StartFrom = None
     instance: str = "0"
     embedded: bool = False
     file: ConfigFile | None = None

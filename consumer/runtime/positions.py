@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
-from consumer.errors import KafkaTrouble
+from consumer.errors import KafkaSessionError
 from consumer.kafka import transactions
-from consumer.kafka.log_scan import Place
+from consumer.kafka.log_scan import Partition
 
 
 def membership(consumer: Consumer) -> object:
@@ -19,16 +19,18 @@ def membership(consumer: Consumer) -> object:
     """
     membership = consumer.consumer_group_metadata()  # first: what is lost later, Kafka refuses
     if not consumer.memberid():
-        raise KafkaTrouble("the group dropped this member while it was routing")
+        raise KafkaSessionError("the group dropped this member while it was routing")
     return membership
 
 
-def lag(consumer: Consumer, reached: Mapping[Place, int]) -> dict[Place, int]:
+def lag(consumer: Consumer, reached: Mapping[Partition, int]) -> dict[Partition, int]:
     """Offsets behind, for each assigned partition of which anything is known."""
     return {place: end - at for place, (at, end) in positions(consumer, reached).items()}
 
 
-def positions(consumer: Consumer, reached: Mapping[Place, int]) -> dict[Place, tuple[int, int]]:
+def positions(
+    consumer: Consumer, reached: Mapping[Partition, int]
+) -> dict[Partition, tuple[int, int]]:
     """Where the next record is read, and where the log ends, of each partition that is known.
 
     `reached`: where it was read to at least. The client's own position is behind the last record
@@ -45,22 +47,22 @@ def positions(consumer: Consumer, reached: Mapping[Place, int]) -> dict[Place, t
     return found
 
 
-def ends(messages: Sequence[Message]) -> list[tuple[Place, int]]:
+def ends(messages: Sequence[Message]) -> list[tuple[Partition, int]]:
     """Where these say that a log ended: behind all that came before them."""
     found = []
     for each in messages:
         error = each.error()
         if error is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - public by use
-            topic, partition, offset = transactions.place_of(each)
+            topic, partition, offset = transactions.position_of(each)
             found.append(((topic, partition), offset))
     return found
 
 
 def offsets(messages: Sequence[Message], marks: Mapping[str, str]) -> list[TopicPartition]:
     """The batch's max + 1 per partition, never `position()`; with its topic's mark."""
-    highest: dict[Place, int] = {}
+    highest: dict[Partition, int] = {}
     for message in messages:
-        topic, part, offset = transactions.place_of(message)
+        topic, part, offset = transactions.position_of(message)
         highest[topic, part] = max(offset, highest.get((topic, part), 0))
     return [
         TopicPartition(topic, part, offset + 1, marks.get(topic, ""))

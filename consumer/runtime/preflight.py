@@ -17,8 +17,8 @@ from consumer.kafka.start_offsets import (
 from consumer.kafka.transactions import describe
 from consumer.lane.state.delay_steps import STEPS
 from consumer.runtime.options import Options
-from consumer.runtime.stage import Stage
-from consumer.runtime.watchers.delay_watch import LadderWatch
+from consumer.runtime.stage import StageServices
+from consumer.runtime.watchers.delay_watch import DelayWatch
 from consumer.runtime.watchers.orphans import OrphanWatch
 from consumer.runtime.watchers.topic_watch import TopicWatch
 
@@ -28,10 +28,10 @@ HINT = (
 )
 
 
-class Cluster:
+class KafkaPreflight:
     """Topics, their beginnings and their ids. An embedded broker is as it must be."""
 
-    def __init__(self, config: Config, options: Options, stage: Stage) -> None:
+    def __init__(self, config: Config, options: Options, stage: StageServices) -> None:
         self._options = options
         self._stage = stage
         client = topics.admin(config.kafka)
@@ -40,7 +40,7 @@ class Cluster:
             client, stage.clients, config.topics, config.lanes, stage.metrics
         )
         steps = [config.topics.delayed(step) for step in STEPS]
-        self._ladder = LadderWatch(
+        self._ladder = DelayWatch(
             client, steps, stage.step_ends, stage.step_counts, lambda: _counter(stage)
         )
 
@@ -88,6 +88,6 @@ def _names(config: Config) -> list[str]:
     return [each.name for each in topics.needed_topics(config)] + config.input_topics
 
 
-def _counter(stage: Stage) -> Consumer:
+def _counter(stage: StageServices) -> Consumer:
     """A reader of the delay topics in no group, beside the one that passes their records on."""
     return stage.consumer("ladder", f"{stage.topics.application_id}.ladder-count")

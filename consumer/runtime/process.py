@@ -15,8 +15,8 @@ from consumer.clock import Clock
 from consumer.config.changes import Changes
 from consumer.config.models import Config
 from consumer.errors import (
-    KafkaTrouble,
-    StartUnclear,
+    KafkaSessionError,
+    StartPositionError,
     defect,
 )
 from consumer.kafka.clients import KafkaClients
@@ -29,13 +29,13 @@ from consumer.observability.health import Health
 from consumer.observability.metrics.metrics import Metrics
 from consumer.observability.status.report import StatusReport
 from consumer.runtime.options import Options
-from consumer.runtime.preflight import Cluster
+from consumer.runtime.preflight import KafkaPreflight
 from consumer.runtime.reload import Reloader
 from consumer.runtime.stage import (
     NO_LANES,
-    Stage,
+    StageServices,
 )
-from consumer.runtime.supervisor import Crew
+from consumer.runtime.supervisor import Supervisor
 from consumer.runtime.watchers.command_watch import CommandWatch
 from consumer.runtime.watchers.process_watch import BrokerWatch
 
@@ -92,7 +92,7 @@ class Process:
         self.health.set_ready("config", ok=True)
         self._stopping = asyncio.Event()
         self._failure: BaseException | None = None
-        self.stage = Stage(
+        self.stage = StageServices(
             topics=config.topics,
             lanes=config.lanes,
             homes=config.homes,
@@ -131,8 +131,8 @@ class Process:
         admin = asyncio.create_task(self._admin())
         admin.add_done_callback(self._admin_ended)
         watch = BrokerWatch(self.config.kafka, self.health, self.metrics, self._clock.steady)
-        self._cluster = Cluster(self.config, self.options, self.stage)
-        self._crew = Crew(self.stage, self.options, self._thread, self._loop)
+        self._cluster = KafkaPreflight(self.config, self.options, self.stage)
+        self._crew = Supervisor(self.stage, self.options, self._thread, self._loop)
         try:
             if await watch.until_up(self._stopping):
                 await asyncio.to_thread(self._cluster.check_topics, self.config)
@@ -224,7 +224,7 @@ class Process:
             if not self.stage.stop.is_set():  # only a lane that left the config ends so
                 self._left(name)
                 return
-        except StartUnclear as error:
+        except StartPositionError as error:
             self._stopped(name, error, str(error))
             if name != "router" and not self.stage.stop.is_set():
                 return
@@ -234,7 +234,7 @@ class Process:
                 self._stopped(name, error, f"{defect(error)}: {DEFECT}")
                 return
             # At a stop, Kafka's trouble leaves only what the next start mends; a defect is one.
-            if not (stopping and isinstance(error, KafkaTrouble)):
+            if not (stopping and isinstance(error, KafkaSessionError)):
                 log.error("stage_ended", stage=name, error=defect(error))
                 self._failure = self._failure or error
         self.stop()

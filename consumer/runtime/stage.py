@@ -17,8 +17,8 @@ from tenacity.wait import wait_random_exponential
 from consumer.clock import Clock
 from consumer.config.topic_names import Topics
 from consumer.errors import (
-    KafkaTrouble,
-    StartUnclear,
+    KafkaSessionError,
+    StartPositionError,
     causes,
 )
 from consumer.kafka import transactions
@@ -29,7 +29,7 @@ from consumer.observability.health import Health
 from consumer.observability.metrics.metrics import Metrics
 from consumer.observability.status.board import StatusBoard
 from consumer.runtime.delay.step_counts import StepCounts
-from consumer.runtime.fencing_monitor import Rivals
+from consumer.runtime.fencing_monitor import FencingMonitor
 from consumer.runtime.transactions import Transactions
 from consumer.runtime.watchers.command_watch import CommandBoard
 
@@ -50,7 +50,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
-class Stage:
+class StageServices:
     """The surroundings that router and lanes share.
 
     `instance` names this replica; `topic_ids` are the ids that topics had when last looked at,
@@ -78,7 +78,7 @@ class Stage:
     _reading: dict[str, dict[str, str | None]] = field(default_factory=dict)
     _polled: dict[str, float] = field(default_factory=dict)
     transactions: Transactions = field(init=False)
-    _rivals: Rivals = field(default_factory=Rivals)
+    _rivals: FencingMonitor = field(default_factory=FencingMonitor)
     _kept: set[str] = field(default_factory=set)
     _joined_before: set[str] = field(default_factory=set)
 
@@ -168,13 +168,13 @@ class Stage:
         if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - public by use
             where = f"{message.topic()} [{message.partition()}]: {transactions.describe(error)}"
             if name != "router":  # its next session compares log and past, and says what is so
-                raise KafkaTrouble(f"the log has moved away: {where}")
-            raise StartUnclear(
+                raise KafkaSessionError(f"the log has moved away: {where}")
+            raise StartPositionError(
                 f"{where}; records were deleted before they were read, or the topic was made anew. "
                 "Reset the group's offsets to go on"
             )
         if error.fatal() or error.code() in _FATAL:
-            raise KafkaTrouble(transactions.describe(error))
+            raise KafkaSessionError(transactions.describe(error))
         if error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001
             log.warning("consume_error", stage=name, error=transactions.describe(error))
         return False
@@ -183,7 +183,7 @@ class Stage:
         for topic, was in self._reading.get(name, {}).items():
             now = self.topic_ids.get(topic, was)
             if was is not None and now != was:
-                raise KafkaTrouble(f"{topic} was deleted and made anew while it was read")
+                raise KafkaSessionError(f"{topic} was deleted and made anew while it was read")
 
     def trim(self, topic: str, before: int) -> None:
         """Delete the records of partition 0 below an offset, best effort: what is refused is said
@@ -255,7 +255,7 @@ class Stage:
             _let_go(error)
 
         retrying = Retrying(
-            retry=retry_if_exception_type(KafkaTrouble),
+            retry=retry_if_exception_type(KafkaSessionError),
             wait=wait_random_exponential(multiplier=0.2, max=5.0),
             sleep=sleep_using_event(self.stop),
             stop=lambda _state: self.stop.is_set(),

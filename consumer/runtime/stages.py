@@ -10,7 +10,7 @@ Life = Callable[[str, Callable[[], None]], None]
 """A stage's whole life in its thread: name and session. Raises nothing."""
 
 
-class Stages:
+class StageThreads:
     """Starts threads and waits for their ends. Its methods belong to the event loop."""
 
     def __init__(self, life: Life) -> None:

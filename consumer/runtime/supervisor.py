@@ -18,18 +18,18 @@ import structlog
 from consumer.config.changes import Changes
 from consumer.config.models import Config
 from consumer.http.calls import Calls
-from consumer.http.pools import Pools
-from consumer.runtime.delay.delay_loop import LadderLoop
-from consumer.runtime.lane.lane_loop import LaneLoop
+from consumer.http.pools import RetiredPools
+from consumer.runtime.delay.delay_loop import DelayStage
+from consumer.runtime.lane.lane_loop import LaneStage
 from consumer.runtime.options import Options
-from consumer.runtime.router.router_loop import RouterLoop
-from consumer.runtime.stage import Stage
+from consumer.runtime.router.router_loop import RouterStage
+from consumer.runtime.stage import StageServices
 from consumer.runtime.stages import (
     Life,
-    Stages,
+    StageThreads,
 )
 from consumer.wiring.build import (
-    RouterRules,
+    RouterConfig,
     build_accounts,
     build_vendors,
     lane_rules,
@@ -51,14 +51,14 @@ class Plan:
 
     config: Config
     calls: Calls
-    router: RouterRules
+    router: RouterConfig
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class RunningLane:
     """A lane's loop and the thread it runs in."""
 
-    loop: LaneLoop
+    loop: LaneStage
     life: asyncio.Task[None]
 
     def uses(self, calls: Calls) -> bool:
@@ -66,19 +66,19 @@ class Member:
         return self.loop.calls is calls and not self.life.done()
 
 
-class Crew:
+class Supervisor:
     """All stages of this process. Its methods, but for `plan`, belong to the event loop."""
 
     def __init__(
-        self, stage: Stage, options: Options, life: Life, loop: asyncio.AbstractEventLoop
+        self, stage: StageServices, options: Options, life: Life, loop: asyncio.AbstractEventLoop
     ) -> None:
         self._stage = stage
         self._options = options
         self._loop = loop
-        self._stages = Stages(life)
-        self._pools = Pools()
-        self._lanes: dict[str, Member] = {}
-        self._router: RouterLoop | None = None
+        self._stages = StageThreads(life)
+        self._pools = RetiredPools()
+        self._lanes: dict[str, RunningLane] = {}
+        self._router: RouterStage | None = None
         self._plan: Plan | None = None
         self._retiring: set[asyncio.Task[None]] = set()
 
@@ -139,23 +139,25 @@ class Crew:
 
     # -- parts --------------------------------------------------------------------------------
 
-    def _start_router(self, rules: RouterRules) -> None:
+    def _start_router(self, rules: RouterConfig) -> None:
         options, stage = self._options, self._stage
-        self._router = RouterLoop(
+        self._router = RouterStage(
             rules.router, rules.inputs, stage, options.begin, options.instance
         )
         stage.metrics.start_router(rules.inputs)
         self._stages.start(self._router.name, self._router.session)
-        ladder = LadderLoop(stage, options.instance)
+        ladder = DelayStage(stage, options.instance)
         self._stages.start(ladder.name, ladder.session)
 
     def _start_lane(self, lane: str, plan: Plan) -> None:
         rules = lane_rules(plan.config, lane, plan.calls)
-        loop = LaneLoop(rules.settings, self._stage, rules.calls, self._options.begin, rules.limits)
+        loop = LaneStage(
+            rules.settings, self._stage, rules.calls, self._options.begin, rules.limits
+        )
         self._stage.metrics.start_lane(lane)  # or what a takeover counts at once is no increase
-        self._lanes[lane] = Member(loop, self._stages.start(lane, loop.session))
+        self._lanes[lane] = RunningLane(loop, self._stages.start(lane, loop.session))
 
-    async def _move_router(self, rules: RouterRules, changes: Changes) -> None:
+    async def _move_router(self, rules: RouterConfig, changes: Changes) -> None:
         router = self._router
         if router is not None:
             self._stage.metrics.start_router(changes.new_inputs)
@@ -169,7 +171,7 @@ class Crew:
         while not (condition() or stop() or self._loop.time() > deadline):  # noqa: ASYNC110 - threads show it, and tell nobody
             await asyncio.sleep(LOOK_EVERY)
 
-    def _retire(self, former: Plan, users: list[Member]) -> None:
+    def _retire(self, former: Plan, users: list[RunningLane]) -> None:
         def in_use() -> bool:
             return any(each.uses(former.calls) for each in users)
 

@@ -10,7 +10,7 @@ import structlog
 from confluent_kafka import Producer, ThrottleEvent
 
 from consumer.clock import Clock
-from consumer.errors import KafkaTrouble
+from consumer.errors import KafkaSessionError
 from consumer.kafka import transactions
 from consumer.observability.metrics.metrics import Metrics
 from consumer.runtime.transaction_size import TransactionSize
@@ -67,7 +67,7 @@ class Transactions:
         try:
             with transactions.transaction(producer, give_up):
                 yield
-        except KafkaTrouble:
+        except KafkaSessionError:
             seconds = self.clock.steady() - started
             if seconds >= self.timeout(name):
                 self._overdue.add(name)

@@ -20,7 +20,7 @@ from consumer.lane.state.commands import (
     Login,
     Send,
 )
-from consumer.lane.state.pending import Held
+from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneSettings
 from consumer.records.call import (
     Outcome,
@@ -158,10 +158,10 @@ class Play:
             self.played.logins += 1
             self.played.throttled += not allowed
 
-    def _held(self, arrival: Arrival) -> Held:
+    def _held(self, arrival: Arrival) -> PendingInvitation:
         self._arrived += 1
         when, campaign, recipient, expire_after = arrival
-        return Held(
+        return PendingInvitation(
             self._arrived,
             b"",
             when,

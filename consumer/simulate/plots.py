@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from consumer.errors import OperationRefused
+from consumer.errors import OperationError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,7 @@ def png(told: Mapping[str, Any], path: Path) -> None:
     try:
         from matplotlib.figure import Figure  # noqa: PLC0415 - an extra that only plots need
     except ImportError:
-        raise OperationRefused(MISSING) from None
+        raise OperationError(MISSING) from None
     lanes = told["lanes"]
     figure = Figure(figsize=(9 * len(lanes), 11), layout="constrained")
     axes = figure.subplots(3, len(lanes), squeeze=False)
@@ -40,7 +40,7 @@ def png(told: Mapping[str, Any], path: Path) -> None:
     try:
         figure.savefig(path, format="png", dpi=100)
     except OSError as error:
-        raise OperationRefused(f"{path}: {error.strerror}") from None
+        raise OperationError(f"{path}: {error.strerror}") from None
 
 
 def _over_time(
@@ -71,7 +71,7 @@ def terminal(told: Mapping[str, Any]) -> list[str]:
     try:
         import plotext  # noqa: F401, PLC0415 - an extra that only plots need
     except ImportError:
-        raise OperationRefused(MISSING) from None
+        raise OperationError(MISSING) from None
     found = []
     for lane in told["lanes"]:
         samples, name = lane["over_time"], lane["lane"]

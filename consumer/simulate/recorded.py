@@ -15,7 +15,7 @@ import orjson
 from consumer.config.models import Config
 from consumer.errors import (
     EventError,
-    OperationRefused,
+    OperationError,
 )
 from consumer.routing.decoding.decode import Decoder
 from consumer.routing.router import (
@@ -75,7 +75,7 @@ def routed(config: Config, records: Iterable[Record]) -> Recorded:
             by_lane[invitation.lane].append(_arrival(invitation, when))
     if not by_lane:
         told = ", ".join(f"{name}: {number:,}" for name, number in sorted(counts.items()))
-        raise OperationRefused(f"no event would make an invitation ({told or 'there are none'})")
+        raise OperationError(f"no event would make an invitation ({told or 'there are none'})")
     for coming in by_lane.values():
         coming.sort()
     return Recorded(
@@ -94,7 +94,7 @@ def lines(path: Path, topic: str) -> Iterator[Record]:
                 if value := line.strip():
                     yield Record(topic, 0, number, value)
     except OSError as error:
-        raise OperationRefused(f"{path}: {error.strerror}") from None
+        raise OperationError(f"{path}: {error.strerror}") from None
 
 
 def input_topic(config: Config, named: str | None) -> str:
@@ -104,7 +104,7 @@ def input_topic(config: Config, named: str | None) -> str:
         return topics[0]
     if named not in topics:
         given = f"{named} is none of" if named else "say with --topic which one of"
-        raise OperationRefused(f"{given} the config's input topics: {', '.join(topics)}")
+        raise OperationError(f"{given} the config's input topics: {', '.join(topics)}")
     return named
 
 

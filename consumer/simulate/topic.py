@@ -13,11 +13,11 @@ from consumer.kafka import (
 )
 from consumer.kafka.clients import KafkaClients
 from consumer.kafka.log_scan import (
-    Marks,
-    Place,
-    Scan,
-    low_marks,
-    marks,
+    LogScan,
+    Offsets,
+    Partition,
+    end_offsets,
+    low_offsets,
 )
 from consumer.kafka.reachability import require_broker
 from consumer.kafka.records.messages import value_of
@@ -45,12 +45,15 @@ def records(settings: transactions.Settings, wanted: Range) -> Iterator[Record]:
     """
     require_broker(settings)
     admin, clients = topics.admin(settings), KafkaClients(settings)
-    low, high = low_marks(admin, [wanted.topic]), marks(admin, [wanted.topic], committed=True)
+    low, high = (
+        low_offsets(admin, [wanted.topic]),
+        end_offsets(admin, [wanted.topic], committed=True),
+    )
     reader = clients.consumer("simulate", _ignore)
     try:
         begin = _offsets(reader, wanted.begin, low, high)
         end = _offsets(reader, wanted.end, low, high)
-        for message in Scan(reader, end, begin):
+        for message in LogScan(reader, end, begin):
             yield Record(
                 wanted.topic, message.partition() or 0, message.offset() or 0, value_of(message)
             )
@@ -58,7 +61,7 @@ def records(settings: transactions.Settings, wanted: Range) -> Iterator[Record]:
         clients.close(reader)
 
 
-def _offsets(reader: Consumer, point: Point, low: Marks, high: Marks) -> Marks:
+def _offsets(reader: Consumer, point: Point, low: Offsets, high: Offsets) -> Offsets:
     """Partition → the offset of a point, within what there is."""
     if point == "earliest":
         return low
@@ -72,10 +75,10 @@ def _offsets(reader: Consumer, point: Point, low: Marks, high: Marks) -> Marks:
     }
 
 
-def _at_time(reader: Consumer, when: float, high: Marks) -> dict[Place, int]:
+def _at_time(reader: Consumer, when: float, high: Offsets) -> dict[Partition, int]:
     """The first offset written at this time or later; the end where there is none."""
     asked = [TopicPartition(topic, number, int(when * 1000)) for topic, number in high]
-    with transactions.trouble("looking up offsets by time"):
+    with transactions.translate_errors("looking up offsets by time"):
         found = reader.offsets_for_times(asked, timeout=WAIT)
     return {
         (each.topic, each.partition): each.offset

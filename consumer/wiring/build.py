@@ -63,7 +63,7 @@ from consumer.vendors import (
 
 
 @dataclass(frozen=True, slots=True)
-class LaneRules:
+class LaneConfig:
     """A lane's. `limits`: names of its limits (`20/5s`); `relogin`: vendors with a new account."""
 
     settings: LaneSettings
@@ -73,7 +73,7 @@ class LaneRules:
 
 
 @dataclass(frozen=True, slots=True)
-class RouterRules:
+class RouterConfig:
     """The router's. `inputs`: the topics that it reads."""
 
     router: Router
@@ -133,16 +133,16 @@ def decoder_of(entry: Input) -> Decoder:
     return Decoder(entry.event.id, entry.event.time, entry.max_event_bytes, times)
 
 
-def router_rules(config: Config, vendors: Mapping[str, Vendor]) -> RouterRules:
+def router_rules(config: Config, vendors: Mapping[str, Vendor]) -> RouterConfig:
     """What the router follows."""
-    return RouterRules(build_router(config, vendors), config.input_topics, config.config_version)
+    return RouterConfig(build_router(config, vendors), config.input_topics, config.config_version)
 
 
 def lane_rules(
     config: Config, lane: str, calls: Calls, relogin: frozenset[str] = frozenset()
-) -> LaneRules:
+) -> LaneConfig:
     """What a lane follows; `relogin`: vendors whose account is another one than before."""
-    return LaneRules(lane_settings(config, lane), calls, limit_names(config, lane), relogin)
+    return LaneConfig(lane_settings(config, lane), calls, limit_names(config, lane), relogin)
 
 
 def limit_names(config: Config, lane: str) -> tuple[str, ...]:

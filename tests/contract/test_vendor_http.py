@@ -22,8 +22,8 @@ from consumer.http.calls import (
     Calls,
 )
 from consumer.http.client import VendorClient
-from consumer.lane.state.commands import Batch, Why
-from consumer.lane.state.pending import Held
+from consumer.lane.state.commands import Batch, SealReason
+from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneCampaign
 from consumer.records.call import (
     Token,
@@ -114,10 +114,12 @@ async def sent(row: Row, base_url: str, patience: float = 5.0) -> Answered:
     account = Account(row.vendor(base_url), client, Token("token", NOW + 60))
     campaign = Campaign(vendor="v", channel=row.campaign.channel, id=row.campaign.id)
     calls = Calls({"v": account}, {"c": campaign}, asyncio.get_running_loop(), lambda: NOW)
-    held = [Held.of(n, invitation(phone, row.data), NOW) for n, phone in enumerate(PHONES)]
+    held = [
+        PendingInvitation.of(n, invitation(phone, row.data), NOW) for n, phone in enumerate(PHONES)
+    ]
     rules = LaneCampaign("c", "v", row.campaign.channel)
     inbox = calls.inbox()
-    await asyncio.wrap_future(calls.send(Batch("b", "c", held, NOW, Why.FULL, rules), inbox))
+    await asyncio.wrap_future(calls.send(Batch("b", "c", held, NOW, SealReason.FULL, rules), inbox))
     await client.close()
     answered = inbox.get(block=False)
     assert isinstance(answered, Answered)

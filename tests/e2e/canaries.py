@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from consumer.http.calls import Answered
-from consumer.lane.state.commands import Batch, Why
-from consumer.lane.state.pending import Held
+from consumer.lane.state.commands import Batch, SealReason
+from consumer.lane.state.pending import PendingInvitation
 from consumer.observability.metrics.metrics import (
     CampaignSnapshot,
     LaneSnapshot,
@@ -42,14 +42,14 @@ def plant(made: MadeUp) -> None:
     """One lane with a batch in flight and a call that ended, canaries in all that comes in."""
     machine = lane(settings(campaign("a"), name="canary-lane"))
     driver = Driver(machine)
-    driver.read(Held.of(0, _invitation(), 0.0))
+    driver.read(PendingInvitation.of(0, _invitation(), 0.0))
     (sealed,) = machine.in_flight.values()
     shown = LaneSnapshot(
         {CANARIES[6]: CampaignSnapshot(3, 1.0)}, {}, 0.0, 1, 1, 1, 1, 1, paused=False
     )
     made.board.lane(lane_status(machine, (), shown, sealed.sealed_at))
     outcome = Outcome(Verdict.REJECTED, 400, code=CANARIES[5], message=CANARIES[4])
-    batch = Batch("canary.1.1", "a", sealed.held, made.now, Why.PERMIT, sealed.rules)
+    batch = Batch("canary.1.1", "a", sealed.held, made.now, SealReason.PERMIT, sealed.rules)
     answered = Answered(batch, "pisano-tr", outcome, made.now, made.now, "400")
     made.board.called(call_status("canary-lane", answered, 0.1))
     made.now += 1

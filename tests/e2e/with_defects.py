@@ -27,7 +27,7 @@ from consumer.records.call import (
 )
 from consumer.records.invitation import Invitation
 from consumer.routing.router import Router
-from consumer.runtime.lane.lane_owner import LaneOwner
+from consumer.runtime.lane.lane_owner import LaneOwnership
 from consumer.vendors.pisano import Pisano
 
 MARK = "DEFECT"
@@ -45,7 +45,7 @@ class Dying:
 
 
 def _plant() -> None:
-    route, build, read, step = Router._one, Pisano.build, Pisano.read, LaneOwner.step
+    route, build, read, step = Router._one, Pisano.build, Pisano.read, LaneOwnership.step
 
     def bad_route(self: Router, record: Any, *rest: Any) -> None:
         if b'"defect"' in (record.value or b""):
@@ -62,13 +62,13 @@ def _plant() -> None:
             _everything(answer.body.decode(errors="replace"))
         return read(self, answer)
 
-    def bad_step(self: LaneOwner) -> None:
+    def bad_step(self: LaneOwnership) -> None:
         if FILE.exists():
             raise ValueError(FILE.read_text())
         step(self)
 
     patched: list[tuple[type, Callable[..., Any]]] = [
-        (Router, bad_route), (Pisano, bad_build), (Pisano, bad_read), (LaneOwner, bad_step)
+        (Router, bad_route), (Pisano, bad_build), (Pisano, bad_read), (LaneOwnership, bad_step)
     ]  # fmt: skip
     for (holder, planted), name in zip(patched, ("_one", "build", "read", "step"), strict=True):
         setattr(holder, name, planted)

@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 from consumer.config import Config
 from consumer.config.changes import compare
 from consumer.errors import ConfigError
-from consumer.lane.state.pending import Held
+from consumer.lane.state.pending import PendingInvitation
 from consumer.records.call import Answer
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.routing.router import Record
@@ -413,7 +413,9 @@ class ConfigFuzz:
         limit_names(config, name)
         made = replace(lane_settings(config, name), first_start_full=False)
         driver = Driver(lane(made))
-        driver.read(*(Held.read(offset, value, NOW) for offset, value in enumerate(values)))
+        driver.read(
+            *(PendingInvitation.read(offset, value, NOW) for offset, value in enumerate(values))
+        )
         for login in driver.logins:
             driver.lane.logged_in(login, NOW + 3600, NOW)
         wait = max((limit.period for limit in made.limits), default=made.linger)

@@ -39,10 +39,10 @@ from consumer.kafka.records.replayed import (
 from consumer.kafka.transactions import Headers
 from consumer.lane.lane import Lane
 from consumer.lane.offsets.bitmap import pack
-from consumer.lane.state.pending import Held
+from consumer.lane.state.pending import PendingInvitation
 from consumer.operations import view
 from consumer.operations.dead_letters.letters import (
-    Place,
+    LetterPlace,
     letter_of,
     mark_of,
 )
@@ -170,13 +170,13 @@ class Fuzz:
         driver = Driver(lane)
         lane.wants(0)
         try:
-            held = Held.read(0, value, NOW)
+            held = PendingInvitation.read(0, value, NOW)
             lane.arrived(held, NOW)
             self.taken["invitation"] += 1
             assert 0 <= held.attempt <= 10**9
             assert len(value) <= RECORD_LIMIT
         except UnreadableRecord:
-            later = Held.of_later_version(0, value, NOW)
+            later = PendingInvitation.of_later_version(0, value, NOW)
             if later is not None:
                 lane.postponed(later, NOW)
             else:
@@ -219,7 +219,7 @@ class Fuzz:
     def _letter(self) -> None:
         headers = self.damaged_headers(LETTER)
         mark_of(headers)
-        found = letter_of(Place(0, 1), headers)
+        found = letter_of(LetterPlace(0, 1), headers)
         if found is not None:
             self.taken["letter"] += 1
             view.time_text(found.timestamp)

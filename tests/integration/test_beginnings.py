@@ -10,11 +10,11 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions
 
-from consumer.errors import StartUnclear
+from consumer.errors import StartPositionError
 from consumer.kafka.offset_metadata import register
 from consumer.kafka.start_offsets import (
-    Beginning,
     Reading,
+    StartFrom,
     remember,
     resolve,
 )
@@ -63,7 +63,7 @@ def reading(topic: str, answers: Sequence[str] = (), ids: Mapping[str, str] = {}
     return Reading(f"of-{topic}", [topic], "none.replayed", answers, ids)
 
 
-def begun(client: Consumer, topic: str, part: int, begin: Beginning, *, first: bool) -> int:
+def begun(client: Consumer, topic: str, part: int, begin: StartFrom, *, first: bool) -> int:
     """Where one partition begins; the group then stands there."""
     place = TopicPartition(topic, part)
 
@@ -81,14 +81,14 @@ def begun(client: Consumer, topic: str, part: int, begin: Beginning, *, first: b
     [("earliest", 0), ("latest", 3), (FIRST_AT + 1, 1), (FIRST_AT + 9 * 3600, 3)],
 )
 def test_a_first_start_begins_where_it_was_told_and_a_second_one_there_too(
-    client: Consumer, topic: str, begin: Beginning, offset: int
+    client: Consumer, topic: str, begin: StartFrom, offset: int
 ) -> None:
     assert begun(client, topic, 0, begin, first=True) == offset
     assert begun(client, topic, 0, "earliest", first=True) == offset
 
 
 def test_nothing_is_guessed(client: Consumer, topic: str) -> None:
-    with pytest.raises(StartUnclear, match="--from earliest"):
+    with pytest.raises(StartPositionError, match="--from earliest"):
         begun(client, topic, 0, None, first=True)
 
 
@@ -100,7 +100,7 @@ def test_another_replicas_share_begins_where_both_were_told(client: Consumer, to
 
 @pytest.mark.parametrize(("begin", "first"), [(None, True), (None, False), ("latest", False)])
 def test_a_partition_that_was_added_begins_at_its_start(
-    kafka: KafkaBroker, client: Consumer, topic: str, begin: Beginning, first: bool
+    kafka: KafkaBroker, client: Consumer, topic: str, begin: StartFrom, first: bool
 ) -> None:
     """Alone in its assignment, as a cooperative group hands it over; `--from` was long ago."""
     for part in range(2):

@@ -17,7 +17,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from consumer.errors import KafkaTrouble
+from consumer.errors import KafkaSessionError
 from tests.support.contract import (
     Bench,
     FakeBench,
@@ -573,11 +573,11 @@ def test_a_callback_that_assigns_nothing_leaves_it_to_the_client(bench: Bench) -
 @contract
 def test_what_a_callback_raises_comes_out_of_the_poll(bench: Bench) -> None:
     def assigned(_consumer: Consumer, _partitions: list[TopicPartition]) -> None:
-        raise KafkaTrouble("no")
+        raise KafkaSessionError("no")
 
     consumer = bench.consumer()
     consumer.subscribe([bench.topic()], on_assign=assigned)
-    with pytest.raises(KafkaTrouble):
+    with pytest.raises(KafkaSessionError):
         turn_until([consumer], lambda: False)
     consumer.close()
 
@@ -752,7 +752,7 @@ def test_a_topic_that_was_made_anew_has_another_id(bench: Bench) -> None:
 
 @contract
 def test_a_topic_that_is_not_there_has_no_id(bench: Bench) -> None:
-    with pytest.raises(KafkaTrouble, match="reading the id"):
+    with pytest.raises(KafkaSessionError, match="reading the id"):
         bench.clients.topic_id(bench.name("nowhere"))
 
 

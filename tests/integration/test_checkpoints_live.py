@@ -27,7 +27,7 @@ from consumer.kafka.topics import (
     CHECKPOINT_MAX_BYTES,
     own_topics,
 )
-from consumer.lane.offsets.bitmap import Bits
+from consumer.lane.offsets.bitmap import OffsetBitmap
 from consumer.lane.offsets.bounds import (
     DONE_BYTES,
     IN_FLIGHT_BYTES,
@@ -103,7 +103,7 @@ def scattered(number: int, *, among: int) -> str:
     bits = bytearray(among // 8)
     for offset in random.Random(1).sample(range(among), number):
         bits[offset >> 3] |= 1 << (offset & 7)
-    found = Bits(0)
+    found = OffsetBitmap(0)
     found._bits = bits
     return found.packed(0)
 

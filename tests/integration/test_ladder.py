@@ -24,9 +24,9 @@ from consumer.lane.state.delay_steps import (
 )
 from consumer.observability.health import Health
 from consumer.observability.metrics.metrics import Metrics
-from consumer.runtime.delay.delay_loop import LadderLoop
-from consumer.runtime.stage import Stage
-from consumer.runtime.watchers.delay_watch import LadderWatch
+from consumer.runtime.delay.delay_loop import DelayStage
+from consumer.runtime.stage import StageServices
+from consumer.runtime.watchers.delay_watch import DelayWatch
 from tests.support.dispatcher import until
 from tests.support.kafka import (
     KafkaBroker,
@@ -57,16 +57,18 @@ class Ladder:
             config={"retention.ms": "-1"},  # what comes back has waited since years ago
         )
         self._client = Producer({"bootstrap.servers": self.bootstrap})
-        self._running: tuple[Stage, threading.Thread] | None = None
+        self._running: tuple[StageServices, threading.Thread] | None = None
         self.metrics = Metrics()
         self.homes: dict[str, str] = {}
 
-    def start(self) -> Stage:
+    def start(self) -> StageServices:
         health = Health(self.clock.now)
         clients = KafkaClients({"bootstrap.servers": self.bootstrap})
-        stage = Stage(self.topics, ["cloud"], "v1", clients, self.clock, self.metrics, health)
+        stage = StageServices(
+            self.topics, ["cloud"], "v1", clients, self.clock, self.metrics, health
+        )
         stage.homes = self.homes
-        loop = LadderLoop(stage, "0")
+        loop = DelayStage(stage, "0")
         thread = threading.Thread(target=stage.keep_running, args=("ladder", loop.session))
         thread.start()
         self._running = stage, thread
@@ -219,9 +221,7 @@ def test_a_step_that_waits_shows_how_many_wait(
         ladder.put(number, 700.0)
     stage = ladder.start()
     steps = [ladder.topics.delayed(step) for step in STEPS]
-    watch = LadderWatch(
-        AdminClient({"bootstrap.servers": ladder.bootstrap}), steps, stage.step_ends
-    )
+    watch = DelayWatch(AdminClient({"bootstrap.servers": ladder.bootstrap}), steps, stage.step_ends)
     watch.look()
     until("all three are shown", lambda: ladder.shown().get("10m") == 3)
     ladder.put(4, 700.0)
@@ -242,7 +242,7 @@ def test_markers_of_transactions_are_no_records_of_a_step(
     stage = ladder.start()
     steps = [ladder.topics.delayed(step) for step in STEPS]
     clients = KafkaClients({"bootstrap.servers": ladder.bootstrap})
-    watch = LadderWatch(
+    watch = DelayWatch(
         AdminClient({"bootstrap.servers": ladder.bootstrap}),
         steps,
         stage.step_ends,
@@ -322,7 +322,9 @@ def test_forgotten_offsets_give_nothing_back_twice_though_nothing_was_deleted(
     ladder: Ladder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The right to delete records is missing: the log begins at 0, as one that was never read."""
-    monkeypatch.setattr(Stage, "trim", lambda *_: None)  # else a first look that is late trims
+    monkeypatch.setattr(
+        StageServices, "trim", lambda *_: None
+    )  # else a first look that is late trims
     ladder.start()
     ladder.put(1, 1.0)
     until("it is back", lambda: ladder.numbers() == [1])

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from consumer.cli.main import app
 from consumer.config import load
 from consumer.errors import (
-    KafkaTrouble,
-    OperationRefused,
+    KafkaSessionError,
+    OperationError,
 )
 from consumer.kafka import topics
 from consumer.kafka.transactions import headers_of
@@ -23,7 +23,7 @@ from consumer.operations.access import Access
 from consumer.operations.dead_letters import replay
 from consumer.operations.dead_letters.letters import Filter
 from consumer.operations.lanes import drain
-from consumer.operations.lanes.drain import Emptying
+from consumer.operations.lanes.drain import LaneDrain
 from consumer.operations.resend.run import (
     look,
     send_again,
@@ -57,7 +57,7 @@ def operate(config: Path, *words: str, typed: str = "") -> str:
     done = CliRunner().invoke(
         app, [*words, "--config", str(config)], input=typed, env={"ADMIN_PORT": "0"}
     )
-    if isinstance(done.exception, OperationRefused):
+    if isinstance(done.exception, OperationError):
         return f"refused: {done.exception}"
     assert done.exit_code == 0, f"{done.output}\n{done.exception!r}"
     return done.output
@@ -113,9 +113,9 @@ def test_unknown_ones_are_sent_again_once(world: World) -> None:
 
 
 def assert_names_that_are_not_there_are_told(config: Path) -> None:
-    with pytest.raises(OperationRefused, match="there is no campaign 'nope' in the config"):
+    with pytest.raises(OperationError, match="there is no campaign 'nope' in the config"):
         look(access(config), Choice(frozenset({"unknown"}), campaigns=frozenset({"nope"})))
-    with pytest.raises(OperationRefused, match="the config reads no topic 'nope'"):
+    with pytest.raises(OperationError, match="the config reads no topic 'nope'"):
         replay.look(access(config), Filter(topics=("nope",)))
 
 
@@ -128,7 +128,7 @@ def assert_the_later_of_two_runs_wins(config: Path, other: Callable[[], str]) ->
         return True
 
     unknown = Choice(frozenset({"unknown"}))
-    with pytest.raises(KafkaTrouble, match="_FENCED"):
+    with pytest.raises(KafkaSessionError, match="_FENCED"):
         send_again(access(config), unknown, lambda _plan: None, meanwhile)
 
 
@@ -307,9 +307,9 @@ def test_a_lane_that_left_the_config_is_drained_into_another(
     world.start_vendor()
     with monkeypatch.context() as patch:
         patch.setattr(drain, "AT_ONCE", 10)
-        patch.setattr(Emptying, "_commit", kill_at_the_second(Emptying._commit))
+        patch.setattr(LaneDrain, "_commit", kill_at_the_second(LaneDrain._commit))
         with pytest.raises(Killed):
-            Emptying(access(config), "pisano", close=False).run(lambda _counts: True)
+            LaneDrain(access(config), "pisano", close=False).run(lambda _counts: True)
     assert "pisano: done" in operate(config, "lanes", "drain", "pisano", typed="20\n")
     assert "nothing was done" in operate(config, "lanes", "drain", "pisano", "--yes")
     world.wait_results(30)

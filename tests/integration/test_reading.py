@@ -9,14 +9,14 @@ import pytest
 from confluent_kafka import Consumer, Producer
 
 from consumer.errors import (
-    KafkaTrouble,
-    OperationRefused,
+    KafkaSessionError,
+    OperationError,
 )
 from consumer.kafka import topics
 from consumer.kafka.log_scan import (
-    Scan,
-    low_marks,
-    marks,
+    LogScan,
+    end_offsets,
+    low_offsets,
     members,
 )
 from consumer.kafka.transactions import consumer as new_consumer
@@ -50,27 +50,29 @@ def test_what_an_open_transaction_hides_is_waited_for(kafka: KafkaBroker, reader
     name = unique("log")
     create_topics(kafka.bootstrap, name)
     admin = topics.admin({"bootstrap.servers": kafka.bootstrap})
-    assert low_marks(admin, [name]) == marks(admin, [name]) == {(name, 0): 0}
-    assert list(Scan(reader, marks(admin, [name]))) == []
+    assert low_offsets(admin, [name]) == end_offsets(admin, [name]) == {(name, 0): 0}
+    assert list(LogScan(reader, end_offsets(admin, [name]))) == []
 
     opened, other = writing(kafka), writing(kafka)
     opened.produce(name, b"open")
     opened.flush(10)
     other.produce(name, b"committed")
     other.commit_transaction(10)
-    every = marks(admin, [name])
+    every = end_offsets(admin, [name])
     assert every[name, 0] >= 2  # both records; the marker of the commit may come later
-    assert marks(admin, [name], committed=True) == {(name, 0): 0}
-    with pytest.raises(KafkaTrouble, match=rf"{name} \[0\] can be read up to offset 0, but it is"):
-        list(Scan(reader, every, stall=0.5))
+    assert end_offsets(admin, [name], committed=True) == {(name, 0): 0}
+    with pytest.raises(
+        KafkaSessionError, match=rf"{name} \[0\] can be read up to offset 0, but it is"
+    ):
+        list(LogScan(reader, every, stall=0.5))
 
     opened.abort_transaction(10)
-    assert [each.value() for each in Scan(reader, every)] == [b"committed"]
-    assert list(Scan(reader, every, {(name, 0): 2})) == []
+    assert [each.value() for each in LogScan(reader, every)] == [b"committed"]
+    assert list(LogScan(reader, every, {(name, 0): 2})) == []
 
 
 def test_a_topic_that_is_not_there_is_named(kafka: KafkaBroker) -> None:
     admin = topics.admin({"bootstrap.servers": kafka.bootstrap})
-    with pytest.raises(OperationRefused, match=r"topic no\.such\.topic does not exist"):
-        marks(admin, ["no.such.topic"])
+    with pytest.raises(OperationError, match=r"topic no\.such\.topic does not exist"):
+        end_offsets(admin, ["no.such.topic"])
     assert members(admin, unique("nobody")) == 0

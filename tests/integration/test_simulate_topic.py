@@ -12,7 +12,7 @@ from confluent_kafka import Producer
 from typer.testing import CliRunner
 
 from consumer.cli.simulate import simulate
-from consumer.errors import OperationRefused
+from consumer.errors import OperationError
 from consumer.simulate.topic import (
     Point,
     Range,
@@ -79,7 +79,7 @@ def test_a_range_goes_by_offset_or_by_time(
 
 
 def test_a_topic_that_is_not_there_is_named(kafka: KafkaBroker) -> None:
-    with pytest.raises(OperationRefused, match="topic nowhere does not exist"):
+    with pytest.raises(OperationError, match="topic nowhere does not exist"):
         list(records({"bootstrap.servers": kafka.bootstrap}, Range("nowhere")))
 
 

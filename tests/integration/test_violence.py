@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.errors import KafkaTrouble
+from consumer.errors import KafkaSessionError
 from consumer.kafka.clients import KafkaClients
 from consumer.kafka.records.checkpoints import claim
 from consumer.kafka.transactions import (
@@ -170,7 +170,7 @@ def test_who_was_fenced_before_its_claim_is_told_so(broker: KafkaBroker) -> None
     late, owner = (clients.producer(lane, lambda _error: None) for _ in range(2))
     for each in (late, owner):
         fence(each, lambda: True)
-    with pytest.raises(KafkaTrouble, match="_FENCED"):
+    with pytest.raises(KafkaSessionError, match="_FENCED"):
         claim(late, topic, lane, lambda: True)
     assert claim(owner, topic, lane, lambda: True) == 0
 

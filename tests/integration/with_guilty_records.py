@@ -10,8 +10,8 @@ from typing import Any
 
 from consumer.cli import main
 from consumer.lane.lane import Lane
-from consumer.lane.state.pending import Held
-from consumer.runtime.router.router_loop import RouterLoop
+from consumer.lane.state.pending import PendingInvitation
+from consumer.runtime.router.router_loop import RouterStage
 
 ROUTED = b"guilty-when-routed"
 READ = b"guilty-when-read"
@@ -20,26 +20,26 @@ TAKEN = b"guilty-when-taken-in"
 
 def plant() -> None:
     """Let them raise."""
-    record, read, arrived = RouterLoop._record, Held.read, Lane.arrived
+    record, read, arrived = RouterStage._record, PendingInvitation.read, Lane.arrived
 
-    def bad_record(self: RouterLoop, message: Any) -> Any:
+    def bad_record(self: RouterStage, message: Any) -> Any:
         if message.key() == ROUTED:
             raise SystemError(f"cannot take {message.value()}")
         return record(self, message)
 
-    def bad_read(offset: int, value: bytes, since: float) -> Held:
+    def bad_read(offset: int, value: bytes, since: float) -> PendingInvitation:
         if READ in value:
             raise RecursionError(value)
         return read(offset, value, since)
 
-    def bad_arrived(self: Lane, held: Held, now: float) -> None:
+    def bad_arrived(self: Lane, held: PendingInvitation, now: float) -> None:
         arrived(self, held, now)
         if TAKEN in held.value:  # it waits by now
             raise ZeroDivisionError(held.value)
 
     for holder, name, planted in (
-        (RouterLoop, "_record", bad_record),
-        (Held, "read", staticmethod(bad_read)),
+        (RouterStage, "_record", bad_record),
+        (PendingInvitation, "read", staticmethod(bad_read)),
         (Lane, "arrived", bad_arrived),
     ):
         setattr(holder, name, planted)

@@ -17,8 +17,8 @@ from consumer.lane.lane import Lane
 from consumer.lane.state.commands import (
     Batch,
     Command,
+    SealReason,
     Send,
-    Why,
 )
 from consumer.lane.state.settings import LaneSettings
 from consumer.records.call import Outcome
@@ -192,7 +192,7 @@ class AnswersWorld(World):
         if not outcome.unattributed:
             self._shut.pop(account, None)
             self._suspected.pop(account, None)
-        elif batch.sealed_at >= self._renewed_at and batch.why is not Why.PART:
+        elif batch.sealed_at >= self._renewed_at and batch.why is not SealReason.PART:
             offsets = frozenset(held.offset for held in batch.held)
             again, self._refused = not offsets.isdisjoint(self._refused), self._refused | offsets
             if again:

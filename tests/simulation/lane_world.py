@@ -29,7 +29,7 @@ from consumer.lane.state.commands import (
 )
 from consumer.lane.state.delay_steps import (
     STEPS,
-    PutOff,
+    DelayedInvitation,
 )
 from consumer.lane.state.settings import (
     LATE_ARRIVAL_GRACE,
@@ -284,7 +284,7 @@ class World:
             # Always the first step: an hour on the ladder proves no more than a minute.
             self._at(self.now + STEPS["1m"], partial(self._comes_back, each))
 
-    def _comes_back(self, each: PutOff) -> None:
+    def _comes_back(self, each: DelayedInvitation) -> None:
         """The ladder writes it to the end of the lane's topic, as it is now."""
         self.on_ladder -= 1
         held, now = each.held, self.now

@@ -17,12 +17,12 @@ from consumer.lane.account.accounts import (
     Accounts,
     News,
 )
-from consumer.lane.account.campaign_breaker import CampaignStanding
-from consumer.lane.account.circuit_breaker import Standing
+from consumer.lane.account.campaign_breaker import CampaignBreaker
+from consumer.lane.account.circuit_breaker import CircuitBreaker
 from consumer.lane.buffer.window import Window
 from consumer.lane.settlement.bisection import Bisection
 from consumer.lane.settlement.results import NO_CALL
-from consumer.lane.settlement.settlement import Outcomes
+from consumer.lane.settlement.settlement import Settlement
 from consumer.lane.settlement.trial import Trial
 from consumer.lane.state.settings import LaneSettings
 from consumer.records.result import Reason
@@ -122,14 +122,14 @@ def test_the_checker_sees_a_probe_that_carries_the_whole_batch(
 
 @pytest.mark.deep
 def test_the_checker_sees_the_last_suspect_condemned(monkeypatch: pytest.MonkeyPatch) -> None:
-    carry_on = Outcomes._carry_on
+    carry_on = Settlement._carry_on
 
-    def infer(outcomes: Outcomes, bisection: Bisection) -> None:
+    def infer(outcomes: Settlement, bisection: Bisection) -> None:
         if len(bisection.suspect) == 1 and not bisection.part:
             outcomes.end_held(bisection.suspect.pop(), Reason.VENDOR_REJECTED, NO_CALL)
         carry_on(outcomes, bisection)
 
-    monkeypatch.setattr(Outcomes, "_carry_on", infer)
+    monkeypatch.setattr(Settlement, "_carry_on", infer)
     assert finds("rejected beside a bad recipient")
 
 
@@ -138,7 +138,7 @@ def test_the_checker_sees_a_search_that_never_leaves_the_list(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """An empty one holds its campaign back for ever: nobody comes to rest."""
-    monkeypatch.setattr(Outcomes, "_end_if_empty", lambda *_: None)
+    monkeypatch.setattr(Settlement, "_end_if_empty", lambda *_: None)
     assert finds("not at rest")
 
 
@@ -234,7 +234,7 @@ def test_the_checker_sees_probes_that_always_take_the_oldest(
     """R0: the sick customer stands before all others, and the first refusal is believed."""
     monkeypatch.setattr(Window, "take_probe", lambda window, _rng: window.take(1))
     monkeypatch.setattr(
-        Outcomes,
+        Settlement,
         "_try",
         lambda outcomes, _rules, held, *_: outcomes._shelf.window(held.campaign).add(held),
     )
@@ -246,9 +246,9 @@ def test_the_checker_sees_a_campaigns_trouble_taken_for_its_accounts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """D1: and the account's probe goes to the campaign that waited longest."""
-    monkeypatch.setattr(Standing, "probe_time", lambda each, _campaign="": each.probe_at)
-    monkeypatch.setattr(CampaignStanding, "well", property(lambda _: True))
-    monkeypatch.setattr(CampaignStanding, "trouble", lambda *_, **__: 0.0)
+    monkeypatch.setattr(CircuitBreaker, "probe_time", lambda each, _campaign="": each.probe_at)
+    monkeypatch.setattr(CampaignBreaker, "well", property(lambda _: True))
+    monkeypatch.setattr(CampaignBreaker, "trouble", lambda *_, **__: 0.0)
     monkeypatch.setattr(Window, "tried_at", property(lambda _: 0.0, lambda *_: None))
     assert finds_sick("")
 

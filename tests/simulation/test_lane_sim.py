@@ -21,15 +21,15 @@ from consumer.lane.offsets.bitmap import (
     pack,
     unpack,
 )
-from consumer.lane.offsets.in_doubt import Doubt
-from consumer.lane.offsets.settled import Ledger
+from consumer.lane.offsets.in_doubt import InDoubtBatches
+from consumer.lane.offsets.settled import SettledOffsets
 from consumer.lane.quota.limiter import Limiter
 from consumer.lane.quota.quota import Quota
 from consumer.lane.state.commands import (
     Command,
     Commit,
 )
-from consumer.lane.state.pending import Held
+from consumer.lane.state.pending import PendingInvitation
 from consumer.records.checkpoint import (
     Checkpoint,
     InFlight,
@@ -203,10 +203,10 @@ def finds(wrong: str, make: Callable[[int], World] = World) -> bool:
 def test_the_checker_sees_doubt_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     """Planted: what a former owner had in flight is sent as if it had never been."""
 
-    def ignore(_doubt: Doubt, _offset: int) -> InFlight | None:
+    def ignore(_doubt: InDoubtBatches, _offset: int) -> InFlight | None:
         return None
 
-    monkeypatch.setattr(Doubt, "decide", ignore)
+    monkeypatch.setattr(InDoubtBatches, "decide", ignore)
     assert finds("accepted twice")
 
 
@@ -219,7 +219,7 @@ def test_the_checker_sees_results_outside_the_transaction() -> None:
                 lane="cloud",
                 topic_id=None,
                 base=0,
-                done=Ledger(0).packed(),
+                done=SettledOffsets(0).packed(),
                 in_flight=(),
                 permit_log=(),
                 config_version="c1",
@@ -234,7 +234,7 @@ def test_the_checker_sees_results_outside_the_transaction() -> None:
 def test_the_checker_sees_a_recipient_twice_in_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Planted: a window that takes whatever is oldest."""
 
-    def take(window: Window, most: int = 10**9) -> list[Held]:
+    def take(window: Window, most: int = 10**9) -> list[PendingInvitation]:
         chosen = sorted(window, key=lambda each: each.offset)[: min(window.max_batch, most)]
         return window.drop(lambda each: each in chosen)
 

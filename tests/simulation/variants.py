@@ -15,19 +15,19 @@ from unittest.mock import patch
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
-from consumer.errors import KafkaTrouble
+from consumer.errors import KafkaSessionError
 from consumer.http import calls
 from consumer.kafka import transactions
 from consumer.kafka.records import checkpoints
 from consumer.lane.account.accounts import News
 from consumer.lane.buffer.window import Window
 from consumer.lane.lane import Lane
-from consumer.lane.offsets.in_doubt import Doubt
+from consumer.lane.offsets.in_doubt import InDoubtBatches
 from consumer.lane.quota.limiter import Limiter
 from consumer.lane.quota.quota import Quota
 from consumer.lane.settlement.bisection import Bisection
 from consumer.lane.settlement.results import CallFacts
-from consumer.lane.settlement.settlement import Outcomes
+from consumer.lane.settlement.settlement import Settlement
 from consumer.lane.state.commands import (
     Batch,
     Command,
@@ -42,10 +42,10 @@ from consumer.records.fields import rfc3339
 from consumer.records.result import Reason
 from consumer.runtime.delay import delay_loop
 from consumer.runtime.lane import takeover
-from consumer.runtime.lane.lane_loop import LaneLoop
-from consumer.runtime.lane.lane_owner import LaneOwner
-from consumer.runtime.router.router_loop import RouterLoop
-from consumer.runtime.stage import Stage
+from consumer.runtime.lane.lane_loop import LaneStage
+from consumer.runtime.lane.lane_owner import LaneOwnership
+from consumer.runtime.router.router_loop import RouterStage
+from consumer.runtime.stage import StageServices
 from tests.simulation import (
     variants_breaker,
     variants_client,
@@ -128,12 +128,12 @@ def done_lost() -> Iterator[None]:
 @defect
 def resent_under_report() -> Iterator[None]:
     """What a former owner had in flight is sent as if it had never been."""
-    decide = Doubt.decide
+    decide = InDoubtBatches.decide
 
-    def forget(doubt: Doubt, offset: int) -> None:
+    def forget(doubt: InDoubtBatches, offset: int) -> None:
         decide(doubt, offset)
 
-    with patch.object(Doubt, "decide", forget):
+    with patch.object(InDoubtBatches, "decide", forget):
         yield
 
 
@@ -176,7 +176,7 @@ def recipient_twice_in_a_batch() -> Iterator[None]:
 
     with (
         patch.object(Window, "take", take),
-        rewritten(Outcomes, "fit", ("elif key and key in keys:", "elif False:")),
+        rewritten(Settlement, "fit", ("elif key and key in keys:", "elif False:")),
     ):
         yield
 
@@ -187,15 +187,15 @@ def recipient_twice_in_a_batch() -> Iterator[None]:
 @defect
 def condemned_by_inference() -> Iterator[None]:
     """The last suspect is rejected without a call of its own: all the others were accepted."""
-    carry_on = Outcomes._carry_on
+    carry_on = Settlement._carry_on
 
-    def infer(outcomes: Outcomes, bisection: Bisection) -> None:
+    def infer(outcomes: Settlement, bisection: Bisection) -> None:
         if len(bisection.suspect) == 1 and not bisection.part:
             (last,), bisection.suspect = bisection.suspect, []
             outcomes.end_held(last, Reason.VENDOR_REJECTED, bisection.facts)
         carry_on(outcomes, bisection)
 
-    with patch.object(Outcomes, "_carry_on", infer):
+    with patch.object(Settlement, "_carry_on", infer):
         yield
 
 
@@ -229,10 +229,10 @@ def a_refused_part_is_rejected_whole() -> Iterator[None]:
 @defect
 def silence_is_divided() -> Iterator[None]:
     """A batch without an answer is called again in parts, as if it had been refused."""
-    whole = Outcomes._whole_answered
+    whole = Settlement._whole_answered
 
     def divide(
-        outcomes: Outcomes,
+        outcomes: Settlement,
         batch: Batch,
         outcome: Outcome,
         news: News,
@@ -243,7 +243,7 @@ def silence_is_divided() -> Iterator[None]:
             outcome = replace(outcome, verdict=Verdict.REJECTED, divisible=True)
         whole(outcomes, batch, outcome, news, facts, at)
 
-    with patch.object(Outcomes, "_whole_answered", divide):
+    with patch.object(Settlement, "_whole_answered", divide):
         yield
 
 
@@ -253,30 +253,30 @@ def silence_is_divided() -> Iterator[None]:
 @defect
 def results_outside_the_transaction() -> Iterator[None]:
     """Results are published, and the checkpoint follows in a transaction of its own."""
-    commit = LaneOwner._commit
+    commit = LaneOwnership._commit
 
-    def torn(owner: LaneOwner, asked: Commit) -> None:
+    def torn(owner: LaneOwnership, asked: Commit) -> None:
         if asked.results:
             publisher = owner.stage.publisher(owner.producer, f"lane/{owner.name}")
             with transactions.transaction(owner.producer, owner.stage.waiting(owner.name)):
                 publisher.results(asked.results, rfc3339(owner.stage.clock.now()))
         commit(owner, replace(asked, results=()))
 
-    with patch.object(LaneOwner, "_commit", torn):
+    with patch.object(LaneOwnership, "_commit", torn):
         yield
 
 
 @defect
 def no_fencing() -> Iterator[None]:
     """Each process has a transactional id of its own: nobody ends a former owner's writing."""
-    producer = Stage.producer
+    producer = StageServices.producer
 
-    def own(stage: Stage, name: str, transactional_id: str) -> Any:
+    def own(stage: StageServices, name: str, transactional_id: str) -> Any:
         process: Any = stage.clients
         suffix = f".{process._process.name}" if ".lane." in transactional_id else ""
         return producer(stage, name, transactional_id + suffix)
 
-    with patch.object(Stage, "producer", own):
+    with patch.object(StageServices, "producer", own):
         yield
 
 
@@ -290,14 +290,14 @@ def thawed_zombie_calls() -> Iterator[None]:
 @defect
 def lost_lane_commits() -> Iterator[None]:
     """A lane that is lost is finished like one that is given back."""
-    lost = LaneLoop._lost
+    lost = LaneStage._lost
 
-    def drained(loop: LaneLoop, client: Consumer, partitions: list[TopicPartition]) -> None:
+    def drained(loop: LaneStage, client: Consumer, partitions: list[TopicPartition]) -> None:
         if loop.owner is not None and client is loop._consumer:
             loop._drain(loop.owner)
         lost(loop, client, partitions)
 
-    with patch.object(LaneLoop, "_lost", drained):
+    with patch.object(LaneStage, "_lost", drained):
         yield
 
 
@@ -307,14 +307,14 @@ def lost_lane_commits() -> Iterator[None]:
 @defect
 def checkpoint_read_uncommitted() -> Iterator[None]:
     """The newest checkpoint counts, whether its transaction was committed or not."""
-    consumer = Stage.consumer
+    consumer = StageServices.consumer
 
-    def careless(stage: Stage, name: str, group: str) -> Any:
+    def careless(stage: StageServices, name: str, group: str) -> Any:
         client: Any = consumer(stage, name, group)
         client.committed_only = not group.endswith(".checkpoint-reader")
         return client
 
-    with patch.object(Stage, "consumer", careless):
+    with patch.object(StageServices, "consumer", careless):
         yield
 
 
@@ -396,18 +396,18 @@ def delays_by_the_own_clock() -> Iterator[None]:
 @defect
 def router_carries_on() -> Iterator[None]:
     """After an aborted transaction the router goes on with what it reads next."""
-    handle = RouterLoop._handle
+    handle = RouterStage._handle
 
-    def stubborn(loop: RouterLoop, client: Consumer, producer: Any, got: list[Message]) -> None:
+    def stubborn(loop: RouterStage, client: Consumer, producer: Any, got: list[Message]) -> None:
         try:
             handle(loop, client, producer, got)
-        except KafkaTrouble as error:
+        except KafkaSessionError as error:
             if "FENCED" in str(error):
                 raise
             with suppress(KafkaException):
                 producer.abort_transaction(5.0)
 
-    with patch.object(RouterLoop, "_handle", stubborn):
+    with patch.object(RouterStage, "_handle", stubborn):
         yield
 
 
@@ -430,13 +430,13 @@ class _Behind:
 @defect
 def router_commits_while_polling() -> Iterator[None]:
     """The next records are read before the last ones are committed, by `position()`."""
-    handle = RouterLoop._handle
+    handle = RouterStage._handle
 
-    def eager(loop: RouterLoop, client: Consumer, producer: Any, got: list[Message]) -> None:
+    def eager(loop: RouterStage, client: Consumer, producer: Any, got: list[Message]) -> None:
         while got:
             more = client.consume(100, 0.02)
             handle(loop, client, _Behind(producer, client), got)  # type: ignore[arg-type]
             got = more
 
-    with patch.object(RouterLoop, "_handle", eager):
+    with patch.object(RouterStage, "_handle", eager):
         yield

@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 from consumer.lane.account import circuit_breaker
 from consumer.lane.account.accounts import Accounts
-from consumer.lane.account.circuit_breaker import Standing
+from consumer.lane.account.circuit_breaker import CircuitBreaker
 from tests.simulation.planting import (
     defect,
     rewritten,
@@ -18,7 +18,7 @@ from tests.simulation.planting import (
 def stray_refusal_silences_the_account() -> Iterator[None]:
     """The first refusal, of whichever call, shuts the account until a paced probe passes (D6)."""
     suspected = "if self.well and self.suspected_at is None:", "if False:"
-    with rewritten(Standing, "refused", suspected), patch.object(circuit_breaker, "QUICK", 0):
+    with rewritten(CircuitBreaker, "refused", suspected), patch.object(circuit_breaker, "QUICK", 0):
         yield
 
 
@@ -27,13 +27,13 @@ def sick_campaign_stops_its_account() -> Iterator[None]:
     """Trouble of one campaign is the account's, and its probes are all the sick one's (D1)."""
     own = "if not own.ill:", "if True:"
 
-    def sick_first(standing: Standing, now: float, campaign: str = "") -> bool:
+    def sick_first(standing: CircuitBreaker, now: float, campaign: str = "") -> bool:
         accused = not standing.accused or campaign in standing.accused
         return accused and now >= standing.probe_time(campaign)
 
     with (
         rewritten(Accounts, "_trouble", own),
         patch.object(circuit_breaker, "QUICK", 0),
-        patch.object(Standing, "may_probe", sick_first),
+        patch.object(CircuitBreaker, "may_probe", sick_first),
     ):
         yield

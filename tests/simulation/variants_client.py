@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from consumer.runtime.delay.delay_loop import LadderLoop
-from consumer.runtime.lane.lane_loop import LaneLoop
-from consumer.runtime.lane.lane_owner import LaneOwner
-from consumer.runtime.router.router_loop import RouterLoop
-from consumer.runtime.stage import Stage
+from consumer.runtime.delay.delay_loop import DelayStage
+from consumer.runtime.lane.lane_loop import LaneStage
+from consumer.runtime.lane.lane_owner import LaneOwnership
+from consumer.runtime.router.router_loop import RouterStage
+from consumer.runtime.stage import StageServices
 from tests.simulation.planting import (
     defect,
     rewritten,
@@ -18,49 +18,49 @@ from tests.simulation.planting import (
 @defect
 def revoked_records_are_routed() -> Iterator[None]:
     """The router routes what it read of a partition that was revoked in the same poll."""
-    with rewritten(RouterLoop, "_handle", ("if self._gone:", "if False:")):
+    with rewritten(RouterStage, "_handle", ("if self._gone:", "if False:")):
         yield
 
 
 @defect
 def regained_lane_keeps_old_records() -> Iterator[None]:
     """A lane that went and came back in one poll keeps what was read for its former owner."""
-    with rewritten(LaneLoop, "_turn", ("self.owner is not before:", "False:")):
+    with rewritten(LaneStage, "_turn", ("self.owner is not before:", "False:")):
         yield
 
 
 @defect
 def stale_records_follow_a_seek() -> Iterator[None]:
     """The delay stage takes what was fetched before a seek for what follows it."""
-    with rewritten(LadderLoop, "_is_due", ("if head != offset:", "if False:")):
+    with rewritten(DelayStage, "_is_due", ("if head != offset:", "if False:")):
         yield
 
 
 @defect
 def revoked_step_is_passed_on() -> Iterator[None]:
     """The delay stage passes on what it read of a step that was revoked in the same poll."""
-    with rewritten(LadderLoop, "_is_due", (" or topic in self._gone", "")):
+    with rewritten(DelayStage, "_is_due", (" or topic in self._gone", "")):
         yield
 
 
 @defect
 def regained_step_stays_paused() -> Iterator[None]:
     """A step that was lost while it was paused is not resumed when it comes back."""
-    with rewritten(LadderLoop, "_assigned", ("consumer.resume(partitions)", "pass")):
+    with rewritten(DelayStage, "_assigned", ("consumer.resume(partitions)", "pass")):
         yield
 
 
 @defect
 def regained_lane_stays_paused() -> Iterator[None]:
     """A lane that was lost while it was paused is not resumed when it comes back."""
-    with rewritten(LaneLoop, "_assigned", ("consumer.resume([own])", "pass")):
+    with rewritten(LaneStage, "_assigned", ("consumer.resume([own])", "pass")):
         yield
 
 
 @defect
 def deleted_below_unrecorded_base() -> Iterator[None]:
     """Records are deleted below a base that no checkpoint has yet."""
-    with rewritten(LaneOwner, "_trim", ("min(self._base,", "min(self.lane.ledger.base,")):
+    with rewritten(LaneOwnership, "_trim", ("min(self._base,", "min(self.lane.ledger.base,")):
         yield
 
 
@@ -69,8 +69,10 @@ def out_of_range_is_only_logged() -> Iterator[None]:
     """A reader whose place in the log is gone says so in the log, and reads nothing more."""
     known = "error is None or error.code() != KafkaError._AUTO_OFFSET_RESET:"
     with (
-        rewritten(RouterLoop, "_usable", (known, "True:")),
-        rewritten(Stage, "usable", ("error.code() == KafkaError._AUTO_OFFSET_RESET:", "False:")),
+        rewritten(RouterStage, "_usable", (known, "True:")),
+        rewritten(
+            StageServices, "usable", ("error.code() == KafkaError._AUTO_OFFSET_RESET:", "False:")
+        ),
     ):
         yield
 
@@ -78,5 +80,5 @@ def out_of_range_is_only_logged() -> Iterator[None]:
 @defect
 def given_back_lane_leaves_doubt() -> Iterator[None]:
     """A lane that is given back does not wait for the answers to its calls."""
-    with rewritten(LaneLoop, "_revoked", ("self._drain(self.owner)", "pass")):
+    with rewritten(LaneStage, "_revoked", ("self._drain(self.owner)", "pass")):
         yield

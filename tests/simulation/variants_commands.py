@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from consumer.runtime.router import input_stops
-from consumer.runtime.router.router_loop import RouterLoop
+from consumer.runtime.router.router_loop import RouterStage
 from tests.simulation.planting import (
     defect,
     rewritten,
@@ -24,5 +24,5 @@ def stale_command_is_obeyed() -> Iterator[None]:
 @defect
 def resumed_input_stays_stopped() -> Iterator[None]:
     """A partition that stands still is not looked at again, whatever an operator commands."""
-    with rewritten(RouterLoop, "_goes_on", ("return self._stops.any_mended", "return False and ")):
+    with rewritten(RouterStage, "_goes_on", ("return self._stops.any_mended", "return False and ")):
         yield

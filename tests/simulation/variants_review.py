@@ -9,18 +9,18 @@ from unittest.mock import patch
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
-from consumer.errors import StartUnclear
+from consumer.errors import StartPositionError
 from consumer.kafka import (
     offset_metadata,
     start_offsets,
 )
-from consumer.lane.account.campaign_breaker import CampaignStanding
+from consumer.lane.account.campaign_breaker import CampaignBreaker
 from consumer.lane.buffer.window import Window
 from consumer.lane.settlement import settlement
 from consumer.lane.state import pending
 from consumer.runtime.delay import delay_loop
-from consumer.runtime.delay.delay_loop import LadderLoop
-from consumer.runtime.router.router_loop import RouterLoop
+from consumer.runtime.delay.delay_loop import DelayStage
+from consumer.runtime.router.router_loop import RouterStage
 from consumer.runtime.transaction_size import TransactionSize
 from consumer.vendors import (
     answers,
@@ -70,7 +70,7 @@ def forgotten_delays_are_read_again() -> Iterator[None]:
 
     with (
         patch.object(delay_loop, "first_offset", first),
-        rewritten(LadderLoop, "_assigned", ("if fresh:", "if False:")),
+        rewritten(DelayStage, "_assigned", ("if fresh:", "if False:")),
     ):
         yield
 
@@ -79,7 +79,7 @@ def forgotten_delays_are_read_again() -> Iterator[None]:
 def delayed_for_a_former_lane() -> Iterator[None]:
     """What waits on a delay topic goes back to its old lane, though its campaign has moved."""
     home = "self.stage.homes.get(record.campaign, record.lane)"
-    with rewritten(LadderLoop, "_home", (home, "record.lane")):
+    with rewritten(DelayStage, "_home", (home, "record.lane")):
         yield
 
 
@@ -102,7 +102,7 @@ def refused_customer_is_tried_for_ever() -> Iterator[None]:
     """A refusal is the account's: it waits, and its probe is the customer that waited longest."""
     with (
         patch.object(Window, "take_probe", lambda window, _rng: window.take(1)),
-        patch.object(CampaignStanding, "refused_again", lambda *_: False),
+        patch.object(CampaignBreaker, "refused_again", lambda *_: False),
     ):
         yield
 
@@ -110,15 +110,15 @@ def refused_customer_is_tried_for_ever() -> Iterator[None]:
 @defect
 def lost_partition_stops_the_router() -> Iterator[None]:
     """One partition whose offset is out of range ends the router, with all other partitions."""
-    usable = RouterLoop._usable
+    usable = RouterStage._usable
 
-    def ends(loop: RouterLoop, consumer: Consumer, message: Message) -> bool:
+    def ends(loop: RouterStage, consumer: Consumer, message: Message) -> bool:
         error = message.error()
         if error is not None and error.code() == KafkaError._AUTO_OFFSET_RESET:
-            raise StartUnclear("a partition stands still, and all others with it")
+            raise StartPositionError("a partition stands still, and all others with it")
         return usable(loop, consumer, message)
 
-    with patch.object(RouterLoop, "_usable", ends):
+    with patch.object(RouterStage, "_usable", ends):
         yield
 
 

@@ -28,8 +28,8 @@ from consumer.lane.state.commands import (
     Login,
     Send,
 )
-from consumer.lane.state.delay_steps import PutOff
-from consumer.lane.state.pending import Held
+from consumer.lane.state.delay_steps import DelayedInvitation
+from consumer.lane.state.pending import PendingInvitation
 from consumer.observability.metrics.metrics import Metrics
 from consumer.records.invitation import Invitation
 from consumer.records.result import Result
@@ -54,7 +54,7 @@ class Caller:
     report: LaneReport
     ahead: float = 0.0
     results: list[Result] = field(default_factory=list)
-    put_off: list[PutOff] = field(default_factory=list)
+    put_off: list[DelayedInvitation] = field(default_factory=list)
     made: int = 0
     _offset: int = 0
     _out: int = 0
@@ -74,7 +74,7 @@ class Caller:
     def invite(self, invitations: Sequence[Invitation]) -> None:
         """They arrive at the lane."""
         for invitation in invitations:
-            self.lane.arrived(Held.of(self._offset, invitation, self.now), self.now)
+            self.lane.arrived(PendingInvitation.of(self._offset, invitation, self.now), self.now)
             self._offset += 1
 
     def settle(self) -> None:

@@ -19,8 +19,8 @@ from consumer.lane.state.commands import (
     Seek,
     Send,
 )
-from consumer.lane.state.delay_steps import PutOff
-from consumer.lane.state.pending import Held
+from consumer.lane.state.delay_steps import DelayedInvitation
+from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import (
     LaneCampaign,
     LaneSettings,
@@ -92,16 +92,18 @@ def held(
     *,
     arrived: float = NOW,
     expires_at: float | None = None,
-) -> Held:
+) -> PendingInvitation:
     """An invitation as the lane holds it; its recipient is its own unless one is named."""
     who = f"r{offset}" if recipient is None else recipient
-    return Held.of(offset, invitation(offset, who, campaign, expires_at), arrived)
+    return PendingInvitation.of(offset, invitation(offset, who, campaign, expires_at), arrived)
 
 
-def written(offset: int, campaign: str = "a", *, data: str = "", **more: object) -> Held:
+def written(
+    offset: int, campaign: str = "a", *, data: str = "", **more: object
+) -> PendingInvitation:
     """One that was read from its record, whose bytes it keeps; `more` goes into the record."""
     made = {**invitation(offset, f"r{offset}", campaign), "data": {"text": data}, **more}
-    return Held.read(offset, orjson.dumps(made), NOW)
+    return PendingInvitation.read(offset, orjson.dumps(made), NOW)
 
 
 def letter(offset: int) -> DeadLetter:
@@ -146,7 +148,7 @@ class Driver:
     batches: list[Batch] = field(default_factory=list)
     logins: list[str] = field(default_factory=list)
     flow: list[Command] = field(default_factory=list)
-    log: list[Held] = field(default_factory=list)
+    log: list[PendingInvitation] = field(default_factory=list)
     position: int = 0
     paused: bool = False
 
@@ -157,7 +159,7 @@ class Driver:
             self._carry_out(command)
         return self.batches[before:]
 
-    def read(self, *many: Held, now: float = NOW) -> list[Batch]:
+    def read(self, *many: PendingInvitation, now: float = NOW) -> list[Batch]:
         """Records arrive, then one tick."""
         for each in many:
             if self.lane.wants(each.offset):
@@ -187,7 +189,7 @@ class Driver:
         return [result for commit in self.commits for result in commit.results]
 
     @property
-    def put_off(self) -> list[PutOff]:
+    def put_off(self) -> list[DelayedInvitation]:
         """All that went to the ladder, in order."""
         return [each for commit in self.commits for each in commit.put_off]
 

@@ -13,9 +13,9 @@ from consumer.errors import (
     DataError,
     DispatcherError,
     EventError,
-    KafkaTrouble,
+    KafkaSessionError,
     Problem,
-    StartUnclear,
+    StartPositionError,
     TopicsError,
 )
 from consumer.records.dead_letter import DeadLetterReason
@@ -35,8 +35,8 @@ def test_the_tree_in_the_docstring_is_the_tree_of_the_classes() -> None:
     [
         ConfigError([Problem("f", 1, "p", "m")]),
         TopicsError("t"),
-        StartUnclear("s"),
-        KafkaTrouble("k"),
+        StartPositionError("s"),
+        KafkaSessionError("k"),
         EventError(DeadLetterReason.NO_ID, "e"),
         DataError(Reason.INVALID_DATA, "d"),
     ],

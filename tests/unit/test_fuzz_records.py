@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from consumer.lane.state.pending import Held
+from consumer.lane.state.pending import PendingInvitation
 from tests.fuzz.records import Fuzz
 
 
@@ -20,10 +20,10 @@ def test_no_damaged_record_escapes_its_fate() -> None:
 def test_a_reader_that_fails_is_found(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def read(_offset: int, value: bytes, _since: float) -> Held:
+    def read(_offset: int, value: bytes, _since: float) -> PendingInvitation:
         raise KeyError(value)
 
-    monkeypatch.setattr(Held, "read", staticmethod(read))
+    monkeypatch.setattr(PendingInvitation, "read", staticmethod(read))
     fuzz = Fuzz(17)
 
     fuzz.run(3)

@@ -19,7 +19,7 @@ from confluent_kafka import Producer
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
-from consumer.errors import KafkaTrouble
+from consumer.errors import KafkaSessionError
 from consumer.kafka.records.checkpoints import claim
 from consumer.records.checkpoint import (
     Checkpoint,
@@ -165,5 +165,5 @@ def test_a_claim_is_written_as_the_first_program_did_and_its_offset_is_the_epoch
 
 def test_a_claim_without_an_offset_is_none() -> None:
     """An offset that nobody knows must never pass for 0: all checkpoints would lie behind it."""
-    with pytest.raises(KafkaTrouble, match="not delivered"):
+    with pytest.raises(KafkaSessionError, match="not delivered"):
         claim(cast("Producer", Recorder(None)), "checkpoints", "pisano", lambda: False)

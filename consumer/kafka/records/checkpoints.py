@@ -19,7 +19,7 @@ from confluent_kafka import (
 )
 
 from consumer.errors import (
-    KafkaTrouble,
+    KafkaSessionError,
     UnreadableRecord,
 )
 from consumer.kafka import transactions
@@ -66,7 +66,7 @@ def claim(
         client.produce(topic, value, f"{lane}/claim", 0, on_delivery=delivered)
         transactions.flush(client)
     if not offsets:
-        raise KafkaTrouble(f"the claim of lane {lane} was not delivered")
+        raise KafkaSessionError(f"the claim of lane {lane} was not delivered")
     return offsets[0]
 
 
@@ -78,19 +78,19 @@ def newest(
     Raises KafkaTrouble, UnreadableRecord.
     """
     found: Message | None = None
-    with transactions.trouble("reading the checkpoint"):
+    with transactions.translate_errors("reading the checkpoint"):
         reader.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
     while True:
         beat()
-        with transactions.trouble("reading the checkpoint"):
+        with transactions.translate_errors("reading the checkpoint"):
             messages = reader.consume(1000, 0.1)
         for message in messages:
             error = message.error()
             if error is not None:
                 if error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - public by use
-                    raise KafkaTrouble(f"reading {topic}: {transactions.describe(error)}")
+                    raise KafkaSessionError(f"reading {topic}: {transactions.describe(error)}")
                 continue
-            if transactions.place_of(message)[2] >= up_to:
+            if transactions.position_of(message)[2] >= up_to:
                 return None if found is None else _read(found)
             if key_of(message) == lane.encode():
                 found = message if value_of(message) is not None else None

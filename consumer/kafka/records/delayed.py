@@ -17,8 +17,8 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from consumer.config.fields import TOPIC_SAFE
 from consumer.errors import (
-    KafkaTrouble,
-    StartUnclear,
+    KafkaSessionError,
+    StartPositionError,
 )
 from consumer.kafka import (
     offset_metadata,
@@ -139,19 +139,19 @@ def first_offset(
     have been given back before the offset was forgotten, and would be sent again.
     Raises StartUnclear, KafkaTrouble.
     """
-    with transactions.trouble("reading the log's ends"):
+    with transactions.translate_errors("reading the log's ends"):
         low, high = asker.get_watermark_offsets(step, timeout=WAIT)
     if low == high:
         return int(high)
     waiting = _not_due(asker, step, now - delay + SKEW, high)
     if waiting <= low:
         return int(low)
-    with transactions.trouble("listing topics"):
+    with transactions.translate_errors("listing topics"):
         names = sorted(asker.list_topics(timeout=WAIT).topics)
     if offset_metadata.holding(asker, [name for name in names if name.startswith(lanes)]) is None:
         return int(low)
     topic = step.topic
-    raise StartUnclear(
+    raise StartPositionError(
         f"{topic} holds {low} to {high}, and the group has no offset for it: Kafka forgets them "
         "when no process ran for `offsets.retention.minutes` (a week). What came due before the "
         "stop was given back already, and must not be sent again; from offset "
@@ -172,7 +172,7 @@ def stopped_step(
     place = TopicPartition(committed.topic, committed.partition)
     try:
         first_offset(asker, place, delay, now, lanes)
-    except StartUnclear:
+    except StartPositionError:
         return StoppedPartition(place.topic, place.partition, -1, StopReason.FORGOTTEN)
     return None
 
@@ -180,8 +180,10 @@ def stopped_step(
 def _not_due(asker: Consumer, step: TopicPartition, since: float, end: int) -> int:
     """The first record that was appended after `since`; the log's end if there is none."""
     asked = TopicPartition(step.topic, step.partition, max(0, int(since * 1000)))
-    with transactions.trouble("looking for what is not due yet"):
+    with transactions.translate_errors("looking for what is not due yet"):
         (found,) = asker.offsets_for_times([asked], timeout=WAIT)
     if found.error is not None:
-        raise KafkaTrouble(f"looking for what is not due yet: {transactions.describe(found.error)}")
+        raise KafkaSessionError(
+            f"looking for what is not due yet: {transactions.describe(found.error)}"
+        )
     return int(found.offset) if found.offset >= 0 else int(end)

@@ -15,7 +15,7 @@ from consumer.kafka.records.fitting import (
     fitting,
 )
 from consumer.kafka.records.messages import content_of
-from consumer.lane.state.delay_steps import PutOff
+from consumer.lane.state.delay_steps import DelayedInvitation
 from consumer.records.dead_letter import (
     DeadLetter,
     DeadLetterReason,
@@ -68,7 +68,9 @@ class Publisher:
                 headers={**shared, **own},
             )
 
-    def put_off(self, put_off: Sequence[PutOff], lane: str, topics: Topics, now: float) -> None:
+    def put_off(
+        self, put_off: Sequence[DelayedInvitation], lane: str, topics: Topics, now: float
+    ) -> None:
         """Invitations that leave their lane for the delay ladder; `now` is the lane's clock."""
         for each in put_off:
             held = each.held
@@ -101,7 +103,7 @@ class Publisher:
 
 def dead_letter_of(message: Message, reason: DeadLetterReason, why: str) -> DeadLetter:
     """The message as a dead letter, with all that can be read of it; `why` must repeat nothing."""
-    topic, partition, offset = transactions.place_of(message)
+    topic, partition, offset = transactions.position_of(message)
     content = content_of(message)
     return DeadLetter(
         reason,

@@ -20,12 +20,12 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from consumer.lane.account.campaign_breaker import CampaignStanding
+from consumer.lane.account.campaign_breaker import CampaignBreaker
 from consumer.lane.account.circuit_breaker import (
-    Standing,
+    CircuitBreaker,
     State,
 )
-from consumer.lane.account.login_session import Session
+from consumer.lane.account.login_session import LoginSession
 from consumer.lane.state.commands import Batch
 from consumer.records.call import (
     Outcome,
@@ -58,9 +58,9 @@ class Accounts:
     """Sessions and breakers by vendor account, breakers by campaign, and the calls that are out."""
 
     def __init__(self, logins: Collection[str], call_timeout: float, rng: random.Random) -> None:
-        self.sessions = {vendor: Session() for vendor in logins}
-        self.standings: dict[str, Standing] = defaultdict(Standing)
-        self.campaigns: dict[str, CampaignStanding] = defaultdict(CampaignStanding)
+        self.sessions = {vendor: LoginSession() for vendor in logins}
+        self.standings: dict[str, CircuitBreaker] = defaultdict(CircuitBreaker)
+        self.campaigns: dict[str, CampaignBreaker] = defaultdict(CampaignBreaker)
         self._slow = call_timeout * SLOW
         self._out: dict[str, dict[str, Batch]] = defaultdict(dict)
         """Vendor → calls that are out, but for those of open campaigns, which may well hang."""
@@ -74,7 +74,7 @@ class Accounts:
         """Another config; what was wrong with accounts that `changed` may be mended."""
         self._slow = call_timeout * SLOW
         for vendor in logins:
-            self.sessions.setdefault(vendor, Session())
+            self.sessions.setdefault(vendor, LoginSession())
         for vendor in changed:
             self.standings[vendor].renewed(now)
             self._acquit(vendor)
@@ -202,7 +202,7 @@ class Accounts:
         ]
 
     def _token_tried(self, vendor: str, sealed_at: float) -> bool:
-        session = self.sessions.setdefault(vendor, Session())
+        session = self.sessions.setdefault(vendor, LoginSession())
         return session.replaced and sealed_at >= session.opened_at
 
     def _refused(self, batch: Batch, at: float, *, expected: bool, trial: bool) -> None:
@@ -220,7 +220,7 @@ class Accounts:
         if standing.state is State.REFUSED and vendor in self.sessions:
             self.sessions[vendor].invalidate(at, sealed_at, self._rng)
 
-    def _passes(self, vendor: str, own: CampaignStanding) -> bool:
+    def _passes(self, vendor: str, own: CampaignBreaker) -> bool:
         """Whether a call of the account was accepted since this campaign was refused."""
         refused = [*own.alone.values(), own.batch_at]
         return self.standings[vendor].accepted_at > max(refused)

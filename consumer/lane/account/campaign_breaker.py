@@ -31,7 +31,7 @@ refused once more before they are divided."""
 
 
 @dataclass(slots=True)
-class CampaignStanding:
+class CampaignBreaker:
     """One campaign. `run`: calls with trouble in a row. `accused`: a call was refused, and none was
     accepted since. `alone`: offset → sealing time of calls of one customer that were refused since.
     `together`: offset → sealing time of the last refused call of several customers; the newest

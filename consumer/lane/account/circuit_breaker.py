@@ -62,7 +62,7 @@ class State(StrEnum):
 
 
 @dataclass(slots=True)
-class Standing:
+class CircuitBreaker:
     """An account's breaker. `since`: answers to calls sealed before say nothing about the present
     state. `renewed_at`: nor, about the present credentials, to calls sealed before they changed.
 

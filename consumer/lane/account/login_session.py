@@ -18,7 +18,7 @@ USABLE_UNTIL = 0.98
 
 
 @dataclass(slots=True)
-class Session:
+class LoginSession:
     """A vendor that needs a login. Times are epoch seconds.
 
     `denied`: its credentials are refused. `replaced`: the token was fetched because a call was

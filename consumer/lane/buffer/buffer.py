@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 
 from consumer.lane.buffer.window import Window
-from consumer.lane.offsets.read_plan import Reading
-from consumer.lane.offsets.settled import Ledger
-from consumer.lane.state.pending import Held
+from consumer.lane.offsets.read_plan import ReadPlan
+from consumer.lane.offsets.settled import SettledOffsets
+from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneSettings
 
 GIVE_UP = 1 / 8
@@ -22,13 +22,13 @@ ROOM = 0.8
 """Share of the bounds below which there is room for noted ones."""
 
 
-class Shelf:
+class InvitationBuffer:
     """Windows, how much they hold with all that is in flight, and what the log alone keeps."""
 
-    def __init__(self, settings: LaneSettings, ledger: Ledger) -> None:
+    def __init__(self, settings: LaneSettings, ledger: SettledOffsets) -> None:
         self.settings = settings
         self.windows: dict[str, Window] = {}
-        self.reading = Reading(ledger)
+        self.reading = ReadPlan(ledger)
         self.held = 0
         self.held_bytes = 0
         self.changed: dict[str, None] = {}
@@ -48,7 +48,7 @@ class Shelf:
         for window in self.windows.values():
             self._configure(window)
 
-    def put(self, held: Held) -> None:
+    def put(self, held: PendingInvitation) -> None:
         """Add an invitation, and evict others to stay within the bounds.
 
         The last one stays, however large it is: else it could never be called.
@@ -67,7 +67,7 @@ class Shelf:
         if self.reading.is_noted(offset):
             self.reading.take(offset, campaign)
 
-    def forget(self, held: Held) -> None:
+    def forget(self, held: PendingInvitation) -> None:
         """It was on the shelf, and is settled or noted now."""
         self.held -= 1
         self.held_bytes -= held.size

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
-from consumer.lane.state.pending import Held
+from consumer.lane.state.pending import PendingInvitation
 
 FEW = 50
 """One in so many: fewer are put in their places one by one, more by sorting all."""
@@ -51,7 +51,7 @@ class Window:
     _arrivals: float = 0.0
     _front: tuple[int, int, float] | None = None  # max_batch, its last offset, sum of arrivals
     _heads: list[tuple[int, str]] = field(default_factory=list)
-    _queues: dict[str, list[Held]] = field(default_factory=dict)
+    _queues: dict[str, list[PendingInvitation]] = field(default_factory=dict)
 
     @property
     def ready(self) -> int:
@@ -78,7 +78,7 @@ class Window:
             self._front = self.max_batch, front[-1][0], arrivals
         return self.max_batch * now - self._front[2]
 
-    def add(self, held: Held) -> None:
+    def add(self, held: PendingInvitation) -> None:
         """Put an invitation in its place: a head, or behind its recipient's earlier ones."""
         if not self._queue(held):
             return
@@ -88,7 +88,7 @@ class Window:
         else:
             self._heads.append(head)
 
-    def extend(self, many: Iterable[Held]) -> None:
+    def extend(self, many: Iterable[PendingInvitation]) -> None:
         """Add many, each in its place: an invitation put back is first again."""
         in_order = sorted(many, key=_offset)
         heads = [(held.offset, held.recipient) for held in in_order if self._queue(held)]
@@ -99,7 +99,7 @@ class Window:
             self._heads += heads
             self._heads.sort()
 
-    def _queue(self, held: Held) -> bool:
+    def _queue(self, held: PendingInvitation) -> bool:
         """Whether it is its recipient's first: then it belongs to the heads."""
         self.count += 1
         self.changed[self.campaign] = None
@@ -117,11 +117,11 @@ class Window:
             self._front = None
         return True
 
-    def take(self, most: int = 10**9) -> list[Held]:
+    def take(self, most: int = 10**9) -> list[PendingInvitation]:
         """Remove and return the oldest `max_batch` of distinct recipients, at most `most`, and not
         more than `max_bytes` of them; always one, if any is ready."""
         size, room = min(self.ready, most), self.max_bytes
-        taken = list[Held]()
+        taken = list[PendingInvitation]()
         for _, recipient in self._heads[:size]:
             held = self._queues[recipient][0]
             room -= len(held.value)
@@ -136,7 +136,7 @@ class Window:
         self.changed[self.campaign] = None
         return taken
 
-    def take_probe(self, rng: random.Random) -> list[Held]:
+    def take_probe(self, rng: random.Random) -> list[PendingInvitation]:
         """Remove and return one customer, each time the next: the first of them by chance, for a
         sick one that comes back from a delay topic is first there each time."""
         if self.probed is None:
@@ -151,7 +151,7 @@ class Window:
         self.changed[self.campaign] = None
         return [held]
 
-    def drop(self, unwanted: Callable[[Held], bool]) -> list[Held]:
+    def drop(self, unwanted: Callable[[PendingInvitation], bool]) -> list[PendingInvitation]:
         """Remove and return every invitation for which `unwanted` holds."""
         dropped = [held for held in self if unwanted(held)]
         if dropped:
@@ -162,12 +162,14 @@ class Window:
             self.extend(kept)
         return dropped
 
-    def drop_some(self, unwanted: Callable[[Held], bool], most: int) -> list[Held]:
+    def drop_some(
+        self, unwanted: Callable[[PendingInvitation], bool], most: int
+    ) -> list[PendingInvitation]:
         """As `drop`, but of at most so many."""
         going = {held.offset for held in islice(filter(unwanted, self), most)}
         return self.drop(lambda held: held.offset in going)
 
-    def drop_expired(self, now: float, most: int = 10**9) -> list[Held]:
+    def drop_expired(self, now: float, most: int = 10**9) -> list[PendingInvitation]:
         """Remove and return those who expired, at most so many; costs nothing while nobody can
         have."""
         if now < self.expires or not most:
@@ -177,13 +179,13 @@ class Window:
         self.expires = min(ends, default=math.inf)
         return dropped
 
-    def youngest(self, share: float) -> list[Held]:
+    def youngest(self, share: float) -> list[PendingInvitation]:
         """Remove and return this share of the invitations, at least one, those read last."""
         number = max(1, int(self.count * share))
         going = {held.offset for held in heapq.nlargest(number, self, key=_offset)}
         return self.drop(lambda held: held.offset in going)
 
-    def __iter__(self) -> Iterator[Held]:
+    def __iter__(self) -> Iterator[PendingInvitation]:
         return chain.from_iterable(self._queues.values())
 
     def _come_forward(self, recipient: str) -> None:
@@ -198,5 +200,5 @@ class Window:
             self._arrivals = 0.0  # what rounding left over
 
 
-def _offset(held: Held) -> int:
+def _offset(held: PendingInvitation) -> int:
     return held.offset

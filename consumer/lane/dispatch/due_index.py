@@ -61,7 +61,7 @@ class _Told(NamedTuple):
     level: int
 
 
-class Agenda:
+class DueIndex:
     """The windows of a lane. `vendor_of` is None for a campaign that never calls."""
 
     def __init__(self, scheduler: Scheduler, vendor_of: Callable[[str], str | None]) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from consumer.lane.state.commands import Why
+from consumer.lane.state.commands import SealReason
 
 
 class Waiting(Protocol):
@@ -56,7 +56,7 @@ class Seal:
     """Seal this window now."""
 
     window: Waiting
-    why: Why
+    why: SealReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,9 @@ class OldestFirst:
         able = [window for window in waiting if window.not_before <= now]
         if able:
             chosen = min(able, key=lambda window: window.oldest)
-            return Seal(chosen, Why.FULL if chosen.ready == chosen.max_batch else Why.PERMIT)
+            return Seal(
+                chosen, SealReason.FULL if chosen.ready == chosen.max_batch else SealReason.PERMIT
+            )
         return Wait(min((window.not_before for window in waiting), default=math.inf))
 
 
@@ -182,10 +184,10 @@ class IndexPrice:
         return overdue
 
     @staticmethod
-    def _why(window: Waiting, now: float) -> Why:
+    def _why(window: Waiting, now: float) -> SealReason:
         if window.ready == window.max_batch:
-            return Why.FULL
-        return Why.MAX_WAIT if now - window.oldest >= window.max_wait else Why.PERMIT
+            return SealReason.FULL
+        return SealReason.MAX_WAIT if now - window.oldest >= window.max_wait else SealReason.PERMIT
 
 
 class SizeOrLinger:
@@ -226,5 +228,5 @@ class SizeOrLinger:
             due = self.due(window, 0.0)
             earliest = min(earliest, due)
             if due <= now and (best is None or window.oldest < best.window.oldest):
-                best = Seal(window, Why.FULL if full else Why.LINGER)
+                best = Seal(window, SealReason.FULL if full else SealReason.LINGER)
         return best or Wait(earliest)

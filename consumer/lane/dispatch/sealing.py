@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from consumer.lane.account.accounts import Accounts
-from consumer.lane.buffer.buffer import Shelf
+from consumer.lane.buffer.buffer import InvitationBuffer
 from consumer.lane.buffer.window import Window
-from consumer.lane.dispatch.due_index import Agenda
+from consumer.lane.dispatch.due_index import DueIndex
 from consumer.lane.dispatch.scheduler import (
     IndexPrice,
     Scheduler,
@@ -31,21 +31,21 @@ from consumer.lane.offsets.bounds import (
     IN_FLIGHT_MARKS,
     IN_FLIGHT_REACH,
 )
-from consumer.lane.offsets.in_doubt import Doubt
+from consumer.lane.offsets.in_doubt import InDoubtBatches
 from consumer.lane.quota.quota import Quota
 from consumer.lane.settlement.bisection import Bisection
 from consumer.lane.settlement.settlement import (
     MOST_BISECTIONS,
-    Outcomes,
+    Settlement,
 )
 from consumer.lane.settlement.trial import Trial
 from consumer.lane.state.commands import (
     Batch,
     Login,
+    SealReason,
     Send,
-    Why,
 )
-from consumer.lane.state.pending import Held
+from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneSettings
 from consumer.records.checkpoint import InFlight
 
@@ -59,11 +59,11 @@ class Sealing:
     def __init__(
         self,
         epoch: int,
-        shelf: Shelf,
+        shelf: InvitationBuffer,
         quota: Quota,
         accounts: Accounts,
-        outcomes: Outcomes,
-        doubt: Doubt,
+        outcomes: Settlement,
+        doubt: InDoubtBatches,
         rng: random.Random,
         scheduler: Scheduler | None = None,
     ) -> None:
@@ -222,12 +222,12 @@ class Sealing:
         if found:
             yield min(found, key=lambda each: each[:3])[3]
 
-    def _take(self, waiting: Waiting, why: Why, now: float) -> None:
+    def _take(self, waiting: Waiting, why: SealReason, now: float) -> None:
         """Seal what was chosen; what expired meanwhile ends here."""
         if isinstance(waiting, Bisection):
             self._outcomes.sweep_part(waiting, now)
             if waiting.ready:
-                self._seal_batch(waiting.take(), waiting.campaign, Why.PART, now, waiting)
+                self._seal_batch(waiting.take(), waiting.campaign, SealReason.PART, now, waiting)
         elif isinstance(waiting, Trial):
             self._seal_trial(waiting, now)
         else:
@@ -239,22 +239,22 @@ class Sealing:
         if trial not in self._outcomes.trials:
             return
         trial.under_way = True
-        self._seal_batch([trial.held], trial.campaign, Why.PROBE, now, trial)
+        self._seal_batch([trial.held], trial.campaign, SealReason.PROBE, now, trial)
 
-    def _seal_window(self, window: Window, why: Why, now: float) -> None:
+    def _seal_window(self, window: Window, why: SealReason, now: float) -> None:
         vendor = self._settings.campaigns[window.campaign].vendor
         probe = self._accounts.one_only(vendor, window.campaign)
         window.tried_at = now
         taken = window.take_probe(self._rng) if probe else window.take()
         fresh = self._outcomes.fit(taken, window, now)
         if fresh:
-            self._seal_batch(fresh, window.campaign, Why.PROBE if probe else why, now)
+            self._seal_batch(fresh, window.campaign, SealReason.PROBE if probe else why, now)
 
     def _seal_batch(
         self,
-        fresh: Sequence[Held],
+        fresh: Sequence[PendingInvitation],
         campaign: str,
-        why: Why,
+        why: SealReason,
         now: float,
         part_of: Bisection | Trial | None = None,
     ) -> Batch:
@@ -283,7 +283,7 @@ class Sealing:
 
     def _schedule(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
-        self._agenda = Agenda(scheduler, self._vendor)
+        self._agenda = DueIndex(scheduler, self._vendor)
 
     def _vendor(self, campaign: str) -> str | None:
         known = self._settings.campaigns.get(campaign)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from consumer.lane.offsets.bitmap import (
-    Bits,
+    OffsetBitmap,
     unpack,
 )
 from consumer.lane.offsets.bounds import (
@@ -16,7 +16,7 @@ from consumer.lane.offsets.bounds import (
 from consumer.records.checkpoint import Tried
 
 
-class Tries:
+class Attempts:
     """Offset → attempts, of those that wait for another one: a bitmap for each number of attempts.
 
     A dict of 690,000 took 70 MB, and 0.3 s for each checkpoint. Offsets lie at `base` or above.
@@ -24,7 +24,7 @@ class Tries:
 
     def __init__(self, restored: Iterable[Tried] = (), base: int = 0) -> None:
         self._base = base
-        self._by_attempt: dict[int, Bits] = {}
+        self._by_attempt: dict[int, OffsetBitmap] = {}
         for tried in restored:
             for offset in unpack(tried.offsets, tried.first):
                 if offset >= base:
@@ -65,7 +65,7 @@ class Tries:
             packed.append(Tried(attempt=attempt, first=base, offsets=offsets))
         return tuple(packed)
 
-    def _bits(self, attempt: int) -> Bits:
+    def _bits(self, attempt: int) -> OffsetBitmap:
         if attempt not in self._by_attempt:
-            self._by_attempt[attempt] = Bits(self._base)
+            self._by_attempt[attempt] = OffsetBitmap(self._base)
         return self._by_attempt[attempt]

@@ -15,7 +15,7 @@ _NOT_FULL = re.compile(rb"[^\xff]")
 _NOT_EMPTY = re.compile(rb"[^\x00]")
 
 
-class Bits:
+class OffsetBitmap:
     """Offsets from `first` on. What lies below is gone, and counts as absent."""
 
     __slots__ = ("_bits", "_origin")
@@ -90,7 +90,7 @@ class Bits:
 
 def pack(offsets: Iterable[int], first: int) -> str:
     """Offsets ≥ `first` → a bitmap (bit i is offset `first + i`), zlib, base64."""
-    bits = Bits(first)
+    bits = OffsetBitmap(first)
     for offset in offsets:
         bits.add(offset)
     return bits.packed(first)

@@ -13,7 +13,7 @@ from consumer.lane.offsets.bitmap import unpack
 from consumer.records.checkpoint import InFlight
 
 
-class Doubt:
+class InDoubtBatches:
     """Which offsets are in doubt, and by which batch.
 
     `settled` tells which offsets have their result already: a former owner decided those, and

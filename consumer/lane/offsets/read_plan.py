@@ -16,9 +16,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import Enum
 
-from consumer.errors import KafkaTrouble
-from consumer.lane.offsets.bitmap import Bits
-from consumer.lane.offsets.settled import Ledger
+from consumer.errors import KafkaSessionError
+from consumer.lane.offsets.bitmap import OffsetBitmap
+from consumer.lane.offsets.settled import SettledOffsets
 from consumer.lane.state.commands import (
     Command,
     Pause,
@@ -42,7 +42,7 @@ class Mode(Enum):
 
 
 @dataclass(slots=True)
-class Reading:
+class ReadPlan:
     """The reader's place in the log.
 
     Whoever carries out its `Seek`s must ask `wants` for every record that comes, in order.
@@ -51,11 +51,11 @@ class Reading:
     there, and all is passed over until that one comes.
     """
 
-    ledger: Ledger
+    ledger: SettledOffsets
     mode: Mode = Mode.FRONTIER
     counts: Counter[str] = field(default_factory=Counter)
     """Campaign → how many of its invitations are noted."""
-    _noted: Bits = field(init=False)
+    _noted: OffsetBitmap = field(init=False)
     _firsts: dict[str, int] = field(default_factory=dict)
     _position: int = 0
     _from: int = 0
@@ -69,7 +69,7 @@ class Reading:
     _skipped: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self._noted = Bits(self.ledger.base)
+        self._noted = OffsetBitmap(self.ledger.base)
 
     @property
     def noted(self) -> int:
@@ -190,7 +190,7 @@ class Reading:
         on from there for a while.
         """
         if self._expected is not None and self._expected < offset < self._stale_from:
-            raise KafkaTrouble(f"expected offset {self._expected} after a seek, not {offset}")
+            raise KafkaSessionError(f"expected offset {self._expected} after a seek, not {offset}")
         if offset == self._expected:
             self._expected = None
         return self._expected is None

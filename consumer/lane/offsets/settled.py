@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from consumer.lane.offsets.bitmap import Bits
+from consumer.lane.offsets.bitmap import OffsetBitmap
 from consumer.lane.offsets.bounds import (
     DONE_BYTES,
     DONE_REACH,
 )
 
 
-class Ledger:
+class SettledOffsets:
     """Settled offsets of one partition from `base` on, and where the next new record is read.
 
     `done` is what a former owner's `packed` returned at this base. Raises ValueError for text that
@@ -29,7 +29,7 @@ class Ledger:
         """Every offset below is settled."""
         self.frontier = base
         """Where the next record is read that was never read by this owner."""
-        self._done = Bits(base, done)
+        self._done = OffsetBitmap(base, done)
         self._packed_bytes = len(done or "")
 
     @property

@@ -24,7 +24,7 @@ UNKNOWN_PERIOD = 1.0
 LONGEST = 3600.0
 
 
-class Throttling:
+class QuotaBackoff:
     """The part of the limits in use, and how long to be silent. Times are epoch seconds."""
 
     def __init__(self, limits: Sequence[Limit], part: float = 1.0, since: float = 0.0) -> None:

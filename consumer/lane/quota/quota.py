@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from consumer.lane.quota.backoff import Throttling
+from consumer.lane.quota.backoff import QuotaBackoff
 from consumer.lane.quota.cells import Cells
 from consumer.lane.quota.clock_shift import in_our_time
 from consumer.lane.quota.limiter import (
@@ -34,7 +34,7 @@ class Quota:
 
     def __init__(self, settings: LaneSettings, checkpoint: Checkpoint | None, now: float) -> None:
         self._settings = settings
-        self.throttling = Throttling(settings.limits)
+        self.throttling = QuotaBackoff(settings.limits)
         if checkpoint is not None:
             checkpoint = in_our_time(checkpoint, 0.0, now, self.latest(now))
             self.throttling.part = checkpoint.limits_part

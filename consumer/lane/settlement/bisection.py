@@ -22,7 +22,7 @@ from consumer.lane.settlement.results import (
     NO_CALL,
     CallFacts,
 )
-from consumer.lane.state.pending import Held
+from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneCampaign
 
 EVERY_OTHER = math.log(2)
@@ -42,9 +42,9 @@ class Bisection:
     """
 
     rules: LaneCampaign
-    suspect: list[Held]
-    unknown: list[Held] = field(default_factory=list)
-    part: list[Held] = field(default_factory=list)
+    suspect: list[PendingInvitation]
+    unknown: list[PendingInvitation] = field(default_factory=list)
+    part: list[PendingInvitation] = field(default_factory=list)
     _of_suspects: bool = False
     facts: CallFacts = NO_CALL
     not_before: float = 0.0
@@ -118,7 +118,7 @@ class Bisection:
         """Everybody who stood alone was refused, and nobody was accepted."""
         return self.bad >= SYSTEMATIC and not self.good
 
-    def take(self) -> Sequence[Held]:
+    def take(self) -> Sequence[PendingInvitation]:
         """The next part, which is under way from now on."""
         size, self._of_suspects = self._size(), bool(self.suspect)
         waiting = self.suspect if self._of_suspects else self.unknown
@@ -154,7 +154,7 @@ class Bisection:
             self.unknown = self.part + self.unknown
         self.part = []
 
-    def drop(self, unwanted: Callable[[Held], bool]) -> list[Held]:
+    def drop(self, unwanted: Callable[[PendingInvitation], bool]) -> list[PendingInvitation]:
         """Remove and return every waiting one for which `unwanted` holds."""
         dropped = [held for held in self if unwanted(held)]
         if dropped:
@@ -162,7 +162,7 @@ class Bisection:
             self.unknown = [held for held in self.unknown if not unwanted(held)]
         return dropped
 
-    def __iter__(self) -> Iterator[Held]:
+    def __iter__(self) -> Iterator[PendingInvitation]:
         """Who waits: the part under way is not among them."""
         return chain(self.suspect, self.unknown)
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from consumer.lane.offsets.attempts import Tries
-from consumer.lane.offsets.settled import Ledger
+from consumer.lane.offsets.attempts import Attempts
+from consumer.lane.offsets.settled import SettledOffsets
 from consumer.lane.settlement.results import (
     NO_CALL,
     CallFacts,
     result_of,
 )
 from consumer.lane.state.delay_steps import (
-    PutOff,
+    DelayedInvitation,
     due_of,
     step_for,
 )
-from consumer.lane.state.pending import Held
+from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneCampaign
 from consumer.records.dead_letter import DeadLetter
 from consumer.records.result import (
@@ -30,14 +30,14 @@ COMMIT_SIZE = 10_000
 
 
 @dataclass(slots=True)
-class Due:
+class Outbox:
     """Results, dead letters and invitations that are put off, until a commit takes them."""
 
-    ledger: Ledger
-    tries: Tries
+    ledger: SettledOffsets
+    tries: Attempts
     results: list[Result] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
-    put_off: list[PutOff] = field(default_factory=list)
+    put_off: list[DelayedInvitation] = field(default_factory=list)
     most: int = COMMIT_SIZE
 
     @property
@@ -53,7 +53,7 @@ class Due:
     def __bool__(self) -> bool:
         return bool(self.results or self.dead_letters or self.put_off)
 
-    def take(self) -> tuple[list[Result], list[DeadLetter], list[PutOff]]:
+    def take(self) -> tuple[list[Result], list[DeadLetter], list[DelayedInvitation]]:
         """All of it, for a commit."""
         taken = self.results, self.dead_letters, self.put_off
         self.results, self.dead_letters, self.put_off = [], [], []
@@ -61,7 +61,7 @@ class Due:
 
     def end(
         self,
-        held: Held,
+        held: PendingInvitation,
         reason: Reason,
         campaign: LaneCampaign | None,
         facts: CallFacts = NO_CALL,
@@ -71,7 +71,11 @@ class Due:
         self.results.append(result_of(held.invitation, reason, campaign, held.attempt, facts))
 
     def end_all(
-        self, many: Sequence[Held], reason: Reason, campaign: LaneCampaign, facts: CallFacts
+        self,
+        many: Sequence[PendingInvitation],
+        reason: Reason,
+        campaign: LaneCampaign,
+        facts: CallFacts,
     ) -> None:
         """All of one call end alike, by this very attempt."""
         self.results += [
@@ -86,11 +90,11 @@ class Due:
         self._settle(letter.source["offset"])
         self.dead_letters.append(letter)
 
-    def delay(self, held: Held, now: float, seconds: float) -> None:
+    def delay(self, held: PendingInvitation, now: float, seconds: float) -> None:
         """An invitation goes to the delay ladder."""
         self._settle(held.offset)
         due_at = due_of(now, seconds, held.expires_at)
-        self.put_off.append(PutOff(held, due_at, step_for(due_at - now)))
+        self.put_off.append(DelayedInvitation(held, due_at, step_for(due_at - now)))
 
     def _settle(self, offset: int) -> None:
         self.ledger.settle(offset)

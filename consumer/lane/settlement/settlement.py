@@ -20,15 +20,15 @@ from consumer.lane.account.accounts import (
     News,
 )
 from consumer.lane.account.circuit_breaker import full_jitter
-from consumer.lane.buffer.buffer import Shelf
+from consumer.lane.buffer.buffer import InvitationBuffer
 from consumer.lane.buffer.window import Window
-from consumer.lane.quota.backoff import Throttling
+from consumer.lane.quota.backoff import QuotaBackoff
 from consumer.lane.settlement.bisection import Bisection
 from consumer.lane.settlement.fitness import (
     key_of,
     unfit,
 )
-from consumer.lane.settlement.outbox import Due
+from consumer.lane.settlement.outbox import Outbox
 from consumer.lane.settlement.results import (
     NO_CALL,
     CallFacts,
@@ -39,7 +39,7 @@ from consumer.lane.state.delay_steps import (
     near_end,
     wait_of,
 )
-from consumer.lane.state.pending import Held
+from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import (
     LaneCampaign,
     LaneSettings,
@@ -57,16 +57,16 @@ MOST_MEMORY = 1 / 2
 """Share of the memory that may be divided: who is divided cannot be given up for others."""
 
 
-class Outcomes:
+class Settlement:
     """All that ends, waits again, or is put off. `bisections`: refused batches that are divided.
     `trials`: customers whose calls were refused alone."""
 
     def __init__(
         self,
-        shelf: Shelf,
-        due: Due,
+        shelf: InvitationBuffer,
+        due: Outbox,
         accounts: Accounts,
-        throttling: Throttling,
+        throttling: QuotaBackoff,
         rng: random.Random,
     ) -> None:
         self.bisections: list[Bisection] = []
@@ -177,10 +177,12 @@ class Outcomes:
             self.trials.remove(trial)
             self.end_held(trial.held, reason, trial.facts)
 
-    def fit(self, taken: Sequence[Held], window: Window, now: float) -> list[Held]:
+    def fit(
+        self, taken: Sequence[PendingInvitation], window: Window, now: float
+    ) -> list[PendingInvitation]:
         """Those that a call may carry; one that expired, or that its campaign cannot use as it is
         configured now, ends here, and a second one for the same address waits for another call."""
-        fresh, keys = list[Held](), set[tuple[str, ...]]()
+        fresh, keys = list[PendingInvitation](), set[tuple[str, ...]]()
         campaign = self._settings.campaigns[window.campaign]
         for held in taken:
             reason, key = None, tuple[str, ...]()
@@ -199,7 +201,7 @@ class Outcomes:
                 fresh.append(held)
         return fresh
 
-    def _over(self, held: Held, now: float) -> Reason | None:
+    def _over(self, held: PendingInvitation, now: float) -> Reason | None:
         if held.expired(now):
             return Reason.EXPIRED_WAITING
         campaign = self._settings.campaigns.get(held.campaign)
@@ -212,12 +214,12 @@ class Outcomes:
             self.end_held(held, over[held.offset] or Reason.EXPIRED_WAITING)
         self._end_if_empty(bisection)
 
-    def end_held(self, held: Held, reason: Reason, facts: CallFacts = NO_CALL) -> None:
+    def end_held(self, held: PendingInvitation, reason: Reason, facts: CallFacts = NO_CALL) -> None:
         """One that was on the shelf is final."""
         self._shelf.forget(held)
         self.end(held, reason, facts)
 
-    def end(self, held: Held, reason: Reason, facts: CallFacts = NO_CALL) -> None:
+    def end(self, held: PendingInvitation, reason: Reason, facts: CallFacts = NO_CALL) -> None:
         """One that never was there is."""
         self._due.end(held, reason, self._settings.campaigns.get(held.campaign), facts)
 
@@ -333,7 +335,12 @@ class Outcomes:
         ]
 
     def _try(
-        self, rules: LaneCampaign, held: Held, facts: CallFacts, sealed_at: float, at: float
+        self,
+        rules: LaneCampaign,
+        held: PendingInvitation,
+        facts: CallFacts,
+        sealed_at: float,
+        at: float,
     ) -> None:
         own = self._accounts.campaigns[held.campaign]
         first = own.together.get(held.offset, sealed_at)
@@ -390,8 +397,8 @@ class Outcomes:
         spent = Reason.NO_ANSWER if silent else Reason.ATTEMPTS_EXHAUSTED
         # A definite no of a sick campaign or account tells nothing of its customers.
         counts = outcome.counts and (silent or news.was_well)
-        again: list[Held] = []
-        ending: list[Held] = []
+        again: list[PendingInvitation] = []
+        ending: list[PendingInvitation] = []
         for held in batch.held:
             held.attempt += counts
             if held.attempt >= limit and counts:
@@ -479,7 +486,7 @@ class Outcomes:
     def _divide(
         self,
         rules: LaneCampaign,
-        many: Sequence[Held],
+        many: Sequence[PendingInvitation],
         facts: CallFacts,
         *,
         unattributed: bool = False,

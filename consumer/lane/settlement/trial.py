@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from consumer.lane.account.circuit_breaker import PACES
 from consumer.lane.settlement.results import CallFacts
-from consumer.lane.state.pending import Held
+from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneCampaign
 
 CERTAIN = 3
@@ -30,7 +30,7 @@ class Trial:
     """One such customer; it waits for permits like a window. Times of calls are their sealing's."""
 
     rules: LaneCampaign
-    held: Held
+    held: PendingInvitation
     facts: CallFacts
     first_refused: float
     refused_at: float

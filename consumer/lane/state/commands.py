@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from consumer.lane.state.delay_steps import PutOff
-from consumer.lane.state.pending import Held
+from consumer.lane.state.delay_steps import DelayedInvitation
+from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneCampaign
 from consumer.records.checkpoint import Checkpoint
 from consumer.records.dead_letter import DeadLetter
 from consumer.records.result import Result
 
 
-class Why(StrEnum):
+class SealReason(StrEnum):
     """Why a window was sealed."""
 
     FULL = "full"
@@ -34,9 +34,9 @@ class Batch:
 
     id: str
     campaign: str
-    held: Sequence[Held]
+    held: Sequence[PendingInvitation]
     sealed_at: float
-    why: Why
+    why: SealReason
     rules: LaneCampaign
 
     @property
@@ -55,7 +55,7 @@ class Commit:
     checkpoint: Checkpoint
     results: Sequence[Result]
     dead_letters: Sequence[DeadLetter] = ()
-    put_off: Sequence[PutOff] = ()
+    put_off: Sequence[DelayedInvitation] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from consumer.lane.state.pending import Held
+from consumer.lane.state.pending import PendingInvitation
 
 STEPS = {"1m": 60.0, "10m": 600.0, "1h": 3600.0, "6h": 6 * 3600.0, "24h": 24 * 3600.0}
 """Step → seconds. A shorter wait than the first step takes the first."""
@@ -52,10 +52,10 @@ def near_end(expires_at: float | None, now: float) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class PutOff:
+class DelayedInvitation:
     """An invitation that leaves the lane's topic until `due_at` (epoch seconds)."""
 
-    held: Held
+    held: PendingInvitation
     due_at: float
     step: str
 

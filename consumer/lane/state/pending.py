@@ -23,7 +23,7 @@ OVERHEAD = 800
 
 
 @dataclass(slots=True)
-class Held:
+class PendingInvitation:
     """A record of the lane's topic: its offset, since when it waits (epoch seconds), its bytes.
 
     `attempt`: calls it was in. `delays`: how often it was put off.

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 import confluent_kafka
 
-from consumer.lane.state.commands import Why
+from consumer.lane.state.commands import SealReason
 from consumer.lane.state.delay_steps import STEPS
 from consumer.records.call import Verdict
 from consumer.records.dead_letter import DeadLetterReason
@@ -47,7 +47,7 @@ class Disposition(StrEnum):
 CLOSED: Mapping[str, frozenset[str]] = {
     "disposition": frozenset(Disposition),
     "reason": frozenset(Reason) | frozenset(DeadLetterReason) | {""},
-    "why": frozenset(Why),
+    "why": frozenset(SealReason),
     "answer": frozenset(map(str, range(100, 600))) | {"timeout", "connect_error", "reset"},
     "outcome": frozenset(Verdict),
     "step": frozenset(STEPS),

@@ -34,7 +34,7 @@ LARGEST_LETTER = MESSAGE_MAX_BYTES - 1024
 """Bytes of a letter that can be written again, with the headers of its place."""
 
 
-class Place(NamedTuple):
+class LetterPlace(NamedTuple):
     """Where a letter stands on the dead-letter topic; `0/42` to an operator."""
 
     partition: int
@@ -44,15 +44,15 @@ class Place(NamedTuple):
         return f"{self.partition}/{self.offset}"
 
 
-def place_of(text: str) -> Place | None:
+def place_of(text: str) -> LetterPlace | None:
     """The inverse of `str`; None for anything else."""
     partition, _, offset = (number(each.encode()) or 0 for each in text.partition("/"))
-    place = Place(partition, offset)
+    place = LetterPlace(partition, offset)
     return place if str(place) == text and min(place) >= 0 else None
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class DeadLetterRecord:
     """A dead letter without its value. `timestamp` (ms) and the place are the original record's.
 
     `lost_bytes`: the value was too large to be kept, it had so many. `headers`: the original ones.
@@ -60,7 +60,7 @@ class Letter:
     original no Kafka client of ours can say.
     """
 
-    place: Place
+    place: LetterPlace
     reason: DeadLetterReason
     message: str
     topic: str
@@ -76,7 +76,7 @@ class Letter:
     size: int = 0
 
 
-def letter_of(place: Place, headers: Sequence[Header]) -> Letter | None:
+def letter_of(place: LetterPlace, headers: Sequence[Header]) -> DeadLetterRecord | None:
     """A record of the dead-letter topic; None if it is none of ours."""
     rest, behind = _apart(headers)
     lost = {
@@ -95,7 +95,7 @@ def letter_of(place: Place, headers: Sequence[Header]) -> Letter | None:
     if reason not in _REASONS or None in place_there:
         return None
     stood, number_there, when = (each or 0 for each in place_there)
-    return Letter(
+    return DeadLetterRecord(
         place,
         _REASONS[reason],
         message,
@@ -120,7 +120,7 @@ def _apart(headers: Sequence[Header]) -> tuple[Sequence[Header], Mapping[str, by
     return headers[:end], dict(headers[end:])
 
 
-def mark_of(headers: Sequence[Header]) -> Place | None:
+def mark_of(headers: Sequence[Header]) -> LetterPlace | None:
     """Which letter a record says was given back; None if it is no mark."""
     if len(headers) != 1 or headers[0][0] != MARK:
         return None
@@ -143,10 +143,10 @@ class Filter:
 
     reasons: Collection[str] = ()
     topics: Collection[str] = ()
-    places: Collection[Place] = ()
+    places: Collection[LetterPlace] = ()
     since: float | None = None
 
-    def takes(self, letter: Letter, written_at: float) -> bool:
+    def takes(self, letter: DeadLetterRecord, written_at: float) -> bool:
         """Whether this letter is meant; `written_at` is when it became a dead letter."""
         return (
             (not self.reasons or letter.reason in self.reasons)
@@ -157,20 +157,20 @@ class Filter:
 
 
 @dataclass(slots=True)
-class Box:
+class DeadLetterList:
     """The letters that a filter takes, which letters were given back, topics of all letters.
 
     `foreign`: records on the topic that are neither a letter nor say that one was given back.
     """
 
     wanted: Filter
-    letters: dict[Place, Letter] = field(default_factory=dict)
-    replayed: set[Place] = field(default_factory=set)
+    letters: dict[LetterPlace, DeadLetterRecord] = field(default_factory=dict)
+    replayed: set[LetterPlace] = field(default_factory=set)
     topics: set[str] = field(default_factory=set)
     foreign: int = 0
 
     def record(
-        self, place: Place, headers: Sequence[Header], written_at: float, size: int = 0
+        self, place: LetterPlace, headers: Sequence[Header], written_at: float, size: int = 0
     ) -> None:
         """A record of the dead-letter topic: a letter, a mark, or something else."""
         marked = mark_of(headers)
@@ -185,9 +185,9 @@ class Box:
         if self.wanted.takes(letter, written_at):
             self.letters[place] = replace(letter, size=size)
 
-    def sort(self, homes: Homes) -> tuple[dict[Place, str], dict[Place, Stay]]:
+    def sort(self, homes: Homes) -> tuple[dict[LetterPlace, str], dict[LetterPlace, Stay]]:
         """Letter → the topic that it goes to, and letter → why it stays."""
-        going: dict[Place, str] = {}
+        going: dict[LetterPlace, str] = {}
         staying = dict.fromkeys(self._missing(), Stay.UNKNOWN)
         for place, letter in self.letters.items():
             found = Stay.REPLAYED if place in self.replayed else homes.of(letter)
@@ -197,7 +197,7 @@ class Box:
                 going[place] = found
         return going, staying
 
-    def _missing(self) -> Iterator[Place]:
+    def _missing(self) -> Iterator[LetterPlace]:
         return (place for place in self.wanted.places if place not in self.letters)
 
 
@@ -209,7 +209,7 @@ class Homes:
     inputs: Collection[str]
     lanes: Collection[str]
 
-    def of(self, letter: Letter) -> str | Stay:
+    def of(self, letter: DeadLetterRecord) -> str | Stay:
         """The topic to give a letter back to; the router learns the original one from headers."""
         if letter.lost_bytes is not None:
             return Stay.NO_VALUE

@@ -8,12 +8,12 @@ from difflib import get_close_matches
 
 from confluent_kafka import Consumer, Message, Producer
 
-from consumer.errors import OperationRefused
+from consumer.errors import OperationError
 from consumer.kafka import transactions
 from consumer.kafka.log_scan import (
-    Marks,
-    low_marks,
-    marks,
+    Offsets,
+    end_offsets,
+    low_offsets,
 )
 from consumer.kafka.records.messages import (
     Header,
@@ -25,11 +25,11 @@ from consumer.kafka.records.replayed import place_headers
 from consumer.operations.access import Access
 from consumer.operations.dead_letters.letters import (
     MARK,
-    Box,
+    DeadLetterList,
+    DeadLetterRecord,
     Filter,
     Homes,
-    Letter,
-    Place,
+    LetterPlace,
     Stay,
     letter_of,
 )
@@ -43,9 +43,9 @@ BYTES_AT_ONCE = 32 * 1024 * 1024
 class Plan:
     """Letters that go back, and to which topic; those that stay, and why."""
 
-    letters: Mapping[Place, Letter]
-    going: Mapping[Place, str]
-    staying: Mapping[Place, Stay]
+    letters: Mapping[LetterPlace, DeadLetterRecord]
+    going: Mapping[LetterPlace, str]
+    staying: Mapping[LetterPlace, Stay]
     foreign: int = 0
 
 
@@ -61,12 +61,12 @@ class _Chunk:
         return len(self.records) >= AT_ONCE or self.size >= BYTES_AT_ONCE
 
 
-def look(access: Access, wanted: Filter) -> Box:
+def look(access: Access, wanted: Filter) -> DeadLetterList:
     """All letters that the filter takes, without their values. Raises KafkaTrouble.
 
     Raises OperationRefused for a topic that neither the config nor a letter has.
     """
-    box = Box(wanted)
+    box = DeadLetterList(wanted)
     with access.reader() as reader:
         for record in access.everything(reader, [access.topics.dead_letters]):
             content = content_of(record)
@@ -76,13 +76,13 @@ def look(access: Access, wanted: Filter) -> Box:
     return box
 
 
-def _refuse_unknown(access: Access, box: Box) -> None:
+def _refuse_unknown(access: Access, box: DeadLetterList) -> None:
     lanes = map(access.topics.invitations, access.config.lanes)
     known = {*access.config.input_topics, *lanes, *box.topics}
     for name in sorted(set(box.wanted.topics) - known):
         meant = get_close_matches(name, sorted(known), n=1)
         hint = f" (did you mean '{meant[0]}'?)" if meant else ""
-        raise OperationRefused(
+        raise OperationError(
             f"the config reads no topic '{name}', and no dead letter is of it{hint}"
         )
 
@@ -95,10 +95,10 @@ def plan(access: Access, wanted: Filter) -> Plan:
     return Plan(box.letters, going, staying, box.foreign)
 
 
-def show(access: Access, place: Place) -> tuple[Letter, Message]:
+def show(access: Access, place: LetterPlace) -> tuple[DeadLetterRecord, Message]:
     """One letter with its record. Raises OperationRefused if there is none."""
     topic = access.topics.dead_letters
-    (lows, ends) = low_marks(access.admin, [topic]), marks(access.admin, [topic])
+    (lows, ends) = low_offsets(access.admin, [topic]), end_offsets(access.admin, [topic])
     here = topic, place.partition
     if here in ends and lows[here] <= place.offset < ends[here]:
         with access.reader() as reader:
@@ -107,7 +107,7 @@ def show(access: Access, place: Place) -> tuple[Letter, Message]:
                 letter = letter_of(_place(record), content_of(record).headers)
                 if letter is not None:
                     return letter, record
-    raise OperationRefused(f"{topic} has no dead letter at {place}; `dlq list` shows them")
+    raise OperationError(f"{topic} has no dead letter at {place}; `dlq list` shows them")
 
 
 def give_back(
@@ -148,7 +148,7 @@ def _chunks(access: Access, reader: Consumer, todo: Plan) -> Iterator[_Chunk]:
         yield chunk
 
 
-def _range(topic: str, todo: Plan) -> tuple[Marks, Marks]:
+def _range(topic: str, todo: Plan) -> tuple[Offsets, Offsets]:
     """Where the letters begin and end, in each partition."""
     begin: dict[tuple[str, int], int] = {}
     ends: dict[tuple[str, int], int] = {}
@@ -159,7 +159,7 @@ def _range(topic: str, todo: Plan) -> tuple[Marks, Marks]:
     return begin, ends
 
 
-def _headers(letter: Letter, topic: str) -> list[Header]:
+def _headers(letter: DeadLetterRecord, topic: str) -> list[Header]:
     """The original ones; the router learns the original place, a lane does not need it."""
     if topic == letter.topic:
         return list(letter.headers)
@@ -190,5 +190,5 @@ def _write(access: Access, producer: Producer, chunk: _Chunk) -> None:
             )
 
 
-def _place(record: Message) -> Place:
-    return Place(*transactions.place_of(record)[1:])
+def _place(record: Message) -> LetterPlace:
+    return LetterPlace(*transactions.position_of(record)[1:])

@@ -13,16 +13,16 @@ from dataclasses import dataclass, field
 from confluent_kafka import Consumer, Message, Producer
 
 from consumer.errors import (
-    OperationRefused,
+    OperationError,
     UnreadableRecord,
     defect,
 )
 from consumer.kafka import transactions
 from consumer.kafka.lane_logs import orphans
 from consumer.kafka.log_scan import (
-    Marks,
-    low_marks,
-    marks,
+    Offsets,
+    end_offsets,
+    low_offsets,
     members,
     topic_names,
 )
@@ -48,7 +48,7 @@ from consumer.operations.access import (
 from consumer.operations.lanes.drain_plan import (
     Counts,
     Forward,
-    Remains,
+    LaneDrainPlan,
     kind_of,
 )
 from consumer.records.checkpoint import Checkpoint
@@ -83,7 +83,7 @@ class _Chunk:
 
 
 @dataclass(slots=True)
-class Emptying:
+class LaneDrain:
     """One lane's end. `close`: what could go on in another lane ends too."""
 
     access: Access
@@ -104,7 +104,7 @@ class Emptying:
         producer = self.access.fenced(f"lane.{self.lane}")
         with self.access.reader() as reader:
             checkpoint = self._take_over(producer, reader)
-            ends = marks(self.access.admin, [self.topic])
+            ends = end_offsets(self.access.admin, [self.topic])
             counts = self._count(reader, checkpoint, ends)
             if not counts or not confirm(counts):
                 return None
@@ -114,19 +114,19 @@ class Emptying:
     def _refuse_unfit(self) -> None:
         access = self.access
         if self.lane in access.config.lanes:
-            raise OperationRefused(
+            raise OperationError(
                 f"lane {self.lane} is in the config: its own sender empties it; take it out of the "
                 "config first, and let all processes run with that"
             )
         known = orphans(access.admin, access.topics, access.config.lanes)
         if self.lane not in known:
             there = ", ".join(known) or "none"
-            raise OperationRefused(f"no topic {self.topic}; lanes outside the config: {there}")
+            raise OperationError(f"no topic {self.topic}; lanes outside the config: {there}")
         if access.topics.checkpoints(self.lane) not in topic_names(access.admin):
-            raise OperationRefused(f"no topic {access.topics.checkpoints(self.lane)}")
+            raise OperationError(f"no topic {access.topics.checkpoints(self.lane)}")
         group = f"{access.topics.application_id}.lane.{self.lane}"
         if number := members(access.admin, group):
-            raise OperationRefused(
+            raise OperationError(
                 f"lane {self.lane} has {number} owners or candidates (group {group}): a process "
                 "still runs with a config that has it; stop that first"
             )
@@ -138,50 +138,50 @@ class Emptying:
         try:
             found = newest(reader, topic, self.lane, epoch, lambda: None)
         except UnreadableRecord as error:
-            raise OperationRefused(
+            raise OperationError(
                 f"{topic}: the newest checkpoint cannot be read ({error}): nothing says which "
                 "records are settled. If a newer version of the program wrote it, use that one"
             ) from None
-        low = low_marks(self.access.admin, [self.topic])[self.topic, 0]
-        high = marks(self.access.admin, [self.topic])[self.topic, 0]
+        low = low_offsets(self.access.admin, [self.topic])[self.topic, 0]
+        high = end_offsets(self.access.admin, [self.topic])[self.topic, 0]
         topic_id = self.access.clients.topic_id(self.topic)
         if found is None and low > 0:
-            raise OperationRefused(
+            raise OperationError(
                 f"{self.topic} begins at {low}, and there is no checkpoint: nothing says which of "
                 "its records are settled"
             )
         if found is None:
             return _unused(self.lane, topic_id, self.access)
         if found.topic_id and topic_id and found.topic_id != topic_id:
-            raise OperationRefused(
+            raise OperationError(
                 f"{self.topic} was deleted and created anew: its checkpoint is of another topic"
             )
         if not low <= found.base <= high:
-            raise OperationRefused(
+            raise OperationError(
                 f"{self.topic} holds {low} to {high}, but the checkpoint's base is {found.base}"
             )
         return found
 
-    def _remains(self, checkpoint: Checkpoint) -> Remains:
+    def _remains(self, checkpoint: Checkpoint) -> LaneDrainPlan:
         config = self.access.config
         homes = {
             name: (config.lane_of(name), LaneCampaign(name, each.vendor, each.channel))
             for name, each in config.called.items()
         }
-        return Remains(checkpoint, homes, self.close)
+        return LaneDrainPlan(checkpoint, homes, self.close)
 
-    def _count(self, reader: Consumer, checkpoint: Checkpoint, ends: Marks) -> Counts:
+    def _count(self, reader: Consumer, checkpoint: Checkpoint, ends: Offsets) -> Counts:
         remains, counts = self._remains(checkpoint), Counts()
         for record, invitation in self._open(reader, remains, ends):
             if isinstance(invitation, DeadLetter):
                 counts["none", "becomes a dead letter: it is no invitation"] += 1
             else:
-                offset, value = transactions.place_of(record)[2], value_of(record) or b""
+                offset, value = transactions.position_of(record)[2], value_of(record) or b""
                 counts[kind_of(remains.fate(offset, invitation, value), invitation)] += 1
         return counts
 
     def _settle(
-        self, producer: Producer, reader: Consumer, checkpoint: Checkpoint, ends: Marks
+        self, producer: Producer, reader: Consumer, checkpoint: Checkpoint, ends: Offsets
     ) -> None:
         remains, chunk = self._remains(checkpoint), _Chunk()
         for record, invitation in self._open(reader, remains, ends):
@@ -193,15 +193,15 @@ class Emptying:
         self._commit(producer, remains, chunk)
 
     def _open(
-        self, reader: Consumer, remains: Remains, ends: Marks
+        self, reader: Consumer, remains: LaneDrainPlan, ends: Offsets
     ) -> Iterator[tuple[Message, Invitation | DeadLetter]]:
         """The lane's records that still need something."""
         begin = {(self.topic, 0): remains.ledger.base}
         for record in self.access.read(reader, ends, begin):
-            if remains.deliver(transactions.place_of(record)[2]):
+            if remains.deliver(transactions.position_of(record)[2]):
                 yield record, _read(record)
 
-    def _commit(self, producer: Producer, remains: Remains, chunk: _Chunk) -> None:
+    def _commit(self, producer: Producer, remains: LaneDrainPlan, chunk: _Chunk) -> None:
         remains.ledger.settle_all(chunk.offsets)
         topics, version = self.access.topics, self.access.config.config_version
         source = f"/{topics.application_id}/lane/{self.lane}"
@@ -221,9 +221,9 @@ class Emptying:
 
 
 def _take(
-    chunk: _Chunk, remains: Remains, record: Message, invitation: Invitation | DeadLetter
+    chunk: _Chunk, remains: LaneDrainPlan, record: Message, invitation: Invitation | DeadLetter
 ) -> None:
-    offset, value = transactions.place_of(record)[2], value_of(record) or b""
+    offset, value = transactions.position_of(record)[2], value_of(record) or b""
     if isinstance(invitation, DeadLetter):
         remains.unreadable(offset)
         chunk.letters.append(invitation)

@@ -14,12 +14,12 @@ from typing import NamedTuple
 import orjson
 
 from consumer.lane.offsets.bitmap import (
-    Bits,
+    OffsetBitmap,
     pack,
     unpack,
 )
-from consumer.lane.offsets.in_doubt import Doubt
-from consumer.lane.offsets.settled import Ledger
+from consumer.lane.offsets.in_doubt import InDoubtBatches
+from consumer.lane.offsets.settled import SettledOffsets
 from consumer.lane.quota.quota import with_calls
 from consumer.lane.settlement.results import (
     NO_CALL,
@@ -52,7 +52,7 @@ class Forward(NamedTuple):
 
 
 @dataclass(slots=True)
-class Remains:
+class LaneDrainPlan:
     """The lane's state from a takeover's checkpoint on. Offsets come in order.
 
     `homes`: campaign → its lane of today; `close`: end what could go on.
@@ -61,15 +61,17 @@ class Remains:
     checkpoint: Checkpoint
     homes: Mapping[str, tuple[str, LaneCampaign]]
     close: bool
-    ledger: Ledger = field(init=False)
-    _doubt: Doubt = field(init=False)
-    _tried: list[tuple[int, Bits]] = field(init=False)
+    ledger: SettledOffsets = field(init=False)
+    _doubt: InDoubtBatches = field(init=False)
+    _tried: list[tuple[int, OffsetBitmap]] = field(init=False)
 
     def __post_init__(self) -> None:
         former = self.checkpoint
-        self.ledger = Ledger(former.base, former.done)
-        self._doubt = Doubt(former.in_flight, self.ledger.settled)
-        self._tried = [(each.attempt, Bits(each.first, each.offsets)) for each in former.tried]
+        self.ledger = SettledOffsets(former.base, former.done)
+        self._doubt = InDoubtBatches(former.in_flight, self.ledger.settled)
+        self._tried = [
+            (each.attempt, OffsetBitmap(each.first, each.offsets)) for each in former.tried
+        ]
 
     def deliver(self, offset: int) -> bool:
         """A record was read: whether it still needs something."""

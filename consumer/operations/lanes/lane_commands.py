@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from consumer.errors import OperationRefused
+from consumer.errors import OperationError
 from consumer.kafka.lane_logs import (
     LaneView,
     lane_names,
@@ -44,10 +44,10 @@ def silence(access: Access, lane: str) -> float:
     """
     if lane not in access.config.lanes:
         there = ", ".join(access.config.lanes)
-        raise OperationRefused(f"{lane} is no lane of this config; lanes: {there}")
+        raise OperationError(f"{lane} is no lane of this config; lanes: {there}")
     until = _closed_until(_view(access, lane))
     if until <= access.now():
-        raise OperationRefused(f"lane {lane} is not silent: no 429 holds it back")
+        raise OperationError(f"lane {lane} is not silent: no 429 holds it back")
     return until
 
 
@@ -65,7 +65,7 @@ def retry(access: Access, campaign: str) -> Given:
     """
     if campaign not in access.config.called:
         there = ", ".join(access.config.called)
-        raise OperationRefused(f"{campaign} makes no calls in this config; those that do: {there}")
+        raise OperationError(f"{campaign} makes no calls in this config; those that do: {there}")
     _refuse_without_owner(access, access.config.lane_of(campaign))
     command = RetryCampaign(**access.stamp(), campaign=campaign)
     return give(access, command, lambda: True)
@@ -74,7 +74,7 @@ def retry(access: Access, campaign: str) -> Given:
 def _refuse_without_owner(access: Access, lane: str) -> None:
     group = f"{access.topics.application_id}.lane.{lane}"
     if members(access.admin, group) == 0:
-        raise OperationRefused(
+        raise OperationError(
             f"no process runs lane {lane} (group {group}): start one, and run the command then"
         )
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from confluent_kafka import Consumer, Producer
 
 from consumer.errors import (
-    OperationRefused,
+    OperationError,
     UnreadableRecord,
 )
 from consumer.kafka import transactions
@@ -55,7 +55,7 @@ def look(access: Access, choice: Choice) -> Plan:
         _read_results(access, reader, search)
         routes = (route.name for route in access.config.routes)
         if unknown := search.unknown(access.config.campaigns, routes):
-            raise OperationRefused("; ".join(unknown))
+            raise OperationError("; ".join(unknown))
         _read_invitations(access, reader, search)
     config = access.config
     lanes = {name: config.lane_of(name) for name in config.called}

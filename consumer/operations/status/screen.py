@@ -11,7 +11,7 @@ from rich.text import Text
 
 from consumer.errors import (
     DispatcherError,
-    OperationRefused,
+    OperationError,
 )
 from consumer.observability.status.status import StatusSnapshot
 from consumer.operations.status.view import picture
@@ -44,7 +44,7 @@ def watch(look: Look, every: float, sleep: Callable[[float], None] = time.sleep)
     the output is no terminal."""
     screen = console()
     if not screen.is_terminal:
-        raise OperationRefused("--watch needs a terminal: leave it out, or take --json")
+        raise OperationError("--watch needs a terminal: leave it out, or take --json")
     last = picture(look())
     try:
         with Live(last, console=screen, screen=True, auto_refresh=False) as live:

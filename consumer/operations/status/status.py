@@ -8,7 +8,7 @@ from dataclasses import replace
 import httpx
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from consumer.errors import OperationRefused
+from consumer.errors import OperationError
 from consumer.kafka import transactions
 from consumer.kafka.lane_logs import (
     look,
@@ -16,9 +16,9 @@ from consumer.kafka.lane_logs import (
 )
 from consumer.kafka.log_scan import (
     WAIT,
-    Marks,
-    low_marks,
-    marks,
+    Offsets,
+    end_offsets,
+    low_offsets,
     members,
     topic_names,
 )
@@ -32,7 +32,7 @@ from consumer.observability.status.status import (
 )
 from consumer.operations.access import Access
 from consumer.operations.dead_letters.letters import (
-    Place,
+    LetterPlace,
     letter_of,
 )
 from consumer.operations.status.lane import (
@@ -75,7 +75,7 @@ def url_of(text: str) -> str:
     except httpx.InvalidURL:
         usable = False
     if not usable:
-        raise OperationRefused(
+        raise OperationError(
             f"--url takes http://host:port or host:port, as in {LOCAL}, not {text!r}"
         )
     return str(url)
@@ -90,16 +90,16 @@ def of_process(url: str) -> StatusSnapshot:
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         reasons = (words for kind, words in _REASONS if isinstance(error, kind))
         why = next(reasons, type(error).__name__)
-        raise OperationRefused(f"{where}: {why}. {OTHERWISE}") from error
+        raise OperationError(f"{where}: {why}. {OTHERWISE}") from error
     if answer.status_code != httpx.codes.OK:
-        raise OperationRefused(f"{where} answered HTTP {answer.status_code}. {OTHERWISE}")
+        raise OperationError(f"{where} answered HTTP {answer.status_code}. {OTHERWISE}")
     kind = answer.headers.get("content-type", "").partition(";")[0]
     if kind != "application/json":
-        raise OperationRefused(f"{where} answered {kind or 'no content type'}. {OTHERWISE}")
+        raise OperationError(f"{where} answered {kind or 'no content type'}. {OTHERWISE}")
     try:
         return load(answer.content)
     except ValueError as error:
-        raise OperationRefused(
+        raise OperationError(
             f"{where}: the answer is no status of this version ({error}). Use the command of the "
             "version that runs there"
         ) from None
@@ -141,7 +141,7 @@ def _lanes(access: Access, reader: Consumer, there: frozenset[str]) -> Iterator[
 def _behind(access: Access, stage: str, topics: frozenset[str]) -> dict[str, int]:
     """Topic → offsets that the stage's group has not read, a producer's markers included."""
     names = sorted(topics)
-    begin, end = low_marks(access.admin, names), marks(access.admin, names)
+    begin, end = low_offsets(access.admin, names), end_offsets(access.admin, names)
     read = _committed(access, f"{access.topics.application_id}.{stage}", sorted(end))
     behind = dict.fromkeys(names, 0)
     for place, last in end.items():
@@ -149,13 +149,13 @@ def _behind(access: Access, stage: str, topics: frozenset[str]) -> dict[str, int
     return behind
 
 
-def _committed(access: Access, group: str, places: Sequence[tuple[str, int]]) -> Marks:
+def _committed(access: Access, group: str, places: Sequence[tuple[str, int]]) -> Offsets:
     """Where a group stands, asked without joining it; only where it has been."""
     if not places:
         return {}
     asker = access.clients.consumer(group, lambda _error: None)
     try:
-        with transactions.trouble(f"reading the offsets of {group}"):
+        with transactions.translate_errors(f"reading the offsets of {group}"):
             found = asker.committed([TopicPartition(*each) for each in places], timeout=WAIT)
     finally:
         access.clients.close(asker)
@@ -167,19 +167,22 @@ def _letters(access: Access, reader: Consumer, there: frozenset[str]) -> int:
     topic = access.topics.dead_letters
     if topic not in there:
         return 0
-    begin, ends = low_marks(access.admin, [topic]), marks(access.admin, [topic], committed=True)
+    begin, ends = (
+        low_offsets(access.admin, [topic]),
+        end_offsets(access.admin, [topic], committed=True),
+    )
     found = count_records(reader, begin, ends, _is_letter)
     return sum(found.values())
 
 
 def _is_letter(record: Message) -> bool:
-    return letter_of(Place(0, 0), content_of(record).headers) is not None
+    return letter_of(LetterPlace(0, 0), content_of(record).headers) is not None
 
 
 def _put_off(access: Access, reader: Consumer, there: frozenset[str]) -> dict[str, int]:
     """Topic of a step → records that wait there."""
     names = sorted(there.intersection(access.topics.delayed(step) for step in STEPS))
-    lows, ends = low_marks(access.admin, names), marks(access.admin, names, committed=True)
+    lows, ends = low_offsets(access.admin, names), end_offsets(access.admin, names, committed=True)
     read = _committed(access, f"{access.topics.application_id}.ladder", sorted(ends))
     begin = {place: max(low, read.get(place, low)) for place, low in lows.items()}
     return {topic: n for (topic, _), n in count_records(reader, begin, ends).items()}

@@ -21,13 +21,13 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from consumer.errors import (
-    KafkaTrouble,
-    StartUnclear,
+    KafkaSessionError,
+    StartPositionError,
     defect,
 )
 from consumer.kafka import transactions
 from consumer.kafka.broker_time import measure
-from consumer.kafka.log_scan import Place
+from consumer.kafka.log_scan import Partition
 from consumer.kafka.records.delayed import (
     Delayed,
     first_offset,
@@ -62,7 +62,7 @@ from consumer.runtime.positions import (
     positions,
 )
 from consumer.runtime.router.input_stops import InputStops
-from consumer.runtime.stage import Stage
+from consumer.runtime.stage import StageServices
 from consumer.runtime.watchers.command_watch import ObeyedCommands
 
 POLL_RECORDS = 5_000
@@ -90,10 +90,10 @@ class _Passed(NamedTuple):
 
 
 @dataclass(slots=True)
-class LadderLoop:
+class DelayStage:
     """Runs sessions until the stage stops."""
 
-    stage: Stage
+    stage: StageServices
     instance: str
     name: str = "ladder"
     _steps: dict[str, str] = field(init=False)
@@ -104,7 +104,7 @@ class LadderLoop:
     _behind: dict[str, int] = field(default_factory=dict)
     _trim_at: float = 0.0
     _begun: dict[str, int] = field(default_factory=dict)  # assigned topic → where it was read from
-    _reached: dict[Place, int] = field(default_factory=dict)  # ends that were told since a seek
+    _reached: dict[Partition, int] = field(default_factory=dict)  # ends that were told since a seek
     _orphans: dict[str, bool] = field(default_factory=dict)  # lane → whether it has a topic
     _ahead: float = 0.0  # Kafka's time less the clock's steady one
     _consumer: Consumer | None = None
@@ -138,7 +138,7 @@ class LadderLoop:
         try:
             transactions.fence(producer, self.stage.waiting(self.name))
             self._ask_time(producer)
-            with transactions.trouble("subscribe"):
+            with transactions.translate_errors("subscribe"):
                 consumer.subscribe(
                     list(self._steps),
                     on_assign=partial(self._assigned, producer),
@@ -150,7 +150,7 @@ class LadderLoop:
                 self._look_early(consumer)
                 self._resume(consumer)
                 most = min(POLL_RECORDS, self.stage.transactions.size(self.name).records)
-                with transactions.trouble("consume"):
+                with transactions.translate_errors("consume"):
                     messages = consumer.consume(most, POLL_SECONDS)
                 self._reached.update(ends(messages))  # first: what is sought again lies before it
                 self._handle(consumer, producer, messages)
@@ -181,7 +181,7 @@ class LadderLoop:
         if consumer is not self._consumer:  # of a session that is over
             return
         if self._gone.intersection(each.topic for each in partitions):
-            raise KafkaTrouble("a step went and came back while it was being read")
+            raise KafkaSessionError("a step went and came back while it was being read")
         member = membership(consumer)
         fresh = self._begin(consumer, partitions)
         partitions = [each for each in partitions if (each.topic, 0) not in self._stops]
@@ -194,7 +194,7 @@ class LadderLoop:
         if fresh:  # or a group that has forgotten would be as one that never read
             with self.stage.transaction(self.name, producer):
                 self.stage.send_offsets(self.name, producer, fresh, member)
-        with transactions.trouble("assign"):
+        with transactions.translate_errors("assign"):
             consumer.incremental_assign(partitions)
             consumer.resume(partitions)  # a pause survives losing and regaining a partition
 
@@ -204,12 +204,12 @@ class LadderLoop:
         """Set where each is read from; those that had no offset. What nothing says of stands still,
         alone, until an operator has spoken."""
         asked = [TopicPartition(each.topic, each.partition) for each in partitions]
-        with transactions.trouble("reading committed offsets"):
+        with transactions.translate_errors("reading committed offsets"):
             committed = consumer.committed(asked, timeout=WAIT)
         fresh = []
         for partition, found in zip(partitions, committed, strict=True):
             if found.error is not None:
-                raise KafkaTrouble(
+                raise KafkaSessionError(
                     f"reading committed offsets: {transactions.describe(found.error)}"
                 )
             partition.offset = found.offset
@@ -232,7 +232,7 @@ class LadderLoop:
                 self._now(),
                 self.stage.topics.invitations(""),
             )
-        except StartUnclear as error:
+        except StartPositionError as error:
             self._stops.add(
                 asker, [StoppedPartition(topic, 0, -1, StopReason.FORGOTTEN)], str(error)
             )
@@ -249,7 +249,7 @@ class LadderLoop:
             self._begun.pop(each.topic, None)
         read = [each for each in partitions if (each.topic, 0) not in self._stops]
         self._stops.discard((each.topic, 0) for each in partitions)
-        with transactions.trouble("unassign"):
+        with transactions.translate_errors("unassign"):
             consumer.incremental_unassign(read)
 
     # -- topics that stand still --------------------------------------------------------------
@@ -260,7 +260,7 @@ class LadderLoop:
         if error is None or error.code() != KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - public by use
             return self.stage.usable(self.name, message)
         place = TopicPartition(str(message.topic()), 0)
-        with transactions.trouble("unassign"):
+        with transactions.translate_errors("unassign"):
             consumer.incremental_unassign([place])
         for known in (self._begun, self._due, self._heads):
             known.pop(place.topic, None)
@@ -339,26 +339,26 @@ class LadderLoop:
             if place.topic not in self._due and number >= PACE_FROM:
                 self._due[place.topic] = until
                 self._paced.add(place.topic)
-                with transactions.trouble("pause"):
+                with transactions.translate_errors("pause"):
                     consumer.pause([TopicPartition(place.topic, place.partition)])
 
     def _is_due(self, consumer: Consumer, message: Message) -> bool:
         """Whether it may leave its step; the first that may not stops its topic until then."""
-        topic, partition, offset = transactions.place_of(message)
+        topic, partition, offset = transactions.position_of(message)
         if topic in self._paced:  # passed over, it would be lost
-            raise KafkaTrouble(f"{topic} was read while it was paused")
+            raise KafkaSessionError(f"{topic} was read while it was paused")
         if topic in self._due or topic in self._gone:
             return False
         head = self._heads.pop(topic, offset)
         if head != offset:  # what was fetched before the seek must not pass for what follows it
-            raise KafkaTrouble(f"expected offset {head} of {topic} after a seek, not {offset}")
+            raise KafkaSessionError(f"expected offset {head} of {topic} after a seek, not {offset}")
         when = timestamp_of(message) / 1000 + STEPS[self._steps[topic]]
         if when <= self._now() or self.stage.early.covers(topic, offset):
             return True
         self._due[topic], self._heads[topic] = when, offset
         self._reached.pop((topic, partition), None)
         place = TopicPartition(topic, partition, offset)
-        with transactions.trouble("pause"):
+        with transactions.translate_errors("pause"):
             consumer.pause([place])
             consumer.seek(place)
         return False
@@ -377,7 +377,7 @@ class LadderLoop:
             return
         ends: dict[str, int] = {}
         for topic in self._begun:
-            with transactions.trouble("reading the log's ends"):
+            with transactions.translate_errors("reading the log's ends"):
                 _, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=WAIT)
             if self._reached.get((topic, 0), -1) < end:  # else nothing lies there
                 ends[topic] = end
@@ -391,7 +391,7 @@ class LadderLoop:
         for topic in [topic for topic, when in self._due.items() if when <= now]:
             del self._due[topic]
             self._paced.discard(topic)
-            with transactions.trouble("resume"):
+            with transactions.translate_errors("resume"):
                 consumer.resume([TopicPartition(topic, 0)])
 
     def _forward(self, producer: Producer, record: Delayed, now: float) -> None:
@@ -419,7 +419,7 @@ class LadderLoop:
         for lane in named - {*self.stage.lanes, *self._orphans}:
             self.stage.health.beat(self.name)
             topic = self.stage.topics.invitations(lane)
-            with transactions.trouble("looking for a lane's topic"):
+            with transactions.translate_errors("looking for a lane's topic"):
                 found = consumer.list_topics(topic, timeout=WAIT).topics.get(topic)
             self._orphans[lane] = found is not None and found.error is None
 

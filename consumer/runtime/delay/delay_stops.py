@@ -9,7 +9,7 @@ from __future__ import annotations
 import structlog
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from consumer.kafka.log_scan import Place
+from consumer.kafka.log_scan import Partition
 from consumer.kafka.start_offsets import (
     GroupMemory,
     delay_reading,
@@ -49,5 +49,5 @@ def goes_on(stops: InputStops, consumer: Consumer, producer: Producer) -> bool:
     return stops.any_mended(consumer, GroupMemory(committed, []))
 
 
-def _offsets(stops: InputStops, consumer: Consumer) -> dict[Place, TopicPartition]:
+def _offsets(stops: InputStops, consumer: Consumer) -> dict[Partition, TopicPartition]:
     return {place: group_offset(consumer, TopicPartition(*place)) for place in stops.stopped}

@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
-from consumer.lane.offsets.bitmap import Bits
+from consumer.lane.offsets.bitmap import OffsetBitmap
 
 
 @dataclass(slots=True)
@@ -22,11 +22,11 @@ class _Known:
 
     since: int
     until: int
-    records: Bits
+    records: OffsetBitmap
 
     @classmethod
     def begun(cls, at: int) -> _Known:
-        return cls(at, at, Bits(at))
+        return cls(at, at, OffsetBitmap(at))
 
 
 @dataclass(slots=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from consumer.errors import StartUnclear
+from consumer.errors import StartPositionError
 from consumer.kafka.records.checkpoints import end_of
-from consumer.kafka.start_offsets import Beginning
+from consumer.kafka.start_offsets import StartFrom
 from consumer.records.checkpoint import Checkpoint
 
 ANEW = (
@@ -39,23 +39,23 @@ class LaneLog:
         return ANEW.format(topic=self.topic, checkpoints=self.checkpoints, group=self.group)
 
 
-def where(log: LaneLog, found: Checkpoint | None, topic_id: str | None, begin: Beginning) -> int:
+def where(log: LaneLog, found: Checkpoint | None, topic_id: str | None, begin: StartFrom) -> int:
     """The offset to read from. Raises StartUnclear if log and checkpoint do not fit together."""
     if found is None:
         return _first(log, begin)
     if topic_id and found.topic_id and found.topic_id != topic_id:
-        raise StartUnclear(
+        raise StartPositionError(
             f"{log.topic} was deleted and made anew (its id is {topic_id}, the checkpoint is of "
             f"{found.topic_id}): what it held and was not settled is lost. {log.anew}"
         )
     if found.base < log.low:
-        raise StartUnclear(
+        raise StartPositionError(
             f"{log.topic} begins at {log.low}, but the checkpoint's base is {found.base}: "
             f"up to {log.low - found.base} invitations were deleted before they were settled. "
             f"Look for who deletes records there. {log.anew}"
         )
     if found.base > log.high:
-        raise StartUnclear(
+        raise StartPositionError(
             f"{log.topic} ends at {log.high}, but the checkpoint's base is {found.base}: the log "
             f"was truncated (an unclean leader election?) or made anew. {log.anew}"
         )
@@ -65,35 +65,35 @@ def where(log: LaneLog, found: Checkpoint | None, topic_id: str | None, begin: B
 def refuse_beyond(log: LaneLog, found: Checkpoint | None) -> None:
     """Raises StartUnclear if the checkpoint names offsets that the log does not have yet."""
     if found is not None and (end := end_of(found)) > log.high:
-        raise StartUnclear(
+        raise StartPositionError(
             f"{log.topic} ends at {log.high}, but the checkpoint names offsets up to {end - 1}: "
             "what is written there from now on would pass for settled. The log was truncated (an "
             f"unclean leader election?), or another hand wrote the checkpoint. {log.anew}"
         )
 
 
-def unreadable(log: LaneLog, why: str) -> StartUnclear:
+def unreadable(log: LaneLog, why: str) -> StartPositionError:
     """What an operator reads of a checkpoint that this version cannot use."""
-    return StartUnclear(
+    return StartPositionError(
         f"{log.checkpoints}: the newest checkpoint cannot be read ({why}). If a newer version of "
         "the program wrote it, run that one. Else another hand wrote it: find it by the cluster's "
         f"ACLs. {log.anew}"
     )
 
 
-def _first(log: LaneLog, begin: Beginning) -> int:
+def _first(log: LaneLog, begin: StartFrom) -> int:
     """Without a checkpoint: a first start, or a checkpoint topic that was lost as a whole.
 
     The group's offset tells: only who has committed a checkpoint displays one.
     """
     if log.shown > 0:
-        raise StartUnclear(
+        raise StartPositionError(
             f"{log.checkpoints} has no checkpoint, but this lane has worked: the group {log.group} "
             f"stands at {log.shown} of {log.topic}. The topic was deleted, emptied or made anew; "
             f"restore it, for --from would send surveys again or skip some. {log.anew}"
         )
     if log.low > 0 and begin is None:
-        raise StartUnclear(
+        raise StartPositionError(
             f"{log.topic} begins at {log.low}, and {log.checkpoints} has no checkpoint: say --from "
             "earliest (or latest) once to begin there"
         )

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 import structlog
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from consumer.errors import KafkaTrouble
+from consumer.errors import KafkaSessionError
 from consumer.http.calls import Calls
 from consumer.kafka import transactions
-from consumer.kafka.start_offsets import Beginning
+from consumer.kafka.start_offsets import StartFrom
 from consumer.lane.state.settings import (
     LATE_ARRIVAL_GRACE,
     LaneSettings,
@@ -25,12 +25,12 @@ from consumer.runtime.former_life import let_former_life_end
 from consumer.runtime.lane.config_rivals import ConfigRivals
 from consumer.runtime.lane.lane_owner import (
     RESULTS_ENOUGH,
-    LaneOwner,
+    LaneOwnership,
 )
 from consumer.runtime.lane.takeover import Takeover
 from consumer.runtime.positions import ends
-from consumer.runtime.stage import Stage
-from consumer.wiring.build import LaneRules
+from consumer.runtime.stage import StageServices
+from consumer.wiring.build import LaneConfig
 
 POLL_RECORDS = 5_000
 POLL_SECONDS = 0.05
@@ -46,17 +46,17 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
-class LaneLoop:
+class LaneStage:
     """Runs sessions until the stage stops, or the lane leaves the config."""
 
     settings: LaneSettings
-    stage: Stage
+    stage: StageServices
     calls: Calls
-    begin: Beginning
+    begin: StartFrom
     limits: tuple[str, ...]
     rng: random.Random = field(default_factory=random.SystemRandom)
-    owner: LaneOwner | None = None
-    _coming: deque[LaneRules] = field(default_factory=deque)
+    owner: LaneOwnership | None = None
+    _coming: deque[LaneConfig] = field(default_factory=deque)
     _leaving: bool = False
     _consumer: Consumer | None = None
     _rivals: ConfigRivals = field(init=False)
@@ -76,7 +76,7 @@ class LaneLoop:
         """The lane's invitations."""
         return self.stage.topics.invitations(self.settings.name)
 
-    def follow(self, rules: LaneRules) -> None:
+    def follow(self, rules: LaneConfig) -> None:
         """Go over to another config before the next turn. From any thread."""
         self._coming.append(rules)
 
@@ -97,7 +97,7 @@ class LaneLoop:
             self.name, most=RESULTS_ENOUGH, timeout=transactions.LANE_TRANSACTION_TIMEOUT
         )
         try:
-            with transactions.trouble("subscribe"):
+            with transactions.translate_errors("subscribe"):
                 consumer.subscribe(
                     [self.topic],
                     on_assign=self._assigned,
@@ -131,11 +131,11 @@ class LaneLoop:
         self.stage.joined(self.name, consumer)
         self._keep_time()
         before = self.owner
-        with transactions.trouble("consume"):
+        with transactions.translate_errors("consume"):
             messages = self._poll(consumer)
         if self.owner is not None and before is not None and self.owner is not before:
             # What was read for the former ownership would settle what this one has not read.
-            raise KafkaTrouble("the lane went and came back while it was being read")
+            raise KafkaSessionError("the lane went and came back while it was being read")
         records = [
             each for each in messages if each.error() is None or self.stage.usable(self.name, each)
         ]
@@ -156,13 +156,15 @@ class LaneLoop:
         if step and self.owner is not None:
             self.owner.lane.record()
             self._drain(self.owner)
-            raise KafkaTrouble(f"the wall clock was stepped by {step:.1f} s: taken over again")
+            raise KafkaSessionError(f"the wall clock was stepped by {step:.1f} s: taken over again")
 
     def _follow_clock(self) -> None:
         """Raises KafkaTrouble while other lanes of this process drain before a step is followed."""
         self.stage.follow_clock()
         if self.stage.clock.stepped:
-            raise KafkaTrouble("the wall clock was stepped, and other lanes are not drained yet")
+            raise KafkaSessionError(
+                "the wall clock was stepped, and other lanes are not drained yet"
+            )
 
     def _poll(self, consumer: Consumer) -> list[Message]:
         """Records, and callbacks of the group; of a saturated lane only some. One transaction must
@@ -190,11 +192,11 @@ class LaneLoop:
         self.owner = self._take_over(consumer)
         own = self.owner.partition
         own.offset = self.owner.lane.ledger.base
-        with transactions.trouble("assign"):
+        with transactions.translate_errors("assign"):
             consumer.incremental_assign([own])
             consumer.resume([own])
 
-    def _take_over(self, consumer: Consumer) -> LaneOwner:
+    def _take_over(self, consumer: Consumer) -> LaneOwnership:
         takeover = Takeover(self.settings, self.stage, self.begin, self.rng)
         self.stage.clock.hold()
         try:
@@ -202,7 +204,7 @@ class LaneLoop:
         except BaseException:
             self.stage.clock.release()
             raise
-        return LaneOwner(
+        return LaneOwnership(
             machine,
             self.stage,
             producer,
@@ -220,7 +222,7 @@ class LaneLoop:
             self._drain(self.owner)
             own = self.owner.partition
             self._drop()
-            with transactions.trouble("unassign"):
+            with transactions.translate_errors("unassign"):
                 consumer.incremental_unassign([own])
 
     def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -229,10 +231,10 @@ class LaneLoop:
             return
         log.warning("lane_lost", lane=self.settings.name)
         self._drop()
-        with transactions.trouble("unassign"):
+        with transactions.translate_errors("unassign"):
             consumer.incremental_unassign([each for each in partitions if each.partition == 0])
 
-    def _drain(self, owner: LaneOwner) -> None:
+    def _drain(self, owner: LaneOwnership) -> None:
         patience = min(self.settings.call_timeout + LATE_ARRIVAL_GRACE, DRAIN_AT_MOST)
         clean = owner.drain(self.stage.clock.now() + patience)
         log.info("lane_drained", lane=self.settings.name, clean=clean)

@@ -51,7 +51,7 @@ from consumer.lane.state.commands import (
     Seek,
     Send,
 )
-from consumer.lane.state.pending import Held
+from consumer.lane.state.pending import PendingInvitation
 from consumer.observability.metrics.metrics import (
     CampaignSnapshot,
     LaneSnapshot,
@@ -67,10 +67,10 @@ from consumer.runtime.lane.lane_status import (
 )
 from consumer.runtime.stage import (
     STOP_GRACE,
-    Stage,
+    StageServices,
 )
 from consumer.runtime.watchers.command_watch import ObeyedCommands
-from consumer.wiring.build import LaneRules
+from consumer.wiring.build import LaneConfig
 
 WAIT = 0.05
 """Seconds that an answer is waited for before the loop turns again."""
@@ -98,11 +98,11 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
-class LaneOwner:
+class LaneOwnership:
     """The machine, its producer and its calls. `limits`: names of the lane's limits (`20/5s`)."""
 
     lane: Lane
-    stage: Stage
+    stage: StageServices
     producer: Producer
     consumer: Consumer
     calls: Calls
@@ -136,7 +136,7 @@ class LaneOwner:
         """Feed records of the lane's topic, which are in order."""
         now = self.stage.clock.now()
         for message in messages:
-            offset = transactions.place_of(message)[2]
+            offset = transactions.position_of(message)[2]
             if self.lane.wants(offset):
                 self._arrived(message, offset, now)
         with suppress(Exception):  # what is only looked at must not end a session
@@ -144,7 +144,7 @@ class LaneOwner:
 
     def _arrived(self, message: Message, offset: int, now: float) -> None:
         """One record's fate, whatever it raises: it waits, it is put off, or a dead letter."""
-        held: Held | None = None
+        held: PendingInvitation | None = None
         try:
             value, arrived = value_of(message) or b"", _arrival(message, now)
             held = self._held(message, offset, value, arrived, now)
@@ -159,12 +159,12 @@ class LaneOwner:
 
     def _held(
         self, message: Message, offset: int, value: bytes, arrived: float, now: float
-    ) -> Held | None:
+    ) -> PendingInvitation | None:
         """The invitation; None for a record that is none of this version."""
         try:
-            return Held.read(offset, value, arrived)
+            return PendingInvitation.read(offset, value, arrived)
         except UnreadableRecord as error:
-            later = Held.of_later_version(offset, value, arrived)
+            later = PendingInvitation.of_later_version(offset, value, arrived)
             if later is None:
                 why = f"not an invitation of this version: {error}"
                 self.lane.unreadable(bad_invitation(message, why))
@@ -173,7 +173,7 @@ class LaneOwner:
         self.lane.postponed(later, now)
         return None
 
-    def follow(self, rules: LaneRules) -> None:
+    def follow(self, rules: LaneConfig) -> None:
         """Another config from now on, between two turns: all that is sealed has left by then."""
         self.calls, self.limits = rules.calls, rules.limits
         now = self.stage.clock.now()
@@ -282,15 +282,15 @@ class LaneOwner:
                     self._leave(leaving, allowed)
             case Pause():
                 log.info("lane_full", lane=self.name, held=self.lane.shelf.held)
-                with transactions.trouble("pause"):
+                with transactions.translate_errors("pause"):
                     self.consumer.pause([self.partition])
             case Resume():
-                with transactions.trouble("resume"):
+                with transactions.translate_errors("resume"):
                     self.consumer.resume([self.partition])
             case Seek(offset):
                 place = self.partition
                 place.offset = offset
-                with transactions.trouble("seek"):
+                with transactions.translate_errors("seek"):
                     self.consumer.seek(place)
 
     def _leave(self, leaving: Command, allowed: float) -> None:

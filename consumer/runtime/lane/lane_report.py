@@ -19,7 +19,7 @@ from consumer.http.calls import (
     LoginEnded,
 )
 from consumer.lane.lane import Lane
-from consumer.lane.state.commands import Batch, Why
+from consumer.lane.state.commands import Batch, SealReason
 from consumer.observability.metrics.metrics import (
     AccountSnapshot,
     Metrics,
@@ -55,7 +55,7 @@ class LaneReport:
     def sealed(self, batch: Batch) -> None:
         """A call is about to leave."""
         self.metrics.sealed(self.name, batch.campaign, batch.why, len(batch.held))
-        self.metrics.bisected(self.name, calls=batch.why is Why.PART)
+        self.metrics.bisected(self.name, calls=batch.why is SealReason.PART)
 
     def answered(self, event: Answered, seconds: float) -> None:
         """A call ended, and the lane knows of it."""

@@ -12,8 +12,8 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from consumer.clock import Clock
 from consumer.errors import (
-    KafkaTrouble,
-    StartUnclear,
+    KafkaSessionError,
+    StartPositionError,
     UnreadableRecord,
 )
 from consumer.kafka import transactions
@@ -22,7 +22,7 @@ from consumer.kafka.records.checkpoints import (
     claim,
     newest,
 )
-from consumer.kafka.start_offsets import Beginning
+from consumer.kafka.start_offsets import StartFrom
 from consumer.lane.lane import Lane
 from consumer.lane.quota.clock_shift import (
     in_our_time,
@@ -43,7 +43,7 @@ from consumer.runtime.lane.lane_log import (
     unreadable,
     where,
 )
-from consumer.runtime.stage import Stage
+from consumer.runtime.stage import StageServices
 
 WAIT = 10.0
 
@@ -68,8 +68,8 @@ class Takeover:
     """How a lane comes to its owner; `begin` says where a first one starts to read."""
 
     settings: LaneSettings
-    stage: Stage
-    begin: Beginning
+    stage: StageServices
+    begin: StartFrom
     rng: random.Random
 
     @property
@@ -105,7 +105,7 @@ class Takeover:
         try:
             base = where(log_now, found, topic_id, self.begin)
             refuse_beyond(log_now, found)
-        except StartUnclear:
+        except StartPositionError:
             # Who was frozen and lost the lane meanwhile compares the past with the present: whoever
             # may still claim it may also say that something is wrong with it.
             claim(producer, checkpoints, lane, waiting)
@@ -145,17 +145,19 @@ class Takeover:
     def _still_here(self) -> None:
         self.stage.health.beat(self.settings.name)
         if self.stage.stop.is_set():
-            raise KafkaTrouble("stopped while taking over")
+            raise KafkaSessionError("stopped while taking over")
 
     def _look(self, consumer: Consumer) -> LaneLog:
         topics, name = self.stage.topics, self.settings.name
         partition = TopicPartition(self.topic, 0)
-        with transactions.trouble("reading the log's ends"):
+        with transactions.translate_errors("reading the log's ends"):
             low, high = consumer.get_watermark_offsets(partition, timeout=WAIT)
-        with transactions.trouble("reading the group's offset"):
+        with transactions.translate_errors("reading the group's offset"):
             (shown,) = consumer.committed([partition], timeout=WAIT)
         if shown.error is not None:
-            raise KafkaTrouble(f"reading the group's offset: {transactions.describe(shown.error)}")
+            raise KafkaSessionError(
+                f"reading the group's offset: {transactions.describe(shown.error)}"
+            )
         group = f"{topics.application_id}.lane.{name}"
         return LaneLog(self.topic, topics.checkpoints(name), group, low, high, shown.offset)
 

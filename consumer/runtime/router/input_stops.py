@@ -20,7 +20,7 @@ import structlog
 from confluent_kafka import Consumer, TopicPartition
 
 from consumer.kafka import offset_metadata
-from consumer.kafka.log_scan import Place
+from consumer.kafka.log_scan import Partition
 from consumer.kafka.records.operator_commands import (
     Command,
     ResumeInput,
@@ -36,7 +36,7 @@ from consumer.kafka.stopped_partitions import (
     out_of_range,
 )
 from consumer.observability.metrics.labels import ROUTER
-from consumer.runtime.stage import Stage
+from consumer.runtime.stage import StageServices
 
 LOOK_EVERY = 2.0
 
@@ -47,9 +47,9 @@ log = structlog.get_logger(__name__)
 class InputStops:
     """The stopped partitions of one membership; `name`: of the stage whose group it is."""
 
-    stage: Stage
+    stage: StageServices
     name: str = ROUTER
-    stopped: dict[Place, StoppedPartition] = field(default_factory=dict)
+    stopped: dict[Partition, StoppedPartition] = field(default_factory=dict)
     _look_at: float = 0.0
 
     def add(self, asker: Consumer, stopped: Iterable[StoppedPartition], why: str = "") -> None:
@@ -74,7 +74,7 @@ class InputStops:
     def __contains__(self, place: object) -> bool:
         return place in self.stopped
 
-    def discard(self, places: Iterable[Place]) -> None:
+    def discard(self, places: Iterable[Partition]) -> None:
         """They are another member's."""
         for place in places:
             self.stopped.pop(place, None)
@@ -109,7 +109,7 @@ def decided(
 
     With their metadata. Raises KafkaTrouble.
     """
-    found: dict[Place, TopicPartition] = {}
+    found: dict[Partition, TopicPartition] = {}
     for command in commands:
         if isinstance(command, ResumeInput) and _same_topic(command, reading.ids):
             for each in _seen(command, asker, memory, reading.own):

@@ -24,11 +24,11 @@ from confluent_kafka import (
 )
 
 from consumer.errors import (
-    KafkaTrouble,
+    KafkaSessionError,
     defect,
 )
 from consumer.kafka import transactions
-from consumer.kafka.log_scan import Place
+from consumer.kafka.log_scan import Partition
 from consumer.kafka.records.messages import (
     headers_of,
     value_of,
@@ -36,7 +36,7 @@ from consumer.kafka.records.messages import (
 from consumer.kafka.records.publisher import dead_letter_of
 from consumer.kafka.records.replayed import original
 from consumer.kafka.start_offsets import (
-    Beginning,
+    StartFrom,
     group_offset,
     remember,
     resolve,
@@ -75,8 +75,8 @@ from consumer.runtime.router.input_stops import (
     InputStops,
     decided,
 )
-from consumer.runtime.stage import Stage
-from consumer.wiring.build import RouterRules
+from consumer.runtime.stage import StageServices
+from consumer.wiring.build import RouterConfig
 
 POLL_RECORDS = 5_000
 POLL_SECONDS = 0.1
@@ -86,22 +86,22 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
-class RouterLoop:
+class RouterStage:
     """Runs sessions until the stage stops. `instance` is stable over restarts of one replica."""
 
     router: Router
     inputs: Sequence[str]
-    stage: Stage
-    begin: Beginning
+    stage: StageServices
+    begin: StartFrom
     instance: str
     name: str = "router"
-    _gone: set[Place] = field(default_factory=set)
-    _reached: dict[Place, int] = field(default_factory=dict)
+    _gone: set[Partition] = field(default_factory=set)
+    _reached: dict[Partition, int] = field(default_factory=dict)
     _show_at: float = 0.0
     _marks: Mapping[str, str] = field(default_factory=dict)
     _began: bool = False
-    _coming: RouterRules | None = None
-    _taken: RouterRules | None = None
+    _coming: RouterConfig | None = None
+    _taken: RouterConfig | None = None
     _consumer: Consumer | None = None
     _stops: InputStops = field(init=False)
     _own: bool = False  # whether this member has the program's own topic
@@ -109,11 +109,11 @@ class RouterLoop:
     def __post_init__(self) -> None:
         self._stops = InputStops(self.stage)
 
-    def follow(self, rules: RouterRules) -> None:
+    def follow(self, rules: RouterConfig) -> None:
         """Route by another config from the next poll on. From any thread."""
         self._coming = rules
 
-    def follows(self, rules: RouterRules) -> bool:
+    def follows(self, rules: RouterConfig) -> bool:
         """Whether no record is routed any more by what came before these."""
         return self._taken is rules
 
@@ -141,7 +141,7 @@ class RouterLoop:
         consumer = self._consumer = self.stage.consumer(self.name, f"{application}.router")
         try:
             transactions.fence(producer, self.stage.waiting(self.name))
-            with transactions.trouble("subscribe"):
+            with transactions.translate_errors("subscribe"):
                 consumer.subscribe(
                     [*self.inputs, self.stage.topics.replayed],
                     on_assign=partial(self._assigned, producer),
@@ -152,7 +152,7 @@ class RouterLoop:
             ):
                 self.stage.joined(self.name, consumer)
                 self._gone.clear()  # it is about the records of one poll, and of no other
-                with transactions.trouble("consume"):
+                with transactions.translate_errors("consume"):
                     messages = consumer.consume(self._poll_records(), POLL_SECONDS)
                 if messages:
                     self._handle(consumer, producer, messages)
@@ -176,7 +176,7 @@ class RouterLoop:
         if consumer is not self._consumer:  # of a session that is over
             return
         if self._gone.intersection((each.topic, each.partition) for each in partitions):
-            raise KafkaTrouble("a partition went and came back while it was being read")
+            raise KafkaSessionError("a partition went and came back while it was being read")
         member = membership(consumer)
         reading = router_reading(self.stage.topics, self.inputs, self.stage.clients)
         asker = self.stage.consumer(self.name, reading.group)
@@ -200,7 +200,7 @@ class RouterLoop:
         still = {each.place for each in resolved.stopped}
         partitions = [each for each in partitions if (each.topic, each.partition) not in still]
         self._reached.update({(each.topic, each.partition): each.offset for each in partitions})
-        with transactions.trouble("assign"):
+        with transactions.translate_errors("assign"):
             consumer.incremental_assign(partitions)
         log.info("router_assigned", partitions=names(partitions))
 
@@ -219,7 +219,7 @@ class RouterLoop:
         self._gone.update(places)
         read = [each for each in partitions if (each.topic, each.partition) not in self._stops]
         self._stops.discard(places)
-        with transactions.trouble("unassign"):
+        with transactions.translate_errors("unassign"):
             consumer.incremental_unassign(read)
         log.info("router_revoked", partitions=names(partitions))
 
@@ -231,7 +231,7 @@ class RouterLoop:
         if error is None or error.code() != KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - public by use
             return self.stage.usable(self.name, message)
         place = TopicPartition(str(message.topic()), int(message.partition() or 0))
-        with transactions.trouble("unassign"):
+        with transactions.translate_errors("unassign"):
             consumer.incremental_unassign([place])
         found = group_offset(consumer, place)
         stopped = StoppedPartition(
@@ -327,7 +327,7 @@ class RouterLoop:
 
     def _record(self, message: Message) -> Record:
         """What routing needs; the rest is asked for the few that become dead letters."""
-        place = transactions.place_of(message)
+        place = transactions.position_of(message)
         if place[0] == self.stage.topics.replayed:
             headers, lost = headers_of(message)
             was = None if lost else original(headers)
@@ -383,7 +383,7 @@ def _complete(
         place = source["topic"], source["partition"], source["offset"]
         message = came[*place, id(letter.value)].popleft()
         whole = dead_letter_of(message, letter.reason, letter.message)
-        complete.append(whole if place == transactions.place_of(message) else _as_it_was(whole))
+        complete.append(whole if place == transactions.position_of(message) else _as_it_was(whole))
     return complete
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
-from consumer.errors import KafkaTrouble
+from consumer.errors import KafkaSessionError
 from consumer.kafka import transactions
 from consumer.kafka.clients import Clients
 from consumer.kafka.records.operator_commands import (
@@ -199,7 +199,7 @@ class CommandWatch:
                 for each in commands:
                     key = each.command
                     transactions.produce(producer, self._topic, dump(each), key=key, partition=0)
-        except KafkaTrouble as error:
+        except KafkaSessionError as error:
             log.warning("command_not_given", topic=self._topic, why=str(error))
             for each in commands:
                 self._board.add(each)

@@ -17,8 +17,8 @@ from confluent_kafka.admin import AdminClient
 from consumer.errors import DispatcherError
 from consumer.kafka import transactions
 from consumer.kafka.log_scan import (
-    Scan,
-    marks,
+    LogScan,
+    end_offsets,
 )
 from consumer.runtime.delay.step_counts import StepCounts
 from consumer.runtime.watchers.process_watch import pause
@@ -30,7 +30,7 @@ AT_ONCE = 50_000
 log = structlog.get_logger(__name__)
 
 
-class LadderWatch:
+class DelayWatch:
     """Keeps `ends` (topic of a step → offset) and `counts` up to date, from a worker thread.
 
     `reader` makes a consumer of committed records.
@@ -61,7 +61,7 @@ class LadderWatch:
 
     def look(self) -> None:
         """Raises KafkaTrouble, OperationRefused."""
-        found = marks(self._client, self._steps, committed=False)
+        found = end_offsets(self._client, self._steps, committed=False)
         self._ends.update({topic: end for (topic, _), end in found.items()})
         if self._counts is not None and self._reader is not None:
             self._count(self._counts, self._reader)
@@ -70,15 +70,15 @@ class LadderWatch:
         begin = {(topic, 0): at for topic, at in counts.wanted().items()}
         if not begin:
             return
-        ends = marks(self._client, [topic for topic, _ in begin], committed=True)
+        ends = end_offsets(self._client, [topic for topic, _ in begin], committed=True)
         until = {place: min(ends[place], at + AT_ONCE) for place, at in begin.items()}
         if all(until[place] <= at for place, at in begin.items()):
             return
         offsets: dict[str, list[int]] = defaultdict(list)
         reader = make()
         try:
-            for message in Scan(reader, until, begin):
-                topic, _, offset = transactions.place_of(message)
+            for message in LogScan(reader, until, begin):
+                topic, _, offset = transactions.position_of(message)
                 offsets[topic].append(offset)
         finally:
             transactions.close(reader)

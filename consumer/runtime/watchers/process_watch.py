@@ -16,7 +16,7 @@ from consumer.kafka.reachability import (
 )
 from consumer.kafka.transactions import (
     describe,
-    trouble,
+    translate_errors,
 )
 from consumer.observability.health import Health
 from consumer.observability.metrics.metrics import Metrics
@@ -48,7 +48,7 @@ class BrokerWatch:
         now: Callable[[], float],
     ) -> None:
         quiet: dict[str, Any] = {"log_level": 0, "error_cb": self._note}
-        with trouble("the kafka settings"):
+        with translate_errors("the kafka settings"):
             self._client = AdminClient({**settings, **quiet})
         self._why: KafkaError | None = None
         self._bootstrap = settings.get("bootstrap.servers", "")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
-from consumer.errors import KafkaTrouble
+from consumer.errors import KafkaSessionError
 from consumer.kafka.clients import OnError
 from consumer.kafka.transactions import (
     CLOSE_WAIT,
@@ -83,7 +83,7 @@ class FakeClients:
         fake = cast("FakeConsumer", consumer)
         if fake in self.consumers:
             self.consumers.remove(fake)
-        with suppress(KafkaException, KafkaTrouble):
+        with suppress(KafkaException, KafkaSessionError):
             fake.close(CLOSE_WAIT)
 
     def topic_id(self, topic: str) -> str | None:
@@ -93,7 +93,7 @@ class FakeClients:
             self._broker.reach(15.0, "topic id")
             return self._broker.topic_id(topic)
         except KafkaException as error:
-            raise KafkaTrouble(f"reading the id of {topic}: {describe(error)}") from error
+            raise KafkaSessionError(f"reading the id of {topic}: {describe(error)}") from error
 
     def lingers(self, group: str) -> bool:  # noqa: ARG002 - as the real one
         """Simulated members of a killed process end with their sessions, as all do."""
@@ -109,7 +109,7 @@ class FakeClients:
             self._broker.scheduler.point("committed_texts")
             self._broker.reach(15.0, "offsets of a group")
         except KafkaException as error:
-            raise KafkaTrouble(f"reading the offsets of {group}: {describe(error)}") from error
+            raise KafkaSessionError(f"reading the offsets of {group}: {describe(error)}") from error
         offsets = self._broker.group(group).offsets
         return {topic: getattr(offset, "text", "") for (topic, _), offset in offsets.items()}
 

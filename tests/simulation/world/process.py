@@ -10,21 +10,21 @@ from dataclasses import dataclass, field
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from consumer.errors import (
-    KafkaTrouble,
-    StartUnclear,
+    KafkaSessionError,
+    StartPositionError,
 )
-from consumer.kafka.log_scan import Place
+from consumer.kafka.log_scan import Partition
 from consumer.kafka.transactions import describe
-from consumer.lane.buffer.buffer import Shelf
+from consumer.lane.buffer.buffer import InvitationBuffer
 from consumer.lane.state.settings import LaneSettings
-from consumer.runtime.delay.delay_loop import LadderLoop
+from consumer.runtime.delay.delay_loop import DelayStage
 from consumer.runtime.lane import lane_loop
-from consumer.runtime.lane.lane_loop import LaneLoop
-from consumer.runtime.lane.lane_owner import LaneOwner
-from consumer.runtime.router.router_loop import RouterLoop
-from consumer.runtime.stage import Stage
+from consumer.runtime.lane.lane_loop import LaneStage
+from consumer.runtime.lane.lane_owner import LaneOwnership
+from consumer.runtime.router.router_loop import RouterStage
+from consumer.runtime.stage import StageServices
 from consumer.runtime.watchers.command_watch import CommandWatch
-from consumer.wiring.build import LaneRules
+from consumer.wiring.build import LaneConfig
 from tests.simulation.kafka.clients import FakeClients
 from tests.simulation.kafka.scheduler import (
     Scheduler,
@@ -84,7 +84,7 @@ class Watch:
 
 
 @dataclass(slots=True)
-class SimLane(LaneLoop):
+class SimLane(LaneStage):
     """The real loop, watched."""
 
     watch: Watch = field(default=None)  # type: ignore[assignment]
@@ -92,21 +92,21 @@ class SimLane(LaneLoop):
     current: Ownership | None = None
 
     def _turn(self, consumer: Consumer) -> None:
-        LaneLoop._turn(self, consumer)
+        LaneStage._turn(self, consumer)
         if self.owner is not None:
             self._weigh(self.owner.lane.shelf)
             if self.owner.lane.paused:
                 self.watch.paused(self.name)
 
-    def _weigh(self, shelf: Shelf) -> None:
+    def _weigh(self, shelf: InvitationBuffer) -> None:
         if shelf.held > self.settings.max_held:
             self.watch.too_many.append(f"{self.process}/{self.name} holds {shelf.held}")
         poll = lane_loop.POLL_RECORDS + self.settings.max_held + NEAR_END  # what a poll pushes out
         if shelf.reading.noted > self.settings.max_noted + poll:
             self.watch.too_many.append(f"{self.process}/{self.name} noted {shelf.reading.noted}")
 
-    def _take_over(self, consumer: Consumer) -> LaneOwner:
-        owner = LaneLoop._take_over(self, consumer)
+    def _take_over(self, consumer: Consumer) -> LaneOwnership:
+        owner = LaneStage._take_over(self, consumer)
         self.current = Ownership(self.process, self.name, owner.lane.epoch)
         self.watch.owners.append(self.current)
         owner.events.nudge = consumer.nudge  # type: ignore[attr-defined]
@@ -116,20 +116,20 @@ class SimLane(LaneLoop):
     def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         if consumer is self._consumer and self.current is not None:
             self.current.lost_at = self.watch.commits
-        LaneLoop._lost(self, consumer, partitions)
+        LaneStage._lost(self, consumer, partitions)
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         current, owner, began = self.current, self.owner, self.watch.scheduler.now
-        LaneLoop._revoked(self, consumer, partitions)
+        LaneStage._revoked(self, consumer, partitions)
         if current is not None and owner is not None and self.owner is None:
             current.given_back_at, current.left = began, len(owner.lane.in_flight)
 
-    def _drain(self, owner: LaneOwner) -> None:
+    def _drain(self, owner: LaneOwnership) -> None:
         current = self.current
         if current is not None:
             current.drain_began = self.watch.scheduler.now
         self.watch.scheduler.point("drain")
-        LaneLoop._drain(self, owner)
+        LaneStage._drain(self, owner)
         if current is not None:
             current.drain_ended = self.watch.scheduler.now
             current.clean = owner.lane.idle
@@ -138,7 +138,7 @@ class SimLane(LaneLoop):
         if self.current is not None:
             self.current.until = self.watch.commits
             self.current = None
-        LaneLoop._drop(self)
+        LaneStage._drop(self)
 
 
 class Told(Mute):
@@ -147,9 +147,9 @@ class Told(Mute):
     def __init__(self, process: str, watch: Watch) -> None:
         self._process = process
         self._watch = watch
-        self._stopped: dict[str, set[Place]] = {}
+        self._stopped: dict[str, set[Partition]] = {}
 
-    def inputs_stopped(self, stopped: Mapping[Place, int], stage: str = "router") -> None:
+    def inputs_stopped(self, stopped: Mapping[Partition, int], stage: str = "router") -> None:
         """Those of the process's stage, and only these."""
         if stopped.keys() - self._stopped.get(stage, set()):
             told = f"{self._process}/{stage}: {min(stopped)} stands still"
@@ -186,7 +186,7 @@ class SimProcess:
         self.clock = ProcessClock(wire.scheduler, clock_offset)
         self._pulse = Pulse(name, wire.scheduler, watch.lifeless)
         config = setup.config
-        self.stage = Stage(
+        self.stage = StageServices(
             topics=config.topics,
             lanes=config.lanes,
             homes=config.homes,
@@ -201,9 +201,9 @@ class SimProcess:
         self._tasks: list[Task] = []
         self._lanes: dict[str, SimLane] = {}
         router = setup.router
-        self._router = RouterLoop(router.router, router.inputs, self.stage, "earliest", instance)
+        self._router = RouterStage(router.router, router.inputs, self.stage, "earliest", instance)
         self._start("router", self._router.session)
-        self._start("ladder", LadderLoop(self.stage, instance).session)
+        self._start("ladder", DelayStage(self.stage, instance).session)
         for lane in setup.lanes:
             self._start_lane(lane, setup)
 
@@ -211,7 +211,7 @@ class SimProcess:
         """Read what operators command, as `Process` does."""
         self._start("commands", self._read_commands)
 
-    def owner_of(self, lane: str) -> LaneOwner | None:
+    def owner_of(self, lane: str) -> LaneOwnership | None:
         """The lane's owner here, if this process has the lane."""
         found = self._lanes.get(lane)
         return found.owner if found else None
@@ -232,7 +232,7 @@ class SimProcess:
             if watch._exists(reader):
                 watch._read(reader, stage.stop)
         except KafkaException as error:
-            raise KafkaTrouble(describe(error)) from error
+            raise KafkaSessionError(describe(error)) from error
         finally:
             stage.commands.connect(connected=False)
             clients.close(reader)
@@ -273,7 +273,7 @@ class SimProcess:
         self.stage.lanes, self.stage.homes = config.lanes, config.homes
         for name, lane in self._lanes.items():
             settings = setup.lanes[name]
-            lane.follow(LaneRules(settings, self._calls, _limits(settings)))
+            lane.follow(LaneConfig(settings, self._calls, _limits(settings)))
         for name in setup.lanes.keys() - self._lanes.keys():
             self._start_lane(name, setup)
         self._clients.wake()
@@ -289,15 +289,15 @@ class SimProcess:
         )
 
     def _keep_running(self, name: str, session: Callable[[], None]) -> None:
-        """As `Stage.keep_running` and `Process._thread` do, on the virtual clock."""
+        """As `StageServices.keep_running` and `Process._thread` do, on the virtual clock."""
         self._pulse.register(name)
         while not self.stage.stop.is_set():
             try:
                 session()
-            except KafkaTrouble as error:
+            except KafkaSessionError as error:
                 self.story.tell(f"{self.name}/{name}", "session ended", why=error)
                 self._scheduler.wait(self._scheduler.now + self._rng.uniform(0.0, 2.0))
-            except StartUnclear as error:
+            except StartPositionError as error:
                 self._watch.unclear.append(f"{self.name}/{name}: {error}")
                 break
         self._pulse.unregister(name)

@@ -14,7 +14,7 @@ from consumer.config.models import Config
 from consumer.lane.state.settings import LaneSettings, Limit
 from consumer.vendors import Vendor
 from consumer.wiring.build import (
-    RouterRules,
+    RouterConfig,
     build_vendors,
     lane_settings,
     router_rules,
@@ -64,7 +64,7 @@ class Setup:
 
     config: Config
     vendors: Mapping[str, Vendor]
-    router: RouterRules
+    router: RouterConfig
     lanes: Mapping[str, LaneSettings]
 
 
@@ -82,7 +82,7 @@ def vendors(change: str | None = None, *, partly: bool = False) -> dict[str, Ven
 
 
 @cache
-def _router(change: str | None, *, partly: bool) -> RouterRules:
+def _router(change: str | None, *, partly: bool) -> RouterConfig:
     """The compiled routes; pure, so that all worlds may share them."""
     return router_rules(config(change, partly=partly), vendors(change, partly=partly))
 

@@ -18,8 +18,8 @@ from consumer.http.client import (
     Exchange,
     VendorClient,
 )
-from consumer.lane.state.commands import Batch, Why
-from consumer.lane.state.pending import Held
+from consumer.lane.state.commands import Batch, SealReason
+from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneCampaign
 from consumer.records.call import (
     Answer,
@@ -57,10 +57,12 @@ def answered(answer: Answer, customers: int) -> tuple[Answered, int, int]:
         account = Account(row.vendor("https://a.test"), client)
         campaign = Campaign(vendor="v", channel=row.campaign.channel, id=row.campaign.id)
         calls = Calls({"v": account}, {"c": campaign}, asyncio.get_running_loop(), lambda: NOW)
-        held = [Held.of(n, each, NOW) for n, each in enumerate(many)]
+        held = [PendingInvitation.of(n, each, NOW) for n, each in enumerate(many)]
         rules = LaneCampaign("c", "v", row.campaign.channel)
         inbox, turns = calls.inbox(), 0
-        sent = asyncio.wrap_future(calls.send(Batch("b", "c", held, NOW, Why.FULL, rules), inbox))
+        sent = asyncio.wrap_future(
+            calls.send(Batch("b", "c", held, NOW, SealReason.FULL, rules), inbox)
+        )
         while not sent.done():
             turns += 1
             await asyncio.sleep(0)
@@ -108,8 +110,8 @@ def test_freshness_counts_from_before_the_commit_of_the_intent(
         campaign = Campaign(vendor="v", channel=row.campaign.channel, id=row.campaign.id)
         calls = Calls({"v": account}, {"c": campaign}, asyncio.get_running_loop(), lambda: NOW)
         rules = LaneCampaign("c", "v", row.campaign.channel)
-        waiting = [Held.of(0, invitation("+905321200001", {}), NOW)]
-        batch = Batch("b", "c", waiting, NOW, Why.FULL, rules)
+        waiting = [PendingInvitation.of(0, invitation("+905321200001", {}), NOW)]
+        batch = Batch("b", "c", waiting, NOW, SealReason.FULL, rules)
         await asyncio.wrap_future(calls.send(batch, calls.inbox(), fresh_from))
 
     asyncio.run(run())

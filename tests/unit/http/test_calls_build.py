@@ -14,7 +14,7 @@ from consumer.http.calls import (
     Account,
     Calls,
 )
-from consumer.lane.state.commands import Batch, Why
+from consumer.lane.state.commands import Batch, SealReason
 from consumer.records.call import Call
 from consumer.records.invitation import Invitation
 from tests.support.lanes import (
@@ -66,7 +66,7 @@ def test_the_answer_names_the_invitations_that_no_call_can_be_built_of(
     campaigns: Any = {"a": SimpleNamespace(vendor="pisano")}
     calls = Calls({"pisano": account}, campaigns, loop, lambda: NOW)
     inbox = calls.inbox()
-    batch = Batch("b", "a", [held(n) for n in range(3)], NOW, Why.FULL, campaign("a"))
+    batch = Batch("b", "a", [held(n) for n in range(3)], NOW, SealReason.FULL, campaign("a"))
     calls.send(batch, inbox).result(timeout=10)
     answered: Any = inbox.get()
     assert answered.outcome.unbuilt == frozenset(unbuilt)

@@ -18,8 +18,8 @@ from consumer.http.client import (
     Exchange,
     VendorClient,
 )
-from consumer.http.pools import Pools
-from consumer.lane.state.commands import Batch, Why
+from consumer.http.pools import RetiredPools
+from consumer.lane.state.commands import Batch, SealReason
 from consumer.lane.state.settings import LaneCampaign
 from consumer.records.call import Call
 from consumer.records.channel import Channel
@@ -57,7 +57,7 @@ def calls(**accounts: Account) -> Calls:
 
 
 def batch(campaign: str) -> Batch:
-    return Batch("b", campaign, [], 0.0, Why.FULL, LaneCampaign(campaign, "v", Channel.SMS))
+    return Batch("b", campaign, [], 0.0, SealReason.FULL, LaneCampaign(campaign, "v", Channel.SMS))
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +75,7 @@ def test_a_call_under_way_ends_before_its_pool_is_closed() -> None:
     async def run() -> None:
         former, kept = Client(), Client()
         shared = account(kept)
-        both, held = calls(a=account(former), b=shared), Pools()
+        both, held = calls(a=account(former), b=shared), RetiredPools()
         held.add(both)
         inbox = both.inbox()
         both.send(batch("a"), inbox)
@@ -97,7 +97,7 @@ def test_a_call_under_way_ends_before_its_pool_is_closed() -> None:
 
 def test_a_pool_stays_open_while_a_lane_may_still_use_it() -> None:
     async def run() -> None:
-        client, held = Client(), Pools()
+        client, held = Client(), RetiredPools()
         former = calls(a=account(client))
         held.add(former)
         users = [former]
@@ -113,7 +113,7 @@ def test_a_pool_stays_open_while_a_lane_may_still_use_it() -> None:
 
 def test_a_pool_that_two_former_configs_share_is_closed_with_the_last() -> None:
     async def run() -> None:
-        client, held = Client(), Pools()
+        client, held = Client(), RetiredPools()
         shared = account(client)
         first, second = calls(a=shared), calls(a=shared)
         held.add(first)

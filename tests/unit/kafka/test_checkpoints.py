@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from consumer.errors import (
-    StartUnclear,
+    StartPositionError,
     UnreadableRecord,
 )
 from consumer.kafka.records.checkpoints import (
@@ -95,5 +95,5 @@ def test_offsets_that_the_log_does_not_have_yet_stop_the_lane() -> None:
     topics = "app.invitations.x", "app.checkpoints.x", "app.lane.x"
     refuse_beyond(LaneLog(*topics, 0, 31), found)
     refuse_beyond(LaneLog(*topics, 0, 31), None)
-    with pytest.raises(StartUnclear, match=r"ends at 30, .* names .* up to 30"):
+    with pytest.raises(StartPositionError, match=r"ends at 30, .* names .* up to 30"):
         refuse_beyond(LaneLog(*topics, 0, 30), found)

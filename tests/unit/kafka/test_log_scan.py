@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from consumer.errors import KafkaTrouble
+from consumer.errors import KafkaSessionError
 from consumer.kafka import log_scan
 
 
@@ -38,8 +38,8 @@ class Broker:
         return dict.fromkeys(asked, future)
 
 
-def ends(broker: Broker) -> log_scan.Marks:
-    return log_scan.marks(cast("AdminClient", broker), ["orders"])
+def ends(broker: Broker) -> log_scan.Offsets:
+    return log_scan.end_offsets(cast("AdminClient", broker), ["orders"])
 
 
 def test_a_leader_that_is_just_elected_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,6 +55,8 @@ def test_a_leader_that_is_just_elected_is_asked_again(monkeypatch: pytest.Monkey
 
 def test_a_refusal_is_final() -> None:
     broker = Broker(KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.TOPIC_AUTHORIZATION_FAILED)
-    with pytest.raises(KafkaTrouble, match="reading the logs' ends: TOPIC_AUTHORIZATION_FAILED"):
+    with pytest.raises(
+        KafkaSessionError, match="reading the logs' ends: TOPIC_AUTHORIZATION_FAILED"
+    ):
         ends(broker)
     assert len(broker.codes) == 1

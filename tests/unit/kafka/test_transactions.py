@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 
-from consumer.errors import KafkaTrouble
+from consumer.errors import KafkaSessionError
 from consumer.kafka import transactions
 from consumer.kafka.records.checkpoints import claim
 
@@ -69,9 +69,9 @@ def test_a_commit_that_times_out_is_tried_until_it_is_definite_and_never_aborted
 
 
 def test_who_gives_up_or_is_fenced_throws_the_client_away() -> None:
-    with pytest.raises(KafkaTrouble, match="_TIMED_OUT"):
+    with pytest.raises(KafkaSessionError, match="_TIMED_OUT"):
         transactions.fence(as_producer(Reluctant(*[TIMED_OUT] * 3)), lambda: True)
-    with pytest.raises(KafkaTrouble, match="_FENCED"):
+    with pytest.raises(KafkaSessionError, match="_FENCED"):
         transactions.fence(as_producer(Reluctant(FENCED)), lambda: False)
 
 
@@ -82,7 +82,7 @@ def test_the_claims_offset_is_the_epoch() -> None:
 
 def test_a_claim_at_an_unknown_offset_is_no_claim() -> None:
     """Taken for 0 it would hide every checkpoint, and the lane would send everything again."""
-    with pytest.raises(KafkaTrouble, match="not delivered"):
+    with pytest.raises(KafkaSessionError, match="not delivered"):
         claim(as_producer(Reluctant(offset=UNKNOWN)), "c", "pisano", lambda: False)
 
 
@@ -110,13 +110,13 @@ def test_another_defect_of_a_flush_is_not_hidden() -> None:
 
 
 def test_a_record_has_a_place_or_is_trouble() -> None:
-    assert transactions.place_of(Message(topic="t", partition=0, offset=0)) == ("t", 0, 0)
+    assert transactions.position_of(Message(topic="t", partition=0, offset=0)) == ("t", 0, 0)
     for place in ({"partition": 0, "offset": 1}, {"topic": "t", "offset": 1}, {"topic": "t"}):
-        with pytest.raises(KafkaTrouble):
-            transactions.place_of(Message(**place))
+        with pytest.raises(KafkaSessionError):
+            transactions.position_of(Message(**place))
 
 
-@pytest.mark.parametrize("failure", [TIMED_OUT, KafkaTrouble("in a callback")])
+@pytest.mark.parametrize("failure", [TIMED_OUT, KafkaSessionError("in a callback")])
 def test_a_goodbye_that_fails_hides_nothing(failure: Exception) -> None:
     class Stuck:
         def unsubscribe(self) -> None:
@@ -153,7 +153,7 @@ def test_offsets_that_librdkafka_never_answers_are_not_waited_for(
             answered.wait()
 
     monkeypatch.setattr(transactions, "OFFSETS_GRACE", 0.01)
-    with pytest.raises(KafkaTrouble, match="did not come back"):
+    with pytest.raises(KafkaSessionError, match="did not come back"):
         transactions.send_offsets(cast("Producer", Stuck()), [], object(), within=0.01)
     answered.set()
 
@@ -182,7 +182,7 @@ def test_offsets_that_a_slow_broker_answers_late_are_waited_for_while_showing_li
     transactions.send_offsets(slow, [], object(), within=120.0, give_up=give_up)
     assert given == [120.0], "librdkafka may take as long as the transaction"
     answered.clear()
-    with pytest.raises(KafkaTrouble, match="did not come back"):
+    with pytest.raises(KafkaSessionError, match="did not come back"):
         transactions.send_offsets(slow, [], object(), within=120.0, give_up=lambda: True)
     answered.set()
 

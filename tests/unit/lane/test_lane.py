@@ -21,8 +21,8 @@ from consumer.lane.lane import (
 from consumer.lane.offsets.bitmap import unpack
 from consumer.lane.state.commands import (
     Commit,
+    SealReason,
     Send,
-    Why,
 )
 from consumer.lane.state.settings import (
     FRESH_SECONDS,
@@ -143,7 +143,7 @@ def test_a_scheduler_of_ones_own_decides() -> None:
 
         def choose(self, windows: Iterable[Waiting], now: float, left: float) -> Seal | Wait:
             ready = [each for each in windows if each.ready]
-            return Seal(ready[-1], Why.PERMIT) if ready else Wait(now + 2 + left)
+            return Seal(ready[-1], SealReason.PERMIT) if ready else Wait(now + 2 + left)
 
     of = settings(campaign("a"), campaign("b"))
     driver = Driver(Lane(of, random.Random(1), NOW, scheduler=Last()))
@@ -279,7 +279,7 @@ def test_windows_fill_until_a_permit_is_there() -> None:
     assert driver.lane.wake_at == pytest.approx(NOW + 21, abs=1e-3)
     (late,) = driver.step(driver.lane.wake_at)
     assert [each.offset for each in late.held] == [2, 3]
-    assert late.why is Why.PERMIT
+    assert late.why is SealReason.PERMIT
 
 
 @pytest.mark.parametrize(

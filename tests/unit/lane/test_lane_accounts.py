@@ -8,7 +8,7 @@ from consumer.lane.account.circuit_breaker import (
     PACES,
     TRIPS,
 )
-from consumer.lane.state.commands import Why
+from consumer.lane.state.commands import SealReason
 from consumer.records.call import (
     Outcome,
     Verdict,
@@ -66,7 +66,7 @@ def test_refused_credentials_stop_the_calls_and_reject_nobody() -> None:
 def test_now_and_then_one_customer_is_tried() -> None:
     driver = refused()
     (probe,) = driver.step(driver.lane.accounts.wake_at(NOW))
-    assert (probe.why, len(probe.held)) == (Why.PROBE, 1)
+    assert (probe.why, len(probe.held)) == (SealReason.PROBE, 1)
     assert driver.step(FAR) == []
     driver.answer(probe, REFUSED, at=FAR)
     assert driver.results == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from consumer.lane.offsets.settled import Ledger
+from consumer.lane.offsets.settled import SettledOffsets
 from consumer.lane.state.commands import Commit
 from consumer.lane.state.settings import (
     FRESH_SECONDS,
@@ -66,7 +66,7 @@ def test_each_commit_settles_what_it_carries_and_no_more() -> None:
     before = len(driver.commits)
     driver.answer(driver.batches[0], PARKED)
     (first,) = driver.commits[before:]
-    recorded = Ledger(first.checkpoint.base, first.checkpoint.done)
+    recorded = SettledOffsets(first.checkpoint.base, first.checkpoint.done)
     settled = {offset for offset in range(CROWD + 1) if recorded.settled(offset)}
     assert settled == {each.held.offset for each in first.put_off}
     assert len(settled) == MOST

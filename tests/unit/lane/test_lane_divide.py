@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 import pytest
 
-from consumer.lane.state.commands import Batch, Why
+from consumer.lane.state.commands import Batch, SealReason
 from consumer.lane.state.settings import LaneCampaign
 from consumer.records.call import Outcome
 from tests.support.lanes import (
@@ -76,7 +76,7 @@ def test_bad_recipients_are_rejected_with_the_code_and_all_others_accepted() -> 
 def test_parts_say_that_they_are_parts_and_the_end_is_told_once() -> None:
     driver = of()
     calls = settle(driver, {3})
-    assert [batch.why for batch in driver.batches[1:]] == [Why.PART] * (calls - 1)
+    assert [batch.why for batch in driver.batches[1:]] == [SealReason.PART] * (calls - 1)
     (told,) = driver.lane.outcomes.ended_bisections()
     assert (told.campaign, told.size, told.bad, told.calls) == ("a", 16, 1, calls - 1)
     assert driver.lane.outcomes.ended_bisections() == []
@@ -129,7 +129,7 @@ def test_a_campaign_divides_two_batches_at_a_time_before_it_sends_its_next() -> 
     for batch in batches:
         driver.lane.answered(batch.id, BAD_RECIPIENT, sent_at=NOW, at=NOW)
     sent = driver.read(*(held(n) for n in range(8, 12)))
-    assert [batch.why for batch in sent] == [Why.PART, Why.PART]
+    assert [batch.why for batch in sent] == [SealReason.PART, SealReason.PART]
     settle(driver, {1, 5})
     assert reasons(driver)["vendor_rejected"] == [1, 5]
     assert 11 in reasons(driver)["accepted"]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from consumer.lane.state.pending import Held
+from consumer.lane.state.pending import PendingInvitation
 from tests.support.lanes import (
     ACCEPTED,
     NOW,
@@ -116,7 +116,7 @@ def test_attempts_survive_being_put_off() -> None:
         (batch,) = driver.step(driver.lane.wake_at)
     driver.answer(batch, PARKED)
     (put_off,) = driver.put_off
-    back = Held.read(7, put_off.record(), NOW + 60)
+    back = PendingInvitation.read(7, put_off.record(), NOW + 60)
     assert (back.attempt, back.delays) == (2, 1)
     driver.answer(driver.read(back, now=NOW + 660)[0], TROUBLE, at=NOW + 660)
     assert [(each["reason"], each["attempt"]) for each in driver.results] == [

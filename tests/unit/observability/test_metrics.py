@@ -13,7 +13,7 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from consumer.lane.state.commands import Why
+from consumer.lane.state.commands import SealReason
 from consumer.observability.metrics.labels import (
     CAMPAIGNS_SHOWN,
     CLOSED,
@@ -72,7 +72,7 @@ def feed_all(metrics: Metrics, lane: str, campaigns: list[str]) -> None:
     metrics.orphaned({"former": 3})
     for name in campaigns:
         metrics.routed(lane, name, 10)
-        metrics.sealed(lane, name, Why.FULL, 5000)
+        metrics.sealed(lane, name, SealReason.FULL, 5000)
     every = {name: CampaignSnapshot(waiting=1, oldest_age=2.0) for name in campaigns}
     metrics.snapshot(lane, snapshot(every, {"20/5s": 18}))
     metrics.settled(lane, 5000)
@@ -174,7 +174,7 @@ def test_no_label_carries_what_its_closed_set_does_not_have(foreign: str) -> Non
 
 
 def test_the_lanes_reasons_to_seal_are_in_the_closed_set() -> None:
-    assert set(Why) <= CLOSED["why"]
+    assert set(SealReason) <= CLOSED["why"]
 
 
 def test_an_answer_is_counted_by_status_or_by_kind_of_failure() -> None:
@@ -313,7 +313,7 @@ def test_a_reload_drops_the_series_of_removed_campaigns_and_shows_the_new_ones()
     metrics = Metrics(campaigns=["a", "b"])
     for name in ("a", "b"):
         metrics.routed(LANE, name, 1)
-        metrics.sealed(LANE, name, Why.FULL, 10)
+        metrics.sealed(LANE, name, SealReason.FULL, 10)
     metrics.config_loaded("v2", ["b", "c"])
     assert value(metrics, "invitations_routed_total", lane=LANE, campaign="a") is None
     assert value(metrics, "batch_size_invitations_count", lane=LANE, campaign="a") is None

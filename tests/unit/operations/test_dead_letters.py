@@ -14,11 +14,11 @@ from consumer.kafka.records.replayed import (
 from consumer.operations.dead_letters.letters import (
     ADVICE,
     MARK,
-    Box,
+    DeadLetterList,
+    DeadLetterRecord,
     Filter,
     Homes,
-    Letter,
-    Place,
+    LetterPlace,
     Stay,
     letter_of,
     mark_of,
@@ -30,7 +30,7 @@ from consumer.records.dead_letter import (
 )
 
 AT = "2026-11-22T15:37:07.000Z"
-HERE = Place(0, 42)
+HERE = LetterPlace(0, 42)
 HOMES = Homes(Topics("surveys"), ["pos"], ["cloud"])
 OWN: list[Header] = [("trace", b"t-1"), ("dead_letter.reason", b"of another program"), ("n", None)]
 
@@ -51,14 +51,14 @@ def headers(
     return [*OWN, *dead_letter_headers(letter, AT, "c1")]
 
 
-def read(*found: Header) -> Letter:
+def read(*found: Header) -> DeadLetterRecord:
     letter = letter_of(HERE, list(found))
     assert letter is not None
     return letter
 
 
 def test_a_letter_tells_what_it_was() -> None:
-    assert read(*headers()) == Letter(
+    assert read(*headers()) == DeadLetterRecord(
         HERE,
         DeadLetterReason.NO_TIME,
         "expected a time",
@@ -105,7 +105,7 @@ def test_a_record_that_is_no_letter_of_ours_is_passed_over(found: list[Header]) 
 )
 def test_a_place_is_a_partition_and_an_offset(text: str) -> None:
     assert place_of(text) is None
-    assert place_of("3/42") == Place(3, 42)
+    assert place_of("3/42") == LetterPlace(3, 42)
 
 
 def test_a_mark_is_a_record_with_its_header_alone() -> None:
@@ -130,14 +130,14 @@ def test_a_letter_of_a_topic_that_the_config_has_not_stays(topic: str) -> None:
 
 
 def test_what_was_given_back_stays_wherever_its_mark_stands() -> None:
-    box = Box(Filter(places=[Place(0, 1), Place(0, 2), Place(0, 3)]))
-    box.record(Place(0, 1), headers(), 0.0)
-    box.record(Place(0, 2), headers(), 0.0)
-    box.record(Place(0, 5), headers(), 0.0)
-    box.record(Place(0, 9), [(MARK, b"0/1")], 0.0)
+    box = DeadLetterList(Filter(places=[LetterPlace(0, 1), LetterPlace(0, 2), LetterPlace(0, 3)]))
+    box.record(LetterPlace(0, 1), headers(), 0.0)
+    box.record(LetterPlace(0, 2), headers(), 0.0)
+    box.record(LetterPlace(0, 5), headers(), 0.0)
+    box.record(LetterPlace(0, 9), [(MARK, b"0/1")], 0.0)
     going, staying = box.sort(HOMES)
-    assert going == {Place(0, 2): "surveys.replayed"}
-    assert staying == {Place(0, 1): Stay.REPLAYED, Place(0, 3): Stay.UNKNOWN}
+    assert going == {LetterPlace(0, 2): "surveys.replayed"}
+    assert staying == {LetterPlace(0, 1): Stay.REPLAYED, LetterPlace(0, 3): Stay.UNKNOWN}
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_what_was_given_back_stays_wherever_its_mark_stands() -> None:
         (Filter(topics=["pos"]), True),
         (Filter(topics=["web"]), False),
         (Filter(places=[HERE]), True),
-        (Filter(places=[Place(0, 1)]), False),
+        (Filter(places=[LetterPlace(0, 1)]), False),
         (Filter(since=100.0), True),
         (Filter(since=100.5), False),
     ],

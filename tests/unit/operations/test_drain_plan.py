@@ -12,7 +12,7 @@ from consumer.operations.lanes.drain_plan import (
     ASSUMED_TIMEOUT,
     STAYS,
     Forward,
-    Remains,
+    LaneDrainPlan,
     kind_of,
 )
 from consumer.records.checkpoint import (
@@ -30,7 +30,7 @@ from tests.support.lanes import (
 HOMES = {"a": ("new", campaign("a"))}
 
 
-def left(*, close: bool = False) -> Remains:
+def left(*, close: bool = False) -> LaneDrainPlan:
     """Base 10: 11 is done, 12 in doubt by batch b1, 13 was tried twice, 14 waits."""
     checkpoint = Checkpoint(
         lane="old",
@@ -51,10 +51,10 @@ def left(*, close: bool = False) -> Remains:
         config_version="c1",
         tried=[Tried(attempt=2, first=13, offsets=pack([13, 17], 13))],
     )
-    return Remains(checkpoint, HOMES, close)
+    return LaneDrainPlan(checkpoint, HOMES, close)
 
 
-def read(remains: Remains, offset: int, campaign: str = "a") -> tuple[object, Invitation]:
+def read(remains: LaneDrainPlan, offset: int, campaign: str = "a") -> tuple[object, Invitation]:
     """Deliver one and ask for its fate; what has one is settled."""
     assert remains.deliver(offset)
     found = invitation(offset, f"p{offset}", campaign)
@@ -122,7 +122,7 @@ def test_the_checkpoint_goes_with_what_is_settled() -> None:
     assert not later.in_flight
     assert later.permit_log == (NOW - 5, NOW + ASSUMED_TIMEOUT)
     assert list(unpack(later.tried[0].offsets, later.tried[0].first)) == [17]
-    assert Remains(later, HOMES, close=False).ledger.base == 14
+    assert LaneDrainPlan(later, HOMES, close=False).ledger.base == 14
 
     remains.ledger.end_of_log(18)
     assert not remains.state(NOW).tried

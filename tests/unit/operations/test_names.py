@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from consumer.errors import OperationRefused
+from consumer.errors import OperationError
 from consumer.lane.settlement.results import result_of
 from consumer.operations.resend.selection import (
     Choice,
@@ -45,7 +45,7 @@ def test_a_process_is_named_by_host_and_port_or_url(given: str) -> None:
 
 @pytest.mark.parametrize("given", ["", "http://", "ftp://host:1", "http://host:port", "file:///x"])
 def test_what_names_no_process_is_refused(given: str) -> None:
-    with pytest.raises(OperationRefused, match="--url takes http://host:port or host:port"):
+    with pytest.raises(OperationError, match="--url takes http://host:port or host:port"):
         url_of(given)
 
 
@@ -62,7 +62,7 @@ def test_what_answers_and_is_no_dispatcher_is_told(
     status: int, kind: str, body: bytes, words: str
 ) -> None:
     for url in served(status, kind, body):
-        with pytest.raises(OperationRefused, match=words) as refused:
+        with pytest.raises(OperationError, match=words) as refused:
             of_process(url)
         assert url in str(refused.value)
         assert "hello" not in str(refused.value)
@@ -70,7 +70,7 @@ def test_what_answers_and_is_no_dispatcher_is_told(
 
 def test_another_protocol_is_told() -> None:
     for url in served(200, "application/json", b"{}"):
-        with pytest.raises(OperationRefused, match=r"another protocol \(http or https\?\)"):
+        with pytest.raises(OperationError, match=r"another protocol \(http or https\?\)"):
             of_process(f"https://{url}")
 
 

@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 from consumer.cli.main import app
 from consumer.config.sections import Quota
 from consumer.errors import (
-    KafkaTrouble,
-    OperationRefused,
+    KafkaSessionError,
+    OperationError,
 )
 from consumer.kafka.lane_logs import LaneView
 from consumer.kafka.log_scan import members
@@ -116,12 +116,12 @@ def test_the_command_prints_what_the_process_says(made: MadeUp) -> None:
 
 def test_a_process_that_does_not_answer_is_an_error_that_says_what_to_do() -> None:
     url = f"http://127.0.0.1:{free_ports(1)[0]}"
-    with pytest.raises(OperationRefused, match=r"nothing listens.*--url.*--config routing\.yaml"):
+    with pytest.raises(OperationError, match=r"nothing listens.*--url.*--config routing\.yaml"):
         of_process(url)
 
 
 def test_another_servers_answer_is_an_error_that_says_so(made: MadeUp) -> None:
-    with served(made) as url, pytest.raises(OperationRefused, match=r"answered HTTP 404.*--url"):
+    with served(made) as url, pytest.raises(OperationError, match=r"answered HTTP 404.*--url"):
         of_process(f"{url}metrics")
 
 
@@ -129,7 +129,7 @@ def test_an_answer_of_another_kind_is_refused_without_repeating_it(
     made: MadeUp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(StatusReport, "json", lambda _report: b"ayse@example.test")
-    with served(made) as url, pytest.raises(OperationRefused, match="no status of this") as error:
+    with served(made) as url, pytest.raises(OperationError, match="no status of this") as error:
         of_process(url)
     assert "ayse" not in str(error.value)
 
@@ -227,7 +227,9 @@ def test_a_group_whose_coordinator_is_not_there_yet_is_asked_again() -> None:
 
 def test_a_group_that_may_not_be_seen_is_an_error_at_once() -> None:
     groups = Groups(KafkaError.GROUP_AUTHORIZATION_FAILED)
-    with pytest.raises(KafkaTrouble, match=r"surveys\.lane\.cloud: GROUP_AUTHORIZATION_FAILED"):
+    with pytest.raises(
+        KafkaSessionError, match=r"surveys\.lane\.cloud: GROUP_AUTHORIZATION_FAILED"
+    ):
         members(cast("AdminClient", groups), "surveys.lane.cloud")
 
 
@@ -315,7 +317,7 @@ def test_a_watched_process_may_go_and_come_back(
 
     def look() -> StatusSnapshot:
         if len(slept) == 1:
-            raise KafkaTrouble("the broker is away")
+            raise KafkaSessionError("the broker is away")
         return made.report.snapshot()
 
     screen.watch(look, 7.0, sleep)
@@ -325,7 +327,7 @@ def test_a_watched_process_may_go_and_come_back(
 
 
 def test_watching_needs_a_terminal(made: MadeUp) -> None:
-    with pytest.raises(OperationRefused, match="needs a terminal"):
+    with pytest.raises(OperationError, match="needs a terminal"):
         screen.watch(made.report.snapshot, 1.0)
 
 
@@ -333,9 +335,9 @@ def test_what_cannot_be_had_at_the_first_look_ends_the_watch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def look() -> StatusSnapshot:
-        raise OperationRefused("nobody answers")
+        raise OperationError("nobody answers")
 
     terminal = Console(file=StringIO(), force_terminal=True)
     monkeypatch.setattr(screen, "console", lambda: terminal)
-    with pytest.raises(OperationRefused, match="nobody answers"):
+    with pytest.raises(OperationError, match="nobody answers"):
         screen.watch(look, 1.0)

@@ -9,8 +9,8 @@ import pytest
 
 from consumer.errors import UnreadableRecord
 from consumer.lane.settlement.results import result_of
-from consumer.lane.state.delay_steps import PutOff
-from consumer.lane.state.pending import Held
+from consumer.lane.state.delay_steps import DelayedInvitation
+from consumer.lane.state.pending import PendingInvitation
 from consumer.records.invitation import InvitationReader
 from consumer.records.readers import (
     RECORD_LIMIT,
@@ -97,21 +97,21 @@ def test_bytes_that_are_no_record_are_refused(value: bytes | None) -> None:
 
 def test_the_last_of_two_equal_keys_counts_in_memory_as_in_what_is_written() -> None:
     twice = GOOD[:-1] + b',"attempt":3,"campaign":"b"}'
-    held = Held.read(7, twice, NOW)
+    held = PendingInvitation.read(7, twice, NOW)
     assert (held.campaign, held.attempt) == ("b", 3)
     assert held.invitation["campaign"] == "b"
 
 
 def test_later_keys_are_kept_when_they_can_be_written() -> None:
     value = with_raw(GOOD, "later", b'{"a":[1,2.5,null]}')
-    held = Held.read(7, value, NOW)
-    again = orjson.loads(PutOff(held, NOW, "1m").record())
+    held = PendingInvitation.read(7, value, NOW)
+    again = orjson.loads(DelayedInvitation(held, NOW, "1m").record())
     assert again["later"] == {"a": [1, 2.5, None]}
 
 
 def test_what_is_read_can_be_put_off_and_settled() -> None:
-    held = Held.read(7, GOOD, NOW)
-    InvitationReader.validate_json(PutOff(held, NOW, "1m").record())
+    held = PendingInvitation.read(7, GOOD, NOW)
+    InvitationReader.validate_json(DelayedInvitation(held, NOW, "1m").record())
     read_result(orjson.dumps(result_of(held.invitation, Reason.ACCEPTED, None, 1)))
 
 
@@ -133,15 +133,15 @@ def test_counts_of_a_later_version_are_bounded_too(
     version: bytes, attempt: bytes, delays: bytes
 ) -> None:
     value = b'{"version":%s,"attempt":%s,"delays":%s}' % (version, attempt, delays)
-    assert Held.of_later_version(7, value, NOW) is None
+    assert PendingInvitation.of_later_version(7, value, NOW) is None
 
 
 def test_a_later_version_that_cannot_be_written_again_is_none() -> None:
     """orjson reads a thousand levels, and writes 254."""
     deep = b'{"version":2,"x":' + b"[" * 300 + b"]" * 300 + b"}"
-    assert Held.of_later_version(7, deep, NOW) is None
+    assert PendingInvitation.of_later_version(7, deep, NOW) is None
     large = b'{"version":2,"x":"' + b"x" * RECORD_LIMIT + b'"}'
-    assert Held.of_later_version(7, large, NOW) is None
+    assert PendingInvitation.of_later_version(7, large, NOW) is None
 
 
 @pytest.mark.parametrize(

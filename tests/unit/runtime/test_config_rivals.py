@@ -22,8 +22,8 @@ from consumer.runtime.lane.config_rivals import (
     SAY_EVERY,
     ConfigRivals,
 )
-from consumer.runtime.lane.lane_loop import LaneLoop
-from consumer.wiring.build import LaneRules
+from consumer.runtime.lane.lane_loop import LaneStage
+from consumer.wiring.build import LaneConfig
 from tests.unit.runtime.test_stage import (
     Time,
     stage,
@@ -173,9 +173,9 @@ def test_a_lane_that_is_owned_elsewhere_follows_the_config_for_its_next_owner_he
     """What its own former config routed must not count against it."""
     before = LaneSettings(name="cloud", campaigns={}, config_version="ours", limits=())
     surroundings = stage(Time())
-    loop = LaneLoop(before, surroundings, cast("Calls", None), None, ())
+    loop = LaneStage(before, surroundings, cast("Calls", None), None, ())
     after = replace(before, config_version="next")
-    loop.follow(LaneRules(after, cast("Calls", None), ()))
+    loop.follow(LaneConfig(after, cast("Calls", None), ()))
     loop._take_rules()
     now = surroundings.clock.now()
     assert loop._rivals.note("next", now + 1, now + 1) is None

@@ -5,18 +5,18 @@ from __future__ import annotations
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from consumer.errors import KafkaTrouble
+from consumer.errors import KafkaSessionError
 from consumer.runtime.fencing_monitor import (
     TIMES,
     WITHIN,
-    Rivals,
+    FencingMonitor,
     was_fenced,
 )
 
 
-def trouble(code: int) -> KafkaTrouble:
+def trouble(code: int) -> KafkaSessionError:
     """As the clients' edge raises it."""
-    error = KafkaTrouble("commit")
+    error = KafkaSessionError("commit")
     error.__cause__ = KafkaException(KafkaError(code))
     return error
 
@@ -40,11 +40,11 @@ def test_a_fencing_is_known_by_kafkas_code(code: int, fenced: bool) -> None:
 
 def test_other_trouble_is_no_fencing() -> None:
     assert not was_fenced(None)
-    assert not was_fenced(KafkaTrouble("the lane went and came back"))
+    assert not was_fenced(KafkaSessionError("the lane went and came back"))
 
 
 def test_the_third_fencing_within_a_minute_is_said_with_its_id() -> None:
-    rivals = Rivals()
+    rivals = FencingMonitor()
     rivals.uses("router", "app.router.0")
     said = [rivals.found("router", FENCED, 10.0 * times) for times in range(TIMES)]
     assert said[:-1] == [None] * (TIMES - 1)
@@ -53,7 +53,7 @@ def test_the_third_fencing_within_a_minute_is_said_with_its_id() -> None:
 
 
 def test_rare_ones_other_trouble_and_other_stages_do_not_count() -> None:
-    rivals = Rivals()
+    rivals = FencingMonitor()
     for times in range(3 * TIMES):
         assert rivals.found("router", FENCED, times * WITHIN) is None
         assert rivals.found("pisano", trouble(KafkaError._TIMED_OUT), times) is None

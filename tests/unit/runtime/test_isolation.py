@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from consumer.errors import (
-    KafkaTrouble,
-    StartUnclear,
+    KafkaSessionError,
+    StartPositionError,
     UnreadableRecord,
     defect,
 )
@@ -58,8 +58,8 @@ def test_all_are_handled_once_in_their_order_and_the_guilty_ones_alone(
 @pytest.mark.parametrize(
     "error",
     [
-        KafkaTrouble("x"),
-        StartUnclear("x"),
+        KafkaSessionError("x"),
+        StartPositionError("x"),
         KafkaException(KafkaError(KafkaError._FENCED)),
         MemoryError(),
         KeyboardInterrupt(),

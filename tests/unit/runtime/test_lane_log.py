@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from consumer.errors import StartUnclear
-from consumer.kafka.start_offsets import Beginning
+from consumer.errors import StartPositionError
+from consumer.kafka.start_offsets import StartFrom
 from consumer.records.checkpoint import Checkpoint
 from consumer.runtime.lane.lane_log import (
     LaneLog,
@@ -45,32 +45,32 @@ def test_a_lane_goes_on_at_its_base(base: int, was: str | None, now: str | None)
     ],
 )
 def test_a_log_that_does_not_fit_stops_the_lane(base: int, topic_id: str, told: str) -> None:
-    with pytest.raises(StartUnclear, match=told) as raised:
+    with pytest.raises(StartPositionError, match=told) as raised:
         where(log(3, 9), checkpoint(base), topic_id, "earliest")
     assert "app.invitations.x" in str(raised.value)
     assert "delete the topic app.checkpoints.x" in str(raised.value)
 
 
 @pytest.mark.parametrize("begin", [None, "earliest", "latest", 1_700_000_000.0])
-def test_a_first_start_reads_what_the_router_has_made(begin: Beginning) -> None:
+def test_a_first_start_reads_what_the_router_has_made(begin: StartFrom) -> None:
     """`--from` is about events: what has become an invitation is never skipped."""
     assert where(log(0, 9), None, "id1", begin) == 0
     assert where(log(0, 9, 0), None, "id1", begin) == 0
 
 
 @pytest.mark.parametrize(("begin", "offset"), [("earliest", 3), (5.0, 3), ("latest", 9)])
-def test_a_log_whose_start_is_gone_begins_where_it_was_told(begin: Beginning, offset: int) -> None:
+def test_a_log_whose_start_is_gone_begins_where_it_was_told(begin: StartFrom, offset: int) -> None:
     assert where(log(3, 9), None, "id1", begin) == offset
 
 
 def test_a_log_whose_start_is_gone_is_not_guessed_at() -> None:
-    with pytest.raises(StartUnclear, match=r"begins at 3, and app\.checkpoints\.x has no"):
+    with pytest.raises(StartPositionError, match=r"begins at 3, and app\.checkpoints\.x has no"):
         where(log(3, 9), None, "id1", None)
 
 
 @pytest.mark.parametrize("begin", [None, "earliest", "latest"])
 @pytest.mark.parametrize("low", [0, 3])
-def test_who_has_displayed_an_offset_had_a_checkpoint(begin: Beginning, low: int) -> None:
+def test_who_has_displayed_an_offset_had_a_checkpoint(begin: StartFrom, low: int) -> None:
     """A `--from` that was left in a deployment must not send everything again."""
-    with pytest.raises(StartUnclear, match=r"stands at 4 of app\.invitations\.x"):
+    with pytest.raises(StartPositionError, match=r"stands at 4 of app\.invitations\.x"):
         where(log(low, 9, 4), None, "id1", begin)

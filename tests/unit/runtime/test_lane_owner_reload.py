@@ -23,9 +23,9 @@ from consumer.records.call import (
     Verdict,
 )
 from consumer.runtime.lane.config_rivals import ConfigRivals
-from consumer.runtime.lane.lane_owner import LaneOwner
+from consumer.runtime.lane.lane_owner import LaneOwnership
 from consumer.vendors.protocol import Vendor
-from consumer.wiring.build import LaneRules
+from consumer.wiring.build import LaneConfig
 from tests.unit.runtime.test_stage import (
     Time,
     stage,
@@ -45,15 +45,15 @@ def calls(token: Token | None = None) -> Calls:
     return Calls({"radar": account}, {}, None, lambda: 0.0)  # type: ignore[arg-type]
 
 
-def owner(with_calls: Calls) -> LaneOwner:
+def owner(with_calls: Calls) -> LaneOwnership:
     clock = Time()
     lane = Lane(RADAR, random.Random(0), clock.now())
     nobody = cast("Producer", None), cast("Consumer", None)
     rivals = ConfigRivals("radar", Metrics(), "v1", clock.now())
-    return LaneOwner(lane, stage(clock), *nobody, with_calls, (), SimpleQueue(), rivals)
+    return LaneOwnership(lane, stage(clock), *nobody, with_calls, (), SimpleQueue(), rivals)
 
 
-def log_in(one: LaneOwner) -> None:
+def log_in(one: LaneOwnership) -> None:
     """A login that leaves now, and succeeds."""
     now = one.stage.clock.now()
     one.lane.limiter.take(now)
@@ -71,7 +71,7 @@ def test_a_login_opens_a_session() -> None:
 def test_a_login_to_a_former_account_opens_none_and_is_repeated() -> None:
     """Its token is the former account's: calls of the new one would leave without any."""
     one = owner(calls(Token("t", 4600.0)))
-    one.follow(LaneRules(RADAR, calls(), (), frozenset({"radar"})))
+    one.follow(LaneConfig(RADAR, calls(), (), frozenset({"radar"})))
     log_in(one)
     session = one.lane.accounts.sessions["radar"]
     assert not session.usable(1001.0)
@@ -83,7 +83,7 @@ def test_from_the_next_turn_on_all_is_by_the_new_config() -> None:
     one, new = owner(calls()), calls()
     limits = (Limit(2, 5.0),)
     settings = LaneSettings(name="radar", campaigns={}, config_version="v2", limits=limits)
-    one.follow(LaneRules(settings, new, ("2/5s",)))
+    one.follow(LaneConfig(settings, new, ("2/5s",)))
     assert (one.calls, one.limits) == (new, ("2/5s",))
     assert one.lane.settings.config_version == "v2"
     assert len(one.lane.limiter.permits(1000.0)) == 1

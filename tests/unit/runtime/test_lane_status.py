@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from consumer.http.calls import Answered
-from consumer.lane.state.commands import Batch, Why
+from consumer.lane.state.commands import Batch, SealReason
 from consumer.observability.metrics.metrics import (
     AccountSnapshot,
     CampaignSnapshot,
@@ -106,7 +106,7 @@ def test_a_campaign_that_only_a_record_names_is_named_to_nobody() -> None:
 @pytest.mark.parametrize(("code", "shown"), [("13005", "13005"), ("ayse-1984", None), (None, None)])
 def test_only_a_documented_code_of_an_answer_is_shown(code: str | None, shown: str | None) -> None:
     outcome = Outcome(Verdict.RETRY, 400, code=code, message="ayse@example.test")
-    batch = Batch("cloud.1.1", "a", [held(0), held(1)], NOW, Why.PERMIT, campaign("a"))
+    batch = Batch("cloud.1.1", "a", [held(0), held(1)], NOW, SealReason.PERMIT, campaign("a"))
     call = call_status("cloud", Answered(batch, "pisano", outcome, NOW, NOW + 1, "400"), 1.0)
     assert (call.code, call.customers, call.answer) == (shown, 2, "400")
     assert (call.batch, call.verdict, call.vendor) == ("cloud.1.1", "retry", "pisano")

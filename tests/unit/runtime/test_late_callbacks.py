@@ -7,8 +7,8 @@ from typing import cast
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from consumer.routing.router import Router
-from consumer.runtime.router.router_loop import RouterLoop
-from consumer.runtime.stage import Stage
+from consumer.runtime.router.router_loop import RouterStage
+from consumer.runtime.stage import StageServices
 
 
 class Untouched:
@@ -18,7 +18,7 @@ class Untouched:
 def test_a_router_that_is_given_partitions_after_its_session_takes_none() -> None:
     """To ask a closing client where it stands aborts the process."""
     nothing = Untouched()
-    loop = RouterLoop(cast("Router", nothing), ["pos"], cast("Stage", nothing), None, "0")
+    loop = RouterStage(cast("Router", nothing), ["pos"], cast("StageServices", nothing), None, "0")
     late = cast("Consumer", nothing)
     loop._assigned(cast("Producer", nothing), late, [TopicPartition("pos", 0)])
     loop._revoked(late, [TopicPartition("pos", 0)])

@@ -7,8 +7,8 @@ from typing import NamedTuple, cast
 import pytest
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
-from consumer.errors import KafkaTrouble
-from consumer.kafka.log_scan import Place
+from consumer.errors import KafkaSessionError
+from consumer.kafka.log_scan import Partition
 from consumer.runtime.positions import (
     ends,
     lag,
@@ -54,7 +54,7 @@ class Stood(NamedTuple):
 def test_who_was_dropped_by_the_group_commits_nothing() -> None:
     """Kafka takes a transaction's offsets from whoever shows no member id at all."""
     assert membership(cast("Consumer", Member("m-1"))) == "metadata of m-1"
-    with pytest.raises(KafkaTrouble):
+    with pytest.raises(KafkaSessionError):
         membership(cast("Consumer", Member("")))
 
 
@@ -71,7 +71,7 @@ def test_offsets_are_the_highest_of_each_partition_and_one() -> None:
 class Assigned:
     """A consumer, as far as it knows where it is: place → its position and the log's end."""
 
-    def __init__(self, places: dict[Place, tuple[int, int]]) -> None:
+    def __init__(self, places: dict[Partition, tuple[int, int]]) -> None:
         self.places = places
 
     def assignment(self) -> list[TopicPartition]:
@@ -103,7 +103,7 @@ NOWHERE = -1001
     ],
 )
 def test_what_is_behind_is_counted_from_where_it_is_known_to_be_read(
-    position: int, end: int, reached: dict[Place, int], behind: int
+    position: int, end: int, reached: dict[Partition, int], behind: int
 ) -> None:
     client = cast("Consumer", Assigned({("pos", 0): (position, end)}))
     assert lag(client, reached) == {("pos", 0): behind}

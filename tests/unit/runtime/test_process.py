@@ -11,7 +11,7 @@ from importlib import resources
 import pytest
 
 from consumer.config.load import load
-from consumer.errors import StartUnclear
+from consumer.errors import StartPositionError
 from consumer.runtime.options import Options
 from consumer.runtime.process import Process
 
@@ -30,7 +30,7 @@ def process() -> Process:
 
 
 def unclear() -> None:
-    raise StartUnclear(WHY)
+    raise StartPositionError(WHY)
 
 
 async def ended_by(stage: str, session: Callable[[], None] = unclear) -> Process:
@@ -55,7 +55,7 @@ def test_a_router_that_does_not_know_where_to_begin_ends_the_process() -> None:
 
 def test_a_lane_that_stopped_is_the_processs_failure_in_the_end() -> None:
     one = asyncio.run(ended_by("radar"))
-    with pytest.raises(StartUnclear, match=WHY):
+    with pytest.raises(StartPositionError, match=WHY):
         raise one._failure or AssertionError
 
 

@@ -8,13 +8,13 @@ from typing import cast
 
 from consumer.clock import Clock
 from consumer.config.topic_names import Topics
-from consumer.errors import KafkaTrouble
+from consumer.errors import KafkaSessionError
 from consumer.kafka.clients import Clients
 from consumer.observability.health import Health
 from consumer.observability.metrics.metrics import Metrics
 from consumer.runtime.stage import (
     MAX_SILENCE,
-    Stage,
+    StageServices,
 )
 
 ATTEMPT = 5.0
@@ -29,11 +29,11 @@ class Time(Clock):
         super().__init__(lambda: self.at, lambda: self.at)
 
 
-def stage(clock: Time) -> Stage:
+def stage(clock: Time) -> StageServices:
     health = Health(clock.now)
     health.register("pisano", MAX_SILENCE)
     topics = cast("Topics", None)
-    return Stage(topics, ["pisano"], "v1", cast("Clients", None), clock, Metrics(), health)
+    return StageServices(topics, ["pisano"], "v1", cast("Clients", None), clock, Metrics(), health)
 
 
 def test_an_hour_without_kafka_is_no_reason_to_be_restarted() -> None:
@@ -65,7 +65,7 @@ def test_a_session_that_ended_keeps_no_client() -> None:
     class Client:
         """Something with threads."""
 
-    errors: list[KafkaTrouble] = []
+    errors: list[KafkaSessionError] = []
     clients: list[weakref.ref[Client]] = []
 
     def session() -> None:
@@ -73,7 +73,7 @@ def test_a_session_that_ended_keeps_no_client() -> None:
             return
         client = Client()
         clients.append(weakref.ref(client))
-        errors.append(KafkaTrouble("fenced"))
+        errors.append(KafkaSessionError("fenced"))
         raise errors[0]
 
     stage(Time()).keep_running("pisano", session)
@@ -83,8 +83,8 @@ def test_a_session_that_ended_keeps_no_client() -> None:
 
 def test_a_session_that_ended_by_a_ring_of_errors_is_followed_by_another() -> None:
     """A fenced claim left one, and its stage went round in it for ever."""
-    error = KafkaTrouble("fenced")
-    error.__context__ = KafkaTrouble("its cause")
+    error = KafkaSessionError("fenced")
+    error.__context__ = KafkaSessionError("its cause")
     error.__context__.__context__ = error
     coming = iter([error])
     sessions: list[bool] = []

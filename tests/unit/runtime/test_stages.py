@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 
-from consumer.runtime.stages import Stages
+from consumer.runtime.stages import StageThreads
 
 
 def life(_name: str, session: Callable[[], None]) -> None:
@@ -17,7 +17,7 @@ def test_a_lane_that_comes_back_waits_for_the_end_of_the_one_that_left() -> None
     """Two threads of one lane would fence each other."""
 
     async def run() -> None:
-        stages, said, go = Stages(life), [], threading.Event()
+        stages, said, go = StageThreads(life), [], threading.Event()
 
         def first() -> None:
             go.wait(10.0)
@@ -38,7 +38,7 @@ def test_a_lane_that_comes_back_waits_for_the_end_of_the_one_that_left() -> None
 
 def test_a_thread_that_is_started_while_the_last_one_ends_is_waited_for_too() -> None:
     async def run() -> None:
-        stages, said = Stages(life), []
+        stages, said = StageThreads(life), []
         first = stages.start("radar", lambda: None)
         first.add_done_callback(lambda _: stages.start("cloud", lambda: said.append("cloud")))
         await asyncio.wait_for(stages.ended(), 10.0)

@@ -25,7 +25,7 @@ from consumer.records.call import (
     Verdict,
 )
 from consumer.runtime.lane.config_rivals import ConfigRivals
-from consumer.runtime.lane.lane_owner import LaneOwner
+from consumer.runtime.lane.lane_owner import LaneOwnership
 from consumer.runtime.options import Options
 from consumer.runtime.process import Process
 from consumer.wiring.config_file import (
@@ -63,12 +63,12 @@ class Log:
         """Only for display."""
 
 
-def owner() -> LaneOwner:
+def owner() -> LaneOwnership:
     """One whose lane has a call under way."""
     clock = Time()
     machine, surroundings = lane(limited(calls=20)), stage(clock)
     surroundings.topics = Topics("surveys")
-    one = LaneOwner(
+    one = LaneOwnership(
         machine, surroundings, cast("Producer", None), cast("Consumer", Log()),
         cast("Calls", None), ("20/10s",), SimpleQueue(),
         ConfigRivals("cloud", surroundings.metrics, "c1", clock.now()),
@@ -77,7 +77,7 @@ def owner() -> LaneOwner:
     return one
 
 
-def batches(one: LaneOwner) -> list[Send]:
+def batches(one: LaneOwnership) -> list[Send]:
     """What leaves at the next tick."""
     (commit,) = one.lane.tick(one.stage.clock.now())
     assert isinstance(commit, Commit)

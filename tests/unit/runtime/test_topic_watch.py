@@ -9,7 +9,7 @@ from confluent_kafka import Consumer
 from confluent_kafka.admin import AdminClient
 from structlog.testing import capture_logs
 
-from consumer.errors import KafkaTrouble
+from consumer.errors import KafkaSessionError
 from consumer.runtime.watchers.topic_watch import TopicWatch
 from tests.unit.runtime.test_stage import (
     Time,
@@ -62,7 +62,7 @@ def test_a_stage_whose_topic_was_made_anew_ends_its_session() -> None:
     running.topic_ids["b"] = "9"  # its id was not known before
     running.joined("pisano", member)
     running.topic_ids["a"] = "2"
-    with pytest.raises(KafkaTrouble, match="a was deleted and made anew"):
+    with pytest.raises(KafkaSessionError, match="a was deleted and made anew"):
         running.joined("pisano", member)
     running.joined("radar", member)  # reads other topics
 

@@ -11,14 +11,14 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from structlog.testing import capture_logs
 
 from consumer.config.topic_names import Topics
-from consumer.errors import KafkaTrouble
+from consumer.errors import KafkaSessionError
 from consumer.kafka.clients import Clients
 from consumer.kafka.transactions import TRANSACTION_TIMEOUT
 from consumer.observability.health import Health
 from consumer.observability.metrics.metrics import Metrics
 from consumer.runtime.stage import (
     MAX_SILENCE,
-    Stage,
+    StageServices,
 )
 from consumer.runtime.transactions import RECORDS
 from tests.unit.runtime.test_stage import Time
@@ -59,7 +59,7 @@ class Running:
         health = Health(self.clock.now)
         health.register("router", MAX_SILENCE)
         clients = cast("Clients", self.made)
-        self.stage = Stage(
+        self.stage = StageServices(
             cast("Topics", None), ["pisano"], "v1", clients, self.clock, self.metrics, health
         )
 
@@ -97,7 +97,7 @@ def test_slow_transaction_is_said_with_what_follows_and_what_to_do() -> None:
 def test_transaction_that_kafka_aborts_makes_the_next_one_smaller_and_then_longer() -> None:
     running = Running()
     for carried in (4, 2, 1, 1):
-        with pytest.raises(KafkaTrouble):
+        with pytest.raises(KafkaSessionError):
             running.transact(carried, 10.0, FENCED)
     running.stage.producer("router", "surveys.router.0")
     assert running.records == 1
@@ -122,7 +122,7 @@ def run_sessions(running: Running, session: Callable[[], None], times: int) -> l
 
     running.stage.stop = Immediate()
     running.stage.producer("router", "surveys.router.0")
-    with capture_logs() as lines, pytest.raises(KafkaTrouble):
+    with capture_logs() as lines, pytest.raises(KafkaSessionError):
         running.stage.keep_running("router", once)
     return [line["event"] for line in lines]
 

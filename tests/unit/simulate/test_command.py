@@ -13,7 +13,7 @@ import typer
 from typer.testing import CliRunner
 
 from consumer.cli.simulate import simulate
-from consumer.errors import OperationRefused
+from consumer.errors import OperationError
 from consumer.simulate import plots
 from consumer.simulate.tables import duration
 
@@ -121,7 +121,7 @@ def test_a_picture_is_a_png(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason='needs the extra: pip install -e ".[plot]"')
     told(*SHORT, "--compare", "40/5s", "--plot", str(tmp_path / "a.png"))
     assert (tmp_path / "a.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
-    with pytest.raises(OperationRefused, match="No such file"):
+    with pytest.raises(OperationError, match="No such file"):
         plots.png(told(*SHORT), tmp_path / "gone" / "a.png")
 
 
@@ -140,7 +140,7 @@ def test_without_the_extra_it_says_what_to_install(
     monkeypatch.setitem(sys.modules, module, None)
     given = ["--chart"] if module == "plotext" else ["--plot", str(tmp_path / "a.png")]
     result = CliRunner().invoke(app, [*SHORT, *given])
-    assert isinstance(result.exception, OperationRefused)
+    assert isinstance(result.exception, OperationError)
     assert "survey-dispatcher[plot]" in str(result.exception)
 
 

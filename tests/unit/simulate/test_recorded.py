@@ -10,7 +10,7 @@ import pytest
 
 from consumer.config.models import Config
 from consumer.demo.baskets import Basket
-from consumer.errors import OperationRefused
+from consumer.errors import OperationError
 from consumer.lane.state.settings import Limit
 from consumer.routing.router import Record
 from consumer.simulate.recorded import (
@@ -97,9 +97,9 @@ def test_what_makes_no_invitation_is_counted(config: Config) -> None:
 
 
 def test_a_recording_that_invites_nobody_is_refused(config: Config) -> None:
-    with pytest.raises(OperationRefused, match=r"no event would make .*unmatched: 1"):
+    with pytest.raises(OperationError, match=r"no event would make .*unmatched: 1"):
         routed(config, of([sale(1, "2020-11-27T10:00:00Z", amount=1)]))
-    with pytest.raises(OperationRefused, match="there are none"):
+    with pytest.raises(OperationError, match="there are none"):
         routed(config, [])
 
 
@@ -113,15 +113,15 @@ def test_a_file_has_an_event_a_line_and_may_have_empty_ones(tmp_path: Path) -> N
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(OperationRefused, match=r"gone\.jsonl: No such file"):
+    with pytest.raises(OperationError, match=r"gone\.jsonl: No such file"):
         list(lines(tmp_path / "gone.jsonl", POS))
 
 
 def test_whose_events_a_file_has_must_be_clear(config: Config) -> None:
     assert input_topic(config, WEB) == WEB
-    with pytest.raises(OperationRefused, match="say with --topic which one"):
+    with pytest.raises(OperationError, match="say with --topic which one"):
         input_topic(config, None)
-    with pytest.raises(OperationRefused, match="other is none of the config's input topics"):
+    with pytest.raises(OperationError, match="other is none of the config's input topics"):
         input_topic(config, "other")
 
 

@@ -9,12 +9,12 @@ import pytest
 from consumer.lane.account import campaign_breaker
 from consumer.lane.account.campaign_breaker import (
     ALONE,
-    CampaignStanding,
+    CampaignBreaker,
 )
 from consumer.lane.account.circuit_breaker import (
     PACES,
     TRIPS,
-    Standing,
+    CircuitBreaker,
 )
 from consumer.records.call import Outcome
 from tests.support.lanes import (
@@ -37,7 +37,7 @@ TWO = (campaign("a", max_batch=4), campaign("b"))
 
 
 def test_trouble_in_a_row_opens_it_and_what_was_out_then_repeats_it() -> None:
-    own = CampaignStanding()
+    own = CampaignBreaker()
     pauses = [own.trouble(n, n, RNG, open_now=1) for n in range(1, TRIPS + 1)]
     assert pauses[:-1] == [0.0] * (TRIPS - 1)
     assert PACES["ill"][0] / 2 <= pauses[-1] <= PACES["ill"][0]
@@ -48,13 +48,13 @@ def test_trouble_in_a_row_opens_it_and_what_was_out_then_repeats_it() -> None:
 
 
 def test_the_more_campaigns_are_open_the_slower_each_is_probed() -> None:
-    own = CampaignStanding(run=TRIPS - 1)
+    own = CampaignBreaker(run=TRIPS - 1)
     assert own.trouble(1, 1, RNG, open_now=5) >= 5 * PACES["ill"][0] / 2
 
 
 def test_refused_calls_are_remembered_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(campaign_breaker, "MOST_REMEMBERED", 3)
-    own = CampaignStanding()
+    own = CampaignBreaker()
     own.refused_together(range(4), 1.0)
     own.refused_together(range(4, 6), 2.0)
     own.good(3.0)
@@ -63,7 +63,7 @@ def test_refused_calls_are_remembered_up_to_a_bound(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_campaign_is_blamed_once_so_many_were_refused_alone_and_others_passed() -> None:
-    own = CampaignStanding()
+    own = CampaignBreaker()
     for n in range(ALONE):
         own.refused_alone(n, float(n))
     assert own.blamed(0.5)
@@ -74,7 +74,7 @@ def test_a_campaign_is_blamed_once_so_many_were_refused_alone_and_others_passed(
 
 
 def test_a_refusal_of_a_former_secret_is_no_suspicion() -> None:
-    standing = Standing()
+    standing = CircuitBreaker()
     standing.renewed(5.0)
     standing.refused(4.0, 6.0, RNG)
     assert standing.suspected_at is None

@@ -10,23 +10,23 @@ from consumer.lane.account.circuit_breaker import (
     PACES,
     QUICK,
     TRIPS,
-    Standing,
+    CircuitBreaker,
     State,
 )
 
 RNG = random.Random(1)
 
 
-def ill(at: float = 100.0) -> Standing:
+def ill(at: float = 100.0) -> CircuitBreaker:
     """An account after as many failures as it takes."""
-    standing = Standing()
+    standing = CircuitBreaker()
     for _ in range(TRIPS):
         standing.trouble(at - 1, at, RNG)
     return standing
 
 
 def test_trouble_now_and_then_changes_nothing() -> None:
-    standing = Standing()
+    standing = CircuitBreaker()
     for n in range(10):
         standing.trouble(n, n, RNG)
         standing.trouble(n, n, RNG)
@@ -54,7 +54,7 @@ def test_a_probe_that_works_ends_it() -> None:
 
 @pytest.mark.parametrize("how", ["ill", "refused"])
 def test_probes_that_fail_come_less_and_less_often(how: str) -> None:
-    standing, at = Standing(), 100.0
+    standing, at = CircuitBreaker(), 100.0
     pauses = []
     for _ in range(TRIPS + 11):
         (standing.trouble if how == "ill" else standing.refused)(at, at, RNG)
@@ -83,7 +83,7 @@ def test_a_refusal_while_it_is_ill_begins_the_longer_pauses() -> None:
 
 
 def test_a_refused_account_stays_refused_while_the_vendor_is_in_trouble_too() -> None:
-    standing = Standing()
+    standing = CircuitBreaker()
     standing.refused(1.0, 2.0, RNG)
     standing.refused(2.0, 2.0, RNG)
     standing.trouble(3.0, 4.0, RNG)
@@ -91,7 +91,7 @@ def test_a_refused_account_stays_refused_while_the_vendor_is_in_trouble_too() ->
 
 
 def test_one_refusal_is_a_suspicion_that_a_later_accepted_call_ends() -> None:
-    standing = Standing()
+    standing = CircuitBreaker()
     standing.refused(1.0, 2.0, RNG)
     assert standing.well
     standing.good(0.5)  # sealed before
@@ -104,7 +104,7 @@ def test_one_refusal_is_a_suspicion_that_a_later_accepted_call_ends() -> None:
 
 def test_a_campaign_not_tried_since_the_breaker_opened_is_tried_soon() -> None:
     """At once, if one campaign opened it; and no more than so many times."""
-    standing = Standing()
+    standing = CircuitBreaker()
     standing.refused(1.0, 2.0, RNG, "a")
     standing.refused(3.0, 4.0, RNG, "a")
     assert standing.probe_time("b") == pytest.approx(4.0)

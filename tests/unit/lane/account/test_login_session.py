@@ -7,7 +7,7 @@ import random
 import pytest
 
 from consumer.lane.account.circuit_breaker import PACES
-from consumer.lane.account.login_session import Session
+from consumer.lane.account.login_session import LoginSession
 from tests.support.lanes import NOW
 
 
@@ -16,19 +16,19 @@ def rng() -> random.Random:
     return random.Random(1)
 
 
-def opened() -> Session:
-    session = Session()
+def opened() -> LoginSession:
+    session = LoginSession()
     session.opened(NOW, NOW + 100)
     return session
 
 
 def test_a_new_session_wants_a_login_and_serves_no_call() -> None:
-    assert Session().wants_login(NOW)
-    assert not Session().usable(NOW)
+    assert LoginSession().wants_login(NOW)
+    assert not LoginSession().usable(NOW)
 
 
 def test_one_login_at_a_time() -> None:
-    session = Session(logging_in=True)
+    session = LoginSession(logging_in=True)
     assert not session.wants_login(NOW)
     session.opened(NOW, NOW + 100)
     assert not session.logging_in
@@ -44,7 +44,7 @@ def test_a_session_is_refreshed_ahead_of_its_end_while_it_still_serves() -> None
 
 
 def test_a_refused_login_waits_longer_each_time(rng: random.Random) -> None:
-    session, waits = Session(logging_in=True), []
+    session, waits = LoginSession(logging_in=True), []
     for _ in range(12):
         session.refused(NOW, rng)
         assert not session.logging_in
@@ -105,7 +105,7 @@ def test_a_session_of_another_account_is_forgotten_with_its_failures(rng: random
 
 def test_a_refused_login_is_paced_like_a_refused_call() -> None:
     """It is mended by people, and each try costs a permit."""
-    session = Session()
+    session = LoginSession()
     session.refused(NOW, random.Random(1), denied=True)
     first, _ = PACES["refused"]
     assert first / 2 <= session.next_login() - NOW <= first

@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 )
 
 from consumer.lane.buffer.window import Window
-from consumer.lane.state.pending import Held
+from consumer.lane.state.pending import PendingInvitation
 from tests.support.lanes import (
     NOW,
     held,
@@ -31,7 +31,7 @@ def window(max_batch: int = 10) -> Window:
     return Window("a", max_batch, 600.0)
 
 
-def offsets(many: Iterable[Held]) -> list[int]:
+def offsets(many: Iterable[PendingInvitation]) -> list[int]:
     return [each.offset for each in many]
 
 
@@ -140,12 +140,12 @@ def test_dropping_nothing_changes_nothing() -> None:
 class WindowAgainstAList(RuleBasedStateMachine):
     """Any sequence of adding, taking, putting back and dropping, against a list that is sorted."""
 
-    flying: Bundle[Held] = Bundle("flying")
+    flying: Bundle[PendingInvitation] = Bundle("flying")
 
     @initialize(max_batch=st.integers(1, 4))
     def make(self, max_batch: int) -> None:
         self.window = window(max_batch)
-        self.model: list[Held] = []
+        self.model: list[PendingInvitation] = []
         self.next = 0
 
     @rule(max_batch=st.integers(1, 4))
@@ -160,21 +160,21 @@ class WindowAgainstAList(RuleBasedStateMachine):
         self.window.add(each)
 
     @rule(target=flying)
-    def take(self) -> MultipleResults[Held]:
+    def take(self) -> MultipleResults[PendingInvitation]:
         expected = self.next_batch()
         taken = self.window.take()
         assert offsets(taken) == offsets(expected)
         self.model = [each for each in self.model if each not in expected]
         return multiple(*taken)
 
-    def next_batch(self) -> list[Held]:
-        heads: dict[str, Held] = {}
+    def next_batch(self) -> list[PendingInvitation]:
+        heads: dict[str, PendingInvitation] = {}
         for each in sorted(self.model, key=lambda held: held.offset):
             heads.setdefault(each.invitation["pseudonym"], each)
         return list(heads.values())[: self.window.max_batch]
 
     @rule(back=st.lists(consumes(flying), max_size=4))
-    def put_back(self, back: list[Held]) -> None:
+    def put_back(self, back: list[PendingInvitation]) -> None:
         self.model += back
         self.window.extend(back)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from consumer.lane.buffer.window import Window
 from consumer.lane.dispatch import due_index as agenda_module
-from consumer.lane.dispatch.due_index import Agenda
+from consumer.lane.dispatch.due_index import DueIndex
 from consumer.lane.dispatch.scheduler import (
     IndexPrice,
     OldestFirst,
@@ -28,8 +28,8 @@ from tests.support.lanes import (
 VENDORS = {"a": "v", "b": "v", "c": "w", "d": None, "e": "v", "f": "v"}
 
 
-def told(scheduler: Scheduler, windows: dict[str, Window]) -> Agenda:
-    agenda = Agenda(scheduler, VENDORS.__getitem__)
+def told(scheduler: Scheduler, windows: dict[str, Window]) -> DueIndex:
+    agenda = DueIndex(scheduler, VENDORS.__getitem__)
     agenda.follow(scheduler.price(1.0), windows.values())
     return agenda
 

@@ -17,7 +17,7 @@ from consumer.lane.dispatch.scheduler import (
     SizeOrLinger,
     Wait,
 )
-from consumer.lane.state.commands import Why
+from consumer.lane.state.commands import SealReason
 from tests.support.lanes import (
     NOW,
     held,
@@ -40,36 +40,38 @@ def test_without_customers_there_is_nothing_to_wait_for(scheduler: Scheduler) ->
 
 def test_oldest_first_gives_the_permit_to_whoever_waited_longest() -> None:
     young, old = window("a", 3, arrived=NOW - 1), window("b", 1, arrived=NOW - 9)
-    assert OldestFirst().choose([young, old], NOW, 1.0) == Seal(old, Why.PERMIT)
+    assert OldestFirst().choose([young, old], NOW, 1.0) == Seal(old, SealReason.PERMIT)
 
 
 def test_oldest_first_tells_a_full_window_from_one_that_was_given_a_permit() -> None:
-    assert OldestFirst().choose([full := window("a", 4)], NOW, 1.0) == Seal(full, Why.FULL)
+    assert OldestFirst().choose([full := window("a", 4)], NOW, 1.0) == Seal(full, SealReason.FULL)
 
 
 def test_oldest_first_passes_over_a_window_that_backs_off() -> None:
     off, young = window("a", 1, arrived=NOW - 9, not_before=NOW + 5), window("b", 1)
-    assert OldestFirst().choose([off, young], NOW, 1.0) == Seal(young, Why.PERMIT)
+    assert OldestFirst().choose([off, young], NOW, 1.0) == Seal(young, SealReason.PERMIT)
     assert OldestFirst().choose([off], NOW, 1.0) == Wait(NOW + 5)
-    assert OldestFirst().choose([off], NOW + 5, 1.0) == Seal(off, Why.PERMIT)
+    assert OldestFirst().choose([off], NOW + 5, 1.0) == Seal(off, SealReason.PERMIT)
 
 
 def test_linger_counts_from_the_oldest_arrival() -> None:
     """Not from the window's making, nor from when it was looked at first."""
     few = window("a", 2, arrived=NOW - 0.25)
     assert SizeOrLinger(1.0).choose([few], NOW, 1.0) == Wait(NOW + 0.75)
-    assert SizeOrLinger(1.0).choose([few], NOW + 0.75, 1.0) == Seal(few, Why.LINGER)
+    assert SizeOrLinger(1.0).choose([few], NOW + 0.75, 1.0) == Seal(few, SealReason.LINGER)
 
 
 def test_a_full_window_does_not_linger() -> None:
-    assert SizeOrLinger(1.0).choose([full := window("a", 3)], NOW, 1.0) == Seal(full, Why.FULL)
+    assert SizeOrLinger(1.0).choose([full := window("a", 3)], NOW, 1.0) == Seal(
+        full, SealReason.FULL
+    )
 
 
 def test_of_windows_that_are_due_the_oldest_goes() -> None:
     """A flood fills windows all the time: it must not keep the small ones waiting."""
     full, late = window("a", 3, arrived=NOW - 1), window("b", 1, arrived=NOW - 2)
     for order in ([full, late], [late, full]):
-        assert SizeOrLinger(1.0).choose(order, NOW, 1.0) == Seal(late, Why.LINGER)
+        assert SizeOrLinger(1.0).choose(order, NOW, 1.0) == Seal(late, SealReason.LINGER)
 
 
 def test_a_full_window_that_backs_off_waits_all_the_same() -> None:
@@ -80,7 +82,7 @@ def test_a_full_window_that_backs_off_waits_all_the_same() -> None:
 def test_a_lone_customer_of_an_idle_lane_waits_for_a_second() -> None:
     lone = window("a", 1, arrived=NOW)
     assert IndexPrice().choose([lone], NOW, 1.0) == Wait(NOW + 1.0)
-    assert IndexPrice().choose([lone], NOW + 1.0, 1.0) == Seal(lone, Why.PERMIT)
+    assert IndexPrice().choose([lone], NOW + 1.0, 1.0) == Seal(lone, SealReason.PERMIT)
 
 
 def test_a_permit_costs_more_the_less_of_the_quota_is_left() -> None:
@@ -91,25 +93,25 @@ def test_a_permit_costs_more_the_less_of_the_quota_is_left() -> None:
 
 def test_the_largest_accumulated_waiting_goes_first_not_the_oldest() -> None:
     many, old = window("a", 2, arrived=NOW - 6), window("b", 1, arrived=NOW - 9)
-    assert IndexPrice().choose([old, many], NOW, 1.0) == Seal(many, Why.PERMIT)
+    assert IndexPrice().choose([old, many], NOW, 1.0) == Seal(many, SealReason.PERMIT)
 
 
 def test_a_campaigns_weight_multiplies_its_waiting() -> None:
     plain, heavy = window("a", 2, arrived=NOW - 6), window("b", 1, arrived=NOW - 6)
     heavy.weight = 3.0
-    assert IndexPrice().choose([plain, heavy], NOW, 1.0) == Seal(heavy, Why.PERMIT)
+    assert IndexPrice().choose([plain, heavy], NOW, 1.0) == Seal(heavy, SealReason.PERMIT)
 
 
 def test_a_full_window_goes_at_any_price() -> None:
     """Keeping it makes no call better, and a standing backlog must use its quota."""
     full = window("a", 5, arrived=NOW)
-    assert IndexPrice().choose([full], NOW, 0.001) == Seal(full, Why.FULL)
+    assert IndexPrice().choose([full], NOW, 0.001) == Seal(full, SealReason.FULL)
 
 
 def test_one_customer_a_day_is_not_starved() -> None:
     lone = window("a", 1, arrived=NOW)
     assert IndexPrice().choose([lone], NOW, 0.001) == Wait(NOW + 600.0)
-    assert IndexPrice().choose([lone], NOW + 600.0, 0.001) == Seal(lone, Why.MAX_WAIT)
+    assert IndexPrice().choose([lone], NOW + 600.0, 0.001) == Seal(lone, SealReason.MAX_WAIT)
 
 
 def test_nothing_is_worth_a_permit_while_it_backs_off() -> None:
@@ -125,14 +127,14 @@ def test_each_fourth_permit_goes_to_who_is_most_overdue() -> None:
     chosen = [index_price.choose([few, busy, fewer], NOW, 1.0) for _ in range(9)]
     names = [each.window for each in chosen if isinstance(each, Seal)]
     assert names == [fewer, busy, busy, busy, fewer, busy, busy, busy, fewer]
-    assert chosen[0] == Seal(fewer, Why.MAX_WAIT)
+    assert chosen[0] == Seal(fewer, SealReason.MAX_WAIT)
 
 
 def test_nobody_overdue_takes_no_turn() -> None:
     index_price = IndexPrice()
     busy, young = window("a", 2, arrived=NOW - 50), window("b", 1, arrived=NOW - 60)
     for _ in range(6):
-        assert index_price.choose([young, busy], NOW, 1.0) == Seal(busy, Why.PERMIT)
+        assert index_price.choose([young, busy], NOW, 1.0) == Seal(busy, SealReason.PERMIT)
 
 
 def test_without_a_longest_wait_only_the_price_counts() -> None:

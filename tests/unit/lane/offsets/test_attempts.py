@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.lane.offsets import bounds
-from consumer.lane.offsets.attempts import Tries
+from consumer.lane.offsets.attempts import Attempts
 from consumer.lane.offsets.bitmap import unpack
 from consumer.records.checkpoint import Tried
 
 
 @given(st.dictionaries(st.integers(0, 5_000), st.integers(1, 6)), st.sets(st.integers(0, 5_000)))
 def test_attempts_come_back_from_the_checkpoint(model: dict[int, int], settled: set[int]) -> None:
-    tries = Tries()
+    tries = Attempts()
     for offset, attempt in model.items():
         tries.put(offset, attempt)
     for offset in settled:
@@ -22,7 +22,7 @@ def test_attempts_come_back_from_the_checkpoint(model: dict[int, int], settled: 
     left = {offset: attempt for offset, attempt in model.items() if offset not in settled}
     written = [each.model_dump_json() for each in tries.packed(0)]
     assert len(written) == len(set(left.values()))
-    restored = Tries(Tried.model_validate_json(each) for each in written)
+    restored = Attempts(Tried.model_validate_json(each) for each in written)
     asked = {*model, *settled}
     assert {offset: restored.get(offset, 0) for offset in asked} == {
         offset: left.get(offset, 0) for offset in asked
@@ -30,7 +30,7 @@ def test_attempts_come_back_from_the_checkpoint(model: dict[int, int], settled: 
 
 
 def test_who_was_in_no_call_here_has_what_its_record_says() -> None:
-    tries = Tries()
+    tries = Attempts()
     assert tries.get(3, 2) == 2
     tries.put(3, 4)
     tries.put(3, 5)
@@ -38,7 +38,7 @@ def test_who_was_in_no_call_here_has_what_its_record_says() -> None:
 
 
 def test_what_a_checkpoint_cannot_take_is_counted_anew_fewest_attempts_first() -> None:
-    tries = Tries()
+    tries = Attempts()
     for offset in range(0, bounds.TRIED_REACH - 1_000, bounds.TRIED_REACH // 40):
         tries.put(offset, 2)
         tries.put(offset + 1, 1)
@@ -47,7 +47,7 @@ def test_what_a_checkpoint_cannot_take_is_counted_anew_fewest_attempts_first() -
 
 @pytest.mark.parametrize("bound", ["TRIED_BYTES", "TRIED_MARKS"])
 def test_each_bound_is_kept(bound: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    tries = Tries(base=5)
+    tries = Attempts(base=5)
     for offset in range(5, 400, 3):
         tries.put(offset, 3)
         tries.put(offset + 1, 2)
@@ -61,12 +61,12 @@ def test_each_bound_is_kept(bound: str, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_what_lies_below_the_base_is_settled_and_told_no_more() -> None:
-    tries = Tries()
+    tries = Attempts()
     for offset in range(20):
         tries.put(offset, 1 + offset % 2)
     (odd, even) = tries.packed(16)
     assert (list(unpack(odd.offsets, 16)), list(unpack(even.offsets, 16))) == ([17, 19], [16, 18])
-    assert Tries(tries.packed(16), base=18).get(16, 0) == 0
+    assert Attempts(tries.packed(16), base=18).get(16, 0) == 0
     assert tries.packed(20) == ()
     tries.put(20, 1)
     assert tries.get(20, 0) == 1

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from consumer.lane.offsets.bitmap import (
     LARGEST,
-    Bits,
+    OffsetBitmap,
     extent,
     pack,
     unpack,
@@ -25,7 +25,7 @@ offsets_ = st.integers(START, START + 300)
 
 @given(st.lists(st.tuples(st.sampled_from(STEPS), offsets_)), st.lists(offsets_, min_size=1))
 def test_any_history_agrees_with_a_set(steps: list[tuple[str, int]], asked: list[int]) -> None:
-    bits, model, first = Bits(START), set[int](), START
+    bits, model, first = OffsetBitmap(START), set[int](), START
     for what, offset in steps:
         if what in ("add", "run") and offset >= first:
             added = range(offset, offset + (40 if what == "run" else 1))
@@ -41,7 +41,7 @@ def test_any_history_agrees_with_a_set(steps: list[tuple[str, int]], asked: list
             model = {each for each in model if each >= first}
         elif what == "pack":
             assert set(unpack(bits.packed(first), first)) == model
-            bits = Bits(first, bits.packed(first))
+            bits = OffsetBitmap(first, bits.packed(first))
     for offset in (each for each in asked if each >= first):
         assert (offset in bits) == (offset in model)
         assert bits.absent_from(offset) == next(
@@ -56,7 +56,7 @@ def test_any_history_agrees_with_a_set(steps: list[tuple[str, int]], asked: list
 
 
 def test_what_lies_outside_is_absent_and_may_be_discarded() -> None:
-    bits = Bits(START)
+    bits = OffsetBitmap(START)
     bits.add(START + 3)
     for outside in (START - 1, START + 100_000):
         bits.discard(outside)
@@ -65,7 +65,7 @@ def test_what_lies_outside_is_absent_and_may_be_discarded() -> None:
 
 
 def test_the_first_one_is_found_from_an_offset_that_is_gone() -> None:
-    bits = Bits(START)
+    bits = OffsetBitmap(START)
     bits.add(START + 70)
     bits.trim(START + 64)
     assert bits.present_from(START) == START + 70
@@ -81,7 +81,7 @@ def test_a_bitmap_that_nobody_wrote_is_a_value_error(wrong: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         list(unpack(wrong, 0))
     with pytest.raises(ValueError, match=r".+"):
-        Bits(0, wrong)
+        OffsetBitmap(0, wrong)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_bitmap_that_nobody_wrote_is_a_value_error(wrong: str) -> None:
 )
 def test_a_bitmap_without_its_end_or_beyond_the_largest_is_a_value_error(wrong: bytes) -> None:
     with pytest.raises(ValueError, match="too long"):
-        Bits(0, base64.b64encode(wrong).decode())
+        OffsetBitmap(0, base64.b64encode(wrong).decode())
     with pytest.raises(ValueError, match="too long"):
         extent(base64.b64encode(wrong).decode())
 
@@ -106,7 +106,7 @@ def test_extent_is_how_many_offsets_there_are_and_how_far_they_reach(
 ) -> None:
     reach = max(offsets) + 1 - first if offsets else 0
     assert extent(pack(offsets, first)) == (len(offsets), reach)
-    assert Bits(first, pack(offsets, first)).extent_from(first) == (len(offsets), reach)
+    assert OffsetBitmap(first, pack(offsets, first)).extent_from(first) == (len(offsets), reach)
 
 
 def test_half_a_million_offsets_fit_into_a_record() -> None:

@@ -14,10 +14,10 @@ from consumer.kafka.topics import CHECKPOINT_MAX_BYTES
 from consumer.lane.offsets import bounds
 from consumer.lane.offsets.bitmap import (
     LARGEST,
-    Bits,
+    OffsetBitmap,
     pack,
 )
-from consumer.lane.offsets.settled import Ledger
+from consumer.lane.offsets.settled import SettledOffsets
 from consumer.lane.state.commands import Pause
 from consumer.lane.state.settings import Limit
 from consumer.records.checkpoint import InFlight
@@ -47,9 +47,9 @@ def test_all_parts_at_their_bounds_fit_into_the_topic_and_the_reader() -> None:
 def test_a_large_backlog_among_settled_ones_takes_a_seventh_of_the_room() -> None:
     """690,000 that wait among 23,000,000, and all of them were tried before."""
     rng, number = random.Random(1), 23_000_000
-    waiting = Bits(0)
+    waiting = OffsetBitmap(0)
     bits = bytearray(b"\xff" * (number // 8))
-    ledger = Ledger(0)
+    ledger = SettledOffsets(0)
     for offset in rng.sample(range(number), 690_000):
         bits[offset >> 3] &= ~(1 << (offset & 7))
         waiting.add(offset)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from consumer.lane.offsets.bitmap import pack
-from consumer.lane.offsets.in_doubt import Doubt
+from consumer.lane.offsets.in_doubt import InDoubtBatches
 from consumer.records.checkpoint import InFlight
 
 
@@ -20,13 +20,13 @@ def batch(name: str, *offsets: int) -> InFlight:
 
 
 def test_nothing_is_in_doubt_without_a_former_owner() -> None:
-    assert Doubt().decide(1) is None
-    assert not list(Doubt())
+    assert InDoubtBatches().decide(1) is None
+    assert not list(InDoubtBatches())
 
 
 def test_an_offset_is_decided_once_by_the_batch_that_carried_it() -> None:
     first, second = batch("one", 3, 9), batch("two", 4)
-    doubt = Doubt([first, second])
+    doubt = InDoubtBatches([first, second])
     assert len(doubt) == 3
     assert doubt.decide(4) == second
     assert doubt.decide(4) is None
@@ -35,7 +35,7 @@ def test_an_offset_is_decided_once_by_the_batch_that_carried_it() -> None:
 
 
 def test_an_intent_is_kept_until_its_last_offset_is_decided() -> None:
-    doubt = Doubt([batch("one", 3, 9), batch("two", 4)])
+    doubt = InDoubtBatches([batch("one", 3, 9), batch("two", 4)])
     doubt.decide(3)
     doubt.decide(4)
     assert [each.batch_id for each in doubt] == ["one"]
@@ -45,7 +45,7 @@ def test_an_intent_is_kept_until_its_last_offset_is_decided() -> None:
 
 def test_what_has_its_result_is_in_doubt_no_more() -> None:
     """A former owner decided it and ended before the others: it is never read again."""
-    doubt = Doubt([batch("one", 3, 9), batch("two", 4)], {3, 4}.__contains__)
+    doubt = InDoubtBatches([batch("one", 3, 9), batch("two", 4)], {3, 4}.__contains__)
     assert [each.batch_id for each in doubt] == ["one"]
     doubt.decide(9)
     assert not list(doubt)
@@ -53,7 +53,7 @@ def test_what_has_its_result_is_in_doubt_no_more() -> None:
 
 def test_of_two_batches_that_carried_an_offset_the_later_one_is_in_doubt() -> None:
     """A former owner resent it, and was lost as well."""
-    doubt = Doubt([batch("one", 3, 9), batch("resent", 3)])
+    doubt = InDoubtBatches([batch("one", 3, 9), batch("resent", 3)])
     decided = doubt.decide(3)
     assert decided is not None
     assert decided.batch_id == "resent"
@@ -62,7 +62,7 @@ def test_of_two_batches_that_carried_an_offset_the_later_one_is_in_doubt() -> No
 
 
 def test_an_offset_is_in_doubt_until_it_is_decided() -> None:
-    doubt = Doubt([batch("one", 3)])
+    doubt = InDoubtBatches([batch("one", 3)])
     assert 3 in doubt
     assert 4 not in doubt
     doubt.decide(3)

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.errors import KafkaTrouble
+from consumer.errors import KafkaSessionError
 from consumer.lane.offsets import read_plan as module
 from consumer.lane.offsets.bitmap import pack
 from consumer.lane.offsets.read_plan import (
     Mode,
-    Reading,
+    ReadPlan,
 )
-from consumer.lane.offsets.settled import Ledger
+from consumer.lane.offsets.settled import SettledOffsets
 from consumer.lane.state.commands import (
     Command,
     Pause,
@@ -101,8 +101,8 @@ class Story:
         start = self.rng.choice(log)
         done = [*(each for each in settled if each > start), *range(start + 30, start + 60)]
         self.new = [each for each in log if each >= start]
-        self.ledger = Ledger(start, pack(done, start) if self.rng.random() < 0.5 else None)
-        self.reading = Reading(self.ledger)
+        self.ledger = SettledOffsets(start, pack(done, start) if self.rng.random() < 0.5 else None)
+        self.reading = ReadPlan(self.ledger)
         self.client = Client(log, self.rng, stale=stale)
         self.client.position = start
         self.noted: set[int] = set()
@@ -181,9 +181,9 @@ def test_every_noted_one_is_taken_and_no_new_one_is_skipped(seed: int, stale: in
     story.end()
 
 
-def noted_far_apart(*, last: int) -> Reading:
+def noted_far_apart(*, last: int) -> ReadPlan:
     """Every record up to `last` was read; `b` is noted at 0 and `last - 2`, `a` between them."""
-    reading = Reading(Ledger(0))
+    reading = ReadPlan(SettledOffsets(0))
     for offset in range(last + 1):
         assert reading.wants(offset)
         reading.ledger.deliver(offset)
@@ -192,7 +192,7 @@ def noted_far_apart(*, last: int) -> Reading:
     return reading
 
 
-def read_on(reading: Reading, first: int, last: int) -> None:
+def read_on(reading: ReadPlan, first: int, last: int) -> None:
     """The client reads from one offset to another; there is room for nobody after all."""
     for offset in range(first, last + 1):
         if reading.wants(offset):
@@ -219,7 +219,7 @@ def test_a_pass_that_finds_nobody_goes_further_next_time() -> None:
 
 def test_a_pass_that_leaps_over_what_is_settled_goes_further_next_time_too() -> None:
     """A pass begins at the next noted record, whosever it is: before it nobody is noted."""
-    reading = Reading(Ledger(0))
+    reading = ReadPlan(SettledOffsets(0))
     for offset in range(100):
         assert reading.wants(offset)
         reading.ledger.deliver(offset)
@@ -240,7 +240,7 @@ def test_a_pass_that_leaps_over_what_is_settled_goes_further_next_time_too() -> 
 
 
 def test_what_a_former_owner_settled_is_not_looked_at() -> None:
-    reading = Reading(Ledger(0, pack([0, 2], 0)))
+    reading = ReadPlan(SettledOffsets(0, pack([0, 2], 0)))
     assert [reading.wants(offset) for offset in (0, 1)] == [False, True]
     reading.ledger.deliver(1)
     assert not reading.wants(2)
@@ -299,7 +299,7 @@ def test_a_gap_after_a_seek_is_trouble() -> None:
     reading.steer(["a"], stop=False)
     read_on(reading, 1, PASS)
     assert reading.steer(["a"], stop=False) == [Seek(99)]
-    with pytest.raises(KafkaTrouble, match="expected offset 99 after a seek, not 101"):
+    with pytest.raises(KafkaSessionError, match="expected offset 99 after a seek, not 101"):
         reading.wants(101)
 
 
@@ -315,7 +315,7 @@ def test_a_lane_that_is_full_stops_once_and_goes_on_from_its_last_record() -> No
 
 def test_a_long_run_of_settled_offsets_is_skipped_a_short_one_is_read() -> None:
     for run, commands in ((SKIP - 1, []), (SKIP, [Seek(5 + SKIP)])):
-        reading = Reading(Ledger(0, pack(range(5, 5 + run), 0)))
+        reading = ReadPlan(SettledOffsets(0, pack(range(5, 5 + run), 0)))
         for offset in range(5):
             reading.wants(offset)
             reading.ledger.deliver(offset)
@@ -326,7 +326,7 @@ def test_a_long_run_of_settled_offsets_is_skipped_a_short_one_is_read() -> None:
 
 
 def test_nothing_is_skipped_before_the_frontier_is_found_again() -> None:
-    reading = Reading(Ledger(0, pack(range(20, 20 + SKIP), 0)))
+    reading = ReadPlan(SettledOffsets(0, pack(range(20, 20 + SKIP), 0)))
     for offset in range(20):
         reading.wants(offset)
         reading.ledger.deliver(offset)

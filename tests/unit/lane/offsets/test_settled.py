@@ -9,14 +9,14 @@ from consumer.lane.offsets.bitmap import (
     pack,
     unpack,
 )
-from consumer.lane.offsets.settled import Ledger
+from consumer.lane.offsets.settled import SettledOffsets
 
 START = 1_000
 STEPS = ["read"] * 4 + ["settle"] * 4 + ["restart", "end"]
 
 
 def test_base_is_the_oldest_open_offset_not_the_highest_settled() -> None:
-    ledger = Ledger(10)
+    ledger = SettledOffsets(10)
     assert [ledger.deliver(offset) for offset in (10, 11, 15)] == [True, True, True]
     ledger.settle(11)
     assert (ledger.base, ledger.span) == (10, 6)
@@ -28,7 +28,7 @@ def test_base_is_the_oldest_open_offset_not_the_highest_settled() -> None:
 
 def test_a_record_is_delivered_once() -> None:
     """What was read before, or settled by a former owner, is passed over."""
-    ledger = Ledger(10, pack([12], 10))
+    ledger = SettledOffsets(10, pack([12], 10))
     assert ledger.deliver(11)
     assert not ledger.deliver(11)
     assert not ledger.deliver(12)
@@ -36,7 +36,7 @@ def test_a_record_is_delivered_once() -> None:
 
 
 def test_the_end_of_the_log_moves_the_base_past_markers_never_past_an_open_record() -> None:
-    ledger = Ledger(10)
+    ledger = SettledOffsets(10)
     ledger.end_of_log(14)
     assert ledger.base == 14
     ledger.end_of_log(12)
@@ -49,13 +49,13 @@ def test_the_end_of_the_log_moves_the_base_past_markers_never_past_an_open_recor
 
 
 def test_settled_is_all_below_base_and_what_is_done_above() -> None:
-    ledger = Ledger(10, pack([12], 10))
+    ledger = SettledOffsets(10, pack([12], 10))
     assert [ledger.settled(offset) for offset in (9, 10, 12, 13)] == [True, False, True, False]
 
 
 def test_packing_again_and_again_keeps_what_is_done_above_a_base_that_moved() -> None:
     """The bitmap lets go of what lies below the base, and of nothing else."""
-    ledger = Ledger(START)
+    ledger = SettledOffsets(START)
     for offset in range(START, START + 400):
         ledger.deliver(offset)
     for offset in range(START, START + 300):
@@ -85,7 +85,7 @@ def test_any_history_agrees_with_a_list_of_what_was_read(
     Offsets that were passed over hold no records, and count as done.
     """
     records, steps = history
-    ledger, done = Ledger(START), set[int]()
+    ledger, done = SettledOffsets(START), set[int]()
     upto = START  # all before this was read
     for what, number in steps:
         unread = [each for each in records if each >= upto]
@@ -101,7 +101,7 @@ def test_any_history_agrees_with_a_list_of_what_was_read(
             upto = max(upto, (records or [START])[-1] + number)
             ledger.end_of_log(upto)
         elif what == "restart":
-            ledger = Ledger(ledger.base, ledger.packed())
+            ledger = SettledOffsets(ledger.base, ledger.packed())
             upto = ledger.base
         done |= set(range(START, upto)) - set(records)
         still = [each for each in range(START, upto) if each not in done]
@@ -116,7 +116,7 @@ def test_any_history_agrees_with_a_list_of_what_was_read(
 
 
 def test_it_counts_what_is_settled_below_the_base_and_above() -> None:
-    ledger = Ledger(10)
+    ledger = SettledOffsets(10)
     for offset in (10, 11, 12, 15):
         ledger.deliver(offset)
     assert ledger.settled_in_all == 10 + 2, "13 and 14 hold no records of ours"
@@ -124,4 +124,4 @@ def test_it_counts_what_is_settled_below_the_base_and_above() -> None:
     assert ledger.settled_in_all == 10 + 3
     ledger.settle(10)
     assert (ledger.base, ledger.settled_in_all) == (11, 14)
-    assert Ledger(11, ledger.packed()).settled_in_all == 14
+    assert SettledOffsets(11, ledger.packed()).settled_in_all == 14

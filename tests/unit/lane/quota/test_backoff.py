@@ -10,7 +10,7 @@ from consumer.lane.quota.backoff import (
     DECREASE,
     INCREASE,
     LEAST,
-    Throttling,
+    QuotaBackoff,
 )
 from consumer.lane.state.settings import Limit
 from consumer.records.call import (
@@ -29,18 +29,18 @@ def at_vendor(seconds: float, **more: float) -> Outcome:
 
 
 def test_retry_after_comes_first() -> None:
-    throttling = Throttling(LIMITS)
+    throttling = QuotaBackoff(LIMITS)
     assert throttling.refused(at_vendor(1.0, retry_after=40.0), NOW, NOW) == NOW + 40
 
 
 def test_without_it_silence_lasts_to_the_next_boundary_by_the_vendors_clock() -> None:
-    assert Throttling(LIMITS).refused(at_vendor(3.0), NOW, NOW) == NOW + 2
-    assert Throttling(LIMITS).refused(REFUSED, NOW, NOW) == NOW + 5
-    assert Throttling(()).refused(REFUSED, NOW, NOW) == NOW + 1
+    assert QuotaBackoff(LIMITS).refused(at_vendor(3.0), NOW, NOW) == NOW + 2
+    assert QuotaBackoff(LIMITS).refused(REFUSED, NOW, NOW) == NOW + 5
+    assert QuotaBackoff(()).refused(REFUSED, NOW, NOW) == NOW + 1
 
 
 def test_refusals_in_a_row_wait_for_longer_periods_until_a_call_goes_through() -> None:
-    throttling, now = Throttling(LIMITS), NOW
+    throttling, now = QuotaBackoff(LIMITS), NOW
     waits = []
     for _ in range(6):
         until = throttling.refused(REFUSED, now, now)
@@ -52,14 +52,14 @@ def test_refusals_in_a_row_wait_for_longer_periods_until_a_call_goes_through() -
 
 
 def test_a_burst_that_is_refused_together_counts_once() -> None:
-    throttling = Throttling(LIMITS)
+    throttling = QuotaBackoff(LIMITS)
     for n in range(5):
         throttling.refused(REFUSED, NOW - 1, NOW + n)
     assert throttling.part == DECREASE
 
 
 def test_fewer_calls_are_made_for_a_while_and_then_more_again() -> None:
-    throttling = Throttling(LIMITS)
+    throttling = QuotaBackoff(LIMITS)
     throttling.refused(REFUSED, NOW, NOW)
     assert throttling.recover(NOW + 624) is False
     assert throttling.recover(NOW + 625) is True
@@ -71,14 +71,14 @@ def test_fewer_calls_are_made_for_a_while_and_then_more_again() -> None:
 
 
 def test_other_limits_other_periods() -> None:
-    throttling = Throttling(())
+    throttling = QuotaBackoff(())
     throttling.follow(LIMITS)
     assert throttling.refused(REFUSED, NOW, NOW) == NOW + 5
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0.0, 5_000.0)), max_size=60))
 def test_the_part_in_use_stays_within_its_bounds(story: list[tuple[bool, float]]) -> None:
-    throttling, now = Throttling(LIMITS), NOW
+    throttling, now = QuotaBackoff(LIMITS), NOW
     for refused, pause in story:
         now += pause
         before = throttling.part

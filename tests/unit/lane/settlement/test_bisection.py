@@ -15,7 +15,7 @@ from consumer.lane.dispatch.scheduler import (
     Wait,
 )
 from consumer.lane.settlement.bisection import Bisection
-from consumer.lane.state.pending import Held
+from consumer.lane.state.pending import PendingInvitation
 from tests.support.lanes import (
     NOW,
     campaign,
@@ -144,7 +144,7 @@ def test_what_expired_leaves_it() -> None:
     bisection = Bisection(RULES, list(many))
     bisection.take()
     bisection.refused()
-    gone: list[Held] = bisection.drop(lambda each: each.offset in (1, 6))
+    gone: list[PendingInvitation] = bisection.drop(lambda each: each.offset in (1, 6))
     assert [each.offset for each in gone] == [1, 6]
     assert sorted(each.offset for each in bisection) == [0, 2, 3, 4, 5, 7]
     assert bisection.drop(lambda _each: False) == []

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from consumer.lane.settlement.fitness import unfit
-from consumer.lane.state.pending import Held
+from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneCampaign
 from consumer.records.call import (
     Outcome,
@@ -37,10 +37,10 @@ SMS = ChannelSpec(("phone",))
 EMAIL = ChannelSpec(("email",))
 
 
-def reached_by(offset: int, name: str = "a", **address: str) -> Held:
+def reached_by(offset: int, name: str = "a", **address: str) -> PendingInvitation:
     """One with these addresses and a recipient of its own."""
     made = {**invitation(offset, f"r{offset}", name), "address": address}
-    return Held.of(offset, made, NOW)  # type: ignore[arg-type]  # a copy
+    return PendingInvitation.of(offset, made, NOW)  # type: ignore[arg-type]  # a copy
 
 
 def of(spec: ChannelSpec | None, **more: object) -> LaneCampaign:

@@ -10,7 +10,7 @@ from consumer.lane.state.delay_steps import (
     NEAR,
     PUT_OFF,
     STEPS,
-    PutOff,
+    DelayedInvitation,
     due_of,
     near_end,
     step_for,
@@ -43,7 +43,7 @@ def test_who_was_put_off_before_waits_longer_but_not_ever_longer() -> None:
 def test_a_put_off_invitation_is_the_same_one_with_its_attempts_and_delays() -> None:
     away = written(7, attempt=1, delays=2)
     away.attempt = 3
-    record = PutOff(away, NOW + 600, "10m").record()
+    record = DelayedInvitation(away, NOW + 600, "10m").record()
     assert InvitationReader.validate_json(record) == {
         **invitation(7, "r7", "a"),
         "data": {"text": ""},
@@ -56,7 +56,7 @@ def test_a_put_off_invitation_is_the_same_one_with_its_attempts_and_delays() -> 
 def test_putting_off_leaves_the_invitation_in_memory_as_it_was() -> None:
     away = held(7)
     before = orjson.dumps(away.invitation)
-    PutOff(away, NOW, "1m").record()
+    DelayedInvitation(away, NOW, "1m").record()
     assert orjson.dumps(away.invitation) == before
 
 
