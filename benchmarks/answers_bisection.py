@@ -67,7 +67,7 @@ class Strict:
 
     def call(self, batch: Batch, now: float) -> Reply:
         """Who is bad is drawn when the whole batch comes."""
-        offsets = {held.offset for held in batch.held}
+        offsets = {held.offset for held in batch.invitations}
         if batch.campaign == self._campaign and not self._seen:
             self.wrong = set(self._rng.sample(sorted(offsets), self._bad))
         self._seen += batch.campaign == self._campaign
@@ -95,13 +95,13 @@ def play(job: Job) -> Figures:
     lane = lane_of([*OTHERS, "crowd"], job.seed, job.budget)
     world = World(lane, vendor).run(arrivals)
     ours = [call for call in world.calls if call.batch.campaign == "crowd"]
-    taken = Counter(h.offset for call in ours if call.accepted for h in call.batch.held)
+    taken = Counter(h.offset for call in ours if call.accepted for h in call.batch.invitations)
     waits = world.waits(HOUR, 2 * HOUR)
     return Figures(
         job,
         sum(call.batch.why is SealReason.PART for call in ours),
         max(call.reply.at for call in ours) - HOUR,
-        Counter(world.reasons[h.offset] for call in ours[:1] for h in call.batch.held),
+        Counter(world.reasons[h.offset] for call in ours[:1] for h in call.batch.invitations),
         (fmean(waits), part(waits, 0.99), max(waits)),
         sum(times > 1 for times in taken.values()),
     )

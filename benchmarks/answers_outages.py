@@ -162,8 +162,8 @@ def play(job: Job) -> Figures:
     for call in world.calls:
         kind = vendor.met.get(call.batch.id)
         if kind is not None and call.reply.outcome.verdict is Verdict.IN_DOUBT:
-            doubt[kind] += len(call.batch.held)
-        sent |= {held.offset: (held.arrived, call.reply.at) for held in call.batch.held}
+            doubt[kind] += len(call.batch.invitations)
+        sent |= {held.offset: (held.arrived, call.reply.at) for held in call.batch.invitations}
     good = [call.reply.at for call in world.calls if call.accepted]
     waits = world.waits(0.0, job.hours * HOUR)
     ended = Counter(world.reasons.values())

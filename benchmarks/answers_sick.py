@@ -88,7 +88,7 @@ class Sick:
         if kind not in KINDS or self._job.well:
             return Reply(at, ACCEPTED)
         if self._job.one:
-            who = {held.recipient for held in batch.held}
+            who = {held.recipient for held in batch.invitations}
             met = self.bad.setdefault(batch.campaign, min(who)) in who
         else:
             met = now < MENDED
@@ -133,7 +133,7 @@ class World:
 
     def _come(self, held: PendingInvitation, now: float) -> None:
         self._offset += 1
-        if self.lane.wants(held.offset):
+        if self.lane.accepts(held.offset):
             self.lane.arrived(held, now)
 
     def _answer(self, now: float) -> None:
@@ -151,7 +151,11 @@ class World:
                 for result in command.results:
                     self.reasons[result["id"]] = result["reason"]
                 for each in command.put_off:
-                    item = (max(each.due_at, now + 60.0), self._offset + len(self.back), each.held)
+                    item = (
+                        max(each.due_at, now + 60.0),
+                        self._offset + len(self.back),
+                        each.invitation,
+                    )
                     heapq.heappush(self.back, item)
                 for leaving in self.lane.committed():
                     self._leave(leaving, now)
@@ -172,7 +176,7 @@ class World:
             held.invitation["id"]: call.left
             for call in self.calls
             if call.accepted
-            for held in call.batch.held
+            for held in call.batch.invitations
         }
         return [
             left.get(key, ENDS) - at

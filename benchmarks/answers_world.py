@@ -100,7 +100,7 @@ class World:
         """Play to the end."""
         coming = iter(enumerate(arrivals))
         following = next(coming, None)
-        while following or self._answers or self.lane.shelf.held:
+        while following or self._answers or self.lane.buffer.buffered:
             now = self._next(following[1].time if following else math.inf)
             came = False
             while following and following[1].time <= now:
@@ -146,7 +146,7 @@ class World:
             call.left - held.arrived
             for call in self.calls
             if call.accepted and call.batch.campaign in campaigns
-            for held in call.batch.held
+            for held in call.batch.invitations
             if since <= held.arrived < until
         ]
 

@@ -133,7 +133,7 @@ class Loop:
         self.account.done["arrivals"] += len(records)
         with self.account.of("arrived"):
             for held in records:
-                if self.lane.wants(held.offset):
+                if self.lane.accepts(held.offset):
                     self.lane.arrived(held, self.now)
 
     def _arriving(self) -> Iterator[PendingInvitation]:
@@ -160,7 +160,7 @@ class Loop:
                     self._carry_out(each)
             case Send(batch):
                 self.account.done["calls"] += 1
-                self.account.done["customers"] += len(batch.held)
+                self.account.done["customers"] += len(batch.invitations)
                 heapq.heappush(self._answers, (self.now + ANSWERED_AFTER, batch.id))
             case _:
                 raise AssertionError(f"no {command} was expected")
@@ -175,8 +175,8 @@ def _settings(campaigns: int, limits: tuple[Limit, ...]) -> LaneSettings:
         limits=limits,
         first_start_full=False,
         max_in_flight=64,
-        max_held=10_000_000,  # what is given up and read again is another benchmark's matter
-        max_held_bytes=10**11,
+        max_buffered=10_000_000,  # what is given up and read again is another benchmark's matter
+        max_buffered_bytes=10**11,
     )
 
 

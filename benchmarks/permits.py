@@ -53,7 +53,7 @@ class Stubborn(QuotaBackoff):
     def refused(self, outcome: Outcome, sealed_at: float, at: float) -> float:
         """As the other's, but for the part."""
         until = super().refused(outcome, sealed_at, at)
-        self.part = 1.0
+        self.quota_fraction = 1.0
         return until
 
 
@@ -90,13 +90,13 @@ class World:
 
     def _recover(self) -> None:
         if self.throttling.recover(self.now):
-            self.limiter.set_share(self.throttling.part)
-            if self.now >= self.ends and self.throttling.part == 1.0:
+            self.limiter.set_share(self.throttling.quota_fraction)
+            if self.now >= self.ends and self.throttling.quota_fraction == 1.0:
                 self.recovered = self.now - self.ends
 
     def _call(self) -> None:
         if self.limiter.allowed(self.now):
-            self.limiter.take(self.now)
+            self.limiter.take_permit(self.now)
             sealed_at, latency = self.now, self.rng.lognormvariate(-0.7, 1.0)
             self._at(self.now + latency * 0.5, lambda: self._arrives(sealed_at, latency))
 
@@ -106,13 +106,13 @@ class World:
         self._at(sealed_at + latency, lambda: self._answered(sealed_at, date, refused=refused))
 
     def _answered(self, sealed_at: float, date: float, *, refused: bool) -> None:
-        self.limiter.answered(self.now)
+        self.limiter.call_ended(self.now)
         if not refused:
             self.throttling.accepted()
             return
         outcome = Outcome(Verdict.RETRY, 429, counts=False, throttled=True, vendor_time=date)
         self.limiter.close_until(self.throttling.refused(outcome, sealed_at, self.now))
-        self.limiter.set_share(self.throttling.part)
+        self.limiter.set_share(self.throttling.quota_fraction)
 
     def _other_calls(self) -> None:
         self._refused("they")

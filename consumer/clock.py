@@ -56,7 +56,7 @@ class Clock:
         with self._lock:
             self._holds -= 1
 
-    def follow(self) -> float:
+    def follow_wall_clock(self) -> float:
         """Follow a step if nothing holds the clock; the seconds that `now` has jumped by."""
         with self._lock:
             step = 0.0 if self._holds else self.stepped

@@ -163,11 +163,11 @@ class Calls:
             return account.vendor.build(campaign, [held.invitation for held in many], token)
 
         try:
-            return build(batch.held)
+            return build(batch.invitations)
         except Exception as error:  # noqa: BLE001 - each record's defect is its own
             what = defect(error)
-        unbuilt = [held.offset for held in batch.held if not _works(build, [held])]
-        unbuilt = unbuilt or [held.offset for held in batch.held]  # only all together raise
+        unbuilt = [held.offset for held in batch.invitations if not _works(build, [held])]
+        unbuilt = unbuilt or [held.offset for held in batch.invitations]  # only all together raise
         log.error("call_defect", batch=batch.id, error=what, invitations=len(unbuilt))
         return replace(OUR_DEFECT, counts=False, unbuilt=frozenset(unbuilt))
 

@@ -36,26 +36,26 @@ class Intake:
         outcomes: Settlement,
         accounts: Accounts,
     ) -> None:
-        self._shelf = shelf
+        self._buffer = shelf
         self._due = due
-        self._doubt = doubt
-        self._outcomes = outcomes
+        self._in_doubt = doubt
+        self._settlement = outcomes
         self._accounts = accounts
 
     @property
     def _settings(self) -> LaneSettings:
-        return self._shelf.settings
+        return self._buffer.settings
 
     def arrived(self, held: PendingInvitation, now: float) -> None:
         """An invitation was read. Settled and repeated ones are passed over."""
-        held.attempt = self._due.tries.get(held.offset, held.attempt)
-        if self._due.ledger.deliver(held.offset):
-            doubted = self._doubt.decide(held.offset) if self._doubt else None
+        held.attempt = self._due.attempts.count_of(held.offset, held.attempt)
+        if self._due.settled.deliver(held.offset):
+            doubted = self._in_doubt.resolve(held.offset) if self._in_doubt else None
             if doubted is not None:
                 self._decide_doubt(held, doubted, now)
             else:
                 self._place(held, now)
-        elif self._shelf.reading.is_noted(held.offset):
+        elif self._buffer.read_plan.is_noted(held.offset):
             self._again(held, now)
 
     def postponed(self, held: PendingInvitation, now: float) -> None:
@@ -63,15 +63,15 @@ class Intake:
 
         One in doubt stays so: only who can read it knows whether its campaign sends it again.
         """
-        held.attempt = self._due.tries.get(held.offset, held.attempt)
-        if self._due.ledger.deliver(held.offset) and held.offset not in self._doubt:
+        held.attempt = self._due.attempts.count_of(held.offset, held.attempt)
+        if self._due.settled.deliver(held.offset) and held.offset not in self._in_doubt:
             self._due.delay(held, now, wait_of(held.delays))
 
     def unreadable(self, letter: DeadLetter) -> None:
         """A record that is no invitation: a dead letter settles it."""
         offset = letter.source["offset"]
-        if self._due.ledger.deliver(offset):
-            self._doubt.decide(offset)
+        if self._due.settled.deliver(offset):
+            self._in_doubt.resolve(offset)
             self._due.dead(letter)
 
     def abandon(self, letter: DeadLetter, campaign: str | None) -> None:
@@ -80,43 +80,43 @@ class Intake:
         What it left behind goes; what settled it already stays its fate.
         """
         offset = letter.source["offset"]
-        self._due.ledger.deliver(offset)
-        if self._due.ledger.settled(offset):
+        self._due.settled.deliver(offset)
+        if self._due.settled.settled(offset):
             return
         if campaign is not None:
-            self._shelf.remove(offset, campaign)
-        self._doubt.decide(offset)
+            self._buffer.remove(offset, campaign)
+        self._in_doubt.resolve(offset)
         self._due.dead(letter)
 
     def steer(self) -> list[Command]:
         """What follows for reading: stop, go on, go back to noted ones."""
-        stop = self._due.ledger.at_bound or (self._shelf.full and self._nobody_helped())
-        return self._shelf.reading.steer(self._shelf.hungry(), stop=stop)
+        stop = self._due.settled.at_bound or (self._buffer.spill_is_full and self._nobody_helped())
+        return self._buffer.read_plan.steer(self._buffer.campaigns_to_reload(), stop=stop)
 
     def _place(self, held: PendingInvitation, now: float) -> None:
         """One that was read for the first time: it ends, is put off, or waits here."""
         if held.expired(now):
-            self._outcomes.end(held, Reason.EXPIRED_WAITING)
+            self._settlement.end(held, Reason.EXPIRED_WAITING)
         elif near_end(held.expires_at, now):
-            self._shelf.put(held)
-        elif self._outcomes.parked(held.campaign, now):
+            self._buffer.add(held)
+        elif self._settlement.parked(held.campaign, now):
             self._due.delay(held, now, wait_of(held.delays))
         elif self._crowds(held.campaign):
             self._due.delay(held, now, self._until_served(held.campaign))
         else:
             if held.attempt and not held.delays:
                 self._accounts.campaigns[held.campaign].tried_before(now)
-            self._shelf.put(held)
+            self._buffer.add(held)
 
     def _again(self, held: PendingInvitation, now: float) -> None:
         """A noted one was read again."""
-        reading = self._shelf.reading
-        if held.expired(now) or self._outcomes.parked(held.campaign, now):
+        reading = self._buffer.read_plan
+        if held.expired(now) or self._settlement.parked(held.campaign, now):
             reading.take(held.offset, held.campaign)
             self._place(held, now)
-        elif self._shelf.welcome(held.campaign):
+        elif self._buffer.has_room_for(held.campaign):
             reading.take(held.offset, held.campaign)
-            self._shelf.put(held)
+            self._buffer.add(held)
         else:
             reading.leave(held.campaign)
 
@@ -126,15 +126,15 @@ class Intake:
         campaign = self._settings.campaigns.get(doubted.campaign)
         again = campaign is not None and campaign.in_doubt == "resend"
         if campaign and again and held.attempt < campaign.max_attempts and not held.expired(now):
-            self._due.tries.put(held.offset, held.attempt)
+            self._due.attempts.set_count(held.offset, held.attempt)
             self._place(held, now)
         else:
-            self._outcomes.end(held, Reason.OWNER_LOST, CallFacts(batch=doubted.batch_id))
+            self._settlement.end(held, Reason.OWNER_LOST, CallFacts(batch=doubted.batch_id))
 
     def _crowds(self, campaign: str) -> bool:
         """So much of it waits that reading on, for the others' sake, needs it out of the way."""
-        some = self._shelf.reading.counts[campaign] > 0
-        return self._shelf.full and some and len(self._settings.campaigns) > 1
+        some = self._buffer.read_plan.counts[campaign] > 0
+        return self._buffer.spill_is_full and some and len(self._settings.campaigns) > 1
 
     def _nobody_helped(self) -> bool:
         """Whether reading on would find only what cannot go either: then lag is the queue."""
@@ -143,7 +143,7 @@ class Intake:
 
     def _until_served(self, campaign: str) -> float:
         """Seconds that those before it take at least, if every permit were theirs."""
-        settings, window = self._settings, self._shelf.window(campaign)
-        before = self._shelf.reading.counts[campaign] + window.count
+        settings, window = self._settings, self._buffer.window(campaign)
+        before = self._buffer.read_plan.counts[campaign] + window.count
         rate = min((each.calls / each.period for each in settings.limits), default=math.inf)
         return min(before / (rate * settings.share * window.max_batch), LONGEST_DELAY)

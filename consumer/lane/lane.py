@@ -85,30 +85,34 @@ class Lane:
         self.epoch = epoch
         self._topic_id = topic_id
         self._owners = tuple(owners)
-        self.ledger = (
+        self.settled = (
             SettledOffsets(checkpoint.base, checkpoint.done)
             if checkpoint is not None
             else SettledOffsets(base)
         )
-        self.shelf = InvitationBuffer(settings, self.ledger)
-        self._doubt = InDoubtBatches(
-            checkpoint.in_flight if checkpoint else (), self.ledger.settled
+        self.buffer = InvitationBuffer(settings, self.settled)
+        self._in_doubt = InDoubtBatches(
+            checkpoint.in_flight if checkpoint else (), self.settled.settled
         )
-        self._due = Outbox(
-            self.ledger, Attempts(checkpoint.tried if checkpoint else (), self.ledger.base)
+        self._outbox = Outbox(
+            self.settled, Attempts(checkpoint.tried if checkpoint else (), self.settled.base)
         )
         self._quota = Quota(settings, checkpoint, now)
-        self.throttling, self.limiter = self._quota.throttling, self._quota.limiter
+        self.quota_backoff, self.limiter = self._quota.backoff, self._quota.limiter
         self.accounts = Accounts(settings.logins, settings.call_timeout, rng)
-        self.outcomes = Settlement(self.shelf, self._due, self.accounts, self.throttling, rng)
-        self._arrivals = Intake(self.shelf, self._due, self._doubt, self.outcomes, self.accounts)
+        self.settlement = Settlement(
+            self.buffer, self._outbox, self.accounts, self.quota_backoff, rng
+        )
+        self._intake = Intake(
+            self.buffer, self._outbox, self._in_doubt, self.settlement, self.accounts
+        )
         self._sealing = Sealing(
             epoch,
-            self.shelf,
+            self.buffer,
             self._quota,
             self.accounts,
-            self.outcomes,
-            self._doubt,
+            self.settlement,
+            self._in_doubt,
             rng,
             scheduler,
         )
@@ -124,19 +128,19 @@ class Lane:
 
     def arrived(self, held: PendingInvitation, now: float) -> None:
         """A record of the lane's topic was read. Settled and repeated ones are passed over."""
-        self._arrivals.arrived(held, now)
+        self._intake.arrived(held, now)
 
     def postponed(self, held: PendingInvitation, now: float) -> None:
         """A record that a later version of the program wrote: it may be read after an upgrade."""
-        self._arrivals.postponed(held, now)
+        self._intake.postponed(held, now)
 
     def unreadable(self, letter: DeadLetter) -> None:
         """A record of the lane's topic that is no invitation: a dead letter settles it."""
-        self._arrivals.unreadable(letter)
+        self._intake.unreadable(letter)
 
     def abandon(self, letter: DeadLetter, campaign: str | None) -> None:
         """A record that raised while it was taken in; `campaign` if so much of it was read."""
-        self._arrivals.abandon(letter, campaign)
+        self._intake.abandon(letter, campaign)
 
     def answered(
         self, batch_id: str, outcome: Outcome, *, sent_at: float | None, at: float
@@ -146,22 +150,24 @@ class Lane:
         # Recorded even when everyone waits on: else the next owner would be in doubt about them.
         self._unrecorded = True
         silent = outcome.http_status is None and sent_at is not None
-        self._quota.answered(at, silent=silent)
-        facts = CallFacts.of(batch_id, outcome, batch.sealed_at if sent_at is None else sent_at, at)
+        self._quota.call_ended(at, silent=silent)
+        facts = CallFacts.from_call(
+            batch_id, outcome, batch.sealed_at if sent_at is None else sent_at, at
+        )
         if outcome.throttled:
-            self._quota.refused(outcome, batch.sealed_at, at)
-        self.outcomes.of_call(batch, part_of, outcome, facts, at)
+            self._quota.call_throttled(outcome, batch.sealed_at, at)
+        self.settlement.of_call(batch, part_of, outcome, facts, at)
 
     def logged_in(self, vendor: str, expires_at: float, at: float) -> None:
         """A login succeeded at `at`."""
-        self._quota.answered(at)
+        self._quota.call_ended(at)
         self.accounts.sessions[vendor].opened(at, expires_at)
 
     def login_failed(self, vendor: str, outcome: Outcome, at: float) -> None:
         """A login was refused or not answered; its permit is spent all the same."""
-        self._quota.answered(at, silent=outcome.http_status is None)
+        self._quota.call_ended(at, silent=outcome.http_status is None)
         if outcome.throttled:
-            self._quota.refused(outcome, at, at)
+            self._quota.call_throttled(outcome, at, at)
         self.accounts.login_failed(vendor, outcome, at)
 
     def committed(self) -> list[Command]:
@@ -182,17 +188,17 @@ class Lane:
         Campaigns that it does not know are put off. `relogin`: vendors whose account changed.
         """
         self.settings = settings
-        self.shelf.reconfigure(settings)
-        self._sealing.follow()
-        self._quota.follow(settings, now)
-        self.accounts.follow(settings.logins, settings.call_timeout, relogin, now)
-        self.outcomes.follow()
-        self.outcomes.acquit(lambda trial: trial.rules.vendor in relogin)
+        self.buffer.reconfigure(settings)
+        self._sealing.reconfigure()
+        self._quota.reconfigure(settings, now)
+        self.accounts.reconfigure(settings.logins, settings.call_timeout, relogin, now)
+        self.settlement.reconfigure()
+        self.settlement.acquit(lambda trial: trial.rules.vendor in relogin)
         for campaign in self.stopped_campaigns(now):
             self.retry_campaign(campaign, now)  # what was wrong may be mended
         for window in list(self.windows.values()):
             if window.campaign not in settings.campaigns:
-                self.outcomes.drop_campaign(window.campaign, now)
+                self.settlement.drop_campaign(window.campaign, now)
         self._unrecorded = True
 
     def parked_campaigns(self, now: float) -> list[str]:
@@ -213,7 +219,7 @@ class Lane:
 
         What was put off is with the delay topics, whose stage gives it back (`EarlyReturns`).
         """
-        self.outcomes.retry_campaign(campaign, now)
+        self.settlement.retry_campaign(campaign, now)
 
     def reopen(self, now: float) -> bool:
         """End the silence that a 429 began. False if there is none.
@@ -226,11 +232,11 @@ class Lane:
         self._unrecorded = True
         return True
 
-    def record(self) -> None:
+    def request_checkpoint(self) -> None:
         """Write a checkpoint with the next commit, whatever has changed."""
         self._unrecorded = True
 
-    def stop(self) -> None:
+    def stop_sealing(self) -> None:
         """Seal nothing new; what is in flight is answered and committed."""
         self._stopping = True
 
@@ -246,16 +252,16 @@ class Lane:
     def commit_size(self) -> int:
         """Results, dead letters and invitations put off at which a commit counts as full: what is
         left of a crowd that ends, or is put off, waits for the next one."""
-        return self._due.most
+        return self._outbox.most
 
     @commit_size.setter
     def commit_size(self, most: int) -> None:
-        self._due.most = most
+        self._outbox.most = most
 
     @property
-    def unpublished(self) -> int:
+    def unpublished_results(self) -> int:
         """Results that the next commit will carry."""
-        return len(self._due.results)
+        return len(self._outbox.results)
 
     @property
     def saturated(self) -> bool:
@@ -264,16 +270,16 @@ class Lane:
             window.ready == window.max_batch for window in self.windows.values()
         )
 
-    def wants(self, offset: int) -> bool:
+    def accepts(self, offset: int) -> bool:
         """Whether a record of the lane's topic is worth parsing; to be asked for each, in order.
 
         Raises KafkaTrouble if the records do not come in order.
         """
-        return self.shelf.reading.wants(offset)
+        return self.buffer.read_plan.accepts(offset)
 
     def at_end(self, offset: int) -> None:
         """The log ends before `offset`; said after the records that came with it."""
-        self.shelf.reading.at_end(offset)
+        self.buffer.read_plan.at_end(offset)
 
     @property
     def in_flight(self) -> Mapping[str, Batch]:
@@ -283,21 +289,21 @@ class Lane:
     @property
     def windows(self) -> Mapping[str, Window]:
         """Who waits, by campaign."""
-        return self.shelf.windows
+        return self.buffer.windows
 
     @property
     def paused(self) -> bool:
         """Nothing is read: as much is held and noted as may be, and nobody would be helped."""
-        return self.shelf.reading.mode is Mode.STOPPED
+        return self.buffer.read_plan.mode is Mode.STOPPED
 
     def tick(self, now: float) -> list[Command]:
         """All commands that follow from the events so far; sets `wake_at`."""
-        if now >= self._sweep_at or (self._sweep_more and not self._due.full):
+        if now >= self._sweep_at or (self._sweep_more and not self._outbox.full):
             self._sweep_at = now + SWEEP_EVERY
-            self.outcomes.sweep(now)
-            self._sweep_more = self._due.full
+            self.settlement.sweep(now)
+            self._sweep_more = self._outbox.full
         if not self._stopping:
-            self.outcomes.put_off_more(now)
+            self.settlement.put_off_more(now)
         self.wake_at = self._sweep_at
         if self._quota.recover(now):
             self._unrecorded = True
@@ -306,36 +312,38 @@ class Lane:
         commands: list[Command] = []
         if self._committing is None and self._dirty:
             commands.append(self._commit(now))
-        return commands + self._arrivals.steer()
+        return commands + self._intake.steer()
 
     @property
     def _dirty(self) -> bool:
-        return bool(self._due) or bool(self._sealing.starting) or self._unrecorded
+        return bool(self._outbox) or bool(self._sealing.starting) or self._unrecorded
 
     def _commit(self, now: float) -> Commit:
-        commit = Commit(self.checkpoint(now), *self._due.take())
+        commit = Commit(self.checkpoint(now), *self._outbox.take())
         self._committing, self._sealing.starting = self._sealing.starting, []
         self._unrecorded = False
         return commit
 
     def checkpoint(self, now: float) -> Checkpoint:
         """The lane's whole state. A login in progress counts as answered at its latest."""
-        logins = [self._quota.latest(now + self.commit_seconds)] * self.accounts.logging_in()
+        logins = [
+            self._quota.latest_arrival(now + self.commit_seconds)
+        ] * self.accounts.logging_in()
         return Checkpoint(
             lane=self.settings.name,
             topic_id=self._topic_id,
-            base=self.ledger.base,
-            done=self.ledger.packed(),
-            in_flight=[*self._doubt, *self._sealing.intents.values()],
-            permit_log=[*self.limiter.log(now), *logins],
+            base=self.settled.base,
+            done=self.settled.packed(),
+            in_flight=[*self._in_doubt, *self._sealing.intents.values()],
+            permit_log=[*self.limiter.stamps(now), *logins],
             permit_log_reach=self._quota.log_reach,
             quota=self._quota.known(now, logins),
             unknown_until=max(0.0, self.limiter.unknown_until),
             at=now,
             config_version=self.settings.config_version,
             closed_until=min(max(0.0, self.limiter.closed_until), LAST_MOMENT),
-            limits_part=self.throttling.part,
-            limits_since=self.throttling.since,
-            tried=self._due.tries.packed(self.ledger.base),
+            limits_part=self.quota_backoff.quota_fraction,
+            limits_since=self.quota_backoff.since,
+            tried=self._outbox.attempts.packed(self.settled.base),
             owners=self._owners,
         )

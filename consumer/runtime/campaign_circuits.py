@@ -43,13 +43,13 @@ class CampaignCircuits:
         campaign, outcome = event.batch.campaign, event.outcome
         if outcome.verdict is not Verdict.ACCEPTED:
             self._last[campaign] = event.label, outcome.code
-        if not self.lane.accounts.campaigns[campaign].well or campaign in self._told:
+        if not self.lane.accounts.campaigns[campaign].closed or campaign in self._told:
             self._tell([campaign], self._waiting(), event.at)
 
     def held_back(self, now: float) -> Mapping[str, int]:
         """Campaigns held back by their own breaker → invitations that wait; the log is told too."""
         breakers = self.lane.accounts.campaigns
-        suspects = [name for name, own in breakers.items() if not own.well]
+        suspects = [name for name, own in breakers.items() if not own.closed]
         if not suspects and not self._told:
             return {}
         waiting = self._waiting()
@@ -90,21 +90,21 @@ class CampaignCircuits:
 
     def _ended(self, campaign: str, waiting: Mapping[str, int], now: float) -> str | None:
         """Why the breaker holds nothing back, if so."""
-        if self.lane.outcomes.parked(campaign, now):  # or it left the config
+        if self.lane.settlement.parked(campaign, now):  # or it left the config
             return "parked"
-        if self.lane.accounts.campaigns[campaign].well:
+        if self.lane.accounts.campaigns[campaign].closed:
             return "answered"
         return None if waiting.get(campaign) else "nothing_waits"
 
     def _waiting(self) -> Counter[str]:
         """Campaign → invitations of it that are not settled, calls under way included."""
-        lane, outcomes = self.lane, self.lane.outcomes
-        waiting = Counter(lane.shelf.reading.counts)
+        lane, outcomes = self.lane, self.lane.settlement
+        waiting = Counter(lane.buffer.read_plan.counts)
         for name, window in lane.windows.items():
             waiting[name] += window.count
         waiting.update(trial.campaign for trial in outcomes.trials if trial.ready)
         for bisection in outcomes.bisections:
             waiting[bisection.campaign] += sum(1 for _ in bisection)
         for batch in lane.in_flight.values():
-            waiting[batch.campaign] += len(batch.held)
+            waiting[batch.campaign] += len(batch.invitations)
         return waiting

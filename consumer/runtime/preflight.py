@@ -33,7 +33,7 @@ class KafkaPreflight:
 
     def __init__(self, config: Config, options: Options, stage: StageServices) -> None:
         self._options = options
-        self._stage = stage
+        self._services = stage
         client = topics.admin(config.kafka)
         self._topics = TopicWatch(client, _names(config), stage.topic_ids)
         self._orphans = OrphanWatch(
@@ -63,17 +63,19 @@ class KafkaPreflight:
         if changes.new_lanes or changes.new_inputs:
             self.check_topics(config)
         if changes.new_inputs and self._options.role.routes:
-            reading = router_reading(self._stage.topics, config.input_topics, self._stage.clients)
-            asker = self._stage.consumer("router", reading.group)
+            reading = router_reading(
+                self._services.topics, config.input_topics, self._services.clients
+            )
+            asker = self._services.consumer("router", reading.group)
             try:
                 rehearse(asker, changes.new_inputs, self._options.begin, reading)
             finally:
-                self._stage.clients.close(asker)
+                self._services.clients.close(asker)
 
-    def follow(self, config: Config) -> None:
+    def reconfigure(self, config: Config) -> None:
         """Watch what this config names from now on."""
-        self._topics.follow(_names(config))
-        self._orphans.follow(config.lanes)
+        self._topics.reconfigure(_names(config))
+        self._orphans.reconfigure(config.lanes)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Watch until `stop`."""

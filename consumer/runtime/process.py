@@ -92,7 +92,7 @@ class Process:
         self.health.set_ready("config", ok=True)
         self._stopping = asyncio.Event()
         self._failure: BaseException | None = None
-        self.stage = StageServices(
+        self.services = StageServices(
             topics=config.topics,
             lanes=config.lanes,
             homes=config.homes,
@@ -106,7 +106,7 @@ class Process:
             instance=options.instance,
         )
         self.status = StatusReport(
-            self.stage.board,
+            self.services.board,
             self.metrics,
             self.health,
             self._clock.now,
@@ -131,22 +131,22 @@ class Process:
         admin = asyncio.create_task(self._admin())
         admin.add_done_callback(self._admin_ended)
         watch = BrokerWatch(self.config.kafka, self.health, self.metrics, self._clock.steady)
-        self._cluster = KafkaPreflight(self.config, self.options, self.stage)
-        self._crew = Supervisor(self.stage, self.options, self._thread, self._loop)
+        self._preflight = KafkaPreflight(self.config, self.options, self.services)
+        self._supervisor = Supervisor(self.services, self.options, self._thread, self._loop)
         try:
             if await watch.until_up(self._stopping):
-                await asyncio.to_thread(self._cluster.check_topics, self.config)
+                await asyncio.to_thread(self._preflight.check_topics, self.config)
                 self._watch_commands()
-                self._crew.start(self._crew.plan(self.config))
+                self._supervisor.start(self._supervisor.plan(self.config))
                 watches = watch.run(self._stopping), *self._watches()
                 watching = [asyncio.create_task(each) for each in watches]
                 await self._stopping.wait()
-                await self._crew.ended()
+                await self._supervisor.remove_ended()
                 await asyncio.gather(*watching)
-                await self._crew.ended()  # a reload may have started a lane meanwhile
+                await self._supervisor.remove_ended()  # a reload may have started a lane meanwhile
         finally:
             self._stop()
-            await self._crew.close()
+            await self._supervisor.close()
             admin.cancel()
             await asyncio.gather(admin, return_exceptions=True)
         if self._failure is not None:
@@ -166,7 +166,7 @@ class Process:
         if not self._stopping.is_set():
             log.info("stopping")
         self._stopping.set()
-        self.stage.stop.set()
+        self.services.stop.set()
 
     def _stages(self) -> list[str]:
         """Names of what this process runs: `router`, `ladder` and the lanes, by role."""
@@ -174,13 +174,13 @@ class Process:
         return [*(NO_LANES if role.routes else ()), *(self.config.lanes if role.sends else ())]
 
     def _watches(self) -> Iterator[Coroutine[None, None, None]]:
-        yield self._cluster.run(self._stopping)
+        yield self._preflight.run(self._stopping)
         if self._reloader is not None:
             yield self._reloader.run(self._stopping)
 
     def _watch_commands(self) -> None:
         if not self.options.embedded:
-            stage = self.stage
+            stage = self.services
             watch = CommandWatch(
                 stage.topics.commands,
                 stage.clients,
@@ -195,15 +195,15 @@ class Process:
 
     async def _check(self, config: Config, changes: Changes) -> None:
         """Raises DispatcherError with what Kafka lacks for this config."""
-        await asyncio.to_thread(self._cluster.check_changes, config, changes)
+        await asyncio.to_thread(self._preflight.check_changes, config, changes)
 
     async def _follow(self, config: Config, changes: Changes) -> None:
         """All goes over to this config. A defect half-way must not go on half-way."""
-        plan = await asyncio.to_thread(self._crew.plan, config, changes)
+        plan = await asyncio.to_thread(self._supervisor.plan, config, changes)
         try:
             self.metrics.set_campaigns(list(config.campaigns))
-            self._cluster.follow(config)
-            await self._crew.follow(plan, changes)
+            self._preflight.reconfigure(config)
+            await self._supervisor.reconfigure(plan, changes)
         except Exception as error:
             self._failure = self._failure or error
             self._stop()
@@ -212,7 +212,7 @@ class Process:
         self.metrics.config_loaded(config.config_version, list(config.campaigns))
 
     def _reloaded(self, result: str) -> None:
-        self.stage.board.reloaded(result, self._clock.now())
+        self.services.board.reloaded(result, self._clock.now())
 
     # -- threads ------------------------------------------------------------------------------
 
@@ -220,16 +220,16 @@ class Process:
         """A stage's life. A lane that must not go on stops alone; all else ends the process."""
         self.health.set_ready(f"group:{name}", ok=False, why="not a member of its group yet")
         try:
-            self.stage.keep_running(name, session)
-            if not self.stage.stop.is_set():  # only a lane that left the config ends so
+            self.services.keep_running(name, session)
+            if not self.services.stop.is_set():  # only a lane that left the config ends so
                 self._left(name)
                 return
         except StartPositionError as error:
             self._stopped(name, error, str(error))
-            if name != "router" and not self.stage.stop.is_set():
+            if name != "router" and not self.services.stop.is_set():
                 return
         except BaseException as error:  # noqa: BLE001 - a thread that ends must end the process
-            stopping = self.stage.stop.is_set()
+            stopping = self.services.stop.is_set()
             if name not in NO_LANES and records_fault(error) and not stopping:
                 self._stopped(name, error, f"{defect(error)}: {DEFECT}")
                 return

@@ -78,7 +78,7 @@ class StageServices:
     _reading: dict[str, dict[str, str | None]] = field(default_factory=dict)
     _polled: dict[str, float] = field(default_factory=dict)
     transactions: Transactions = field(init=False)
-    _rivals: FencingMonitor = field(default_factory=FencingMonitor)
+    _fencing_monitor: FencingMonitor = field(default_factory=FencingMonitor)
     _kept: set[str] = field(default_factory=set)
     _joined_before: set[str] = field(default_factory=set)
 
@@ -92,7 +92,7 @@ class StageServices:
 
     def producer(self, name: str, transactional_id: str) -> Producer:
         """A transactional producer whose errors are counted under the stage's name."""
-        self._rivals.uses(name, transactional_id)
+        self._fencing_monitor.uses(name, transactional_id)
         throttled = partial(self.transactions.throttled, name)
         timeout = self.transactions.timeout_of_producer(name)
         return self.clients.producer(transactional_id, self._on_error(name), throttled, timeout)
@@ -145,7 +145,7 @@ class StageServices:
 
     def follow_clock(self) -> None:
         """Take over a step of the wall clock, unless a lane is owned: then its owner drains."""
-        step = self.clock.follow()
+        step = self.clock.follow_wall_clock()
         if step:
             log.warning("clock_stepped", seconds=round(step, 3))
             self.metrics.clock_stepped()
@@ -206,7 +206,7 @@ class StageServices:
         """Have what is delayed of these campaigns given back now, by the process that reads the
         delay topics; it hears of it by the operators' topic, where this process reads that one."""
         if not self.commands.tell(campaigns, self.clock.now()):
-            self.early.ask(campaigns)
+            self.early.request(campaigns)
 
     def publisher(self, client: Producer, source: str) -> Publisher:
         """Writes results and dead letters; `source` follows the application in `ce_source`."""
@@ -249,7 +249,9 @@ class StageServices:
             error = state.outcome.exception() if state.outcome else None
             log.warning("session_ended", stage=name, error=str(error))
             overdue = self.transactions.was_overdue(name)  # then Kafka's timeout has fenced it
-            rival = None if overdue else self._rivals.found(name, error, self.clock.steady())
+            rival = (
+                None if overdue else self._fencing_monitor.found(name, error, self.clock.steady())
+            )
             if rival:
                 log.error("transactional_id_contested", stage=name, why=rival)
             _let_go(error)

@@ -26,7 +26,7 @@ class StageThreads:
         self._tasks[name] = asyncio.create_task(self._run(name, session, former))
         return self._tasks[name]
 
-    async def ended(self) -> None:
+    async def ended_threads(self) -> None:
         """Until every thread has ended, with those that were started meanwhile."""
         while running := [task for task in self._tasks.values() if not task.done()]:
             await asyncio.wait(running)

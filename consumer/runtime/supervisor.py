@@ -72,10 +72,10 @@ class Supervisor:
     def __init__(
         self, stage: StageServices, options: Options, life: Life, loop: asyncio.AbstractEventLoop
     ) -> None:
-        self._stage = stage
+        self._services = stage
         self._options = options
         self._loop = loop
-        self._stages = StageThreads(life)
+        self._threads = StageThreads(life)
         self._pools = RetiredPools()
         self._lanes: dict[str, RunningLane] = {}
         self._router: RouterStage | None = None
@@ -89,8 +89,8 @@ class Supervisor:
             former = self._plan.calls.accounts
             kept = {name: each for name, each in former.items() if name not in changes.accounts}
         vendors = build_vendors(config)
-        accounts = build_accounts(config, vendors, self._stage.clock.now, kept)
-        calls = Calls(accounts, config.campaigns, self._loop, self._stage.clock.now)
+        accounts = build_accounts(config, vendors, self._services.clock.now, kept)
+        calls = Calls(accounts, config.campaigns, self._loop, self._services.clock.now)
         return Plan(config, calls, router_rules(config, vendors))
 
     def start(self, plan: Plan) -> None:
@@ -103,15 +103,15 @@ class Supervisor:
             for lane in plan.config.lanes:
                 self._start_lane(lane, plan)
 
-    async def follow(self, plan: Plan, changes: Changes) -> None:
+    async def reconfigure(self, plan: Plan, changes: Changes) -> None:
         """Go over to another config; calls that are sealed by the former one end by it."""
         former, self._plan = self._plan, plan
         self._pools.add(plan.calls)
-        self._stage.lanes, self._stage.homes = plan.config.lanes, plan.config.homes
+        self._services.lanes, self._services.homes = plan.config.lanes, plan.config.homes
         left = [self._lanes.pop(name) for name in changes.left_lanes if name in self._lanes]
         stayed = list(self._lanes.values())
         for member in stayed:
-            member.loop.follow(
+            member.loop.reconfigure(
                 lane_rules(plan.config, member.loop.name, plan.calls, changes.accounts)
             )
         if self._options.role.sends:
@@ -120,15 +120,15 @@ class Supervisor:
         if former is not None:
             await self._soon(lambda: not any(each.uses(former.calls) for each in stayed))
         await self._move_router(plan.router, changes)
-        self._stage.config_version = plan.config.config_version
+        self._services.config_version = plan.config.config_version
         for member in left:
             member.loop.leave()
         if former is not None:
             self._retire(former, [*stayed, *left])
 
-    async def ended(self) -> None:
+    async def remove_ended(self) -> None:
         """Until every stage has ended."""
-        await self._stages.ended()
+        await self._threads.ended_threads()
 
     async def close(self) -> None:
         """Close all connections to vendors; no stage runs any more."""
@@ -140,34 +140,34 @@ class Supervisor:
     # -- parts --------------------------------------------------------------------------------
 
     def _start_router(self, rules: RouterConfig) -> None:
-        options, stage = self._options, self._stage
+        options, stage = self._options, self._services
         self._router = RouterStage(
             rules.router, rules.inputs, stage, options.begin, options.instance
         )
         stage.metrics.start_router(rules.inputs)
-        self._stages.start(self._router.name, self._router.session)
+        self._threads.start(self._router.name, self._router.run_membership)
         ladder = DelayStage(stage, options.instance)
-        self._stages.start(ladder.name, ladder.session)
+        self._threads.start(ladder.name, ladder.run_membership)
 
     def _start_lane(self, lane: str, plan: Plan) -> None:
         rules = lane_rules(plan.config, lane, plan.calls)
         loop = LaneStage(
-            rules.settings, self._stage, rules.calls, self._options.begin, rules.limits
+            rules.settings, self._services, rules.calls, self._options.begin, rules.limits
         )
-        self._stage.metrics.start_lane(lane)  # or what a takeover counts at once is no increase
-        self._lanes[lane] = RunningLane(loop, self._stages.start(lane, loop.session))
+        self._services.metrics.start_lane(lane)  # or what a takeover counts at once is no increase
+        self._lanes[lane] = RunningLane(loop, self._threads.start(lane, loop.run_membership))
 
     async def _move_router(self, rules: RouterConfig, changes: Changes) -> None:
         router = self._router
         if router is not None:
-            self._stage.metrics.start_router(changes.new_inputs)
-            router.follow(rules)
+            self._services.metrics.start_router(changes.new_inputs)
+            router.reconfigure(rules)
             await self._soon(lambda: router.follows(rules))
 
     async def _soon(self, condition: Callable[[], bool]) -> None:
         """Until it is so, or patience or the process ends."""
         deadline = self._loop.time() + PATIENCE
-        stop = self._stage.stop.is_set
+        stop = self._services.stop.is_set
         while not (condition() or stop() or self._loop.time() > deadline):  # noqa: ASYNC110 - threads show it, and tell nobody
             await asyncio.sleep(LOOK_EVERY)
 

@@ -101,9 +101,9 @@ class Play:
         lane = Lane(_unaddressed(self.settings), self.rng, 0.0, scheduler=self.scheduler)
         coming = iter(self.arrivals)
         following = next(coming, None)
-        while following or self._answers or lane.shelf.held:
+        while following or self._answers or lane.buffer.buffered:
             now = self._next(following)
-            self.played.look(now, lambda when: (lane.limiter.left(when), _waiting(lane)))
+            self.played.look(now, lambda when: (lane.limiter.share_left(when), _waiting(lane)))
             came = False
             while following and following.time <= now:
                 lane.arrived(self._held(following), following.time)
@@ -152,7 +152,7 @@ class Play:
         self._called += 1
         heapq.heappush(self._answers, (at, self._called, command, allowed))
         if isinstance(command, Send):
-            arrived = (held.arrived for held in command.batch.held)
+            arrived = (held.arrived for held in command.batch.invitations)
             self.played.called(command.batch.campaign, arrived, now, allowed=allowed)
         else:
             self.played.logins += 1

@@ -78,8 +78,8 @@ def play_timer(
     for when, batch in sealed(arrivals, settings, linger):
         now = max(now, when)
         now = max(now, limiter.next_at(now))
-        limiter.take(now)
+        limiter.take_permit(now)
         at, allowed = network.call(now)
-        limiter.answered(at)  # told before it comes: a stamp that lies ahead counts all the same
+        limiter.call_ended(at)  # told before it comes: a stamp that lies ahead counts all the same
         played.called(batch.campaign, batch.arrived, now, allowed=allowed)
     return played

@@ -49,7 +49,7 @@ def plant(made: MadeUp) -> None:
     )
     made.board.lane(lane_status(machine, (), shown, sealed.sealed_at))
     outcome = Outcome(Verdict.REJECTED, 400, code=CANARIES[5], message=CANARIES[4])
-    batch = Batch("canary.1.1", "a", sealed.held, made.now, SealReason.PERMIT, sealed.rules)
+    batch = Batch("canary.1.1", "a", sealed.invitations, made.now, SealReason.PERMIT, sealed.rules)
     answered = Answered(batch, "pisano-tr", outcome, made.now, made.now, "400")
     made.board.called(call_status("canary-lane", answered, 0.1))
     made.now += 1

@@ -62,11 +62,11 @@ class MadeUpLane:
         may = [each for each in self.campaigns if each != self.parked]
         campaign = max(may, key=lambda each: self.waiting[each])
         size = int(self.waiting[campaign])
-        gathered = size > self.rate * 4.0 / max(0.05, self.limiter.left(now))
+        gathered = size > self.rate * 4.0 / max(0.05, self.limiter.share_left(now))
         if not (gathered and size and self.limiter.allowed(now)):
             return
         self.calls += 1
-        self.limiter.take(now)
+        self.limiter.take_permit(now)
         batch = BatchStatus(f"{self.name}.81.{self.calls}", campaign, size, 0.0)
         self.flying.append((batch, now, now + self.rng.lognormvariate(0.0, 0.6)))
         self.waiting[campaign] -= size
@@ -79,7 +79,7 @@ class MadeUpLane:
         return [self._answered(*each) for each in over]
 
     def _answered(self, batch: BatchStatus, sent: float, at: float) -> CallStatus:
-        self.limiter.answered(at)
+        self.limiter.call_ended(at)
         verdict = self.rng.choices(list(ANSWERS), (96, 1, 8 if self.ill else 1))[0]
         answer, code = ANSWERS[verdict]
         return CallStatus(

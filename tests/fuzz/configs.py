@@ -423,7 +423,7 @@ class ConfigFuzz:
         for batch in driver.batches:
             campaign = config.campaigns[batch.campaign]
             vendor = vendors[campaign.vendor]
-            call = vendor.build(campaign, [held.invitation for held in batch.held], "token")
+            call = vendor.build(campaign, [held.invitation for held in batch.invitations], "token")
             where = config.vendors[campaign.vendor].base_url + call.path
             httpx.Request(call.method, where, headers=dict(call.headers), content=call.body)
             vendor.read(Answer(200, {}, b"{}"))

@@ -168,7 +168,7 @@ class Fuzz:
         value = self.damaged(self._rng.choice(INVITATIONS))
         lane = Lane(settings(campaign("a")), random.Random(1), NOW)
         driver = Driver(lane)
-        lane.wants(0)
+        lane.accepts(0)
         try:
             held = PendingInvitation.read(0, value, NOW)
             lane.arrived(held, NOW)
@@ -176,7 +176,7 @@ class Fuzz:
             assert 0 <= held.attempt <= 10**9
             assert len(value) <= RECORD_LIMIT
         except UnreadableRecord:
-            later = PendingInvitation.of_later_version(0, value, NOW)
+            later = PendingInvitation.from_later_version(0, value, NOW)
             if later is not None:
                 lane.postponed(later, NOW)
             else:
@@ -192,7 +192,7 @@ class Fuzz:
         record = self._rng.choice((key, None, b"k")), value, cast("Headers", headers)
         when = self._rng.choice((int(NOW * 1000), 0, -1, 2**62))
         message = Message("t", 0, 0, *record, None, (TIMESTAMP_LOG_APPEND_TIME, when))
-        found = Delayed.of(message, NOW)
+        found = Delayed.from_message(message, NOW)
         if found is None:
             return
         self.taken["delayed"] += 1

@@ -69,7 +69,7 @@ class Ladder:
         )
         stage.homes = self.homes
         loop = DelayStage(stage, "0")
-        thread = threading.Thread(target=stage.keep_running, args=("ladder", loop.session))
+        thread = threading.Thread(target=stage.keep_running, args=("ladder", loop.run_membership))
         thread.start()
         self._running = stage, thread
         return stage
@@ -222,10 +222,10 @@ def test_a_step_that_waits_shows_how_many_wait(
     stage = ladder.start()
     steps = [ladder.topics.delayed(step) for step in STEPS]
     watch = DelayWatch(AdminClient({"bootstrap.servers": ladder.bootstrap}), steps, stage.step_ends)
-    watch.look()
+    watch.poll()
     until("all three are shown", lambda: ladder.shown().get("10m") == 3)
     ladder.put(4, 700.0)
-    watch.look()
+    watch.poll()
     until("who comes later too", lambda: ladder.shown()["10m"] == 4)
     assert ladder.shown() == dict.fromkeys(STEPS, 0) | {"10m": 4}
     ladder.stop()
@@ -251,7 +251,7 @@ def test_markers_of_transactions_are_no_records_of_a_step(
     )
 
     def shown() -> bool:
-        watch.look()
+        watch.poll()
         return ladder.shown().get("10m") == records
 
     until("as many as there are", shown)

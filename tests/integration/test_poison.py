@@ -331,14 +331,14 @@ def test_poison_on_the_delay_topics_costs_itself_alone(
         for number in range(50):
             nobody = tuple({**dict(headers), b"lane": b"no-%d" % number}.items())
             producer.produce(step, b"{}", b"k", nobody)
-    read = Delayed.of
+    read = Delayed.from_message
 
     def raises(message: Message, now: float) -> Delayed | None:
         if message.value() == b'"guilty"':
             raise SystemError(message.value())
         return read(message, now)
 
-    monkeypatch.setattr(Delayed, "of", staticmethod(raises))
+    monkeypatch.setattr(Delayed, "from_message", staticmethod(raises))
     ladder.start()
     foreign, guilty = len(bad) + len(OUTSIDE) + 3, -(-len(bad) // 10)
     dead = foreign + guilty

@@ -119,7 +119,7 @@ class AnswersWorld(World):
             )
             for name, each in made.campaigns.items()
         }
-        return replace(made, campaigns=campaigns, max_held=made.max_held * rng.choice([1, 10]))
+        return replace(made, campaigns=campaigns, max_held=made.max_buffered * rng.choice([1, 10]))
 
     def _turn(self) -> bool:
         if self.now < CALM and self.rng.random() < 0.03:
@@ -165,10 +165,10 @@ class AnswersWorld(World):
         super()._carry_out(command)
 
     def _lawful(self, batch: Batch) -> None:
-        if len(batch.held) > batch.rules.max_batch:
+        if len(batch.invitations) > batch.rules.max_batch:
             raise LawError("larger than the config allows")
         refused_at = self._shut.get((self.epoch, batch.rules.vendor), math.inf)
-        if batch.sealed_at > refused_at and len(batch.held) > 1:
+        if batch.sealed_at > refused_at and len(batch.invitations) > 1:
             raise LawError("more than a probe to an account that is refused")
 
     def _send(self, batch: Batch) -> None:
@@ -193,7 +193,7 @@ class AnswersWorld(World):
             self._shut.pop(account, None)
             self._suspected.pop(account, None)
         elif batch.sealed_at >= self._renewed_at and batch.why is not SealReason.PART:
-            offsets = frozenset(held.offset for held in batch.held)
+            offsets = frozenset(held.offset for held in batch.invitations)
             again, self._refused = not offsets.isdisjoint(self._refused), self._refused | offsets
             if again:
                 return  # that may be about its customers
@@ -206,7 +206,7 @@ class AnswersWorld(World):
         whole = self._of_everybody(batch)
         if whole is not ACCEPTED:
             return whole
-        names = {each.invitation["id"] for each in batch.held}
+        names = {each.invitation["id"] for each in batch.invitations}
         if walls := names & self.walls.keys():
             return self.walls[min(walls)]
         if names & self.stumbled:

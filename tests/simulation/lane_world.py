@@ -192,7 +192,7 @@ class World:
         self.lane = self.lane_type(
             self.settings, self.rng, self.now, epoch=self.epoch, checkpoint=self.checkpoint
         )
-        self._position = self.lane.ledger.base
+        self._position = self.lane.settled.base
         self._draining = False
 
     def _turn(self) -> bool:
@@ -200,12 +200,12 @@ class World:
         while self._due and self._due[0][0] <= self.now:
             heapq.heappop(self._due)[2]()
         self._poll()
-        shelf = self.lane.shelf
-        self.history.most_held = max(self.history.most_held, shelf.held)
-        self.history.most_noted = max(self.history.most_noted, shelf.reading.noted)
+        shelf = self.lane.buffer
+        self.history.most_held = max(self.history.most_held, shelf.buffered)
+        self.history.most_noted = max(self.history.most_noted, shelf.read_plan.spilled)
         for command in self.lane.tick(self.now):
             self._carry_out(command)
-        everything = self.lane.ledger.base >= self.end
+        everything = self.lane.settled.base >= self.end
         if everything and self.lane.idle and not self._due:
             return True
         if self._draining and self.lane.idle:
@@ -213,7 +213,7 @@ class World:
             self._take_over()
         elif self.rng.random() < self.handovers:
             self._draining = True
-            self.lane.stop()
+            self.lane.stop_sealing()
         self.now = max(self.now, self._next_moment())
         return False
 
@@ -227,12 +227,12 @@ class World:
         if self.lane.paused:
             return
         if self.rng.random() < 0.002:  # a partition lost and regained is read again from the base
-            self._position = self.lane.ledger.base
+            self._position = self.lane.settled.base
         unread = (each for each in self.records if each.offset >= self._position)
         there = list(itertools.takewhile(lambda each: each.arrived <= self.now, unread))
         for record in there[:POLL_RECORDS]:
             self._position = record.offset + 1
-            if self.lane.wants(record.offset):
+            if self.lane.accepts(record.offset):
                 self._feed(record)
             self._may_crash()
         if self._position > self.records[-1].offset:
@@ -268,7 +268,7 @@ class World:
             case Pause():
                 self.history.pauses += 1
             case Seek(offset):
-                self.history.passes += offset < self.lane.ledger.frontier - 1
+                self.history.passes += offset < self.lane.settled.frontier - 1
                 self._position = offset
             case Resume():
                 pass
@@ -287,7 +287,7 @@ class World:
     def _comes_back(self, each: DelayedInvitation) -> None:
         """The ladder writes it to the end of the lane's topic, as it is now."""
         self.on_ladder -= 1
-        held, now = each.held, self.now
+        held, now = each.invitation, self.now
         origin = int(held.invitation["id"][1:])
         back = Record(
             self.end,
@@ -365,7 +365,7 @@ class World:
         if outcome.verdict is Verdict.ACCEPTED or (
             outcome.verdict is Verdict.IN_DOUBT and self.rng.random() < 0.5
         ):
-            self.history.accepted.update(each.invitation["id"] for each in batch.held)
+            self.history.accepted.update(each.invitation["id"] for each in batch.invitations)
         return outcome
 
     def _judge_login(self) -> Outcome:

@@ -62,7 +62,7 @@ def check(world: AnswersWorld) -> AnswersWorld:
     intents_come_first(world)
     handovers_are_clean(world)
     comes_to_rest(world)
-    held_at_most = world.settings.max_held + in_flight(world)
+    held_at_most = world.settings.max_buffered + in_flight(world)
     assert world.history.most_held <= held_at_most, "held too much"
     return world
 
@@ -194,7 +194,7 @@ def healthy_ones_do_not_wait(world: OneSick) -> None:
     }
     arrived = {f"i{each.origin}": each.arrived for each in world.records if not each.delays}
     for _, batch in world.history.sends:
-        for held in batch.held:
+        for held in batch.invitations:
             name = held.invitation["id"]
             if batch.campaign in ("b", "again") and ended[name] is Reason.ACCEPTED:
                 waited = batch.sealed_at - max(NOW, arrived[name])
@@ -247,8 +247,8 @@ def test_the_checker_sees_a_campaigns_trouble_taken_for_its_accounts(
 ) -> None:
     """D1: and the account's probe goes to the campaign that waited longest."""
     monkeypatch.setattr(CircuitBreaker, "probe_time", lambda each, _campaign="": each.probe_at)
-    monkeypatch.setattr(CampaignBreaker, "well", property(lambda _: True))
-    monkeypatch.setattr(CampaignBreaker, "trouble", lambda *_, **__: 0.0)
+    monkeypatch.setattr(CampaignBreaker, "closed", property(lambda _: True))
+    monkeypatch.setattr(CampaignBreaker, "record_failure", lambda *_, **__: 0.0)
     monkeypatch.setattr(Window, "tried_at", property(lambda _: 0.0, lambda *_: None))
     assert finds_sick("")
 

@@ -97,7 +97,7 @@ def settled_means_recorded(world: World) -> None:
     for commit in world.history.commits:
         recorded.update(last[result["source"]["offset"]] for result in commit.results)
         recorded.update(each.source["offset"] for each in commit.dead_letters)
-        recorded.update(each.held.offset for each in commit.put_off)
+        recorded.update(each.invitation.offset for each in commit.put_off)
         point = commit.checkpoint
         done = {each for each in offsets if each < point.base} | set(unpack(point.done, point.base))
         assert done & offsets == recorded, "settled without a result, or the reverse"
@@ -106,10 +106,10 @@ def settled_means_recorded(world: World) -> None:
 def batches_are_lawful(world: World) -> None:
     """A call's recipients are distinct, of its campaign, and no more than it may take."""
     for _, batch in world.history.sends:
-        who = [each.invitation["pseudonym"] for each in batch.held]
+        who = [each.invitation["pseudonym"] for each in batch.invitations]
         assert len(set(who)) == len(who), "one recipient twice in a batch"
         assert 1 <= len(who) <= world.settings.campaigns[batch.campaign].max_batch, "batch's size"
-        assert {each.invitation["campaign"] for each in batch.held} == {batch.campaign}
+        assert {each.invitation["campaign"] for each in batch.invitations} == {batch.campaign}
 
 
 def intents_come_first(world: World) -> None:
@@ -117,13 +117,15 @@ def intents_come_first(world: World) -> None:
     for commits, batch in world.history.sends:
         known = world.history.commits[commits - 1].checkpoint.in_flight if commits else ()
         intents = {each.batch_id: set(unpack(each.offsets, each.first)) for each in known}
-        offsets = {each.offset for each in batch.held}
+        offsets = {each.offset for each in batch.invitations}
         assert intents.get(batch.id) == offsets, "a call left without its intent"
 
 
 def bounds_are_kept(world: World) -> None:
     """What is held in memory and what is called within a period stays within its bounds."""
-    assert world.history.most_held <= world.settings.max_held + in_flight(world), "held too much"
+    assert world.history.most_held <= world.settings.max_buffered + in_flight(world), (
+        "held too much"
+    )
     assert not world.history.refused, "the vendor's counter refused a call"
 
 
@@ -143,9 +145,11 @@ def handovers_are_clean(world: World) -> None:
 
 def comes_to_rest(world: World) -> None:
     """At the end nothing is held, waiting, in flight or in doubt."""
-    assert world.lane.ledger.base == world.end, "not everything is settled"
+    assert world.lane.settled.base == world.end, "not everything is settled"
     assert world.lane.idle, "not idle"
-    assert world.lane.shelf.held == world.lane.shelf.held_bytes == 0, "something is still held"
+    assert world.lane.buffer.buffered == world.lane.buffer.buffered_bytes == 0, (
+        "something is still held"
+    )
     assert world.checkpoint is not None
     assert not world.checkpoint.in_flight, "a batch stays in doubt for ever"
 
@@ -206,7 +210,7 @@ def test_the_checker_sees_doubt_ignored(monkeypatch: pytest.MonkeyPatch) -> None
     def ignore(_doubt: InDoubtBatches, _offset: int) -> InFlight | None:
         return None
 
-    monkeypatch.setattr(InDoubtBatches, "decide", ignore)
+    monkeypatch.setattr(InDoubtBatches, "resolve", ignore)
     assert finds("accepted twice")
 
 
@@ -261,7 +265,7 @@ def test_the_checker_sees_the_highest_settled_offset_taken_for_the_base() -> Non
 
     class Ahead(Lane):
         def checkpoint(self, now: float) -> Checkpoint:
-            base = self.ledger.base + self.ledger.span
+            base = self.settled.base + self.settled.span
             return super().checkpoint(now).model_copy(update={"base": base, "done": pack((), base)})
 
     assert finds("settled without a result", lambda seed: World(seed, Ahead))
@@ -273,7 +277,7 @@ def test_the_checker_sees_an_answer_that_is_not_recorded() -> None:
     class Silent(Lane):
         @property
         def _dirty(self) -> bool:
-            return bool(self._due or self._sealing.starting)
+            return bool(self._outbox or self._sealing.starting)
 
     assert finds("a clean handover left a batch", lambda seed: World(seed, Silent))
 

@@ -112,7 +112,7 @@ def highest_settled_offset() -> Iterator[None]:
     """What was read last is taken as settled, with all that is below it."""
 
     def ahead(lane: Lane, _point: Checkpoint) -> dict[str, object]:
-        return {"base": lane.ledger.base + lane.ledger.span, "done": _pack(0)}
+        return {"base": lane.settled.base + lane.settled.span, "done": _pack(0)}
 
     with _checkpoint(ahead):
         yield
@@ -128,12 +128,12 @@ def done_lost() -> Iterator[None]:
 @defect
 def resent_under_report() -> Iterator[None]:
     """What a former owner had in flight is sent as if it had never been."""
-    decide = InDoubtBatches.decide
+    decide = InDoubtBatches.resolve
 
     def forget(doubt: InDoubtBatches, offset: int) -> None:
         decide(doubt, offset)
 
-    with patch.object(InDoubtBatches, "decide", forget):
+    with patch.object(InDoubtBatches, "resolve", forget):
         yield
 
 
@@ -152,15 +152,15 @@ def permit_log_not_restored() -> Iterator[None]:
 @defect
 def send_stamped_permits() -> Iterator[None]:
     """A permit's time in the log is the time at which its call left."""
-    take, answered = Limiter.take, Limiter.answered
+    take, answered = Limiter.take_permit, Limiter.call_ended
 
     def stamp(limiter: Limiter, now: float) -> None:
         take(limiter, now)
         answered(limiter, now)
 
     with (
-        patch.object(Limiter, "take", stamp),
-        patch.object(Limiter, "answered", lambda _limiter, _at: None),
+        patch.object(Limiter, "take_permit", stamp),
+        patch.object(Limiter, "call_ended", lambda _limiter, _at: None),
     ):
         yield
 
@@ -239,7 +239,7 @@ def silence_is_divided() -> Iterator[None]:
         facts: CallFacts,
         at: float,
     ) -> None:
-        if outcome.verdict is Verdict.IN_DOUBT and len(batch.held) > 1:
+        if outcome.verdict is Verdict.IN_DOUBT and len(batch.invitations) > 1:
             outcome = replace(outcome, verdict=Verdict.REJECTED, divisible=True)
         whole(outcomes, batch, outcome, news, facts, at)
 
@@ -257,9 +257,9 @@ def results_outside_the_transaction() -> Iterator[None]:
 
     def torn(owner: LaneOwnership, asked: Commit) -> None:
         if asked.results:
-            publisher = owner.stage.publisher(owner.producer, f"lane/{owner.name}")
-            with transactions.transaction(owner.producer, owner.stage.waiting(owner.name)):
-                publisher.results(asked.results, rfc3339(owner.stage.clock.now()))
+            publisher = owner.services.publisher(owner.producer, f"lane/{owner.name}")
+            with transactions.transaction(owner.producer, owner.services.waiting(owner.name)):
+                publisher.results(asked.results, rfc3339(owner.services.clock.now()))
         commit(owner, replace(asked, results=()))
 
     with patch.object(LaneOwnership, "_commit", torn):
@@ -290,14 +290,14 @@ def thawed_zombie_calls() -> Iterator[None]:
 @defect
 def lost_lane_commits() -> Iterator[None]:
     """A lane that is lost is finished like one that is given back."""
-    lost = LaneStage._lost
+    lost = LaneStage._on_lost
 
     def drained(loop: LaneStage, client: Consumer, partitions: list[TopicPartition]) -> None:
-        if loop.owner is not None and client is loop._consumer:
-            loop._drain(loop.owner)
+        if loop.ownership is not None and client is loop._consumer:
+            loop._drain(loop.ownership)
         lost(loop, client, partitions)
 
-    with patch.object(LaneStage, "_lost", drained):
+    with patch.object(LaneStage, "_on_lost", drained):
         yield
 
 

@@ -18,7 +18,10 @@ from tests.simulation.planting import (
 def stray_refusal_silences_the_account() -> Iterator[None]:
     """The first refusal, of whichever call, shuts the account until a paced probe passes (D6)."""
     suspected = "if self.well and self.suspected_at is None:", "if False:"
-    with rewritten(CircuitBreaker, "refused", suspected), patch.object(circuit_breaker, "QUICK", 0):
+    with (
+        rewritten(CircuitBreaker, "record_refusal", suspected),
+        patch.object(circuit_breaker, "QUICK", 0),
+    ):
         yield
 
 

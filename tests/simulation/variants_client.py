@@ -46,21 +46,23 @@ def revoked_step_is_passed_on() -> Iterator[None]:
 @defect
 def regained_step_stays_paused() -> Iterator[None]:
     """A step that was lost while it was paused is not resumed when it comes back."""
-    with rewritten(DelayStage, "_assigned", ("consumer.resume(partitions)", "pass")):
+    with rewritten(DelayStage, "_on_assign", ("consumer.resume(partitions)", "pass")):
         yield
 
 
 @defect
 def regained_lane_stays_paused() -> Iterator[None]:
     """A lane that was lost while it was paused is not resumed when it comes back."""
-    with rewritten(LaneStage, "_assigned", ("consumer.resume([own])", "pass")):
+    with rewritten(LaneStage, "_on_assign", ("consumer.resume([own])", "pass")):
         yield
 
 
 @defect
 def deleted_below_unrecorded_base() -> Iterator[None]:
     """Records are deleted below a base that no checkpoint has yet."""
-    with rewritten(LaneOwnership, "_trim", ("min(self._base,", "min(self.lane.ledger.base,")):
+    with rewritten(
+        LaneOwnership, "_delete_settled_records", ("min(self._base,", "min(self.lane.ledger.base,")
+    ):
         yield
 
 
@@ -80,5 +82,5 @@ def out_of_range_is_only_logged() -> Iterator[None]:
 @defect
 def given_back_lane_leaves_doubt() -> Iterator[None]:
     """A lane that is given back does not wait for the answers to its calls."""
-    with rewritten(LaneStage, "_revoked", ("self._drain(self.owner)", "pass")):
+    with rewritten(LaneStage, "_on_revoke", ("self._drain(self.owner)", "pass")):
         yield

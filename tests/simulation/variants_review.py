@@ -70,7 +70,7 @@ def forgotten_delays_are_read_again() -> Iterator[None]:
 
     with (
         patch.object(delay_loop, "first_offset", first),
-        rewritten(DelayStage, "_assigned", ("if fresh:", "if False:")),
+        rewritten(DelayStage, "_on_assign", ("if fresh:", "if False:")),
     ):
         yield
 

@@ -162,7 +162,7 @@ class Driver:
     def read(self, *many: PendingInvitation, now: float = NOW) -> list[Batch]:
         """Records arrive, then one tick."""
         for each in many:
-            if self.lane.wants(each.offset):
+            if self.lane.accepts(each.offset):
                 self.lane.arrived(each, now)
         return self.step(now)
 
@@ -172,7 +172,7 @@ class Driver:
             there = [each for each in self.log if each.offset >= self.position]
             for each in there[:most]:
                 self.position = each.offset + 1
-                if self.lane.wants(each.offset):
+                if self.lane.accepts(each.offset):
                     self.lane.arrived(replace(each), now)
             if len(there) < most:
                 self.lane.at_end(self.position)
@@ -201,7 +201,7 @@ class Driver:
     @property
     def sent(self) -> list[int]:
         """Offsets that left in calls, in order."""
-        return [held.offset for batch in self.batches for held in batch.held]
+        return [held.offset for batch in self.batches for held in batch.invitations]
 
     @property
     def checkpoint(self) -> Checkpoint:

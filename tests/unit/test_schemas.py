@@ -470,7 +470,7 @@ OUTCOMES = st.builds(
     st.none() | st.text(max_size=10),
     st.none() | st.text(max_size=200),
 )
-FACTS = st.just(NO_CALL) | st.builds(CallFacts.of, st.text(), OUTCOMES, TIMES, TIMES)
+FACTS = st.just(NO_CALL) | st.builds(CallFacts.from_call, st.text(), OUTCOMES, TIMES, TIMES)
 CAMPAIGNS = st.none() | st.builds(
     LaneCampaign, st.just("c"), st.just("v"), st.sampled_from(Channel)
 )

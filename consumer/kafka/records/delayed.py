@@ -62,7 +62,7 @@ class Delayed:
     value: bytes
 
     @classmethod
-    def of(cls, message: Message, now: float) -> Self | None:
+    def from_message(cls, message: Message, now: float) -> Self | None:
         """What a message of a ladder's topic says; None if it is no record of ours.
 
         `now` is Kafka's time.

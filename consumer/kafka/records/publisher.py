@@ -73,7 +73,7 @@ class Publisher:
     ) -> None:
         """Invitations that leave their lane for the delay ladder; `now` is the lane's clock."""
         for each in put_off:
-            held = each.held
+            held = each.invitation
             record = Delayed(lane, held.arrived, each.due_at, held.recipient, each.record())
             record.put(self._client, topics.delayed(each.step), now)
 

@@ -59,7 +59,7 @@ class Accounts:
 
     def __init__(self, logins: Collection[str], call_timeout: float, rng: random.Random) -> None:
         self.sessions = {vendor: LoginSession() for vendor in logins}
-        self.standings: dict[str, CircuitBreaker] = defaultdict(CircuitBreaker)
+        self.breakers: dict[str, CircuitBreaker] = defaultdict(CircuitBreaker)
         self.campaigns: dict[str, CampaignBreaker] = defaultdict(CampaignBreaker)
         self._slow = call_timeout * SLOW
         self._out: dict[str, dict[str, Batch]] = defaultdict(dict)
@@ -68,7 +68,7 @@ class Accounts:
         self._vendors: dict[str, str] = {}
         self._rng = rng
 
-    def follow(
+    def reconfigure(
         self, logins: Collection[str], call_timeout: float, changed: Collection[str], now: float
     ) -> None:
         """Another config; what was wrong with accounts that `changed` may be mended."""
@@ -76,14 +76,14 @@ class Accounts:
         for vendor in logins:
             self.sessions.setdefault(vendor, LoginSession())
         for vendor in changed:
-            self.standings[vendor].renewed(now)
+            self.breakers[vendor].credentials_renewed(now)
             self._acquit(vendor)
             if vendor in self.sessions:
                 self.sessions[vendor].forget()
 
     def retry(self, vendor: str, campaign: str, now: float) -> None:
         """What was wrong may be mended: end the pauses of both, whose breakers stay open."""
-        self.standings[vendor].retry(now)
+        self.breakers[vendor].retry(now)
         if vendor in self.sessions:
             self.sessions[vendor].retry(now)
         self.campaigns[campaign].failures = 0
@@ -97,7 +97,7 @@ class Accounts:
         """Whether any campaign of the account may be called now."""
         return (
             self.usable(vendor, now)
-            and self.standings[vendor].well
+            and self.breakers[vendor].closed
             and not self._hangs(vendor, now)
         )
 
@@ -107,7 +107,7 @@ class Accounts:
 
     def one_only(self, vendor: str, campaign: str) -> bool:
         """Whether the campaign's next call carries one customer, as a probe."""
-        return not (self.standings[vendor].well and self.campaigns[campaign].well)
+        return not (self.breakers[vendor].closed and self.campaigns[campaign].closed)
 
     def _hangs(self, vendor: str, now: float) -> bool:
         out = self._out[vendor].values()
@@ -118,22 +118,22 @@ class Accounts:
         """When a probe is due next; infinite if none waits for its time."""
         due = (
             standing.probe_at
-            for standing in self.standings.values()
-            if not (standing.well or standing.probing) and standing.probe_at > now
+            for standing in self.breakers.values()
+            if not (standing.closed or standing.probing) and standing.probe_at > now
         )
         return min(due, default=math.inf)
 
     def left(self, batch: Batch, *, part: bool = False) -> None:
         """A call was sealed. `part`: of a divided batch, or one on trial, which is no probe."""
         vendor, campaign = batch.rules.vendor, batch.campaign
-        standing, own = self.standings[vendor], self.campaigns[campaign]
+        standing, own = self.breakers[vendor], self.campaigns[campaign]
         self._vendors[campaign] = vendor
-        if own.well:
+        if own.closed:
             self._out[vendor][batch.id] = batch
-        if not part and not (standing.well and own.well):
+        if not part and not (standing.closed and own.closed):
             self._probes.add(batch.id)
-            standing.probing = not standing.well
-            own.probing = not own.well
+            standing.probing = not standing.closed
+            own.probing = not own.closed
 
     def answered(
         self,
@@ -150,8 +150,8 @@ class Accounts:
         customer that was refused alone before. Their failures are no news, but a success is.
         """
         vendor, sealed_at = batch.rules.vendor, batch.sealed_at
-        standing, own = self.standings[vendor], self.campaigns[batch.campaign]
-        was_well = standing.well and own.well
+        standing, own = self.breakers[vendor], self.campaigns[batch.campaign]
+        was_well = standing.closed and own.closed
         self.unsent(batch)
         if outcome.relogin and not self._token_tried(vendor, sealed_at):
             self.sessions[vendor].invalidate(at, sealed_at, self._rng)
@@ -171,12 +171,12 @@ class Accounts:
         self._out[batch.rules.vendor].pop(batch.id, None)
         if batch.id in self._probes:
             self._probes.discard(batch.id)
-            self.standings[batch.rules.vendor].probing = False
+            self.breakers[batch.rules.vendor].probing = False
             self.campaigns[batch.campaign].probing = False
 
     def proved_at(self, vendor: str) -> float:
         """When the account's newest accepted call was sealed."""
-        return self.standings[vendor].accepted_at
+        return self.breakers[vendor].accepted_at
 
     def passes(self, vendor: str, campaign: str) -> bool:
         """Whether a call of the account was accepted since this campaign's last refused one."""
@@ -191,14 +191,14 @@ class Accounts:
     def open_campaigns(self, vendor: str) -> int:
         """How many campaigns of the account have an open breaker."""
         named = (own for name, own in self.campaigns.items() if self._vendors.get(name) == vendor)
-        return sum(not own.well for own in named)
+        return sum(not own.closed for own in named)
 
     def suspects(self, vendor: str) -> list[str]:
         """Campaigns of the account that had trouble, and no accepted call since."""
         return [
             name
             for name, own in self.campaigns.items()
-            if (own.run or own.ill) and self._vendors.get(name) == vendor
+            if (own.run or own.opened) and self._vendors.get(name) == vendor
         ]
 
     def _token_tried(self, vendor: str, sealed_at: float) -> bool:
@@ -207,43 +207,45 @@ class Accounts:
 
     def _refused(self, batch: Batch, at: float, *, expected: bool, trial: bool) -> None:
         vendor, sealed_at = batch.rules.vendor, batch.sealed_at
-        standing, own = self.standings[vendor], self.campaigns[batch.campaign]
-        again = len(batch.held) > 1 and own.refused_again([held.offset for held in batch.held])
+        standing, own = self.breakers[vendor], self.campaigns[batch.campaign]
+        again = len(batch.invitations) > 1 and own.refused_again(
+            [held.offset for held in batch.invitations]
+        )
         if (
             expected
             or again
-            or (not trial and standing.well and own.suspect and self._passes(vendor, own))
+            or (not trial and standing.closed and own.suspect and self._passes(vendor, own))
         ):
             return
         if not trial or standing.suspected_at is not None:
-            standing.refused(sealed_at, at, self._rng, batch.campaign, repeated=trial)
+            standing.record_refusal(sealed_at, at, self._rng, batch.campaign, repeated=trial)
         if standing.state is State.REFUSED and vendor in self.sessions:
             self.sessions[vendor].invalidate(at, sealed_at, self._rng)
 
     def _passes(self, vendor: str, own: CampaignBreaker) -> bool:
         """Whether a call of the account was accepted since this campaign was refused."""
         refused = [*own.alone.values(), own.batch_at]
-        return self.standings[vendor].accepted_at > max(refused)
+        return self.breakers[vendor].accepted_at > max(refused)
 
     def _trouble(self, batch: Batch, at: float) -> float:
         vendor, sealed_at = batch.rules.vendor, batch.sealed_at
-        standing, own = self.standings[vendor], self.campaigns[batch.campaign]
-        if not standing.well:
-            standing.trouble(sealed_at, at, self._rng, batch.campaign)
+        standing, own = self.breakers[vendor], self.campaigns[batch.campaign]
+        if not standing.closed:
+            standing.record_failure(sealed_at, at, self._rng, batch.campaign)
             return 0.0
-        if not own.ill:
-            standing.trouble(sealed_at, at, self._rng, batch.campaign)
-        return own.trouble(sealed_at, at, self._rng, open_now=self.open_campaigns(vendor))
+        if not own.opened:
+            standing.record_failure(sealed_at, at, self._rng, batch.campaign)
+        return own.record_failure(sealed_at, at, self._rng, open_now=self.open_campaigns(vendor))
 
     def _good(self, batch: Batch, accepted: bool) -> News:
         vendor, sealed_at = batch.rules.vendor, batch.sealed_at
         if accepted and vendor in self.sessions:
             self.sessions[vendor].proved()
-        standing = self.standings[vendor]
+        standing = self.breakers[vendor]
         failed = (standing.accused | standing.tested) - {batch.campaign}
         was_refused = standing.state is State.REFUSED
-        closed = self.campaigns[batch.campaign].good(sealed_at, accepted=accepted)
-        recovered = standing.good(sealed_at, accepted=accepted)
+        closed = self.campaigns[batch.campaign].record_success(sealed_at, accepted=accepted)
+        recovered = standing.record_success(sealed_at, accepted=accepted)
         if recovered and accepted and was_refused:
             for name in failed:
                 self.campaigns[name].doubted = True
@@ -276,20 +278,20 @@ class Accounts:
     def refused(self, vendor: str) -> bool:
         """Whether the vendor refuses the account, its calls or its logins."""
         session = self.sessions.get(vendor)
-        return self.standings[vendor].state == "refused" or (session is not None and session.denied)
+        return self.breakers[vendor].state == "refused" or (session is not None and session.denied)
 
     def holds_back(self, vendor: str, campaign: str) -> bool:
         """Whether a breaker is open, the account's or the campaign's, or a login was refused."""
         own = self.campaigns.get(campaign)
-        return self.refused(vendor) or not self.well(vendor) or (own is not None and not own.well)
+        return self.refused(vendor) or not self.well(vendor) or (own is not None and not own.closed)
 
     def well(self, vendor: str) -> bool:
         """Whether whole batches may leave."""
-        return self.standings[vendor].well
+        return self.breakers[vendor].closed
 
     def ill(self, vendors: Iterable[str]) -> bool:
         """Whether the last calls to every one of these ended with trouble."""
         return all(
-            standing.in_a_row or not standing.well
-            for standing in (self.standings[vendor] for vendor in vendors)
+            standing.in_a_row or not standing.closed
+            for standing in (self.breakers[vendor] for vendor in vendors)
         )

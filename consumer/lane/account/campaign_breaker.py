@@ -40,7 +40,7 @@ class CampaignBreaker:
     """
 
     run: int = 0
-    ill: bool = False
+    opened: bool = False
     accused: bool = False
     failures: int = 0
     probing: bool = False
@@ -52,39 +52,41 @@ class CampaignBreaker:
     batch_at: float = -math.inf
 
     @property
-    def well(self) -> bool:
+    def closed(self) -> bool:
         """Whole batches may leave."""
-        return not (self.ill or self.accused)
+        return not (self.opened or self.accused)
 
     @property
     def suspect(self) -> bool:
         """A further refusal is no news of the account."""
-        return self.doubted or not self.well
+        return self.doubted or not self.closed
 
-    def good(self, sealed_at: float, *, accepted: bool = True) -> bool:
+    def record_success(self, sealed_at: float, *, accepted: bool = True) -> bool:
         """The vendor dealt with a call. True if the breaker closes by that."""
         if accepted:
             self.accepted_at = max(self.accepted_at, sealed_at)
         if sealed_at <= self.since:
             return False
-        closes = self.ill or (self.accused and accepted)
-        self.run, self.ill, self.failures = 0, False, 0
+        closes = self.opened or (self.accused and accepted)
+        self.run, self.opened, self.failures = 0, False, 0
         if accepted:
             self.accused = self.doubted = False
             self.alone.clear()
         return closes
 
-    def trouble(self, sealed_at: float, at: float, rng: random.Random, *, open_now: int) -> float:
+    def record_failure(
+        self, sealed_at: float, at: float, rng: random.Random, *, open_now: int
+    ) -> float:
         """A call failed. Seconds until the next probe; 0 if the breaker is closed.
 
         `open_now`: how many campaigns of the account have an open breaker, this one included.
         """
-        if sealed_at <= self.since and self.ill:
+        if sealed_at <= self.since and self.opened:
             return 0.0
         self.run += 1
-        if not self.ill and self.run < TRIPS:
+        if not self.opened and self.run < TRIPS:
             return 0.0
-        self.ill, self.since = True, at
+        self.opened, self.since = True, at
         pause = pause_of("ill", self.failures, rng) * max(1, open_now)
         self.failures += 1
         return pause
@@ -92,12 +94,12 @@ class CampaignBreaker:
     def open_by_recovery(self, at: float) -> None:
         """The account recovered by another campaign's call while this one had trouble: its next
         call carries one customer."""
-        self.ill, self.since = True, math.nextafter(at, 0.0)
+        self.opened, self.since = True, math.nextafter(at, 0.0)
 
     def tried_before(self, at: float) -> None:
         """A former owner called one of its customers in vain, which a breaker does not outlive: the
         first call carries one customer, and counts no attempt if it fails."""
-        if self.run == 0 and not self.ill and self.accepted_at == -math.inf:
+        if self.run == 0 and not self.opened and self.accepted_at == -math.inf:
             self.open_by_recovery(at)
 
     def refused_alone(self, offset: int, sealed_at: float) -> None:
@@ -133,7 +135,7 @@ class CampaignBreaker:
         self.together.clear()
         self.batch_at = -math.inf
 
-    def blamed(self, account_accepted_at: float, *, before: bool = False) -> bool:
+    def is_blamed(self, account_accepted_at: float, *, before: bool = False) -> bool:
         """Whether its refusals are about the campaign, for other calls of the account passed.
 
         `before`: it was blamed before, and none of its calls was accepted since, so that one more

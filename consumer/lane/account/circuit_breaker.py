@@ -88,13 +88,13 @@ class CircuitBreaker:
     _suspect_sealed: float = 0.0
 
     @property
-    def well(self) -> bool:
+    def closed(self) -> bool:
         """Whole batches may leave."""
         return self.state is State.WELL
 
     def probe_time(self, campaign: str = "") -> float:
         """When a probe of this campaign may leave; infinite while one is out."""
-        if self.well or self.probing:
+        if self.closed or self.probing:
             return math.inf
         quick = self.quick > 0 and campaign not in self.tested
         return min(self.quick_at, self.probe_at) if quick else self.probe_at
@@ -103,7 +103,7 @@ class CircuitBreaker:
         """One customer may be tried."""
         return now >= self.probe_time(campaign)
 
-    def good(self, sealed_at: float, *, accepted: bool = True) -> bool:
+    def record_success(self, sealed_at: float, *, accepted: bool = True) -> bool:
         """The vendor dealt with a call. True if the account has recovered by that."""
         if accepted:
             self.accepted_at = max(self.accepted_at, sealed_at)
@@ -111,24 +111,26 @@ class CircuitBreaker:
             return False
         if self.suspected_at is not None and sealed_at <= self._suspect_sealed:
             return False
-        recovered = not self.well
+        recovered = not self.closed
         self.forget()
         if recovered:
             self.recovered_at = sealed_at
         return recovered
 
-    def trouble(self, sealed_at: float, at: float, rng: random.Random, campaign: str = "") -> None:
+    def record_failure(
+        self, sealed_at: float, at: float, rng: random.Random, campaign: str = ""
+    ) -> None:
         """A call failed, was not answered, or did not get through; one that was out before the
         vendor recovered tells what is over."""
         if sealed_at < self.recovered_at:
             return
         self.in_a_row += 1
         self.accused.add(campaign)
-        if self.well and self.in_a_row < TRIPS:
+        if self.closed and self.in_a_row < TRIPS:
             return
-        self._open(State.ILL if self.well else self.state, sealed_at, at, rng, campaign)
+        self._open(State.ILL if self.closed else self.state, sealed_at, at, rng, campaign)
 
-    def refused(
+    def record_refusal(
         self,
         sealed_at: float,
         at: float,
@@ -144,24 +146,24 @@ class CircuitBreaker:
         """
         if sealed_at < self.renewed_at:
             return
-        if self.well and self.suspected_at is None:
+        if self.closed and self.suspected_at is None:
             self.suspected_at, self._suspect_sealed = at, sealed_at
             self.accused.add(campaign)
-        elif not self.well or sealed_at >= (self.suspected_at or 0.0):
+        elif not self.closed or sealed_at >= (self.suspected_at or 0.0):
             if repeated:
                 self.accused.clear()
             else:
                 self.accused.add(campaign)
             self._open(State.REFUSED, sealed_at, at, rng, None if repeated else campaign)
 
-    def renewed(self, now: float) -> None:
+    def credentials_renewed(self, now: float) -> None:
         """The account is another one, or has other credentials."""
         self.forget()
         self.renewed_at, self.probing = now, False
 
     def retry(self, now: float) -> None:
         """What was wrong may be mended: probe now, and begin with the short pauses."""
-        if not self.well:
+        if not self.closed:
             self.probe_at, self.failures = min(self.probe_at, now), 0
 
     def forget(self) -> None:
@@ -174,7 +176,7 @@ class CircuitBreaker:
         self.tested.clear()
 
     def _new(self, sealed_at: float) -> bool:
-        return self.well or sealed_at > self.since
+        return self.closed or sealed_at > self.since
 
     def _open(
         self, state: State, sealed_at: float, at: float, rng: random.Random, campaign: str | None
@@ -182,7 +184,7 @@ class CircuitBreaker:
         """Of calls that were out together, the first to fail says what the others repeat."""
         if not self._new(sealed_at):
             return
-        opens, worse = self.well, state is not self.state
+        opens, worse = self.closed, state is not self.state
         self.state, self.since = state, at
         if opens or worse:
             self._begin(at, rng)

@@ -28,9 +28,9 @@ class InvitationBuffer:
     def __init__(self, settings: LaneSettings, ledger: SettledOffsets) -> None:
         self.settings = settings
         self.windows: dict[str, Window] = {}
-        self.reading = ReadPlan(ledger)
-        self.held = 0
-        self.held_bytes = 0
+        self.read_plan = ReadPlan(ledger)
+        self.buffered = 0
+        self.buffered_bytes = 0
         self.changed: dict[str, None] = {}
         """Campaigns whose windows changed since somebody emptied this, in order."""
 
@@ -48,15 +48,15 @@ class InvitationBuffer:
         for window in self.windows.values():
             self._configure(window)
 
-    def put(self, held: PendingInvitation) -> None:
+    def add(self, held: PendingInvitation) -> None:
         """Add an invitation, and evict others to stay within the bounds.
 
         The last one stays, however large it is: else it could never be called.
         """
-        self.held += 1
-        self.held_bytes += held.size
+        self.buffered += 1
+        self.buffered_bytes += held.size
         self.window(held.campaign).add(held)
-        while self.held > 1 and self._over(1.0) and self._give_up():
+        while self.buffered > 1 and self._over(1.0) and self._evict():
             pass
 
     def remove(self, offset: int, campaign: str) -> None:
@@ -64,31 +64,31 @@ class InvitationBuffer:
         window = self.windows.get(campaign)
         for held in window.drop(lambda each: each.offset == offset) if window else ():
             self.forget(held)
-        if self.reading.is_noted(offset):
-            self.reading.take(offset, campaign)
+        if self.read_plan.is_noted(offset):
+            self.read_plan.take(offset, campaign)
 
     def forget(self, held: PendingInvitation) -> None:
         """It was on the shelf, and is settled or noted now."""
-        self.held -= 1
-        self.held_bytes -= held.size
+        self.buffered -= 1
+        self.buffered_bytes -= held.size
 
     @property
-    def full(self) -> bool:
+    def spill_is_full(self) -> bool:
         """As much is noted as may be."""
-        return self.reading.noted >= self.settings.max_noted
+        return self.read_plan.spilled >= self.settings.max_spilled
 
-    def welcome(self, campaign: str) -> bool:
+    def has_room_for(self, campaign: str) -> bool:
         """Whether a noted one of this campaign may come back: there is room, or others have more
         than twice as much."""
-        return not self._over(ROOM) or self._starved(campaign, self._longest())
+        return not self._over(ROOM) or self._is_starved(campaign, self._longest())
 
-    def hungry(self) -> list[str]:
+    def campaigns_to_reload(self) -> list[str]:
         """Campaigns with noted invitations that may come back: starved ones before all others."""
-        noted = list(self.reading.counts)
+        noted = list(self.read_plan.counts)
         if not noted:
             return noted
         longest = self._longest()
-        starved = [campaign for campaign in noted if self._starved(campaign, longest)]
+        starved = [campaign for campaign in noted if self._is_starved(campaign, longest)]
         return starved or ([] if self._over(ROOM) else noted)
 
     def _configure(self, window: Window) -> None:
@@ -101,11 +101,11 @@ class InvitationBuffer:
     def _over(self, share: float) -> bool:
         settings = self.settings
         return (
-            self.held > settings.max_held * share
-            or self.held_bytes > settings.max_held_bytes * share
+            self.buffered > settings.max_buffered * share
+            or self.buffered_bytes > settings.max_buffered_bytes * share
         )
 
-    def _starved(self, campaign: str, longest: Window) -> bool:
+    def _is_starved(self, campaign: str, longest: Window) -> bool:
         # Where calls in flight take more than all there is, who came back would go at once.
         window = self.window(campaign)
         few = window.count < min(window.max_batch, longest.count // 2)
@@ -114,11 +114,11 @@ class InvitationBuffer:
     def _longest(self) -> Window:
         return max(self.windows.values(), key=lambda window: window.count)
 
-    def _give_up(self) -> bool:
+    def _evict(self) -> bool:
         """False if nothing is left to give up: the rest is in flight."""
         longest = self._longest()
         given = longest.youngest(GIVE_UP) if longest.count else []
         for held in given:
             self.forget(held)
-            self.reading.note(held.offset, held.campaign)
+            self.read_plan.note(held.offset, held.campaign)
         return bool(given)

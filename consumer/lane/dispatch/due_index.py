@@ -87,19 +87,19 @@ class DueIndex:
         heaps = (self._accounts[vendor].later for vendor in self._asked)
         return min([self._soon, *(later[0][0] for later in heaps if later)])
 
-    def follow(self, price: float, changed: Collection[Window]) -> None:
+    def update(self, price: float, changed: Collection[Window]) -> None:
         """To be said before asking: the price, and every window that was added to, taken from, or
         may go earlier since."""
         self._price, self._level = price, math.floor(math.log(price) / STEP)
         self._floor = math.exp(self._level * STEP)
         self._ahead = AHEAD if price > self._floor else 0.0
         for window in changed:
-            self._tell(window)
+            self._compute_due_time(window)
         for level in [level for level in self._levels if level > self._level]:
             for window in self._levels.pop(level).values():
-                self._tell(window)
+                self._compute_due_time(window)
 
-    def offer(
+    def candidates(
         self, usable: Collection[str], able: Callable[[Window], bool], now: float
     ) -> list[Window]:
         """Of these accounts' windows that are `able` to go: all that the scheduler must see."""
@@ -107,12 +107,12 @@ class DueIndex:
         found = list[Window]()
         for vendor in usable:
             account = self._accounts[vendor]
-            self._come(account, now)
+            self._merge_due(account, now)
             found += self._highest(account, able, now)
             found += self._overdue(account, able, now)
         return found
 
-    def _tell(self, window: Window) -> None:
+    def _compute_due_time(self, window: Window) -> None:
         """Put a window in its place."""
         name = window.campaign
         told = self._told.pop(name, None)
@@ -138,7 +138,7 @@ class DueIndex:
             heap[:] = [each for each in heap if not self._stale(each)]
             heapq.heapify(heap)
 
-    def _come(self, account: _Account, now: float) -> None:
+    def _merge_due(self, account: _Account, now: float) -> None:
         """Those whose time comes join those whose has."""
         if not account.ranked_at <= now <= account.ranked_for:
             self._rank(account, now)

@@ -71,11 +71,11 @@ class Sealing:
         self.intents: dict[str, InFlight] = {}
         self.starting: list[Send | Login] = []
         self._epoch = epoch
-        self._shelf = shelf
+        self._buffer = shelf
         self._limiter = quota.limiter
         self._accounts = accounts
-        self._outcomes = outcomes
-        self._doubt = doubt
+        self._settlement = outcomes
+        self._in_doubt = doubt
         self._rng = rng
         self._parts: dict[str, Bisection | Trial] = {}
         self._extents: dict[str, tuple[int, int]] = {}
@@ -86,12 +86,12 @@ class Sealing:
 
     @property
     def _settings(self) -> LaneSettings:
-        return self._shelf.settings
+        return self._buffer.settings
 
-    def follow(self) -> None:
+    def reconfigure(self) -> None:
         """Another config from now on, which the shelf knows already."""
         self._schedule(_scheduler_for(self._settings))
-        self._shelf.changed.update(dict.fromkeys(self._shelf.windows))
+        self._buffer.changed.update(dict.fromkeys(self._buffer.windows))
 
     def ended(self, batch_id: str) -> tuple[Batch, Bisection | Trial | None]:
         """A batch whose call ended, and what it is a part of."""
@@ -104,10 +104,10 @@ class Sealing:
         while len(self.in_flight) < self._settings.max_in_flight and self._has_room():
             if not self._limiter.allowed(now):
                 return self._limiter.next_at(now)
-            left = self._limiter.left(now)
+            left = self._limiter.share_left(now)
             choice = self._scheduler.choose(self._callable(now, left), now, left)
             if isinstance(choice, Wait):
-                return min(choice.until, self._agenda.next_at, self._probe_at)
+                return min(choice.until, self._due_index.next_at, self._probe_at)
             self._take(choice.window, choice.why, now)
         return math.inf
 
@@ -118,7 +118,7 @@ class Sealing:
         """
         if not self.intents:
             return True
-        named = [*self.intents.values(), *self._doubt]
+        named = [*self.intents.values(), *self._in_doubt]
         marks, reaches = zip(*map(self._extent, named), strict=True)
         return (
             sum(len(each.offsets) for each in named) < IN_FLIGHT_BYTES
@@ -137,16 +137,16 @@ class Sealing:
         earliest = self._accounts.next_login()
         if earliest > now:
             return earliest
-        windows = self._shelf.windows.values()
+        windows = self._buffer.windows.values()
         wanted = {self._vendor(window.campaign) for window in windows if window.ready}
-        wanted |= {each.rules.vendor for each in self._outcomes.bisections}
-        wanted |= {trial.rules.vendor for trial in self._outcomes.trials}
+        wanted |= {each.rules.vendor for each in self._settlement.bisections}
+        wanted |= {trial.rules.vendor for trial in self._settlement.trials}
         wake_at = math.inf
         for vendor, when in self._accounts.logins({each for each in wanted if each}, now):
             if when > now:
                 wake_at = min(wake_at, when)
             elif self._limiter.allowed(now):
-                self._limiter.take(now)
+                self._limiter.take_permit(now)
                 self._accounts.sessions[vendor].logging_in = True
                 self.starting.append(Login(vendor, now))
             else:
@@ -156,31 +156,31 @@ class Sealing:
     def _callable(self, now: float, left: float) -> Iterator[Waiting]:
         """Who may be due and may be called now, if a permit is there. A campaign with bad
         recipients to find finds them first: its next batches would be refused for the same."""
-        dividing = Counter(each.campaign for each in self._outcomes.bisections)
-        changed = [self._shelf.windows[name] for name in self._shelf.changed]
-        self._shelf.changed.clear()
-        self._agenda.follow(self._scheduler.price(left), changed)
+        dividing = Counter(each.campaign for each in self._settlement.bisections)
+        changed = [self._buffer.windows[name] for name in self._buffer.changed]
+        self._buffer.changed.clear()
+        self._due_index.update(self._scheduler.price(left), changed)
         accounts = self._accounts
-        usable = [each for each in self._agenda.vendors if accounts.open_for_all(each, now)]
+        usable = [each for each in self._due_index.vendors if accounts.open_for_all(each, now)]
 
         def able(window: Window) -> bool:
             free = dividing[window.campaign] < MOST_BISECTIONS
             return free and accounts.may_call(window.campaign)
 
-        search = self._budget.allows or not self._healthy_waits(usable, able, now, left)
+        search = self._budget.allows_search or not self._healthy_waits(usable, able, now, left)
 
         def allowed(window: Window) -> bool:
-            return able(window) and (search or accounts.campaigns[window.campaign].well)
+            return able(window) and (search or accounts.campaigns[window.campaign].closed)
 
-        yield from self._agenda.offer(usable, allowed, now)
+        yield from self._due_index.candidates(usable, allowed, now)
         self._probe_at = math.inf
-        for vendor in self._agenda.vendors:
+        for vendor in self._due_index.vendors:
             yield from self._probes(vendor, now, left)
-        for bisection in self._outcomes.bisections:
+        for bisection in self._settlement.bisections:
             held_back = bisection.unattributed and not search
             if accounts.open_for_all(bisection.rules.vendor, now) and not held_back:
                 yield bisection
-        for trial in self._outcomes.trials if search else ():
+        for trial in self._settlement.trials if search else ():
             if accounts.usable(trial.rules.vendor, now):
                 yield trial
 
@@ -194,23 +194,23 @@ class Sealing:
         return any(
             window.ready
             and self._vendor(window.campaign) in vendors
-            and self._accounts.campaigns[window.campaign].well
+            and self._accounts.campaigns[window.campaign].closed
             and able(window)
             and (
                 self._scheduler.due(window, price) <= now
                 or (left < SCARCE and window.not_before <= now)
             )
-            for window in self._shelf.windows.values()
+            for window in self._buffer.windows.values()
         )
 
     def _probes(self, vendor: str, now: float, left: float) -> Iterator[Waiting]:
         """The window whose customer is tried next, if the account's breaker is open: of those that
         are due, one that was not tried since comes first, then the one tried longest ago."""
-        standing, price = self._accounts.standings[vendor], self._scheduler.price(left)
-        if standing.well or standing.probing or not self._accounts.usable(vendor, now):
+        standing, price = self._accounts.breakers[vendor], self._scheduler.price(left)
+        if standing.closed or standing.probing or not self._accounts.usable(vendor, now):
             return
         found = list[tuple[bool, float, float, Window]]()
-        for window in self._shelf.windows.values():
+        for window in self._buffer.windows.values():
             if not window.ready or self._vendor(window.campaign) != vendor:
                 continue
             due = max(self._scheduler.due(window, price), standing.probe_time(window.campaign))
@@ -225,7 +225,7 @@ class Sealing:
     def _take(self, waiting: Waiting, why: SealReason, now: float) -> None:
         """Seal what was chosen; what expired meanwhile ends here."""
         if isinstance(waiting, Bisection):
-            self._outcomes.sweep_part(waiting, now)
+            self._settlement.sweep_part(waiting, now)
             if waiting.ready:
                 self._seal_batch(waiting.take(), waiting.campaign, SealReason.PART, now, waiting)
         elif isinstance(waiting, Trial):
@@ -235,8 +235,8 @@ class Sealing:
             self._seal_window(waiting, why, now)
 
     def _seal_trial(self, trial: Trial, now: float) -> None:
-        self._outcomes.sweep_trial(trial, now)
-        if trial not in self._outcomes.trials:
+        self._settlement.sweep_trial(trial, now)
+        if trial not in self._settlement.trials:
             return
         trial.under_way = True
         self._seal_batch([trial.held], trial.campaign, SealReason.PROBE, now, trial)
@@ -246,7 +246,7 @@ class Sealing:
         probe = self._accounts.one_only(vendor, window.campaign)
         window.tried_at = now
         taken = window.take_probe(self._rng) if probe else window.take()
-        fresh = self._outcomes.fit(taken, window, now)
+        fresh = self._settlement.fit(taken, window, now)
         if fresh:
             self._seal_batch(fresh, window.campaign, SealReason.PROBE if probe else why, now)
 
@@ -258,7 +258,7 @@ class Sealing:
         now: float,
         part_of: Bisection | Trial | None = None,
     ) -> Batch:
-        self._limiter.take(now)
+        self._limiter.take_permit(now)
         self._batches += 1
         name = f"{self._settings.name}.{self._epoch}.{self._batches}"
         rules = self._settings.campaigns[campaign]
@@ -266,7 +266,7 @@ class Sealing:
         self.in_flight[batch.id] = batch
         self.intents[batch.id] = _intent(batch)
         self.starting.append(Send(batch))
-        self._budget.called(search=self._is_search(batch, part_of))
+        self._budget.record_call(search=self._is_search(batch, part_of))
         self._accounts.left(batch, part=part_of is not None)
         if part_of is not None:
             self._parts[batch.id] = part_of
@@ -279,11 +279,11 @@ class Sealing:
         if part_of is not None:
             return True
         own = self._accounts.campaigns[batch.campaign]
-        return self._accounts.well(batch.rules.vendor) and not own.well
+        return self._accounts.well(batch.rules.vendor) and not own.closed
 
     def _schedule(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
-        self._agenda = DueIndex(scheduler, self._vendor)
+        self._due_index = DueIndex(scheduler, self._vendor)
 
     def _vendor(self, campaign: str) -> str | None:
         known = self._settings.campaigns.get(campaign)
@@ -295,7 +295,7 @@ def _scheduler_for(settings: LaneSettings) -> Scheduler:
 
 
 def _intent(batch: Batch) -> InFlight:
-    offsets = [held.offset for held in batch.held]
+    offsets = [held.offset for held in batch.invitations]
     first = min(offsets)
     return InFlight(
         batch_id=batch.id,

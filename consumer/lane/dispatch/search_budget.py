@@ -27,11 +27,11 @@ class SearchBudget:
         self._earned = AT_ONCE
 
     @property
-    def allows(self) -> bool:
+    def allows_search(self) -> bool:
         """Whether a search may go before a healthy campaign that waits."""
         return self._earned > 1 - 1e-9  # seven sevenths, as a float adds them
 
-    def called(self, *, search: bool) -> None:
+    def record_call(self, *, search: bool) -> None:
         """A call was sealed."""
         change = -1.0 if search else SHARE
         self._earned = min(AT_ONCE, max(0.0, self._earned + change))

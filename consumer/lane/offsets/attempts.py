@@ -30,12 +30,12 @@ class Attempts:
                 if offset >= base:
                     self._bits(tried.attempt).add(offset)
 
-    def get(self, offset: int, otherwise: int) -> int:
+    def count_of(self, offset: int, otherwise: int) -> int:
         """Attempts of this offset."""
         of = (attempt for attempt, bits in self._by_attempt.items() if offset in bits)
         return next(of, otherwise)
 
-    def put(self, offset: int, attempt: int) -> None:
+    def set_count(self, offset: int, attempt: int) -> None:
         """It was in so many calls."""
         self.forget(offset)
         self._bits(attempt).add(offset)

@@ -44,7 +44,7 @@ class InDoubtBatches:
     def __iter__(self) -> Iterator[InFlight]:
         return iter(self._batches.values())
 
-    def decide(self, offset: int) -> InFlight | None:
+    def resolve(self, offset: int) -> InFlight | None:
         """The batch that carried this offset, once; None where nothing is in doubt."""
         batch = self._by_offset.pop(offset, None)
         if batch is not None:

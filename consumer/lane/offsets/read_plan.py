@@ -51,11 +51,11 @@ class ReadPlan:
     there, and all is passed over until that one comes.
     """
 
-    ledger: SettledOffsets
+    settled: SettledOffsets
     mode: Mode = Mode.FRONTIER
     counts: Counter[str] = field(default_factory=Counter)
     """Campaign → how many of its invitations are noted."""
-    _noted: OffsetBitmap = field(init=False)
+    _spilled: OffsetBitmap = field(init=False)
     _firsts: dict[str, int] = field(default_factory=dict)
     _position: int = 0
     _from: int = 0
@@ -69,26 +69,26 @@ class ReadPlan:
     _skipped: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self._noted = OffsetBitmap(self.ledger.base)
+        self._spilled = OffsetBitmap(self.settled.base)
 
     @property
-    def noted(self) -> int:
+    def spilled(self) -> int:
         """How many invitations are read, and kept by the log alone."""
         return self.counts.total()
 
-    def wants(self, offset: int) -> bool:
+    def accepts(self, offset: int) -> bool:
         """Whether a record is worth parsing. Raises KafkaTrouble if some before it were skipped."""
         if self._expected is not None and not self._recognises(offset):
             return False
         self._position = offset + 1
-        if offset < self.ledger.frontier:
-            return offset in self._noted
+        if offset < self.settled.frontier:
+            return offset in self._spilled
         if self._closed:  # it is read again from the last that was new
             return False
         self._reaches_frontier()
         self._last = offset
-        if self.ledger.settled(offset):  # by a former owner: nothing of it is looked at again
-            self.ledger.deliver(offset)
+        if self.settled.settled(offset):  # by a former owner: nothing of it is looked at again
+            self.settled.deliver(offset)
             return False
         return True
 
@@ -99,7 +99,7 @@ class ReadPlan:
         self._position = max(self._position, offset)
         if not self._closed:
             self._reaches_frontier()
-            self.ledger.end_of_log(offset)
+            self.settled.end_of_log(offset)
 
     @property
     def _closed(self) -> bool:
@@ -108,11 +108,11 @@ class ReadPlan:
 
     def is_noted(self, offset: int) -> bool:
         """Whether this offset was noted, and not taken since."""
-        return offset in self._noted
+        return offset in self._spilled
 
     def note(self, offset: int, campaign: str) -> None:
         """There is no room for it: the log keeps it."""
-        self._noted.add(offset)
+        self._spilled.add(offset)
         self.counts[campaign] += 1
         self._firsts[campaign] = min(offset, self._firsts.get(campaign, offset))
         self.leave(campaign)
@@ -123,14 +123,14 @@ class ReadPlan:
 
     def take(self, offset: int, campaign: str) -> None:
         """A noted one was read again, and is not noted any more."""
-        self._noted.discard(offset)
+        self._spilled.discard(offset)
         self.counts[campaign] -= 1
         if not self.counts[campaign]:
             del self.counts[campaign], self._firsts[campaign]
 
     def steer(self, hungry: Collection[str], *, stop: bool) -> list[Command]:
         """What to read from now on. `hungry`: whose noted ones there is room for."""
-        self._noted.trim(self.ledger.base)
+        self._spilled.trim(self.settled.base)
         self._full = stop
         if self.mode is Mode.AGAIN:
             ahead = any(self._firsts[each] < self._until for each in hungry)
@@ -146,11 +146,11 @@ class ReadPlan:
 
     def _pass(self, first: int) -> list[Command]:
         self._from = first  # nothing is noted between this and the record that is sought
-        first = self._noted.present_from(first)
+        first = self._spilled.present_from(first)
         commands = self._seek(first)
         self.mode = Mode.AGAIN
         self._position = first
-        self._until = min(first + PASS_OFFSETS, self.ledger.frontier)
+        self._until = min(first + PASS_OFFSETS, self.settled.frontier)
         self._skipped.clear()
         return commands
 
@@ -197,8 +197,8 @@ class ReadPlan:
 
     def _skip(self) -> list[Command]:
         """Past a long run of what a former owner settled."""
-        target = self.ledger.next_open(self.ledger.frontier)
-        if self._expected is not None or target - self.ledger.frontier < SKIP_AT_LEAST:
+        target = self.settled.next_open(self.settled.frontier)
+        if self._expected is not None or target - self.settled.frontier < SKIP_AT_LEAST:
             return []
-        self.ledger.end_of_log(target)
+        self.settled.end_of_log(target)
         return [Seek(target)]

@@ -29,13 +29,13 @@ class QuotaBackoff:
 
     def __init__(self, limits: Sequence[Limit], part: float = 1.0, since: float = 0.0) -> None:
         self._set(limits)
-        self.part = part
+        self.quota_fraction = part
         self.since = since
         """When `part` changed last: it grows a step for each longest period from then on."""
         self._in_a_row = 0
         self._refused_at = -math.inf
 
-    def follow(self, limits: Sequence[Limit]) -> None:
+    def reconfigure(self, limits: Sequence[Limit]) -> None:
         """Other limits from now on."""
         self._set(limits)
 
@@ -46,7 +46,7 @@ class QuotaBackoff:
         """
         if sealed_at > self._refused_at:
             self._in_a_row += 1
-            self.part = max(LEAST, self.part * DECREASE)
+            self.quota_fraction = max(LEAST, self.quota_fraction * DECREASE)
         self._refused_at = self.since = at
         return at + (outcome.retry_after or 0.0 or self._boundary(outcome.vendor_time))
 
@@ -56,10 +56,12 @@ class QuotaBackoff:
 
     def recover(self, now: float) -> bool:
         """Use more again, if it is time. True if `part` changed."""
-        steps = math.floor((now - self.since) / self._periods[-1]) if self.part < 1.0 else 0
+        steps = (
+            math.floor((now - self.since) / self._periods[-1]) if self.quota_fraction < 1.0 else 0
+        )
         if steps < 1:
             return False
-        self.part = min(1.0, self.part + INCREASE * steps)
+        self.quota_fraction = min(1.0, self.quota_fraction + INCREASE * steps)
         self.since += steps * self._periods[-1]
         return True
 

@@ -107,7 +107,7 @@ class Cells:
             ]
         )
 
-    def pairs(self, now: float) -> tuple[int, ...]:
+    def packed_counts(self, now: float) -> tuple[int, ...]:
         """What still matters, for the checkpoint: steps from cell to cell, and calls of each."""
         if now > -math.inf:
             self._trim(now)

@@ -61,4 +61,4 @@ def _moved(limit: LimitCalls, shift: float, now: float, latest: float) -> LimitC
     if limit.cells is None:
         return limit
     cells = Cells(limit.period, limit.cells).moved(shift, latest)
-    return limit.model_copy(update={"cells": cells.pairs(now)})
+    return limit.model_copy(update={"cells": cells.packed_counts(now)})

@@ -65,7 +65,7 @@ class WaitUntil:
 class Known:
     """What a limiter of former limits knew of one of them, for the checkpoint.
 
-    `calls` are those that were ours, `period` is with the skew, `cells` are `Cells.pairs`; None
+    `calls` are those that were ours, `period` is with the skew, `cells` are `Cells.packed_counts`; None
     where the limit goes by the stamps of the log.
     """
 
@@ -150,7 +150,7 @@ class Limiter:
         """
         limiter = cls(limits, skew=skew, share=share)
         for at in sorted(chain(log, in_doubt_until)):
-            limiter.count(at)
+            limiter.count_calls(at)
         if assume_full_at is not None:
             limiter._forget(assume_full_at)
         return limiter
@@ -202,7 +202,7 @@ class Limiter:
         self._horizon = 2 * max((period for period, _ in periods), default=0.0)
         self._stamped = 2 * max((period for period, exact in periods if exact), default=0.0)
 
-    def count(self, at: float, count: int = 1) -> None:
+    def count_calls(self, at: float, count: int = 1) -> None:
         """Calls that this limiter did not let through were over at `at`."""
         if self._stamped:
             place = bisect_right(self._stamps, at)
@@ -246,10 +246,10 @@ class Limiter:
         for gate in self._gates:
             cells = gate.cells
             if cells is not None:
-                cells = Cells(gate.period, cells.pairs(now))
+                cells = Cells(gate.period, cells.packed_counts(now))
                 for at in also:
                     cells.add(at)
-            pairs = None if cells is None else cells.pairs(now)
+            pairs = None if cells is None else cells.packed_counts(now)
             known.append(Known(gate.calls, gate.period, pairs))
         return tuple(known)
 
@@ -289,14 +289,14 @@ class Limiter:
         """Whether a call may start at `now`."""
         return isinstance(self.check(now), Permit)
 
-    def take(self, now: float) -> None:
+    def take_permit(self, now: float) -> None:
         """A call (or login, or probe) leaves. Raises RuntimeError when it may not."""
         if not self.allowed(now):
             raise RuntimeError("a call was about to leave without a permit")
         self._in_flight += 1
         self._opens = None
 
-    def answered(self, at: float) -> None:
+    def call_ended(self, at: float) -> None:
         """One call in flight was over at `at`: for a timeout its end plus a grace, in the future.
 
         Raises RuntimeError when nothing is in flight.
@@ -304,7 +304,7 @@ class Limiter:
         if not self._in_flight:
             raise RuntimeError("an answer came to no call")
         self._in_flight -= 1
-        self.count(at)
+        self.count_calls(at)
 
     def close_until(self, when: float) -> None:
         """The vendor refused a call: nothing leaves before `when` (never opens earlier again)."""
@@ -317,12 +317,12 @@ class Limiter:
             for gate in self._gates
         )
 
-    def left(self, now: float) -> float:
+    def share_left(self, now: float) -> float:
         """The smallest remaining share of our calls, 0 to 1; 1 without limits."""
         permits = zip(self.permits(now), self.calls, strict=True)
         return min((possible / calls for possible, calls in permits), default=1.0)
 
-    def log(self, now: float) -> list[float]:
+    def stamps(self, now: float) -> list[float]:
         """The stamps that still matter, oldest first, for the checkpoint.
 
         Calls in flight are not among them: the checkpoint names those batches itself.

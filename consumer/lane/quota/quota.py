@@ -34,39 +34,39 @@ class Quota:
 
     def __init__(self, settings: LaneSettings, checkpoint: Checkpoint | None, now: float) -> None:
         self._settings = settings
-        self.throttling = QuotaBackoff(settings.limits)
+        self.backoff = QuotaBackoff(settings.limits)
         if checkpoint is not None:
-            checkpoint = in_our_time(checkpoint, 0.0, now, self.latest(now))
-            self.throttling.part = checkpoint.limits_part
-            self.throttling.since = checkpoint.limits_since
+            checkpoint = in_our_time(checkpoint, 0.0, now, self.latest_arrival(now))
+            self.backoff.quota_fraction = checkpoint.limits_part
+            self.backoff.since = checkpoint.limits_since
         self.limiter = self._restore(checkpoint, now)
 
-    def answered(self, at: float, *, silent: bool = False) -> None:
+    def call_ended(self, at: float, *, silent: bool = False) -> None:
         """A call or a login ended at `at`. `silent`: without an answer, so that the vendor may
         count it later still."""
-        self.limiter.answered(at + LATE_ARRIVAL_GRACE if silent else at)
+        self.limiter.call_ended(at + LATE_ARRIVAL_GRACE if silent else at)
 
-    def refused(self, outcome: Outcome, sealed_at: float, at: float) -> None:
+    def call_throttled(self, outcome: Outcome, sealed_at: float, at: float) -> None:
         """The vendor said 429: silence, then fewer calls."""
         asked = min(outcome.retry_after or 0.0, self._settings.longest_silence)
         outcome = replace(outcome, retry_after=asked)
-        self.limiter.close_until(self.throttling.refused(outcome, sealed_at, at))
+        self.limiter.close_until(self.backoff.refused(outcome, sealed_at, at))
         self.limiter.set_share(self._share)
 
     def recover(self, now: float) -> bool:
         """Use more again, if it is time. True if anything changed."""
-        recovered = self.throttling.recover(now)
+        recovered = self.backoff.recover(now)
         if recovered:
             self.limiter.set_share(self._share)
         return recovered
 
-    def follow(self, settings: LaneSettings, now: float) -> None:
+    def reconfigure(self, settings: LaneSettings, now: float) -> None:
         """Another config from now on."""
         self._settings = settings
-        self.throttling.follow(settings.limits)
+        self.backoff.reconfigure(settings.limits)
         self.limiter.reconfigure(settings.limits, settings.skew, self._share, now)
 
-    def latest(self, now: float) -> float:
+    def latest_arrival(self, now: float) -> float:
         """When a call that is about to leave now can reach the vendor at the latest."""
         return now + FRESH_SECONDS + self._settings.call_timeout + LATE_ARRIVAL_GRACE
 
@@ -84,10 +84,10 @@ class Quota:
 
     @property
     def _share(self) -> float:
-        return self._settings.share * self.throttling.part
+        return self._settings.share * self.backoff.quota_fraction
 
     def _restore(self, checkpoint: Checkpoint | None, now: float) -> Limiter:
-        late = self.latest(now)
+        late = self.latest_arrival(now)
         of = self._settings
         full = of.first_start_full
         limiter = restored(checkpoint, of.limits, of.skew, self._share, late, full_at_first=full)
@@ -126,7 +126,7 @@ def restored(
         limiter.unknown_until = checkpoint.unknown_until or -math.inf
         limiter.reconfigure(limits, skew, share, late)
     for _ in checkpoint.in_flight:
-        limiter.count(late)
+        limiter.count_calls(late)
     return limiter
 
 
@@ -145,4 +145,4 @@ def _with(limit: LimitCalls, ended: Sequence[float]) -> tuple[int, ...] | None:
     cells = Cells(limit.period, limit.cells)
     for at in ended:
         cells.add(at)
-    return cells.pairs(-math.inf)
+    return cells.packed_counts(-math.inf)

@@ -114,7 +114,7 @@ class Bisection:
         return self.calls >= self.rules.bisect_calls
 
     @property
-    def systematic(self) -> bool:
+    def is_systematic(self) -> bool:
         """Everybody who stood alone was refused, and nobody was accepted."""
         return self.bad >= SYSTEMATIC and not self.good
 

@@ -22,7 +22,7 @@ class EarlyReturns:
         self._campaigns: frozenset[str] = frozenset()
         self._ends: dict[str, int] = {}
 
-    def ask(self, campaigns: Iterable[str]) -> None:
+    def request(self, campaigns: Iterable[str]) -> None:
         """Give these campaigns' delayed invitations back now."""
         with self._lock:
             self._asked.update(campaigns)
@@ -46,7 +46,7 @@ class EarlyReturns:
             self._ends.pop(topic, None)
         return offset < end
 
-    def wants(self, campaign: str) -> bool:
+    def includes(self, campaign: str) -> bool:
         """Whether an invitation of this campaign goes back to its lane."""
         return campaign in self._campaigns
 

@@ -33,8 +33,8 @@ COMMIT_SIZE = 10_000
 class Outbox:
     """Results, dead letters and invitations that are put off, until a commit takes them."""
 
-    ledger: SettledOffsets
-    tries: Attempts
+    settled: SettledOffsets
+    attempts: Attempts
     results: list[Result] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     put_off: list[DelayedInvitation] = field(default_factory=list)
@@ -81,9 +81,9 @@ class Outbox:
         self.results += [
             result_of(held.invitation, reason, campaign, held.attempt + 1, facts) for held in many
         ]
-        self.ledger.settle_all(held.offset for held in many)
+        self.settled.settle_all(held.offset for held in many)
         for held in many:
-            self.tries.forget(held.offset)
+            self.attempts.forget(held.offset)
 
     def dead(self, letter: DeadLetter) -> None:
         """A record that is no invitation is final too."""
@@ -97,5 +97,5 @@ class Outbox:
         self.put_off.append(DelayedInvitation(held, due_at, step_for(due_at - now)))
 
     def _settle(self, offset: int) -> None:
-        self.ledger.settle(offset)
-        self.tries.forget(offset)
+        self.settled.settle(offset)
+        self.attempts.forget(offset)

@@ -29,7 +29,9 @@ class CallFacts:
     message: str | None = None
 
     @classmethod
-    def of(cls, batch: str, outcome: Outcome, sent_at: float, answered_at: float) -> CallFacts:
+    def from_call(
+        cls, batch: str, outcome: Outcome, sent_at: float, answered_at: float
+    ) -> CallFacts:
         """The facts of a call that was made."""
         return cls(
             batch=batch,

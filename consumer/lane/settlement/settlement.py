@@ -71,17 +71,17 @@ class Settlement:
     ) -> None:
         self.bisections: list[Bisection] = []
         self.trials: list[Trial] = []
-        self._shelf = shelf
+        self._buffer = shelf
         self._due = due
         self._accounts = accounts
-        self._throttling = throttling
+        self._quota_backoff = throttling
         self._rng = rng
         self._told: list[Bisection] = []
         self._leaving: dict[str, None] = {}
 
     @property
     def _settings(self) -> LaneSettings:
-        return self._shelf.settings
+        return self._buffer.settings
 
     def of_call(
         self,
@@ -96,7 +96,7 @@ class Settlement:
             self._unbuilt(batch, part_of, outcome, facts)
             return
         # A customer that stands alone is news: an ill vendor costs three of them, not all.
-        several = isinstance(part_of, Bisection) and len(batch.held) > 1
+        several = isinstance(part_of, Bisection) and len(batch.invitations) > 1
         news = self._accounts.answered(
             batch,
             outcome,
@@ -124,8 +124,8 @@ class Settlement:
             self.trials.remove(part_of)
         elif part_of is not None:
             part_of.gone()
-        window = self._shelf.window(batch.campaign)
-        for held in batch.held:
+        window = self._buffer.window(batch.campaign)
+        for held in batch.invitations:
             if held.offset in outcome.unbuilt:
                 self.end_held(held, Reason.NOT_BUILT, facts)
             else:
@@ -135,7 +135,7 @@ class Settlement:
         window.changed[window.campaign] = None
 
     def _follow_up(self, batch: Batch, news: News, outcome: Outcome, at: float) -> None:
-        vendor, window = batch.rules.vendor, self._shelf.window(batch.campaign)
+        vendor, window = batch.rules.vendor, self._buffer.window(batch.campaign)
         if news.recovered:
             self._revive(vendor, at)
         elif not self._accounts.well(vendor):
@@ -149,9 +149,9 @@ class Settlement:
     def parked(self, campaign: str, now: float) -> bool:
         """It cannot go soon: the config does not know it, or the vendor cannot use it."""
         known = campaign in self._settings.campaigns
-        return not known or self._shelf.window(campaign).parked_until > now
+        return not known or self._buffer.window(campaign).parked_until > now
 
-    def follow(self) -> None:
+    def reconfigure(self) -> None:
         """Another config: who is divided goes by its rules."""
         for bisection in self.bisections:
             known = self._settings.campaigns.get(bisection.campaign)
@@ -161,7 +161,7 @@ class Settlement:
 
     def sweep(self, now: float) -> None:
         """End what expired while it waited, as many as the next commit has room for."""
-        for window in self._shelf.windows.values():
+        for window in self._buffer.windows.values():
             for held in window.drop_expired(now, self._due.room):
                 self.end_held(held, Reason.EXPIRED_WAITING)
         for bisection in list(self.bisections):
@@ -216,7 +216,7 @@ class Settlement:
 
     def end_held(self, held: PendingInvitation, reason: Reason, facts: CallFacts = NO_CALL) -> None:
         """One that was on the shelf is final."""
-        self._shelf.forget(held)
+        self._buffer.forget(held)
         self.end(held, reason, facts)
 
     def end(self, held: PendingInvitation, reason: Reason, facts: CallFacts = NO_CALL) -> None:
@@ -227,12 +227,12 @@ class Settlement:
         """It cannot go soon: all of it is put off."""
         self._dissolve(lambda each: each.campaign == campaign)
         self.acquit(lambda trial: trial.campaign == campaign)
-        self._put_off_all(self._shelf.window(campaign), now)
+        self._put_off_all(self._buffer.window(campaign), now)
 
     def retry_campaign(self, campaign: str, now: float) -> None:
         """End its pause, and its account's: the next permit may be its own. An open breaker begins
         with one customer, and without the long pause of before."""
-        window = self._shelf.windows.get(campaign)
+        window = self._buffer.windows.get(campaign)
         if window is None:
             return
         window.parked_until = min(window.parked_until, now)
@@ -254,25 +254,25 @@ class Settlement:
         """These are on trial no more: they wait in their windows like all others."""
         for trial in [trial for trial in self.trials if trial.ready and which(trial)]:
             self.trials.remove(trial)
-            self._shelf.window(trial.campaign).add(trial.held)
+            self._buffer.window(trial.campaign).add(trial.held)
 
     def _whole_answered(
         self, batch: Batch, outcome: Outcome, news: News, facts: CallFacts, at: float
     ) -> None:
-        window = self._shelf.window(batch.campaign)
+        window = self._buffer.window(batch.campaign)
         if news.refused:
             self._whole_refused(batch, window, facts, at)
             return
         match _verdict(batch, outcome):
             case Verdict.ACCEPTED:
                 window.failures = 0
-                self._throttling.accepted()
+                self._quota_backoff.accepted()
                 self._settle(batch, Reason.ACCEPTED, facts)
-            case Verdict.REJECTED if outcome.divisible and len(batch.held) > 1:
+            case Verdict.REJECTED if outcome.divisible and len(batch.invitations) > 1:
                 if self._too_many(batch):
-                    window.extend(batch.held)
+                    window.extend(batch.invitations)
                 else:
-                    self._divide(batch.rules, batch.held, facts)
+                    self._divide(batch.rules, batch.invitations, facts)
             case Verdict.REJECTED:
                 window.failures = 0
                 self._settle(batch, Reason.VENDOR_REJECTED, facts)
@@ -288,9 +288,9 @@ class Settlement:
         """A definite no that names no cause: it counts no attempt, and other calls go first."""
         vendor = batch.rules.vendor
         if not self._accounts.well(vendor):
-            window.extend(batch.held)
+            window.extend(batch.invitations)
             return
-        if len(batch.held) > 1:
+        if len(batch.invitations) > 1:
             self._several_refused(batch, window, facts)
         else:
             self._one_refused(batch, window, facts, at)
@@ -303,21 +303,21 @@ class Settlement:
 
     def _several_refused(self, batch: Batch, window: Window, facts: CallFacts) -> None:
         own = self._accounts.campaigns[batch.campaign]
-        offsets = [held.offset for held in batch.held]
+        offsets = [held.offset for held in batch.invitations]
         again, before = own.refused_again(offsets), own.accused
         own.refused_together(offsets, batch.sealed_at)
         if again and not self._too_many(batch):
             own.accused = before  # what is divided must not hold up other customers
-            self._divide(batch.rules, batch.held, facts, unattributed=True)
+            self._divide(batch.rules, batch.invitations, facts, unattributed=True)
         else:
-            window.extend(batch.held)
+            window.extend(batch.invitations)
 
     def _one_refused(self, batch: Batch, window: Window, facts: CallFacts, at: float) -> None:
-        own, (held,) = self._accounts.campaigns[batch.campaign], batch.held
+        own, (held,) = self._accounts.campaigns[batch.campaign], batch.invitations
         own.refused_alone(held.offset, batch.sealed_at)
         self._try(batch.rules, held, facts, batch.sealed_at, at)
         before = window.failures > 0 and window.parked_until > 0
-        if own.blamed(self._accounts.proved_at(batch.rules.vendor), before=before):
+        if own.is_blamed(self._accounts.proved_at(batch.rules.vendor), before=before):
             window.failures += 1
             self._park(window, at)
 
@@ -327,7 +327,7 @@ class Settlement:
         vendor = known[window.campaign].vendor if window.campaign in known else None
         return [
             name
-            for name, other in self._shelf.windows.items()
+            for name, other in self._buffer.windows.items()
             if other is not window
             and other.ready
             and name in known
@@ -399,14 +399,14 @@ class Settlement:
         counts = outcome.counts and (silent or news.was_well)
         again: list[PendingInvitation] = []
         ending: list[PendingInvitation] = []
-        for held in batch.held:
+        for held in batch.invitations:
             held.attempt += counts
             if held.attempt >= limit and counts:
                 ending.append(held)
             else:
                 again.append(held)
                 if counts:
-                    self._due.tries.put(held.offset, held.attempt)
+                    self._due.attempts.set_count(held.offset, held.attempt)
         several = outcome.divisible and len(ending) > 1
         if several and self._accounts.well(batch.rules.vendor):
             self._divide(batch.rules, ending, facts)
@@ -425,7 +425,7 @@ class Settlement:
         A vendor that is ill has a pause of its own, for all its campaigns; so has a campaign.
         """
         self._pause(window, news, at)
-        if self._accounts.campaigns[batch.campaign].ill:
+        if self._accounts.campaigns[batch.campaign].opened:
             return
         if batch.sealed_at >= window.failed_at:
             window.failures, window.failed_at = window.failures + 1, at
@@ -439,9 +439,9 @@ class Settlement:
 
     def _settle(self, batch: Batch, reason: Reason, facts: CallFacts) -> None:
         """Every invitation of the batch ends alike."""
-        self._due.end_all(batch.held, reason, batch.rules, facts)
-        for held in batch.held:
-            self._shelf.forget(held)
+        self._due.end_all(batch.invitations, reason, batch.rules, facts)
+        for held in batch.invitations:
+            self._buffer.forget(held)
 
     def _park(self, window: Window, now: float) -> None:
         """The vendor cannot use the campaign: it is asked again now and then, by who comes back."""
@@ -458,7 +458,7 @@ class Settlement:
         room = self._due.room
         going = window.drop_some(lambda held: not near_end(held.expires_at, now), room)
         for held in going:
-            self._shelf.forget(held)
+            self._buffer.forget(held)
             self._due.delay(held, now, wait_of(held.delays))
         if len(going) == room:
             self._leaving[window.campaign] = None
@@ -470,14 +470,14 @@ class Settlement:
                 return
             del self._leaving[campaign]
             if self.parked(campaign, now):
-                self._put_off_all(self._shelf.window(campaign), now)
+                self._put_off_all(self._buffer.window(campaign), now)
 
     def _revive(self, vendor: str, at: float) -> None:
         """The account recovered: clear all pauses of before. A campaign that had trouble itself
         shows with one customer whether that was the account's."""
         for name in self._accounts.suspects(vendor):
             self._accounts.campaigns[name].open_by_recovery(at)
-        for window in self._shelf.windows.values():
+        for window in self._buffer.windows.values():
             known = self._settings.campaigns.get(window.campaign)
             if known and known.vendor == vendor and window.parked_until <= at:
                 window.failures, window.not_before = 0, 0.0
@@ -503,11 +503,13 @@ class Settlement:
         own = sum(each.campaign == batch.campaign for each in self.bisections)
         if own < MOST_BISECTIONS:
             return False
-        sizes = [held.size for held in chain(chain.from_iterable(self.bisections), batch.held)]
+        sizes = [
+            held.size for held in chain(chain.from_iterable(self.bisections), batch.invitations)
+        ]
         bounds = self._settings
         return (
-            len(sizes) > bounds.max_held * MOST_MEMORY
-            or sum(sizes) > bounds.max_held_bytes * MOST_MEMORY
+            len(sizes) > bounds.max_buffered * MOST_MEMORY
+            or sum(sizes) > bounds.max_buffered_bytes * MOST_MEMORY
         )
 
     def _part_answered(
@@ -519,15 +521,15 @@ class Settlement:
         facts: CallFacts,
         at: float,
     ) -> None:
-        window = self._shelf.window(batch.campaign)
+        window = self._buffer.window(batch.campaign)
         match _verdict(batch, outcome):
             case _ if news.refused:
                 bisection.unattributed = True
                 if bisection.refused():
-                    self._try(batch.rules, batch.held[0], facts, batch.sealed_at, at)
+                    self._try(batch.rules, batch.invitations[0], facts, batch.sealed_at, at)
             case Verdict.ACCEPTED:
                 window.failures = 0
-                self._throttling.accepted()
+                self._quota_backoff.accepted()
                 self._settle(batch, Reason.ACCEPTED, facts)
                 bisection.accepted()
             case Verdict.IN_DOUBT:
@@ -543,7 +545,7 @@ class Settlement:
                     self._systematic(bisection, at)
             case verdict:
                 self._part_refused(bisection, batch, verdict, facts)
-        if bisection.systematic and self._about_campaign(bisection):
+        if bisection.is_systematic and self._about_campaign(bisection):
             self._systematic(bisection, at)
         self._carry_on(bisection)
 
@@ -557,7 +559,7 @@ class Settlement:
         elif bisection.good:
             self._settle(batch, Reason.ATTEMPTS_EXHAUSTED, facts)
         else:  # trouble with everyone so far: it may be the campaign's, which passes
-            self._shelf.window(batch.campaign).extend(batch.held)
+            self._buffer.window(batch.campaign).extend(batch.invitations)
 
     def _about_campaign(self, bisection: Bisection) -> bool:
         """Whether the account is known to be well, so that the refusals are the campaign's."""
@@ -577,14 +579,14 @@ class Settlement:
 
     def _systematic(self, bisection: Bisection, at: float) -> None:
         """It is about the campaign, whoever is invited."""
-        window = self._shelf.window(bisection.campaign)
+        window = self._buffer.window(bisection.campaign)
         window.failures += 1
         self._park(window, at)
 
     def _dissolve(self, which: Callable[[Bisection], bool]) -> None:
         """Those who still wait are no special case any more; parts under way end as they end."""
         for bisection in [each for each in self.bisections if which(each)]:
-            self._shelf.window(bisection.campaign).extend(bisection.drop(lambda _each: True))
+            self._buffer.window(bisection.campaign).extend(bisection.drop(lambda _each: True))
             self._end_if_empty(bisection)
 
     def _end_if_empty(self, bisection: Bisection) -> None:

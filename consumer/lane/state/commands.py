@@ -34,7 +34,7 @@ class Batch:
 
     id: str
     campaign: str
-    held: Sequence[PendingInvitation]
+    invitations: Sequence[PendingInvitation]
     sealed_at: float
     why: SealReason
     rules: LaneCampaign
@@ -42,7 +42,7 @@ class Batch:
     @property
     def attempt(self) -> int:
         """The highest attempt among its invitations, 1 for a first one."""
-        return 1 + max(each.attempt for each in self.held)
+        return 1 + max(each.attempt for each in self.invitations)
 
 
 @dataclass(frozen=True, slots=True)

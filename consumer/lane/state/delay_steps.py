@@ -55,12 +55,12 @@ def near_end(expires_at: float | None, now: float) -> bool:
 class DelayedInvitation:
     """An invitation that leaves the lane's topic until `due_at` (epoch seconds)."""
 
-    held: PendingInvitation
+    invitation: PendingInvitation
     due_at: float
     step: str
 
     def record(self) -> bytes:
         """The invitation as it comes back to the lane's topic."""
-        held = self.held
+        held = self.invitation
         more = {"attempt": held.attempt, "delays": held.delays + 1, "due_at": self.due_at}
         return orjson.dumps({**held.invitation, **more})

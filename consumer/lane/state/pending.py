@@ -68,7 +68,7 @@ class PendingInvitation:
         )
 
     @classmethod
-    def of_later_version(cls, offset: int, value: bytes, arrived: float) -> Self | None:
+    def from_later_version(cls, offset: int, value: bytes, arrived: float) -> Self | None:
         """One that a later version of the program wrote; None if it is no such thing."""
         counts = later_attempts(value)
         if counts is None:

@@ -75,9 +75,9 @@ class LaneSettings:
     first_start_full: bool = True
     max_in_flight: int = 16
     linger: float = 1.0
-    max_held: int = 200_000
-    max_held_bytes: int = 100_000_000
-    max_noted: int = 500_000
+    max_buffered: int = 200_000
+    max_buffered_bytes: int = 100_000_000
+    max_spilled: int = 500_000
     keep: float = 7 * 86400.0
     call_timeout: float = 30.0
     logins: frozenset[str] = frozenset()

@@ -96,13 +96,13 @@ class LaneSnapshot:
     campaigns: Mapping[str, CampaignSnapshot]
     permits_left: Mapping[str, int]
     next_permit: float
-    held: int
-    held_bytes: int
+    buffered: int
+    buffered_bytes: int
     span: int
     lag: int
     in_flight: int
     paused: bool
-    noted: int = 0
+    spilled: int = 0
     accounts: Mapping[str, AccountSnapshot] = field(default_factory=dict)
     limits_in_use: float = 1.0
     drain: float = 0.0

@@ -112,9 +112,9 @@ class Names:
         self.oldest_age = self._gauge(
             "oldest_waiting_age_seconds", "Age of the oldest one waiting", "lane", "campaign"
         )
-        self.held = self._gauge("held_invitations", "Invitations in memory", "lane")
-        self.held_bytes = self._gauge("held_bytes", "Memory of the held invitations", "lane")
-        self.noted = self._gauge(
+        self.buffered = self._gauge("held_invitations", "Invitations in memory", "lane")
+        self.buffered_bytes = self._gauge("held_bytes", "Memory of the held invitations", "lane")
+        self.spilled = self._gauge(
             "noted_invitations", "Invitations that were read and are kept by the log alone", "lane"
         )
         self.parked = self._gauge(

@@ -177,7 +177,7 @@ class LaneDrain:
                 counts["none", "becomes a dead letter: it is no invitation"] += 1
             else:
                 offset, value = transactions.position_of(record)[2], value_of(record) or b""
-                counts[kind_of(remains.fate(offset, invitation, value), invitation)] += 1
+                counts[kind_of(remains.fate_of(offset, invitation, value), invitation)] += 1
         return counts
 
     def _settle(
@@ -189,20 +189,20 @@ class LaneDrain:
             if chunk.full:
                 self._commit(producer, remains, chunk)
                 chunk = _Chunk()
-        remains.ledger.end_of_log(ends[self.topic, 0])
+        remains.settled.end_of_log(ends[self.topic, 0])
         self._commit(producer, remains, chunk)
 
     def _open(
         self, reader: Consumer, remains: LaneDrainPlan, ends: Offsets
     ) -> Iterator[tuple[Message, Invitation | DeadLetter]]:
         """The lane's records that still need something."""
-        begin = {(self.topic, 0): remains.ledger.base}
+        begin = {(self.topic, 0): remains.settled.base}
         for record in self.access.read(reader, ends, begin):
             if remains.deliver(transactions.position_of(record)[2]):
                 yield record, _read(record)
 
     def _commit(self, producer: Producer, remains: LaneDrainPlan, chunk: _Chunk) -> None:
-        remains.ledger.settle_all(chunk.offsets)
+        remains.settled.settle_all(chunk.offsets)
         topics, version = self.access.topics, self.access.config.config_version
         source = f"/{topics.application_id}/lane/{self.lane}"
         publisher = Publisher(producer, topics.results, topics.dead_letters, source, version)
@@ -228,7 +228,7 @@ def _take(
         remains.unreadable(offset)
         chunk.letters.append(invitation)
     else:
-        fate = remains.fate(offset, invitation, value)
+        fate = remains.fate_of(offset, invitation, value)
         if fate is None:
             return
         if isinstance(fate, Forward):

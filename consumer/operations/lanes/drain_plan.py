@@ -61,25 +61,25 @@ class LaneDrainPlan:
     checkpoint: Checkpoint
     homes: Mapping[str, tuple[str, LaneCampaign]]
     close: bool
-    ledger: SettledOffsets = field(init=False)
-    _doubt: InDoubtBatches = field(init=False)
+    settled: SettledOffsets = field(init=False)
+    _in_doubt: InDoubtBatches = field(init=False)
     _tried: list[tuple[int, OffsetBitmap]] = field(init=False)
 
     def __post_init__(self) -> None:
         former = self.checkpoint
-        self.ledger = SettledOffsets(former.base, former.done)
-        self._doubt = InDoubtBatches(former.in_flight, self.ledger.settled)
+        self.settled = SettledOffsets(former.base, former.done)
+        self._in_doubt = InDoubtBatches(former.in_flight, self.settled.settled)
         self._tried = [
             (each.attempt, OffsetBitmap(each.first, each.offsets)) for each in former.tried
         ]
 
     def deliver(self, offset: int) -> bool:
         """A record was read: whether it still needs something."""
-        return self.ledger.deliver(offset)
+        return self.settled.deliver(offset)
 
-    def fate(self, offset: int, invitation: Invitation, value: bytes) -> Result | Forward | None:
+    def fate_of(self, offset: int, invitation: Invitation, value: bytes) -> Result | Forward | None:
         """What becomes of a delivered invitation; None: it stays. It is not settled by asking."""
-        doubted = self._doubt.decide(offset)
+        doubted = self._in_doubt.resolve(offset)
         lane, campaign = self.homes.get(invitation["campaign"], ("", None))
         attempt = max(self._attempt(offset), invitation.get("attempt", 0))
         if doubted is not None:
@@ -95,21 +95,21 @@ class LaneDrainPlan:
 
     def unreadable(self, offset: int) -> None:
         """A record that is no invitation: a dead letter settles it."""
-        self._doubt.decide(offset)
-        self.ledger.settle(offset)
+        self._in_doubt.resolve(offset)
+        self.settled.settle(offset)
 
     def state(self, now: float) -> Checkpoint:
         """The checkpoint that goes with what is settled by now.
 
         The quota's log goes on, and calls in doubt count at their latest: the lane may come back.
         """
-        left = list(self._doubt)
+        left = list(self._in_doubt)
         late = [now + ASSUMED_TIMEOUT] * (len(self.checkpoint.in_flight) - len(left))
-        base = self.ledger.base
+        base = self.settled.base
         return with_calls(self.checkpoint, late).model_copy(
             update={
                 "base": base,
-                "done": self.ledger.packed(),
+                "done": self.settled.packed(),
                 "in_flight": tuple(left),
                 "tried": tuple(self._still_tried(base)),
             }
@@ -124,7 +124,7 @@ class LaneDrainPlan:
             offsets = [
                 offset
                 for offset in unpack(each.offsets, each.first)
-                if not self.ledger.settled(offset)
+                if not self.settled.settled(offset)
             ]
             if offsets:
                 packed = pack(offsets, base)

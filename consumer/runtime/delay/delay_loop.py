@@ -93,14 +93,14 @@ class _Passed(NamedTuple):
 class DelayStage:
     """Runs sessions until the stage stops."""
 
-    stage: StageServices
+    services: StageServices
     instance: str
     name: str = "ladder"
     _steps: dict[str, str] = field(init=False)
     _due: dict[str, float] = field(default_factory=dict)  # paused topic → when its head is due
     _heads: dict[str, int] = field(default_factory=dict)  # what must come first after the seek
     _paced: set[str] = field(default_factory=set)  # topics whose next ones wait a moment
-    _gone: set[str] = field(default_factory=set)
+    _revoked_during_poll: set[str] = field(default_factory=set)
     _behind: dict[str, int] = field(default_factory=dict)
     _trim_at: float = 0.0
     _begun: dict[str, int] = field(default_factory=dict)  # assigned topic → where it was read from
@@ -112,75 +112,78 @@ class DelayStage:
     _stops: InputStops = field(init=False)
 
     def __post_init__(self) -> None:
-        self._obeyed.since = self.stage.clock.now()
-        self._steps = {self.stage.topics.delayed(step): step for step in STEPS}
-        self._stops = InputStops(self.stage, self.name)
+        self._obeyed.since = self.services.clock.now()
+        self._steps = {self.services.topics.delayed(step): step for step in STEPS}
+        self._stops = InputStops(self.services, self.name)
 
-    def session(self) -> None:
+    def run_membership(self) -> None:
         """Memberships in the group until the stage stops: another one once a topic that stood still
         may be read. Raises KafkaTrouble."""
-        while not self.stage.stop.is_set():
+        while not self.services.stop.is_set():
             self._membership()
 
     def _membership(self) -> None:
-        application = self.stage.topics.application_id
-        let_former_life_end(self.stage, self.name, f"{application}.ladder")
-        producer = self.stage.producer(self.name, f"{application}.ladder.{self.instance}")
-        consumer = self._consumer = self.stage.consumer(self.name, f"{application}.ladder")
+        application = self.services.topics.application_id
+        let_former_life_end(self.services, self.name, f"{application}.ladder")
+        producer = self.services.producer(self.name, f"{application}.ladder.{self.instance}")
+        consumer = self._consumer = self.services.consumer(self.name, f"{application}.ladder")
         self._due.clear()
         self._paced.clear()
         self._heads.clear()
         self._begun.clear()
         self._reached.clear()
-        self.stage.step_counts.clear()
+        self.services.step_counts.clear()
         self._orphans.clear()
-        self.stage.early.forget()
+        self.services.early.forget()
         try:
-            transactions.fence(producer, self.stage.waiting(self.name))
+            transactions.fence(producer, self.services.waiting(self.name))
             self._ask_time(producer)
             with transactions.translate_errors("subscribe"):
                 consumer.subscribe(
                     list(self._steps),
-                    on_assign=partial(self._assigned, producer),
-                    on_revoke=self._revoked,
+                    on_assign=partial(self._on_assign, producer),
+                    on_revoke=self._on_revoke,
                 )
-            while not (self.stage.stop.is_set() or goes_on(self._stops, consumer, producer)):
-                self.stage.joined(self.name, consumer)
-                self._gone.clear()  # it is about the records of one poll, and of no other
+            while not (self.services.stop.is_set() or goes_on(self._stops, consumer, producer)):
+                self.services.joined(self.name, consumer)
+                self._revoked_during_poll.clear()  # it is about the records of one poll, and of no other
                 self._look_early(consumer)
                 self._resume(consumer)
-                most = min(POLL_RECORDS, self.stage.transactions.size(self.name).records)
+                most = min(POLL_RECORDS, self.services.transactions.size(self.name).records)
                 with transactions.translate_errors("consume"):
                     messages = consumer.consume(most, POLL_SECONDS)
                 self._reached.update(ends(messages))  # first: what is sought again lies before it
                 self._handle(consumer, producer, messages)
-                self._trim()
-                self._show(consumer)
+                self._delete_passed_records()
+                self._update_metrics(consumer)
         finally:
-            self.stage.metrics.ladder({})
+            self.services.metrics.ladder({})
             self._stops.clear()
-            self.stage.left(self.name)
+            self.services.left(self.name)
             self._consumer = None
-            self.stage.clients.close(consumer)
+            self.services.clients.close(consumer)
 
     def _ask_time(self, producer: Producer) -> None:
-        clock, longest = self.stage.clock, list(STEPS)[-1]  # what comes after is the last to be due
-        ahead = measure(producer, self.stage.topics.delayed(longest), clock.steady)
+        clock, longest = (
+            self.services.clock,
+            list(STEPS)[-1],
+        )  # what comes after is the last to be due
+        ahead = measure(producer, self.services.topics.delayed(longest), clock.steady)
         self._ahead = clock.now() - clock.steady() if ahead is None else ahead
-        self.stage.metrics.clock_ahead(clock.now() - self._now())
+        self.services.metrics.clock_ahead(clock.now() - self._now())
 
     def _now(self) -> float:
         """Kafka's time, epoch seconds; it may be a moment later there."""
-        return self.stage.clock.steady() + self._ahead
+        return self.services.clock.steady() + self._ahead
 
     # -- the group ----------------------------------------------------------------------------
 
-    def _assigned(
+    def _on_assign(
         self, producer: Producer, consumer: Consumer, partitions: list[TopicPartition]
     ) -> None:
         if consumer is not self._consumer:  # of a session that is over
             return
-        if self._gone.intersection(each.topic for each in partitions):
+        if self._revoked_during_poll.intersection(each.topic for each in partitions):
             raise KafkaSessionError("a step went and came back while it was being read")
         member = membership(consumer)
         fresh = self._begin(consumer, partitions)
@@ -192,8 +195,8 @@ class DelayStage:
             self._reached.pop((partition.topic, partition.partition), None)
             self._begun[partition.topic] = partition.offset
         if fresh:  # or a group that has forgotten would be as one that never read
-            with self.stage.transaction(self.name, producer):
-                self.stage.send_offsets(self.name, producer, fresh, member)
+            with self.services.transaction(self.name, producer):
+                self.services.send_offsets(self.name, producer, fresh, member)
         with transactions.translate_errors("assign"):
             consumer.incremental_assign(partitions)
             consumer.resume(partitions)  # a pause survives losing and regaining a partition
@@ -220,17 +223,17 @@ class DelayStage:
 
     def _first(self, topic: str) -> int | None:
         """Where a step without an offset begins; None if it stands still. Raises KafkaTrouble."""
-        if self.stage.clients.topic_id(topic) is None:
+        if self.services.clients.topic_id(topic) is None:
             return 0  # the demo's broker keeps no offsets that a transaction has
-        application = self.stage.topics.application_id
-        asker = self.stage.consumer(self.name, f"{application}.ladder")
+        application = self.services.topics.application_id
+        asker = self.services.consumer(self.name, f"{application}.ladder")
         try:
             return first_offset(
                 asker,
                 TopicPartition(topic, 0),
                 STEPS[self._steps[topic]],
                 self._now(),
-                self.stage.topics.invitations(""),
+                self.services.topics.invitations(""),
             )
         except StartPositionError as error:
             self._stops.add(
@@ -238,14 +241,14 @@ class DelayStage:
             )
             return None
         finally:
-            self.stage.clients.close(asker)
+            self.services.clients.close(asker)
 
-    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """All that was read is committed between two polls: nothing to finish here."""
         if consumer is not self._consumer:  # of a session that is over
             return
         for each in partitions:
-            self._gone.add(each.topic)
+            self._revoked_during_poll.add(each.topic)
             self._begun.pop(each.topic, None)
         read = [each for each in partitions if (each.topic, 0) not in self._stops]
         self._stops.discard((each.topic, 0) for each in partitions)
@@ -258,7 +261,7 @@ class DelayStage:
         """As the stage says; a topic whose log has moved away stands still, alone."""
         error = message.error()
         if error is None or error.code() != KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - public by use
-            return self.stage.usable(self.name, message)
+            return self.services.usable(self.name, message)
         place = TopicPartition(str(message.topic()), 0)
         with transactions.translate_errors("unassign"):
             consumer.incremental_unassign([place])
@@ -286,7 +289,7 @@ class DelayStage:
             )
         finally:
             for passed in done:
-                self.stage.metrics.dead_letters(self.name, passed.letters)
+                self.services.metrics.dead_letters(self.name, passed.letters)
                 self._behind.update({each.topic: each.offset for each in passed.offsets})
         self._pace(consumer, offsets(due, {}), len(due))
 
@@ -294,9 +297,9 @@ class DelayStage:
         self, consumer: Consumer, producer: Producer, messages: Sequence[Message]
     ) -> _Passed:
         """All of these leave their steps, in one transaction."""
-        self.stage.health.beat(self.name)
+        self.services.health.beat(self.name)
         now = self._now()
-        records = [(message, Delayed.of(message, now)) for message in messages]
+        records = [(message, Delayed.from_message(message, now)) for message in messages]
         self._look_for_lanes(consumer, {self._home(found) for _, found in records if found})
         foreign = [
             bad_invitation(message, "not a record that a lane put off")
@@ -307,7 +310,7 @@ class DelayStage:
             for _, record in records:
                 if record is not None:
                     self._forward(producer, record, now)
-            self.stage.publisher(producer, "ladder").dead_letters(foreign, rfc3339(now))
+            self.services.publisher(producer, "ladder").dead_letters(foreign, rfc3339(now))
         return _Passed(passed, {DeadLetterReason.BAD_INVITATION: len(foreign)})
 
     def _set_aside(
@@ -317,8 +320,8 @@ class DelayStage:
         tell(self.name, message, error)
         letter = dead_letter_of(message, DeadLetterReason.INTERNAL, defect(error))
         with self._leaving(consumer, producer, [message]) as passed:
-            now = rfc3339(self.stage.clock.now())
-            self.stage.publisher(producer, "ladder").dead_letters([letter], now)
+            now = rfc3339(self.services.clock.now())
+            self.services.publisher(producer, "ladder").dead_letters([letter], now)
         return _Passed(passed, {DeadLetterReason.INTERNAL: 1})
 
     @contextmanager
@@ -328,9 +331,9 @@ class DelayStage:
         """A transaction that carries the offsets behind these messages."""
         member = membership(consumer)
         passed = offsets(messages, {})
-        with self.stage.transaction(self.name, producer, len(messages)):
+        with self.services.transaction(self.name, producer, len(messages)):
             yield passed
-            self.stage.send_offsets(self.name, producer, passed, member)
+            self.services.send_offsets(self.name, producer, passed, member)
 
     def _pace(self, consumer: Consumer, passed: list[TopicPartition], number: int) -> None:
         """A million that come back at once must not stand before everybody else's customers."""
@@ -347,13 +350,13 @@ class DelayStage:
         topic, partition, offset = transactions.position_of(message)
         if topic in self._paced:  # passed over, it would be lost
             raise KafkaSessionError(f"{topic} was read while it was paused")
-        if topic in self._due or topic in self._gone:
+        if topic in self._due or topic in self._revoked_during_poll:
             return False
         head = self._heads.pop(topic, offset)
         if head != offset:  # what was fetched before the seek must not pass for what follows it
             raise KafkaSessionError(f"expected offset {head} of {topic} after a seek, not {offset}")
         when = timestamp_of(message) / 1000 + STEPS[self._steps[topic]]
-        if when <= self._now() or self.stage.early.covers(topic, offset):
+        if when <= self._now() or self.services.early.covers(topic, offset):
             return True
         self._due[topic], self._heads[topic] = when, offset
         self._reached.pop((topic, partition), None)
@@ -365,11 +368,11 @@ class DelayStage:
 
     def _look_early(self, consumer: Consumer) -> None:
         """Pass on all that lies here now, if campaigns are to be retried."""
-        early = self.stage.early
+        early = self.services.early
         if self._begun:  # else the commands are another member's
-            early.ask(
+            early.request(
                 each.campaign
-                for each in self._obeyed.new(self.stage.commands, self.stage.clock.now())
+                for each in self._obeyed.new(self.services.commands, self.services.clock.now())
                 if isinstance(each, RetryCampaign)
             )
         early.turn({topic: end for (topic, _), end in self._reached.items()})
@@ -397,17 +400,17 @@ class DelayStage:
     def _forward(self, producer: Producer, record: Delayed, now: float) -> None:
         """To the next step, to its lane, or (without one) once more onto the ladder."""
         left = record.due_at - now
-        if left > 0 and not self.stage.early.wants(record.campaign):
-            record.put(producer, self.stage.topics.delayed(step_for(left)), now)
+        if left > 0 and not self.services.early.includes(record.campaign):
+            record.put(producer, self.services.topics.delayed(step_for(left)), now)
         elif self._orphans.get(lane := self._home(record), True):
-            record.give_back(producer, self.stage.topics.invitations(lane))
+            record.give_back(producer, self.services.topics.invitations(lane))
         else:
             log.error("put_off_for_no_lane", lane=lane, what="stays on the ladder")
-            record.put(producer, self.stage.topics.delayed(ORPHAN_WAIT), now)
+            record.put(producer, self.services.topics.delayed(ORPHAN_WAIT), now)
 
     def _home(self, record: Delayed) -> str:
         """The lane that has the campaign now: an account may have moved to another quota."""
-        return self.stage.homes.get(record.campaign, record.lane)
+        return self.services.homes.get(record.campaign, record.lane)
 
     def _look_for_lanes(self, consumer: Consumer, named: Set[str]) -> None:
         """A lane that left the config has its topic still, for an operator to drain or close.
@@ -416,38 +419,38 @@ class DelayStage:
         """
         if len(self._orphans) > ORPHANS_AT_MOST:
             self._orphans.clear()
-        for lane in named - {*self.stage.lanes, *self._orphans}:
-            self.stage.health.beat(self.name)
-            topic = self.stage.topics.invitations(lane)
+        for lane in named - {*self.services.lanes, *self._orphans}:
+            self.services.health.beat(self.name)
+            topic = self.services.topics.invitations(lane)
             with transactions.translate_errors("looking for a lane's topic"):
                 found = consumer.list_topics(topic, timeout=WAIT).topics.get(topic)
             self._orphans[lane] = found is not None and found.error is None
 
-    def _trim(self) -> None:
+    def _delete_passed_records(self) -> None:
         """What left the ladder need not stay, and must not come back if the group forgets."""
         now = self._now()
         if now >= self._trim_at:
             self._trim_at = now + TRIM_EVERY
             for topic, offset in self._behind.items():
-                self.stage.trim(topic, offset)
+                self.services.trim(topic, offset)
             self._behind.clear()
 
-    def _show(self, consumer: Consumer) -> None:
+    def _update_metrics(self, consumer: Consumer) -> None:
         """How many lie on each step. One that is paused, or of which nothing was read yet, has no
         position, and its end is known from the last look at it."""
         with suppress(KafkaException):  # what is only shown must not end a session
             places = {topic: (at, end) for topic, at, end in self._positions(consumer)}
             waiting = {
-                topic: self.stage.step_counts.waiting(topic, at, end)
+                topic: self.services.step_counts.waiting(topic, at, end)
                 for topic, (at, end) in places.items()
             }
-            self.stage.metrics.ladder({self._steps[each]: n for each, n in waiting.items()})
+            self.services.metrics.ladder({self._steps[each]: n for each, n in waiting.items()})
 
     def _positions(self, consumer: Consumer) -> Iterator[tuple[str, int, int]]:
         """Topic, where its first waiting record is, and where the log ends."""
         known = positions(consumer, self._reached)
         yield from ((topic, at, end) for (topic, _), (at, end) in known.items())
         shown = {topic for topic, _ in known}
-        for topic in self._begun.keys() & self.stage.step_ends.keys() - shown:
+        for topic in self._begun.keys() & self.services.step_ends.keys() - shown:
             at = self._heads.get(topic, self._begun[topic])
-            yield topic, at, max(at, self.stage.step_ends[topic])
+            yield topic, at, max(at, self.services.step_ends[topic])

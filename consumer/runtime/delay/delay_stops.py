@@ -32,7 +32,7 @@ def goes_on(stops: InputStops, consumer: Consumer, producer: Producer) -> bool:
 
     Commits what operators have decided. Raises KafkaTrouble.
     """
-    stage = stops.stage
+    stage = stops.services
     now = stage.clock.now()
     if not stops.stopped or not stops.due(now):
         return False

@@ -54,7 +54,7 @@ class ConfigRivals:
     _met: dict[str, tuple[float, float]] = field(default_factory=dict)
     _say_at: float = 0.0
 
-    def follow(self, config_version: str, now: float) -> None:
+    def reconfigure(self, config_version: str, now: float) -> None:
         """Another config from now on."""
         if config_version != self.config_version:
             self.config_version, self.since = config_version, now
@@ -63,16 +63,16 @@ class ConfigRivals:
     def read(self, messages: Sequence[Message], now: float) -> None:
         """Look at a sample of a poll."""
         for message in messages[::-SAMPLE]:
-            self.look(value_of(message), now)
+            self.inspect_record(value_of(message), now)
 
-    def look(self, value: bytes | None, now: float) -> None:
+    def inspect_record(self, value: bytes | None, now: float) -> None:
         """At the record of an invitation; says what is wrong."""
         told = told_by(value)
-        why = self.note(*told, now) if told else None
+        why = self.record_invitation(*told, now) if told else None
         if why:
             log.error("config_contested", lane=self.lane, why=why)
 
-    def note(self, config_version: str, routed_at: float, now: float) -> str | None:
+    def record_invitation(self, config_version: str, routed_at: float, now: float) -> str | None:
         """An invitation that a config routed at a time; what to say of it, if anything."""
         self.since = min(self.since, now)  # the clock may have been stepped back meanwhile
         fresh = self.since < routed_at and now - routed_at <= FRESH

@@ -50,19 +50,19 @@ class LaneStage:
     """Runs sessions until the stage stops, or the lane leaves the config."""
 
     settings: LaneSettings
-    stage: StageServices
+    services: StageServices
     calls: Calls
     begin: StartFrom
     limits: tuple[str, ...]
     rng: random.Random = field(default_factory=random.SystemRandom)
-    owner: LaneOwnership | None = None
+    ownership: LaneOwnership | None = None
     _coming: deque[LaneConfig] = field(default_factory=deque)
     _leaving: bool = False
     _consumer: Consumer | None = None
     _rivals: ConfigRivals = field(init=False)
 
     def __post_init__(self) -> None:
-        metrics, now = self.stage.metrics, self.stage.clock.now()
+        metrics, now = self.services.metrics, self.services.clock.now()
         version = self.settings.config_version
         self._rivals = ConfigRivals(self.settings.name, metrics, version, now)
 
@@ -74,9 +74,9 @@ class LaneStage:
     @property
     def topic(self) -> str:
         """The lane's invitations."""
-        return self.stage.topics.invitations(self.settings.name)
+        return self.services.topics.invitations(self.settings.name)
 
-    def follow(self, rules: LaneConfig) -> None:
+    def reconfigure(self, rules: LaneConfig) -> None:
         """Go over to another config before the next turn. From any thread."""
         self._coming.append(rules)
 
@@ -84,67 +84,69 @@ class LaneStage:
         """The config knows the lane no more: drain, leave the group, end. From any thread."""
         self._leaving = True
 
-    def session(self) -> None:
+    def run_membership(self) -> None:
         """One membership in the group. Raises KafkaTrouble, StartUnclear."""
         if not self._stays():
             return
         self._take_rules()
         self._follow_clock()
-        group = f"{self.stage.topics.application_id}.lane.{self.settings.name}"
-        let_former_life_end(self.stage, self.name, group, self._stays)
-        consumer = self._consumer = self.stage.consumer(self.settings.name, group)
-        self.stage.transactions.expect(
+        group = f"{self.services.topics.application_id}.lane.{self.settings.name}"
+        let_former_life_end(self.services, self.name, group, self._stays)
+        consumer = self._consumer = self.services.consumer(self.settings.name, group)
+        self.services.transactions.expect(
             self.name, most=RESULTS_ENOUGH, timeout=transactions.LANE_TRANSACTION_TIMEOUT
         )
         try:
             with transactions.translate_errors("subscribe"):
                 consumer.subscribe(
                     [self.topic],
-                    on_assign=self._assigned,
-                    on_revoke=self._revoked,
-                    on_lost=self._lost,
+                    on_assign=self._on_assign,
+                    on_revoke=self._on_revoke,
+                    on_lost=self._on_lost,
                 )
             while self._stays():
                 self._take_rules()
                 self._turn(consumer)
-            if self.owner is not None:
-                self._drain(self.owner)
+            if self.ownership is not None:
+                self._drain(self.ownership)
         finally:
             self._drop()
-            self.stage.left(self.name)
+            self.services.left(self.name)
             self._consumer = None
-            self.stage.clients.close(consumer)
+            self.services.clients.close(consumer)
 
     def _stays(self) -> bool:
-        return not (self._leaving or self.stage.stop.is_set())
+        return not (self._leaving or self.services.stop.is_set())
 
     def _take_rules(self) -> None:
         """All that came, in order: each may ask for logins."""
         while self._coming:
             rules = self._coming.popleft()
             self.settings, self.calls, self.limits = rules.settings, rules.calls, rules.limits
-            self._rivals.follow(self.settings.config_version, self.stage.clock.now())
-            if self.owner is not None:
-                self.owner.follow(rules)
+            self._rivals.reconfigure(self.settings.config_version, self.services.clock.now())
+            if self.ownership is not None:
+                self.ownership.reconfigure(rules)
 
     def _turn(self, consumer: Consumer) -> None:
-        self.stage.joined(self.name, consumer)
+        self.services.joined(self.name, consumer)
         self._keep_time()
-        before = self.owner
+        before = self.ownership
         with transactions.translate_errors("consume"):
             messages = self._poll(consumer)
-        if self.owner is not None and before is not None and self.owner is not before:
+        if self.ownership is not None and before is not None and self.ownership is not before:
             # What was read for the former ownership would settle what this one has not read.
             raise KafkaSessionError("the lane went and came back while it was being read")
         records = [
-            each for each in messages if each.error() is None or self.stage.usable(self.name, each)
+            each
+            for each in messages
+            if each.error() is None or self.services.usable(self.name, each)
         ]
-        if self.owner is not None:
-            self.owner.read(records)
+        if self.ownership is not None:
+            self.ownership.read(records)
             for (_, partition), end in ends(messages):  # after the records that came with them
                 if partition == 0:
-                    self.owner.lane.at_end(end)
-            self.owner.step()
+                    self.ownership.lane.at_end(end)
+            self.ownership.step()
 
     def _keep_time(self) -> None:
         """A lane does not live through a step of the clock. Raises KafkaTrouble.
@@ -152,16 +154,16 @@ class LaneStage:
         All that its owner knows is in the time of before; the next owner of the lane moves
         the checkpoint's times.
         """
-        step = self.stage.clock.stepped
-        if step and self.owner is not None:
-            self.owner.lane.record()
-            self._drain(self.owner)
+        step = self.services.clock.stepped
+        if step and self.ownership is not None:
+            self.ownership.lane.request_checkpoint()
+            self._drain(self.ownership)
             raise KafkaSessionError(f"the wall clock was stepped by {step:.1f} s: taken over again")
 
     def _follow_clock(self) -> None:
         """Raises KafkaTrouble while other lanes of this process drain before a step is followed."""
-        self.stage.follow_clock()
-        if self.stage.clock.stepped:
+        self.services.follow_clock()
+        if self.services.clock.stepped:
             raise KafkaSessionError(
                 "the wall clock was stepped, and other lanes are not drained yet"
             )
@@ -169,44 +171,44 @@ class LaneStage:
     def _poll(self, consumer: Consumer) -> list[Message]:
         """Records, and callbacks of the group; of a saturated lane only some. One transaction must
         carry what they lead to: dead letters, and invitations that are put off."""
-        most = self.stage.transactions.size(self.name).records
-        if self.owner is not None and self.owner.lane.saturated:
-            self.owner.wait_for_answer()
+        most = self.services.transactions.size(self.name).records
+        if self.ownership is not None and self.ownership.lane.saturated:
+            self.ownership.wait_for_answer()
             return consumer.consume(min(most, SATURATED_RECORDS), 0.0)
         return consumer.consume(min(most, POLL_RECORDS), self._patience())
 
     def _patience(self) -> float:
         """How long a poll may wait: not beyond the lane's next own decision."""
-        if self.owner is None:
+        if self.ownership is None:
             return POLL_SECONDS
-        until = self.owner.lane.wake_at - self.stage.clock.now()
+        until = self.ownership.lane.wake_at - self.services.clock.now()
         return min(POLL_SECONDS, max(0.001, until))
 
     # -- ownership ----------------------------------------------------------------------------
 
-    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         if consumer is not self._consumer or not self._stays():
             return  # of a session that is over, or about to be
         if not any(each.partition == 0 for each in partitions):
             return
-        self.owner = self._take_over(consumer)
-        own = self.owner.partition
-        own.offset = self.owner.lane.ledger.base
+        self.ownership = self._take_over(consumer)
+        own = self.ownership.partition
+        own.offset = self.ownership.lane.settled.base
         with transactions.translate_errors("assign"):
             consumer.incremental_assign([own])
             consumer.resume([own])
 
     def _take_over(self, consumer: Consumer) -> LaneOwnership:
-        takeover = Takeover(self.settings, self.stage, self.begin, self.rng)
-        self.stage.clock.hold()
+        takeover = Takeover(self.settings, self.services, self.begin, self.rng)
+        self.services.clock.hold()
         try:
             machine, producer = takeover.run(consumer)
         except BaseException:
-            self.stage.clock.release()
+            self.services.clock.release()
             raise
         return LaneOwnership(
             machine,
-            self.stage,
+            self.services,
             producer,
             consumer,
             self.calls,
@@ -215,17 +217,17 @@ class LaneStage:
             self._rivals,
         )
 
-    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         if consumer is not self._consumer:  # of a session that is over
             return
-        if self.owner is not None and any(each.partition == 0 for each in partitions):
-            self._drain(self.owner)
-            own = self.owner.partition
+        if self.ownership is not None and any(each.partition == 0 for each in partitions):
+            self._drain(self.ownership)
+            own = self.ownership.partition
             self._drop()
             with transactions.translate_errors("unassign"):
                 consumer.incremental_unassign([own])
 
-    def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Somebody else may own the lane already: nothing is finished, nothing is committed."""
         if consumer is not self._consumer:  # of a session that is over
             return
@@ -236,11 +238,11 @@ class LaneStage:
 
     def _drain(self, owner: LaneOwnership) -> None:
         patience = min(self.settings.call_timeout + LATE_ARRIVAL_GRACE, DRAIN_AT_MOST)
-        clean = owner.drain(self.stage.clock.now() + patience)
+        clean = owner.drain(self.services.clock.now() + patience)
         log.info("lane_drained", lane=self.settings.name, clean=clean)
 
     def _drop(self) -> None:
-        if self.owner is not None:
-            self.owner.close()
-            self.owner = None
-            self.stage.clock.release()
+        if self.ownership is not None:
+            self.ownership.close()
+            self.ownership = None
+            self.services.clock.release()

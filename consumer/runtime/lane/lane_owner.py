@@ -102,7 +102,7 @@ class LaneOwnership:
     """The machine, its producer and its calls. `limits`: names of the lane's limits (`20/5s`)."""
 
     lane: Lane
-    stage: StageServices
+    services: StageServices
     producer: Producer
     consumer: Consumer
     calls: Calls
@@ -118,8 +118,8 @@ class LaneOwnership:
     _obeyed: ObeyedCommands = field(default_factory=ObeyedCommands)
 
     def __post_init__(self) -> None:
-        self._obeyed.since = self.stage.clock.now()
-        self.report = LaneReport(self.lane, self.stage.metrics)
+        self._obeyed.since = self.services.clock.now()
+        self.report = LaneReport(self.lane, self.services.metrics)
         self.forecast = Forecast.under(self.lane.settings.limits)
 
     @property
@@ -130,14 +130,14 @@ class LaneOwnership:
     @property
     def partition(self) -> TopicPartition:
         """The lane's one partition."""
-        return TopicPartition(self.stage.topics.invitations(self.name), 0)
+        return TopicPartition(self.services.topics.invitations(self.name), 0)
 
     def read(self, messages: list[Message]) -> None:
         """Feed records of the lane's topic, which are in order."""
-        now = self.stage.clock.now()
+        now = self.services.clock.now()
         for message in messages:
             offset = transactions.position_of(message)[2]
-            if self.lane.wants(offset):
+            if self.lane.accepts(offset):
                 self._arrived(message, offset, now)
         with suppress(Exception):  # what is only looked at must not end a session
             self.rivals.read(messages, now)
@@ -164,7 +164,7 @@ class LaneOwnership:
         try:
             return PendingInvitation.read(offset, value, arrived)
         except UnreadableRecord as error:
-            later = PendingInvitation.of_later_version(offset, value, arrived)
+            later = PendingInvitation.from_later_version(offset, value, arrived)
             if later is None:
                 why = f"not an invitation of this version: {error}"
                 self.lane.unreadable(bad_invitation(message, why))
@@ -173,13 +173,13 @@ class LaneOwnership:
         self.lane.postponed(later, now)
         return None
 
-    def follow(self, rules: LaneConfig) -> None:
+    def reconfigure(self, rules: LaneConfig) -> None:
         """Another config from now on, between two turns: all that is sealed has left by then."""
         self.calls, self.limits = rules.calls, rules.limits
-        now = self.stage.clock.now()
+        now = self.services.clock.now()
         parked, stopped = self.lane.parked_campaigns(now), self.lane.stopped_campaigns(now)
         self.lane.reconfigure(rules.settings, now, relogin=rules.relogin)
-        self.stage.return_delayed(parked)
+        self.services.return_delayed(parked)
         if stopped:
             log.info(
                 "campaigns_retried",
@@ -190,8 +190,8 @@ class LaneOwnership:
 
     def _obey(self) -> None:
         """What operators ask of this lane, each command once."""
-        now = self.stage.clock.now()
-        for command in self._obeyed.new(self.stage.commands, now):
+        now = self.services.clock.now()
+        for command in self._obeyed.new(self.services.commands, now):
             match command:
                 case ReopenLane(lane=lane) if lane == self.name:
                     self._reopen(command, now)
@@ -210,20 +210,20 @@ class LaneOwnership:
 
     def step(self) -> None:
         """Take in what was answered, decide, and carry the commands out."""
-        self.lane.commit_size = self.stage.transactions.size(self.name).records
+        self.lane.commit_size = self.services.transactions.size(self.name).records
         self._take_answers()
         self._obey()
-        for command in self.lane.tick(self.stage.clock.now()):
+        for command in self.lane.tick(self.services.clock.now()):
             self._carry_out(command)
-        if self.stage.clock.now() >= self._show_at:
-            self._show()
+        if self.services.clock.now() >= self._show_at:
+            self._update_metrics()
 
     def drain(self, deadline: float) -> bool:
         """Seal nothing new, wait for calls in flight, commit. True if nothing is left."""
-        self.lane.stop()
-        while not self.lane.idle and self.stage.clock.now() < deadline:
+        self.lane.stop_sealing()
+        while not self.lane.idle and self.services.clock.now() < deadline:
             self.step()
-            self.stage.health.beat(self.name)
+            self.services.health.beat(self.name)
             if not self.lane.idle:
                 self.wait_for_answer()
         self._display()
@@ -231,8 +231,8 @@ class LaneOwnership:
 
     def close(self) -> None:
         """This process owns the lane no more."""
-        self.stage.metrics.clear_lane(self.name)
-        self.stage.board.clear_lane(self.name)
+        self.services.metrics.clear_lane(self.name)
+        self.services.board.clear_lane(self.name)
 
     # -- answers ------------------------------------------------------------------------------
 
@@ -245,7 +245,7 @@ class LaneOwnership:
 
     def _take_answers(self) -> None:
         """As many as one transaction should carry: all at once, 16 full batches took 300 MB."""
-        while self.lane.unpublished < self.lane.commit_size:
+        while self.lane.unpublished_results < self.lane.commit_size:
             try:
                 event = self.events.get(block=False)
             except Empty:
@@ -269,7 +269,7 @@ class LaneOwnership:
         self.lane.answered(batch.id, event.outcome, sent_at=event.sent_at, at=event.at)
         seconds = event.at - (batch.sealed_at if event.sent_at is None else event.sent_at)
         self.report.answered(event, seconds)
-        self.stage.board.called(call_status(self.name, event, seconds))
+        self.services.board.called(call_status(self.name, event, seconds))
 
     # -- commands -----------------------------------------------------------------------------
 
@@ -281,7 +281,7 @@ class LaneOwnership:
                 for leaving in self.lane.committed():
                     self._leave(leaving, allowed)
             case Pause():
-                log.info("lane_full", lane=self.name, held=self.lane.shelf.held)
+                log.info("lane_full", lane=self.name, held=self.lane.buffer.buffered)
                 with transactions.translate_errors("pause"):
                     self.consumer.pause([self.partition])
             case Resume():
@@ -308,13 +308,13 @@ class LaneOwnership:
                 self.calls.login(leaving, self.events, fresh_from)
 
     def _commit(self, commit: Commit) -> None:
-        topics, now = self.stage.topics, rfc3339(self.stage.clock.now())
-        publisher = self.stage.publisher(self.producer, f"lane/{self.name}")
+        topics, now = self.services.topics, rfc3339(self.services.clock.now())
+        publisher = self.services.publisher(self.producer, f"lane/{self.name}")
         checkpoint = commit.checkpoint.model_dump_json().encode()
         gone = len(commit.results) + len(commit.dead_letters) + len(commit.put_off)
         carried = gone if _bytes_beside(commit) > len(checkpoint) else 0
-        started = self.stage.clock.now()
-        with self.stage.transaction(self.name, self.producer, carried, STOP_GRACE):
+        started = self.services.clock.now()
+        with self.services.transaction(self.name, self.producer, carried, STOP_GRACE):
             transactions.produce(
                 self.producer,
                 topics.checkpoints(self.name),
@@ -324,57 +324,59 @@ class LaneOwnership:
             )
             publisher.results(commit.results, now)
             publisher.dead_letters(commit.dead_letters, now)
-            publisher.put_off(commit.put_off, self.name, topics, self.stage.clock.now())
-            timeout = self.stage.transactions.timeout(self.name)
-            transactions.deliver(self.producer, timeout, self.stage.waiting(self.name, STOP_GRACE))
-            self._delivered_at = self.stage.clock.now()
+            publisher.put_off(commit.put_off, self.name, topics, self.services.clock.now())
+            timeout = self.services.transactions.timeout(self.name)
+            transactions.deliver(
+                self.producer, timeout, self.services.waiting(self.name, STOP_GRACE)
+            )
+            self._delivered_at = self.services.clock.now()
         self.lane.commit_took(self._delivered_at - started)
         self._base = commit.checkpoint.base
-        self.stage.metrics.settled(self.name, gone)
-        self.stage.metrics.delayed(self.name, (each.step for each in commit.put_off))
+        self.services.metrics.settled(self.name, gone)
+        self.services.metrics.delayed(self.name, (each.step for each in commit.put_off))
         reasons = Counter(result["reason"] for result in commit.results)
         for reason, number in reasons.items():
-            self.stage.metrics.results(self.name, reason, number)
+            self.services.metrics.results(self.name, reason, number)
         letters = Counter(letter.reason for letter in commit.dead_letters)
-        self.stage.metrics.dead_letters(self.name, letters)
+        self.services.metrics.dead_letters(self.name, letters)
 
     # -- display ------------------------------------------------------------------------------
 
-    def _show(self) -> None:
-        now = self.stage.clock.now()
+    def _update_metrics(self) -> None:
+        now = self.services.clock.now()
         self._show_at = now + SHOW_EVERY
         lane = self.lane
-        high = lane.ledger.base
+        high = lane.settled.base
         with suppress(KafkaException):  # not known yet
             _, high = self.consumer.get_watermark_offsets(self.partition, cached=True)
         shown = LaneSnapshot(
             campaigns=_campaigns(lane, self.report.held_back(now), now),
             permits_left=_permits(lane, self.limits, now),
             next_permit=max(0.0, lane.limiter.next_at(now) - now),
-            held=lane.shelf.held,
-            held_bytes=lane.shelf.held_bytes,
-            noted=lane.shelf.reading.noted,
-            span=lane.ledger.span,
-            lag=max(0, high - lane.ledger.base),
+            buffered=lane.buffer.buffered,
+            buffered_bytes=lane.buffer.buffered_bytes,
+            spilled=lane.buffer.read_plan.spilled,
+            span=lane.settled.span,
+            lag=max(0, high - lane.settled.base),
             in_flight=len(lane.in_flight),
             paused=lane.paused,
             accounts=self.report.accounts(),
-            limits_in_use=lane.throttling.part,
+            limits_in_use=lane.quota_backoff.quota_fraction,
             drain=self._drain_seconds(high, now),
         )
-        self.stage.metrics.snapshot(self.name, shown)
-        self.stage.board.lane(lane_status(lane, self.limits, shown, now))
+        self.services.metrics.snapshot(self.name, shown)
+        self.services.board.lane(lane_status(lane, self.limits, shown, now))
         self._display()
-        self._trim(now)
+        self._delete_settled_records(now)
 
     def _drain_seconds(self, high: int, now: float) -> float:
         """In offsets, which are known before their records are read."""
-        settled = self.lane.ledger.settled_in_all
+        settled = self.lane.settled.settled_in_all
         arrived = max(high, settled)
         self.forecast.observe(now, settled, arrived, arrived - settled)
         return self.forecast.drain_seconds
 
-    def _trim(self, now: float) -> None:
+    def _delete_settled_records(self, now: float) -> None:
         """Let Kafka delete what is settled for so long that nobody sends it again."""
         if self._trim_at is math.inf:
             self._trim_at = now + TRIM_EVERY
@@ -387,12 +389,12 @@ class LaneOwnership:
             (found,) = self.consumer.offsets_for_times([since], timeout=WAIT_FOR_OFFSETS)
             # Not the lane's own base: a successor begins at the one that is recorded.
             before = min(self._base, found.offset if found.offset >= 0 else math.inf)
-            self.stage.trim(found.topic, int(before))
+            self.services.trim(found.topic, int(before))
 
     def _display(self) -> None:
         """The group's offset is for everybody's tools; the checkpoint is the authority."""
         shown = self.partition
-        shown.offset = self.lane.ledger.base
+        shown.offset = self.lane.settled.base
         with suppress(KafkaException):  # what is only shown must not end a session
             self.consumer.commit(offsets=[shown], asynchronous=True)
 
@@ -402,7 +404,7 @@ def _campaigns(
 ) -> Mapping[str, CampaignSnapshot]:
     return {
         name: CampaignSnapshot(
-            window.count + lane.shelf.reading.counts[name],
+            window.count + lane.buffer.read_plan.counts[name],
             now - window.oldest if window.count else 0.0,
             parked=window.parked_until > now,
             circuit_open=name in held_back,
@@ -416,7 +418,7 @@ def _bytes_beside(commit: Commit) -> int:
     return (
         RESULT_BYTES * len(commit.results)
         + sum(len(letter.value or b"") for letter in commit.dead_letters)
-        + sum(len(each.held.value) for each in commit.put_off)
+        + sum(len(each.invitation.value) for each in commit.put_off)
     )
 
 

@@ -54,7 +54,7 @@ class LaneReport:
 
     def sealed(self, batch: Batch) -> None:
         """A call is about to leave."""
-        self.metrics.sealed(self.name, batch.campaign, batch.why, len(batch.held))
+        self.metrics.sealed(self.name, batch.campaign, batch.why, len(batch.invitations))
         self.metrics.bisected(self.name, calls=batch.why is SealReason.PART)
 
     def answered(self, event: Answered, seconds: float) -> None:
@@ -62,7 +62,7 @@ class LaneReport:
         self._count(event, seconds)
         self._say(event, seconds)
         self._say_more(event.batch, event.outcome)
-        for each in self.lane.outcomes.ended_bisections():
+        for each in self.lane.settlement.ended_bisections():
             self.metrics.bisected(self.name, began=1)
             log.warning(
                 "batch_divided",
@@ -114,7 +114,7 @@ class LaneReport:
             lane=self.name,
             batch=batch.id,
             campaign=batch.campaign,
-            customers=len(batch.held),
+            customers=len(batch.invitations),
             why=batch.why.value,
             verdict=outcome.verdict.value,
             answer=event.label,
@@ -131,7 +131,7 @@ class LaneReport:
                 "vendor_throttles",
                 lane=self.name,
                 closed_until=round(self.lane.limiter.closed_until, 3),
-                limits_in_use=self.lane.throttling.part,
+                limits_in_use=self.lane.quota_backoff.quota_fraction,
             )
 
     def _say_account(self, vendor: str) -> None:
@@ -155,6 +155,6 @@ def _ages(batch: Batch, now: float) -> Iterator[float]:
 
     A time that nobody can read is left out: it is a measurement, and the customers are asked.
     """
-    for held in batch.held:
+    for held in batch.invitations:
         with suppress(ValueError, OverflowError):
             yield now - datetime.fromisoformat(held.invitation["event_time"].upper()).timestamp()

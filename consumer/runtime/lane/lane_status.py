@@ -51,7 +51,9 @@ def lane_status(lane: Lane, limits: Sequence[str], shown: LaneSnapshot, now: flo
         next_permit=_finite(shown.next_permit),
         held_back_by=_held_back_by(lane, limits, now),
         in_flight=[
-            BatchStatus(batch.id, batch.campaign, len(batch.held), max(0.0, now - batch.sealed_at))
+            BatchStatus(
+                batch.id, batch.campaign, len(batch.invitations), max(0.0, now - batch.sealed_at)
+            )
             for batch in lane.in_flight.values()
         ],
         accounts=[
@@ -72,7 +74,7 @@ def call_status(lane: str, event: Answered, seconds: float) -> CallStatus:
         vendor=event.vendor,
         batch=event.batch.id,
         campaign=event.batch.campaign,
-        customers=len(event.batch.held),
+        customers=len(event.batch.invitations),
         answer=event.label,
         verdict=event.outcome.verdict.value,
         seconds=seconds,

@@ -68,21 +68,21 @@ class Takeover:
     """How a lane comes to its owner; `begin` says where a first one starts to read."""
 
     settings: LaneSettings
-    stage: StageServices
+    services: StageServices
     begin: StartFrom
     rng: random.Random
 
     @property
     def topic(self) -> str:
         """The lane's invitations."""
-        return self.stage.topics.invitations(self.settings.name)
+        return self.services.topics.invitations(self.settings.name)
 
     def run(self, consumer: Consumer) -> tuple[Lane, Producer]:
         """The restored machine, and the only producer that may commit for it.
 
         `consumer` is asked for the log's ends. Raises KafkaTrouble, StartUnclear.
         """
-        lane, stage = self.settings.name, self.stage
+        lane, stage = self.settings.name, self.services
         checkpoints = stage.topics.checkpoints(lane)
         producer = stage.producer(lane, f"{stage.topics.application_id}.lane.{lane}")
         waiting = stage.waiting(lane)
@@ -140,15 +140,15 @@ class Takeover:
 
     def _tell_clock(self, claimed: _Claimed) -> None:
         if claimed.appended is not None:
-            self.stage.metrics.clock_ahead(claimed.at - claimed.appended)
+            self.services.metrics.clock_ahead(claimed.at - claimed.appended)
 
     def _still_here(self) -> None:
-        self.stage.health.beat(self.settings.name)
-        if self.stage.stop.is_set():
+        self.services.health.beat(self.settings.name)
+        if self.services.stop.is_set():
             raise KafkaSessionError("stopped while taking over")
 
     def _look(self, consumer: Consumer) -> LaneLog:
-        topics, name = self.stage.topics, self.settings.name
+        topics, name = self.services.topics, self.settings.name
         partition = TopicPartition(self.topic, 0)
         with transactions.translate_errors("reading the log's ends"):
             low, high = consumer.get_watermark_offsets(partition, timeout=WAIT)
@@ -171,4 +171,4 @@ class Takeover:
         why = contested(owners)
         if why:
             log.error("lane_contested", lane=self.settings.name, why=why)
-            self.stage.metrics.contested(self.settings.name)
+            self.services.metrics.contested(self.settings.name)

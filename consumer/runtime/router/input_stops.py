@@ -47,7 +47,7 @@ log = structlog.get_logger(__name__)
 class InputStops:
     """The stopped partitions of one membership; `name`: of the stage whose group it is."""
 
-    stage: StageServices
+    services: StageServices
     name: str = ROUTER
     stopped: dict[Partition, StoppedPartition] = field(default_factory=dict)
     _look_at: float = 0.0
@@ -59,7 +59,7 @@ class InputStops:
             low, high = log_range(asker, each.topic, each.partition)
             log.error(
                 "input_stopped",
-                group=f"{self.stage.topics.application_id}.{self.name}",
+                group=f"{self.services.topics.application_id}.{self.name}",
                 topic=each.topic,
                 partition=each.partition,
                 offset=each.offset if each.offset >= 0 else None,
@@ -69,7 +69,7 @@ class InputStops:
                 why=why or MEANING[each.reason],
                 mend=each.command,
             )
-        self._show()
+        self._update_metrics()
 
     def __contains__(self, place: object) -> bool:
         return place in self.stopped
@@ -78,12 +78,12 @@ class InputStops:
         """They are another member's."""
         for place in places:
             self.stopped.pop(place, None)
-        self._show()
+        self._update_metrics()
 
     def clear(self) -> None:
         """This member is in no group any more."""
         self.stopped.clear()
-        self._show()
+        self._update_metrics()
 
     def due(self, now: float) -> bool:
         """Whether it is time to look again."""
@@ -98,8 +98,8 @@ class InputStops:
         found = [memory.committed[place] for place in self.stopped if place not in still]
         return any(each.offset >= 0 and out_of_range(asker, each) is None for each in found)
 
-    def _show(self) -> None:
-        self.stage.metrics.inputs_stopped(dict.fromkeys(self.stopped, 1), self.name)
+    def _update_metrics(self) -> None:
+        self.services.metrics.inputs_stopped(dict.fromkeys(self.stopped, 1), self.name)
 
 
 def decided(

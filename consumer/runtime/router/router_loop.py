@@ -91,11 +91,11 @@ class RouterStage:
 
     router: Router
     inputs: Sequence[str]
-    stage: StageServices
+    services: StageServices
     begin: StartFrom
     instance: str
     name: str = "router"
-    _gone: set[Partition] = field(default_factory=set)
+    _revoked_during_poll: set[Partition] = field(default_factory=set)
     _reached: dict[Partition, int] = field(default_factory=dict)
     _show_at: float = 0.0
     _marks: Mapping[str, str] = field(default_factory=dict)
@@ -107,9 +107,9 @@ class RouterStage:
     _own: bool = False  # whether this member has the program's own topic
 
     def __post_init__(self) -> None:
-        self._stops = InputStops(self.stage)
+        self._stops = InputStops(self.services)
 
-    def follow(self, rules: RouterConfig) -> None:
+    def reconfigure(self, rules: RouterConfig) -> None:
         """Route by another config from the next poll on. From any thread."""
         self._coming = rules
 
@@ -117,12 +117,12 @@ class RouterStage:
         """Whether no record is routed any more by what came before these."""
         return self._taken is rules
 
-    def session(self) -> None:
+    def run_membership(self) -> None:
         """Memberships in the group until the stage stops: other inputs, another one.
 
         Raises KafkaTrouble, StartUnclear.
         """
-        while not self.stage.stop.is_set():
+        while not self.services.stop.is_set():
             self._take_rules()
             self._membership()
 
@@ -135,51 +135,55 @@ class RouterStage:
         return set(self.inputs) != before
 
     def _membership(self) -> None:
-        application = self.stage.topics.application_id
-        let_former_life_end(self.stage, self.name, f"{application}.router")
-        producer = self.stage.producer(self.name, f"{application}.router.{self.instance}")
-        consumer = self._consumer = self.stage.consumer(self.name, f"{application}.router")
+        application = self.services.topics.application_id
+        let_former_life_end(self.services, self.name, f"{application}.router")
+        producer = self.services.producer(self.name, f"{application}.router.{self.instance}")
+        consumer = self._consumer = self.services.consumer(self.name, f"{application}.router")
         try:
-            transactions.fence(producer, self.stage.waiting(self.name))
+            transactions.fence(producer, self.services.waiting(self.name))
             with transactions.translate_errors("subscribe"):
                 consumer.subscribe(
-                    [*self.inputs, self.stage.topics.replayed],
-                    on_assign=partial(self._assigned, producer),
-                    on_revoke=self._revoked,
+                    [*self.inputs, self.services.topics.replayed],
+                    on_assign=partial(self._on_assign, producer),
+                    on_revoke=self._on_revoke,
                 )
             while not (
-                self.stage.stop.is_set() or self._take_rules() or self._goes_on(consumer, producer)
+                self.services.stop.is_set()
+                or self._take_rules()
+                or self._goes_on(consumer, producer)
             ):
-                self.stage.joined(self.name, consumer)
-                self._gone.clear()  # it is about the records of one poll, and of no other
+                self.services.joined(self.name, consumer)
+                self._revoked_during_poll.clear()  # it is about the records of one poll, and of no other
                 with transactions.translate_errors("consume"):
                     messages = consumer.consume(self._poll_records(), POLL_SECONDS)
                 if messages:
                     self._handle(consumer, producer, messages)
                 self._reached.update(ends(messages))
-                self._show(consumer)
+                self._update_metrics(consumer)
         finally:
-            self.stage.left(self.name)
-            self.stage.metrics.router_lag({})
+            self.services.left(self.name)
+            self.services.metrics.router_lag({})
             self._stops.clear()
             self._own = False
             self._consumer = None
-            self.stage.clients.close(consumer)
+            self.services.clients.close(consumer)
 
     def _poll_records(self) -> int:
         """What a poll brings goes into one transaction."""
-        return min(POLL_RECORDS, self.stage.transactions.size(self.name).records)
+        return min(POLL_RECORDS, self.services.transactions.size(self.name).records)
 
-    def _assigned(
+    def _on_assign(
         self, producer: Producer, consumer: Consumer, partitions: list[TopicPartition]
     ) -> None:
         if consumer is not self._consumer:  # of a session that is over
             return
-        if self._gone.intersection((each.topic, each.partition) for each in partitions):
+        if self._revoked_during_poll.intersection(
+            (each.topic, each.partition) for each in partitions
+        ):
             raise KafkaSessionError("a partition went and came back while it was being read")
         member = membership(consumer)
-        reading = router_reading(self.stage.topics, self.inputs, self.stage.clients)
-        asker = self.stage.consumer(self.name, reading.group)
+        reading = router_reading(self.services.topics, self.inputs, self.services.clients)
+        asker = self.services.consumer(self.name, reading.group)
         try:
             resolved = resolve(
                 consumer,
@@ -192,8 +196,8 @@ class RouterStage:
             )
             self._stops.add(asker, resolved.stopped)
         finally:
-            self.stage.clients.close(asker)
-        self.stage.reads(self.name, reading.ids)
+            self.services.clients.close(asker)
+        self.services.reads(self.name, reading.ids)
         self._marks = resolved.marks
         self._own = self._own or any(each.topic == reading.own for each in partitions)
         self._began = self._began or bool(partitions)
@@ -207,16 +211,16 @@ class RouterStage:
     def _commit(self, producer: Producer, places: Sequence[TopicPartition], member: object) -> None:
         """Where reading begins. A plain commit of a member that the group has dropped, and that
         knows it, has no name, and Kafka takes it if nobody else is there."""
-        with self.stage.transaction(self.name, producer):
-            self.stage.send_offsets(self.name, producer, places, member)
+        with self.services.transaction(self.name, producer):
+            self.services.send_offsets(self.name, producer, places, member)
 
-    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """All that was read is committed between two polls: nothing to finish here."""
         if consumer is not self._consumer:  # of a session that is over
             return
         places = {(each.topic, each.partition) for each in partitions}
-        self._own = self._own and (self.stage.topics.replayed, 0) not in places
-        self._gone.update(places)
+        self._own = self._own and (self.services.topics.replayed, 0) not in places
+        self._revoked_during_poll.update(places)
         read = [each for each in partitions if (each.topic, each.partition) not in self._stops]
         self._stops.discard(places)
         with transactions.translate_errors("unassign"):
@@ -229,7 +233,7 @@ class RouterStage:
         """As the stage says; a partition whose log has moved away stands still, alone."""
         error = message.error()
         if error is None or error.code() != KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - public by use
-            return self.stage.usable(self.name, message)
+            return self.services.usable(self.name, message)
         place = TopicPartition(str(message.topic()), int(message.partition() or 0))
         with transactions.translate_errors("unassign"):
             consumer.incremental_unassign([place])
@@ -242,11 +246,11 @@ class RouterStage:
 
     def _goes_on(self, consumer: Consumer, producer: Producer) -> bool:
         """Whether a partition that stood still may be read again: by joining once more."""
-        now = self.stage.clock.now()
-        commands = self.stage.commands.current(now)
+        now = self.services.clock.now()
+        commands = self.services.commands.current(now)
         if not (self._stops.stopped or (commands and self._own)) or not self._stops.due(now):
             return False
-        reading = router_reading(self.stage.topics, self.inputs, self.stage.clients)
+        reading = router_reading(self.services.topics, self.inputs, self.services.clients)
         memory = remember(consumer, reading)
         places = decided(commands, consumer, memory, reading) if self._own else []
         if places:
@@ -257,8 +261,14 @@ class RouterStage:
 
     def _handle(self, consumer: Consumer, producer: Producer, messages: list[Message]) -> None:
         usable = [each for each in messages if each.error() is None or self._usable(consumer, each)]
-        if self._gone:  # revoked while these were being read: they are somebody else's by now
-            usable = [each for each in usable if (each.topic(), each.partition()) not in self._gone]
+        if (
+            self._revoked_during_poll
+        ):  # revoked while these were being read: they are somebody else's by now
+            usable = [
+                each
+                for each in usable
+                if (each.topic(), each.partition()) not in self._revoked_during_poll
+            ]
         if not usable:
             return
         done: list[Routed] = []
@@ -275,8 +285,8 @@ class RouterStage:
     def _route(self, consumer: Consumer, producer: Producer, messages: Sequence[Message]) -> Routed:
         """What became of these records, which is committed."""
         records = [self._record(message) for message in messages]
-        now = self.stage.clock.now()
-        routed = self.router.route(records, now, lambda: self.stage.health.beat(self.name))
+        now = self.services.clock.now()
+        routed = self.router.route(records, now, lambda: self.services.health.beat(self.name))
         letters = _complete(routed.dead_letters, records, messages)
         complete = replace(routed, dead_letters=letters)
         self._commit_routed(consumer, producer, messages, complete, now)
@@ -290,11 +300,11 @@ class RouterStage:
         tell(self.name, message, error)
         letter = dead_letter_of(message, DeadLetterReason.INTERNAL, defect(error))
         topic = message.topic() if message.topic() in self.inputs else OTHER_TOPIC
-        if message.topic() == self.stage.topics.replayed:
+        if message.topic() == self.services.topics.replayed:
             letter = _as_it_was(letter)
         routed = Routed(dead_letters=[letter])
         routed.counts[str(topic), "dead_letter", DeadLetterReason.INTERNAL] += 1
-        self._commit_routed(consumer, producer, [message], routed, self.stage.clock.now())
+        self._commit_routed(consumer, producer, [message], routed, self.services.clock.now())
         return routed
 
     def _commit_routed(
@@ -306,10 +316,10 @@ class RouterStage:
         now: float,
     ) -> None:
         member = membership(consumer)
-        with self.stage.transaction(self.name, producer, len(messages)):
+        with self.services.transaction(self.name, producer, len(messages)):
             self._publish(producer, routed, rfc3339(now))
             places = offsets(messages, self._marks)
-            self.stage.send_offsets(self.name, producer, places, member)
+            self.services.send_offsets(self.name, producer, places, member)
 
     def _say_defects(self, letters: Sequence[DeadLetter]) -> None:
         for letter in letters:
@@ -328,7 +338,7 @@ class RouterStage:
     def _record(self, message: Message) -> Record:
         """What routing needs; the rest is asked for the few that become dead letters."""
         place = transactions.position_of(message)
-        if place[0] == self.stage.topics.replayed:
+        if place[0] == self.services.topics.replayed:
             headers, lost = headers_of(message)
             was = None if lost else original(headers)
             place = was[:3] if was else place  # else no input has its topic: a dead letter again
@@ -336,33 +346,33 @@ class RouterStage:
 
     def _publish(self, producer: Producer, routed: Routed, now: str) -> None:
         lanes = {each.lane for each in routed.invitations}
-        topics = {lane: self.stage.topics.invitations(lane) for lane in lanes}
+        topics = {lane: self.services.topics.invitations(lane) for lane in lanes}
         for each in routed.invitations:
             transactions.produce(producer, topics[each.lane], each.value, key=each.key, partition=0)
-        publisher = self.stage.publisher(producer, "router")
+        publisher = self.services.publisher(producer, "router")
         publisher.results(routed.results, now)
         publisher.dead_letters(routed.dead_letters, now)
 
     def _count(self, routed: Routed) -> None:
         for (topic, disposition, reason), number in routed.counts.items():
-            self.stage.metrics.events(topic, disposition, reason, number)
+            self.services.metrics.events(topic, disposition, reason, number)
         for (lane, campaign), number in Counter(
             (each.lane, each.campaign) for each in routed.invitations
         ).items():
-            self.stage.metrics.routed(lane, campaign, number)
+            self.services.metrics.routed(lane, campaign, number)
         for reason, number in Counter(each["reason"] for each in routed.results).items():
-            self.stage.metrics.results(self.name, reason, number)
+            self.services.metrics.results(self.name, reason, number)
         letters = Counter(each.reason for each in routed.dead_letters)
-        self.stage.metrics.dead_letters(self.name, letters)
+        self.services.metrics.dead_letters(self.name, letters)
 
-    def _show(self, consumer: Consumer) -> None:
+    def _update_metrics(self, consumer: Consumer) -> None:
         """Also while nothing comes: a producer's open transaction hides all that is behind it."""
-        now = self.stage.clock.now()
+        now = self.services.clock.now()
         if now < self._show_at:
             return
         self._show_at = now + SHOW_EVERY
         with suppress(KafkaException):  # what is only shown must not end a session
-            self.stage.metrics.router_lag(lag(consumer, self._reached))
+            self.services.metrics.router_lag(lag(consumer, self._reached))
 
 
 def _complete(

@@ -54,12 +54,12 @@ class DelayWatch:
         """Look until `stop`; a look that fails is tried again, for others say why."""
         while not stop.is_set():
             try:
-                await asyncio.to_thread(self.look)
+                await asyncio.to_thread(self.poll)
             except DispatcherError as error:
                 log.debug("ladder_ends_unknown", why=str(error))
             await pause(stop, LOOK_EVERY)
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Raises KafkaTrouble, OperationRefused."""
         found = end_offsets(self._client, self._steps, committed=False)
         self._ends.update({topic: end for (topic, _), end in found.items()})

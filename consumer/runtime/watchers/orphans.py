@@ -40,7 +40,7 @@ class OrphanWatch:
         self._metrics = metrics
         self._said: set[str] = set()
 
-    def follow(self, lanes: tuple[str, ...]) -> None:
+    def reconfigure(self, lanes: tuple[str, ...]) -> None:
         """These are the config's lanes from now on."""
         self._lanes = lanes
 
@@ -48,12 +48,12 @@ class OrphanWatch:
         """Look until `stop`; a look that fails is tried again, for others say why."""
         while not stop.is_set():
             try:
-                self.note(await asyncio.to_thread(self.look))
+                self.record_answer(await asyncio.to_thread(self.poll))
             except DispatcherError as error:
                 log.debug("orphans_unknown", why=str(error))
             await pause(stop, LOOK_EVERY)
 
-    def look(self) -> dict[str, int]:
+    def poll(self) -> dict[str, int]:
         """Lane outside the config → records that it holds. Raises KafkaTrouble."""
         names = orphans(self._client, self._topics, self._lanes)
         if not names:
@@ -65,7 +65,7 @@ class OrphanWatch:
         finally:
             self._clients.close(reader)
 
-    def note(self, found: dict[str, int]) -> None:
+    def record_answer(self, found: dict[str, int]) -> None:
         """Show all, and say once of each that holds something what mends it."""
         self._metrics.orphaned(found)
         for lane, records in found.items():

@@ -61,7 +61,7 @@ class BrokerWatch:
     async def until_up(self, stop: asyncio.Event) -> bool:
         """Wait for the first answer; False if `stop` came first."""
         while not stop.is_set():
-            if await self.look():
+            if await self.poll():
                 return True
             await pause(stop, LOOK_EVERY)
         return False
@@ -69,10 +69,10 @@ class BrokerWatch:
     async def run(self, stop: asyncio.Event) -> None:
         """Look until `stop`."""
         while not stop.is_set():
-            await self.look()
+            await self.poll()
             await pause(stop, LOOK_EVERY)
 
-    async def look(self) -> bool:
+    async def poll(self) -> bool:
         """One look, reported to health, metrics and log."""
         try:
             await asyncio.to_thread(self._ask)

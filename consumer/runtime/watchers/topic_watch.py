@@ -40,7 +40,7 @@ class TopicWatch:
         self._last: dict[str, str] = {}
         self._gone: set[str] = set()
 
-    def follow(self, names: Sequence[str]) -> None:
+    def reconfigure(self, names: Sequence[str]) -> None:
         """Look at these from now on."""
         self._names = list(names)
 
@@ -48,13 +48,13 @@ class TopicWatch:
         """Look until `stop`; a look that fails is tried again, for others say why."""
         while not stop.is_set():
             try:
-                self.note(await asyncio.to_thread(look, self._client, self._names))
+                self.record_answer(await asyncio.to_thread(look, self._client, self._names))
             except (KafkaException, TimeoutError) as error:
                 why = describe(error) if isinstance(error, KafkaException) else "no answer in time"
                 log.debug("topic_ids_unknown", why=why)
             await pause(stop, LOOK_EVERY)
 
-    def note(self, found: Ids) -> None:
+    def record_answer(self, found: Ids) -> None:
         """Compare with the last look, keep it, and say what changed."""
         if not self._last:
             log.info("topics_watched", topics=len(found))

@@ -15,25 +15,25 @@ from tests.simulation.permits.scenes import Practice
 class SendStamped(Limiter):
     """A call's stamp is the time at which it left."""
 
-    def take(self, now: float) -> None:
+    def take_permit(self, now: float) -> None:
         """Stamped at once."""
-        super().take(now)
-        super().answered(now)
+        super().take_permit(now)
+        super().call_ended(now)
 
-    def answered(self, at: float) -> None:
+    def call_ended(self, at: float) -> None:
         """Nothing to do any more."""
 
 
 class FlightIgnored(Limiter):
     """A call counts once it is answered, not while it is out."""
 
-    def take(self, now: float) -> None:
+    def take_permit(self, now: float) -> None:
         """Counted later."""
 
-    def answered(self, at: float) -> None:
+    def call_ended(self, at: float) -> None:
         """Now it counts."""
         self._in_flight += 1
-        super().answered(at)
+        super().call_ended(at)
 
 
 class PlainSlidingLog(Limiter):

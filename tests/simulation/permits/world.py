@@ -89,7 +89,7 @@ class World:
         login = self._logins_due > 0
         self._logins_due -= login
         if not login or self.practice.logins_count:
-            self._gate.take(decided)
+            self._gate.take_permit(decided)
             self._logins_out += login
             self._in_flight += not login
         self._save(decided)
@@ -110,7 +110,7 @@ class World:
             return  # its owner is gone
         if login and not self.practice.logins_count:
             return
-        self._gate.answered(stamp + self._clock)
+        self._gate.call_ended(stamp + self._clock)
         self._logins_out -= bool(login)
         self._in_flight -= not login
         if self._moving and not self._in_flight + self._logins_out:
@@ -130,7 +130,7 @@ class World:
 
     def _save(self, now: float) -> None:
         latest = now + TIMEOUT + GRACE
-        log = [*self._gate.log(now), *[latest] * self._logins_out]
+        log = [*self._gate.stamps(now), *[latest] * self._logins_out]
         self._saved = Saved(log, self._in_flight)
 
     def _checkpoint_lost(self) -> None:

@@ -147,7 +147,7 @@ def the_healthy_are_called(world: World, _history: History) -> Finding:
     calls: dict[str, list[tuple[float, list[str]]]] = {name: [] for name in sickness.HEALTHY}
     for _, batch in world.wire.sent:
         if batch.campaign in calls:
-            names = [held.invitation["id"] for held in batch.held]
+            names = [held.invitation["id"] for held in batch.invitations]
             calls[batch.campaign].append((batch.sealed_at, names))
     healthy = [at for made in calls.values() for at, _ in made]
     for campaign, made in calls.items():
@@ -182,13 +182,13 @@ def quotas_are_kept(world: World, _history: History) -> Finding:
 def batches_are_lawful(world: World, _history: History) -> Finding:
     """A call's recipients are distinct, of its campaign, and no more than it may take."""
     for _, batch in world.wire.sent:
-        who = {held.recipient for held in batch.held}
+        who = {held.recipient for held in batch.invitations}
         lane = world.lanes[rules.LANE_OF[batch.campaign]]
-        if len(who) < len(batch.held):
+        if len(who) < len(batch.invitations):
             yield f"a recipient twice in batch {batch.id}"
-        if not 1 <= len(batch.held) <= lane.campaigns[batch.campaign].max_batch:
-            yield f"batch {batch.id} has {len(batch.held)}"
-        if {held.campaign for held in batch.held} != {batch.campaign}:
+        if not 1 <= len(batch.invitations) <= lane.campaigns[batch.campaign].max_batch:
+            yield f"batch {batch.id} has {len(batch.invitations)}"
+        if {held.campaign for held in batch.invitations} != {batch.campaign}:
             yield f"batch {batch.id} mixes campaigns"
 
 
@@ -202,7 +202,7 @@ def intents_come_first(world: World, history: History) -> Finding:
         if after > number:
             yield f"batch {batch.id} left without its intent"
         elif bitmap(intent["offsets"], intent["first"]) != _bits(
-            held.offset for held in batch.held
+            held.offset for held in batch.invitations
         ):
             yield f"the intent of batch {batch.id} names other invitations"
 

@@ -93,17 +93,21 @@ class SimLane(LaneStage):
 
     def _turn(self, consumer: Consumer) -> None:
         LaneStage._turn(self, consumer)
-        if self.owner is not None:
-            self._weigh(self.owner.lane.shelf)
-            if self.owner.lane.paused:
+        if self.ownership is not None:
+            self._weigh(self.ownership.lane.buffer)
+            if self.ownership.lane.paused:
                 self.watch.paused(self.name)
 
     def _weigh(self, shelf: InvitationBuffer) -> None:
-        if shelf.held > self.settings.max_held:
-            self.watch.too_many.append(f"{self.process}/{self.name} holds {shelf.held}")
-        poll = lane_loop.POLL_RECORDS + self.settings.max_held + NEAR_END  # what a poll pushes out
-        if shelf.reading.noted > self.settings.max_noted + poll:
-            self.watch.too_many.append(f"{self.process}/{self.name} noted {shelf.reading.noted}")
+        if shelf.buffered > self.settings.max_buffered:
+            self.watch.too_many.append(f"{self.process}/{self.name} holds {shelf.buffered}")
+        poll = (
+            lane_loop.POLL_RECORDS + self.settings.max_buffered + NEAR_END
+        )  # what a poll pushes out
+        if shelf.read_plan.spilled > self.settings.max_spilled + poll:
+            self.watch.too_many.append(
+                f"{self.process}/{self.name} noted {shelf.read_plan.spilled}"
+            )
 
     def _take_over(self, consumer: Consumer) -> LaneOwnership:
         owner = LaneStage._take_over(self, consumer)
@@ -113,15 +117,15 @@ class SimLane(LaneStage):
         self.watch.scheduler.point("taken over")
         return owner
 
-    def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         if consumer is self._consumer and self.current is not None:
             self.current.lost_at = self.watch.commits
-        LaneStage._lost(self, consumer, partitions)
+        LaneStage._on_lost(self, consumer, partitions)
 
-    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        current, owner, began = self.current, self.owner, self.watch.scheduler.now
-        LaneStage._revoked(self, consumer, partitions)
-        if current is not None and owner is not None and self.owner is None:
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        current, owner, began = self.current, self.ownership, self.watch.scheduler.now
+        LaneStage._on_revoke(self, consumer, partitions)
+        if current is not None and owner is not None and self.ownership is None:
             current.given_back_at, current.left = began, len(owner.lane.in_flight)
 
     def _drain(self, owner: LaneOwnership) -> None:
@@ -202,8 +206,8 @@ class SimProcess:
         self._lanes: dict[str, SimLane] = {}
         router = setup.router
         self._router = RouterStage(router.router, router.inputs, self.stage, "earliest", instance)
-        self._start("router", self._router.session)
-        self._start("ladder", DelayStage(self.stage, instance).session)
+        self._start("router", self._router.run_membership)
+        self._start("ladder", DelayStage(self.stage, instance).run_membership)
         for lane in setup.lanes:
             self._start_lane(lane, setup)
 
@@ -214,7 +218,7 @@ class SimProcess:
     def owner_of(self, lane: str) -> LaneOwnership | None:
         """The lane's owner here, if this process has the lane."""
         found = self._lanes.get(lane)
-        return found.owner if found else None
+        return found.ownership if found else None
 
     def _read_commands(self) -> None:
         stage, clients = self.stage, self._clients
@@ -260,7 +264,7 @@ class SimProcess:
             watch=self._watch,
             process=self.name,
         )
-        self._start(name, lane.session)
+        self._start(name, lane.run_membership)
 
     def follow(self, setup: rules.Setup) -> None:
         """Reload: go over to another config in the order of `Crew.follow`."""
@@ -273,12 +277,12 @@ class SimProcess:
         self.stage.lanes, self.stage.homes = config.lanes, config.homes
         for name, lane in self._lanes.items():
             settings = setup.lanes[name]
-            lane.follow(LaneConfig(settings, self._calls, _limits(settings)))
+            lane.reconfigure(LaneConfig(settings, self._calls, _limits(settings)))
         for name in setup.lanes.keys() - self._lanes.keys():
             self._start_lane(name, setup)
         self._clients.wake()
         self._scheduler.sleep(self._rng.uniform(0.0, 5.0))
-        self._router.follow(setup.router)
+        self._router.reconfigure(setup.router)
         self.stage.config_version = config.config_version
         self._clients.wake()
 

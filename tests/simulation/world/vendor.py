@@ -124,7 +124,7 @@ class VendorDouble:
         return self._answer(batch, radar=radar)
 
     def _answer(self, batch: Batch, *, radar: bool) -> Answer:
-        if refused := {held.invitation["id"] for held in batch.held} & self.firewall:
+        if refused := {held.invitation["id"] for held in batch.invitations} & self.firewall:
             self._truth.bad |= refused
             return _FIREWALL
         if answer := self._sick(batch):
@@ -136,14 +136,14 @@ class VendorDouble:
         if in_part and verdict == REJECTED and (answer := self._in_part(batch)):
             return answer
         if verdict == ACCEPTED or (verdict == UNCLEAR and self._rng.random() < 0.5):
-            self._truth.acted.update(held.invitation["id"] for held in batch.held)
+            self._truth.acted.update(held.invitation["id"] for held in batch.invitations)
         if verdict == UNCLEAR:
             self._truth.unclear.add(batch.id)
         return (_PARTLY if in_part else _RADAR if radar else _PISANO)[verdict]
 
     def _in_part(self, batch: Batch) -> Answer | None:
         """All but the bad ones are invited, and the answer says so to those that read it all."""
-        names = [held.invitation["id"] for held in batch.held]
+        names = [held.invitation["id"] for held in batch.invitations]
         answer = partly.in_part(names, self._truth.bad, self._rng)
         if answer is not None:
             self._truth.acted.update(name for name in names if name not in self._truth.bad)
@@ -158,14 +158,14 @@ class VendorDouble:
 
     def _oddly(self, batch: Batch, answer: Answer, acted: bool) -> Answer:
         if acted:
-            self._truth.acted.update(held.invitation["id"] for held in batch.held)
+            self._truth.acted.update(held.invitation["id"] for held in batch.invitations)
         self._truth.unclear.add(batch.id)
         return answer
 
     def _verdict(self, batch: Batch) -> int:
         weights = list(self._mood)
         share, weights[REJECTED] = weights[REJECTED], 0
-        names = (held.invitation["id"] for held in batch.held)
+        names = (held.invitation["id"] for held in batch.invitations)
         bad = {name for name in names if crc32(name.encode()) % 100 < share}
         self._truth.bad |= bad
         drawn = self._rng.choices(range(5), weights)[0]

@@ -85,7 +85,7 @@ def test_a_record_that_is_no_checkpoint_is_refused(value: bytes | None) -> None:
 def test_what_passes_is_what_a_lane_goes_on_from() -> None:
     found = parse(raw(done=pack([7, 9], 7), in_flight=in_flight(pack([8, 30], 8), 8)))
     lane = Lane(settings(), random.Random(1), NOW, checkpoint=found)
-    assert (lane.ledger.settled(9), lane.ledger.settled(8)) == (True, False)
+    assert (lane.settled.settled(9), lane.settled.settled(8)) == (True, False)
 
 
 def test_offsets_that_the_log_does_not_have_yet_stop_the_lane() -> None:

@@ -111,7 +111,7 @@ def test_a_record_that_is_read_again_is_passed_over() -> None:
     driver = Driver(lane())
     assert len(driver.read(held(1))) == 1
     assert driver.read(held(1)) == []
-    assert driver.lane.shelf.held == 1
+    assert driver.lane.buffer.buffered == 1
 
 
 def test_an_unreadable_record_is_settled_by_its_dead_letter_once() -> None:
@@ -214,7 +214,7 @@ def test_what_is_put_back_goes_before_its_recipients_next_invitation() -> None:
     (batch,) = driver.read(held(1, "x"), held(2, "x"))
     driver.answer(batch, NEVER_LEFT)
     (again,) = driver.step(NOW + 2)
-    assert [each.offset for each in again.held] == [1]
+    assert [each.offset for each in again.invitations] == [1]
 
 
 def test_attempts_end_and_the_result_tells_the_last_answer() -> None:
@@ -278,7 +278,7 @@ def test_windows_fill_until_a_permit_is_there() -> None:
     assert driver.read(held(2), held(3), now=NOW + 2) == []
     assert driver.lane.wake_at == pytest.approx(NOW + 21, abs=1e-3)
     (late,) = driver.step(driver.lane.wake_at)
-    assert [each.offset for each in late.held] == [2, 3]
+    assert [each.offset for each in late.invitations] == [2, 3]
     assert late.why is SealReason.PERMIT
 
 
@@ -407,7 +407,7 @@ def test_an_invitation_that_expired_in_its_window_is_not_sent() -> None:
     driver = Driver(lane(settings(linger=5.0)))
     driver.read(held(1, expires_at=NOW + 4), held(2))
     (batch,) = driver.step(NOW + 5)
-    assert [each.offset for each in batch.held] == [2]
+    assert [each.offset for each in batch.invitations] == [2]
     assert driver.read(held(3, arrived=NOW + 5, expires_at=NOW + 9), now=NOW + 6) == []
     assert driver.step(NOW + 10) == []
     assert driver.reasons == {"i1": "expired_waiting", "i3": "expired_waiting"}
@@ -480,7 +480,7 @@ def test_a_failed_login_has_spent_its_permit(outcome: Outcome, stamp: float) -> 
     machine = lane(of)
     Driver(machine).read(held(1, campaign="visit"))
     machine.login_failed("radar", outcome, NOW + 1)
-    assert machine.limiter.log(NOW + 1) == [stamp]
+    assert machine.limiter.stamps(NOW + 1) == [stamp]
 
 
 def test_a_429_to_a_login_closes_the_lane() -> None:
@@ -515,7 +515,7 @@ def test_a_refused_token_is_replaced_and_the_batch_goes_again() -> None:
 def test_a_lane_that_stops_seals_nothing_new_and_records_what_is_in_flight() -> None:
     driver = Driver(lane(settings(campaign("a", max_batch=1), max_in_flight=1)))
     (batch,) = driver.read(held(1), held(2))
-    driver.lane.stop()
+    driver.lane.stop_sealing()
     idle_before = driver.lane.idle
     assert driver.answer(batch, ACCEPTED) == []
     assert (idle_before, driver.lane.idle) == (False, True)

@@ -17,7 +17,7 @@ from tests.support.lanes import (
 
 def test_one_that_raised_before_it_was_delivered_is_a_dead_letter() -> None:
     driver = Driver(lane())
-    assert driver.lane.wants(0)
+    assert driver.lane.accepts(0)
     driver.lane.abandon(letter(0), None)
     driver.read(held(1))
     assert [each.source["offset"] for each in driver.commits[0].dead_letters] == [0]
@@ -27,12 +27,12 @@ def test_one_that_raised_before_it_was_delivered_is_a_dead_letter() -> None:
 
 def test_one_that_waits_already_is_called_no_more() -> None:
     driver = Driver(lane(settings(campaign("a", max_batch=5))))
-    driver.lane.wants(0)
+    driver.lane.accepts(0)
     driver.lane.arrived(held(0), 1.0)
     driver.lane.abandon(letter(0), "a")
     driver.read(held(1))
     assert driver.sent == [1]
-    assert driver.lane.shelf.held == 1
+    assert driver.lane.buffer.buffered == 1
     assert len(driver.commits[0].dead_letters) == 1
     assert driver.commits[0].dead_letters[0].reason is DeadLetterReason.BAD_INVITATION
 
@@ -51,16 +51,16 @@ def test_one_that_was_only_noted_is_noted_no_more() -> None:
     few = settings(campaign("a", max_batch=1), max_held=2, max_in_flight=1)
     driver = Driver(lane(few))
     driver.read(*(written(n) for n in range(6)))
-    noted = [n for n in range(6) if driver.lane.shelf.reading.is_noted(n)]
+    noted = [n for n in range(6) if driver.lane.buffer.read_plan.is_noted(n)]
     assert noted
     driver.lane.abandon(letter(noted[0]), "a")
-    assert not driver.lane.shelf.reading.is_noted(noted[0])
-    assert driver.lane.shelf.reading.noted == len(noted) - 1
+    assert not driver.lane.buffer.read_plan.is_noted(noted[0])
+    assert driver.lane.buffer.read_plan.spilled == len(noted) - 1
 
 
 def test_one_of_a_campaign_without_a_window_leaves_nothing_behind() -> None:
     driver = Driver(lane())
-    driver.lane.wants(0)
+    driver.lane.accepts(0)
     driver.lane.abandon(letter(0), "other")
     driver.step()
     assert driver.checkpoint.base == 1

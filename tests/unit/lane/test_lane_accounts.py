@@ -66,7 +66,7 @@ def test_refused_credentials_stop_the_calls_and_reject_nobody() -> None:
 def test_now_and_then_one_customer_is_tried() -> None:
     driver = refused()
     (probe,) = driver.step(driver.lane.accounts.wake_at(NOW))
-    assert (probe.why, len(probe.held)) == (SealReason.PROBE, 1)
+    assert (probe.why, len(probe.invitations)) == (SealReason.PROBE, 1)
     assert driver.step(FAR) == []
     driver.answer(probe, REFUSED, at=FAR)
     assert driver.results == []
@@ -77,14 +77,14 @@ def test_when_the_probe_is_accepted_everybody_goes() -> None:
     driver = refused()
     (probe,) = driver.step(FAR)
     rest = driver.answer(probe, ACCEPTED, at=FAR)
-    assert sum(len(batch.held) for batch in rest) == 19
+    assert sum(len(batch.invitations) for batch in rest) == 19
     assert not driver.lane.accounts.refused("pisano")
 
 
 def test_a_new_secret_needs_no_probe() -> None:
     driver = refused()
     driver.lane.reconfigure(settings(EACH), NOW + 1, relogin={"pisano"})
-    assert [len(batch.held) for batch in driver.step(NOW + 1)] == [10, 10]
+    assert [len(batch.invitations) for batch in driver.step(NOW + 1)] == [10, 10]
 
 
 def test_another_config_is_no_new_secret_but_tries_one_customer_at_once() -> None:
@@ -92,7 +92,7 @@ def test_another_config_is_no_new_secret_but_tries_one_customer_at_once() -> Non
     driver = refused()
     driver.lane.reconfigure(settings(EACH, linger=0.1), NOW + 1)
     (probe,) = driver.step(NOW + 1)
-    assert len(probe.held) == 1
+    assert len(probe.invitations) == 1
     assert driver.answer(probe, REFUSED, at=NOW + 1) == []
     assert driver.step(NOW + 1 + PACES["refused"][0] / 2 - 1) == []
     assert driver.results == []
@@ -103,7 +103,7 @@ def test_an_outage_that_is_over_is_found_at_once_by_a_reload() -> None:
     driver.lane.reconfigure(settings(EACH, max_in_flight=TRIPS), NOW + 0.5)
     (probe,) = driver.step(NOW + 0.5)
     rest = driver.answer(probe, ACCEPTED, at=NOW + 0.6)
-    assert sum(len(batch.held) for batch in rest) == 19
+    assert sum(len(batch.invitations) for batch in rest) == 19
 
 
 def test_a_refused_login_is_tried_at_once_by_retry_and_by_a_reload() -> None:
@@ -133,7 +133,7 @@ def test_a_vendor_in_trouble_is_tried_with_one_customer_who_alone_is_in_doubt() 
     driver = ill()
     assert len(driver.results) == 10 * TRIPS
     (probe,) = driver.step(driver.lane.wake_at)
-    assert len(probe.held) == 1
+    assert len(probe.invitations) == 1
     driver.answer(probe, SILENCE, at=FAR)
     assert len(driver.results) == 10 * TRIPS + 1
     assert driver.step(FAR) == []
@@ -143,7 +143,7 @@ def test_it_is_well_again_after_one_call_and_no_backoff_of_before_holds() -> Non
     driver = ill(TROUBLE)
     (probe,) = driver.step(NOW + PACES["ill"][0])
     after = driver.answer(probe, ACCEPTED, at=NOW + 5)
-    assert sum(len(batch.held) for batch in after) >= 2 * 10
+    assert sum(len(batch.invitations) for batch in after) >= 2 * 10
 
 
 def test_a_parked_campaign_is_not_revived_with_the_vendor() -> None:
@@ -162,14 +162,14 @@ def test_a_429_to_the_probe_says_nothing_about_the_account() -> None:
     (probe,) = driver.step(driver.lane.wake_at)
     driver.answer(probe, replace(THROTTLED, retry_after=1.0), at=FAR)
     (again,) = driver.step(FAR + 1)
-    assert len(again.held) == 1
+    assert len(again.invitations) == 1
 
 
 def test_a_connection_that_fails_costs_no_attempt_and_opens_the_circuit_too() -> None:
     driver = ill(NEVER_LEFT)
     assert driver.results == []
     (probe,) = driver.step(FAR)
-    assert [each.attempt for each in probe.held] == [0]
+    assert [each.attempt for each in probe.invitations] == [0]
 
 
 def test_two_calls_without_an_answer_hold_the_others_back() -> None:
@@ -180,7 +180,7 @@ def test_two_calls_without_an_answer_hold_the_others_back() -> None:
     assert len(driver.read(held(2), now=NOW + 12)) == 1
     assert driver.read(held(3), now=NOW + 16) == []
     (after,) = driver.answer(second[0], ACCEPTED, at=NOW + 17)
-    assert [each.offset for each in after.held] == [3]
+    assert [each.offset for each in after.invitations] == [3]
     driver.answer(first[0], ACCEPTED, at=NOW + 18)
 
 
@@ -223,7 +223,7 @@ def test_a_refusal_of_the_secret_of_before_is_no_news_of_the_present_one() -> No
     (first,) = driver.read(*(held(n) for n in range(4)))
     driver.lane.reconfigure(of, NOW + 1, relogin={"pisano"})
     (again,) = driver.answer(first, REFUSED, at=NOW + 2)
-    assert len(again.held) == 4
+    assert len(again.invitations) == 4
     driver.answer(again, ACCEPTED, at=NOW + 3)
     assert set(driver.reasons.values()) == {"accepted"}
 
@@ -248,9 +248,9 @@ def test_trouble_of_one_call_each_of_three_campaigns_is_the_accounts_and_pauses_
     for batch in batches:
         driver.lane.answered(batch.id, TROUBLE, sent_at=NOW, at=NOW + 1)
     assert not driver.lane.accounts.well("pisano")
-    assert driver.lane.shelf.windows[batches[-1].campaign].not_before == 0.0
+    assert driver.lane.buffer.windows[batches[-1].campaign].not_before == 0.0
     (probe,) = driver.step(NOW + 1 + PACES["ill"][0])
-    assert len(probe.held) == 1
+    assert len(probe.invitations) == 1
 
 
 def test_a_checkpoint_that_is_asked_for_goes_with_the_next_commit() -> None:
@@ -259,7 +259,7 @@ def test_a_checkpoint_that_is_asked_for_goes_with_the_next_commit() -> None:
     before = len(driver.commits)
     driver.step(NOW + 1)
     assert len(driver.commits) == before
-    driver.lane.record()
+    driver.lane.request_checkpoint()
     driver.step(NOW + 1)
     assert len(driver.commits) == before + 1
     assert not driver.commits[-1].results

@@ -54,9 +54,9 @@ def test_parked_crowd_is_put_off_in_several_commits_with_none_left_behind() -> N
     steps(driver, NOW)
     assert driver.lane.commit_size == MOST
     assert [carried(each) for each in driver.commits[before:]] == [10, 10, 6]
-    assert sorted(each.held.offset for each in driver.put_off) == list(range(CROWD + 1))
+    assert sorted(each.invitation.offset for each in driver.put_off) == list(range(CROWD + 1))
     assert driver.checkpoint.base == CROWD + 1
-    assert driver.lane.shelf.held == 0
+    assert driver.lane.buffer.buffered == 0
     assert driver.lane.idle
 
 
@@ -68,7 +68,7 @@ def test_each_commit_settles_what_it_carries_and_no_more() -> None:
     (first,) = driver.commits[before:]
     recorded = SettledOffsets(first.checkpoint.base, first.checkpoint.done)
     settled = {offset for offset in range(CROWD + 1) if recorded.settled(offset)}
-    assert settled == {each.held.offset for each in first.put_off}
+    assert settled == {each.invitation.offset for each in first.put_off}
     assert len(settled) == MOST
 
 
@@ -92,7 +92,7 @@ def test_stopping_lane_starts_no_further_part_of_a_crowd() -> None:
     """It waits on the log for the next owner."""
     driver = driver_of()
     driver.answer(driver.batches[0], PARKED)
-    driver.lane.stop()
+    driver.lane.stop_sealing()
     assert steps(driver, NOW) == []
     assert driver.lane.idle
 

@@ -39,13 +39,15 @@ def play(driver: Driver, bad: set[int], refusal: Outcome, *, most: int) -> int:
         out = list(driver.lane.in_flight.values())
         for batch in out:
             driver.answer(batch, judge(batch, bad, refusal), at=now)
-        if driver.lane.idle and not driver.lane.shelf.held:
+        if driver.lane.idle and not driver.lane.buffer.buffered:
             return len(driver.batches)
         if not driver.lane.in_flight:
             now = max(now, min(driver.lane.wake_at, now + 100))
         now += 0.01
         driver.step(now)
-    raise AssertionError(f"{driver.lane.shelf.held} still wait after {len(driver.batches)} calls")
+    raise AssertionError(
+        f"{driver.lane.buffer.buffered} still wait after {len(driver.batches)} calls"
+    )
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 3, 5, 6])
@@ -67,7 +69,7 @@ def test_a_vendor_that_falls_ill_while_it_is_searched_costs_three_customers_at_m
     for number, batch in enumerate(driver.batches):
         driver.answer(batch, judge(batch, {60} if number < 4 else range(64), VENDOR_ERROR))
     assert len(reasons(driver)["attempts_exhausted"]) == 3
-    assert driver.lane.outcomes.bisections == []
+    assert driver.lane.settlement.bisections == []
     assert driver.lane.accounts.ill({"pisano"})
 
 
@@ -80,10 +82,12 @@ def test_silent_parts_under_resend_count_as_attempts() -> None:
     for n in range(100, 130):
         now += 20
         for batch in list(driver.lane.in_flight.values()):
-            silent = len(batch.held) > 1 and any(each.offset == 0 for each in batch.held)
+            silent = len(batch.invitations) > 1 and any(
+                each.offset == 0 for each in batch.invitations
+            )
             driver.answer(batch, SILENCE if silent else ACCEPTED, at=now)
         driver.read(held(n, campaign="b"), now=now)
-    of_first = [b for b in driver.batches if any(each.offset == 0 for each in b.held)]
+    of_first = [b for b in driver.batches if any(each.offset == 0 for each in b.invitations)]
     assert len(of_first) <= 1 + 2
     assert driver.reasons["i0"] == "no_answer"
 
@@ -150,7 +154,7 @@ def test_no_part_is_larger_than_a_new_config_allows() -> None:
     driver.read(*(held(n) for n in range(32)))
     driver.lane.reconfigure(settings(campaign("a", max_batch=4)), NOW)
     settle(driver, {3, 17})
-    assert max(len(batch.held) for batch in driver.batches[1:]) == 4
+    assert max(len(batch.invitations) for batch in driver.batches[1:]) == 4
     assert reasons(driver)["vendor_rejected"] == [3, 17]
     assert len(reasons(driver)["accepted"]) == 30
 
@@ -180,9 +184,9 @@ def test_an_answer_to_a_call_with_the_old_secret_says_nothing_about_the_new() ->
     (old,) = driver.read(held(0))
     driver.lane.reconfigure(settings(), NOW + 1, relogin={"pisano"})
     (new,) = driver.answer(old, REFUSED, at=NOW + 2)
-    assert driver.lane.accounts.standings["pisano"].suspected_at is None
+    assert driver.lane.accounts.breakers["pisano"].suspected_at is None
     driver.answer(new, REFUSED, at=NOW + 3)
-    assert driver.lane.accounts.standings["pisano"].suspected_at == NOW + 3
+    assert driver.lane.accounts.breakers["pisano"].suspected_at == NOW + 3
 
 
 def test_batches_that_are_divided_do_not_keep_others_out_of_memory() -> None:
@@ -214,6 +218,6 @@ def test_results_that_wait_for_a_commit_are_counted() -> None:
     driver = Driver(lane())
     (batch,) = driver.read(held(0), held(1))
     driver.lane.answered(batch.id, ACCEPTED, sent_at=NOW, at=NOW)
-    assert driver.lane.unpublished == 2
+    assert driver.lane.unpublished_results == 2
     driver.step()
-    assert driver.lane.unpublished == 0
+    assert driver.lane.unpublished_results == 0

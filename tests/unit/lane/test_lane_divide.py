@@ -32,7 +32,7 @@ TWO = (campaign("a"), campaign("b"))
 
 def judge(batch: Batch, bad: Collection[int], refusal: Outcome = BAD_RECIPIENT) -> Outcome:
     """The vendor's answer to a call, if these offsets are bad."""
-    return refusal if any(each.offset in bad for each in batch.held) else ACCEPTED
+    return refusal if any(each.offset in bad for each in batch.invitations) else ACCEPTED
 
 
 def settle(driver: Driver, bad: Collection[int], refusal: Outcome = BAD_RECIPIENT) -> int:
@@ -70,16 +70,16 @@ def test_bad_recipients_are_rejected_with_the_code_and_all_others_accepted() -> 
     rejected = [each for each in driver.results if each["reason"] == "vendor_rejected"]
     assert {each["vendor_code"] for each in rejected} == {"E15"}
     assert driver.lane.idle
-    assert driver.lane.shelf.held == 0
+    assert driver.lane.buffer.buffered == 0
 
 
 def test_parts_say_that_they_are_parts_and_the_end_is_told_once() -> None:
     driver = of()
     calls = settle(driver, {3})
     assert [batch.why for batch in driver.batches[1:]] == [SealReason.PART] * (calls - 1)
-    (told,) = driver.lane.outcomes.ended_bisections()
+    (told,) = driver.lane.settlement.ended_bisections()
     assert (told.campaign, told.size, told.bad, told.calls) == ("a", 16, 1, calls - 1)
-    assert driver.lane.outcomes.ended_bisections() == []
+    assert driver.lane.settlement.ended_bisections() == []
 
 
 def test_a_refused_call_of_one_customer_is_that_customers() -> None:
@@ -141,7 +141,7 @@ def test_a_429_in_between_costs_nothing_that_was_learned() -> None:
     (part,) = driver.answer(whole, BAD_RECIPIENT)
     assert driver.answer(part, THROTTLED) == []
     (again,) = driver.step(NOW + 10)
-    assert [each.offset for each in again.held] == [each.offset for each in part.held]
+    assert [each.offset for each in again.invitations] == [each.offset for each in part.invitations]
 
 
 def test_a_part_without_an_answer_is_unknown_and_the_others_are_called_on() -> None:
@@ -158,7 +158,7 @@ def test_a_vendor_that_falls_ill_ends_the_search_and_everybody_waits_in_the_wind
     for number in (1, 2, 3):
         driver.answer(driver.batches[number], TROUBLE, at=NOW + 10 * number)
         driver.step(NOW + 10 * number + 3)
-    assert driver.lane.outcomes.bisections == []
+    assert driver.lane.settlement.bisections == []
     assert driver.lane.windows["a"].count == 8
     assert driver.lane.idle
 
@@ -169,14 +169,16 @@ def test_a_refused_account_does_too_while_a_part_is_under_way() -> None:
     (part,) = driver.answer(driver.batches[0], BAD_RECIPIENT)
     for n, at in ((20, NOW + 1), (21, NOW + 6)):
         sent = driver.read(held(n, campaign="b"), now=at)
-        driver.answer(next(each for each in sent if each.held[0].offset == n), REFUSED, at=at)
+        driver.answer(
+            next(each for each in sent if each.invitations[0].offset == n), REFUSED, at=at
+        )
     assert driver.lane.accounts.refused("pisano")
-    assert driver.lane.outcomes.bisections[0].part == list(part.held)
+    assert driver.lane.settlement.bisections[0].part == list(part.invitations)
     waiting = driver.lane.windows["a"].count
     driver.answer(part, BAD_RECIPIENT, at=NOW + 7)
     # one of the eight may be a probe by now, for `a` was not tried since the account is refused
     assert driver.lane.windows["a"].count >= waiting + 3
-    assert driver.lane.outcomes.bisections == []
+    assert driver.lane.settlement.bisections == []
 
 
 def test_when_nobody_is_accepted_it_is_the_campaign_and_it_is_parked() -> None:
@@ -192,7 +194,7 @@ def test_a_campaign_that_is_misconfigured_meanwhile_is_parked_with_all_its_parts
     driver = of(customers=8)
     (part,) = driver.answer(driver.batches[0], BAD_RECIPIENT)
     driver.answer(part, PARKED)
-    assert sorted(each.held.offset for each in driver.put_off) == list(range(8))
+    assert sorted(each.invitation.offset for each in driver.put_off) == list(range(8))
     assert driver.lane.idle
 
 
@@ -202,7 +204,7 @@ def test_a_campaign_that_leaves_the_config_meanwhile_is_put_off() -> None:
     driver.lane.reconfigure(settings(campaign("b")), NOW)
     assert driver.step() == []
     driver.answer(part, BAD_RECIPIENT)
-    assert sorted(each.held.offset for each in driver.put_off) == list(range(8))
+    assert sorted(each.invitation.offset for each in driver.put_off) == list(range(8))
     assert driver.lane.idle
 
 
@@ -231,7 +233,7 @@ def test_all_who_were_left_may_expire() -> None:
     assert driver.answer(whole, BAD_RECIPIENT, at=NOW + 12) == []
     driver.step(NOW + 12)
     assert reasons(driver) == {"expired_waiting": [0, 1]}
-    assert len(driver.lane.outcomes.ended_bisections()) == 1
+    assert len(driver.lane.settlement.ended_bisections()) == 1
 
 
 def test_errors_of_the_vendor_are_divided_once_the_attempts_are_spent() -> None:
@@ -254,8 +256,10 @@ def test_a_successor_calls_the_rest_again_as_a_whole() -> None:
     (part,) = driver.answer(driver.batches[0], BAD_RECIPIENT)
     after = Driver(lane(settings(), driver.checkpoint))
     (batch,) = after.read(*(held(n) for n in range(8)))
-    assert [each.offset for each in batch.held] == [4, 5, 6, 7]
-    assert {each["id"] for each in after.results} == {f"i{each.offset}" for each in part.held}
+    assert [each.offset for each in batch.invitations] == [4, 5, 6, 7]
+    assert {each["id"] for each in after.results} == {
+        f"i{each.offset}" for each in part.invitations
+    }
 
 
 @pytest.mark.parametrize("customers", [2, 3, 5, 17])

@@ -63,19 +63,19 @@ def drain(driver: Driver, now: float) -> None:
     for _ in range(2_000):
         driver.poll(now, most=7)
         answer_all(driver, ACCEPTED, now)
-        if driver.lane.ledger.base > driver.log[-1].offset:
+        if driver.lane.settled.base > driver.log[-1].offset:
             return
-    raise AssertionError(f"not drained: {driver.lane.shelf.reading}")
+    raise AssertionError(f"not drained: {driver.lane.buffer.read_plan}")
 
 
 def test_what_is_held_is_counted_until_it_is_settled() -> None:
     driver = Driver(lane())
     first, second = written(1), written(2, data="x" * 90)
     (batch,) = driver.read(first, second)
-    assert driver.lane.shelf.held == 2
-    assert driver.lane.shelf.held_bytes == first.size + second.size
+    assert driver.lane.buffer.buffered == 2
+    assert driver.lane.buffer.buffered_bytes == first.size + second.size
     driver.answer(batch, ACCEPTED)
-    assert (driver.lane.shelf.held, driver.lane.shelf.held_bytes) == (0, 0)
+    assert (driver.lane.buffer.buffered, driver.lane.buffer.buffered_bytes) == (0, 0)
 
 
 @pytest.mark.parametrize("number", [1, 5])
@@ -84,7 +84,7 @@ def test_invitations_larger_than_all_memory_are_called_one_by_one(number: int) -
     driver = Driver(lane(settings(max_held_bytes=100)))
     driver.log = [written(offset, data="x" * 900) for offset in range(number)]
     drain(driver, NOW)
-    assert sum(len(batch.held) for batch in driver.batches) == number
+    assert sum(len(batch.invitations) for batch in driver.batches) == number
 
 
 @pytest.mark.parametrize("bound", ["count", "bytes"])
@@ -100,11 +100,11 @@ def test_no_more_is_held_than_may_be(bound: str) -> None:
     driver.log = [written(offset, data="x" * 1_000) for offset in range(100, 200)]
     for _ in range(20):
         driver.poll(most=7)
-        assert driver.lane.shelf.held <= 20
-        assert driver.lane.shelf.held_bytes <= of.max_held_bytes
+        assert driver.lane.buffer.buffered <= 20
+        assert driver.lane.buffer.buffered_bytes <= of.max_buffered_bytes
     kept = offsets(driver, "a")
     assert kept[:17] == list(range(100, 117))
-    assert driver.lane.shelf.reading.noted == 100 - len(kept)
+    assert driver.lane.buffer.read_plan.spilled == 100 - len(kept)
     assert driver.commits == driver.commits[:1]  # nothing was settled, nothing was put off
 
 
@@ -116,7 +116,7 @@ def test_a_flood_of_one_campaign_pushes_no_other_out_of_memory() -> None:
     read_all(driver)
     assert offsets(driver, "b") == [200, 201, 202, 203, 204]
     assert offsets(driver, "a")[0] == 0
-    assert driver.lane.shelf.reading.counts["b"] == 0
+    assert driver.lane.buffer.read_plan.counts["b"] == 0
 
 
 def test_who_is_starved_comes_back_though_memory_is_full() -> None:
@@ -130,15 +130,15 @@ def test_who_is_starved_comes_back_though_memory_is_full() -> None:
     assert a >= 5
     for batch_of_b in (driver.lane.windows["b"].take() for _ in range(2)):
         for each in batch_of_b:
-            driver.lane.shelf.forget(each)
-            driver.lane.ledger.settle(each.offset)
+            driver.lane.buffer.forget(each)
+            driver.lane.settled.settle(each.offset)
     left = driver.lane.windows["b"].count
     driver.log += [held(70 + n) for n in range(20)]
     read_all(driver)
     for _ in range(20):
         driver.poll(most=7)
     assert driver.lane.windows["b"].count > left
-    assert driver.lane.shelf.held <= 20
+    assert driver.lane.buffer.buffered <= 20
 
 
 def test_noted_ones_come_back_in_order_and_are_sent_exactly_once() -> None:
@@ -146,11 +146,11 @@ def test_noted_ones_come_back_in_order_and_are_sent_exactly_once() -> None:
     driver = closed(settings(campaign("a", max_batch=5), max_held=20, max_in_flight=1))
     driver.log = [held(n) for n in range(0, 400, 2)]
     read_all(driver)
-    assert driver.lane.shelf.reading.noted > 150
+    assert driver.lane.buffer.read_plan.spilled > 150
     drain(driver, NOW + 900)
     assert driver.sent == list(range(0, 400, 2))
     assert [each["id"] for each in driver.results] == [f"i{n}" for n in range(0, 400, 2)]
-    assert driver.lane.shelf.held == driver.lane.shelf.reading.noted == 0
+    assert driver.lane.buffer.buffered == driver.lane.buffer.read_plan.spilled == 0
 
 
 def test_a_mixed_backlog_ends_with_one_result_each() -> None:
@@ -158,7 +158,7 @@ def test_a_mixed_backlog_ends_with_one_result_each() -> None:
     driver.log = [held(n, campaign="ab"[n % 7 == 3]) for n in range(150)]
     read_all(driver)
     drain(driver, NOW + 900)
-    away = [each.held.offset for each in driver.put_off]
+    away = [each.invitation.offset for each in driver.put_off]
     assert len(away) == len(set(away)) > 0
     assert sorted([*driver.sent, *away]) == list(range(150))
     assert len(driver.results) == len(driver.sent)
@@ -173,7 +173,7 @@ def test_a_noted_one_keeps_its_attempts() -> None:
     answer_all(driver, TROUBLE, NOW)
     driver.lane.reconfigure(replace(of, max_held=4), NOW)
     driver.poll(most=1)
-    noted = [n for n in range(10) if driver.lane.shelf.reading.is_noted(n)]
+    noted = [n for n in range(10) if driver.lane.buffer.read_plan.is_noted(n)]
     assert len(noted) >= 6
     for turn in range(1, 100):
         driver.poll(NOW + turn * 10, most=7)
@@ -187,7 +187,7 @@ def test_a_noted_one_that_expired_is_not_sent() -> None:
     driver = closed(settings(campaign("a", max_batch=5), campaign("b"), max_held=20))
     driver.log = [held(n, expires_at=NOW + 60 if n == 90 else None) for n in range(100)]
     read_all(driver)
-    assert driver.lane.shelf.reading.is_noted(90)
+    assert driver.lane.buffer.read_plan.is_noted(90)
     drain(driver, NOW + 900)
     assert driver.reasons["i90"] == "expired_waiting"
     assert 90 not in driver.sent
@@ -199,27 +199,27 @@ def test_a_noted_one_that_expired_ends_though_there_is_no_room_for_it() -> None:
     driver = closed(settings(*TWO, max_held=10))
     driver.log = [held(n, expires_at=NOW + 5 if n == 30 else None) for n in range(40)]
     read_all(driver)
-    before = driver.lane.shelf.held
-    assert driver.lane.shelf.reading.is_noted(30)
+    before = driver.lane.buffer.buffered
+    assert driver.lane.buffer.read_plan.is_noted(30)
     driver.lane.arrived(replace(driver.log[30]), NOW + 4)
-    assert driver.lane.shelf.reading.is_noted(30)
+    assert driver.lane.buffer.read_plan.is_noted(30)
     driver.lane.arrived(replace(driver.log[30]), NOW + 5)
     driver.step(NOW + 5)
     assert driver.reasons == {"i30": "expired_waiting"}
-    assert driver.lane.shelf.held == before
-    assert not driver.lane.shelf.reading.is_noted(30)
+    assert driver.lane.buffer.buffered == before
+    assert not driver.lane.buffer.read_plan.is_noted(30)
 
 
 def test_in_a_full_memory_only_who_has_less_than_half_of_the_longest_is_welcome() -> None:
     """And less than a call could take: its batches go out full."""
     driver = closed(settings(campaign("a"), campaign("b", max_batch=3), max_held=20))
-    shelf = driver.lane.shelf
+    shelf = driver.lane.buffer
     driver.read(*(held(n) for n in range(14)))
-    assert [shelf.welcome(name) for name in "ab"] == [True, True]
+    assert [shelf.has_room_for(name) for name in "ab"] == [True, True]
     driver.read(held(14), held(15), held(16), held(17, campaign="b"))
-    seen = [[shelf.welcome(name) for name in "ab"]]
+    seen = [[shelf.has_room_for(name) for name in "ab"]]
     driver.read(held(18, campaign="b"), held(19, campaign="b"))
-    seen.append([shelf.welcome(name) for name in "ab"])
+    seen.append([shelf.has_room_for(name) for name in "ab"])
     assert seen == [[False, True], [False, False]]
 
 
@@ -230,7 +230,7 @@ def test_a_lane_of_one_campaign_stops_reading_when_as_much_is_noted_as_may_be() 
     read_all(driver, most=5)
     assert driver.flow == [Pause()]
     assert driver.lane.paused
-    assert 30 <= driver.lane.shelf.reading.noted <= 35
+    assert 30 <= driver.lane.buffer.read_plan.spilled <= 35
     assert driver.put_off == []
     drain(driver, NOW + 900)
     assert sorted(driver.sent) == list(range(200))
@@ -250,10 +250,10 @@ def test_a_flood_among_several_campaigns_goes_to_the_ladder_for_as_long_as_it_mu
     assert offsets(driver, "b") == [120]
     away = driver.put_off
     assert len(away) >= 20
-    waiting = driver.lane.shelf.reading.counts["a"] + driver.lane.windows["a"].count
+    waiting = driver.lane.buffer.read_plan.counts["a"] + driver.lane.windows["a"].count
     assert away[-1].due_at == pytest.approx(NOW + waiting / a_second, abs=3)
     assert {each.step for each in away} == {"1m"}
-    assert not {each.held.offset for each in away} & set(offsets(driver, "a"))
+    assert not {each.invitation.offset for each in away} & set(offsets(driver, "a"))
 
 
 def test_who_would_wait_for_long_is_put_off_for_an_hour_at_most() -> None:
@@ -292,7 +292,7 @@ def test_a_campaign_that_nothing_is_noted_of_is_never_put_off_as_a_crowd() -> No
     driver.log += [held(100 + n, campaign="b") for n in range(8)]
     read_all(driver)
     assert offsets(driver, "b") == list(range(100, 108))
-    assert {each.held.campaign for each in driver.put_off} == {"a"}
+    assert {each.invitation.campaign for each in driver.put_off} == {"a"}
 
 
 def test_what_is_in_flight_is_never_given_up() -> None:
@@ -305,8 +305,8 @@ def test_what_is_in_flight_is_never_given_up() -> None:
     driver.poll(most=20)
     assert driver.sent == before
     assert driver.lane.windows["a"].count == 0
-    assert driver.lane.shelf.held == len(before)
-    assert driver.lane.shelf.reading.noted == 30 - len(before)
+    assert driver.lane.buffer.buffered == len(before)
+    assert driver.lane.buffer.read_plan.spilled == 30 - len(before)
 
 
 def test_a_settled_run_of_a_former_owner_is_skipped_by_the_lane() -> None:
@@ -318,7 +318,7 @@ def test_a_settled_run_of_a_former_owner_is_skipped_by_the_lane() -> None:
     second = Driver(lane(checkpoint=first.checkpoint))
     second.read(held(0))
     assert second.flow == [Seek(30_000)]
-    assert second.lane.ledger.frontier == 30_000
+    assert second.lane.settled.frontier == 30_000
 
 
 def test_a_record_that_comes_again_is_passed_over() -> None:
@@ -326,4 +326,4 @@ def test_a_record_that_comes_again_is_passed_over() -> None:
     machine = lane()
     for _ in range(2):
         machine.arrived(held(0), NOW)
-    assert machine.shelf.held == 1
+    assert machine.buffer.buffered == 1

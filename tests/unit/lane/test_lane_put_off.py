@@ -28,7 +28,7 @@ TWO = (campaign("a", max_batch=2), campaign("b"))
 
 def away(driver: Driver) -> list[tuple[int, str]]:
     """Offsets that were put off, and the step that they took."""
-    return [(each.held.offset, each.step) for each in driver.put_off]
+    return [(each.invitation.offset, each.step) for each in driver.put_off]
 
 
 def test_a_campaign_that_the_config_does_not_know_is_put_off_and_never_called() -> None:
@@ -36,7 +36,7 @@ def test_a_campaign_that_the_config_does_not_know_is_put_off_and_never_called() 
     assert driver.read(held(1, campaign="gone"), held(2)) == driver.batches
     assert away(driver) == [(1, "1m")]
     assert driver.sent == [2]
-    assert driver.lane.shelf.held == 1
+    assert driver.lane.buffer.buffered == 1
     assert driver.checkpoint.base == 2
 
 
@@ -61,11 +61,11 @@ def test_a_parked_campaign_leaves_memory_in_the_transaction_that_settles_it() ->
     before = len(driver.commits)
     (other,) = driver.answer(batch, PARKED)
     commit = driver.commits[before]
-    assert sorted(each.held.offset for each in commit.put_off) == [0, 1, 2, 3, 4]
+    assert sorted(each.invitation.offset for each in commit.put_off) == [0, 1, 2, 3, 4]
     assert commit.checkpoint.base == 5
     assert [each.batch_id for each in commit.checkpoint.in_flight] == [other.id]
     assert other.campaign == "b"
-    assert driver.lane.shelf.held == 1
+    assert driver.lane.buffer.buffered == 1
     assert driver.lane.idle is False
 
 
@@ -97,11 +97,11 @@ def test_a_noted_one_of_a_parked_campaign_goes_to_the_ladder_when_it_is_read_aga
     driver = Driver(lane(settings(*TWO, max_held=10, max_in_flight=1)))
     driver.log = [held(n) for n in range(60)]
     (batch,) = driver.poll(most=60)
-    assert driver.lane.shelf.reading.noted > 40
+    assert driver.lane.buffer.read_plan.spilled > 40
     driver.answer(batch, PARKED)
     for _ in range(20):
         driver.poll(most=7)
-    assert driver.lane.shelf.held == driver.lane.shelf.reading.noted == 0
+    assert driver.lane.buffer.buffered == driver.lane.buffer.read_plan.spilled == 0
     assert sorted(offset for offset, _ in away(driver)) == list(range(60))
     assert driver.checkpoint.base == 60
 
@@ -210,8 +210,11 @@ def test_whose_call_failed_when_its_campaign_had_left_the_config_is_put_off() ->
     (batch,) = driver.read(held(0), held(1))
     driver.lane.reconfigure(settings(campaign("b")), NOW)
     driver.answer(batch, TROUBLE)
-    assert [(each.held.offset, each.held.attempt) for each in driver.put_off] == [(0, 1), (1, 1)]
-    assert driver.lane.shelf.held == 0
+    assert [(each.invitation.offset, each.invitation.attempt) for each in driver.put_off] == [
+        (0, 1),
+        (1, 1),
+    ]
+    assert driver.lane.buffer.buffered == 0
 
 
 def test_a_noted_one_whose_campaign_left_the_config_is_put_off_when_it_is_read_again() -> None:
@@ -230,7 +233,7 @@ def test_a_campaign_that_comes_into_the_config_is_called_by_it() -> None:
     driver.read(held(1, campaign="new"))
     driver.lane.reconfigure(settings(campaign("a"), campaign("new", max_batch=2)), NOW + 60)
     batches = driver.read(*(written(n, "new", delays=1) for n in (2, 3, 4)), now=NOW + 60)
-    assert [[each.offset for each in batch.held] for batch in batches] == [[2, 3], [4]]
+    assert [[each.offset for each in batch.invitations] for batch in batches] == [[2, 3], [4]]
 
 
 def test_who_waits_follows_the_new_config() -> None:
@@ -249,8 +252,8 @@ def test_other_bounds_hold_for_what_is_in_memory() -> None:
     driver.read(*(held(n) for n in range(50)))
     driver.lane.reconfigure(settings(max_held=10), NOW)
     driver.read(held(50))
-    assert driver.lane.shelf.held <= 10
-    assert driver.lane.shelf.held + driver.lane.shelf.reading.noted == 51
+    assert driver.lane.buffer.buffered <= 10
+    assert driver.lane.buffer.buffered + driver.lane.buffer.read_plan.spilled == 51
 
 
 def test_a_parked_campaign_is_tried_at_once_by_a_new_config() -> None:

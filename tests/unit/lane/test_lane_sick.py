@@ -36,8 +36,10 @@ def play(
     """Answer every call half a second after it left, for so long; a customer of campaign `feed`
     comes each second. Returns the end."""
     now, out = since, list[tuple[float, Batch]]()
-    offset = 1 + max((each.offset for batch in driver.batches for each in batch.held), default=-1)
-    offset = max(offset, driver.lane.ledger.frontier)
+    offset = 1 + max(
+        (each.offset for batch in driver.batches for each in batch.invitations), default=-1
+    )
+    offset = max(offset, driver.lane.settled.frontier)
     out += [(now + 0.5, batch) for batch in driver.lane.in_flight.values()]
     fed = now
     while now < since + seconds:
@@ -60,7 +62,9 @@ def play(
 
 def refuses(bad: set[int], how: Outcome = REFUSED) -> Judge:
     """A vendor that refuses calls with these offsets."""
-    return lambda batch, _now: how if bad & {each.offset for each in batch.held} else ACCEPTED
+    return lambda batch, _now: (
+        how if bad & {each.offset for each in batch.invitations} else ACCEPTED
+    )
 
 
 def sick(name: str, how: Outcome, until: float = 1e12) -> Judge:
@@ -114,13 +118,13 @@ def test_a_sick_campaign_stops_no_other_and_loses_no_customer(how: Outcome, few:
     waited = [
         batch.sealed_at - each.arrived
         for batch in driver.batches
-        for each in batch.held
+        for each in batch.invitations
         if batch.campaign == "b" and f"i{each.offset}" in driver.reasons
     ]
     assert max(waited) < 10
     assert sum(batch.campaign == "a" for batch in driver.batches) < 60
     for each in driver.put_off:
-        back = replace(each.held, offset=driver.lane.ledger.frontier, delays=1)
+        back = replace(each.invitation, offset=driver.lane.settled.frontier, delays=1)
         driver.read(back, now=now + 700)
     play(driver, sick("a", how, until=0), 300, since=now + 700)
     assert set(driver.reasons.values()) == {"accepted"}
@@ -131,9 +135,9 @@ def test_one_stray_refusal_costs_a_call_and_no_silence() -> None:
     driver = Driver(lane(settings(campaign("a", max_batch=5))))
     (first,) = driver.read(*(held(n) for n in range(5)))
     (probe,) = driver.answer(first, REFUSED)
-    assert len(probe.held) == 1
+    assert len(probe.invitations) == 1
     (rest,) = driver.answer(probe, ACCEPTED, at=NOW + 1)
-    assert len(rest.held) == 4
+    assert len(rest.invitations) == 4
     driver.answer(rest, ACCEPTED, at=NOW + 1)
     assert ended(driver) == {"accepted": 5}
 
@@ -151,9 +155,9 @@ def test_probes_of_a_refused_account_take_turns_over_customers_and_campaigns() -
     driver = Driver(lane(settings(*BOTH)))
     driver.read(*(held(n) for n in range(4)), *(held(n, campaign="b") for n in range(4, 8)))
     play(driver, lambda *_: REFUSED, 7200)
-    alone = [batch.held[0].offset for batch in driver.batches if len(batch.held) == 1]
+    alone = [batch.invitations[0].offset for batch in driver.batches if len(batch.invitations) == 1]
     assert len(set(alone)) == 8
-    names = [batch.campaign for batch in driver.batches if len(batch.held) == 1]
+    names = [batch.campaign for batch in driver.batches if len(batch.invitations) == 1]
     assert {"a", "b"} == set(names[:4])
     assert driver.results == []
 
@@ -176,7 +180,7 @@ def test_a_campaign_in_doubt_loses_one_customer_a_probe_not_a_batch() -> None:
     driver = Driver(lane(settings(*BOTH)))
     driver.read(*(held(n) for n in range(400)))
     play(driver, sick("a", SILENCE), 600, feed="b")
-    sizes = [len(batch.held) for batch in driver.batches if batch.campaign == "a"]
+    sizes = [len(batch.invitations) for batch in driver.batches if batch.campaign == "a"]
     assert sizes[8:] == [1] * len(sizes[8:])  # eight full calls left at once
     assert len(sizes) < 30
 
@@ -212,7 +216,7 @@ def test_a_sick_campaign_that_was_mended_is_tried_at_once_by_a_reload_and_by_ret
     else:
         driver.lane.retry_campaign("a", now)
     (probe,) = driver.step(now)
-    assert (probe.campaign, len(probe.held)) == ("a", 1)
+    assert (probe.campaign, len(probe.invitations)) == ("a", 1)
     driver.answer(probe, ACCEPTED, at=now)
     assert driver.lane.windows["a"].count == 0  # the others follow, together
 

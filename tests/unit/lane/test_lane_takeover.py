@@ -60,9 +60,9 @@ def after_a_crash(of_campaign: str = "a", *offsets: int) -> Checkpoint:
 
 def test_a_new_owner_reads_from_the_base_and_skips_what_is_done() -> None:
     driver = Driver(lane(checkpoint=after_a_crash("a", 10)))
-    assert driver.lane.ledger.base == 10
+    assert driver.lane.settled.base == 10
     (batch,) = driver.read(held(12), held(13))
-    assert [each.offset for each in batch.held] == [13]
+    assert [each.offset for each in batch.invitations] == [13]
 
 
 def test_what_a_lost_owner_had_in_flight_is_reported() -> None:
@@ -106,7 +106,7 @@ def test_a_lost_owners_calls_count_as_if_they_arrived_at_their_latest() -> None:
     of = limited()
     machine = lane(of, after_a_crash("a", 10))
     latest = NOW + FRESH_SECONDS + of.call_timeout + LATE_ARRIVAL_GRACE
-    assert machine.limiter.log(NOW) == [NOW - 1, latest]
+    assert machine.limiter.stamps(NOW) == [NOW - 1, latest]
 
 
 def test_limits_that_look_further_back_than_the_log_find_the_quota_used_up() -> None:
@@ -114,8 +114,8 @@ def test_limits_that_look_further_back_than_the_log_find_the_quota_used_up() -> 
     driver = Driver(lane(limited(calls=9)))
     driver.answer(driver.read(held(1))[0], ACCEPTED)
     longer = limited(limits=(Limit(9, 10.0), Limit(20, 100.0)))
-    assert lane(longer, driver.checkpoint).limiter.left(NOW + 1) == 0.0
-    assert lane(limited(calls=9), driver.checkpoint).limiter.left(NOW + 1) > 0.8
+    assert lane(longer, driver.checkpoint).limiter.share_left(NOW + 1) == 0.0
+    assert lane(limited(calls=9), driver.checkpoint).limiter.share_left(NOW + 1) > 0.8
 
 
 @pytest.mark.parametrize("written_by", ["this program", "one that tells no limits"])
@@ -128,7 +128,7 @@ def test_a_lane_that_was_unlimited_finds_its_new_quota_used_up(written_by: str) 
     if written_by != "this program":
         point = point.model_copy(update={"quota": None})
     successor = lane(limited(calls=5), point)
-    assert successor.limiter.left(NOW + 20) == 0.0
+    assert successor.limiter.share_left(NOW + 20) == 0.0
     assert successor.limiter.next_at(NOW + 20) > NOW + 30
 
 
@@ -143,7 +143,7 @@ def test_unknown_calls_count_by_the_limits_of_the_former_owner() -> None:
     driver.answer(driver.read(held(1))[0], ACCEPTED)
     longer = limited(limits=(Limit(4, 100.0),))
     first = lane(longer, driver.checkpoint)
-    stamps = first.limiter.log(NOW + 1)
+    stamps = first.limiter.stamps(NOW + 1)
     assert len(stamps) == 1 + 9 * (180 // 10 + 1)
     second = lane(longer, first.checkpoint(NOW))
     assert second.limiter.next_at(NOW) == first.limiter.next_at(NOW)
@@ -154,7 +154,7 @@ def test_a_quota_that_grows_after_a_takeover_finds_unknown_calls_grown_too() -> 
     driver.answer(driver.read(held(1))[0], ACCEPTED)
     first = lane(limited(limits=(Limit(20, 100.0),)), driver.checkpoint)
     second = lane(limited(limits=(Limit(900, 100.0),)), first.checkpoint(NOW))
-    assert second.limiter.left(NOW + 1) == 0.0
+    assert second.limiter.share_left(NOW + 1) == 0.0
 
 
 def test_a_checkpoint_tells_its_lane_topic_and_config() -> None:
@@ -192,13 +192,13 @@ def test_attempts_outlive_their_owner() -> None:
     first.answer(batch, TROUBLE)
     second = Driver(lane(of, first.checkpoint))
     (probe,) = second.read(held(1), held(2), held(3))
-    assert [each.attempt for each in probe.held] == [1]
+    assert [each.attempt for each in probe.invitations] == [1]
     second.answer(probe, TROUBLE)
     assert [each.attempt for each in second.checkpoint.tried] == [1]
     third = Driver(lane(of, second.checkpoint))
     (probe,) = third.read(held(1), held(2), held(3))
     (rest,) = third.answer(probe, ACCEPTED)
-    assert [each.attempt for each in rest.held] == [1, 1]
+    assert [each.attempt for each in rest.invitations] == [1, 1]
     third.answer(rest, TROUBLE)
     (last,) = third.step(third.lane.wake_at)
     third.answer(last, TROUBLE)
@@ -264,7 +264,10 @@ def test_what_is_in_doubt_is_put_off_like_any_other_when_its_campaign_may_send_i
     (batch,) = driver.read(held(10))
     driver.answer(batch, PARKED)
     driver.read(held(11))
-    assert [(each.held.offset, each.held.attempt) for each in driver.put_off] == [(10, 0), (11, 2)]
+    assert [(each.invitation.offset, each.invitation.attempt) for each in driver.put_off] == [
+        (10, 0),
+        (11, 2),
+    ]
     assert driver.checkpoint.in_flight == []
 
 
@@ -301,11 +304,11 @@ def test_what_a_later_version_wrote_is_put_off_until_the_upgrade() -> None:
     driver.lane.postponed(written(2, delays=1), NOW)
     driver.lane.postponed(written(1), NOW)
     driver.step()
-    assert [(each.held.offset, each.step, each.due_at) for each in driver.put_off] == [
+    assert [(each.invitation.offset, each.step, each.due_at) for each in driver.put_off] == [
         (1, "1m", NOW + 60),
         (2, "10m", NOW + 600),
     ]
-    assert driver.put_off[0].held.attempt == 2
+    assert driver.put_off[0].invitation.attempt == 2
     assert driver.checkpoint.base == 3
     assert driver.sent == []
 
@@ -317,7 +320,7 @@ def test_what_a_later_version_tried_keeps_its_attempts() -> None:
     second = Driver(lane(checkpoint=first.checkpoint))
     second.lane.postponed(written(1), NOW)
     second.step()
-    assert [each.held.attempt for each in second.put_off] == [1]
+    assert [each.invitation.attempt for each in second.put_off] == [1]
 
 
 def test_what_a_later_version_had_in_flight_stays_in_doubt_until_the_upgrade() -> None:
@@ -325,7 +328,7 @@ def test_what_a_later_version_had_in_flight_stays_in_doubt_until_the_upgrade() -
     driver = Driver(lane(checkpoint=after_a_crash("a", 10)))
     driver.lane.postponed(written(10), NOW)
     driver.read(held(11, campaign="gone"))
-    assert [each.held.offset for each in driver.put_off] == [11]
+    assert [each.invitation.offset for each in driver.put_off] == [11]
     assert [each.batch_id for each in driver.checkpoint.in_flight] == ["cloud.1.4"]
     upgraded = Driver(lane(checkpoint=driver.checkpoint))
     upgraded.read(held(10))

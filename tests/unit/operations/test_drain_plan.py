@@ -58,9 +58,9 @@ def read(remains: LaneDrainPlan, offset: int, campaign: str = "a") -> tuple[obje
     """Deliver one and ask for its fate; what has one is settled."""
     assert remains.deliver(offset)
     found = invitation(offset, f"p{offset}", campaign)
-    fate = remains.fate(offset, found, orjson.dumps(found))
+    fate = remains.fate_of(offset, found, orjson.dumps(found))
     if fate is not None:
-        remains.ledger.settle(offset)
+        remains.settled.settle(offset)
     return fate, found
 
 
@@ -100,7 +100,7 @@ def test_without_a_lane_for_its_campaign_it_stays() -> None:
     assert read(remains, 10, "gone")[0] is None
     for offset in (12, 13, 14):
         read(remains, offset)
-    remains.ledger.end_of_log(20)
+    remains.settled.end_of_log(20)
     state = remains.state(NOW)
     assert state.base == 10
     assert set(range(11, 20)) <= set(unpack(state.done, 10))
@@ -122,9 +122,9 @@ def test_the_checkpoint_goes_with_what_is_settled() -> None:
     assert not later.in_flight
     assert later.permit_log == (NOW - 5, NOW + ASSUMED_TIMEOUT)
     assert list(unpack(later.tried[0].offsets, later.tried[0].first)) == [17]
-    assert LaneDrainPlan(later, HOMES, close=False).ledger.base == 14
+    assert LaneDrainPlan(later, HOMES, close=False).settled.base == 14
 
-    remains.ledger.end_of_log(18)
+    remains.settled.end_of_log(18)
     assert not remains.state(NOW).tried
 
 
@@ -140,7 +140,7 @@ def test_a_record_that_is_no_invitation_is_settled_too() -> None:
 def test_fates_are_counted_in_words() -> None:
     remains = left()
     told = [
-        kind_of(remains.fate(offset, found, b"{}"), found)
+        kind_of(remains.fate_of(offset, found, b"{}"), found)
         for offset, found in (
             (10, invitation(10, "p", "a")),
             (12, invitation(12, "p", "a")),

@@ -133,15 +133,15 @@ def test_counts_of_a_later_version_are_bounded_too(
     version: bytes, attempt: bytes, delays: bytes
 ) -> None:
     value = b'{"version":%s,"attempt":%s,"delays":%s}' % (version, attempt, delays)
-    assert PendingInvitation.of_later_version(7, value, NOW) is None
+    assert PendingInvitation.from_later_version(7, value, NOW) is None
 
 
 def test_a_later_version_that_cannot_be_written_again_is_none() -> None:
     """orjson reads a thousand levels, and writes 254."""
     deep = b'{"version":2,"x":' + b"[" * 300 + b"]" * 300 + b"}"
-    assert PendingInvitation.of_later_version(7, deep, NOW) is None
+    assert PendingInvitation.from_later_version(7, deep, NOW) is None
     large = b'{"version":2,"x":"' + b"x" * RECORD_LIMIT + b'"}'
-    assert PendingInvitation.of_later_version(7, large, NOW) is None
+    assert PendingInvitation.from_later_version(7, large, NOW) is None
 
 
 @pytest.mark.parametrize(

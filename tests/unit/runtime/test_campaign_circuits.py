@@ -164,7 +164,7 @@ def test_where_nothing_waits_any_more_nothing_is_held_back(logs: Logs) -> None:
         watched.answer("a", VENDOR_ERROR)
     assert watched.held_back() == {"a": 1}
     watched.now = NOW + 4000
-    watched.driver.lane.outcomes.sweep(watched.now)
+    watched.driver.lane.settlement.sweep(watched.now)
     assert watched.held_back() == {}
     closed = [each["why"] for each in logs if each["event"] == "campaign_circuit_closed"]
     assert closed == ["nothing_waits"]

@@ -60,7 +60,7 @@ class Owner:
         """How many lines are logged about such an invitation."""
         record = {"config_version": config_version, "routed_at": rfc3339(routed_at)}
         with structlog.testing.capture_logs() as said:
-            self.rivals.look(orjson.dumps(record), now)
+            self.rivals.inspect_record(orjson.dumps(record), now)
         return len(said)
 
     @property
@@ -109,7 +109,7 @@ def test_another_config_of_the_owner_begins_anew() -> None:
     owner = Owner()
     for second in range(1, 60):
         owner.reads("next", START + second, START + second)
-    owner.rivals.follow("next", START + 60)
+    owner.rivals.reconfigure("next", START + 60)
     assert not owner.reads("next", START + 61, START + 62)
     assert not owner.reads("ours", START + 59, START + 62)
     assert owner.counted == 59
@@ -117,7 +117,7 @@ def test_another_config_of_the_owner_begins_anew() -> None:
 
 @pytest.mark.parametrize("value", [None, b"", b"[]", b'{"config_version":1}', b"\xff"])
 def test_a_record_that_does_not_say_is_passed_over(value: bytes | None) -> None:
-    Owner().rivals.look(value, START)
+    Owner().rivals.inspect_record(value, START)
 
 
 def test_few_records_of_another_config_are_said_though_minutes_lie_between_them() -> None:
@@ -175,11 +175,11 @@ def test_a_lane_that_is_owned_elsewhere_follows_the_config_for_its_next_owner_he
     surroundings = stage(Time())
     loop = LaneStage(before, surroundings, cast("Calls", None), None, ())
     after = replace(before, config_version="next")
-    loop.follow(LaneConfig(after, cast("Calls", None), ()))
+    loop.reconfigure(LaneConfig(after, cast("Calls", None), ()))
     loop._take_rules()
     now = surroundings.clock.now()
-    assert loop._rivals.note("next", now + 1, now + 1) is None
-    assert loop._rivals.note("ours", now - 1, now + 1) is None
+    assert loop._rivals.record_invitation("next", now + 1, now + 1) is None
+    assert loop._rivals.record_invitation("ours", now - 1, now + 1) is None
     assert not surroundings.metrics.registry.get_sample_value(
         "survey_dispatcher_other_config_invitations_total", {"lane": "cloud"}
     )

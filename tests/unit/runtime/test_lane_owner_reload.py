@@ -55,8 +55,8 @@ def owner(with_calls: Calls) -> LaneOwnership:
 
 def log_in(one: LaneOwnership) -> None:
     """A login that leaves now, and succeeds."""
-    now = one.stage.clock.now()
-    one.lane.limiter.take(now)
+    now = one.services.clock.now()
+    one.lane.limiter.take_permit(now)
     one.lane.accounts.sessions["radar"].logging_in = True
     one.events.put(LoginEnded("radar", now, Outcome(Verdict.ACCEPTED, 200), now + 3600.0))
     one._take_answers()
@@ -71,7 +71,7 @@ def test_a_login_opens_a_session() -> None:
 def test_a_login_to_a_former_account_opens_none_and_is_repeated() -> None:
     """Its token is the former account's: calls of the new one would leave without any."""
     one = owner(calls(Token("t", 4600.0)))
-    one.follow(LaneConfig(RADAR, calls(), (), frozenset({"radar"})))
+    one.reconfigure(LaneConfig(RADAR, calls(), (), frozenset({"radar"})))
     log_in(one)
     session = one.lane.accounts.sessions["radar"]
     assert not session.usable(1001.0)
@@ -83,7 +83,7 @@ def test_from_the_next_turn_on_all_is_by_the_new_config() -> None:
     one, new = owner(calls()), calls()
     limits = (Limit(2, 5.0),)
     settings = LaneSettings(name="radar", campaigns={}, config_version="v2", limits=limits)
-    one.follow(LaneConfig(settings, new, ("2/5s",)))
+    one.reconfigure(LaneConfig(settings, new, ("2/5s",)))
     assert (one.calls, one.limits) == (new, ("2/5s",))
     assert one.lane.settings.config_version == "v2"
     assert len(one.lane.limiter.permits(1000.0)) == 1

@@ -20,7 +20,7 @@ def test_a_router_that_is_given_partitions_after_its_session_takes_none() -> Non
     nothing = Untouched()
     loop = RouterStage(cast("Router", nothing), ["pos"], cast("StageServices", nothing), None, "0")
     late = cast("Consumer", nothing)
-    loop._assigned(cast("Producer", nothing), late, [TopicPartition("pos", 0)])
-    loop._revoked(late, [TopicPartition("pos", 0)])
+    loop._on_assign(cast("Producer", nothing), late, [TopicPartition("pos", 0)])
+    loop._on_revoke(late, [TopicPartition("pos", 0)])
     assert not loop._began
-    assert not loop._gone
+    assert not loop._revoked_during_poll

@@ -18,8 +18,8 @@ def test_an_orphaned_lane_is_said_once_and_shown_until_it_is_gone() -> None:
     nobody = cast("AdminClient", None), cast("Clients", None)
     watch = OrphanWatch(*nobody, Topics("surveys"), ("cloud",), metrics)
     with capture_logs() as lines:
-        watch.note({"old": 3, "empty": 0})
-        watch.note({"old": 2, "empty": 0})
+        watch.record_answer({"old": 3, "empty": 0})
+        watch.record_answer({"old": 2, "empty": 0})
     assert [(each["event"], each["lane"], each["records"]) for each in lines] == [
         ("lane_left_config", "old", 3)
     ]
@@ -27,8 +27,8 @@ def test_an_orphaned_lane_is_said_once_and_shown_until_it_is_gone() -> None:
     assert shown(metrics) == {"old": 2, "empty": 0}
 
     with capture_logs() as lines:
-        watch.note({})
-        watch.note({"old": 1})
+        watch.record_answer({})
+        watch.record_answer({"old": 1})
     assert len(lines) == 1
     assert shown(metrics) == {"old": 1}
 

@@ -45,12 +45,12 @@ async def ended_by(stage: str, session: Callable[[], None] = unclear) -> Process
 def test_a_lane_that_must_not_go_on_stops_alone_and_says_why() -> None:
     """One lane never stops another, nor the router."""
     one = asyncio.run(ended_by("radar"))
-    assert not one.stage.stop.is_set()
+    assert not one.services.stop.is_set()
     assert f"group:radar: {WHY}" in one.health.ready()
 
 
 def test_a_router_that_does_not_know_where_to_begin_ends_the_process() -> None:
-    assert asyncio.run(ended_by("router")).stage.stop.is_set()
+    assert asyncio.run(ended_by("router")).services.stop.is_set()
 
 
 def test_a_lane_that_stopped_is_the_processs_failure_in_the_end() -> None:
@@ -69,7 +69,7 @@ def raises(error: BaseException) -> Callable[[], None]:
 def test_a_defect_of_one_lane_stops_that_lane_alone_and_says_where() -> None:
     """Whatever it met, it would meet again at every start and in every replica."""
     one = asyncio.run(ended_by("radar", raises(ZeroDivisionError("+905551112233"))))
-    assert not one.stage.stop.is_set()
+    assert not one.services.stop.is_set()
     (why,) = (each for each in one.health.ready() if each.startswith("group:radar:"))
     assert "ZeroDivisionError at test_process.py:" in why
     assert "555" not in why
@@ -78,18 +78,18 @@ def test_a_defect_of_one_lane_stops_that_lane_alone_and_says_where() -> None:
 
 @pytest.mark.parametrize("stage", ["router", "ladder"])
 def test_a_defect_of_the_router_ends_the_process(stage: str) -> None:
-    assert asyncio.run(ended_by(stage, raises(ZeroDivisionError()))).stage.stop.is_set()
+    assert asyncio.run(ended_by(stage, raises(ZeroDivisionError()))).services.stop.is_set()
 
 
 @pytest.mark.parametrize("error", [MemoryError(), SystemExit(1)])
 def test_what_is_no_lanes_own_ends_the_process(error: BaseException) -> None:
-    assert asyncio.run(ended_by("radar", raises(error))).stage.stop.is_set()
+    assert asyncio.run(ended_by("radar", raises(error))).services.stop.is_set()
 
 
 def test_a_lane_that_left_the_config_is_missed_by_nobody() -> None:
     """Its end is no reason to end the process, and no reason to be unready."""
     one = asyncio.run(ended_by("radar", lambda: None))
-    assert not one.stage.stop.is_set()
+    assert not one.services.stop.is_set()
     assert not any("radar" in problem for problem in one.health.ready())
     assert one._failure is None
 

@@ -79,30 +79,30 @@ def owner() -> LaneOwnership:
 
 def batches(one: LaneOwnership) -> list[Send]:
     """What leaves at the next tick."""
-    (commit,) = one.lane.tick(one.stage.clock.now())
+    (commit,) = one.lane.tick(one.services.clock.now())
     assert isinstance(commit, Commit)
     return [each for each in one.lane.committed() if isinstance(each, Send)]
 
 
 def test_an_owned_lane_is_on_the_board_until_it_is_lost() -> None:
     one = owner()
-    one._show()
-    shown = one.stage.board.lanes()[one.name]
+    one._update_metrics()
+    shown = one.services.board.lanes()[one.name]
     assert (shown.owner, shown.waiting, shown.lag) == ("here", 1, 5)
     assert [limit.name for limit in shown.limits] == ["20/10s"]
     one.close()
-    assert one.stage.board.lanes() == {}
+    assert one.services.board.lanes() == {}
 
 
 def test_a_call_that_ended_is_on_the_board() -> None:
     one = owner()
     (sent,) = batches(one)
-    now = one.stage.clock.now()
+    now = one.services.clock.now()
     one.events.put(
         Answered(sent.batch, "pisano", Outcome(Verdict.ACCEPTED, 200), now, now + 0.25, "200")
     )
     one._take_answers()
-    ((call,), _) = one.stage.board.calls()
+    ((call,), _) = one.services.board.calls()
     assert (call.batch, call.customers, call.answer) == (sent.batch.id, 1, "200")
     assert (call.lane, call.seconds) == (one.name, 0.25)
 

@@ -32,9 +32,9 @@ def test_a_topic_that_is_made_anew_is_said_once_and_shown_to_the_stages() -> Non
     ids: dict[str, str] = {}
     looking = watch(ids)
     with capture_logs() as said:
-        looking.note({"a": "1", "b": "2"})
-        looking.note({"a": "1", "b": "3"})
-        looking.note({"a": "1", "b": "3"})
+        looking.record_answer({"a": "1", "b": "2"})
+        looking.record_answer({"a": "1", "b": "3"})
+        looking.record_answer({"a": "1", "b": "3"})
     assert ids == {"a": "1", "b": "3"}
     changes = [each for each in said if each["log_level"] == "error"]
     assert [(each["event"], each["topic"], each["was"], each["now"]) for each in changes] == [
@@ -48,7 +48,7 @@ def test_a_topic_that_is_gone_is_said_once_and_keeps_its_id() -> None:
     looking = watch(ids)
     with capture_logs() as said:
         for b in ("2", None, None, "3", None):
-            looking.note({"a": "1", "b": b})
+            looking.record_answer({"a": "1", "b": b})
     assert ids == {"a": "1", "b": "3"}
     errors = [each["event"] for each in said if each["log_level"] == "error"]
     assert errors == ["topic_missing", "topic_made_anew", "topic_missing"]

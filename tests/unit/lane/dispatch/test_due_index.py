@@ -30,7 +30,7 @@ VENDORS = {"a": "v", "b": "v", "c": "w", "d": None, "e": "v", "f": "v"}
 
 def told(scheduler: Scheduler, windows: dict[str, Window]) -> DueIndex:
     agenda = DueIndex(scheduler, VENDORS.__getitem__)
-    agenda.follow(scheduler.price(1.0), windows.values())
+    agenda.update(scheduler.price(1.0), windows.values())
     return agenda
 
 
@@ -79,9 +79,9 @@ def _decides_as_if_it_saw_all(kind: str, rng: random.Random) -> None:
             window.not_before = max(window.not_before, now + rng.choice((0.5, 5.0)))
         usable = [vendor for vendor in ("v", "w") if rng.random() < 0.8]
         unable = rng.choice((None, "a", "c"))
-        agenda.follow(scheduler.price(left), [windows[name] for name in changed])
+        agenda.update(scheduler.price(left), [windows[name] for name in changed])
         changed.clear()
-        offered = agenda.offer(usable, other_than(unable), now)
+        offered = agenda.candidates(usable, other_than(unable), now)
         choice = copy.copy(scheduler).choose(offered, now, left)
         everybody = [
             each for name, each in windows.items() if VENDORS[name] in usable and name != unable
@@ -110,8 +110,8 @@ def test_heaps_do_not_grow_with_what_was_told_anew() -> None:
         windows["b"].add(held(offset, campaign="b", arrived=NOW + offset))
         windows["b"].take()
         windows["b"].add(held(offset + 5_000, campaign="b", arrived=NOW + offset))
-        agenda.follow(scheduler.price(0.1), windows.values())
-        assert list(agenda.offer(["v"], lambda _: True, NOW)) == []
+        agenda.update(scheduler.price(0.1), windows.values())
+        assert list(agenda.candidates(["v"], lambda _: True, NOW)) == []
     assert sum(len(each.later) + len(each.come) for each in agenda._accounts.values()) < 2_000
 
 

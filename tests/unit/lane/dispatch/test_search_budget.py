@@ -34,8 +34,8 @@ def test_no_more_searches_go_than_calls_of_healthy_campaigns_earn(wanted: list[b
     """Where each step that wants a search gets it if the budget allows, and else a healthy call."""
     budget, searches, healthy = SearchBudget(), 0, 0
     for search in wanted:
-        allowed = search and budget.allows
-        budget.called(search=allowed)
+        allowed = search and budget.allows_search
+        budget.record_call(search=allowed)
         searches, healthy = searches + allowed, healthy + (not allowed)
     assert searches <= AT_ONCE + SHARE * healthy + 1e-6
 
@@ -43,11 +43,11 @@ def test_no_more_searches_go_than_calls_of_healthy_campaigns_earn(wanted: list[b
 def test_seven_calls_of_healthy_campaigns_earn_a_search() -> None:
     budget = SearchBudget()
     for _ in range(10):
-        budget.called(search=True)
+        budget.record_call(search=True)
     for _ in range(7):
-        assert not budget.allows
-        budget.called(search=False)
-    assert budget.allows
+        assert not budget.allows_search
+        budget.record_call(search=False)
+    assert budget.allows_search
 
 
 @pytest.mark.parametrize("how", [REFUSED, GATEWAY], ids=["403", "404"])

@@ -16,7 +16,7 @@ from consumer.records.checkpoint import Tried
 def test_attempts_come_back_from_the_checkpoint(model: dict[int, int], settled: set[int]) -> None:
     tries = Attempts()
     for offset, attempt in model.items():
-        tries.put(offset, attempt)
+        tries.set_count(offset, attempt)
     for offset in settled:
         tries.forget(offset)
     left = {offset: attempt for offset, attempt in model.items() if offset not in settled}
@@ -24,24 +24,24 @@ def test_attempts_come_back_from_the_checkpoint(model: dict[int, int], settled: 
     assert len(written) == len(set(left.values()))
     restored = Attempts(Tried.model_validate_json(each) for each in written)
     asked = {*model, *settled}
-    assert {offset: restored.get(offset, 0) for offset in asked} == {
+    assert {offset: restored.count_of(offset, 0) for offset in asked} == {
         offset: left.get(offset, 0) for offset in asked
     }
 
 
 def test_who_was_in_no_call_here_has_what_its_record_says() -> None:
     tries = Attempts()
-    assert tries.get(3, 2) == 2
-    tries.put(3, 4)
-    tries.put(3, 5)
-    assert tries.get(3, 2) == 5
+    assert tries.count_of(3, 2) == 2
+    tries.set_count(3, 4)
+    tries.set_count(3, 5)
+    assert tries.count_of(3, 2) == 5
 
 
 def test_what_a_checkpoint_cannot_take_is_counted_anew_fewest_attempts_first() -> None:
     tries = Attempts()
     for offset in range(0, bounds.TRIED_REACH - 1_000, bounds.TRIED_REACH // 40):
-        tries.put(offset, 2)
-        tries.put(offset + 1, 1)
+        tries.set_count(offset, 2)
+        tries.set_count(offset + 1, 1)
     assert [each.attempt for each in tries.packed(0)] == [2]
 
 
@@ -49,8 +49,8 @@ def test_what_a_checkpoint_cannot_take_is_counted_anew_fewest_attempts_first() -
 def test_each_bound_is_kept(bound: str, monkeypatch: pytest.MonkeyPatch) -> None:
     tries = Attempts(base=5)
     for offset in range(5, 400, 3):
-        tries.put(offset, 3)
-        tries.put(offset + 1, 2)
+        tries.set_count(offset, 3)
+        tries.set_count(offset + 1, 2)
     (first, second) = tries.packed(5)
     size = {"TRIED_BYTES": len(first.offsets), "TRIED_MARKS": 132}[bound]
     monkeypatch.setattr(f"consumer.lane.offsets.attempts.{bound}", size)
@@ -63,10 +63,10 @@ def test_each_bound_is_kept(bound: str, monkeypatch: pytest.MonkeyPatch) -> None
 def test_what_lies_below_the_base_is_settled_and_told_no_more() -> None:
     tries = Attempts()
     for offset in range(20):
-        tries.put(offset, 1 + offset % 2)
+        tries.set_count(offset, 1 + offset % 2)
     (odd, even) = tries.packed(16)
     assert (list(unpack(odd.offsets, 16)), list(unpack(even.offsets, 16))) == ([17, 19], [16, 18])
-    assert Attempts(tries.packed(16), base=18).get(16, 0) == 0
+    assert Attempts(tries.packed(16), base=18).count_of(16, 0) == 0
     assert tries.packed(20) == ()
-    tries.put(20, 1)
-    assert tries.get(20, 0) == 1
+    tries.set_count(20, 1)
+    assert tries.count_of(20, 0) == 1

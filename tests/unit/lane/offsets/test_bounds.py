@@ -68,13 +68,13 @@ def test_a_lane_at_the_bound_reads_nothing_new_until_enough_is_settled(
     driver.log = [held(offset) for offset in range(60)]
     commands = [each for _ in range(9) for each in driver.poll(most=7) or []]
     assert driver.lane.paused or any(isinstance(each, Pause) for each in commands)
-    assert driver.lane.ledger.span <= 20 + 7
+    assert driver.lane.settled.span <= 20 + 7
     for _ in range(60):
         for batch in list(driver.lane.in_flight.values()):
             driver.answer(batch, ACCEPTED)
         driver.poll(most=7)
-        assert driver.lane.ledger.span <= 20 + 7
-    assert driver.lane.ledger.base == 60
+        assert driver.lane.settled.span <= 20 + 7
+    assert driver.lane.settled.base == 60
 
 
 @pytest.mark.parametrize("bound", ["IN_FLIGHT_BYTES", "IN_FLIGHT_MARKS", "IN_FLIGHT_REACH"])
@@ -89,7 +89,7 @@ def test_no_call_begins_that_the_checkpoint_cannot_name(
         (batch,) = driver.lane.in_flight.values()
         driver.answer(batch, ACCEPTED)
         driver.step()
-    assert driver.lane.ledger.base == 6
+    assert driver.lane.settled.base == 6
 
 
 def test_calls_in_doubt_take_of_the_same_room(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +108,7 @@ def test_the_checkpoint_of_a_busy_day_is_small_and_is_read_again() -> None:
     of = limited(limits=(Limit(200_000, 86_400.0), Limit(20, 5.0)))
     machine = lane(of)
     for index in range(200_000):
-        machine.limiter.count(NOW - index * 0.43)
+        machine.limiter.count_calls(NOW - index * 0.43)
     rng = random.Random(2)
     for number in range(16):
         offsets = sorted(rng.sample(range(23_000_000), 5_000))
@@ -123,4 +123,4 @@ def test_the_checkpoint_of_a_busy_day_is_small_and_is_read_again() -> None:
     written = machine.checkpoint(NOW).model_dump_json().encode()
     assert len(written) < 400_000
     read = parse(written)
-    assert lane(of, read).limiter.left(NOW) == 0.0
+    assert lane(of, read).limiter.share_left(NOW) == 0.0

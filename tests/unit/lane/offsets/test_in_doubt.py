@@ -20,7 +20,7 @@ def batch(name: str, *offsets: int) -> InFlight:
 
 
 def test_nothing_is_in_doubt_without_a_former_owner() -> None:
-    assert InDoubtBatches().decide(1) is None
+    assert InDoubtBatches().resolve(1) is None
     assert not list(InDoubtBatches())
 
 
@@ -28,18 +28,18 @@ def test_an_offset_is_decided_once_by_the_batch_that_carried_it() -> None:
     first, second = batch("one", 3, 9), batch("two", 4)
     doubt = InDoubtBatches([first, second])
     assert len(doubt) == 3
-    assert doubt.decide(4) == second
-    assert doubt.decide(4) is None
-    assert doubt.decide(5) is None
-    assert doubt.decide(9) == first
+    assert doubt.resolve(4) == second
+    assert doubt.resolve(4) is None
+    assert doubt.resolve(5) is None
+    assert doubt.resolve(9) == first
 
 
 def test_an_intent_is_kept_until_its_last_offset_is_decided() -> None:
     doubt = InDoubtBatches([batch("one", 3, 9), batch("two", 4)])
-    doubt.decide(3)
-    doubt.decide(4)
+    doubt.resolve(3)
+    doubt.resolve(4)
     assert [each.batch_id for each in doubt] == ["one"]
-    doubt.decide(9)
+    doubt.resolve(9)
     assert not list(doubt)
 
 
@@ -47,17 +47,17 @@ def test_what_has_its_result_is_in_doubt_no_more() -> None:
     """A former owner decided it and ended before the others: it is never read again."""
     doubt = InDoubtBatches([batch("one", 3, 9), batch("two", 4)], {3, 4}.__contains__)
     assert [each.batch_id for each in doubt] == ["one"]
-    doubt.decide(9)
+    doubt.resolve(9)
     assert not list(doubt)
 
 
 def test_of_two_batches_that_carried_an_offset_the_later_one_is_in_doubt() -> None:
     """A former owner resent it, and was lost as well."""
     doubt = InDoubtBatches([batch("one", 3, 9), batch("resent", 3)])
-    decided = doubt.decide(3)
+    decided = doubt.resolve(3)
     assert decided is not None
     assert decided.batch_id == "resent"
-    doubt.decide(9)
+    doubt.resolve(9)
     assert not list(doubt)
 
 
@@ -65,5 +65,5 @@ def test_an_offset_is_in_doubt_until_it_is_decided() -> None:
     doubt = InDoubtBatches([batch("one", 3)])
     assert 3 in doubt
     assert 4 not in doubt
-    doubt.decide(3)
+    doubt.resolve(3)
     assert 3 not in doubt

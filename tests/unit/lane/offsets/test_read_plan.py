@@ -113,12 +113,12 @@ class Story:
         for what, offset in self.client.poll(self.rng.randint(0, 9)):
             if what == "end":
                 self.reading.at_end(offset)
-            elif self.reading.wants(offset):
+            elif self.reading.accepts(offset):
                 self._read(offset, eager=eager)
             self._nothing_was_skipped()
         self._settle_some()
         counts = self.reading.counts
-        assert self.reading.noted == len(self.noted) == counts.total()
+        assert self.reading.spilled == len(self.noted) == counts.total()
         hungry = [each for each in counts if eager or self.rng.random() < 0.5]
         full = bool(self.noted) and not eager and self.rng.random() < 0.3
         self.client.carry_out(self.reading.steer(hungry, stop=full))
@@ -185,8 +185,8 @@ def noted_far_apart(*, last: int) -> ReadPlan:
     """Every record up to `last` was read; `b` is noted at 0 and `last - 2`, `a` between them."""
     reading = ReadPlan(SettledOffsets(0))
     for offset in range(last + 1):
-        assert reading.wants(offset)
-        reading.ledger.deliver(offset)
+        assert reading.accepts(offset)
+        reading.settled.deliver(offset)
         if offset < last - 1:
             reading.note(offset, "b" if offset in (0, last - 2) else "a")
     return reading
@@ -195,7 +195,7 @@ def noted_far_apart(*, last: int) -> ReadPlan:
 def read_on(reading: ReadPlan, first: int, last: int) -> None:
     """The client reads from one offset to another; there is room for nobody after all."""
     for offset in range(first, last + 1):
-        if reading.wants(offset):
+        if reading.accepts(offset):
             reading.leave("a")
 
 
@@ -211,7 +211,7 @@ def test_a_pass_that_finds_nobody_goes_further_next_time() -> None:
         for what, offset in client.poll(5):
             if what == "end":
                 reading.at_end(offset)
-            elif reading.wants(offset) and offset in (0, 97):
+            elif reading.accepts(offset) and offset in (0, 97):
                 reading.take(offset, "b")
                 taken.append(offset)
     assert taken == [0, 97]
@@ -221,8 +221,8 @@ def test_a_pass_that_leaps_over_what_is_settled_goes_further_next_time_too() -> 
     """A pass begins at the next noted record, whosever it is: before it nobody is noted."""
     reading = ReadPlan(SettledOffsets(0))
     for offset in range(100):
-        assert reading.wants(offset)
-        reading.ledger.deliver(offset)
+        assert reading.accepts(offset)
+        reading.settled.deliver(offset)
     for offset, whose in ((0, "b"), *((each, "a") for each in range(50, 97)), (97, "b")):
         reading.note(offset, whose)
     reading.take(0, "b")  # its next is looked for from 0 on
@@ -234,17 +234,17 @@ def test_a_pass_that_leaps_over_what_is_settled_goes_further_next_time_too() -> 
         for what, offset in client.poll(5):
             if what == "end":
                 reading.at_end(offset)
-            elif reading.wants(offset):
+            elif reading.accepts(offset):
                 reading.take(offset, "b") if offset == 97 else reading.leave("a")
     assert not reading.counts["b"]
 
 
 def test_what_a_former_owner_settled_is_not_looked_at() -> None:
     reading = ReadPlan(SettledOffsets(0, pack([0, 2], 0)))
-    assert [reading.wants(offset) for offset in (0, 1)] == [False, True]
-    reading.ledger.deliver(1)
-    assert not reading.wants(2)
-    assert reading.ledger.frontier == 3
+    assert [reading.accepts(offset) for offset in (0, 1)] == [False, True]
+    reading.settled.deliver(1)
+    assert not reading.accepts(2)
+    assert reading.settled.frontier == 3
 
 
 def test_a_pass_is_bounded_and_new_records_have_their_turn_before_the_next() -> None:
@@ -255,8 +255,8 @@ def test_a_pass_is_bounded_and_new_records_have_their_turn_before_the_next() -> 
     read_on(reading, PASS, PASS)
     assert reading.steer(["a"], stop=False) == [Seek(99)]
     assert reading.steer(["a"], stop=False) == []
-    assert not reading.wants(99)
-    assert reading.wants(100)
+    assert not reading.accepts(99)
+    assert reading.accepts(100)
     assert reading.steer(["a"], stop=False) == [Seek(1)]
 
 
@@ -265,7 +265,7 @@ def test_a_pass_that_meets_new_records_reads_them_on() -> None:
     reading = noted_far_apart(last=9)
     assert reading.steer(["a"], stop=False) == [Seek(1)]
     read_on(reading, 1, 9)
-    assert reading.wants(10)
+    assert reading.accepts(10)
     assert reading.mode is Mode.FRONTIER
 
 
@@ -274,23 +274,23 @@ def test_new_records_that_a_full_lane_meets_in_a_pass_are_read_later() -> None:
     assert reading.steer([], stop=True) == [Pause()]
     assert reading.steer(["a"], stop=True) == [Resume(), Seek(1)]
     read_on(reading, 1, 9)
-    assert not reading.wants(10)
+    assert not reading.accepts(10)
     reading.at_end(12)
-    assert reading.ledger.frontier == 10
+    assert reading.settled.frontier == 10
     assert reading.steer([], stop=True) == [Pause()]
     assert reading.steer([], stop=False) == [Resume(), Seek(9)]
-    assert [reading.wants(offset) for offset in (9, 10)] == [False, True]
+    assert [reading.accepts(offset) for offset in (9, 10)] == [False, True]
 
 
 def test_what_came_before_the_seek_is_passed_over() -> None:
     """An end of the log too: the pass has not begun."""
     reading = noted_far_apart(last=9)
     reading.steer(["a"], stop=False)
-    assert [reading.wants(offset) for offset in (10, 11, 12)] == [False, False, False]
+    assert [reading.accepts(offset) for offset in (10, 11, 12)] == [False, False, False]
     reading.at_end(13)
     assert reading.steer(["a"], stop=False) == []
-    assert (reading.ledger.frontier, reading.mode) == (10, Mode.AGAIN)
-    assert [reading.wants(offset) for offset in (0, 1, 2)] == [False, True, True]
+    assert (reading.settled.frontier, reading.mode) == (10, Mode.AGAIN)
+    assert [reading.accepts(offset) for offset in (0, 1, 2)] == [False, True, True]
 
 
 def test_a_gap_after_a_seek_is_trouble() -> None:
@@ -300,16 +300,16 @@ def test_a_gap_after_a_seek_is_trouble() -> None:
     read_on(reading, 1, PASS)
     assert reading.steer(["a"], stop=False) == [Seek(99)]
     with pytest.raises(KafkaSessionError, match="expected offset 99 after a seek, not 101"):
-        reading.wants(101)
+        reading.accepts(101)
 
 
 def test_a_lane_that_is_full_stops_once_and_goes_on_from_its_last_record() -> None:
     reading = noted_far_apart(last=9)
     assert reading.steer([], stop=True) == [Pause()]
     assert reading.steer([], stop=True) == []
-    assert not reading.wants(10)
+    assert not reading.accepts(10)
     reading.at_end(20)
-    assert reading.ledger.frontier == 10
+    assert reading.settled.frontier == 10
     assert reading.steer([], stop=False) == [Resume(), Seek(9)]
 
 
@@ -317,24 +317,24 @@ def test_a_long_run_of_settled_offsets_is_skipped_a_short_one_is_read() -> None:
     for run, commands in ((SKIP - 1, []), (SKIP, [Seek(5 + SKIP)])):
         reading = ReadPlan(SettledOffsets(0, pack(range(5, 5 + run), 0)))
         for offset in range(5):
-            reading.wants(offset)
-            reading.ledger.deliver(offset)
+            reading.accepts(offset)
+            reading.settled.deliver(offset)
         assert reading.steer([], stop=False) == commands
-        assert reading.ledger.base == 0
-        reading.ledger.settle_all(range(5))
-        assert reading.ledger.base == (5 + run if commands else 5)
+        assert reading.settled.base == 0
+        reading.settled.settle_all(range(5))
+        assert reading.settled.base == (5 + run if commands else 5)
 
 
 def test_nothing_is_skipped_before_the_frontier_is_found_again() -> None:
     reading = ReadPlan(SettledOffsets(0, pack(range(20, 20 + SKIP), 0)))
     for offset in range(20):
-        reading.wants(offset)
-        reading.ledger.deliver(offset)
+        reading.accepts(offset)
+        reading.settled.deliver(offset)
         if offset < 19:
             reading.note(offset, "a")
     reading.steer(["a"], stop=False)
     assert reading.steer([], stop=False) == [Seek(19)]
     assert reading.steer([], stop=False) == []
-    assert not reading.wants(19)
+    assert not reading.accepts(19)
     assert reading.steer([], stop=False) == [Seek(20 + SKIP)]
-    assert reading.wants(20 + SKIP)
+    assert reading.accepts(20 + SKIP)

@@ -55,7 +55,7 @@ def test_a_burst_that_is_refused_together_counts_once() -> None:
     throttling = QuotaBackoff(LIMITS)
     for n in range(5):
         throttling.refused(REFUSED, NOW - 1, NOW + n)
-    assert throttling.part == DECREASE
+    assert throttling.quota_fraction == DECREASE
 
 
 def test_fewer_calls_are_made_for_a_while_and_then_more_again() -> None:
@@ -63,16 +63,16 @@ def test_fewer_calls_are_made_for_a_while_and_then_more_again() -> None:
     throttling.refused(REFUSED, NOW, NOW)
     assert throttling.recover(NOW + 624) is False
     assert throttling.recover(NOW + 625) is True
-    assert throttling.part == pytest.approx(DECREASE + INCREASE)
+    assert throttling.quota_fraction == pytest.approx(DECREASE + INCREASE)
     assert throttling.recover(NOW + 626) is False
     assert throttling.recover(NOW + 10_000) is True
-    assert throttling.part == 1.0
+    assert throttling.quota_fraction == 1.0
     assert throttling.recover(NOW + 99_999) is False
 
 
 def test_other_limits_other_periods() -> None:
     throttling = QuotaBackoff(())
-    throttling.follow(LIMITS)
+    throttling.reconfigure(LIMITS)
     assert throttling.refused(REFUSED, NOW, NOW) == NOW + 5
 
 
@@ -81,9 +81,9 @@ def test_the_part_in_use_stays_within_its_bounds(story: list[tuple[bool, float]]
     throttling, now = QuotaBackoff(LIMITS), NOW
     for refused, pause in story:
         now += pause
-        before = throttling.part
+        before = throttling.quota_fraction
         if refused:
             assert throttling.refused(REFUSED, now, now) > now
         elif not throttling.recover(now):
-            assert throttling.part == before
-        assert LEAST <= throttling.part <= 1.0
+            assert throttling.quota_fraction == before
+        assert LEAST <= throttling.quota_fraction <= 1.0

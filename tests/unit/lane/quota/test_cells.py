@@ -88,8 +88,8 @@ def test_used_is_what_the_worst_counter_of_the_cells_ends_holds(before: list[flo
 @given(ago)
 def test_pairs_restore_what_still_matters(before: list[float]) -> None:
     old = cells_of([NOW + each for each in before])
-    new = Cells(PERIOD, old.pairs(NOW))
-    assert new.pairs(NOW) == old.pairs(NOW)
+    new = Cells(PERIOD, old.packed_counts(NOW))
+    assert new.packed_counts(NOW) == old.packed_counts(NOW)
     for spare in range(1, 6):
         assert new.opens(spare, NOW) == old.opens(spare, NOW)
     assert new.used(NOW) == old.used(NOW)
@@ -108,7 +108,7 @@ def test_cells_answer_as_well_long_after_their_last_call(
     old = cells_of([NOW + each for each in before], period)
     old.opens(spare, NOW)
     now = NOW + later
-    fresh = Cells(period, old.pairs(-math.inf))
+    fresh = Cells(period, old.packed_counts(-math.inf))
     assert max(old.opens(spare, now), now) == max(fresh.opens(spare, now), now)
     assert old.used(now) == fresh.used(now)
 
@@ -116,7 +116,7 @@ def test_cells_answer_as_well_long_after_their_last_call(
 def test_a_share_set_after_an_idle_time_is_told_at_once() -> None:
     """The calls of before are over, whatever the smaller share makes of their number."""
     limiter = Limiter([Limit(EXACT_MOST + 100, 1.0)])
-    limiter.count(NOW, EXACT_MOST)
+    limiter.count_calls(NOW, EXACT_MOST)
     assert limiter.allowed(NOW)
     limiter.set_share(0.5)
     assert limiter.allowed(NOW + 60)
@@ -141,41 +141,41 @@ def test_a_life_of_calls_by_cells_never_breaks_the_formula(
     for ticks, moves in steps:
         now += ticks / 64
         if moves:
-            successor = Limiter.resume(limiter.known(now), limiter.log(now))
+            successor = Limiter.resume(limiter.known(now), limiter.stamps(now))
             successor.reconfigure(limits, 2.0, 1.0, now)
             limiter = successor
         if limiter.allowed(now):
             assert holds(stamps, 0, limits, now)
-            limiter.take(now)
+            limiter.take_permit(now)
             stamps.append(now + ticks / 128)
-            limiter.answered(stamps[-1])
+            limiter.call_ended(stamps[-1])
 
 
 def test_neither_memory_nor_checkpoint_grows_with_the_limit() -> None:
     limiter = Limiter([Limit(200_000, 86_400.0)])
     for index in range(400_000):
-        limiter.count(NOW - index * 0.43)
+        limiter.count_calls(NOW - index * 0.43)
     (known,) = limiter.known(NOW)
     assert known.cells is not None
     assert len(known.cells) <= 2 * (2 * PER_PERIOD + 2)
-    assert limiter.log(NOW) == []
-    assert limiter.left(NOW) == 0.0
+    assert limiter.stamps(NOW) == []
+    assert limiter.share_left(NOW) == 0.0
     assert limiter.next_at(NOW) < NOW + 2 * 86_402
 
 
 def test_a_limit_of_a_billion_makes_no_stamps_at_the_first_start() -> None:
     limiter = Limiter.restore([Limit(1_000_000_000, 86_400.0)], [], assume_full_at=NOW)
-    assert limiter.log(NOW) == []
-    assert limiter.left(NOW) == 0.0
+    assert limiter.stamps(NOW) == []
+    assert limiter.share_left(NOW) == 0.0
     assert NOW + 86_402 < limiter.next_at(NOW) < NOW + 86_402 * (1 + 2 / PER_PERIOD)
 
 
 def test_small_limits_beside_a_large_one_stay_exact() -> None:
     limiter = Limiter([Limit(2, 5.0), Limit(EXACT_MOST + 1, 3_600.0)])
     for at in (NOW, NOW + 1):
-        limiter.take(at)
-        limiter.answered(at)
-    assert limiter.log(NOW + 1) == [NOW, NOW + 1]
+        limiter.take_permit(at)
+        limiter.call_ended(at)
+    assert limiter.stamps(NOW + 1) == [NOW, NOW + 1]
     assert limiter.log_reach == 14.0
     assert limiter.next_at(NOW + 1) == pytest.approx(NOW + 7 + 7 / 2, rel=0, abs=1e-5)
     assert limiter.permits(NOW + 1) == (0.0, EXACT_MOST - 1.0)
@@ -186,7 +186,7 @@ def test_small_limits_beside_a_large_one_stay_exact() -> None:
 def test_other_limits_go_on_with_what_only_cells_remember(smaller: Limit) -> None:
     limiter = Limiter([Limit(600, 100.0)], skew=0.0)
     for index in range(300):
-        limiter.count(NOW - 40 + index / 10)
+        limiter.count_calls(NOW - 40 + index / 10)
     limiter.reconfigure([smaller], 0.0, 1.0, NOW)
     exact = Limiter.restore([smaller], [NOW - 40 + index / 10 for index in range(300)], skew=0.0)
     assert limiter.permits(NOW) == pytest.approx(exact.permits(NOW), abs=2)
@@ -197,7 +197,7 @@ def test_two_former_limits_tell_each_call_once() -> None:
     """The finer one what it reaches, the coarser one what lies beyond."""
     limiter = Limiter([Limit(600, 10.0), Limit(900, 1_000.0)], skew=0.0)
     for at in (NOW - 500, NOW - 5, NOW - 4):
-        limiter.count(at)
+        limiter.count_calls(at)
     limiter.reconfigure([Limit(800, 900.0)], 0.0, 1.0, NOW)
     assert limiter.permits(NOW) == pytest.approx((797.0,), abs=0.01)
 
@@ -209,11 +209,11 @@ def test_an_unknown_past_counts_as_many_as_the_next_limits_allow() -> None:
         with patch.object(limiter_module, "EXACT_MOST", 0 if by is by_cells else EXACT_MOST):
             limiter.reconfigure([Limit(3, 10.0)], 0.0, 1.0, NOW)
             limiter.reconfigure([Limit(20, 10.0)], 0.0, 0.5, NOW)
-            assert limiter.left(NOW) == 0.0
+            assert limiter.share_left(NOW) == 0.0
             limiter.set_share(1.0)
-            assert limiter.left(NOW) == 0.0
+            assert limiter.share_left(NOW) == 0.0
             limiter.reconfigure([Limit(20, 10.0)], 0.0, 1.0, NOW + 30)
-            assert limiter.left(NOW + 30) == 1.0
+            assert limiter.share_left(NOW + 30) == 1.0
 
 
 def test_all_in_flight_waits_for_an_answer() -> None:
@@ -222,7 +222,7 @@ def test_all_in_flight_waits_for_an_answer() -> None:
 
 
 def test_a_successor_knows_the_calls_of_before() -> None:
-    known = (Known(5, 7.0), Known(600, 100.0, cells_of([NOW - 9] * 4, 100.0).pairs(NOW)))
+    known = (Known(5, 7.0), Known(600, 100.0, cells_of([NOW - 9] * 4, 100.0).packed_counts(NOW)))
     limiter = Limiter.resume(known, [NOW - 1])
     assert limiter.calls == (5, 600)
     limiter.reconfigure([Limit(5, 5.0), Limit(600, 98.0)], 2.0, 1.0, NOW)
@@ -241,9 +241,9 @@ def test_a_stamp_in_the_future_of_a_short_period_costs_little(period: float) -> 
 def test_a_tool_adds_calls_to_a_checkpoint_as_the_lane_would(calls: int) -> None:
     of = limited(limits=(Limit(calls, 50.0),))
     first = lane(of)
-    first.limiter.count(NOW - 1)
+    first.limiter.count_calls(NOW - 1)
     point = first.checkpoint(NOW)
-    first.limiter.count(NOW + 30, 2)
+    first.limiter.count_calls(NOW + 30, 2)
     expected = lane(of, first.checkpoint(NOW)).limiter.permits(NOW)
     assert lane(of, with_calls(point, [NOW + 30] * 2)).limiter.permits(NOW) == expected
     silent = with_calls(point.model_copy(update={"quota": None}), [NOW + 30])

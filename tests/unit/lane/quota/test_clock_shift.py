@@ -90,7 +90,7 @@ def test_no_checkpoint_silences_a_lane_for_longer_than_its_quota_can(
     of = limited(limits=(Limit(calls, 10.0), Limit(2 * calls, 100.0)))
     first = lane(of)
     for _ in range(2 * calls):
-        first.limiter.count(NOW + ahead)
+        first.limiter.count_calls(NOW + ahead)
     former = first.checkpoint(NOW).model_copy(
         update={
             "closed_until": NOW + closed,
@@ -100,16 +100,16 @@ def test_no_checkpoint_silences_a_lane_for_longer_than_its_quota_can(
         }
     )
     machine = lane(of, former)
-    latest = machine._quota.latest(NOW)
+    latest = machine._quota.latest_arrival(NOW)
     assert machine.limiter.next_at(NOW) <= latest + 2 * 100.0 * (1 + 1 / 256)
-    assert machine.throttling.since <= NOW
+    assert machine.quota_backoff.since <= NOW
 
 
 def test_cells_move_with_all_else() -> None:
     of = limited(limits=(Limit(EXACT_MOST + 1, 100.0),))
     first = lane(of)
     for _ in range(EXACT_MOST + 1):
-        first.limiter.count(NOW - 30)
+        first.limiter.count_calls(NOW - 30)
     theirs = first.checkpoint(NOW)
     assert theirs.quota is not None
     assert theirs.quota[0].cells is not None

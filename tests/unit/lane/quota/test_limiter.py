@@ -100,7 +100,7 @@ def test_a_life_of_calls_and_answers_agrees_with_the_formula_at_every_step(
         now += ticks / 64
         if in_flight and ticks % 2:
             stamps.append(now + 4.0 if timed_out else now)
-            limiter.answered(stamps[-1])
+            limiter.call_ended(stamps[-1])
             in_flight -= 1
         allowed = limiter.allowed(now)
         if holds(stamps, in_flight, limits, now):
@@ -108,7 +108,7 @@ def test_a_life_of_calls_and_answers_agrees_with_the_formula_at_every_step(
         else:
             assert not allowed
         if allowed:
-            limiter.take(now)
+            limiter.take_permit(now)
             in_flight += 1
 
 
@@ -119,7 +119,7 @@ def test_without_calls_the_gate_only_eases(
     limiter = limiter_with([NOW + offset for offset in ago], 0, limits)
     times = [NOW + wait for wait in sorted(waits)]
     allowed = [limiter.allowed(time) for time in times]
-    left = [limiter.left(time) for time in times]
+    left = [limiter.share_left(time) for time in times]
     assert allowed == sorted(allowed)
     assert all(later >= earlier - 1e-9 for earlier, later in pairwise(left))
 
@@ -146,14 +146,14 @@ def test_permits_and_left_are_what_the_worst_counter_leaves(
     ]
     shares = [permits / limit.calls for permits, limit in zip(expected, limits, strict=True)]
     assert limiter.permits(NOW) == pytest.approx(expected)
-    assert limiter.left(NOW) == pytest.approx(min(shares))
-    assert 0.0 <= limiter.left(NOW) <= 1.0
+    assert limiter.share_left(NOW) == pytest.approx(min(shares))
+    assert 0.0 <= limiter.share_left(NOW) <= 1.0
 
 
 @given(limits_, st.lists(offsets, max_size=20))
 def test_a_restored_limiter_goes_on_as_the_old_one(limits: list[Limit], ago: list[float]) -> None:
     old = limiter_with([NOW + offset for offset in ago], 0, limits)
-    new = Limiter.restore(limits, old.log(NOW), skew=SKEW)
+    new = Limiter.restore(limits, old.stamps(NOW), skew=SKEW)
     assert new.next_at(NOW) == old.next_at(NOW)
 
 
@@ -173,7 +173,7 @@ def test_a_share_of_the_limits_is_as_good_as_smaller_limits(
     for limiter in (later, anew, begun):
         assert limiter.next_at(NOW) == expected.next_at(NOW)
         assert limiter.permits(NOW) == expected.permits(NOW)
-        assert limiter.left(NOW) == expected.left(NOW)
+        assert limiter.share_left(NOW) == expected.share_left(NOW)
 
 
 times_of_life = st.lists(
@@ -210,23 +210,23 @@ def test_no_call_is_too_many_through_other_limits_shares_and_owners(
             case (list(limits), float(share)):
                 limiter.reconfigure(limits, SKEW, share, now)
             case _:
-                limiter = Limiter.restore(limits, limiter.log(now), skew=SKEW, share=share)
+                limiter = Limiter.restore(limits, limiter.stamps(now), skew=SKEW, share=share)
         ours = [Limit(max(1, int(each.calls * share + 1e-9)), each.period) for each in limits]
         for ticks in gaps:
             now += ticks / 64
             if limiter.allowed(now):
                 assert holds(stamps, 0, ours, now)
-                limiter.take(now)
+                limiter.take_permit(now)
                 stamps.append(now + ticks / 64)
-                limiter.answered(stamps[-1])
+                limiter.call_ended(stamps[-1])
 
 
 def test_calls_in_flight_count_as_now_however_long_they_take() -> None:
     limiter = Limiter([Limit(2, 5)])
-    limiter.take(NOW)
-    limiter.take(NOW)
+    limiter.take_permit(NOW)
+    limiter.take_permit(NOW)
     assert limiter.next_at(NOW + 1000) == math.inf
-    limiter.answered(NOW + 1000)
+    limiter.call_ended(NOW + 1000)
     assert limiter.next_at(NOW + 1000) == pytest.approx(NOW + 1000 + 2 * 7, rel=0, abs=1e-5)
 
 
@@ -235,13 +235,13 @@ def test_a_check_names_the_limit_that_shuts_the_gate() -> None:
     limiter = Limiter([short, long])
     assert limiter.check(NOW) == Permit()
     for at in (NOW, NOW + 1):
-        limiter.take(at)
-        limiter.answered(at)
+        limiter.take_permit(at)
+        limiter.call_ended(at)
     shut = limiter.check(NOW + 1)
     assert isinstance(shut, WaitUntil)
     assert shut.limit == short
-    limiter.take(shut.at)
-    limiter.answered(shut.at)
+    limiter.take_permit(shut.at)
+    limiter.call_ended(shut.at)
     shut = limiter.check(shut.at)
     assert isinstance(shut, WaitUntil)
     assert shut.limit == long
@@ -250,22 +250,22 @@ def test_a_check_names_the_limit_that_shuts_the_gate() -> None:
 def test_without_limits_everything_is_allowed_and_nothing_is_kept() -> None:
     limiter = Limiter([])
     for second in range(100):
-        limiter.take(NOW + second)
-        limiter.answered(NOW + second)
+        limiter.take_permit(NOW + second)
+        limiter.call_ended(NOW + second)
     assert limiter.next_at(NOW + 100) == NOW + 100
-    assert limiter.left(NOW + 100) == 1.0
+    assert limiter.share_left(NOW + 100) == 1.0
     assert limiter.permits(NOW + 100) == ()
-    assert limiter.log(NOW + 100) == []
+    assert limiter.stamps(NOW + 100) == []
 
 
 def test_taking_without_a_permit_is_refused_and_changes_nothing() -> None:
     limiter = Limiter([Limit(1, 5)])
-    limiter.take(NOW)
+    limiter.take_permit(NOW)
     with pytest.raises(RuntimeError, match="without a permit"):
-        limiter.take(NOW)
-    limiter.answered(NOW)
+        limiter.take_permit(NOW)
+    limiter.call_ended(NOW)
     with pytest.raises(RuntimeError, match="no call"):
-        limiter.answered(NOW)
+        limiter.call_ended(NOW)
 
 
 def test_after_a_429_nothing_leaves_before_the_time_and_no_later_one_shortens_it() -> None:
@@ -274,7 +274,7 @@ def test_after_a_429_nothing_leaves_before_the_time_and_no_later_one_shortens_it
     limiter.close_until(NOW + 30)
     assert limiter.check(NOW + 59) == WaitUntil(NOW + 60, None)
     assert limiter.check(NOW + 60) == Permit()
-    limiter.take(NOW + 60)
+    limiter.take_permit(NOW + 60)
     limiter.close_until(NOW + 61)
     assert limiter.next_at(NOW + 60) == math.inf
 
@@ -298,18 +298,18 @@ def test_a_share_is_rounded_down_but_one_call_remains(
 def test_a_share_can_be_lowered_and_raised_again() -> None:
     limiter = Limiter([Limit(10, 5)])
     for _ in range(5):
-        limiter.take(NOW)
+        limiter.take_permit(NOW)
     limiter.set_share(0.5)
     assert not limiter.allowed(NOW)
-    assert limiter.left(NOW) == 0.0
+    assert limiter.share_left(NOW) == 0.0
     limiter.set_share(1.0)
-    assert limiter.left(NOW) == 0.5
+    assert limiter.share_left(NOW) == 0.5
 
 
 def test_without_a_checkpoint_the_whole_quota_counts_as_used() -> None:
     limiter = Limiter.restore(DOCUMENTED, [], assume_full_at=NOW, share=0.9)
-    assert limiter.left(NOW) == 0.0
-    assert limiter.log(NOW) == [NOW] * 144
+    assert limiter.share_left(NOW) == 0.0
+    assert limiter.stamps(NOW) == [NOW] * 144
     assert limiter.next_at(NOW) == pytest.approx(NOW + 627 + 627 / 144, rel=0, abs=1e-5)
     assert Limiter.restore([], [], assume_full_at=NOW).allowed(NOW)
 
@@ -317,14 +317,14 @@ def test_without_a_checkpoint_the_whole_quota_counts_as_used() -> None:
 def test_a_batch_in_doubt_counts_until_it_has_surely_arrived() -> None:
     limiter = Limiter.restore([Limit(1, 5)], [], in_doubt_until=[NOW + 35])
     assert limiter.next_at(NOW) == pytest.approx(NOW + 35 + 2 * 7, rel=0, abs=1e-5)
-    assert limiter.log(NOW) == [NOW + 35]
+    assert limiter.stamps(NOW) == [NOW + 35]
 
 
 def test_the_log_has_only_what_still_matters() -> None:
     stamps = [NOW - 14.5, NOW - 14, NOW, NOW + 3]
     limiter = Limiter.restore([Limit(9, 5)], stamps)
-    limiter.take(NOW)
-    assert limiter.log(NOW) == stamps[1:]
+    limiter.take_permit(NOW)
+    assert limiter.stamps(NOW) == stamps[1:]
 
 
 @pytest.mark.parametrize(("calls", "gap"), [*product((3, 20), (0.0, 0.1))])
@@ -339,9 +339,9 @@ def test_a_burst_weighs_on_the_second_period_until_its_first_call_fades(
 
 def test_other_limits_hold_for_the_calls_of_before() -> None:
     limiter = Limiter([Limit(2, 100)], skew=0.0)
-    limiter.take(NOW)
-    limiter.answered(NOW)
-    limiter.take(NOW)
+    limiter.take_permit(NOW)
+    limiter.call_ended(NOW)
+    limiter.take_permit(NOW)
     limiter.reconfigure([Limit(3, 50), Limit(9, 100)], 0.0, 1.0, NOW)
     assert limiter.permits(NOW) == (1.0, 7.0)
     limiter.reconfigure([Limit(4, 100)], 0.0, 0.5, NOW)
@@ -357,14 +357,14 @@ def test_limits_that_look_further_back_than_the_log_count_as_used_up(
     """By as many calls as were allowed in the time that nobody remembers."""
     limiter = Limiter(before, skew=0.0)
     limiter.reconfigure([Limit(2, 5), Limit(3, 10)], skew, 1.0, NOW)
-    assert limiter.left(NOW) == 0.0
-    assert limiter.log(NOW) == [NOW] * calls
+    assert limiter.share_left(NOW) == 0.0
+    assert limiter.stamps(NOW) == [NOW] * calls
 
 
 def test_limits_of_the_same_reach_are_no_reason_to_wait() -> None:
     limiter = Limiter([Limit(3, 10)])
     limiter.reconfigure([Limit(5, 10)], 2.0, 1.0, NOW)
-    assert limiter.left(NOW) == 1.0
+    assert limiter.share_left(NOW) == 1.0
     limiter.close_until(NOW + 9)
     limiter.reconfigure([], 2.0, 1.0, NOW)
     assert limiter.next_at(NOW) == NOW + 9
@@ -384,10 +384,10 @@ def measured_rate(limits: list[Limit], skew: float, share: float, answer: float)
         opens = limiter.next_at(now)
         if out and out[0] <= opens:
             now = max(now, out.pop(0))
-            limiter.answered(now)
+            limiter.call_ended(now)
             continue
         now = max(now, opens)
-        limiter.take(now)
+        limiter.take_permit(now)
         out.append(now + answer)
         left.append(now)
     begun = number // 3

@@ -163,7 +163,7 @@ def test_if_all_who_stand_alone_are_bad_it_is_about_no_recipient() -> None:
     for _ in range(3):
         bisection.take()
         bisection.refused()
-        story.append((bisection.bad, bisection.systematic))
+        story.append((bisection.bad, bisection.is_systematic))
     assert story == [(0, False), (1, False), (2, True)]
 
 

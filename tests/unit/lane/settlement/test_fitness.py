@@ -119,7 +119,7 @@ def test_two_recipients_that_share_the_present_address_never_share_a_call() -> N
         reached_by(0, email="a@b.example", phone="+905550000001"),
         reached_by(1, email="a@b.example", phone="+905550000002"),
     )
-    assert [len(first.held), len(second.held)] == [1, 1]
+    assert [len(first.invitations), len(second.invitations)] == [1, 1]
 
 
 def test_invitations_that_no_call_can_be_built_of_end_one_by_one() -> None:
@@ -146,7 +146,7 @@ def test_so_do_parts_and_those_on_trial(refusal: Outcome) -> None:
     for part in driver.batches:  # the list grows
         if part.id not in driver.lane.in_flight:
             continue
-        offsets = frozenset(each.offset for each in part.held)
+        offsets = frozenset(each.offset for each in part.invitations)
         broken = Outcome(Verdict.RETRY, counts=False, unbuilt=offsets)
         driver.lane.answered(part.id, broken, sent_at=None, at=NOW + 40)
         driver.step(NOW + 40)

@@ -28,7 +28,7 @@ OUTCOME = Outcome(Verdict.REJECTED, 400, code="E7", message="no such campaign")
 
 
 def test_a_result_tells_the_call_and_its_answer() -> None:
-    facts = CallFacts.of("cloud.1.1", OUTCOME, NOW, NOW + 0.25)
+    facts = CallFacts.from_call("cloud.1.1", OUTCOME, NOW, NOW + 0.25)
     result = result_of(held(7, "p7").invitation, Reason.VENDOR_REJECTED, campaign("a"), 2, facts)
     assert result == {
         "version": 1,

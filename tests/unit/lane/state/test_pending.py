@@ -56,7 +56,7 @@ def test_it_is_too_late_at_the_very_second() -> None:
 
 def test_of_a_later_versions_record_only_its_delays_and_attempts_are_known() -> None:
     value = orjson.dumps({"version": 2, "attempt": 3, "delays": 4, "campaign": {"new": "form"}})
-    later = PendingInvitation.of_later_version(7, value, NOW)
+    later = PendingInvitation.from_later_version(7, value, NOW)
     assert later is not None
     assert (later.offset, later.value, later.attempt, later.delays) == (7, value, 3, 4)
     assert not later.expired(NOW + 1e9)
@@ -68,4 +68,4 @@ def test_of_a_later_versions_record_only_its_delays_and_attempts_are_known() -> 
      b'{"version":"new"}', b'{"version":2,"delays":[]}'],
 )  # fmt: skip
 def test_anything_else_is_no_later_version(value: bytes) -> None:
-    assert PendingInvitation.of_later_version(7, value, NOW) is None
+    assert PendingInvitation.from_later_version(7, value, NOW) is None
