@@ -32,7 +32,7 @@ from tests.support.kafka import unique
 WAITING = 690_000
 LIVE = 1_000
 TAIL = 1_000
-QUOTA = {"limits": ["200000/1d"], "max_held_bytes": 300_000_000, "first_start": "unused"}
+QUOTA = {"limits": ["200000/1d"], "max_buffered_bytes": 300_000_000, "first_start": "unused"}
 WINDOW = {"max_wait": "5s"}
 NUMBER = "8888888"
 """Stands for a customer's number in the bytes that are copied."""
@@ -116,8 +116,8 @@ class BigCheckpoint:
                 "healthy_accepted": done,
                 "seconds": round(took, 1),
                 "calls": double.calls() - calls,
-                "buffered": metrics.total("held_invitations", lane="pisano"),
-                "noted": metrics.total("noted_invitations", lane="pisano"),
+                "buffered": metrics.total("buffered_invitations", lane="pisano"),
+                "noted": metrics.total("spilled_invitations", lane="pisano"),
                 "span_offsets": metrics.total("span_offsets", lane="pisano"),
                 "dead_letters": metrics.total("dead_letters_total"),
                 "unknown": metrics.total("results_total", lane="pisano", status="unknown"),

@@ -93,7 +93,7 @@ class Parked:
             while time.time() < began + self.seconds:
                 results.read(5.0)
                 metrics = dispatcher.metrics()
-                put_off.append((time.time(), metrics.total("put_off_total", lane="pisano")))
+                put_off.append((time.time(), metrics.total("delayed_total", lane="pisano")))
             traffic.stop()
         ended = time.time()
         while results.reasons["web"].total() < traffic.written:
@@ -111,9 +111,9 @@ class Parked:
             "wait_later": spread(later),
             "rss_peak": round(watch.peak(), 1),
             **watch.between(began, ended),
-            "put_off": metrics.total("put_off_total", lane="pisano"),
+            "put_off": metrics.total("delayed_total", lane="pisano"),
             "put_off_per_second": _fastest(put_off),
-            "on_the_ladder": metrics.total("ladder_invitations"),
+            "on_the_ladder": metrics.total("delayed_invitations"),
             "poll_gaps_over_5s": _long_polls(dispatcher),
             "sessions_ended": len(dispatcher.lines("session_ended")),
         }

@@ -112,7 +112,7 @@ class BigTakeover:
             self.figures["settled_before"] = results.counts.total
         metrics = first.metrics()
         self.figures["span_before"] = metrics.total("span_offsets", lane="pisano")
-        self.figures["held_before"] = metrics.total("held_invitations", lane="pisano")
+        self.figures["held_before"] = metrics.total("buffered_invitations", lane="pisano")
         checkpoint = world.checkpoint()
         self.figures["checkpoint_bytes"] = len(checkpoint.model_dump_json())
 

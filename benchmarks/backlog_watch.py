@@ -19,8 +19,8 @@ from tests.support.dispatcher import Dispatcher
 MB = 1024
 METRICS_EVERY = 5.0
 GAUGES = (
-    "held_invitations",
-    "noted_invitations",
+    "buffered_invitations",
+    "spilled_invitations",
     "span_offsets",
     "lane_lag_records",
     "lane_paused",

@@ -5,7 +5,7 @@ permits and the freshness of calls need time that only passes; expiry and record
 everybody has. So `now` is the wall clock as it was when it was last followed, plus the time that
 has passed since. A step is *followed* only while nothing holds the clock. An owner of a lane holds
 it, for all that it knows is in its time: after a step it drains, gives its hold back, and the lane
-is taken over again, which moves the checkpoint's times into the new one (consumer/lane/quota/clock_shift.py).
+is taken over again, which moves the checkpoint's times into the new one (`lane.quota.clock_shift`).
 """
 
 from __future__ import annotations

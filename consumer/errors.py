@@ -1,15 +1,15 @@
 """Whose fault it is, and what to do.
 
     DispatcherError
-    ├── ConfigError      the operator's: the config is refused, a running process keeps the old one
-    ├── TopicsError      the operator's: topics are missing or not as the program needs them
-    ├── StartUnclear     the operator's: nothing says where to begin, or the log has moved away
-    ├── OperationRefused the operator's: a command cannot be carried out; nothing was changed
-    ├── BrokerUnreachable the operator's: a command finds no broker where the config says
-    ├── KafkaTrouble     Kafka's: the session ends and starts anew from what is committed
-    ├── UnreadableRecord its writer: a dead letter, or a lane that stops and says so
-    ├── EventError       upstream's: the record becomes a dead letter
-    └── DataError        upstream's: the invitation becomes a `rejected` result
+    ├── ConfigError        the operator's: the config is refused, a running process keeps the old
+    ├── TopicsError        the operator's: topics are missing or not as the program needs them
+    ├── StartPositionError the operator's: nothing says where to begin, or the log has moved away
+    ├── OperationError     the operator's: a command cannot be carried out; nothing was changed
+    ├── BrokerUnreachable  the operator's: a command finds no broker where the config says
+    ├── KafkaSessionError  Kafka's: the session ends, and starts again from what is committed
+    ├── UnreadableRecord   its writer: a dead letter, or a lane that stops and says so
+    ├── EventError         upstream's: the record becomes a dead letter
+    └── DataError          upstream's: the invitation becomes a `rejected` result
 
 Errors of confluent-kafka and httpx are translated at the edge and never travel inwards.
 No message carries a phone number, an address, a name, a token or a vendor's body.

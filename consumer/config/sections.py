@@ -86,9 +86,9 @@ class Quota(Section):
     """How long `Retry-After` may close it; else its longest period, 1m or more (no limits: 1h)."""
     first_start: Literal["used", "unused"] = "used"
     """Without a checkpoint: take the quota as used up (safe), or as unused."""
-    max_held: Annotated[int, Field(ge=1, le=10_000_000)] = 200_000
+    max_buffered: Annotated[int, Field(ge=1, le=10_000_000)] = 200_000
     """Invitations that the lane holds in memory; the log keeps what is beyond."""
-    max_held_bytes: Annotated[int, Field(ge=2**20, le=100 * 2**30)] = 100_000_000
+    max_buffered_bytes: Annotated[int, Field(ge=2**20, le=100 * 2**30)] = 100_000_000
     """Bytes that they may take: about 1.4 kB each, and 256 KiB of data at most."""
     keep: PositiveDuration = 7 * 86400.0
     """How long settled invitations stay on the lane's topic, so that they can be sent again."""

@@ -27,7 +27,7 @@ def measure(client: Producer, topic: str, steady: Callable[[], float]) -> float 
     """Kafka's time less `steady`, too small by a round trip at most; None if it does not tell.
 
     A record is written and its transaction aborted, so that nothing ever reads it. `topic` must
-    have the timestamp type LogAppendTime. Raises KafkaTrouble.
+    have the timestamp type LogAppendTime. Raises KafkaSessionError.
     """
     told: list[float] = []
 

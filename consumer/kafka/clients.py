@@ -74,7 +74,7 @@ class Clients(Protocol):
     ) -> None:
         """Offsets of the group become part of the transaction, `within` its timeout.
 
-        Raises KafkaException, KafkaTrouble; after the latter the producer may never come back.
+        Raises KafkaException, KafkaSessionError; after the latter the producer may never come back.
         """
 
     def close(self, consumer: Consumer) -> None:
@@ -83,19 +83,19 @@ class Clients(Protocol):
     def topic_id(self, topic: str) -> str | None:
         """The topic's id, another one after it was made anew; None where brokers have none.
 
-        Raises KafkaTrouble.
+        Raises KafkaSessionError.
         """
 
     def lingers(self, group: str) -> bool:
         """Whether the group still has a member of this replica's former life: it was killed, and
-        its session has not ended. Raises KafkaTrouble."""
+        its session has not ended. Raises KafkaSessionError."""
 
     def has_members(self, group: str) -> bool:
-        """Whether any process is in the group. Raises KafkaTrouble."""
+        """Whether any process is in the group. Raises KafkaSessionError."""
 
     def committed_texts(self, group: str) -> Mapping[str, str]:
         """Topics of which the group has an offset, in the config or not → the text committed with
-        it. Raises KafkaTrouble."""
+        it. Raises KafkaSessionError."""
 
     def trim(self, topic: str, before: int, refused: Callable[[str], None]) -> None:
         """Delete the records of partition 0 below an offset, in time; best effort.

@@ -52,18 +52,19 @@ class LaneView:
 
 
 def lane_names(client: AdminClient, topics: Topics) -> list[str]:
-    """Every lane that has a topic, in the config or not. Raises KafkaTrouble."""
+    """Every lane that has a topic, in the config or not. Raises KafkaSessionError."""
     prefix = topics.invitations("")
     return [name[len(prefix) :] for name in topic_names(client) if name.startswith(prefix)]
 
 
 def orphans(client: AdminClient, topics: Topics, lanes: Sequence[str]) -> list[str]:
-    """The lanes that have a topic and are not among `lanes`. Raises KafkaTrouble."""
+    """The lanes that have a topic and are not among `lanes`. Raises KafkaSessionError."""
     return [name for name in lane_names(client, topics) if name not in lanes]
 
 
 def look(client: AdminClient, reader: Consumer, topics: Topics, lane: str) -> LaneView:
-    """The lane as its newest committed checkpoint and its topic show it. Raises KafkaTrouble."""
+    """The lane as its newest committed checkpoint and its topic show it. Raises
+    KafkaSessionError."""
     topic = topics.invitations(lane)
     end, low = (
         found[topic, 0] for found in (end_offsets(client, [topic]), low_offsets(client, [topic]))

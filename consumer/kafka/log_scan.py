@@ -62,7 +62,7 @@ Offsets = Mapping[Partition, int]
 
 
 def topic_names(client: AdminClient) -> list[str]:
-    """All topics of the cluster that this client may see, in order. Raises KafkaTrouble."""
+    """All topics of the cluster that this client may see, in order. Raises KafkaSessionError."""
     with transactions.translate_errors("listing topics"):
         return sorted(client.list_topics(timeout=WAIT).topics)
 
@@ -71,14 +71,15 @@ _FIRST, _LAST = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-un
 
 
 def low_offsets(client: AdminClient, topics: Sequence[str]) -> Offsets:
-    """Where the logs begin. Raises KafkaTrouble, OperationRefused for a topic that is not there."""
+    """Where the logs begin. Raises KafkaSessionError, OperationError for a topic that is not
+    there."""
     return _marks(client, topics, _FIRST, IsolationLevel.READ_UNCOMMITTED)
 
 
 def end_offsets(client: AdminClient, topics: Sequence[str], *, committed: bool = False) -> Offsets:
     """The logs' ends as of now, with open transactions, or (`committed`) before the first of them.
 
-    Raises KafkaTrouble, OperationRefused for a topic that is not there.
+    Raises KafkaSessionError, OperationError for a topic that is not there.
     """
     level = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
     return _marks(client, topics, _LAST, level)
@@ -115,10 +116,11 @@ def _offsets(
 
 @dataclass(slots=True)
 class LogScan:
-    """One reading; an iterator over the committed records below `end_offsets`, in a partition's order.
+    """One reading: iterates over committed records below `end_offsets`, in a partition's order.
 
-    `begin`: where partitions begin that do not begin at their start. Iterating raises KafkaTrouble
-    if the log moved away, or if a transaction holds records back for longer than `stall` seconds.
+    `begin`: where partitions begin that do not begin at their start. Iterating raises
+    KafkaSessionError if the log moved away, or if a transaction holds records back for longer than
+    `stall` seconds.
     """
 
     reader: Consumer
@@ -183,12 +185,12 @@ def _place(message: Message) -> tuple[Partition, int]:
 
 
 def members(client: AdminClient, group: str) -> int:
-    """How many members a consumer group has. Raises KafkaTrouble."""
+    """How many members a consumer group has. Raises KafkaSessionError."""
     return len(client_ids(client, group))
 
 
 def client_ids(client: AdminClient, group: str) -> list[str]:
-    """The client ids of a consumer group's members. Raises KafkaTrouble."""
+    """The client ids of a consumer group's members. Raises KafkaSessionError."""
     with transactions.translate_errors(f"looking at group {group}"):
         return _retried(_members, client, group)
 
@@ -196,7 +198,7 @@ def client_ids(client: AdminClient, group: str) -> list[str]:
 def committed_texts(client: AdminClient, group: str) -> dict[str, str]:
     """Topics of which a group has an offset → the text that was committed with one of them.
 
-    Of all topics, whether the config has them or not. Raises KafkaTrouble.
+    Of all topics, whether the config has them or not. Raises KafkaSessionError.
     """
     with transactions.translate_errors(f"reading the offsets of group {group}"):
         found = _retried(_group_offsets, client, group)

@@ -26,7 +26,7 @@ def count_records(
 ) -> dict[Partition, int]:
     """Partition → records from `begin` on and before `ends`, those that count.
 
-    `ends` must be those of committed records. Raises KafkaTrouble.
+    `ends` must be those of committed records. Raises KafkaSessionError.
     """
     starts = {place: min(begin.get(place, 0), end) for place, end in ends.items()}
     until = {place: min(end, starts[place] + MOST) for place, end in ends.items()}

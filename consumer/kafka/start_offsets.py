@@ -54,7 +54,7 @@ class Reading:
 
 
 def router_reading(topics: Topics, inputs: Sequence[str], clients: Clients) -> Reading:
-    """What the router's group reads with these inputs. Raises KafkaTrouble."""
+    """What the router's group reads with these inputs. Raises KafkaSessionError."""
     group = f"{topics.application_id}.router"
     return Reading(
         group,
@@ -68,7 +68,7 @@ def router_reading(topics: Topics, inputs: Sequence[str], clients: Clients) -> R
 
 
 def delay_reading(topics: Topics, steps: Sequence[str], clients: Clients) -> Reading:
-    """What the group of the delay stage reads of these topics. Raises KafkaTrouble."""
+    """What the group of the delay stage reads of these topics. Raises KafkaSessionError."""
     ids = {each: clients.topic_id(each) for each in steps}
     return Reading(f"{topics.application_id}.ladder", steps, "", [], ids)
 
@@ -105,7 +105,7 @@ def resolve(
     `commit` writes what is new, each with its metadata, as a member that the group has had since
     before this was called: Kafka must refuse one that it has dropped meanwhile, for others may
     have read on from there.
-    Raises StartUnclear if a topic was never read and no start position is given.
+    Raises StartPositionError if a topic was never read and no start position is given.
     """
     memory = remember(asker, reading)
     committed, read = memory.committed, memory.read
@@ -137,7 +137,7 @@ def resolve(
 
 
 def rehearse(client: Consumer, topics: Sequence[str], begin: StartFrom, reading: Reading) -> None:
-    """Whether these inputs could be read too. Raises StartUnclear if one was never read, and
+    """Whether these inputs could be read too. Raises StartPositionError if one was never read, and
     no start position is given."""
     memory = remember(client, reading)
     for topic in topics:
@@ -163,7 +163,7 @@ class GroupMemory:
 
 
 def remember(asker: Consumer, reading: Reading) -> GroupMemory:
-    """What the group remembers of all that it reads. Raises KafkaTrouble.
+    """What the group remembers of all that it reads. Raises KafkaSessionError.
 
     Where it has forgotten everything, this application's own topics tell that it has worked:
     another replica commits before it answers, so a first start finds none of either.
@@ -222,7 +222,7 @@ def group_offsets(client: Consumer, reading: Reading) -> dict[Partition, TopicPa
 
 
 def group_offset(client: Consumer, place: TopicPartition) -> TopicPartition:
-    """What the group has committed of one partition. Raises KafkaTrouble."""
+    """What the group has committed of one partition. Raises KafkaSessionError."""
     with translate_errors("reading committed offsets"):
         (found,) = client.committed([place], timeout=WAIT)
     _check(found, "reading committed offsets")
@@ -315,6 +315,6 @@ def _unsaid(what: str) -> StartPositionError:
 
 
 def _check(answer: TopicPartition, doing: str) -> None:
-    """A call can succeed and yet have failed for a partition. Raises KafkaTrouble."""
+    """A call can succeed and yet have failed for a partition. Raises KafkaSessionError."""
     if answer.error is not None:
         raise KafkaSessionError(f"{doing}: {describe(answer.error)}")

@@ -102,7 +102,7 @@ def memory_problem(
 
 
 def out_of_range(asker: Consumer, found: TopicPartition) -> StoppedPartition | None:
-    """Whether the log does not hold the offset. Raises KafkaTrouble."""
+    """Whether the log does not hold the offset. Raises KafkaSessionError."""
     low, high = log_range(asker, found.topic, found.partition)
     if found.offset < 0 or low <= found.offset <= high:
         return None
@@ -110,7 +110,7 @@ def out_of_range(asker: Consumer, found: TopicPartition) -> StoppedPartition | N
 
 
 def log_range(asker: Consumer, topic: str, partition: int) -> tuple[int, int]:
-    """Where a log begins and ends. Raises KafkaTrouble."""
+    """Where a log begins and ends. Raises KafkaSessionError."""
     with translate_errors("reading the log's ends"):
         low, high = asker.get_watermark_offsets(TopicPartition(topic, partition), timeout=WAIT)
     return int(low), int(high)

@@ -186,7 +186,8 @@ def records_fault(error: BaseException) -> bool:
 
 
 def position_of(message: Message) -> tuple[str, int, int]:
-    """Topic, partition and offset. Raises KafkaTrouble rather than invent one that is not known.
+    """Topic, partition and offset. Raises KafkaSessionError rather than invent one that is not
+    known.
 
     librdkafka knows no offset, for instance, of a record that the broker had taken already when it
     was sent again.
@@ -229,11 +230,11 @@ def fence(client: Producer, give_up: Callable[[], bool]) -> None:
 
 @contextmanager
 def transaction(client: Producer, give_up: Callable[[], bool]) -> Iterator[None]:
-    """All that is produced inside becomes visible at once, or KafkaTrouble is raised.
+    """All that is produced inside becomes visible at once, or KafkaSessionError is raised.
 
     A commit that timed out is committed again until it is definite, never aborted: it may be
-    visible already. `give_up` is asked after every attempt that timed out. After KafkaTrouble the
-    client must be thrown away. After anything else that was raised inside, the transaction is
+    visible already. `give_up` is asked after every attempt that timed out. After KafkaSessionError
+    the client must be thrown away. After anything else that was raised inside, the transaction is
     aborted, and the client can begin another.
     """
     with translate_errors("begin"):
@@ -265,7 +266,8 @@ def send_offsets(
     within: float = TRANSACTION_TIMEOUT,
     give_up: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Offsets of the group become part of the transaction. Raises KafkaException, KafkaTrouble.
+    """Offsets of the group become part of the transaction. Raises KafkaException,
+    KafkaSessionError.
 
     A broker that a quota makes wait answers late, for the request goes the same way as the records:
     `within` is the transaction's timeout, in which that may be. `give_up` is asked now and then.
@@ -318,7 +320,7 @@ def deliver(client: Producer, within: float, give_up: Callable[[], bool]) -> Non
     """Wait until Kafka has all that was produced; after `within` seconds its commit will tell.
 
     `give_up` is asked after every attempt that timed out (`COMMIT_WAIT`). Raises KafkaException,
-    KafkaTrouble.
+    KafkaSessionError.
     """
     for _ in range(math.ceil(within / COMMIT_WAIT)):
         if not flush(client):

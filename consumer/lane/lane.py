@@ -273,7 +273,7 @@ class Lane:
     def accepts(self, offset: int) -> bool:
         """Whether a record of the lane's topic is worth parsing; to be asked for each, in order.
 
-        Raises KafkaTrouble if the records do not come in order.
+        Raises KafkaSessionError if the records do not come in order.
         """
         return self.buffer.read_plan.accepts(offset)
 

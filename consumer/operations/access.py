@@ -67,7 +67,7 @@ class Access:
     def fenced(self, name: str) -> Producer:
         """The only producer `<application_id>.<name>`: what another had open has ended.
 
-        Raises KafkaTrouble.
+        Raises KafkaSessionError.
         """
         producer = self.clients.producer(f"{self.topics.application_id}.{name}", _ignore)
         transactions.fence(producer, patience())
@@ -118,7 +118,7 @@ class Given:
 def give(access: Access, command: Command, done: Callable[[], bool]) -> Given:
     """Tell the processes that run, and wait for a while until it is done.
 
-    Raises OperationRefused, KafkaTrouble.
+    Raises OperationError, KafkaSessionError.
     """
     topic = access.topics.commands
     if topic not in topic_names(access.admin):

@@ -78,7 +78,7 @@ class GoOn:
 
 
 def look(access: Access) -> list[InputView]:
-    """All partitions that the router's group reads. Raises KafkaTrouble."""
+    """All partitions that the router's group reads. Raises KafkaSessionError."""
     reading = router_reading(access.topics, access.config.input_topics, access.clients)
     with access.reader(reading.group) as asker:
         memory = remember(asker, reading)
@@ -122,7 +122,7 @@ def resume(
 ) -> Given | None:
     """Go on with what stands still of a topic; None if `confirm` said no.
 
-    Raises OperationRefused, KafkaTrouble.
+    Raises OperationError, KafkaSessionError.
     """
     if topic in {access.topics.delayed(step) for step in STEPS}:
         return _resume_delay(access, topic, start, confirm)

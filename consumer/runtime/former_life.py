@@ -34,7 +34,7 @@ def let_former_life_end(
 ) -> None:
     """Before a stage joins its group for the first time; `stays`: whether to go on.
 
-    Raises KafkaTrouble.
+    Raises KafkaSessionError.
     """
     if not stage.joins_first(name):
         return
@@ -43,7 +43,7 @@ def let_former_life_end(
     lingered = False
     while stage.clients.lingers(group) and stage.clock.now() < until and goes_on():
         if not lingered:
-            log.info("former_life_lingers", stage=name, group=group)
+            log.info("former_session_lingers", stage=name, group=group)
         lingered = True
         _pause(stage, name, LOOK_EVERY)
     if lingered and goes_on() and stage.clients.has_members(group):

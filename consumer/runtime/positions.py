@@ -12,7 +12,7 @@ from consumer.kafka.log_scan import Partition
 
 
 def membership(consumer: Consumer) -> object:
-    """For the transaction's offsets. Raises KafkaTrouble if the group has dropped this member.
+    """For the transaction's offsets. Raises KafkaSessionError if the group has dropped this member.
 
     A process that was frozen for longer than its session has lost its partitions before it hears
     of it. Its client then has no member id, and Kafka takes offsets without one from anybody.

@@ -59,7 +59,7 @@ class KafkaPreflight:
             raise TopicsError("; ".join(found) + f" ({HINT})")
 
     def check_changes(self, config: Config, changes: Changes) -> None:
-        """What is new in a config. Raises TopicsError, StartUnclear, KafkaTrouble."""
+        """What is new in a config. Raises TopicsError, StartPositionError, KafkaSessionError."""
         if changes.new_lanes or changes.new_inputs:
             self.check_topics(config)
         if changes.new_inputs and self._options.role.routes:

@@ -110,7 +110,7 @@ class StageServices:
     ) -> None:
         """Offsets of the stage's group become part of its transaction.
 
-        Raises KafkaException, KafkaTrouble.
+        Raises KafkaException, KafkaSessionError.
         """
         within = self.transactions.timeout(name)
         self.clients.send_offsets(producer, offsets, member, within, self.waiting(name, STOP_GRACE))
@@ -129,8 +129,8 @@ class StageServices:
     def joined(self, name: str, consumer: Consumer) -> None:
         """The stage's loop goes round; ready once its consumer is a member of its group.
 
-        Raises KafkaTrouble if a topic that it reads was made anew: librdkafka reads on in the new
-        one, from where it was in the old.
+        Raises KafkaSessionError if a topic that it reads was made anew: librdkafka reads on in the
+        new one, from where it was in the old.
         """
         self._same_topics(name)
         self.health.beat(name)
@@ -160,7 +160,8 @@ class StageServices:
     def usable(self, name: str, message: Message) -> bool:
         """Whether a poll's message is a record; others are told, or end the session.
 
-        Raises StartUnclear if records are gone, KafkaTrouble if the consumer is of no more use.
+        Raises StartPositionError if records are gone, KafkaSessionError if the consumer is of no
+        more use.
         """
         error = message.error()
         if error is None:

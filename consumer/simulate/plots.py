@@ -21,7 +21,7 @@ WIDTH, HEIGHT = 78, 11
 def png(told: Mapping[str, Any], path: Path) -> None:
     """Permits left, customers waiting and waits by campaign, a column for each lane.
 
-    Raises OperationRefused if the file cannot be written, or matplotlib is not installed.
+    Raises OperationError if the file cannot be written, or matplotlib is not installed.
     """
     try:
         from matplotlib.figure import Figure  # noqa: PLC0415 - an extra that only plots need
@@ -67,7 +67,7 @@ def _bars(axes: Axes, campaigns: Sequence[Mapping[str, Any]]) -> None:
 
 
 def terminal(told: Mapping[str, Any]) -> list[str]:
-    """The same over time as text, two plots a lane. Raises OperationRefused without plotext."""
+    """The same over time as text, two plots a lane. Raises OperationError without plotext."""
     try:
         import plotext  # noqa: F401, PLC0415 - an extra that only plots need
     except ImportError:

@@ -61,7 +61,7 @@ class Recorded:
 
 
 def routed(config: Config, records: Iterable[Record]) -> Recorded:
-    """Route records as the program would. Raises OperationRefused when nobody would be invited."""
+    """Route records as the program would. Raises OperationError when nobody would be invited."""
     router = build_router(config, build_vendors(config))
     decoders = _decoders(config)
     by_lane: dict[str, list[Arrival]] = defaultdict(list)
@@ -86,7 +86,7 @@ def routed(config: Config, records: Iterable[Record]) -> Recorded:
 def lines(path: Path, topic: str) -> Iterator[Record]:
     """The events of a file, one JSON document a line, as records of an input topic.
 
-    Raises OperationRefused if the file cannot be read.
+    Raises OperationError if the file cannot be read.
     """
     try:
         with path.open("rb") as file:
@@ -98,7 +98,7 @@ def lines(path: Path, topic: str) -> Iterator[Record]:
 
 
 def input_topic(config: Config, named: str | None) -> str:
-    """The topic whose input reads a recording. Raises OperationRefused if that is not clear."""
+    """The topic whose input reads a recording. Raises OperationError if that is not clear."""
     topics = config.input_topics
     if named is None and len(topics) == 1:
         return topics[0]

@@ -117,7 +117,9 @@ def poisson_lane(
 
 def in_memory(settings: LaneSettings) -> LaneSettings:
     """A lane that begins with an unused quota, and whose backlog is held: there is no log."""
-    return replace(settings, first_start_full=False, max_held=UNBOUNDED, max_held_bytes=UNBOUNDED)
+    return replace(
+        settings, first_start_full=False, max_buffered=UNBOUNDED, max_buffered_bytes=UNBOUNDED
+    )
 
 
 @dataclass(frozen=True, slots=True)

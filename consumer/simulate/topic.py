@@ -41,7 +41,7 @@ class Range:
 def records(settings: transactions.Settings, wanted: Range) -> Iterator[Record]:
     """The committed records of the range, a partition's in their order.
 
-    Raises KafkaTrouble, BrokerUnreachable, OperationRefused for a topic that is not there.
+    Raises KafkaSessionError, BrokerUnreachable, OperationError for a topic that is not there.
     """
     require_broker(settings)
     admin, clients = topics.admin(settings), KafkaClients(settings)

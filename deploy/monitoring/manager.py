@@ -45,7 +45,7 @@ FIGURES = Row(
         Panel(
             "Put off",
             "Customers whose campaign the vendor cannot use; they are tried again by themselves.",
-            one(f"sum({now('ladder_invitations', 'step', lane=False)})"),
+            one(f"sum({now('delayed_invitations', 'step', lane=False)})"),
             kind="stat",
             width=4,
         ),

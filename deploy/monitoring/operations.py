@@ -52,14 +52,14 @@ LANES = Row(
             "Held and noted",
             "Held: in memory. Noted: only on the log, read again when there is room.",
             (
-                Query(now("held_invitations", "lane"), "{{lane}} held"),
-                Query(now("noted_invitations", "lane"), "{{lane}} noted"),
+                Query(now("buffered_invitations", "lane"), "{{lane}} held"),
+                Query(now("spilled_invitations", "lane"), "{{lane}} noted"),
             ),
         ),
         Panel(
             "Memory of held ones",
-            "Bounded by `max_held_bytes` of the quota.",
-            one(now("held_bytes", "lane"), "{{lane}}"),
+            "Bounded by `max_buffered_bytes` of the quota.",
+            one(now("buffered_bytes", "lane"), "{{lane}}"),
             unit="bytes",
         ),
         Panel(
@@ -72,8 +72,8 @@ LANES = Row(
             "Delay ladder",
             "Invitations that wait on a step, and those that went there a second.",
             (
-                Query(now("ladder_invitations", "step", lane=False), "waiting {{step}}"),
-                Query(per_second(of("put_off_total", lane=True), "lane", "step"), "to {{step}} /s"),
+                Query(now("delayed_invitations", "step", lane=False), "waiting {{step}}"),
+                Query(per_second(of("delayed_total", lane=True), "lane", "step"), "to {{step}} /s"),
             ),
         ),
     ),

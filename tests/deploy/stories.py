@@ -36,7 +36,7 @@ def record(kafka: KafkaBroker, home: Path, prometheus: Prometheus) -> Recording:
     with World(kafka.bootstrap, home) as world:
         vendor = world.start_vendor(token_ttl=5.0)
         config = world.configure(
-            quota={"limits": ["30/3s"], "max_held": 1000, "call_timeout": "4s"},
+            quota={"limits": ["30/3s"], "max_buffered": 1000, "call_timeout": "4s"},
             radar_quota={"call_timeout": "4s"},
             window={"max_batch": 50, "max_wait": "2s"},
             max_attempts=3,
@@ -75,7 +75,7 @@ def _customers(run: Run) -> None:
     with run.recording.fault(
         "crowd",
         f'sum({P}waiting_invitations{{lane="pisano"}}) > 1000',
-        f'{P}noted_invitations{{lane="pisano"}} > 0',
+        f'{P}spilled_invitations{{lane="pisano"}} > 0',
         f'{P}next_permit_seconds{{lane="pisano"}} > 0',
         f'{P}oldest_waiting_age_seconds{{campaign="purchase-sms"}} > 3',
     ):
@@ -173,7 +173,7 @@ def _campaign(run: Run) -> None:
     run.calm()
     with (
         run.vendor_says(code={"13002": 1.0}),
-        run.recording.fault("parked", f"{P}campaign_parked == 1", grew("put_off_total")),
+        run.recording.fault("parked", f"{P}campaign_parked == 1", grew("delayed_total")),
     ):
         pass
 

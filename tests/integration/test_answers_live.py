@@ -138,7 +138,7 @@ def parked(dispatcher: Dispatcher, campaign: str) -> bool:
 
 
 def put_off(dispatcher: Dispatcher) -> float:
-    return dispatcher.metrics().total("put_off_total")
+    return dispatcher.metrics().total("delayed_total")
 
 
 @pytest.mark.slow

@@ -36,19 +36,19 @@ def answered(results: list[Result], campaign: str) -> list[str]:
 def test_a_flood_beyond_memory_is_sent_once_and_hides_nobody(world: World) -> None:
     """Forty times what may be held of one campaign, and behind it another's few customers."""
     world.start_vendor(latency={"kind": "fixed", "ms": 50})
-    quota = {"max_held": 500, "max_in_flight": 2}
+    quota = {"max_buffered": 500, "max_in_flight": 2}
     config = world.configure(quota, window={"max_batch": 100})
     world.create_topics(config)
     world.publish(purchases("store", range(FLOOD)))
     dispatcher = world.start(config).wait_ready()
-    until("memory is full", lambda: dispatcher.metrics().total("noted_invitations") > 5_000)
+    until("memory is full", lambda: dispatcher.metrics().total("spilled_invitations") > 5_000)
     world.publish(purchases("web", range(OTHERS)))
     world.wait_results(FLOOD + OTHERS)
     results = world.check()
     flood, others = (answered(results, name) for name in ("purchase-sms", "purchase-email"))
     assert others[-1] < flood[len(flood) * 3 // 4], "the few waited behind the flood"
-    until("nothing is noted", lambda: dispatcher.metrics().total("noted_invitations") == 0)
-    until("nothing is held", lambda: dispatcher.metrics().total("held_invitations") == 0)
+    until("nothing is noted", lambda: dispatcher.metrics().total("spilled_invitations") == 0)
+    until("nothing is held", lambda: dispatcher.metrics().total("buffered_invitations") == 0)
     assert dispatcher.terminate() == 0
 
 
@@ -59,13 +59,13 @@ def test_a_parked_campaign_is_put_off_and_others_go_on(world: World) -> None:
     world.create_topics(config)
     world.publish(purchases("store", range(3_000)))
     dispatcher = world.start(config).wait_ready()
-    until("they are put off", lambda: dispatcher.metrics().total("put_off_total") >= 3_000)
+    until("they are put off", lambda: dispatcher.metrics().total("delayed_total") >= 3_000)
     parked = {"campaign": "purchase-sms"}
     until("it shows", lambda: dispatcher.metrics().total("campaign_parked", **parked) == 1)
     world.events.clear()  # those have no result yet
     world.publish(purchases("web", range(OTHERS)))
     world.wait_results(OTHERS)
-    until("nothing is held", lambda: dispatcher.metrics().total("held_invitations") == 0)
+    until("nothing is held", lambda: dispatcher.metrics().total("buffered_invitations") == 0)
     assert dispatcher.terminate() == 0
     world.check()
 

@@ -210,7 +210,7 @@ def shares(dispatcher: Dispatcher) -> int:
 
 def owners(*dispatchers: Dispatcher) -> list[str]:
     """The lanes that somebody owns, once for each owner."""
-    lanes = (each.metrics().label_values("held_invitations", "lane") for each in dispatchers)
+    lanes = (each.metrics().label_values("buffered_invitations", "lane") for each in dispatchers)
     return sorted(lane for owned in lanes for lane in owned)
 
 

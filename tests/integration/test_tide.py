@@ -167,8 +167,8 @@ def test_a_lane_whose_topic_was_made_anew_while_it_ran_stops_alone(world: World)
 
     why = stopped(dispatcher, "pisano")
     assert f"{topic} was deleted and made anew" in why
-    until("it is said", lambda: bool(dispatcher.lines("topic_made_anew")))
-    assert {line["topic"] for line in dispatcher.lines("topic_made_anew")} == {topic}
+    until("it is said", lambda: bool(dispatcher.lines("topic_recreated")))
+    assert {line["topic"] for line in dispatcher.lines("topic_recreated")} == {topic}
     others_go_on(world, dispatcher, 60)
     world.check()
 

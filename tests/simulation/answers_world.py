@@ -119,7 +119,9 @@ class AnswersWorld(World):
             )
             for name, each in made.campaigns.items()
         }
-        return replace(made, campaigns=campaigns, max_held=made.max_buffered * rng.choice([1, 10]))
+        return replace(
+            made, campaigns=campaigns, max_buffered=made.max_buffered * rng.choice([1, 10])
+        )
 
     def _turn(self) -> bool:
         if self.now < CALM and self.rng.random() < 0.03:

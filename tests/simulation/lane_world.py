@@ -145,8 +145,8 @@ class World:
             first_start_full=rng.random() < 0.5,
             max_in_flight=rng.randint(1, 5),
             linger=rng.choice([0.0, 1.0]),
-            max_held=rng.randint(1, 30),
-            max_noted=rng.choice([5, 40, 500]),
+            max_buffered=rng.randint(1, 30),
+            max_spilled=rng.choice([5, 40, 500]),
             call_timeout=10.0,
             logins=frozenset({"radar"}),
         )

@@ -176,7 +176,7 @@ class OneSick(AnswersWorld):
             name: replace(each, vendor="pisano", max_attempts=5)
             for name, each in made.campaigns.items()
         }
-        return replace(made, campaigns=calm, logins=frozenset(), limits=(), max_held=1_000)
+        return replace(made, campaigns=calm, logins=frozenset(), limits=(), max_buffered=1_000)
 
     def _reload(self) -> None:
         """The config stays as it is."""

@@ -17,7 +17,7 @@ from tests.simulation.planting import (
 @defect
 def stray_refusal_silences_the_account() -> Iterator[None]:
     """The first refusal, of whichever call, shuts the account until a paced probe passes (D6)."""
-    suspected = "if self.well and self.suspected_at is None:", "if False:"
+    suspected = "if self.closed and self.suspected_at is None:", "if False:"
     with (
         rewritten(CircuitBreaker, "record_refusal", suspected),
         patch.object(circuit_breaker, "QUICK", 0),
@@ -28,7 +28,7 @@ def stray_refusal_silences_the_account() -> Iterator[None]:
 @defect
 def sick_campaign_stops_its_account() -> Iterator[None]:
     """Trouble of one campaign is the account's, and its probes are all the sick one's (D1)."""
-    own = "if not own.ill:", "if True:"
+    own = "if not own.opened:", "if True:"
 
     def sick_first(standing: CircuitBreaker, now: float, campaign: str = "") -> bool:
         accused = not standing.accused or campaign in standing.accused

@@ -18,14 +18,14 @@ from tests.simulation.planting import (
 @defect
 def revoked_records_are_routed() -> Iterator[None]:
     """The router routes what it read of a partition that was revoked in the same poll."""
-    with rewritten(RouterStage, "_handle", ("if self._gone:", "if False:")):
+    with rewritten(RouterStage, "_handle", ("if self._revoked_during_poll:", "if False:")):
         yield
 
 
 @defect
 def regained_lane_keeps_old_records() -> Iterator[None]:
     """A lane that went and came back in one poll keeps what was read for its former owner."""
-    with rewritten(LaneStage, "_turn", ("self.owner is not before:", "False:")):
+    with rewritten(LaneStage, "_turn", ("self.ownership is not before:", "False:")):
         yield
 
 
@@ -39,7 +39,7 @@ def stale_records_follow_a_seek() -> Iterator[None]:
 @defect
 def revoked_step_is_passed_on() -> Iterator[None]:
     """The delay stage passes on what it read of a step that was revoked in the same poll."""
-    with rewritten(DelayStage, "_is_due", (" or topic in self._gone", "")):
+    with rewritten(DelayStage, "_is_due", (" or topic in self._revoked_during_poll", "")):
         yield
 
 
@@ -61,7 +61,7 @@ def regained_lane_stays_paused() -> Iterator[None]:
 def deleted_below_unrecorded_base() -> Iterator[None]:
     """Records are deleted below a base that no checkpoint has yet."""
     with rewritten(
-        LaneOwnership, "_delete_settled_records", ("min(self._base,", "min(self.lane.ledger.base,")
+        LaneOwnership, "_delete_settled_records", ("min(self._base,", "min(self.lane.settled.base,")
     ):
         yield
 
@@ -82,5 +82,5 @@ def out_of_range_is_only_logged() -> Iterator[None]:
 @defect
 def given_back_lane_leaves_doubt() -> Iterator[None]:
     """A lane that is given back does not wait for the answers to its calls."""
-    with rewritten(LaneStage, "_on_revoke", ("self._drain(self.owner)", "pass")):
+    with rewritten(LaneStage, "_on_revoke", ("self._drain(self.ownership)", "pass")):
         yield

@@ -84,7 +84,7 @@ class Arena:
     def owned(self, replica: Dispatcher) -> set[str]:
         """The lanes that a replica shows as its own; none of one that cannot answer now."""
         with suppress(httpx.HTTPError):
-            return replica.metrics().label_values("held_invitations", "lane")
+            return replica.metrics().label_values("buffered_invitations", "lane")
         return set()
 
     def open_calls(self, lane: str, at: float | None = None) -> list[int]:

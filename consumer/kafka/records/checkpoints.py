@@ -75,7 +75,7 @@ def newest(
 ) -> Checkpoint | None:
     """The lane's newest checkpoint below offset `up_to`, which must be a committed record's.
 
-    Raises KafkaTrouble, UnreadableRecord.
+    Raises KafkaSessionError, UnreadableRecord.
     """
     found: Message | None = None
     with transactions.translate_errors("reading the checkpoint"):

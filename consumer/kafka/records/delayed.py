@@ -137,7 +137,7 @@ def first_offset(
     `lanes` is what lanes' topics begin with. At the log's start, if nothing can have left it: it is
     empty, its first record is not due yet, or no lane ever had a record. Else what lies there may
     have been given back before the offset was forgotten, and would be sent again.
-    Raises StartUnclear, KafkaTrouble.
+    Raises StartPositionError, KafkaSessionError.
     """
     with transactions.translate_errors("reading the log's ends"):
         low, high = asker.get_watermark_offsets(step, timeout=WAIT)
@@ -166,7 +166,8 @@ def first_offset(
 def stopped_step(
     asker: Consumer, committed: TopicPartition, delay: float, now: float, lanes: str
 ) -> StoppedPartition | None:
-    """Whether a delay topic stands still with this offset of its group. Raises KafkaTrouble."""
+    """Whether a delay topic stands still with this offset of its group. Raises
+    KafkaSessionError."""
     if committed.offset >= 0:
         return out_of_range(asker, committed)
     place = TopicPartition(committed.topic, committed.partition)

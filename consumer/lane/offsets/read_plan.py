@@ -77,7 +77,8 @@ class ReadPlan:
         return self.counts.total()
 
     def accepts(self, offset: int) -> bool:
-        """Whether a record is worth parsing. Raises KafkaTrouble if some before it were skipped."""
+        """Whether a record is worth parsing. Raises KafkaSessionError if some before it were
+        skipped."""
         if self._expected is not None and not self._recognises(offset):
             return False
         self._position = offset + 1

@@ -65,8 +65,8 @@ class WaitUntil:
 class Known:
     """What a limiter of former limits knew of one of them, for the checkpoint.
 
-    `calls` are those that were ours, `period` is with the skew, `cells` are `Cells.packed_counts`; None
-    where the limit goes by the stamps of the log.
+    `calls` are those that were ours, `period` is with the skew, `cells` are `Cells.packed_counts`;
+    None where the limit goes by the stamps of the log.
     """
 
     calls: int

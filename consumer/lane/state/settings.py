@@ -62,8 +62,8 @@ class LaneCampaign:
 class LaneSettings:
     """One lane: its quota, campaigns and bounds. `logins`: vendors that need a session.
 
-    What is read beyond `max_held` invitations or `max_held_bytes` is only noted, at most
-    `max_noted` of them. Settled records stay on the log for `keep` seconds.
+    What is read beyond `max_buffered` invitations or `max_buffered_bytes` is only noted, at most
+    `max_spilled` of them. Settled records stay on the log for `keep` seconds.
     """
 
     name: str

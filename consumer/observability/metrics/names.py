@@ -112,10 +112,14 @@ class Names:
         self.oldest_age = self._gauge(
             "oldest_waiting_age_seconds", "Age of the oldest one waiting", "lane", "campaign"
         )
-        self.buffered = self._gauge("held_invitations", "Invitations in memory", "lane")
-        self.buffered_bytes = self._gauge("held_bytes", "Memory of the held invitations", "lane")
+        self.buffered = self._gauge("buffered_invitations", "Invitations in memory", "lane")
+        self.buffered_bytes = self._gauge(
+            "buffered_bytes", "Memory of the held invitations", "lane"
+        )
         self.spilled = self._gauge(
-            "noted_invitations", "Invitations that were read and are kept by the log alone", "lane"
+            "spilled_invitations",
+            "Invitations that were read and are kept by the log alone",
+            "lane",
         )
         self.parked = self._gauge(
             "campaign_parked", "1 while the vendor cannot use the campaign", "lane", "campaign"
@@ -127,10 +131,10 @@ class Names:
             "campaign",
         )
         self.ladder_waiting = self._gauge(
-            "ladder_invitations", "Invitations on a step of the delay ladder", "stage", "step"
+            "delayed_invitations", "Invitations on a step of the delay ladder", "stage", "step"
         )
         self.put_off = self._counter(
-            "put_off_total", "Invitations that went to the delay ladder", "lane", "step"
+            "delayed_total", "Invitations that went to the delay ladder", "lane", "step"
         )
         self.span = self._gauge("span_offsets", "Offsets from the base to the last read", "lane")
         self.lane_lag = self._gauge("lane_lag_records", "Invitations not yet settled", "lane")

@@ -62,9 +62,9 @@ class _Chunk:
 
 
 def look(access: Access, wanted: Filter) -> DeadLetterList:
-    """All letters that the filter takes, without their values. Raises KafkaTrouble.
+    """All letters that the filter takes, without their values. Raises KafkaSessionError.
 
-    Raises OperationRefused for a topic that neither the config nor a letter has.
+    Raises OperationError for a topic that neither the config nor a letter has.
     """
     box = DeadLetterList(wanted)
     with access.reader() as reader:
@@ -88,7 +88,7 @@ def _refuse_unknown(access: Access, box: DeadLetterList) -> None:
 
 
 def plan(access: Access, wanted: Filter) -> Plan:
-    """What would be given back. Raises KafkaTrouble."""
+    """What would be given back. Raises KafkaSessionError."""
     box = look(access, wanted)
     config = access.config
     going, staying = box.sort(Homes(access.topics, config.input_topics, config.lanes))
@@ -96,7 +96,7 @@ def plan(access: Access, wanted: Filter) -> Plan:
 
 
 def show(access: Access, place: LetterPlace) -> tuple[DeadLetterRecord, Message]:
-    """One letter with its record. Raises OperationRefused if there is none."""
+    """One letter with its record. Raises OperationError if there is none."""
     topic = access.topics.dead_letters
     (lows, ends) = low_offsets(access.admin, [topic]), end_offsets(access.admin, [topic])
     here = topic, place.partition
@@ -115,7 +115,7 @@ def give_back(
 ) -> int:
     """How many letters were given back; `confirm` is only asked if there are any.
 
-    Raises KafkaTrouble.
+    Raises KafkaSessionError.
 
     Every other run of this command is fenced first: what it had open has ended, and its marks are
     seen. A letter and its mark go in one transaction.

@@ -98,7 +98,7 @@ class LaneDrain:
     def run(self, confirm: Callable[[Counts], bool]) -> Counts | None:
         """What became of how many; None if there was nothing, or `confirm` said no.
 
-        Raises OperationRefused, KafkaTrouble, StartUnclear.
+        Raises OperationError, KafkaSessionError, StartPositionError.
         """
         self._refuse_unfit()
         producer = self.access.fenced(f"lane.{self.lane}")

@@ -25,7 +25,7 @@ from consumer.operations.access import (
 def lanes(access: Access) -> list[tuple[LaneView, bool, int]]:
     """Each lane, whether the config has it, and how many members its group has.
 
-    Read without a claim: what an owner is about to commit is not in it. Raises KafkaTrouble.
+    Read without a claim: what an owner is about to commit is not in it. Raises KafkaSessionError.
     """
     configured, topics = access.config.lanes, access.topics
     found = []
@@ -40,7 +40,7 @@ def lanes(access: Access) -> list[tuple[LaneView, bool, int]]:
 def silence(access: Access, lane: str) -> float:
     """Until when a lane is silent after a 429 (epoch seconds), as its checkpoint says.
 
-    Raises OperationRefused if it is not.
+    Raises OperationError if it is not.
     """
     if lane not in access.config.lanes:
         there = ", ".join(access.config.lanes)
@@ -52,7 +52,7 @@ def silence(access: Access, lane: str) -> float:
 
 
 def reopen(access: Access, lane: str, until: float) -> Given:
-    """End the silence that lasts until then. Raises OperationRefused, KafkaTrouble."""
+    """End the silence that lasts until then. Raises OperationError, KafkaSessionError."""
     _refuse_without_owner(access, lane)
     command = ReopenLane(**access.stamp(), lane=lane, closed_until=until)
     return give(access, command, lambda: _closed_until(_view(access, lane)) < until - 5.0)
@@ -61,7 +61,7 @@ def reopen(access: Access, lane: str, until: float) -> Given:
 def retry(access: Access, campaign: str) -> Given:
     """Try a campaign again at once, with what is on the delay topics.
 
-    Raises OperationRefused, KafkaTrouble.
+    Raises OperationError, KafkaSessionError.
     """
     if campaign not in access.config.called:
         there = ", ".join(access.config.called)

@@ -35,7 +35,8 @@ NAME = "resend"
 def send_again(
     access: Access, choice: Choice, show: Callable[[Plan], None], confirm: Callable[[Plan], bool]
 ) -> int:
-    """How many were sent again; `confirm` is only asked if there are any. Raises KafkaTrouble."""
+    """How many were sent again; `confirm` is only asked if there are any. Raises
+    KafkaSessionError."""
     producer = access.fenced(NAME)
     plan = look(access, choice)
     show(plan)
@@ -46,9 +47,9 @@ def send_again(
 
 
 def look(access: Access, choice: Choice) -> Plan:
-    """What would be sent again, and what not. Raises KafkaTrouble.
+    """What would be sent again, and what not. Raises KafkaSessionError.
 
-    Raises OperationRefused for a name that neither the config nor a result has.
+    Raises OperationError for a name that neither the config nor a result has.
     """
     search = Search(choice)
     with access.reader() as reader:
@@ -64,7 +65,7 @@ def look(access: Access, choice: Choice) -> Plan:
 
 
 def write(access: Access, producer: Producer, plan: Plan) -> None:
-    """All in one transaction. Raises KafkaTrouble."""
+    """All in one transaction. Raises KafkaSessionError."""
     with access.transaction(producer, "sending again"):
         for each in plan.again:
             topic = access.topics.invitations(each.lane)

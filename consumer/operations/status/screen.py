@@ -40,7 +40,7 @@ def once(look: Look) -> None:
 
 def watch(look: Look, every: float, sleep: Callable[[float], None] = time.sleep) -> None:
     """Draw it every so many seconds until Ctrl-C. The first look may raise; later ones are told
-    above the last picture, for a process that restarts comes back. Raises OperationRefused where
+    above the last picture, for a process that restarts comes back. Raises OperationError where
     the output is no terminal."""
     screen = console()
     if not screen.is_terminal:

@@ -65,7 +65,7 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
 def url_of(text: str) -> str:
     """The status of the process that an operator names: a URL, or a host and a port.
 
-    Raises OperationRefused.
+    Raises OperationError.
     """
     scheme, colon, rest = text.strip().rpartition("://")
     where = rest.rstrip("/").removesuffix("/status.json")
@@ -82,7 +82,7 @@ def url_of(text: str) -> str:
 
 
 def of_process(url: str) -> StatusSnapshot:
-    """What the process at `url` says of itself. Raises OperationRefused."""
+    """What the process at `url` says of itself. Raises OperationError."""
     where = url_of(url)
     try:
         # Nobody's proxy: what is asked is on this host, or behind a forwarded port.
@@ -106,7 +106,7 @@ def of_process(url: str) -> StatusSnapshot:
 
 
 def of_topics(access: Access) -> StatusSnapshot:
-    """What checkpoints, logs and groups tell; it may be a moment old. Raises KafkaTrouble."""
+    """What checkpoints, logs and groups tell; it may be a moment old. Raises KafkaSessionError."""
     now, there = access.now(), frozenset(topic_names(access.admin))
     topics = access.topics
     with access.reader() as reader:

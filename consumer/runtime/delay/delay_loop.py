@@ -118,7 +118,7 @@ class DelayStage:
 
     def run_membership(self) -> None:
         """Memberships in the group until the stage stops: another one once a topic that stood still
-        may be read. Raises KafkaTrouble."""
+        may be read. Raises KafkaSessionError."""
         while not self.services.stop.is_set():
             self._membership()
 
@@ -146,7 +146,7 @@ class DelayStage:
                 )
             while not (self.services.stop.is_set() or goes_on(self._stops, consumer, producer)):
                 self.services.joined(self.name, consumer)
-                self._revoked_during_poll.clear()  # it is about the records of one poll, and of no other
+                self._revoked_during_poll.clear()  # it is about the records of one poll
                 self._look_early(consumer)
                 self._resume(consumer)
                 most = min(POLL_RECORDS, self.services.transactions.size(self.name).records)
@@ -222,7 +222,8 @@ class DelayStage:
         return fresh
 
     def _first(self, topic: str) -> int | None:
-        """Where a step without an offset begins; None if it stands still. Raises KafkaTrouble."""
+        """Where a step without an offset begins; None if it stands still. Raises
+        KafkaSessionError."""
         if self.services.clients.topic_id(topic) is None:
             return 0  # the demo's broker keeps no offsets that a transaction has
         application = self.services.topics.application_id
@@ -405,7 +406,7 @@ class DelayStage:
         elif self._orphans.get(lane := self._home(record), True):
             record.give_back(producer, self.services.topics.invitations(lane))
         else:
-            log.error("put_off_for_no_lane", lane=lane, what="stays on the ladder")
+            log.error("delayed_without_lane", lane=lane, what="stays on the ladder")
             record.put(producer, self.services.topics.delayed(ORPHAN_WAIT), now)
 
     def _home(self, record: Delayed) -> str:

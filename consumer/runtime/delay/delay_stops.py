@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 def goes_on(stops: InputStops, consumer: Consumer, producer: Producer) -> bool:
     """Whether a topic that stood still may be read again: by joining the group once more.
 
-    Commits what operators have decided. Raises KafkaTrouble.
+    Commits what operators have decided. Raises KafkaSessionError.
     """
     stage = stops.services
     now = stage.clock.now()

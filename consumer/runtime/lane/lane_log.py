@@ -40,7 +40,8 @@ class LaneLog:
 
 
 def where(log: LaneLog, found: Checkpoint | None, topic_id: str | None, begin: StartFrom) -> int:
-    """The offset to read from. Raises StartUnclear if log and checkpoint do not fit together."""
+    """The offset to read from. Raises StartPositionError if log and checkpoint do not fit
+    together."""
     if found is None:
         return _first(log, begin)
     if topic_id and found.topic_id and found.topic_id != topic_id:
@@ -63,7 +64,7 @@ def where(log: LaneLog, found: Checkpoint | None, topic_id: str | None, begin: S
 
 
 def refuse_beyond(log: LaneLog, found: Checkpoint | None) -> None:
-    """Raises StartUnclear if the checkpoint names offsets that the log does not have yet."""
+    """Raises StartPositionError if the checkpoint names offsets that the log does not have yet."""
     if found is not None and (end := end_of(found)) > log.high:
         raise StartPositionError(
             f"{log.topic} ends at {log.high}, but the checkpoint names offsets up to {end - 1}: "

@@ -85,7 +85,7 @@ class LaneStage:
         self._leaving = True
 
     def run_membership(self) -> None:
-        """One membership in the group. Raises KafkaTrouble, StartUnclear."""
+        """One membership in the group. Raises KafkaSessionError, StartPositionError."""
         if not self._stays():
             return
         self._take_rules()
@@ -149,7 +149,7 @@ class LaneStage:
             self.ownership.step()
 
     def _keep_time(self) -> None:
-        """A lane does not live through a step of the clock. Raises KafkaTrouble.
+        """A lane does not live through a step of the clock. Raises KafkaSessionError.
 
         All that its owner knows is in the time of before; the next owner of the lane moves
         the checkpoint's times.
@@ -161,7 +161,8 @@ class LaneStage:
             raise KafkaSessionError(f"the wall clock was stepped by {step:.1f} s: taken over again")
 
     def _follow_clock(self) -> None:
-        """Raises KafkaTrouble while other lanes of this process drain before a step is followed."""
+        """Raises KafkaSessionError while other lanes of this process drain before a step is
+        followed."""
         self.services.follow_clock()
         if self.services.clock.stepped:
             raise KafkaSessionError(

@@ -1,7 +1,7 @@
 """One ownership of a lane: from takeover to loss. Only the lane's thread touches it.
 
 It feeds the pure machine (records, answers, time), carries its commands out, and shows its state
-to the metrics. When Kafka says no, KafkaTrouble passes through: the owner is dropped with all
+to the metrics. When Kafka says no, KafkaSessionError passes through: the owner is dropped with all
 its state, and its successor starts from the checkpoint.
 """
 

@@ -80,7 +80,7 @@ class Takeover:
     def run(self, consumer: Consumer) -> tuple[Lane, Producer]:
         """The restored machine, and the only producer that may commit for it.
 
-        `consumer` is asked for the log's ends. Raises KafkaTrouble, StartUnclear.
+        `consumer` is asked for the log's ends. Raises KafkaSessionError, StartPositionError.
         """
         lane, stage = self.settings.name, self.services
         checkpoints = stage.topics.checkpoints(lane)

@@ -53,7 +53,7 @@ class InputStops:
     _look_at: float = 0.0
 
     def add(self, asker: Consumer, stopped: Iterable[StoppedPartition], why: str = "") -> None:
-        """These stand still from now on. Raises KafkaTrouble."""
+        """These stand still from now on. Raises KafkaSessionError."""
         for each in stopped:
             self.stopped[each.place] = each
             low, high = log_range(asker, each.topic, each.partition)
@@ -93,7 +93,8 @@ class InputStops:
         return True
 
     def any_mended(self, asker: Consumer, memory: GroupMemory) -> bool:
-        """Whether a partition that stood still has an offset that fits now. Raises KafkaTrouble."""
+        """Whether a partition that stood still has an offset that fits now. Raises
+        KafkaSessionError."""
         still = {each.place for each in memory.stopped}
         found = [memory.committed[place] for place in self.stopped if place not in still]
         return any(each.offset >= 0 and out_of_range(asker, each) is None for each in found)
@@ -107,7 +108,7 @@ def decided(
 ) -> list[TopicPartition]:
     """The offsets that operators' commands give to partitions which still stand as they were seen.
 
-    With their metadata. Raises KafkaTrouble.
+    With their metadata. Raises KafkaSessionError.
     """
     found: dict[Partition, TopicPartition] = {}
     for command in commands:

@@ -120,7 +120,7 @@ class RouterStage:
     def run_membership(self) -> None:
         """Memberships in the group until the stage stops: other inputs, another one.
 
-        Raises KafkaTrouble, StartUnclear.
+        Raises KafkaSessionError, StartPositionError.
         """
         while not self.services.stop.is_set():
             self._take_rules()
@@ -153,7 +153,7 @@ class RouterStage:
                 or self._goes_on(consumer, producer)
             ):
                 self.services.joined(self.name, consumer)
-                self._revoked_during_poll.clear()  # it is about the records of one poll, and of no other
+                self._revoked_during_poll.clear()  # it is about the records of one poll
                 with transactions.translate_errors("consume"):
                     messages = consumer.consume(self._poll_records(), POLL_SECONDS)
                 if messages:
@@ -261,9 +261,7 @@ class RouterStage:
 
     def _handle(self, consumer: Consumer, producer: Producer, messages: list[Message]) -> None:
         usable = [each for each in messages if each.error() is None or self._usable(consumer, each)]
-        if (
-            self._revoked_during_poll
-        ):  # revoked while these were being read: they are somebody else's by now
+        if self._revoked_during_poll:  # other members own these partitions by now
             usable = [
                 each
                 for each in usable

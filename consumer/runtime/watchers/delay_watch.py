@@ -56,11 +56,11 @@ class DelayWatch:
             try:
                 await asyncio.to_thread(self.poll)
             except DispatcherError as error:
-                log.debug("ladder_ends_unknown", why=str(error))
+                log.debug("delay_topic_ends_unknown", why=str(error))
             await pause(stop, LOOK_EVERY)
 
     def poll(self) -> None:
-        """Raises KafkaTrouble, OperationRefused."""
+        """Raises KafkaSessionError, OperationError."""
         found = end_offsets(self._client, self._steps, committed=False)
         self._ends.update({topic: end for (topic, _), end in found.items()})
         if self._counts is not None and self._reader is not None:

@@ -54,7 +54,7 @@ class OrphanWatch:
             await pause(stop, LOOK_EVERY)
 
     def poll(self) -> dict[str, int]:
-        """Lane outside the config → records that it holds. Raises KafkaTrouble."""
+        """Lane outside the config → records that it holds. Raises KafkaSessionError."""
         names = orphans(self._client, self._topics, self._lanes)
         if not names:
             return {}

@@ -114,7 +114,7 @@ class BrokerWatch:
 
     def _up(self) -> None:
         if self._down_since is not None:
-            log.info("kafka_back", seconds=round(self._now() - self._down_since))
+            log.info("kafka_reachable_again", seconds=round(self._now() - self._down_since))
         self._down_since = None
         self._metrics.broker("process", up=True)
         self._health.set_ready("broker", ok=True)

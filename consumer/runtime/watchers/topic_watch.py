@@ -68,7 +68,7 @@ class TopicWatch:
             self._gone.discard(topic)
             self._ids[topic] = self._last[topic] = now
             if was is not None and was != now:
-                log.error("topic_made_anew", topic=topic, was=was, now=now, hint="its past is lost")
+                log.error("topic_recreated", topic=topic, was=was, now=now, hint="its past is lost")
 
 
 def look(client: AdminClient, names: Sequence[str]) -> Ids:

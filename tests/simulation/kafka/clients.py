@@ -87,7 +87,7 @@ class FakeClients:
             fake.close(CLOSE_WAIT)
 
     def topic_id(self, topic: str) -> str | None:
-        """Raises KafkaTrouble."""
+        """Raises KafkaSessionError."""
         try:
             self._broker.scheduler.point("topic_id")
             self._broker.reach(15.0, "topic id")
@@ -104,7 +104,7 @@ class FakeClients:
         return False
 
     def committed_texts(self, group: str) -> Mapping[str, str]:
-        """Raises KafkaTrouble."""
+        """Raises KafkaSessionError."""
         try:
             self._broker.scheduler.point("committed_texts")
             self._broker.reach(15.0, "offsets of a group")

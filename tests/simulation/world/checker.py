@@ -331,7 +331,7 @@ def no_defects_are_logged(world: World, _history: History) -> Finding:
 
 
 def memory_is_bounded(world: World, _history: History) -> Finding:
-    """A lane holds `max_held` and one poll at most."""
+    """A lane holds `max_buffered` and one poll at most."""
     yield from world.watch.too_many[:1]
 
 

@@ -123,7 +123,7 @@ def lanes(rng: random.Random, *, sure: bool) -> dict[str, LaneSettings]:
 
 def with_little_memory(drawn: Mapping[str, LaneSettings]) -> dict[str, LaneSettings]:
     """The same lanes, which are full soon: their readers are paused."""
-    return {name: replace(lane, max_held=8, max_noted=30) for name, lane in drawn.items()}
+    return {name: replace(lane, max_buffered=8, max_spilled=30) for name, lane in drawn.items()}
 
 
 def _lane(name: str, rng: random.Random, *, sure: bool) -> LaneSettings:
@@ -149,8 +149,8 @@ def _lane(name: str, rng: random.Random, *, sure: bool) -> LaneSettings:
         first_start_full=rng.random() < 0.3,
         max_in_flight=rng.randint(1, 6),
         linger=rng.choice([0.2, 1.0, 3.0]),
-        max_held=rng.choice([20, 60, 300, 300]),
-        max_noted=rng.choice([30, 100, 1_000]),
+        max_buffered=rng.choice([20, 60, 300, 300]),
+        max_spilled=rng.choice([30, 100, 1_000]),
         keep=rng.choice([0.0, 30.0, 1e6]),
         call_timeout=rng.choice([4.0, 10.0]),
     )

@@ -82,8 +82,8 @@ def with_one_limit(drawn: Mapping[str, LaneSettings]) -> dict[str, LaneSettings]
             share=1.0,
             campaigns={key: replace(each, max_wait=5.0) for key, each in lane.campaigns.items()},
             first_start_full=False,
-            max_held=1_000,
-            max_noted=1_000,
+            max_buffered=1_000,
+            max_spilled=1_000,
         )
         for name, lane in drawn.items()
     }

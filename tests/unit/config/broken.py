@@ -43,8 +43,8 @@ BROKEN = (
         (
             (
                 "6: quotas.pisano-cloud.zzz: is not known here (known are: limits, share, skew, "
-                "max_in_flight, linger, max_retry_after, first_start, max_held, max_held_bytes, "
-                "keep, call_timeout)"
+                "max_in_flight, linger, max_retry_after, first_start, max_buffered, "
+                "max_buffered_bytes, keep, call_timeout)"
             ),
         ),
     ),

@@ -98,8 +98,8 @@ def test_an_inputs_name_may_begin_as_the_applications_does(tmp_path: Path) -> No
         ),
         (
             "limits: [1/1s]",
-            "limits: [1/1s], max_held_bytes: 1000",
-            "quotas.radar.max_held_bytes: expected at least 1048576",
+            "limits: [1/1s], max_buffered_bytes: 1000",
+            "quotas.radar.max_buffered_bytes: expected at least 1048576",
         ),
         (
             "expire_after: 72h",
@@ -119,7 +119,7 @@ def test_a_bound_is_said(old: str, new: str, problem: str, tmp_path: Path) -> No
 
 
 def test_values_at_the_bound_are_taken(tmp_path: Path) -> None:
-    text = edited("limits: [1/1s]", "limits: [1000000/3650d], max_held_bytes: 1048576")
+    text = edited("limits: [1/1s]", "limits: [1000000/3650d], max_buffered_bytes: 1048576")
     (limit,) = load_text(text, tmp_path).quotas["radar"].limits
     assert limit.calls == 1_000_000
 

@@ -56,7 +56,7 @@ def test_defaults_are_the_documented_ones(tmp_path: Path) -> None:
         5000,
     )
     assert (quota.share, quota.skew, quota.max_in_flight, quota.linger) == (1.0, 2.0, 16, 1.0)
-    assert (quota.first_start, quota.max_held, quota.call_timeout) == ("used", 200_000, 30.0)
+    assert (quota.first_start, quota.max_buffered, quota.call_timeout) == ("used", 200_000, 30.0)
     assert config.routes[1].match == {}
     assert config.routes[1].policy.expire_after == 72 * 3600
     assert (config.inputs["web"].event.id, config.inputs["web"].max_event_bytes) == ("id", 2**20)

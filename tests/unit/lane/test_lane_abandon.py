@@ -48,7 +48,7 @@ def test_one_that_has_its_fate_already_keeps_it() -> None:
 
 
 def test_one_that_was_only_noted_is_noted_no_more() -> None:
-    few = settings(campaign("a", max_batch=1), max_held=2, max_in_flight=1)
+    few = settings(campaign("a", max_batch=1), max_buffered=2, max_in_flight=1)
     driver = Driver(lane(few))
     driver.read(*(written(n) for n in range(6)))
     noted = [n for n in range(6) if driver.lane.buffer.read_plan.is_noted(n)]

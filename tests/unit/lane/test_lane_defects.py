@@ -191,7 +191,7 @@ def test_an_answer_to_a_call_with_the_old_secret_says_nothing_about_the_new() ->
 
 def test_batches_that_are_divided_do_not_keep_others_out_of_memory() -> None:
     rules = (campaign("a", max_batch=10), campaign("b"))
-    driver = Driver(lane(settings(*rules, max_held=40, max_in_flight=4)))
+    driver = Driver(lane(settings(*rules, max_buffered=40, max_in_flight=4)))
     driver.log = [held(n) for n in range(40)] + [held(40, campaign="b")]
     for batch in driver.poll(most=40):
         driver.lane.answered(batch.id, BAD_RECIPIENT, sent_at=NOW, at=NOW)

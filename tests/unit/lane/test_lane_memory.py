@@ -81,7 +81,7 @@ def test_what_is_held_is_counted_until_it_is_settled() -> None:
 @pytest.mark.parametrize("number", [1, 5])
 def test_invitations_larger_than_all_memory_are_called_one_by_one(number: int) -> None:
     """One always has room: a lane that can hold none would never call."""
-    driver = Driver(lane(settings(max_held_bytes=100)))
+    driver = Driver(lane(settings(max_buffered_bytes=100)))
     driver.log = [written(offset, data="x" * 900) for offset in range(number)]
     drain(driver, NOW)
     assert sum(len(batch.invitations) for batch in driver.batches) == number
@@ -93,8 +93,8 @@ def test_no_more_is_held_than_may_be(bound: str) -> None:
     size = written(100, data="x" * 1_000).size
     of = settings(
         campaign("a", max_batch=5),
-        max_held=20 if bound == "count" else 10_000,
-        max_held_bytes=20 * size if bound == "bytes" else 10**9,
+        max_buffered=20 if bound == "count" else 10_000,
+        max_buffered_bytes=20 * size if bound == "bytes" else 10**9,
     )
     driver = closed(of)
     driver.log = [written(offset, data="x" * 1_000) for offset in range(100, 200)]
@@ -109,7 +109,7 @@ def test_no_more_is_held_than_may_be(bound: str) -> None:
 
 
 def test_a_flood_of_one_campaign_pushes_no_other_out_of_memory() -> None:
-    driver = closed(settings(*TWO, max_held=20))
+    driver = closed(settings(*TWO, max_buffered=20))
     driver.log = [held(n) for n in range(200)]
     driver.log += [held(200 + n, campaign="b") for n in range(5)]
     driver.log += [held(205 + n) for n in range(100)]
@@ -121,7 +121,7 @@ def test_a_flood_of_one_campaign_pushes_no_other_out_of_memory() -> None:
 
 def test_who_is_starved_comes_back_though_memory_is_full() -> None:
     """`b` was the longest once, and gave its youngest up; `a` has more than twice as many now."""
-    driver = closed(settings(*TWO, max_held=20))
+    driver = closed(settings(*TWO, max_buffered=20))
     driver.log = [held(n, campaign="b") for n in range(30)]
     driver.log += [held(30 + n) for n in range(40)]
     read_all(driver)
@@ -143,7 +143,7 @@ def test_who_is_starved_comes_back_though_memory_is_full() -> None:
 
 def test_noted_ones_come_back_in_order_and_are_sent_exactly_once() -> None:
     """Several times as many as memory holds, and every one has its one result."""
-    driver = closed(settings(campaign("a", max_batch=5), max_held=20, max_in_flight=1))
+    driver = closed(settings(campaign("a", max_batch=5), max_buffered=20, max_in_flight=1))
     driver.log = [held(n) for n in range(0, 400, 2)]
     read_all(driver)
     assert driver.lane.buffer.read_plan.spilled > 150
@@ -154,7 +154,7 @@ def test_noted_ones_come_back_in_order_and_are_sent_exactly_once() -> None:
 
 
 def test_a_mixed_backlog_ends_with_one_result_each() -> None:
-    driver = closed(settings(*TWO, max_held=15, max_noted=30, max_in_flight=2))
+    driver = closed(settings(*TWO, max_buffered=15, max_spilled=30, max_in_flight=2))
     driver.log = [held(n, campaign="ab"[n % 7 == 3]) for n in range(150)]
     read_all(driver)
     drain(driver, NOW + 900)
@@ -171,7 +171,7 @@ def test_a_noted_one_keeps_its_attempts() -> None:
     driver.log = [held(n) for n in range(12)]
     driver.poll(most=10)
     answer_all(driver, TROUBLE, NOW)
-    driver.lane.reconfigure(replace(of, max_held=4), NOW)
+    driver.lane.reconfigure(replace(of, max_buffered=4), NOW)
     driver.poll(most=1)
     noted = [n for n in range(10) if driver.lane.buffer.read_plan.is_noted(n)]
     assert len(noted) >= 6
@@ -184,7 +184,7 @@ def test_a_noted_one_keeps_its_attempts() -> None:
 
 def test_a_noted_one_that_expired_is_not_sent() -> None:
     """Though there is no room for it: it needs none."""
-    driver = closed(settings(campaign("a", max_batch=5), campaign("b"), max_held=20))
+    driver = closed(settings(campaign("a", max_batch=5), campaign("b"), max_buffered=20))
     driver.log = [held(n, expires_at=NOW + 60 if n == 90 else None) for n in range(100)]
     read_all(driver)
     assert driver.lane.buffer.read_plan.is_noted(90)
@@ -196,7 +196,7 @@ def test_a_noted_one_that_expired_is_not_sent() -> None:
 
 def test_a_noted_one_that_expired_ends_though_there_is_no_room_for_it() -> None:
     """It is read again for another campaign's sake."""
-    driver = closed(settings(*TWO, max_held=10))
+    driver = closed(settings(*TWO, max_buffered=10))
     driver.log = [held(n, expires_at=NOW + 5 if n == 30 else None) for n in range(40)]
     read_all(driver)
     before = driver.lane.buffer.buffered
@@ -212,7 +212,7 @@ def test_a_noted_one_that_expired_ends_though_there_is_no_room_for_it() -> None:
 
 def test_in_a_full_memory_only_who_has_less_than_half_of_the_longest_is_welcome() -> None:
     """And less than a call could take: its batches go out full."""
-    driver = closed(settings(campaign("a"), campaign("b", max_batch=3), max_held=20))
+    driver = closed(settings(campaign("a"), campaign("b", max_batch=3), max_buffered=20))
     shelf = driver.lane.buffer
     driver.read(*(held(n) for n in range(14)))
     assert [shelf.has_room_for(name) for name in "ab"] == [True, True]
@@ -225,7 +225,7 @@ def test_in_a_full_memory_only_who_has_less_than_half_of_the_longest_is_welcome(
 
 def test_a_lane_of_one_campaign_stops_reading_when_as_much_is_noted_as_may_be() -> None:
     """Lag is its queue: to read on would help nobody."""
-    driver = closed(settings(campaign("a", max_batch=5), max_held=10, max_noted=30))
+    driver = closed(settings(campaign("a", max_batch=5), max_buffered=10, max_spilled=30))
     driver.log = [held(n) for n in range(200)]
     read_all(driver, most=5)
     assert driver.flow == [Pause()]
@@ -243,7 +243,7 @@ def test_a_flood_among_several_campaigns_goes_to_the_ladder_for_as_long_as_it_mu
     share: float, a_second: float
 ) -> None:
     """So that the others' invitations behind it are read. Its calls take 5, 2 of them in 10 s."""
-    driver = closed(limited(*TWO, max_held=10, max_noted=80, share=share))
+    driver = closed(limited(*TWO, max_buffered=10, max_spilled=80, share=share))
     driver.log = [held(n) for n in range(120)] + [held(120, campaign="b")]
     read_all(driver, most=5)
     assert not driver.paused
@@ -257,7 +257,9 @@ def test_a_flood_among_several_campaigns_goes_to_the_ladder_for_as_long_as_it_mu
 
 
 def test_who_would_wait_for_long_is_put_off_for_an_hour_at_most() -> None:
-    of = limited(campaign("a", max_batch=1), campaign("b"), calls=1, max_held=10, max_noted=400)
+    of = limited(
+        campaign("a", max_batch=1), campaign("b"), calls=1, max_buffered=10, max_spilled=400
+    )
     driver = closed(of)
     driver.log = [held(n) for n in range(450)]
     read_all(driver)
@@ -266,7 +268,7 @@ def test_who_would_wait_for_long_is_put_off_for_an_hour_at_most() -> None:
 
 
 def test_without_a_quota_the_ladder_takes_the_shortest_step() -> None:
-    driver = closed(settings(*TWO, max_held=10, max_noted=20))
+    driver = closed(settings(*TWO, max_buffered=10, max_spilled=20))
     driver.log = [held(n) for n in range(60)]
     read_all(driver)
     assert {(each.step, each.due_at) for each in driver.put_off} == {("1m", NOW)}
@@ -274,7 +276,7 @@ def test_without_a_quota_the_ladder_takes_the_shortest_step() -> None:
 
 def test_while_the_vendor_is_ill_a_full_lane_stops_instead() -> None:
     """Nobody's invitations could go, and the ladder would only carry them in circles."""
-    driver = Driver(lane(settings(*TWO, max_held=10, max_noted=30, max_in_flight=1)))
+    driver = Driver(lane(settings(*TWO, max_buffered=10, max_spilled=30, max_in_flight=1)))
     driver.log = [held(n) for n in range(100)]
     (batch,) = driver.poll(most=5)
     driver.lane.limiter.close_until(NOW + 900)
@@ -287,7 +289,7 @@ def test_while_the_vendor_is_ill_a_full_lane_stops_instead() -> None:
 
 
 def test_a_campaign_that_nothing_is_noted_of_is_never_put_off_as_a_crowd() -> None:
-    driver = closed(settings(*TWO, max_held=20, max_noted=20))
+    driver = closed(settings(*TWO, max_buffered=20, max_spilled=20))
     driver.log = [held(n) for n in range(100)]
     driver.log += [held(100 + n, campaign="b") for n in range(8)]
     read_all(driver)
@@ -297,7 +299,7 @@ def test_a_campaign_that_nothing_is_noted_of_is_never_put_off_as_a_crowd() -> No
 
 def test_what_is_in_flight_is_never_given_up() -> None:
     """Memory may be full of it; then all that is read is noted."""
-    driver = Driver(lane(settings(campaign("a", max_batch=10), max_held=5, max_in_flight=2)))
+    driver = Driver(lane(settings(campaign("a", max_batch=10), max_buffered=5, max_in_flight=2)))
     driver.log = [held(n) for n in range(40)]
     driver.poll(most=5)
     driver.poll(most=5)

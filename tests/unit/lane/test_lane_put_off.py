@@ -94,7 +94,7 @@ def test_a_parked_campaign_is_tried_again_and_waits_longer_if_nothing_was_mended
 
 def test_a_noted_one_of_a_parked_campaign_goes_to_the_ladder_when_it_is_read_again() -> None:
     """It needs no room for that."""
-    driver = Driver(lane(settings(*TWO, max_held=10, max_in_flight=1)))
+    driver = Driver(lane(settings(*TWO, max_buffered=10, max_in_flight=1)))
     driver.log = [held(n) for n in range(60)]
     (batch,) = driver.poll(most=60)
     assert driver.lane.buffer.read_plan.spilled > 40
@@ -218,11 +218,11 @@ def test_whose_call_failed_when_its_campaign_had_left_the_config_is_put_off() ->
 
 
 def test_a_noted_one_whose_campaign_left_the_config_is_put_off_when_it_is_read_again() -> None:
-    driver = Driver(lane(settings(*TWO, max_held=10)))
+    driver = Driver(lane(settings(*TWO, max_buffered=10)))
     driver.lane.limiter.close_until(NOW + 900)
     driver.log = [held(n) for n in range(40)]
     driver.poll(most=50)
-    driver.lane.reconfigure(settings(campaign("b"), max_held=10), NOW)
+    driver.lane.reconfigure(settings(campaign("b"), max_buffered=10), NOW)
     for _ in range(20):
         driver.poll(most=7)
     assert sorted(offset for offset, _ in away(driver)) == list(range(40))
@@ -250,7 +250,7 @@ def test_other_bounds_hold_for_what_is_in_memory() -> None:
     driver = Driver(lane())
     driver.lane.limiter.close_until(NOW + 900)
     driver.read(*(held(n) for n in range(50)))
-    driver.lane.reconfigure(settings(max_held=10), NOW)
+    driver.lane.reconfigure(settings(max_buffered=10), NOW)
     driver.read(held(50))
     assert driver.lane.buffer.buffered <= 10
     assert driver.lane.buffer.buffered + driver.lane.buffer.read_plan.spilled == 51

@@ -197,7 +197,8 @@ def test_garbage_that_speaks_while_a_line_is_made_does_not_lock_the_log(log: Log
 
 def test_a_full_disk_or_a_closed_stream_does_not_stop_the_program() -> None:
     program = (
-        "import contextlib, structlog, sys; from consumer.observability.logs import logs; logs.set_up()\n"
+        "import contextlib, structlog, sys\n"
+        "from consumer.observability.logs import logs; logs.set_up()\n"
         "for n in range(100): structlog.get_logger().warning('x', batch=n)\n"
         "with contextlib.suppress(OSError): sys.stderr.close()  # what it buffers has no room\n"
         "structlog.get_logger().warning('closed'); print('went on')"

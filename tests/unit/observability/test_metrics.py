@@ -219,8 +219,8 @@ def test_a_snapshot_sets_every_gauge_of_the_lane() -> None:
     assert value(metrics, "permits_left", lane=LANE, limit="1/1s") == 0
     plain = {
         "next_permit_seconds": 3.9,
-        "held_invitations": 7,
-        "held_bytes": 7168,
+        "buffered_invitations": 7,
+        "buffered_bytes": 7168,
         "span_offsets": 9,
         "lane_lag_records": 12,
         "calls_in_flight": 2,

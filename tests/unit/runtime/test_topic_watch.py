@@ -38,7 +38,7 @@ def test_a_topic_that_is_made_anew_is_said_once_and_shown_to_the_stages() -> Non
     assert ids == {"a": "1", "b": "3"}
     changes = [each for each in said if each["log_level"] == "error"]
     assert [(each["event"], each["topic"], each["was"], each["now"]) for each in changes] == [
-        ("topic_made_anew", "b", "2", "3")
+        ("topic_recreated", "b", "2", "3")
     ]
 
 
@@ -51,7 +51,7 @@ def test_a_topic_that_is_gone_is_said_once_and_keeps_its_id() -> None:
             looking.record_answer({"a": "1", "b": b})
     assert ids == {"a": "1", "b": "3"}
     errors = [each["event"] for each in said if each["log_level"] == "error"]
-    assert errors == ["topic_missing", "topic_made_anew", "topic_missing"]
+    assert errors == ["topic_missing", "topic_recreated", "topic_missing"]
 
 
 def test_a_stage_whose_topic_was_made_anew_ends_its_session() -> None:

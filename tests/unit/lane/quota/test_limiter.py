@@ -1,4 +1,4 @@
-"""The gate of `consumer.lane.quota.limiter` against its formula, evaluated exactly and without wit."""
+"""The gate of `consumer.lane.quota.limiter` against its formula, evaluated exactly."""
 
 from __future__ import annotations
 
