@@ -125,7 +125,7 @@ clean: ## remove all that these commands made, the fetched Kafka too
 	@touch $@
 
 .venv/.dev: pyproject.toml constraints.txt | .venv/bin/python
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,plot,replay]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,plot,baskets]"
 	@touch .venv/.runtime $@
 
 $(PIP_AUDIT)/bin/pip-audit:

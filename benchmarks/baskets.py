@@ -1,6 +1,6 @@
 """The main job on real purchases: `python -m benchmarks.baskets`.
 
-First 100,000 replayed baskets over three routes (SMS, e-mail, Customer Radar) without a quota and
+First 100,000 produced baskets over three routes (SMS, e-mail, Customer Radar) without a quota and
 50 ms of latency: one result for each invitation, and the sandbox's counts equal the accepted
 results. Then Pisano's published limits at twenty times the speed of life with `max_batch: 100`:
 no 429, and the share of the calls that the quota allows while a backlog waits.
@@ -26,7 +26,7 @@ import orjson
 from confluent_kafka import Consumer, TopicPartition
 
 from benchmarks import workload
-from consumer.demo.produce import replay_baskets
+from consumer.demo.produce import produce_baskets
 from tests.support.kafka import (
     broker_factory,
     free_ports,
@@ -221,7 +221,7 @@ def prepare(
     """Topic with the baskets, and a config."""
     source = f"{name}-input"
     workload.create(bootstrap, **{source: workload.PARTITIONS})
-    replay_baskets({"bootstrap.servers": bootstrap}, source, speed=None, limit=count)
+    produce_baskets({"bootstrap.servers": bootstrap}, source, speed=None, limit=count)
     config = folder / f"{name}.yaml"
     window = "{max_batch: 100}" if limits != "[]" else "{}"
     config.write_text(

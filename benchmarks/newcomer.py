@@ -64,8 +64,8 @@ def follow(home: Path, bootstrap: str, ends: ExitStack) -> None:
         until("it reads", lambda: "router_assigned" in log.read_text())
         until("it may send", lambda: "lane_taken_over" in log.read_text())
     with timed("a thousand purchases, until the results are counted"):
-        replay, look = feed.strip().split("\n", 1)
-        shell(ready + replay, work)
+        produce, look = feed.strip().split("\n", 1)
+        shell(ready + produce, work)
         look = f"{ready}{look} || true"  # nothing is counted yet
         until("72 results", lambda: bool(re.search(r"results_total.* 72\.0", shell(look, work))))
 

@@ -314,7 +314,7 @@ def schemas_command(
 
 
 @app.command()
-def replay(
+def produce(
     topic: Annotated[str, typer.Option(help="the input topic")] = "pos.transaction-completed",
     bootstrap: Annotated[str, typer.Option(help="Kafka's address")] = "localhost:9092",
     speed: Annotated[
@@ -328,17 +328,17 @@ def replay(
         typer.Option(min=0.001, help="made-up ones instead, so many a second; needs no extra"),
     ] = None,
 ) -> None:
-    """Feed a year of real purchases into an input topic (needs the `replay` extra)."""
+    """Produce a year of real purchases to an input topic (needs the `baskets` extra)."""
     from consumer.demo.produce import (
-        replay_baskets,
-        replay_synthetic,
+        produce_baskets,
+        produce_synthetic,
     )
 
     if speed is not None and not speed > 0:
         raise typer.BadParameter("expected a number above 0", param_hint="--speed")
     kafka = {"bootstrap.servers": bootstrap}
     if synthetic is None:
-        fed = replay_baskets(kafka, topic, speed=speed, limit=limit)
+        fed = produce_baskets(kafka, topic, speed=speed, limit=limit)
     else:
-        fed = replay_synthetic(kafka, topic, rate=synthetic, limit=limit)
-    typer.echo(f"{fed:,} events fed into {topic}")
+        fed = produce_synthetic(kafka, topic, rate=synthetic, limit=limit)
+    typer.echo(f"{fed:,} events produced to {topic}")

