@@ -1,5 +1,8 @@
 """The config as files: read and checked as `run` needs it, and whether they changed since.
 
+The path `-` is standard input, read once: such a config has no fingerprint and is not watched.
+Relative `${file:…}` in it count from the working directory.
+
 Contents are compared, not events or times: Kubernetes swaps a symbolic link above the files, and
 network file systems report nothing at all.
 """
@@ -7,6 +10,7 @@ network file systems report nothing at all.
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +22,12 @@ from consumer.config.interpolate import (
 from consumer.config.load import load
 from consumer.config.models import Config
 from consumer.config.source import parse
-from consumer.config.texts import read_text
+from consumer.config.texts import (
+    MOST,
+    UnfitTextError,
+    decoded,
+    read_text,
+)
 from consumer.errors import (
     ConfigError,
     Problem,
@@ -31,6 +40,9 @@ from consumer.kafka.setting_refusals import (
     Refusal,
     refusals,
 )
+
+STDIN = Path("-")
+STDIN_NAME = "<stdin>"
 
 _WITH_SECRETS = ("sasl.", "security.", "ssl.", "plugin.")
 """Settings of Kafka that hold secrets, or depend on such, or on files."""
@@ -46,20 +58,33 @@ class ConfigFile:
 
 def read(path: Path, *, secrets: bool = True) -> Config:
     """The config with all that `run` asks of it but topics. Raises ConfigError."""
-    config = load(path, secrets=secrets)
-    _check_clients(path, config, secrets=secrets)
+    source = _read_standard_input() if path == STDIN else path
+    config = load(source, secrets=secrets, name=STDIN_NAME)
+    _check_clients(source, config, secrets=secrets)
     if secrets:
-        _check_certificates(path, config)
+        _check_certificates(source, config)
     return config
 
 
-def _check_clients(path: Path, config: Config, *, secrets: bool) -> None:
+def shown(path: Path) -> str:
+    """The name of a config in messages."""
+    return STDIN_NAME if path == STDIN else str(path)
+
+
+def _read_standard_input() -> str:
+    try:
+        return decoded(sys.stdin.buffer.read(MOST + 1))
+    except UnfitTextError as error:
+        raise ConfigError([Problem(STDIN_NAME, 1, "(file)", str(error))]) from None
+
+
+def _check_clients(source: Path | str, config: Config, *, secrets: bool) -> None:
     settings = config.kafka if secrets else _without_secrets(config.kafka)
     said = refusals(settings)
-    refused = [_problem(path, each) for each in said if each.fatal]
+    refused = [_problem(source, each) for each in said if each.fatal]
     if refused:
         raise ConfigError(sorted(refused, key=lambda problem: problem.line))
-    config.warn(_problem(path, each) for each in said)
+    config.warn(_problem(source, each) for each in said)
 
 
 def _without_secrets(settings: Mapping[str, str]) -> dict[str, str]:
@@ -71,31 +96,38 @@ def _without_secrets(settings: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _problem(path: Path, said: Refusal) -> Problem:
+def _problem(source: Path | str, said: Refusal) -> Problem:
     place = ("kafka",) if said.setting is None else ("kafka", said.setting)
     why = f"librdkafka refuses this: {said.why}" if said.fatal else said.why
-    return problems(path, [place], why)[0]
+    return problems(source, [place], why)[0]
 
 
-def _check_certificates(path: Path, config: Config) -> None:
+def _check_certificates(source: Path | str, config: Config) -> None:
     for name, account in config.vendors.items():
         try:
             context_of(account)
         except TlsError as refused:
             place = ("vendors", name, refused.field)
-            raise ConfigError(problems(path, [place], str(refused))) from None
+            raise ConfigError(problems(source, [place], str(refused))) from None
 
 
 def problems(
-    path: Path, places: Iterable[str | tuple[str, ...]], message: str, hint: str = ""
+    source: Path | str,
+    places: Iterable[str | tuple[str, ...]],
+    message: str,
+    hint: str = "",
 ) -> list[Problem]:
-    """The same problem with each of these sections or paths, where they stand in the file."""
+    """The same problem with each of these sections or paths, where they stand in the file.
+
+    `source`: a Path is a file, a str is the text of standard input, as for `load`.
+    """
+    name = STDIN_NAME if isinstance(source, str) else str(source)
     paths = [(place,) if isinstance(place, str) else place for place in places]
     try:
-        source = parse(read_text(path), str(path))
+        parsed = parse(source if isinstance(source, str) else read_text(source), name)
     except (OSError, ValueError, ConfigError):  # changed since it was read
-        return [Problem(str(path), 1, ".".join(place), message, hint) for place in paths]
-    return [source.problem(place, message, hint) for place in paths]
+        return [Problem(name, 1, ".".join(place), message, hint) for place in paths]
+    return [parsed.problem(place, message, hint) for place in paths]
 
 
 def fingerprint(path: Path) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,18 @@ def test_a_setting_that_librdkafka_refuses_is_a_problem_of_the_config(
         read(path)
     assert f"{path}:3: kafka" in str(refused.value)
     assert ENV["BROKER_PASSWORD"] not in str(refused.value)
+
+
+def test_a_dash_is_standard_input_and_its_problems_have_lines(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Files that it names count from the working directory."""
+    for name, value in ENV.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "radar-password").write_text(RADAR_PASSWORD)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(VALID.encode())))
+    assert read(Path("-")).lanes == ("pisano-cloud", "radar")
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(b"version: 1\nkafka: [\n")))
+    with pytest.raises(ConfigError, match=r"^<stdin>:\d+: "):
+        read(Path("-"))
