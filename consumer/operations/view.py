@@ -23,6 +23,7 @@ from consumer.operations.dead_letters.letters import (
     DeadLetterList,
     DeadLetterRecord,
 )
+from consumer.operations.inputs import InputView
 from consumer.operations.resend import selection
 from consumer.records.fields import (
     LAST_MOMENT,
@@ -194,6 +195,36 @@ def _lane_row(view: LaneView, configured: bool, members: int) -> tuple[object, .
     config = "yes" if configured else "NO"
     figures = base, view.end, view.waiting, view.in_flight, members
     return view.name, config, *figures, owner, view.config_version
+
+
+def lane_as_json(view: LaneView, configured: bool, members: int) -> Mapping[str, object]:
+    """A lane for programs; null where nothing is known."""
+    owner = view.owner and {"instance": view.owner.instance, "since": rfc3339(view.owner.at)}
+    return {
+        "lane": view.name,
+        "in_config": configured,
+        "base": view.base,
+        "end": view.end,
+        "waiting": view.waiting,
+        "in_flight": view.in_flight,
+        "members": members,
+        "owner": owner,
+        "config_version": view.config_version or None,
+    }
+
+
+def input_as_json(view: InputView) -> Mapping[str, object]:
+    """A partition of an input for programs; null where the group has no offset."""
+    committed = view.offset >= 0
+    return {
+        "topic": view.topic,
+        "partition": view.partition,
+        "offset": view.offset if committed else None,
+        "log_begin": view.low,
+        "log_end": view.high,
+        "lag": view.high - view.offset if committed else None,
+        "stopped": view.reason and view.reason.value,
+    }
 
 
 def remains(counts: Mapping[tuple[str, str], int]) -> None:
