@@ -113,7 +113,7 @@ _STARTUP: dict[str, float] = {}
 
 def startup(system: str) -> float:
     """CPU seconds that the imports of a system take."""
-    module = "consumer.cli.main" if "dispatcher" in system else "benchmarks.plain_loop"
+    module = "consumer.runtime.process" if "dispatcher" in system else "benchmarks.plain_loop"
     if module not in _STARTUP:
         child = subprocess.Popen([sys.executable, "-c", f"import {module}"])
         _, _, usage = os.wait4(child.pid, 0)

@@ -1,50 +1,49 @@
-"""Commands that end a silence while processes run: `inputs`, `campaigns`, `lanes reopen`."""
+"""Commands to running processes: `inputs`, `campaigns retry`, `lanes reopen`."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from consumer.cli.command_group import (
+    Panel,
+    command_group,
+)
 from consumer.cli.options import (
+    DEFAULT_CONFIG,
     ConfigPath,
-    load_config,
-    time_of,
+    DryRun,
+    Json,
+    Yes,
+    access_to,
+    parse_time,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.operations.access import (
-        Access,
-        Given,
-    )
+    from consumer.operations.access import Given
     from consumer.operations.inputs import (
         GoOn,
         Start,
     )
 
-inputs = typer.Typer(
-    help="Inputs: where each partition stands, going on with those that stand still.",
-    no_args_is_help=True,
-)
-
-campaigns = typer.Typer(
-    help="Campaigns: try one again that is parked or held back.", no_args_is_help=True
-)
-
-DEFAULT = Path("routing.yaml")
-Yes = Annotated[bool, typer.Option("--yes", help="do not ask")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="show what would be done, and end")]
+inputs = command_group("List input partitions and resume those that are stopped.")
+campaigns = command_group("Retry a parked campaign or one with an open circuit breaker.")
 
 
-@inputs.command("list")
-def inputs_list(config: ConfigPath = DEFAULT) -> None:
-    """Show each partition: the group's offset, what its log holds, whether it stands still."""
+@inputs.command("list", rich_help_panel=Panel.LOOK)
+def inputs_list(config: ConfigPath = DEFAULT_CONFIG, as_json: Json = False) -> None:
+    """List input partitions: committed offset, range of the log, lag and state."""
     from consumer.operations import view
     from consumer.operations.inputs import look
 
+    found = look(access_to(config))
+    if as_json:
+        typer.echo(json.dumps([view.input_as_json(each) for each in found], indent=2))
+        return
     rows = [
         (
             each.topic,
@@ -55,27 +54,30 @@ def inputs_list(config: ConfigPath = DEFAULT) -> None:
             each.high - each.offset if each.offset >= 0 else "",
             each.state,
         )
-        for each in look(_access(config))
+        for each in found
     ]
     view.table(("topic", "partition", "offset", "log begins", "ends", "waiting", "state"), rows)
 
 
-@inputs.command("resume")
+@inputs.command("resume", rich_help_panel=Panel.MEND)
 def inputs_resume(
     target: Annotated[
         str,
-        typer.Argument(
-            help="TOPIC:PARTITION, or TOPIC for all that stand; an input or a delay topic"
-        ),
+        typer.Argument(metavar="TARGET", help="TOPIC:PARTITION, or TOPIC for all stopped ones (input or delay topic)."),
     ],
     begin: Annotated[
-        str, typer.Option("--from", help="earliest, latest, an offset or an RFC 3339 time")
+        str,
+        typer.Option(
+            "--from",
+            metavar="POSITION",
+            help="Where to read on: earliest, latest, an offset or an RFC 3339 time.",
+        ),
     ],
-    config: ConfigPath = DEFAULT,
+    config: ConfigPath = DEFAULT_CONFIG,
     yes: Yes = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Go on reading partitions that stand still; processes may run or not."""
+    """Resume stopped input partitions; processes may run meanwhile."""
     from consumer.operations import view
     from consumer.operations.inputs import resume
 
@@ -97,17 +99,22 @@ def inputs_resume(
         view.table(heads, rows)
         return not dry_run and view.agreed(len(plan), "let these go on", yes=yes)
 
-    given = resume(_access(config), topic, partition, _start(begin), confirm)
+    given = resume(access_to(config), topic, partition, _start(begin), confirm)
     _said(given, "they are read again", "`survey-dispatcher inputs list`")
 
 
 def lanes_reopen(
-    lane: Annotated[str, typer.Argument(help="a lane that is silent after a 429")],
-    config: ConfigPath = DEFAULT,
+    lane: Annotated[
+        str, typer.Argument(metavar="LANE", help="Lane that makes no calls after a 429.")
+    ],
+    config: ConfigPath = DEFAULT_CONFIG,
     yes: Yes = False,
     dry_run: DryRun = False,
 ) -> None:
-    """End the silence of a lane after a 429, as a Retry-After of a day. Its calls still count."""
+    """End the pause of a lane after a 429, such as a Retry-After of a day.
+
+    Calls that the lane made still count against its limits.
+    """
     from consumer.operations import view
     from consumer.operations.lanes.lane_commands import (
         lasts,
@@ -116,7 +123,7 @@ def lanes_reopen(
     )
     from consumer.records.fields import rfc3339
 
-    access = _access(config)
+    access = access_to(config)
     until = silence(access, lane)
     typer.echo(f"lane {lane} is silent until {rfc3339(until)}, {lasts(until):,.0f} s from now")
     if dry_run or not view.agreed(1, "call the vendor again now", yes=yes):
@@ -126,17 +133,20 @@ def lanes_reopen(
     _said(given, f"lane {lane} calls again, as its limits allow", "`survey-dispatcher status`")
 
 
-@campaigns.command("retry")
+@campaigns.command("retry", rich_help_panel=Panel.MEND)
 def campaigns_retry(
     campaign: Annotated[
-        str, typer.Argument(help="a campaign that is parked or whose circuit is open")
+        str,
+        typer.Argument(
+            metavar="CAMPAIGN", help="Campaign that is parked, or whose circuit breaker is open."
+        ),
     ],
-    config: ConfigPath = DEFAULT,
+    config: ConfigPath = DEFAULT_CONFIG,
 ) -> None:
-    """Try a parked or held back campaign again now, once it was mended at the vendor."""
+    """Retry a campaign now, after it was fixed at the vendor."""
     from consumer.operations.lanes.lane_commands import retry
 
-    retry(_access(config), campaign)
+    retry(access_to(config), campaign)
     typer.echo(
         f"told: {campaign} is called again within seconds, if its limits allow it; the log's "
         "`campaign_retried` and `survey-dispatcher status` show it"
@@ -166,7 +176,7 @@ def _start(text: str) -> Start:
         return text
     if text.isdecimal():
         return int(text)
-    when = time_of(text)
+    when = parse_time(text)
     if when is None:
         raise typer.BadParameter(
             "expected earliest, latest, an offset or an RFC 3339 time with its offset, as in "
@@ -174,9 +184,3 @@ def _start(text: str) -> Start:
             param_hint="--from",
         )
     return when
-
-
-def _access(config: Path) -> Access:
-    from consumer.operations.access import Access
-
-    return Access(load_config(config))

@@ -1,60 +1,75 @@
-"""The operator's commands: `status`, `resend`, `dlq`, `lanes`. They show what they would do, then
-ask.
+"""The operator's commands: `status`, `resend`, `dlq`, `lanes`.
 
-What they need is imported when they are called, as for every command beside `run`.
+A command that writes shows its plan first and asks. What a command needs is imported when it is
+called.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from consumer.cli.options import (
-    ConfigPath,
-    load_config,
-    time_of,
+from consumer.cli.command_group import (
+    Panel,
+    command_group,
 )
-from consumer.config.durations import parse_duration
-from consumer.operations.resend.selection import Resendable
-from consumer.records.dead_letter import DeadLetterReason
-from consumer.records.result import Reason
+from consumer.cli.options import (
+    DEFAULT_CONFIG,
+    ConfigPath,
+    DryRun,
+    Json,
+    Yes,
+    access_to,
+    one_of,
+    parse_time_or_age,
+)
 
 if TYPE_CHECKING:
-    from consumer.operations.access import Access
     from consumer.operations.dead_letters.letters import LetterPlace
     from consumer.operations.lanes.drain_plan import Counts
 
-dlq = typer.Typer(help="Dead letters: list, explain, give back after a fix.", no_args_is_help=True)
-lanes = typer.Typer(
-    help="Lanes: list them, empty those that left the config.", no_args_is_help=True
-)
+dlq = command_group("List, explain and replay dead letters.")
+lanes = command_group("List lanes, reopen them, and empty those that left the config.")
 
-DEFAULT = Path("routing.yaml")
-Yes = Annotated[bool, typer.Option("--yes", help="do not ask")]
 Since = Annotated[
-    str | None, typer.Option(help="RFC 3339 time with its offset, or how long ago, as in 2h")
+    str | None,
+    typer.Option(metavar="TIME", help="Only from this RFC 3339 time on, or so long ago: 2h."),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="show what would be done, and end")]
+Until = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="Only before this RFC 3339 time, or so long ago: 2h."),
+]
+GoneLane = Annotated[str, typer.Argument(metavar="LANE", help="Lane that is not in the config.")]
+_PLACE = "Dead letter as `dlq list` shows it: PARTITION/OFFSET."
+_LETTER_REASON = "consumer.records.dead_letter", "DeadLetterReason"
 
 
 def status(
     url: Annotated[
-        str | None, typer.Option(help="a running dispatcher's admin port, else this host's 9464")
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Admin port of a running dispatcher, by default http://localhost:9464.",
+        ),
     ] = None,
     config: Annotated[
         Path | None,
-        typer.Option("--config", "-c", help="read the topics instead: no process need run"),
+        typer.Option(
+            "--config",
+            "-c",
+            metavar="FILE",
+            help="Read the topics of this routing config instead: works with no process running.",
+        ),
     ] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="again and again, until Ctrl-C")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="one JSON object")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh until Ctrl-C.")] = False,
+    as_json: Json = False,
 ) -> None:
-    """Show lanes, permits, windows and calls: of a running dispatcher, or from the topics."""
+    """Show lanes, permits, windows and calls of a running dispatcher."""
     from consumer.observability.status.status import dump
     from consumer.operations.status import screen
     from consumer.operations.status.status import (
@@ -64,12 +79,12 @@ def status(
     )
 
     if watch and as_json:
-        raise typer.BadParameter("--watch is for people, --json is not: choose one")
+        raise typer.BadParameter("--watch redraws a terminal, --json prints once: choose one")
     if url is not None and config is not None:
         raise typer.BadParameter("--url asks a process, --config reads the topics: choose one")
     look, every = partial(of_process, url or LOCAL), screen.EVERY
     if config is not None:
-        look, every = partial(of_topics, _access(config)), screen.EVERY_FROM_TOPICS
+        look, every = partial(of_topics, access_to(config)), screen.EVERY_FROM_TOPICS
     if as_json:
         typer.echo(dump(look()))
     elif watch:
@@ -79,18 +94,37 @@ def status(
 
 
 def resend(
-    status: Annotated[list[Resendable], typer.Option(help="how they ended; may be repeated")],
-    config: ConfigPath = DEFAULT,
-    reason: Annotated[list[Reason] | None, typer.Option(help="only with this reason")] = None,
+    status: Annotated[
+        list[str],
+        one_of(
+            "consumer.operations.resend.selection",
+            "Resendable",
+            text="Status of the result: unknown, failed, rejected or expired; repeatable.",
+            metavar="STATUS",
+        ),
+    ],
+    config: ConfigPath = DEFAULT_CONFIG,
+    reason: Annotated[
+        list[str] | None,
+        one_of("consumer.records.result", "Reason", text="Only with this reason; repeatable."),
+    ] = None,
     since: Since = None,
-    until: Since = None,
-    campaign: Annotated[list[str] | None, typer.Option(help="only of this campaign")] = None,
-    route: Annotated[list[str] | None, typer.Option(help="only of this route")] = None,
-    ids: Annotated[list[str] | None, typer.Option("--id", help="only this invitation")] = None,
+    until: Until = None,
+    campaign: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CAMPAIGN", help="Only of this campaign; repeatable."),
+    ] = None,
+    route: Annotated[
+        list[str] | None, typer.Option(metavar="ROUTE", help="Only of this route; repeatable.")
+    ] = None,
+    ids: Annotated[
+        list[str] | None,
+        typer.Option("--id", metavar="ID", help="Only this invitation; repeatable."),
+    ] = None,
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> None:
-    """Send invitations again that ended unknown, failed, rejected or expired: once each."""
+    """Resend invitations that ended unknown, failed, rejected or expired, once each."""
     from consumer.operations import view
     from consumer.operations.resend import run
     from consumer.operations.resend.selection import (
@@ -104,10 +138,10 @@ def resend(
         campaigns=frozenset(campaign or ()),
         routes=frozenset(route or ()),
         ids=frozenset(ids or ()),
-        since=_moment(since, "--since"),
-        until=_moment(until, "--until"),
+        since=parse_time_or_age(since, "--since"),
+        until=parse_time_or_age(until, "--until"),
     )
-    access = _access(config)
+    access = access_to(config)
     if dry_run:
         view.resends(run.look(access, choice))
         return
@@ -120,23 +154,25 @@ def resend(
         typer.echo(f"{sent:,} sent again")
 
 
-@dlq.command("list")
+@dlq.command("list", rich_help_panel=Panel.LOOK)
 def dlq_list(
-    config: ConfigPath = DEFAULT,
+    config: ConfigPath = DEFAULT_CONFIG,
     reason: Annotated[
-        list[DeadLetterReason] | None, typer.Option(help="only with this reason")
+        list[str] | None, one_of(*_LETTER_REASON, text="Only with this reason; repeatable.")
     ] = None,
-    topic: Annotated[list[str] | None, typer.Option(help="only from this topic")] = None,
+    topic: Annotated[
+        list[str] | None, typer.Option(metavar="TOPIC", help="Only from this topic; repeatable.")
+    ] = None,
     since: Since = None,
-    as_json: Annotated[bool, typer.Option("--json", help="a JSON list of all")] = False,
+    as_json: Json = False,
 ) -> None:
-    """Show dead letters: by reason and topic, and one by one."""
+    """List dead letters, and count them by reason and topic."""
     from consumer.operations import view
     from consumer.operations.dead_letters import replay
     from consumer.operations.dead_letters.letters import Filter
 
-    wanted = Filter(reason or (), topic or (), since=_moment(since, "--since"))
-    found = replay.look(_access(config), wanted)
+    wanted = Filter(reason or (), topic or (), since=parse_time_or_age(since, "--since"))
+    found = replay.look(access_to(config), wanted)
     if as_json:
         view.left_out(found.foreign, view.FOREIGN)
         typer.echo(json.dumps(view.as_json(found), indent=2))
@@ -144,15 +180,16 @@ def dlq_list(
         view.box(found)
 
 
-@dlq.command("show")
+@dlq.command("show", rich_help_panel=Panel.LOOK)
 def dlq_show(
-    letter: Annotated[str, typer.Argument(help="as `dlq list` shows it: partition/offset")],
-    config: ConfigPath = DEFAULT,
+    letter: Annotated[str, typer.Argument(metavar="LETTER", help=_PLACE)],
+    config: ConfigPath = DEFAULT_CONFIG,
     value: Annotated[
-        bool, typer.Option("--value", help="key, headers and value too: personal data")
+        bool,
+        typer.Option("--value", help="Print key, headers and value, too: they are personal data."),
     ] = False,
 ) -> None:
-    """Explain one dead letter, and what to do about it."""
+    """Explain one dead letter and what to do about it."""
     from consumer.kafka.records.messages import (
         key_of,
         value_of,
@@ -161,7 +198,7 @@ def dlq_show(
     from consumer.operations.dead_letters import replay
 
     (place,) = _places([letter])
-    found, record = replay.show(_access(config), place)
+    found, record = replay.show(access_to(config), place)
     view.letter(found)
     if value:
         typer.echo("what follows may hold personal data: keep it out of tickets and logs", err=True)
@@ -170,21 +207,21 @@ def dlq_show(
         sys.stdout.buffer.write((value_of(record) or b"") + b"\n")
 
 
-@dlq.command("replay")
+@dlq.command("replay", rich_help_panel=Panel.MEND)
 def dlq_replay(
-    letters: Annotated[
-        list[str] | None, typer.Argument(help="as `dlq list` shows them: partition/offset")
-    ] = None,
-    config: ConfigPath = DEFAULT,
+    letters: Annotated[list[str] | None, typer.Argument(metavar="LETTER", help=_PLACE)] = None,
+    config: ConfigPath = DEFAULT_CONFIG,
     reason: Annotated[
-        list[DeadLetterReason] | None, typer.Option(help="all with this reason")
+        list[str] | None, one_of(*_LETTER_REASON, text="All with this reason; repeatable.")
     ] = None,
-    topic: Annotated[list[str] | None, typer.Option(help="all from this topic")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="all that there are")] = False,
+    topic: Annotated[
+        list[str] | None, typer.Option(metavar="TOPIC", help="All from this topic; repeatable.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All dead letters.")] = False,
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> None:
-    """Give dead letters back to be routed once more: once each, with their old identity."""
+    """Route dead letters again after a fix, once each and with their first identity."""
     from consumer.operations import view
     from consumer.operations.dead_letters import replay
     from consumer.operations.dead_letters.letters import Filter
@@ -192,7 +229,7 @@ def dlq_replay(
     if not (letters or reason or topic or everything):
         raise typer.BadParameter("say which: partition/offset, --reason, --topic or --all")
     wanted = Filter(reason or (), topic or (), _places(letters or []))
-    access = _access(config)
+    access = access_to(config)
     if dry_run:
         view.replays(replay.plan(access, wanted))
         return
@@ -205,38 +242,42 @@ def dlq_replay(
         typer.echo(f"{number:,} given back")
 
 
-@lanes.command("list")
-def lanes_list(config: ConfigPath = DEFAULT) -> None:
-    """Show every lane, those that left the config too. Figures may be a moment old."""
+@lanes.command("list", rich_help_panel=Panel.LOOK)
+def lanes_list(config: ConfigPath = DEFAULT_CONFIG, as_json: Json = False) -> None:
+    """List all lanes, with those that left the config; figures may be a moment old."""
     from consumer.operations import view
     from consumer.operations.lanes import lane_commands
 
-    view.lanes(lane_commands.lanes(_access(config)))
+    found = lane_commands.lanes(access_to(config))
+    if as_json:
+        typer.echo(json.dumps([view.lane_as_json(*each) for each in found], indent=2))
+    else:
+        view.lanes(found)
 
 
-@lanes.command("drain")
+@lanes.command("drain", rich_help_panel=Panel.MEND)
 def lanes_drain(
-    lane: Annotated[str, typer.Argument(help="a lane that is not in the config")],
-    config: ConfigPath = DEFAULT,
+    lane: GoneLane,
+    config: ConfigPath = DEFAULT_CONFIG,
     yes: Yes = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Move what a lane still holds to the lanes that have its campaigns now."""
-    _empty(_access(config), lane, close=False, yes=yes, dry_run=dry_run)
+    """Move the invitations of a lane that left the config to the lanes of their campaigns."""
+    _empty(config, lane, close=False, yes=yes, dry_run=dry_run)
 
 
-@lanes.command("close")
+@lanes.command("close", rich_help_panel=Panel.MEND)
 def lanes_close(
-    lane: Annotated[str, typer.Argument(help="a lane that is not in the config")],
-    config: ConfigPath = DEFAULT,
+    lane: GoneLane,
+    config: ConfigPath = DEFAULT_CONFIG,
     yes: Yes = False,
     dry_run: DryRun = False,
 ) -> None:
-    """End all that a lane still holds as `failed` (`lane_closed`)."""
-    _empty(_access(config), lane, close=True, yes=yes, dry_run=dry_run)
+    """End the invitations of a lane that left the config as `failed/lane_closed`."""
+    _empty(config, lane, close=True, yes=yes, dry_run=dry_run)
 
 
-def _empty(access: Access, lane: str, *, close: bool, yes: bool, dry_run: bool) -> None:
+def _empty(config: Path, lane: str, *, close: bool, yes: bool, dry_run: bool) -> None:
     from consumer.operations import view
     from consumer.operations.lanes.drain import LaneDrain
     from consumer.operations.lanes.drain_plan import STAYS
@@ -253,17 +294,8 @@ def _empty(access: Access, lane: str, *, close: bool, yes: bool, dry_run: bool) 
             return False
         return view.agreed(settled, "end these" if close else "settle these", yes=yes)
 
-    counts = LaneDrain(access, lane, close).run(confirm)
+    counts = LaneDrain(access_to(config), lane, close).run(confirm)
     typer.echo("nothing was done" if counts is None else f"lane {lane}: done")
-
-
-def _access(config: Path) -> Access:
-    from consumer.kafka.reachability import require_broker
-    from consumer.operations.access import Access
-
-    loaded = load_config(config)
-    require_broker(loaded.kafka)
-    return Access(loaded)
 
 
 def _places(texts: list[str]) -> list[LetterPlace]:
@@ -276,19 +308,3 @@ def _places(texts: list[str]) -> list[LetterPlace]:
             raise typer.BadParameter(f"expected <partition>/<offset>, as in 0/42, found {text!r}")
         places.append(place)
     return places
-
-
-def _moment(text: str | None, option: str) -> float | None:
-    if text is None:
-        return None
-    when = time_of(text)
-    if when is not None:
-        return when
-    try:
-        return time.time() - parse_duration(text)
-    except ValueError:
-        raise typer.BadParameter(
-            "expected an RFC 3339 time with its offset, as in 2026-01-31T08:00:00+03:00, or how "
-            "long ago, as in 2h",
-            param_hint=option,
-        ) from None

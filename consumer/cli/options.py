@@ -1,34 +1,107 @@
-"""Options that the commands share, and how a command loads its config."""
+"""Options that commands share, how a command loads its config, and how it reaches Kafka.
+
+What a command needs is imported when it is called, and the values of an enum when one is parsed or
+completed: `--help` imports the command line alone.
+"""
 
 from __future__ import annotations
 
+import os
+import time
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from consumer.config.models import Config
-from consumer.wiring import config_file
+if TYPE_CHECKING:
+    from consumer.config.models import Config
+    from consumer.operations.access import Access
+
+CONFIG_VARIABLE: Final = "SURVEY_DISPATCHER_CONFIG"
+DEFAULT_CONFIG: Final = Path("routing.yaml")
 
 ConfigPath = Annotated[
     Path,
-    typer.Option("--config", "-c", help="the routing config", envvar="SURVEY_DISPATCHER_CONFIG"),
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE",
+        help="Routing config; - reads standard input.",
+        envvar=CONFIG_VARIABLE,
+    ),
 ]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan and change nothing.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def one_of(module: str, enum: str, *, text: str, metavar: str = "REASON") -> Any:
+    """An option whose values are those of an enum, which is imported when a value comes."""
+
+    def values() -> list[str]:
+        return [each.value for each in getattr(import_module(module), enum)]
+
+    def parse(value: str) -> str:
+        if value not in (known := values()):
+            raise typer.BadParameter(f"expected one of {', '.join(known)}, found {value!r}")
+        return value
+
+    def complete(incomplete: str) -> list[str]:
+        return [value for value in values() if value.startswith(incomplete)]
+
+    return typer.Option(parser=parse, autocompletion=complete, metavar=metavar, help=text)
+
+
+def default_config() -> Path:
+    """The config of a command that was given none, as for `ConfigPath`."""
+    return Path(os.environ.get(CONFIG_VARIABLE) or DEFAULT_CONFIG)
 
 
 def load_config(path: Path, *, secrets: bool = True) -> Config:
-    """The config, with its warnings told to stderr. Raises ConfigError."""
+    """The config, with its warnings on stderr. Raises ConfigError."""
+    from consumer.wiring import config_file
+
     config = config_file.read(path, secrets=secrets)
     for warning in config.warnings:
         typer.echo(f"warning: {warning}", err=True)
     return config
 
 
-def time_of(text: str) -> float | None:
+def access_to(path: Path) -> Access:
+    """The config's cluster, once a broker has answered. Raises ConfigError, BrokerUnreachable."""
+    from consumer.kafka.reachability import require_broker
+    from consumer.operations.access import Access
+
+    config = load_config(path)
+    require_broker(config.kafka)
+    return Access(config)
+
+
+def parse_time(text: str) -> float | None:
     """An RFC 3339 time with its offset → epoch seconds; None for anything else."""
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
         return None
     return None if when.tzinfo is None else when.timestamp()
+
+
+def parse_time_or_age(text: str | None, option: str) -> float | None:
+    """An RFC 3339 time, or how long ago → epoch seconds. Raises BadParameter."""
+    from consumer.config.durations import parse_duration
+
+    if text is None:
+        return None
+    when = parse_time(text)
+    if when is not None:
+        return when
+    try:
+        return time.time() - parse_duration(text)
+    except ValueError:
+        raise typer.BadParameter(
+            "expected an RFC 3339 time with its offset, as in 2026-01-31T08:00:00+03:00, or how "
+            "long ago, as in 2h",
+            param_hint=option,
+        ) from None

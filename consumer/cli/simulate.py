@@ -1,6 +1,6 @@
-"""`survey-dispatcher simulate`: its options, and from them to a question.
+"""`survey-dispatcher simulate`: its options, and the question that they ask.
 
-What a run alone needs is imported when it is called, as for every command beside `run`.
+What a simulation needs is imported when it runs.
 """
 
 from __future__ import annotations
@@ -13,8 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from consumer.cli.options import (
+    CONFIG_VARIABLE,
+    DEFAULT_CONFIG,
+    Json,
+    default_config,
     load_config,
-    time_of,
+    parse_time,
 )
 
 if TYPE_CHECKING:
@@ -29,75 +33,103 @@ if TYPE_CHECKING:
 DOCUMENTED = "20/5s,40/25s,80/125s,160/625s"
 
 
-def simulate(  # one parameter an option
+def simulate(
     campaigns: Annotated[
         int | None,
         typer.Option(
-            min=1, help="synthetic campaigns (50), or how many of the largest stores (60)"
+            min=1,
+            help="Number of synthetic campaigns (default 50), or of stores with --baskets "
+            "(default 60).",
         ),
     ] = None,
     rate: Annotated[
-        float, typer.Option(min=0.001, help="synthetic invitations per second in all")
+        float, typer.Option(min=0.001, help="Synthetic invitations per second in all.")
     ] = 5.0,
     hours: Annotated[
-        float, typer.Option(min=0.01, help="of synthetic traffic, after an hour's warm-up")
+        float, typer.Option(min=0.01, help="Hours of synthetic traffic, after a warm-up of one.")
     ] = 4.0,
-    seed: Annotated[int, typer.Option(help="the same seed gives the same figures")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed: the same one gives the same figures.")] = 0,
     config: Annotated[
         Path | None,
-        typer.Option("--config", "-c", help="a routing config: its lanes and campaigns"),
+        typer.Option(
+            "--config",
+            "-c",
+            metavar="FILE",
+            help="Simulate the lanes and campaigns of this routing config; - reads standard "
+            f"input. Recorded events and --lane need one, by default ${CONFIG_VARIABLE} or "
+            f"{DEFAULT_CONFIG}.",
+        ),
     ] = None,
     events: Annotated[
-        Path | None, typer.Option(help="recorded events, one JSON document a line (with --config)")
+        Path | None,
+        typer.Option(metavar="FILE", help="Recorded events, one JSON document per line."),
     ] = None,
     topic: Annotated[
         str | None,
-        typer.Option(help="read this input topic, or (with --events) whose events the file has"),
+        typer.Option(help="Input topic to read, or that the file of --events was recorded from."),
     ] = None,
     bootstrap: Annotated[
-        str | None, typer.Option(help="Kafka's address, in place of the config's")
+        str | None, typer.Option(help="Address of a Kafka broker, instead of the config's.")
     ] = None,
     begin: Annotated[
-        str, typer.Option("--from", help="of --topic: earliest, an offset or an RFC 3339 time")
+        str,
+        typer.Option(
+            "--from",
+            metavar="POSITION",
+            help="Begin of --topic: earliest, an offset or an RFC 3339 time.",
+        ),
     ] = "earliest",
     end: Annotated[
-        str, typer.Option("--to", help="of --topic: latest, an offset or an RFC 3339 time")
+        str,
+        typer.Option(
+            "--to",
+            metavar="POSITION",
+            help="End of --topic: latest, an offset or an RFC 3339 time.",
+        ),
     ] = "latest",
     baskets: Annotated[
-        bool, typer.Option("--baskets", help="a year of real purchases (`baskets` extra)")
+        bool, typer.Option("--baskets", help="Play a year of real purchases (`baskets` extra).")
     ] = False,
     speed: Annotated[
-        float, typer.Option(help="how many times as fast what was recorded comes, above 0")
+        float, typer.Option(help="Factor on the pace of recorded traffic, above 0.")
     ] = 1.0,
     limits: Annotated[
-        str | None, typer.Option(help=f"another quota than the config's (or {DOCUMENTED})")
+        str | None, typer.Option(help=f"Limits instead of the config's (or {DOCUMENTED}).")
     ] = None,
     share: Annotated[
-        float | None, typer.Option(min=0.01, max=1.0, help="our part of the quota")
+        float | None, typer.Option(min=0.01, max=1.0, help="Share of the limits that we may use.")
     ] = None,
     compare: Annotated[
-        str | None, typer.Option(help="limits of a second run: what would they bring?")
+        str | None, typer.Option(metavar="LIMITS", help="Run a second time with these limits.")
     ] = None,
-    lane: Annotated[str | None, typer.Option(help="only this lane of the config")] = None,
+    lane: Annotated[str | None, typer.Option(help="Simulate only this lane of the config.")] = None,
     backlog: Annotated[
         list[str] | None,
-        typer.Option(help="so many more come at once: 50000, or CAMPAIGN=50000, repeated"),
+        typer.Option(
+            metavar="[CAMPAIGN=]NUMBER",
+            help="Add so many invitations at once, shared out or to one campaign; repeatable.",
+        ),
     ] = None,
     baselines: Annotated[
-        bool, typer.Option("--baselines", help="beside it: other ways to spend permits")
+        bool, typer.Option("--baselines", help="Compare with other ways to spend permits.")
     ] = False,
-    plot: Annotated[Path | None, typer.Option(help="write a PNG (`plot` extra)")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a PNG (`plot` extra).")
+    ] = None,
     chart: Annotated[
-        bool, typer.Option("--chart", help="plots in the terminal (`plot` extra)")
+        bool, typer.Option("--chart", help="Draw plots in the terminal (`plot` extra).")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="one JSON object")] = False,
+    as_json: Json = False,
 ) -> None:
-    """Play traffic through the lane's own code: waits, calls, how near to the bound."""
+    """Simulate lanes on a virtual clock: waits, calls, distance from the bound.
+
+    The traffic is synthetic or recorded; the lanes run the program's own code.
+    """
     recording = Recording(events, topic, bootstrap, _point(begin), _point(end), baskets)
     if not speed > 0:
         raise typer.BadParameter("expected a number above 0", param_hint="--speed")
-    if recording.any and config is None and not baskets:
-        raise typer.BadParameter("recorded events are routed by a config: add --config")
+    if config is None and (recording.needs_config or lane is not None):
+        config = default_config()
     asked = Asked(config, lane, campaigns, rate, hours, seed, speed)
     quota = _limits(limits, "--limits")
     found = [each.under(quota, share) for each in _lanes(asked, recording)]
@@ -120,6 +152,11 @@ class Recording:
     def any(self) -> bool:
         """Whether there is any."""
         return bool(self.events or self.topic or self.baskets)
+
+    @property
+    def needs_config(self) -> bool:
+        """Whether a config must route its events."""
+        return bool(self.events or self.topic) and not self.baskets
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +245,7 @@ def _point(text: str) -> Point:
         return text
     if text.isdecimal() and text.isascii():
         return int(text)
-    when = time_of(text)
+    when = parse_time(text)
     if when is None:
         raise typer.BadParameter(
             f"expected earliest, latest, an offset or an RFC 3339 time with its offset, not {text}"

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING
 
-from consumer.kafka.start_offsets import StartFrom
-from consumer.wiring.config_file import ConfigFile
+if TYPE_CHECKING:  # the command line reads this module for `--help`
+    from consumer.kafka.start_offsets import StartFrom
+    from consumer.wiring.config_file import ConfigFile
+
+
+class ExitCode(IntEnum):
+    """What a supervisor and an on-call engineer read. 2 is also a wrong command line."""
+
+    CLEAN = 0
+    DEFECT = 1
+    CONFIG = 2
+    TOPICS = 3
+    START_UNCLEAR = 4
 
 
 class Role(StrEnum):

@@ -7,7 +7,6 @@ import faulthandler
 import gc
 import signal
 from collections.abc import Callable, Coroutine, Iterator
-from enum import IntEnum
 
 import structlog
 
@@ -40,17 +39,6 @@ from consumer.runtime.watchers.command_watch import CommandWatch
 from consumer.runtime.watchers.process_watch import BrokerWatch
 
 log = structlog.get_logger(__name__)
-
-
-class ExitCode(IntEnum):
-    """What a supervisor and an on-call engineer read. 2 is also a wrong command line."""
-
-    CLEAN = 0
-    DEFECT = 1
-    CONFIG = 2
-    TOPICS = 3
-    START_UNCLEAR = 4
-
 
 DEFECT = (
     "a defect of ours, please report this line. The lane made no call since; what was in a call "

@@ -34,6 +34,10 @@ COMMANDS = [
     ("lanes", "list"),
     ("lanes", "drain", "old"),
     ("lanes", "close", "old"),
+    ("lanes", "reopen", "pisano"),
+    ("inputs", "list"),
+    ("inputs", "resume", "pos", "--from", "latest"),
+    ("campaigns", "retry", "c"),
     ("status",),
 ]
 

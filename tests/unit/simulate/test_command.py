@@ -82,6 +82,27 @@ def test_a_config_alone_gets_synthetic_traffic_for_its_campaigns() -> None:
     assert [each["campaign"] for each in only["campaigns"]] == ["visit"]
 
 
+@pytest.mark.parametrize("given", [["--lane", "radar"], ["--events", "EVENTS", "--topic", "pos"]])
+def test_what_needs_a_config_takes_the_default_one(
+    given: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """$SURVEY_DISPATCHER_CONFIG, else routing.yaml: as for every other command."""
+    asked = [each.replace("EVENTS", events(tmp_path, 0)) for each in [*SHORT[2:], *given]]
+    asked = [each.replace("pos", "pos.transaction-completed") for each in asked]
+    monkeypatch.setenv("SURVEY_DISPATCHER_CONFIG", VALID)
+    by_variable = told(*asked)
+    monkeypatch.delenv("SURVEY_DISPATCHER_CONFIG")
+    (tmp_path / "routing.yaml").write_text(Path(VALID).read_text())
+    monkeypatch.chdir(tmp_path)
+    assert told(*asked) == by_variable
+    assert by_variable["lanes"][0]["lane"] in ("radar", "pisano-cloud")
+
+
+def test_synthetic_traffic_needs_no_config(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SURVEY_DISPATCHER_CONFIG", VALID)
+    assert told(*SHORT)["lanes"][0]["campaigns"][0]["campaign"] == "campaign-1"
+
+
 def test_a_backlog_is_given_in_all_or_by_campaign() -> None:
     [lane] = told(*SHORT, "--backlog", "1000")["lanes"]
     assert lane["backlog"]["customers"] == 1000
@@ -150,7 +171,6 @@ def test_without_the_extra_it_says_what_to_install(
         (["--limits", "20"], "expected calls/duration"),
         (["--compare", "0/5s"], "expected at least 1 call"),
         (["--speed", "0"], "expected a number above 0"),
-        (["--events", "a.jsonl"], "add --config"),
         (["--backlog", "many"], "expected a number, or one of the campaigns"),
         (["--backlog", "other=5"], "not other=5"),
         (

@@ -1,0 +1,143 @@
+"""`demo`, `sandbox` and `produce`: try the program without a vendor, or without Kafka."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from consumer.cli.options import (
+    Json,
+    load_config,
+)
+
+if TYPE_CHECKING:
+    from consumer.config.models import Config
+    from consumer.sandbox.settings import SandboxSettings
+
+
+def demo(
+    events: Annotated[int, typer.Option(help="Number of transactions.")] = 5000,
+    as_json: Json = False,
+    seed: Annotated[int, typer.Option(help="Seed of the generated transactions.")] = 7,
+) -> None:
+    """Show the program at work on this machine: embedded broker, vendors' doubles."""
+    from rich.console import Console
+
+    from consumer.demo.demo import Demo
+    from consumer.observability.logs import logs
+
+    logs.set_up(logs.Level.ERROR)
+    figures = Demo(events, Console(stderr=as_json), seed).run()
+    if as_json:
+        typer.echo(json.dumps(figures))
+
+
+def sandbox(
+    settings: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Settings of the sandbox as JSON; see --schema."),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            "-c",
+            metavar="FILE",
+            help="Routing config with campaigns to accept, too; - reads standard input.",
+        ),
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 is any free one.")] = None,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of the settings.")
+    ] = False,
+) -> None:
+    """Run the vendors' double: strict, with quotas, faults, a call log and a page."""
+    import asyncio
+
+    from consumer.sandbox.server import (
+        listen,
+        serve,
+        url_of,
+    )
+    from consumer.sandbox.settings import SandboxSettings
+
+    if schema:
+        typer.echo(json.dumps(SandboxSettings.model_json_schema(), indent=2))
+        return
+    wanted = _sandbox_settings(settings, {"host": host, "port": port})
+    if config is not None:
+        wanted = _with_campaigns_of(load_config(config), wanted)
+    try:
+        listener = listen(wanted)
+    except OSError as error:
+        raise typer.BadParameter(f"{wanted.host}:{wanted.port}: {error.strerror}") from None
+    typer.echo(f"sandbox at {url_of(listener)}/")
+    asyncio.run(serve(wanted, listener=listener))
+
+
+def _sandbox_settings(file: Path | None, overrides: dict[str, object]) -> SandboxSettings:
+    """The settings of a file, with what the command line says instead. Raises BadParameter."""
+    from pydantic import ValidationError
+
+    from consumer.sandbox.settings import SandboxSettings
+
+    try:
+        given = json.loads(file.read_text()) if file else {}
+        given |= {name: value for name, value in overrides.items() if value is not None}
+        return SandboxSettings.model_validate(given)
+    except ValidationError as error:
+        places = "; ".join(
+            f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()
+        )
+        raise typer.BadParameter(places) from None
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"{file}: {error}") from None
+
+
+def _with_campaigns_of(config: Config, wanted: SandboxSettings) -> SandboxSettings:
+    """The settings with the campaigns of a config; names those that the sandbox cannot double."""
+    from consumer.demo.own_account import (
+        account_of,
+        unknown_to_the_double,
+    )
+
+    for name in unknown_to_the_double(config):
+        vendor = config.campaigns[name].vendor
+        typer.echo(f"campaign {name}: the sandbox is no double of {config.vendors[vendor].type}")
+    return wanted.with_account(account_of(config, wanted))
+
+
+def produce(
+    topic: Annotated[str, typer.Option(help="Input topic.")] = "pos.transaction-completed",
+    bootstrap: Annotated[str, typer.Option(help="Address of a Kafka broker.")] = "localhost:9092",
+    speed: Annotated[
+        float | None,
+        typer.Option(help="Factor on the recorded pace, above 0; by default all at once."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Number of events to produce.")] = None,
+    synthetic: Annotated[
+        float | None,
+        typer.Option(min=0.001, help="Generate so many events per second instead; needs no extra."),
+    ] = None,
+) -> None:
+    """Produce a year of real purchases to an input topic.
+
+    The purchases need the `baskets` extra; with --synthetic they are generated.
+    """
+    from consumer.demo.produce import (
+        produce_baskets,
+        produce_synthetic,
+    )
+
+    if speed is not None and not speed > 0:
+        raise typer.BadParameter("expected a number above 0", param_hint="--speed")
+    kafka = {"bootstrap.servers": bootstrap}
+    if synthetic is None:
+        number = produce_baskets(kafka, topic, speed=speed, limit=limit)
+    else:
+        number = produce_synthetic(kafka, topic, rate=synthetic, limit=limit)
+    typer.echo(f"{number:,} events produced to {topic}")
