@@ -235,11 +235,11 @@ def dlq_replay(
         return
 
     def confirm(plan: replay.Plan) -> bool:
-        return view.agreed(len(plan.going), "give these back", yes=yes)
+        return view.agreed(len(plan.going), "replay these", yes=yes)
 
-    number = replay.give_back(access, wanted, view.replays, confirm)
+    number = replay.replay_letters(access, wanted, view.replays, confirm)
     if number:
-        typer.echo(f"{number:,} given back")
+        typer.echo(f"{number:,} replayed")
 
 
 @lanes.command("list", rich_help_panel=Panel.LOOK)

@@ -115,7 +115,7 @@ def _messages() -> dict[str, Schema]:
         ),
         "replayedMark": _message(
             "Replayed mark",
-            "A dead letter was given back: its value is null, its header names partition/offset.",
+            "A dead letter was replayed: its value is null, its header names partition/offset.",
             "None.",
             None,
             headers=headers({"dead_letter.replayed": of("`<partition>/<offset>` of the letter.")}),
@@ -162,7 +162,7 @@ _OPERATIONS: Final[Mapping[str, tuple[str, str, str]]] = {
     "saveCheckpoint": ("send", "checkpoints", "The lane's owner records its state."),
     "takeOver": ("receive", "checkpoints", "A new owner reads the newest checkpoint."),
     "setAside": ("send", "dead-letters", "What cannot be read is set aside."),
-    "giveBack": ("send", "replayed", "`dlq replay` gives dead letters back."),
+    "replay": ("send", "replayed", "`dlq replay` routes dead letters again."),
     "putOff": ("send", "delayed", "A lane puts off who cannot go soon."),
     "climbDown": ("receive", "delayed", "The ladder gives back who is due."),
     "readReplayed": ("receive", "replayed", "The router reads them as what they were."),

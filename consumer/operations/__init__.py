@@ -1,1 +1,1 @@
-"""What an operator does by hand: send again, give dead letters back, empty a lane that is gone."""
+"""What an operator does by hand: resend, replay dead letters, empty a lane that is gone."""

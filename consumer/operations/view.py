@@ -90,12 +90,12 @@ def resends(plan: selection.Plan) -> None:
 
 
 def replays(plan: replay.Plan) -> None:
-    """Counts of letters that go back, and of those that stay."""
+    """Counts of letters that are replayed, and of those that stay."""
     left_out(plan.foreign, FOREIGN)
     going = Counter((plan.letters[place].reason, to) for place, to in plan.going.items())
     if going:
         rows = [(reason, to, n) for (reason, to), n in sorted(going.items())]
-        table(("reason", "goes to", "give back"), rows)
+        table(("reason", "goes to", "replay"), rows)
     staying = Counter(
         (plan.letters[place].reason if place in plan.letters else "", why.value)
         for place, why in plan.staying.items()
@@ -104,7 +104,7 @@ def replays(plan: replay.Plan) -> None:
         left = [(reason, why, n) for (reason, why), n in sorted(staying.items())]
         table(("reason", "stays, because", "number"), left)
     if not plan.going:
-        typer.echo("nothing to give back")
+        typer.echo("nothing to replay")
 
 
 def box(found: DeadLetterList) -> None:
@@ -119,10 +119,10 @@ def box(found: DeadLetterList) -> None:
         counts[letter.reason, letter.topic] += 1
         back[letter.reason, letter.topic] += place in found.replayed
     rows = [(*kind, number, back[kind]) for kind, number in sorted(counts.items())]
-    table(("reason", "topic", "letters", "given back"), rows)
+    table(("reason", "topic", "letters", "replayed"), rows)
     typer.echo("")
     newest = sorted(found.letters.values(), key=lambda each: each.at)[-ROWS:]
-    heads = ("letter", "reason", "original place", "since", "given back")
+    heads = ("letter", "reason", "original place", "since", "replayed")
     table(heads, [_row(each, found) for each in newest])
     if len(found.letters) > ROWS:
         typer.echo(f"the newest {ROWS} of {len(found.letters):,}; `--json` lists all")

@@ -201,18 +201,18 @@ def test_dead_letters_are_given_back_once_after_a_fix(
     assert "Customer Nr" not in operate(config, "dlq", "show", place)
     assert "Customer Nr" in operate(config, "dlq", "show", place, "--value")
     kill_inside_a_replay(world)
-    assert "1 given back" in operate(config, "dlq", "replay", place, "--yes")
+    assert "1 replayed" in operate(config, "dlq", "replay", place, "--yes")
     second = world.start(config, begin=None).wait_ready()
     mended = Filter(reasons=[DeadLetterReason.NO_TIME])
     with monkeypatch.context() as patch:
         patch.setattr(replay, "AT_ONCE", 5)
         patch.setattr(replay, "_write", kill_at_the_second(replay._write))
         with pytest.raises(Killed):
-            replay.give_back(access(config), mended, lambda _: None, lambda _: True)
-    assert "6 given back" in operate(config, "dlq", "replay", "--reason", "no_time", typed="6\n")
-    assert "1 given back" in operate(config, "dlq", "replay", "--all", "--yes")
+            replay.replay_letters(access(config), mended, lambda _: None, lambda _: True)
+    assert "6 replayed" in operate(config, "dlq", "replay", "--reason", "no_time", typed="6\n")
+    assert "1 replayed" in operate(config, "dlq", "replay", "--all", "--yes")
     again = operate(config, "dlq", "replay", "--reason", "no_time", "--yes")
-    assert "nothing to give back" in again
+    assert "nothing to replay" in again
     world.wait_results(12)
     write(world, f"{world.name}.replayed")
     until("the bad ones are dead letters again", lambda: len(letters(world)) == 15)

@@ -1,6 +1,6 @@
-"""Dead letters as their topic shows them, what may be given back, and where to: pure.
+"""Dead letters as their topic shows them, what may be replayed, and where to: pure.
 
-A letter is given back once: in the transaction that does it, a *mark* goes to the dead-letter
+A letter is replayed once: in the transaction that does it, a *mark* goes to the dead-letter
 topic, a record without a value whose header names the letter. Letters have ours among the last of
 their headers, so what an event's own headers say there never counts.
 """
@@ -121,16 +121,16 @@ def _apart(headers: Sequence[Header]) -> tuple[Sequence[Header], Mapping[str, by
 
 
 def mark_of(headers: Sequence[Header]) -> LetterPlace | None:
-    """Which letter a record says was given back; None if it is no mark."""
+    """Which letter a record says was replayed; None if it is no mark."""
     if len(headers) != 1 or headers[0][0] != MARK:
         return None
     return place_of((headers[0][1] or b"").decode(errors="replace"))
 
 
 class Stay(StrEnum):
-    """Why a letter is not given back."""
+    """Why a letter is not replayed."""
 
-    REPLAYED = "it was given back before"
+    REPLAYED = "it was replayed before"
     NO_VALUE = "it was too large to be kept: read it at its original place, while it is there"
     NO_INPUT = "its topic is no input of the config, and no lane's topic"
     TOO_LARGE = "it is larger than a record of ours may be: another hand wrote it"
@@ -158,9 +158,9 @@ class Filter:
 
 @dataclass(slots=True)
 class DeadLetterList:
-    """The letters that a filter takes, which letters were given back, topics of all letters.
+    """The letters that a filter takes, which letters were replayed, topics of all letters.
 
-    `foreign`: records on the topic that are neither a letter nor say that one was given back.
+    `foreign`: records on the topic that are neither a letter nor say that one was replayed.
     """
 
     wanted: Filter

@@ -1,4 +1,4 @@
-"""`dlq`: look at dead letters, and give them back once each."""
+"""`dlq`: look at dead letters, and replay them once each."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ BYTES_AT_ONCE = 32 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Letters that go back, and to which topic; those that stay, and why."""
+    """Letters that are replayed, and to which topic; those that stay, and why."""
 
     letters: Mapping[LetterPlace, DeadLetterRecord]
     going: Mapping[LetterPlace, str]
@@ -51,7 +51,7 @@ class Plan:
 
 @dataclass(slots=True)
 class _Chunk:
-    """What one transaction gives back: topic, record, headers."""
+    """What one transaction replays: topic, record, headers."""
 
     records: list[tuple[str, Message, list[Header]]] = field(default_factory=list)
     size: int = 0
@@ -88,7 +88,7 @@ def _refuse_unknown(access: Access, box: DeadLetterList) -> None:
 
 
 def plan(access: Access, wanted: Filter) -> Plan:
-    """What would be given back. Raises KafkaSessionError."""
+    """What would be replayed. Raises KafkaSessionError."""
     box = look(access, wanted)
     config = access.config
     going, staying = box.sort(Homes(access.topics, config.input_topics, config.lanes))
@@ -110,10 +110,10 @@ def show(access: Access, place: LetterPlace) -> tuple[DeadLetterRecord, Message]
     raise OperationError(f"{topic} has no dead letter at {place}; `dlq list` shows them")
 
 
-def give_back(
+def replay_letters(
     access: Access, wanted: Filter, tell: Callable[[Plan], None], confirm: Callable[[Plan], bool]
 ) -> int:
-    """How many letters were given back; `confirm` is only asked if there are any.
+    """How many letters were replayed; `confirm` is only asked if there are any.
 
     Raises KafkaSessionError.
 

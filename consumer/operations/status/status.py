@@ -163,7 +163,7 @@ def _committed(access: Access, group: str, places: Sequence[tuple[str, int]]) ->
 
 
 def _letters(access: Access, reader: Consumer, there: frozenset[str]) -> int:
-    """Dead letters on their topic, without what says that one was given back."""
+    """Dead letters on their topic, without what says that one was replayed."""
     topic = access.topics.dead_letters
     if topic not in there:
         return 0
