@@ -145,7 +145,7 @@ def _exists(words: list[str]) -> bool:
     for word in words:
         if word.startswith("-"):
             names = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
-            if word.partition("=")[0] not in names | {"--help"}:
+            if word.partition("=")[0] not in names | {"-h", "--help"}:
                 return False
         elif hasattr(command, "commands"):
             if not re.fullmatch(r"[a-z-]+", word):
