@@ -1,4 +1,7 @@
-"""The names of the program's own topics; `application_id` is their prefix (architecture 4)."""
+"""The names of the program's own topics; `application_id` is their prefix.
+
+docs/architecture.md, "Topics", says what each of them holds and which component writes it.
+"""
 
 from __future__ import annotations
 

@@ -76,7 +76,10 @@ class TopicSpec:
 
 
 def own_topics(config: Config, partitions: int = 6) -> list[TopicSpec]:
-    """All topics that this config writes (architecture 4); `partitions` is for the results."""
+    """All topics that this config writes; `partitions` is for the results.
+
+    docs/architecture.md, "Topics", has the same table in prose.
+    """
     topics = config.topics
     forever = {"retention.ms": "-1"}
     return [

@@ -158,6 +158,6 @@ def _phone(customer: int) -> str:
 
 
 def _id(event: Event, offset: int, route: str) -> str:
-    """The invitation's id as the architecture defines it, made here anew."""
+    """The invitation's id as docs/architecture.md defines it, computed without the router."""
     name = f"{event.topic}|{event.partition}|{offset}|{route}|0"
     return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()

@@ -22,7 +22,7 @@ from tests.unit.config.support import (
 )
 
 
-def test_the_architectures_example_is_valid_without_its_secrets() -> None:
+def test_the_example_config_is_valid_without_its_secrets() -> None:
     config = load(HERE / "example.yaml", secrets=False)
     assert config.kafka == {"bootstrap.servers": "localhost:9092"}
     assert [str(each).split(": ", 1)[1] for each in config.warnings] == [

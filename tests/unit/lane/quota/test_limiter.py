@@ -45,7 +45,7 @@ def held(stamps: list[float], period: float, at: float) -> Fraction:
 
 
 def holds(stamps: list[float], in_flight: int, limits: list[Limit], at: float) -> bool:
-    """The formula of the architecture, for all limits."""
+    """The formula of docs/architecture.md, "Rate limit", for all limits."""
     return all(
         held(stamps, limit.period + SKEW, at) + in_flight + 1 <= limit.calls for limit in limits
     )
