@@ -1,4 +1,4 @@
-"""The one place that reads a clock.
+"""The one place that reads a clock, and follows its steps (clock skew of this machine).
 
 Theory of operation. The wall clock can be stepped, by seconds or hours and both ways. Waits,
 permits and the freshness of calls need time that only passes; expiry and records need the time that

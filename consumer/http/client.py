@@ -2,7 +2,7 @@
 
 A call that failed before its first byte left is safe to repeat; one that failed afterwards is in
 doubt. httpcore's trace events tell the two apart, and a request that is no longer fresh (the
-process was frozen between the intent and the wire) is given up before its first byte. What a proxy
+process was a frozen zombie between intent and wire) is given up before its first byte. What a proxy
 is asked before is not the call's, and a vendor that refuses our certificate has read nothing.
 
 One connection carries one call (docs/decisions/0009): no answer can be taken for another call's,

@@ -1,4 +1,4 @@
-"""Connection pools of former configs: kept while a call can use them, closed then."""
+"""Connection pools of earlier configs: open while a call can use them, then closed."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Reading topics from one place to another, outside of any group: for an operator's commands.
+"""Log scans between two offsets, outside of any consumer group: for an operator's commands.
 
 A reader of committed records stops at the first open transaction. Whoever must know of *every*
-record therefore takes the mark that counts open transactions too, and waits until it is passed.
+record therefore takes the high watermark, which counts open transactions too, and waits for it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What tells a first start from one that has forgotten: of offsets, and of topics made anew.
+"""Offset metadata: tells a first start from forgotten offsets and from a recreated topic.
 
 The router's group remembers more than offsets (their metadata string, up to 4096 bytes):
 

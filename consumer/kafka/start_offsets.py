@@ -1,4 +1,4 @@
-"""Where reading begins: explicit, and committed at once so that a restart begins there too."""
+"""Start offsets: explicit, and committed at once so that a restart begins there too."""
 
 from __future__ import annotations
 

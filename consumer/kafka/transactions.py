@@ -1,4 +1,4 @@
-"""Kafka clients as this program needs them, and transactions that end definitely.
+"""Kafka clients, and transactions that end definitely: the basis of exactly once.
 
 The settings that the promises rest on are set here and nowhere else (config refuses them by
 name). confluent-kafka's errors are translated here and never travel further in.

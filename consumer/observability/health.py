@@ -1,4 +1,4 @@
-"""Is the process alive, and is it ready: what the probes of an orchestrator ask.
+"""Liveness and readiness: what the probes of an orchestrator ask.
 
 Alive: every registered loop has beaten within its allowed silence. Ready: every condition that
 the process needs in order to do work (its config, a broker, a group for each input) holds. To

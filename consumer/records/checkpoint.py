@@ -1,4 +1,4 @@
-"""Checkpoint: what a lane's owner knows, written with each transaction for the next owner."""
+"""Checkpoint: a lane's whole state in one record, written in each transaction of its owner."""
 
 from __future__ import annotations
 

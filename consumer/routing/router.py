@@ -1,7 +1,7 @@
 """The router's pure part: an input record in, invitations, results and dead letters out.
 
-Every invitation id is a hash of topic, partition, offset, route and recipient ordinal, so that
-reading a record again makes the same invitations.
+Routing is idempotent: an invitation's id is a hash of topic, partition, offset, route and recipient
+ordinal, so that reading a record again makes the same invitations.
 """
 
 from __future__ import annotations

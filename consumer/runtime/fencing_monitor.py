@@ -1,4 +1,4 @@
-"""Two processes with one transactional id: each fences the other, for ever, and both half work.
+"""Detects two processes that share a `transactional.id` and keep fencing each other.
 
 Once is a takeover, or this process slept past its transaction's timeout. Again and again is a
 mistake of the deployment, which nobody finds in "fenced" alone.

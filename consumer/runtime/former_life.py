@@ -1,4 +1,4 @@
-"""Joins a group only once the member of a killed predecessor has left it.
+"""Joins a consumer group only once the member of a killed predecessor has left it.
 
 A group waits for such a ghost at every rebalance, until its session ends (8 s). A replica that
 joins beside its own ghost holds the others up; one that is killed again and again before its ghosts

@@ -1,4 +1,4 @@
-"""Whose fault is it, where a poll's records were handled together and that raised: bisection.
+"""Poison records: bisection of a poll that raised finds them, and sets each aside alone.
 
 What one record raises must not end the process, for the record would be met again at every start
 and by every replica. So the poll is divided until the guilty record stands alone, and that one

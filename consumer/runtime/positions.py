@@ -1,4 +1,4 @@
-"""Where a consumer group stands, for stages that consume and produce in one transaction."""
+"""Positions, offsets and lag of a consumer group, for stages with one transaction a poll."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The long-running process: threads for router and lanes, asyncio for HTTP, one clean end."""
+"""The long-running process: threads for the stages, asyncio for HTTP, one graceful shutdown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When the config is read again, and what becomes of it: applied, refused or unchanged.
+"""Hot reload: when the config is read again, and whether it is applied, refused or unchanged.
 
 At SIGHUP at once; else when the contents of its files differ from those that were tried last and
 two looks in a row agree, for an editor may be half-way. A bad config changes nothing. One that

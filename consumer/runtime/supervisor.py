@@ -1,4 +1,4 @@
-"""Router, ladder and lanes of one process, and how they go over from one config to the next.
+"""Supervisor of the stages of one process, and their hot reload from one config to the next.
 
     lanes take the new rules ─► router takes them ─► lanes that left drain ─► former pools close
 

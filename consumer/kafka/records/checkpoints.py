@@ -1,7 +1,7 @@
-"""Taking a lane over: fence the former owner, claim, read the checkpoint up to the claim.
+"""Claim a lane after fencing its previous owner, and read its checkpoint up to the claim.
 
-The claim's own offset is the only trusted end: EOF and watermarks can stand below a checkpoint
-that another open transaction hides.
+The claim's own offset is the only trusted end: EOF and the high watermark can stand below a
+checkpoint that another open transaction hides.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Records on the delay ladder: an invitation, its lane, since when it waits and until when.
+"""Records of the delay topics: an invitation, its lane, since when it waits and until when.
 
-The ladder's topics stamp records with times of their own, so an invitation's own time travels in a
+These topics stamp records with times of their own, so an invitation's own time travels in a
 header and stands again in the record that comes back. A wait is a matter of Kafka's time alone:
 `put_at` tells what the writer's clock showed, so that its `due_at` can be moved into Kafka's.
 """

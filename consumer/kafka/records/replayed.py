@@ -1,4 +1,4 @@
-"""How a record on the replayed topic says what it was: its original place, in its last headers.
+"""A replayed record names its original place in its last headers: replay is idempotent.
 
 `dlq replay` appends these headers, the router takes them off again: a dead letter that fails once
 more is the same dead letter, and an invitation that comes of it has the identity it would have had.

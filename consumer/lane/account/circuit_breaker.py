@@ -1,4 +1,4 @@
-"""Circuit breakers: one for a vendor account, one for each of its campaigns.
+"""Circuit breaker of a vendor account; `campaign_breaker` is that of one of its campaigns.
 
 Trouble (no clear answer, or an answered failure) opens a breaker after `TRIPS` calls in a row. A
 refusal (credentials, or a gateway's answer) invited no customer and does not name its cause, so the

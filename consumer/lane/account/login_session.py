@@ -1,4 +1,4 @@
-"""When a vendor's session must be opened or refreshed: one login at a time, ahead of expiry.
+"""Session of a vendor account: token refresh ahead of expiry, one login at a time.
 
 The token itself never enters the lane: the machine knows only until when there is one.
 """

@@ -1,4 +1,4 @@
-"""The invitations in memory, by campaign, within bounds.
+"""The buffer: invitations in memory, by campaign, within bounds kept by eviction.
 
 A backlog of one campaign must not push others out: when memory is full, the longest window gives
 up its youngest invitations, which are only noted from then on. The oldest go first, so those are

@@ -1,4 +1,4 @@
-"""The invitations of one campaign that wait for a call.
+"""A window: the batch in the making, the invitations of one campaign that wait for a call.
 
 A call is keyed by recipient, so two invitations for one recipient never share it: the second
 stands *behind* the first and comes forward when the first has been taken. Oldest first.

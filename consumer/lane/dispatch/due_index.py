@@ -1,4 +1,4 @@
-"""Which windows are worth a look: with 10,000 campaigns hardly any is due at a time.
+"""Priority queue of due windows: with 10,000 campaigns hardly any is due at a time.
 
 A window that does not change is not due before a time that can be told once (`Scheduler.due`), as
 long as the price does not fall. So the windows of each vendor account lie in a heap by the time

@@ -1,4 +1,4 @@
-"""Which window gets the next permit.
+"""Scheduler: which window gets the next permit.
 
 A scheduler decides from the windows, the time and the share of the quota that is left, and says
 either whom to seal and why, or until when to wait. Oldest-first is the simplest that starves

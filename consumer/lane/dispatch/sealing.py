@@ -1,4 +1,4 @@
-"""Who is called next: batches are sealed, and logins begin, each with a permit of its own."""
+"""Sealing: batches in flight from their permit to their answer, and logins, each with a permit."""
 
 from __future__ import annotations
 

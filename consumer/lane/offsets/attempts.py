@@ -1,4 +1,4 @@
-"""How often invitations were in a call that settled nothing: it must outlive their owner."""
+"""Attempts of invitations that wait for a retry: the count must outlive their owner."""
 
 from __future__ import annotations
 

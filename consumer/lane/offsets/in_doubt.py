@@ -1,4 +1,4 @@
-"""Batches a former owner had in flight: sent perhaps, answered perhaps, recorded never.
+"""In doubt: batches that a previous owner had in flight and that have no recorded result.
 
 Their intents stay in every checkpoint until each of their invitations was read again and decided,
 for the next owner may come before that.

@@ -1,4 +1,4 @@
-"""What a lane reads next: new records, noted ones once more, or nothing.
+"""Backpressure of a lane: it reads new records, spilled ones once more, or nothing.
 
 Memory holds a bounded part of a backlog. What is read beyond it is only *noted*: the log keeps
 it, and a pass over the log picks it up when there is room. A pass is bounded, and new records are

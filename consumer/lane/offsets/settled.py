@@ -1,4 +1,4 @@
-"""Which offsets of a lane's topic are settled.
+"""Settled offsets of a lane's topic: acknowledgement out of order, and deduplication.
 
 Windows of many campaigns settle in parallel, so the settled offsets have holes; transaction
 markers take offsets that are never delivered, so offsets are not dense. The ledger therefore

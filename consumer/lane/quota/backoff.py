@@ -1,4 +1,4 @@
-"""What a 429 leads to: silence for a while, and then fewer calls than the config allows.
+"""After a 429 (rate limit exceeded): silence, then fewer calls than the config allows.
 
 Our own gate never lets a 429 happen, so somebody else uses the quota, or it is smaller than we were
 told. Additive increase, multiplicative decrease, as TCP does against a capacity that nobody states

@@ -1,4 +1,4 @@
-"""A checkpoint of another clock, in the time of ours.
+"""Clock skew between two owners: a checkpoint's times, moved into the clock of this machine.
 
 Theory of operation. Owners of a lane run on machines whose clocks differ, and a permit's stamp
 means something only by the clock that made it. Each checkpoint says what its writer's clock showed

@@ -1,4 +1,4 @@
-"""When may the next call start? Never a 429, whatever counter the vendor keeps.
+"""Rate limiter: when the next call may start, so that no vendor's counter answers 429.
 
 Theory of operation. A permit is taken when a call leaves; its *stamp* is the time at which the
 call was answered, and until then it counts as now. However the network delays requests, two of

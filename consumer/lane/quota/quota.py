@@ -1,4 +1,4 @@
-"""The lane's quota: permits by the worst counter a vendor may keep, less what a 429 taught."""
+"""The lane's rate limit: permits by the worst counter a vendor may keep, less after a 429."""
 
 from __future__ import annotations
 

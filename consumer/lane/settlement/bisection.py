@@ -1,4 +1,4 @@
-"""Finding the bad recipients of a refused call, with few more calls.
+"""Bisection (adaptive group testing): find the bad recipients of a refused call in few calls.
 
 A call is refused as a whole when one recipient is bad, and names nobody. So parts of it are called,
 one after another: a refused part is halved; when one half is accepted, the bad one is in the other,

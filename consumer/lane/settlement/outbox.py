@@ -1,4 +1,4 @@
-"""What the next commit carries, and the offsets that it settles: both, or neither."""
+"""Outbox: results, dead letters and delayed invitations of the next commit, with their offsets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of invitations: by an answer to their call, by expiry, or because they cannot go.
+"""Settlement: an answer or an expiry leads to results, a retry, a bisection, a trial or a delay.
 
 An answer settles its call, sends it back to its window, parks its campaign, or divides it to find
 the bad recipients; see `Outcome` for which of them, and `bisection` for how.

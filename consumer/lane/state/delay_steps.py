@@ -1,4 +1,4 @@
-"""The delay ladder: topics in which every record waits for the same time.
+"""Delay topics (the ladder): each holds its records for one constant time.
 
 In such a topic the first in is the first due, so Kafka is the delay queue: any number, any
 restart, no database. A record hops down the steps until it is due.

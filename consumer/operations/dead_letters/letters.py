@@ -1,4 +1,4 @@
-"""Dead letters as their topic shows them, what may be replayed, and where to: pure.
+"""Dead letters as their topic shows them, which may be replayed, and where to: pure.
 
 A letter is replayed once: in the transaction that does it, a *mark* goes to the dead-letter
 topic, a record without a value whose header names the letter. Letters have ours among the last of

@@ -1,4 +1,4 @@
-"""Event patterns: which events a route is for, as data that can be explained.
+"""Event patterns (content-based routing): which events a route is for, as explainable data.
 
 The rules are those of event-ruler, the engine of Amazon EventBridge
 (github.com/aws/event-ruler, README), without `cidr`:

@@ -1,4 +1,4 @@
-"""Recipients: phone numbers to E.164, e-mail addresses to their normal form, and pseudonyms.
+"""Recipients: phone numbers to E.164, e-mail addresses to their normal form, pseudonyms.
 
 phonenumbers (Google's libphonenumber) and email-validator decide. Both are slow for a hot path
 (tens of microseconds), so what is already in normal form is recognised by one regular expression

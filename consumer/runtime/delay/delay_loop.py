@@ -1,8 +1,9 @@
-"""The delay ladder's thread: what is due goes back to its lane, what is not waits on the log.
+"""The thread of the delay topics: what is due goes back to its lane, the rest waits on the log.
 
 Each step's topic holds records for the same time, so its head is the first to be due: until then
 its partition is paused. Strictly in sequence like the router, and as exact: a record leaves the
-ladder in the transaction that writes it to its lane.
+ladder in the transaction that writes it to its lane. All that was read is committed between two
+polls, so a rebalance finds nothing to finish.
 
 Kafka's clock alone says what is due. It stamps the records of the steps, and each session asks it
 for the time at its beginning: a clock of ours that is ahead would pass a record on, or back to its

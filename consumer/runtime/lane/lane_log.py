@@ -1,4 +1,4 @@
-"""Whether a lane's checkpoint and its log fit together, and where to read from. Decisions only."""
+"""Whether a checkpoint lies within the log's low and high watermark, and where to read from."""
 
 from __future__ import annotations
 

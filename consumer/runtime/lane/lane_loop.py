@@ -1,6 +1,7 @@
-"""A lane's thread: its group membership, takeovers, and the loop that turns the owner.
+"""A lane's thread: its consumer group membership, rebalance callbacks, takeovers and main loop.
 
-The group only elects who owns the lane; what makes ownership exclusive is the transactional id.
+The consumer group is a leader election: the member that has the partition owns the lane. Exclusive
+ownership comes from fencing by the transactional id. On revocation calls in flight are drained.
 One thread alone touches the consumer and the producer, rebalance callbacks included.
 """
 

@@ -1,4 +1,4 @@
-"""Taking a lane over: fence the former owner, claim, restore, and see that the log fits."""
+"""Takeover of a lane: fencing of the previous owner (a zombie, perhaps), claim, restore, checks."""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
 
 One thread alone touches the consumer and the producer. After any trouble both are thrown away
 and the loop rejoins from the committed offsets: carrying on after an aborted transaction loses
-what had been read.
+what had been read. All that was read is committed between two polls, so a rebalance finds nothing
+to finish; records of partitions that were revoked during the poll are dropped.
 """
 
 from __future__ import annotations
