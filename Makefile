@@ -16,7 +16,7 @@ SEEDS ?= 1000
 GITLEAKS := $$(command -v gitleaks || ls .cache/tools/gitleaks-*/gitleaks)
 PIP_AUDIT := .cache/pip-audit/2.10.1
 
-.PHONY: help setup kafka browser demo test check test-fast sim sim-variants permits lint secrets audit screenshots schemas bench violence broker promtool monitoring monitoring-check deploy-tools deploy-check clean
+.PHONY: help setup kafka browser demo test check test-fast sim sim-variants permits format lint secrets audit screenshots schemas bench violence broker promtool monitoring monitoring-check deploy-tools deploy-check clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\)[a-z -]*:.*## \(.*\)/\1|\2/p' Makefile | \
@@ -52,6 +52,10 @@ sim-variants: setup ## show that the simulation finds every planted defect
 
 permits: setup ## count 429s by vendors' counters of all kinds, 1,000,000 calls each (ARGS="--variants")
 	$(BIN)/python -m tests.simulation.permits $(if $(ARGS),$(ARGS),--calls 1000000)
+
+format: setup ## mend what ruff can mend by itself, and format
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
 
 lint: setup secrets ## check style, types, the direction of imports, secrets and dependencies
 	$(BIN)/ruff check
