@@ -32,6 +32,7 @@ PAGES = sorted(
         *(ROOT / "deploy").glob("**/*.md"),
         *ROOT.glob("*.md"),
         ROOT / "benchmarks" / "README.md",
+        ROOT / "tests" / "README.md",
     }
 )
 _NOT_IN_ANCHORS = re.compile(r"[^\w\- ]")

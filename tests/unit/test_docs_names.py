@@ -21,13 +21,14 @@ PAGES = [
     ROOT / "tests" / "README.md",
     *sorted((ROOT / "docs" / "decisions").glob("*.md")),
 ]
+FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 SUFFIXES = (".py", ".md", ".yaml", ".toml", ".txt", ".json", "/")
 HOMES = (ROOT, ROOT / "consumer", ROOT / "consumer" / "lane", ROOT / "tests", ROOT / "docs")
 
 
 def codes(page: Path) -> list[str]:
     """What stands between single backticks."""
-    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    text = FENCED.sub("", page.read_text(encoding="utf-8"))
     return re.findall(r"`([^`\n]+)`", text)
 
 
@@ -43,7 +44,7 @@ def definitions(folder: str) -> frozenset[str]:
 
 def _is_path(code: str) -> bool:
     plain = re.fullmatch(r"[\w./-]+", code) is not None
-    return plain and "/" in code.rstrip("/") + "/" and code.endswith(SUFFIXES) and code[0] != "."
+    return plain and "/" in code[:-1] and code.endswith(SUFFIXES) and code[0] != "."
 
 
 def _exists(code: str, page: Path) -> bool:
