@@ -75,7 +75,7 @@ class Quota(Section):
     limits: Annotated[tuple[RateLimit, ...], Field(max_length=16)]
     """All hold together; an empty list means unlimited."""
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """The part of the limits that is ours; the rest is left to others who use the quota."""
+    """The part of the limits that is ours; the rest is left to other users of the quota."""
     skew: Duration = 2.0
     """Clock skew between the vendor's servers, added to each period."""
     max_in_flight: Annotated[int, Field(ge=1, le=1000)] = 16

@@ -74,7 +74,8 @@ WIRE: Final[Mapping[str, Wire]] = {
         "left unread: no connection is used twice",
     ),
     "redirect": _all(
-        "301, 307, 308", "never followed; nobody was invited: the campaign waits; check `base_url`"
+        "301, 307, 308",
+        "never followed; no customer was invited: the campaign waits; check `base_url`",
     ),
     "see_other": _all("303, 302 and other redirects: perhaps to what was done", _DOUBT),
     "http_1_0": _all("An answer in HTTP/1.0, ended by closing the connection", "as any answer"),
@@ -122,8 +123,8 @@ that the program reads.
 {kinds}
 
 *Smaller calls* means bisection: parts of the call are sent again until each bad recipient stood
-alone in a refused call. If everybody alone is refused and nobody is accepted, it is not about
-recipients at all, and the campaign waits. The metric `survey_dispatcher_vendor_codes_total` counts
+alone in a refused call. If each one alone is refused and none is accepted, the refusal is not about
+recipients, and the campaign waits. The metric `survey_dispatcher_vendor_codes_total` counts
 answers by code.
 
 ## By HTTP status
@@ -135,8 +136,8 @@ Where a vendor's table below says nothing more.
 ## Pisano
 
 The code decides before the status, in a 3xx or 4xx but 303 and 429: refused credentials come as
-400, 401, 403, 404 and 409. A 2xx accepts everybody in the call, and a 5xx is in doubt, whatever the
-code. It is assumed that a coded 4xx invited nobody. Codes that are not here go by the status.
+400, 401, 403, 404 and 409. A 2xx accepts the whole call, and a 5xx is in doubt, whatever the code.
+A coded 4xx is assumed to have invited no customer. Codes that are not here go by the status.
 
 A 2xx is the vendor's own if it has no body, JSON, or a JSON `Content-Type`; else it is in doubt. A
 4xx is the vendor's own if it has a code of five digits; else it is of the kind `gateway`.
@@ -155,7 +156,7 @@ digits or one of those sentences; else it is of the kind `gateway`.
 {radar}
 
 A login that is refused (400, 401, 403, 422) is of the kind `credentials`; any other failed login
-is tried again, and counts against nobody.
+is tried again, and counts no attempt.
 
 ## http_batch
 
@@ -163,9 +164,9 @@ The account's own rules decide: a code of any rule first, then `success`, then t
 statuses, then the table by status. 303, 408, 429 and 5xx are beyond all rules.
 
 A 2xx with a code of another rule than `success` is in doubt: it may have invited some of the call.
-Only where `success` names codes do the others say that a 2xx (but 207) invited nobody. A 4xx that
-no rule names is the vendor's own if it has a code (other than its status), or JSON with 400, 409 or
-422; else it is of the kind `gateway`.
+Only where `success` names codes do the others say that a 2xx (but 207) invited no customer. A 4xx
+that no rule names is the vendor's own if it has a code (other than its status), or JSON with 400,
+409 or 422; else it is of the kind `gateway`.
 
 {batch}
 
@@ -173,8 +174,8 @@ no rule names is the vendor's own if it has a code (other than its status), or J
 
 {wire}
 
-*In doubt*: the vendor may have acted. Nobody is sent a survey twice for it: the result is
-`unknown`, unless the campaign says `in_doubt: resend`.
+*In doubt*: the vendor may have acted. The invitation is not sent again: its result is `unknown`,
+unless the campaign says `in_doubt: resend`.
 """
 
 _COLUMNS: Final = ("meaning", "kind", "whose fault", "the invitations", "the operator")

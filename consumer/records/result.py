@@ -70,7 +70,7 @@ class Reason(StrEnum):
     BISECT_SPENT = (
         "bisect_spent",
         Status.FAILED,
-        "Called with somebody whom the vendor refuses; the calls to tell them apart were spent.",
+        "Called with a customer that the vendor refuses; the calls to tell them apart were spent.",
     )
     NO_ANSWER = (
         "no_answer",

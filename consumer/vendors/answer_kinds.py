@@ -1,4 +1,4 @@
-"""The kinds of answers: what an answer says, as far as anybody acts differently on it.
+"""The kinds of vendor answers, as far as the lane or an operator acts differently on them.
 
 A vendor's table gives each of its codes a `Row`: the kind, and in our own words the meaning. Whose
 fault it is, what becomes of the invitations and what the operator does follow from the kind alone,
@@ -44,7 +44,7 @@ class Effect:
     """What follows from a kind: for the lane (as in `Outcome`), then for people, as sentences.
 
     `counts`: the attempt counts. `parked`: the campaign cannot be used as it is. `divisible`:
-    nobody was invited, and smaller calls may find whom the answer is about.
+    no customer was invited, and smaller calls may find the recipients that the answer is about.
     """
 
     verdict: Verdict
@@ -59,19 +59,19 @@ class Effect:
 EFFECTS: Final[Mapping[Kind, Effect]] = {
     Kind.ACCEPTED: Effect(
         Verdict.ACCEPTED,
-        fault="nobody's",
+        fault="none",
         invitations="`accepted`",
         operator="nothing",
     ),
     Kind.SESSION: Effect(
         Verdict.RETRY,
-        fault="nobody's: a token has an end",
+        fault="none: a token has an end",
         invitations="wait for a login, and go with the new token; if that is refused too, as with "
         "`credentials`",
         operator="nothing, unless it is every call: then ask the vendor about the account",
         counts=False,
     ),
-    # Refused before anybody was looked at, and mended by the operator: the invitations wait.
+    # Refused before any recipient was read, and mended by the operator: the invitations wait.
     Kind.CREDENTIALS: Effect(
         Verdict.RETRY,
         fault="the operator's: the account",
@@ -98,7 +98,7 @@ EFFECTS: Final[Mapping[Kind, Effect]] = {
         counts=False,
         parked=True,
     ),
-    # Smaller calls tell the two apart: a campaign that nobody can be invited to is parked.
+    # Smaller calls tell the two apart: a campaign that can invite no customer is parked.
     Kind.PLACE: Effect(
         Verdict.REJECTED,
         fault="upstream's: a location that an event names; or the operator's: the campaign",
@@ -116,7 +116,7 @@ EFFECTS: Final[Mapping[Kind, Effect]] = {
     # Divided only when its attempts are spent: most trouble passes.
     Kind.TROUBLE: Effect(
         Verdict.RETRY,
-        fault="the vendor's; nobody was invited",
+        fault="the vendor's; no customer was invited",
         invitations="are tried again with backoff, `max_attempts` times at most; while the whole "
         "campaign or account has trouble, one at a time, and no attempt counts",
         operator="nothing, if it passes; else ask the vendor",
@@ -124,7 +124,7 @@ EFFECTS: Final[Mapping[Kind, Effect]] = {
     ),
     Kind.THROTTLED: Effect(
         Verdict.RETRY,
-        fault="of whoever else uses the quota, or of limits set too high",
+        fault="of another program on the same quota, or of limits set too high",
         invitations="wait; the whole lane is silent for a while",
         operator="correct `limits`, or lower `share`",
         counts=False,
@@ -133,7 +133,7 @@ EFFECTS: Final[Mapping[Kind, Effect]] = {
         Verdict.IN_DOUBT,
         fault="the vendor's, or the network's",
         invitations="`unknown`, or sent again where the campaign says `in_doubt: resend`",
-        operator="`survey-dispatcher resend`, when the vendor knows who was not invited",
+        operator="`survey-dispatcher resend` for customers that the vendor did not invite",
     ),
 }
 """Kind → what follows. `BY_STATUS` is none of an answer's own: the status gives the kind."""

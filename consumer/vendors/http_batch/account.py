@@ -74,7 +74,7 @@ class HttpBatchAccount(protocol.Account):
     campaign_error: Annotated[Rule, Field(description="answers about the campaign")] = Rule()
     credentials: Annotated[Rule, Field(description="answers about the account")] = Rule()
     trouble: Annotated[
-        Rule, Field(description="answers that invited nobody, and may be tried again")
+        Rule, Field(description="answers that invited no customer, and may be tried again")
     ] = Rule()
 
     @field_validator("headers")
