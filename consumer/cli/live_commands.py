@@ -63,7 +63,10 @@ def inputs_list(config: ConfigPath = DEFAULT_CONFIG, as_json: Json = False) -> N
 def inputs_resume(
     target: Annotated[
         str,
-        typer.Argument(metavar="TARGET", help="TOPIC:PARTITION, or TOPIC for all stopped ones (input or delay topic)."),
+        typer.Argument(
+            metavar="TARGET",
+            help="TOPIC:PARTITION, or TOPIC for all stopped ones (input or delay topic).",
+        ),
     ],
     begin: Annotated[
         str,
