@@ -55,6 +55,10 @@ PATIENCE = 180.0
 """Seconds for what a test waits for; nothing healthy takes as long on a busy machine."""
 
 
+ANSWER = 60.0
+"""Seconds for one answer, of Kafka or a program, that comes at once on a quiet machine."""
+
+
 def until(what: str, condition: Callable[[], bool], within: float = PATIENCE) -> None:
     """Look until it is so. Raises TimeoutError naming `what`."""
     patience = Retrying(
@@ -132,7 +136,7 @@ class Dispatcher:
     def probe(self, path: str) -> tuple[int, str]:
         """Status and body of `/livez` or `/readyz`; 0 while nobody listens."""
         try:
-            response = local_http.get(self._url + path, timeout=5)
+            response = local_http.get(self._url + path)
         except httpx.TransportError:
             return 0, ""
         return response.status_code, response.text
@@ -145,7 +149,7 @@ class Dispatcher:
 
     def metrics(self) -> Metrics:
         """A scrape of `/metrics`."""
-        return Metrics(local_http.get(self._url + "/metrics", timeout=5).text)
+        return Metrics(local_http.get(self._url + "/metrics").text)
 
     def lines(self, event: str) -> list[dict[str, Any]]:
         """The log's lines of one kind, so far."""
@@ -328,14 +332,14 @@ class World:
         producer = Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 5})
         for key, value, headers in records:
             producer.produce(self.input, value, key, headers=headers or [])
-        assert producer.flush(20) == 0
+        assert producer.flush(ANSWER) == 0
 
     def invitations_written(self, lane: str = "pisano") -> int:
         """The end of a lane's topic, open transactions included."""
         settings = {"bootstrap.servers": self.bootstrap, "group.id": unique("look")}
         with Consumer({**settings, "isolation.level": "read_uncommitted"}) as client:
             partition = TopicPartition(f"{self.name}.invitations.{lane}", 0)
-            return int(client.get_watermark_offsets(partition, timeout=10)[1])
+            return int(client.get_watermark_offsets(partition, timeout=ANSWER)[1])
 
     def wait_results(self, count: int, within: float = PATIENCE) -> None:
         """Until so many results are visible. Raises TimeoutError."""
@@ -378,14 +382,14 @@ class World:
         settings = {"bootstrap.servers": self.bootstrap, "group.id": f"{self.name}.router"}
         asked = [TopicPartition(self.input, part) for part in range(self.partitions)]
         with Consumer(settings) as client:
-            return [each.offset for each in client.committed(asked, timeout=10)]
+            return [each.offset for each in client.committed(asked, timeout=ANSWER)]
 
     def group_members(self) -> int:
         """Members of all consumer groups of this application."""
         groups = [f"{self.name}.router", f"{self.name}.lane.pisano", f"{self.name}.lane.radar"]
         client = AdminClient({"bootstrap.servers": self.bootstrap})
-        described = client.describe_consumer_groups(groups, request_timeout=10)
-        return sum(len(future.result(10).members) for future in described.values())
+        described = client.describe_consumer_groups(groups, request_timeout=ANSWER)
+        return sum(len(future.result(ANSWER).members) for future in described.values())
 
     def check(self, unknown_at_most: int = 0) -> list[Result]:
         """Exactly one result for each published event, and the vendor agrees with all of them.
@@ -433,7 +437,7 @@ class _Tail:
                 "log_level": 0,  # a broker that a test has killed is no news
             }
         )
-        parts = self._client.list_topics(topic, timeout=20).topics[topic].partitions
+        parts = self._client.list_topics(topic, timeout=ANSWER).topics[topic].partitions
         self._client.assign([TopicPartition(topic, part, OFFSET_BEGINNING) for part in parts])
 
     def advance(self) -> int:

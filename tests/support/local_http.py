@@ -11,14 +11,18 @@ from typing import Any
 
 import httpx
 
-_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+_LOCAL: dict[str, Any] = {
+    "trust_env": False,
+    "verify": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),  # no certificates are read for it
+    "timeout": 60.0,  # seconds; a busy machine answers late
+}
 
 
 def get(url: str, **more: Any) -> httpx.Response:
     """`httpx.get` of a plain http:// address."""
-    return httpx.get(url, trust_env=False, verify=_NO_TLS, **more)
+    return httpx.get(url, **_LOCAL | more)
 
 
 def post(url: str, **more: Any) -> httpx.Response:
     """`httpx.post` to a plain http:// address."""
-    return httpx.post(url, trust_env=False, verify=_NO_TLS, **more)
+    return httpx.post(url, **_LOCAL | more)

@@ -145,7 +145,7 @@ class Proxy:
             done.set()
 
         self._loop.call_soon_threadsafe(run)
-        if not done.wait(10):
+        if not done.wait(60):
             raise TimeoutError("the proxy's thread does not answer")
 
     def _run(self) -> None:

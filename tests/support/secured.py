@@ -61,7 +61,7 @@ class SecuredBroker:
             for one in operations
         ]
         client = AdminClient({"bootstrap.servers": self.broker.bootstrap})
-        for future in client.create_acls(bindings, request_timeout=10).values():
+        for future in client.create_acls(bindings, request_timeout=60).values():
             future.result(10)
 
 

@@ -28,7 +28,7 @@ def test_an_end_before_the_beginning_is_heard(words: str, code: int) -> None:
     try:
         until("a handler", hears)
         process.terminate()
-        told, _ = process.communicate(timeout=30)
+        told, _ = process.communicate(timeout=120)
     finally:
         process.kill()
         process.wait()

@@ -67,7 +67,7 @@ def test_the_answer_names_the_invitations_that_no_call_can_be_built_of(
     calls = Calls({"pisano": account}, campaigns, loop, lambda: NOW)
     inbox = calls.inbox()
     batch = Batch("b", "a", [held(n) for n in range(3)], NOW, SealReason.FULL, campaign("a"))
-    calls.send(batch, inbox).result(timeout=10)
+    calls.send(batch, inbox).result(timeout=60)
     answered: Any = inbox.get()
     assert answered.outcome.unbuilt == frozenset(unbuilt)
     assert answered.sent_at is None

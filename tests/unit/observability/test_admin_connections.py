@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import resource
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 
 import pytest
 from starlette.requests import Request
@@ -16,6 +16,7 @@ from consumer.observability import admin_connections
 from consumer.observability.admin_connections import (
     HEAD_BYTES,
     MAX_CONNECTIONS,
+    BoundedProtocol,
 )
 from consumer.observability.admin_server import (
     admin_app,
@@ -26,7 +27,7 @@ from consumer.observability.metrics.metrics import Metrics
 
 HOST = "127.0.0.1"
 NEVER = 1e6
-SOON = 0.05
+"""Seconds that pass in no test, unless its loop jumps over them."""
 GET = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -41,6 +42,38 @@ async def slow(_: Request) -> Response:
 async def large(_: Request) -> Response:
     """More than the buffers between two sockets hold."""
     return PlainTextResponse("x" * 50_000_000)
+
+
+class Loop(asyncio.SelectorEventLoop):
+    """An event loop whose clock can jump: deadlines pass at once, and never by themselves."""
+
+    ahead = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.ahead
+
+
+def run(main: Coroutine[None, None, None]) -> None:
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        runner.run(main)
+
+
+def pass_over(seconds: float) -> None:
+    """Let that much time pass on the running loop's clock."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, Loop)
+    loop.ahead += seconds
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the loop turn until it is so."""
+    while not condition():  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0)
+
+
+async def until_read(taken: dict[BoundedProtocol, bytes], said: bytes) -> None:
+    """Let the loop turn until a connection of the server has read just that."""
+    await until(lambda: said in taken.values())
 
 
 class Server:
@@ -95,72 +128,106 @@ async def ended(reader: asyncio.StreamReader) -> bytes:
     return b""
 
 
-@pytest.fixture
-def deadlines(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """None of them ends by itself, but for those that a test sets."""
+@pytest.fixture(autouse=True)
+def _deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of them passes before a test's clock jumps, however slow the machine is."""
     monkeypatch.setattr(admin_connections, "HEAD_S", NEVER)
     monkeypatch.setattr(admin_connections, "ANSWER_S", NEVER)
-    return monkeypatch  # type: ignore[return-value]  # pytest takes it as it is
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> dict[BoundedProtocol, bytes]:
+    """The server's connections, and what each has read."""
+    read: dict[BoundedProtocol, bytes] = {}
+    made, received = BoundedProtocol.connection_made, BoundedProtocol.data_received
+
+    def connection_made(self: BoundedProtocol, transport: asyncio.Transport) -> None:
+        made(self, transport)
+        read[self] = b""
+
+    def data_received(self: BoundedProtocol, data: bytes) -> None:
+        received(self, data)
+        read[self] += data
+
+    monkeypatch.setattr(BoundedProtocol, "connection_made", connection_made)
+    monkeypatch.setattr(BoundedProtocol, "data_received", data_received)
+    return read
 
 
 @pytest.mark.parametrize("said", [b"", b"GET /livez", b"GET /livez HTTP/1.1\r\nHost: x\r\n"])
-def test_half_a_request_is_not_held_for_ever(said: bytes, deadlines: pytest.MonkeyPatch) -> None:
-    deadlines.setattr(admin_connections, "HEAD_S", SOON)
-
+def test_half_a_request_is_not_held_for_ever(
+    said: bytes, taken: dict[BoundedProtocol, bytes]
+) -> None:
     async def main() -> None:
         async with serving() as server:
             reader, _ = await server.connect(said)
+            await until_read(taken, said)
+            pass_over(NEVER)
             assert await ended(reader) == b""
 
-    asyncio.run(main())
+    run(main())
 
 
-def test_bytes_that_trickle_in_move_no_deadline(deadlines: pytest.MonkeyPatch) -> None:
-    deadlines.setattr(admin_connections, "HEAD_S", SOON)
+def test_bytes_that_trickle_in_move_no_deadline(taken: dict[BoundedProtocol, bytes]) -> None:
+    begun, header = b"GET /livez HTTP/1.1\r\n", b"X: y\r\n"
 
     async def main() -> None:
         async with serving() as server:
-            reader, writer = await server.connect(b"GET /livez HTTP/1.1\r\n")
-            with contextlib.suppress(ConnectionError):
-                while not reader.at_eof():  # for ever, if each byte moved it
-                    writer.write(b"X: y\r\n")
-                    await writer.drain()
-                    await asyncio.sleep(SOON / 10)
+            _, writer = await server.connect(begun)
+            for headers in range(10):
+                await until_read(taken, begun + headers * header)
+                pass_over(NEVER / 10)
+                writer.write(header)
+            (connection,) = taken
+            assert b" 200 " in await server.probe()  # the loop has turned some times
+            assert connection.transport.is_closing()
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_half_a_second_request_on_a_connection_is_not_held_either(
-    deadlines: pytest.MonkeyPatch,
+    taken: dict[BoundedProtocol, bytes],
 ) -> None:
-    deadlines.setattr(admin_connections, "HEAD_S", 20 * SOON)
+    async def main() -> None:
+        async with serving() as server:
+            reader, _ = await server.connect(said := GET + b"GET /liv")
+            assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200")
+            assert list(taken.values()) == [said]
+            pass_over(NEVER)
+            assert await ended(reader) == b""
+
+    run(main())
+
+
+def test_an_answer_that_is_not_made_has_a_deadline(taken: dict[BoundedProtocol, bytes]) -> None:
+    async def main() -> None:
+        async with serving() as server:
+            reader, _ = await server.connect(asked := b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+            await until_read(taken, asked)
+            pass_over(NEVER)
+            assert await ended(reader) == b""
+
+    run(main())
+
+
+def test_an_answer_that_is_not_taken_has_a_deadline(taken: dict[BoundedProtocol, bytes]) -> None:
+    """The client's buffers are full, and the rest waits in the server's."""
 
     async def main() -> None:
         async with serving() as server:
-            reader, _ = await server.connect(GET + b"GET /liv")
-            assert (await ended(reader)).startswith(b"HTTP/1.1 200")
+            reader, _ = await server.connect(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+            await until(lambda: any(made(each) for each in taken))
+            pass_over(NEVER)
+            await until(lambda: all(each.transport.is_closing() for each in taken))
+            assert 0 < len(await ended(reader)) < 50_000_000
 
-    asyncio.run(main())
+    def made(connection: BoundedProtocol) -> bool:
+        return connection.cycle is not None and connection.cycle.response_complete
 
-
-@pytest.mark.parametrize("path", [b"/slow", b"/large"])
-def test_an_answer_that_is_not_made_or_not_taken_has_a_deadline(
-    path: bytes, deadlines: pytest.MonkeyPatch
-) -> None:
-    deadlines.setattr(admin_connections, "ANSWER_S", SOON)
-
-    async def main() -> None:
-        async with serving() as server:
-            reader, _ = await server.connect(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n\r\n")
-            await asyncio.sleep(2 * SOON)  # nothing is read until it is over
-            assert len(await ended(reader)) < 50_000_000
-
-    asyncio.run(main())
+    run(main())
 
 
-def test_several_requests_on_one_connection_are_answered(deadlines: pytest.MonkeyPatch) -> None:
-    del deadlines
-
+def test_several_requests_on_one_connection_are_answered() -> None:
     async def main() -> None:
         async with serving() as server:
             reader, writer = await server.connect(GET * 3)
@@ -170,14 +237,11 @@ def test_several_requests_on_one_connection_are_answered(deadlines: pytest.Monke
             assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200")
             writer.close()
 
-    asyncio.run(main())
+    run(main())
 
 
-def test_a_probe_is_answered_however_many_hold_half_a_request(
-    deadlines: pytest.MonkeyPatch,
-) -> None:
+def test_a_probe_is_answered_however_many_hold_half_a_request() -> None:
     """Those that have waited longest give way."""
-    del deadlines
 
     async def main() -> None:
         async with serving() as server:
@@ -189,14 +253,11 @@ def test_a_probe_is_answered_however_many_hold_half_a_request(
             newest.write(GET[len(b"GET /livez") :])
             assert b" 200 " in await held[-1][0].readline()
 
-    asyncio.run(main())
+    run(main())
 
 
-def test_more_connections_than_files_leave_the_probe_answered(
-    deadlines: pytest.MonkeyPatch,
-) -> None:
+def test_more_connections_than_files_leave_the_probe_answered() -> None:
     """1,100 at 1,024 files made /livez fail; here both ends of 700 count."""
-    del deadlines
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 1_024), hard))
 
@@ -207,14 +268,12 @@ def test_more_connections_than_files_leave_the_probe_answered(
             assert b" 200 " in await server.probe()
 
     try:
-        asyncio.run(main())
+        run(main())
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_a_connection_that_is_answered_gives_way_to_none(deadlines: pytest.MonkeyPatch) -> None:
-    del deadlines
-
+def test_a_connection_that_is_answered_gives_way_to_none() -> None:
     async def main() -> None:
         async with serving() as server:
             busy = b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -225,16 +284,14 @@ def test_a_connection_that_is_answered_gives_way_to_none(deadlines: pytest.Monke
             while b" 200 " not in await server.probe():
                 pass  # the server has not seen yet that one left
 
-    asyncio.run(main())
+    run(main())
 
 
-def test_a_head_has_a_largest_size(deadlines: pytest.MonkeyPatch) -> None:
-    del deadlines
-
+def test_a_head_has_a_largest_size() -> None:
     async def main() -> None:
         async with serving() as server:
             said = b"GET /livez HTTP/1.1\r\nX: " + b"x" * (2 * HEAD_BYTES)
             reader, _ = await server.connect(said)
             assert b" 400 " in await ended(reader)
 
-    asyncio.run(main())
+    run(main())

@@ -118,6 +118,6 @@ def test_what_kafka_does_not_take_is_carried_out_here() -> None:
 
     clients = cast("Clients", Refusing(Reader(turn)))
     watch = CommandWatch("surveys.commands", clients, board, Metrics(), lambda: NOW, "surveys.w")
-    watch.start("surveys.command-reader", stop).join(20)
+    watch.start("surveys.command-reader", stop).join(60)
     assert stop.is_set()
     assert retries(board) == [("a", True)]

@@ -20,7 +20,7 @@ def test_a_lane_that_comes_back_waits_for_the_end_of_the_one_that_left() -> None
         stages, said, go = StageThreads(life), [], threading.Event()
 
         def first() -> None:
-            go.wait(10.0)
+            go.wait(60.0)
             said.append("first")
 
         leaving = stages.start("radar", first)
@@ -28,7 +28,7 @@ def test_a_lane_that_comes_back_waits_for_the_end_of_the_one_that_left() -> None
         await asyncio.sleep(0)
         assert not leaving.done()
         go.set()
-        await asyncio.wait_for(stages.ended_threads(), 10.0)
+        await asyncio.wait_for(stages.ended_threads(), 60.0)
         assert said == ["first", "second"]
         assert leaving.done()
         assert back.done()
@@ -41,7 +41,7 @@ def test_a_thread_that_is_started_while_the_last_one_ends_is_waited_for_too() ->
         stages, said = StageThreads(life), []
         first = stages.start("radar", lambda: None)
         first.add_done_callback(lambda _: stages.start("cloud", lambda: said.append("cloud")))
-        await asyncio.wait_for(stages.ended_threads(), 10.0)
+        await asyncio.wait_for(stages.ended_threads(), 60.0)
         assert said == ["cloud"]
 
     asyncio.run(run())

@@ -159,6 +159,7 @@ def test_a_queue_of_sealed_batches_goes_first_in_first_out() -> None:
         assert part.waits == sorted(part.waits)
 
 
+@pytest.mark.deep
 def test_oldest_first_wastes_permits_on_few_customers() -> None:
     scenario = Scenario(campaigns=20, rate=3.0, hours=0.3, seed=3)
     best, plain = scenario.run(), scenario.run(BASELINES["late-oldest-first"])
