@@ -18,6 +18,7 @@ from enum import StrEnum
 
 from confluent_kafka import Consumer, TopicPartition
 
+from consumer.errors import KafkaSessionError
 from consumer.kafka import offset_metadata
 from consumer.kafka.log_scan import Partition
 from consumer.kafka.transactions import translate_errors
@@ -107,6 +108,18 @@ def out_of_range(asker: Consumer, found: TopicPartition) -> StoppedPartition | N
     if found.offset < 0 or low <= found.offset <= high:
         return None
     return _stopped(found, StopReason.OUT_OF_RANGE)
+
+
+def rejoin_if_readable(asker: Consumer, found: TopicPartition) -> None:
+    """Raise KafkaSessionError if the log holds the group's offset, but not the client's position.
+
+    The position is then a former member's: frozen for longer than its session, it reads on where
+    another member has gone on since, and where records may have been deleted behind that one.
+    """
+    if found.offset >= 0 and out_of_range(asker, found) is None:
+        raise KafkaSessionError(
+            f"{found.topic} [{found.partition}]: another member of the group has read on meanwhile"
+        )
 
 
 def log_range(asker: Consumer, topic: str, partition: int) -> tuple[int, int]:

@@ -43,6 +43,7 @@ from consumer.kafka.start_offsets import group_offset
 from consumer.kafka.stopped_partitions import (
     StoppedPartition,
     StopReason,
+    rejoin_if_readable,
 )
 from consumer.lane.state.delay_steps import (
     STEPS,
@@ -271,6 +272,7 @@ class DelayStage:
             known.pop(place.topic, None)
         self._paced.discard(place.topic)
         found = group_offset(consumer, place)
+        rejoin_if_readable(consumer, found)
         stopped = StoppedPartition(place.topic, 0, max(-1, found.offset), StopReason.OUT_OF_RANGE)
         self._stops.add(consumer, [stopped])
         return False

@@ -46,6 +46,7 @@ from consumer.kafka.start_offsets import (
 from consumer.kafka.stopped_partitions import (
     StoppedPartition,
     StopReason,
+    rejoin_if_readable,
 )
 from consumer.records.dead_letter import (
     DeadLetter,
@@ -239,6 +240,7 @@ class RouterStage:
         with transactions.translate_errors("unassign"):
             consumer.incremental_unassign([place])
         found = group_offset(consumer, place)
+        rejoin_if_readable(consumer, found)
         stopped = StoppedPartition(
             place.topic, place.partition, max(-1, found.offset), StopReason.OUT_OF_RANGE
         )
