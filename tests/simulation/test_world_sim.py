@@ -44,6 +44,7 @@ FOUND_AT = {
     "revoked-records-are-routed": 8,
     "regained-lane-keeps-old-records": 245,
     "stale-records-follow-a-seek": 91,
+    "thawed-member-stops-a-topic": 603,
     "revoked-step-is-passed-on": 122,
     "regained-step-stays-paused": 18,
     "regained-lane-stays-paused": 98,

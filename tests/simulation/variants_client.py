@@ -37,6 +37,13 @@ def stale_records_follow_a_seek() -> Iterator[None]:
 
 
 @defect
+def thawed_member_stops_a_topic() -> Iterator[None]:
+    """A member that was frozen for long takes what others deleted meanwhile for a lost topic."""
+    with rewritten(DelayStage, "_usable", ("rejoin_if_readable(consumer, found)", "pass")):
+        yield
+
+
+@defect
 def revoked_step_is_passed_on() -> Iterator[None]:
     """The delay stage passes on what it read of a step that was revoked in the same poll."""
     with rewritten(DelayStage, "_is_due", (" or topic in self._revoked_during_poll", "")):
