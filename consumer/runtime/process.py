@@ -113,8 +113,9 @@ class Process:
         if signals:
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._loop.add_signal_handler(number, self._told_to_stop)
-            if self._reloader is not None:
-                self._loop.add_signal_handler(signal.SIGHUP, self._reloader.ask)
+            reloader = self._reloader  # None for a config from standard input
+            hang_up = self._told_to_stop if reloader is None else reloader.ask
+            self._loop.add_signal_handler(signal.SIGHUP, hang_up)
         calm_garbage_collector()
         admin = asyncio.create_task(self._admin())
         admin.add_done_callback(self._admin_ended)

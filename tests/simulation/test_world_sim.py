@@ -45,6 +45,7 @@ FOUND_AT = {
     "regained-lane-keeps-old-records": 245,
     "stale-records-follow-a-seek": 91,
     "thawed-member-stops-a-topic": 603,
+    "transactions-keep-their-size": 8,
     "revoked-step-is-passed-on": 122,
     "regained-step-stays-paused": 18,
     "regained-lane-stays-paused": 98,

@@ -110,3 +110,26 @@ waits_for_nobody()
     )
     assert done.returncode == 1
     assert "in waits_for_nobody" in done.stderr
+
+
+def test_a_hang_up_of_a_process_that_cannot_reload_is_an_orderly_stop() -> None:
+    """Its config came from standard input: the signal's default action would kill it in a call."""
+    script = """
+import asyncio, os, signal
+from tests.unit.runtime.test_process import process
+
+async def hung_up():
+    running = asyncio.create_task(process().run())
+    while signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        await asyncio.sleep(0)
+    os.kill(os.getpid(), signal.SIGHUP)
+    await running
+
+asyncio.run(hung_up())
+print("stopped")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("stopped\n")
