@@ -1,4 +1,4 @@
-"""What time it is in Kafka: the clock that stamps the records of delay topics and checkpoints."""
+"""Kafka's time: the clock that stamps the records of delay topics and checkpoints."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from consumer.kafka import transactions
 
 
 def appended_at(message: Message) -> float | None:
-    """Epoch seconds of a record's timestamp; None if it has none."""
+    """Return epoch seconds of a record's timestamp; None if it has none."""
     kind, at = message.timestamp()
     return None if kind == TIMESTAMP_NOT_AVAILABLE else at / 1000
 
 
 def measure(client: Producer, topic: str, steady: Callable[[], float]) -> float | None:
-    """Kafka's time less `steady`, too small by a round trip at most; None if it does not tell.
+    """Return Kafka's time minus `steady`, too small by one round trip at most; None if Kafka gives
+    no time.
 
-    A record is written and its transaction aborted, so that nothing ever reads it. `topic` must
-    have the timestamp type LogAppendTime. Raises KafkaSessionError.
+    A record is written and its transaction aborted, so no consumer ever reads it. `topic` must have
+    the timestamp type LogAppendTime. Raises KafkaSessionError.
     """
     told: list[float] = []
 

@@ -1,4 +1,4 @@
-"""Makes the Kafka clients of one process; a simulation puts its own in this place."""
+"""Factory of one process's Kafka clients; a simulation supplies its own."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ log = structlog.get_logger(__name__)
 OnError = Callable[[KafkaError], None]
 
 CONNECT_WAIT = 1.0
-"""Seconds for which a new client is waited for; one that takes longer connects by itself."""
+"""Seconds to wait for a new client's connection; a slower one connects in the background."""
 
 
 class Clients(Protocol):
-    """Where a stage has its clients from; each belongs to the thread that asked for it."""
+    """Factory of a stage's Kafka clients; each client belongs to the thread that asked for it."""
 
     def consumer(
         self, group: str, on_error: OnError, on_throttle: OnThrottle = ignore_throttle
     ) -> Consumer:
-        """A consumer that commits nothing by itself and never chooses a beginning by itself."""
+        """Return a consumer that never commits, and never chooses a start offset, by itself."""
 
     def producer(
         self,
@@ -55,14 +55,14 @@ class Clients(Protocol):
         on_throttle: OnThrottle = ignore_throttle,
         timeout: float = transactions.TRANSACTION_TIMEOUT,
     ) -> Producer:
-        """A transactional producer; it must be fenced before anything else.
+        """Return a transactional producer; it must be fenced before any other use.
 
         `timeout`: seconds after which Kafka aborts its open transaction.
         """
 
     def connect(self, client: Consumer | Producer, topic: str) -> None:
-        """Connect a new client and have it know this topic, best effort: what it is asked next is
-        answered at once."""
+        """Connect a new client and load this topic's metadata, best effort, so that its next
+        request is answered at once."""
 
     def send_offsets(
         self,
@@ -72,41 +72,43 @@ class Clients(Protocol):
         within: float = transactions.TRANSACTION_TIMEOUT,
         give_up: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Offsets of the group become part of the transaction, `within` its timeout.
+        """Add the group's offsets to the transaction, `within` its timeout.
 
-        Raises KafkaException, KafkaSessionError; after the latter the producer may never come back.
+        Raises KafkaException, KafkaSessionError; after the latter the call may still be blocked in
+        librdkafka, so discard the producer.
         """
 
     def close(self, consumer: Consumer) -> None:
-        """Leave the group, best effort; never raises Kafka's trouble."""
+        """Leave the group, best effort; never raises Kafka's errors."""
 
     def topic_id(self, topic: str) -> str | None:
-        """The topic's id, another one after it was made anew; None where brokers have none.
+        """Return the topic's id, which changes when the topic is recreated; None if brokers have
+        none.
 
         Raises KafkaSessionError.
         """
 
     def lingers(self, group: str) -> bool:
-        """Whether the group still has a member of this replica's former life: it was killed, and
-        its session has not ended. Raises KafkaSessionError."""
+        """Return whether the group still has a member of this replica's previous process, which was
+        killed and whose session has not ended. Raises KafkaSessionError."""
 
     def has_members(self, group: str) -> bool:
-        """Whether any process is in the group. Raises KafkaSessionError."""
+        """Return whether any process is in the group. Raises KafkaSessionError."""
 
     def committed_texts(self, group: str) -> Mapping[str, str]:
-        """Topics of which the group has an offset, in the config or not → the text committed with
-        it. Raises KafkaSessionError."""
+        """Return, for each topic of which the group has an offset (in the config or not), the
+        metadata text committed with it. Raises KafkaSessionError."""
 
     def trim(self, topic: str, before: int, refused: Callable[[str], None]) -> None:
-        """Delete the records of partition 0 below an offset, in time; best effort.
+        """Delete the records of partition 0 below an offset, asynchronously and best effort.
 
-        `refused` is told why that was refused, from any thread.
+        `refused` receives the reason of a refusal, from any thread.
         """
 
 
 class KafkaClients:
-    """Real ones. `embedded`: a broker without topic administration (the demo's); `instance`: the
-    replica's name, which its consumers' client ids carry."""
+    """The real clients. `embedded`: a broker without topic administration (the demo's); `instance`:
+    the replica's name, which its consumers' client ids carry."""
 
     def __init__(
         self, settings: transactions.Settings, *, embedded: bool = False, instance: str = ""
@@ -147,8 +149,8 @@ class KafkaClients:
         )
 
     def connect(self, client: Consumer | Producer, topic: str) -> None:
-        """See `Clients`. librdkafka looks for a coordinator or a leader when no broker is connected
-        yet, and again after 500 ms: a question about metadata waits for the connection itself."""
+        """See `Clients`. Without a connected broker librdkafka retries its coordinator or leader
+        lookup only after 500 ms; a metadata request waits for the connection itself."""
         if not self._embedded:
             with suppress(KafkaException):
                 client.list_topics(topic, timeout=CONNECT_WAIT)
@@ -222,7 +224,8 @@ class KafkaClients:
 
 
 def _librdkafka() -> logging.Logger:
-    """librdkafka's own log: its errors, of which our log says each kind once a minute."""
+    """Return the logger of librdkafka's errors; the program's log writes each kind once a
+    minute."""
     logger = logging.getLogger("librdkafka")
     logger.setLevel(logging.ERROR)
     if not logger.handlers:
@@ -232,8 +235,8 @@ def _librdkafka() -> logging.Logger:
 
 
 class _ToOurs(logging.Handler):
-    """What librdkafka says becomes a line of our own log, in its form."""
+    """Forwards librdkafka's log to the program's own log, in its format."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """One line."""
+        """Write one line."""
         log.error("librdkafka", says=record.getMessage())

@@ -1,7 +1,7 @@
-"""A broker inside the process, for the demo: librdkafka's own mock cluster.
+"""Embedded broker for the demo: librdkafka's own mock cluster, inside the process.
 
-Enough to show the main job; no test of delivery may rest on it. It forgets offsets sent to a
-transaction, makes topics when they are used (four partitions), and knows no topic administration.
+It is enough to show the main path; no test of delivery may rely on it. It forgets offsets sent to a
+transaction, creates topics on first use (four partitions), and has no topic administration.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from consumer.errors import DispatcherError
 
 
 class EmbeddedBroker:
-    """Lives as long as this object."""
+    """A broker that lives as long as this object."""
 
     def __init__(self) -> None:
         self._client = Producer(
@@ -24,6 +24,6 @@ class EmbeddedBroker:
         self.bootstrap = ",".join(f"{each.host}:{each.port}" for each in brokers)
 
     def create(self, topics: list[str]) -> None:
-        """Make topics by asking for them."""
+        """Create topics by requesting their metadata."""
         for topic in topics:
             self._client.list_topics(topic, timeout=10.0)

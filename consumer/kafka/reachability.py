@@ -1,4 +1,5 @@
-"""Whether any broker answers, asked before a command begins: with the address and what to check."""
+"""Check that a broker answers before a command begins; the error names the address and what to
+check."""
 
 from __future__ import annotations
 
@@ -32,12 +33,13 @@ OTHERWISE: Final = (
 
 
 def what_to_check(error: KafkaError | None) -> str:
-    """The settings under `kafka` to look at first."""
+    """Return the settings under `kafka` to look at first."""
     return OTHERWISE if error is None else _CHECKS.get(error.code(), OTHERWISE)
 
 
 def tells_more(new: KafkaError, known: KafkaError | None) -> bool:
-    """Whether `new` is the better reason: a closed connection may only follow from a refusal."""
+    """Return whether `new` is the better reason: a closed connection may only follow from a
+    refusal."""
     return known is None or new.code() in _CHECKS or known.code() not in _CHECKS
 
 

@@ -1,8 +1,8 @@
-"""How many records lie between two offsets: offsets are not dense, for the markers of transactions
-and aborted records take some too.
+"""Count the records between two offsets. Offsets are not dense: transaction markers and aborted
+records take some too.
 
-What is close by is counted, by reading it; of a long stretch the beginning is read, and the rest is
-taken to be alike. Cost: `MOST` records of each partition at most.
+A short range is read and counted; of a long one the beginning is read and the rest extrapolated.
+Cost: at most `MOST` records of each partition.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ MOST = 20_000
 def count_records(
     reader: Consumer, begin: Offsets, ends: Offsets, counts: Callable[[Message], bool] | None = None
 ) -> dict[Partition, int]:
-    """Partition → records from `begin` on and before `ends`, those that count.
+    """Return, by partition, the number of records from `begin` (included) to `ends` (excluded) that
+    count.
 
     `ends` must be those of committed records. Raises KafkaSessionError.
     """
@@ -41,5 +42,5 @@ def count_records(
 
 
 def _alike(number: int, read: int, left: int) -> int:
-    """How many the rest has, if it is as what was read."""
+    """Extrapolate the number of records in the unread rest."""
     return round(number * left / read) if left > 0 else 0

@@ -1,7 +1,7 @@
 """Kafka clients, and transactions that end definitely: the basis of exactly once.
 
-The settings that the promises rest on are set here and nowhere else (config refuses them by
-name). confluent-kafka's errors are translated here and never travel further in.
+The settings that the delivery guarantees rest on are set only here (config refuses them by name).
+confluent-kafka's errors are translated here and never travel further in.
 """
 
 from __future__ import annotations
@@ -35,13 +35,15 @@ from consumer.kafka.records import messages
 
 MESSAGE_MAX_BYTES = 16 * 1024 * 1024
 TRANSACTION_TIMEOUT = 10.0
-"""Seconds after which Kafka aborts a transaction whose producer is gone. Until then nothing reads
-beyond its records, so it is short where another process has another transactional id."""
+"""Seconds after which Kafka aborts a transaction whose producer is gone. Until then no consumer
+reads past its records, so the timeout is short where the next process has another transactional
+id."""
 
 LANE_TRANSACTION_TIMEOUT = 120.0
-"""Seconds, of a lane. Its next owner has the same transactional id and ends an open transaction at
-once, so the time costs nothing while there is one; an aborted one costs the answers of all calls
-under way. A drain within a revocation ends in time before `max.poll.interval.ms` all the same."""
+"""Transaction timeout of a lane, in seconds. The lane's next owner has the same transactional id
+and ends an open transaction at once, so a long timeout costs nothing while there is an owner. An
+aborted transaction would cost the answers of all calls in flight. A drain within a revocation still
+ends before `max.poll.interval.ms`."""
 
 COMMIT_WAIT = 5.0
 OFFSETS_GRACE = 2.0
@@ -52,11 +54,11 @@ CLOSE_WAIT = 10.0
 Settings = Mapping[str, str]
 Headers = dict[str, str | bytes | None] | list[tuple[str, str | bytes | None]]
 OnThrottle = Callable[[ThrottleEvent], None]
-"""Told when a quota of Kafka holds the client back, and when it does so no more (0 s)."""
+"""Called when a Kafka quota throttles the client, and with 0 s when it stops."""
 
 
 def ignore_throttle(_event: ThrottleEvent) -> None:
-    """For clients that may wait: an operator's command."""
+    """Ignore throttling, for clients that may wait (an operator's command)."""
 
 
 _DEFAULTS: Final[Mapping[str, object]] = {
@@ -94,7 +96,7 @@ _PRODUCER_FIXED: Final[Mapping[str, object]] = {
 def _client_settings(
     settings: Settings, client: str, defaults: Mapping[str, object], fixed: Mapping[str, object]
 ) -> dict[str, object]:
-    """Defaults, over them what the config gives, over that what the promises rest on."""
+    """Merge settings: defaults, overridden by the config, overridden by the fixed ones."""
     return {
         "client.id": f"survey-dispatcher.{client}",
         **_DEFAULTS,
@@ -106,7 +108,7 @@ def _client_settings(
 
 
 def consumer_settings(settings: Settings, group: str) -> dict[str, object]:
-    """librdkafka's settings of every consumer. The config refuses all that is fixed here."""
+    """Return librdkafka's settings of every consumer. The config refuses all that is fixed here."""
     fixed = {"group.id": group, **_CONSUMER_FIXED}
     return _client_settings(settings, group, _CONSUMER_DEFAULTS, fixed)
 
@@ -114,7 +116,7 @@ def consumer_settings(settings: Settings, group: str) -> dict[str, object]:
 def producer_settings(
     settings: Settings, transactional_id: str, timeout: float = TRANSACTION_TIMEOUT
 ) -> dict[str, object]:
-    """librdkafka's settings of every producer. The config refuses all that is fixed here."""
+    """Return librdkafka's settings of every producer. The config refuses all that is fixed here."""
     fixed = {
         "transactional.id": transactional_id,
         "transaction.timeout.ms": int(timeout * 1000),  # records that are not sent by then fail
@@ -124,7 +126,8 @@ def producer_settings(
 
 
 def client_id(group: str, instance: str) -> str:
-    """The client id of a replica's consumer: brokers show it with each member of the group."""
+    """Return the client id of a replica's consumer: brokers show it with each member of the
+    group."""
     return f"survey-dispatcher.{group}" + (f"@{instance}" if instance else "")
 
 
@@ -137,7 +140,7 @@ def consumer(
     on_error: Callable[[KafkaError], None],
     on_throttle: OnThrottle = ignore_throttle,
 ) -> Consumer:
-    """A consumer that commits nothing by itself and never chooses a beginning by itself."""
+    """Return a consumer that never commits, and never chooses a start offset, by itself."""
     own = consumer_settings(settings, group)
     if "client.id" not in plain_names(settings):
         own["client.id"] = client_id(group, instance)
@@ -153,7 +156,7 @@ def producer(
     on_throttle: OnThrottle = ignore_throttle,
     timeout: float = TRANSACTION_TIMEOUT,
 ) -> Producer:
-    """A transactional producer. Call `fence` before anything else.
+    """Return a transactional producer. Call `fence` before anything else.
 
     `timeout`: seconds after which Kafka aborts its open transaction.
     """
@@ -164,7 +167,7 @@ def producer(
 
 @contextmanager
 def translate_errors(doing: str) -> Iterator[None]:
-    """Translate what confluent-kafka raises."""
+    """Translate confluent-kafka's exceptions to KafkaSessionError."""
     try:
         yield
     except KafkaException as error:
@@ -172,13 +175,14 @@ def translate_errors(doing: str) -> Iterator[None]:
 
 
 def describe(error: KafkaException | KafkaError) -> str:
-    """Kafka's own name and text of an error."""
+    """Return Kafka's own name and text of an error."""
     cause = error.args[0] if isinstance(error, KafkaException) else error
     return f"{cause.name()}: {cause.str()}" if isinstance(cause, KafkaError) else str(cause)
 
 
 def records_fault(error: BaseException) -> bool:
-    """Whether a record may have raised this, rather than Kafka, an operator or the machine."""
+    """Return whether a record may have raised this, rather than Kafka, an operator or the
+    machine."""
     if isinstance(error, UnreadableRecord):
         return True
     others = (DispatcherError, KafkaException, MemoryError)
@@ -186,11 +190,9 @@ def records_fault(error: BaseException) -> bool:
 
 
 def position_of(message: Message) -> tuple[str, int, int]:
-    """Topic, partition and offset. Raises KafkaSessionError rather than invent one that is not
-    known.
+    """Return topic, partition and offset. Raises KafkaSessionError if one is unknown.
 
-    librdkafka knows no offset, for instance, of a record that the broker had taken already when it
-    was sent again.
+    librdkafka knows no offset, for instance, of a resent record that the broker had already taken.
     """
     topic, partition, offset = message.topic(), message.partition(), message.offset()
     if topic is None or partition is None or offset is None:
@@ -199,17 +201,19 @@ def position_of(message: Message) -> tuple[str, int, int]:
 
 
 def close(client: Consumer) -> None:
-    """Leave the group. Best effort: whoever cannot say goodbye is dropped by the group in time.
+    """Leave the group, best effort; the group drops a member that cannot leave when its session
+    ends.
 
-    Waits `CLOSE_WAIT` at most: a broker that is there and does not answer keeps librdkafka's close
-    for minutes. The client's callbacks must do nothing any more, for they may come later and from
-    another thread. Never raises Kafka's trouble, for it would hide what ended the session.
+    Waits `CLOSE_WAIT` at most: a broker that is connected but does not answer blocks librdkafka's
+    close for minutes. The client's callbacks must do nothing any more, for they may run later and
+    on another thread. Never raises Kafka's errors, which would hide the error that ended the
+    session.
     """
 
     def leave() -> None:
         try:
-            # Without partitions, librdkafka 2.16 closes without leaving a cooperative group, which
-            # then waits for the ghost at every rebalance until its session ends.
+            # Without partitions, librdkafka 2.16 closes without leaving a cooperative group. The
+            # group then waits for the dead member at every rebalance until its session ends.
             client.unsubscribe()
             client.close()
         except (KafkaException, KafkaSessionError):
@@ -221,7 +225,8 @@ def close(client: Consumer) -> None:
 
 
 def fence(client: Producer, give_up: Callable[[], bool]) -> None:
-    """`init_transactions`: ends the open transaction of whoever had this transactional.id.
+    """Run `init_transactions`: it ends the open transaction of the previous holder of this
+    transactional.id.
 
     `give_up` is asked after every attempt that timed out (`COMMIT_WAIT`).
     """
@@ -230,11 +235,11 @@ def fence(client: Producer, give_up: Callable[[], bool]) -> None:
 
 @contextmanager
 def transaction(client: Producer, give_up: Callable[[], bool]) -> Iterator[None]:
-    """All that is produced inside becomes visible at once, or KafkaSessionError is raised.
+    """Make all records produced inside visible at once, or raise KafkaSessionError.
 
     A commit that timed out is committed again until it is definite, never aborted: it may be
     visible already. `give_up` is asked after every attempt that timed out. After KafkaSessionError
-    the client must be thrown away. After anything else that was raised inside, the transaction is
+    the client must be discarded. After any other exception raised inside, the transaction is
     aborted, and the client can begin another.
     """
     with translate_errors("begin"):
@@ -254,7 +259,7 @@ def transaction(client: Producer, give_up: Callable[[], bool]) -> Iterator[None]
         _until_definite(lambda: client.commit_transaction(COMMIT_WAIT), "commit", give_up)
     except KafkaSessionError:
         raise
-    except Exception as error:  # it may be visible: only what is committed tells
+    except Exception as error:  # the commit may be visible: only a committed read tells
         raise KafkaSessionError(f"commit: {type(error).__name__}") from error
 
 
@@ -266,23 +271,23 @@ def send_offsets(
     within: float = TRANSACTION_TIMEOUT,
     give_up: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Offsets of the group become part of the transaction. Raises KafkaException,
-    KafkaSessionError.
+    """Add the group's offsets to the transaction. Raises KafkaException, KafkaSessionError.
 
-    A broker that a quota makes wait answers late, for the request goes the same way as the records:
-    `within` is the transaction's timeout, in which that may be. `give_up` is asked now and then.
+    A broker whose quota throttles the client answers late, because the request takes the same way
+    as the records: `within` is the transaction's timeout, the time allowed for the answer.
+    `give_up` is asked now and then.
 
-    librdkafka 2.16 forgets the timeout of this call when the group's coordinator has just gone
-    (its issues 5456 and 5511; seen here after a broker's restart), so it may never come back. A
-    thread of its own makes it, and is left behind with the client then: whoever fences next ends
-    what it began.
+    librdkafka 2.16 forgets this call's timeout when the group's coordinator has just gone (its
+    issues 5456 and 5511; seen here after a broker's restart), so the call may never return. It runs
+    on a thread of its own, which is then abandoned with the client: the next fencing ends its
+    transaction.
     """
     sent = Future[None]()
 
     def send() -> None:
         try:
             client.send_offsets_to_transaction(list(offsets), member, within)
-        except BaseException as error:  # noqa: BLE001 - it belongs to who waits for it
+        except BaseException as error:  # noqa: BLE001 - the waiting thread raises it
             sent.set_exception(error)
         else:
             sent.set_result(None)
@@ -306,7 +311,7 @@ def produce(
     headers: Headers | None = None,
     timestamp: int = 0,
 ) -> None:
-    """Queue one record; a full queue is waited for. `timestamp` in ms; 0: now."""
+    """Queue one record, waiting while the queue is full. `timestamp` in ms; 0: now."""
     while True:
         try:
             client.produce(topic, value, key, partition, timestamp=timestamp, headers=headers)
@@ -317,7 +322,8 @@ def produce(
 
 
 def deliver(client: Producer, within: float, give_up: Callable[[], bool]) -> None:
-    """Wait until Kafka has all that was produced; after `within` seconds its commit will tell.
+    """Wait until Kafka has all produced records; after `within` seconds leave the verdict to the
+    commit.
 
     `give_up` is asked after every attempt that timed out (`COMMIT_WAIT`). Raises KafkaException,
     KafkaSessionError.
@@ -330,10 +336,11 @@ def deliver(client: Producer, within: float, give_up: Callable[[], bool]) -> Non
 
 
 def flush(client: Producer) -> int:
-    """Wait until what was produced is delivered, or `COMMIT_WAIT` is over; how much is left.
+    """Wait until all produced records are delivered, or `COMMIT_WAIT` is over; return how many are
+    left.
 
     Raises KafkaException. confluent-kafka runs delivery callbacks with the error of a fenced
-    producer already set, which then comes as a SystemError (seen with 2.16).
+    producer already set, which then surfaces as a SystemError (seen with 2.16).
     """
     try:
         return client.flush(COMMIT_WAIT)
@@ -345,7 +352,7 @@ def flush(client: Producer) -> int:
 
 
 def headers_of(message: Message) -> list[tuple[str, bytes | None]]:
-    """A record's headers in their order, values as bytes; without those that cannot be read."""
+    """Return a record's readable headers in their order, values as bytes."""
     return messages.headers_of(message)[0]
 
 
@@ -362,7 +369,7 @@ def _until_definite(step: Callable[[], object], doing: str, give_up: Callable[[]
 
 
 def _abort(client: Producer) -> None:
-    """Best effort: a successor's `init_transactions` ends what this cannot."""
+    """Abort, best effort: a successor's `init_transactions` ends a transaction left open here."""
     try:
         client.abort_transaction(COMMIT_WAIT)
     except KafkaException:

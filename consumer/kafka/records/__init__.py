@@ -1,1 +1,1 @@
-"""How our records look on Kafka: values, keys and headers."""
+"""The program's own records on Kafka: values, keys and headers."""

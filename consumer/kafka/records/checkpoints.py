@@ -1,6 +1,6 @@
 """Claim a lane after fencing its previous owner, and read its checkpoint up to the claim.
 
-The claim's own offset is the only trusted end: EOF and the high watermark can stand below a
+The claim's own offset is the only trusted end: EOF and the high watermark can lie below a
 checkpoint that another open transaction hides.
 """
 
@@ -37,7 +37,7 @@ from consumer.records.fields import RECORD_VERSION
 from consumer.records.readers import read_checkpoint
 
 MOST_MARKED = 5_000_000
-"""Offsets in flight or tried before: they are held in memory one by one."""
+"""Limit of the offsets in flight or tried before: each takes an entry in memory."""
 
 
 def claim(
@@ -49,14 +49,14 @@ def claim(
 ) -> int:
     """Write a claim record in a transaction of its own; its offset is the owner's epoch.
 
-    `seen` is given the claim as soon as Kafka took it.
+    `seen` receives the claim as soon as Kafka has taken it.
     """
     offsets: list[int] = []
 
     def delivered(error: KafkaError | None, message: Message) -> None:
         offset = message.offset()
-        # An offset that is not known (the claim had been sent twice) must never pass for 0: all
-        # checkpoints would lie behind it, and the lane would begin anew.
+        # An unknown offset (the claim was sent twice) must never count as 0: all checkpoints would
+        # lie behind it, and the lane would start from scratch.
         if error is None and offset is not None:
             offsets.append(offset)
             seen(message)
@@ -73,7 +73,7 @@ def claim(
 def newest(
     reader: Consumer, topic: str, lane: str, up_to: int, beat: Callable[[], None]
 ) -> Checkpoint | None:
-    """The lane's newest checkpoint below offset `up_to`, which must be a committed record's.
+    """Return the lane's newest checkpoint below offset `up_to`, which must be a committed record's.
 
     Raises KafkaSessionError, UnreadableRecord.
     """
@@ -103,7 +103,7 @@ def _read(message: Message) -> Checkpoint:
 
 
 def parse(value: bytes | None) -> Checkpoint:
-    """A checkpoint that a lane can go on from. Raises UnreadableRecord."""
+    """Parse a checkpoint that a lane can resume from. Raises UnreadableRecord."""
     found = read_checkpoint(value)
     room, marked = LARGEST, 0
     for name, _, packed in _bitmaps(found):
@@ -119,12 +119,12 @@ def parse(value: bytes | None) -> Checkpoint:
 
 
 def end_of(found: Checkpoint) -> int:
-    """The offset behind the last that the checkpoint names."""
+    """Return the offset behind the last one that the checkpoint names."""
     return max(first + extent(packed)[1] for _, first, packed in _bitmaps(found))
 
 
 def _bitmaps(found: Checkpoint) -> list[tuple[str, int, str]]:
-    """Key, first offset and text of each."""
+    """Return key, first offset and text of each bitmap."""
     return [
         ("done", found.base, found.done),
         *(("in_flight", each.first, each.offsets) for each in found.in_flight),

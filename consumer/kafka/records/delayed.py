@@ -1,8 +1,9 @@
-"""Records of the delay topics: an invitation, its lane, since when it waits and until when.
+"""Records of the delay topics: an invitation, its lane, when it arrived and when it is due.
 
-These topics stamp records with times of their own, so an invitation's own time travels in a
-header and stands again in the record that comes back. A wait is a matter of Kafka's time alone:
-`put_at` tells what the writer's clock showed, so that its `due_at` can be moved into Kafka's.
+A delay topic stamps its records with append times, so an invitation's own time travels in a header
+and becomes the timestamp of the record that returns to the lane. Due times are compared with
+Kafka's clock only: `put_at` is the writer's clock at the write, and with it `due_at` is converted
+to Kafka's time.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ LANE, ARRIVED, DUE, PUT = "lane", "arrived", "due_at", "put_at"
 
 WAIT = 10.0
 SKEW = 5.0
-"""Seconds by which a broker's clock and that of a former process may differ."""
+"""Seconds by which a broker's clock and a former process's clock may differ."""
 
 LONGEST_WAIT = 30 * 86400.0
-"""Seconds that a record may be due ahead. A lane puts off for an hour at most; a record of another
-hand could stay for ever."""
+"""Seconds that a record may be due ahead. A lane delays for an hour at most; a record from another
+writer could stay for ever."""
 
 LONGEST_KEY = 1024
 _LANE = re.compile(TOPIC_SAFE).fullmatch
@@ -50,9 +51,10 @@ _NUMBER = re.compile(rb"[0-9]{1,12}(\.[0-9]{1,20})?").fullmatch
 
 @dataclass(frozen=True, slots=True)
 class Delayed:
-    """`arrived` and `due_at` are epoch seconds; `key` and `value` are the lane's record.
+    """A delayed invitation: `arrived` and `due_at` are epoch seconds; `key` and `value` are the
+    lane's record.
 
-    Of one that was read, `due_at` is in Kafka's time.
+    After a read, `due_at` is in Kafka's time.
     """
 
     lane: str
@@ -63,7 +65,7 @@ class Delayed:
 
     @classmethod
     def from_message(cls, message: Message, now: float) -> Self | None:
-        """What a message of a ladder's topic says; None if it is no record of ours.
+        """Parse a message of a delay topic; None for a record that the program did not write.
 
         `now` is Kafka's time.
         """
@@ -81,7 +83,7 @@ class Delayed:
 
     @property
     def campaign(self) -> str:
-        """The invitation's campaign; empty if the value does not say."""
+        """The invitation's campaign; empty if the value names none."""
         try:
             found = orjson.loads(self.value)
         except ValueError:
@@ -90,7 +92,8 @@ class Delayed:
         return campaign if isinstance(campaign, str) else ""
 
     def put(self, client: Producer, step: str, now: float) -> None:
-        """On a step of the ladder; `step` is its topic. `now` is of the clock of `due_at`."""
+        """Produce the record on the delay topic `step`. `now` is read from the clock of
+        `due_at`."""
         headers: transactions.Headers = {
             LANE: self.lane.encode(),
             ARRIVED: repr(self.arrived).encode(),
@@ -100,7 +103,7 @@ class Delayed:
         transactions.produce(client, step, self.value, key=self.key, partition=0, headers=headers)
 
     def give_back(self, client: Producer, invitations: str) -> None:
-        """To the lane's own topic, with the time since when it waits."""
+        """Produce the record on its lane's own topic, with its arrival time as timestamp."""
         since = int(self.arrived * 1000)
         transactions.produce(
             client, invitations, self.value, key=self.key, partition=0, timestamp=since
@@ -115,15 +118,15 @@ def _text(raw: bytes | None) -> str | None:
 
 
 def _moment(raw: bytes | None) -> float | None:
-    """Epoch seconds as `put` wrote them; None for what has no date."""
+    """Parse epoch seconds as `put` wrote them; None for anything that is no date."""
     when = float(raw) if raw and _NUMBER(raw) else -1.0
     return when if 0 <= when <= LAST_MOMENT else None
 
 
 def _due(headers: Mapping[str, bytes | None], appended: int) -> float | None:
-    """When it is due by Kafka's clock, which took it at `appended` (ms)."""
+    """Return the due time by Kafka's clock, which appended the record at `appended` (ms)."""
     due_at = _moment(headers.get(DUE))
-    if due_at is None or PUT not in headers:  # an earlier version takes both clocks for one
+    if due_at is None or PUT not in headers:  # an earlier version wrote no `put_at`
         return due_at
     put_at = _moment(headers[PUT])
     return None if put_at is None else due_at + appended / 1000 - put_at
@@ -132,11 +135,12 @@ def _due(headers: Mapping[str, bytes | None], appended: int) -> float | None:
 def first_offset(
     asker: Consumer, step: TopicPartition, delay: float, now: float, lanes: str
 ) -> int:
-    """Where to read a delay topic from, without an offset of the group.
+    """Return the first offset to read of a delay topic for which the group has no offset.
 
-    `lanes` is what lanes' topics begin with. At the log's start, if nothing can have left it: it is
-    empty, its first record is not due yet, or no lane ever had a record. Else what lies there may
-    have been given back before the offset was forgotten, and would be sent again.
+    `lanes` is the common prefix of the lanes' topics. The result is the log's start if no record
+    can have been given back: the log is empty, its first record is not due yet, or no lane ever had
+    a record. Otherwise records may have been given back before the offset was forgotten, and would
+    be sent again.
     Raises StartPositionError, KafkaSessionError.
     """
     with transactions.translate_errors("reading the log's ends"):
@@ -166,8 +170,9 @@ def first_offset(
 def stopped_step(
     asker: Consumer, committed: TopicPartition, delay: float, now: float, lanes: str
 ) -> StoppedPartition | None:
-    """Whether a delay topic stands still with this offset of its group. Raises
-    KafkaSessionError."""
+    """Return the delay topic as a stopped partition if this offset of its group cannot be read;
+    else None.
+    Raises KafkaSessionError."""
     if committed.offset >= 0:
         return out_of_range(asker, committed)
     place = TopicPartition(committed.topic, committed.partition)
@@ -179,7 +184,8 @@ def stopped_step(
 
 
 def _not_due(asker: Consumer, step: TopicPartition, since: float, end: int) -> int:
-    """The first record that was appended after `since`; the log's end if there is none."""
+    """Return the offset of the first record appended after `since`; the log's end if there is
+    none."""
     asked = TopicPartition(step.topic, step.partition, max(0, int(since * 1000)))
     with transactions.translate_errors("looking for what is not due yet"):
         (found,) = asker.offsets_for_times([asked], timeout=WAIT)

@@ -1,7 +1,7 @@
-"""Dead letters that Kafka can take: what is too large goes without its largest parts.
+"""Fit dead letters into Kafka's message size limit by dropping their largest parts.
 
-A part is the value, the key, or the headers. Each that goes leaves its size and its SHA-256 in a
-header of ours, so that the original, wherever it is found, can be told to be the one.
+A part is the value, the key, or the headers. Each dropped part leaves its size and its SHA-256 in a
+header of the program's own, so that the original can be identified wherever it is found.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from consumer.records.dead_letter import DeadLetter
 
 PARTS = ("value", "key", "headers")
 LOST = tuple(f"dead_letter.{part}_{what}" for part in PARTS for what in ("bytes", "sha256"))
-"""Headers that stand behind all others of a letter which lost something."""
+"""Headers of the dropped parts. They follow all other headers of the letter."""
 
 
 class Fitting(NamedTuple):
-    """A letter that fits, and the headers that say what it lost."""
+    """A letter that fits, and the headers that describe its dropped parts."""
 
     letter: DeadLetter
     lost: list[Header]
 
 
 def fitting(letter: DeadLetter, room: int) -> Fitting:
-    """The letter with at most `room` bytes of its original key, value and headers."""
+    """Return the letter with at most `room` bytes of its original key, value and headers."""
     sizes = {
         "value": len(letter.value or b""),
         "key": len(letter.key or b""),

@@ -1,10 +1,10 @@
-"""What a Kafka message says, asked so that no record can end the process that reads it.
+"""Read a Kafka message's headers, key, value and timestamp; no record can end the process.
 
-librdkafka hands over any bytes, confluent-kafka demands header names in UTF-8. For another name
-`Message.headers()` returns a list with an empty slot in a tuple *and* leaves an exception set: in
-a loop that Python has specialised the exception goes unnoticed, and touching the slot kills the
-process. So the headers are asked for in a way that always looks for the exception, and what came
-is searched by `gc.get_referents`, which passes over empty slots.
+librdkafka hands over any bytes, confluent-kafka requires header names in UTF-8. For another name
+`Message.headers()` returns a list with an empty slot in a tuple *and* leaves an exception set. In a
+loop that Python has specialised the exception goes unnoticed, and touching the slot kills the
+process. So headers are read by a call that always checks for the exception, and the list is
+searched with `gc.get_referents`, which skips empty slots.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 Header = tuple[str, bytes | None]
 
 HEADER_OVERHEAD, RECORD_OVERHEAD = 12, 64
-"""Bytes that a header and a record take beside what is in them."""
+"""Bytes that a header and a record take besides their content."""
 
 NO_TIMESTAMP = -1
-"""What the broker itself writes where a record has no time (ms)."""
+"""The value the broker itself writes for a record without a timestamp (ms)."""
 
 _headers, _key, _value, _timestamp = map(methodcaller, ("headers", "key", "value", "timestamp"))
 
 
 class Content(NamedTuple):
-    """A record's own part of a message. `unreadable` names what the client could not say."""
+    """Content of a message. `unreadable` names the parts that the client could not read."""
 
     key: bytes | None
     value: bytes | None
@@ -38,7 +38,7 @@ class Content(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes of the record, at most."""
+        """Upper bound of the record's size in bytes."""
         return (
             RECORD_OVERHEAD
             + len(self.key or b"")
@@ -48,7 +48,7 @@ class Content(NamedTuple):
 
 
 def content_of(message: Message) -> Content:
-    """All of it; never raises for what is in the record."""
+    """Return the whole content; never raises for what is in the record."""
     headers, lost = headers_of(message)
     (key, bad_key), (value, bad_value) = _bytes(_key, message), _bytes(_value, message)
     named = (("key", bad_key), ("value", bad_value), (f"{lost} headers", bool(lost)))
@@ -57,10 +57,10 @@ def content_of(message: Message) -> Content:
 
 
 def headers_of(message: Message) -> tuple[list[Header], int]:
-    """The headers that can be read, in their order, and how many cannot."""
+    """Return the readable headers, in their order, and the number of unreadable ones."""
     found = _asked(_headers, message)
     if isinstance(found, Exception):
-        found = _asked(_headers, message)  # the client keeps what it made, and says it now
+        found = _asked(_headers, message)  # the client has kept its list and returns it now
         if not isinstance(found, list):
             return [], 1
     if not found:
@@ -74,7 +74,7 @@ def headers_of(message: Message) -> tuple[list[Header], int]:
 
 
 def timestamp_of(message: Message) -> int:
-    """Epoch milliseconds; `NO_TIMESTAMP` where the record has none."""
+    """Return epoch milliseconds; `NO_TIMESTAMP` if the record has none."""
     found = _asked(_timestamp, message)
     if isinstance(found, Exception):
         return NO_TIMESTAMP
@@ -83,17 +83,17 @@ def timestamp_of(message: Message) -> int:
 
 
 def value_of(message: Message) -> bytes | None:
-    """The record's value; None where it has none, or none that the client can say."""
+    """Return the record's value; None if it has none, or one that the client cannot read."""
     return _bytes(_value, message)[0]
 
 
 def key_of(message: Message) -> bytes | None:
-    """The record's key; None where it has none, or none that the client can say."""
+    """Return the record's key; None if it has none, or one that the client cannot read."""
     return _bytes(_key, message)[0]
 
 
 def size_of(header: Header) -> int:
-    """Bytes of a header, at most."""
+    """Return the upper bound of a header's size in bytes."""
     name, value = header
     return len(name.encode()) + len(value or b"") + HEADER_OVERHEAD
 
@@ -110,10 +110,10 @@ def _bytes(ask: Any, message: Message) -> tuple[bytes | None, bool]:
 
 
 def _asked(ask: Any, message: Message) -> Any:
-    """What the accessor returned, or raised."""
+    """Return what the accessor returned, or the exception that it raised."""
     try:
         return ask(message)
     except MemoryError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever a client raises for one record
+    except Exception as error:  # noqa: BLE001 - any error a client raises for one record
         return error

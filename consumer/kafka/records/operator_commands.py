@@ -1,8 +1,8 @@
-"""What an operator tells running processes, by way of the topic `<application_id>.commands`.
+"""Operator commands to running processes, through the topic `<application_id>.commands`.
 
-A command says what it has seen of the state that it ends: an offset, a silence. It is carried out
-where the state is still that, and by the one process that owns the state; so it may be read again
-after a restart, by several processes and by a new owner, and is done once.
+A command names the state that it ends: an offset, a silence. It is carried out only while the state
+is unchanged, and only by the one process that owns the state. So a command may be read again after
+a restart, by several processes or by a new owner, and still acts once.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from confluent_kafka import Message
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 VALID_FOR = 900.0
-"""Seconds for which a command may be carried out: what no process has done by then lapses."""
+"""Seconds for which a command may be carried out; later it lapses."""
 
 AHEAD = 120.0
 """Seconds by which an operator's clock may be ahead."""
@@ -67,12 +67,12 @@ _reader: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminat
 
 
 def dump(command: Command) -> bytes:
-    """A command as the record's value."""
+    """Return the record value of a command."""
     return command.model_dump_json().encode()
 
 
 def command_of(message: Message) -> Command | None:
-    """The command that a record is; None for anything else. Raises nothing."""
+    """Return the command in a record; None for anything else. Raises nothing."""
     value = message.value()
     if not isinstance(value, bytes):
         return None
@@ -83,5 +83,5 @@ def command_of(message: Message) -> Command | None:
 
 
 def valid(command: Command, now: float) -> bool:
-    """Whether it may still be carried out."""
+    """Return whether the command may still be carried out."""
     return -AHEAD <= now - command.at <= VALID_FOR

@@ -1,4 +1,4 @@
-"""How our records look on Kafka: values, keys and headers."""
+"""Publisher of the program's own records: values, keys and headers on Kafka."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from consumer.records.fields import RECORD_VERSION
 from consumer.records.result import Result
 
 RECORD_ROOM = transactions.MESSAGE_MAX_BYTES - 64 * 1024
-"""Bytes of original value, key and headers that a dead letter can carry beside our headers."""
+"""Bytes of original value, key and headers that a dead letter can carry beside the program's
+headers."""
 
 LONGEST_WHY = 200
 
@@ -34,8 +35,8 @@ RESULT_TYPE = b"survey-dispatcher.result.v1"
 class Publisher:
     """Writes results and dead letters inside a transaction of `client`.
 
-    Results carry CloudEvents attributes (binary mode of the Kafka protocol binding): `ce_id` is
-    the invitation's id, `ce_source` this application and stage.
+    Results carry CloudEvents attributes (binary mode of the Kafka protocol binding): `ce_id` is the
+    invitation's id, `ce_source` this application and stage.
     """
 
     def __init__(
@@ -48,7 +49,8 @@ class Publisher:
         self._version = version
 
     def results(self, results: Sequence[Result], now: str) -> None:
-        """Keyed by event id. `now` (RFC 3339) is the CloudEvents time where no call was made."""
+        """Produce results, keyed by event id. `now` (RFC 3339) is the CloudEvents time of a result
+        without a call."""
         shared: dict[str, str | bytes | None] = {
             "ce_specversion": b"1.0",
             "ce_type": RESULT_TYPE,
@@ -71,17 +73,19 @@ class Publisher:
     def put_off(
         self, put_off: Sequence[DelayedInvitation], lane: str, topics: Topics, now: float
     ) -> None:
-        """Invitations that leave their lane for the delay ladder; `now` is the lane's clock."""
+        """Produce the invitations that leave their lane for the delay topics; `now` is the lane's
+        clock."""
         for each in put_off:
             held = each.invitation
             record = Delayed(lane, held.arrived, each.due_at, held.recipient, each.record())
             record.put(self._client, topics.delayed(each.step), now)
 
     def dead_letters(self, letters: Sequence[DeadLetter], now: str) -> None:
-        """Byte for byte, with the original headers first and ours behind them.
+        """Produce dead letters byte for byte: the original headers first, the program's behind
+        them.
 
-        What Kafka could never take goes without its largest parts: the source offset says where
-        it stands, and a record that cannot be written would be tried forever.
+        A dead letter too large for Kafka loses its largest parts. Its source offset still locates
+        the original, and a record that cannot be written would be retried forever.
         """
         for letter in letters:
             written = fitting(letter, RECORD_ROOM)
@@ -102,7 +106,8 @@ class Publisher:
 
 
 def dead_letter_of(message: Message, reason: DeadLetterReason, why: str) -> DeadLetter:
-    """The message as a dead letter, with all that can be read of it; `why` must repeat nothing."""
+    """Return the message as a dead letter, with all that is readable; `why` must repeat nothing of
+    it."""
     topic, partition, offset = transactions.position_of(message)
     content = content_of(message)
     return DeadLetter(
@@ -118,12 +123,12 @@ def dead_letter_of(message: Message, reason: DeadLetterReason, why: str) -> Dead
 
 
 def bad_invitation(message: Message, why: str) -> DeadLetter:
-    """A record of ours that is no invitation; `why` must repeat nothing of it."""
+    """Return a dead letter of a record that is no invitation; `why` must repeat nothing of it."""
     return dead_letter_of(message, DeadLetterReason.BAD_INVITATION, why)
 
 
 def dead_letter_headers(letter: DeadLetter, now: str, version: str) -> list[tuple[str, bytes]]:
-    """Why and from where; all begin with `dead_letter.`."""
+    """Return the headers with reason and source; all names begin with `dead_letter.`."""
     source = letter.source
     texts = {
         "version": str(RECORD_VERSION),

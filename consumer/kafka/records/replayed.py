@@ -1,7 +1,7 @@
-"""A replayed record names its original place in its last headers: replay is idempotent.
+"""Replay is idempotent: a replayed record names its original place in its last headers.
 
-`dlq replay` appends these headers, the router takes them off again: a dead letter that fails once
-more is the same dead letter, and an invitation that comes of it has the identity it would have had.
+`dlq replay` appends these headers and the router removes them. A dead letter that fails again keeps
+its identity, and so does an invitation made from the record.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ PLACE_HEADERS = (
     "dead_letter.offset",
     "dead_letter.timestamp",
 )
-"""The last headers of a replayed record, in this order: names that a dead letter has too."""
+"""The last headers of a replayed record, in this order. A dead letter uses the same names."""
 
 
 LONGEST_TOPIC = 249
-"""Characters of a topic's name at most, as Kafka has it."""
+"""Kafka's limit for a topic name, in characters."""
 
 
 class Original(NamedTuple):
-    """What a replayed record was before it became a dead letter; `timestamp` in ms."""
+    """A replayed record's place and headers before it became a dead letter; `timestamp` in ms."""
 
     topic: str
     partition: int
@@ -36,13 +36,13 @@ class Original(NamedTuple):
 
 
 def place_headers(topic: str, partition: int, offset: int, timestamp: int) -> list[Header]:
-    """What goes behind the original headers."""
+    """Return the headers that follow the original ones."""
     texts = (topic, str(partition), str(offset), str(timestamp))
     return [(name, text.encode()) for name, text in zip(PLACE_HEADERS, texts, strict=True)]
 
 
 def original(headers: Sequence[Header]) -> Original | None:
-    """The inverse of `place_headers`; None for what it did not write."""
+    """Invert `place_headers`; None for headers that it did not write."""
     own, ours = headers[: -len(PLACE_HEADERS)], headers[-len(PLACE_HEADERS) :]
     if tuple(name for name, _ in ours) != PLACE_HEADERS:
         return None
@@ -58,5 +58,5 @@ def original(headers: Sequence[Header]) -> Original | None:
 
 
 def number(digits: bytes) -> int | None:
-    """A header's value as an offset, a time or the like; None for anything else."""
+    """Parse a header's value as an offset, a time or the like; None for anything else."""
     return int(digits) if re.fullmatch(rb"-?[0-9]{1,18}", digits) else None
