@@ -1,4 +1,4 @@
-"""Unpacks a compressed answer, one layer and never beyond the body's limit."""
+"""Decompress an answer: one layer, and never beyond the body's limit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 BODY_LIMIT: Final = 64 * 1024
-"""Bytes of an answer's body that are read, packed and unpacked."""
+"""Bytes of an answer's body that are read, compressed and decompressed."""
 
 _WINDOWS: Final[Mapping[str, tuple[int, ...]]] = {
     "gzip": (31,),
@@ -18,10 +18,11 @@ _WINDOWS: Final[Mapping[str, tuple[int, ...]]] = {
 
 
 def unpacked(body: bytes, content_encoding: str) -> bytes | None:
-    """At most `BODY_LIMIT` bytes of the body's text; None where it cannot be unpacked.
+    """Return at most `BODY_LIMIT` bytes of the decompressed body; None if it cannot be
+    decompressed.
 
-    We ask for `identity`. What comes packed all the same costs at most 64 KiB in and out, so that
-    the event loop does not notice it; no honest server packs an answer twice.
+    Requests ask for `identity`. An answer that is compressed all the same costs at most 64 KiB in
+    and out, so it does not delay the event loop. Vendors do not compress an answer twice.
     """
     codings = [each.strip().lower() for each in content_encoding.split(",")]
     packed = [each for each in codings if each not in {"", "identity"}]

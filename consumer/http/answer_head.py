@@ -1,9 +1,9 @@
-"""Reads the head of an HTTP answer as browsers do, before the strict parser (h11) sees it.
+"""Lenient parser of an HTTP answer's head: repairs it, as browsers do, for the strict parser (h11).
 
 h11 refuses a whole answer for one bad header line, although the vendor has acted and its status
-line says how. A network backend of httpcore is put between socket and parser: it collects the
-bytes up to the empty line and hands on a head that h11 accepts. The status line decides; a header
-line that is none is left out; what frames the body is said once.
+line says how. A network backend of httpcore sits between socket and parser: it collects the bytes
+up to the empty line and hands on a head that h11 accepts. The status line decides; an invalid
+header line is dropped; the body's framing is stated once.
 
     status line    `HTTP/x.y NNN`; its reason is dropped. Without one the bytes pass unchanged.
     header line    `name: value`; a folded line belongs to the one above
@@ -34,7 +34,7 @@ Header = tuple[bytes, bytes]
 
 
 class LenientBackend(httpcore.AsyncNetworkBackend):
-    """Connections of another backend whose answers' heads are repaired."""
+    """Wraps another backend; repairs the answer heads of its connections."""
 
     def __init__(self, backend: httpcore.AsyncNetworkBackend) -> None:
         self._backend = backend
@@ -58,7 +58,7 @@ class LenientStream(httpcore.AsyncNetworkStream):
         self.ended = False
 
     async def read(self, max_bytes: int, *args: Any, **kwargs: Any) -> bytes:
-        """See httpcore; the head comes at once, when it is whole."""
+        """See httpcore; the head is returned in one piece, once it is complete."""
         while self._in_head and not self.ended:
             self._buffer += await self._receive(max_bytes, *args, **kwargs)
             self._in_head = not self._head_read()
@@ -89,7 +89,7 @@ class LenientStream(httpcore.AsyncNetworkStream):
         return data
 
     def _head_read(self) -> bool:
-        """Whether the buffer begins with the final head, repaired, or with what is left of it."""
+        """Return whether the buffer begins with the final head, repaired or cut to its status."""
         while True:
             self._buffer = self._buffer.lstrip(b"\r\n")
             end = _END.search(self._buffer)
@@ -107,9 +107,9 @@ class LenientStream(httpcore.AsyncNetworkStream):
 
 
 def repaired(head: bytes) -> bytes:
-    """A head (without the empty line that ends it) as h11 accepts it, with that line.
+    """Return a head (given without the empty line that ends it) as h11 accepts it, with that line.
 
-    One without a status line is handed on as it is.
+    A head without a status line is handed on unchanged.
     """
     first, *lines = head.split(b"\n")
     status = _STATUS.match(first)
@@ -122,19 +122,20 @@ def repaired(head: bytes) -> bytes:
 
 
 def status_alone(head: bytes) -> bytes:
-    """The answer that is left of one whose head has no end."""
+    """Reduce an answer whose head has no end to its status."""
     status = _STATUS.match(head)
     return head if status is None else b"HTTP/1.1 %s\r\nContent-Length: 0\r\n\r\n" % status[1]
 
 
 def _is_interim(head: bytes) -> bool:
-    """An informational answer (1xx), after which the real one comes; 101 is none of them."""
+    """Return whether this is an informational answer (1xx), which the final one follows; 101 is
+    final."""
     status = _STATUS.match(head)
     return status is not None and status[1][:1] == b"1" and status[1] != b"101"
 
 
 def _headers(lines: Iterable[bytes]) -> Iterable[Header]:
-    """The header lines that are some, in their order, folded ones joined."""
+    """Yield the valid header lines in their order, folded ones joined."""
     name, value = b"", b""
     for line in lines:
         if line[:1] in {b" ", b"\t"}:
@@ -152,7 +153,7 @@ def _valid(name: bytes, value: bytes) -> Iterable[Header]:
 
 
 def _framing(headers: Iterable[Header]) -> list[Header]:
-    """What says where the body ends; nothing where the headers contradict each other."""
+    """Return the header that frames the body; none if the headers contradict each other."""
     if b"chunked" in _tokens(headers, b"transfer-encoding"):
         return [(b"Transfer-Encoding", b"chunked")]
     lengths = _tokens(headers, b"content-length")
@@ -161,6 +162,6 @@ def _framing(headers: Iterable[Header]) -> list[Header]:
 
 
 def _tokens(headers: Iterable[Header], wanted: bytes) -> set[bytes]:
-    """The distinct values of a header that is a list, small letters."""
+    """Return the distinct values of a list header, in lower case."""
     values = [value for name, value in headers if name.lower() == wanted]
     return {token.strip().lower() for value in values for token in value.split(b",")}

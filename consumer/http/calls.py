@@ -1,4 +1,4 @@
-"""Carries out a lane's `Send` and `Login` commands in asyncio and reports back by queue."""
+"""Carry out a lane's `Send` and `Login` commands in asyncio and report back by queue."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A batch's call ended. `vendor` is the account that it was sealed for, which the config may
-    have lost since; `label` is the HTTP status, or how the call failed."""
+    """A batch's call ended. `vendor` is the account that the batch was sealed for, which may have
+    left the config since; `label` is the HTTP status, or how the call failed."""
 
     batch: Batch
     vendor: str
@@ -70,18 +70,18 @@ Event = Answered | LoginEnded
 
 
 class Inbox(Protocol):
-    """Where a lane's owner finds the answers to its own calls."""
+    """Queue of the answers to one lane owner's own calls."""
 
     def put(self, event: Event) -> None:
-        """From any thread."""
+        """Add an event, from any thread."""
 
     def get(self, block: bool = True, timeout: float | None = None) -> Event:
-        """The next one. Raises queue.Empty when none came in time."""
+        """Return the next event. Raises queue.Empty when none came in time."""
 
 
 @dataclass(slots=True)
 class Account:
-    """A vendor account in use. Its token lives here and nowhere else."""
+    """A vendor account in use. Its token is stored here and nowhere else."""
 
     vendor: Vendor
     client: VendorClient
@@ -105,13 +105,13 @@ class Calls:
         self._under_way: set[Future[None]] = set()
 
     def inbox(self) -> Inbox:
-        """A new owner's: what its predecessor's calls answer never reaches it."""
+        """Return a new owner's inbox: answers to its predecessor's calls never reach it."""
         return SimpleQueue()
 
     def send(self, batch: Batch, events: Inbox, fresh_from: float | None = None) -> Future[None]:
         """Make the call; `events` receives one Answered.
 
-        `fresh_from`: just before its intent was committed, as a rule when it was sealed.
+        `fresh_from`: the time just before its intent was committed; by default the time of sealing.
         """
         return self._start(self._send(batch, events, fresh_from))
 
@@ -120,12 +120,13 @@ class Calls:
         return self._start(self._login(login, events, fresh_from))
 
     def has_session(self, vendor: str) -> bool:
-        """Whether a login to this account has succeeded; a former one's is of no use to it."""
+        """Return whether a login to this account has succeeded; a former config's session does not
+        count."""
         account = self.accounts.get(vendor)
         return account is not None and account.token is not None
 
     async def ended(self) -> None:
-        """Until no call or login is under way; nobody commands these any more."""
+        """Wait until no call or login is in flight; no lane commands this object any more."""
         while self._under_way:
             await asyncio.wait([asyncio.wrap_future(each) for each in self._under_way.copy()])
 
@@ -156,7 +157,8 @@ class Calls:
         events.put(Answered(batch, campaign.vendor, outcome, exchange.sent_at, exchange.at, label))
 
     def _build(self, batch: Batch, campaign: Campaign, account: Account) -> Call | Outcome:
-        """The call; or which invitations it cannot be built of, each tried alone."""
+        """Return the call, or an Outcome with the invitations that fail to build, each tried
+        alone."""
         token = account.token.value if account.token else None
 
         def build(many: Sequence[PendingInvitation]) -> Call:
@@ -200,7 +202,7 @@ def _works(
 ) -> bool:
     try:
         build(many)
-    except Exception:  # noqa: BLE001 - that is the question
+    except Exception:  # noqa: BLE001 - any error means no
         return False
     return True
 

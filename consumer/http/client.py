@@ -1,13 +1,14 @@
 """One HTTP request to a vendor, and exactly how far it got.
 
 A call that failed before its first byte left is safe to repeat; one that failed afterwards is in
-doubt. httpcore's trace events tell the two apart, and a request that is no longer fresh (the
-process was a frozen zombie between intent and wire) is given up before its first byte. What a proxy
-is asked before is not the call's, and a vendor that refuses our certificate has read nothing.
+doubt. httpcore's trace events tell the two apart. A request that is no longer fresh (the process
+was frozen between intent and wire, and may have been fenced) is dropped before its first byte. The
+CONNECT to a proxy is not part of the call, and a vendor that refuses our certificate has read
+nothing.
 
 One connection carries one call (docs/decisions/0009): no answer can be taken for another call's,
 and no call leaves on a connection that the vendor is about to close. httpx's transport is used
-without its client, so that there are no cookies, no redirects and no unpacking beyond a bound.
+without its client, so that there are no cookies, no redirects and no unbounded decompression.
 """
 
 from __future__ import annotations
@@ -43,8 +44,9 @@ HEADERS = {
     "Connection": "close",
     "User-Agent": "survey-dispatcher",
 }
-"""What each call says unless its vendor module does. `close`: RFC 9112 9.6 asks it of a client that
-keeps no connection, and it lets the vendor close first, so that no port of ours waits for it."""
+"""Default headers of each call; its vendor module may override them. `close`: RFC 9112 9.6 requires
+it of a client that keeps no connection, and it lets the vendor close first, so that no local port
+stays in TIME_WAIT."""
 
 FIRST_BYTE = "send_request_headers.started"
 
@@ -54,12 +56,13 @@ log = structlog.get_logger(__name__)
 
 
 class _StaleError(DispatcherError):
-    """The call is older than it may be: somebody else may own the lane by now."""
+    """The call is older than it may be: another process may own the lane by now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What became of a request: `sent_at` is None if no byte left, `failure` if it was answered."""
+    """Outcome of a request: `sent_at` is None if no byte left, `failure` is None if it was
+    answered."""
 
     at: float
     sent_at: float | None = None
@@ -70,7 +73,8 @@ class Exchange:
 class VendorClient:
     """Makes a vendor account's calls. Redirects are never followed, proxies never guessed.
 
-    `name` is the account's in the log, which says once that the vendor cannot be reached, and why.
+    `name` is the account's name in the log, which reports once that the vendor is unreachable, and
+    why.
     """
 
     def __init__(
@@ -88,18 +92,18 @@ class VendorClient:
         self._now = now
         self._name = name
         self._unreachable: str | None = None
-        # Less than the whole: a handshake that is cancelled leaves its socket open.
+        # Less than the whole timeout: a cancelled handshake leaves its socket open.
         connect = min(CONNECT_TIMEOUT, 0.9 * timeout)
         self._timeouts = httpx.Timeout(timeout, connect=connect).as_dict()
         self._transport = _transport(tls, proxy)
 
     async def close(self) -> None:
-        """Drop all connections; for calls that are under way, too."""
+        """Drop all connections, also those of calls in flight."""
         await self._transport.aclose()
 
     async def exchange(self, call: Call, *, fresh_until: float) -> Exchange:
-        """Make one request; never raises for what the network or the vendor does, nor once a
-        byte has left."""
+        """Make one request; never raises for what the network or the vendor does, nor once a byte
+        has left."""
         sent: list[float] = []
         failure: str | None = None
         answer: Answer | None = None
@@ -114,7 +118,8 @@ class VendorClient:
         return Exchange(self._now(), sent[0] if sent else None, answer, failure)
 
     def _tracer(self, sent: list[float], fresh_until: float) -> Trace:
-        """Notes in `sent` when the first byte leaves, if it still may."""
+        """Return a trace that records in `sent` when the first byte leaves, and raises if the call
+        is stale."""
 
         async def trace(event: str, info: Mapping[str, object]) -> None:
             if event.endswith(FIRST_BYTE):
@@ -127,7 +132,7 @@ class VendorClient:
         return trace
 
     def _failure(self, error: Exception, sent: list[float]) -> str:
-        """How the call failed. Raises `error` if it is a defect and nothing has left."""
+        """Return how the call failed. Raises `error` if it is a defect and nothing has left."""
         if not (sent or isinstance(error, httpx.HTTPError | OSError)):
             raise error
         if refused_certificate(error):
@@ -180,9 +185,10 @@ def _transport(tls: ssl.SSLContext | None, proxy: str | None) -> httpx.AsyncHTTP
 
 
 async def _body(response: httpx.Response) -> bytes:
-    """At most `BODY_LIMIT` bytes, packed as they came; what came whole where the rest is malformed.
+    """Return at most `BODY_LIMIT` bytes, compressed as they came; if the rest is malformed, what
+    came whole.
 
-    Raises httpx.HTTPError for a body that was cut short: no whole answer came.
+    Raises httpx.HTTPError for a body that was cut short: the answer is incomplete.
     """
     body = b""
     try:
@@ -199,5 +205,5 @@ async def _body(response: httpx.Response) -> bytes:
 
 
 def _for_proxy(info: Mapping[str, object]) -> bool:
-    """Whether these bytes only ask a proxy for its way to the vendor."""
+    """Return whether these bytes only ask a proxy to connect to the vendor."""
     return getattr(info.get("request"), "method", None) == b"CONNECT"

@@ -1,5 +1,7 @@
-"""Why a vendor could not be reached, as an operator's sentence. No message of a library travels:
-it may name whatever was sent."""
+"""Why a vendor could not be reached, as an operator's sentence.
+
+No library's message is passed on: it may contain what was sent.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,8 @@ _REFUSALS = (
     "UNSUPPORTED_CERTIFICATE",
     "ALERT_UNKNOWN_CA",
 )
-"""TLS alerts by which a vendor refuses our certificate. In TLS 1.3 they come when the request has
-left already, but nothing of it is read before the handshake has ended well."""
+"""TLS alerts by which a vendor refuses our certificate. In TLS 1.3 they arrive after the request
+has left, but the vendor reads nothing of it before the handshake succeeds."""
 
 _OUR_CERTIFICATE = (
     "the vendor refuses our certificate: check `client_cert` and `client_key` of this account"
@@ -43,13 +45,14 @@ _REASONS: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...
 
 
 def refused_certificate(error: BaseException) -> bool:
-    """Whether the vendor's TLS refused us, so that nothing of the call was read."""
+    """Return whether the vendor's TLS refused the connection, so that nothing of the call was
+    read."""
     reasons = (each.reason or "" for each in _chain(error) if isinstance(each, ssl.SSLError))
     return any(reason.endswith(_REFUSALS) for reason in reasons)
 
 
 def why(error: BaseException) -> str:
-    """One sentence, the same for the same trouble."""
+    """Return one sentence, the same for the same cause."""
     if refused_certificate(error):
         return _OUR_CERTIFICATE
     for each in _chain(error):
@@ -65,6 +68,6 @@ def _reason(error: BaseException) -> str | None:
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:
-    """The error and what led to it, the first cause first."""
-    # A handshake that had to wait is no error.
+    """Return the error and its causes, the first cause first."""
+    # A handshake that waits for data is no error.
     return [each for each in causes(error) if not isinstance(each, ssl.SSLWantReadError)][::-1]

@@ -11,11 +11,11 @@ from consumer.http.calls import (
 )
 
 LOOK_EVERY = 0.5
-"""Seconds between two looks whether a lane still commands calls by a former config."""
+"""Seconds between two checks whether a lane still commands calls by a former config."""
 
 
 class RetiredPools:
-    """One `Calls` for each config that is or was in use; they share accounts that did not change.
+    """One `Calls` for each config that is or was in use; they share unchanged accounts.
 
     All methods belong to the event loop that makes the calls.
     """
@@ -24,12 +24,13 @@ class RetiredPools:
         self._live: list[Calls] = []
 
     def add(self, calls: Calls) -> None:
-        """These may be commanded from now on."""
+        """Track these calls: they may be commanded from now on."""
         self._live.append(calls)
 
     async def retire(self, calls: Calls, in_use: Callable[[], bool]) -> None:
-        """Wait until no lane commands these and the last one has ended; close what is left over."""
-        while in_use():  # noqa: ASYNC110 - the lanes' threads show it, and tell nobody
+        """Wait until no lane commands these calls and the last one has ended; then close unused
+        accounts."""
+        while in_use():  # noqa: ASYNC110 - the lanes' threads send no signal
             await asyncio.sleep(LOOK_EVERY)
         await calls.ended()
         self._live.remove(calls)
@@ -38,12 +39,12 @@ class RetiredPools:
                 await account.client.close()
 
     async def close(self) -> None:
-        """The process ends: close them all."""
+        """Close all accounts at the end of the process."""
         for account in self._accounts():
             await account.client.close()
         self._live.clear()
 
     def _accounts(self) -> list[Account]:
-        """Each once."""
+        """Return each account once."""
         every = (account for calls in self._live for account in calls.accounts.values())
         return list({id(account): account for account in every}.values())

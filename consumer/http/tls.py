@@ -1,4 +1,4 @@
-"""What an account says of certificates, as an `SSLContext`: its own CA, its client certificate."""
+"""TLS settings of an account, as an `SSLContext`: its own CA, its client certificate."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class TlsError(DispatcherError):
 
 
 def context_of(account: Account) -> ssl.SSLContext:
-    """Trusts `ca` alone where the account has one, else the public authorities.
+    """Return a context that trusts `ca` alone if the account has one, else the public authorities.
 
     Raises TlsError, whose message repeats nothing of the files.
     """
@@ -65,7 +65,8 @@ def _identify(context: ssl.SSLContext, cert: SecretStr, key: SecretStr) -> None:
 
 @contextmanager
 def _as_file(text: str) -> Generator[str]:
-    """OpenSSL reads a key from files only. In memory where the system can: no disk has it then."""
+    """Yield a path to the text, because OpenSSL reads a key from files only. In memory on systems
+    that can, so that it never reaches a disk."""
     if hasattr(os, "memfd_create"):
         descriptor, path = os.memfd_create("pem"), ""
         name = f"/proc/self/fd/{descriptor}"

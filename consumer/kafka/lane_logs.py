@@ -1,6 +1,6 @@
-"""A lane seen from outside, without claiming it: for `lanes list` and for lanes without an owner.
+"""Read a lane without claiming it: for `lanes list`, and for lanes without an owner.
 
-What is read here may be a moment old; only a takeover knows better.
+The data may be a moment old; only a takeover reads the final state.
 """
 
 from __future__ import annotations
@@ -35,10 +35,11 @@ from consumer.records.checkpoint import (
 
 @dataclass(frozen=True, slots=True)
 class LaneView:
-    """`waiting`: records from `base` to `end` that are not settled (of many: about so many).
+    """A lane's logs. `waiting`: unsettled records from `base` to `end` (an estimate if there are
+    many).
 
-    `base` is None where the newest checkpoint cannot be read: a newer version wrote it.
-    `checkpoint` is None where there is none, too.
+    `base` is None if the newest checkpoint cannot be read: a newer version wrote it. `checkpoint`
+    is None in that case, and if there is none.
     """
 
     name: str
@@ -52,18 +53,18 @@ class LaneView:
 
 
 def lane_names(client: AdminClient, topics: Topics) -> list[str]:
-    """Every lane that has a topic, in the config or not. Raises KafkaSessionError."""
+    """Return every lane that has a topic, in the config or not. Raises KafkaSessionError."""
     prefix = topics.invitations("")
     return [name[len(prefix) :] for name in topic_names(client) if name.startswith(prefix)]
 
 
 def orphans(client: AdminClient, topics: Topics, lanes: Sequence[str]) -> list[str]:
-    """The lanes that have a topic and are not among `lanes`. Raises KafkaSessionError."""
+    """Return the lanes that have a topic and are not among `lanes`. Raises KafkaSessionError."""
     return [name for name in lane_names(client, topics) if name not in lanes]
 
 
 def look(client: AdminClient, reader: Consumer, topics: Topics, lane: str) -> LaneView:
-    """The lane as its newest committed checkpoint and its topic show it. Raises
+    """Return the lane as its newest committed checkpoint and its topic show it. Raises
     KafkaSessionError."""
     topic = topics.invitations(lane)
     end, low = (

@@ -1,7 +1,8 @@
 """Log scans between two offsets, outside of any consumer group: for an operator's commands.
 
-A reader of committed records stops at the first open transaction. Whoever must know of *every*
-record therefore takes the high watermark, which counts open transactions too, and waits for it.
+A reader of committed records stops at the first open transaction. A command that needs *every*
+record therefore takes the high watermark, which counts open transactions too, and waits until it
+can read that far.
 """
 
 from __future__ import annotations
@@ -35,11 +36,11 @@ from consumer.kafka import transactions
 
 WAIT = 15.0
 STALL = 30.0
-"""Seconds without a step forward. An open transaction of ours lasts 10 s, and Kafka looks for
-those that have timed out every 10 s."""
+"""Seconds without progress. The program's open transactions last 10 s, and Kafka looks for expired
+ones every 10 s."""
 
 POLL = 0.05
-"""Seconds of one poll, which goes on for so long unless it has its 1000 records."""
+"""Seconds of one poll; it returns earlier only with 1000 records."""
 
 _COMING = (
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
@@ -47,9 +48,9 @@ _COMING = (
     KafkaError.NOT_COORDINATOR,
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.NOT_LEADER_FOR_PARTITION,
-    KafkaError.UNKNOWN_TOPIC_OR_PART,  # of a topic that the same broker has just listed
+    KafkaError.UNKNOWN_TOPIC_OR_PART,  # for a topic that the same broker has just listed
 )
-"""Answers of a broker that has just started, or has just become a leader or a coordinator."""
+"""Error codes of a broker that has just started, or has just become a leader or a coordinator."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -58,11 +59,12 @@ Partition = tuple[str, int]
 """A topic and one of its partitions."""
 
 Offsets = Mapping[Partition, int]
-"""Where reading ends: the offset after the last record that counts."""
+"""End of reading by partition: the offset after the last record that counts."""
 
 
 def topic_names(client: AdminClient) -> list[str]:
-    """All topics of the cluster that this client may see, in order. Raises KafkaSessionError."""
+    """Return all topics of the cluster that this client may see, in order. Raises
+    KafkaSessionError."""
     with transactions.translate_errors("listing topics"):
         return sorted(client.list_topics(timeout=WAIT).topics)
 
@@ -71,15 +73,16 @@ _FIRST, _LAST = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-un
 
 
 def low_offsets(client: AdminClient, topics: Sequence[str]) -> Offsets:
-    """Where the logs begin. Raises KafkaSessionError, OperationError for a topic that is not
-    there."""
+    """Return the first offset of each log. Raises KafkaSessionError; OperationError for a missing
+    topic."""
     return _marks(client, topics, _FIRST, IsolationLevel.READ_UNCOMMITTED)
 
 
 def end_offsets(client: AdminClient, topics: Sequence[str], *, committed: bool = False) -> Offsets:
-    """The logs' ends as of now, with open transactions, or (`committed`) before the first of them.
+    """Return the logs' present ends, with open transactions, or (`committed`) before the first of
+    them.
 
-    Raises KafkaSessionError, OperationError for a topic that is not there.
+    Raises KafkaSessionError; OperationError for a missing topic.
     """
     level = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
     return _marks(client, topics, _LAST, level)
@@ -116,11 +119,11 @@ def _offsets(
 
 @dataclass(slots=True)
 class LogScan:
-    """One reading: iterates over committed records below `end_offsets`, in a partition's order.
+    """One reading: iterates over committed records below `marks`, in a partition's order.
 
-    `begin`: where partitions begin that do not begin at their start. Iterating raises
-    KafkaSessionError if the log moved away, or if a transaction holds records back for longer than
-    `stall` seconds.
+    `begin`: first offsets of partitions that are not read from their start. Iterating raises
+    KafkaSessionError if the log no longer holds the offset, or if a transaction holds records back
+    for longer than `stall` seconds.
     """
 
     reader: Consumer
@@ -153,7 +156,7 @@ class LogScan:
         return TopicPartition(*place, self.begin.get(place, OFFSET_BEGINNING))
 
     def _step(self, message: Message, place: Partition, offset: int) -> bool:
-        """Note how far the partition was read; whether that is further than before."""
+        """Record how far the partition was read; return whether that is further than before."""
         error = message.error()
         if error is None:
             reached = offset + 1
@@ -179,26 +182,27 @@ class LogScan:
 
 
 def _place(message: Message) -> tuple[Partition, int]:
-    """Events and errors have a place too, but not always an offset."""
+    """Return partition and offset; events and errors have a partition, but not always an offset
+    (-1)."""
     place = cast("str", message.topic()), cast("int", message.partition())
     return place, message.offset() if message.offset() is not None else -1  # type: ignore[return-value]
 
 
 def members(client: AdminClient, group: str) -> int:
-    """How many members a consumer group has. Raises KafkaSessionError."""
+    """Return the number of a consumer group's members. Raises KafkaSessionError."""
     return len(client_ids(client, group))
 
 
 def client_ids(client: AdminClient, group: str) -> list[str]:
-    """The client ids of a consumer group's members. Raises KafkaSessionError."""
+    """Return the client ids of a consumer group's members. Raises KafkaSessionError."""
     with transactions.translate_errors(f"looking at group {group}"):
         return _retried(_members, client, group)
 
 
 def committed_texts(client: AdminClient, group: str) -> dict[str, str]:
-    """Topics of which a group has an offset → the text that was committed with one of them.
+    """Return topic → the metadata text committed with one of the group's offsets of it.
 
-    Of all topics, whether the config has them or not. Raises KafkaSessionError.
+    It covers all topics, in the config or not. Raises KafkaSessionError.
     """
     with transactions.translate_errors(f"reading the offsets of group {group}"):
         found = _retried(_group_offsets, client, group)
@@ -225,7 +229,7 @@ def _group_offsets(client: AdminClient, group: str) -> list[TopicPartition]:
 
 
 def _retried(ask: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Ask a broker again while it says that it will be able to answer soon."""
+    """Repeat a request while the broker answers that it is not ready yet."""
     patience = Retrying(
         retry=retry_if_exception(_coming),
         stop=stop_after_delay(WAIT),

@@ -1,21 +1,21 @@
 """Offset metadata: tells a first start from forgotten offsets and from a recreated topic.
 
-The router's group remembers more than offsets (their metadata string, up to 4096 bytes):
+The router's group stores more than offsets (their metadata string, up to 4096 bytes):
 
     an offset of an input    topic <id>              the topic it is of
     one of the own topic     read <entry><entry>…    all inputs that the group has ever read
-                             forgot <entry>…         the same, where the group forgot all offsets:
+                             forgot <entry>…         the same, after the group forgot all offsets:
                                                      the own topic is not read either
 
-An entry is 12 characters: 6 of the name (its CRC-32) and the first 6 of the topic's id, so that
-340 inputs fit. What an older version wrote (`inputs <name>=<id> …`) is read, and carried over.
-Entries of inputs that the config does not have (they left it, or a replica with a newer config
-reads them) stay: an input that comes back after its offsets are forgotten must not pass for a new
-one.
+An entry is 12 characters: 6 of the name (its CRC-32) and the first 6 of the topic's id, so that 340
+inputs fit. An older version's text (`inputs <name>=<id> …`) is read, and carried over. Entries of
+inputs outside the config (they left it, or a replica with a newer config reads them) stay: an input
+that returns after its offsets are forgotten must not count as new.
 
-For an offset can outlive its topic and point into another one, and Kafka drops the offsets of a
-topic that is deleted. Where the group has forgotten everything, the program's own topics witness
-that it worked: what the router read it answered there, in the transaction that committed offsets.
+The metadata is needed because an offset can outlive its topic and point into a recreated one, and
+because Kafka drops the offsets of a deleted topic. If the group has forgotten everything, the
+program's own topics prove that it has worked: the router writes its answers in the transaction that
+commits the offsets.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ MARK_LIMIT = 4096
 
 _TOPIC, _READ, _FORGOT, _INPUTS = "topic ", "read ", "forgot ", "inputs "
 _NAME, _ID = 6, 6
-"""Characters of an entry: 32 bits tell names apart, 36 random bits tell a topic from the next one
-of its name."""
+"""Characters of an entry: 32 bits distinguish names, 36 random bits a topic from its successor of
+the same name."""
 
 _FORMER_ENTRY = re.compile(r"\b([0-9a-f]{8})=(\S+)")
 _FIT = (MARK_LIMIT - len(_FORGOT)) // (_NAME + _ID)
@@ -46,29 +46,31 @@ log = structlog.get_logger(__name__)
 
 
 def mark(topic_id: str | None) -> str:
-    """What an input's offsets are committed with."""
+    """Return the metadata of an input's offsets."""
     return _TOPIC + topic_id if topic_id else ""
 
 
 def mark_of(committed: TopicPartition) -> str | None:
-    """The topic's id that was committed with the offset; an older version, or a tool, wrote none.
+    """Return the topic id committed with the offset; None if an older version, or a tool, wrote
+    none.
 
-    A tool's offset is an operator's word, so it is taken as it stands.
+    A tool's offset is an operator's decision, so it is used as it is.
     """
     return id_in(committed.metadata or "")
 
 
 def id_in(text: str) -> str | None:
-    """The topic's id that this text of an input's offset has."""
+    """Return the topic id in this metadata text of an input's offset."""
     return text.removeprefix(_TOPIC) if text.startswith(_TOPIC) else None
 
 
 def register(ids: Mapping[str, str], former: str = "", *, forgot: bool = False) -> str:
-    """What the own topic's offset is committed with: `ids` (topic → id), then what `former` has.
+    """Return the metadata of the own topic's offset: `ids` (topic → id), then the entries of
+    `former`.
 
-    `forgot`: the own topic must not be read, for its offset is not known any more.
-    The inputs of `former` come in its order, in which those that left last are first. What does not
-    fit is forgotten, the oldest first, and the log says so.
+    `forgot`: the own topic must not be read, because its offset is lost.
+    The inputs of `former` keep their order, in which the last to leave come first. Entries that do
+    not fit are dropped, the oldest first, and the log reports it.
     """
     entries = {_short(topic): id_start(ids[topic]) for topic in sorted(ids)}
     kept = {**entries, **{name: was for name, was in _entries(former) if name not in entries}}
@@ -86,22 +88,22 @@ def register(ids: Mapping[str, str], former: str = "", *, forgot: bool = False) 
 
 
 def forgot(committed: TopicPartition) -> bool:
-    """Whether this offset of the own topic only carries the register."""
+    """Return whether this offset of the own topic only carries the register."""
     return (committed.metadata or "").startswith(_FORGOT)
 
 
 def id_start(topic_id: str) -> str:
-    """What an entry keeps of a topic's id."""
+    """Return the part of a topic's id that an entry keeps."""
     return topic_id[:_ID].ljust(_ID, ".")
 
 
 def registered(committed: TopicPartition, topic: str) -> str | None:
-    """The `id_start` of an input when it was registered; None if it was not."""
+    """Return the `id_start` of an input when it was registered; None if it was not."""
     return dict(_entries(committed.metadata or "")).get(_short(topic))
 
 
 def _entries(text: str) -> Iterator[tuple[str, str]]:
-    """(name, start of the id) of each entry, in either form."""
+    """Yield (name, start of the id) of each entry, in either form."""
     if text.startswith((_READ, _FORGOT)):
         packed, size = text.partition(" ")[2], _NAME + _ID
         for at in range(0, len(packed) - size + 1, size):
@@ -112,15 +114,15 @@ def _entries(text: str) -> Iterator[tuple[str, str]]:
 
 
 def holding(client: Consumer, topics: Sequence[str]) -> str | None:
-    """The first of the topics that ever held a record; None if none did.
+    """Return the first of the topics that ever held a record; None if none did.
 
-    What was deleted since counts too: a log's end never goes back.
+    Deleted records count too: a log's end never goes back.
     """
     return next((topic for topic in topics if _held(client, topic)), None)
 
 
 def partitions_of(client: Consumer, topic: str) -> list[TopicPartition]:
-    """All partitions of a topic; none if it does not exist."""
+    """Return all partitions of a topic; none if it does not exist."""
     with translate_errors("listing partitions"):
         numbers = client.list_topics(topic, timeout=WAIT).topics[topic].partitions
     return [TopicPartition(topic, number) for number in numbers]

@@ -1,9 +1,9 @@
-"""What librdkafka says against the settings of a config, asked before a client is needed.
+"""Check a config's settings with librdkafka before a client is needed.
 
-Each kind of client that the program makes is made of the very settings it will have, without any
-server, so that nothing is connected to, and thrown away. librdkafka tells of one setting at a
-time: what it speaks against is left out and the rest asked again. Its words are repeated without
-any value, for a value may be a secret.
+Each kind of client is constructed with the very settings it will have, without any server, so that
+nothing connects, and is thrown away. librdkafka reports one setting at a time: a refused one is
+left out and the rest is checked again. Its messages are repeated without any value, because a value
+may be a secret.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ _ABOUT: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("SASL mechanism", ("sasl.mechanisms", "sasl.mechanism", "security.protocol")),
     ("(plugin ", ("plugin.library.paths",)),
 )
-"""What a sentence that names no setting holds → the settings that it is about."""
+"""Phrase of a message that names no setting → the settings that it is about."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What librdkafka says, and of which of the settings given; None where it names none.
+    """librdkafka's message and the setting that it is about; None if it names none.
 
-    `fatal`: no client can be made so. Else it is an oddity: a setting that is deprecated.
+    `fatal`: no client can be made with it. Otherwise the setting is only deprecated.
     """
 
     setting: str | None
@@ -53,7 +53,7 @@ class Refusal:
 
 
 def refusals(settings: transactions.Settings) -> list[Refusal]:
-    """All that librdkafka says against these settings, each once; what is fatal comes first."""
+    """Return all that librdkafka refuses in these settings, each once; fatal ones come first."""
     found: dict[Refusal, None] = {}
     for kind in _KINDS:
         found.update(dict.fromkeys(_asked(kind, settings)))
@@ -80,7 +80,7 @@ _KINDS: Final[tuple[Callable[[transactions.Settings, logging.Logger], None], ...
 
 
 def _ignore(_error: KafkaError) -> None:
-    """No server is known to this client."""
+    """Ignore connection errors: the client has no server."""
 
 
 def _asked(
@@ -113,18 +113,18 @@ class _Heard(logging.Handler):
         self.lines: list[str] = []
 
     def logger(self) -> logging.Logger:
-        """A logger that no other part of the program uses."""
+        """Return a logger that no other part of the program uses."""
         logger = logging.Logger("librdkafka.asked")
         logger.addHandler(self)
         return logger
 
     def emit(self, record: logging.LogRecord) -> None:
-        """One line, without librdkafka's name of the client."""
+        """Keep one line, without librdkafka's name of the client."""
         self.lines.append(record.getMessage().rpartition("]: ")[2])
 
 
 def _named(said: str, settings: Mapping[str, str]) -> str | None:
-    """The first of these settings that a sentence names, by any of its names."""
+    """Return the first of these settings that a message names, by any of its names."""
     places = {
         name: found.start()
         for name in settings
@@ -145,7 +145,7 @@ def _other_names(name: str) -> list[str]:
 
 
 def _scrubbed(said: str, settings: Mapping[str, str]) -> str:
-    """The sentence without anything that is, or may be, a value of these settings."""
+    """Return the message without anything that is, or may be, a value of these settings."""
     said = _CREATING.sub("", " ".join(said.split()))
     parts = {part.strip() for value in settings.values() for part in (value, *value.split(","))}
     for value in sorted(parts.difference(_HARMLESS), key=len, reverse=True):

@@ -27,7 +27,7 @@ from consumer.kafka.transactions import (
 )
 
 StartFrom = str | float | None
-"""`earliest`, `latest`, epoch seconds, or None: nobody said."""
+"""`earliest`, `latest`, epoch seconds, or None: not given."""
 
 WAIT = 10.0
 
@@ -36,12 +36,13 @@ Commit = Callable[[Sequence[TopicPartition]], None]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a group reads: `inputs` are written by others, `own` (one partition) by the program.
+    """The topics a group reads: `inputs` are written by other programs, `own` (one partition) by
+    this one.
 
-    `answers` are topics that hold nothing before an input was read, and `lanes` is what the names
-    of others begin with: lanes that left the config witness too. `ids` are the ids of inputs and
-    `own` as they are now (None: this broker has none). `former`: the texts of all offsets that the
-    group has, also of inputs that left the config.
+    `answers` are topics that hold nothing before an input was read. `lanes` is the prefix of the
+    lanes' topics, which prove the same: lanes that left the config count too. `ids` are the present
+    ids of inputs and `own` (None: this broker has none). `former`: the metadata texts of all the
+    group's offsets, also of inputs that left the config.
     """
 
     group: str
@@ -54,7 +55,7 @@ class Reading:
 
 
 def router_reading(topics: Topics, inputs: Sequence[str], clients: Clients) -> Reading:
-    """What the router's group reads with these inputs. Raises KafkaSessionError."""
+    """Return what the router's group reads with these inputs. Raises KafkaSessionError."""
     group = f"{topics.application_id}.router"
     return Reading(
         group,
@@ -68,15 +69,15 @@ def router_reading(topics: Topics, inputs: Sequence[str], clients: Clients) -> R
 
 
 def delay_reading(topics: Topics, steps: Sequence[str], clients: Clients) -> Reading:
-    """What the group of the delay stage reads of these topics. Raises KafkaSessionError."""
+    """Return what the delay stage's group reads of these topics. Raises KafkaSessionError."""
     ids = {each: clients.topic_id(each) for each in steps}
     return Reading(f"{topics.application_id}.ladder", steps, "", [], ids)
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """`marks`: the metadata with which offsets are to be committed, by topic; `stopped`: the
-    partitions that must not be read until an operator says where to go on."""
+    """`marks`: topic → metadata to commit its offsets with; `stopped`: the partitions that must not
+    be read until an operator resumes them."""
 
     marks: Mapping[str, str]
     stopped: Sequence[StoppedPartition]
@@ -92,19 +93,21 @@ def resolve(
     reading: Reading,
     commit: Commit,
 ) -> Resolved:
-    """Set `offset` of each partition: what is committed, else what `begin` says.
+    """Set `offset` of each partition: the committed one, else the one that `begin` gives.
 
-    A partition without a commit whose topic has others with one is new: it begins at its start,
-    whatever `begin` says, for nothing may be lost. Others are looked for among those given and,
-    unless `begin` was said and this is a process's `first` assignment, in the whole topic: when
-    replicas start for the first time together, the other's partitions may be committed already.
-    The program's own topic begins at its start, and nobody need say so.
-    A partition whose offset is forgotten, or of a topic that was made anew, gets none.
-    `client` is the member, in its callback; `asker` another one of its group, which is asked: some
-    questions (`list_topics`) to a client inside its own callback abort the process at the next one.
-    `commit` writes what is new, each with its metadata, as a member that the group has had since
-    before this was called: Kafka must refuse one that it has dropped meanwhile, for others may
-    have read on from there.
+    A partition without a commit whose topic has other committed ones is new: it begins at its
+    start, whatever `begin` says, because nothing may be lost. The other commits are looked for
+    among the given partitions and, unless `begin` is given and this is a process's `first`
+    assignment, in the whole topic: when replicas start for the first time together, the other
+    replica's partitions may be committed already.
+    The program's own topic begins at its start without a start position.
+    A partition whose offset is forgotten, or of a recreated topic, gets none.
+    `client` is the member, in its callback; `asker` another client of its group, which makes the
+    requests: some requests (`list_topics`) by a client inside its own callback abort the process at
+    the next one.
+    `commit` writes the new offsets, each with its metadata, as a member that the group has had
+    since before this call: Kafka must refuse a member that it has dropped meanwhile, because other
+    members may have read on from there.
     Raises StartPositionError if a topic was never read and no start position is given.
     """
     memory = remember(asker, reading)
@@ -119,7 +122,7 @@ def resolve(
             new = partition.topic in known or partition.topic == reading.own
             partition.offset = start_offset(asker, partition, "earliest" if new else begin)
             fresh.append(partition)
-    if memory.all_forgotten:  # where the own topic has an offset, it tells what was forgotten
+    if memory.all_forgotten:  # an own topic with an offset has the register
         fresh += [
             TopicPartition(each.topic, each.partition, 0)
             for each in partitions
@@ -137,8 +140,8 @@ def resolve(
 
 
 def rehearse(client: Consumer, topics: Sequence[str], begin: StartFrom, reading: Reading) -> None:
-    """Whether these inputs could be read too. Raises StartPositionError if one was never read, and
-    no start position is given."""
+    """Check that these inputs could be read too. Raises StartPositionError if one was never read
+    and no start position is given."""
     memory = remember(client, reading)
     for topic in topics:
         if topic not in memory.read | {each.topic for each in memory.stopped} and begin is None:
@@ -147,9 +150,9 @@ def rehearse(client: Consumer, topics: Sequence[str], begin: StartFrom, reading:
 
 @dataclass(frozen=True, slots=True)
 class GroupMemory:
-    """What a group remembers: its offsets, and the partitions of which they are of no use.
+    """A group's offsets, and the partitions whose offsets are unusable.
 
-    `all_forgotten`: it has none, and yet this application has worked.
+    `all_forgotten`: the group has no offset, and yet this application has worked.
     """
 
     committed: Mapping[Partition, TopicPartition]
@@ -163,10 +166,10 @@ class GroupMemory:
 
 
 def remember(asker: Consumer, reading: Reading) -> GroupMemory:
-    """What the group remembers of all that it reads. Raises KafkaSessionError.
+    """Return what the group remembers of all that it reads. Raises KafkaSessionError.
 
-    Where it has forgotten everything, this application's own topics tell that it has worked:
-    another replica commits before it answers, so a first start finds none of either.
+    If it has forgotten everything, this application's own topics prove that it has worked: another
+    replica commits before it answers, so a first start finds neither offsets nor answers.
     """
     committed = group_offsets(asker, reading)
     if not _read(committed) and offset_metadata.holding(
@@ -186,7 +189,11 @@ def remember(asker: Consumer, reading: Reading) -> GroupMemory:
 
 
 def _was_used(asker: Consumer, place: TopicPartition, reading: Reading) -> bool:
-    """The own topic begins by itself where it never held a record; an input is an operator's."""
+    """Return whether the partition was in use: the own topic if it ever held a record, an input
+    always.
+
+    An own topic that never held a record begins by itself; an input needs an operator.
+    """
     if place.topic != reading.own:
         return True
     return log_range(asker, place.topic, place.partition)[1] > 0
@@ -197,7 +204,7 @@ def _forgotten(place: TopicPartition) -> StoppedPartition:
 
 
 def _lanes(client: Consumer, prefix: str) -> list[str]:
-    """Topics of lanes, in the config or not."""
+    """Return the topics of lanes, in the config or not."""
     if not prefix:
         return []
     with translate_errors("listing topics"):
@@ -211,18 +218,18 @@ def _read(committed: Mapping[Partition, TopicPartition]) -> set[str]:
 
 
 def group_offsets(client: Consumer, reading: Reading) -> dict[Partition, TopicPartition]:
-    """What the group has committed, of every partition of every topic that it reads."""
+    """Return the group's committed offset of every partition of every topic that it reads."""
     topics = [*reading.inputs, reading.own]
     asked = [each for topic in topics for each in offset_metadata.partitions_of(client, topic)]
     with translate_errors("reading committed offsets"):
         committed = client.committed(asked, timeout=WAIT)
     for found in committed:
-        _check(found, "reading committed offsets")  # not known is not the same as never committed
+        _check(found, "reading committed offsets")  # unknown is not the same as never committed
     return {(found.topic, found.partition): found for found in committed}
 
 
 def group_offset(client: Consumer, place: TopicPartition) -> TopicPartition:
-    """What the group has committed of one partition. Raises KafkaSessionError."""
+    """Return the group's committed offset of one partition. Raises KafkaSessionError."""
     with translate_errors("reading committed offsets"):
         (found,) = client.committed([place], timeout=WAIT)
     _check(found, "reading committed offsets")
@@ -232,19 +239,20 @@ def group_offset(client: Consumer, place: TopicPartition) -> TopicPartition:
 def _among(
     partitions: Sequence[TopicPartition], committed: Mapping[Partition, TopicPartition]
 ) -> set[str]:
-    """Topics of which one of these partitions has an offset."""
+    """Return the topics of which one of these partitions has an offset."""
     return {each.topic for each in partitions if committed[each.topic, each.partition].offset >= 0}
 
 
 def _own(committed: Mapping[Partition, TopicPartition], reading: Reading) -> TopicPartition:
-    """The own topic's offset, with the register of all inputs."""
+    """Return the own topic's offset, with the register of all inputs."""
     return committed.get((reading.own, 0), TopicPartition(reading.own, 0))
 
 
 def marks_of(memory: GroupMemory, fresh: set[str], reading: Reading) -> dict[str, str]:
-    """By topic; the own one's has all inputs that the group has ever read. `fresh`: begun now.
+    """Return metadata by topic; the own topic's has all inputs that the group has ever read.
 
-    A topic that was made anew stays registered as the former one until an operator has spoken.
+    `fresh`: topics begun now. A recreated topic stays registered under its former id until an
+    operator resumes it.
     """
     ids = {topic: ident for topic, ident in reading.ids.items() if ident is not None}
     marks = {topic: offset_metadata.mark(ident) for topic, ident in ids.items()}
@@ -259,7 +267,7 @@ def marks_of(memory: GroupMemory, fresh: set[str], reading: Reading) -> dict[str
 
 
 def _left(reading: Reading) -> dict[str, str]:
-    """Inputs that left the config, or that another replica's config has → their ids.
+    """Return topic → id of inputs that left the config, or that only another replica's config has.
 
     Another member may have begun one after the register was written last, and Kafka drops the
     offset `offsets.retention.minutes` after the input left.
@@ -275,9 +283,10 @@ def _unmarked(
     memory: GroupMemory,
     marks: Mapping[str, str],
 ) -> list[TopicPartition]:
-    """What this member reads and is committed without its mark, or with an older one.
+    """Return this member's committed offsets without their mark, or with an older one.
 
-    Between two polls nothing is read that is not committed: these offsets are where it stands.
+    Between two polls all that was read is committed: these offsets are the positions of the
+    reading.
     """
     mine = {(each.topic, each.partition) for each in [*partitions, *client.assignment()]}
     anew = {each.place for each in memory.stopped if each.reason is StopReason.MADE_ANEW}
@@ -304,7 +313,7 @@ def start_offset(client: Consumer, partition: TopicPartition, begin: StartFrom) 
         asked = TopicPartition(partition.topic, partition.partition, int(float(begin) * 1000))
         (found,) = client.offsets_for_times([asked], timeout=WAIT)
     _check(found, "looking for the time where reading begins")
-    return int(found.offset) if found.offset >= 0 else int(high)  # nothing is as young as that
+    return int(found.offset) if found.offset >= 0 else int(high)  # no record is that recent
 
 
 def _unsaid(what: str) -> StartPositionError:

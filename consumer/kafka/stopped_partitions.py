@@ -1,12 +1,12 @@
-"""Which input partitions must stand still until an operator says where to go on, and why.
+"""Stopped partitions: input partitions that must not be read until an operator resumes them.
 
-An offset that does not fit is a fact about one partition: it is not read, all others are. It ends
+An offset that does not fit concerns one partition: it is not read, all others are. The stop ends
 when the group gets another offset for it (`survey-dispatcher inputs resume`).
 
     out_of_range   the log does not hold the group's offset: records were deleted before they were
                    read, or the log was truncated
-    made_anew      the offset, or the group's register, is of a topic that was deleted; the one that
-                   has its name now is another one
+    made_anew      the offset, or the group's register, is of a topic that was deleted; the topic
+                   that has its name now is another one
     forgotten      the group has read the topic, and has no offset of it any more
 """
 
@@ -27,7 +27,7 @@ WAIT = 10.0
 
 
 class StopReason(StrEnum):
-    """Why a partition stands still."""
+    """Why a partition is stopped."""
 
     OUT_OF_RANGE = "out_of_range"
     MADE_ANEW = "made_anew"
@@ -46,8 +46,8 @@ MEANING: Mapping[StopReason, str] = {
 
 @dataclass(frozen=True, slots=True)
 class StoppedPartition:
-    """A partition that stands still. `offset`: the group's (negative: none); `was`: the id of the
-    topic that was read, as far as it is known."""
+    """A stopped partition. `offset`: the group's (negative: none); `was`: the id of the topic that
+    was read, as far as it is known."""
 
     topic: str
     partition: int
@@ -62,12 +62,13 @@ class StoppedPartition:
 
     @property
     def whole_topic(self) -> bool:
-        """Whether the topic's partitions can only go on together: what one lost, all have."""
+        """Whether the topic's partitions can only be resumed together: all have lost their
+        offsets."""
         return self.reason is not StopReason.OUT_OF_RANGE
 
     @property
     def command(self) -> str:
-        """What ends it."""
+        """The command that ends the stop."""
         target = self.topic if self.whole_topic else f"{self.topic}:{self.partition}"
         return (
             f"survey-dispatcher inputs resume {target} --from earliest|latest|OFFSET|TIME "
@@ -81,9 +82,10 @@ def memory_problem(
     topic_id: str | None,
     registered: str | None,
 ) -> StoppedPartition | None:
-    """What is wrong between the group's memory of a partition and its topic as it is now.
+    """Compare the group's memory of a partition with the topic as it is now; None if they agree.
 
-    `committed`: all offsets of the group; `registered`: how the topic's id began when it was read.
+    `committed`: all offsets of the group; `registered`: the first characters of the topic's id when
+    it was read.
     """
     found = committed[place.topic, place.partition]
     siblings = [each for (topic, _), each in committed.items() if topic == place.topic]
@@ -103,7 +105,8 @@ def memory_problem(
 
 
 def out_of_range(asker: Consumer, found: TopicPartition) -> StoppedPartition | None:
-    """Whether the log does not hold the offset. Raises KafkaSessionError."""
+    """Return the partition as stopped if the log does not hold the offset. Raises
+    KafkaSessionError."""
     low, high = log_range(asker, found.topic, found.partition)
     if found.offset < 0 or low <= found.offset <= high:
         return None
@@ -113,8 +116,9 @@ def out_of_range(asker: Consumer, found: TopicPartition) -> StoppedPartition | N
 def rejoin_if_readable(asker: Consumer, found: TopicPartition) -> None:
     """Raise KafkaSessionError if the log holds the group's offset, but not the client's position.
 
-    The position is then a former member's: frozen for longer than its session, it reads on where
-    another member has gone on since, and where records may have been deleted behind that one.
+    The position is then a former member's. Frozen for longer than its session, the process reads
+    from where it stopped, while another member has read on and records behind that one may have
+    been deleted.
     """
     if found.offset >= 0 and out_of_range(asker, found) is None:
         raise KafkaSessionError(
@@ -123,7 +127,7 @@ def rejoin_if_readable(asker: Consumer, found: TopicPartition) -> None:
 
 
 def log_range(asker: Consumer, topic: str, partition: int) -> tuple[int, int]:
-    """Where a log begins and ends. Raises KafkaSessionError."""
+    """Return a log's first offset and its end. Raises KafkaSessionError."""
     with translate_errors("reading the log's ends"):
         low, high = asker.get_watermark_offsets(TopicPartition(topic, partition), timeout=WAIT)
     return int(low), int(high)

@@ -1,4 +1,4 @@
-"""The program's own topics: what they must be, making them, checking them, printing them."""
+"""The program's own topics: their required settings, creation, checks, and printing as commands."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ from consumer.lane.state.delay_steps import STEPS
 WAIT = 15.0
 
 SHOWN_WITHIN = 30.0
-"""Seconds that the brokers have to show a topic that was just made."""
+"""Seconds that the brokers have to show a newly created topic."""
 
 BATCH_BYTES = 1024 * 1024
-"""What the producer gathers at most into one batch (librdkafka's `batch.size`: 1,000,000), which is
-more than an invitation or a result can have (256 KiB)."""
+"""Most that the producer gathers into one batch (librdkafka's `batch.size`: 1,000,000). It exceeds
+the largest invitation or result (256 KiB)."""
 
 CHECKPOINT_MAX_BYTES = 8 * 1024 * 1024
-"""What a checkpoint may have: its topic takes as much, and so does a segment of its log."""
+"""Largest checkpoint: the limit of its topic, and the size of a segment of its log."""
 
 COMMANDS_KEPT = 24 * 3600 * 1000
-"""Milliseconds for which an operator's command can be looked up; it lapses much earlier."""
+"""Retention of operator commands (ms); a command lapses much earlier."""
 
 PAST_LIMITS = ("message.timestamp.before.max.ms", "message.timestamp.difference.max.ms")
-"""How old a record may be that a topic takes: since Kafka 3.6, and before 4.0."""
+"""Settings that limit a record's age in a topic: since Kafka 3.6, and before 4.0."""
 
 
 _ANSWERED = (
@@ -54,16 +54,16 @@ _ANSWERED = (
     KafkaError.POLICY_VIOLATION,
     KafkaError.INVALID_CONFIG,
 )
-"""Errors that a broker that is there has answered with."""
+"""Error codes that prove that a broker answered."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
-    """A topic as the program needs it, made with `settings`.
+    """A topic as the program needs it, created with `settings`.
 
-    `checked`: those of them that promises rest on. `at_least`: what numeric settings must reach,
-    whether the topic or its brokers set them; a setting that the brokers do not know is none.
-    `optional`: a process starts without it, for an older version did not have it.
+    `checked`: the settings that guarantees rest on. `at_least`: minimums of numeric settings, set
+    by the topic or by its brokers; a setting that the brokers do not know is not checked.
+    `optional`: a process starts without the topic, because older versions did not have it.
     """
 
     name: str
@@ -76,7 +76,7 @@ class TopicSpec:
 
 
 def own_topics(config: Config, partitions: int = 6) -> list[TopicSpec]:
-    """All topics that this config writes; `partitions` is for the results.
+    """Return all topics that this config writes; `partitions` is for the results.
 
     docs/architecture.md, "Topics", has the same table in prose.
     """
@@ -111,7 +111,7 @@ def own_topics(config: Config, partitions: int = 6) -> list[TopicSpec]:
 
 
 def needed_topics(config: Config) -> list[TopicSpec]:
-    """Those of them that a process does not start without."""
+    """Return the topics without which a process does not start."""
     return [each for each in own_topics(config) if not each.optional]
 
 
@@ -166,23 +166,28 @@ def _size(most: int) -> dict[str, str]:
 
 
 def _limits(most: int) -> dict[str, int]:
-    """A batch of records must fit into the topic's limit and into one segment of its log."""
+    """Return the minimums with which a batch of records fits into the topic's limit and into one
+    log segment."""
     return {"max.message.bytes": most, "segment.bytes": most}
 
 
 def _longest_wait(config: Config) -> int:
-    """Milliseconds: what comes back from the delay topics has the time since when it waits."""
+    """Return the oldest record timestamp that a lane's topic must take, as an age in ms.
+
+    A record that returns from a delay topic carries its arrival time.
+    """
     longest = max((route.policy.expire_after for route in config.routes), default=0.0)
     return int((longest + 86400.0) * 1000)
 
 
 def admin(settings: Mapping[str, str]) -> AdminClient:
-    """A client for topics, with these librdkafka settings; what it says is in its errors."""
+    """Return a topic administration client with these librdkafka settings; it logs nothing, its
+    calls raise."""
     return AdminClient({**settings, "log_level": 0})
 
 
 def create(client: AdminClient, specs: Sequence[TopicSpec], replication: int = -1) -> list[str]:
-    """Create what is missing; the names created. Raises TopicsError."""
+    """Create missing topics; return the names created. Raises TopicsError."""
     new = [
         NewTopic(each.name, each.partitions, replication, config=dict(each.settings))
         for each in specs
@@ -202,16 +207,17 @@ def create(client: AdminClient, specs: Sequence[TopicSpec], replication: int = -
 
 
 def problems(client: AdminClient, specs: Sequence[TopicSpec], inputs: Sequence[str]) -> list[str]:
-    """What is wrong with the topics, one sentence each. Raises TopicsError without a broker."""
+    """Return what is wrong with the topics, one sentence each. Raises TopicsError without a
+    broker."""
     with _answers("reading the topics"):
         return _problems(client, specs, inputs)
 
 
 def wait_until_shown(client: AdminClient, names: Sequence[str]) -> None:
-    """Until the brokers show these topics, which were just made. Raises TopicsError.
+    """Wait until the brokers show these topics, just created. Raises TopicsError.
 
-    The controller makes a topic, and each broker hears of it by itself: the next question may go to
-    one that has not yet.
+    The controller creates a topic and each broker learns of it separately, so the next request may
+    reach a broker that does not know it yet.
     """
     patience = Retrying(
         retry=retry_if_result(bool),
@@ -230,7 +236,7 @@ def wait_until_shown(client: AdminClient, names: Sequence[str]) -> None:
 
 
 def _not_shown(client: AdminClient, names: Sequence[str]) -> list[str]:
-    """Those of which the metadata or the settings are not there yet."""
+    """Return the topics whose metadata or settings are not visible yet."""
     known = client.list_topics(timeout=WAIT).topics
     hidden = [name for name in names if name not in known or not known[name].partitions]
     if hidden or not names:
@@ -248,7 +254,7 @@ def _not_shown(client: AdminClient, names: Sequence[str]) -> list[str]:
 
 @contextmanager
 def _answers(doing: str) -> Iterator[None]:
-    """Translate what an administration client raises."""
+    """Translate an administration client's exceptions to TopicsError."""
     try:
         yield
     except KafkaException as error:
@@ -275,7 +281,7 @@ def _problems(client: AdminClient, specs: Sequence[TopicSpec], inputs: Sequence[
 
 
 def topic_ids(client: AdminClient, names: Sequence[str]) -> dict[str, str]:
-    """Topic name → its id: a topic that is deleted and made anew has another one."""
+    """Return topic name → topic id; a topic that is deleted and recreated gets another id."""
     futures: dict[str, Future[Any]] = client.describe_topics(
         TopicCollection(list(names)), request_timeout=WAIT
     )
@@ -283,7 +289,7 @@ def topic_ids(client: AdminClient, names: Sequence[str]) -> dict[str, str]:
 
 
 def as_commands(specs: Sequence[TopicSpec], replication: int = -1) -> str:
-    """`kafka-topics.sh` commands for those who may not let the program create topics."""
+    """Return `kafka-topics.sh` commands, for clusters where the program may not create topics."""
     copies = f" --replication-factor {replication}" if replication > 0 else ""
     lines = []
     for each in specs:
@@ -298,7 +304,7 @@ def as_commands(specs: Sequence[TopicSpec], replication: int = -1) -> str:
 def as_strimzi(
     specs: Sequence[TopicSpec], cluster: str, replication: int = -1
 ) -> list[dict[str, object]]:
-    """Strimzi KafkaTopic resources, as version 1 of its API has them (Strimzi 0.49 and later)."""
+    """Return Strimzi KafkaTopic resources, version 1 of its API (Strimzi 0.49 and later)."""
     copies = {"replicas": replication} if replication > 0 else {}
     return [
         {
@@ -325,7 +331,7 @@ _RESOURCE: Final = re.compile(
 
 
 def _resource_name(topic: str) -> str:
-    """A topic's name, or what Kubernetes takes in its place, of which no two topics have one."""
+    """Return the topic's name, or a unique Kubernetes name in its place."""
     if _RESOURCE.fullmatch(topic):
         return topic
     plain = re.sub(r"[^a-z0-9]+", "-", topic.lower()).strip("-")[:200]
@@ -341,9 +347,9 @@ def _setting_problems(client: AdminClient, specs: Sequence[TopicSpec]) -> list[s
 
 
 def raise_limits(client: AdminClient, specs: Sequence[TopicSpec]) -> list[str]:
-    """Raise what is too small of these topics' limits; the changes. Raises TopicsError.
+    """Raise the limits of these topics that are too small; return the changes. Raises TopicsError.
 
-    Other settings that are unfit may be intended: they are only reported.
+    Other unfit settings may be intended: they are only reported.
     """
     changed = []
     with _answers("raising topics' limits"):
@@ -361,13 +367,13 @@ def raise_limits(client: AdminClient, specs: Sequence[TopicSpec]) -> list[str]:
 
 
 Unfit = tuple[str, str, str, bool]
-"""A setting, its value, the value that it needs, and whether more than that is as good."""
+"""A setting, its value, the value that it needs, and whether a larger value is as good."""
 
 
 def _unfit(
     client: AdminClient, specs: Sequence[TopicSpec]
 ) -> Iterator[tuple[TopicSpec, list[Unfit]]]:
-    """Topics with settings that are not as they must be."""
+    """Yield the topics with unfit settings."""
     checked = {each.name: each for each in specs if each.checked or each.at_least}
     asked = [ConfigResource(ResourceType.TOPIC, name) for name in checked]
     if not asked:

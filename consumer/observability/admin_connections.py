@@ -3,10 +3,11 @@
     accepted ──► waits for a request ──► is answered ──► waits for the next
                   HEAD_S, then closed     ANSWER_S        HEAD_S
 
-uvicorn's own timer begins with the first answer only: half a request was held for ever, and with
-as many as the process may have files the probes failed, and the process was killed for it. At the
-bound the connection that has waited longest gives way, so that a probe is answered however many
-wait. A connection that is being answered gives way to none; a new one is then closed.
+uvicorn's own timer begins only with the first answer. Half a request was kept open for ever; when
+such connections used up the process's file descriptors, the probes failed and the process was
+killed. At the bound the connection that has waited longest is evicted, so a probe is answered
+however many wait. A connection that is being answered is never evicted; if all are, the new one is
+closed.
 """
 
 from __future__ import annotations
@@ -17,19 +18,19 @@ from typing import Final
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MAX_CONNECTIONS: Final = 100
-"""Open at once: probes, Prometheus, and people who look at the page."""
+"""Connections open at once: probes, Prometheus, and viewers of the page."""
 BACKLOG: Final = 64
-"""Taken from the system in one go, beyond which they wait there."""
+"""Connections accepted in one go; more wait in the system's listen queue."""
 HEAD_BYTES: Final = 16_384
-"""Of a request's head, at most."""
+"""Bytes of a request's head, at most."""
 HEAD_S = 5.0
-"""Seconds until a request must have come as a whole."""
+"""Seconds until a request must have arrived completely."""
 ANSWER_S = 30.0
-"""Seconds until its answer must have been taken."""
+"""Seconds until its answer must have been read by the client."""
 
 
 class BoundedProtocol(H11Protocol):
-    """uvicorn's connection with a deadline for each thing that it waits for."""
+    """uvicorn's connection with a deadline for each state."""
 
     _deadline: asyncio.TimerHandle | None = None
     _was_busy = False
@@ -58,12 +59,12 @@ class BoundedProtocol(H11Protocol):
 
     @property
     def busy(self) -> bool:
-        """Whether an answer is being made, or was not taken yet."""
+        """Whether an answer is being made, or has not been sent completely."""
         made = self.cycle is None or self.cycle.response_complete
         return not made or self.transport.get_write_buffer_size() > 0
 
     def _follow(self, *, changed: bool = False) -> None:
-        """Set the deadline of what it waits for, once: bytes that trickle in move none."""
+        """Set the deadline of the present state, once: trickling bytes do not move it."""
         busy = self.busy
         if (changed or busy != self._was_busy) and not self.transport.is_closing():
             if self._deadline is not None:

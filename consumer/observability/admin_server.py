@@ -1,7 +1,7 @@
-"""The admin server: the status page, `/metrics`, `/livez`, `/readyz`. It changes nothing.
+"""The admin server: the status page, `/metrics`, `/livez`, `/readyz`. It is read-only.
 
-The probes answer on the event loop itself, so a loop that is stuck fails them; a scrape and the
-page's numbers are rendered in a worker thread, so that they never delay a vendor call.
+The probes answer on the event loop itself, so a stuck loop fails them. A scrape and the page's
+numbers are rendered in a worker thread, so that they never delay a vendor call.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""Nothing inline runs, and nothing is asked of another host."""
+"""Content security policy: no inline code, no requests to other hosts."""
 
 SECURITY_HEADERS = [
     ("Cache-Control", "no-store"),
@@ -42,14 +42,15 @@ SECURITY_HEADERS = [
     ("Referrer-Policy", "no-referrer"),
     ("X-Content-Type-Options", "nosniff"),
 ]
-"""Added by the server, so that its error responses bear them as well."""
+"""Headers added by the server, so that its error responses bear them as well."""
 
 GRACE_S = 2
-"""Seconds that requests under way get at shutdown."""
+"""Seconds that requests in progress get at shutdown."""
 
 
 def admin_app(metrics: Metrics, health: Health, status: Callable[[], bytes]) -> Starlette:
-    """GET and HEAD of `/` (the status page), `/status.json`, `/metrics`, `/livez` and `/readyz`.
+    """Return an app with GET and HEAD of `/` (the status page), `/status.json`, `/metrics`,
+    `/livez` and `/readyz`.
 
     Probes answer 200 or 503. `status` makes the body of `/status.json`, in a worker thread.
     """
@@ -89,8 +90,8 @@ async def serve_admin(
 ) -> None:
     """Serve until cancelled, in the caller's event loop; signals stay the caller's.
 
-    `started` is told the port once connections are taken (port 0 lets the system choose one).
-    On cancellation requests under way get two seconds. Raises `DispatcherError` if the address
+    `started` receives the port once connections are accepted (port 0 lets the system choose one).
+    On cancellation requests in progress get two seconds. Raises `DispatcherError` if the address
     cannot be bound.
     """
     listener = _bind(host, port)
@@ -102,7 +103,7 @@ async def serve_admin(
         ws="none",
         lifespan="off",
         interface="asgi3",
-        log_config=None,  # logging is the program's, and a probe every second is no news
+        log_config=None,  # the program configures logging; a probe every second is not logged
         access_log=False,
         proxy_headers=False,
         server_header=False,
@@ -111,7 +112,7 @@ async def serve_admin(
     )
     server = _Server(config, started)
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="admin")
-    # uvicorn closes its listener only when it is asked to exit, not when it is cancelled.
+    # uvicorn closes its listener only on `should_exit`, not on cancellation.
     try:
         await asyncio.shield(serving)
     finally:
@@ -120,7 +121,8 @@ async def serve_admin(
 
 
 class _Server(uvicorn.Server):
-    """uvicorn as a guest in somebody else's loop: no signal handlers, and it says when it is up."""
+    """uvicorn inside the program's own event loop: no signal handlers, and a callback once it
+    listens."""
 
     def __init__(self, config: uvicorn.Config, started: Callable[[int], None]) -> None:
         super().__init__(config)
@@ -137,9 +139,9 @@ class _Server(uvicorn.Server):
 
 
 def _bind(host: str, port: int) -> socket.socket:
-    """A listening socket; uvicorn's own binding ends the process where it fails.
+    """Return a listening socket; uvicorn's own binding ends the process if it fails.
 
-    `::` takes IPv4 as well, where the system can.
+    `::` takes IPv4 as well, if the system can.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     dual = host == "::" and socket.has_dualstack_ipv6()
@@ -149,6 +151,6 @@ def _bind(host: str, port: int) -> socket.socket:
         if error.errno == errno.EADDRINUSE:
             message = f"admin port {port} is in use on {host}: stop what uses it or set another one"
         else:
-            why = (error.strerror or "unknown").partition(" (")[0]  # it goes on with the address
+            why = (error.strerror or "unknown").partition(" (")[0]  # the address follows
             message = f"admin server cannot listen on {host}, port {port}: {why}"
         raise DispatcherError(message) from error

@@ -1,11 +1,11 @@
-"""Liveness and readiness: what the probes of an orchestrator ask.
+"""Liveness and readiness: the answers to an orchestrator's probes.
 
-Alive: every registered loop has beaten within its allowed silence. Ready: every condition that
-the process needs in order to do work (its config, a broker, a group for each input) holds. To
-have no lane assigned is ready, and a vendor's trouble is never unready: a restart mends neither.
+Alive: every registered loop has beaten within its allowed silence. Ready: every condition that the
+process needs in order to work (its config, a broker, a group for each input) holds. A process
+without a lane is ready, and a vendor's failure never makes it unready: a restart cures neither.
 
-Thread-safe without a lock: each method makes single assignments of immutable values in plain
-dicts, and readers go over a copy. The order of the assignments keeps a reader from seeing a loop
+Thread-safe without a lock: each method makes single assignments of immutable values in plain dicts,
+and readers iterate over a copy. The order of the assignments keeps a reader from seeing a loop
 before its first beat.
 """
 
@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable
 
 
 class Health:
-    """Beats and conditions. `clock` is monotonic, in seconds; `conditions` are expected ones,
-    unready until they are reported."""
+    """Heartbeats and conditions. `clock` is monotonic, in seconds; `conditions` are the expected
+    ones, unready until they are reported."""
 
     def __init__(self, clock: Callable[[], float], conditions: Iterable[str] = ()) -> None:
         self._clock = clock
@@ -30,16 +30,16 @@ class Health:
         self._silence[name] = max_silence
 
     def unregister(self, name: str) -> None:
-        """The loop ends on purpose (a lane was revoked): its silence is no problem any more."""
+        """Stop watching a loop that ends on purpose (a lane was revoked)."""
         self._silence.pop(name, None)
         self._beats.pop(name, None)
 
     def beat(self, name: str) -> None:
-        """The loop goes round. A late beat of an unregistered loop does no harm."""
+        """Record a loop's heartbeat. A late beat of an unregistered loop does no harm."""
         self._beats[name] = self._clock()
 
     def alive(self) -> list[str]:
-        """Problems: the loops that were silent for longer than they may be."""
+        """Return the problems: loops that were silent for longer than allowed."""
         now = self._clock()
         problems = []
         for name, allowed in self._silence.copy().items():
@@ -53,11 +53,12 @@ class Health:
         self._conditions[name] = None if ok else why or "not ready"
 
     def drop_condition(self, name: str) -> None:
-        """The condition is not needed any more (a reload removed the input)."""
+        """Drop a condition that is not needed any more (a reload removed the input)."""
         self._conditions.pop(name, None)
 
     def ready(self) -> list[str]:
-        """Problems: the conditions that do not hold; to know of none at all is one, too."""
+        """Return the problems: conditions that do not hold; to have no condition at all is one,
+        too."""
         conditions = self._conditions.copy()
         if not conditions:
             return ["nothing has reported yet"]

@@ -1,1 +1,1 @@
-"""What an operator does by hand: resend, replay dead letters, empty a lane that is gone."""
+"""Operator commands: resend, replay dead letters, drain a lane that left the config."""

@@ -1,4 +1,4 @@
-"""An operator's command at the cluster: its clients, and how long it waits for Kafka."""
+"""Cluster access of an operator's command: its clients, and how long it waits for Kafka."""
 
 from __future__ import annotations
 
@@ -65,7 +65,8 @@ class Access:
         return self.config.topics
 
     def fenced(self, name: str) -> Producer:
-        """The only producer `<application_id>.<name>`: what another had open has ended.
+        """Return the only producer `<application_id>.<name>`: an earlier one's open transaction has
+        ended.
 
         Raises KafkaSessionError.
         """
@@ -75,7 +76,7 @@ class Access:
 
     @contextmanager
     def reader(self, group: str = "") -> Iterator[Consumer]:
-        """A reader of committed records, in no group; it knows the offsets of `group`."""
+        """Yield a reader of committed records, in no group; it can read the offsets of `group`."""
         name = group or f"{self.topics.application_id}.operator"
         consumer = self.clients.consumer(name, _ignore)
         try:
@@ -84,20 +85,21 @@ class Access:
             self.clients.close(consumer)
 
     def everything(self, reader: Consumer, names: Sequence[str]) -> LogScan:
-        """All that is written to these topics by now, open transactions included."""
+        """Scan all records written to these topics by now, open transactions included."""
         return LogScan(reader, end_offsets(self.admin, names))
 
     def read(self, reader: Consumer, ends: Offsets, begin: Offsets | None = None) -> LogScan:
-        """All below `ends`, from `begin` on."""
+        """Scan all records below `ends`, from `begin` on."""
         return LogScan(reader, ends, begin or {})
 
     def stamp(self) -> dict[str, Any]:
-        """What every command to the processes has."""
+        """Return the fields that every command to the processes has."""
         return {"id": uuid.uuid4().hex, "at": self.now()}
 
     @contextmanager
     def transaction(self, producer: Producer, doing: str) -> Iterator[None]:
-        """As `kafka.transaction`; its trouble says what an operator should know of it."""
+        """Run a transaction as `kafka.transactions` does; its error tells the operator what to
+        do."""
         try:
             with transactions.transaction(producer, patience()):
                 yield
@@ -110,13 +112,13 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What became of a command: `done`, or still to be carried out by a process."""
+    """Result of a command: `done`, or not yet carried out by a process."""
 
     done: bool
 
 
 def give(access: Access, command: Command, done: Callable[[], bool]) -> Given:
-    """Tell the processes that run, and wait for a while until it is done.
+    """Send a command to the running processes, and wait for a while until it is done.
 
     Raises OperationError, KafkaSessionError.
     """
@@ -138,15 +140,15 @@ def give(access: Access, command: Command, done: Callable[[], bool]) -> Given:
 
 
 def patience(seconds: float = PATIENCE) -> Callable[[], bool]:
-    """To be asked after each attempt that Kafka did not answer: whether to give up."""
+    """Return the `give_up` to be asked after each attempt that Kafka did not answer."""
     deadline = time.monotonic() + seconds
     return lambda: time.monotonic() > deadline
 
 
 def counted(numbers: Mapping[str, int]) -> str:
-    """`purchase-sms: 3, visit: 1`."""
+    """Format counts: `purchase-sms: 3, visit: 1`."""
     return ", ".join(f"{name}: {number:,}" for name, number in sorted(numbers.items()))
 
 
 def _ignore(_error: KafkaError) -> None:
-    """What matters comes with the call that failed."""
+    """Ignore client errors: a failed call raises its own."""

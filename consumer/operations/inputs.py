@@ -1,6 +1,9 @@
-"""`inputs list` and `inputs resume`: where the router stands in each partition, and going on with
-those that stand still. Delay topics are listed and resumed too where they stand still: their group
-is the delay stage's, and each has one partition."""
+"""`inputs list` and `inputs resume`: show the router's offset of each partition, and resume stopped
+ones.
+
+Stopped delay topics are listed and resumed too: their group is the delay stage's, and each has one
+partition.
+"""
 
 from __future__ import annotations
 
@@ -42,13 +45,13 @@ from consumer.operations.access import (
 )
 
 Start = StartFrom | int
-"""Where to go on; an integer is an offset."""
+"""Where to resume; an integer is an offset."""
 
 
 @dataclass(frozen=True, slots=True)
 class InputView:
-    """A partition of an input: the group's `offset` (negative: none), what its log holds, and why
-    it stands still, if it does."""
+    """A partition of an input: the group's `offset` (negative: none), the range of its log, and the
+    reason if it is stopped."""
 
     topic: str
     partition: int
@@ -59,7 +62,7 @@ class InputView:
 
     @property
     def state(self) -> str:
-        """In words."""
+        """The state in words."""
         if self.reason is not None:
             return f"STANDS STILL ({self.reason.value})"
         return "read" if self.offset >= 0 else "never read"
@@ -67,7 +70,7 @@ class InputView:
 
 @dataclass(frozen=True, slots=True)
 class GoOn:
-    """A partition that goes on: at `offset`, with so many records that are read and passed over."""
+    """A partition to resume at `offset`, with the numbers of records that are read and skipped."""
 
     topic: str
     partition: int
@@ -78,7 +81,8 @@ class GoOn:
 
 
 def look(access: Access) -> list[InputView]:
-    """All partitions that the router's group reads. Raises KafkaSessionError."""
+    """Return all partitions that the router's group reads, and stopped delay topics. Raises
+    KafkaSessionError."""
     reading = router_reading(access.topics, access.config.input_topics, access.clients)
     with access.reader(reading.group) as asker:
         memory = remember(asker, reading)
@@ -97,7 +101,7 @@ def _view(asker: Consumer, found: TopicPartition, stopped: StoppedPartition | No
 
 
 def _stopped_delays(access: Access) -> list[InputView]:
-    """Delay topics that stand still, in the order of their steps."""
+    """Return the stopped delay topics, in the order of their steps."""
     with access.reader(delay_reading(access.topics, [], access.clients).group) as asker:
         found = [
             (asked, stopped_step(asker, asked, step, access.now(), access.topics.invitations("")))
@@ -107,7 +111,7 @@ def _stopped_delays(access: Access) -> list[InputView]:
 
 
 def _delays(asker: Consumer, access: Access) -> Iterator[tuple[TopicPartition, float]]:
-    """The offset of each delay topic that is there, and its step's seconds."""
+    """Yield the offset of each existing delay topic, and its step's seconds."""
     for step, seconds in STEPS.items():
         for place in offset_metadata.partitions_of(asker, access.topics.delayed(step)):
             yield group_offset(asker, place), seconds
@@ -120,7 +124,7 @@ def resume(
     start: Start,
     confirm: Callable[[Sequence[GoOn]], bool],
 ) -> Given | None:
-    """Go on with what stands still of a topic; None if `confirm` said no.
+    """Resume the stopped partitions of a topic; None if `confirm` said no.
 
     Raises OperationError, KafkaSessionError.
     """
@@ -145,7 +149,7 @@ def _resume_delay(
     start: Start,
     confirm: Callable[[Sequence[GoOn]], bool],
 ) -> Given | None:
-    """Go on with a delay topic that stands still; None if `confirm` said no."""
+    """Resume a stopped delay topic; None if `confirm` said no."""
     reading = delay_reading(access.topics, [topic], access.clients)
     with access.reader(reading.group) as asker:
         found = group_offset(asker, TopicPartition(topic, 0))
@@ -166,7 +170,7 @@ def _resume_delay(
 def _tell(
     access: Access, asker: Consumer, topic: str, plan: Sequence[GoOn], reading: Reading
 ) -> Given:
-    """Tell the processes that run where to go on."""
+    """Send the running processes the offsets to resume at."""
     command = ResumeInput(
         **access.stamp(),
         topic=topic,
@@ -221,7 +225,7 @@ def _go_on(asker: Consumer, stopped: StoppedPartition, start: Start) -> GoOn:
 
 
 def _commit(asker: Consumer, plan: Sequence[GoOn], memory: GroupMemory, reading: Reading) -> None:
-    """For a group that no process is in. Kafka refuses it if one has joined meanwhile."""
+    """Commit for a group without members. Kafka refuses it if a process has joined meanwhile."""
     offsets = {
         each.topic + str(each.partition): TopicPartition(
             each.topic,
@@ -232,7 +236,7 @@ def _commit(asker: Consumer, plan: Sequence[GoOn], memory: GroupMemory, reading:
         for each in plan
     }
     resumed = next((each.offset for each in plan if each.topic == reading.own), None)
-    if resumed is not None or memory.all_forgotten:  # else the others would pass for new inputs
+    if resumed is not None or memory.all_forgotten:  # else the others would count as new inputs
         marks = marks_of(memory, set(), reading)
         still = any(each.topic == reading.own for each in memory.stopped) and resumed is None
         register = offset_metadata.register({}, marks.get(reading.own, ""), forgot=still)
@@ -248,7 +252,7 @@ def _commit_all(asker: Consumer, offsets: list[TopicPartition]) -> None:
 
 
 def _moved(asker: Consumer, plan: Sequence[GoOn]) -> bool:
-    """Whether the group has another offset of each than before."""
+    """Return whether the group's offset of each partition has changed."""
     asked = [TopicPartition(each.topic, each.partition) for each in plan]
     with transactions.translate_errors("reading committed offsets"):
         found = asker.committed(asked, timeout=10.0)

@@ -1,6 +1,6 @@
-"""What an operator sees: tables, and the question before anything is written.
+"""Terminal output of operator commands: tables, and the confirmation before a write.
 
-What came from outside is shown without what could move a terminal's cursor.
+Text from outside is shown without control characters, which could move a terminal's cursor.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ROWS = 50
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Columns; numbers to the right."""
+    """Print a table; numbers are right-aligned."""
     columns = [Column(head, overflow="fold") for head in heads]
     shown = Table(*columns, box=None, pad_edge=False, header_style="bold")
     shown.show_header = any(heads)
@@ -52,12 +52,12 @@ def _cell(value: object) -> Text:
 
 
 def clean(text: str) -> str:
-    """The text without control characters."""
+    """Return the text without control characters."""
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
 
 
 def agreed(number: int, what: str, *, yes: bool) -> bool:
-    """Whether the operator typed the number, or said so beforehand."""
+    """Return whether the operator typed the number, or confirmed beforehand (`yes`)."""
     if yes:
         return True
     answer: str = typer.prompt(f"Type {number} to {what}", default="", show_default=False)
@@ -68,13 +68,13 @@ def agreed(number: int, what: str, *, yes: bool) -> bool:
 
 
 def left_out(number: int, what: str) -> None:
-    """What a command could not read, if there is any: its counts are without it."""
+    """Report the records that a command could not read, if any: its counts are without them."""
     if number:
         typer.echo(f"{number:,} {what}: another hand wrote them, or a newer version", err=True)
 
 
 def resends(plan: selection.Plan) -> None:
-    """Counts of what is sent again, and of what is not."""
+    """Print counts of invitations that are sent again, and of those that are not."""
     left_out(plan.unread_results, "results could not be read and are left out")
     left_out(plan.unread_invitations, "invitations could not be read and are left out")
     again = Counter((each.kind, each.lane) for each in plan.again)
@@ -90,7 +90,7 @@ def resends(plan: selection.Plan) -> None:
 
 
 def replays(plan: replay.Plan) -> None:
-    """Counts of letters that are replayed, and of those that stay."""
+    """Print counts of letters that are replayed, and of those that stay."""
     left_out(plan.foreign, FOREIGN)
     going = Counter((plan.letters[place].reason, to) for place, to in plan.going.items())
     if going:
@@ -108,7 +108,7 @@ def replays(plan: replay.Plan) -> None:
 
 
 def box(found: DeadLetterList) -> None:
-    """Counts by reason and topic, then the newest letters."""
+    """Print counts by reason and topic, then the newest letters."""
     left_out(found.foreign, FOREIGN)
     if not found.letters:
         typer.echo("no dead letters")
@@ -135,7 +135,8 @@ def _row(letter: DeadLetterRecord, found: DeadLetterList) -> tuple[str, ...]:
 
 
 def as_json(found: DeadLetterList) -> list[Mapping[str, object]]:
-    """One object per letter; no header and no value of the original, for they may be personal."""
+    """Return one object per letter; no header and no value of the original, which may be personal
+    data."""
     return [
         {
             "letter": str(each.place),
@@ -150,7 +151,7 @@ def as_json(found: DeadLetterList) -> list[Mapping[str, object]]:
 
 
 def letter(found: DeadLetterRecord) -> None:
-    """All about one letter but what the original record holds."""
+    """Print all about one letter except the original record's content."""
     size = "too large to be kept" if found.lost_bytes is not None else "kept"
     rows = [
         ("letter", str(found.place)),
@@ -170,21 +171,21 @@ def letter(found: DeadLetterRecord) -> None:
 
 
 def time_text(milliseconds: int) -> str:
-    """A record's timestamp, which may be anything."""
+    """Format a record's timestamp, which may be anything."""
     if 0 <= milliseconds / 1000 <= LAST_MOMENT:
         return rfc3339(milliseconds / 1000)
     return f"none that is a date ({milliseconds} ms)"
 
 
 def original_headers(found: DeadLetterRecord, key: bytes | None) -> None:
-    """What the original record had beside its value."""
+    """Print the original record's key and headers."""
     rows = [("key", key.decode(errors="replace") if key is not None else "none")]
     rows += [(name, (value or b"").decode(errors="replace")) for name, value in found.headers]
     table(("header", "value"), rows)
 
 
 def lanes(views: Sequence[tuple[LaneView, bool, int]]) -> None:
-    """Lanes with whether the config has them, and their group's members."""
+    """Print lanes with whether the config has them, and their group's members."""
     heads = ("lane", "in config", "base", "end", "waiting", "in flight", "members")
     table((*heads, "last owner", "config version"), [_lane_row(*each) for each in views])
 
@@ -198,7 +199,7 @@ def _lane_row(view: LaneView, configured: bool, members: int) -> tuple[object, .
 
 
 def lane_as_json(view: LaneView, configured: bool, members: int) -> Mapping[str, object]:
-    """A lane for programs; null where nothing is known."""
+    """Return a lane for programs; null for unknown values."""
     owner = view.owner and {"instance": view.owner.instance, "since": rfc3339(view.owner.at)}
     return {
         "lane": view.name,
@@ -214,7 +215,7 @@ def lane_as_json(view: LaneView, configured: bool, members: int) -> Mapping[str,
 
 
 def input_as_json(view: InputView) -> Mapping[str, object]:
-    """A partition of an input for programs; null where the group has no offset."""
+    """Return a partition of an input for programs; null if the group has no offset."""
     committed = view.offset >= 0
     return {
         "topic": view.topic,
@@ -228,6 +229,6 @@ def input_as_json(view: InputView) -> Mapping[str, object]:
 
 
 def remains(counts: Mapping[tuple[str, str], int]) -> None:
-    """What becomes of a lane's invitations."""
+    """Print the fates of a lane's invitations."""
     rows = [(*kind, number) for kind, number in sorted(counts.items())]
     table(("campaign", "what becomes of it", "number"), rows)

@@ -1,7 +1,7 @@
-"""What libraries log, and what ends in nobody's hands, becomes lines of our own log.
+"""Forward libraries' logs and uncaught exceptions to the program's own log.
 
-Libraries are heard from WARNING on, whatever our own level: below it they repeat headers, bodies
-and addresses. Of what they say the sentence is kept and not its values, of an error its type and
+Libraries are logged from WARNING on, whatever the program's level: below it they repeat headers,
+bodies and addresses. A library's message is kept without its values, an error as its type and
 place: either may hold a customer's data.
 """
 
@@ -22,30 +22,31 @@ if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
 _VALUES = re.compile(r"[\n<(\[{].*", re.DOTALL)
-"""asyncio puts the repr of what failed behind such a sign."""
+"""asyncio puts the repr of a failed object behind one of these characters."""
 
 
 def _log() -> structlog.typing.FilteringBoundLogger:
-    """Asked for each time: it is set up anew where a process is several programs, as in tests."""
+    """Return a new logger each time: a process that is several programs, as in tests, configures it
+    again."""
     logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
     return logger
 
 
 def listen() -> None:
-    """Take over the standard library's root logger and the hooks for what nobody caught."""
+    """Take over the standard library's root logger and the hooks for uncaught exceptions."""
     root = logging.getLogger()
     root.handlers = [ToOurs()]
     root.setLevel(logging.WARNING)
-    logging.raiseExceptions = False  # a line that cannot be written is lost, and nothing else
+    logging.raiseExceptions = False  # an unwritable line is lost without an error
     threading.excepthook = _thread_died
     sys.unraisablehook = _unraisable
 
 
 class ToOurs(logging.Handler):
-    """A record of the standard library becomes a line, with its level."""
+    """Writes a record of the standard library as one line, with its level."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """One line `library`; never raises."""
+        """Write one line `library`; never raises."""
         try:
             sentence = scrub(_VALUES.sub("", str(record.msg)))
             details: dict[str, object] = {"library": record.name, "says": sentence}
@@ -54,12 +55,12 @@ class ToOurs(logging.Handler):
                 details |= {"error": type(error).__name__, "where": where(error.__traceback__)}
             say = _log().error if record.levelno >= logging.ERROR else _log().warning
             say("library", **details)
-        except Exception:  # noqa: BLE001 - the library goes on, whatever became of its line
+        except Exception:  # noqa: BLE001 - a failed line must not stop the library
             self.handleError(record)
 
 
 def where(trace: TracebackType | None) -> str:
-    """The innermost place of a traceback, as `module:line function`; no values."""
+    """Return the innermost place of a traceback, as `module:line function`; no values."""
     if trace is None:
         return "unknown"
     while trace.tb_next is not None:

@@ -1,7 +1,7 @@
 """Structured logs: JSON lines for machines, colours on a terminal. No personal data, ever.
 
 ours ──────────► level ─► time ─► repeats ─► JSON or colours ─► stderr
-libraries' ──► sentence, type ──┘                (whatever fails here harms nobody)
+libraries' ──► sentence, type ──┘                (an error in here stops no caller)
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from consumer.observability.logs.repeats import Repeats
 
 
 class Level(StrEnum):
-    """What is logged: this and all that is worse."""
+    """Minimum level to log."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -33,7 +33,7 @@ class Level(StrEnum):
 
 
 def set_up(level: Level = Level.INFO) -> None:
-    """Configure once per process; logs go to stderr, for stdout is for results."""
+    """Configure once per process; logs go to stderr, because stdout is for results."""
     colours = sys.stderr.isatty()
     render = structlog.dev.ConsoleRenderer() if colours else structlog.processors.JSONRenderer()
     stream = _Stream(sys.stderr)
@@ -50,39 +50,39 @@ def set_up(level: Level = Level.INFO) -> None:
             logging.getLevelNamesMapping()[level.upper()]
         ),
         logger_factory=lambda *_: stream,
-        cache_logger_on_first_use=False,  # who configures anew would not be heard by those in use
+        cache_logger_on_first_use=False,  # cached loggers would miss a new configuration
     )
     library.listen()
     atexit.register(lambda: stream.msg(lines.rest()))
 
 
 def _when_and_what_first(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
-    """Lines are read by people too, who look for the time and the event before its details."""
+    """Put time, level and event before the details, for human readers."""
     return {**{name: event[name] for name in ("timestamp", "level", "event")}, **event}
 
 
 class _Lines:
-    """The last processor: no line, one, or several, as text."""
+    """The last processor: renders no line, one, or several, as text."""
 
     def __init__(self, render: Processor) -> None:
         self._render = render
         self._repeats = Repeats()
-        self._lock = RLock()  # what the garbage collector ends in between may have to say something
+        self._lock = RLock()  # a finalizer that runs in between may log
 
     def __call__(self, logger: WrappedLogger, name: str, event: EventDict) -> str:
-        """Raises DropEvent where there is nothing to say, and never anything else."""
+        """Return the text to write. Raises DropEvent if there is none, and never anything else."""
         try:
             with self._lock:
                 due = self._repeats.take(event, time.monotonic())
             text = "\n".join(str(self._render(logger, name, each)) for each in due)
-        except Exception as error:  # noqa: BLE001 - who wanted to say something must go on
+        except Exception as error:  # noqa: BLE001 - logging must not stop its caller
             text = json.dumps({"level": "error", "event": "log_failed", **_of(event, error)})
         if not text:
             raise structlog.DropEvent
         return text
 
     def rest(self) -> str:
-        """The sums of what was held back until the end."""
+        """Return the summary lines of all repeats that were suppressed until the end."""
         with self._lock, suppress(Exception):
             return "\n".join(str(self._render(None, "", each)) for each in self._repeats.rest())
         return ""
@@ -93,14 +93,14 @@ def _of(event: EventDict, error: Exception) -> EventDict:
 
 
 class _Stream:
-    """Writes lines. A full disk or a reader that has gone away loses them, and nothing else."""
+    """Writes lines. A full disk or a closed reader loses lines, and has no other effect."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._lock = RLock()
 
     def msg(self, text: str) -> None:
-        """One write for each text, so that lines of several threads do not mix."""
+        """Write each text at once, so that lines of several threads do not mix."""
         if text:
             with self._lock, suppress(OSError, ValueError, RuntimeError):
                 self._stream.write(text + "\n")

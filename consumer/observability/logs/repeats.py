@@ -1,12 +1,12 @@
-"""The same thing, said once a minute and not twenty times a second. Time is an argument.
+"""Rate limit of repeated log lines: once a minute, not twenty times a second. Time is an argument.
 
     first of a kind ─► written ─► more of it within the period ─► counted
                                                                     │
     the next of it after the period, or any line then ◄─────────────┘  one line, `repeated: 57`
 
-Two lines are of one kind if event, level and all fields agree; what is only measured (`offset`),
-and numbers and clients' names inside sentences, make no difference. A line about one batch or one
-event is of its own kind, for it is how somebody follows that batch.
+Two lines are of one kind if event, level and all fields agree. Measured fields (`offset`), and
+numbers and clients' names inside sentences, make no difference. A line about one batch or one event
+is always written, because it is needed to trace that batch.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ PERIOD = 60.0
 """Seconds in which a kind is written once."""
 
 OFTEN = {"info": 10}
-"""Level → lines of one kind in a period; others: one. An info line tells a change, and somebody
-who counts them must not be misled as long as nothing flaps."""
+"""Level → lines of one kind in a period; other levels: one. An info line reports a change, and
+counting changes must work unless they flap."""
 
 MOST = 500
-"""Kinds that are remembered; beyond, the oldest is summed up and forgotten."""
+"""Kinds that are remembered; beyond, the oldest is summed up and dropped."""
 
 _ALONE = ("batch", "event_id")
 _MEASURED = frozenset({"timestamp", "offset", "held"})
@@ -45,7 +45,7 @@ class _Seen:
 
 
 class Repeats:
-    """What of the lines that come is written. Not thread-safe."""
+    """Decides which lines are written. Not thread-safe."""
 
     def __init__(self, period: float = PERIOD, most: int = MOST) -> None:
         self._period = period
@@ -53,7 +53,8 @@ class Repeats:
         self._seen: OrderedDict[Kind, _Seen] = OrderedDict()  # by `since`
 
     def take(self, line: Line, now: float) -> list[Line]:
-        """What to write now that this line has come: sums that are due, and it itself or not.
+        """Return the lines to write when this line arrives: summaries that are due, and the line
+        itself or not.
 
         `now` in seconds, and never less than before.
         """
@@ -72,13 +73,13 @@ class Repeats:
         return [*due, line]
 
     def rest(self) -> list[Line]:
-        """The end: the sums of all that was held back."""
+        """Return the summaries of all suppressed lines, at the end."""
         sums = [each for seen in self._seen.values() for each in _sum(seen)]
         self._seen.clear()
         return sums
 
     def _again(self, kind: Kind, now: float) -> int:
-        """How many of its kind were held back, if a new line of it speaks for them."""
+        """Return how many of its kind were suppressed, if a new line of it reports them."""
         seen = self._seen.get(kind)
         if seen is None or now - seen.since < self._period:
             return 0
@@ -95,7 +96,7 @@ class Repeats:
 
 
 def _sum(seen: _Seen) -> Iterator[Line]:
-    """The last line of a kind, for all that were held back; none if none was."""
+    """Yield the last line of a kind, with the number suppressed; nothing if none was."""
     if seen.last is not None:
         seen.last["repeated"] = seen.held_back
         yield seen.last

@@ -1,9 +1,8 @@
-"""What may stand in a label, and the snapshot of a lane that its gauges are set from.
+"""The allowed label values, and the snapshot that a lane's gauges are set from.
 
-Label values come from a closed set (`CLOSED`, kept by `closed` when the program runs) or are
-names of the config (lane, campaign, vendor, topic, limit; a stage or a loop is `router` or a
-lane's name). Nothing of an event ever becomes a label, so neither cardinality nor personal data
-can slip in.
+Label values come from a closed set (`CLOSED`, enforced at run time by `closed`) or are names of the
+config (lane, campaign, vendor, topic, limit; a stage or a loop is `router` or a lane's name).
+Nothing of an event ever becomes a label, so cardinality is bounded and no personal data can leak.
 """
 
 from __future__ import annotations
@@ -21,15 +20,15 @@ from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.result import Reason
 
 CAMPAIGNS_SHOWN = 200
-"""Campaigns with series of their own; those after them in the config share `other`."""
+"""Campaigns with series of their own; later ones in the config share `other`."""
 
 CODES_SHOWN = 50
-"""Vendors' codes with series of their own: a vendor may make them up, 36 are documented."""
+"""Vendor codes with series of their own: 36 are documented, and a vendor may send others."""
 
 OTHER = "other"
 LADDER = "ladder"
 ROUTER = "router"
-"""The router where a stage or a lane is named: no quota may be called so."""
+"""The router's name as a stage or a lane: no quota may have this name."""
 
 
 class Disposition(StrEnum):
@@ -55,11 +54,11 @@ CLOSED: Mapping[str, frozenset[str]] = {
     "result": frozenset({"applied", "refused", "unchanged"}),
     "error": frozenset(name for name in dir(confluent_kafka.KafkaError) if name.isupper()),
 }
-"""Label → its values. Whatever else a caller brings is counted as `other`."""
+"""Label → its values. Any other value is counted as `other`."""
 
 
 def closed(label: str, value: object) -> str:
-    """The value, if the label's closed set has it, else `other`."""
+    """Return the value if the label's closed set has it, else `other`."""
     text = str(value)
     return text if text in CLOSED[label] else OTHER
 
@@ -69,7 +68,8 @@ class CampaignSnapshot:
     """A campaign's waiting invitations and the age of the oldest one (seconds, 0 if none).
 
     `parked`: the vendor cannot use the campaign as it is. `circuit_open`: its own circuit breaker
-    holds it back, one customer at a time is tried."""
+    holds it back and tries one customer at a time.
+    """
 
     waiting: int
     oldest_age: float
@@ -79,8 +79,8 @@ class CampaignSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class AccountSnapshot:
-    """A vendor account: `refused`, its credentials are; `ill`, it answers with trouble. Either way
-    one customer at a time is tried now and then."""
+    """A vendor account: `refused`, the vendor refuses its credentials; `ill`, its circuit breaker
+    is open. Either way one customer at a time is tried now and then."""
 
     refused: bool = False
     ill: bool = False
@@ -88,9 +88,9 @@ class AccountSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class LaneSnapshot:
-    """A lane as it stands. `span`: offsets from base to the last one read; `lag`: records not
-    settled; `permits_left`: limit (`20/5s`) → permits; `next_permit`: seconds, 0 for now;
-    `limits_in_use`: part of the configured limits, 1 but after a 429; `drain`: seconds until nobody
+    """A lane's state. `span`: offsets from base to the last one read; `lag`: records not settled;
+    `permits_left`: limit (`20/5s`) → permits; `next_permit`: seconds, 0 for now; `limits_in_use`:
+    part of the configured limits, below 1 only after a 429; `drain`: seconds until no invitation
     waits, infinite for never."""
 
     campaigns: Mapping[str, CampaignSnapshot]

@@ -1,12 +1,11 @@
-"""What the program tells Prometheus: one method for each thing that happens.
+"""Metrics for Prometheus: one method for each kind of event.
 
-    Metrics ── metrics_names    every name, its labels and buckets
-            ├─ metrics_labels   closed sets of label values, snapshots
-            ├─ metrics_gauges, metrics_histogram
-            └─ metrics_scrape   the text of /metrics
+    metrics.metrics ── names       every name, its labels and buckets; gauges with an owner
+                    ├─ labels      closed sets of label values, snapshots
+                    └─ histogram   durations of a whole batch at once
 
-Methods take counts for a whole batch, never one event each, and may be called from any thread
-(those of a lane's gauges from the lane's own).
+Methods take counts for a whole batch, never one event each, and may be called from any thread (a
+lane's gauges only from the lane's own).
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ from consumer.records.result import Reason
 
 
 def scrape(registry: CollectorRegistry, accept: str) -> tuple[bytes, str]:
-    """Body and content type. An `Accept` header that cannot be read gets the plain format."""
+    """Return body and content type. An unreadable `Accept` header gets the plain format."""
     try:
         encoder, content_type = choose_encoder(accept)
     except (TypeError, ValueError):
@@ -50,7 +49,7 @@ def scrape(registry: CollectorRegistry, accept: str) -> tuple[bytes, str]:
 
 
 class _WithoutCreated(Collector):
-    """The registry without `_created` samples: one more series for each counter, and the
+    """The registry without `_created` samples: they double the series of each counter, and the
     library's own switch for them is global state."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -86,20 +85,22 @@ class Metrics(Names):
     # --- campaigns -----------------------------------------------------------------------
 
     def set_campaigns(self, campaigns: Sequence[str]) -> None:
-        """The config's campaigns, in its order; series of those no longer shown are dropped."""
+        """Show the config's campaigns, in its order; drop the series of those no longer shown."""
         before, self._campaigns = self._campaigns, frozenset(campaigns[:CAMPAIGNS_SHOWN])
         for gone in before - self._campaigns - {OTHER}:
             self.invitations_routed.remove_by_labels({"campaign": gone})
             self.batch_size.remove_by_labels({"campaign": gone})
 
     def campaign_label(self, name: str) -> str:
-        """The campaign's name, or `other` if it is past the first 200 or not in the config."""
+        """Return the campaign's name, or `other` if it is past the first 200 or not in the
+        config."""
         return name if name in self._campaigns else OTHER
 
     # --- the router ----------------------------------------------------------------------
 
     def start_router(self, topics: Iterable[str]) -> None:
-        """Makes the counters 0, for an alert on an increase misses a series' first value."""
+        """Create the router's counters at 0: an alert on an increase misses a series' first
+        value."""
         self._start_stage(ROUTER)
         self.dead_letters(ROUTER, dict.fromkeys(DeadLetterReason, 0))
         self.dead_letters(LADDER, {DeadLetterReason.BAD_INVITATION: 0})
@@ -113,43 +114,44 @@ class Metrics(Names):
                 self.events(topic, Disposition.DEAD_LETTER, dead, n=0)
 
     def events(self, topic: str, disposition: str, reason: str = "", n: int = 1) -> None:
-        """`n` records of an input topic ended so; `reason` is empty for routed and unmatched."""
+        """Count `n` input records by disposition; `reason` is empty for routed and unmatched."""
         labels = closed("disposition", disposition), closed("reason", reason)
         self.events_total.labels(topic, *labels).inc(n)
 
     def dead_letters(self, stage: str, written: Mapping[DeadLetterReason, int]) -> None:
-        """So many dead letters were written, by why; the router's are among its `events` too."""
+        """Count dead letters by reason; the router's are among its `events` too."""
         for reason, n in written.items():
             self.dead_letters_total.labels(stage, closed("reason", reason)).inc(n)
 
     def routed(self, lane: str, campaign: str, n: int) -> None:
-        """`n` invitations were written to the lane's topic."""
+        """Count `n` invitations written to the lane's topic."""
         self.invitations_routed.labels(lane, self.campaign_label(campaign)).inc(n)
 
     def router_lag(self, lag: Mapping[tuple[str, int], int]) -> None:
-        """(topic, partition) → records behind, for the partitions now assigned, and only these."""
+        """Show (topic, partition) → records behind, for the partitions now assigned, and only
+        these."""
         values: Values = {(topic, str(number)): behind for (topic, number), behind in lag.items()}
         self.owned.show(self.consumer_lag, ROUTER, values)
 
     def inputs_stopped(self, stopped: Mapping[tuple[str, int], int], stage: str = ROUTER) -> None:
-        """(topic, partition) → 1, for those of this member of the stage's group that stand still,
-        and only these."""
+        """Show (topic, partition) → 1 for the stopped partitions of this member of the stage's
+        group, and only these."""
         values: Values = {(topic, str(number)): one for (topic, number), one in stopped.items()}
         self.owned.show(self.input_stopped, stage, values)
 
     def command(self, outcome: str) -> None:
-        """A record of the operators' topic was read: its command, or why it is none."""
+        """Count a record of the operators' topic: its command, or why it is none."""
         self.commands_read.labels(closed("command", outcome)).inc()
 
     def orphaned(self, records: Mapping[str, int]) -> None:
-        """Lanes that left the config → records that they hold, and only these."""
+        """Show lane outside the config → records that it holds, and only these lanes."""
         values: Values = {(lane,): number for lane, number in records.items()}
         self.owned.show(self.orphaned_records, ROUTER, values)
 
     # --- a lane --------------------------------------------------------------------------
 
     def start_lane(self, lane: str) -> None:
-        """Makes the lane's counters 0, for an alert on an increase misses a first value."""
+        """Create the lane's counters at 0: an alert on an increase misses a series' first value."""
         self._start_stage(lane)
         self.dead_letters(lane, {DeadLetterReason.BAD_INVITATION: 0})
         for counter in (
@@ -172,9 +174,9 @@ class Metrics(Names):
             self.results(stage, reason, 0)
 
     def snapshot(self, lane: str, now: LaneSnapshot) -> None:
-        """Sets all gauges of the lane; campaigns and limits that are gone lose their series.
+        """Set all gauges of the lane; campaigns and limits that are gone lose their series.
 
-        Campaigns that share `other` are summed, and the oldest of them is its age.
+        Campaigns that share `other` are summed; its age is that of the oldest of them.
         """
         waiting: Values = {}
         oldest: Values = {}
@@ -208,149 +210,153 @@ class Metrics(Names):
         self.paused.labels(lane).set(now.paused)
 
     def clear_lane(self, lane: str) -> None:
-        """Drops the lane's gauges once this process does not own it (after its thread ended).
+        """Drop the lane's gauges when this process no longer owns it (after its thread ended).
 
-        Its counters stay: what was done here stays done here.
+        Its counters stay, because they count what this process did.
         """
         self.owned.clear(lane)
 
     def sealed(self, lane: str, campaign: str, why: str, size: int) -> None:
-        """A batch of `size` invitations was sealed, and why."""
+        """Count a sealed batch of `size` invitations, by the reason of sealing."""
         self.batches_sealed.labels(lane, closed("why", why)).inc()
         self.batch_size.labels(lane, self.campaign_label(campaign)).observe(size)
 
     def polled(self, stage: str, gap: float) -> None:
-        """A consumer polls again after `gap` seconds."""
+        """Observe the gap of `gap` seconds between two polls of a consumer."""
         self.poll_gap.labels(stage).observe(gap)
 
     def ladder(self, waiting: Mapping[str, int]) -> None:
-        """Step of the delay ladder → invitations there, for steps now assigned, and only these."""
+        """Show step of the delay topics → waiting invitations, for steps now assigned, and only
+        these."""
         values: Values = {(LADDER, closed("step", step)): n for step, n in waiting.items()}
         self.owned.show(self.ladder_waiting, LADDER, values)
 
     def delayed(self, lane: str, steps: Iterable[str]) -> None:
-        """Invitations went to these steps of the delay ladder, one each."""
+        """Count invitations written to these steps of the delay topics, one each."""
         for step, number in Counter(steps).items():
             self.put_off.labels(lane, closed("step", step)).inc(number)
 
     def settled(self, lane: str, n: int) -> None:
-        """`n` records of the lane's topic are done with."""
+        """Count `n` settled records of the lane's topic."""
         self.records_settled.labels(lane).inc(n)
 
     def takeover(self, lane: str, in_doubt: int) -> None:
-        """The lane was taken over, with so many batches found in flight."""
+        """Count a takeover of the lane, and the batches it found in flight as in doubt."""
         self.takeovers.labels(lane).inc()
         self.in_doubt(lane, in_doubt)
 
     def contested(self, lane: str) -> None:
-        """Owners with different configs take the lane from each other."""
+        """Count a takeover in turn by owners with different configs."""
         self.lane_contested.labels(lane).inc()
 
     def other_config(self, lane: str) -> None:
-        """An invitation was looked at that a router with another config has written just now."""
+        """Count an invitation, of a sample, that a router with another config has written just
+        now."""
         self.other_configs.labels(lane).inc()
 
     def in_doubt(self, lane: str, batches: int = 1) -> None:
-        """So many batches were sent, and no clear answer came."""
+        """Count batches that were sent without a clear answer."""
         self.in_doubt_batches.labels(lane).inc(batches)
 
     def results(self, lane: str, reason: Reason, n: int) -> None:
-        """`n` results were written; the status follows from the reason."""
+        """Count `n` results written; the status follows from the reason."""
         self.results_total.labels(lane, reason.status, reason).inc(n)
 
     def answered(self, lane: str, ages: Iterable[float]) -> None:
-        """A call's answer came: the seconds since each of its events happened.
+        """Observe, for a call's answer, the seconds since each of its events happened.
 
-        An event from a clock ahead of ours counts as 0: a sum must not fall.
+        An event from a clock ahead of the process's counts as 0: a sum must not fall.
         """
         self.event_to_answer.observe(lane, ages)
 
     # --- the vendor ----------------------------------------------------------------------
 
     def call(self, lane: str, vendor: str, answer: int | str, seconds: float) -> None:
-        """A call ended: `answer` is its HTTP status, `timeout`, `connect_error` or `reset`."""
+        """Count a call: `answer` is its HTTP status, `timeout`, `connect_error` or `reset`."""
         self.calls.labels(lane, vendor, closed("answer", answer)).inc()
         self.call_duration.labels(lane).observe(seconds)
 
     def vendor_code(self, lane: str, vendor: str, code: str) -> None:
-        """An answer bore this code; codes beyond the first fifty of a process share `other`."""
+        """Count an answer by vendor code; codes beyond the first fifty of a process share
+        `other`."""
         if len(self._codes) < CODES_SHOWN:
             self._codes.add(code)
         self.vendor_codes.labels(lane, vendor, code if code in self._codes else OTHER).inc()
 
     def bisected(self, lane: str, *, began: int = 0, calls: int = 0) -> None:
-        """So many batches were divided, and parts of them called."""
+        """Count divided batches, and calls with parts of them."""
         self.bisections.labels(lane).inc(began)
         self.bisect_calls.labels(lane).inc(calls)
 
     def deletion_refused(self, topic: str) -> None:
-        """Kafka refused to delete records of one of the program's own topics."""
+        """Count a refusal by Kafka to delete records of one of the program's own topics."""
         self.deletions_refused.labels(topic).inc()
 
     def stopped(self, stage: str) -> None:
-        """The stage ended for good: the log says why."""
+        """Show that the stage ended for good: the log says why."""
         self.stage_stopped.labels(stage).set(1)
 
     def login(self, vendor: str, outcome: str) -> None:
-        """A login ended with this verdict (`accepted`: a session was opened)."""
+        """Count a login by its verdict (`accepted`: a session was opened)."""
         self.logins.labels(vendor, closed("outcome", outcome)).inc()
 
     def throttled(self, lane: str) -> None:
-        """The vendor answered 429."""
+        """Count a 429 answer of the vendor."""
         self.throttled_total.labels(lane).inc()
 
     # --- Kafka, config, loops ------------------------------------------------------------
 
     def transaction(self, stage: str, seconds: float) -> None:
-        """A transaction of the stage was committed."""
+        """Observe the duration of a committed transaction of the stage."""
         self.transaction_duration.labels(stage).observe(seconds)
 
     def transaction_limit(self, stage: str, records: int) -> None:
-        """So many records may be in the stage's next transaction."""
+        """Show how many records the stage's next transaction may carry."""
         self.transaction_records.labels(stage).set(records)
 
     def kafka_throttled(self, stage: str, seconds: float) -> None:
-        """Kafka answered that a quota holds a client of the stage back for so long."""
+        """Add the seconds for which a Kafka quota throttles a client of the stage."""
         self.kafka_throttle.labels(stage).inc(seconds)
 
     def aborted(self, stage: str) -> None:
-        """A transaction of the stage was aborted."""
+        """Count an aborted transaction of the stage."""
         self.transactions_aborted.labels(stage).inc()
 
     def kafka_error(self, stage: str, error: str) -> None:
-        """A client reported an error: librdkafka's name of it (`_TRANSPORT`)."""
+        """Count a client's error by librdkafka's name of it (`_TRANSPORT`)."""
         self.kafka_errors.labels(stage, closed("error", error)).inc()
 
     def broker(self, stage: str, *, up: bool) -> None:
-        """Whether the stage's client reaches any broker."""
+        """Show whether the stage's client reaches any broker."""
         self.broker_up.labels(stage).set(up)
 
     def clock_ahead(self, seconds: float) -> None:
-        """This process's clock, compared with Kafka's, is so far ahead."""
+        """Show how far this process's clock is ahead of Kafka's."""
         self.clock_ahead_seconds.set(seconds)
 
     def clock_stepped(self) -> None:
-        """The machine's clock was stepped, and the process follows it."""
+        """Count a step of the machine's clock, which the process follows."""
         self.clock_steps.inc()
 
     def heartbeat(self, loop: str, when: float) -> None:
-        """The loop went round at `when` (epoch seconds); a lane's loop bears the lane's name."""
+        """Show the loop's last iteration, `when` (epoch seconds); a lane's loop bears the lane's
+        name."""
         self.loop_heartbeat.labels(loop).set(when)
 
     def config_loaded(self, version: str, campaigns: Sequence[str]) -> None:
-        """This config is in use from now on."""
+        """Show the config that is in use from now on."""
         self.config_info.info({"version": version})
         self.config_reload_ok.set(1)
         self.set_campaigns(campaigns)
 
     def config_reload(self, result: str) -> None:
-        """A reload ended: `applied`, `refused` or `unchanged`."""
+        """Count a reload: `applied`, `refused` or `unchanged`."""
         self.config_reloads.labels(closed("result", result)).inc()
         self.config_reload_ok.set(result != "refused")
 
     # --- exposition ----------------------------------------------------------------------
 
     def render(self, accept: str = "") -> tuple[bytes, str]:
-        """Body and content type of a scrape. Some 25 ms for 200 campaigns: call it in a worker
-        thread. An `Accept` header that cannot be read gets the plain format."""
+        """Return body and content type of a scrape. Some 25 ms for 200 campaigns: call it in a
+        worker thread. An unreadable `Accept` header gets the plain format."""
         return scrape(self.registry, accept)

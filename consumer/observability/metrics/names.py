@@ -1,7 +1,7 @@
 """The names of all metrics, with their labels and buckets: here and nowhere else.
 
-Names start with `survey_dispatcher_`; units are seconds and bytes. What may stand in a label is
-said in `metrics_labels`; what feeds them is `metrics.Metrics`.
+Names start with `survey_dispatcher_`; units are seconds and bytes. `metrics.labels` defines the
+label values; `metrics.metrics.Metrics` sets the values.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ Values = dict[tuple[str, ...], float]
 
 
 class OwnedGauges:
-    """Which gauges have an owner, and which series each owner shows.
+    """Gauges with an owner, and the series that each owner shows.
 
-    An owner is fed by one thread; different owners may be fed from different ones.
+    One thread sets an owner's gauges; different owners may have different threads.
     """
 
     def __init__(self) -> None:
@@ -27,11 +27,11 @@ class OwnedGauges:
         self._shown: dict[tuple[Gauge, str], frozenset[tuple[str, ...]]] = {}
 
     def add(self, gauge: Gauge, owner_label: str) -> None:
-        """From now on `clear` takes away this gauge's series by that label."""
+        """Register a gauge: from now on `clear` removes its series by that label."""
         self._owner_label[gauge] = owner_label
 
     def show(self, gauge: Gauge, owner: str, values: Mapping[tuple[str, ...], float]) -> None:
-        """Sets the owner's series of the gauge to `values`, and removes what it showed before."""
+        """Set the owner's series of the gauge to `values`, and remove its other series."""
         for labels, value in values.items():
             gauge.labels(*labels).set(value)
         for labels in self._shown.get((gauge, owner), frozenset()) - values.keys():
@@ -39,7 +39,7 @@ class OwnedGauges:
         self._shown[gauge, owner] = frozenset(values)
 
     def clear(self, owner: str) -> None:
-        """Removes all series of the owner."""
+        """Remove all series of the owner."""
         for gauge, label in self._owner_label.items():
             self._shown.pop((gauge, owner), None)
             gauge.remove_by_labels({label: owner})
@@ -83,7 +83,7 @@ class Names:
         self._define_process()
 
     def _define_router(self) -> None:
-        """Events in, invitations out."""
+        """Define metrics of events in and invitations out."""
         self.events_total = self._counter(
             "events_total", "Input records by what became of them", "topic", "disposition", "reason"
         )
@@ -105,7 +105,8 @@ class Names:
         )
 
     def _define_lane(self) -> None:
-        """Windows, permits and the ledger. The gauges are set by a lane's snapshot."""
+        """Define metrics of windows, permits and settled offsets. A lane's snapshot sets the
+        gauges."""
         self.waiting = self._gauge(
             "waiting_invitations", "Invitations that wait for a call", "lane", "campaign"
         )
@@ -186,7 +187,7 @@ class Names:
         )
 
     def _define_vendor(self) -> None:
-        """Calls and logins."""
+        """Define metrics of calls and logins."""
         self.calls = self._counter(
             "calls_total", "Calls by HTTP status or failure", "lane", "vendor", "answer"
         )
@@ -209,7 +210,7 @@ class Names:
         )
 
     def _define_process(self) -> None:
-        """Kafka clients, config and the process itself."""
+        """Define metrics of Kafka clients, the config and the process itself."""
         self.transaction_duration = self._histogram(
             "transaction_duration_seconds", "Kafka transactions", TRANSACTION_SECONDS, "stage"
         )
@@ -261,7 +262,7 @@ class Names:
         )
         ProcessCollector(namespace=NAMESPACE, registry=self.registry)
 
-    # --- how they are made ---------------------------------------------------------------
+    # --- constructors ---------------------------------------------------------------
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         return Counter(name, meaning, labels, namespace=NAMESPACE, registry=self.registry)

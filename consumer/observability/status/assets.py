@@ -1,4 +1,4 @@
-"""The status page's files, read once: a read-only root file system needs no other."""
+"""The status page's files, read once at start."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ FILES = {
 
 
 def assets() -> list[Route]:
-    """A route for each file of the page. Paths in them are relative, for proxies with a prefix."""
+    """Return a route for each file of the page. Paths in them are relative, for proxies with a
+    prefix."""
     folder = resources.files("consumer.observability.status").joinpath("page")
     return [
         _route(path, folder.joinpath(name).read_bytes(), media_type)

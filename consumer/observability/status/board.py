@@ -1,7 +1,7 @@
-"""Where the loops pin up what they do, for whoever asks how it stands.
+"""Status board: the loops write their state here, the status report reads it.
 
-A lane once a second, a call when it ends, a reload when it ends: nothing for each event. Any
-thread may write, any may read.
+A lane writes once a second, a call when it ends, a reload when it ends; no event does. Any thread
+may write or read.
 """
 
 from __future__ import annotations
@@ -30,39 +30,39 @@ class StatusBoard:
         self._reload: tuple[str, float] | None = None
 
     def lane(self, now: LaneStatus) -> None:
-        """The lane is owned here, and stands so."""
+        """Set the state of a lane owned here."""
         with self._lock:
             self._lanes[now.name] = now
 
     def clear_lane(self, name: str) -> None:
-        """This process owns the lane no more."""
+        """Remove a lane that this process owns no more."""
         with self._lock:
             self._lanes.pop(name, None)
 
     def called(self, call: CallStatus) -> None:
-        """A call ended."""
+        """Record a call that ended."""
         with self._lock:
             self._calls.appendleft(call)
             if call.verdict == Verdict.IN_DOUBT:
                 self._doubtful.appendleft(call)
 
     def reloaded(self, result: str, at: float) -> None:
-        """A reload ended so."""
+        """Record a reload's result and time."""
         with self._lock:
             self._reload = result, at
 
     def lanes(self) -> dict[str, LaneStatus]:
-        """The lanes that are owned here."""
+        """Return the lanes that are owned here."""
         with self._lock:
             return dict(self._lanes)
 
     def calls(self) -> tuple[Sequence[CallStatus], Sequence[CallStatus]]:
-        """The last calls, and the last that have no clear answer; newest first."""
+        """Return the last calls, and the last ones without a clear answer; newest first."""
         with self._lock:
             return tuple(self._calls), tuple(self._doubtful)
 
     @property
     def reload(self) -> tuple[str | None, float | None]:
-        """How the last reload ended, and when."""
+        """Result and time of the last reload."""
         with self._lock:
             return self._reload or (None, None)

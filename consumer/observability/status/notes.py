@@ -1,4 +1,5 @@
-"""What somebody who is woken at night should look at first: pure, the same on page and terminal."""
+"""Notes: the problems an on-call operator should look at first. Pure; the same on page and
+terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from consumer.observability.status.status import (
 
 
 def lane_notes(lane: LaneStatus) -> Iterator[Note]:
-    """The lane's notes: accounts, campaigns, then the lane as a whole."""
+    """Yield the lane's notes: accounts, campaigns, then the lane as a whole."""
     yield from _accounts(lane)
     parked = [each for each in lane.campaigns if each.parked]
     for campaign in parked:
@@ -57,7 +58,7 @@ NAMED = 3
 
 
 def notes(now: StatusSnapshot) -> list[Note]:
-    """What is not as it should be, the worst first."""
+    """Return all problems, the worst first."""
     found = [*_process(now), *_stages(now), *_inputs(now), *_doubt(now), *_orphans(now)]
     for lane in now.lanes:
         found.extend(lane_notes(lane))

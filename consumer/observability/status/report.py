@@ -1,6 +1,6 @@
-"""The picture of a running process: the board, the counters and the health, put together.
+"""Status report of a running process: the board, the counters and the health, put together.
 
-It is made when somebody asks, at most twice a second however many do.
+A snapshot is made on request, at most twice a second.
 """
 
 from __future__ import annotations
@@ -29,14 +29,15 @@ from consumer.observability.status.status import (
 from consumer.records.result import Status
 
 KEPT = 0.5
-"""Seconds for which a picture serves everybody."""
+"""Seconds for which a snapshot is reused."""
 
 Samples = Iterator[tuple[Mapping[str, str], float]]
 
 
 @dataclass(slots=True)
 class StatusReport:
-    """`now` is the loops' clock; `config` gives the version and the lanes of the config in use."""
+    """Makes snapshots. `now` is the loops' clock; `config` gives the version and the lanes of the
+    config in use."""
 
     board: StatusBoard
     metrics: Metrics
@@ -52,7 +53,7 @@ class StatusReport:
         self.started_at = self.now()
 
     def json(self) -> bytes:
-        """The picture as JSON. From any thread."""
+        """Return the snapshot as JSON. From any thread."""
         with self._lock:
             at, body = self._made
             if not body or self.now() - at >= KEPT:
@@ -61,7 +62,7 @@ class StatusReport:
             return body
 
     def snapshot(self) -> StatusSnapshot:
-        """The picture as it is now."""
+        """Return the present snapshot."""
         metrics, at = self.metrics, self.now()
         calls, doubtful = self.board.calls()
         version, lanes = self.config()
@@ -99,7 +100,7 @@ class StatusReport:
 
 
 def _lanes(configured: Sequence[str], owned: Mapping[str, LaneStatus]) -> list[LaneStatus]:
-    """The config's, and those that left it but are not done yet."""
+    """Return the config's lanes, and lanes that left it but are still owned here."""
     names = dict.fromkeys([*configured, *owned])
     return [owned.get(name) or LaneStatus(name) for name in names]
 

@@ -1,10 +1,10 @@
-"""What the status page and `survey-dispatcher status` show: one picture of a dispatcher.
+"""Status document: what the status page and `survey-dispatcher status` show of a dispatcher.
 
 Times are epoch seconds, ages and waits are seconds; None stands for "never" or "not known here".
 Names are those of the config. Nothing of an event is in it, and no vendor's text.
 
-A picture comes from a running process (`status_report`) or, of one that does not run, from its
-topics (`operations.status`): then `process` is None, and so is what only a process knows.
+A snapshot comes from a running process (`status.report`) or, for a stopped one, from its topics
+(`operations.status`): then `process`, and everything that only a process knows, is None.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ VERSION = 1
 
 
 class Level(StrEnum):
-    """How much a note matters: `bad` keeps surveys from going out, `warn` may soon."""
+    """Severity of a note: `bad` keeps surveys from going out, `warn` may soon."""
 
     BAD = "bad"
     WARN = "warn"
@@ -28,7 +28,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something to look at: where it is, what is so, and what to do."""
+    """A problem: where it is, what it is, and what to do."""
 
     level: Level
     where: str
@@ -37,7 +37,8 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class ProcessStatus:
-    """`reload` is how the last look at a changed config ended: applied, refused or unchanged."""
+    """The process. `reload` is the result of its last config check: applied, refused or
+    unchanged."""
 
     instance: str
     version: str
@@ -49,7 +50,7 @@ class ProcessStatus:
 
 @dataclass(frozen=True, slots=True)
 class StageStatus:
-    """A loop: `silent` seconds since it last went round; `stopped` for good, if so."""
+    """A loop: `silent` seconds since its last iteration; `stopped` if it ended for good."""
 
     name: str
     silent: float
@@ -58,7 +59,7 @@ class StageStatus:
 
 @dataclass(frozen=True, slots=True)
 class LimitStatus:
-    """A limit (`20/5s`): `left` calls now, of the `calls` that are ours."""
+    """A limit (`20/5s`): `left` calls now, of the `calls` that this application may make."""
 
     name: str
     left: float
@@ -115,11 +116,11 @@ class CallStatus:
 
 @dataclass(frozen=True, slots=True)
 class LaneStatus:
-    """A lane. `owner`: `here`, another instance's name, or None where nobody is known.
+    """A lane. `owner`: `here`, another instance's name, or None if unknown.
 
-    `campaigns` are those that matter most, `campaigns_more` says how many others there are.
-    `next_permit` is None when only an answer can bring one; `held_back_by` names the limit that
-    says so, or `429`. `drain`: until nobody waits, None for never. `lag`: records not settled.
+    `campaigns` are the most important ones, `campaigns_more` counts the others. `next_permit` is
+    None if only an answer can bring one; `held_back_by` names the limit that delays it, or `429`.
+    `drain`: seconds until no invitation waits, None for never. `lag`: records not settled.
     """
 
     name: str
@@ -140,12 +141,12 @@ class LaneStatus:
 
 @dataclass(frozen=True, slots=True)
 class StatusSnapshot:
-    """The whole picture at `at`. Counts are since the process started.
+    """The whole status at `at`. Counts are since the process started.
 
     `results`: status → reason → number; `dead_letters`: reason → number; `router_lag`: topic →
     records; `ladder`: step → invitations; `orphans`: lane outside the config → records;
-    `stopped_inputs`: topic → partitions of this process that wait for `inputs resume`;
-    `in_doubt`: lane → batches. `calls` and `doubtful` (calls without a clear answer): newest first.
+    `stopped_inputs`: topic → partitions of this process that wait for `inputs resume`; `in_doubt`:
+    lane → batches. `calls` and `doubtful` (calls without a clear answer): newest first.
     """
 
     at: float
@@ -170,14 +171,14 @@ _reader: TypeAdapter[StatusSnapshot] = TypeAdapter(StatusSnapshot)
 
 
 def dump(snapshot: StatusSnapshot) -> bytes:
-    """As JSON; an infinite number is null."""
+    """Return the snapshot as JSON; an infinite number is null."""
     return orjson.dumps(snapshot)
 
 
 def load(text: bytes) -> StatusSnapshot:
-    """Read what `dump` wrote; what a later version adds is passed over.
+    """Read what `dump` wrote; ignore fields that a later version adds.
 
-    Raises ValueError with the places that do not fit, never with what stands there.
+    Raises ValueError with the places that do not fit, never with their values.
     """
     try:
         return _reader.validate_json(text)

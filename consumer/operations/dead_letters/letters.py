@@ -1,8 +1,8 @@
-"""Dead letters as their topic shows them, which may be replayed, and where to: pure.
+"""Dead letters as read from their topic: which may be replayed, and to which topic. Pure.
 
-A letter is replayed once: in the transaction that does it, a *mark* goes to the dead-letter
-topic, a record without a value whose header names the letter. Letters have ours among the last of
-their headers, so what an event's own headers say there never counts.
+A letter is replayed once: the transaction that replays it also writes a *mark* to the dead-letter
+topic, a record without a value whose header names the letter. The program's headers come last in a
+letter, so an event's headers of the same names never count.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LARGEST_LETTER = MESSAGE_MAX_BYTES - 1024
 
 
 class LetterPlace(NamedTuple):
-    """Where a letter stands on the dead-letter topic; `0/42` to an operator."""
+    """A letter's partition and offset on the dead-letter topic; `0/42` to an operator."""
 
     partition: int
     offset: int
@@ -45,7 +45,7 @@ class LetterPlace(NamedTuple):
 
 
 def place_of(text: str) -> LetterPlace | None:
-    """The inverse of `str`; None for anything else."""
+    """Invert `str`; None for anything else."""
     partition, _, offset = (number(each.encode()) or 0 for each in text.partition("/"))
     place = LetterPlace(partition, offset)
     return place if str(place) == text and min(place) >= 0 else None
@@ -53,11 +53,12 @@ def place_of(text: str) -> LetterPlace | None:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterRecord:
-    """A dead letter without its value. `timestamp` (ms) and the place are the original record's.
+    """A dead letter without its value. `timestamp` (ms) and the topic partition are the original
+    record's.
 
-    `lost_bytes`: the value was too large to be kept, it had so many. `headers`: the original ones.
-    `lost`: parts that were too large to be kept, with their sizes; `unreadable`: what of the
-    original no Kafka client of ours can say.
+    `lost_bytes`: size of a value that was too large to be kept. `headers`: the original ones.
+    `lost`: parts that were too large to be kept, with their sizes; `unreadable`: parts of the
+    original that the Kafka client could not read.
     """
 
     place: LetterPlace
@@ -77,7 +78,7 @@ class DeadLetterRecord:
 
 
 def letter_of(place: LetterPlace, headers: Sequence[Header]) -> DeadLetterRecord | None:
-    """A record of the dead-letter topic; None if it is none of ours."""
+    """Parse a record of the dead-letter topic; None if the program did not write it."""
     rest, behind = _apart(headers)
     lost = {
         part: size
@@ -85,7 +86,7 @@ def letter_of(place: LetterPlace, headers: Sequence[Header]) -> DeadLetterRecord
         if (size := number(behind.get(f"dead_letter.{part}_bytes") or b"")) is not None
     }
     own, ours = rest[: -len(_OURS)], rest[-len(_OURS) :]
-    if own and own[-1][0] == _VERSION:  # the first letters had none
+    if own and own[-1][0] == _VERSION:  # the first version of letters had none
         own = own[:-1]
     if tuple(name for name, _ in ours) != tuple(f"dead_letter.{name}" for name in _OURS):
         return None
@@ -113,7 +114,7 @@ def letter_of(place: LetterPlace, headers: Sequence[Header]) -> DeadLetterRecord
 
 
 def _apart(headers: Sequence[Header]) -> tuple[Sequence[Header], Mapping[str, bytes | None]]:
-    """The headers up to the last that every letter has, and what stands behind it."""
+    """Split the headers after the last one that every letter has."""
     end = len(headers)
     while end and headers[end - 1][0] in _BEHIND:
         end -= 1
@@ -121,7 +122,7 @@ def _apart(headers: Sequence[Header]) -> tuple[Sequence[Header], Mapping[str, by
 
 
 def mark_of(headers: Sequence[Header]) -> LetterPlace | None:
-    """Which letter a record says was replayed; None if it is no mark."""
+    """Return the letter that a mark names; None if the record is no mark."""
     if len(headers) != 1 or headers[0][0] != MARK:
         return None
     return place_of((headers[0][1] or b"").decode(errors="replace"))
@@ -139,7 +140,7 @@ class Stay(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which letters are meant; an empty set asks for all. `since`: epoch seconds."""
+    """Selects letters; an empty set selects all. `since`: epoch seconds."""
 
     reasons: Collection[str] = ()
     topics: Collection[str] = ()
@@ -147,7 +148,7 @@ class Filter:
     since: float | None = None
 
     def takes(self, letter: DeadLetterRecord, written_at: float) -> bool:
-        """Whether this letter is meant; `written_at` is when it became a dead letter."""
+        """Return whether this letter is selected; `written_at` is when it became a dead letter."""
         return (
             (not self.reasons or letter.reason in self.reasons)
             and (not self.topics or letter.topic in self.topics)
@@ -158,9 +159,10 @@ class Filter:
 
 @dataclass(slots=True)
 class DeadLetterList:
-    """The letters that a filter takes, which letters were replayed, topics of all letters.
+    """The letters that a filter selects, the letters replayed already, and the topics of all
+    letters.
 
-    `foreign`: records on the topic that are neither a letter nor say that one was replayed.
+    `foreign`: records on the topic that are neither letters nor marks.
     """
 
     wanted: Filter
@@ -172,7 +174,7 @@ class DeadLetterList:
     def record(
         self, place: LetterPlace, headers: Sequence[Header], written_at: float, size: int = 0
     ) -> None:
-        """A record of the dead-letter topic: a letter, a mark, or something else."""
+        """Add a record of the dead-letter topic: a letter, a mark, or something else."""
         marked = mark_of(headers)
         if marked is not None:
             self.replayed.add(marked)
@@ -186,7 +188,7 @@ class DeadLetterList:
             self.letters[place] = replace(letter, size=size)
 
     def sort(self, homes: Homes) -> tuple[dict[LetterPlace, str], dict[LetterPlace, Stay]]:
-        """Letter → the topic that it goes to, and letter → why it stays."""
+        """Return letter → the topic that it goes to, and letter → why it stays."""
         going: dict[LetterPlace, str] = {}
         staying = dict.fromkeys(self._missing(), Stay.UNKNOWN)
         for place, letter in self.letters.items():
@@ -203,14 +205,15 @@ class DeadLetterList:
 
 @dataclass(frozen=True, slots=True)
 class Homes:
-    """Where letters belong, by the config as it is now."""
+    """Target topics of replayed letters, by the present config."""
 
     topics: Topics
     inputs: Collection[str]
     lanes: Collection[str]
 
     def of(self, letter: DeadLetterRecord) -> str | Stay:
-        """The topic to give a letter back to; the router learns the original one from headers."""
+        """Return the topic to replay a letter to; the router learns the original one from
+        headers."""
         if letter.lost_bytes is not None:
             return Stay.NO_VALUE
         if letter.size > LARGEST_LETTER:

@@ -1,4 +1,4 @@
-"""`dlq`: look at dead letters, and replay them once each."""
+"""`dlq`: list dead letters, and replay them once each."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ BYTES_AT_ONCE = 32 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Letters that are replayed, and to which topic; those that stay, and why."""
+    """Letters to replay, with their target topics; letters that stay, and why."""
 
     letters: Mapping[LetterPlace, DeadLetterRecord]
     going: Mapping[LetterPlace, str]
@@ -51,7 +51,7 @@ class Plan:
 
 @dataclass(slots=True)
 class _Chunk:
-    """What one transaction replays: topic, record, headers."""
+    """Records of one replay transaction: topic, record, headers."""
 
     records: list[tuple[str, Message, list[Header]]] = field(default_factory=list)
     size: int = 0
@@ -62,7 +62,7 @@ class _Chunk:
 
 
 def look(access: Access, wanted: Filter) -> DeadLetterList:
-    """All letters that the filter takes, without their values. Raises KafkaSessionError.
+    """Return all letters that the filter selects, without their values. Raises KafkaSessionError.
 
     Raises OperationError for a topic that neither the config nor a letter has.
     """
@@ -88,7 +88,7 @@ def _refuse_unknown(access: Access, box: DeadLetterList) -> None:
 
 
 def plan(access: Access, wanted: Filter) -> Plan:
-    """What would be replayed. Raises KafkaSessionError."""
+    """Return what would be replayed. Raises KafkaSessionError."""
     box = look(access, wanted)
     config = access.config
     going, staying = box.sort(Homes(access.topics, config.input_topics, config.lanes))
@@ -96,7 +96,7 @@ def plan(access: Access, wanted: Filter) -> Plan:
 
 
 def show(access: Access, place: LetterPlace) -> tuple[DeadLetterRecord, Message]:
-    """One letter with its record. Raises OperationError if there is none."""
+    """Return one letter with its record. Raises OperationError if there is none."""
     topic = access.topics.dead_letters
     (lows, ends) = low_offsets(access.admin, [topic]), end_offsets(access.admin, [topic])
     here = topic, place.partition
@@ -113,12 +113,12 @@ def show(access: Access, place: LetterPlace) -> tuple[DeadLetterRecord, Message]
 def replay_letters(
     access: Access, wanted: Filter, tell: Callable[[Plan], None], confirm: Callable[[Plan], bool]
 ) -> int:
-    """How many letters were replayed; `confirm` is only asked if there are any.
+    """Replay letters and return how many; `confirm` is only asked if there are any.
 
     Raises KafkaSessionError.
 
-    Every other run of this command is fenced first: what it had open has ended, and its marks are
-    seen. A letter and its mark go in one transaction.
+    Every other run of this command is fenced first: its open transaction has ended, and its marks
+    are read. A letter and its mark are written in one transaction.
     """
     producer = access.fenced(NAME)
     todo = plan(access, wanted)
@@ -149,7 +149,7 @@ def _chunks(access: Access, reader: Consumer, todo: Plan) -> Iterator[_Chunk]:
 
 
 def _range(topic: str, todo: Plan) -> tuple[Offsets, Offsets]:
-    """Where the letters begin and end, in each partition."""
+    """Return the first offset and the end of the letters, in each partition."""
     begin: dict[tuple[str, int], int] = {}
     ends: dict[tuple[str, int], int] = {}
     for partition, offset in todo.going:
@@ -160,7 +160,7 @@ def _range(topic: str, todo: Plan) -> tuple[Offsets, Offsets]:
 
 
 def _headers(letter: DeadLetterRecord, topic: str) -> list[Header]:
-    """The original ones; the router learns the original place, a lane does not need it."""
+    """Return the original headers; the router also needs the original place, a lane does not."""
     if topic == letter.topic:
         return list(letter.headers)
     place = place_headers(letter.topic, letter.partition, letter.offset, letter.timestamp)

@@ -1,8 +1,8 @@
-"""`lanes drain` and `lanes close`: settle what a lane that left the config still holds.
+"""`lanes drain` and `lanes close`: settle the records of a lane that left the config.
 
 It is a takeover like any owner's: fence, claim, newest checkpoint. Then batches of records are
-settled in order, each in one transaction with the checkpoint that says so: a kill in between loses
-nothing, and the next run goes on where this one ended.
+settled in order, each in one transaction with its checkpoint: a kill in between loses nothing, and
+the next run continues from there.
 """
 
 from __future__ import annotations
@@ -64,12 +64,12 @@ from consumer.records.result import Result
 AT_ONCE = 1000
 BYTES_AT_ONCE = 16 * 1024 * 1024
 NO_CALLS = 3600.0
-"""Seconds of silence where no checkpoint says how much of the quota is used."""
+"""Seconds of silence if no checkpoint says how much of the quota is used."""
 
 
 @dataclass(slots=True)
 class _Chunk:
-    """What one transaction settles."""
+    """The records that one transaction settles."""
 
     offsets: list[int] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
@@ -84,7 +84,7 @@ class _Chunk:
 
 @dataclass(slots=True)
 class LaneDrain:
-    """One lane's end. `close`: what could go on in another lane ends too."""
+    """The drain of one lane. `close`: end invitations that could go to another lane."""
 
     access: Access
     lane: str
@@ -92,11 +92,12 @@ class LaneDrain:
 
     @property
     def topic(self) -> str:
-        """The lane's invitations."""
+        """The topic of the lane's invitations."""
         return self.access.topics.invitations(self.lane)
 
     def run(self, confirm: Callable[[Counts], bool]) -> Counts | None:
-        """What became of how many; None if there was nothing, or `confirm` said no.
+        """Drain the lane; return the count of each fate, or None if it is empty or `confirm` said
+        no.
 
         Raises OperationError, KafkaSessionError, StartPositionError.
         """
@@ -132,7 +133,7 @@ class LaneDrain:
             )
 
     def _take_over(self, producer: Producer, reader: Consumer) -> Checkpoint:
-        """As `runtime.takeover` does it, but for a lane that nobody has settings of."""
+        """Take over as `runtime` does, but for a lane without settings."""
         topic = self.access.topics.checkpoints(self.lane)
         epoch = claim(producer, topic, self.lane, patience())
         try:
@@ -195,7 +196,7 @@ class LaneDrain:
     def _open(
         self, reader: Consumer, remains: LaneDrainPlan, ends: Offsets
     ) -> Iterator[tuple[Message, Invitation | DeadLetter]]:
-        """The lane's records that still need something."""
+        """Yield the lane's unsettled records."""
         begin = {(self.topic, 0): remains.settled.base}
         for record in self.access.read(reader, ends, begin):
             if remains.deliver(transactions.position_of(record)[2]):
@@ -232,7 +233,7 @@ def _take(
         if fate is None:
             return
         if isinstance(fate, Forward):
-            chunk.forwards.append((fate, max(0, timestamp_of(record))))  # it has waited since then
+            chunk.forwards.append((fate, max(0, timestamp_of(record))))  # its arrival time
         else:
             chunk.results.append(fate)
     chunk.offsets.append(offset)
@@ -251,7 +252,8 @@ def _read(record: Message) -> Invitation | DeadLetter:
 
 
 def _unused(lane: str, topic_id: str | None, access: Access) -> Checkpoint:
-    """Of a lane that never had an owner. Should it come back, its quota must not look unused."""
+    """Return the checkpoint of a lane that never had an owner. If the lane returns, its quota must
+    not look unused."""
     return Checkpoint(
         lane=lane,
         topic_id=topic_id,

@@ -1,7 +1,8 @@
-"""What a lane that left the config still holds, and what becomes of each: pure.
+"""Plan the drain of a lane that left the config: the fate of each invitation it holds. Pure.
 
-In doubt: `unknown`, for nobody can know more. Else it goes on in the lane that has its campaign
-now, or ends `failed` where the operator closes the lane, or stays where it is.
+An invitation in doubt ends `unknown`, because its outcome cannot be known any more. Any other goes
+to the lane that has its campaign now, or ends `failed` if the operator closes the lane, or stays
+where it is.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from consumer.records.result import (
 )
 
 ASSUMED_TIMEOUT = 300.0
-"""Seconds that a former owner's call may still be on the wire: more than any lane waits."""
+"""Seconds that a former owner's call may still be in flight: more than any lane's timeout."""
 
 STAYS = "stays: no lane of the config has its campaign"
 
@@ -55,7 +56,7 @@ class Forward(NamedTuple):
 class LaneDrainPlan:
     """The lane's state from a takeover's checkpoint on. Offsets come in order.
 
-    `homes`: campaign → its lane of today; `close`: end what could go on.
+    `homes`: campaign → its present lane; `close`: end invitations that could go to another lane.
     """
 
     checkpoint: Checkpoint
@@ -74,11 +75,11 @@ class LaneDrainPlan:
         ]
 
     def deliver(self, offset: int) -> bool:
-        """A record was read: whether it still needs something."""
+        """Record that a record was read; return whether it is still unsettled."""
         return self.settled.deliver(offset)
 
     def fate_of(self, offset: int, invitation: Invitation, value: bytes) -> Result | Forward | None:
-        """What becomes of a delivered invitation; None: it stays. It is not settled by asking."""
+        """Return the fate of a delivered invitation; None: it stays. This does not settle it."""
         doubted = self._in_doubt.resolve(offset)
         lane, campaign = self.homes.get(invitation["campaign"], ("", None))
         attempt = max(self._attempt(offset), invitation.get("attempt", 0))
@@ -94,14 +95,15 @@ class LaneDrainPlan:
         return Forward(lane, invitation["pseudonym"], value)
 
     def unreadable(self, offset: int) -> None:
-        """A record that is no invitation: a dead letter settles it."""
+        """Settle a record that is no invitation; the caller writes its dead letter."""
         self._in_doubt.resolve(offset)
         self.settled.settle(offset)
 
     def state(self, now: float) -> Checkpoint:
-        """The checkpoint that goes with what is settled by now.
+        """Return the checkpoint for what is settled by now.
 
-        The quota's log goes on, and calls in doubt count at their latest: the lane may come back.
+        It carries the quota's permit log, with calls in doubt at their latest, because the lane may
+        come back.
         """
         left = list(self._in_doubt)
         late = [now + ASSUMED_TIMEOUT] * (len(self.checkpoint.in_flight) - len(left))
@@ -133,7 +135,7 @@ class LaneDrainPlan:
 
 
 def kind_of(fate: Result | Forward | None, invitation: Invitation) -> tuple[str, str]:
-    """Campaign and fate in words, for counting."""
+    """Return campaign and fate in words, the key of the counts."""
     campaign = invitation["campaign"]
     if fate is None:
         return campaign, STAYS

@@ -23,9 +23,9 @@ from consumer.operations.access import (
 
 
 def lanes(access: Access) -> list[tuple[LaneView, bool, int]]:
-    """Each lane, whether the config has it, and how many members its group has.
+    """Return each lane, whether the config has it, and how many members its group has.
 
-    Read without a claim: what an owner is about to commit is not in it. Raises KafkaSessionError.
+    Read without a claim: an owner's uncommitted changes are not in it. Raises KafkaSessionError.
     """
     configured, topics = access.config.lanes, access.topics
     found = []
@@ -38,9 +38,9 @@ def lanes(access: Access) -> list[tuple[LaneView, bool, int]]:
 
 
 def silence(access: Access, lane: str) -> float:
-    """Until when a lane is silent after a 429 (epoch seconds), as its checkpoint says.
+    """Return until when a lane is silent after a 429 (epoch seconds), by its checkpoint.
 
-    Raises OperationError if it is not.
+    Raises OperationError if it is not silent.
     """
     if lane not in access.config.lanes:
         there = ", ".join(access.config.lanes)
@@ -59,7 +59,7 @@ def reopen(access: Access, lane: str, until: float) -> Given:
 
 
 def retry(access: Access, campaign: str) -> Given:
-    """Try a campaign again at once, with what is on the delay topics.
+    """Retry a campaign at once, with its invitations on the delay topics.
 
     Raises OperationError, KafkaSessionError.
     """
@@ -89,5 +89,5 @@ def _closed_until(view: LaneView) -> float:
 
 
 def lasts(until: float) -> float:
-    """Seconds from now."""
+    """Return the seconds from now."""
     return max(0.0, until - time.time())

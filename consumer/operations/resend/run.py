@@ -1,8 +1,8 @@
-"""`resend`: find what is chosen, show it, and write all of it in one transaction.
+"""`resend`: find the chosen invitations, show them, and write all of them in one transaction.
 
-Twice is impossible: the command first fences every other run of itself, which ends their open
-transactions one way or the other, then reads all that was ever written, and only then decides.
-Whoever was fenced cannot commit any more.
+Sending twice is impossible: the command first fences every other run of itself, which ends their
+open transactions, then reads all records ever written, and only then decides. A fenced run cannot
+commit any more.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ NAME = "resend"
 def send_again(
     access: Access, choice: Choice, show: Callable[[Plan], None], confirm: Callable[[Plan], bool]
 ) -> int:
-    """How many were sent again; `confirm` is only asked if there are any. Raises
+    """Send again and return how many; `confirm` is only asked if there are any. Raises
     KafkaSessionError."""
     producer = access.fenced(NAME)
     plan = look(access, choice)
@@ -47,7 +47,7 @@ def send_again(
 
 
 def look(access: Access, choice: Choice) -> Plan:
-    """What would be sent again, and what not. Raises KafkaSessionError.
+    """Return what would be sent again, and what not. Raises KafkaSessionError.
 
     Raises OperationError for a name that neither the config nor a result has.
     """
@@ -65,7 +65,7 @@ def look(access: Access, choice: Choice) -> Plan:
 
 
 def write(access: Access, producer: Producer, plan: Plan) -> None:
-    """All in one transaction. Raises KafkaSessionError."""
+    """Write all in one transaction. Raises KafkaSessionError."""
     with access.transaction(producer, "sending again"):
         for each in plan.again:
             topic = access.topics.invitations(each.lane)
@@ -77,14 +77,14 @@ def _read_results(access: Access, reader: Consumer, search: Search) -> None:
     for record in access.everything(reader, [access.topics.results]):
         try:
             result = read_result(value_of(record))
-        except UnreadableRecord:  # a foreign record, or a newer version's
+        except UnreadableRecord:  # another program's record, or a newer version's
             search.unread_results += 1
             continue
         search.result(result, timestamp_of(record) / 1000)
 
 
 def _read_invitations(access: Access, reader: Consumer, search: Search) -> None:
-    """Lanes that left the config have topics too, and who was put off may be on the ladder."""
+    """Read all lanes' topics, also of lanes that left the config, and the delay topics."""
     prefixes = access.topics.invitations(""), access.topics.delayed("")
     names = [name for name in topic_names(access.admin) if name.startswith(prefixes)]
     for record in access.everything(reader, names):

@@ -1,7 +1,7 @@
-"""Which invitations an operator sends again, and what becomes of each: pure.
+"""Select the invitations that an operator sends again, and decide the fate of each. Pure.
 
-A resend is a new invitation that names the old one. Its id is a hash of the old id, so whoever
-makes it twice makes the same, and what has a resend already is left alone.
+A resend is a new invitation that names the old one. Its id is a hash of the old id, so a second
+resend has the same id, and an invitation that has a resend already is left alone.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ AT_ONCE = 100_000
 
 
 class Resendable(StrEnum):
-    """Ends that may be followed by another attempt: never one that reached or spared somebody."""
+    """Statuses that another attempt may follow: never one in which the customer was reached or
+    suppressed."""
 
     UNKNOWN = Status.UNKNOWN.value
     FAILED = Status.FAILED.value
@@ -51,7 +52,7 @@ class Refusal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What the operator asked for; empty sets ask for all. Times in epoch seconds."""
+    """The operator's selection; empty sets select all. Times in epoch seconds."""
 
     statuses: frozenset[str]
     reasons: frozenset[str] = frozenset()
@@ -62,7 +63,7 @@ class Choice:
     until: float | None = None
 
     def takes(self, result: Result, written_at: float) -> bool:
-        """Whether this result is chosen."""
+        """Return whether this result is chosen."""
         asked = (
             (self.reasons, result["reason"]),
             (self.campaigns, result["campaign"]),
@@ -78,7 +79,7 @@ class Choice:
 
 
 class Kind(NamedTuple):
-    """What is counted together."""
+    """Key of the counts."""
 
     campaign: str
     reason: Reason
@@ -93,13 +94,13 @@ class Again(NamedTuple):
 
     @property
     def value(self) -> bytes:
-        """The record; made when it is asked for, for encoded ones take several times the memory."""
+        """The record, encoded on demand: encoded ones take several times the memory."""
         return orjson.dumps(self.invitation)
 
 
 @dataclass(slots=True)
 class Plan:
-    """What is sent again, and how many are not, by kind and why."""
+    """The invitations to send again, and the number of refused ones, by kind and reason."""
 
     again: list[Again] = field(default_factory=list)
     refused: Counter[tuple[Kind, Refusal]] = field(default_factory=Counter)
@@ -109,7 +110,7 @@ class Plan:
 
 @dataclass(slots=True)
 class Search:
-    """Gathers what the topics say: first all results, then all invitations."""
+    """Collects the records of the topics: first all results, then all invitations."""
 
     choice: Choice
     at_once: int = AT_ONCE
@@ -129,7 +130,7 @@ class Search:
         return ("campaign", choice.campaigns), ("route", choice.routes), ("id", choice.ids)
 
     def unknown(self, campaigns: Iterable[str], routes: Iterable[str]) -> list[str]:
-        """A sentence for each name asked for that neither the config nor any result has."""
+        """Return a sentence for each name asked for that neither the config nor any result has."""
         asked = (
             ("campaign", self.choice.campaigns, set(campaigns)),
             ("route", self.choice.routes, set(routes)),
@@ -147,7 +148,7 @@ class Search:
         return found
 
     def result(self, result: Result, written_at: float) -> None:
-        """A record of the results topic."""
+        """Add a record of the results topic."""
         if "resend_of" in result:
             self._resent.add(result["resend_of"])
         for kind, names in self._asked:
@@ -157,7 +158,7 @@ class Search:
             self._kinds[result["id"]] = Kind(result["campaign"] or "none", result["reason"])
 
     def invitation(self, value: bytes | None) -> None:
-        """A record that holds an invitation. Raises UnreadableRecord if it does not."""
+        """Add a record that holds an invitation. Raises UnreadableRecord if it does not."""
         found = read_invitation(value)
         name = found["id"]
         if "resend_of" in found:
@@ -173,7 +174,10 @@ class Search:
     def plan(
         self, lanes: Mapping[str, str], expiry: Mapping[str, float], version: str, now: float
     ) -> Plan:
-        """`lanes`: campaign → lane; `expiry`: route → seconds; both as the config has them now."""
+        """Decide the fate of each chosen invitation.
+
+        `lanes`: campaign → lane; `expiry`: route → seconds; both by the present config.
+        """
         plan = Plan(unread_results=self.unread_results, unread_invitations=self.unread_invitations)
         for name, kind in self._kinds.items():
             found = self._found.get(name)
@@ -206,7 +210,7 @@ class Search:
 
 
 def resend_of(old: Invitation, expires_at: float | None, version: str, now: float) -> Invitation:
-    """The invitation that sends `old` again: new as if it were routed now."""
+    """Return the invitation that sends `old` again, as if it were routed now."""
     new: Invitation = {
         **old,
         "id": hashlib.blake2b(f"{old['id']}|resend".encode(), digest_size=16).hexdigest(),
@@ -216,12 +220,13 @@ def resend_of(old: Invitation, expires_at: float | None, version: str, now: floa
         "resend_of": old["id"],
     }
     for key in ("attempt", "delays", "due_at"):
-        new.pop(key, None)  # type: ignore[misc]  # each is a key that need not be there
+        new.pop(key, None)  # type: ignore[misc]  # each key is optional
     return new
 
 
 def _expires_at(found: Invitation | None, expiry: Mapping[str, float]) -> float | None:
-    """By the route's policy of today, for it may have been prolonged; else as it was."""
+    """Return the expiry by the route's present policy, which may be longer now; else the old
+    one."""
     if found is None:
         return None
     after = expiry.get(found["route"])

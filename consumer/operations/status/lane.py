@@ -1,7 +1,7 @@
-"""A lane as its topics tell of it, when no process is asked: pure.
+"""A lane's status from its topics, without a running process. Pure.
 
-Permits are those that the next owner would have: a batch in flight counts as it would for one who
-takes the lane over.
+Permits are those that the next owner would have: a batch in flight counts as it would after a
+takeover.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from consumer.records.checkpoint import Checkpoint
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was read of a lane; `members`: processes that are in its group."""
+    """The data read of a lane; `members`: processes that are in its group."""
 
     view: LaneView
     quota: Quota
@@ -35,7 +35,7 @@ class Found:
 
 
 def lane_status(found: Found, now: float) -> LaneStatus:
-    """The lane at `now` (epoch seconds): permits, batches in flight, and how much waits."""
+    """Return the lane at `now` (epoch seconds): permits, batches in flight, and how much waits."""
     view, quota = found.view, found.quota
     limiter = _limiter(found, now)
     names = [f"{each.calls}/{each.period:g}s" for each in quota.limits]
@@ -56,7 +56,7 @@ def lane_status(found: Found, now: float) -> LaneStatus:
 
 
 def lane_notes(found: Found) -> Iterator[Note]:
-    """What only its topics tell of a lane."""
+    """Yield the notes that only a lane's topics can give."""
     view = found.view
     if view.base is None:
         what = "its newest checkpoint cannot be read: a later version of the program wrote it"

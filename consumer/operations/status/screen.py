@@ -1,4 +1,4 @@
-"""The status on the operator's terminal: once, or again and again."""
+"""The status on the operator's terminal: once, or refreshed."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from consumer.operations.view import clean
 
 EVERY = 1.0
 EVERY_FROM_TOPICS = 10.0
-"""Seconds: each look makes clients and reads checkpoints."""
+"""Seconds: each refresh makes clients and reads checkpoints."""
 
 WIDTH = 100
-"""Columns where the output is no terminal."""
+"""Columns if the output is no terminal."""
 
 Look = Callable[[], StatusSnapshot]
 
 
 def console() -> Console:
-    """Standard output."""
+    """Return a console on standard output."""
     found = Console()
     return found if found.is_terminal else Console(width=WIDTH)
 
 
 def once(look: Look) -> None:
-    """Print the picture. Raises what `look` raises."""
+    """Print the status. Raises what `look` raises."""
     console().print(picture(look()))
 
 
 def watch(look: Look, every: float, sleep: Callable[[float], None] = time.sleep) -> None:
-    """Draw it every so many seconds until Ctrl-C. The first look may raise; later ones are told
-    above the last picture, for a process that restarts comes back. Raises OperationError where
-    the output is no terminal."""
+    """Draw the status every `every` seconds until Ctrl-C. The first `look` may raise; later errors
+    are shown above the last status, because a restarting process comes back. Raises OperationError
+    if the output is no terminal."""
     screen = console()
     if not screen.is_terminal:
         raise OperationError("--watch needs a terminal: leave it out, or take --json")

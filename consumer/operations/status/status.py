@@ -1,4 +1,5 @@
-"""What `survey-dispatcher status` shows: a running process's picture, or what its topics tell."""
+"""`survey-dispatcher status`: read the snapshot of a running process, or build one from its
+topics."""
 
 from __future__ import annotations
 
@@ -63,7 +64,7 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
 
 
 def url_of(text: str) -> str:
-    """The status of the process that an operator names: a URL, or a host and a port.
+    """Return the status URL of the process that an operator names: a URL, or a host and a port.
 
     Raises OperationError.
     """
@@ -82,10 +83,10 @@ def url_of(text: str) -> str:
 
 
 def of_process(url: str) -> StatusSnapshot:
-    """What the process at `url` says of itself. Raises OperationError."""
+    """Return the snapshot of the process at `url`. Raises OperationError."""
     where = url_of(url)
     try:
-        # Nobody's proxy: what is asked is on this host, or behind a forwarded port.
+        # Without a proxy: the process is on this host, or behind a forwarded port.
         answer = httpx.get(where, timeout=PATIENCE, trust_env=False)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         reasons = (words for kind, words in _REASONS if isinstance(error, kind))
@@ -106,7 +107,8 @@ def of_process(url: str) -> StatusSnapshot:
 
 
 def of_topics(access: Access) -> StatusSnapshot:
-    """What checkpoints, logs and groups tell; it may be a moment old. Raises KafkaSessionError."""
+    """Return a snapshot from checkpoints, logs and groups; it may be a moment old. Raises
+    KafkaSessionError."""
     now, there = access.now(), frozenset(topic_names(access.admin))
     topics = access.topics
     with access.reader() as reader:
@@ -139,7 +141,7 @@ def _lanes(access: Access, reader: Consumer, there: frozenset[str]) -> Iterator[
 
 
 def _behind(access: Access, stage: str, topics: frozenset[str]) -> dict[str, int]:
-    """Topic → offsets that the stage's group has not read, a producer's markers included."""
+    """Return topic → offsets that the stage's group has not read, a producer's markers included."""
     names = sorted(topics)
     begin, end = low_offsets(access.admin, names), end_offsets(access.admin, names)
     read = _committed(access, f"{access.topics.application_id}.{stage}", sorted(end))
@@ -150,7 +152,7 @@ def _behind(access: Access, stage: str, topics: frozenset[str]) -> dict[str, int
 
 
 def _committed(access: Access, group: str, places: Sequence[tuple[str, int]]) -> Offsets:
-    """Where a group stands, asked without joining it; only where it has been."""
+    """Return a group's committed offsets, read without joining it."""
     if not places:
         return {}
     asker = access.clients.consumer(group, lambda _error: None)
@@ -163,7 +165,7 @@ def _committed(access: Access, group: str, places: Sequence[tuple[str, int]]) ->
 
 
 def _letters(access: Access, reader: Consumer, there: frozenset[str]) -> int:
-    """Dead letters on their topic, without what says that one was replayed."""
+    """Return the number of dead letters on their topic, without the marks of replayed ones."""
     topic = access.topics.dead_letters
     if topic not in there:
         return 0
@@ -180,7 +182,7 @@ def _is_letter(record: Message) -> bool:
 
 
 def _put_off(access: Access, reader: Consumer, there: frozenset[str]) -> dict[str, int]:
-    """Topic of a step → records that wait there."""
+    """Return delay topic → records that wait there."""
     names = sorted(there.intersection(access.topics.delayed(step) for step in STEPS))
     lows, ends = low_offsets(access.admin, names), end_offsets(access.admin, names, committed=True)
     read = _committed(access, f"{access.topics.application_id}.ladder", sorted(ends))

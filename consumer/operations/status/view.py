@@ -1,4 +1,4 @@
-"""The status on a terminal: the same picture as the page's, in 80 columns."""
+"""The status on a terminal: the same snapshot as the page's, in 80 columns."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
 def lasting(seconds: float) -> str:
-    """3.2 s, 47 s, 12 min, 3 h 20 min, 2 d 4 h."""
+    """Format a duration: 3.2 s, 47 s, 12 min, 3 h 20 min, 2 d 4 h."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     if seconds < 1.5 * MINUTE:
@@ -41,14 +41,14 @@ def lasting(seconds: float) -> str:
 
 
 def next_permit(lane: LaneStatus) -> str:
-    """When a call may leave."""
+    """Return when a call may leave, in words."""
     if lane.next_permit is None:
         return "after an answer"
     return f"in {lasting(lane.next_permit)}" if lane.next_permit else "now"
 
 
 def drained(lane: LaneStatus) -> str:
-    """When nobody waits any more, at the present rates."""
+    """Return when no invitation waits any more, at the present rates, in words."""
     if lane.drain is None:
         return "never"
     return lasting(lane.drain) if lane.drain else "–"
@@ -62,7 +62,7 @@ VERDICTS = {"accepted": "green", "retry": "yellow"}
 
 
 def picture(now: StatusSnapshot) -> Group:
-    """One frame."""
+    """Return one frame."""
     parts: list[RenderableType] = [_title(now), *map(_note, now.notes), Text("")]
     if now.process is not None:
         parts += [_counts(now), Text("")]
