@@ -120,7 +120,7 @@ class Calls:
         return self._start(self._login(login, events, fresh_from))
 
     def has_session(self, vendor: str) -> bool:
-        """Return whether a login to this account has succeeded; a former config's session does not
+        """Return whether a login to this account has succeeded; a former account's session does not
         count."""
         account = self.accounts.get(vendor)
         return account is not None and account.token is not None

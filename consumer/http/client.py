@@ -2,9 +2,8 @@
 
 A call that failed before its first byte left is safe to repeat; one that failed afterwards is in
 doubt. httpcore's trace events tell the two apart. A request that is no longer fresh (the process
-was frozen between intent and wire, and may have been fenced) is dropped before its first byte. The
-CONNECT to a proxy is not part of the call, and a vendor that refuses our certificate has read
-nothing.
+was a zombie, frozen between intent and wire) is dropped before its first byte. The CONNECT to a
+proxy is not part of the call, and a vendor that refuses our certificate has read nothing.
 
 One connection carries one call (docs/decisions/0009): no answer can be taken for another call's,
 and no call leaves on a connection that the vendor is about to close. httpx's transport is used

@@ -61,7 +61,7 @@ def require_broker(settings: Settings) -> None:
     try:
         client.list_topics(timeout=WAIT)
     except KafkaException as error:
-        client.poll(0)  # hands over what librdkafka noted meanwhile
+        client.poll(0)  # runs the error callbacks that librdkafka has queued
         why = describe(known or error)
     else:
         return

@@ -324,6 +324,6 @@ def _unsaid(what: str) -> StartPositionError:
 
 
 def _check(answer: TopicPartition, doing: str) -> None:
-    """A call can succeed and yet have failed for a partition. Raises KafkaSessionError."""
+    """Raise KafkaSessionError if a partition failed, which can happen in a call that succeeded."""
     if answer.error is not None:
         raise KafkaSessionError(f"{doing}: {describe(answer.error)}")

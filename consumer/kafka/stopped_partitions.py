@@ -94,7 +94,7 @@ def memory_problem(
         return _stopped(found, StopReason.FORGOTTEN)
     if found.offset >= 0:
         marks = [offset_metadata.mark_of(found)]
-    elif read:  # a partition that was added, unless its topic was made anew
+    elif read:  # a partition that was added, unless its topic was recreated
         marks = [offset_metadata.mark_of(each) for each in read]
     else:
         return _forgotten(found, topic_id, registered)

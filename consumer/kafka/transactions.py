@@ -47,7 +47,7 @@ ends before `max.poll.interval.ms`."""
 
 COMMIT_WAIT = 5.0
 OFFSETS_GRACE = 2.0
-"""Seconds after its timeout until librdkafka counts as not coming back."""
+"""Seconds after its timeout until librdkafka's call counts as blocked."""
 
 CLOSE_WAIT = 10.0
 
