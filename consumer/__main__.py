@@ -1,8 +1,8 @@
-"""The `survey-dispatcher` command, `python -m consumer` too: ends well however early it is told to.
+"""Entry point of `survey-dispatcher` and `python -m consumer`; handles SIGTERM from the start.
 
-PID 1 of a container gets no signal that it has no handler for. Without this one, a SIGTERM while
-modules are still being imported would be lost: the process would go on to take lanes, and be killed
-with calls in flight when its grace period is over.
+The kernel delivers no signal to PID 1 of a container unless a handler is installed. Without this
+handler a SIGTERM during the imports would be lost. The process would then take over lanes, and be
+killed with calls in flight at the end of its grace period.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NoReturn
 
 
 def main() -> NoReturn:
-    """Run a command. `run` replaces the handler once there is something to end in order."""
+    """Run a command. `run` replaces the handler once an orderly shutdown is needed."""
     signal.signal(signal.SIGTERM, _before_anything_began)
     from consumer.cli.main import main as command  # noqa: PLC0415 - this takes a second
 
@@ -22,7 +22,7 @@ def main() -> NoReturn:
 
 
 def _before_anything_began(*_: object) -> NoReturn:
-    # A service that did nothing has ended cleanly; another command has not done what it was for.
+    # `run` that did nothing yet has ended cleanly; any other command has failed.
     os._exit(0 if sys.argv[1:2] == ["run"] else 128 + signal.SIGTERM)
 
 

@@ -1,1 +1,1 @@
-"""The loops that carry commands out, signals, shutdown."""
+"""Runtime: the stages' threads and loops, signals, shutdown."""

@@ -1,12 +1,12 @@
-"""Which campaigns are held back by their own circuit breaker, and what the log says of it.
+"""Logs which campaigns their own circuit breaker holds back.
 
-    closed ──breaker opens, account well, invitations wait──► open: `campaign_circuit_opened`
-       ▲                                                        │
-       └── answered, parked, or nothing waits any more ─────────┘ `campaign_circuit_closed`
+    closed ──breaker opens, account's is closed, invitations wait─► open: `campaign_circuit_opened`
+       ▲                                                             │
+       └── answered, parked, or no invitations wait ─────────────────┘ `campaign_circuit_closed`
 
-While the breaker of the account is open that one holds its campaigns back: the log says
-`circuit_opened` of the account, and nothing of them. A campaign without waiting invitations is held
-back by nothing, though its breaker stays open until its next call is accepted.
+While the account's circuit breaker is open, it holds back all campaigns of the account: the log
+has `circuit_opened` of the account and no line of a campaign. A campaign without waiting
+invitations is not held back, though its breaker stays open until its next call is accepted.
 """
 
 from __future__ import annotations
@@ -31,15 +31,18 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class CampaignCircuits:
-    """Of one ownership of a lane. `_last`: campaign → answer and vendor's code of its last call
-    that was not accepted; `_told`: campaigns whose open breaker the log has."""
+    """Campaign circuit breakers of one ownership of a lane, as the log shows them.
+
+    `_last`: campaign → answer and vendor's code of its last call that was not accepted; `_told`:
+    campaigns whose breaker was logged as open.
+    """
 
     lane: Lane
     _last: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     _told: set[str] = field(default_factory=set)
 
     def answered(self, event: Answered) -> None:
-        """A call ended, and the lane knows of it."""
+        """Record a call that ended, after the lane has processed its answer."""
         campaign, outcome = event.batch.campaign, event.outcome
         if outcome.verdict is not Verdict.ACCEPTED:
             self._last[campaign] = event.label, outcome.code
@@ -47,7 +50,7 @@ class CampaignCircuits:
             self._tell([campaign], self._waiting(), event.at)
 
     def held_back(self, now: float) -> Mapping[str, int]:
-        """Campaigns held back by their own breaker → invitations that wait; the log is told too."""
+        """Return campaign held back by its own breaker → waiting invitations. Log changes."""
         breakers = self.lane.accounts.campaigns
         suspects = [name for name, own in breakers.items() if not own.closed]
         if not suspects and not self._told:
@@ -89,15 +92,15 @@ class CampaignCircuits:
         )
 
     def _ended(self, campaign: str, waiting: Mapping[str, int], now: float) -> str | None:
-        """Why the breaker holds nothing back, if so."""
-        if self.lane.settlement.parked(campaign, now):  # or it left the config
+        """Return why the breaker no longer holds the campaign back; None if it still may."""
+        if self.lane.settlement.parked(campaign, now):  # or removed from the config
             return "parked"
         if self.lane.accounts.campaigns[campaign].closed:
             return "answered"
         return None if waiting.get(campaign) else "nothing_waits"
 
     def _waiting(self) -> Counter[str]:
-        """Campaign → invitations of it that are not settled, calls under way included."""
+        """Return campaign → unsettled invitations, including calls in flight."""
         lane, outcomes = self.lane, self.lane.settlement
         waiting = Counter(lane.buffer.read_plan.counts)
         for name, window in lane.windows.items():

@@ -1,7 +1,7 @@
 """Detects two processes that share a `transactional.id` and keep fencing each other.
 
-Once is a takeover, or this process slept past its transaction's timeout. Again and again is a
-mistake of the deployment, which nobody finds in "fenced" alone.
+One fencing is a takeover, or this process was suspended for longer than its transaction timeout.
+Repeated fencing is an error of the deployment, which the message "fenced" alone does not reveal.
 """
 
 from __future__ import annotations
@@ -23,18 +23,19 @@ _FENCED = {
 
 
 class FencingMonitor:
-    """Counts how often each stage was fenced. A stage's thread alone asks about it."""
+    """Counts how often each stage was fenced. Only a stage's own thread asks about that stage."""
 
     def __init__(self) -> None:
         self._ids: dict[str, str] = {}
         self._fenced_at: dict[str, deque[float]] = {}
 
     def uses(self, stage: str, transactional_id: str) -> None:
-        """The stage's producer has this transactional id."""
+        """Record the transactional id of the stage's producer."""
         self._ids[stage] = transactional_id
 
     def found(self, stage: str, error: BaseException | None, now: float) -> str | None:
-        """What to say when a session ended with `error`: `TIMES` fencings `WITHIN` seconds."""
+        """Record the error that ended a session. Return a diagnosis after `TIMES` fencings
+        `WITHIN` seconds."""
         if not was_fenced(error):
             return None
         times = self._fenced_at.setdefault(stage, deque(maxlen=TIMES))
@@ -49,7 +50,7 @@ class FencingMonitor:
 
 
 def was_fenced(error: BaseException | None) -> bool:
-    """Whether another producer with the same transactional id is at the bottom of it."""
+    """Return whether another producer with the same transactional id caused the error."""
     for each in causes(error):
         reason = each.args[0] if isinstance(each, KafkaException) else None
         if isinstance(reason, KafkaError) and reason.code() in _FENCED:

@@ -1,12 +1,12 @@
-"""Joins a consumer group only once the member of a killed predecessor has left it.
+"""Delays joining a consumer group until the member of a killed predecessor has left it.
 
-A group waits for such a ghost at every rebalance, until its session ends (8 s). A replica that
-joins beside its own ghost holds the others up; one that is killed again and again before its ghosts
-have ended kept a lane without an owner for 39 to 67 s (two replicas, a kill every 5 s). As it is,
-what the ghost had goes to another replica when its session ends: 8 to 9 s without a call.
+At every rebalance the group waits for such a ghost member until its session ends (8 s). A replica
+that joins beside its own ghost delays the other members. Without this delay a lane had no owner
+for 39 to 67 s (measured: two replicas, a kill every 5 s, so before the ghosts' sessions ended).
+With it the ghost's partitions go to another replica when its session ends: 8 to 9 s without a call.
 
-A predecessor is told by the client id that brokers show with each member: it carries the group and
-the replica's name (a `client.id` of the config hides that, and nothing is waited for).
+A predecessor is recognised by the client id that brokers show for each member, which contains the
+group and the replica's name. A `client.id` in the config hides it; then the replica joins at once.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import structlog
 from consumer.runtime.stage import StageServices
 
 GHOST_AT_MOST = 12.0
-"""Seconds to wait for the session of a predecessor to end."""
+"""Longest wait, in seconds, for the session of a predecessor to end."""
 
 LOOK_EVERY = 0.5
 
 SETTLED_WITHIN = 3.0
-"""Seconds in which the others of a group have shared out what a ghost had: they hear of it with
-their next heartbeat. One that joins meanwhile may be given the share itself."""
+"""Seconds in which the other members reassign a ghost's partitions: their next heartbeat tells
+them of the rebalance. A replica that joins earlier may get these partitions itself."""
 
 log = structlog.get_logger(__name__)
 
@@ -32,9 +32,9 @@ log = structlog.get_logger(__name__)
 def let_former_life_end(
     stage: StageServices, name: str, group: str, stays: Callable[[], bool] | None = None
 ) -> None:
-    """Before a stage joins its group for the first time; `stays`: whether to go on.
+    """Wait for the predecessor's session to end before a stage first joins its group.
 
-    Raises KafkaSessionError.
+    `stays`: whether to keep waiting; by default until the stage stops. Raises KafkaSessionError.
     """
     if not stage.joins_first(name):
         return

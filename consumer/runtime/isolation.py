@@ -1,12 +1,12 @@
-"""Poison records: bisection of a poll that raised finds them, and sets each aside alone.
+"""Poison records: bisects a poll that raised, and turns each poison record into a dead letter.
 
-What one record raises must not end the process, for the record would be met again at every start
-and by every replica. So the poll is divided until the guilty record stands alone, and that one
-becomes a dead letter. A poll without a guilty record costs nothing; one guilty record among n
-costs about 2 log n more transactions.
+An error that one record raises must not end the process, because every restart and every replica
+would read the record again. So the poll is bisected until the poison record is alone, and that
+record becomes a dead letter. A poll without a poison record costs nothing extra; one poison
+record among n costs about 2 log n more transactions.
 
-Errors that are not about a record keep their way: Kafka's (the session ends and starts from what
-is committed), an operator's (the stage stops), and a lack of memory.
+Errors that no record causes pass through: Kafka errors (the session ends and restarts from the
+committed offsets), errors that need an operator (the stage stops), and lack of memory.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def isolate(
     together: Callable[[Sequence[T]], None],
     alone: Callable[[T, Exception], None],
 ) -> None:
-    """Handle all items; `alone` gets each that raises even when it is handled by itself.
+    """Handle all items; pass to `alone` each item that raises even when handled by itself.
 
-    `together` must leave nothing behind when it raises.
+    `together` must have no effect when it raises.
     """
     try:
         together(items)
@@ -52,7 +52,7 @@ def isolate(
 
 
 def tell(stage: str, message: Message, error: Exception) -> None:
-    """Log what a record raised: the error's type, where, and which record. No values."""
+    """Log an error that a record raised: its type and place, and the record. No values."""
     log.error(
         "record_raised",
         stage=stage,

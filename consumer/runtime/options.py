@@ -1,4 +1,4 @@
-"""How a process is run, as the command line says."""
+"""Options of a process, from the command line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # the command line reads this module for `--help`
 
 
 class ExitCode(IntEnum):
-    """What a supervisor and an on-call engineer read. 2 is also a wrong command line."""
+    """Exit codes, for supervisors and on-call engineers. 2 is also a wrong command line."""
 
     CLEAN = 0
     DEFECT = 1
@@ -22,7 +22,7 @@ class ExitCode(IntEnum):
 
 
 class Role(StrEnum):
-    """Which stages this process runs."""
+    """Which stages a process runs."""
 
     ALL = "all"
     ROUTER = "router"
@@ -30,19 +30,22 @@ class Role(StrEnum):
 
     @property
     def routes(self) -> bool:
-        """Whether it runs the router and the delay ladder."""
+        """Whether the process runs the router and the delay stage."""
         return self is not Role.SENDER
 
     @property
     def sends(self) -> bool:
-        """Whether it runs the lanes."""
+        """Whether the process runs the lanes."""
         return self is not Role.ROUTER
 
 
 @dataclass(slots=True)
 class Options:
-    """How to run. `embedded`: a broker without topic administration (the demo's). `file`: where
-    the config came from; without, it is never read again."""
+    """Options of one process.
+
+    `embedded`: the broker has no topic administration (the demo's). `file`: source of the config;
+    without it the config is never reloaded.
+    """
 
     role: Role = Role.ALL
     begin: StartFrom = None

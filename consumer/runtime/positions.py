@@ -12,30 +12,33 @@ from consumer.kafka.log_scan import Partition
 
 
 def membership(consumer: Consumer) -> object:
-    """For the transaction's offsets. Raises KafkaSessionError if the group has dropped this member.
+    """Return the group metadata to commit offsets with in a transaction.
 
-    A process that was frozen for longer than its session has lost its partitions before it hears
-    of it. Its client then has no member id, and Kafka takes offsets without one from anybody.
+    Raises KafkaSessionError if the group has dropped this member. A process that was frozen for
+    longer than its session loses its partitions before it learns of it. Its client then has no
+    member id, and Kafka accepts offsets without a member id from any client.
     """
-    membership = consumer.consumer_group_metadata()  # first: what is lost later, Kafka refuses
+    # Before the check: Kafka refuses a membership that is lost later.
+    membership = consumer.consumer_group_metadata()
     if not consumer.memberid():
         raise KafkaSessionError("the group dropped this member while it was routing")
     return membership
 
 
 def lag(consumer: Consumer, reached: Mapping[Partition, int]) -> dict[Partition, int]:
-    """Offsets behind, for each assigned partition of which anything is known."""
+    """Return partition → lag in offsets, for the assigned partitions with a known position."""
     return {place: end - at for place, (at, end) in positions(consumer, reached).items()}
 
 
 def positions(
     consumer: Consumer, reached: Mapping[Partition, int]
 ) -> dict[Partition, tuple[int, int]]:
-    """Where the next record is read, and where the log ends, of each partition that is known.
+    """Return partition → offset of the next record to read, and end of the log, where known.
 
-    `reached`: where it was read to at least. The client's own position is behind the last record
-    that it gave: before the first there is none, and markers and aborted records at the log's end
-    count as unread. That end is Kafka's own, so what an open transaction hides is behind, too.
+    `reached`: lower bound of the position. The client's own position is one past the last record
+    that it returned: it is missing before the first record, and does not cover transaction markers
+    and aborted records at the end of the log. The end is the high watermark, so records of an open
+    transaction count as lag.
     """
     found = {}
     for each in consumer.position(consumer.assignment()):
@@ -48,7 +51,7 @@ def positions(
 
 
 def ends(messages: Sequence[Message]) -> list[tuple[Partition, int]]:
-    """Where these say that a log ended: behind all that came before them."""
+    """Return partition → end offset for each end-of-partition event of a poll."""
     found = []
     for each in messages:
         error = each.error()
@@ -59,7 +62,10 @@ def ends(messages: Sequence[Message]) -> list[tuple[Partition, int]]:
 
 
 def offsets(messages: Sequence[Message], marks: Mapping[str, str]) -> list[TopicPartition]:
-    """The batch's max + 1 per partition, never `position()`; with its topic's mark."""
+    """Return the offsets to commit: largest offset + 1 of each partition, with the topic's mark.
+
+    Never `position()`: that may cover records which are not among these messages.
+    """
     highest: dict[Partition, int] = {}
     for message in messages:
         topic, part, offset = transactions.position_of(message)

@@ -1,4 +1,4 @@
-"""What a config needs of Kafka: looked at before it is used, and watched while it is."""
+"""Preflight: checks what a config needs of Kafka before its use, and watches it afterwards."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HINT = (
 
 
 class KafkaPreflight:
-    """Topics, their beginnings and their ids. An embedded broker is as it must be."""
+    """Checks and watches topics, start offsets and topic ids, but not of an embedded broker."""
 
     def __init__(self, config: Config, options: Options, stage: StageServices) -> None:
         self._options = options
@@ -45,7 +45,7 @@ class KafkaPreflight:
         )
 
     def check_topics(self, config: Config) -> None:
-        """Raises TopicsError with all that is wrong and what mends it."""
+        """Raise TopicsError with every problem of the topics and how to fix it."""
         if self._options.embedded:
             return
         client = topics.admin(config.kafka)
@@ -59,7 +59,10 @@ class KafkaPreflight:
             raise TopicsError("; ".join(found) + f" ({HINT})")
 
     def check_changes(self, config: Config, changes: Changes) -> None:
-        """What is new in a config. Raises TopicsError, StartPositionError, KafkaSessionError."""
+        """Check the lanes and inputs that a config adds.
+
+        Raises TopicsError, StartPositionError, KafkaSessionError.
+        """
         if changes.new_lanes or changes.new_inputs:
             self.check_topics(config)
         if changes.new_inputs and self._options.role.routes:
@@ -73,7 +76,7 @@ class KafkaPreflight:
                 self._services.clients.close(asker)
 
     def reconfigure(self, config: Config) -> None:
-        """Watch what this config names from now on."""
+        """Watch the topics and lanes of this config from now on."""
         self._topics.reconfigure(_names(config))
         self._orphans.reconfigure(config.lanes)
 
@@ -91,5 +94,5 @@ def _names(config: Config) -> list[str]:
 
 
 def _counter(stage: StageServices) -> Consumer:
-    """A reader of the delay topics in no group, beside the one that passes their records on."""
+    """Return a second consumer of the delay topics, which only counts and joins no group."""
     return stage.consumer("ladder", f"{stage.topics.application_id}.ladder-count")

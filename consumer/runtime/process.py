@@ -46,20 +46,24 @@ DEFECT = (
 )
 
 STOP_AT_MOST = 38.0
-"""Seconds beyond the longest call that a stop may take: two less than the chart's grace period."""
+"""Seconds that a stop may take beyond the longest call: 2 s less than the chart's grace period."""
 
 
 def give_up_after(seconds: float) -> None:
-    """End the process then with code 1, and say on stderr where each thread stands.
+    """Schedule the process's end with code 1, and a traceback of each thread on stderr.
 
-    A thread that a library does not give back (see `kafka.send_offsets`) would be killed without a
-    word when the grace period is over. Names of files and functions are told, and no values.
+    Otherwise a thread that never returns from a library (see `kafka.send_offsets`) is killed at
+    the end of the grace period, without a trace. The tracebacks name files and functions, and
+    contain no values.
     """
     faulthandler.dump_traceback_later(seconds, exit=True)
 
 
 def calm_garbage_collector() -> None:
-    """Held invitations are many and make no cycles: searching them for some costs a third."""
+    """Make garbage collection rarer.
+
+    Buffered invitations are many and form no cycles; searching them for cycles costs a third.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
@@ -108,7 +112,7 @@ class Process:
         )
 
     async def run(self, *, signals: bool = True) -> None:
-        """Until SIGTERM, SIGINT or `stop()`. Raises what ended it, if it did not end cleanly."""
+        """Run until SIGTERM, SIGINT or `stop()`. Raise the first failure, if there was one."""
         self._loop = asyncio.get_running_loop()
         if signals:
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -146,7 +150,7 @@ class Process:
         self._loop.call_soon_threadsafe(self._stop)
 
     def _told_to_stop(self) -> None:
-        if not self._stopping.is_set():  # a second signal gives no more time
+        if not self._stopping.is_set():  # a second signal does not extend the time
             quotas = self.config.quotas.values()
             give_up_after(max(each.call_timeout for each in quotas) + STOP_AT_MOST)
         self._stop()
@@ -158,7 +162,7 @@ class Process:
         self.services.stop.set()
 
     def _stages(self) -> list[str]:
-        """Names of what this process runs: `router`, `ladder` and the lanes, by role."""
+        """Return the names of this process's stages: `router`, `ladder` and the lanes, by role."""
         role = self.options.role
         return [*(NO_LANES if role.routes else ()), *(self.config.lanes if role.sends else ())]
 
@@ -180,14 +184,14 @@ class Process:
             )
             watch.start(f"{stage.topics.application_id}.command-reader", stage.stop)
 
-    # -- another config -----------------------------------------------------------------------
+    # -- reload -------------------------------------------------------------------------------
 
     async def _check(self, config: Config, changes: Changes) -> None:
-        """Raises DispatcherError with what Kafka lacks for this config."""
+        """Raise DispatcherError with what Kafka lacks for this config."""
         await asyncio.to_thread(self._preflight.check_changes, config, changes)
 
     async def _follow(self, config: Config, changes: Changes) -> None:
-        """All goes over to this config. A defect half-way must not go on half-way."""
+        """Switch all stages to this config. Stop the process if that fails half-way."""
         plan = await asyncio.to_thread(self._supervisor.plan, config, changes)
         try:
             self.metrics.set_campaigns(list(config.campaigns))
@@ -206,11 +210,12 @@ class Process:
     # -- threads ------------------------------------------------------------------------------
 
     def _thread(self, name: str, session: Callable[[], None]) -> None:
-        """A stage's life. A lane that must not go on stops alone; all else ends the process."""
+        """Run a stage until its end. A failed lane, or a delay stage without a start position,
+        stops alone; any other failure ends the process."""
         self.health.set_ready(f"group:{name}", ok=False, why="not a member of its group yet")
         try:
             self.services.keep_running(name, session)
-            if not self.services.stop.is_set():  # only a lane that left the config ends so
+            if not self.services.stop.is_set():  # only a lane removed from the config
                 self._left(name)
                 return
         except StartPositionError as error:
@@ -222,14 +227,14 @@ class Process:
             if name not in NO_LANES and records_fault(error) and not stopping:
                 self._stopped(name, error, f"{defect(error)}: {DEFECT}")
                 return
-            # At a stop, Kafka's trouble leaves only what the next start mends; a defect is one.
+            # During a stop the next start recovers from a Kafka error; a defect is still a failure.
             if not (stopping and isinstance(error, KafkaSessionError)):
                 log.error("stage_ended", stage=name, error=defect(error))
                 self._failure = self._failure or error
         self.stop()
 
     def _stopped(self, name: str, error: BaseException, why: str) -> None:
-        """One stage must not go on; a lane stops no other."""
+        """Record that a stage has stopped because of an error."""
         log.error("stage_stopped", stage=name, why=why)
         self.metrics.stopped(name)
         self._failure = self._failure or error
@@ -251,7 +256,7 @@ class Process:
 
     def _admin_ended(self, task: asyncio.Task[None]) -> None:
         failure = None if task.cancelled() else task.exception()
-        if failure is not None:  # without probes and metrics nobody sees what goes on here
+        if failure is not None:  # without probes and metrics the process is unobservable
             log.error("admin_ended", error=type(failure).__name__)
             self._failure = self._failure or failure
             self._stop()

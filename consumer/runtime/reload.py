@@ -1,8 +1,9 @@
 """Hot reload: when the config is read again, and whether it is applied, refused or unchanged.
 
-At SIGHUP at once; else when the contents of its files differ from those that were tried last and
-two looks in a row agree, for an editor may be half-way. A bad config changes nothing. One that
-only Kafka spoke against (a topic is missing) is tried again, for that may mend by itself.
+SIGHUP triggers a reload at once. Otherwise a reload starts when the contents of the config's files
+differ from the last tried contents and two polls in a row agree, because an editor may still be
+writing. An invalid config changes nothing. A config refused only because of Kafka (a topic is
+missing) is retried, because the cause may resolve itself.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from consumer.wiring.config_file import ConfigFile
 
 LOOK_EVERY = 2.0
 TRY_AGAIN = 15
-"""Looks after which a config that Kafka spoke against is tried again."""
+"""Polls of the files after which a config refused because of Kafka is retried."""
 
 RESTART = "cannot change while the process runs"
 RESTART_HINT = "it needs a restart; undo it to have the rest applied now"
@@ -38,14 +39,17 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Looks:
-    """What the files looked like, and whether that calls for reading them."""
+    """Fingerprints of the config's files, and whether they call for a reload.
+
+    `tried`: at the last reload; `last`: at the last poll; `until_again`: polls left until a retry.
+    """
 
     tried: bytes
     last: bytes = b""
     until_again: int | None = None
 
     def due(self, now: bytes) -> bool:
-        """To be asked once a look."""
+        """Record a poll's fingerprint. Return whether to reload. Call it once for each poll."""
         settled, self.last = now == self.last, now
         if self.until_again is not None:
             self.until_again -= 1
@@ -53,18 +57,20 @@ class Looks:
         return settled and (now != self.tried or again)
 
     def trying(self, now: bytes) -> None:
-        """The files are read now; `again_later` may follow."""
+        """Record that a reload reads the files now; `again_later` may follow."""
         self.tried, self.until_again = now, None
 
     def again_later(self) -> None:
-        """What speaks against them is not in the files."""
+        """Schedule a retry: the cause of the refusal is not in the files."""
         self.until_again = TRY_AGAIN
 
 
 class Reloader:
-    """`check` asks Kafka about a changed config and may raise DispatcherError; `apply` uses it.
+    """Reloads the config and applies its changes.
 
-    `ended` is told how each reload ended."""
+    `check` asks Kafka about a changed config and may raise DispatcherError; `apply` puts it into
+    use; `ended` receives the result of each reload.
+    """
 
     def __init__(
         self,
@@ -85,11 +91,11 @@ class Reloader:
         self._asked = asyncio.Event()
 
     def ask(self) -> None:
-        """Read the config now (SIGHUP)."""
+        """Request a reload now (SIGHUP)."""
         self._asked.set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Look until `stop`."""
+        """Poll the files until `stop`, and reload when due."""
         while not stop.is_set():
             await self._pause(stop)
             if stop.is_set():
@@ -100,7 +106,7 @@ class Reloader:
                 await self.reload()
 
     async def reload(self) -> None:
-        """Read, compare, check, apply; whatever goes wrong is said and counted."""
+        """Read, compare, check and apply the config. Log and count any failure."""
         self._looks.trying(await asyncio.to_thread(config_file.fingerprint, self._path))
         try:
             result = await self._reload()
@@ -118,7 +124,7 @@ class Reloader:
         config = await asyncio.to_thread(config_file.read, self._path)
         changes = compare(self._config, config)
         if changes.nothing:
-            await self._apply(config, changes)  # what was wrong at a vendor may be mended
+            await self._apply(config, changes)  # the cause at a vendor may be fixed
             log.info("config_unchanged", version=config.config_version)
             return "unchanged"
         if changes.fixed:
@@ -147,7 +153,7 @@ class Reloader:
         return "refused"
 
     async def _pause(self, stop: asyncio.Event) -> None:
-        """Until the next look, a signal or `stop`."""
+        """Wait until the next poll, a signal or `stop`."""
         events = [asyncio.create_task(each.wait()) for each in (self._asked, stop)]
         await asyncio.wait(events, timeout=LOOK_EVERY, return_when=asyncio.FIRST_COMPLETED)
         for each in events:

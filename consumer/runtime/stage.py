@@ -1,4 +1,8 @@
-"""What a stage's thread needs besides its own logic: clients, names, and how to be restarted."""
+"""Shared services of the stage threads: Kafka clients, transactions, health, restart of sessions.
+
+A *stage* is the router, the delay stage or a lane. A *session* is one membership in the stage's
+consumer group, from joining to leaving.
+"""
 
 from __future__ import annotations
 
@@ -34,28 +38,28 @@ from consumer.runtime.transactions import Transactions
 from consumer.runtime.watchers.command_watch import CommandBoard
 
 MAX_SILENCE = 60.0
-"""Seconds a loop may be away in Kafka's hands before the process counts as stuck."""
+"""Seconds that a loop may block in a Kafka call before the process counts as stuck."""
 
 STOP_GRACE = 10.0
-"""Seconds that a commit which Kafka does not confirm gets after a stop was noticed: what it would
-have recorded is in doubt otherwise."""
+"""Seconds that an unconfirmed commit gets after a stop was noticed; without it the calls that the
+commit records are in doubt."""
 
 _FATAL = (KafkaError._FATAL, KafkaError._MAX_POLL_EXCEEDED)  # noqa: SLF001 - public by use
-"""A consumer says these once, and is silent from then on; `fatal()` is not true of them."""
+"""Errors that a consumer reports once before it goes silent, though their `fatal()` is false."""
 
 NO_LANES = ("router", "ladder")
-"""Stages that are not lanes, by name."""
+"""Names of the stages that are not lanes."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
 class StageServices:
-    """The surroundings that router and lanes share.
+    """Shared services of the stage threads.
 
-    `instance` names this replica; `topic_ids` are the ids that topics had when last looked at,
-    `step_ends` the ends of the delay ladder's topics; `homes`: campaign → its lane; `early`: what
-    is to leave the delay topics before it is due.
+    `instance` names this replica; `topic_ids`: topic → id at the last poll; `step_ends`: delay
+    topic → end offset; `homes`: campaign → its lane; `early`: delayed invitations to return before
+    they are due.
     """
 
     topics: Topics
@@ -86,12 +90,12 @@ class StageServices:
         self.transactions = Transactions(self.clock, self.metrics)
 
     def consumer(self, name: str, group: str) -> Consumer:
-        """A consumer whose errors are counted under the stage's name."""
+        """Return a consumer whose errors are counted under the stage's name."""
         throttled = partial(self.transactions.throttled, name)
         return self.clients.consumer(group, self._on_error(name), throttled)
 
     def producer(self, name: str, transactional_id: str) -> Producer:
-        """A transactional producer whose errors are counted under the stage's name."""
+        """Return a transactional producer whose errors are counted under the stage's name."""
         self._fencing_monitor.uses(name, transactional_id)
         throttled = partial(self.transactions.throttled, name)
         timeout = self.transactions.timeout_of_producer(name)
@@ -101,14 +105,14 @@ class StageServices:
     def transaction(
         self, name: str, producer: Producer, carried: int = 0, grace: float = 0.0
     ) -> Iterator[None]:
-        """As `kafka.transaction`, of a stage, with so many records; see `TransactionSize`."""
+        """Run a stage's `kafka.transaction` that carries so many records; see `TransactionSize`."""
         with self.transactions.open(name, producer, carried, self.waiting(name, grace)):
             yield
 
     def send_offsets(
         self, name: str, producer: Producer, offsets: Sequence[TopicPartition], member: object
     ) -> None:
-        """Offsets of the stage's group become part of its transaction.
+        """Add offsets of the stage's group to its transaction.
 
         Raises KafkaException, KafkaSessionError.
         """
@@ -116,21 +120,21 @@ class StageServices:
         self.clients.send_offsets(producer, offsets, member, within, self.waiting(name, STOP_GRACE))
 
     def joins_first(self, name: str) -> bool:
-        """Whether the stage joins its group for the first time in this process; asked once."""
+        """Return True at a stage's first join in this process, once, and False afterwards."""
         first = name not in self._joined_before
         self._joined_before.add(name)
         return first
 
     def reads(self, name: str, ids: Mapping[str, str | None]) -> None:
-        """The stage reads these topics, which have these ids, until it has `left`."""
+        """Record the ids of the topics that the stage reads until `left`."""
         self._reading.setdefault(name, {}).update(ids)
         self.topic_ids.update({topic: known for topic, known in ids.items() if known is not None})
 
     def joined(self, name: str, consumer: Consumer) -> None:
-        """The stage's loop goes round; ready once its consumer is a member of its group.
+        """Record one turn of the stage's loop; mark it ready once its consumer is a group member.
 
-        Raises KafkaSessionError if a topic that it reads was made anew: librdkafka reads on in the
-        new one, from where it was in the old.
+        Raises KafkaSessionError if a topic that it reads was deleted and recreated: librdkafka
+        would continue in the new topic, at the old topic's position.
         """
         self._same_topics(name)
         self.health.beat(name)
@@ -144,31 +148,31 @@ class StageServices:
             self.health.set_ready(f"group:{name}", ok=True)
 
     def follow_clock(self) -> None:
-        """Take over a step of the wall clock, unless a lane is owned: then its owner drains."""
+        """Follow a step of the wall clock unless a lane is owned; its owner drains it first."""
         step = self.clock.follow_wall_clock()
         if step:
             log.warning("clock_stepped", seconds=round(step, 3))
             self.metrics.clock_stepped()
 
     def left(self, name: str) -> None:
-        """The stage is in no group: it joins again, or the process ends."""
+        """Record that the stage is in no group; it rejoins, or it ends."""
         self._members.discard(name)
         self._reading.pop(name, None)
         self._polled.pop(name, None)
         self.health.set_ready(f"group:{name}", ok=False, why="not a member of its group")
 
     def usable(self, name: str, message: Message) -> bool:
-        """Whether a poll's message is a record; others are told, or end the session.
+        """Return whether a polled message is a record. Log errors that do not end the session.
 
-        Raises StartPositionError if records are gone, KafkaSessionError if the consumer is of no
-        more use.
+        Raises StartPositionError if unread records were deleted (router), KafkaSessionError if
+        the session must end.
         """
         error = message.error()
         if error is None:
             return True
         if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - public by use
             where = f"{message.topic()} [{message.partition()}]: {transactions.describe(error)}"
-            if name != "router":  # its next session compares log and past, and says what is so
+            if name != "router":  # the next session compares log and checkpoint
                 raise KafkaSessionError(f"the log has moved away: {where}")
             raise StartPositionError(
                 f"{where}; records were deleted before they were read, or the topic was made anew. "
@@ -187,8 +191,8 @@ class StageServices:
                 raise KafkaSessionError(f"{topic} was deleted and made anew while it was read")
 
     def trim(self, topic: str, before: int) -> None:
-        """Delete the records of partition 0 below an offset, best effort: what is refused is said
-        once for each topic, and counted."""
+        """Delete the records of partition 0 below an offset, best effort. Count refusals, and log
+        the first of each topic."""
 
         def refused(why: str) -> None:
             self.metrics.deletion_refused(topic)
@@ -204,13 +208,16 @@ class StageServices:
         self.clients.trim(topic, before, refused)
 
     def return_delayed(self, campaigns: Sequence[str]) -> None:
-        """Have what is delayed of these campaigns given back now, by the process that reads the
-        delay topics; it hears of it by the operators' topic, where this process reads that one."""
+        """Return the delayed invitations of these campaigns to their lanes now.
+
+        The request reaches the process that reads the delay topics through the command topic. If
+        that topic is not connected, only this process's delay stage gets it.
+        """
         if not self.commands.tell(campaigns, self.clock.now()):
             self.early.request(campaigns)
 
     def publisher(self, client: Producer, source: str) -> Publisher:
-        """Writes results and dead letters; `source` follows the application in `ce_source`."""
+        """Return a publisher of results and dead letters; `source` ends their `ce_source`."""
         return Publisher(
             client,
             self.topics.results,
@@ -223,10 +230,10 @@ class StageServices:
         return lambda error: self.metrics.kafka_error(name, error.name())
 
     def waiting(self, name: str, grace: float = 0.0) -> Callable[[], bool]:
-        """To be asked after each attempt at what Kafka does not answer: whether to give up.
+        """Return a callback that says whether to give up waiting for Kafka, asked at each attempt.
 
-        That is so `grace` seconds after a stop was noticed. Asking is a sign of life: Kafka's
-        absence must not make a process that waits for it count as stuck.
+        It says so `grace` seconds after it noticed a stop. Each call is a heartbeat, so that a
+        process which waits for an unreachable broker does not count as stuck.
         """
         noticed: float | None = None
 
@@ -242,14 +249,17 @@ class StageServices:
         return give_up
 
     def keep_running(self, name: str, session: Callable[[], None]) -> None:
-        """Run sessions until `stop`: after trouble a new one starts, with backoff and jitter."""
+        """Run sessions until `stop`, restarting after KafkaSessionError with backoff and jitter.
+
+        Returns when a session ends without an error.
+        """
         self.health.register(name, MAX_SILENCE)
 
         def say(state: RetryCallState) -> None:
             self.metrics.aborted(name)
             error = state.outcome.exception() if state.outcome else None
             log.warning("session_ended", stage=name, error=str(error))
-            overdue = self.transactions.was_overdue(name)  # then Kafka's timeout has fenced it
+            overdue = self.transactions.was_overdue(name)  # then its timeout was the fence
             rival = (
                 None if overdue else self._fencing_monitor.found(name, error, self.clock.steady())
             )
@@ -272,9 +282,9 @@ class StageServices:
 
 
 def _let_go(error: BaseException | None) -> None:
-    """Empty the frames of an error's tracebacks: they name clients that are of no more use.
+    """Clear the frames of an error's tracebacks, which refer to clients of the ended session.
 
-    confluent-kafka may keep a traceback for good, and each producer has four threads.
+    confluent-kafka may keep a traceback forever, and each producer has four threads.
     """
     for each in causes(error):
         traceback.clear_frames(each.__traceback__)

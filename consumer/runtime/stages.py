@@ -1,4 +1,4 @@
-"""The threads of one process: one for each stage, which come and go with the config."""
+"""Threads of one process: one for each stage, started and ended as the config changes."""
 
 from __future__ import annotations
 
@@ -7,27 +7,28 @@ import threading
 from collections.abc import Callable
 
 Life = Callable[[str, Callable[[], None]], None]
-"""A stage's whole life in its thread: name and session. Raises nothing."""
+"""Function that a stage's thread runs, with the stage's name and session. Raises nothing."""
 
 
 class StageThreads:
-    """Starts threads and waits for their ends. Its methods belong to the event loop."""
+    """Starts threads and waits for their ends. Only the event loop calls its methods."""
 
     def __init__(self, life: Life) -> None:
         self._life = life
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def start(self, name: str, session: Callable[[], None]) -> asyncio.Task[None]:
-        """Run a stage in a thread of its own; the task is done when the thread has ended.
+        """Run a stage in its own thread. Return a task that is done when the thread has ended.
 
-        A former stage of this name ends first: a lane that left the config and comes back.
+        The thread waits for an earlier stage of this name, such as a lane that was removed from
+        the config and added again.
         """
         former = self._tasks.get(name)
         self._tasks[name] = asyncio.create_task(self._run(name, session, former))
         return self._tasks[name]
 
     async def ended_threads(self) -> None:
-        """Until every thread has ended, with those that were started meanwhile."""
+        """Wait until every thread has ended, including threads started meanwhile."""
         while running := [task for task in self._tasks.values() if not task.done()]:
             await asyncio.wait(running)
 
@@ -47,4 +48,4 @@ class StageThreads:
         thread = threading.Thread(target=work, name=name)
         thread.start()
         await ended.wait()
-        thread.join()  # it has nothing left to do
+        thread.join()  # returns at once

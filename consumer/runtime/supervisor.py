@@ -1,10 +1,11 @@
-"""Supervisor of the stages of one process, and their hot reload from one config to the next.
+"""Supervisor: starts and stops the stages of one process, and hot-reloads their config.
 
-    lanes take the new rules ─► router takes them ─► lanes that left drain ─► former pools close
+    lanes take the new config ─► router takes it ─► removed lanes drain ─► old pools close
 
-In this order no invitation reaches a lane that does not know its campaign yet, and none is written
-to a lane of this process that has left. Each stage takes its rules itself, between two turns; the
-other order of another replica is what the delay ladder is for.
+In this order no invitation reaches a lane that does not know its campaign yet, and the router
+writes none to a removed lane. Each stage takes its config itself, between two turns of its loop.
+Replicas reload at different times: the delay topics keep an invitation that its lane cannot use
+yet.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ from consumer.wiring.build import (
 )
 
 PATIENCE = 5.0
-"""Seconds that the stages have to take new rules: one may be in Kafka's hands for much longer, and
-takes them when it comes back."""
+"""Seconds to wait until the stages have taken a new config. A stage may block in a Kafka call for
+much longer, and takes the config afterwards."""
 
 LOOK_EVERY = 0.02
 
@@ -47,7 +48,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A config with all that was built of it, nothing of which is in use yet."""
+    """A config and the parts built from it, which are not in use yet."""
 
     config: Config
     calls: Calls
@@ -56,18 +57,21 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class RunningLane:
-    """A lane's loop and the thread it runs in."""
+    """A lane's stage, and the task of the thread that runs it."""
 
     loop: LaneStage
     life: asyncio.Task[None]
 
     def uses(self, calls: Calls) -> bool:
-        """Whether it may still command these."""
+        """Whether the lane may still make calls through this object."""
         return self.loop.calls is calls and not self.life.done()
 
 
 class Supervisor:
-    """All stages of this process. Its methods, but for `plan`, belong to the event loop."""
+    """Starts, reconfigures and ends the stages of this process.
+
+    Only the event loop calls its methods, except `plan`.
+    """
 
     def __init__(
         self, stage: StageServices, options: Options, life: Life, loop: asyncio.AbstractEventLoop
@@ -83,7 +87,7 @@ class Supervisor:
         self._retiring: set[asyncio.Task[None]] = set()
 
     def plan(self, config: Config, changes: Changes | None = None) -> Plan:
-        """Build all of it, with the accounts that did not change. May take a while: any thread."""
+        """Build the parts of a config; reuse unchanged accounts. Slow; call it in any thread."""
         kept = {}
         if self._plan is not None and changes is not None:
             former = self._plan.calls.accounts
@@ -104,7 +108,7 @@ class Supervisor:
                 self._start_lane(lane, plan)
 
     async def reconfigure(self, plan: Plan, changes: Changes) -> None:
-        """Go over to another config; calls that are sealed by the former one end by it."""
+        """Switch to another config. Calls sealed under the previous config finish under it."""
         former, self._plan = self._plan, plan
         self._pools.add(plan.calls)
         self._services.lanes, self._services.homes = plan.config.lanes, plan.config.homes
@@ -127,11 +131,11 @@ class Supervisor:
             self._retire(former, [*stayed, *left])
 
     async def remove_ended(self) -> None:
-        """Until every stage has ended."""
+        """Wait until every stage has ended."""
         await self._threads.ended_threads()
 
     async def close(self) -> None:
-        """Close all connections to vendors; no stage runs any more."""
+        """Close all connections to vendors, after every stage has ended."""
         for task in self._retiring:
             task.cancel()
         await asyncio.gather(*self._retiring, return_exceptions=True)
@@ -154,7 +158,7 @@ class Supervisor:
         loop = LaneStage(
             rules.settings, self._services, rules.calls, self._options.begin, rules.limits
         )
-        self._services.metrics.start_lane(lane)  # or what a takeover counts at once is no increase
+        self._services.metrics.start_lane(lane)  # so that a takeover's first count is an increase
         self._lanes[lane] = RunningLane(loop, self._threads.start(lane, loop.run_membership))
 
     async def _move_router(self, rules: RouterConfig, changes: Changes) -> None:
@@ -165,10 +169,10 @@ class Supervisor:
             await self._soon(lambda: router.follows(rules))
 
     async def _soon(self, condition: Callable[[], bool]) -> None:
-        """Until it is so, or patience or the process ends."""
+        """Wait until the condition holds, `PATIENCE` is over or the process stops."""
         deadline = self._loop.time() + PATIENCE
         stop = self._services.stop.is_set
-        while not (condition() or stop() or self._loop.time() > deadline):  # noqa: ASYNC110 - threads show it, and tell nobody
+        while not (condition() or stop() or self._loop.time() > deadline):  # noqa: ASYNC110 - threads set it without an event
             await asyncio.sleep(LOOK_EVERY)
 
     def _retire(self, former: Plan, users: list[RunningLane]) -> None:

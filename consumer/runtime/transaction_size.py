@@ -1,25 +1,25 @@
-"""How much one transaction carries, so that Kafka takes it before it aborts it.
+"""Size of a stage's transactions: adapted so that each commits before its timeout.
 
-Kafka aborts a transaction that is open for longer than its timeout, and the session starts again
-with the same records. A client quota of the cluster (`producer_byte_rate`) or a slow broker would
-repeat that for ever. So the size follows what the last transactions took, as a congestion window
-does: multiplicative decrease at once, slow increase.
+Kafka aborts a transaction that is open for longer than its timeout, and the session restarts with
+the same records. A client quota of the cluster (`producer_byte_rate`) or a slow broker would
+repeat that forever. So the size follows the duration of the last transactions, as a congestion
+window does: multiplicative decrease at once, slow increase.
 
     the transaction took              the next one carries
     < QUICK, at least half full       a quarter more, at least one record more
-    QUICK … SLOW                      as many records
+    QUICK … SLOW                      unchanged
     > SLOW, or failed after SLOW      half of what this one carried
 
-    one record, or a checkpoint alone, took > half of its timeout, or failed after SLOW twice in
-    turn: the next producer has twice the timeout, MOST_TIMEOUT at most
+    one record, or a checkpoint alone, took > half of its timeout, or failed after SLOW twice in a
+    row: the next producer has twice the timeout, at most MOST_TIMEOUT
 
 Invariants: 1 ≤ records ≤ most, least_timeout ≤ timeout ≤ MOST_TIMEOUT. After log2(most) failures a
 transaction carries one record, and after four more its timeout is the longest. A failure before
-SLOW (fenced, dropped from the group) says nothing about the size. O(1).
+SLOW (fenced, dropped from the group) does not change the size. O(1).
 
-A longer timeout has a price, for nothing reads beyond an open transaction until its producer comes
-back or the timeout is over. So only a record that cannot go otherwise gets one, and the timeout
-falls back with the first quick transactions.
+A longer timeout has a price: consumers cannot read beyond an open transaction until its producer
+returns or the timeout is over. So only a single record that does not fit otherwise lengthens it,
+and the first quick transactions shorten it again.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 SLOW = 5.0
-"""Seconds: half of the shortest timeout, and what a commit may take without being in the way of
-calls."""
+"""Seconds: half of the shortest timeout, and the longest commit that does not delay calls."""
 
 QUICK = SLOW / 4
 
 MOST_TIMEOUT = 240.0
-"""Seconds; less than `max.poll.interval.ms`, after which the group drops a member."""
+"""Seconds; less than `max.poll.interval.ms`, after which the group drops the member."""
 
 
 @dataclass(slots=True)
 class TransactionSize:
-    """One stage's. `most`: records that it carries while Kafka is quick; `least_timeout` seconds.
+    """Size of one stage's transactions.
 
-    `records`: how many the next transaction may carry; `timeout`: of the next producer.
+    `most`: records of a transaction while Kafka is quick; `least_timeout`: seconds; `records`:
+    limit of the next transaction; `timeout`: of the next producer, in seconds.
     """
 
     most: int
@@ -53,7 +53,7 @@ class TransactionSize:
         self.records, self.timeout = self.most, self.least_timeout
 
     def committed(self, carried: int, seconds: float) -> None:
-        """A transaction with so many records took so long."""
+        """Record a committed transaction: its number of records and its seconds."""
         self._failed_alone = 0
         if seconds > SLOW:
             self._shrink(carried)
@@ -65,7 +65,7 @@ class TransactionSize:
                 self.records = min(self.most, self.records + max(1, self.records // 4))
 
     def failed(self, carried: int, seconds: float) -> None:
-        """A transaction with so many records ended without a commit after so long."""
+        """Record a transaction without a commit: its number of records and its seconds."""
         if seconds < SLOW:
             return
         self._shrink(carried)
@@ -74,7 +74,7 @@ class TransactionSize:
             self._lengthen()
 
     def _shrink(self, carried: int) -> None:
-        if carried:  # else it was not the records that took so long
+        if carried:  # else the records were not the cause
             self.records = max(1, min(self.records, carried) // 2)
 
     def _lengthen(self) -> None:

@@ -1,4 +1,4 @@
-"""The stages' transactions: bounded by what Kafka takes in time, and measured."""
+"""Transactions of the stages: measured, and limited to a size that commits before its timeout."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from consumer.observability.metrics.metrics import Metrics
 from consumer.runtime.transaction_size import TransactionSize
 
 RECORDS = 5_000
-"""Records that a transaction carries while Kafka is quick: those of one poll."""
+"""Records of a transaction while Kafka is quick: the records of one poll."""
 
 HINT = (
     "a quota of the cluster (producer_byte_rate, consumer_byte_rate, request_percentage) or a slow "
@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Transactions:
-    """The transactions of all stages of a process, by the stage's name."""
+    """Transactions of all stages of a process, by the stage's name."""
 
     clock: Clock
     metrics: Metrics
@@ -40,28 +40,28 @@ class Transactions:
     def expect(
         self, name: str, *, most: int = RECORDS, timeout: float = transactions.TRANSACTION_TIMEOUT
     ) -> None:
-        """Say what a stage's transactions are like while Kafka is quick."""
+        """Set size and timeout of a stage's transactions while Kafka is quick."""
         self._sizes.setdefault(name, TransactionSize(most, timeout))
 
     def size(self, name: str) -> TransactionSize:
-        """How much the stage's next transaction may carry."""
+        """Return the size of the stage's next transaction."""
         self.expect(name)
         return self._sizes[name]
 
     def timeout_of_producer(self, name: str) -> float:
-        """The transaction timeout of the producer that the stage is about to make."""
+        """Return and record the transaction timeout of the producer that the stage makes next."""
         self._timeouts[name] = self.size(name).timeout
         return self._timeouts[name]
 
     def timeout(self, name: str) -> float:
-        """The transaction timeout of the stage's producer."""
+        """Return the transaction timeout of the stage's producer, in seconds."""
         return self._timeouts.get(name, self.size(name).timeout)
 
     @contextmanager
     def open(
         self, name: str, producer: Producer, carried: int, give_up: Callable[[], bool]
     ) -> Iterator[None]:
-        """As `kafka.transaction`; the next one's size follows from how long this one takes."""
+        """Run a `kafka.transaction`, and adapt the size of the next one to its duration."""
         size, started = self.size(name), self.clock.steady()
         before = size.records, size.timeout
         try:
@@ -80,14 +80,13 @@ class Transactions:
         self.metrics.transaction(name, seconds)
 
     def was_overdue(self, name: str) -> bool:
-        """Whether the stage's last session ended with a transaction that outlasted its timeout;
-        asked once for each."""
+        """Return whether a transaction outlasted its timeout since the last call for this stage."""
         overdue = name in self._overdue
         self._overdue.discard(name)
         return overdue
 
     def throttled(self, name: str, event: ThrottleEvent) -> None:
-        """Kafka answered that a quota holds this client back for so many seconds."""
+        """Record that a quota of the cluster throttles this client, with its seconds."""
         seconds = event.throttle_time
         self.metrics.kafka_throttled(name, seconds)
         if seconds:

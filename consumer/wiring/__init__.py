@@ -1,1 +1,1 @@
-"""From a config to the parts it asks for: router, lanes, accounts."""
+"""Wiring: builds router, lanes and accounts from a config."""

@@ -1,4 +1,4 @@
-"""Builds and wires everything, once: from a config to a router, lanes and vendor accounts."""
+"""Builds the router, the lanes' settings and the vendor accounts from a config."""
 
 from __future__ import annotations
 
@@ -64,7 +64,10 @@ from consumer.vendors import (
 
 @dataclass(frozen=True, slots=True)
 class LaneConfig:
-    """A lane's. `limits`: names of its limits (`20/5s`); `relogin`: vendors with a new account."""
+    """Config of one lane.
+
+    `limits`: names of its limits (`20/5s`); `relogin`: vendors whose account changed.
+    """
 
     settings: LaneSettings
     calls: Calls
@@ -74,7 +77,7 @@ class LaneConfig:
 
 @dataclass(frozen=True, slots=True)
 class RouterConfig:
-    """The router's. `inputs`: the topics that it reads."""
+    """Config of the router. `inputs`: the topics that it reads."""
 
     router: Router
     inputs: Sequence[str]
@@ -82,7 +85,7 @@ class RouterConfig:
 
 
 def build_vendors(config: Config) -> dict[str, Vendor]:
-    """Vendor account name → the module that speaks for it."""
+    """Return vendor account name → vendor adapter."""
     return {name: VENDORS[account.type](account) for name, account in config.vendors.items()}
 
 
@@ -92,9 +95,9 @@ def build_accounts(
     now: Callable[[], float],
     kept: Mapping[str, Account] = MappingProxyType({}),
 ) -> dict[str, Account]:
-    """Vendor account name → module and connection pool; `kept` go on as they are.
+    """Return vendor account name → vendor adapter and connection pool. Reuse those in `kept`.
 
-    Raises TlsError for certificates that are of no use.
+    Raises TlsError for unusable certificates.
     """
     accounts = {}
     for name, account in config.vendors.items():
@@ -113,7 +116,7 @@ def build_accounts(
 
 
 def build_router(config: Config, vendors: Mapping[str, Vendor]) -> Router:
-    """All inputs and routes, compiled."""
+    """Compile all inputs and routes to a router."""
     inputs: dict[str, RoutedInput] = {}
     for name, entry in config.inputs.items():
         routed = RoutedInput(
@@ -128,30 +131,30 @@ def build_router(config: Config, vendors: Mapping[str, Vendor]) -> Router:
 
 
 def decoder_of(entry: Input) -> Decoder:
-    """What reads the records of an input."""
+    """Return the decoder of an input's records."""
     times = TimeReader(entry.event.time_unit, entry.event.timezone)
     return Decoder(entry.event.id, entry.event.time, entry.max_event_bytes, times)
 
 
 def router_rules(config: Config, vendors: Mapping[str, Vendor]) -> RouterConfig:
-    """What the router follows."""
+    """Build the router's config."""
     return RouterConfig(build_router(config, vendors), config.input_topics, config.config_version)
 
 
 def lane_rules(
     config: Config, lane: str, calls: Calls, relogin: frozenset[str] = frozenset()
 ) -> LaneConfig:
-    """What a lane follows; `relogin`: vendors whose account is another one than before."""
+    """Build a lane's config. `relogin`: vendors whose account changed."""
     return LaneConfig(lane_settings(config, lane), calls, limit_names(config, lane), relogin)
 
 
 def limit_names(config: Config, lane: str) -> tuple[str, ...]:
-    """A lane's limits as metrics label them: `20/5s`."""
+    """Return the names of a lane's limits as metrics label them: `20/5s`."""
     return tuple(f"{each.calls}/{each.period:g}s" for each in config.quotas[lane].limits)
 
 
 def lane_settings(config: Config, lane: str) -> LaneSettings:
-    """What a lane's machine must know."""
+    """Build the settings of a lane's state machine."""
     quota = config.quotas[lane]
     campaigns = config.campaigns_of(lane)
     vendors = {campaign.vendor for campaign in campaigns.values()}

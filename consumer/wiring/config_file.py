@@ -1,10 +1,10 @@
-"""The config as files: read and checked as `run` needs it, and whether they changed since.
+"""Reads and checks a config file as `run` needs it, and detects changes by fingerprint.
 
-The path `-` is standard input, read once: such a config has no fingerprint and is not watched.
-Relative `${file:…}` in it count from the working directory.
+The path `-` is standard input. It is read once, has no fingerprint and is not watched. A relative
+`${file:…}` in it is resolved against the working directory.
 
-Contents are compared, not events or times: Kubernetes swaps a symbolic link above the files, and
-network file systems report nothing at all.
+Changes are detected by comparing contents, not by file events or modification times: Kubernetes
+swaps a symbolic link above the files, and network file systems report no events.
 """
 
 from __future__ import annotations
@@ -45,19 +45,19 @@ STDIN = Path("-")
 STDIN_NAME = "<stdin>"
 
 _WITH_SECRETS = ("sasl.", "security.", "ssl.", "plugin.")
-"""Settings of Kafka that hold secrets, or depend on such, or on files."""
+"""Prefixes of Kafka settings that hold secrets, or depend on secrets or files."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigFile:
-    """A config file, and the fingerprint that it had before the config in use was read."""
+    """Path of a config file, and its fingerprint from before the config in use was read."""
 
     path: Path
     fingerprint: bytes
 
 
 def read(path: Path, *, secrets: bool = True) -> Config:
-    """The config with all that `run` asks of it but topics. Raises ConfigError."""
+    """Load the config with all checks of `run` except those of topics. Raises ConfigError."""
     source = _read_standard_input() if path == STDIN else path
     config = load(source, secrets=secrets, name=STDIN_NAME)
     _check_clients(source, config, secrets=secrets)
@@ -67,7 +67,7 @@ def read(path: Path, *, secrets: bool = True) -> Config:
 
 
 def shown(path: Path) -> str:
-    """The name of a config in messages."""
+    """Return the name of a config in messages."""
     return STDIN_NAME if path == STDIN else str(path)
 
 
@@ -88,7 +88,7 @@ def _check_clients(source: Path | str, config: Config, *, secrets: bool) -> None
 
 
 def _without_secrets(settings: Mapping[str, str]) -> dict[str, str]:
-    """Settings that can be judged where neither secrets nor their files are at hand."""
+    """Return the settings that can be checked without secrets and their files."""
     return {
         name: value
         for name, value in settings.items()
@@ -117,7 +117,7 @@ def problems(
     message: str,
     hint: str = "",
 ) -> list[Problem]:
-    """The same problem with each of these sections or paths, where they stand in the file.
+    """Return one problem for each of these sections or paths, with its line in the file.
 
     `source`: a Path is a file, a str is the text of standard input, as for `load`.
     """
@@ -125,13 +125,13 @@ def problems(
     paths = [(place,) if isinstance(place, str) else place for place in places]
     try:
         parsed = parse(source if isinstance(source, str) else read_text(source), name)
-    except (OSError, ValueError, ConfigError):  # changed since it was read
+    except (OSError, ValueError, ConfigError):  # the file changed since it was read
         return [Problem(name, 1, ".".join(place), message, hint) for place in paths]
     return [parsed.problem(place, message, hint) for place in paths]
 
 
 def fingerprint(path: Path) -> bytes:
-    """Changes with the contents of the config file and of every `${file:…}` that it names."""
+    """Return a digest of the config file's contents and of every `${file:…}` that it names."""
     text = _content(path)
     digest = hashlib.sha256(text)
     for name in files_named(text.decode(errors="replace")):
@@ -140,7 +140,7 @@ def fingerprint(path: Path) -> bytes:
 
 
 def _content(path: Path) -> bytes:
-    """Empty where it cannot be read: `read` says why."""
+    """Return a file's bytes, empty if it is unreadable; `read` reports the reason."""
     try:
         return path.read_bytes()
     except (OSError, ValueError):  # a name with a zero byte is a ValueError
