@@ -1,1 +1,1 @@
-"""A lane's thread: ownership, takeover, calls, reports."""
+"""Lane stage: ownership, takeover, calls and reports of a lane."""

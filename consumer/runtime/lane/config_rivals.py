@@ -1,12 +1,12 @@
-"""Detects that routers with another config write to a lane: two applications with one id.
+"""Detects routers with another config that write to a lane: two applications with one id.
 
-Two owners take a lane in turn and are told apart by that (`owners.contested`); two configs with one
-owner are not. The invitations say which config routed them: a sample of each poll is looked at.
-While a deploy rolls out both are there for minutes, so the log waits for a minute and the alert for
-ten, for each config that is met.
+`owners.contested` detects two owners by their alternating takeovers, but not two configs under one
+owner. Each invitation names the config that routed it, so a sample of each poll is inspected. A
+rolling deploy mixes two configs for minutes, so the log waits one minute and the alert ten after
+the first sight of each config.
 
-What was met outlives a session: a process that takes the lane again and again, as two owners or a
-bad network make it, would otherwise begin to count with each takeover, and say nothing.
+The sightings outlive a session. Two owners or a bad network cause one takeover after another;
+counting from zero at each takeover would never reach the limit.
 """
 
 from __future__ import annotations
@@ -23,29 +23,32 @@ from consumer.kafka.records.messages import value_of
 from consumer.observability.metrics.metrics import Metrics
 
 FRESH = 300.0
-"""Seconds since an invitation was routed in which it tells of a router that runs now. What comes
-back from the delay topics is older."""
+"""Seconds after its routing in which an invitation proves a router that runs now. Invitations from
+the delay topics are older."""
 
 PATIENCE = 60.0
 SAY_EVERY = 600.0
 
 FORGOTTEN = 86_400.0
-"""Seconds after which a config that wrote no more is met for the first time again."""
+"""Seconds without an invitation after which a config counts as new again."""
 
 REMEMBERED = 16
-"""Configs that are told apart; the one that was met longest ago makes room."""
+"""How many configs are remembered; beyond that the least recently seen is evicted."""
 
 SAMPLE = 500
-"""One in so many records of a poll is looked at, the newest first: a router that was left out of a
-roll-out may write few of them."""
+"""One in so many records of a poll is inspected, the newest first: a router that a rollout missed
+may write few of them."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
 class ConfigRivals:
-    """Of a lane in one process, over all its ownerships. `since`: when the config came into force
-    here. `_met`: another config → when it was met first and last."""
+    """Other configs seen in a lane's invitations by one process, over all its ownerships.
+
+    `since`: when this process's config came into force; `_met`: other config → first and last time
+    it was seen.
+    """
 
     lane: str
     metrics: Metrics
@@ -55,26 +58,26 @@ class ConfigRivals:
     _say_at: float = 0.0
 
     def reconfigure(self, config_version: str, now: float) -> None:
-        """Another config from now on."""
+        """Switch to another config of this process; forget the other configs seen so far."""
         if config_version != self.config_version:
             self.config_version, self.since = config_version, now
             self._met.clear()
 
     def read(self, messages: Sequence[Message], now: float) -> None:
-        """Look at a sample of a poll."""
+        """Inspect a sample of a poll."""
         for message in messages[::-SAMPLE]:
             self.inspect_record(value_of(message), now)
 
     def inspect_record(self, value: bytes | None, now: float) -> None:
-        """At the record of an invitation; says what is wrong."""
+        """Inspect the record of an invitation; log a conflict of configs."""
         told = told_by(value)
         why = self.record_invitation(*told, now) if told else None
         if why:
             log.error("config_contested", lane=self.lane, why=why)
 
     def record_invitation(self, config_version: str, routed_at: float, now: float) -> str | None:
-        """An invitation that a config routed at a time; what to say of it, if anything."""
-        self.since = min(self.since, now)  # the clock may have been stepped back meanwhile
+        """Record an invitation by its config and routing time. Return the text to log, if any."""
+        self.since = min(self.since, now)  # the clock may have been stepped back
         fresh = self.since < routed_at and now - routed_at <= FRESH
         if config_version == self.config_version or not fresh:
             return None
@@ -91,7 +94,7 @@ class ConfigRivals:
         )
 
     def _meet(self, config_version: str, now: float) -> float:
-        """When this config was met first."""
+        """Record a sighting of another config. Return the time of the first one."""
         first, last = self._met.pop(config_version, (now, now))
         if now - last > FORGOTTEN or first > now:
             first = now
@@ -102,7 +105,7 @@ class ConfigRivals:
 
 
 def told_by(value: bytes | None) -> tuple[str, float] | None:
-    """Which config routed an invitation, and when; None for a record that does not say."""
+    """Return the config version and routing time of an invitation; None if it has none."""
     try:
         found = orjson.loads(value or b"")
         return str(found["config_version"]), datetime.fromisoformat(found["routed_at"]).timestamp()

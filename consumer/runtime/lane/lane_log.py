@@ -1,4 +1,4 @@
-"""Whether a checkpoint lies within the log's low and high watermark, and where to read from."""
+"""Checks a checkpoint against the log's low and high watermark, and finds the start offset."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ ANEW = (
 
 @dataclass(frozen=True, slots=True)
 class LaneLog:
-    """A lane's topics and its group as they are at a takeover.
+    """State of a lane's topics and group at a takeover.
 
-    The invitations' log holds `low` (inclusive) to `high`; `shown` is the group's offset, which
-    the former owner displayed (negative: none).
+    The invitations' log holds offsets `low` (inclusive) to `high`; `shown` is the group's offset,
+    which the previous owner committed for display (negative: none).
     """
 
     topic: str
@@ -35,13 +35,15 @@ class LaneLog:
 
     @property
     def anew(self) -> str:
-        """What an operator does who gives the lane's past up."""
+        """Instructions for an operator to start the lane without its past."""
         return ANEW.format(topic=self.topic, checkpoints=self.checkpoints, group=self.group)
 
 
 def where(log: LaneLog, found: Checkpoint | None, topic_id: str | None, begin: StartFrom) -> int:
-    """The offset to read from. Raises StartPositionError if log and checkpoint do not fit
-    together."""
+    """Return the offset to read from.
+
+    Raises StartPositionError if log and checkpoint do not match.
+    """
     if found is None:
         return _first(log, begin)
     if topic_id and found.topic_id and found.topic_id != topic_id:
@@ -64,7 +66,7 @@ def where(log: LaneLog, found: Checkpoint | None, topic_id: str | None, begin: S
 
 
 def refuse_beyond(log: LaneLog, found: Checkpoint | None) -> None:
-    """Raises StartPositionError if the checkpoint names offsets that the log does not have yet."""
+    """Raise StartPositionError if the checkpoint names offsets that the log does not have yet."""
     if found is not None and (end := end_of(found)) > log.high:
         raise StartPositionError(
             f"{log.topic} ends at {log.high}, but the checkpoint names offsets up to {end - 1}: "
@@ -74,7 +76,7 @@ def refuse_beyond(log: LaneLog, found: Checkpoint | None) -> None:
 
 
 def unreadable(log: LaneLog, why: str) -> StartPositionError:
-    """What an operator reads of a checkpoint that this version cannot use."""
+    """Return the error for a checkpoint that this version cannot read."""
     return StartPositionError(
         f"{log.checkpoints}: the newest checkpoint cannot be read ({why}). If a newer version of "
         "the program wrote it, run that one. Else another hand wrote it: find it by the cluster's "
@@ -83,9 +85,10 @@ def unreadable(log: LaneLog, why: str) -> StartPositionError:
 
 
 def _first(log: LaneLog, begin: StartFrom) -> int:
-    """Without a checkpoint: a first start, or a checkpoint topic that was lost as a whole.
+    """Return the start offset of a lane without a checkpoint.
 
-    The group's offset tells: only who has committed a checkpoint displays one.
+    This is a first start, or the whole checkpoint topic was lost. The group's offset tells them
+    apart, because an owner commits one only after its first checkpoint.
     """
     if log.shown > 0:
         raise StartPositionError(

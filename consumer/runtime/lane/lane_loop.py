@@ -1,8 +1,8 @@
-"""A lane's thread: its consumer group membership, rebalance callbacks, takeovers and main loop.
+"""Lane stage: consumer group membership, rebalance callbacks, takeovers and main loop of a lane.
 
-The consumer group is a leader election: the member that has the partition owns the lane. Exclusive
-ownership comes from fencing by the transactional id. On revocation calls in flight are drained.
-One thread alone touches the consumer and the producer, rebalance callbacks included.
+The consumer group is a leader election: the member that has the partition owns the lane. Fencing
+by the transactional id makes ownership exclusive. On revocation the lane drains its calls in
+flight. Only the lane's thread uses the consumer and the producer, also in rebalance callbacks.
 """
 
 from __future__ import annotations
@@ -36,19 +36,22 @@ from consumer.wiring.build import LaneConfig
 POLL_RECORDS = 5_000
 POLL_SECONDS = 0.05
 SATURATED_RECORDS = 500
-"""Records a poll while all calls are out: enough to find others behind a flood, and no more, for
-those who wait are as well kept by the log."""
+"""Records of a poll while all calls are in flight: enough to find other campaigns behind a flood.
+Further records wait in the log at no cost."""
 
 DRAIN_AT_MOST = 140.0
-"""Seconds: a drain inside a revocation must end within half of `max.poll.interval.ms`, after which
-the group drops a member that does not poll."""
+"""Seconds. A drain during a revocation must end within half of `max.poll.interval.ms`; the group
+drops a member that does not poll for that interval."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
 class LaneStage:
-    """Runs sessions until the stage stops, or the lane leaves the config."""
+    """A lane's sessions: one takeover and one ownership for each assignment of its partition.
+
+    `limits`: names of the lane's limits (`20/5s`).
+    """
 
     settings: LaneSettings
     services: StageServices
@@ -74,19 +77,19 @@ class LaneStage:
 
     @property
     def topic(self) -> str:
-        """The lane's invitations."""
+        """Topic of the lane's invitations."""
         return self.services.topics.invitations(self.settings.name)
 
     def reconfigure(self, rules: LaneConfig) -> None:
-        """Go over to another config before the next turn. From any thread."""
+        """Switch to another config before the next turn. May be called from any thread."""
         self._coming.append(rules)
 
     def leave(self) -> None:
-        """The config knows the lane no more: drain, leave the group, end. From any thread."""
+        """Drain, leave the group and end: the lane was removed from the config. Any thread."""
         self._leaving = True
 
     def run_membership(self) -> None:
-        """One membership in the group. Raises KafkaSessionError, StartPositionError."""
+        """Run one membership in the group. Raises KafkaSessionError, StartPositionError."""
         if not self._stays():
             return
         self._take_rules()
@@ -120,7 +123,7 @@ class LaneStage:
         return not (self._leaving or self.services.stop.is_set())
 
     def _take_rules(self) -> None:
-        """All that came, in order: each may ask for logins."""
+        """Apply all pending configs in order, because each may ask for logins."""
         while self._coming:
             rules = self._coming.popleft()
             self.settings, self.calls, self.limits = rules.settings, rules.calls, rules.limits
@@ -135,7 +138,7 @@ class LaneStage:
         with transactions.translate_errors("consume"):
             messages = self._poll(consumer)
         if self.ownership is not None and before is not None and self.ownership is not before:
-            # What was read for the former ownership would settle what this one has not read.
+            # Records of the previous ownership would settle offsets that this one has not read.
             raise KafkaSessionError("the lane went and came back while it was being read")
         records = [
             each
@@ -150,10 +153,10 @@ class LaneStage:
             self.ownership.step()
 
     def _keep_time(self) -> None:
-        """A lane does not live through a step of the clock. Raises KafkaSessionError.
+        """Drain the lane and end the session after a step of the clock, with KafkaSessionError.
 
-        All that its owner knows is in the time of before; the next owner of the lane moves
-        the checkpoint's times.
+        All times in the owner's state are from before the step; the next takeover shifts the
+        checkpoint's times.
         """
         step = self.services.clock.stepped
         if step and self.ownership is not None:
@@ -162,8 +165,8 @@ class LaneStage:
             raise KafkaSessionError(f"the wall clock was stepped by {step:.1f} s: taken over again")
 
     def _follow_clock(self) -> None:
-        """Raises KafkaSessionError while other lanes of this process drain before a step is
-        followed."""
+        """Follow a step of the clock. Raises KafkaSessionError while other lanes of this process
+        must drain first."""
         self.services.follow_clock()
         if self.services.clock.stepped:
             raise KafkaSessionError(
@@ -171,8 +174,10 @@ class LaneStage:
             )
 
     def _poll(self, consumer: Consumer) -> list[Message]:
-        """Records, and callbacks of the group; of a saturated lane only some. One transaction must
-        carry what they lead to: dead letters, and invitations that are put off."""
+        """Poll records and run rebalance callbacks; poll fewer records while the lane is saturated.
+
+        One transaction must carry what the records lead to: dead letters and delayed invitations.
+        """
         most = self.services.transactions.size(self.name).records
         if self.ownership is not None and self.ownership.lane.saturated:
             self.ownership.wait_for_answer()
@@ -180,7 +185,7 @@ class LaneStage:
         return consumer.consume(min(most, POLL_RECORDS), self._patience())
 
     def _patience(self) -> float:
-        """How long a poll may wait: not beyond the lane's next own decision."""
+        """Return how many seconds a poll may wait: until the lane's next own decision at most."""
         if self.ownership is None:
             return POLL_SECONDS
         until = self.ownership.lane.wake_at - self.services.clock.now()
@@ -230,7 +235,7 @@ class LaneStage:
                 consumer.incremental_unassign([own])
 
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Somebody else may own the lane already: nothing is finished, nothing is committed."""
+        """Drop the lane without a drain or a commit: another process may already own it."""
         if consumer is not self._consumer:  # of a session that is over
             return
         log.warning("lane_lost", lane=self.settings.name)

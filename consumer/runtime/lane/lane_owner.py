@@ -1,8 +1,8 @@
-"""One ownership of a lane: from takeover to loss. Only the lane's thread touches it.
+"""Lane ownership: one owner's time with a lane, from takeover to loss. Used by one thread only.
 
-It feeds the pure machine (records, answers, time), carries its commands out, and shows its state
-to the metrics. When Kafka says no, KafkaSessionError passes through: the owner is dropped with all
-its state, and its successor starts from the checkpoint.
+It feeds records, answers and time to the lane's state machine, executes the machine's commands and
+updates the metrics. A KafkaSessionError passes through: the ownership is dropped with its whole
+state, and the next owner starts from the checkpoint.
 """
 
 from __future__ import annotations
@@ -73,23 +73,23 @@ from consumer.runtime.watchers.command_watch import ObeyedCommands
 from consumer.wiring.build import LaneConfig
 
 WAIT = 0.05
-"""Seconds that an answer is waited for before the loop turns again."""
+"""Seconds to wait for an answer before the next turn of the loop."""
 
 SHOW_EVERY = 1.0
 """Seconds between two updates of the lane's gauges and of the group's display offset."""
 
 RESULTS_ENOUGH = 10_000
-"""Results in a transaction, at which no further answer is taken in before it; fewer while Kafka is
-slow (`TransactionSize`)."""
+"""Unpublished results at which answers wait for the next commit; fewer while Kafka is slow
+(`TransactionSize`)."""
 
 RESULT_BYTES = 600
 
 SAME_SILENCE = 5.0
-"""Seconds by which the end of a silence may differ from the one that an operator saw: a former
-owner's times are moved into those of this one's clock."""
+"""Seconds by which the end of a silence may differ from the end that the operator's command names:
+a takeover shifts the previous owner's times to the clock of the new one."""
 
 NAMED = 20
-"""Campaigns that one line of the log names."""
+"""How many campaigns one log line names."""
 
 TRIM_EVERY = 600.0
 WAIT_FOR_OFFSETS = 5.0
@@ -99,7 +99,10 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class LaneOwnership:
-    """The machine, its producer and its calls. `limits`: names of the lane's limits (`20/5s`)."""
+    """A lane's state machine with its clients and calls.
+
+    `limits`: names of the lane's limits (`20/5s`); `events`: inbox of answers and logins.
+    """
 
     lane: Lane
     services: StageServices
@@ -114,7 +117,7 @@ class LaneOwnership:
     _show_at: float = 0.0
     _trim_at: float = math.inf
     _base: int = 0
-    _delivered_at: float = 0.0  # when Kafka had all records of the last commit, which came then
+    _delivered_at: float = 0.0  # when Kafka had acknowledged all records of the last commit
     _obeyed: ObeyedCommands = field(default_factory=ObeyedCommands)
 
     def __post_init__(self) -> None:
@@ -133,17 +136,20 @@ class LaneOwnership:
         return TopicPartition(self.services.topics.invitations(self.name), 0)
 
     def read(self, messages: list[Message]) -> None:
-        """Feed records of the lane's topic, which are in order."""
+        """Feed records of the lane's topic, in offset order."""
         now = self.services.clock.now()
         for message in messages:
             offset = transactions.position_of(message)[2]
             if self.lane.accepts(offset):
                 self._arrived(message, offset, now)
-        with suppress(Exception):  # what is only looked at must not end a session
+        with suppress(Exception):  # a diagnosis must not end the session
             self.rivals.read(messages, now)
 
     def _arrived(self, message: Message, offset: int, now: float) -> None:
-        """One record's fate, whatever it raises: it waits, it is put off, or a dead letter."""
+        """Process one record: its invitation waits or is delayed, or it becomes a dead letter.
+
+        A record that raises becomes a dead letter too.
+        """
         held: PendingInvitation | None = None
         try:
             value, arrived = value_of(message) or b"", _arrival(message, now)
@@ -160,7 +166,11 @@ class LaneOwnership:
     def _held(
         self, message: Message, offset: int, value: bytes, arrived: float, now: float
     ) -> PendingInvitation | None:
-        """The invitation; None for a record that is none of this version."""
+        """Return the record's invitation.
+
+        Return None after delaying an invitation of a later version, or dead-lettering an unreadable
+        record.
+        """
         try:
             return PendingInvitation.read(offset, value, arrived)
         except UnreadableRecord as error:
@@ -174,7 +184,7 @@ class LaneOwnership:
         return None
 
     def reconfigure(self, rules: LaneConfig) -> None:
-        """Another config from now on, between two turns: all that is sealed has left by then."""
+        """Switch to another config, between two turns: every sealed batch has been sent by then."""
         self.calls, self.limits = rules.calls, rules.limits
         now = self.services.clock.now()
         parked, stopped = self.lane.parked_campaigns(now), self.lane.stopped_campaigns(now)
@@ -189,7 +199,7 @@ class LaneOwnership:
             )
 
     def _obey(self) -> None:
-        """What operators ask of this lane, each command once."""
+        """Execute operators' commands to this lane, each once."""
         now = self.services.clock.now()
         for command in self._obeyed.new(self.services.commands, now):
             match command:
@@ -197,19 +207,19 @@ class LaneOwnership:
                     self._reopen(command, now)
                 case RetryCampaign(campaign=campaign, delayed_only=False) if (
                     campaign in self.lane.settings.campaigns
-                ):  # what is on the delay topics comes back by the stage that reads them
+                ):  # the delay stage returns the campaign's delayed invitations
                     log.info("campaign_retried", lane=self.name, campaign=campaign, id=command.id)
                     self.lane.retry_campaign(campaign, now)
 
     def _reopen(self, command: ReopenLane, now: float) -> None:
-        """End the silence that the operator saw: another one may have begun since."""
+        """End the silence if it is the one the operator saw; another may have begun since."""
         closed_until = self.lane.limiter.closed_until
         seen = abs(closed_until - command.closed_until) <= SAME_SILENCE
         reopened = seen and self.lane.reopen(now)
         log.info("lane_reopened", lane=self.name, id=command.id, done=reopened)
 
     def step(self) -> None:
-        """Take in what was answered, decide, and carry the commands out."""
+        """Process answers and operators' commands, then execute the commands of one tick."""
         self.lane.commit_size = self.services.transactions.size(self.name).records
         self._take_answers()
         self._obey()
@@ -219,7 +229,7 @@ class LaneOwnership:
             self._update_metrics()
 
     def drain(self, deadline: float) -> bool:
-        """Seal nothing new, wait for calls in flight, commit. True if nothing is left."""
+        """Seal nothing new, wait for calls in flight, commit. Return whether the lane is idle."""
         self.lane.stop_sealing()
         while not self.lane.idle and self.services.clock.now() < deadline:
             self.step()
@@ -230,21 +240,21 @@ class LaneOwnership:
         return self.lane.idle
 
     def close(self) -> None:
-        """This process owns the lane no more."""
+        """Remove the lane's metrics and status: this process no longer owns it."""
         self.services.metrics.clear_lane(self.name)
         self.services.board.clear_lane(self.name)
 
     # -- answers ------------------------------------------------------------------------------
 
     def wait_for_answer(self) -> None:
-        """Until one came, for a moment at most."""
+        """Wait for one answer, `WAIT` seconds at most, and process it."""
         try:
             self._take_in(self.events.get(timeout=WAIT))
         except Empty:
             return
 
     def _take_answers(self) -> None:
-        """As many as one transaction should carry: all at once, 16 full batches took 300 MB."""
+        """Process as many answers as fit one transaction: 16 full batches at once took 300 MB."""
         while self.lane.unpublished_results < self.lane.commit_size:
             try:
                 event = self.events.get(block=False)
@@ -257,7 +267,7 @@ class LaneOwnership:
             self._answered(event)
             return
         if event.expires_at is not None:
-            # The account may be another one by now: then there is a permit spent and no session.
+            # The account may have changed meanwhile: then a permit is spent without a session.
             expires = event.expires_at if self.calls.has_session(event.vendor) else event.at
             self.lane.logged_in(event.vendor, expires, event.at)
         else:
@@ -294,10 +304,11 @@ class LaneOwnership:
                     self.consumer.seek(place)
 
     def _leave(self, leaving: Command, allowed: float) -> None:
-        """What the commit has recorded may leave, while it is fresh: that counts from before the
-        commit was asked for, when all its records were with Kafka, however long those took.
+        """Send a batch or login that the commit has recorded.
 
-        The checkpoint knows a login by its latest time, `allowed` seconds for the commit included.
+        Its freshness counts from the moment when Kafka had acknowledged all records of the
+        transaction, just before the commit request. The checkpoint has the latest time of a login,
+        which includes `allowed` seconds for the commit.
         """
         match leaving:
             case Send(batch):
@@ -370,14 +381,15 @@ class LaneOwnership:
         self._delete_settled_records(now)
 
     def _drain_seconds(self, high: int, now: float) -> float:
-        """In offsets, which are known before their records are read."""
+        """Forecast the seconds until the backlog is settled. It counts offsets, because these are
+        known before their records are read."""
         settled = self.lane.settled.settled_in_all
         arrived = max(high, settled)
         self.forecast.observe(now, settled, arrived, arrived - settled)
         return self.forecast.drain_seconds
 
     def _delete_settled_records(self, now: float) -> None:
-        """Let Kafka delete what is settled for so long that nobody sends it again."""
+        """Delete records that are settled and older than `keep`, now and then."""
         if self._trim_at is math.inf:
             self._trim_at = now + TRIM_EVERY
         if now < self._trim_at:
@@ -387,15 +399,15 @@ class LaneOwnership:
         since.offset = int((now - self.lane.settings.keep) * 1000)
         with suppress(KafkaException):
             (found,) = self.consumer.offsets_for_times([since], timeout=WAIT_FOR_OFFSETS)
-            # Not the lane's own base: a successor begins at the one that is recorded.
+            # Not the lane's current base: the next owner starts at the committed one.
             before = min(self._base, found.offset if found.offset >= 0 else math.inf)
             self.services.trim(found.topic, int(before))
 
     def _display(self) -> None:
-        """The group's offset is for everybody's tools; the checkpoint is the authority."""
+        """Commit the group's offset for Kafka's tools; only the checkpoint is authoritative."""
         shown = self.partition
         shown.offset = self.lane.settled.base
-        with suppress(KafkaException):  # what is only shown must not end a session
+        with suppress(KafkaException):  # a display must not end the session
             self.consumer.commit(offsets=[shown], asynchronous=True)
 
 
@@ -414,7 +426,7 @@ def _campaigns(
 
 
 def _bytes_beside(commit: Commit) -> int:
-    """About how much a commit carries beside its checkpoint: only that can be made less."""
+    """Estimate a commit's bytes without its checkpoint: only these can be reduced."""
     return (
         RESULT_BYTES * len(commit.results)
         + sum(len(letter.value or b"") for letter in commit.dead_letters)
@@ -427,7 +439,10 @@ def _permits(lane: Lane, limits: tuple[str, ...], now: float) -> Mapping[str, in
 
 
 def _arrival(message: Message, now: float) -> float:
-    """Since when the record waits. A time that it cannot have counts as now: a wait that begins in
-    the future has no end, and given back with it Kafka would refuse the record for ever."""
+    """Return the time since which the record waits; an impossible timestamp counts as now.
+
+    A wait that starts in the future would not end, and Kafka would refuse the record forever when
+    it is written again with such a timestamp.
+    """
     when = timestamp_of(message) / 1000
     return min(when, now) if when >= 0 else now

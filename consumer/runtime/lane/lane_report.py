@@ -1,8 +1,8 @@
-"""What a lane's owner says of vendor calls: log lines and metrics. It decides nothing.
+"""Log lines and metrics of vendor calls, written by a lane's owner. It makes no decision.
 
-One line a call, and one for each thing worth waking up for: an account that is refused, a vendor
-that is ill or well again, a campaign that is parked or held back by its own circuit breaker, a 429,
-a divided batch.
+The log has one line for each call, and one for each event that an operator should see: refused
+credentials, a circuit breaker that opens or closes (an account's or a campaign's), a parked
+campaign, a 429, a bisected batch.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ WELL = AccountSnapshot()
 
 @dataclass(slots=True)
 class LaneReport:
-    """Of one ownership of a lane."""
+    """Report of one ownership of a lane."""
 
     lane: Lane
     metrics: Metrics
@@ -53,12 +53,12 @@ class LaneReport:
         return self.lane.settings.name
 
     def sealed(self, batch: Batch) -> None:
-        """A call is about to leave."""
+        """Record a call that is about to be sent."""
         self.metrics.sealed(self.name, batch.campaign, batch.why, len(batch.invitations))
         self.metrics.bisected(self.name, calls=batch.why is SealReason.PART)
 
     def answered(self, event: Answered, seconds: float) -> None:
-        """A call ended, and the lane knows of it."""
+        """Record a call that ended, after the lane has processed its answer."""
         self._count(event, seconds)
         self._say(event, seconds)
         self._say_more(event.batch, event.outcome)
@@ -77,19 +77,19 @@ class LaneReport:
         self._circuits.answered(event)
 
     def login(self, event: LoginEnded) -> None:
-        """A login ended, and the lane knows of it."""
+        """Record a login that ended, after the lane has processed it."""
         self.metrics.login(event.vendor, event.outcome.verdict)
         if event.expires_at is None:
             log.warning("login_failed", vendor=event.vendor, status=event.outcome.http_status)
         self._say_account(event.vendor)
 
     def accounts(self) -> dict[str, AccountSnapshot]:
-        """How the lane stands with the accounts of its campaigns."""
+        """Return vendor account → its circuit breaker's state, for the lane's campaigns."""
         vendors = {each.vendor for each in self.lane.settings.campaigns.values()}
         return {vendor: self._standing(vendor) for vendor in sorted(vendors)}
 
     def held_back(self, now: float) -> Mapping[str, int]:
-        """Campaigns that their own open breaker holds back → invitations that wait for it."""
+        """Return campaign held back by its own circuit breaker → waiting invitations."""
         return self._circuits.held_back(now)
 
     # -- parts --------------------------------------------------------------------------------
@@ -151,9 +151,10 @@ class LaneReport:
 
 
 def _ages(batch: Batch, now: float) -> Iterator[float]:
-    """Seconds since each event happened; RFC 3339 allows `t` and `z`, the reader does not.
+    """Yield the seconds since each invitation's event.
 
-    A time that nobody can read is left out: it is a measurement, and the customers are asked.
+    RFC 3339 allows lower-case `t` and `z`, `fromisoformat` does not. An unreadable time is skipped,
+    because it is only a measurement.
     """
     for held in batch.invitations:
         with suppress(ValueError, OverflowError):

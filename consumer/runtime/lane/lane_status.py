@@ -1,4 +1,4 @@
-"""A lane, and a call that ended, as the status page shows them. Pure: no clock, no client."""
+"""Status page entries of a lane and of an ended call. Pure: no clock, no client."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from consumer.vendors import (
 
 HERE = "here"
 CAMPAIGNS_SHOWN = 20
-"""Campaigns of a lane that are shown one by one: parked ones, those whose circuit breaker is open,
-then those that wait longest."""
+"""How many campaigns of a lane are shown one by one: first the parked, then those with an open
+circuit breaker, then those with the oldest waiting invitations."""
 
 _DOCUMENTED = frozenset({*pisano.CODES, *customer_radar.CODES})
 
 
 def lane_status(lane: Lane, limits: Sequence[str], shown: LaneSnapshot, now: float) -> LaneStatus:
-    """What the gauges show (`shown`), and what gauges cannot: batches, and which limit holds back.
+    """Return a lane's status: the gauges' values (`shown`), batches, and the limit in effect.
 
     `limits`: names of the lane's limits, in their order.
     """
@@ -66,7 +66,7 @@ def lane_status(lane: Lane, limits: Sequence[str], shown: LaneSnapshot, now: flo
 
 
 def call_status(lane: str, event: Answered, seconds: float) -> CallStatus:
-    """A call that ended. Of the vendor's answer only what its page documents is shown."""
+    """Return the status of an ended call, with the vendor's code only if its page documents it."""
     code = event.outcome.code
     return CallStatus(
         at=event.at,
@@ -83,8 +83,10 @@ def call_status(lane: str, event: Answered, seconds: float) -> CallStatus:
 
 
 def _campaigns(shown: Mapping[str, CampaignSnapshot], known: Iterable[str]) -> list[CampaignStatus]:
-    """Those that matter most first. What the config does not know comes from a record, and is
-    named to nobody."""
+    """Return the campaigns' status, most important first.
+
+    A campaign outside the config has its name from a record, so the name is not shown.
+    """
     names, found = frozenset(known), []
     for name, each in shown.items():
         if each.waiting or each.parked or each.circuit_open:

@@ -1,4 +1,4 @@
-"""Takeover of a lane: fencing of the previous owner (a zombie, perhaps), claim, restore, checks."""
+"""Takeover of a lane: fences the previous owner (perhaps a zombie), claims, restores, checks."""
 
 from __future__ import annotations
 
@@ -52,20 +52,20 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class _Claimed:
-    """When our claim was taken: by Kafka's clock, and by ours a moment later."""
+    """When Kafka appended this owner's claim, by its clock and, a moment later, by this clock."""
 
     clock: Clock
     appended: float | None = None
     at: float = 0.0
 
     def seen(self, claim: Message) -> None:
-        """It was delivered."""
+        """Record the delivery of the claim."""
         self.appended, self.at = appended_at(claim), self.clock.now()
 
 
 @dataclass(slots=True)
 class Takeover:
-    """How a lane comes to its owner; `begin` says where a first one starts to read."""
+    """Takeover of a lane by this process; `begin`: where the lane's first owner starts to read."""
 
     settings: LaneSettings
     services: StageServices
@@ -74,13 +74,14 @@ class Takeover:
 
     @property
     def topic(self) -> str:
-        """The lane's invitations."""
+        """Topic of the lane's invitations."""
         return self.services.topics.invitations(self.settings.name)
 
     def run(self, consumer: Consumer) -> tuple[Lane, Producer]:
-        """The restored machine, and the only producer that may commit for it.
+        """Return the restored lane, and the only producer that may commit for it.
 
-        `consumer` is asked for the log's ends. Raises KafkaSessionError, StartPositionError.
+        `consumer` reads the log's watermarks and the group's offset. Raises KafkaSessionError,
+        StartPositionError.
         """
         lane, stage = self.settings.name, self.services
         checkpoints = stage.topics.checkpoints(lane)
@@ -106,8 +107,8 @@ class Takeover:
             base = where(log_now, found, topic_id, self.begin)
             refuse_beyond(log_now, found)
         except StartPositionError:
-            # Who was frozen and lost the lane meanwhile compares the past with the present: whoever
-            # may still claim it may also say that something is wrong with it.
+            # A process that was frozen and lost the lane meanwhile compares an old checkpoint with
+            # the present log. Claim again: only a process that still may reports the mismatch.
             claim(producer, checkpoints, lane, waiting)
             raise
         owners = next_owners(
@@ -162,7 +163,8 @@ class Takeover:
         return LaneLog(self.topic, topics.checkpoints(name), group, low, high, shown.offset)
 
     def _settings(self, found: Checkpoint | None, log_now: LaneLog) -> LaneSettings:
-        """Without a checkpoint, a lane that has called before may have used its whole quota."""
+        """Return the settings; without a checkpoint, a lane whose log was trimmed may have called
+        before, so its quota counts as used up."""
         if found is None and log_now.low > 0:
             return replace(self.settings, first_start_full=True)
         return self.settings
