@@ -50,7 +50,7 @@ class CampaignCircuits:
             self._tell([campaign], self._waiting(), event.at)
 
     def held_back(self, now: float) -> Mapping[str, int]:
-        """Return campaign held back by its own breaker → waiting invitations. Log changes."""
+        """Return campaigns that their breaker holds back → waiting invitations. Log changes."""
         breakers = self.lane.accounts.campaigns
         suspects = [name for name, own in breakers.items() if not own.closed]
         if not suspects and not self._told:

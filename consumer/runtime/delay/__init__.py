@@ -1,1 +1,1 @@
-"""The delay stage's thread: from delay topics back to the lanes."""
+"""Delay stage: returns invitations from the delay topics to their lanes."""

@@ -1,13 +1,13 @@
-"""The thread of the delay topics: what is due goes back to its lane, the rest waits on the log.
+"""Delay stage: returns due records of the delay topics to their lanes; the rest wait in the log.
 
-Each step's topic holds records for the same time, so its head is the first to be due: until then
-its partition is paused. Strictly in sequence like the router, and as exact: a record leaves the
-ladder in the transaction that writes it to its lane. All that was read is committed between two
-polls, so a rebalance finds nothing to finish.
+Each delay topic (a *step*) holds all its records for the same time, so its head is due first. The
+partition is paused until then. Like the router, the stage works strictly in sequence and exactly
+once: one transaction writes a record to its lane and commits its offset. Everything read is
+committed between two polls, so a rebalance leaves nothing to finish.
 
-Kafka's clock alone says what is due. It stamps the records of the steps, and each session asks it
-for the time at its beginning: a clock of ours that is ahead would pass a record on, or back to its
-step, as soon as it lies there.
+Only Kafka's clock decides what is due: the broker timestamps the records of the steps, and each
+session measures the broker's time when it starts. A local clock that is ahead would pass a record
+on, or back to its step, as soon as it is written.
 """
 
 from __future__ import annotations
@@ -72,20 +72,20 @@ POLL_SECONDS = 0.25
 WAIT = 10.0
 TRIM_EVERY = 60.0
 PACE, PACE_FROM = 2_000.0, 500
-"""Invitations a second that leave a step, from so many at once on: more than the documented quotas
-can send (1,280), so that no permit waits for them."""
+"""Invitations a second that leave a step, and the size of a poll from which this pace applies. It
+exceeds what the documented quotas can send (1,280), so that no permit is left unused."""
 
 ORPHAN_WAIT = "1h"
-"""The step for invitations of a lane whose topic is gone: an operator must make it again."""
+"""Step for invitations of a lane whose topic is missing; an operator must recreate it."""
 
 ORPHANS_AT_MOST = 1_000
-"""Lanes outside the config whose topics are remembered."""
+"""Limit of the remembered lanes outside the config."""
 
 log = structlog.get_logger(__name__)
 
 
 class _Passed(NamedTuple):
-    """What one transaction passed on: the offsets behind it, and its dead letters."""
+    """Committed offsets and number of dead letters of one transaction."""
 
     offsets: list[TopicPartition]
     letters: Mapping[DeadLetterReason, int]
@@ -93,22 +93,22 @@ class _Passed(NamedTuple):
 
 @dataclass(slots=True)
 class DelayStage:
-    """Runs sessions until the stage stops."""
+    """The delay stage's sessions, and the state of the current session's delay topics."""
 
     services: StageServices
     instance: str
     name: str = "ladder"
     _steps: dict[str, str] = field(init=False)
-    _due: dict[str, float] = field(default_factory=dict)  # paused topic → when its head is due
-    _heads: dict[str, int] = field(default_factory=dict)  # what must come first after the seek
-    _paced: set[str] = field(default_factory=set)  # topics whose next ones wait a moment
+    _due: dict[str, float] = field(default_factory=dict)  # paused topic → when it resumes
+    _heads: dict[str, int] = field(default_factory=dict)  # topic → offset expected after a seek
+    _paced: set[str] = field(default_factory=set)  # topics paused to limit the pace
     _revoked_during_poll: set[str] = field(default_factory=set)
     _behind: dict[str, int] = field(default_factory=dict)
     _trim_at: float = 0.0
-    _begun: dict[str, int] = field(default_factory=dict)  # assigned topic → where it was read from
-    _reached: dict[Partition, int] = field(default_factory=dict)  # ends that were told since a seek
+    _begun: dict[str, int] = field(default_factory=dict)  # assigned topic → start offset
+    _reached: dict[Partition, int] = field(default_factory=dict)  # ends reached since a seek
     _orphans: dict[str, bool] = field(default_factory=dict)  # lane → whether it has a topic
-    _ahead: float = 0.0  # Kafka's time less the clock's steady one
+    _ahead: float = 0.0  # Kafka's time minus the clock's steady time
     _consumer: Consumer | None = None
     _obeyed: ObeyedCommands = field(default_factory=ObeyedCommands)
     _stops: InputStops = field(init=False)
@@ -119,8 +119,8 @@ class DelayStage:
         self._stops = InputStops(self.services, self.name)
 
     def run_membership(self) -> None:
-        """Memberships in the group until the stage stops: another one once a topic that stood still
-        may be read. Raises KafkaSessionError."""
+        """Run memberships in the group until the stage stops; rejoin when a stopped topic may be
+        read again. Raises KafkaSessionError."""
         while not self.services.stop.is_set():
             self._membership()
 
@@ -148,13 +148,13 @@ class DelayStage:
                 )
             while not (self.services.stop.is_set() or goes_on(self._stops, consumer, producer)):
                 self.services.joined(self.name, consumer)
-                self._revoked_during_poll.clear()  # it is about the records of one poll
+                self._revoked_during_poll.clear()  # it concerns the records of one poll
                 self._look_early(consumer)
                 self._resume(consumer)
                 most = min(POLL_RECORDS, self.services.transactions.size(self.name).records)
                 with transactions.translate_errors("consume"):
                     messages = consumer.consume(most, POLL_SECONDS)
-                self._reached.update(ends(messages))  # first: what is sought again lies before it
+                self._reached.update(ends(messages))  # first: a seek below removes its topic's end
                 self._handle(consumer, producer, messages)
                 self._delete_passed_records()
                 self._update_metrics(consumer)
@@ -169,21 +169,21 @@ class DelayStage:
         clock, longest = (
             self.services.clock,
             list(STEPS)[-1],
-        )  # what comes after is the last to be due
+        )  # the measurement's transaction is open only before records that are due last
         ahead = measure(producer, self.services.topics.delayed(longest), clock.steady)
         self._ahead = clock.now() - clock.steady() if ahead is None else ahead
         self.services.metrics.clock_ahead(clock.now() - self._now())
 
     def _now(self) -> float:
-        """Kafka's time, epoch seconds; it may be a moment later there."""
+        """Return Kafka's time in epoch seconds; the broker's own may be slightly later."""
         return self.services.clock.steady() + self._ahead
 
-    # -- the group ----------------------------------------------------------------------------
+    # -- rebalance ----------------------------------------------------------------------------
 
     def _on_assign(
         self, producer: Producer, consumer: Consumer, partitions: list[TopicPartition]
     ) -> None:
-        if consumer is not self._consumer:  # of a session that is over
+        if consumer is not self._consumer:  # callback of an ended session
             return
         if self._revoked_during_poll.intersection(each.topic for each in partitions):
             raise KafkaSessionError("a step went and came back while it was being read")
@@ -196,7 +196,7 @@ class DelayStage:
             self._heads.pop(partition.topic, None)
             self._reached.pop((partition.topic, partition.partition), None)
             self._begun[partition.topic] = partition.offset
-        if fresh:  # or a group that has forgotten would be as one that never read
+        if fresh:  # else a group without offsets could be new, or have lost them
             with self.services.transaction(self.name, producer):
                 self.services.send_offsets(self.name, producer, fresh, member)
         with transactions.translate_errors("assign"):
@@ -206,8 +206,10 @@ class DelayStage:
     def _begin(
         self, consumer: Consumer, partitions: Sequence[TopicPartition]
     ) -> list[TopicPartition]:
-        """Set where each is read from; those that had no offset. What nothing says of stands still,
-        alone, until an operator has spoken."""
+        """Set the partitions' start offsets; return the partitions that had none.
+
+        A partition without a known start stands still, alone, until an operator decides.
+        """
         asked = [TopicPartition(each.topic, each.partition) for each in partitions]
         with transactions.translate_errors("reading committed offsets"):
             committed = consumer.committed(asked, timeout=WAIT)
@@ -224,10 +226,10 @@ class DelayStage:
         return fresh
 
     def _first(self, topic: str) -> int | None:
-        """Where a step without an offset begins; None if it stands still. Raises
-        KafkaSessionError."""
+        """Return the start offset of a step without a committed one; None if it stands still.
+        Raises KafkaSessionError."""
         if self.services.clients.topic_id(topic) is None:
-            return 0  # the demo's broker keeps no offsets that a transaction has
+            return 0  # the demo's broker keeps no offsets of transactions
         application = self.services.topics.application_id
         asker = self.services.consumer(self.name, f"{application}.ladder")
         try:
@@ -247,8 +249,8 @@ class DelayStage:
             self.services.clients.close(asker)
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """All that was read is committed between two polls: nothing to finish here."""
-        if consumer is not self._consumer:  # of a session that is over
+        """Unassign the partitions. Everything read was committed between two polls."""
+        if consumer is not self._consumer:  # callback of an ended session
             return
         for each in partitions:
             self._revoked_during_poll.add(each.topic)
@@ -258,10 +260,13 @@ class DelayStage:
         with transactions.translate_errors("unassign"):
             consumer.incremental_unassign(read)
 
-    # -- topics that stand still --------------------------------------------------------------
+    # -- stopped topics -----------------------------------------------------------------------
 
     def _usable(self, consumer: Consumer, message: Message) -> bool:
-        """As the stage says; a topic whose log has moved away stands still, alone."""
+        """Return `StageServices.usable`; a topic whose offset is out of range stands still, alone.
+
+        Raises KafkaSessionError if the group's offset is readable: the member rejoins.
+        """
         error = message.error()
         if error is None or error.code() != KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - public by use
             return self.services.usable(self.name, message)
@@ -300,7 +305,7 @@ class DelayStage:
     def _pass_on(
         self, consumer: Consumer, producer: Producer, messages: Sequence[Message]
     ) -> _Passed:
-        """All of these leave their steps, in one transaction."""
+        """Pass on these messages from their steps in one transaction."""
         self.services.health.beat(self.name)
         now = self._now()
         records = [(message, Delayed.from_message(message, now)) for message in messages]
@@ -320,7 +325,7 @@ class DelayStage:
     def _set_aside(
         self, consumer: Consumer, producer: Producer, message: Message, error: Exception
     ) -> _Passed:
-        """A record that raises whatever is done with it becomes a dead letter."""
+        """Turn a poison record into a dead letter, in its own transaction."""
         tell(self.name, message, error)
         letter = dead_letter_of(message, DeadLetterReason.INTERNAL, defect(error))
         with self._leaving(consumer, producer, [message]) as passed:
@@ -332,7 +337,7 @@ class DelayStage:
     def _leaving(
         self, consumer: Consumer, producer: Producer, messages: Sequence[Message]
     ) -> Iterator[list[TopicPartition]]:
-        """A transaction that carries the offsets behind these messages."""
+        """Run a transaction that also commits the offsets after these messages."""
         member = membership(consumer)
         passed = offsets(messages, {})
         with self.services.transaction(self.name, producer, len(messages)):
@@ -340,7 +345,10 @@ class DelayStage:
             self.services.send_offsets(self.name, producer, passed, member)
 
     def _pace(self, consumer: Consumer, passed: list[TopicPartition], number: int) -> None:
-        """A million that come back at once must not stand before everybody else's customers."""
+        """Pause topics after a large poll, so that returning invitations do not flood the lanes.
+
+        A million invitations returned at once would delay the customers of all other campaigns.
+        """
         until = self._now() + number / PACE
         for place in passed:
             if place.topic not in self._due and number >= PACE_FROM:
@@ -350,14 +358,14 @@ class DelayStage:
                     consumer.pause([TopicPartition(place.topic, place.partition)])
 
     def _is_due(self, consumer: Consumer, message: Message) -> bool:
-        """Whether it may leave its step; the first that may not stops its topic until then."""
+        """Return whether the record may leave its step; the first that may not pauses its topic."""
         topic, partition, offset = transactions.position_of(message)
-        if topic in self._paced:  # passed over, it would be lost
+        if topic in self._paced:  # skipping the record would lose it
             raise KafkaSessionError(f"{topic} was read while it was paused")
         if topic in self._due or topic in self._revoked_during_poll:
             return False
         head = self._heads.pop(topic, offset)
-        if head != offset:  # what was fetched before the seek must not pass for what follows it
+        if head != offset:  # a record fetched before the seek
             raise KafkaSessionError(f"expected offset {head} of {topic} after a seek, not {offset}")
         when = timestamp_of(message) / 1000 + STEPS[self._steps[topic]]
         if when <= self._now() or self.services.early.covers(topic, offset):
@@ -371,9 +379,9 @@ class DelayStage:
         return False
 
     def _look_early(self, consumer: Consumer) -> None:
-        """Pass on all that lies here now, if campaigns are to be retried."""
+        """Start an early return of all present records if campaigns are to be retried."""
         early = self.services.early
-        if self._begun:  # else the commands are another member's
+        if self._begun:  # else another member executes the commands
             early.request(
                 each.campaign
                 for each in self._obeyed.new(self.services.commands, self.services.clock.now())
@@ -386,7 +394,7 @@ class DelayStage:
         for topic in self._begun:
             with transactions.translate_errors("reading the log's ends"):
                 _, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=WAIT)
-            if self._reached.get((topic, 0), -1) < end:  # else nothing lies there
+            if self._reached.get((topic, 0), -1) < end:  # else the topic is read to its end
                 ends[topic] = end
         log.info("delayed_retried", campaigns=len(early.asked))
         early.begin(ends)
@@ -402,7 +410,7 @@ class DelayStage:
                 consumer.resume([TopicPartition(topic, 0)])
 
     def _forward(self, producer: Producer, record: Delayed, now: float) -> None:
-        """To the next step, to its lane, or (without one) once more onto the ladder."""
+        """Write a record to its next step, to its lane, or (without a lane) to a step again."""
         left = record.due_at - now
         if left > 0 and not self.services.early.includes(record.campaign):
             record.put(producer, self.services.topics.delayed(step_for(left)), now)
@@ -413,13 +421,15 @@ class DelayStage:
             record.put(producer, self.services.topics.delayed(ORPHAN_WAIT), now)
 
     def _home(self, record: Delayed) -> str:
-        """The lane that has the campaign now: an account may have moved to another quota."""
+        """Return the campaign's current lane: its account may have moved to another quota."""
         return self.services.homes.get(record.campaign, record.lane)
 
     def _look_for_lanes(self, consumer: Consumer, named: Set[str]) -> None:
-        """A lane that left the config has its topic still, for an operator to drain or close.
+        """Look up which of these lanes outside the config still have a topic.
 
-        Asked before the transaction, which must not wait: another hand may name any lane.
+        A lane that left the config keeps its topic until an operator drains or closes it. The
+        lookup precedes the transaction, which must not wait. Lanes come from records, which a
+        foreign producer may have written: at most `ORPHANS_AT_MOST` are remembered.
         """
         if len(self._orphans) > ORPHANS_AT_MOST:
             self._orphans.clear()
@@ -431,7 +441,8 @@ class DelayStage:
             self._orphans[lane] = found is not None and found.error is None
 
     def _delete_passed_records(self) -> None:
-        """What left the ladder need not stay, and must not come back if the group forgets."""
+        """Delete records that were passed on, so that a group that loses its offsets does not
+        return them again."""
         now = self._now()
         if now >= self._trim_at:
             self._trim_at = now + TRIM_EVERY
@@ -440,9 +451,11 @@ class DelayStage:
             self._behind.clear()
 
     def _update_metrics(self, consumer: Consumer) -> None:
-        """How many lie on each step. One that is paused, or of which nothing was read yet, has no
-        position, and its end is known from the last look at it."""
-        with suppress(KafkaException):  # what is only shown must not end a session
+        """Show how many records wait on each step.
+
+        A step that is paused, or not read yet, has no position; its end is from `DelayWatch`.
+        """
+        with suppress(KafkaException):  # a display must not end the session
             places = {topic: (at, end) for topic, at, end in self._positions(consumer)}
             waiting = {
                 topic: self.services.step_counts.waiting(topic, at, end)
@@ -451,7 +464,7 @@ class DelayStage:
             self.services.metrics.ladder({self._steps[each]: n for each, n in waiting.items()})
 
     def _positions(self, consumer: Consumer) -> Iterator[tuple[str, int, int]]:
-        """Topic, where its first waiting record is, and where the log ends."""
+        """Yield topic, offset of its first waiting record, and end of its log."""
         known = positions(consumer, self._reached)
         yield from ((topic, at, end) for (topic, _), (at, end) in known.items())
         shown = {topic for topic, _ in known}

@@ -1,7 +1,7 @@
-"""How a delay topic that stands still goes on: an operator says where, or commits an offset.
+"""Resumes a stopped delay topic after an operator's command or a committed offset.
 
-A delay topic has one partition, so that the member of the group that has it carries the command out
-itself, where an input's partitions go on together (`input_stops`).
+A delay topic has one partition, so the group's member that has it executes the command itself. The
+partitions of an input must resume together instead (`input_stops`).
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ log = structlog.get_logger(__name__)
 
 
 def goes_on(stops: InputStops, consumer: Consumer, producer: Producer) -> bool:
-    """Whether a topic that stood still may be read again: by joining the group once more.
+    """Commit offsets that operators decided. Return whether to rejoin to read a stopped topic.
 
-    Commits what operators have decided. Raises KafkaSessionError.
+    Raises KafkaSessionError.
     """
     stage = stops.services
     now = stage.clock.now()

@@ -1,11 +1,11 @@
-"""How many records wait on each step of the delay topics.
+"""Counts the records that wait on each step of the delay topics.
 
-A step that waits is paused, and its consumer reads nothing of it; offsets alone would count the
-markers of transactions, of which there may be more than records. So a reader beside the loop notes
-which offsets hold records, each once, some at a time. What it has not come to yet is taken to be as
-dense as what it has.
+The delay stage does not read a paused step, and a difference of offsets would include transaction
+markers, of which there may be more than records. So a reader in another thread records which
+offsets hold records, each once, some at a time. Offsets not read yet are assumed to be as dense as
+the offsets already read.
 
-One thread reads, another asks: both under one lock.
+One thread reads, another asks; one lock guards both.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from consumer.lane.offsets.bitmap import OffsetBitmap
 
 @dataclass(slots=True)
 class _Known:
-    """The records of a topic from `since` to before `until`."""
+    """Records of a topic from offset `since` up to `until` (exclusive)."""
 
     since: int
     until: int
@@ -31,14 +31,17 @@ class _Known:
 
 @dataclass(slots=True)
 class StepCounts:
-    """Topic → the offsets of its records, as far as they were read."""
+    """Offsets of the records of each topic, as far as they were read."""
 
     _known: dict[str, _Known] = field(default_factory=dict)
     _wanted: dict[str, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def waiting(self, topic: str, at: int, end: int) -> int:
-        """Records from `at` on and before `end`; the reader is asked to come so far."""
+        """Return the number of records from `at` up to `end` (exclusive), estimated where unread.
+
+        Asks the reader to read on from `at`.
+        """
         with self._lock:
             self._wanted[topic] = at
             known = self._known.get(topic)
@@ -51,7 +54,7 @@ class StepCounts:
             return here + (round(here * left / read) if read else left)
 
     def wanted(self) -> dict[str, int]:
-        """Topic → where to read on."""
+        """Return topic → offset to read on from."""
         with self._lock:
             found = {}
             for topic, at in self._wanted.items():
@@ -62,7 +65,7 @@ class StepCounts:
             return found
 
     def read(self, topic: str, records: list[int], until: int) -> None:
-        """Below `until`, these offsets hold records, and no others from where it was wanted."""
+        """Record the only offsets with records from the wanted offset up to `until` (exclusive)."""
         with self._lock:
             known = self._known.get(topic)
             if known is not None and until > known.until:
@@ -72,7 +75,7 @@ class StepCounts:
                 known.until = until
 
     def clear(self) -> None:
-        """The steps are another process's now."""
+        """Forget all counts, at the start of a membership."""
         with self._lock:
             self._known.clear()
             self._wanted.clear()

@@ -195,7 +195,7 @@ class LaneStage:
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         if consumer is not self._consumer or not self._stays():
-            return  # of a session that is over, or about to be
+            return  # callback of a session that has ended or is about to end
         if not any(each.partition == 0 for each in partitions):
             return
         self.ownership = self._take_over(consumer)
@@ -225,7 +225,7 @@ class LaneStage:
         )
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        if consumer is not self._consumer:  # of a session that is over
+        if consumer is not self._consumer:  # callback of an ended session
             return
         if self.ownership is not None and any(each.partition == 0 for each in partitions):
             self._drain(self.ownership)
@@ -236,7 +236,7 @@ class LaneStage:
 
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Drop the lane without a drain or a commit: another process may already own it."""
-        if consumer is not self._consumer:  # of a session that is over
+        if consumer is not self._consumer:  # callback of an ended session
             return
         log.warning("lane_lost", lane=self.settings.name)
         self._drop()

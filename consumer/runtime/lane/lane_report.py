@@ -89,7 +89,7 @@ class LaneReport:
         return {vendor: self._standing(vendor) for vendor in sorted(vendors)}
 
     def held_back(self, now: float) -> Mapping[str, int]:
-        """Return campaign held back by its own circuit breaker → waiting invitations."""
+        """Return campaigns that their own circuit breaker holds back → waiting invitations."""
         return self._circuits.held_back(now)
 
     # -- parts --------------------------------------------------------------------------------

@@ -1,1 +1,1 @@
-"""The router's thread: from input topics to invitations."""
+"""Router stage: from input topics to invitations."""

@@ -1,14 +1,15 @@
-"""Partitions of this member that stand still, of inputs or delay topics, and how they go on.
+"""Stopped partitions of one group member (inputs or delay topics), and how they resume.
 
     stopped ──operator: inputs resume──► the member that has `<app>.replayed` commits the new offset
        │                                                     │
-       └── each member looks whether its stopped partitions have another offset ─► joins again
+       └── each member polls whether its stopped partitions have a new offset ─► rejoins the group
 
-One member alone commits what an operator decided, all partitions of a topic at once, so that none
-of them passes for one that was added while another one has its offset already. A member goes on
-with a partition by joining the group again: only an assignment says that it is still its own.
+One member alone commits an operator's decision, for all partitions of a topic at once. Otherwise a
+partition without an offset, beside others that have theirs, would look like a newly added one. A
+member resumes a partition by rejoining the group, because only an assignment proves that it still
+has the partition.
 
-A delay topic has one partition: the member that has it commits the offset itself.
+A delay topic has one partition; the member that has it commits the offset itself.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class InputStops:
-    """The stopped partitions of one membership; `name`: of the stage whose group it is."""
+    """Stopped partitions of one membership; `name`: the stage whose group it is."""
 
     services: StageServices
     name: str = ROUTER
@@ -53,7 +54,7 @@ class InputStops:
     _look_at: float = 0.0
 
     def add(self, asker: Consumer, stopped: Iterable[StoppedPartition], why: str = "") -> None:
-        """These stand still from now on. Raises KafkaSessionError."""
+        """Add stopped partitions, and log each. Raises KafkaSessionError."""
         for each in stopped:
             self.stopped[each.place] = each
             low, high = log_range(asker, each.topic, each.partition)
@@ -75,26 +76,25 @@ class InputStops:
         return place in self.stopped
 
     def discard(self, places: Iterable[Partition]) -> None:
-        """They are another member's."""
+        """Remove partitions that were revoked from this member."""
         for place in places:
             self.stopped.pop(place, None)
         self._update_metrics()
 
     def clear(self) -> None:
-        """This member is in no group any more."""
+        """Remove all partitions: this member has left the group."""
         self.stopped.clear()
         self._update_metrics()
 
     def due(self, now: float) -> bool:
-        """Whether it is time to look again."""
+        """Return whether to check the offsets again: every `LOOK_EVERY` seconds."""
         if now < self._look_at:
             return False
         self._look_at = now + LOOK_EVERY
         return True
 
     def any_mended(self, asker: Consumer, memory: GroupMemory) -> bool:
-        """Whether a partition that stood still has an offset that fits now. Raises
-        KafkaSessionError."""
+        """Return whether a stopped partition now has a valid offset. Raises KafkaSessionError."""
         still = {each.place for each in memory.stopped}
         found = [memory.committed[place] for place in self.stopped if place not in still]
         return any(each.offset >= 0 and out_of_range(asker, each) is None for each in found)
@@ -106,9 +106,10 @@ class InputStops:
 def decided(
     commands: Iterable[Command], asker: Consumer, memory: GroupMemory, reading: Reading
 ) -> list[TopicPartition]:
-    """The offsets that operators' commands give to partitions which still stand as they were seen.
+    """Return the offsets, with metadata, that operators' commands give to stopped partitions.
 
-    With their metadata. Raises KafkaSessionError.
+    A partition counts only if its offset is still the one that the operator saw. Raises
+    KafkaSessionError.
     """
     found: dict[Partition, TopicPartition] = {}
     for command in commands:
@@ -125,7 +126,7 @@ def _same_topic(command: ResumeInput, ids: Mapping[str, str | None]) -> bool:
 def _seen(
     command: ResumeInput, asker: Consumer, memory: GroupMemory, own: str
 ) -> list[TopicPartition]:
-    """Of one command, the partitions whose offset is still the one that its operator saw."""
+    """Return one command's stopped partitions whose offset is still the one its operator saw."""
     still = {each.place for each in memory.stopped}
     places = []
     for partition, offset in command.offsets.items():
@@ -135,7 +136,7 @@ def _seen(
         stands = (command.topic, partition) in still or out_of_range(asker, committed) is not None
         if stands:
             mark = offset_metadata.mark(command.topic_id)
-            if command.topic == own:  # its offset carries the register, and is read from now on
+            if command.topic == own:  # its metadata is the register, kept from now on
                 mark = offset_metadata.register({}, committed.metadata or "")
             places.append(TopicPartition(command.topic, partition, offset, mark))
     return places

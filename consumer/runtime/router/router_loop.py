@@ -1,9 +1,9 @@
-"""The router's thread: consume, route, produce, send offsets, commit, strictly in sequence.
+"""Router stage: consume, route, produce, send offsets, commit, strictly in sequence.
 
-One thread alone touches the consumer and the producer. After any trouble both are thrown away
-and the loop rejoins from the committed offsets: carrying on after an aborted transaction loses
-what had been read. All that was read is committed between two polls, so a rebalance finds nothing
-to finish; records of partitions that were revoked during the poll are dropped.
+Only the router's thread uses the consumer and the producer. After any Kafka error both are
+discarded and the stage rejoins from the committed offsets, because continuing after an aborted
+transaction would lose the records it had read. Everything read is committed between two polls, so
+a rebalance leaves nothing to finish; records of partitions revoked during the poll are dropped.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class RouterStage:
-    """Runs sessions until the stage stops. `instance` is stable over restarts of one replica."""
+    """The router's sessions. `instance`: name of the replica, stable over its restarts."""
 
     router: Router
     inputs: Sequence[str]
@@ -106,21 +106,21 @@ class RouterStage:
     _taken: RouterConfig | None = None
     _consumer: Consumer | None = None
     _stops: InputStops = field(init=False)
-    _own: bool = False  # whether this member has the program's own topic
+    _own: bool = False  # whether this member has `<app>.replayed`
 
     def __post_init__(self) -> None:
         self._stops = InputStops(self.services)
 
     def reconfigure(self, rules: RouterConfig) -> None:
-        """Route by another config from the next poll on. From any thread."""
+        """Route by another config from the next poll on. May be called from any thread."""
         self._coming = rules
 
     def follows(self, rules: RouterConfig) -> bool:
-        """Whether no record is routed any more by what came before these."""
+        """Return whether this config is in use, so that no record is routed by an earlier one."""
         return self._taken is rules
 
     def run_membership(self) -> None:
-        """Memberships in the group until the stage stops: other inputs, another one.
+        """Run memberships in the group until the stage stops; other inputs start a new one.
 
         Raises KafkaSessionError, StartPositionError.
         """
@@ -129,7 +129,7 @@ class RouterStage:
             self._membership()
 
     def _take_rules(self) -> bool:
-        """True if the topics to read are others than before."""
+        """Apply a pending config. Return whether the topics to read changed."""
         rules, before = self._coming, set(self.inputs)
         if rules is None or rules is self._taken:
             return False
@@ -155,7 +155,7 @@ class RouterStage:
                 or self._goes_on(consumer, producer)
             ):
                 self.services.joined(self.name, consumer)
-                self._revoked_during_poll.clear()  # it is about the records of one poll
+                self._revoked_during_poll.clear()  # it concerns the records of one poll
                 with transactions.translate_errors("consume"):
                     messages = consumer.consume(self._poll_records(), POLL_SECONDS)
                 if messages:
@@ -171,13 +171,13 @@ class RouterStage:
             self.services.clients.close(consumer)
 
     def _poll_records(self) -> int:
-        """What a poll brings goes into one transaction."""
+        """Return the size of a poll, whose records go into one transaction."""
         return min(POLL_RECORDS, self.services.transactions.size(self.name).records)
 
     def _on_assign(
         self, producer: Producer, consumer: Consumer, partitions: list[TopicPartition]
     ) -> None:
-        if consumer is not self._consumer:  # of a session that is over
+        if consumer is not self._consumer:  # callback of an ended session
             return
         if self._revoked_during_poll.intersection(
             (each.topic, each.partition) for each in partitions
@@ -211,14 +211,17 @@ class RouterStage:
         log.info("router_assigned", partitions=names(partitions))
 
     def _commit(self, producer: Producer, places: Sequence[TopicPartition], member: object) -> None:
-        """Where reading begins. A plain commit of a member that the group has dropped, and that
-        knows it, has no name, and Kafka takes it if nobody else is there."""
+        """Commit start offsets in a transaction.
+
+        A plain commit would carry no member id once the client knows that the group dropped it, and
+        Kafka accepts such a commit while the group is empty.
+        """
         with self.services.transaction(self.name, producer):
             self.services.send_offsets(self.name, producer, places, member)
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """All that was read is committed between two polls: nothing to finish here."""
-        if consumer is not self._consumer:  # of a session that is over
+        """Unassign the partitions. Everything read was committed between two polls."""
+        if consumer is not self._consumer:  # callback of an ended session
             return
         places = {(each.topic, each.partition) for each in partitions}
         self._own = self._own and (self.services.topics.replayed, 0) not in places
@@ -229,10 +232,13 @@ class RouterStage:
             consumer.incremental_unassign(read)
         log.info("router_revoked", partitions=names(partitions))
 
-    # -- partitions that stand still ----------------------------------------------------------
+    # -- stopped partitions -------------------------------------------------------------------
 
     def _usable(self, consumer: Consumer, message: Message) -> bool:
-        """As the stage says; a partition whose log has moved away stands still, alone."""
+        """Return `StageServices.usable`; a partition whose offset is out of range stands still.
+
+        Raises KafkaSessionError if the group's offset is readable: the member rejoins.
+        """
         error = message.error()
         if error is None or error.code() != KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - public by use
             return self.services.usable(self.name, message)
@@ -248,7 +254,7 @@ class RouterStage:
         return False
 
     def _goes_on(self, consumer: Consumer, producer: Producer) -> bool:
-        """Whether a partition that stood still may be read again: by joining once more."""
+        """Commit offsets that operators decided. Return whether to rejoin for a stopped one."""
         now = self.services.clock.now()
         commands = self.services.commands.current(now)
         if not (self._stops.stopped or (commands and self._own)) or not self._stops.due(now):
@@ -284,7 +290,7 @@ class RouterStage:
                 self._count(routed)
 
     def _route(self, consumer: Consumer, producer: Producer, messages: Sequence[Message]) -> Routed:
-        """What became of these records, which is committed."""
+        """Route records and commit the outcome. Return it."""
         records = [self._record(message) for message in messages]
         now = self.services.clock.now()
         routed = self.router.route(records, now, lambda: self.services.health.beat(self.name))
@@ -297,7 +303,7 @@ class RouterStage:
     def _set_aside(
         self, consumer: Consumer, producer: Producer, message: Message, error: Exception
     ) -> Routed:
-        """A record that raises whatever is done with it: as a dead letter it needs no routing."""
+        """Turn a poison record into a dead letter, without routing it."""
         tell(self.name, message, error)
         letter = dead_letter_of(message, DeadLetterReason.INTERNAL, defect(error))
         topic = message.topic() if message.topic() in self.inputs else OTHER_TOPIC
@@ -337,12 +343,12 @@ class RouterStage:
                 )
 
     def _record(self, message: Message) -> Record:
-        """What routing needs; the rest is asked for the few that become dead letters."""
+        """Return the parts of a message that routing needs; dead letters get the rest later."""
         place = transactions.position_of(message)
         if place[0] == self.services.topics.replayed:
             headers, lost = headers_of(message)
             was = None if lost else original(headers)
-            place = was[:3] if was else place  # else no input has its topic: a dead letter again
+            place = was[:3] if was else place  # else its topic is no input's: a dead letter
         return Record(*place, value_of(message))
 
     def _publish(self, producer: Producer, routed: Routed, now: str) -> None:
@@ -367,21 +373,22 @@ class RouterStage:
         self.services.metrics.dead_letters(self.name, letters)
 
     def _update_metrics(self, consumer: Consumer) -> None:
-        """Also while nothing comes: a producer's open transaction hides all that is behind it."""
+        """Update the lag, also without records: an open transaction hides the records after it."""
         now = self.services.clock.now()
         if now < self._show_at:
             return
         self._show_at = now + SHOW_EVERY
-        with suppress(KafkaException):  # what is only shown must not end a session
+        with suppress(KafkaException):  # a display must not end the session
             self.services.metrics.router_lag(lag(consumer, self._reached))
 
 
 def _complete(
     letters: Sequence[DeadLetter], records: Sequence[Record], messages: Sequence[Message]
 ) -> list[DeadLetter]:
-    """Dead letters with the key, headers and timestamp of the records that they were.
+    """Return the dead letters with key, headers and timestamp of their records.
 
-    A replayed record may claim the place of another one of the same poll, so its own bytes tell.
+    A replayed record may claim the position of another record of the same poll, so records are
+    matched by their value object too.
     """
     if not letters:
         return []
@@ -399,7 +406,7 @@ def _complete(
 
 
 def _as_it_was(letter: DeadLetter) -> DeadLetter:
-    """A replayed record is the dead letter that it was before, if it says so."""
+    """Return a replayed dead letter with its original source, if its headers name it."""
     was = None if letter.unreadable else original(letter.headers)
     if was is None:
         return letter

@@ -1,1 +1,1 @@
-"""Tasks that look at Kafka and the process while it runs."""
+"""Watchers: tasks that poll Kafka while the process runs."""

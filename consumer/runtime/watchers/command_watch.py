@@ -1,7 +1,7 @@
-"""Reads operators' commands beside the stages, and keeps them until they lapse.
+"""Reads operators' commands in a thread of its own, and keeps them until they lapse.
 
-Each process reads the whole topic (one partition, a day's records), outside of any group: which
-stage a command is for is decided where the state is that it is about.
+Each process reads the whole topic (one partition, one day's records) without joining a group. Each
+stage decides which commands concern its own state.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ POLL = 0.5
 TRY_AGAIN = 15.0
 WAIT = 10.0
 SKEW = 5.0
-"""Seconds by which an operator's clock may be behind."""
+"""Seconds by which an operator's clock may lag."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
 class CommandBoard:
-    """The commands that may be carried out now, and those that this process gives. Any thread.
+    """Valid commands of the topic, and commands of this process to write there. Thread-safe.
 
-    `connected`: the topic is read, so that what is `told` can be written there.
+    `connected`: the topic is being read, so commands given by `tell` can be written to it.
     """
 
     connected: bool = False
@@ -50,8 +50,10 @@ class CommandBoard:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def tell(self, campaigns: Sequence[str], now: float) -> bool:
-        """Tell all processes to give back what is delayed of these campaigns. False if they cannot
-        be told."""
+        """Queue commands to all processes to return these campaigns' delayed invitations.
+
+        Return False if the topic is not connected.
+        """
         with self._lock:
             if not self.connected:
                 return False
@@ -62,28 +64,29 @@ class CommandBoard:
             return True
 
     def connect(self, *, connected: bool) -> None:
-        """The topic is read from now on, or no more: then what was told stays in this process."""
+        """Set whether the topic is being read. Unwritten commands then take effect in this process
+        only."""
         with self._lock:
             self.connected = connected
             left, self._outgoing = self._outgoing, []
             self._commands.update({each.id: each for each in left})
 
     def outgoing(self) -> list[Command]:
-        """What is to be written, once."""
+        """Take the commands to write to the topic."""
         with self._lock:
             taken, self._outgoing = self._outgoing, []
             return taken
 
     def add(self, command: Command) -> bool:
-        """False if it was there already."""
+        """Add a command. Return whether it is new."""
         with self._lock:
             new = command.id not in self._commands
             self._commands[command.id] = command
             return new
 
     def current(self, now: float) -> list[Command]:
-        """Those that have not lapsed, the oldest first."""
-        if not self._commands:  # on the way of every turn of every loop
+        """Return the commands that have not lapsed, oldest first."""
+        if not self._commands:  # fast path: every turn of every loop calls this
             return []
         with self._lock:
             lapsed = [each.id for each in self._commands.values() if not valid(each, now)]
@@ -94,17 +97,17 @@ class CommandBoard:
 
 @dataclass(slots=True)
 class ObeyedCommands:
-    """Which commands a stage has taken in already. For its thread alone.
+    """Commands that a stage has already taken. Used by the stage's thread only.
 
-    A campaign that an owner has parked since is another state than the one that an earlier command
-    was about: what was given before `since` is passed over.
+    A retry of a campaign given before `since` is skipped: it concerned the campaign's state under
+    an earlier owner, not a park by the present one.
     """
 
     since: float = 0.0
     _ids: set[str] = field(default_factory=set)
 
     def new(self, board: CommandBoard, now: float) -> list[Command]:
-        """Those of the board that it has not."""
+        """Return the board's commands that the stage has not taken yet."""
         current = board.current(now)
         if not current:
             return []
@@ -119,8 +122,10 @@ class ObeyedCommands:
 
 
 class CommandWatch:
-    """Feeds the board, and writes what this process tells the others, in a thread of its own that
-    ends with the process. `writer`: transactional id of what it writes."""
+    """Reads the command topic into the board, and writes this process's commands to it.
+
+    Runs in a daemon thread. `writer`: transactional id for writing.
+    """
 
     def __init__(
         self,
@@ -140,7 +145,10 @@ class CommandWatch:
         self._said = False
 
     def start(self, group: str, stop: threading.Event) -> threading.Thread:
-        """Read until `stop`; trouble is tried again, for others say why."""
+        """Start the thread, which reads until `stop` and retries after errors.
+
+        Kafka errors are logged at debug level only, because other watchers report them.
+        """
         thread = threading.Thread(
             target=self._run, args=(group, stop), name="commands", daemon=True
         )
@@ -161,7 +169,7 @@ class CommandWatch:
             stop.wait(TRY_AGAIN)
 
     def _exists(self, reader: Consumer) -> bool:
-        """An application that was upgraded in place may not have the topic yet."""
+        """Return whether the topic exists. An application upgraded in place may not have it yet."""
         found = reader.list_topics(self._topic, timeout=WAIT).topics[self._topic]
         missing = found.error is not None or not found.partitions
         if missing and not self._said:
@@ -171,7 +179,7 @@ class CommandWatch:
         return not missing
 
     def _read(self, reader: Consumer, stop: threading.Event) -> None:
-        """Until `stop`, or until the consumer is of no more use."""
+        """Read and write commands until `stop` or an error of the consumer."""
         reader.assign([TopicPartition(self._topic, 0, OFFSET_BEGINNING)])
         self._board.connect(connected=True)
         while not stop.is_set():
@@ -184,7 +192,7 @@ class CommandWatch:
                     return
 
     def _write(self, commands: Sequence[Command], stop: threading.Event) -> None:
-        """Give these to all processes; what Kafka does not take is carried out in this one."""
+        """Write commands for all processes; if Kafka refuses, add them to this process's board."""
         if not commands:
             return
         give_up_at = time.monotonic() + WAIT
@@ -205,7 +213,7 @@ class CommandWatch:
                 self._board.add(each)
 
     def _take(self, message: Message) -> None:
-        """One record: a command that may still be carried out, or nothing."""
+        """Add a record's command to the board unless it is unreadable or has lapsed."""
         command = command_of(message)
         if command is None:
             self._metrics.command("unreadable")

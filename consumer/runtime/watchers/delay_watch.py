@@ -1,7 +1,8 @@
-"""Where the delay ladder's steps end and which of their offsets hold records, beside its loop.
+"""Polls the ends of the delay topics, and which of their offsets hold records.
 
-A step that waits for its time is paused, and nothing of it is fetched: its consumer does not hear
-what is put behind. Asked by the loop itself, a broker that is away could hold it up.
+The delay stage pauses a step until its head is due. A paused partition is not fetched, so its
+consumer does not learn of new records. The query runs outside the stage's thread, because an
+unreachable broker would block the stage.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from consumer.runtime.watchers.process_watch import pause
 
 LOOK_EVERY = 15.0
 AT_ONCE = 50_000
-"""Offsets of a step that are read at a look."""
+"""Offsets of a step that are read in one poll."""
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +52,7 @@ class DelayWatch:
         self._reader = reader
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Look until `stop`; a look that fails is tried again, for others say why."""
+        """Poll until `stop`; retry after errors, which other watchers report."""
         while not stop.is_set():
             try:
                 await asyncio.to_thread(self.poll)
@@ -60,7 +61,7 @@ class DelayWatch:
             await pause(stop, LOOK_EVERY)
 
     def poll(self) -> None:
-        """Raises KafkaSessionError, OperationError."""
+        """Update ends and counts once. Raises KafkaSessionError, OperationError."""
         found = end_offsets(self._client, self._steps, committed=False)
         self._ends.update({topic: end for (topic, _), end in found.items()})
         if self._counts is not None and self._reader is not None:

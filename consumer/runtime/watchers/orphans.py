@@ -1,4 +1,4 @@
-"""Lanes that left the config but still hold invitations: never forgotten, always said."""
+"""Reports orphaned lanes: removed from the config, but their topics still hold invitations."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class OrphanWatch:
         self._said: set[str] = set()
 
     def reconfigure(self, lanes: tuple[str, ...]) -> None:
-        """These are the config's lanes from now on."""
+        """Set the config's lanes."""
         self._lanes = lanes
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Look until `stop`; a look that fails is tried again, for others say why."""
+        """Poll until `stop`; retry after errors, which other watchers report."""
         while not stop.is_set():
             try:
                 self.record_answer(await asyncio.to_thread(self.poll))
@@ -54,7 +54,7 @@ class OrphanWatch:
             await pause(stop, LOOK_EVERY)
 
     def poll(self) -> dict[str, int]:
-        """Lane outside the config → records that it holds. Raises KafkaSessionError."""
+        """Return lane outside the config → records waiting in it. Raises KafkaSessionError."""
         names = orphans(self._client, self._topics, self._lanes)
         if not names:
             return {}
@@ -66,7 +66,7 @@ class OrphanWatch:
             self._clients.close(reader)
 
     def record_answer(self, found: dict[str, int]) -> None:
-        """Show all, and say once of each that holds something what mends it."""
+        """Update the gauges, and log once for each lane with records how to drain or close it."""
         self._metrics.orphaned(found)
         for lane, records in found.items():
             if records and lane not in self._said:

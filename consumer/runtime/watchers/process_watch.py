@@ -1,4 +1,4 @@
-"""Says in readable lines, now and then, whether Kafka is there; feeds readiness."""
+"""Polls whether Kafka is reachable; logs outages in readable lines and updates readiness."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from consumer.observability.metrics.metrics import Metrics
 
 
 async def pause(stop: asyncio.Event, seconds: float) -> None:
-    """Wait so long, or until `stop`."""
+    """Wait so many seconds, or until `stop`."""
     try:
         async with asyncio.timeout(seconds):
             await stop.wait()
@@ -38,7 +38,7 @@ log = structlog.get_logger(__name__)
 
 
 class BrokerWatch:
-    """Asks the cluster for its metadata every few seconds, in a worker thread."""
+    """Requests the cluster's metadata every few seconds, in a worker thread."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class BrokerWatch:
         self._said_at = 0.0
 
     async def until_up(self, stop: asyncio.Event) -> bool:
-        """Wait for the first answer; False if `stop` came first."""
+        """Wait for the first answer. Return False if `stop` came first."""
         while not stop.is_set():
             if await self.poll():
                 return True
@@ -67,13 +67,13 @@ class BrokerWatch:
         return False
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Look until `stop`."""
+        """Poll until `stop`."""
         while not stop.is_set():
             await self.poll()
             await pause(stop, LOOK_EVERY)
 
     async def poll(self) -> bool:
-        """One look, reported to health, metrics and log."""
+        """Poll once; report to health, metrics and log. Return whether Kafka answered."""
         try:
             await asyncio.to_thread(self._ask)
         except KafkaException:
@@ -86,10 +86,10 @@ class BrokerWatch:
         try:
             self._client.list_topics(timeout=LOOK_EVERY)
         finally:
-            self._client.poll(0)  # only so is `_note` told, and what it is told of does not pile up
+            self._client.poll(0)  # calls `_note`, and empties the queue of events
 
     def _note(self, error: KafkaError) -> None:
-        """Why there is no connection; that all are gone says nothing more."""
+        """Record why there is no connection, except "all brokers down", which explains nothing."""
         gone = KafkaError._ALL_BROKERS_DOWN  # noqa: SLF001 - public by use
         if error.code() != gone and tells_more(error, self._why):
             self._why = error
@@ -110,7 +110,7 @@ class BrokerWatch:
                 why=describe(self._why) if self._why else "",
                 check=what_to_check(self._why),
             )
-            self._why = None  # what keeps it away may change: next time it is told anew
+            self._why = None  # the cause may change before the next line
 
     def _up(self) -> None:
         if self._down_since is not None:

@@ -1,6 +1,6 @@
-"""Looks at the topics' ids now and then, for nobody else would notice that one was made anew.
+"""Polls the topics' ids, to detect a topic that was deleted and recreated.
 
-librdkafka reads on in the new topic, from where it was in the old one, and says nothing.
+librdkafka silently continues in the new topic, at the old topic's position.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ PATIENCE = 10.0
 log = structlog.get_logger(__name__)
 
 Ids = Mapping[str, str | None]
-"""Topic name → its id; None: there is no such topic."""
+"""Topic name → its id; None: the topic does not exist."""
 
 
 class TopicWatch:
-    """Asks the cluster for the ids of `names`, and keeps them in `ids` for the stages to see.
+    """Requests the ids of the topics `names`, and updates `ids`, which the stages read.
 
-    A topic that is gone keeps its last id: it may come back, and none is not another.
+    A missing topic keeps its last id: it may return, and a missing id is not a changed one.
     """
 
     def __init__(
@@ -41,11 +41,11 @@ class TopicWatch:
         self._gone: set[str] = set()
 
     def reconfigure(self, names: Sequence[str]) -> None:
-        """Look at these from now on."""
+        """Set the topics to watch."""
         self._names = list(names)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Look until `stop`; a look that fails is tried again, for others say why."""
+        """Poll until `stop`; retry after errors, which other watchers report."""
         while not stop.is_set():
             try:
                 self.record_answer(await asyncio.to_thread(look, self._client, self._names))
@@ -55,7 +55,7 @@ class TopicWatch:
             await pause(stop, LOOK_EVERY)
 
     def record_answer(self, found: Ids) -> None:
-        """Compare with the last look, keep it, and say what changed."""
+        """Compare the ids with the last poll, record them, and log changes."""
         if not self._last:
             log.info("topics_watched", topics=len(found))
         for topic, now in found.items():
@@ -72,7 +72,7 @@ class TopicWatch:
 
 
 def look(client: AdminClient, names: Sequence[str]) -> Ids:
-    """The ids now. Raises KafkaException, TimeoutError."""
+    """Return the topics' current ids. Raises KafkaException, TimeoutError."""
     asked = client.describe_topics(TopicCollection(list(names)), request_timeout=PATIENCE)
     return {name: _id(future) for name, future in asked.items()}
 
