@@ -2,7 +2,7 @@
 
 At every rebalance the group waits for such a ghost member until its session ends (8 s). A replica
 that joins beside its own ghost delays the other members. Without this delay a lane had no owner
-for 39 to 67 s (measured: two replicas, a kill every 5 s, so before the ghosts' sessions ended).
+for 39 to 67 s (measured: two replicas, a kill every 5 s, sooner than a ghost's session ends).
 With it the ghost's partitions go to another replica when its session ends: 8 to 9 s without a call.
 
 A predecessor is recognised by the client id that brokers show for each member, which contains the

@@ -52,9 +52,9 @@ STOP_AT_MOST = 38.0
 def give_up_after(seconds: float) -> None:
     """Schedule the process's end with code 1, and a traceback of each thread on stderr.
 
-    Otherwise a thread that never returns from a library (see `kafka.send_offsets`) is killed at
-    the end of the grace period, without a trace. The tracebacks name files and functions, and
-    contain no values.
+    Otherwise a thread that never returns from a library (see `kafka.transactions.send_offsets`) is
+    killed at the end of the grace period, without a trace. The tracebacks name files and functions,
+    and contain no values.
     """
     faulthandler.dump_traceback_later(seconds, exit=True)
 
@@ -215,7 +215,7 @@ class Process:
         self.health.set_ready(f"group:{name}", ok=False, why="not a member of its group yet")
         try:
             self.services.keep_running(name, session)
-            if not self.services.stop.is_set():  # only a lane removed from the config
+            if not self.services.stop.is_set():  # only a lane removed from the config ends so
                 self._left(name)
                 return
         except StartPositionError as error:

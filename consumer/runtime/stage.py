@@ -105,7 +105,7 @@ class StageServices:
     def transaction(
         self, name: str, producer: Producer, carried: int = 0, grace: float = 0.0
     ) -> Iterator[None]:
-        """Run a stage's `kafka.transaction` that carries so many records; see `TransactionSize`."""
+        """Run a stage's transaction of `carried` records; see `Transactions.open`."""
         with self.transactions.open(name, producer, carried, self.waiting(name, grace)):
             yield
 

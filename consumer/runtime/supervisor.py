@@ -1,11 +1,11 @@
-"""Supervisor: starts and stops the stages of one process, and hot-reloads their config.
+"""Supervisor: starts and stops the stages of one process; hot reload of their config.
 
     lanes take the new config ─► router takes it ─► removed lanes drain ─► old pools close
 
-In this order no invitation reaches a lane that does not know its campaign yet, and the router
-writes none to a removed lane. Each stage takes its config itself, between two turns of its loop.
-Replicas reload at different times: the delay topics keep an invitation that its lane cannot use
-yet.
+In this order this process's router sends no invitation to a lane that does not know its campaign
+yet, and none to a removed lane. Each stage takes its config itself, between two turns of its loop.
+Another replica may reload in another order; then the delay topics keep an invitation until its
+lane knows the campaign.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ class Transactions:
     def open(
         self, name: str, producer: Producer, carried: int, give_up: Callable[[], bool]
     ) -> Iterator[None]:
-        """Run a `kafka.transaction`, and adapt the size of the next one to its duration."""
+        """Run a transaction of `carried` records; adapt the size of the next to its duration."""
         size, started = self.size(name), self.clock.steady()
         before = size.records, size.timeout
         try:

@@ -2,8 +2,8 @@
 
 Each delay topic (a *step*) holds all its records for the same time, so its head is due first. The
 partition is paused until then. Like the router, the stage works strictly in sequence and exactly
-once: one transaction writes a record to its lane and commits its offset. Everything read is
-committed between two polls, so a rebalance leaves nothing to finish.
+once: one transaction writes a record to its lane, or next step, and commits its offset. Everything
+read is committed between two polls, so a rebalance leaves nothing to finish.
 
 Only Kafka's clock decides what is due: the broker timestamps the records of the steps, and each
 session measures the broker's time when it starts. A local clock that is ahead would pass a record

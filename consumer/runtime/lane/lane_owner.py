@@ -1,4 +1,4 @@
-"""Lane ownership: one owner's time with a lane, from takeover to loss. Used by one thread only.
+"""Lane ownership: one owner's time with a lane, from takeover to loss. Only its thread uses it.
 
 It feeds records, answers and time to the lane's state machine, executes the machine's commands and
 updates the metrics. A KafkaSessionError passes through: the ownership is dropped with its whole

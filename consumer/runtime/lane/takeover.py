@@ -1,4 +1,4 @@
-"""Takeover of a lane: fences the previous owner (perhaps a zombie), claims, restores, checks."""
+"""Takeover of a lane: fencing of the previous owner (perhaps a zombie), claim, restore, checks."""
 
 from __future__ import annotations
 
