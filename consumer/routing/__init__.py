@@ -1,1 +1,1 @@
-"""Pure: from an input record to invitations, results and dead letters."""
+"""Pure routing: turns an input record into invitations, results and dead letters."""

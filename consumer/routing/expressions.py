@@ -1,4 +1,4 @@
-"""Values out of an event: JMESPath (jmespath.org), with plain dotted paths compiled to getters.
+"""Reads values from an event: JMESPath (jmespath.org), with plain dotted paths compiled to getters.
 
 The interpreter is the router's one hot spot, and nearly all expressions are plain paths.
 """
@@ -28,8 +28,8 @@ _FAILURES = (
     RecursionError,
     MemoryError,
 )
-"""What an expression may raise on foreign data: JMESPath's own errors are ValueErrors, and its
-interpreter lets Python's own out (`'a' < 1`, a step of 0)."""
+"""Errors that an expression may raise on foreign data. JMESPath's own are ValueErrors; its
+interpreter also lets Python's through (`'a' < 1`, a step of 0)."""
 
 _TOKENS = {
     "UNQUOTED_IDENTIFIER": "name",
@@ -37,7 +37,7 @@ _TOKENS = {
     "NUMBER": "number",
     "LITERAL": "literal",
 }
-"""Tokens that no message repeats: a secret may stand where an expression should."""
+"""Tokens that messages name but never repeat: a misplaced secret may be one."""
 _NO_JSON = "a literal in backticks must be JSON; write text as 'text'"
 _NAMES = 'a name of more than A-Z a-z 0-9 _ stands in double quotes, as in a."b-c"'
 
@@ -47,7 +47,8 @@ def compile_value(expression: str) -> Value:
 
     Raises ValueError for a bad expression, also for an unknown function or a wrong number of
     arguments, which JMESPath would only find at run time. Its message is a plain sentence with the
-    position where there is one, counted from 0 in characters.
+    position, if there is one, counted from 0 in characters.
+
     An expression that fails on an event (a function's argument has the wrong type) is null: the
     error would carry the event's data, and one odd event must not stop a route.
     """
@@ -71,12 +72,12 @@ def compile_value(expression: str) -> Value:
 
 
 def needs_digits(expression: str) -> bool:
-    """Whether an expression may make text of numbers, which then must have the digits that came."""
+    """Tell whether an expression may turn numbers into text, which needs their original digits."""
     return "to_string" in expression
 
 
 def _parse(expression: str) -> Any:
-    """The expression's syntax tree; what is wrong with it as a sentence, in a ValueError."""
+    """Parse an expression to its syntax tree; raises ValueError with a plain sentence."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", PendingDeprecationWarning)
         try:
@@ -92,7 +93,7 @@ def _parse(expression: str) -> Any:
 
 
 def _no_token(expression: str, error: exceptions.LexerError) -> str:
-    """The sentence for characters that make no token."""
+    """Return the message for characters that form no token."""
     at = error.lexer_position
     opening = expression[at]
     if error.message.startswith("Unclosed"):
@@ -107,7 +108,7 @@ def _no_token(expression: str, error: exceptions.LexerError) -> str:
 
 
 def _misplaced(expression: str, error: exceptions.ParseError) -> str:
-    """The sentence for a token that cannot stand where it does."""
+    """Return the message for a token that is not allowed at its place."""
     at, kind = error.lex_position, error.token_type
     if kind in {None, "EOF"}:
         return f"ends too early, at position {len(expression)}"
@@ -120,13 +121,13 @@ def _misplaced(expression: str, error: exceptions.ParseError) -> str:
 
 
 def _plain_path(tree: Any) -> list[str]:
-    """The keys of `a.b.c`, or nothing when the expression is more than that."""
+    """Return the keys of `a.b.c`, or an empty list if the expression is more than a plain path."""
     nodes = tree["children"] if tree["type"] == "subexpression" else [tree]
     return [n["value"] for n in nodes] if all(n["type"] == "field" for n in nodes) else []
 
 
 def _getter(keys: list[str]) -> Value:
-    """Like JMESPath: a key of anything but an object is null."""
+    """Compile a path to a getter. As in JMESPath, a key of anything but an object is null."""
     if len(keys) == 1:
         (only,) = keys
         return lambda event: event.get(only)
@@ -178,7 +179,7 @@ def _check(tree: Any, *, expref_allowed: bool) -> None:
 
 
 def _subtrees(tree: Any) -> Iterator[Any]:
-    """A slice's children are numbers, all others are trees."""
+    """Return the subtrees of a node. A slice's children are numbers, all others are trees."""
     return (child for child in tree["children"] if isinstance(child, dict))
 
 

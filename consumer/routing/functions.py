@@ -1,9 +1,9 @@
-"""JMESPath's functions, bounded: one event must neither stop the router nor take its memory.
+"""JMESPath's functions with bounds: one event must neither stop the router nor exhaust its memory.
 
-Of all functions only `join` makes more than its arguments hold together: a separator of half a
-megabyte between a hundred thousand texts would be 50 GB. `to_number` makes integers of thousands
-of digits, which Python refuses to write out, and takes `nan`, `inf` and `1_000`. Numbers keep the
-digits that came in `to_string`, `abs`, `ceil` and `floor`.
+Only `join` produces more than its arguments hold together: a separator of half a megabyte between a
+hundred thousand texts would be 50 GB. JMESPath's own `to_number` accepts integers of thousands of
+digits, which Python refuses to format, and `nan`, `inf` and `1_000`. `to_string`, `abs`, `ceil` and
+`floor` keep a number's original digits.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from consumer.routing.decoding.digits import (
 )
 
 MAX_JOINED: Final = 2**20
-"""Characters of a joined text; an invitation has a quarter of it."""
+"""Characters of a joined text, at most; an invitation has a quarter of it."""
 MAX_NUMBER: Final = 400
-"""Characters of a text that becomes a number: more than a double has."""
+"""Characters of a text that becomes a number, at most: more than a double has."""
 
 _number: Final = re.compile(r"\s*[+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?\s*", re.ASCII).fullmatch
 _types = functions.signature
 
 
 class Functions(functions.Functions):
-    """The functions of every expression. What a bound refuses is null."""
+    """The functions of every expression. A result beyond a bound is null."""
 
     @_types({"types": ["string"]}, {"types": ["array-string"]})
     def _func_join(self, separator: str, array: list[str]) -> str | None:

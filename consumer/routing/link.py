@@ -2,8 +2,8 @@
 
     https://survey.example/s/{code}?name={name}&ref={external_id}
 
-All of a value is percent-encoded but for letters, digits and `-._~`, so that none can leave its
-place: whatever a customer is called, it becomes no `&`, `/`, `#` or line break of the URL.
+Each value is percent-encoded but for letters, digits and `-._~`. So no customer's name can become a
+`&`, `/`, `#` or line break of the URL.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from urllib.parse import quote
 from pydantic_core import Url
 
 GIVEN: Final = ("phone", "email", "event_id", "pseudonym")
-"""Names that every link may use, beside the route's `data`; they stand before a key called so."""
+"""Names that every link may use, beside the route's `data`; they take precedence over keys of
+`data`."""
 
 LINK_LIMIT: Final = 8_000
-"""Characters of a link: what RFC 9110 asks everybody on its way to take."""
+"""Characters of a link, at most: the URI length that RFC 9110 recommends every recipient to
+support."""
 
 EXAMPLE: Final = "https://survey.example/s?name={name}&ref={external_id}"
 
@@ -32,23 +34,24 @@ _START = "https://"
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """Literals and names by turns: a literal first and last. `optional`: it may be left out."""
+    """Literals and names by turns, a literal first and last. `optional`: may be left out."""
 
     pieces: Sequence[str]
     optional: bool = False
 
     @classmethod
     def of(cls, text: str) -> _Text:
-        """A path or a fragment."""
+        """Make the text of a path or a fragment."""
         return cls(_NAME.split(text))
 
     @classmethod
     def parameter(cls, text: str) -> _Text:
-        """Of a query. It is optional where its value is one name, and nothing else."""
+        """Make the text of a query parameter, which is optional if its value is exactly one
+        name."""
         return cls(_NAME.split(text), _PARAMETER.fullmatch(text) is not None)
 
     def fill(self, values: Mapping[str, str]) -> str | None:
-        """The text, or None where a value is missing."""
+        """Return the text with its values, or None if one is missing."""
         out = list(self.pieces)
         for at in range(1, len(out), 2):
             value = values.get(out[at])
@@ -60,7 +63,7 @@ class _Text:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A link as the config has it, compiled. `names`: what stands in its braces, each once."""
+    """A compiled link of the config. `names`: the names in its braces, each once."""
 
     names: tuple[str, ...]
     _path: _Text
@@ -68,11 +71,11 @@ class Template:
     _fragment: _Text
 
     def fill(self, values: Mapping[str, str]) -> str | None:
-        """The link of a customer; `values` by name, not encoded.
+        """Return a customer's link; `values` by name, not encoded.
 
-        A query parameter whose whole value is missing is left out. None: a value is missing
-        elsewhere (in the path an empty one is), one would lead to another path (`..`), or the
-        link is longer than `LINK_LIMIT`.
+        A query parameter with a missing value is left out if its value is exactly one name. Return
+        None if another value is missing (in the path also an empty one), if a value would lead to
+        another path (`..`), or if the link is longer than `LINK_LIMIT`.
         """
         path = self._path.fill({name: value for name, value in values.items() if value})
         query, fragment = self._filled_query(values), self._fragment.fill(values)
@@ -82,7 +85,8 @@ class Template:
         return link if len(link) <= LINK_LIMIT else None
 
     def unfit(self, values: Mapping[str, str]) -> list[str]:
-        """The names because of which `fill` makes no link: those missing, dots, the longest."""
+        """Return the names that make `fill` return None: the missing, else dots, else the
+        longest."""
         missing = [each for each in self._needed() if not values.get(each)]
         dots = [each for each in self._path.pieces[1::2] if not values.get(each, "").strip(".")]
         named = [each for each in self.names if each in values]
@@ -104,13 +108,14 @@ class Template:
         return "&".join(filled)
 
     def keys(self) -> tuple[frozenset[str], frozenset[str]]:
-        """The keys of a route's `data` that it may take: flat ones, and maps (`map.name`)."""
+        """Return the keys of a route's `data` that the link may use: flat ones, and maps
+        (`map.name`)."""
         own = [name for name in self.names if name not in GIVEN]
         return frozenset(own), frozenset(name.partition(".")[0] for name in own if "." in name)
 
 
 def compile_link(text: str) -> Template:
-    """Compile a template. Raises ValueError with a plain sentence for what is no https link.
+    """Compile a template; raises ValueError with a plain sentence if it is no https link.
 
     Names stand in braces, in the path, the query or the fragment: `{name}` is a flat key of the
     route's `data`, `{custom_attributes.name}` an entry of a map there; `GIVEN` are always known.
@@ -130,7 +135,7 @@ def compile_link(text: str) -> Template:
 
 
 def entry_of(data: Mapping[str, object], name: str) -> str | None:
-    """What a name (`key` or `map.key`) means in a route's `data`, or in that of an invitation."""
+    """Look up a name (`key` or `map.key`) in the `data` of a route or an invitation."""
     flat = data.get(name)
     if isinstance(flat, str):
         return flat
@@ -141,7 +146,7 @@ def entry_of(data: Mapping[str, object], name: str) -> str | None:
 
 
 def names_in(data: Mapping[str, object]) -> list[str]:
-    """Every name that a link may use of a route's `data`."""
+    """List every name of a route's `data` that a link may use."""
     names: list[str] = []
     for key, value in data.items():
         inner: Iterable[str] = value if isinstance(value, Mapping) else ()
@@ -175,7 +180,8 @@ def _check_host(path: str) -> None:
 
 
 def _leads_away(path: str) -> bool:
-    """Browsers resolve `..` (and its encoded form) before they ask the server."""
+    """Tell whether a path has dot segments: browsers resolve `..`, also encoded, before a
+    request."""
     steps = path.lower().replace("%2e", ".").split("/")
     return "." in steps or ".." in steps
 

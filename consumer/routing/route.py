@@ -30,7 +30,7 @@ Body = dict[str, object]
 Getter = Callable[[Body], object]
 Kind = Literal["phone", "email"]
 Reader = Kind | Literal["texts"]
-"""How an address is read: `texts` is a phone that text messages reach."""
+"""How an address is normalised: `texts` is a phone that text messages reach."""
 Normaliser = Callable[[object], str | None]
 
 
@@ -41,9 +41,9 @@ Made = TypeVar("Made")
 def _as_written(
     make: Callable[[Body, bytes, TextOf], Made], body: Body, raw: bytes, *, exact: bool
 ) -> Made:
-    """What `make` takes from an event, numbers with the digits that they have in `raw`.
+    """Call `make` on an event, with numbers' digits as in `raw`.
 
-    The record is read again only where it must be; without it they are those of doubles.
+    The record is parsed again only if digits would be lost; without `raw` numbers are doubles.
     """
     if not exact:
         try:
@@ -55,14 +55,15 @@ def _as_written(
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A campaign's link, for one route: its template, and where its values are in an event."""
+    """A campaign's link for one route: its template, and where its values are in an event."""
 
     template: Template
     values: Sequence[tuple[str, Getter]] = ()
     exact: bool = False
 
     def of(self, body: Body, given: Mapping[str, str], raw: bytes = b"") -> str:
-        """The link; `given` are the values that the event does not say. Raises DataError."""
+        """Return the link; `given` are values that are not read from the event. Raises
+        DataError."""
         found = _as_written(self._texts, body, raw, exact=self.exact)
         link = self.template.fill({**found, **given})
         if link is None:
@@ -81,8 +82,8 @@ class Target:
     """A campaign of `send`: where its invitations go and what its vendor needs.
 
     `required`: what the campaign needs beside that, as `key` or `map.key` of the data. With a
-    `link` there is no invitation: the link is the result, and `lane` is not used. `texts`: only
-    phones that text messages reach. `exact`: an expression makes text of numbers.
+    `link` there is no invitation: the link is the result, and `lane` is unused. `texts`: only
+    phones that text messages reach. `exact`: an expression turns numbers into text.
     """
 
     campaign: str
@@ -98,9 +99,9 @@ class Target:
     exact: bool = False
 
     def data(self, body: Body, raw: bytes = b"") -> Data:
-        """The vendor's names → texts; null omits the key. `raw`: the record, for its digits.
+        """Return the vendor's names → texts; null omits the key. `raw`: the record, for its digits.
 
-        Raises DataError if one is required (spaces are no value), or not one that it may be.
+        Raises DataError if a required value is missing or blank, or a listed value is not allowed.
         """
         data = _as_written(self._data, body, raw, exact=self.exact)
         self._check(data)
@@ -135,7 +136,7 @@ class Target:
                 raise DataError(Reason.INVALID_DATA, message, [each.field])
 
     def _lacking(self, data: Data) -> DataError:
-        """All that is missing or blank, by name."""
+        """Return the error that names everything missing or blank."""
         lacks = {name: self.campaign for name in self.required if _blank(entry_of(data, name))}
         lacks |= {name: self.vendor for name in self.spec.required if _blank(data.get(name))}
         message = "; ".join(f"{name} is required by {lacks[name]}" for name in sorted(lacks))
@@ -147,7 +148,7 @@ def _blank(value: object) -> bool:
 
 
 def longest(data: Data) -> str:
-    """The name of what takes most of it: `key` or `map.key`."""
+    """Return the name of the longest value: `key` or `map.key`."""
     sizes = {
         name: len(text) for name in names_in(data) if (text := entry_of(data, name)) is not None
     }
@@ -158,7 +159,7 @@ def longest(data: Data) -> str:
 class Route:
     """One rule of the routing config. `expire_after` in seconds from the transaction.
 
-    `recipient` is by `Reader` (a Mapping's type of keys cannot be narrower, so it says Any).
+    `recipient` is keyed by `Reader` (a Mapping's key type is invariant, hence Any).
     """
 
     name: str
@@ -172,7 +173,7 @@ class Route:
 class Reach:
     """A route's recipient in one event: each address is read and normalised at most once.
 
-    `present`: whether there was any; `unfit`: the kinds of those that cannot be used.
+    `present`: the event has an address; `unfit`: the kinds of unusable addresses.
     """
 
     route: Route
@@ -182,18 +183,18 @@ class Reach:
     _known: dict[Reader, str | None] = field(default_factory=dict)
 
     def address(self, kind: Reader) -> str | None:
-        """The valid address that is read so, or None."""
+        """Return the valid address of this kind, or None."""
         if kind not in self._known:
             self._known[kind] = self._read(kind)
         return self._known[kind]
 
     def kinds(self) -> list[str]:
-        """The kinds of address that the route's campaigns could use."""
+        """List the kinds of address that the route's campaigns could use."""
         kinds = (kind for target in self.route.send for kind in target.spec.addresses)
         return [kind for kind in dict.fromkeys(kinds) if kind in self.route.recipient]
 
     def by(self, target: Target) -> Address:
-        """All valid addresses that the target's channel can use; empty if it cannot reach."""
+        """Return all valid addresses that the target's channel can use; empty if unreachable."""
         address: Address = {}
         for kind in target.spec.addresses:
             value = self.address("texts" if target.texts and kind == "phone" else kind)

@@ -1,7 +1,7 @@
 """The router's pure part: an input record in, invitations, results and dead letters out.
 
 Routing is idempotent: an invitation's id is a hash of topic, partition, offset, route and recipient
-ordinal, so that reading a record again makes the same invitations.
+ordinal, so reading a record again makes the same invitations.
 """
 
 from __future__ import annotations
@@ -52,14 +52,15 @@ from consumer.routing.route import (
 Pseudonymiser = Callable[[str], str]
 
 OTHER_TOPIC = "other"
-"""Counts what a replayed record says of its topic, if that is no input: it may say anything."""
+"""Label for a replayed record whose topic is no input: a dead letter's header may name any
+topic."""
 
 INVITATION_LIMIT = 256 * 1024
-"""Bytes of an invitation record: one that Kafka refuses would be tried forever."""
+"""Bytes of an invitation record, at most: Kafka would refuse a larger one for ever."""
 
 
 BEAT_EVERY = 100
-"""Records between two signs of life."""
+"""Records between two heartbeats."""
 
 
 class Encoded(NamedTuple):
@@ -74,7 +75,7 @@ class Encoded(NamedTuple):
 class Record(NamedTuple):
     """An input record as Kafka delivered it; `timestamp` in ms.
 
-    The place is where it stood first: a replayed record keeps its own, and so its identity.
+    Topic, partition and offset are the original ones: a replayed record keeps its identity.
     """
 
     topic: str
@@ -87,11 +88,11 @@ class Record(NamedTuple):
 
     @property
     def source(self) -> Source:
-        """Where it stood."""
+        """The original topic, partition and offset."""
         return {"topic": self.topic, "partition": self.partition, "offset": self.offset}
 
     def dead_letter(self, reason: DeadLetterReason, message: str) -> DeadLetter:
-        """The same bytes, with why they could not be read."""
+        """Return the dead letter: the same bytes, with the reason."""
         return DeadLetter(
             reason, message, self.source, self.key, self.value, self.headers, self.timestamp
         )
@@ -99,14 +100,14 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RoutedInput:
-    """An input: how its records are decoded, and its routes in order."""
+    """An input: its decoder, and its routes in order."""
 
     decoder: Decoder
     routes: Sequence[Route]
     all_that_match: bool = False
 
     def routes_for(self, body: Body) -> Sequence[Route]:
-        """The routes that take an event with this body."""
+        """Return the routes that take an event with this body."""
         if self.all_that_match:
             return [route for route in self.routes if route.pattern.matches(body)]
         for route in self.routes:
@@ -117,7 +118,7 @@ class RoutedInput:
 
 @dataclass(slots=True)
 class Routed:
-    """What became of a batch of records; counts are by (topic, disposition, reason)."""
+    """The outcome of a batch of records; counts are by (topic, disposition, reason)."""
 
     invitations: list[Encoded] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
@@ -125,15 +126,15 @@ class Routed:
     counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
 
     def forget(self, topic: str, invitations: int, results: int) -> None:
-        """Take back what one record of `topic` made beyond so many invitations and results.
+        """Drop what one record of `topic` made beyond so many invitations and results.
 
-        What becomes a dead letter is routed as a whole when it is replayed: a part of it that had
-        gone out before would go out twice.
+        A dead letter is routed as a whole when it is replayed: a part of it that was sent before
+        would be sent twice.
         """
         self.counts[topic, "routed", ""] -= len(self.invitations) - invitations
         for result in self.results[results:]:
             self.counts[topic, result["status"], result["reason"]] -= 1
-        self.counts += Counter()  # drops what is zero now
+        self.counts += Counter()  # drops zero counts
         del self.invitations[invitations:], self.results[results:]
 
 
@@ -153,9 +154,10 @@ class Router:
     def route(
         self, records: Sequence[Record], now: float, beat: Callable[[], None] = lambda: None
     ) -> Routed:
-        """All records of one poll. Never raises for what is in them.
+        """Route all records of one poll. Never raises for their content.
 
-        `beat` is called now and then: hostile events of many routes take milliseconds each.
+        `beat` is called every `BEAT_EVERY` records: hostile events of many routes take milliseconds
+        each.
         """
         out = Routed()
         routed_at = rfc3339(now)
@@ -178,7 +180,7 @@ class Router:
             raise EventError(DeadLetterReason.NO_INPUT, "no input of the config has its topic")
         body = known.decoder.load(record.value)
         routes = known.routes_for(body)
-        if not routes:  # whatever it lacks: a topic carries several kinds of events
+        if not routes:  # even if it lacks an id or a time: a topic carries several kinds of events
             out.counts[record.topic, "unmatched", ""] += 1
             return
         event = known.decoder.identify(body, record.value or b"", now)
@@ -225,7 +227,7 @@ class Router:
     def _make_link(
         self, match: _Match, target: Target, link: Link, address: Address, out: Routed
     ) -> None:
-        """No call and no lane: the link is the result."""
+        """Make the link, which is the result: no lane and no vendor call."""
         recipient = self._pseudonym(address)
         given = {"event_id": match.event.id, **cast("dict[str, str]", address)}
         if recipient is not None:
@@ -269,7 +271,7 @@ class Router:
         out.counts[record.topic, "routed", ""] += 1
 
     def _settle(self, match: _Match, reason: Reason, target: Target | None, out: Routed) -> Result:
-        """The result of what needs no call, added to `out`."""
+        """Add the result of an event that needs no vendor call to `out`."""
         result: Result = {
             "version": RECORD_VERSION,
             "id": match.invitation_id,
@@ -313,7 +315,7 @@ class _Match(NamedTuple):
 
     @property
     def invitation_id(self) -> str:
-        """The invitation's identity; the recipient's ordinal is 0 until there are several."""
+        """The invitation's identity; the recipient's ordinal is 0 while there is one recipient."""
         record = self.record
         name = f"{record.topic}|{record.partition}|{record.offset}|{self.route.name}|0"
         return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()

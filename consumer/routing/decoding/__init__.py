@@ -1,1 +1,1 @@
-"""From a record's bytes to an event."""
+"""Decoding of a record's bytes to an event."""

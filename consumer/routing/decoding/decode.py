@@ -1,7 +1,7 @@
-"""An input record's bytes → an event, or the reason why it becomes a dead letter.
+"""Decodes an input record's bytes to an event, or gives the reason for its dead letter.
 
-Messages say what was expected and never what was found: a dead letter's headers are read by more
-people than its body.
+Messages say what was expected, never what was found: a dead letter's headers have more readers than
+its body.
 """
 
 from __future__ import annotations
@@ -25,14 +25,15 @@ from consumer.routing.expressions import (
 
 MAX_ID: Final = 256
 MAX_AHEAD: Final = 86_400.0
-"""Seconds that an event's time may be ahead of the clock: clocks and zones are wrong by less."""
+"""Seconds that an event's time may be ahead of the clock. Skewed clocks and wrong zones stay
+below."""
 
 
 @dataclass(slots=True)
 class Event:
     """A decoded event. `time`: epoch seconds; `time_text`: the same as RFC 3339, as it came.
 
-    `raw`: the record's value, which has the digits of the numbers that orjson made doubles of.
+    `raw`: the record's value; it keeps the digits of numbers that orjson turned into doubles.
     """
 
     body: dict[str, Any]
@@ -45,8 +46,8 @@ class Event:
 class Decoder:
     """Decodes the records of one input.
 
-    `id_path`, `time_path`: JMESPath; raises ValueError when they are none. `max_bytes`: the
-    longest value that is read.
+    `id_path`, `time_path`: JMESPath; an invalid expression raises ValueError. `max_bytes`: the
+    longest value that is accepted.
     """
 
     __slots__ = ("_exact_id", "_id", "_id_path", "_max_bytes", "_time", "_time_path", "_times")
@@ -61,11 +62,12 @@ class Decoder:
         self._times = times or TimeReader()
 
     def decode(self, value: bytes | None) -> Event:
-        """A record's value → its event; raises `EventError` with the dead letter's reason."""
+        """Decode a record's value to its event; raises `EventError` with the dead letter's
+        reason."""
         return self.identify(self.load(value), value or b"")
 
     def load(self, value: bytes | None) -> dict[str, Any]:
-        """A record's value → the event's body, which routes match; raises `EventError`."""
+        """Parse a record's value to the event's body, which routes match; raises `EventError`."""
         if not value:
             raise EventError(DeadLetterReason.EMPTY, "the record has no value")
         if len(value) > self._max_bytes:
@@ -74,10 +76,10 @@ class Decoder:
         return _load(value)
 
     def identify(self, body: dict[str, Any], raw: bytes, now: float | None = None) -> Event:
-        """The event of a body that `load` made of `raw`: its id and time; raises `EventError`.
+        """Make the event of a body that `load` parsed from `raw`: add id and time.
 
-        With `now` a time of more than `MAX_AHEAD` later is refused: an invitation would not expire
-        before that time.
+        Raises `EventError`. With `now`, a time more than `MAX_AHEAD` later is refused: until then
+        its invitation would not expire.
         """
         event_id = self._read_id(body, raw)
         time, time_text = self._read_time(body)

@@ -1,9 +1,9 @@
-"""Numbers with the digits that came: `129.90`, and integers beyond 64 bits.
+"""Keeps the digits of numbers as they came: `129.90`, and integers beyond 64 bits.
 
-orjson makes a double of both: `129.9`, `1.2345678901234568e+22`. An order number would be wrong for
-good. It stays the reader of events, for it takes a third of the time of the standard library's,
-which reads a record again only where such a number goes into an invitation or an id, and the text
-of the double does not stand in the record as the one number of its kind.
+orjson turns both into doubles (`129.9`, `1.2345678901234568e+22`), which would corrupt an order
+number. orjson still reads the events, in a third of the time of the standard library's parser. The
+standard library's parser reads a record again only if such a number goes into an invitation or an
+id, and the double's text is not the only number of that text in the record.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import orjson
 
 
 class Written(float):
-    """A number of a JSON document, with its text."""
+    """A JSON number with its original text."""
 
     __slots__ = ("text",)
 
     def __new__(cls, text: str) -> Written:
-        """The double nearest to `text`."""
+        """Make the double nearest to `text`."""
         made = super().__new__(cls, text)
         made.text = text
         return made
@@ -28,17 +28,17 @@ class Written(float):
     text: str
 
 
-Written.__name__ = "float"  # JMESPath's functions go by the names of types
+Written.__name__ = "float"  # JMESPath's functions check types by name
 
 
 class DigitsLostError(Exception):
-    """A number is known as a double only: its record is to be read again."""
+    """The record must be parsed again: only the double of a number is known."""
 
 
 def as_text(value: object) -> str | None:
-    """A value as the vendors take it; None (null, or not JSON at all) means: omit the key.
+    """Return a value as text for a vendor; None (null, or not JSON at all) means: omit the key.
 
-    Text as it is, true and false as words, numbers as their JSON text, the rest as compact JSON.
+    Text stays as it is, booleans become words, numbers their JSON text, the rest compact JSON.
     """
     if type(value) is str:
         return value
@@ -48,18 +48,19 @@ def as_text(value: object) -> str | None:
         if type(value) is int:
             return str(value)  # orjson stops at 64 bits
         text = orjson.dumps(value, _written).decode()
-    except (TypeError, ValueError, RecursionError):  # what is no JSON; thousands of digits
+    except (TypeError, ValueError, RecursionError):  # not JSON, or thousands of digits
         return None
-    return None if text == "null" else text  # NaN, and infinity: a sum may be
+    return None if text == "null" else text  # NaN and infinity, which a sum can yield
 
 
 def text_of(_raw: bytes, value: object) -> str | None:
-    """`as_text` of a value that has its digits, or of a double as it is."""
+    """Return `as_text` of a value that has its digits, or of a double as it is."""
     return as_text(value)
 
 
 def text_in(raw: bytes, value: object) -> str | None:
-    """`as_text` of a value of the record `raw`; raises DigitsLostError where digits are lost."""
+    """Return `as_text` of a value of the record `raw`; raises DigitsLostError if digits are
+    lost."""
     kind = type(value)
     if kind is str:
         return cast("str", value)
@@ -71,7 +72,7 @@ def text_in(raw: bytes, value: object) -> str | None:
 
 
 def exact_body(raw: bytes, body: dict[str, Any]) -> dict[str, Any]:
-    """The event again, its numbers as they are written; `body` where only orjson can read it."""
+    """Parse the event again with exact numbers; return `body` if only orjson can parse it."""
     try:
         found = _decoder.decode(raw.decode())
     except (ValueError, RecursionError):
@@ -93,7 +94,9 @@ def _written(value: object) -> orjson.Fragment:
 
 
 def _stands(raw: bytes, text: str) -> str:
-    """`text`, if it is the only number with these digits in `raw`; else it may have been longer."""
+    """Return `text` if it is the only number with these digits in `raw`; raises DigitsLostError.
+
+    Otherwise the number in the record may have more digits."""
     digits = text.encode()
     at = raw.find(digits)
     end = at + len(digits)
@@ -104,7 +107,8 @@ def _stands(raw: bytes, text: str) -> str:
 
 
 def _has_float(value: object) -> bool:
-    """Whether a double stands in it; a stack, for an event nests as deep as it likes."""
+    """Tell whether the value contains a double. Uses a stack: an event may nest arbitrarily
+    deep."""
     stack = [value]
     while stack:
         found = stack.pop()

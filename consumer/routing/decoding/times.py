@@ -1,13 +1,13 @@
-"""The time of a transaction, as producers write it → epoch seconds and RFC 3339.
+"""Reads a transaction's time, as producers write it, to epoch seconds and RFC 3339.
 
-Read: RFC 3339; ISO 8601 without seconds (Java leaves out zero seconds), without colons in the
-offset or at all, with a comma before the fraction, a blank for the T, `24:00`, a zone's name in
-brackets behind the offset; epoch seconds, ms, µs and ns, as a number or as text. The unit is told
-by magnitude: between 2000 and 2100 the ranges of the four do not meet. A local time is read only in
-a zone that the config names. A leap second is the second after it, as POSIX has it.
+Accepted: RFC 3339; ISO 8601 without seconds (Java omits zero seconds), without colons in the offset
+or at all, with a comma before the fraction, a blank for the T, `24:00`, a zone's name in brackets
+behind the offset; epoch seconds, ms, µs and ns, as a number or as text. The magnitude gives the
+unit: between 2000 and 2100 the ranges of the four are disjoint. A local time is accepted only if
+the config names its zone. A leap second is the second after it, as in POSIX.
 
-What is RFC 3339 already stays as it came; of the others the text is made: at most 9 digits of a
-second from texts, 6 from numbers. Times of before year 1 or behind 9999 are refused.
+RFC 3339 text is kept unchanged. Other times are formatted: with at most 9 digits of a second from
+text, 6 from numbers. Times before year 1 or after 9999 are refused.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _FROM: Final = 946_684_800  # 2000-01-01
 _TO: Final = 4_102_444_800  # 2100-01-01
 _LONGEST: Final = 100
 
-# RFC 3339 section 5.6 without leap seconds. `fromisoformat` alone takes week dates, any separator,
-# and in newer Pythons 24:00.
+# RFC 3339 section 5.6 without leap seconds. `fromisoformat` alone also accepts week dates, any
+# separator, and in newer Pythons 24:00.
 _rfc_3339: Final = re.compile(
     r"\d{4}-\d\d-\d\d[Tt](?:[01]\d|2[0-3]):\d\d:[0-5]\d(?:\.\d{1,9})?"
     r"(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
@@ -47,7 +47,7 @@ _number: Final = re.compile(r"\d{1,25}(?:\.\d{1,25})?(?:[eE]\+?\d{1,2})?", re.AS
 
 
 class TimeReader:
-    """Reads what an event has as its time. `unit`: of numbers; `zone`: of local times, or None."""
+    """Reads an event's time. `unit`: of numbers; `zone`: of local times, or None."""
 
     __slots__ = ("_units", "_zone")
 
@@ -56,7 +56,8 @@ class TimeReader:
         self._zone = None if zone is None else ZoneInfo(zone)
 
     def __call__(self, found: object) -> tuple[float, str] | None:
-        """Epoch seconds and the time as RFC 3339; None where it is no time that is read."""
+        """Return epoch seconds and the time as RFC 3339, or None if the value is not an accepted
+        time."""
         if type(found) is str:
             return self._text(found)
         if type(found) is int or type(found) is float:
@@ -72,7 +73,7 @@ class TimeReader:
                 return self._epoch(Decimal(text))
             parts = _iso_8601(text)
             return self._parts(parts) if parts else None
-        except (ValueError, OverflowError):  # no such day, or one beyond all calendars
+        except (ValueError, OverflowError):  # no such day, or out of the calendar's range
             return None
 
     def _epoch(self, number: float | Decimal) -> tuple[float, str] | None:
@@ -108,7 +109,8 @@ def _offset(parts: re.Match[str]) -> dt.tzinfo | None:
 
 
 def _whole_seconds(parts: re.Match[str], fraction: bool) -> tuple[dt.datetime, dt.timedelta]:
-    """The wall clock's time that a calendar has, and how much later it is: 24:00, a leap second."""
+    """Return a wall-clock time that the calendar has, and what to add to it (24:00, leap
+    second)."""
     date = dt.datetime.fromisoformat(parts["date"])
     hour, minute, second = (int(parts[name] or 0) for name in ("hour", "minute", "second"))
     if (hour, minute, second, fraction) == (24, 0, 0, False):
@@ -124,7 +126,7 @@ def _ends_a_day(moment: dt.datetime) -> bool:
 
 
 def _written(moment: dt.datetime, fraction: str) -> str:
-    """RFC 3339 of whole seconds, with these digits of a second."""
+    """Format whole seconds as RFC 3339, with these digits of a second."""
     text = moment.isoformat()
     text, offset = text[:19], text[19:]
     return text + (f".{fraction}" if fraction else "") + ("Z" if offset == "+00:00" else offset)

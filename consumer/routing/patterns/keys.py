@@ -1,8 +1,8 @@
-r"""A key of a pattern → the steps to its field.
+r"""Splits a pattern's key into the steps to its field.
 
 As on Amazon EventBridge a dot leads into an object: `customer.segment` is the field `segment` of
-`customer`. A name that has a dot in it is written `customer\.segment`, or stands in quotes of its
-own: `"customer.segment"`, which YAML keeps only if the whole is quoted once more.
+`customer`. A name that contains a dot is written `customer\.segment`, or in quotes of its own:
+`"customer.segment"`, which YAML keeps only if the whole is quoted once more.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _ESCAPED = re.compile(r'\\([\\."])')
 
 
 def steps_of(key: str) -> tuple[str, ...]:
-    """The names on the way, the field's own last. Raises ValueError for an empty one."""
+    """Return the names on the path, the field's own last; raises ValueError for an empty one."""
     if not any(mark in key for mark in '."\\'):
         return (key,)
     steps, at = [], 0

@@ -1,4 +1,4 @@
-"""Nodes → closures that answer whether an event matches: the router calls them for every event."""
+"""Compiles nodes to closures that match events; the router calls them for every event."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from consumer.routing.patterns.scalars import (
 
 
 class _Missing:
-    """The type of a key that is not there, so that one table look-up covers it."""
+    """The type of a missing key, so that one table look-up covers it."""
 
 
 _MISSING: Final = _Missing()
 
 
 def table_of(items: Sequence[Item], *, absent: bool) -> Mapping[type, Match]:
-    """What a field answers, by the type of the event's value, a missing one included."""
+    """Map the type of an event's value to a field's match, a missing key included."""
     nothing = ABSENT if absent else False
     table: dict[type, Match] = {
         kind: any_of([item[kind] for item in items if kind in item]) for kind in SCALARS
@@ -44,7 +44,7 @@ def table_of(items: Sequence[Item], *, absent: bool) -> Mapping[type, Match]:
 
 
 def match_of(node: Node) -> Match:
-    """What an object of the pattern answers to an object of the event."""
+    """Compile an object of the pattern to a match of an object of the event."""
     if node.shares_objects():
         merged = (reduce(Node.merged, chosen, Node(node.fields)) for chosen in product(*node.ors))
         return _one_of([match_of(each) for each in merged])
@@ -54,7 +54,7 @@ def match_of(node: Node) -> Match:
 
 
 def at_leaf(key: str, table: Mapping[type, Match]) -> Match:
-    """What the values of one key answer to an object of the event."""
+    """Compile the values of one key to a match of an object of the event."""
 
     def match(event: dict[str, Any]) -> int:
         value = event.get(key, _MISSING)
@@ -64,7 +64,7 @@ def at_leaf(key: str, table: Mapping[type, Match]) -> Match:
 
 
 def at_object(key: str, inside: Match) -> Match:
-    """What a nested object answers: of an array's elements, one must hold all of it."""
+    """Compile a nested object: of an array's elements, one must satisfy all of it."""
     nothing = ABSENT if inside({}) else False
 
     def match(event: dict[str, Any]) -> int:
@@ -82,7 +82,7 @@ def at_object(key: str, inside: Match) -> Match:
 
 
 def _flat(values: list[Any]) -> Iterator[Any]:
-    """The elements of arrays within arrays; a stack, for an event nests as deep as it likes."""
+    """Yield the elements of nested arrays. Uses a stack: an event may nest arbitrarily deep."""
     stack = values[:]
     while stack:
         value = stack.pop()
@@ -100,7 +100,7 @@ def _of_field(key: str, asked: Field) -> Iterator[Match]:
 
 
 def _all_there(conditions: list[Match]) -> Match:
-    """All hold; none of them can answer ABSENT."""
+    """Combine conditions that all must hold, none of which can answer ABSENT."""
     if len(conditions) == 1:
         return conditions[0]
     if len(conditions) == 2:
@@ -117,7 +117,7 @@ def _all_there(conditions: list[Match]) -> Match:
 
 
 def _all_of(conditions: list[Match]) -> Match:
-    """All hold; ABSENT when nothing but absence made them hold."""
+    """Combine conditions that all must hold; ABSENT if they hold only by absence."""
 
     def match(event: dict[str, Any]) -> int:
         answers = [condition(event) for condition in conditions]

@@ -1,4 +1,4 @@
-"""A pattern as it was read: objects, their fields, and the values that a field may have."""
+"""The parsed pattern: objects, their fields, and the values that a field may have."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 Match = Callable[[Any], int]
-"""Answers False, True, or ABSENT: holds, but only because nothing is there."""
+"""Answers False, True, or ABSENT (holds only because a field is missing)."""
 
 ABSENT: Final = 2
 OR: Final = "$or"
@@ -16,9 +16,9 @@ OR: Final = "$or"
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """The list of values of one field; `table` answers by the type of what the event has.
+    """The list of values of one field; `table` maps the type of the event's value to its match.
 
-    `absent`: one of the values is `exists: false`. `text`: the list as it was written, JSON.
+    `absent`: one of the values is `exists: false`. `text`: the list as written, in JSON.
     """
 
     table: Mapping[type, Match]
@@ -28,7 +28,7 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What is asked of one key: all of `leaves` (more than one only through `$or`), and `node`."""
+    """The conditions of one key: all of `leaves` (more than one only through `$or`), and `node`."""
 
     leaves: list[Leaf]
     node: Node | None
@@ -42,25 +42,27 @@ class Node:
     ors: list[list[Node]] = field(default_factory=list)
 
     def accepts_absence(self) -> bool:
-        """Whether any condition in here can hold because nothing is there."""
+        """Tell whether any condition in this object can hold because a field is missing."""
         leaves = (leaf for asked in self.fields.values() for leaf in asked.leaves)
         return any(leaf.absent for leaf in leaves) or any(
             child.accepts_absence() for child in self._children()
         )
 
     def combinations(self) -> int:
-        """In how many ways one alternative of each `$or`, here and below, can be chosen."""
+        """Count the ways to choose one alternative of each `$or`, here and below."""
         below = math.prod(f.node.combinations() for f in self.fields.values() if f.node)
         return below * math.prod(sum(each.combinations() for each in one) for one in self.ors)
 
     def shares_objects(self) -> bool:
-        """An object is asked for beside and inside `$or`: the same array element must serve."""
+        """Tell whether an object has conditions beside and inside `$or`.
+
+        Then one array element must satisfy all of them."""
         groups = [Node(self.fields).object_keys()]
         groups += [{key for each in one for key in each.object_keys()} for one in self.ors]
         return sum(map(len, groups)) > len(set().union(*groups))
 
     def merged(self, other: Node) -> Node:
-        """Both nodes' conditions as one node."""
+        """Return one node with the conditions of both."""
         fields = dict(self.fields)
         for key, asked in other.fields.items():
             known = fields.get(key, Field([], None))
@@ -69,7 +71,7 @@ class Node:
         return Node(fields, self.ors + other.ors)
 
     def object_keys(self) -> set[str]:
-        """The keys of nested objects, those within `$or` too."""
+        """Return the keys of nested objects, those within `$or` too."""
         keys = {key for key, asked in self.fields.items() if asked.node}
         return keys.union(*(each.object_keys() for one in self.ors for each in one))
 

@@ -1,6 +1,6 @@
-"""One value of a pattern's list, a scalar or `{operator: argument}`: what it accepts.
+"""Compiles one value of a pattern's list, a scalar or `{operator: argument}`, to what it accepts.
 
-Whatever is wrong with one is raised as `PatternError`.
+Any error in a value is raised as `PatternError`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SIGNS: Final = {(sign,) for sign in COMPARE} | set(product((">", ">="), ("<", "
 
 
 class PatternError(DispatcherError):
-    """One thing wrong with a pattern: where, what, and what was meant (or "")."""
+    """One error of a pattern: where, what, and what was probably meant (or "")."""
 
     def __init__(self, path: Path, message: str, hint: str = "") -> None:
         self.path, self.message, self.hint = path, message, hint
@@ -40,7 +40,7 @@ class PatternError(DispatcherError):
 
 
 def scalar(value: object, path: Path) -> object:
-    """A value as the event's is compared with it: without the YAML reader's own types."""
+    """Convert a value of the pattern for comparison: without the YAML reader's own types."""
     kind = kind_of(value)
     if kind is None:
         raise PatternError(path, "expected text, a finite number, true, false or null")
@@ -48,7 +48,7 @@ def scalar(value: object, path: Path) -> object:
 
 
 def operation(raw: Mapping[Any, object], path: Path) -> Item:
-    """One `{operator: argument}`; empty for `exists: false`, which no value matches."""
+    """Compile one `{operator: argument}`; empty for `exists: false`, which no value matches."""
     if len(raw) != 1:
         raise PatternError(path, "expected one operator", "several values go into the list")
     name, argument = next(iter(raw.items()))
@@ -58,7 +58,8 @@ def operation(raw: Mapping[Any, object], path: Path) -> Item:
 
 
 def is_operation(value: Mapping[Any, object]) -> bool:
-    """Whether an object is a sound `{operator: argument}`, and so hardly a field of that name."""
+    """Tell whether an object is a valid `{operator: argument}`, hence hardly a field of that
+    name."""
     if len(value) != 1 or next(iter(value)) not in _OPERATORS:
         return False
     try:
@@ -94,7 +95,7 @@ def _numeric(_name: str, argument: object, path: Path) -> Item:
 
 
 def _text(name: str, argument: object, path: Path) -> Item:
-    """`prefix`, `suffix`, `equals-ignore-case` and `wildcard`: strings only."""
+    """Compile `prefix`, `suffix`, `equals-ignore-case` and `wildcard`: strings only."""
     folded = isinstance(argument, Mapping) and set(argument) == {FOLD}
     if isinstance(argument, Mapping) and folded:
         argument = argument[FOLD]
@@ -108,7 +109,7 @@ def _text(name: str, argument: object, path: Path) -> Item:
 
 
 def _anything_but(_name: str, argument: object, path: Path) -> Item:
-    """What its argument does not match, whatever the type, as long as there is something."""
+    """Accept any scalar, of any type, that the argument does not match; a missing field fails."""
     excluded = _excluded(argument, path)
     return anything() | {kind: negated(test) for kind, test in excluded.items()}
 

@@ -1,21 +1,21 @@
-"""Event patterns (content-based routing): which events a route is for, as explainable data.
+"""Event patterns (content-based routing): which events a route takes, as explainable data.
 
-The rules are those of event-ruler, the engine of Amazon EventBridge
-(github.com/aws/event-ruler, README), without `cidr`:
+The rules are those of event-ruler, the engine of Amazon EventBridge (github.com/aws/event-ruler,
+README), without `cidr`:
 
-* a field's list of values holds when any value of it holds; all fields must hold;
-* an array in the event stands for its elements: any scalar may match, and the conditions of one
+* a field's list of values holds when any value of it holds; all fields must hold; * an array in the
+event stands for its elements: any scalar may match, and the conditions of one
   nested object must hold within one element, also when `$or` spreads them;
-* `exists: false` holds for a field that has no scalar. Under an array it speaks of the element
-  that the other conditions chose, and of all elements where no other condition chose one;
-* a key with dots leads into objects (`pattern_keys`).
+* `exists: false` holds for a field that has no scalar. Under an array it applies to the element
+  that the other conditions chose, and to all elements if no other condition chose one;
+* a key with dots leads into objects (`patterns/keys.py`).
 
-Ours: `anything-but` also takes booleans, null and mixed lists,
-a bare scalar is a one-item list, a field named both beside and inside `$or` must satisfy both, and
-the empty pattern matches every event.
+Differences: `anything-but` also takes booleans, null and mixed lists, a bare scalar is a one-item
+list, a field named both beside and inside `$or` must satisfy both, and the empty pattern matches
+every event.
 
-A pattern is read once (`pattern_reader`, `pattern_operators`) into nodes (`pattern_nodes`), which
-explain, and those into closures (`pattern_match`), which match.
+A pattern is parsed once (`reader`, `operators`) into nodes (`nodes`), which explain a mismatch. The
+nodes are compiled to closures (`match`), which match events.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Pattern:
     _node: Node
 
     def explain(self, event: dict[str, Any]) -> list[str]:
-        """Conditions that failed: their paths and what the pattern wants, no event values."""
+        """List the conditions that failed: their paths and the wanted values, no event values."""
         if self.matches(event):
             return []
         return list(_failures(self._node, event, "")) or [
@@ -59,7 +59,7 @@ class Pattern:
 
 
 def compile_pattern(pattern: Mapping[str, object]) -> Pattern:
-    """Compile a pattern; raises `PatternErrors` with all that is wrong with it."""
+    """Compile a pattern; raises `PatternErrors` with all its errors."""
     node = read_pattern(pattern)
     match = match_of(node)
     return Pattern(lambda event: bool(match(event)), node)

@@ -1,4 +1,4 @@
-"""Reads a pattern, as it stands in the config, into nodes; finds all that is wrong with it."""
+"""Parses a pattern of the config into nodes and reports all its errors."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from consumer.routing.patterns.operators import (
 from consumer.routing.patterns.scalars import exact
 
 MAX_COMBINATIONS: Final = 256
-"""Combinations that the `$or`s of one pattern may make: each may become a closure of its own."""
+"""Combinations of one pattern's `$or`s, at most: each may become a closure of its own."""
 MAX_DEPTH: Final = 32
 LITERAL: Final = r"a name that has a dot in it is written 'a\.b'"
 
 
 class PatternErrors(DispatcherError):  # noqa: N818 - the plural says what it holds
-    """A pattern is refused; `errors` lists all that is wrong with it."""
+    """A pattern is refused; `errors` lists everything wrong with it."""
 
     def __init__(self, errors: Sequence[PatternError]) -> None:
         self.errors = tuple(errors)
@@ -39,7 +39,7 @@ class PatternErrors(DispatcherError):  # noqa: N818 - the plural says what it ho
 
 
 def read_pattern(raw: Mapping[str, object]) -> Node:
-    """The nodes of a pattern, an empty one's too; raises `PatternErrors`."""
+    """Parse a pattern, also an empty one, into nodes; raises `PatternErrors`."""
     reader = _Reader()
     node = reader.root(raw)
     if not reader.errors and node.combinations() > MAX_COMBINATIONS:
@@ -50,7 +50,7 @@ def read_pattern(raw: Mapping[str, object]) -> Node:
 
 
 class _Reader:
-    """Reads a pattern into nodes and notes all that is wrong with it."""
+    """Parses a pattern into nodes and collects all its errors."""
 
     def __init__(self) -> None:
         self.errors: list[PatternError] = []
@@ -59,14 +59,15 @@ class _Reader:
         self.errors.append(PatternError(path, message, hint))
 
     def root(self, raw: object) -> Node:
-        """The whole pattern: only here may an object be empty, and asks for nothing."""
+        """Parse the whole pattern: only the root may be an empty object, which has no
+        conditions."""
         if not isinstance(raw, Mapping):
             self.fail((), "expected an object")
             return Node()
         return self._entries(raw, (), 0)
 
     def _node(self, raw: object, path: Path, depth: int) -> Node:
-        """An object within the pattern."""
+        """Parse an object within the pattern."""
         if not isinstance(raw, Mapping) or not raw:
             self.fail(path, "expected an object with at least one field")
         elif depth > MAX_DEPTH:
@@ -111,9 +112,9 @@ class _Reader:
         return Field([], self._node(value, path, depth))
 
     def _add(self, node: Node, name: str, asked: Field, path: Path) -> None:
-        """A field; what is said of one object in two places, nested and with dots, holds for both.
+        """Add a field. Two descriptions of one object, nested and with dots, both apply.
 
-        Said of one field in two places, it is refused, as on Amazon EventBridge.
+        Two descriptions of one plain field are refused, as on Amazon EventBridge.
         """
         known = node.fields.setdefault(name, asked)
         if known is asked:

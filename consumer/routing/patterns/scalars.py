@@ -1,7 +1,7 @@
-"""Tests of one scalar of an event, which patterns are made of.
+"""Tests of one scalar of an event, which patterns consist of.
 
-Text, numbers, booleans and null are four types that never equal each other; integers and floats
-are one. Arrays and missing fields are not known here: `pattern_match` sees to them.
+Text, numbers, booleans and null are four types that never equal each other; integers and floats are
+one. `match.py` handles arrays and missing fields.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from unicodedata import normalize
 
 Test = Callable[[Any], bool]
 Item = Mapping[type, Test]
-"""What one value of a list accepts, by JSON type; a type that is not named never matches."""
+"""What one value of a list accepts, by JSON type; a missing type never matches."""
 
 MAX_WILDCARDS: Final = 16
 SCALARS: Final = (str, int, float, bool, NoneType)
@@ -31,29 +31,29 @@ COMPARE: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
 
 
 def always(_value: object) -> bool:
-    """Holds for any scalar."""
+    """Accept any scalar."""
     return True
 
 
 def never(_value: object) -> bool:
-    """Holds for none."""
+    """Accept no scalar."""
     return False
 
 
 def negated(test: Test) -> Test:
-    """Holds where `test` does not."""
+    """Return the negation of `test`."""
     return lambda value: not test(value)
 
 
 def fold(text: str) -> str:
-    """The text without its case: I is one letter with i, and with Turkish's \u0130 and \u0131."""
+    """Fold the case of a text: I equals i, also Turkish's \u0130 and \u0131."""
     if text.isascii():
         return text.lower()
     return normalize("NFC", text.casefold()).replace("i\u0307", "i").replace("\u0131", "i")
 
 
 def any_of(tests: Sequence[Test]) -> Test:
-    """Holds where one of `tests` does; with none of them, nowhere."""
+    """Return a test that holds if one of `tests` does; without tests it never holds."""
     if always in tests:
         return always
     if len(tests) < 2:
@@ -62,19 +62,20 @@ def any_of(tests: Sequence[Test]) -> Test:
 
 
 def anything() -> dict[type, Test]:
-    """Accepts every scalar."""
+    """Return an item that accepts every scalar."""
     return dict.fromkeys(SCALARS, always)
 
 
 def kind_of(value: object) -> type | None:
-    """The type under which a pattern's scalar is compared, int for all numbers; None: no scalar."""
+    """Return the type of a pattern's scalar in comparisons, int for all numbers; None: no
+    scalar."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return int if math.isfinite(value) else None
     return next((kind for kind in (str, bool, NoneType) if isinstance(value, kind)), None)
 
 
 def exact(values: Iterable[object]) -> Item:
-    """Accepts what equals one of `values`, all of which `kind_of` knows."""
+    """Return an item that accepts what equals one of `values`, all known to `kind_of`."""
     found: dict[type, set[object]] = {}
     for value in values:
         found.setdefault(kind_of(value) or NoneType, set()).add(value)
@@ -83,7 +84,7 @@ def exact(values: Iterable[object]) -> Item:
 
 
 def within(signs: Sequence[str], numbers: Sequence[float]) -> Test:
-    """Holds for numbers that compare so: one sign and number, or the lower bound and the upper."""
+    """Return a test of a number against one bound, or against a lower and an upper bound."""
     if len(numbers) == 1:
         only, bound = COMPARE[signs[0]], numbers[0]
         return lambda value: only(value, bound)
@@ -98,7 +99,7 @@ def _folded(text: str, compare: Callable[[str, str], bool]) -> Test:
 
 
 def _wildcard(text: str) -> Test:
-    """`*` stands for any characters; found part by part, so it costs no backtracking."""
+    """Test text with `*` for any characters. Parts are searched in order, without backtracking."""
     head, *middle = _parts(text)
     if not middle:
         return head.__eq__
@@ -147,4 +148,4 @@ TEXT_TESTS: Final[Mapping[tuple[str, bool], Callable[[str], Test]]] = {
     (FOLD, False): lambda text: _folded(text, str.__eq__),
     ("wildcard", False): _wildcard,
 }
-"""(operator, case ignored) → its test of text. A bad wildcard raises ValueError, what is wrong."""
+"""(operator, case ignored) → its test of text. A bad wildcard raises ValueError with the reason."""

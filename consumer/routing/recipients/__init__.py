@@ -1,1 +1,1 @@
-"""Phone numbers and e-mail addresses as a vendor takes them."""
+"""Normalises phone numbers and e-mail addresses to the form that vendors take."""

@@ -1,10 +1,10 @@
-"""E-mail texts → the address that is surely meant, for what is none as it stands.
+"""Repairs e-mail texts that are no address as they stand, if the meant address is certain.
 
-Noise is forgiven: blanks, quotes, a comma or semicolon around it, characters without a glyph
-anywhere, one trailing dot, `<…>` and `mailto:`. So is the upper case of a Turkish till, which
-makes `İ` of every `i` (and other programs make `i` with a combining dot of that `İ`):
-`İNFO@FİRMA.COM.TR` is info@firma.com.tr. An `I` beside it is an `i` where all the rest is ASCII.
-Beside further letters (`İŞBANKASI.COM`) it may be an `ı`, and so another address: refused.
+Removed: blanks, quotes, a comma or semicolon around it, characters without a glyph anywhere, one
+trailing dot, `<…>` and `mailto:`. Repaired, too: the upper case of a Turkish till, which makes `İ`
+of every `i` (other programs make `i` with a combining dot of that `İ`): `İNFO@FİRMA.COM.TR` is
+info@firma.com.tr. An `I` beside it is an `i` if all the rest is ASCII. Beside other letters
+(`İŞBANKASI.COM`) it may be an `ı`, and so another address: refused.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _DOT_ABOVE: Final = "i\u0307"
 
 
 def email_text(raw: str) -> str | None:
-    """The text without noise around it, or None where it is too long or its domain unclear."""
+    """Return the text without noise around it, or None if it is too long or ambiguous."""
     text = raw.strip(_OUTER) if len(raw) <= _MAX_PADDED else raw
     if len(text) > MAX_EMAIL_TEXT:
         return None
@@ -36,12 +36,12 @@ def email_text(raw: str) -> str | None:
 
 
 def has_dotted_i(text: str) -> bool:
-    """Whether a Turkish upper case of `i` stands in it, as that letter or lowered elsewhere."""
+    """Tell whether a text has a Turkish upper case `i`, as that letter or lowered elsewhere."""
     return not text.isascii() and (_DOTTED in text or _DOT_ABOVE in text or "I\u0307" in text)
 
 
 def _unwrapped(text: str) -> str:
-    """Without pairs around it and `mailto:`, each once and in any order."""
+    """Remove surrounding pairs and `mailto:`, each once and in any order."""
     for _ in range(3):
         if text[:7].lower() == "mailto:":
             text = text[7:].strip(_OUTER)

@@ -1,11 +1,12 @@
-"""Phone texts → the digits to look up in a numbering plan.
+"""Extracts from phone texts the digits to look up in a numbering plan.
 
-Only what is certainly one phone number passes: digits of any script, one `+` before them, blanks,
-dashes, dots, brackets and one slash between them. A letter is never a digit, for `+905321234XXX`
-is a masked number and `+905321234999` is a stranger's; letters pass in a leading scheme (`tel:`,
-`sms:`, `whatsapp:`) and in a trailing extension (`ext. 12`), which is dropped. `*` and other signs
-may be masked digits, a second number or a formula: refused. So is what a spreadsheet or a float
-made of a number (`905321234567.0`, `9.05E+11`): its digits are not the number's.
+A text passes only if it is certainly one phone number: digits of any script, one `+` before them,
+blanks, dashes, dots, brackets and one slash between them. A letter is never a digit, for
+`+905321234XXX` is a masked number and `+905321234999` a stranger's. Letters pass in a leading
+scheme (`tel:`, `sms:`, `whatsapp:`) and in a trailing extension (`ext. 12`), which is dropped. `*`
+and other signs may be masked digits, a second number or a formula: refused. Numbers that a
+spreadsheet or a float produced (`905321234567.0`, `9.05E+11`) are refused, too: their digits are
+not the phone number's.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _MAX_PADDED: Final = 250
 
 _FORMAT: Final = "\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
 without_format: Final = re.compile(f"[{_FORMAT}]").sub
-"""Cuts characters without a glyph (zero width, direction), which copying from a page brings."""
+"""Removes characters without a glyph (zero width, direction), which copying from a page brings."""
 
 _CONTROL: Final = "".join(map(chr, [*range(0x21), *range(0x7F, 0xA1)]))
 _OUTER: Final = _CONTROL + "\u2007\u202f\u3000'\"`\u2018\u2019\u201c\u201d,;"
@@ -43,15 +44,16 @@ _made_of_a_float: Final = re.compile(r"[+\uff0b]?\d+[.\uff0e](?:\d{1,2}|0+)").fu
 _OPTIONAL_ZERO: Final = re.compile(rf"[(\uff08\[][{_BLANK}]*0[{_BLANK}]*[)\uff09\]]")
 _SLASH: Final = re.compile(r"[/\uff0f]")
 _AREA: Final = 8
-"""Digits before a slash, at most: a calling code and an area code; else it divides two numbers."""
+"""Digits before a slash, at most: calling code and area code. More digits are a number of their
+own."""
 
 
 def phone_readings(raw: str, calling_code: str) -> tuple[str, ...]:
-    """Digits, with `+` where they are international: what the text may mean, likeliest first.
+    """Return the possible readings, likeliest first: digits, with `+` if international.
 
-    Empty where it is no phone text. `calling_code`: of the region in which it is dialled, or "".
-    Without `+` it is read as national and, where it begins with the region's own calling code, as
-    international before. `(0)` is read with the zero and without it.
+    Empty if it is no phone text. `calling_code`: of the region in which it is dialled, or "".
+    Without `+` it is read as national; if it begins with the region's own calling code, as
+    international first. `(0)` is read with the zero and without it.
     """
     text = raw.strip(_OUTER) if len(raw) <= _MAX_PADDED else raw
     if not text.isascii():
@@ -81,5 +83,5 @@ def _two_numbers(body: str) -> bool:
 
 
 def _digits(text: str) -> str:
-    """The digits of any script as 0 to 9."""
+    """Return the digits of any script as 0 to 9."""
     return "".join(str(unicodedata.decimal(each)) for each in text if each.isdecimal())

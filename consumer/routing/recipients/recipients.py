@@ -1,10 +1,10 @@
 """Recipients: phone numbers to E.164, e-mail addresses to their normal form, pseudonyms.
 
 phonenumbers (Google's libphonenumber) and email-validator decide. Both are slow for a hot path
-(tens of microseconds), so what is already in normal form is recognised by one regular expression
-made of the libraries' own data. It says yes only where the library would return the same string;
-everything else is freed of noise (`phone_text`, `email_text`) and goes to the library. Foreign
-input never raises: what is no address is None.
+(tens of microseconds). So one regular expression, built from the libraries' own data, recognises
+what is already in normal form; it matches only if the library would return the same string.
+Everything else is freed of noise (`phone_text`, `email_text`) and goes to the library. Foreign
+input never raises: an invalid address is None.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from consumer.routing.recipients.phone_text import (
 )
 
 CACHE_SIZE: Final = 8192
-"""Addresses per cache, ≤ 320 characters each: customers come back, and routes share a customer.
+"""Addresses per cache, ≤ 320 characters each: customers return, and routes share customers.
 
-There is one cache of phones and one of e-mail addresses, whatever the number of routes."""
+One cache holds phones and one e-mail addresses, whatever the number of routes."""
 
 UntextedType = Literal["fixed_line", "premium_rate", "toll_free", "shared_cost", "uan", "voicemail"]
-"""Types of numbers of a numbering plan that no text message reaches, or should."""
+"""Types of numbers in a numbering plan that text messages do not, or should not, reach."""
 _UNTEXTED: Final[dict[int, str]] = {
     getattr(PhoneNumberType, name.upper()): name for name in get_args(UntextedType)
 }
@@ -58,16 +58,16 @@ _TYPES: Final = (
 
 
 def known_region(code: str) -> bool:
-    """Whether `code` is a region for which there are numbering rules (ISO 3166-1, upper case)."""
+    """Tell whether `code` is a region with numbering rules (ISO 3166-1, upper case)."""
     return code in phonenumbers.SUPPORTED_REGIONS
 
 
 class PhoneNormaliser:
-    """Phone numbers → E.164, or None when invalid.
+    """Normalises phone numbers to E.164, or None if invalid.
 
     `region`: where a number without a calling code is dialled, or None: international form only.
-    Text and positive integers are read. `texted`: types that `texts` takes beside those that
-    text messages reach. Raises ValueError for an unknown region.
+    Accepts text and positive integers. `texted`: types that `texts` accepts beside those that text
+    messages reach. Raises ValueError for an unknown region.
     """
 
     __slots__ = ("_region", "_texted")
@@ -78,13 +78,13 @@ class PhoneNormaliser:
         self._region, self._texted = region, frozenset[str](texted)
 
     def __call__(self, raw: object) -> str | None:
-        """`raw`: what the event has → E.164 text or None."""
+        """Normalise an event's value to E.164, or None."""
         if type(raw) is str and _E164[raw[:4]](raw):
             return raw
         return self._read(raw)
 
     def texts(self, raw: object) -> str | None:
-        """The same, but None for a number of a type that no text message reaches."""
+        """Normalise likewise, but return None for a type of number that no text message reaches."""
         if type(raw) is str and (found := _E164[raw[:4]](raw)) and found.lastindex:
             return raw
         number = self(raw)
@@ -103,7 +103,7 @@ def _library_phone(raw: str, region: str | None) -> str | None:
 
 
 def _read_phone(raw: str, region: str | None) -> str | None:
-    """The mobile one of what it may mean, else the likeliest."""
+    """Return the first mobile reading of a text, else the likeliest."""
     likeliest = None
     for text in phone_readings(raw, _calling_code(region)):
         number = _e164(text, region)
@@ -133,11 +133,11 @@ def _e164(text: str, region: str | None) -> str | None:
 
 @lru_cache(CACHE_SIZE)
 def _untexted(number: str) -> str | None:
-    """The type of an E.164 number, if no text message reaches such."""
+    """Return the type of an E.164 number if no text message reaches it, else None."""
     return _UNTEXTED.get(phonenumbers.number_type(phonenumbers.parse(number, None)))
 
 
-# ---- E.164, as the library's metadata has it -----------------------------------------------
+# ---- E.164 by the library's metadata --------------------------------------------------------
 
 
 def _nothing(_raw: str) -> None:
@@ -145,12 +145,11 @@ def _nothing(_raw: str) -> None:
 
 
 class _Matchers(dict[str, Callable[[str], re.Match[str] | None]]):
-    """The first four characters → what recognises a valid number that begins with them.
+    """The first four characters → the matcher of valid numbers that begin with them.
 
-    A group of the match has a number that is mobile and nothing else that matters.
-
-    Filled on demand (compiling all regions takes seconds), with `+` and three digits only, so
-    that foreign text cannot make it grow.
+    The match has a group if the number is mobile and not of an untexted type but `fixed_line`.
+    Filled on demand (compiling all regions takes seconds), for `+` and three digits only, so that
+    foreign text cannot make it grow.
     """
 
     def __missing__(self, start: str) -> Callable[[str], re.Match[str] | None]:
@@ -168,14 +167,14 @@ _E164: Final = _Matchers()
 
 @cache
 def _valid_e164(code: int) -> re.Pattern[str]:
-    """What `parse` leaves as it is and `is_valid_number` accepts, of one calling code.
+    """Compile the numbers of one calling code that `parse` keeps and `is_valid_number` accepts.
 
     The library takes the first region whose leading digits match (or, without such, that has the
     number) and then asks that region alone.
     """
     regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE[code]
     rules = [_metadata(code, region) for region in regions]
-    prefix = rules[0].national_prefix_for_parsing  # parsing asks the main region
+    prefix = rules[0].national_prefix_for_parsing  # parsing uses the main region
     strip = rf"(?!(?:{prefix})(?<!\+{code}))" if prefix else ""
     return re.compile(rf"\+{code}{strip}(?:{'|'.join(_by_region(rules))})", re.ASCII)
 
@@ -196,7 +195,7 @@ def _by_region(rules: list[PhoneMetadata]) -> Iterator[str]:
 
 
 def _region_pattern(rule: PhoneMetadata) -> str:
-    """The general description, and one of the types; each has its lengths and its pattern."""
+    """Return a pattern of the general description and one of the types, each with its lengths."""
     general = _description(rule.general_desc) or "(?!)"
     untexted = [name for name in get_args(UntextedType) if name != "fixed_line"]
     mobile = f"((?!(?:{_one_of(rule, untexted)})$){_description(rule.mobile) or '(?!)'})"
@@ -209,7 +208,7 @@ def _one_of(rule: PhoneMetadata, types: Collection[str]) -> str:
 
 
 def _description(desc: PhoneNumberDesc | None) -> str:
-    """A number description as a pattern of its own; "" when it has none."""
+    """Return a number description as a pattern of its own; "" if it has none."""
     if desc is None or not desc.national_number_pattern:
         return ""
     lengths = "|".join(rf"\d{{{n}}}" for n in desc.possible_length if n > 0)
@@ -221,9 +220,10 @@ def _description(desc: PhoneNumberDesc | None) -> str:
 
 
 def _plain_email() -> re.Pattern[str]:
-    """Addresses that the library returns unchanged: ASCII, no quotes, a lower-case domain.
+    """Compile the addresses that the library returns unchanged: ASCII, a lower-case domain.
 
-    Left to the library: role names (it lowers their case), special-use domains, `--` (Punycode).
+    Left to the library: quotes, role names (it lowers their case), special-use domains, `--`
+    (Punycode).
     """
     roles = "|".join(map(re.escape, CASE_INSENSITIVE_MAILBOX_NAMES))
     special = "".join(rf"(?<![@.]{re.escape(name)})" for name in SPECIAL_USE_DOMAIN_NAMES)
@@ -238,9 +238,9 @@ _is_plain_email: Final = _plain_email().fullmatch
 
 
 def normalise_email(raw: object) -> str | None:
-    """E-mail address → its normal form (lower-case domain, NFC), or None when it is none.
+    """Normalise an e-mail address (lower-case domain, NFC), or return None if it is none.
 
-    Syntax only: nothing is looked up. Special-use domains (`test`, `local`, …) are refused.
+    Syntax only: no DNS look-up. Special-use domains (`test`, `local`, …) are refused.
     """
     if type(raw) is not str:
         return None
@@ -250,7 +250,7 @@ def normalise_email(raw: object) -> str | None:
 
 
 def _read_email(raw: str) -> str | None:
-    """As it stands, and only then without noise: what was an address before stays the same."""
+    """Validate as it stands, and only then without noise: a valid address is never altered."""
     found = None if has_dotted_i(raw) else _valid_email(raw)
     text = email_text(raw)
     return _valid_email(text) if found is None and text and text != raw else found
@@ -264,7 +264,7 @@ def _valid_email(raw: str) -> str | None:
         return None
     try:
         return validate_email(raw, check_deliverability=False, test_environment=False).normalized
-    except ValueError:  # the library's own errors, and those of IDNA and of Unicode
+    except ValueError:  # of the library, of IDNA and of Unicode
         return None
 
 
@@ -272,7 +272,7 @@ def _valid_email(raw: str) -> str | None:
 
 
 def pseudonym(key_id: str, key: bytes, address: str) -> str:
-    """`<key_id>:` and the HMAC-SHA-256 of an address, URL-safe base64 without padding."""
+    """Return `<key_id>:` and the HMAC-SHA-256 of an address, URL-safe base64 without padding."""
     return _named(key_id, hmac.digest(key, address.encode(), "sha256"))
 
 
@@ -281,12 +281,12 @@ def _named(key_id: str, digest: bytes) -> str:
 
 
 def make_pseudonymiser(key_id: str, key: bytes) -> Callable[[str], str]:
-    """`pseudonym` under one key, prepared once."""
+    """Return `pseudonym` under one key, prepared once."""
 
     keyed = hmac.new(key, digestmod="sha256")
 
     def of(address: str) -> str:
-        # Not hmac.digest: it gives up the GIL for every address, and other threads take it.
+        # Not hmac.digest: it releases the GIL for every address, and other threads take it.
         mac = keyed.copy()
         mac.update(address.encode())
         return _named(key_id, mac.digest())
