@@ -1,4 +1,4 @@
-"""What differs between two configs, as a running process must know it. Decisions only."""
+"""Compares two configs for the reload of a running process. Decisions only."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from consumer.config.models import Config
 
 FIXED = ("application_id", "kafka", "pseudonym", "admin")
 """Sections that cannot change while the process runs: names and clients of every topic and group,
-what results call a customer, the port that probes ask."""
+the pseudonyms in results, the port of the probes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """From one config to the next. All names are of the next one, but for those that `left`.
+    """The changes from one config to the next, by names of the next one; `left_lanes` by old names.
 
     `fixed`: sections that need a restart. `accounts`: vendors with another account, or another
     timeout, than before.
@@ -28,7 +28,7 @@ class Changes:
 
 
 def compare(old: Config, new: Config) -> Changes:
-    """What changed from `old` to `new`."""
+    """Return what changed from `old` to `new`."""
     return Changes(
         nothing=_same(old, new),
         fixed=tuple(name for name in FIXED if getattr(old, name) != getattr(new, name)),
@@ -40,7 +40,7 @@ def compare(old: Config, new: Config) -> Changes:
 
 
 def _same(old: Config, new: Config) -> bool:
-    """The version tells 1 from true, which are equal in Python; the fields tell secrets apart."""
+    """Tell whether two configs are equal: by version (1 == true in Python) and fields (secrets)."""
     fields = Config.model_fields
     return old.config_version == new.config_version and all(
         getattr(old, name) == getattr(new, name) for name in fields

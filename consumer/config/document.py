@@ -1,4 +1,4 @@
-"""What a config text becomes: a tree of JSON's types, and where each of its values stands."""
+"""A parsed config text: a tree of JSON's types, and the line of each value."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Tree = None | bool | int | float | str | list["Tree"] | dict[str, "Tree"]
 
 @dataclass(slots=True)
 class Source:
-    """A parsed config text. `written`: the text of each number and boolean, as it stands there."""
+    """A parsed config text. `written`: the text of each number and boolean as in the file."""
 
     file: str
     tree: Tree = None
@@ -21,22 +21,22 @@ class Source:
     problems: list[Problem] = field(default_factory=list)
 
     def line(self, path: Path) -> int:
-        """The line of the key or list item at `path`, or of what it would stand in."""
+        """Return the line of the key or list item at `path`, or of the nearest parent."""
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 1)
 
     def problem(self, path: Path, message: str, hint: str = "") -> Problem:
-        """A `Problem` at `path`, to be collected."""
+        """Make a `Problem` at `path`, to be collected."""
         return Problem(self.file, self.line(path), dotted(path), message, hint)
 
     def at(self, path: Path) -> Tree:
-        """The value at `path`, None where there is none."""
+        """Return the value at `path`, or None."""
         return value_at(self.tree, path)
 
 
 def value_at(tree: Tree, path: Path) -> Tree:
-    """The value at `path`, None where there is none."""
+    """Return the value at `path`, or None."""
     for step in path:
         if isinstance(tree, dict) and isinstance(step, str):
             tree = tree.get(step)
@@ -48,6 +48,6 @@ def value_at(tree: Tree, path: Path) -> Tree:
 
 
 def dotted(path: Path) -> str:
-    """`("routes", 0, "send", 1)` → `routes[0].send[1]`; the whole document is `(top level)`."""
+    """Format a path: `("routes", 0, "send", 1)` → `routes[0].send[1]`; () → `(top level)`."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return text.removeprefix(".") or "(top level)"

@@ -12,16 +12,16 @@ from consumer.lane.state.settings import Limit
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = r"[0-9]{1,9}(ms|s|m|h|d)"
 LONGEST = 3650 * 86400.0
-"""Seconds of the longest duration: far beyond any use, and times to come can still be told."""
+"""Seconds of the longest duration: far beyond any use, and future times stay in range."""
 
 MOST_CALLS = 1_000_000
-"""Calls of one limit: the program keeps the time of each call of its period, in memory too."""
+"""Calls of one limit, at most: the limiter keeps the time of each call of its period in memory."""
 
 _LIMIT = rf"[0-9]{{1,9}}/{_DURATION}"
 
 
 def parse_duration(text: object) -> float:
-    """`<int>ms|s|m|h|d` → seconds. Raises `ValueError` saying what was expected."""
+    """Parse `<int>ms|s|m|h|d` to seconds; raises `ValueError` with what was expected."""
     if not isinstance(text, str) or re.fullmatch(_DURATION, text, re.ASCII) is None:
         raise ValueError("expected a duration: a whole number and ms, s, m, h or d, as in 10m")
     digits = text.rstrip("mshd")
@@ -39,7 +39,7 @@ def _parse_positive(text: object) -> float:
 
 
 def parse_limit(text: object) -> Limit:
-    """`<calls>/<duration>` → `Limit(calls, period in seconds)`. Raises `ValueError`."""
+    """Parse `<calls>/<duration>` to `Limit(calls, period in seconds)`; raises `ValueError`."""
     if not isinstance(text, str) or re.fullmatch(_LIMIT, text, re.ASCII) is None:
         raise ValueError("expected calls/duration, as in 20/5s")
     calls, period = text.split("/")
@@ -54,7 +54,7 @@ def parse_limit(text: object) -> Limit:
 
 
 def duration_text(seconds: float) -> str:
-    """Seconds → a duration that reads as the same."""
+    """Format seconds as a duration that parses to the same."""
     for unit in ("d", "h", "m", "s"):
         if seconds % _UNITS[unit] == 0 and (seconds or unit == "s"):
             return f"{seconds / _UNITS[unit]:.0f}{unit}"
@@ -69,7 +69,7 @@ def _schema(pattern: str, *examples: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$", "examples": list(examples)})
 
 
-# Written back as text, so that the JSON Schema shows defaults as a user would write them.
+# Serialised as text, so that the JSON Schema shows defaults as a user would write them.
 _AS_TEXT = PlainSerializer(duration_text, return_type=str, when_used="json")
 
 Duration = Annotated[

@@ -1,4 +1,4 @@
-"""What the config's values may look like: names, expressions, settings, keys."""
+"""Types of the config's values: names, expressions, settings, keys."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PATTERN_WORDS = {
     TOPIC: "a Kafka topic name: 1 to 249 of A-Z a-z 0-9 . _ -",
     KEY_ID: "1 to 32 of A-Z a-z 0-9 _ -",
 }
-"""The patterns above, as sentences end with them."""
+"""The patterns above, in words that complete a message."""
 
 TopicSafe = Annotated[str, StringConstraints(pattern=TOPIC_SAFE)]
 Name = Annotated[str, StringConstraints(pattern=NAME)]
@@ -48,7 +48,7 @@ DataValue = Annotated[
 
 
 def _as_setting(value: object) -> str:
-    """librdkafka takes text; YAML writers write numbers and booleans, too."""
+    """Convert a number or boolean to text: librdkafka takes text only."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (str, int)):
@@ -62,7 +62,7 @@ KafkaSetting = Annotated[
 
 
 def _time_zone(value: str) -> str:
-    """Raises ValueError for a zone that the database of time zones does not have."""
+    """Check a time zone; raises ValueError if the IANA database lacks it."""
     if value not in available_timezones():
         raise ValueError("expected a time zone of the IANA database, as Europe/Istanbul or UTC")
     return value
@@ -74,7 +74,7 @@ _LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?", re.ASCII)
 
 
 def _can_be_bound(host: str) -> str:
-    """An address or a name; whether it is this host's own, the system says."""
+    """Check an IP address or host name; the system checks that it is this host's own."""
     numeric = ":" in host or not host.strip("0123456789.")
     try:
         if numeric:

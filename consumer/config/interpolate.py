@@ -1,7 +1,7 @@
-"""`${env:NAME}`, `${env:NAME:-default}` and `${file:PATH}` in the texts of a config.
+"""Replaces `${env:NAME}`, `${env:NAME:-default}` and `${file:PATH}` in the texts of a config.
 
-What they stand for is always text; where a whole value is one reference and its field takes a
-number or a boolean, `check` converts it. `$${` stands for a plain `${`. Keys are left alone.
+A replacement is always text; if a whole value is one reference and its field takes a number or a
+boolean, `check` converts it. `$${` stands for a plain `${`. Keys are left alone.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from consumer.config.texts import (
 from consumer.errors import Problem
 
 PLACEHOLDER = "placeholder-for-a-secret"
-"""Stands for every reference when a config is checked without its secrets."""
+"""Replaces every reference without a default when a config is checked without its secrets."""
 
 _TELLING = 6  # characters; shorter values occur in plain words, and messages would be garbled
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
@@ -36,8 +36,8 @@ _FORMS = "expected ${env:NAME}, ${env:NAME:-default} or ${file:PATH}"
 class Resolved:
     """The tree with its references replaced.
 
-    `whole`: values that are one reference, which may stand for a number. `open`: values with a
-    placeholder. `secrets`: what was read → the reference, so that no message repeats it.
+    `whole`: values that are one reference, which may be a number. `open`: values with a
+    placeholder. `secrets`: replacement → its reference, so that no message repeats a secret.
     """
 
     tree: Tree = None
@@ -47,7 +47,7 @@ class Resolved:
     problems: list[Problem] = field(default_factory=list)
 
     def scrub(self, text: str) -> str:
-        """`text` without anything that a reference stood for."""
+        """Replace each reference's content in `text` by the reference."""
         known = (value for value in self.secrets if len(value) >= _TELLING)
         for value in sorted(known, key=len, reverse=True):
             text = text.replace(value, self.secrets[value])
@@ -63,8 +63,8 @@ def interpolate(
 ) -> Resolved:
     """Replace the references in all texts of `source`.
 
-    Relative paths count from `base`. Without `secrets` nothing is read: a reference becomes its
-    default, else a placeholder.
+    Relative paths count from `base`. Without `secrets` no variable and no file is read: a reference
+    becomes its default, else a placeholder.
     """
     resolved = Resolved()
 
@@ -76,7 +76,7 @@ def interpolate(
 
 
 def files_named(text: str) -> list[str]:
-    """The paths of all `${file:PATH}` in a config's text, each once, as they stand there."""
+    """List the paths of all `${file:PATH}` in a config's text, each once, as written."""
     named = (found.group(1) or "" for found in _REFERENCE.finditer(text))
     files = (each.removeprefix("file:") for each in named if each.startswith("file:"))
     return list(dict.fromkeys(filter(None, files)))
@@ -118,7 +118,7 @@ def _text(
 
 
 def _default(reference: str) -> str | None:
-    """What stands without reading; None: a placeholder. Raises `_Missing` if ill-formed."""
+    """Return a reference's default; None: a placeholder. Raises `_Missing` if malformed."""
     if found := _ENV.fullmatch(reference):
         return str(found[2]) if found[2] is not None else None
     if reference.startswith("file:") and reference != "file:":
@@ -150,7 +150,7 @@ def _file(path: FilePath) -> str:
 
 
 def _unicode(text: str, what: str) -> str:
-    # A variable whose bytes are not UTF-8 comes with lone surrogates.
+    # A variable whose bytes are not UTF-8 has lone surrogates.
     if not text.isprintable() and any("\ud800" <= each <= "\udfff" for each in text):
         raise _Missing(f"{what} is not UTF-8 text")
     return text

@@ -1,8 +1,8 @@
-"""librdkafka's settings as a config may give them: which the program owns and why, their aliases.
+"""librdkafka's settings in a config: which the program owns and why, and their aliases.
 
-The program's clients merge them so: its own defaults, the config's settings, its own fixed values.
-Each fixed value is refused by name here, under all of its names, so that no setting of a config is
-overridden without a word.
+The program's clients merge its own defaults, the config's settings, its own fixed values, in this
+order. Each fixed value is refused by name here, under all of its names: no setting of a config is
+overridden silently.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ OWNED: Final = re.compile("|".join(pattern for _, pattern in _OWNED))
 """Settings that a config must not give."""
 
 SMALLEST: Final[Mapping[str, int]] = {"queue.buffering.max.kbytes": 16 * 1024}
-"""Settings that librdkafka takes below these, too, where the program then waits for ever: a record
-of 16 MiB never finds room in a smaller queue."""
+"""Smallest values that work. librdkafka accepts smaller ones, but then the program waits for ever:
+a record of 16 MiB never finds room in a smaller queue."""
 
 ALIASES: Final[Mapping[str, str]] = {
     "queue.buffering.max.ms": "linger.ms",
@@ -54,7 +54,7 @@ ALIASES: Final[Mapping[str, str]] = {
     "sasl.oauthbearer.client.credentials.client.id": "sasl.oauthbearer.client.id",
     "sasl.oauthbearer.client.credentials.client.secret": "sasl.oauthbearer.client.secret",
 }
-"""librdkafka's other names for a setting → the name that the program knows it by."""
+"""librdkafka's other names for a setting → the name that the program uses."""
 
 _SERVER: Final = re.compile(
     r"([A-Za-z_]+://)?(\[[0-9A-Fa-f:.%a-z]+\]|[^\s,:/@\[\]]+)(:(?P<port>[0-9]{1,5}))?", re.ASCII
@@ -62,22 +62,22 @@ _SERVER: Final = re.compile(
 
 
 def why_owned(name: str) -> str | None:
-    """Why a config must not give this setting; None if it may."""
+    """Return why a config must not give this setting; None if it may."""
     return next((why for why, pattern in _OWNED if re.fullmatch(pattern, name)), None)
 
 
 def plain_name(name: str) -> str:
-    """The name of a setting that the program knows it by."""
+    """Return the name that the program uses for a setting."""
     return ALIASES.get(name, name)
 
 
 def plain_names(settings: Mapping[str, str]) -> dict[str, str]:
-    """The settings by the names that the program knows them by."""
+    """Return the settings by the names that the program uses."""
     return {plain_name(name): value for name, value in settings.items()}
 
 
 def servers_problem(value: str) -> str | None:
-    """What is wrong with `bootstrap.servers`, which librdkafka takes whatever it is."""
+    """Return the error in `bootstrap.servers`, or None; librdkafka accepts any text."""
     for server in value.split(","):
         found = _SERVER.fullmatch(server.strip())
         if found is None or not 0 < int(found["port"] or 1) < 65536:

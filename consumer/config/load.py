@@ -1,4 +1,4 @@
-"""The one way in: a config file or text → `Config`, or `ConfigError` with all that is wrong."""
+"""Loads a config file or text to a `Config`, or raises `ConfigError` with all its problems."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def load(
     base: Path | None = None,
     name: str = "<config>",
 ) -> Config:
-    """Read, check and return a config; `Config.warnings` has what is merely odd.
+    """Read, check and return a config; `Config.warnings` has its warnings.
 
-    `config`: a Path is a file, a str is the YAML itself, called `name` in problems.
-    `secrets`: False reads no variable and no file, so that CI can check a config without them.
-    `env`: the variables, by default the process's. `base`: the folder that relative `${file:…}`
-    count from, by default the config file's (for a text: the working directory).
+    `config`: a Path is a file, a str is the YAML itself, called `name` in problems. `secrets`:
+    False reads no variable and no file, so that CI can check a config without them. `env`: the
+    variables, by default the process's. `base`: the folder that relative `${file:…}` count from, by
+    default the config file's (for a text: the working directory).
 
     Raises `ConfigError` with every problem found, in the order of lines.
     """

@@ -1,7 +1,7 @@
-"""What may stand where: the config's own JSON Schema, asked by path.
+"""Looks up a path in the config's own JSON Schema.
 
-One source for three questions of the checks: which keys are known here, which values, and is
-this a secret (which no message may repeat).
+The checks ask it three questions: which keys are known here, which values are allowed, and whether
+this is a secret (which no message may repeat).
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ Schema = dict[str, Any]
 
 @cache
 def config_schema() -> Schema:
-    """The JSON Schema of the config, for editors and for the checks."""
+    """Return the JSON Schema of the config, for editors and for the checks."""
     return Config.model_json_schema()
 
 
 def schema_at(path: Path, tree: Tree) -> Schema:
-    """The schema of the value at `path`; `tree` decides between alternatives. {} if unknown."""
+    """Return the schema of the value at `path`; `tree` decides between alternatives. {} if
+    unknown."""
     node = _plain(config_schema(), tree)
     for depth, step in enumerate(path, start=1):
         node = _plain(_child(node, step), value_at(tree, path[:depth]))
@@ -35,17 +36,17 @@ def schema_at(path: Path, tree: Tree) -> Schema:
 
 
 def known_keys(path: Path, tree: Tree) -> list[str]:
-    """The keys that a mapping at `path` may have; none where names are free."""
+    """List the keys that a mapping at `path` may have; empty if names are free."""
     return list(schema_at(path, tree).get("properties", ()))
 
 
 def is_secret(path: Path, tree: Tree) -> bool:
-    """Whether `path` stands in a secret field, or where anything may be one."""
+    """Tell whether `path` is a secret field, or a place where anything may be secret."""
     return path[:1] == ("kafka",) or bool(schema_at(path, tree).get("writeOnly"))
 
 
 def values(schema: Schema) -> list[Any]:
-    """The only values a schema allows, or none where there is no such list."""
+    """List the only values a schema allows; empty if it has no such list."""
     return [schema["const"]] if "const" in schema else list(schema.get("enum", ()))
 
 
@@ -62,7 +63,7 @@ def _child(schema: Schema, step: str | int) -> Schema:
 
 
 def _plain(schema: Schema, value: Tree) -> Schema:
-    """Follow references and choose between alternatives by the value that is there."""
+    """Follow references, and choose between alternatives by the given value."""
     if "$ref" in schema:
         target = config_schema()["$defs"][schema["$ref"].rsplit("/", 1)[-1]]
         beside = {key: it for key, it in schema.items() if key != "$ref"}

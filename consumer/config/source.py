@@ -1,9 +1,9 @@
-"""YAML text → plain tree, with the line of every key and value.
+"""Parses YAML text to a plain tree, with the line of every key and value.
 
-YAML 1.2 (a 1.1 reader takes `NO` for false and `21:00` for 1260). The tree is built from
-ruamel.yaml's nodes and not from its loader's objects, because nodes keep the text as written
-(`7547e12` is a float to YAML), stand on a line even in a flow mapping, and let all duplicate
-keys be reported at once. JSON's types come out: what YAML would make a date stays text.
+YAML 1.2 (YAML 1.1 reads `NO` as false and `21:00` as 1260). The tree is built from ruamel.yaml's
+nodes and not from its loader's objects. Nodes keep the text as written (`7547e12` is a float to
+YAML), have a line even in a flow mapping, and allow all duplicate keys to be reported at once. The
+result has JSON's types: what YAML would make a date stays text.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from consumer.errors import (
 )
 
 MAX_DEPTH = 100
-"""Mappings and lists within each other: readers of JSON have such a bound, too."""
+"""Nested mappings and lists, at most: JSON parsers have such a bound, too."""
 
 MAX_VALUES = 100_000
-"""Values in one config, aliases followed: a small text of aliases of aliases is without end."""
+"""Values in one config, aliases followed: a short text of nested aliases expands without end."""
 
 MAX_BITS = 256
 
@@ -42,20 +42,20 @@ _CONVERTED = {"int", "float", "bool", "null"}
 
 
 def parse(text: str, file: str) -> Source:
-    """Read one YAML document whose top level is a mapping.
+    """Parse one YAML document whose top level is a mapping.
 
-    Raises `ConfigError` where there is no tree to go on with; other problems are in the Source.
+    Raises `ConfigError` if there is no tree to go on with; other problems are in the Source.
     """
     reader = YAML(typ="safe", pure=True)
     root: Node | None = None
     failed: Problem | None = None
     try:
         with warnings.catch_warnings():
-            # YAML allows an anchor's name to be used again; ruamel.yaml warns of it.
+            # YAML allows an anchor's name to be reused; ruamel.yaml warns of it.
             warnings.simplefilter("ignore")
             root = reader.compose(text)
     except (YAMLError, RecursionError) as error:
-        # Raised below and not here: the cause holds the whole text, with what is secret in it.
+        # Raised below and not here: the cause holds the whole text with its secrets.
         failed = syntax_problem(error, text, file)
     if failed is not None:
         raise ConfigError([failed])
@@ -134,10 +134,11 @@ class _Builder:
         return built
 
     def _pairs(self, node: MappingNode, path: Path) -> Iterator[tuple[Node, Node, bool]]:
-        """Key and value; what stands in the mapping goes before what `<<: *anchor` merges in."""
+        """Yield keys and values, `merged` last: own keys precede those that `<<: *anchor` merges
+        in."""
         merge = f"{_TAG}merge"
         for key, value in node.value:
-            # Counted here: a merge of merges has no end, though its keys are few.
+            # Counted here: nested merges expand without end, though their keys are few.
             self._pairs_seen += 1
             self._bounded(self._pairs_seen, path)
             if str(key.tag) != merge:

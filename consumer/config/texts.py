@@ -1,7 +1,7 @@
-"""Bytes of a file → text, as people's editors and tools write it: UTF-8, with or without its mark.
+"""Decodes a file's bytes to text as editors and tools write it: UTF-8, with or without a BOM.
 
 A byte order mark at the beginning is no part of a secret or a config, and neither are line breaks
-at the end of a secret. What is not UTF-8 is refused in words that say what it is.
+at the end of a secret. Other encodings are refused, and the message names them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 MOST: Final = 2**20
-"""Bytes of one file: a Kubernetes ConfigMap or Secret holds no more."""
+"""Bytes of one file, at most: a Kubernetes ConfigMap or Secret holds no more."""
 
 _WIDE: Final = (
     (codecs.BOM_UTF32_LE, "UTF-32"),
@@ -23,11 +23,11 @@ _SAVE: Final = "save it as UTF-8"
 
 
 class UnfitTextError(ValueError):
-    """What a file holds instead of text, as the end of a sentence about it."""
+    """A file holds no UTF-8 text; the message completes a sentence about the file."""
 
 
 def read_text(path: Path) -> str:
-    """The file's text without a byte order mark. Raises OSError, UnfitTextError."""
+    """Return the file's text without a byte order mark; raises OSError, UnfitTextError."""
     try:
         with path.open("rb") as file:
             content = file.read(MOST + 1)
@@ -37,7 +37,7 @@ def read_text(path: Path) -> str:
 
 
 def decoded(content: bytes) -> str:
-    """The bytes as text. Raises UnfitTextError."""
+    """Decode bytes as text; raises UnfitTextError."""
     if len(content) > MOST:
         raise UnfitTextError(f"has more than {MOST} bytes")
     for mark, name in _WIDE:
@@ -52,5 +52,5 @@ def decoded(content: bytes) -> str:
 
 
 def plain_secret(text: str) -> str:
-    """A secret without a byte order mark before it and line breaks behind it."""
+    """Remove a byte order mark before a secret and line breaks behind it."""
     return text.removeprefix("\ufeff").rstrip("\r\n")

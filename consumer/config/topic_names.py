@@ -1,6 +1,6 @@
 """The names of the program's own topics; `application_id` is their prefix.
 
-docs/architecture.md, "Topics", says what each of them holds and which component writes it.
+docs/architecture.md, "Topics", describes what each of them holds and which component writes it.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ TAILS = frozenset({"results", "dead-letters", "replayed"})
 """What follows the prefix in the names of topics that every application has."""
 
 BRANCHES = frozenset({"invitations", "checkpoints", "delayed", "lane"})
-"""What follows the prefix in names that go on with a lane's or a step's: of topics, and of groups
-and transactional ids (`lane`)."""
+"""What follows the prefix in names that end with a lane or a step: of topics, and of groups and
+transactional ids (`lane`)."""
 
 
 def as_kafka(name: str) -> str:
-    """What Kafka compares: it refuses a topic whose name differs from another in . and _ only."""
+    """Return the name as Kafka compares it: topic names must not differ in . and _ only."""
     return name.replace(".", "_")
 
 
@@ -27,43 +27,44 @@ class Topics:
     application_id: str
 
     def invitations(self, lane: str) -> str:
-        """What the router writes and the lane's sender reads."""
+        """Return a lane's invitations topic: the router writes it and the lane reads it."""
         return f"{self.application_id}.invitations.{lane}"
 
     def checkpoints(self, lane: str) -> str:
-        """The lane's whole state, compacted."""
+        """Return a lane's checkpoints topic: the lane's whole state, compacted."""
         return f"{self.application_id}.checkpoints.{lane}"
 
     @property
     def results(self) -> str:
-        """One final result per invitation."""
+        """The results topic: one final result per invitation."""
         return f"{self.application_id}.results"
 
     @property
     def dead_letters(self) -> str:
-        """Records that could not be read, as they came."""
+        """The dead letters topic: records that could not be decoded, unchanged."""
         return f"{self.application_id}.dead-letters"
 
     @property
     def replayed(self) -> str:
-        """Dead letters that an operator gave back: the router reads them as what they were."""
+        """The replayed topic: the router reads replayed dead letters as the original records."""
         return f"{self.application_id}.replayed"
 
     @property
     def commands(self) -> str:
-        """What operators tell the processes that run."""
+        """The commands topic: operators' commands to the running processes."""
         return f"{self.application_id}.commands"
 
     def delayed(self, step: str) -> str:
-        """Invitations put off by a constant time (`1m`, `10m`, …): first in, first due."""
+        """Return a delay topic: invitations delayed by a constant time (`1m`, `10m`, …), in
+        order."""
         return f"{self.application_id}.delayed.{step}"
 
     def owns(self, topic: str) -> bool:
-        """Whether `topic` is, or may come to be, one of ours: an input must not read it."""
+        """Tell whether `topic` has the program's prefix: an input must not read it."""
         return topic.startswith(f"{self.application_id}.")
 
     def hides(self, topic: str) -> bool:
-        """Whether Kafka takes `topic` for one of ours, though it is written with _ for a dot."""
+        """Tell whether Kafka confuses `topic` with one of the program's, because of _ for a dot."""
         rest = as_kafka(topic).removeprefix(as_kafka(f"{self.application_id}."))
         branches = tuple(f"{as_kafka(branch)}_" for branch in BRANCHES)
         known = rest in map(as_kafka, TAILS) or rest.startswith(branches)

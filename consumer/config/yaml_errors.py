@@ -1,8 +1,8 @@
-"""YAML's syntax errors in a config's words: what is wrong, what to do, the line with a caret.
+"""Translates YAML's syntax errors: what is wrong, what to do, the line with a caret.
 
-ruamel.yaml says what its parser expected ("expected <block end>, but found '<scalar>'"), which is
-true and helps no one who wrote a config. Each kind of slip has its sentence here; what has none is
-repeated as it is. The line is shown without what may be a secret in it.
+ruamel.yaml reports what its parser expected ("expected <block end>, but found '<scalar>'"), which
+is true but does not help a config's author. Each kind of error has a sentence here; other errors
+are repeated unchanged. The line is shown with possible secrets masked.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _OPENERS: Final = {"]": "[", "}": "{"}
 
 
 class _Slip(NamedTuple):
-    """A syntax error: ruamel.yaml's words, lines from 1 on, the line's text up to the place."""
+    """A syntax error: ruamel.yaml's words, lines from 1 on, the line's text up to the error."""
 
     words: str
     line: int
@@ -40,7 +40,7 @@ class _Slip(NamedTuple):
 
 
 def syntax_problem(error: YAMLError | RecursionError, text: str, file: str) -> Problem:
-    """A syntax error as a `Problem`, with the line where it stands."""
+    """Translate a syntax error to a `Problem`, with its line."""
     if isinstance(error, ReaderError):
         line = text.count("\n", 0, error.position) + 1
         column = error.position - (text.rfind("\n", 0, error.position) + 1)
@@ -67,7 +67,7 @@ def _said(slip: _Slip) -> tuple[str, str]:
     for pattern, sentence in _SLIPS:
         if found := re.search(pattern, slip.words, re.DOTALL):
             return sentence(slip, found)
-    # What ruamel.yaml quotes may be part of a secret; single characters help and stay.
+    # ruamel.yaml may quote a part of a secret; single characters help and stay.
     what = _QUOTED.sub(_short, slip.words.rpartition(": ")[2])
     begun = f"begun in line {slip.begun}" if slip.begun != slip.line else ""
     return f"not readable as YAML: {what}", begun
@@ -179,7 +179,7 @@ _SLIPS: Final[tuple[tuple[str, _Sentence], ...]] = (
         _plain("this line is indented unlike the first one", SAME_COLUMN),
     ),
 )
-"""What ruamel.yaml says → the sentence."""
+"""ruamel.yaml's words → the function that makes the message and the hint."""
 
 
 def _line(text: str, line: int) -> str:
@@ -188,7 +188,8 @@ def _line(text: str, line: int) -> str:
 
 
 def _open_quote(text: str, last: int) -> tuple[int, int] | None:
-    """Line and column of the first quote, up to line `last`, that its own line does not close."""
+    """Return line and column of the first quote, up to line `last`, that its line does not
+    close."""
     for number, line in enumerate(text.split("\n")[:last], start=1):
         column = _unclosed(line)
         if column is not None:
@@ -210,7 +211,7 @@ def _unclosed(line: str) -> int | None:
 
 
 def _excerpt(text: str, line: int, column: int) -> str:
-    """The line with its number, and a caret below the place."""
+    """Return the line with its number, and a caret below the error."""
     shown = _masked(_line(text, line))
     begin = max(0, column - _WIDTH // 2)
     part = shown[begin : begin + _WIDTH]
@@ -220,7 +221,7 @@ def _excerpt(text: str, line: int, column: int) -> str:
 
 
 def _masked(line: str) -> str:
-    """The line, but for what may be a secret: it ends in logs and terminals."""
+    """Return the line with possible secrets masked: it is printed in logs and terminals."""
     secret = _SECRET.search(line)
     if not _STRUCTURED.match(line):
         return re.sub(r"\S", "*", line)

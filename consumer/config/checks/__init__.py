@@ -1,1 +1,1 @@
-"""What `validate` checks beyond the shape of the file."""
+"""The checks of `validate` beyond the shape of the file."""

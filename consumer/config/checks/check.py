@@ -1,4 +1,4 @@
-"""All that is wrong with a config, at once: structure (the models) and what fits together."""
+"""Collects all problems of a config at once: its structure (the models) and the cross checks."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _STAND_INS = ("https://placeholder.invalid", "{token}", "1", "a")
 
 
 def check(source: Source, resolved: Resolved) -> Config:
-    """The models of a config, with its warnings. Raises `ConfigError` with all problems."""
+    """Return the models of a config, with its warnings; raises `ConfigError` with all problems."""
     findings = Findings(source, resolved)
     check_references(findings)
     check_routes(findings)
@@ -69,14 +69,14 @@ def _translated(error: ErrorDetails, source: Source, resolved: Resolved) -> Prob
 
 
 def _in_order(problems: Sequence[Problem]) -> list[Problem]:
-    """By line; of several problems at one path with the same words, one."""
+    """Sort by line, and drop duplicates at one path."""
     return sorted(dict.fromkeys(problems), key=lambda problem: (problem.line, problem.path))
 
 
 def _validate(
     source: Source, resolved: Resolved, warnings: Sequence[Problem]
 ) -> tuple[Config | None, list[ErrorDetails]]:
-    """The models, or why not. A reference's text may be mended to what its field takes."""
+    """Return the models, or their errors. Converts a reference's text to its field's type."""
     tried: Counter[Path] = Counter()
     while True:
         try:
@@ -96,7 +96,7 @@ def _validate(
 
 
 def _misses_refused(error: ErrorDetails, path: Path, source: Source) -> bool:
-    """A list counts as too short when its items are refused, each with a problem of its own."""
+    """Tell whether a list is too short only because its items are refused, each with a problem."""
     return error["type"] == "too_short" and bool(source.at(path))
 
 
@@ -117,7 +117,7 @@ def _mend(error: ErrorDetails, source: Source, resolved: Resolved, tried: Counte
 
 
 def _converted(kind: str, value: Tree) -> list[Tree]:
-    """The number or boolean that a reference's text stands for, if it does."""
+    """Return the number or boolean in a reference's text, if there is one."""
     if kind not in _TYPED or not isinstance(value, str):
         return []
     if kind == "bool_type":
@@ -129,7 +129,7 @@ def _converted(kind: str, value: Tree) -> list[Tree]:
 
 
 def _stand_ins(kind: str, path: Path, source: Source) -> list[Tree]:
-    """What a placeholder may be replaced by so that the rest can be checked without secrets."""
+    """Return replacements for a placeholder, so that the rest can be checked without secrets."""
     schema = schema_at(path, source.tree)
     if schema.get("type") in {"integer", "number"}:
         return [schema.get("default", 1)]

@@ -1,4 +1,4 @@
-"""Warnings about the config's JMESPath expressions, and the names of fields that it knows."""
+"""Warns about odd JMESPath expressions of the config, and collects the field names it uses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NAMES = ("unquoted_identifier", "quoted_identifier")
 
 
 def check_oddities(findings: Findings) -> None:
-    """Add to `findings` what is odd in expressions and patterns."""
+    """Add warnings about expressions and patterns to `findings`."""
     expressions = [(path, text) for path, text in _expressions(findings) if _compiles(text)]
     named = _named(findings, expressions)
     for path, text in expressions:
@@ -45,7 +45,7 @@ def check_oddities(findings: Findings) -> None:
 
 
 def _expressions(findings: Findings) -> Iterator[tuple[Path, str]]:
-    """Every expression into an event, with its path."""
+    """Yield every expression into an event, with its path."""
     places: list[Path] = []
     for name in findings.mapping("inputs"):
         places += [("inputs", name, "event", key) for key in ("id", "time")]
@@ -62,7 +62,7 @@ def _expressions(findings: Findings) -> Iterator[tuple[Path, str]]:
 
 
 def _codes(findings: Findings) -> Iterator[tuple[Path, str]]:
-    """Where an answer of a vendor has its code; no field of an event is named there."""
+    """Yield the expressions to the code in a vendor's answer, which name no field of an event."""
     for vendor in findings.mapping("vendors"):
         path = ("vendors", vendor, "code")
         text = findings.text(*path)
@@ -83,7 +83,7 @@ def _count(text: str, name: str) -> int:
 
 
 def _named(findings: Findings, expressions: list[tuple[Path, str]]) -> Counter[str]:
-    """Every name of a field in patterns and expressions, and how often it stands there."""
+    """Count the names of fields in patterns and expressions."""
     named = Counter({"id": 1, "time": 1})
     for _, text in expressions:
         named.update(token.text for token in tokens_of(text) if token.kind in _NAMES)
@@ -97,8 +97,9 @@ def _named(findings: Findings, expressions: list[tuple[Path, str]]) -> Counter[s
 
 
 def _bare_words(findings: Findings, expressions: list[tuple[Path, str]]) -> None:
-    """A single word under `data` that is hardly a field: written unlike all fields, or a value
-    that the route's pattern asks for."""
+    """Warn about a single word under `data` that is hardly a field.
+
+    Its case differs from all fields, or it is a value that the route's pattern asks for."""
     roots = Counter(root for _, text in expressions if (root := root_of(text)) is not None)
     capitals = sum(number for root, number in roots.items() if root[:1].isupper())
     usual = capitals * 2 < roots.total()

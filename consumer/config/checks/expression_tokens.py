@@ -1,7 +1,7 @@
-"""What is odd in a JMESPath expression that compiles, and what was meant by one that does not.
+"""Finds oddities in a JMESPath expression that compiles, and hints for one that does not.
 
-JMESPath takes a name in double quotes for a field, as it does a bare word: `type == "GIFT"` and
-`type == GIFT` compare two fields and are null or false for ever. Text has single quotes.
+JMESPath reads a name in double quotes as a field, like a bare word: `type == "GIFT"` and `type ==
+GIFT` compare two fields and are null or false for ever. Text needs single quotes.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ _HINTS: Final[tuple[tuple[str, str], ...]] = (
         "text that is meant as it stands has single quotes within double ones: \"'a b'\"",
     ),
 )
-"""What an expression that does not compile holds → what was meant."""
+"""What an expression that does not compile contains → the hint."""
 
 
 _LONG: Final = 200
-"""Characters that are searched for what was meant: more would tell no more, and could cost much."""
+"""Characters that are searched for hints: more add nothing, and could be slow."""
 
 
 class Token(NamedTuple):
@@ -51,19 +51,19 @@ class Token(NamedTuple):
 
 
 def tokens_of(expression: str) -> list[Token]:
-    """The tokens of an expression that compiles, an end behind them."""
+    """Return the tokens of an expression that compiles, with an end token."""
     found = lexer.Lexer().tokenize(expression)
     return [Token(each["type"], str(each["value"])) for each in found]
 
 
 def meant_by(expression: str) -> str:
-    """What was meant by an expression that does not compile, or nothing."""
+    """Return a hint for an expression that does not compile, or ""."""
     text = expression[:_LONG]
     return next((hint for pattern, hint in _HINTS if re.search(pattern, text)), "")
 
 
 def root_of(expression: str) -> str | None:
-    """The field of the event that a plain path begins with."""
+    """Return the field of the event that a plain path begins with."""
     first, *rest = tokens_of(expression)
     ends = not rest or rest[0].kind in {"eof", "dot", "lbracket", "filter", "flatten"}
     is_name = first.kind in {"unquoted_identifier", "quoted_identifier"}
@@ -71,14 +71,14 @@ def root_of(expression: str) -> str | None:
 
 
 def bare_word(expression: str) -> str | None:
-    """The word that an expression is, without any quotes; None if it is more than that."""
+    """Return the only word of an unquoted one-word expression; None if it is more than that."""
     first, *rest = tokens_of(expression)
     alone = len(rest) == 1 and rest[0].kind == "eof"
     return first.text if alone and first.kind == "unquoted_identifier" else None
 
 
 def oddities(expression: str, known: Collection[str]) -> list[tuple[str, str]]:
-    """Messages, each with what was meant; `known`: fields that the config names elsewhere."""
+    """Return messages with hints; `known`: fields that the config names elsewhere."""
     tokens = tokens_of(expression)
     found = [_as_literal(tokens[at]) for at in _literals_meant(tokens, known)]
     tree = jmespath.compile(expression).parsed
@@ -100,7 +100,7 @@ def _as_literal(token: Token) -> tuple[str, str]:
 
 
 def _literals_meant(tokens: Sequence[Token], known: Collection[str]) -> Iterator[int]:
-    """Indexes of names that are hardly fields."""
+    """Yield the indexes of names that are probably meant as text or constants."""
     functions: list[str] = []
     for at, token in enumerate(tokens):
         before = tokens[at - 1] if at else Token("start", "")

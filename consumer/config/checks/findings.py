@@ -1,7 +1,7 @@
-"""What the cross checks share: the config's parts as far as they are there, and what was found.
+"""Shared base of the cross checks: access to the config's parts, and the findings.
 
-The checks run on the tree and not on the models, so that a missing vendor and a misspelt key
-are reported together. They pass over what has the wrong type: that is reported by the models.
+The checks run on the tree and not on the models, so that a missing vendor and a misspelt key are
+reported together. They skip values of the wrong type, which the models report.
 """
 
 from __future__ import annotations
@@ -45,48 +45,48 @@ class Findings:
         self.warnings: list[Problem] = []
 
     def problem(self, path: Path, message: str, hint: str = "") -> None:
-        """What makes the config refused."""
+        """Record a problem, for which the config is refused."""
         self.problems.append(self.source.problem(path, message, hint))
 
     def warn(self, path: Path, message: str, hint: str = "") -> None:
-        """What is odd, but no reason to refuse it."""
+        """Record a warning, for which the config is not refused."""
         self.warnings.append(self.source.problem(path, message, hint))
 
     def at(self, *path: str | int) -> Tree:
-        """The value at `path` with its references replaced; None also for a placeholder."""
+        """Return the value at `path` with its references replaced; None also for a placeholder."""
         return None if path in self.resolved.open else value_at(self.resolved.tree, path)
 
     def text(self, *path: str | int) -> str | None:
-        """The text at `path`, None if there is none."""
+        """Return the text at `path`, or None."""
         value = self.at(*path)
         return value if isinstance(value, str) else None
 
     def mapping(self, *path: str | int) -> Mapping[str, Tree]:
-        """The mapping at `path`, an empty one if there is none."""
+        """Return the mapping at `path`, or an empty one."""
         value = self.at(*path)
         return value if isinstance(value, dict) else {}
 
     def texts(self, *path: str | int) -> Iterator[tuple[Path, str]]:
-        """The texts in the list at `path`, each with its own path."""
+        """Yield the texts in the list at `path`, each with its own path."""
         value = self.at(*path)
         for index in range(len(value) if isinstance(value, list) else 0):
             if (text := self.text(*path, index)) is not None:
                 yield (*path, index), text
 
     def routes(self) -> range:
-        """The indexes of the routes."""
+        """Return the indexes of the routes."""
         routes = self.at("routes")
         return range(len(routes)) if isinstance(routes, list) else range(0)
 
     def refers(self, path: Path, section: str) -> None:
-        """A problem if the name at `path` is none of `section` (which is there at all)."""
+        """Record a problem if `section` is present and lacks the name at `path`."""
         name, known = self.text(*path), self.mapping(section)
         if name is not None and known and name not in known:
             shown = self.source.at(path)
             self.problem(path, f"no '{shown}' under `{section}`", one_of(shown, known))
 
     def repeated(self, items: Iterable[tuple[Path, str]], what: str) -> None:
-        """A problem for each text that came before."""
+        """Record a problem for each repeated text."""
         first: dict[str, Path] = {}
         for path, text in items:
             if text in first:
@@ -96,7 +96,7 @@ class Findings:
             first.setdefault(text, path)
 
     def expression(self, *path: str | int) -> None:
-        """A problem if the text at `path` is no JMESPath; an empty one is the models' matter."""
+        """Record a problem if the text at `path` is no JMESPath; the models report an empty one."""
         text = self.text(*path)
         if text:
             try:
@@ -106,20 +106,20 @@ class Findings:
                 self.problem(path, message, meant_by(text))
 
     def vendor_type(self, campaign: str) -> str | None:
-        """The type of a campaign's vendor as far as both are there and known."""
+        """Return the type of a campaign's vendor, or None if it is missing or unknown."""
         vendor = self.text("campaigns", campaign, "vendor")
         kind = self.text("vendors", vendor, "type") if vendor is not None else None
         return kind if kind in VENDORS else None
 
     def link(self, campaign: str) -> Template | None:
-        """A campaign's link as far as it is there and one."""
+        """Return a campaign's compiled link, or None if it is missing or invalid."""
         try:
             return compile_link(self.text("campaigns", campaign, "link") or "")
         except ValueError:
             return None
 
     def spec(self, campaign: str) -> ChannelSpec | None:
-        """What a campaign's channel needs and carries, None if that cannot be told."""
+        """Return what a campaign's channel needs and carries, or None if unknown."""
         return self._specs.get(campaign)
 
     @cached_property
@@ -138,14 +138,14 @@ class Findings:
         if channel == Channel.LINK:
             return self._of_link(campaign, widest)
         try:
-            # The account may narrow what its channels need, or say all that they carry.
+            # The account may narrow what its channels need, or define all that they carry.
             checked = vendor.Account.model_validate_json(json.dumps(account))
         except ValidationError:
             return widest if widest.fields or widest.maps else None
         return vendor(checked).spec(Channel(channel))
 
     def _of_link(self, campaign: str, spec: ChannelSpec) -> ChannelSpec | None:
-        """A link takes what its template names."""
+        """Return the spec of a link: it takes the names of its template."""
         template = self.link(campaign)
         if template is None:
             return None

@@ -22,7 +22,7 @@ _ADDRESSES = ("phone", "email")
 
 
 def check_link(findings: Findings, campaign: str) -> None:
-    """Add to `findings` a link that is missing, misplaced or none, and settings in vain."""
+    """Check a campaign's link: missing, misplaced or invalid, and settings without effect."""
     here: Path = ("campaigns", campaign)
     channel = findings.text(*here, "channel")
     there = findings.source.at((*here, "link")) is not None
@@ -42,7 +42,7 @@ def check_link(findings: Findings, campaign: str) -> None:
 
 def _compiles(findings: Findings, path: Path) -> None:
     text = findings.text(*path)
-    if text:  # an empty one is the models' matter
+    if text:  # the models report an empty one
         try:
             compile_link(text)
         except ValueError as error:
@@ -50,7 +50,7 @@ def _compiles(findings: Findings, path: Path) -> None:
 
 
 def check_route_links(findings: Findings, here: Path) -> None:
-    """Every name of a link is known to each route that sends it; what comes behind it is idle."""
+    """Check that a route has every name of its links; warn of campaigns behind a link."""
     anyone = ""
     for path, campaign in findings.texts(*here, "send"):
         if anyone:

@@ -1,5 +1,5 @@
-"""What is odd in `match`: texts that read as conditions, names that differ in one letter, routes
-that no event reaches."""
+"""Warns about `match`: text that reads as a condition, likely typos in names, unreachable
+routes."""
 
 from __future__ import annotations
 
@@ -37,20 +37,21 @@ _COMMON_WORDS: Final = (
     "total transaction"
 )
 _COMMON: Final = frozenset(_COMMON_WORDS.split())
+"""Fields of purchase events: a name that differs from one of them in one letter is a likely
+typo."""
 _OTHERS: Final = frozenset({"border", "county", "iphone", "mount", "prime", "prize", "score"})
-"""Words that differ in one letter from one of the common fields, and are no slip."""
-"""Fields that events of purchases have: a name that differs from one in a letter is a slip."""
+"""Words that differ in one letter from a common field and are correct."""
 
 _LONG: Final = 5
 _LONGEST: Final = 200
-"""Characters of a text that may be a condition."""
+"""Characters of a text that may be a condition, at most."""
 
 _MANY: Final = 1000
-"""Names, or routes, from which on not each is compared with each."""
+"""Names, or routes, beyond which not all pairs are compared."""
 
 
 def check_matches(findings: Findings, named: Mapping[str, int]) -> None:
-    """Add to `findings` what is odd; `named`: every field's name in the config, and how often."""
+    """Add warnings to `findings`; `named`: count of every field name in the config."""
     for index in findings.routes():
         here: Path = ("routes", index, "match")
         for path, value in _leaves(findings.at(*here), here):
@@ -62,7 +63,7 @@ def check_matches(findings: Findings, named: Mapping[str, int]) -> None:
 
 
 def keys_in(tree: Tree, path: Path) -> Iterator[tuple[Path, str]]:
-    """The keys of a pattern that name fields, those of nested objects too."""
+    """Yield the keys of a pattern that name fields, also in nested objects."""
     if isinstance(tree, dict):
         for key, value in tree.items():
             if key != "$or":
@@ -74,7 +75,7 @@ def keys_in(tree: Tree, path: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _leaves(tree: Tree, path: Path) -> Iterator[tuple[Path, str]]:
-    """The texts that a field may equal; what stands in an operator is none."""
+    """Yield the texts that a field may equal, without arguments of operators."""
     if isinstance(tree, str):
         yield path, tree
     elif isinstance(tree, dict):
@@ -99,7 +100,7 @@ def _text(findings: Findings, path: Path, text: str) -> None:
 
 
 def _name(findings: Findings, path: Path, key: str, named: Mapping[str, int]) -> None:
-    """A name that stands nowhere else and differs in one letter from one that does."""
+    """Warn of a name that is used once and differs in one letter from another."""
     for step in _steps(key):
         _slip(findings, path, step, named)
 
@@ -107,7 +108,7 @@ def _name(findings: Findings, path: Path, key: str, named: Mapping[str, int]) ->
 def check_expression_names(
     findings: Findings, expressions: Sequence[tuple[Path, str]], named: Mapping[str, int]
 ) -> None:
-    """Add to `findings` names in expressions that differ in one letter from another."""
+    """Warn of names in expressions that differ in one letter from another."""
     for path, text in expressions:
         for token in tokens_of(text):
             if token.kind == "unquoted_identifier":
@@ -133,7 +134,7 @@ def _steps(key: str) -> tuple[str, ...]:
 
 
 def _dotted(findings: Findings, path: Path, key: str, named: Mapping[str, int]) -> None:
-    """A key with a dot whose other reading the rest of the config uses."""
+    """Warn of a key with a dot whose other reading the rest of the config uses."""
     steps = _steps(key)
     if len(steps) > 1 and ".".join(steps) in named:
         message = f"is the field '{steps[-1]}' within '{steps[0]}', as on Amazon EventBridge"
@@ -142,8 +143,9 @@ def _dotted(findings: Findings, path: Path, key: str, named: Mapping[str, int]) 
 
 
 def _one_slip(one: str, other: str) -> bool:
-    """A letter more, less, changed or swapped with its neighbour; not an s or a digit at the end,
-    which make other names of the same kind."""
+    """Tell whether two names differ by one letter added, missing, changed or swapped.
+
+    A last letter or a digit may differ: then both are probably meant (a plural, a series)."""
     if one == other or abs(len(one) - len(other)) > 1 or len(other) < _LONG:
         return False
     if one[:-1] == other[:-1] or one[:-1] == other or other[:-1] == one:
@@ -159,7 +161,7 @@ def _one_slip(one: str, other: str) -> bool:
 
 
 def _unreached(findings: Findings) -> None:
-    """With `routes: first`, what an earlier route takes no later one gets."""
+    """Warn of routes that no event reaches: with `routes: first`, an earlier route takes all."""
     earlier: dict[str, list[tuple[str, Tree]]] = {}
     for index in findings.routes():
         name, match = findings.text("routes", index, "name"), findings.at("routes", index, "match")
@@ -178,12 +180,12 @@ def _unreached(findings: Findings) -> None:
 
 
 def _takes_all_of(wider: Tree, narrower: Tree) -> bool:
-    """Whether the first pattern surely matches whatever the second matches."""
+    """Tell whether the first pattern certainly matches everything that the second matches."""
     if not isinstance(wider, dict) or not isinstance(narrower, dict):
         return _values(wider) >= _values(narrower) if wider != narrower else True
     return all(key in narrower and _takes_all_of(wider[key], narrower[key]) for key in wider)
 
 
 def _values(tree: Tree) -> set[str]:
-    """The alternatives of a field, as text that tells types apart."""
+    """Return the alternatives of a field, as text that keeps types apart."""
     return {repr(value) for value in (tree if isinstance(tree, list) else [tree])}

@@ -1,7 +1,7 @@
-"""pydantic's errors → problems in plain sentences: where, what is wrong, what was expected.
+"""Translates pydantic's errors to plain sentences: where, what is wrong, what was expected.
 
-No value is repeated except from the text as written (`${file:…}` and not what it stands for),
-and never that of a secret field.
+Messages repeat only the text as written (`${file:…}` and not its content), and never that of a
+secret field.
 """
 
 from __future__ import annotations
@@ -51,21 +51,21 @@ NOT_YET = "not supported yet"
 
 
 _LISTED = 20
-"""Names that a sentence lists: of a thousand none would be read."""
+"""Names that a message lists, at most."""
 
 _COMPARED = 1000
-"""Names that the nearest is looked for in."""
+"""Names that are compared to find the nearest, at most."""
 
 
 def nearest(word: object, known: Iterable[str]) -> str:
-    """`did you mean 'x'?` for the nearest of `known`, or nothing."""
+    """Return `did you mean 'x'?` for the nearest of `known`, or ""."""
     text = str(word)[:_COMPARED]
     found = difflib.get_close_matches(text, list(islice(known, _COMPARED)), n=1)
     return f"did you mean '{found[0]}'?" if found else ""
 
 
 def one_of(word: object, known: Iterable[str]) -> str:
-    """The nearest of `known`, and all of them."""
+    """Return the nearest of `known`, and all of them."""
     there = list(known)
     more = f" and {len(there) - _LISTED} more" if len(there) > _LISTED else ""
     listed = f"there are: {', '.join(there[:_LISTED])}{more}" if there else "there are none"
@@ -73,7 +73,7 @@ def one_of(word: object, known: Iterable[str]) -> str:
 
 
 def place(error: ErrorDetails, tree: Tree) -> Path:
-    """The error's path in the config: without the names that pydantic gives to alternatives."""
+    """Return the error's path in the config, without pydantic's names of alternatives."""
     path: list[str | int] = []
     node = tree
     for step in error["loc"]:
@@ -92,7 +92,7 @@ def place(error: ErrorDetails, tree: Tree) -> Path:
 
 
 def sentence(error: ErrorDetails, source: Source, path: Path) -> Problem:
-    """One of pydantic's errors at `path` as a Problem."""
+    """Translate one of pydantic's errors at `path` to a Problem."""
     kind, context = error["type"], error.get("ctx", {})
     message, hint = _message(kind, context, source, path)
     if kind == "value_error":
@@ -153,7 +153,7 @@ def _described(path: Path, tree: Tree) -> str:
 
 
 def kind_of(value: Tree) -> str:
-    """What a reader of the config would call this value."""
+    """Name the type of a value in a config author's words."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):

@@ -32,16 +32,16 @@ _WAYS: Final = (
 
 
 def check_vendor(findings: Findings, vendor: str) -> None:
-    """Add to `findings` what does not fit together within the account."""
+    """Add inconsistencies within the account to `findings`."""
     findings.refers(("vendors", vendor, "quota"), "quotas")
     if findings.text("vendors", vendor, "type") == "http_batch":
         _codes_of_success(findings, vendor)
 
 
 def _codes_of_success(findings: Findings, vendor: str) -> None:
-    """A rule's code may come with a success for the rest of the call.
+    """Warn of a rule's code that may come with a success for the rest of the call.
 
-    Not where `success` names codes of its own, nor where the rule says which refusal it has.
+    Skipped if `success` names codes of its own, or the rule names the refusal's status.
     """
     if any(findings.texts("vendors", vendor, "success", "code")):
         return
@@ -53,14 +53,14 @@ def _codes_of_success(findings: Findings, vendor: str) -> None:
 
 SERVERS = "bootstrap.servers"
 STAGES = frozenset({"router", "ladder", "delay", "delayed", "admin", "operator"})
-"""What no quota is called: the other parts of the program have these names in metrics, health and
-logs, and the names of its topics end so."""
+"""Forbidden quota names: other parts of the program have them in metrics, health and logs, and
+topic names end with them."""
 
 RESPONSES = "built_in_responses"
 
 
 def check_references(findings: Findings) -> None:
-    """Add to `findings` what does not fit together outside the routes."""
+    """Add inconsistencies outside the routes to `findings`."""
     _application(findings)
     _kafka(findings)
     _quotas(findings)
@@ -93,7 +93,7 @@ def _kafka(findings: Findings) -> None:
 
 
 def _token_source(findings: Findings) -> None:
-    """OAUTHBEARER gets its tokens by a method, or from a function that no config can hold."""
+    """Check that OAUTHBEARER has a method for its tokens: a config cannot hold a token function."""
     settings = plain_names({name: str(each) for name, each in findings.mapping("kafka").items()})
     method = settings.get("sasl.oauthbearer.method", "default")
     unsecured = settings.get("enable.sasl.oauthbearer.unsecure.jwt", "").lower() == "true"
@@ -110,7 +110,7 @@ def _smallest(findings: Findings, name: str) -> None:
 
 
 def _application(findings: Findings) -> None:
-    """An application whose names begin with those of another's lanes would share its topics."""
+    """Check that the name cannot share topics with an application whose lane names it extends."""
     name = findings.text("application_id")
     for branch in sorted(BRANCHES):
         if name is not None and f".{branch}." in f"{name}.".replace("_", "."):

@@ -34,7 +34,7 @@ _ADDRESSES = ("phone", "email")
 
 
 def check_routes(findings: Findings) -> None:
-    """Add to `findings` what is wrong or odd in the routes."""
+    """Add problems and warnings about the routes to `findings`."""
     names = ((("routes", i, "name"), findings.text("routes", i, "name")) for i in findings.routes())
     findings.repeated(
         ((path, name) for path, name in names if name is not None), "the name of a route already"
@@ -82,7 +82,7 @@ def _region(findings: Findings, path: Path) -> None:
 
 
 def _country_codes(findings: Findings, here: Path, specs: Mapping[str, ChannelSpec]) -> None:
-    """Numbers as customers write them have no country code."""
+    """Warn of a missing `phone_region`: customers write numbers without a country code."""
     phone = findings.at(*here, "recipient", "phone")
     called = any("phone" in spec.addresses and not spec.anyone for spec in specs.values())
     if phone is not None and called and findings.source.at((*here, "phone_region")) is None:
@@ -111,7 +111,7 @@ def _reach(findings: Findings, here: Path, specs: Mapping[str, ChannelSpec]) -> 
 
 
 def _data(findings: Findings, here: Path, specs: Mapping[str, ChannelSpec]) -> None:
-    """Expressions, and the fields without which a vendor refuses."""
+    """Check the expressions, and the fields that a vendor requires."""
     for key in findings.mapping(*here, "data"):
         findings.expression(*here, "data", key)
         for name in findings.mapping(*here, "data", key):
@@ -124,7 +124,7 @@ def _data(findings: Findings, here: Path, specs: Mapping[str, ChannelSpec]) -> N
 
 
 def _campaign_data(findings: Findings, here: Path, campaign: str, spec: ChannelSpec) -> None:
-    """What the campaign itself requires, and the account for some of its places."""
+    """Check what the campaign itself requires, and what the account requires for some places."""
     data = findings.mapping(*here, "data")
     route = findings.source.at((*here, "name"))
     for path, name in findings.texts("campaigns", campaign, "required"):
@@ -139,7 +139,7 @@ def _campaign_data(findings: Findings, here: Path, campaign: str, spec: ChannelS
 
 
 def _data_names(findings: Findings, here: Path, specs: Mapping[str, ChannelSpec]) -> None:
-    """Each key is known to a vendor of `send`, as a field (one value) or as a map."""
+    """Check that a vendor of `send` takes each key, as a field (one value) or as a map."""
     fields = frozenset[str]().union(*(spec.fields for spec in specs.values()))
     maps = frozenset[str]().union(*(spec.maps for spec in specs.values()))
     for key, value in findings.mapping(*here, "data").items():
@@ -157,7 +157,7 @@ def _waits(findings: Findings, here: Path, sent: list[str]) -> None:
     expires = _seconds(findings, (*here, "policy", "expire_after"), Policy().expire_after)
     for campaign in sent:
         if findings.text("campaigns", campaign, "channel") == Channel.LINK:
-            continue  # it waits for no call
+            continue  # a link waits for no vendor call
         path: Path = ("campaigns", campaign, "window", "max_wait")
         waits = _seconds(findings, path, Window().max_wait)
         if waits >= expires:

@@ -1,7 +1,7 @@
-"""A trial call for every account and campaign: what raises here would raise for every customer.
+"""Builds a trial call for every account and campaign: an error here would hit every customer.
 
-Made-up invitations that carry all that a campaign may carry are built into the call that the vendor
-would get. Nothing is sent.
+Made-up invitations with all that a campaign may carry are built into the vendor's call. Nothing is
+sent.
 """
 
 from __future__ import annotations
@@ -33,14 +33,15 @@ _ADDRESSES: Final[tuple[Address, ...]] = (
     {"phone": "+905321234568", "email": "grace@example.com"},
 )
 MOST_URL: Final = 4000
-"""Characters of a call's URL: servers refuse a longer one, at eight thousand at the latest."""
+"""Characters of a call's URL, at most: servers refuse longer ones, from eight thousand at the
+latest."""
 
 _WHY_LONG: Final = "or shorten `base_url` or `path` of its vendor"
 _VALUE: Final = "Ada \"'\\ \u011f\u00fc\U0001f600"
 
 
 def trial_problems(config: Config, source: Source) -> tuple[list[Problem], list[Problem]]:
-    """Problems of calls that cannot be built, and warnings of calls that go elsewhere."""
+    """Return problems of calls that cannot be built, and warnings of wrong URLs."""
     problems: list[Problem] = []
     twice: dict[tuple[str, str], str] = {}
     accounts = _accounts(config, source, problems)
@@ -101,7 +102,9 @@ def _calls(vendor: Vendor, campaign: Campaign) -> Iterator[Call]:
 
 
 def _invitation(spec: ChannelSpec, number: int) -> Invitation:
-    """With all that the channel carries; a name that takes both kinds has a map or text in turn."""
+    """Make an invitation with all that the channel carries.
+
+    A name that takes both kinds has a map in even invitations and a text in odd ones."""
     maps = spec.maps if number % 2 == 0 else spec.maps - spec.fields
     data: Data = dict.fromkeys(sorted(spec.fields), _VALUE)
     for name in sorted(maps):
@@ -134,7 +137,7 @@ def _unbuilt(source: Source, config: Config, campaign: str, error: Exception) ->
 
 
 def _large(tree: object, path: Path) -> Path | None:
-    """Where a template has a number that no JSON writer takes."""
+    """Return the path of a template's number that no JSON writer takes, or None."""
     if isinstance(tree, int) and not -(2**63) <= tree < 2**64:
         return path
     children: list[tuple[str | int, object]] = []
@@ -147,7 +150,7 @@ def _large(tree: object, path: Path) -> Path | None:
 
 
 def _twice(base: str, path: str) -> str | None:
-    """The steps that a base URL ends in and a call's path begins with, None if there are none."""
+    """Return the steps that end a base URL and begin a call's path, None if there are none."""
     host_and_steps = base.partition("://")[2].lower().split("/")
     steps = path.lower().partition("?")[0].strip("/").split("/")
     ending = host_and_steps[1:]

@@ -1,7 +1,7 @@
-"""Values that are hardly what they look like: as YAML reads them, or for want of a `$`.
+"""Warns about values that YAML reads differently than they look, or that lack a `$`.
 
-YAML reads `0042` as 42 and `1.10` as 1.1. Where a field takes text that is refused, and where it
-takes a number it does no harm; where both may stand, as in `match`, it is worth a warning.
+YAML reads `0042` as 42 and `1.10` as 1.1. Fields of text refuse such a value, and in fields of
+numbers it does no harm; where both are allowed, as in `match`, it gets a warning.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from consumer.config.schema_lookup import (
 )
 
 _LONGEST: Final = 500
-"""Characters in which a forgotten reference is looked for."""
+"""Characters that are searched for a forgotten reference, at most."""
 
 _NUMERIC: Final = "numeric"
 _TEMPLATES: Final = frozenset({"body", "recipient"})
@@ -39,13 +39,13 @@ _FORGOTTEN: Final[tuple[tuple[re.Pattern[str], str, str], ...]] = (
     (re.compile(r".*\{\{(.*)\}\}.*", re.DOTALL), "a template that nothing fills", ""),
     (re.compile(r"<([A-Za-z][\w .-]*)>"), "reads as a stand-in for a value", ""),
 )
-"""What a text holds (the first: anywhere in it) → what is odd, what was meant."""
+"""What a text contains (the first: anywhere in it) → the oddity and a hint."""
 
 _PATH: Final = re.compile(r"(\.{0,2}|~)/[\w./-]+|secrets/[\w./-]+")
 
 
 def check_written(findings: Findings) -> None:
-    """Add to `findings` values that are hardly meant as they are read."""
+    """Add values that are probably not meant as they are read to `findings`."""
     for path in list(findings.source.written):
         _number(findings, path)
     for path, text in _texts(findings.source.tree, ()):
@@ -57,7 +57,7 @@ def check_written(findings: Findings) -> None:
 
 
 def _number(findings: Findings, path: Path) -> None:
-    """A number where text may stand, too, that is not written as numbers are."""
+    """Warn of an unusually written number where text is allowed, too."""
     value, written = findings.source.at(path), findings.source.written[path]
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return
@@ -80,7 +80,7 @@ def _is_template(path: Path) -> bool:
 
 
 def _is_event_matter(path: Path) -> bool:
-    """What speaks of events: it may look like anything."""
+    """Tell whether a path is about events, whose values may look like anything."""
     return path[0] == "routes" and path[2:3] in {("match",), ("data",), ("recipient",)}
 
 
@@ -107,7 +107,7 @@ def _reference(findings: Findings, path: Path, text: str) -> None:
 
 
 def _blank(findings: Findings, path: Path) -> None:
-    """Blanks around a value that is sent as it is: secrets, ids, settings of Kafka."""
+    """Warn of blanks around a value that is used unchanged: secrets, ids, settings of Kafka."""
     value = findings.text(*path)
     sent = is_secret(path, findings.source.tree) or path[0] in {"vendors", "campaigns"}
     if sent and value is not None and value != value.strip():
