@@ -1,8 +1,8 @@
-"""The kinds of vendor answers, as far as the lane or an operator acts differently on them.
+"""The kinds of vendor answers, one for each different reaction of the lane or an operator.
 
-A vendor's table gives each of its codes a `Row`: the kind, and in our own words the meaning. Whose
-fault it is, what becomes of the invitations and what the operator does follow from the kind alone,
-so they stand here once, and docs/vendor-answers.md is made from both.
+A vendor's table gives each of its codes a `Row`: the kind, and the meaning in our own words. The
+kind alone decides whose fault it is, what becomes of the invitations and what the operator does. So
+these effects are defined here once; docs/vendor-answers.md is generated from both.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from consumer.records.call import Verdict
 
 
 class Kind(StrEnum):
-    """What an answer says."""
+    """What an answer means."""
 
     ACCEPTED = "accepted"
     SESSION = "session"
@@ -41,10 +41,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What follows from a kind: for the lane (as in `Outcome`), then for people, as sentences.
+    """The effects of a kind: for the lane (as in `Outcome`), then as sentences for the operator.
 
-    `counts`: the attempt counts. `parked`: the campaign cannot be used as it is. `divisible`:
-    no customer was invited, and smaller calls may find the recipients that the answer is about.
+    `counts`: the attempt counts. `parked`: the campaign is unusable as it is. `divisible`: no
+    customer was invited, and a bisection may find the recipients that the answer is about.
     """
 
     verdict: Verdict
@@ -71,7 +71,7 @@ EFFECTS: Final[Mapping[Kind, Effect]] = {
         operator="nothing, unless it is every call: then ask the vendor about the account",
         counts=False,
     ),
-    # Refused before any recipient was read, and mended by the operator: the invitations wait.
+    # Refused before any recipient was read, and fixable by the operator: the invitations wait.
     Kind.CREDENTIALS: Effect(
         Verdict.RETRY,
         fault="the operator's: the account",
@@ -81,7 +81,7 @@ EFFECTS: Final[Mapping[Kind, Effect]] = {
         operator="put a valid secret into its file, or ask the vendor about the account",
         counts=False,
     ),
-    # A gateway, proxy or firewall answered, not the vendor: a definite no that names no cause.
+    # A gateway, proxy or firewall answered, not the vendor: a definite refusal without a cause.
     Kind.GATEWAY: Effect(
         Verdict.RETRY,
         fault="of what stands before the vendor: a gateway, a proxy, a firewall; or `base_url`",
@@ -98,7 +98,7 @@ EFFECTS: Final[Mapping[Kind, Effect]] = {
         counts=False,
         parked=True,
     ),
-    # Smaller calls tell the two apart: a campaign that can invite no customer is parked.
+    # Smaller calls distinguish the two: a campaign that can invite no customer is parked.
     Kind.PLACE: Effect(
         Verdict.REJECTED,
         fault="upstream's: a location that an event names; or the operator's: the campaign",
@@ -136,4 +136,4 @@ EFFECTS: Final[Mapping[Kind, Effect]] = {
         operator="`survey-dispatcher resend` for customers that the vendor did not invite",
     ),
 }
-"""Kind → what follows. `BY_STATUS` is none of an answer's own: the status gives the kind."""
+"""Kind → its effects. `BY_STATUS` has none: then the status gives the kind."""

@@ -1,6 +1,6 @@
-"""Reading answers that no page documents: a code at any usual depth, a message, whose answer it is.
+"""Reads undocumented answers: a code at any usual depth, a message, and whose answer it is.
 
-Nothing here raises, whatever the bytes. What leaves is a code (short, ends in a number) and text
+Nothing here raises, whatever the bytes. The output is a code (short, ends in a number) and text
 without addresses or numbers: a vendor's error may repeat the recipients of the call.
 """
 
@@ -32,7 +32,7 @@ from consumer.vendors.retry_after import (
 )
 
 BODY_LIMIT: Final = 1 << 20
-"""Bytes of a body that are looked at: nothing longer is an error document."""
+"""Bytes of a body that are parsed, at most: an error document is shorter."""
 
 HIDDEN: Final = "[…]"
 
@@ -40,7 +40,7 @@ _MESSAGE_SCAN = 1_000
 _LONG_WORD = 24
 _ESCAPES = 3
 _LOOSE_ACCENTS = re.compile("[\u0300-\u036f]")
-"""Those that no letter is composed with: they would part the word that they stand in."""
+"""Accents that form no letter with another character: they would split a word in two."""
 _JSON_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 _NODES = 64
 _WRAPPERS = ("error", "errors", "meta", "status", "response", "result", "detail", "details", "data")
@@ -52,37 +52,37 @@ _ADDRESS_SIGNS = ("@", "＠", "%40")
 
 
 STATUSES: Final[Mapping[int, Row]] = {
-    # RFC 9110 15.4: the request is to be made elsewhere, and was not carried out here.
+    # RFC 9110 15.4: the request must be made elsewhere; it was not carried out here.
     301: Row(Kind.GATEWAY, "The path has moved: the address in the config is not the vendor's."),
     307: Row(Kind.GATEWAY, "The call is to be made elsewhere: redirects are never followed."),
     308: Row(Kind.GATEWAY, "The path has moved: the address in the config is not the vendor's."),
     401: Row(Kind.CREDENTIALS, "The credentials were refused."),
     403: Row(Kind.CREDENTIALS, "The account or this host may not call."),
     407: Row(Kind.CREDENTIALS, "A proxy on the way wants credentials."),
-    # Gateways answer 408 for requests that they had passed on already.
+    # Gateways answer 408 also to requests that they forwarded.
     408: Row(Kind.UNCLEAR, "Timed out at the vendor or a gateway, which may have passed it on."),
     413: Row(Kind.RECIPIENT, "The call is too large for the vendor, or for a gateway before it."),
     425: Row(Kind.TROUBLE, "The vendor did not want to handle the call yet."),
     429: Row(Kind.THROTTLED, "The vendor counts more calls than its quota allows."),
 }
-"""Statuses that mean more than their hundred."""
+"""Statuses with a meaning beyond their hundred."""
 
 HUNDREDS: Final[Mapping[int, Row]] = {
     2: Row(Kind.ACCEPTED, "The vendor took the call."),
-    # RFC 9110 15.4.4: 303 points at the result of a POST that was carried out; a 302 is used alike.
+    # RFC 9110 15.4.4: 303 points at the result of a POST that was carried out; 302 is used alike.
     3: Row(Kind.UNCLEAR, "The vendor redirects, perhaps to the result of what it has done."),
     4: Row(Kind.RECIPIENT, "The vendor refused the call."),
     5: Row(Kind.UNCLEAR, "The vendor failed, perhaps after it had acted."),
 }
 
 FOREIGN: Final = Row(Kind.GATEWAY, "Refused in a form that is not the vendor's.")
-"""A 4xx that says of recipients what only the vendor knows, but is not the vendor's own answer."""
+"""A 4xx about recipients, which only the vendor can judge, that is not the vendor's own answer."""
 
 FOREIGN_SUCCESS: Final = Row(
     Kind.UNCLEAR, "A success by its status, but not in the vendor's form: a page of a gateway."
 )
-"""A 2xx that may be a sign-in page's, a firewall's or a maintenance page's: the call may have
-passed it, or not."""
+"""A 2xx that may be a sign-in page's, a firewall's or a maintenance page's: the vendor may or may
+not have received the call."""
 
 _FIXED: Final = frozenset({303, 408, 429})
 
@@ -94,15 +94,15 @@ NO_HTTP = Row(Kind.UNCLEAR, "The answer is no HTTP answer.")
 
 
 def row_of_status(status: int) -> Row:
-    """What a status means where no code says more, if the answer is the vendor's own."""
+    """Return the meaning of a status without a code, if the answer is the vendor's own."""
     return STATUSES.get(status) or HUNDREDS.get(status // 100, NO_HTTP)
 
 
 def row_of(answer: Answer, *, own: bool) -> Row:
-    """What an answer's status means where no code says more.
+    """Return the meaning of an answer's status without a code.
 
-    `own`: the answer has the vendor's form. A 403 or another 4xx that has not says nothing of a
-    recipient or of credentials: firewalls and gateways answer so.
+    `own`: the answer has the vendor's form. Without it a 403 or another 4xx does not concern a
+    recipient or credentials: firewalls and gateways send such answers.
     """
     row = row_of_status(answer.status)
     may_be_foreign = row.kind is Kind.RECIPIENT and answer.status != 413
@@ -110,17 +110,17 @@ def row_of(answer: Answer, *, own: bool) -> Row:
 
 
 def decided_by_status(status: int) -> bool:
-    """Whether no code and no rule can give this status another meaning."""
+    """Tell whether no code and no rule can give this status another meaning."""
     return status in _FIXED or status not in range(200, 500)
 
 
 def is_code_of(answer: Answer, code: str | None) -> bool:
-    """Whether an answer's code can be the vendor's: gateways repeat the status as a code."""
+    """Tell whether an answer's code can be the vendor's: gateways repeat the status as a code."""
     return code is not None and code != str(answer.status)
 
 
 def is_page(answer: Answer) -> bool:
-    """Whether the body is a page for people, or nothing that could be read."""
+    """Tell whether the body is a page for people, or unreadable."""
     body, kind = answer.body.lstrip(_SPACE), media_type(answer)
     if body.startswith(b"<"):
         return kind in _HTML or not kind.endswith("xml")
@@ -128,9 +128,9 @@ def is_page(answer: Answer) -> bool:
 
 
 def has_form(answer: Answer) -> bool:
-    """Whether a success has the form of a JSON interface: no body, JSON, or said to be JSON.
+    """Tell whether a success has the form of a JSON interface: no body, JSON, or declared JSON.
 
-    A body is cut at a bound, so that its beginning must do.
+    The body may be truncated, so its beginning decides.
     """
     body = answer.body.lstrip(_SPACE)
     if not body or body[:1] in {b"{", b"["} or parse(b"[%s]" % body) is not None:
@@ -139,7 +139,7 @@ def has_form(answer: Answer) -> bool:
 
 
 def media_type(answer: Answer) -> str:
-    """`Content-Type` without its parameters, small letters."""
+    """Return `Content-Type` without its parameters, in lower case."""
     return answer.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
@@ -148,7 +148,8 @@ def _is_text(body: bytes) -> bool:
 
 
 def outcome(answer: Answer, kind: Kind, code: str | None, message: str | None) -> Outcome:
-    """What a kind (not `BY_STATUS`) means, with `Retry-After` where the call was throttled."""
+    """Make the outcome of a kind (not `BY_STATUS`), with `Retry-After` if the call was
+    throttled."""
     effect = EFFECTS[kind]
     throttled = kind is Kind.THROTTLED
     return Outcome(
@@ -169,9 +170,9 @@ def outcome(answer: Answer, kind: Kind, code: str | None, message: str | None) -
 
 
 def parse(body: bytes) -> object:
-    """The JSON document, or None where the body is none (or longer than `BODY_LIMIT`).
+    """Parse the JSON document; None if the body is none (or longer than `BODY_LIMIT`).
 
-    A byte order mark before it is passed over, as some servers write one.
+    A byte order mark before it, which some servers write, is skipped.
     """
     try:
         return orjson.loads(body.removeprefix(_MARK)) if len(body) <= BODY_LIMIT else None
@@ -180,9 +181,9 @@ def parse(body: bytes) -> object:
 
 
 def code_in(document: object, known: Collection[str] = ()) -> str | None:
-    """The vendor's code: the outermost that is known, else the outermost, else None.
+    """Return the vendor's code: the outermost known one, else the outermost, else None.
 
-    Known ones come first because some vendors repeat the HTTP status beside their own code.
+    Known codes come first because some vendors repeat the HTTP status beside their own code.
     """
     found = [
         code
@@ -194,7 +195,7 @@ def code_in(document: object, known: Collection[str] = ()) -> str | None:
 
 
 def message_in(document: object) -> str | None:
-    """The vendor's outermost message, made safe to travel; None where there is none."""
+    """Return the vendor's outermost message, scrubbed of private data; None if there is none."""
     for node in _objects(document):
         for key in _MESSAGE_KEYS:
             value = node.get(key)
@@ -204,9 +205,9 @@ def message_in(document: object) -> str | None:
 
 
 def _objects(document: object) -> Iterator[Mapping[str, object]]:
-    """The JSON objects at the usual depths, outermost first, at most `_NODES` nodes."""
+    """Yield the JSON objects at the usual depths, outermost first, from at most `_NODES` nodes."""
     nodes = [document]
-    for node in islice(nodes, _NODES):  # the list grows while it is walked: breadth first
+    for node in islice(nodes, _NODES):  # the list grows during the iteration: breadth first
         if isinstance(node, list):
             nodes.extend(node[:_NODES])
         elif isinstance(node, dict):
@@ -215,7 +216,7 @@ def _objects(document: object) -> Iterator[Mapping[str, object]]:
 
 
 def as_code(value: object) -> str | None:
-    """A code as text: a small number, perhaps after letters. A phone number is none."""
+    """Return a code as text: a small number, perhaps after letters. A phone number is none."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     text = str(value) if isinstance(value, int | str) else ""
@@ -223,11 +224,11 @@ def as_code(value: object) -> str | None:
 
 
 def scrub(text: str) -> str:
-    """A vendor's text without what looks like an address, a number, a token or a link.
+    """Remove from a vendor's text what looks like an address, a number, a token or a link.
 
     Addresses, numbers of five digits and more (however they are spaced) and words too long to be
-    words are replaced; control characters become spaces; the rest is cut to `MESSAGE_LIMIT`. What
-    is written in escapes is looked at as what it stands for.
+    words are replaced; control characters become spaces; the rest is cut to `MESSAGE_LIMIT`.
+    Escapes are decoded first.
     """
     printable = "".join(map(_printable, _unescaped(text[:_MESSAGE_SCAN])))
     words = printable.split()
@@ -238,7 +239,7 @@ def scrub(text: str) -> str:
 
 
 def _unescaped(text: str) -> str:
-    """Without the escapes of URLs, HTML and JSON, one within the other, and in one normal form."""
+    """Decode the escapes of URLs, HTML and JSON, nested ones too, and normalise to NFKC."""
     for _ in range(_ESCAPES):
         plain = _JSON_ESCAPE.sub(lambda found: chr(int(found[1], 16)), html.unescape(unquote(text)))
         if plain == text:
@@ -248,7 +249,7 @@ def _unescaped(text: str) -> str:
 
 
 def _printable(sign: str) -> str:
-    """What is not seen parts no word; what else cannot be printed is a space."""
+    """Drop invisible characters, which separate no words; make other unprintable ones spaces."""
     if sign.isprintable():
         return sign
     return "" if unicodedata.category(sign) == "Cf" else " "

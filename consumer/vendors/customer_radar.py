@@ -1,9 +1,9 @@
-"""Customer Radar: e-mail or SMS invitations, behind a login whose token lives for an hour.
+"""Customer Radar: e-mail or SMS invitations, behind a login whose token is valid for an hour.
 
-Source: the vendor's page on feedback invitations. Its table and its text differ on which address
-is needed and its key names are partly blank: the names are those of its JSON sample, and the
-account's `recipient` says which address counts. One id comes back for the whole `sendData`, so an
-answer holds for everybody in the call.
+Source: the vendor's page on feedback invitations. Its table and its text differ on the required
+address, and its key names are partly blank: the names are those of its JSON sample, and the
+account's `recipient` says which address counts. The answer has one id for the whole `sendData`, so
+it holds for every recipient of the call.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from consumer.vendors.answers import (
 )
 
 TOKEN_LIFETIME: Final = 3_600.0
-"""Seconds that a token lives by the vendor's page, where the answer does not say it usably."""
+"""Seconds that a token is valid by the vendor's page, if the answer has no usable expiration."""
 
 _LONGEST_LIFETIME = 86_400.0
 
@@ -56,29 +56,29 @@ CODES: Final[Mapping[str, Row]] = {
 
 MESSAGES: Final[Mapping[str, Row]] = {
     # The page's text names client and programme (ours) beside location and point of measure (an
-    # entry's), so that it does not tell whose id is wrong.
+    # entry's). So it does not tell which of them is wrong.
     "no feedback code found": Row(
         Kind.PLACE, "Client, programme, location and point of measure do not belong together."
     ),
     "must set postmark id": Row(Kind.CAMPAIGN, "The programme is not set up for e-mail."),
 }
-"""What a refusal's text holds, in lower case → what it means: the page has no codes for these."""
+"""A part of a refusal's text, in lower case → its meaning: the page has no codes for these."""
 
 FAILURE: Final = Row(Kind.UNCLEAR, "A success by its status, but with a failure's code.")
-"""A 2xx with another code than `SUCCESS`. By the page a 200 says that the invitations were
-triggered, and a 400 that something was wrong: nothing says that a 200 invited no customer."""
+"""A 2xx with another code than `SUCCESS`. By the page a 200 means that the invitations were
+triggered, and a 400 that something was wrong. It does not say that a 200 may invite no customer."""
 
 SILENCE: Final = Row(Kind.UNCLEAR, "A success by its status, but the answer does not say so.")
 """A 2xx without a readable code, or with a zero that is not `SUCCESS`."""
 
 STATUSES: Final[Mapping[int, Row]] = {401: Row(Kind.SESSION, "The token is not valid any more.")}
-"""What a status means to a call other than with other vendors."""
+"""Statuses of a call whose meaning differs from other vendors'."""
 
 _REFUSED = "The login was refused: user name or password is wrong."
 _NO_TOKEN = "The login's answer holds no usable token."  # noqa: S105 - a message, not a secret
 
 _REFUSING = frozenset({400, 401, 403, 422})
-"""Statuses with which a login is refused, as user and password are all that is in it."""
+"""Statuses that refuse a login: user and password are all that it contains."""
 
 _NO_LOGIN = frozenset({Kind.CREDENTIALS, Kind.THROTTLED})
 """Kinds that mean the same for a login as for any call."""
@@ -113,7 +113,7 @@ class CustomerRadarAccount(protocol.Account):
 
 
 class CustomerRadar:
-    """One Customer Radar account: a client, its user and which address reaches a recipient."""
+    """One Customer Radar account: a client, its user and the address that reaches a recipient."""
 
     Account: ClassVar[type[protocol.Account]] = CustomerRadarAccount
     channels: ClassVar[Mapping[Channel, ChannelSpec]] = {
@@ -132,7 +132,8 @@ class CustomerRadar:
         self._addresses = _ADDRESSES[account.recipient]
 
     def spec(self, channel: Channel) -> ChannelSpec:
-        """The channel, with the addresses of `recipient` and the ids of `points_of_measure`."""
+        """Return the channel, with the addresses of `recipient` and the ids of
+        `points_of_measure`."""
         poms = {name: frozenset(each) for name, each in self._account.points_of_measure.items()}
         return replace(
             self.channels[channel],
@@ -146,12 +147,11 @@ class CustomerRadar:
         invitations: Sequence[Invitation],
         token: str | None,
     ) -> Call:
-        """POST /invitation, keys in the order of the vendor's sample.
+        """Build POST /invitation, keys in the order of the vendor's sample.
 
-        Absent keys are left out, and so are blank ones: the vendor refuses the whole call for one.
-
-        E-mail and mobile both travel where both are there and `recipient` allows them. Without a
-        token the header is empty: the answer, a 401, asks for a login.
+        Absent keys are left out, and blank ones too: one blank key makes the vendor refuse the
+        whole call. E-mail and mobile are both sent if both exist and `recipient` allows them.
+        Without a token the header is empty: the answer, a 401, asks for a login.
         """
         body = {
             "clientDisplayId": self._account.client,
@@ -175,9 +175,9 @@ class CustomerRadar:
         return entry
 
     def read(self, answer: Answer) -> Outcome:
-        """Accepted with HTTP 200 and the code "00000"; a 401 asks for a new token.
+        """Read an answer: accepted with HTTP 200 and the code "00000"; a 401 asks for a new token.
 
-        Every other 2xx is in doubt. What a refusal is about, `MESSAGES` tell; one that is not in
+        Every other 2xx is in doubt. `MESSAGES` give a refusal's subject; a refusal that is not in
         the vendor's form is not the vendor's own. Everything else goes by the status.
         """
         document = parse(answer.body)
@@ -194,7 +194,7 @@ class CustomerRadar:
         return outcome(answer, kind, code, message or row.meaning)
 
     def login(self) -> Call:
-        """POST /auth/login. It goes to the same host and so needs a permit like any call."""
+        """Build POST /auth/login. It goes to the same host, so it needs a permit like any call."""
         body = {
             "username": self._account.username,
             "password": self._account.password.get_secret_value(),
@@ -203,13 +203,12 @@ class CustomerRadar:
         return Call("POST", "/auth/login", headers, orjson.dumps(body))
 
     def read_login(self, answer: Answer, now: float) -> Token | Outcome:
-        """The token, or a RETRY that counts against no invitation: none was sent.
+        """Return the token, or a RETRY that counts against no invitation: none was sent.
 
-        `refused` and `relogin` say that it was the account itself.
-
-        `now` and `Token.expires_at` are epoch seconds. An `expiration` that is missing, no number,
-        past or more than a day ahead is replaced by now + `TOKEN_LIFETIME`. The lane logs in again
-        ahead of `expires_at`, one caller at a time, and once more on a 401.
+        `refused` and `relogin` mean that the account itself was refused. `now` and
+        `Token.expires_at` are epoch seconds. An `expiration` that is missing, no number, past or
+        more than a day ahead is replaced by now + `TOKEN_LIFETIME`. The lane logs in again ahead of
+        `expires_at`, one login at a time, and once more on a 401.
         """
         document, row = parse(answer.body), row_of_status(answer.status)
         if answer.status in _REFUSING:
@@ -225,7 +224,7 @@ class CustomerRadar:
 
 
 def _success(answer: Answer, document: object, code: str | None) -> Row:
-    """What a 2xx says in its body."""
+    """Return the meaning of a 2xx by its body."""
     said = document.get("code") if isinstance(document, dict) else None
     if answer.status == 200 and said == SUCCESS:
         return CODES[SUCCESS]
@@ -233,15 +232,17 @@ def _success(answer: Answer, document: object, code: str | None) -> Row:
 
 
 def _is_own(document: object, code: str | None, message: str | None) -> bool:
-    """Whether a refusal has the vendor's form: a `description`, as the page's sample has, a code of
-    as many digits, or a text of the page. What a gateway says has none of them."""
+    """Tell whether a refusal has the vendor's form.
+
+    That is a `description`, as in the page's sample, a code of as many digits, or a text of the
+    page. A gateway's answer has none of them."""
     described = isinstance(document, dict) and "description" in document
     coded = code is not None and len(code) == len(SUCCESS)
     return described or coded or _named(message) is not None
 
 
 def _about(message: str | None) -> Kind:
-    """What a refusal's text names; a recipient where it names nothing that is known."""
+    """Return the kind of a refusal by its text; a recipient if the text is unknown."""
     return _named(message) or Kind.RECIPIENT
 
 
@@ -251,7 +252,7 @@ def _named(message: str | None) -> Kind | None:
 
 
 def _no_session(answer: Answer, kind: Kind, message: str) -> Outcome:
-    """Nobody was in the call: no attempt is counted, and nothing is divided."""
+    """Make the outcome of a failed login: the call carried no recipients, so no attempt counts."""
     refused = kind is Kind.CREDENTIALS
     said = outcome(answer, kind, None, message)
     return replace(said, verdict=Verdict.RETRY, counts=False, divisible=False, relogin=refused)

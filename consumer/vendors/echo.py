@@ -1,16 +1,16 @@
-"""What a vendor repeats of a call: an error may name the very customer that it is about.
+"""Hides what a vendor repeats of a call: an error may name the very customer that it is about.
 
-`answers.scrub` knows what addresses and numbers look like. A name looks like any other word; but
-the call itself says which words are a customer's. All words of an answer's text and code are
-looked up in one pass over the call's body, so that the cost is linear in both, whatever they hold:
+`answers.scrub` recognises addresses and numbers by their form. A name looks like any other word,
+but the call itself says which words are a customer's. All words of an answer's text and code are
+looked up in one pass over the call's body, so the cost is linear in both, whatever they contain:
 
     candidates   the text's words in every spelling that is tried (below), at most some thousands
     held         those of them that the body has as words, found part by part of `PART` bytes
-    hidden       every word of which a spelling is held
+    hidden       every word with a held spelling
 
-Words have three letters or digits or more; `_` separates them. Folded are case, accents, both
-alphabets' i, and Unicode's compatibility forms. Besides the word itself are tried: its runs of
-letters and of digits (`ada1990`), two words written as one (`adayilmaz`), and what it is in base64.
+A word has three or more letters or digits; `_` separates words. Case, accents, both alphabets' i
+and Unicode's compatibility forms are folded. Besides the word itself are tried: its runs of letters
+and of digits (`ada1990`), two words written as one (`adayilmaz`), and its base64 decoding.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from consumer.records.call import Outcome
 from consumer.vendors.answers import HIDDEN
 
 PART: Final = 1 << 16
-"""Bytes of a body that are folded at a time: another thread gets its turn in between."""
+"""Bytes of a body that are folded at a time, so that other threads can run in between."""
 
 _LEAST: Final = 3
 _WORD = re.compile(rf"[^\W_]{{{_LEAST},}}")
@@ -43,15 +43,16 @@ _NUMBERS_END: Final = 5
 
 
 def is_clean(outcome: Outcome, known: Collection[str]) -> bool:
-    """Whether an outcome has nothing that could be an echo: neither text nor a code but `known`."""
+    """Tell whether an outcome cannot hold an echo: it has no text, and no code but a `known`
+    one."""
     return not outcome.message and (outcome.code is None or outcome.code in known)
 
 
 def cleaned(outcome: Outcome, body: bytes, known: Collection[str]) -> Outcome:
-    """The outcome of a call with this body, without the words that both hold.
+    """Return the outcome of a call with this body, without the words that both contain.
 
-    A code that is not `known` (documented, or named by the config) is none if it is such a word. A
-    harmless word that some customer's data holds goes as well: the known code is what counts.
+    A code that is not `known` (documented, or named by the config) is dropped if it is such a word.
+    A harmless word that a customer's data contains is hidden, too: only known codes matter.
     """
     code = None if outcome.code is None or outcome.code in known else outcome.code
     message = outcome.message or ""
@@ -62,7 +63,7 @@ def cleaned(outcome: Outcome, body: bytes, known: Collection[str]) -> Outcome:
 
 
 def without_echo(message: str | None, body: bytes) -> str | None:
-    """`message` without the words that the call's `body` holds."""
+    """Return `message` without the words that the call's `body` contains."""
     return _shown(message, _held(body, _spellings(message))) if message else message
 
 
@@ -75,7 +76,7 @@ def _shown(message: str, held: set[str]) -> str:
 
 
 def _echoes(text: str, held: set[str]) -> bool:
-    """Whether a word is held, or a run of it, or both of two words that one of them is made of."""
+    """Tell whether a word is held, or a run of it, or both of two words that it consists of."""
     return any(
         run in held or any(run[:at] in held and run[at:] in held for at in _cuts(run))
         for run in _runs(text)
@@ -83,7 +84,7 @@ def _echoes(text: str, held: set[str]) -> bool:
 
 
 def _spellings(text: str) -> set[str]:
-    """All that `_echoes` and `_shown` ask for."""
+    """Return all spellings that `_echoes` and `_shown` look up."""
     found: set[str] = set()
     for run in _runs(text):
         found.add(run)
@@ -95,7 +96,7 @@ def _spellings(text: str) -> set[str]:
 
 
 def _runs(text: str) -> Iterator[str]:
-    """Its words, and their runs of letters and of digits."""
+    """Yield a text's words, and their runs of letters and of digits."""
     for word in _WORD.findall(folded(text)):
         yield word
         yield from _RUN.findall(word)
@@ -106,7 +107,7 @@ def _cuts(word: str) -> range:
 
 
 def _packed(text: str) -> set[str]:
-    """The words of what a text is in base64, none if it is nothing."""
+    """Return the words of a text's base64 decoding; empty if it is no base64."""
     plain = text.rstrip("=").replace("+", "-").replace("/", "_")
     try:
         decoded = urlsafe_b64decode(plain + "=" * (-len(plain) % 4)).decode()
@@ -116,7 +117,7 @@ def _packed(text: str) -> set[str]:
 
 
 def _held(body: bytes, candidates: set[str]) -> set[str]:
-    """The candidates that the body has as words."""
+    """Return the candidates that the body has as words."""
     held: set[str] = set()
     for part in _parts(body):
         if len(held) == len(candidates):
@@ -126,7 +127,7 @@ def _held(body: bytes, candidates: set[str]) -> set[str]:
 
 
 def _ends_a_number(code: str, body: bytes) -> bool:
-    """Whether a code's digits are the first or the last of a longer number: of a phone, say."""
+    """Tell whether a code's digits begin or end a longer number of the body, such as a phone."""
     digits = code.lstrip(f"-_{ascii_letters}")
     if len(digits) < _NUMBERS_END:
         return False
@@ -135,7 +136,7 @@ def _ends_a_number(code: str, body: bytes) -> bool:
 
 
 def _parts(body: bytes) -> Iterator[str]:
-    """The body's text, cut where a JSON text begins or ends, and without JSON's escapes."""
+    """Yield the body's text, cut at a JSON text's quote, and without JSON's escapes."""
     at = 0
     while at < len(body):
         end = body.find(b'"', at + PART)
@@ -145,7 +146,7 @@ def _parts(body: bytes) -> Iterator[str]:
 
 
 def folded(text: str) -> str:
-    """Without case, accents and compatibility forms, so that spellings of one word are equal."""
+    """Fold case, accents and compatibility forms, so that spellings of one word are equal."""
     if text.isascii():
         return text.lower()
     plain = _ACCENTS.sub("", unicodedata.normalize("NFKD", text))

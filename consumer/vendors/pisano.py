@@ -1,8 +1,8 @@
 """Pisano: SMS, e-mail and push sharing calls. One call carries up to 5,000 recipients.
 
-Source: the vendor's pages on sharing by SMS, e-mail and push notification. They document no
-success body, no 429, no 5xx and no result per recipient, so a 2xx is taken for everybody in the
-call unless it has the form of a page, and a coded 4xx for nobody.
+Source: the vendor's pages on sharing by SMS, e-mail and push notification. They document no success
+body, no 429, no 5xx and no result per recipient. So a 2xx means that every recipient of the call
+was invited, unless it has the form of a page, and a coded 4xx that none was.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ CODES: Final[Mapping[str, Row]] = {
     "13037": Row(Kind.BY_STATUS, "A CSV file is malformed (not from a sharing call)."),
     "13038": Row(Kind.RECIPIENT, "A recipient lacks a key that identifies the customer."),
 }
-"""Every code on the vendor's pages → what it means to a sender.
+"""Every code on the vendor's pages → its meaning for a sender.
 
 The code decides before the status: refused credentials come as 400, 401, 403, 404 and 409.
 """
@@ -95,7 +95,7 @@ class _Sharing:
 _SHARINGS: Final[Mapping[Channel, _Sharing]] = {
     Channel.SMS: _Sharing("sms_campaigns", "sms_sharings", "phone_numbers", "phone"),
     Channel.EMAIL: _Sharing("email_campaigns", "email_sharings", "emails", "email"),
-    # Push wants phone numbers too: the vendor finds the customer's devices by them.
+    # Push needs phone numbers, too: the vendor finds the customer's devices by them.
     Channel.PUSH: _Sharing(
         "push_notification_campaigns", "push_notification_sharings", "phone_numbers", "phone"
     ),
@@ -106,7 +106,7 @@ _DIGITS = 5
 PATH_HINT: Final = (
     "check the campaign's `id` and `channel`, and the account's `base_url` and `trailing_slash`"
 )
-"""What an operator checks where the vendor does not know the path."""
+"""What an operator checks if the vendor does not know the path."""
 
 _OF_PATH: Final = frozenset({"13002", "13035"})
 _PATH_STATUSES: Final = frozenset({301, 307, 308, 404, 405})
@@ -149,7 +149,7 @@ class Pisano:
         channel: ChannelSpec(addresses=(sharing.address,), maps=frozenset(_MAPS))
         for channel, sharing in _SHARINGS.items()
     } | {
-        # The company makes and delivers it: an address only says who the recipient is.
+        # The company makes and delivers the link: an address only identifies the recipient.
         Channel.LINK: ChannelSpec(addresses=("phone", "email"), anyone=True)
     }
     codes: ClassVar[frozenset[str]] = frozenset(CODES)
@@ -164,7 +164,7 @@ class Pisano:
         }
 
     def spec(self, channel: Channel) -> ChannelSpec:
-        """The same for every account."""
+        """Return the channel's spec, the same for every account."""
         return self.channels[channel]
 
     def build(
@@ -173,13 +173,12 @@ class Pisano:
         invitations: Sequence[Invitation],
         token: str | None,  # noqa: ARG002 - the interface is shared with vendors that log in
     ) -> Call:
-        """POST /v1/<campaigns>/<id>/<sharings>, as in the pages' samples.
+        """Build POST /v1/<campaigns>/<id>/<sharings>, as in the pages' samples.
 
         Their table has a slash at the end, which the account's `trailing_slash` adds.
-
-        `custom_attributes` and the responses are maps keyed by the recipient as it stands in the
-        array. A recipient without any is left out of a map, an empty map out of the body.
-        `responses_key` is heeded for e-mail only, where the vendor's pages name both.
+        `custom_attributes` and the responses are maps keyed by the recipient as in the array. A
+        recipient without any is left out of a map, an empty map out of the body. `responses_key`
+        applies to e-mail only, for which the vendor's pages name both.
         """
         sharing = _SHARINGS[campaign.channel]
         recipients = [invitation["address"][sharing.address] for invitation in invitations]
@@ -198,7 +197,7 @@ class Pisano:
         return Call("POST", path, self._headers, orjson.dumps(body))
 
     def read(self, answer: Answer) -> Outcome:
-        """By the code where a refusal (not 429) carries a known one, else by the status.
+        """Read an answer by the code if a refusal (not 429) has a known one, else by the status.
 
         A 2xx in the form of a JSON interface is accepted, and a 5xx in doubt, whatever the body
         says. A refusal without a code of five digits is not the vendor's own.
@@ -220,21 +219,21 @@ class Pisano:
         return replace(outcome(answer, row.kind, code, by_code.meaning), hint=hint)
 
     def login(self) -> Call:
-        """Never asked for (`needs_login` is false)."""
+        """Raise: never called (`needs_login` is false)."""
         raise NotImplementedError("Pisano has no login")
 
     def read_login(self, answer: Answer, now: float) -> Token | Outcome:
-        """Never asked for (`needs_login` is false)."""
+        """Raise: never called (`needs_login` is false)."""
         raise NotImplementedError("Pisano has no login")
 
 
 def _is_coded(code: str | None) -> bool:
-    """Whether a code has the form of the vendor's: that of a page of ours is only three digits."""
+    """Tell whether a code has the vendor's form of five digits; a gateway's has three."""
     return code is not None and len(code) == _DIGITS and code.isdigit()
 
 
 def _by_status_alone(status: int) -> bool:
-    """A 408 with a code comes from the vendor, which has refused what it codes."""
+    """Tell whether the status decides alone. A 408 with a code is the vendor's own refusal."""
     return decided_by_status(status) and status != 408
 
 

@@ -1,7 +1,7 @@
-"""What every vendor module offers: no I/O, no clock; build a call, read an answer.
+"""The interface of every vendor module: build a call, read an answer; no I/O, no clock.
 
-A vendor is one file: its account, its channels, its bodies and the table of what its codes mean.
-What vendors have in common when an answer is read stands in `answers.py`.
+A vendor is one file: its account, its channels, its bodies and the table of its codes' meanings.
+`answers.py` has what vendors share in reading an answer.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _parsed(value: str, example: str = "https://host.example") -> Url:
     try:
         url = Url(value)
     except ValueError:
-        # The cause would repeat the value, which may hold a password.
+        # The cause would repeat the value, which may contain a password.
         raise ValueError(f"must be a URL such as {example}") from None
     if url.scheme not in {"http", "https"} or not url.host:
         raise ValueError(f"must be a URL such as {example}")
@@ -67,7 +67,7 @@ def _plain_proxy(value: SecretStr) -> SecretStr:
     return value
 
 
-# The examples also stand for the files where a config is checked without its secrets.
+# The examples also replace the files when a config is checked without its secrets.
 _Certificates = Annotated[SecretStr, _has(_CERT), Field(examples=[_CERT])]
 _Key = Annotated[SecretStr, _has("PRIVATE KEY-----"), Field(examples=[_KEY])]
 _Proxy = Annotated[
@@ -87,11 +87,11 @@ class Account(BaseModel):
         extra="forbid",
         frozen=True,
         strict=True,
-        hide_input_in_errors=True,  # a refused URL or token must not travel in the error
+        hide_input_in_errors=True,  # a refused URL or token must not appear in the error
     )
 
     type: str
-    # Stands before `base_url`, whose validator reads it.
+    # Precedes `base_url`, whose validator reads it.
     allow_http: Annotated[bool, Field(description="accept http on any host (on-premises)")] = False
     base_url: Annotated[str, Field(description="https, or http on a loopback host")]
     quota: Annotated[str, Field(description="a name under `quotas`: one quota, one lane")]
@@ -118,7 +118,7 @@ class Account(BaseModel):
             raise ValueError("must not contain a user name or password")
         if url.query is not None or url.fragment is not None:
             raise ValueError("must not have a query (?) or a fragment (#)")
-        # An `allow_http` that is itself refused is absent here: one problem is reported, not two.
+        # A refused `allow_http` is absent here: then one problem is reported, not two.
         http_allowed = info.data.get("allow_http", True) or _is_loopback(url.host or "")
         if url.scheme != "https" and not http_allowed:
             raise ValueError(
@@ -141,19 +141,19 @@ def _is_loopback(host: str) -> bool:
 
 
 def is_header_token(value: str) -> bool:
-    """Whether a token can stand in an HTTP header: printable ASCII without spaces, not empty."""
+    """Tell whether a token fits an HTTP header: printable ASCII without spaces, not empty."""
     return _TOKEN.fullmatch(value) is not None
 
 
 def checked_token(secret: SecretStr) -> SecretStr:
-    """The same secret; ValueError (without its value) where it cannot stand in a header."""
+    """Return the secret; raises ValueError (without its value) if it does not fit a header."""
     if not is_header_token(secret.get_secret_value()):
         raise ValueError("must be printable ASCII without spaces (an HTTP header carries it)")
     return secret
 
 
 class VendorCampaign(Protocol):
-    """What a vendor module may know of a campaign."""
+    """What a vendor module may read of a campaign."""
 
     @property
     def channel(self) -> Channel: ...
@@ -166,7 +166,7 @@ class VendorCampaign(Protocol):
 class Vendor(Protocol):
     """One vendor account. `Account` is the pydantic model of its config entry (with `type`).
 
-    `channels` is what the vendor offers; `spec` is what this account makes of one of them. `codes`
+    `channels` is what the vendor offers; `spec` is this account's version of one of them. `codes`
     are those that its page or its config names: any other may be a customer's word.
     """
 
@@ -178,25 +178,26 @@ class Vendor(Protocol):
     def codes(self) -> Collection[str]: ...
 
     def __init__(self, account: Any) -> None:
-        """`account` is an instance of this class's own `Account`."""
+        """Keep `account`, an instance of this class's own `Account`."""
 
     def spec(self, channel: Channel) -> ChannelSpec:
-        """What a recipient needs, and may carry, on a channel of `channels`."""
+        """Return what a recipient needs, and may carry, on a channel of `channels`."""
 
     def build(
         self, campaign: VendorCampaign, invitations: Sequence[Invitation], token: str | None
     ) -> Call:
-        """One sharing call for all invitations.
+        """Build one sharing call for all invitations.
 
-        The router and the window saw to it that there is at least one, that every one has an
-        address and the fields that `spec` asks for, and that the recipients are distinct.
+        The router and the window guarantee at least one invitation, for each an address and the
+        fields that `spec` requires, and distinct recipients.
         """
 
     def read(self, answer: Answer) -> Outcome:
-        """What an answer means for every invitation of the call; never raises."""
+        """Return the outcome of an answer for every invitation of the call; never raises."""
 
     def login(self) -> Call:
-        """The call that opens a session (only where `needs_login`)."""
+        """Build the call that opens a session (only if `needs_login`)."""
 
     def read_login(self, answer: Answer, now: float) -> Token | Outcome:
-        """The session, or why there is none; never raises. `now` is epoch seconds."""
+        """Return the token, or the outcome of a failed login; never raises. `now`: epoch
+        seconds."""

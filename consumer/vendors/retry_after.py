@@ -1,7 +1,7 @@
-"""`Retry-After` in all the forms that servers write, as seconds from the answer's own `Date`.
+"""Reads `Retry-After` in all the forms that servers write, as seconds from the answer's own `Date`.
 
-RFC 9110 10.2.3 knows whole seconds and an HTTP date. Met besides: decimals (rounded up), seconds
-with a unit, an epoch in seconds or milliseconds, RFC 3339 times, and headers that a gateway
+RFC 9110 10.2.3 defines whole seconds and an HTTP date. Servers also send decimals (rounded up),
+seconds with a unit, an epoch in seconds or milliseconds, RFC 3339 times, and headers that a gateway
 repeats, which arrive as a list: the longest wait counts.
 
     n < 10^9             seconds
@@ -9,7 +9,7 @@ repeats, which arrive as a list: the longest wait counts.
     10^12 <= n < 10^14   the same in milliseconds
     a date               less `Date`
 
-No clock of ours is involved, so a date or an epoch without a `Date` says nothing.
+Our own clock is not used, so a date or an epoch without a `Date` gives no wait.
 """
 
 from __future__ import annotations
@@ -22,20 +22,19 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 RETRY_AFTER_LIMIT: Final = 86_400.0
-"""Seconds that are told at most; what a lane makes of them is bounded by its own limits."""
+"""The longest wait, in seconds; a lane bounds it further by its own limits."""
 
 _NUMBER = re.compile(r"\+?(\d+(?:\.\d*)?|\.\d+) ?(?:s|secs?|seconds?)?", re.ASCII | re.IGNORECASE)
 _BETWEEN = re.compile(r",\s*(?=[-+.\d][^,:]*(?:,|$)|[A-Za-z]{3,9},\s|\d{4}-)", re.ASCII)
-"""A comma of a list; a date has one of its own, behind its weekday."""
+"""A comma of a list; a date has a comma of its own, behind its weekday."""
 
 _SECONDS, _MILLISECONDS = (1e9, 1e11), (1e12, 1e14)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Whole seconds to wait, at most `RETRY_AFTER_LIMIT`; None where the answer does not say.
+    """Return whole seconds to wait, at most `RETRY_AFTER_LIMIT`; None without a usable value.
 
-    Nothing left to wait is None as well: a vendor that refuses and says "at once" has not said
-    when.
+    A wait of zero is None as well: a refusal with "at once" does not say when.
     """
     now = moment(headers.get("date", ""))
     parts = _BETWEEN.split(headers.get("retry-after", ""))
@@ -45,7 +44,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def moment(text: str) -> float | None:
-    """Epoch seconds of an HTTP date (the first of a list) or an RFC 3339 time with its zone."""
+    """Parse an HTTP date (the first of a list) or an RFC 3339 time with its zone to epoch
+    seconds."""
     first = _BETWEEN.split(text)[0].strip()
     return _http_date(first) or _rfc3339(first)
 

@@ -1,4 +1,5 @@
-"""The config entry of an `http_batch` account: templates, headers and rules, checked when read."""
+"""The config entry of an `http_batch` account: templates, headers and rules, validated on
+loading."""
 
 from __future__ import annotations
 
@@ -111,12 +112,12 @@ class HttpBatchAccount(protocol.Account):
     @classmethod
     def _usable_recipient(cls, value: JsonValue, info: ValidationInfo) -> JsonValue:
         if not isinstance(value, dict | str):
-            # A TypeError would not be the config's problem to pydantic.
+            # pydantic would not report a TypeError as a problem of the config.
             raise ValueError("must be a mapping, or $phone or $email alone")  # noqa: TRY004 - see above
         found = templates.check(value, _OF_ENTRY, data=True)
         wanted = set(info.data.get("addresses", ()))
         there = {"phone", "email"}.intersection(found)
-        # An entry without any address would be nobody, and would be told to be accepted.
+        # An entry without any address would reach no customer, and be reported accepted.
         if wanted and there != wanted:
             odd = min(wanted ^ there)
             raise ValueError(f"${odd} stands here if, and only if, it is one of `addresses`")
@@ -136,12 +137,12 @@ class HttpBatchAccount(protocol.Account):
 
     @property
     def rules(self) -> dict[str, Rule]:
-        """By name, all but `success`."""
+        """The account's rules by name, all but `success`."""
         return {name: getattr(self, name) for name in BY_RULE}
 
 
 def data_names(recipient: JsonValue) -> frozenset[str]:
-    """The names of `$data` that an entry's template takes."""
+    """Return the names of `$data` in an entry's template."""
     found = templates.check(recipient, _OF_ENTRY, data=True)
     start = templates.DATA
     return frozenset(each[len(start) :] for each in found if each.startswith(start))

@@ -1,4 +1,4 @@
-"""What a config entry says of a vendor's answers and headers, where no module knows the vendor."""
+"""Rules of a config entry about a vendor's answers and headers, for vendors without a module."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ BY_RULE: Final[Mapping[str, Row]] = {
     "credentials": Row(Kind.CREDENTIALS, "By the config's rule `credentials`."),
     "trouble": Row(Kind.TROUBLE, "By the config's rule `trouble`."),
 }
-"""The account's rules beside `success` → what an answer that follows them means."""
+"""The account's rules beside `success` → the meaning of an answer that matches."""
 
 ALWAYS: Final = frozenset({408, 429})
-"""Statuses that no rule can give another meaning: nobody may be sure, and everybody must wait."""
+"""Statuses that no rule can redefine: after a 408 the outcome is in doubt, a 429 throttles all
+calls."""
 
 _OWN = frozenset({"host", "content-length", "transfer-encoding", "connection"})
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -68,9 +69,10 @@ class Success(BaseModel):
 
 
 def code_getter(expression: str, known: Collection[str]) -> Callable[[object], str | None]:
-    """A function of the answer's document: its code, one of `known` or what looks like a code.
+    """Compile an expression to a function of the answer's document that returns its code.
 
-    Text, whole numbers, true and false are codes. Raises ValueError for what is no JMESPath.
+    A code is one of `known`, or what looks like a code: text, whole numbers, true and false. Raises
+    ValueError if it is no JMESPath.
     """
     try:
         compiled = jmespath.compile(expression)
@@ -81,7 +83,7 @@ def code_getter(expression: str, known: Collection[str]) -> Callable[[object], s
     def code(document: object) -> str | None:
         try:
             value = _search(compiled, document)
-        except _MISTAKES:  # in a part of the expression that no earlier answer led to
+        except _MISTAKES:  # in a part of the expression that no earlier answer reached
             return None
         text = str(value).lower() if isinstance(value, bool) else str(value)
         return text if text in known else as_code(value)
@@ -90,7 +92,7 @@ def code_getter(expression: str, known: Collection[str]) -> Callable[[object], s
 
 
 def _search(compiled: Any, document: object) -> object:
-    """None also where the expression fails on this document: it is the vendor's."""
+    """Evaluate; None also if the expression fails on this document, which is the vendor's."""
     try:
         return compiled.search(document)
     except _MISTAKES:
@@ -100,7 +102,7 @@ def _search(compiled: Any, document: object) -> object:
 
 
 def header_problem(name: str, value: str) -> str | None:
-    """Why a header cannot be sent, or None."""
+    """Return why a header cannot be sent, or None."""
     if not _NAME.fullmatch(name):
         return "a header's name is letters, digits and -"
     if name.lower() in _OWN:

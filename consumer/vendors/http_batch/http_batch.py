@@ -1,4 +1,4 @@
-"""Any other survey vendor that takes a batch as one JSON POST: its config entry says how.
+"""Any other survey vendor that takes a batch as one JSON POST, described by its config entry.
 
     type: http_batch
     base_url: https://surveys.example
@@ -12,10 +12,10 @@
     success: {status: [200, 202]}
     bad_recipient: {code: [INVALID_PHONE]}
 
-A body is data with places (see `templates.py`), never text that is put together. What no rule
-names is read by its status, but a 2xx that `success` does not name is in doubt, and so is one with
-a failure's code: it may have invited some. Only where `success` names codes, the code and not the
-status says whether the call was taken.
+A body is data with places (see `templates.py`), never concatenated text. An answer without a rule
+is read by its status. But a 2xx that `success` does not name is in doubt, and so is one with a
+failure's code: it may have invited some recipients. Only if `success` names codes, the code and not
+the status decides whether the call was accepted.
 """
 
 from __future__ import annotations
@@ -65,10 +65,10 @@ from consumer.vendors.http_batch.answer_rules import (
 )
 
 CHANNELS: Final = (Channel.SMS, Channel.EMAIL, Channel.PUSH, Channel.INVITATION)
-"""What a campaign may call its channel; the calls do not differ."""
+"""The channels of a campaign; the calls do not differ."""
 
 UNNAMED: Final = Row(Kind.UNCLEAR, "A success by its status, but not by the rule `success`.")
-"""A 2xx that no rule names."""
+"""A 2xx without a rule."""
 
 PARTLY: Final = Row(
     Kind.UNCLEAR, "A success by its status with a failure's code: some may have been invited."
@@ -76,15 +76,15 @@ PARTLY: Final = Row(
 """A 2xx with a code of another rule than `success`."""
 
 MULTI_STATUS: Final = 207
-"""A status that says of itself that each entry has one of its own."""
+"""The status of an answer in which each entry has a status of its own."""
 
 OF_ENTRIES: Final = frozenset({400, 409, 422})
-"""Statuses of a JSON answer without a code that speak of what was sent; others speak of the path,
-the account or the host, and come from gateways as well."""
+"""Statuses of a JSON answer without a code that concern the data sent. Others concern the path, the
+account or the host, and gateways send them, too."""
 
 
 class HttpBatch:
-    """One such account."""
+    """One `http_batch` account."""
 
     Account: ClassVar[type[protocol.Account]] = HttpBatchAccount
     channels: ClassVar[Mapping[Channel, ChannelSpec]] = {
@@ -102,7 +102,7 @@ class HttpBatch:
         self._code_in = code_getter(account.code or "`null`", self.codes)
 
     def spec(self, channel: Channel) -> ChannelSpec:  # noqa: ARG002 - the calls do not differ
-        """What the templates take: any name of the data, as one value or as a map."""
+        """Return what the templates take: any name of the data, as one value or as a map."""
         names = data_names(self._account.recipient)
         return ChannelSpec(self._account.addresses, names, names)
 
@@ -112,7 +112,7 @@ class HttpBatch:
         invitations: Sequence[Invitation],
         token: str | None,  # noqa: ARG002 - the interface is shared with vendors that log in
     ) -> Call:
-        """POST the body with all entries; what an invitation has not is left out of its entry."""
+        """Build the POST with all entries; an entry omits what its invitation lacks."""
         template, name = self._account.recipient, campaign.id
         entries = [templates.fill(template, _values(each, name)) for each in invitations]
         body = templates.fill(self._account.body, {"recipients": entries, "campaign": name})
@@ -120,9 +120,9 @@ class HttpBatch:
         return Call("POST", path, self._headers, orjson.dumps(body))
 
     def read(self, answer: Answer) -> Outcome:
-        """By the rules: a code first, then the status; else as any vendor's.
+        """Read an answer by the rules: a code first, then the status; else like any vendor's.
 
-        A 5xx, a 408, a 429 and a redirect mean what they always mean.
+        A 5xx, a 408, a 429 and a redirect keep their usual meaning.
         """
         document = parse(answer.body)
         code = self._code_in(document)
@@ -140,7 +140,7 @@ class HttpBatch:
         return ruled or row_of(answer, own=told or is_code_of(answer, code))
 
     def _success(self, answer: Answer, code: str | None) -> Row:
-        """What a 2xx says: it is never divided unless its code says that it is no success."""
+        """Return the meaning of a 2xx: divisible only if its code means that it is no success."""
         success = self._account.success
         if code in self._by_code:
             told = success.code and answer.status != MULTI_STATUS
@@ -151,11 +151,11 @@ class HttpBatch:
         return row_of_status(answer.status) if named else UNNAMED
 
     def login(self) -> Call:
-        """Never asked for (`needs_login` is false)."""
+        """Raise: never called (`needs_login` is false)."""
         raise NotImplementedError("http_batch has no login")
 
     def read_login(self, answer: Answer, now: float) -> Token | Outcome:
-        """Never asked for (`needs_login` is false)."""
+        """Raise: never called (`needs_login` is false)."""
         raise NotImplementedError("http_batch has no login")
 
 

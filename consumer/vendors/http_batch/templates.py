@@ -1,7 +1,7 @@
 """JSON templates: a document in which some texts are places, each filled with a JSON value.
 
-A place is a whole text, `"$phone"`: nothing is ever pasted into another text, so no value can
-leave its place. `$$` at a text's beginning stands for a plain `$`. Keys are never filled.
+A place is a whole text, `"$phone"`: a value is never inserted into another text, so it cannot leave
+its place. `$$` at a text's beginning is a plain `$`. Keys are never filled.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ DATA: Final = "data."
 """`$data.<name>` is that name of an invitation's data."""
 
 DEPTH: Final = 16
-"""Levels that a template may have: beyond that it is a slip, or an attack on the program."""
+"""Levels of a template, at most: more are a mistake, or an attack on the program."""
 
 _ABSENT: Final = object()
 
 
 def check(document: JsonValue, known: Collection[str], *, data: bool = False) -> list[str]:
-    """The names of all places, each once, in order.
+    """Return the names of all places, each once, in order.
 
-    ValueError for one that is none of `known` (nor of the `data`), for a known one within another
-    text or in a key, where it would not be filled, and for a document of too many levels.
+    Raises ValueError for a place that is not in `known` (nor in the `data`), for a known one within
+    another text or in a key, which would not be filled, and for too many levels.
     """
     mention = re.compile("|".join(map(re.escape, _signed(known, data))))
     found: dict[str, None] = {}
@@ -42,7 +42,7 @@ def check(document: JsonValue, known: Collection[str], *, data: bool = False) ->
 
 
 def fill(document: JsonValue, values: Mapping[str, JsonValue]) -> JsonValue:
-    """The document with its places filled; what has no value is left out of its object or list.
+    """Fill the places of a document; a place without a value is left out of its object or list.
 
     A document that is itself a place without a value is null.
     """
@@ -65,12 +65,12 @@ def _fill(document: JsonValue, values: Mapping[str, JsonValue]) -> object:
 
 
 def _place(text: str) -> str | None:
-    """The name of the place that a text is; `$` alone and `$$…` are none."""
+    """Return the name of the place that a text is, or None; `$` alone and `$$…` are no places."""
     return text[1:] if len(text) > 1 and text[0] == "$" != text[1] else None
 
 
 def _texts(document: JsonValue, depth: int = 1) -> Iterator[tuple[str, bool]]:
-    """All texts, and whether each is a key."""
+    """Yield all texts, and whether each is a key; raises ValueError for too many levels."""
     if depth > DEPTH:
         raise ValueError(f"has more than {DEPTH} levels")
     if isinstance(document, str):
@@ -85,7 +85,7 @@ def _texts(document: JsonValue, depth: int = 1) -> Iterator[tuple[str, bool]]:
 
 
 def _signed(known: Collection[str], data: bool) -> list[str]:
-    """What a text mentions a place by."""
+    """List the signs by which a text mentions a place."""
     return [f"${name}" for name in known] + [f"${DATA}"] * data
 
 
