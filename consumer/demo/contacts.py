@@ -1,8 +1,8 @@
-"""Contact data of fictional households, from reserved ranges only: nobody can be reached by it.
+"""Contact data of fictional households, from reserved ranges only: it reaches no real person.
 
-Phones are 555-0100 to 555-0199, which the North American Numbering Plan keeps for fiction, in
-area codes that have a place in the United States: toll-free and premium codes are left out, for
-there the range is not reserved (800-555-0199 alone is). E-mail domains are RFC 2606's.
+Phones are 555-0100 to 555-0199, which the North American Numbering Plan reserves for fiction, in
+area codes that have a place in the United States. Toll-free and premium codes are left out: there
+the range is not reserved (800-555-0199 alone is). E-mail domains are RFC 2606's.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import Final
 
-# Written out: a list made from phonenumbers' data would give a household another number whenever
-# that library learns of a new area code. All are in its version 9.0.0; codes are not taken back.
+# Written out: a list from phonenumbers' data would give a household another number whenever that
+# library learns of a new area code. All are in its version 9.0.0; codes are not withdrawn.
 _AREAS: Final = """
 201 202 203 205 206 207 208 209 210 212 213 214 215 216 217 218 219 220 223 224 225 227 228 229
 231 234 235 239 240 248 251 252 253 254 256 260 262 267 269 270 272 276 279 281 283 301 302 303
@@ -32,15 +32,15 @@ _AREAS: Final = """
 """.split()  # noqa: SIM905 - as a list the formatter would give every code a line
 
 HOUSEHOLDS: Final = len(_AREAS) * 100
-"""Households that have a number of their own: 1 to 34,900."""
+"""Households with a number of their own: 1 to 34,900."""
 
 IMPOSSIBLE_PHONE: Final = "+15550100"
-"""E.164 by its looks, but no number of any region: the area code is missing."""
+"""Looks like E.164, but is no number of any region: the area code is missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """How a household is addressed: `phone` is E.164."""
+    """A household's contact data: `phone` is E.164."""
 
     name: str
     phone: str
@@ -48,7 +48,7 @@ class Contact:
 
 
 def contact(household: int) -> Contact:
-    """A household's contact data: always the same, and no two households share any of it.
+    """Return a household's contact data: always the same, and shared with no other household.
 
     Raises ValueError outside 1 to `HOUSEHOLDS`.
     """
@@ -63,6 +63,7 @@ def contact(household: int) -> Contact:
 
 
 def trait(household: int, name: str) -> float:
-    """A number in [0, 1), even over households and independent between names; always the same."""
+    """Return a number in [0, 1), uniform over households and independent between names; always the
+    same."""
     digest = hashlib.blake2b(f"{name}|{household}".encode(), digest_size=6).digest()
     return int.from_bytes(digest, "big") / 2**48

@@ -40,10 +40,10 @@ from consumer.sandbox.settings import (
 from consumer.wiring.build import limit_names
 
 PATIENCE = 100.0
-"""Seconds after which a demo that is not finished has failed."""
+"""Seconds after which an unfinished demo has failed."""
 
 FEED_SECONDS = 12.0
-"""How long the transactions keep coming, however many there are."""
+"""Seconds during which the transactions are fed, whatever their number."""
 
 FRAME = 0.125
 TOPIC = "pos.transaction-completed"
@@ -59,7 +59,8 @@ class Demo:
     fed: int = 0
 
     def run(self) -> dict[str, Any]:
-        """The closing figures. Raises DispatcherError unless every invitation has one result."""
+        """Return the closing figures; raises DispatcherError unless each invitation has one
+        result."""
         broker = EmbeddedBroker()
         server = SandboxServer(_sandbox())
         with server as vendor:
@@ -116,7 +117,7 @@ class Demo:
 
 
 def invitations(process: Process) -> int:
-    """Invitations that the router made or refused."""
+    """Count the invitations that the router made or refused."""
     return int(view.invitations(view.read(process.metrics.registry)))
 
 
@@ -170,7 +171,7 @@ def _config(bootstrap: str, vendor: str) -> Config:
 
 
 def _sandbox() -> SandboxSettings:
-    """The doubles enforce just the limits that the config knows, skew and share left aside."""
+    """Configure the doubles with exactly the limits of the config, without skew and share."""
     return SandboxSettings(
         pisano_quota=Quota(
             limits=["20/125ms", "40/625ms", "80/3125ms", "160/15625ms"], algorithm="sliding"

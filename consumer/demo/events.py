@@ -1,7 +1,7 @@
-"""The transaction event of our examples, and made-up ones from a seed.
+"""The transaction event of the examples, and made-up events from a seed.
 
-`TransactionEvent` is what the examples, the demo and `produce` agree on; the dispatcher itself
-reads whatever its config names. `schemas/transaction-event.schema.json` is made from it.
+The examples, the demo and `produce` share `TransactionEvent`; the dispatcher itself reads whatever
+its config names. `schemas/transaction-event.schema.json` is generated from it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from consumer.records.fields import rfc3339
 SEGMENTS: Final = ("regular", "silver", "gold")
 SYNTHETIC_HOUSEHOLDS: Final = 300
 THRESHOLD: Final = 100.0
-"""From this amount the example route asks for an opinion; synthetic ones below it match nothing."""
+"""The smallest amount for which the example route invites; smaller synthetic sales match
+nothing."""
 
 TimedEvent = tuple[float, bytes, bytes]
 """Seconds from the first event at the recorded pace, the record's key and its value."""
@@ -96,10 +97,10 @@ STORES: Final[tuple[Store, ...]] = tuple(
 
 
 def customer(household: int) -> Customer:
-    """A household as a customer who gave phone and e-mail; always the same.
+    """Return a household as a customer with phone and e-mail; always the same.
 
-    90 % agreed to SMS and 80 % to e-mail; segments are 60 % regular, 30 % silver, 10 % gold.
-    Raises ValueError outside the range of `contacts.contact`.
+    90 % agreed to SMS and 80 % to e-mail; segments are 60 % regular, 30 % silver, 10 % gold. Raises
+    ValueError outside the range of `contacts.contact`.
     """
     found, rank = contact(household), trait(household, "segment")
     return {
@@ -116,10 +117,10 @@ def customer(household: int) -> Customer:
 
 
 class Kind(StrEnum):
-    """What becomes of a synthetic event where the example routes are in force.
+    """The outcome of a synthetic event under the example routes.
 
-    These take "pos" from `THRESHOLD` on, with consent, to `sms` or else `email`, and all of
-    "visit" to `visit`, which either address can reach.
+    They send "pos" from `THRESHOLD` on, with consent, to `sms` or else `email`, and all of "visit"
+    to `visit`, which either address can reach.
     """
 
     SMS = "sms"
@@ -134,11 +135,11 @@ class Kind(StrEnum):
 def synthetic(
     count: int, seed: int, start: float, *, rate: float = 1_000.0
 ) -> Iterator[TimedEvent]:
-    """`count` transactions of 300 households at 12 stores; the same seed makes the same ones.
+    """Yield `count` transactions of 300 households at 12 stores; the same seed makes the same ones.
 
     `start`: epoch seconds of the beginning; an event's `time` is `start` plus the seconds it is
-    due; fed faster than that, events come before their time. `rate`: events per second on
-    average, arriving at random. Everybody agreed to be asked.
+    due; fed faster than that, events come before their time. `rate`: events per second on average,
+    with random arrivals. Every customer agreed to be asked.
 
     Of the households 2 % have no address, 1 % only an impossible phone, 15 % only an e-mail
     address. Of the events 0.2 % are cut short, 10 % are below `THRESHOLD`, 20 % are visits.
@@ -151,7 +152,7 @@ def synthetic(
 
 
 def expected(count: int, seed: int) -> Counter[Kind]:
-    """How many of `synthetic(count, seed, …)` become what."""
+    """Count the outcomes of `synthetic(count, seed, …)` by kind."""
     return Counter(map(_kind, _sales(count, seed)))
 
 
@@ -160,7 +161,7 @@ _Reach = Literal["both", "email", "impossible", "none"]
 
 @dataclass(frozen=True, slots=True)
 class _Sale:
-    """What was drawn for one event; `moment` is the time at one event per second."""
+    """The random draws of one event; `moment` is the time at one event per second."""
 
     number: int
     moment: float

@@ -1,4 +1,4 @@
-"""Puts events on a topic, at the pace they were recorded times a factor."""
+"""Produces events to a topic, at the recorded pace times a factor."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from consumer.errors import DispatcherError
 from consumer.kafka import transactions
 
 METADATA_WAIT: Final = 10.0
-"""Seconds that Kafka may take to say whether the topic is there."""
+"""Seconds that Kafka may take to tell whether the topic exists."""
 
 NAP: Final = 0.5
 """The longest sleep, seconds: in between, deliveries are counted and failures are seen."""
@@ -25,7 +25,7 @@ NAP: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """When what is due. `started`: the clock's reading at the beginning.
+    """The schedule of a feed. `started`: the clock's reading at the beginning.
 
     `speed`: the factor, 1 is as recorded and None as fast as possible. Raises ValueError for a
     speed that is not above 0.
@@ -39,14 +39,15 @@ class Pace:
             raise ValueError("expected a speed above 0")
 
     def wait(self, due: float, now: float) -> float:
-        """Seconds until an event may go that is due `due` recorded seconds from the start."""
+        """Return seconds until an event may go that is due `due` recorded seconds from the
+        start."""
         if self.speed is None:
             return 0.0
         return max(0.0, self.started + due / self.speed - now)
 
 
 class _Feed:
-    """A producer and what became of its records."""
+    """A producer and the delivery counts of its records."""
 
     def __init__(self, settings: Mapping[str, str], progress: Callable[[int], None]) -> None:
         self._progress = progress
@@ -57,7 +58,7 @@ class _Feed:
             "linger.ms": 20,
             "compression.type": "lz4",
             "queue.buffering.max.messages": 500_000,
-            "log_level": 0,  # what matters is in `trouble`; its lines would tear the bar
+            "log_level": 0,  # errors are kept in `trouble`; log lines would break the bar
             **settings,
             "allow.auto.create.topics": False,
             "enable.idempotence": True,
@@ -73,7 +74,7 @@ class _Feed:
             ) from None
 
     def check(self, topic: str) -> None:
-        """Raises DispatcherError when Kafka does not answer or has no such topic."""
+        """Raise DispatcherError if Kafka does not answer or the topic does not exist."""
         try:
             error = self._client.list_topics(topic, METADATA_WAIT).topics[topic].error
         except KafkaException as exception:
@@ -84,7 +85,7 @@ class _Feed:
             raise DispatcherError(f"topic {topic}: {transactions.describe(error)}")
 
     def put(self, topic: str, key: bytes, value: bytes) -> None:
-        """Queue one record; a full queue is waited for."""
+        """Queue one record; waits while the queue is full."""
         self.produced += 1
         try:
             transactions.produce(self._client, topic, value, key=key)
@@ -93,16 +94,17 @@ class _Feed:
         self.serve()
 
     def serve(self) -> None:
-        """Count what was delivered meanwhile, and show it."""
+        """Count new deliveries, and show their number."""
         self._client.poll(0)
         if self.delivered != self._shown:
             self._shown = self.delivered
             self._progress(self.delivered)
 
     def finish(self) -> int:
-        """Wait for all; the number delivered. Raises DispatcherError unless that is all of them."""
+        """Wait for all records; return the number delivered. Raises DispatcherError unless all
+        were."""
         if self.failed:
-            self._client.purge(in_flight=False)  # what is on the wire may still be confirmed
+            self._client.purge(in_flight=False)  # a record in flight may still be confirmed
         while self._client.flush(NAP):  # ends: a record fails after message.timeout.ms
             self.serve()
         self.serve()
@@ -133,13 +135,13 @@ def feed(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> int:
-    """Produce `events` (in the order of their due times) to a topic; the number delivered.
+    """Produce `events` (in the order of their due times) to a topic; return the number delivered.
 
     `bootstrap_settings`: librdkafka's, at least `bootstrap.servers`. `speed`: see `Pace`.
-    `progress` is told how many were delivered so far. `clock`: seconds that never jump.
-    Raises DispatcherError when a setting is refused, Kafka does not answer, the topic is missing
-    or a record could not be delivered (the first one ends the feed), and ValueError for a speed
-    that is not above 0.
+    `progress` is called with the number delivered so far. `clock`: seconds that never jump. Raises
+    DispatcherError if a setting is refused, Kafka does not answer, the topic is missing or a record
+    cannot be delivered (the first one ends the feed), and ValueError for a speed that is not above
+    0.
     """
     pace = Pace(clock(), speed)
     outlet = _Feed(bootstrap_settings, progress)
@@ -158,7 +160,7 @@ def feed(
 def with_progress(
     total: int | None, console: Console | None = None
 ) -> Iterator[Callable[[int], None]]:
-    """A progress bar on stderr (or `console`) while it is entered; tell it how many are done."""
+    """Show a progress bar on stderr (or `console`); yield a function that sets the number done."""
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     with Progress(*columns, console=console or Console(stderr=True)) as bar:
         task = bar.add_task("transactions", total=total)

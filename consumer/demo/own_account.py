@@ -1,6 +1,6 @@
-"""A routing config → what the vendors' double must know so that the config's calls succeed.
+"""Derives from a routing config the account that the vendors' double needs to accept its calls.
 
-The double shares no code with the dispatcher; this is the one place that knows both.
+The double shares no code with the dispatcher; this is the only module that imports both.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from consumer.vendors.pisano import PisanoAccount
 
 
 def account_of(config: Config, base: Account) -> Account:
-    """`base` with the campaigns, programmes and credentials of a config added to its own."""
+    """Return `base` with the campaigns, programmes and credentials of a config added to its own."""
     pisano = [
         _campaign(campaign, account)
         for campaign, account in _called(config)
@@ -41,7 +41,7 @@ def account_of(config: Config, base: Account) -> Account:
 
 
 def unknown_to_the_double(config: Config) -> list[str]:
-    """Campaigns of vendors that it does not double, by name."""
+    """List the names of campaigns whose vendor has no double."""
     doubled = (PisanoAccount, CustomerRadarAccount)
     return [
         name
@@ -51,7 +51,7 @@ def unknown_to_the_double(config: Config) -> list[str]:
 
 
 def _called(config: Config) -> list[tuple[Campaign, object]]:
-    """Campaigns that make calls, with their vendors' accounts."""
+    """List the campaigns that make calls, with their vendors' accounts."""
     campaigns = config.campaigns.values()
     return [(each, config.vendors[each.vendor]) for each in campaigns if each.channel.called]
 

@@ -25,10 +25,11 @@ ENDLESS = 2**53
 def produce_baskets(
     settings: Mapping[str, str], topic: str, *, speed: float | None, limit: int | None
 ) -> int:
-    """Produce the year's baskets, or the first `limit`; how many were delivered.
+    """Produce the year's baskets, or the first `limit`; return how many were delivered.
 
-    `speed`: factor on the recorded pace, None for as fast as Kafka takes them. Events happen when
-    they are produced, so none is too old. Raises DispatcherError if the data or Kafka is missing.
+    `speed`: factor on the recorded pace, None for as fast as Kafka takes them. Events are dated
+    when they are produced, so none is too old. Raises DispatcherError if the data or Kafka is
+    missing.
     """
     events = as_produced(baskets(limit), time.time(), speed)
     with with_progress(min(limit or BASKETS, BASKETS)) as progress:
@@ -38,10 +39,10 @@ def produce_baskets(
 def produce_synthetic(
     settings: Mapping[str, str], topic: str, *, rate: float, limit: int | None
 ) -> int:
-    """Produce made-up transactions, `rate` a second, as they happen; how many were delivered.
+    """Produce made-up transactions, `rate` a second, in real time; return how many were delivered.
 
-    Without `limit` there is no end. Each run makes others. Raises DispatcherError if Kafka or the
-    topic is missing.
+    Without `limit` it never ends. Each run makes different ones. Raises DispatcherError if Kafka or
+    the topic is missing.
     """
     start = time.time()
     events = synthetic(limit or ENDLESS, int(start), start, rate=rate)

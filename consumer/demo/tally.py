@@ -1,4 +1,4 @@
-"""What came out: results counted as a customer-experience manager would, each exactly once."""
+"""Counts the results of the demo by status; each invitation must have exactly one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Tally:
     _ids: set[str] = field(default_factory=set)
 
     def add(self, result: Result) -> None:
-        """One result came."""
+        """Count one result."""
         if result["id"] in self._ids:
             self.repeated += 1
         else:
@@ -34,7 +34,7 @@ class Tally:
 
     @property
     def results(self) -> int:
-        """Invitations that have their result."""
+        """Number of invitations that have their result."""
         return len(self._ids)
 
 

@@ -24,7 +24,7 @@ COLOURS = {
 
 
 def read(registry: CollectorRegistry) -> list[Sample]:
-    """The metrics as they stand: the view shows what Prometheus would see."""
+    """Return the metrics' current samples: the view shows what Prometheus would see."""
     return [sample for metric in registry.collect() for sample in metric.samples]
 
 
@@ -36,7 +36,7 @@ def picture(
     events: int,
     port: int | None,
 ) -> Group:
-    """One frame. `lanes`: lane → the names of its limits; `port`: the admin server's."""
+    """Return one frame. `lanes`: lane → the names of its limits; `port`: the admin server's."""
     return Group(
         Text(f"metrics and health: http://127.0.0.1:{port}/" if port else "starting"),
         _progress(samples, tally, fed, events),
@@ -46,7 +46,7 @@ def picture(
 
 
 def value(samples: list[Sample], name: str, **labels: str) -> float:
-    """The sum of a metric's samples that have these labels."""
+    """Sum a metric's samples that have these labels."""
     full = f"survey_dispatcher_{name}"
     return sum(
         each.value
@@ -56,7 +56,7 @@ def value(samples: list[Sample], name: str, **labels: str) -> float:
 
 
 def invitations(samples: list[Sample]) -> float:
-    """Invitations that the router made or refused."""
+    """Count the invitations that the router made or refused."""
     made = ("routed", "rejected", "expired", "suppressed")
     return sum(value(samples, "events_total", disposition=each) for each in made)
 

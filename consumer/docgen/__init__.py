@@ -1,4 +1,4 @@
-"""What other programs read of ours, written down: JSON Schemas, AsyncAPI, the list of reasons.
+"""Generates the interface documents: JSON Schemas, AsyncAPI, and pages from the program's tables.
 
     the models ── records ─────────────────► <name>.schema.json      (draft 2020-12)
     Config     ── routing_config ──────────► routing-config.schema.json, for editors
@@ -7,8 +7,8 @@
     Config     ── configuration_page ──────► ../docs/configuration.md
     the vendors' tables ── vendor_answers_page ──► ../docs/vendor-answers.md
 
-Records are open to new keys (a reader ignores what it does not know), the config is closed. A
-test compares the checked-in files with `documents()`.
+Records are open to new keys (a reader ignores unknown ones), the config is closed. A test compares
+the checked-in files with `documents()`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ VENDOR_ANSWERS_PAGE: Final = "../docs/vendor-answers.md"
 
 
 def documents() -> dict[str, str]:
-    """File name, relative to the folder `schemas` → text."""
+    """Return file name, relative to the folder `schemas`, → text."""
     schemas = {
         "transaction-event": TypeAdapter(TransactionEvent).json_schema(),
         "invitation": records.invitation(),
@@ -62,10 +62,10 @@ def documents() -> dict[str, str]:
 
 
 def write(folder: Path) -> list[str]:
-    """Write `documents()`; the names written.
+    """Write `documents()`; return the names written.
 
-    Makes `folder`, but no folder beside it: the pages for people are written only where there is
-    a folder `docs` for them. Raises OSError.
+    Makes `folder`, but no folder beside it: the pages for people are written only if there is a
+    folder `docs` for them. Raises OSError.
     """
     folder.mkdir(parents=True, exist_ok=True)
     written = []
@@ -91,7 +91,7 @@ def _json(name: str, schema: Schema) -> str:
 
 
 def _drop_titles(schema: Schema) -> None:
-    """Of properties: pydantic makes them of the keys, and they say nothing more."""
+    """Drop the titles of properties: pydantic derives them from the keys, so they add nothing."""
     for holder in (schema, *schema.get("$defs", {}).values()):
         for each in holder.get("properties", {}).values():
             each.pop("title", None)
@@ -102,6 +102,6 @@ def _yaml(document: Schema) -> str:
     yaml.width = 100
     out = StringIO()
     out.write(f"# {GENERATED}\n")
-    # Through JSON, for YAML would write what occurs twice as an anchor and an alias.
+    # Through JSON: YAML would write repeated objects as an anchor and an alias.
     yaml.dump(json.loads(json.dumps(document)), out)
     return out.getvalue()

@@ -170,7 +170,7 @@ _OPERATIONS: Final[Mapping[str, tuple[str, str, str]]] = {
 
 
 def document() -> Schema:
-    """The AsyncAPI document; its payloads refer to the schemas' files."""
+    """Return the AsyncAPI document; its payloads refer to the schemas' files."""
     description = "The topics that the dispatcher reads and writes, and their records."
     channels = {name: _channel(name, spec) for name, spec in _topics().items()}
     operations = {name: _operation(*each) for name, each in _OPERATIONS.items()}
@@ -188,9 +188,9 @@ def document() -> Schema:
 
 
 def _topics() -> dict[str, TopicSpec]:
-    """What `topics --create` makes, with the names' variable parts in braces, and an input."""
-    # All that `needed_topics` asks of a config; a real one takes no braces in a name. Operators'
-    # commands pass between the program and its own command line alone.
+    """Return the topics of `topics --create`, with variable parts in braces, and an input."""
+    # All that `needed_topics` reads of a config; a real one allows no braces in a name. The
+    # commands topic is internal, between the program and its own command line.
     asked = SimpleNamespace(topics=Topics("{application_id}"), lanes=("{lane}",), routes=())
     own = {spec.name.split(".")[1]: spec for spec in needed_topics(cast("Config", asked))}
     own["delayed"] = replace(own["delayed"], name=Topics("{application_id}").delayed("{step}"))

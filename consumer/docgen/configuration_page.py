@@ -1,4 +1,4 @@
-"""The page of all the config's keys, for people; its tables are made from the models."""
+"""The page of all the config's keys, for people; its tables are generated from the models."""
 
 from __future__ import annotations
 
@@ -79,17 +79,17 @@ _WORDS: Final = {
     KEY_ID: PATTERN_WORDS[KEY_ID],
 }
 _AS_IT_IS: Final = ("librdkafka", "http")
-"""What begins a sentence without a capital."""
+"""Words that begin a sentence without a capital."""
 
 
 def text() -> str:
-    """Markdown; its links start in the folder `docs`."""
+    """Return the page in Markdown; its links start in the folder `docs`."""
     sections = "\n".join(_section("", config_schema(), "The top of the file."))
     return _PAGE.format(generated=GENERATED, sections=sections)
 
 
 def _section(path: str, schema: Schema, about: str) -> Iterator[str]:
-    """A heading, a table of keys, and the sections of the mappings among them."""
+    """Yield a heading, a table of keys, and the sections of the mappings among them."""
     deeper: list[tuple[str, Schema]] = []
     yield f"### {path or 'Top level'}\n"
     if about:
@@ -108,13 +108,13 @@ def _section(path: str, schema: Schema, about: str) -> Iterator[str]:
 
 
 def _join(path: str, key: str, step: str) -> str:
-    """`campaigns.<name>` and `window` → `campaigns.<name>.window`, as code."""
+    """Join `campaigns.<name>` and `window` to `campaigns.<name>.window`, as code."""
     before, _, kind = path.strip("`").partition("` ")
     return f"`{before}.{key}{step}".replace("`.", "`") + "`" + (f" {kind}" if kind else "")
 
 
 def _merged(sections: list[tuple[str, Schema]]) -> Iterator[tuple[str, Schema]]:
-    """Neighbours with the same keys share a section."""
+    """Merge sections with the same keys."""
     merged: dict[str, tuple[str, Schema]] = {}
     for path, schema in sections:
         keys = json.dumps(schema["properties"], sort_keys=True)
@@ -126,7 +126,8 @@ def _merged(sections: list[tuple[str, Schema]]) -> Iterator[tuple[str, Schema]]:
 
 
 def _inner(node: Schema) -> Iterator[tuple[str, Schema]]:
-    """What below this value has keys of its own, with the step that leads there."""
+    """Yield the values below this one that have keys of their own, with the step that leads
+    there."""
     if "properties" in node:
         yield "", node
     for each in node.get("patternProperties", {}).values():
@@ -138,7 +139,7 @@ def _inner(node: Schema) -> Iterator[tuple[str, Schema]]:
 
 
 def _plain(schema: Schema) -> Schema:
-    """Follow a reference, and leave out the alternative null: such a key may be left out."""
+    """Follow a reference, and drop the alternative null: such a key may be left out."""
     if schema.get("$ref"):
         target = config_schema()["$defs"][schema["$ref"].rsplit("/", 1)[-1]]
         return {**target, **{key: it for key, it in schema.items() if key != "$ref"}}
@@ -147,7 +148,7 @@ def _plain(schema: Schema) -> Schema:
 
 
 def _value(node: Schema) -> str:
-    """What may stand there: its kind and its bounds."""
+    """Describe a value: its kind and its bounds."""
     if "const" in node:
         return f"`{_written(node['const'])}`"
     if "enum" in node:
@@ -199,21 +200,21 @@ def _default(key: str, written: Schema, holder: Schema) -> str:
 
 
 def _written(value: object) -> str:
-    """As a user would write it."""
+    """Format a value as a user would write it."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def _sentence(text: str) -> str:
-    """Some descriptions are written as comments are."""
+    """Make a sentence of a description, which may lack its capital and full stop."""
     if not text.startswith(_AS_IT_IS):
         text = text[:1].upper() + text[1:]
     return f"{text.removesuffix('.')}." if text else ""
 
 
 def _cell(text: str) -> str:
-    """In one line; no sign of it means anything to a table or to HTML."""
+    """Format text for a table cell: one line, with the signs of tables and HTML escaped."""
     parts = " ".join(text.split()).replace("|", "\\|").split("`")
     parts[::2] = [each.replace("<", "&lt;") for each in parts[::2]]  # outside of code
     return "`".join(parts)

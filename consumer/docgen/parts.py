@@ -1,4 +1,4 @@
-"""The small parts that the schemas are made of."""
+"""Small building blocks of the schemas."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ GENERATED: Final = "Generated: `survey-dispatcher schemas --write schemas` write
 
 
 def time_of(description: str) -> Schema:
-    """A time in a record; `description` goes without its full stop."""
+    """Describe a time in a record; `description` comes without its full stop."""
     return {"description": f"{description} (RFC 3339).", "format": "date-time"}
 
 
 def of(description: str, **constraints: object) -> Schema:
-    """What a key means, and JSON Schema's keywords that bound it."""
+    """Describe a key, with JSON Schema's keywords that bound it."""
     return {"description": description, **constraints}
 
 
 def listed(meanings: Mapping[Any, str]) -> Schema:
-    """A closed list whose values say what they mean."""
+    """Make a closed list whose values have a description each."""
     return {"oneOf": [{"const": str(each), "description": text} for each, text in meanings.items()]}
 
 
 def headers(properties: Mapping[str, Schema]) -> Schema:
-    """Kafka headers: all are there, and all are text."""
+    """Make the schema of Kafka headers: all are required, and all are text."""
     texts = {name: {"type": "string", **each} for name, each in properties.items()}
     return {"type": "object", "properties": texts, "required": list(texts)}

@@ -1,6 +1,7 @@
-"""The records that the program writes: what each key means and how far it goes.
+"""Schemas of the records that the program writes: each key's meaning and bounds.
 
-The shapes are the models'; the words and bounds are here, where they cost the models nothing.
+The shapes come from the models; the descriptions and bounds are here, so that the models do not
+load them.
 """
 
 from __future__ import annotations
@@ -151,11 +152,11 @@ _SOMETIMES: Final[Mapping[str, frozenset[str]]] = {
         }
     ),
 }
-"""Keys that only some records have: what was put off or sent again, what later versions added."""
+"""Keys of some records only: of delayed or resent invitations, or added by later versions."""
 
 
 def _record(schema: Schema) -> Schema:
-    """A record of ours: every key is described and bounded, and nearly every one is written."""
+    """Describe and bound every key of a record's schema, and list the required ones."""
     for name, part in ((schema["title"], schema), *schema.get("$defs", {}).items()):
         for key, more in _KEYS.get(name, {}).items():
             part["properties"][key].update(more)
@@ -175,22 +176,22 @@ STATUSES: Final[Mapping[Status, str]] = {
 
 
 def reasons_of(status: Status) -> list[Reason]:
-    """The reasons that end with this status, in their own order."""
+    """List the reasons of this status, in their own order."""
     return [reason for reason in Reason if reason.status is status]
 
 
 def invitation() -> Schema:
-    """Of `<application_id>.invitations.<lane>`."""
+    """Return the schema of `<application_id>.invitations.<lane>`."""
     return _record(InvitationReader.json_schema(mode="serialization"))
 
 
 def checkpoint() -> Schema:
-    """Of `<application_id>.checkpoints.<lane>`, without the claims."""
+    """Return the schema of `<application_id>.checkpoints.<lane>`, without the claims."""
     return _record(Checkpoint.model_json_schema(mode="serialization"))
 
 
 def result() -> Schema:
-    """Of `<application_id>.results`: a reason stands with its own status only."""
+    """Return the schema of `<application_id>.results`: each reason with its own status only."""
     schema = _record(ResultReader.json_schema(mode="serialization"))
     reasons = {each: each.meaning for each in Reason}
     for name, values in (("Status", listed(STATUSES)), ("Reason", listed(reasons))):
@@ -241,7 +242,7 @@ _SOMETIMES_IN_HEADERS: Final[Mapping[str, Schema]] = {
 
 
 def dead_letter() -> Schema:
-    """Of `<application_id>.dead-letters`: a record and its headers as one JSON object."""
+    """Return the schema of `<application_id>.dead-letters`: record and headers as a JSON object."""
     base64 = {"type": ["string", "null"], "contentEncoding": "base64"}
     all_of = {**_DEAD_LETTER, **_SOMETIMES_IN_HEADERS}
     ours = {f"dead_letter.{name}": each for name, each in all_of.items()}

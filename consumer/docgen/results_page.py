@@ -50,7 +50,7 @@ def _told(status: Status) -> str:
 
 
 def text() -> str:
-    """Markdown; its links start in the folder `docs`."""
+    """Return the page in Markdown; its links start in the folder `docs`."""
     reasons = [each for status in Status for each in reasons_of(status)]
     return _PAGE.format(
         generated=GENERATED,

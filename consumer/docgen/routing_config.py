@@ -1,4 +1,4 @@
-"""The routing config as it is written, for editors: closed, and open to references."""
+"""The schema of the routing config as written, for editors: closed, and open to references."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ABOUT: Final[tuple[str, ...]] = ("title", "description", "default", "examples")
 
 
 def schema() -> Schema:
-    """The schema of the config as it is written: with references where the loader reads them."""
+    """Return the schema of the config as written: with references where the loader reads them."""
     found: Schema = _as_written(copy.deepcopy(config_schema()))
     found["$defs"] |= _REFERENCES
     found["$defs"]["Recipient"]["minProperties"] = 1
@@ -63,10 +63,10 @@ def _as_written(schema: Schema) -> Schema:
 
 
 def _reference_for(schema: Schema) -> str | None:
-    """Which text may stand instead; None where a reference is no exception.
+    """Return which text is an alternative to a value; None if a reference needs none.
 
-    A number or boolean takes a whole reference only (the loader converts it), but for a constant
-    one, a bounded text takes them in part, too. Free texts and secrets need no exception.
+    A number or boolean that is not constant takes a whole reference only (the loader converts it);
+    a bounded text takes references in part, too. Free texts and secrets need no alternative.
     """
     kind = schema.get("type")
     if kind == "string" and not schema.keys().isdisjoint({"pattern", "enum", "const"}):
@@ -77,7 +77,7 @@ def _reference_for(schema: Schema) -> str | None:
 
 
 def _by_type(mapping: Mapping[str, str]) -> Schema:
-    """An alternative by `type`: as if/then, so that an error is about one vendor and not all."""
+    """Choose by `type`, as if/then, so that an error is about one vendor and not all."""
     types = {"anyOf": [{"enum": sorted(mapping)}, {"$ref": "#/$defs/TextWithReference"}]}
     return {
         "type": "object",

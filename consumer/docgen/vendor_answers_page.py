@@ -1,4 +1,4 @@
-"""The page that says what a vendor's answer means, made from the tables that the program reads."""
+"""The page of the vendors' answers and their meaning, generated from the program's own tables."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _DOUBT = "in doubt"
 
 
 class Wire(NamedTuple):
-    """What came instead of a plain answer, and what it becomes with each vendor."""
+    """A malformed or missing answer, and its meaning with each vendor."""
 
     what: str
     pisano: str
@@ -111,7 +111,7 @@ WIRE: Final[Mapping[str, Wire]] = {
         "says nothing of a recipient: the campaign waits",
     ),
 }
-"""Tried by name in tests/contract/test_vendor_http.py."""
+"""Tested by name in tests/contract/test_vendor_http.py."""
 
 _PAGE: Final = """\
 <!-- {generated} -->
@@ -182,7 +182,7 @@ _COLUMNS: Final = ("meaning", "kind", "whose fault", "the invitations", "the ope
 
 
 def text() -> str:
-    """Markdown."""
+    """Return the page in Markdown."""
     return _PAGE.format(
         generated=GENERATED,
         kinds=_kinds(),

@@ -2,15 +2,16 @@
 
     GET  /                    a page that shows the summary and the last calls
     GET  /_sandbox/summary    the journal's totals
-    GET  /_sandbox/log        the last calls, newest first (`?limit=`, 100 unless told)
+    GET  /_sandbox/log        the last calls, newest first (`?limit=`, by default 100)
     GET  /_sandbox/faults     the faults in force, without the addresses of `customers`;
                               POST replaces them (`Faults` as JSON)
-    POST /_sandbox/account    changes what the vendors know of us (parts of `Account` as JSON):
-                              tokens, passwords, campaigns, bad recipients; tells the names
-    POST /_sandbox/reset      as at the start: totals, throttles, tokens, faults, account
+    POST /_sandbox/account    changes the vendors' view of our account (parts of `Account` as
+                              JSON): tokens, passwords, campaigns, bad recipients; returns the
+                              changed names
+    POST /_sandbox/reset      resets totals, throttles, tokens, faults, account to the start
     any other path            a vendor's call
 
-No answer under `/` or `/_sandbox/` holds a recipient in clear.
+No answer under `/` or `/_sandbox/` contains a recipient in clear.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class _Endpoints:
     async def call(self, request: Request) -> Response:
         try:
             body = await request.body()
-        except ClientDisconnect:  # nothing whole arrived, and nobody waits for an answer
+        except ClientDisconnect:  # the request is incomplete, and its client is gone
             return Response(status_code=400)
         before, after = self._double.latency()
         await _pause(before)
@@ -103,7 +104,7 @@ class _Endpoints:
 
 
 def create_app(settings: SandboxSettings, clock: Callable[[], float] = time.time) -> Starlette:
-    """The application; `app.state.double` is its `Double`, with the journal."""
+    """Make the application; `app.state.double` is its `Double`, with the journal."""
     double = Double(settings, clock)
     app = Starlette(routes=_Endpoints(double).routes())
     app.state.double = double
@@ -111,12 +112,12 @@ def create_app(settings: SandboxSettings, clock: Callable[[], float] = time.time
 
 
 async def _pause(seconds: float) -> None:
-    if seconds > 0:  # a sleep of nothing would still be a turn of the loop
+    if seconds > 0:  # a sleep of zero would still yield to the event loop
         await asyncio.sleep(seconds)
 
 
 def _refused(error: ValidationError) -> Response:
-    """Where and what is wrong, without what was given: it may be a secret."""
+    """Return where and what is wrong, without the input: it may be a secret."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     return _json({"errors": found}, 400)
 

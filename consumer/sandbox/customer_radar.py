@@ -1,9 +1,9 @@
 """Customer Radar's login and invitation endpoints, after the published page.
 
-A session's token lives for `token_ttl` seconds and travels bare in `Authorization`. The page
+A session's token is valid for `token_ttl` seconds and is sent bare in `Authorization`. The page
 promises 400 for whatever is missing or wrong; its error texts are not reproduced to the letter.
-What the page does not describe (other keys, other types) is refused. It names no largest number
-of entries, and does not forbid one customer twice, so neither is refused.
+What the page does not describe (other keys, other types) is refused. It names no largest number of
+entries, and does not forbid one customer twice, so neither is refused.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _RefusalError(Exception):
 
 
 class Radar:
-    """The client's account: its open sessions and the number of calls that were taken."""
+    """The client's account: its open sessions and the number of accepted calls."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         self._tokens: dict[str, float] = {}
@@ -50,7 +50,7 @@ class Radar:
         self.follow(settings)
 
     def follow(self, settings: SandboxSettings) -> None:
-        """The account is another one. Who logged in with another user or password is logged out."""
+        """Take the settings of another account; sessions end if users or passwords changed."""
         own = {settings.radar_username: settings.radar_password}
         credentials = settings.radar_users | own
         if credentials != self._credentials:
@@ -59,7 +59,7 @@ class Radar:
         self._programmes = {programme.id: programme for programme in settings.radar_programmes}
 
     def answer(self, request: Received) -> Reply:
-        """The answer to one request, whatever it holds; never raises."""
+        """Answer one request, whatever it contains; never raises."""
         document = json_object(request.body)
         entries = _entries(document)
         recipients = tuple(filter(None, map(_address, entries)))
@@ -120,12 +120,12 @@ class Radar:
 
 
 def error(description: str, status: int = 400, code: str = "") -> tuple[int, bytes]:
-    """HTTP status and body of a refusal; the page prints no codes, so 400 becomes `40000`."""
+    """Return status and body of a refusal; the page prints no codes, so 400 becomes `40000`."""
     return status, orjson.dumps({"code": code or f"{status}00", "description": description})
 
 
 def success(number: int) -> bytes:
-    """The body of an accepted call; `number` has 18 digits."""
+    """Return the body of an accepted call; `number` has 18 digits."""
     return orjson.dumps({"code": "00000", "description": "success", "data": f"{number:018d}"})
 
 
@@ -135,12 +135,12 @@ def _entries(document: dict[str, Any] | None) -> list[dict[str, Any]]:
 
 
 def _addresses(entry: dict[str, Any]) -> list[str]:
-    """What an entry can be reached by, mobile first."""
+    """List an entry's addresses, mobile first."""
     return [entry[kind] for kind in ("mobile", "email") if isinstance(entry.get(kind), str)]
 
 
 def _address(entry: dict[str, Any]) -> str:
-    """The address that stands for the entry in the journal; empty where it has none."""
+    """Return the address that represents the entry in the journal; "" if it has none."""
     return next(iter(_addresses(entry)), "")
 
 
@@ -170,7 +170,7 @@ def _check_reach(entry: dict[str, Any], programme: RadarProgramme) -> None:
 
 
 def _check_place(entry: dict[str, Any], programme: RadarProgramme) -> None:
-    """The location is the programme's; its point of measure is named where there are several."""
+    """Check that the location is the programme's, and that one of several points is named."""
     location, pom = entry.get("locationDisplayId"), entry.get("pomDisplayId")
     if location is None:
         raise _RefusalError("An entry needs locationDisplayId.")

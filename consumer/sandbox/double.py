@@ -1,7 +1,7 @@
 """Both vendors behind their throttles, with faults and the journal: one call at a time, no I/O.
 
-The order of things for a call: throttle, the vendor's checks, fault, journal, answer. The caller
-(`app.py`) waits out the latency before and after.
+The steps of a call: throttle, the vendor's checks, fault, journal, answer. The caller (`app.py`)
+waits for the latency before and after.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from consumer.sandbox.wire import (
 
 
 class Double:
-    """Both vendors with their throttles, faults and the journal; `reset` brings it to its start.
+    """Both vendors with their throttles, faults and the journal; `reset` restores the start.
 
     The clock (epoch seconds) is read once a call, when the call is counted.
     """
@@ -54,24 +54,24 @@ class Double:
             "pisano": Pisano(settings),
             "radar": Radar(settings),
         }
-        # Two generators, so that other latencies do not bring other faults.
+        # Two generators, so that other latencies do not change the faults.
         self._fault_dice = random.Random(settings.seed)  # noqa: S311 - reproducible faults, no secrets
         self._latency_dice = random.Random(settings.seed + 1)  # noqa: S311 - reproducible latency, no secrets
 
     def change(self, account: Account) -> None:
-        """What `account` says itself holds for every call that is judged from now on."""
+        """Apply the fields set in `account` to every later call."""
         self._account = self._account.with_account(account)
         for vendor in self._vendors.values():
             vendor.follow(self._account)
 
     def latency(self) -> tuple[float, float]:
-        """Seconds to wait before a call is counted, and after it."""
+        """Return seconds to wait before a call is counted, and after it."""
         setting = self._settings.latency
         seconds = draw_latency(setting, self._latency_dice)
         return seconds * setting.before, seconds * (1 - setting.before)
 
     def call(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Response:
-        """Count one request, judge it, carry it out, note it; the answer to show."""
+        """Count one request, check it, carry it out and record it; return the answer to show."""
         request = Received(method, path, headers, body, self._clock())
         name = vendor_of(path)
         if name is None:
@@ -97,14 +97,14 @@ class Double:
 
 
 def vendor_of(path: str) -> str | None:
-    """Whose throttle a path belongs to, endpoint or not; None for nobody's."""
+    """Return the vendor whose throttle a path counts against, endpoint or not, or None."""
     if path.startswith("/v1/"):
         return "pisano"
     return "radar" if path.startswith(("/auth/", "/invitation")) else None
 
 
 def draw_latency(setting: Latency, dice: random.Random) -> float:
-    """Seconds that one call takes."""
+    """Draw the duration of one call, in seconds."""
     if setting.kind == "uniform":
         ms = max(0.0, dice.uniform(setting.ms - setting.spread, setting.ms + setting.spread))
     elif setting.kind == "lognormal":

@@ -1,8 +1,8 @@
-"""Trouble on purpose: which fault meets a call, and answers that no well-behaved server gives.
+"""Deliberate faults: which fault hits a call, and answers that no well-behaved server gives.
 
-Cutting a connection needs the connection. ASGI has no word for it, so the double's server puts
-the transport of each connection into the request's state (see `server.py`). Run in any other
-way (in process, or by another server) a cut is raised as `ConnectionResetError`.
+Cutting a connection needs the connection. ASGI does not expose it, so the double's server puts the
+transport of each connection into the request's state (see `server.py`). Run in any other way (in
+process, or by another server) a cut is raised as `ConnectionResetError`.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ _PAGES: Mapping[str, Callable[[int], Response]] = {
     "error_500": partial(HTMLResponse, "<h1>Something went wrong</h1>"),
     "error_503": partial(HTMLResponse, "<h1>Something went wrong</h1>"),
 }
-"""Fault → what is shown in the vendor's place."""
+"""Fault → the page shown in the vendor's place."""
 
 
 def pick(faults: Faults, vendor: str, draw: float, reply: Reply | None = None) -> str | None:
-    """The fault that meets a call of this vendor, if any; `draw` is uniform in [0, 1).
+    """Return the fault of a call to this vendor, if any; `draw` is uniform in [0, 1).
 
-    `reply`: what the vendor would answer; it names the call's campaign and customers.
+    `reply`: the vendor's answer without a fault; it names the call's campaign and customers.
     """
     if vendor not in faults.vendors:
         return None
@@ -66,7 +66,7 @@ def pick(faults: Faults, vendor: str, draw: float, reply: Reply | None = None) -
 
 
 def _meant(faults: Faults, vendor: str, reply: Reply) -> str | None:
-    """The fault of the call's customers, else of its campaign."""
+    """Return the fault of the call's customers, else of its campaign."""
     for kinds, named in (
         (faults.customers, reply.recipients),
         (faults.campaigns, [reply.campaign]),
@@ -78,12 +78,12 @@ def _meant(faults: Faults, vendor: str, reply: Reply) -> str | None:
 
 
 def _foreign(kind: str, vendor: str) -> bool:
-    """Whether it is a code of the other vendor."""
+    """Tell whether a fault is a code of the other vendor."""
     return kind.isdigit() and kind.startswith("13") != (vendor == "pisano")
 
 
 def distort(reply: Reply, fault: str, faults: Faults, vendor: str) -> Reply:
-    """The reply as the journal notes it under a fault: what was shown, and whether it acted."""
+    """Return the reply for the journal under a fault: what was shown, and whether it acted."""
     if fault == "unauthorized" or fault.isdigit():
         code, status, body = _refusal(fault, vendor)
         return replace(reply, status=status, body=body, code=code, accepted=False)
@@ -95,7 +95,7 @@ def distort(reply: Reply, fault: str, faults: Faults, vendor: str) -> Reply:
 
 
 def _refusal(fault: str, vendor: str) -> tuple[str, int, bytes]:
-    """Code, status and body of a refusal in the vendor's form."""
+    """Return code, status and body of a refusal in the vendor's form."""
     if vendor == "pisano":
         code = _WRONG_TOKEN if fault == "unauthorized" else fault
         return (code, *pisano.error(code))
@@ -105,7 +105,7 @@ def _refusal(fault: str, vendor: str) -> tuple[str, int, bytes]:
 
 
 def show(reply: Reply, fault: str | None, hung: set[asyncio.Transport]) -> Response:
-    """The answer to give. `hung` collects the connections that wait for ever."""
+    """Return the answer to show. `hung` collects the connections that wait for ever."""
     match fault:
         case "reset":
             return Reset()
@@ -150,7 +150,7 @@ class Truncated(Response):
 
 
 class Hang(Response):
-    """Answers never: ends when the client gives up, or the server closes what is in `hung`."""
+    """Never answers: ends when the client disconnects, or the server closes what is in `hung`."""
 
     def __init__(self, hung: set[asyncio.Transport]) -> None:
         super().__init__()
@@ -173,6 +173,6 @@ def _transport(scope: Scope) -> asyncio.Transport | None:
 
 
 async def _gone(receive: Receive) -> None:
-    """Until the connection is closed; the server complains of an answer that never started."""
+    """Wait until the connection is closed; uvicorn complains of an answer that never started."""
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -1,7 +1,7 @@
-"""What the double received and what it took: the truth that a checker compares results with.
+"""What the double received and accepted: the reference that a checker compares results with.
 
 Totals and the counts per recipient are complete; the log of single calls keeps the last
-`LOG_LENGTH`. Memory therefore grows with the number of distinct accepted recipients only.
+`LOG_LENGTH`. So memory grows only with the number of distinct accepted recipients.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ LOG_LENGTH = 10_000
 
 
 class Entry(TypedDict):
-    """One call, without its recipients. `status` is None where no answer was shown.
+    """One call, without its recipients. `status` is None if no answer was shown.
 
     `time`: epoch seconds. `fault`: the kind of fault that was shown. `accepted`: the call was
-    carried out, whatever its answer. `login`: a login was tried, with whatever success.
+    carried out, whatever its answer. `login`: a login was attempted, successful or not.
     """
 
     time: float
@@ -43,10 +43,10 @@ class Entry(TypedDict):
 
 
 class Journal:
-    """Counts everything that came in. Used by one event loop, so it takes no locks.
+    """Counts all calls. Used by one event loop, so it takes no locks.
 
     `accepted`: campaign → recipient → how often a call with it was carried out. An entry of
-    Customer Radar is counted under its mobile, or its e-mail where it has no mobile.
+    Customer Radar is counted under its mobile, or its e-mail if it has no mobile.
     """
 
     def __init__(self, file: Path | None = None) -> None:
@@ -75,7 +75,7 @@ class Journal:
         throttled: bool = False,
         fault: str | None = None,
     ) -> None:
-        """Note one call, in the order of arrival; `reply.status` 0 stands for no answer."""
+        """Record one call, in the order of arrival; `reply.status` 0 stands for no answer."""
         entry = Entry(
             time=request.at,
             vendor=vendor,
@@ -96,7 +96,7 @@ class Journal:
             self._take(reply.campaign, reply.recipients)
 
     def _write(self, entry: Entry, reply: Reply) -> None:
-        """One line a call, on disk before the answer leaves: a killed double still tells."""
+        """Write one line a call before the answer is sent, so that a killed double loses none."""
         if self._path is None:
             return
         if self._file is None:
@@ -126,12 +126,12 @@ class Journal:
         self._totals["repeated"] += repeated
 
     def summary(self) -> dict[str, Any]:
-        """The totals, without any recipient in clear.
+        """Return the totals, without any recipient in clear.
 
         `distinct_recipients` counts a recipient once per campaign, so it equals
-        `accepted_recipients` exactly when nobody was accepted twice within a campaign;
-        `repeated` counts those who were. `by_campaign`, `max_batch` and `customers_per_call` are
-        about accepted calls. `first_call` and `last_call` are epoch seconds.
+        `accepted_recipients` exactly if no recipient was accepted twice within a campaign;
+        `repeated` counts recipients that were. `by_campaign`, `max_batch` and `customers_per_call`
+        are about accepted calls. `first_call` and `last_call` are epoch seconds.
         """
         calls, taken = self._calls.total(), self._taken.total()
         return {
@@ -154,7 +154,7 @@ class Journal:
         }
 
     def recent(self, limit: int) -> list[Entry]:
-        """The last calls, newest first."""
+        """Return the last calls, newest first."""
         return list(islice(reversed(self.log), limit))
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The double's one page: self-contained, no recipient on it, asks for the totals every second."""
+"""The double's one page: self-contained, without recipients, polls the totals every second."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""Pisano's three sharing endpoints: what the published pages ask for, refused when it is not so.
+"""Pisano's three sharing endpoints: what the published pages require; everything else is refused.
 
-Where the pages are silent the strict reading is taken: keys, types and recipients that they do
-not describe are refused, and a refused call invites nobody. The order of the checks is fixed:
+If the pages are silent the strict reading is taken: keys, types and recipients that they do not
+describe are refused, and a refused call invites no recipient. The order of the checks is fixed:
 path, credentials, content type, JSON, campaign, recipients, attributes and responses.
 
-The pages show paths with and without a slash at their end: the account says which form is known.
-The other one, where it has the slash, answers 301: a client that follows redirects turns its POST
-into a GET and meets a 404, which is what it has to learn; without the slash it is no known path.
+The pages show paths with and without a slash at their end: the account defines which form is known.
+A path with an unwanted slash answers 301: a client that follows redirects turns its POST into a GET
+and gets a 404, which shows that it must not. A path without a wanted slash is unknown.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ SUCCESS = orjson.dumps({"status": "ok"})
 
 
 def error(code: str) -> tuple[int, bytes]:
-    """HTTP status and body of a coded refusal; a code outside the pages' list is a 400."""
+    """Return HTTP status and body of a coded refusal; a code outside the pages' list is a 400."""
     status, word, message = CODES.get(code, (400, _BAD_REQUEST, "An error occured"))
     return status, orjson.dumps({"status": word, "code": int(code), "message": message})
 
@@ -98,13 +98,13 @@ class _Target:
 
 
 class Pisano:
-    """The account's side of a sharing call. Keeps no state: the journal knows what was taken."""
+    """The account's side of a sharing call. Stateless: the journal records accepted calls."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         self.follow(settings)
 
     def follow(self, settings: SandboxSettings) -> None:
-        """The account is another one."""
+        """Take the settings of another account."""
         self._authorization = settings.pisano_authorization.replace(
             "{token}", settings.pisano_token
         )
@@ -122,7 +122,7 @@ class Pisano:
         self._bad = settings.bad_recipients
 
     def answer(self, request: Received) -> Reply:
-        """The answer to one request, whatever it holds; never raises."""
+        """Answer one request, whatever it contains; never raises."""
         target, slash = _target(request.path.removesuffix("/")), request.path.endswith("/")
         ends = self._slashes.get(target.campaign, self._slash) if target else self._slash
         if target and slash and not ends:
@@ -155,7 +155,7 @@ class Pisano:
             raise _RefusalError("13028")
 
     def _recipients(self, document: dict[str, Any], target: _Target) -> set[str]:
-        """The array of recipients, checked."""
+        """Return the array of recipients, checked."""
         listed = document.get(target.array)
         if listed is None:
             raise _RefusalError("13015")
@@ -173,7 +173,7 @@ class Pisano:
 
 
 def _target(path: str) -> _Target | None:
-    """What a path (without a slash at its end) names, or None where it is no endpoint."""
+    """Return what a path (without a slash at its end) names, or None if it is no endpoint."""
     match path.split("/"):
         case ["", "v1", group, campaign, sharing] if channel := _ENDPOINTS.get((group, sharing)):
             return _Target(channel, campaign)
@@ -181,7 +181,7 @@ def _target(path: str) -> _Target | None:
 
 
 def _named(document: dict[str, Any], target: _Target) -> tuple[str, ...]:
-    """Whom the request names, as far as it can be read: for the journal, also of refused calls."""
+    """Return the request's readable recipients, for the journal, also of refused calls."""
     listed = document.get(target.array)
     if not isinstance(listed, list):
         return ()
@@ -189,7 +189,7 @@ def _named(document: dict[str, Any], target: _Target) -> tuple[str, ...]:
 
 
 def _check_maps(document: dict[str, Any], target: _Target, recipients: set[str]) -> None:
-    """Attributes and responses: recipient of this call → name → text, and nothing else beside."""
+    """Check attributes and responses: recipient of this call → name → text, and no other keys."""
     if not document.keys() <= {target.array, *target.maps}:
         raise _RefusalError("13028")
     if {"built_in_responses", "transactional_data"} <= document.keys():
@@ -206,5 +206,6 @@ def _check_maps(document: dict[str, Any], target: _Target, recipients: set[str])
 
 
 def _all_are(kind: type, values: Iterable[object]) -> bool:
-    """All values are exactly of this kind; a set of types is many times faster than a loop."""
+    """Tell whether all values are exactly of this kind; a set of types is much faster than a
+    loop."""
     return set(map(type, values)) <= {kind}

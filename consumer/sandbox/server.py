@@ -1,7 +1,7 @@
 """Runs the double under uvicorn: in the caller's loop (`serve`) or in a thread (`SandboxServer`).
 
-The listening socket is made first, so a port that is taken raises `OSError` where it can be
-handled, and port 0 is known as a real port before anything is served.
+The listening socket is made first. So a taken port raises `OSError` where it can be handled, and
+port 0 is resolved to a real port before anything is served.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from consumer.sandbox.faults import TRANSPORT
 from consumer.sandbox.settings import SandboxSettings
 
 _START_SECONDS = 10.0
-_GRACE_SECONDS = 5  # for calls in the midst of their latency; hanging ones are cut at once
+_GRACE_SECONDS = 5  # for calls within their latency; hanging ones are cut at once
 
 
 class _Protocol(H11Protocol):
@@ -35,7 +35,7 @@ class _Protocol(H11Protocol):
 
 
 class _Server(uvicorn.Server):
-    """Tells when it serves, cuts hanging calls when it stops, leaves signals alone if told so."""
+    """Reports when it serves, cuts hanging calls when it stops, can leave signals alone."""
 
     def __init__(self, app: Starlette, *, started: Callable[[], None], signals: bool) -> None:
         super().__init__(
@@ -48,8 +48,8 @@ class _Server(uvicorn.Server):
                 access_log=False,
                 log_config=None,
                 server_header=False,
-                # Longer than any client keeps an idle connection: else it may be closed under a
-                # request that is on its way, a fault that nobody asked for.
+                # Longer than any client keeps an idle connection. Otherwise the server may close it
+                # under a request in flight, an unwanted fault.
                 timeout_keep_alive=900,
                 timeout_graceful_shutdown=_GRACE_SECONDS,
             )
@@ -74,13 +74,13 @@ class _Server(uvicorn.Server):
 
 
 def listen(settings: SandboxSettings) -> socket.socket:
-    """The listening socket. Raises `OSError` where host or port cannot be had."""
+    """Open the listening socket; raises `OSError` if host or port is unavailable."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     return socket.create_server((settings.host, settings.port), family=family, backlog=1024)
 
 
 def url_of(listener: socket.socket) -> str:
-    """`http://host:port` of a listening socket, without a slash at its end."""
+    """Return `http://host:port` of a listening socket, without a slash at its end."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
@@ -94,7 +94,7 @@ async def serve(
 ) -> None:
     """Serve until cancelled, or until SIGINT or SIGTERM.
 
-    `listener`: a socket of `listen`, for those who must know the port; it is closed at the end.
+    `listener`: a socket of `listen`, for callers that need the port; it is closed at the end.
     `signals=False` leaves the process's signal handlers alone.
     """
     tell = started.set if started is not None else _nothing
@@ -112,11 +112,11 @@ async def serve(
 class SandboxServer:
     """The double in a thread of its own.
 
-        with SandboxServer(SandboxSettings()) as base_url:
-            ...
+            with SandboxServer(SandboxSettings()) as base_url:
+                ...
 
-    `base_url` is None where it does not run. `double.journal` may be read from any thread once
-    the calls of interest have been answered; while calls are under way ask `/_sandbox/summary`.
+    `base_url` is None while it is not running. `double.journal` may be read from any thread after
+    the calls of interest were answered; while calls are in flight query `/_sandbox/summary`.
     """
 
     def __init__(self, settings: SandboxSettings) -> None:
@@ -135,7 +135,8 @@ class SandboxServer:
         return double
 
     def start(self) -> str:
-        """Serve; the base URL. Raises `OSError` for a taken port, `RuntimeError` otherwise."""
+        """Start serving; return the base URL. Raises `OSError` for a taken port, else
+        `RuntimeError`."""
         if self._thread is not None:
             msg = "the sandbox is running already"
             raise RuntimeError(msg)
@@ -154,7 +155,7 @@ class SandboxServer:
         return url
 
     def stop(self) -> None:
-        """Stop serving and wait for the thread; does nothing where it does not run."""
+        """Stop serving and wait for the thread; does nothing if it is not running."""
         if self._thread is not None and self._server is not None:
             self._server.should_exit = True
             self._thread.join()
@@ -173,4 +174,4 @@ class SandboxServer:
 
 
 def _nothing() -> None:
-    """Nobody asked to be told."""
+    """Do nothing: the default callback of `serve`."""

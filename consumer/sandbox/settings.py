@@ -76,7 +76,7 @@ class Quota(_Strict):
         return self
 
     def parsed(self) -> tuple[Limit, ...]:
-        """The limits as calls and seconds. Raises `ValueError` for one that is malformed."""
+        """Return the limits as calls and seconds; raises `ValueError` for a malformed one."""
         return tuple(map(parse_limit, self.limits))
 
 
@@ -152,7 +152,7 @@ class Faults(_Strict):
         return self
 
     def rates(self) -> dict[str, float]:
-        """Kind → share; a code is a kind of its own, named by its digits."""
+        """Return kind → share; a code is a kind of its own, named by its digits."""
         others = {"code", "campaigns", "customers", "act_before_fault", "vendors"}
         kinds = [name for name in type(self).model_fields if name not in others]
         return {kind: getattr(self, kind) for kind in kinds} | self.code
@@ -212,6 +212,6 @@ class SandboxSettings(Account):
     journal_file: Path | None = None
 
     def with_account(self, account: Account) -> SandboxSettings:
-        """The same, but for what `account` says itself; its defaults say nothing."""
+        """Return a copy with the fields set in `account`; its defaults change nothing."""
         said = {name: getattr(account, name) for name in account.model_fields_set}
         return self.model_copy(update=said)

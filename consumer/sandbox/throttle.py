@@ -1,14 +1,14 @@
 """Four ways in which vendors count calls, as pure state machines: time is an argument.
 
-    fixed     calls in the clock-aligned window `now` lies in (a counter with an expiry)
+    fixed     calls in the clock-aligned window that contains `now` (a counter with an expiry)
     sliding   calls in the `period` seconds before `now` (a log of times)
-    weighted  this window's calls plus the last window's, weighted by how much of it would still
-              be in sight (the two-counter approximation)
+    weighted  this window's calls plus the last window's, weighted by the part of it that still
+              overlaps the last `period` seconds (the two-counter approximation)
     bucket    a bucket of `calls` tokens that refills evenly within `period`
 
 The vendors' pages do not say whether a refused call counts. The strict reading is taken: with
-`fixed`, `sliding` and `weighted` every call counts against every limit, whatever its answer, so
-a client that knocks on a closed door keeps it closed. An empty bucket has nothing to take, so
+`fixed`, `sliding` and `weighted` every call counts against every limit, whatever its answer, so a
+client that retries against a closed quota keeps it closed. An empty bucket has no token to take, so
 with `bucket` a refused call costs nothing.
 """
 
@@ -38,7 +38,7 @@ class Limit:
 
 
 def parse_limit(text: str) -> Limit:
-    """`20/5s`, `1/0.5s`, `100/1m` → a limit. Raises `ValueError` for anything else."""
+    """Parse `20/5s`, `1/0.5s`, `100/1m` to a limit; raises `ValueError` for anything else."""
     found = _LIMIT.fullmatch(text)
     period = float(found[2]) * _SECONDS[found[3]] if found else 0.0
     if not found or period <= 0:
@@ -51,14 +51,14 @@ class _Meter(Protocol):
     """One limit's state."""
 
     def wait(self, now: float) -> float:
-        """Seconds until a call would be let through; 0.0: now. Changes nothing."""
+        """Return seconds until a call would be allowed; 0.0: now. Changes nothing."""
 
     def count(self, now: float, allowed: bool) -> None:
-        """A call came at `now`, and was let through or refused by all limits together."""
+        """Count a call at `now`, which all limits together allowed or refused."""
 
 
 def _position(now: float, offset: float, period: float) -> tuple[int, float]:
-    """The number of the window that `now` lies in, and how much of it has passed (below 1)."""
+    """Return the number of the window that contains `now`, and its elapsed part (below 1)."""
     position = (now - offset) / period
     number = math.floor(position)
     return number, position - number
@@ -82,7 +82,7 @@ class _Fixed:
 
 
 class _Sliding:
-    """Only the last `calls` times matter: the oldest of them decides, so memory is bounded."""
+    """A log of the last `calls` times: the oldest of them decides, so memory is bounded."""
 
     def __init__(self, limit: Limit, _offset: float) -> None:
         self._limit = limit
@@ -103,7 +103,7 @@ class _Weighted:
         self._number, self._last, self._current = 0, 0, 0
 
     def _turn(self, now: float) -> float:
-        """Move to the window of `now`; how much of it has passed, 0 to 1."""
+        """Move to the window of `now`; return its elapsed part, 0 to 1."""
         number, passed = _position(now, self._offset, self._limit.period)
         if number != self._number:
             self._last = self._current if number == self._number + 1 else 0
@@ -115,9 +115,9 @@ class _Weighted:
         room = self._limit.calls - 1
         if self._last * (1 - passed) + self._current <= room:
             return 0.0
-        if self._current <= room:  # the last window has only to fade within this one
+        if self._current <= room:  # wait until the last window's weight is low enough
             until = 1 - (room - self._current) / self._last
-        else:  # this window is full: it becomes the last one, and has to fade in its turn
+        else:  # this window is full: wait until it is the last one and its weight is low enough
             until = 2 - room / self._current
         return (until - passed) * self._limit.period
 
@@ -152,7 +152,7 @@ _METERS: dict[Algorithm, Callable[[Limit, float], _Meter]] = {
 
 
 class Throttle:
-    """Several limits in force together; none of them: everything is let through.
+    """Several limits in force together; without limits every call is allowed.
 
     `offset`: seconds by which aligned windows are shifted from multiples of their period.
     """
@@ -163,12 +163,12 @@ class Throttle:
         self._meters = [_METERS[algorithm](limit, offset) for limit in limits]
 
     def allow(self, now: float) -> bool:
-        """Count a call at `now` (seconds) and say whether it is let through."""
+        """Count a call at `now` (seconds); return whether it is allowed."""
         allowed = not any(meter.wait(now) for meter in self._meters)
         for meter in self._meters:
             meter.count(now, allowed)
         return allowed
 
     def retry_after(self, now: float) -> float:
-        """Seconds until every limit would let a call through, if none comes before; 0.0: now."""
+        """Return seconds until every limit would allow a call, if none comes before; 0.0: now."""
         return max((meter.wait(now) for meter in self._meters), default=0.0)

@@ -1,4 +1,4 @@
-"""What passes between the HTTP edge of the double and its vendors."""
+"""The requests and replies between the HTTP edge of the double and its vendors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer and what it did. `recipients` are those the request named, accepted or not."""
+    """One answer and its effect. `recipients`: all that the request named, accepted or not."""
 
     status: int
     body: bytes
@@ -37,12 +37,12 @@ class Reply:
 
 
 def is_json(content_type: str) -> bool:
-    """`application/json`, with or without parameters such as a charset."""
+    """Tell whether a type is `application/json`, with or without parameters such as a charset."""
     return content_type.partition(";")[0].strip().lower() == "application/json"
 
 
 def json_object(body: bytes) -> dict[str, Any] | None:
-    """The body as a JSON object, or None where it is anything else."""
+    """Parse the body as a JSON object; None if it is anything else."""
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -51,5 +51,5 @@ def json_object(body: bytes) -> dict[str, Any] | None:
 
 
 def is_email(text: str) -> bool:
-    """One `@` with something on either side and no white space: all that can be refused safely."""
+    """Tell whether text has one `@`, text on both sides and no white space: a certain minimum."""
     return _EMAIL.fullmatch(text) is not None

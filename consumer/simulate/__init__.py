@@ -1,1 +1,1 @@
-"""A day of traffic in seconds: the lane's own code on a virtual clock."""
+"""Simulation: a day of traffic in seconds, with the lane's own code on a virtual clock."""

@@ -1,4 +1,4 @@
-"""The figures of a play, as JSON has them and tables show them. Times in seconds."""
+"""The figures of a play, for JSON and tables. Times in seconds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Figures = dict[str, Any]
 
 
 def summary(played: Sequence[Played], least: float) -> Figures:
-    """One or several lanes' plays as one; `least` is the bound of the mean wait, 0 for none."""
+    """Sum up one or several lanes' plays; `least` is the bound of the mean wait, 0 for none."""
     waits = list(chain.from_iterable(each.waits for each in played))
     calls = sum(each.calls for each in played)
     customers = sum(each.customers for each in played)
@@ -37,13 +37,13 @@ def summary(played: Sequence[Played], least: float) -> Figures:
 
 
 def by_campaign(played: Played) -> list[Figures]:
-    """One object a campaign, the largest first."""
+    """Return the figures of each campaign, the largest first."""
     rows = sorted(played.campaigns.items(), key=lambda item: (-item[1].customers, item[0]))
     return [{"campaign": name, **_of_one(part)} for name, part in rows]
 
 
 def over_time(played: Played) -> dict[str, list[float]]:
-    """How the lane stood at each of `seconds`: columns of equal length."""
+    """Return the lane's state at each of `seconds`: columns of equal length."""
     samples = played.samples
     return {
         "seconds": [each.time for each in samples],
@@ -54,7 +54,7 @@ def over_time(played: Played) -> dict[str, list[float]]:
 
 
 def drained(played: Played, backlog: Mapping[str, int]) -> Figures:
-    """When the last of a backlog left, seconds after it had come."""
+    """Return when the last invitation of a backlog was sent, in seconds after the backlog came."""
     after = {
         name: round(played.campaigns[name].drained_at - played.backlog_at, 1)
         for name, count in backlog.items()

@@ -1,7 +1,7 @@
 """Plays arrivals through a lane against a vendor's quota, on a virtual clock.
 
-Only the clock, the network and the vendor are made up: windows, permits, scheduler and ledger are
-the program's own. The vendor counts with the strictest counter there is (weighted windows).
+Only the clock, the network and the vendor are simulated: windows, permits, scheduler and settled
+offsets are the program's own. The vendor counts with the strictest counter (weighted windows).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ LATENCY_SIGMA = 0.4
 """A call's seconds are lognormal around `LATENCY`; after half of them the vendor counts it."""
 
 TOKEN_LIFE = 3600.0
-"""Seconds for which a vendor's login is good."""
+"""Seconds for which a vendor's login is valid."""
 
 ACCEPTED = Outcome(Verdict.ACCEPTED, http_status=200)
 THROTTLED = Outcome(Verdict.RETRY, http_status=429, counts=False, throttled=True)
@@ -58,11 +58,11 @@ INVITATION: Invitation = {
     "config_version": "",
     "source": {"topic": "", "partition": 0, "offset": 0},
 }
-"""Everybody's: what a lane decides by stands beside it."""
+"""The body of every invitation: what a lane decides by is stored beside it."""
 
 
 class Network:
-    """How long calls take, and how the vendor counts them."""
+    """The duration of calls, and the vendor's count of them."""
 
     def __init__(self, settings: LaneSettings, rng: random.Random, latency: float) -> None:
         limits = [VendorLimit(limit.calls, limit.period) for limit in settings.limits]
@@ -71,7 +71,7 @@ class Network:
         self._latency = math.log(latency)
 
     def call(self, now: float) -> tuple[float, bool]:
-        """When a call that leaves at `now` is answered, and whether the quota let it through."""
+        """Return when a call that leaves at `now` is answered, and whether the quota allows it."""
         seconds = self._rng.lognormvariate(self._latency, LATENCY_SIGMA)
         return now + seconds, self._vendor.allow(now + seconds / 2)
 
@@ -80,7 +80,7 @@ class Network:
 class Play:
     """One run over `arrivals` in the order of time; ends when all are sent.
 
-    `apart`: seconds between two looks at those who come while permits are there (0: at each).
+    `apart`: seconds between two ticks for new arrivals while permits are available (0: at each).
     """
 
     settings: LaneSettings
@@ -108,7 +108,7 @@ class Play:
             while following and following.time <= now:
                 lane.arrived(self._held(following), following.time)
                 following, came = next(coming, None), True
-            if came and lane.limiter.allowed(now):  # a shut gate opens for nobody who comes
+            if came and lane.limiter.allowed(now):  # without a permit, an arrival needs no tick
                 self._look_at = min(self._look_at, now + self.apart)
             if self._answer(lane, now) or now >= self._look_at:
                 for command in self._tick(lane, now):
@@ -117,14 +117,14 @@ class Play:
         return self.played
 
     def _next(self, following: Arrival | None) -> float:
-        """When something happens next: an arrival, an answer, or the lane's own wish."""
+        """Return the time of the next event: an arrival, an answer, or the lane's own wake-up."""
         now = self._look_at
         if following and following.time < now:
             now = following.time
         return min(now, self._answers[0][0]) if self._answers else now
 
     def _answer(self, lane: Lane, now: float) -> bool:
-        """Tell the lane all answers that have come; whether there were any."""
+        """Pass all answers that are due to the lane; return whether there were any."""
         any_came = False
         while self._answers and self._answers[0][0] <= now:
             any_came = True
@@ -173,7 +173,7 @@ class Play:
 
 
 def _unaddressed(settings: LaneSettings) -> LaneSettings:
-    """Campaigns that take invitations without address and data: simulated ones have none."""
+    """Return campaigns without a spec: simulated invitations have no address and no data."""
     campaigns = {name: replace(one, spec=None) for name, one in settings.campaigns.items()}
     return replace(settings, campaigns=campaigns)
 

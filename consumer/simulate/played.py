@@ -1,4 +1,4 @@
-"""What came of a play: waits and calls by campaign, and how the lane stood over time."""
+"""The outcome of a play: waits and calls by campaign, and the lane's state over time."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 MOST_SAMPLES = 480
-"""When there are more, every second one is dropped: a play's length is not known before."""
+"""Samples at most: beyond, every second one is dropped. A play's length is not known before."""
 
 
 class Sample(NamedTuple):
-    """How the lane stood: share of the quota left (0 to 1), customers in windows, calls so far."""
+    """The lane's state: share of the quota left (0 to 1), customers in windows, calls so far."""
 
     time: float
     left: float
@@ -24,7 +24,7 @@ class Sample(NamedTuple):
 class Campaign:
     """One campaign's part. `waits`: seconds from arrival to the call's leaving.
 
-    `drained_at`: when the last of those left who had come by `Played.backlog_at`.
+    `drained_at`: when the last customer left of those that came by `Played.backlog_at`.
     """
 
     waits: list[float] = field(default_factory=list)
@@ -35,7 +35,7 @@ class Campaign:
 
 @dataclass(slots=True)
 class Played:
-    """All of it. Who came before `warm_up` is counted as a customer, but not by `waits`."""
+    """The whole play. Customers that came before `warm_up` are counted, but not in `waits`."""
 
     warm_up: float = 0.0
     backlog_at: float = -math.inf
@@ -50,12 +50,12 @@ class Played:
 
     @property
     def calls(self) -> int:
-        """Calls that carried customers, with those that were refused."""
+        """Calls that carried customers, including refused ones."""
         return sum(each.calls for each in self.campaigns.values())
 
     @property
     def customers(self) -> int:
-        """Customers whom an accepted call carried."""
+        """Customers in accepted calls."""
         return sum(each.customers for each in self.campaigns.values())
 
     @property
@@ -64,7 +64,7 @@ class Played:
         return [wait for each in self.campaigns.values() for wait in each.waits]
 
     def called(self, campaign: str, arrived: Iterable[float], now: float, *, allowed: bool) -> None:
-        """A call left at `now` with customers who came at these times."""
+        """Record a call that left at `now` with customers that arrived at these times."""
         part = self.campaigns.setdefault(campaign, Campaign())
         part.calls += 1
         self.throttled += not allowed
@@ -78,7 +78,7 @@ class Played:
             part.drained_at = now
 
     def look(self, now: float, stands: Callable[[float], tuple[float, int]]) -> None:
-        """Take the samples that are due; `stands` tells the quota left and who waits."""
+        """Take the samples that are due; `stands` returns the quota left and the number waiting."""
         while self._next_sample <= now:
             when = self._next_sample
             self.samples.append(Sample(when, *stands(when), self.calls))

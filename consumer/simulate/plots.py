@@ -1,4 +1,4 @@
-"""Pictures of a simulation: a PNG, and a plot for the terminal. Needs the `plot` extra."""
+"""Plots of a simulation: a PNG, and text for the terminal. Needs the `plot` extra."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WIDTH, HEIGHT = 78, 11
 
 
 def png(told: Mapping[str, Any], path: Path) -> None:
-    """Permits left, customers waiting and waits by campaign, a column for each lane.
+    """Plot permits left, customers waiting and waits by campaign, a column for each lane.
 
     Raises OperationError if the file cannot be written, or matplotlib is not installed.
     """
@@ -67,7 +67,7 @@ def _bars(axes: Axes, campaigns: Sequence[Mapping[str, Any]]) -> None:
 
 
 def terminal(told: Mapping[str, Any]) -> list[str]:
-    """The same over time as text, two plots a lane. Raises OperationError without plotext."""
+    """Plot the same over time as text, two plots a lane; raises OperationError without plotext."""
     try:
         import plotext  # noqa: F401, PLC0415 - an extra that only plots need
     except ImportError:

@@ -1,6 +1,7 @@
-"""Recorded events as traffic: the config's own router says who comes to which campaign, and when.
+"""Recorded events as traffic: the config's own router gives each arrival's campaign and time.
 
-An event is routed as of its own time, so nothing is too old; what a policy adds later is not here.
+An event is routed as of its own time, so none is too old; rules of a policy after routing are not
+simulated.
 """
 
 from __future__ import annotations
@@ -35,19 +36,19 @@ from consumer.wiring.build import (
 )
 
 SHORTEST = 1.0
-"""Seconds that a recording lasts at least, where a rate is asked for."""
+"""Seconds of a recording, at least, to compute a rate."""
 
 
 @dataclass(slots=True)
 class Recorded:
-    """Arrivals by lane in the order of time. `counts`: what became of events, by disposition."""
+    """Arrivals by lane in the order of time. `counts`: events by disposition."""
 
     config: Config
     arrivals: dict[str, list[Arrival]] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
 
     def lanes(self, speed: float, only: str | None = None) -> list[LaneTraffic]:
-        """Every lane that somebody comes to, played `speed` times as fast."""
+        """Return every lane with arrivals, played `speed` times as fast."""
         return [
             _traffic(self.config, lane, coming, speed, self._from)
             for lane, coming in self.arrivals.items()
@@ -56,12 +57,12 @@ class Recorded:
 
     @property
     def _from(self) -> float:
-        """When the first customer of all lanes comes."""
+        """The first arrival time of all lanes."""
         return min(coming[0].time for coming in self.arrivals.values())
 
 
 def routed(config: Config, records: Iterable[Record]) -> Recorded:
-    """Route records as the program would. Raises OperationError when nobody would be invited."""
+    """Route records as the program would; raises OperationError if none makes an invitation."""
     router = build_router(config, build_vendors(config))
     decoders = _decoders(config)
     by_lane: dict[str, list[Arrival]] = defaultdict(list)
@@ -84,7 +85,7 @@ def routed(config: Config, records: Iterable[Record]) -> Recorded:
 
 
 def lines(path: Path, topic: str) -> Iterator[Record]:
-    """The events of a file, one JSON document a line, as records of an input topic.
+    """Read the events of a file, one JSON document a line, as records of an input topic.
 
     Raises OperationError if the file cannot be read.
     """
@@ -98,7 +99,7 @@ def lines(path: Path, topic: str) -> Iterator[Record]:
 
 
 def input_topic(config: Config, named: str | None) -> str:
-    """The topic whose input reads a recording. Raises OperationError if that is not clear."""
+    """Return the topic whose input reads a recording; raises OperationError if ambiguous."""
     topics = config.input_topics
     if named is None and len(topics) == 1:
         return topics[0]
@@ -122,7 +123,7 @@ def _decoders(config: Config) -> dict[str, Decoder]:
 
 
 def _time(decoder: Decoder, record: Record) -> float:
-    """The event's own time; 0 for one that cannot be read, which the router counts."""
+    """Return the event's own time; 0 for an undecodable event, which the router counts."""
     try:
         return decoder.decode(record.value).time
     except EventError:

@@ -1,4 +1,4 @@
-"""What a quota makes of traffic: one play a lane, and what is asked beside it."""
+"""Simulates traffic under a quota: one play a lane, and the comparisons asked for."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ UNBOUNDED = 10**15
 
 @dataclass(frozen=True, slots=True)
 class LaneTraffic:
-    """A lane and who comes to it.
+    """A lane and its arrivals.
 
     `arrivals` makes the same ones each time it is called; `rates`: customers a second by campaign;
-    `backlog`: those who come in addition, all at once, when the warm-up is over.
+    `backlog`: customers that come in addition, all at once, when the warm-up is over.
     """
 
     settings: LaneSettings
@@ -58,7 +58,8 @@ class LaneTraffic:
     backlog: Mapping[str, int] | None = None
 
     def under(self, limits: Sequence[Limit] | None, share: float | None) -> LaneTraffic:
-        """The same under another quota; None keeps what is. A lane without limits stays so."""
+        """Return the same under another quota; None keeps a value. A lane without limits stays
+        so."""
         if not self.settings.limits:
             return self
         settings = self.settings
@@ -92,7 +93,7 @@ def synthetic_lane(
     max_batch: int = 5000,
     max_wait: float = math.inf,
 ) -> LaneSettings:
-    """A lane of these campaigns, which no config has."""
+    """Make a lane of these campaigns, independent of any config."""
     campaigns = {
         name: LaneCampaign(name, "vendor", Channel.SMS, max_batch, max_wait) for name in names
     }
@@ -104,7 +105,7 @@ def synthetic_lane(
 def poisson_lane(
     settings: LaneSettings, rates: Mapping[str, float], hours: float, seed: int
 ) -> LaneTraffic:
-    """Poisson arrivals at these rates (a second), for an hour's warm-up and `hours`."""
+    """Make Poisson arrivals at these rates (a second), for an hour's warm-up and `hours`."""
     names, numbers = list(rates), list(rates.values())
     seconds = WARM_UP + hours * 3600.0
 
@@ -116,7 +117,8 @@ def poisson_lane(
 
 
 def in_memory(settings: LaneSettings) -> LaneSettings:
-    """A lane that begins with an unused quota, and whose backlog is held: there is no log."""
+    """Start the lane with an unused quota, and buffer the whole backlog in memory: there is no
+    log."""
     return replace(
         settings, first_start_full=False, max_buffered=UNBOUNDED, max_buffered_bytes=UNBOUNDED
     )
@@ -139,7 +141,7 @@ class Scenario:
     max_wait: float = math.inf
 
     def traffic(self) -> LaneTraffic:
-        """A lane of its own."""
+        """Return the traffic on a lane of its own."""
         rates = zipf_rates(self.campaigns, self.rate)
         by_name = {f"campaign-{rank}": rate for rank, rate in enumerate(rates, 1)}
         settings = synthetic_lane(
@@ -148,14 +150,14 @@ class Scenario:
         return poisson_lane(settings, by_name, self.hours, self.seed)
 
     def run(self, policy: Policy | None = None) -> Figures:
-        """The figures of one policy (None: the lane's own)."""
+        """Return the figures of one policy (None: the lane's own)."""
         traffic = self.traffic()
         return summary([traffic.play(policy or lane_with(None), self.seed)], traffic.least)
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is to be told of some lanes' traffic. `other`: limits to compare with."""
+    """A simulation of some lanes' traffic. `other`: limits to compare with."""
 
     lanes: Sequence[LaneTraffic]
     seed: int = 0
@@ -163,7 +165,7 @@ class Question:
     other: Sequence[Limit] | None = None
 
     def answer(self) -> Figures:
-        """All figures. Raises nothing: whatever comes is played."""
+        """Return all figures. Raises nothing: all traffic is played."""
         ours = lane_with(None)
         played = [lane.play(ours, self.seed) for lane in self.lanes]
         told = {**self._together(played), "lanes": self._lanes(self.lanes, played)}
@@ -202,12 +204,12 @@ class Question:
 
 
 def _least(lanes: Sequence[LaneTraffic], played: Sequence[Played]) -> float:
-    """The bound over several lanes: each counts by its customers."""
+    """Return the bound over several lanes, each weighted by its customers."""
     customers = sum(len(one.waits) for one in played)
     sums = (lane.least * len(one.waits) for lane, one in zip(lanes, played, strict=True))
     return sum(sums) / customers if customers else 0.0
 
 
 def shared_out(total: int, lanes: Sequence[LaneTraffic]) -> dict[str, int]:
-    """A backlog of `total` customers by campaign, as the traffic is shared among them."""
+    """Split a backlog of `total` customers by campaign, in proportion to the traffic."""
     return spread(total, {name: rate for lane in lanes for name, rate in lane.rates.items()})

@@ -25,9 +25,9 @@ from consumer.simulate.traffic import (
 def of_stores(
     stores: int, speed: float, limits: Sequence[Limit], share: float, found: Iterable[Basket] = ()
 ) -> LaneTraffic:
-    """The `stores` largest stores' year, `speed` times as fast (`found`: other baskets).
+    """Return the `stores` largest stores' year, `speed` times as fast (`found`: other baskets).
 
-    Raises DispatcherError, saying what to install, when the data or its reader is missing.
+    Raises DispatcherError, saying what to install, if the data or its reader is missing.
     """
     year = list(found) or list(baskets())
     largest = {store for store, _ in Counter(each.store for each in year).most_common(stores)}
@@ -44,6 +44,6 @@ def of_stores(
 
 
 def as_records(topic: str) -> Iterable[Record]:
-    """The year's baskets as transaction events of an input topic."""
+    """Yield the year's baskets as transaction events of an input topic."""
     for number, basket in enumerate(baskets()):
         yield Record(topic, 0, number, event_of(basket, 0.0))

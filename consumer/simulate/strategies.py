@@ -1,4 +1,4 @@
-"""Ways to spend permits: the program's own, and those it is measured against."""
+"""Strategies to spend permits: the program's own, and the baselines."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def lane_with(
     apart: float = 0.0,
     latency: float = LATENCY,
 ) -> Policy:
-    """The lane's own code with this scheduler (None: the one that it chooses itself)."""
+    """Return a policy of the lane's own code with this scheduler (None: the lane's choice)."""
 
     def play(
         settings: LaneSettings, arrivals: Iterable[Arrival], rng: random.Random, played: Played
@@ -55,4 +55,5 @@ BASELINES: Mapping[str, Policy] = {
     "seal-after-60s": _seal_after(60.0),
     "late-oldest-first": lane_with(OldestFirst),
 }
-"""Seal on a timer and queue what is sealed, as batching consumers do; seal late, oldest first."""
+"""The baselines: seal on a timer and queue sealed batches, as batching consumers do; or seal late,
+oldest first."""

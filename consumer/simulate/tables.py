@@ -1,4 +1,4 @@
-"""What a simulation told, as tables for people."""
+"""The figures of a simulation as tables for people."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.table import Table
 from consumer.simulate.strategies import OURS
 
 MOST_ROWS = 20
-"""Campaigns of a lane that are shown; JSON has all."""
+"""Campaigns of a lane that are shown, at most; JSON has all."""
 
 _SPREAD = ("mean_wait", "p50", "p99", "max")
 _CALLS = ("calls", "customers_per_call")
@@ -20,7 +20,7 @@ _HEADS = {"mean_wait": "mean", "customers_per_call": "per call"}
 
 
 def show(told: Mapping[str, Any], console: Console) -> None:
-    """All tables of an answer."""
+    """Print all tables of an answer."""
     for lane in told["lanes"]:
         _lane(lane, console)
         if "backlog" in lane:
@@ -32,7 +32,7 @@ def show(told: Mapping[str, Any], console: Console) -> None:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person says them: `8.1 s`, `45 min`, `2 h 5 min`."""
+    """Format seconds for people: `8.1 s`, `45 min`, `2 h 5 min`."""
     if seconds < 600:
         return f"{seconds:.1f} s"
     minutes = round(seconds / 60)

@@ -1,7 +1,7 @@
-"""What others do: seal a batch on a timer, queue it, call when there is a permit. A baseline.
+"""Baseline of common batching consumers: seal a batch on a timer, queue it, call with a permit.
 
-A batch is sealed `linger` seconds after its first customer, or when it is full, and sealed batches
-are called first in, first out. Limits and vendor are those of the lane's play.
+A batch is sealed `linger` seconds after its first customer, or when it is full. Sealed batches are
+called first in, first out. Limits and vendor are those of the lane's play.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from consumer.simulate.traffic import Arrival
 
 @dataclass(slots=True, eq=False)
 class Batch:
-    """Customers of one campaign; of one recipient it takes one."""
+    """Customers of one campaign; each recipient at most once."""
 
     campaign: str
     due: float
@@ -34,9 +34,9 @@ class Batch:
 def sealed(
     arrivals: Iterable[Arrival], settings: LaneSettings, linger: float
 ) -> Iterator[tuple[float, Batch]]:
-    """(when, batch) in the order of sealing."""
+    """Yield (when, batch) in the order of sealing."""
     filling: dict[str, list[Batch]] = defaultdict(list)
-    due: deque[Batch] = deque()  # each lingers for the same time: the first begun is the first due
+    due: deque[Batch] = deque()  # all linger equally long: the first begun is the first due
     for arrival in arrivals:
         while due and due[0].due <= arrival.time:
             batch = due.popleft()
@@ -53,7 +53,7 @@ def sealed(
 
 
 def _open(filling: list[Batch], arrival: Arrival, linger: float, due: deque[Batch]) -> Batch:
-    """The campaign's first batch that does not have this recipient, else a new one."""
+    """Return the campaign's first batch without this recipient, else a new one."""
     for batch in filling:
         if not arrival.recipient or arrival.recipient not in batch.recipients:
             return batch
@@ -80,6 +80,6 @@ def play_timer(
         now = max(now, limiter.next_at(now))
         limiter.take_permit(now)
         at, allowed = network.call(now)
-        limiter.call_ended(at)  # told before it comes: a stamp that lies ahead counts all the same
+        limiter.call_ended(at)  # ahead of the answer: a future stamp counts all the same
         played.called(batch.campaign, batch.arrived, now, allowed=allowed)
     return played

@@ -1,4 +1,4 @@
-"""A range of an input topic as recorded events. Read in no group: nobody's offsets move."""
+"""A range of an input topic as recorded events. Reads in no group, so no group's offsets move."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Point = int | float | str
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """What of a topic is played: from one point to before the other."""
+    """The range of a topic to play: from one point to before the other."""
 
     topic: str
     begin: Point = "earliest"
@@ -39,9 +39,9 @@ class Range:
 
 
 def records(settings: transactions.Settings, wanted: Range) -> Iterator[Record]:
-    """The committed records of the range, a partition's in their order.
+    """Yield the committed records of the range, a partition's in their order.
 
-    Raises KafkaSessionError, BrokerUnreachable, OperationError for a topic that is not there.
+    Raises KafkaSessionError, BrokerUnreachable, and OperationError for a missing topic.
     """
     require_broker(settings)
     admin, clients = topics.admin(settings), KafkaClients(settings)
@@ -62,7 +62,7 @@ def records(settings: transactions.Settings, wanted: Range) -> Iterator[Record]:
 
 
 def _offsets(reader: Consumer, point: Point, low: Offsets, high: Offsets) -> Offsets:
-    """Partition → the offset of a point, within what there is."""
+    """Return partition → the offset of a point, within the existing range."""
     if point == "earliest":
         return low
     if point == "latest":
@@ -76,7 +76,7 @@ def _offsets(reader: Consumer, point: Point, low: Offsets, high: Offsets) -> Off
 
 
 def _at_time(reader: Consumer, when: float, high: Offsets) -> dict[Partition, int]:
-    """The first offset written at this time or later; the end where there is none."""
+    """Return the first offset written at this time or later; the end offset if there is none."""
     asked = [TopicPartition(topic, number, int(when * 1000)) for topic, number in high]
     with transactions.translate_errors("looking up offsets by time"):
         found = reader.offsets_for_times(asked, timeout=WAIT)
@@ -89,4 +89,4 @@ def _at_time(reader: Consumer, when: float, high: Offsets) -> dict[Partition, in
 
 
 def _ignore(_error: KafkaError) -> None:
-    """What matters comes with the call that failed."""
+    """Ignore client errors: the failed call raises what matters."""

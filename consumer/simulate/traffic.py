@@ -1,7 +1,7 @@
 """Arrivals: when which campaign gets a customer. Synthetic: Poisson streams under Zipf's law.
 
-A source is an iterator of `Arrival` in the order of time; what changes a source (`faster`,
-`with_backlog`) makes another one.
+A source is an iterator of `Arrival` in the order of time; `faster` and `with_backlog` turn a source
+into another one.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import NamedTuple
 from consumer.lane.state.settings import Limit
 
 EXPONENT = 1.1
-"""Of Zipf's law: a few large campaigns and many small ones."""
+"""Exponent of Zipf's law: a few large campaigns and many small ones."""
 
 
 class Arrival(NamedTuple):
     """A customer comes to a campaign at `time` (seconds).
 
-    `recipient`: whose second invitation never shares a call with the first; "" is nobody else.
+    `recipient`: two invitations of one recipient never share a call; "": equals no other.
     `expire_after`: seconds until it is too late to send it, None for never.
     """
 
@@ -33,7 +33,7 @@ class Arrival(NamedTuple):
 
 
 def zipf_rates(campaigns: int, rate: float) -> list[float]:
-    """`campaigns` arrival rates that sum to `rate` (invitations per second)."""
+    """Return `campaigns` arrival rates that sum to `rate` (invitations per second)."""
     shares = [1.0 / rank**EXPONENT for rank in range(1, campaigns + 1)]
     return [rate * share / sum(shares) for share in shares]
 
@@ -41,7 +41,7 @@ def zipf_rates(campaigns: int, rate: float) -> list[float]:
 def poisson(
     rates: Sequence[float], seconds: float, rng: random.Random
 ) -> Iterator[tuple[float, int]]:
-    """(time, campaign number) of all arrivals in `seconds`, in order of time."""
+    """Yield (time, campaign number) of all arrivals in `seconds`, in order of time."""
     total, cumulative = sum(rates), list(accumulate(rates))
     numbers = range(len(rates))
     now = rng.expovariate(total)
@@ -53,9 +53,9 @@ def poisson(
 def faster(
     arrivals: Iterable[Arrival], speed: float, begin: float | None = None
 ) -> Iterator[Arrival]:
-    """The same, `speed` times as fast; `begin` (without: the first) is time 0.
+    """Play arrivals `speed` times as fast; `begin` (by default the first arrival) is time 0.
 
-    Who must be sent within some time, must be sent within the same time.
+    `expire_after` is not scaled.
     """
     for each in arrivals:
         begin = each.time if begin is None else begin
@@ -65,13 +65,13 @@ def faster(
 def with_backlog(
     arrivals: Iterable[Arrival], backlog: Mapping[str, int], at: float
 ) -> Iterator[Arrival]:
-    """The same, and so many more customers of each campaign who all come at `at`."""
+    """Add so many more customers to each campaign, which all come at `at`."""
     more = (each for name, count in backlog.items() for each in repeat(Arrival(at, name), count))
     return heapq.merge(arrivals, more, key=lambda each: each.time)
 
 
 def spread(total: int, weights: Mapping[str, float]) -> dict[str, int]:
-    """`total` customers shared out by weight, to the last one (largest remainders)."""
+    """Split `total` customers by weight, to the last one (largest remainders)."""
     whole = sum(weights.values())
     exact = {name: total * weight / whole for name, weight in weights.items()}
     shares = {name: math.floor(each) for name, each in exact.items()}
@@ -82,7 +82,7 @@ def spread(total: int, weights: Mapping[str, float]) -> dict[str, int]:
 
 
 def bound(rates: Iterable[float], limits: Sequence[Limit]) -> float:
-    """The least mean wait in the long run, seconds: (Σ√λ)² / (2·R·Σλ).
+    """Return the least mean wait in the long run, seconds: (Σ√λ)² / (2·R·Σλ).
 
     R, the permit rate, is the smallest calls per second of all limits. Without limits it is 0.
     """
