@@ -15,7 +15,7 @@ LONGEST = 3650 * 86400.0
 """Seconds of the longest duration: far beyond any use, and future times stay in range."""
 
 MOST_CALLS = 1_000_000
-"""Calls of one limit, at most: the limiter keeps the time of each call of its period in memory."""
+"""Calls of one limit, at most."""
 
 _LIMIT = rf"[0-9]{{1,9}}/{_DURATION}"
 

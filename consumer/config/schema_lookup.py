@@ -27,8 +27,7 @@ def config_schema() -> Schema:
 
 
 def schema_at(path: Path, tree: Tree) -> Schema:
-    """Return the schema of the value at `path`; `tree` decides between alternatives. {} if
-    unknown."""
+    """Return the schema at `path`, {} if unknown; `tree` decides between alternatives."""
     node = _plain(config_schema(), tree)
     for depth, step in enumerate(path, start=1):
         node = _plain(_child(node, step), value_at(tree, path[:depth]))

@@ -134,8 +134,7 @@ class _Builder:
         return built
 
     def _pairs(self, node: MappingNode, path: Path) -> Iterator[tuple[Node, Node, bool]]:
-        """Yield keys and values, `merged` last: own keys precede those that `<<: *anchor` merges
-        in."""
+        """Yield keys, values and `merged`; own keys precede those that `<<: *anchor` merges in."""
         merge = f"{_TAG}merge"
         for key, value in node.value:
             # Counted here: nested merges expand without end, though their keys are few.

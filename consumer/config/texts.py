@@ -1,7 +1,7 @@
 """Decodes a file's bytes to text as editors and tools write it: UTF-8, with or without a BOM.
 
 A byte order mark at the beginning is no part of a secret or a config, and neither are line breaks
-at the end of a secret. Other encodings are refused, and the message names them.
+at the end of a secret. Other content is refused, and the message says what it is.
 """
 
 from __future__ import annotations

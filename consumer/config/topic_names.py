@@ -55,8 +55,7 @@ class Topics:
         return f"{self.application_id}.commands"
 
     def delayed(self, step: str) -> str:
-        """Return a delay topic: invitations delayed by a constant time (`1m`, `10m`, …), in
-        order."""
+        """Return a delay topic: invitations delayed by a constant time (`1m`, `10m`, …)."""
         return f"{self.application_id}.delayed.{step}"
 
     def owns(self, topic: str) -> bool:

@@ -188,8 +188,7 @@ def _line(text: str, line: int) -> str:
 
 
 def _open_quote(text: str, last: int) -> tuple[int, int] | None:
-    """Return line and column of the first quote, up to line `last`, that its line does not
-    close."""
+    """Return line and column of the first unclosed quote up to line `last`, or None."""
     for number, line in enumerate(text.split("\n")[:last], start=1):
         column = _unclosed(line)
         if column is not None:

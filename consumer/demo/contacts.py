@@ -63,7 +63,6 @@ def contact(household: int) -> Contact:
 
 
 def trait(household: int, name: str) -> float:
-    """Return a number in [0, 1), uniform over households and independent between names; always the
-    same."""
+    """Return a constant in [0, 1), uniform over households and independent between names."""
     digest = hashlib.blake2b(f"{name}|{household}".encode(), digest_size=6).digest()
     return int.from_bytes(digest, "big") / 2**48

@@ -59,8 +59,7 @@ class Demo:
     fed: int = 0
 
     def run(self) -> dict[str, Any]:
-        """Return the closing figures; raises DispatcherError unless each invitation has one
-        result."""
+        """Return the closing figures. Raises DispatcherError if results are missing or repeated."""
         broker = EmbeddedBroker()
         server = SandboxServer(_sandbox())
         with server as vendor:

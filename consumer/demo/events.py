@@ -27,8 +27,7 @@ from consumer.records.fields import rfc3339
 SEGMENTS: Final = ("regular", "silver", "gold")
 SYNTHETIC_HOUSEHOLDS: Final = 300
 THRESHOLD: Final = 100.0
-"""The smallest amount for which the example route invites; smaller synthetic sales match
-nothing."""
+"""The smallest amount that the example route takes; smaller synthetic sales match nothing."""
 
 TimedEvent = tuple[float, bytes, bytes]
 """Seconds from the first event at the recorded pace, the record's key and its value."""

@@ -39,8 +39,7 @@ class Pace:
             raise ValueError("expected a speed above 0")
 
     def wait(self, due: float, now: float) -> float:
-        """Return seconds until an event may go that is due `due` recorded seconds from the
-        start."""
+        """Return seconds until an event may go; `due`: recorded seconds from the start."""
         if self.speed is None:
             return 0.0
         return max(0.0, self.started + due / self.speed - now)
@@ -101,8 +100,7 @@ class _Feed:
             self._progress(self.delivered)
 
     def finish(self) -> int:
-        """Wait for all records; return the number delivered. Raises DispatcherError unless all
-        were."""
+        """Wait for all; return the number delivered. Raises DispatcherError unless all were."""
         if self.failed:
             self._client.purge(in_flight=False)  # a record in flight may still be confirmed
         while self._client.flush(NAP):  # ends: a record fails after message.timeout.ms

@@ -126,8 +126,7 @@ def _merged(sections: list[tuple[str, Schema]]) -> Iterator[tuple[str, Schema]]:
 
 
 def _inner(node: Schema) -> Iterator[tuple[str, Schema]]:
-    """Yield the values below this one that have keys of their own, with the step that leads
-    there."""
+    """Yield the values below this one that have keys of their own, each with its step."""
     if "properties" in node:
         yield "", node
     for each in node.get("patternProperties", {}).values():

@@ -17,12 +17,10 @@ from urllib.parse import quote
 from pydantic_core import Url
 
 GIVEN: Final = ("phone", "email", "event_id", "pseudonym")
-"""Names that every link may use, beside the route's `data`; they take precedence over keys of
-`data`."""
+"""Names that every link may use beside the route's `data`, and that precede keys called alike."""
 
 LINK_LIMIT: Final = 8_000
-"""Characters of a link, at most: the URI length that RFC 9110 recommends every recipient to
-support."""
+"""Characters of a link, at most: the URI length that RFC 9110 recommends to support."""
 
 EXAMPLE: Final = "https://survey.example/s?name={name}&ref={external_id}"
 
@@ -46,8 +44,7 @@ class _Text:
 
     @classmethod
     def parameter(cls, text: str) -> _Text:
-        """Make the text of a query parameter, which is optional if its value is exactly one
-        name."""
+        """Make the text of a query parameter, optional if its value is exactly one name."""
         return cls(_NAME.split(text), _PARAMETER.fullmatch(text) is not None)
 
     def fill(self, values: Mapping[str, str]) -> str | None:
@@ -85,8 +82,7 @@ class Template:
         return link if len(link) <= LINK_LIMIT else None
 
     def unfit(self, values: Mapping[str, str]) -> list[str]:
-        """Return the names that make `fill` return None: the missing, else dots, else the
-        longest."""
+        """Return the names that make `fill` return None: missing, else dots, else the longest."""
         missing = [each for each in self._needed() if not values.get(each)]
         dots = [each for each in self._path.pieces[1::2] if not values.get(each, "").strip(".")]
         named = [each for each in self.names if each in values]
@@ -108,8 +104,7 @@ class Template:
         return "&".join(filled)
 
     def keys(self) -> tuple[frozenset[str], frozenset[str]]:
-        """Return the keys of a route's `data` that the link may use: flat ones, and maps
-        (`map.name`)."""
+        """Return the keys of `data` that the link may use: flat ones, and maps (`map.name`)."""
         own = [name for name in self.names if name not in GIVEN]
         return frozenset(own), frozenset(name.partition(".")[0] for name in own if "." in name)
 
@@ -180,8 +175,7 @@ def _check_host(path: str) -> None:
 
 
 def _leads_away(path: str) -> bool:
-    """Tell whether a path has dot segments: browsers resolve `..`, also encoded, before a
-    request."""
+    """Tell whether a path has dot segments, which browsers resolve, even if encoded."""
     steps = path.lower().replace("%2e", ".").split("/")
     return "." in steps or ".." in steps
 

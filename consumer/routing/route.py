@@ -62,8 +62,7 @@ class Link:
     exact: bool = False
 
     def of(self, body: Body, given: Mapping[str, str], raw: bytes = b"") -> str:
-        """Return the link; `given` are values that are not read from the event. Raises
-        DataError."""
+        """Return the link; `given`: values not read from the event. Raises DataError."""
         found = _as_written(self._texts, body, raw, exact=self.exact)
         link = self.template.fill({**found, **given})
         if link is None:

@@ -52,11 +52,10 @@ from consumer.routing.route import (
 Pseudonymiser = Callable[[str], str]
 
 OTHER_TOPIC = "other"
-"""Label for a replayed record whose topic is no input: a dead letter's header may name any
-topic."""
+"""Label for replayed records whose topic is no input: their header may name any topic."""
 
 INVITATION_LIMIT = 256 * 1024
-"""Bytes of an invitation record, at most: Kafka would refuse a larger one for ever."""
+"""Bytes of an invitation record, at most: a record that Kafka refuses would be retried for ever."""
 
 
 BEAT_EVERY = 100

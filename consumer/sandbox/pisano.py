@@ -206,6 +206,5 @@ def _check_maps(document: dict[str, Any], target: _Target, recipients: set[str])
 
 
 def _all_are(kind: type, values: Iterable[object]) -> bool:
-    """Tell whether all values are exactly of this kind; a set of types is much faster than a
-    loop."""
+    """Tell whether all values are exactly of this kind; a set is much faster than a loop."""
     return set(map(type, values)) <= {kind}

@@ -135,8 +135,7 @@ class SandboxServer:
         return double
 
     def start(self) -> str:
-        """Start serving; return the base URL. Raises `OSError` for a taken port, else
-        `RuntimeError`."""
+        """Start; return the base URL. Raises `OSError` for a taken port, else `RuntimeError`."""
         if self._thread is not None:
             msg = "the sandbox is running already"
             raise RuntimeError(msg)

@@ -1,8 +1,8 @@
-"""What the double pretends to be: credentials, campaigns, quotas, latency and faults.
+"""The double's settings: credentials, campaigns, quotas, latency and faults.
 
-`SandboxSettings()` works as it is: it knows the sample ids of the vendors' published pages, has
-no quota, answers at once and shows no faults. All ids and credentials are made up or public
-samples; nothing here is a secret of anybody's account.
+`SandboxSettings()` works as it is: it knows the sample ids of the vendors' published pages, has no
+quota, answers at once and shows no faults. All ids and credentials are made up or public samples,
+so none is a secret of a real account.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Recorded events as traffic: the config's own router gives each arrival's campaign and time.
 
-An event is routed as of its own time, so none is too old; rules of a policy after routing are not
-simulated.
+An event is routed as of its own time, so none is too old. What a policy decides after routing is
+not simulated.
 """
 
 from __future__ import annotations

@@ -58,8 +58,7 @@ class LaneTraffic:
     backlog: Mapping[str, int] | None = None
 
     def under(self, limits: Sequence[Limit] | None, share: float | None) -> LaneTraffic:
-        """Return the same under another quota; None keeps a value. A lane without limits stays
-        so."""
+        """Return the same under another quota; None keeps a value, no limits stay none."""
         if not self.settings.limits:
             return self
         settings = self.settings
@@ -117,8 +116,7 @@ def poisson_lane(
 
 
 def in_memory(settings: LaneSettings) -> LaneSettings:
-    """Start the lane with an unused quota, and buffer the whole backlog in memory: there is no
-    log."""
+    """Start with an unused quota, and buffer the whole backlog in memory: there is no log."""
     return replace(
         settings, first_start_full=False, max_buffered=UNBOUNDED, max_buffered_bytes=UNBOUNDED
     )

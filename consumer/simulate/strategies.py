@@ -55,5 +55,4 @@ BASELINES: Mapping[str, Policy] = {
     "seal-after-60s": _seal_after(60.0),
     "late-oldest-first": lane_with(OldestFirst),
 }
-"""The baselines: seal on a timer and queue sealed batches, as batching consumers do; or seal late,
-oldest first."""
+"""The baselines: seal on a timer and queue, as batching consumers do; seal late, oldest first."""

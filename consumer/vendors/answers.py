@@ -40,7 +40,7 @@ _MESSAGE_SCAN = 1_000
 _LONG_WORD = 24
 _ESCAPES = 3
 _LOOSE_ACCENTS = re.compile("[\u0300-\u036f]")
-"""Accents that form no letter with another character: they would split a word in two."""
+"""Combining accents that NFKC composed with no letter: they would split a word in two."""
 _JSON_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 _NODES = 64
 _WRAPPERS = ("error", "errors", "meta", "status", "response", "result", "detail", "details", "data")
@@ -148,8 +148,7 @@ def _is_text(body: bytes) -> bool:
 
 
 def outcome(answer: Answer, kind: Kind, code: str | None, message: str | None) -> Outcome:
-    """Make the outcome of a kind (not `BY_STATUS`), with `Retry-After` if the call was
-    throttled."""
+    """Make the outcome of a kind (not `BY_STATUS`), with `Retry-After` if throttled."""
     effect = EFFECTS[kind]
     throttled = kind is Kind.THROTTLED
     return Outcome(

@@ -132,8 +132,7 @@ class CustomerRadar:
         self._addresses = _ADDRESSES[account.recipient]
 
     def spec(self, channel: Channel) -> ChannelSpec:
-        """Return the channel, with the addresses of `recipient` and the ids of
-        `points_of_measure`."""
+        """Return the channel with the addresses and points of measure of the account."""
         poms = {name: frozenset(each) for name, each in self._account.points_of_measure.items()}
         return replace(
             self.channels[channel],

@@ -43,8 +43,7 @@ _NUMBERS_END: Final = 5
 
 
 def is_clean(outcome: Outcome, known: Collection[str]) -> bool:
-    """Tell whether an outcome cannot hold an echo: it has no text, and no code but a `known`
-    one."""
+    """Tell whether an outcome cannot hold an echo: no text, and no code but a `known` one."""
     return not outcome.message and (outcome.code is None or outcome.code in known)
 
 

@@ -199,5 +199,4 @@ class Vendor(Protocol):
         """Build the call that opens a session (only if `needs_login`)."""
 
     def read_login(self, answer: Answer, now: float) -> Token | Outcome:
-        """Return the token, or the outcome of a failed login; never raises. `now`: epoch
-        seconds."""
+        """Return the token, or why there is none; never raises. `now` is epoch seconds."""

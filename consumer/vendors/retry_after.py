@@ -44,8 +44,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def moment(text: str) -> float | None:
-    """Parse an HTTP date (the first of a list) or an RFC 3339 time with its zone to epoch
-    seconds."""
+    """Parse an HTTP date (the first of a list) or a zoned RFC 3339 time to epoch seconds."""
     first = _BETWEEN.split(text)[0].strip()
     return _http_date(first) or _rfc3339(first)
 

@@ -1,5 +1,4 @@
-"""Warns about `match`: text that reads as a condition, likely typos in names, unreachable
-routes."""
+"""Warns about `match`: text that reads as a condition, likely typos, unreachable routes."""
 
 from __future__ import annotations
 
@@ -37,8 +36,7 @@ _COMMON_WORDS: Final = (
     "total transaction"
 )
 _COMMON: Final = frozenset(_COMMON_WORDS.split())
-"""Fields of purchase events: a name that differs from one of them in one letter is a likely
-typo."""
+"""Fields of purchase events: a name that differs from one in a letter is a likely typo."""
 _OTHERS: Final = frozenset({"border", "county", "iphone", "mount", "prime", "prize", "score"})
 """Words that differ in one letter from a common field and are correct."""
 
@@ -145,7 +143,7 @@ def _dotted(findings: Findings, path: Path, key: str, named: Mapping[str, int]) 
 def _one_slip(one: str, other: str) -> bool:
     """Tell whether two names differ by one letter added, missing, changed or swapped.
 
-    A last letter or a digit may differ: then both are probably meant (a plural, a series)."""
+    Not if only the last letter or a digit differs: then both names are probably meant."""
     if one == other or abs(len(one) - len(other)) > 1 or len(other) < _LONG:
         return False
     if one[:-1] == other[:-1] or one[:-1] == other or other[:-1] == one:

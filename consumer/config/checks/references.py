@@ -110,7 +110,7 @@ def _smallest(findings: Findings, name: str) -> None:
 
 
 def _application(findings: Findings) -> None:
-    """Check that the name cannot share topics with an application whose lane names it extends."""
+    """Refuse a name that would share topics with the lanes of an application of shorter name."""
     name = findings.text("application_id")
     for branch in sorted(BRANCHES):
         if name is not None and f".{branch}." in f"{name}.".replace("_", "."):

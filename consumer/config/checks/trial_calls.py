@@ -33,8 +33,7 @@ _ADDRESSES: Final[tuple[Address, ...]] = (
     {"phone": "+905321234568", "email": "grace@example.com"},
 )
 MOST_URL: Final = 4000
-"""Characters of a call's URL, at most: servers refuse longer ones, from eight thousand at the
-latest."""
+"""Characters of a call's URL, at most: servers refuse longer ones, all beyond eight thousand."""
 
 _WHY_LONG: Final = "or shorten `base_url` or `path` of its vendor"
 _VALUE: Final = "Ada \"'\\ \u011f\u00fc\U0001f600"

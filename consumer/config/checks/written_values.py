@@ -57,7 +57,7 @@ def check_written(findings: Findings) -> None:
 
 
 def _number(findings: Findings, path: Path) -> None:
-    """Warn of an unusually written number where text is allowed, too."""
+    """Report an unusually written number where text is allowed, too."""
     value, written = findings.source.at(path), findings.source.written[path]
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return

@@ -25,8 +25,7 @@ from consumer.routing.expressions import (
 
 MAX_ID: Final = 256
 MAX_AHEAD: Final = 86_400.0
-"""Seconds that an event's time may be ahead of the clock. Skewed clocks and wrong zones stay
-below."""
+"""Seconds that an event's time may be ahead of the clock: more than skewed clocks or zones are."""
 
 
 @dataclass(slots=True)
@@ -62,8 +61,7 @@ class Decoder:
         self._times = times or TimeReader()
 
     def decode(self, value: bytes | None) -> Event:
-        """Decode a record's value to its event; raises `EventError` with the dead letter's
-        reason."""
+        """Decode a record's value to its event; raises `EventError` with the reason."""
         return self.identify(self.load(value), value or b"")
 
     def load(self, value: bytes | None) -> dict[str, Any]:

@@ -59,8 +59,7 @@ def text_of(_raw: bytes, value: object) -> str | None:
 
 
 def text_in(raw: bytes, value: object) -> str | None:
-    """Return `as_text` of a value of the record `raw`; raises DigitsLostError if digits are
-    lost."""
+    """Return `as_text` of a value of the record `raw`; raises DigitsLostError."""
     kind = type(value)
     if kind is str:
         return cast("str", value)
@@ -107,8 +106,7 @@ def _stands(raw: bytes, text: str) -> str:
 
 
 def _has_float(value: object) -> bool:
-    """Tell whether the value contains a double. Uses a stack: an event may nest arbitrarily
-    deep."""
+    """Tell whether the value contains a double. Uses a stack: events nest arbitrarily deep."""
     stack = [value]
     while stack:
         found = stack.pop()

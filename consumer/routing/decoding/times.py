@@ -56,8 +56,7 @@ class TimeReader:
         self._zone = None if zone is None else ZoneInfo(zone)
 
     def __call__(self, found: object) -> tuple[float, str] | None:
-        """Return epoch seconds and the time as RFC 3339, or None if the value is not an accepted
-        time."""
+        """Return epoch seconds and the time as RFC 3339, or None if it is no accepted time."""
         if type(found) is str:
             return self._text(found)
         if type(found) is int or type(found) is float:
@@ -109,8 +108,7 @@ def _offset(parts: re.Match[str]) -> dt.tzinfo | None:
 
 
 def _whole_seconds(parts: re.Match[str], fraction: bool) -> tuple[dt.datetime, dt.timedelta]:
-    """Return a wall-clock time that the calendar has, and what to add to it (24:00, leap
-    second)."""
+    """Return a time that the calendar has, and what to add to it (24:00, leap second)."""
     date = dt.datetime.fromisoformat(parts["date"])
     hour, minute, second = (int(parts[name] or 0) for name in ("hour", "minute", "second"))
     if (hour, minute, second, fraction) == (24, 0, 0, False):

@@ -58,8 +58,7 @@ def operation(raw: Mapping[Any, object], path: Path) -> Item:
 
 
 def is_operation(value: Mapping[Any, object]) -> bool:
-    """Tell whether an object is a valid `{operator: argument}`, hence hardly a field of that
-    name."""
+    """Tell whether an object is a valid `{operator: argument}`, hence hardly a field."""
     if len(value) != 1 or next(iter(value)) not in _OPERATORS:
         return False
     try:

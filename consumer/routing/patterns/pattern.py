@@ -1,21 +1,21 @@
 """Event patterns (content-based routing): which events a route takes, as explainable data.
 
-The rules are those of event-ruler, the engine of Amazon EventBridge (github.com/aws/event-ruler,
-README), without `cidr`:
+The rules are those of event-ruler, the engine of Amazon EventBridge
+(github.com/aws/event-ruler, README), without `cidr`:
 
-* a field's list of values holds when any value of it holds; all fields must hold; * an array in the
-event stands for its elements: any scalar may match, and the conditions of one
+* a field's list of values holds when any value of it holds; all fields must hold;
+* an array in the event stands for its elements: any scalar may match, and the conditions of one
   nested object must hold within one element, also when `$or` spreads them;
 * `exists: false` holds for a field that has no scalar. Under an array it applies to the element
   that the other conditions chose, and to all elements if no other condition chose one;
-* a key with dots leads into objects (`patterns/keys.py`).
+* a key with dots leads into objects (`keys`).
 
 Differences: `anything-but` also takes booleans, null and mixed lists, a bare scalar is a one-item
 list, a field named both beside and inside `$or` must satisfy both, and the empty pattern matches
 every event.
 
-A pattern is parsed once (`reader`, `operators`) into nodes (`nodes`), which explain a mismatch. The
-nodes are compiled to closures (`match`), which match events.
+A pattern is parsed once (`reader`, `operators`) into nodes (`nodes`), which explain a mismatch.
+The nodes are compiled to closures (`match`), which match events.
 """
 
 from __future__ import annotations

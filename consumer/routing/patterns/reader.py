@@ -59,8 +59,7 @@ class _Reader:
         self.errors.append(PatternError(path, message, hint))
 
     def root(self, raw: object) -> Node:
-        """Parse the whole pattern: only the root may be an empty object, which has no
-        conditions."""
+        """Parse the whole pattern: only its root may be an empty object (no conditions)."""
         if not isinstance(raw, Mapping):
             self.fail((), "expected an object")
             return Node()

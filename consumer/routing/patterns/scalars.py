@@ -67,8 +67,7 @@ def anything() -> dict[type, Test]:
 
 
 def kind_of(value: object) -> type | None:
-    """Return the type of a pattern's scalar in comparisons, int for all numbers; None: no
-    scalar."""
+    """Return the type of a pattern's scalar, int for all numbers; None: no scalar."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return int if math.isfinite(value) else None
     return next((kind for kind in (str, bool, NoneType) if isinstance(value, kind)), None)

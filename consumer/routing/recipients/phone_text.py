@@ -44,8 +44,7 @@ _made_of_a_float: Final = re.compile(r"[+\uff0b]?\d+[.\uff0e](?:\d{1,2}|0+)").fu
 _OPTIONAL_ZERO: Final = re.compile(rf"[(\uff08\[][{_BLANK}]*0[{_BLANK}]*[)\uff09\]]")
 _SLASH: Final = re.compile(r"[/\uff0f]")
 _AREA: Final = 8
-"""Digits before a slash, at most: calling code and area code. More digits are a number of their
-own."""
+"""Digits before a slash, at most: calling and area code. More are a number of their own."""
 
 
 def phone_readings(raw: str, calling_code: str) -> tuple[str, ...]:

@@ -147,7 +147,7 @@ def _nothing(_raw: str) -> None:
 class _Matchers(dict[str, Callable[[str], re.Match[str] | None]]):
     """The first four characters → the matcher of valid numbers that begin with them.
 
-    The match has a group if the number is mobile and not of an untexted type but `fixed_line`.
+    The match has a group if the number is mobile and of no untexted type but `fixed_line`.
     Filled on demand (compiling all regions takes seconds), for `+` and three digits only, so that
     foreign text cannot make it grow.
     """

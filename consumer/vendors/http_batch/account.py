@@ -1,5 +1,4 @@
-"""The config entry of an `http_batch` account: templates, headers and rules, validated on
-loading."""
+"""The config entry of an `http_batch` account: templates, headers, rules, validated on loading."""
 
 from __future__ import annotations
 

@@ -25,8 +25,7 @@ BY_RULE: Final[Mapping[str, Row]] = {
 """The account's rules beside `success` → the meaning of an answer that matches."""
 
 ALWAYS: Final = frozenset({408, 429})
-"""Statuses that no rule can redefine: after a 408 the outcome is in doubt, a 429 throttles all
-calls."""
+"""Statuses that no rule can redefine: 408 leaves the outcome in doubt, 429 throttles all calls."""
 
 _OWN = frozenset({"host", "content-length", "transfer-encoding", "connection"})
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
