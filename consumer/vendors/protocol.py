@@ -79,7 +79,7 @@ class Account(BaseModel):
     """One account at a vendor: what its config entry has besides the vendor's own fields.
 
     `base_url` is kept in normal form (lower-case host, no default port, no slash at the end), so
-    that a call's path can be appended to it. What certificates and keys are worth, `adapters.tls`
+    that a call's path can be appended to it. What certificates and keys are worth, `http.tls`
     finds out: here they are text.
     """
 
