@@ -1,4 +1,8 @@
-"""What was read from a lane's topic: it waits here, ends, is put off, or was settled before."""
+"""Intake: what becomes of each record that is read from a lane's topic.
+
+A record waits in the buffer, ends with a result or a dead letter, is delayed, or is ignored because
+it is settled already. After each batch of records `steer` decides what is read next.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +26,12 @@ from consumer.records.dead_letter import DeadLetter
 from consumer.records.result import Reason
 
 LONGEST_DELAY = 3600.0
-"""Seconds that one of a crowd is put off at most: the estimate is no promise."""
+"""Longest delay in seconds of an invitation that makes way for other campaigns: `_until_served` is
+only an estimate."""
 
 
 class Intake:
-    """Takes in what is read, and steers what is read next."""
+    """Takes in the records that were read, and steers what is read next."""
 
     def __init__(
         self,
@@ -47,7 +52,7 @@ class Intake:
         return self._buffer.settings
 
     def arrived(self, held: PendingInvitation, now: float) -> None:
-        """An invitation was read. Settled and repeated ones are passed over."""
+        """Take in an invitation. Ignore settled and repeated ones."""
         held.attempt = self._due.attempts.count_of(held.offset, held.attempt)
         if self._due.settled.deliver(held.offset):
             doubted = self._in_doubt.resolve(held.offset) if self._in_doubt else None
@@ -59,25 +64,25 @@ class Intake:
             self._again(held, now)
 
     def postponed(self, held: PendingInvitation, now: float) -> None:
-        """One that a later version of the program wrote: it may be read after an upgrade.
+        """Delay a record of a later version of the program: it may be read after an upgrade.
 
-        One in doubt stays so: only who can read it knows whether its campaign sends it again.
+        A record in doubt stays in doubt: only a program that can read it knows its campaign's rule.
         """
         held.attempt = self._due.attempts.count_of(held.offset, held.attempt)
         if self._due.settled.deliver(held.offset) and held.offset not in self._in_doubt:
             self._due.delay(held, now, wait_of(held.delays))
 
     def unreadable(self, letter: DeadLetter) -> None:
-        """A record that is no invitation: a dead letter settles it."""
+        """Settle a record that is no invitation with a dead letter."""
         offset = letter.source["offset"]
         if self._due.settled.deliver(offset):
             self._in_doubt.resolve(offset)
             self._due.dead(letter)
 
     def abandon(self, letter: DeadLetter, campaign: str | None) -> None:
-        """A record that raised while it was taken in, anywhere: a dead letter settles it.
+        """Settle a record whose intake raised, at any point, with a dead letter.
 
-        What it left behind goes; what settled it already stays its fate.
+        It is removed from the buffer. If it was settled before the error, that settlement stands.
         """
         offset = letter.source["offset"]
         self._due.settled.deliver(offset)
@@ -89,12 +94,12 @@ class Intake:
         self._due.dead(letter)
 
     def steer(self) -> list[Command]:
-        """What follows for reading: stop, go on, go back to noted ones."""
+        """Return the commands that stop reading, continue it, or go back to spilled invitations."""
         stop = self._due.settled.at_bound or (self._buffer.spill_is_full and self._nobody_helped())
         return self._buffer.read_plan.steer(self._buffer.campaigns_to_reload(), stop=stop)
 
     def _place(self, held: PendingInvitation, now: float) -> None:
-        """One that was read for the first time: it ends, is put off, or waits here."""
+        """End, delay or buffer an invitation that was read for the first time."""
         if held.expired(now):
             self._settlement.end(held, Reason.EXPIRED_WAITING)
         elif near_end(held.expires_at, now):
@@ -109,7 +114,7 @@ class Intake:
             self._buffer.add(held)
 
     def _again(self, held: PendingInvitation, now: float) -> None:
-        """A noted one was read again."""
+        """Take in a spilled invitation that was read again."""
         reading = self._buffer.read_plan
         if held.expired(now) or self._settlement.parked(held.campaign, now):
             reading.take(held.offset, held.campaign)
@@ -121,7 +126,10 @@ class Intake:
             reading.leave(held.campaign)
 
     def _decide_doubt(self, held: PendingInvitation, doubted: InFlight, now: float) -> None:
-        """A former owner sent it, perhaps: nobody but its campaign's rule sends it again."""
+        """Decide an invitation that the previous owner may have sent.
+
+        Send it again only if its campaign says `in_doubt: resend`; else end it as `owner_lost`.
+        """
         held.attempt = doubted.attempt
         campaign = self._settings.campaigns.get(doubted.campaign)
         again = campaign is not None and campaign.in_doubt == "resend"
@@ -132,17 +140,20 @@ class Intake:
             self._settlement.end(held, Reason.OWNER_LOST, CallFacts(batch=doubted.batch_id))
 
     def _crowds(self, campaign: str) -> bool:
-        """So much of it waits that reading on, for the others' sake, needs it out of the way."""
+        """Return whether the campaign's backlog must make way: memory and spill limits are reached,
+        and records of other campaigns may lie behind it."""
         some = self._buffer.read_plan.counts[campaign] > 0
         return self._buffer.spill_is_full and some and len(self._settings.campaigns) > 1
 
     def _nobody_helped(self) -> bool:
-        """Whether reading on would find only what cannot go either: then lag is the queue."""
+        """Return whether reading on would unblock no campaign: all accounts fail, or there is one
+        campaign."""
         vendors = {each.vendor for each in self._settings.campaigns.values()}
         return self._accounts.ill(vendors) or len(self._settings.campaigns) < 2
 
     def _until_served(self, campaign: str) -> float:
-        """Seconds that those before it take at least, if every permit were theirs."""
+        """Estimate the seconds until earlier invitations are called, if the campaign got every
+        permit."""
         settings, window = self._settings, self._buffer.window(campaign)
         before = self._buffer.read_plan.counts[campaign] + window.count
         rate = min((each.calls / each.period for each in settings.limits), default=math.inf)

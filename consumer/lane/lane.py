@@ -1,20 +1,21 @@
 """A lane: everything that shares one quota, as a pure state machine.
 
-Theory of operation. Events come in by method (`arrived`, `answered`, `committed`, …), each with
-the time; `tick(now)` returns the commands that follow. The runtime carries them out and feeds
-the completions back:
+Theory of operation. Events come in by method (`arrived`, `answered`, `committed`, …), each with the
+time. `tick(now)` returns the commands that follow. The runtime executes them and reports their
+completions as events:
 
     arrived ─► window ─(permit)─► sealed ─ Commit(intent) ─► Send ─► answered ─ Commit(results)
 
-    Lane ─┬─ arrivals   what is read: it waits, ends, is put off
-          ├─ sealing    who is called next, by the agenda and the scheduler
-          ├─ quota      permits, and what a 429 taught
-          ├─ outcomes   what an answer leads to
-          └─ due        what the next commit carries
+    Lane ─┬─ intake      records that were read: each one waits, ends or is delayed
+          ├─ buffer      pending invitations, a window for each campaign
+          ├─ sealing     which window is called next, by the due index and the scheduler
+          ├─ quota       permits of the rate limit, fewer of them after a 429
+          ├─ settlement  results, retries, bisections, trials and delays that an answer leads to
+          └─ outbox      what the next commit carries
 
-One commit is out at a time, and it carries all that is due: results of answered batches and
-intents of newly sealed ones. Nothing leaves before the commit that records it: neither a call
-nor a login. A lane object lives from takeover to loss; its successor starts from the checkpoint.
+One commit is in flight at a time. It carries all that is due: results of answered batches and
+intents of newly sealed ones. No call and no login leaves before the commit that records it. A lane
+object lives from takeover to loss; its successor starts from the checkpoint.
 """
 
 from __future__ import annotations
@@ -57,14 +58,15 @@ from consumer.records.dead_letter import DeadLetter
 from consumer.records.fields import LAST_MOMENT
 
 SWEEP_EVERY = 30.0
-"""Seconds between searches for invitations that expired while they waited."""
+"""Seconds between sweeps for invitations that expired while they waited."""
 
 
 class Lane:
-    """One owner's time with a lane.
+    """State machine of a lane during one ownership.
 
     `epoch` is unique to this ownership (the offset of its claim) and part of its batch ids;
-    `topic_id` is the invitations topic's. Raises ValueError for a checkpoint nobody wrote.
+    `topic_id` is that of the invitations topic. Raises ValueError if the checkpoint holds a
+    malformed bitmap.
     """
 
     def __init__(
@@ -117,7 +119,7 @@ class Lane:
             scheduler,
         )
         self.commit_seconds = 0.0
-        """What a commit may take before logins that it records are too old to leave."""
+        """Seconds that a commit may take before the logins that it records are too old to leave."""
         self._committing: list[Send | Login] | None = None
         self._unrecorded = checkpoint is None  # an assumed quota must outlive a restart
         self._stopping = False
@@ -127,27 +129,28 @@ class Lane:
     # -- events -------------------------------------------------------------------------------
 
     def arrived(self, held: PendingInvitation, now: float) -> None:
-        """A record of the lane's topic was read. Settled and repeated ones are passed over."""
+        """Take in an invitation that was read. Ignore settled and repeated ones."""
         self._intake.arrived(held, now)
 
     def postponed(self, held: PendingInvitation, now: float) -> None:
-        """A record that a later version of the program wrote: it may be read after an upgrade."""
+        """Delay a record of a later version of the program: it may be read after an upgrade."""
         self._intake.postponed(held, now)
 
     def unreadable(self, letter: DeadLetter) -> None:
-        """A record of the lane's topic that is no invitation: a dead letter settles it."""
+        """Settle a record that is no invitation with a dead letter."""
         self._intake.unreadable(letter)
 
     def abandon(self, letter: DeadLetter, campaign: str | None) -> None:
-        """A record that raised while it was taken in; `campaign` if so much of it was read."""
+        """Settle a record whose intake raised with a dead letter; `campaign` is None if it was not
+        read."""
         self._intake.abandon(letter, campaign)
 
     def answered(
         self, batch_id: str, outcome: Outcome, *, sent_at: float | None, at: float
     ) -> None:
-        """A call completed at `at`; `sent_at` is None if nothing of it left this machine."""
+        """Record a call's end at `at`; `sent_at` is None if nothing of it left this machine."""
         batch, part_of = self._sealing.ended(batch_id)
-        # Recorded even when everyone waits on: else the next owner would be in doubt about them.
+        # Recorded even if all wait again: else the batch would be in doubt for the next owner.
         self._unrecorded = True
         silent = outcome.http_status is None and sent_at is not None
         self._quota.call_ended(at, silent=silent)
@@ -159,33 +162,35 @@ class Lane:
         self.settlement.of_call(batch, part_of, outcome, facts, at)
 
     def logged_in(self, vendor: str, expires_at: float, at: float) -> None:
-        """A login succeeded at `at`."""
+        """Record that a login succeeded at `at`."""
         self._quota.call_ended(at)
         self.accounts.sessions[vendor].opened(at, expires_at)
 
     def login_failed(self, vendor: str, outcome: Outcome, at: float) -> None:
-        """A login was refused or not answered; its permit is spent all the same."""
+        """Record that a login was refused or not answered. Its permit is spent all the same."""
         self._quota.call_ended(at, silent=outcome.http_status is None)
         if outcome.throttled:
             self._quota.call_throttled(outcome, at, at)
         self.accounts.login_failed(vendor, outcome, at)
 
     def committed(self) -> list[Command]:
-        """The commit that was out is definite: what it recorded may leave."""
+        """Return the calls and logins that the finished commit recorded: they may leave."""
         leaving = self._committing or []
         self._committing = None
         return list(leaving)
 
     def commit_took(self, seconds: float) -> None:
-        """The last commit took so long: the next one may take twice as long."""
+        """Record how long the last commit took: after a slow one, the next may take twice as
+        long."""
         self.commit_seconds = 2 * seconds if seconds > FRESH_SECONDS / 4 else 0.0
 
     def reconfigure(
         self, settings: LaneSettings, now: float, *, relogin: Collection[str] = ()
     ) -> None:
-        """Another config from now on: who waits follows it, what is in flight ends by the old one.
+        """Apply another config. Waiting invitations follow it; calls in flight end by the old one.
 
-        Campaigns that it does not know are put off. `relogin`: vendors whose account changed.
+        Invitations of campaigns that it does not name are delayed. `relogin`: vendors whose account
+        changed.
         """
         self.settings = settings
         self.buffer.reconfigure(settings)
@@ -195,18 +200,19 @@ class Lane:
         self.settlement.reconfigure()
         self.settlement.acquit(lambda trial: trial.rules.vendor in relogin)
         for campaign in self.stopped_campaigns(now):
-            self.retry_campaign(campaign, now)  # what was wrong may be mended
+            self.retry_campaign(campaign, now)  # the new config may have repaired it
         for window in list(self.windows.values()):
             if window.campaign not in settings.campaigns:
                 self.settlement.drop_campaign(window.campaign, now)
         self._unrecorded = True
 
     def parked_campaigns(self, now: float) -> list[str]:
-        """Campaigns whose invitations are put off, for the vendor cannot use them."""
+        """Return the campaigns whose invitations are delayed because the vendor cannot use them."""
         return [name for name, window in self.windows.items() if window.parked_until > now]
 
     def stopped_campaigns(self, now: float) -> list[str]:
-        """Parked campaigns, and those that an open breaker, theirs or the account's, holds back."""
+        """Return the parked campaigns, and the ones that an open circuit breaker (their own or the
+        account's) holds back."""
         known, parked = self.settings.campaigns, self.parked_campaigns(now)
         return parked + [
             name
@@ -215,16 +221,17 @@ class Lane:
         ]
 
     def retry_campaign(self, campaign: str, now: float) -> None:
-        """Call a campaign again at once, whatever its last calls were answered.
+        """End a campaign's pauses, whatever its last calls were answered.
 
-        What was put off is with the delay topics, whose stage gives it back (`EarlyReturns`).
+        Its delayed invitations are in the delay topics: the delay stage returns them
+        (`EarlyReturns`).
         """
         self.settlement.retry_campaign(campaign, now)
 
     def reopen(self, now: float) -> bool:
-        """End the silence that a 429 began. False if there is none.
+        """End the silence that a 429 began. Return False if there is none.
 
-        The calls that were made still count against the limits, of which a part is in use.
+        Calls that were made still count against the limits, of which only a fraction is in use.
         """
         if self.limiter.closed_until <= now:
             return False
@@ -233,25 +240,25 @@ class Lane:
         return True
 
     def request_checkpoint(self) -> None:
-        """Write a checkpoint with the next commit, whatever has changed."""
+        """Write a checkpoint with the next commit, even if nothing changed."""
         self._unrecorded = True
 
     def stop_sealing(self) -> None:
-        """Seal nothing new; what is in flight is answered and committed."""
+        """Seal no more batches. Batches in flight are still answered and committed."""
         self._stopping = True
 
     # -- decisions ----------------------------------------------------------------------------
 
     @property
     def idle(self) -> bool:
-        """Nothing is in flight and nothing is left to commit."""
+        """Whether nothing is in flight and nothing is left to commit."""
         out = self.in_flight or self.accounts.logging_in() or self._committing is not None
         return not (out or self._dirty)
 
     @property
     def commit_size(self) -> int:
-        """Results, dead letters and invitations put off at which a commit counts as full: what is
-        left of a crowd that ends, or is put off, waits for the next one."""
+        """Results, dead letters and delayed invitations at which a commit is full. The rest of a
+        large group that ends or is delayed waits for the next commit."""
         return self._outbox.most
 
     @commit_size.setter
@@ -260,44 +267,47 @@ class Lane:
 
     @property
     def unpublished_results(self) -> int:
-        """Results that the next commit will carry."""
+        """Number of results that the next commit carries."""
         return len(self._outbox.results)
 
     @property
     def saturated(self) -> bool:
-        """All calls are out and a full batch stands ready: reading on would only fill memory."""
+        """Whether every call is in flight and a full batch is ready: reading on would only fill
+        memory."""
         return len(self.in_flight) >= self.settings.max_in_flight and any(
             window.ready == window.max_batch for window in self.windows.values()
         )
 
     def accepts(self, offset: int) -> bool:
-        """Whether a record of the lane's topic is worth parsing; to be asked for each, in order.
+        """Return whether a record of the lane's topic is worth parsing. Call it for each record, in
+        order.
 
-        Raises KafkaSessionError if the records do not come in order.
+        Raises KafkaSessionError if records were skipped after a seek.
         """
         return self.buffer.read_plan.accepts(offset)
 
     def at_end(self, offset: int) -> None:
-        """The log ends before `offset`; said after the records that came with it."""
+        """Record that the log ends before `offset`. Call it after the records of the same poll."""
         self.buffer.read_plan.at_end(offset)
 
     @property
     def in_flight(self) -> Mapping[str, Batch]:
-        """Sealed batches that were not answered, by id."""
+        """Sealed batches without an answer, by id."""
         return self._sealing.in_flight
 
     @property
     def windows(self) -> Mapping[str, Window]:
-        """Who waits, by campaign."""
+        """Windows of pending invitations, by campaign."""
         return self.buffer.windows
 
     @property
     def paused(self) -> bool:
-        """Nothing is read: as much is held and noted as may be, and nobody would be helped."""
+        """Whether reading is paused: the bounds are reached, and reading on would unblock no
+        campaign."""
         return self.buffer.read_plan.mode is Mode.STOPPED
 
     def tick(self, now: float) -> list[Command]:
-        """All commands that follow from the events so far; sets `wake_at`."""
+        """Return all commands that follow from the events so far, and set `wake_at`."""
         if now >= self._sweep_at or (self._sweep_more and not self._outbox.full):
             self._sweep_at = now + SWEEP_EVERY
             self.settlement.sweep(now)
@@ -325,7 +335,7 @@ class Lane:
         return commit
 
     def checkpoint(self, now: float) -> Checkpoint:
-        """The lane's whole state. A login in progress counts as answered at its latest."""
+        """Return the lane's whole state. A login in progress counts as answered at its latest."""
         logins = [
             self._quota.latest_arrival(now + self.commit_seconds)
         ] * self.accounts.logging_in()

@@ -1,8 +1,8 @@
 """The buffer: invitations in memory, by campaign, within bounds kept by eviction.
 
-A backlog of one campaign must not push others out: when memory is full, the longest window gives
-up its youngest invitations, which are only noted from then on. The oldest go first, so those are
-the ones that are missed last.
+A backlog of one campaign must not push out the others. When memory is full, the longest window
+loses its youngest invitations: they are *spilled*, so that only the log keeps them. The oldest
+invitations are called first, so the evicted ones are needed last.
 """
 
 from __future__ import annotations
@@ -16,14 +16,18 @@ from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneSettings
 
 GIVE_UP = 1 / 8
-"""Share of the longest window that is given up at a time: a search for each would be quadratic."""
+"""Share of the longest window that is evicted at a time: a search for each would be quadratic."""
 
 ROOM = 0.8
-"""Share of the bounds below which there is room for noted ones."""
+"""Share of the bounds below which there is room for spilled invitations."""
 
 
 class InvitationBuffer:
-    """Windows, how much they hold with all that is in flight, and what the log alone keeps."""
+    """Windows, the number and bytes of all invitations in memory, and the read plan of the spilled
+    ones.
+
+    `buffered` and `buffered_bytes` include invitations in flight.
+    """
 
     def __init__(self, settings: LaneSettings, ledger: SettledOffsets) -> None:
         self.settings = settings
@@ -32,10 +36,11 @@ class InvitationBuffer:
         self.buffered = 0
         self.buffered_bytes = 0
         self.changed: dict[str, None] = {}
-        """Campaigns whose windows changed since somebody emptied this, in order."""
+        """Campaigns whose windows changed since this was emptied last, in order."""
 
     def window(self, name: str) -> Window:
-        """The campaign's window; one that the config knows no more waits, and never calls."""
+        """Return the campaign's window. A campaign that the config no longer knows has one that
+        never calls."""
         window = self.windows.get(name)
         if window is None:
             window = self.windows[name] = Window(name, 1, math.inf, changed=self.changed)
@@ -43,7 +48,7 @@ class InvitationBuffer:
         return window
 
     def reconfigure(self, settings: LaneSettings) -> None:
-        """Other bounds and campaigns from now on; who waits, waits on."""
+        """Apply other bounds and campaigns. Pending invitations stay."""
         self.settings = settings
         for window in self.windows.values():
             self._configure(window)
@@ -60,7 +65,7 @@ class InvitationBuffer:
             pass
 
     def remove(self, offset: int, campaign: str) -> None:
-        """Take one out of its window, or out of those that are noted, if it is there."""
+        """Remove an invitation from its window or from the spilled ones, if it is there."""
         window = self.windows.get(campaign)
         for held in window.drop(lambda each: each.offset == offset) if window else ():
             self.forget(held)
@@ -68,22 +73,23 @@ class InvitationBuffer:
             self.read_plan.take(offset, campaign)
 
     def forget(self, held: PendingInvitation) -> None:
-        """It was on the shelf, and is settled or noted now."""
+        """Release the memory of an invitation that is settled, spilled or delayed now."""
         self.buffered -= 1
         self.buffered_bytes -= held.size
 
     @property
     def spill_is_full(self) -> bool:
-        """As much is noted as may be."""
+        """Whether the spill limit is reached."""
         return self.read_plan.spilled >= self.settings.max_spilled
 
     def has_room_for(self, campaign: str) -> bool:
-        """Whether a noted one of this campaign may come back: there is room, or others have more
-        than twice as much."""
+        """Return whether a spilled invitation of this campaign may be reloaded: there is room, or
+        another campaign has more than twice as many."""
         return not self._over(ROOM) or self._is_starved(campaign, self._longest())
 
     def campaigns_to_reload(self) -> list[str]:
-        """Campaigns with noted invitations that may come back: starved ones before all others."""
+        """Return campaigns with spilled invitations that may be reloaded: only starved ones, if
+        there are any."""
         noted = list(self.read_plan.counts)
         if not noted:
             return noted
@@ -106,7 +112,7 @@ class InvitationBuffer:
         )
 
     def _is_starved(self, campaign: str, longest: Window) -> bool:
-        # Where calls in flight take more than all there is, who came back would go at once.
+        # Where calls in flight exceed the bounds, a reloaded invitation would be evicted at once.
         window = self.window(campaign)
         few = window.count < min(window.max_batch, longest.count // 2)
         return few and not self._over(1.0)
@@ -115,7 +121,7 @@ class InvitationBuffer:
         return max(self.windows.values(), key=lambda window: window.count)
 
     def _evict(self) -> bool:
-        """False if nothing is left to give up: the rest is in flight."""
+        """Evict the youngest of the longest window. Return False if the rest is in flight."""
         longest = self._longest()
         given = longest.youngest(GIVE_UP) if longest.count else []
         for held in given:

@@ -1,7 +1,7 @@
-"""A window: the batch in the making, the invitations of one campaign that wait for a call.
+"""A window: the next batch of one campaign, while its invitations wait for a call.
 
-A call is keyed by recipient, so two invitations for one recipient never share it: the second
-stands *behind* the first and comes forward when the first has been taken. Oldest first.
+A call is keyed by recipient, so two invitations for one recipient never share it: the second stands
+*behind* the first and comes forward when the first has been taken. Oldest first.
 """
 
 from __future__ import annotations
@@ -17,19 +17,21 @@ from itertools import chain, islice
 from consumer.lane.state.pending import PendingInvitation
 
 FEW = 50
-"""One in so many: fewer are put in their places one by one, more by sorting all."""
+"""Share, as 1 in `FEW`, of the heads below which new heads are inserted singly; more are sorted
+in."""
 
 
 @dataclass(slots=True)
 class Window:
-    """Invitations by age, one head per recipient. `not_before`: a backoff is running.
-    `parked_until`: the vendor cannot use the campaign, and is asked again then. `probed`: offset of
-    the last customer that was called alone as a probe. `tried_at`: when it was called last.
+    """Invitations by age, one head for each recipient.
+
+    `not_before`: end of the backoff. `parked_until`: the vendor cannot use the campaign, and is
+    asked again then. `probed`: offset of the last customer that was called alone as a probe.
+    `tried_at`: time of the last call.
 
     `_queues` holds each recipient's invitations by offset, `_heads` the first of each, in order: a
-    list, for most come in order and many go at once. `_arrivals` sums the arrival times of all
-    first ones, `_front` those of the oldest `max_batch`, which stay the same while younger ones
-    come.
+    list, for most come in order and many go at once. `_arrivals` is the sum of the heads' arrival
+    times, `_front` that of the oldest `max_batch`, which stay the same while younger ones come.
     """
 
     campaign: str
@@ -45,9 +47,9 @@ class Window:
     max_bytes: int = 10 * 2**20
     count: int = 0
     expires: float = math.inf
-    """Nobody expires before."""
+    """No invitation expires before."""
     changed: dict[str, None] = field(default_factory=dict)
-    """Campaigns whose windows changed, in order: the shelf's own, of all its windows."""
+    """Campaigns whose windows changed, in order: one dict that all windows of the buffer share."""
     _arrivals: float = 0.0
     _front: tuple[int, int, float] | None = None  # max_batch, its last offset, sum of arrivals
     _heads: list[tuple[int, str]] = field(default_factory=list)
@@ -55,7 +57,7 @@ class Window:
 
     @property
     def ready(self) -> int:
-        """How many customers one call could take now, at most `max_batch`."""
+        """Number of customers that one call could take now, at most `max_batch`."""
         return min(len(self._queues), self.max_batch)
 
     @property
@@ -65,11 +67,12 @@ class Window:
 
     @property
     def growth(self) -> float:
-        """By whom a call would take."""
+        """Customers that a call would take."""
         return self.ready
 
     def waited(self, now: float) -> float:
-        """The waiting that one call would end: customer-seconds of those that it would take."""
+        """Return the waiting that one call would end: customer-seconds of the customers that it
+        would take."""
         if len(self._queues) <= self.max_batch:
             return len(self._queues) * now - self._arrivals
         if self._front is None or self._front[0] != self.max_batch:
@@ -79,7 +82,7 @@ class Window:
         return self.max_batch * now - self._front[2]
 
     def add(self, held: PendingInvitation) -> None:
-        """Put an invitation in its place: a head, or behind its recipient's earlier ones."""
+        """Add an invitation: as a head, or behind its recipient's earlier ones."""
         if not self._queue(held):
             return
         head = held.offset, held.recipient
@@ -89,7 +92,7 @@ class Window:
             self._heads.append(head)
 
     def extend(self, many: Iterable[PendingInvitation]) -> None:
-        """Add many, each in its place: an invitation put back is first again."""
+        """Add many, each in its place: an invitation that was taken before is first again."""
         in_order = sorted(many, key=_offset)
         heads = [(held.offset, held.recipient) for held in in_order if self._queue(held)]
         if len(heads) * FEW < len(self._heads):
@@ -100,7 +103,8 @@ class Window:
             self._heads.sort()
 
     def _queue(self, held: PendingInvitation) -> bool:
-        """Whether it is its recipient's first: then it belongs to the heads."""
+        """Add an invitation to its recipient's queue. Return whether it is the first: then it is a
+        head."""
         self.count += 1
         self.changed[self.campaign] = None
         if held.expires_at is not None and held.expires_at < self.expires:
@@ -118,8 +122,8 @@ class Window:
         return True
 
     def take(self, most: int = 10**9) -> list[PendingInvitation]:
-        """Remove and return the oldest `max_batch` of distinct recipients, at most `most`, and not
-        more than `max_bytes` of them; always one, if any is ready."""
+        """Remove and return the oldest `max_batch` of distinct recipients, at most `most`, and at
+        most `max_bytes` of them; always one, if any is ready."""
         size, room = min(self.ready, most), self.max_bytes
         taken = list[PendingInvitation]()
         for _, recipient in self._heads[:size]:
@@ -137,8 +141,8 @@ class Window:
         return taken
 
     def take_probe(self, rng: random.Random) -> list[PendingInvitation]:
-        """Remove and return one customer, each time the next: the first of them by chance, for a
-        sick one that comes back from a delay topic is first there each time."""
+        """Remove and return one customer, each time the next. The first one is chosen at random,
+        for a failing customer that returns from a delay topic would be first each time."""
         if self.probed is None:
             place = rng.randrange(len(self._heads))
         else:
@@ -165,13 +169,13 @@ class Window:
     def drop_some(
         self, unwanted: Callable[[PendingInvitation], bool], most: int
     ) -> list[PendingInvitation]:
-        """As `drop`, but of at most so many."""
+        """Remove and return at most `most` of the invitations for which `unwanted` holds."""
         going = {held.offset for held in islice(filter(unwanted, self), most)}
         return self.drop(lambda held: held.offset in going)
 
     def drop_expired(self, now: float, most: int = 10**9) -> list[PendingInvitation]:
-        """Remove and return those who expired, at most so many; costs nothing while nobody can
-        have."""
+        """Remove and return at most `most` of the expired invitations. Free while none can have
+        expired."""
         if now < self.expires or not most:
             return []
         dropped = self.drop_some(lambda held: held.expired(now), most)
@@ -180,7 +184,7 @@ class Window:
         return dropped
 
     def youngest(self, share: float) -> list[PendingInvitation]:
-        """Remove and return this share of the invitations, at least one, those read last."""
+        """Remove and return this share of the invitations, at least one: the ones read last."""
         number = max(1, int(self.count * share))
         going = {held.offset for held in heapq.nlargest(number, self, key=_offset)}
         return self.drop(lambda held: held.offset in going)
@@ -197,7 +201,7 @@ class Window:
         else:
             del self._queues[recipient]
         if not self._queues:
-            self._arrivals = 0.0  # what rounding left over
+            self._arrivals = 0.0  # clear rounding errors
 
 
 def _offset(held: PendingInvitation) -> int:

@@ -1,1 +1,1 @@
-"""Which window is called next, and with which invitations."""
+"""Dispatch: which window is called next, and with which invitations."""

@@ -1,14 +1,16 @@
-"""Priority queue of due windows: with 10,000 campaigns hardly any is due at a time.
+"""Due index: a priority queue of windows; with 10,000 campaigns hardly any is due at a time.
 
-A window that does not change is not due before a time that can be told once (`Scheduler.due`), as
-long as the price does not fall. So the windows of each vendor account lie in a heap by the time
-told; those that changed are told anew. Each telling is for a *level* of the price (steps of a
-twentieth); when the price falls below it, those that were told for higher levels are told anew:
-few, for a price goes up with each permit that is spent and comes back the same way.
+Due times. While a window is unchanged and the price does not fall, its due time is a bound that is
+computed once (`Scheduler.due`). Each vendor account keeps a heap of its windows by due time.
+Changed windows are recomputed.
 
-Those whose time has come lie by rank, told some seconds ahead: that of an unchanged window never
-falls, so it is a bound, and nobody is looked at below the first that is due and has reached the
-bounds of all others.
+Price levels. A due time is computed for a *level* of the price (steps of a twentieth). When the
+price falls below that level, the window is recomputed. Few are, for the price rises with each
+permit that is spent and falls back the same way.
+
+Ranks. Windows whose due time has come are in a second heap, by the rank that they will have some
+seconds ahead. An unchanged window's rank never falls, so this is an upper bound: the search stops
+at the first due window that reaches the bounds of all remaining ones.
 """
 
 from __future__ import annotations
@@ -25,27 +27,31 @@ from consumer.lane.buffer.window import Window
 from consumer.lane.dispatch.scheduler import Scheduler
 
 Entry = tuple[float, int, Window]
-"""(what its heap is ordered by, the number of its telling, the window)."""
+"""(sort key in its heap, number of the computation, window)."""
 
 STEP = math.log(1.05)
 
 AHEAD = 0.05
-"""Seconds: who may be due so soon is looked at, too. A level is a bound, and waking for each of
-them would cost more."""
+"""Seconds: windows that may be due so soon are examined, too. A level's due time is only a bound,
+and waking for each of them would cost more."""
 
 RANKED_AHEAD = 0.1
-"""Part of the longest wait for which ranks are told ahead, as a bound (1 to 60 s): then all are
-ranked anew. Shorter costs the ranking, longer a look at many whose bounds lie close."""
+"""Share of the longest wait for which ranks are computed ahead, as a bound (1 to 60 s). After that
+all windows are ranked again. A shorter time ranks more often; a longer one examines more windows
+with close bounds."""
 
 STALE = 1_000
-"""Entries told anew since, beyond as many as there are windows, that may lie in a heap."""
+"""Stale entries, beyond one for each window, that a heap may hold before it is compacted."""
 
 
 @dataclass(slots=True)
 class _Account:
-    """A vendor account's windows: those whose time will come, by that time; those whose has, the
-    highest first, by the rank that they will have at `ranked_for` (told at `ranked_at`), and by the
-    end of their `max_wait`."""
+    """Heaps of one vendor account.
+
+    `later`: windows by due time, if it is ahead. `come`: windows whose due time has come, by the
+    rank that they will have at `ranked_for` (computed at `ranked_at`), the highest first. `ends`:
+    the same windows by the end of their `max_wait`.
+    """
 
     later: list[Entry] = field(default_factory=list)
     come: list[Entry] = field(default_factory=list)
@@ -55,14 +61,14 @@ class _Account:
 
 
 class _Told(NamedTuple):
-    """The number of what was told of a window last, and for which level of the price."""
+    """Number of a window's last computation, and the price level that it was for."""
 
     number: int
     level: int
 
 
 class DueIndex:
-    """The windows of a lane. `vendor_of` is None for a campaign that never calls."""
+    """Index of a lane's windows. `vendor_of` returns None for a campaign that is never called."""
 
     def __init__(self, scheduler: Scheduler, vendor_of: Callable[[str], str | None]) -> None:
         self._scheduler = scheduler
@@ -83,13 +89,14 @@ class DueIndex:
 
     @property
     def next_at(self) -> float:
-        """When somebody else of those who were asked for last may be due, if nothing changes."""
+        """When a further window of the accounts of the last `candidates` may be due, if nothing
+        changes."""
         heaps = (self._accounts[vendor].later for vendor in self._asked)
         return min([self._soon, *(later[0][0] for later in heaps if later)])
 
     def update(self, price: float, changed: Collection[Window]) -> None:
-        """To be said before asking: the price, and every window that was added to, taken from, or
-        may go earlier since."""
+        """Set the price, and recompute every window that changed or may go earlier. Call it before
+        `candidates`."""
         self._price, self._level = price, math.floor(math.log(price) / STEP)
         self._floor = math.exp(self._level * STEP)
         self._ahead = AHEAD if price > self._floor else 0.0
@@ -102,7 +109,8 @@ class DueIndex:
     def candidates(
         self, usable: Collection[str], able: Callable[[Window], bool], now: float
     ) -> list[Window]:
-        """Of these accounts' windows that are `able` to go: all that the scheduler must see."""
+        """Return the windows of these accounts that are `able` to go and that the scheduler must
+        see."""
         self._asked, self._soon = usable, math.inf
         found = list[Window]()
         for vendor in usable:
@@ -113,7 +121,7 @@ class DueIndex:
         return found
 
     def _compute_due_time(self, window: Window) -> None:
-        """Put a window in its place."""
+        """Compute a window's due time, and put it into its account's heap."""
         name = window.campaign
         told = self._told.pop(name, None)
         vendor = self._vendor_of(name)
@@ -139,7 +147,7 @@ class DueIndex:
             heapq.heapify(heap)
 
     def _merge_due(self, account: _Account, now: float) -> None:
-        """Those whose time comes join those whose has."""
+        """Move windows whose due time has come to the ranked heap."""
         if not account.ranked_at <= now <= account.ranked_for:
             self._rank(account, now)
         later = account.later
@@ -147,7 +155,7 @@ class DueIndex:
             _, number, window = entry = heapq.heappop(later)
             if not self._stale(entry):
                 name = window.campaign
-                self._levels[self._told[name].level].pop(name, None)  # a lower price is no news
+                self._levels[self._told[name].level].pop(name, None)  # a lower price is irrelevant
                 rank = self._scheduler.rank(window, account.ranked_for)
                 self._push(account.come, (-rank, number, window))
                 self._push(account.ends, (window.oldest + window.max_wait, number, window))
@@ -164,7 +172,8 @@ class DueIndex:
     def _highest(
         self, account: _Account, able: Callable[[Window], bool], now: float
     ) -> Iterator[Window]:
-        """Down to where nobody can rank higher than one that is due now."""
+        """Yield due windows in order of their bounds, until none left can rank higher than a
+        yielded one."""
         kept, highest = list[Entry](), -math.inf
         while account.come and -account.come[0][0] > highest:
             entry = heapq.heappop(account.come)
@@ -185,8 +194,8 @@ class DueIndex:
             heapq.heappush(account.come, entry)
 
     def _put_back(self, account: _Account, entry: Entry, now: float) -> bool:
-        """Whether it must wait again, for the price rose. Who was due at a level once is so at all
-        lower ones, until the window changes."""
+        """Return whether the window must wait again because the price rose. A window that was due
+        at one level is due at all lower ones, until it changes."""
         _, number, window = entry
         if self._told[window.campaign].level >= self._level:
             return False
@@ -200,7 +209,7 @@ class DueIndex:
     def _overdue(
         self, account: _Account, able: Callable[[Window], bool], now: float
     ) -> Iterator[Window]:
-        """Who waited longest beyond its `max_wait`."""
+        """Yield the able window that waited longest beyond its `max_wait`."""
         kept = list[Entry]()
         while account.ends and account.ends[0][0] <= now:
             entry = heapq.heappop(account.ends)

@@ -1,9 +1,9 @@
 """Scheduler: which window gets the next permit.
 
-A scheduler decides from the windows, the time and the share of the quota that is left, and says
-either whom to seal and why, or until when to wait. Oldest-first is the simplest that starves
-nobody; an index with a price (the accumulated waiting that a call would end) fits behind the
-same interface.
+A scheduler decides from the windows, the time and the share of the quota that is left. It returns
+the window to seal and why, or until when to wait. Oldest-first is the simplest rule without
+starvation. An index with a price (the accumulated waiting that a call would end) has the same
+interface.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from consumer.lane.state.commands import SealReason
 
 
 class Waiting(Protocol):
-    """What waits for a call: a window, or a part of a divided batch."""
+    """What waits for a call: a window, a part of a divided batch, or a trial."""
 
     @property
     def ready(self) -> int:
-        """How many customers one call could take now."""
+        """Number of customers that one call could take now."""
 
     @property
     def max_batch(self) -> int:
-        """How many it could take at most."""
+        """Number of customers that one call could take at most."""
 
     @property
     def max_wait(self) -> float:
@@ -41,14 +41,14 @@ class Waiting(Protocol):
 
     @property
     def oldest(self) -> float:
-        """When the first of them arrived (only if somebody is ready)."""
+        """When its first invitation arrived (only if `ready`)."""
 
     @property
     def growth(self) -> float:
-        """Customer-seconds that `waited` grows by each second, unless it changes."""
+        """Customer-seconds by which `waited` grows each second, while it is unchanged."""
 
     def waited(self, now: float) -> float:
-        """Customer-seconds of waiting that the call would end."""
+        """Return the customer-seconds of waiting that the call would end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,42 +67,45 @@ class Wait:
 
 
 class Scheduler(Protocol):
-    """Chooses among windows that may call (vendor ready, permit there)."""
+    """Chooses among windows that may be called: their vendor is ready, and a permit is
+    available."""
 
     def price(self, left: float) -> float:
-        """What a window must be worth now; constant if it does not matter."""
+        """Return what a window must be worth now; constant if the price does not matter."""
 
     def due(self, window: Waiting, price: float) -> float:
-        """When a window (ready, and unchanged until then) may go, at this price or a higher one:
-        not before."""
+        """Return the earliest time at which a window (ready, and unchanged until then) may go, at
+        this price or a higher one."""
 
     def rank(self, window: Waiting, at: float) -> float:
-        """Of those that are due the highest goes; that of an unchanged window never falls."""
+        """Return the window's rank: the highest of the due windows goes. It never falls while the
+        window is unchanged."""
 
     def choose(self, windows: Iterable[Waiting], now: float, left: float) -> Seal | Wait:
-        """`left` is the smallest remaining share of the lane's limits, 0 to 1."""
+        """Choose a window, or wait. `left` is the smallest remaining share of the lane's limits, 0
+        to 1."""
 
 
 class OldestFirst:
-    """Late sealing under a quota: whoever waited longest gets the permit that is there."""
+    """Late sealing under a quota: the window that waited longest gets the next permit."""
 
     def price(self, left: float) -> float:
-        """Any window is worth a permit."""
+        """Return a constant: any window is worth a permit."""
         del left
         return 1.0
 
     def due(self, window: Waiting, price: float) -> float:
-        """As soon as it may."""
+        """Return the end of the window's backoff."""
         del price
         return window.not_before
 
     def rank(self, window: Waiting, at: float) -> float:
-        """By age."""
+        """Rank by age."""
         del at
         return -window.oldest
 
     def choose(self, windows: Iterable[Waiting], now: float, left: float) -> Seal | Wait:
-        """A window keeps filling until a permit is really there, then the oldest goes."""
+        """Choose the oldest window. It fills until a permit is available."""
         del left
         waiting = [window for window in windows if window.ready]
         able = [window for window in waiting if window.not_before <= now]
@@ -115,47 +118,48 @@ class OldestFirst:
 
 
 PRICE = 1.0
-"""Customer-seconds that a permit is worth when the whole quota is left: a lone customer's call
-leaves after a second."""
+"""Customer-seconds that a permit is worth while the whole quota is left: the call of a single
+waiting customer leaves after a second."""
 
 OVERDUE_EVERY = 4
-"""Permits of which one goes to who waited longest beyond `max_wait`. Simulated with a `max_wait` of
-10 min, 300 campaigns, 20/s: never, the longest wait was 6,000 s and the mean 0.99 of the bound;
-each fourth, 1,900 s and 1.01; each second, 1,600 s and 1.05; always, 1,200 s and 1.92."""
+"""Permits of which one goes to the window that waited longest beyond `max_wait`. Simulated with a
+`max_wait` of 10 min, 300 campaigns, 20/s: never, the longest wait was 6,000 s and the mean 0.99 of
+the bound; each fourth, 1,900 s and 1.01; each second, 1,600 s and 1.05; always, 1,200 s and
+1.92."""
 
 
 class IndexPrice:
-    """The largest accumulated waiting goes next, when it is worth a permit.
+    """The window with the largest accumulated waiting goes next, once it is worth a permit.
 
-    Index: the waiting that one call would end, times the campaign's weight; serving the largest
+    Index: the waiting that one call would end, times the campaign's weight. Serving the largest
     makes λ·T² equal over campaigns, the optimum for the mean wait when a call empties a window.
     Price: `p0 / left²`, so that permits are kept for fuller windows as the quota empties. A window
-    that is full, or waited its `max_wait`, goes at any price: keeping it makes no call better.
+    that is full or has waited its `max_wait` goes at any price: keeping it makes no call better.
     Under load the index alone would leave a campaign of few customers behind for hours, so each
-    `OVERDUE_EVERY`-th permit goes to the window that is most overdue, if there is one.
+    `OVERDUE_EVERY`-th permit goes to the most overdue window, if there is one.
     """
 
     def __init__(self, p0: float = PRICE) -> None:
         self._p0 = p0
-        self._sealed = OVERDUE_EVERY  # since one that was overdue
+        self._sealed = OVERDUE_EVERY  # since the last overdue window
 
     def price(self, left: float) -> float:
-        """Customer-seconds."""
+        """Return the price in customer-seconds."""
         return self._p0 / max(left, 1e-9) ** 2
 
     def due(self, window: Waiting, price: float) -> float:
-        """When it is full, worth the price, or waited its `max_wait`."""
+        """Return when the window is full, is worth the price, or has waited its `max_wait`."""
         if window.ready == window.max_batch:
             return window.not_before
         worth = (price / window.weight - window.waited(0.0)) / window.growth
         return max(window.not_before, min(worth, window.oldest + window.max_wait))
 
     def rank(self, window: Waiting, at: float) -> float:
-        """The index."""
+        """Return the index."""
         return window.waited(at) * window.weight
 
     def choose(self, windows: Iterable[Waiting], now: float, left: float) -> Seal | Wait:
-        """Of the windows that are worth a permit now, the one with the largest index."""
+        """Choose the window with the largest index of all that are worth a permit now."""
         price = self.price(left)
         earliest = math.inf
         best, highest = None, -math.inf
@@ -176,7 +180,7 @@ class IndexPrice:
         return Seal(chosen, self._why(chosen, now))
 
     def _in_turn(self, best: Waiting, overdue: Waiting | None) -> Waiting:
-        """The best one, but now and then the one that is most overdue."""
+        """Return the best window, or each `OVERDUE_EVERY`-th time the most overdue one."""
         self._sealed += 1
         if overdue is None or self._sealed < OVERDUE_EVERY:
             return best
@@ -191,33 +195,34 @@ class IndexPrice:
 
 
 class SizeOrLinger:
-    """Without a quota permits cost nothing: seal when full, or after a short linger.
+    """Without a quota permits cost nothing: seal a full window at once, others after a short
+    linger.
 
-    The linger counts from the oldest invitation's arrival, never from the window's making: an
-    idle minute must not send the first customer out alone.
+    The linger counts from the oldest invitation's arrival, not from the window's creation: the
+    first customer after an idle minute must not be called alone.
     """
 
     def __init__(self, linger: float) -> None:
         self._linger = linger
 
     def price(self, left: float) -> float:
-        """Nobody asks for it."""
+        """Return a constant: the price is not used."""
         del left
         return 1.0
 
     def due(self, window: Waiting, price: float) -> float:
-        """When it is full, or has lingered."""
+        """Return when the window is full, or has lingered."""
         del price
         full = window.ready == window.max_batch
         return max(window.not_before, 0.0 if full else window.oldest + self._linger)
 
     def rank(self, window: Waiting, at: float) -> float:
-        """By age."""
+        """Rank by age."""
         del at
         return -window.oldest
 
     def choose(self, windows: Iterable[Waiting], now: float, left: float) -> Seal | Wait:
-        """Of all windows that are due, the oldest: full ones first would starve the others."""
+        """Choose the oldest of all due windows: preferring full ones would starve the others."""
         del left
         earliest = math.inf
         best: Seal | None = None

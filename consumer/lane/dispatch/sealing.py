@@ -51,9 +51,9 @@ from consumer.records.checkpoint import InFlight
 
 
 class Sealing:
-    """Batches from their sealing to their answer: `in_flight`, and what is recorded of them.
+    """Batches from sealing to answer: `in_flight`, and their `intents` for the checkpoint.
 
-    `starting`: what the next commit lets leave.
+    `starting`: calls and logins that leave with the next commit.
     """
 
     def __init__(
@@ -89,18 +89,19 @@ class Sealing:
         return self._buffer.settings
 
     def reconfigure(self) -> None:
-        """Another config from now on, which the shelf knows already."""
+        """Apply the config that the buffer has already taken over."""
         self._schedule(_scheduler_for(self._settings))
         self._buffer.changed.update(dict.fromkeys(self._buffer.windows))
 
     def ended(self, batch_id: str) -> tuple[Batch, Bisection | Trial | None]:
-        """A batch whose call ended, and what it is a part of."""
+        """Remove a batch whose call ended. Return it, and the bisection or trial that it is part
+        of."""
         del self.intents[batch_id]
         self._extents.pop(batch_id, None)
         return self.in_flight.pop(batch_id), self._parts.pop(batch_id, None)
 
     def seal(self, now: float) -> float:
-        """All that may be called now; when to look again at the latest."""
+        """Seal all that may be called now. Return when to try again at the latest."""
         while len(self.in_flight) < self._settings.max_in_flight and self._has_room():
             if not self._limiter.allowed(now):
                 return self._limiter.next_at(now)
@@ -112,9 +113,10 @@ class Sealing:
         return math.inf
 
     def _has_room(self) -> bool:
-        """Whether the checkpoint can name one more call; a lane without calls can always begin one.
+        """Return whether the checkpoint can name one more call. A lane without calls can always
+        start one.
 
-        What was in doubt before goes once its invitations are read again.
+        Batches in doubt take room until their invitations are read again.
         """
         if not self.intents:
             return True
@@ -127,13 +129,14 @@ class Sealing:
         )
 
     def _extent(self, intent: InFlight) -> tuple[int, int]:
-        """How many invitations its bitmap has, and offsets it spans; it is inflated once."""
+        """Return how many invitations a bitmap holds, and how many offsets it spans. It is inflated
+        once."""
         if intent.batch_id not in self._extents:
             self._extents[intent.batch_id] = extent(intent.offsets)
         return self._extents[intent.batch_id]
 
     def log_in(self, now: float) -> float:
-        """Begin the logins that calls need; when to look again at the latest."""
+        """Start the logins that calls need. Return when to try again at the latest."""
         earliest = self._accounts.next_login()
         if earliest > now:
             return earliest
@@ -154,8 +157,8 @@ class Sealing:
         return wake_at
 
     def _callable(self, now: float, left: float) -> Iterator[Waiting]:
-        """Who may be due and may be called now, if a permit is there. A campaign with bad
-        recipients to find finds them first: its next batches would be refused for the same."""
+        """Yield what may be due and may be called now, given a permit. A campaign finds its bad
+        recipients before its next batches are called: they would be refused for the same ones."""
         dividing = Counter(each.campaign for each in self._settlement.bisections)
         changed = [self._buffer.windows[name] for name in self._buffer.changed]
         self._buffer.changed.clear()
@@ -187,9 +190,9 @@ class Sealing:
     def _healthy_waits(
         self, vendors: Collection[str], able: Callable[[Window], bool], now: float, left: float
     ) -> bool:
-        """Whether a search would delay a campaign of these accounts whose breaker is closed: one
-        that is due now, or that waits while the quota is scarce, for each permit that is spent
-        raises the price of the next."""
+        """Return whether a search would delay a campaign of these accounts whose breaker is closed:
+        one is due now, or waits while the quota is scarce and each permit that is spent raises the
+        price of the next."""
         price = self._scheduler.price(left)
         return any(
             window.ready
@@ -204,8 +207,8 @@ class Sealing:
         )
 
     def _probes(self, vendor: str, now: float, left: float) -> Iterator[Waiting]:
-        """The window whose customer is tried next, if the account's breaker is open: of those that
-        are due, one that was not tried since comes first, then the one tried longest ago."""
+        """Yield the window that probes an account whose breaker is open. Of the due windows,
+        campaigns not tried since it opened come first, then the one tried longest ago."""
         standing, price = self._accounts.breakers[vendor], self._scheduler.price(left)
         if standing.closed or standing.probing or not self._accounts.usable(vendor, now):
             return
@@ -223,7 +226,7 @@ class Sealing:
             yield min(found, key=lambda each: each[:3])[3]
 
     def _take(self, waiting: Waiting, why: SealReason, now: float) -> None:
-        """Seal what was chosen; what expired meanwhile ends here."""
+        """Seal the chosen window, part or trial; end its invitations that expired meanwhile."""
         if isinstance(waiting, Bisection):
             self._settlement.sweep_part(waiting, now)
             if waiting.ready:
@@ -273,7 +276,8 @@ class Sealing:
         return batch
 
     def _is_search(self, batch: Batch, part_of: Bisection | Trial | None) -> bool:
-        """Whether the call is made to find out about a sick campaign of an account that is well."""
+        """Return whether the call tests a failing campaign of an account whose breaker is
+        closed."""
         if isinstance(part_of, Bisection):
             return part_of.unattributed
         if part_of is not None:

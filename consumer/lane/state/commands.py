@@ -1,4 +1,4 @@
-"""What a lane asks of the runtime: data, carried out elsewhere, answered by events."""
+"""Commands of a lane to the runtime: plain data. The runtime reports their completion as events."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class SealReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A sealed window: one call's invitations, of distinct recipients.
+    """A sealed window: the invitations of one call, of distinct recipients.
 
-    `rules` is the campaign as it was then: a call ends by the config that it began with.
+    `rules` is the campaign at the time of sealing: a call ends by the config that it began with.
     """
 
     id: str
@@ -47,9 +47,9 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Write all of it in one transaction, then tell the lane `committed`.
+    """Write all of it in one transaction, then call the lane's `committed`.
 
-    What is `put_off` goes to the delay ladder.
+    Invitations in `put_off` go to the delay topics.
     """
 
     checkpoint: Checkpoint
@@ -67,7 +67,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Open a session at this vendor; its permit was taken at `decided_at`, and is recorded."""
+    """Open a session at this vendor. Its permit was taken at `decided_at` and is recorded."""
 
     vendor: str
     decided_at: float
@@ -75,12 +75,12 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Stop reading the lane's topic: as much is held and noted as may be."""
+    """Stop reading the lane's topic: the bounds of buffered and spilled invitations are reached."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Read on."""
+    """Continue reading."""
 
 
 @dataclass(frozen=True, slots=True)

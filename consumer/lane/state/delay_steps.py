@@ -1,7 +1,7 @@
-"""Delay topics (the ladder): each holds its records for one constant time.
+"""Delay topics: each delays its records by one constant time (a *step*).
 
-In such a topic the first in is the first due, so Kafka is the delay queue: any number, any
-restart, no database. A record hops down the steps until it is due.
+In such a topic the first record in is the first due, so Kafka is the delay queue: any number, any
+restart, no database. A record passes through shorter and shorter steps until it is due.
 """
 
 from __future__ import annotations
@@ -14,40 +14,42 @@ import orjson
 from consumer.lane.state.pending import PendingInvitation
 
 STEPS = {"1m": 60.0, "10m": 600.0, "1h": 3600.0, "6h": 6 * 3600.0, "24h": 24 * 3600.0}
-"""Step → seconds. A shorter wait than the first step takes the first."""
+"""Step → seconds. A wait below the first step takes the first."""
 
 NEAR = STEPS["1m"]
-"""Seconds before its expiry in which an invitation is not put off: its end is told in time."""
+"""Seconds before its expiry in which an invitation is no longer delayed, so that it ends in
+time."""
 
 PUT_OFF = (60.0, 600.0)
-"""Seconds for the first and all later times that an invitation is put off: what mends soon (a
-rolling upgrade) costs a minute, and what does not stays cheap."""
+"""Seconds of an invitation's first delay and of all later ones. A short outage (a rolling upgrade)
+costs a minute, and a long one stays cheap."""
 
 
 def step_for(seconds: float) -> str:
-    """The longest step that is not too long, else the shortest."""
+    """Return the longest step that is not too long, else the shortest."""
     fitting = [name for name, length in STEPS.items() if length <= seconds]
     return fitting[-1] if fitting else next(iter(STEPS))
 
 
 def wait_of(delays: int) -> float:
-    """Seconds for an invitation that was put off `delays` times before."""
+    """Return the seconds of the next delay of an invitation that was delayed `delays` times
+    before."""
     return PUT_OFF[min(delays, len(PUT_OFF) - 1)]
 
 
 def due_of(now: float, seconds: float, expires_at: float | None) -> float:
-    """When an invitation that is put off for so long is due: before it expires.
+    """Return when an invitation that is delayed by `seconds` is due: before it expires.
 
     It leaves the topics at most `NEAR` after its due time (the last step may be longer than what is
-    left). So one that would expire there comes back within `NEAR` of its end, and awaits it in its
-    lane.
+    left). So an invitation that would expire there returns within `NEAR` of its expiry, and waits
+    for it in its lane.
     """
     latest = math.inf if expires_at is None else max(now, expires_at - NEAR)
     return min(now + seconds, latest)
 
 
 def near_end(expires_at: float | None, now: float) -> bool:
-    """Whether it expires before the shortest step would give it back."""
+    """Return whether it expires before the shortest step would return it."""
     return expires_at is not None and expires_at - now <= NEAR
 
 
@@ -60,7 +62,7 @@ class DelayedInvitation:
     step: str
 
     def record(self) -> bytes:
-        """The invitation as it comes back to the lane's topic."""
+        """Return the record with which it returns to the lane's topic."""
         held = self.invitation
         more = {"attempt": held.attempt, "delays": held.delays + 1, "due_at": self.due_at}
         return orjson.dumps({**held.invitation, **more})

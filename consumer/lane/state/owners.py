@@ -1,4 +1,4 @@
-"""Who owned a lane lately, and whether two configs fight over it. Pure."""
+"""Recent owners of a lane, and whether two configs contend for it. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ KEPT = 8
 """Owners that a checkpoint remembers."""
 
 BACKS = 3
-"""Changes back to a former config that no deploy, nor its rollback, needs."""
+"""Changes back to an earlier config that no deployment with its rollback explains."""
 
 WITHIN = 3600.0
 """Seconds in which they count."""
@@ -20,13 +20,14 @@ WITHIN = 3600.0
 def next_owners(
     former: Sequence[Owner], instance: str, config_version: str, now: float
 ) -> list[Owner]:
-    """The last owners, oldest first, when `instance` has taken the lane over at `now`."""
+    """Return the last owners, oldest first, after `instance` has taken the lane over at `now`."""
     owner = Owner(instance=instance, config_version=config_version, at=now)
     return [*former, owner][-KEPT:]
 
 
 def contested(owners: Sequence[Owner]) -> str | None:
-    """What is wrong if configs take the lane from each other in turn: A, B, A, B, A."""
+    """Return an error text if configs take the lane from each other in turn (A, B, A, B, A), else
+    None."""
     lately = [each for each in owners if owners[-1].at - each.at <= WITHIN]
     if _changes_back([each.config_version for each in lately]) < BACKS:
         return None
@@ -40,7 +41,7 @@ def contested(owners: Sequence[Owner]) -> str | None:
 
 
 def _changes_back(versions: Sequence[str]) -> int:
-    """How often a config followed another one and had been there before."""
+    """Count how often a config followed another one and had been active before."""
     return sum(
         now != before and now in versions[:place]
         for place, (before, now) in enumerate(pairwise(versions))

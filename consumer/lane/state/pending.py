@@ -1,7 +1,7 @@
 """An invitation in memory.
 
-What the lane decides by is at hand; the rest stays in the record's own bytes, which take half the
-memory of the parsed invitation, and is read again when a call carries it.
+Fields that the lane decides by are attributes. The rest stays in the record's own bytes, which take
+half the memory of the parsed invitation, and is parsed again when a call carries it.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from consumer.records.readers import (
 )
 
 OVERHEAD = 800
-"""Bytes that a held invitation takes beside its record's value (measured: 1.4 kB for 600)."""
+"""Bytes of a pending invitation beside its record's value (measured: 1.4 kB for 600)."""
 
 
 @dataclass(slots=True)
 class PendingInvitation:
     """A record of the lane's topic: its offset, since when it waits (epoch seconds), its bytes.
 
-    `attempt`: calls it was in. `delays`: how often it was put off.
+    `attempt`: calls that carried it. `delays`: how often it was delayed.
     """
 
     offset: int
@@ -41,7 +41,7 @@ class PendingInvitation:
 
     @classmethod
     def read(cls, offset: int, value: bytes, arrived: float) -> Self:
-        """From a record's value. Raises UnreadableRecord."""
+        """Parse a record's value. Raises UnreadableRecord."""
         invitation = read_invitation(value)
         return cls(
             offset,
@@ -56,7 +56,7 @@ class PendingInvitation:
 
     @classmethod
     def of(cls, offset: int, invitation: Invitation, arrived: float) -> Self:
-        """One that was made in memory (simulations): there are no bytes to read it from again."""
+        """Make one in memory (simulations): there are no bytes to parse it from."""
         return cls(
             offset,
             b"",
@@ -69,7 +69,7 @@ class PendingInvitation:
 
     @classmethod
     def from_later_version(cls, offset: int, value: bytes, arrived: float) -> Self | None:
-        """One that a later version of the program wrote; None if it is no such thing."""
+        """Read a record of a later version of the program; None if it is no such record."""
         counts = later_attempts(value)
         if counts is None:
             return None
@@ -78,14 +78,15 @@ class PendingInvitation:
 
     @property
     def size(self) -> int:
-        """Bytes of memory, about."""
+        """Approximate bytes of memory."""
         return len(self.value) + OVERHEAD
 
     @property
     def invitation(self) -> Invitation:
-        """All of it, parsed for whoever asks: 80,000 in flight took 160 MB when kept parsed."""
+        """The whole invitation, parsed at each access: 80,000 in flight took 160 MB when kept
+        parsed."""
         return self._made or orjson.loads(self.value)
 
     def expired(self, now: float) -> bool:
-        """Whether it is too late to send it."""
+        """Return whether it is too late to send it."""
         return self.expires_at is not None and now >= self.expires_at

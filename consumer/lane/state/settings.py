@@ -1,4 +1,4 @@
-"""What a lane must know of the config, as plain values: the machine reads no config."""
+"""What a lane needs of the config, as plain values: the state machine reads no config."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ class Limit:
 
 
 FRESH_SECONDS = 5.0
-"""From before the intent's commit to the first byte: well under the session timeout, after which
-another process may own the lane."""
+"""Longest time in seconds from before the intent's commit to the first byte: well under the session
+timeout, after which another process may own the lane."""
 
 LATE_ARRIVAL_GRACE = 5.0
-"""Seconds after a timeout within which the vendor may still meet the request."""
+"""Seconds after a timeout within which the request may still reach the vendor."""
 
 
 LEAST_SILENCE = 60.0
 """Seconds that a vendor may ask for after a 429, however short the limits' periods are."""
 
 UNLIMITED_SILENCE = 3600.0
-"""Seconds that it may ask for where the config knows no limits."""
+"""Seconds that a vendor may ask for where the config sets no limits."""
 
 
 @dataclass(frozen=True, slots=True)
 class LaneCampaign:
     """A campaign whose calls share this lane's quota. Times in seconds.
 
-    `bisect_calls`: how many a refused batch may cost to find the bad recipients. `spec` and
-    `required`: what its calls need of an invitation now (None: not checked); one that waited since
-    another config may lack it.
+    `bisect_calls`: calls that finding the bad recipients of a refused batch may cost. `spec` and
+    `required`: what its calls need of an invitation now (None: not checked). An invitation that
+    waited since another config may lack it.
     """
 
     name: str
@@ -62,8 +62,8 @@ class LaneCampaign:
 class LaneSettings:
     """One lane: its quota, campaigns and bounds. `logins`: vendors that need a session.
 
-    What is read beyond `max_buffered` invitations or `max_buffered_bytes` is only noted, at most
-    `max_spilled` of them. Settled records stay on the log for `keep` seconds.
+    Invitations beyond `max_buffered` or `max_buffered_bytes` are spilled, at most `max_spilled` of
+    them. Settled records stay on the log for `keep` seconds.
     """
 
     name: str
@@ -85,7 +85,7 @@ class LaneSettings:
 
     @property
     def longest_silence(self) -> float:
-        """Seconds for which one 429 may close the lane: the longest period, unless it is said."""
+        """Longest silence in seconds after one 429: `max_retry_after`, else the longest period."""
         if self.max_retry_after is not None:
             return self.max_retry_after
         periods = [limit.period + self.skew for limit in self.limits]
