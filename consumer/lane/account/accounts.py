@@ -1,7 +1,7 @@
 """The vendor accounts of a lane: which calls may leave now, how large, and which logins are due.
 
-Each account has a breaker (`standing`), each campaign its own (`campaign_standing`). An answer is
-news of one of them:
+Each account has a circuit breaker (`breakers`), each campaign its own (`campaigns`). An answer
+counts for the account or the campaign:
 
 | answer                         | campaign closed, account closed | campaign open | account open |
 |--------------------------------|---------------------------------|---------------|--------------|
@@ -33,18 +33,20 @@ from consumer.records.call import (
 )
 
 SLOW = 1 / 3
-"""Share of the time to answer after which a call is slow."""
+"""Share of the call timeout after which a call is slow."""
 
 HANGS = 2
-"""Slow calls at once, at which no more are made: one may be chance, two are a vendor that hangs,
-and every further batch would be in doubt as well."""
+"""Slow calls at once that stop further calls: one may be chance, two are a vendor that hangs, and
+every further batch would be in doubt as well."""
 
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What an answer told. `recovered`: the account is well again. `closed`: the campaign is.
-    `pause`: seconds until the campaign's next probe. `refused`: a definite no without a cause.
-    `was_well`: the campaign and its account were well, so that an attempt counts.
+    """What an answer says about its account and campaign.
+
+    `recovered`: the account's breaker closed. `closed`: the campaign's did. `pause`: seconds until
+    the campaign's next probe. `refused`: a definite no without a cause. `was_well`: both breakers
+    were closed, so that an attempt counts.
     """
 
     recovered: bool = False
@@ -55,7 +57,7 @@ class News:
 
 
 class Accounts:
-    """Sessions and breakers by vendor account, breakers by campaign, and the calls that are out."""
+    """Sessions and breakers by vendor account, breakers by campaign, and the calls in flight."""
 
     def __init__(self, logins: Collection[str], call_timeout: float, rng: random.Random) -> None:
         self.sessions = {vendor: LoginSession() for vendor in logins}
@@ -63,7 +65,7 @@ class Accounts:
         self.campaigns: dict[str, CampaignBreaker] = defaultdict(CampaignBreaker)
         self._slow = call_timeout * SLOW
         self._out: dict[str, dict[str, Batch]] = defaultdict(dict)
-        """Vendor → calls that are out, but for those of open campaigns, which may well hang."""
+        """Vendor → calls in flight, except for open campaigns, whose calls may well hang."""
         self._probes: set[str] = set()
         self._vendors: dict[str, str] = {}
         self._rng = rng
@@ -71,7 +73,8 @@ class Accounts:
     def reconfigure(
         self, logins: Collection[str], call_timeout: float, changed: Collection[str], now: float
     ) -> None:
-        """Another config; what was wrong with accounts that `changed` may be mended."""
+        """Apply another config. Accounts in `changed` begin with a closed breaker and a new
+        login."""
         self._slow = call_timeout * SLOW
         for vendor in logins:
             self.sessions.setdefault(vendor, LoginSession())
@@ -82,19 +85,20 @@ class Accounts:
                 self.sessions[vendor].forget()
 
     def retry(self, vendor: str, campaign: str, now: float) -> None:
-        """What was wrong may be mended: end the pauses of both, whose breakers stay open."""
+        """End the pauses of the account and campaign, whose breakers stay open: the cause may be
+        repaired."""
         self.breakers[vendor].retry(now)
         if vendor in self.sessions:
             self.sessions[vendor].retry(now)
         self.campaigns[campaign].failures = 0
 
     def usable(self, vendor: str, now: float) -> bool:
-        """Whether the account has the session that a call needs."""
+        """Return whether the account has the session that a call needs."""
         session = self.sessions.get(vendor)
         return session is None or session.usable(now)
 
     def open_for_all(self, vendor: str, now: float) -> bool:
-        """Whether any campaign of the account may be called now."""
+        """Return whether any campaign of the account may be called now."""
         return (
             self.usable(vendor, now)
             and self.breakers[vendor].closed
@@ -102,11 +106,12 @@ class Accounts:
         )
 
     def may_call(self, campaign: str) -> bool:
-        """Whether this campaign of an account that is well may be called: a probe is not out."""
+        """Return whether this campaign of a closed account may be called: no probe of it is in
+        flight."""
         return not self.campaigns[campaign].probing
 
     def one_only(self, vendor: str, campaign: str) -> bool:
-        """Whether the campaign's next call carries one customer, as a probe."""
+        """Return whether the campaign's next call is a probe with one customer."""
         return not (self.breakers[vendor].closed and self.campaigns[campaign].closed)
 
     def _hangs(self, vendor: str, now: float) -> bool:
@@ -115,7 +120,7 @@ class Accounts:
         return slow >= HANGS
 
     def wake_at(self, now: float) -> float:
-        """When a probe is due next; infinite if none waits for its time."""
+        """Return when the next probe is due; infinite if none waits for its time."""
         due = (
             standing.probe_at
             for standing in self.breakers.values()
@@ -124,7 +129,8 @@ class Accounts:
         return min(due, default=math.inf)
 
     def left(self, batch: Batch, *, part: bool = False) -> None:
-        """A call was sealed. `part`: of a divided batch, or one on trial, which is no probe."""
+        """Record that a call was sealed. `part`: of a divided batch, or a trial, which is no
+        probe."""
         vendor, campaign = batch.rules.vendor, batch.campaign
         standing, own = self.breakers[vendor], self.campaigns[campaign]
         self._vendors[campaign] = vendor
@@ -144,10 +150,10 @@ class Accounts:
         expected: bool = False,
         trial: bool = False,
     ) -> News:
-        """That call ended.
+        """Record an answer. Return what it says.
 
         `expected`: a part of a divided batch, in which a customer is known to fail. `trial`: a
-        customer that was refused alone before. Their failures are no news, but a success is.
+        customer that was refused alone before. A failure of these says nothing, but a success does.
         """
         vendor, sealed_at = batch.rules.vendor, batch.sealed_at
         standing, own = self.breakers[vendor], self.campaigns[batch.campaign]
@@ -156,7 +162,7 @@ class Accounts:
         if outcome.relogin and not self._token_tried(vendor, sealed_at):
             self.sessions[vendor].invalidate(at, sealed_at, self._rng)
         elif sealed_at < standing.renewed_at and (outcome.relogin or outcome.unattributed):
-            return News(was_well=was_well)  # it is about the secret of before
+            return News(was_well=was_well)  # it is about the former secret
         elif outcome.relogin or outcome.unattributed:
             self._refused(batch, at, expected=expected, trial=trial)
             return News(refused=True, was_well=was_well)
@@ -167,7 +173,7 @@ class Accounts:
         return News(was_well=was_well)
 
     def unsent(self, batch: Batch) -> None:
-        """A call is out no more, whatever it told."""
+        """Record that a call is no longer in flight, whatever its answer."""
         self._out[batch.rules.vendor].pop(batch.id, None)
         if batch.id in self._probes:
             self._probes.discard(batch.id)
@@ -175,26 +181,27 @@ class Accounts:
             self.campaigns[batch.campaign].probing = False
 
     def proved_at(self, vendor: str) -> float:
-        """When the account's newest accepted call was sealed."""
+        """Return when the account's newest accepted call was sealed."""
         return self.breakers[vendor].accepted_at
 
     def passes(self, vendor: str, campaign: str) -> bool:
-        """Whether a call of the account was accepted since this campaign's last refused one."""
+        """Return whether a call of the account was accepted since this campaign's last refused
+        one."""
         return self._passes(vendor, self.campaigns[campaign])
 
     def testable(self, vendor: str, waiting: Iterable[str]) -> bool:
-        """Whether calls of campaigns that were not refused will soon tell of the account: they are
-        out, or their customers are `waiting` (names of campaigns)."""
+        """Return whether calls of campaigns that were not refused will soon test the account: they
+        are in flight, or their customers are `waiting` (names of campaigns)."""
         out = (batch.campaign for batch in self._out[vendor].values())
         return not all(self.campaigns[name].accused for name in chain(out, waiting))
 
     def open_campaigns(self, vendor: str) -> int:
-        """How many campaigns of the account have an open breaker."""
+        """Return how many campaigns of the account have an open breaker."""
         named = (own for name, own in self.campaigns.items() if self._vendors.get(name) == vendor)
         return sum(not own.closed for own in named)
 
     def suspects(self, vendor: str) -> list[str]:
-        """Campaigns of the account that had trouble, and no accepted call since."""
+        """Return the account's campaigns that had trouble, and no accepted call since."""
         return [
             name
             for name, own in self.campaigns.items()
@@ -223,7 +230,7 @@ class Accounts:
             self.sessions[vendor].invalidate(at, sealed_at, self._rng)
 
     def _passes(self, vendor: str, own: CampaignBreaker) -> bool:
-        """Whether a call of the account was accepted since this campaign was refused."""
+        """Return whether a call of the account was accepted since this campaign was refused."""
         refused = [*own.alone.values(), own.batch_at]
         return self.breakers[vendor].accepted_at > max(refused)
 
@@ -257,40 +264,41 @@ class Accounts:
                 own.acquit()
 
     def login_failed(self, vendor: str, outcome: Outcome, at: float) -> None:
-        """A login was refused or not answered."""
+        """Record that a login was refused or not answered."""
         self.sessions[vendor].refused(at, self._rng, denied=outcome.refused)
 
     def logging_in(self) -> int:
-        """Logins that are out."""
+        """Return the number of logins in flight."""
         return sum(session.logging_in for session in self.sessions.values())
 
     def next_login(self) -> float:
-        """When a login may be due at the earliest, for whoever waits; infinite if none can be."""
+        """Return the earliest time of the next login of any vendor; infinite if none can be due."""
         idle = (each for each in self.sessions.values() if not each.logging_in)
         return min((each.next_login() for each in idle), default=math.inf)
 
     def logins(self, wanted: Collection[str], now: float) -> Iterator[tuple[str, float]]:
-        """(vendor, when) of logins that somebody waits for: due now, or not before `when`."""
+        """Yield (vendor, time) of `wanted` vendors' logins: due now, or not before that time."""
         for vendor, session in self.sessions.items():
             if vendor in wanted and not session.logging_in:
                 yield vendor, now if session.wants_login(now) else session.next_login()
 
     def refused(self, vendor: str) -> bool:
-        """Whether the vendor refuses the account, its calls or its logins."""
+        """Return whether the vendor refuses the account, its calls or its logins."""
         session = self.sessions.get(vendor)
         return self.breakers[vendor].state == "refused" or (session is not None and session.denied)
 
     def holds_back(self, vendor: str, campaign: str) -> bool:
-        """Whether a breaker is open, the account's or the campaign's, or a login was refused."""
+        """Return whether a breaker is open, the account's or the campaign's, or a login was
+        refused."""
         own = self.campaigns.get(campaign)
         return self.refused(vendor) or not self.well(vendor) or (own is not None and not own.closed)
 
     def well(self, vendor: str) -> bool:
-        """Whether whole batches may leave."""
+        """Return whether the account's breaker is closed, so that whole batches may leave."""
         return self.breakers[vendor].closed
 
     def ill(self, vendors: Iterable[str]) -> bool:
-        """Whether the last calls to every one of these ended with trouble."""
+        """Return whether the last calls to every one of these vendors ended with trouble."""
         return all(
             standing.in_a_row or not standing.closed
             for standing in (self.breakers[vendor] for vendor in vendors)

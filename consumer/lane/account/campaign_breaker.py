@@ -1,11 +1,12 @@
 """A campaign's own circuit breaker: trouble and refusals that belong to it, not to the account.
 
 An open breaker lets one customer at a time through (`Window.take_probe` rotates over them). After
-trouble the probes are paced, and slower the more campaigns of the account are open, so that sick
-campaigns together spend few of the permits that healthy ones need. After a refusal the probes go at
-once (a moment later, where other campaigns' calls will tell of the account, and slower if refused
-again), for a refused call invites no customer: the first that is accepted closes the breaker, and
-`ALONE` different customers refused alone, with none accepted, blame the campaign, which is parked.
+trouble the probes are paced, and slower the more campaigns of the account are open: failing
+campaigns together spend few of the permits that healthy ones need. After a refusal the next probe
+leaves at once, for a refused call invites no customer. It leaves a moment later where other
+campaigns' calls will test the account, and slower if refused again. The first accepted call closes
+the breaker. `ALONE` different customers refused alone, with none accepted, blame the campaign: it
+is parked.
 """
 
 from __future__ import annotations
@@ -26,17 +27,19 @@ blamed. At 2 % stray refusals that is 8 in a million."""
 
 
 MOST_REMEMBERED = 20_000
-"""Offsets of refused calls that are remembered before all are forgotten: their calls are then only
-refused once more before they are divided."""
+"""Offsets of refused calls that are remembered. Beyond it all are forgotten: their calls are then
+only refused once more before they are divided."""
 
 
 @dataclass(slots=True)
 class CampaignBreaker:
-    """One campaign. `run`: calls with trouble in a row. `accused`: a call was refused, and none was
-    accepted since. `alone`: offset → sealing time of calls of one customer that were refused since.
-    `together`: offset → sealing time of the last refused call of several customers; the newest
-    of them was sealed at `batch_at`. `doubted`: it was refused while its account's breaker was
-    open, and another campaign's call closed that one: a further refusal is news of this campaign.
+    """One campaign's breaker. Times are those of the calls' sealing.
+
+    `run`: calls with trouble in a row. `accused`: a call was refused, and none was accepted since.
+    `alone`: offset → time of refused calls of one customer since. `together`: offset → time of the
+    last refused call of several customers; the newest of these was sealed at `batch_at`. `doubted`:
+    it was refused while its account's breaker was open, and another campaign's call closed that
+    one: a further refusal is about this campaign.
     """
 
     run: int = 0
@@ -53,16 +56,16 @@ class CampaignBreaker:
 
     @property
     def closed(self) -> bool:
-        """Whole batches may leave."""
+        """Whether whole batches may leave."""
         return not (self.opened or self.accused)
 
     @property
     def suspect(self) -> bool:
-        """A further refusal is no news of the account."""
+        """Whether a further refusal says nothing about the account."""
         return self.doubted or not self.closed
 
     def record_success(self, sealed_at: float, *, accepted: bool = True) -> bool:
-        """The vendor dealt with a call. True if the breaker closes by that."""
+        """Record a call that the vendor processed. Return True if the breaker closes by that."""
         if accepted:
             self.accepted_at = max(self.accepted_at, sealed_at)
         if sealed_at <= self.since:
@@ -77,7 +80,8 @@ class CampaignBreaker:
     def record_failure(
         self, sealed_at: float, at: float, rng: random.Random, *, open_now: int
     ) -> float:
-        """A call failed. Seconds until the next probe; 0 if the breaker is closed.
+        """Record a failed call. Return the seconds until the next probe; 0 if the breaker is
+        closed.
 
         `open_now`: how many campaigns of the account have an open breaker, this one included.
         """
@@ -92,29 +96,30 @@ class CampaignBreaker:
         return pause
 
     def open_by_recovery(self, at: float) -> None:
-        """The account recovered by another campaign's call while this one had trouble: its next
-        call carries one customer."""
+        """Open the breaker because another campaign's call closed the account's while this one had
+        trouble: the next call carries one customer."""
         self.opened, self.since = True, math.nextafter(at, 0.0)
 
     def tried_before(self, at: float) -> None:
-        """A former owner called one of its customers in vain, which a breaker does not outlive: the
-        first call carries one customer, and counts no attempt if it fails."""
+        """Open the breaker for a customer that the previous owner called in vain, since no breaker
+        outlives its owner. The first call carries one customer, and counts no attempt if it
+        fails."""
         if self.run == 0 and not self.opened and self.accepted_at == -math.inf:
             self.open_by_recovery(at)
 
     def refused_alone(self, offset: int, sealed_at: float) -> None:
-        """A call of one customer was refused."""
+        """Record that a call of one customer was refused."""
         self.accused = True
         self.alone[offset] = sealed_at
 
     def refused_again(self, offsets: Collection[int]) -> bool:
-        """Whether some of these were refused together, and others of the campaign accepted later:
-        then a further refusal is about them, not about the account."""
+        """Return whether some of these were refused together before, and others of the campaign
+        accepted later: then a further refusal is about them, not about the account."""
         before = (self.together[offset] for offset in offsets if offset in self.together)
         return min(before, default=math.inf) < self.accepted_at
 
     def refused_together(self, offsets: Collection[int], sealed_at: float) -> None:
-        """A call of several was refused."""
+        """Record that a call of several customers was refused."""
         self.accused = True
         if len(self.together) > MOST_REMEMBERED:
             self.together.clear()
@@ -122,21 +127,23 @@ class CampaignBreaker:
         self.batch_at = sealed_at
 
     def refusal_pause(self, rng: random.Random, *, at_once: bool, open_now: int) -> float:
-        """Seconds until another customer of the campaign is tried; the first one `at_once`."""
+        """Return the seconds until another customer of the campaign is called; 0 for the first if
+        `at_once`."""
         self.failures += 1
         if at_once and self.failures == 1:
             return 0.0
         return pause_of("ill", self.failures - 1, rng) * max(1, open_now)
 
     def acquit(self) -> None:
-        """The refusals were the account's."""
+        """Clear the refusals: they were the account's."""
         self.accused = self.doubted = False
         self.alone.clear()
         self.together.clear()
         self.batch_at = -math.inf
 
     def is_blamed(self, account_accepted_at: float, *, before: bool = False) -> bool:
-        """Whether its refusals are about the campaign, for other calls of the account passed.
+        """Return whether the refusals are about the campaign, because other calls of the account
+        passed.
 
         `before`: it was blamed before, and none of its calls was accepted since, so that one more
         customer refused alone is enough.

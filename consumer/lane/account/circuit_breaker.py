@@ -1,9 +1,9 @@
 """Circuit breaker of a vendor account; `campaign_breaker` is that of one of its campaigns.
 
 Trouble (no clear answer, or an answered failure) opens a breaker after `TRIPS` calls in a row. A
-refusal (credentials, or a gateway's answer) invited no customer and does not name its cause, so the
-first one only makes the account *suspected*: other campaigns go on, the campaign that was refused
-tries one other customer at once, and the next answer decides.
+refusal (credentials, or a gateway's answer) invited no customer and does not name its cause. So the
+first one only makes the account *suspected*: other campaigns go on, the refused campaign tries one
+other customer at once, and the next answer decides.
 
     account   WELL ──3 troubles in a row, of closed campaigns──────────► ILL ─────┐
               WELL ──refusal──► suspected ──refusal of a later call────► REFUSED ─┤
@@ -17,12 +17,12 @@ tries one other customer at once, and the next answer decides.
 
 Invariants:
 
-- While a campaign's breaker is open, its failures are no news of the account: one sick campaign
-  never opens the account's breaker twice.
-- While an account's breaker is open, its failures are no news of the campaigns.
-- Probes rotate over campaigns. One that was not tried since the breaker opened is tried after the
-  short pause (at once, if a single campaign opened it); the pause grows only when campaigns are
-  tried again. So a healthy campaign waits seconds for the sick ones before it.
+- While a campaign's breaker is open, its failures do not count for the account: one failing
+  campaign never opens the account's breaker twice.
+- While an account's breaker is open, its failures do not count for the campaigns.
+- Probes rotate over campaigns. A campaign that was not tried since the breaker opened is tried
+  after the short pause (at once, if a single campaign opened it). The pause grows only when
+  campaigns are tried again. So a healthy campaign waits seconds for failing ones before it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ LONGEST = 300.0
 
 
 def full_jitter(failures: int, rng: random.Random) -> float:
-    """Seconds to wait after the `failures`-th failure in a row (1, 2, …)."""
+    """Return the seconds to wait after the `failures`-th failure in a row (1, 2, …)."""
     return rng.uniform(0.0, min(LONGEST, FIRST * 2.0 ** min(failures, 30)))
 
 
@@ -49,12 +49,12 @@ QUICK = 10
 10,000 campaigns an outage must still be probed less and less often."""
 
 PACES = {"ill": (4.0, 60.0), "refused": (60.0, 600.0)}
-"""State → seconds of the first and the longest pause before a probe. A refusal mends by people: the
-secret's file is read again as soon as it changes, and then nothing waits for a probe."""
+"""State → seconds of the first and the longest pause before a probe. People repair a refusal: the
+secret's file is read again as soon as it changes, and then no probe is awaited."""
 
 
 class State(StrEnum):
-    """How the last calls ended."""
+    """State of an account, by its last calls."""
 
     WELL = "well"
     ILL = "ill"
@@ -63,12 +63,13 @@ class State(StrEnum):
 
 @dataclass(slots=True)
 class CircuitBreaker:
-    """An account's breaker. `since`: answers to calls sealed before say nothing about the present
-    state. `renewed_at`: nor, about the present credentials, to calls sealed before they changed.
+    """An account's breaker.
 
-    `accused`: campaigns whose calls failed since one was accepted. `tested`: campaigns that were
-    tried since the breaker opened. `suspected_at`: when a refusal came that no later call has
-    confirmed or refuted. `accepted_at`: when the newest accepted call was sealed.
+    `since`: answers to calls sealed before it say nothing about the present state. `renewed_at`:
+    answers to calls sealed before it say nothing about the present credentials. `accused`:
+    campaigns whose calls failed since one was accepted. `tested`: campaigns that were tried since
+    the breaker opened. `suspected_at`: time of a refusal that no later call has confirmed or
+    refuted. `accepted_at`: when the newest accepted call was sealed.
     """
 
     state: State = State.WELL
@@ -89,22 +90,22 @@ class CircuitBreaker:
 
     @property
     def closed(self) -> bool:
-        """Whole batches may leave."""
+        """Whether whole batches may leave."""
         return self.state is State.WELL
 
     def probe_time(self, campaign: str = "") -> float:
-        """When a probe of this campaign may leave; infinite while one is out."""
+        """Return when a probe of this campaign may leave; infinite while one is in flight."""
         if self.closed or self.probing:
             return math.inf
         quick = self.quick > 0 and campaign not in self.tested
         return min(self.quick_at, self.probe_at) if quick else self.probe_at
 
     def may_probe(self, now: float, campaign: str = "") -> bool:
-        """One customer may be tried."""
+        """Return whether one customer may be tried."""
         return now >= self.probe_time(campaign)
 
     def record_success(self, sealed_at: float, *, accepted: bool = True) -> bool:
-        """The vendor dealt with a call. True if the account has recovered by that."""
+        """Record a call that the vendor processed. Return True if the account recovered by it."""
         if accepted:
             self.accepted_at = max(self.accepted_at, sealed_at)
         if not self._new(sealed_at):
@@ -120,8 +121,8 @@ class CircuitBreaker:
     def record_failure(
         self, sealed_at: float, at: float, rng: random.Random, campaign: str = ""
     ) -> None:
-        """A call failed, was not answered, or did not get through; one that was out before the
-        vendor recovered tells what is over."""
+        """Record a call that failed, was not answered, or did not get through. A call that was
+        sealed before the vendor recovered says nothing."""
         if sealed_at < self.recovered_at:
             return
         self.in_a_row += 1
@@ -139,7 +140,8 @@ class CircuitBreaker:
         *,
         repeated: bool = False,
     ) -> None:
-        """A call was refused: suspicion at the first one, silence at the second in a row.
+        """Record a refused call: suspect the account at the first, open the breaker at the second
+        in a row.
 
         `repeated`: the customer was refused alone before, so that only the customer is tested
         again, and its campaign counts as not tried.
@@ -157,12 +159,12 @@ class CircuitBreaker:
             self._open(State.REFUSED, sealed_at, at, rng, None if repeated else campaign)
 
     def credentials_renewed(self, now: float) -> None:
-        """The account is another one, or has other credentials."""
+        """Close the breaker: the account, or its credentials, changed."""
         self.forget()
         self.renewed_at, self.probing = now, False
 
     def retry(self, now: float) -> None:
-        """What was wrong may be mended: probe now, and begin with the short pauses."""
+        """Probe now, and start with the short pauses: the cause may be repaired."""
         if not self.closed:
             self.probe_at, self.failures = min(self.probe_at, now), 0
 
@@ -181,7 +183,8 @@ class CircuitBreaker:
     def _open(
         self, state: State, sealed_at: float, at: float, rng: random.Random, campaign: str | None
     ) -> None:
-        """Of calls that were out together, the first to fail says what the others repeat."""
+        """Open the breaker, or extend its pause. Of calls in flight together, only the first
+        failure counts."""
         if not self._new(sealed_at):
             return
         opens, worse = self.closed, state is not self.state
@@ -201,12 +204,12 @@ class CircuitBreaker:
         self.failures, self.quick = 0, QUICK
         self.tested = set(self.accused)
         one = len(self.tested) <= 1
-        # Just later: what was sealed at the same moment was out when the breaker opened.
+        # Just later: calls sealed at the same moment were in flight when the breaker opened.
         self.quick_at = math.nextafter(at, math.inf) if one else at + pause_of("ill", 0, rng)
 
 
 def pause_of(state: str, failures: int, rng: random.Random) -> float:
-    """Seconds until the next try, after so many that failed before."""
+    """Return the seconds until the next probe, after `failures` failed ones."""
     first, longest = PACES[state]
     pause = min(longest, first * 2.0 ** min(failures, 10))
     return rng.uniform(pause / 2, pause)

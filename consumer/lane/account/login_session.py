@@ -1,6 +1,6 @@
 """Session of a vendor account: token refresh ahead of expiry, one login at a time.
 
-The token itself never enters the lane: the machine knows only until when there is one.
+The token itself never enters the lane: the state machine knows only its lifetime.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from consumer.lane.account.circuit_breaker import full_jitter, pause_of
 
 REFRESH_AT = 0.9
-"""Share of a token's life after which a new one is fetched, while the old one still serves."""
+"""Share of a token's life after which a new one is fetched, while the old one is still used."""
 
 USABLE_UNTIL = 0.98
 """Share of a token's life after which no call leaves with it: its clock is the vendor's."""
@@ -19,7 +19,7 @@ USABLE_UNTIL = 0.98
 
 @dataclass(slots=True)
 class LoginSession:
-    """A vendor that needs a login. Times are epoch seconds.
+    """Session of a vendor that needs a login. Times are epoch seconds.
 
     `denied`: its credentials are refused. `replaced`: the token was fetched because a call was
     refused, so that a further refusal is not about the token (while calls are accepted at all).
@@ -36,19 +36,19 @@ class LoginSession:
     invalidated: bool = False
 
     def usable(self, now: float) -> bool:
-        """Whether a call may leave now."""
+        """Return whether a call may leave now."""
         return now < self.usable_until
 
     def wants_login(self, now: float) -> bool:
-        """Whether a login should leave now, if there is a permit."""
+        """Return whether a login should leave now, given a permit."""
         return not self.logging_in and now >= max(self.refresh_at, self.not_before)
 
     def next_login(self) -> float:
-        """Earliest time of the next login."""
+        """Return the earliest time of the next login."""
         return max(self.refresh_at, self.not_before)
 
     def opened(self, now: float, expires_at: float) -> None:
-        """A login succeeded."""
+        """Record that a login succeeded."""
         life = expires_at - now
         self.replaced = self.invalidated
         self.invalidated = False
@@ -58,31 +58,32 @@ class LoginSession:
         self.logging_in = self.denied = False
 
     def forget(self) -> None:
-        """The account is another one: log in anew, at once."""
+        """Forget the session of another account: log in at once."""
         self.refresh_at = self.usable_until = self.not_before = 0.0
         self.failures = 0
         self.denied = self.replaced = self.invalidated = False
 
     def retry(self, now: float) -> None:
-        """What was wrong may be mended: a login that is due leaves now."""
+        """End the login's backoff: the cause may be repaired."""
         self.not_before = min(self.not_before, now)
 
     def proved(self) -> None:
-        """A call was accepted: the token is good, so the next failure is a first one."""
+        """Record that a call was accepted: the token is good, so the next failure is a first
+        one."""
         self.failures = 0
 
     def refused(self, now: float, rng: random.Random, *, denied: bool = False) -> None:
-        """A login failed: the next one waits. `denied`: its credentials were refused."""
+        """Record that a login failed, and back off. `denied`: its credentials were refused."""
         self.logging_in, self.denied = False, denied
         self._failed(now, rng)
         if denied:
             self.not_before = now + pause_of("refused", self.failures - 1, rng)
 
     def invalidate(self, now: float, sent_at: float, rng: random.Random) -> None:
-        """A call that left at `sent_at` was refused for its token: log in once more.
+        """Log in again, because a call that left at `sent_at` was refused for its token.
 
-        At once the first time, with backoff when fresh tokens are refused too: a storm of logins
-        is a defect. An answer to a call older than the session says nothing about it.
+        At once the first time, with backoff when fresh tokens are refused too: a storm of logins is
+        a defect. An answer to a call older than the session says nothing about it.
         """
         if sent_at < self.opened_at or not self.usable_until:
             return

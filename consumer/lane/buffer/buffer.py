@@ -84,7 +84,7 @@ class InvitationBuffer:
 
     def has_room_for(self, campaign: str) -> bool:
         """Return whether a spilled invitation of this campaign may be reloaded: there is room, or
-        another campaign has more than twice as many."""
+        the longest window holds more than twice as many."""
         return not self._over(ROOM) or self._is_starved(campaign, self._longest())
 
     def campaigns_to_reload(self) -> list[str]:

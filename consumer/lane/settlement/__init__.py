@@ -1,1 +1,1 @@
-"""What an answer leads to: results, bisections, trials, the outbox."""
+"""Settlement: what an answer leads to (results, bisections, trials), and the outbox."""

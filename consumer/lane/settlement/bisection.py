@@ -1,14 +1,13 @@
 """Bisection (adaptive group testing): find the bad recipients of a refused call in few calls.
 
-A call is refused as a whole when one recipient is bad, and names nobody. So parts of it are called,
-one after another: a refused part is halved; when one half is accepted, the bad one is in the other,
-which needs no call as a whole. Who was in neither waits, and is called together: as many at a time
-as are all good every other time, by what was found so far. Only who stands alone in a call that
-is refused is bad: nobody is condemned by inference.
+A call with one bad recipient is refused as a whole, without naming it. So parts of the batch are
+called one after another. A refused part is halved; when one half is accepted, the bad recipient is
+in the other, which needs no call as a whole. Invitations in neither half wait and are called
+together later, in groups of a size that is clean every other time, by the bad share found so far.
+Only a recipient that is refused alone is bad: none is rejected by inference.
 
-For one bad recipient among n it takes ⌈log₂ n⌉ + 2 calls or so; for b, about 1.2 times
-log₂ (n over b), the least that any method needs (benchmarks/README.md). At most
-1 + 2·b·(⌈log₂ n⌉ + 2).
+One bad recipient among n takes about ⌈log₂ n⌉ + 2 calls; b of them about 1.2 times log₂ (n over b),
+the least that any method needs (benchmarks/README.md). At most 1 + 2·b·(⌈log₂ n⌉ + 2).
 """
 
 from __future__ import annotations
@@ -26,19 +25,20 @@ from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneCampaign
 
 EVERY_OTHER = math.log(2)
-"""Groups of this share of the average distance between bad ones are clean every other time."""
+"""Groups of this share of the average distance between bad recipients are clean every other
+time."""
 
 SYSTEMATIC = 2
-"""Bad ones in a row with nobody accepted, after which it is not about recipients at all."""
+"""Bad recipients without an accepted one after which the cause is not the recipients."""
 
 
 @dataclass(slots=True, eq=False)
 class Bisection:
     """One refused batch. It waits for permits like a window, one part at a time.
 
-    `suspect` hold a bad one between them; of `unknown` nothing is known; `part` is under way.
-    `facts` are those of the call that was refused. `unattributed`: the refusal names no cause, so
-    that those who stand alone are put on trial.
+    `suspect`: among these is a bad recipient. `unknown`: nothing is known of these. `part`: the
+    part in flight. `facts`: those of the refused call. `unattributed`: the refusal names no cause,
+    so a customer that is refused alone is put on trial.
     """
 
     rules: LaneCampaign
@@ -69,40 +69,41 @@ class Bisection:
 
     @property
     def max_wait(self) -> float:
-        """As the campaign's."""
+        """The campaign's `max_wait`."""
         return self.rules.max_wait
 
     @property
     def weight(self) -> float:
-        """As the campaign's."""
+        """The campaign's weight."""
         return self.rules.weight
 
     @property
     def ready(self) -> int:
-        """How many customers the next call would take; 0 while one is under way."""
+        """Number of customers that the next call would take; 0 while one is in flight."""
         return 0 if self.part else self._size()
 
     @property
     def oldest(self) -> float:
-        """When the first of them arrived (only if not empty)."""
+        """When the first waiting invitation arrived (only if not empty)."""
         return min(held.arrived for held in self)
 
     @property
     def growth(self) -> float:
-        """By all, shared as `waited` says."""
+        """Number of waiting customers, shared among the expected calls as in `waited`."""
         return (len(self.suspect) + len(self.unknown)) / self._expected
 
     def waited(self, now: float) -> float:
-        """The waiting of all, shared among the calls that it still takes to end it.
+        """Return the waiting of all, shared among the calls that are expected to end it.
 
-        A small part must not wait behind all windows: everybody here waits for it. Nor may a search
-        for many bad ones take every permit: as many more of them are expected as were found so far.
+        A small part must not wait behind all windows, for the whole batch waits for it. Nor may a
+        search for many bad recipients take every permit: as large a share of the rest is expected
+        to be bad as so far.
         """
         return sum(now - held.arrived for held in self) / self._expected
 
     @property
     def _expected(self) -> float:
-        """Calls."""
+        """Expected number of calls until the end."""
         halvings = math.ceil(math.log2(len(self.suspect))) if self.suspect else 0
         waiting = len(self.suspect) + len(self.unknown)
         more = waiting * self.bad / (self.good + self.bad) if self.good else 0.0
@@ -110,16 +111,16 @@ class Bisection:
 
     @property
     def spent(self) -> bool:
-        """No call is left for who still waits."""
+        """Whether no calls remain for the waiting invitations."""
         return self.calls >= self.rules.bisect_calls
 
     @property
     def is_systematic(self) -> bool:
-        """Everybody who stood alone was refused, and nobody was accepted."""
+        """Whether every customer called alone was refused, and no customer was accepted."""
         return self.bad >= SYSTEMATIC and not self.good
 
     def take(self) -> Sequence[PendingInvitation]:
-        """The next part, which is under way from now on."""
+        """Return the next part, which is in flight from now on."""
         size, self._of_suspects = self._size(), bool(self.suspect)
         waiting = self.suspect if self._of_suspects else self.unknown
         self.part = waiting[:size]
@@ -128,12 +129,12 @@ class Bisection:
         return tuple(self.part)
 
     def accepted(self) -> None:
-        """The part was: who is left of the suspects has the bad one."""
+        """Record that the part was accepted: the bad recipient is among the remaining suspects."""
         self.good += len(self.part)
         self.part = []
 
     def refused(self) -> bool:
-        """The part was. True if it was one customer: that one is bad."""
+        """Record that the part was refused. Return True if it was one customer: that one is bad."""
         alone = len(self.part) == 1
         self.bad += alone
         self.unknown = self.suspect + self.unknown
@@ -142,11 +143,11 @@ class Bisection:
         return alone
 
     def gone(self) -> None:
-        """The part ended otherwise, so nothing follows for the others."""
+        """Record that the part ended otherwise, so that nothing follows for the others."""
         self.unknown, self.suspect, self.part = self.suspect + self.unknown, [], []
 
     def again(self) -> None:
-        """The part's call settled nothing, and was none of the search's."""
+        """Put the part back: its call settled nothing, and does not count."""
         self.calls -= 1
         if self._of_suspects:
             self.suspect = self.part + self.suspect
@@ -155,7 +156,7 @@ class Bisection:
         self.part = []
 
     def drop(self, unwanted: Callable[[PendingInvitation], bool]) -> list[PendingInvitation]:
-        """Remove and return every waiting one for which `unwanted` holds."""
+        """Remove and return every waiting invitation for which `unwanted` holds."""
         dropped = [held for held in self if unwanted(held)]
         if dropped:
             self.suspect = [held for held in self.suspect if not unwanted(held)]
@@ -163,18 +164,18 @@ class Bisection:
         return dropped
 
     def __iter__(self) -> Iterator[PendingInvitation]:
-        """Who waits: the part under way is not among them."""
+        """Iterate over the waiting invitations, without the part in flight."""
         return chain(self.suspect, self.unknown)
 
     def _size(self) -> int:
         size = (len(self.suspect) + 1) // 2 if self.suspect else self._group()
-        return min(size, self.rules.max_batch)  # the config may allow less than before
+        return min(size, self.rules.max_batch)  # a reload may have lowered it
 
     def _group(self) -> int:
         if not self.bad:
             return len(self.unknown)
         if not self.good:
-            return min(1, len(self.unknown))  # about no recipient at all? That should show soon
-        # One bad one early does not mean many: the fewer were found, the more counts the whole.
+            return min(1, len(self.unknown))  # perhaps not about recipients: find out soon
+        # One early bad recipient does not mean many: the fewer found, the more the size counts.
         seen = self.good + self.bad + self.size / self.bad**2
         return min(max(1, int(EVERY_OTHER * seen / self.bad)), len(self.unknown))

@@ -1,10 +1,10 @@
-"""Which delayed invitations go back to their lanes before they are due.
+"""Early returns: which delayed invitations go back to their lanes before they are due.
 
-A delay topic is a queue: what lies in its midst cannot be taken out. So when campaigns are to be
-retried, each topic is passed on once up to its present end: invitations of these campaigns go back
-to their lanes, the others to the step that fits what is left of their wait.
+A delay topic is a queue: a record in its midst cannot be removed. So when campaigns are to be
+retried, each topic is passed on once, up to its present end. Invitations of these campaigns go back
+to their lanes, the others to the step that fits the rest of their wait.
 
-    ask(campaigns) ─► begin(ends) ─► covers(topic, offset) … until every end is passed
+    request(campaigns) ─► begin(ends) ─► covers(topic, offset) … until every end is passed
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from collections.abc import Collection, Iterable, Mapping
 
 
 class EarlyReturns:
-    """`ask` may be called from any thread, the rest by the delay stage's only."""
+    """Requested campaigns, and up to where each delay topic is passed on.
+
+    `request` may be called from any thread, the rest only from the delay stage's.
+    """
 
     def __init__(self) -> None:
         self._asked: set[str] = set()
@@ -23,35 +26,36 @@ class EarlyReturns:
         self._ends: dict[str, int] = {}
 
     def request(self, campaigns: Iterable[str]) -> None:
-        """Give these campaigns' delayed invitations back now."""
+        """Return these campaigns' delayed invitations to their lanes now."""
         with self._lock:
             self._asked.update(campaigns)
 
     @property
     def asked(self) -> Collection[str]:
-        """Campaigns that were asked for since `begin`."""
+        """Campaigns requested since `begin`."""
         return self._asked
 
     def begin(self, ends: Mapping[str, int]) -> None:
-        """Look through these topics, up to these offsets, for the campaigns that were asked for."""
+        """Search these topics, up to these offsets, for the requested campaigns."""
         with self._lock:
             asked, self._asked = self._asked, set()
         self._campaigns |= asked
         self._ends.update(ends)
 
     def covers(self, topic: str, offset: int) -> bool:
-        """Whether this record must pass now, due or not; to be asked in order."""
+        """Return whether this record must be passed on now, due or not. Call it in order."""
         end = self._ends.get(topic, 0)
         if offset >= end:
             self._ends.pop(topic, None)
         return offset < end
 
     def includes(self, campaign: str) -> bool:
-        """Whether an invitation of this campaign goes back to its lane."""
+        """Return whether an invitation of this campaign goes back to its lane."""
         return campaign in self._campaigns
 
     def turn(self, reached: Mapping[str, int]) -> None:
-        """Between two polls: topics were read to these ends. It is over when all are passed."""
+        """Record how far topics were read, between two polls. The search ends when all ends are
+        passed."""
         self._ends = {
             topic: end for topic, end in self._ends.items() if reached.get(topic, -1) < end
         }
@@ -59,5 +63,5 @@ class EarlyReturns:
             self._campaigns = frozenset()
 
     def forget(self) -> None:
-        """The stage's session is over: topics that are not assigned are not looked through."""
+        """End the search with the stage's session: topics that are not assigned are not read."""
         self._campaigns, self._ends = frozenset(), {}

@@ -1,8 +1,9 @@
-"""Whether a waiting invitation still fits its campaign.
+"""Fitness: whether a waiting invitation still fits its campaign.
 
 The router made the invitation under the config of that time. While it waited, a reload or restart
-may have given its campaign another channel, vendor or address kind. A call for an invitation that
-has no address of the present kind would fail, or invite no customer and be told to be accepted.
+may have given its campaign another channel, vendor or address kind. A call for an invitation
+without an address of the present kind would fail, or would count as accepted and invite no
+customer.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from consumer.records.result import Reason
 
 
 def unfit(invitation: Invitation, campaign: LaneCampaign) -> Reason | None:
-    """Why the campaign cannot use this invitation as it is now; None if it can."""
+    """Return why the campaign cannot use this invitation as it is configured now; None if it
+    can."""
     spec = campaign.spec
     if spec is None:
         return None
@@ -33,12 +35,12 @@ def unfit(invitation: Invitation, campaign: LaneCampaign) -> Reason | None:
 
 
 def key_of(address: Address, kinds: Collection[str]) -> tuple[str, ...]:
-    """What a call tells its recipients apart by."""
+    """Return the key by which a call distinguishes its recipients."""
     return tuple(text for kind, text in sorted(address.items()) if kind in kinds)  # type: ignore[misc]
 
 
 def _text(data: Data, name: str) -> str:
-    """What `key` or `map.key` holds, without outer blanks."""
+    """Return what `key` or `map.key` holds, without outer blanks."""
     flat = data.get(name)
     if not isinstance(flat, str):
         first, _, inner = name.partition(".")
@@ -48,7 +50,8 @@ def _text(data: Data, name: str) -> str:
 
 
 def _shaped(data: Data, spec: ChannelSpec) -> bool:
-    """Whether no field holds a map where the channel takes a text, and the other way round."""
+    """Return whether no field holds a map where the channel takes a text, or a text where it takes
+    a map."""
     flat, maps = spec.fields - spec.maps, spec.maps - spec.fields
     return not any(
         (name in flat and isinstance(value, dict)) or (name in maps and isinstance(value, str))

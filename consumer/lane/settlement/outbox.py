@@ -26,12 +26,15 @@ from consumer.records.result import (
 )
 
 COMMIT_SIZE = 10_000
-"""Results, dead letters and invitations put off, at which a commit counts as full."""
+"""Results, dead letters and delayed invitations at which a commit is full."""
 
 
 @dataclass(slots=True)
 class Outbox:
-    """Results, dead letters and invitations that are put off, until a commit takes them."""
+    """Results, dead letters and delayed invitations until a commit takes them.
+
+    Each one settles its offset at once, so that the checkpoint of the same commit contains it.
+    """
 
     settled: SettledOffsets
     attempts: Attempts
@@ -42,19 +45,19 @@ class Outbox:
 
     @property
     def room(self) -> int:
-        """How many more of a crowd the next commit should carry."""
+        """How many more of a large group the next commit should carry."""
         return max(0, self.most - len(self.results) - len(self.dead_letters) - len(self.put_off))
 
     @property
     def full(self) -> bool:
-        """Whether what is left of a crowd should wait for another commit."""
+        """Whether the rest of a large group should wait for another commit."""
         return not self.room
 
     def __bool__(self) -> bool:
         return bool(self.results or self.dead_letters or self.put_off)
 
     def take(self) -> tuple[list[Result], list[DeadLetter], list[DelayedInvitation]]:
-        """All of it, for a commit."""
+        """Remove and return all of it, for a commit."""
         taken = self.results, self.dead_letters, self.put_off
         self.results, self.dead_letters, self.put_off = [], [], []
         return taken
@@ -66,7 +69,7 @@ class Outbox:
         campaign: LaneCampaign | None,
         facts: CallFacts = NO_CALL,
     ) -> None:
-        """An invitation is final, after as many attempts as it counts itself."""
+        """Add the result of an invitation, after as many attempts as it counts itself."""
         self._settle(held.offset)
         self.results.append(result_of(held.invitation, reason, campaign, held.attempt, facts))
 
@@ -77,7 +80,7 @@ class Outbox:
         campaign: LaneCampaign,
         facts: CallFacts,
     ) -> None:
-        """All of one call end alike, by this very attempt."""
+        """Add the results of a call whose invitations all end alike, by this very attempt."""
         self.results += [
             result_of(held.invitation, reason, campaign, held.attempt + 1, facts) for held in many
         ]
@@ -86,12 +89,12 @@ class Outbox:
             self.attempts.forget(held.offset)
 
     def dead(self, letter: DeadLetter) -> None:
-        """A record that is no invitation is final too."""
+        """Add a dead letter: it settles a record that is no invitation."""
         self._settle(letter.source["offset"])
         self.dead_letters.append(letter)
 
     def delay(self, held: PendingInvitation, now: float, seconds: float) -> None:
-        """An invitation goes to the delay ladder."""
+        """Add an invitation that goes to a delay topic."""
         self._settle(held.offset)
         due_at = due_of(now, seconds, held.expires_at)
         self.put_off.append(DelayedInvitation(held, due_at, step_for(due_at - now)))

@@ -1,4 +1,4 @@
-"""From an invitation and what became of it to its one result."""
+"""Results: the one final record of an invitation."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class CallFacts:
     def from_call(
         cls, batch: str, outcome: Outcome, sent_at: float, answered_at: float
     ) -> CallFacts:
-        """The facts of a call that was made."""
+        """Return the facts of a call that was made."""
         return cls(
             batch=batch,
             sent_at=rfc3339(sent_at),
@@ -53,7 +53,8 @@ def result_of(
     attempt: int,
     facts: CallFacts = NO_CALL,
 ) -> Result:
-    """The final record of an invitation; `campaign` is None when the config knows it no more."""
+    """Make the final record of an invitation; `campaign` is None if the config no longer knows
+    it."""
     result: Result = {
         "version": RECORD_VERSION,
         "id": invitation["id"],

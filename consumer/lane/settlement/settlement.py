@@ -1,12 +1,13 @@
 """Settlement: an answer or an expiry leads to results, a retry, a bisection, a trial or a delay.
 
-An answer settles its call, sends it back to its window, parks its campaign, or divides it to find
-the bad recipients; see `Outcome` for which of them, and `bisection` for how.
+An answer settles the invitations of its call, returns them to their window, parks their campaign,
+or divides them to find the bad recipients; see `Outcome` for which of these, and `bisection` for
+how.
 
-A refusal that names no cause (`News.refused`) sends a call of several back to its window. If it is
-refused again, though the vendor accepted other customers of the campaign, it is divided. A customer
-that is refused alone is put on trial (`trial`). If different customers of a campaign are refused
-alone, none is accepted, and other campaigns' calls are, the campaign is parked.
+A refusal that names no cause (`News.refused`) returns a call of several customers to its window. If
+it is refused again, though the vendor accepted other customers of the campaign, it is divided. A
+customer that is refused alone is put on trial (`trial`). If different customers of a campaign are
+refused alone, none is accepted, and other campaigns' calls are, the campaign is parked.
 """
 
 from __future__ import annotations
@@ -54,11 +55,11 @@ MOST_BISECTIONS = 2
 """Refused batches of a campaign that are divided at a time, before its next one is called."""
 
 MOST_MEMORY = 1 / 2
-"""Share of the memory that may be divided: who is divided cannot be given up for others."""
+"""Share of the memory that bisections may take: their invitations cannot be evicted."""
 
 
 class Settlement:
-    """All that ends, waits again, or is put off. `bisections`: refused batches that are divided.
+    """Ends, returns or delays invitations. `bisections`: refused batches that are divided.
     `trials`: customers whose calls were refused alone."""
 
     def __init__(
@@ -91,11 +92,11 @@ class Settlement:
         facts: CallFacts,
         at: float,
     ) -> None:
-        """A call was answered: of a whole batch, of a part of a divided one, or of one on trial."""
+        """Settle an answered call: of a whole batch, of a part of a divided one, or of a trial."""
         if outcome.unbuilt:
             self._unbuilt(batch, part_of, outcome, facts)
             return
-        # A customer that stands alone is news: an ill vendor costs three of them, not all.
+        # A refused single customer counts: a failing vendor costs three of them, not all.
         several = isinstance(part_of, Bisection) and len(batch.invitations) > 1
         news = self._accounts.answered(
             batch,
@@ -111,13 +112,13 @@ class Settlement:
         else:
             self._part_answered(part_of, batch, outcome, news, facts, at)
         self._follow_up(batch, news, outcome, at)
-        if self.parked(batch.campaign, at):  # or it left the config meanwhile
+        if self.parked(batch.campaign, at):  # or the config dropped it
             self.drop_campaign(batch.campaign, at)
 
     def _unbuilt(
         self, batch: Batch, part_of: Bisection | Trial | None, outcome: Outcome, facts: CallFacts
     ) -> None:
-        """Nothing was sent, for the program cannot build a call of some: those end, the others wait
+        """End the invitations that no call could be built from. Nothing was sent: the others wait
         for another call, and nothing follows for the account."""
         self._accounts.unsent(batch)
         if isinstance(part_of, Trial):
@@ -142,17 +143,18 @@ class Settlement:
             self._dissolve(lambda each: each.rules.vendor == vendor)
         if news.closed and window.parked_until <= at:
             window.failures, window.not_before = 0, 0.0
-        window.changed[window.campaign] = None  # its probe is over
+        window.changed[window.campaign] = None  # the window's probe ended
         if outcome.verdict is Verdict.ACCEPTED:
             self._confirm(vendor, at)
 
     def parked(self, campaign: str, now: float) -> bool:
-        """It cannot go soon: the config does not know it, or the vendor cannot use it."""
+        """Return whether the campaign cannot be called soon: the config does not know it, or the
+        vendor cannot use it."""
         known = campaign in self._settings.campaigns
         return not known or self._buffer.window(campaign).parked_until > now
 
     def reconfigure(self) -> None:
-        """Another config: who is divided goes by its rules."""
+        """Apply the new config's rules to bisections and trials."""
         for bisection in self.bisections:
             known = self._settings.campaigns.get(bisection.campaign)
             bisection.rules = known or bisection.rules
@@ -160,7 +162,8 @@ class Settlement:
             trial.rules = self._settings.campaigns.get(trial.campaign, trial.rules)
 
     def sweep(self, now: float) -> None:
-        """End what expired while it waited, as many as the next commit has room for."""
+        """End invitations that expired while they waited, as many as the next commit has room
+        for."""
         for window in self._buffer.windows.values():
             for held in window.drop_expired(now, self._due.room):
                 self.end_held(held, Reason.EXPIRED_WAITING)
@@ -171,7 +174,8 @@ class Settlement:
                 self.sweep_trial(trial, now)
 
     def sweep_trial(self, trial: Trial, now: float) -> None:
-        """End one on trial that expired, with the facts of its last call, or fits no more."""
+        """End a trial whose invitation expired or no longer fits, with the facts of its last
+        call."""
         reason = self._over(trial.held, now)
         if reason is not None:
             self.trials.remove(trial)
@@ -180,8 +184,9 @@ class Settlement:
     def fit(
         self, taken: Sequence[PendingInvitation], window: Window, now: float
     ) -> list[PendingInvitation]:
-        """Those that a call may carry; one that expired, or that its campaign cannot use as it is
-        configured now, ends here, and a second one for the same address waits for another call."""
+        """Return the invitations that a call may carry. An expired one, or one that does not fit
+        its campaign's present config, ends here. A second one for the same address waits for
+        another call."""
         fresh, keys = list[PendingInvitation](), set[tuple[str, ...]]()
         campaign = self._settings.campaigns[window.campaign]
         for held in taken:
@@ -189,7 +194,7 @@ class Settlement:
             if held.expired(now):
                 reason = Reason.EXPIRED_WAITING
             elif campaign.spec:
-                invitation = held.invitation  # parsed once, for it takes 2 µs
+                invitation = held.invitation  # parsed once: it takes 2 µs
                 reason = unfit(invitation, campaign)
                 key = key_of(invitation["address"], campaign.spec.addresses)
             if reason is not None:
@@ -208,30 +213,31 @@ class Settlement:
         return unfit(held.invitation, campaign) if campaign and campaign.spec else None
 
     def sweep_part(self, bisection: Bisection, now: float) -> None:
-        """The same for one that is divided, which may end by it."""
+        """End the waiting invitations of a bisection that expired or no longer fit. It may end by
+        that."""
         over = {held.offset: self._over(held, now) for held in bisection}
         for held in bisection.drop(lambda each: over[each.offset] is not None):
             self.end_held(held, over[held.offset] or Reason.EXPIRED_WAITING)
         self._end_if_empty(bisection)
 
     def end_held(self, held: PendingInvitation, reason: Reason, facts: CallFacts = NO_CALL) -> None:
-        """One that was on the shelf is final."""
+        """End an invitation that was in the buffer."""
         self._buffer.forget(held)
         self.end(held, reason, facts)
 
     def end(self, held: PendingInvitation, reason: Reason, facts: CallFacts = NO_CALL) -> None:
-        """One that never was there is."""
+        """End an invitation that was never in the buffer."""
         self._due.end(held, reason, self._settings.campaigns.get(held.campaign), facts)
 
     def drop_campaign(self, campaign: str, now: float) -> None:
-        """It cannot go soon: all of it is put off."""
+        """Delay all invitations of a campaign that cannot be called soon."""
         self._dissolve(lambda each: each.campaign == campaign)
         self.acquit(lambda trial: trial.campaign == campaign)
         self._put_off_all(self._buffer.window(campaign), now)
 
     def retry_campaign(self, campaign: str, now: float) -> None:
-        """End its pause, and its account's: the next permit may be its own. An open breaker begins
-        with one customer, and without the long pause of before."""
+        """End the pauses of a campaign and of its account: it may get the next permit. An open
+        breaker starts again with one customer and the short pauses."""
         window = self._buffer.windows.get(campaign)
         if window is None:
             return
@@ -246,12 +252,12 @@ class Settlement:
                 trial.not_before = min(trial.not_before, now)
 
     def ended_bisections(self) -> list[Bisection]:
-        """Those that ended since this was asked last."""
+        """Return the bisections that ended since the last call of this."""
         told, self._told = self._told, []
         return told
 
     def acquit(self, which: Callable[[Trial], bool]) -> None:
-        """These are on trial no more: they wait in their windows like all others."""
+        """End these trials: their invitations wait in their windows again."""
         for trial in [trial for trial in self.trials if trial.ready and which(trial)]:
             self.trials.remove(trial)
             self._buffer.window(trial.campaign).add(trial.held)
@@ -279,13 +285,14 @@ class Settlement:
             case Verdict.IN_DOUBT:
                 self._settle(batch, Reason.NO_ANSWER, facts)
                 self._pause(window, news, at)
-            case _:  # RETRY: what has attempts left waits for the next call
+            case _:  # RETRY: with attempts left they wait for the next call
                 self._put_back(batch, window, outcome, news, facts, at)
                 if outcome.parked:
                     self._park(window, at)
 
     def _whole_refused(self, batch: Batch, window: Window, facts: CallFacts, at: float) -> None:
-        """A definite no that names no cause: it counts no attempt, and other calls go first."""
+        """Handle a definite no that names no cause: it counts no attempt, and other calls go
+        first."""
         vendor = batch.rules.vendor
         if not self._accounts.well(vendor):
             window.extend(batch.invitations)
@@ -307,7 +314,7 @@ class Settlement:
         again, before = own.refused_again(offsets), own.accused
         own.refused_together(offsets, batch.sealed_at)
         if again and not self._too_many(batch):
-            own.accused = before  # what is divided must not hold up other customers
+            own.accused = before  # a divided batch must not block other customers
             self._divide(batch.rules, batch.invitations, facts, unattributed=True)
         else:
             window.extend(batch.invitations)
@@ -322,7 +329,7 @@ class Settlement:
             self._park(window, at)
 
     def _waiting_beside(self, window: Window) -> list[str]:
-        """Other campaigns of the same account that have customers waiting."""
+        """Return the other campaigns of the same account that have customers waiting."""
         known = self._settings.campaigns
         vendor = known[window.campaign].vendor if window.campaign in known else None
         return [
@@ -349,7 +356,8 @@ class Settlement:
         self._pause_trial(trial, at)
 
     def _pause_trial(self, trial: Trial, at: float) -> None:
-        """All that is tried apart spends few permits together."""
+        """Pause a trial. The more trials or open campaigns there are, the longer: together they
+        spend few permits."""
         campaigns = self._accounts.open_campaigns(trial.rules.vendor)
         trial.pause(at, self._rng, max(len(self.trials), campaigns))
 
@@ -373,7 +381,8 @@ class Settlement:
             self._whole_answered(batch, outcome, news, facts, at)
 
     def _confirm(self, vendor: str, at: float) -> None:
-        """A call was accepted: what was refused before it was no fault of the account."""
+        """Confirm refusals of trials by an accepted call: the account did not cause the earlier
+        ones."""
         proved_at = self._accounts.proved_at(vendor)
         for trial in [trial for trial in self.trials if trial.rules.vendor == vendor]:
             own = self._accounts.campaigns[trial.campaign]
@@ -395,7 +404,7 @@ class Settlement:
         limit = batch.rules.max_attempts
         silent = outcome.verdict is Verdict.IN_DOUBT
         spent = Reason.NO_ANSWER if silent else Reason.ATTEMPTS_EXHAUSTED
-        # A definite no of a sick campaign or account tells nothing of its customers.
+        # A definite no of a failing campaign or account says nothing about its customers.
         counts = outcome.counts and (silent or news.was_well)
         again: list[PendingInvitation] = []
         ending: list[PendingInvitation] = []
@@ -410,7 +419,7 @@ class Settlement:
         several = outcome.divisible and len(ending) > 1
         if several and self._accounts.well(batch.rules.vendor):
             self._divide(batch.rules, ending, facts)
-        elif several:  # divided when the vendor is well again; until then they are tried one by one
+        elif several:  # divided once the vendor recovers; until then probed one by one
             again += ending
         else:
             for held in ending:
@@ -420,9 +429,10 @@ class Settlement:
             self._back_off(batch, window, news, at)
 
     def _back_off(self, batch: Batch, window: Window, news: News, at: float) -> None:
-        """Of calls that were out together, the first to fail says what the others repeat.
+        """Back off after trouble. Of calls that were in flight together, only the first failure
+        counts.
 
-        A vendor that is ill has a pause of its own, for all its campaigns; so has a campaign.
+        A failing account has a pause of its own, for all its campaigns; so has a campaign.
         """
         self._pause(window, news, at)
         if self._accounts.campaigns[batch.campaign].opened:
@@ -431,30 +441,32 @@ class Settlement:
             window.failures, window.failed_at = window.failures + 1, at
         if self._accounts.well(batch.rules.vendor):
             window.not_before = at + full_jitter(window.failures, self._rng)
-            window.changed[window.campaign] = None  # it may be earlier than what the first drew
+            window.changed[window.campaign] = None  # it may be earlier than the first draw
 
     def _pause(self, window: Window, news: News, at: float) -> None:
         if news.pause:
             window.not_before = max(window.not_before, at + news.pause)
 
     def _settle(self, batch: Batch, reason: Reason, facts: CallFacts) -> None:
-        """Every invitation of the batch ends alike."""
+        """End every invitation of the batch alike."""
         self._due.end_all(batch.invitations, reason, batch.rules, facts)
         for held in batch.invitations:
             self._buffer.forget(held)
 
     def _park(self, window: Window, now: float) -> None:
-        """The vendor cannot use the campaign: it is asked again now and then, by who comes back."""
+        """Park a campaign that the vendor cannot use. Invitations that return from the delay topics
+        probe it again."""
         self._dissolve(lambda each: each.campaign == window.campaign)
         self.acquit(lambda trial: trial.campaign == window.campaign)
         self._accounts.campaigns[window.campaign].alone.clear()
-        window.probed = None  # they come back in the same order, but not from the same customer on
+        window.probed = None  # they return in the same order: begin at a random one
         window.failures = max(1, window.failures)  # 0 if a later call than this was accepted
         window.parked_until = window.not_before = now + wait_of(window.failures - 1)
         self._put_off_all(window, now)
 
     def _put_off_all(self, window: Window, now: float) -> None:
-        """As many as the next commit has room for; the rest follows with the ones after it."""
+        """Delay as many as the next commit has room for. The rest follows with the commits after
+        it."""
         room = self._due.room
         going = window.drop_some(lambda held: not near_end(held.expires_at, now), room)
         for held in going:
@@ -464,7 +476,7 @@ class Settlement:
             self._leaving[window.campaign] = None
 
     def put_off_more(self, now: float) -> None:
-        """Go on with crowds that are put off and were too many for one commit."""
+        """Continue to delay windows that were too large for one commit."""
         for campaign in list(self._leaving):
             if self._due.full:
                 return
@@ -473,8 +485,8 @@ class Settlement:
                 self._put_off_all(self._buffer.window(campaign), now)
 
     def _revive(self, vendor: str, at: float) -> None:
-        """The account recovered: clear all pauses of before. A campaign that had trouble itself
-        shows with one customer whether that was the account's."""
+        """Clear the backoffs of an account that recovered. A campaign that had trouble of its own
+        is probed with one customer first."""
         for name in self._accounts.suspects(vendor):
             self._accounts.campaigns[name].open_by_recovery(at)
         for window in self._buffer.windows.values():
@@ -491,15 +503,15 @@ class Settlement:
         *,
         unattributed: bool = False,
     ) -> None:
-        """Some of them are bad: smaller calls tell which."""
+        """Divide a batch with bad recipients: smaller calls find them."""
         now = self._settings.campaigns.get(rules.name, rules)
         bisection = Bisection(now, list(many), facts=facts, unattributed=unattributed)
         self.bisections.append(bisection)
         self._carry_on(bisection)
 
     def _too_many(self, batch: Batch) -> bool:
-        """Whether dividing this one too would leave other campaigns too little memory. It is called
-        again as a whole then, after those that are divided."""
+        """Return whether dividing this batch too would leave other campaigns too little memory. If
+        so, it is called again as a whole, after the present bisections."""
         own = sum(each.campaign == batch.campaign for each in self.bisections)
         if own < MOST_BISECTIONS:
             return False
@@ -537,7 +549,7 @@ class Settlement:
                 bisection.gone()
                 self._pause(window, news, at)
             case Verdict.RETRY if outcome.trouble and not outcome.divisible:
-                bisection.gone()  # no special case any more: it waits, and its attempts count
+                bisection.gone()  # back in its window: its attempts count
                 self._put_back(batch, window, outcome, news, facts, at)
             case Verdict.RETRY if not outcome.divisible:
                 bisection.again()
@@ -558,16 +570,16 @@ class Settlement:
             self._settle(batch, Reason.VENDOR_REJECTED, facts)
         elif bisection.good:
             self._settle(batch, Reason.ATTEMPTS_EXHAUSTED, facts)
-        else:  # trouble with everyone so far: it may be the campaign's, which passes
+        else:  # trouble with all so far: perhaps the campaign's, and temporary
             self._buffer.window(batch.campaign).extend(batch.invitations)
 
     def _about_campaign(self, bisection: Bisection) -> bool:
-        """Whether the account is known to be well, so that the refusals are the campaign's."""
+        """Return whether the account is known to work, so that the refusals are the campaign's."""
         vendor = bisection.rules.vendor
         return not bisection.unattributed or self._accounts.passes(vendor, bisection.campaign)
 
     def _carry_on(self, bisection: Bisection) -> None:
-        """Until nobody is left, or no call."""
+        """Finish the bisection when no invitations or no calls remain."""
         if bisection.spent and not bisection.part:
             if self._about_campaign(bisection):
                 for held in bisection.drop(lambda _each: True):
@@ -578,13 +590,14 @@ class Settlement:
         self._end_if_empty(bisection)
 
     def _systematic(self, bisection: Bisection, at: float) -> None:
-        """It is about the campaign, whoever is invited."""
+        """Park the campaign: the refusals are about it, not about its recipients."""
         window = self._buffer.window(bisection.campaign)
         window.failures += 1
         self._park(window, at)
 
     def _dissolve(self, which: Callable[[Bisection], bool]) -> None:
-        """Those who still wait are no special case any more; parts under way end as they end."""
+        """End these bisections: waiting invitations return to their windows, parts in flight end
+        normally."""
         for bisection in [each for each in self.bisections if which(each)]:
             self._buffer.window(bisection.campaign).extend(bisection.drop(lambda _each: True))
             self._end_if_empty(bisection)

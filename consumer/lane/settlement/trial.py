@@ -1,4 +1,4 @@
-"""A customer whose call was refused alone: is it the customer, the campaign, or the account?
+"""Trial: a customer whose call was refused alone. Is the cause the customer, campaign or account?
 
 The customer waits apart from its window, so that it spoils no other customer's call, and is called
 alone again. A refusal is *confirmed* once a call of the account that was sealed later is accepted
@@ -21,13 +21,14 @@ from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneCampaign
 
 CERTAIN = 3
-"""Confirmed refusals of a customer alone. At 2 % stray refusals a good one meets three in 8 of a
-million calls."""
+"""Confirmed refusals of a customer alone that reject it. At 2 % stray refusals a good customer
+meets three in 8 of a million calls."""
 
 
 @dataclass(slots=True, eq=False)
 class Trial:
-    """One such customer; it waits for permits like a window. Times of calls are their sealing's."""
+    """A customer on trial. It waits for permits like a window. Times of calls are those of their
+    sealing."""
 
     rules: LaneCampaign
     held: PendingInvitation
@@ -39,7 +40,7 @@ class Trial:
     not_before: float = 0.0
     under_way: bool = False
     judged: bool = False
-    """The last refusal was confirmed."""
+    """Whether the last refusal was confirmed."""
 
     @property
     def campaign(self) -> str:
@@ -48,7 +49,7 @@ class Trial:
 
     @property
     def ready(self) -> int:
-        """One customer, unless its call is out."""
+        """One customer, unless its call is in flight."""
         return 0 if self.under_way else 1
 
     @property
@@ -58,17 +59,17 @@ class Trial:
 
     @property
     def max_wait(self) -> float:
-        """As the campaign's."""
+        """The campaign's `max_wait`."""
         return self.rules.max_wait
 
     @property
     def weight(self) -> float:
-        """As the campaign's."""
+        """The campaign's weight."""
         return self.rules.weight
 
     @property
     def oldest(self) -> float:
-        """When the customer arrived."""
+        """When the customer's invitation arrived."""
         return self.held.arrived
 
     @property
@@ -77,11 +78,12 @@ class Trial:
         return 1.0
 
     def waited(self, now: float) -> float:
-        """Customer-seconds."""
+        """Return the customer-seconds."""
         return now - self.held.arrived
 
     def confirm(self, accepted_at: float, campaign_accepted_at: float, now: float) -> bool:
-        """Other calls passed. True if the customer is refused for certain."""
+        """Confirm the last refusal if other calls passed since. Return True if it rejects the
+        customer."""
         later = accepted_at > self.refused_at and campaign_accepted_at > self.first_refused
         if not later or self.under_way or self.judged:
             return False
@@ -89,13 +91,13 @@ class Trial:
         return self.confirmed >= CERTAIN
 
     def refused(self, facts: CallFacts, sealed_at: float) -> None:
-        """Its call was refused again."""
+        """Record that its call was refused again."""
         self.facts, self.refused_at = facts, sealed_at
         self.under_way = self.judged = False
 
     def pause(self, at: float, rng: random.Random, trials: int) -> None:
-        """Wait longer each time, and the longer the more `trials` there are: as long as no other
-        call is accepted, another try tells little and costs a permit."""
+        """Wait longer each time, and longer with more `trials`: while no other call is accepted,
+        another attempt tells little and costs a permit."""
         first, longest = PACES["ill"][0], PACES["refused"][1]
         pause = min(longest, first * 2.0 ** min(self.failures, 10) * trials)
         self.not_before = at + rng.uniform(pause / 2, pause)
