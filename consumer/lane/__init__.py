@@ -1,1 +1,1 @@
-"""Pure: windows, permits, ledger and the lane state machine."""
+"""Pure: the lane state machine, with its windows, permits and settled offsets."""

@@ -1,7 +1,7 @@
 """Intake: what becomes of each record that is read from a lane's topic.
 
 A record waits in the buffer, ends with a result or a dead letter, is delayed, or is ignored because
-it is settled already. After each batch of records `steer` decides what is read next.
+it is settled already. In each tick, `steer` decides what is read next.
 """
 
 from __future__ import annotations
@@ -73,14 +73,14 @@ class Intake:
             self._due.delay(held, now, wait_of(held.delays))
 
     def unreadable(self, letter: DeadLetter) -> None:
-        """Settle a record that is no invitation with a dead letter."""
+        """Settle a record that is no invitation by a dead letter."""
         offset = letter.source["offset"]
         if self._due.settled.deliver(offset):
             self._in_doubt.resolve(offset)
             self._due.dead(letter)
 
     def abandon(self, letter: DeadLetter, campaign: str | None) -> None:
-        """Settle a record whose intake raised, at any point, with a dead letter.
+        """Settle a record by a dead letter after its intake raised, at any point.
 
         It is removed from the buffer. If it was settled before the error, that settlement stands.
         """
@@ -140,8 +140,8 @@ class Intake:
             self._settlement.end(held, Reason.OWNER_LOST, CallFacts(batch=doubted.batch_id))
 
     def _crowds(self, campaign: str) -> bool:
-        """Return whether the campaign's backlog must make way: memory and spill limits are reached,
-        and records of other campaigns may lie behind it."""
+        """Return whether the campaign's backlog must make way for other campaigns: the spill limit
+        is reached, and some of its invitations are spilled."""
         some = self._buffer.read_plan.counts[campaign] > 0
         return self._buffer.spill_is_full and some and len(self._settings.campaigns) > 1
 

@@ -65,8 +65,7 @@ class Lane:
     """State machine of a lane during one ownership.
 
     `epoch` is unique to this ownership (the offset of its claim) and part of its batch ids;
-    `topic_id` is that of the invitations topic. Raises ValueError if the checkpoint holds a
-    malformed bitmap.
+    `topic_id` is that of the invitations topic. Raises ValueError if the checkpoint is malformed.
     """
 
     def __init__(
@@ -137,12 +136,12 @@ class Lane:
         self._intake.postponed(held, now)
 
     def unreadable(self, letter: DeadLetter) -> None:
-        """Settle a record that is no invitation with a dead letter."""
+        """Settle a record that is no invitation by a dead letter."""
         self._intake.unreadable(letter)
 
     def abandon(self, letter: DeadLetter, campaign: str | None) -> None:
-        """Settle a record whose intake raised with a dead letter; `campaign` is None if it was not
-        read."""
+        """Settle a record by a dead letter after its intake raised; `campaign` is None if
+        unknown."""
         self._intake.abandon(letter, campaign)
 
     def answered(
@@ -221,7 +220,7 @@ class Lane:
         ]
 
     def retry_campaign(self, campaign: str, now: float) -> None:
-        """End a campaign's pauses, whatever its last calls were answered.
+        """Call a campaign again at once, whatever the answers to its last calls.
 
         Its delayed invitations are in the delay topics: the delay stage returns them
         (`EarlyReturns`).

@@ -106,8 +106,8 @@ class Accounts:
         )
 
     def may_call(self, campaign: str) -> bool:
-        """Return whether this campaign of a closed account may be called: no probe of it is in
-        flight."""
+        """Return whether this campaign may be called, given that its account's breaker is closed:
+        no probe of it is in flight."""
         return not self.campaigns[campaign].probing
 
     def one_only(self, vendor: str, campaign: str) -> bool:

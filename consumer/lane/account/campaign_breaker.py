@@ -33,13 +33,13 @@ only refused once more before they are divided."""
 
 @dataclass(slots=True)
 class CampaignBreaker:
-    """One campaign's breaker. Times are those of the calls' sealing.
+    """One campaign's breaker.
 
     `run`: calls with trouble in a row. `accused`: a call was refused, and none was accepted since.
-    `alone`: offset → time of refused calls of one customer since. `together`: offset → time of the
-    last refused call of several customers; the newest of these was sealed at `batch_at`. `doubted`:
-    it was refused while its account's breaker was open, and another campaign's call closed that
-    one: a further refusal is about this campaign.
+    `alone`: offset → sealing time of calls of one customer that were refused since. `together`:
+    offset → sealing time of the last refused call of several customers; the newest of these was
+    sealed at `batch_at`. `doubted`: it was refused while its account's breaker was open, and
+    another campaign's call closed that one: a further refusal is about this campaign.
     """
 
     run: int = 0

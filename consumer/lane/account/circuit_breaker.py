@@ -5,6 +5,9 @@ refusal (credentials, or a gateway's answer) invited no customer and does not na
 first one only makes the account *suspected*: other campaigns go on, the refused campaign tries one
 other customer at once, and the next answer decides.
 
+A retry after trouble waits by exponential backoff with full jitter (`full_jitter`), a probe of an
+open breaker by exponential backoff between two bounds (`pause_of`, `PACES`).
+
     account   WELL ──3 troubles in a row, of closed campaigns──────────► ILL ─────┐
               WELL ──refusal──► suspected ──refusal of a later call────► REFUSED ─┤
                ▲                    │ accepted call                               │
@@ -121,8 +124,8 @@ class CircuitBreaker:
     def record_failure(
         self, sealed_at: float, at: float, rng: random.Random, campaign: str = ""
     ) -> None:
-        """Record a call that failed, was not answered, or did not get through. A call that was
-        sealed before the vendor recovered says nothing."""
+        """Record a call that failed, was not answered, or did not get through. A call sealed before
+        the one that closed the breaker says nothing."""
         if sealed_at < self.recovered_at:
             return
         self.in_a_row += 1

@@ -73,7 +73,7 @@ class InvitationBuffer:
             self.read_plan.take(offset, campaign)
 
     def forget(self, held: PendingInvitation) -> None:
-        """Release the memory of an invitation that is settled, spilled or delayed now."""
+        """Subtract an invitation from the totals: it is settled, spilled or delayed now."""
         self.buffered -= 1
         self.buffered_bytes -= held.size
 

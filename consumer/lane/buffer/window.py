@@ -17,8 +17,8 @@ from itertools import chain, islice
 from consumer.lane.state.pending import PendingInvitation
 
 FEW = 50
-"""Share, as 1 in `FEW`, of the heads below which new heads are inserted singly; more are sorted
-in."""
+"""If new heads are fewer than one in `FEW` of the present ones, they are inserted singly; else all
+heads are sorted."""
 
 
 @dataclass(slots=True)

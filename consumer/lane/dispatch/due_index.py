@@ -5,8 +5,8 @@ computed once (`Scheduler.due`). Each vendor account keeps a heap of its windows
 Changed windows are recomputed.
 
 Price levels. A due time is computed for a *level* of the price (steps of a twentieth). When the
-price falls below that level, the window is recomputed. Few are, for the price rises with each
-permit that is spent and falls back the same way.
+price falls below that level, the window is recomputed. That concerns few windows: the price rises
+with each permit that is spent and falls back the same way.
 
 Ranks. Windows whose due time has come are in a second heap, by the rank that they will have some
 seconds ahead. An unchanged window's rank never falls, so this is an upper bound: the search stops

@@ -1,1 +1,1 @@
-"""Settled offsets, what is read again, attempts and batches in doubt."""
+"""Offsets: settled ones, what is read again, attempts, batches in doubt."""

@@ -1,4 +1,4 @@
-"""Attempts of invitations that wait for a retry: the count must outlive their owner."""
+"""Attempts of invitations that wait for a retry. The count must outlive the owner."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from consumer.records.checkpoint import Tried
 
 
 class Attempts:
-    """Offset → attempts, of those that wait for another one: a bitmap for each number of attempts.
+    """Offset → attempts of invitations that wait for a retry: a bitmap for each number of attempts.
 
-    A dict of 690,000 took 70 MB, and 0.3 s for each checkpoint. Offsets lie at `base` or above.
+    A dict of 690,000 took 70 MB, and 0.3 s for each checkpoint. All offsets are at `base` or above.
     """
 
     def __init__(self, restored: Iterable[Tried] = (), base: int = 0) -> None:
@@ -31,22 +31,23 @@ class Attempts:
                     self._bits(tried.attempt).add(offset)
 
     def count_of(self, offset: int, otherwise: int) -> int:
-        """Attempts of this offset."""
+        """Return the attempts of this offset, or `otherwise` if none are recorded."""
         of = (attempt for attempt, bits in self._by_attempt.items() if offset in bits)
         return next(of, otherwise)
 
     def set_count(self, offset: int, attempt: int) -> None:
-        """It was in so many calls."""
+        """Record how many calls carried this offset."""
         self.forget(offset)
         self._bits(attempt).add(offset)
 
     def forget(self, offset: int) -> None:
-        """It is settled."""
+        """Remove a settled offset."""
         for bits in self._by_attempt.values():
             bits.discard(offset)
 
     def packed(self, base: int) -> tuple[Tried, ...]:
-        """Those from `base` on, for the checkpoint: most attempts first, while there is room."""
+        """Pack the attempts from `base` on for the checkpoint: most attempts first, up to its
+        bounds."""
         self._base = base
         marks, reach, room, packed = TRIED_MARKS, TRIED_REACH, TRIED_BYTES, list[Tried]()
         for attempt in sorted(self._by_attempt, reverse=True):

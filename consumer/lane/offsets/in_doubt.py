@@ -1,7 +1,7 @@
 """In doubt: batches that a previous owner had in flight and that have no recorded result.
 
-Their intents stay in every checkpoint until each of their invitations was read again and decided,
-for the next owner may come before that.
+Their intents stay in every checkpoint until each of their invitations was read again and resolved,
+for the next takeover may come before that.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from consumer.records.checkpoint import InFlight
 class InDoubtBatches:
     """Which offsets are in doubt, and by which batch.
 
-    `settled` tells which offsets have their result already: a former owner decided those, and
-    they are never read again. A batch that resent another's offset comes later in `batches`: it
-    alone is in doubt for it.
+    `settled` says which offsets have their result already: a previous owner resolved them, and they
+    are never read again. A batch that resent another's offset comes later in `batches`: the offset
+    is in doubt for the later batch only.
     """
 
     def __init__(
@@ -45,7 +45,8 @@ class InDoubtBatches:
         return iter(self._batches.values())
 
     def resolve(self, offset: int) -> InFlight | None:
-        """The batch that carried this offset, once; None where nothing is in doubt."""
+        """Remove an offset, and return the batch that carried it; None if the offset is not in
+        doubt."""
         batch = self._by_offset.pop(offset, None)
         if batch is not None:
             self._open[batch.batch_id] -= 1

@@ -1,9 +1,9 @@
 """Settled offsets of a lane's topic: acknowledgement out of order, and deduplication.
 
-Windows of many campaigns settle in parallel, so the settled offsets have holes; transaction
-markers take offsets that are never delivered, so offsets are not dense. The ledger therefore
-goes by delivered records: an offset that was passed over in reading holds no record of ours and
-needs nothing more, like a settled one. `base` is the oldest offset that needs something.
+Windows of many campaigns settle in parallel, so the settled offsets have holes. Transaction markers
+take offsets that are never delivered, so offsets are not dense. Hence only delivered records count:
+an offset that reading skipped holds no record of ours and counts as settled. `base` is the oldest
+offset that is not settled.
 """
 
 from __future__ import annotations
@@ -20,30 +20,31 @@ from consumer.lane.offsets.bounds import (
 class SettledOffsets:
     """Settled offsets of one partition from `base` on, and where the next new record is read.
 
-    `done` is what a former owner's `packed` returned at this base. Raises ValueError for text that
-    is none.
+    `done` is what a previous owner's `packed` returned at this base. Raises ValueError for other
+    text.
     """
 
     def __init__(self, base: int, done: str | None = None) -> None:
         self.base = base
         """Every offset below is settled."""
         self.frontier = base
-        """Where the next record is read that was never read by this owner."""
+        """Next offset that this owner has not read yet."""
         self._done = OffsetBitmap(base, done)
         self._packed_bytes = len(done or "")
 
     @property
     def span(self) -> int:
-        """How far the ledger reaches from `base` to the newest delivered record."""
+        """Offsets from `base` to the newest delivered record."""
         return self.frontier - self.base
 
     @property
     def settled_in_all(self) -> int:
-        """How many offsets are settled: those below `base`, and those above it."""
+        """Number of settled offsets: all below `base`, and the ones above it."""
         return self.base + self._done.count_from(self.base)
 
     def deliver(self, offset: int) -> bool:
-        """A record was read: True if it is new, False if it is settled or was seen already."""
+        """Record that a record was read. Return True if it is new, False if it is settled or was
+        read before."""
         if offset < self.frontier:
             return False
         self.end_of_log(offset)
@@ -54,7 +55,7 @@ class SettledOffsets:
         return True
 
     def end_of_log(self, offset: int) -> None:
-        """Nothing more is there before `offset`: offsets up to it hold no records of ours."""
+        """Advance the frontier to `offset`: offsets before it hold no further records of ours."""
         if offset > self.frontier:
             for hole in range(self.frontier, offset):
                 self._done.add(hole)
@@ -62,33 +63,33 @@ class SettledOffsets:
             self._advance()
 
     def settle(self, offset: int) -> None:
-        """A delivered record has its result."""
+        """Settle a delivered record."""
         self._done.add(offset)
         self._advance()
 
     def settle_all(self, offsets: Iterable[int]) -> None:
-        """Delivered records have their results."""
+        """Settle delivered records."""
         for offset in offsets:
             self._done.add(offset)
         self._advance()
 
     def settled(self, offset: int) -> bool:
-        """Whether a record needs nothing more; every offset below `base` counts as settled."""
+        """Return whether an offset is settled; every offset below `base` is."""
         return offset < self.base or offset in self._done
 
     def next_open(self, offset: int) -> int:
-        """The first offset from this one on that is not known to be settled."""
+        """Return the first offset from this one on that is not known to be settled."""
         return self._done.absent_from(max(offset, self.base))
 
     def packed(self) -> str:
-        """The settled offsets from `base` on, for the checkpoint."""
+        """Pack the settled offsets from `base` on for the checkpoint."""
         packed = self._done.packed(self.base)
         self._packed_bytes = len(packed)
         return packed
 
     @property
     def at_bound(self) -> bool:
-        """Whether no checkpoint could tell of much more: nothing new may be read."""
+        """Whether the checkpoint's bound is reached: nothing new may be read."""
         return self._packed_bytes > DONE_BYTES or self.span > DONE_REACH
 
     def _advance(self) -> None:

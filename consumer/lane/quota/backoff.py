@@ -1,7 +1,8 @@
-"""After a 429 (rate limit exceeded): silence, then fewer calls than the config allows.
+"""Quota backoff after a 429 (rate limit exceeded): silence, then fewer calls than the config
+allows.
 
-Our own gate never lets a 429 happen, so somebody else uses the quota, or it is smaller than we were
-told. Additive increase, multiplicative decrease, as TCP does against a capacity that nobody states
+The limiter alone never causes a 429. So another client uses the quota too, or it is smaller than
+configured. Additive increase, multiplicative decrease, as TCP does against an unknown capacity
 (Chiu and Jain, "Analysis of the Increase and Decrease Algorithms", 1989).
 """
 
@@ -16,7 +17,7 @@ from consumer.records.call import Outcome
 DECREASE = 0.85
 INCREASE = 0.05
 LEAST = 0.1
-"""Part of the limits that is used at least, however often the vendor refuses."""
+"""Fraction of the limits that is used at least, however often the vendor refuses."""
 
 UNKNOWN_PERIOD = 1.0
 """Seconds, for a quota that the config calls unlimited."""
@@ -25,24 +26,25 @@ LONGEST = 3600.0
 
 
 class QuotaBackoff:
-    """The part of the limits in use, and how long to be silent. Times are epoch seconds."""
+    """The fraction of the limits in use, and how long to be silent. Times are epoch seconds."""
 
     def __init__(self, limits: Sequence[Limit], part: float = 1.0, since: float = 0.0) -> None:
         self._set(limits)
         self.quota_fraction = part
         self.since = since
-        """When `part` changed last: it grows a step for each longest period from then on."""
+        """When `quota_fraction` changed last: it grows a step for each longest period from then
+        on."""
         self._in_a_row = 0
         self._refused_at = -math.inf
 
     def reconfigure(self, limits: Sequence[Limit]) -> None:
-        """Other limits from now on."""
+        """Apply other limits."""
         self._set(limits)
 
     def refused(self, outcome: Outcome, sealed_at: float, at: float) -> float:
-        """A call that was sealed at `sealed_at` got a 429 at `at`; silence until the returned time.
+        """Record a 429 at `at` to a call sealed at `sealed_at`. Return until when to be silent.
 
-        Of a burst that is refused together, only the first call says something new.
+        Of calls that are refused together, only the first lowers the fraction.
         """
         if sealed_at > self._refused_at:
             self._in_a_row += 1
@@ -51,11 +53,11 @@ class QuotaBackoff:
         return at + (outcome.retry_after or 0.0 or self._boundary(outcome.vendor_time))
 
     def accepted(self) -> None:
-        """A call went through: the next refusal is a first one."""
+        """Record an accepted call: the next refusal is a first one."""
         self._in_a_row = 0
 
     def recover(self, now: float) -> bool:
-        """Use more again, if it is time. True if `part` changed."""
+        """Raise the fraction, if it is time. Return True if it changed."""
         steps = (
             math.floor((now - self.since) / self._periods[-1]) if self.quota_fraction < 1.0 else 0
         )
@@ -66,7 +68,8 @@ class QuotaBackoff:
         return True
 
     def _boundary(self, vendor_time: float | None) -> float:
-        """Seconds to the end of a fixed window by the vendor's clock, else a whole period.
+        """Return the seconds to the end of a fixed window by the vendor's clock, else a whole
+        period.
 
         The smallest period first, then the next ones, then twice as long each time. A `Date` has
         whole seconds and may stand for almost one more, which only makes the wait longer.

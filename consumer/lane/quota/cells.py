@@ -1,11 +1,11 @@
 """Calls of a large limit, counted by cells of time: no limit's size costs memory or time.
 
-Theory of operation. A limit of 200,000 calls a day has 400,000 stamps that matter. Here each
-stamp moves up to the end of its *cell*, a 512th of the period. A later stamp never opens the gate
-earlier, so the gate stays safe. Stamps that are a cell later at most open it a cell later at most:
-the limit loses 0.1 % of its calls on average. The period is a whole number of cells. Hence φ, φ − p
-and s + p of the limiter's formula are cells too, A and B are differences of running sums, and one
-evaluation is one pass over the cells of a period, whatever number of calls they hold.
+Theory of operation. A limit of 200,000 calls a day has 400,000 stamps that matter. Here each stamp
+moves up to the end of its *cell*, a 512th of the period. A later stamp never opens the gate
+earlier, so the gate stays safe. A stamp moves by at most one cell, so the gate opens at most one
+cell later: the limit loses 0.1 % of its calls on average. The period is a whole number of cells.
+Hence φ, φ − p and s + p of the limiter's formula are cells too, A and B are differences of running
+sums, and one evaluation is one pass over the cells of a period, whatever number of calls they hold.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ROUNDING = 1e-6
 class Cells:
     """Calls by the cell in which they were answered. `period` is the limit's with its skew.
 
-    `pairs` is what `pairs` of another one of the same period returned.
+    `pairs` is what `packed_counts` of other cells of the same period returned.
     """
 
     def __init__(self, period: float, pairs: Sequence[int] = ()) -> None:
@@ -42,30 +42,30 @@ class Cells:
         self._first = 0
 
     def add(self, at: float, count: int = 1) -> None:
-        """Calls that were answered at `at`."""
+        """Add calls that were answered at `at`."""
         self._counts[self._cell(at)] += count
         self._sums = None
 
     def take_over(self, other: Cells) -> None:
-        """Go on with the calls of another one of the same period."""
+        """Replace the calls by the calls of other cells of the same period."""
         self._counts = Counter(other._counts)
         self._sums = None
 
     def moved(self, seconds: float, latest: float) -> Cells:
-        """The same calls, so many seconds later, and none later than `latest`."""
+        """Return the same calls, `seconds` later, and none later than `latest`."""
         moved = Cells(self.period)
         for _, end, count in self.calls():
             moved.add(min(end + seconds, latest) - self._width / 2, count)
         return moved
 
     def count_at(self, at: float) -> int:
-        """How many calls are counted in the cell of this time."""
+        """Return the number of calls in the cell of this time."""
         return self._counts[self._cell(at)]
 
     def opens(self, spare: int, now: float) -> float:
-        """From when on the limit lets a call through: the limiter's formula over these cells.
+        """Return from when on the limit allows a call: the limiter's formula over these cells.
 
-        `spare` is the limit's calls less those in flight.
+        `spare` is the limit's calls less the calls in flight.
         """
         if spare <= 0:
             return math.inf
@@ -86,7 +86,7 @@ class Cells:
         return max([latest, *opening])  # none is left two periods after the calls
 
     def used(self, now: float) -> float:
-        """What the worst counter holds at `now`."""
+        """Return what the worst counter holds at `now`."""
         sums, period, width = self._running(now), self.period, self._width
         total = sums[-1]
         (older,) = self._before(*[math.ceil((now - period) / width - _ROUNDING)] * 2)
@@ -108,7 +108,8 @@ class Cells:
         )
 
     def packed_counts(self, now: float) -> tuple[int, ...]:
-        """What still matters, for the checkpoint: steps from cell to cell, and calls of each."""
+        """Return what still matters, for the checkpoint: steps from cell to cell, and the calls of
+        each."""
         if now > -math.inf:
             self._trim(now)
         cells = sorted(self._counts)
@@ -120,7 +121,7 @@ class Cells:
         )
 
     def calls(self) -> Iterator[tuple[float, float, int]]:
-        """Begin and end of each cell that has calls, and how many; in no order."""
+        """Yield begin, end and number of calls of each cell that has calls, in no order."""
         for cell, count in self._counts.items():
             yield (cell - 1) * self._width, cell * self._width, count
 
@@ -133,7 +134,7 @@ class Cells:
             del self._counts[cell]
 
     def _running(self, now: float) -> list[int]:
-        """Calls before each cell from `_first` on; the last one is the total."""
+        """Return the calls before each cell from `_first` on; the last entry is the total."""
         if self._sums is None:
             self._trim(now)
             self._first = min(self._counts, default=0)
@@ -142,7 +143,7 @@ class Cells:
         return self._sums
 
     def _before(self, low: int, high: int) -> list[int]:
-        """Calls before each cell from `low` to `high`, both included."""
+        """Return the calls before each cell from `low` to `high`, both included."""
         sums = self._sums or [0]
         last = self._first + len(sums) - 1
         inside = sums[max(low - self._first, 0) : max(high - self._first + 1, 0)]

@@ -1,15 +1,15 @@
 """Clock skew between two owners: a checkpoint's times, moved into the clock of this machine.
 
-Theory of operation. Owners of a lane run on machines whose clocks differ, and a permit's stamp
-means something only by the clock that made it. Each checkpoint says what its writer's clock showed
-(`at`), and Kafka says when it was appended. The next owner's claim has both times too. The
-difference of both differences tells how far the clocks are apart. It is too late by what Kafka
-took, which is the safe side:
+Theory of operation. Owners of a lane run on machines whose clocks differ, and a permit's stamp is
+valid only by the clock that made it. Each checkpoint contains its writer's clock (`at`), and Kafka
+records when it was appended. The next owner's claim has both times too. The difference of both
+differences is the offset between the clocks. It is too late by the time that Kafka took, which is
+the safe side:
 
     shift = (appended − at) of the checkpoint − (appended − now) of the claim
 
-A stamp that lies in the future even so is none: no call ends later than one that leaves now. The
-quota counts it as that, and thus as used up for a period at most.
+A stamp that is still in the future is wrong: no call ends later than one that leaves now. The quota
+counts it as such a call, so it is used up for one period at most.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ stamps that move a little at each takeover would cost the quota calls."""
 def shift_between(
     former: Checkpoint | None, appended: float | None, claimed: float | None, now: float
 ) -> float:
-    """Seconds to add to a former owner's times; 0 where that is not known.
+    """Return the seconds to add to a previous owner's times; 0 if they are unknown.
 
-    `appended` and `claimed`: when Kafka took its checkpoint and our claim. `now`: what our clock
-    showed after the claim.
+    `appended` and `claimed`: when Kafka appended its checkpoint and our claim. `now`: our clock
+    after the claim.
     """
     if former is None or not former.at or appended is None or claimed is None:
         return 0.0
@@ -40,7 +40,7 @@ def shift_between(
 
 
 def in_our_time(former: Checkpoint, shift: float, now: float, latest: float) -> Checkpoint:
-    """All times that the next owner goes by, moved by `shift`; no call later than `latest`."""
+    """Move all times that the next owner uses by `shift`; no call later than `latest`."""
 
     def of_call(at: float) -> float:
         return min(at + shift, latest)

@@ -1,8 +1,8 @@
-"""When will nobody wait any more? From what was settled and what arrived lately: pure.
+"""Forecast: when a lane's backlog is drained, from recent settlements and arrivals. Pure.
 
-Calls come in bursts (a quota of 160 in 625 s may be spent in the first minute), so rates are taken
-over a stretch that is longer than the quota's longest period, and older moments fade out of it.
-A backlog that arrives at once is an arrival rate too, until it has faded.
+Calls come in bursts (a quota of 160 in 625 s may be spent in the first minute). So rates are
+averaged over a stretch that is longer than the quota's longest period, with exponentially fading
+weights. A backlog that arrives at once is an arrival rate too, until it has faded.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Self
 from consumer.lane.state.settings import Limit
 
 LEAST_STRETCH = 300.0
-"""Seconds over which rates are taken at least."""
+"""Seconds over which rates are averaged at least."""
 
 IN_BALANCE = 0.5
-"""Who waits is no backlog, if so much of what was settled over the stretch is more."""
+"""Waiting invitations are no backlog up to this share of what was settled over the stretch."""
 
 
 @dataclass(slots=True)
@@ -48,14 +48,15 @@ class Forecast:
 
     @classmethod
     def under(cls, limits: Iterable[Limit]) -> Self:
-        """For a lane with these limits: twice the longest period, at least five minutes."""
+        """Make the forecast of a lane with these limits: twice the longest period, at least five
+        minutes."""
         return cls(max([LEAST_STRETCH, *(2.0 * limit.period for limit in limits)]))
 
     def observe(self, now: float, settled: int, arrived: int, waiting: int) -> None:
-        """How things stand at `now`; about once a second, in the order of time.
+        """Record the state at `now`; about once a second, in the order of time.
 
-        `settled`, `arrived`: totals since some beginning, of the same invitations that `waiting`
-        counts. Totals that fall (a new owner counts from 0) and a clock that goes back begin anew.
+        `settled`, `arrived`: running totals of the same invitations that `waiting` counts. Totals
+        that fall (a new owner counts from 0) and a clock that goes back start a new interval.
         """
         self._waiting = waiting
         last, self._last = self._last, (now, settled, arrived)
@@ -71,10 +72,11 @@ class Forecast:
 
     @property
     def drain_seconds(self) -> float:
-        """0 when nobody waits; infinite while the backlog does not shrink, or nothing is known.
+        """0 while nothing waits; infinite while the backlog does not shrink, or nothing is known.
 
-        In balance somebody always waits, for a call's while: who waits now and would be settled
-        within the stretch, at the rate of all, is no backlog, and the time is theirs.
+        Even in balance some invitations wait for a call. While they are at most `IN_BALANCE` of
+        what was settled over the stretch, the overall rate tells their time; else the rate at which
+        they shrink.
         """
         if not self._waiting:
             return 0.0

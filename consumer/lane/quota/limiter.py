@@ -1,17 +1,17 @@
 """Rate limiter: when the next call may start, so that no vendor's counter answers 429.
 
-Theory of operation. A permit is taken when a call leaves; its *stamp* is the time at which the
-call was answered, and until then it counts as now. However the network delays requests, two of
-them are then never closer at the vendor than their stamps say.
+Theory of operation. A permit is taken when a call leaves; its *stamp* is the time at which the call
+was answered, and until then it counts as now. However the network delays requests, two of them are
+then never closer at the vendor than their stamps say.
 
 The vendor's counter is unknown: fixed windows, sliding log, token bucket and weighted sliding
-window are all in use. So a call may start at `t` when, for every limit `n / p` and every
-alignment φ in (t − p, t],
+window are all in use. So a call may start at `t` when, for every limit `n / p` and every alignment
+φ in (t − p, t],
 
     A(φ)·(1 − (t − φ)/p) + B(φ) + in flight + 1 ≤ n,   A(φ) = #[φ − p, φ),   B(φ) = #[φ, ∞)
 
-over the stamps; one in the future (a timeout with its grace) stands in every B, as it should.
-`p` is the period plus the skew between the vendor's servers. Why this is quick to evaluate:
+over the stamps; one in the future (a timeout with its grace) stands in every B, as it should. `p`
+is the period plus the skew between the vendor's servers. Why this is quick to evaluate:
 
 - A and B change only just after a stamp `s` and just after `s + p`, and the weight grows with φ:
   the worst alignments are those φ themselves, and `t`.
@@ -36,16 +36,16 @@ from consumer.lane.quota.cells import Cells
 from consumer.lane.state.settings import Limit
 
 EPSILON = 1e-6
-"""Seconds by which the gate opens late: a stamp exactly `p` old still counts, and epoch seconds
-in a float are 0.24 µs apart. Rounding may delay a call, never let it through: it keeps the order
-of times, so that φ − p and s + p, rounded, can only count a stamp for too much."""
+"""Seconds by which the gate opens late: a stamp exactly `p` old still counts, and epoch seconds in
+a float are 0.24 µs apart. Rounding may delay a call, never permit it early: it keeps the order of
+times, so that φ − p and s + p, rounded, can only count a stamp too many."""
 
 
 EXACT_MOST = 500
 """Calls of a limit whose stamps are kept one by one; a larger limit counts by cells of time."""
 
 MOST_FORGOTTEN = 2 * EXACT_MOST
-"""Stamps that stand for calls which nobody remembers: more only make a checkpoint long."""
+"""Stamps that stand for unknown calls: more only make a checkpoint long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class WaitUntil:
 class Known:
     """What a limiter of former limits knew of one of them, for the checkpoint.
 
-    `calls` are those that were ours, `period` is with the skew, `cells` are `Cells.packed_counts`;
+    `calls`: the part of the limit in use. `period`: with the skew. `cells`: `Cells.packed_counts`;
     None where the limit goes by the stamps of the log.
     """
 
@@ -77,11 +77,11 @@ class Known:
 def steady_rate(
     limits: Iterable[Limit], *, skew: float = 0.0, share: float = 1.0, answer: float = 0.0
 ) -> float:
-    """Calls a second that the gate lets through in the long run; infinite without limits.
+    """Return the calls a second that the gate permits in the long run; infinite without limits.
 
     (n − 1) / (p + answer), for a call that leaves finds n − 1 others in a period, and half of one
     where n is 1: the worst counter may hold the last call for two periods. `answer`: seconds that
-    an answer takes. The smallest of all limits counts.
+    an answer takes. The smallest rate of all limits counts.
     """
     rates = (
         max(max(1, math.floor(limit.calls * share + 1e-9)) - 1, 0.5)
@@ -99,14 +99,14 @@ class _Gate:
         self.calls = limit.calls
 
     def opens(self, stamps: Sequence[float], in_flight: int, now: float) -> WaitUntil:
-        """From when on this limit lets a call through."""
+        """Return from when on this limit permits a call."""
         spare = self.calls - in_flight
         if self.cells is None:
             return WaitUntil(_opens(stamps, spare, self.period, now), self.limit)
         return WaitUntil(self.cells.opens(spare, now) + EPSILON, self.limit)
 
     def used(self, stamps: Sequence[float], now: float) -> float:
-        """What the worst counter of this limit holds."""
+        """Return what the worst counter of this limit holds."""
         if self.cells is None:
             return _used(stamps, self.period, now)
         return self.cells.used(now)
@@ -115,16 +115,16 @@ class _Gate:
 class Limiter:
     """The permits of one quota: all its limits together, none means unlimited.
 
-    Times are seconds since the epoch. `share` is the part of each limit that is ours to use, in
-    (0, 1]; at least one call remains. Ask with times that do not go back; if a clock does, the
-    stamps lie in the future and calls are only delayed.
+    Times are seconds since the epoch. `share` is the part of each limit that is ours to use, in (0,
+    1]; at least one call remains. Ask with times that do not go back; if a clock does, the stamps
+    lie in the future and calls are only delayed.
     """
 
     def __init__(self, limits: Sequence[Limit], *, skew: float = 2.0, share: float = 1.0) -> None:
         self._stamps: list[float] = []
         self._in_flight = 0
         self.closed_until = -math.inf
-        """Nothing leaves before: the vendor refused a call."""
+        """No call leaves before this time: the vendor answered 429."""
         self.unknown_until = -math.inf
         """Calls before may have been as many as the limits allow, whatever the stamps say."""
         self._opens: WaitUntil | None = None
@@ -142,10 +142,10 @@ class Limiter:
         skew: float = 2.0,
         share: float = 1.0,
     ) -> Self:
-        """A limiter that continues another's `log`.
+        """Make a limiter that continues another's `log`.
 
         `assume_full_at`: nothing is known (no checkpoint), so the whole quota was used then.
-        `in_doubt_until`: for each batch that the former owner may still have on the wire, the
+        `in_doubt_until`: for each batch that the previous owner may still have in flight, the
         latest time at which it can arrive (takeover + call timeout + grace).
         """
         limiter = cls(limits, skew=skew, share=share)
@@ -157,7 +157,7 @@ class Limiter:
 
     @classmethod
     def resume(cls, known: Sequence[Known], log: Iterable[float]) -> Self:
-        """A limiter of another's limits that continues its stamps and cells; to be reconfigured."""
+        """Make a limiter of another's limits, stamps and cells, to be reconfigured."""
         limiter = cls(())
         for each in known:
             cells = None if each.cells is None else Cells(each.period, each.cells)
@@ -167,7 +167,7 @@ class Limiter:
         return limiter
 
     def reconfigure(self, limits: Sequence[Limit], skew: float, share: float, now: float) -> None:
-        """Other limits from now on.
+        """Apply other limits.
 
         Where they look further back than the log of the former ones, the quota counts as used up,
         and by as many calls as the former ones allowed: the next limits may allow more again.
@@ -190,7 +190,7 @@ class Limiter:
         gates = []
         for limit in limits:
             period = limit.period + skew
-            # What only cells remember, only cells can go on with.
+            # Calls that are known only by cells can only be continued by cells.
             cells = limit.calls > EXACT_MOST or (celled and 2 * period > stamped)
             gates.append(_Gate(limit, period, Cells(period) if cells and period > 0 else None))
         self._gates = gates
@@ -203,7 +203,7 @@ class Limiter:
         self._stamped = 2 * max((period for period, exact in periods if exact), default=0.0)
 
     def count_calls(self, at: float, count: int = 1) -> None:
-        """Calls that this limiter did not let through were over at `at`."""
+        """Count calls that ended at `at` without a permit of this limiter."""
         if self._stamped:
             place = bisect_right(self._stamps, at)
             self._stamps[place:place] = [at] * count
@@ -213,7 +213,8 @@ class Limiter:
         self._opens = None
 
     def _forget(self, at: float, most: int = 0) -> None:
-        """Calls until `at` are unknown: each limit is used up by its own calls, or by `most`."""
+        """Treat calls until `at` as unknown: each limit is used up by its own calls, or by
+        `most`."""
         self.unknown_until = at
         exact = [gate.calls for gate in self._gates if gate.cells is None]
         if exact:
@@ -229,7 +230,7 @@ class Limiter:
 
     @property
     def horizon(self) -> float:
-        """Seconds after which a stamp matters no more."""
+        """Seconds after which a stamp no longer matters."""
         return self._horizon
 
     @property
@@ -238,7 +239,7 @@ class Limiter:
         return self._stamped
 
     def known(self, now: float, also: Sequence[float] = ()) -> tuple[Known, ...]:
-        """What is known of each limit beside the log, for the checkpoint.
+        """Return what is known of each limit beside the log, for the checkpoint.
 
         `also`: calls that count by then, though they are still in flight.
         """
@@ -254,7 +255,7 @@ class Limiter:
         return tuple(known)
 
     def set_share(self, share: float) -> None:
-        """Use another part of every limit from now on (after a 429, and back again)."""
+        """Use another part of every limit from now on (after a 429, and at its recovery)."""
         self._use(share)
         if self.unknown_until > -math.inf:
             self._forget(self.unknown_until)
@@ -271,14 +272,15 @@ class Limiter:
         return tuple(gate.calls for gate in self._gates)
 
     def check(self, now: float) -> Permit | WaitUntil:
-        """Whether a call may start at `now`; if not, from when on, and which limit says so."""
+        """Return whether a call may start at `now`; if not, from when on, and by which limit."""
         opening = self._opening(now)
         if self.closed_until > opening.at:
             opening = WaitUntil(self.closed_until, None)
         return Permit() if opening.at <= now else opening
 
     def next_at(self, now: float) -> float:
-        """The earliest time from `now` on at which `take` is allowed, as things stand.
+        """Return the earliest time from `now` on at which `take_permit` is allowed, without further
+        events.
 
         Infinite when every permit is in flight, so that only an answer can open the gate.
         """
@@ -286,18 +288,20 @@ class Limiter:
         return verdict.at if isinstance(verdict, WaitUntil) else now
 
     def allowed(self, now: float) -> bool:
-        """Whether a call may start at `now`."""
+        """Return whether a call may start at `now`."""
         return isinstance(self.check(now), Permit)
 
     def take_permit(self, now: float) -> None:
-        """A call (or login, or probe) leaves. Raises RuntimeError when it may not."""
+        """Take the permit of a call (or login, or probe). Raises RuntimeError if none is
+        available."""
         if not self.allowed(now):
             raise RuntimeError("a call was about to leave without a permit")
         self._in_flight += 1
         self._opens = None
 
     def call_ended(self, at: float) -> None:
-        """One call in flight was over at `at`: for a timeout its end plus a grace, in the future.
+        """Record that a call in flight ended at `at`: for a timeout its end plus a grace, in the
+        future.
 
         Raises RuntimeError when nothing is in flight.
         """
@@ -307,30 +311,31 @@ class Limiter:
         self.count_calls(at)
 
     def close_until(self, when: float) -> None:
-        """The vendor refused a call: nothing leaves before `when` (never opens earlier again)."""
+        """Close the gate until `when` after a 429. An earlier time changes nothing."""
         self.closed_until = max(self.closed_until, when)
 
     def permits(self, now: float) -> tuple[float, ...]:
-        """Calls still possible per limit, in the limits' order: fractional, at least 0."""
+        """Return the calls still possible per limit, in the limits' order: fractional, at least
+        0."""
         return tuple(
             max(0.0, gate.calls - self._in_flight - gate.used(self._stamps, now))
             for gate in self._gates
         )
 
     def share_left(self, now: float) -> float:
-        """The smallest remaining share of our calls, 0 to 1; 1 without limits."""
+        """Return the smallest remaining share of our calls, 0 to 1; 1 without limits."""
         permits = zip(self.permits(now), self.calls, strict=True)
         return min((possible / calls for possible, calls in permits), default=1.0)
 
     def stamps(self, now: float) -> list[float]:
-        """The stamps that still matter, oldest first, for the checkpoint.
+        """Return the stamps that still matter, oldest first, for the checkpoint.
 
         Calls in flight are not among them: the checkpoint names those batches itself.
         """
         return self._stamps[bisect_left(self._stamps, now - self._stamped) :]
 
     def _opening(self, now: float) -> WaitUntil:
-        """When the limits let a call through, and the last of them to do so; cached."""
+        """Return when all limits permit a call, and the last of them to do so; cached."""
         if self._opens is None:
             del self._stamps[: bisect_left(self._stamps, now - self._stamped)]
             self._opens = max(
@@ -342,7 +347,8 @@ class Limiter:
 
 
 def _fill(cells: Cells, former: Sequence[_Gate], stamps: Iterable[float]) -> None:
-    """All that former limits know: their stamps, and beyond them their cells, the finest first.
+    """Fill cells with all that former limits know: their stamps, and beyond these their cells, the
+    finest first.
 
     A cell that lies across the border counts, though stamps may have its calls already.
     """
@@ -365,9 +371,9 @@ def _fill(cells: Cells, former: Sequence[_Gate], stamps: Iterable[float]) -> Non
 
 
 def _opens(stamps: Sequence[float], spare: int, period: float, now: float) -> float:
-    """From when on one limit lets a call through (if before `now`: any such time).
+    """Return from when on one limit permits a call (if before `now`: any such time).
 
-    `spare` is the limit's calls less those in flight; `stamps` are sorted.
+    `spare` is the limit's calls less the calls in flight; `stamps` are sorted.
     """
     if spare <= 0:
         return math.inf
@@ -392,7 +398,8 @@ def _opens(stamps: Sequence[float], spare: int, period: float, now: float) -> fl
 
 
 def _used(stamps: Sequence[float], period: float, now: float) -> float:
-    """What the worst counter of one limit holds at `now`; the gate's left side, in-flight aside."""
+    """Return what the worst counter of one limit holds at `now`; the gate's left side, in-flight
+    aside."""
     oldest = bisect_right(stamps, now - 2 * period)
     older = bisect_left(stamps, now - period, oldest)
     recent = bisect_right(stamps, now, older)

@@ -30,7 +30,7 @@ NOTHING_LOGGED = 1e-3
 
 
 class Quota:
-    """The limiter and the part of it that is in use, as the former owner left them."""
+    """The limiter and the fraction of it that is in use, as the previous owner left them."""
 
     def __init__(self, settings: LaneSettings, checkpoint: Checkpoint | None, now: float) -> None:
         self._settings = settings
@@ -42,41 +42,43 @@ class Quota:
         self.limiter = self._restore(checkpoint, now)
 
     def call_ended(self, at: float, *, silent: bool = False) -> None:
-        """A call or a login ended at `at`. `silent`: without an answer, so that the vendor may
-        count it later still."""
+        """Record that a call or a login ended at `at`. `silent`: without an answer, so that the
+        vendor may count it later still."""
         self.limiter.call_ended(at + LATE_ARRIVAL_GRACE if silent else at)
 
     def call_throttled(self, outcome: Outcome, sealed_at: float, at: float) -> None:
-        """The vendor said 429: silence, then fewer calls."""
+        """Record a 429: silence, then fewer calls."""
         asked = min(outcome.retry_after or 0.0, self._settings.longest_silence)
         outcome = replace(outcome, retry_after=asked)
         self.limiter.close_until(self.backoff.refused(outcome, sealed_at, at))
         self.limiter.set_share(self._share)
 
     def recover(self, now: float) -> bool:
-        """Use more again, if it is time. True if anything changed."""
+        """Raise the fraction in use, if it is time. Return True if it changed."""
         recovered = self.backoff.recover(now)
         if recovered:
             self.limiter.set_share(self._share)
         return recovered
 
     def reconfigure(self, settings: LaneSettings, now: float) -> None:
-        """Another config from now on."""
+        """Apply another config."""
         self._settings = settings
         self.backoff.reconfigure(settings.limits)
         self.limiter.reconfigure(settings.limits, settings.skew, self._share, now)
 
     def latest_arrival(self, now: float) -> float:
-        """When a call that is about to leave now can reach the vendor at the latest."""
+        """Return when a call that is about to leave now can reach the vendor at the latest."""
         return now + FRESH_SECONDS + self._settings.call_timeout + LATE_ARRIVAL_GRACE
 
     @property
     def log_reach(self) -> float:
-        """For the checkpoint. An older program takes 0 for "not said", and the log for all."""
+        """Seconds that the checkpoint's log reaches back. An older program reads 0 as unknown, and
+        trusts the log for all limits."""
         return self.limiter.log_reach or (NOTHING_LOGGED if self._settings.limits else 0.0)
 
     def known(self, now: float, also: Sequence[float]) -> tuple[LimitCalls, ...]:
-        """What the checkpoint says of each limit; `also`: calls in flight that count by then."""
+        """Return the checkpoint's entry for each limit; `also`: calls in flight that count by
+        then."""
         return tuple(
             LimitCalls(calls=each.calls, period=each.period, cells=each.cells)
             for each in self.limiter.known(now, also)
@@ -105,15 +107,15 @@ def restored(
     *,
     full_at_first: bool,
 ) -> Limiter:
-    """The limiter of these limits that continues a checkpoint.
+    """Return the limiter of these limits that continues a checkpoint.
 
-    Each batch in doubt counts at `late`, its latest; so does the whole quota where nothing is known
-    of calls that it looks back to. `full_at_first`: that is so without a checkpoint, too.
+    Each batch in doubt counts at `late`, its latest arrival. So does the whole quota where calls
+    within its horizon are unknown. `full_at_first`: that is so without a checkpoint, too.
     """
     if checkpoint is None:
         full = late if full_at_first else None
         return Limiter.restore(limits, (), assume_full_at=full, skew=skew, share=share)
-    if checkpoint.quota is None:  # written by a program that did not tell its limits
+    if checkpoint.quota is None:  # written by a program that did not record its limits
         horizon = Limiter(limits, skew=skew).horizon
         told = "permit_log_reach" in checkpoint.model_fields_set
         full = late if told and horizon > checkpoint.permit_log_reach else None
@@ -131,7 +133,7 @@ def restored(
 
 
 def with_calls(checkpoint: Checkpoint, ended: Sequence[float]) -> Checkpoint:
-    """The checkpoint after more calls, for those who write it without a lane."""
+    """Return the checkpoint after more calls, for programs that write it without a lane."""
     quota = checkpoint.quota and tuple(
         each.model_copy(update={"cells": _with(each, ended)}) for each in checkpoint.quota
     )
