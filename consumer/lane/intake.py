@@ -128,7 +128,8 @@ class Intake:
     def _decide_doubt(self, held: PendingInvitation, doubted: InFlight, now: float) -> None:
         """Decide an invitation that the previous owner may have sent.
 
-        Send it again only if its campaign says `in_doubt: resend`; else end it as `owner_lost`.
+        Send it again only if its campaign says `in_doubt: resend` and it has attempts left; else
+        end it.
         """
         held.attempt = doubted.attempt
         campaign = self._settings.campaigns.get(doubted.campaign)
@@ -146,14 +147,13 @@ class Intake:
         return self._buffer.spill_is_full and some and len(self._settings.campaigns) > 1
 
     def _nobody_helped(self) -> bool:
-        """Return whether reading on would unblock no campaign: all accounts fail, or there is one
-        campaign."""
+        """Return whether reading on would help no campaign: all accounts fail, or no other
+        exists."""
         vendors = {each.vendor for each in self._settings.campaigns.values()}
         return self._accounts.ill(vendors) or len(self._settings.campaigns) < 2
 
     def _until_served(self, campaign: str) -> float:
-        """Estimate the seconds until earlier invitations are called, if the campaign got every
-        permit."""
+        """Estimate the seconds until earlier invitations are called, given every permit."""
         settings, window = self._settings, self._buffer.window(campaign)
         before = self._buffer.read_plan.counts[campaign] + window.count
         rate = min((each.calls / each.period for each in settings.limits), default=math.inf)

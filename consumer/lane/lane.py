@@ -140,8 +140,7 @@ class Lane:
         self._intake.unreadable(letter)
 
     def abandon(self, letter: DeadLetter, campaign: str | None) -> None:
-        """Settle a record by a dead letter after its intake raised; `campaign` is None if
-        unknown."""
+        """Settle a record by a dead letter after its intake raised; `campaign`: None if unknown."""
         self._intake.abandon(letter, campaign)
 
     def answered(
@@ -179,8 +178,7 @@ class Lane:
         return list(leaving)
 
     def commit_took(self, seconds: float) -> None:
-        """Record how long the last commit took: after a slow one, the next may take twice as
-        long."""
+        """Record how long the last commit took: the next one may take twice as long."""
         self.commit_seconds = 2 * seconds if seconds > FRESH_SECONDS / 4 else 0.0
 
     def reconfigure(
@@ -188,8 +186,7 @@ class Lane:
     ) -> None:
         """Apply another config. Waiting invitations follow it; calls in flight end by the old one.
 
-        Invitations of campaigns that it does not name are delayed. `relogin`: vendors whose account
-        changed.
+        Invitations of unknown campaigns are delayed. `relogin`: vendors whose account changed.
         """
         self.settings = settings
         self.buffer.reconfigure(settings)
@@ -271,15 +268,13 @@ class Lane:
 
     @property
     def saturated(self) -> bool:
-        """Whether every call is in flight and a full batch is ready: reading on would only fill
-        memory."""
+        """Whether all calls are in flight and a batch is full: reading on only fills memory."""
         return len(self.in_flight) >= self.settings.max_in_flight and any(
             window.ready == window.max_batch for window in self.windows.values()
         )
 
     def accepts(self, offset: int) -> bool:
-        """Return whether a record of the lane's topic is worth parsing. Call it for each record, in
-        order.
+        """Return whether a record of the topic is worth parsing. Call it for each record, in order.
 
         Raises KafkaSessionError if records were skipped after a seek.
         """
@@ -301,8 +296,7 @@ class Lane:
 
     @property
     def paused(self) -> bool:
-        """Whether reading is paused: the bounds are reached, and reading on would unblock no
-        campaign."""
+        """Whether reading is paused: the bounds are reached, and more would unblock no campaign."""
         return self.buffer.read_plan.mode is Mode.STOPPED
 
     def tick(self, now: float) -> list[Command]:

@@ -73,8 +73,7 @@ class Accounts:
     def reconfigure(
         self, logins: Collection[str], call_timeout: float, changed: Collection[str], now: float
     ) -> None:
-        """Apply another config. Accounts in `changed` begin with a closed breaker and a new
-        login."""
+        """Apply another config. Accounts in `changed` start with a closed breaker and a login."""
         self._slow = call_timeout * SLOW
         for vendor in logins:
             self.sessions.setdefault(vendor, LoginSession())
@@ -85,8 +84,7 @@ class Accounts:
                 self.sessions[vendor].forget()
 
     def retry(self, vendor: str, campaign: str, now: float) -> None:
-        """End the pauses of the account and campaign, whose breakers stay open: the cause may be
-        repaired."""
+        """End the pauses of account and campaign; their breakers stay open."""
         self.breakers[vendor].retry(now)
         if vendor in self.sessions:
             self.sessions[vendor].retry(now)
@@ -129,8 +127,7 @@ class Accounts:
         return min(due, default=math.inf)
 
     def left(self, batch: Batch, *, part: bool = False) -> None:
-        """Record that a call was sealed. `part`: of a divided batch, or a trial, which is no
-        probe."""
+        """Record that a call was sealed. `part`: of a bisection or a trial, which is no probe."""
         vendor, campaign = batch.rules.vendor, batch.campaign
         standing, own = self.breakers[vendor], self.campaigns[campaign]
         self._vendors[campaign] = vendor
@@ -185,8 +182,7 @@ class Accounts:
         return self.breakers[vendor].accepted_at
 
     def passes(self, vendor: str, campaign: str) -> bool:
-        """Return whether a call of the account was accepted since this campaign's last refused
-        one."""
+        """Return whether a call of the account was accepted since this campaign's last refusal."""
         return self._passes(vendor, self.campaigns[campaign])
 
     def testable(self, vendor: str, waiting: Iterable[str]) -> bool:
@@ -230,7 +226,7 @@ class Accounts:
             self.sessions[vendor].invalidate(at, sealed_at, self._rng)
 
     def _passes(self, vendor: str, own: CampaignBreaker) -> bool:
-        """Return whether a call of the account was accepted since this campaign was refused."""
+        """Return whether a call of the account was accepted since this campaign's last refusal."""
         refused = [*own.alone.values(), own.batch_at]
         return self.breakers[vendor].accepted_at > max(refused)
 
@@ -288,8 +284,7 @@ class Accounts:
         return self.breakers[vendor].state == "refused" or (session is not None and session.denied)
 
     def holds_back(self, vendor: str, campaign: str) -> bool:
-        """Return whether a breaker is open, the account's or the campaign's, or a login was
-        refused."""
+        """Return whether either breaker is open (account, campaign), or a login was refused."""
         own = self.campaigns.get(campaign)
         return self.refused(vendor) or not self.well(vendor) or (own is not None and not own.closed)
 

@@ -5,8 +5,7 @@ trouble the probes are paced, and slower the more campaigns of the account are o
 campaigns together spend few of the permits that healthy ones need. After a refusal the next probe
 leaves at once, for a refused call invites no customer. It leaves a moment later where other
 campaigns' calls will test the account, and slower if refused again. The first accepted call closes
-the breaker. `ALONE` different customers refused alone, with none accepted, blame the campaign: it
-is parked.
+the breaker. `ALONE` different customers refused alone, with none accepted, park the campaign.
 """
 
 from __future__ import annotations
@@ -80,8 +79,7 @@ class CampaignBreaker:
     def record_failure(
         self, sealed_at: float, at: float, rng: random.Random, *, open_now: int
     ) -> float:
-        """Record a failed call. Return the seconds until the next probe; 0 if the breaker is
-        closed.
+        """Record a failed call. Return the seconds until the next probe; 0 while it is closed.
 
         `open_now`: how many campaigns of the account have an open breaker, this one included.
         """
@@ -101,9 +99,8 @@ class CampaignBreaker:
         self.opened, self.since = True, math.nextafter(at, 0.0)
 
     def tried_before(self, at: float) -> None:
-        """Open the breaker for a customer that the previous owner called in vain, since no breaker
-        outlives its owner. The first call carries one customer, and counts no attempt if it
-        fails."""
+        """Open the breaker, because the previous owner called a customer in vain and its breaker is
+        gone. The first call carries one customer, and its failure counts no attempt."""
         if self.run == 0 and not self.opened and self.accepted_at == -math.inf:
             self.open_by_recovery(at)
 
@@ -127,8 +124,7 @@ class CampaignBreaker:
         self.batch_at = sealed_at
 
     def refusal_pause(self, rng: random.Random, *, at_once: bool, open_now: int) -> float:
-        """Return the seconds until another customer of the campaign is called; 0 for the first if
-        `at_once`."""
+        """Return the seconds until the next customer is called; 0 at first if `at_once`."""
         self.failures += 1
         if at_once and self.failures == 1:
             return 0.0
@@ -142,7 +138,7 @@ class CampaignBreaker:
         self.batch_at = -math.inf
 
     def is_blamed(self, account_accepted_at: float, *, before: bool = False) -> bool:
-        """Return whether the refusals are about the campaign, because other calls of the account
+        """Return whether the refusals are the campaign's, because other calls of the account
         passed.
 
         `before`: it was blamed before, and none of its calls was accepted since, so that one more

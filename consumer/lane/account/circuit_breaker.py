@@ -186,8 +186,7 @@ class CircuitBreaker:
     def _open(
         self, state: State, sealed_at: float, at: float, rng: random.Random, campaign: str | None
     ) -> None:
-        """Open the breaker, or extend its pause. Of calls in flight together, only the first
-        failure counts."""
+        """Open the breaker, or extend its pause. Of calls in flight together, one counts."""
         if not self._new(sealed_at):
             return
         opens, worse = self.closed, state is not self.state

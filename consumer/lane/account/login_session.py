@@ -68,8 +68,7 @@ class LoginSession:
         self.not_before = min(self.not_before, now)
 
     def proved(self) -> None:
-        """Record that a call was accepted: the token is good, so the next failure is a first
-        one."""
+        """Record that a call was accepted: the token is good, and the next failure is a first."""
         self.failures = 0
 
     def refused(self, now: float, rng: random.Random, *, denied: bool = False) -> None:

@@ -23,8 +23,7 @@ ROOM = 0.8
 
 
 class InvitationBuffer:
-    """Windows, the number and bytes of all invitations in memory, and the read plan of the spilled
-    ones.
+    """Windows, totals of all invitations in memory, and the read plan of the spilled ones.
 
     `buffered` and `buffered_bytes` include invitations in flight.
     """
@@ -39,8 +38,7 @@ class InvitationBuffer:
         """Campaigns whose windows changed since this was emptied last, in order."""
 
     def window(self, name: str) -> Window:
-        """Return the campaign's window. A campaign that the config no longer knows has one that
-        never calls."""
+        """Return the campaign's window. Without such a campaign in the config it never calls."""
         window = self.windows.get(name)
         if window is None:
             window = self.windows[name] = Window(name, 1, math.inf, changed=self.changed)

@@ -71,8 +71,7 @@ class Window:
         return self.ready
 
     def waited(self, now: float) -> float:
-        """Return the waiting that one call would end: customer-seconds of the customers that it
-        would take."""
+        """Return the customer-seconds of waiting that one call would end."""
         if len(self._queues) <= self.max_batch:
             return len(self._queues) * now - self._arrivals
         if self._front is None or self._front[0] != self.max_batch:
@@ -103,8 +102,7 @@ class Window:
             self._heads.sort()
 
     def _queue(self, held: PendingInvitation) -> bool:
-        """Add an invitation to its recipient's queue. Return whether it is the first: then it is a
-        head."""
+        """Add an invitation to its recipient's queue. Return whether it is a head (the first)."""
         self.count += 1
         self.changed[self.campaign] = None
         if held.expires_at is not None and held.expires_at < self.expires:
@@ -174,8 +172,7 @@ class Window:
         return self.drop(lambda held: held.offset in going)
 
     def drop_expired(self, now: float, most: int = 10**9) -> list[PendingInvitation]:
-        """Remove and return at most `most` of the expired invitations. Free while none can have
-        expired."""
+        """Remove and return at most `most` expired invitations. Free while none can be."""
         if now < self.expires or not most:
             return []
         dropped = self.drop_some(lambda held: held.expired(now), most)

@@ -89,14 +89,12 @@ class DueIndex:
 
     @property
     def next_at(self) -> float:
-        """When a further window of the accounts of the last `candidates` may be due, if nothing
-        changes."""
+        """When a further window of the last asked accounts may be due, if nothing changes."""
         heaps = (self._accounts[vendor].later for vendor in self._asked)
         return min([self._soon, *(later[0][0] for later in heaps if later)])
 
     def update(self, price: float, changed: Collection[Window]) -> None:
-        """Set the price, and recompute every window that changed or may go earlier. Call it before
-        `candidates`."""
+        """Set the price, and recompute windows that changed or may go earlier. Call it first."""
         self._price, self._level = price, math.floor(math.log(price) / STEP)
         self._floor = math.exp(self._level * STEP)
         self._ahead = AHEAD if price > self._floor else 0.0
@@ -109,8 +107,7 @@ class DueIndex:
     def candidates(
         self, usable: Collection[str], able: Callable[[Window], bool], now: float
     ) -> list[Window]:
-        """Return the windows of these accounts that are `able` to go and that the scheduler must
-        see."""
+        """Return these accounts' windows that are `able` to go and that the scheduler must see."""
         self._asked, self._soon = usable, math.inf
         found = list[Window]()
         for vendor in usable:
@@ -172,8 +169,7 @@ class DueIndex:
     def _highest(
         self, account: _Account, able: Callable[[Window], bool], now: float
     ) -> Iterator[Window]:
-        """Yield due windows in order of their bounds, until none left can rank higher than a
-        yielded one."""
+        """Yield due windows by their bounds, until no other can rank higher than one of them."""
         kept, highest = list[Entry](), -math.inf
         while account.come and -account.come[0][0] > highest:
             entry = heapq.heappop(account.come)

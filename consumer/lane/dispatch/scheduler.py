@@ -67,8 +67,7 @@ class Wait:
 
 
 class Scheduler(Protocol):
-    """Chooses among windows that may be called: their vendor is ready, and a permit is
-    available."""
+    """Chooses among windows that may be called: the vendor is ready, and there is a permit."""
 
     def price(self, left: float) -> float:
         """Return what a window must be worth now; constant if the price does not matter."""
@@ -82,8 +81,7 @@ class Scheduler(Protocol):
         window is unchanged."""
 
     def choose(self, windows: Iterable[Waiting], now: float, left: float) -> Seal | Wait:
-        """Choose a window, or wait. `left` is the smallest remaining share of the lane's limits, 0
-        to 1."""
+        """Choose a window, or wait. `left`: smallest remaining share of the limits, 0 to 1."""
 
 
 class OldestFirst:
@@ -195,8 +193,7 @@ class IndexPrice:
 
 
 class SizeOrLinger:
-    """Without a quota permits cost nothing: seal a full window at once, others after a short
-    linger.
+    """Without a quota permits cost nothing: seal a full window at once, others after a linger.
 
     The linger counts from the oldest invitation's arrival, not from the window's creation: the
     first customer after an idle minute must not be called alone.

@@ -94,8 +94,7 @@ class Sealing:
         self._buffer.changed.update(dict.fromkeys(self._buffer.windows))
 
     def ended(self, batch_id: str) -> tuple[Batch, Bisection | Trial | None]:
-        """Remove a batch whose call ended. Return it, and the bisection or trial that it is part
-        of."""
+        """Remove and return a batch whose call ended, with its bisection or trial if any."""
         del self.intents[batch_id]
         self._extents.pop(batch_id, None)
         return self.in_flight.pop(batch_id), self._parts.pop(batch_id, None)
@@ -113,8 +112,7 @@ class Sealing:
         return math.inf
 
     def _has_room(self) -> bool:
-        """Return whether the checkpoint can name one more call. A lane without calls can always
-        start one.
+        """Return whether the checkpoint can name one more call. Without calls it always can.
 
         Batches in doubt take room until their invitations are read again.
         """
@@ -129,8 +127,7 @@ class Sealing:
         )
 
     def _extent(self, intent: InFlight) -> tuple[int, int]:
-        """Return how many invitations a bitmap holds, and how many offsets it spans. It is inflated
-        once."""
+        """Return how many invitations and offsets a bitmap spans. It is inflated once."""
         if intent.batch_id not in self._extents:
             self._extents[intent.batch_id] = extent(intent.offsets)
         return self._extents[intent.batch_id]
@@ -276,8 +273,7 @@ class Sealing:
         return batch
 
     def _is_search(self, batch: Batch, part_of: Bisection | Trial | None) -> bool:
-        """Return whether the call tests a failing campaign of an account whose breaker is
-        closed."""
+        """Return whether the call tests a failing campaign of a healthy account."""
         if isinstance(part_of, Bisection):
             return part_of.unattributed
         if part_of is not None:

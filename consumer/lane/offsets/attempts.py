@@ -46,8 +46,7 @@ class Attempts:
             bits.discard(offset)
 
     def packed(self, base: int) -> tuple[Tried, ...]:
-        """Pack the attempts from `base` on for the checkpoint: most attempts first, up to its
-        bounds."""
+        """Pack attempts from `base` on for the checkpoint: most attempts first, within bounds."""
         self._base = base
         marks, reach, room, packed = TRIED_MARKS, TRIED_REACH, TRIED_BYTES, list[Tried]()
         for attempt in sorted(self._by_attempt, reverse=True):

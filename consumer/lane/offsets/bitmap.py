@@ -21,8 +21,7 @@ class OffsetBitmap:
     __slots__ = ("_bits", "_origin")
 
     def __init__(self, first: int, packed: str | None = None) -> None:
-        """Unpack `packed`, which `pack` wrote for the same `first`; raises ValueError for other
-        text."""
+        """Unpack what `pack` wrote for the same `first`. Raises ValueError for other text."""
         self._origin = first
         self._bits = bytearray() if packed is None else bytearray(_unwrap(packed))
 
@@ -56,8 +55,7 @@ class OffsetBitmap:
         return offset
 
     def present_from(self, offset: int) -> int:
-        """Return the first offset from this one on that is in the set. Raises ValueError if there
-        is none."""
+        """Return the first offset from this one on that is in the set, or raise ValueError."""
         at = max(offset - self._origin, 0)
         if at >> 3 < len(self._bits) and (first := self._bits[at >> 3] >> (at & 7)):
             return self._origin + at + _lowest(first)
@@ -98,8 +96,7 @@ def pack(offsets: Iterable[int], first: int) -> str:
 
 
 def unpack(packed: str, first: int) -> Iterator[int]:
-    """Yield the offsets that `pack` packed. Raises ValueError for text that `pack` did not
-    write."""
+    """Yield the offsets of a packed bitmap. Raises ValueError for other text."""
     for byte, value in enumerate(_unwrap(packed)):
         if value:
             yield from (first + byte * 8 + bit for bit in range(8) if value >> bit & 1)

@@ -45,8 +45,7 @@ class InDoubtBatches:
         return iter(self._batches.values())
 
     def resolve(self, offset: int) -> InFlight | None:
-        """Remove an offset, and return the batch that carried it; None if the offset is not in
-        doubt."""
+        """Remove an offset. Return the batch that carried it; None if it is not in doubt."""
         batch = self._by_offset.pop(offset, None)
         if batch is not None:
             self._open[batch.batch_id] -= 1

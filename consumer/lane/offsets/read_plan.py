@@ -77,8 +77,7 @@ class ReadPlan:
         return self.counts.total()
 
     def accepts(self, offset: int) -> bool:
-        """Return whether a record is worth parsing. Raises KafkaSessionError if some before it were
-        skipped."""
+        """Return whether a record is worth parsing. Raises KafkaSessionError after a gap."""
         if self._expected is not None and not self._recognises(offset):
             return False
         self._position = offset + 1
@@ -130,8 +129,7 @@ class ReadPlan:
             del self.counts[campaign], self._firsts[campaign]
 
     def steer(self, hungry: Collection[str], *, stop: bool) -> list[Command]:
-        """Return the commands for what is read next. `hungry`: campaigns with room for their
-        spilled invitations."""
+        """Return what to read next. `hungry`: campaigns with room for their spilled invitations."""
         self._spilled.trim(self.settled.base)
         self._full = stop
         if self.mode is Mode.AGAIN:

@@ -20,8 +20,7 @@ from consumer.lane.offsets.bounds import (
 class SettledOffsets:
     """Settled offsets of one partition from `base` on, and where the next new record is read.
 
-    `done` is what a previous owner's `packed` returned at this base. Raises ValueError for other
-    text.
+    `done` is a previous owner's `packed` at this base. Raises ValueError for other text.
     """
 
     def __init__(self, base: int, done: str | None = None) -> None:
@@ -43,8 +42,7 @@ class SettledOffsets:
         return self.base + self._done.count_from(self.base)
 
     def deliver(self, offset: int) -> bool:
-        """Record that a record was read. Return True if it is new, False if it is settled or was
-        read before."""
+        """Record that a record was read. Return False if it is settled or was read before."""
         if offset < self.frontier:
             return False
         self.end_of_log(offset)

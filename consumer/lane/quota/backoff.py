@@ -1,5 +1,4 @@
-"""Quota backoff after a 429 (rate limit exceeded): silence, then fewer calls than the config
-allows.
+"""Quota backoff after a 429 (rate limit exceeded): silence, then fewer calls than configured.
 
 The limiter alone never causes a 429. So another client uses the quota too, or it is smaller than
 configured. Additive increase, multiplicative decrease, as TCP does against an unknown capacity
@@ -32,8 +31,7 @@ class QuotaBackoff:
         self._set(limits)
         self.quota_fraction = part
         self.since = since
-        """When `quota_fraction` changed last: it grows a step for each longest period from then
-        on."""
+        """When `quota_fraction` changed last: it grows a step each longest period from then on."""
         self._in_a_row = 0
         self._refused_at = -math.inf
 
@@ -68,8 +66,7 @@ class QuotaBackoff:
         return True
 
     def _boundary(self, vendor_time: float | None) -> float:
-        """Return the seconds to the end of a fixed window by the vendor's clock, else a whole
-        period.
+        """Return the seconds to the end of a fixed window by the vendor's clock, or a whole period.
 
         The smallest period first, then the next ones, then twice as long each time. A `Date` has
         whole seconds and may stand for almost one more, which only makes the wait longer.

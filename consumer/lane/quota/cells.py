@@ -108,8 +108,7 @@ class Cells:
         )
 
     def packed_counts(self, now: float) -> tuple[int, ...]:
-        """Return what still matters, for the checkpoint: steps from cell to cell, and the calls of
-        each."""
+        """Return what the checkpoint needs: for each cell the step to it, and its calls."""
         if now > -math.inf:
             self._trim(now)
         cells = sorted(self._counts)

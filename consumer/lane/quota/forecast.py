@@ -48,8 +48,7 @@ class Forecast:
 
     @classmethod
     def under(cls, limits: Iterable[Limit]) -> Self:
-        """Make the forecast of a lane with these limits: twice the longest period, at least five
-        minutes."""
+        """Make one for a lane with these limits: twice the longest period, at least 5 minutes."""
         return cls(max([LEAST_STRETCH, *(2.0 * limit.period for limit in limits)]))
 
     def observe(self, now: float, settled: int, arrived: int, waiting: int) -> None:

@@ -213,8 +213,7 @@ class Limiter:
         self._opens = None
 
     def _forget(self, at: float, most: int = 0) -> None:
-        """Treat calls until `at` as unknown: each limit is used up by its own calls, or by
-        `most`."""
+        """Treat calls until `at` as unknown: they use up each limit, or `most` if that is more."""
         self.unknown_until = at
         exact = [gate.calls for gate in self._gates if gate.cells is None]
         if exact:
@@ -279,8 +278,8 @@ class Limiter:
         return Permit() if opening.at <= now else opening
 
     def next_at(self, now: float) -> float:
-        """Return the earliest time from `now` on at which `take_permit` is allowed, without further
-        events.
+        """Return the earliest time from `now` on at which `take_permit` is allowed, as things
+        stand.
 
         Infinite when every permit is in flight, so that only an answer can open the gate.
         """
@@ -292,16 +291,15 @@ class Limiter:
         return isinstance(self.check(now), Permit)
 
     def take_permit(self, now: float) -> None:
-        """Take the permit of a call (or login, or probe). Raises RuntimeError if none is
-        available."""
+        """Take the permit of a call (or login, or probe). Raises RuntimeError without one."""
         if not self.allowed(now):
             raise RuntimeError("a call was about to leave without a permit")
         self._in_flight += 1
         self._opens = None
 
     def call_ended(self, at: float) -> None:
-        """Record that a call in flight ended at `at`: for a timeout its end plus a grace, in the
-        future.
+        """Record that a call in flight ended at `at`: after a timeout its end plus a grace, a
+        future time.
 
         Raises RuntimeError when nothing is in flight.
         """
@@ -315,8 +313,7 @@ class Limiter:
         self.closed_until = max(self.closed_until, when)
 
     def permits(self, now: float) -> tuple[float, ...]:
-        """Return the calls still possible per limit, in the limits' order: fractional, at least
-        0."""
+        """Return the calls still possible per limit, in the limits' order: fractional, ≥ 0."""
         return tuple(
             max(0.0, gate.calls - self._in_flight - gate.used(self._stamps, now))
             for gate in self._gates
@@ -347,8 +344,7 @@ class Limiter:
 
 
 def _fill(cells: Cells, former: Sequence[_Gate], stamps: Iterable[float]) -> None:
-    """Fill cells with all that former limits know: their stamps, and beyond these their cells, the
-    finest first.
+    """Fill cells with former limits' stamps, and beyond these with their cells, the finest first.
 
     A cell that lies across the border counts, though stamps may have its calls already.
     """
@@ -398,8 +394,8 @@ def _opens(stamps: Sequence[float], spare: int, period: float, now: float) -> fl
 
 
 def _used(stamps: Sequence[float], period: float, now: float) -> float:
-    """Return what the worst counter of one limit holds at `now`; the gate's left side, in-flight
-    aside."""
+    """Return what the worst counter of one limit holds at `now`: the gate's left side without calls
+    in flight."""
     oldest = bisect_right(stamps, now - 2 * period)
     older = bisect_left(stamps, now - period, oldest)
     recent = bisect_right(stamps, now, older)

@@ -77,8 +77,7 @@ class Quota:
         return self.limiter.log_reach or (NOTHING_LOGGED if self._settings.limits else 0.0)
 
     def known(self, now: float, also: Sequence[float]) -> tuple[LimitCalls, ...]:
-        """Return the checkpoint's entry for each limit; `also`: calls in flight that count by
-        then."""
+        """Return the checkpoint's entry for each limit; `also`: calls that count by then."""
         return tuple(
             LimitCalls(calls=each.calls, period=each.period, cells=each.cells)
             for each in self.limiter.known(now, also)

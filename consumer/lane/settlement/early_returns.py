@@ -54,8 +54,7 @@ class EarlyReturns:
         return campaign in self._campaigns
 
     def turn(self, reached: Mapping[str, int]) -> None:
-        """Record how far topics were read, between two polls. The search ends when all ends are
-        passed."""
+        """Record how far topics were read, between two polls. All ends passed end the search."""
         self._ends = {
             topic: end for topic, end in self._ends.items() if reached.get(topic, -1) < end
         }

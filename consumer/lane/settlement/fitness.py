@@ -2,8 +2,7 @@
 
 The router made the invitation under the config of that time. While it waited, a reload or restart
 may have given its campaign another channel, vendor or address kind. A call for an invitation
-without an address of the present kind would fail, or would count as accepted and invite no
-customer.
+without an address of the present kind would fail, or count as accepted and invite no customer.
 """
 
 from __future__ import annotations
@@ -21,8 +20,7 @@ from consumer.records.result import Reason
 
 
 def unfit(invitation: Invitation, campaign: LaneCampaign) -> Reason | None:
-    """Return why the campaign cannot use this invitation as it is configured now; None if it
-    can."""
+    """Return why the campaign, as configured now, cannot use this invitation; None if it can."""
     spec = campaign.spec
     if spec is None:
         return None
@@ -50,8 +48,7 @@ def _text(data: Data, name: str) -> str:
 
 
 def _shaped(data: Data, spec: ChannelSpec) -> bool:
-    """Return whether no field holds a map where the channel takes a text, or a text where it takes
-    a map."""
+    """Return whether maps and texts are where the channel takes them."""
     flat, maps = spec.fields - spec.maps, spec.maps - spec.fields
     return not any(
         (name in flat and isinstance(value, dict)) or (name in maps and isinstance(value, str))

@@ -53,8 +53,7 @@ def result_of(
     attempt: int,
     facts: CallFacts = NO_CALL,
 ) -> Result:
-    """Make the final record of an invitation; `campaign` is None if the config no longer knows
-    it."""
+    """Make the final record of an invitation; `campaign` is None if the config lacks it."""
     result: Result = {
         "version": RECORD_VERSION,
         "id": invitation["id"],

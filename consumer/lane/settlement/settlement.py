@@ -1,8 +1,7 @@
 """Settlement: an answer or an expiry leads to results, a retry, a bisection, a trial or a delay.
 
 An answer settles the invitations of its call, returns them to their window, parks their campaign,
-or divides them to find the bad recipients; see `Outcome` for which of these, and `bisection` for
-how.
+or divides them to find the bad recipients: `Outcome` says which of these, `bisection` says how.
 
 A refusal that names no cause (`News.refused`) returns a call of several customers to its window. If
 it is refused again, though the vendor accepted other customers of the campaign, it is divided. A
@@ -162,8 +161,7 @@ class Settlement:
             trial.rules = self._settings.campaigns.get(trial.campaign, trial.rules)
 
     def sweep(self, now: float) -> None:
-        """End invitations that expired while they waited, as many as the next commit has room
-        for."""
+        """End invitations that expired while they waited, up to the next commit's room."""
         for window in self._buffer.windows.values():
             for held in window.drop_expired(now, self._due.room):
                 self.end_held(held, Reason.EXPIRED_WAITING)
@@ -174,8 +172,7 @@ class Settlement:
                 self.sweep_trial(trial, now)
 
     def sweep_trial(self, trial: Trial, now: float) -> None:
-        """End a trial whose invitation expired or no longer fits, with the facts of its last
-        call."""
+        """End a trial that expired or no longer fits, with the facts of its last call."""
         reason = self._over(trial.held, now)
         if reason is not None:
             self.trials.remove(trial)
@@ -184,9 +181,8 @@ class Settlement:
     def fit(
         self, taken: Sequence[PendingInvitation], window: Window, now: float
     ) -> list[PendingInvitation]:
-        """Return the invitations that a call may carry. An expired one, or one that does not fit
-        its campaign's present config, ends here. A second one for the same address waits for
-        another call."""
+        """Return the invitations that a call may carry. An expired one, or one unfit for its
+        campaign's present config, ends here. A second one for the same address waits again."""
         fresh, keys = list[PendingInvitation](), set[tuple[str, ...]]()
         campaign = self._settings.campaigns[window.campaign]
         for held in taken:
@@ -213,8 +209,7 @@ class Settlement:
         return unfit(held.invitation, campaign) if campaign and campaign.spec else None
 
     def sweep_part(self, bisection: Bisection, now: float) -> None:
-        """End the waiting invitations of a bisection that expired or no longer fit. It may end by
-        that."""
+        """End the waiting invitations of a bisection that expired or no longer fit."""
         over = {held.offset: self._over(held, now) for held in bisection}
         for held in bisection.drop(lambda each: over[each.offset] is not None):
             self.end_held(held, over[held.offset] or Reason.EXPIRED_WAITING)
@@ -291,8 +286,7 @@ class Settlement:
                     self._park(window, at)
 
     def _whole_refused(self, batch: Batch, window: Window, facts: CallFacts, at: float) -> None:
-        """Handle a definite no that names no cause: it counts no attempt, and other calls go
-        first."""
+        """Handle a definite no without a cause: it counts no attempt, and other calls go first."""
         vendor = batch.rules.vendor
         if not self._accounts.well(vendor):
             window.extend(batch.invitations)
@@ -381,8 +375,7 @@ class Settlement:
             self._whole_answered(batch, outcome, news, facts, at)
 
     def _confirm(self, vendor: str, at: float) -> None:
-        """Confirm refusals of trials by an accepted call: the account did not cause the earlier
-        ones."""
+        """Confirm trials by an accepted call: the account did not cause their earlier refusals."""
         proved_at = self._accounts.proved_at(vendor)
         for trial in [trial for trial in self.trials if trial.rules.vendor == vendor]:
             own = self._accounts.campaigns[trial.campaign]
@@ -429,8 +422,7 @@ class Settlement:
             self._back_off(batch, window, news, at)
 
     def _back_off(self, batch: Batch, window: Window, news: News, at: float) -> None:
-        """Back off after trouble. Of calls that were in flight together, only the first failure
-        counts.
+        """Back off after trouble. Of calls in flight together, only the first failure counts.
 
         A failing account has a pause of its own, for all its campaigns; so has a campaign.
         """
@@ -465,8 +457,7 @@ class Settlement:
         self._put_off_all(window, now)
 
     def _put_off_all(self, window: Window, now: float) -> None:
-        """Delay as many as the next commit has room for. The rest follows with the commits after
-        it."""
+        """Delay as many as the next commit has room for. Later commits carry the rest."""
         room = self._due.room
         going = window.drop_some(lambda held: not near_end(held.expires_at, now), room)
         for held in going:
@@ -596,8 +587,7 @@ class Settlement:
         self._park(window, at)
 
     def _dissolve(self, which: Callable[[Bisection], bool]) -> None:
-        """End these bisections: waiting invitations return to their windows, parts in flight end
-        normally."""
+        """End these bisections: waiting invitations return to their windows."""
         for bisection in [each for each in self.bisections if which(each)]:
             self._buffer.window(bisection.campaign).extend(bisection.drop(lambda _each: True))
             self._end_if_empty(bisection)

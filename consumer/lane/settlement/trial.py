@@ -27,8 +27,7 @@ meets three in 8 of a million calls."""
 
 @dataclass(slots=True, eq=False)
 class Trial:
-    """A customer on trial. It waits for permits like a window. Times of calls are those of their
-    sealing."""
+    """A customer on trial. It waits for permits like a window. Call times are times of sealing."""
 
     rules: LaneCampaign
     held: PendingInvitation
@@ -82,8 +81,7 @@ class Trial:
         return now - self.held.arrived
 
     def confirm(self, accepted_at: float, campaign_accepted_at: float, now: float) -> bool:
-        """Confirm the last refusal if other calls passed since. Return True if it rejects the
-        customer."""
+        """Confirm the last refusal if other calls passed. Return True if it is the last needed."""
         later = accepted_at > self.refused_at and campaign_accepted_at > self.first_refused
         if not later or self.under_way or self.judged:
             return False

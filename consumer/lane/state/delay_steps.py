@@ -32,8 +32,7 @@ def step_for(seconds: float) -> str:
 
 
 def wait_of(delays: int) -> float:
-    """Return the seconds of the next delay of an invitation that was delayed `delays` times
-    before."""
+    """Return the seconds of the next delay of an invitation that was delayed `delays` times."""
     return PUT_OFF[min(delays, len(PUT_OFF) - 1)]
 
 

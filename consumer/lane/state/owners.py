@@ -26,8 +26,7 @@ def next_owners(
 
 
 def contested(owners: Sequence[Owner]) -> str | None:
-    """Return an error text if configs take the lane from each other in turn (A, B, A, B, A), else
-    None."""
+    """Return an error text if configs take the lane from each other (A, B, A, B, A), else None."""
     lately = [each for each in owners if owners[-1].at - each.at <= WITHIN]
     if _changes_back([each.config_version for each in lately]) < BACKS:
         return None
