@@ -236,7 +236,7 @@ def test_the_checker_sees_probes_that_always_take_the_oldest(
     monkeypatch.setattr(
         Settlement,
         "_try",
-        lambda outcomes, _rules, held, *_: outcomes._shelf.window(held.campaign).add(held),
+        lambda settlement, _rules, held, *_: settlement._buffer.window(held.campaign).add(held),
     )
     assert finds_sick("")
 

@@ -26,12 +26,14 @@ LIGHT = {"consumer.cli", "consumer.errors", "consumer.runtime"}
 
 SHOW_ALL = """
 import json, sys
+before = set(sys.modules)  # a distribution's own, as sitecustomize
 from typer.testing import CliRunner
 from consumer.cli.main import app
 for words in json.loads(sys.argv[1]):
     done = CliRunner().invoke(app, [*words, "--help"])
     assert done.exit_code == 0, (words, done.output)
-print(json.dumps([name for name, it in sys.modules.items() if getattr(it, "__file__", None)]))
+print(json.dumps([name for name in sys.modules.keys() - before
+    if getattr(sys.modules[name], "__file__", None)]))
 """
 
 
