@@ -23,10 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import workload
-from tests.support.kafka import (
-    broker_factory,
-    free_ports,
-)
+from tests.support.kafka import broker_factory, free_ports
 
 TICK = os.sysconf("SC_CLK_TCK")
 CONFIG = """\

@@ -23,10 +23,7 @@ from benchmarks.answers_world import (
     traffic,
 )
 from consumer.lane.state.commands import Batch, SealReason
-from consumer.records.call import (
-    Outcome,
-    Verdict,
-)
+from consumer.records.call import Outcome, Verdict
 from consumer.records.result import Reason
 from consumer.simulate.traffic import Arrival
 

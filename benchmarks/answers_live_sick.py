@@ -23,13 +23,7 @@ from confluent_kafka import Producer
 
 from benchmarks.baskets import compressed
 from consumer.records.result import Result
-from tests.support.dispatcher import (
-    EMAIL,
-    SMS,
-    World,
-    purchases,
-    until,
-)
+from tests.support.dispatcher import EMAIL, SMS, World, purchases, until
 from tests.support.kafka import broker_factory
 
 KINDS = ("13000", "gateway_403", "gateway_404", "error_500")

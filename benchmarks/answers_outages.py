@@ -11,15 +11,9 @@ from statistics import fmean
 from unittest.mock import patch
 
 from benchmarks.answers_world import ACCEPTED, OTHERS, Reply, World, lane_of, latency, part, traffic
-from consumer.lane.account import (
-    accounts,
-    circuit_breaker,
-)
+from consumer.lane.account import accounts, circuit_breaker
 from consumer.lane.state.commands import Batch
-from consumer.records.call import (
-    Outcome,
-    Verdict,
-)
+from consumer.records.call import Outcome, Verdict
 from consumer.records.result import Reason
 
 HOUR, MINUTE = 3600.0, 60.0

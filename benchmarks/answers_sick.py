@@ -18,17 +18,9 @@ from statistics import fmean
 
 from benchmarks.answers_world import ACCEPTED, Called, Reply, lane_of, latency, part
 from consumer.lane.lane import Lane
-from consumer.lane.state.commands import (
-    Batch,
-    Commit,
-    Login,
-    Send,
-)
+from consumer.lane.state.commands import Batch, Commit, Login, Send
 from consumer.lane.state.pending import PendingInvitation
-from consumer.records.call import (
-    Outcome,
-    Verdict,
-)
+from consumer.records.call import Outcome, Verdict
 from consumer.records.result import Reason
 from consumer.simulate.play import INVITATION
 from consumer.simulate.traffic import Arrival

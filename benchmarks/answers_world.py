@@ -10,37 +10,15 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from consumer.lane.lane import Lane
-from consumer.lane.state.commands import (
-    Batch,
-    Commit,
-    Send,
-)
+from consumer.lane.state.commands import Batch, Commit, Send
 from consumer.lane.state.pending import PendingInvitation
-from consumer.lane.state.settings import (
-    LaneCampaign,
-    LaneSettings,
-)
-from consumer.records.call import (
-    Outcome,
-    Verdict,
-)
+from consumer.lane.state.settings import LaneCampaign, LaneSettings
+from consumer.records.call import Outcome, Verdict
 from consumer.records.channel import Channel
 from consumer.records.result import Reason
-from consumer.simulate.play import (
-    INVITATION,
-    LATENCY,
-    LATENCY_SIGMA,
-)
-from consumer.simulate.simulate import (
-    DOCUMENTED,
-    in_memory,
-    synthetic_lane,
-)
-from consumer.simulate.traffic import (
-    Arrival,
-    poisson,
-    zipf_rates,
-)
+from consumer.simulate.play import INVITATION, LATENCY, LATENCY_SIGMA
+from consumer.simulate.simulate import DOCUMENTED, in_memory, synthetic_lane
+from consumer.simulate.traffic import Arrival, poisson, zipf_rates
 
 OTHERS = tuple(f"campaign-{rank}" for rank in range(1, 6))
 RATE = 2.0

@@ -18,10 +18,7 @@ from benchmarks.backlog_checkpoint import BigCheckpoint
 from benchmarks.backlog_down import Down
 from benchmarks.backlog_parked import Parked
 from benchmarks.backlog_takeover import BigTakeover
-from tests.support.kafka import (
-    KafkaBroker,
-    broker_factory,
-)
+from tests.support.kafka import KafkaBroker, broker_factory
 
 BROKER = {"log.segment.bytes": str(256 * 1024 * 1024), "log.retention.check.interval.ms": "300000"}
 

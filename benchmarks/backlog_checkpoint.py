@@ -23,10 +23,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 from benchmarks.backlog_records import invitation, read_journal
 from benchmarks.backlog_scene import Double, adapt, begin_router
 from benchmarks.backlog_watch import Watch, load
-from tests.support.dispatcher import (
-    Dispatcher,
-    World,
-)
+from tests.support.dispatcher import Dispatcher, World
 from tests.support.kafka import unique
 
 WAITING = 690_000

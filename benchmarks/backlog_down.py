@@ -15,10 +15,7 @@ from typing import Any
 from benchmarks.backlog_records import Results, read_journal, write_backlog
 from benchmarks.backlog_scene import COUNTED, LIMITED, Double, Traffic, adapt, begin_router
 from benchmarks.backlog_watch import Watch, load, spread
-from tests.support.dispatcher import (
-    Dispatcher,
-    World,
-)
+from tests.support.dispatcher import Dispatcher, World
 
 SETTLE = 30.0
 """Seconds after which an outage counts as begun: by then memory is full."""

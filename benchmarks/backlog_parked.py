@@ -17,10 +17,7 @@ from typing import Any
 from benchmarks.backlog_records import Results, read_journal, write_backlog
 from benchmarks.backlog_scene import COUNTED, LIMITED, Double, Traffic, adapt, begin_router
 from benchmarks.backlog_watch import Watch, load, spread
-from tests.support.dispatcher import (
-    Dispatcher,
-    World,
-)
+from tests.support.dispatcher import Dispatcher, World
 
 RATE = 20.0
 NO_SUCH = "00000000-0000-4000-8000-000000000000"

@@ -20,10 +20,7 @@ from typing import Self
 import orjson
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
-from consumer.records.fields import (
-    RECORD_VERSION,
-    rfc3339,
-)
+from consumer.records.fields import RECORD_VERSION, rfc3339
 from tests.support.kafka import unique
 
 CAMPAIGNS = {"store": "purchase-sms", "web": "purchase-email"}

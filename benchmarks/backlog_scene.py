@@ -18,12 +18,7 @@ import httpx
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from benchmarks.baskets import compressed
-from tests.support.dispatcher import (
-    World,
-    command,
-    purchases,
-    until,
-)
+from tests.support.dispatcher import World, command, purchases, until
 from tests.support.kafka import free_ports
 
 LIMITED: Mapping[str, object] = {"limits": compressed(), "skew": "100ms"}

@@ -19,11 +19,7 @@ from typing import Any
 from benchmarks.backlog_records import Results, read_journal, write_backlog
 from benchmarks.backlog_scene import Double, adapt, begin_router
 from benchmarks.backlog_watch import Watch, load
-from tests.support.dispatcher import (
-    Dispatcher,
-    World,
-    until,
-)
+from tests.support.dispatcher import Dispatcher, World, until
 
 BLOCKED = 10
 """One of so many is the blocked account's."""

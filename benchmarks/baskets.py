@@ -27,10 +27,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from benchmarks import workload
 from consumer.demo.produce import produce_baskets
-from tests.support.kafka import (
-    broker_factory,
-    free_ports,
-)
+from tests.support.kafka import broker_factory, free_ports
 
 SPEED = 20
 LIMITS = ((20, 5.0), (40, 25.0), (80, 125.0), (160, 625.0))

@@ -15,18 +15,11 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from typing import Any
 
-from consumer.demo.baskets import (
-    Basket,
-    baskets,
-)
+from consumer.demo.baskets import Basket, baskets
 from consumer.simulate.figures import summary
 from consumer.simulate.simulate import DOCUMENTED
 from consumer.simulate.stores import of_stores
-from consumer.simulate.strategies import (
-    BASELINES,
-    OURS,
-    lane_with,
-)
+from consumer.simulate.strategies import BASELINES, OURS, lane_with
 
 STORES = 60
 PACES = {"30 d": 30 * 86400.0, "7 d": 7 * 86400.0, "1 d": 86400.0, "4 h": 4 * 3600.0}

@@ -26,21 +26,10 @@ from rich.console import Console
 from rich.table import Table
 
 from consumer.lane.lane import Lane
-from consumer.lane.state.commands import (
-    Command,
-    Commit,
-    Send,
-)
+from consumer.lane.state.commands import Command, Commit, Send
 from consumer.lane.state.pending import PendingInvitation
-from consumer.lane.state.settings import (
-    LaneCampaign,
-    LaneSettings,
-    Limit,
-)
-from consumer.records.call import (
-    Outcome,
-    Verdict,
-)
+from consumer.lane.state.settings import LaneCampaign, LaneSettings, Limit
+from consumer.records.call import Outcome, Verdict
 from consumer.records.channel import Channel
 from consumer.records.checkpoint import Checkpoint
 from consumer.records.invitation import Invitation

@@ -29,17 +29,10 @@ from consumer.records.fields import rfc3339
 from consumer.simulate.figures import summary
 from consumer.simulate.simulate import LaneTraffic
 from consumer.simulate.strategies import lane_with
-from consumer.simulate.traffic import (
-    Arrival,
-    poisson,
-    zipf_rates,
-)
+from consumer.simulate.traffic import Arrival, poisson, zipf_rates
 from consumer.wiring.build import lane_settings
 from consumer.wiring.config_file import read
-from tests.support.kafka import (
-    broker_factory,
-    free_ports,
-)
+from tests.support.kafka import broker_factory, free_ports
 
 CAMPAIGNS = 10
 RATE = 2.0

@@ -25,16 +25,8 @@ from rich.table import Table
 from consumer.lane.quota.backoff import QuotaBackoff
 from consumer.lane.quota.limiter import Limiter
 from consumer.lane.state.settings import Limit
-from consumer.records.call import (
-    Outcome,
-    Verdict,
-)
-from tests.simulation.vendor_counters import (
-    FixedWindow,
-    SlidingLog,
-    VendorCounter,
-    WeightedWindow,
-)
+from consumer.records.call import Outcome, Verdict
+from tests.simulation.vendor_counters import FixedWindow, SlidingLog, VendorCounter, WeightedWindow
 
 LIMITS = (Limit(20, 5), Limit(40, 25), Limit(80, 125), Limit(160, 625))
 QUOTA = 160 / 625

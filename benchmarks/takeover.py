@@ -23,11 +23,7 @@ from confluent_kafka.admin import AdminClient
 
 from benchmarks.takeover_groups import BROKERS, EVENTS, WAYS
 from benchmarks.takeover_round import Round
-from tests.support.kafka import (
-    KafkaBroker,
-    broker_factory,
-    create_topics,
-)
+from tests.support.kafka import KafkaBroker, broker_factory, create_topics
 
 
 def measure(

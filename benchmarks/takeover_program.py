@@ -17,12 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.takeover_groups import BROKERS
-from tests.support.dispatcher import (
-    Dispatcher,
-    World,
-    purchases,
-    until,
-)
+from tests.support.dispatcher import Dispatcher, World, purchases, until
 from tests.support.kafka import broker_factory
 
 LANE = "pisano"

@@ -15,18 +15,8 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from consumer.simulate.simulate import (
-    DOCUMENTED,
-    Scenario,
-    poisson_lane,
-    synthetic_lane,
-)
-from consumer.simulate.strategies import (
-    BASELINES,
-    OURS,
-    Policy,
-    lane_with,
-)
+from consumer.simulate.simulate import DOCUMENTED, Scenario, poisson_lane, synthetic_lane
+from consumer.simulate.strategies import BASELINES, OURS, Policy, lane_with
 from consumer.simulate.traffic import Arrival
 
 AIMS = {(50, 5.0): 1.08, (300, 20.0): 1.08, (5, 2.0): 1.20}

@@ -11,12 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support.kafka import (
-    BorrowedBroker,
-    KafkaBroker,
-    StartBroker,
-    broker_factory,
-)
+from tests.support.kafka import BorrowedBroker, KafkaBroker, StartBroker, broker_factory
 
 # A busy machine is no defect: nothing that a test says may depend on how long something takes.
 settings.register_profile(

@@ -9,16 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from consumer.cli.options import (
-    DEFAULT_CONFIG,
-    ConfigPath,
-    Json,
-    load_config,
-)
-from consumer.errors import (
-    ConfigError,
-    TopicsError,
-)
+from consumer.cli.options import DEFAULT_CONFIG, ConfigPath, Json, load_config
+from consumer.errors import ConfigError, TopicsError
 from consumer.runtime.options import ExitCode
 
 if TYPE_CHECKING:
@@ -130,11 +122,7 @@ def topics(
 ) -> None:
     """Check, create or print the program's own topics."""
     from consumer.kafka.reachability import require_broker
-    from consumer.kafka.topics import (
-        admin,
-        own_topics,
-        problems,
-    )
+    from consumer.kafka.topics import admin, own_topics, problems
 
     if output is not None and as_json:
         raise typer.BadParameter("--format prints for other tools, --json the check: choose one")
@@ -182,10 +170,7 @@ def _topic_as_json(spec: TopicSpec) -> Mapping[str, object]:
 def _print_topics(
     specs: Sequence[TopicSpec], output: Format, cluster: str, replication: int
 ) -> None:
-    from consumer.kafka.topics import (
-        as_commands,
-        as_strimzi,
-    )
+    from consumer.kafka.topics import as_commands, as_strimzi
 
     if output is Format.CLI:
         typer.echo(as_commands(specs, replication))

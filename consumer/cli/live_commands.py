@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from consumer.cli.command_group import (
-    Panel,
-    command_group,
-)
+from consumer.cli.command_group import Panel, command_group
 from consumer.cli.options import (
     DEFAULT_CONFIG,
     ConfigPath,
@@ -25,10 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from consumer.operations.access import Given
-    from consumer.operations.inputs import (
-        GoOn,
-        Start,
-    )
+    from consumer.operations.inputs import GoOn, Start
 
 inputs = command_group("List input partitions and resume those that are stopped.")
 campaigns = command_group("Retry a parked campaign or one with an open circuit breaker.")
@@ -119,11 +113,7 @@ def lanes_reopen(
     Calls that the lane made still count against its limits.
     """
     from consumer.operations import view
-    from consumer.operations.lanes.lane_commands import (
-        lasts,
-        reopen,
-        silence,
-    )
+    from consumer.operations.lanes.lane_commands import lasts, reopen, silence
     from consumer.records.fields import rfc3339
 
     access = access_to(config)

@@ -14,24 +14,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from consumer import __version__
-from consumer.cli import (
-    check_commands,
-    live_commands,
-    operations,
-    simulate,
-    trial_commands,
-)
-from consumer.cli.command_group import (
-    Panel,
-    command_group,
-)
-from consumer.cli.options import (
-    DEFAULT_CONFIG,
-    ConfigPath,
-    load_config,
-    one_of,
-    parse_time,
-)
+from consumer.cli import check_commands, live_commands, operations, simulate, trial_commands
+from consumer.cli.command_group import Panel, command_group
+from consumer.cli.options import DEFAULT_CONFIG, ConfigPath, load_config, one_of, parse_time
 from consumer.errors import (
     BrokerUnreachable,
     ConfigError,
@@ -40,10 +25,7 @@ from consumer.errors import (
     StartPositionError,
     TopicsError,
 )
-from consumer.runtime.options import (
-    ExitCode,
-    Role,
-)
+from consumer.runtime.options import ExitCode, Role
 
 if TYPE_CHECKING:
     from consumer.kafka.start_offsets import StartFrom
@@ -140,11 +122,7 @@ def run(
     from consumer.observability.logs import logs
     from consumer.runtime.options import Options
     from consumer.runtime.process import Process
-    from consumer.wiring.config_file import (
-        STDIN,
-        ConfigFile,
-        fingerprint,
-    )
+    from consumer.wiring.config_file import STDIN, ConfigFile, fingerprint
 
     logs.set_up(logs.Level(log_level))
     file = ConfigFile(config, fingerprint(config)) if config != STDIN else None

@@ -14,10 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from consumer.cli.command_group import (
-    Panel,
-    command_group,
-)
+from consumer.cli.command_group import Panel, command_group
 from consumer.cli.options import (
     DEFAULT_CONFIG,
     ConfigPath,
@@ -72,11 +69,7 @@ def status(
     """Show lanes, permits, windows and calls of a running dispatcher."""
     from consumer.observability.status.status import dump
     from consumer.operations.status import screen
-    from consumer.operations.status.status import (
-        LOCAL,
-        of_process,
-        of_topics,
-    )
+    from consumer.operations.status.status import LOCAL, of_process, of_topics
 
     if watch and as_json:
         raise typer.BadParameter("--watch redraws a terminal, --json prints once: choose one")
@@ -127,10 +120,7 @@ def resend(
     """Resend invitations that ended unknown, failed, rejected or expired, once each."""
     from consumer.operations import view
     from consumer.operations.resend import run
-    from consumer.operations.resend.selection import (
-        Choice,
-        Plan,
-    )
+    from consumer.operations.resend.selection import Choice, Plan
 
     choice = Choice(
         statuses=frozenset(status),
@@ -190,10 +180,7 @@ def dlq_show(
     ] = False,
 ) -> None:
     """Explain one dead letter and what to do about it."""
-    from consumer.kafka.records.messages import (
-        key_of,
-        value_of,
-    )
+    from consumer.kafka.records.messages import key_of, value_of
     from consumer.operations import view
     from consumer.operations.dead_letters import replay
 

@@ -216,11 +216,7 @@ def _synthetic(config: Config, asked: Asked) -> Sequence[LaneTraffic]:
 
 
 def _recorded(config: Config, asked: Asked, recording: Recording) -> Sequence[LaneTraffic]:
-    from consumer.simulate import (
-        recorded,
-        stores,
-        topic,
-    )
+    from consumer.simulate import recorded, stores, topic
 
     source = recorded.input_topic(config, recording.topic)
     records: Iterable[Record]
@@ -296,10 +292,7 @@ def _answer(
 def _show(told: Mapping[str, Any], plot: Path | None, *, as_json: bool, chart: bool) -> None:
     from rich.console import Console
 
-    from consumer.simulate import (
-        plots,
-        tables,
-    )
+    from consumer.simulate import plots, tables
 
     if plot is not None:
         plots.png(told, plot)

@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from consumer.cli.options import (
-    Json,
-    load_config,
-)
+from consumer.cli.options import Json, load_config
 
 if TYPE_CHECKING:
     from consumer.config.models import Config
@@ -58,11 +55,7 @@ def sandbox(
     """Run the vendors' double: strict, with quotas, faults, a call log and a page."""
     import asyncio
 
-    from consumer.sandbox.server import (
-        listen,
-        serve,
-        url_of,
-    )
+    from consumer.sandbox.server import listen, serve, url_of
     from consumer.sandbox.settings import SandboxSettings
 
     if schema:
@@ -100,10 +93,7 @@ def _sandbox_settings(file: Path | None, overrides: dict[str, object]) -> Sandbo
 
 def _with_campaigns_of(config: Config, wanted: SandboxSettings) -> SandboxSettings:
     """The settings with the campaigns of a config; names those that the sandbox cannot double."""
-    from consumer.demo.own_account import (
-        account_of,
-        unknown_to_the_double,
-    )
+    from consumer.demo.own_account import account_of, unknown_to_the_double
 
     for name in unknown_to_the_double(config):
         vendor = config.campaigns[name].vendor
@@ -128,10 +118,7 @@ def produce(
 
     The purchases need the `baskets` extra; with --synthetic they are generated.
     """
-    from consumer.demo.produce import (
-        produce_baskets,
-        produce_synthetic,
-    )
+    from consumer.demo.produce import produce_baskets, produce_synthetic
 
     if speed is not None and not speed > 0:
         raise typer.BadParameter("expected a number above 0", param_hint="--speed")

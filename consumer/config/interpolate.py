@@ -11,16 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 
-from consumer.config.document import (
-    Path,
-    Source,
-    Tree,
-)
-from consumer.config.texts import (
-    UnfitTextError,
-    plain_secret,
-    read_text,
-)
+from consumer.config.document import Path, Source, Tree
+from consumer.config.texts import UnfitTextError, plain_secret, read_text
 from consumer.errors import Problem
 
 PLACEHOLDER = "placeholder-for-a-secret"

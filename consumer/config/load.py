@@ -10,14 +10,8 @@ from consumer.config.checks.check import check
 from consumer.config.interpolate import interpolate
 from consumer.config.models import Config
 from consumer.config.source import parse
-from consumer.config.texts import (
-    UnfitTextError,
-    read_text,
-)
-from consumer.errors import (
-    ConfigError,
-    Problem,
-)
+from consumer.config.texts import UnfitTextError, read_text
+from consumer.errors import ConfigError, Problem
 
 
 def load(

@@ -14,20 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import Field, PrivateAttr
 
-from consumer.config.fields import (
-    KafkaSetting,
-    Name,
-    TopicSafe,
-)
-from consumer.config.sections import (
-    Admin,
-    Campaign,
-    Input,
-    Pseudonym,
-    Quota,
-    Route,
-    Section,
-)
+from consumer.config.fields import KafkaSetting, Name, TopicSafe
+from consumer.config.sections import Admin, Campaign, Input, Pseudonym, Quota, Route, Section
 from consumer.config.topic_names import Topics
 from consumer.errors import Problem
 from consumer.vendors import VENDORS

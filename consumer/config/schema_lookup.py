@@ -10,11 +10,7 @@ import re
 from functools import cache
 from typing import Any
 
-from consumer.config.document import (
-    Path,
-    Tree,
-    value_at,
-)
+from consumer.config.document import Path, Tree, value_at
 from consumer.config.models import Config
 
 Schema = dict[str, Any]

@@ -18,12 +18,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema
 
-from consumer.config.durations import (
-    Duration,
-    PositiveDuration,
-    RateLimit,
-    duration_text,
-)
+from consumer.config.durations import Duration, PositiveDuration, RateLimit, duration_text
 from consumer.config.fields import (
     KEY_ID,
     DataValue,

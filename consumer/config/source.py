@@ -16,17 +16,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from consumer.config.document import (
-    Path,
-    Source,
-    Tree,
-    dotted,
-)
+from consumer.config.document import Path, Source, Tree, dotted
 from consumer.config.yaml_errors import syntax_problem
-from consumer.errors import (
-    ConfigError,
-    Problem,
-)
+from consumer.errors import ConfigError, Problem
 
 MAX_DEPTH = 100
 """Nested mappings and lists, at most: JSON parsers have such a bound, too."""

@@ -15,11 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from consumer.demo.events import (
-    TimedEvent,
-    TransactionEvent,
-    customer,
-)
+from consumer.demo.events import TimedEvent, TransactionEvent, customer
 from consumer.errors import DispatcherError
 from consumer.records.fields import rfc3339
 

@@ -19,10 +19,7 @@ from consumer.config.models import Config
 from consumer.demo import view
 from consumer.demo.events import synthetic
 from consumer.demo.feed import feed
-from consumer.demo.tally import (
-    ResultsReader,
-    Tally,
-)
+from consumer.demo.tally import ResultsReader, Tally
 from consumer.errors import DispatcherError
 from consumer.kafka.embedded_broker import EmbeddedBroker
 from consumer.kafka.topics import own_topics
@@ -30,13 +27,7 @@ from consumer.records.result import Status
 from consumer.runtime.options import Options
 from consumer.runtime.process import Process
 from consumer.sandbox.server import SandboxServer
-from consumer.sandbox.settings import (
-    SAMPLE_PASSWORD,
-    SAMPLE_TOKEN,
-    Latency,
-    Quota,
-    SandboxSettings,
-)
+from consumer.sandbox.settings import SAMPLE_PASSWORD, SAMPLE_TOKEN, Latency, Quota, SandboxSettings
 from consumer.wiring.build import limit_names
 
 PATIENCE = 100.0

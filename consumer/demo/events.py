@@ -17,11 +17,7 @@ import orjson
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from consumer.demo.contacts import (
-    IMPOSSIBLE_PHONE,
-    contact,
-    trait,
-)
+from consumer.demo.contacts import IMPOSSIBLE_PHONE, contact, trait
 from consumer.records.fields import rfc3339
 
 SEGMENTS: Final = ("regular", "silver", "gold")

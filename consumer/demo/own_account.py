@@ -9,11 +9,7 @@ from typing import Literal, cast
 
 from consumer.config.models import Config
 from consumer.config.sections import Campaign
-from consumer.sandbox.settings import (
-    Account,
-    PisanoCampaign,
-    RadarProgramme,
-)
+from consumer.sandbox.settings import Account, PisanoCampaign, RadarProgramme
 from consumer.vendors.customer_radar import CustomerRadarAccount
 from consumer.vendors.pisano import PisanoAccount
 

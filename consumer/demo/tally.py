@@ -9,11 +9,7 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import Consumer
 
-from consumer.records.result import (
-    Result,
-    ResultReader,
-    Status,
-)
+from consumer.records.result import Result, ResultReader, Status
 
 
 @dataclass(slots=True)

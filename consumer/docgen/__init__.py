@@ -30,10 +30,7 @@ from consumer.docgen import (
     routing_config,
     vendor_answers_page,
 )
-from consumer.docgen.parts import (
-    GENERATED,
-    Schema,
-)
+from consumer.docgen.parts import GENERATED, Schema
 
 __all__ = ["CONFIGURATION_PAGE", "RESULTS_PAGE", "VENDOR_ANSWERS_PAGE", "documents", "write"]
 

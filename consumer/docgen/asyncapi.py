@@ -9,18 +9,10 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Final, cast
 
 from consumer.config.topic_names import Topics
-from consumer.docgen.parts import (
-    Schema,
-    headers,
-    of,
-    time_of,
-)
+from consumer.docgen.parts import Schema, headers, of, time_of
 from consumer.kafka.records.publisher import RESULT_TYPE
 from consumer.kafka.records.replayed import PLACE_HEADERS
-from consumer.kafka.topics import (
-    TopicSpec,
-    needed_topics,
-)
+from consumer.kafka.topics import TopicSpec, needed_topics
 from consumer.lane.state.delay_steps import STEPS
 from consumer.records.fields import RECORD_VERSION
 

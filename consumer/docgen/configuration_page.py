@@ -6,18 +6,9 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from consumer.config.fields import (
-    KEY_ID,
-    NAME,
-    PATTERN_WORDS,
-    TOPIC,
-    TOPIC_SAFE,
-)
+from consumer.config.fields import KEY_ID, NAME, PATTERN_WORDS, TOPIC, TOPIC_SAFE
 from consumer.config.schema_lookup import config_schema
-from consumer.docgen.parts import (
-    GENERATED,
-    Schema,
-)
+from consumer.docgen.parts import GENERATED, Schema
 
 _PAGE: Final = """\
 <!-- {generated} -->

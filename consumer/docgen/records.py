@@ -9,26 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from consumer.docgen.parts import (
-    Schema,
-    headers,
-    listed,
-    of,
-    time_of,
-)
+from consumer.docgen.parts import Schema, headers, listed, of, time_of
 from consumer.kafka.records.fitting import PARTS
 from consumer.records.checkpoint import Checkpoint
 from consumer.records.dead_letter import DeadLetterReason
-from consumer.records.fields import (
-    MESSAGE_LIMIT,
-    RECORD_VERSION,
-)
+from consumer.records.fields import MESSAGE_LIMIT, RECORD_VERSION
 from consumer.records.invitation import InvitationReader
-from consumer.records.result import (
-    Reason,
-    ResultReader,
-    Status,
-)
+from consumer.records.result import Reason, ResultReader, Status
 from consumer.routing.link import LINK_LIMIT
 
 _BITMAP: Final = "zlib, base64"

@@ -5,10 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from consumer.docgen.parts import GENERATED
-from consumer.docgen.records import (
-    STATUSES,
-    reasons_of,
-)
+from consumer.docgen.records import STATUSES, reasons_of
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.result import Status
 

@@ -6,26 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from consumer.docgen.parts import GENERATED
-from consumer.vendors import (
-    customer_radar,
-    pisano,
-)
-from consumer.vendors.answer_kinds import (
-    EFFECTS,
-    Kind,
-    Row,
-)
-from consumer.vendors.answers import (
-    FOREIGN,
-    FOREIGN_SUCCESS,
-    HUNDREDS,
-    NO_HTTP,
-    STATUSES,
-)
-from consumer.vendors.http_batch import (
-    answer_rules,
-    http_batch,
-)
+from consumer.vendors import customer_radar, pisano
+from consumer.vendors.answer_kinds import EFFECTS, Kind, Row
+from consumer.vendors.answers import FOREIGN, FOREIGN_SUCCESS, HUNDREDS, NO_HTTP, STATUSES
+from consumer.vendors.http_batch import answer_rules, http_batch
 
 _DOUBT = "in doubt"
 

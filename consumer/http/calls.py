@@ -13,27 +13,12 @@ import structlog
 
 from consumer.config.sections import Campaign
 from consumer.errors import defect
-from consumer.http.client import (
-    Exchange,
-    VendorClient,
-)
-from consumer.lane.state.commands import (
-    Batch,
-    Login,
-)
+from consumer.http.client import Exchange, VendorClient
+from consumer.lane.state.commands import Batch, Login
 from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import FRESH_SECONDS
-from consumer.records.call import (
-    Call,
-    Outcome,
-    Token,
-    Verdict,
-)
-from consumer.vendors.echo import (
-    PART,
-    cleaned,
-    is_clean,
-)
+from consumer.records.call import Call, Outcome, Token, Verdict
+from consumer.vendors.echo import PART, cleaned, is_clean
 from consumer.vendors.protocol import Vendor
 
 NOTHING_LEFT = Outcome(Verdict.RETRY, counts=False)

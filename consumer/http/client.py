@@ -21,19 +21,10 @@ import httpx
 import structlog
 
 from consumer.errors import DispatcherError
-from consumer.http.answer_body import (
-    BODY_LIMIT,
-    unpacked,
-)
+from consumer.http.answer_body import BODY_LIMIT, unpacked
 from consumer.http.answer_head import LenientBackend
-from consumer.http.connection_errors import (
-    refused_certificate,
-    why,
-)
-from consumer.records.call import (
-    Answer,
-    Call,
-)
+from consumer.http.connection_errors import refused_certificate, why
+from consumer.records.call import Answer, Call
 
 CONNECT_TIMEOUT = 10.0
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from consumer.http.calls import (
-    Account,
-    Calls,
-)
+from consumer.http.calls import Account, Calls
 
 LOOK_EVERY = 0.5
 """Seconds between two checks whether a lane still commands calls by a former config."""

@@ -9,28 +9,13 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 import structlog
-from confluent_kafka import (
-    Consumer,
-    KafkaError,
-    KafkaException,
-    Producer,
-    TopicPartition,
-)
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from consumer.errors import KafkaSessionError
-from consumer.kafka import (
-    topics,
-    transactions,
-)
-from consumer.kafka.log_scan import (
-    client_ids,
-    committed_texts,
-)
-from consumer.kafka.transactions import (
-    OnThrottle,
-    ignore_throttle,
-)
+from consumer.kafka import topics, transactions
+from consumer.kafka.log_scan import client_ids, committed_texts
+from consumer.kafka.transactions import OnThrottle, ignore_throttle
 
 log = structlog.get_logger(__name__)
 

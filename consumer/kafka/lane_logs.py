@@ -13,24 +13,13 @@ from confluent_kafka.admin import AdminClient
 
 from consumer.config.topic_names import Topics
 from consumer.errors import UnreadableRecord
-from consumer.kafka.log_scan import (
-    LogScan,
-    end_offsets,
-    low_offsets,
-    topic_names,
-)
+from consumer.kafka.log_scan import LogScan, end_offsets, low_offsets, topic_names
 from consumer.kafka.record_counts import count_records
 from consumer.kafka.records.checkpoints import parse
-from consumer.kafka.records.messages import (
-    key_of,
-    value_of,
-)
+from consumer.kafka.records.messages import key_of, value_of
 from consumer.kafka.transactions import position_of
 from consumer.lane.offsets.bitmap import OffsetBitmap
-from consumer.records.checkpoint import (
-    Checkpoint,
-    Owner,
-)
+from consumer.records.checkpoint import Checkpoint, Owner
 
 
 @dataclass(frozen=True, slots=True)

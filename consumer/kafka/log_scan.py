@@ -22,16 +22,10 @@ from confluent_kafka import (
     Message,
     TopicPartition,
 )
-from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported without __all__
-    AdminClient,
-    OffsetSpec,
-)
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # re-exported without __all__
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
-from consumer.errors import (
-    KafkaSessionError,
-    OperationError,
-)
+from consumer.errors import KafkaSessionError, OperationError
 from consumer.kafka import transactions
 
 WAIT = 15.0

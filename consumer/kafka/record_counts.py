@@ -11,11 +11,7 @@ from collections.abc import Callable
 
 from confluent_kafka import Consumer, Message
 
-from consumer.kafka.log_scan import (
-    LogScan,
-    Offsets,
-    Partition,
-)
+from consumer.kafka.log_scan import LogScan, Offsets, Partition
 
 MOST = 20_000
 """Offsets of a partition that are read."""

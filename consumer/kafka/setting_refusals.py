@@ -16,14 +16,8 @@ from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException
 
-from consumer.config.kafka_settings import (
-    ALIASES,
-    plain_name,
-)
-from consumer.kafka import (
-    topics,
-    transactions,
-)
+from consumer.config.kafka_settings import ALIASES, plain_name
+from consumer.kafka import topics, transactions
 
 _SERVERS: Final = "bootstrap.servers"
 _QUOTED: Final = re.compile(r'"(.*?)"', re.DOTALL)

@@ -8,10 +8,7 @@ from dataclasses import dataclass, field
 from confluent_kafka import Consumer, TopicPartition
 
 from consumer.config.topic_names import Topics
-from consumer.errors import (
-    KafkaSessionError,
-    StartPositionError,
-)
+from consumer.errors import KafkaSessionError, StartPositionError
 from consumer.kafka import offset_metadata
 from consumer.kafka.clients import Clients
 from consumer.kafka.log_scan import Partition
@@ -21,10 +18,7 @@ from consumer.kafka.stopped_partitions import (
     log_range,
     memory_problem,
 )
-from consumer.kafka.transactions import (
-    describe,
-    translate_errors,
-)
+from consumer.kafka.transactions import describe, translate_errors
 
 StartFrom = str | float | None
 """`earliest`, `latest`, epoch seconds, or None: not given."""

@@ -23,10 +23,7 @@ from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wa
 
 from consumer.config.models import Config
 from consumer.errors import TopicsError
-from consumer.kafka.transactions import (
-    MESSAGE_MAX_BYTES,
-    describe,
-)
+from consumer.kafka.transactions import MESSAGE_MAX_BYTES, describe
 from consumer.lane.state.delay_steps import STEPS
 
 WAIT = 15.0

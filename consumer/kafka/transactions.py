@@ -26,11 +26,7 @@ from confluent_kafka import (
 )
 
 from consumer.config.kafka_settings import plain_names
-from consumer.errors import (
-    DispatcherError,
-    KafkaSessionError,
-    UnreadableRecord,
-)
+from consumer.errors import DispatcherError, KafkaSessionError, UnreadableRecord
 from consumer.kafka.records import messages
 
 MESSAGE_MAX_BYTES = 16 * 1024 * 1024

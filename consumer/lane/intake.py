@@ -15,10 +15,7 @@ from consumer.lane.settlement.outbox import Outbox
 from consumer.lane.settlement.results import CallFacts
 from consumer.lane.settlement.settlement import Settlement
 from consumer.lane.state.commands import Command
-from consumer.lane.state.delay_steps import (
-    near_end,
-    wait_of,
-)
+from consumer.lane.state.delay_steps import near_end, wait_of
 from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneSettings
 from consumer.records.checkpoint import InFlight

@@ -37,23 +37,11 @@ from consumer.lane.quota.quota import Quota
 from consumer.lane.settlement.outbox import Outbox
 from consumer.lane.settlement.results import CallFacts
 from consumer.lane.settlement.settlement import Settlement
-from consumer.lane.state.commands import (
-    Batch,
-    Command,
-    Commit,
-    Login,
-    Send,
-)
+from consumer.lane.state.commands import Batch, Command, Commit, Login, Send
 from consumer.lane.state.pending import PendingInvitation
-from consumer.lane.state.settings import (
-    FRESH_SECONDS,
-    LaneSettings,
-)
+from consumer.lane.state.settings import FRESH_SECONDS, LaneSettings
 from consumer.records.call import Outcome
-from consumer.records.checkpoint import (
-    Checkpoint,
-    Owner,
-)
+from consumer.records.checkpoint import Checkpoint, Owner
 from consumer.records.dead_letter import DeadLetter
 from consumer.records.fields import LAST_MOMENT
 

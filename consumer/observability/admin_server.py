@@ -20,11 +20,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from consumer.errors import DispatcherError
-from consumer.observability.admin_connections import (
-    BACKLOG,
-    HEAD_BYTES,
-    BoundedProtocol,
-)
+from consumer.observability.admin_connections import BACKLOG, HEAD_BYTES, BoundedProtocol
 from consumer.observability.health import Health
 from consumer.observability.metrics.metrics import Metrics
 from consumer.observability.status.assets import assets

@@ -14,28 +14,11 @@ from confluent_kafka.admin import AdminClient
 
 from consumer.config.models import Config
 from consumer.config.topic_names import Topics
-from consumer.errors import (
-    KafkaSessionError,
-    OperationError,
-)
-from consumer.kafka import (
-    topics,
-    transactions,
-)
-from consumer.kafka.clients import (
-    Clients,
-    KafkaClients,
-)
-from consumer.kafka.log_scan import (
-    LogScan,
-    Offsets,
-    end_offsets,
-    topic_names,
-)
-from consumer.kafka.records.operator_commands import (
-    Command,
-    dump,
-)
+from consumer.errors import KafkaSessionError, OperationError
+from consumer.kafka import topics, transactions
+from consumer.kafka.clients import Clients, KafkaClients
+from consumer.kafka.log_scan import LogScan, Offsets, end_offsets, topic_names
+from consumer.kafka.records.operator_commands import Command, dump
 
 CARRIED_OUT_WITHIN = 30.0
 """Seconds that a command waits for its effect."""

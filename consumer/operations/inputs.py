@@ -13,10 +13,7 @@ from dataclasses import dataclass
 from confluent_kafka import Consumer, TopicPartition
 
 from consumer.errors import OperationError
-from consumer.kafka import (
-    offset_metadata,
-    transactions,
-)
+from consumer.kafka import offset_metadata, transactions
 from consumer.kafka.log_scan import members
 from consumer.kafka.records.delayed import stopped_step
 from consumer.kafka.records.operator_commands import ResumeInput
@@ -31,18 +28,9 @@ from consumer.kafka.start_offsets import (
     router_reading,
     start_offset,
 )
-from consumer.kafka.stopped_partitions import (
-    StoppedPartition,
-    StopReason,
-    log_range,
-    out_of_range,
-)
+from consumer.kafka.stopped_partitions import StoppedPartition, StopReason, log_range, out_of_range
 from consumer.lane.state.delay_steps import STEPS
-from consumer.operations.access import (
-    Access,
-    Given,
-    give,
-)
+from consumer.operations.access import Access, Given, give
 
 Start = StartFrom | int
 """Where to resume; an integer is an offset."""

@@ -15,20 +15,11 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from consumer.kafka.lane_logs import LaneView
-from consumer.operations.dead_letters import (
-    letters,
-    replay,
-)
-from consumer.operations.dead_letters.letters import (
-    DeadLetterList,
-    DeadLetterRecord,
-)
+from consumer.operations.dead_letters import letters, replay
+from consumer.operations.dead_letters.letters import DeadLetterList, DeadLetterRecord
 from consumer.operations.inputs import InputView
 from consumer.operations.resend import selection
-from consumer.records.fields import (
-    LAST_MOMENT,
-    rfc3339,
-)
+from consumer.records.fields import LAST_MOMENT, rfc3339
 
 FOREIGN = "records on the topic are no dead letters and are left out"
 

@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-)
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from consumer.records.fields import RECORD_VERSION, Count, Moment, Name, Position
 

@@ -9,10 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Literal
 
-from pydantic import (
-    Field,
-    StringConstraints,
-)
+from pydantic import Field, StringConstraints
 
 RECORD_VERSION: Literal[1] = 1
 """Version of every record we write. A reader refuses a version it does not know."""

@@ -7,10 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, NotRequired
 
-from pydantic import (
-    Field,
-    TypeAdapter,
-)
+from pydantic import Field, TypeAdapter
 from typing_extensions import TypedDict
 
 from consumer.records.fields import AttemptCount, Expiry, Moment, Name, Position

@@ -16,14 +16,8 @@ from pydantic import ValidationError
 from consumer.errors import UnreadableRecord
 from consumer.records.checkpoint import Checkpoint
 from consumer.records.fields import RECORD_VERSION
-from consumer.records.invitation import (
-    Invitation,
-    InvitationReader,
-)
-from consumer.records.result import (
-    Result,
-    ResultReader,
-)
+from consumer.records.invitation import Invitation, InvitationReader
+from consumer.records.result import Result, ResultReader
 
 RECORD_LIMIT = 512 * 1024
 """Bytes of an invitation or a result: twice what the router writes at most, and half of what a

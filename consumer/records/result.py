@@ -5,9 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal, NotRequired
 
-from pydantic import (
-    TypeAdapter,
-)
+from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
 from consumer.records.fields import Count, Name

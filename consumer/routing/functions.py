@@ -14,10 +14,7 @@ from typing import Any, Final
 
 from jmespath import functions
 
-from consumer.routing.decoding.digits import (
-    Written,
-    as_text,
-)
+from consumer.routing.decoding.digits import Written, as_text
 
 MAX_JOINED: Final = 2**20
 """Characters of a joined text, at most; an invitation has a quarter of it."""

@@ -8,22 +8,10 @@ from typing import Any, Literal, TypeVar
 
 from consumer.errors import DataError
 from consumer.records.channel import ChannelSpec
-from consumer.records.invitation import (
-    Address,
-    Data,
-)
+from consumer.records.invitation import Address, Data
 from consumer.records.result import Reason
-from consumer.routing.decoding.digits import (
-    DigitsLostError,
-    exact_body,
-    text_in,
-    text_of,
-)
-from consumer.routing.link import (
-    Template,
-    entry_of,
-    names_in,
-)
+from consumer.routing.decoding.digits import DigitsLostError, exact_body, text_in, text_of
+from consumer.routing.link import Template, entry_of, names_in
 from consumer.routing.patterns.pattern import Pattern
 
 Body = dict[str, object]

@@ -14,40 +14,13 @@ from typing import NamedTuple, cast
 
 import orjson
 
-from consumer.errors import (
-    DataError,
-    EventError,
-    defect,
-)
-from consumer.records.dead_letter import (
-    DeadLetter,
-    DeadLetterReason,
-)
-from consumer.records.fields import (
-    RECORD_VERSION,
-    rfc3339,
-)
-from consumer.records.invitation import (
-    Address,
-    Invitation,
-    Source,
-)
-from consumer.records.result import (
-    Reason,
-    Result,
-)
-from consumer.routing.decoding.decode import (
-    Decoder,
-    Event,
-)
-from consumer.routing.route import (
-    Body,
-    Link,
-    Reach,
-    Route,
-    Target,
-    longest,
-)
+from consumer.errors import DataError, EventError, defect
+from consumer.records.dead_letter import DeadLetter, DeadLetterReason
+from consumer.records.fields import RECORD_VERSION, rfc3339
+from consumer.records.invitation import Address, Invitation, Source
+from consumer.records.result import Reason, Result
+from consumer.routing.decoding.decode import Decoder, Event
+from consumer.routing.route import Body, Link, Reach, Route, Target, longest
 
 Pseudonymiser = Callable[[str], str]
 

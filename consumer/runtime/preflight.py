@@ -10,10 +10,7 @@ from consumer.config.changes import Changes
 from consumer.config.models import Config
 from consumer.errors import TopicsError
 from consumer.kafka import topics
-from consumer.kafka.start_offsets import (
-    rehearse,
-    router_reading,
-)
+from consumer.kafka.start_offsets import rehearse, router_reading
 from consumer.kafka.transactions import describe
 from consumer.lane.state.delay_steps import STEPS
 from consumer.runtime.options import Options

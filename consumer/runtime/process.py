@@ -13,27 +13,17 @@ import structlog
 from consumer.clock import Clock
 from consumer.config.changes import Changes
 from consumer.config.models import Config
-from consumer.errors import (
-    KafkaSessionError,
-    StartPositionError,
-    defect,
-)
+from consumer.errors import KafkaSessionError, StartPositionError, defect
 from consumer.kafka.clients import KafkaClients
 from consumer.kafka.transactions import records_fault
-from consumer.observability.admin_server import (
-    admin_app,
-    serve_admin,
-)
+from consumer.observability.admin_server import admin_app, serve_admin
 from consumer.observability.health import Health
 from consumer.observability.metrics.metrics import Metrics
 from consumer.observability.status.report import StatusReport
 from consumer.runtime.options import Options
 from consumer.runtime.preflight import KafkaPreflight
 from consumer.runtime.reload import Reloader
-from consumer.runtime.stage import (
-    NO_LANES,
-    StageServices,
-)
+from consumer.runtime.stage import NO_LANES, StageServices
 from consumer.runtime.supervisor import Supervisor
 from consumer.runtime.watchers.command_watch import CommandWatch
 from consumer.runtime.watchers.process_watch import BrokerWatch

@@ -14,15 +14,9 @@ from dataclasses import dataclass
 
 import structlog
 
-from consumer.config.changes import (
-    Changes,
-    compare,
-)
+from consumer.config.changes import Changes, compare
 from consumer.config.models import Config
-from consumer.errors import (
-    ConfigError,
-    DispatcherError,
-)
+from consumer.errors import ConfigError, DispatcherError
 from consumer.observability.metrics.metrics import Metrics
 from consumer.wiring import config_file
 from consumer.wiring.config_file import ConfigFile

@@ -20,11 +20,7 @@ from tenacity.wait import wait_random_exponential
 
 from consumer.clock import Clock
 from consumer.config.topic_names import Topics
-from consumer.errors import (
-    KafkaSessionError,
-    StartPositionError,
-    causes,
-)
+from consumer.errors import KafkaSessionError, StartPositionError, causes
 from consumer.kafka import transactions
 from consumer.kafka.clients import Clients
 from consumer.kafka.records.publisher import Publisher

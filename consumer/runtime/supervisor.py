@@ -25,10 +25,7 @@ from consumer.runtime.lane.lane_loop import LaneStage
 from consumer.runtime.options import Options
 from consumer.runtime.router.router_loop import RouterStage
 from consumer.runtime.stage import StageServices
-from consumer.runtime.stages import (
-    Life,
-    StageThreads,
-)
+from consumer.runtime.stages import Life, StageThreads
 from consumer.wiring.build import (
     RouterConfig,
     build_accounts,

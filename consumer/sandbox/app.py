@@ -30,15 +30,8 @@ from starlette.routing import Route
 
 from consumer.sandbox.double import Double
 from consumer.sandbox.journal import LOG_LENGTH
-from consumer.sandbox.page import (
-    PAGE,
-    PAGE_HEADERS,
-)
-from consumer.sandbox.settings import (
-    Account,
-    Faults,
-    SandboxSettings,
-)
+from consumer.sandbox.page import PAGE, PAGE_HEADERS
+from consumer.sandbox.settings import Account, Faults, SandboxSettings
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 

@@ -14,17 +14,8 @@ from typing import Any
 
 import orjson
 
-from consumer.sandbox.settings import (
-    RadarProgramme,
-    SandboxSettings,
-)
-from consumer.sandbox.wire import (
-    Received,
-    Reply,
-    is_email,
-    is_json,
-    json_object,
-)
+from consumer.sandbox.settings import RadarProgramme, SandboxSettings
+from consumer.sandbox.wire import Received, Reply, is_email, is_json, json_object
 
 _MOBILE = re.compile(r"\+?[0-9]{6,15}")
 _TEXTS = ("email", "mobile", "firstName", "lastName", "locationDisplayId", "pomDisplayId")

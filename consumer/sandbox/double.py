@@ -17,17 +17,9 @@ from consumer.sandbox import faults
 from consumer.sandbox.customer_radar import Radar
 from consumer.sandbox.journal import Journal
 from consumer.sandbox.pisano import Pisano
-from consumer.sandbox.settings import (
-    Account,
-    Latency,
-    Quota,
-    SandboxSettings,
-)
+from consumer.sandbox.settings import Account, Latency, Quota, SandboxSettings
 from consumer.sandbox.throttle import Throttle
-from consumer.sandbox.wire import (
-    Received,
-    Reply,
-)
+from consumer.sandbox.wire import Received, Reply
 
 
 class Double:

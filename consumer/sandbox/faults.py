@@ -17,10 +17,7 @@ from functools import partial
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from consumer.sandbox import (
-    customer_radar,
-    pisano,
-)
+from consumer.sandbox import customer_radar, pisano
 from consumer.sandbox.settings import Faults
 from consumer.sandbox.wire import Reply
 

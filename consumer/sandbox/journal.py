@@ -14,10 +14,7 @@ from typing import Any, BinaryIO
 import orjson
 from typing_extensions import TypedDict
 
-from consumer.sandbox.wire import (
-    Received,
-    Reply,
-)
+from consumer.sandbox.wire import Received, Reply
 
 LOG_LENGTH = 10_000
 

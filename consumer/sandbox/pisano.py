@@ -21,13 +21,7 @@ from urllib.parse import quote
 import orjson
 
 from consumer.sandbox.settings import SandboxSettings
-from consumer.sandbox.wire import (
-    Received,
-    Reply,
-    is_email,
-    is_json,
-    json_object,
-)
+from consumer.sandbox.wire import Received, Reply, is_email, is_json, json_object
 
 Channel = Literal["sms", "email", "push"]
 

@@ -13,11 +13,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from consumer.sandbox.throttle import (
-    Algorithm,
-    Limit,
-    parse_limit,
-)
+from consumer.sandbox.throttle import Algorithm, Limit, parse_limit
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Milliseconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]

@@ -7,10 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from consumer.simulate.played import (
-    Campaign,
-    Played,
-)
+from consumer.simulate.played import Campaign, Played
 
 Figures = dict[str, Any]
 

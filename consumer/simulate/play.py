@@ -15,17 +15,10 @@ from dataclasses import dataclass, field, replace
 
 from consumer.lane.dispatch.scheduler import Scheduler
 from consumer.lane.lane import Lane
-from consumer.lane.state.commands import (
-    Commit,
-    Login,
-    Send,
-)
+from consumer.lane.state.commands import Commit, Login, Send
 from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneSettings
-from consumer.records.call import (
-    Outcome,
-    Verdict,
-)
+from consumer.records.call import Outcome, Verdict
 from consumer.records.invitation import Invitation
 from consumer.records.result import Reason
 from consumer.sandbox.throttle import Limit as VendorLimit

@@ -14,26 +14,12 @@ from pathlib import Path
 import orjson
 
 from consumer.config.models import Config
-from consumer.errors import (
-    EventError,
-    OperationError,
-)
+from consumer.errors import EventError, OperationError
 from consumer.routing.decoding.decode import Decoder
-from consumer.routing.router import (
-    Encoded,
-    Record,
-)
+from consumer.routing.router import Encoded, Record
 from consumer.simulate.simulate import LaneTraffic
-from consumer.simulate.traffic import (
-    Arrival,
-    faster,
-)
-from consumer.wiring.build import (
-    build_router,
-    build_vendors,
-    decoder_of,
-    lane_settings,
-)
+from consumer.simulate.traffic import Arrival, faster
+from consumer.wiring.build import build_router, build_vendors, decoder_of, lane_settings
 
 SHORTEST = 1.0
 """Seconds of a recording, at least, to compute a rate."""

@@ -7,34 +7,12 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from consumer.lane.state.settings import (
-    LaneCampaign,
-    LaneSettings,
-    Limit,
-)
+from consumer.lane.state.settings import LaneCampaign, LaneSettings, Limit
 from consumer.records.channel import Channel
-from consumer.simulate.figures import (
-    Figures,
-    by_campaign,
-    drained,
-    over_time,
-    summary,
-)
+from consumer.simulate.figures import Figures, by_campaign, drained, over_time, summary
 from consumer.simulate.played import Played
-from consumer.simulate.strategies import (
-    BASELINES,
-    OURS,
-    Policy,
-    lane_with,
-)
-from consumer.simulate.traffic import (
-    Arrival,
-    bound,
-    poisson,
-    spread,
-    with_backlog,
-    zipf_rates,
-)
+from consumer.simulate.strategies import BASELINES, OURS, Policy, lane_with
+from consumer.simulate.traffic import Arrival, bound, poisson, spread, with_backlog, zipf_rates
 
 DOCUMENTED = (Limit(20, 5.0), Limit(40, 25.0), Limit(80, 125.0), Limit(160, 625.0))
 """Pisano's published limits."""

@@ -5,21 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from consumer.demo.baskets import (
-    Basket,
-    baskets,
-    event_of,
-)
+from consumer.demo.baskets import Basket, baskets, event_of
 from consumer.lane.state.settings import Limit
 from consumer.routing.router import Record
-from consumer.simulate.simulate import (
-    LaneTraffic,
-    synthetic_lane,
-)
-from consumer.simulate.traffic import (
-    Arrival,
-    faster,
-)
+from consumer.simulate.simulate import LaneTraffic, synthetic_lane
+from consumer.simulate.traffic import Arrival, faster
 
 
 def of_stores(

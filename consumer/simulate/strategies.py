@@ -5,16 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Mapping
 
-from consumer.lane.dispatch.scheduler import (
-    IndexPrice,
-    OldestFirst,
-    Scheduler,
-)
+from consumer.lane.dispatch.scheduler import IndexPrice, OldestFirst, Scheduler
 from consumer.lane.state.settings import LaneSettings
-from consumer.simulate.play import (
-    LATENCY,
-    Play,
-)
+from consumer.simulate.play import LATENCY, Play
 from consumer.simulate.played import Played
 from consumer.simulate.timer import play_timer
 from consumer.simulate.traffic import Arrival

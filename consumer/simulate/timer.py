@@ -13,10 +13,7 @@ from dataclasses import dataclass, field
 
 from consumer.lane.quota.limiter import Limiter
 from consumer.lane.state.settings import LaneSettings
-from consumer.simulate.play import (
-    LATENCY,
-    Network,
-)
+from consumer.simulate.play import LATENCY, Network
 from consumer.simulate.played import Played
 from consumer.simulate.traffic import Arrival
 

@@ -7,18 +7,9 @@ from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
-from consumer.kafka import (
-    topics,
-    transactions,
-)
+from consumer.kafka import topics, transactions
 from consumer.kafka.clients import KafkaClients
-from consumer.kafka.log_scan import (
-    LogScan,
-    Offsets,
-    Partition,
-    end_offsets,
-    low_offsets,
-)
+from consumer.kafka.log_scan import LogScan, Offsets, Partition, end_offsets, low_offsets
 from consumer.kafka.reachability import require_broker
 from consumer.kafka.records.messages import value_of
 from consumer.routing.router import Record

@@ -16,20 +16,10 @@ from urllib.parse import unquote
 
 import orjson
 
-from consumer.records.call import (
-    Answer,
-    Outcome,
-)
+from consumer.records.call import Answer, Outcome
 from consumer.records.fields import MESSAGE_LIMIT
-from consumer.vendors.answer_kinds import (
-    EFFECTS,
-    Kind,
-    Row,
-)
-from consumer.vendors.retry_after import (
-    moment,
-    retry_after,
-)
+from consumer.vendors.answer_kinds import EFFECTS, Kind, Row
+from consumer.vendors.retry_after import moment, retry_after
 
 BODY_LIMIT: Final = 1 << 20
 """Bytes of a body that are parsed, at most: an error document is shorter."""

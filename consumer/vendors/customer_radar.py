@@ -15,32 +15,12 @@ from typing import Annotated, ClassVar, Final, Literal
 import orjson
 from pydantic import Field, SecretStr
 
-from consumer.records.call import (
-    Answer,
-    Call,
-    Outcome,
-    Token,
-    Verdict,
-)
-from consumer.records.channel import (
-    Channel,
-    ChannelSpec,
-    Listed,
-)
+from consumer.records.call import Answer, Call, Outcome, Token, Verdict
+from consumer.records.channel import Channel, ChannelSpec, Listed
 from consumer.records.invitation import Invitation
 from consumer.vendors import protocol
-from consumer.vendors.answer_kinds import (
-    Kind,
-    Row,
-)
-from consumer.vendors.answers import (
-    code_in,
-    message_in,
-    outcome,
-    parse,
-    row_of,
-    row_of_status,
-)
+from consumer.vendors.answer_kinds import Kind, Row
+from consumer.vendors.answers import code_in, message_in, outcome, parse, row_of, row_of_status
 
 TOKEN_LIFETIME: Final = 3_600.0
 """Seconds that a token is valid by the vendor's page, if the answer has no usable expiration."""

@@ -15,22 +15,11 @@ from urllib.parse import quote
 import orjson
 from pydantic import Field, SecretStr, field_validator
 
-from consumer.records.call import (
-    Answer,
-    Call,
-    Outcome,
-    Token,
-)
-from consumer.records.channel import (
-    Channel,
-    ChannelSpec,
-)
+from consumer.records.call import Answer, Call, Outcome, Token
+from consumer.records.channel import Channel, ChannelSpec
 from consumer.records.invitation import Invitation
 from consumer.vendors import protocol
-from consumer.vendors.answer_kinds import (
-    Kind,
-    Row,
-)
+from consumer.vendors.answer_kinds import Kind, Row
 from consumer.vendors.answers import (
     FOREIGN_SUCCESS,
     code_in,

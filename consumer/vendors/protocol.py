@@ -23,16 +23,8 @@ from pydantic import (
 )
 from pydantic_core import Url
 
-from consumer.records.call import (
-    Answer,
-    Call,
-    Outcome,
-    Token,
-)
-from consumer.records.channel import (
-    Channel,
-    ChannelSpec,
-)
+from consumer.records.call import Answer, Call, Outcome, Token
+from consumer.records.channel import Channel, ChannelSpec
 from consumer.records.invitation import Invitation
 
 _TOKEN = re.compile(r"[\x21-\x7e]+")

@@ -8,58 +8,26 @@ from itertools import chain
 from types import MappingProxyType
 
 from consumer.config.models import Config
-from consumer.config.sections import (
-    Campaign,
-    Input,
-)
+from consumer.config.sections import Campaign, Input
 from consumer.config.sections import Route as RouteConfig
-from consumer.http.calls import (
-    Account,
-    Calls,
-)
+from consumer.http.calls import Account, Calls
 from consumer.http.client import VendorClient
 from consumer.http.tls import context_of
-from consumer.lane.state.settings import (
-    LaneCampaign,
-    LaneSettings,
-)
-from consumer.records.channel import (
-    Channel,
-    ChannelSpec,
-)
+from consumer.lane.state.settings import LaneCampaign, LaneSettings
+from consumer.records.channel import Channel, ChannelSpec
 from consumer.routing.decoding.decode import Decoder
 from consumer.routing.decoding.times import TimeReader
-from consumer.routing.expressions import (
-    compile_value,
-    needs_digits,
-)
-from consumer.routing.link import (
-    GIVEN,
-    compile_link,
-    entry_of,
-)
+from consumer.routing.expressions import compile_value, needs_digits
+from consumer.routing.link import GIVEN, compile_link, entry_of
 from consumer.routing.patterns.pattern import compile_pattern
 from consumer.routing.recipients.recipients import (
     PhoneNormaliser,
     make_pseudonymiser,
     normalise_email,
 )
-from consumer.routing.route import (
-    Getter,
-    Link,
-    Normaliser,
-    Reader,
-    Route,
-    Target,
-)
-from consumer.routing.router import (
-    RoutedInput,
-    Router,
-)
-from consumer.vendors import (
-    VENDORS,
-    Vendor,
-)
+from consumer.routing.route import Getter, Link, Normaliser, Reader, Route, Target
+from consumer.routing.router import RoutedInput, Router
+from consumer.vendors import VENDORS, Vendor
 
 
 @dataclass(frozen=True, slots=True)

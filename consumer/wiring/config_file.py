@@ -15,31 +15,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from consumer.config.interpolate import (
-    PLACEHOLDER,
-    files_named,
-)
+from consumer.config.interpolate import PLACEHOLDER, files_named
 from consumer.config.load import load
 from consumer.config.models import Config
 from consumer.config.source import parse
-from consumer.config.texts import (
-    MOST,
-    UnfitTextError,
-    decoded,
-    read_text,
-)
-from consumer.errors import (
-    ConfigError,
-    Problem,
-)
-from consumer.http.tls import (
-    TlsError,
-    context_of,
-)
-from consumer.kafka.setting_refusals import (
-    Refusal,
-    refusals,
-)
+from consumer.config.texts import MOST, UnfitTextError, decoded, read_text
+from consumer.errors import ConfigError, Problem
+from consumer.http.tls import TlsError, context_of
+from consumer.kafka.setting_refusals import Refusal, refusals
 
 STDIN = Path("-")
 STDIN_NAME = "<stdin>"

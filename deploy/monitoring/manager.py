@@ -4,16 +4,7 @@ from __future__ import annotations
 
 from deploy.monitoring.panels import Panel, Query, Row, one
 from deploy.monitoring.recording import COUNTED
-from deploy.monitoring.series import (
-    EVERY,
-    NEVER,
-    grown,
-    mean,
-    now,
-    of,
-    per_second,
-    quantile,
-)
+from deploy.monitoring.series import EVERY, NEVER, grown, mean, now, of, per_second, quantile
 from deploy.monitoring.thresholds import FORECAST, IN_TIME, RESULTS, SURVEY_WITHIN
 
 TITLE = "Survey dispatcher: surveys"

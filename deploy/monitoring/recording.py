@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from consumer.records.result import (
-    Reason,
-    Status,
-)
+from consumer.records.result import Reason, Status
 from deploy.monitoring.queries import PREFIX, by, gauge, increase, rate
 from deploy.monitoring.thresholds import BURNS, STALLED_MINUTES, SURVEY_WITHIN
 

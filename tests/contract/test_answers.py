@@ -24,10 +24,7 @@ from consumer.vendors import pisano
 from consumer.vendors.answer_kinds import Kind
 from consumer.vendors.answers import row_of_status
 from tests.support import local_http
-from tests.support.caller import (
-    Caller,
-    calling,
-)
+from tests.support.caller import Caller, calling
 from tests.support.lanes import invitation
 
 SMS = "ae51458c-9e82-417f-8f1d-e074891ea5c1"

@@ -16,22 +16,11 @@ from dataclasses import replace
 import pytest
 
 from consumer.http.answer_body import BODY_LIMIT
-from consumer.http.client import (
-    Exchange,
-    VendorClient,
-)
-from consumer.records.call import (
-    Answer,
-    Call,
-    Outcome,
-    Verdict,
-)
+from consumer.http.client import Exchange, VendorClient
+from consumer.records.call import Answer, Call, Outcome, Verdict
 from tests.contract.test_vendor_http import NO_TLS
 from tests.contract.vendor_rows import ROWS
-from tests.support.wire import (
-    HOST,
-    Keeping,
-)
+from tests.support.wire import HOST, Keeping
 
 CALL = Call("POST", "/surveys", {"Content-Type": "application/json"}, b'{"a": 1}')
 JSON = b"Content-Type: application/json\r\n"

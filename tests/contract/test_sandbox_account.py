@@ -9,11 +9,7 @@ import httpx
 import pytest
 
 from consumer.sandbox.server import SandboxServer
-from consumer.sandbox.settings import (
-    SAMPLE_PROGRAMME,
-    SAMPLE_TOKEN,
-    SandboxSettings,
-)
+from consumer.sandbox.settings import SAMPLE_PROGRAMME, SAMPLE_TOKEN, SandboxSettings
 
 SMS_ID, NEW_ID = "ae51458c-9e82-417f-8f1d-e074891ea5c1", "0d3c8a4e-5f0b-4a8e-9d7b-1c2d3e4f5a6b"
 ANN, BOB = "+905321234567", "+905321234568"

@@ -15,23 +15,10 @@ import pytest
 from pydantic import ValidationError
 
 from consumer.sandbox import app
-from consumer.sandbox.double import (
-    Double,
-    draw_latency,
-)
+from consumer.sandbox.double import Double, draw_latency
 from consumer.sandbox.faults import pick
-from consumer.sandbox.server import (
-    SandboxServer,
-    listen,
-    serve,
-    url_of,
-)
-from consumer.sandbox.settings import (
-    Faults,
-    Latency,
-    Quota,
-    SandboxSettings,
-)
+from consumer.sandbox.server import SandboxServer, listen, serve, url_of
+from consumer.sandbox.settings import Faults, Latency, Quota, SandboxSettings
 
 SMS_ID, PUSH_ID = "ae51458c-9e82-417f-8f1d-e074891ea5c1", "a6aa1866-dcaa-462c-a52d-0c22b0ca1616"
 SMS = f"/v1/sms_campaigns/{SMS_ID}/sms_sharings"

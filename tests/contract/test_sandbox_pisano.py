@@ -9,10 +9,7 @@ import pytest
 
 from consumer.sandbox.pisano import Pisano
 from consumer.sandbox.settings import SandboxSettings
-from consumer.sandbox.wire import (
-    Received,
-    Reply,
-)
+from consumer.sandbox.wire import Received, Reply
 
 SMS = "/v1/sms_campaigns/ae51458c-9e82-417f-8f1d-e074891ea5c1/sms_sharings"
 EMAIL = "/v1/email_campaigns/735c19a7-ee54-4b03-a84a-93dfe2a94a56/email_sharings"

@@ -8,14 +8,8 @@ import orjson
 import pytest
 
 from consumer.sandbox.customer_radar import Radar
-from consumer.sandbox.settings import (
-    RadarProgramme,
-    SandboxSettings,
-)
-from consumer.sandbox.wire import (
-    Received,
-    Reply,
-)
+from consumer.sandbox.settings import RadarProgramme, SandboxSettings
+from consumer.sandbox.wire import Received, Reply
 
 PROGRAMME = "1cf118a0326d47aa851a90b9674e90aa"
 JSON = {"content-type": "application/json"}

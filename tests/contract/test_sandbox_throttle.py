@@ -11,12 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from consumer.sandbox.settings import Quota
-from consumer.sandbox.throttle import (
-    Algorithm,
-    Limit,
-    Throttle,
-    parse_limit,
-)
+from consumer.sandbox.throttle import Algorithm, Limit, Throttle, parse_limit
 
 ALGORITHMS: list[Algorithm] = ["fixed", "sliding", "weighted", "bucket"]
 

@@ -16,32 +16,16 @@ import pytest
 from consumer.config.sections import Campaign
 from consumer.docgen.vendor_answers_page import WIRE
 from consumer.http.answer_body import BODY_LIMIT
-from consumer.http.calls import (
-    Account,
-    Answered,
-    Calls,
-)
+from consumer.http.calls import Account, Answered, Calls
 from consumer.http.client import VendorClient
 from consumer.lane.state.commands import Batch, SealReason
 from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneCampaign
-from consumer.records.call import (
-    Token,
-    Verdict,
-)
+from consumer.records.call import Token, Verdict
 from consumer.vendors import VENDORS
-from tests.contract.vendor_rows import (
-    PHONES,
-    ROWS,
-    Row,
-    invitation,
-)
+from tests.contract.vendor_rows import PHONES, ROWS, Row, invitation
 from tests.support.kafka import free_ports
-from tests.support.wire import (
-    HOST,
-    Ending,
-    Server,
-)
+from tests.support.wire import HOST, Ending, Server
 
 NOW = 1_000.0
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -15,22 +15,11 @@ import pytest
 import structlog
 import trustme
 
-from consumer.http.client import (
-    Exchange,
-    VendorClient,
-)
-from consumer.http.tls import (
-    TlsError,
-    context_of,
-)
+from consumer.http.client import Exchange, VendorClient
+from consumer.http.tls import TlsError, context_of
 from consumer.records.call import Call
 from consumer.vendors.protocol import Account
-from tests.support.wire import (
-    HOST,
-    Ending,
-    Proxy,
-    Server,
-)
+from tests.support.wire import HOST, Ending, Proxy, Server
 
 CALL = Call("POST", "/surveys", {"Authorization": "Token hush-hush"}, b'{"phone":"+905551234567"}')
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"

@@ -9,24 +9,11 @@ import orjson
 import pytest
 
 from consumer.http.client import VendorClient
-from consumer.records.call import (
-    Answer,
-    Call,
-    Outcome,
-    Token,
-    Verdict,
-)
+from consumer.records.call import Answer, Call, Outcome, Token, Verdict
 from consumer.sandbox.server import SandboxServer
 from consumer.sandbox.settings import SandboxSettings
-from consumer.vendors import (
-    VENDORS,
-    Vendor,
-)
-from tests.contract.vendor_rows import (
-    PHONES,
-    ROWS,
-    Row,
-)
+from consumer.vendors import VENDORS, Vendor
+from tests.contract.vendor_rows import PHONES, ROWS, Row
 
 BAD = PHONES[1]
 NOW = 1_000.0

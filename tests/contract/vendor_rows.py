@@ -11,20 +11,11 @@ from typing import Any, Literal
 
 import orjson
 
-from consumer.records.call import (
-    Call,
-    Verdict,
-)
+from consumer.records.call import Call, Verdict
 from consumer.records.channel import Channel
-from consumer.records.invitation import (
-    Data,
-    Invitation,
-)
+from consumer.records.invitation import Data, Invitation
 from consumer.sandbox import settings as sandbox
-from consumer.vendors import (
-    VENDORS,
-    Vendor,
-)
+from consumer.vendors import VENDORS, Vendor
 
 PHONES = ("+905551234567", "+905551234568", "+905551234569")
 SMS_CAMPAIGN = sandbox.SAMPLE_CAMPAIGNS[0].id

@@ -7,10 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.image import (
-    Image,
-    built,
-)
+from tests.support.image import Image, built
 
 HERE = Path(__file__).parent
 

@@ -17,25 +17,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from tests.support.dispatcher import (
-    World,
-    until,
-)
+from tests.support.dispatcher import World, until
 from tests.support.kafka import broker_factory
-from tests.violence.arena import (
-    LANES,
-    Arena,
-)
+from tests.violence.arena import LANES, Arena
 from tests.violence.feeder import Feeder
 from tests.violence.harms import Scene
 from tests.violence.judge import judge
 from tests.violence.observer import Observer
-from tests.violence.replicas import (
-    INSTANCES,
-    THIRD,
-    Replicas,
-    pause,
-)
+from tests.violence.replicas import INSTANCES, THIRD, Replicas, pause
 
 GRACE = 5 + 40
 """Seconds, as the chart reckons: the arena's `call_timeout` and 40."""

@@ -11,10 +11,7 @@ from typing import Any, Self
 
 import httpx
 
-from tests.deploy.monitored import (
-    RULES,
-    tool,
-)
+from tests.deploy.monitored import RULES, tool
 from tests.support import local_http
 from tests.support.dispatcher import until
 from tests.support.kafka import free_ports

@@ -16,12 +16,7 @@ from typing import Any
 from consumer.sandbox.server import SandboxServer
 from tests.deploy.feeder import Feeder
 from tests.deploy.prometheus import Prometheus
-from tests.support.dispatcher import (
-    PATIENCE,
-    Dispatcher,
-    World,
-    until,
-)
+from tests.support.dispatcher import PATIENCE, Dispatcher, World, until
 from tests.support.kafka import KafkaBroker
 
 P = "survey_dispatcher_"

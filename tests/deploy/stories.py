@@ -10,18 +10,8 @@ from confluent_kafka import Producer
 
 from tests.deploy.feeder import Feeder
 from tests.deploy.prometheus import Prometheus
-from tests.deploy.recorded import (
-    P,
-    Recording,
-    Run,
-    grew,
-)
-from tests.support.dispatcher import (
-    SMS,
-    Dispatcher,
-    World,
-    until,
-)
+from tests.deploy.recorded import P, Recording, Run, grew
+from tests.support.dispatcher import SMS, Dispatcher, World, until
 from tests.support.kafka import KafkaBroker
 
 BUSY = {"store": 5, "web": 3, "cafe": 2}

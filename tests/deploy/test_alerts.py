@@ -10,19 +10,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from consumer.config.sections import Policy
-from consumer.records.result import (
-    Reason,
-    Status,
-)
+from consumer.records.result import Reason, Status
 from deploy.monitoring import dashboards, recording, thresholds
-from tests.deploy.monitored import (
-    RULES,
-    alerts,
-    rules,
-    series,
-    tool,
-    used,
-)
+from tests.deploy.monitored import RULES, alerts, rules, series, tool, used
 
 CASES = sorted(RULES.parent.glob("*.test.yaml"))
 _CASE_LABELS = ("lane", "vendor", "campaign", "topic", "stage", "loop", "instance")

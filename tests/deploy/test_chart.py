@@ -10,13 +10,7 @@ import kubernetes_validate
 import pytest
 from ruamel.yaml import YAML
 
-from tests.deploy.chart import (
-    CHART,
-    VALUE_SETS,
-    Manifest,
-    minors,
-    render,
-)
+from tests.deploy.chart import CHART, VALUE_SETS, Manifest, minors, render
 from tests.support.tools import HELM
 
 OPERATOR = {"ServiceMonitor", "PrometheusRule"}

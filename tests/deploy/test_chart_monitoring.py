@@ -10,11 +10,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from ruamel.yaml import YAML
 
-from tests.deploy.chart import (
-    CHART,
-    ROOT,
-    render,
-)
+from tests.deploy.chart import CHART, ROOT, render
 
 MONITORING = ROOT / "deploy" / "monitoring"
 RULES = MONITORING / "rules" / "survey-dispatcher.rules.yaml"

@@ -11,11 +11,7 @@ from typer.testing import CliRunner
 
 from consumer.cli.main import app
 from consumer.config.interpolate import files_named
-from tests.deploy.chart import (
-    ROOT,
-    VALUE_SETS,
-    render,
-)
+from tests.deploy.chart import ROOT, VALUE_SETS, render
 
 EVERY_SET = pytest.mark.parametrize("value_set", VALUE_SETS)
 VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "projected", "secret"}

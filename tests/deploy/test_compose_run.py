@@ -14,16 +14,8 @@ from ruamel.yaml import YAML
 
 from tests.deploy.chart import ROOT
 from tests.support import local_http
-from tests.support.dispatcher import (
-    command,
-    until,
-)
-from tests.support.kafka import (
-    StartBroker,
-    create_topics,
-    free_ports,
-    read_topic,
-)
+from tests.support.dispatcher import command, until
+from tests.support.kafka import StartBroker, create_topics, free_ports, read_topic
 
 DEPLOY = ROOT / "deploy"
 SERVICES: dict[str, dict[str, Any]] = YAML(typ="safe").load(DEPLOY / "compose.yaml")["services"]

@@ -10,16 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.monitored import (
-    alerts,
-    filled,
-    panels,
-    queries,
-    rules,
-    series,
-    tool,
-    used,
-)
+from tests.deploy.monitored import alerts, filled, panels, queries, rules, series, tool, used
 
 NOT_SHOWN = {
     "survey_dispatcher_process_max_fds": "a constant of the system, the same all day",

@@ -8,10 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.chart import (
-    ROOT,
-    render,
-)
+from tests.deploy.chart import ROOT, render
 from tests.support.image import Image
 from tests.support.pod import Pod
 

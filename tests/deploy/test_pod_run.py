@@ -19,22 +19,10 @@ import pytest
 
 from tests.deploy.chart import render
 from tests.support import local_http
-from tests.support.dispatcher import (
-    World,
-    purchases,
-    until,
-)
+from tests.support.dispatcher import World, purchases, until
 from tests.support.image import Image
-from tests.support.kafka import (
-    KafkaBroker,
-    free_ports,
-)
-from tests.support.pod import (
-    Pod,
-    memory_limit,
-    peak,
-    status,
-)
+from tests.support.kafka import KafkaBroker, free_ports
+from tests.support.pod import Pod, memory_limit, peak, status
 
 pytestmark = pytest.mark.timeout(900)  # the build fetches what the program depends on
 CUSTOMERS = 20_000

@@ -13,20 +13,9 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.monitored import (
-    Shown,
-    filled,
-    panels,
-    queries,
-)
-from tests.deploy.prometheus import (
-    Prometheus,
-    Series,
-)
-from tests.deploy.recorded import (
-    AFTERMATH,
-    Recording,
-)
+from tests.deploy.monitored import Shown, filled, panels, queries
+from tests.deploy.prometheus import Prometheus, Series
+from tests.deploy.recorded import AFTERMATH, Recording
 from tests.deploy.stories import record
 from tests.support.kafka import StartBroker
 

@@ -13,12 +13,7 @@ from typer.core import TyperGroup
 from consumer.cli.main import app
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.result import Reason
-from tests.deploy.monitored import (
-    RUNBOOKS,
-    alerts,
-    panels,
-    series,
-)
+from tests.deploy.monitored import RUNBOOKS, alerts, panels, series
 
 FILES = sorted(RUNBOOKS.glob("*.md"))
 SOURCE = Path(__file__).parents[2] / "consumer"

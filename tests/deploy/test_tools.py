@@ -5,11 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.pod import bytes_of
-from tests.support.tools import (
-    GO_AT_LEAST,
-    GoTool,
-    go_version,
-)
+from tests.support.tools import GO_AT_LEAST, GoTool, go_version
 
 
 @pytest.mark.parametrize(

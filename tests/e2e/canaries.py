@@ -5,27 +5,12 @@ from __future__ import annotations
 from consumer.http.calls import Answered
 from consumer.lane.state.commands import Batch, SealReason
 from consumer.lane.state.pending import PendingInvitation
-from consumer.observability.metrics.metrics import (
-    CampaignSnapshot,
-    LaneSnapshot,
-)
-from consumer.records.call import (
-    Outcome,
-    Verdict,
-)
+from consumer.observability.metrics.metrics import CampaignSnapshot, LaneSnapshot
+from consumer.records.call import Outcome, Verdict
 from consumer.records.invitation import Invitation
-from consumer.runtime.lane.lane_status import (
-    call_status,
-    lane_status,
-)
+from consumer.runtime.lane.lane_status import call_status, lane_status
 from tests.e2e.feed import MadeUp
-from tests.support.lanes import (
-    Driver,
-    campaign,
-    invitation,
-    lane,
-    settings,
-)
+from tests.support.lanes import Driver, campaign, invitation, lane, settings
 
 CANARIES = (
     "+905321112233",

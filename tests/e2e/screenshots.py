@@ -13,10 +13,7 @@ from rich.console import Console
 from rich.terminal_theme import MONOKAI
 
 from consumer.operations.status.view import picture
-from tests.e2e.browsing import (
-    browser,
-    visit,
-)
+from tests.e2e.browsing import browser, visit
 from tests.e2e.feed import usual
 from tests.e2e.serving import served
 

@@ -7,10 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from consumer.observability.admin_server import (
-    admin_app,
-    serve_admin,
-)
+from consumer.observability.admin_server import admin_app, serve_admin
 from tests.e2e.feed import MadeUp
 
 PATIENCE = 60.0

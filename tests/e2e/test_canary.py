@@ -20,27 +20,12 @@ from confluent_kafka import Message
 from consumer.clock import Clock
 from consumer.kafka.transactions import headers_of
 from consumer.records.fields import rfc3339
-from tests.e2e.leaks import (
-    forms,
-    found,
-)
-from tests.e2e.rude_vendor import (
-    SHUT,
-    TROUBLE,
-    RudeVendor,
-    serving,
-)
+from tests.e2e.leaks import forms, found
+from tests.e2e.rude_vendor import SHUT, TROUBLE, RudeVendor, serving
 from tests.support import dispatcher as programs
 from tests.support import local_http
-from tests.support.dispatcher import (
-    Dispatcher,
-    World,
-    until,
-)
-from tests.support.kafka import (
-    KafkaBroker,
-    read_topic,
-)
+from tests.support.dispatcher import Dispatcher, World, until
+from tests.support.kafka import KafkaBroker, read_topic
 
 SECRETS = {
     "pseudonym key": "canary-key/of+the=pseudonyms",

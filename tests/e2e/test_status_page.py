@@ -11,15 +11,8 @@ from playwright.sync_api import Browser, BrowserContext, expect
 from consumer.observability.status.status import LaneStatus
 from consumer.records.result import Status
 from tests.e2e.browsing import visit
-from tests.e2e.canaries import (
-    CANARIES,
-    plant,
-)
-from tests.e2e.feed import (
-    MadeUp,
-    MadeUpLane,
-    usual,
-)
+from tests.e2e.canaries import CANARIES, plant
+from tests.e2e.feed import MadeUp, MadeUpLane, usual
 from tests.e2e.serving import served
 from tests.support import local_http
 

@@ -20,11 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from consumer.cli import main
-from consumer.records.call import (
-    Answer,
-    Call,
-    Outcome,
-)
+from consumer.records.call import Answer, Call, Outcome
 from consumer.records.invitation import Invitation
 from consumer.routing.router import Router
 from consumer.runtime.lane.lane_owner import LaneOwnership

@@ -13,13 +13,7 @@ from hypothesis import strategies as st
 
 from consumer.records.call import Answer
 from tests.fuzz import heads
-from tests.fuzz.answers import (
-    bodies,
-    check,
-    headers,
-    mutated,
-    readers,
-)
+from tests.fuzz.answers import bodies, check, headers, mutated, readers
 
 EXAMPLES = 300
 MUTATIONS = 20_000

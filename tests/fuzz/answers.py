@@ -10,12 +10,7 @@ from typing import Final
 import orjson
 from hypothesis import strategies as st
 
-from consumer.records.call import (
-    Answer,
-    Outcome,
-    Token,
-    Verdict,
-)
+from consumer.records.call import Answer, Outcome, Token, Verdict
 from consumer.records.fields import MESSAGE_LIMIT
 from consumer.vendors import Vendor
 from tests.contract.vendor_rows import ROWS

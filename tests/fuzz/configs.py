@@ -40,12 +40,7 @@ from consumer.wiring.build import (
     limit_names,
 )
 from consumer.wiring.config_file import read
-from tests.support.lanes import (
-    ACCEPTED,
-    NOW,
-    Driver,
-    lane,
-)
+from tests.support.lanes import ACCEPTED, NOW, Driver, lane
 
 EVENT = {
     "id": "t-1",

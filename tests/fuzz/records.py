@@ -22,48 +22,19 @@ import orjson
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Message, Producer
 
 from consumer.errors import UnreadableRecord
-from consumer.kafka.records.checkpoints import (
-    end_of,
-    parse,
-)
-from consumer.kafka.records.delayed import (
-    LONGEST_WAIT,
-    PUT,
-    Delayed,
-)
+from consumer.kafka.records.checkpoints import end_of, parse
+from consumer.kafka.records.delayed import LONGEST_WAIT, PUT, Delayed
 from consumer.kafka.records.messages import Header
-from consumer.kafka.records.replayed import (
-    original,
-    place_headers,
-)
+from consumer.kafka.records.replayed import original, place_headers
 from consumer.kafka.transactions import Headers
 from consumer.lane.lane import Lane
 from consumer.lane.offsets.bitmap import pack
 from consumer.lane.state.pending import PendingInvitation
 from consumer.operations import view
-from consumer.operations.dead_letters.letters import (
-    LetterPlace,
-    letter_of,
-    mark_of,
-)
-from consumer.records.readers import (
-    RECORD_LIMIT,
-    read_invitation,
-    read_result,
-)
-from tests.support.lanes import (
-    ACCEPTED,
-    NOW,
-    Driver,
-    campaign,
-    invitation,
-    letter,
-    settings,
-)
-from tests.support.poison import (
-    NUMBERS,
-    VALUES,
-)
+from consumer.operations.dead_letters.letters import LetterPlace, letter_of, mark_of
+from consumer.records.readers import RECORD_LIMIT, read_invitation, read_result
+from tests.support.lanes import ACCEPTED, NOW, Driver, campaign, invitation, letter, settings
+from tests.support.poison import NUMBERS, VALUES
 
 ROUND: Final = 2_000
 MOST_SHOWN: Final = 20

@@ -12,19 +12,10 @@ from confluent_kafka.cimpl import NewPartitions
 
 from consumer.errors import StartPositionError
 from consumer.kafka.offset_metadata import register
-from consumer.kafka.start_offsets import (
-    Reading,
-    StartFrom,
-    remember,
-    resolve,
-)
+from consumer.kafka.start_offsets import Reading, StartFrom, remember, resolve
 from consumer.kafka.stopped_partitions import StopReason
 from tests.support.dispatcher import until
-from tests.support.kafka import (
-    KafkaBroker,
-    create_topics,
-    unique,
-)
+from tests.support.kafka import KafkaBroker, create_topics, unique
 
 FIRST_AT = 1_700_000_000.0
 

@@ -18,11 +18,7 @@ from confluent_kafka import (
 )
 
 from consumer.errors import KafkaSessionError
-from tests.support.contract import (
-    Bench,
-    FakeBench,
-    RealBench,
-)
+from tests.support.contract import Bench, FakeBench, RealBench
 from tests.support.kafka import KafkaBroker
 
 Case = Callable[[Bench], None]

@@ -14,45 +14,17 @@ from confluent_kafka import Consumer, Message, Producer
 
 from consumer.clock import Clock
 from consumer.kafka import transactions
-from consumer.kafka.broker_time import (
-    appended_at,
-    measure,
-)
+from consumer.kafka.broker_time import appended_at, measure
 from consumer.kafka.clients import KafkaClients
-from consumer.kafka.records.checkpoints import (
-    claim,
-    newest,
-)
-from consumer.kafka.topics import (
-    CHECKPOINT_MAX_BYTES,
-    own_topics,
-)
+from consumer.kafka.records.checkpoints import claim, newest
+from consumer.kafka.topics import CHECKPOINT_MAX_BYTES, own_topics
 from consumer.lane.offsets.bitmap import OffsetBitmap
-from consumer.lane.offsets.bounds import (
-    DONE_BYTES,
-    IN_FLIGHT_BYTES,
-    TRIED_BYTES,
-)
+from consumer.lane.offsets.bounds import DONE_BYTES, IN_FLIGHT_BYTES, TRIED_BYTES
 from consumer.lane.quota.clock_shift import shift_between
-from consumer.records.checkpoint import (
-    Checkpoint,
-    InFlight,
-    Tried,
-)
-from tests.support.dispatcher import (
-    World,
-    purchases,
-    until,
-)
-from tests.support.kafka import (
-    KafkaBroker,
-    create_topics,
-    unique,
-)
-from tests.unit.config.support import (
-    VALID,
-    load_text,
-)
+from consumer.records.checkpoint import Checkpoint, InFlight, Tried
+from tests.support.dispatcher import World, purchases, until
+from tests.support.kafka import KafkaBroker, create_topics, unique
+from tests.unit.config.support import VALID, load_text
 
 pytestmark = pytest.mark.kafka
 LANE = "pisano-cloud"

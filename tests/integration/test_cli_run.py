@@ -14,19 +14,9 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from consumer.cli.main import main
-from consumer.kafka import (
-    reachability,
-    topics,
-)
-from tests.support.dispatcher import (
-    World,
-    command,
-    until,
-)
-from tests.support.kafka import (
-    KafkaBroker,
-    create_topics,
-)
+from consumer.kafka import reachability, topics
+from tests.support.dispatcher import World, command, until
+from tests.support.kafka import KafkaBroker, create_topics
 
 
 @pytest.fixture

@@ -10,11 +10,7 @@ from confluent_kafka.admin import AdminClient
 
 from consumer.kafka import transactions as adapter
 from consumer.kafka.clients import KafkaClients
-from tests.support.kafka import (
-    KafkaBroker,
-    create_topics,
-    unique,
-)
+from tests.support.kafka import KafkaBroker, create_topics, unique
 
 Make = Callable[[KafkaClients], Consumer | Producer]
 

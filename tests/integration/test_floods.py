@@ -9,13 +9,7 @@ import pytest
 
 from consumer.records.result import Result
 from consumer.sandbox.settings import SAMPLE_CAMPAIGNS
-from tests.support.dispatcher import (
-    SMS,
-    Dispatcher,
-    World,
-    purchases,
-    until,
-)
+from tests.support.dispatcher import SMS, Dispatcher, World, purchases, until
 from tests.support.kafka import KafkaBroker
 
 pytestmark = pytest.mark.kafka

@@ -9,42 +9,16 @@ from pathlib import Path
 import orjson
 import pytest
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported without __all__
-    AclOperation,
-    AdminClient,
-    ResourcePatternType,
-    ResourceType,
-)
+from confluent_kafka.admin import AclOperation, AdminClient, ResourcePatternType, ResourceType  # type: ignore[attr-defined]  # re-exported without __all__
 
 from consumer.sandbox.settings import SAMPLE_CAMPAIGNS
-from tests.integration.test_answers_live import (
-    at_vendor,
-    put_off,
-)
+from tests.integration.test_answers_live import at_vendor, put_off
 from tests.integration.test_operations import operate
-from tests.integration.test_stopped_inputs import (
-    publish_to,
-    stops,
-)
-from tests.integration.test_tls_sasl import (
-    configure,
-    rights,
-)
-from tests.support.dispatcher import (
-    EMAIL,
-    Dispatcher,
-    World,
-    purchases,
-    until,
-)
-from tests.support.kafka import (
-    StartBroker,
-    create_topics,
-)
-from tests.support.secured import (
-    SecuredBroker,
-    start_secured,
-)
+from tests.integration.test_stopped_inputs import publish_to, stops
+from tests.integration.test_tls_sasl import configure, rights
+from tests.support.dispatcher import EMAIL, Dispatcher, World, purchases, until
+from tests.support.kafka import StartBroker, create_topics
+from tests.support.secured import SecuredBroker, start_secured
 
 FORGETFUL = {"offsets.retention.minutes": "1", "offsets.retention.check.interval.ms": "1000"}
 KNOWN = [each.model_dump() for each in SAMPLE_CAMPAIGNS]

@@ -18,22 +18,14 @@ from consumer.config.topic_names import Topics
 from consumer.kafka.clients import KafkaClients
 from consumer.kafka.records.delayed import Delayed
 from consumer.kafka.records.operator_commands import ResumeInput
-from consumer.lane.state.delay_steps import (
-    STEPS,
-    step_for,
-)
+from consumer.lane.state.delay_steps import STEPS, step_for
 from consumer.observability.health import Health
 from consumer.observability.metrics.metrics import Metrics
 from consumer.runtime.delay.delay_loop import DelayStage
 from consumer.runtime.stage import StageServices
 from consumer.runtime.watchers.delay_watch import DelayWatch
 from tests.support.dispatcher import until
-from tests.support.kafka import (
-    KafkaBroker,
-    create_topics,
-    read_topic,
-    unique,
-)
+from tests.support.kafka import KafkaBroker, create_topics, read_topic, unique
 
 pytestmark = pytest.mark.kafka
 SECONDS = {"1m": 1.0, "10m": 3.0}

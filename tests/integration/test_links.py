@@ -12,11 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 import pytest
 
-from tests.support.dispatcher import (
-    SMS,
-    World,
-    purchases,
-)
+from tests.support.dispatcher import SMS, World, purchases
 from tests.support.kafka import KafkaBroker
 
 LINK = {

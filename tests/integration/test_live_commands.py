@@ -10,22 +10,10 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from consumer.sandbox.settings import SAMPLE_CAMPAIGNS
-from tests.integration.test_answers_live import (
-    at_vendor,
-    put_off,
-)
+from tests.integration.test_answers_live import at_vendor, put_off
 from tests.integration.test_operations import operate
-from tests.support.dispatcher import (
-    EMAIL,
-    Dispatcher,
-    World,
-    purchases,
-    until,
-)
-from tests.support.kafka import (
-    KafkaBroker,
-    free_ports,
-)
+from tests.support.dispatcher import EMAIL, Dispatcher, World, purchases, until
+from tests.support.kafka import KafkaBroker, free_ports
 
 
 @pytest.fixture

@@ -13,20 +13,8 @@ from confluent_kafka import Message, Producer
 
 from consumer.kafka.transactions import headers_of
 from consumer.records.result import Result
-from tests.support.dispatcher import (
-    EMAIL,
-    SMS,
-    VISIT,
-    Event,
-    Metrics,
-    World,
-    purchases,
-    until,
-)
-from tests.support.kafka import (
-    KafkaBroker,
-    read_topic,
-)
+from tests.support.dispatcher import EMAIL, SMS, VISIT, Event, Metrics, World, purchases, until
+from tests.support.kafka import KafkaBroker, read_topic
 
 BROKEN: list[tuple[bytes | None, bytes | None, str]] = [
     (b"tombstone", None, "empty"),

@@ -13,10 +13,7 @@ from typer.testing import CliRunner
 
 from consumer.cli.main import app
 from consumer.config import load
-from consumer.errors import (
-    KafkaSessionError,
-    OperationError,
-)
+from consumer.errors import KafkaSessionError, OperationError
 from consumer.kafka import topics
 from consumer.kafka.transactions import headers_of
 from consumer.operations.access import Access
@@ -24,25 +21,12 @@ from consumer.operations.dead_letters import replay
 from consumer.operations.dead_letters.letters import Filter
 from consumer.operations.lanes import drain
 from consumer.operations.lanes.drain import LaneDrain
-from consumer.operations.resend.run import (
-    look,
-    send_again,
-)
-from consumer.operations.resend.selection import (
-    Choice,
-    Plan,
-)
+from consumer.operations.resend.run import look, send_again
+from consumer.operations.resend.selection import Choice, Plan
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.result import Result
-from tests.support.dispatcher import (
-    World,
-    purchases,
-    until,
-)
-from tests.support.kafka import (
-    KafkaBroker,
-    read_topic,
-)
+from tests.support.dispatcher import World, purchases, until
+from tests.support.kafka import KafkaBroker, read_topic
 
 
 @pytest.fixture

@@ -22,33 +22,14 @@ from confluent_kafka import Message
 
 from consumer.kafka.records.delayed import Delayed
 from consumer.kafka.records.messages import content_of
-from consumer.lane.offsets.bitmap import (
-    LARGEST,
-    pack,
-)
+from consumer.lane.offsets.bitmap import LARGEST, pack
 from consumer.lane.state.delay_steps import STEPS
 from tests.integration.test_ladder import Ladder
-from tests.integration.test_operations import (
-    change,
-    operate,
-)
-from tests.integration.with_guilty_records import (
-    READ,
-    ROUTED,
-    TAKEN,
-)
+from tests.integration.test_operations import change, operate
+from tests.integration.with_guilty_records import READ, ROUTED, TAKEN
 from tests.support import dispatcher as programs
-from tests.support.dispatcher import (
-    Dispatcher,
-    Event,
-    World,
-    purchases,
-    until,
-)
-from tests.support.kafka import (
-    KafkaBroker,
-    read_topic,
-)
+from tests.support.dispatcher import Dispatcher, Event, World, purchases, until
+from tests.support.kafka import KafkaBroker, read_topic
 from tests.support.poison import (
     HUGE,
     NO_UTF_8,

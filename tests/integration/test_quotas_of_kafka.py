@@ -12,11 +12,7 @@ import orjson
 import pytest
 
 from tests.support.client_quota import throttle
-from tests.support.dispatcher import (
-    Event,
-    World,
-    purchases,
-)
+from tests.support.dispatcher import Event, World, purchases
 from tests.support.kafka import KafkaBroker
 
 pytestmark = pytest.mark.kafka

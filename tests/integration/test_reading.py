@@ -8,23 +8,11 @@ from collections.abc import Iterator
 import pytest
 from confluent_kafka import Consumer, Producer
 
-from consumer.errors import (
-    KafkaSessionError,
-    OperationError,
-)
+from consumer.errors import KafkaSessionError, OperationError
 from consumer.kafka import topics
-from consumer.kafka.log_scan import (
-    LogScan,
-    end_offsets,
-    low_offsets,
-    members,
-)
+from consumer.kafka.log_scan import LogScan, end_offsets, low_offsets, members
 from consumer.kafka.transactions import consumer as new_consumer
-from tests.support.kafka import (
-    KafkaBroker,
-    create_topics,
-    unique,
-)
+from tests.support.kafka import KafkaBroker, create_topics, unique
 
 
 @pytest.fixture

@@ -10,16 +10,8 @@ from confluent_kafka import Producer
 
 from consumer.lane.offsets.bitmap import unpack
 from consumer.records.checkpoint import Checkpoint
-from tests.support.dispatcher import (
-    Dispatcher,
-    World,
-    purchases,
-    until,
-)
-from tests.support.kafka import (
-    KafkaBroker,
-    StartBroker,
-)
+from tests.support.dispatcher import Dispatcher, World, purchases, until
+from tests.support.kafka import KafkaBroker, StartBroker
 
 LIMITS = ["10/1s", "20/5s"]
 

@@ -15,21 +15,9 @@ from confluent_kafka import Producer
 from consumer.config import load
 from consumer.kafka import topics
 from consumer.records.result import Result
-from consumer.sandbox.settings import (
-    SAMPLE_CAMPAIGNS,
-    PisanoCampaign,
-)
-from tests.support.dispatcher import (
-    Dispatcher,
-    Event,
-    World,
-    purchases,
-    until,
-)
-from tests.support.kafka import (
-    KafkaBroker,
-    create_topics,
-)
+from consumer.sandbox.settings import SAMPLE_CAMPAIGNS, PisanoCampaign
+from tests.support.dispatcher import Dispatcher, Event, World, purchases, until
+from tests.support.kafka import KafkaBroker, create_topics
 
 AUTUMN = "0d3c8a4e-5f0b-4a8e-9d7b-1c2d3e4f5a6b"
 CAMPAIGNS = [*SAMPLE_CAMPAIGNS, PisanoCampaign(id=AUTUMN, channel="sms")]

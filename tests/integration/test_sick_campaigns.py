@@ -23,16 +23,7 @@ from consumer.lane.account.circuit_breaker import TRIPS
 from consumer.records.result import Result
 from tests.integration.test_operations import operate
 from tests.support import local_http
-from tests.support.dispatcher import (
-    EMAIL,
-    SMS,
-    VISIT,
-    Dispatcher,
-    Event,
-    World,
-    purchases,
-    until,
-)
+from tests.support.dispatcher import EMAIL, SMS, VISIT, Dispatcher, Event, World, purchases, until
 from tests.support.kafka import KafkaBroker
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]

@@ -13,16 +13,8 @@ from typer.testing import CliRunner
 
 from consumer.cli.simulate import simulate
 from consumer.errors import OperationError
-from consumer.simulate.topic import (
-    Point,
-    Range,
-    records,
-)
-from tests.support.kafka import (
-    KafkaBroker,
-    create_topics,
-    unique,
-)
+from consumer.simulate.topic import Point, Range, records
+from tests.support.kafka import KafkaBroker, create_topics, unique
 
 CONFIG = """\
 version: 1

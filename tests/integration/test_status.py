@@ -10,17 +10,9 @@ from confluent_kafka import Producer
 from typer.testing import CliRunner
 
 from consumer.cli.main import app
-from consumer.observability.status.status import (
-    LaneStatus,
-    StatusSnapshot,
-    load,
-)
+from consumer.observability.status.status import LaneStatus, StatusSnapshot, load
 from consumer.operations.status.status import of_process
-from tests.support.dispatcher import (
-    World,
-    purchases,
-    until,
-)
+from tests.support.dispatcher import World, purchases, until
 from tests.support.kafka import KafkaBroker
 
 QUOTA: dict[str, object] = {"limits": ["5/60s"], "call_timeout": "120s"}

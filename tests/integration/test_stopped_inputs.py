@@ -15,23 +15,10 @@ from confluent_kafka.admin import AdminClient
 from consumer.config.topic_names import Topics
 from consumer.kafka.records.delayed import Delayed
 from tests.integration.test_operations import operate
-from tests.integration.test_tide import (
-    forget,
-    make_anew,
-    worked,
-)
+from tests.integration.test_tide import forget, make_anew, worked
 from tests.support import local_http
-from tests.support.dispatcher import (
-    Dispatcher,
-    Event,
-    World,
-    purchases,
-    until,
-)
-from tests.support.kafka import (
-    KafkaBroker,
-    create_topics,
-)
+from tests.support.dispatcher import Dispatcher, Event, World, purchases, until
+from tests.support.kafka import KafkaBroker, create_topics
 
 
 @pytest.fixture

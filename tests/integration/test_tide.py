@@ -14,32 +14,12 @@ from pathlib import Path
 
 import orjson
 import pytest
-from confluent_kafka import (
-    ConsumerGroupTopicPartitions,
-    KafkaException,
-    Producer,
-    TopicPartition,
-)
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from consumer.kafka.topics import (
-    CHECKPOINT_MAX_BYTES,
-    topic_ids,
-)
-from tests.support.dispatcher import (
-    Dispatcher,
-    Event,
-    World,
-    purchases,
-    until,
-)
-from tests.support.kafka import (
-    KafkaBroker,
-    StartBroker,
-    create_topics,
-    free_ports,
-    read_topic,
-)
+from consumer.kafka.topics import CHECKPOINT_MAX_BYTES, topic_ids
+from tests.support.dispatcher import Dispatcher, Event, World, purchases, until
+from tests.support.kafka import KafkaBroker, StartBroker, create_topics, free_ports, read_topic
 
 
 @pytest.fixture

@@ -8,18 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported without __all__
-    AclOperation,
-    ResourcePatternType,
-    ResourceType,
-)
+from confluent_kafka.admin import AclOperation, ResourcePatternType, ResourceType  # type: ignore[attr-defined]  # re-exported without __all__
 
-from tests.support.dispatcher import (
-    Dispatcher,
-    World,
-    purchases,
-    until,
-)
+from tests.support.dispatcher import Dispatcher, World, purchases, until
 from tests.support.kafka import StartBroker
 from tests.support.secured import (
     PASSWORD,

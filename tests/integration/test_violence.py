@@ -16,36 +16,11 @@ import pytest
 from consumer.errors import KafkaSessionError
 from consumer.kafka.clients import KafkaClients
 from consumer.kafka.records.checkpoints import claim
-from consumer.kafka.transactions import (
-    COMMIT_WAIT,
-    fence,
-)
-from tests.support.dispatcher import (
-    SMS,
-    VISIT,
-    Dispatcher,
-    World,
-    purchases,
-    until,
-)
-from tests.support.kafka import (
-    KafkaBroker,
-    StartBroker,
-    create_topics,
-    free_ports,
-    unique,
-)
-from tests.support.proxy import (
-    END_TXN,
-    INIT_PRODUCER_ID,
-    Proxy,
-    Trap,
-    listeners,
-)
-from tests.violence.battle import (
-    Plan,
-    fight,
-)
+from consumer.kafka.transactions import COMMIT_WAIT, fence
+from tests.support.dispatcher import SMS, VISIT, Dispatcher, World, purchases, until
+from tests.support.kafka import KafkaBroker, StartBroker, create_topics, free_ports, unique
+from tests.support.proxy import END_TXN, INIT_PRODUCER_ID, Proxy, Trap, listeners
+from tests.violence.battle import Plan, fight
 
 LANE = b".lane.pisano"
 

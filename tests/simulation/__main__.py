@@ -10,11 +10,7 @@ import sys
 import time
 
 from tests.simulation.variants import VARIANTS
-from tests.simulation.world.fleet import (
-    Summary,
-    run_seeds,
-    search,
-)
+from tests.simulation.world.fleet import Summary, run_seeds, search
 from tests.simulation.world.judged import judge
 
 FIND_WITHIN = 10_000

@@ -14,12 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from consumer.lane.lane import Lane
-from consumer.lane.state.commands import (
-    Batch,
-    Command,
-    SealReason,
-    Send,
-)
+from consumer.lane.state.commands import Batch, Command, SealReason, Send
 from consumer.lane.state.settings import LaneSettings
 from consumer.records.call import Outcome
 from tests.simulation.lane_world import World

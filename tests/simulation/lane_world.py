@@ -17,29 +17,10 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from consumer.lane.lane import Lane
-from consumer.lane.state.commands import (
-    Batch,
-    Command,
-    Commit,
-    Login,
-    Pause,
-    Resume,
-    Seek,
-    Send,
-)
-from consumer.lane.state.delay_steps import (
-    STEPS,
-    DelayedInvitation,
-)
-from consumer.lane.state.settings import (
-    LATE_ARRIVAL_GRACE,
-    LaneSettings,
-    Limit,
-)
-from consumer.records.call import (
-    Outcome,
-    Verdict,
-)
+from consumer.lane.state.commands import Batch, Command, Commit, Login, Pause, Resume, Seek, Send
+from consumer.lane.state.delay_steps import STEPS, DelayedInvitation
+from consumer.lane.state.settings import LATE_ARRIVAL_GRACE, LaneSettings, Limit
+from consumer.records.call import Outcome, Verdict
 from consumer.records.checkpoint import Checkpoint
 from tests.simulation.vendor_counters import SlidingLog
 from tests.support.lanes import (

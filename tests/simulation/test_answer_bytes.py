@@ -7,14 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from consumer.records.call import (
-    Answer,
-    Call,
-)
-from tests.simulation.world.answer_bytes import (
-    WAYS,
-    AnswerBytes,
-)
+from consumer.records.call import Answer, Call
+from tests.simulation.world.answer_bytes import WAYS, AnswerBytes
 
 CALL = Call("POST", "/surveys", {"Content-Type": "application/json"}, b'{"a": 1}')
 ANSWERS = (

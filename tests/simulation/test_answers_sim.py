@@ -13,10 +13,7 @@ from typing import Any
 
 import pytest
 
-from consumer.lane.account.accounts import (
-    Accounts,
-    News,
-)
+from consumer.lane.account.accounts import Accounts, News
 from consumer.lane.account.campaign_breaker import CampaignBreaker
 from consumer.lane.account.circuit_breaker import CircuitBreaker
 from consumer.lane.buffer.window import Window
@@ -26,10 +23,7 @@ from consumer.lane.settlement.settlement import Settlement
 from consumer.lane.settlement.trial import Trial
 from consumer.lane.state.settings import LaneSettings
 from consumer.records.result import Reason
-from tests.simulation.answers_world import (
-    SICK,
-    AnswersWorld,
-)
+from tests.simulation.answers_world import SICK, AnswersWorld
 from tests.simulation.test_lane_sim import (
     comes_to_rest,
     handovers_are_clean,
@@ -40,10 +34,7 @@ from tests.simulation.test_lane_sim import (
     results_are_true,
     settled_means_recorded,
 )
-from tests.support.lanes import (
-    NOW,
-    REFUSED,
-)
+from tests.support.lanes import NOW, REFUSED
 from tests.support.seeds import seeds
 
 SEEDS = int(os.environ.get("SIM_SEEDS", "300")) // 2

@@ -11,11 +11,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from tests.simulation.kafka.broker import FakeBroker
 from tests.simulation.kafka.clients import FakeClients
-from tests.simulation.kafka.scheduler import (
-    START,
-    Scheduler,
-    Task,
-)
+from tests.simulation.kafka.scheduler import START, Scheduler, Task
 from tests.simulation.kafka.settings import BrokerSettings
 
 PLACE = TopicPartition("topic", 0)

@@ -17,23 +17,14 @@ import pytest
 
 from consumer.lane.buffer.window import Window
 from consumer.lane.lane import Lane
-from consumer.lane.offsets.bitmap import (
-    pack,
-    unpack,
-)
+from consumer.lane.offsets.bitmap import pack, unpack
 from consumer.lane.offsets.in_doubt import InDoubtBatches
 from consumer.lane.offsets.settled import SettledOffsets
 from consumer.lane.quota.limiter import Limiter
 from consumer.lane.quota.quota import Quota
-from consumer.lane.state.commands import (
-    Command,
-    Commit,
-)
+from consumer.lane.state.commands import Command, Commit
 from consumer.lane.state.pending import PendingInvitation
-from consumer.records.checkpoint import (
-    Checkpoint,
-    InFlight,
-)
+from consumer.records.checkpoint import Checkpoint, InFlight
 from consumer.records.result import Status
 from tests.simulation.lane_world import World
 from tests.support.seeds import seeds

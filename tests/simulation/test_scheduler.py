@@ -7,12 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.simulation.kafka.scheduler import (
-    START,
-    Killed,
-    Scheduler,
-    Task,
-)
+from tests.simulation.kafka.scheduler import START, Killed, Scheduler, Task
 
 Story = list[tuple[float, str]]
 

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from tests.simulation.world.sickness import (
-    CALLS,
-    LONGEST_SILENCE,
-    PERIOD,
-    Gap,
-    gaps,
-    silences,
-)
+from tests.simulation.world.sickness import CALLS, LONGEST_SILENCE, PERIOD, Gap, gaps, silences
 
 LATE = 2 * LONGEST_SILENCE
 

@@ -28,15 +28,8 @@ from consumer.lane.quota.quota import Quota
 from consumer.lane.settlement.bisection import Bisection
 from consumer.lane.settlement.results import CallFacts
 from consumer.lane.settlement.settlement import Settlement
-from consumer.lane.state.commands import (
-    Batch,
-    Command,
-    Commit,
-)
-from consumer.records.call import (
-    Outcome,
-    Verdict,
-)
+from consumer.lane.state.commands import Batch, Command, Commit
+from consumer.records.call import Outcome, Verdict
 from consumer.records.checkpoint import Checkpoint
 from consumer.records.fields import rfc3339
 from consumer.records.result import Reason
@@ -53,11 +46,7 @@ from tests.simulation import (
     variants_http,
     variants_review,
 )
-from tests.simulation.planting import (
-    VARIANTS,
-    defect,
-    rewritten,
-)
+from tests.simulation.planting import VARIANTS, defect, rewritten
 
 __all__ = [
     "VARIANTS",

@@ -8,10 +8,7 @@ from unittest.mock import patch
 from consumer.lane.account import circuit_breaker
 from consumer.lane.account.accounts import Accounts
 from consumer.lane.account.circuit_breaker import CircuitBreaker
-from tests.simulation.planting import (
-    defect,
-    rewritten,
-)
+from tests.simulation.planting import defect, rewritten
 
 
 @defect

@@ -9,10 +9,7 @@ from consumer.runtime.lane.lane_loop import LaneStage
 from consumer.runtime.lane.lane_owner import LaneOwnership
 from consumer.runtime.router.router_loop import RouterStage
 from consumer.runtime.stage import StageServices
-from tests.simulation.planting import (
-    defect,
-    rewritten,
-)
+from tests.simulation.planting import defect, rewritten
 
 
 @defect

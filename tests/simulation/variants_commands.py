@@ -6,10 +6,7 @@ from collections.abc import Iterator
 
 from consumer.runtime.router import input_stops
 from consumer.runtime.router.router_loop import RouterStage
-from tests.simulation.planting import (
-    defect,
-    rewritten,
-)
+from tests.simulation.planting import defect, rewritten
 
 
 @defect

@@ -11,20 +11,10 @@ from unittest.mock import patch
 import httpx
 
 from consumer.http import client
-from consumer.http.client import (
-    HEADERS,
-    Trace,
-    VendorClient,
-)
-from consumer.records.call import (
-    Answer,
-    Call,
-)
+from consumer.http.client import HEADERS, Trace, VendorClient
+from consumer.records.call import Answer, Call
 from consumer.vendors.http_batch.http_batch import HttpBatch
-from tests.simulation.planting import (
-    defect,
-    rewritten,
-)
+from tests.simulation.planting import defect, rewritten
 
 _CALL = "await self._transport.handle_async_request(request)"
 

@@ -16,29 +16,16 @@ from threading import Thread
 from typing import Any
 
 from consumer.config.models import Config
-from consumer.http.calls import (
-    Answered,
-    Calls,
-    LoginEnded,
-)
+from consumer.http.calls import Answered, Calls, LoginEnded
 from consumer.lane.lane import Lane
-from consumer.lane.state.commands import (
-    Command,
-    Commit,
-    Login,
-    Send,
-)
+from consumer.lane.state.commands import Command, Commit, Login, Send
 from consumer.lane.state.delay_steps import DelayedInvitation
 from consumer.lane.state.pending import PendingInvitation
 from consumer.observability.metrics.metrics import Metrics
 from consumer.records.invitation import Invitation
 from consumer.records.result import Result
 from consumer.runtime.lane.lane_report import LaneReport
-from consumer.wiring.build import (
-    build_accounts,
-    build_vendors,
-    lane_settings,
-)
+from consumer.wiring.build import build_accounts, build_vendors, lane_settings
 
 PATIENCE = 60.0
 

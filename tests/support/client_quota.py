@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-from tests.support.kafka import (
-    BrokerError,
-    KafkaBroker,
-    java,
-)
+from tests.support.kafka import BrokerError, KafkaBroker, java
 
 
 def throttle(broker: KafkaBroker, client_id: str, bytes_a_second: int | None) -> None:

@@ -10,16 +10,10 @@ from itertools import count
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from consumer.kafka.clients import (
-    Clients,
-    KafkaClients,
-)
+from consumer.kafka.clients import Clients, KafkaClients
 from tests.simulation.kafka.broker import FakeBroker
 from tests.simulation.kafka.scheduler import Scheduler
-from tests.support.kafka import (
-    create_topics,
-    unique,
-)
+from tests.support.kafka import create_topics, unique
 
 PROCESS = "tested"
 

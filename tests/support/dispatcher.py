@@ -32,23 +32,11 @@ from consumer.kafka import topics
 from consumer.kafka.transactions import Headers
 from consumer.records.checkpoint import Checkpoint
 from consumer.records.fields import rfc3339
-from consumer.records.result import (
-    Result,
-    ResultReader,
-)
+from consumer.records.result import Result, ResultReader
 from consumer.sandbox.server import SandboxServer
-from consumer.sandbox.settings import (
-    SAMPLE_CAMPAIGNS,
-    SAMPLE_PROGRAMME,
-    SandboxSettings,
-)
+from consumer.sandbox.settings import SAMPLE_CAMPAIGNS, SAMPLE_PROGRAMME, SandboxSettings
 from tests.support import local_http
-from tests.support.kafka import (
-    create_topics,
-    free_ports,
-    read_topic,
-    unique,
-)
+from tests.support.kafka import create_topics, free_ports, read_topic, unique
 
 SMS, EMAIL, VISIT = SAMPLE_CAMPAIGNS[0].id, SAMPLE_CAMPAIGNS[1].id, SAMPLE_PROGRAMME.id
 PATIENCE = 180.0

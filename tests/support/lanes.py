@@ -9,37 +9,15 @@ import orjson
 
 from consumer.lane.dispatch.scheduler import OldestFirst
 from consumer.lane.lane import Lane
-from consumer.lane.state.commands import (
-    Batch,
-    Command,
-    Commit,
-    Login,
-    Pause,
-    Resume,
-    Seek,
-    Send,
-)
+from consumer.lane.state.commands import Batch, Command, Commit, Login, Pause, Resume, Seek, Send
 from consumer.lane.state.delay_steps import DelayedInvitation
 from consumer.lane.state.pending import PendingInvitation
-from consumer.lane.state.settings import (
-    LaneCampaign,
-    LaneSettings,
-    Limit,
-)
-from consumer.records.call import (
-    Outcome,
-    Verdict,
-)
+from consumer.lane.state.settings import LaneCampaign, LaneSettings, Limit
+from consumer.records.call import Outcome, Verdict
 from consumer.records.channel import Channel
 from consumer.records.checkpoint import Checkpoint
-from consumer.records.dead_letter import (
-    DeadLetter,
-    DeadLetterReason,
-)
-from consumer.records.invitation import (
-    Invitation,
-    Source,
-)
+from consumer.records.dead_letter import DeadLetter, DeadLetterReason
+from consumer.records.invitation import Invitation, Source
 from consumer.records.result import Result
 
 NOW = 1_763_800_000.0

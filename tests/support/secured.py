@@ -23,11 +23,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
 )
 from cryptography.hazmat.primitives import serialization as pem
 
-from tests.support.kafka import (
-    KafkaBroker,
-    StartBroker,
-    free_ports,
-)
+from tests.support.kafka import KafkaBroker, StartBroker, free_ports
 
 USER, PASSWORD = "surveys", "s3cret-of-the-tests"
 SCRAM, PLAIN = "SCRAM-SHA-512", "PLAIN"

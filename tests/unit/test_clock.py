@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from consumer.clock import (
-    STEP,
-    Clock,
-)
+from consumer.clock import STEP, Clock
 
 
 class Machine:

@@ -19,10 +19,7 @@ from consumer import docgen
 from consumer.cli.main import app
 from consumer.config import load
 from consumer.config.schema_lookup import config_schema
-from consumer.observability.metrics.names import (
-    NAMESPACE,
-    Names,
-)
+from consumer.observability.metrics.names import NAMESPACE, Names
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

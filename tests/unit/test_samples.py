@@ -21,18 +21,11 @@ from pydantic import ValidationError
 
 from consumer.errors import KafkaSessionError
 from consumer.kafka.records.checkpoints import claim
-from consumer.records.checkpoint import (
-    Checkpoint,
-    Owner,
-    Tried,
-)
+from consumer.records.checkpoint import Checkpoint, Owner, Tried
 from consumer.records.fields import RECORD_VERSION
 from consumer.records.invitation import InvitationReader
 from consumer.records.result import ResultReader
-from tests.support.lanes import (
-    NOW,
-    lane,
-)
+from tests.support.lanes import NOW, lane
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "v1"
 LATER = {"a_key_of_a_later_version": {"nested": [1]}}

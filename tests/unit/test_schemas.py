@@ -21,58 +21,24 @@ from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 
 from consumer import docgen
-from consumer.config import (
-    Config,
-    load,
-)
+from consumer.config import Config, load
 from consumer.config.interpolate import interpolate
 from consumer.config.source import parse
-from consumer.demo.events import (
-    TransactionEvent,
-    synthetic,
-)
+from consumer.demo.events import TransactionEvent, synthetic
 from consumer.errors import ConfigError
-from consumer.kafka.records.publisher import (
-    Publisher,
-    dead_letter_headers,
-)
+from consumer.kafka.records.publisher import Publisher, dead_letter_headers
 from consumer.lane.offsets.bitmap import unpack
-from consumer.lane.settlement.results import (
-    NO_CALL,
-    CallFacts,
-    result_of,
-)
+from consumer.lane.settlement.results import NO_CALL, CallFacts, result_of
 from consumer.lane.state.settings import LaneCampaign
-from consumer.records.call import (
-    Outcome,
-    Verdict,
-)
+from consumer.records.call import Outcome, Verdict
 from consumer.records.channel import Channel
 from consumer.records.checkpoint import Checkpoint
-from consumer.records.dead_letter import (
-    DeadLetter,
-    DeadLetterReason,
-)
-from consumer.records.invitation import (
-    Invitation,
-    InvitationReader,
-)
-from consumer.records.result import (
-    Reason,
-    Result,
-    ResultReader,
-    Status,
-)
+from consumer.records.dead_letter import DeadLetter, DeadLetterReason
+from consumer.records.invitation import Invitation, InvitationReader
+from consumer.records.result import Reason, Result, ResultReader, Status
 from consumer.routing.router import Record
-from consumer.wiring.build import (
-    build_router,
-    build_vendors,
-)
-from tests.unit.routing.broken_events import (
-    NOW,
-    ROWS,
-    TOPIC,
-)
+from consumer.wiring.build import build_router, build_vendors
+from tests.unit.routing.broken_events import NOW, ROWS, TOPIC
 
 FOLDER = Path(__file__).parents[2] / "schemas"
 EXAMPLES = FOLDER / "examples"

@@ -11,10 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.violence.battle import (
-    Plan,
-    fight,
-)
+from tests.violence.battle import Plan, fight
 
 
 def main() -> int:

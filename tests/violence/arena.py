@@ -18,14 +18,8 @@ from typing import Any
 import httpx
 
 from consumer.sandbox.server import SandboxServer
-from consumer.sandbox.settings import (
-    PisanoCampaign,
-    SandboxSettings,
-)
-from tests.support.dispatcher import (
-    Dispatcher,
-    World,
-)
+from consumer.sandbox.settings import PisanoCampaign, SandboxSettings
+from tests.support.dispatcher import Dispatcher, World
 from tests.support.kafka import KafkaBroker
 from tests.support.proxy import Proxy
 

@@ -12,34 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.dispatcher import (
-    World,
-    until,
-)
+from tests.support.dispatcher import World, until
 from tests.support.kafka import broker_factory
-from tests.support.proxy import (
-    Proxy,
-    listeners,
-)
-from tests.violence.arena import (
-    LANES,
-    Arena,
-)
+from tests.support.proxy import Proxy, listeners
+from tests.violence.arena import LANES, Arena
 from tests.violence.feeder import Feeder
 from tests.violence.figures import report
-from tests.violence.harms import (
-    HARMS,
-    Scene,
-)
+from tests.violence.harms import HARMS, Scene
 from tests.violence.judge import judge
 from tests.violence.observer import Observer
-from tests.violence.replicas import (
-    INSTANCES,
-    THIRD,
-    UNBORN,
-    Replicas,
-    pause,
-)
+from tests.violence.replicas import INSTANCES, THIRD, UNBORN, Replicas, pause
 
 PLANNED = {"move", "scale"}
 PARTITIONS = 6

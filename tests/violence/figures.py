@@ -5,10 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.violence.arena import LANES
-from tests.violence.harms import (
-    Loss,
-    Scene,
-)
+from tests.violence.harms import Loss, Scene
 from tests.violence.judge import Verdict
 from tests.violence.observer import Takeover
 

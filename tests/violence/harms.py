@@ -10,16 +10,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from tests.support.dispatcher import until
-from tests.violence.arena import (
-    LANES,
-    Arena,
-)
+from tests.violence.arena import LANES, Arena
 from tests.violence.observer import Observer
-from tests.violence.replicas import (
-    THIRD,
-    Replicas,
-    pause,
-)
+from tests.violence.replicas import THIRD, Replicas, pause
 
 FROZEN = 12.0
 """Seconds: longer than the session timeout of the program's consumers."""

@@ -10,10 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from tests.support.dispatcher import (
-    PATIENCE,
-    Dispatcher,
-)
+from tests.support.dispatcher import PATIENCE, Dispatcher
 from tests.violence.arena import Arena
 
 INSTANCES = ("a", "b", "c")

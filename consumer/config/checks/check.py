@@ -12,31 +12,16 @@ from pydantic_core import ErrorDetails
 
 from consumer.config.checks.expression_oddities import check_oddities
 from consumer.config.checks.findings import Findings
-from consumer.config.checks.messages import (
-    place,
-    sentence,
-)
+from consumer.config.checks.messages import place, sentence
 from consumer.config.checks.references import check_references
 from consumer.config.checks.routes import check_routes
 from consumer.config.checks.trial_calls import trial_problems
 from consumer.config.checks.written_values import check_written
-from consumer.config.document import (
-    Path,
-    Source,
-    Tree,
-    dotted,
-    value_at,
-)
+from consumer.config.document import Path, Source, Tree, dotted, value_at
 from consumer.config.interpolate import Resolved
 from consumer.config.models import Config
-from consumer.config.schema_lookup import (
-    schema_at,
-    values,
-)
-from consumer.errors import (
-    ConfigError,
-    Problem,
-)
+from consumer.config.schema_lookup import schema_at, values
+from consumer.errors import ConfigError, Problem
 
 _TYPED = {"int_type", "float_type", "bool_type"}
 _BOOLEANS = {"true": True, "false": False}

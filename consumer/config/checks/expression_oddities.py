@@ -5,22 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from consumer.config.checks.expression_tokens import (
-    bare_word,
-    oddities,
-    root_of,
-    tokens_of,
-)
+from consumer.config.checks.expression_tokens import bare_word, oddities, root_of, tokens_of
 from consumer.config.checks.findings import Findings
-from consumer.config.checks.match_oddities import (
-    check_expression_names,
-    check_matches,
-    keys_in,
-)
-from consumer.config.document import (
-    Path,
-    Tree,
-)
+from consumer.config.checks.match_oddities import check_expression_names, check_matches, keys_in
+from consumer.config.document import Path, Tree
 from consumer.routing.expressions import compile_value
 from consumer.routing.patterns.keys import steps_of
 

@@ -15,23 +15,12 @@ from pydantic import ValidationError
 
 from consumer.config.checks.expression_tokens import meant_by
 from consumer.config.checks.messages import one_of
-from consumer.config.document import (
-    Path,
-    Source,
-    Tree,
-    value_at,
-)
+from consumer.config.document import Path, Source, Tree, value_at
 from consumer.config.interpolate import Resolved
 from consumer.errors import Problem
-from consumer.records.channel import (
-    Channel,
-    ChannelSpec,
-)
+from consumer.records.channel import Channel, ChannelSpec
 from consumer.routing.expressions import compile_value
-from consumer.routing.link import (
-    Template,
-    compile_link,
-)
+from consumer.routing.link import Template, compile_link
 from consumer.vendors import VENDORS
 
 

@@ -13,18 +13,9 @@ from typing import Any
 
 from pydantic_core import ErrorDetails
 
-from consumer.config.document import (
-    Path,
-    Source,
-    Tree,
-)
+from consumer.config.document import Path, Source, Tree
 from consumer.config.fields import PATTERN_WORDS
-from consumer.config.schema_lookup import (
-    is_secret,
-    known_keys,
-    schema_at,
-    values,
-)
+from consumer.config.schema_lookup import is_secret, known_keys, schema_at, values
 from consumer.errors import Problem
 
 _EXPECTED = {

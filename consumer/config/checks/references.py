@@ -14,12 +14,7 @@ from consumer.config.kafka_settings import (
     servers_problem,
     why_owned,
 )
-from consumer.config.topic_names import (
-    BRANCHES,
-    TAILS,
-    Topics,
-    as_kafka,
-)
+from consumer.config.topic_names import BRANCHES, TAILS, Topics, as_kafka
 from consumer.records.channel import Channel
 from consumer.vendors import VENDORS
 from consumer.vendors.http_batch.answer_rules import BY_RULE

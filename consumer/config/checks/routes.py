@@ -8,26 +8,11 @@ from consumer.config.checks.findings import Findings
 from consumer.config.checks.links import check_route_links
 from consumer.config.checks.messages import one_of
 from consumer.config.document import Path
-from consumer.config.durations import (
-    duration_text,
-    parse_duration,
-)
-from consumer.config.sections import (
-    Policy,
-    Window,
-)
-from consumer.records.channel import (
-    Channel,
-    ChannelSpec,
-)
-from consumer.routing.link import (
-    entry_of,
-    names_in,
-)
-from consumer.routing.patterns.pattern import (
-    PatternErrors,
-    compile_pattern,
-)
+from consumer.config.durations import duration_text, parse_duration
+from consumer.config.sections import Policy, Window
+from consumer.records.channel import Channel, ChannelSpec
+from consumer.routing.link import entry_of, names_in
+from consumer.routing.patterns.pattern import PatternErrors, compile_pattern
 from consumer.routing.recipients.recipients import known_region
 
 _ADDRESSES = ("phone", "email")

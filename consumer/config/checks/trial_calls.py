@@ -9,24 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from consumer.config.document import (
-    Path,
-    Source,
-)
+from consumer.config.document import Path, Source
 from consumer.config.models import Config
 from consumer.config.sections import Campaign
 from consumer.errors import Problem
 from consumer.records.call import Call
 from consumer.records.channel import ChannelSpec
-from consumer.records.invitation import (
-    Address,
-    Data,
-    Invitation,
-)
-from consumer.vendors import (
-    VENDORS,
-    Vendor,
-)
+from consumer.records.invitation import Address, Data, Invitation
+from consumer.vendors import VENDORS, Vendor
 
 _ADDRESSES: Final[tuple[Address, ...]] = (
     {"phone": "+905321234567", "email": "ada@example.com"},

@@ -12,14 +12,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from consumer.config.checks.findings import Findings
-from consumer.config.document import (
-    Path,
-    Tree,
-)
-from consumer.config.schema_lookup import (
-    is_secret,
-    schema_at,
-)
+from consumer.config.document import Path, Tree
+from consumer.config.schema_lookup import is_secret, schema_at
 
 _LONGEST: Final = 500
 """Characters that are searched for a forgotten reference, at most."""

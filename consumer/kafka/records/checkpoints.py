@@ -18,20 +18,11 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from consumer.errors import (
-    KafkaSessionError,
-    UnreadableRecord,
-)
+from consumer.errors import KafkaSessionError, UnreadableRecord
 from consumer.kafka import transactions
 from consumer.kafka.broker_time import appended_at
-from consumer.kafka.records.messages import (
-    key_of,
-    value_of,
-)
-from consumer.lane.offsets.bitmap import (
-    LARGEST,
-    extent,
-)
+from consumer.kafka.records.messages import key_of, value_of
+from consumer.lane.offsets.bitmap import LARGEST, extent
 from consumer.records.checkpoint import Checkpoint
 from consumer.records.fields import RECORD_VERSION
 from consumer.records.readers import read_checkpoint

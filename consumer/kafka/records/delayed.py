@@ -17,20 +17,10 @@ import orjson
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from consumer.config.fields import TOPIC_SAFE
-from consumer.errors import (
-    KafkaSessionError,
-    StartPositionError,
-)
-from consumer.kafka import (
-    offset_metadata,
-    transactions,
-)
+from consumer.errors import KafkaSessionError, StartPositionError
+from consumer.kafka import offset_metadata, transactions
 from consumer.kafka.records.messages import content_of
-from consumer.kafka.stopped_partitions import (
-    StoppedPartition,
-    StopReason,
-    out_of_range,
-)
+from consumer.kafka.stopped_partitions import StoppedPartition, StopReason, out_of_range
 from consumer.records.fields import LAST_MOMENT
 from consumer.records.readers import RECORD_LIMIT
 

@@ -10,10 +10,7 @@ import hashlib
 from dataclasses import replace
 from typing import NamedTuple
 
-from consumer.kafka.records.messages import (
-    Header,
-    size_of,
-)
+from consumer.kafka.records.messages import Header, size_of
 from consumer.records.dead_letter import DeadLetter
 
 PARTS = ("value", "key", "headers")

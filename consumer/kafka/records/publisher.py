@@ -10,16 +10,10 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from consumer.config.topic_names import Topics
 from consumer.kafka import transactions
 from consumer.kafka.records.delayed import Delayed
-from consumer.kafka.records.fitting import (
-    Fitting,
-    fitting,
-)
+from consumer.kafka.records.fitting import Fitting, fitting
 from consumer.kafka.records.messages import content_of
 from consumer.lane.state.delay_steps import DelayedInvitation
-from consumer.records.dead_letter import (
-    DeadLetter,
-    DeadLetterReason,
-)
+from consumer.records.dead_letter import DeadLetter, DeadLetterReason
 from consumer.records.fields import RECORD_VERSION
 from consumer.records.result import Result
 

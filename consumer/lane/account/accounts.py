@@ -21,16 +21,10 @@ from dataclasses import dataclass
 from itertools import chain
 
 from consumer.lane.account.campaign_breaker import CampaignBreaker
-from consumer.lane.account.circuit_breaker import (
-    CircuitBreaker,
-    State,
-)
+from consumer.lane.account.circuit_breaker import CircuitBreaker, State
 from consumer.lane.account.login_session import LoginSession
 from consumer.lane.state.commands import Batch
-from consumer.records.call import (
-    Outcome,
-    Verdict,
-)
+from consumer.records.call import Outcome, Verdict
 
 SLOW = 1 / 3
 """Share of the call timeout after which a call is slow."""

@@ -15,10 +15,7 @@ import random
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from consumer.lane.account.circuit_breaker import (
-    TRIPS,
-    pause_of,
-)
+from consumer.lane.account.circuit_breaker import TRIPS, pause_of
 
 ALONE = 3
 """Different customers refused alone, with none accepted between, after which the campaign itself is

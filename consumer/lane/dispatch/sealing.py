@@ -11,40 +11,16 @@ from consumer.lane.account.accounts import Accounts
 from consumer.lane.buffer.buffer import InvitationBuffer
 from consumer.lane.buffer.window import Window
 from consumer.lane.dispatch.due_index import DueIndex
-from consumer.lane.dispatch.scheduler import (
-    IndexPrice,
-    Scheduler,
-    SizeOrLinger,
-    Wait,
-    Waiting,
-)
-from consumer.lane.dispatch.search_budget import (
-    SCARCE,
-    SearchBudget,
-)
-from consumer.lane.offsets.bitmap import (
-    extent,
-    pack,
-)
-from consumer.lane.offsets.bounds import (
-    IN_FLIGHT_BYTES,
-    IN_FLIGHT_MARKS,
-    IN_FLIGHT_REACH,
-)
+from consumer.lane.dispatch.scheduler import IndexPrice, Scheduler, SizeOrLinger, Wait, Waiting
+from consumer.lane.dispatch.search_budget import SCARCE, SearchBudget
+from consumer.lane.offsets.bitmap import extent, pack
+from consumer.lane.offsets.bounds import IN_FLIGHT_BYTES, IN_FLIGHT_MARKS, IN_FLIGHT_REACH
 from consumer.lane.offsets.in_doubt import InDoubtBatches
 from consumer.lane.quota.quota import Quota
 from consumer.lane.settlement.bisection import Bisection
-from consumer.lane.settlement.settlement import (
-    MOST_BISECTIONS,
-    Settlement,
-)
+from consumer.lane.settlement.settlement import MOST_BISECTIONS, Settlement
 from consumer.lane.settlement.trial import Trial
-from consumer.lane.state.commands import (
-    Batch,
-    Login,
-    SealReason,
-    Send,
-)
+from consumer.lane.state.commands import Batch, Login, SealReason, Send
 from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneSettings
 from consumer.records.checkpoint import InFlight

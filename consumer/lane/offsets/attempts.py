@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from consumer.lane.offsets.bitmap import (
-    OffsetBitmap,
-    unpack,
-)
-from consumer.lane.offsets.bounds import (
-    TRIED_BYTES,
-    TRIED_MARKS,
-    TRIED_REACH,
-)
+from consumer.lane.offsets.bitmap import OffsetBitmap, unpack
+from consumer.lane.offsets.bounds import TRIED_BYTES, TRIED_MARKS, TRIED_REACH
 from consumer.records.checkpoint import Tried
 
 

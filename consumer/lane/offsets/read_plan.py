@@ -19,12 +19,7 @@ from enum import Enum
 from consumer.errors import KafkaSessionError
 from consumer.lane.offsets.bitmap import OffsetBitmap
 from consumer.lane.offsets.settled import SettledOffsets
-from consumer.lane.state.commands import (
-    Command,
-    Pause,
-    Resume,
-    Seek,
-)
+from consumer.lane.state.commands import Command, Pause, Resume, Seek
 
 PASS_OFFSETS = 50_000
 """Offsets that a pass reads at most before new records have their turn: a third of a second."""

@@ -15,10 +15,7 @@ counts it as such a call, so it is used up for one period at most.
 from __future__ import annotations
 
 from consumer.lane.quota.cells import Cells
-from consumer.records.checkpoint import (
-    Checkpoint,
-    LimitCalls,
-)
+from consumer.records.checkpoint import Checkpoint, LimitCalls
 
 TOLERATED = 0.25
 """Seconds of difference that are left to the limits' `skew`: Kafka takes as long to answer, and

@@ -9,21 +9,10 @@ from dataclasses import replace
 from consumer.lane.quota.backoff import QuotaBackoff
 from consumer.lane.quota.cells import Cells
 from consumer.lane.quota.clock_shift import in_our_time
-from consumer.lane.quota.limiter import (
-    Known,
-    Limiter,
-)
-from consumer.lane.state.settings import (
-    FRESH_SECONDS,
-    LATE_ARRIVAL_GRACE,
-    LaneSettings,
-    Limit,
-)
+from consumer.lane.quota.limiter import Known, Limiter
+from consumer.lane.state.settings import FRESH_SECONDS, LATE_ARRIVAL_GRACE, LaneSettings, Limit
 from consumer.records.call import Outcome
-from consumer.records.checkpoint import (
-    Checkpoint,
-    LimitCalls,
-)
+from consumer.records.checkpoint import Checkpoint, LimitCalls
 
 NOTHING_LOGGED = 1e-3
 """Seconds that the log of stamps reaches back where all limits count by cells."""

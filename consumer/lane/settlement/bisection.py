@@ -17,10 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from consumer.lane.settlement.results import (
-    NO_CALL,
-    CallFacts,
-)
+from consumer.lane.settlement.results import NO_CALL, CallFacts
 from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneCampaign
 

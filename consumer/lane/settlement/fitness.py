@@ -11,11 +11,7 @@ from collections.abc import Collection
 
 from consumer.lane.state.settings import LaneCampaign
 from consumer.records.channel import ChannelSpec
-from consumer.records.invitation import (
-    Address,
-    Data,
-    Invitation,
-)
+from consumer.records.invitation import Address, Data, Invitation
 from consumer.records.result import Reason
 
 

@@ -7,23 +7,12 @@ from dataclasses import dataclass, field
 
 from consumer.lane.offsets.attempts import Attempts
 from consumer.lane.offsets.settled import SettledOffsets
-from consumer.lane.settlement.results import (
-    NO_CALL,
-    CallFacts,
-    result_of,
-)
-from consumer.lane.state.delay_steps import (
-    DelayedInvitation,
-    due_of,
-    step_for,
-)
+from consumer.lane.settlement.results import NO_CALL, CallFacts, result_of
+from consumer.lane.state.delay_steps import DelayedInvitation, due_of, step_for
 from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneCampaign
 from consumer.records.dead_letter import DeadLetter
-from consumer.records.result import (
-    Reason,
-    Result,
-)
+from consumer.records.result import Reason, Result
 
 COMMIT_SIZE = 10_000
 """Results, dead letters and delayed invitations at which a commit is full."""

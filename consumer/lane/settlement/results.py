@@ -6,15 +6,9 @@ from dataclasses import dataclass
 
 from consumer.lane.state.settings import LaneCampaign
 from consumer.records.call import Outcome
-from consumer.records.fields import (
-    RECORD_VERSION,
-    rfc3339,
-)
+from consumer.records.fields import RECORD_VERSION, rfc3339
 from consumer.records.invitation import Invitation
-from consumer.records.result import (
-    Reason,
-    Result,
-)
+from consumer.records.result import Reason, Result
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,39 +15,21 @@ import random
 from collections.abc import Callable, Sequence
 from itertools import chain
 
-from consumer.lane.account.accounts import (
-    Accounts,
-    News,
-)
+from consumer.lane.account.accounts import Accounts, News
 from consumer.lane.account.circuit_breaker import full_jitter
 from consumer.lane.buffer.buffer import InvitationBuffer
 from consumer.lane.buffer.window import Window
 from consumer.lane.quota.backoff import QuotaBackoff
 from consumer.lane.settlement.bisection import Bisection
-from consumer.lane.settlement.fitness import (
-    key_of,
-    unfit,
-)
+from consumer.lane.settlement.fitness import key_of, unfit
 from consumer.lane.settlement.outbox import Outbox
-from consumer.lane.settlement.results import (
-    NO_CALL,
-    CallFacts,
-)
+from consumer.lane.settlement.results import NO_CALL, CallFacts
 from consumer.lane.settlement.trial import Trial
 from consumer.lane.state.commands import Batch
-from consumer.lane.state.delay_steps import (
-    near_end,
-    wait_of,
-)
+from consumer.lane.state.delay_steps import near_end, wait_of
 from consumer.lane.state.pending import PendingInvitation
-from consumer.lane.state.settings import (
-    LaneCampaign,
-    LaneSettings,
-)
-from consumer.records.call import (
-    Outcome,
-    Verdict,
-)
+from consumer.lane.state.settings import LaneCampaign, LaneSettings
+from consumer.records.call import Outcome, Verdict
 from consumer.records.result import Reason
 
 MOST_BISECTIONS = 2

@@ -13,10 +13,7 @@ from typing import Self
 import orjson
 
 from consumer.records.invitation import Invitation
-from consumer.records.readers import (
-    later_attempts,
-    read_invitation,
-)
+from consumer.records.readers import later_attempts, read_invitation
 
 OVERHEAD = 800
 """Bytes of a pending invitation beside its record's value (measured: 1.4 kB for 600)."""

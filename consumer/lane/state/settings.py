@@ -6,10 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from consumer.records.channel import (
-    Channel,
-    ChannelSpec,
-)
+from consumer.records.channel import Channel, ChannelSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from threading import Lock
 
-from consumer.observability.status.status import (
-    CallStatus,
-    LaneStatus,
-)
+from consumer.observability.status.status import CallStatus, LaneStatus
 from consumer.records.call import Verdict
 
 CALLS_KEPT = 20

@@ -5,12 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Set
 
-from consumer.observability.status.status import (
-    LaneStatus,
-    Level,
-    Note,
-    StatusSnapshot,
-)
+from consumer.observability.status.status import LaneStatus, Level, Note, StatusSnapshot
 
 
 def lane_notes(lane: LaneStatus) -> Iterator[Note]:

@@ -13,10 +13,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from consumer import __version__
 from consumer.observability.health import Health
-from consumer.observability.metrics.metrics import (
-    Disposition,
-    Metrics,
-)
+from consumer.observability.metrics.metrics import Disposition, Metrics
 from consumer.observability.status.board import StatusBoard
 from consumer.observability.status.notes import notes
 from consumer.observability.status.status import (

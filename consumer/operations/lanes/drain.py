@@ -12,50 +12,19 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import Consumer, Message, Producer
 
-from consumer.errors import (
-    OperationError,
-    UnreadableRecord,
-    defect,
-)
+from consumer.errors import OperationError, UnreadableRecord, defect
 from consumer.kafka import transactions
 from consumer.kafka.lane_logs import orphans
-from consumer.kafka.log_scan import (
-    Offsets,
-    end_offsets,
-    low_offsets,
-    members,
-    topic_names,
-)
-from consumer.kafka.records.checkpoints import (
-    claim,
-    newest,
-)
-from consumer.kafka.records.messages import (
-    timestamp_of,
-    value_of,
-)
-from consumer.kafka.records.publisher import (
-    Publisher,
-    bad_invitation,
-    dead_letter_of,
-)
+from consumer.kafka.log_scan import Offsets, end_offsets, low_offsets, members, topic_names
+from consumer.kafka.records.checkpoints import claim, newest
+from consumer.kafka.records.messages import timestamp_of, value_of
+from consumer.kafka.records.publisher import Publisher, bad_invitation, dead_letter_of
 from consumer.lane.offsets.bitmap import pack
 from consumer.lane.state.settings import LaneCampaign
-from consumer.operations.access import (
-    Access,
-    patience,
-)
-from consumer.operations.lanes.drain_plan import (
-    Counts,
-    Forward,
-    LaneDrainPlan,
-    kind_of,
-)
+from consumer.operations.access import Access, patience
+from consumer.operations.lanes.drain_plan import Counts, Forward, LaneDrainPlan, kind_of
 from consumer.records.checkpoint import Checkpoint
-from consumer.records.dead_letter import (
-    DeadLetter,
-    DeadLetterReason,
-)
+from consumer.records.dead_letter import DeadLetter, DeadLetterReason
 from consumer.records.fields import rfc3339
 from consumer.records.invitation import Invitation
 from consumer.records.readers import read_invitation

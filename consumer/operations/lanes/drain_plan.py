@@ -14,29 +14,15 @@ from typing import NamedTuple
 
 import orjson
 
-from consumer.lane.offsets.bitmap import (
-    OffsetBitmap,
-    pack,
-    unpack,
-)
+from consumer.lane.offsets.bitmap import OffsetBitmap, pack, unpack
 from consumer.lane.offsets.in_doubt import InDoubtBatches
 from consumer.lane.offsets.settled import SettledOffsets
 from consumer.lane.quota.quota import with_calls
-from consumer.lane.settlement.results import (
-    NO_CALL,
-    CallFacts,
-    result_of,
-)
+from consumer.lane.settlement.results import NO_CALL, CallFacts, result_of
 from consumer.lane.state.settings import LaneCampaign
-from consumer.records.checkpoint import (
-    Checkpoint,
-    Tried,
-)
+from consumer.records.checkpoint import Checkpoint, Tried
 from consumer.records.invitation import Invitation
-from consumer.records.result import (
-    Reason,
-    Result,
-)
+from consumer.records.result import Reason, Result
 
 ASSUMED_TIMEOUT = 300.0
 """Seconds that a former owner's call may still be in flight: more than any lane's timeout."""

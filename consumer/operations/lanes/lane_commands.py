@@ -5,21 +5,10 @@ from __future__ import annotations
 import time
 
 from consumer.errors import OperationError
-from consumer.kafka.lane_logs import (
-    LaneView,
-    lane_names,
-    look,
-)
+from consumer.kafka.lane_logs import LaneView, lane_names, look
 from consumer.kafka.log_scan import members
-from consumer.kafka.records.operator_commands import (
-    ReopenLane,
-    RetryCampaign,
-)
-from consumer.operations.access import (
-    Access,
-    Given,
-    give,
-)
+from consumer.kafka.records.operator_commands import ReopenLane, RetryCampaign
+from consumer.operations.access import Access, Given, give
 
 
 def lanes(access: Access) -> list[tuple[LaneView, bool, int]]:

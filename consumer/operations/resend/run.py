@@ -11,22 +11,12 @@ from collections.abc import Callable
 
 from confluent_kafka import Consumer, Producer
 
-from consumer.errors import (
-    OperationError,
-    UnreadableRecord,
-)
+from consumer.errors import OperationError, UnreadableRecord
 from consumer.kafka import transactions
 from consumer.kafka.log_scan import topic_names
-from consumer.kafka.records.messages import (
-    timestamp_of,
-    value_of,
-)
+from consumer.kafka.records.messages import timestamp_of, value_of
 from consumer.operations.access import Access
-from consumer.operations.resend.selection import (
-    Choice,
-    Plan,
-    Search,
-)
+from consumer.operations.resend.selection import Choice, Plan, Search
 from consumer.records.readers import read_result
 
 NAME = "resend"

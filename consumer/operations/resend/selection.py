@@ -20,11 +20,7 @@ import orjson
 from consumer.records.fields import rfc3339
 from consumer.records.invitation import Invitation
 from consumer.records.readers import read_invitation
-from consumer.records.result import (
-    Reason,
-    Result,
-    Status,
-)
+from consumer.records.result import Reason, Result, Status
 
 AT_ONCE = 100_000
 """Invitations of one run: they are held in memory and written in one transaction."""

@@ -15,13 +15,7 @@ from consumer.lane.offsets.bitmap import unpack
 from consumer.lane.quota.limiter import Limiter
 from consumer.lane.quota.quota import restored
 from consumer.lane.state.settings import LATE_ARRIVAL_GRACE
-from consumer.observability.status.status import (
-    BatchStatus,
-    LaneStatus,
-    Level,
-    LimitStatus,
-    Note,
-)
+from consumer.observability.status.status import BatchStatus, LaneStatus, Level, LimitStatus, Note
 from consumer.records.checkpoint import Checkpoint
 
 

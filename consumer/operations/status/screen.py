@@ -9,10 +9,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from consumer.errors import (
-    DispatcherError,
-    OperationError,
-)
+from consumer.errors import DispatcherError, OperationError
 from consumer.observability.status.status import StatusSnapshot
 from consumer.operations.status.view import picture
 from consumer.operations.view import clean

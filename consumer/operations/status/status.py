@@ -11,36 +11,16 @@ from confluent_kafka import Consumer, Message, TopicPartition
 
 from consumer.errors import OperationError
 from consumer.kafka import transactions
-from consumer.kafka.lane_logs import (
-    look,
-    orphans,
-)
-from consumer.kafka.log_scan import (
-    WAIT,
-    Offsets,
-    end_offsets,
-    low_offsets,
-    members,
-    topic_names,
-)
+from consumer.kafka.lane_logs import look, orphans
+from consumer.kafka.log_scan import WAIT, Offsets, end_offsets, low_offsets, members, topic_names
 from consumer.kafka.record_counts import count_records
 from consumer.kafka.records.messages import content_of
 from consumer.lane.state.delay_steps import STEPS
 from consumer.observability.status.notes import notes
-from consumer.observability.status.status import (
-    StatusSnapshot,
-    load,
-)
+from consumer.observability.status.status import StatusSnapshot, load
 from consumer.operations.access import Access
-from consumer.operations.dead_letters.letters import (
-    LetterPlace,
-    letter_of,
-)
-from consumer.operations.status.lane import (
-    Found,
-    lane_notes,
-    lane_status,
-)
+from consumer.operations.dead_letters.letters import LetterPlace, letter_of
+from consumer.operations.status.lane import Found, lane_notes, lane_status
 
 LOCAL = "http://localhost:9464"
 

@@ -13,15 +13,9 @@ import orjson
 
 from consumer.errors import EventError
 from consumer.records.dead_letter import DeadLetterReason
-from consumer.routing.decoding.digits import (
-    Written,
-    exact_body,
-)
+from consumer.routing.decoding.digits import Written, exact_body
 from consumer.routing.decoding.times import TimeReader
-from consumer.routing.expressions import (
-    compile_value,
-    needs_digits,
-)
+from consumer.routing.expressions import compile_value, needs_digits
 
 MAX_ID: Final = 256
 MAX_AHEAD: Final = 86_400.0

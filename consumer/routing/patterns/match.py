@@ -7,17 +7,8 @@ from functools import reduce
 from itertools import product
 from typing import Any, Final
 
-from consumer.routing.patterns.nodes import (
-    ABSENT,
-    Field,
-    Match,
-    Node,
-)
-from consumer.routing.patterns.scalars import (
-    SCALARS,
-    Item,
-    any_of,
-)
+from consumer.routing.patterns.nodes import ABSENT, Field, Match, Node
+from consumer.routing.patterns.scalars import SCALARS, Item, any_of
 
 
 class _Missing:

@@ -24,20 +24,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from consumer.routing.patterns.match import (
-    at_leaf,
-    at_object,
-    match_of,
-)
-from consumer.routing.patterns.nodes import (
-    OR,
-    Node,
-)
+from consumer.routing.patterns.match import at_leaf, at_object, match_of
+from consumer.routing.patterns.nodes import OR, Node
 from consumer.routing.patterns.operators import PatternError
-from consumer.routing.patterns.reader import (
-    PatternErrors,
-    read_pattern,
-)
+from consumer.routing.patterns.reader import PatternErrors, read_pattern
 
 __all__ = ["Pattern", "PatternError", "PatternErrors", "compile_pattern"]
 

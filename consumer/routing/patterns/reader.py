@@ -9,19 +9,8 @@ from typing import Any, Final
 from consumer.errors import DispatcherError
 from consumer.routing.patterns.keys import steps_of
 from consumer.routing.patterns.match import table_of
-from consumer.routing.patterns.nodes import (
-    OR,
-    Field,
-    Leaf,
-    Node,
-)
-from consumer.routing.patterns.operators import (
-    Path,
-    PatternError,
-    is_operation,
-    operation,
-    scalar,
-)
+from consumer.routing.patterns.nodes import OR, Field, Leaf, Node
+from consumer.routing.patterns.operators import Path, PatternError, is_operation, operation, scalar
 from consumer.routing.patterns.scalars import exact
 
 MAX_COMBINATIONS: Final = 256

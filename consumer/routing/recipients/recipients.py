@@ -22,15 +22,8 @@ from email_validator.rfc_constants import CASE_INSENSITIVE_MAILBOX_NAMES, EMAIL_
 from phonenumbers import PhoneNumberType
 from phonenumbers.phonemetadata import PhoneMetadata, PhoneNumberDesc
 
-from consumer.routing.recipients.email_text import (
-    MAX_EMAIL_TEXT,
-    email_text,
-    has_dotted_i,
-)
-from consumer.routing.recipients.phone_text import (
-    MAX_PHONE,
-    phone_readings,
-)
+from consumer.routing.recipients.email_text import MAX_EMAIL_TEXT, email_text, has_dotted_i
+from consumer.routing.recipients.phone_text import MAX_PHONE, phone_readings
 
 CACHE_SIZE: Final = 8192
 """Addresses per cache, ≤ 320 characters each: customers return, and routes share customers.

@@ -21,48 +21,23 @@ from typing import NamedTuple
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from consumer.errors import (
-    KafkaSessionError,
-    StartPositionError,
-    defect,
-)
+from consumer.errors import KafkaSessionError, StartPositionError, defect
 from consumer.kafka import transactions
 from consumer.kafka.broker_time import measure
 from consumer.kafka.log_scan import Partition
-from consumer.kafka.records.delayed import (
-    Delayed,
-    first_offset,
-)
+from consumer.kafka.records.delayed import Delayed, first_offset
 from consumer.kafka.records.messages import timestamp_of
 from consumer.kafka.records.operator_commands import RetryCampaign
-from consumer.kafka.records.publisher import (
-    bad_invitation,
-    dead_letter_of,
-)
+from consumer.kafka.records.publisher import bad_invitation, dead_letter_of
 from consumer.kafka.start_offsets import group_offset
-from consumer.kafka.stopped_partitions import (
-    StoppedPartition,
-    StopReason,
-    rejoin_if_readable,
-)
-from consumer.lane.state.delay_steps import (
-    STEPS,
-    step_for,
-)
+from consumer.kafka.stopped_partitions import StoppedPartition, StopReason, rejoin_if_readable
+from consumer.lane.state.delay_steps import STEPS, step_for
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.fields import rfc3339
 from consumer.runtime.delay.delay_stops import goes_on
 from consumer.runtime.former_life import let_former_life_end
-from consumer.runtime.isolation import (
-    isolate,
-    tell,
-)
-from consumer.runtime.positions import (
-    ends,
-    membership,
-    offsets,
-    positions,
-)
+from consumer.runtime.isolation import isolate, tell
+from consumer.runtime.positions import ends, membership, offsets, positions
 from consumer.runtime.router.input_stops import InputStops
 from consumer.runtime.stage import StageServices
 from consumer.runtime.watchers.command_watch import ObeyedCommands

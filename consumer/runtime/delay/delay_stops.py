@@ -10,19 +10,9 @@ import structlog
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from consumer.kafka.log_scan import Partition
-from consumer.kafka.start_offsets import (
-    GroupMemory,
-    delay_reading,
-    group_offset,
-)
-from consumer.runtime.positions import (
-    membership,
-    names,
-)
-from consumer.runtime.router.input_stops import (
-    InputStops,
-    decided,
-)
+from consumer.kafka.start_offsets import GroupMemory, delay_reading, group_offset
+from consumer.runtime.positions import membership, names
+from consumer.runtime.router.input_stops import InputStops, decided
 
 log = structlog.get_logger(__name__)
 

@@ -18,16 +18,10 @@ from consumer.errors import KafkaSessionError
 from consumer.http.calls import Calls
 from consumer.kafka import transactions
 from consumer.kafka.start_offsets import StartFrom
-from consumer.lane.state.settings import (
-    LATE_ARRIVAL_GRACE,
-    LaneSettings,
-)
+from consumer.lane.state.settings import LATE_ARRIVAL_GRACE, LaneSettings
 from consumer.runtime.former_life import let_former_life_end
 from consumer.runtime.lane.config_rivals import ConfigRivals
-from consumer.runtime.lane.lane_owner import (
-    RESULTS_ENOUGH,
-    LaneOwnership,
-)
+from consumer.runtime.lane.lane_owner import RESULTS_ENOUGH, LaneOwnership
 from consumer.runtime.lane.takeover import Takeover
 from consumer.runtime.positions import ends
 from consumer.runtime.stage import StageServices

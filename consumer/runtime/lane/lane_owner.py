@@ -17,58 +17,24 @@ from queue import Empty
 import structlog
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 
-from consumer.errors import (
-    UnreadableRecord,
-    defect,
-)
-from consumer.http.calls import (
-    Answered,
-    Calls,
-    Inbox,
-    LoginEnded,
-)
+from consumer.errors import UnreadableRecord, defect
+from consumer.http.calls import Answered, Calls, Inbox, LoginEnded
 from consumer.kafka import transactions
-from consumer.kafka.records.messages import (
-    timestamp_of,
-    value_of,
-)
-from consumer.kafka.records.operator_commands import (
-    ReopenLane,
-    RetryCampaign,
-)
-from consumer.kafka.records.publisher import (
-    bad_invitation,
-    dead_letter_of,
-)
+from consumer.kafka.records.messages import timestamp_of, value_of
+from consumer.kafka.records.operator_commands import ReopenLane, RetryCampaign
+from consumer.kafka.records.publisher import bad_invitation, dead_letter_of
 from consumer.lane.lane import Lane
 from consumer.lane.quota.forecast import Forecast
-from consumer.lane.state.commands import (
-    Command,
-    Commit,
-    Login,
-    Pause,
-    Resume,
-    Seek,
-    Send,
-)
+from consumer.lane.state.commands import Command, Commit, Login, Pause, Resume, Seek, Send
 from consumer.lane.state.pending import PendingInvitation
-from consumer.observability.metrics.metrics import (
-    CampaignSnapshot,
-    LaneSnapshot,
-)
+from consumer.observability.metrics.metrics import CampaignSnapshot, LaneSnapshot
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.fields import rfc3339
 from consumer.runtime.isolation import tell
 from consumer.runtime.lane.config_rivals import ConfigRivals
 from consumer.runtime.lane.lane_report import LaneReport
-from consumer.runtime.lane.lane_status import (
-    call_status,
-    lane_status,
-)
-from consumer.runtime.stage import (
-    STOP_GRACE,
-    StageServices,
-)
+from consumer.runtime.lane.lane_status import call_status, lane_status
+from consumer.runtime.stage import STOP_GRACE, StageServices
 from consumer.runtime.watchers.command_watch import ObeyedCommands
 from consumer.wiring.build import LaneConfig
 

@@ -14,20 +14,11 @@ from datetime import datetime
 
 import structlog
 
-from consumer.http.calls import (
-    Answered,
-    LoginEnded,
-)
+from consumer.http.calls import Answered, LoginEnded
 from consumer.lane.lane import Lane
 from consumer.lane.state.commands import Batch, SealReason
-from consumer.observability.metrics.metrics import (
-    AccountSnapshot,
-    Metrics,
-)
-from consumer.records.call import (
-    Outcome,
-    Verdict,
-)
+from consumer.observability.metrics.metrics import AccountSnapshot, Metrics
+from consumer.records.call import Outcome, Verdict
 from consumer.runtime.campaign_circuits import CampaignCircuits
 
 log = structlog.get_logger(__name__)

@@ -9,10 +9,7 @@ from consumer.http.calls import Answered
 from consumer.lane.lane import Lane
 from consumer.lane.quota.limiter import WaitUntil
 from consumer.observability.metrics.labels import OTHER
-from consumer.observability.metrics.metrics import (
-    CampaignSnapshot,
-    LaneSnapshot,
-)
+from consumer.observability.metrics.metrics import CampaignSnapshot, LaneSnapshot
 from consumer.observability.status.status import (
     AccountStatus,
     BatchStatus,
@@ -21,10 +18,7 @@ from consumer.observability.status.status import (
     LaneStatus,
     LimitStatus,
 )
-from consumer.vendors import (
-    customer_radar,
-    pisano,
-)
+from consumer.vendors import customer_radar, pisano
 
 HERE = "here"
 CAMPAIGNS_SHOWN = 20

@@ -11,38 +11,17 @@ import structlog
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from consumer.clock import Clock
-from consumer.errors import (
-    KafkaSessionError,
-    StartPositionError,
-    UnreadableRecord,
-)
+from consumer.errors import KafkaSessionError, StartPositionError, UnreadableRecord
 from consumer.kafka import transactions
 from consumer.kafka.broker_time import appended_at
-from consumer.kafka.records.checkpoints import (
-    claim,
-    newest,
-)
+from consumer.kafka.records.checkpoints import claim, newest
 from consumer.kafka.start_offsets import StartFrom
 from consumer.lane.lane import Lane
-from consumer.lane.quota.clock_shift import (
-    in_our_time,
-    shift_between,
-)
-from consumer.lane.state.owners import (
-    contested,
-    next_owners,
-)
+from consumer.lane.quota.clock_shift import in_our_time, shift_between
+from consumer.lane.state.owners import contested, next_owners
 from consumer.lane.state.settings import LaneSettings
-from consumer.records.checkpoint import (
-    Checkpoint,
-    Owner,
-)
-from consumer.runtime.lane.lane_log import (
-    LaneLog,
-    refuse_beyond,
-    unreadable,
-    where,
-)
+from consumer.records.checkpoint import Checkpoint, Owner
+from consumer.runtime.lane.lane_log import LaneLog, refuse_beyond, unreadable, where
 from consumer.runtime.stage import StageServices
 
 WAIT = 10.0

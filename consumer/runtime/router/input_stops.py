@@ -22,20 +22,9 @@ from confluent_kafka import Consumer, TopicPartition
 
 from consumer.kafka import offset_metadata
 from consumer.kafka.log_scan import Partition
-from consumer.kafka.records.operator_commands import (
-    Command,
-    ResumeInput,
-)
-from consumer.kafka.start_offsets import (
-    GroupMemory,
-    Reading,
-)
-from consumer.kafka.stopped_partitions import (
-    MEANING,
-    StoppedPartition,
-    log_range,
-    out_of_range,
-)
+from consumer.kafka.records.operator_commands import Command, ResumeInput
+from consumer.kafka.start_offsets import GroupMemory, Reading
+from consumer.kafka.stopped_partitions import MEANING, StoppedPartition, log_range, out_of_range
 from consumer.observability.metrics.labels import ROUTER
 from consumer.runtime.stage import StageServices
 

@@ -15,68 +15,24 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 import structlog
-from confluent_kafka import (
-    Consumer,
-    KafkaError,
-    KafkaException,
-    Message,
-    Producer,
-    TopicPartition,
-)
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from consumer.errors import (
-    KafkaSessionError,
-    defect,
-)
+from consumer.errors import KafkaSessionError, defect
 from consumer.kafka import transactions
 from consumer.kafka.log_scan import Partition
-from consumer.kafka.records.messages import (
-    headers_of,
-    value_of,
-)
+from consumer.kafka.records.messages import headers_of, value_of
 from consumer.kafka.records.publisher import dead_letter_of
 from consumer.kafka.records.replayed import original
-from consumer.kafka.start_offsets import (
-    StartFrom,
-    group_offset,
-    remember,
-    resolve,
-    router_reading,
-)
-from consumer.kafka.stopped_partitions import (
-    StoppedPartition,
-    StopReason,
-    rejoin_if_readable,
-)
-from consumer.records.dead_letter import (
-    DeadLetter,
-    DeadLetterReason,
-)
+from consumer.kafka.start_offsets import StartFrom, group_offset, remember, resolve, router_reading
+from consumer.kafka.stopped_partitions import StoppedPartition, StopReason, rejoin_if_readable
+from consumer.records.dead_letter import DeadLetter, DeadLetterReason
 from consumer.records.fields import rfc3339
 from consumer.records.invitation import Source
-from consumer.routing.router import (
-    OTHER_TOPIC,
-    Record,
-    Routed,
-    Router,
-)
+from consumer.routing.router import OTHER_TOPIC, Record, Routed, Router
 from consumer.runtime.former_life import let_former_life_end
-from consumer.runtime.isolation import (
-    HINT,
-    isolate,
-    tell,
-)
-from consumer.runtime.positions import (
-    ends,
-    lag,
-    membership,
-    names,
-    offsets,
-)
-from consumer.runtime.router.input_stops import (
-    InputStops,
-    decided,
-)
+from consumer.runtime.isolation import HINT, isolate, tell
+from consumer.runtime.positions import ends, lag, membership, names, offsets
+from consumer.runtime.router.input_stops import InputStops, decided
 from consumer.runtime.stage import StageServices
 from consumer.wiring.build import RouterConfig
 

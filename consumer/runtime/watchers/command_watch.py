@@ -18,13 +18,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message,
 from consumer.errors import KafkaSessionError
 from consumer.kafka import transactions
 from consumer.kafka.clients import Clients
-from consumer.kafka.records.operator_commands import (
-    Command,
-    RetryCampaign,
-    command_of,
-    dump,
-    valid,
-)
+from consumer.kafka.records.operator_commands import Command, RetryCampaign, command_of, dump, valid
 from consumer.kafka.transactions import describe
 from consumer.observability.metrics.metrics import Metrics
 

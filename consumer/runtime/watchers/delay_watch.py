@@ -17,10 +17,7 @@ from confluent_kafka.admin import AdminClient
 
 from consumer.errors import DispatcherError
 from consumer.kafka import transactions
-from consumer.kafka.log_scan import (
-    LogScan,
-    end_offsets,
-)
+from consumer.kafka.log_scan import LogScan, end_offsets
 from consumer.runtime.delay.step_counts import StepCounts
 from consumer.runtime.watchers.process_watch import pause
 

@@ -10,10 +10,7 @@ from confluent_kafka.admin import AdminClient
 from consumer.config.topic_names import Topics
 from consumer.errors import DispatcherError
 from consumer.kafka.clients import Clients
-from consumer.kafka.lane_logs import (
-    look,
-    orphans,
-)
+from consumer.kafka.lane_logs import look, orphans
 from consumer.observability.metrics.metrics import Metrics
 from consumer.runtime.watchers.process_watch import pause
 

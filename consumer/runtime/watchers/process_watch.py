@@ -10,14 +10,8 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
-from consumer.kafka.reachability import (
-    tells_more,
-    what_to_check,
-)
-from consumer.kafka.transactions import (
-    describe,
-    translate_errors,
-)
+from consumer.kafka.reachability import tells_more, what_to_check
+from consumer.kafka.transactions import describe, translate_errors
 from consumer.observability.health import Health
 from consumer.observability.metrics.metrics import Metrics
 

@@ -10,10 +10,7 @@ import jmespath
 from jmespath import exceptions
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
-from consumer.vendors.answer_kinds import (
-    Kind,
-    Row,
-)
+from consumer.vendors.answer_kinds import Kind, Row
 from consumer.vendors.answers import as_code
 
 BY_RULE: Final[Mapping[str, Row]] = {

@@ -27,22 +27,11 @@ from urllib.parse import quote
 import orjson
 from pydantic import JsonValue
 
-from consumer.records.call import (
-    Answer,
-    Call,
-    Outcome,
-    Token,
-)
-from consumer.records.channel import (
-    Channel,
-    ChannelSpec,
-)
+from consumer.records.call import Answer, Call, Outcome, Token
+from consumer.records.channel import Channel, ChannelSpec
 from consumer.records.invitation import Invitation
 from consumer.vendors import protocol
-from consumer.vendors.answer_kinds import (
-    Kind,
-    Row,
-)
+from consumer.vendors.answer_kinds import Kind, Row
 from consumer.vendors.answers import (
     FOREIGN_SUCCESS,
     decided_by_status,
@@ -55,14 +44,8 @@ from consumer.vendors.answers import (
     row_of_status,
 )
 from consumer.vendors.http_batch import templates
-from consumer.vendors.http_batch.account import (
-    HttpBatchAccount,
-    data_names,
-)
-from consumer.vendors.http_batch.answer_rules import (
-    BY_RULE,
-    code_getter,
-)
+from consumer.vendors.http_batch.account import HttpBatchAccount, data_names
+from consumer.vendors.http_batch.answer_rules import BY_RULE, code_getter
 
 CHANNELS: Final = (Channel.SMS, Channel.EMAIL, Channel.PUSH, Channel.INVITATION)
 """The channels of a campaign; the calls do not differ."""

@@ -8,14 +8,8 @@ from typing import TYPE_CHECKING
 
 from confluent_kafka import OFFSET_END, KafkaError, TopicPartition
 
-from tests.simulation.kafka.faults import (
-    refused,
-    timed_out,
-)
-from tests.simulation.kafka.groups import (
-    Group,
-    offsets_of,
-)
+from tests.simulation.kafka.faults import refused, timed_out
+from tests.simulation.kafka.groups import Group, offsets_of
 from tests.simulation.kafka.reading import UNKNOWN
 from tests.simulation.kafka.session import Membership
 

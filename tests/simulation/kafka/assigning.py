@@ -9,17 +9,11 @@ from typing import TYPE_CHECKING
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaError, Message, TopicPartition
 
-from tests.simulation.kafka.asking import (
-    ANSWER_WAIT,
-    Asking,
-)
+from tests.simulation.kafka.asking import ANSWER_WAIT, Asking
 from tests.simulation.kafka.faults import refused
 from tests.simulation.kafka.groups import Group
 from tests.simulation.kafka.log import Place
-from tests.simulation.kafka.reading import (
-    UNKNOWN,
-    Reading,
-)
+from tests.simulation.kafka.reading import UNKNOWN, Reading
 from tests.simulation.kafka.settings import draw
 
 if TYPE_CHECKING:

@@ -10,21 +10,11 @@ from dataclasses import dataclass
 from confluent_kafka import KafkaError
 
 from tests.simulation.kafka.clients import FakeClients
-from tests.simulation.kafka.faults import (
-    refused,
-    timed_out,
-)
+from tests.simulation.kafka.faults import refused, timed_out
 from tests.simulation.kafka.groups import Group
-from tests.simulation.kafka.log import (
-    FakeRecord,
-    Header,
-    Partition,
-)
+from tests.simulation.kafka.log import FakeRecord, Header, Partition
 from tests.simulation.kafka.scheduler import Scheduler
-from tests.simulation.kafka.settings import (
-    BrokerSettings,
-    draw,
-)
+from tests.simulation.kafka.settings import BrokerSettings, draw
 from tests.simulation.kafka.transactions import Coordinator
 
 STAMPED = (".delayed.", ".checkpoints.")

@@ -12,14 +12,8 @@ from confluent_kafka import KafkaError, Message, TopicPartition
 from consumer.kafka.clients import OnError
 from tests.simulation.kafka.assigning import Assigning
 from tests.simulation.kafka.log import Place
-from tests.simulation.kafka.scheduler import (
-    Process,
-    Task,
-)
-from tests.simulation.kafka.session import (
-    Membership,
-    Session,
-)
+from tests.simulation.kafka.scheduler import Process, Task
+from tests.simulation.kafka.session import Membership, Session
 from tests.simulation.kafka.settings import draw
 
 if TYPE_CHECKING:

@@ -8,14 +8,8 @@ from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaError, TopicPartition
 
-from tests.simulation.kafka.log import (
-    Place,
-    Transaction,
-)
-from tests.simulation.kafka.members import (
-    Event,
-    Member,
-)
+from tests.simulation.kafka.log import Place, Transaction
+from tests.simulation.kafka.members import Event, Member
 from tests.simulation.kafka.settings import draw
 from tests.simulation.kafka.tasks import Process
 

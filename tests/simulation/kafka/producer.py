@@ -6,11 +6,7 @@ from collections.abc import Sequence
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from tests.simulation.kafka.faults import (
-    abortable,
-    refused,
-    timed_out,
-)
+from tests.simulation.kafka.faults import abortable, refused, timed_out
 from tests.simulation.kafka.groups import offsets_of
 from tests.simulation.kafka.sending import Sending
 from tests.simulation.kafka.session import Membership

@@ -9,11 +9,7 @@ from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaError, Message
 
-from tests.simulation.kafka.log import (
-    FakeRecord,
-    Partition,
-    kind_of,
-)
+from tests.simulation.kafka.log import FakeRecord, Partition, kind_of
 
 if TYPE_CHECKING:
     from tests.simulation.kafka.broker import FakeBroker

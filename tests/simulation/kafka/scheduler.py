@@ -13,11 +13,7 @@ from typing import Any
 
 from greenlet import getcurrent, greenlet
 
-from tests.simulation.kafka.tasks import (
-    Killed,
-    Process,
-    Task,
-)
+from tests.simulation.kafka.tasks import Killed, Process, Task
 
 __all__ = ["START", "Killed", "Process", "Scheduler", "Task"]
 

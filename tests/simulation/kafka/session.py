@@ -10,14 +10,8 @@ from math import inf
 from confluent_kafka import KafkaException
 
 from tests.simulation.kafka.groups import Group
-from tests.simulation.kafka.members import (
-    Event,
-    Member,
-)
-from tests.simulation.kafka.scheduler import (
-    Process,
-    Scheduler,
-)
+from tests.simulation.kafka.members import Event, Member
+from tests.simulation.kafka.scheduler import Process, Scheduler
 from tests.simulation.kafka.settings import BrokerSettings
 
 

@@ -7,11 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from consumer.kafka.transactions import TRANSACTION_TIMEOUT
-from tests.simulation.kafka.log import (
-    Partition,
-    Place,
-    Transaction,
-)
+from tests.simulation.kafka.log import Partition, Place, Transaction
 from tests.simulation.kafka.settings import draw
 
 if TYPE_CHECKING:

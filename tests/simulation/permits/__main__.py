@@ -15,14 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.simulation.permits.judges import COUNTERS
-from tests.simulation.permits.runs import (
-    RESTLESS,
-    SCENES,
-    Tally,
-    hunt,
-    run_all,
-    tasks_of,
-)
+from tests.simulation.permits.runs import RESTLESS, SCENES, Tally, hunt, run_all, tasks_of
 from tests.simulation.permits.variants import VARIANTS
 
 ENOUGH = 0.97

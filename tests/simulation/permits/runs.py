@@ -10,17 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from tests.simulation.permits.judges import (
-    COUNTERS,
-    used,
-)
-from tests.simulation.permits.scenes import (
-    DOCUMENTED,
-    LATENCIES,
-    Practice,
-    Scene,
-    restless,
-)
+from tests.simulation.permits.judges import COUNTERS, used
+from tests.simulation.permits.scenes import DOCUMENTED, LATENCIES, Practice, Scene, restless
 from tests.simulation.permits.variants import VARIANTS
 from tests.simulation.permits.world import World
 

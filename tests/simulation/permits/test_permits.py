@@ -6,27 +6,11 @@ import random
 
 import pytest
 
-from tests.simulation.permits.judges import (
-    COUNTERS,
-    used,
-)
-from tests.simulation.permits.runs import (
-    RESTLESS,
-    hunt,
-    run,
-    tasks_of,
-)
-from tests.simulation.permits.scenes import (
-    DOCUMENTED,
-    LATENCIES,
-    Scene,
-    restless,
-)
+from tests.simulation.permits.judges import COUNTERS, used
+from tests.simulation.permits.runs import RESTLESS, hunt, run, tasks_of
+from tests.simulation.permits.scenes import DOCUMENTED, LATENCIES, Scene, restless
 from tests.simulation.permits.variants import VARIANTS
-from tests.simulation.permits.world import (
-    START,
-    World,
-)
+from tests.simulation.permits.world import START, World
 
 SHARES = {"uniform": 0.97, "lognormal": 0.97, "heavy-tailed": 0.96}
 """Of the quota, in worlds that change owners twice an hour."""

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import math
 
-from consumer.lane.quota.limiter import (
-    EPSILON,
-    Limiter,
-    WaitUntil,
-)
+from consumer.lane.quota.limiter import EPSILON, Limiter, WaitUntil
 from tests.simulation.permits.scenes import Practice
 
 

@@ -15,14 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from consumer.lane.quota.limiter import Limiter
-from tests.simulation.permits.scenes import (
-    FRESH,
-    GRACE,
-    NETWORKS,
-    TIMEOUT,
-    Practice,
-    Scene,
-)
+from tests.simulation.permits.scenes import FRESH, GRACE, NETWORKS, TIMEOUT, Practice, Scene
 
 START = 1_763_800_000.0
 CLOCKS_APART = 1.0

@@ -25,14 +25,8 @@ from typing import Any
 import httpcore
 
 from consumer.http.answer_head import LenientBackend
-from consumer.http.client import (
-    Exchange,
-    VendorClient,
-)
-from consumer.records.call import (
-    Answer,
-    Call,
-)
+from consumer.http.client import Exchange, VendorClient
+from consumer.records.call import Answer, Call
 
 CUT = "cut"
 """The way that is no whole answer."""

@@ -10,18 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 import orjson
 
-from tests.simulation.world import (
-    rules,
-    sickness,
-)
-from tests.simulation.world.history import (
-    LANE,
-    ROUTER,
-    History,
-    Json,
-    bitmap,
-    settled,
-)
+from tests.simulation.world import rules, sickness
+from tests.simulation.world.history import LANE, ROUTER, History, Json, bitmap, settled
 from tests.simulation.world.process import Ownership
 from tests.simulation.world.world import World
 

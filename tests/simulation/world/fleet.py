@@ -9,14 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
-from tests.simulation.world.faults import (
-    POINTS,
-    Kind,
-)
-from tests.simulation.world.judged import (
-    Verdict,
-    judge,
-)
+from tests.simulation.world.faults import POINTS, Kind
+from tests.simulation.world.judged import Verdict, judge
 
 CHUNK = 20
 

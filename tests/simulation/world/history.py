@@ -12,16 +12,10 @@ from typing import Any
 import orjson
 
 from consumer.lane.state.delay_steps import STEPS
-from tests.simulation.kafka.log import (
-    FakeRecord,
-    Transaction,
-)
+from tests.simulation.kafka.log import FakeRecord, Transaction
 from tests.simulation.world import rules
 from tests.simulation.world.traffic import Place
-from tests.simulation.world.world import (
-    Ended,
-    World,
-)
+from tests.simulation.world.world import Ended, World
 
 Json = dict[str, Any]
 

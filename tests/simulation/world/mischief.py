@@ -13,16 +13,8 @@ from tests.simulation.kafka.log import Transaction
 from tests.simulation.kafka.scheduler import Task
 from tests.simulation.world import rules
 from tests.simulation.world.doubles import Story
-from tests.simulation.world.faults import (
-    AtPoint,
-    Kind,
-    at_points,
-    at_times,
-)
-from tests.simulation.world.process import (
-    Ownership,
-    SimProcess,
-)
+from tests.simulation.world.faults import AtPoint, Kind, at_points, at_times
+from tests.simulation.world.process import Ownership, SimProcess
 
 REJOINED_WITHIN = 10.0
 """Seconds after which a group is as it was, whose members were all dropped."""

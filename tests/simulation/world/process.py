@@ -9,10 +9,7 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from consumer.errors import (
-    KafkaSessionError,
-    StartPositionError,
-)
+from consumer.errors import KafkaSessionError, StartPositionError
 from consumer.kafka.log_scan import Partition
 from consumer.kafka.transactions import describe
 from consumer.lane.buffer.buffer import InvitationBuffer
@@ -26,21 +23,10 @@ from consumer.runtime.stage import StageServices
 from consumer.runtime.watchers.command_watch import CommandWatch
 from consumer.wiring.build import LaneConfig
 from tests.simulation.kafka.clients import FakeClients
-from tests.simulation.kafka.scheduler import (
-    Scheduler,
-    Task,
-)
+from tests.simulation.kafka.scheduler import Scheduler, Task
 from tests.simulation.world import rules
-from tests.simulation.world.doubles import (
-    Mute,
-    ProcessClock,
-    Pulse,
-    Story,
-)
-from tests.simulation.world.wire import (
-    SimCalls,
-    Wire,
-)
+from tests.simulation.world.doubles import Mute, ProcessClock, Pulse, Story
+from tests.simulation.world.wire import SimCalls, Wire
 
 NEAR_END = 20
 """What expires soon is never put off: so much of it may be noted beyond the bound."""

@@ -13,17 +13,8 @@ from consumer.config.load import load
 from consumer.config.models import Config
 from consumer.lane.state.settings import LaneSettings, Limit
 from consumer.vendors import Vendor
-from consumer.wiring.build import (
-    RouterConfig,
-    build_vendors,
-    lane_settings,
-    router_rules,
-)
-from tests.simulation.world.changes import (
-    MOVED,
-    accepts_in_part,
-    changed,
-)
+from consumer.wiring.build import RouterConfig, build_vendors, lane_settings, router_rules
+from tests.simulation.world.changes import MOVED, accepts_in_part, changed
 
 APPLICATION = "surveys"
 LANES = ("cloud", "radar")

@@ -14,11 +14,7 @@ from functools import cache
 import orjson
 
 from consumer.records.fields import rfc3339
-from tests.simulation.world.rules import (
-    CHANNELS,
-    INPUTS,
-    ROUTES,
-)
+from tests.simulation.world.rules import CHANNELS, INPUTS, ROUTES
 
 Place = tuple[str, int, int]
 """Topic, partition, offset."""

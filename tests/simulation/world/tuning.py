@@ -10,32 +10,12 @@ from typing import Any
 
 from consumer.http import calls
 from consumer.lane.offsets import read_plan
-from consumer.runtime import (
-    campaign_circuits,
-    isolation,
-    stage,
-    transactions,
-)
-from consumer.runtime.delay import (
-    delay_loop,
-    delay_stops,
-)
-from consumer.runtime.lane import (
-    config_rivals,
-    lane_loop,
-    lane_owner,
-    lane_report,
-    takeover,
-)
-from consumer.runtime.router import (
-    input_stops,
-    router_loop,
-)
+from consumer.runtime import campaign_circuits, isolation, stage, transactions
+from consumer.runtime.delay import delay_loop, delay_stops
+from consumer.runtime.lane import config_rivals, lane_loop, lane_owner, lane_report, takeover
+from consumer.runtime.router import input_stops, router_loop
 from consumer.runtime.watchers import command_watch
-from tests.simulation.world.doubles import (
-    Story,
-    StoryLog,
-)
+from tests.simulation.world.doubles import Story, StoryLog
 
 TUNED: Mapping[tuple[Any, str], object] = {
     (lane_loop, "POLL_SECONDS"): 20.0,

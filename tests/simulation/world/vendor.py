@@ -15,14 +15,8 @@ import orjson
 from consumer.lane.state.commands import Batch
 from consumer.lane.state.settings import LaneSettings
 from consumer.records.call import Answer
-from tests.simulation.vendor_counters import (
-    KINDS,
-    VendorCounter,
-)
-from tests.simulation.world import (
-    odd_answers,
-    partly,
-)
+from tests.simulation.vendor_counters import KINDS, VendorCounter
+from tests.simulation.world import odd_answers, partly
 from tests.simulation.world.sickness import Sickness
 
 SERVERS = 3

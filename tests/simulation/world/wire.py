@@ -15,39 +15,16 @@ from queue import Empty
 from typing import Any
 
 from consumer.config.sections import Campaign
-from consumer.http.calls import (
-    Account,
-    Calls,
-    Event,
-)
+from consumer.http.calls import Account, Calls, Event
 from consumer.http.client import Exchange
-from consumer.lane.state.commands import (
-    Batch,
-    Login,
-)
+from consumer.lane.state.commands import Batch, Login
 from consumer.lane.state.settings import LATE_ARRIVAL_GRACE
-from consumer.records.call import (
-    Answer,
-    Call,
-)
+from consumer.records.call import Answer, Call
 from consumer.vendors import Vendor
-from tests.simulation.kafka.scheduler import (
-    Scheduler,
-    Task,
-)
-from tests.simulation.world.answer_bytes import (
-    CUT,
-    AccountBytes,
-    AnswerBytes,
-)
-from tests.simulation.world.doubles import (
-    ProcessClock,
-    Story,
-)
-from tests.simulation.world.vendor import (
-    Truth,
-    VendorDouble,
-)
+from tests.simulation.kafka.scheduler import Scheduler, Task
+from tests.simulation.world.answer_bytes import CUT, AccountBytes, AnswerBytes
+from tests.simulation.world.doubles import ProcessClock, Story
+from tests.simulation.world.vendor import Truth, VendorDouble
 
 
 class SimInbox:

@@ -16,41 +16,19 @@ from consumer.kafka.offset_metadata import registered
 from consumer.lane.state.commands import Batch
 from consumer.lane.state.delay_steps import STEPS
 from tests.simulation.kafka.broker import FakeBroker
-from tests.simulation.kafka.log import (
-    FakeRecord,
-    Transaction,
-)
-from tests.simulation.kafka.scheduler import (
-    Scheduler,
-    Task,
-)
+from tests.simulation.kafka.log import FakeRecord, Transaction
+from tests.simulation.kafka.scheduler import Scheduler, Task
 from tests.simulation.kafka.settings import BrokerSettings
-from tests.simulation.world import (
-    features,
-    foreign,
-    rules,
-    sickness,
-    tuning,
-)
+from tests.simulation.world import features, foreign, rules, sickness, tuning
 from tests.simulation.world.answer_bytes import AnswerBytes
 from tests.simulation.world.changes import STAYS
 from tests.simulation.world.doubles import Story
 from tests.simulation.world.machines import Machines
 from tests.simulation.world.mischief import Mischief
 from tests.simulation.world.operators import Operators
-from tests.simulation.world.process import (
-    SimProcess,
-    Watch,
-)
-from tests.simulation.world.traffic import (
-    Burst,
-    Expected,
-    bursts,
-)
-from tests.simulation.world.vendor import (
-    Truth,
-    VendorDouble,
-)
+from tests.simulation.world.process import SimProcess, Watch
+from tests.simulation.world.traffic import Burst, Expected, bursts
+from tests.simulation.world.vendor import Truth, VendorDouble
 from tests.simulation.world.wire import Wire
 
 LONGEST = 20_000.0

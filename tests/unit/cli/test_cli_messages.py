@@ -8,10 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from consumer.cli.main import (
-    app,
-    main,
-)
+from consumer.cli.main import app, main
 
 
 def refusal(*words: str) -> str:

@@ -19,11 +19,7 @@ from consumer.kafka.stopped_partitions import StopReason
 from consumer.operations import view
 from consumer.operations.inputs import InputView
 from consumer.records.checkpoint import Owner
-from tests.unit.config.support import (
-    ENV,
-    RADAR_PASSWORD,
-    VALID,
-)
+from tests.unit.config.support import ENV, RADAR_PASSWORD, VALID
 
 OPTIONAL = {"sandbox", "simulate", "status"}
 """What these do without --config needs none: samples, synthetic traffic, a running process."""

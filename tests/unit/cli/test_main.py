@@ -7,10 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.dispatcher import (
-    command,
-    until,
-)
+from tests.support.dispatcher import command, until
 
 
 @pytest.mark.parametrize(("words", "code"), [("run", 0), ("demo", 143)])

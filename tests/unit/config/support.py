@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from consumer.config import (
-    Config,
-    load,
-)
+from consumer.config import Config, load
 
 HERE = Path(__file__).parent
 VALID = (HERE / "valid.yaml").read_text(encoding="utf-8")

@@ -7,17 +7,10 @@ from pathlib import Path
 import pytest
 
 from consumer.config.checks.references import STAGES
-from consumer.config.topic_names import (
-    BRANCHES,
-    TAILS,
-    Topics,
-)
+from consumer.config.topic_names import BRANCHES, TAILS, Topics
 from consumer.errors import ConfigError
 from consumer.runtime.stage import NO_LANES
-from tests.unit.config.support import (
-    edited,
-    load_text,
-)
+from tests.unit.config.support import edited, load_text
 
 
 def refused(text: str, folder: Path) -> list[str]:

@@ -7,21 +7,9 @@ from pathlib import Path
 import pytest
 
 from consumer.config import load
-from consumer.errors import (
-    ConfigError,
-    Problem,
-)
-from tests.unit.config.broken import (
-    BROKEN,
-    FILES,
-    Broken,
-)
-from tests.unit.config.support import (
-    HERE,
-    SECRETS,
-    edited,
-    load_text,
-)
+from consumer.errors import ConfigError, Problem
+from tests.unit.config.broken import BROKEN, FILES, Broken
+from tests.unit.config.support import HERE, SECRETS, edited, load_text
 
 
 def shown(problems: tuple[Problem, ...], file: str) -> list[str]:

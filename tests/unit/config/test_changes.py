@@ -7,15 +7,8 @@ from pathlib import Path
 import pytest
 
 from consumer.config import Config
-from consumer.config.changes import (
-    Changes,
-    compare,
-)
-from tests.unit.config.support import (
-    ENV,
-    edited,
-    load_text,
-)
+from consumer.config.changes import Changes, compare
+from tests.unit.config.support import ENV, edited, load_text
 
 SAME = Changes(
     nothing=False, fixed=(), new_lanes=(), left_lanes=(), new_inputs=(), accounts=frozenset()

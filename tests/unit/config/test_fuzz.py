@@ -9,10 +9,7 @@ import pytest
 from consumer.config import Config
 from consumer.lane.state.settings import LaneSettings
 from tests.fuzz import configs
-from tests.fuzz.configs import (
-    ConfigFuzz,
-    feed,
-)
+from tests.fuzz.configs import ConfigFuzz, feed
 
 
 def test_a_config_that_is_accepted_runs(tmp_path: Path) -> None:

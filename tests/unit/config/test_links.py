@@ -6,16 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from consumer.config import (
-    Config,
-    load,
-)
+from consumer.config import Config, load
 from consumer.errors import ConfigError
-from tests.unit.config.support import (
-    ENV,
-    VALID,
-    load_text,
-)
+from tests.unit.config.support import ENV, VALID, load_text
 
 CAMPAIGN = '  app: {vendor: pisano-tr, channel: link, id: a, link: "https://a.example/s?%s"%s}\n'
 ROUTE = """\

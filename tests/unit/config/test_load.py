@@ -12,14 +12,7 @@ from consumer.errors import ConfigError
 from consumer.lane.state.settings import Limit
 from consumer.records.channel import Channel
 from consumer.vendors import Pisano
-from tests.unit.config.support import (
-    ENV,
-    HERE,
-    SECRETS,
-    VALID,
-    edited,
-    load_text,
-)
+from tests.unit.config.support import ENV, HERE, SECRETS, VALID, edited, load_text
 
 
 def test_the_example_config_is_valid_without_its_secrets() -> None:

@@ -10,19 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from consumer.config import (
-    config_schema,
-    load,
-)
+from consumer.config import config_schema, load
 from consumer.config.source import parse
 from consumer.errors import ConfigError
-from tests.unit.config.support import (
-    ENV,
-    HERE,
-    RADAR_PASSWORD,
-    SECRETS,
-    VALID,
-)
+from tests.unit.config.support import ENV, HERE, RADAR_PASSWORD, SECRETS, VALID
 
 TREE = parse(VALID, "valid").tree
 PATHS = [path for path in parse(VALID, "valid").lines if path]

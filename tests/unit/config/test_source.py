@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from consumer.config.durations import (
-    duration_text,
-    parse_duration,
-    parse_limit,
-)
+from consumer.config.durations import duration_text, parse_duration, parse_limit
 from consumer.config.source import parse
 from consumer.errors import ConfigError
 from consumer.lane.state.settings import Limit

@@ -9,10 +9,7 @@ import pytest
 
 from consumer.errors import ConfigError
 from consumer.vendors import Pisano
-from tests.unit.config.support import (
-    VALID,
-    load_text,
-)
+from tests.unit.config.support import VALID, load_text
 
 BATCH = """\
   own:

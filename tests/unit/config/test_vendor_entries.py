@@ -9,10 +9,7 @@ import trustme
 from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
 
-from consumer.config import (
-    Config,
-    load,
-)
+from consumer.config import Config, load
 from consumer.docgen import routing_config
 from consumer.errors import ConfigError
 from consumer.wiring import config_file

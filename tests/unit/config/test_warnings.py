@@ -9,12 +9,7 @@ import pytest
 
 from consumer.config import load
 from consumer.errors import ConfigError
-from tests.unit.config.support import (
-    HERE,
-    VALID,
-    edited,
-    load_text,
-)
+from tests.unit.config.support import HERE, VALID, edited, load_text
 
 ROOT = Path(__file__).parents[3]
 MATCH = "      channel: pos\n"

@@ -15,17 +15,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from consumer.demo import baskets as module
-from consumer.demo.baskets import (
-    Basket,
-    as_of,
-    as_produced,
-    baskets,
-    event_of,
-)
-from consumer.demo.events import (
-    TransactionEvent,
-    customer,
-)
+from consumer.demo.baskets import Basket, as_of, as_produced, baskets, event_of
+from consumer.demo.events import TransactionEvent, customer
 from consumer.errors import DispatcherError
 
 needs_data = pytest.mark.skipif(

@@ -10,16 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from phonenumbers import PhoneNumberType
 
-from consumer.demo.contacts import (
-    HOUSEHOLDS,
-    IMPOSSIBLE_PHONE,
-    contact,
-    trait,
-)
-from consumer.routing.recipients.recipients import (
-    PhoneNormaliser,
-    normalise_email,
-)
+from consumer.demo.contacts import HOUSEHOLDS, IMPOSSIBLE_PHONE, contact, trait
+from consumer.routing.recipients.recipients import PhoneNormaliser, normalise_email
 
 ALL = [contact(household) for household in range(1, HOUSEHOLDS + 1)]
 

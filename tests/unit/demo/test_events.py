@@ -29,14 +29,8 @@ from consumer.demo.events import (
     synthetic,
 )
 from consumer.records.fields import rfc3339
-from consumer.routing.router import (
-    Record,
-    Routed,
-)
-from consumer.wiring.build import (
-    build_router,
-    build_vendors,
-)
+from consumer.routing.router import Record, Routed
+from consumer.wiring.build import build_router, build_vendors
 
 START = 1_795_000_000.0
 TOPIC = "pos.transaction-completed"

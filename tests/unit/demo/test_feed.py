@@ -17,12 +17,7 @@ from rich.console import Console
 
 from consumer.demo import feed as module
 from consumer.demo.events import TimedEvent
-from consumer.demo.feed import (
-    NAP,
-    Pace,
-    feed,
-    with_progress,
-)
+from consumer.demo.feed import NAP, Pace, feed, with_progress
 from consumer.errors import DispatcherError
 from consumer.kafka.embedded_broker import EmbeddedBroker
 

@@ -11,27 +11,15 @@ from typer.testing import CliRunner
 
 from consumer.cli.main import app
 from consumer.config.load import load
-from consumer.demo.own_account import (
-    account_of,
-    unknown_to_the_double,
-)
+from consumer.demo.own_account import account_of, unknown_to_the_double
 from consumer.records.call import Call
 from consumer.routing.router import Record
 from consumer.sandbox import server
 from consumer.sandbox.customer_radar import Radar
 from consumer.sandbox.pisano import Pisano
-from consumer.sandbox.settings import (
-    SAMPLE_CAMPAIGNS,
-    SandboxSettings,
-)
-from consumer.sandbox.wire import (
-    Received,
-    Reply,
-)
-from consumer.wiring.build import (
-    build_router,
-    build_vendors,
-)
+from consumer.sandbox.settings import SAMPLE_CAMPAIGNS, SandboxSettings
+from consumer.sandbox.wire import Received, Reply
+from consumer.wiring.build import build_router, build_vendors
 
 CONFIG = """
 version: 1

@@ -13,12 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.http.answer_head import (
-    HEAD_LIMIT,
-    LenientBackend,
-    LenientStream,
-    repaired,
-)
+from consumer.http.answer_head import HEAD_LIMIT, LenientBackend, LenientStream, repaired
 
 NAMES = st.sampled_from(
     [b"Transfer-Encoding", b"Content-Length", b"content-length", b"X", b"Connection", b"", b" "]

@@ -9,27 +9,14 @@ import orjson
 import pytest
 
 from consumer.config.sections import Campaign
-from consumer.http.calls import (
-    Account,
-    Answered,
-    Calls,
-)
-from consumer.http.client import (
-    Exchange,
-    VendorClient,
-)
+from consumer.http.calls import Account, Answered, Calls
+from consumer.http.client import Exchange, VendorClient
 from consumer.lane.state.commands import Batch, SealReason
 from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneCampaign
-from consumer.records.call import (
-    Answer,
-    Call,
-)
+from consumer.records.call import Answer, Call
 from consumer.vendors.echo import PART
-from tests.contract.vendor_rows import (
-    ROWS,
-    invitation,
-)
+from tests.contract.vendor_rows import ROWS, invitation
 
 NOW = 1_000.0
 

@@ -10,18 +10,11 @@ from typing import Any
 
 import pytest
 
-from consumer.http.calls import (
-    Account,
-    Calls,
-)
+from consumer.http.calls import Account, Calls
 from consumer.lane.state.commands import Batch, SealReason
 from consumer.records.call import Call
 from consumer.records.invitation import Invitation
-from tests.support.lanes import (
-    NOW,
-    campaign,
-    held,
-)
+from tests.support.lanes import NOW, campaign, held
 
 
 @pytest.fixture

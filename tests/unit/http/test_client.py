@@ -9,16 +9,9 @@ import sys
 import httpx
 import pytest
 
-from consumer.http.client import (
-    FIRST_BYTE,
-    Exchange,
-    VendorClient,
-)
+from consumer.http.client import FIRST_BYTE, Exchange, VendorClient
 from consumer.records.call import Call
-from tests.support.wire import (
-    HOST,
-    Keeping,
-)
+from tests.support.wire import HOST, Keeping
 
 CALL = Call("POST", "/surveys", {}, b"{}")
 

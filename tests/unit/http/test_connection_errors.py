@@ -9,10 +9,7 @@ from itertools import pairwise
 import httpx
 import pytest
 
-from consumer.http.connection_errors import (
-    refused_certificate,
-    why,
-)
+from consumer.http.connection_errors import refused_certificate, why
 
 PRIVATE = "https://hush-hush.test/+905551234567"
 

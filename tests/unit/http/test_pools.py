@@ -9,15 +9,8 @@ import pytest
 
 from consumer.config.sections import Campaign
 from consumer.http import pools
-from consumer.http.calls import (
-    Account,
-    Answered,
-    Calls,
-)
-from consumer.http.client import (
-    Exchange,
-    VendorClient,
-)
+from consumer.http.calls import Account, Answered, Calls
+from consumer.http.client import Exchange, VendorClient
 from consumer.http.pools import RetiredPools
 from consumer.lane.state.commands import Batch, SealReason
 from consumer.lane.state.settings import LaneCampaign

@@ -9,31 +9,13 @@ import zlib
 import orjson
 import pytest
 
-from consumer.errors import (
-    StartPositionError,
-    UnreadableRecord,
-)
-from consumer.kafka.records.checkpoints import (
-    end_of,
-    parse,
-)
+from consumer.errors import StartPositionError, UnreadableRecord
+from consumer.kafka.records.checkpoints import end_of, parse
 from consumer.lane.lane import Lane
-from consumer.lane.offsets.bitmap import (
-    LARGEST,
-    pack,
-)
-from consumer.runtime.lane.lane_log import (
-    LaneLog,
-    refuse_beyond,
-)
-from tests.support.lanes import (
-    NOW,
-    settings,
-)
-from tests.unit.records.test_readers import (
-    CHECKPOINT,
-    IN_FLIGHT,
-)
+from consumer.lane.offsets.bitmap import LARGEST, pack
+from consumer.runtime.lane.lane_log import LaneLog, refuse_beyond
+from tests.support.lanes import NOW, settings
+from tests.unit.records.test_readers import CHECKPOINT, IN_FLIGHT
 
 BOMB = base64.b64encode(zlib.compress(bytes(LARGEST + 1))).decode()
 HALF = base64.b64encode(zlib.compress(b"\1" + bytes(LARGEST // 2) + b"\1")).decode()

@@ -5,11 +5,7 @@ from __future__ import annotations
 import pytest
 from confluent_kafka import KafkaError
 
-from consumer.kafka.reachability import (
-    OTHERWISE,
-    tells_more,
-    what_to_check,
-)
+from consumer.kafka.reachability import OTHERWISE, tells_more, what_to_check
 
 REFUSED = KafkaError(KafkaError._AUTHENTICATION)
 UNTRUSTED = KafkaError(KafkaError._SSL)

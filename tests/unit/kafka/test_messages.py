@@ -11,18 +11,11 @@ import pytest
 from confluent_kafka import Consumer, Message
 
 from consumer.kafka.embedded_broker import EmbeddedBroker
-from consumer.kafka.records.messages import (
-    NO_TIMESTAMP,
-    Content,
-    content_of,
-)
+from consumer.kafka.records.messages import NO_TIMESTAMP, Content, content_of
 from consumer.kafka.records.messages import headers_of as headers_and_lost
 from consumer.kafka.records.publisher import bad_invitation
 from consumer.kafka.transactions import headers_of
-from tests.support.raw_records import (
-    RawHeader,
-    RawProducer,
-)
+from tests.support.raw_records import RawHeader, RawProducer
 
 BAD = b"\xff\xfe"
 MANY = 200

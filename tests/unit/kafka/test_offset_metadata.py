@@ -10,12 +10,7 @@ from confluent_kafka import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.kafka.offset_metadata import (
-    MARK_LIMIT,
-    id_start,
-    register,
-    registered,
-)
+from consumer.kafka.offset_metadata import MARK_LIMIT, id_start, register, registered
 
 TOPIC_IDS = st.binary(min_size=16, max_size=16).map(
     lambda raw: base64.urlsafe_b64encode(raw).decode().rstrip("=")

@@ -6,10 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.config.kafka_settings import (
-    OWNED,
-    plain_name,
-)
+from consumer.config.kafka_settings import OWNED, plain_name
 from consumer.errors import ConfigError
 from consumer.kafka import transactions
 from consumer.kafka.setting_refusals import refusals

@@ -9,26 +9,11 @@ from typing import Any
 
 import pytest
 
-from consumer.lane.dispatch.scheduler import (
-    Seal,
-    Wait,
-    Waiting,
-)
-from consumer.lane.lane import (
-    SWEEP_EVERY,
-    Lane,
-)
+from consumer.lane.dispatch.scheduler import Seal, Wait, Waiting
+from consumer.lane.lane import SWEEP_EVERY, Lane
 from consumer.lane.offsets.bitmap import unpack
-from consumer.lane.state.commands import (
-    Commit,
-    SealReason,
-    Send,
-)
-from consumer.lane.state.settings import (
-    FRESH_SECONDS,
-    LATE_ARRIVAL_GRACE,
-    Limit,
-)
+from consumer.lane.state.commands import Commit, SealReason, Send
+from consumer.lane.state.settings import FRESH_SECONDS, LATE_ARRIVAL_GRACE, Limit
 from consumer.records.call import Outcome
 from consumer.records.fields import rfc3339
 from tests.support.lanes import (

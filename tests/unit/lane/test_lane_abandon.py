@@ -3,16 +3,7 @@
 from __future__ import annotations
 
 from consumer.records.dead_letter import DeadLetterReason
-from tests.support.lanes import (
-    ACCEPTED,
-    Driver,
-    campaign,
-    held,
-    lane,
-    letter,
-    settings,
-    written,
-)
+from tests.support.lanes import ACCEPTED, Driver, campaign, held, lane, letter, settings, written
 
 
 def test_one_that_raised_before_it_was_delivered_is_a_dead_letter() -> None:

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from consumer.lane.account.circuit_breaker import (
-    PACES,
-    TRIPS,
-)
+from consumer.lane.account.circuit_breaker import PACES, TRIPS
 from consumer.lane.state.commands import SealReason
-from consumer.records.call import (
-    Outcome,
-    Verdict,
-)
+from consumer.records.call import Outcome, Verdict
 from tests.support.lanes import (
     ACCEPTED,
     NEVER_LEFT,

@@ -6,20 +6,8 @@ from dataclasses import replace
 
 from consumer.lane.offsets.settled import SettledOffsets
 from consumer.lane.state.commands import Commit
-from consumer.lane.state.settings import (
-    FRESH_SECONDS,
-    LATE_ARRIVAL_GRACE,
-)
-from tests.support.lanes import (
-    NOW,
-    PARKED,
-    Driver,
-    campaign,
-    held,
-    lane,
-    limited,
-    settings,
-)
+from consumer.lane.state.settings import FRESH_SECONDS, LATE_ARRIVAL_GRACE
+from tests.support.lanes import NOW, PARKED, Driver, campaign, held, lane, limited, settings
 
 CROWD = 25
 MOST = 10

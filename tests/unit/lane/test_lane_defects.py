@@ -25,11 +25,7 @@ from tests.support.lanes import (
     limited,
     settings,
 )
-from tests.unit.lane.test_lane_divide import (
-    judge,
-    reasons,
-    settle,
-)
+from tests.unit.lane.test_lane_divide import judge, reasons, settle
 
 
 def play(driver: Driver, bad: set[int], refusal: Outcome, *, most: int) -> int:

@@ -7,11 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from consumer.lane.state.commands import (
-    Pause,
-    Resume,
-    Seek,
-)
+from consumer.lane.state.commands import Pause, Resume, Seek
 from consumer.lane.state.settings import LaneSettings
 from consumer.records.call import Outcome
 from tests.support.lanes import (

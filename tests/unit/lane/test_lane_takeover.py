@@ -8,16 +8,8 @@ import pytest
 
 from consumer.lane.lane import Lane
 from consumer.lane.offsets.bitmap import pack
-from consumer.lane.state.settings import (
-    FRESH_SECONDS,
-    LATE_ARRIVAL_GRACE,
-    Limit,
-)
-from consumer.records.checkpoint import (
-    Checkpoint,
-    InFlight,
-    Owner,
-)
+from consumer.lane.state.settings import FRESH_SECONDS, LATE_ARRIVAL_GRACE, Limit
+from consumer.records.checkpoint import Checkpoint, InFlight, Owner
 from tests.support.lanes import (
     ACCEPTED,
     NOW,

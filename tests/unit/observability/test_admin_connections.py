@@ -13,15 +13,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from consumer.observability import admin_connections
-from consumer.observability.admin_connections import (
-    HEAD_BYTES,
-    MAX_CONNECTIONS,
-    BoundedProtocol,
-)
-from consumer.observability.admin_server import (
-    admin_app,
-    serve_admin,
-)
+from consumer.observability.admin_connections import HEAD_BYTES, MAX_CONNECTIONS, BoundedProtocol
+from consumer.observability.admin_server import admin_app, serve_admin
 from consumer.observability.health import Health
 from consumer.observability.metrics.metrics import Metrics
 

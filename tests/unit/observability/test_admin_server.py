@@ -16,10 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from consumer.errors import DispatcherError
-from consumer.observability.admin_server import (
-    admin_app,
-    serve_admin,
-)
+from consumer.observability.admin_server import admin_app, serve_admin
 from consumer.observability.health import Health
 from consumer.observability.metrics.metrics import Metrics
 

@@ -13,10 +13,7 @@ from typing import Any
 import pytest
 import structlog
 
-from consumer.observability.logs import (
-    library,
-    logs,
-)
+from consumer.observability.logs import library, logs
 
 PHONE, NAME = "+905321234567", "Canary Customer"
 

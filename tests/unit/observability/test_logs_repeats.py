@@ -6,10 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.observability.logs.repeats import (
-    Line,
-    Repeats,
-)
+from consumer.observability.logs.repeats import Line, Repeats
 
 
 def line(event: str = "login_failed", level: str = "warning", **fields: object) -> Line:

@@ -6,10 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from consumer.observability.status.notes import (
-    DOUBT_SHOWN,
-    notes,
-)
+from consumer.observability.status.notes import DOUBT_SHOWN, notes
 from consumer.observability.status.status import (
     AccountStatus,
     CallStatus,

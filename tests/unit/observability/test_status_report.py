@@ -7,17 +7,9 @@ from dataclasses import replace
 
 from consumer.observability.health import Health
 from consumer.observability.metrics.metrics import Metrics
-from consumer.observability.status.board import (
-    CALLS_KEPT,
-    StatusBoard,
-)
+from consumer.observability.status.board import CALLS_KEPT, StatusBoard
 from consumer.observability.status.report import StatusReport
-from consumer.observability.status.status import (
-    CallStatus,
-    LaneStatus,
-    StageStatus,
-    load,
-)
+from consumer.observability.status.status import CallStatus, LaneStatus, StageStatus, load
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.result import Reason
 

@@ -7,10 +7,7 @@ import pytest
 from consumer.config.topic_names import Topics
 from consumer.kafka.records.messages import Header
 from consumer.kafka.records.publisher import dead_letter_headers
-from consumer.kafka.records.replayed import (
-    original,
-    place_headers,
-)
+from consumer.kafka.records.replayed import original, place_headers
 from consumer.operations.dead_letters.letters import (
     ADVICE,
     MARK,
@@ -24,10 +21,7 @@ from consumer.operations.dead_letters.letters import (
     mark_of,
     place_of,
 )
-from consumer.records.dead_letter import (
-    DeadLetter,
-    DeadLetterReason,
-)
+from consumer.records.dead_letter import DeadLetter, DeadLetterReason
 
 AT = "2026-11-22T15:37:07.000Z"
 HERE = LetterPlace(0, 42)

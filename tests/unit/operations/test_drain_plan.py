@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import orjson
 
-from consumer.lane.offsets.bitmap import (
-    pack,
-    unpack,
-)
+from consumer.lane.offsets.bitmap import pack, unpack
 from consumer.operations.lanes.drain_plan import (
     ASSUMED_TIMEOUT,
     STAYS,
@@ -15,17 +12,9 @@ from consumer.operations.lanes.drain_plan import (
     LaneDrainPlan,
     kind_of,
 )
-from consumer.records.checkpoint import (
-    Checkpoint,
-    InFlight,
-    Tried,
-)
+from consumer.records.checkpoint import Checkpoint, InFlight, Tried
 from consumer.records.invitation import Invitation
-from tests.support.lanes import (
-    NOW,
-    campaign,
-    invitation,
-)
+from tests.support.lanes import NOW, campaign, invitation
 
 HOMES = {"a": ("new", campaign("a"))}
 

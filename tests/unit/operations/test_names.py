@@ -10,20 +10,10 @@ import pytest
 
 from consumer.errors import OperationError
 from consumer.lane.settlement.results import result_of
-from consumer.operations.resend.selection import (
-    Choice,
-    Search,
-)
-from consumer.operations.status.status import (
-    of_process,
-    url_of,
-)
+from consumer.operations.resend.selection import Choice, Search
+from consumer.operations.status.status import of_process, url_of
 from consumer.records.result import Reason
-from tests.support.lanes import (
-    NOW,
-    campaign,
-    invitation,
-)
+from tests.support.lanes import NOW, campaign, invitation
 
 UNKNOWN = frozenset({"unknown"})
 

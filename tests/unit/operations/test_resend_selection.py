@@ -19,16 +19,9 @@ from consumer.operations.resend.selection import (
     resend_of,
 )
 from consumer.records.fields import rfc3339
-from consumer.records.invitation import (
-    Invitation,
-    InvitationReader,
-)
+from consumer.records.invitation import Invitation, InvitationReader
 from consumer.records.result import Reason
-from tests.support.lanes import (
-    NOW,
-    campaign,
-    invitation,
-)
+from tests.support.lanes import NOW, campaign, invitation
 
 LANES = {"a": "cloud", "b": "radar"}
 UNKNOWN = Choice(frozenset({"unknown"}))

@@ -16,10 +16,7 @@ from typer.testing import CliRunner
 
 from consumer.cli.main import app
 from consumer.config.sections import Quota
-from consumer.errors import (
-    KafkaSessionError,
-    OperationError,
-)
+from consumer.errors import KafkaSessionError, OperationError
 from consumer.kafka.lane_logs import LaneView
 from consumer.kafka.log_scan import members
 from consumer.lane.offsets.bitmap import pack
@@ -33,27 +30,11 @@ from consumer.observability.status.status import (
     load,
 )
 from consumer.operations.status import screen
-from consumer.operations.status.lane import (
-    Found,
-    lane_notes,
-    lane_status,
-)
+from consumer.operations.status.lane import Found, lane_notes, lane_status
 from consumer.operations.status.status import of_process
-from consumer.operations.status.view import (
-    drained,
-    lasting,
-    next_permit,
-    picture,
-)
-from consumer.records.checkpoint import (
-    Checkpoint,
-    InFlight,
-    Owner,
-)
-from tests.e2e.feed import (
-    MadeUp,
-    usual,
-)
+from consumer.operations.status.view import drained, lasting, next_permit, picture
+from consumer.records.checkpoint import Checkpoint, InFlight, Owner
+from tests.e2e.feed import MadeUp, usual
 from tests.e2e.serving import served
 from tests.support.kafka import free_ports
 

@@ -10,25 +10,11 @@ import orjson
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from consumer.kafka.records.publisher import (
-    RECORD_ROOM,
-    Publisher,
-    dead_letter_headers,
-)
-from consumer.kafka.transactions import (
-    MESSAGE_MAX_BYTES,
-    headers_of,
-)
-from consumer.records.dead_letter import (
-    DeadLetter,
-    DeadLetterReason,
-)
+from consumer.kafka.records.publisher import RECORD_ROOM, Publisher, dead_letter_headers
+from consumer.kafka.transactions import MESSAGE_MAX_BYTES, headers_of
+from consumer.records.dead_letter import DeadLetter, DeadLetterReason
 from consumer.records.invitation import Source
-from consumer.records.result import (
-    Reason,
-    Result,
-    ResultReader,
-)
+from consumer.records.result import Reason, Result, ResultReader
 
 NOW = "2026-11-22T15:38:07.000Z"
 SOURCE = Source(topic="pos", partition=3, offset=7)

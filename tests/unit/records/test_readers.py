@@ -12,17 +12,9 @@ from consumer.lane.settlement.results import result_of
 from consumer.lane.state.delay_steps import DelayedInvitation
 from consumer.lane.state.pending import PendingInvitation
 from consumer.records.invitation import InvitationReader
-from consumer.records.readers import (
-    RECORD_LIMIT,
-    read_checkpoint,
-    read_invitation,
-    read_result,
-)
+from consumer.records.readers import RECORD_LIMIT, read_checkpoint, read_invitation, read_result
 from consumer.records.result import Reason
-from tests.support.lanes import (
-    NOW,
-    invitation,
-)
+from tests.support.lanes import NOW, invitation
 
 GOOD = orjson.dumps({**invitation(1, "r1", "a", NOW + 9), "attempt": 0, "delays": 0, "due_at": NOW})
 CHECKPOINT = {

@@ -17,11 +17,7 @@ from consumer.records.checkpoint import Checkpoint
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.fields import rfc3339
 from consumer.records.invitation import InvitationReader
-from consumer.records.result import (
-    Reason,
-    ResultReader,
-    Status,
-)
+from consumer.records.result import Reason, ResultReader, Status
 
 SOURCE = {"topic": "pos", "partition": 0, "offset": 1}
 INVITATION: dict[str, Any] = {

@@ -14,25 +14,9 @@ from hypothesis import strategies as st
 from consumer.config.load import load
 from consumer.records.invitation import InvitationReader
 from consumer.records.result import ResultReader
-from consumer.routing.router import (
-    Record,
-    Routed,
-    Router,
-)
-from consumer.wiring.build import (
-    build_router,
-    build_vendors,
-)
-from tests.unit.routing.broken_events import (
-    CONFIG,
-    NOW,
-    PHONE,
-    ROUTED,
-    ROWS,
-    TIME,
-    TOPIC,
-    Row,
-)
+from consumer.routing.router import Record, Routed, Router
+from consumer.wiring.build import build_router, build_vendors
+from tests.unit.routing.broken_events import CONFIG, NOW, PHONE, ROUTED, ROWS, TIME, TOPIC, Row
 
 
 def make_router() -> Router:

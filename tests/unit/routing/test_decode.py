@@ -14,14 +14,8 @@ from hypothesis import strategies as st
 from consumer.errors import EventError
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.fields import rfc3339
-from consumer.routing.decoding.decode import (
-    MAX_AHEAD,
-    Decoder,
-)
-from consumer.routing.decoding.times import (
-    TimeReader,
-    TimeUnit,
-)
+from consumer.routing.decoding.decode import MAX_AHEAD, Decoder
+from consumer.routing.decoding.times import TimeReader, TimeUnit
 
 DECODER = Decoder("id", "at.time", 1000)
 TIME = "2026-11-22T15:37:07Z"

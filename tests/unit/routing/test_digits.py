@@ -14,20 +14,10 @@ from hypothesis import strategies as st
 from consumer.errors import EventError
 from consumer.records.channel import ChannelSpec
 from consumer.routing.decoding.decode import Decoder
-from consumer.routing.decoding.digits import (
-    Written,
-    as_text,
-    exact_body,
-)
-from consumer.routing.expressions import (
-    compile_value,
-    needs_digits,
-)
+from consumer.routing.decoding.digits import Written, as_text, exact_body
+from consumer.routing.expressions import compile_value, needs_digits
 from consumer.routing.link import compile_link
-from consumer.routing.route import (
-    Link,
-    Target,
-)
+from consumer.routing.route import Link, Target
 
 
 def data_of(raw: bytes, expression: str = "n") -> str | None:

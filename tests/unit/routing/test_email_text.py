@@ -7,10 +7,7 @@ from email_validator import validate_email
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.routing.recipients.email_text import (
-    MAX_EMAIL_TEXT,
-    email_text,
-)
+from consumer.routing.recipients.email_text import MAX_EMAIL_TEXT, email_text
 from consumer.routing.recipients.recipients import normalise_email
 
 MAIL = "ada@example.com"

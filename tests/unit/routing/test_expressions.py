@@ -10,10 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.routing.expressions import (
-    as_text,
-    compile_value,
-)
+from consumer.routing.expressions import as_text, compile_value
 
 EVENT: dict[str, Any] = {
     "id": "t-1",

@@ -14,18 +14,9 @@ from hypothesis import strategies as st
 from consumer.config.load import load
 from consumer.routing.decoding.digits import as_text
 from consumer.routing.expressions import compile_value
-from consumer.routing.functions import (
-    MAX_JOINED,
-    MAX_NUMBER,
-)
-from consumer.routing.router import (
-    Record,
-    Router,
-)
-from consumer.wiring.build import (
-    build_router,
-    build_vendors,
-)
+from consumer.routing.functions import MAX_JOINED, MAX_NUMBER
+from consumer.routing.router import Record, Router
+from consumer.wiring.build import build_router, build_vendors
 
 
 @pytest.mark.parametrize(

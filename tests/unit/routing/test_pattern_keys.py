@@ -9,10 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.routing.patterns.keys import steps_of
-from consumer.routing.patterns.pattern import (
-    PatternErrors,
-    compile_pattern,
-)
+from consumer.routing.patterns.pattern import PatternErrors, compile_pattern
 
 EVENT: dict[str, Any] = {
     "customer": {"segment": "gold", "consent": {"sms": True}, "a.b": 1},

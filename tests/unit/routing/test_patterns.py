@@ -10,10 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.routing.patterns.pattern import (
-    PatternErrors,
-    compile_pattern,
-)
+from consumer.routing.patterns.pattern import PatternErrors, compile_pattern
 
 EVENT: dict[str, Any] = {
     "channel": "pos",

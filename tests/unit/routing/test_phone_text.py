@@ -11,10 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from consumer.routing.recipients import recipients
-from consumer.routing.recipients.phone_text import (
-    MAX_PHONE,
-    phone_readings,
-)
+from consumer.routing.recipients.phone_text import MAX_PHONE, phone_readings
 from consumer.routing.recipients.recipients import PhoneNormaliser
 
 PHONE = "+905321234567"

@@ -9,25 +9,13 @@ from dataclasses import replace
 import pytest
 
 from consumer.errors import DataError
-from consumer.records.channel import (
-    ChannelSpec,
-    Listed,
-)
+from consumer.records.channel import ChannelSpec, Listed
 from consumer.records.result import Reason
 from consumer.routing.expressions import compile_value
 from consumer.routing.link import compile_link
 from consumer.routing.patterns.pattern import compile_pattern
 from consumer.routing.recipients.recipients import normalise_email
-from consumer.routing.route import (
-    Body,
-    Getter,
-    Kind,
-    Link,
-    Normaliser,
-    Reach,
-    Route,
-    Target,
-)
+from consumer.routing.route import Body, Getter, Kind, Link, Normaliser, Reach, Route, Target
 
 ANY = compile_pattern({"id": [{"exists": True}]})
 

@@ -17,32 +17,13 @@ from hypothesis import strategies as st
 from consumer.config.load import load
 from consumer.records.channel import ChannelSpec
 from consumer.records.dead_letter import DeadLetterReason
-from consumer.records.invitation import (
-    Invitation,
-    InvitationReader,
-    Source,
-)
-from consumer.records.result import (
-    Reason,
-    Result,
-    ResultReader,
-    Status,
-)
+from consumer.records.invitation import Invitation, InvitationReader, Source
+from consumer.records.result import Reason, Result, ResultReader, Status
 from consumer.routing.decoding.decode import Decoder
 from consumer.routing.expressions import compile_value
 from consumer.routing.patterns.pattern import compile_pattern
-from consumer.routing.recipients.recipients import (
-    PhoneNormaliser,
-    pseudonym,
-)
-from consumer.routing.route import (
-    Body,
-    Getter,
-    Kind,
-    Normaliser,
-    Route,
-    Target,
-)
+from consumer.routing.recipients.recipients import PhoneNormaliser, pseudonym
+from consumer.routing.route import Body, Getter, Kind, Normaliser, Route, Target
 from consumer.routing.router import (
     BEAT_EVERY,
     INVITATION_LIMIT,
@@ -51,10 +32,7 @@ from consumer.routing.router import (
     RoutedInput,
     Router,
 )
-from consumer.wiring.build import (
-    build_router,
-    build_vendors,
-)
+from consumer.wiring.build import build_router, build_vendors
 
 PHONE, EMAIL, NAME = "+905321234567", "canary.person@example.com", "Canary Surname"
 CANARIES = (PHONE, "5321234567", EMAIL, "canary.person", NAME, "Canary")

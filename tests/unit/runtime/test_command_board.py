@@ -12,14 +12,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from consumer.kafka.clients import Clients
 from consumer.kafka.records.operator_commands import RetryCampaign
 from consumer.observability.metrics.metrics import Metrics
-from consumer.runtime.watchers.command_watch import (
-    CommandBoard,
-    CommandWatch,
-)
-from tests.unit.runtime.test_stage import (
-    Time,
-    stage,
-)
+from consumer.runtime.watchers.command_watch import CommandBoard, CommandWatch
+from tests.unit.runtime.test_stage import Time, stage
 
 NOW = 1000.0
 

@@ -24,10 +24,7 @@ from consumer.runtime.lane.config_rivals import (
 )
 from consumer.runtime.lane.lane_loop import LaneStage
 from consumer.wiring.build import LaneConfig
-from tests.unit.runtime.test_stage import (
-    Time,
-    stage,
-)
+from tests.unit.runtime.test_stage import Time, stage
 
 START = 1_700_000_000.0
 

@@ -6,12 +6,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from consumer.errors import KafkaSessionError
-from consumer.runtime.fencing_monitor import (
-    TIMES,
-    WITHIN,
-    FencingMonitor,
-    was_fenced,
-)
+from consumer.runtime.fencing_monitor import TIMES, WITHIN, FencingMonitor, was_fenced
 
 
 def trouble(code: int) -> KafkaSessionError:

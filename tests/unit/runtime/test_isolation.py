@@ -10,17 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from consumer.errors import (
-    KafkaSessionError,
-    StartPositionError,
-    UnreadableRecord,
-    defect,
-)
+from consumer.errors import KafkaSessionError, StartPositionError, UnreadableRecord, defect
 from consumer.kafka.transactions import records_fault
-from consumer.runtime.isolation import (
-    isolate,
-    tell,
-)
+from consumer.runtime.isolation import isolate, tell
 
 
 class Handled:

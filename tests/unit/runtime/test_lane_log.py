@@ -7,10 +7,7 @@ import pytest
 from consumer.errors import StartPositionError
 from consumer.kafka.start_offsets import StartFrom
 from consumer.records.checkpoint import Checkpoint
-from consumer.runtime.lane.lane_log import (
-    LaneLog,
-    where,
-)
+from consumer.runtime.lane.lane_log import LaneLog, where
 
 
 def log(low: int, high: int, shown: int = -1001) -> LaneLog:

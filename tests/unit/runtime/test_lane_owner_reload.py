@@ -8,28 +8,17 @@ from typing import cast
 
 from confluent_kafka import Consumer, Producer
 
-from consumer.http.calls import (
-    Account,
-    Calls,
-    LoginEnded,
-)
+from consumer.http.calls import Account, Calls, LoginEnded
 from consumer.http.client import VendorClient
 from consumer.lane.lane import Lane
 from consumer.lane.state.settings import LaneSettings, Limit
 from consumer.observability.metrics.metrics import Metrics
-from consumer.records.call import (
-    Outcome,
-    Token,
-    Verdict,
-)
+from consumer.records.call import Outcome, Token, Verdict
 from consumer.runtime.lane.config_rivals import ConfigRivals
 from consumer.runtime.lane.lane_owner import LaneOwnership
 from consumer.vendors.protocol import Vendor
 from consumer.wiring.build import LaneConfig
-from tests.unit.runtime.test_stage import (
-    Time,
-    stage,
-)
+from tests.unit.runtime.test_stage import Time, stage
 
 RADAR = LaneSettings(
     name="radar", campaigns={}, config_version="v1", logins=frozenset({"radar"}), limits=()

@@ -9,34 +9,11 @@ import pytest
 
 from consumer.http.calls import Answered
 from consumer.lane.state.commands import Batch, SealReason
-from consumer.observability.metrics.metrics import (
-    AccountSnapshot,
-    CampaignSnapshot,
-    LaneSnapshot,
-)
-from consumer.observability.status.status import (
-    AccountStatus,
-    BatchStatus,
-    LimitStatus,
-)
-from consumer.records.call import (
-    Outcome,
-    Verdict,
-)
-from consumer.runtime.lane.lane_status import (
-    CAMPAIGNS_SHOWN,
-    call_status,
-    lane_status,
-)
-from tests.support.lanes import (
-    NOW,
-    Driver,
-    campaign,
-    held,
-    lane,
-    limited,
-    settings,
-)
+from consumer.observability.metrics.metrics import AccountSnapshot, CampaignSnapshot, LaneSnapshot
+from consumer.observability.status.status import AccountStatus, BatchStatus, LimitStatus
+from consumer.records.call import Outcome, Verdict
+from consumer.runtime.lane.lane_status import CAMPAIGNS_SHOWN, call_status, lane_status
+from tests.support.lanes import NOW, Driver, campaign, held, lane, limited, settings
 
 SHOWN = LaneSnapshot({}, {}, 0.0, 0, 0, 0, lag=7, in_flight=0, paused=False)
 

@@ -9,12 +9,7 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from consumer.errors import KafkaSessionError
 from consumer.kafka.log_scan import Partition
-from consumer.runtime.positions import (
-    ends,
-    lag,
-    membership,
-    offsets,
-)
+from consumer.runtime.positions import ends, lag, membership, offsets
 
 
 class Member:

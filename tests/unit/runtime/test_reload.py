@@ -15,21 +15,9 @@ from consumer.config.changes import Changes
 from consumer.errors import TopicsError
 from consumer.observability.metrics.metrics import Metrics
 from consumer.runtime import reload
-from consumer.runtime.reload import (
-    TRY_AGAIN,
-    Looks,
-    Reloader,
-)
-from consumer.wiring.config_file import (
-    ConfigFile,
-    fingerprint,
-    read,
-)
-from tests.unit.config.support import (
-    ENV,
-    RADAR_PASSWORD,
-    VALID,
-)
+from consumer.runtime.reload import TRY_AGAIN, Looks, Reloader
+from consumer.wiring.config_file import ConfigFile, fingerprint, read
+from tests.unit.config.support import ENV, RADAR_PASSWORD, VALID
 
 # -- looks ----------------------------------------------------------------------------------------
 

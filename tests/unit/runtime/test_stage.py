@@ -12,10 +12,7 @@ from consumer.errors import KafkaSessionError
 from consumer.kafka.clients import Clients
 from consumer.observability.health import Health
 from consumer.observability.metrics.metrics import Metrics
-from consumer.runtime.stage import (
-    MAX_SILENCE,
-    StageServices,
-)
+from consumer.runtime.stage import MAX_SILENCE, StageServices
 
 ATTEMPT = 5.0
 """Seconds that one attempt at Kafka takes."""

@@ -12,42 +12,18 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from consumer.config.topic_names import Topics
-from consumer.http.calls import (
-    Answered,
-    Calls,
-)
-from consumer.lane.state.commands import (
-    Commit,
-    Send,
-)
-from consumer.records.call import (
-    Outcome,
-    Verdict,
-)
+from consumer.http.calls import Answered, Calls
+from consumer.lane.state.commands import Commit, Send
+from consumer.records.call import Outcome, Verdict
 from consumer.runtime.lane.config_rivals import ConfigRivals
 from consumer.runtime.lane.lane_owner import LaneOwnership
 from consumer.runtime.options import Options
 from consumer.runtime.process import Process
-from consumer.wiring.config_file import (
-    ConfigFile,
-    fingerprint,
-    read,
-)
-from tests.support.lanes import (
-    held,
-    lane,
-    limited,
-)
-from tests.unit.config.support import (
-    ENV,
-    RADAR_PASSWORD,
-    VALID,
-)
+from consumer.wiring.config_file import ConfigFile, fingerprint, read
+from tests.support.lanes import held, lane, limited
+from tests.unit.config.support import ENV, RADAR_PASSWORD, VALID
 from tests.unit.runtime.test_process import process
-from tests.unit.runtime.test_stage import (
-    Time,
-    stage,
-)
+from tests.unit.runtime.test_stage import Time, stage
 
 PATIENCE = 60.0
 

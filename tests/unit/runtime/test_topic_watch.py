@@ -11,10 +11,7 @@ from structlog.testing import capture_logs
 
 from consumer.errors import KafkaSessionError
 from consumer.runtime.watchers.topic_watch import TopicWatch
-from tests.unit.runtime.test_stage import (
-    Time,
-    stage,
-)
+from tests.unit.runtime.test_stage import Time, stage
 
 
 class Member:

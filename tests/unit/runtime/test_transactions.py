@@ -16,10 +16,7 @@ from consumer.kafka.clients import Clients
 from consumer.kafka.transactions import TRANSACTION_TIMEOUT
 from consumer.observability.health import Health
 from consumer.observability.metrics.metrics import Metrics
-from consumer.runtime.stage import (
-    MAX_SILENCE,
-    StageServices,
-)
+from consumer.runtime.stage import MAX_SILENCE, StageServices
 from consumer.runtime.transactions import RECORDS
 from tests.unit.runtime.test_stage import Time
 

@@ -11,25 +11,10 @@ from itertools import pairwise
 import pytest
 
 from consumer.lane.state.settings import LaneSettings, Limit
-from consumer.simulate.played import (
-    MOST_SAMPLES,
-    Played,
-)
-from consumer.simulate.simulate import (
-    DOCUMENTED,
-    Scenario,
-    in_memory,
-    synthetic_lane,
-)
-from consumer.simulate.strategies import (
-    BASELINES,
-    Policy,
-    lane_with,
-)
-from consumer.simulate.timer import (
-    Batch,
-    sealed,
-)
+from consumer.simulate.played import MOST_SAMPLES, Played
+from consumer.simulate.simulate import DOCUMENTED, Scenario, in_memory, synthetic_lane
+from consumer.simulate.strategies import BASELINES, Policy, lane_with
+from consumer.simulate.timer import Batch, sealed
 from consumer.simulate.traffic import Arrival
 
 OURS = lane_with(None)

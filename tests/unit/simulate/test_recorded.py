@@ -13,11 +13,7 @@ from consumer.demo.baskets import Basket
 from consumer.errors import OperationError
 from consumer.lane.state.settings import Limit
 from consumer.routing.router import Record
-from consumer.simulate.recorded import (
-    input_topic,
-    lines,
-    routed,
-)
+from consumer.simulate.recorded import input_topic, lines, routed
 from consumer.simulate.stores import of_stores
 from consumer.wiring.config_file import read
 

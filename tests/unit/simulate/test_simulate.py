@@ -8,10 +8,7 @@ import pytest
 
 from consumer.lane.state.settings import Limit
 from consumer.simulate.figures import summary
-from consumer.simulate.played import (
-    Campaign,
-    Played,
-)
+from consumer.simulate.played import Campaign, Played
 from consumer.simulate.simulate import (
     LaneTraffic,
     Question,

@@ -13,39 +13,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from consumer.records.call import (
-    Answer,
-    Outcome,
-    Token,
-    Verdict,
-)
+from consumer.records.call import Answer, Outcome, Token, Verdict
 from consumer.records.fields import MESSAGE_LIMIT
-from consumer.vendors import (
-    VENDORS,
-    Vendor,
-)
-from consumer.vendors.answer_kinds import (
-    EFFECTS,
-    Kind,
-)
-from consumer.vendors.answers import (
-    BODY_LIMIT,
-    code_in,
-    message_in,
-    parse,
-    scrub,
-)
+from consumer.vendors import VENDORS, Vendor
+from consumer.vendors.answer_kinds import EFFECTS, Kind
+from consumer.vendors.answers import BODY_LIMIT, code_in, message_in, parse, scrub
 from consumer.vendors.answers import outcome as outcome_of
-from consumer.vendors.customer_radar import (
-    CustomerRadar,
-    CustomerRadarAccount,
-)
+from consumer.vendors.customer_radar import CustomerRadar, CustomerRadarAccount
 from consumer.vendors.http_batch.account import HttpBatchAccount
 from consumer.vendors.http_batch.http_batch import HttpBatch
-from consumer.vendors.pisano import (
-    Pisano,
-    PisanoAccount,
-)
+from consumer.vendors.pisano import Pisano, PisanoAccount
 from consumer.vendors.retry_after import retry_after
 
 PISANO = Pisano(

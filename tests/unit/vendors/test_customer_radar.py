@@ -11,25 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
-from consumer.records.call import (
-    Answer,
-    Call,
-    Outcome,
-    Token,
-    Verdict,
-)
+from consumer.records.call import Answer, Call, Outcome, Token, Verdict
 from consumer.records.channel import Channel
-from consumer.records.invitation import (
-    Address,
-    Data,
-    Invitation,
-    InvitationReader,
-)
-from consumer.vendors.customer_radar import (
-    CODES,
-    CustomerRadar,
-    CustomerRadarAccount,
-)
+from consumer.records.invitation import Address, Data, Invitation, InvitationReader
+from consumer.vendors.customer_radar import CODES, CustomerRadar, CustomerRadarAccount
 
 Recipient = Literal["email_or_mobile", "email", "mobile"]
 

@@ -14,17 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.records.call import (
-    Outcome,
-    Verdict,
-)
+from consumer.records.call import Outcome, Verdict
 from consumer.vendors.answers import scrub
-from consumer.vendors.echo import (
-    PART,
-    cleaned,
-    is_clean,
-    without_echo,
-)
+from consumer.vendors.echo import PART, cleaned, is_clean, without_echo
 
 BODY = orjson.dumps(
     {

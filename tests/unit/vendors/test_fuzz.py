@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from consumer.records.call import (
-    Answer,
-    Outcome,
-    Token,
-    Verdict,
-)
+from consumer.records.call import Answer, Outcome, Token, Verdict
 from tests.fuzz.__main__ import Fuzz
 from tests.fuzz.answers import Reader
 

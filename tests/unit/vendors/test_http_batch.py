@@ -9,23 +9,11 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
-from consumer.records.call import (
-    Answer,
-    Call,
-    Outcome,
-    Verdict,
-)
+from consumer.records.call import Answer, Call, Outcome, Verdict
 from consumer.records.channel import Channel
-from consumer.records.invitation import (
-    Address,
-    Data,
-    Invitation,
-)
+from consumer.records.invitation import Address, Data, Invitation
 from consumer.vendors.http_batch.account import HttpBatchAccount
-from consumer.vendors.http_batch.http_batch import (
-    CHANNELS,
-    HttpBatch,
-)
+from consumer.vendors.http_batch.http_batch import CHANNELS, HttpBatch
 
 ENTRY: dict[str, Any] = {
     "type": "http_batch",

@@ -9,24 +9,10 @@ import orjson
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from consumer.records.call import (
-    Answer,
-    Call,
-    Outcome,
-    Verdict,
-)
+from consumer.records.call import Answer, Call, Outcome, Verdict
 from consumer.records.channel import Channel
-from consumer.records.invitation import (
-    Address,
-    Data,
-    Invitation,
-    InvitationReader,
-)
-from consumer.vendors.pisano import (
-    CODES,
-    Pisano,
-    PisanoAccount,
-)
+from consumer.records.invitation import Address, Data, Invitation, InvitationReader
+from consumer.vendors.pisano import CODES, Pisano, PisanoAccount
 
 TOKEN = "s3cr3t-token"
 ACCOUNT = PisanoAccount(

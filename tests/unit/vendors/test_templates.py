@@ -8,11 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from consumer.vendors.http_batch.templates import (
-    DEPTH,
-    check,
-    fill,
-)
+from consumer.vendors.http_batch.templates import DEPTH, check, fill
 
 KNOWN = ("phone", "id")
 

@@ -8,16 +8,8 @@ from pathlib import Path
 import pytest
 
 from consumer.errors import ConfigError
-from consumer.wiring.config_file import (
-    fingerprint,
-    problems,
-    read,
-)
-from tests.unit.config.support import (
-    ENV,
-    RADAR_PASSWORD,
-    VALID,
-)
+from consumer.wiring.config_file import fingerprint, problems, read
+from tests.unit.config.support import ENV, RADAR_PASSWORD, VALID
 
 TEXT = 'a: "${file:secrets/token}"\nb: "x${file:second}y"\n# $${file:escaped}\nkafka: {}\n'
 

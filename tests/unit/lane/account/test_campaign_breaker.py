@@ -7,15 +7,8 @@ import random
 import pytest
 
 from consumer.lane.account import campaign_breaker
-from consumer.lane.account.campaign_breaker import (
-    ALONE,
-    CampaignBreaker,
-)
-from consumer.lane.account.circuit_breaker import (
-    PACES,
-    TRIPS,
-    CircuitBreaker,
-)
+from consumer.lane.account.campaign_breaker import ALONE, CampaignBreaker
+from consumer.lane.account.circuit_breaker import PACES, TRIPS, CircuitBreaker
 from consumer.records.call import Outcome
 from tests.support.lanes import (
     ACCEPTED,

@@ -6,13 +6,7 @@ import random
 
 import pytest
 
-from consumer.lane.account.circuit_breaker import (
-    PACES,
-    QUICK,
-    TRIPS,
-    CircuitBreaker,
-    State,
-)
+from consumer.lane.account.circuit_breaker import PACES, QUICK, TRIPS, CircuitBreaker, State
 
 RNG = random.Random(1)
 

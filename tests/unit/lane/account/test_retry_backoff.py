@@ -7,11 +7,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.lane.account.circuit_breaker import (
-    FIRST,
-    LONGEST,
-    full_jitter,
-)
+from consumer.lane.account.circuit_breaker import FIRST, LONGEST, full_jitter
 
 
 @given(st.integers(1, 10_000), st.integers())

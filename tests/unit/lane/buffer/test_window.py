@@ -20,11 +20,7 @@ from hypothesis.stateful import (
 
 from consumer.lane.buffer.window import Window
 from consumer.lane.state.pending import PendingInvitation
-from tests.support.lanes import (
-    NOW,
-    held,
-    written,
-)
+from tests.support.lanes import NOW, held, written
 
 
 def window(max_batch: int = 10) -> Window:

@@ -13,17 +13,8 @@ from hypothesis import strategies as st
 from consumer.lane.buffer.window import Window
 from consumer.lane.dispatch import due_index as agenda_module
 from consumer.lane.dispatch.due_index import DueIndex
-from consumer.lane.dispatch.scheduler import (
-    IndexPrice,
-    OldestFirst,
-    Scheduler,
-    Seal,
-    SizeOrLinger,
-)
-from tests.support.lanes import (
-    NOW,
-    held,
-)
+from consumer.lane.dispatch.scheduler import IndexPrice, OldestFirst, Scheduler, Seal, SizeOrLinger
+from tests.support.lanes import NOW, held
 
 VENDORS = {"a": "v", "b": "v", "c": "w", "d": None, "e": "v", "f": "v"}
 

@@ -18,10 +18,7 @@ from consumer.lane.dispatch.scheduler import (
     Wait,
 )
 from consumer.lane.state.commands import SealReason
-from tests.support.lanes import (
-    NOW,
-    held,
-)
+from tests.support.lanes import NOW, held
 
 
 def window(

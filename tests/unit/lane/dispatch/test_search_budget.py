@@ -6,27 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.lane.dispatch.search_budget import (
-    AT_ONCE,
-    SHARE,
-    SearchBudget,
-)
+from consumer.lane.dispatch.search_budget import AT_ONCE, SHARE, SearchBudget
 from consumer.lane.state.settings import Limit
 from consumer.records.call import Outcome
-from tests.support.lanes import (
-    ACCEPTED,
-    GATEWAY,
-    REFUSED,
-    Driver,
-    campaign,
-    held,
-    lane,
-    settings,
-)
-from tests.unit.lane.test_lane_sick import (
-    Judge,
-    play,
-)
+from tests.support.lanes import ACCEPTED, GATEWAY, REFUSED, Driver, campaign, held, lane, settings
+from tests.unit.lane.test_lane_sick import Judge, play
 
 
 @given(st.lists(st.booleans(), max_size=300))

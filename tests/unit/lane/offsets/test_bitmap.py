@@ -10,13 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.lane.offsets.bitmap import (
-    LARGEST,
-    OffsetBitmap,
-    extent,
-    pack,
-    unpack,
-)
+from consumer.lane.offsets.bitmap import LARGEST, OffsetBitmap, extent, pack, unpack
 
 START = 1_000
 STEPS = ["add"] * 4 + ["run", "discard", "trim", "pack"]

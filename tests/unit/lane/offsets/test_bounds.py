@@ -6,31 +6,15 @@ import random
 
 import pytest
 
-from consumer.kafka.records.checkpoints import (
-    MOST_MARKED,
-    parse,
-)
+from consumer.kafka.records.checkpoints import MOST_MARKED, parse
 from consumer.kafka.topics import CHECKPOINT_MAX_BYTES
 from consumer.lane.offsets import bounds
-from consumer.lane.offsets.bitmap import (
-    LARGEST,
-    OffsetBitmap,
-    pack,
-)
+from consumer.lane.offsets.bitmap import LARGEST, OffsetBitmap, pack
 from consumer.lane.offsets.settled import SettledOffsets
 from consumer.lane.state.commands import Pause
 from consumer.lane.state.settings import Limit
 from consumer.records.checkpoint import InFlight
-from tests.support.lanes import (
-    ACCEPTED,
-    NOW,
-    Driver,
-    campaign,
-    held,
-    lane,
-    limited,
-    settings,
-)
+from tests.support.lanes import ACCEPTED, NOW, Driver, campaign, held, lane, limited, settings
 
 
 def test_all_parts_at_their_bounds_fit_into_the_topic_and_the_reader() -> None:

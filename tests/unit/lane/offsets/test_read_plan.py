@@ -12,17 +12,9 @@ from hypothesis import strategies as st
 from consumer.errors import KafkaSessionError
 from consumer.lane.offsets import read_plan as module
 from consumer.lane.offsets.bitmap import pack
-from consumer.lane.offsets.read_plan import (
-    Mode,
-    ReadPlan,
-)
+from consumer.lane.offsets.read_plan import Mode, ReadPlan
 from consumer.lane.offsets.settled import SettledOffsets
-from consumer.lane.state.commands import (
-    Command,
-    Pause,
-    Resume,
-    Seek,
-)
+from consumer.lane.state.commands import Command, Pause, Resume, Seek
 
 PASS, SKIP = 12, 6
 

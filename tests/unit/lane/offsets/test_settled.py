@@ -5,10 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.lane.offsets.bitmap import (
-    pack,
-    unpack,
-)
+from consumer.lane.offsets.bitmap import pack, unpack
 from consumer.lane.offsets.settled import SettledOffsets
 
 START = 1_000

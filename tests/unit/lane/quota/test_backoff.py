@@ -6,17 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.lane.quota.backoff import (
-    DECREASE,
-    INCREASE,
-    LEAST,
-    QuotaBackoff,
-)
+from consumer.lane.quota.backoff import DECREASE, INCREASE, LEAST, QuotaBackoff
 from consumer.lane.state.settings import Limit
-from consumer.records.call import (
-    Outcome,
-    Verdict,
-)
+from consumer.records.call import Outcome, Verdict
 
 LIMITS = (Limit(160, 625.0), Limit(20, 5.0), Limit(40, 25.0))
 REFUSED = Outcome(Verdict.RETRY, 429, counts=False, throttled=True)

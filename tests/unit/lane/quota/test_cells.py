@@ -10,27 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.lane.quota import limiter as limiter_module
-from consumer.lane.quota.cells import (
-    PER_PERIOD,
-    Cells,
-)
-from consumer.lane.quota.limiter import (
-    EPSILON,
-    EXACT_MOST,
-    Known,
-    Limiter,
-)
+from consumer.lane.quota.cells import PER_PERIOD, Cells
+from consumer.lane.quota.limiter import EPSILON, EXACT_MOST, Known, Limiter
 from consumer.lane.quota.quota import with_calls
 from consumer.lane.state.settings import Limit
-from tests.support.lanes import (
-    lane,
-    limited,
-)
-from tests.unit.lane.quota.test_limiter import (
-    NOW,
-    held,
-    holds,
-)
+from tests.support.lanes import lane, limited
+from tests.unit.lane.quota.test_limiter import NOW, held, holds
 
 PERIOD = 8.0
 WIDTH = PERIOD / PER_PERIOD

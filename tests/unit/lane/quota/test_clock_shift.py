@@ -10,23 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.lane.lane import Lane
-from consumer.lane.quota.clock_shift import (
-    TOLERATED,
-    in_our_time,
-    shift_between,
-)
+from consumer.lane.quota.clock_shift import TOLERATED, in_our_time, shift_between
 from consumer.lane.quota.limiter import EXACT_MOST
 from consumer.lane.state.settings import Limit
 from consumer.records.checkpoint import Checkpoint
-from tests.support.lanes import (
-    ACCEPTED,
-    NOW,
-    THROTTLED,
-    Driver,
-    held,
-    lane,
-    limited,
-)
+from tests.support.lanes import ACCEPTED, NOW, THROTTLED, Driver, held, lane, limited
 
 clocks_apart = st.one_of(st.floats(-20_000, 20_000), st.sampled_from((0.0, 30.0, -10_800.0)))
 

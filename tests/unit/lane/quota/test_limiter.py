@@ -10,13 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from consumer.lane.quota.limiter import (
-    EPSILON,
-    Limiter,
-    Permit,
-    WaitUntil,
-    steady_rate,
-)
+from consumer.lane.quota.limiter import EPSILON, Limiter, Permit, WaitUntil, steady_rate
 from consumer.lane.state.settings import Limit
 
 NOW = 1_763_800_000.0

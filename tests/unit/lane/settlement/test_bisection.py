@@ -9,18 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.lane.dispatch.scheduler import (
-    IndexPrice,
-    Seal,
-    Wait,
-)
+from consumer.lane.dispatch.scheduler import IndexPrice, Seal, Wait
 from consumer.lane.settlement.bisection import Bisection
 from consumer.lane.state.pending import PendingInvitation
-from tests.support.lanes import (
-    NOW,
-    campaign,
-    held,
-)
+from tests.support.lanes import NOW, campaign, held
 
 RULES = campaign("a", bisect_calls=10**6)
 

@@ -10,14 +10,8 @@ import pytest
 from consumer.lane.settlement.fitness import unfit
 from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneCampaign
-from consumer.records.call import (
-    Outcome,
-    Verdict,
-)
-from consumer.records.channel import (
-    ChannelSpec,
-    Listed,
-)
+from consumer.records.call import Outcome, Verdict
+from consumer.records.channel import ChannelSpec, Listed
 from consumer.records.result import Reason
 from tests.support.lanes import (
     ACCEPTED,

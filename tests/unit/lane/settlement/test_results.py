@@ -5,24 +5,11 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from consumer.lane.settlement.results import (
-    CallFacts,
-    result_of,
-)
-from consumer.records.call import (
-    Outcome,
-    Verdict,
-)
+from consumer.lane.settlement.results import CallFacts, result_of
+from consumer.records.call import Outcome, Verdict
 from consumer.records.invitation import InvitationReader
-from consumer.records.result import (
-    Reason,
-    ResultReader,
-)
-from tests.support.lanes import (
-    NOW,
-    campaign,
-    held,
-)
+from consumer.records.result import Reason, ResultReader
+from tests.support.lanes import NOW, campaign, held
 
 OUTCOME = Outcome(Verdict.REJECTED, 400, code="E7", message="no such campaign")
 

@@ -17,12 +17,7 @@ from consumer.lane.state.delay_steps import (
     wait_of,
 )
 from consumer.records.invitation import InvitationReader
-from tests.support.lanes import (
-    NOW,
-    held,
-    invitation,
-    written,
-)
+from tests.support.lanes import NOW, held, invitation, written
 
 
 @given(st.floats(0, 10 * 24 * 3600))

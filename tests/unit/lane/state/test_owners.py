@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from consumer.lane.state.owners import (
-    KEPT,
-    contested,
-    next_owners,
-)
+from consumer.lane.state.owners import KEPT, contested, next_owners
 from consumer.records.checkpoint import Owner
 
 

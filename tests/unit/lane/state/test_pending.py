@@ -6,16 +6,8 @@ import orjson
 import pytest
 
 from consumer.errors import UnreadableRecord
-from consumer.lane.state.pending import (
-    OVERHEAD,
-    PendingInvitation,
-)
-from tests.support.lanes import (
-    NOW,
-    held,
-    invitation,
-    written,
-)
+from consumer.lane.state.pending import OVERHEAD, PendingInvitation
+from tests.support.lanes import NOW, held, invitation, written
 
 
 def test_what_the_lane_decides_by_is_read_from_the_record() -> None:
