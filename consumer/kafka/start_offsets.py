@@ -215,8 +215,15 @@ def group_offsets(client: Consumer, reading: Reading) -> dict[Partition, TopicPa
     """Return the group's committed offset of every partition of every topic that it reads."""
     topics = [*reading.inputs, reading.own]
     asked = [each for topic in topics for each in offset_metadata.partitions_of(client, topic)]
+    return committed_offsets(client, asked)
+
+
+def committed_offsets(
+    client: Consumer, asked: Sequence[TopicPartition]
+) -> dict[Partition, TopicPartition]:
+    """Return the group's offsets of these partitions, by one request. Raises KafkaSessionError."""
     with translate_errors("reading committed offsets"):
-        committed = client.committed(asked, timeout=WAIT)
+        committed = client.committed(list(asked), timeout=WAIT)
     for found in committed:
         _check(found, "reading committed offsets")  # unknown is not the same as never committed
     return {(found.topic, found.partition): found for found in committed}
@@ -224,9 +231,7 @@ def group_offsets(client: Consumer, reading: Reading) -> dict[Partition, TopicPa
 
 def group_offset(client: Consumer, place: TopicPartition) -> TopicPartition:
     """Return the group's committed offset of one partition. Raises KafkaSessionError."""
-    with translate_errors("reading committed offsets"):
-        (found,) = client.committed([place], timeout=WAIT)
-    _check(found, "reading committed offsets")
+    (found,) = committed_offsets(client, [place]).values()
     return found
 
 

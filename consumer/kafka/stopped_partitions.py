@@ -113,17 +113,18 @@ def out_of_range(asker: Consumer, found: TopicPartition) -> StoppedPartition | N
     return _stopped(found, StopReason.OUT_OF_RANGE)
 
 
-def rejoin_if_readable(asker: Consumer, found: TopicPartition) -> None:
-    """Raise KafkaSessionError if the log holds the group's offset, but not the client's position.
+def out_of_reach(asker: Consumer, found: TopicPartition) -> StoppedPartition:
+    """Return a partition as stopped whose log does not hold the client's position.
 
-    The position is then a former member's. Frozen for longer than its session, the process reads
-    from where it stopped, while another member has read on and records behind that one may have
-    been deleted.
+    Raises KafkaSessionError if the log holds the group's offset: the position is then a former
+    member's. Frozen for longer than its session, the process reads from where it stopped, while
+    another member has read on and records behind that one may have been deleted.
     """
     if found.offset >= 0 and out_of_range(asker, found) is None:
         raise KafkaSessionError(
             f"{found.topic} [{found.partition}]: another member of the group has read on meanwhile"
         )
+    return _stopped(found, StopReason.OUT_OF_RANGE)
 
 
 def log_range(asker: Consumer, topic: str, partition: int) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from consumer.runtime.delay.delay_loop import DelayStage
 from consumer.runtime.lane.lane_loop import LaneStage
 from consumer.runtime.lane.lane_owner import LaneOwnership
+from consumer.runtime.router import input_stops
 from consumer.runtime.router.router_loop import RouterStage
 from consumer.runtime.stage import StageServices
 from tests.simulation.planting import defect, rewritten
@@ -36,7 +37,8 @@ def stale_records_follow_a_seek() -> Iterator[None]:
 @defect
 def thawed_member_stops_a_topic() -> Iterator[None]:
     """A member that was frozen for long takes what others deleted meanwhile for a lost topic."""
-    with rewritten(DelayStage, "_usable", ("rejoin_if_readable(consumer, found)", "pass")):
+    readable = "if found.offset >= 0 and out_of_range(asker, found) is None:"
+    with rewritten(input_stops, "out_of_reach", (readable, "if False:")):
         yield
 
 

@@ -29,8 +29,7 @@ from consumer.kafka.records.delayed import Delayed, first_offset
 from consumer.kafka.records.messages import timestamp_of
 from consumer.kafka.records.operator_commands import RetryCampaign
 from consumer.kafka.records.publisher import bad_invitation, dead_letter_of
-from consumer.kafka.start_offsets import group_offset
-from consumer.kafka.stopped_partitions import StoppedPartition, StopReason, rejoin_if_readable
+from consumer.kafka.stopped_partitions import StoppedPartition, StopReason
 from consumer.lane.state.delay_steps import STEPS, step_for
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.fields import rfc3339
@@ -246,15 +245,10 @@ class DelayStage:
         if error is None or error.code() != KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - public by use
             return self.services.usable(self.name, message)
         place = TopicPartition(str(message.topic()), 0)
-        with transactions.translate_errors("unassign"):
-            consumer.incremental_unassign([place])
         for known in (self._begun, self._due, self._heads):
             known.pop(place.topic, None)
         self._paced.discard(place.topic)
-        found = group_offset(consumer, place)
-        rejoin_if_readable(consumer, found)
-        stopped = StoppedPartition(place.topic, 0, max(-1, found.offset), StopReason.OUT_OF_RANGE)
-        self._stops.add(consumer, [stopped])
+        self._stops.stop_reading(consumer, place)
         return False
 
     # -- records ------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import structlog
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from consumer.kafka.log_scan import Partition
-from consumer.kafka.start_offsets import GroupMemory, delay_reading, group_offset
+from consumer.kafka.start_offsets import GroupMemory, committed_offsets, delay_reading
 from consumer.runtime.positions import membership, names
 from consumer.runtime.router.input_stops import InputStops, decided
 
@@ -40,4 +40,4 @@ def goes_on(stops: InputStops, consumer: Consumer, producer: Producer) -> bool:
 
 
 def _offsets(stops: InputStops, consumer: Consumer) -> dict[Partition, TopicPartition]:
-    return {place: group_offset(consumer, TopicPartition(*place)) for place in stops.stopped}
+    return committed_offsets(consumer, [TopicPartition(*place) for place in stops.stopped])

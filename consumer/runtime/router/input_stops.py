@@ -23,8 +23,15 @@ from confluent_kafka import Consumer, TopicPartition
 from consumer.kafka import offset_metadata
 from consumer.kafka.log_scan import Partition
 from consumer.kafka.records.operator_commands import Command, ResumeInput
-from consumer.kafka.start_offsets import GroupMemory, Reading
-from consumer.kafka.stopped_partitions import MEANING, StoppedPartition, log_range, out_of_range
+from consumer.kafka.start_offsets import GroupMemory, Reading, group_offset
+from consumer.kafka.stopped_partitions import (
+    MEANING,
+    StoppedPartition,
+    log_range,
+    out_of_range,
+    out_of_reach,
+)
+from consumer.kafka.transactions import translate_errors
 from consumer.observability.metrics.labels import ROUTER
 from consumer.runtime.stage import StageServices
 
@@ -60,6 +67,15 @@ class InputStops:
                 mend=each.command,
             )
         self._update_metrics()
+
+    def stop_reading(self, asker: Consumer, place: TopicPartition) -> None:
+        """Stop a partition whose log does not hold the client's position.
+
+        Raises KafkaSessionError if the log holds the group's offset: the member rejoins.
+        """
+        with translate_errors("unassign"):
+            asker.incremental_unassign([place])
+        self.add(asker, [out_of_reach(asker, group_offset(asker, place))])
 
     def __contains__(self, place: object) -> bool:
         return place in self.stopped

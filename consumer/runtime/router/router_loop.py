@@ -23,8 +23,7 @@ from consumer.kafka.log_scan import Partition
 from consumer.kafka.records.messages import headers_of, value_of
 from consumer.kafka.records.publisher import dead_letter_of
 from consumer.kafka.records.replayed import original
-from consumer.kafka.start_offsets import StartFrom, group_offset, remember, resolve, router_reading
-from consumer.kafka.stopped_partitions import StoppedPartition, StopReason, rejoin_if_readable
+from consumer.kafka.start_offsets import StartFrom, remember, resolve, router_reading
 from consumer.records.dead_letter import DeadLetter, DeadLetterReason
 from consumer.records.fields import rfc3339
 from consumer.records.invitation import Source
@@ -199,14 +198,7 @@ class RouterStage:
         if error is None or error.code() != KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - public by use
             return self.services.usable(self.name, message)
         place = TopicPartition(str(message.topic()), int(message.partition() or 0))
-        with transactions.translate_errors("unassign"):
-            consumer.incremental_unassign([place])
-        found = group_offset(consumer, place)
-        rejoin_if_readable(consumer, found)
-        stopped = StoppedPartition(
-            place.topic, place.partition, max(-1, found.offset), StopReason.OUT_OF_RANGE
-        )
-        self._stops.add(consumer, [stopped])
+        self._stops.stop_reading(consumer, place)
         return False
 
     def _goes_on(self, consumer: Consumer, producer: Producer) -> bool:
