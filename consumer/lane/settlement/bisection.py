@@ -19,7 +19,7 @@ from itertools import chain
 
 from consumer.lane.settlement.results import NO_CALL, CallFacts
 from consumer.lane.state.pending import PendingInvitation
-from consumer.lane.state.settings import LaneCampaign
+from consumer.lane.state.settings import LaneCampaign, RankedByCampaign
 
 EVERY_OTHER = math.log(2)
 """Groups of this share of the average distance between bad recipients are clean every other
@@ -30,7 +30,7 @@ SYSTEMATIC = 2
 
 
 @dataclass(slots=True, eq=False)
-class Bisection:
+class Bisection(RankedByCampaign):
     """One refused batch. It waits for permits like a window, one part at a time.
 
     `suspect`: among these is a bad recipient. `unknown`: nothing is known of these. `part`: the
@@ -63,16 +63,6 @@ class Bisection:
     def max_batch(self) -> int:
         """Never reached: a part is no full window."""
         return self.size + 1
-
-    @property
-    def max_wait(self) -> float:
-        """The campaign's `max_wait`."""
-        return self.rules.max_wait
-
-    @property
-    def weight(self) -> float:
-        """The campaign's weight."""
-        return self.rules.weight
 
     @property
     def ready(self) -> int:

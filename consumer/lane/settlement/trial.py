@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from consumer.lane.account.circuit_breaker import PACES
 from consumer.lane.settlement.results import CallFacts
 from consumer.lane.state.pending import PendingInvitation
-from consumer.lane.state.settings import LaneCampaign
+from consumer.lane.state.settings import LaneCampaign, RankedByCampaign
 
 CERTAIN = 3
 """Confirmed refusals of a customer alone that reject it. At 2 % stray refusals a good customer
@@ -26,7 +26,7 @@ meets three in 8 of a million calls."""
 
 
 @dataclass(slots=True, eq=False)
-class Trial:
+class Trial(RankedByCampaign):
     """A customer on trial. It waits for permits like a window. Call times are times of sealing."""
 
     rules: LaneCampaign
@@ -55,16 +55,6 @@ class Trial:
     def max_batch(self) -> int:
         """One customer makes a full call."""
         return 1
-
-    @property
-    def max_wait(self) -> float:
-        """The campaign's `max_wait`."""
-        return self.rules.max_wait
-
-    @property
-    def weight(self) -> float:
-        """The campaign's weight."""
-        return self.rules.weight
 
     @property
     def oldest(self) -> float:

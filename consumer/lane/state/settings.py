@@ -55,6 +55,23 @@ class LaneCampaign:
     required: tuple[str, ...] = ()
 
 
+class RankedByCampaign:
+    """What waits for a permit and is ranked by its campaign's `max_wait` and `weight`."""
+
+    __slots__ = ()
+    rules: LaneCampaign
+
+    @property
+    def max_wait(self) -> float:
+        """The campaign's `max_wait`."""
+        return self.rules.max_wait
+
+    @property
+    def weight(self) -> float:
+        """The campaign's weight."""
+        return self.rules.weight
+
+
 @dataclass(frozen=True, slots=True)
 class LaneSettings:
     """One lane: its quota, campaigns and bounds. `logins`: vendors that need a session.
