@@ -16,7 +16,7 @@ SEEDS ?= 1000
 GITLEAKS := $$(command -v gitleaks || ls .cache/tools/gitleaks-*/gitleaks)
 PIP_AUDIT := .cache/pip-audit/2.10.1
 
-.PHONY: help setup kafka browser demo test check test-fast sim sim-variants permits format lint secrets audit screenshots schemas bench violence broker promtool monitoring monitoring-check deploy-tools deploy-check clean
+.PHONY: help setup kafka browser demo test check test-fast sim sim-mutants permits format lint secrets audit screenshots schemas bench chaos broker promtool monitoring monitoring-check deploy-tools deploy-check clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\)[a-z -]*:.*## \(.*\)/\1|\2/p' Makefile | \
@@ -47,10 +47,10 @@ check test-fast: setup ## run the tests that need Python alone, without deep swe
 sim: setup ## simulate SEEDS=1000 worlds of crashes, or tell the story of one (SEED=17)
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) $(ARGS)
 
-sim-variants: setup ## show that the simulation finds every planted defect
-	$(BIN)/python -m tests.simulation --variants
+sim-mutants: setup ## show that the simulation finds every planted defect
+	$(BIN)/python -m tests.simulation --mutants
 
-permits: setup ## count 429s by vendors' counters of all kinds, 1,000,000 calls each (ARGS="--variants")
+permits: setup ## count 429s by vendors' counters of all kinds, 1,000,000 calls each (ARGS="--mutants")
 	$(BIN)/python -m tests.simulation.permits $(if $(ARGS),$(ARGS),--calls 1000000)
 
 format: setup ## mend what ruff can mend by itself, and format
@@ -107,8 +107,8 @@ deploy-check: setup kafka promtool deploy-tools ## check image, compose file, ch
 bench: setup kafka ## run the benchmarks (ARGS=…)
 	$(BIN)/python -m benchmarks $(ARGS)
 
-violence: setup kafka ## harm dispatchers and Kafka under load, and judge (ARGS="--kills 300 …")
-	$(BIN)/python -m tests.violence $(ARGS)
+chaos: setup kafka ## harm dispatchers and Kafka under load, and judge (ARGS="--kills 300 …")
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 broker: setup kafka ## run the tests' Kafka in the foreground, to look at (Ctrl-C ends it)
 	$(BIN)/python -m tests.support.kafka

@@ -23,7 +23,7 @@ from confluent_kafka import Producer
 
 from benchmarks.baskets import compressed
 from consumer.records.result import Result
-from tests.support.dispatcher import EMAIL, SMS, World, purchases, until
+from tests.support.dispatcher import EMAIL, SMS, LiveWorld, purchases, until
 from tests.support.kafka import broker_factory
 
 KINDS = ("13000", "gateway_403", "gateway_404", "error_500")
@@ -41,7 +41,7 @@ def scenes() -> Iterator[tuple[str, Mapping[str, object]]]:
     yield "gateway_403, one", {"customers": {"gateway_403": [bad.recipient]}}
 
 
-def feed(world: World, numbers: Sequence[int], seed: int) -> None:
+def feed(world: LiveWorld, numbers: Sequence[int], seed: int) -> None:
     """Publish each customer when it is due."""
     rng = random.Random(seed)
     producer = Producer({"bootstrap.servers": world.bootstrap, "linger.ms": 0})
@@ -55,7 +55,7 @@ def feed(world: World, numbers: Sequence[int], seed: int) -> None:
     producer.flush()
 
 
-def accepted(world: World) -> int:
+def accepted(world: LiveWorld) -> int:
     """Customers of the healthy campaign that the vendor has taken."""
     found: int = world.vendor()["by_campaign"].get(EMAIL, {"recipients": 0})["recipients"]
     return found
@@ -65,7 +65,7 @@ def run(bootstrap: str, faults: Mapping[str, object], seconds: float, seed: int)
     """Play one scene on a fresh application; the figures of its healthy campaign."""
     quota = {"limits": compressed(), "skew": "100ms"}
     numbers = range(BACKLOG, BACKLOG + int(RATE * seconds))
-    with tempfile.TemporaryDirectory() as home, World(bootstrap, Path(home)) as world:
+    with tempfile.TemporaryDirectory() as home, LiveWorld(bootstrap, Path(home)) as world:
         world.start_vendor(pisano_quota={"limits": compressed()}, latency={"ms": 15}, faults=faults)
         config = world.configure(quota, window={"max_batch": BACKLOG}, in_doubt="resend")
         world.create_topics(config)

@@ -23,7 +23,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 from benchmarks.backlog_records import invitation, read_journal
 from benchmarks.backlog_scene import Double, adapt, begin_router
 from benchmarks.backlog_watch import Watch, load
-from tests.support.dispatcher import Dispatcher, World
+from tests.support.dispatcher import Dispatcher, LiveWorld
 from tests.support.kafka import unique
 
 WAITING = 690_000
@@ -48,7 +48,7 @@ class BigCheckpoint:
     def run(self) -> dict[str, Any]:
         """The figures; no result may be unknown, and no customer may be accepted twice."""
         with ExitStack() as ends:
-            world = ends.enter_context(World(self.bootstrap, self.home))
+            world = ends.enter_context(LiveWorld(self.bootstrap, self.home))
             double = Double(self.home)
             ends.callback(double.close)
             double.start()
@@ -72,7 +72,7 @@ class BigCheckpoint:
     def _waiting(self) -> int:
         return min(WAITING, self.size // 2)
 
-    def _config(self, world: World, double: Double) -> Path:
+    def _config(self, world: LiveWorld, double: Double) -> Path:
         blocked = {"type": "pisano", "base_url": double.url, "token": "refused", "quota": "pisano"}
         return adapt(
             world.configure(quota=QUOTA, window=WINDOW),
@@ -101,7 +101,7 @@ class BigCheckpoint:
             left -= 1
 
     def _part(
-        self, world: World, running: Dispatcher, double: Double, accepted: int
+        self, world: LiveWorld, running: Dispatcher, double: Double, accepted: int
     ) -> dict[str, Any]:
         """From a start until the healthy campaign's are accepted, and the stop."""
         began, calls = time.time(), double.calls()
@@ -138,7 +138,7 @@ class BigCheckpoint:
                 found = sum(read_journal(double.journal, {"web": wanted}).times["web"])
         return found
 
-    def _judged(self, world: World, double: Double, accepted: int) -> dict[str, Any]:
+    def _judged(self, world: LiveWorld, double: Double, accepted: int) -> dict[str, Any]:
         statuses = count_statuses(self.bootstrap, f"{world.name}.results")
         vendor = read_journal(double.journal, {"web": accepted, "store": self._waiting})
         return {

@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks.backlog_records import Results, read_journal, write_backlog
 from benchmarks.backlog_scene import COUNTED, LIMITED, Double, Traffic, adapt, begin_router
 from benchmarks.backlog_watch import Watch, load, spread
-from tests.support.dispatcher import Dispatcher, World
+from tests.support.dispatcher import Dispatcher, LiveWorld
 
 SETTLE = 30.0
 """Seconds after which an outage counts as begun: by then memory is full."""
@@ -39,7 +39,7 @@ class Down:
     def run(self) -> dict[str, Any]:
         """The figures; all counts of customers that are not `once` should be 0."""
         with ExitStack() as ends:
-            world = ends.enter_context(World(self.bootstrap, self.home))
+            world = ends.enter_context(LiveWorld(self.bootstrap, self.home))
             pisano = Double(self.home, settings=COUNTED if self.limited else {})
             radar = Double(self.home)
             for double in (pisano, radar):
@@ -71,7 +71,7 @@ class Down:
             yield "store", customer
             yield "web", customer
 
-    def _through(self, world: World, dispatcher: Dispatcher, pisano: Double) -> None:
+    def _through(self, world: LiveWorld, dispatcher: Dispatcher, pisano: Double) -> None:
         with (
             Watch(dispatcher) as watch,
             Traffic(world, "cafe", CAFE_RATE) as cafe,

@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.backlog_records import Results, read_journal, write_backlog
 from benchmarks.backlog_scene import COUNTED, LIMITED, Double, Traffic, adapt, begin_router
 from benchmarks.backlog_watch import Watch, load, spread
-from tests.support.dispatcher import Dispatcher, World
+from tests.support.dispatcher import Dispatcher, LiveWorld
 
 RATE = 20.0
 NO_SUCH = "00000000-0000-4000-8000-000000000000"
@@ -50,7 +50,7 @@ class Parked:
         home = self.home / f"parked-{size}"
         home.mkdir()
         with ExitStack() as ends:
-            world = ends.enter_context(World(self.bootstrap, home))
+            world = ends.enter_context(LiveWorld(self.bootstrap, home))
             double = Double(home, settings=COUNTED if self.limited else {})
             ends.callback(double.close)
             double.start()
@@ -82,7 +82,7 @@ class Parked:
         return figures
 
     def _traffic(
-        self, world: World, dispatcher: Dispatcher, watch: Watch, results: Results
+        self, world: LiveWorld, dispatcher: Dispatcher, watch: Watch, results: Results
     ) -> dict[str, Any]:
         began = time.time()
         put_off: list[tuple[float, float]] = []

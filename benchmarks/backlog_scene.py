@@ -18,7 +18,7 @@ import httpx
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from benchmarks.baskets import compressed
-from tests.support.dispatcher import World, command, purchases, until
+from tests.support.dispatcher import LiveWorld, command, purchases, until
 from tests.support.kafka import free_ports
 
 LIMITED: Mapping[str, object] = {"limits": compressed(), "skew": "100ms"}
@@ -92,7 +92,7 @@ def adapt(config: Path, **changes: Mapping[str, Mapping[str, object]]) -> Path:
     return config
 
 
-def begin_router(world: World) -> None:
+def begin_router(world: LiveWorld) -> None:
     """Give the router its place, as an operator would: invitations without one look as if the
     group's offsets were forgotten, and the program refuses to begin by itself."""
     group = {"bootstrap.servers": world.bootstrap, "group.id": f"{world.name}.router"}
@@ -112,7 +112,7 @@ def _committed(client: Consumer, places: list[TopicPartition]) -> bool:
 class Traffic:
     """Events of one channel at a steady pace, from a thread, until the block ends."""
 
-    def __init__(self, world: World, channel: str, rate: float, first: int = 0) -> None:
+    def __init__(self, world: LiveWorld, channel: str, rate: float, first: int = 0) -> None:
         self.written = first
         self._world, self._channel, self._rate = world, channel, rate
         self._over = threading.Event()

@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks.backlog_records import Results, read_journal, write_backlog
 from benchmarks.backlog_scene import Double, adapt, begin_router
 from benchmarks.backlog_watch import Watch, load
-from tests.support.dispatcher import Dispatcher, World, until
+from tests.support.dispatcher import Dispatcher, LiveWorld, until
 
 BLOCKED = 10
 """One of so many is the blocked account's."""
@@ -40,7 +40,7 @@ class BigTakeover:
     def run(self) -> dict[str, Any]:
         """The figures; nobody may be counted more than once by the vendor."""
         with ExitStack() as ends:
-            world = ends.enter_context(World(self.bootstrap, self.home))
+            world = ends.enter_context(LiveWorld(self.bootstrap, self.home))
             blocked, able = Double(self.home), Double(self.home)
             for double in (blocked, able):
                 ends.callback(double.close)
@@ -98,7 +98,7 @@ class BigTakeover:
                 yield "web", web
                 web += 1
 
-    def _before(self, world: World, first: Dispatcher) -> None:
+    def _before(self, world: LiveWorld, first: Dispatcher) -> None:
         """Until all that can be settled is."""
         wanted = self._sizes["web"] - TAIL
         with Results(self.bootstrap, f"{world.name}.results", self._sizes) as results:
@@ -127,7 +127,7 @@ class BigTakeover:
             "vendor_called_all_read": round(called - taken, 2),
         }
 
-    def _judge(self, world: World, blocked: Double, able: Double) -> None:
+    def _judge(self, world: LiveWorld, blocked: Double, able: Double) -> None:
         """Open the port, and let all have their results."""
         with Results(self.bootstrap, f"{world.name}.results", self._sizes) as results:
             opened = time.monotonic()

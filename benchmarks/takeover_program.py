@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.takeover_groups import BROKERS
-from tests.support.dispatcher import Dispatcher, World, purchases, until
+from tests.support.dispatcher import Dispatcher, LiveWorld, purchases, until
 from tests.support.kafka import broker_factory
 
 LANE = "pisano"
@@ -31,7 +31,7 @@ MEMBERS = 6
 def one_kill(bootstrap: str, home: Path) -> dict[str, float]:
     """Kill the owner under load; seconds until the other one owns the lane, and calls."""
     home.mkdir()
-    with World(bootstrap, home) as world:
+    with LiveWorld(bootstrap, home) as world:
         world.start_vendor(latency={"kind": "fixed", "ms": 200})
         config = world.configure(window={"max_batch": 5}, quota={"max_in_flight": 4})
         world.create_topics(config)
@@ -59,7 +59,7 @@ def _taken_at(dispatcher: Dispatcher) -> float:
     return dt.datetime.fromisoformat(line["timestamp"]).timestamp()
 
 
-def _calls(world: World) -> int:
+def _calls(world: LiveWorld) -> int:
     return int(world.vendor()["calls"])
 
 

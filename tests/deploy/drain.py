@@ -17,14 +17,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from tests.support.dispatcher import World, until
+from tests.chaos.arena import LANES, Arena
+from tests.chaos.feeder import Feeder
+from tests.chaos.harms import Scene
+from tests.chaos.judge import judge
+from tests.chaos.observer import Observer
+from tests.chaos.replicas import INSTANCES, THIRD, Replicas, pause
+from tests.support.dispatcher import LiveWorld, until
 from tests.support.kafka import broker_factory
-from tests.violence.arena import LANES, Arena
-from tests.violence.feeder import Feeder
-from tests.violence.harms import Scene
-from tests.violence.judge import judge
-from tests.violence.observer import Observer
-from tests.violence.replicas import INSTANCES, THIRD, Replicas, pause
 
 GRACE = 5 + 40
 """Seconds, as the chart reckons: the arena's `call_timeout` and 40."""
@@ -38,7 +38,7 @@ def drains(times: int, rate: float, home: Path) -> dict[str, Any]:
     """Do it in `home`; the figures, whose `broken` lists what was not kept."""
     with ExitStack() as stack:
         broker = stack.enter_context(broker_factory(home))({})
-        world = stack.enter_context(World(broker.bootstrap, home, partitions=PARTITIONS))
+        world = stack.enter_context(LiveWorld(broker.bootstrap, home, partitions=PARTITIONS))
         arena = stack.enter_context(Arena(world, broker, {}))
         observer, replicas = Observer(world, broker.bootstrap), Replicas(arena)
         scene = Scene(arena, replicas, observer, random.Random(7))

@@ -16,7 +16,7 @@ from typing import Any
 from consumer.sandbox.server import SandboxServer
 from tests.deploy.feeder import Feeder
 from tests.deploy.prometheus import Prometheus
-from tests.support.dispatcher import PATIENCE, Dispatcher, World, until
+from tests.support.dispatcher import PATIENCE, Dispatcher, LiveWorld, until
 from tests.support.kafka import KafkaBroker
 
 P = "survey_dispatcher_"
@@ -65,7 +65,7 @@ class Run:
     """Everything that the faults need."""
 
     kafka: KafkaBroker
-    world: World
+    world: LiveWorld
     recording: Recording
     feeder: Feeder
     config: Path

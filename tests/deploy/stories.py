@@ -11,7 +11,7 @@ from confluent_kafka import Producer
 from tests.deploy.feeder import Feeder
 from tests.deploy.prometheus import Prometheus
 from tests.deploy.recorded import P, Recording, Run, grew
-from tests.support.dispatcher import SMS, Dispatcher, World, until
+from tests.support.dispatcher import SMS, Dispatcher, LiveWorld, until
 from tests.support.kafka import KafkaBroker
 
 BUSY = {"store": 5, "web": 3, "cafe": 2}
@@ -23,7 +23,7 @@ NO_PHONE = b'{"id":"n%d","time":"%s","channel":"store","customer":{}}'
 def record(kafka: KafkaBroker, home: Path, prometheus: Prometheus) -> Recording:
     """Let all of it happen."""
     recording = Recording(prometheus)
-    with World(kafka.bootstrap, home) as world:
+    with LiveWorld(kafka.bootstrap, home) as world:
         vendor = world.start_vendor(token_ttl=5.0)
         config = world.configure(
             quota={"limits": ["30/3s"], "max_buffered": 1000, "call_timeout": "4s"},

@@ -19,7 +19,7 @@ import pytest
 
 from tests.deploy.chart import render
 from tests.support import local_http
-from tests.support.dispatcher import World, purchases, until
+from tests.support.dispatcher import LiveWorld, purchases, until
 from tests.support.image import Image
 from tests.support.kafka import KafkaBroker, free_ports
 from tests.support.pod import Pod, memory_limit, peak, status
@@ -30,13 +30,13 @@ CONFIG, SECRETS = "/etc/survey-dispatcher/config", "/etc/survey-dispatcher/secre
 
 
 @pytest.fixture
-def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[World]:
+def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[LiveWorld]:
     """An application of its own on the session's broker."""
-    with World(kafka.bootstrap, tmp_path) as world:
+    with LiveWorld(kafka.bootstrap, tmp_path) as world:
         yield world
 
 
-def rendered_pod(world: World, image: Image, port: int) -> Pod:
+def rendered_pod(world: LiveWorld, image: Image, port: int) -> Pod:
     """The chart's pod for this world's config; one token is in the pod's Secret."""
     path = world.configure(quota={"call_timeout": "5s"})
     document = json.loads(path.read_text())
@@ -82,7 +82,7 @@ def wait_ready(pod: Pod, process: subprocess.Popen[bytes], log: Path) -> None:
     assert process.poll() is None, log.read_text()
 
 
-def test_the_pod_does_the_main_job(world: World, image: Image) -> None:
+def test_the_pod_does_the_main_job(world: LiveWorld, image: Image) -> None:
     """One result each under its memory limit; SIGTERM ends it cleanly within its grace period."""
     (port,) = free_ports(1)
     pod = rendered_pod(world, image, port)
@@ -116,7 +116,7 @@ def test_the_pod_does_the_main_job(world: World, image: Image) -> None:
     world.check()
 
 
-def test_what_needs_more_than_the_limit_is_killed(world: World, image: Image) -> None:
+def test_what_needs_more_than_the_limit_is_killed(world: LiveWorld, image: Image) -> None:
     """The limit of the test above is a limit."""
     pod = rendered_pod(world, image, 9464)
     greedy = Image(image.root, {**image.config, "Entrypoint": ["python3", "-c"]})

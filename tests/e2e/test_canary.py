@@ -20,11 +20,11 @@ from confluent_kafka import Message
 from consumer.clock import Clock
 from consumer.kafka.transactions import headers_of
 from consumer.records.fields import rfc3339
+from tests.e2e.echoing_vendor import SHUT, TROUBLE, EchoingVendor, serving
 from tests.e2e.leaks import forms, found
-from tests.e2e.rude_vendor import SHUT, TROUBLE, RudeVendor, serving
 from tests.support import dispatcher as programs
 from tests.support import local_http
-from tests.support.dispatcher import Dispatcher, World, until
+from tests.support.dispatcher import Dispatcher, LiveWorld, until
 from tests.support.kafka import KafkaBroker, read_topic
 
 SECRETS = {
@@ -83,7 +83,9 @@ def test_the_search_finds_every_form_wherever_it_stands(name: str) -> None:
 
 
 @pytest.fixture
-def world(kafka: KafkaBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(
+    kafka: KafkaBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[LiveWorld]:
     """The program with planted defects, at log level debug."""
     real = programs.command
 
@@ -93,11 +95,11 @@ def world(kafka: KafkaBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         return [python, "-m", "tests.e2e.with_defects", *rest, *more]
 
     monkeypatch.setattr(programs, "command", with_defects)
-    with World(kafka.bootstrap, tmp_path) as world:
+    with LiveWorld(kafka.bootstrap, tmp_path) as world:
         yield world
 
 
-def configure(world: World) -> Path:
+def configure(world: LiveWorld) -> Path:
     """Secrets in files, in the environment's way and in the text itself."""
     path = world.configure(window={"max_batch": 4}, max_attempts=2)
     document = json.loads(path.read_text())
@@ -154,7 +156,7 @@ BROKEN = [
 ]
 
 
-def publish(world: World, values: Iterator[bytes]) -> None:
+def publish(world: LiveWorld, values: Iterator[bytes]) -> None:
     """With an address as the key and a name in a header, as some producers do."""
     headers = [("customer", PERSONAL["last name"].encode())]
     key = PERSONAL["e-mail"].encode()
@@ -162,9 +164,9 @@ def publish(world: World, values: Iterator[bytes]) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_no_canary_leaves_by_any_way_but_the_calls(world: World) -> None:
+def test_no_canary_leaves_by_any_way_but_the_calls(world: LiveWorld) -> None:
     """Faults of all kinds, unreadable events, refused configs, defects; then everything is read."""
-    vendor = RudeVendor(SAID, SECRETS["radar session"], answers=TROUBLE)
+    vendor = EchoingVendor(SAID, SECRETS["radar session"], answers=TROUBLE)
     end = world.home / "end"
     with serving(vendor, world.vendor_port):
         config = configure(world)
@@ -258,7 +260,7 @@ def operate(config: Path, shown: Counter[str]) -> None:
         shown[done.stdout + done.stderr] += 1
 
 
-def others(world: World, shown: Counter[str]) -> None:
+def others(world: LiveWorld, shown: Counter[str]) -> None:
     """Checkpoints, and of dead letters what is ours."""
     for lane in ("pisano", "radar"):
         for record in read_topic(world.bootstrap, f"{world.name}.checkpoints.{lane}"):

@@ -16,7 +16,7 @@ import pytest
 from consumer.records.result import Result
 from consumer.sandbox.settings import SAMPLE_CAMPAIGNS
 from tests.support import local_http
-from tests.support.dispatcher import EMAIL, SMS, Dispatcher, World, purchases, until
+from tests.support.dispatcher import EMAIL, SMS, Dispatcher, LiveWorld, purchases, until
 from tests.support.kafka import KafkaBroker
 
 pytestmark = pytest.mark.kafka
@@ -25,18 +25,18 @@ AT_ONCE = 4
 
 
 @pytest.fixture
-def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[World]:
+def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[LiveWorld]:
     """An application of its own on the session's broker."""
-    with World(kafka.bootstrap, tmp_path) as world:
+    with LiveWorld(kafka.bootstrap, tmp_path) as world:
         yield world
 
 
-def at_vendor(world: World, **account: object) -> None:
+def at_vendor(world: LiveWorld, **account: object) -> None:
     """The vendor knows this of us from now on."""
     local_http.post(f"{world.vendor_url}/_sandbox/account", json=account).raise_for_status()
 
 
-def calls(world: World, status: int, path: str = "") -> int:
+def calls(world: LiveWorld, status: int, path: str = "") -> int:
     """How many calls the vendor answered so."""
     log = local_http.get(f"{world.vendor_url}/_sandbox/log", params={"limit": 10_000}).json()
     return sum(each["status"] == status and path in each["path"] for each in log)
@@ -91,7 +91,7 @@ def story(dispatcher: Dispatcher, vendor: str) -> list[str]:
 
 @pytest.mark.parametrize("secret", [TOKEN, PASSWORD], ids=["pisano", "radar"])
 def test_a_rotated_secret_costs_the_calls_in_flight_and_nobody(
-    world: World, secret: Secret
+    world: LiveWorld, secret: Secret
 ) -> None:
     """The vendor turns first, in the midst of a backlog; the file follows when all calls stopped.
 
@@ -136,7 +136,7 @@ def put_off(dispatcher: Dispatcher) -> float:
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-def test_a_campaign_that_is_mended_at_the_vendor_goes_on_by_itself(world: World) -> None:
+def test_a_campaign_that_is_mended_at_the_vendor_goes_on_by_itself(world: LiveWorld) -> None:
     """It costs the calls in flight and no more, and the lane's other campaign nothing."""
     world.start_vendor(campaigns=[each for each in SAMPLE_CAMPAIGNS if each.id != EMAIL])
     config = world.configure({"max_in_flight": AT_ONCE})
@@ -160,7 +160,7 @@ def test_a_campaign_that_is_mended_at_the_vendor_goes_on_by_itself(world: World)
 
 
 def test_a_campaign_that_is_mended_at_the_vendor_goes_on_at_once_by_a_hang_up(
-    world: World,
+    world: LiveWorld,
 ) -> None:
     """Case 24: the config stays as it is, and SIGHUP retries what is parked."""
     world.start_vendor(campaigns=[each for each in SAMPLE_CAMPAIGNS if each.id != EMAIL])
@@ -176,7 +176,7 @@ def test_a_campaign_that_is_mended_at_the_vendor_goes_on_at_once_by_a_hang_up(
     assert {each["status"] for each in world.check()} == {"accepted"}
 
 
-def test_a_campaign_that_is_mended_in_the_config_goes_on_at_once(world: World) -> None:
+def test_a_campaign_that_is_mended_in_the_config_goes_on_at_once(world: LiveWorld) -> None:
     """What was put off comes back within seconds, and what comes later does not wait for it."""
     world.start_vendor()
     config = world.configure()
@@ -204,7 +204,7 @@ CUSTOMERS, BAD, OTHERS = 5_000, 10, 300
 LIMITS = ["20/1s"]
 
 
-def test_ten_bad_ones_among_five_thousand_are_found_and_hold_up_nobody(world: World) -> None:
+def test_ten_bad_ones_among_five_thousand_are_found_and_hold_up_nobody(world: LiveWorld) -> None:
     """Under a quota, which is only free when all of them wait: so they share a call."""
     everybody = purchases("store", range(CUSTOMERS))
     bad = random.Random(6).sample(everybody, BAD)

@@ -22,7 +22,7 @@ from consumer.lane.offsets.bitmap import OffsetBitmap
 from consumer.lane.offsets.bounds import DONE_BYTES, IN_FLIGHT_BYTES, TRIED_BYTES
 from consumer.lane.quota.clock_shift import shift_between
 from consumer.records.checkpoint import Checkpoint, InFlight, Tried
-from tests.support.dispatcher import World, purchases, until
+from tests.support.dispatcher import LiveWorld, purchases, until
 from tests.support.kafka import KafkaBroker, create_topics, unique
 from tests.unit.config.support import VALID, load_text
 
@@ -153,13 +153,13 @@ def test_a_topic_with_its_writers_times_does_not_tell_kafkas(kafka: KafkaBroker)
 
 
 @pytest.fixture
-def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[World]:
+def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[LiveWorld]:
     """An application of its own on the session's broker."""
-    with World(kafka.bootstrap, tmp_path) as world:
+    with LiveWorld(kafka.bootstrap, tmp_path) as world:
         yield world
 
 
-def test_limits_of_a_day_take_calls_and_a_restart_without_a_doubt(world: World) -> None:
+def test_limits_of_a_day_take_calls_and_a_restart_without_a_doubt(world: LiveWorld) -> None:
     """The first owner leaves in peace; the next one knows the calls of both."""
     world.start_vendor()
     quota = {"limits": ["200000/1d", "400/10s"], "skew": "100ms"}

@@ -15,14 +15,14 @@ from confluent_kafka.admin import AdminClient
 
 from consumer.cli.main import main
 from consumer.kafka import reachability, topics
-from tests.support.dispatcher import World, command, until
+from tests.support.dispatcher import LiveWorld, command, until
 from tests.support.kafka import KafkaBroker, create_topics
 
 
 @pytest.fixture
-def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[World]:
+def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[LiveWorld]:
     """An application of its own on the session's broker."""
-    with World(kafka.bootstrap, tmp_path) as world:
+    with LiveWorld(kafka.bootstrap, tmp_path) as world:
         yield world
 
 
@@ -39,7 +39,7 @@ def said(*arguments: str | Path, port: int = 0) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-def test_a_config_is_refused_with_file_and_line(world: World) -> None:
+def test_a_config_is_refused_with_file_and_line(world: LiveWorld) -> None:
     """`run` and `validate` say the same, once, and name the place."""
     config = world.configure()
     good = config.read_text()
@@ -54,7 +54,7 @@ def test_a_config_is_refused_with_file_and_line(world: World) -> None:
         assert "Traceback" not in errors
 
 
-def test_validate_says_what_the_config_holds(world: World) -> None:
+def test_validate_says_what_the_config_holds(world: LiveWorld) -> None:
     """Without a broker and, if asked, without secrets."""
     config = world.configure()
     config.write_text(config.read_text().replace("sandbox-token", "${env:NO_SUCH_TOKEN}"))
@@ -66,7 +66,7 @@ def test_validate_says_what_the_config_holds(world: World) -> None:
     assert said("validate", "-c", config)[0] == 2
 
 
-def test_missing_topics_are_named_and_created(world: World) -> None:
+def test_missing_topics_are_named_and_created(world: LiveWorld) -> None:
     """`run` refuses to start and names the command, which then mends it."""
     config = world.configure()
     code, _, errors = said("run", "-c", config, "--from", "earliest")
@@ -103,7 +103,7 @@ class HearsLate:
 
 
 def test_topics_that_a_broker_shows_late_are_waited_for(
-    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    world: LiveWorld, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """D8: `--create` made all topics, then said that all were missing, and ended with 3."""
     config = world.configure()
@@ -123,7 +123,7 @@ def _late(admin: Callable[[Mapping[str, str]], AdminClient], of: Mapping[str, st
     return HearsLate(admin(of))
 
 
-def test_a_topic_that_is_not_as_it_must_be_is_refused(world: World) -> None:
+def test_a_topic_that_is_not_as_it_must_be_is_refused(world: LiveWorld) -> None:
     """Two partitions where order and state rest on one, and records that would be deleted."""
     config = world.configure()
     create_topics(world.bootstrap, world.input)
@@ -135,7 +135,7 @@ def test_a_topic_that_is_not_as_it_must_be_is_refused(world: World) -> None:
     assert "retention.ms=" in errors
 
 
-def test_limits_below_what_is_written_are_refused_and_raised(world: World) -> None:
+def test_limits_below_what_is_written_are_refused_and_raised(world: LiveWorld) -> None:
     """A broker would refuse a batch, a checkpoint, or what comes back from the delay topics."""
     config = world.configure()
     create_topics(world.bootstrap, world.input)
@@ -164,7 +164,7 @@ def test_limits_below_what_is_written_are_refused_and_raised(world: World) -> No
     assert said("topics", "-c", config) == (0, "all topics are as they must be\n", "")
 
 
-def test_a_first_start_must_say_where_to_begin(world: World) -> None:
+def test_a_first_start_must_say_where_to_begin(world: LiveWorld) -> None:
     """Without `--from` nothing is guessed; a second start needs no `--from`."""
     config = world.configure()
     world.create_topics(config)
@@ -181,14 +181,14 @@ def test_a_first_start_must_say_where_to_begin(world: World) -> None:
     assert second.terminate() == 0
 
 
-def test_a_beginning_must_be_a_time_with_its_offset(world: World) -> None:
+def test_a_beginning_must_be_a_time_with_its_offset(world: LiveWorld) -> None:
     """A time without an offset means another moment on every machine."""
     code, _, errors = said("run", "-c", world.configure(), "--from", "2026-11-22T15:37:07")
     assert code == 2
     assert "RFC 3339" in errors
 
 
-def test_topics_are_printed_for_those_who_may_not_create_them(world: World) -> None:
+def test_topics_are_printed_for_those_who_may_not_create_them(world: LiveWorld) -> None:
     """As commands and as Strimzi resources, with no broker and no secrets."""
     world.bootstrap = "127.0.0.1:1"
     config = world.configure()
@@ -210,7 +210,7 @@ def test_topics_are_printed_for_those_who_may_not_create_them(world: World) -> N
 
 
 def test_topics_without_a_broker_is_one_message(
-    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    world: LiveWorld, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """No traceback, and the setting that leads to a broker is named."""
     world.bootstrap = "127.0.0.1:1"
@@ -228,7 +228,7 @@ def test_topics_without_a_broker_is_one_message(
     assert "bootstrap.servers" in said
 
 
-def test_a_taken_admin_port_is_one_message(world: World) -> None:
+def test_a_taken_admin_port_is_one_message(world: LiveWorld) -> None:
     """Two processes on one port: the second says which, and ends."""
     config = world.configure()
     world.create_topics(config)

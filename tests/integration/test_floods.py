@@ -9,7 +9,7 @@ import pytest
 
 from consumer.records.result import Result
 from consumer.sandbox.settings import SAMPLE_CAMPAIGNS
-from tests.support.dispatcher import SMS, Dispatcher, World, purchases, until
+from tests.support.dispatcher import SMS, Dispatcher, LiveWorld, purchases, until
 from tests.support.kafka import KafkaBroker
 
 pytestmark = pytest.mark.kafka
@@ -17,9 +17,9 @@ FLOOD, OTHERS = 20_000, 200
 
 
 @pytest.fixture
-def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[World]:
+def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[LiveWorld]:
     """An application of its own on the session's broker."""
-    with World(kafka.bootstrap, tmp_path) as world:
+    with LiveWorld(kafka.bootstrap, tmp_path) as world:
         yield world
 
 
@@ -27,7 +27,7 @@ def answered(results: list[Result], campaign: str) -> list[str]:
     return sorted(r["answered_at"] or "" for r in results if r["campaign"] == campaign)
 
 
-def test_a_flood_beyond_memory_is_sent_once_and_hides_nobody(world: World) -> None:
+def test_a_flood_beyond_memory_is_sent_once_and_hides_nobody(world: LiveWorld) -> None:
     """Forty times what may be held of one campaign, and behind it another's few customers."""
     world.start_vendor(latency={"kind": "fixed", "ms": 50})
     quota = {"max_buffered": 500, "max_in_flight": 2}
@@ -46,7 +46,7 @@ def test_a_flood_beyond_memory_is_sent_once_and_hides_nobody(world: World) -> No
     assert dispatcher.terminate() == 0
 
 
-def test_a_parked_campaign_is_put_off_and_others_go_on(world: World) -> None:
+def test_a_parked_campaign_is_put_off_and_others_go_on(world: LiveWorld) -> None:
     """The vendor knows one of two campaigns: the other's customers wait on the ladder."""
     world.start_vendor(campaigns=[each for each in _campaigns() if each["id"] != SMS])
     config = world.configure(window={"max_batch": 100})
@@ -68,7 +68,7 @@ def _campaigns() -> list[dict[str, object]]:
     return [each.model_dump(mode="json") for each in SAMPLE_CAMPAIGNS]
 
 
-def test_a_lane_without_permits_polls_on(world: World) -> None:
+def test_a_lane_without_permits_polls_on(world: LiveWorld) -> None:
     """The group drops a member that does not poll; half of that time is the bound (150 s)."""
     world.start_vendor()
     config = world.configure({"limits": ["1/10m"]}, window={"max_batch": 100})

@@ -16,7 +16,7 @@ from tests.integration.test_answers_live import at_vendor, put_off
 from tests.integration.test_operations import operate
 from tests.integration.test_stopped_inputs import publish_to, stops
 from tests.integration.test_tls_sasl import configure, rights
-from tests.support.dispatcher import EMAIL, Dispatcher, World, purchases, until
+from tests.support.dispatcher import EMAIL, Dispatcher, LiveWorld, purchases, until
 from tests.support.kafka import StartBroker, create_topics
 from tests.support.secured import SecuredBroker, start_secured
 
@@ -33,8 +33,8 @@ def test_no_customer_is_asked_twice_after_offsets_are_forgotten_and_nothing_coul
     """One application takes an input out and puts it back, another one does not run at all."""
     secured = start_secured(kafka_factory, tmp_path / "certificates", strict=True, more=FORGETFUL)
     with (
-        World(secured.broker.bootstrap, home(tmp_path, "runs")) as runs,
-        World(secured.broker.bootstrap, home(tmp_path, "rests")) as rests,
+        LiveWorld(secured.broker.bootstrap, home(tmp_path, "runs")) as runs,
+        LiveWorld(secured.broker.bootstrap, home(tmp_path, "rests")) as rests,
     ):
         config, running = worked_and_without_web(secured, runs)
         resting, retried_at = worked_and_stopped(secured, rests)
@@ -53,15 +53,15 @@ def home(folder: Path, name: str) -> Path:
     return folder / name
 
 
-def web(world: World) -> str:
+def web(world: LiveWorld) -> str:
     return f"web-{world.input}"
 
 
-def delayed(world: World) -> str:
+def delayed(world: LiveWorld) -> str:
     return f"{world.name}.delayed.1m"
 
 
-def prepared(secured: SecuredBroker, world: World) -> Path:
+def prepared(secured: SecuredBroker, world: LiveWorld) -> Path:
     """All topics, and a config whose user may do all but delete records."""
     world.start_vendor(campaigns=UNKNOWN_EMAIL)
     world.create_topics(world.configure(window={"max_batch": 20}))
@@ -79,7 +79,7 @@ def reads(config: Path, *topics: str) -> None:
     config.write_bytes(orjson.dumps(document))
 
 
-def delay_and_return(world: World, running: Dispatcher) -> None:
+def delay_and_return(world: LiveWorld, running: Dispatcher) -> None:
     """Three invitations of a parked campaign go to a delay topic, and come back by a reload."""
     publish_to(world, web(world), 0, first := purchases("web", range(3)))
     world.events += first
@@ -89,7 +89,7 @@ def delay_and_return(world: World, running: Dispatcher) -> None:
     world.wait_results(3)
 
 
-def worked_and_without_web(secured: SecuredBroker, world: World) -> tuple[Path, Dispatcher]:
+def worked_and_without_web(secured: SecuredBroker, world: LiveWorld) -> tuple[Path, Dispatcher]:
     """An application that took an input out of its config, and reads another one on."""
     config = prepared(secured, world)
     reads(config, world.input, web(world))
@@ -102,7 +102,7 @@ def worked_and_without_web(secured: SecuredBroker, world: World) -> tuple[Path, 
     return config, running
 
 
-def worked_and_stopped(secured: SecuredBroker, world: World) -> tuple[Path, dt.datetime]:
+def worked_and_stopped(secured: SecuredBroker, world: LiveWorld) -> tuple[Path, dt.datetime]:
     """One that stops while three invitations are delayed; when others came back early before."""
     config = prepared(secured, world)
     reads(config, web(world))
@@ -118,7 +118,7 @@ def worked_and_stopped(secured: SecuredBroker, world: World) -> tuple[Path, dt.d
     return config, dt.datetime.fromisoformat(retried["timestamp"])
 
 
-def assert_the_refusal_is_told(world: World, running: Dispatcher) -> None:
+def assert_the_refusal_is_told(world: LiveWorld, running: Dispatcher) -> None:
     (said,) = running.lines("records_not_deleted")
     assert said["topic"] == delayed(world)
     assert "TOPIC_AUTHORIZATION_FAILED" in said["why"]
@@ -129,7 +129,7 @@ def assert_the_refusal_is_told(world: World, running: Dispatcher) -> None:
         assert client.get_watermark_offsets(place, timeout=10)[0] == 0, "all of it is there still"
 
 
-def web_stands_still_until_told(world: World, config: Path, running: Dispatcher) -> None:
+def web_stands_still_until_told(world: LiveWorld, config: Path, running: Dispatcher) -> None:
     """The input comes back: by a reload, then by a restart, it is not read from its start."""
     reads(config, world.input, web(world))
     stops(running)
@@ -148,7 +148,9 @@ def web_stands_still_until_told(world: World, config: Path, running: Dispatcher)
     world.check()
 
 
-def the_delay_stage_stands_still_until_told(world: World, config: Path, at: dt.datetime) -> None:
+def the_delay_stage_stands_still_until_told(
+    world: LiveWorld, config: Path, at: dt.datetime
+) -> None:
     """Its topic holds what came back and what did not; the operator goes by the message."""
     again = world.start(config, begin="latest")
     said = {str(each["topic"]): each for each in stops(again, 2)}
@@ -171,7 +173,7 @@ def the_delay_stage_stands_still_until_told(world: World, config: Path, at: dt.d
     world.check()
 
 
-def offset_of(world: World, stage: str, topic: str) -> int:
+def offset_of(world: LiveWorld, stage: str, topic: str) -> int:
     """A group's offset of a topic's first partition; negative: none."""
     client = AdminClient({"bootstrap.servers": world.bootstrap})
     asked = ConsumerGroupTopicPartitions(f"{world.name}.{stage}", [TopicPartition(topic, 0)])

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 import pytest
 
-from tests.support.dispatcher import SMS, World, purchases
+from tests.support.dispatcher import SMS, LiveWorld, purchases
 from tests.support.kafka import KafkaBroker
 
 LINK = {
@@ -24,9 +24,9 @@ LINK = {
 
 
 @pytest.fixture
-def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[World]:
+def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[LiveWorld]:
     """An application of its own on the session's broker."""
-    with World(kafka.bootstrap, tmp_path) as world:
+    with LiveWorld(kafka.bootstrap, tmp_path) as world:
         yield world
 
 
@@ -53,7 +53,7 @@ def check_links(results: list[Any]) -> None:
         assert (each["reason"], each["channel"], each["batch"]) == ("link_made", "link", None)
 
 
-def test_links_are_results_and_no_calls(world: World) -> None:
+def test_links_are_results_and_no_calls(world: LiveWorld) -> None:
     """Beside a campaign of the same account that does call."""
     world.start_vendor()
     config = world.configure()
@@ -83,7 +83,7 @@ def test_links_are_results_and_no_calls(world: World) -> None:
     assert [each for each in private if each in told] == []
 
 
-def test_a_config_of_links_alone_has_no_lane(world: World) -> None:
+def test_a_config_of_links_alone_has_no_lane(world: LiveWorld) -> None:
     config = world.configure()
     sends = {name: ["app-link"] for name in ("store", "web", "cafe")}
     quota: dict[str, Any] = {"links": {"limits": []}}

@@ -12,18 +12,18 @@ from confluent_kafka.admin import AdminClient
 from consumer.sandbox.settings import SAMPLE_CAMPAIGNS
 from tests.integration.test_answers_live import at_vendor, put_off
 from tests.integration.test_operations import operate
-from tests.support.dispatcher import EMAIL, Dispatcher, World, purchases, until
+from tests.support.dispatcher import EMAIL, Dispatcher, LiveWorld, purchases, until
 from tests.support.kafka import KafkaBroker, free_ports
 
 
 @pytest.fixture
-def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[World]:
+def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[LiveWorld]:
     """An application of its own on the session's broker."""
-    with World(kafka.bootstrap, tmp_path) as world:
+    with LiveWorld(kafka.bootstrap, tmp_path) as world:
         yield world
 
 
-def test_a_lane_that_a_429_silenced_for_an_hour_calls_again_by_command(world: World) -> None:
+def test_a_lane_that_a_429_silenced_for_an_hour_calls_again_by_command(world: LiveWorld) -> None:
     """And a replica that reads the command after a restart ends no later silence."""
     strict = {"limits": ["1/1h"], "send_retry_after": True}
     vendor = world.start_vendor(pisano_quota=strict)
@@ -57,7 +57,7 @@ def test_a_lane_that_a_429_silenced_for_an_hour_calls_again_by_command(world: Wo
     assert again.terminate() == 0
 
 
-def test_a_parked_campaign_is_called_again_within_seconds_by_command(world: World) -> None:
+def test_a_parked_campaign_is_called_again_within_seconds_by_command(world: LiveWorld) -> None:
     """Case 24: it was mended at the vendor, and nothing changed in the config."""
     world.start_vendor(campaigns=[each for each in SAMPLE_CAMPAIGNS if each.id != EMAIL])
     config = world.configure()
@@ -74,7 +74,7 @@ def test_a_parked_campaign_is_called_again_within_seconds_by_command(world: Worl
 
 
 def test_a_parked_campaign_is_called_again_by_a_reload_of_the_lanes_owner_alone(
-    world: World,
+    world: LiveWorld,
 ) -> None:
     """Case 24 with split roles: another process reads the delay topics, and is told."""
     world.start_vendor(campaigns=[each for each in SAMPLE_CAMPAIGNS if each.id != EMAIL])
@@ -101,7 +101,7 @@ def test_a_parked_campaign_is_called_again_by_a_reload_of_the_lanes_owner_alone(
     assert {each["status"] for each in world.check()} == {"accepted"}
 
 
-def test_an_installation_without_the_commands_topic_works_and_says_so(world: World) -> None:
+def test_an_installation_without_the_commands_topic_works_and_says_so(world: LiveWorld) -> None:
     """It was upgraded in place; the command names what makes the topic."""
     world.start_vendor()
     config = world.configure()

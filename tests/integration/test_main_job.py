@@ -13,7 +13,7 @@ from confluent_kafka import Message, Producer
 
 from consumer.kafka.transactions import headers_of
 from consumer.records.result import Result
-from tests.support.dispatcher import EMAIL, SMS, VISIT, Event, Metrics, World, purchases, until
+from tests.support.dispatcher import EMAIL, SMS, VISIT, Event, LiveWorld, Metrics, purchases, until
 from tests.support.kafka import KafkaBroker, read_topic
 
 BROKEN: list[tuple[bytes | None, bytes | None, str]] = [
@@ -32,9 +32,9 @@ HEADERS: list[tuple[str, str | bytes | None]] = [
 
 
 @pytest.fixture
-def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[World]:
+def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[LiveWorld]:
     """An application of its own on the session's broker."""
-    with World(kafka.bootstrap, tmp_path) as world:
+    with LiveWorld(kafka.bootstrap, tmp_path) as world:
         yield world
 
 
@@ -57,7 +57,7 @@ def unreachable(number: int) -> Event:
     return Event(body["id"], "", "", orjson.dumps(body))
 
 
-def test_every_event_ends_where_it_must(world: World) -> None:
+def test_every_event_ends_where_it_must(world: LiveWorld) -> None:
     """A few thousand events over three routes, with unmatched, broken and unreachable ones."""
     world.start_vendor()
     config = world.configure(window={"max_batch": 500})
@@ -143,7 +143,7 @@ def check_dead_letters(records: list[Message]) -> None:
     assert found == Counter(BROKEN)
 
 
-def check_metrics(metrics: Metrics, world: World) -> None:
+def check_metrics(metrics: Metrics, world: LiveWorld) -> None:
     """The last scrape agrees with what the topics and the vendor say."""
     assert metrics.total("events_total", disposition="routed") == 2700
     assert metrics.total("events_total", disposition="unmatched") == 100
@@ -163,14 +163,14 @@ def check_metrics(metrics: Metrics, world: World) -> None:
     assert metrics.total("throttled_total") == 0
 
 
-def check_privacy(said: str, world: World) -> None:
+def check_privacy(said: str, world: LiveWorld) -> None:
     """No address, name or token in the log or the metrics."""
     secrets = ["sandbox-token", "sandbox-password", "mail.example.com", "+90532", "Customer Nr"]
     assert [each for each in secrets if each in said] == []
     assert world.name in said
 
 
-def repeat(world: World, record: Message) -> None:
+def repeat(world: LiveWorld, record: Message) -> None:
     """Write a result once more: the judge must not let it pass."""
     producer = Producer({"bootstrap.servers": world.bootstrap})
     producer.produce(f"{world.name}.results", record.value(), record.key())
@@ -178,7 +178,7 @@ def repeat(world: World, record: Message) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["sliding", "weighted"])
-def test_the_vendors_limits_are_never_exceeded(world: World, algorithm: str) -> None:
+def test_the_vendors_limits_are_never_exceeded(world: LiveWorld, algorithm: str) -> None:
     """Pisano's limits, a hundred times faster: a backlog, slow answers, and not one 429."""
     limits = ["20/250ms", "40/1250ms", "80/6250ms"]
     world.start_vendor(

@@ -25,14 +25,14 @@ from consumer.operations.resend.run import look, send_again
 from consumer.operations.resend.selection import Choice, Plan
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.result import Result
-from tests.support.dispatcher import World, purchases, until
+from tests.support.dispatcher import LiveWorld, purchases, until
 from tests.support.kafka import KafkaBroker, read_topic
 
 
 @pytest.fixture
-def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[World]:
+def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[LiveWorld]:
     """An application of its own on the session's broker."""
-    with World(kafka.bootstrap, tmp_path) as world:
+    with LiveWorld(kafka.bootstrap, tmp_path) as world:
         yield world
 
 
@@ -54,14 +54,14 @@ def change(config: Path, **parts: object) -> Path:
     return config
 
 
-def statuses(world: World) -> Counter[str]:
+def statuses(world: LiveWorld) -> Counter[str]:
     return Counter(each["status"] for each in world.results())
 
 
 # -- resend ---------------------------------------------------------------------------------------
 
 
-def test_unknown_ones_are_sent_again_once(world: World) -> None:
+def test_unknown_ones_are_sent_again_once(world: LiveWorld) -> None:
     """A vendor that hangs leaves 20 in doubt; resent, each is called once more and no other is."""
     world.start_vendor(faults={"hang": 1.0})
     config = world.configure({"call_timeout": "1s"}, window={"max_batch": 100})
@@ -143,11 +143,11 @@ def split(results: list[Result]) -> tuple[list[Result], list[Result]]:
     return first, [each for each in results if "resend_of" in each]
 
 
-def end_of_lane(world: World) -> int:
+def end_of_lane(world: LiveWorld) -> int:
     return world.invitations_written()
 
 
-def kill_inside_its_transaction(world: World) -> None:
+def kill_inside_its_transaction(world: LiveWorld) -> None:
     """What a command leaves that dies before its commit: an open transaction."""
     settings = {"bootstrap.servers": world.bootstrap, "transactional.id": f"{world.name}.resend"}
     dying = Producer(settings)
@@ -161,7 +161,7 @@ def kill_inside_its_transaction(world: World) -> None:
 
 
 def test_dead_letters_are_given_back_once_after_a_fix(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: LiveWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The config looked for the time in the wrong place; mended and replayed, each is routed."""
     world.start_vendor()
@@ -210,7 +210,9 @@ def test_dead_letters_are_given_back_once_after_a_fix(
     assert was == now  # place, time and headers of the original record, whichever way it came
 
 
-def test_a_foreign_record_on_a_lanes_topic_is_a_dead_letter_that_is_counted(world: World) -> None:
+def test_a_foreign_record_on_a_lanes_topic_is_a_dead_letter_that_is_counted(
+    world: LiveWorld,
+) -> None:
     """It stops nobody, and the command shows it."""
     world.start_vendor()
     config = world.configure()
@@ -232,7 +234,7 @@ def test_a_foreign_record_on_a_lanes_topic_is_a_dead_letter_that_is_counted(worl
     assert "bad_invitation" in operate(config, "dlq", "list")
 
 
-def letters(world: World) -> list[tuple[bytes | None, dict[str, bytes | None]]]:
+def letters(world: LiveWorld) -> list[tuple[bytes | None, dict[str, bytes | None]]]:
     """Value and headers of all dead letters, but for when they became one, and for the marks."""
     found = [
         (each.value(), dict(headers_of(each)))
@@ -246,14 +248,14 @@ def letters(world: World) -> list[tuple[bytes | None, dict[str, bytes | None]]]:
     ]
 
 
-def write(world: World, topic: str) -> None:
+def write(world: LiveWorld, topic: str) -> None:
     """Somebody else writes to a topic of ours; to `replayed`, and so without a place."""
     producer = Producer({"bootstrap.servers": world.bootstrap})
     producer.produce(topic, b"{}")
     assert producer.flush(10) == 0
 
 
-def kill_inside_a_replay(world: World) -> None:
+def kill_inside_a_replay(world: LiveWorld) -> None:
     """Marks and replayed records of a command that died before its commit count for nothing."""
     settings = {"bootstrap.servers": world.bootstrap, "transactional.id": f"{world.name}.dlq"}
     dying = Producer(settings)
@@ -269,7 +271,7 @@ def kill_inside_a_replay(world: World) -> None:
 
 
 def test_a_lane_that_left_the_config_is_drained_into_another(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: LiveWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The quota is renamed while the vendor is down: what waited goes on in the new lane."""
     config = world.configure(window={"max_batch": 10})
@@ -301,7 +303,7 @@ def test_a_lane_that_left_the_config_is_drained_into_another(
     world.check()
 
 
-def test_a_lane_is_closed_with_a_result_for_each(world: World) -> None:
+def test_a_lane_is_closed_with_a_result_for_each(world: LiveWorld) -> None:
     """What was in a call when its owner died is unknown; what waited has failed."""
     world.start_vendor(faults={"hang": 1.0})
     config = world.configure({"max_in_flight": 1}, window={"max_batch": 10})

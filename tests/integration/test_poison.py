@@ -24,11 +24,11 @@ from consumer.kafka.records.delayed import Delayed
 from consumer.kafka.records.messages import content_of
 from consumer.lane.offsets.bitmap import LARGEST, pack
 from consumer.lane.state.delay_steps import STEPS
-from tests.integration.test_ladder import Ladder
+from tests.integration.test_delay_topics import DelayTopics
 from tests.integration.test_operations import change, operate
 from tests.integration.with_guilty_records import READ, ROUTED, TAKEN
 from tests.support import dispatcher as programs
-from tests.support.dispatcher import Dispatcher, Event, World, purchases, until
+from tests.support.dispatcher import Dispatcher, Event, LiveWorld, purchases, until
 from tests.support.kafka import KafkaBroker, read_topic
 from tests.support.poison import (
     HUGE,
@@ -60,7 +60,7 @@ def hand(broker: KafkaBroker) -> Iterator[RawProducer]:
 class Poison:
     """What was written, by the place that its dead letter must name."""
 
-    world: World
+    world: LiveWorld
     dead: Counter[str] = field(default_factory=Counter)
     internal: Counter[str] = field(default_factory=Counter)
     good: list[Event] = field(default_factory=list)
@@ -183,7 +183,7 @@ def guilty(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_poison_on_inputs_replays_and_lanes_costs_itself_alone(
     kafka: KafkaBroker, tmp_path: Path
 ) -> None:
-    with World(kafka.bootstrap, tmp_path, partitions=1) as world:
+    with LiveWorld(kafka.bootstrap, tmp_path, partitions=1) as world:
         world.start_vendor()
         config = world.configure(window={"max_batch": 100})
         world.create_topics(config)
@@ -245,7 +245,7 @@ def assert_counted(running: Dispatcher, poison: Poison) -> None:
     assert metrics.total("dead_letters_total", stage="router") == routed
 
 
-def assert_operators_can_work(world: World, config: Path, kafka: KafkaBroker) -> None:
+def assert_operators_can_work(world: LiveWorld, config: Path, kafka: KafkaBroker) -> None:
     """Whatever lies on the topics that commands read: they go on, and say what they left out."""
     with hand(kafka) as producer:
         for topic in (f"{world.name}.dead-letters", f"{world.name}.results"):
@@ -277,18 +277,18 @@ def assert_operators_can_work(world: World, config: Path, kafka: KafkaBroker) ->
 
 
 @pytest.fixture
-def ladder(kafka: KafkaBroker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ladder]:
+def delays(kafka: KafkaBroker, monkeypatch: pytest.MonkeyPatch) -> Iterator[DelayTopics]:
     """The delay topics' loop, with a first step of a second."""
     monkeypatch.setitem(STEPS, "1m", 1.0)
-    ladder = Ladder(kafka)
-    yield ladder
-    ladder.stop()
+    delays = DelayTopics(kafka)
+    yield delays
+    delays.stop()
 
 
 def test_poison_on_the_delay_topics_costs_itself_alone(
-    ladder: Ladder, kafka: KafkaBroker, monkeypatch: pytest.MonkeyPatch
+    delays: DelayTopics, kafka: KafkaBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step, now = ladder.topics.delayed("1m"), ladder.clock.now()
+    step, now = delays.topics.delayed("1m"), delays.clock.now()
     good = {"lane": b"cloud", "arrived": b"1700000000.25", "due_at": repr(now).encode()}
     headers = tuple((name.encode(), value) for name, value in good.items())
     bad = list(bad_delays(good))
@@ -320,23 +320,23 @@ def test_poison_on_the_delay_topics_costs_itself_alone(
         return read(message, now)
 
     monkeypatch.setattr(Delayed, "from_message", staticmethod(raises))
-    ladder.start()
+    delays.start()
     foreign, guilty = len(bad) + len(OUTSIDE) + 3, -(-len(bad) // 10)
     dead = foreign + guilty
-    letters = f"{ladder.topics.application_id}.dead-letters"
+    letters = f"{delays.topics.application_id}.dead-letters"
     until("all dead letters", lambda: len(read_topic(kafka.bootstrap, letters)) >= dead)
     back = len(bad) + len(odd) + 2
-    until("the good ones", lambda: len(ladder.back()) >= back)
-    until("those of no lane", lambda: stays(ladder) == 50)
-    assert len(ladder.back()) == back
-    until("counted", lambda: ladder.dead() == foreign)
-    assert all(each.timestamp()[1] <= ladder.clock.now() * 1000 for each in ladder.back())
+    until("the good ones", lambda: len(delays.back()) >= back)
+    until("those of no lane", lambda: stays(delays) == 50)
+    assert len(delays.back()) == back
+    until("counted", lambda: delays.dead() == foreign)
+    assert all(each.timestamp()[1] <= delays.clock.now() * 1000 for each in delays.back())
     places = [dict(content_of(each).headers) for each in read_topic(kafka.bootstrap, letters)]
     assert len({each["dead_letter.offset"] for each in places}) == dead
 
 
-def stays(ladder: Ladder) -> int:
-    return len(read_topic(ladder.bootstrap, ladder.topics.delayed("1h")))
+def stays(delays: DelayTopics) -> int:
+    return len(read_topic(delays.bootstrap, delays.topics.delayed("1h")))
 
 
 BOMB = base64.b64encode(zlib.compress(bytes(LARGEST + 1), 9)).decode()
@@ -367,7 +367,7 @@ def with_lanes(config: Path, names: list[str]) -> Path:
 def test_a_checkpoint_that_cannot_be_read_stops_its_lane_and_no_other(
     kafka: KafkaBroker, tmp_path: Path
 ) -> None:
-    with World(kafka.bootstrap, tmp_path, partitions=1) as world:
+    with LiveWorld(kafka.bootstrap, tmp_path, partitions=1) as world:
         world.start_vendor()
         config = world.configure()
         names = [f"lane-{number}" for number in range(len(CHECKPOINTS) + 1)]

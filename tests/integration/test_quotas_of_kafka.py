@@ -12,16 +12,16 @@ import orjson
 import pytest
 
 from tests.support.client_quota import throttle
-from tests.support.dispatcher import Event, World, purchases
+from tests.support.dispatcher import Event, LiveWorld, purchases
 from tests.support.kafka import KafkaBroker
 
 pytestmark = pytest.mark.kafka
 
 
 @pytest.fixture
-def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[World]:
+def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[LiveWorld]:
     """An application of its own on the session's broker."""
-    with World(kafka.bootstrap, tmp_path) as world:
+    with LiveWorld(kafka.bootstrap, tmp_path) as world:
         yield world
 
 
@@ -37,7 +37,7 @@ def large(events: list[Event], size: int) -> list[Event]:
 
 
 def test_router_goes_on_though_its_quota_makes_a_full_poll_outlast_the_transaction(
-    kafka: KafkaBroker, world: World
+    kafka: KafkaBroker, world: LiveWorld
 ) -> None:
     """3 MB of invitations at 100 kB/s: in one transaction they take 30 s, three times too long."""
     world.start_vendor()
@@ -58,7 +58,7 @@ def test_router_goes_on_though_its_quota_makes_a_full_poll_outlast_the_transacti
 
 
 def test_lane_calls_and_records_though_its_quota_makes_each_commit_last(
-    kafka: KafkaBroker, world: World
+    kafka: KafkaBroker, world: LiveWorld
 ) -> None:
     """Results of 3,000 customers at 15 kB/s: a commit takes longer than a call may wait for its
     departure, and than other transactions may be open."""

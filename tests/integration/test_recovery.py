@@ -10,23 +10,23 @@ from confluent_kafka import Producer
 
 from consumer.lane.offsets.bitmap import unpack
 from consumer.records.checkpoint import Checkpoint
-from tests.support.dispatcher import Dispatcher, World, purchases, until
+from tests.support.dispatcher import Dispatcher, LiveWorld, purchases, until
 from tests.support.kafka import KafkaBroker, StartBroker
 
 LIMITS = ["10/1s", "20/5s"]
 
 
 @pytest.fixture
-def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[World]:
+def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[LiveWorld]:
     """An application of its own on the session's broker."""
-    with World(kafka.bootstrap, tmp_path) as world:
+    with LiveWorld(kafka.bootstrap, tmp_path) as world:
         yield world
 
 
 # -- kill -9 --------------------------------------------------------------------------------------
 
 
-def test_a_kill_while_routing_repeats_and_loses_nothing(world: World) -> None:
+def test_a_kill_while_routing_repeats_and_loses_nothing(world: LiveWorld) -> None:
     """The router dies inside its second transaction; a lane is at work beside it."""
     world.start_vendor()
     config = world.configure(window={"max_batch": 500})
@@ -42,7 +42,7 @@ def test_a_kill_while_routing_repeats_and_loses_nothing(world: World) -> None:
     world.check(unknown_at_most=unknown_of(world, second))
 
 
-def test_a_kill_while_calls_hang_reports_them_and_repeats_none(world: World) -> None:
+def test_a_kill_while_calls_hang_reports_them_and_repeats_none(world: LiveWorld) -> None:
     """The vendor took the calls and never answered: their results are `unknown`, no others."""
     world.start_vendor(faults={"hang": 1.0}, pisano_quota={"limits": LIMITS})
     quota = {"limits": LIMITS, "skew": "100ms", "max_in_flight": 3}
@@ -68,7 +68,7 @@ def test_a_kill_while_calls_hang_reports_them_and_repeats_none(world: World) -> 
     assert world.vendor()["throttled"] == 0
 
 
-def test_a_kill_between_calls_leaves_nothing_in_doubt(world: World) -> None:
+def test_a_kill_between_calls_leaves_nothing_in_doubt(world: LiveWorld) -> None:
     """All answers are recorded, the quota is used up: the next start waits and goes on."""
     limits = ["10/1s", "20/10s"]  # the quota log must outlive the takeover, some eleven seconds
     world.start_vendor(pisano_quota={"limits": limits})
@@ -90,7 +90,7 @@ def test_a_kill_between_calls_leaves_nothing_in_doubt(world: World) -> None:
     assert world.vendor()["throttled"] == 0
 
 
-def quota_is_used_up(world: World) -> bool:
+def quota_is_used_up(world: LiveWorld) -> bool:
     try:
         newest = world.checkpoint()
     except IndexError:
@@ -98,12 +98,12 @@ def quota_is_used_up(world: World) -> bool:
     return not newest.in_flight and len(newest.permit_log) >= 20
 
 
-def first_checkpoint(world: World, owner: Dispatcher) -> Checkpoint:
+def first_checkpoint(world: LiveWorld, owner: Dispatcher) -> Checkpoint:
     """The first one that an owner wrote."""
     return next(each for offset, each in world.checkpoints() if offset > epoch(owner))
 
 
-def unknown_of(world: World, owner: Dispatcher) -> int:
+def unknown_of(world: LiveWorld, owner: Dispatcher) -> int:
     """Invitations of the batches that an owner found in flight when it took the lane over."""
     found = [each for offset, each in world.checkpoints() if offset < epoch(owner)]
     in_flight = found[-1].in_flight if found else ()
@@ -116,7 +116,7 @@ def epoch(owner: Dispatcher) -> int:
     return next(int(each["epoch"]) for each in lines if each["lane"] == "pisano")
 
 
-def test_who_is_fenced_starts_anew_and_loses_nothing(world: World) -> None:
+def test_who_is_fenced_starts_anew_and_loses_nothing(world: LiveWorld) -> None:
     """Somebody else takes the router's and a lane's transactional id while they are at work."""
     world.start_vendor(latency={"kind": "fixed", "ms": 100})
     config = world.configure({"max_in_flight": 2}, window={"max_batch": 500})
@@ -135,7 +135,7 @@ def test_who_is_fenced_starts_anew_and_loses_nothing(world: World) -> None:
     world.check(unknown_at_most=2 * 500)
 
 
-def fence(world: World, who: str) -> None:
+def fence(world: LiveWorld, who: str) -> None:
     """What another process with the same transactional id would do."""
     settings = {"bootstrap.servers": world.bootstrap}
     Producer({**settings, "transactional.id": f"{world.name}.{who}"}).init_transactions(10)
@@ -144,7 +144,7 @@ def fence(world: World, who: str) -> None:
 # -- stops ----------------------------------------------------------------------------------------
 
 
-def test_a_stop_waits_for_its_calls(world: World) -> None:
+def test_a_stop_waits_for_its_calls(world: LiveWorld) -> None:
     """SIGTERM while calls take a second: they are recorded, nothing is in doubt."""
     world.start_vendor(latency={"kind": "fixed", "ms": 1000})
     config = world.configure({"max_in_flight": 4}, window={"max_batch": 50})
@@ -170,7 +170,7 @@ def routed(dispatcher: Dispatcher) -> float:
     return dispatcher.metrics().total("events_total", disposition="routed")
 
 
-def test_two_dispatchers_share_the_work_and_one_takes_over(world: World) -> None:
+def test_two_dispatchers_share_the_work_and_one_takes_over(world: LiveWorld) -> None:
     """Five partitions are shared (one is ours), each lane has one owner; a SIGTERM moves all."""
     world.partitions = 4
     world.start_vendor(latency={"kind": "fixed", "ms": 100})
@@ -212,7 +212,7 @@ def owners(*dispatchers: Dispatcher) -> list[str]:
 def test_kafka_may_come_after_the_dispatcher(kafka_factory: StartBroker, tmp_path: Path) -> None:
     """Without a broker the process stays up, says so in a line, and works once there is one."""
     broker = kafka_factory()
-    with World(broker.bootstrap, tmp_path) as world:
+    with LiveWorld(broker.bootstrap, tmp_path) as world:
         world.start_vendor()
         config = world.configure(window={"max_batch": 50})
         world.create_topics(config)
@@ -237,7 +237,7 @@ def test_kafka_may_come_after_the_dispatcher(kafka_factory: StartBroker, tmp_pat
 def test_kafka_dies_in_the_middle_of_the_work(kafka_factory: StartBroker, tmp_path: Path) -> None:
     """Some twenty seconds without the broker, while calls are under way and events wait."""
     broker = kafka_factory()
-    with World(broker.bootstrap, tmp_path) as world:
+    with LiveWorld(broker.bootstrap, tmp_path) as world:
         world.start_vendor(latency={"kind": "fixed", "ms": 200})
         config = world.configure({"max_in_flight": 2}, window={"max_batch": 20})
         world.create_topics(config)
@@ -258,7 +258,7 @@ def test_kafka_dies_in_the_middle_of_the_work(kafka_factory: StartBroker, tmp_pa
         assert len(dispatcher.log.read_text().splitlines()) < 300
 
 
-def test_a_vendor_that_is_down_costs_no_attempt(world: World) -> None:
+def test_a_vendor_that_is_down_costs_no_attempt(world: LiveWorld) -> None:
     """Connections are refused at first and again later: all waits, and one attempt is enough."""
     config = world.configure(window={"max_batch": 100}, max_attempts=1)
     world.create_topics(config)

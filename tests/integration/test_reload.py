@@ -16,7 +16,7 @@ from consumer.config import load
 from consumer.kafka import topics
 from consumer.records.result import Result
 from consumer.sandbox.settings import SAMPLE_CAMPAIGNS, PisanoCampaign
-from tests.support.dispatcher import Dispatcher, Event, World, purchases, until
+from tests.support.dispatcher import Dispatcher, Event, LiveWorld, purchases, until
 from tests.support.kafka import KafkaBroker, create_topics
 
 AUTUMN = "0d3c8a4e-5f0b-4a8e-9d7b-1c2d3e4f5a6b"
@@ -26,9 +26,9 @@ Document = dict[str, Any]
 
 
 @pytest.fixture
-def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[World]:
+def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[LiveWorld]:
     """An application of its own on the session's broker."""
-    with World(kafka.bootstrap, tmp_path) as world:
+    with LiveWorld(kafka.bootstrap, tmp_path) as world:
         yield world
 
 
@@ -73,7 +73,7 @@ def autumn(document: Document) -> None:
 
 
 def test_under_load_nothing_is_lost_or_repeated_and_later_events_go_by_the_new(
-    world: World,
+    world: LiveWorld,
 ) -> None:
     """A route and a campaign change while windows are full and calls are in flight."""
     world.start_vendor(campaigns=CAMPAIGNS, latency={"ms": 300})
@@ -112,7 +112,7 @@ def test_under_load_nothing_is_lost_or_repeated_and_later_events_go_by_the_new(
 # -- what is refused ------------------------------------------------------------------------------
 
 
-def test_a_bad_config_is_refused_with_its_lines_and_the_old_one_stays(world: World) -> None:
+def test_a_bad_config_is_refused_with_its_lines_and_the_old_one_stays(world: LiveWorld) -> None:
     """Found without a signal; one that needs a restart likewise; then the old file is back."""
     world.start_vendor()
     config = world.configure()
@@ -163,7 +163,7 @@ def secret(document: Document) -> None:
     document["vendors"]["radar"]["password"] = "${file:secrets/password}"
 
 
-def test_secrets_that_change_in_their_files_are_used(world: World) -> None:
+def test_secrets_that_change_in_their_files_are_used(world: LiveWorld) -> None:
     """A token and a password, refused until they are rotated; no signal, no change of the config.
 
     No result is lost with the refused calls, and neither secret is logged.
@@ -211,7 +211,7 @@ def with_second_account(document: Document) -> None:
     document["campaigns"]["purchase-sms"]["vendor"] = "second"
 
 
-def write(world: World, topic: str, events: list[Event]) -> None:
+def write(world: LiveWorld, topic: str, events: list[Event]) -> None:
     """To another input than the world's own."""
     world.events.extend(events)
     producer = Producer({"bootstrap.servers": world.bootstrap})
@@ -220,7 +220,7 @@ def write(world: World, topic: str, events: list[Event]) -> None:
     assert producer.flush(20) == 0
 
 
-def test_a_new_lane_and_a_new_input_begin_once_their_topics_are_there(world: World) -> None:
+def test_a_new_lane_and_a_new_input_begin_once_their_topics_are_there(world: LiveWorld) -> None:
     """Missing topics: refused, with the command that makes them."""
     world.start_vendor()
     config = world.configure()
@@ -252,7 +252,7 @@ def test_a_new_lane_and_a_new_input_begin_once_their_topics_are_there(world: Wor
     assert world.checkpoint("second").base > 0
 
 
-def test_a_new_input_whose_beginning_nobody_said_is_refused(world: World) -> None:
+def test_a_new_input_whose_beginning_nobody_said_is_refused(world: LiveWorld) -> None:
     """As at a start; the router that would end for it goes on."""
     world.start_vendor()
     config = world.configure()
@@ -279,7 +279,7 @@ def without_radar(document: Document) -> None:
     del document["routes"][2]
 
 
-def test_a_lane_that_left_drains_and_goes_on_when_it_comes_back(world: World) -> None:
+def test_a_lane_that_left_drains_and_goes_on_when_it_comes_back(world: LiveWorld) -> None:
     """Its calls in flight are answered and recorded; what waits stays on its topic."""
     world.start_vendor(latency={"ms": 700})
     slow = {"limits": ["2/1s"], "skew": "100ms"}

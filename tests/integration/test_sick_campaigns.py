@@ -23,7 +23,16 @@ from consumer.lane.account.circuit_breaker import TRIPS
 from consumer.records.result import Result
 from tests.integration.test_operations import operate
 from tests.support import local_http
-from tests.support.dispatcher import EMAIL, SMS, VISIT, Dispatcher, Event, World, purchases, until
+from tests.support.dispatcher import (
+    EMAIL,
+    SMS,
+    VISIT,
+    Dispatcher,
+    Event,
+    LiveWorld,
+    purchases,
+    until,
+)
 from tests.support.kafka import KafkaBroker
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
@@ -43,9 +52,9 @@ Calls = Sequence[Mapping[str, Any]]
 
 
 @pytest.fixture
-def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[World]:
+def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[LiveWorld]:
     """An application of its own on the session's broker."""
-    with World(kafka.bootstrap, tmp_path) as world:
+    with LiveWorld(kafka.bootstrap, tmp_path) as world:
         yield world
 
 
@@ -53,7 +62,7 @@ def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[World]:
 class Running:
     """A dispatcher with a tight quota, and a vendor with faults by campaign or customer."""
 
-    world: World
+    world: LiveWorld
     config: Path
     dispatcher: Dispatcher
 
@@ -83,7 +92,7 @@ class Running:
         return self.dispatcher.metrics().total("results_total", reason="vendor_rejected") > 0
 
 
-def start(world: World, **faults: object) -> Running:
+def start(world: LiveWorld, **faults: object) -> Running:
     """Start the vendor and a dispatcher, under the same limits."""
     world.start_vendor(
         pisano_quota={"limits": LIMITS}, radar_quota={"limits": LIMITS}, faults=faults
@@ -118,7 +127,7 @@ def tell(kind: str, calls: Calls, results: Sequence[Result]) -> None:
 
 @pytest.mark.parametrize("kind", ["13000", "gateway_403", "gateway_404", "error_500"])
 def test_a_healthy_campaign_goes_on_beside_one_whose_every_call_fails(
-    world: World, kind: str
+    world: LiveWorld, kind: str
 ) -> None:
     """The sick campaign is alone at first, so that its failures close the whole account (D1).
 
@@ -154,7 +163,7 @@ def test_a_healthy_campaign_goes_on_beside_one_whose_every_call_fails(
 @pytest.mark.parametrize(
     ("kind", "channel"), [("gateway_403", "store"), ("unauthorized", "cafe")], ids=["403", "401"]
 )
-def test_one_customer_that_is_refused_ends_alone(world: World, kind: str, channel: str) -> None:
+def test_one_customer_that_is_refused_ends_alone(world: LiveWorld, kind: str, channel: str) -> None:
     """A firewall's 403 at Pisano beside a healthy campaign; at Customer Radar a 401 whatever the
     token (R0). Further customers come meanwhile: their accepted calls confirm the refusals."""
     events = purchases(channel, range(SICK))

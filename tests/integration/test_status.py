@@ -12,16 +12,16 @@ from typer.testing import CliRunner
 from consumer.cli.main import app
 from consumer.observability.status.status import LaneStatus, StatusSnapshot, load
 from consumer.operations.status.status import of_process
-from tests.support.dispatcher import World, purchases, until
+from tests.support.dispatcher import LiveWorld, purchases, until
 from tests.support.kafka import KafkaBroker
 
 QUOTA: dict[str, object] = {"limits": ["5/60s"], "call_timeout": "120s"}
 
 
 @pytest.fixture
-def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[World]:
+def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[LiveWorld]:
     """An application of its own on the session's broker."""
-    with World(kafka.bootstrap, tmp_path) as world:
+    with LiveWorld(kafka.bootstrap, tmp_path) as world:
         yield world
 
 
@@ -40,7 +40,7 @@ def pisano(now: StatusSnapshot) -> LaneStatus:
     return lane
 
 
-def test_topics_tell_what_a_killed_process_left(world: World) -> None:
+def test_topics_tell_what_a_killed_process_left(world: LiveWorld) -> None:
     """Permits, the batch in doubt, how much waits, and that nobody is there."""
     world.start_vendor(faults={"hang": 1.0})
     config = world.configure(QUOTA, window={"max_batch": 100})
@@ -73,7 +73,9 @@ def test_topics_tell_what_a_killed_process_left(world: World) -> None:
     assert "batches in doubt" in said
 
 
-def test_events_behind_an_open_transaction_are_behind_though_none_can_be_read(world: World) -> None:
+def test_events_behind_an_open_transaction_are_behind_though_none_can_be_read(
+    world: LiveWorld,
+) -> None:
     """Of the till's clients one hangs: nothing comes, and that is not the same as nothing to do.
 
     Neither its aborted event nor the marker behind everything counts as unread afterwards.

@@ -15,27 +15,31 @@ from confluent_kafka.admin import AdminClient
 from consumer.config.topic_names import Topics
 from consumer.kafka.records.delayed import Delayed
 from tests.integration.test_operations import operate
-from tests.integration.test_tide import forget, make_anew, worked
+from tests.integration.test_state_loss import (
+    forget_group_offsets,
+    recreate_topic,
+    stopped_after_work,
+)
 from tests.support import local_http
-from tests.support.dispatcher import Dispatcher, Event, World, purchases, until
+from tests.support.dispatcher import Dispatcher, Event, LiveWorld, purchases, until
 from tests.support.kafka import KafkaBroker, create_topics
 
 
 @pytest.fixture
-def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[World]:
+def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[LiveWorld]:
     """An application of its own on the session's broker."""
-    with World(kafka.bootstrap, tmp_path) as world:
+    with LiveWorld(kafka.bootstrap, tmp_path) as world:
         yield world
 
 
-def publish_to(world: World, topic: str, partition: int, events: Sequence[Event]) -> None:
+def publish_to(world: LiveWorld, topic: str, partition: int, events: Sequence[Event]) -> None:
     producer = Producer({"bootstrap.servers": world.bootstrap})
     for event in events:
         producer.produce(topic, event.value, event.id, partition)
     assert producer.flush(10) == 0
 
 
-def delete_before(world: World, topic: str, partition: int, before: int) -> None:
+def delete_before(world: LiveWorld, topic: str, partition: int, before: int) -> None:
     client = AdminClient({"bootstrap.servers": world.bootstrap})
     for future in client.delete_records([TopicPartition(topic, partition, before)]).values():
         future.result(10)
@@ -47,9 +51,9 @@ def stops(dispatcher: Dispatcher, number: int = 1) -> list[dict[str, object]]:
     return dispatcher.lines("input_stopped")
 
 
-def overrun(world: World) -> tuple[Path, list[Event]]:
+def overrun(world: LiveWorld) -> tuple[Path, list[Event]]:
     """An application that was down while records of one partition were deleted; what is left."""
-    config = worked(world)
+    config = stopped_after_work(world)
     (stood, *_) = world.committed()
     missed = purchases("store", range(1000, 1010))
     publish_to(world, world.input, 0, missed)
@@ -57,7 +61,9 @@ def overrun(world: World) -> tuple[Path, list[Event]]:
     return config, missed[4:]
 
 
-def test_a_partition_out_of_range_stands_still_alone_and_goes_on_by_command(world: World) -> None:
+def test_a_partition_out_of_range_stands_still_alone_and_goes_on_by_command(
+    world: LiveWorld,
+) -> None:
     config, left = overrun(world)
     dispatcher = world.start(config, begin=None).wait_ready()
     (said,) = stops(dispatcher)
@@ -90,7 +96,7 @@ def test_a_partition_out_of_range_stands_still_alone_and_goes_on_by_command(worl
     world.check()
 
 
-def test_a_partition_goes_on_where_it_is_told_while_no_process_runs(world: World) -> None:
+def test_a_partition_goes_on_where_it_is_told_while_no_process_runs(world: LiveWorld) -> None:
     config, _ = overrun(world)
     shown = operate(config, "inputs", "resume", f"{world.input}:0", "--from", "latest", "--yes")
     assert "done" in shown
@@ -104,10 +110,10 @@ def test_a_partition_goes_on_where_it_is_told_while_no_process_runs(world: World
 
 
 def test_an_input_whose_log_moves_away_while_it_runs_stands_still_and_the_rest_goes_on(
-    world: World,
+    world: LiveWorld,
 ) -> None:
     """Retention overtakes a reader that is held up, here by a frozen process."""
-    config = worked(world)
+    config = stopped_after_work(world)
     dispatcher = world.start(config, begin=None).wait_ready()
     (stood, *_) = world.committed()
     dispatcher.pause()
@@ -127,10 +133,10 @@ def test_an_input_whose_log_moves_away_while_it_runs_stands_still_and_the_rest_g
     world.check()
 
 
-def test_a_whole_input_goes_on_as_a_whole(world: World) -> None:
+def test_a_whole_input_goes_on_as_a_whole(world: LiveWorld) -> None:
     """One partition alone would make the others pass for partitions that were added."""
-    config = worked(world)
-    forget(world, "router")
+    config = stopped_after_work(world)
+    forget_group_offsets(world, "router")
     dispatcher = world.start(config, begin="earliest").wait_ready()
     assert {each["reason"] for each in stops(dispatcher, 3)} == {"forgotten"}
     refused = operate(config, "inputs", "resume", f"{world.input}:0", "--from", "latest")
@@ -147,9 +153,9 @@ def test_a_whole_input_goes_on_as_a_whole(world: World) -> None:
     world.check()
 
 
-def test_two_replicas_go_on_with_each_their_own_partitions(world: World) -> None:
-    config = worked(world)
-    forget(world, "router")
+def test_two_replicas_go_on_with_each_their_own_partitions(world: LiveWorld) -> None:
+    config = stopped_after_work(world)
+    forget_group_offsets(world, "router")
     replicas = [world.start(config, str(number), begin="earliest") for number in range(2)]
     until(
         "all stand still",
@@ -174,8 +180,8 @@ def test_two_replicas_go_on_with_each_their_own_partitions(world: World) -> None
 
 
 @pytest.mark.parametrize("begin", ["earliest", None])
-def test_one_input_made_anew_leaves_the_others_alone(world: World, begin: str | None) -> None:
-    config = worked(world)
+def test_one_input_made_anew_leaves_the_others_alone(world: LiveWorld, begin: str | None) -> None:
+    config = stopped_after_work(world)
     second = f"second-{world.input}"
     create_topics(world.bootstrap, second)
     document = orjson.loads(config.read_bytes())
@@ -185,7 +191,7 @@ def test_one_input_made_anew_leaves_the_others_alone(world: World, begin: str | 
     publish_to(world, second, 0, first := purchases("store", range(1000, 1010)))
     world.wait_results(130)
     assert dispatcher.terminate() == 0
-    make_anew(world, second)
+    recreate_topic(world, second)
     publish_to(world, second, 0, anew := purchases("store", range(2000, 2010)))
 
     dispatcher = world.start(config, begin=begin).wait_ready()
@@ -201,8 +207,8 @@ def test_one_input_made_anew_leaves_the_others_alone(world: World, begin: str | 
     assert found == sorted(event.id for event in world.events)
 
 
-def test_what_does_not_stand_still_is_not_moved(world: World) -> None:
-    config = worked(world)
+def test_what_does_not_stand_still_is_not_moved(world: LiveWorld) -> None:
+    config = stopped_after_work(world)
     refused = operate(config, "inputs", "resume", world.input, "--from", "earliest")
     assert "does not stand still" in refused
     assert "is no input" in operate(config, "inputs", "resume", "other", "--from", "earliest")
@@ -212,7 +218,7 @@ def test_what_does_not_stand_still_is_not_moved(world: World) -> None:
 # -- delay topics ---------------------------------------------------------------------------------
 
 
-def delay(world: World, numbers: range) -> str:
+def delay(world: LiveWorld, numbers: range) -> str:
     """Invitations that are due in hours, on a delay topic; its name."""
     topic = Topics(world.name).delayed("10m")
     client, now = Producer({"bootstrap.servers": world.bootstrap}), time.time()
@@ -223,9 +229,11 @@ def delay(world: World, numbers: range) -> str:
     return topic
 
 
-def test_a_delay_topic_that_stands_still_goes_on_by_the_command_for_inputs(world: World) -> None:
+def test_a_delay_topic_that_stands_still_goes_on_by_the_command_for_inputs(
+    world: LiveWorld,
+) -> None:
     """R3: another hand deleted records of it; and later the group forgot its offset."""
-    config = worked(world)
+    config = stopped_after_work(world)
     topic = delay(world, range(3))
     delete_before(world, topic, 0, 2)
     dispatcher = world.start(config, begin=None).wait_ready()
@@ -242,7 +250,7 @@ def test_a_delay_topic_that_stands_still_goes_on_by_the_command_for_inputs(world
     assert "does not stand still" in refused
     assert dispatcher.terminate() == 0
 
-    forget(world, "ladder")
+    forget_group_offsets(world, "ladder")
     shown = operate(config, "inputs", "resume", topic, "--from", "latest", "--yes")
     assert "done" in shown
     again = world.start(config, begin=None).wait_ready()

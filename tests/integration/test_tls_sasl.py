@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from confluent_kafka.admin import AclOperation, ResourcePatternType, ResourceType  # type: ignore[attr-defined]  # re-exported without __all__
 
-from tests.support.dispatcher import Dispatcher, World, purchases, until
+from tests.support.dispatcher import Dispatcher, LiveWorld, purchases, until
 from tests.support.kafka import StartBroker
 from tests.support.secured import (
     PASSWORD,
@@ -32,13 +32,13 @@ def secured(
 
 
 @pytest.fixture
-def world(secured: SecuredBroker, tmp_path: Path) -> Iterator[World]:
+def world(secured: SecuredBroker, tmp_path: Path) -> Iterator[LiveWorld]:
     """The test itself comes in by the open door."""
-    with World(secured.broker.bootstrap, tmp_path) as world:
+    with LiveWorld(secured.broker.bootstrap, tmp_path) as world:
         yield world
 
 
-def configure(world: World, settings: dict[str, str], **changed: str) -> Path:
+def configure(world: LiveWorld, settings: dict[str, str], **changed: str) -> Path:
     """A config that comes in by the other one; its password stands in a file."""
     path = world.configure(window={"max_batch": 50})
     document = json.loads(path.read_text())
@@ -52,7 +52,7 @@ def configure(world: World, settings: dict[str, str], **changed: str) -> Path:
 
 @pytest.mark.parametrize("mechanism", [SCRAM, PLAIN])
 def test_the_main_job_runs_over_tls_with_a_password(
-    secured: SecuredBroker, world: World, mechanism: str
+    secured: SecuredBroker, world: LiveWorld, mechanism: str
 ) -> None:
     """Topics made, events routed, transactions, results: all by the secured door."""
     world.start_vendor()
@@ -74,7 +74,7 @@ def test_the_rights_that_the_manual_names_are_enough(
 ) -> None:
     """A user who may do what docs/operations.md lists, and nothing else."""
     secured = start_secured(kafka_factory, tmp_path / "certificates", strict=True)
-    with World(secured.broker.bootstrap, tmp_path) as world:
+    with LiveWorld(secured.broker.bootstrap, tmp_path) as world:
         world.start_vendor()
         world.create_topics(world.configure(window={"max_batch": 50}))
         config = configure(world, secured.settings())
@@ -88,7 +88,7 @@ def test_the_rights_that_the_manual_names_are_enough(
         assert "AUTHORIZATION_FAILED" not in told
 
 
-def rights(world: World, *, delete: bool = True) -> list[tuple[Any, ...]]:
+def rights(world: LiveWorld, *, delete: bool = True) -> list[tuple[Any, ...]]:
     """What the manual names, with or without the right to delete records."""
     own = f"{world.name}."
     prefixed, literal = ResourcePatternType.PREFIXED, ResourcePatternType.LITERAL
@@ -107,7 +107,7 @@ def rights(world: World, *, delete: bool = True) -> list[tuple[Any, ...]]:
     ]
 
 
-def unreachable(world: World, config: Path, reason: str) -> tuple[Dispatcher, dict[str, Any]]:
+def unreachable(world: LiveWorld, config: Path, reason: str) -> tuple[Dispatcher, dict[str, Any]]:
     """Start it: it stays up, unready, and says why in a line."""
     dispatcher = world.start(config)
 
@@ -123,7 +123,7 @@ def unreachable(world: World, config: Path, reason: str) -> tuple[Dispatcher, di
     return dispatcher, said()[0]
 
 
-def test_a_wrong_password_is_told_as_one(secured: SecuredBroker, world: World) -> None:
+def test_a_wrong_password_is_told_as_one(secured: SecuredBroker, world: LiveWorld) -> None:
     dispatcher, line = unreachable(
         world,
         configure(world, secured.settings(), **{"sasl.password": WRONG}),
@@ -135,7 +135,7 @@ def test_a_wrong_password_is_told_as_one(secured: SecuredBroker, world: World) -
 
 
 def test_an_authority_that_does_not_vouch_for_the_broker_is_told(
-    secured: SecuredBroker, world: World, tmp_path: Path
+    secured: SecuredBroker, world: LiveWorld, tmp_path: Path
 ) -> None:
     new_authority(tmp_path / "other.pem")
     config = configure(
@@ -148,13 +148,13 @@ def test_an_authority_that_does_not_vouch_for_the_broker_is_told(
 
 def test_a_certificate_for_another_host_is_told(kafka_factory: StartBroker, tmp_path: Path) -> None:
     secured = start_secured(kafka_factory, tmp_path / "certificates", "kafka.example.com")
-    with World(secured.broker.bootstrap, tmp_path) as world:
+    with LiveWorld(secured.broker.bootstrap, tmp_path) as world:
         dispatcher, line = unreachable(world, configure(world, secured.settings()), "_SSL")
         assert "ssl.endpoint.identification.algorithm" in line["check"]
         assert dispatcher.terminate() == 0
 
 
-def test_plain_text_to_a_tls_port_is_told(secured: SecuredBroker, world: World) -> None:
+def test_plain_text_to_a_tls_port_is_told(secured: SecuredBroker, world: LiveWorld) -> None:
     """The commonest slip: `security.protocol` is left out. The broker hangs up without a word."""
     config = configure(world, secured.settings(), **{"security.protocol": "PLAINTEXT"})
     dispatcher, line = unreachable(world, config, "")

@@ -9,7 +9,7 @@ import argparse
 import sys
 import time
 
-from tests.simulation.variants import VARIANTS
+from tests.simulation.mutants import MUTANTS
 from tests.simulation.world.fleet import Summary, run_seeds, search
 from tests.simulation.world.judged import judge
 
@@ -20,9 +20,9 @@ def main() -> int:
     """Run what the arguments ask for; the exit code."""
     options = _options()
     if options.seed is not None:
-        return _story(options.seed, options.variant)
-    if options.variants:
-        return _all_variants(options.jobs)
+        return _story(options.seed, options.mutant)
+    if options.mutants:
+        return _all_mutants(options.jobs)
     return _many(options)
 
 
@@ -32,13 +32,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--start", type=int, default=0, help="the first seed")
     parser.add_argument("--jobs", type=int, default=2, help="how many processes to use")
     parser.add_argument("--seed", type=int, help="replay one seed and tell its story")
-    parser.add_argument("--variant", choices=sorted(VARIANTS), help="plant this defect")
-    parser.add_argument("--variants", action="store_true", help="find every planted defect")
+    parser.add_argument("--mutant", choices=sorted(MUTANTS), help="plant this defect")
+    parser.add_argument("--mutants", action="store_true", help="find every planted defect")
     return parser.parse_args()
 
 
-def _story(seed: int, variant: str | None) -> int:
-    verdict = judge(seed, variant=variant, tell=True)
+def _story(seed: int, mutant: str | None) -> int:
+    verdict = judge(seed, mutant=mutant, tell=True)
     print(*verdict.story, sep="\n")  # noqa: T201 - this is a command
     for line in verdict.wrong:
         print("VIOLATION:", line)  # noqa: T201
@@ -49,7 +49,7 @@ def _story(seed: int, variant: str | None) -> int:
 def _many(options: argparse.Namespace) -> int:
     summary, began = Summary(), time.monotonic()
     seeds = range(options.start, options.start + options.seeds)
-    for verdict in run_seeds(seeds, options.jobs, variant=options.variant):
+    for verdict in run_seeds(seeds, options.jobs, mutant=options.mutant):
         summary.add(verdict)
         if verdict.wrong:
             print(f"seed {verdict.seed}: {verdict.wrong[0]}", flush=True)  # noqa: T201
@@ -60,16 +60,16 @@ def _many(options: argparse.Namespace) -> int:
     return int(summary.violations > 0)
 
 
-def _all_variants(jobs: int) -> int:
+def _all_mutants(jobs: int) -> int:
     missed = 0
-    for name in VARIANTS:
+    for name in MUTANTS:
         found = search(name, range(FIND_WITHIN), jobs)
         missed += found is None
         if found is None:
             print(f"{name}: NOT FOUND within {FIND_WITHIN} seeds", flush=True)  # noqa: T201
         else:
             print(f"{name}: seed {found.seed}: {found.wrong[0]}", flush=True)  # noqa: T201
-    print(f"{len(VARIANTS)} variants, {missed} not found")  # noqa: T201
+    print(f"{len(MUTANTS)} mutants, {missed} not found")  # noqa: T201
     return int(missed > 0)
 
 

@@ -17,7 +17,7 @@ from consumer.lane.lane import Lane
 from consumer.lane.state.commands import Batch, Command, SealReason, Send
 from consumer.lane.state.settings import LaneSettings
 from consumer.records.call import Outcome
-from tests.simulation.lane_world import World
+from tests.simulation.lane_world import LaneWorld
 from tests.support.lanes import (
     ACCEPTED,
     BAD_RECIPIENT,
@@ -57,7 +57,7 @@ class SpinError(AssertionError):
     """The lane wants to be woken at once, again and again, and does nothing."""
 
 
-class AnswersWorld(World):
+class AnswersWorld(LaneWorld):
     """One seed of it; in some, campaign `b` has a vendor account of its own."""
 
     def __init__(self, seed: int, lane_type: type[Lane] = Lane) -> None:

@@ -84,7 +84,7 @@ class History:
     pauses: int = 0
 
 
-class World:
+class LaneWorld:
     """Runs one seed; `lane_type` may be a lane with a defect planted."""
 
     def __init__(self, seed: int, lane_type: type[Lane] = Lane, *, random_429s: bool = True):

@@ -17,13 +17,13 @@ from unittest.mock import patch
 
 Defect = Callable[[], AbstractContextManager[None]]
 
-VARIANTS: dict[str, Defect] = {}
+MUTANTS: dict[str, Defect] = {}
 """Name → planted defect."""
 
 
 def defect(plant: Callable[[], Iterator[None]]) -> Defect:
     """Register a planted defect under its function's name."""
-    made = VARIANTS[plant.__name__.replace("_", "-")] = contextmanager(plant)
+    made = MUTANTS[plant.__name__.replace("_", "-")] = contextmanager(plant)
     return made
 
 

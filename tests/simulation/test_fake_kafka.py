@@ -1,4 +1,4 @@
-"""The simulation's broker under violence: what no quick test on a real Kafka can show."""
+"""The simulation's broker under faults: what no quick test on a real Kafka can show."""
 
 from __future__ import annotations
 

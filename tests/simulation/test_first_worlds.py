@@ -15,7 +15,7 @@ def test_a_world_keeps_the_promises(seed: int) -> None:
     assert not judge(seed).wrong
 
 
-@pytest.mark.parametrize("variant", ["no-intent", "highest-settled-offset", "done-lost"])
-def test_the_checker_complains_of_a_planted_defect(variant: str) -> None:
+@pytest.mark.parametrize("mutant", ["no-intent", "highest-settled-offset", "done-lost"])
+def test_the_checker_complains_of_a_planted_defect(mutant: str) -> None:
     """Of each within the first seeds, which are without a complaint in the test above."""
-    assert any(judge(seed, variant=variant).wrong for seed in range(12))
+    assert any(judge(seed, mutant=mutant).wrong for seed in range(12))

@@ -1,6 +1,6 @@
 """Whole lives of a lane, with crashes at any moment, from seeds; and a checker that can fail.
 
-`SIM_SEEDS` says how many seeds run (default 300, half of them in each of two variants; `make check`
+`SIM_SEEDS` says how many seeds run (default 300, half of them in each of two mutants; `make check`
 runs the first 30 of each). A failing seed stands in the test's name:
 `pytest "tests/simulation/test_lane_sim.py::test_…[17]"` repeats it.
 """
@@ -26,7 +26,7 @@ from consumer.lane.state.commands import Command, Commit
 from consumer.lane.state.pending import PendingInvitation
 from consumer.records.checkpoint import Checkpoint, InFlight
 from consumer.records.result import Status
-from tests.simulation.lane_world import World
+from tests.simulation.lane_world import LaneWorld
 from tests.support.seeds import seeds
 
 SEEDS = int(os.environ.get("SIM_SEEDS", "300")) // 2
@@ -37,7 +37,7 @@ PLANTED_SEEDS = 60
 # -- the checker ------------------------------------------------------------------------------
 
 
-def check(world: World) -> None:
+def check(world: LaneWorld) -> None:
     """Run a world and judge its history. Raises AssertionError with what is wrong."""
     world.run()
     one_result_each(world)
@@ -51,7 +51,7 @@ def check(world: World) -> None:
     comes_to_rest(world)
 
 
-def one_result_each(world: World) -> None:
+def one_result_each(world: LaneWorld) -> None:
     """Exactly one result per invitation, one dead letter per unreadable record."""
     commits = world.history.commits
     results = Counter(result["id"] for commit in commits for result in commit.results)
@@ -62,14 +62,14 @@ def one_result_each(world: World) -> None:
     assert letters == Counter(unreadable), "not one dead letter per unreadable record"
 
 
-def nobody_twice(world: World) -> None:
+def nobody_twice(world: LaneWorld) -> None:
     """The vendor acted once at most for an invitation, unless its campaign says resend."""
     single = {f"i{each.origin}" for each in world.records if each.campaign != "again"}
     twice = [each for each, times in world.history.accepted.items() if times > 1]
     assert not single.intersection(twice), "accepted twice"
 
 
-def results_are_true(world: World) -> None:
+def results_are_true(world: LaneWorld) -> None:
     """`accepted` means that the vendor acted, a definite no that it never did (`again` may)."""
     accepted = world.history.accepted
     never = {Status.REJECTED, Status.FAILED, Status.EXPIRED}
@@ -80,7 +80,7 @@ def results_are_true(world: World) -> None:
             assert not accepted[result["id"]], "a result denies what the vendor did"
 
 
-def settled_means_recorded(world: World) -> None:
+def settled_means_recorded(world: LaneWorld) -> None:
     """In every committed checkpoint: settled are those that have a result or dead letter."""
     offsets = {each.offset for each in world.records}
     last = {each.origin: each.offset for each in world.records}  # where it was when it ended
@@ -94,7 +94,7 @@ def settled_means_recorded(world: World) -> None:
         assert done & offsets == recorded, "settled without a result, or the reverse"
 
 
-def batches_are_lawful(world: World) -> None:
+def batches_are_lawful(world: LaneWorld) -> None:
     """A call's recipients are distinct, of its campaign, and no more than it may take."""
     for _, batch in world.history.sends:
         who = [each.invitation["pseudonym"] for each in batch.invitations]
@@ -103,7 +103,7 @@ def batches_are_lawful(world: World) -> None:
         assert {each.invitation["campaign"] for each in batch.invitations} == {batch.campaign}
 
 
-def intents_come_first(world: World) -> None:
+def intents_come_first(world: LaneWorld) -> None:
     """A call leaves only after the committed checkpoint that names exactly its invitations."""
     for commits, batch in world.history.sends:
         known = world.history.commits[commits - 1].checkpoint.in_flight if commits else ()
@@ -112,7 +112,7 @@ def intents_come_first(world: World) -> None:
         assert intents.get(batch.id) == offsets, "a call left without its intent"
 
 
-def bounds_are_kept(world: World) -> None:
+def bounds_are_kept(world: LaneWorld) -> None:
     """What is held in memory and what is called within a period stays within its bounds."""
     assert world.history.most_held <= world.settings.max_buffered + in_flight(world), (
         "held too much"
@@ -120,13 +120,13 @@ def bounds_are_kept(world: World) -> None:
     assert not world.history.refused, "the vendor's counter refused a call"
 
 
-def in_flight(world: World) -> int:
+def in_flight(world: LaneWorld) -> int:
     """Customers that calls carry at most: they are on no shelf, and in memory still."""
     largest = max(each.max_batch for each in world.settings.campaigns.values())
     return world.settings.max_in_flight * largest
 
 
-def handovers_are_clean(world: World) -> None:
+def handovers_are_clean(world: LaneWorld) -> None:
     """An owner that ended in peace leaves its successor nothing of its own in doubt."""
     for epoch, point in world.history.handovers:
         own = f"{world.settings.name}.{epoch}."
@@ -134,7 +134,7 @@ def handovers_are_clean(world: World) -> None:
         assert not left, "a clean handover left a batch in doubt"
 
 
-def comes_to_rest(world: World) -> None:
+def comes_to_rest(world: LaneWorld) -> None:
     """At the end nothing is held, waiting, in flight or in doubt."""
     assert world.lane.settled.base == world.end, "not everything is settled"
     assert world.lane.idle, "not idle"
@@ -151,19 +151,19 @@ def comes_to_rest(world: World) -> None:
 @pytest.mark.parametrize("seed", seeds(SEEDS, quick=QUICK_SEEDS))
 def test_a_lane_keeps_its_promises_through_crashes_and_a_moody_vendor(seed: int) -> None:
     """Random 429s, by somebody else's use of the quota, and everything else that goes wrong."""
-    check(World(seed))
+    check(LaneWorld(seed))
 
 
 @pytest.mark.parametrize("seed", seeds(SEEDS, quick=QUICK_SEEDS))
 def test_a_lane_that_is_alone_with_its_quota_is_never_refused(seed: int) -> None:
     """No 429 but the strict sliding log's own, and there are none, across all crashes."""
-    check(World(seed + 1_000_000, random_429s=False))
+    check(LaneWorld(seed + 1_000_000, random_429s=False))
 
 
 @pytest.mark.deep
 def test_the_simulation_meets_what_it_is_made_for() -> None:
     """Crashes, pauses, doubts, resends and every way to end occur, or the seeds prove little."""
-    worlds = [World(seed) for seed in range(40)]
+    worlds = [LaneWorld(seed) for seed in range(40)]
     for world in worlds:
         world.run()
     reasons = {r["reason"] for w in worlds for c in w.history.commits for r in c.results}
@@ -184,7 +184,7 @@ def test_the_simulation_meets_what_it_is_made_for() -> None:
 # -- planted bugs: the checker must find each ---------------------------------------------------
 
 
-def finds(wrong: str, make: Callable[[int], World] = World) -> bool:
+def finds(wrong: str, make: Callable[[int], LaneWorld] = LaneWorld) -> bool:
     """Whether the checker says this about one of some seeds (other complaints may come too)."""
     for seed in range(PLANTED_SEEDS):
         try:
@@ -208,7 +208,7 @@ def test_the_checker_sees_doubt_ignored(monkeypatch: pytest.MonkeyPatch) -> None
 def test_the_checker_sees_results_outside_the_transaction() -> None:
     """Planted: results are published, then the process may die before the checkpoint is."""
 
-    class Torn(World):
+    class Torn(LaneWorld):
         def transact(self, commit: Commit) -> None:
             before = self.checkpoint or Checkpoint(
                 lane="cloud",
@@ -248,7 +248,7 @@ def test_the_checker_sees_a_call_before_its_intent() -> None:
             sends, self._committing = super().committed(), []
             return [*sends, *commands]
 
-    assert finds("a call left without its intent", lambda seed: World(seed, Hasty))
+    assert finds("a call left without its intent", lambda seed: LaneWorld(seed, Hasty))
 
 
 def test_the_checker_sees_the_highest_settled_offset_taken_for_the_base() -> None:
@@ -259,7 +259,7 @@ def test_the_checker_sees_the_highest_settled_offset_taken_for_the_base() -> Non
             base = self.settled.base + self.settled.span
             return super().checkpoint(now).model_copy(update={"base": base, "done": pack((), base)})
 
-    assert finds("settled without a result", lambda seed: World(seed, Ahead))
+    assert finds("settled without a result", lambda seed: LaneWorld(seed, Ahead))
 
 
 def test_the_checker_sees_an_answer_that_is_not_recorded() -> None:
@@ -270,7 +270,7 @@ def test_the_checker_sees_an_answer_that_is_not_recorded() -> None:
         def _dirty(self) -> bool:
             return bool(self._outbox or self._sealing.starting)
 
-    assert finds("a clean handover left a batch", lambda seed: World(seed, Silent))
+    assert finds("a clean handover left a batch", lambda seed: LaneWorld(seed, Silent))
 
 
 def test_the_checker_sees_a_quota_forgotten_at_takeover() -> None:
@@ -284,5 +284,5 @@ def test_the_checker_sees_a_quota_forgotten_at_takeover() -> None:
     with patch.object(Quota, "_restore", forgetful):
         assert finds(
             "the vendor's counter refused a call",
-            lambda seed: World(seed, Lane, random_429s=False),
+            lambda seed: LaneWorld(seed, Lane, random_429s=False),
         )

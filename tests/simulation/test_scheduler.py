@@ -1,4 +1,4 @@
-"""The simulation's clock and its violence."""
+"""The simulation's clock and its faults."""
 
 from __future__ import annotations
 

@@ -10,10 +10,10 @@ import hashlib
 
 import pytest
 
-from tests.simulation.variants import VARIANTS
+from tests.simulation.mutants import MUTANTS
 from tests.simulation.world.fleet import Summary
 from tests.simulation.world.judged import judge
-from tests.simulation.world.world import World
+from tests.simulation.world.world import FleetWorld
 
 SEEDS = 80
 
@@ -73,7 +73,7 @@ FOUND_AT = {
     "stray-refusal-silences-the-account": 11,
     "sick-campaign-stops-its-account": 11,
 }
-"""Variant → a seed that shows it (`python -m tests.simulation --variants` finds others). Another
+"""Mutant → a seed that shows it (`python -m tests.simulation --mutants` finds others). Another
 version of the program may live through that seed otherwise, so that its neighbours are tried."""
 
 NEIGHBOURS = 100
@@ -97,14 +97,14 @@ def test_worlds_of_every_kind_keep_the_promises() -> None:
 
 def test_there_is_a_seed_for_every_variant() -> None:
     """The list of planted defects and the list of what they are found by go together."""
-    assert FOUND_AT.keys() == VARIANTS.keys()
+    assert FOUND_AT.keys() == MUTANTS.keys()
 
 
-@pytest.mark.parametrize("variant", FOUND_AT)
-def test_a_planted_defect_is_found(variant: str) -> None:
+@pytest.mark.parametrize("mutant", FOUND_AT)
+def test_a_planted_defect_is_found(mutant: str) -> None:
     """The checker complains of a world with this defect, and not of the same one without it."""
-    seeds = range(FOUND_AT[variant], FOUND_AT[variant] + NEIGHBOURS)
-    assert any(judge(seed, variant=variant).wrong and not judge(seed).wrong for seed in seeds)
+    seeds = range(FOUND_AT[mutant], FOUND_AT[mutant] + NEIGHBOURS)
+    assert any(judge(seed, mutant=mutant).wrong and not judge(seed).wrong for seed in seeds)
 
 
 def test_the_same_seed_makes_the_same_history() -> None:
@@ -114,7 +114,7 @@ def test_the_same_seed_makes_the_same_history() -> None:
 
 
 def _fingerprint(seed: int) -> str:
-    world = World(seed, tell=True).run()
+    world = FleetWorld(seed, tell=True).run()
     digest = hashlib.sha256("\n".join(world.story.lines).encode())
     for topic in sorted(world.broker._topics):
         for partition in world.broker.partitions(topic):

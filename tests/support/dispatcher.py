@@ -225,7 +225,7 @@ class Metrics:
 
 
 @dataclass(slots=True)
-class World:
+class LiveWorld:
     """An application of its own on a broker, with a double of the vendors. A context manager."""
 
     bootstrap: str
@@ -237,7 +237,7 @@ class World:
     journals: list[Mapping[str, Counter[str]]] = field(default_factory=list)
     _ends: ExitStack = field(default_factory=ExitStack)
 
-    def __enter__(self) -> World:
+    def __enter__(self) -> LiveWorld:
         self.vendor_port = free_ports(1)[0]
         return self
 
@@ -443,7 +443,7 @@ class _Tail:
 
 
 def _config(
-    world: World, quota: dict[str, object], radar_quota: dict[str, object]
+    world: LiveWorld, quota: dict[str, object], radar_quota: dict[str, object]
 ) -> dict[str, Any]:
     """The whole config as a document; `${env:ADMIN_PORT}` is set by `Dispatcher`."""
     settings = SandboxSettings()

@@ -21,7 +21,7 @@ START = 1_700_000_000.0
 
 
 class Scheduler:
-    """Time, tasks, and their violent ends. Ties in time are broken by `rng`."""
+    """Time, tasks, and their abrupt ends. Ties in time are broken by `rng`."""
 
     def __init__(self, rng: random.Random) -> None:
         self.now = START
@@ -105,7 +105,7 @@ class Scheduler:
             raise Killed
         return task
 
-    # -- violence -----------------------------------------------------------------------------
+    # -- faults -------------------------------------------------------------------------------
 
     def kill(self, process: str) -> None:
         """kill -9: no further effect of anything in it. Its tasks unwind without one."""

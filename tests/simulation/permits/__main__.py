@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.simulation.permits.judges import COUNTERS
+from tests.simulation.permits.mutants import MUTANTS
 from tests.simulation.permits.runs import RESTLESS, SCENES, Tally, hunt, run_all, tasks_of
-from tests.simulation.permits.variants import VARIANTS
 
 ENOUGH = 0.97
 """Share of the quota's calls that a waiting backlog gets at least."""
@@ -29,7 +29,7 @@ def main() -> int:
     """Run what the arguments ask for; the exit code."""
     options = _options()
     console, began = Console(width=120), time.monotonic()
-    wrong = _variants(console) if options.variants else _worlds(options, console)
+    wrong = _mutants(console) if options.mutants else _worlds(options, console)
     console.print(f"{time.monotonic() - began:.0f} s of wall time, {wrong} wrong")
     return int(wrong > 0)
 
@@ -40,7 +40,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--counter", choices=list(COUNTERS), help="judge by this counter alone")
     parser.add_argument("--latency", choices=SCENES, help="run these worlds alone")
     parser.add_argument("--jobs", type=int, default=2, help="how many processes to use")
-    parser.add_argument("--variants", action="store_true", help="find every planted mistake")
+    parser.add_argument("--mutants", action="store_true", help="find every planted mistake")
     return parser.parse_args()
 
 
@@ -75,10 +75,10 @@ def _table(counters: Sequence[str], tallies: Mapping[str, Tally]) -> Table:
     return table
 
 
-def _variants(console: Console) -> int:
+def _mutants(console: Console) -> int:
     table, missed = Table("mistake", "found after", *COUNTERS), 0
     table.title = f"Calls refused of {HUNT_CALLS:,}, by counter"
-    for name in VARIANTS:
+    for name in MUTANTS:
         first, refused = hunt(name, HUNT_CALLS, on=True)
         missed += not first
         numbers = (refused[counter] for counter in COUNTERS)

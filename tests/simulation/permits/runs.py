@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from tests.simulation.permits.judges import COUNTERS, used
+from tests.simulation.permits.mutants import MUTANTS
 from tests.simulation.permits.scenes import DOCUMENTED, LATENCIES, Practice, Scene, restless
-from tests.simulation.permits.variants import VARIANTS
-from tests.simulation.permits.world import World
+from tests.simulation.permits.world import PermitsWorld
 
 WORLD_CALLS = 10_000
 """Calls of one world: about eleven hours under the documented limits."""
@@ -33,7 +33,7 @@ class Task:
     scene: str
     number: int
     calls: int
-    variant: str | None = None
+    mutant: str | None = None
 
 
 @dataclass(slots=True)
@@ -71,9 +71,9 @@ def scene_of(task: Task) -> Scene:
 def run(task: Task, counters: Sequence[str] = tuple(COUNTERS)) -> Tally:
     """One world, judged by these counters."""
     scene = scene_of(task)
-    practice = VARIANTS[task.variant] if task.variant else RIGHT
+    practice = MUTANTS[task.mutant] if task.mutant else RIGHT
     name = f"{task.scene} {task.number}"
-    world = World(name, scene, practice)
+    world = PermitsWorld(name, scene, practice)
     world.run(task.calls)
     arrived = sorted(world.arrived)
     refused = {each: COUNTERS[each].refused(arrived, scene.limits, name) for each in counters}
@@ -92,23 +92,21 @@ def run_all(
 
 
 def tasks_of(
-    scene: str, calls: int, variant: str | None = None, each: int = WORLD_CALLS
+    scene: str, calls: int, mutant: str | None = None, each: int = WORLD_CALLS
 ) -> list[Task]:
     """Worlds of at most `each` calls that make so many together."""
     whole, rest = divmod(calls, each)
     sizes = [each] * whole + [rest] * (rest > 0)
-    return [Task(scene, number, size, variant) for number, size in enumerate(sizes)]
+    return [Task(scene, number, size, mutant) for number, size in enumerate(sizes)]
 
 
-def hunt(
-    variant: str, calls: int, *, each: int = 500, on: bool = False
-) -> tuple[int, Counter[str]]:
+def hunt(mutant: str, calls: int, *, each: int = 500, on: bool = False) -> tuple[int, Counter[str]]:
     """Calls made in restless worlds until one was refused (0: none), and refusals by counter.
 
     Goes `on` to the end if wanted, to tell how many of so many calls are refused.
     """
     first, made, refused = 0, 0, Counter[str]()
-    for task in tasks_of(RESTLESS, calls, variant, each):
+    for task in tasks_of(RESTLESS, calls, mutant, each):
         refused.update(+run(task).refused)
         made += task.calls
         first = first or made * bool(refused)

@@ -7,10 +7,10 @@ import random
 import pytest
 
 from tests.simulation.permits.judges import COUNTERS, used
+from tests.simulation.permits.mutants import MUTANTS
 from tests.simulation.permits.runs import RESTLESS, hunt, run, tasks_of
 from tests.simulation.permits.scenes import DOCUMENTED, LATENCIES, Scene, restless
-from tests.simulation.permits.variants import VARIANTS
-from tests.simulation.permits.world import START, World
+from tests.simulation.permits.world import START, PermitsWorld
 
 SHARES = {"uniform": 0.97, "lognormal": 0.97, "heavy-tailed": 0.96}
 """Of the quota, in worlds that change owners twice an hour."""
@@ -33,7 +33,7 @@ def test_restless_worlds_meet_no_refusal_either() -> None:
     assert {task: +tally.refused for task, tally in tallies.items() if tally.refused.total()} == {}
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("name", MUTANTS)
 def test_a_planted_mistake_meets_refusals_in_the_same_worlds(name: str) -> None:
     first, _ = hunt(name, 10_000)
     assert first
@@ -57,7 +57,7 @@ def test_a_vendor_refuses_one_call_too_many_and_forgets_in_time(counter: str) ->
 
 def test_a_seed_makes_the_same_world_again() -> None:
     scene = restless(random.Random(5))
-    worlds = [World(seed, scene) for seed in (3, 3, 4)]
+    worlds = [PermitsWorld(seed, scene) for seed in (3, 3, 4)]
     for world in worlds:
         world.run(500)
     assert worlds[0].arrived == worlds[1].arrived != worlds[2].arrived
@@ -73,7 +73,7 @@ def test_the_share_counts_whole_periods_after_the_beginning() -> None:
 
 def test_a_call_may_meet_the_vendor_until_the_grace_after_its_timeout_and_no_later() -> None:
     """Counted from when it left, which is within five seconds of its decision."""
-    world = World(1, Scene(DOCUMENTED, "ill", losses=1e9, logins=1e9))
+    world = PermitsWorld(1, Scene(DOCUMENTED, "ill", losses=1e9, logins=1e9))
     world.run(1_000)
     late = max(there - left for left, there in zip(world.sent, world.arrived, strict=True))
     assert 35.0 < late <= 40.0

@@ -33,7 +33,7 @@ class Saved:
     in_flight: int
 
 
-class World:
+class PermitsWorld:
     """One lane's calls: when each left (`sent`) and met the vendor (`arrived`), in true time."""
 
     def __init__(self, seed: int | str, scene: Scene, practice: Practice | None = None) -> None:

@@ -13,14 +13,14 @@ import orjson
 from tests.simulation.world import rules, sickness
 from tests.simulation.world.history import LANE, ROUTER, History, Json, bitmap, settled
 from tests.simulation.world.process import Ownership
-from tests.simulation.world.world import World
+from tests.simulation.world.world import FleetWorld
 
 DENIALS = frozenset({"rejected", "failed", "expired", "suppressed"})
 
 Finding = Iterator[str]
 
 
-def check(world: World) -> list[str]:
+def check(world: FleetWorld) -> list[str]:
     """Everything that is wrong, one line each; of a world that did not come to rest, what lacks."""
     quiet = world.lax or world.features.lost_input  # then it must be told
     wrong = [f"start unclear: {each}" for each in world.watch.unclear if not quiet]
@@ -35,7 +35,7 @@ def check(world: World) -> list[str]:
 # -- exactly once -----------------------------------------------------------------------------
 
 
-def routed_once(world: World, history: History) -> Finding:
+def routed_once(world: FleetWorld, history: History) -> Finding:
     """An event makes each of its invitations once, on its lane or as a result of the router."""
     made = Counter(
         each["id"]
@@ -50,7 +50,7 @@ def routed_once(world: World, history: History) -> Finding:
     yield from _differences("routed", made, dict.fromkeys(wanted), lax=world.lax)
 
 
-def one_result_each(world: World, history: History) -> Finding:
+def one_result_each(world: FleetWorld, history: History) -> Finding:
     """Exactly one result per invitation, one dead letter per unreadable record."""
     results = Counter(each["id"] for each in history.results)
     waits = world.expected.may_lack - results.keys()
@@ -65,7 +65,7 @@ def one_result_each(world: World, history: History) -> Finding:
     yield from _differences("dead letters", letters, places, lax=world.lax)
 
 
-def losses_are_told(world: World, _history: History) -> Finding:
+def losses_are_told(world: FleetWorld, _history: History) -> Finding:
     """The stage that misses records which were deleted unread says so.
 
     Of offsets that were forgotten a stage says so, or goes on where it was: then all rules hold.
@@ -96,7 +96,7 @@ def _differences(
 # -- the vendor's truth -----------------------------------------------------------------------
 
 
-def nobody_twice(world: World, _history: History) -> Finding:
+def nobody_twice(world: FleetWorld, _history: History) -> Finding:
     """The vendor acts once at most for an invitation, unless its campaign says resend."""
     campaigns = world.expected.invitations
     twice = [
@@ -108,7 +108,7 @@ def nobody_twice(world: World, _history: History) -> Finding:
         yield f"sent twice: {len(twice)}, as {min(twice)}"
 
 
-def results_are_true(world: World, history: History) -> Finding:
+def results_are_true(world: FleetWorld, history: History) -> Finding:
     """`accepted`: the vendor acted; a definite no: it never did (a resent campaign's may have)."""
     acted = world.truth.acted
     for result in history.results:
@@ -119,7 +119,7 @@ def results_are_true(world: World, history: History) -> Finding:
             yield f"{status}, but the vendor acted: {name}"
 
 
-def only_the_bad_are_rejected(world: World, history: History) -> Finding:
+def only_the_bad_are_rejected(world: FleetWorld, history: History) -> Finding:
     """Whoever shared a call with a bad recipient is none."""
     bad = world.truth.bad
     for result in history.results:
@@ -130,7 +130,7 @@ def only_the_bad_are_rejected(world: World, history: History) -> Finding:
             yield f"accepted, but the vendor refuses it: {name}"
 
 
-def the_healthy_are_called(world: World, _history: History) -> Finding:
+def the_healthy_are_called(world: FleetWorld, _history: History) -> Finding:
     """Beside a sick campaign no healthy one with waiting customers is silent for long."""
     if not world.features.sick:
         return
@@ -145,7 +145,7 @@ def the_healthy_are_called(world: World, _history: History) -> Finding:
             yield f"campaign {campaign} was silent for {gap.length:.0f} s beside a sick one"
 
 
-def _arrivals(world: World, campaign: str) -> dict[str, float]:
+def _arrivals(world: FleetWorld, campaign: str) -> dict[str, float]:
     """Invitation → when the router's record of it was committed."""
     lane = rules.config().topics.invitations(rules.LANE_OF[campaign])
     came: dict[str, float] = {}
@@ -157,19 +157,19 @@ def _arrivals(world: World, campaign: str) -> dict[str, float]:
     return came
 
 
-def calls_are_made_once(world: World, _history: History) -> Finding:
+def calls_are_made_once(world: FleetWorld, _history: History) -> Finding:
     """A call is one request, whatever it is answered, and carries nothing of former answers."""
     if world.wire.bytes is not None:
         yield from world.wire.bytes.wrong[:1]
 
 
-def quotas_are_kept(world: World, _history: History) -> Finding:
+def quotas_are_kept(world: FleetWorld, _history: History) -> Finding:
     """No counter of a vendor refuses a call, where nobody else uses the quota."""
     if world.sure and world.truth.refused:
         yield f"refused by the vendor's counter: {world.truth.refused[0]}"
 
 
-def batches_are_lawful(world: World, _history: History) -> Finding:
+def batches_are_lawful(world: FleetWorld, _history: History) -> Finding:
     """A call's recipients are distinct, of its campaign, and no more than it may take."""
     for _, batch in world.wire.sent:
         who = {held.recipient for held in batch.invitations}
@@ -185,7 +185,7 @@ def batches_are_lawful(world: World, _history: History) -> Finding:
 # -- the order of things ----------------------------------------------------------------------
 
 
-def intents_come_first(world: World, history: History) -> Finding:
+def intents_come_first(world: FleetWorld, history: History) -> Finding:
     """A call is asked for only after the committed checkpoint that names its invitations."""
     for number, (_, batch) in enumerate(world.wire.sent):
         after, intent = history.intents.get(batch.id, (number + 1, {}))
@@ -197,7 +197,7 @@ def intents_come_first(world: World, history: History) -> Finding:
             yield f"the intent of batch {batch.id} names other invitations"
 
 
-def settled_means_recorded(_world: World, history: History) -> Finding:
+def settled_means_recorded(_world: FleetWorld, history: History) -> Finding:
     """In every committed checkpoint: settled are those that have left the lane visibly, with a
     result, a dead letter or a place on the delay ladder; and only they."""
     for lane in history.lanes:
@@ -224,7 +224,7 @@ def _bits(offsets: Iterator[int] | list[int]) -> int:
     return bits
 
 
-def owners_are_alone(world: World, history: History) -> Finding:
+def owners_are_alone(world: FleetWorld, history: History) -> Finding:
     """Nobody calls or commits for a lane that another has claimed, or that he has lost."""
     for each in world.usurped:
         yield f"a call after another owner's claim: {each}"
@@ -244,7 +244,7 @@ def _of(owner: Ownership, points: list[Json]) -> bool:
 # -- doubt and rest ---------------------------------------------------------------------------
 
 
-def doubts_have_causes(world: World, history: History) -> Finding:
+def doubts_have_causes(world: FleetWorld, history: History) -> Finding:
     """`unknown` only after an unclear answer, or an owner that did not end in peace."""
     peaceful = {(each.lane, each.epoch) for each in world.watch.owners if each.clean}
     for result in history.results:
@@ -258,7 +258,7 @@ def doubts_have_causes(world: World, history: History) -> Finding:
             yield f"batch {batch} was answered, its result says no_answer"
 
 
-def moves_are_clean(world: World, _history: History) -> Finding:
+def moves_are_clean(world: FleetWorld, _history: History) -> Finding:
     """A lane that was drained undisturbed leaves nothing in flight."""
     for owner in world.watch.owners:
         slow = world.features.slow_broker  # a drain ends before a commit does
@@ -268,7 +268,7 @@ def moves_are_clean(world: World, _history: History) -> Finding:
             yield f"{owner.process} gave lane {owner.lane} back with {owner.left} calls in flight"
 
 
-def a_restart_at_rest_does_nothing(world: World, history: History) -> Finding:
+def a_restart_at_rest_does_nothing(world: FleetWorld, history: History) -> Finding:
     """A replica that starts when all is done calls no vendor and writes no result."""
     if world.rested_at is None:
         return
@@ -281,7 +281,7 @@ def a_restart_at_rest_does_nothing(world: World, history: History) -> Finding:
         yield f"a restart at rest wrote {sum(len(one.left) for one in late)} results"
 
 
-def members_commit_their_own(world: World, _history: History) -> Finding:
+def members_commit_their_own(world: FleetWorld, _history: History) -> Finding:
     """A member commits no offset of a partition that it has given back, by whatever it read.
 
     Where an operator resumes an input, one member commits for all (ADR 0010).
@@ -292,7 +292,7 @@ def members_commit_their_own(world: World, _history: History) -> Finding:
         yield from [each for each in strays if not any(place in each for place in resumed)][:1]
 
 
-def deleted_is_recorded(world: World, history: History) -> Finding:
+def deleted_is_recorded(world: FleetWorld, history: History) -> Finding:
     """A lane deletes records only below a base that a committed checkpoint has."""
     for lane in history.lanes:
         bases = [
@@ -308,24 +308,24 @@ def deleted_is_recorded(world: World, history: History) -> Finding:
                     yield f"lane {lane.name} deleted below {before}, recorded is {recorded}"
 
 
-def every_loop_lives(world: World, _history: History) -> Finding:
+def every_loop_lives(world: FleetWorld, _history: History) -> Finding:
     """Every loop beats within `MAX_SILENCE`, and none runs hot."""
     yield from world.watch.lifeless[:1]
 
 
-def no_defects_are_logged(world: World, _history: History) -> Finding:
+def no_defects_are_logged(world: FleetWorld, _history: History) -> Finding:
     """No call and no login ends by an exception of our own."""
     for event in ("call_defect", "login_defect"):
         if times := world.story.errors[event]:
             yield f"{event} was logged {times} times"
 
 
-def memory_is_bounded(world: World, _history: History) -> Finding:
+def memory_is_bounded(world: FleetWorld, _history: History) -> Finding:
     """A lane holds `max_buffered` and one poll at most."""
     yield from world.watch.too_many[:1]
 
 
-def comes_to_rest(world: World, history: History) -> Finding:
+def comes_to_rest(world: FleetWorld, history: History) -> Finding:
     """At the end everything is settled and nothing in doubt. A world does not wait for what may
     lack, some of which was read before its partition lost records."""
     known = {each["id"] for each in history.results}
@@ -343,7 +343,7 @@ def comes_to_rest(world: World, history: History) -> Finding:
             yield f"lane {lane.name}: not everything is settled"
 
 
-RULES: tuple[Callable[[World, History], Finding], ...] = (
+RULES: tuple[Callable[[FleetWorld, History], Finding], ...] = (
     routed_once,
     one_result_each,
     losses_are_told,

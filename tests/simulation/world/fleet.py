@@ -15,26 +15,26 @@ from tests.simulation.world.judged import Verdict, judge
 CHUNK = 20
 
 
-def run_seeds(seeds: range, jobs: int, *, variant: str | None = None) -> Iterator[Verdict]:
+def run_seeds(seeds: range, jobs: int, *, mutant: str | None = None) -> Iterator[Verdict]:
     """Verdicts in any order, as they come."""
     chunks = [seeds[at : at + CHUNK] for at in range(0, len(seeds), CHUNK)]
-    work = partial(_chunk, variant=variant)
+    work = partial(_chunk, mutant=mutant)
     with multiprocessing.get_context("fork").Pool(jobs) as pool:
         for verdicts in pool.imap_unordered(work, chunks):
             yield from verdicts
 
 
-def search(variant: str, seeds: range, jobs: int) -> Verdict | None:
+def search(mutant: str, seeds: range, jobs: int) -> Verdict | None:
     """The first seed that shows a planted defect, and nothing without it."""
-    for verdict in run_seeds(seeds, jobs, variant=variant):
+    for verdict in run_seeds(seeds, jobs, mutant=mutant):
         if verdict.wrong and not judge(verdict.seed).wrong:
             return verdict
     return None
 
 
-def _chunk(seeds: range, variant: str | None) -> list[Verdict]:
+def _chunk(seeds: range, mutant: str | None) -> list[Verdict]:
     gc.disable()  # a world is one big heap of cycles: it is swept away as a whole
-    verdicts = [judge(seed, variant=variant) for seed in seeds]
+    verdicts = [judge(seed, mutant=mutant) for seed in seeds]
     gc.collect()
     return verdicts
 

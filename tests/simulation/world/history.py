@@ -15,7 +15,7 @@ from consumer.lane.state.delay_steps import STEPS
 from tests.simulation.kafka.log import FakeRecord, Transaction
 from tests.simulation.world import rules
 from tests.simulation.world.traffic import Place
-from tests.simulation.world.world import Ended, World
+from tests.simulation.world.world import Ended, FleetWorld
 
 Json = dict[str, Any]
 
@@ -52,7 +52,7 @@ class Written:
 class History:
     """Everything committed, in the order of the commits."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: FleetWorld) -> None:
         self._world = world
         self._topics = rules.config().topics
         self.lanes = [self._lane(name) for name in rules.ALL_LANES]

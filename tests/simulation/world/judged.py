@@ -6,10 +6,10 @@ from collections import Counter
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
-from tests.simulation.variants import VARIANTS
+from tests.simulation.mutants import MUTANTS
 from tests.simulation.world.checker import check
 from tests.simulation.world.rules import LANES
-from tests.simulation.world.world import World
+from tests.simulation.world.world import FleetWorld
 
 
 @dataclass(slots=True)
@@ -23,10 +23,10 @@ class Verdict:
     story: list[str] = field(default_factory=list)
 
 
-def judge(seed: int, *, variant: str | None = None, tell: bool = False) -> Verdict:
-    """Run a seed; `variant` plants a defect. What the program raises is a violation as well."""
-    with VARIANTS[variant]() if variant else nullcontext():
-        world = World(seed, tell=tell)
+def judge(seed: int, *, mutant: str | None = None, tell: bool = False) -> Verdict:
+    """Run a seed; `mutant` plants a defect. What the program raises is a violation as well."""
+    with MUTANTS[mutant]() if mutant else nullcontext():
+        world = FleetWorld(seed, tell=tell)
         try:
             wrong = check(world.run())
         except Exception as error:  # noqa: BLE001 - a defect of the program, or of the simulation
@@ -34,7 +34,7 @@ def judge(seed: int, *, variant: str | None = None, tell: bool = False) -> Verdi
     return Verdict(seed, wrong, _figures(world), world.mischief.points, world.story.lines)
 
 
-def _figures(world: World) -> Counter[str]:
+def _figures(world: FleetWorld) -> Counter[str]:
     figures = Counter({str(kind): times for kind, times in world.mischief.done.items()})
     figures["invitations"] = len(world.expected.invitations)
     figures["lane moves"] = len(world.watch.owners) - len(LANES)

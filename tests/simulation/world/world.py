@@ -69,7 +69,7 @@ class Ended:
     """How many calls had been asked for by then."""
 
 
-class World:
+class FleetWorld:
     """Runs one seed; `tell` keeps the story."""
 
     def __init__(self, seed: int, *, tell: bool = False) -> None:
@@ -239,7 +239,7 @@ class World:
 
     # -- running ------------------------------------------------------------------------------
 
-    def run(self) -> World:
+    def run(self) -> FleetWorld:
         """Until everything is at rest and every process has ended, or too late."""
         with tuning.in_place(self._tuning, self.seed):
             try:

@@ -9,7 +9,7 @@ import orjson
 from confluent_kafka import KafkaError, Message, Producer
 
 from consumer.records.fields import rfc3339
-from tests.violence.arena import CAMPAIGNS, LANES
+from tests.chaos.arena import CAMPAIGNS, LANES
 
 BEAT = 0.2
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.violence.arena import LANES
-from tests.violence.harms import Loss, Scene
-from tests.violence.judge import Verdict
-from tests.violence.observer import Takeover
+from tests.chaos.arena import LANES
+from tests.chaos.harms import Loss, Scene
+from tests.chaos.judge import Verdict
+from tests.chaos.observer import Takeover
 
 
 def report(scene: Scene, verdict: Verdict) -> dict[str, Any]:

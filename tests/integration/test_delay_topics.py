@@ -1,4 +1,4 @@
-"""The delay ladder on a real Kafka, with steps of seconds instead of minutes."""
+"""The delay topics on a real Kafka, with steps of seconds instead of minutes."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ pytestmark = pytest.mark.kafka
 SECONDS = {"1m": 1.0, "10m": 3.0}
 
 
-class Ladder:
-    """A ladder's loop in a thread, and topics for it."""
+class DelayTopics:
+    """A delay stage in a thread, with topics of its own."""
 
     def __init__(self, broker: KafkaBroker) -> None:
         self.bootstrap = broker.bootstrap
@@ -69,7 +69,7 @@ class Ladder:
     def committed(self, step: str) -> int:
         """The group's offset of a step; negative: none."""
         asked = [TopicPartition(self.topics.delayed(step), 0)]
-        with Consumer({"bootstrap.servers": self.bootstrap, "group.id": ladder_group(self)}) as it:
+        with Consumer({"bootstrap.servers": self.bootstrap, "group.id": delay_group(self)}) as it:
             return int(it.committed(asked, timeout=10)[0].offset)
 
     def end(self, topic: str) -> int:
@@ -124,7 +124,7 @@ class Ladder:
                 client.abort_transaction(10)
 
     def write(self, value: bytes) -> None:
-        """A record on the ladder that no lane put there."""
+        """A record on the delay topics that no lane put there."""
         self._client.produce(self.topics.delayed("1m"), value, b"k")
         assert self._client.flush(10) == 0
 
@@ -147,34 +147,34 @@ class Ladder:
 
 
 @pytest.fixture
-def ladder(kafka: KafkaBroker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ladder]:
+def delays(kafka: KafkaBroker, monkeypatch: pytest.MonkeyPatch) -> Iterator[DelayTopics]:
     for step, seconds in SECONDS.items():
         monkeypatch.setitem(STEPS, step, seconds)
-    ladder = Ladder(kafka)
-    yield ladder
-    ladder.stop()
+    delays = DelayTopics(kafka)
+    yield delays
+    delays.stop()
 
 
-def test_who_is_put_off_comes_back_when_due_once_and_as_it_was(ladder: Ladder) -> None:
+def test_who_is_put_off_comes_back_when_due_once_and_as_it_was(delays: DelayTopics) -> None:
     """Several steps at once, hops between them, a restart in the middle."""
-    due = {number: ladder.put(number, 1.0 + number % 5) for number in range(200)}
-    ladder.start()
-    until("the first are back", lambda: len(ladder.back()) > 20)
-    ladder.stop()
-    ladder.start()
-    until("all are back", lambda: len(ladder.back()) >= 200)
-    back = ladder.back()
-    assert sorted(ladder.numbers()) == sorted(due)
+    due = {number: delays.put(number, 1.0 + number % 5) for number in range(200)}
+    delays.start()
+    until("the first are back", lambda: len(delays.back()) > 20)
+    delays.stop()
+    delays.start()
+    until("all are back", lambda: len(delays.back()) >= 200)
+    back = delays.back()
+    assert sorted(delays.numbers()) == sorted(due)
     assert {each.timestamp()[1] for each in back} == {1_700_000_000_250}
     assert {each.key() for each in back} == {f"k{number}".encode() for number in due}
-    assert ladder.clock.now() >= max(due.values())
+    assert delays.clock.now() >= max(due.values())
 
 
-def test_nobody_comes_back_before_the_time(ladder: Ladder) -> None:
-    due = ladder.put(1, 2.5)
-    ladder.start()
-    until("it is back", lambda: bool(ladder.back()))
-    assert ladder.clock.now() >= due
+def test_nobody_comes_back_before_the_time(delays: DelayTopics) -> None:
+    due = delays.put(1, 2.5)
+    delays.start()
+    until("it is back", lambda: bool(delays.back()))
+    assert delays.clock.now() >= due
 
 
 class Wrong(Clock):
@@ -186,56 +186,56 @@ class Wrong(Clock):
 
 @pytest.mark.parametrize("ahead", [3_600.0, -3_600.0])
 def test_a_wrong_clock_gives_back_neither_early_nor_late_and_does_not_run_in_circles(
-    ladder: Ladder, ahead: float
+    delays: DelayTopics, ahead: float
 ) -> None:
-    """The lane's process and the ladder's have it alike, or the ladder's alone."""
-    right, ladder.clock = ladder.clock, Wrong(ahead)
-    due = ladder.put(1, 5.0) - ahead
-    ladder.clock = right
-    also = ladder.put(2, 5.0)
-    ladder.clock = Wrong(ahead)
-    stage = ladder.start()
-    until("both are back", lambda: len(ladder.back()) == 2)
+    """The lane's process and the delay stage's have it alike, or the delay stage's alone."""
+    right, delays.clock = delays.clock, Wrong(ahead)
+    due = delays.put(1, 5.0) - ahead
+    delays.clock = right
+    also = delays.put(2, 5.0)
+    delays.clock = Wrong(ahead)
+    stage = delays.start()
+    until("both are back", lambda: len(delays.back()) == 2)
     assert right.now() >= max(due, also)
-    ended = {topic: ladder.end(topic) for topic in map(ladder.topics.delayed, STEPS)}
+    ended = {topic: delays.end(topic) for topic in map(delays.topics.delayed, STEPS)}
     assert sum(ended.values()) < 20, "each hop is a record and a marker"
-    shown = ladder.metrics.registry.get_sample_value("survey_dispatcher_clock_ahead_seconds")
+    shown = delays.metrics.registry.get_sample_value("survey_dispatcher_clock_ahead_seconds")
     assert shown == pytest.approx(ahead, abs=5)
     assert stage.clock.stepped == 0.0
 
 
 def test_a_step_that_waits_shows_how_many_wait(
-    ladder: Ladder, monkeypatch: pytest.MonkeyPatch
+    delays: DelayTopics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Paused, it has no position, and nothing of it is fetched."""
     monkeypatch.setitem(STEPS, "10m", 600.0)
     for number in range(3):
-        ladder.put(number, 700.0)
-    stage = ladder.start()
-    steps = [ladder.topics.delayed(step) for step in STEPS]
-    watch = DelayWatch(AdminClient({"bootstrap.servers": ladder.bootstrap}), steps, stage.step_ends)
+        delays.put(number, 700.0)
+    stage = delays.start()
+    steps = [delays.topics.delayed(step) for step in STEPS]
+    watch = DelayWatch(AdminClient({"bootstrap.servers": delays.bootstrap}), steps, stage.step_ends)
     watch.poll()
-    until("all three are shown", lambda: ladder.shown().get("10m") == 3)
-    ladder.put(4, 700.0)
+    until("all three are shown", lambda: delays.shown().get("10m") == 3)
+    delays.put(4, 700.0)
     watch.poll()
-    until("who comes later too", lambda: ladder.shown()["10m"] == 4)
-    assert ladder.shown() == dict.fromkeys(STEPS, 0) | {"10m": 4}
-    ladder.stop()
-    assert ladder.shown() == {}
+    until("who comes later too", lambda: delays.shown()["10m"] == 4)
+    assert delays.shown() == dict.fromkeys(STEPS, 0) | {"10m": 4}
+    delays.stop()
+    assert delays.shown() == {}
 
 
 @pytest.mark.parametrize("records", [2, 326])
 def test_markers_of_transactions_are_no_records_of_a_step(
-    ladder: Ladder, monkeypatch: pytest.MonkeyPatch, records: int
+    delays: DelayTopics, monkeypatch: pytest.MonkeyPatch, records: int
 ) -> None:
     """A lane puts few off at a time, each time in a transaction, whose marker takes an offset."""
     monkeypatch.setitem(STEPS, "10m", 600.0)
-    ladder.put_in_transactions(records, 700.0)
-    stage = ladder.start()
-    steps = [ladder.topics.delayed(step) for step in STEPS]
-    clients = KafkaClients({"bootstrap.servers": ladder.bootstrap})
+    delays.put_in_transactions(records, 700.0)
+    stage = delays.start()
+    steps = [delays.topics.delayed(step) for step in STEPS]
+    clients = KafkaClients({"bootstrap.servers": delays.bootstrap})
     watch = DelayWatch(
-        AdminClient({"bootstrap.servers": ladder.bootstrap}),
+        AdminClient({"bootstrap.servers": delays.bootstrap}),
         steps,
         stage.step_ends,
         stage.step_counts,
@@ -244,163 +244,165 @@ def test_markers_of_transactions_are_no_records_of_a_step(
 
     def shown() -> bool:
         watch.poll()
-        return ladder.shown().get("10m") == records
+        return delays.shown().get("10m") == records
 
     until("as many as there are", shown)
-    ladder.put_in_transactions(3, 700.0)
+    delays.put_in_transactions(3, 700.0)
     records += 3
     until("who comes later too", shown)
 
 
-def test_a_step_that_everybody_left_is_empty_though_markers_are_left(ladder: Ladder) -> None:
+def test_a_step_that_everybody_left_is_empty_though_markers_are_left(delays: DelayTopics) -> None:
     """Who waits for longer hops through a transaction, whose marker is the step's last record."""
-    ladder.put(1, 3.5)
-    ladder.start()
-    until("it is back", lambda: bool(ladder.back()))
-    until("all is empty", lambda: ladder.shown() == dict.fromkeys(STEPS, 0))
+    delays.put(1, 3.5)
+    delays.start()
+    until("it is back", lambda: bool(delays.back()))
+    until("all is empty", lambda: delays.shown() == dict.fromkeys(STEPS, 0))
 
 
-def test_what_no_lane_put_there_becomes_a_dead_letter(ladder: Ladder) -> None:
-    ladder.write(b"?")
-    ladder.put(1, 1.0)
-    ladder.start()
-    until("the other is back", lambda: bool(ladder.back()))
-    (letter,) = read_topic(ladder.bootstrap, ladder.topics.dead_letters)
+def test_what_no_lane_put_there_becomes_a_dead_letter(delays: DelayTopics) -> None:
+    delays.write(b"?")
+    delays.put(1, 1.0)
+    delays.start()
+    until("the other is back", lambda: bool(delays.back()))
+    (letter,) = read_topic(delays.bootstrap, delays.topics.dead_letters)
     headers = dict(letter.headers() or [])
     assert letter.value() == b"?"
     assert headers["dead_letter.reason"] == b"bad_invitation"
-    until("it is counted", lambda: ladder.dead() == 1)
+    until("it is counted", lambda: delays.dead() == 1)
 
 
-def test_a_lane_that_left_the_config_gets_its_own_to_be_drained(ladder: Ladder) -> None:
-    former = ladder.topics.invitations("former")
-    create_topics(ladder.bootstrap, former)
-    ladder.put(1, 1.0, lane="former")
-    ladder.start()
-    until("it is on the orphan's topic", lambda: bool(read_topic(ladder.bootstrap, former)))
+def test_a_lane_that_left_the_config_gets_its_own_to_be_drained(delays: DelayTopics) -> None:
+    former = delays.topics.invitations("former")
+    create_topics(delays.bootstrap, former)
+    delays.put(1, 1.0, lane="former")
+    delays.start()
+    until("it is on the orphan's topic", lambda: bool(read_topic(delays.bootstrap, former)))
 
 
-def test_invitations_of_a_lane_without_a_topic_stay_on_the_ladder(ladder: Ladder) -> None:
-    ladder.put(1, 1.0, lane="gone")
-    ladder.start()
-    orphaned = ladder.topics.delayed("1h")
-    until("it is on the long step", lambda: bool(read_topic(ladder.bootstrap, orphaned)))
-    assert not ladder.back()
+def test_invitations_of_a_lane_without_a_topic_stay_on_the_delay_topics(
+    delays: DelayTopics,
+) -> None:
+    delays.put(1, 1.0, lane="gone")
+    delays.start()
+    orphaned = delays.topics.delayed("1h")
+    until("it is on the long step", lambda: bool(read_topic(delays.bootstrap, orphaned)))
+    assert not delays.back()
 
 
-def test_an_invitation_goes_back_to_the_lane_that_has_its_campaign_now(ladder: Ladder) -> None:
+def test_an_invitation_goes_back_to_the_lane_that_has_its_campaign_now(delays: DelayTopics) -> None:
     """Its account moved to another quota while it waited on the delay topics."""
-    ladder.homes = {"visit": "cloud"}
-    create_topics(ladder.bootstrap, ladder.topics.invitations("former"))
-    ladder.put(1, 1.0, lane="former")
-    ladder.put(2, 1.0, lane="gone")
-    ladder.start()
-    until("both are back", lambda: len(ladder.back()) >= 2)
-    assert ladder.numbers() == [1, 2]
-    assert read_topic(ladder.bootstrap, ladder.topics.invitations("former")) == []
+    delays.homes = {"visit": "cloud"}
+    create_topics(delays.bootstrap, delays.topics.invitations("former"))
+    delays.put(1, 1.0, lane="former")
+    delays.put(2, 1.0, lane="gone")
+    delays.start()
+    until("both are back", lambda: len(delays.back()) >= 2)
+    assert delays.numbers() == [1, 2]
+    assert read_topic(delays.bootstrap, delays.topics.invitations("former")) == []
 
 
-def ladder_group(ladder: Ladder) -> str:
-    return f"{ladder.topics.application_id}.ladder"
+def delay_group(delays: DelayTopics) -> str:
+    return f"{delays.topics.application_id}.ladder"
 
 
-def forget(ladder: Ladder) -> None:
+def forget(delays: DelayTopics) -> None:
     """What `offsets.retention.minutes` does to a group that no process is in."""
-    admin = AdminClient({"bootstrap.servers": ladder.bootstrap})
-    admin.delete_consumer_groups([ladder_group(ladder)])[ladder_group(ladder)].result(10)
+    admin = AdminClient({"bootstrap.servers": delays.bootstrap})
+    admin.delete_consumer_groups([delay_group(delays)])[delay_group(delays)].result(10)
 
 
 def test_forgotten_offsets_give_nothing_back_twice_though_nothing_was_deleted(
-    ladder: Ladder, monkeypatch: pytest.MonkeyPatch
+    delays: DelayTopics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The right to delete records is missing: the log begins at 0, as one that was never read."""
     monkeypatch.setattr(
         StageServices, "trim", lambda *_: None
     )  # else a first look that is late trims
-    ladder.start()
-    ladder.put(1, 1.0)
-    until("it is back", lambda: ladder.numbers() == [1])
-    ladder.stop()
-    forget(ladder)
+    delays.start()
+    delays.put(1, 1.0)
+    until("it is back", lambda: delays.numbers() == [1])
+    delays.stop()
+    forget(delays)
 
     with capture_logs() as logs:
-        stage = ladder.start()
-        until("it stands still", lambda: stopped_steps(ladder) == ["1m"])
+        stage = delays.start()
+        until("it stands still", lambda: stopped_steps(delays) == ["1m"])
     (said,) = [each for each in logs if each["event"] == "input_stopped"]
-    assert said["group"] == ladder_group(ladder)
-    assert (said["topic"], said["reason"]) == (ladder.topics.delayed("1m"), "forgotten")
+    assert said["group"] == delay_group(delays)
+    assert (said["topic"], said["reason"]) == (delays.topics.delayed("1m"), "forgotten")
     assert f"`survey-dispatcher inputs resume {said['topic']} --from" in said["why"]
-    ladder.put(2, 700.0)  # another step goes on
-    until("the other step is read", lambda: ladder.committed("10m") >= 0)
-    assert ladder.numbers() == [1]
-    stage.commands.add(go_on(ladder, "1m", at=1))
-    until("none stands still", lambda: stopped_steps(ladder) == [])
-    ladder.put(3, 1.0)
-    until("what came since is back", lambda: ladder.numbers() == [1, 3])
+    delays.put(2, 700.0)  # another step goes on
+    until("the other step is read", lambda: delays.committed("10m") >= 0)
+    assert delays.numbers() == [1]
+    stage.commands.add(go_on(delays, "1m", at=1))
+    until("none stands still", lambda: stopped_steps(delays) == [])
+    delays.put(3, 1.0)
+    until("what came since is back", lambda: delays.numbers() == [1, 3])
 
 
-def test_a_command_that_saw_another_offset_or_topic_resumes_no_step(ladder: Ladder) -> None:
-    ladder.start()
-    ladder.put(1, 1.0)
-    until("it is back", lambda: ladder.numbers() == [1])
-    ladder.stop()
-    forget(ladder)
-    stage = ladder.start()
-    until("it stands still", lambda: stopped_steps(ladder) == ["1m"])
-    stage.commands.add(go_on(ladder, "1m", at=0, seen=5))
-    stage.commands.add(go_on(ladder, "1m", at=0, topic_id="another"))
-    stage.commands.add(go_on(ladder, "10m", at=0))
+def test_a_command_that_saw_another_offset_or_topic_resumes_no_step(delays: DelayTopics) -> None:
+    delays.start()
+    delays.put(1, 1.0)
+    until("it is back", lambda: delays.numbers() == [1])
+    delays.stop()
+    forget(delays)
+    stage = delays.start()
+    until("it stands still", lambda: stopped_steps(delays) == ["1m"])
+    stage.commands.add(go_on(delays, "1m", at=0, seen=5))
+    stage.commands.add(go_on(delays, "1m", at=0, topic_id="another"))
+    stage.commands.add(go_on(delays, "10m", at=0))
     looked = stage.metrics.registry.get_sample_value  # it looks every two seconds
     turns = "survey_dispatcher_poll_gap_seconds_count"
     before = looked(turns, {"stage": "ladder"}) or 0.0
     until("it looked", lambda: (looked(turns, {"stage": "ladder"}) or 0.0) > before + 12)
-    assert stopped_steps(ladder) == ["1m"]
-    assert ladder.committed("1m") < 0
-    assert ladder.numbers() == [1]
+    assert stopped_steps(delays) == ["1m"]
+    assert delays.committed("1m") < 0
+    assert delays.numbers() == [1]
 
 
 def test_a_step_whose_records_were_deleted_stands_still_and_goes_on_by_command(
-    ladder: Ladder, monkeypatch: pytest.MonkeyPatch
+    delays: DelayTopics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Retention that another hand set: the group's offset lies before the log."""
     monkeypatch.setitem(STEPS, "10m", 600.0)
-    ladder.start()
-    until("it is in its group", lambda: ladder.committed("10m") == 0)
-    ladder.stop()
+    delays.start()
+    until("it is in its group", lambda: delays.committed("10m") == 0)
+    delays.stop()
     for number in range(3):
-        ladder.put(number, 700.0)
-    admin = AdminClient({"bootstrap.servers": ladder.bootstrap})
-    place = TopicPartition(ladder.topics.delayed("10m"), 0, 2)
+        delays.put(number, 700.0)
+    admin = AdminClient({"bootstrap.servers": delays.bootstrap})
+    place = TopicPartition(delays.topics.delayed("10m"), 0, 2)
     admin.delete_records([place])[place].result(10)
-    stage = ladder.start()
-    until("it stands still", lambda: stopped_steps(ladder) == ["10m"])
-    stage.commands.add(go_on(ladder, "10m", at=2, seen=0))
-    until("none stands still", lambda: stopped_steps(ladder) == [])
-    assert ladder.committed("10m") == 2
+    stage = delays.start()
+    until("it stands still", lambda: stopped_steps(delays) == ["10m"])
+    stage.commands.add(go_on(delays, "10m", at=2, seen=0))
+    until("none stands still", lambda: stopped_steps(delays) == [])
+    assert delays.committed("10m") == 2
 
 
-def stopped_steps(ladder: Ladder) -> list[str]:
+def stopped_steps(delays: DelayTopics) -> list[str]:
     """Steps that the metrics show as standing still."""
-    value = ladder.metrics.registry.get_sample_value
+    value = delays.metrics.registry.get_sample_value
     return [
         step
         for step in STEPS
         if value(
             "survey_dispatcher_input_stopped",
-            {"topic": ladder.topics.delayed(step), "partition": "0"},
+            {"topic": delays.topics.delayed(step), "partition": "0"},
         )
     ]
 
 
 def go_on(
-    ladder: Ladder, step: str, *, at: int, seen: int = -1, topic_id: str | None = None
+    delays: DelayTopics, step: str, *, at: int, seen: int = -1, topic_id: str | None = None
 ) -> ResumeInput:
     """What `inputs resume` tells the processes."""
-    topic = ladder.topics.delayed(step)
-    clients = KafkaClients({"bootstrap.servers": ladder.bootstrap})
+    topic = delays.topics.delayed(step)
+    clients = KafkaClients({"bootstrap.servers": delays.bootstrap})
     return ResumeInput(
         id=unique("resume"),
-        at=ladder.clock.now(),
+        at=delays.clock.now(),
         topic=topic,
         topic_id=topic_id or clients.topic_id(topic),
         seen={0: seen},
@@ -408,40 +410,40 @@ def go_on(
     )
 
 
-def test_a_step_that_was_read_while_empty_begins_where_it_was(ladder: Ladder) -> None:
+def test_a_step_that_was_read_while_empty_begins_where_it_was(delays: DelayTopics) -> None:
     """Its offset is committed at the first assignment, so what came while nothing ran is new."""
-    ladder.start()
-    until("it is in its group", lambda: ladder.committed("1m") == 0)
-    ladder.stop()
-    ladder.put(1, 0.1)
-    ladder.write_lane()
-    ladder.start()
-    until("it is back", lambda: 1 in ladder.numbers())
-    assert ladder.numbers() == [-1, 1]
+    delays.start()
+    until("it is in its group", lambda: delays.committed("1m") == 0)
+    delays.stop()
+    delays.put(1, 0.1)
+    delays.write_lane()
+    delays.start()
+    until("it is back", lambda: 1 in delays.numbers())
+    assert delays.numbers() == [-1, 1]
 
 
 def test_forgotten_offsets_lose_nothing_where_nothing_was_due(
-    ladder: Ladder, monkeypatch: pytest.MonkeyPatch
+    delays: DelayTopics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is not due has not left its step, so no operator need be asked."""
     monkeypatch.setitem(STEPS, "10m", 600.0)
-    ladder.write_lane()
-    ladder.start()
-    until("it is in its group", lambda: ladder.committed("10m") == 0)
-    ladder.put(1, 700.0)
-    ladder.stop()
-    forget(ladder)
-    ladder.start()
-    until("it reads on", lambda: ladder.committed("10m") == 0)
+    delays.write_lane()
+    delays.start()
+    until("it is in its group", lambda: delays.committed("10m") == 0)
+    delays.put(1, 700.0)
+    delays.stop()
+    forget(delays)
+    delays.start()
+    until("it reads on", lambda: delays.committed("10m") == 0)
 
 
-def test_a_refused_deletion_is_said_once_and_counted(ladder: Ladder) -> None:
+def test_a_refused_deletion_is_said_once_and_counted(delays: DelayTopics) -> None:
     """Here of a topic that does not exist; an ACL answers the same way."""
-    stage = ladder.start()
+    stage = delays.start()
     with structlog.testing.capture_logs() as said:
         for _ in range(3):
             stage.trim("no-such-topic", 5)
-        until("all are refused", lambda: ladder.refused("no-such-topic") == 3)
+        until("all are refused", lambda: delays.refused("no-such-topic") == 3)
     assert [(each["event"], each["topic"]) for each in said] == [
         ("records_not_deleted", "no-such-topic")
     ]

@@ -32,7 +32,7 @@ SHUT = ("credentials", "campaign", "throttled")
 
 
 @dataclass(slots=True)
-class RudeVendor:
+class EchoingVendor:
     """`said` is put into every body and header; `session` is the token that a login gives."""
 
     said: str
@@ -83,7 +83,7 @@ class RudeVendor:
 
 
 @contextmanager
-def serving(vendor: RudeVendor, port: int) -> Iterator[None]:
+def serving(vendor: EchoingVendor, port: int) -> Iterator[None]:
     """Serve on this port of the loopback interface, in a thread."""
     route = Route("/{path:path}", vendor.answer, methods=["POST"])
     config = uvicorn.Config(

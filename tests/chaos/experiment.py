@@ -1,4 +1,4 @@
-"""One run of violence: set up, harm in random order under steady load, drain, judge."""
+"""One chaos experiment: set up, harm in random order under steady load, drain, judge."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.dispatcher import World, until
+from tests.chaos.arena import LANES, Arena
+from tests.chaos.feeder import Feeder
+from tests.chaos.figures import report
+from tests.chaos.harms import HARMS, Scene
+from tests.chaos.judge import judge
+from tests.chaos.observer import Observer
+from tests.chaos.replicas import INSTANCES, THIRD, UNBORN, Replicas, pause
+from tests.support.dispatcher import LiveWorld, until
 from tests.support.kafka import broker_factory
 from tests.support.proxy import Proxy, listeners
-from tests.violence.arena import LANES, Arena
-from tests.violence.feeder import Feeder
-from tests.violence.figures import report
-from tests.violence.harms import HARMS, Scene
-from tests.violence.judge import judge
-from tests.violence.observer import Observer
-from tests.violence.replicas import INSTANCES, THIRD, UNBORN, Replicas, pause
 
 PLANNED = {"move", "scale"}
 PARTITIONS = 6
@@ -45,7 +45,7 @@ class Plan:
         return cycles
 
 
-def fight(plan: Plan, home: Path) -> dict[str, Any]:
+def run_experiment(plan: Plan, home: Path) -> dict[str, Any]:
     """Run it in `home`, whose content is of no use afterwards; returns the figures.
 
     Their `broken` lists what was not kept. Raises TimeoutError where no work goes on at all.
@@ -78,7 +78,7 @@ def _arena(stack: ExitStack, plan: Plan, home: Path) -> Arena:
     proxies = {each: stack.enter_context(Proxy()) for each in proxied}
     settings = listeners(list(proxies.values())) if proxies else {}
     broker = stack.enter_context(broker_factory(home))(settings)
-    world = stack.enter_context(World(broker.bootstrap, home, partitions=PARTITIONS))
+    world = stack.enter_context(LiveWorld(broker.bootstrap, home, partitions=PARTITIONS))
     return stack.enter_context(Arena(world, broker, proxies))
 
 

@@ -1,4 +1,4 @@
-"""What the violence happens to: a Kafka, lanes with a vendor each, and replicas of the dispatcher.
+"""What the chaos test acts on: a Kafka, lanes with a vendor each, and replicas of the dispatcher.
 
 Five lanes, so that whoever is harmed owns something: three without limits, two with. Each lane has
 a vendor of its own, whose journal is a file, and two campaigns. The vendors' latency is fixed: so
@@ -19,7 +19,7 @@ import httpx
 
 from consumer.sandbox.server import SandboxServer
 from consumer.sandbox.settings import PisanoCampaign, SandboxSettings
-from tests.support.dispatcher import Dispatcher, World
+from tests.support.dispatcher import Dispatcher, LiveWorld
 from tests.support.kafka import KafkaBroker
 from tests.support.proxy import Proxy
 
@@ -43,7 +43,7 @@ def campaign_id(lane: str, number: int) -> str:
 class Arena:
     """`world` has the topics and processes. `proxies`: instance → what stands before its Kafka."""
 
-    world: World
+    world: LiveWorld
     broker: KafkaBroker
     proxies: dict[str, Proxy]
     config: Path = Path()
@@ -104,7 +104,7 @@ class Arena:
             "version": 1,
             "application_id": self.world.name,
             "kafka": {"bootstrap.servers": f"${{env:KAFKA_BOOTSTRAP:-{self.broker.bootstrap}}}"},
-            "pseudonym": {"key_id": "k1", "key": "a-key-for-the-violence-tests"},
+            "pseudonym": {"key_id": "k1", "key": "a-key-for-the-chaos-tests"},
             "quotas": {lane: _quota(lane) for lane in LANES},
             "vendors": {
                 lane: {

@@ -40,21 +40,21 @@ from consumer.runtime.lane.lane_owner import LaneOwnership
 from consumer.runtime.router.router_loop import RouterStage
 from consumer.runtime.stage import StageServices
 from tests.simulation import (
-    variants_breaker,
-    variants_client,
-    variants_commands,
-    variants_http,
-    variants_review,
+    mutants_breaker,
+    mutants_client,
+    mutants_commands,
+    mutants_http,
+    mutants_review,
 )
-from tests.simulation.planting import VARIANTS, defect, rewritten
+from tests.simulation.planting import MUTANTS, defect, rewritten
 
 __all__ = [
-    "VARIANTS",
-    "variants_breaker",
-    "variants_client",
-    "variants_commands",
-    "variants_http",
-    "variants_review",
+    "MUTANTS",
+    "mutants_breaker",
+    "mutants_client",
+    "mutants_commands",
+    "mutants_http",
+    "mutants_review",
 ]
 
 

@@ -1,7 +1,7 @@
-"""What time does to an application: topics and offsets that went, other versions, other owners.
+"""State loss on a real Kafka: topics, offsets and producer ids that are gone or recreated.
 
-Each is noticed on a real Kafka, said with where and what to do, and nothing is skipped or sent
-again; a lane that must not go on stops alone.
+Each loss is reported with its place and its remedy; nothing is skipped or sent again, and a lane
+that must not go on stops alone. Also: other versions, other configs, other owners.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, Produc
 from confluent_kafka.admin import AdminClient
 
 from consumer.kafka.topics import CHECKPOINT_MAX_BYTES, topic_ids
-from tests.support.dispatcher import Dispatcher, Event, World, purchases, until
+from tests.support.dispatcher import Dispatcher, Event, LiveWorld, purchases, until
 from tests.support.kafka import KafkaBroker, StartBroker, create_topics, free_ports, read_topic
 
 
 @pytest.fixture
-def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[World]:
+def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[LiveWorld]:
     """An application of its own on the session's broker."""
-    with World(kafka.bootstrap, tmp_path) as world:
+    with LiveWorld(kafka.bootstrap, tmp_path) as world:
         yield world
 
 
@@ -38,12 +38,12 @@ def admin_of(bootstrap: str) -> AdminClient:
     return AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
 
 
-def admin(world: World) -> AdminClient:
+def admin(world: LiveWorld) -> AdminClient:
     return admin_of(world.bootstrap)
 
 
-def worked(world: World, count: int = 60) -> Path:
-    """The config of an application that has sent some surveys by each lane and was stopped."""
+def stopped_after_work(world: LiveWorld, count: int = 60) -> Path:
+    """Send some surveys by each lane and stop; return the config."""
     world.start_vendor()
     config = world.configure(window={"max_batch": 20})
     world.create_topics(config)
@@ -55,8 +55,10 @@ def worked(world: World, count: int = 60) -> Path:
     return config
 
 
-def make_anew(world: World, topic: str, partitions: int = 1, policy: str = "delete") -> None:
-    """Delete a topic, and create one of the same name that takes all that the program writes."""
+def recreate_topic(
+    world: LiveWorld, topic: str, partitions: int = 1, policy: str = "delete"
+) -> None:
+    """Delete a topic and create another of the same name and sufficient record size."""
     settings = {"cleanup.policy": policy, "max.message.bytes": str(CHECKPOINT_MAX_BYTES)}
     before = topic_ids(admin(world), [topic])[topic]
     admin(world).delete_topics([topic])[topic].result(10)
@@ -70,28 +72,28 @@ def make_anew(world: World, topic: str, partitions: int = 1, policy: str = "dele
     until(f"{topic} is there again", created)
 
 
-def delete_records(world: World, topic: str, before: int) -> None:
+def delete_records(world: LiveWorld, topic: str, before: int) -> None:
     asked = [TopicPartition(topic, 0, before)]
     for future in admin(world).delete_records(asked).values():
         future.result(10)
 
 
-def forget(world: World, group: str) -> None:
-    """What `offsets.retention.minutes` does to a group that nobody is in."""
+def forget_group_offsets(world: LiveWorld, group: str) -> None:
+    """Do what `offsets.retention.minutes` does to a group without members."""
     name = f"{world.name}.{group}"
     admin(world).delete_consumer_groups([name])[name].result(10)
 
 
-def point_group(world: World, offsets: list[int]) -> None:
-    """What `kafka-consumer-groups.sh --reset-offsets` does to the router's group."""
+def set_router_offsets(world: LiveWorld, offsets: list[int]) -> None:
+    """Do what `kafka-consumer-groups.sh --reset-offsets` does to the router's group."""
     places = [TopicPartition(world.input, part, offset) for part, offset in enumerate(offsets)]
     asked = ConsumerGroupTopicPartitions(f"{world.name}.router", places)
     for future in admin(world).alter_consumer_group_offsets([asked]).values():
         future.result(10)
 
 
-def stopped(dispatcher: Dispatcher, stage: str) -> str:
-    """Why a stage stopped, once it has."""
+def stop_reason(dispatcher: Dispatcher, stage: str) -> str:
+    """Wait until a stage stopped; return the reason."""
     until(
         f"{stage} stops",
         lambda: any(s["stage"] == stage for s in dispatcher.lines("stage_stopped")),
@@ -99,8 +101,11 @@ def stopped(dispatcher: Dispatcher, stage: str) -> str:
     return str(dispatcher.lines("stage_stopped")[0]["why"])
 
 
-def others_go_on(world: World, dispatcher: Dispatcher, results: int) -> None:
-    """The router and the other lane work, the process is not ready, and its exit code is 4."""
+def check_other_stages_work(world: LiveWorld, dispatcher: Dispatcher, results: int) -> None:
+    """Check that the router and the other lane work, and what the process says of itself.
+
+    It is not ready, and its exit code is 4.
+    """
     world.publish(purchases("cafe", range(9000, 9050)))
     world.wait_results(results + 50)
     status, why = dispatcher.probe("/readyz")
@@ -111,9 +116,9 @@ def others_go_on(world: World, dispatcher: Dispatcher, results: int) -> None:
 # -- lanes ----------------------------------------------------------------------------------------
 
 
-def test_a_base_below_the_logs_start_stops_the_lane_alone(world: World) -> None:
+def test_a_base_below_the_logs_start_stops_the_lane_alone(world: LiveWorld) -> None:
     """Somebody deleted records of the lane's topic that were not settled."""
-    config = worked(world)
+    config = stopped_after_work(world)
     lost = purchases("store", range(100, 120))
     world.publish(lost)
     before = world.invitations_written()
@@ -126,14 +131,14 @@ def test_a_base_below_the_logs_start_stops_the_lane_alone(world: World) -> None:
     delete_records(world, topic, base + 5)
 
     dispatcher = world.start(config)
-    why = stopped(dispatcher, "pisano")
+    why = stop_reason(dispatcher, "pisano")
     assert f"{topic} begins at {base + 5}, but the checkpoint's base is {base}" in why
-    others_go_on(world, dispatcher, 120)
+    check_other_stages_work(world, dispatcher, 120)
     world.events = [event for event in world.events if event not in lost]
     world.check()
 
 
-def test_a_lane_whose_topic_was_made_anew_while_it_ran_stops_alone(world: World) -> None:
+def test_a_lane_whose_topic_was_made_anew_while_it_ran_stops_alone(world: LiveWorld) -> None:
     """Its client would read on in the new topic, from where it was in the old one."""
     world.start_vendor()
     config = world.configure(window={"max_batch": 20})
@@ -143,32 +148,32 @@ def test_a_lane_whose_topic_was_made_anew_while_it_ran_stops_alone(world: World)
     world.wait_results(60)
     topic = f"{world.name}.invitations.pisano"
     until("a look at the topics", lambda: bool(dispatcher.lines("topics_watched")))
-    make_anew(world, topic)
+    recreate_topic(world, topic)
 
-    why = stopped(dispatcher, "pisano")
+    why = stop_reason(dispatcher, "pisano")
     assert f"{topic} was deleted and made anew" in why
     until("it is said", lambda: bool(dispatcher.lines("topic_recreated")))
     assert {line["topic"] for line in dispatcher.lines("topic_recreated")} == {topic}
-    others_go_on(world, dispatcher, 60)
+    check_other_stages_work(world, dispatcher, 60)
     world.check()
 
 
 def test_a_lost_checkpoint_is_no_first_start_and_the_remedy_that_is_told_works(
-    world: World,
+    world: LiveWorld,
 ) -> None:
     """`--from earliest`, left over in a deployment, must not send everything again."""
-    config = worked(world)
+    config = stopped_after_work(world)
     invitations, checkpoints = (
         f"{world.name}.{kind}.pisano" for kind in ("invitations", "checkpoints")
     )
-    make_anew(world, checkpoints, policy="compact")
+    recreate_topic(world, checkpoints, policy="compact")
     dispatcher = world.start(config, begin="earliest")
-    why = stopped(dispatcher, "pisano")
+    why = stop_reason(dispatcher, "pisano")
     assert f"{checkpoints} has no checkpoint, but this lane has worked" in why
-    others_go_on(world, dispatcher, 120)
+    check_other_stages_work(world, dispatcher, 120)
 
     delete_records(world, invitations, world.invitations_written())
-    forget(world, "lane.pisano")
+    forget_group_offsets(world, "lane.pisano")
     again = world.start(config, begin="earliest").wait_ready()
     world.publish(purchases("store", range(200, 230)))
     world.wait_results(200)
@@ -176,19 +181,19 @@ def test_a_lost_checkpoint_is_no_first_start_and_the_remedy_that_is_told_works(
     world.check()
 
 
-def test_a_checkpoint_of_a_newer_version_stops_the_lane_alone(world: World) -> None:
+def test_a_checkpoint_of_a_newer_version_stops_the_lane_alone(world: LiveWorld) -> None:
     """After a rollback the older program does not read what it cannot."""
-    config = worked(world)
+    config = stopped_after_work(world)
     newer = {**world.checkpoint().model_dump(mode="json"), "version": 2}
     producer = Producer({"bootstrap.servers": world.bootstrap})
     producer.produce(f"{world.name}.checkpoints.pisano", orjson.dumps(newer), "pisano")
     assert producer.flush(10) == 0
 
     dispatcher = world.start(config)
-    why = stopped(dispatcher, "pisano")
+    why = stop_reason(dispatcher, "pisano")
     assert "version" in why
     assert "If a newer version of the program wrote it, run that one" in why
-    others_go_on(world, dispatcher, 120)
+    check_other_stages_work(world, dispatcher, 120)
     world.check()
 
 
@@ -196,16 +201,18 @@ def test_a_checkpoint_of_a_newer_version_stops_the_lane_alone(world: World) -> N
 
 
 @pytest.mark.parametrize("begin", ["earliest", "latest", None])
-def test_an_input_that_was_made_anew_is_no_first_start(world: World, begin: str | None) -> None:
+def test_an_input_that_was_made_anew_is_no_first_start(world: LiveWorld, begin: str | None) -> None:
     """Kafka dropped the offsets with the topic. An operator may also say where with its tool."""
-    config = worked(world)
-    make_anew(world, world.input, world.partitions)
+    config = stopped_after_work(world)
+    recreate_topic(world, world.input, world.partitions)
     world.publish(purchases("store", range(1000, 1300)))
     dispatcher = world.start(config, begin=begin)
-    assert {each["reason"] for each in standing(dispatcher, world.partitions)} == {"made_anew"}
+    assert {each["reason"] for each in stopped_inputs(dispatcher, world.partitions)} == {
+        "made_anew"
+    }
     assert dispatcher.terminate() == 0
 
-    point_group(world, [0] * world.partitions)
+    set_router_offsets(world, [0] * world.partitions)
     again = world.start(config, begin=None)
     world.wait_results(420)
     assert again.terminate() == 0
@@ -215,13 +222,13 @@ def test_an_input_that_was_made_anew_is_no_first_start(world: World, begin: str 
     assert set(world.accepted().values()) == {1}
 
 
-def standing(dispatcher: Dispatcher, number: int) -> list[dict[str, object]]:
-    """What the log says of partitions that stand still."""
+def stopped_inputs(dispatcher: Dispatcher, number: int) -> list[dict[str, object]]:
+    """Wait until this many partitions are stopped; return their log lines."""
     until(f"{number} stand still", lambda: len(dispatcher.lines("input_stopped")) >= number)
     return dispatcher.lines("input_stopped")
 
 
-def test_an_input_that_is_made_anew_while_it_is_read_stands_still(world: World) -> None:
+def test_an_input_that_is_made_anew_while_it_is_read_stands_still(world: LiveWorld) -> None:
     world.start_vendor()
     config = world.configure(window={"max_batch": 20})
     world.create_topics(config)
@@ -229,37 +236,37 @@ def test_an_input_that_is_made_anew_while_it_is_read_stands_still(world: World) 
     world.publish(purchases("store", range(60)))
     world.wait_results(60)
     until("a look at the topics", lambda: bool(dispatcher.lines("topics_watched")))
-    make_anew(world, world.input, world.partitions)
-    assert standing(dispatcher, world.partitions)[0]["topic"] == world.input
+    recreate_topic(world, world.input, world.partitions)
+    assert stopped_inputs(dispatcher, world.partitions)[0]["topic"] == world.input
     assert dispatcher.terminate() == 0
     again = world.start(config)
-    standing(again, world.partitions)  # nothing is forgotten by trying again
+    stopped_inputs(again, world.partitions)  # nothing is forgotten by trying again
     assert again.terminate() == 0
     world.check()
 
 
-def test_forgotten_offsets_are_no_first_start(world: World) -> None:
+def test_forgotten_offsets_are_no_first_start(world: LiveWorld) -> None:
     """`--from latest`, left over in a deployment, must not skip what came meanwhile."""
-    config = worked(world)
+    config = stopped_after_work(world)
     stood = world.committed()
-    forget(world, "router")
+    forget_group_offsets(world, "router")
     world.publish(purchases("store", range(1000, 1030)))
     for _ in range(2):
         dispatcher = world.start(config, begin="latest")
-        said = standing(dispatcher, world.partitions)
+        said = stopped_inputs(dispatcher, world.partitions)
         assert {(each["topic"], each["reason"]) for each in said} == {(world.input, "forgotten")}
         assert dispatcher.terminate() == 0
 
-    point_group(world, stood)
+    set_router_offsets(world, stood)
     again = world.start(config, begin="latest")
     world.wait_results(150)
     assert again.terminate() == 0
     world.check()
 
 
-def test_an_input_that_joins_begins_where_it_was_told(world: World) -> None:
+def test_an_input_that_joins_begins_where_it_was_told(world: LiveWorld) -> None:
     """The group knows other topics, so this one is new and nothing was forgotten."""
-    config = worked(world)
+    config = stopped_after_work(world)
     second = f"second-{world.input}"
     create_topics(world.bootstrap, second)
     document = orjson.loads(config.read_bytes())
@@ -275,14 +282,14 @@ def test_an_input_that_joins_begins_where_it_was_told(world: World) -> None:
     world.check()
 
 
-def publish_to(topic: str, world: World, events: list[Event]) -> None:
+def publish_to(topic: str, world: LiveWorld, events: list[Event]) -> None:
     producer = Producer({"bootstrap.servers": world.bootstrap})
     for event in events:
         producer.produce(topic, event.value, event.id)
     assert producer.flush(10) == 0
 
 
-# -- a quiet week, and rivals ---------------------------------------------------------------------
+# -- expired producers, and competing processes ----------------------------------------------------
 
 
 def test_expired_transactional_ids_cost_nothing(kafka_factory: StartBroker, tmp_path: Path) -> None:
@@ -291,7 +298,7 @@ def test_expired_transactional_ids_cost_nothing(kafka_factory: StartBroker, tmp_
         "transactional.id.expiration.ms": "3000",
         "transaction.remove.expired.transaction.cleanup.interval.ms": "500",
     }
-    with World(kafka_factory(week).bootstrap, tmp_path) as world:
+    with LiveWorld(kafka_factory(week).bootstrap, tmp_path) as world:
         world.start_vendor()
         config = world.configure(window={"max_batch": 20})
         world.create_topics(config)
@@ -299,7 +306,7 @@ def test_expired_transactional_ids_cost_nothing(kafka_factory: StartBroker, tmp_
         world.publish(purchases("store", range(60)))
         world.wait_results(60)
         for stage in ("router.0", "lane.pisano"):
-            until(f"{stage} expires", partial(expired, world, stage))
+            until(f"{stage} expires", partial(transactional_id_expired, world, stage))
         world.publish(purchases("store", range(60, 160)))
         world.wait_results(160)
         ended = {line["stage"]: line["error"] for line in dispatcher.lines("session_ended")}
@@ -309,7 +316,7 @@ def test_expired_transactional_ids_cost_nothing(kafka_factory: StartBroker, tmp_
         world.check()
 
 
-def expired(world: World, stage: str) -> bool:
+def transactional_id_expired(world: LiveWorld, stage: str) -> bool:
     """Whether Kafka's newest word about a transactional id is its tombstone."""
     wanted = f"{world.name}.{stage}".encode()
     states = read_topic(world.bootstrap, "__transaction_state", isolation="read_uncommitted")
@@ -317,7 +324,7 @@ def expired(world: World, stage: str) -> bool:
     return newest.value() is None
 
 
-def test_two_replicas_with_one_instance_are_told_from_a_lone_fencing(world: World) -> None:
+def test_two_replicas_with_one_instance_are_told_from_a_lone_fencing(world: LiveWorld) -> None:
     """Somebody takes the router's transactional id again and again."""
     world.start_vendor()
     config = world.configure(window={"max_batch": 20})
@@ -336,7 +343,7 @@ def test_two_replicas_with_one_instance_are_told_from_a_lone_fencing(world: Worl
     world.check()
 
 
-def test_routers_with_another_config_than_the_owners_are_noticed(world: World) -> None:
+def test_routers_with_another_config_than_the_owners_are_noticed(world: LiveWorld) -> None:
     """Two configs under one `application_id`: the owner knows none of the campaigns that come."""
     world.start_vendor()
     ours = world.configure(window={"max_batch": 20})
@@ -372,7 +379,7 @@ def test_routers_with_another_config_than_the_owners_are_noticed(world: World) -
 
 
 def test_a_killed_replica_that_comes_back_at_once_leaves_the_lane_to_the_other(
-    world: World,
+    world: LiveWorld,
 ) -> None:
     """It joins when the session of its former life has ended and the others have shared out."""
     world.start_vendor()

@@ -1,7 +1,7 @@
-"""What chance does not find, scripted on a real Kafka; and a short form of `tests.violence`.
+"""Faults at exact moments on a real Kafka, and a short form of `tests.chaos`.
 
 Each dispatcher reaches Kafka through a proxy that can hold one request back, or its answer. Topics
-that are gone, made anew or shortened are in `test_tide.py`.
+that are gone, recreated or shortened are in `test_state_loss.py`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from consumer.errors import KafkaSessionError
 from consumer.kafka.clients import KafkaClients
 from consumer.kafka.records.checkpoints import claim
 from consumer.kafka.transactions import COMMIT_WAIT, fence
-from tests.support.dispatcher import SMS, VISIT, Dispatcher, World, purchases, until
+from tests.chaos.experiment import Plan, run_experiment
+from tests.support.dispatcher import SMS, VISIT, Dispatcher, LiveWorld, purchases, until
 from tests.support.kafka import KafkaBroker, StartBroker, create_topics, free_ports, unique
 from tests.support.proxy import END_TXN, INIT_PRODUCER_ID, Proxy, Trap, listeners
-from tests.violence.battle import Plan, fight
 
 LANE = b".lane.pisano"
 
@@ -39,13 +39,13 @@ def broker(module_kafka_factory: StartBroker, proxy: Proxy) -> KafkaBroker:
 
 
 @pytest.fixture
-def world(broker: KafkaBroker, tmp_path: Path) -> Iterator[World]:
+def world(broker: KafkaBroker, tmp_path: Path) -> Iterator[LiveWorld]:
     """An application of its own."""
-    with World(broker.bootstrap, tmp_path) as world:
+    with LiveWorld(broker.bootstrap, tmp_path) as world:
         yield world
 
 
-def configured(world: World, **window: object) -> Path:
+def configured(world: LiveWorld, **window: object) -> Path:
     """A config that takes Kafka's address from the environment; the topics are there."""
     quota = {"max_in_flight": 2}
     config = world.configure(quota, quota, window={"max_batch": 20, **window})
@@ -65,14 +65,14 @@ def taken(dispatcher: Dispatcher, lane: str) -> bool:
     return lane in {line["lane"] for line in dispatcher.lines("lane_taken_over")}
 
 
-def called(world: World, campaign: str) -> int:
+def called(world: LiveWorld, campaign: str) -> int:
     """Customers of one campaign whom the vendor accepted."""
     found = world.vendor()["by_campaign"].get(campaign)
     return int(found["recipients"]) if found else 0
 
 
 def test_a_lane_frozen_in_its_transaction_hides_no_other_lanes_checkpoint(
-    world: World, proxy: Proxy
+    world: LiveWorld, proxy: Proxy
 ) -> None:
     """The other lane moves meanwhile, finds what it had done, and works; who thaws is fenced."""
     world.start_vendor(latency={"kind": "fixed", "ms": 200})
@@ -102,7 +102,7 @@ def test_a_lane_frozen_in_its_transaction_hides_no_other_lanes_checkpoint(
     world.check(unknown_at_most=2 * 20)
 
 
-def alone_with_pisano(world: World, config: Path, proxy: Proxy) -> Dispatcher:
+def alone_with_pisano(world: LiveWorld, config: Path, proxy: Proxy) -> Dispatcher:
     """A sender whose config knows one of the two lanes."""
     document = json.loads(config.read_text())
     del document["campaigns"]["visit"], document["routes"][2]
@@ -115,7 +115,9 @@ def alone_with_pisano(world: World, config: Path, proxy: Proxy) -> Dispatcher:
     return dispatcher
 
 
-def test_who_thaws_in_its_takeover_leaves_the_lane_to_its_owner(world: World, proxy: Proxy) -> None:
+def test_who_thaws_in_its_takeover_leaves_the_lane_to_its_owner(
+    world: LiveWorld, proxy: Proxy
+) -> None:
     """It fences the rightful owner, for it did not know better; nobody is asked twice for it."""
     world.start_vendor(latency={"kind": "fixed", "ms": 500})
     config = configured(world)
@@ -150,7 +152,7 @@ def test_who_was_fenced_before_its_claim_is_told_so(broker: KafkaBroker) -> None
     assert claim(owner, topic, lane, lambda: True) == 0
 
 
-def test_a_commit_whose_answer_is_lost_is_committed_again(world: World, proxy: Proxy) -> None:
+def test_a_commit_whose_answer_is_lost_is_committed_again(world: LiveWorld, proxy: Proxy) -> None:
     """It is visible, its confirmation never came: nothing is aborted, repeated or in doubt."""
     world.start_vendor()
     config = configured(world)
@@ -172,7 +174,7 @@ def test_a_commit_whose_answer_is_lost_is_committed_again(world: World, proxy: P
 
 
 def test_a_killed_owners_open_transaction_is_ended_by_its_successor(
-    world: World, proxy: Proxy
+    world: LiveWorld, proxy: Proxy
 ) -> None:
     """Results of all lanes are behind it on their topic, unseen, until then."""
     world.start_vendor()
@@ -192,9 +194,9 @@ def test_a_killed_owners_open_transaction_is_ended_by_its_successor(
 
 
 @pytest.mark.kafka
-def test_violence(tmp_path: Path) -> None:
+def test_chaos(tmp_path: Path) -> None:
     """A kill while a call is in flight and a planned move, under load: every promise holds."""
-    figures = fight(Plan({"kill": 1, "move": 1}, seed=5, pace=0.0), tmp_path)
+    figures = run_experiment(Plan({"kill": 1, "move": 1}, seed=5, pace=0.0), tmp_path)
     assert figures["broken"] == []
     assert figures["kills_on_a_call_of_100_or_more"] >= 1
     assert figures["rebalances"] > 0

@@ -1,4 +1,4 @@
-"""`python -m tests.violence`: a real Kafka, three dispatchers, and harm; ends with one JSON object.
+"""`python -m tests.chaos`: a real Kafka, three dispatchers, and harm; ends with one JSON object.
 
 Progress goes to stderr. The exit code is 1 if a promise was broken, or a replica ended by itself.
 """
@@ -11,11 +11,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.violence.battle import Plan, fight
+from tests.chaos.experiment import Plan, run_experiment
 
 
 def main() -> int:
-    """Read the command line, fight, print the figures."""
+    """Read the command line, run_experiment, print the figures."""
     arguments = _parser().parse_args()
     harms = {
         "kill": arguments.kills,
@@ -30,17 +30,17 @@ def main() -> int:
     wanted = {name: number for name, number in harms.items() if number}
     plan = Plan(wanted, arguments.seed, arguments.rate, arguments.pace)
     if arguments.keep is None:
-        with tempfile.TemporaryDirectory(prefix="violence-") as home:
-            figures = fight(plan, Path(home))
+        with tempfile.TemporaryDirectory(prefix="chaos-") as home:
+            figures = run_experiment(plan, Path(home))
     else:
         arguments.keep.mkdir(parents=True)
-        figures = fight(plan, arguments.keep)
+        figures = run_experiment(plan, arguments.keep)
     sys.stdout.write(json.dumps(figures, indent=2) + "\n")
     return 1 if figures["broken"] else 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.violence", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     counts = {
         "kills": "kill -9 of a dispatcher, preferably with a call in flight",
         "rebalances": "planned moves: half SIGTERM and start, half a third replica",

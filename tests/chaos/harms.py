@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from tests.chaos.arena import LANES, Arena
+from tests.chaos.observer import Observer
+from tests.chaos.replicas import THIRD, Replicas, pause
 from tests.support.dispatcher import until
-from tests.violence.arena import LANES, Arena
-from tests.violence.observer import Observer
-from tests.violence.replicas import THIRD, Replicas, pause
 
 FROZEN = 12.0
 """Seconds: longer than the session timeout of the program's consumers."""

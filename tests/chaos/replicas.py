@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from tests.chaos.arena import Arena
 from tests.support.dispatcher import PATIENCE, Dispatcher
-from tests.violence.arena import Arena
 
 INSTANCES = ("a", "b", "c")
 THIRD = INSTANCES[-1]

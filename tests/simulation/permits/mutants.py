@@ -56,7 +56,7 @@ class FirstLimitOnly(Limiter):
         return super()._opening(now)
 
 
-VARIANTS: dict[str, Practice] = {
+MUTANTS: dict[str, Practice] = {
     "send-stamped": Practice(SendStamped),
     "in flight not counted": Practice(FlightIgnored),
     "plain sliding log": Practice(PlainSlidingLog),

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import orjson
 
-from tests.violence.arena import LANES, Arena
-from tests.violence.feeder import Feeder
-from tests.violence.observer import Observer, Seen
+from tests.chaos.arena import LANES, Arena
+from tests.chaos.feeder import Feeder
+from tests.chaos.observer import Observer, Seen
 
 
 @dataclass(slots=True)

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 import orjson
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 
-from tests.support.dispatcher import World
+from tests.chaos.arena import LANES
+from tests.support.dispatcher import LiveWorld
 from tests.support.kafka import unique
-from tests.violence.arena import LANES
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Seen:
 class Observer:
     """A thread with a consumer. Read what it found after `stop`, counts at any time."""
 
-    def __init__(self, world: World, bootstrap: str) -> None:
+    def __init__(self, world: LiveWorld, bootstrap: str) -> None:
         self.seen = {lane: Seen() for lane in LANES}
         self.statuses: Counter[tuple[str, str]] = Counter()
         self.takeovers: list[Takeover] = []
