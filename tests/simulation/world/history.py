@@ -14,7 +14,7 @@ import orjson
 from consumer.lane.state.delay_steps import STEPS
 from tests.simulation.kafka.log import FakeRecord, Transaction
 from tests.simulation.world import rules
-from tests.simulation.world.traffic import Place
+from tests.simulation.world.traffic import Place, source_of
 from tests.simulation.world.world import Ended, FleetWorld
 
 Json = dict[str, Any]
@@ -83,7 +83,7 @@ class History:
         for ended in self._world.ended:
             one = Written(ended)
             one.results = [orjson.loads(each.value) for each in results[ended.transaction]]
-            one.letters = [_source(each) for each in letters[ended.transaction]]
+            one.letters = [source_of(each) for each in letters[ended.transaction]]
             one.checkpoints = [
                 orjson.loads(each.value)
                 for lane, found in points.items()
@@ -127,12 +127,3 @@ def settled(point: Json) -> int:
     """The offsets that a checkpoint says are settled; all below `base` are."""
     base = int(point["base"])
     return bitmap(point["done"], base) | ((1 << base) - 1)
-
-
-def _source(record: FakeRecord) -> Place:
-    headers = dict(record.headers or ())
-    return (
-        (headers["dead_letter.topic"] or b"").decode(),
-        int(headers["dead_letter.partition"] or 0),
-        int(headers["dead_letter.offset"] or 0),
-    )

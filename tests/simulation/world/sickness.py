@@ -29,6 +29,10 @@ LONGEST_SILENCE = 30.0
 """Seconds: as many searches and first pauses of probes as a healthy campaign stands behind. The
 silence of an account that is refused takes longer."""
 
+BUSY = CALLS / (PERIOD + 2.5) / 2
+"""Calls a second of healthy campaigns that excuse a gap: half of what the limit lets through while
+answers and commits take two seconds and a half, for a permit returns `PERIOD` after the answer."""
+
 APART = 5
 """Calls between two stray answers at least."""
 
@@ -120,10 +124,10 @@ def silences(
     others: Sequence[float],
 ) -> list[Gap]:
     """Gaps longer than `LONGEST_SILENCE` in which `others`, calls of healthy campaigns of the same
-    lane, left more than half of the quota unused."""
+    lane, took less than half of the quota that the lane could use."""
     long = (gap for gap in gaps(arrived, calls) if gap.length > LONGEST_SILENCE)
     return [
         gap
         for gap in long
-        if sum(gap.since <= at <= gap.until for at in others) < gap.length / PERIOD * CALLS / 2
+        if sum(gap.since <= at <= gap.until for at in others) < gap.length * BUSY
     ]

@@ -14,6 +14,7 @@ from functools import cache
 import orjson
 
 from consumer.records.fields import rfc3339
+from tests.simulation.kafka.log import FakeRecord
 from tests.simulation.world.rules import CHANNELS, INPUTS, ROUTES
 
 Place = tuple[str, int, int]
@@ -157,3 +158,13 @@ def _id(event: Event, offset: int, route: str) -> str:
     """The invitation's id as docs/architecture.md defines it, computed without the router."""
     name = f"{event.topic}|{event.partition}|{offset}|{route}|0"
     return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
+
+
+def source_of(record: FakeRecord) -> Place:
+    """Return where a dead letter's record stood."""
+    headers = dict(record.headers or ())
+    return (
+        (headers["dead_letter.topic"] or b"").decode(),
+        int(headers["dead_letter.partition"] or 0),
+        int(headers["dead_letter.offset"] or 0),
+    )

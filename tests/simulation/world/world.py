@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -27,7 +27,7 @@ from tests.simulation.world.machines import Machines
 from tests.simulation.world.mischief import Mischief
 from tests.simulation.world.operators import Operators
 from tests.simulation.world.process import SimProcess, Watch
-from tests.simulation.world.traffic import Burst, Expected, bursts
+from tests.simulation.world.traffic import Burst, Expected, bursts, source_of
 from tests.simulation.world.vendor import Truth, VendorDouble
 from tests.simulation.world.wire import Wire
 
@@ -406,22 +406,27 @@ class FleetWorld:
             for partition in self.broker.partitions(topic)
         ]
         if self.expected.may_lack:
-            return self._others_visible(logs[:2])
+            return self._others_visible()
         if sum(map(len, logs)) < wanted:
             return False
         return sum(record.state == "committed" for log in logs for record in log) >= wanted
 
-    def _others_visible(self, logs: Sequence[Sequence[FakeRecord]]) -> bool:
+    def _others_visible(self) -> bool:
         """The same, but for what may lack. Of a customer that a firewall refuses, other calls must
         acquit the account after each try, and at the end there are none: it waits until it
-        expires."""
+        expires. Dead letters of a partition that lost records may lack too."""
+        topics = rules.config().topics
         known = {
-            orjson.loads(record.value or b"{}")["id"]
-            for log in logs
-            for record in log
-            if record.state == "committed"
+            orjson.loads(each.value or b"{}")["id"] for each in self._committed_in(topics.results)
         }
-        return self.expected.invitations.keys() - self.expected.may_lack <= known
+        letters = {source_of(each) for each in self._committed_in(topics.dead_letters)}
+        return self.expected.invitations.keys() - self.expected.may_lack <= known and all(
+            place in letters or place[:2] == self.expected.lost for place in self.expected.letters
+        )
+
+    def _committed_in(self, topic: str) -> Iterator[FakeRecord]:
+        for partition in self.broker.partitions(topic):
+            yield from (each for each in partition.history if each.state == "committed")
 
     def _see(self) -> None:
         """Which of the invitations that may be made were."""
