@@ -24,10 +24,10 @@ from consumer.errors import KafkaSessionError, StartPositionError, causes
 from consumer.kafka import transactions
 from consumer.kafka.clients import Clients
 from consumer.kafka.records.publisher import Publisher
-from consumer.lane.settlement.early_returns import EarlyReturns
 from consumer.observability.health import Health
 from consumer.observability.metrics.metrics import Metrics
 from consumer.observability.status.board import StatusBoard
+from consumer.runtime.delay.early_returns import EarlyReturns
 from consumer.runtime.delay.step_counts import StepCounts
 from consumer.runtime.fencing_monitor import FencingMonitor
 from consumer.runtime.transactions import Transactions

@@ -18,8 +18,7 @@ from consumer.kafka.broker_time import appended_at, measure
 from consumer.kafka.clients import KafkaClients
 from consumer.kafka.records.checkpoints import claim, newest
 from consumer.kafka.topics import CHECKPOINT_MAX_BYTES, own_topics
-from consumer.lane.offsets.bitmap import OffsetBitmap
-from consumer.lane.offsets.bounds import DONE_BYTES, IN_FLIGHT_BYTES, TRIED_BYTES
+from consumer.lane.offsets.bitmap import DONE_BYTES, IN_FLIGHT_BYTES, TRIED_BYTES, OffsetBitmap
 from consumer.lane.quota.clock_shift import shift_between
 from consumer.records.checkpoint import Checkpoint, InFlight, Tried
 from tests.support.dispatcher import LiveWorld, purchases, until

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from consumer.lane.offsets.bitmap import OffsetBitmap, unpack
-from consumer.lane.offsets.bounds import TRIED_BYTES, TRIED_MARKS, TRIED_REACH
+from consumer.lane.offsets.bitmap import (
+    TRIED_BYTES,
+    TRIED_MARKS,
+    TRIED_REACH,
+    OffsetBitmap,
+    unpack,
+)
 from consumer.records.checkpoint import Tried
 
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from consumer.lane.offsets.bitmap import OffsetBitmap
-from consumer.lane.offsets.bounds import DONE_BYTES, DONE_REACH
+from consumer.lane.offsets.bitmap import DONE_BYTES, DONE_REACH, OffsetBitmap
 
 
 class SettledOffsets:

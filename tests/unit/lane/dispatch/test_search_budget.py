@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.lane.dispatch.search_budget import AT_ONCE, SHARE, SearchBudget
+from consumer.lane.dispatch.sealing import AT_ONCE, SHARE, SearchBudget
 from consumer.lane.state.settings import Limit
 from consumer.records.call import Outcome
 from tests.support.lanes import ACCEPTED, GATEWAY, REFUSED, Driver, campaign, held, lane, settings

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.lane.offsets import bounds
+from consumer.lane.offsets import bitmap
 from consumer.lane.offsets.attempts import Attempts
 from consumer.lane.offsets.bitmap import unpack
 from consumer.records.checkpoint import Tried
@@ -39,7 +39,7 @@ def test_who_was_in_no_call_here_has_what_its_record_says() -> None:
 
 def test_what_a_checkpoint_cannot_take_is_counted_anew_fewest_attempts_first() -> None:
     tries = Attempts()
-    for offset in range(0, bounds.TRIED_REACH - 1_000, bounds.TRIED_REACH // 40):
+    for offset in range(0, bitmap.TRIED_REACH - 1_000, bitmap.TRIED_REACH // 40):
         tries.set_count(offset, 2)
         tries.set_count(offset + 1, 1)
     assert [each.attempt for each in tries.packed(0)] == [2]

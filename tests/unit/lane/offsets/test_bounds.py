@@ -8,7 +8,7 @@ import pytest
 
 from consumer.kafka.records.checkpoints import MOST_MARKED, parse
 from consumer.kafka.topics import CHECKPOINT_MAX_BYTES
-from consumer.lane.offsets import bounds
+from consumer.lane.offsets import bitmap
 from consumer.lane.offsets.bitmap import LARGEST, OffsetBitmap, pack
 from consumer.lane.offsets.settled import SettledOffsets
 from consumer.lane.state.commands import Pause
@@ -19,13 +19,13 @@ from tests.support.lanes import ACCEPTED, NOW, Driver, campaign, held, lane, lim
 
 def test_all_parts_at_their_bounds_fit_into_the_topic_and_the_reader() -> None:
     room = 500_000  # what one poll adds to `done`, one more call, and all else
-    text = bounds.DONE_BYTES + bounds.IN_FLIGHT_BYTES + bounds.TRIED_BYTES
+    text = bitmap.DONE_BYTES + bitmap.IN_FLIGHT_BYTES + bitmap.TRIED_BYTES
     assert text + room < CHECKPOINT_MAX_BYTES
-    one_more = bounds.DONE_REACH
-    reach = bounds.DONE_REACH + bounds.IN_FLIGHT_REACH + one_more + bounds.TRIED_REACH
+    one_more = bitmap.DONE_REACH
+    reach = bitmap.DONE_REACH + bitmap.IN_FLIGHT_REACH + one_more + bitmap.TRIED_REACH
     assert reach // 8 < LARGEST
     largest_batch = 100_000
-    assert bounds.IN_FLIGHT_MARKS + largest_batch + bounds.TRIED_MARKS < MOST_MARKED
+    assert bitmap.IN_FLIGHT_MARKS + largest_batch + bitmap.TRIED_MARKS < MOST_MARKED
 
 
 def test_a_large_backlog_among_settled_ones_takes_a_seventh_of_the_room() -> None:
@@ -40,7 +40,7 @@ def test_a_large_backlog_among_settled_ones_takes_a_seventh_of_the_room() -> Non
     ledger._done._bits = bits
     ledger.frontier = number
     assert len(ledger.packed()) < 1_000_000
-    assert len(waiting.packed(0)) < bounds.TRIED_BYTES
+    assert len(waiting.packed(0)) < bitmap.TRIED_BYTES
     assert not ledger.at_bound
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from consumer.lane.settlement.early_returns import EarlyReturns
+from consumer.runtime.delay.early_returns import EarlyReturns
 
 
 def test_each_topic_is_passed_on_up_to_its_end_of_then() -> None:
