@@ -18,6 +18,7 @@ from consumer.lane.state.commands import Command
 from consumer.lane.state.delay_steps import near_end, wait_of
 from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneSettings
+from consumer.policy.rules import first_refusal
 from consumer.records.checkpoint import InFlight
 from consumer.records.dead_letter import DeadLetter
 from consumer.records.result import Reason
@@ -97,8 +98,9 @@ class Intake:
 
     def _place(self, held: PendingInvitation, now: float) -> None:
         """End, delay or buffer an invitation that was read for the first time."""
-        if held.expired(now):
-            self._settlement.end(held, Reason.EXPIRED_WAITING)
+        refusal = self._refusal(held, now)
+        if refusal is not None:
+            self._settlement.end(held, refusal)
         elif near_end(held.expires_at, now):
             self._buffer.add(held)
         elif self._settlement.parked(held.campaign, now):
@@ -113,7 +115,7 @@ class Intake:
     def _again(self, held: PendingInvitation, now: float) -> None:
         """Take in a spilled invitation that was read again."""
         reading = self._buffer.read_plan
-        if held.expired(now) or self._settlement.parked(held.campaign, now):
+        if self._refusal(held, now) is not None or self._settlement.parked(held.campaign, now):
             reading.take(held.offset, held.campaign)
             self._place(held, now)
         elif self._buffer.has_room_for(held.campaign):
@@ -131,11 +133,15 @@ class Intake:
         held.attempt = doubted.attempt
         campaign = self._settings.campaigns.get(doubted.campaign)
         again = campaign is not None and campaign.in_doubt == "resend"
-        if campaign and again and held.attempt < campaign.max_attempts and not held.expired(now):
+        again = again and self._refusal(held, now) is None
+        if campaign and again and held.attempt < campaign.max_attempts:
             self._due.attempts.set_count(held.offset, held.attempt)
             self._place(held, now)
         else:
             self._settlement.end(held, Reason.OWNER_LOST, CallFacts(batch=doubted.batch_id))
+
+    def _refusal(self, held: PendingInvitation, now: float) -> Reason | None:
+        return first_refusal(self._settings.policy.at_intake, held, now)
 
     def _crowds(self, campaign: str) -> bool:
         """Return whether the campaign's backlog must make way for other campaigns: the spill limit

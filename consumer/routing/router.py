@@ -15,6 +15,8 @@ from typing import NamedTuple, cast
 import orjson
 
 from consumer.errors import DataError, EventError, defect
+from consumer.policy.expiry import expiry_time
+from consumer.policy.rules import PolicyRules, first_refusal
 from consumer.records.dead_letter import DeadLetter, DeadLetterReason
 from consumer.records.fields import RECORD_VERSION, rfc3339
 from consumer.records.invitation import Address, Invitation, Source
@@ -118,10 +120,12 @@ class Router:
         inputs: Mapping[str, RoutedInput],
         pseudonymise: Pseudonymiser,
         config_version: str,
+        policy: PolicyRules,
     ) -> None:
         self._inputs = inputs
         self._pseudonymise = pseudonymise
         self._config_version = config_version
+        self._policy = policy
 
     def route(
         self, records: Sequence[Record], now: float, beat: Callable[[], None] = lambda: None
@@ -157,35 +161,28 @@ class Router:
             return
         event = known.decoder.identify(body, record.value or b"", now)
         for route in routes:
-            self._take(_Match(record, event, route, routed_at), now, out)
+            expires_at = expiry_time(event.time, route.expire_after)
+            self._take(_Match(record, event, route, routed_at, expires_at), now, out)
 
     def _take(self, match: _Match, now: float, out: Routed) -> None:
-        route, event = match.route, match.event
-        expires_at = None if route.expire_after is None else event.time + route.expire_after
-        if expires_at is not None and now >= expires_at:
-            self._settle(match, Reason.TOO_OLD, None, out)
+        refusal = first_refusal(self._policy.at_routing, match, now)
+        if refusal is not None:
+            self._settle(match, refusal, None, out)
             return
-        reach = Reach(route, event.body)
-        for target in route.send:
+        reach = Reach(match.route, match.event.body)
+        for target in match.route.send:
             address = reach.by(target)
             if address or target.spec.anyone:
-                self._reached(match, target, address, expires_at, out)
+                self._reached(match, target, address, out)
                 return
         unfit = list(dict.fromkeys(reach.unfit))
         reason = Reason.INVALID_RECIPIENT if reach.present else Reason.NO_RECIPIENT
         self._settle(match, reason, None, out)["fields"] = unfit or reach.kinds()
 
-    def _reached(
-        self,
-        match: _Match,
-        target: Target,
-        address: Address,
-        expires_at: float | None,
-        out: Routed,
-    ) -> None:
+    def _reached(self, match: _Match, target: Target, address: Address, out: Routed) -> None:
         try:
             if target.link is None:
-                self._invite(match, target, address, expires_at, out)
+                self._invite(match, target, address, out)
             else:
                 self._make_link(match, target, target.link, address, out)
         except DataError as error:
@@ -208,14 +205,7 @@ class Router:
         result = self._settle(match, Reason.LINK_MADE, target, out)
         result["recipient"], result["link"] = recipient, made
 
-    def _invite(
-        self,
-        match: _Match,
-        target: Target,
-        address: Address,
-        expires_at: float | None,
-        out: Routed,
-    ) -> None:
+    def _invite(self, match: _Match, target: Target, address: Address, out: Routed) -> None:
         data = target.data(match.event.body, match.event.raw)
         record, event = match.record, match.event
         invitation: Invitation = {
@@ -224,7 +214,7 @@ class Router:
             "event_id": event.id,
             "event_time": event.time_text,
             "routed_at": match.routed_at,
-            "expires_at": expires_at,
+            "expires_at": match.expires_at,
             "route": match.route.name,
             "campaign": target.campaign,
             "pseudonym": self._pseudonymise(address.get("phone") or address["email"]),
@@ -284,6 +274,7 @@ class _Match(NamedTuple):
     event: Event
     route: Route
     routed_at: str
+    expires_at: float | None
 
     @property
     def invitation_id(self) -> str:

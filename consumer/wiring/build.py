@@ -14,6 +14,7 @@ from consumer.http.calls import Account, Calls
 from consumer.http.client import VendorClient
 from consumer.http.tls import context_of
 from consumer.lane.state.settings import LaneCampaign, LaneSettings
+from consumer.policy.rules import ALL_RULES
 from consumer.records.channel import Channel, ChannelSpec
 from consumer.routing.decoding.decode import Decoder
 from consumer.routing.decoding.times import TimeReader
@@ -95,7 +96,7 @@ def build_router(config: Config, vendors: Mapping[str, Vendor]) -> Router:
         inputs.update(dict.fromkeys(entry.topics, routed))
     key = config.pseudonym.key.get_secret_value().encode()
     pseudonymise = make_pseudonymiser(config.pseudonym.key_id, key)
-    return Router(inputs, pseudonymise, config.config_version)
+    return Router(inputs, pseudonymise, config.config_version, ALL_RULES)
 
 
 def decoder_of(entry: Input) -> Decoder:
@@ -147,6 +148,7 @@ def lane_settings(config: Config, lane: str) -> LaneSettings:
         call_timeout=quota.call_timeout,
         logins=frozenset(logins),
         max_retry_after=quota.max_retry_after,
+        policy=ALL_RULES,
     )
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 
 from consumer.lane.state.pending import PendingInvitation
+from consumer.records.result import Reason
 
 FEW = 50
 """If new heads are fewer than one in `FEW` of the present ones, they are inserted singly; else all
@@ -171,14 +172,22 @@ class Window:
         going = {held.offset for held in islice(filter(unwanted, self), most)}
         return self.drop(lambda held: held.offset in going)
 
-    def drop_expired(self, now: float, most: int = 10**9) -> list[PendingInvitation]:
-        """Remove and return at most `most` expired invitations. Free while none can be."""
+    def drop_refused(
+        self,
+        refusal: Callable[[PendingInvitation, float], Reason | None],
+        now: float,
+        most: int = 10**9,
+    ) -> list[tuple[PendingInvitation, Reason]]:
+        """Remove at most `most` refused invitations and return them with their reasons. Free while
+        none can have expired."""
         if now < self.expires or not most:
             return []
-        dropped = self.drop_some(lambda held: held.expired(now), most)
+        asked = ((held.offset, refusal(held, now)) for held in self)
+        refused = dict(islice(((at, reason) for at, reason in asked if reason is not None), most))
+        dropped = self.drop(lambda held: held.offset in refused)
         ends = (held.expires_at for held in self if held.expires_at is not None)
         self.expires = min(ends, default=math.inf)
-        return dropped
+        return [(held, refused[held.offset]) for held in dropped]
 
     def youngest(self, share: float) -> list[PendingInvitation]:
         """Remove and return this share of the invitations, at least one: the ones read last."""

@@ -29,6 +29,7 @@ from consumer.lane.state.commands import Batch
 from consumer.lane.state.delay_steps import near_end, wait_of
 from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneCampaign, LaneSettings
+from consumer.policy.rules import first_refusal
 from consumer.records.call import Outcome, Verdict
 from consumer.records.result import Reason
 
@@ -145,8 +146,8 @@ class Settlement:
     def sweep(self, now: float) -> None:
         """End invitations that expired while they waited, up to the next commit's room."""
         for window in self._buffer.windows.values():
-            for held in window.drop_expired(now, self._due.room):
-                self.end_held(held, Reason.EXPIRED_WAITING)
+            for held, reason in window.drop_refused(self._refusal, now, self._due.room):
+                self.end_held(held, reason)
         for bisection in list(self.bisections):
             self.sweep_part(bisection, now)
         for trial in list(self.trials):
@@ -163,15 +164,14 @@ class Settlement:
     def fit(
         self, taken: Sequence[PendingInvitation], window: Window, now: float
     ) -> list[PendingInvitation]:
-        """Return the invitations that a call may carry. An expired one, or one unfit for its
-        campaign's present config, ends here. A second one for the same address waits again."""
+        """Return the invitations that a call may carry. One that a rule refuses, or that is unfit
+        for its campaign's present config, ends here. A second one for the same address waits
+        again."""
         fresh, keys = list[PendingInvitation](), set[tuple[str, ...]]()
         campaign = self._settings.campaigns[window.campaign]
         for held in taken:
-            reason, key = None, tuple[str, ...]()
-            if held.expired(now):
-                reason = Reason.EXPIRED_WAITING
-            elif campaign.spec:
+            reason, key = self._refusal(held, now), tuple[str, ...]()
+            if reason is None and campaign.spec:
                 invitation = held.invitation  # parsed once: it takes 2 µs
                 reason = unfit(invitation, campaign)
                 key = key_of(invitation["address"], campaign.spec.addresses)
@@ -184,17 +184,22 @@ class Settlement:
                 fresh.append(held)
         return fresh
 
+    def _refusal(self, held: PendingInvitation, now: float) -> Reason | None:
+        return first_refusal(self._settings.policy.at_sealing, held, now)
+
     def _over(self, held: PendingInvitation, now: float) -> Reason | None:
-        if held.expired(now):
-            return Reason.EXPIRED_WAITING
+        reason = self._refusal(held, now)
         campaign = self._settings.campaigns.get(held.campaign)
-        return unfit(held.invitation, campaign) if campaign and campaign.spec else None
+        if reason is None and campaign and campaign.spec:
+            return unfit(held.invitation, campaign)
+        return reason
 
     def sweep_part(self, bisection: Bisection, now: float) -> None:
         """End the waiting invitations of a bisection that expired or no longer fit."""
-        over = {held.offset: self._over(held, now) for held in bisection}
-        for held in bisection.drop(lambda each: over[each.offset] is not None):
-            self.end_held(held, over[held.offset] or Reason.EXPIRED_WAITING)
+        asked = ((held.offset, self._over(held, now)) for held in bisection)
+        over = {offset: reason for offset, reason in asked if reason is not None}
+        for held in bisection.drop(lambda held: held.offset in over):
+            self.end_held(held, over[held.offset])
         self._end_if_empty(bisection)
 
     def end_held(self, held: PendingInvitation, reason: Reason, facts: CallFacts = NO_CALL) -> None:

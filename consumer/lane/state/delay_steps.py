@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import orjson
 
 from consumer.lane.state.pending import PendingInvitation
+from consumer.policy.expiry import has_expired
 
 STEPS = {"1m": 60.0, "10m": 600.0, "1h": 3600.0, "6h": 6 * 3600.0, "24h": 24 * 3600.0}
 """Step → seconds. A wait below the first step takes the first."""
@@ -49,7 +50,7 @@ def due_of(now: float, seconds: float, expires_at: float | None) -> float:
 
 def near_end(expires_at: float | None, now: float) -> bool:
     """Return whether it expires before the shortest step would return it."""
-    return expires_at is not None and expires_at - now <= NEAR
+    return has_expired(expires_at, now + NEAR)
 
 
 @dataclass(frozen=True, slots=True)

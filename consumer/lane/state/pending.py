@@ -82,7 +82,3 @@ class PendingInvitation:
     def invitation(self) -> Invitation:
         """The whole invitation, parsed at each access: 80,000 parsed ones took 160 MB."""
         return self._made or orjson.loads(self.value)
-
-    def expired(self, now: float) -> bool:
-        """Return whether it is too late to send it."""
-        return self.expires_at is not None and now >= self.expires_at

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from consumer.policy.rules import ALL_RULES, PolicyRules
 from consumer.records.channel import Channel, ChannelSpec
 
 
@@ -96,6 +97,7 @@ class LaneSettings:
     call_timeout: float = 30.0
     logins: frozenset[str] = frozenset()
     max_retry_after: float | None = None
+    policy: PolicyRules = ALL_RULES
 
     @property
     def longest_silence(self) -> float:

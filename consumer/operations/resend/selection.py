@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import orjson
 
+from consumer.policy.expiry import expiry_time, has_expired
 from consumer.records.fields import rfc3339
 from consumer.records.invitation import Invitation
 from consumer.records.readers import read_invitation
@@ -200,7 +201,7 @@ class Search:
             return Refusal.LATER if name in self._later else Refusal.GONE
         if found["campaign"] not in lanes:
             return Refusal.CAMPAIGN
-        if expires_at is not None and now >= expires_at:
+        if has_expired(expires_at, now):
             return Refusal.EXPIRED
         return None
 
@@ -230,6 +231,6 @@ def _expires_at(found: Invitation | None, expiry: Mapping[str, float]) -> float 
         return found["expires_at"]
     try:
         happened = datetime.fromisoformat(found["event_time"].upper())
-        return happened.timestamp() + after
+        return expiry_time(happened.timestamp(), after)
     except (ValueError, OverflowError):
         return found["expires_at"]

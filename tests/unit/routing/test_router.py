@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.config.load import load
+from consumer.policy.rules import ALL_RULES
 from consumer.records.channel import ChannelSpec
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.invitation import Invitation, InvitationReader, Source
@@ -585,7 +586,9 @@ def failing_router(*getters: Getter) -> Router:
     targets = [Target("sms", "cloud", "v", "sms", spec, [("f", getter)]) for getter in getters]
     pattern = compile_pattern({"channel": "pos"})
     routes = [Route(f"r{at}", pattern, phones, [each]) for at, each in enumerate(targets)]
-    return Router({"pos": RoutedInput(Decoder("id", "time", 999), routes, True)}, str, "v1")
+    return Router(
+        {"pos": RoutedInput(Decoder("id", "time", 999), routes, True)}, str, "v1", ALL_RULES
+    )
 
 
 def defect(body: Body) -> object:
@@ -621,7 +624,8 @@ def test_a_record_whose_second_route_meets_a_defect_is_a_dead_letter_as_a_whole(
 
 def test_a_record_of_a_topic_that_no_input_has_is_a_dead_letter_with_that_place() -> None:
     """A replayed one may name any topic: that comes back with the letter, but is never a label."""
-    routed = Router({}, lambda _text: "", "c1").route([Record("left", 3, 7, b"{}")], NOW)
+    router = Router({}, lambda _text: "", "c1", ALL_RULES)
+    routed = router.route([Record("left", 3, 7, b"{}")], NOW)
     (letter,) = routed.dead_letters
     assert letter.reason is DeadLetterReason.NO_INPUT
     assert letter.source == {"topic": "left", "partition": 3, "offset": 7}

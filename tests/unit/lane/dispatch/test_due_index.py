@@ -14,6 +14,8 @@ from consumer.lane.buffer.window import Window
 from consumer.lane.dispatch import due_index as agenda_module
 from consumer.lane.dispatch.due_index import DueIndex
 from consumer.lane.dispatch.scheduler import IndexPrice, OldestFirst, Scheduler, Seal, SizeOrLinger
+from consumer.policy.expiry import expired_waiting
+from consumer.records.result import Reason
 from tests.support.lanes import NOW, held
 
 VENDORS = {"a": "v", "b": "v", "c": "w", "d": None, "e": "v", "f": "v"}
@@ -112,6 +114,7 @@ def test_a_window_looks_for_expired_ones_when_there_may_be_some() -> None:
     assert window.expires == float("inf")
     window.add(held(2, expires_at=NOW + 9))
     window.add(held(3, expires_at=NOW + 5))
-    assert window.drop_expired(NOW + 4) == []
-    assert [each.offset for each in window.drop_expired(NOW + 5)] == [3]
+    assert window.drop_refused(expired_waiting, NOW + 4) == []
+    ended = window.drop_refused(expired_waiting, NOW + 5)
+    assert [(late.offset, reason) for late, reason in ended] == [(3, Reason.EXPIRED_WAITING)]
     assert window.expires == NOW + 9
