@@ -3,7 +3,7 @@
     the models ── records ─────────────────► <name>.schema.json      (draft 2020-12)
     Config     ── routing_config ──────────► routing-config.schema.json, for editors
     needed_topics, publisher ── asyncapi ─────► asyncapi.yaml           (AsyncAPI 3.0)
-    Status, Reason, DeadLetterReason ── results_page ──► ../docs/results.md
+    Status, Reason, DeadLetterReason ── records ──► ../docs/results.md
     Config     ── configuration_page ──────► ../docs/configuration.md
     the vendors' tables ── vendor_answers_page ──► ../docs/vendor-answers.md
 
@@ -26,7 +26,6 @@ from consumer.docgen import (
     asyncapi,
     configuration_page,
     records,
-    results_page,
     routing_config,
     vendor_answers_page,
 )
@@ -51,7 +50,7 @@ def documents() -> dict[str, str]:
     }
     files = {f"{name}.schema.json": _json(name, schema) for name, schema in schemas.items()}
     pages = {
-        RESULTS_PAGE: results_page.text(),
+        RESULTS_PAGE: records.results_page(),
         CONFIGURATION_PAGE: configuration_page.text(),
         VENDOR_ANSWERS_PAGE: vendor_answers_page.text(),
     }

@@ -1,4 +1,4 @@
-"""The page of all the config's keys, for people; its tables are generated from the models."""
+"""The page of all config keys: its tables come from the models, its text from the .md file."""
 
 from __future__ import annotations
 
@@ -8,60 +8,7 @@ from typing import Any, Final
 
 from consumer.config.fields import KEY_ID, NAME, PATTERN_WORDS, TOPIC, TOPIC_SAFE
 from consumer.config.schema_lookup import config_schema
-from consumer.docgen.parts import GENERATED, Schema
-
-_PAGE: Final = """\
-<!-- {generated} -->
-# Configuration
-
-One YAML file says all. `survey-dispatcher validate -c routing.yaml` checks it, and tells of
-everything that is wrong at once, with line, path and what was meant. Editors complete it from
-[routing-config.schema.json](../schemas/routing-config.schema.json); a whole config is in
-[schemas/examples](../schemas/examples/routing-config.yaml).
-
-## How it is written
-
-- **YAML 1.2**: `NO` is text and `21:00` is no number. A key that stands twice is refused, and an
-  unknown one, with the nearest that is known. JSON is YAML.
-- **Durations** are a whole number and `ms`, `s`, `m`, `h` or `d`: `500ms`, `10m`, `72h`; `3650d`
-  at most.
-- **Limits** are calls/duration: `20/5s`, with up to 1,000,000 calls. Bytes are plain numbers.
-- **Names** are 1 to 64 of `A-Z a-z 0-9 . _ -` and begin with a letter or digit; **small names** do
-  without capitals, for they become part of topics' names.
-- **Ids stand in quotes**: to YAML `7547e12` is a number.
-- **References**: `${{env:NAME}}`, `${{env:NAME:-default}}` and `${{file:PATH}}` may stand in any
-  value, for all of it or a part. Relative paths start at the config's folder; line breaks at the
-  end and a byte order mark at the beginning are cut off. `$${{` is a plain `${{`. No message shows
-  what a reference stands for.
-- **Expressions** are [JMESPath](https://jmespath.org) into the event: `customer.phone`,
-  `items[0].sku`. A bare word is a field, and so is one in double quotes; text has single quotes
-  (in YAML: `"'text'"`). What gives null is left out; numbers and booleans become text, numbers with
-  the digits that came (`129.90`).
-- **Warnings** tell what is valid and hardly meant: a number that YAML changes, a condition written
-  as text, a name that differs from another in one letter, a route that no event reaches.
-- **Patterns** (`match`) are those of Amazon EventBridge: a field holds if one value of its list
-  holds (`[web, app]`, `[{{numeric: [">=", 100]}}]`, `[{{prefix: TR}}]`, `[{{exists: false}}]`), and
-  all fields must hold. A bare value is a list of one. `$or` takes a list of patterns. Without case
-  (`equals-ignore-case`) `i`, `I`, `İ` and `ı` are one letter: `istanbul` matches `İSTANBUL`. A dot
-  leads into an object (`customer.segment: [gold]`); a name that has a dot in it is written `a\\.b`.
-- **An event's time** is RFC 3339, or ISO 8601 without seconds, with `+0300`, `+03`, a comma, a
-  blank for the T, `24:00` or no separators at all; or epoch s, ms, us or ns of 2000 to 2100, as a
-  number or text. A time without an offset needs `event.timezone`. One of over a day ahead of the
-  clock is refused (`bad_time`): its invitation would not expire before.
-- **A topic may carry other kinds of events**: what no route matches is counted as `unmatched`, with
-  or without an id and a time.
-- **Kafka's own settings** go under `kafka`, by
-  [librdkafka's names](https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md).
-  `validate` asks librdkafka about them, as every client of the program would have them. Those that
-  the promises rest on are refused by name: groups, transactional ids, isolation, offsets, acks,
-  `message.max.bytes`, and the timeouts of sessions and messages. All others are honoured.
-
-What takes effect while it runs, and what needs a restart:
-[operations](operations.md#config-changes).
-
-## All keys
-
-{sections}"""
+from consumer.docgen.parts import Schema, fill_page
 
 _WORDS: Final = {
     NAME: "name",
@@ -75,8 +22,8 @@ _AS_IT_IS: Final = ("librdkafka", "http")
 
 def text() -> str:
     """Return the page in Markdown; its links start in the folder `docs`."""
-    sections = "\n".join(_section("", config_schema(), "The top of the file."))
-    return _PAGE.format(generated=GENERATED, sections=sections)
+    sections = _section("", config_schema(), "The top of the file.")
+    return fill_page("configuration_page", sections="\n".join(sections).removesuffix("\n"))
 
 
 def _section(path: str, schema: Schema, about: str) -> Iterator[str]:

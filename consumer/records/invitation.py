@@ -36,8 +36,8 @@ class Invitation(TypedDict):
     """One recipient × one route: what the router makes and the sender settles.
 
     `expires_at` and `due_at` are epoch seconds, for the program compares them; the other times are
-    RFC 3339. `attempt` (calls it was in) and `delays` (how often it was put off) are there when it
-    comes back from the delay ladder, which it leaves at `due_at`. `resend_of` is the id of the
+    RFC 3339. `attempt` (calls it was in) and `delays` (how often it was delayed) are there when it
+    comes back from the delay topics, which it leaves at `due_at`. `resend_of` is the id of the
     invitation that an operator sent again.
     """
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from importlib import resources
 from typing import Any
 
 import orjson
@@ -30,15 +31,22 @@ from starlette.routing import Route
 
 from consumer.sandbox.double import Double
 from consumer.sandbox.journal import LOG_LENGTH
-from consumer.sandbox.page import PAGE, PAGE_HEADERS
 from consumer.sandbox.settings import Account, Faults, SandboxSettings
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+_PAGE_HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+        "connect-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "cache-control": "no-store",
+}
 
 
 class _Endpoints:
     def __init__(self, double: Double) -> None:
         self._double = double
+        self._page = resources.files("consumer.sandbox").joinpath("page.html").read_text("utf-8")
 
     def routes(self) -> list[Route]:
         return [
@@ -93,7 +101,7 @@ class _Endpoints:
         return _json(self._double.journal.recent(min(int(limit[:9]), LOG_LENGTH)))
 
     async def page(self, _: Request) -> Response:
-        return HTMLResponse(PAGE, headers=PAGE_HEADERS)
+        return HTMLResponse(self._page, headers=_PAGE_HEADERS)
 
 
 def create_app(settings: SandboxSettings, clock: Callable[[], float] = time.time) -> Starlette:

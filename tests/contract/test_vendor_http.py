@@ -1,6 +1,6 @@
 """What each vendor's module makes of answers that are no plain answers, over real connections.
 
-The cases are the rows of the page's last table (consumer/docgen/vendor_answers_page.py).
+The cases are the rows of the page's last table (consumer/docgen/wire_answers.yaml).
 """
 
 from __future__ import annotations
