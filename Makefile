@@ -104,8 +104,8 @@ deploy-tools: setup ## get helm, compose's loader, buildah and a base image, onc
 deploy-check: setup kafka promtool deploy-tools ## check image, compose file, chart, alerts and dashboards (ARGS=…)
 	$(BIN)/pytest --no-cov $(TOGETHER) 2 tests/deploy $(ARGS)
 
-bench: setup kafka ## run the benchmarks (ARGS=…)
-	$(BIN)/python -m benchmarks $(ARGS)
+bench: setup kafka ## measure throughput beside a plain loop; others: benchmarks/README.md (ARGS=…)
+	$(BIN)/python -m benchmarks.throughput $(ARGS)
 
 chaos: setup kafka ## harm dispatchers and Kafka under load, and judge (ARGS="--kills 300 …")
 	$(BIN)/python -m tests.chaos $(ARGS)

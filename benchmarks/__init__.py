@@ -1,1 +1,1 @@
-"""Benchmarks: ours and the peers, one command."""
+"""Measurements of the claims in benchmarks/README.md, a folder a subject."""

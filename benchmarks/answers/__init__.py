@@ -1,0 +1,1 @@
+"""What refusals, outages and sick campaigns cost a lane."""

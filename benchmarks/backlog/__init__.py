@@ -1,0 +1,1 @@
+"""Backlogs larger than memory: outage, parked campaign, takeover, checkpoint near its bound."""

@@ -1,0 +1,127 @@
+"""What a process takes while it works: memory and CPU once a second, and its own metrics."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import httpx
+
+from benchmarks.programs import cpu
+from tests.support.dispatcher import Dispatcher
+
+MB = 1024
+METRICS_EVERY = 5.0
+GAUGES = (
+    "buffered_invitations",
+    "spilled_invitations",
+    "span_offsets",
+    "lane_lag_records",
+    "lane_paused",
+)
+
+
+class Sample(NamedTuple):
+    """`at`: seconds of the wall clock; `rss`: MB; `cpu`: seconds so far."""
+
+    at: float
+    rss: float
+    cpu: float
+
+
+class Watch:
+    """Samples a dispatcher until the block ends."""
+
+    def __init__(self, dispatcher: Dispatcher, lane: str = "pisano") -> None:
+        self.samples: list[Sample] = []
+        self.gauges: list[tuple[float, Mapping[str, float]]] = []
+        """When, and the lane's gauges then; the backlog as the program shows it."""
+        self._dispatcher, self._lane = dispatcher, lane
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        self._thread.join(10)
+
+    def peak(self) -> float:
+        """The largest resident set so far, MB, by the kernel's own account."""
+        return _status(self._dispatcher.pid, "VmHWM")
+
+    def between(self, begin: float, end: float) -> dict[str, float]:
+        """Memory and CPU in a stretch, its halves compared; MB, and CPU seconds a second."""
+        found = [each for each in self.samples if begin <= each.at <= end]
+        middle = (begin + end) / 2
+        first = [each.rss for each in found if each.at < middle]
+        second = [each.rss for each in found if each.at >= middle]
+        if not (first and second):
+            return {}
+        spent = found[-1].cpu - found[0].cpu
+        return {
+            "seconds": round(end - begin, 1),
+            "rss_max_first_half": round(max(first), 1),
+            "rss_max_second_half": round(max(second), 1),
+            "rss_last": round(found[-1].rss, 1),
+            "cpu_share": round(spent / max(found[-1].at - found[0].at, 1e-9), 3),
+        }
+
+    def gauge_max(self, name: str, begin: float = 0.0) -> float:
+        """The largest value of one of `GAUGES` since."""
+        return max((gauges[name] for at, gauges in self.gauges if at >= begin), default=0.0)
+
+    def _look(self) -> None:
+        next_scrape = 0.0
+        while not self._over.wait(1.0):
+            with suppress(OSError, IndexError):  # it ended meanwhile
+                self._sample()
+            if time.monotonic() >= next_scrape:
+                next_scrape = time.monotonic() + METRICS_EVERY
+                with suppress(httpx.HTTPError):
+                    self._scrape()
+
+    def _sample(self) -> None:
+        pid = self._dispatcher.pid
+        self.samples.append(Sample(time.time(), _status(pid, "VmRSS"), cpu([pid])))
+
+    def _scrape(self) -> None:
+        metrics = self._dispatcher.metrics()
+        values = {name: metrics.total(name, lane=self._lane) for name in GAUGES}
+        self.gauges.append((time.time(), values))
+
+
+def load() -> list[float]:
+    """The machine's load averages."""
+    return [round(each, 1) for each in os.getloadavg()]
+
+
+def spread(seconds: Sequence[float]) -> dict[str, float]:
+    """Number, median, 99th percentile and maximum."""
+    if not seconds:
+        return {"number": 0}
+    ordered = sorted(seconds)
+    return {
+        "number": len(ordered),
+        "p50": round(ordered[len(ordered) // 2], 3),
+        "p99": round(ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))], 3),
+        "max": round(ordered[-1], 3),
+    }
+
+
+def _status(pid: int, name: str) -> float:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(name)).split()[1]) / MB

@@ -1,0 +1,1 @@
+"""Waits under a quota, simulated and live; CPU of choosing a window."""

@@ -1,0 +1,1 @@
+"""Seconds without a call after the owner of a lane was killed."""
