@@ -288,11 +288,11 @@ def _unmarked(
     reading.
     """
     mine = {(each.topic, each.partition) for each in [*partitions, *client.assignment()]}
-    anew = {each.place for each in memory.stopped if each.reason is StopReason.MADE_ANEW}
+    recreated = {each.place for each in memory.stopped if each.reason is StopReason.RECREATED}
     return [
         found
         for place, found in memory.committed.items()
-        if place in mine - anew
+        if place in mine - recreated
         and found.offset >= 0
         and (found.metadata or "") != marks.get(place[0], "")
     ]

@@ -5,7 +5,7 @@ when the group gets another offset for it (`survey-dispatcher inputs resume`).
 
     out_of_range   the log does not hold the group's offset: records were deleted before they were
                    read, or the log was truncated
-    made_anew      the offset, or the group's register, is of a topic that was deleted; the topic
+    recreated      the offset, or the group's register, is of a topic that was deleted; the topic
                    that has its name now is another one
     forgotten      the group has read the topic, and has no offset of it any more
 """
@@ -30,13 +30,13 @@ class StopReason(StrEnum):
     """Why a partition is stopped."""
 
     OUT_OF_RANGE = "out_of_range"
-    MADE_ANEW = "made_anew"
+    RECREATED = "recreated"
     FORGOTTEN = "forgotten"
 
 
 MEANING: Mapping[StopReason, str] = {
     StopReason.OUT_OF_RANGE: "records were deleted before they were read, or the log was cut off",
-    StopReason.MADE_ANEW: "the topic was deleted and made anew; what was not read of it is gone",
+    StopReason.RECREATED: "the topic was deleted and recreated; what was not read of it is gone",
     StopReason.FORGOTTEN: (
         "the group has read it before and has no offset of it: Kafka forgets them when no process "
         "reads it for `offsets.retention.minutes` (a week)"
@@ -101,7 +101,7 @@ def memory_problem(
     others = {each for each in marks if each}
     if topic_id is None or topic_id in others or not others or None in marks:
         return None
-    return _stopped(found, StopReason.MADE_ANEW, min(others))
+    return _stopped(found, StopReason.RECREATED, min(others))
 
 
 def out_of_range(asker: Consumer, found: TopicPartition) -> StoppedPartition | None:
@@ -140,7 +140,7 @@ def _forgotten(
     if registered is None:
         return None  # it was never read
     if topic_id is not None and offset_metadata.id_start(topic_id) != registered:
-        return _stopped(found, StopReason.MADE_ANEW, registered)
+        return _stopped(found, StopReason.RECREATED, registered)
     return _stopped(found, StopReason.FORGOTTEN)
 
 

@@ -7,6 +7,7 @@ Repeated fencing is an error of the deployment, which the message "fenced" alone
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass, field
 
 from confluent_kafka import KafkaError, KafkaException
 
@@ -22,37 +23,33 @@ _FENCED = {
 }
 
 
+@dataclass(slots=True)
 class FencingMonitor:
-    """Counts how often each stage was fenced. Only a stage's own thread asks about that stage."""
+    """Counts how often one stage was fenced; `transactional_id`: of its producer."""
 
-    def __init__(self) -> None:
-        self._ids: dict[str, str] = {}
-        self._fenced_at: dict[str, deque[float]] = {}
+    transactional_id: str = ""
+    _fenced_at: deque[float] = field(default_factory=lambda: deque(maxlen=TIMES))
 
-    def uses(self, stage: str, transactional_id: str) -> None:
-        """Record the transactional id of the stage's producer."""
-        self._ids[stage] = transactional_id
-
-    def found(self, stage: str, error: BaseException | None, now: float) -> str | None:
+    def diagnose(self, error: BaseException | None, now: float) -> str | None:
         """Record the error that ended a session. Return a diagnosis after `TIMES` fencings
         `WITHIN` seconds."""
         if not was_fenced(error):
             return None
-        times = self._fenced_at.setdefault(stage, deque(maxlen=TIMES))
-        times.append(now)
-        if len(times) < TIMES or now - times[0] > WITHIN:
+        self._fenced_at.append(now)
+        seconds = now - self._fenced_at[0]
+        if len(self._fenced_at) < TIMES or seconds > WITHIN:
             return None
         return (
-            f"another process uses transactional.id {self._ids.get(stage)} too: {TIMES} times "
-            f"fenced within {now - times[0]:.0f} s. Are there two replicas with the same "
+            f"another process uses transactional.id {self.transactional_id} too: {TIMES} times "
+            f"fenced within {seconds:.0f} s. Are there two replicas with the same "
             "--instance, or two applications with one application_id? Give each its own"
         )
 
 
 def was_fenced(error: BaseException | None) -> bool:
     """Return whether another producer with the same transactional id caused the error."""
-    for each in causes(error):
-        reason = each.args[0] if isinstance(each, KafkaException) else None
+    for cause in causes(error):
+        reason = cause.args[0] if isinstance(cause, KafkaException) else None
         if isinstance(reason, KafkaError) and reason.code() in _FENCED:
             return True
     return False

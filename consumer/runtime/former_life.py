@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import structlog
 
-from consumer.runtime.stage import StageServices
+from consumer.runtime.stage import StageRun
 
 GHOST_AT_MOST = 12.0
 """Longest wait, in seconds, for the session of a predecessor to end."""
@@ -29,27 +29,25 @@ them of the rebalance. A replica that joins earlier may get these partitions its
 log = structlog.get_logger(__name__)
 
 
-def let_former_life_end(
-    stage: StageServices, name: str, group: str, stays: Callable[[], bool] | None = None
+def wait_for_former_life(
+    run: StageRun, group: str, stays: Callable[[], bool] | None = None
 ) -> None:
     """Wait for the predecessor's session to end before a stage first joins its group.
 
     `stays`: whether to keep waiting; by default until the stage stops. Raises KafkaSessionError.
     """
-    if not stage.joins_first(name):
+    if run.joined_before:
         return
-    goes_on = stays or (lambda: not stage.stop.is_set())
-    until = stage.clock.now() + GHOST_AT_MOST
-    lingered = False
-    while stage.clients.lingers(group) and stage.clock.now() < until and goes_on():
+    run.joined_before = True
+    clients, clock, stop = run.services.clients, run.services.clock, run.services.stop
+    goes_on = stays or (lambda: not stop.is_set())
+    until, lingered = clock.now() + GHOST_AT_MOST, False
+    while clients.lingers(group) and clock.now() < until and goes_on():
         if not lingered:
-            log.info("former_session_lingers", stage=name, group=group)
+            log.info("former_session_lingers", stage=run.name, group=group)
         lingered = True
-        _pause(stage, name, LOOK_EVERY)
-    if lingered and goes_on() and stage.clients.has_members(group):
-        _pause(stage, name, SETTLED_WITHIN)
-
-
-def _pause(stage: StageServices, name: str, seconds: float) -> None:
-    stage.health.beat(name)
-    stage.stop.wait(seconds)
+        run.beat()
+        stop.wait(LOOK_EVERY)
+    if lingered and goes_on() and clients.has_members(group):
+        run.beat()
+        stop.wait(SETTLED_WITHIN)

@@ -14,7 +14,7 @@ from consumer.kafka.start_offsets import rehearse, router_reading
 from consumer.kafka.transactions import describe
 from consumer.lane.state.delay_steps import STEPS
 from consumer.runtime.options import Options
-from consumer.runtime.stage import StageServices
+from consumer.runtime.stage import StageRun, StageServices
 from consumer.runtime.watchers.delay_watch import DelayWatch
 from consumer.runtime.watchers.orphans import OrphanWatch
 from consumer.runtime.watchers.topic_watch import TopicWatch
@@ -66,7 +66,7 @@ class KafkaPreflight:
             reading = router_reading(
                 self._services.topics, config.input_topics, self._services.clients
             )
-            asker = self._services.consumer("router", reading.group)
+            asker = StageRun(self._services, "router").consumer(reading.group)
             try:
                 rehearse(asker, changes.new_inputs, self._options.begin, reading)
             finally:
@@ -92,4 +92,4 @@ def _names(config: Config) -> list[str]:
 
 def _counter(stage: StageServices) -> Consumer:
     """Return a second consumer of the delay topics, which only counts and joins no group."""
-    return stage.consumer("ladder", f"{stage.topics.application_id}.ladder-count")
+    return StageRun(stage, "ladder").consumer(f"{stage.topics.application_id}.ladder-count")

@@ -23,7 +23,7 @@ from consumer.observability.status.report import StatusReport
 from consumer.runtime.options import Options
 from consumer.runtime.preflight import KafkaPreflight
 from consumer.runtime.reload import Reloader
-from consumer.runtime.stage import NO_LANES, StageServices
+from consumer.runtime.stage import NO_LANES, ConfigInUse, StageServices
 from consumer.runtime.supervisor import Supervisor
 from consumer.runtime.watchers.command_watch import CommandWatch
 from consumer.runtime.watchers.process_watch import BrokerWatch
@@ -76,9 +76,7 @@ class Process:
         self._failure: BaseException | None = None
         self.services = StageServices(
             topics=config.topics,
-            lanes=config.lanes,
-            homes=config.homes,
-            config_version=config.config_version,
+            config=ConfigInUse(config.config_version, config.lanes, config.homes),
             clients=KafkaClients(
                 config.kafka, embedded=options.embedded, instance=options.instance
             ),
@@ -199,12 +197,12 @@ class Process:
 
     # -- threads ------------------------------------------------------------------------------
 
-    def _thread(self, name: str, session: Callable[[], None]) -> None:
+    def _thread(self, name: str, keep_running: Callable[[], None]) -> None:
         """Run a stage until its end. A failed lane, or a delay stage without a start position,
         stops alone; any other failure ends the process."""
         self.health.set_ready(f"group:{name}", ok=False, why="not a member of its group yet")
         try:
-            self.services.keep_running(name, session)
+            keep_running()
             if not self.services.stop.is_set():  # only a lane removed from the config ends so
                 self._left(name)
                 return

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 
 Life = Callable[[str, Callable[[], None]], None]
-"""Function that a stage's thread runs, with the stage's name and session. Raises nothing."""
+"""Function that a stage's thread runs, with the stage's name and its sessions. Raises nothing."""
 
 
 class StageThreads:
@@ -17,14 +17,14 @@ class StageThreads:
         self._life = life
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
-    def start(self, name: str, session: Callable[[], None]) -> asyncio.Task[None]:
+    def start(self, name: str, sessions: Callable[[], None]) -> asyncio.Task[None]:
         """Run a stage in its own thread. Return a task that is done when the thread has ended.
 
         The thread waits for an earlier stage of this name, such as a lane that was removed from
         the config and added again.
         """
         former = self._tasks.get(name)
-        self._tasks[name] = asyncio.create_task(self._run(name, session, former))
+        self._tasks[name] = asyncio.create_task(self._run(name, sessions, former))
         return self._tasks[name]
 
     async def ended_threads(self) -> None:
@@ -33,7 +33,7 @@ class StageThreads:
             await asyncio.wait(running)
 
     async def _run(
-        self, name: str, session: Callable[[], None], former: asyncio.Task[None] | None
+        self, name: str, sessions: Callable[[], None], former: asyncio.Task[None] | None
     ) -> None:
         if former is not None:
             await former
@@ -41,7 +41,7 @@ class StageThreads:
 
         def work() -> None:
             try:
-                self._life(name, session)
+                self._life(name, sessions)
             finally:
                 loop.call_soon_threadsafe(ended.set)
 

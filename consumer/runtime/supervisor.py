@@ -108,7 +108,8 @@ class Supervisor:
         """Switch to another config. Calls sealed under the previous config finish under it."""
         former, self._plan = self._plan, plan
         self._pools.add(plan.calls)
-        self._services.lanes, self._services.homes = plan.config.lanes, plan.config.homes
+        in_use = self._services.config
+        in_use.lanes, in_use.homes = plan.config.lanes, plan.config.homes
         left = [self._lanes.pop(name) for name in changes.left_lanes if name in self._lanes]
         stayed = list(self._lanes.values())
         for member in stayed:
@@ -121,7 +122,7 @@ class Supervisor:
         if former is not None:
             await self._soon(lambda: not any(each.uses(former.calls) for each in stayed))
         await self._move_router(plan.router, changes)
-        self._services.config_version = plan.config.config_version
+        in_use.version = plan.config.config_version
         for member in left:
             member.loop.leave()
         if former is not None:
@@ -146,9 +147,8 @@ class Supervisor:
             rules.router, rules.inputs, stage, options.begin, options.instance
         )
         stage.metrics.start_router(rules.inputs)
-        self._threads.start(self._router.name, self._router.run_membership)
-        ladder = DelayStage(stage, options.instance)
-        self._threads.start(ladder.name, ladder.run_membership)
+        self._start(self._router)
+        self._start(DelayStage(stage, options.instance))
 
     def _start_lane(self, lane: str, plan: Plan) -> None:
         rules = lane_rules(plan.config, lane, plan.calls)
@@ -156,7 +156,10 @@ class Supervisor:
             rules.settings, self._services, rules.calls, self._options.begin, rules.limits
         )
         self._services.metrics.start_lane(lane)  # so that a takeover's first count is an increase
-        self._lanes[lane] = RunningLane(loop, self._threads.start(lane, loop.run_membership))
+        self._lanes[lane] = RunningLane(loop, self._start(loop))
+
+    def _start(self, stage: RouterStage | DelayStage | LaneStage) -> asyncio.Task[None]:
+        return self._threads.start(stage.name, lambda: stage.run.keep_running(stage.run_membership))
 
     async def _move_router(self, rules: RouterConfig, changes: Changes) -> None:
         router = self._router

@@ -26,6 +26,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from consumer.kafka.transactions import TRANSACTION_TIMEOUT
+
+RECORDS = 5_000
+"""Records of a transaction while Kafka is quick: the records of one poll."""
+
 SLOW = 5.0
 """Seconds: half of the shortest timeout, and the longest commit that does not delay calls."""
 
@@ -43,8 +48,8 @@ class TransactionSize:
     limit of the next transaction; `timeout`: of the next producer, in seconds.
     """
 
-    most: int
-    least_timeout: float
+    most: int = RECORDS
+    least_timeout: float = TRANSACTION_TIMEOUT
     records: int = field(init=False)
     timeout: float = field(init=False)
     _failed_alone: int = 0

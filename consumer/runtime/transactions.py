@@ -1,10 +1,10 @@
-"""Transactions of the stages: measured, and limited to a size that commits before its timeout."""
+"""Transactions of a stage: measured, and limited to a size that commits before its timeout."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
 from confluent_kafka import Producer, ThrottleEvent
@@ -14,9 +14,6 @@ from consumer.errors import KafkaSessionError
 from consumer.kafka import transactions
 from consumer.observability.metrics.metrics import Metrics
 from consumer.runtime.transaction_size import TransactionSize
-
-RECORDS = 5_000
-"""Records of a transaction while Kafka is quick: the records of one poll."""
 
 HINT = (
     "a quota of the cluster (producer_byte_rate, consumer_byte_rate, request_percentage) or a slow "
@@ -28,77 +25,67 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
-class Transactions:
-    """Transactions of all stages of a process, by the stage's name."""
+class StageTransactions:
+    """Transactions of one stage, and the size of the next one."""
 
+    stage: str
     clock: Clock
     metrics: Metrics
-    _sizes: dict[str, TransactionSize] = field(default_factory=dict)
-    _timeouts: dict[str, float] = field(default_factory=dict)  # of the producers in use
-    _overdue: set[str] = field(default_factory=set)
+    size: TransactionSize
+    timeout: float = 0.0  # of the producer in use, in seconds
+    _overdue: bool = False
 
-    def expect(
-        self, name: str, *, most: int = RECORDS, timeout: float = transactions.TRANSACTION_TIMEOUT
-    ) -> None:
-        """Set size and timeout of a stage's transactions while Kafka is quick."""
-        self._sizes.setdefault(name, TransactionSize(most, timeout))
+    def __post_init__(self) -> None:
+        self.timeout = self.size.timeout
 
-    def size(self, name: str) -> TransactionSize:
-        """Return the size of the stage's next transaction."""
-        self.expect(name)
-        return self._sizes[name]
+    @property
+    def records(self) -> int:
+        """Limit of the next transaction."""
+        return self.size.records
 
-    def timeout_of_producer(self, name: str) -> float:
-        """Return and record the transaction timeout of the producer that the stage makes next."""
-        self._timeouts[name] = self.size(name).timeout
-        return self._timeouts[name]
-
-    def timeout(self, name: str) -> float:
-        """Return the transaction timeout of the stage's producer, in seconds."""
-        return self._timeouts.get(name, self.size(name).timeout)
+    def renew_timeout(self) -> float:
+        """Return the transaction timeout of the producer that the stage makes next."""
+        self.timeout = self.size.timeout
+        return self.timeout
 
     @contextmanager
-    def open(
-        self, name: str, producer: Producer, carried: int, give_up: Callable[[], bool]
-    ) -> Iterator[None]:
+    def open(self, producer: Producer, carried: int, give_up: Callable[[], bool]) -> Iterator[None]:
         """Run a transaction of `carried` records; adapt the size of the next to its duration."""
-        size, started = self.size(name), self.clock.steady()
-        before = size.records, size.timeout
+        started = self.clock.steady()
         try:
             with transactions.transaction(producer, give_up):
                 yield
         except KafkaSessionError:
             seconds = self.clock.steady() - started
-            if seconds >= self.timeout(name):
-                self._overdue.add(name)
-            size.failed(carried, seconds)
-            self._tell(name, before, carried, seconds)
+            self._overdue = self._overdue or seconds >= self.timeout
+            self._adapt(self.size.failed, carried, seconds)
             raise
         seconds = self.clock.steady() - started
-        size.committed(carried, seconds)
-        self._tell(name, before, carried, seconds)
-        self.metrics.transaction(name, seconds)
+        self._adapt(self.size.committed, carried, seconds)
+        self.metrics.transaction(self.stage, seconds)
 
-    def was_overdue(self, name: str) -> bool:
-        """Return whether a transaction outlasted its timeout since the last call for this stage."""
-        overdue = name in self._overdue
-        self._overdue.discard(name)
+    def was_overdue(self) -> bool:
+        """Return whether a transaction outlasted its timeout since the last call."""
+        overdue, self._overdue = self._overdue, False
         return overdue
 
-    def throttled(self, name: str, event: ThrottleEvent) -> None:
+    def record_throttle(self, event: ThrottleEvent) -> None:
         """Record that a quota of the cluster throttles this client, with its seconds."""
         seconds = event.throttle_time
-        self.metrics.kafka_throttled(name, seconds)
+        self.metrics.kafka_throttled(self.stage, seconds)
         if seconds:
-            log.warning("kafka_throttles", stage=name, why=f"for {seconds:.1f} s", hint=HINT)
+            why = f"for {1000 * seconds:.0f} ms"
+            log.warning("kafka_throttles", stage=self.stage, why=why, hint=HINT)
 
-    def _tell(self, name: str, before: tuple[int, float], carried: int, seconds: float) -> None:
-        size = self._sizes[name]
-        self.metrics.transaction_limit(name, size.records)
-        if size.records < before[0] or size.timeout > before[1]:
+    def _adapt(self, record: Callable[[int, float], None], carried: int, seconds: float) -> None:
+        size = self.size
+        records, timeout = size.records, size.timeout
+        record(carried, seconds)
+        self.metrics.transaction_limit(self.stage, size.records)
+        if size.records < records or size.timeout > timeout:
             log.warning(
                 "transaction_slow",
-                stage=name,
+                stage=self.stage,
                 why=f"{carried} records took {seconds:.1f} s: the next transaction carries "
                 f"{size.records} at most, and may take {size.timeout:.0f} s",
                 hint=HINT,

@@ -735,7 +735,7 @@ def test_a_topics_partitions_are_listed(bench: Bench) -> None:
 
 
 @contract
-def test_a_topic_that_was_made_anew_has_another_id(bench: Bench) -> None:
+def test_a_topic_that_was_recreated_has_another_id(bench: Bench) -> None:
     topic = bench.topic()
     before = bench.clients.topic_id(topic)
     assert before

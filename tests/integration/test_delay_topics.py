@@ -22,7 +22,7 @@ from consumer.lane.state.delay_steps import STEPS, step_for
 from consumer.observability.health import Health
 from consumer.observability.metrics.metrics import Metrics
 from consumer.runtime.delay.delay_loop import DelayStage
-from consumer.runtime.stage import StageServices
+from consumer.runtime.stage import ConfigInUse, StageRun, StageServices
 from consumer.runtime.watchers.delay_watch import DelayWatch
 from tests.support.dispatcher import until
 from tests.support.kafka import KafkaBroker, create_topics, read_topic, unique
@@ -56,12 +56,10 @@ class DelayTopics:
     def start(self) -> StageServices:
         health = Health(self.clock.now)
         clients = KafkaClients({"bootstrap.servers": self.bootstrap})
-        stage = StageServices(
-            self.topics, ["cloud"], "v1", clients, self.clock, self.metrics, health
-        )
-        stage.homes = self.homes
+        config = ConfigInUse("v1", ["cloud"], self.homes)
+        stage = StageServices(self.topics, config, clients, self.clock, self.metrics, health)
         loop = DelayStage(stage, "0")
-        thread = threading.Thread(target=stage.keep_running, args=("ladder", loop.run_membership))
+        thread = threading.Thread(target=loop.run.keep_running, args=(loop.run_membership,))
         thread.start()
         self._running = stage, thread
         return stage
@@ -317,7 +315,7 @@ def test_forgotten_offsets_give_nothing_back_twice_though_nothing_was_deleted(
 ) -> None:
     """The right to delete records is missing: the log begins at 0, as one that was never read."""
     monkeypatch.setattr(
-        StageServices, "trim", lambda *_: None
+        StageRun, "delete_records", lambda *_: None
     )  # else a first look that is late trims
     delays.start()
     delays.put(1, 1.0)
@@ -439,10 +437,10 @@ def test_forgotten_offsets_lose_nothing_where_nothing_was_due(
 
 def test_a_refused_deletion_is_said_once_and_counted(delays: DelayTopics) -> None:
     """Here of a topic that does not exist; an ACL answers the same way."""
-    stage = delays.start()
+    run = StageRun(delays.start(), "ladder")
     with structlog.testing.capture_logs() as said:
         for _ in range(3):
-            stage.trim("no-such-topic", 5)
+            run.delete_records("no-such-topic", 5)
         until("all are refused", lambda: delays.refused("no-such-topic") == 3)
     assert [(each["event"], each["topic"]) for each in said] == [
         ("records_not_deleted", "no-such-topic")

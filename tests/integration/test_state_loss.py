@@ -138,7 +138,7 @@ def test_a_base_below_the_logs_start_stops_the_lane_alone(world: LiveWorld) -> N
     world.check()
 
 
-def test_a_lane_whose_topic_was_made_anew_while_it_ran_stops_alone(world: LiveWorld) -> None:
+def test_a_lane_whose_topic_was_recreated_while_it_ran_stops_alone(world: LiveWorld) -> None:
     """Its client would read on in the new topic, from where it was in the old one."""
     world.start_vendor()
     config = world.configure(window={"max_batch": 20})
@@ -151,7 +151,7 @@ def test_a_lane_whose_topic_was_made_anew_while_it_ran_stops_alone(world: LiveWo
     recreate_topic(world, topic)
 
     why = stop_reason(dispatcher, "pisano")
-    assert f"{topic} was deleted and made anew" in why
+    assert f"{topic} was deleted and recreated" in why
     until("it is said", lambda: bool(dispatcher.lines("topic_recreated")))
     assert {line["topic"] for line in dispatcher.lines("topic_recreated")} == {topic}
     check_other_stages_work(world, dispatcher, 60)
@@ -201,14 +201,14 @@ def test_a_checkpoint_of_a_newer_version_stops_the_lane_alone(world: LiveWorld) 
 
 
 @pytest.mark.parametrize("begin", ["earliest", "latest", None])
-def test_an_input_that_was_made_anew_is_no_first_start(world: LiveWorld, begin: str | None) -> None:
+def test_an_input_that_was_recreated_is_no_first_start(world: LiveWorld, begin: str | None) -> None:
     """Kafka dropped the offsets with the topic. An operator may also say where with its tool."""
     config = stopped_after_work(world)
     recreate_topic(world, world.input, world.partitions)
     world.publish(purchases("store", range(1000, 1300)))
     dispatcher = world.start(config, begin=begin)
     assert {each["reason"] for each in stopped_inputs(dispatcher, world.partitions)} == {
-        "made_anew"
+        "recreated"
     }
     assert dispatcher.terminate() == 0
 
@@ -216,7 +216,7 @@ def test_an_input_that_was_made_anew_is_no_first_start(world: LiveWorld, begin: 
     again = world.start(config, begin=None)
     world.wait_results(420)
     assert again.terminate() == 0
-    # Not `check`: invitations of a topic that is made anew have the ids of the former one's.
+    # Not `check`: invitations of a topic that is recreated have the ids of the former one's.
     found = sorted(each["event_id"] for each in world.results())
     assert found == sorted(event.id for event in world.events)
     assert set(world.accepted().values()) == {1}
@@ -228,7 +228,7 @@ def stopped_inputs(dispatcher: Dispatcher, number: int) -> list[dict[str, object
     return dispatcher.lines("input_stopped")
 
 
-def test_an_input_that_is_made_anew_while_it_is_read_stands_still(world: LiveWorld) -> None:
+def test_an_input_that_is_recreated_while_it_is_read_stands_still(world: LiveWorld) -> None:
     world.start_vendor()
     config = world.configure(window={"max_batch": 20})
     world.create_topics(config)

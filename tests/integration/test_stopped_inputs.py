@@ -180,7 +180,7 @@ def test_two_replicas_go_on_with_each_their_own_partitions(world: LiveWorld) -> 
 
 
 @pytest.mark.parametrize("begin", ["earliest", None])
-def test_one_input_made_anew_leaves_the_others_alone(world: LiveWorld, begin: str | None) -> None:
+def test_one_input_recreated_leaves_the_others_alone(world: LiveWorld, begin: str | None) -> None:
     config = stopped_after_work(world)
     second = f"second-{world.input}"
     create_topics(world.bootstrap, second)
@@ -196,7 +196,7 @@ def test_one_input_made_anew_leaves_the_others_alone(world: LiveWorld, begin: st
 
     dispatcher = world.start(config, begin=begin).wait_ready()
     (said,) = stops(dispatcher)
-    assert (said["topic"], said["reason"]) == (second, "made_anew")
+    assert (said["topic"], said["reason"]) == (second, "recreated")
     publish_to(world, world.input, 0, others := purchases("store", range(3000, 3010)))
     world.wait_results(140)
     assert "done" in operate(config, "inputs", "resume", second, "--from", "earliest", "--yes")

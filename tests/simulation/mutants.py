@@ -38,7 +38,7 @@ from consumer.runtime.lane import takeover
 from consumer.runtime.lane.lane_loop import LaneStage
 from consumer.runtime.lane.lane_owner import LaneOwnership
 from consumer.runtime.router.router_loop import RouterStage
-from consumer.runtime.stage import StageServices
+from consumer.runtime.stage import StageRun
 from tests.simulation import (
     mutants_breaker,
     mutants_client,
@@ -247,7 +247,7 @@ def results_outside_the_transaction() -> Iterator[None]:
     def torn(owner: LaneOwnership, asked: Commit) -> None:
         if asked.results:
             publisher = owner.services.publisher(owner.producer, f"lane/{owner.name}")
-            with transactions.transaction(owner.producer, owner.services.waiting(owner.name)):
+            with transactions.transaction(owner.producer, owner.run.waiting()):
                 publisher.results(asked.results, rfc3339(owner.services.clock.now()))
         commit(owner, replace(asked, results=()))
 
@@ -258,14 +258,14 @@ def results_outside_the_transaction() -> Iterator[None]:
 @defect
 def no_fencing() -> Iterator[None]:
     """Each process has a transactional id of its own: nobody ends a former owner's writing."""
-    producer = StageServices.producer
+    producer = StageRun.producer
 
-    def own(stage: StageServices, name: str, transactional_id: str) -> Any:
-        process: Any = stage.clients
+    def own(run: StageRun, transactional_id: str) -> Any:
+        process: Any = run.services.clients
         suffix = f".{process._process.name}" if ".lane." in transactional_id else ""
-        return producer(stage, name, transactional_id + suffix)
+        return producer(run, transactional_id + suffix)
 
-    with patch.object(StageServices, "producer", own):
+    with patch.object(StageRun, "producer", own):
         yield
 
 
@@ -296,14 +296,14 @@ def lost_lane_commits() -> Iterator[None]:
 @defect
 def checkpoint_read_uncommitted() -> Iterator[None]:
     """The newest checkpoint counts, whether its transaction was committed or not."""
-    consumer = StageServices.consumer
+    consumer = StageRun.consumer
 
-    def careless(stage: StageServices, name: str, group: str) -> Any:
-        client: Any = consumer(stage, name, group)
+    def careless(run: StageRun, group: str) -> Any:
+        client: Any = consumer(run, group)
         client.committed_only = not group.endswith(".checkpoint-reader")
         return client
 
-    with patch.object(StageServices, "consumer", careless):
+    with patch.object(StageRun, "consumer", careless):
         yield
 
 

@@ -9,7 +9,7 @@ from consumer.runtime.lane.lane_loop import LaneStage
 from consumer.runtime.lane.lane_owner import LaneOwnership
 from consumer.runtime.router import input_stops
 from consumer.runtime.router.router_loop import RouterStage
-from consumer.runtime.stage import StageServices
+from consumer.runtime.stage import StageRun
 from tests.simulation.planting import defect, rewritten
 
 
@@ -78,9 +78,7 @@ def out_of_range_is_only_logged() -> Iterator[None]:
     known = "error is None or error.code() != KafkaError._AUTO_OFFSET_RESET:"
     with (
         rewritten(RouterStage, "_usable", (known, "True:")),
-        rewritten(
-            StageServices, "usable", ("error.code() == KafkaError._AUTO_OFFSET_RESET:", "False:")
-        ),
+        rewritten(StageRun, "usable", ("error.code() == KafkaError._AUTO_OFFSET_RESET:", "False:")),
     ):
         yield
 

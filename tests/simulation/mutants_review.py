@@ -66,7 +66,7 @@ def forgotten_delays_are_read_again() -> Iterator[None]:
 @defect
 def delayed_for_a_former_lane() -> Iterator[None]:
     """What waits on a delay topic goes back to its old lane, though its campaign has moved."""
-    home = "self.services.homes.get(record.campaign, record.lane)"
+    home = "self.services.config.homes.get(record.campaign, record.lane)"
     with rewritten(DelayStage, "_home", (home, "record.lane")):
         yield
 

@@ -34,11 +34,11 @@ from consumer.lane.state.delay_steps import STEPS, step_for
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.fields import rfc3339
 from consumer.runtime.delay.delay_stops import goes_on
-from consumer.runtime.former_life import let_former_life_end
+from consumer.runtime.former_life import wait_for_former_life
 from consumer.runtime.isolation import isolate, tell
 from consumer.runtime.positions import ends, membership, offsets, positions
 from consumer.runtime.router.input_stops import InputStops
-from consumer.runtime.stage import StageServices
+from consumer.runtime.stage import StageRun, StageServices
 from consumer.runtime.watchers.command_watch import ObeyedCommands
 
 POLL_RECORDS = 5_000
@@ -86,11 +86,13 @@ class DelayStage:
     _consumer: Consumer | None = None
     _obeyed: ObeyedCommands = field(default_factory=ObeyedCommands)
     _stops: InputStops = field(init=False)
+    run: StageRun = field(init=False)
 
     def __post_init__(self) -> None:
         self._obeyed.since = self.services.clock.now()
         self._steps = {self.services.topics.delayed(step): step for step in STEPS}
-        self._stops = InputStops(self.services, self.name)
+        self.run = StageRun(self.services, self.name)
+        self._stops = InputStops(self.run)
 
     def run_membership(self) -> None:
         """Run memberships in the group until the stage stops; rejoin when a stopped topic may be
@@ -100,9 +102,9 @@ class DelayStage:
 
     def _membership(self) -> None:
         application = self.services.topics.application_id
-        let_former_life_end(self.services, self.name, f"{application}.ladder")
-        producer = self.services.producer(self.name, f"{application}.ladder.{self.instance}")
-        consumer = self._consumer = self.services.consumer(self.name, f"{application}.ladder")
+        wait_for_former_life(self.run, f"{application}.ladder")
+        producer = self.run.producer(f"{application}.ladder.{self.instance}")
+        consumer = self._consumer = self.run.consumer(f"{application}.ladder")
         self._due.clear()
         self._paced.clear()
         self._heads.clear()
@@ -112,7 +114,7 @@ class DelayStage:
         self._orphans.clear()
         self.services.early.forget()
         try:
-            transactions.fence(producer, self.services.waiting(self.name))
+            transactions.fence(producer, self.run.waiting())
             self._ask_time(producer)
             with transactions.translate_errors("subscribe"):
                 consumer.subscribe(
@@ -121,11 +123,11 @@ class DelayStage:
                     on_revoke=self._on_revoke,
                 )
             while not (self.services.stop.is_set() or goes_on(self._stops, consumer, producer)):
-                self.services.joined(self.name, consumer)
+                self.run.record_turn(consumer)
                 self._revoked_during_poll.clear()  # it concerns the records of one poll
                 self._look_early(consumer)
                 self._resume(consumer)
-                most = min(POLL_RECORDS, self.services.transactions.size(self.name).records)
+                most = min(POLL_RECORDS, self.run.transactions.records)
                 with transactions.translate_errors("consume"):
                     messages = consumer.consume(most, POLL_SECONDS)
                 self._reached.update(ends(messages))  # first: a seek below removes its topic's end
@@ -135,7 +137,7 @@ class DelayStage:
         finally:
             self.services.metrics.ladder({})
             self._stops.clear()
-            self.services.left(self.name)
+            self.run.end_membership()
             self._consumer = None
             self.services.clients.close(consumer)
 
@@ -171,8 +173,8 @@ class DelayStage:
             self._reached.pop((partition.topic, partition.partition), None)
             self._begun[partition.topic] = partition.offset
         if fresh:  # else a group without offsets could be new, or have lost them
-            with self.services.transaction(self.name, producer):
-                self.services.send_offsets(self.name, producer, fresh, member)
+            with self.run.transaction(producer):
+                self.run.send_offsets(producer, fresh, member)
         with transactions.translate_errors("assign"):
             consumer.incremental_assign(partitions)
             consumer.resume(partitions)  # a pause survives losing and regaining a partition
@@ -205,7 +207,7 @@ class DelayStage:
         if self.services.clients.topic_id(topic) is None:
             return 0  # the demo's broker keeps no offsets of transactions
         application = self.services.topics.application_id
-        asker = self.services.consumer(self.name, f"{application}.ladder")
+        asker = self.run.consumer(f"{application}.ladder")
         try:
             return first_offset(
                 asker,
@@ -237,13 +239,13 @@ class DelayStage:
     # -- stopped topics -----------------------------------------------------------------------
 
     def _usable(self, consumer: Consumer, message: Message) -> bool:
-        """Return `StageServices.usable`; a topic whose offset is out of range stands still, alone.
+        """Return `StageRun.usable`; a topic whose offset is out of range stands still, alone.
 
         Raises KafkaSessionError if the group's offset is readable: the member rejoins.
         """
         error = message.error()
         if error is None or error.code() != KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - public by use
-            return self.services.usable(self.name, message)
+            return self.run.usable(message)
         place = TopicPartition(str(message.topic()), 0)
         for known in (self._begun, self._due, self._heads):
             known.pop(place.topic, None)
@@ -275,7 +277,7 @@ class DelayStage:
         self, consumer: Consumer, producer: Producer, messages: Sequence[Message]
     ) -> _Passed:
         """Pass on these messages from their steps in one transaction."""
-        self.services.health.beat(self.name)
+        self.run.beat()
         now = self._now()
         records = [(message, Delayed.from_message(message, now)) for message in messages]
         self._look_for_lanes(consumer, {self._home(found) for _, found in records if found})
@@ -309,9 +311,9 @@ class DelayStage:
         """Run a transaction that also commits the offsets after these messages."""
         member = membership(consumer)
         passed = offsets(messages, {})
-        with self.services.transaction(self.name, producer, len(messages)):
+        with self.run.transaction(producer, len(messages)):
             yield passed
-            self.services.send_offsets(self.name, producer, passed, member)
+            self.run.send_offsets(producer, passed, member)
 
     def _pace(self, consumer: Consumer, passed: list[TopicPartition], number: int) -> None:
         """Pause topics after a large poll, so that returning invitations do not flood the lanes.
@@ -391,7 +393,7 @@ class DelayStage:
 
     def _home(self, record: Delayed) -> str:
         """Return the campaign's current lane: its account may have moved to another quota."""
-        return self.services.homes.get(record.campaign, record.lane)
+        return self.services.config.homes.get(record.campaign, record.lane)
 
     def _look_for_lanes(self, consumer: Consumer, named: Set[str]) -> None:
         """Look up which of these lanes outside the config still have a topic.
@@ -402,8 +404,8 @@ class DelayStage:
         """
         if len(self._orphans) > ORPHANS_AT_MOST:
             self._orphans.clear()
-        for lane in named - {*self.services.lanes, *self._orphans}:
-            self.services.health.beat(self.name)
+        for lane in named - {*self.services.config.lanes, *self._orphans}:
+            self.run.beat()
             topic = self.services.topics.invitations(lane)
             with transactions.translate_errors("looking for a lane's topic"):
                 found = consumer.list_topics(topic, timeout=WAIT).topics.get(topic)
@@ -416,7 +418,7 @@ class DelayStage:
         if now >= self._trim_at:
             self._trim_at = now + TRIM_EVERY
             for topic, offset in self._behind.items():
-                self.services.trim(topic, offset)
+                self.run.delete_records(topic, offset)
             self._behind.clear()
 
     def _update_metrics(self, consumer: Consumer) -> None:

@@ -22,7 +22,7 @@ def goes_on(stops: InputStops, consumer: Consumer, producer: Producer) -> bool:
 
     Raises KafkaSessionError.
     """
-    stage = stops.services
+    run, stage = stops.run, stops.run.services
     now = stage.clock.now()
     if not stops.stopped or not stops.due(now):
         return False
@@ -32,8 +32,8 @@ def goes_on(stops: InputStops, consumer: Consumer, producer: Producer) -> bool:
     memory = GroupMemory(committed, list(stops.stopped.values()))
     places = decided(stage.commands.current(now), consumer, memory, reading)
     if places:
-        with stage.transaction(stops.name, producer):
-            stage.send_offsets(stops.name, producer, places, membership(consumer))
+        with run.transaction(producer):
+            run.send_offsets(producer, places, membership(consumer))
         log.info("inputs_resumed", partitions=names(places))
         committed = _offsets(stops, consumer)
     return stops.any_mended(consumer, GroupMemory(committed, []))

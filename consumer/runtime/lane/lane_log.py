@@ -48,7 +48,7 @@ def where(log: LaneLog, found: Checkpoint | None, topic_id: str | None, begin: S
         return _first(log, begin)
     if topic_id and found.topic_id and found.topic_id != topic_id:
         raise StartPositionError(
-            f"{log.topic} was deleted and made anew (its id is {topic_id}, the checkpoint is of "
+            f"{log.topic} was deleted and recreated (its id is {topic_id}, the checkpoint is of "
             f"{found.topic_id}): what it held and was not settled is lost. {log.anew}"
         )
     if found.base < log.low:
@@ -60,7 +60,7 @@ def where(log: LaneLog, found: Checkpoint | None, topic_id: str | None, begin: S
     if found.base > log.high:
         raise StartPositionError(
             f"{log.topic} ends at {log.high}, but the checkpoint's base is {found.base}: the log "
-            f"was truncated (an unclean leader election?) or made anew. {log.anew}"
+            f"was truncated (an unclean leader election?) or recreated. {log.anew}"
         )
     return found.base
 
@@ -93,7 +93,7 @@ def _first(log: LaneLog, begin: StartFrom) -> int:
     if log.shown > 0:
         raise StartPositionError(
             f"{log.checkpoints} has no checkpoint, but this lane has worked: the group {log.group} "
-            f"stands at {log.shown} of {log.topic}. The topic was deleted, emptied or made anew; "
+            f"stands at {log.shown} of {log.topic}. The topic was deleted, emptied or recreated; "
             f"restore it, for --from would send surveys again or skip some. {log.anew}"
         )
     if log.low > 0 and begin is None:

@@ -19,12 +19,13 @@ from consumer.http.calls import Calls
 from consumer.kafka import transactions
 from consumer.kafka.start_offsets import StartFrom
 from consumer.lane.state.settings import LATE_ARRIVAL_GRACE, LaneSettings
-from consumer.runtime.former_life import let_former_life_end
+from consumer.runtime.former_life import wait_for_former_life
 from consumer.runtime.lane.config_rivals import ConfigRivals
 from consumer.runtime.lane.lane_owner import RESULTS_ENOUGH, LaneOwnership
 from consumer.runtime.lane.takeover import Takeover
 from consumer.runtime.positions import ends
-from consumer.runtime.stage import StageServices
+from consumer.runtime.stage import StageRun, StageServices
+from consumer.runtime.transaction_size import TransactionSize
 from consumer.wiring.build import LaneConfig
 
 POLL_RECORDS = 5_000
@@ -58,10 +59,13 @@ class LaneStage:
     _leaving: bool = False
     _consumer: Consumer | None = None
     _rivals: ConfigRivals = field(init=False)
+    run: StageRun = field(init=False)
 
     def __post_init__(self) -> None:
         metrics, now = self.services.metrics, self.services.clock.now()
         version = self.settings.config_version
+        size = TransactionSize(RESULTS_ENOUGH, transactions.LANE_TRANSACTION_TIMEOUT)
+        self.run = StageRun(self.services, self.settings.name, size)
         self._rivals = ConfigRivals(self.settings.name, metrics, version, now)
 
     @property
@@ -89,11 +93,8 @@ class LaneStage:
         self._take_rules()
         self._follow_clock()
         group = f"{self.services.topics.application_id}.lane.{self.settings.name}"
-        let_former_life_end(self.services, self.name, group, self._stays)
-        consumer = self._consumer = self.services.consumer(self.settings.name, group)
-        self.services.transactions.expect(
-            self.name, most=RESULTS_ENOUGH, timeout=transactions.LANE_TRANSACTION_TIMEOUT
-        )
+        wait_for_former_life(self.run, group, self._stays)
+        consumer = self._consumer = self.run.consumer(group)
         try:
             with transactions.translate_errors("subscribe"):
                 consumer.subscribe(
@@ -109,7 +110,7 @@ class LaneStage:
                 self._drain(self.ownership)
         finally:
             self._drop()
-            self.services.left(self.name)
+            self.run.end_membership()
             self._consumer = None
             self.services.clients.close(consumer)
 
@@ -126,7 +127,7 @@ class LaneStage:
                 self.ownership.reconfigure(rules)
 
     def _turn(self, consumer: Consumer) -> None:
-        self.services.joined(self.name, consumer)
+        self.run.record_turn(consumer)
         self._keep_time()
         before = self.ownership
         with transactions.translate_errors("consume"):
@@ -134,11 +135,7 @@ class LaneStage:
         if self.ownership is not None and before is not None and self.ownership is not before:
             # Records of the previous ownership would settle offsets that this one has not read.
             raise KafkaSessionError("the lane went and came back while it was being read")
-        records = [
-            each
-            for each in messages
-            if each.error() is None or self.services.usable(self.name, each)
-        ]
+        records = [each for each in messages if each.error() is None or self.run.usable(each)]
         if self.ownership is not None:
             self.ownership.read(records)
             for (_, partition), end in ends(messages):  # after the records that came with them
@@ -172,7 +169,7 @@ class LaneStage:
 
         One transaction must carry what the records lead to: dead letters and delayed invitations.
         """
-        most = self.services.transactions.size(self.name).records
+        most = self.run.transactions.records
         if self.ownership is not None and self.ownership.lane.saturated:
             self.ownership.wait_for_answer()
             return consumer.consume(min(most, SATURATED_RECORDS), 0.0)
@@ -200,16 +197,16 @@ class LaneStage:
             consumer.resume([own])
 
     def _take_over(self, consumer: Consumer) -> LaneOwnership:
-        takeover = Takeover(self.settings, self.services, self.begin, self.rng)
+        takeover = Takeover(self.settings, self.run, self.begin, self.rng)
         self.services.clock.hold()
         try:
-            machine, producer = takeover.run(consumer)
+            machine, producer = takeover.take_over(consumer)
         except BaseException:
             self.services.clock.release()
             raise
         return LaneOwnership(
             machine,
-            self.services,
+            self.run,
             producer,
             consumer,
             self.calls,

@@ -34,7 +34,7 @@ from consumer.runtime.isolation import tell
 from consumer.runtime.lane.config_rivals import ConfigRivals
 from consumer.runtime.lane.lane_report import LaneReport
 from consumer.runtime.lane.lane_status import call_status, lane_status
-from consumer.runtime.stage import STOP_GRACE, StageServices
+from consumer.runtime.stage import STOP_GRACE, StageRun, StageServices
 from consumer.runtime.watchers.command_watch import ObeyedCommands
 from consumer.wiring.build import LaneConfig
 
@@ -71,13 +71,14 @@ class LaneOwnership:
     """
 
     lane: Lane
-    services: StageServices
+    run: StageRun
     producer: Producer
     consumer: Consumer
     calls: Calls
     limits: tuple[str, ...]
     events: Inbox
     rivals: ConfigRivals
+    services: StageServices = field(init=False)
     report: LaneReport = field(init=False)
     forecast: Forecast = field(init=False)
     _show_at: float = 0.0
@@ -87,6 +88,7 @@ class LaneOwnership:
     _obeyed: ObeyedCommands = field(default_factory=ObeyedCommands)
 
     def __post_init__(self) -> None:
+        self.services = self.run.services
         self._obeyed.since = self.services.clock.now()
         self.report = LaneReport(self.lane, self.services.metrics)
         self.forecast = Forecast.under(self.lane.settings.limits)
@@ -186,7 +188,7 @@ class LaneOwnership:
 
     def step(self) -> None:
         """Process answers and operators' commands, then execute the commands of one tick."""
-        self.lane.commit_size = self.services.transactions.size(self.name).records
+        self.lane.commit_size = self.run.transactions.records
         self._take_answers()
         self._obey()
         for command in self.lane.tick(self.services.clock.now()):
@@ -199,7 +201,7 @@ class LaneOwnership:
         self.lane.stop_sealing()
         while not self.lane.idle and self.services.clock.now() < deadline:
             self.step()
-            self.services.health.beat(self.name)
+            self.run.beat()
             if not self.lane.idle:
                 self.wait_for_answer()
         self._display()
@@ -291,7 +293,7 @@ class LaneOwnership:
         gone = len(commit.results) + len(commit.dead_letters) + len(commit.put_off)
         carried = gone if _bytes_beside(commit) > len(checkpoint) else 0
         started = self.services.clock.now()
-        with self.services.transaction(self.name, self.producer, carried, STOP_GRACE):
+        with self.run.transaction(self.producer, carried, STOP_GRACE):
             transactions.produce(
                 self.producer,
                 topics.checkpoints(self.name),
@@ -302,10 +304,8 @@ class LaneOwnership:
             publisher.results(commit.results, now)
             publisher.dead_letters(commit.dead_letters, now)
             publisher.put_off(commit.put_off, self.name, topics, self.services.clock.now())
-            timeout = self.services.transactions.timeout(self.name)
-            transactions.deliver(
-                self.producer, timeout, self.services.waiting(self.name, STOP_GRACE)
-            )
+            give_up = self.run.waiting(STOP_GRACE)
+            transactions.deliver(self.producer, self.run.transactions.timeout, give_up)
             self._delivered_at = self.services.clock.now()
         self.lane.commit_took(self._delivered_at - started)
         self._base = commit.checkpoint.base
@@ -367,7 +367,7 @@ class LaneOwnership:
             (found,) = self.consumer.offsets_for_times([since], timeout=WAIT_FOR_OFFSETS)
             # Not the lane's current base: the next owner starts at the committed one.
             before = min(self._base, found.offset if found.offset >= 0 else math.inf)
-            self.services.trim(found.topic, int(before))
+            self.run.delete_records(found.topic, int(before))
 
     def _display(self) -> None:
         """Commit the group's offset for Kafka's tools; only the checkpoint is authoritative."""

@@ -22,7 +22,7 @@ from consumer.lane.state.owners import contested, next_owners
 from consumer.lane.state.settings import LaneSettings
 from consumer.records.checkpoint import Checkpoint, Owner
 from consumer.runtime.lane.lane_log import LaneLog, refuse_beyond, unreadable, where
-from consumer.runtime.stage import StageServices
+from consumer.runtime.stage import StageRun
 
 WAIT = 10.0
 
@@ -47,30 +47,30 @@ class Takeover:
     """Takeover of a lane by this process; `begin`: where the lane's first owner starts to read."""
 
     settings: LaneSettings
-    services: StageServices
+    run: StageRun
     begin: StartFrom
     rng: random.Random
 
     @property
     def topic(self) -> str:
         """Topic of the lane's invitations."""
-        return self.services.topics.invitations(self.settings.name)
+        return self.run.services.topics.invitations(self.settings.name)
 
-    def run(self, consumer: Consumer) -> tuple[Lane, Producer]:
+    def take_over(self, consumer: Consumer) -> tuple[Lane, Producer]:
         """Return the restored lane, and the only producer that may commit for it.
 
         `consumer` reads the log's watermarks and the group's offset. Raises KafkaSessionError,
         StartPositionError.
         """
-        lane, stage = self.settings.name, self.services
+        lane, stage = self.settings.name, self.run.services
         checkpoints = stage.topics.checkpoints(lane)
-        producer = stage.producer(lane, f"{stage.topics.application_id}.lane.{lane}")
-        waiting = stage.waiting(lane)
+        producer = self.run.producer(f"{stage.topics.application_id}.lane.{lane}")
+        waiting = self.run.waiting()
         stage.clients.connect(producer, checkpoints)
         transactions.fence(producer, waiting)
         claimed = _Claimed(stage.clock)
         epoch = claim(producer, checkpoints, lane, waiting, claimed.seen)
-        reader = stage.consumer(lane, f"{stage.topics.application_id}.checkpoint-reader")
+        reader = self.run.consumer(f"{stage.topics.application_id}.checkpoint-reader")
         try:
             stage.clients.connect(reader, checkpoints)
             found = newest(reader, checkpoints, lane, epoch, self._still_here)
@@ -79,7 +79,7 @@ class Takeover:
         finally:
             stage.clients.close(reader)
         topic_id = stage.clients.topic_id(self.topic)
-        stage.reads(lane, {self.topic: topic_id})
+        self.run.expect_topics({self.topic: topic_id})
         log_now = self._look(consumer)
         now = stage.clock.now()
         try:
@@ -120,15 +120,15 @@ class Takeover:
 
     def _tell_clock(self, claimed: _Claimed) -> None:
         if claimed.appended is not None:
-            self.services.metrics.clock_ahead(claimed.at - claimed.appended)
+            self.run.services.metrics.clock_ahead(claimed.at - claimed.appended)
 
     def _still_here(self) -> None:
-        self.services.health.beat(self.settings.name)
-        if self.services.stop.is_set():
+        self.run.beat()
+        if self.run.services.stop.is_set():
             raise KafkaSessionError("stopped while taking over")
 
     def _look(self, consumer: Consumer) -> LaneLog:
-        topics, name = self.services.topics, self.settings.name
+        topics, name = self.run.services.topics, self.settings.name
         partition = TopicPartition(self.topic, 0)
         with transactions.translate_errors("reading the log's ends"):
             low, high = consumer.get_watermark_offsets(partition, timeout=WAIT)
@@ -152,4 +152,4 @@ class Takeover:
         why = contested(owners)
         if why:
             log.error("lane_contested", lane=self.settings.name, why=why)
-            self.services.metrics.contested(self.settings.name)
+            self.run.services.metrics.contested(self.settings.name)

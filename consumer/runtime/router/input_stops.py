@@ -32,8 +32,7 @@ from consumer.kafka.stopped_partitions import (
     out_of_reach,
 )
 from consumer.kafka.transactions import translate_errors
-from consumer.observability.metrics.labels import ROUTER
-from consumer.runtime.stage import StageServices
+from consumer.runtime.stage import StageRun
 
 LOOK_EVERY = 2.0
 
@@ -42,10 +41,9 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class InputStops:
-    """Stopped partitions of one membership; `name`: the stage whose group it is."""
+    """Stopped partitions of one stage's membership."""
 
-    services: StageServices
-    name: str = ROUTER
+    run: StageRun
     stopped: dict[Partition, StoppedPartition] = field(default_factory=dict)
     _look_at: float = 0.0
 
@@ -56,7 +54,7 @@ class InputStops:
             low, high = log_range(asker, each.topic, each.partition)
             log.error(
                 "input_stopped",
-                group=f"{self.services.topics.application_id}.{self.name}",
+                group=f"{self.run.services.topics.application_id}.{self.run.name}",
                 topic=each.topic,
                 partition=each.partition,
                 offset=each.offset if each.offset >= 0 else None,
@@ -105,7 +103,8 @@ class InputStops:
         return any(each.offset >= 0 and out_of_range(asker, each) is None for each in found)
 
     def _update_metrics(self) -> None:
-        self.services.metrics.inputs_stopped(dict.fromkeys(self.stopped, 1), self.name)
+        stopped = dict.fromkeys(self.stopped, 1)
+        self.run.services.metrics.inputs_stopped(stopped, self.run.name)
 
 
 def decided(

@@ -28,11 +28,11 @@ from consumer.records.dead_letter import DeadLetter, DeadLetterReason
 from consumer.records.fields import rfc3339
 from consumer.records.invitation import Source
 from consumer.routing.router import OTHER_TOPIC, Record, Routed, Router
-from consumer.runtime.former_life import let_former_life_end
+from consumer.runtime.former_life import wait_for_former_life
 from consumer.runtime.isolation import HINT, isolate, tell
 from consumer.runtime.positions import ends, lag, membership, names, offsets
 from consumer.runtime.router.input_stops import InputStops, decided
-from consumer.runtime.stage import StageServices
+from consumer.runtime.stage import StageRun, StageServices
 from consumer.wiring.build import RouterConfig
 
 POLL_RECORDS = 5_000
@@ -61,10 +61,12 @@ class RouterStage:
     _taken: RouterConfig | None = None
     _consumer: Consumer | None = None
     _stops: InputStops = field(init=False)
+    run: StageRun = field(init=False)
     _own: bool = False  # whether this member has `<app>.replayed`
 
     def __post_init__(self) -> None:
-        self._stops = InputStops(self.services)
+        self.run = StageRun(self.services, self.name)
+        self._stops = InputStops(self.run)
 
     def reconfigure(self, rules: RouterConfig) -> None:
         """Route by another config from the next poll on. May be called from any thread."""
@@ -93,11 +95,11 @@ class RouterStage:
 
     def _membership(self) -> None:
         application = self.services.topics.application_id
-        let_former_life_end(self.services, self.name, f"{application}.router")
-        producer = self.services.producer(self.name, f"{application}.router.{self.instance}")
-        consumer = self._consumer = self.services.consumer(self.name, f"{application}.router")
+        wait_for_former_life(self.run, f"{application}.router")
+        producer = self.run.producer(f"{application}.router.{self.instance}")
+        consumer = self._consumer = self.run.consumer(f"{application}.router")
         try:
-            transactions.fence(producer, self.services.waiting(self.name))
+            transactions.fence(producer, self.run.waiting())
             with transactions.translate_errors("subscribe"):
                 consumer.subscribe(
                     [*self.inputs, self.services.topics.replayed],
@@ -109,7 +111,7 @@ class RouterStage:
                 or self._take_rules()
                 or self._goes_on(consumer, producer)
             ):
-                self.services.joined(self.name, consumer)
+                self.run.record_turn(consumer)
                 self._revoked_during_poll.clear()  # it concerns the records of one poll
                 with transactions.translate_errors("consume"):
                     messages = consumer.consume(self._poll_records(), POLL_SECONDS)
@@ -118,7 +120,7 @@ class RouterStage:
                 self._reached.update(ends(messages))
                 self._update_metrics(consumer)
         finally:
-            self.services.left(self.name)
+            self.run.end_membership()
             self.services.metrics.router_lag({})
             self._stops.clear()
             self._own = False
@@ -127,7 +129,7 @@ class RouterStage:
 
     def _poll_records(self) -> int:
         """Return the size of a poll, whose records go into one transaction."""
-        return min(POLL_RECORDS, self.services.transactions.size(self.name).records)
+        return min(POLL_RECORDS, self.run.transactions.records)
 
     def _on_assign(
         self, producer: Producer, consumer: Consumer, partitions: list[TopicPartition]
@@ -140,7 +142,7 @@ class RouterStage:
             raise KafkaSessionError("a partition went and came back while it was being read")
         member = membership(consumer)
         reading = router_reading(self.services.topics, self.inputs, self.services.clients)
-        asker = self.services.consumer(self.name, reading.group)
+        asker = self.run.consumer(reading.group)
         try:
             resolved = resolve(
                 consumer,
@@ -154,7 +156,7 @@ class RouterStage:
             self._stops.add(asker, resolved.stopped)
         finally:
             self.services.clients.close(asker)
-        self.services.reads(self.name, reading.ids)
+        self.run.expect_topics(reading.ids)
         self._marks = resolved.marks
         self._own = self._own or any(each.topic == reading.own for each in partitions)
         self._began = self._began or bool(partitions)
@@ -171,8 +173,8 @@ class RouterStage:
         A plain commit would carry no member id once the client knows that the group dropped it, and
         Kafka accepts such a commit while the group is empty.
         """
-        with self.services.transaction(self.name, producer):
-            self.services.send_offsets(self.name, producer, places, member)
+        with self.run.transaction(producer):
+            self.run.send_offsets(producer, places, member)
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Unassign the partitions. Everything read was committed between two polls."""
@@ -190,13 +192,13 @@ class RouterStage:
     # -- stopped partitions -------------------------------------------------------------------
 
     def _usable(self, consumer: Consumer, message: Message) -> bool:
-        """Return `StageServices.usable`; a partition whose offset is out of range stands still.
+        """Return `StageRun.usable`; a partition whose offset is out of range stands still.
 
         Raises KafkaSessionError if the group's offset is readable: the member rejoins.
         """
         error = message.error()
         if error is None or error.code() != KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - public by use
-            return self.services.usable(self.name, message)
+            return self.run.usable(message)
         place = TopicPartition(str(message.topic()), int(message.partition() or 0))
         self._stops.stop_reading(consumer, place)
         return False
@@ -241,7 +243,7 @@ class RouterStage:
         """Route records and commit the outcome. Return it."""
         records = [self._record(message) for message in messages]
         now = self.services.clock.now()
-        routed = self.router.route(records, now, lambda: self.services.health.beat(self.name))
+        routed = self.router.route(records, now, self.run.beat)
         letters = _complete(routed.dead_letters, records, messages)
         complete = replace(routed, dead_letters=letters)
         self._commit_routed(consumer, producer, messages, complete, now)
@@ -271,10 +273,10 @@ class RouterStage:
         now: float,
     ) -> None:
         member = membership(consumer)
-        with self.services.transaction(self.name, producer, len(messages)):
+        with self.run.transaction(producer, len(messages)):
             self._publish(producer, routed, rfc3339(now))
             places = offsets(messages, self._marks)
-            self.services.send_offsets(self.name, producer, places, member)
+            self.run.send_offsets(producer, places, member)
 
     def _say_defects(self, letters: Sequence[DeadLetter]) -> None:
         for letter in letters:

@@ -23,7 +23,7 @@ STAMPED = (".delayed.", ".checkpoints.")
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic; made anew, it has another id."""
+    """A topic; recreated, it has another id."""
 
     id: str
     partitions: list[Partition]
@@ -65,7 +65,7 @@ class FakeBroker:
         )
 
     def delete_topic(self, name: str) -> None:
-        """All its records are gone; made anew, it has another id."""
+        """All its records are gone; recreated, it has another id."""
         for partition in self._topics.pop(name).partitions:
             partition.deleted = True
             partition.tell()

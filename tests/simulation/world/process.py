@@ -19,7 +19,7 @@ from consumer.runtime.lane import lane_loop
 from consumer.runtime.lane.lane_loop import LaneStage
 from consumer.runtime.lane.lane_owner import LaneOwnership
 from consumer.runtime.router.router_loop import RouterStage
-from consumer.runtime.stage import StageServices
+from consumer.runtime.stage import ConfigInUse, StageServices
 from consumer.runtime.watchers.command_watch import CommandWatch
 from consumer.wiring.build import LaneConfig
 from tests.simulation.kafka.clients import FakeClients
@@ -178,9 +178,7 @@ class SimProcess:
         config = setup.config
         self.stage = StageServices(
             topics=config.topics,
-            lanes=config.lanes,
-            homes=config.homes,
-            config_version=config.config_version,
+            config=ConfigInUse(config.config_version, config.lanes, config.homes),
             clients=clients,
             clock=self.clock,
             metrics=Told(name, watch),  # type: ignore[arg-type]
@@ -260,7 +258,8 @@ class SimProcess:
     def _go_over(self, setup: rules.Setup) -> None:
         self._calls = self._calls_of(setup, self._calls)
         config = setup.config
-        self.stage.lanes, self.stage.homes = config.lanes, config.homes
+        in_use = self.stage.config
+        in_use.lanes, in_use.homes = config.lanes, config.homes
         for name, lane in self._lanes.items():
             settings = setup.lanes[name]
             lane.reconfigure(LaneConfig(settings, self._calls, _limits(settings)))
@@ -269,7 +268,7 @@ class SimProcess:
         self._clients.wake()
         self._scheduler.sleep(self._rng.uniform(0.0, 5.0))
         self._router.reconfigure(setup.router)
-        self.stage.config_version = config.config_version
+        in_use.version = config.config_version
         self._clients.wake()
 
     def _start(self, name: str, session: Callable[[], None]) -> None:
@@ -279,7 +278,7 @@ class SimProcess:
         )
 
     def _keep_running(self, name: str, session: Callable[[], None]) -> None:
-        """As `StageServices.keep_running` and `Process._thread` do, on the virtual clock."""
+        """As `StageRun.keep_running` and `Process._thread` do, on the virtual clock."""
         self._pulse.register(name)
         while not self.stage.stop.is_set():
             try:

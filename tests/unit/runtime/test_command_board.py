@@ -13,7 +13,7 @@ from consumer.kafka.clients import Clients
 from consumer.kafka.records.operator_commands import RetryCampaign
 from consumer.observability.metrics.metrics import Metrics
 from consumer.runtime.watchers.command_watch import CommandBoard, CommandWatch
-from tests.unit.runtime.test_stage import Time, stage
+from tests.unit.runtime.test_stage import Time, services
 
 NOW = 1000.0
 
@@ -37,7 +37,7 @@ def test_what_is_told_is_written_once_and_carried_out_only_when_it_is_read_again
 
 def test_a_process_that_reads_no_commands_carries_out_its_own() -> None:
     """The topic is missing, or the demo has none: at least its own delay stage gives back."""
-    running = stage(Time())
+    running = services(Time())
     running.return_delayed(["a"])
     assert set(running.early.asked) == {"a"}
     assert running.commands.outgoing() == []
@@ -45,7 +45,7 @@ def test_a_process_that_reads_no_commands_carries_out_its_own() -> None:
 
 def test_a_process_that_reads_commands_asks_no_delay_stage_of_its_own_beside() -> None:
     """Else each reload would pass on all that is delayed twice."""
-    running = stage(Time())
+    running = services(Time())
     running.commands.connect(connected=True)
     running.return_delayed(["a"])
     assert set(running.early.asked) == set()

@@ -24,7 +24,7 @@ from consumer.runtime.lane.config_rivals import (
 )
 from consumer.runtime.lane.lane_loop import LaneStage
 from consumer.wiring.build import LaneConfig
-from tests.unit.runtime.test_stage import Time, stage
+from tests.unit.runtime.test_stage import Time, services
 
 START = 1_700_000_000.0
 
@@ -169,7 +169,7 @@ def test_a_few_records_of_another_config_in_full_polls_are_found() -> None:
 def test_a_lane_that_is_owned_elsewhere_follows_the_config_for_its_next_owner_here() -> None:
     """What its own former config routed must not count against it."""
     before = LaneSettings(name="cloud", campaigns={}, config_version="ours", limits=())
-    surroundings = stage(Time())
+    surroundings = services(Time())
     loop = LaneStage(before, surroundings, cast("Calls", None), None, ())
     after = replace(before, config_version="next")
     loop.reconfigure(LaneConfig(after, cast("Calls", None), ()))

@@ -39,17 +39,16 @@ def test_other_trouble_is_no_fencing() -> None:
 
 
 def test_the_third_fencing_within_a_minute_is_said_with_its_id() -> None:
-    rivals = FencingMonitor()
-    rivals.uses("router", "app.router.0")
-    said = [rivals.found("router", FENCED, 10.0 * times) for times in range(TIMES)]
+    monitor = FencingMonitor("app.router.0")
+    said = [monitor.diagnose(FENCED, 10.0 * times) for times in range(TIMES)]
     assert said[:-1] == [None] * (TIMES - 1)
     assert "transactional.id app.router.0" in (said[-1] or "")
     assert "--instance" in (said[-1] or "")
 
 
-def test_rare_ones_other_trouble_and_other_stages_do_not_count() -> None:
-    rivals = FencingMonitor()
+def test_rare_fencings_and_other_errors_do_not_count() -> None:
+    monitor, other = FencingMonitor(), FencingMonitor()
     for times in range(3 * TIMES):
-        assert rivals.found("router", FENCED, times * WITHIN) is None
-        assert rivals.found("pisano", trouble(KafkaError._TIMED_OUT), times) is None
-    assert rivals.found("pisano", FENCED, 0.0) is None
+        assert monitor.diagnose(FENCED, times * WITHIN) is None
+        assert other.diagnose(trouble(KafkaError._TIMED_OUT), times) is None
+    assert other.diagnose(FENCED, 0.0) is None

@@ -38,7 +38,7 @@ def test_a_lane_goes_on_at_its_base(base: int, was: str | None, now: str | None)
     [
         (2, "id1", "begins at 3, but the checkpoint's base is 2: up to 1 invitations"),
         (10, "id1", "ends at 9, but the checkpoint's base is 10"),
-        (5, "id2", r"was deleted and made anew \(its id is id2, the checkpoint is of id1\)"),
+        (5, "id2", r"was deleted and recreated \(its id is id2, the checkpoint is of id1\)"),
     ],
 )
 def test_a_log_that_does_not_fit_stops_the_lane(base: int, topic_id: str, told: str) -> None:

@@ -18,7 +18,7 @@ from consumer.runtime.lane.config_rivals import ConfigRivals
 from consumer.runtime.lane.lane_owner import LaneOwnership
 from consumer.vendors.protocol import Vendor
 from consumer.wiring.build import LaneConfig
-from tests.unit.runtime.test_stage import Time, stage
+from tests.unit.runtime.test_stage import Time, stage_run
 
 RADAR = LaneSettings(
     name="radar", campaigns={}, config_version="v1", logins=frozenset({"radar"}), limits=()
@@ -39,7 +39,7 @@ def owner(with_calls: Calls) -> LaneOwnership:
     lane = Lane(RADAR, random.Random(0), clock.now())
     nobody = cast("Producer", None), cast("Consumer", None)
     rivals = ConfigRivals("radar", Metrics(), "v1", clock.now())
-    return LaneOwnership(lane, stage(clock), *nobody, with_calls, (), SimpleQueue(), rivals)
+    return LaneOwnership(lane, stage_run(clock), *nobody, with_calls, (), SimpleQueue(), rivals)
 
 
 def log_in(one: LaneOwnership) -> None:

@@ -8,7 +8,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from consumer.routing.router import Router
 from consumer.runtime.router.router_loop import RouterStage
-from consumer.runtime.stage import StageServices
+from tests.unit.runtime.test_stage import Time, services
 
 
 class Untouched:
@@ -18,7 +18,7 @@ class Untouched:
 def test_a_router_that_is_given_partitions_after_its_session_takes_none() -> None:
     """To ask a closing client where it stands aborts the process."""
     nothing = Untouched()
-    loop = RouterStage(cast("Router", nothing), ["pos"], cast("StageServices", nothing), None, "0")
+    loop = RouterStage(cast("Router", nothing), ["pos"], services(Time()), None, "0")
     late = cast("Consumer", nothing)
     loop._on_assign(cast("Producer", nothing), late, [TopicPartition("pos", 0)])
     loop._on_revoke(late, [TopicPartition("pos", 0)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
-from typing import cast
+from typing import Any, cast
 
 from consumer.clock import Clock
 from consumer.config.topic_names import Topics
@@ -12,7 +12,7 @@ from consumer.errors import KafkaSessionError
 from consumer.kafka.clients import Clients
 from consumer.observability.health import Health
 from consumer.observability.metrics.metrics import Metrics
-from consumer.runtime.stage import MAX_SILENCE, StageServices
+from consumer.runtime.stage import MAX_SILENCE, ConfigInUse, StageRun, StageServices
 
 ATTEMPT = 5.0
 """Seconds that one attempt at Kafka takes."""
@@ -26,29 +26,36 @@ class Time(Clock):
         super().__init__(lambda: self.at, lambda: self.at)
 
 
-def stage(clock: Time) -> StageServices:
-    health = Health(clock.now)
-    health.register("pisano", MAX_SILENCE)
-    topics = cast("Topics", None)
-    return StageServices(topics, ["pisano"], "v1", cast("Clients", None), clock, Metrics(), health)
+def services(clock: Time, clients: object = None, **others: Any) -> StageServices:
+    config = ConfigInUse("v1", ["pisano"])
+    return StageServices(
+        Topics("surveys"), config, cast("Clients", clients), clock, Metrics(), Health(clock.now),
+        **others,
+    )  # fmt: skip
+
+
+def stage_run(clock: Time, name: str = "pisano", clients: object = None) -> StageRun:
+    run = StageRun(services(clock, clients), name)
+    run.services.health.register(name, MAX_SILENCE)
+    return run
 
 
 def test_an_hour_without_kafka_is_no_reason_to_be_restarted() -> None:
     clock = Time()
-    running = stage(clock)
-    give_up = running.waiting("pisano")
+    running = stage_run(clock)
+    give_up = running.waiting()
     for _ in range(int(3600 / ATTEMPT)):
         clock.at += ATTEMPT
         assert not give_up()
-        assert running.health.alive() == []
+        assert running.services.health.alive() == []
 
 
 def test_a_stop_ends_the_wait_at_once_or_after_its_grace() -> None:
     clock = Time()
-    running = stage(clock)
-    at_once, later = running.waiting("pisano"), running.waiting("pisano", 10.0)
+    running = stage_run(clock)
+    at_once, later = running.waiting(), running.waiting(10.0)
     assert (at_once(), later()) == (False, False)
-    running.stop.set()
+    running.services.stop.set()
     assert (at_once(), later()) == (True, False)
     clock.at += 9.9
     assert not later()
@@ -73,7 +80,7 @@ def test_a_session_that_ended_keeps_no_client() -> None:
         errors.append(KafkaSessionError("fenced"))
         raise errors[0]
 
-    stage(Time()).keep_running("pisano", session)
+    stage_run(Time()).keep_running(session)
     gc.collect()
     assert [client() for client in clients] == [None]
 
@@ -92,5 +99,5 @@ def test_a_session_that_ended_by_a_ring_of_errors_is_followed_by_another() -> No
         if trouble is not None:
             raise trouble
 
-    stage(Time()).keep_running("pisano", session)
+    stage_run(Time()).keep_running(session)
     assert sessions == [False, True]

@@ -11,7 +11,6 @@ import httpx
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from consumer.config.topic_names import Topics
 from consumer.http.calls import Answered, Calls
 from consumer.lane.state.commands import Commit, Send
 from consumer.records.call import Outcome, Verdict
@@ -23,7 +22,7 @@ from consumer.wiring.config_file import ConfigFile, fingerprint, read
 from tests.support.lanes import held, lane, limited
 from tests.unit.config.support import ENV, RADAR_PASSWORD, VALID
 from tests.unit.runtime.test_process import process
-from tests.unit.runtime.test_stage import Time, stage
+from tests.unit.runtime.test_stage import Time, stage_run
 
 PATIENCE = 60.0
 
@@ -42,12 +41,11 @@ class Log:
 def owner() -> LaneOwnership:
     """One whose lane has a call under way."""
     clock = Time()
-    machine, surroundings = lane(limited(calls=20)), stage(clock)
-    surroundings.topics = Topics("surveys")
+    machine, run = lane(limited(calls=20)), stage_run(clock)
     one = LaneOwnership(
-        machine, surroundings, cast("Producer", None), cast("Consumer", Log()),
+        machine, run, cast("Producer", None), cast("Consumer", Log()),
         cast("Calls", None), ("20/10s",), SimpleQueue(),
-        ConfigRivals("cloud", surroundings.metrics, "c1", clock.now()),
+        ConfigRivals("cloud", run.services.metrics, "c1", clock.now()),
     )  # fmt: skip
     machine.arrived(held(0), clock.now())
     return one

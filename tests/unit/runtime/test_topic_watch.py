@@ -10,8 +10,9 @@ from confluent_kafka.admin import AdminClient
 from structlog.testing import capture_logs
 
 from consumer.errors import KafkaSessionError
+from consumer.runtime.stage import StageRun
 from consumer.runtime.watchers.topic_watch import TopicWatch
-from tests.unit.runtime.test_stage import Time, stage
+from tests.unit.runtime.test_stage import Time, stage_run
 
 
 class Member:
@@ -25,7 +26,7 @@ def watch(ids: dict[str, str]) -> TopicWatch:
     return TopicWatch(cast("AdminClient", None), ["a", "b"], ids)
 
 
-def test_a_topic_that_is_made_anew_is_said_once_and_shown_to_the_stages() -> None:
+def test_a_topic_that_is_recreated_is_said_once_and_shown_to_the_stages() -> None:
     ids: dict[str, str] = {}
     looking = watch(ids)
     with capture_logs() as said:
@@ -51,17 +52,17 @@ def test_a_topic_that_is_gone_is_said_once_and_keeps_its_id() -> None:
     assert errors == ["topic_missing", "topic_recreated", "topic_missing"]
 
 
-def test_a_stage_whose_topic_was_made_anew_ends_its_session() -> None:
+def test_stage_whose_topic_was_recreated_ends_its_session() -> None:
     member = cast("Consumer", Member())
-    running = stage(Time())
-    running.reads("pisano", {"a": "1", "b": None})
-    running.joined("pisano", member)
-    running.topic_ids["b"] = "9"  # its id was not known before
-    running.joined("pisano", member)
-    running.topic_ids["a"] = "2"
-    with pytest.raises(KafkaSessionError, match="a was deleted and made anew"):
-        running.joined("pisano", member)
-    running.joined("radar", member)  # reads other topics
+    running = stage_run(Time())
+    running.expect_topics({"a": "1", "b": None})
+    running.record_turn(member)
+    running.services.topic_ids["b"] = "9"  # its id was not known before
+    running.record_turn(member)
+    running.services.topic_ids["a"] = "2"
+    with pytest.raises(KafkaSessionError, match="a was deleted and recreated"):
+        running.record_turn(member)
+    StageRun(running.services, "radar").record_turn(member)  # reads other topics
 
-    running.left("pisano")
-    running.joined("pisano", member)  # the next session has taken nothing over yet
+    running.end_membership()
+    running.record_turn(member)  # the next session has taken nothing over yet

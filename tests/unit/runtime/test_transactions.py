@@ -10,15 +10,11 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
 from structlog.testing import capture_logs
 
-from consumer.config.topic_names import Topics
 from consumer.errors import KafkaSessionError
-from consumer.kafka.clients import Clients
 from consumer.kafka.transactions import TRANSACTION_TIMEOUT
-from consumer.observability.health import Health
-from consumer.observability.metrics.metrics import Metrics
-from consumer.runtime.stage import MAX_SILENCE, StageServices
-from consumer.runtime.transactions import RECORDS
-from tests.unit.runtime.test_stage import Time
+from consumer.runtime.stage import StageRun
+from consumer.runtime.transaction_size import RECORDS
+from tests.unit.runtime.test_stage import Time, services
 
 FENCED = KafkaException(KafkaError(KafkaError._FENCED, "another epoch", fatal=True))
 
@@ -48,26 +44,30 @@ class Made:
         self.timeouts.append(asked[-1])
 
 
+class Immediate(threading.Event):
+    """Nothing waits between two sessions."""
+
+    def wait(self, timeout: float | None = None) -> bool:  # noqa: ARG002 - as it is
+        return self.is_set()
+
+
 class Running:
     """A stage with a clock of its own."""
 
     def __init__(self) -> None:
-        self.clock, self.metrics, self.made = Time(), Metrics(), Made()
-        health = Health(self.clock.now)
-        health.register("router", MAX_SILENCE)
-        clients = cast("Clients", self.made)
-        self.stage = StageServices(
-            cast("Topics", None), ["pisano"], "v1", clients, self.clock, self.metrics, health
-        )
+        self.clock, self.made = Time(), Made()
+        self.stop = Immediate()
+        self.run = StageRun(services(self.clock, self.made, stop=self.stop), "router")
+        self.metrics = self.run.services.metrics
 
     def transact(self, carried: int, seconds: float, failure: Exception | None = None) -> None:
         producer = cast("Producer", Slow(self.clock, seconds, failure))
-        with self.stage.transaction("router", producer, carried):
+        with self.run.transaction(producer, carried):
             pass
 
     @property
     def records(self) -> int:
-        return self.stage.transactions.size("router").records
+        return self.run.transactions.records
 
     def value(self, name: str) -> float | None:
         return self.metrics.registry.get_sample_value(
@@ -96,15 +96,9 @@ def test_transaction_that_kafka_aborts_makes_the_next_one_smaller_and_then_longe
     for carried in (4, 2, 1, 1):
         with pytest.raises(KafkaSessionError):
             running.transact(carried, 10.0, FENCED)
-    running.stage.producer("router", "surveys.router.0")
+    running.run.producer("surveys.router.0")
     assert running.records == 1
     assert running.made.timeouts == [2 * TRANSACTION_TIMEOUT]
-
-
-def test_other_stages_keep_their_size() -> None:
-    running = Running()
-    running.transact(1_000, 7.0)
-    assert running.stage.transactions.size("ladder").records == RECORDS
 
 
 def run_sessions(running: Running, session: Callable[[], None], times: int) -> list[str]:
@@ -114,21 +108,13 @@ def run_sessions(running: Running, session: Callable[[], None], times: int) -> l
     def once() -> None:
         ran.append(1)
         if len(ran) == times:
-            running.stage.stop.set()
+            running.stop.set()
         session()
 
-    running.stage.stop = Immediate()
-    running.stage.producer("router", "surveys.router.0")
+    running.run.producer("surveys.router.0")
     with capture_logs() as lines, pytest.raises(KafkaSessionError):
-        running.stage.keep_running("router", once)
+        running.run.keep_running(once)
     return [line["event"] for line in lines]
-
-
-class Immediate(threading.Event):
-    """Nothing waits between two sessions."""
-
-    def wait(self, timeout: float | None = None) -> bool:  # noqa: ARG002 - as it is
-        return self.is_set()
 
 
 def test_transaction_that_outlasted_its_timeout_is_no_rivals_work() -> None:
@@ -136,8 +122,8 @@ def test_transaction_that_outlasted_its_timeout_is_no_rivals_work() -> None:
     running = Running()
 
     def session() -> None:
-        running.stage.producer("router", "surveys.router.0")
-        running.transact(1, running.stage.transactions.timeout("router") + 2.0, FENCED)
+        running.run.producer("surveys.router.0")
+        running.transact(1, running.run.transactions.timeout + 2.0, FENCED)
 
     events = run_sessions(running, session, 6)
     assert events.count("session_ended") == 5
@@ -161,8 +147,8 @@ class Event:
 def test_quota_of_kafka_that_holds_a_client_back_is_counted_and_said() -> None:
     running = Running()
     with capture_logs() as lines:
-        for seconds in (2.5, 1.0, 0.0):
-            running.stage.transactions.throttled("router", cast("Any", Event(seconds)))
-    assert running.value("kafka_throttle_seconds_total") == 3.5
-    assert [line["why"] for line in lines] == ["for 2.5 s", "for 1.0 s"]
+        for seconds in (2.5, 0.02, 0.0):
+            running.run.transactions.record_throttle(cast("Any", Event(seconds)))
+    assert running.value("kafka_throttle_seconds_total") == 2.52
+    assert [line["why"] for line in lines] == ["for 2500 ms", "for 20 ms"]
     assert all("quota" in line["hint"] for line in lines)
