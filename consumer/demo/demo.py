@@ -28,7 +28,6 @@ from consumer.runtime.options import Options
 from consumer.runtime.process import Process
 from consumer.sandbox.server import SandboxServer
 from consumer.sandbox.settings import SAMPLE_PASSWORD, SAMPLE_TOKEN, Latency, Quota, SandboxSettings
-from consumer.wiring.build import limit_names
 
 PATIENCE = 100.0
 """Seconds after which an unfinished demo has failed."""
@@ -74,7 +73,9 @@ class Demo:
         running = asyncio.create_task(process.run())
         feeding = threading.Thread(target=self._feed, args=(config.kafka,), daemon=True)
         feeding.start()
-        lanes = {name: limit_names(config, name) for name in config.lanes}
+        lanes = {
+            name: tuple(limit.name for limit in config.quotas[name].limits) for name in config.lanes
+        }
         deadline = time.monotonic() + PATIENCE
         with Live(console=self.console, auto_refresh=False) as live:
             while not running.done() and time.monotonic() < deadline:

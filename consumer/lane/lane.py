@@ -21,6 +21,7 @@ object lives from takeover to loss; its successor starts from the checkpoint.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from consumer.lane.account.accounts import Accounts
@@ -33,6 +34,7 @@ from consumer.lane.offsets.attempts import Attempts
 from consumer.lane.offsets.in_doubt import InDoubtBatches
 from consumer.lane.offsets.read_plan import Mode
 from consumer.lane.offsets.settled import SettledOffsets
+from consumer.lane.quota.forecast import Forecast
 from consumer.lane.quota.quota import Quota
 from consumer.lane.settlement.outbox import Outbox
 from consumer.lane.settlement.results import CallFacts
@@ -40,6 +42,7 @@ from consumer.lane.settlement.settlement import Settlement
 from consumer.lane.state.commands import Batch, Command, Commit, Login, Send
 from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import FRESH_SECONDS, LaneSettings
+from consumer.lane.state.snapshot import CampaignCircuit, CampaignSnapshot, LaneSnapshot
 from consumer.records.call import Outcome
 from consumer.records.checkpoint import Checkpoint, Owner
 from consumer.records.dead_letter import DeadLetter
@@ -86,8 +89,9 @@ class Lane:
         self._outbox = Outbox(
             self.settled, Attempts(checkpoint.tried if checkpoint else (), self.settled.base)
         )
-        self._quota = Quota(settings, checkpoint, now)
-        self.quota_backoff, self.limiter = self._quota.backoff, self._quota.limiter
+        self.quota = Quota(settings, checkpoint, now)
+        self.quota_backoff, self.limiter = self.quota.backoff, self.quota.limiter
+        self._forecast = Forecast.under(settings.limits)
         self.accounts = Accounts(settings.logins, settings.call_timeout, rng)
         self.settlement = Settlement(
             self.buffer, self._outbox, self.accounts, self.quota_backoff, rng
@@ -98,7 +102,7 @@ class Lane:
         self._sealing = Sealing(
             epoch,
             self.buffer,
-            self._quota,
+            self.quota,
             self.accounts,
             self.settlement,
             self._in_doubt,
@@ -139,24 +143,24 @@ class Lane:
         # Recorded even if all wait again: else the batch would be in doubt for the next owner.
         self._unrecorded = True
         silent = outcome.http_status is None and sent_at is not None
-        self._quota.call_ended(at, silent=silent)
+        self.quota.call_ended(at, silent=silent)
         facts = CallFacts.from_call(
             batch_id, outcome, batch.sealed_at if sent_at is None else sent_at, at
         )
         if outcome.throttled:
-            self._quota.call_throttled(outcome, batch.sealed_at, at)
+            self.quota.call_throttled(outcome, batch.sealed_at, at)
         self.settlement.of_call(batch, part_of, outcome, facts, at)
 
     def logged_in(self, vendor: str, expires_at: float, at: float) -> None:
         """Record that a login succeeded at `at`."""
-        self._quota.call_ended(at)
+        self.quota.call_ended(at)
         self.accounts.sessions[vendor].opened(at, expires_at)
 
     def login_failed(self, vendor: str, outcome: Outcome, at: float) -> None:
         """Record that a login was refused or not answered. Its permit is spent all the same."""
-        self._quota.call_ended(at, silent=outcome.http_status is None)
+        self.quota.call_ended(at, silent=outcome.http_status is None)
         if outcome.throttled:
-            self._quota.call_throttled(outcome, at, at)
+            self.quota.call_throttled(outcome, at, at)
         self.accounts.login_failed(vendor, outcome, at)
 
     def committed(self) -> list[Command]:
@@ -179,7 +183,7 @@ class Lane:
         self.settings = settings
         self.buffer.reconfigure(settings)
         self._sealing.reconfigure()
-        self._quota.reconfigure(settings, now)
+        self.quota.reconfigure(settings, now)
         self.accounts.reconfigure(settings.logins, settings.call_timeout, relogin, now)
         self.settlement.reconfigure()
         self.settlement.acquit(lambda trial: trial.rules.vendor in relogin)
@@ -296,7 +300,7 @@ class Lane:
         if not self._stopping:
             self.settlement.put_off_more(now)
         self.wake_at = self._sweep_at
-        if self._quota.recover(now):
+        if self.quota.recover(now):
             self._unrecorded = True
         if not self._stopping:
             self.wake_at = min(self.wake_at, self._sealing.log_in(now), self._sealing.seal(now))
@@ -317,9 +321,7 @@ class Lane:
 
     def checkpoint(self, now: float) -> Checkpoint:
         """Return the lane's whole state. A login in progress counts as answered at its latest."""
-        logins = [
-            self._quota.latest_arrival(now + self.commit_seconds)
-        ] * self.accounts.logging_in()
+        logins = [self.quota.latest_arrival(now + self.commit_seconds)] * self.accounts.logging_in()
         return Checkpoint(
             lane=self.settings.name,
             topic_id=self._topic_id,
@@ -327,8 +329,8 @@ class Lane:
             done=self.settled.packed(),
             in_flight=[*self._in_doubt, *self._sealing.intents.values()],
             permit_log=[*self.limiter.stamps(now), *logins],
-            permit_log_reach=self._quota.log_reach,
-            quota=self._quota.known(now, logins),
+            permit_log_reach=self.quota.log_reach,
+            quota=self.quota.known(now, logins),
             unknown_until=max(0.0, self.limiter.unknown_until),
             at=now,
             config_version=self.settings.config_version,
@@ -338,3 +340,73 @@ class Lane:
             tried=self._outbox.attempts.packed(self.settled.base),
             owners=self._owners,
         )
+
+    # -- display ------------------------------------------------------------------------------
+
+    def snapshot(self, now: float, log_end: int = 0) -> LaneSnapshot:
+        """Return the lane's picture. `log_end`: the log's end, as far as it is known.
+
+        Each call is a reading of the drain forecast, which takes about one a second. It counts
+        offsets, because these are known before their records are read.
+        """
+        settled, arrived = self.settled.settled_in_all, max(log_end, self.settled.settled_in_all)
+        self._forecast.observe(now, settled, arrived, arrived - settled)
+        beside = self._unsettled_beside_windows()
+        vendors = {campaign.vendor for campaign in self.settings.campaigns.values()}
+        return LaneSnapshot(
+            self.settings.name,
+            now,
+            {
+                name: self._campaign(window, beside[name], now)
+                for name, window in self.windows.items()
+            },
+            frozenset(self.settings.campaigns),
+            [self.accounts.snapshot(vendor) for vendor in sorted(vendors)],
+            self.quota.snapshot(now),
+            tuple(self.in_flight.values()),
+            self.buffer.buffered,
+            self.buffer.buffered_bytes,
+            self.buffer.read_plan.spilled,
+            self.settled.span,
+            max(0, log_end - self.settled.base),
+            self._forecast.drain_seconds,
+            self.paused,
+        )
+
+    def campaign_snapshot(self, campaign: str, now: float) -> CampaignSnapshot:
+        """Return the part of the picture that one of its windows is."""
+        beside = self._unsettled_beside_windows()
+        return self._campaign(self.windows[campaign], beside[campaign], now)
+
+    def _campaign(self, window: Window, beside: int, now: float) -> CampaignSnapshot:
+        waiting = window.count + self.buffer.read_plan.counts[window.campaign]
+        return CampaignSnapshot(
+            waiting,
+            now - window.oldest if window.count else 0.0,
+            window.parked_until > now,
+            self._circuit(window.campaign, waiting + beside, now),
+            waiting + beside,
+        )
+
+    def _circuit(self, campaign: str, unsettled: int, now: float) -> CampaignCircuit:
+        known = self.settings.campaigns.get(campaign)
+        if known is None or self.settlement.parked(campaign, now):
+            return CampaignCircuit.PARKED
+        own = self.accounts.campaigns.get(campaign)
+        if own is None or own.closed:
+            return CampaignCircuit.CLOSED
+        if not unsettled:
+            return CampaignCircuit.EMPTY
+        account = self.accounts.snapshot(known.vendor)
+        if account.credentials_refused or account.circuit_open:
+            return CampaignCircuit.ACCOUNT
+        return CampaignCircuit.OPEN
+
+    def _unsettled_beside_windows(self) -> Counter[str]:
+        """Return campaign → invitations in calls, trials and bisections."""
+        beside = Counter(trial.campaign for trial in self.settlement.trials if trial.ready)
+        for bisection in self.settlement.bisections:
+            beside[bisection.campaign] += len(bisection.suspect) + len(bisection.unknown)
+        for batch in self.in_flight.values():
+            beside[batch.campaign] += len(batch.invitations)
+        return beside

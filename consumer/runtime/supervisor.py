@@ -152,9 +152,7 @@ class Supervisor:
 
     def _start_lane(self, lane: str, plan: Plan) -> None:
         rules = lane_rules(plan.config, lane, plan.calls)
-        loop = LaneStage(
-            rules.settings, self._services, rules.calls, self._options.begin, rules.limits
-        )
+        loop = LaneStage(rules.settings, self._services, rules.calls, self._options.begin)
         self._services.metrics.start_lane(lane)  # so that a takeover's first count is an increase
         self._lanes[lane] = RunningLane(loop, self._start(loop))
 

@@ -33,14 +33,10 @@ from consumer.vendors import VENDORS, Vendor
 
 @dataclass(frozen=True, slots=True)
 class LaneConfig:
-    """Config of one lane.
-
-    `limits`: names of its limits (`20/5s`); `relogin`: vendors whose account changed.
-    """
+    """Config of one lane. `relogin`: vendors whose account changed."""
 
     settings: LaneSettings
     calls: Calls
-    limits: tuple[str, ...]
     relogin: frozenset[str] = frozenset()
 
 
@@ -114,12 +110,7 @@ def lane_rules(
     config: Config, lane: str, calls: Calls, relogin: frozenset[str] = frozenset()
 ) -> LaneConfig:
     """Build a lane's config. `relogin`: vendors whose account changed."""
-    return LaneConfig(lane_settings(config, lane), calls, limit_names(config, lane), relogin)
-
-
-def limit_names(config: Config, lane: str) -> tuple[str, ...]:
-    """Return the names of a lane's limits as metrics label them: `20/5s`."""
-    return tuple(f"{each.calls}/{each.period:g}s" for each in config.quotas[lane].limits)
+    return LaneConfig(lane_settings(config, lane), calls, relogin)
 
 
 def lane_settings(config: Config, lane: str) -> LaneSettings:

@@ -139,7 +139,7 @@ def _accounts_stop(caller: Caller) -> None:
     assert caller.results == []
     assert caller.made == 2
     assert caller.lane.windows["sms"].count == CUSTOMERS
-    assert caller.report.accounts()["pisano"].refused
+    assert caller.lane.accounts.snapshot("pisano").credentials_refused
 
 
 def _campaign_parks(caller: Caller) -> None:
@@ -217,7 +217,7 @@ def test_a_refused_login_keeps_everybody_and_a_right_one_lets_them_go(
         caller.invite(customers("visit"))
         caller.settle()
         assert caller.results == []
-        assert caller.report.accounts()["radar"].refused
+        assert caller.lane.accounts.snapshot("radar").credentials_refused
     with lane_of(sandbox, "radar") as caller:
         caller.invite(customers("visit"))
         caller.settle()
@@ -231,7 +231,7 @@ def test_an_outage_costs_few_calls_and_ends_by_a_probe(sandbox: str) -> None:
         for _ in range(3):
             caller.settle()
             caller.skip(10)
-        assert caller.report.accounts()["pisano"].ill
+        assert caller.lane.accounts.snapshot("pisano").circuit_open
         assert caller.made == 3
         for _ in range(20):
             caller.skip(60)
@@ -241,7 +241,7 @@ def test_an_outage_costs_few_calls_and_ends_by_a_probe(sandbox: str) -> None:
         faults(sandbox, {})
         caller.skip(60)
         caller.settle()
-        assert not caller.report.accounts()["pisano"].ill
+        assert not caller.lane.accounts.snapshot("pisano").circuit_open
         assert reasons(caller)["accepted"] >= 90
         told = [each["event"] for each in logs if each["event"] != "call"]
         assert [told[0], told[-1]] == ["circuit_opened", "vendor_recovered"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from consumer.http.calls import Answered
 from consumer.lane.state.commands import Batch, SealReason
 from consumer.lane.state.pending import PendingInvitation
-from consumer.observability.metrics.metrics import CampaignSnapshot, LaneSnapshot
+from consumer.lane.state.snapshot import CampaignSnapshot
 from consumer.records.call import Outcome, Verdict
 from consumer.records.invitation import Invitation
 from consumer.runtime.lane.lane_status import call_status, lane_status
@@ -29,10 +31,9 @@ def plant(made: MadeUp) -> None:
     driver = Driver(machine)
     driver.read(PendingInvitation.of(0, _invitation(), 0.0))
     (sealed,) = machine.in_flight.values()
-    shown = LaneSnapshot(
-        {CANARIES[6]: CampaignSnapshot(3, 1.0)}, {}, 0.0, 1, 1, 1, 1, 1, paused=False
-    )
-    made.board.lane(lane_status(machine, (), shown, sealed.sealed_at))
+    shown = machine.snapshot(sealed.sealed_at)
+    foreign = {CANARIES[6]: CampaignSnapshot(3, 1.0)}
+    made.board.lane(lane_status(replace(shown, campaigns=foreign)))
     outcome = Outcome(Verdict.REJECTED, 400, code=CANARIES[5], message=CANARIES[4])
     batch = Batch("canary.1.1", "a", sealed.invitations, made.now, SealReason.PERMIT, sealed.rules)
     answered = Answered(batch, "pisano-tr", outcome, made.now, made.now, "400")

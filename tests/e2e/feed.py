@@ -11,17 +11,16 @@ from dataclasses import dataclass, field
 
 from consumer.lane.quota.limiter import Limiter
 from consumer.lane.state.settings import Limit
+from consumer.lane.state.snapshot import AccountSnapshot, LimitSnapshot
 from consumer.observability.health import Health
 from consumer.observability.metrics.metrics import Metrics
 from consumer.observability.status.board import StatusBoard
 from consumer.observability.status.report import StatusReport
 from consumer.observability.status.status import (
-    AccountStatus,
     BatchStatus,
     CallStatus,
     CampaignStatus,
     LaneStatus,
-    LimitStatus,
 )
 from consumer.records.result import Reason
 
@@ -104,13 +103,13 @@ class MadeUpLane:
                 ),
                 key=lambda each: (not each.parked, -each.oldest_age),
             ),
-            limits=[LimitStatus(*each) for each in limits],
+            limits=[LimitSnapshot(*each) for each in limits],
             next_permit=max(0.0, verdict - now),
             in_flight=[
                 BatchStatus(batch.batch, batch.campaign, batch.customers, now - sent)
                 for batch, sent, _ in self.flying
             ],
-            accounts=[AccountStatus(self.vendor, ill=self.ill)],
+            accounts=[AccountSnapshot(self.vendor, circuit_open=self.ill)],
             drain=4.0 + sum(self.waiting.values()) / (3 * self.rate),
         )
 

@@ -37,7 +37,6 @@ from consumer.wiring.build import (
     build_router,
     build_vendors,
     lane_settings,
-    limit_names,
 )
 from consumer.wiring.config_file import read
 from tests.support.lanes import ACCEPTED, NOW, Driver, lane
@@ -405,8 +404,8 @@ class ConfigFuzz:
         self, config: Config, name: str, vendors: dict[str, Vendor], values: list[bytes]
     ) -> None:
         """A lane gets the invitations of the event and makes its calls."""
-        limit_names(config, name)
         made = replace(lane_settings(config, name), first_start_full=False)
+        assert all(limit.name for limit in made.limits)
         driver = Driver(lane(made))
         driver.read(
             *(PendingInvitation.read(offset, value, NOW) for offset, value in enumerate(values))

@@ -24,6 +24,7 @@ from consumer.lane.account.campaign_breaker import CampaignBreaker
 from consumer.lane.account.circuit_breaker import CircuitBreaker, State
 from consumer.lane.account.login_session import LoginSession
 from consumer.lane.state.commands import Batch
+from consumer.lane.state.snapshot import AccountSnapshot
 from consumer.records.call import Outcome, Verdict
 
 SLOW = 1 / 3
@@ -285,6 +286,12 @@ class Accounts:
     def well(self, vendor: str) -> bool:
         """Return whether the account's breaker is closed, so that whole batches may leave."""
         return self.breakers[vendor].closed
+
+    def snapshot(self, vendor: str) -> AccountSnapshot:
+        """Return whether the account's calls may leave; refused credentials say more than the open
+        circuit breaker that follows."""
+        refused = self.refused(vendor)
+        return AccountSnapshot(vendor, refused, not (refused or self.well(vendor)))
 
     def ill(self, vendors: Iterable[str]) -> bool:
         """Return whether the last calls to every one of these vendors ended with trouble."""

@@ -9,8 +9,9 @@ from dataclasses import replace
 from consumer.lane.quota.backoff import QuotaBackoff
 from consumer.lane.quota.cells import Cells
 from consumer.lane.quota.clock_shift import in_our_time
-from consumer.lane.quota.limiter import Known, Limiter
+from consumer.lane.quota.limiter import Known, Limiter, WaitUntil
 from consumer.lane.state.settings import FRESH_SECONDS, LATE_ARRIVAL_GRACE, LaneSettings, Limit
+from consumer.lane.state.snapshot import LimitSnapshot, QuotaSnapshot
 from consumer.records.call import Outcome
 from consumer.records.checkpoint import Checkpoint, LimitCalls
 
@@ -70,6 +71,21 @@ class Quota:
         return tuple(
             LimitCalls(calls=each.calls, period=each.period, cells=each.cells)
             for each in self.limiter.known(now, also)
+        )
+
+    def snapshot(self, now: float) -> QuotaSnapshot:
+        """Return the permits that are left, and what delays the next one."""
+        limiter, limits = self.limiter, self._settings.limits
+        verdict, held_back_by = limiter.check(now), None
+        if isinstance(verdict, WaitUntil):
+            held_back_by = "429" if verdict.limit is None else verdict.limit.name
+        left = zip(limits, limiter.permits(now), limiter.calls, strict=True)
+        return QuotaSnapshot(
+            [LimitSnapshot(limit.name, permits, calls) for limit, permits, calls in left],
+            max(0.0, limiter.next_at(now) - now),
+            held_back_by,
+            limiter.closed_until,
+            self.backoff.quota_fraction,
         )
 
     @property

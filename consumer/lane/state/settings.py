@@ -17,6 +17,11 @@ class Limit:
     calls: int
     period: float
 
+    @property
+    def name(self) -> str:
+        """The limit as metrics and the status page name it: `20/5s`."""
+        return f"{self.calls}/{self.period:g}s"
+
 
 FRESH_SECONDS = 5.0
 """Longest time in seconds from before the intent's commit to the first byte: well under the session

@@ -1,4 +1,4 @@
-"""The allowed label values, and the snapshot that a lane's gauges are set from.
+"""The allowed label values.
 
 Label values come from a closed set (`CLOSED`, enforced at run time by `closed`) or are names of the
 config (lane, campaign, vendor, topic, limit; a stage or a loop is `router` or a lane's name).
@@ -8,7 +8,6 @@ Nothing of an event ever becomes a label, so cardinality is bounded and no perso
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 
 import confluent_kafka
@@ -61,48 +60,3 @@ def closed(label: str, value: object) -> str:
     """Return the value if the label's closed set has it, else `other`."""
     text = str(value)
     return text if text in CLOSED[label] else OTHER
-
-
-@dataclass(frozen=True, slots=True)
-class CampaignSnapshot:
-    """A campaign's waiting invitations and the age of the oldest one (seconds, 0 if none).
-
-    `parked`: the vendor cannot use the campaign as it is. `circuit_open`: its own circuit breaker
-    holds it back and tries one customer at a time.
-    """
-
-    waiting: int
-    oldest_age: float
-    parked: bool = False
-    circuit_open: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class AccountSnapshot:
-    """A vendor account: `refused`, the vendor refuses its credentials; `ill`, its circuit breaker
-    is open. Either way one customer at a time is tried now and then."""
-
-    refused: bool = False
-    ill: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class LaneSnapshot:
-    """A lane's state. `span`: offsets from base to the last one read; `lag`: records not settled;
-    `permits_left`: limit (`20/5s`) → permits; `next_permit`: seconds, 0 for now; `limits_in_use`:
-    part of the configured limits, below 1 only after a 429; `drain`: seconds until no invitation
-    waits, infinite for never."""
-
-    campaigns: Mapping[str, CampaignSnapshot]
-    permits_left: Mapping[str, int]
-    next_permit: float
-    buffered: int
-    buffered_bytes: int
-    span: int
-    lag: int
-    in_flight: int
-    paused: bool
-    spilled: int = 0
-    accounts: Mapping[str, AccountSnapshot] = field(default_factory=dict)
-    limits_in_use: float = 1.0
-    drain: float = 0.0

@@ -21,6 +21,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from consumer import __version__
+from consumer.lane.state.snapshot import LaneSnapshot
 from consumer.observability.metrics.labels import (
     CAMPAIGNS_SHOWN,
     CLOSED,
@@ -28,10 +29,7 @@ from consumer.observability.metrics.labels import (
     LADDER,
     OTHER,
     ROUTER,
-    AccountSnapshot,
-    CampaignSnapshot,
     Disposition,
-    LaneSnapshot,
     closed,
 )
 from consumer.observability.metrics.names import Names, Values
@@ -61,7 +59,7 @@ class _WithoutCreated(Collector):
             yield metric
 
 
-__all__ = ["AccountSnapshot", "CampaignSnapshot", "Disposition", "LaneSnapshot", "Metrics"]
+__all__ = ["Disposition", "Metrics"]
 
 
 class Metrics(Names):
@@ -173,11 +171,12 @@ class Metrics(Names):
         for reason in Reason:
             self.results(stage, reason, 0)
 
-    def snapshot(self, lane: str, now: LaneSnapshot) -> None:
+    def snapshot(self, now: LaneSnapshot) -> None:
         """Set all gauges of the lane; campaigns and limits that are gone lose their series.
 
         Campaigns that share `other` are summed; its age is that of the oldest of them.
         """
+        lane, quota = now.name, now.quota
         waiting: Values = {}
         oldest: Values = {}
         parked: Values = {}
@@ -188,25 +187,25 @@ class Metrics(Names):
             oldest[labels] = max(oldest.get(labels, 0.0), campaign.oldest_age)
             parked[labels] = max(parked.get(labels, 0), campaign.parked)
             circuit[labels] = max(circuit.get(labels, 0), campaign.circuit_open)
-        left: Values = {(lane, limit): permits for limit, permits in now.permits_left.items()}
+        left: Values = {(lane, limit.name): int(limit.left) for limit in quota.limits}
         self.owned.show(self.waiting, lane, waiting)
         self.owned.show(self.oldest_age, lane, oldest)
         self.owned.show(self.parked, lane, parked)
         self.owned.show(self.campaign_circuit_open, lane, circuit)
         self.owned.show(self.permits_left, lane, left)
-        refused: Values = {(lane, name): each.refused for name, each in now.accounts.items()}
-        ill: Values = {(lane, name): each.ill for name, each in now.accounts.items()}
+        refused: Values = {(lane, each.name): each.credentials_refused for each in now.accounts}
+        open_circuits: Values = {(lane, each.name): each.circuit_open for each in now.accounts}
         self.owned.show(self.credentials_refused, lane, refused)
-        self.owned.show(self.circuit_open, lane, ill)
-        self.limits_in_use.labels(lane).set(now.limits_in_use)
+        self.owned.show(self.circuit_open, lane, open_circuits)
+        self.limits_in_use.labels(lane).set(quota.limits_in_use)
         self.backlog_drain.labels(lane).set(now.drain)
-        self.next_permit.labels(lane).set(now.next_permit)
+        self.next_permit.labels(lane).set(quota.next_permit)
         self.buffered.labels(lane).set(now.buffered)
         self.buffered_bytes.labels(lane).set(now.buffered_bytes)
         self.spilled.labels(lane).set(now.spilled)
         self.span.labels(lane).set(now.span)
         self.lane_lag.labels(lane).set(now.lag)
-        self.calls_in_flight.labels(lane).set(now.in_flight)
+        self.calls_in_flight.labels(lane).set(len(now.in_flight))
         self.paused.labels(lane).set(now.paused)
 
     def clear_lane(self, lane: str) -> None:

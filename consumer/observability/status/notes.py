@@ -37,10 +37,10 @@ def lane_notes(lane: LaneStatus) -> Iterator[Note]:
 
 def _accounts(lane: LaneStatus) -> Iterator[Note]:
     for account in lane.accounts:
-        if account.refused:
+        if account.credentials_refused:
             what = f"the vendor refuses the credentials of account {account.name}: renew its secret"
             yield Note(Level.BAD, lane.name, what)
-        if account.ill:
+        if account.circuit_open:
             what = f"account {account.name} answers with trouble: calls wait for it to recover"
             yield Note(Level.BAD, lane.name, what)
 

@@ -16,6 +16,8 @@ from enum import StrEnum
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
+from consumer.lane.state.snapshot import AccountSnapshot, LimitSnapshot
+
 VERSION = 1
 
 
@@ -58,15 +60,6 @@ class StageStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class LimitStatus:
-    """A limit (`20/5s`): `left` calls now, of the `calls` that this application may make."""
-
-    name: str
-    left: float
-    calls: int
-
-
-@dataclass(frozen=True, slots=True)
 class CampaignStatus:
     """A campaign's window; `parked`: the vendor cannot use the campaign as it is. `circuit_open`:
     the campaign's own circuit breaker holds it back."""
@@ -76,15 +69,6 @@ class CampaignStatus:
     oldest_age: float
     parked: bool = False
     circuit_open: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class AccountStatus:
-    """A vendor account: its credentials are `refused`; it is `ill`, and its circuit open."""
-
-    name: str
-    refused: bool = False
-    ill: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +112,12 @@ class LaneStatus:
     waiting: int = 0
     campaigns: Sequence[CampaignStatus] = ()
     campaigns_more: int = 0
-    limits: Sequence[LimitStatus] = ()
+    limits: Sequence[LimitSnapshot] = ()
     limits_in_use: float = 1.0
     next_permit: float | None = 0.0
     held_back_by: str | None = None
     in_flight: Sequence[BatchStatus] = ()
-    accounts: Sequence[AccountStatus] = ()
+    accounts: Sequence[AccountSnapshot] = ()
     lag: int = 0
     paused: bool = False
     drain: float | None = 0.0

@@ -15,7 +15,8 @@ from consumer.lane.offsets.bitmap import unpack
 from consumer.lane.quota.limiter import Limiter
 from consumer.lane.quota.quota import restored
 from consumer.lane.state.settings import LATE_ARRIVAL_GRACE
-from consumer.observability.status.status import BatchStatus, LaneStatus, Level, LimitStatus, Note
+from consumer.lane.state.snapshot import LimitSnapshot
+from consumer.observability.status.status import BatchStatus, LaneStatus, Level, Note
 from consumer.records.checkpoint import Checkpoint
 
 
@@ -32,15 +33,14 @@ def lane_status(found: Found, now: float) -> LaneStatus:
     """Return the lane at `now` (epoch seconds): permits, batches in flight, and how much waits."""
     view, quota = found.view, found.quota
     limiter = _limiter(found, now)
-    names = [f"{each.calls}/{each.period:g}s" for each in quota.limits]
-    left = zip(names, limiter.permits(now), limiter.calls, strict=True)
+    left = zip(quota.limits, limiter.permits(now), limiter.calls, strict=True)
     checkpoint = view.checkpoint
     closed = checkpoint is not None and checkpoint.closed_until > now
     return LaneStatus(
         name=view.name,
         owner=view.owner.instance if view.owner and found.members else None,
         waiting=view.waiting,
-        limits=[LimitStatus(*each) for each in left],
+        limits=[LimitSnapshot(limit.name, permits, calls) for limit, permits, calls in left],
         limits_in_use=checkpoint.limits_part if checkpoint else 1.0,
         next_permit=max(0.0, limiter.next_at(now) - now),
         held_back_by="429" if closed else None,

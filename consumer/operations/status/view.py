@@ -11,12 +11,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from consumer.lane.state.snapshot import LimitSnapshot
 from consumer.observability.status.status import (
     CallStatus,
     CampaignStatus,
     LaneStatus,
     Level,
-    LimitStatus,
     Note,
     StatusSnapshot,
 )
@@ -127,7 +127,7 @@ def _limits(lane: LaneStatus) -> Table:
     return grid
 
 
-def _bar(limit: LimitStatus) -> ProgressBar:
+def _bar(limit: LimitSnapshot) -> ProgressBar:
     low = limit.left < 0.15 * limit.calls
     return ProgressBar(
         max(1, limit.calls),

@@ -43,16 +43,12 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class LaneStage:
-    """A lane's sessions: one takeover and one ownership for each assignment of its partition.
-
-    `limits`: names of the lane's limits (`20/5s`).
-    """
+    """A lane's sessions: one takeover and one ownership for each assignment of its partition."""
 
     settings: LaneSettings
     services: StageServices
     calls: Calls
     begin: StartFrom
-    limits: tuple[str, ...]
     rng: random.Random = field(default_factory=random.SystemRandom)
     ownership: LaneOwnership | None = None
     _coming: deque[LaneConfig] = field(default_factory=deque)
@@ -121,7 +117,7 @@ class LaneStage:
         """Apply all pending configs in order, because each may ask for logins."""
         while self._coming:
             rules = self._coming.popleft()
-            self.settings, self.calls, self.limits = rules.settings, rules.calls, rules.limits
+            self.settings, self.calls = rules.settings, rules.calls
             self._rivals.reconfigure(self.settings.config_version, self.services.clock.now())
             if self.ownership is not None:
                 self.ownership.reconfigure(rules)
@@ -210,7 +206,6 @@ class LaneStage:
             producer,
             consumer,
             self.calls,
-            self.limits,
             self.calls.inbox(),
             self._rivals,
         )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty
@@ -24,10 +23,8 @@ from consumer.kafka.records.messages import timestamp_of, value_of
 from consumer.kafka.records.operator_commands import ReopenLane, RetryCampaign
 from consumer.kafka.records.publisher import bad_invitation, dead_letter_of
 from consumer.lane.lane import Lane
-from consumer.lane.quota.forecast import Forecast
 from consumer.lane.state.commands import Command, Commit, Login, Pause, Resume, Seek, Send
 from consumer.lane.state.pending import PendingInvitation
-from consumer.observability.metrics.metrics import CampaignSnapshot, LaneSnapshot
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.fields import rfc3339
 from consumer.runtime.isolation import tell
@@ -65,22 +62,17 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class LaneOwnership:
-    """A lane's state machine with its clients and calls.
-
-    `limits`: names of the lane's limits (`20/5s`); `events`: inbox of answers and logins.
-    """
+    """A lane's state machine with its clients and calls. `events`: inbox of answers and logins."""
 
     lane: Lane
     run: StageRun
     producer: Producer
     consumer: Consumer
     calls: Calls
-    limits: tuple[str, ...]
     events: Inbox
     rivals: ConfigRivals
     services: StageServices = field(init=False)
     report: LaneReport = field(init=False)
-    forecast: Forecast = field(init=False)
     _show_at: float = 0.0
     _trim_at: float = math.inf
     _base: int = 0
@@ -91,7 +83,6 @@ class LaneOwnership:
         self.services = self.run.services
         self._obeyed.since = self.services.clock.now()
         self.report = LaneReport(self.lane, self.services.metrics)
-        self.forecast = Forecast.under(self.lane.settings.limits)
 
     @property
     def name(self) -> str:
@@ -153,7 +144,7 @@ class LaneOwnership:
 
     def reconfigure(self, rules: LaneConfig) -> None:
         """Switch to another config, between two turns: every sealed batch has been sent by then."""
-        self.calls, self.limits = rules.calls, rules.limits
+        self.calls = rules.calls
         now = self.services.clock.now()
         parked, stopped = self.lane.parked_campaigns(now), self.lane.stopped_campaigns(now)
         self.lane.reconfigure(rules.settings, now, relogin=rules.relogin)
@@ -322,37 +313,15 @@ class LaneOwnership:
     def _update_metrics(self) -> None:
         now = self.services.clock.now()
         self._show_at = now + SHOW_EVERY
-        lane = self.lane
-        high = lane.settled.base
+        log_end = 0
         with suppress(KafkaException):  # not known yet
-            _, high = self.consumer.get_watermark_offsets(self.partition, cached=True)
-        shown = LaneSnapshot(
-            campaigns=_campaigns(lane, self.report.held_back(now), now),
-            permits_left=_permits(lane, self.limits, now),
-            next_permit=max(0.0, lane.limiter.next_at(now) - now),
-            buffered=lane.buffer.buffered,
-            buffered_bytes=lane.buffer.buffered_bytes,
-            spilled=lane.buffer.read_plan.spilled,
-            span=lane.settled.span,
-            lag=max(0, high - lane.settled.base),
-            in_flight=len(lane.in_flight),
-            paused=lane.paused,
-            accounts=self.report.accounts(),
-            limits_in_use=lane.quota_backoff.quota_fraction,
-            drain=self._drain_seconds(high, now),
-        )
-        self.services.metrics.snapshot(self.name, shown)
-        self.services.board.lane(lane_status(lane, self.limits, shown, now))
+            _, log_end = self.consumer.get_watermark_offsets(self.partition, cached=True)
+        shown = self.lane.snapshot(now, log_end)
+        self.services.metrics.snapshot(shown)
+        self.services.board.lane(lane_status(shown))
+        self.report.log_circuits(shown)
         self._display()
         self._delete_settled_records(now)
-
-    def _drain_seconds(self, high: int, now: float) -> float:
-        """Forecast the seconds until the backlog is settled. It counts offsets, because these are
-        known before their records are read."""
-        settled = self.lane.settled.settled_in_all
-        arrived = max(high, settled)
-        self.forecast.observe(now, settled, arrived, arrived - settled)
-        return self.forecast.drain_seconds
 
     def _delete_settled_records(self, now: float) -> None:
         """Delete records that are settled and older than `keep`, now and then."""
@@ -377,20 +346,6 @@ class LaneOwnership:
             self.consumer.commit(offsets=[shown], asynchronous=True)
 
 
-def _campaigns(
-    lane: Lane, held_back: Collection[str], now: float
-) -> Mapping[str, CampaignSnapshot]:
-    return {
-        name: CampaignSnapshot(
-            window.count + lane.buffer.read_plan.counts[name],
-            now - window.oldest if window.count else 0.0,
-            parked=window.parked_until > now,
-            circuit_open=name in held_back,
-        )
-        for name, window in lane.windows.items()
-    }
-
-
 def _bytes_beside(commit: Commit) -> int:
     """Estimate a commit's bytes without its checkpoint: only these can be reduced."""
     return (
@@ -398,10 +353,6 @@ def _bytes_beside(commit: Commit) -> int:
         + sum(len(letter.value or b"") for letter in commit.dead_letters)
         + sum(len(each.invitation.value) for each in commit.put_off)
     )
-
-
-def _permits(lane: Lane, limits: tuple[str, ...], now: float) -> Mapping[str, int]:
-    return dict(zip(limits, map(int, lane.limiter.permits(now)), strict=True))
 
 
 def _arrival(message: Message, now: float) -> float:

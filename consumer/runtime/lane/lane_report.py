@@ -3,11 +3,21 @@
 The log has one line for each call, and one for each event that an operator should see: refused
 credentials, a circuit breaker that opens or closes (an account's or a campaign's), a parked
 campaign, a 429, a bisected batch.
+
+A campaign's breaker is logged only while it holds invitations back:
+
+    closed ──breaker opens, account's is closed, invitations wait─► open: `campaign_circuit_opened`
+       ▲                                                             │
+       └── answered, parked, or no invitations wait ─────────────────┘ `campaign_circuit_closed`
+
+While the account's circuit breaker is open, it holds back all campaigns of the account: the log
+has `circuit_opened` of the account and no line of a campaign. A campaign without waiting
+invitations is not held back, though its breaker stays open until its next call is accepted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,26 +27,36 @@ import structlog
 from consumer.http.calls import Answered, LoginEnded
 from consumer.lane.lane import Lane
 from consumer.lane.state.commands import Batch, SealReason
-from consumer.observability.metrics.metrics import AccountSnapshot, Metrics
+from consumer.lane.state.snapshot import (
+    AccountSnapshot,
+    CampaignCircuit,
+    CampaignSnapshot,
+    LaneSnapshot,
+)
+from consumer.observability.metrics.metrics import Metrics
 from consumer.records.call import Outcome, Verdict
-from consumer.runtime.campaign_circuits import CampaignCircuits
+
+HINT = (
+    "the vendor fails or refuses this campaign's calls, one customer at a time is tried: mend it "
+    "at the vendor, then `survey-dispatcher campaigns retry {campaign}`"
+)
 
 log = structlog.get_logger(__name__)
-
-WELL = AccountSnapshot()
 
 
 @dataclass(slots=True)
 class LaneReport:
-    """Report of one ownership of a lane."""
+    """Report of one ownership of a lane.
+
+    `_failed`: campaign → answer and vendor's code of its last call that was not accepted;
+    `_held_back`: campaigns whose breaker was logged as open.
+    """
 
     lane: Lane
     metrics: Metrics
     _accounts: dict[str, AccountSnapshot] = field(default_factory=dict)
-    _circuits: CampaignCircuits = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._circuits = CampaignCircuits(self.lane)
+    _failed: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    _held_back: set[str] = field(default_factory=set)
 
     @property
     def name(self) -> str:
@@ -51,37 +71,36 @@ class LaneReport:
     def answered(self, event: Answered, seconds: float) -> None:
         """Record a call that ended, after the lane has processed its answer."""
         self._count(event, seconds)
-        self._say(event, seconds)
-        self._say_more(event.batch, event.outcome)
-        for each in self.lane.settlement.ended_bisections():
+        self._log_call(event, seconds)
+        self._log_setback(event.batch, event.outcome, event.at)
+        for ended in self.lane.settlement.ended_bisections():
             self.metrics.bisected(self.name, began=1)
             log.warning(
                 "batch_divided",
                 lane=self.name,
-                campaign=each.campaign,
-                customers=each.size,
-                bad=each.bad,
-                accepted=each.good,
-                calls=each.calls,
+                campaign=ended.campaign,
+                customers=ended.size,
+                bad=ended.bad,
+                accepted=ended.good,
+                calls=ended.calls,
             )
-        self._say_account(event.vendor)
-        self._circuits.answered(event)
+        self._log_account(event.vendor)
+        campaign = event.batch.campaign
+        if event.outcome.verdict is not Verdict.ACCEPTED:
+            self._failed[campaign] = event.label, event.outcome.code
+        self._log_circuit(campaign, self.lane.campaign_snapshot(campaign, event.at))
 
     def login(self, event: LoginEnded) -> None:
         """Record a login that ended, after the lane has processed it."""
         self.metrics.login(event.vendor, event.outcome.verdict)
         if event.expires_at is None:
             log.warning("login_failed", vendor=event.vendor, status=event.outcome.http_status)
-        self._say_account(event.vendor)
+        self._log_account(event.vendor)
 
-    def accounts(self) -> dict[str, AccountSnapshot]:
-        """Return vendor account → its circuit breaker's state, for the lane's campaigns."""
-        vendors = {each.vendor for each in self.lane.settings.campaigns.values()}
-        return {vendor: self._standing(vendor) for vendor in sorted(vendors)}
-
-    def held_back(self, now: float) -> Mapping[str, int]:
-        """Return campaigns that their own circuit breaker holds back → waiting invitations."""
-        return self._circuits.held_back(now)
+    def log_circuits(self, shown: LaneSnapshot) -> None:
+        """Log the campaign circuit breakers that changed without an answer."""
+        for name, campaign in shown.campaigns.items():
+            self._log_circuit(name, campaign)
 
     # -- parts --------------------------------------------------------------------------------
 
@@ -97,10 +116,10 @@ class LaneReport:
         if outcome.verdict is Verdict.ACCEPTED:
             metrics.answered(self.name, _ages(batch, event.at))
 
-    def _say(self, event: Answered, seconds: float) -> None:
+    def _log_call(self, event: Answered, seconds: float) -> None:
         batch, outcome = event.batch, event.outcome
-        say = log.info if outcome.verdict is Verdict.ACCEPTED else log.warning
-        say(
+        write = log.info if outcome.verdict is Verdict.ACCEPTED else log.warning
+        write(
             "call",
             lane=self.name,
             batch=batch.id,
@@ -114,31 +133,53 @@ class LaneReport:
             **({"hint": outcome.hint} if outcome.hint else {}),
         )
 
-    def _say_more(self, batch: Batch, outcome: Outcome) -> None:
+    def _log_setback(self, batch: Batch, outcome: Outcome, at: float) -> None:
         if outcome.parked:
             log.error("campaign_parked", lane=self.name, campaign=batch.campaign, code=outcome.code)
         if outcome.throttled:
+            quota = self.lane.quota.snapshot(at)
             log.error(
                 "vendor_throttles",
                 lane=self.name,
-                closed_until=round(self.lane.limiter.closed_until, 3),
-                limits_in_use=self.lane.quota_backoff.quota_fraction,
+                closed_until=round(quota.closed_until, 3),
+                limits_in_use=quota.limits_in_use,
             )
 
-    def _say_account(self, vendor: str) -> None:
-        before, now = self._accounts.get(vendor, WELL), self._standing(vendor)
+    def _log_account(self, vendor: str) -> None:
+        well, now = AccountSnapshot(vendor), self.lane.accounts.snapshot(vendor)
+        before = self._accounts.get(vendor, well)
         self._accounts[vendor] = now
         if now == before:
             return
-        if now == WELL:
+        if now == well:
             log.warning("vendor_recovered", lane=self.name, vendor=vendor)
         else:
-            what = "credentials_refused" if now.refused else "circuit_opened"
+            what = "credentials_refused" if now.credentials_refused else "circuit_opened"
             log.error(what, lane=self.name, vendor=vendor)
 
-    def _standing(self, vendor: str) -> AccountSnapshot:
-        refused = self.lane.accounts.refused(vendor)
-        return AccountSnapshot(refused, ill=not (refused or self.lane.accounts.well(vendor)))
+    def _log_circuit(self, name: str, campaign: CampaignSnapshot) -> None:
+        held_back, circuit = name in self._held_back, campaign.circuit
+        if campaign.circuit_open and not held_back:
+            self._held_back.add(name)
+            answer, code = self._failed.get(name, (None, None))
+            log.warning(
+                "campaign_circuit_opened",
+                lane=self.name,
+                campaign=name,
+                answer=answer,
+                code=code,
+                waiting=campaign.unsettled,
+                hint=HINT.format(campaign=name),
+            )
+        elif held_back and circuit not in {CampaignCircuit.OPEN, CampaignCircuit.ACCOUNT}:
+            self._held_back.discard(name)
+            log.warning(
+                "campaign_circuit_closed",
+                lane=self.name,
+                campaign=name,
+                waiting=campaign.unsettled,
+                why=circuit.value,
+            )
 
 
 def _ages(batch: Batch, now: float) -> Iterator[float]:

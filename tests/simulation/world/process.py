@@ -13,7 +13,6 @@ from consumer.errors import KafkaSessionError, StartPositionError
 from consumer.kafka.log_scan import Partition
 from consumer.kafka.transactions import describe
 from consumer.lane.buffer.buffer import InvitationBuffer
-from consumer.lane.state.settings import LaneSettings
 from consumer.runtime.delay.delay_loop import DelayStage
 from consumer.runtime.lane import lane_loop
 from consumer.runtime.lane.lane_loop import LaneStage
@@ -243,7 +242,6 @@ class SimProcess:
             self.stage,
             self._calls,
             "earliest",
-            _limits(settings),
             rng=random.Random(self._rng.random()),
             watch=self._watch,
             process=self.name,
@@ -262,7 +260,7 @@ class SimProcess:
         in_use.lanes, in_use.homes = config.lanes, config.homes
         for name, lane in self._lanes.items():
             settings = setup.lanes[name]
-            lane.reconfigure(LaneConfig(settings, self._calls, _limits(settings)))
+            lane.reconfigure(LaneConfig(settings, self._calls))
         for name in setup.lanes.keys() - self._lanes.keys():
             self._start_lane(name, setup)
         self._clients.wake()
@@ -300,7 +298,3 @@ class SimProcess:
         self._clients.wake()
         for task in self._tasks:
             self._scheduler.wake(task)
-
-
-def _limits(settings: LaneSettings) -> tuple[str, ...]:
-    return tuple(f"{each.calls}/{each.period:g}s" for each in settings.limits)

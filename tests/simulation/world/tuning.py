@@ -10,7 +10,7 @@ from typing import Any
 
 from consumer.http import calls
 from consumer.lane.offsets import read_plan
-from consumer.runtime import campaign_circuits, isolation, stage, transactions
+from consumer.runtime import isolation, stage, transactions
 from consumer.runtime.delay import delay_loop, delay_stops
 from consumer.runtime.lane import config_rivals, lane_loop, lane_owner, lane_report, takeover
 from consumer.runtime.router import input_stops, router_loop
@@ -41,7 +41,6 @@ COMMIT_SIZES = (5, 40, 10_000)
 
 LOGGERS = (
     calls,
-    campaign_circuits,
     command_watch,
     config_rivals,
     delay_stops,

@@ -12,6 +12,14 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from consumer.lane.state.commands import SealReason
+from consumer.lane.state.snapshot import (
+    AccountSnapshot,
+    CampaignCircuit,
+    CampaignSnapshot,
+    LaneSnapshot,
+    LimitSnapshot,
+    QuotaSnapshot,
+)
 from consumer.observability.metrics.labels import (
     CAMPAIGNS_SHOWN,
     CLOSED,
@@ -19,16 +27,12 @@ from consumer.observability.metrics.labels import (
     OTHER,
     ROUTER,
 )
-from consumer.observability.metrics.metrics import (
-    AccountSnapshot,
-    CampaignSnapshot,
-    Disposition,
-    LaneSnapshot,
-    Metrics,
-)
+from consumer.observability.metrics.metrics import Disposition, Metrics
 from consumer.records.call import Verdict
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.result import Reason
+from tests.support.lanes import NOW, Driver, held
+from tests.support.lanes import lane as make_lane
 
 LANE = "pisano-cloud"
 OF_CONFIG = {"topic", "partition", "lane", "campaign", "vendor", "limit", "stage", "loop"}
@@ -42,21 +46,25 @@ def value(metrics: Metrics, name: str, **labels: str) -> float | None:
 
 
 def snapshot(
-    campaigns: dict[str, CampaignSnapshot] | None = None, permits: dict[str, int] | None = None
+    campaigns: dict[str, CampaignSnapshot] | None = None,
+    permits: dict[str, float] | None = None,
+    lane: str = LANE,
 ) -> LaneSnapshot:
+    (batch,) = Driver(make_lane()).read(held(0))
+    left = [LimitSnapshot(limit, number, 18) for limit, number in (permits or {}).items()]
     return LaneSnapshot(
+        lane,
+        NOW,
         campaigns=campaigns or {},
-        permits_left=permits or {},
-        next_permit=3.9,
+        accounts=[AccountSnapshot("pisano-tr", credentials_refused=True)],
+        quota=QuotaSnapshot(left, next_permit=3.9, limits_in_use=0.7),
+        in_flight=[batch, batch],
         buffered=7,
         buffered_bytes=7168,
         span=9,
         lag=12,
-        in_flight=2,
-        paused=True,
-        accounts={"pisano-tr": AccountSnapshot(refused=True)},
-        limits_in_use=0.7,
         drain=60.0,
+        paused=True,
     )
 
 
@@ -72,7 +80,7 @@ def feed_all(metrics: Metrics, lane: str, campaigns: list[str]) -> None:
         metrics.routed(lane, name, 10)
         metrics.sealed(lane, name, SealReason.FULL, 5000)
     every = {name: CampaignSnapshot(waiting=1, oldest_age=2.0) for name in campaigns}
-    metrics.snapshot(lane, snapshot(every, {"20/5s": 18}))
+    metrics.snapshot(snapshot(every, {"20/5s": 18}, lane))
     metrics.settled(lane, 5000)
     metrics.delayed(lane, ["1m", "1m", "10m"])
     metrics.ladder({"1m": 2})
@@ -158,7 +166,7 @@ def test_no_label_carries_what_its_closed_set_does_not_have(foreign: str) -> Non
     metrics.events("pos", foreign, foreign)
     metrics.routed(LANE, foreign, 1)
     metrics.sealed(LANE, foreign, foreign, 1)
-    metrics.snapshot(LANE, snapshot({foreign: CampaignSnapshot(1, 1.0)}))
+    metrics.snapshot(snapshot({foreign: CampaignSnapshot(1, 1.0)}))
     metrics.call(LANE, "pisano-tr", foreign, 0.1)
     metrics.login("radar", foreign)
     metrics.kafka_error(LANE, foreign)
@@ -210,7 +218,7 @@ def test_event_ages_fall_into_buckets_from_a_second_to_a_week() -> None:
 
 def test_a_snapshot_sets_every_gauge_of_the_lane() -> None:
     metrics = Metrics(campaigns=["a"])
-    metrics.snapshot(LANE, snapshot({"a": CampaignSnapshot(5, 61.0)}, {"20/5s": 18, "1/1s": 0}))
+    metrics.snapshot(snapshot({"a": CampaignSnapshot(5, 61.0)}, {"20/5s": 18.9, "1/1s": 0}))
     assert value(metrics, "waiting_invitations", lane=LANE, campaign="a") == 5
     assert value(metrics, "oldest_waiting_age_seconds", lane=LANE, campaign="a") == 61
     assert value(metrics, "permits_left", lane=LANE, limit="20/5s") == 18
@@ -234,7 +242,7 @@ def test_campaigns_that_share_other_are_summed_and_the_oldest_counts() -> None:
         "x": CampaignSnapshot(2, 90.0),
         "y": CampaignSnapshot(3, 30.0),
     }
-    metrics.snapshot(LANE, snapshot(campaigns))
+    metrics.snapshot(snapshot(campaigns))
     assert value(metrics, "waiting_invitations", lane=LANE, campaign=OTHER) == 5
     assert value(metrics, "oldest_waiting_age_seconds", lane=LANE, campaign=OTHER) == 90
 
@@ -244,10 +252,10 @@ def test_campaigns_that_share_other_show_that_one_of_them_is_held_back() -> None
     metrics = Metrics(campaigns=["a"])
     campaigns = {
         "a": CampaignSnapshot(1, 1.0),
-        "x": CampaignSnapshot(2, 90.0, circuit_open=True),
+        "x": CampaignSnapshot(2, 90.0, circuit=CampaignCircuit.OPEN),
         "y": CampaignSnapshot(3, 30.0),
     }
-    metrics.snapshot(LANE, snapshot(campaigns))
+    metrics.snapshot(snapshot(campaigns))
     assert value(metrics, "campaign_circuit_open", lane=LANE, campaign="a") == 0
     assert value(metrics, "campaign_circuit_open", lane=LANE, campaign=OTHER) == 1
     assert value(metrics, "campaign_circuit_open", lane=LANE, campaign="x") is None
@@ -257,8 +265,8 @@ def test_a_campaign_or_limit_that_is_gone_from_the_snapshot_loses_its_gauges() -
     metrics = Metrics(campaigns=["a", "b"])
     both = {"a": CampaignSnapshot(1, 1.0), "b": CampaignSnapshot(2, 2.0)}
     for lane in (LANE, "radar"):
-        metrics.snapshot(lane, snapshot(both, {"20/5s": 1, "40/25s": 1}))
-    metrics.snapshot(LANE, snapshot({"a": CampaignSnapshot(1, 1.0)}, {"20/5s": 1}))
+        metrics.snapshot(snapshot(both, {"20/5s": 1, "40/25s": 1}, lane))
+    metrics.snapshot(snapshot({"a": CampaignSnapshot(1, 1.0)}, {"20/5s": 1}))
     assert value(metrics, "waiting_invitations", lane=LANE, campaign="a") == 1
     assert value(metrics, "waiting_invitations", lane=LANE, campaign="b") is None
     assert value(metrics, "oldest_waiting_age_seconds", lane=LANE, campaign="b") is None
@@ -268,11 +276,11 @@ def test_a_campaign_or_limit_that_is_gone_from_the_snapshot_loses_its_gauges() -
 
 def test_an_account_that_is_refused_or_ill_shows_until_the_config_drops_it() -> None:
     metrics = Metrics(campaigns=["a"])
-    metrics.snapshot(LANE, snapshot())
+    metrics.snapshot(snapshot())
     assert value(metrics, "credentials_refused", lane=LANE, vendor="pisano-tr") == 1
     assert value(metrics, "circuit_open", lane=LANE, vendor="pisano-tr") == 0
     assert value(metrics, "limits_in_use_ratio", lane=LANE) == 0.7
-    metrics.snapshot(LANE, replace(snapshot(), accounts={}))
+    metrics.snapshot(replace(snapshot(), accounts=()))
     assert value(metrics, "credentials_refused", lane=LANE, vendor="pisano-tr") is None
 
 
@@ -294,7 +302,7 @@ def test_a_lane_that_moved_away_leaves_its_counters_and_no_gauge() -> None:
     assert not [s for f in gauges for s in f.samples if LANE in s.labels.values()]
     assert len([s for f in gauges for s in f.samples if "radar" in s.labels.values()]) == 21
     assert value(metrics, "takeovers_total", lane=LANE) == 1
-    metrics.snapshot(LANE, snapshot({"a": CampaignSnapshot(1, 1.0)}))
+    metrics.snapshot(snapshot({"a": CampaignSnapshot(1, 1.0)}))
     assert value(metrics, "waiting_invitations", lane=LANE, campaign="a") == 1
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import orjson
 import pytest
 
+from consumer.lane.state.snapshot import AccountSnapshot, LimitSnapshot
 from consumer.observability.status.status import (
-    AccountStatus,
     BatchStatus,
     CallStatus,
     CampaignStatus,
     LaneStatus,
     Level,
-    LimitStatus,
     Note,
     ProcessStatus,
     StageStatus,
@@ -35,12 +34,12 @@ WHOLE = StatusSnapshot(
             waiting=3,
             campaigns=[CampaignStatus("sms", 3, 1.5, parked=True)],
             campaigns_more=2,
-            limits=[LimitStatus("20/5s", 17.25, 18)],
+            limits=[LimitSnapshot("20/5s", 17.25, 18)],
             limits_in_use=0.7,
             next_permit=None,
             held_back_by="20/5s",
             in_flight=[BatchStatus("cloud.1.2", "sms", 7, 0.1)],
-            accounts=[AccountStatus("pisano", refused=True, ill=True)],
+            accounts=[AccountSnapshot("pisano", credentials_refused=True, circuit_open=True)],
             lag=3,
             paused=True,
             drain=None,

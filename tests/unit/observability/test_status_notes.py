@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from consumer.lane.state.snapshot import AccountSnapshot
 from consumer.observability.status.notes import DOUBT_SHOWN, notes
 from consumer.observability.status.status import (
-    AccountStatus,
     CallStatus,
     CampaignStatus,
     LaneStatus,
@@ -30,7 +30,7 @@ WELL = StatusSnapshot(
             waiting=3,
             campaigns=[CampaignStatus("sms", 3, 1.5)],
             held_back_by="20/5s",
-            accounts=[AccountStatus("pisano")],
+            accounts=[AccountSnapshot("pisano")],
         )
     ],
     orphans={"old": 0},
@@ -64,13 +64,13 @@ CASES = {
     "doubt": (replace(WELL, doubtful=[DOUBT]), Level.WARN, "cloud", "1,200 customers"),
     "orphan": (replace(WELL, orphans={"old": 7}), Level.WARN, "old", "`lanes drain old`"),
     "refused": (
-        lane(accounts=[AccountStatus("pisano", refused=True)]),
+        lane(accounts=[AccountSnapshot("pisano", credentials_refused=True)]),
         Level.BAD,
         "cloud",
         "credentials of account pisano",
     ),
     "ill": (
-        lane(accounts=[AccountStatus("pisano", ill=True)]),
+        lane(accounts=[AccountSnapshot("pisano", circuit_open=True)]),
         Level.BAD,
         "cloud",
         "account pisano answers with trouble",

@@ -62,7 +62,14 @@ class Watched:
         self._out += self.driver.step(self.now)
 
     def held_back(self) -> dict[str, int]:
-        return dict(self.report.held_back(self.now))
+        """Campaigns that their breaker holds back → unsettled invitations, as once a second."""
+        shown = self.driver.lane.snapshot(self.now)
+        self.report.log_circuits(shown)
+        return {
+            name: campaign.unsettled
+            for name, campaign in shown.campaigns.items()
+            if campaign.circuit_open
+        }
 
     def _of(self, name: str) -> Batch | None:
         return next((each for each in self._out if each.campaign == name), None)

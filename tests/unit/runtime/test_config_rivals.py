@@ -170,9 +170,9 @@ def test_a_lane_that_is_owned_elsewhere_follows_the_config_for_its_next_owner_he
     """What its own former config routed must not count against it."""
     before = LaneSettings(name="cloud", campaigns={}, config_version="ours", limits=())
     surroundings = services(Time())
-    loop = LaneStage(before, surroundings, cast("Calls", None), None, ())
+    loop = LaneStage(before, surroundings, cast("Calls", None), None)
     after = replace(before, config_version="next")
-    loop.reconfigure(LaneConfig(after, cast("Calls", None), ()))
+    loop.reconfigure(LaneConfig(after, cast("Calls", None)))
     loop._take_rules()
     now = surroundings.clock.now()
     assert loop._rivals.record_invitation("next", now + 1, now + 1) is None

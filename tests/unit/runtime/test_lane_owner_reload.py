@@ -39,7 +39,7 @@ def owner(with_calls: Calls) -> LaneOwnership:
     lane = Lane(RADAR, random.Random(0), clock.now())
     nobody = cast("Producer", None), cast("Consumer", None)
     rivals = ConfigRivals("radar", Metrics(), "v1", clock.now())
-    return LaneOwnership(lane, stage_run(clock), *nobody, with_calls, (), SimpleQueue(), rivals)
+    return LaneOwnership(lane, stage_run(clock), *nobody, with_calls, SimpleQueue(), rivals)
 
 
 def log_in(one: LaneOwnership) -> None:
@@ -60,7 +60,7 @@ def test_a_login_opens_a_session() -> None:
 def test_a_login_to_a_former_account_opens_none_and_is_repeated() -> None:
     """Its token is the former account's: calls of the new one would leave without any."""
     one = owner(calls(Token("t", 4600.0)))
-    one.reconfigure(LaneConfig(RADAR, calls(), (), frozenset({"radar"})))
+    one.reconfigure(LaneConfig(RADAR, calls(), frozenset({"radar"})))
     log_in(one)
     session = one.lane.accounts.sessions["radar"]
     assert not session.usable(1001.0)
@@ -72,7 +72,8 @@ def test_from_the_next_turn_on_all_is_by_the_new_config() -> None:
     one, new = owner(calls()), calls()
     limits = (Limit(2, 5.0),)
     settings = LaneSettings(name="radar", campaigns={}, config_version="v2", limits=limits)
-    one.reconfigure(LaneConfig(settings, new, ("2/5s",)))
-    assert (one.calls, one.limits) == (new, ("2/5s",))
+    one.reconfigure(LaneConfig(settings, new))
+    assert one.calls is new
     assert one.lane.settings.config_version == "v2"
-    assert len(one.lane.limiter.permits(1000.0)) == 1
+    (limit,) = one.lane.snapshot(1000.0).quota.limits
+    assert (limit.name, limit.calls) == ("2/5s", 2)

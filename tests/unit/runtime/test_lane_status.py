@@ -9,21 +9,28 @@ import pytest
 
 from consumer.http.calls import Answered
 from consumer.lane.state.commands import Batch, SealReason
-from consumer.observability.metrics.metrics import AccountSnapshot, CampaignSnapshot, LaneSnapshot
-from consumer.observability.status.status import AccountStatus, BatchStatus, LimitStatus
+from consumer.lane.state.snapshot import (
+    AccountSnapshot,
+    CampaignCircuit,
+    CampaignSnapshot,
+    LaneSnapshot,
+    LimitSnapshot,
+    QuotaSnapshot,
+)
+from consumer.observability.status.status import BatchStatus
 from consumer.records.call import Outcome, Verdict
 from consumer.runtime.lane.lane_status import CAMPAIGNS_SHOWN, call_status, lane_status
-from tests.support.lanes import NOW, Driver, campaign, held, lane, limited, settings
+from tests.support.lanes import NOW, Driver, campaign, held, lane, limited
 
-SHOWN = LaneSnapshot({}, {}, 0.0, 0, 0, 0, lag=7, in_flight=0, paused=False)
+SHOWN = LaneSnapshot("cloud", NOW, lag=7)
 
 
 def test_permits_are_those_that_are_ours() -> None:
     """The bar's end is the part of the limit that this lane may use."""
     driver = Driver(lane(limited(calls=20, share=0.9)))
     driver.read(held(0))
-    now = lane_status(driver.lane, ("20/10s",), SHOWN, NOW + 2)
-    assert now.limits == [LimitStatus("20/10s", 17.0, 18)]
+    now = lane_status(driver.lane.snapshot(NOW + 2))
+    assert now.limits == [LimitSnapshot("20/10s", 17.0, 18)]
     assert now.in_flight == [BatchStatus(driver.batches[0].id, "a", 1, 2.0)]
     assert now.held_back_by is None
 
@@ -32,32 +39,31 @@ def test_the_limit_that_holds_the_next_call_back_is_named() -> None:
     driver = Driver(lane(limited(calls=1)))
     (batch,) = driver.read(held(0))
     driver.answer(batch, Outcome(Verdict.ACCEPTED, 200))
-    assert lane_status(driver.lane, ("1/10s",), SHOWN, NOW + 1).held_back_by == "1/10s"
+    assert lane_status(driver.lane.snapshot(NOW + 1)).held_back_by == "1/10s"
 
 
 def test_a_429_is_named_as_what_holds_back() -> None:
     machine = lane(limited(calls=5))
     machine.limiter.close_until(NOW + 60)
-    assert lane_status(machine, ("5/10s",), SHOWN, NOW).held_back_by == "429"
+    assert lane_status(machine.snapshot(NOW)).held_back_by == "429"
 
 
-def test_what_the_gauges_show_is_shown() -> None:
+def test_the_status_shows_what_the_snapshot_has() -> None:
     shown = replace(
         SHOWN,
-        accounts={"pisano": AccountSnapshot(refused=True)},
-        limits_in_use=0.7,
+        accounts=[AccountSnapshot("pisano", credentials_refused=True)],
+        quota=QuotaSnapshot(limits_in_use=0.7, next_permit=2.5),
         drain=30.0,
-        next_permit=2.5,
         paused=True,
     )
-    now = lane_status(lane(), (), shown, NOW)
-    assert now.accounts == [AccountStatus("pisano", refused=True)]
+    now = lane_status(shown)
+    assert now.accounts == [AccountSnapshot("pisano", credentials_refused=True)]
     assert (now.owner, now.lag, now.limits_in_use, now.drain) == ("here", 7, 0.7, 30.0)
     assert (now.next_permit, now.paused) == (2.5, True)
 
 
 def test_never_is_none() -> None:
-    now = lane_status(lane(), (), replace(SHOWN, next_permit=math.inf, drain=math.inf), NOW)
+    now = lane_status(replace(SHOWN, quota=QuotaSnapshot(next_permit=math.inf), drain=math.inf))
     assert (now.next_permit, now.drain) == (None, None)
 
 
@@ -65,18 +71,19 @@ def test_parked_and_sick_campaigns_come_first_then_the_oldest_and_the_rest_is_co
     names = [f"c{n:02}" for n in range(CAMPAIGNS_SHOWN + 5)]
     campaigns = {name: CampaignSnapshot(2, float(age)) for age, name in enumerate(names)}
     campaigns["c00"] = CampaignSnapshot(0, 0.0, parked=True)
-    campaigns["c01"] = CampaignSnapshot(0, 0.0)  # nobody waits: no news
-    campaigns["c02"] = CampaignSnapshot(0, 0.0, circuit_open=True)  # its one customer is tried
-    machine = lane(settings(*(campaign(name) for name in names)))
-    now = lane_status(machine, (), replace(SHOWN, campaigns=campaigns), NOW)
+    campaigns["c01"] = CampaignSnapshot(0, 0.0)  # empty: no news
+    campaigns["c02"] = CampaignSnapshot(
+        0, 0.0, circuit=CampaignCircuit.OPEN
+    )  # its one customer is tried
+    now = lane_status(replace(SHOWN, campaigns=campaigns, known=frozenset(names)))
     assert [each.name for each in now.campaigns][:4] == ["c00", "c02", "c24", "c23"]
     assert (len(now.campaigns), now.campaigns_more) == (CAMPAIGNS_SHOWN, 4)
     assert now.waiting == 2 * 22
 
 
-def test_a_campaign_that_only_a_record_names_is_named_to_nobody() -> None:
+def test_a_campaign_that_only_a_record_names_is_shown_as_other() -> None:
     shown = replace(SHOWN, campaigns={"+905321112233": CampaignSnapshot(3, 1.0)})
-    (shown_campaign,) = lane_status(lane(), (), shown, NOW).campaigns
+    (shown_campaign,) = lane_status(shown).campaigns
     assert (shown_campaign.name, shown_campaign.waiting) == ("other", 3)
 
 

@@ -44,7 +44,7 @@ def owner() -> LaneOwnership:
     machine, run = lane(limited(calls=20)), stage_run(clock)
     one = LaneOwnership(
         machine, run, cast("Producer", None), cast("Consumer", Log()),
-        cast("Calls", None), ("20/10s",), SimpleQueue(),
+        cast("Calls", None), SimpleQueue(),
         ConfigRivals("cloud", run.services.metrics, "c1", clock.now()),
     )  # fmt: skip
     machine.arrived(held(0), clock.now())

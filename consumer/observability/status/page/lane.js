@@ -69,8 +69,8 @@ export class LaneCard {
 function badges(lane) {
   const list = [];
   for (const account of lane.accounts) {
-    if (account.refused) list.push([`${account.name}: credentials refused`, "bad"]);
-    if (account.ill) list.push([`${account.name}: circuit open`, "bad"]);
+    if (account.credentials_refused) list.push([`${account.name}: credentials refused`, "bad"]);
+    if (account.circuit_open) list.push([`${account.name}: circuit open`, "bad"]);
   }
   if (lane.held_back_by === "429") list.push(["429", "bad"]);
   if (lane.limits_in_use < 1) {

@@ -88,7 +88,7 @@ def test_no_checkpoint_silences_a_lane_for_longer_than_its_quota_can(
         }
     )
     machine = lane(of, former)
-    latest = machine._quota.latest_arrival(NOW)
+    latest = machine.quota.latest_arrival(NOW)
     assert machine.limiter.next_at(NOW) <= latest + 2 * 100.0 * (1 + 1 / 256)
     assert machine.quota_backoff.since <= NOW
 
