@@ -121,8 +121,9 @@ def topics(
     as_json: Json = False,
 ) -> None:
     """Check, create or print the program's own topics."""
+    from consumer.kafka.clients import admin_client
     from consumer.kafka.reachability import require_broker
-    from consumer.kafka.topics import admin, own_topics, problems
+    from consumer.kafka.topics import own_topics, problems
 
     if output is not None and as_json:
         raise typer.BadParameter("--format prints for other tools, --json the check: choose one")
@@ -132,7 +133,7 @@ def topics(
         _print_topics(specs, output, cluster, replication)
         return
     require_broker(loaded.kafka)
-    client = admin(loaded.kafka)
+    client = admin_client(loaded.kafka)
     made = _create(client, specs, replication, quiet=as_json) if create else {}
     found = problems(client, specs, loaded.input_topics)
     if as_json:

@@ -15,6 +15,7 @@ from rich.progress import MofNCompleteColumn, Progress
 from consumer.demo.events import TimedEvent
 from consumer.errors import DispatcherError
 from consumer.kafka import transactions
+from consumer.kafka.errors import describe
 
 METADATA_WAIT: Final = 10.0
 """Seconds that Kafka may take to tell whether the topic exists."""
@@ -68,9 +69,7 @@ class _Feed:
         try:
             self._client = Producer(wanted)
         except KafkaException as error:
-            raise DispatcherError(
-                f"a Kafka setting is refused: {transactions.describe(error)}"
-            ) from None
+            raise DispatcherError(f"a Kafka setting is refused: {describe(error)}") from None
 
     def check(self, topic: str) -> None:
         """Raise DispatcherError if Kafka does not answer or the topic does not exist."""
@@ -78,10 +77,10 @@ class _Feed:
             error = self._client.list_topics(topic, METADATA_WAIT).topics[topic].error
         except KafkaException as exception:
             self._client.poll(0)  # the reason comes by the error callback
-            reason = self.trouble or transactions.describe(exception)
+            reason = self.trouble or describe(exception)
             raise DispatcherError(f"Kafka does not answer: {reason}") from exception
         if error is not None:
-            raise DispatcherError(f"topic {topic}: {transactions.describe(error)}")
+            raise DispatcherError(f"topic {topic}: {describe(error)}")
 
     def put(self, topic: str, key: bytes, value: bytes) -> None:
         """Queue one record; waits while the queue is full."""
@@ -112,14 +111,14 @@ class _Feed:
         return self.delivered
 
     def _on_error(self, error: KafkaError) -> None:
-        self.trouble = self.trouble or transactions.describe(error)
+        self.trouble = self.trouble or describe(error)
 
     def _on_delivery(self, error: KafkaError | None, _message: Message | None) -> None:
         if error is None:
             self.delivered += 1
             return
         if not self.failed:
-            self.trouble = transactions.describe(error)
+            self.trouble = describe(error)
         self.failed += 1
 
 

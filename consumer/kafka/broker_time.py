@@ -8,13 +8,12 @@ from confluent_kafka import (
     TIMESTAMP_LOG_APPEND_TIME,
     TIMESTAMP_NOT_AVAILABLE,
     KafkaError,
-    KafkaException,
     Message,
     Producer,
 )
 
-from consumer.errors import KafkaSessionError
 from consumer.kafka import transactions
+from consumer.kafka.errors import translate_errors
 
 
 def appended_at(message: Message) -> float | None:
@@ -28,22 +27,18 @@ def measure(client: Producer, topic: str, steady: Callable[[], float]) -> float 
     no time.
 
     A record is written and its transaction aborted, so no consumer ever reads it. `topic` must have
-    the timestamp type LogAppendTime. Raises KafkaSessionError.
+    the timestamp type LogAppendTime.
     """
-    told: list[float] = []
+    measured: list[float] = []
 
     def delivered(error: KafkaError | None, message: Message) -> None:
         kind, at = message.timestamp()
         if error is None and kind == TIMESTAMP_LOG_APPEND_TIME:
-            told.append(at / 1000 - steady())
+            measured.append(at / 1000 - steady())
 
-    try:
+    with translate_errors("asking Kafka for the time"):
         client.begin_transaction()
         client.produce(topic, b"", "clock", 0, on_delivery=delivered)
         transactions.flush(client)
         client.abort_transaction(transactions.COMMIT_WAIT)
-    except KafkaException as error:
-        raise KafkaSessionError(
-            f"asking Kafka for the time: {transactions.describe(error)}"
-        ) from error
-    return told[0] if told else None
+    return measured[0] if measured else None

@@ -1,141 +1,112 @@
-"""Factory of one process's Kafka clients; a simulation supplies its own."""
+"""Factory of one process's Kafka clients; a simulation overrides every method."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
-from typing import Any, Protocol
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Producer,
+    ThrottleEvent,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient
 
 from consumer.errors import KafkaSessionError
-from consumer.kafka import topics, transactions
-from consumer.kafka.log_scan import client_ids, committed_texts
-from consumer.kafka.transactions import OnThrottle, ignore_throttle
+from consumer.kafka import queries, transactions
+from consumer.kafka.client_settings import (
+    TRANSACTION_TIMEOUT,
+    Settings,
+    client_id,
+    consumer_settings,
+    producer_settings,
+)
+from consumer.kafka.errors import describe
 
 log = structlog.get_logger(__name__)
 
 OnError = Callable[[KafkaError], None]
 
+OnThrottle = Callable[[ThrottleEvent], None]
+"""Called when a Kafka quota throttles the client, and with 0 s when it stops."""
+
 CONNECT_WAIT = 1.0
 """Seconds to wait for a new client's connection; a slower one connects in the background."""
 
+CLOSE_WAIT = 10.0
 
-class Clients(Protocol):
-    """Factory of a stage's Kafka clients; each client belongs to the thread that asked for it."""
 
-    def consumer(
-        self, group: str, on_error: OnError, on_throttle: OnThrottle = ignore_throttle
-    ) -> Consumer:
-        """Return a consumer that never commits, and never chooses a start offset, by itself."""
+def ignore_error(_error: KafkaError) -> None:
+    """Ignore a client's errors, where a failed call raises its own."""
 
-    def producer(
-        self,
-        transactional_id: str,
-        on_error: OnError,
-        on_throttle: OnThrottle = ignore_throttle,
-        timeout: float = transactions.TRANSACTION_TIMEOUT,
-    ) -> Producer:
-        """Return a transactional producer; it must be fenced before any other use.
 
-        `timeout`: seconds after which Kafka aborts its open transaction.
-        """
-
-    def connect(self, client: Consumer | Producer, topic: str) -> None:
-        """Connect a new client and load this topic's metadata, best effort, so that its next
-        request is answered at once."""
-
-    def send_offsets(
-        self,
-        producer: Producer,
-        offsets: Sequence[TopicPartition],
-        member: object,
-        within: float = transactions.TRANSACTION_TIMEOUT,
-        give_up: Callable[[], bool] = lambda: False,
-    ) -> None:
-        """Add the group's offsets to the transaction, `within` its timeout.
-
-        Raises KafkaException, KafkaSessionError; after the latter the call may still be blocked in
-        librdkafka, so discard the producer.
-        """
-
-    def close(self, consumer: Consumer) -> None:
-        """Leave the group, best effort; never raises Kafka's errors."""
-
-    def topic_id(self, topic: str) -> str | None:
-        """Return the topic's id, which changes when the topic is recreated; None if brokers have
-        none.
-
-        Raises KafkaSessionError.
-        """
-
-    def lingers(self, group: str) -> bool:
-        """Return whether the group still has a member of this replica's previous process, which was
-        killed and whose session has not ended. Raises KafkaSessionError."""
-
-    def has_members(self, group: str) -> bool:
-        """Return whether any process is in the group. Raises KafkaSessionError."""
-
-    def committed_texts(self, group: str) -> Mapping[str, str]:
-        """Return, for each topic of which the group has an offset (in the config or not), the
-        metadata text committed with it. Raises KafkaSessionError."""
-
-    def trim(self, topic: str, before: int, refused: Callable[[str], None]) -> None:
-        """Delete the records of partition 0 below an offset, asynchronously and best effort.
-
-        `refused` receives the reason of a refusal, from any thread.
-        """
+def ignore_throttle(_event: ThrottleEvent) -> None:
+    """Ignore throttling, for clients that may wait (an operator's command)."""
 
 
 class KafkaClients:
-    """The real clients. `embedded`: a broker without topic administration (the demo's); `instance`:
-    the replica's name, which its consumers' client ids carry."""
+    """Factory of Kafka clients; each belongs to the thread that asked for it.
 
-    def __init__(
-        self, settings: transactions.Settings, *, embedded: bool = False, instance: str = ""
-    ) -> None:
+    `embedded`: a broker without topic administration (the demo's); `instance`: the replica's name,
+    which its consumers' client ids carry.
+    """
+
+    def __init__(self, settings: Settings, *, embedded: bool = False, instance: str = "") -> None:
         self._settings = settings
         self._instance = instance
         self._embedded = embedded
         self._admin: AdminClient | None = None
 
     def consumer(
-        self, group: str, on_error: OnError, on_throttle: OnThrottle = ignore_throttle
+        self,
+        group: str,
+        on_error: OnError = ignore_error,
+        on_throttle: OnThrottle = ignore_throttle,
     ) -> Consumer:
-        """See `Clients`."""
-        return transactions.consumer(
-            self._settings,
-            group,
-            instance=self._instance,
-            logger=_librdkafka(),
-            on_error=on_error,
-            on_throttle=on_throttle,
-        )
+        """Return a consumer that never commits, and never chooses a start offset, by itself."""
+        settings = consumer_settings(self._settings, group, self._instance)
+        callbacks = {"error_cb": on_error, "throttle_cb": on_throttle}
+        return Consumer({**settings, **callbacks}, logger=_librdkafka())
+
+    @contextmanager
+    def reader(self, group: str, on_error: OnError = ignore_error) -> Iterator[Consumer]:
+        """Yield a consumer that joins no group; it can read the offsets of `group`."""
+        consumer = self.consumer(group, on_error)
+        try:
+            yield consumer
+        finally:
+            self.close(consumer)
 
     def producer(
         self,
         transactional_id: str,
-        on_error: OnError,
+        on_error: OnError = ignore_error,
         on_throttle: OnThrottle = ignore_throttle,
-        timeout: float = transactions.TRANSACTION_TIMEOUT,
+        timeout: float = TRANSACTION_TIMEOUT,
     ) -> Producer:
-        """See `Clients`."""
-        return transactions.producer(
-            self._settings,
-            transactional_id,
-            logger=_librdkafka(),
-            on_error=on_error,
-            on_throttle=on_throttle,
-            timeout=timeout,
-        )
+        """Return a transactional producer; it must be fenced before any other use.
+
+        `timeout`: seconds after which Kafka aborts its open transaction.
+        """
+        settings = producer_settings(self._settings, transactional_id, timeout)
+        callbacks = {"error_cb": on_error, "throttle_cb": on_throttle}
+        return Producer({**settings, **callbacks}, logger=_librdkafka())
 
     def connect(self, client: Consumer | Producer, topic: str) -> None:
-        """See `Clients`. Without a connected broker librdkafka retries its coordinator or leader
-        lookup only after 500 ms; a metadata request waits for the connection itself."""
+        """Connect a new client and load this topic's metadata, best effort, so that its next
+        request is answered at once.
+
+        Without a connected broker librdkafka retries its coordinator or leader lookup only after
+        500 ms; a metadata request waits for the connection itself.
+        """
         if not self._embedded:
             with suppress(KafkaException):
                 client.list_topics(topic, timeout=CONNECT_WAIT)
@@ -145,67 +116,93 @@ class KafkaClients:
         producer: Producer,
         offsets: Sequence[TopicPartition],
         member: object,
-        within: float = transactions.TRANSACTION_TIMEOUT,
-        give_up: Callable[[], bool] = lambda: False,
+        within: float,
+        give_up: Callable[[], bool],
     ) -> None:
-        """See `Clients`."""
-        transactions.send_offsets(producer, offsets, member, within=within, give_up=give_up)
+        """Add the group's offsets to the transaction; see `transactions.send_offsets`."""
+        transactions.send_offsets(producer, offsets, member, within, give_up)
 
     def close(self, consumer: Consumer) -> None:
-        """See `Clients`."""
-        transactions.close(consumer)
+        """Leave the group, best effort; the group drops a member that cannot leave when its session
+        ends.
+
+        Waits `CLOSE_WAIT` at most: a broker that is connected but does not answer blocks
+        librdkafka's close for minutes. The client's callbacks must do nothing any more, for they
+        may run later and on another thread. Never raises Kafka's errors, which would hide the error
+        that ended the session.
+        """
+
+        def leave() -> None:
+            try:
+                # Without partitions, librdkafka 2.16 closes without leaving a cooperative group.
+                # The group then waits for the dead member at every rebalance until its session
+                # ends.
+                consumer.unsubscribe()
+                consumer.close()
+            except (KafkaException, KafkaSessionError):
+                logging.getLogger(__name__).debug("close failed")
+
+        leaving = threading.Thread(target=leave, name="close", daemon=True)
+        leaving.start()
+        leaving.join(CLOSE_WAIT)
 
     def topic_id(self, topic: str) -> str | None:
-        """See `Clients`."""
+        """Return the topic's id, which changes when the topic is recreated; None if brokers have
+        none."""
         if self._embedded:
             return None
-        client = self._administration()
-        try:
-            return topics.topic_ids(client, [topic])[topic]
-        except KafkaException as error:
-            raise KafkaSessionError(
-                f"reading the id of {topic}: {transactions.describe(error)}"
-            ) from error
-        except TimeoutError:
-            raise KafkaSessionError(f"reading the id of {topic}: no answer in time") from None
+        found = queries.topic_ids(self._administration(), [topic])[topic]
+        if found is None:
+            raise KafkaSessionError(f"topic {topic} does not exist")
+        return found
 
     def lingers(self, group: str) -> bool:
-        """See `Clients`."""
+        """Return whether the group still has a member of this replica's previous process, which was
+        killed and whose session has not ended."""
         if self._embedded or not self._instance:
             return False
-        name = transactions.client_id(group, self._instance)
-        return name in client_ids(self._administration(), group)
+        members = queries.client_ids(self._administration(), group)
+        return client_id(group, self._instance) in members
 
     def has_members(self, group: str) -> bool:
-        """See `Clients`."""
-        return bool(client_ids(self._administration(), group))
+        """Return whether any process is in the group."""
+        return queries.members(self._administration(), group) > 0
 
     def committed_texts(self, group: str) -> Mapping[str, str]:
-        """See `Clients`."""
-        return {} if self._embedded else committed_texts(self._administration(), group)
+        """Return, for each topic of which the group has an offset (in the config or not), the
+        metadata text committed with it."""
+        return {} if self._embedded else queries.committed_texts(self._administration(), group)
 
     def trim(self, topic: str, before: int, refused: Callable[[str], None]) -> None:
-        """See `Clients`."""
+        """Delete the records of partition 0 below an offset, asynchronously and best effort.
+
+        `refused` receives the reason of a refusal, from any thread.
+        """
 
         def ended(future: Future[Any]) -> None:
             error = None if future.cancelled() else future.exception()
             if isinstance(error, KafkaException):
-                refused(transactions.describe(error))
+                refused(describe(error))
 
         if self._embedded:
             return
         try:
             asked = self._administration().delete_records([TopicPartition(topic, 0, before)])
         except KafkaException as error:
-            refused(transactions.describe(error))
+            refused(describe(error))
             return
         for future in asked.values():
             future.add_done_callback(ended)
 
     def _administration(self) -> AdminClient:
         if self._admin is None:
-            self._admin = topics.admin(self._settings)
+            self._admin = admin_client(self._settings)
         return self._admin
+
+
+def admin_client(settings: Settings) -> AdminClient:
+    """Return an administration client; it logs nothing, its calls raise."""
+    return AdminClient({**settings, "log_level": 0})
 
 
 def _librdkafka() -> logging.Logger:

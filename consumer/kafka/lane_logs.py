@@ -13,11 +13,10 @@ from confluent_kafka.admin import AdminClient
 
 from consumer.config.topic_names import Topics
 from consumer.errors import UnreadableRecord
-from consumer.kafka.log_scan import LogScan, end_offsets, low_offsets, topic_names
-from consumer.kafka.record_counts import count_records
-from consumer.kafka.records.checkpoints import parse
-from consumer.kafka.records.messages import key_of, value_of
-from consumer.kafka.transactions import position_of
+from consumer.kafka.log_scan import LogScan, count_records
+from consumer.kafka.queries import end_offsets, low_offsets, topic_names
+from consumer.kafka.records.checkpoints import newest_of
+from consumer.kafka.records.messages import position_of
 from consumer.lane.offsets.bitmap import OffsetBitmap
 from consumer.records.checkpoint import Checkpoint, Owner
 
@@ -42,41 +41,37 @@ class LaneView:
 
 
 def lane_names(client: AdminClient, topics: Topics) -> list[str]:
-    """Return every lane that has a topic, in the config or not. Raises KafkaSessionError."""
+    """Return every lane that has a topic, in the config or not."""
     prefix = topics.invitations("")
-    return [name[len(prefix) :] for name in topic_names(client) if name.startswith(prefix)]
+    return [name.removeprefix(prefix) for name in topic_names(client, prefix)]
 
 
 def orphans(client: AdminClient, topics: Topics, lanes: Sequence[str]) -> list[str]:
-    """Return the lanes that have a topic and are not among `lanes`. Raises KafkaSessionError."""
+    """Return the lanes that have a topic and are not among `lanes`."""
     return [name for name in lane_names(client, topics) if name not in lanes]
 
 
-def look(client: AdminClient, reader: Consumer, topics: Topics, lane: str) -> LaneView:
-    """Return the lane as its newest committed checkpoint and its topic show it. Raises
-    KafkaSessionError."""
+def read_lane(client: AdminClient, reader: Consumer, topics: Topics, lane: str) -> LaneView:
+    """Return the lane as its newest committed checkpoint and its topic show it."""
     topic = topics.invitations(lane)
-    end, low = (
-        found[topic, 0] for found in (end_offsets(client, [topic]), low_offsets(client, [topic]))
-    )
-    begin, ends = {(topic, 0): low}, end_offsets(client, [topic], committed=True)
+    low, end = low_offsets(client, [topic])[topic, 0], end_offsets(client, [topic])[topic, 0]
+    ends = end_offsets(client, [topic], committed=True)
     try:
-        found = _newest(client, reader, topics.checkpoints(lane), lane)
+        found, readable = _newest(client, reader, topics.checkpoints(lane), lane), True
     except UnreadableRecord:
-        return LaneView(lane, None, end, count_records(reader, begin, ends)[topic, 0])
-    if found is None:
-        return LaneView(lane, low, end, count_records(reader, begin, ends)[topic, 0])
-    done = OffsetBitmap(found.base, found.done)
-    begin = {(topic, 0): max(low, found.base)}
-    waiting = count_records(reader, begin, ends, lambda each: position_of(each)[2] not in done)
+        found, readable = None, False
+    base = low if found is None else found.base
+    settled = OffsetBitmap(base, found.done if found else None)
+    begin = {(topic, 0): max(low, base)}
+    waiting = count_records(reader, begin, ends, lambda each: position_of(each)[2] not in settled)
     return LaneView(
         lane,
-        found.base,
+        base if readable else None,
         end,
         waiting[topic, 0],
-        len(found.in_flight),
-        found.owners[-1] if found.owners else None,
-        found.config_version,
+        len(found.in_flight) if found else 0,
+        found.owners[-1] if found and found.owners else None,
+        found.config_version if found else "",
         found,
     )
 
@@ -84,8 +79,4 @@ def look(client: AdminClient, reader: Consumer, topics: Topics, lane: str) -> La
 def _newest(client: AdminClient, reader: Consumer, topic: str, lane: str) -> Checkpoint | None:
     if topic not in topic_names(client):
         return None
-    value = None
-    for record in LogScan(reader, end_offsets(client, [topic], committed=True)):
-        if key_of(record) == lane.encode():
-            value = value_of(record)
-    return parse(value) if value else None
+    return newest_of(LogScan(reader, end_offsets(client, [topic], committed=True)), lane)

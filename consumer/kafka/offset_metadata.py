@@ -28,9 +28,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import structlog
 from confluent_kafka import Consumer, TopicPartition
 
-from consumer.kafka.transactions import translate_errors
+from consumer.kafka.queries import log_range, partitions_of
 
-WAIT = 10.0
 MARK_LIMIT = 4096
 """Bytes of metadata that a broker takes (`offset.metadata.max.bytes`)."""
 
@@ -118,21 +117,11 @@ def holding(client: Consumer, topics: Sequence[str]) -> str | None:
 
     Deleted records count too: a log's end never goes back.
     """
-    return next((topic for topic in topics if _held(client, topic)), None)
-
-
-def partitions_of(client: Consumer, topic: str) -> list[TopicPartition]:
-    """Return all partitions of a topic; none if it does not exist."""
-    with translate_errors("listing partitions"):
-        numbers = client.list_topics(topic, timeout=WAIT).topics[topic].partitions
-    return [TopicPartition(topic, number) for number in numbers]
-
-
-def _held(client: Consumer, topic: str) -> bool:
-    partitions = partitions_of(client, topic)
-    with translate_errors("reading the log's ends"):
-        ends = (client.get_watermark_offsets(each, timeout=WAIT) for each in partitions)
-        return any(high > 0 for _, high in ends)
+    for topic in topics:
+        partitions = partitions_of(client, topic)
+        if any(log_range(client, topic, place.partition)[1] > 0 for place in partitions):
+            return topic
+    return None
 
 
 def _short(topic: str) -> str:

@@ -10,7 +10,8 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from consumer.errors import BrokerUnreachable
-from consumer.kafka.transactions import Settings, describe
+from consumer.kafka.client_settings import Settings
+from consumer.kafka.errors import describe
 
 _CHECKS: Final[Mapping[int, str]] = {
     KafkaError._AUTHENTICATION: (  # noqa: SLF001 - public by use

@@ -14,10 +14,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import Consumer, KafkaException, Producer
 
 from consumer.config.kafka_settings import ALIASES, plain_name
-from consumer.kafka import topics, transactions
+from consumer.kafka.client_settings import Settings, consumer_settings, producer_settings
+from consumer.kafka.clients import admin_client, ignore_error
+from consumer.kafka.errors import describe
 
 _SERVERS: Final = "bootstrap.servers"
 _QUOTED: Final = re.compile(r'"(.*?)"', re.DOTALL)
@@ -46,7 +48,7 @@ class Refusal:
     fatal: bool = True
 
 
-def refusals(settings: transactions.Settings) -> list[Refusal]:
+def refusals(settings: Settings) -> list[Refusal]:
     """Return all that librdkafka refuses in these settings, each once; fatal ones come first."""
     found: dict[Refusal, None] = {}
     for kind in _KINDS:
@@ -54,39 +56,32 @@ def refusals(settings: transactions.Settings) -> list[Refusal]:
     return sorted(found, key=lambda refusal: not refusal.fatal)
 
 
-def _consumer(settings: transactions.Settings, logger: logging.Logger) -> None:
-    transactions.consumer(settings, "asked", logger=logger, on_error=_ignore).close()
+def _consumer(settings: Settings, logger: logging.Logger) -> None:
+    asked = consumer_settings(settings, "asked")
+    Consumer({**asked, "error_cb": ignore_error}, logger=logger).close()
 
 
-def _producer(settings: transactions.Settings, logger: logging.Logger) -> None:
-    transactions.producer(settings, "asked", logger=logger, on_error=_ignore).poll(0)
+def _producer(settings: Settings, logger: logging.Logger) -> None:
+    asked = producer_settings(settings, "asked")
+    Producer({**asked, "error_cb": ignore_error}, logger=logger).poll(0)
 
 
-def _admin(settings: transactions.Settings, _logger: logging.Logger) -> None:
-    topics.admin(settings)
+def _admin(settings: Settings, _logger: logging.Logger) -> None:
+    admin_client(settings)
 
 
-_KINDS: Final[tuple[Callable[[transactions.Settings, logging.Logger], None], ...]] = (
-    _consumer,
-    _producer,
-    _admin,
-)
+_Make = Callable[[Settings, logging.Logger], None]
+_KINDS: Final[tuple[_Make, ...]] = (_consumer, _producer, _admin)
 
 
-def _ignore(_error: KafkaError) -> None:
-    """Ignore connection errors: the client has no server."""
-
-
-def _asked(
-    make: Callable[[transactions.Settings, logging.Logger], None], settings: transactions.Settings
-) -> Iterator[Refusal]:
+def _asked(make: _Make, settings: Settings) -> Iterator[Refusal]:
     left = {**settings, _SERVERS: ""}
     heard = _Heard()
     while True:
         try:
             make(left, heard.logger())
         except (KafkaException, TypeError, ValueError, AttributeError) as error:
-            said = transactions.describe(error) if isinstance(error, KafkaException) else str(error)
+            said = describe(error) if isinstance(error, KafkaException) else str(error)
             setting = _named(said, left)
             yield Refusal(setting, _scrubbed(said, settings))
         else:

@@ -8,22 +8,21 @@ from dataclasses import dataclass, field
 from confluent_kafka import Consumer, TopicPartition
 
 from consumer.config.topic_names import Topics
-from consumer.errors import KafkaSessionError, StartPositionError
+from consumer.errors import StartPositionError
 from consumer.kafka import offset_metadata
-from consumer.kafka.clients import Clients
-from consumer.kafka.log_scan import Partition
-from consumer.kafka.stopped_partitions import (
-    StoppedPartition,
-    StopReason,
+from consumer.kafka.clients import KafkaClients
+from consumer.kafka.queries import (
+    Partition,
+    committed_offsets,
     log_range,
-    memory_problem,
+    offset_since,
+    partitions_of,
+    topic_names,
 )
-from consumer.kafka.transactions import describe, translate_errors
+from consumer.kafka.stopped_partitions import StoppedPartition, StopReason, memory_problem
 
 StartFrom = str | float | None
 """`earliest`, `latest`, epoch seconds, or None: not given."""
-
-WAIT = 10.0
 
 Commit = Callable[[Sequence[TopicPartition]], None]
 
@@ -48,7 +47,7 @@ class Reading:
     former: Mapping[str, str] = field(default_factory=dict)
 
 
-def router_reading(topics: Topics, inputs: Sequence[str], clients: Clients) -> Reading:
+def router_reading(topics: Topics, inputs: Sequence[str], clients: KafkaClients) -> Reading:
     """Return what the router's group reads with these inputs. Raises KafkaSessionError."""
     group = f"{topics.application_id}.router"
     return Reading(
@@ -62,14 +61,14 @@ def router_reading(topics: Topics, inputs: Sequence[str], clients: Clients) -> R
     )
 
 
-def delay_reading(topics: Topics, steps: Sequence[str], clients: Clients) -> Reading:
+def delay_reading(topics: Topics, steps: Sequence[str], clients: KafkaClients) -> Reading:
     """Return what the delay stage's group reads of these topics. Raises KafkaSessionError."""
     ids = {each: clients.topic_id(each) for each in steps}
     return Reading(f"{topics.application_id}.ladder", steps, "", [], ids)
 
 
 @dataclass(frozen=True, slots=True)
-class Resolved:
+class AssignedStarts:
     """`marks`: topic → metadata to commit its offsets with; `stopped`: the partitions that must not
     be read until an operator resumes them."""
 
@@ -77,7 +76,7 @@ class Resolved:
     stopped: Sequence[StoppedPartition]
 
 
-def resolve(
+def assign_start_offsets(
     client: Consumer,
     asker: Consumer,
     partitions: Sequence[TopicPartition],
@@ -86,7 +85,7 @@ def resolve(
     first: bool,
     reading: Reading,
     commit: Commit,
-) -> Resolved:
+) -> AssignedStarts:
     """Set `offset` of each partition: the committed one, else the one that `begin` gives.
 
     A partition without a commit whose topic has other committed ones is new: it begins at its
@@ -104,15 +103,15 @@ def resolve(
     members may have read on from there.
     Raises StartPositionError if a topic was never read and no start position is given.
     """
-    memory = remember(asker, reading)
+    memory = read_group_memory(asker, reading)
     committed, read = memory.committed, memory.read
-    still = {each.place for each in memory.stopped}
+    stopped = {each.place for each in memory.stopped}
     known = read if begin is None or not first else _among(partitions, committed)
     fresh = []
     for partition in partitions:
         found = committed[partition.topic, partition.partition]
         partition.offset = found.offset
-        if found.offset < 0 and (partition.topic, partition.partition) not in still:
+        if found.offset < 0 and (partition.topic, partition.partition) not in stopped:
             new = partition.topic in known or partition.topic == reading.own
             partition.offset = start_offset(asker, partition, "earliest" if new else begin)
             fresh.append(partition)
@@ -130,13 +129,13 @@ def resolve(
     if begun:
         commit(begun)
     mine = {(each.topic, each.partition) for each in partitions}
-    return Resolved(marks, [each for each in memory.stopped if each.place in mine])
+    return AssignedStarts(marks, [each for each in memory.stopped if each.place in mine])
 
 
 def rehearse(client: Consumer, topics: Sequence[str], begin: StartFrom, reading: Reading) -> None:
     """Check that these inputs could be read too. Raises StartPositionError if one was never read
     and no start position is given."""
-    memory = remember(client, reading)
+    memory = read_group_memory(client, reading)
     for topic in topics:
         if topic not in memory.read | {each.topic for each in memory.stopped} and begin is None:
             raise _unsaid(topic)
@@ -159,16 +158,15 @@ class GroupMemory:
         return _read(self.committed)
 
 
-def remember(asker: Consumer, reading: Reading) -> GroupMemory:
+def read_group_memory(asker: Consumer, reading: Reading) -> GroupMemory:
     """Return what the group remembers of all that it reads. Raises KafkaSessionError.
 
     If it has forgotten everything, this application's own topics prove that it has worked: another
     replica commits before it answers, so a first start finds neither offsets nor answers.
     """
     committed = group_offsets(asker, reading)
-    if not _read(committed) and offset_metadata.holding(
-        asker, [*reading.answers, *_lanes(asker, reading.lanes)]
-    ):
+    proofs = [] if _read(committed) else _written_after_reading(asker, reading)
+    if offset_metadata.holding(asker, proofs):
         committed = group_offsets(asker, reading)
         if not _read(committed):
             lost = [each for each in committed.values() if _was_used(asker, each, reading)]
@@ -180,6 +178,11 @@ def remember(asker: Consumer, reading: Reading) -> GroupMemory:
         if problem is not None:
             stopped.append(problem)
     return GroupMemory(committed, stopped)
+
+
+def _written_after_reading(asker: Consumer, reading: Reading) -> list[str]:
+    """Return the topics that hold records only if an input was read; lanes in the config or not."""
+    return [*reading.answers, *(topic_names(asker, reading.lanes) if reading.lanes else ())]
 
 
 def _was_used(asker: Consumer, place: TopicPartition, reading: Reading) -> bool:
@@ -197,16 +200,6 @@ def _forgotten(place: TopicPartition) -> StoppedPartition:
     return StoppedPartition(place.topic, place.partition, -1, StopReason.FORGOTTEN)
 
 
-def _lanes(client: Consumer, prefix: str) -> list[str]:
-    """Return the topics of lanes, in the config or not."""
-    if not prefix:
-        return []
-    with translate_errors("listing topics"):
-        return sorted(
-            name for name in client.list_topics(timeout=WAIT).topics if name.startswith(prefix)
-        )
-
-
 def _read(committed: Mapping[Partition, TopicPartition]) -> set[str]:
     return {topic for (topic, _), found in committed.items() if found.offset >= 0}
 
@@ -214,25 +207,8 @@ def _read(committed: Mapping[Partition, TopicPartition]) -> set[str]:
 def group_offsets(client: Consumer, reading: Reading) -> dict[Partition, TopicPartition]:
     """Return the group's committed offset of every partition of every topic that it reads."""
     topics = [*reading.inputs, reading.own]
-    asked = [each for topic in topics for each in offset_metadata.partitions_of(client, topic)]
+    asked = [each for topic in topics for each in partitions_of(client, topic)]
     return committed_offsets(client, asked)
-
-
-def committed_offsets(
-    client: Consumer, asked: Sequence[TopicPartition]
-) -> dict[Partition, TopicPartition]:
-    """Return the group's offsets of these partitions, by one request. Raises KafkaSessionError."""
-    with translate_errors("reading committed offsets"):
-        committed = client.committed(list(asked), timeout=WAIT)
-    for found in committed:
-        _check(found, "reading committed offsets")  # unknown is not the same as never committed
-    return {(found.topic, found.partition): found for found in committed}
-
-
-def group_offset(client: Consumer, place: TopicPartition) -> TopicPartition:
-    """Return the group's committed offset of one partition. Raises KafkaSessionError."""
-    (found,) = committed_offsets(client, [place]).values()
-    return found
 
 
 def _among(
@@ -299,20 +275,17 @@ def _unmarked(
 
 
 def start_offset(client: Consumer, partition: TopicPartition, begin: StartFrom) -> int:
+    """Return the offset at which reading of a partition begins. Raises StartPositionError without a
+    start position."""
     if begin is None:
         raise _unsaid(f"{partition.topic} [{partition.partition}]")
-    with translate_errors("reading the log's ends"):
-        low, high = client.get_watermark_offsets(
-            TopicPartition(partition.topic, partition.partition), timeout=WAIT
-        )
-        if begin == "earliest":
-            return int(low)
-        if begin == "latest":
-            return int(high)
-        asked = TopicPartition(partition.topic, partition.partition, int(float(begin) * 1000))
-        (found,) = client.offsets_for_times([asked], timeout=WAIT)
-    _check(found, "looking for the time where reading begins")
-    return int(found.offset) if found.offset >= 0 else int(high)  # no record is that recent
+    low, high = log_range(client, partition.topic, partition.partition)
+    if begin == "earliest":
+        return low
+    if begin == "latest":
+        return high
+    found = offset_since(client, partition.topic, partition.partition, float(begin))
+    return high if found is None else found
 
 
 def _unsaid(what: str) -> StartPositionError:
@@ -320,9 +293,3 @@ def _unsaid(what: str) -> StartPositionError:
         f"{what} was never read by this application_id: "
         "say where to begin with --from earliest, --from latest or --from <RFC 3339 time>"
     )
-
-
-def _check(answer: TopicPartition, doing: str) -> None:
-    """Raise KafkaSessionError if a partition failed, which can happen in a call that succeeded."""
-    if answer.error is not None:
-        raise KafkaSessionError(f"{doing}: {describe(answer.error)}")

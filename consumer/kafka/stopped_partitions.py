@@ -20,10 +20,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from consumer.errors import KafkaSessionError
 from consumer.kafka import offset_metadata
-from consumer.kafka.log_scan import Partition
-from consumer.kafka.transactions import translate_errors
-
-WAIT = 10.0
+from consumer.kafka.queries import Partition, log_range
 
 
 class StopReason(StrEnum):
@@ -125,13 +122,6 @@ def out_of_reach(asker: Consumer, found: TopicPartition) -> StoppedPartition:
             f"{found.topic} [{found.partition}]: another member of the group has read on meanwhile"
         )
     return _stopped(found, StopReason.OUT_OF_RANGE)
-
-
-def log_range(asker: Consumer, topic: str, partition: int) -> tuple[int, int]:
-    """Return a log's first offset and its end. Raises KafkaSessionError."""
-    with translate_errors("reading the log's ends"):
-        low, high = asker.get_watermark_offsets(TopicPartition(topic, partition), timeout=WAIT)
-    return int(low), int(high)
 
 
 def _forgotten(

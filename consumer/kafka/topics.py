@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported without __all__
     AdminClient,
     AlterConfigOpType,
@@ -23,7 +22,8 @@ from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wa
 
 from consumer.config.models import Config
 from consumer.errors import TopicsError
-from consumer.kafka.transactions import MESSAGE_MAX_BYTES, describe
+from consumer.kafka.client_settings import MESSAGE_MAX_BYTES
+from consumer.kafka.errors import describe
 from consumer.lane.state.delay_steps import STEPS
 
 WAIT = 15.0
@@ -177,12 +177,6 @@ def _longest_wait(config: Config) -> int:
     return int((longest + 86400.0) * 1000)
 
 
-def admin(settings: Mapping[str, str]) -> AdminClient:
-    """Return a topic administration client with these librdkafka settings; it logs nothing, its
-    calls raise."""
-    return AdminClient({**settings, "log_level": 0})
-
-
 def create(client: AdminClient, specs: Sequence[TopicSpec], replication: int = -1) -> list[str]:
     """Create missing topics; return the names created. Raises TopicsError."""
     new = [
@@ -203,13 +197,20 @@ def create(client: AdminClient, specs: Sequence[TopicSpec], replication: int = -
     return created
 
 
-def problems(client: AdminClient, specs: Sequence[TopicSpec], inputs: Sequence[str]) -> list[str]:
-    """Return what is wrong with the topics, one sentence each. Raises TopicsError without a
-    broker."""
-    with _answers("reading the topics"):
-        return _problems(client, specs, inputs)
+@contextmanager
+def _answers(doing: str) -> Iterator[None]:
+    """Translate an administration client's exceptions to TopicsError."""
+    try:
+        yield
+    except KafkaException as error:
+        why = f"{doing}: {describe(error)}"
+        hint = "" if error.args[0].code() in _ANSWERED else "; is Kafka at `bootstrap.servers`?"
+        raise TopicsError(why + hint) from error
+    except TimeoutError:
+        raise TopicsError(f"{doing}: Kafka did not answer in time") from None
 
 
+@_answers("reading the topics")
 def wait_until_shown(client: AdminClient, names: Sequence[str]) -> None:
     """Wait until the brokers show these topics, just created. Raises TopicsError.
 
@@ -221,15 +222,14 @@ def wait_until_shown(client: AdminClient, names: Sequence[str]) -> None:
         stop=stop_after_delay(SHOWN_WITHIN),
         wait=wait_exponential(multiplier=0.05, max=1.0),
     )
-    with _answers("reading the topics"):
-        try:
-            patience(_not_shown, client, names)
-        except RetryError:
-            hidden = ", ".join(_not_shown(client, names))
-            raise TopicsError(
-                f"made, but not shown by the brokers within {SHOWN_WITHIN:.0f} s: {hidden}; look "
-                "again with `survey-dispatcher topics`"
-            ) from None
+    try:
+        patience(_not_shown, client, names)
+    except RetryError:
+        hidden = ", ".join(_not_shown(client, names))
+        raise TopicsError(
+            f"created, but not shown by the brokers within {SHOWN_WITHIN:.0f} s: {hidden}; look "
+            "again with `survey-dispatcher topics`"
+        ) from None
 
 
 def _not_shown(client: AdminClient, names: Sequence[str]) -> list[str]:
@@ -249,20 +249,10 @@ def _not_shown(client: AdminClient, names: Sequence[str]) -> list[str]:
     return hidden
 
 
-@contextmanager
-def _answers(doing: str) -> Iterator[None]:
-    """Translate an administration client's exceptions to TopicsError."""
-    try:
-        yield
-    except KafkaException as error:
-        why = f"{doing}: {describe(error)}"
-        hint = "" if error.args[0].code() in _ANSWERED else "; is Kafka at `bootstrap.servers`?"
-        raise TopicsError(why + hint) from error
-    except TimeoutError:
-        raise TopicsError(f"{doing}: Kafka did not answer in time") from None
-
-
-def _problems(client: AdminClient, specs: Sequence[TopicSpec], inputs: Sequence[str]) -> list[str]:
+@_answers("reading the topics")
+def problems(client: AdminClient, specs: Sequence[TopicSpec], inputs: Sequence[str]) -> list[str]:
+    """Return what is wrong with the topics, one sentence each. Raises TopicsError without a
+    broker."""
     known = client.list_topics(timeout=WAIT).topics
     found = [f"input topic {name} does not exist" for name in inputs if name not in known]
     there = []
@@ -275,14 +265,6 @@ def _problems(client: AdminClient, specs: Sequence[TopicSpec], inputs: Sequence[
         if spec.exactly_one and number != 1:
             found.append(f"topic {spec.name} has {number} partitions; it must have 1")
     return found + _setting_problems(client, there)
-
-
-def topic_ids(client: AdminClient, names: Sequence[str]) -> dict[str, str]:
-    """Return topic name → topic id; a topic that is deleted and recreated gets another id."""
-    futures: dict[str, Future[Any]] = client.describe_topics(
-        TopicCollection(list(names)), request_timeout=WAIT
-    )
-    return {name: str(future.result(WAIT).topic_id) for name, future in futures.items()}
 
 
 def as_commands(specs: Sequence[TopicSpec], replication: int = -1) -> str:
@@ -343,23 +325,23 @@ def _setting_problems(client: AdminClient, specs: Sequence[TopicSpec]) -> list[s
     ]
 
 
+@_answers("raising topics' limits")
 def raise_limits(client: AdminClient, specs: Sequence[TopicSpec]) -> list[str]:
     """Raise the limits of these topics that are too small; return the changes. Raises TopicsError.
 
     Other unfit settings may be intended: they are only reported.
     """
     changed = []
-    with _answers("raising topics' limits"):
-        for spec, unfit in _unfit(client, specs):
-            low = {key: wanted for key, _, wanted, least in unfit if least}
-            entries = [
-                ConfigEntry(key, wanted, incremental_operation=AlterConfigOpType.SET)
-                for key, wanted in low.items()
-            ]
-            asked = ConfigResource(ResourceType.TOPIC, spec.name, incremental_configs=entries)
-            for future in client.incremental_alter_configs([asked]).values() if low else ():
-                future.result(WAIT)
-            changed += [f"{spec.name}: {key}={wanted}" for key, wanted in low.items()]
+    for spec, unfit in _unfit(client, specs):
+        low = {key: wanted for key, _, wanted, least in unfit if least}
+        entries = [
+            ConfigEntry(key, wanted, incremental_operation=AlterConfigOpType.SET)
+            for key, wanted in low.items()
+        ]
+        asked = ConfigResource(ResourceType.TOPIC, spec.name, incremental_configs=entries)
+        for future in client.incremental_alter_configs([asked]).values() if low else ():
+            future.result(WAIT)
+        changed += [f"{spec.name}: {key}={wanted}" for key, wanted in low.items()]
     return changed
 
 

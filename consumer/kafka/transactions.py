@@ -1,8 +1,4 @@
-"""Kafka clients, and transactions that end definitely: the basis of exactly once.
-
-The settings that the delivery guarantees rest on are set only here (config refuses them by name).
-confluent-kafka's errors are translated here and never travel further in.
-"""
+"""Transactions that end definitely: the basis of exactly once."""
 
 from __future__ import annotations
 
@@ -10,214 +6,20 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
-from typing import Final
 
-from confluent_kafka import (
-    Consumer,
-    KafkaError,
-    KafkaException,
-    Message,
-    Producer,
-    ThrottleEvent,
-    TopicPartition,
-)
+from confluent_kafka import KafkaException, Producer, TopicPartition
 
-from consumer.config.kafka_settings import plain_names
-from consumer.errors import DispatcherError, KafkaSessionError, UnreadableRecord
-from consumer.kafka.records import messages
-
-MESSAGE_MAX_BYTES = 16 * 1024 * 1024
-TRANSACTION_TIMEOUT = 10.0
-"""Seconds after which Kafka aborts a transaction whose producer is gone. Until then no consumer
-reads past its records, so the timeout is short where the next process has another transactional
-id."""
-
-LANE_TRANSACTION_TIMEOUT = 120.0
-"""Transaction timeout of a lane, in seconds. The lane's next owner has the same transactional id
-and ends an open transaction at once, so a long timeout costs nothing while there is an owner. An
-aborted transaction would cost the answers of all calls in flight. A drain within a revocation still
-ends before `max.poll.interval.ms`."""
+from consumer.errors import KafkaSessionError
+from consumer.kafka.errors import describe, translate_errors
 
 COMMIT_WAIT = 5.0
 OFFSETS_GRACE = 2.0
 """Seconds after its timeout until librdkafka's call counts as blocked."""
 
-CLOSE_WAIT = 10.0
-
-Settings = Mapping[str, str]
 Headers = dict[str, str | bytes | None] | list[tuple[str, str | bytes | None]]
-OnThrottle = Callable[[ThrottleEvent], None]
-"""Called when a Kafka quota throttles the client, and with 0 s when it stops."""
-
-
-def ignore_throttle(_event: ThrottleEvent) -> None:
-    """Ignore throttling, for clients that may wait (an operator's command)."""
-
-
-_DEFAULTS: Final[Mapping[str, object]] = {
-    "topic.metadata.refresh.interval.ms": 30_000,
-    "reconnect.backoff.max.ms": 5_000,
-}
-_CONSUMER_DEFAULTS: Final[Mapping[str, object]] = {
-    "queued.max.messages.kbytes": 4 * 1024,  # two polls; 32 MiB cost the drain 100 MB
-    "fetch.queue.backoff.ms": 10,  # a second by default, in which a full queue runs empty
-    "fetch.wait.max.ms": 100,
-}
-_PRODUCER_DEFAULTS: Final[Mapping[str, object]] = {
-    "queue.buffering.max.messages": 500_000,
-    "compression.type": "lz4",
-    "linger.ms": 5,
-    "retry.backoff.ms": 10,
-}
-_CONSUMER_FIXED: Final[Mapping[str, object]] = {
-    "isolation.level": "read_committed",
-    "enable.auto.commit": False,
-    "enable.auto.offset.store": False,
-    "auto.offset.reset": "error",
-    "enable.partition.eof": True,
-    "partition.assignment.strategy": "cooperative-sticky",
-    "session.timeout.ms": 8_000,
-    "heartbeat.interval.ms": 1_000,
-    "max.poll.interval.ms": 300_000,
-}
-_PRODUCER_FIXED: Final[Mapping[str, object]] = {
-    "acks": "all",
-    "message.max.bytes": MESSAGE_MAX_BYTES,
-}
-
-
-def _client_settings(
-    settings: Settings, client: str, defaults: Mapping[str, object], fixed: Mapping[str, object]
-) -> dict[str, object]:
-    """Merge settings: defaults, overridden by the config, overridden by the fixed ones."""
-    return {
-        "client.id": f"survey-dispatcher.{client}",
-        **_DEFAULTS,
-        **defaults,
-        **plain_names(settings),
-        "allow.auto.create.topics": False,
-        **fixed,
-    }
-
-
-def consumer_settings(settings: Settings, group: str) -> dict[str, object]:
-    """Return librdkafka's settings of every consumer. The config refuses all that is fixed here."""
-    fixed = {"group.id": group, **_CONSUMER_FIXED}
-    return _client_settings(settings, group, _CONSUMER_DEFAULTS, fixed)
-
-
-def producer_settings(
-    settings: Settings, transactional_id: str, timeout: float = TRANSACTION_TIMEOUT
-) -> dict[str, object]:
-    """Return librdkafka's settings of every producer. The config refuses all that is fixed here."""
-    fixed = {
-        "transactional.id": transactional_id,
-        "transaction.timeout.ms": int(timeout * 1000),  # records that are not sent by then fail
-        **_PRODUCER_FIXED,
-    }
-    return _client_settings(settings, transactional_id, _PRODUCER_DEFAULTS, fixed)
-
-
-def client_id(group: str, instance: str) -> str:
-    """Return the client id of a replica's consumer: brokers show it with each member of the
-    group."""
-    return f"survey-dispatcher.{group}" + (f"@{instance}" if instance else "")
-
-
-def consumer(
-    settings: Settings,
-    group: str,
-    *,
-    instance: str = "",
-    logger: logging.Logger,
-    on_error: Callable[[KafkaError], None],
-    on_throttle: OnThrottle = ignore_throttle,
-) -> Consumer:
-    """Return a consumer that never commits, and never chooses a start offset, by itself."""
-    own = consumer_settings(settings, group)
-    if "client.id" not in plain_names(settings):
-        own["client.id"] = client_id(group, instance)
-    return Consumer({**own, "error_cb": on_error, "throttle_cb": on_throttle}, logger=logger)
-
-
-def producer(
-    settings: Settings,
-    transactional_id: str,
-    *,
-    logger: logging.Logger,
-    on_error: Callable[[KafkaError], None],
-    on_throttle: OnThrottle = ignore_throttle,
-    timeout: float = TRANSACTION_TIMEOUT,
-) -> Producer:
-    """Return a transactional producer. Call `fence` before anything else.
-
-    `timeout`: seconds after which Kafka aborts its open transaction.
-    """
-    wanted = producer_settings(settings, transactional_id, timeout)
-    callbacks = {"error_cb": on_error, "throttle_cb": on_throttle}
-    return Producer({**wanted, **callbacks}, logger=logger)
-
-
-@contextmanager
-def translate_errors(doing: str) -> Iterator[None]:
-    """Translate confluent-kafka's exceptions to KafkaSessionError."""
-    try:
-        yield
-    except KafkaException as error:
-        raise KafkaSessionError(f"{doing}: {describe(error)}") from error
-
-
-def describe(error: KafkaException | KafkaError) -> str:
-    """Return Kafka's own name and text of an error."""
-    cause = error.args[0] if isinstance(error, KafkaException) else error
-    return f"{cause.name()}: {cause.str()}" if isinstance(cause, KafkaError) else str(cause)
-
-
-def records_fault(error: BaseException) -> bool:
-    """Return whether a record may have raised this, rather than Kafka, an operator or the
-    machine."""
-    if isinstance(error, UnreadableRecord):
-        return True
-    others = (DispatcherError, KafkaException, MemoryError)
-    return isinstance(error, Exception) and not isinstance(error, others)
-
-
-def position_of(message: Message) -> tuple[str, int, int]:
-    """Return topic, partition and offset. Raises KafkaSessionError if one is unknown.
-
-    librdkafka knows no offset, for instance, of a resent record that the broker had already taken.
-    """
-    topic, partition, offset = message.topic(), message.partition(), message.offset()
-    if topic is None or partition is None or offset is None:
-        raise KafkaSessionError("a record came without its topic, partition or offset")
-    return topic, partition, offset
-
-
-def close(client: Consumer) -> None:
-    """Leave the group, best effort; the group drops a member that cannot leave when its session
-    ends.
-
-    Waits `CLOSE_WAIT` at most: a broker that is connected but does not answer blocks librdkafka's
-    close for minutes. The client's callbacks must do nothing any more, for they may run later and
-    on another thread. Never raises Kafka's errors, which would hide the error that ended the
-    session.
-    """
-
-    def leave() -> None:
-        try:
-            # Without partitions, librdkafka 2.16 closes without leaving a cooperative group. The
-            # group then waits for the dead member at every rebalance until its session ends.
-            client.unsubscribe()
-            client.close()
-        except (KafkaException, KafkaSessionError):
-            logging.getLogger(__name__).debug("close failed")
-
-    leaving = threading.Thread(target=leave, name="close", daemon=True)
-    leaving.start()
-    leaving.join(CLOSE_WAIT)
 
 
 def fence(client: Producer, give_up: Callable[[], bool]) -> None:
@@ -263,9 +65,8 @@ def send_offsets(
     client: Producer,
     offsets: Sequence[TopicPartition],
     member: object,
-    *,
-    within: float = TRANSACTION_TIMEOUT,
-    give_up: Callable[[], bool] = lambda: False,
+    within: float,
+    give_up: Callable[[], bool],
 ) -> None:
     """Add the group's offsets to the transaction. Raises KafkaException, KafkaSessionError.
 
@@ -345,11 +146,6 @@ def flush(client: Producer) -> int:
             raise
         fenced = error.__cause__
     raise fenced  # in the handler it would get the error that it caused as its context: a ring
-
-
-def headers_of(message: Message) -> list[tuple[str, bytes | None]]:
-    """Return a record's readable headers in their order, values as bytes."""
-    return messages.headers_of(message)[0]
 
 
 def _until_definite(step: Callable[[], object], doing: str, give_up: Callable[[], bool]) -> None:

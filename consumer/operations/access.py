@@ -15,9 +15,10 @@ from confluent_kafka.admin import AdminClient
 from consumer.config.models import Config
 from consumer.config.topic_names import Topics
 from consumer.errors import KafkaSessionError, OperationError
-from consumer.kafka import topics, transactions
-from consumer.kafka.clients import Clients, KafkaClients
-from consumer.kafka.log_scan import LogScan, Offsets, end_offsets, topic_names
+from consumer.kafka import transactions
+from consumer.kafka.clients import KafkaClients, admin_client
+from consumer.kafka.log_scan import LogScan
+from consumer.kafka.queries import Offsets, end_offsets, topic_names
 from consumer.kafka.records.operator_commands import Command, dump
 
 CARRIED_OUT_WITHIN = 30.0
@@ -35,12 +36,12 @@ class Access:
 
     config: Config
     now: Callable[[], float] = time.time
-    clients: Clients = field(init=False)
+    clients: KafkaClients = field(init=False)
     admin: AdminClient = field(init=False)
 
     def __post_init__(self) -> None:
         self.clients = KafkaClients(self.config.kafka)
-        self.admin = topics.admin(self.config.kafka)
+        self.admin = admin_client(self.config.kafka)
 
     @property
     def topics(self) -> Topics:

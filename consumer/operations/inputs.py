@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from confluent_kafka import Consumer, TopicPartition
 
 from consumer.errors import OperationError
-from consumer.kafka import offset_metadata, transactions
-from consumer.kafka.log_scan import members
+from consumer.kafka import offset_metadata
+from consumer.kafka.errors import translate_errors
+from consumer.kafka.queries import group_offset, log_range, members, partitions_of
 from consumer.kafka.records.delayed import stopped_step
 from consumer.kafka.records.operator_commands import ResumeInput
 from consumer.kafka.start_offsets import (
@@ -22,13 +23,12 @@ from consumer.kafka.start_offsets import (
     Reading,
     StartFrom,
     delay_reading,
-    group_offset,
     marks_of,
-    remember,
+    read_group_memory,
     router_reading,
     start_offset,
 )
-from consumer.kafka.stopped_partitions import StoppedPartition, StopReason, log_range, out_of_range
+from consumer.kafka.stopped_partitions import StoppedPartition, StopReason, out_of_range
 from consumer.lane.state.delay_steps import STEPS
 from consumer.operations.access import Access, Given, give
 
@@ -73,7 +73,7 @@ def look(access: Access) -> list[InputView]:
     KafkaSessionError."""
     reading = router_reading(access.topics, access.config.input_topics, access.clients)
     with access.reader(reading.group) as asker:
-        memory = remember(asker, reading)
+        memory = read_group_memory(asker, reading)
         stopped = {each.place: each for each in _stopped(asker, memory)}
         inputs = [
             _view(asker, found, stopped.get(place))
@@ -101,7 +101,7 @@ def _stopped_delays(access: Access) -> list[InputView]:
 def _delays(asker: Consumer, access: Access) -> Iterator[tuple[TopicPartition, float]]:
     """Yield the offset of each existing delay topic, and its step's seconds."""
     for step, seconds in STEPS.items():
-        for place in offset_metadata.partitions_of(asker, access.topics.delayed(step)):
+        for place in partitions_of(asker, access.topics.delayed(step)):
             yield group_offset(asker, place), seconds
 
 
@@ -120,7 +120,7 @@ def resume(
         return _resume_delay(access, topic, start, confirm)
     reading = router_reading(access.topics, access.config.input_topics, access.clients)
     with access.reader(reading.group) as asker:
-        memory = remember(asker, reading)
+        memory = read_group_memory(asker, reading)
         chosen = _chosen(_stopped(asker, memory), reading, topic, partition)
         plan = [_go_on(asker, each, start) for each in chosen]
         if not confirm(plan):
@@ -233,7 +233,7 @@ def _commit(asker: Consumer, plan: Sequence[GoOn], memory: GroupMemory, reading:
 
 
 def _commit_all(asker: Consumer, offsets: list[TopicPartition]) -> None:
-    with transactions.translate_errors(
+    with translate_errors(
         "committing where to go on (has a process started? run the command again)"
     ):
         asker.commit(offsets=offsets, asynchronous=False)
@@ -242,6 +242,6 @@ def _commit_all(asker: Consumer, offsets: list[TopicPartition]) -> None:
 def _moved(asker: Consumer, plan: Sequence[GoOn]) -> bool:
     """Return whether the group's offset of each partition has changed."""
     asked = [TopicPartition(each.topic, each.partition) for each in plan]
-    with transactions.translate_errors("reading committed offsets"):
+    with translate_errors("reading committed offsets"):
         found = asker.committed(asked, timeout=10.0)
     return all(max(-1, now.offset) != was.seen for now, was in zip(found, plan, strict=True))

@@ -18,7 +18,7 @@ import structlog
 from confluent_kafka import Message
 
 from consumer.errors import defect
-from consumer.kafka.transactions import records_fault
+from consumer.kafka.errors import records_fault
 
 T = TypeVar("T")
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from consumer.errors import KafkaSessionError
-from consumer.kafka import transactions
-from consumer.kafka.log_scan import Partition
+from consumer.kafka.queries import Partition
+from consumer.kafka.records.messages import position_of
 
 
 def membership(consumer: Consumer) -> object:
@@ -56,7 +56,7 @@ def ends(messages: Sequence[Message]) -> list[tuple[Partition, int]]:
     for each in messages:
         error = each.error()
         if error is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - public by use
-            topic, partition, offset = transactions.position_of(each)
+            topic, partition, offset = position_of(each)
             found.append(((topic, partition), offset))
     return found
 
@@ -68,7 +68,7 @@ def offsets(messages: Sequence[Message], marks: Mapping[str, str]) -> list[Topic
     """
     highest: dict[Partition, int] = {}
     for message in messages:
-        topic, part, offset = transactions.position_of(message)
+        topic, part, offset = position_of(message)
         highest[topic, part] = max(offset, highest.get((topic, part), 0))
     return [
         TopicPartition(topic, part, offset + 1, marks.get(topic, ""))

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import Consumer
 
 from consumer.config.changes import Changes
 from consumer.config.models import Config
 from consumer.errors import TopicsError
 from consumer.kafka import topics
+from consumer.kafka.clients import admin_client
 from consumer.kafka.start_offsets import rehearse, router_reading
-from consumer.kafka.transactions import describe
 from consumer.lane.state.delay_steps import STEPS
 from consumer.runtime.options import Options
 from consumer.runtime.stage import StageRun, StageServices
+from consumer.runtime.watchers import delay_watch, orphans, topic_watch
 from consumer.runtime.watchers.delay_watch import DelayWatch
 from consumer.runtime.watchers.orphans import OrphanWatch
+from consumer.runtime.watchers.process_watch import poll_repeatedly
 from consumer.runtime.watchers.topic_watch import TopicWatch
 
 HINT = (
-    "`survey-dispatcher topics --create` makes those of the program's own, and raises limits that "
-    "are too small"
+    "`survey-dispatcher topics --create` creates the program's own, and raises limits that are too "
+    "small"
 )
 
 
@@ -31,28 +35,25 @@ class KafkaPreflight:
     def __init__(self, config: Config, options: Options, stage: StageServices) -> None:
         self._options = options
         self._services = stage
-        client = topics.admin(config.kafka)
-        self._topics = TopicWatch(client, _names(config), stage.topic_ids)
+        self._client = admin_client(config.kafka)
+        self._topics = TopicWatch(self._client, _names(config), stage.topic_ids)
         self._orphans = OrphanWatch(
-            client, stage.clients, config.topics, config.lanes, stage.metrics
+            self._client, stage.clients, config.topics, config.lanes, stage.metrics
         )
-        steps = [config.topics.delayed(step) for step in STEPS]
         self._ladder = DelayWatch(
-            client, steps, stage.step_ends, stage.step_counts, lambda: _counter(stage)
+            self._client,
+            [config.topics.delayed(step) for step in STEPS],
+            stage.step_ends,
+            stage.step_counts,
+            lambda: self._reader("ladder", f"{stage.topics.application_id}.ladder-count"),
         )
 
     def check_topics(self, config: Config) -> None:
         """Raise TopicsError with every problem of the topics and how to fix it."""
         if self._options.embedded:
             return
-        client = topics.admin(config.kafka)
-        try:
-            found = topics.problems(client, topics.needed_topics(config), config.input_topics)
-        except KafkaException as error:
-            raise TopicsError(f"reading the topics: {describe(error)}") from error
-        except TimeoutError:
-            raise TopicsError("reading the topics: Kafka did not answer in time") from None
-        if found:
+        needed = topics.needed_topics(config)
+        if found := topics.problems(self._client, needed, config.input_topics):
             raise TopicsError("; ".join(found) + f" ({HINT})")
 
     def check_changes(self, config: Config, changes: Changes) -> None:
@@ -63,33 +64,35 @@ class KafkaPreflight:
         if changes.new_lanes or changes.new_inputs:
             self.check_topics(config)
         if changes.new_inputs and self._options.role.routes:
-            reading = router_reading(
-                self._services.topics, config.input_topics, self._services.clients
-            )
-            asker = StageRun(self._services, "router").consumer(reading.group)
-            try:
+            reading = router_reading(config.topics, config.input_topics, self._services.clients)
+            with self._reader("router", reading.group) as asker:
                 rehearse(asker, changes.new_inputs, self._options.begin, reading)
-            finally:
-                self._services.clients.close(asker)
 
     def reconfigure(self, config: Config) -> None:
         """Watch the topics and lanes of this config from now on."""
-        self._topics.reconfigure(_names(config))
-        self._orphans.reconfigure(config.lanes)
+        self._topics.names, self._orphans.lanes = _names(config), config.lanes
 
     async def run(self, stop: asyncio.Event) -> None:
         """Watch until `stop`."""
-        if not self._options.embedded:
-            watches = [self._topics.run(stop), self._orphans.run(stop)]
-            if self._options.role.routes:
-                watches.append(self._ladder.run(stop))
-            await asyncio.gather(*watches)
+        if self._options.embedded:
+            return
+        polls = [
+            (self._topics.poll, topic_watch.LOOK_EVERY, "topic_ids_unknown"),
+            (self._orphans.poll, orphans.LOOK_EVERY, "orphans_unknown"),
+        ]
+        if self._options.role.routes:
+            polls.append((self._ladder.poll, delay_watch.LOOK_EVERY, "delay_topic_ends_unknown"))
+        await asyncio.gather(*(poll_repeatedly(*watched, stop) for watched in polls))
+
+    @contextmanager
+    def _reader(self, stage: str, group: str) -> Iterator[Consumer]:
+        """Yield a second consumer of a stage, which only asks and joins no group."""
+        consumer = StageRun(self._services, stage).consumer(group)
+        try:
+            yield consumer
+        finally:
+            self._services.clients.close(consumer)
 
 
 def _names(config: Config) -> list[str]:
-    return [each.name for each in topics.needed_topics(config)] + config.input_topics
-
-
-def _counter(stage: StageServices) -> Consumer:
-    """Return a second consumer of the delay topics, which only counts and joins no group."""
-    return StageRun(stage, "ladder").consumer(f"{stage.topics.application_id}.ladder-count")
+    return [spec.name for spec in topics.needed_topics(config)] + config.input_topics

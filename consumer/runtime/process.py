@@ -15,7 +15,7 @@ from consumer.config.changes import Changes
 from consumer.config.models import Config
 from consumer.errors import KafkaSessionError, StartPositionError, defect
 from consumer.kafka.clients import KafkaClients
-from consumer.kafka.transactions import records_fault
+from consumer.kafka.errors import records_fault
 from consumer.observability.admin_server import admin_app, serve_admin
 from consumer.observability.health import Health
 from consumer.observability.metrics.metrics import Metrics

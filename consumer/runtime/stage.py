@@ -21,8 +21,8 @@ from tenacity.wait import wait_random_exponential
 from consumer.clock import Clock
 from consumer.config.topic_names import Topics
 from consumer.errors import KafkaSessionError, causes
-from consumer.kafka import transactions
-from consumer.kafka.clients import Clients
+from consumer.kafka.clients import KafkaClients
+from consumer.kafka.errors import describe
 from consumer.kafka.records.publisher import Publisher
 from consumer.observability.health import Health
 from consumer.observability.metrics.metrics import Metrics
@@ -69,7 +69,7 @@ class StageServices:
 
     topics: Topics
     config: ConfigInUse
-    clients: Clients
+    clients: KafkaClients
     clock: Clock
     metrics: Metrics
     health: Health
@@ -234,12 +234,12 @@ class StageRun:
         if error is None:
             return True
         if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - public by use
-            where = f"{message.topic()} [{message.partition()}]: {transactions.describe(error)}"
+            where = f"{message.topic()} [{message.partition()}]: {describe(error)}"
             raise KafkaSessionError(f"the log has moved away: {where}")
         if error.fatal() or error.code() in _FATAL:
-            raise KafkaSessionError(transactions.describe(error))
+            raise KafkaSessionError(describe(error))
         if error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001
-            log.warning("consume_error", stage=self.name, error=transactions.describe(error))
+            log.warning("consume_error", stage=self.name, error=describe(error))
         return False
 
     # -- waiting and restart ------------------------------------------------------------------

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from consumer.kafka.transactions import TRANSACTION_TIMEOUT
+from consumer.kafka.client_settings import TRANSACTION_TIMEOUT
 
 RECORDS = 5_000
 """Records of a transaction while Kafka is quick: the records of one poll."""

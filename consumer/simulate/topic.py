@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
-from consumer.kafka import topics, transactions
-from consumer.kafka.clients import KafkaClients
-from consumer.kafka.log_scan import LogScan, Offsets, Partition, end_offsets, low_offsets
+from consumer.kafka.client_settings import Settings
+from consumer.kafka.clients import KafkaClients, admin_client
+from consumer.kafka.errors import translate_errors
+from consumer.kafka.log_scan import LogScan
+from consumer.kafka.queries import Offsets, Partition, end_offsets, low_offsets
 from consumer.kafka.reachability import require_broker
 from consumer.kafka.records.messages import value_of
 from consumer.routing.router import Record
@@ -29,13 +31,13 @@ class Range:
     end: Point = "latest"
 
 
-def records(settings: transactions.Settings, wanted: Range) -> Iterator[Record]:
+def records(settings: Settings, wanted: Range) -> Iterator[Record]:
     """Yield the committed records of the range, a partition's in their order.
 
     Raises KafkaSessionError, BrokerUnreachable, and OperationError for a missing topic.
     """
     require_broker(settings)
-    admin, clients = topics.admin(settings), KafkaClients(settings)
+    admin, clients = admin_client(settings), KafkaClients(settings)
     low, high = (
         low_offsets(admin, [wanted.topic]),
         end_offsets(admin, [wanted.topic], committed=True),
@@ -69,7 +71,7 @@ def _offsets(reader: Consumer, point: Point, low: Offsets, high: Offsets) -> Off
 def _at_time(reader: Consumer, when: float, high: Offsets) -> dict[Partition, int]:
     """Return the first offset written at this time or later; the end offset if there is none."""
     asked = [TopicPartition(topic, number, int(when * 1000)) for topic, number in high]
-    with transactions.translate_errors("looking up offsets by time"):
+    with translate_errors("looking up offsets by time"):
         found = reader.offsets_for_times(asked, timeout=WAIT)
     return {
         (each.topic, each.partition): each.offset

@@ -18,7 +18,7 @@ import pytest
 from confluent_kafka import Message
 
 from consumer.clock import Clock
-from consumer.kafka.transactions import headers_of
+from consumer.kafka.records.messages import content_of
 from consumer.records.fields import rfc3339
 from tests.e2e.echoing_vendor import SHUT, TROUBLE, EchoingVendor, serving
 from tests.e2e.leaks import forms, found
@@ -268,13 +268,13 @@ def others(world: LiveWorld, shown: Counter[str]) -> None:
     dead = read_topic(world.bootstrap, f"{world.name}.dead-letters")
     assert len(dead) >= len(BROKEN) + 1
     for record in dead:
-        ours = [each for each in headers_of(record) if each[0].startswith("dead_letter.")]
+        ours = [each for each in content_of(record).headers if each[0].startswith("dead_letter.")]
         shown[str(ours)] += 1
 
 
 def whole(record: Message) -> str:
     """Value, key and headers of a record."""
-    return f"{(record.value() or b'').decode()} {record.key()!r} {headers_of(record)}"
+    return f"{(record.value() or b'').decode()} {record.key()!r} {content_of(record).headers}"
 
 
 def leaking(canaries: Mapping[str, str], text: str) -> list[str]:

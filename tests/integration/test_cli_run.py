@@ -14,7 +14,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from consumer.cli.main import main
-from consumer.kafka import reachability, topics
+from consumer.kafka import clients, reachability
 from tests.support.dispatcher import LiveWorld, command, until
 from tests.support.kafka import KafkaBroker, create_topics
 
@@ -108,7 +108,7 @@ def test_topics_that_a_broker_shows_late_are_waited_for(
     """D8: `--create` made all topics, then said that all were missing, and ended with 3."""
     config = world.configure()
     create_topics(world.bootstrap, world.input)
-    monkeypatch.setattr(topics, "admin", partial(_late, topics.admin))
+    monkeypatch.setattr(clients, "admin_client", partial(_late, clients.admin_client))
     monkeypatch.setattr(sys, "argv", ["survey-dispatcher", "topics", "-c", str(config), "--create"])
     monkeypatch.setenv("ADMIN_PORT", "0")
 

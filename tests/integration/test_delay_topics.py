@@ -22,6 +22,7 @@ from consumer.lane.state.delay_steps import STEPS, step_for
 from consumer.observability.health import Health
 from consumer.observability.metrics.metrics import Metrics
 from consumer.runtime.delay.delay_loop import DelayStage
+from consumer.runtime.delay.step_counts import StepCounts
 from consumer.runtime.stage import ConfigInUse, StageRun, StageServices
 from consumer.runtime.watchers.delay_watch import DelayWatch
 from tests.support.dispatcher import until
@@ -211,7 +212,11 @@ def test_a_step_that_waits_shows_how_many_wait(
         delays.put(number, 700.0)
     stage = delays.start()
     steps = [delays.topics.delayed(step) for step in STEPS]
-    watch = DelayWatch(AdminClient({"bootstrap.servers": delays.bootstrap}), steps, stage.step_ends)
+    clients = KafkaClients({"bootstrap.servers": delays.bootstrap})
+    admin = AdminClient({"bootstrap.servers": delays.bootstrap})
+    watch = DelayWatch(
+        admin, steps, stage.step_ends, StepCounts(), lambda: clients.reader(unique("count"))
+    )
     watch.poll()
     until("all three are shown", lambda: delays.shown().get("10m") == 3)
     delays.put(4, 700.0)
@@ -237,7 +242,7 @@ def test_markers_of_transactions_are_no_records_of_a_step(
         steps,
         stage.step_ends,
         stage.step_counts,
-        lambda: clients.consumer(unique("count"), lambda _error: None),
+        lambda: clients.reader(unique("count")),
     )
 
     def shown() -> bool:

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 
 import pytest
 from confluent_kafka import Consumer, Producer
 
 from consumer.errors import KafkaSessionError, OperationError
-from consumer.kafka import topics
-from consumer.kafka.log_scan import LogScan, end_offsets, low_offsets, members
-from consumer.kafka.transactions import consumer as new_consumer
+from consumer.kafka.clients import KafkaClients, admin_client
+from consumer.kafka.log_scan import LogScan
+from consumer.kafka.queries import end_offsets, low_offsets, members
 from tests.support.kafka import KafkaBroker, create_topics, unique
 
 
 @pytest.fixture
 def reader(kafka: KafkaBroker) -> Iterator[Consumer]:
     """In no group."""
-    settings = {"bootstrap.servers": kafka.bootstrap}
-    logger = logging.getLogger(__name__)
-    client = new_consumer(settings, unique("reader"), logger=logger, on_error=lambda _error: None)
-    yield client
-    client.close()
+    clients = KafkaClients({"bootstrap.servers": kafka.bootstrap})
+    with clients.reader(unique("reader")) as client:
+        yield client
 
 
 def writing(kafka: KafkaBroker) -> Producer:
@@ -37,7 +34,7 @@ def test_what_an_open_transaction_hides_is_waited_for(kafka: KafkaBroker, reader
     """A committed end lies before it: whoever took that for the end would miss a record."""
     name = unique("log")
     create_topics(kafka.bootstrap, name)
-    admin = topics.admin({"bootstrap.servers": kafka.bootstrap})
+    admin = admin_client({"bootstrap.servers": kafka.bootstrap})
     assert low_offsets(admin, [name]) == end_offsets(admin, [name]) == {(name, 0): 0}
     assert list(LogScan(reader, end_offsets(admin, [name]))) == []
 
@@ -60,7 +57,7 @@ def test_what_an_open_transaction_hides_is_waited_for(kafka: KafkaBroker, reader
 
 
 def test_a_topic_that_is_not_there_is_named(kafka: KafkaBroker) -> None:
-    admin = topics.admin({"bootstrap.servers": kafka.bootstrap})
+    admin = admin_client({"bootstrap.servers": kafka.bootstrap})
     with pytest.raises(OperationError, match=r"topic no\.such\.topic does not exist"):
         end_offsets(admin, ["no.such.topic"])
     assert members(admin, unique("nobody")) == 0

@@ -11,7 +11,7 @@ import orjson
 import pytest
 from confluent_kafka import Message, Producer
 
-from consumer.kafka.transactions import headers_of
+from consumer.kafka.records.messages import content_of
 from consumer.records.result import Result
 from tests.support.dispatcher import EMAIL, SMS, VISIT, Event, LiveWorld, Metrics, purchases, until
 from tests.support.kafka import KafkaBroker, read_topic
@@ -120,7 +120,7 @@ def check_result_records(records: list[Message], application: str) -> None:
     """Keyed by event id, CloudEvents in the headers."""
     sources = set()
     for record in records:
-        result, headers = orjson.loads(record.value() or b""), dict(headers_of(record))
+        result, headers = orjson.loads(record.value() or b""), dict(content_of(record).headers)
         assert record.key() == result["event_id"].encode()
         assert headers["ce_id"] == result["id"].encode()
         assert headers["ce_specversion"] == b"1.0"
@@ -136,7 +136,7 @@ def check_dead_letters(records: list[Message]) -> None:
     """Byte for byte, the original headers first and in order."""
     found: Counter[tuple[bytes | None, bytes | None, str]] = Counter()
     for record in records:
-        headers = headers_of(record)
+        headers = content_of(record).headers
         assert headers[: len(HEADERS)] == HEADERS
         why = dict(headers)["dead_letter.reason"] or b""
         found[record.key(), record.value(), why.decode()] += 1

@@ -15,7 +15,8 @@ from consumer.cli.main import app
 from consumer.config import load
 from consumer.errors import KafkaSessionError, OperationError
 from consumer.kafka import topics
-from consumer.kafka.transactions import headers_of
+from consumer.kafka.clients import admin_client
+from consumer.kafka.records.messages import content_of
 from consumer.operations.access import Access
 from consumer.operations.dead_letters import replay
 from consumer.operations.dead_letters.letters import Filter
@@ -237,7 +238,7 @@ def test_a_foreign_record_on_a_lanes_topic_is_a_dead_letter_that_is_counted(
 def letters(world: LiveWorld) -> list[tuple[bytes | None, dict[str, bytes | None]]]:
     """Value and headers of all dead letters, but for when they became one, and for the marks."""
     found = [
-        (each.value(), dict(headers_of(each)))
+        (each.value(), dict(content_of(each).headers))
         for each in read_topic(world.bootstrap, f"{world.name}.dead-letters")
     ]
     changing = {"dead_letter.at", "dead_letter.config_version"}
@@ -340,4 +341,4 @@ def rename_quota(config: Path, old: str, new: str) -> None:
 
 def create_missing(config: Path) -> None:
     loaded = load(config, env={"ADMIN_PORT": "0"})
-    topics.create(topics.admin(loaded.kafka), topics.own_topics(loaded))
+    topics.create(admin_client(loaded.kafka), topics.own_topics(loaded))

@@ -14,6 +14,7 @@ from confluent_kafka import Producer
 
 from consumer.config import load
 from consumer.kafka import topics
+from consumer.kafka.clients import admin_client
 from consumer.records.result import Result
 from consumer.sandbox.settings import SAMPLE_CAMPAIGNS, PisanoCampaign
 from tests.support.dispatcher import Dispatcher, Event, LiveWorld, purchases, until
@@ -235,7 +236,7 @@ def test_a_new_lane_and_a_new_input_begin_once_their_topics_are_there(world: Liv
     assert dispatcher.probe("/readyz")[0] == 200
 
     loaded = load(config, env={"ADMIN_PORT": "0"})
-    topics.create(topics.admin(loaded.kafka), topics.own_topics(loaded))
+    topics.create(admin_client(loaded.kafka), topics.own_topics(loaded))
     create_topics(world.bootstrap, f"{world.input}.web")
     change(config, lambda each: each["inputs"]["pos"]["topics"].append(f"{world.input}.web"))
     reload(dispatcher)

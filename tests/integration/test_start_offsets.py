@@ -12,7 +12,7 @@ from confluent_kafka.cimpl import NewPartitions
 
 from consumer.errors import StartPositionError
 from consumer.kafka.offset_metadata import register
-from consumer.kafka.start_offsets import Reading, StartFrom, remember, resolve
+from consumer.kafka.start_offsets import Reading, StartFrom, assign_start_offsets, read_group_memory
 from consumer.kafka.stopped_partitions import StopReason
 from tests.support.dispatcher import until
 from tests.support.kafka import KafkaBroker, create_topics, unique
@@ -61,7 +61,9 @@ def begun(client: Consumer, topic: str, part: int, begin: StartFrom, *, first: b
     def commit(places: Sequence[TopicPartition]) -> None:
         client.commit(offsets=list(places), asynchronous=False)
 
-    resolve(client, client, [place], begin, first=first, reading=reading(topic), commit=commit)
+    assign_start_offsets(
+        client, client, [place], begin, first=first, reading=reading(topic), commit=commit
+    )
     (committed,) = client.committed([TopicPartition(topic, part)], timeout=10)
     assert committed.offset == place.offset
     return int(place.offset)
@@ -121,10 +123,12 @@ def test_an_input_that_left_the_config_is_remembered(
         client.commit(offsets=list(found), asynchronous=False)
 
     places = [TopicPartition(own, 0), TopicPartition(topic, 0)]
-    resolve(client, client, places, "earliest", first=True, reading=without, commit=commit)
+    assign_start_offsets(
+        client, client, places, "earliest", first=True, reading=without, commit=commit
+    )
 
     again = Reading(f"of-{topic}", [topic, other], own, [], ids)
-    (stopped,) = remember(client, again).stopped
+    (stopped,) = read_group_memory(client, again).stopped
     assert (stopped.topic, stopped.reason) == (other, StopReason.FORGOTTEN)
 
 
@@ -139,6 +143,6 @@ def test_a_lane_that_left_the_config_witnesses_that_inputs_were_read(
     assert producer.flush(10) == 0
 
     lanes = Reading(f"of-{topic}", [topic], "none.replayed", [], {}, former[:-1])
-    memory = remember(client, lanes)
+    memory = read_group_memory(client, lanes)
     assert memory.all_forgotten
     assert {each.topic for each in memory.stopped} == {topic}

@@ -10,7 +10,7 @@ from itertools import count
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from consumer.kafka.clients import Clients, KafkaClients
+from consumer.kafka.clients import KafkaClients
 from tests.simulation.kafka.broker import FakeBroker
 from tests.simulation.kafka.scheduler import Scheduler
 from tests.support.kafka import create_topics, unique
@@ -21,7 +21,7 @@ PROCESS = "tested"
 class Bench(ABC):
     """A broker, the program's own clients of it, and an operator's hands."""
 
-    clients: Clients
+    clients: KafkaClients
 
     def consumer(self, group: str | None = None) -> Consumer:
         """Of a group of its own if none is named."""

@@ -29,6 +29,7 @@ from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wa
 from consumer.clock import Clock
 from consumer.config import load
 from consumer.kafka import topics
+from consumer.kafka.clients import admin_client
 from consumer.kafka.transactions import Headers
 from consumer.records.checkpoint import Checkpoint
 from consumer.records.fields import rfc3339
@@ -290,7 +291,7 @@ class LiveWorld:
         """The input topic and the program's own, as its command makes them."""
         create_topics(self.bootstrap, self.input, partitions=self.partitions)
         loaded = load(config, env={"ADMIN_PORT": "0"})
-        topics.create(topics.admin(loaded.kafka), topics.own_topics(loaded))
+        topics.create(admin_client(loaded.kafka), topics.own_topics(loaded))
 
     def start(
         self,

@@ -6,7 +6,7 @@ checkpoint that another open transaction hides.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import orjson
 from confluent_kafka import (
@@ -21,7 +21,8 @@ from confluent_kafka import (
 from consumer.errors import KafkaSessionError, UnreadableRecord
 from consumer.kafka import transactions
 from consumer.kafka.broker_time import appended_at
-from consumer.kafka.records.messages import key_of, value_of
+from consumer.kafka.errors import describe, is_partition_end, translate_errors
+from consumer.kafka.records.messages import key_of, position_of, value_of
 from consumer.lane.offsets.bitmap import LARGEST, extent
 from consumer.records.checkpoint import Checkpoint
 from consumer.records.fields import RECORD_VERSION
@@ -68,29 +69,39 @@ def newest(
 
     Raises KafkaSessionError, UnreadableRecord.
     """
+    return newest_of(_records_below(reader, topic, up_to, beat), lane)
+
+
+def newest_of(records: Iterable[Message], lane: str) -> Checkpoint | None:
+    """Return the lane's last checkpoint among records of its topic. Raises UnreadableRecord."""
     found: Message | None = None
-    with transactions.translate_errors("reading the checkpoint"):
+    for record in records:
+        if key_of(record) == lane.encode():
+            found = record if value_of(record) is not None else None
+    if found is None:
+        return None
+    checkpoint = parse(value_of(found))
+    checkpoint.appended = appended_at(found)
+    return checkpoint
+
+
+def _records_below(
+    reader: Consumer, topic: str, up_to: int, beat: Callable[[], None]
+) -> Iterator[Message]:
+    with translate_errors("reading the checkpoint"):
         reader.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
     while True:
         beat()
-        with transactions.translate_errors("reading the checkpoint"):
+        with translate_errors("reading the checkpoint"):
             messages = reader.consume(1000, 0.1)
         for message in messages:
             error = message.error()
-            if error is not None:
-                if error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - public by use
-                    raise KafkaSessionError(f"reading {topic}: {transactions.describe(error)}")
-                continue
-            if transactions.position_of(message)[2] >= up_to:
-                return None if found is None else _read(found)
-            if key_of(message) == lane.encode():
-                found = message if value_of(message) is not None else None
-
-
-def _read(message: Message) -> Checkpoint:
-    found = parse(value_of(message))
-    found.appended = appended_at(message)
-    return found
+            if error is None:
+                if position_of(message)[2] >= up_to:
+                    return
+                yield message
+            elif not is_partition_end(error):
+                raise KafkaSessionError(f"reading {topic}: {describe(error)}")
 
 
 def parse(value: bytes | None) -> Checkpoint:

@@ -17,8 +17,9 @@ import orjson
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from consumer.config.fields import TOPIC_SAFE
-from consumer.errors import KafkaSessionError, StartPositionError
+from consumer.errors import StartPositionError
 from consumer.kafka import offset_metadata, transactions
+from consumer.kafka.queries import log_range, offset_since, topic_names
 from consumer.kafka.records.messages import content_of
 from consumer.kafka.stopped_partitions import StoppedPartition, StopReason, out_of_range
 from consumer.records.fields import LAST_MOMENT
@@ -26,7 +27,6 @@ from consumer.records.readers import RECORD_LIMIT
 
 LANE, ARRIVED, DUE, PUT = "lane", "arrived", "due_at", "put_at"
 
-WAIT = 10.0
 SKEW = 5.0
 """Seconds by which a broker's clock and a former process's clock may differ."""
 
@@ -133,17 +133,13 @@ def first_offset(
     be sent again.
     Raises StartPositionError, KafkaSessionError.
     """
-    with transactions.translate_errors("reading the log's ends"):
-        low, high = asker.get_watermark_offsets(step, timeout=WAIT)
+    low, high = log_range(asker, step.topic, step.partition)
     if low == high:
-        return int(high)
-    waiting = _not_due(asker, step, now - delay + SKEW, high)
-    if waiting <= low:
-        return int(low)
-    with transactions.translate_errors("listing topics"):
-        names = sorted(asker.list_topics(timeout=WAIT).topics)
-    if offset_metadata.holding(asker, [name for name in names if name.startswith(lanes)]) is None:
-        return int(low)
+        return high
+    found = offset_since(asker, step.topic, step.partition, now - delay + SKEW)
+    waiting = high if found is None else found
+    if waiting <= low or offset_metadata.holding(asker, topic_names(asker, lanes)) is None:
+        return low
     topic = step.topic
     raise StartPositionError(
         f"{topic} holds {low} to {high}, and the group has no offset for it: Kafka forgets them "
@@ -171,16 +167,3 @@ def stopped_step(
     except StartPositionError:
         return StoppedPartition(place.topic, place.partition, -1, StopReason.FORGOTTEN)
     return None
-
-
-def _not_due(asker: Consumer, step: TopicPartition, since: float, end: int) -> int:
-    """Return the offset of the first record appended after `since`; the log's end if there is
-    none."""
-    asked = TopicPartition(step.topic, step.partition, max(0, int(since * 1000)))
-    with transactions.translate_errors("looking for what is not due yet"):
-        (found,) = asker.offsets_for_times([asked], timeout=WAIT)
-    if found.error is not None:
-        raise KafkaSessionError(
-            f"looking for what is not due yet: {transactions.describe(found.error)}"
-        )
-    return int(found.offset) if found.offset >= 0 else int(end)

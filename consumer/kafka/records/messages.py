@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 
+from consumer.errors import KafkaSessionError
+
 Header = tuple[str, bytes | None]
 
 HEADER_OVERHEAD, RECORD_OVERHEAD = 12, 64
@@ -90,6 +92,17 @@ def value_of(message: Message) -> bytes | None:
 def key_of(message: Message) -> bytes | None:
     """Return the record's key; None if it has none, or one that the client cannot read."""
     return _bytes(_key, message)[0]
+
+
+def position_of(message: Message) -> tuple[str, int, int]:
+    """Return topic, partition and offset. Raises KafkaSessionError if one is unknown.
+
+    librdkafka knows no offset, for instance, of a resent record that the broker had already taken.
+    """
+    topic, partition, offset = message.topic(), message.partition(), message.offset()
+    if topic is None or partition is None or offset is None:
+        raise KafkaSessionError("a record came without its topic, partition or offset")
+    return topic, partition, offset
 
 
 def size_of(header: Header) -> int:

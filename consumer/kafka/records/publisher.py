@@ -9,15 +9,16 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from consumer.config.topic_names import Topics
 from consumer.kafka import transactions
+from consumer.kafka.client_settings import MESSAGE_MAX_BYTES
 from consumer.kafka.records.delayed import Delayed
 from consumer.kafka.records.fitting import Fitting, fitting
-from consumer.kafka.records.messages import content_of
+from consumer.kafka.records.messages import content_of, position_of
 from consumer.lane.state.delay_steps import DelayedInvitation
 from consumer.records.dead_letter import DeadLetter, DeadLetterReason
 from consumer.records.fields import RECORD_VERSION
 from consumer.records.result import Result
 
-RECORD_ROOM = transactions.MESSAGE_MAX_BYTES - 64 * 1024
+RECORD_ROOM = MESSAGE_MAX_BYTES - 64 * 1024
 """Bytes of original value, key and headers that a dead letter can carry beside the program's
 headers."""
 
@@ -102,7 +103,7 @@ class Publisher:
 def dead_letter_of(message: Message, reason: DeadLetterReason, why: str) -> DeadLetter:
     """Return the message as a dead letter, with all that is readable; `why` must repeat nothing of
     it."""
-    topic, partition, offset = transactions.position_of(message)
+    topic, partition, offset = position_of(message)
     content = content_of(message)
     return DeadLetter(
         reason,

@@ -13,10 +13,10 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from consumer.config.topic_names import Topics
+from consumer.kafka.client_settings import MESSAGE_MAX_BYTES
 from consumer.kafka.records.fitting import LOST, PARTS
 from consumer.kafka.records.messages import Header
 from consumer.kafka.records.replayed import number
-from consumer.kafka.transactions import MESSAGE_MAX_BYTES
 from consumer.records.dead_letter import DeadLetterReason
 
 MARK = "dead_letter.replayed"

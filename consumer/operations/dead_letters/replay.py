@@ -10,8 +10,8 @@ from confluent_kafka import Consumer, Message, Producer
 
 from consumer.errors import OperationError
 from consumer.kafka import transactions
-from consumer.kafka.log_scan import Offsets, end_offsets, low_offsets
-from consumer.kafka.records.messages import Header, content_of, key_of, value_of
+from consumer.kafka.queries import Offsets, end_offsets, low_offsets
+from consumer.kafka.records.messages import Header, content_of, key_of, position_of, value_of
 from consumer.kafka.records.replayed import place_headers
 from consumer.operations.access import Access
 from consumer.operations.dead_letters.letters import (
@@ -182,4 +182,4 @@ def _write(access: Access, producer: Producer, chunk: _Chunk) -> None:
 
 
 def _place(record: Message) -> LetterPlace:
-    return LetterPlace(*transactions.position_of(record)[1:])
+    return LetterPlace(*position_of(record)[1:])

@@ -14,10 +14,11 @@ from confluent_kafka import Consumer, Message, Producer
 
 from consumer.errors import OperationError, UnreadableRecord, defect
 from consumer.kafka import transactions
+from consumer.kafka.errors import records_fault
 from consumer.kafka.lane_logs import orphans
-from consumer.kafka.log_scan import Offsets, end_offsets, low_offsets, members, topic_names
+from consumer.kafka.queries import Offsets, end_offsets, low_offsets, members, topic_names
 from consumer.kafka.records.checkpoints import claim, newest
-from consumer.kafka.records.messages import timestamp_of, value_of
+from consumer.kafka.records.messages import position_of, timestamp_of, value_of
 from consumer.kafka.records.publisher import Publisher, bad_invitation, dead_letter_of
 from consumer.lane.offsets.bitmap import pack
 from consumer.lane.state.settings import LaneCampaign
@@ -146,7 +147,7 @@ class LaneDrain:
             if isinstance(invitation, DeadLetter):
                 counts["none", "becomes a dead letter: it is no invitation"] += 1
             else:
-                offset, value = transactions.position_of(record)[2], value_of(record) or b""
+                offset, value = position_of(record)[2], value_of(record) or b""
                 counts[kind_of(remains.fate_of(offset, invitation, value), invitation)] += 1
         return counts
 
@@ -168,7 +169,7 @@ class LaneDrain:
         """Yield the lane's unsettled records."""
         begin = {(self.topic, 0): remains.settled.base}
         for record in self.access.read(reader, ends, begin):
-            if remains.deliver(transactions.position_of(record)[2]):
+            if remains.deliver(position_of(record)[2]):
                 yield record, _read(record)
 
     def _commit(self, producer: Producer, remains: LaneDrainPlan, chunk: _Chunk) -> None:
@@ -193,7 +194,7 @@ class LaneDrain:
 def _take(
     chunk: _Chunk, remains: LaneDrainPlan, record: Message, invitation: Invitation | DeadLetter
 ) -> None:
-    offset, value = transactions.position_of(record)[2], value_of(record) or b""
+    offset, value = position_of(record)[2], value_of(record) or b""
     if isinstance(invitation, DeadLetter):
         remains.unreadable(offset)
         chunk.letters.append(invitation)
@@ -215,7 +216,7 @@ def _read(record: Message) -> Invitation | DeadLetter:
     except UnreadableRecord as error:
         return bad_invitation(record, f"not an invitation of this version: {error}")
     except Exception as error:
-        if not transactions.records_fault(error):
+        if not records_fault(error):
             raise
         return dead_letter_of(record, DeadLetterReason.INTERNAL, defect(error))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from consumer.errors import OperationError
-from consumer.kafka.lane_logs import LaneView, lane_names, look
-from consumer.kafka.log_scan import members
+from consumer.kafka.lane_logs import LaneView, lane_names, read_lane
+from consumer.kafka.queries import members
 from consumer.kafka.records.operator_commands import ReopenLane, RetryCampaign
 from consumer.operations.access import Access, Given, give
 
@@ -21,7 +21,7 @@ def lanes(access: Access) -> list[tuple[LaneView, bool, int]]:
     with access.reader() as reader:
         for name in lane_names(access.admin, topics):
             group = f"{topics.application_id}.lane.{name}"
-            view = look(access.admin, reader, topics, name)
+            view = read_lane(access.admin, reader, topics, name)
             found.append((view, name in configured, members(access.admin, group)))
     return found
 
@@ -70,7 +70,7 @@ def _refuse_without_owner(access: Access, lane: str) -> None:
 
 def _view(access: Access, lane: str) -> LaneView:
     with access.reader() as reader:
-        return look(access.admin, reader, access.topics, lane)
+        return read_lane(access.admin, reader, access.topics, lane)
 
 
 def _closed_until(view: LaneView) -> float:

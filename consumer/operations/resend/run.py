@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, Producer
 
 from consumer.errors import OperationError, UnreadableRecord
 from consumer.kafka import transactions
-from consumer.kafka.log_scan import topic_names
+from consumer.kafka.queries import topic_names
 from consumer.kafka.records.messages import timestamp_of, value_of
 from consumer.operations.access import Access
 from consumer.operations.resend.selection import Choice, Plan, Search

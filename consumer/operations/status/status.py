@@ -10,10 +10,10 @@ import httpx
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from consumer.errors import OperationError
-from consumer.kafka import transactions
-from consumer.kafka.lane_logs import look, orphans
-from consumer.kafka.log_scan import WAIT, Offsets, end_offsets, low_offsets, members, topic_names
-from consumer.kafka.record_counts import count_records
+from consumer.kafka.errors import translate_errors
+from consumer.kafka.lane_logs import orphans, read_lane
+from consumer.kafka.log_scan import count_records
+from consumer.kafka.queries import WAIT, Offsets, end_offsets, low_offsets, members, topic_names
 from consumer.kafka.records.messages import content_of
 from consumer.lane.state.delay_steps import STEPS
 from consumer.observability.status.notes import notes
@@ -94,7 +94,7 @@ def of_topics(access: Access) -> StatusSnapshot:
     with access.reader() as reader:
         found = list(_lanes(access, reader, there))
         left = orphans(access.admin, topics, access.config.lanes)
-        held = {name: look(access.admin, reader, topics, name).waiting for name in left}
+        held = {name: read_lane(access.admin, reader, topics, name).waiting for name in left}
         letters = _letters(access, reader, there)
         put_off = _put_off(access, reader, there)
     steps = {step: topics.delayed(step) for step in STEPS}
@@ -115,7 +115,7 @@ def _lanes(access: Access, reader: Consumer, there: frozenset[str]) -> Iterator[
     config, topics = access.config, access.topics
     for name in config.lanes:
         if topics.invitations(name) in there:
-            view = look(access.admin, reader, topics, name)
+            view = read_lane(access.admin, reader, topics, name)
             group = f"{topics.application_id}.lane.{name}"
             yield Found(view, config.quotas[name], members(access.admin, group))
 
@@ -137,7 +137,7 @@ def _committed(access: Access, group: str, places: Sequence[tuple[str, int]]) ->
         return {}
     asker = access.clients.consumer(group, lambda _error: None)
     try:
-        with transactions.translate_errors(f"reading the offsets of {group}"):
+        with translate_errors(f"reading the offsets of {group}"):
             found = asker.committed([TopicPartition(*each) for each in places], timeout=WAIT)
     finally:
         access.clients.close(asker)

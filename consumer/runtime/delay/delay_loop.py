@@ -24,9 +24,10 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from consumer.errors import KafkaSessionError, StartPositionError, defect
 from consumer.kafka import transactions
 from consumer.kafka.broker_time import measure
-from consumer.kafka.log_scan import Partition
+from consumer.kafka.errors import describe, translate_errors
+from consumer.kafka.queries import Partition
 from consumer.kafka.records.delayed import Delayed, first_offset
-from consumer.kafka.records.messages import timestamp_of
+from consumer.kafka.records.messages import position_of, timestamp_of
 from consumer.kafka.records.operator_commands import RetryCampaign
 from consumer.kafka.records.publisher import bad_invitation, dead_letter_of
 from consumer.kafka.stopped_partitions import StoppedPartition, StopReason
@@ -116,7 +117,7 @@ class DelayStage:
         try:
             transactions.fence(producer, self.run.waiting())
             self._ask_time(producer)
-            with transactions.translate_errors("subscribe"):
+            with translate_errors("subscribe"):
                 consumer.subscribe(
                     list(self._steps),
                     on_assign=partial(self._on_assign, producer),
@@ -128,7 +129,7 @@ class DelayStage:
                 self._look_early(consumer)
                 self._resume(consumer)
                 most = min(POLL_RECORDS, self.run.transactions.records)
-                with transactions.translate_errors("consume"):
+                with translate_errors("consume"):
                     messages = consumer.consume(most, POLL_SECONDS)
                 self._reached.update(ends(messages))  # first: a seek below removes its topic's end
                 self._handle(consumer, producer, messages)
@@ -175,7 +176,7 @@ class DelayStage:
         if fresh:  # else a group without offsets could be new, or have lost them
             with self.run.transaction(producer):
                 self.run.send_offsets(producer, fresh, member)
-        with transactions.translate_errors("assign"):
+        with translate_errors("assign"):
             consumer.incremental_assign(partitions)
             consumer.resume(partitions)  # a pause survives losing and regaining a partition
 
@@ -187,14 +188,12 @@ class DelayStage:
         A partition without a known start stands still, alone, until an operator decides.
         """
         asked = [TopicPartition(each.topic, each.partition) for each in partitions]
-        with transactions.translate_errors("reading committed offsets"):
+        with translate_errors("reading committed offsets"):
             committed = consumer.committed(asked, timeout=WAIT)
         fresh = []
         for partition, found in zip(partitions, committed, strict=True):
             if found.error is not None:
-                raise KafkaSessionError(
-                    f"reading committed offsets: {transactions.describe(found.error)}"
-                )
+                raise KafkaSessionError(f"reading committed offsets: {describe(found.error)}")
             partition.offset = found.offset
             if found.offset < 0 and (first := self._first(partition.topic)) is not None:
                 partition.offset = first
@@ -233,7 +232,7 @@ class DelayStage:
             self._begun.pop(each.topic, None)
         read = [each for each in partitions if (each.topic, 0) not in self._stops]
         self._stops.discard((each.topic, 0) for each in partitions)
-        with transactions.translate_errors("unassign"):
+        with translate_errors("unassign"):
             consumer.incremental_unassign(read)
 
     # -- stopped topics -----------------------------------------------------------------------
@@ -325,12 +324,12 @@ class DelayStage:
             if place.topic not in self._due and number >= PACE_FROM:
                 self._due[place.topic] = until
                 self._paced.add(place.topic)
-                with transactions.translate_errors("pause"):
+                with translate_errors("pause"):
                     consumer.pause([TopicPartition(place.topic, place.partition)])
 
     def _is_due(self, consumer: Consumer, message: Message) -> bool:
         """Return whether the record may leave its step; the first that may not pauses its topic."""
-        topic, partition, offset = transactions.position_of(message)
+        topic, partition, offset = position_of(message)
         if topic in self._paced:  # skipping the record would lose it
             raise KafkaSessionError(f"{topic} was read while it was paused")
         if topic in self._due or topic in self._revoked_during_poll:
@@ -344,7 +343,7 @@ class DelayStage:
         self._due[topic], self._heads[topic] = when, offset
         self._reached.pop((topic, partition), None)
         place = TopicPartition(topic, partition, offset)
-        with transactions.translate_errors("pause"):
+        with translate_errors("pause"):
             consumer.pause([place])
             consumer.seek(place)
         return False
@@ -363,7 +362,7 @@ class DelayStage:
             return
         ends: dict[str, int] = {}
         for topic in self._begun:
-            with transactions.translate_errors("reading the log's ends"):
+            with translate_errors("reading the log's ends"):
                 _, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=WAIT)
             if self._reached.get((topic, 0), -1) < end:  # else the topic is read to its end
                 ends[topic] = end
@@ -377,7 +376,7 @@ class DelayStage:
         for topic in [topic for topic, when in self._due.items() if when <= now]:
             del self._due[topic]
             self._paced.discard(topic)
-            with transactions.translate_errors("resume"):
+            with translate_errors("resume"):
                 consumer.resume([TopicPartition(topic, 0)])
 
     def _forward(self, producer: Producer, record: Delayed, now: float) -> None:
@@ -407,7 +406,7 @@ class DelayStage:
         for lane in named - {*self.services.config.lanes, *self._orphans}:
             self.run.beat()
             topic = self.services.topics.invitations(lane)
-            with transactions.translate_errors("looking for a lane's topic"):
+            with translate_errors("looking for a lane's topic"):
                 found = consumer.list_topics(topic, timeout=WAIT).topics.get(topic)
             self._orphans[lane] = found is not None and found.error is None
 

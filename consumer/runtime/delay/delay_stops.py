@@ -9,8 +9,8 @@ from __future__ import annotations
 import structlog
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from consumer.kafka.log_scan import Partition
-from consumer.kafka.start_offsets import GroupMemory, committed_offsets, delay_reading
+from consumer.kafka.queries import Partition, committed_offsets
+from consumer.kafka.start_offsets import GroupMemory, delay_reading
 from consumer.runtime.positions import membership, names
 from consumer.runtime.router.input_stops import InputStops, decided
 

@@ -16,7 +16,8 @@ from confluent_kafka import Consumer, Message, TopicPartition
 
 from consumer.errors import KafkaSessionError
 from consumer.http.calls import Calls
-from consumer.kafka import transactions
+from consumer.kafka.client_settings import LANE_TRANSACTION_TIMEOUT
+from consumer.kafka.errors import translate_errors
 from consumer.kafka.start_offsets import StartFrom
 from consumer.lane.state.settings import LATE_ARRIVAL_GRACE, LaneSettings
 from consumer.runtime.former_life import wait_for_former_life
@@ -60,7 +61,7 @@ class LaneStage:
     def __post_init__(self) -> None:
         metrics, now = self.services.metrics, self.services.clock.now()
         version = self.settings.config_version
-        size = TransactionSize(RESULTS_ENOUGH, transactions.LANE_TRANSACTION_TIMEOUT)
+        size = TransactionSize(RESULTS_ENOUGH, LANE_TRANSACTION_TIMEOUT)
         self.run = StageRun(self.services, self.settings.name, size)
         self._rivals = ConfigRivals(self.settings.name, metrics, version, now)
 
@@ -92,7 +93,7 @@ class LaneStage:
         wait_for_former_life(self.run, group, self._stays)
         consumer = self._consumer = self.run.consumer(group)
         try:
-            with transactions.translate_errors("subscribe"):
+            with translate_errors("subscribe"):
                 consumer.subscribe(
                     [self.topic],
                     on_assign=self._on_assign,
@@ -126,7 +127,7 @@ class LaneStage:
         self.run.record_turn(consumer)
         self._keep_time()
         before = self.ownership
-        with transactions.translate_errors("consume"):
+        with translate_errors("consume"):
             messages = self._poll(consumer)
         if self.ownership is not None and before is not None and self.ownership is not before:
             # Records of the previous ownership would settle offsets that this one has not read.
@@ -188,7 +189,7 @@ class LaneStage:
         self.ownership = self._take_over(consumer)
         own = self.ownership.partition
         own.offset = self.ownership.lane.settled.base
-        with transactions.translate_errors("assign"):
+        with translate_errors("assign"):
             consumer.incremental_assign([own])
             consumer.resume([own])
 
@@ -217,7 +218,7 @@ class LaneStage:
             self._drain(self.ownership)
             own = self.ownership.partition
             self._drop()
-            with transactions.translate_errors("unassign"):
+            with translate_errors("unassign"):
                 consumer.incremental_unassign([own])
 
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -226,7 +227,7 @@ class LaneStage:
             return
         log.warning("lane_lost", lane=self.settings.name)
         self._drop()
-        with transactions.translate_errors("unassign"):
+        with translate_errors("unassign"):
             consumer.incremental_unassign([each for each in partitions if each.partition == 0])
 
     def _drain(self, owner: LaneOwnership) -> None:

@@ -19,7 +19,8 @@ from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPa
 from consumer.errors import UnreadableRecord, defect
 from consumer.http.calls import Answered, Calls, Inbox, LoginEnded
 from consumer.kafka import transactions
-from consumer.kafka.records.messages import timestamp_of, value_of
+from consumer.kafka.errors import records_fault, translate_errors
+from consumer.kafka.records.messages import position_of, timestamp_of, value_of
 from consumer.kafka.records.operator_commands import ReopenLane, RetryCampaign
 from consumer.kafka.records.publisher import bad_invitation, dead_letter_of
 from consumer.lane.lane import Lane
@@ -98,7 +99,7 @@ class LaneOwnership:
         """Feed records of the lane's topic, in offset order."""
         now = self.services.clock.now()
         for message in messages:
-            offset = transactions.position_of(message)[2]
+            offset = position_of(message)[2]
             if self.lane.accepts(offset):
                 self._arrived(message, offset, now)
         with suppress(Exception):  # a diagnosis must not end the session
@@ -116,7 +117,7 @@ class LaneOwnership:
             if held is not None:
                 self.lane.arrived(held, now)
         except Exception as error:
-            if not transactions.records_fault(error):
+            if not records_fault(error):
                 raise
             tell(self.name, message, error)
             letter = dead_letter_of(message, DeadLetterReason.INTERNAL, defect(error))
@@ -251,15 +252,15 @@ class LaneOwnership:
                     self._leave(leaving, allowed)
             case Pause():
                 log.info("lane_full", lane=self.name, held=self.lane.buffer.buffered)
-                with transactions.translate_errors("pause"):
+                with translate_errors("pause"):
                     self.consumer.pause([self.partition])
             case Resume():
-                with transactions.translate_errors("resume"):
+                with translate_errors("resume"):
                     self.consumer.resume([self.partition])
             case Seek(offset):
                 place = self.partition
                 place.offset = offset
-                with transactions.translate_errors("seek"):
+                with translate_errors("seek"):
                     self.consumer.seek(place)
 
     def _leave(self, leaving: Command, allowed: float) -> None:

@@ -14,6 +14,7 @@ from consumer.clock import Clock
 from consumer.errors import KafkaSessionError, StartPositionError, UnreadableRecord
 from consumer.kafka import transactions
 from consumer.kafka.broker_time import appended_at
+from consumer.kafka.queries import group_offset, log_range
 from consumer.kafka.records.checkpoints import claim, newest
 from consumer.kafka.start_offsets import StartFrom
 from consumer.lane.lane import Lane
@@ -23,8 +24,6 @@ from consumer.lane.state.settings import LaneSettings
 from consumer.records.checkpoint import Checkpoint, Owner
 from consumer.runtime.lane.lane_log import LaneLog, refuse_beyond, unreadable, where
 from consumer.runtime.stage import StageRun
-
-WAIT = 10.0
 
 log = structlog.get_logger(__name__)
 
@@ -129,15 +128,8 @@ class Takeover:
 
     def _look(self, consumer: Consumer) -> LaneLog:
         topics, name = self.run.services.topics, self.settings.name
-        partition = TopicPartition(self.topic, 0)
-        with transactions.translate_errors("reading the log's ends"):
-            low, high = consumer.get_watermark_offsets(partition, timeout=WAIT)
-        with transactions.translate_errors("reading the group's offset"):
-            (shown,) = consumer.committed([partition], timeout=WAIT)
-        if shown.error is not None:
-            raise KafkaSessionError(
-                f"reading the group's offset: {transactions.describe(shown.error)}"
-            )
+        low, high = log_range(consumer, self.topic, 0)
+        shown = group_offset(consumer, TopicPartition(self.topic, 0))
         group = f"{topics.application_id}.lane.{name}"
         return LaneLog(self.topic, topics.checkpoints(name), group, low, high, shown.offset)
 

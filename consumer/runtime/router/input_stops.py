@@ -21,17 +21,11 @@ import structlog
 from confluent_kafka import Consumer, TopicPartition
 
 from consumer.kafka import offset_metadata
-from consumer.kafka.log_scan import Partition
+from consumer.kafka.errors import translate_errors
+from consumer.kafka.queries import Partition, group_offset, log_range
 from consumer.kafka.records.operator_commands import Command, ResumeInput
-from consumer.kafka.start_offsets import GroupMemory, Reading, group_offset
-from consumer.kafka.stopped_partitions import (
-    MEANING,
-    StoppedPartition,
-    log_range,
-    out_of_range,
-    out_of_reach,
-)
-from consumer.kafka.transactions import translate_errors
+from consumer.kafka.start_offsets import GroupMemory, Reading
+from consumer.kafka.stopped_partitions import MEANING, StoppedPartition, out_of_range, out_of_reach
 from consumer.runtime.stage import StageRun
 
 LOOK_EVERY = 2.0

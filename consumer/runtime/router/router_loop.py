@@ -19,11 +19,17 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from consumer.errors import KafkaSessionError, defect
 from consumer.kafka import transactions
-from consumer.kafka.log_scan import Partition
-from consumer.kafka.records.messages import headers_of, value_of
+from consumer.kafka.errors import translate_errors
+from consumer.kafka.queries import Partition
+from consumer.kafka.records.messages import headers_of, position_of, value_of
 from consumer.kafka.records.publisher import dead_letter_of
 from consumer.kafka.records.replayed import original
-from consumer.kafka.start_offsets import StartFrom, remember, resolve, router_reading
+from consumer.kafka.start_offsets import (
+    StartFrom,
+    assign_start_offsets,
+    read_group_memory,
+    router_reading,
+)
 from consumer.records.dead_letter import DeadLetter, DeadLetterReason
 from consumer.records.fields import rfc3339
 from consumer.records.invitation import Source
@@ -100,7 +106,7 @@ class RouterStage:
         consumer = self._consumer = self.run.consumer(f"{application}.router")
         try:
             transactions.fence(producer, self.run.waiting())
-            with transactions.translate_errors("subscribe"):
+            with translate_errors("subscribe"):
                 consumer.subscribe(
                     [*self.inputs, self.services.topics.replayed],
                     on_assign=partial(self._on_assign, producer),
@@ -113,7 +119,7 @@ class RouterStage:
             ):
                 self.run.record_turn(consumer)
                 self._revoked_during_poll.clear()  # it concerns the records of one poll
-                with transactions.translate_errors("consume"):
+                with translate_errors("consume"):
                     messages = consumer.consume(self._poll_records(), POLL_SECONDS)
                 if messages:
                     self._handle(consumer, producer, messages)
@@ -144,7 +150,7 @@ class RouterStage:
         reading = router_reading(self.services.topics, self.inputs, self.services.clients)
         asker = self.run.consumer(reading.group)
         try:
-            resolved = resolve(
+            resolved = assign_start_offsets(
                 consumer,
                 asker,
                 partitions,
@@ -163,7 +169,7 @@ class RouterStage:
         still = {each.place for each in resolved.stopped}
         partitions = [each for each in partitions if (each.topic, each.partition) not in still]
         self._reached.update({(each.topic, each.partition): each.offset for each in partitions})
-        with transactions.translate_errors("assign"):
+        with translate_errors("assign"):
             consumer.incremental_assign(partitions)
         log.info("router_assigned", partitions=names(partitions))
 
@@ -185,7 +191,7 @@ class RouterStage:
         self._revoked_during_poll.update(places)
         read = [each for each in partitions if (each.topic, each.partition) not in self._stops]
         self._stops.discard(places)
-        with transactions.translate_errors("unassign"):
+        with translate_errors("unassign"):
             consumer.incremental_unassign(read)
         log.info("router_revoked", partitions=names(partitions))
 
@@ -210,12 +216,12 @@ class RouterStage:
         if not (self._stops.stopped or (commands and self._own)) or not self._stops.due(now):
             return False
         reading = router_reading(self.services.topics, self.inputs, self.services.clients)
-        memory = remember(consumer, reading)
+        memory = read_group_memory(consumer, reading)
         places = decided(commands, consumer, memory, reading) if self._own else []
         if places:
             self._commit(producer, places, membership(consumer))
             log.info("inputs_resumed", partitions=names(places))
-            memory = remember(consumer, reading)
+            memory = read_group_memory(consumer, reading)
         return self._stops.any_mended(consumer, memory)
 
     def _handle(self, consumer: Consumer, producer: Producer, messages: list[Message]) -> None:
@@ -294,7 +300,7 @@ class RouterStage:
 
     def _record(self, message: Message) -> Record:
         """Return the parts of a message that routing needs; dead letters get the rest later."""
-        place = transactions.position_of(message)
+        place = position_of(message)
         if place[0] == self.services.topics.replayed:
             headers, lost = headers_of(message)
             was = None if lost else original(headers)
@@ -351,7 +357,7 @@ def _complete(
         place = source["topic"], source["partition"], source["offset"]
         message = came[*place, id(letter.value)].popleft()
         whole = dead_letter_of(message, letter.reason, letter.message)
-        complete.append(whole if place == transactions.position_of(message) else _as_it_was(whole))
+        complete.append(whole if place == position_of(message) else _as_it_was(whole))
     return complete
 
 

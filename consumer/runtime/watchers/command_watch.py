@@ -17,9 +17,9 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message,
 
 from consumer.errors import KafkaSessionError
 from consumer.kafka import transactions
-from consumer.kafka.clients import Clients
+from consumer.kafka.clients import KafkaClients
+from consumer.kafka.errors import describe
 from consumer.kafka.records.operator_commands import Command, RetryCampaign, command_of, dump, valid
-from consumer.kafka.transactions import describe
 from consumer.observability.metrics.metrics import Metrics
 
 POLL = 0.5
@@ -124,7 +124,7 @@ class CommandWatch:
     def __init__(
         self,
         topic: str,
-        clients: Clients,
+        clients: KafkaClients,
         board: CommandBoard,
         metrics: Metrics,
         now: Callable[[], float],

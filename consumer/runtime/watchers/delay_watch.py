@@ -7,31 +7,27 @@ unreachable broker would block the stage.
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Callable, MutableMapping, Sequence
+from contextlib import AbstractContextManager
 
-import structlog
 from confluent_kafka import Consumer
 from confluent_kafka.admin import AdminClient
 
-from consumer.errors import DispatcherError
-from consumer.kafka import transactions
-from consumer.kafka.log_scan import LogScan, end_offsets
+from consumer.kafka.log_scan import LogScan
+from consumer.kafka.queries import end_offsets
+from consumer.kafka.records.messages import position_of
 from consumer.runtime.delay.step_counts import StepCounts
-from consumer.runtime.watchers.process_watch import pause
 
 LOOK_EVERY = 15.0
 AT_ONCE = 50_000
 """Offsets of a step that are read in one poll."""
 
-log = structlog.get_logger(__name__)
-
 
 class DelayWatch:
-    """Keeps `ends` (topic of a step → offset) and `counts` up to date, from a worker thread.
+    """Keeps `ends` (topic of a step → offset) and `counts` up to date.
 
-    `reader` makes a consumer of committed records.
+    `reader` opens a consumer of committed records that joins no group.
     """
 
     def __init__(
@@ -39,8 +35,8 @@ class DelayWatch:
         client: AdminClient,
         steps: Sequence[str],
         ends: MutableMapping[str, int],
-        counts: StepCounts | None = None,
-        reader: Callable[[], Consumer] | None = None,
+        counts: StepCounts,
+        reader: Callable[[], AbstractContextManager[Consumer]],
     ) -> None:
         self._client = client
         self._steps = steps
@@ -48,24 +44,11 @@ class DelayWatch:
         self._counts = counts
         self._reader = reader
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Poll until `stop`; retry after errors, which other watchers report."""
-        while not stop.is_set():
-            try:
-                await asyncio.to_thread(self.poll)
-            except DispatcherError as error:
-                log.debug("delay_topic_ends_unknown", why=str(error))
-            await pause(stop, LOOK_EVERY)
-
     def poll(self) -> None:
         """Update ends and counts once. Raises KafkaSessionError, OperationError."""
-        found = end_offsets(self._client, self._steps, committed=False)
+        found = end_offsets(self._client, self._steps)
         self._ends.update({topic: end for (topic, _), end in found.items()})
-        if self._counts is not None and self._reader is not None:
-            self._count(self._counts, self._reader)
-
-    def _count(self, counts: StepCounts, make: Callable[[], Consumer]) -> None:
-        begin = {(topic, 0): at for topic, at in counts.wanted().items()}
+        begin = {(topic, 0): at for topic, at in self._counts.wanted().items()}
         if not begin:
             return
         ends = end_offsets(self._client, [topic for topic, _ in begin], committed=True)
@@ -73,12 +56,9 @@ class DelayWatch:
         if all(until[place] <= at for place, at in begin.items()):
             return
         offsets: dict[str, list[int]] = defaultdict(list)
-        reader = make()
-        try:
+        with self._reader() as reader:
             for message in LogScan(reader, until, begin):
-                topic, _, offset = transactions.position_of(message)
+                topic, _, offset = position_of(message)
                 offsets[topic].append(offset)
-        finally:
-            transactions.close(reader)
         for (topic, _), end in until.items():
-            counts.read(topic, offsets[topic], end)
+            self._counts.read(topic, offsets[topic], end)

@@ -1,4 +1,7 @@
-"""Polls whether Kafka is reachable; logs outages in readable lines and updates readiness."""
+"""Polls whether Kafka is reachable; logs outages in readable lines and updates readiness.
+
+Also the loop that every other watcher shares.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,16 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
+from consumer.errors import DispatcherError
+from consumer.kafka.errors import describe, translate_errors
 from consumer.kafka.reachability import tells_more, what_to_check
-from consumer.kafka.transactions import describe, translate_errors
 from consumer.observability.health import Health
 from consumer.observability.metrics.metrics import Metrics
+
+LOOK_EVERY = 3.0
+SAY_EVERY = 15.0
+
+log = structlog.get_logger(__name__)
 
 
 async def pause(stop: asyncio.Event, seconds: float) -> None:
@@ -25,10 +34,19 @@ async def pause(stop: asyncio.Event, seconds: float) -> None:
         return
 
 
-LOOK_EVERY = 3.0
-SAY_EVERY = 15.0
+async def poll_repeatedly(
+    poll: Callable[[], None], every: float, unknown: str, stop: asyncio.Event
+) -> None:
+    """Call `poll` in a worker thread every so many seconds until `stop`.
 
-log = structlog.get_logger(__name__)
+    Kafka's errors, which `BrokerWatch` reports, are logged as `unknown` at debug level.
+    """
+    while not stop.is_set():
+        try:
+            await asyncio.to_thread(poll)
+        except DispatcherError as error:
+            log.debug(unknown, why=str(error))
+        await pause(stop, every)
 
 
 class BrokerWatch:

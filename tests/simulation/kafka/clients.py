@@ -1,4 +1,4 @@
-"""What a stage asks for clients: `consumer.kafka.clients.Clients` of one simulated process."""
+"""What a stage asks for clients: `consumer.kafka.clients.KafkaClients` of one simulated process."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, cast
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from consumer.errors import KafkaSessionError
-from consumer.kafka.clients import OnError
-from consumer.kafka.transactions import (
+from consumer.kafka.client_settings import TRANSACTION_TIMEOUT
+from consumer.kafka.clients import (
     CLOSE_WAIT,
-    COMMIT_WAIT,
-    TRANSACTION_TIMEOUT,
+    KafkaClients,
+    OnError,
     OnThrottle,
-    describe,
+    ignore_error,
     ignore_throttle,
 )
+from consumer.kafka.errors import describe
+from consumer.kafka.transactions import COMMIT_WAIT
 from tests.simulation.kafka.consumer import FakeConsumer
 from tests.simulation.kafka.producer import FakeProducer
 from tests.simulation.kafka.settings import draw
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from tests.simulation.kafka.broker import FakeBroker
 
 
-class FakeClients:
+class FakeClients(KafkaClients):
     """Bound to the process that had the name when this was made."""
 
     def __init__(
@@ -43,7 +45,7 @@ class FakeClients:
     def consumer(
         self,
         group: str,
-        on_error: OnError,
+        on_error: OnError = ignore_error,
         on_throttle: OnThrottle = ignore_throttle,  # noqa: ARG002 - no quota here
     ) -> Consumer:
         """A committed reader that never chooses a beginning by itself."""
@@ -54,7 +56,7 @@ class FakeClients:
     def producer(
         self,
         transactional_id: str,
-        on_error: OnError,
+        on_error: OnError = ignore_error,
         on_throttle: OnThrottle = ignore_throttle,  # noqa: ARG002 - no quota here
         timeout: float = TRANSACTION_TIMEOUT,
     ) -> Producer:
@@ -72,8 +74,8 @@ class FakeClients:
         producer: Producer,
         offsets: Sequence[TopicPartition],
         member: object,
-        within: float = COMMIT_WAIT,  # noqa: ARG002 - nothing is late here
-        give_up: Callable[[], bool] = lambda: False,  # noqa: ARG002
+        within: float,  # noqa: ARG002 - nothing is late here
+        give_up: Callable[[], bool],  # noqa: ARG002
     ) -> None:
         """Raises KafkaException."""
         producer.send_offsets_to_transaction(list(offsets), member, COMMIT_WAIT)

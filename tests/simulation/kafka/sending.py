@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 from confluent_kafka import OFFSET_INVALID, KafkaError, KafkaException, Message
 
+from consumer.kafka.client_settings import TRANSACTION_TIMEOUT
 from consumer.kafka.clients import OnError
-from consumer.kafka.transactions import TRANSACTION_TIMEOUT
 from tests.simulation.kafka.faults import abortable, fenced, refused
 from tests.simulation.kafka.log import Header, Partition, Transaction, kind_of
 from tests.simulation.kafka.scheduler import Process

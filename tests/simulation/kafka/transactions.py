@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from consumer.kafka.transactions import TRANSACTION_TIMEOUT
+from consumer.kafka.client_settings import TRANSACTION_TIMEOUT
 from tests.simulation.kafka.log import Partition, Place, Transaction
 from tests.simulation.kafka.settings import draw
 

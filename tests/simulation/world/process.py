@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from consumer.errors import KafkaSessionError, StartPositionError
-from consumer.kafka.log_scan import Partition
-from consumer.kafka.transactions import describe
+from consumer.kafka.errors import describe
+from consumer.kafka.queries import Partition
 from consumer.lane.buffer.buffer import InvitationBuffer
 from consumer.runtime.delay.delay_loop import DelayStage
 from consumer.runtime.lane import lane_loop

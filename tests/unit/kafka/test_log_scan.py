@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient
 
 from consumer.errors import KafkaSessionError
 from consumer.kafka import log_scan
+from consumer.kafka.queries import Offsets, end_offsets
 
 
 class Offset:
@@ -38,8 +39,8 @@ class Broker:
         return dict.fromkeys(asked, future)
 
 
-def ends(broker: Broker) -> log_scan.Offsets:
-    return log_scan.end_offsets(cast("AdminClient", broker), ["orders"])
+def ends(broker: Broker) -> Offsets:
+    return end_offsets(cast("AdminClient", broker), ["orders"])
 
 
 def test_a_leader_that_is_just_elected_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,10 +11,8 @@ import pytest
 from confluent_kafka import Consumer, Message
 
 from consumer.kafka.embedded_broker import EmbeddedBroker
-from consumer.kafka.records.messages import NO_TIMESTAMP, Content, content_of
-from consumer.kafka.records.messages import headers_of as headers_and_lost
+from consumer.kafka.records.messages import NO_TIMESTAMP, Content, content_of, headers_of
 from consumer.kafka.records.publisher import bad_invitation
-from consumer.kafka.transactions import headers_of
 from tests.support.raw_records import RawHeader, RawProducer
 
 BAD = b"\xff\xfe"
@@ -58,12 +56,11 @@ def one(*headers: RawHeader) -> list[list[RawHeader]]:
 def test_a_header_name_that_is_no_utf_8_hides_no_other_header(came: list[Message]) -> None:
     (message,) = came
     readable = [("a", b"1"), ("", b""), ("n", None), ("a", b"3")]
-    assert headers_and_lost(message) == (readable, 1)
-    assert headers_and_lost(message) == (readable, 1), "asked again, it says the same"
+    assert headers_of(message) == (readable, 1)
+    assert headers_of(message) == (readable, 1), "asked again, it says the same"
     content = content_of(message)
     assert (content.key, content.value) == (b"\xfe", b"v")
     assert (content.headers, content.unreadable) == (readable, "1 headers")
-    assert headers_of(message) == readable
     letter = bad_invitation(message, "why")
     assert (letter.key, letter.value, letter.headers) == (b"\xfe", b"v", readable)
     assert letter.unreadable == "1 headers"
@@ -81,7 +78,7 @@ def test_a_header_name_that_is_no_utf_8_hides_no_other_header(came: list[Message
 )
 def test_a_record_without_any_readable_header_is_read(came: list[Message]) -> None:
     (message,) = came
-    readable, lost = headers_and_lost(message)
+    readable, lost = headers_of(message)
     assert (readable, lost > 0) == ([], True)
     assert content_of(message).value == b"v"
 
@@ -93,7 +90,7 @@ def test_a_record_without_any_readable_header_is_read(came: list[Message]) -> No
 def test_many_records_are_read_each_by_itself(came: list[Message]) -> None:
     good = [("a", b"1"), ("b", b"2")]
     for n, message in enumerate(came):
-        assert headers_and_lost(message) == ((good[:1], 1) if n % 3 == 0 else (good, 0))
+        assert headers_of(message) == ((good[:1], 1) if n % 3 == 0 else (good, 0))
 
 
 def test_a_message_without_anything_is_empty() -> None:
@@ -118,4 +115,4 @@ def test_a_lack_of_memory_is_no_records_fault() -> None:
             raise MemoryError
 
     with pytest.raises(MemoryError):
-        headers_and_lost(Full())  # type: ignore[arg-type]
+        headers_of(Full())  # type: ignore[arg-type]

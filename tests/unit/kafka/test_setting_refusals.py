@@ -8,7 +8,7 @@ import pytest
 
 from consumer.config.kafka_settings import OWNED, plain_name
 from consumer.errors import ConfigError
-from consumer.kafka import transactions
+from consumer.kafka.client_settings import consumer_settings, producer_settings
 from consumer.kafka.setting_refusals import refusals
 from consumer.wiring.config_file import read
 
@@ -176,8 +176,8 @@ def test_a_setting_that_is_accepted_is_honoured(name: str, value: str) -> None:
     given = {"bootstrap.servers": "localhost:9092", name: value}
     assert refusals(given) == []
     for merged in (
-        transactions.consumer_settings(given, "g"),
-        transactions.producer_settings(given, "t"),
+        consumer_settings(given, "g"),
+        producer_settings(given, "t"),
     ):
         assert merged[plain_name(name)] == value
         assert name == plain_name(name) or name not in merged
@@ -186,11 +186,11 @@ def test_a_setting_that_is_accepted_is_honoured(name: str, value: str) -> None:
 def test_every_setting_that_cannot_be_changed_is_refused_by_name() -> None:
     given: dict[str, str] = {}
     for settings in (
-        transactions.consumer_settings(given, "g"),
-        transactions.producer_settings(given, "t"),
+        consumer_settings(given, "g"),
+        producer_settings(given, "t"),
     ):
         for name in settings:
-            overridden = transactions.consumer_settings(
-                {name: "given"}, "g"
-            ) | transactions.producer_settings({name: "given"}, "t")
+            overridden = consumer_settings({name: "given"}, "g") | producer_settings(
+                {name: "given"}, "t"
+            )
             assert OWNED.fullmatch(name) or overridden[name] == "given", name

@@ -10,8 +10,10 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 
 from consumer.errors import KafkaSessionError
-from consumer.kafka import transactions
+from consumer.kafka import clients, transactions
+from consumer.kafka.clients import KafkaClients
 from consumer.kafka.records.checkpoints import claim
+from consumer.kafka.records.messages import position_of
 
 TIMED_OUT = KafkaException(KafkaError(KafkaError._TIMED_OUT, "no answer", retriable=True))
 FENCED = KafkaException(KafkaError(KafkaError._FENCED, "somebody else", fatal=True))
@@ -110,10 +112,10 @@ def test_another_defect_of_a_flush_is_not_hidden() -> None:
 
 
 def test_a_record_has_a_place_or_is_trouble() -> None:
-    assert transactions.position_of(Message(topic="t", partition=0, offset=0)) == ("t", 0, 0)
+    assert position_of(Message(topic="t", partition=0, offset=0)) == ("t", 0, 0)
     for place in ({"partition": 0, "offset": 1}, {"topic": "t", "offset": 1}, {"topic": "t"}):
         with pytest.raises(KafkaSessionError):
-            transactions.position_of(Message(**place))
+            position_of(Message(**place))
 
 
 @pytest.mark.parametrize("failure", [TIMED_OUT, KafkaSessionError("in a callback")])
@@ -125,7 +127,7 @@ def test_a_goodbye_that_fails_hides_nothing(failure: Exception) -> None:
         def close(self) -> None:
             raise failure
 
-    transactions.close(cast("Consumer", Stuck()))
+    KafkaClients({}).close(cast("Consumer", Stuck()))
 
 
 def test_a_goodbye_that_nobody_answers_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,8 +140,8 @@ def test_a_goodbye_that_nobody_answers_is_not_waited_for(monkeypatch: pytest.Mon
         def close(self) -> None:
             answered.wait()
 
-    monkeypatch.setattr(transactions, "CLOSE_WAIT", 0.01)
-    transactions.close(cast("Consumer", Mute()))
+    monkeypatch.setattr(clients, "CLOSE_WAIT", 0.01)
+    KafkaClients({}).close(cast("Consumer", Mute()))
     answered.set()
 
 
@@ -154,7 +156,7 @@ def test_offsets_that_librdkafka_never_answers_are_not_waited_for(
 
     monkeypatch.setattr(transactions, "OFFSETS_GRACE", 0.01)
     with pytest.raises(KafkaSessionError, match="did not come back"):
-        transactions.send_offsets(cast("Producer", Stuck()), [], object(), within=0.01)
+        transactions.send_offsets(cast("Producer", Stuck()), [], object(), 0.01, lambda: False)
     answered.set()
 
 
@@ -195,5 +197,5 @@ def test_what_kafka_says_of_offsets_comes_to_who_sent_them() -> None:
             raise failure
 
     with pytest.raises(KafkaException) as raised:
-        transactions.send_offsets(cast("Producer", Fenced()), [], object())
+        transactions.send_offsets(cast("Producer", Fenced()), [], object(), 1.0, lambda: False)
     assert raised.value is failure

@@ -18,7 +18,7 @@ from consumer.cli.main import app
 from consumer.config.sections import Quota
 from consumer.errors import KafkaSessionError, OperationError
 from consumer.kafka.lane_logs import LaneView
-from consumer.kafka.log_scan import members
+from consumer.kafka.queries import members
 from consumer.lane.offsets.bitmap import pack
 from consumer.observability.status.report import StatusReport
 from consumer.observability.status.status import (

@@ -10,8 +10,9 @@ import orjson
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from consumer.kafka.client_settings import MESSAGE_MAX_BYTES
+from consumer.kafka.records.messages import content_of
 from consumer.kafka.records.publisher import RECORD_ROOM, Publisher, dead_letter_headers
-from consumer.kafka.transactions import MESSAGE_MAX_BYTES, headers_of
 from consumer.records.dead_letter import DeadLetter, DeadLetterReason
 from consumer.records.invitation import Source
 from consumer.records.result import Reason, Result, ResultReader
@@ -234,15 +235,15 @@ def test_headers_survive_from_an_input_record_to_its_dead_letter() -> None:
     came = [("trace", b"1"), ("trace", b"\xff"), ("null", None), ("empty", b"")]
     message = Message(topic="pos", value=b"x", headers=list(came))
     recorder = Recorder()
-    publisher(recorder).dead_letters([letter(headers=headers_of(message))], NOW)
+    publisher(recorder).dead_letters([letter(headers=content_of(message).headers)], NOW)
     assert recorder.records[0][4][: len(came)] == came
 
 
 def test_headers_are_bytes_in_their_order_whatever_the_client_gives() -> None:
-    assert headers_of(Message(topic="pos", value=b"x")) == []
+    assert content_of(Message(topic="pos", value=b"x")).headers == []
     mixed = Message(topic="pos", value=b"x", headers=[("b", "ü"), ("a", None), ("b", b"\xff")])
-    assert headers_of(mixed) == [("b", "ü".encode()), ("a", None), ("b", b"\xff")]
-    assert headers_of(Message(topic="pos", headers={"a": "1"})) == [("a", b"1")]
+    assert content_of(mixed).headers == [("b", "ü".encode()), ("a", None), ("b", b"\xff")]
+    assert content_of(Message(topic="pos", headers={"a": "1"})).headers == [("a", b"1")]
 
 
 def test_a_full_queue_is_waited_for_and_nothing_is_written_twice() -> None:

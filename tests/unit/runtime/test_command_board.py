@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 
-from consumer.kafka.clients import Clients
+from consumer.kafka.clients import KafkaClients
 from consumer.kafka.records.operator_commands import RetryCampaign
 from consumer.observability.metrics.metrics import Metrics
 from consumer.runtime.watchers.command_watch import CommandBoard, CommandWatch
@@ -80,7 +80,7 @@ class Reader:
 
 
 class Refusing:
-    """Clients whose broker takes no record of this process: it has no right to write."""
+    """KafkaClients whose broker takes no record of this process: it has no right to write."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
@@ -110,7 +110,7 @@ def test_what_kafka_does_not_take_is_carried_out_here() -> None:
             stop.set()
         turns.append(True)
 
-    clients = cast("Clients", Refusing(Reader(turn)))
+    clients = cast("KafkaClients", Refusing(Reader(turn)))
     watch = CommandWatch("surveys.commands", clients, board, Metrics(), lambda: NOW, "surveys.w")
     watch.start("surveys.command-reader", stop).join(60)
     assert stop.is_set()

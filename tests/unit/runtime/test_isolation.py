@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from consumer.errors import KafkaSessionError, StartPositionError, UnreadableRecord, defect
-from consumer.kafka.transactions import records_fault
+from consumer.kafka.errors import records_fault
 from consumer.runtime.isolation import isolate, tell
 
 

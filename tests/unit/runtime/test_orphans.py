@@ -8,14 +8,14 @@ from confluent_kafka.admin import AdminClient
 from structlog.testing import capture_logs
 
 from consumer.config.topic_names import Topics
-from consumer.kafka.clients import Clients
+from consumer.kafka.clients import KafkaClients
 from consumer.observability.metrics.metrics import Metrics
 from consumer.runtime.watchers.orphans import OrphanWatch
 
 
 def test_an_orphaned_lane_is_said_once_and_shown_until_it_is_gone() -> None:
     metrics = Metrics()
-    nobody = cast("AdminClient", None), cast("Clients", None)
+    nobody = cast("AdminClient", None), cast("KafkaClients", None)
     watch = OrphanWatch(*nobody, Topics("surveys"), ("cloud",), metrics)
     with capture_logs() as lines:
         watch.record_answer({"old": 3, "empty": 0})

@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from consumer.errors import KafkaSessionError
-from consumer.kafka.log_scan import Partition
+from consumer.kafka.queries import Partition
 from consumer.runtime.positions import ends, lag, membership, offsets
 
 

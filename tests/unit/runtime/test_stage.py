@@ -9,7 +9,7 @@ from typing import Any, cast
 from consumer.clock import Clock
 from consumer.config.topic_names import Topics
 from consumer.errors import KafkaSessionError
-from consumer.kafka.clients import Clients
+from consumer.kafka.clients import KafkaClients
 from consumer.observability.health import Health
 from consumer.observability.metrics.metrics import Metrics
 from consumer.runtime.stage import MAX_SILENCE, ConfigInUse, StageRun, StageServices
@@ -28,10 +28,9 @@ class Time(Clock):
 
 def services(clock: Time, clients: object = None, **others: Any) -> StageServices:
     config = ConfigInUse("v1", ["pisano"])
-    return StageServices(
-        Topics("surveys"), config, cast("Clients", clients), clock, Metrics(), Health(clock.now),
-        **others,
-    )  # fmt: skip
+    made = cast("KafkaClients", clients)
+    health = Health(clock.now)
+    return StageServices(Topics("surveys"), config, made, clock, Metrics(), health, **others)
 
 
 def stage_run(clock: Time, name: str = "pisano", clients: object = None) -> StageRun:

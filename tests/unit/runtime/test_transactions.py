@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from structlog.testing import capture_logs
 
 from consumer.errors import KafkaSessionError
-from consumer.kafka.transactions import TRANSACTION_TIMEOUT
+from consumer.kafka.client_settings import TRANSACTION_TIMEOUT
 from consumer.runtime.stage import StageRun
 from consumer.runtime.transaction_size import RECORDS
 from tests.unit.runtime.test_stage import Time, services
