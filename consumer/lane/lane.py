@@ -196,7 +196,7 @@ class Lane:
 
     def parked_campaigns(self, now: float) -> list[str]:
         """Return the campaigns whose invitations are delayed because the vendor cannot use them."""
-        return [name for name, window in self.windows.items() if window.parked_until > now]
+        return [name for name, window in self.windows.items() if window.is_parked(now)]
 
     def stopped_campaigns(self, now: float) -> list[str]:
         """Return the parked campaigns, and the ones that an open circuit breaker (their own or the

@@ -42,14 +42,14 @@ class InvitationBuffer:
         window = self.windows.get(name)
         if window is None:
             window = self.windows[name] = Window(name, 1, math.inf, changed=self.changed)
-            self._configure(window)
+            window.configure(self.settings.campaigns.get(name))
         return window
 
     def reconfigure(self, settings: LaneSettings) -> None:
         """Apply other bounds and campaigns. Pending invitations stay."""
         self.settings = settings
         for window in self.windows.values():
-            self._configure(window)
+            window.configure(settings.campaigns.get(window.campaign))
 
     def add(self, held: PendingInvitation) -> None:
         """Add an invitation, and evict others to stay within the bounds.
@@ -94,13 +94,6 @@ class InvitationBuffer:
         longest = self._longest()
         starved = [campaign for campaign in noted if self._is_starved(campaign, longest)]
         return starved or ([] if self._over(ROOM) else noted)
-
-    def _configure(self, window: Window) -> None:
-        known = self.settings.campaigns.get(window.campaign)
-        window.max_batch = known.max_batch if known else 1
-        window.max_bytes = known.max_bytes if known else 1
-        window.max_wait = known.max_wait if known else math.inf
-        window.weight = known.weight if known else 1.0
 
     def _over(self, share: float) -> bool:
         settings = self.settings

@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
+from consumer.lane.state.delay_steps import wait_of
 from consumer.lane.state.pending import PendingInvitation
+from consumer.lane.state.settings import LaneCampaign
 from consumer.records.result import Reason
 
 FEW = 50
@@ -24,11 +26,13 @@ heads are sorted."""
 
 @dataclass(slots=True)
 class Window:
-    """Invitations by age, one head for each recipient.
+    """Invitations by age, one head for each recipient; and when the campaign may be called.
 
-    `not_before`: end of the backoff. `parked_until`: the vendor cannot use the campaign, and is
-    asked again then. `probed`: offset of the last customer that was called alone as a probe.
-    `tried_at`: time of the last call.
+        open ──back_off──► not before `not_before` ──its time, recover or resume──► open
+        any ──park──► delays its invitations until `parked_until` ──its time or resume──► open
+
+    `failures` in a row, the last at `failed_at`. `probed`: offset of the last customer called alone
+    as a probe. `tried_at`: time of the last call. Only methods of the window change its state.
 
     `_queues` holds each recipient's invitations by offset, `_heads` the first of each, in order: a
     list, for most come in order and many go at once. `_arrivals` is the sum of the heads' arrival
@@ -55,6 +59,58 @@ class Window:
     _front: tuple[int, int, float] | None = None  # max_batch, its last offset, sum of arrivals
     _heads: list[tuple[int, str]] = field(default_factory=list)
     _queues: dict[str, list[PendingInvitation]] = field(default_factory=dict)
+
+    def configure(self, campaign: LaneCampaign | None) -> None:
+        """Apply a config; without the campaign in it (None) the window is never called."""
+        self.max_batch = campaign.max_batch if campaign else 1
+        self.max_bytes = campaign.max_bytes if campaign else 1
+        self.max_wait = campaign.max_wait if campaign else math.inf
+        self.weight = campaign.weight if campaign else 1.0
+
+    def mark_changed(self) -> None:
+        """Have the due index compute this window again."""
+        self.changed[self.campaign] = None
+
+    def is_parked(self, now: float) -> bool:
+        """Return whether the vendor cannot use the campaign, so that invitations are delayed."""
+        return self.parked_until > now
+
+    def back_off(self, until: float) -> None:
+        """Call the campaign again at `until`, which may be earlier than before."""
+        self.not_before = until
+        self.mark_changed()
+
+    def record_call(self, now: float) -> None:
+        """Record that the campaign was called: probes of an account go to another one first."""
+        self.tried_at = now
+
+    def record_failure(self, sealed_at: float, at: float) -> None:
+        """Count a failed call. Of calls in flight together, only the first failure counts."""
+        if sealed_at >= self.failed_at:
+            self.failures, self.failed_at = self.failures + 1, at
+
+    def record_success(self) -> None:
+        """End the failures in a row."""
+        self.failures = 0
+
+    def park(self, now: float, *, counted: bool = False) -> None:
+        """Park the campaign, longer if it failed before. `counted`: this failure was recorded."""
+        # Without failures a later call than this one was accepted.
+        self.failures = max(1, self.failures) if counted else self.failures + 1
+        self.probed = None  # they return in the same order: begin at a random one
+        self.parked_until = self.not_before = now + wait_of(self.failures - 1)
+        self.mark_changed()
+
+    def resume(self, now: float) -> None:
+        """End every pause: an operator or another config asks for the next call."""
+        self.parked_until = min(self.parked_until, now)
+        self.back_off(min(self.not_before, now))
+
+    def recover(self, now: float) -> None:
+        """End the backoff, unless the campaign is parked: its account, or itself, is well again."""
+        if not self.is_parked(now):
+            self.failures = 0
+            self.back_off(0.0)
 
     @property
     def ready(self) -> int:
@@ -105,7 +161,7 @@ class Window:
     def _queue(self, held: PendingInvitation) -> bool:
         """Add an invitation to its recipient's queue. Return whether it is a head (the first)."""
         self.count += 1
-        self.changed[self.campaign] = None
+        self.mark_changed()
         if held.expires_at is not None and held.expires_at < self.expires:
             self.expires = held.expires_at
         queue = self._queues.setdefault(held.recipient, [])
@@ -136,7 +192,7 @@ class Window:
         for held in taken:
             self._come_forward(held.recipient)
         self.count -= len(taken)
-        self.changed[self.campaign] = None
+        self.mark_changed()
         return taken
 
     def take_probe(self, rng: random.Random) -> list[PendingInvitation]:
@@ -151,14 +207,14 @@ class Window:
         self.probed, self._front = offset, None
         self._come_forward(recipient)
         self.count -= 1
-        self.changed[self.campaign] = None
+        self.mark_changed()
         return [held]
 
     def drop(self, unwanted: Callable[[PendingInvitation], bool]) -> list[PendingInvitation]:
         """Remove and return every invitation for which `unwanted` holds."""
         dropped = [held for held in self if unwanted(held)]
         if dropped:
-            self.changed[self.campaign] = None
+            self.mark_changed()
             kept = [held for held in self if not unwanted(held)]
             self._heads, self._queues, self.count, self._arrivals = [], {}, 0, 0.0
             self._front = None

@@ -256,8 +256,8 @@ class Sealing:
     def _seal_window(self, window: Window, why: SealReason, now: float) -> None:
         vendor = self._settings.campaigns[window.campaign].vendor
         probe = self._accounts.one_only(vendor, window.campaign)
-        window.tried_at = now
         taken = window.take_probe(self._rng) if probe else window.take()
+        window.record_call(now)
         fresh = self._settlement.fit(taken, window, now)
         if fresh:
             self._seal_batch(fresh, window.campaign, SealReason.PROBE if probe else why, now)

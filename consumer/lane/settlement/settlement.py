@@ -115,7 +115,7 @@ class Settlement:
                 window.add(held)
         if isinstance(part_of, Bisection):
             self._carry_on(part_of)
-        window.changed[window.campaign] = None
+        window.mark_changed()
 
     def _follow_up(self, batch: Batch, news: News, outcome: Outcome, at: float) -> None:
         vendor, window = batch.rules.vendor, self._buffer.window(batch.campaign)
@@ -123,9 +123,9 @@ class Settlement:
             self._revive(vendor, at)
         elif not self._accounts.well(vendor):
             self._dissolve(lambda each: each.rules.vendor == vendor)
-        if news.closed and window.parked_until <= at:
-            window.failures, window.not_before = 0, 0.0
-        window.changed[window.campaign] = None  # the window's probe ended
+        if news.closed:
+            window.recover(at)
+        window.mark_changed()  # its probe ended
         if outcome.verdict is Verdict.ACCEPTED:
             self._confirm(vendor, at)
 
@@ -133,7 +133,7 @@ class Settlement:
         """Return whether the campaign cannot be called soon: the config does not know it, or the
         vendor cannot use it."""
         known = campaign in self._settings.campaigns
-        return not known or self._buffer.window(campaign).parked_until > now
+        return not known or self._buffer.window(campaign).is_parked(now)
 
     def reconfigure(self) -> None:
         """Apply the new config's rules to bisections and trials."""
@@ -223,9 +223,7 @@ class Settlement:
         window = self._buffer.windows.get(campaign)
         if window is None:
             return
-        window.parked_until = min(window.parked_until, now)
-        window.not_before = min(window.not_before, now)
-        window.changed[campaign] = None
+        window.resume(now)
         known = self._settings.campaigns.get(campaign)
         if known is not None:
             self._accounts.retry(known.vendor, campaign, now)
@@ -253,7 +251,7 @@ class Settlement:
             return
         match _verdict(batch, outcome):
             case Verdict.ACCEPTED:
-                window.failures = 0
+                window.record_success()
                 self._quota_backoff.accepted()
                 self._settle(batch, Reason.ACCEPTED, facts)
             case Verdict.REJECTED if outcome.divisible and len(batch.invitations) > 1:
@@ -262,7 +260,7 @@ class Settlement:
                 else:
                     self._divide(batch.rules, batch.invitations, facts)
             case Verdict.REJECTED:
-                window.failures = 0
+                window.record_success()
                 self._settle(batch, Reason.VENDOR_REJECTED, facts)
             case Verdict.IN_DOUBT:
                 self._settle(batch, Reason.NO_ANSWER, facts)
@@ -270,7 +268,7 @@ class Settlement:
             case _:  # RETRY: with attempts left they wait for the next call
                 self._put_back(batch, window, outcome, news, facts, at)
                 if outcome.parked:
-                    self._park(window, at)
+                    self._park(window, at, counted=True)
 
     def _whole_refused(self, batch: Batch, window: Window, facts: CallFacts, at: float) -> None:
         """Handle a definite no without a cause: it counts no attempt, and other calls go first."""
@@ -283,11 +281,11 @@ class Settlement:
         else:
             self._one_refused(batch, window, facts, at)
         own = self._accounts.campaigns[batch.campaign]
-        if own.accused and window.parked_until <= at:
+        if own.accused and not window.is_parked(at):
             at_once = not self._accounts.testable(vendor, self._waiting_beside(window))
-            window.not_before = at + own.refusal_pause(
-                self._rng, at_once=at_once, open_now=self._accounts.open_campaigns(vendor)
-            )
+            open_now = self._accounts.open_campaigns(vendor)
+            pause = own.refusal_pause(self._rng, at_once=at_once, open_now=open_now)
+            window.back_off(at + pause)
 
     def _several_refused(self, batch: Batch, window: Window, facts: CallFacts) -> None:
         own = self._accounts.campaigns[batch.campaign]
@@ -306,7 +304,6 @@ class Settlement:
         self._try(batch.rules, held, facts, batch.sealed_at, at)
         before = window.failures > 0 and window.parked_until > 0
         if own.is_blamed(self._accounts.proved_at(batch.rules.vendor), before=before):
-            window.failures += 1
             self._park(window, at)
 
     def _waiting_beside(self, window: Window) -> list[str]:
@@ -409,22 +406,20 @@ class Settlement:
             self._back_off(batch, window, news, at)
 
     def _back_off(self, batch: Batch, window: Window, news: News, at: float) -> None:
-        """Back off after trouble. Of calls in flight together, only the first failure counts.
+        """Back off after trouble.
 
         A failing account has a pause of its own, for all its campaigns; so has a campaign.
         """
         self._pause(window, news, at)
         if self._accounts.campaigns[batch.campaign].opened:
             return
-        if batch.sealed_at >= window.failed_at:
-            window.failures, window.failed_at = window.failures + 1, at
+        window.record_failure(batch.sealed_at, at)
         if self._accounts.well(batch.rules.vendor):
-            window.not_before = at + full_jitter(window.failures, self._rng)
-            window.changed[window.campaign] = None  # it may be earlier than the first draw
+            window.back_off(at + full_jitter(window.failures, self._rng))
 
     def _pause(self, window: Window, news: News, at: float) -> None:
         if news.pause:
-            window.not_before = max(window.not_before, at + news.pause)
+            window.back_off(max(window.not_before, at + news.pause))
 
     def _settle(self, batch: Batch, reason: Reason, facts: CallFacts) -> None:
         """End every invitation of the batch alike."""
@@ -432,15 +427,13 @@ class Settlement:
         for held in batch.invitations:
             self._buffer.forget(held)
 
-    def _park(self, window: Window, now: float) -> None:
+    def _park(self, window: Window, now: float, *, counted: bool = False) -> None:
         """Park a campaign that the vendor cannot use. Invitations that return from the delay topics
         probe it again."""
         self._dissolve(lambda each: each.campaign == window.campaign)
         self.acquit(lambda trial: trial.campaign == window.campaign)
         self._accounts.campaigns[window.campaign].alone.clear()
-        window.probed = None  # they return in the same order: begin at a random one
-        window.failures = max(1, window.failures)  # 0 if a later call than this was accepted
-        window.parked_until = window.not_before = now + wait_of(window.failures - 1)
+        window.park(now, counted=counted)
         self._put_off_all(window, now)
 
     def _put_off_all(self, window: Window, now: float) -> None:
@@ -469,9 +462,8 @@ class Settlement:
             self._accounts.campaigns[name].open_by_recovery(at)
         for window in self._buffer.windows.values():
             known = self._settings.campaigns.get(window.campaign)
-            if known and known.vendor == vendor and window.parked_until <= at:
-                window.failures, window.not_before = 0, 0.0
-                window.changed[window.campaign] = None
+            if known and known.vendor == vendor:
+                window.recover(at)
 
     def _divide(
         self,
@@ -518,7 +510,7 @@ class Settlement:
                 if bisection.refused():
                     self._try(batch.rules, batch.invitations[0], facts, batch.sealed_at, at)
             case Verdict.ACCEPTED:
-                window.failures = 0
+                window.record_success()
                 self._quota_backoff.accepted()
                 self._settle(batch, Reason.ACCEPTED, facts)
                 bisection.accepted()
@@ -569,9 +561,7 @@ class Settlement:
 
     def _systematic(self, bisection: Bisection, at: float) -> None:
         """Park the campaign: the refusals are about it, not about its recipients."""
-        window = self._buffer.window(bisection.campaign)
-        window.failures += 1
-        self._park(window, at)
+        self._park(self._buffer.window(bisection.campaign), at)
 
     def _dissolve(self, which: Callable[[Bisection], bool]) -> None:
         """End these bisections: waiting invitations return to their windows."""

@@ -247,6 +247,25 @@ def test_trouble_of_one_call_each_of_three_campaigns_is_the_accounts_and_pauses_
     assert len(probe.invitations) == 1
 
 
+def test_the_recovery_of_an_account_leaves_the_backoffs_of_another_one() -> None:
+    of = settings(*(campaign(name, vendor=name, max_batch=2) for name in "ab"))
+    driver = Driver(lane(of))
+    batches = driver.read(*(held(n, campaign="ab"[n % 2]) for n in range(4)))
+    first, other = sorted(batches, key=lambda batch: batch.campaign)
+    driver.lane.answered(other.id, TROUBLE, sent_at=NOW, at=NOW + 1)
+    waits = driver.lane.windows["b"].not_before
+    driver.lane.answered(first.id, REFUSED, sent_at=NOW, at=NOW + 1)
+    (probe,) = driver.step(NOW + 1)
+    assert probe.campaign == "a"
+    driver.lane.answered(probe.id, REFUSED, sent_at=NOW + 1, at=NOW + 2)
+    assert not driver.lane.accounts.well("a")
+    later = driver.step(NOW + 2 + PACES["refused"][1])
+    (probe,) = (batch for batch in later if batch.campaign == "a")
+    driver.lane.answered(probe.id, ACCEPTED, sent_at=NOW + 700, at=NOW + 700)
+    assert driver.lane.accounts.well("a")
+    assert driver.lane.windows["b"].not_before == waits > NOW + 1
+
+
 def test_a_checkpoint_that_is_asked_for_goes_with_the_next_commit() -> None:
     driver = Driver(lane(settings()))
     driver.answer(driver.read(held(0))[0], ACCEPTED)
