@@ -1,4 +1,4 @@
-"""Bad recipients among 5,000: calls beside the least that any method needs, and who waits."""
+"""Bad recipients among 5,000:  calls beside the least possible, and the others' waits."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """`waits`: of the five others, who came in the hour after the 5,000."""
+    """`waits`: of the five others' customers that came in the hour after the 5,000."""
 
     job: Job
     calls: int
@@ -63,7 +63,7 @@ class Strict:
         self.wrong: set[float] = set()
 
     def call(self, batch: Batch, now: float) -> Reply:
-        """Who is bad is drawn when the whole batch comes."""
+        """Draw the bad customers when the whole batch comes."""
         offsets = {held.offset for held in batch.invitations}
         if batch.campaign == self._campaign and not self._seen:
             self.wrong = set(self._rng.sample(sorted(offsets), self._bad))

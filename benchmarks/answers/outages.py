@@ -75,7 +75,7 @@ class Job:
 @dataclass(frozen=True, slots=True)
 class Figures:
     """`wasted` calls and customers in `doubt` by kind of outage; `again` and `drained`: seconds
-    from an outage's end to the first accepted call, and until all who came in it were sent."""
+    from an outage's end to the first accepted call, and until all its customers were sent."""
 
     job: Job
     outages: Mapping[str, int]
@@ -134,7 +134,7 @@ def jobs(seeds: Iterable[int], hours: float) -> Iterator[Job]:
 
 
 def play(job: Job) -> Figures:
-    """A day, and until nobody waits."""
+    """Play a day, and go on until no customer waits."""
     known = list(outages(job.hours, job.seed))
     vendor = Failing(known, job.share, job.seed)
     with breaker_setting(job.breaker):

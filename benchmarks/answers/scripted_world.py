@@ -22,7 +22,7 @@ from consumer.simulate.traffic import Arrival, poisson, zipf_rates
 
 OTHERS = tuple(f"campaign-{rank}" for rank in range(1, 6))
 RATE = 2.0
-"""Customers a second who come to the five campaigns together."""
+"""Customers a second of the five campaigns together."""
 
 BISECT_CALLS = LaneCampaign("", "", Channel.SMS).bisect_calls
 
@@ -39,7 +39,7 @@ class Reply:
 
 
 class Vendor(Protocol):
-    """Whoever is called."""
+    """Answers calls."""
 
     def call(self, batch: Batch, now: float) -> Reply:
         """The call leaves at `now`."""
@@ -61,9 +61,9 @@ class Called:
 
 @dataclass(slots=True)
 class ScriptedWorld:
-    """One run, until nobody waits. `reasons`: offset → reason of the result.
+    """One run, until no customer waits. `reasons`: offset → reason of the result.
 
-    `apart`: seconds between two looks at those who come; the program looks every 0.05 s.
+    `apart`: seconds between two polls for arrivals; the program polls every 0.05 s.
     """
 
     lane: Lane
@@ -119,7 +119,7 @@ class ScriptedWorld:
         heapq.heappush(self._answers, (call.reply.at, len(self.calls), call))
 
     def waits(self, since: float, until: float, campaigns: Sequence[str] = OTHERS) -> list[float]:
-        """From arrival to leaving in an accepted call, of who came between `since` and `until`."""
+        """From arrival to leaving in an accepted call, of arrivals between `since` and `until`."""
         return [
             call.left - held.arrived
             for call in self.calls

@@ -111,7 +111,7 @@ class Down:
         self.figures["cafe_while_down"] = _cafe(results, 0.0)
 
     def _drain(self, results: Results, pisano: Double, opened: float) -> None:
-        """Until everybody has a result; when the first call came, and how fast the rest went."""
+        """Wait until each customer has a result; return the first call's time, and the pace."""
         first = 0.0
         while min(self._reached(results)) < self._half:
             results.read(1.0)

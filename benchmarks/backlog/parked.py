@@ -129,7 +129,7 @@ def _long_polls(dispatcher: Dispatcher) -> float:
 
 
 def _judged(results: Results, double: Double, sizes: dict[str, int]) -> dict[str, Any]:
-    """Nobody of the parked campaign has a result or was accepted, nobody of the other twice."""
+    """Check: no parked customer has a result or was accepted, no other one was accepted twice."""
     web, vendor = results.counts.summary("web"), read_journal(double.journal, sizes)
     summary = double.summary()
     return {

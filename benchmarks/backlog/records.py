@@ -156,7 +156,7 @@ class Results:
 
 
 def read_journal(path: Path, sizes: Mapping[str, int]) -> Counts:
-    """Whom the vendor accepted, from the double's file."""
+    """Return the customers that the vendor accepted, from the double's file."""
     counts = Counts(sizes)
     for line in path.open() if path.exists() else ():
         call = json.loads(line)

@@ -38,7 +38,7 @@ class BigTakeover:
     figures: dict[str, Any] = field(default_factory=dict)
 
     def run(self) -> dict[str, Any]:
-        """The figures; nobody may be counted more than once by the vendor."""
+        """Return the figures; the vendor may count no customer more than once."""
         with ExitStack() as ends:
             world = ends.enter_context(LiveWorld(self.bootstrap, self.home))
             blocked, able = Double(self.home), Double(self.home)

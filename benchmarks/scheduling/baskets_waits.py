@@ -28,7 +28,7 @@ PACES = {"30 d": 30 * 86400.0, "7 d": 7 * 86400.0, "1 d": 86400.0, "4 h": 4 * 36
 """What the year is pressed into, seconds."""
 
 APART = {"30 d": 0.05, "7 d": 0.05, "1 d": 0.25, "4 h": 1.0}
-"""Seconds between two looks at those who come: the program looks every 0.05 s. It only adds."""
+"""Seconds between two polls for arrivals; the program polls every 0.05 s. It only adds."""
 
 
 @cache

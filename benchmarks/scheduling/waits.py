@@ -25,7 +25,7 @@ AIMS = {(50, 5.0): 1.08, (300, 20.0): 1.08, (5, 2.0): 1.20}
 """(campaigns, invitations a second) → the mean wait over the bound, at most."""
 
 APART = {5: 0.25, 50: 1.0, 300: 1.0}
-"""Seconds between two looks at those who come, by campaigns: the program looks every 0.05 s, which
+"""Seconds between two polls for arrivals, by campaigns; the program polls every 0.05 s, which
 would take five times as long to play. It only adds to our waits."""
 
 

@@ -10,7 +10,7 @@ RUNBOOKS = "deploy/runbooks"
 in front, as the chart does."""
 
 Severity = Literal["critical", "warning"]
-"""`critical`: surveys are not sent, wake somebody. `warning`: look at it in working hours."""
+"""`critical`: surveys are not sent, page someone. `warning`: look at it in working hours."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,8 +112,8 @@ VENDOR = [
         "VendorThrottles",
         "warning",
         f"{at.THROTTLED} > 0",
-        "Lane {{ $labels.lane }}: the vendor answered 429, so somebody else spends its quota.",
-        "Find who else calls with this account, and lower `share` until then.",
+        "Lane {{ $labels.lane }}: the vendor answered 429, so another program spends its quota.",
+        "Find the other program that calls with this account, and lower `share` until then.",
         "429 answers",
     ),
     Alert(

@@ -8,7 +8,7 @@ from deploy.monitoring.thresholds import CLOCK_WRONG, LOOP_SILENCE, SESSIONS, TH
 
 _LOOPS = f'{PREFIX}loop_heartbeat_timestamp_seconds{{loop!~"router|ladder"}}'
 _RUNNING = f'max {by("lane")} (label_replace({_LOOPS}, "lane", "$1", "loop", "(.*)"))'
-"""Lanes that some process runs a loop for: the owner, and those that stand by."""
+"""Lanes for which a process runs a loop: the owner, and processes on standby."""
 
 PROCESS = [
     Alert(

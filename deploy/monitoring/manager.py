@@ -28,7 +28,7 @@ FIGURES = Row(
         ),
         Panel(
             "Waiting now",
-            "Customers who will be asked as soon as the vendor's quota allows it.",
+            "Customers that will be asked as soon as the vendor's quota allows it.",
             one(f"sum({now('waiting_invitations', 'lane', 'campaign')})"),
             kind="stat",
             width=4,
@@ -51,7 +51,7 @@ FIGURES = Row(
         ),
         Panel(
             "Accepted of all that count",
-            "Of all invitations that ended: those the vendor took. What the event lacked, what "
+            "Of all invitations that ended: the share the vendor took. What the event lacked, what "
             f"came too late and what a rule held back do not count. Goal: {RESULTS.good:.0%}.",
             one(f"sum(increase({_ACCEPTED}[$__range])) / sum(increase({_COUNTED}[$__range]))"),
             unit="percentunit",
@@ -60,7 +60,7 @@ FIGURES = Row(
             width=4,
         ),
         Panel(
-            "Until nobody waits",
+            "Time until the backlog is sent",
             "At the present rates, for the slowest lane; 30 days stand for never.",
             one(f"max(clamp_max({now('backlog_drain_seconds', 'lane')}, {NEVER}))"),
             unit="s",
@@ -90,7 +90,7 @@ COURSE = Row(
         ),
         Panel(
             "Waiting by campaign",
-            "Customers who wait for a call.",
+            "Customers that wait for a call.",
             one(now("waiting_invitations", "lane", "campaign"), "{{campaign}}"),
             kind="stack",
         ),

@@ -28,7 +28,7 @@ LANES = Row(
         ),
         Panel(
             "Drain forecast",
-            "Until nobody waits, at the present rates; 30 days stand for never.",
+            "Time until no invitation waits, at the present rates; 30 days stand for never.",
             one(f"clamp_max({now('backlog_drain_seconds', 'lane')}, {NEVER})", "{{lane}}"),
             unit="s",
             alerts=("DrainForecastBeyondDay",),
@@ -95,7 +95,7 @@ PERMITS = Row(
         ),
         Panel(
             "429 answers",
-            "Somebody else spends the quota. Our limits are lowered for a while after one.",
+            "Another program spends the quota. Our limits are lowered for a while after one.",
             (
                 Query(grown(of("throttled_total", lane=True), "lane"), "{{lane}} 429"),
                 Query(now("limits_in_use_ratio", "lane"), "{{lane}} part of limits in use"),
@@ -104,7 +104,7 @@ PERMITS = Row(
         ),
         Panel(
             "Batches, and why they were sealed",
-            "full: as many as a call takes. permit: the best use of one. max_wait: somebody had "
+            "full: as many as a call takes. permit: the best use of one. max_wait: a customer had "
             "waited for long. linger: the vendor has no quota.",
             one(grown(of("batches_sealed_total", lane=True), "lane", "why"), "{{lane}} {{why}}"),
             kind="stack",
@@ -119,7 +119,7 @@ PERMITS = Row(
         ),
         Panel(
             "Divided batches",
-            "Batches that held a bad recipient, and the calls it took to find whom.",
+            "Batches that held a bad recipient, and the calls it took to find them.",
             (
                 Query(grown(of("bisections_total", lane=True), "lane"), "{{lane}} divided"),
                 Query(grown(of("bisect_calls_total", lane=True), "lane"), "{{lane}} calls"),
@@ -218,7 +218,7 @@ RESULTS = Row(
         ),
         Panel(
             "Dead letters",
-            "Events that cannot be read, by why; and what somebody else wrote to our own topics.",
+            "Events that cannot be read, by reason; and foreign records on our own topics.",
             (
                 Query(
                     grown(of("events_total", 'disposition="dead_letter"'), "topic", "reason"),

@@ -48,7 +48,7 @@ KAFKA = Row(
         ),
         Panel(
             "Lost sessions",
-            "Each is a transaction given up and a stage that began anew from what is committed.",
+            "Each is an aborted transaction: its stage started again from the committed offsets.",
             one(grown(of("transactions_aborted_total"), "stage"), "{{stage}}"),
             alerts=("SessionsFail",),
         ),

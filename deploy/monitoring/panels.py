@@ -32,7 +32,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """What one panel shows. `alerts`: those that it explains; `limits`: where it turns red;
+    """What one panel shows. `alerts`: the ones that it explains; `limits`: where it turns red;
     `words`: what the values 0 and 1 of a panel of states are called."""
 
     title: str

@@ -1,4 +1,4 @@
-"""Recording rules: what alerts look back on, whoever owned the lane, and the two objectives.
+"""Recording rules: what alerts look back on, under any owner of the lane, and the two objectives.
 
 Names are `level:metric:operation`. A range of a raw gauge belongs to one process; a range of a
 recorded one is the lane's, across owners.
@@ -73,7 +73,7 @@ def results(window: str) -> str:
 
 
 def lanes() -> list[Recorded]:
-    """A lane as it stands, whoever owns it."""
+    """A lane's value, from any owner."""
     waiting = gauge("waiting_invitations", "lane", "campaign")
     lag = gauge("consumer_lag_records", "topic", "partition")
     return [

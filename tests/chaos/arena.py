@@ -1,6 +1,6 @@
 """What the chaos test acts on: a Kafka, lanes with a vendor each, and replicas of the dispatcher.
 
-Five lanes, so that whoever is harmed owns something: three without limits, two with. Each lane has
+Five lanes, so each harmed replica owns something: three without limits, two with. Each lane has
 a vendor of its own, whose journal is a file, and two campaigns. The vendors' latency is fixed: so
 what is in flight at a moment can be told from when the vendor counted a call.
 """

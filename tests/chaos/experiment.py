@@ -83,7 +83,7 @@ def _arena(stack: ExitStack, plan: Plan, home: Path) -> Arena:
 
 
 def _scene(arena: Arena, seed: int) -> Scene:
-    """Two replicas at work, and somebody who watches."""
+    """Start two replicas and the observer."""
     observer = Observer(arena.world, arena.broker.bootstrap)
     scene = Scene(arena, Replicas(arena), observer, random.Random(seed))
     observer.start()

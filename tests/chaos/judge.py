@@ -42,7 +42,7 @@ class Verdict:
         bounds = {
             "events without a result": (self.lost, 0),
             "events with more than one result": (self.repeated, 0),
-            "customers whom the vendor accepted twice": (self.twice, 0),
+            "customers that the vendor accepted twice": (self.twice, 0),
             "results that the vendor's journal contradicts": (self.untrue, 0),
             "calls beyond the vendor's quota (429)": (self.throttled, 0),
             "unknown results of batches that were not in flight": (self.unexplained, 0),

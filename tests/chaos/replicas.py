@@ -33,7 +33,7 @@ def pause(seconds: float) -> None:
 
 @dataclass(slots=True)
 class Replicas:
-    """Who runs, by instance. `died`: ends that nobody asked for, with the log's last lines."""
+    """Running replicas by instance. `died`: unrequested ends, with the log's last lines."""
 
     arena: Arena
     running: dict[str, Dispatcher] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Replicas:
         self.exit_codes[UNBORN if unborn else str(code)] += 1
 
     def revive(self) -> None:
-        """Start again whoever ended by itself, and remember that it did."""
+        """Start replicas that ended by themselves again, and remember that they did."""
         for instance, replica in list(self.running.items()):
             code = replica.ended()
             if code is not None:
@@ -64,7 +64,7 @@ class Replicas:
                 self.start(instance)
 
     def stop_all(self) -> None:
-        """SIGTERM for everybody."""
+        """Send SIGTERM to all."""
         for instance in list(self.running):
             self.stop(instance)
 
@@ -75,18 +75,18 @@ class Replicas:
     def with_call(self, within: float) -> tuple[str, set[str]]:
         """A replica whose lane has a large call in flight, and its lanes.
 
-        After `within` seconds whoever owns a lane. Raises TimeoutError if nobody owns any.
+        After `within` seconds any owner of a lane. Raises TimeoutError if no replica owns one.
         """
         soon, late = time.monotonic() + within, time.monotonic() + PATIENCE
         while time.monotonic() < late:
             for instance, lanes in [(each, self.owned(each)) for each in self.running]:
-                # Asked again at the last moment, for looking at everybody takes its time.
+                # Asked again at the last moment, for asking all replicas takes its time.
                 if self.large_call(lanes) and self.large_call(lanes & self.owned(instance)):
                     return instance, lanes
                 if lanes and time.monotonic() > soon:
                     return instance, lanes
             pause(LOOK)
-        raise TimeoutError(f"not within {PATIENCE:.0f} s: somebody owns a lane")
+        raise TimeoutError(f"not within {PATIENCE:.0f} s: a replica owns a lane")
 
     def large_call(self, lanes: set[str], at: float | None = None) -> bool:
         """Whether a large call of one of these lanes is in flight, and for a moment longer."""

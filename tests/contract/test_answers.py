@@ -99,7 +99,7 @@ def faults(url: str, rates: Mapping[str, Any]) -> None:
 
 
 def customers(campaign: str, number: int = CUSTOMERS) -> list[Invitation]:
-    """Distinct ones, whom the sandbox would accept."""
+    """Distinct ones that the sandbox would accept."""
     made = []
     for n in range(number):
         one = invitation(n, f"r{n}", campaign)
@@ -149,7 +149,7 @@ def _campaign_parks(caller: Caller) -> None:
 
 
 def _recipients_are_sought(caller: Caller) -> None:
-    """Everybody is refused here: two stand alone for it, then it is about the campaign."""
+    """All are refused here: two stand alone for it, then it is about the campaign."""
     assert reasons(caller) == {"vendor_rejected": 2}
     assert len(caller.put_off) == CUSTOMERS - 2
     assert caller.sample("bisections_total", lane="cloud") == 1
@@ -181,10 +181,10 @@ EXPECTED = {
         ("html_200", "no_answer"),
     ],
 )
-def test_an_answer_of_nobody_we_know_is_in_doubt_at_once(
+def test_an_answer_of_unknown_form_is_in_doubt_at_once(
     sandbox: str, fault: str, reason: str
 ) -> None:
-    """A page under a 200 as well: whether the call passed what shows it, nobody can tell."""
+    """A page under a 200 as well: whether the call passed what shows it is unknown."""
     with lane_of(sandbox, "cloud") as caller:
         faults(sandbox, {fault: 1.0})
         caller.invite(customers("sms"))
@@ -210,7 +210,7 @@ def test_customer_radar_must_say_itself_that_it_succeeded(
         assert reasons(caller) == {"accepted": 1, reason: CUSTOMERS}
 
 
-def test_a_refused_login_keeps_everybody_and_a_right_one_lets_them_go(
+def test_a_refused_login_keeps_all_invitations_and_a_right_one_sends_them(
     sandbox: str,
 ) -> None:
     with lane_of(sandbox, "radar", password="wrong") as caller:
@@ -282,7 +282,7 @@ def test_a_path_without_the_slash_that_it_needs_names_the_option(slash: bool) ->
 
 
 @pytest.mark.parametrize("bad", [1, 3])
-def test_bad_recipients_are_found_and_nobody_is_accepted_twice(bad: int) -> None:
+def test_bad_recipients_are_found_and_no_customer_is_accepted_twice(bad: int) -> None:
     who = customers("sms", 60)
     wrong = frozenset(each["address"]["phone"] for each in who[7 :: 60 // bad])
     with (

@@ -117,7 +117,7 @@ def test_the_log_shows_the_last_calls_newest_first(client: httpx.Client) -> None
     assert client.get("/_sandbox/log", params={"limit": "many"}).status_code == 400
 
 
-def test_a_path_of_nobody_is_noted(client: httpx.Client) -> None:
+def test_a_path_without_an_owner_is_recorded(client: httpx.Client) -> None:
     assert client.post("/pisano/v1/x", content=b"").status_code == 404
     assert client.get("/_sandbox/log").json()[0]["vendor"] == "unknown"
 
@@ -273,7 +273,7 @@ def test_the_same_seed_brings_the_same_faults() -> None:
     assert set(statuses) == {200, 500}
 
 
-def test_a_throttled_call_is_plain_text_without_a_hint_and_invites_nobody() -> None:
+def test_a_throttled_call_is_plain_text_without_a_hint_and_invites_no_customer() -> None:
     now = [100.0]
     settings = SandboxSettings(pisano_quota=Quota(limits=["1/5s"]))
     double = Double(settings, lambda: now[0])
@@ -385,7 +385,7 @@ def test_calls_wait_side_by_side_for_a_slow_answer(monkeypatch: pytest.MonkeyPat
     assert asked == [pytest.approx(0.1)] * 2 * calls
 
 
-def test_a_client_that_leaves_in_the_middle_of_its_request_harms_nobody(
+def test_a_client_that_leaves_in_the_middle_of_its_request_disturbs_no_other(
     client: httpx.Client,
 ) -> None:
     with socket.create_connection((client.base_url.host, client.base_url.port or 0)) as raw:

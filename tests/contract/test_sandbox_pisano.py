@@ -39,7 +39,7 @@ def ask(
 
 
 def refusal(reply: Reply) -> tuple[int, int]:
-    """HTTP status and code of a refusal, which invites nobody and says both in its body."""
+    """HTTP status and code of a refusal, which invites no customer and says both in its body."""
     assert not reply.accepted
     document = orjson.loads(reply.body)
     assert document.keys() == {"status", "code", "message"}

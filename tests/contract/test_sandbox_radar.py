@@ -45,7 +45,7 @@ def invite(body: Any, *, radar: Radar | None = None, at: float = 1000.0, **setti
 
 
 def refused(reply: Reply) -> str:
-    """The description of a refusal, which invites nobody."""
+    """The description of a refusal, which invites no customer."""
     assert (reply.status, reply.code, reply.accepted) == (400, "40000", False)
     document = orjson.loads(reply.body)
     assert document.keys() == {"code", "description"}

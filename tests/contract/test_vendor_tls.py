@@ -88,7 +88,7 @@ def called(
 
 
 def told(lines: LogLines) -> str:
-    """Why the vendor was not reached: said once, and of whom."""
+    """Why the vendor was not reached: said once, with the vendor's name."""
     (line,) = lines
     assert (line["event"], line["vendor"]) == ("vendor_unreachable", "radar")
     return str(line["why"])
@@ -105,7 +105,7 @@ def test_a_vendor_with_a_certificate_of_ones_own_authority_is_called() -> None:
 
 @pytest.mark.parametrize("ca", [None, "other"])
 def test_an_unknown_authority_is_refused_before_anything_is_sent(ca: str | None) -> None:
-    """Without `ca` the public authorities are trusted; with it, nobody else."""
+    """Without `ca` the public authorities are trusted; with it, no others."""
     trusted = pem(authority(ca).cert_pem) if ca else None
 
     exchange, requests, lines = called(account(ca=trusted), server_context())
@@ -165,7 +165,7 @@ def refusing(context: ssl.SSLContext) -> Iterator[int]:
 
 @pytest.mark.parametrize("ways", [{}, client_certificate("other")], ids=["none", "foreign"])
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_a_refused_client_certificate_puts_nobody_in_doubt(
+def test_a_refused_client_certificate_puts_no_recipient_in_doubt(
     ways: dict[str, str], version: ssl.TLSVersion
 ) -> None:
     """In TLS 1.3 the request has left when the refusal comes, but the vendor reads none of it."""
@@ -230,7 +230,7 @@ def test_a_call_goes_through_the_proxy_which_learns_nothing_of_it() -> None:
     "answer",
     [b"HTTP/1.1 403 Forbidden\r\n\r\n", b"HTTP/1.1 407 Who?\r\n\r\n", b"HTTP/1.1 502 x\r\n\r\n"],
 )
-def test_a_proxy_that_refuses_puts_nobody_in_doubt(answer: bytes) -> None:
+def test_a_proxy_that_refuses_puts_no_recipient_in_doubt(answer: bytes) -> None:
     """Its CONNECT has left, but nothing of the call."""
     exchange, requests, lines = through(Proxy(answer), server_context())
 

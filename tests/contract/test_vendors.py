@@ -80,7 +80,7 @@ def test_a_bad_recipient_is_refused_so_that_smaller_calls_may_find_him(
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_wrong_credentials_reject_nobody(double: str, name: str) -> None:
+def test_wrong_credentials_reject_no_customer(double: str, name: str) -> None:
     row = ROWS[name]
     secret = next(key for key in ("token", "password") if key in row.entry)
     wrong = {**row.entry, secret: "wrong", "base_url": double, "quota": "q"}

@@ -69,7 +69,7 @@ def render(value_set: str, *options: str, minor: str | None = None) -> Rendered:
     code, out, errors = _template(value_set, minor or minors()[-1], options)
     if code:
         return Rendered((), errors)
-    # Read anew each time: a test may change what it gets.
+    # Read again each time: a test may change what it gets.
     return Rendered(tuple(each for each in YAML(typ="safe").load_all(out) if each))
 
 

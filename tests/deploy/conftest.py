@@ -1,4 +1,4 @@
-"""Every test here needs more than Python: nobody has to remember the mark."""
+"""Every test here needs more than Python, so each gets the mark by its place."""
 
 from __future__ import annotations
 

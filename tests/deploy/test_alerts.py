@@ -34,7 +34,7 @@ def blocks(alert: str) -> list[dict[str, Any]]:
     ]
 
 
-def test_the_checked_in_files_are_those_that_the_code_writes() -> None:
+def test_the_checked_in_files_equal_what_the_code_writes() -> None:
     stale = [path.name for path, text in dashboards.files().items() if path.read_text() != text]
     assert not stale, "`python -m deploy.monitoring` writes them again"
 
@@ -108,7 +108,7 @@ def test_recorded_names_are_recorded() -> None:
     } | recorded
 
 
-def test_an_alert_that_wakes_somebody_says_what_to_do() -> None:
+def test_an_alert_that_pages_says_what_to_do() -> None:
     for name, alert in alerts().items():
         said = alert["annotations"]
         assert alert["labels"]["severity"] in {"critical", "warning"}
@@ -122,7 +122,7 @@ def test_thresholds_fit_the_defaults_they_are_taken_from() -> None:
 
 
 def test_what_rules_and_operators_decide_does_not_count_as_a_bad_result() -> None:
-    """A reason that is not named in either list counts as bad: whoever adds one decides."""
+    """A reason that is not named in either list counts as bad until one of them names it."""
     excused = {*recording.NOT_OURS, Reason.ACCEPTED}
     counted = {each for each in Reason if each.status is not Status.SUPPRESSED} - excused
     assert {Reason.VENDOR_REJECTED, Reason.ATTEMPTS_EXHAUSTED, Reason.NO_ANSWER} <= counted

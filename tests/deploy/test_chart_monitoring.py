@@ -45,7 +45,7 @@ class ServiceMonitor(Known):
     endpoints: list[Endpoint]
 
 
-def test_the_packaged_files_are_those_of_monitoring() -> None:
+def test_the_packaged_files_equal_those_of_monitoring() -> None:
     """Links, so that there is nothing to keep equal; Helm packages what they point to."""
     linked = {path.name: path for path in (CHART / "files").iterdir()}
     assert {path.resolve() for path in linked.values()} == {RULES, *DASHBOARDS}
@@ -85,7 +85,7 @@ def test_each_dashboard_arrives_unchanged(path: Path) -> None:
 
 
 def test_there_are_two_dashboards() -> None:
-    """One for the manager, one for whoever is on call."""
+    """One for the manager, one for the engineer on call."""
     assert [path.stem for path in DASHBOARDS] == ["manager", "operations"]
 
 

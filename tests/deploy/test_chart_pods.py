@@ -123,7 +123,7 @@ def test_the_program_takes_the_rendered_config(value_set: str, tmp_path: Path) -
 
 
 def test_a_config_file_arrives_as_it_is() -> None:
-    """`--set-file config=…`: comments, quotes and all, for both who read it."""
+    """`--set-file config=…`: comments, quotes and all, for both readers."""
     path = ROOT / "deploy" / "compose" / "routing.yaml"
     configs = render("minimal", f"--set-file=config={path}").configs()
     assert {text.rstrip("\n") for text in configs.values()} == {path.read_text().rstrip("\n")}

@@ -59,7 +59,9 @@ def test_every_mounted_file_is_there(services: dict[str, Service]) -> None:
     assert missing == []
 
 
-def test_it_builds_our_image_from_this_repository(services: dict[str, Service]) -> None:
+def test_the_compose_file_builds_our_image_from_the_tree(
+    services: dict[str, Service],
+) -> None:
     """Once, for all services that are ours."""
     for name in OURS:
         build = services[name]["build"]

@@ -42,7 +42,7 @@ def said(pod: Pod, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_it_is_not_root_and_starts_the_program(image: Image) -> None:
+def test_the_image_is_not_root_and_starts_the_program(image: Image) -> None:
     """By number, for Kubernetes cannot tell whether a name is root."""
     assert image.config["User"] == "10001:10001"
     assert image.config["Entrypoint"] == ["survey-dispatcher"]
@@ -74,7 +74,7 @@ def test_every_file_of_the_program_is_in_it(image: Image) -> None:
 
 
 def test_the_program_belongs_to_root(image: Image) -> None:
-    """Who runs it cannot change it."""
+    """The user that runs it cannot change it."""
     program = image.root / "opt/survey-dispatcher"
     files = [path.lstat() for path in program.rglob("*") if not path.is_symlink()]
     assert {status.st_uid for status in files} == {0}
@@ -108,7 +108,7 @@ def test_the_demo_runs_in_it(pod: Pod) -> None:
 
 
 def test_nothing_can_be_written(pod: Pod) -> None:
-    """Not even where everybody may: what looks writable is not, for this process."""
+    """Not even where all users may: what looks writable is not, for this process."""
     image = Image(pod.image.root, {**pod.image.config, "Entrypoint": ["python3"]})
     places = ("/", "/tmp", "/var/tmp", "/run", "/etc/survey-dispatcher/config")  # noqa: S108 - asked
     program = f"import os; print(os.getuid(), [p for p in {places} if os.access(p, os.W_OK)])"

@@ -55,7 +55,7 @@ def rendered_pod(world: LiveWorld, image: Image, port: int) -> Pod:
 
 
 def identity(pid: int) -> dict[str, str]:
-    """Who a process is, and what it may."""
+    """A process's user, and what it may."""
     told = status(pid)
     return {
         name: told[name].split()[0] for name in ("Uid", "Gid", "CapEff", "CapBnd", "NoNewPrivs")

@@ -44,7 +44,7 @@ MOVES: Mapping[tuple[str, str], Sequence[Moves]] = {
     ("manager", "Put off"): [Moves("parked")],
     ("manager", "Sent in time"): [Moves("works")],
     ("manager", "Accepted of all that count"): [Moves("trouble", up=False)],
-    ("manager", "Until nobody waits"): [Moves("crowd")],
+    ("manager", "Time until the backlog is sent"): [Moves("crowd")],
     ("manager", "Invitations by campaign"): [Moves("crowd", {"campaign": "purchase-sms"})],
     ("manager", "Accepted"): [Moves("crowd", PISANO)],
     ("manager", "Waiting by campaign"): [Moves("crowd", {"campaign": "purchase-sms"})],

@@ -1,4 +1,4 @@
-"""What must never be shown, and a search that finds it in whatever form somebody wrote it."""
+"""What must never be shown, and a search that finds it in any form of writing."""
 
 from __future__ import annotations
 

@@ -278,7 +278,7 @@ def whole(record: Message) -> str:
 
 
 def leaking(canaries: Mapping[str, str], text: str) -> list[str]:
-    """The lines that leak, with what they leak, for whoever mends it."""
+    """The lines that leak, with what they leak."""
     if not found(canaries, text):
         return []
     told = [(sorted(found(canaries, line)), line[:600]) for line in text.splitlines()]

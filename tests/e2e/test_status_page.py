@@ -1,4 +1,4 @@
-"""The status page in a real browser: what somebody sees at 3 a.m., and what nobody may see."""
+"""The status page in a real browser: what it shows at 3 a.m., and what it must never show."""
 
 from __future__ import annotations
 

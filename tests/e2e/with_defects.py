@@ -31,7 +31,7 @@ FILE = Path(os.environ.get("DEFECT_FILE", "/nonexistent"))
 
 
 class Dying:
-    """Ends with an error that nobody can catch."""
+    """End with an error that no caller can catch."""
 
     def __init__(self, text: str) -> None:
         self._text = text

@@ -1,1 +1,1 @@
-"""Answers that nobody foresaw, by the million: `python -m tests.fuzz --minutes 10`."""
+"""Unforeseen answers, by the million: `python -m tests.fuzz --minutes 10`."""

@@ -154,7 +154,7 @@ class Fuzz:
                 lane.unreadable(letter(0))
         for batch in driver.step():
             driver.answer(batch, ACCEPTED)
-        driver.step(NOW + 90)  # a campaign that nobody knows may wait for its end here
+        driver.step(NOW + 90)  # invitations of an unknown campaign may expire here
         _one_fate(driver)
 
     def _delayed(self) -> None:

@@ -50,7 +50,7 @@ def put(path: Path, text: str) -> None:
 
 
 def change(config: Path, how: Callable[[dict[str, Any]], object]) -> None:
-    """Write the config anew."""
+    """Write the config again."""
     document = json.loads(config.read_text())
     how(document)
     put(config, json.dumps(document, indent=2))
@@ -90,7 +90,7 @@ def story(dispatcher: Dispatcher, vendor: str) -> list[str]:
 
 
 @pytest.mark.parametrize("secret", [TOKEN, PASSWORD], ids=["pisano", "radar"])
-def test_a_rotated_secret_costs_the_calls_in_flight_and_nobody(
+def test_a_rotated_secret_costs_the_calls_in_flight_and_no_invitation(
     world: LiveWorld, secret: Secret
 ) -> None:
     """The vendor turns first, in the midst of a backlog; the file follows when all calls stopped.
@@ -143,7 +143,7 @@ def test_a_campaign_that_is_mended_at_the_vendor_goes_on_by_itself(world: LiveWo
     world.create_topics(config)
     dispatcher = world.start(config).wait_ready()
     world.publish(purchases("web", range(300)))
-    until("all are put off", lambda: put_off(dispatcher) == 300)
+    until("all are delayed", lambda: put_off(dispatcher) == 300)
     until("it shows", lambda: parked(dispatcher, "purchase-email"))
     world.publish(purchases("store", range(300, 600)))
     world.wait_results(300)
@@ -168,7 +168,7 @@ def test_a_campaign_that_is_mended_at_the_vendor_goes_on_at_once_by_a_hang_up(
     world.create_topics(config)
     dispatcher = world.start(config).wait_ready()
     world.publish(purchases("web", range(300)))
-    until("all are put off", lambda: put_off(dispatcher) == 300)
+    until("all are delayed", lambda: put_off(dispatcher) == 300)
     at_vendor(world, campaigns=[each.model_dump() for each in SAMPLE_CAMPAIGNS])
     dispatcher.hang_up()
     world.wait_results(300, within=30)
@@ -177,14 +177,14 @@ def test_a_campaign_that_is_mended_at_the_vendor_goes_on_at_once_by_a_hang_up(
 
 
 def test_a_campaign_that_is_mended_in_the_config_goes_on_at_once(world: LiveWorld) -> None:
-    """What was put off comes back within seconds, and what comes later does not wait for it."""
+    """Delayed invitations come back within seconds, and what comes later does not wait for it."""
     world.start_vendor()
     config = world.configure()
     change(config, lambda each: each["campaigns"]["purchase-sms"].update(id=ELSEWHERE))
     world.create_topics(config)
     dispatcher = world.start(config).wait_ready()
     world.publish(purchases("store", range(200)))
-    until("all are put off", lambda: put_off(dispatcher) == 200)
+    until("all are delayed", lambda: put_off(dispatcher) == 200)
     until("it shows", lambda: parked(dispatcher, "purchase-sms"))
 
     change(config, lambda each: each["campaigns"]["purchase-sms"].update(id=SMS))
@@ -204,7 +204,7 @@ CUSTOMERS, BAD, OTHERS = 5_000, 10, 300
 LIMITS = ["20/1s"]
 
 
-def test_ten_bad_ones_among_five_thousand_are_found_and_hold_up_nobody(world: LiveWorld) -> None:
+def test_ten_bad_ones_among_five_thousand_are_found_and_hold_up_no_other(world: LiveWorld) -> None:
     """Under a quota, which is only free when all of them wait: so they share a call."""
     everybody = purchases("store", range(CUSTOMERS))
     bad = random.Random(6).sample(everybody, BAD)

@@ -157,7 +157,7 @@ def test_aborted_records_are_skipped_and_markers_take_offsets(bench: Bench) -> N
 
 @contract
 def test_an_aborted_end_of_a_log_is_read_over(bench: Bench) -> None:
-    """The end of log is told anew behind what was aborted."""
+    """The end of the log is reported again behind aborted records."""
     topic = bench.topic()
     consumer = reader(bench, topic)
     assert to_end(consumer) == ([], 0)
@@ -362,7 +362,7 @@ def test_an_init_that_ends_an_open_transaction_has_ended_it(bench: Bench) -> Non
 
 @contract
 def test_offsets_of_a_transaction_hold_with_its_commit(bench: Bench) -> None:
-    """While it is open, nobody is told: the question times out."""
+    """While it is open, no offset is returned: the question times out."""
     topic = bench.topic()
     consumer = bench.consumer()
     producer = bench.producer(bench.name("writer"))
@@ -398,7 +398,7 @@ def test_offsets_of_an_aborted_transaction_never_were(bench: Bench) -> None:
 
 
 @contract
-def test_a_transactions_offsets_without_a_member_id_are_taken_from_anybody(bench: Bench) -> None:
+def test_transactional_offsets_without_a_member_id_are_taken(bench: Bench) -> None:
     """Even while the group has members: it does not protect them."""
     topic, group = bench.topic(), bench.name("group")
     member = joined(bench, group, topic)
@@ -504,7 +504,7 @@ def test_a_member_has_an_id_from_its_joining_on(bench: Bench) -> None:
 
 
 @contract
-def test_partitions_move_one_by_one_and_nobody_else_stops(bench: Bench) -> None:
+def test_partitions_move_one_by_one_and_no_other_member_stops(bench: Bench) -> None:
     """A second member gets half; the first one is asked for what goes, and for nothing else."""
     topic, group = bench.topic(4), bench.name("group")
     gone: list[int] = []
@@ -696,7 +696,7 @@ def test_what_is_assigned_already_or_not_at_all_is_refused(bench: Bench) -> None
 
 @contract
 def test_records_that_were_deleted_cannot_be_read(bench: Bench) -> None:
-    """An error instead of a beginning that nobody chose."""
+    """An error instead of an arbitrary start offset."""
     topic = bench.topic()
     bench.append(topic, b"a", b"b", b"c")
     bench.delete_records(topic, 2)

@@ -66,7 +66,7 @@ def taken(dispatcher: Dispatcher, lane: str) -> bool:
 
 
 def called(world: LiveWorld, campaign: str) -> int:
-    """Customers of one campaign whom the vendor accepted."""
+    """Customers of one campaign that the vendor accepted."""
     found = world.vendor()["by_campaign"].get(campaign)
     return int(found["recipients"]) if found else 0
 
@@ -74,7 +74,7 @@ def called(world: LiveWorld, campaign: str) -> int:
 def test_a_lane_frozen_in_its_transaction_hides_no_other_lanes_checkpoint(
     world: LiveWorld, proxy: Proxy
 ) -> None:
-    """The other lane moves meanwhile, finds what it had done, and works; who thaws is fenced."""
+    """The other lane moves meanwhile and works; the thawed process is fenced."""
     world.start_vendor(latency={"kind": "fixed", "ms": 200})
     config = configured(world)
     frozen = alone_with_pisano(world, config, proxy)
@@ -97,7 +97,7 @@ def test_a_lane_frozen_in_its_transaction_hides_no_other_lanes_checkpoint(
     proxy.free(trap)
     frozen.resume()
     world.wait_results(800)
-    until("who thawed gave up", lambda: bool(frozen.lines("session_ended")))
+    until("the thawed process gave up", lambda: bool(frozen.lines("session_ended")))
     assert [frozen.terminate(), successor.terminate()] == [0, 0]
     world.check(unknown_at_most=2 * 20)
 
@@ -115,10 +115,10 @@ def alone_with_pisano(world: LiveWorld, config: Path, proxy: Proxy) -> Dispatche
     return dispatcher
 
 
-def test_who_thaws_in_its_takeover_leaves_the_lane_to_its_owner(
+def test_an_owner_that_thaws_in_its_takeover_leaves_the_lane_to_the_other(
     world: LiveWorld, proxy: Proxy
 ) -> None:
-    """It fences the rightful owner, for it did not know better; nobody is asked twice for it."""
+    """It fences the rightful owner, knowing no better; still no customer is asked twice."""
     world.start_vendor(latency={"kind": "fixed", "ms": 500})
     config = configured(world)
     trap = proxy.trap(INIT_PRODUCER_ID, LANE)
@@ -140,7 +140,7 @@ def test_who_thaws_in_its_takeover_leaves_the_lane_to_its_owner(
 
 
 def test_who_was_fenced_before_its_claim_is_told_so(broker: KafkaBroker) -> None:
-    """Frozen one request later, the late one fences nobody: it must find the lane taken."""
+    """Frozen one request later, the late one fences no process: it must find the lane taken."""
     topic, lane = unique("checkpoints"), unique("lane")
     create_topics(broker.bootstrap, topic)
     clients = KafkaClients({"bootstrap.servers": broker.bootstrap})

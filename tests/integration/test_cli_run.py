@@ -188,7 +188,7 @@ def test_a_beginning_must_be_a_time_with_its_offset(world: LiveWorld) -> None:
     assert "RFC 3339" in errors
 
 
-def test_topics_are_printed_for_those_who_may_not_create_them(world: LiveWorld) -> None:
+def test_topics_are_printed_when_they_may_not_be_created(world: LiveWorld) -> None:
     """As commands and as Strimzi resources, with no broker and no secrets."""
     world.bootstrap = "127.0.0.1:1"
     config = world.configure()

@@ -154,7 +154,7 @@ def delays(kafka: KafkaBroker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dela
     delays.stop()
 
 
-def test_who_is_put_off_comes_back_when_due_once_and_as_it_was(delays: DelayTopics) -> None:
+def test_a_delayed_invitation_comes_back_when_due_once_and_unchanged(delays: DelayTopics) -> None:
     """Several steps at once, hops between them, a restart in the middle."""
     due = {number: delays.put(number, 1.0 + number % 5) for number in range(200)}
     delays.start()
@@ -169,7 +169,7 @@ def test_who_is_put_off_comes_back_when_due_once_and_as_it_was(delays: DelayTopi
     assert delays.clock.now() >= max(due.values())
 
 
-def test_nobody_comes_back_before_the_time(delays: DelayTopics) -> None:
+def test_no_invitation_comes_back_before_its_time(delays: DelayTopics) -> None:
     due = delays.put(1, 2.5)
     delays.start()
     until("it is back", lambda: bool(delays.back()))
@@ -221,7 +221,7 @@ def test_a_step_that_waits_shows_how_many_wait(
     until("all three are shown", lambda: delays.shown().get("10m") == 3)
     delays.put(4, 700.0)
     watch.poll()
-    until("who comes later too", lambda: delays.shown()["10m"] == 4)
+    until("later arrivals too", lambda: delays.shown()["10m"] == 4)
     assert delays.shown() == dict.fromkeys(STEPS, 0) | {"10m": 4}
     delays.stop()
     assert delays.shown() == {}
@@ -252,11 +252,11 @@ def test_markers_of_transactions_are_no_records_of_a_step(
     until("as many as there are", shown)
     delays.put_in_transactions(3, 700.0)
     records += 3
-    until("who comes later too", shown)
+    until("later arrivals too", shown)
 
 
-def test_a_step_that_everybody_left_is_empty_though_markers_are_left(delays: DelayTopics) -> None:
-    """Who waits for longer hops through a transaction, whose marker is the step's last record."""
+def test_a_step_without_invitations_is_empty_though_markers_are_left(delays: DelayTopics) -> None:
+    """A longer wait hops through a transaction, whose marker is the step's last record."""
     delays.put(1, 3.5)
     delays.start()
     until("it is back", lambda: bool(delays.back()))

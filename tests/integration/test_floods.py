@@ -27,7 +27,7 @@ def answered(results: list[Result], campaign: str) -> list[str]:
     return sorted(r["answered_at"] or "" for r in results if r["campaign"] == campaign)
 
 
-def test_a_flood_beyond_memory_is_sent_once_and_hides_nobody(world: LiveWorld) -> None:
+def test_a_flood_beyond_memory_is_sent_once_and_hides_no_campaign(world: LiveWorld) -> None:
     """Forty times what may be held of one campaign, and behind it another's few customers."""
     world.start_vendor(latency={"kind": "fixed", "ms": 50})
     quota = {"max_buffered": 500, "max_in_flight": 2}
@@ -46,14 +46,14 @@ def test_a_flood_beyond_memory_is_sent_once_and_hides_nobody(world: LiveWorld) -
     assert dispatcher.terminate() == 0
 
 
-def test_a_parked_campaign_is_put_off_and_others_go_on(world: LiveWorld) -> None:
+def test_a_parked_campaign_is_delayed_and_others_go_on(world: LiveWorld) -> None:
     """The vendor knows one of two campaigns: the other's customers wait on the ladder."""
     world.start_vendor(campaigns=[each for each in _campaigns() if each["id"] != SMS])
     config = world.configure(window={"max_batch": 100})
     world.create_topics(config)
     world.publish(purchases("store", range(3_000)))
     dispatcher = world.start(config).wait_ready()
-    until("they are put off", lambda: dispatcher.metrics().total("delayed_total") >= 3_000)
+    until("they are delayed", lambda: dispatcher.metrics().total("delayed_total") >= 3_000)
     parked = {"campaign": "purchase-sms"}
     until("it shows", lambda: dispatcher.metrics().total("campaign_parked", **parked) == 1)
     world.events.clear()  # those have no result yet

@@ -1,4 +1,4 @@
-"""A month of forgotten offsets, on a real Kafka that forgets after a minute, by a user who may not
+"""A month of forgotten offsets, on a real Kafka that forgets after a minute, by a user that may not
 delete records: topics keep what was done with, and no customer may be asked again because of it."""
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def delay_and_return(world: LiveWorld, running: Dispatcher) -> None:
     """Three invitations of a parked campaign go to a delay topic, and come back by a reload."""
     publish_to(world, web(world), 0, first := purchases("web", range(3)))
     world.events += first
-    until("all are put off", lambda: put_off(running) == 3)
+    until("all are delayed", lambda: put_off(running) == 3)
     at_vendor(world, campaigns=KNOWN)
     running.hang_up()
     world.wait_results(3)
@@ -111,7 +111,7 @@ def worked_and_stopped(secured: SecuredBroker, world: LiveWorld) -> tuple[Path, 
     at_vendor(world, campaigns=UNKNOWN_EMAIL)
     publish_to(world, web(world), 0, later := purchases("web", range(10, 13)))
     world.events += later
-    until("these are put off too", lambda: put_off(running) == 6)
+    until("these are delayed too", lambda: put_off(running) == 6)
     assert running.terminate() == 0
     at_vendor(world, campaigns=KNOWN)
     (retried,) = running.lines("delayed_retried")

@@ -31,7 +31,7 @@ def writing(kafka: KafkaBroker) -> Producer:
 
 
 def test_what_an_open_transaction_hides_is_waited_for(kafka: KafkaBroker, reader: Consumer) -> None:
-    """A committed end lies before it: whoever took that for the end would miss a record."""
+    """A committed end lies before it: a reader that took it for the end would miss a record."""
     name = unique("log")
     create_topics(kafka.bootstrap, name)
     admin = admin_client({"bootstrap.servers": kafka.bootstrap})

@@ -93,7 +93,7 @@ def test_unknown_ones_are_sent_again_once(world: LiveWorld) -> None:
     }
     assert {each["status"] for each in again} == {"accepted"}
     assert len(again) == 20
-    # The vendor had taken what hung: an operator's resend is the one way to ask somebody twice.
+    # The vendor had taken what hung: an operator's resend is the one way to ask a customer twice.
     assert Counter(world.accepted().values()) == {2: 20, 1: 10}
 
 
@@ -214,7 +214,7 @@ def test_dead_letters_are_given_back_once_after_a_fix(
 def test_a_foreign_record_on_a_lanes_topic_is_a_dead_letter_that_is_counted(
     world: LiveWorld,
 ) -> None:
-    """It stops nobody, and the command shows it."""
+    """It stops no stage, and the command shows it."""
     world.start_vendor()
     config = world.configure()
     world.create_topics(config)
@@ -250,7 +250,7 @@ def letters(world: LiveWorld) -> list[tuple[bytes | None, dict[str, bytes | None
 
 
 def write(world: LiveWorld, topic: str) -> None:
-    """Somebody else writes to a topic of ours; to `replayed`, and so without a place."""
+    """Another producer writes to a topic of ours; to `replayed`, and so without a place."""
     producer = Producer({"bootstrap.servers": world.bootstrap})
     producer.produce(topic, b"{}")
     assert producer.flush(10) == 0

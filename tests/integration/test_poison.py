@@ -45,7 +45,7 @@ pytestmark = pytest.mark.kafka
 
 
 UNMATCHED = 1
-"""Values that are events as far as anybody can tell, and of no route: an empty object."""
+"""Values that pass for events, and of no route: an empty object."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Kills, stops and outages on a real Kafka: one result each, and nobody asked twice."""
+"""Kills, stops and outages on a real Kafka: one result each, and no customer asked twice."""
 
 from __future__ import annotations
 
@@ -116,8 +116,8 @@ def epoch(owner: Dispatcher) -> int:
     return next(int(each["epoch"]) for each in lines if each["lane"] == "pisano")
 
 
-def test_who_is_fenced_starts_anew_and_loses_nothing(world: LiveWorld) -> None:
-    """Somebody else takes the router's and a lane's transactional id while they are at work."""
+def test_a_fenced_stage_starts_again_and_loses_nothing(world: LiveWorld) -> None:
+    """Another process takes the router's and a lane's transactional id while they are at work."""
     world.start_vendor(latency={"kind": "fixed", "ms": 100})
     config = world.configure({"max_in_flight": 2}, window={"max_batch": 500})
     world.create_topics(config)
@@ -201,7 +201,7 @@ def shares(dispatcher: Dispatcher) -> int:
 
 
 def owners(*dispatchers: Dispatcher) -> list[str]:
-    """The lanes that somebody owns, once for each owner."""
+    """The lanes that have an owner, once for each owner."""
     lanes = (each.metrics().label_values("buffered_invitations", "lane") for each in dispatchers)
     return sorted(lane for owned in lanes for lane in owned)
 

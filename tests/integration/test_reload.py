@@ -34,7 +34,7 @@ def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[LiveWorld]:
 
 
 def change(config: Path, how: Callable[[Document], object]) -> None:
-    """Write the config anew, in one step as every careful tool does."""
+    """Replace the config in one step, as every careful tool does."""
     document = json.loads(config.read_text())
     how(document)
     put(config, json.dumps(document, indent=2))
@@ -253,7 +253,7 @@ def test_a_new_lane_and_a_new_input_begin_once_their_topics_are_there(world: Liv
     assert world.checkpoint("second").base > 0
 
 
-def test_a_new_input_whose_beginning_nobody_said_is_refused(world: LiveWorld) -> None:
+def test_a_new_input_without_a_start_position_is_refused(world: LiveWorld) -> None:
     """As at a start; the router that would end for it goes on."""
     world.start_vendor()
     config = world.configure()

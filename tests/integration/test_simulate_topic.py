@@ -1,4 +1,4 @@
-"""`simulate --topic`: a range of an input topic as recorded events, and nobody's place moves."""
+"""`simulate --topic`: a range of an input topic as recorded events, and no group's offset moves."""
 
 from __future__ import annotations
 

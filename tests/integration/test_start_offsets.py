@@ -1,4 +1,4 @@
-"""Where reading begins, on a real Kafka: what nobody read yet, and what came later."""
+"""Where reading begins, on a real Kafka: unread topics, and what came later."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ def check_other_stages_work(world: LiveWorld, dispatcher: Dispatcher, results: i
 
 
 def test_a_base_below_the_logs_start_stops_the_lane_alone(world: LiveWorld) -> None:
-    """Somebody deleted records of the lane's topic that were not settled."""
+    """Records of the lane's topic that were not settled were deleted."""
     config = stopped_after_work(world)
     lost = purchases("store", range(100, 120))
     world.publish(lost)
@@ -295,7 +295,7 @@ def publish_to(topic: str, world: LiveWorld, events: list[Event]) -> None:
 
 
 def test_expired_transactional_ids_cost_nothing(kafka_factory: StartBroker, tmp_path: Path) -> None:
-    """After a week without traffic Kafka forgets who a producer was: it begins anew."""
+    """After a week without traffic Kafka forgets a producer's id: the session ends."""
     week = {
         "transactional.id.expiration.ms": "3000",
         "transaction.remove.expired.transaction.cleanup.interval.ms": "500",
@@ -327,7 +327,7 @@ def transactional_id_expired(world: LiveWorld, stage: str) -> bool:
 
 
 def test_two_replicas_with_one_instance_are_told_from_a_lone_fencing(world: LiveWorld) -> None:
-    """Somebody takes the router's transactional id again and again."""
+    """Another producer takes the router's transactional id again and again."""
     world.start_vendor()
     config = world.configure(window={"max_batch": 20})
     world.create_topics(config)

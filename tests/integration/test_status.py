@@ -41,7 +41,7 @@ def pisano(now: StatusSnapshot) -> LaneStatus:
 
 
 def test_topics_tell_what_a_killed_process_left(world: LiveWorld) -> None:
-    """Permits, the batch in doubt, how much waits, and that nobody is there."""
+    """Permits, the batch in doubt, how much waits, and that no process runs."""
     world.start_vendor(faults={"hang": 1.0})
     config = world.configure(QUOTA, window={"max_batch": 100})
     world.create_topics(config)

@@ -72,7 +72,7 @@ def test_the_main_job_runs_over_tls_with_a_password(
 def test_the_rights_that_the_manual_names_are_enough(
     kafka_factory: StartBroker, tmp_path: Path
 ) -> None:
-    """A user who may do what docs/operations.md lists, and nothing else."""
+    """A user that may do what docs/operations.md lists, and nothing else."""
     secured = start_secured(kafka_factory, tmp_path / "certificates", strict=True)
     with LiveWorld(secured.broker.bootstrap, tmp_path) as world:
         world.start_vendor()

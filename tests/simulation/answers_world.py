@@ -1,9 +1,9 @@
 """A lane's world whose vendor gives every kind of answer, about the same customers each time.
 
-Some customers are bad whoever stands beside them, on some the vendor stumbles, some a firewall
+Some customers are bad in any company, on some the vendor stumbles, some a firewall
 refuses; whole campaigns are sick from the start until they are mended, credentials are refused for
 a while, campaigns and accounts are misconfigured, and the config changes. From `CALM` on the config
-is the first again, nobody crashes, and only the bad ones are refused: the very lane that went
+is the first again, no owner crashes, and only the bad ones are refused: the very lane that went
 through all of it must come to rest.
 """
 
@@ -93,7 +93,7 @@ class AnswersWorld(LaneWorld):
         self._mortal()
 
     def _mortal(self) -> None:
-        """A customer whom the vendor fails or a firewall refuses may wait until it expires."""
+        """A customer that the vendor fails or a firewall refuses may wait until it expires."""
         self.records = [
             replace(each, expires_at=each.arrived + self.rng.uniform(60, 900))
             if f"i{each.origin}" in self.stumbled | self.walls.keys() and each.expires_at is None
@@ -211,7 +211,7 @@ class AnswersWorld(LaneWorld):
         return BAD_RECIPIENT if names & self.bad else ACCEPTED
 
     def _of_everybody(self, batch: Batch) -> Outcome:
-        """What the account, the campaign or chance says, whoever is called."""
+        """Return what the account, the campaign or chance says of any call."""
         if batch.rules.vendor == "radar" and self.now >= self._session_ends:
             return EXPIRED_TOKEN
         if batch.rules.vendor == "pisano" and self.denied[0] <= self.now < self.denied[1]:

@@ -55,7 +55,7 @@ class StuckError(AssertionError):
 
 @dataclass(frozen=True)
 class Record:
-    """A record of the lane's topic; `campaign` is None if nobody can read it."""
+    """A record of the lane's topic; `campaign` is None if it cannot be read."""
 
     offset: int
     arrived: float
@@ -238,7 +238,7 @@ class LaneWorld:
         match command:
             case Commit():
                 self.transact(command)
-                self._may_crash()  # definite, and nobody heard of it
+                self._may_crash()  # definite, and not recorded
                 for leaving in self.lane.committed():
                     self._carry_out(leaving)
             case Send(batch):
@@ -296,7 +296,7 @@ class LaneWorld:
         epoch, sent_at = self.epoch, self.now
 
         def answer(outcome: Outcome) -> None:
-            if self.epoch == epoch:  # nobody else's answer
+            if self.epoch == epoch:  # no former owner's answer
                 left = None if outcome is NEVER_LEFT else sent_at
                 self.lane.answered(batch.id, outcome, sent_at=left, at=self.now)
                 self._may_crash()

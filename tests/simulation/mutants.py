@@ -1,6 +1,6 @@
 """Defects to plant: each must be found by the simulation, or the simulation proves nothing.
 
-Every one is a mistake that somebody made, or could; a context manager plants it in the real code.
+Every one is a mistake that was made, or could be; a context manager plants it in the real code.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def resent_under_report() -> Iterator[None]:
 
 @defect
 def permit_log_not_restored() -> Iterator[None]:
-    """A new owner thinks that nobody called before."""
+    """A new owner takes the quota for unused."""
     restore = Quota._restore
 
     def forgetful(quota: Quota, *_: Any) -> Limiter:
@@ -190,7 +190,7 @@ def condemned_by_inference() -> Iterator[None]:
 
 @defect
 def bisection_forgets_the_rest() -> Iterator[None]:
-    """When a part is refused, who is not in it is looked at no more."""
+    """When a part is refused, the rest of the batch is dropped."""
     refused = Bisection.refused
 
     def narrow(bisection: Bisection) -> bool:
@@ -203,7 +203,7 @@ def bisection_forgets_the_rest() -> Iterator[None]:
 
 @defect
 def a_refused_part_is_rejected_whole() -> Iterator[None]:
-    """Everybody in a part that is refused counts as bad."""
+    """All recipients of a refused part count as bad."""
 
     def all_of_it(bisection: Bisection) -> bool:
         bisection.unknown, bisection.suspect = bisection.suspect + bisection.unknown, []
@@ -257,7 +257,7 @@ def results_outside_the_transaction() -> Iterator[None]:
 
 @defect
 def no_fencing() -> Iterator[None]:
-    """Each process has a transactional id of its own: nobody ends a former owner's writing."""
+    """Each process has a transactional id of its own: a former owner is not fenced."""
     producer = StageRun.producer
 
     def own(run: StageRun, transactional_id: str) -> Any:
@@ -271,7 +271,7 @@ def no_fencing() -> Iterator[None]:
 
 @defect
 def thawed_zombie_calls() -> Iterator[None]:
-    """Nobody looks how old a call is before its first byte."""
+    """The age of a call is not checked before its first byte."""
     with patch.object(calls, "FRESH_SECONDS", 1e9):
         yield
 

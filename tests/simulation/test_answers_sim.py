@@ -1,4 +1,4 @@
-"""Whole lives of a lane under every kind of answer: nobody is lost, condemned or invited twice.
+"""A lane's life under every kind of answer: no customer is lost, condemned or invited twice.
 
 `SIM_SEEDS` says how many seeds run (half of it, default 300; `make check` runs the first 30).
 `answers_world` tells what happens in one.
@@ -69,7 +69,7 @@ def only_the_bad_are_rejected(world: AnswersWorld) -> None:
 
 
 @pytest.mark.parametrize("seed", seeds(SEEDS, quick=QUICK_SEEDS))
-def test_a_lane_settles_everybody_once_whatever_the_vendor_answers(seed: int) -> None:
+def test_a_lane_settles_each_invitation_once_whatever_the_vendor_answers(seed: int) -> None:
     """Bad and stumbling customers, refused accounts, parked campaigns, reloads, crashes."""
     check(AnswersWorld(seed))
 
@@ -128,7 +128,7 @@ def test_the_checker_sees_the_last_suspect_condemned(monkeypatch: pytest.MonkeyP
 def test_the_checker_sees_a_search_that_never_leaves_the_list(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """An empty one holds its campaign back for ever: nobody comes to rest."""
+    """An empty one holds its campaign back for ever, and its invitations never end."""
     monkeypatch.setattr(Settlement, "_end_if_empty", lambda *_: None)
     assert finds("not at rest")
 

@@ -254,12 +254,12 @@ def member(stand: Stand, events: Events, process: str) -> Callable[[FakeClients]
 
 
 def owner(events: Events) -> str:
-    """Who was given the partition last."""
+    """Return the member that was given the partition last."""
     return [process for _, process, kind in events if kind == "assign"][-1]
 
 
 def two_members(stand: Stand) -> tuple[Events, str, str]:
-    """After a while: what they were told, who owns the partition, and who does not."""
+    """After a while: what they were told, the partition's owner, and the other member."""
     events: Events = []
     for process in ("a", "b"):
         stand.task(process, member(stand, events, process))
@@ -369,7 +369,7 @@ def test_a_member_that_does_not_poll_is_dropped(stand: Stand) -> None:
 
 
 def test_an_outage_longer_than_a_session_costs_the_partitions(stand: Stand) -> None:
-    """Each client gives them up by itself; afterwards somebody is given them again."""
+    """Each client gives them up by itself; afterwards a member is given them again."""
     events, mine, _ = two_members(stand)
     before = len(events)
     stand.broker.down(stand.scheduler.now + 30)

@@ -150,7 +150,7 @@ def comes_to_rest(world: LaneWorld) -> None:
 
 @pytest.mark.parametrize("seed", seeds(SEEDS, quick=QUICK_SEEDS))
 def test_a_lane_keeps_its_promises_through_crashes_and_a_moody_vendor(seed: int) -> None:
-    """Random 429s, by somebody else's use of the quota, and everything else that goes wrong."""
+    """Random 429s, by another program's use of the quota, and everything else that goes wrong."""
     check(LaneWorld(seed))
 
 
@@ -274,7 +274,7 @@ def test_the_checker_sees_an_answer_that_is_not_recorded() -> None:
 
 
 def test_the_checker_sees_a_quota_forgotten_at_takeover() -> None:
-    """Planted: a new owner thinks that nobody called before."""
+    """Planted: a new owner takes the quota for unused."""
 
     restore = Quota._restore
 

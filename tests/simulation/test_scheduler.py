@@ -48,7 +48,7 @@ def ties(seed: int) -> Story:
     return story
 
 
-def test_the_seed_decides_who_of_several_comes_first() -> None:
+def test_the_seed_decides_which_of_several_tasks_comes_first() -> None:
     """The same one decides the same way again."""
     stories = [ties(seed) for seed in range(20)]
     assert stories == [ties(seed) for seed in range(20)]
@@ -132,7 +132,7 @@ def test_a_task_frozen_at_a_crash_point_goes_on_there(scheduler: Scheduler) -> N
 
 
 def test_a_wait_ends_when_woken_or_in_time(scheduler: Scheduler) -> None:
-    """Waking somebody who only sleeps has no effect."""
+    """Waking a task that only sleeps has no effect."""
     ended: list[tuple[float, bool]] = []
 
     def waits() -> None:

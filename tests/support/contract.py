@@ -35,7 +35,7 @@ class Bench(ABC):
 
     @abstractmethod
     def name(self, prefix: str) -> str:
-        """One that nobody else uses."""
+        """Return a name that no other test uses."""
 
     @abstractmethod
     def create(self, topic: str, partitions: int = 1) -> str:

@@ -66,9 +66,9 @@ def until(what: str, condition: Callable[[], bool], within: float = PATIENCE) ->
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A purchase, and whom the vendor must be asked to invite to what because of it.
+    """A purchase, and the invitation that must follow from it.
 
-    Without a `recipient`: nobody can be reached.
+    Without a `recipient` it has no usable address.
     """
 
     id: str
@@ -123,7 +123,7 @@ class Dispatcher:
             )
 
     def probe(self, path: str) -> tuple[int, str]:
-        """Status and body of `/livez` or `/readyz`; 0 while nobody listens."""
+        """Status and body of `/livez` or `/readyz`; 0 while the port is closed."""
         try:
             response = local_http.get(self._url + path)
         except httpx.TransportError:

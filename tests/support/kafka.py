@@ -179,7 +179,7 @@ class KafkaBroker:
 
 
 class BorrowedBroker(KafkaBroker):
-    """Somebody's own broker, named by `KAFKA_BOOTSTRAP`: used, never stopped or started."""
+    """A broker of the developer, named by `KAFKA_BOOTSTRAP`: used, never stopped or started."""
 
     def __init__(self, bootstrap: str) -> None:
         self.bootstrap = bootstrap
@@ -280,7 +280,7 @@ def read_topic(
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback interface that nobody listens on."""
+    """Return free ports of the loopback interface."""
     with ExitStack() as stack:
         ports: list[int] = []
         for port in random.sample(PORTS, len(PORTS)):

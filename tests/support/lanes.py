@@ -102,7 +102,7 @@ def settings(*campaigns: LaneCampaign, **changes: object) -> LaneSettings:
 
 
 def limited(*campaigns: LaneCampaign, calls: int = 2, **changes: object) -> LaneSettings:
-    """A lane with `calls` in 10 s, no skew, and a quota that nobody used before."""
+    """A lane with `calls` in 10 s, no skew, and an unused quota."""
     bounds = {"limits": (Limit(calls, 10.0),), "skew": 0.0, "first_start_full": False}
     return settings(*campaigns, **{**bounds, **changes})
 

@@ -39,7 +39,7 @@ class SecuredBroker:
     ca: Path
 
     def settings(self, mechanism: str = SCRAM) -> dict[str, str]:
-        """librdkafka's, for whoever comes in by the second door."""
+        """librdkafka's settings, for clients of the second listener."""
         return {
             "bootstrap.servers": self.bootstrap,
             "security.protocol": "SASL_SSL",
@@ -97,7 +97,7 @@ def start_secured(
                 f'user_{USER}="{PASSWORD}";'
             ),
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-            "super.users": "User:ANONYMOUS",  # who comes in by the first door
+            "super.users": "User:ANONYMOUS",  # clients of the first listener
             "allow.everyone.if.no.acl.found": str(not strict).lower(),
             **(more or {}),
         }

@@ -56,7 +56,7 @@ def test_every_dependency_is_pinned() -> None:
     assert sorted(needed() - pinned().keys()) == [], mend
 
 
-def test_nothing_is_pinned_that_nobody_needs() -> None:
+def test_every_pinned_package_is_needed() -> None:
     there = {name for name in pinned() if _installed(name)}
     assert sorted(there - needed() - NOT_HERE) == []
 

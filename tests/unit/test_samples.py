@@ -41,7 +41,7 @@ def sample(name: str) -> dict[str, Any]:
 
 
 def old_schema(name: str) -> Draft202012Validator:
-    """What the first program, and whoever reads its topics, takes for such a record."""
+    """What the first program, and readers of its topics, take for such a record."""
     schema = json.loads((SAMPLES / "schemas" / f"{name}.schema.json").read_text())
     return Draft202012Validator(schema)
 
@@ -61,7 +61,7 @@ def test_a_checkpoint_of_the_first_program_is_restored_whole() -> None:
 
 
 def test_a_lane_goes_on_from_a_checkpoint_of_the_first_program() -> None:
-    """Its base, what was settled out of order behind it, and whom it has in doubt."""
+    """Its base, what was settled out of order behind it, and the batches in doubt."""
     old = Checkpoint.model_validate(sample("checkpoint"))
     now = lane(checkpoint=old).checkpoint(NOW)
     assert (now.base, settled(now)) == (9, settled(old))
@@ -157,6 +157,6 @@ def test_a_claim_is_written_as_the_first_program_did_and_its_offset_is_the_epoch
 
 
 def test_a_claim_without_an_offset_is_none() -> None:
-    """An offset that nobody knows must never pass for 0: all checkpoints would lie behind it."""
+    """An unknown offset must never pass for 0: all checkpoints would lie behind it."""
     with pytest.raises(KafkaSessionError, match="not delivered"):
         claim(cast("Producer", Recorder(None)), "checkpoints", "pisano", lambda: False)

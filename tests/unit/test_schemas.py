@@ -193,7 +193,7 @@ def test_the_example_config_makes_the_examples_of_each_other(
 ) -> None:
     routed = ROUTER.route([Record(TOPIC, 2, offset, (EXAMPLES / event).read_bytes())], NOW)
     outputs = [*(orjson.loads(each.value) for each in routed.invitations), *routed.results]
-    # The version's digits are those of whoever wrote the example; they change with the models.
+    # The version's digits are the example's; they change with the models.
     version = {"config_version": EXAMPLE.config_version}
     assert outputs == [{**read(EXAMPLES / made), **version}]
 
@@ -598,7 +598,7 @@ class Recorder:
         self.produced.append((*record, headers))
 
 
-def test_the_headers_of_a_written_result_are_those_of_the_document() -> None:
+def test_the_headers_of_a_written_result_equal_the_documents() -> None:
     recorder = Recorder()
     result = cast("Result", read(EXAMPLES / "result-accepted.json"))
     publisher = Publisher(cast("Producer", recorder), "r", "d", "/surveys/lane/radar", "v")

@@ -4,7 +4,7 @@
 runAsNonRoot: true
 runAsUser: 10001
 runAsGroup: 10001
-# The files of Secrets belong to this group, and nobody else may read them.
+# The files of Secrets belong to this group; no other may read them.
 fsGroup: 10001
 seccompProfile: {type: RuntimeDefault}
 {{- end -}}

@@ -45,7 +45,7 @@ class Asking:
         self._group = group
 
     def consumer_group_metadata(self) -> Membership:
-        """Of nobody: see `FakeConsumer`."""
+        """Of no member: see `FakeConsumer`."""
         return Membership(self._group.name, "", -1)
 
     def committed(

@@ -144,11 +144,11 @@ class FakeBroker:
 
     @property
     def is_down(self) -> bool:
-        """Whether nobody answers now."""
+        """Whether the broker is away now."""
         return self.down_until > self.scheduler.now
 
     def down(self, until: float) -> None:
-        """Nobody answers until then; what was written survives."""
+        """Give no answer until then; what was written survives."""
         self.down_until = max(self.down_until, until)
         limit = self.scheduler.now + self.settings.session_timeout
         if until > limit:

@@ -152,7 +152,7 @@ class FakeConsumer(Assigning):
         self.wake()
 
     def wake(self) -> None:
-        """Something may have come for whoever waits in `consume`."""
+        """Wake the task that waits in `consume`."""
         if self._task is not None:
             self._sched.wake(self._task)
 

@@ -112,7 +112,7 @@ class Group:
             self.rebalance()
 
     def expire(self, member: Member, frozen_until: float) -> None:
-        """Its session is over if it has been silent since; a broker that was down starts anew."""
+        """End its session if it was silent since; a broker that was down counts again from 0."""
         if member.dropped or not member.silent_until(frozen_until):
             return
         if self._broker.is_down:
@@ -137,7 +137,7 @@ class Group:
             self.rebalance()
 
     def shuffle(self) -> None:
-        """Rebalance now, and move something if there is somebody to move it to."""
+        """Rebalance now, and move something if there is another member."""
         self._shuffle = True
         self.rebalance()
 
@@ -184,7 +184,7 @@ class Group:
         member.client.wake()
 
     def _target(self) -> dict[Place, Member]:
-        """Balanced; who has something, or was promised it, keeps it where that is possible."""
+        """Balance; a member keeps what it has or was promised where that is possible."""
         members = list(self.members.values())
         self._rng.shuffle(members)
         places = self._places({topic for each in members for topic in each.topics})

@@ -17,7 +17,7 @@ class FakeProducer(Sending):
     """Belongs to one task of one process."""
 
     def init_transactions(self, timeout: float = -1) -> None:
-        """Fence whoever had this transactional id. Raises KafkaException."""
+        """Fence the producer that had this transactional id. Raises KafkaException."""
         self._sched.point("init.before")
         if self._state != "new":
             raise refused(KafkaError._STATE, "transactions are initialised already")

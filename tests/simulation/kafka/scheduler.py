@@ -120,7 +120,7 @@ class Scheduler:
                 self._push(self.now, task, task.ticket)
 
     def freeze(self, process: str, until: float) -> None:
-        """SIGSTOP until then: its tasks do not run, everybody else's timers go on."""
+        """SIGSTOP until then: its tasks do not run, all others' timers go on."""
         victim = self._processes.get(process)
         if victim is None or until <= victim.frozen_until:
             return

@@ -139,7 +139,7 @@ class Sending:
         if not seconds:
             return True
         if self._through_at is None:
-            with suppress(Fenced):  # who sends then hears of it
+            with suppress(Fenced):  # the next send reports it
                 self._transaction = self._broker.coordinator.open(self._holder, self._epoch)
             self._through_at = self._sched.now + seconds
         self._sched.sleep(min(timeout, max(0.0, self._through_at - self._sched.now)))
@@ -189,7 +189,7 @@ class Sending:
         self._send_some()
 
     def thawed(self) -> None:
-        """The next request tells whether somebody else is the producer by now."""
+        """Fail at the next request if another process is the producer by now."""
 
     def _send_some(self) -> None:
         if self._state != "open" or self._broker.is_down or not self._queue:

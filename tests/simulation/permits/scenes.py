@@ -69,7 +69,7 @@ class Practice:
     """How an owner uses its limiter: the defaults are the lane's own ways, all else is wrong.
 
     `doubt`: seconds after a takeover until which a call of the former owner may still arrive
-    (None: nobody thinks of it). `grace`: what a timeout's stamp is put off by.
+    (None: not counted). `grace`: by what a timeout's stamp is later.
     """
 
     limiter: type[Limiter] = Limiter

@@ -1,6 +1,6 @@
 """A greedy caller with a backlog that never ends, through restarts and moves, from a seed.
 
-Time is virtual and true; each owner's clock is up to a second ahead of it. Whoever takes over
+Time is virtual and true; each owner's clock is up to a second ahead of it. A new owner
 knows the last committed checkpoint and nothing else: one is committed before each call leaves,
 and one a moment after each answer. What a lost owner had on the wire arrives all the same.
 """
@@ -22,7 +22,7 @@ CLOCKS_APART = 1.0
 """Seconds: half of the limiter's skew; the other half is for the vendor's servers."""
 
 LONGEST_ABSENCE = 20.0
-"""Seconds from a loss until somebody takes over."""
+"""Seconds from a loss to the takeover."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ def _differences(
     if missing and not lax:
         yield f"{what}: {len(missing)} missing, as {min(missing)}"
     if unknown := found.keys() - names:
-        yield f"{what}: {len(unknown)} that nobody asked for, as {min(unknown)}"
+        yield f"{what}: {len(unknown)} without an event, as {min(unknown)}"
     if twice := [each for each, times in found.items() if times > 1]:
         yield f"{what}: {len(twice)} more than once, as {min(twice)}"
 
@@ -120,7 +120,7 @@ def results_are_true(world: FleetWorld, history: History) -> Finding:
 
 
 def only_the_bad_are_rejected(world: FleetWorld, history: History) -> Finding:
-    """Whoever shared a call with a bad recipient is none."""
+    """A customer that shared a call with a bad recipient is none."""
     bad = world.truth.bad
     for result in history.results:
         name = result["id"]
@@ -164,7 +164,7 @@ def calls_are_made_once(world: FleetWorld, _history: History) -> Finding:
 
 
 def quotas_are_kept(world: FleetWorld, _history: History) -> Finding:
-    """No counter of a vendor refuses a call, where nobody else uses the quota."""
+    """No counter of a vendor refuses a call, where no other program uses the quota."""
     if world.sure and world.truth.refused:
         yield f"refused by the vendor's counter: {world.truth.refused[0]}"
 
@@ -225,7 +225,7 @@ def _bits(offsets: Iterator[int] | list[int]) -> int:
 
 
 def owners_are_alone(world: FleetWorld, history: History) -> Finding:
-    """Nobody calls or commits for a lane that another has claimed, or that he has lost."""
+    """No process calls or commits for a lane that it has lost or another has claimed."""
     for each in world.usurped:
         yield f"a call after another owner's claim: {each}"
     for owner in world.watch.owners:

@@ -31,7 +31,7 @@ class ProcessClock(Clock):
         super().__init__(lambda: scheduler.now + self.wrong_by, lambda: scheduler.now)
 
     def step(self, seconds: float) -> None:
-        """Somebody sets the wall clock."""
+        """Set the wall clock."""
         self.wrong_by += seconds
 
 
@@ -80,7 +80,7 @@ class Pulse(Mute):
 
 @dataclass(slots=True)
 class Story:
-    """What happened, in readable lines; empty unless somebody wants to read it."""
+    """What happened, in readable lines; empty unless it was asked for."""
 
     scheduler: Scheduler
     wanted: bool = False
@@ -89,7 +89,7 @@ class Story:
     """Events that the program logged as errors."""
 
     def tell(self, who: str, what: str, **facts: object) -> None:
-        """One line: time since the world began, who, what, facts."""
+        """Add a line: time since the world began, actor, what, facts."""
         if self.wanted:
             details = " ".join(f"{name}={value}" for name, value in facts.items())
             self.lines.append(f"{self.scheduler.now % 100_000:10.3f} {who:12} {what} {details}")

@@ -32,7 +32,7 @@ class LaneLog:
     routed: Counter[str] = field(default_factory=Counter)
     """Invitation → how often the router wrote it."""
     offsets_of: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
-    """Invitation → where it stands: one that was put off comes back with another offset."""
+    """Invitation → where it stands: a delayed one comes back with another offset."""
     readable: int = 0
     """Bitmap of the offsets that hold a record."""
 

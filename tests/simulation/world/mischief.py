@@ -1,4 +1,4 @@
-"""Carries out a world's faults: kills, freezes, stops, moves, outages, somebody else's writes."""
+"""Carries out a world's faults: kills, freezes, stops, moves, outages, other programs' writes."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ class Mischief:
             self.broker.compact(rules.config().topics.checkpoints(lane))
 
     def _stray(self) -> None:
-        """Somebody else's transaction hides what is committed behind it; then the lane moves."""
+        """Another producer's transaction hides what is committed behind it; then the lane moves."""
         scheduler, lane = self.broker.scheduler, self.rng.choice(rules.LANES)
         now = scheduler.now
         (partition,) = self.broker.partitions(rules.config().topics.checkpoints(lane))

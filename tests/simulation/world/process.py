@@ -28,7 +28,7 @@ from tests.simulation.world.doubles import Mute, ProcessClock, Pulse, Story
 from tests.simulation.world.wire import SimCalls, Wire
 
 NEAR_END = 20
-"""What expires soon is never put off: so much of it may be noted beyond the bound."""
+"""An invitation that expires soon is never delayed: so many may be spilled beyond the bound."""
 
 
 @dataclass(slots=True)
@@ -39,7 +39,7 @@ class Ownership:
     lane: str
     epoch: int
     lost_at: int | None = None
-    """How many transactions had been committed by then, by anybody; None if it was not lost."""
+    """How many transactions had been committed by then, by any process; None if it was not lost."""
     until: float = math.inf
     """How many had been when it ended."""
     drain_began: float | None = None

@@ -37,7 +37,7 @@ JUNK = (
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One record of an input; `channel` is None where nobody can read it, `-` if none matches."""
+    """One record of an input; `channel` is None where it cannot be read, `-` if none matches."""
 
     topic: str
     partition: int

@@ -27,7 +27,7 @@ TUNED: Mapping[tuple[Any, str], object] = {
     (lane_owner, "TRIM_EVERY"): 20.0,
     (read_plan, "SKIP_AT_LEAST"): 20,
 }
-"""Waits that are short for real threads (here whoever has something to do is woken), and bounds
+"""Waits that are short for real threads (here a task with work is woken), and bounds
 that a world of a few hundred records must reach."""
 
 DRAWN: Mapping[str, tuple[tuple[Any, ...], tuple[int, ...]]] = {

@@ -1,4 +1,4 @@
-"""Both vendors' doubles: strict counters, moods, sessions, and the truth about who was asked.
+"""Both vendors' doubles: strict counters, moods, sessions, and the truth about invited customers.
 
 They judge a request when it arrives, in true time; `wire` decides whether it does.
 """

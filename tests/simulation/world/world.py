@@ -38,14 +38,14 @@ STUCK_AFTER = 2_000.0
 """Seconds without a commit after which nothing more will come."""
 
 MOST_STEPS = 60_000
-"""Crash points that a world may pass; the usual is 3,000. Beyond it somebody runs in circles."""
+"""Crash points that a world may pass; the usual is 3,000. Beyond it a task runs in circles."""
 
 RECORD_SECONDS = 1.5
 """What each record of a transaction takes where Kafka's quota is low: a poll of more than 33, with
 what follows from them, outlasts a transaction."""
 
 FRESH_SECONDS = 5.0
-"""How long after it was sealed a call may leave (the runtime's own bound, stated here anew)."""
+"""How long after it was sealed a call may leave (the runtime's own bound, stated here again)."""
 
 LOOK_EVERY = 5.0
 QUIET = 40.0
@@ -60,7 +60,7 @@ GIVEN_UP_AFTER = 60.0
 
 @dataclass(slots=True)
 class Ended:
-    """A committed transaction, the `order`-th of all. `process` is None if nobody waited for it."""
+    """A committed transaction, the `order`-th of all. `process` is None if none waited for it."""
 
     transaction: Transaction
     order: int

@@ -18,7 +18,7 @@ def refusal(*words: str) -> str:
     return " ".join(done.output.replace("│", " ").split())
 
 
-def test_an_unknown_log_level_is_answered_with_those_there_are() -> None:
+def test_an_unknown_log_level_is_answered_with_the_known_ones() -> None:
     said = refusal("run", "--log-level", "loud")
     for level in ("debug", "info", "warning", "error"):
         assert level in said
@@ -67,7 +67,7 @@ def test_a_misspelt_librdkafka_setting_is_refused_with_its_line(
     assert "security.protocl" in said
 
 
-def test_only_what_reached_nobody_can_be_sent_again() -> None:
+def test_only_results_that_reached_no_customer_can_be_sent_again() -> None:
     said = refusal("resend", "--status", "accepted")
     for status in ("unknown", "failed", "rejected", "expired"):
         assert status in said

@@ -46,7 +46,7 @@ def test_comments_and_order_change_nothing(old: Config, tmp_path: Path) -> None:
 def test_rules_and_limits_change_while_it_runs(
     old: Config, tmp_path: Path, was: str, now: str
 ) -> None:
-    """Nothing is made anew for them: neither a lane nor an account."""
+    """Nothing is made again for them: neither a lane nor an account."""
     assert changes(old, tmp_path, was, now) == SAME
 
 

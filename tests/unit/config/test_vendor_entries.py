@@ -121,7 +121,7 @@ def test_an_editor_takes_it(text: str) -> None:
 
 @pytest.mark.parametrize("text", [TEXT, with_ways()])
 def test_without_its_secrets_it_can_be_checked(text: str, tmp_path: Path) -> None:
-    """Also where the account itself is a reference, so that nobody knows what it carries."""
+    """Also where the account itself is a reference, so that its content is unknown."""
     unknown = text.replace("${env:OTHER_URL:-https://surveys.example.test}", "${env:OTHER_URL}")
 
     for each in (text, unknown):

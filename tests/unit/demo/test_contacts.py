@@ -1,4 +1,4 @@
-"""Fictional households: nobody real can be reached, and no two share an address."""
+"""Fictional households: no real person can be reached, and no two share an address."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def burst(count: int, *, every: float = 0.0) -> list[TimedEvent]:
 
 
 def ignore(_done: int) -> None:
-    """A progress that nobody watches."""
+    """A progress without a display."""
 
 
 def on_topic(broker: EmbeddedBroker, count: int) -> list[Message]:
@@ -172,7 +172,7 @@ def test_a_kafka_that_dies_ends_the_feed_long_before_all_is_due() -> None:
         )
 
 
-def test_once_a_record_failed_those_still_queued_are_given_up_at_once() -> None:
+def test_once_a_record_failed_the_queued_ones_are_given_up_at_once() -> None:
     """Without, this would take five minutes: librdkafka's patience with a broker that is gone."""
     alive = [EmbeddedBroker()]
     alive[0].create([TOPIC])

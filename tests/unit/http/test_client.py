@@ -54,7 +54,7 @@ UNFORESEEN = [(RuntimeError("transport is closed"), "reset"), (ValueError(), "re
 
 @pytest.mark.parametrize(("failure", "told"), FORESEEN + UNFORESEEN)
 def test_whatever_fails_after_the_first_byte_is_in_doubt(failure: Exception, told: str) -> None:
-    """Also what nobody foresaw: as a defect of ours it would be sent a second time."""
+    """Also unforeseen errors: as a defect of ours it would be sent a second time."""
     assert exchange(failure, sends=True) == Exchange(100.0, 100.0, None, told)
 
 

@@ -71,7 +71,7 @@ def test_what_passes_is_what_a_lane_goes_on_from() -> None:
 
 
 def test_offsets_that_the_log_does_not_have_yet_stop_the_lane() -> None:
-    """What is written there later would pass for settled, and nobody would be asked."""
+    """What is written there later would pass for settled, and no customer would be asked."""
     found = parse(raw(done=pack([7, 9], 7), in_flight=in_flight(pack([8, 30], 8), 8)))
     assert end_of(found) == 31
     topics = "app.invitations.x", "app.checkpoints.x", "app.lane.x"

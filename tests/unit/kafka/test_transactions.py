@@ -130,7 +130,9 @@ def test_a_goodbye_that_fails_hides_nothing(failure: Exception) -> None:
     KafkaClients({}).close(cast("Consumer", Stuck()))
 
 
-def test_a_goodbye_that_nobody_answers_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unanswered_leave_request_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     answered = threading.Event()
 
     class Mute:
@@ -189,7 +191,7 @@ def test_offsets_that_a_slow_broker_answers_late_are_waited_for_while_showing_li
     answered.set()
 
 
-def test_what_kafka_says_of_offsets_comes_to_who_sent_them() -> None:
+def test_an_error_of_offsets_reaches_the_stage_that_sent_them() -> None:
     failure = KafkaException(KafkaError(KafkaError._FENCED))
 
     class Fenced:

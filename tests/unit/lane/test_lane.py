@@ -167,7 +167,7 @@ def test_trouble_backs_off_and_tries_again() -> None:
 
 
 def test_a_second_failure_may_end_the_backoff_earlier_than_the_first_said() -> None:
-    """Of two calls that were out together the later one's jitter counts, though nobody comes back
+    """Of two calls that were out together the later one's jitter counts, though none comes back
     with it."""
     of = settings(campaign("a", max_batch=1, max_attempts=2))
     driver = Driver(Lane(of, random.Random(0), NOW))
@@ -184,7 +184,7 @@ def test_a_second_failure_may_end_the_backoff_earlier_than_the_first_said() -> N
 
 
 def test_a_batch_that_waits_for_its_next_attempt_is_in_doubt_no_more() -> None:
-    """Its answer is recorded though nobody is settled: a next owner simply tries again."""
+    """Its answer is recorded though no invitation is settled: a next owner simply tries again."""
     driver = Driver(lane())
     (batch,) = driver.read(held(1))
     driver.lane.answered(batch.id, TROUBLE, sent_at=NOW, at=NOW)
@@ -243,7 +243,7 @@ def test_silence_is_reported_and_never_sent_again() -> None:
 
 
 def test_silence_is_sent_again_where_the_campaign_says_so_but_not_for_ever() -> None:
-    """The last word is that nobody knows: one of the attempts may have been acted upon."""
+    """The result is unknown: one of the attempts may have been acted upon."""
     again = campaign("a", in_doubt="resend", max_attempts=2)
     driver = Driver(lane(settings(again)))
     driver.answer(driver.read(held(1))[0], SILENCE)
@@ -411,7 +411,7 @@ def test_a_sweep_finds_what_expires_while_no_permit_comes() -> None:
 # -- sessions ----------------------------------------------------------------------------------
 
 
-def test_a_session_is_opened_before_the_first_call_and_only_when_somebody_waits() -> None:
+def test_a_session_is_opened_before_the_first_call_and_only_when_an_invitation_waits() -> None:
     driver = Driver(lane(RADAR))
     driver.step()
     assert driver.logins == []

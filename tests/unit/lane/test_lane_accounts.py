@@ -49,7 +49,7 @@ def ill(outcome: Outcome = SILENCE) -> Driver:
     return driver
 
 
-def test_refused_credentials_stop_the_calls_and_reject_nobody() -> None:
+def test_refused_credentials_stop_the_calls_and_reject_no_customer() -> None:
     driver = refused()
     assert driver.step(NOW + PACES["refused"][0] / 2 - 1) == []
     assert driver.results == []
@@ -67,7 +67,7 @@ def test_now_and_then_one_customer_is_tried() -> None:
     assert driver.step(FAR + 1) == []
 
 
-def test_when_the_probe_is_accepted_everybody_goes() -> None:
+def test_an_accepted_probe_lets_all_invitations_go() -> None:
     driver = refused()
     (probe,) = driver.step(FAR)
     rest = driver.answer(probe, ACCEPTED, at=FAR)
@@ -123,7 +123,7 @@ def test_the_lanes_other_accounts_go_on() -> None:
     assert [batch.campaign for batch in driver.read(held(3), held(4, campaign="b"))] == ["b"]
 
 
-def test_a_vendor_in_trouble_is_tried_with_one_customer_who_alone_is_in_doubt() -> None:
+def test_a_vendor_in_trouble_is_tried_with_one_customer_and_only_that_one_is_in_doubt() -> None:
     driver = ill()
     assert len(driver.results) == 10 * TRIPS
     (probe,) = driver.step(driver.lane.wake_at)
@@ -133,7 +133,7 @@ def test_a_vendor_in_trouble_is_tried_with_one_customer_who_alone_is_in_doubt() 
     assert driver.step(FAR) == []
 
 
-def test_it_is_well_again_after_one_call_and_no_backoff_of_before_holds() -> None:
+def test_the_circuit_closes_after_one_accepted_call_and_clears_backoffs() -> None:
     driver = ill(TROUBLE)
     (probe,) = driver.step(NOW + PACES["ill"][0])
     after = driver.answer(probe, ACCEPTED, at=NOW + 5)

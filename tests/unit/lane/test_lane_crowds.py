@@ -34,7 +34,7 @@ def steps(driver: Driver, now: float) -> list[int]:
     return [carried(each) for each in driver.commits[before:]]
 
 
-def test_parked_crowd_is_put_off_in_several_commits_with_none_left_behind() -> None:
+def test_parked_crowd_is_delayed_in_several_commits_with_none_left_behind() -> None:
     driver = driver_of()
     (batch,) = driver.batches
     before = len(driver.commits)

@@ -29,7 +29,7 @@ from tests.unit.lane.test_lane_divide import judge, reasons, settle
 
 
 def play(driver: Driver, bad: set[int], refusal: Outcome, *, most: int) -> int:
-    """Answer every call as it comes and let time pass between; calls until nobody waits."""
+    """Answer every call as it comes and let time pass between; calls until no invitation waits."""
     now = NOW
     for _ in range(most):
         out = list(driver.lane.in_flight.values())
@@ -48,7 +48,7 @@ def play(driver: Driver, bad: set[int], refusal: Outcome, *, most: int) -> int:
 
 @pytest.mark.parametrize("attempts", [1, 2, 3, 5, 6])
 @pytest.mark.parametrize("bad", [0, 100, 511])
-def test_one_on_whom_the_vendor_stumbles_takes_nobody_along(attempts: int, bad: int) -> None:
+def test_one_customer_that_breaks_the_vendor_takes_no_other_along(attempts: int, bad: int) -> None:
     driver = Driver(lane(settings(campaign("a", max_attempts=attempts))))
     driver.read(*(held(n) for n in range(512)))
     calls = play(driver, {bad}, VENDOR_ERROR, most=2_000)

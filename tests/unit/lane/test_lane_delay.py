@@ -1,4 +1,4 @@
-"""Invitations that cannot go soon leave the lane's topic, and stop nobody."""
+"""Invitations that cannot go soon leave the lane's topic, and stop no other."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def away(driver: Driver) -> list[tuple[int, str]]:
     return [(each.invitation.offset, each.step) for each in driver.put_off]
 
 
-def test_a_campaign_that_the_config_does_not_know_is_put_off_and_never_called() -> None:
+def test_a_campaign_that_the_config_does_not_know_is_delayed_and_never_called() -> None:
     driver = Driver(lane())
     assert driver.read(held(1, campaign="gone"), held(2)) == driver.batches
     assert away(driver) == [(1, "1m")]
@@ -40,7 +40,7 @@ def test_a_campaign_that_the_config_does_not_know_is_put_off_and_never_called() 
     assert driver.checkpoint.base == 2
 
 
-def test_who_comes_back_to_a_config_that_knows_it_no_better_waits_for_longer() -> None:
+def test_a_returning_invitation_of_a_still_unknown_campaign_waits_longer() -> None:
     driver = Driver(lane())
     driver.read(written(1, "gone", delays=1))
     driver.read(written(2, "gone", delays=2), now=NOW + 600)
@@ -55,7 +55,7 @@ def test_who_comes_back_may_have_expired_meanwhile() -> None:
 
 
 def test_a_parked_campaign_leaves_memory_in_the_transaction_that_settles_it() -> None:
-    """The batch and all who wait behind it; nobody else is touched."""
+    """The batch and all invitations behind it; no other is touched."""
     driver = Driver(lane(settings(*TWO, max_in_flight=1)))
     (batch,) = driver.read(*(held(n) for n in range(5)), held(5, campaign="b"))
     before = len(driver.commits)
@@ -69,7 +69,7 @@ def test_a_parked_campaign_leaves_memory_in_the_transaction_that_settles_it() ->
     assert driver.lane.idle is False
 
 
-def test_who_arrives_for_a_parked_campaign_is_put_off_and_others_go_on() -> None:
+def test_arrivals_of_a_parked_campaign_are_delayed_and_others_go_on() -> None:
     driver = Driver(lane(settings(*TWO)))
     driver.answer(driver.read(held(0))[0], PARKED)
     sent = driver.read(held(1), held(2, campaign="b"), now=NOW + 59)
@@ -92,7 +92,7 @@ def test_a_parked_campaign_is_tried_again_and_waits_longer_if_nothing_was_mended
     assert driver.lane.windows["a"].parked_until == NOW + 661 + 60
 
 
-def test_a_noted_one_of_a_parked_campaign_goes_to_the_ladder_when_it_is_read_again() -> None:
+def test_a_spilled_invitation_of_a_parked_campaign_is_delayed_when_it_is_read_again() -> None:
     """It needs no room for that."""
     driver = Driver(lane(settings(*TWO, max_buffered=10, max_in_flight=1)))
     driver.log = [held(n) for n in range(60)]
@@ -106,7 +106,7 @@ def test_a_noted_one_of_a_parked_campaign_goes_to_the_ladder_when_it_is_read_aga
     assert driver.checkpoint.base == 60
 
 
-def test_attempts_survive_being_put_off() -> None:
+def test_attempts_survive_a_delay() -> None:
     """Two calls that count, one that parks the campaign, a trip up the ladder, and the last."""
     of = settings(campaign("a", max_attempts=3), campaign("b"))
     driver = Driver(lane(of))
@@ -124,7 +124,7 @@ def test_attempts_survive_being_put_off() -> None:
     ]
 
 
-def test_who_was_put_off_is_tried_no_more_in_the_checkpoint() -> None:
+def test_a_delayed_invitation_leaves_the_attempts_of_the_checkpoint() -> None:
     """Its record has the attempts, and its offset is settled."""
     driver = Driver(lane(settings(*TWO)))
     (batch,) = driver.read(held(0))
@@ -192,7 +192,7 @@ def test_a_lane_that_a_429_closed_is_reopened_and_its_next_owner_knows() -> None
 # -- another config while running ----------------------------------------------------------------
 
 
-def test_a_campaign_that_leaves_the_config_is_put_off_and_its_call_ends_by_the_old_one() -> None:
+def test_a_campaign_that_leaves_the_config_is_delayed_and_its_call_ends_by_the_old_one() -> None:
     driver = Driver(lane(settings(*TWO, max_in_flight=1)))
     (batch,) = driver.read(*(held(n) for n in range(4)))
     driver.lane.reconfigure(settings(campaign("b"), config_version="c2"), NOW)
@@ -205,7 +205,7 @@ def test_a_campaign_that_leaves_the_config_is_put_off_and_its_call_ends_by_the_o
     assert driver.lane.idle
 
 
-def test_whose_call_failed_when_its_campaign_had_left_the_config_is_put_off() -> None:
+def test_invitations_of_a_failed_call_whose_campaign_left_the_config_are_delayed() -> None:
     driver = Driver(lane(settings(*TWO)))
     (batch,) = driver.read(held(0), held(1))
     driver.lane.reconfigure(settings(campaign("b")), NOW)
@@ -217,7 +217,7 @@ def test_whose_call_failed_when_its_campaign_had_left_the_config_is_put_off() ->
     assert driver.lane.buffer.buffered == 0
 
 
-def test_a_noted_one_whose_campaign_left_the_config_is_put_off_when_it_is_read_again() -> None:
+def test_a_spilled_invitation_of_a_campaign_that_left_the_config_is_delayed() -> None:
     driver = Driver(lane(settings(*TWO, max_buffered=10)))
     driver.lane.limiter.close_until(NOW + 900)
     driver.log = [held(n) for n in range(40)]
@@ -268,7 +268,7 @@ def test_a_parked_campaign_is_tried_at_once_by_a_new_config() -> None:
     assert driver.lane.windows["b"].not_before == backing_off
 
 
-def test_a_parked_campaign_that_leaves_the_config_is_put_off_and_not_tried() -> None:
+def test_a_parked_campaign_that_leaves_the_config_is_delayed_and_not_tried() -> None:
     driver = Driver(lane(settings(*TWO)))
     driver.answer(driver.read(held(0))[0], PARKED)
     driver.lane.reconfigure(settings(campaign("b")), NOW + 1)
@@ -307,7 +307,7 @@ def test_a_vendor_that_comes_into_the_config_is_logged_in_to() -> None:
 
 
 def test_a_lane_that_gets_a_quota_takes_it_as_used() -> None:
-    """Nobody kept a log of the calls before."""
+    """There is no log of the calls before."""
     driver = Driver(lane())
     driver.answer(driver.read(held(0))[0], ACCEPTED)
     driver.lane.reconfigure(limited(calls=2), NOW)

@@ -152,7 +152,7 @@ def test_a_part_without_an_answer_is_unknown_and_the_others_are_called_on() -> N
     assert reasons(driver) == {"no_answer": [0, 1, 2, 3], "accepted": [4, 5, 6, 7]}
 
 
-def test_a_vendor_that_falls_ill_ends_the_search_and_everybody_waits_in_the_window() -> None:
+def test_an_opened_circuit_ends_the_search_and_all_invitations_wait_in_the_window() -> None:
     driver = of(campaign("a", in_doubt="resend", max_attempts=99), customers=8)
     driver.answer(driver.batches[0], BAD_RECIPIENT)
     for number in (1, 2, 3):
@@ -181,8 +181,8 @@ def test_a_refused_account_does_too_while_a_part_is_under_way() -> None:
     assert driver.lane.settlement.bisections == []
 
 
-def test_when_nobody_is_accepted_it_is_the_campaign_and_it_is_parked() -> None:
-    """A wrong path refuses everybody: two stand alone for it, not five thousand."""
+def test_a_campaign_without_an_accepted_customer_is_parked() -> None:
+    """A wrong path refuses all: two stand alone for it, not five thousand."""
     driver = of(customers=32)
     settle(driver, range(32))
     assert len(reasons(driver)["vendor_rejected"]) == 2
@@ -198,7 +198,7 @@ def test_a_campaign_that_is_misconfigured_meanwhile_is_parked_with_all_its_parts
     assert driver.lane.idle
 
 
-def test_a_campaign_that_leaves_the_config_meanwhile_is_put_off() -> None:
+def test_a_campaign_that_leaves_the_config_meanwhile_is_delayed() -> None:
     driver = of(*TWO, customers=8)
     (part,) = driver.answer(driver.batches[0], BAD_RECIPIENT)
     driver.lane.reconfigure(settings(campaign("b")), NOW)
@@ -227,7 +227,7 @@ def test_who_expires_while_the_search_goes_on_ends_so() -> None:
     assert reasons(driver)["expired_waiting"] == [0, 1]
 
 
-def test_all_who_were_left_may_expire() -> None:
+def test_all_remaining_invitations_may_expire() -> None:
     driver = Driver(lane())
     (whole,) = driver.read(held(0, expires_at=NOW + 11), held(1, expires_at=NOW + 11))
     assert driver.answer(whole, BAD_RECIPIENT, at=NOW + 12) == []
@@ -237,7 +237,7 @@ def test_all_who_were_left_may_expire() -> None:
 
 
 def test_errors_of_the_vendor_are_divided_once_the_attempts_are_spent() -> None:
-    """One customer on whom the vendor stumbles takes nobody along."""
+    """A customer that breaks the vendor takes no other along."""
     driver = Driver(lane(settings(campaign("a", max_attempts=2))))
     driver.read(*(held(n) for n in range(8)))
     now = NOW

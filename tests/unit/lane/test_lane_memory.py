@@ -34,7 +34,7 @@ def closed(of: LaneSettings) -> Driver:
 
 
 def offsets(driver: Driver, name: str) -> list[int]:
-    """Who is in this campaign's window, by offset."""
+    """Return the offsets in this campaign's window."""
     return sorted(each.offset for each in driver.lane.windows[name])
 
 
@@ -206,7 +206,7 @@ def test_a_noted_one_that_expired_ends_though_there_is_no_room_for_it() -> None:
     assert not driver.lane.buffer.read_plan.is_noted(30)
 
 
-def test_in_a_full_memory_only_who_has_less_than_half_of_the_longest_is_welcome() -> None:
+def test_in_a_full_memory_only_campaigns_below_half_of_the_longest_have_room() -> None:
     """And less than a call could take: its batches go out full."""
     driver = closed(settings(campaign("a"), campaign("b", max_batch=3), max_buffered=20))
     shelf = driver.lane.buffer
@@ -220,7 +220,7 @@ def test_in_a_full_memory_only_who_has_less_than_half_of_the_longest_is_welcome(
 
 
 def test_a_lane_of_one_campaign_stops_reading_when_as_much_is_noted_as_may_be() -> None:
-    """Lag is its queue: to read on would help nobody."""
+    """Lag is its queue: reading on would unblock no campaign."""
     driver = closed(settings(campaign("a", max_batch=5), max_buffered=10, max_spilled=30))
     driver.log = [held(n) for n in range(200)]
     read_all(driver, most=5)
@@ -252,7 +252,7 @@ def test_a_flood_among_several_campaigns_goes_to_the_ladder_for_as_long_as_it_mu
     assert not {each.invitation.offset for each in away} & set(offsets(driver, "a"))
 
 
-def test_who_would_wait_for_long_is_put_off_for_an_hour_at_most() -> None:
+def test_a_crowd_is_delayed_for_an_hour_at_most() -> None:
     of = limited(
         campaign("a", max_batch=1), campaign("b"), calls=1, max_buffered=10, max_spilled=400
     )
@@ -271,7 +271,7 @@ def test_without_a_quota_the_ladder_takes_the_shortest_step() -> None:
 
 
 def test_while_the_vendor_is_ill_a_full_lane_stops_instead() -> None:
-    """Nobody's invitations could go, and the ladder would only carry them in circles."""
+    """No invitation could go, and the delay topics would only carry them in circles."""
     driver = Driver(lane(settings(*TWO, max_buffered=10, max_spilled=30, max_in_flight=1)))
     driver.log = [held(n) for n in range(100)]
     (batch,) = driver.poll(most=5)
@@ -284,7 +284,7 @@ def test_while_the_vendor_is_ill_a_full_lane_stops_instead() -> None:
     assert set(driver.sent) == set(range(100))
 
 
-def test_a_campaign_that_nothing_is_noted_of_is_never_put_off_as_a_crowd() -> None:
+def test_a_campaign_without_spilled_invitations_is_never_delayed_as_a_crowd() -> None:
     driver = closed(settings(*TWO, max_buffered=20, max_spilled=20))
     driver.log = [held(n) for n in range(100)]
     driver.log += [held(100 + n, campaign="b") for n in range(8)]
@@ -320,7 +320,7 @@ def test_a_settled_run_of_a_former_owner_is_skipped_by_the_lane() -> None:
 
 
 def test_a_record_that_comes_again_is_passed_over() -> None:
-    """A partition lost and regained is read again; whoever waits already, waits once."""
+    """A partition lost and regained is read again; an invitation that waits already waits once."""
     machine = lane()
     for _ in range(2):
         machine.arrived(held(0), NOW)

@@ -161,13 +161,13 @@ def test_a_checkpoint_tells_its_lane_topic_and_config() -> None:
     )
 
 
-def test_a_checkpoint_that_nobody_wrote_is_refused() -> None:
+def test_a_checkpoint_of_foreign_origin_is_refused() -> None:
     with pytest.raises(ValueError, match="bitmap"):
         lane(checkpoint=after_a_crash("a", 10).model_copy(update={"done": "AAAA"}))
 
 
 def test_a_quota_that_is_assumed_used_is_recorded_at_once() -> None:
-    """Else the wait would begin anew at every restart, and a pod that restarts never call."""
+    """Else the wait would begin again at every restart, and a pod that restarts never call."""
     first = Driver(lane(limited(calls=2, first_start_full=True)))
     first.step()
     (commit,) = first.commits
@@ -249,7 +249,7 @@ def test_the_last_owners_stand_in_every_checkpoint() -> None:
     assert driver.checkpoint.owners == tuple(owners)
 
 
-def test_what_is_in_doubt_is_put_off_like_any_other_when_its_campaign_may_send_it_again() -> None:
+def test_an_invitation_in_doubt_is_delayed_when_its_campaign_resends() -> None:
     """Its attempt is not forgotten on the way."""
     of = settings(campaign("a", in_doubt="resend"), campaign("b"))
     driver = Driver(lane(of, after_a_crash("a", 11)))
@@ -289,7 +289,7 @@ def test_what_is_in_doubt_is_sent_again_until_it_expires_or_attempts_end() -> No
 # -- records of a later version ------------------------------------------------------------------
 
 
-def test_what_a_later_version_wrote_is_put_off_until_the_upgrade() -> None:
+def test_records_of_a_later_version_are_delayed_until_the_upgrade() -> None:
     """A minute, for a rolling upgrade; then ten, as after a rollback."""
     driver = Driver(lane())
     driver.lane.postponed(written(1, attempt=2), NOW)

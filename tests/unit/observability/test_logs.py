@@ -164,7 +164,7 @@ def test_what_fails_while_garbage_is_collected_is_a_line(log: Log) -> None:
 # -- failures of the log itself -------------------------------------------------------------------
 
 
-def test_what_cannot_be_written_as_a_line_harms_nobody(log: Log) -> None:
+def test_an_event_that_cannot_be_written_as_a_line_does_no_harm(log: Log) -> None:
     logs.set_up()
 
     class Odd:

@@ -79,13 +79,13 @@ def test_what_is_only_measured_makes_no_difference(one: Line, other: Line) -> No
 
 @pytest.mark.parametrize("name", ["batch", "event_id"])
 def test_a_line_about_one_batch_or_event_is_always_written(name: str) -> None:
-    """Somebody follows it."""
+    """The log is followed."""
     repeats = Repeats()
     assert [len(repeats.take(line("call", **{name: "a"}), 0)) for _ in range(3)] == [1, 1, 1]
 
 
 def test_changes_of_state_are_counted_on_until_they_flap() -> None:
-    """Who adds up `router_assigned` and `router_revoked` must not miss one of a few."""
+    """A reader that adds up `router_assigned` and `router_revoked` must not miss one of a few."""
     repeats = Repeats(period=60)
     written = [bool(repeats.take(line("router_assigned", "info"), 0)) for _ in range(12)]
     assert written == [True] * 10 + [False] * 2

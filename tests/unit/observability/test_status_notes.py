@@ -1,4 +1,4 @@
-"""What somebody who is woken should look at first."""
+"""What the engineer on call should look at first."""
 
 from __future__ import annotations
 

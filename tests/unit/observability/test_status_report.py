@@ -140,7 +140,7 @@ def test_a_loop_shows_how_long_ago_it_went_round_and_whether_it_stopped() -> Non
     ]
 
 
-def test_the_process_says_who_it_is_and_how_its_last_reload_went() -> None:
+def test_the_process_shows_its_identity_and_its_last_reload() -> None:
     run = Running()
     run.now = 1060.0
     run.board.reloaded("refused", 1050.0)
@@ -160,8 +160,8 @@ def test_what_is_unready_is_a_note() -> None:
     assert said == ["router: silent for 10 s, 5 s are allowed", "broker: not reached"]
 
 
-def test_many_who_ask_at_once_cost_as_much_as_one() -> None:
-    """And nobody sees a picture that is older than half a second."""
+def test_many_requests_at_once_cost_as_much_as_one() -> None:
+    """And no answer is older than half a second."""
     run = Running()
     first = run.report.json()
     run.metrics.orphaned({"old": 6})

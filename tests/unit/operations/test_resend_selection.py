@@ -47,7 +47,7 @@ def why(made: Plan) -> dict[Refusal, int]:
     return told
 
 
-def test_it_is_a_new_invitation_that_names_the_old_one() -> None:
+def test_a_resent_invitation_is_a_new_one_that_names_the_old_one() -> None:
     old: Invitation = {**invitation(7, "p7", "a"), "attempt": 3, "delays": 1, "due_at": NOW}
     found = search()
     ended(found, old)
@@ -127,7 +127,7 @@ def test_a_prolonged_expiry_counts_as_the_route_has_it_now() -> None:
     assert orjson.loads(again.value)["expires_at"] == NOW + 60
 
 
-def test_a_time_that_nobody_can_read_leaves_the_expiry_as_it_was() -> None:
+def test_an_unreadable_time_leaves_the_expiry_as_it_was() -> None:
     odd = invitation(1, "p1", "a", expires_at=NOW + 5)
     odd["event_time"] = "2026-11-22T24:61:00Z"
     found = search()
@@ -161,5 +161,5 @@ def test_only_what_was_asked_for_is_chosen(asked: dict[str, Any], taken: bool) -
     assert choice.takes(result, NOW) is taken
 
 
-def test_nobody_who_was_reached_or_spared_can_be_chosen() -> None:
+def test_no_accepted_or_suppressed_result_can_be_chosen() -> None:
     assert set(Resendable) == {"unknown", "failed", "rejected", "expired"}

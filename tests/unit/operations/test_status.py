@@ -127,7 +127,7 @@ def test_what_excludes_each_other_is_said(words: tuple[str, ...]) -> None:
 # -- of topics ------------------------------------------------------------------------------------
 
 
-def test_permits_are_those_that_the_next_owner_would_have() -> None:
+def test_permits_left_equal_what_the_next_owner_would_have() -> None:
     """10 of 20 calls are ours; two answers count, and the batch in flight at its latest."""
     now = lane_status(Found(VIEW, QUOTA, 0), NOW)
     (limit,) = now.limits
@@ -165,7 +165,7 @@ def test_without_a_checkpoint_the_quota_counts_as_a_takeover_would_count_it(
     assert now.in_flight == []
 
 
-def test_a_lane_that_nobody_owns_is_said_with_its_last_owner_and_its_batches() -> None:
+def test_a_lane_without_an_owner_is_reported_with_its_last_owner_and_its_batches() -> None:
     said = list(lane_notes(Found(VIEW, QUOTA, 0)))
     assert [each.level for each in said] == [Level.BAD, Level.WARN]
     assert "no process owns it, the last was dispatcher-0" in said[0].what
@@ -217,7 +217,7 @@ def test_a_group_that_may_not_be_seen_is_an_error_at_once() -> None:
 # -- the picture ----------------------------------------------------------------------------------
 
 
-def test_it_fits_into_80_columns_and_has_all_that_the_page_has(made: MadeUp) -> None:
+def test_the_text_fits_into_80_columns_and_has_all_that_the_page_has(made: MadeUp) -> None:
     now = made.report.snapshot()
     shown = text_of(now)
     assert max(map(len, shown.splitlines())) <= 80

@@ -101,7 +101,7 @@ def test_later_keys_are_kept_when_they_can_be_written() -> None:
     assert again["later"] == {"a": [1, 2.5, None]}
 
 
-def test_what_is_read_can_be_put_off_and_settled() -> None:
+def test_a_read_offset_can_be_spilled_and_settled() -> None:
     held = PendingInvitation.read(7, GOOD, NOW)
     InvitationReader.validate_json(DelayedInvitation(held, NOW, "1m").record())
     read_result(orjson.dumps(result_of(held.invitation, Reason.ACCEPTED, None, 1)))

@@ -133,7 +133,7 @@ def only_result(routed: Routed) -> Result:
 # ---- invitations ---------------------------------------------------------------------------
 
 
-def test_an_invitation_says_who_why_and_from_where() -> None:
+def test_an_invitation_has_its_recipient_campaign_and_source() -> None:
     attributes = {"custom_attributes": {"name": "customer.name", "none": "nothing"}}
     routed = route(make_router(rule(data=attributes)), event(customer={"phone": PHONE, "name": 7}))
     invitation = only_invitation(routed)
@@ -461,7 +461,7 @@ def test_a_link_needs_no_address(customer: object, query: str, named: str | None
     assert result["recipient"] == (pseudonym("k1", KEY.encode(), named) if named else None)
 
 
-def test_a_link_may_be_for_those_whom_nothing_else_reaches() -> None:
+def test_a_link_reaches_recipients_without_an_address() -> None:
     router = make_router(rule(send=["sms", "link"], data={"name": "customer.name"}))
     assert only_invitation(route(router, event()))["campaign"] == "sms"
     assert only_result(route(router, event(customer={})))["campaign"] == "link"

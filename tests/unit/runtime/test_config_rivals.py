@@ -102,7 +102,7 @@ def test_what_waited_or_was_routed_before_tells_nothing(
     assert owner.counted is None
 
 
-def test_another_config_of_the_owner_begins_anew() -> None:
+def test_another_config_of_the_owner_starts_the_comparison_again() -> None:
     owner = Owner()
     for second in range(1, 60):
         owner.reads("next", START + second, START + second)
@@ -132,7 +132,7 @@ def test_each_config_has_its_own_patience() -> None:
     assert owner.reads("next", START + 4000 + PATIENCE, START + 4000 + PATIENCE)
 
 
-def test_a_config_that_wrote_no_more_for_a_day_is_met_anew() -> None:
+def test_a_config_that_wrote_no_more_for_a_day_counts_as_new() -> None:
     owner = Owner()
     owner.reads("theirs", START + 1, START + 1)
     later = START + 2 + FORGOTTEN

@@ -1,4 +1,4 @@
-"""Which of many records raised: only that one is set aside, and Kafka's errors are nobody's."""
+"""Which of many records raised: only that one is set aside, and Kafka's errors blame none."""
 
 from __future__ import annotations
 

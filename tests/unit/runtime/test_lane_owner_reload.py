@@ -26,7 +26,7 @@ RADAR = LaneSettings(
 
 
 class Client:
-    """Connections that nobody uses here."""
+    """Connections that are not used here."""
 
 
 def calls(token: Token | None = None) -> Calls:

@@ -25,7 +25,7 @@ from tests.support.lanes import NOW, Driver, campaign, held, lane, limited
 SHOWN = LaneSnapshot("cloud", NOW, lag=7)
 
 
-def test_permits_are_those_that_are_ours() -> None:
+def test_permits_are_limited_to_our_share() -> None:
     """The bar's end is the part of the limit that this lane may use."""
     driver = Driver(lane(limited(calls=20, share=0.9)))
     driver.read(held(0))

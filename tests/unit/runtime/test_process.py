@@ -86,7 +86,7 @@ def test_what_is_no_lanes_own_ends_the_process(error: BaseException) -> None:
     assert asyncio.run(ended_by("radar", raises(error))).services.stop.is_set()
 
 
-def test_a_lane_that_left_the_config_is_missed_by_nobody() -> None:
+def test_a_lane_that_left_the_config_is_not_reported_as_missing() -> None:
     """Its end is no reason to end the process, and no reason to be unready."""
     one = asyncio.run(ended_by("radar", lambda: None))
     assert not one.services.stop.is_set()

@@ -168,7 +168,7 @@ def test_a_defect_is_refused_by_its_kind_alone(running: Running) -> None:
 
 
 @pytest.mark.timeout(60)
-def test_it_looks_until_the_stop_and_reads_at_once_when_asked(
+def test_the_reload_watch_polls_until_the_stop_and_reads_at_once_when_asked(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A signal is not kept for the next look, and a stop is not waited out."""

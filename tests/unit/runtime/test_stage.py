@@ -63,7 +63,7 @@ def test_a_stop_ends_the_wait_at_once_or_after_its_grace() -> None:
 
 
 def test_a_session_that_ended_keeps_no_client() -> None:
-    """Whoever holds on to its error: a client's threads and connections are not small."""
+    """A reference to its error would keep them, with a client's threads and connections."""
 
     class Client:
         """Something with threads."""

@@ -85,7 +85,7 @@ async def asked(one: Process) -> dict[str, object]:
     """The answer of the process's own admin server."""
     serving = asyncio.create_task(one._admin())
     async with asyncio.timeout(PATIENCE):
-        while one.admin_port is None:  # noqa: ASYNC110 - it is said to nobody
+        while one.admin_port is None:  # noqa: ASYNC110 - nothing reports it
             await asyncio.sleep(0)
     async with httpx.AsyncClient(trust_env=False) as client:
         answer = await client.get(f"http://127.0.0.1:{one.admin_port}/status.json")

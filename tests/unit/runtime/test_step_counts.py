@@ -31,7 +31,7 @@ def test_what_was_not_read_yet_is_as_dense_as_what_was() -> None:
     assert counts.waiting("t", 0, 100) == 50
 
 
-def test_a_place_that_was_never_read_begins_anew() -> None:
+def test_a_count_starts_again_where_the_stage_passed_the_reader() -> None:
     counts = StepCounts()
     counts.waiting("t", 0, 10)
     counts.wanted()

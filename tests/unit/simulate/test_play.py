@@ -45,7 +45,7 @@ def test_a_lone_customer_of_an_idle_lane_is_called_within_a_second() -> None:
     assert play(crowd(1, at=100.0), settings("a")).waits == [pytest.approx(1.0, abs=0.01)]
 
 
-def test_everybody_is_sent_once_and_nobody_meets_a_429() -> None:
+def test_each_customer_is_sent_once_without_a_429() -> None:
     played = play([*crowd(300, gap=0.5), *crowd(50, "b", at=150.0)], settings("a", "b"))
     assert (played.customers, len(played.waits), played.throttled) == (350, 350, 0)
     assert played.campaigns["b"].customers == 50
@@ -118,7 +118,7 @@ def test_a_timer_seals_so_long_after_a_batchs_first_customer() -> None:
     assert found == [(1.0, "a", [0.0, 0.4, 0.8]), (1.5, "b", [0.5])]
 
 
-def test_who_comes_first_to_a_timer_waits_for_all_of_it() -> None:
+def test_the_first_arrival_of_a_timer_waits_for_all_of_it() -> None:
     """Also in an idle lane, with the whole quota left."""
     played = play(crowd(3, at=5.0, gap=10.0), settings("a"), BASELINES["seal-after-60s"])
     assert played.waits == [pytest.approx(60.0), pytest.approx(50.0), pytest.approx(40.0)]

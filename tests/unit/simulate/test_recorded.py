@@ -1,4 +1,4 @@
-"""Recorded events through the config's router: who comes where, when, and who nobody invites."""
+"""Recorded events through the config's router: campaigns, times, events without invitations."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_what_makes_no_invitation_is_counted(config: Config) -> None:
     assert counts["dead_letter bad_time"] == 1
 
 
-def test_a_recording_that_invites_nobody_is_refused(config: Config) -> None:
+def test_a_recording_without_invitations_is_refused(config: Config) -> None:
     with pytest.raises(OperationError, match=r"no event would make .*unmatched: 1"):
         routed(config, of([sale(1, "2020-11-27T10:00:00Z", amount=1)]))
     with pytest.raises(OperationError, match="there are none"):

@@ -121,7 +121,7 @@ def test_what_follows_a_2xx_is_never_another_call(status: int, body: bytes) -> N
 
 
 @given(st.integers(400, 499), headers, st.binary())
-def test_without_a_code_nobody_is_rejected_but_for_the_size_of_the_call(
+def test_without_a_code_only_a_413_is_a_rejection(
     status: int, fields: dict[str, str], body: bytes
 ) -> None:
     if parse(body) is None:
@@ -143,8 +143,8 @@ def test_every_kind_but_by_status_has_its_effect() -> None:
     assert set(EFFECTS) == set(Kind) - {Kind.BY_STATUS}
 
 
-def test_only_of_what_invited_nobody_smaller_calls_may_follow() -> None:
-    """Whoever was perhaps invited would be invited twice."""
+def test_only_a_call_that_invited_no_customer_may_be_divided() -> None:
+    """A customer that was perhaps invited would be invited twice."""
     for kind, effect in EFFECTS.items():
         settled = effect.verdict in {Verdict.ACCEPTED, Verdict.IN_DOUBT}
         assert not (settled and (effect.divisible or effect.parked)), kind

@@ -298,7 +298,7 @@ NO_POSTMARK = "To send an email invitation, the programme must set Postmark ID. 
 def test_a_place_that_is_not_set_up_is_looked_for_with_smaller_calls(
     status: int, text: str
 ) -> None:
-    """The lane parks the campaign when nobody can be invited to it."""
+    """The lane parks the campaign when no customer can be invited to it."""
     outcome = read(status, {"code": "40000", "description": text})
 
     assert outcome == Outcome(Verdict.REJECTED, status, "40000", text, divisible=True)
@@ -418,7 +418,7 @@ def test_a_usable_expiration_is_kept(expiration: float) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 422])
-def test_a_refused_login_asks_for_another_and_counts_against_nobody(status: int) -> None:
+def test_a_refused_login_asks_for_another_and_counts_no_attempt(status: int) -> None:
     outcome = read_login(status, {"code": "40100", "description": "testing12345 is wrong"})
 
     assert isinstance(outcome, Outcome)

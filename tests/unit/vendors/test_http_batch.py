@@ -202,7 +202,7 @@ def test_a_success_may_need_a_code_too(value: object, code: str | None) -> None:
 @pytest.mark.parametrize("status", [200, 201, 202, 206, 207, 299])
 @pytest.mark.parametrize("rule", ["bad_recipient", "campaign_error", "credentials", "trouble"])
 def test_a_2xx_with_the_code_of_an_entry_is_never_called_again(rule: str, status: int) -> None:
-    """Seven of eight were accepted: whoever divides the call invites them twice."""
+    """Seven of eight were accepted: dividing the call would invite them twice."""
     rules = dict.fromkeys(("bad_recipient", "campaign_error", "credentials", "trouble"))
     partly = vendor(
         **rules | {rule: {"code": ["INVALID_PHONE"]}},

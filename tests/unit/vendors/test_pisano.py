@@ -368,7 +368,7 @@ def test_a_refusal_that_is_not_the_vendors_says_nothing_of_a_recipient(
     assert {outcome.divisible, outcome.refused, outcome.parked} == {False}
 
 
-def test_a_call_that_is_too_large_is_divided_whoever_says_so() -> None:
+def test_a_call_that_is_too_large_is_divided_for_every_kind_of_answer() -> None:
     """nginx answers a 413 with a page."""
     assert read(413, b"<html>Request Entity Too Large</html>").divisible
 

@@ -24,7 +24,7 @@ def config(tmp_path: Path) -> Path:
     return path
 
 
-def test_it_changes_with_the_text_and_with_every_file_that_it_names(config: Path) -> None:
+def test_the_version_changes_with_the_text_and_with_every_file_that_it_names(config: Path) -> None:
     seen = [fingerprint(config)]
     for path in (config.parent / "second", config.parent / "secrets" / "token", config):
         path.write_text(path.read_text() + "#")
@@ -32,7 +32,7 @@ def test_it_changes_with_the_text_and_with_every_file_that_it_names(config: Path
     assert len(set(seen)) == 4
 
 
-def test_it_does_not_change_with_what_is_not_named(config: Path) -> None:
+def test_the_version_does_not_change_with_what_is_not_named(config: Path) -> None:
     before = fingerprint(config)
     (config.parent / "escaped").write_text("three")
     assert fingerprint(config) == before

@@ -57,7 +57,7 @@ def test_the_oldest_is_the_one_that_goes_first() -> None:
     assert waiting.oldest == NOW + 7
 
 
-def test_waiting_follows_one_that_comes_before_those_of_the_next_call() -> None:
+def test_waiting_includes_one_that_comes_before_the_next_calls_customers() -> None:
     waiting = window(max_batch=2)
     waiting.extend([held(n, arrived=NOW + n) for n in (5, 6, 7)])
     assert waiting.waited(NOW + 10) == 5 + 4

@@ -1,4 +1,4 @@
-"""The agenda offers all that a scheduler needs to see: it decides as if it saw everybody."""
+"""The agenda offers all that a scheduler needs to see: it decides as if it saw all windows."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _decides_as_if_it_saw_all(kind: str, rng: random.Random) -> None:
         for _ in range(rng.randrange(4)):
             name, offset = rng.choice(list(VENDORS)), offset + 1
             windows[name].add(held(offset, campaign=name, arrived=now - rng.random()))
-        if rng.random() < 0.3:  # a backoff, of which nobody is told: it only puts off
+        if rng.random() < 0.3:  # a backoff, which is not reported: it only delays
             window = windows[rng.choice("abc")]
             window.not_before = max(window.not_before, now + rng.choice((0.5, 5.0)))
         usable = [vendor for vendor in ("v", "w") if rng.random() < 0.8]
@@ -92,8 +92,8 @@ def _decides_as_if_it_saw_all(kind: str, rng: random.Random) -> None:
             assert now < min(choice.until, agenda.next_at) <= expected.until + 1e-6
 
 
-def test_heaps_do_not_grow_with_what_was_told_anew() -> None:
-    """Behind somebody who is due before, what is stale would lie until its time."""
+def test_heaps_do_not_grow_with_recomputed_windows() -> None:
+    """Behind a window that is due before, a stale entry would lie until its time."""
     scheduler = IndexPrice()
     windows = {name: Window(name, 10_000, 1e6) for name in "ab"}
     windows["a"].add(held(0, campaign="a", arrived=NOW))

@@ -35,7 +35,7 @@ def test_without_customers_there_is_nothing_to_wait_for(scheduler: Scheduler) ->
     assert scheduler.choose([window("a", 0)], NOW, 1.0) == Wait(math.inf)
 
 
-def test_oldest_first_gives_the_permit_to_whoever_waited_longest() -> None:
+def test_oldest_first_gives_the_permit_to_the_window_that_waited_longest() -> None:
     young, old = window("a", 3, arrived=NOW - 1), window("b", 1, arrived=NOW - 9)
     assert OldestFirst().choose([young, old], NOW, 1.0) == Seal(old, SealReason.PERMIT)
 
@@ -116,7 +116,7 @@ def test_nothing_is_worth_a_permit_while_it_backs_off() -> None:
     assert IndexPrice().choose([off], NOW, 1.0) == Wait(NOW + 5)
 
 
-def test_each_fourth_permit_goes_to_who_is_most_overdue() -> None:
+def test_each_fourth_permit_goes_to_the_most_overdue_window() -> None:
     """By the index alone, a campaign of one customer would wait for hours behind busy ones."""
     index_price = IndexPrice()
     few, fewer = window("a", 1, arrived=NOW - 700), window("b", 1, arrived=NOW - 800)

@@ -37,7 +37,7 @@ def test_who_was_in_no_call_here_has_what_its_record_says() -> None:
     assert tries.count_of(3, 2) == 5
 
 
-def test_what_a_checkpoint_cannot_take_is_counted_anew_fewest_attempts_first() -> None:
+def test_attempts_beyond_the_checkpoints_bound_are_counted_again_fewest_first() -> None:
     tries = Attempts()
     for offset in range(0, bitmap.TRIED_REACH - 1_000, bitmap.TRIED_REACH // 40):
         tries.set_count(offset, 2)

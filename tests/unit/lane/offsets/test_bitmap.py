@@ -71,7 +71,7 @@ def test_offsets_come_back_from_their_bitmap_in_order(offsets: set[int], first: 
 
 
 @pytest.mark.parametrize("wrong", ["§", "abc", base64.b64encode(b"no zlib").decode()])
-def test_a_bitmap_that_nobody_wrote_is_a_value_error(wrong: str) -> None:
+def test_a_bitmap_of_foreign_origin_is_a_value_error(wrong: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         list(unpack(wrong, 0))
     with pytest.raises(ValueError, match=r".+"):

@@ -29,7 +29,7 @@ def short_passes() -> Iterator[None]:
 
 
 class Client:
-    """A log and who reads it: after a seek, some records of the former place may still come."""
+    """A log and its reader: after a seek, some records of the former place may still come."""
 
     def __init__(self, log: list[int], rng: random.Random, *, stale: int) -> None:
         self.log, self.rng, self.stale = log, rng, stale
@@ -101,7 +101,7 @@ class Story:
         self.open: set[int] = set()
 
     def turn(self, *, eager: bool) -> None:
-        """One poll and one decision; an eager lane has room for everybody."""
+        """One poll and one decision; an eager lane has room for all."""
         for what, offset in self.client.poll(self.rng.randint(0, 9)):
             if what == "end":
                 self.reading.at_end(offset)
@@ -185,13 +185,13 @@ def noted_far_apart(*, last: int) -> ReadPlan:
 
 
 def read_on(reading: ReadPlan, first: int, last: int) -> None:
-    """The client reads from one offset to another; there is room for nobody after all."""
+    """The client reads from one offset to another; there is room for none after all."""
     for offset in range(first, last + 1):
         if reading.accepts(offset):
             reading.leave("a")
 
 
-def test_a_pass_that_finds_nobody_goes_further_next_time() -> None:
+def test_a_pass_that_finds_no_record_goes_further_next_time() -> None:
     """Between two of a campaign there may be more of another's than a pass reads."""
     reading = noted_far_apart(last=99)
     client = Client(list(range(100)), random.Random(1), stale=0)
@@ -210,7 +210,7 @@ def test_a_pass_that_finds_nobody_goes_further_next_time() -> None:
 
 
 def test_a_pass_that_leaps_over_what_is_settled_goes_further_next_time_too() -> None:
-    """A pass begins at the next noted record, whosever it is: before it nobody is noted."""
+    """A pass begins at the next spilled record of any campaign: before it none is spilled."""
     reading = ReadPlan(SettledOffsets(0))
     for offset in range(100):
         assert reading.accepts(offset)
@@ -286,7 +286,7 @@ def test_what_came_before_the_seek_is_passed_over() -> None:
 
 
 def test_a_gap_after_a_seek_is_trouble() -> None:
-    """The record that was sought is gone: who reads on would skip what else is."""
+    """The record that was sought is gone: reading on would skip what else is."""
     reading = noted_far_apart(last=99)
     reading.steer(["a"], stop=False)
     read_on(reading, 1, PASS)

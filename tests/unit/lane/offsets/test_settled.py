@@ -112,7 +112,7 @@ def test_any_history_agrees_with_a_list_of_what_was_read(
         assert ledger.next_open(asked) == next(each for each in beyond if each not in done)
 
 
-def test_it_counts_what_is_settled_below_the_base_and_above() -> None:
+def test_settled_offsets_are_counted_below_the_base_and_above() -> None:
     ledger = SettledOffsets(10)
     for offset in (10, 11, 12, 15):
         ledger.deliver(offset)

@@ -16,7 +16,7 @@ counts = st.integers(0, 10**6)
 
 
 def steady(forecast: Forecast, rounds: int, *, settle: int, arrive: int, start: int) -> int:
-    """Feed one round a second; who waits at the end."""
+    """Feed one round a second; return how many wait at the end."""
     for now in range(rounds):
         waiting = start + (arrive - settle) * now
         forecast.observe(now, settle * now, arrive * now, waiting)
@@ -46,14 +46,14 @@ def test_a_backlog_that_does_not_shrink_never_ends(rounds: int, settle: int, mor
     assert forecast.drain_seconds == math.inf
 
 
-def test_in_balance_whoever_waits_for_a_call_is_no_backlog() -> None:
+def test_in_balance_what_waits_for_the_next_call_is_no_backlog() -> None:
     forecast = Forecast()
     steady(forecast, 100, settle=20, arrive=20, start=10)
     assert forecast.drain_seconds == pytest.approx(0.5)
 
 
 @given(st.lists(st.tuples(seconds, counts, counts, counts)))
-def test_it_is_never_negative_and_0_just_when_nobody_waits(
+def test_the_forecast_is_never_negative_and_0_just_when_no_invitation_waits(
     looks: list[tuple[float, int, int, int]],
 ) -> None:
     """Whatever totals do: those that fall are a new owner's."""

@@ -175,7 +175,7 @@ times_of_life = st.lists(
         st.one_of(
             st.tuples(limits_, st.sampled_from((0.3, 0.5, 1.0))),  # another config
             st.sampled_from((0.5, 0.9, 1.0)),  # another share of the same limits
-            st.none(),  # another owner, who knows the log alone
+            st.none(),  # another owner, with the log alone
         ),
         st.lists(st.integers(0, 96), min_size=5, max_size=20),  # then calls are tried
     ),
@@ -348,7 +348,7 @@ def test_other_limits_hold_for_the_calls_of_before() -> None:
 def test_limits_that_look_further_back_than_the_log_count_as_used_up(
     before: list[Limit], skew: float, calls: int
 ) -> None:
-    """By as many calls as were allowed in the time that nobody remembers."""
+    """By as many calls as were allowed in the forgotten time."""
     limiter = Limiter(before, skew=0.0)
     limiter.reconfigure([Limit(2, 5), Limit(3, 10)], skew, 1.0, NOW)
     assert limiter.share_left(NOW) == 0.0
@@ -364,7 +364,7 @@ def test_limits_of_the_same_reach_are_no_reason_to_wait() -> None:
     assert limiter.next_at(NOW) == NOW + 9
 
 
-def test_it_tells_how_many_calls_are_ours() -> None:
+def test_the_limiter_returns_how_many_calls_are_ours() -> None:
     limits = [Limit(20, 5.0), Limit(1, 1.0)]
     assert Limiter(limits, share=0.5).calls == (10, 1)
 

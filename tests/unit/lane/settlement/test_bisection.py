@@ -1,4 +1,4 @@
-"""Who is bad among many, by calls that are accepted or refused as a whole."""
+"""Find the bad among many by calls that are accepted or refused as a whole."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RULES = campaign("a", bisect_calls=10**6)
 
 
 def search(customers: int, bad: set[int]) -> tuple[Bisection, list[int], list[int]]:
-    """The search to its end: itself, who was accepted and who was found, in order."""
+    """The search to its end: itself, the accepted and the bad ones, in order."""
     many = [held(n) for n in range(customers)]
     bisection = Bisection(RULES, many)
     accepted: list[int] = []
@@ -35,7 +35,7 @@ def search(customers: int, bad: set[int]) -> tuple[Bisection, list[int], list[in
 
 @settings(max_examples=200)
 @given(st.integers(1, 600), st.data())
-def test_exactly_the_bad_are_found_and_everybody_else_is_accepted_once(
+def test_exactly_the_bad_are_found_and_all_others_are_accepted_once(
     customers: int, data: st.DataObject
 ) -> None:
     bad = data.draw(st.sets(st.integers(0, customers - 1), min_size=1))
@@ -48,7 +48,7 @@ def test_exactly_the_bad_are_found_and_everybody_else_is_accepted_once(
 
 
 @pytest.mark.parametrize(("bad", "times"), [(1, 1.4), (10, 1.35), (100, 1.3)])
-def test_it_takes_little_more_calls_than_any_method_needs(bad: int, times: float) -> None:
+def test_a_bisection_takes_little_more_calls_than_any_method_needs(bad: int, times: float) -> None:
     rng = random.Random(bad)
     least = math.log2(math.comb(5000, bad))
     calls = [search(5000, set(rng.sample(range(5000), bad)))[0].calls for _ in range(10)]
@@ -98,7 +98,7 @@ def test_after_a_part_without_an_answer_nothing_is_known_of_the_others() -> None
     assert [each.offset for each in bisection] == [4, 5, 6, 7]
 
 
-def test_it_waits_for_a_permit_with_the_weight_of_all_who_wait_for_it() -> None:
+def test_a_part_waits_for_a_permit_with_the_weight_of_all_invitations_behind_it() -> None:
     many = [held(n, arrived=NOW - 10 * n) for n in range(8)]
     bisection = Bisection(campaign("a", weight=3.0, max_wait=7.0), many)
     assert (bisection.ready, bisection.oldest) == (4, NOW - 70)
@@ -113,10 +113,10 @@ def test_it_waits_for_a_permit_with_the_weight_of_all_who_wait_for_it() -> None:
 
 
 @given(st.integers(2, 300), st.integers(0, 3), st.floats(0.001, 1.0), st.floats(0.1, 9.0))
-def test_it_goes_when_its_waiting_is_worth_the_price(
+def test_a_part_goes_when_its_waiting_is_worth_the_price(
     customers: int, refused: int, left: float, weight: float
 ) -> None:
-    """Which grows by the share of all who wait, not by the size of the next part."""
+    """It grows by the share of all that wait, not by the size of the next part."""
     bisection = Bisection(campaign("a", weight=weight), [held(n) for n in range(customers)])
     for _ in range(refused):
         if len(bisection.suspect) > 1:
@@ -142,14 +142,14 @@ def test_what_expired_leaves_it() -> None:
     assert bisection.drop(lambda _each: False) == []
 
 
-def test_it_is_spent_when_its_calls_are() -> None:
+def test_a_bisection_is_spent_when_its_calls_are() -> None:
     bisection = Bisection(campaign("a", bisect_calls=1), [held(1), held(2)])
     story = [bisection.spent]
     bisection.take()
     assert [*story, bisection.spent] == [False, True]
 
 
-def test_if_all_who_stand_alone_are_bad_it_is_about_no_recipient() -> None:
+def test_if_all_single_recipients_are_refused_it_is_about_no_recipient() -> None:
     bisection = Bisection(RULES, [held(n) for n in range(4)])
     story = []
     for _ in range(3):
@@ -159,7 +159,7 @@ def test_if_all_who_stand_alone_are_bad_it_is_about_no_recipient() -> None:
     assert story == [(0, False), (1, False), (2, True)]
 
 
-def test_when_all_who_wait_are_gone_nobody_is_ready() -> None:
+def test_when_all_waiting_invitations_are_dropped_none_is_ready() -> None:
     bisection = Bisection(RULES, [held(1), held(2)])
     bisection.take()
     bisection.refused()

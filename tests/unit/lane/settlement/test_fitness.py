@@ -131,7 +131,7 @@ def test_invitations_that_no_call_can_be_built_of_end_one_by_one() -> None:
 
 
 @pytest.mark.parametrize("refusal", [BAD_RECIPIENT, REFUSED], ids=["divided", "on trial"])
-def test_so_do_parts_and_those_on_trial(refusal: Outcome) -> None:
+def test_invitations_of_parts_and_trials_that_cannot_be_built_end(refusal: Outcome) -> None:
     driver = Driver(lane(settings(campaign("a"))))
     many = 4 if refusal is BAD_RECIPIENT else 1
     (batch,) = driver.read(*(held(n) for n in range(many)))

@@ -31,11 +31,11 @@ def test_exactly_a_steps_length_takes_that_step() -> None:
     assert [step_for(length) for length in STEPS.values()] == list(STEPS)
 
 
-def test_who_was_put_off_before_waits_longer_but_not_ever_longer() -> None:
+def test_repeated_delays_grow_to_a_bound() -> None:
     assert [wait_of(delays) for delays in (0, 1, 2, 99)] == [*PUT_OFF, PUT_OFF[-1], PUT_OFF[-1]]
 
 
-def test_a_put_off_invitation_is_the_same_one_with_its_attempts_and_delays() -> None:
+def test_a_delayed_invitation_is_the_same_one_with_its_attempts_and_delays() -> None:
     away = written(7, attempt=1, delays=2)
     away.attempt = 3
     record = DelayedInvitation(away, NOW + 600, "10m").record()
@@ -63,7 +63,7 @@ def back_at(now: float, due_at: float) -> float:
 
 
 @given(st.floats(0.0, 7 * 24 * 3600), st.floats(60.001, 7 * 24 * 3600))
-def test_what_expires_while_it_is_put_off_comes_back_in_the_last_minute_before(
+def test_a_delayed_invitation_comes_back_in_the_last_minute_before_it_expires(
     wait: float, left: float
 ) -> None:
     """D12: it then waits in its lane, which tells its end within a sweep of 30 s."""
@@ -74,7 +74,7 @@ def test_what_expires_while_it_is_put_off_comes_back_in_the_last_minute_before(
         assert left - back <= NEAR + 1e-6
 
 
-def test_it_is_not_put_off_in_its_last_minute() -> None:
+def test_an_invitation_in_its_last_minute_is_not_delayed() -> None:
     assert near_end(NOW + NEAR, NOW)
     assert not near_end(NOW + NEAR + 1, NOW)
     assert not near_end(None, NOW)

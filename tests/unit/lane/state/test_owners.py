@@ -1,4 +1,4 @@
-"""Who owned a lane lately, and when that looks like a fight."""
+"""Recent owners of a lane, and when they look like competing processes."""
 
 from __future__ import annotations
 

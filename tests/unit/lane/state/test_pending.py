@@ -17,7 +17,7 @@ def test_what_the_lane_decides_by_is_read_from_the_record() -> None:
     assert each.size == len(each.value) + OVERHEAD
 
 
-def test_a_first_time_invitation_was_in_no_call_and_never_put_off() -> None:
+def test_a_first_time_invitation_was_in_no_call_and_never_delayed() -> None:
     assert (written(7).attempt, written(7).delays) == (0, 0)
 
 
@@ -26,7 +26,7 @@ def test_a_record_that_is_no_invitation_is_refused() -> None:
         PendingInvitation.read(7, b"{}", NOW)
 
 
-def test_it_keeps_its_bytes_and_is_parsed_for_whoever_asks() -> None:
+def test_an_invitation_keeps_its_bytes_and_is_parsed_on_demand() -> None:
     """Parsed invitations take twice the memory of their bytes."""
     each = written(7)
     assert each.invitation is not each.invitation
