@@ -35,8 +35,8 @@ from consumer.records.fields import rfc3339
 from consumer.records.result import Reason
 from consumer.runtime.delay import delay_loop
 from consumer.runtime.lane import takeover
+from consumer.runtime.lane.command_executor import CommandExecutor
 from consumer.runtime.lane.lane_loop import LaneStage
-from consumer.runtime.lane.lane_owner import LaneOwnership
 from consumer.runtime.router.router_loop import RouterStage
 from consumer.runtime.stage import StageRun
 from tests.simulation import (
@@ -242,16 +242,17 @@ def silence_is_divided() -> Iterator[None]:
 @defect
 def results_outside_the_transaction() -> Iterator[None]:
     """Results are published, and the checkpoint follows in a transaction of its own."""
-    commit = LaneOwnership._commit
+    commit = CommandExecutor._commit
 
-    def torn(owner: LaneOwnership, asked: Commit) -> None:
+    def torn(owner: CommandExecutor, asked: Commit) -> None:
         if asked.results:
-            publisher = owner.services.publisher(owner.producer, f"lane/{owner.name}")
+            services = owner.run.services
+            publisher = services.publisher(owner.producer, f"lane/{owner.name}")
             with transactions.transaction(owner.producer, owner.run.waiting()):
-                publisher.results(asked.results, rfc3339(owner.services.clock.now()))
+                publisher.results(asked.results, rfc3339(services.clock.now()))
         commit(owner, replace(asked, results=()))
 
-    with patch.object(LaneOwnership, "_commit", torn):
+    with patch.object(CommandExecutor, "_commit", torn):
         yield
 
 

@@ -67,7 +67,7 @@ def regained_lane_stays_paused() -> Iterator[None]:
 def deleted_below_unrecorded_base() -> Iterator[None]:
     """Records are deleted below a base that no checkpoint has yet."""
     with rewritten(
-        LaneOwnership, "_delete_settled_records", ("min(self._base,", "min(self.lane.settled.base,")
+        LaneOwnership, "_show", ("self.executor.committed_base", "self.lane.settled.base")
     ):
         yield
 

@@ -1,16 +1,15 @@
 """Lane ownership: one owner's time with a lane, from takeover to loss. Only its thread uses it.
 
-It feeds records, answers and time to the lane's state machine, executes the machine's commands and
-updates the metrics. A KafkaSessionError passes through: the ownership is dropped with its whole
-state, and the next owner starts from the checkpoint.
+It feeds records, answers, operators' commands and time to the lane's state machine, hands the
+machine's commands to the `CommandExecutor`, and shows the lane once a second. A KafkaSessionError
+passes through: the ownership is dropped with its whole state, and the next owner starts from the
+checkpoint.
 """
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from queue import Empty
 
 import structlog
@@ -18,21 +17,20 @@ from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPa
 
 from consumer.errors import UnreadableRecord, defect
 from consumer.http.calls import Answered, Calls, Inbox, LoginEnded
-from consumer.kafka import transactions
-from consumer.kafka.errors import records_fault, translate_errors
+from consumer.kafka.errors import records_fault
 from consumer.kafka.records.messages import position_of, timestamp_of, value_of
 from consumer.kafka.records.operator_commands import ReopenLane, RetryCampaign
 from consumer.kafka.records.publisher import bad_invitation, dead_letter_of
 from consumer.lane.lane import Lane
-from consumer.lane.state.commands import Command, Commit, Login, Pause, Resume, Seek, Send
 from consumer.lane.state.pending import PendingInvitation
 from consumer.records.dead_letter import DeadLetterReason
-from consumer.records.fields import rfc3339
 from consumer.runtime.isolation import tell
+from consumer.runtime.lane.command_executor import CommandExecutor
 from consumer.runtime.lane.config_rivals import ConfigRivals
 from consumer.runtime.lane.lane_report import LaneReport
 from consumer.runtime.lane.lane_status import call_status, lane_status
-from consumer.runtime.stage import STOP_GRACE, StageRun, StageServices
+from consumer.runtime.lane.retention import Retention
+from consumer.runtime.stage import StageRun, StageServices
 from consumer.runtime.watchers.command_watch import ObeyedCommands
 from consumer.wiring.build import LaneConfig
 
@@ -46,17 +44,12 @@ RESULTS_ENOUGH = 10_000
 """Unpublished results at which answers wait for the next commit; fewer while Kafka is slow
 (`TransactionSize`)."""
 
-RESULT_BYTES = 600
-
 SAME_SILENCE = 5.0
 """Seconds by which the end of a silence may differ from the end that the operator's command names:
 a takeover shifts the previous owner's times to the clock of the new one."""
 
 NAMED = 20
 """How many campaigns one log line names."""
-
-TRIM_EVERY = 600.0
-WAIT_FOR_OFFSETS = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -67,23 +60,26 @@ class LaneOwnership:
 
     lane: Lane
     run: StageRun
-    producer: Producer
+    producer: InitVar[Producer]
     consumer: Consumer
-    calls: Calls
+    calls: InitVar[Calls]
     events: Inbox
     rivals: ConfigRivals
     services: StageServices = field(init=False)
     report: LaneReport = field(init=False)
+    executor: CommandExecutor = field(init=False)
+    _retention: Retention = field(init=False)
     _show_at: float = 0.0
-    _trim_at: float = math.inf
-    _base: int = 0
-    _delivered_at: float = 0.0  # when Kafka had acknowledged all records of the last commit
     _obeyed: ObeyedCommands = field(default_factory=ObeyedCommands)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, producer: Producer, calls: Calls) -> None:
         self.services = self.run.services
         self._obeyed.since = self.services.clock.now()
         self.report = LaneReport(self.lane, self.services.metrics)
+        self.executor = CommandExecutor(
+            self.lane, self.run, producer, self.consumer, calls, self.events, self.report
+        )
+        self._retention = Retention(self.run, self.consumer, self.partition.topic)
 
     @property
     def name(self) -> str:
@@ -93,7 +89,7 @@ class LaneOwnership:
     @property
     def partition(self) -> TopicPartition:
         """The lane's one partition."""
-        return TopicPartition(self.services.topics.invitations(self.name), 0)
+        return self.executor.partition()
 
     def read(self, messages: list[Message]) -> None:
         """Feed records of the lane's topic, in offset order."""
@@ -113,7 +109,7 @@ class LaneOwnership:
         held: PendingInvitation | None = None
         try:
             value, arrived = value_of(message) or b"", _arrival(message, now)
-            held = self._held(message, offset, value, arrived, now)
+            held = self._invitation_of(message, offset, value, arrived, now)
             if held is not None:
                 self.lane.arrived(held, now)
         except Exception as error:
@@ -123,7 +119,7 @@ class LaneOwnership:
             letter = dead_letter_of(message, DeadLetterReason.INTERNAL, defect(error))
             self.lane.abandon(letter, held.campaign if held else None)
 
-    def _held(
+    def _invitation_of(
         self, message: Message, offset: int, value: bytes, arrived: float, now: float
     ) -> PendingInvitation | None:
         """Return the record's invitation.
@@ -145,7 +141,7 @@ class LaneOwnership:
 
     def reconfigure(self, rules: LaneConfig) -> None:
         """Switch to another config, between two turns: every sealed batch has been sent by then."""
-        self.calls = rules.calls
+        self.executor.calls = rules.calls
         now = self.services.clock.now()
         parked, stopped = self.lane.parked_campaigns(now), self.lane.stopped_campaigns(now)
         self.lane.reconfigure(rules.settings, now, relogin=rules.relogin)
@@ -184,9 +180,9 @@ class LaneOwnership:
         self._take_answers()
         self._obey()
         for command in self.lane.tick(self.services.clock.now()):
-            self._carry_out(command)
+            self.executor.execute(command)
         if self.services.clock.now() >= self._show_at:
-            self._update_metrics()
+            self._show()
 
     def drain(self, deadline: float) -> bool:
         """Seal nothing new, wait for calls in flight, commit. Return whether the lane is idle."""
@@ -196,7 +192,7 @@ class LaneOwnership:
             self.run.beat()
             if not self.lane.idle:
                 self.wait_for_answer()
-        self._display()
+        self._commit_display_offset()
         return self.lane.idle
 
     def close(self) -> None:
@@ -228,7 +224,9 @@ class LaneOwnership:
             return
         if event.expires_at is not None:
             # The account may have changed meanwhile: then a permit is spent without a session.
-            expires = event.expires_at if self.calls.has_session(event.vendor) else event.at
+            expires = (
+                event.expires_at if self.executor.calls.has_session(event.vendor) else event.at
+            )
             self.lane.logged_in(event.vendor, expires, event.at)
         else:
             self.lane.login_failed(event.vendor, event.outcome, event.at)
@@ -241,77 +239,10 @@ class LaneOwnership:
         self.report.answered(event, seconds)
         self.services.board.called(call_status(self.name, event, seconds))
 
-    # -- commands -----------------------------------------------------------------------------
-
-    def _carry_out(self, command: Command) -> None:
-        match command:
-            case Commit():
-                allowed = self.lane.commit_seconds
-                self._commit(command)
-                for leaving in self.lane.committed():
-                    self._leave(leaving, allowed)
-            case Pause():
-                log.info("lane_full", lane=self.name, held=self.lane.buffer.buffered)
-                with translate_errors("pause"):
-                    self.consumer.pause([self.partition])
-            case Resume():
-                with translate_errors("resume"):
-                    self.consumer.resume([self.partition])
-            case Seek(offset):
-                place = self.partition
-                place.offset = offset
-                with translate_errors("seek"):
-                    self.consumer.seek(place)
-
-    def _leave(self, leaving: Command, allowed: float) -> None:
-        """Send a batch or login that the commit has recorded.
-
-        Its freshness counts from the moment when Kafka had acknowledged all records of the
-        transaction, just before the commit request. The checkpoint has the latest time of a login,
-        which includes `allowed` seconds for the commit.
-        """
-        match leaving:
-            case Send(batch):
-                self.report.sealed(batch)
-                self.calls.send(batch, self.events, self._delivered_at)
-            case Login(decided_at=decided_at):
-                fresh_from = min(self._delivered_at, decided_at + allowed)
-                self.calls.login(leaving, self.events, fresh_from)
-
-    def _commit(self, commit: Commit) -> None:
-        topics, now = self.services.topics, rfc3339(self.services.clock.now())
-        publisher = self.services.publisher(self.producer, f"lane/{self.name}")
-        checkpoint = commit.checkpoint.model_dump_json().encode()
-        gone = len(commit.results) + len(commit.dead_letters) + len(commit.put_off)
-        carried = gone if _bytes_beside(commit) > len(checkpoint) else 0
-        started = self.services.clock.now()
-        with self.run.transaction(self.producer, carried, STOP_GRACE):
-            transactions.produce(
-                self.producer,
-                topics.checkpoints(self.name),
-                checkpoint,
-                key=self.name,
-                partition=0,
-            )
-            publisher.results(commit.results, now)
-            publisher.dead_letters(commit.dead_letters, now)
-            publisher.put_off(commit.put_off, self.name, topics, self.services.clock.now())
-            give_up = self.run.waiting(STOP_GRACE)
-            transactions.deliver(self.producer, self.run.transactions.timeout, give_up)
-            self._delivered_at = self.services.clock.now()
-        self.lane.commit_took(self._delivered_at - started)
-        self._base = commit.checkpoint.base
-        self.services.metrics.settled(self.name, gone)
-        self.services.metrics.delayed(self.name, (each.step for each in commit.put_off))
-        reasons = Counter(result["reason"] for result in commit.results)
-        for reason, number in reasons.items():
-            self.services.metrics.results(self.name, reason, number)
-        letters = Counter(letter.reason for letter in commit.dead_letters)
-        self.services.metrics.dead_letters(self.name, letters)
-
     # -- display ------------------------------------------------------------------------------
 
-    def _update_metrics(self) -> None:
+    def _show(self) -> None:
+        """Render the lane's snapshot to metrics, status board and log."""
         now = self.services.clock.now()
         self._show_at = now + SHOW_EVERY
         log_end = 0
@@ -321,39 +252,15 @@ class LaneOwnership:
         self.services.metrics.snapshot(shown)
         self.services.board.lane(lane_status(shown))
         self.report.log_circuits(shown)
-        self._display()
-        self._delete_settled_records(now)
+        self._commit_display_offset()
+        keep = self.lane.settings.keep
+        self._retention.delete_settled(now, keep, self.executor.committed_base)
 
-    def _delete_settled_records(self, now: float) -> None:
-        """Delete records that are settled and older than `keep`, now and then."""
-        if self._trim_at is math.inf:
-            self._trim_at = now + TRIM_EVERY
-        if now < self._trim_at:
-            return
-        self._trim_at = now + TRIM_EVERY
-        since = self.partition
-        since.offset = int((now - self.lane.settings.keep) * 1000)
-        with suppress(KafkaException):
-            (found,) = self.consumer.offsets_for_times([since], timeout=WAIT_FOR_OFFSETS)
-            # Not the lane's current base: the next owner starts at the committed one.
-            before = min(self._base, found.offset if found.offset >= 0 else math.inf)
-            self.run.delete_records(found.topic, int(before))
-
-    def _display(self) -> None:
+    def _commit_display_offset(self) -> None:
         """Commit the group's offset for Kafka's tools; only the checkpoint is authoritative."""
-        shown = self.partition
-        shown.offset = self.lane.settled.base
+        shown = self.executor.partition(self.lane.settled.base)
         with suppress(KafkaException):  # a display must not end the session
             self.consumer.commit(offsets=[shown], asynchronous=True)
-
-
-def _bytes_beside(commit: Commit) -> int:
-    """Estimate a commit's bytes without its checkpoint: only these can be reduced."""
-    return (
-        RESULT_BYTES * len(commit.results)
-        + sum(len(letter.value or b"") for letter in commit.dead_letters)
-        + sum(len(each.invitation.value) for each in commit.put_off)
-    )
 
 
 def _arrival(message: Message, now: float) -> float:

@@ -12,7 +12,15 @@ from consumer.http import calls
 from consumer.lane.offsets import read_plan
 from consumer.runtime import isolation, stage, transactions
 from consumer.runtime.delay import delay_loop, delay_stops
-from consumer.runtime.lane import config_rivals, lane_loop, lane_owner, lane_report, takeover
+from consumer.runtime.lane import (
+    command_executor,
+    config_rivals,
+    lane_loop,
+    lane_owner,
+    lane_report,
+    retention,
+    takeover,
+)
 from consumer.runtime.router import input_stops, router_loop
 from consumer.runtime.watchers import command_watch
 from tests.simulation.world.doubles import Story, StoryLog
@@ -24,7 +32,7 @@ TUNED: Mapping[tuple[Any, str], object] = {
     (command_watch, "POLL"): 10.0,
     (lane_owner, "WAIT"): 2.0,
     (lane_owner, "SHOW_EVERY"): 7.0,
-    (lane_owner, "TRIM_EVERY"): 20.0,
+    (retention, "DELETE_EVERY"): 20.0,
     (read_plan, "SKIP_AT_LEAST"): 20,
 }
 """Waits that are short for real threads (here a task with work is woken), and bounds
@@ -41,6 +49,7 @@ COMMIT_SIZES = (5, 40, 10_000)
 
 LOGGERS = (
     calls,
+    command_executor,
     command_watch,
     config_rivals,
     delay_stops,

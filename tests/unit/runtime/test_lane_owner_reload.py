@@ -73,7 +73,7 @@ def test_from_the_next_turn_on_all_is_by_the_new_config() -> None:
     limits = (Limit(2, 5.0),)
     settings = LaneSettings(name="radar", campaigns={}, config_version="v2", limits=limits)
     one.reconfigure(LaneConfig(settings, new))
-    assert one.calls is new
+    assert one.executor.calls is new
     assert one.lane.settings.config_version == "v2"
     (limit,) = one.lane.snapshot(1000.0).quota.limits
     assert (limit.name, limit.calls) == ("2/5s", 2)

@@ -60,7 +60,7 @@ def batches(one: LaneOwnership) -> list[Send]:
 
 def test_an_owned_lane_is_on_the_board_until_it_is_lost() -> None:
     one = owner()
-    one._update_metrics()
+    one._show()
     shown = one.services.board.lanes()[one.name]
     assert (shown.owner, shown.waiting, shown.lag) == ("here", 1, 5)
     assert [limit.name for limit in shown.limits] == ["20/10s"]

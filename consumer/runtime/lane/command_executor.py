@@ -1,0 +1,129 @@
+"""Command executor: carries out the commands of a lane's state machine with Kafka and HTTP.
+
+    Commit ─► one transaction: results, dead letters, delayed invitations, checkpoint
+           └► then the calls (`Send`) and logins (`Login`) that this checkpoint records
+    Pause, Resume, Seek ─► the lane's consumer
+
+Nothing here decides. A KafkaSessionError passes through and ends the ownership.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import structlog
+from confluent_kafka import OFFSET_INVALID, Consumer, Producer, TopicPartition
+
+from consumer.http.calls import Calls, Inbox
+from consumer.kafka import transactions
+from consumer.kafka.errors import translate_errors
+from consumer.lane.lane import Lane
+from consumer.lane.state.commands import Command, Commit, Login, Pause, Resume, Seek, Send
+from consumer.records.fields import rfc3339
+from consumer.runtime.lane.lane_report import LaneReport
+from consumer.runtime.stage import STOP_GRACE, StageRun
+
+RESULT_BYTES = 600
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class CommandExecutor:
+    """Clients and calls of one ownership of a lane.
+
+    `inbox` receives the answers and logins; `committed_base`: base of the last checkpoint that was
+    committed.
+    """
+
+    lane: Lane
+    run: StageRun
+    producer: Producer
+    consumer: Consumer
+    calls: Calls
+    inbox: Inbox
+    report: LaneReport
+    committed_base: int = 0
+    _delivered_at: float = 0.0  # when Kafka had acknowledged all records of the last commit
+
+    @property
+    def name(self) -> str:
+        """The lane's name."""
+        return self.lane.settings.name
+
+    def partition(self, offset: int = OFFSET_INVALID) -> TopicPartition:
+        """Return the lane's one partition, at an offset."""
+        return TopicPartition(self.run.services.topics.invitations(self.name), 0, offset)
+
+    def execute(self, command: Command) -> None:
+        """Carry out one command of a tick."""
+        match command:
+            case Commit():
+                allowed = self.lane.commit_seconds
+                self._commit(command)
+                for leaving in self.lane.committed():
+                    self._leave(leaving, allowed)
+            case Pause():
+                log.info("lane_full", lane=self.name, held=self.lane.buffer.buffered)
+                with translate_errors("pause"):
+                    self.consumer.pause([self.partition()])
+            case Resume():
+                with translate_errors("resume"):
+                    self.consumer.resume([self.partition()])
+            case Seek(offset):
+                with translate_errors("seek"):
+                    self.consumer.seek(self.partition(offset))
+
+    def _leave(self, leaving: Command, allowed: float) -> None:
+        """Send a batch or login that the commit has recorded.
+
+        Its freshness counts from the moment when Kafka had acknowledged all records of the
+        transaction, just before the commit request. The checkpoint has the latest time of a login,
+        which includes `allowed` seconds for the commit.
+        """
+        match leaving:
+            case Send(batch):
+                self.report.sealed(batch)
+                self.calls.send(batch, self.inbox, self._delivered_at)
+            case Login(decided_at=decided_at):
+                fresh_from = min(self._delivered_at, decided_at + allowed)
+                self.calls.login(leaving, self.inbox, fresh_from)
+
+    def _commit(self, commit: Commit) -> None:
+        run, services, producer = self.run, self.run.services, self.producer
+        publisher = services.publisher(producer, f"lane/{self.name}")
+        checkpoint = commit.checkpoint.model_dump_json().encode()
+        gone = len(commit.results) + len(commit.dead_letters) + len(commit.put_off)
+        carried = gone if _bytes_beside(commit) > len(checkpoint) else 0
+        started = services.clock.now()
+        with run.transaction(producer, carried, STOP_GRACE):
+            topic = services.topics.checkpoints(self.name)
+            transactions.produce(producer, topic, checkpoint, key=self.name, partition=0)
+            publisher.results(commit.results, rfc3339(started))
+            publisher.dead_letters(commit.dead_letters, rfc3339(started))
+            publisher.put_off(commit.put_off, self.name, services.topics, services.clock.now())
+            give_up = run.waiting(STOP_GRACE)
+            transactions.deliver(producer, run.transactions.timeout, give_up)
+            self._delivered_at = services.clock.now()
+        self.lane.commit_took(self._delivered_at - started)
+        self.committed_base = commit.checkpoint.base
+        self._count(commit, gone)
+
+    def _count(self, commit: Commit, gone: int) -> None:
+        metrics = self.run.services.metrics
+        metrics.settled(self.name, gone)
+        metrics.delayed(self.name, (delayed.step for delayed in commit.put_off))
+        for reason, number in Counter(result["reason"] for result in commit.results).items():
+            metrics.results(self.name, reason, number)
+        letters = Counter(letter.reason for letter in commit.dead_letters)
+        metrics.dead_letters(self.name, letters)
+
+
+def _bytes_beside(commit: Commit) -> int:
+    """Estimate a commit's bytes without its checkpoint: only these can be reduced."""
+    return (
+        RESULT_BYTES * len(commit.results)
+        + sum(len(letter.value or b"") for letter in commit.dead_letters)
+        + sum(len(delayed.invitation.value) for delayed in commit.put_off)
+    )
