@@ -21,11 +21,15 @@ from consumer.records.invitation import Invitation
 from consumer.vendors import protocol
 from consumer.vendors.answer_kinds import Kind, Row
 from consumer.vendors.answers import code_in, message_in, outcome, parse, row_of, row_of_status
+from consumer.vendors.retry_after import moment
 
 TOKEN_LIFETIME: Final = 3_600.0
 """Seconds that a token is valid by the vendor's page, if the answer has no usable expiration."""
 
 _LONGEST_LIFETIME = 86_400.0
+
+_DATE_RESOLUTION = 1.0
+"""Seconds that an HTTP date may be behind the vendor's clock."""
 
 SUCCESS: Final = "00000"
 
@@ -185,9 +189,10 @@ class CustomerRadar:
         """Return the token, or a RETRY that counts against no invitation: none was sent.
 
         `refused` and `relogin` mean that the account itself was refused. `now` and
-        `Token.expires_at` are epoch seconds. An `expiration` that is missing, no number, past or
-        more than a day ahead is replaced by now + `TOKEN_LIFETIME`. The lane logs in again ahead of
-        `expires_at`, one login at a time, and once more on a 401.
+        `Token.expires_at` are epoch seconds by our clock: the answer's `Date` tells how far the
+        vendor's differs. An `expiration` that is missing, no number, past or more than a day ahead
+        is replaced by now + `TOKEN_LIFETIME`. The lane logs in again ahead of `expires_at`, one
+        login at a time, and once more on a 401.
         """
         document, row = parse(answer.body), row_of_status(answer.status)
         if answer.status in _REFUSING:
@@ -199,7 +204,7 @@ class CustomerRadar:
         value = fields.get("token")
         if not (isinstance(value, str) and protocol.is_header_token(value)):
             return _no_session(answer, Kind.TROUBLE, _NO_TOKEN)
-        return Token(value, _expires_at(fields.get("expiration"), now))
+        return Token(value, _expires_at(fields.get("expiration"), answer, now))
 
 
 def _success(answer: Answer, document: object, code: str | None) -> Row:
@@ -237,7 +242,9 @@ def _no_session(answer: Answer, kind: Kind, message: str) -> Outcome:
     return replace(said, verdict=Verdict.RETRY, counts=False, divisible=False, relogin=refused)
 
 
-def _expires_at(expiration: object, now: float) -> float:
-    if isinstance(expiration, int | float) and now < expiration <= now + _LONGEST_LIFETIME:
-        return float(expiration)
+def _expires_at(expiration: object, answer: Answer, now: float) -> float:
+    said = moment(answer.headers.get("date", ""))
+    ahead = 0.0 if said is None else now - said - _DATE_RESOLUTION
+    if isinstance(expiration, int | float) and 0 < expiration + ahead - now <= _LONGEST_LIFETIME:
+        return expiration + ahead
     return now + TOKEN_LIFETIME

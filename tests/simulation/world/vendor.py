@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from zlib import crc32
 
 import orjson
@@ -175,7 +176,8 @@ class VendorDouble:
         token = f"token-{len(self._sessions)}"
         expires_at = now + self._rng.choice(LIVES)
         self._sessions[token] = expires_at
-        return Answer(200, {}, orjson.dumps({"token": token, "expiration": expires_at}))
+        date = formatdate(now, usegmt=True)
+        return Answer(200, {"date": date}, orjson.dumps({"token": token, "expiration": expires_at}))
 
     def _over_quota(self, what: str, now: float) -> Answer | None:
         seen = now + self._rng.choice(self._clocks)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, replace
+from email.utils import format_datetime
 from typing import Literal
 
 import orjson
@@ -415,6 +417,18 @@ def test_a_missing_expiration_means_an_hour() -> None:
 @given(st.floats(min_value=NOW + 1, max_value=NOW + 86_400))
 def test_a_usable_expiration_is_kept(expiration: float) -> None:
     assert read_login(200, {"token": "t", "expiration": expiration}) == Token("t", expiration)
+
+
+@given(ahead=st.floats(-90_000, 90_000), life=st.floats(2, 86_400))
+def test_a_token_lives_by_the_vendors_clock(ahead: float, life: float) -> None:
+    """However wrong the machine's clock is, only the whole second of `Date` is lost."""
+    there = NOW - ahead
+    answer = {"token": "t", "expiration": there + life}
+
+    token = read_login(200, answer, date=format_datetime(dt.datetime.fromtimestamp(there, dt.UTC)))
+
+    assert isinstance(token, Token)
+    assert life - 1.001 <= token.expires_at - NOW <= life + 0.001
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 422])
