@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from consumer.config import load
 from consumer.errors import ConfigError, Problem
-from tests.unit.config.broken import BROKEN, FILES, Broken
 from tests.unit.config.support import HERE, SECRETS, edited, load_text
+
+BROKEN = YAML(typ="safe", pure=True).load(HERE / "broken.yaml")
+EDITS, FILES = BROKEN["edits"], BROKEN["files"]
 
 
 def shown(problems: tuple[Problem, ...], file: str) -> list[str]:
@@ -18,11 +21,12 @@ def shown(problems: tuple[Problem, ...], file: str) -> list[str]:
     return [str(problem).removeprefix(f"{file}:") for problem in problems]
 
 
-@pytest.mark.parametrize("case", BROKEN, ids=lambda case: case.name)
-def test_every_mistake_is_named_with_its_line(case: Broken, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", EDITS)
+def test_every_mistake_is_named_with_its_line(name: str, tmp_path: Path) -> None:
+    edit = EDITS[name]
     with pytest.raises(ConfigError) as refused:
-        load_text(edited(case.old, case.new), tmp_path)
-    expected = [problem.replace("{folder}", str(tmp_path)) for problem in case.problems]
+        load_text(edited(edit["old"], edit["new"]), tmp_path)
+    expected = [problem.replace("{folder}", str(tmp_path)) for problem in edit["problems"]]
     assert shown(refused.value.problems, "config.yaml") == expected
     assert not any(secret in str(refused.value) for secret in SECRETS)
 
