@@ -14,14 +14,13 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from consumer.demo.baskets import Basket, baskets
 from consumer.simulate.figures import summary
-from consumer.simulate.simulate import DOCUMENTED
-from consumer.simulate.stores import of_stores
-from consumer.simulate.strategies import BASELINES, OURS, lane_with
+from consumer.simulate.recorded import store_traffic
+from consumer.simulate.strategies import BASELINES, OURS, Policy, play_lane
 
 STORES = 60
 PACES = {"30 d": 30 * 86400.0, "7 d": 7 * 86400.0, "1 d": 86400.0, "4 h": 4 * 3600.0}
@@ -42,9 +41,13 @@ def play(job: tuple[str, str]) -> dict[str, Any]:
     pace, name = job
     found = year()
     speed = (found[-1].time - found[0].time) / PACES[pace]
-    traffic = of_stores(STORES, speed, DOCUMENTED, 1.0, found)
-    policy = {OURS: lane_with(None, apart=APART[pace]), **BASELINES}[name]
-    return {"pace": pace, "policy": name, **summary([traffic.play(policy, 0)], traffic.least)}
+    traffic = store_traffic(STORES, speed, found)
+    policies: dict[str, Policy] = {OURS: partial(play_lane, apart=APART[pace]), **BASELINES}
+    return {
+        "pace": pace,
+        "policy": name,
+        **summary([traffic.play(policies[name], 0)], traffic.least),
+    }
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from benchmarks.throughput import workload
 from consumer.records.fields import rfc3339
 from consumer.simulate.figures import summary
 from consumer.simulate.simulate import LaneTraffic
-from consumer.simulate.strategies import lane_with
+from consumer.simulate.strategies import play_lane
 from consumer.simulate.traffic import Arrival, poisson, zipf_rates
 from consumer.wiring.build import lane_settings
 from consumer.wiring.config_file import read
@@ -165,7 +166,7 @@ def simulated(coming: Sequence[Arrival], config: Path) -> dict[str, Any]:
     """The same arrivals, limits and latency, on a virtual clock."""
     settings = lane_settings(read(config), "pisano")
     traffic = LaneTraffic(settings, lambda: iter(coming), {})
-    played = traffic.play(lane_with(None, latency=LATENCY_MS / 1000.0), 0)
+    played = traffic.play(partial(play_lane, latency=LATENCY_MS / 1000.0), 0)
     figures = summary([played], 0.0)
     waits = spread([each * SPEED for each in played.waits])
     return {"calls": figures["calls"], "throttled": figures["throttled"], **waits}

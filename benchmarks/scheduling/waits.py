@@ -15,10 +15,11 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from consumer.simulate.simulate import DOCUMENTED, Scenario, poisson_lane, synthetic_lane
-from consumer.simulate.strategies import BASELINES, OURS, Policy, lane_with
+from consumer.simulate.strategies import BASELINES, OURS, Policy, play_lane
 from consumer.simulate.traffic import Arrival
 
 AIMS = {(50, 5.0): 1.08, (300, 20.0): 1.08, (5, 2.0): 1.20}
@@ -43,7 +44,7 @@ class Job:
 
 def policies(campaigns: int) -> Mapping[str, Policy]:
     """Ours first."""
-    return {OURS: lane_with(None, apart=APART[campaigns]), **BASELINES}
+    return {OURS: partial(play_lane, apart=APART[campaigns]), **BASELINES}
 
 
 def play(job: Job) -> dict[str, Any]:
@@ -66,7 +67,7 @@ def lone() -> float:
     """How long the only customer of an idle lane waits, seconds."""
     traffic = poisson_lane(synthetic_lane(["only"], DOCUMENTED, 1.0), {"only": 1.0}, 0.0, 0)
     alone = type(traffic)(traffic.settings, lambda: iter([Arrival(100.0, "only")]), {})
-    return alone.play(lane_with(None), 0).waits[0]
+    return alone.play(play_lane, 0).waits[0]
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from confluent_kafka.admin import AdminClient
 
-    from consumer.config.models import Config
     from consumer.errors import Problem
     from consumer.kafka.topics import TopicSpec
 
@@ -70,36 +69,30 @@ def validate(
 def _validate_as_json(path: Path, *, secrets: bool) -> None:
     from consumer.wiring import config_file
 
+    file = config_file.shown(path)
     try:
-        loaded = config_file.read(path, secrets=secrets)
+        config = config_file.read(path, secrets=secrets)
     except ConfigError as error:
-        found = {"valid": False, "problems": _as_json(error.problems), "warnings": []}
-        typer.echo(json.dumps({"file": config_file.shown(path), **found}))
+        problems = _as_json(error.problems)
+        _print_json({"file": file, "valid": False, "problems": problems, "warnings": []})
         raise typer.Exit(ExitCode.CONFIG) from None
-    found = {"valid": True, "problems": [], "warnings": _as_json(loaded.warnings)}
-    typer.echo(json.dumps({"file": config_file.shown(path), **found, **_contents(loaded)}))
-
-
-def _contents(config: Config) -> Mapping[str, object]:
-    return {
+    contents = {
         "config_version": config.config_version,
         "lanes": list(config.lanes),
         "campaigns": list(config.campaigns),
-        "routes": [each.name for each in config.routes],
+        "routes": [route.name for route in config.routes],
     }
+    warnings = _as_json(config.warnings)
+    _print_json({"file": file, "valid": True, "problems": [], "warnings": warnings, **contents})
 
 
 def _as_json(problems: Iterable[Problem]) -> list[Mapping[str, object]]:
-    return [
-        {
-            "file": each.file,
-            "line": each.line,
-            "path": each.path,
-            "message": each.message,
-            "hint": each.hint,
-        }
-        for each in problems
-    ]
+    keys = ("file", "line", "path", "message", "hint")
+    return [{key: getattr(problem, key) for key in keys} for problem in problems]
+
+
+def _print_json(document: Mapping[str, object]) -> None:
+    typer.echo(json.dumps(document))
 
 
 def topics(
@@ -134,11 +127,15 @@ def topics(
         return
     require_broker(loaded.kafka)
     client = admin_client(loaded.kafka)
-    made = _create(client, specs, replication, quiet=as_json) if create else {}
+    changes = _create(client, specs, replication, quiet=as_json) if create else {}
     found = problems(client, specs, loaded.input_topics)
     if as_json:
-        told = {"ok": not found, "problems": found, "created": [], "changed": [], **made}
-        typer.echo(json.dumps({**told, "topics": [_topic_as_json(each) for each in specs]}))
+        checked = {"ok": not found, "problems": found, "created": [], "changed": [], **changes}
+        needed = [
+            {"name": spec.name, "partitions": spec.partitions, "config": dict(spec.settings)}
+            for spec in specs
+        ]
+        _print_json({**checked, "topics": needed})
         raise typer.Exit(ExitCode.TOPICS if found else ExitCode.CLEAN)
     if found:
         raise TopicsError("\n".join([*found, _HOW_TO_CREATE]))
@@ -148,24 +145,20 @@ def topics(
 def _create(
     client: AdminClient, specs: Sequence[TopicSpec], replication: int, *, quiet: bool
 ) -> Mapping[str, Sequence[str]]:
+    """Create and change topics; unless `quiet`, print each change once it is made."""
     from consumer.kafka import topics as kafka_topics
 
-    def tell(line: str) -> None:
-        if not quiet:
-            typer.echo(line)
-
     created = kafka_topics.create(client, specs, replication)
-    for name in created:
-        tell(f"created {name}")
-    kafka_topics.wait_until_shown(client, [each.name for each in specs])
+    _print_lines([] if quiet else [f"created {name}" for name in created])
+    kafka_topics.wait_until_shown(client, [spec.name for spec in specs])
     changed = kafka_topics.raise_limits(client, specs)
-    for change in changed:
-        tell(f"changed {change}")
+    _print_lines([] if quiet else [f"changed {change}" for change in changed])
     return {"created": created, "changed": changed}
 
 
-def _topic_as_json(spec: TopicSpec) -> Mapping[str, object]:
-    return {"name": spec.name, "partitions": spec.partitions, "config": dict(spec.settings)}
+def _print_lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        typer.echo(line)
 
 
 def _print_topics(
@@ -189,8 +182,6 @@ def schemas(
     from consumer import docgen
 
     if folder is None:
-        for name in docgen.documents():
-            typer.echo(name)
-        return
-    for name in docgen.write(folder):
-        typer.echo(f"wrote {name}")
+        _print_lines(docgen.documents())
+    else:
+        _print_lines(f"wrote {name}" for name in docgen.write(folder))

@@ -15,14 +15,14 @@ from consumer.cli.options import (
     Json,
     Yes,
     access_to,
-    parse_time,
+    parse_position,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from consumer.operations.access import Given
-    from consumer.operations.inputs import GoOn, Start
+    from consumer.operations.inputs import GoOn
 
 inputs = command_group("List input partitions and resume those that are stopped.")
 campaigns = command_group("Retry a parked campaign or one with an open circuit breaker.")
@@ -96,7 +96,7 @@ def inputs_resume(
         view.table(heads, rows)
         return not dry_run and view.agreed(len(plan), "let these go on", yes=yes)
 
-    given = resume(access_to(config), topic, partition, _start(begin), confirm)
+    given = resume(access_to(config), topic, partition, parse_position(begin, "--from"), confirm)
     _said(given, "they are read again", "`survey-dispatcher inputs list`")
 
 
@@ -162,18 +162,3 @@ def _target(text: str) -> tuple[str, int | None]:
     if topic and (not colon or number.isdecimal()):
         return topic, int(number) if colon else None
     raise typer.BadParameter(f"expected TOPIC or TOPIC:PARTITION, as in pos:0, found {text!r}")
-
-
-def _start(text: str) -> Start:
-    if text in ("earliest", "latest"):
-        return text
-    if text.isdecimal():
-        return int(text)
-    when = parse_time(text)
-    if when is None:
-        raise typer.BadParameter(
-            "expected earliest, latest, an offset or an RFC 3339 time with its offset, as in "
-            "2026-01-31T08:00:00+03:00",
-            param_hint="--from",
-        )
-    return when

@@ -9,14 +9,14 @@ from __future__ import annotations
 import socket
 import sys
 import traceback
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
 from consumer import __version__
 from consumer.cli import check_commands, live_commands, operations, simulate, trial_commands
 from consumer.cli.command_group import Panel, command_group
-from consumer.cli.options import DEFAULT_CONFIG, ConfigPath, load_config, one_of, parse_time
+from consumer.cli.options import DEFAULT_CONFIG, ConfigPath, load_config, one_of, parse_position
 from consumer.errors import (
     BrokerUnreachable,
     ConfigError,
@@ -26,9 +26,6 @@ from consumer.errors import (
     TopicsError,
 )
 from consumer.runtime.options import ExitCode, Role
-
-if TYPE_CHECKING:
-    from consumer.kafka.start_offsets import StartFrom
 
 app = command_group(
     "Read transaction events from Kafka and send survey invitations in batches to vendors.",
@@ -126,25 +123,13 @@ def run(
 
     logs.set_up(logs.Level(log_level))
     file = ConfigFile(config, fingerprint(config)) if config != STDIN else None
-    options = Options(role=role, begin=_start_from(begin), instance=instance, file=file)
+    start = None if begin is None else parse_position(begin, "--from", offsets=False)
+    options = Options(role=role, begin=start, instance=instance, file=file)
 
     async def serve() -> None:
         await Process(load_config(config), options).run()
 
     asyncio.run(serve())
-
-
-def _start_from(text: str | None) -> StartFrom:
-    if text is None or text in ("earliest", "latest"):
-        return text
-    when = parse_time(text)
-    if when is None:
-        raise typer.BadParameter(
-            "expected earliest, latest or an RFC 3339 time with its offset, "
-            "as in 2026-01-31T08:00:00+03:00",
-            param_hint="--from",
-        )
-    return when
 
 
 app.command(rich_help_panel=Panel.CHECK)(check_commands.validate)

@@ -6,7 +6,6 @@ completed: `--help` imports the command line alone.
 
 from __future__ import annotations
 
-import os
 import time
 from datetime import datetime
 from importlib import import_module
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
 CONFIG_VARIABLE: Final = "SURVEY_DISPATCHER_CONFIG"
 DEFAULT_CONFIG: Final = Path("routing.yaml")
+_TIME: Final = "an RFC 3339 time with its offset, as in 2026-01-31T08:00:00+03:00"
 
 ConfigPath = Annotated[
     Path,
@@ -38,10 +38,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 def one_of(module: str, enum: str, *, text: str, metavar: str = "REASON") -> Any:
-    """An option whose values are those of an enum, which is imported when a value comes."""
+    """Make an option whose values are those of an enum, which is imported when a value comes."""
 
     def values() -> list[str]:
-        return [each.value for each in getattr(import_module(module), enum)]
+        return [member.value for member in getattr(import_module(module), enum)]
 
     def parse(value: str) -> str:
         if value not in (known := values()):
@@ -54,13 +54,8 @@ def one_of(module: str, enum: str, *, text: str, metavar: str = "REASON") -> Any
     return typer.Option(parser=parse, autocompletion=complete, metavar=metavar, help=text)
 
 
-def default_config() -> Path:
-    """The config of a command that was given none, as for `ConfigPath`."""
-    return Path(os.environ.get(CONFIG_VARIABLE) or DEFAULT_CONFIG)
-
-
 def load_config(path: Path, *, secrets: bool = True) -> Config:
-    """The config, with its warnings on stderr. Raises ConfigError."""
+    """Load the config and print its warnings on stderr. Raises ConfigError."""
     from consumer.wiring import config_file
 
     config = config_file.read(path, secrets=secrets)
@@ -70,7 +65,7 @@ def load_config(path: Path, *, secrets: bool = True) -> Config:
 
 
 def access_to(path: Path) -> Access:
-    """The config's cluster, once a broker has answered. Raises ConfigError, BrokerUnreachable."""
+    """Wait for a broker of the config's cluster. Raises ConfigError, BrokerUnreachable."""
     from consumer.kafka.reachability import require_broker
     from consumer.operations.access import Access
 
@@ -80,7 +75,7 @@ def access_to(path: Path) -> Access:
 
 
 def parse_time(text: str) -> float | None:
-    """An RFC 3339 time with its offset → epoch seconds; None for anything else."""
+    """Parse an RFC 3339 time with its offset to epoch seconds; None for anything else."""
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
@@ -88,8 +83,21 @@ def parse_time(text: str) -> float | None:
     return None if when.tzinfo is None else when.timestamp()
 
 
+def parse_position(text: str, option: str, *, offsets: bool = True) -> int | float | str:
+    """Parse earliest, latest, an offset, or a time (to epoch seconds). Raises BadParameter."""
+    if text in ("earliest", "latest"):
+        return text
+    if offsets and text.isascii() and text.isdecimal():
+        return int(text)
+    when = parse_time(text)
+    if when is None:
+        words = "earliest, latest, an offset" if offsets else "earliest, latest"
+        raise typer.BadParameter(f"expected {words} or {_TIME}, found {text!r}", param_hint=option)
+    return when
+
+
 def parse_time_or_age(text: str | None, option: str) -> float | None:
-    """An RFC 3339 time, or how long ago → epoch seconds. Raises BadParameter."""
+    """Parse an RFC 3339 time, or how long ago, to epoch seconds. Raises BadParameter."""
     from consumer.config.durations import parse_duration
 
     if text is None:
@@ -100,8 +108,11 @@ def parse_time_or_age(text: str | None, option: str) -> float | None:
     try:
         return time.time() - parse_duration(text)
     except ValueError:
-        raise typer.BadParameter(
-            "expected an RFC 3339 time with its offset, as in 2026-01-31T08:00:00+03:00, or how "
-            "long ago, as in 2h",
-            param_hint=option,
-        ) from None
+        expected = f"expected {_TIME}, or how long ago, as in 2h"
+        raise typer.BadParameter(expected, param_hint=option) from None
+
+
+def check_speed(speed: float | None) -> None:
+    """Check a factor on a pace. Raises BadParameter."""
+    if speed is not None and not speed > 0:
+        raise typer.BadParameter("expected a number above 0", param_hint="--speed")

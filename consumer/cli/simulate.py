@@ -6,7 +6,7 @@ What a simulation needs is imported when it runs.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,19 +16,18 @@ from consumer.cli.options import (
     CONFIG_VARIABLE,
     DEFAULT_CONFIG,
     Json,
-    default_config,
+    check_speed,
     load_config,
-    parse_time,
+    parse_position,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from consumer.config.models import Config
     from consumer.lane.state.settings import Limit
-    from consumer.routing.router import Record
+    from consumer.simulate.recorded import Recording
     from consumer.simulate.simulate import LaneTraffic
-    from consumer.simulate.topic import Point
 
 DOCUMENTED = "20/5s,40/25s,80/125s,160/625s"
 
@@ -125,140 +124,60 @@ def simulate(
 
     The traffic is synthetic or recorded; the lanes run the program's own code.
     """
-    recording = Recording(events, topic, bootstrap, _point(begin), _point(end), baskets)
-    if not speed > 0:
-        raise typer.BadParameter("expected a number above 0", param_hint="--speed")
-    if config is None and (recording.needs_config or lane is not None):
-        config = default_config()
-    asked = Asked(config, lane, campaigns, rate, hours, seed, speed)
-    quota = _limits(limits, "--limits")
-    found = [each.under(quota, share) for each in _lanes(asked, recording)]
-    told = _answer(_with_backlogs(found, backlog or []), seed, baselines, compare)
+    from consumer.simulate.recorded import Recording, store_traffic
+    from consumer.simulate.simulate import Question, Scenario, synthetic_lanes
+
+    begins, ends = parse_position(begin, "--from"), parse_position(end, "--to")
+    check_speed(speed)
+    now, then = _limits(limits, "--limits"), _limits(compare, "--compare")
+    recorded = baskets or events is not None or topic is not None
+    source = Recording(topic, events, baskets, bootstrap, begins, ends) if recorded else None
+    if config is None and (lane is not None or (recorded and not baskets)):
+        config = Path(os.environ.get(CONFIG_VARIABLE) or DEFAULT_CONFIG)
+    if config is None and baskets:
+        lanes = [store_traffic(campaigns or 60, speed)]
+    elif config is None:
+        lanes = [Scenario(campaigns or 50, rate, hours, seed).traffic()]
+    elif source is None:
+        lanes = synthetic_lanes(_load(config, lane, secrets=False), lane, rate, hours, seed)
+    else:
+        loaded = _load(config, lane, secrets=source.from_kafka)
+        lanes = _recorded_lanes(loaded, lane, source, speed)
+    lanes = _with_backlogs([traffic.under(now, share) for traffic in lanes], backlog or [])
+    told = Question(lanes, seed, baselines, then).answer()
     _show(told, plot, as_json=as_json, chart=chart)
 
 
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """Where recorded traffic is."""
-
-    events: Path | None
-    topic: str | None
-    bootstrap: str | None
-    begin: Point
-    end: Point
-    baskets: bool
-
-    @property
-    def any(self) -> bool:
-        """Whether there is any."""
-        return bool(self.events or self.topic or self.baskets)
-
-    @property
-    def needs_config(self) -> bool:
-        """Whether a config must route its events."""
-        return bool(self.events or self.topic) and not self.baskets
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """Which lanes, and how much comes."""
-
-    config: Path | None
-    lane: str | None
-    campaigns: int | None
-    rate: float
-    hours: float
-    seed: int
-    speed: float
-
-
-def _lanes(asked: Asked, recording: Recording) -> Sequence[LaneTraffic]:
-    from consumer.simulate.simulate import DOCUMENTED as documented  # noqa: N811 - the parsed ones
-    from consumer.simulate.simulate import Scenario
-    from consumer.simulate.stores import of_stores
-
-    if asked.config is not None:
-        return _of_config(asked, recording)
-    if recording.baskets:
-        return [of_stores(asked.campaigns or 60, asked.speed, documented, 1.0)]
-    return [Scenario(asked.campaigns or 50, asked.rate, asked.hours, asked.seed).traffic()]
-
-
-def _of_config(asked: Asked, recording: Recording) -> Sequence[LaneTraffic]:
-    assert asked.config is not None  # noqa: S101 - for the type checker
-    from_kafka = recording.any and not (recording.events or recording.baskets)
-    loaded = load_config(asked.config, secrets=from_kafka)
-    if asked.lane is not None and asked.lane not in loaded.lanes:
-        expected = f"expected one of the config's lanes: {', '.join(loaded.lanes)}"
+def _load(path: Path, lane: str | None, *, secrets: bool) -> Config:
+    """Load a config that must have this lane."""
+    config = load_config(path, secrets=secrets)
+    if lane is not None and lane not in config.lanes:
+        expected = f"expected one of the config's lanes: {', '.join(config.lanes)}"
         raise typer.BadParameter(expected, param_hint="--lane")
-    if not recording.any:
-        return _synthetic(loaded, asked)
-    return _recorded(loaded, asked, recording)
+    return config
 
 
-def _synthetic(config: Config, asked: Asked) -> Sequence[LaneTraffic]:
-    """The config's campaigns, sized by Zipf's law in its order."""
-    from consumer.simulate.simulate import poisson_lane
-    from consumer.simulate.traffic import zipf_rates
-    from consumer.wiring.build import lane_settings
+def _recorded_lanes(
+    config: Config, only: str | None, source: Recording, speed: float
+) -> list[LaneTraffic]:
+    from consumer.simulate.recorded import routed
 
-    rates = dict(zip(config.campaigns, zipf_rates(len(config.campaigns), asked.rate), strict=True))
-    return [
-        poisson_lane(
-            lane_settings(config, lane),
-            {name: rates[name] for name in config.campaigns_of(lane)},
-            asked.hours,
-            asked.seed,
-        )
-        for lane in config.lanes
-        if asked.lane in (None, lane)
-    ]
-
-
-def _recorded(config: Config, asked: Asked, recording: Recording) -> Sequence[LaneTraffic]:
-    from consumer.simulate import recorded, stores, topic
-
-    source = recorded.input_topic(config, recording.topic)
-    records: Iterable[Record]
-    if recording.events is not None:
-        records = recorded.lines(recording.events, source)
-    elif recording.baskets:
-        records = stores.as_records(source)
-    else:
-        settings = dict(config.kafka)
-        if recording.bootstrap:
-            settings["bootstrap.servers"] = recording.bootstrap
-        records = topic.records(settings, topic.Range(source, recording.begin, recording.end))
-    found = recorded.routed(config, records)
+    found = routed(config, source.records(config))
     for what, number in sorted(found.counts.items()):
         typer.echo(f"{number:,} events {what}", err=True)
-    return found.lanes(asked.speed, asked.lane)
+    return found.lanes(speed, only)
 
 
-def _point(text: str) -> Point:
-    """`earliest`, `latest`, an offset, or a time."""
-    if text in ("earliest", "latest"):
-        return text
-    if text.isdecimal() and text.isascii():
-        return int(text)
-    when = parse_time(text)
-    if when is None:
-        raise typer.BadParameter(
-            f"expected earliest, latest, an offset or an RFC 3339 time with its offset, not {text}"
-        )
-    return when
-
-
-def _limits(text: str | None, name: str) -> Sequence[Limit] | None:
+def _limits(text: str | None, option: str) -> Sequence[Limit] | None:
     from consumer.config.durations import parse_limit
 
     try:
-        return None if text is None else [parse_limit(each.strip()) for each in text.split(",")]
+        return None if text is None else [parse_limit(part.strip()) for part in text.split(",")]
     except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=name) from None
+        raise typer.BadParameter(str(error), param_hint=option) from None
 
 
-def _with_backlogs(lanes: Sequence[LaneTraffic], texts: Sequence[str]) -> Sequence[LaneTraffic]:
+def _with_backlogs(lanes: Sequence[LaneTraffic], texts: Sequence[str]) -> list[LaneTraffic]:
     from consumer.simulate.simulate import shared_out
 
     backlog: dict[str, int] = {}
@@ -269,24 +188,7 @@ def _with_backlogs(lanes: Sequence[LaneTraffic], texts: Sequence[str]) -> Sequen
             expected = "expected a number, or one of the campaigns, = and a number"
             raise typer.BadParameter(f"{expected}, not {text}", param_hint="--backlog")
         backlog |= {campaign: int(number)} if campaign else shared_out(int(number), lanes)
-    return [
-        replace(
-            lane,
-            backlog={name: n for name, n in backlog.items() if name in lane.settings.campaigns},
-        )
-        for lane in lanes
-    ]
-
-
-def _answer(
-    lanes: Sequence[LaneTraffic],
-    seed: int,
-    baselines: bool,
-    compare: str | None,
-) -> Mapping[str, Any]:
-    from consumer.simulate.simulate import Question
-
-    return Question(lanes, seed, baselines, _limits(compare, "--compare")).answer()
+    return [lane.with_backlog(backlog) for lane in lanes]
 
 
 def _show(told: Mapping[str, Any], plot: Path | None, *, as_json: bool, chart: bool) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from consumer.cli.options import Json, load_config
+from consumer.cli.options import Json, check_speed, load_config
 
 if TYPE_CHECKING:
     from consumer.config.models import Config
@@ -120,8 +120,7 @@ def produce(
     """
     from consumer.demo.produce import produce_baskets, produce_synthetic
 
-    if speed is not None and not speed > 0:
-        raise typer.BadParameter("expected a number above 0", param_hint="--speed")
+    check_speed(speed)
     kafka = {"bootstrap.servers": bootstrap}
     if synthetic is None:
         number = produce_baskets(kafka, topic, speed=speed, limit=limit)

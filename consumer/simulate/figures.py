@@ -17,9 +17,8 @@ def summary(played: Sequence[Played], least: float) -> Figures:
     waits = list(chain.from_iterable(each.waits for each in played))
     calls = sum(each.calls for each in played)
     customers = sum(each.customers for each in played)
-    mean = sum(waits) / len(waits) if waits else 0.0
+    mean = _mean(waits)
     return {
-        "mean_wait": round(mean, 2),
         **_spread(waits),
         "bound": round(least, 2),
         "ratio": round(mean / least, 3) if least else None,
@@ -65,10 +64,8 @@ def drained(played: Played, backlog: Mapping[str, int]) -> Figures:
 
 
 def _of_one(part: Campaign) -> Figures:
-    mean = sum(part.waits) / len(part.waits) if part.waits else 0.0
     return {
         "customers": part.customers,
-        "mean_wait": round(mean, 2),
         **_spread(part.waits),
         "calls": part.calls,
         "customers_per_call": round(part.customers / max(part.calls, 1), 2),
@@ -78,7 +75,12 @@ def _of_one(part: Campaign) -> Figures:
 def _spread(waits: Sequence[float]) -> Figures:
     ranked = sorted(waits) or [0.0]
     return {
+        "mean_wait": round(_mean(waits), 2),
         "p50": round(ranked[len(ranked) // 2], 2),
         "p99": round(ranked[int(len(ranked) * 0.99)], 2),
         "max": round(ranked[-1], 2),
     }
+
+
+def _mean(waits: Sequence[float]) -> float:
+    return sum(waits) / len(waits) if waits else 0.0

@@ -1,7 +1,7 @@
 """Recorded events as traffic: the config's own router gives each arrival's campaign and time.
 
 An event is routed as of its own time, so none is too old. What a policy decides after routing is
-not simulated.
+not simulated. Baskets need no config: then the largest stores are the campaigns.
 """
 
 from __future__ import annotations
@@ -14,10 +14,14 @@ from pathlib import Path
 import orjson
 
 from consumer.config.models import Config
+from consumer.demo.baskets import Basket, baskets, event_of
 from consumer.errors import EventError, OperationError
+from consumer.lane.state.settings import Limit
 from consumer.routing.decoding.decode import Decoder
 from consumer.routing.router import Encoded, Record
-from consumer.simulate.simulate import LaneTraffic
+from consumer.simulate.simulate import DOCUMENTED, LaneTraffic, synthetic_lane
+from consumer.simulate.topic import Point, Range
+from consumer.simulate.topic import records as topic_records
 from consumer.simulate.traffic import Arrival, faster
 from consumer.wiring.build import build_router, build_vendors, decoder_of, lane_settings
 
@@ -70,6 +74,39 @@ def routed(config: Config, records: Iterable[Record]) -> Recorded:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The source of recorded events: a file, the baskets, or a range of a Kafka topic.
+
+    `topic`: the input topic to read, or that the file was recorded from. `bootstrap`: address of a
+    broker, instead of the config's.
+    """
+
+    topic: str | None
+    file: Path | None = None
+    baskets: bool = False
+    bootstrap: str | None = None
+    begin: Point = "earliest"
+    end: Point = "latest"
+
+    @property
+    def from_kafka(self) -> bool:
+        """Whether a broker is needed."""
+        return self.file is None and not self.baskets
+
+    def records(self, config: Config) -> Iterable[Record]:
+        """Yield the events as records of an input topic. Raises OperationError."""
+        topic = input_topic(config, self.topic)
+        if self.file is not None:
+            return lines(self.file, topic)
+        if self.baskets:
+            return basket_records(topic)
+        settings = dict(config.kafka)
+        if self.bootstrap:
+            settings["bootstrap.servers"] = self.bootstrap
+        return topic_records(settings, Range(topic, self.begin, self.end))
+
+
 def lines(path: Path, topic: str) -> Iterator[Record]:
     """Read the events of a file, one JSON document a line, as records of an input topic.
 
@@ -98,10 +135,15 @@ def input_topic(config: Config, named: str | None) -> str:
 def _traffic(
     config: Config, lane: str, coming: Sequence[Arrival], speed: float, begin: float
 ) -> LaneTraffic:
-    seconds = max((coming[-1].time - begin) / speed, SHORTEST)
-    numbers = Counter(each.campaign for each in coming)
-    rates = {name: number / seconds for name, number in numbers.items()}
+    rates = _rates(coming, begin, speed)
     return LaneTraffic(lane_settings(config, lane), lambda: faster(coming, speed, begin), rates)
+
+
+def _rates(coming: Sequence[Arrival], begin: float, speed: float) -> dict[str, float]:
+    """Return customers a second by campaign, the largest first."""
+    seconds = max((coming[-1].time - begin) / speed, SHORTEST)
+    numbers = Counter(arrival.campaign for arrival in coming)
+    return {name: number / seconds for name, number in numbers.most_common()}
 
 
 def _decoders(config: Config) -> dict[str, Decoder]:
@@ -120,3 +162,28 @@ def _arrival(invitation: Encoded, when: float) -> Arrival:
     expires_at = orjson.loads(invitation.value)["expires_at"]
     expire_after = None if expires_at is None else expires_at - when
     return Arrival(when, invitation.campaign, invitation.key, expire_after)
+
+
+def store_traffic(
+    stores: int, speed: float, found: Iterable[Basket] = (), limits: Sequence[Limit] = DOCUMENTED
+) -> LaneTraffic:
+    """Return the `stores` largest stores' year, `speed` times as fast (`found`: other baskets).
+
+    Raises DispatcherError, saying what to install, if the data or its reader is missing.
+    """
+    year = list(found) or list(baskets())
+    largest = {store for store, _ in Counter(basket.store for basket in year).most_common(stores)}
+    coming = [
+        Arrival(basket.time, f"store-{basket.store}", str(basket.household))
+        for basket in year
+        if basket.store in largest
+    ]
+    rates = _rates(coming, coming[0].time, speed)
+    settings = synthetic_lane(list(rates), limits, 1.0)
+    return LaneTraffic(settings, lambda: faster(coming, speed), rates)
+
+
+def basket_records(topic: str) -> Iterable[Record]:
+    """Yield the year's baskets as transaction events of an input topic."""
+    for number, basket in enumerate(baskets()):
+        yield Record(topic, 0, number, event_of(basket, 0.0))

@@ -7,12 +7,14 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from consumer.config.models import Config
 from consumer.lane.state.settings import LaneCampaign, LaneSettings, Limit
 from consumer.records.channel import Channel
 from consumer.simulate.figures import Figures, by_campaign, drained, over_time, summary
 from consumer.simulate.played import Played
-from consumer.simulate.strategies import BASELINES, OURS, Policy, lane_with
+from consumer.simulate.strategies import BASELINES, OURS, Policy, play_lane
 from consumer.simulate.traffic import Arrival, bound, poisson, spread, with_backlog, zipf_rates
+from consumer.wiring.build import lane_settings
 
 DOCUMENTED = (Limit(20, 5.0), Limit(40, 25.0), Limit(80, 125.0), Limit(160, 625.0))
 """Pisano's published limits."""
@@ -37,15 +39,17 @@ class LaneTraffic:
 
     def under(self, limits: Sequence[Limit] | None, share: float | None) -> LaneTraffic:
         """Return the same under another quota; None keeps a value, no limits stay none."""
-        if not self.settings.limits:
-            return self
         settings = self.settings
-        quota = replace(
-            settings,
-            limits=settings.limits if limits is None else tuple(limits),
-            share=settings.share if share is None else share,
-        )
-        return replace(self, settings=quota)
+        if limits is not None and settings.limits:
+            settings = replace(settings, limits=tuple(limits))
+        if share is not None and settings.limits:
+            settings = replace(settings, share=share)
+        return replace(self, settings=settings)
+
+    def with_backlog(self, backlog: Mapping[str, int]) -> LaneTraffic:
+        """Return the same with a backlog of its own campaigns."""
+        own = {name: n for name, n in backlog.items() if name in self.settings.campaigns}
+        return replace(self, backlog=own)
 
     @property
     def least(self) -> float:
@@ -93,6 +97,23 @@ def poisson_lane(
     return LaneTraffic(settings, arrivals, rates, WARM_UP)
 
 
+def synthetic_lanes(
+    config: Config, only: str | None, rate: float, hours: float, seed: int
+) -> list[LaneTraffic]:
+    """Make traffic for a config's lanes, or one of them; Zipf's law sizes campaigns in order."""
+    rates = dict(zip(config.campaigns, zipf_rates(len(config.campaigns), rate), strict=True))
+    return [
+        poisson_lane(
+            lane_settings(config, lane),
+            {name: rates[name] for name in config.campaigns_of(lane)},
+            hours,
+            seed,
+        )
+        for lane in config.lanes
+        if only in (None, lane)
+    ]
+
+
 def in_memory(settings: LaneSettings) -> LaneSettings:
     """Start with an unused quota, and buffer the whole backlog in memory: there is no log."""
     return replace(
@@ -125,10 +146,10 @@ class Scenario:
         )
         return poisson_lane(settings, by_name, self.hours, self.seed)
 
-    def run(self, policy: Policy | None = None) -> Figures:
-        """Return the figures of one policy (None: the lane's own)."""
+    def run(self, policy: Policy = play_lane) -> Figures:
+        """Return the figures of one policy."""
         traffic = self.traffic()
-        return summary([traffic.play(policy or lane_with(None), self.seed)], traffic.least)
+        return summary([traffic.play(policy, self.seed)], traffic.least)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,48 +163,43 @@ class Question:
 
     def answer(self) -> Figures:
         """Return all figures. Raises nothing: all traffic is played."""
-        ours = lane_with(None)
-        played = [lane.play(ours, self.seed) for lane in self.lanes]
-        told = {**self._together(played), "lanes": self._lanes(self.lanes, played)}
+        told = self._figures(self.lanes)
         if self.other is not None:
-            lanes = [lane.under(self.other, None) for lane in self.lanes]
-            other = [lane.play(ours, self.seed) for lane in lanes]
-            told["compare"] = {
-                **summary(other, _least(lanes, other)),
-                "lanes": self._lanes(lanes, other),
-            }
+            told["compare"] = self._figures([lane.under(self.other, None) for lane in self.lanes])
         if self.baselines:
             told["baselines"] = {
-                name: self._together([lane.play(policy, self.seed) for lane in self.lanes])
+                name: _together(self.lanes, self._play(self.lanes, policy))
                 for name, policy in BASELINES.items()
             }
             told["policy"] = OURS
         return told
 
-    def _together(self, played: Sequence[Played]) -> Figures:
-        return summary(played, _least(self.lanes, played))
+    def _play(self, lanes: Sequence[LaneTraffic], policy: Policy) -> list[Played]:
+        return [lane.play(policy, self.seed) for lane in lanes]
 
-    @staticmethod
-    def _lanes(lanes: Sequence[LaneTraffic], played: Sequence[Played]) -> list[Figures]:
-        return [
-            {
-                "lane": lane.settings.name,
-                "limits": [f"{each.calls}/{each.period:g}s" for each in lane.settings.limits],
-                "share": lane.settings.share,
-                **summary([one], lane.least),
-                "campaigns": by_campaign(one),
-                "over_time": over_time(one),
-                **({"backlog": drained(one, lane.backlog)} if lane.backlog else {}),
-            }
-            for lane, one in zip(lanes, played, strict=True)
-        ]
+    def _figures(self, lanes: Sequence[LaneTraffic]) -> Figures:
+        """Play the lanes by their own code; return the figures of all, then of each."""
+        played = self._play(lanes, play_lane)
+        return {**_together(lanes, played), "lanes": list(map(_of_lane, lanes, played))}
 
 
-def _least(lanes: Sequence[LaneTraffic], played: Sequence[Played]) -> float:
-    """Return the bound over several lanes, each weighted by its customers."""
-    customers = sum(len(one.waits) for one in played)
-    sums = (lane.least * len(one.waits) for lane, one in zip(lanes, played, strict=True))
-    return sum(sums) / customers if customers else 0.0
+def _of_lane(lane: LaneTraffic, played: Played) -> Figures:
+    return {
+        "lane": lane.settings.name,
+        "limits": [f"{limit.calls}/{limit.period:g}s" for limit in lane.settings.limits],
+        "share": lane.settings.share,
+        **summary([played], lane.least),
+        "campaigns": by_campaign(played),
+        "over_time": over_time(played),
+        **({"backlog": drained(played, lane.backlog)} if lane.backlog else {}),
+    }
+
+
+def _together(lanes: Sequence[LaneTraffic], played: Sequence[Played]) -> Figures:
+    """Sum up several lanes; their bound is weighted by each lane's customers."""
+    numbers = [len(one.waits) for one in played]
+    sums = sum(lane.least * number for lane, number in zip(lanes, numbers, strict=True))
+    return summary(played, sums / sum(numbers) if sums else 0.0)
 
 
 def shared_out(total: int, lanes: Sequence[LaneTraffic]) -> dict[str, int]:

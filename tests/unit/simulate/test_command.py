@@ -178,7 +178,10 @@ def test_without_the_extra_it_says_what_to_install(
             "expected one of the config's lanes: pisano-cloud, rada",
         ),
         (["--from", "noon"], "expected earliest, latest, an offset or an RFC 3339 time"),
-        (["--to", "2026-11-27T10:00:00"], "with its offset, not 2026-11-27T10:00:00"),
+        (
+            ["--to", "2026-11-27T10:00:00"],
+            "+03:00, found '2026-11-27T10:00:00'",
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_refused(arguments: list[str], expected: str) -> None:

@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -13,11 +14,10 @@ import pytest
 from consumer.lane.state.settings import LaneSettings, Limit
 from consumer.simulate.played import MOST_SAMPLES, Played
 from consumer.simulate.simulate import DOCUMENTED, Scenario, in_memory, synthetic_lane
-from consumer.simulate.strategies import BASELINES, Policy, lane_with
-from consumer.simulate.timer import Batch, sealed
+from consumer.simulate.strategies import BASELINES, Batch, Policy, play_lane, sealed
 from consumer.simulate.traffic import Arrival
 
-OURS = lane_with(None)
+OURS = play_lane
 
 
 def settings(
@@ -67,7 +67,7 @@ def test_a_recipient_is_once_in_a_call() -> None:
 def test_looking_less_often_only_adds_to_waits() -> None:
     coming = crowd(400, gap=0.2)
     often, seldom = (
-        play(coming, settings("a"), lane_with(None, apart=apart)) for apart in (0.0, 2.0)
+        play(coming, settings("a"), partial(play_lane, apart=apart)) for apart in (0.0, 2.0)
     )
     assert sum(often.waits) < sum(seldom.waits) < sum(often.waits) + 2.0 * len(coming)
 

@@ -13,8 +13,7 @@ from consumer.demo.baskets import Basket
 from consumer.errors import OperationError
 from consumer.lane.state.settings import Limit
 from consumer.routing.router import Record
-from consumer.simulate.recorded import input_topic, lines, routed
-from consumer.simulate.stores import of_stores
+from consumer.simulate.recorded import input_topic, lines, routed, store_traffic
 from consumer.wiring.config_file import read
 
 VALID = Path(__file__).parents[1] / "config" / "valid.yaml"
@@ -128,7 +127,7 @@ def test_the_largest_stores_are_campaigns_and_households_recipients() -> None:
         )
         for number, store in enumerate([7, 8, 7, 8, 9])
     ]
-    lane = of_stores(2, 2.0, [Limit(20, 5.0)], 1.0, year)
+    lane = store_traffic(2, 2.0, year, [Limit(20, 5.0)])
     assert [(each.time, each.campaign, each.recipient) for each in lane.arrivals()] == [
         (0.0, "store-7", "0"),
         (30.0, "store-8", "1"),
