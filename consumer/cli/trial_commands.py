@@ -69,7 +69,7 @@ def sandbox(
     except OSError as error:
         raise typer.BadParameter(f"{wanted.host}:{wanted.port}: {error.strerror}") from None
     typer.echo(f"sandbox at {url_of(listener)}/")
-    asyncio.run(serve(wanted, listener=listener))
+    asyncio.run(serve(wanted, listener))
 
 
 def _sandbox_settings(file: Path | None, overrides: dict[str, object]) -> SandboxSettings:

@@ -7,7 +7,7 @@ segment (`events.customer` makes them up), no cities and no time zone (read as U
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -112,17 +112,4 @@ def as_produced(found: Iterable[Basket], start: float, speed: float | None) -> I
         first = basket.time if first is None else first
         due = basket.time - first
         when = start + (due / speed if speed else 0.0)
-        yield _timed(basket, due, when - basket.time)
-
-
-def as_of(found: Sequence[Basket], moment: float) -> Iterator[TimedEvent]:
-    """Shift all baskets equally, so that the last one happens at `moment` (epoch seconds).
-
-    The distances stay real, so most of the year is older than any `expire_after`.
-    """
-    for basket in found:
-        yield _timed(basket, basket.time - found[0].time, moment - found[-1].time)
-
-
-def _timed(basket: Basket, due: float, shift: float) -> TimedEvent:
-    return due, f"household-{basket.household}".encode(), event_of(basket, shift)
+        yield due, f"household-{basket.household}".encode(), event_of(basket, when - basket.time)

@@ -7,10 +7,8 @@ its config names. `schemas/transaction-event.schema.json` is generated from it.
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Annotated, Final, Literal, NotRequired
 
 import orjson
@@ -111,22 +109,6 @@ def customer(household: int) -> Customer:
     }
 
 
-class Kind(StrEnum):
-    """The outcome of a synthetic event under the example routes.
-
-    They send "pos" from `THRESHOLD` on, with consent, to `sms` or else `email`, and all of "visit"
-    to `visit`, which either address can reach.
-    """
-
-    SMS = "sms"
-    EMAIL = "email"
-    VISIT = "visit"
-    UNMATCHED = "unmatched"
-    NO_RECIPIENT = "no_recipient"
-    INVALID_RECIPIENT = "invalid_recipient"
-    NOT_JSON = "not_json"
-
-
 def synthetic(
     count: int, seed: int, start: float, *, rate: float = 1_000.0
 ) -> Iterator[TimedEvent]:
@@ -144,11 +126,6 @@ def synthetic(
         event = orjson.dumps(_event(sale, f"synthetic-{seed}-{sale.number}", start + due))
         key = f"household-{sale.household}".encode()
         yield due, key, event[: len(event) // 2] if sale.broken else event
-
-
-def expected(count: int, seed: int) -> Counter[Kind]:
-    """Count the outcomes of `synthetic(count, seed, …)` by kind."""
-    return Counter(map(_kind, _sales(count, seed)))
 
 
 _Reach = Literal["both", "email", "impossible", "none"]
@@ -215,26 +192,12 @@ def _event(sale: _Sale, event_id: str, when: float) -> TransactionEvent:
     }
 
 
-def _reachable_by(reach: _Reach, who: Customer) -> Customer:
-    who["consent"] = {"sms": True, "email": True}
+def _reachable_by(reach: _Reach, buyer: Customer) -> Customer:
+    buyer["consent"] = {"sms": True, "email": True}
     if reach == "impossible":
-        who["phone"] = IMPOSSIBLE_PHONE
+        buyer["phone"] = IMPOSSIBLE_PHONE
     elif reach != "both":
-        del who["phone"]
+        del buyer["phone"]
     if reach in {"impossible", "none"}:
-        del who["email"]
-    return who
-
-
-def _kind(sale: _Sale) -> Kind:
-    if sale.broken:
-        return Kind.NOT_JSON
-    if sale.amount < THRESHOLD and sale.channel == "pos":
-        return Kind.UNMATCHED
-    if sale.reach == "none":
-        return Kind.NO_RECIPIENT
-    if sale.reach == "impossible":
-        return Kind.INVALID_RECIPIENT
-    if sale.channel == "visit":
-        return Kind.VISIT
-    return Kind.SMS if sale.reach == "both" else Kind.EMAIL
+        del buyer["email"]
+    return buyer

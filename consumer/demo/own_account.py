@@ -16,23 +16,17 @@ from consumer.vendors.pisano import PisanoAccount
 
 def account_of(config: Config, base: Account) -> Account:
     """Return `base` with the campaigns, programmes and credentials of a config added to its own."""
-    pisano = [
-        _campaign(campaign, account)
-        for campaign, account in _called(config)
-        if isinstance(account, PisanoAccount)
-    ]
-    radar = [
-        (campaign, account)
-        for campaign, account in _called(config)
-        if isinstance(account, CustomerRadarAccount)
-    ]
-    users = {each.username: each.password.get_secret_value() for _, each in radar}
+    campaigns, programmes = [*base.campaigns], [*base.radar_programmes]
+    users = dict(base.radar_users)
+    for campaign in config.called.values():
+        account = config.vendors[campaign.vendor]
+        if isinstance(account, PisanoAccount):
+            campaigns.append(_campaign(campaign, account))
+        elif isinstance(account, CustomerRadarAccount):
+            programmes.append(_programme(campaign, account))
+            users[account.username] = account.password.get_secret_value()
     own = {name: getattr(base, name) for name in Account.model_fields}
-    added = {
-        "campaigns": [*base.campaigns, *pisano],
-        "radar_programmes": [*base.radar_programmes, *(_programme(*each) for each in radar)],
-        "radar_users": base.radar_users | users,
-    }
+    added = {"campaigns": campaigns, "radar_programmes": programmes, "radar_users": users}
     return Account.model_validate(own | added)
 
 
@@ -41,15 +35,9 @@ def unknown_to_the_double(config: Config) -> list[str]:
     doubled = (PisanoAccount, CustomerRadarAccount)
     return [
         name
-        for name, each in config.campaigns.items()
-        if each.channel.called and not isinstance(config.vendors[each.vendor], doubled)
+        for name, campaign in config.called.items()
+        if not isinstance(config.vendors[campaign.vendor], doubled)
     ]
-
-
-def _called(config: Config) -> list[tuple[Campaign, object]]:
-    """List the campaigns that make calls, with their vendors' accounts."""
-    campaigns = config.campaigns.values()
-    return [(each, config.vendors[each.vendor]) for each in campaigns if each.channel.called]
 
 
 def _campaign(campaign: Campaign, account: PisanoAccount) -> PisanoCampaign:
@@ -66,6 +54,6 @@ def _programme(campaign: Campaign, account: CustomerRadarAccount) -> RadarProgra
     return RadarProgramme(
         id=campaign.id,
         client=account.client,
-        locations={name: list(each) for name, each in account.points_of_measure.items()},
+        locations={name: list(points) for name, points in account.points_of_measure.items()},
         any_location=True,
     )

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from importlib import resources
 from typing import Any
 
@@ -104,9 +103,9 @@ class _Endpoints:
         return HTMLResponse(self._page, headers=_PAGE_HEADERS)
 
 
-def create_app(settings: SandboxSettings, clock: Callable[[], float] = time.time) -> Starlette:
+def create_app(settings: SandboxSettings) -> Starlette:
     """Make the application; `app.state.double` is its `Double`, with the journal."""
-    double = Double(settings, clock)
+    double = Double(settings, time.time)
     app = Starlette(routes=_Endpoints(double).routes())
     app.state.double = double
     return app

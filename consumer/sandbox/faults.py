@@ -10,9 +10,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -24,24 +23,24 @@ from consumer.sandbox.wire import Reply
 TRANSPORT = "transport"
 """The key of the connection's transport in the request's state."""
 
-_PAGE = "<!doctype html><title>Gateway</title><p>Please sign in to the network.</p>"
-_STATUS = {"error_500": 500, "error_503": 503, "html_200": 200, "reset": 0, "hang": 0} | {
-    "gateway_403": 403,
-    "gateway_404": 404,
+_PAGES: Mapping[str, tuple[int, type[Response], str]] = {
+    "html_200": (
+        200,
+        HTMLResponse,
+        "<!doctype html><title>Gateway</title><p>Please sign in to the network.</p>",
+    ),
+    "gateway_403": (403, HTMLResponse, "<h1>Request blocked</h1>"),
+    "gateway_404": (404, PlainTextResponse, "404 page not found"),
+    "error_500": (500, HTMLResponse, "<h1>Something went wrong</h1>"),
+    "error_503": (503, HTMLResponse, "<h1>Something went wrong</h1>"),
 }
-_WRONG_TOKEN = "13001"  # noqa: S105 - an error code
+"""Fault → status, kind and text of the page shown in the vendor's place."""
+
+_UNANSWERED = frozenset({"reset", "hang"})
 _BEFORE = frozenset({"gateway_403", "gateway_404"})
 """Faults that keep a call from the vendor."""
 
-
-_PAGES: Mapping[str, Callable[[int], Response]] = {
-    "html_200": partial(HTMLResponse, _PAGE),
-    "gateway_403": partial(HTMLResponse, "<h1>Request blocked</h1>"),
-    "gateway_404": partial(PlainTextResponse, "404 page not found"),
-    "error_500": partial(HTMLResponse, "<h1>Something went wrong</h1>"),
-    "error_503": partial(HTMLResponse, "<h1>Something went wrong</h1>"),
-}
-"""Fault → the page shown in the vendor's place."""
+_WRONG_TOKEN = "13001"  # noqa: S105 - an error code
 
 
 def pick(faults: Faults, vendor: str, draw: float, reply: Reply | None = None) -> str | None:
@@ -84,9 +83,10 @@ def distort(reply: Reply, fault: str, faults: Faults, vendor: str) -> Reply:
     if fault == "unauthorized" or fault.isdigit():
         code, status, body = _refusal(fault, vendor)
         return replace(reply, status=status, body=body, code=code, accepted=False)
+    status = 0 if fault in _UNANSWERED else reply.status
     return replace(
         reply,
-        status=_STATUS.get(fault, reply.status),
+        status=_PAGES[fault][0] if fault in _PAGES else status,
         accepted=reply.accepted and faults.act_before_fault and fault not in _BEFORE,
     )
 
@@ -110,8 +110,9 @@ def show(reply: Reply, fault: str | None, hung: set[asyncio.Transport]) -> Respo
             return Hang(hung)
         case "truncate":
             return Truncated(reply.body, reply.status, media_type="application/json")
-    if (page := _PAGES.get(fault or "")) is not None:
-        return page(reply.status)
+    if fault is not None and fault in _PAGES:
+        _, kind, text = _PAGES[fault]
+        return kind(text, reply.status)
     headers = dict(reply.headers or {})
     return Response(reply.body, reply.status, headers, media_type="application/json")
 

@@ -7,11 +7,9 @@ port 0 is resolved to a real port before anything is served.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import threading
-from collections.abc import Callable, Generator
-from types import TracebackType
+from collections.abc import Callable
 
 import uvicorn
 from starlette.applications import Starlette
@@ -35,9 +33,9 @@ class _Protocol(H11Protocol):
 
 
 class _Server(uvicorn.Server):
-    """Reports when it serves, cuts hanging calls when it stops, can leave signals alone."""
+    """Calls `started` when it serves, and cuts hanging calls when it stops."""
 
-    def __init__(self, app: Starlette, *, started: Callable[[], None], signals: bool) -> None:
+    def __init__(self, app: Starlette, started: Callable[[], None] | None = None) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -55,16 +53,12 @@ class _Server(uvicorn.Server):
             )
         )
         self._double: Double = app.state.double
-        self._tell, self._signals = started, signals
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        with super().capture_signals() if self._signals else contextlib.nullcontext():
-            yield
+        self._started = started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self._tell()
+        if self._started is not None:
+            self._started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for transport in list(self._double.hung):
@@ -85,22 +79,10 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-async def serve(
-    settings: SandboxSettings,
-    started: asyncio.Event | None = None,
-    *,
-    listener: socket.socket | None = None,
-    signals: bool = True,
-) -> None:
-    """Serve until cancelled, or until SIGINT or SIGTERM.
-
-    `listener`: a socket of `listen`, for callers that need the port; it is closed at the end.
-    `signals=False` leaves the process's signal handlers alone.
-    """
-    tell = started.set if started is not None else _nothing
-    server = _Server(create_app(settings), started=tell, signals=signals)
-    sockets = [listener if listener is not None else listen(settings)]
-    serving = asyncio.ensure_future(server.serve(sockets))
+async def serve(settings: SandboxSettings, listener: socket.socket) -> None:
+    """Serve at a socket of `listen` until cancelled, or until SIGINT or SIGTERM."""
+    server = _Server(create_app(settings))
+    serving = asyncio.ensure_future(server.serve([listener]))
     try:
         await asyncio.shield(serving)
     except asyncio.CancelledError:
@@ -129,28 +111,24 @@ class SandboxServer:
     def double(self) -> Double:
         """The running double. Raises `RuntimeError` before `start`."""
         if self._server is None:
-            msg = "the sandbox was never started"
-            raise RuntimeError(msg)
+            raise RuntimeError("the sandbox was never started")
         double: Double = self._server.config.app.state.double  # type: ignore[union-attr]  # it is our Starlette
         return double
 
     def start(self) -> str:
         """Start; return the base URL. Raises `OSError` for a taken port, else `RuntimeError`."""
         if self._thread is not None:
-            msg = "the sandbox is running already"
-            raise RuntimeError(msg)
+            raise RuntimeError("the sandbox is running already")
         listener, ready = listen(self._settings), threading.Event()
         self.base_url = url = url_of(listener)
-        server = _Server(create_app(self._settings), started=ready.set, signals=False)
+        self._server = _Server(create_app(self._settings), ready.set)
         self._thread = threading.Thread(
-            target=server.run, args=([listener],), name="sandbox", daemon=True
+            target=self._server.run, args=([listener],), name="sandbox", daemon=True
         )
-        self._server = server
         self._thread.start()
         if not ready.wait(_START_SECONDS):
             self.stop()
-            msg = "the sandbox did not start in time"
-            raise RuntimeError(msg)
+            raise RuntimeError("the sandbox did not start in time")
         return url
 
     def stop(self) -> None:
@@ -163,14 +141,5 @@ class SandboxServer:
     def __enter__(self) -> str:
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.stop()
-
-
-def _nothing() -> None:
-    """Do nothing: the default callback of `serve`."""

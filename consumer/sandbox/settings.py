@@ -63,7 +63,6 @@ class Quota(_Strict):
     limits: list[str] = []
     algorithm: Algorithm = "fixed"
     offset: Annotated[float, Field(allow_inf_nan=False)] = 0.0
-    by: Literal["all endpoints"] = "all endpoints"
     send_retry_after: bool = False
 
     @model_validator(mode="after")
@@ -134,8 +133,7 @@ class Faults(_Strict):
     @model_validator(mode="after")
     def _rates_are_shares_of_one(self) -> Self:
         if sum(self.rates().values()) > 1 + 1e-9:
-            msg = "the fault rates add up to more than 1"
-            raise ValueError(msg)
+            raise ValueError("the fault rates add up to more than 1")
         return self
 
     @model_validator(mode="after")
@@ -143,8 +141,7 @@ class Faults(_Strict):
         for field, kinds in (("campaigns", self.campaigns), ("customers", self.customers)):
             listed = list(chain.from_iterable(kinds.values()))
             if len(set(listed)) < len(listed):
-                msg = f"one of the {field} is listed under two kinds of fault"
-                raise ValueError(msg)
+                raise ValueError(f"one of the {field} is listed under two kinds of fault")
         return self
 
     def rates(self) -> dict[str, float]:

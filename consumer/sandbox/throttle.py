@@ -42,8 +42,7 @@ def parse_limit(text: str) -> Limit:
     found = _LIMIT.fullmatch(text)
     period = float(found[2]) * _SECONDS[found[3]] if found else 0.0
     if not found or period <= 0:
-        msg = f"a limit is written like 20/5s, with a period above zero, not {text!r}"
-        raise ValueError(msg)
+        raise ValueError(f"a limit is written like 20/5s, with a period above zero, not {text!r}")
     return Limit(int(found[1]), period)
 
 

@@ -436,11 +436,10 @@ def test_a_taken_port_is_said_by_start() -> None:
 
 def test_serving_in_the_callers_loop_ends_when_it_is_cancelled() -> None:
     async def run() -> int:
-        settings, started = SandboxSettings(), asyncio.Event()
+        settings = SandboxSettings()
         listener = listen(settings)
         base_url = url_of(listener)
-        serving = asyncio.ensure_future(serve(settings, started, listener=listener, signals=False))
-        await started.wait()
+        serving = asyncio.ensure_future(serve(settings, listener))
         async with httpx.AsyncClient(base_url=base_url) as client:
             status = (await client.get("/_sandbox/summary")).status_code
         serving.cancel()

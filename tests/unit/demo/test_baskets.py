@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from consumer.demo import baskets as module
-from consumer.demo.baskets import Basket, as_of, as_produced, baskets, event_of
+from consumer.demo.baskets import Basket, as_produced, baskets, event_of
 from consumer.demo.events import TransactionEvent, customer
 from consumer.errors import DispatcherError
 
@@ -71,14 +71,7 @@ def test_a_speed_is_above_0(speed: float) -> None:
         next(as_produced(YEAR, NOW, speed))
 
 
-def test_as_of_moves_the_year_as_a_whole_so_that_its_last_basket_is_at_that_moment() -> None:
-    events = list(as_of(YEAR, NOW))
-    assert [due for due, _, _ in events] == [0, 60, 3_600]
-    assert [seconds(value) for _, _, value in events] == [NOW - 3_600, NOW - 3_540, NOW]
-
-
 def test_nothing_becomes_nothing() -> None:
-    assert list(as_of([], NOW)) == []
     assert list(as_produced([], NOW, 1.0)) == []
 
 

@@ -6,6 +6,7 @@ They are checked against the demo's own routing config, for that is where they g
 from __future__ import annotations
 
 from collections import Counter
+from enum import StrEnum
 from importlib import resources
 from itertools import pairwise
 from typing import Any
@@ -18,14 +19,13 @@ from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter
 
 from consumer.config.load import load
-from consumer.demo.contacts import HOUSEHOLDS
+from consumer.demo.contacts import HOUSEHOLDS, IMPOSSIBLE_PHONE
 from consumer.demo.events import (
     STORES,
     SYNTHETIC_HOUSEHOLDS,
-    Kind,
+    THRESHOLD,
     TransactionEvent,
     customer,
-    expected,
     synthetic,
 )
 from consumer.records.fields import rfc3339
@@ -35,6 +35,44 @@ from consumer.wiring.build import build_router, build_vendors
 START = 1_795_000_000.0
 TOPIC = "pos.transaction-completed"
 READER: TypeAdapter[TransactionEvent] = TypeAdapter(TransactionEvent)
+
+
+class Kind(StrEnum):
+    """The outcome of a synthetic event under the example routes.
+
+    They send "pos" from `THRESHOLD` on to `sms` or else `email`, and all of "visit" to `visit`,
+    which either address can reach.
+    """
+
+    SMS = "sms"
+    EMAIL = "email"
+    VISIT = "visit"
+    UNMATCHED = "unmatched"
+    NO_RECIPIENT = "no_recipient"
+    INVALID_RECIPIENT = "invalid_recipient"
+    NOT_JSON = "not_json"
+
+
+def kind_of(value: bytes) -> Kind:
+    try:
+        event = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return Kind.NOT_JSON
+    phone, email = (event["customer"].get(kind) for kind in ("phone", "email"))
+    visit = event["channel"] == "visit"
+    if event["amount"] < THRESHOLD and not visit:
+        return Kind.UNMATCHED
+    if phone is None and email is None:
+        return Kind.NO_RECIPIENT
+    if phone == IMPOSSIBLE_PHONE:
+        return Kind.INVALID_RECIPIENT
+    if visit:
+        return Kind.VISIT
+    return Kind.EMAIL if phone is None else Kind.SMS
+
+
+def expected(count: int, seed: int) -> Counter[Kind]:
+    return Counter(kind_of(value) for _, _, value in synthetic(count, seed, START))
 
 
 def readable(count: int, seed: int) -> list[dict[str, Any]]:

@@ -156,7 +156,7 @@ def test_the_command_takes_a_config(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     file.write_text(CONFIG)
     served: list[SandboxSettings] = []
 
-    async def serve(wanted: SandboxSettings, *, listener: object) -> None:
+    async def serve(wanted: SandboxSettings, listener: object) -> None:
         served.append(wanted)
         listener.close()  # type: ignore[attr-defined]  # a socket
 
