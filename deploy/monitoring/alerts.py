@@ -83,7 +83,7 @@ CUSTOMERS = [
         "critical",
         f"{at.LAG} > 0\nand {increase('events_total', 10, 'topic')} == 0",
         "Topic {{ $labels.topic }}: {{ $value }} events wait, and none is routed.",
-        "See whether the router goes round, and what its log says.",
+        "See whether the router's loop turns, and what its log says.",
         "Input lag",
         "5m",
     ),

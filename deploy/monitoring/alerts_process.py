@@ -118,7 +118,7 @@ PROCESS = [
         f"> {LOOP_SILENCE}\n"
         f"unless on (namespace, job, instance) {gauge('broker_up', 'instance')} == 0\n"
         f"unless {gauge('stage_stopped', 'instance', 'loop')} == 1",
-        "{{ $labels.loop }} on {{ $labels.instance }} has not gone round for {{ $value "
+        "{{ $labels.loop }} on {{ $labels.instance }} has not turned for {{ $value "
         "| humanizeDuration }}.",
         "Restart this replica: the lane goes on at another one, from its checkpoint.",
         "Since the last turn",

@@ -34,7 +34,7 @@ FIGURES = Row(
             width=4,
         ),
         Panel(
-            "Put off",
+            "Delayed",
             "Customers whose campaign the vendor cannot use; they are tried again by themselves.",
             one(f"sum({now('delayed_invitations', 'step', lane=False)})"),
             kind="stat",

@@ -14,7 +14,7 @@ LANES = Row(
     (
         Panel(
             "Waiting customers",
-            "Held in memory or noted on the log, for each campaign.",
+            "Buffered in memory or spilled to the log, for each campaign.",
             one(now("waiting_invitations", "lane", "campaign"), "{{lane}} {{campaign}}"),
             alerts=("LaneStalled",),
         ),
@@ -36,7 +36,7 @@ LANES = Row(
         ),
         Panel(
             "Settled",
-            "Records of the lane's topic that are done with: a result, a dead letter or put off.",
+            "Records of the lane's topic that are settled: a result, a dead letter or delayed.",
             one(per_second(of("records_settled_total", lane=True), "lane"), "{{lane}}"),
             unit="suffix:/s",
         ),
@@ -49,27 +49,27 @@ LANES = Row(
             ),
         ),
         Panel(
-            "Held and noted",
-            "Held: in memory. Noted: only on the log, read again when there is room.",
+            "Buffered and spilled",
+            "Buffered: in memory. Spilled: only on the log, read again when there is room.",
             (
-                Query(now("buffered_invitations", "lane"), "{{lane}} held"),
-                Query(now("spilled_invitations", "lane"), "{{lane}} noted"),
+                Query(now("buffered_invitations", "lane"), "{{lane}} buffered"),
+                Query(now("spilled_invitations", "lane"), "{{lane}} spilled"),
             ),
         ),
         Panel(
-            "Memory of held ones",
+            "Memory of the buffer",
             "Bounded by `max_buffered_bytes` of the quota.",
             one(now("buffered_bytes", "lane"), "{{lane}}"),
             unit="bytes",
         ),
         Panel(
             "Reading paused",
-            "Yes: as much is held and noted as may be; the rest is the topic's lag.",
+            "Yes: buffer and spill limits are reached, reading is paused; the rest is lag.",
             one(now("lane_paused", "lane"), "{{lane}}"),
             kind="states",
         ),
         Panel(
-            "Delay ladder",
+            "Delay topics",
             "Invitations that wait on a step, and those that went there a second.",
             (
                 Query(now("delayed_invitations", "step", lane=False), "waiting {{step}}"),
@@ -180,7 +180,7 @@ VENDOR = Row(
         ),
         Panel(
             "Parked campaigns",
-            "Yes: the vendor cannot use the campaign; its customers wait on the delay ladder.",
+            "Yes: the vendor cannot use the campaign; its customers wait on the delay topics.",
             one(now("campaign_parked", "lane", "campaign"), "{{campaign}}"),
             kind="states",
             alerts=("CampaignParked",),

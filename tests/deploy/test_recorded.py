@@ -41,7 +41,7 @@ PISANO = {"lane": "pisano"}
 MOVES: Mapping[tuple[str, str], Sequence[Moves]] = {
     ("manager", "Surveys accepted"): [Moves("crowd")],
     ("manager", "Waiting now"): [Moves("crowd")],
-    ("manager", "Put off"): [Moves("parked")],
+    ("manager", "Delayed"): [Moves("parked")],
     ("manager", "Sent in time"): [Moves("works")],
     ("manager", "Accepted of all that count"): [Moves("trouble", up=False)],
     ("manager", "Time until the backlog is sent"): [Moves("crowd")],
@@ -67,9 +67,9 @@ MOVES: Mapping[tuple[str, str], Sequence[Moves]] = {
     ("operations", "Drain forecast"): [Moves("crowd", PISANO)],
     ("operations", "Settled"): [Moves("crowd", PISANO), Moves("trouble", PISANO, up=False)],
     ("operations", "Lane lag and span"): [Moves("crowd", PISANO)],
-    ("operations", "Held and noted"): [Moves("crowd", PISANO)],
-    ("operations", "Memory of held ones"): [Moves("crowd", PISANO)],
-    ("operations", "Delay ladder"): [Moves("parked", {"step": "1m"})],
+    ("operations", "Buffered and spilled"): [Moves("crowd", PISANO)],
+    ("operations", "Memory of the buffer"): [Moves("crowd", PISANO)],
+    ("operations", "Delay topics"): [Moves("parked", {"step": "1m"})],
     ("operations", "Permits left"): [Moves("crowd", PISANO, up=False)],
     ("operations", "Next permit"): [Moves("crowd", PISANO)],
     ("operations", "429 answers"): [
