@@ -202,11 +202,10 @@ class Lane:
         """Return the parked campaigns, and the ones that an open circuit breaker (their own or the
         account's) holds back."""
         known, parked = self.settings.campaigns, self.parked_campaigns(now)
-        return parked + [
-            name
-            for name in self.windows.keys() & known.keys() - set(parked)
-            if self.accounts.holds_back(known[name].vendor, name)
-        ]
+        others = self.windows.keys() & known.keys() - set(parked)
+        return parked + sorted(
+            name for name in others if self.accounts.holds_back(known[name].vendor, name)
+        )
 
     def retry_campaign(self, campaign: str, now: float) -> None:
         """Call a campaign again at once, whatever the answers to its last calls.
