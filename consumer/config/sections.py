@@ -5,7 +5,7 @@ The attributes' docstrings feed the JSON Schema that editors complete from.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -31,9 +31,15 @@ from consumer.config.fields import (
     TopicName,
 )
 from consumer.records.channel import Channel
+from consumer.routing.decoding.formats import FORMATS
 from consumer.routing.decoding.times import TimeUnit
 from consumer.routing.link import EXAMPLE
 from consumer.routing.recipients.recipients import UntextedType
+
+if TYPE_CHECKING:
+    InputFormat = str
+else:
+    InputFormat = Literal[tuple(FORMATS)]
 
 
 class Section(BaseModel):
@@ -147,7 +153,7 @@ class Input(Section):
 
     topics: Annotated[tuple[TopicName, ...], Field(min_length=1)]
     """The topics to read; none in two inputs."""
-    format: Literal["json"]
+    format: InputFormat
     """How the events are written."""
     event: EventKeys = EventKeys()
     """Where an event has its identity."""

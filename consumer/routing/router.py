@@ -19,9 +19,10 @@ from consumer.policy.expiry import expiry_time
 from consumer.policy.rules import PolicyRules, first_refusal
 from consumer.records.dead_letter import DeadLetter, DeadLetterReason
 from consumer.records.fields import RECORD_VERSION, rfc3339
-from consumer.records.invitation import Address, Invitation, Source
+from consumer.records.input_record import InputRecord
+from consumer.records.invitation import Address, Invitation
 from consumer.records.result import Reason, Result
-from consumer.routing.decoding.decode import Decoder, Event
+from consumer.routing.decoding.decode import Event, EventDecoder
 from consumer.routing.route import Body, Link, Reach, Route, Target, longest
 
 Pseudonymiser = Callable[[str], str]
@@ -46,37 +47,11 @@ class Encoded(NamedTuple):
     value: bytes
 
 
-class Record(NamedTuple):
-    """An input record as Kafka delivered it; `timestamp` in ms.
-
-    Topic, partition and offset are the original ones: a replayed record keeps its identity.
-    """
-
-    topic: str
-    partition: int
-    offset: int
-    value: bytes | None
-    key: bytes | None = None
-    headers: Sequence[tuple[str, bytes | None]] = ()
-    timestamp: int = 0
-
-    @property
-    def source(self) -> Source:
-        """The original topic, partition and offset."""
-        return {"topic": self.topic, "partition": self.partition, "offset": self.offset}
-
-    def dead_letter(self, reason: DeadLetterReason, message: str) -> DeadLetter:
-        """Return the dead letter: the same bytes, with the reason."""
-        return DeadLetter(
-            reason, message, self.source, self.key, self.value, self.headers, self.timestamp
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class RoutedInput:
     """An input: its decoder, and its routes in order."""
 
-    decoder: Decoder
+    decoder: EventDecoder
     routes: Sequence[Route]
     all_that_match: bool = False
 
@@ -122,13 +97,13 @@ class Router:
         config_version: str,
         policy: PolicyRules,
     ) -> None:
-        self._inputs = inputs
+        self.inputs = inputs
         self._pseudonymise = pseudonymise
         self._config_version = config_version
         self._policy = policy
 
     def route(
-        self, records: Sequence[Record], now: float, beat: Callable[[], None] = lambda: None
+        self, records: Sequence[InputRecord], now: float, beat: Callable[[], None] = lambda: None
     ) -> Routed:
         """Route all records of one poll. Never raises for their content.
 
@@ -150,16 +125,16 @@ class Router:
                 self._dead(record, DeadLetterReason.INTERNAL, defect(error), out)
         return out
 
-    def _one(self, record: Record, now: float, routed_at: str, out: Routed) -> None:
-        known = self._inputs.get(record.topic)
+    def _one(self, record: InputRecord, now: float, routed_at: str, out: Routed) -> None:
+        known = self.inputs.get(record.topic)
         if known is None:
             raise EventError(DeadLetterReason.NO_INPUT, "no input of the config has its topic")
-        body = known.decoder.load(record.value)
-        routes = known.routes_for(body)
+        payload = known.decoder.load(record)
+        routes = known.routes_for(payload.body)
         if not routes:  # even if it lacks an id or a time: a topic carries several kinds of events
             out.counts[record.topic, "unmatched", ""] += 1
             return
-        event = known.decoder.identify(body, record.value or b"", now)
+        event = known.decoder.identify(payload, now)
         for route in routes:
             expires_at = expiry_time(event.time, route.expire_after)
             self._take(_Match(record, event, route, routed_at, expires_at), now, out)
@@ -261,16 +236,18 @@ class Router:
         out.counts[match.record.topic, reason.status, reason] += 1
         return result
 
-    def _dead(self, record: Record, reason: DeadLetterReason, message: str, out: Routed) -> None:
+    def _dead(
+        self, record: InputRecord, reason: DeadLetterReason, message: str, out: Routed
+    ) -> None:
         out.dead_letters.append(record.dead_letter(reason, message))
-        topic = record.topic if record.topic in self._inputs else OTHER_TOPIC
+        topic = record.topic if record.topic in self.inputs else OTHER_TOPIC
         out.counts[topic, "dead_letter", reason] += 1
 
 
 class _Match(NamedTuple):
     """An event and a route that took it."""
 
-    record: Record
+    record: InputRecord
     event: Event
     route: Route
     routed_at: str

@@ -17,13 +17,14 @@ from consumer.config.models import Config
 from consumer.demo.baskets import Basket, baskets, event_of
 from consumer.errors import EventError, OperationError
 from consumer.lane.state.settings import Limit
-from consumer.routing.decoding.decode import Decoder
-from consumer.routing.router import Encoded, Record
+from consumer.records.input_record import InputRecord
+from consumer.routing.decoding.decode import EventDecoder
+from consumer.routing.router import Encoded
 from consumer.simulate.simulate import DOCUMENTED, LaneTraffic, synthetic_lane
 from consumer.simulate.topic import Point, Range
 from consumer.simulate.topic import records as topic_records
 from consumer.simulate.traffic import Arrival, faster
-from consumer.wiring.build import build_router, build_vendors, decoder_of, lane_settings
+from consumer.wiring.build import build_router, build_vendors, lane_settings
 
 SHORTEST = 1.0
 """Seconds of a recording, at least, to compute a rate."""
@@ -51,14 +52,13 @@ class Recorded:
         return min(coming[0].time for coming in self.arrivals.values())
 
 
-def routed(config: Config, records: Iterable[Record]) -> Recorded:
+def routed(config: Config, records: Iterable[InputRecord]) -> Recorded:
     """Route records as the program would; raises OperationError if none makes an invitation."""
     router = build_router(config, build_vendors(config))
-    decoders = _decoders(config)
     by_lane: dict[str, list[Arrival]] = defaultdict(list)
     counts: Counter[str] = Counter()
     for record in records:
-        when = _time(decoders[record.topic], record)
+        when = _time(router.inputs[record.topic].decoder, record)
         out = router.route([record], when)
         for (_topic, disposition, reason), number in out.counts.items():
             counts[" ".join(filter(None, (disposition, reason)))] += number
@@ -94,7 +94,7 @@ class Recording:
         """Whether a broker is needed."""
         return self.file is None and not self.baskets
 
-    def records(self, config: Config) -> Iterable[Record]:
+    def records(self, config: Config) -> Iterable[InputRecord]:
         """Yield the events as records of an input topic. Raises OperationError."""
         topic = input_topic(config, self.topic)
         if self.file is not None:
@@ -107,7 +107,7 @@ class Recording:
         return topic_records(settings, Range(topic, self.begin, self.end))
 
 
-def lines(path: Path, topic: str) -> Iterator[Record]:
+def lines(path: Path, topic: str) -> Iterator[InputRecord]:
     """Read the events of a file, one JSON document a line, as records of an input topic.
 
     Raises OperationError if the file cannot be read.
@@ -116,7 +116,7 @@ def lines(path: Path, topic: str) -> Iterator[Record]:
         with path.open("rb") as file:
             for number, line in enumerate(file):
                 if value := line.strip():
-                    yield Record(topic, 0, number, value)
+                    yield InputRecord(topic, 0, number, value)
     except OSError as error:
         raise OperationError(f"{path}: {error.strerror}") from None
 
@@ -146,14 +146,10 @@ def _rates(coming: Sequence[Arrival], begin: float, speed: float) -> dict[str, f
     return {name: number / seconds for name, number in numbers.most_common()}
 
 
-def _decoders(config: Config) -> dict[str, Decoder]:
-    return {topic: decoder_of(entry) for entry in config.inputs.values() for topic in entry.topics}
-
-
-def _time(decoder: Decoder, record: Record) -> float:
+def _time(decoder: EventDecoder, record: InputRecord) -> float:
     """Return the event's own time; 0 for an undecodable event, which the router counts."""
     try:
-        return decoder.decode(record.value).time
+        return decoder.decode(record).time
     except EventError:
         return 0.0
 
@@ -183,7 +179,7 @@ def store_traffic(
     return LaneTraffic(settings, lambda: faster(coming, speed), rates)
 
 
-def basket_records(topic: str) -> Iterable[Record]:
+def basket_records(topic: str) -> Iterable[InputRecord]:
     """Yield the year's baskets as transaction events of an input topic."""
     for number, basket in enumerate(baskets()):
-        yield Record(topic, 0, number, event_of(basket, 0.0))
+        yield InputRecord(topic, 0, number, event_of(basket, 0.0))

@@ -14,7 +14,7 @@ from consumer.kafka.log_scan import LogScan
 from consumer.kafka.queries import Offsets, Partition, end_offsets, low_offsets
 from consumer.kafka.reachability import require_broker
 from consumer.kafka.records.messages import value_of
-from consumer.routing.router import Record
+from consumer.records.input_record import InputRecord
 
 WAIT = 15.0
 
@@ -31,7 +31,7 @@ class Range:
     end: Point = "latest"
 
 
-def records(settings: Settings, wanted: Range) -> Iterator[Record]:
+def records(settings: Settings, wanted: Range) -> Iterator[InputRecord]:
     """Yield the committed records of the range, a partition's in their order.
 
     Raises KafkaSessionError, BrokerUnreachable, and OperationError for a missing topic.
@@ -47,7 +47,7 @@ def records(settings: Settings, wanted: Range) -> Iterator[Record]:
         begin = _offsets(reader, wanted.begin, low, high)
         end = _offsets(reader, wanted.end, low, high)
         for message in LogScan(reader, end, begin):
-            yield Record(
+            yield InputRecord(
                 wanted.topic, message.partition() or 0, message.offset() or 0, value_of(message)
             )
     finally:

@@ -16,7 +16,8 @@ from consumer.http.tls import context_of
 from consumer.lane.state.settings import LaneCampaign, LaneSettings
 from consumer.policy.rules import ALL_RULES
 from consumer.records.channel import Channel, ChannelSpec
-from consumer.routing.decoding.decode import Decoder
+from consumer.routing.decoding.decode import EventDecoder
+from consumer.routing.decoding.formats import FORMATS
 from consumer.routing.decoding.times import TimeReader
 from consumer.routing.expressions import compile_value, needs_digits
 from consumer.routing.link import GIVEN, compile_link, entry_of
@@ -85,7 +86,7 @@ def build_router(config: Config, vendors: Mapping[str, Vendor]) -> Router:
     inputs: dict[str, RoutedInput] = {}
     for name, entry in config.inputs.items():
         routed = RoutedInput(
-            decoder_of(entry),
+            _decoder(entry),
             [_route(route, config, vendors) for route in config.routes if route.input == name],
             all_that_match=entry.routes == "all",
         )
@@ -95,10 +96,10 @@ def build_router(config: Config, vendors: Mapping[str, Vendor]) -> Router:
     return Router(inputs, pseudonymise, config.config_version, ALL_RULES)
 
 
-def decoder_of(entry: Input) -> Decoder:
-    """Return the decoder of an input's records."""
-    times = TimeReader(entry.event.time_unit, entry.event.timezone)
-    return Decoder(entry.event.id, entry.event.time, entry.max_event_bytes, times)
+def _decoder(entry: Input) -> EventDecoder:
+    keys = entry.event
+    times = TimeReader(keys.time_unit, keys.timezone)
+    return EventDecoder(FORMATS[entry.format], keys.id, keys.time, entry.max_event_bytes, times)
 
 
 def router_rules(config: Config, vendors: Mapping[str, Vendor]) -> RouterConfig:

@@ -30,7 +30,7 @@ from consumer.errors import ConfigError
 from consumer.lane.state.pending import PendingInvitation
 from consumer.records.call import Answer
 from consumer.records.dead_letter import DeadLetterReason
-from consumer.routing.router import Record
+from consumer.records.input_record import InputRecord
 from consumer.vendors import Vendor
 from consumer.wiring.build import (
     build_accounts,
@@ -387,7 +387,7 @@ class ConfigFuzz:
         vendors = build_vendors(config)
         build_accounts(config, vendors, lambda: NOW)
         records = [
-            Record(topic, 0, number, json.dumps(EVENT).encode())
+            InputRecord(topic, 0, number, json.dumps(EVENT).encode())
             for number, topic in enumerate(config.input_topics)
         ]
         routed = build_router(config, vendors).route(records, NOW)

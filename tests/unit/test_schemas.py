@@ -34,9 +34,9 @@ from consumer.records.call import Outcome, Verdict
 from consumer.records.channel import Channel
 from consumer.records.checkpoint import Checkpoint
 from consumer.records.dead_letter import DeadLetter, DeadLetterReason
+from consumer.records.input_record import InputRecord, RecordEnvelope
 from consumer.records.invitation import Invitation, InvitationReader
 from consumer.records.result import Reason, Result, ResultReader, Status
-from consumer.routing.router import Record
 from consumer.wiring.build import build_router, build_vendors
 from tests.unit.routing.broken_events import NOW, ROWS, TOPIC
 
@@ -191,7 +191,7 @@ EXAMPLE, ROUTER = example_router()
 def test_the_example_config_makes_the_examples_of_each_other(
     event: str, made: str, offset: int
 ) -> None:
-    routed = ROUTER.route([Record(TOPIC, 2, offset, (EXAMPLES / event).read_bytes())], NOW)
+    routed = ROUTER.route([InputRecord(TOPIC, 2, offset, (EXAMPLES / event).read_bytes())], NOW)
     outputs = [*(orjson.loads(each.value) for each in routed.invitations), *routed.results]
     # The version's digits are the example's; they change with the models.
     version = {"config_version": EXAMPLE.config_version}
@@ -222,14 +222,13 @@ def test_the_example_dead_letter_is_what_the_router_and_the_publisher_make() -> 
     found = read(EXAMPLES / "dead-letter.json")
     headers = {key: text.encode() for key, text in found["headers"].items()}
     foreign = [each for each in headers.items() if not each[0].startswith("dead_letter.")]
-    record = Record(
+    key, timestamp = base64.b64decode(found["key"]), int(headers["dead_letter.timestamp"])
+    record = InputRecord(
         headers["dead_letter.topic"].decode(),
         int(headers["dead_letter.partition"]),
         int(headers["dead_letter.offset"]),
         base64.b64decode(found["value"]),
-        base64.b64decode(found["key"]),
-        foreign,
-        int(headers["dead_letter.timestamp"]),
+        lambda: RecordEnvelope(key, foreign, timestamp),
     )
     (letter,) = ROUTER.route([record], NOW).dead_letters
     at, version = headers["dead_letter.at"].decode(), headers["dead_letter.config_version"].decode()
@@ -457,7 +456,7 @@ def test_every_result_of_a_lane_fits_and_has_no_other_keys(result: Result) -> No
     assert written.keys() <= schema("result")["properties"].keys()
 
 
-def assert_routed_fits(records: Sequence[Record]) -> None:
+def assert_routed_fits(records: Sequence[InputRecord]) -> None:
     routed = ROUTER.route(records, NOW)
     for each in routed.invitations:
         written = orjson.loads(each.value)
@@ -482,12 +481,12 @@ def shown(letter: DeadLetter) -> dict[str, Any]:
 
 
 def test_what_the_router_makes_of_broken_and_odd_events_fits() -> None:
-    assert_routed_fits([Record(TOPIC, 0, at, row.value) for at, row in enumerate(ROWS)])
+    assert_routed_fits([InputRecord(TOPIC, 0, at, row.value) for at, row in enumerate(ROWS)])
 
 
 def test_what_the_router_makes_of_the_synthetic_events_fits() -> None:
     values = [value for _, _, value in synthetic(300, 1, NOW - 3600)]
-    assert_routed_fits([Record(TOPIC, 0, at, value) for at, value in enumerate(values)])
+    assert_routed_fits([InputRecord(TOPIC, 0, at, value) for at, value in enumerate(values)])
 
 
 EVENTS = st.fixed_dictionaries(
@@ -513,7 +512,7 @@ EVENTS = st.fixed_dictionaries(
 @given(st.lists(EVENTS, max_size=5))
 def test_what_the_router_makes_of_any_event_fits(events: list[Any]) -> None:
     assert_routed_fits(
-        [Record(TOPIC, 0, at, orjson.dumps(event)) for at, event in enumerate(events)]
+        [InputRecord(TOPIC, 0, at, orjson.dumps(event)) for at, event in enumerate(events)]
     )
 
 

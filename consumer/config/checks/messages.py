@@ -157,7 +157,7 @@ def kind_of(value: Tree) -> str:
 def _wrong_choice(context: Mapping[str, Any], source: Source, path: Path) -> tuple[str, str]:
     value = source.at(path)
     if path[0] == "inputs" and str(value) in _LATER_FORMATS:
-        return f"'{value}' is {NOT_YET}", "expected 'json'"
+        return f"'{value}' is {NOT_YET}", f"expected {context['expected']}"
     tags = str(context.get("expected_tags", "")).replace(", ", " or ")
     expected = str(context.get("expected", tags))
     allowed = values(schema_at(path, source.tree)) or expected.replace("'", "").split(" or ")

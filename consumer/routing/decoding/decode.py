@@ -1,4 +1,4 @@
-"""Decodes an input record's bytes to an event, or gives the reason for its dead letter.
+"""Decodes an input record to an event, or gives the reason for its dead letter.
 
 Messages say what was expected, never what was found: a dead letter's headers have more readers than
 its body.
@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-import orjson
-
 from consumer.errors import EventError
 from consumer.records.dead_letter import DeadLetterReason
+from consumer.records.input_record import InputRecord
 from consumer.routing.decoding.digits import Written, exact_body
+from consumer.routing.decoding.formats import Payload, PayloadDecoder
 from consumer.routing.decoding.times import TimeReader
 from consumer.routing.expressions import compile_value, needs_digits
 
@@ -26,7 +26,7 @@ MAX_AHEAD: Final = 86_400.0
 class Event:
     """A decoded event. `time`: epoch seconds; `time_text`: the same as RFC 3339, as it came.
 
-    `raw`: the record's value; it keeps the digits of numbers that orjson turned into doubles.
+    `raw`: that of its `Payload`.
     """
 
     body: dict[str, Any]
@@ -36,43 +36,48 @@ class Event:
     raw: bytes
 
 
-class Decoder:
+class EventDecoder:
     """Decodes the records of one input.
 
-    `id_path`, `time_path`: JMESPath; an invalid expression raises ValueError. `max_bytes`: the
-    longest value that is accepted.
+    `decode_payload`: the input's format. `id_path`, `time_path`: JMESPath; an invalid expression
+    raises ValueError. `max_bytes`: the longest value that is accepted.
     """
 
-    __slots__ = ("_exact_id", "_id", "_id_path", "_max_bytes", "_time", "_time_path", "_times")
-
     def __init__(
-        self, id_path: str, time_path: str, max_bytes: int, times: TimeReader | None = None
+        self,
+        decode_payload: PayloadDecoder,
+        id_path: str,
+        time_path: str,
+        max_bytes: int,
+        times: TimeReader | None = None,
     ) -> None:
+        self._decode_payload = decode_payload
         self._id, self._id_path = compile_value(id_path), id_path
         self._exact_id = needs_digits(id_path)
         self._time, self._time_path = compile_value(time_path), time_path
         self._max_bytes = max_bytes
         self._times = times or TimeReader()
 
-    def decode(self, value: bytes | None) -> Event:
-        """Decode a record's value to its event; raises `EventError` with the reason."""
-        return self.identify(self.load(value), value or b"")
+    def decode(self, record: InputRecord) -> Event:
+        """Decode a record to its event; raises `EventError` with the reason."""
+        return self.identify(self.load(record))
 
-    def load(self, value: bytes | None) -> dict[str, Any]:
-        """Parse a record's value to the event's body, which routes match; raises `EventError`."""
-        if not value:
+    def load(self, record: InputRecord) -> Payload:
+        """Decode a record to the event's body, which routes match; raises `EventError`."""
+        if not record.value:
             raise EventError(DeadLetterReason.EMPTY, "the record has no value")
-        if len(value) > self._max_bytes:
+        if len(record.value) > self._max_bytes:
             expected = f"expected at most {self._max_bytes} bytes"
             raise EventError(DeadLetterReason.TOO_LARGE, expected)
-        return _load(value)
+        return self._decode_payload(record)
 
-    def identify(self, body: dict[str, Any], raw: bytes, now: float | None = None) -> Event:
-        """Make the event of a body that `load` parsed from `raw`: add id and time.
+    def identify(self, payload: Payload, now: float | None = None) -> Event:
+        """Make the event of what `load` returned: add id and time. Raises `EventError`.
 
-        Raises `EventError`. With `now`, a time more than `MAX_AHEAD` later is refused: until then
-        its invitation would not expire.
+        With `now`, a time more than `MAX_AHEAD` later is refused: until then its invitation would
+        not expire.
         """
+        body, raw = payload
         event_id = self._read_id(body, raw)
         time, time_text = self._read_time(body)
         if now is not None and time - now > MAX_AHEAD:
@@ -106,17 +111,3 @@ class Decoder:
         where = f"or ns between 2000 and 2100, at `{self._time_path}`"
         local = "a local time is read where the input's `event.timezone` names its zone"
         raise EventError(DeadLetterReason.BAD_TIME, f"{expected} {where}; {local}")
-
-
-def _load(value: bytes) -> dict[str, Any]:
-    try:
-        body = orjson.loads(value)
-    except orjson.JSONDecodeError as error:
-        position = error.pos
-    else:
-        if type(body) is dict:
-            return body
-        raise EventError(DeadLetterReason.NOT_OBJECT, "expected a JSON object")
-    # Raised outside the handler: orjson's error carries the whole document.
-    expected = f"expected one JSON document in UTF-8, stopped at character {position}"
-    raise EventError(DeadLetterReason.NOT_JSON, expected)

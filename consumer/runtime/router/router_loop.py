@@ -8,10 +8,10 @@ a rebalance leaves nothing to finish; records of partitions revoked during the p
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
@@ -21,9 +21,8 @@ from consumer.errors import KafkaSessionError, defect
 from consumer.kafka import transactions
 from consumer.kafka.errors import translate_errors
 from consumer.kafka.queries import Partition
-from consumer.kafka.records.messages import headers_of, position_of, value_of
-from consumer.kafka.records.publisher import dead_letter_of
-from consumer.kafka.records.replayed import original
+from consumer.kafka.records.messages import content_of, headers_of, position_of, value_of
+from consumer.kafka.records.replayed import Original, original
 from consumer.kafka.start_offsets import (
     StartFrom,
     assign_start_offsets,
@@ -32,8 +31,8 @@ from consumer.kafka.start_offsets import (
 )
 from consumer.records.dead_letter import DeadLetter, DeadLetterReason
 from consumer.records.fields import rfc3339
-from consumer.records.invitation import Source
-from consumer.routing.router import OTHER_TOPIC, Record, Routed, Router
+from consumer.records.input_record import InputRecord, RecordEnvelope
+from consumer.routing.router import OTHER_TOPIC, Routed, Router
 from consumer.runtime.former_life import wait_for_former_life
 from consumer.runtime.isolation import HINT, isolate, tell
 from consumer.runtime.positions import ends, lag, membership, names, offsets
@@ -250,10 +249,8 @@ class RouterStage:
         records = [self._record(message) for message in messages]
         now = self.services.clock.now()
         routed = self.router.route(records, now, self.run.beat)
-        letters = _complete(routed.dead_letters, records, messages)
-        complete = replace(routed, dead_letters=letters)
-        self._commit_routed(consumer, producer, messages, complete, now)
-        self._say_defects(letters)
+        self._commit_routed(consumer, producer, messages, routed, now)
+        self._say_defects(routed.dead_letters)
         return routed
 
     def _set_aside(
@@ -261,10 +258,9 @@ class RouterStage:
     ) -> Routed:
         """Turn a poison record into a dead letter, without routing it."""
         tell(self.name, message, error)
-        letter = dead_letter_of(message, DeadLetterReason.INTERNAL, defect(error))
+        record = _input_record(message, self.services.topics.replayed)
+        letter = record.dead_letter(DeadLetterReason.INTERNAL, defect(error))
         topic = message.topic() if message.topic() in self.inputs else OTHER_TOPIC
-        if message.topic() == self.services.topics.replayed:
-            letter = _as_it_was(letter)
         routed = Routed(dead_letters=[letter])
         routed.counts[str(topic), "dead_letter", DeadLetterReason.INTERNAL] += 1
         self._commit_routed(consumer, producer, [message], routed, self.services.clock.now())
@@ -298,14 +294,8 @@ class RouterStage:
                     hint=HINT,
                 )
 
-    def _record(self, message: Message) -> Record:
-        """Return the parts of a message that routing needs; dead letters get the rest later."""
-        place = position_of(message)
-        if place[0] == self.services.topics.replayed:
-            headers, lost = headers_of(message)
-            was = None if lost else original(headers)
-            place = was[:3] if was else place  # else its topic is no input's: a dead letter
-        return Record(*place, value_of(message))
+    def _record(self, message: Message) -> InputRecord:
+        return _input_record(message, self.services.topics.replayed)
 
     def _publish(self, producer: Producer, routed: Routed, now: str) -> None:
         lanes = {each.lane for each in routed.invitations}
@@ -338,33 +328,17 @@ class RouterStage:
             self.services.metrics.router_lag(lag(consumer, self._reached))
 
 
-def _complete(
-    letters: Sequence[DeadLetter], records: Sequence[Record], messages: Sequence[Message]
-) -> list[DeadLetter]:
-    """Return the dead letters with key, headers and timestamp of their records.
-
-    A replayed record may claim the position of another record of the same poll, so records are
-    matched by their value object too.
-    """
-    if not letters:
-        return []
-    came: dict[tuple[object, ...], deque[Message]] = defaultdict(deque)
-    for record, message in zip(records, messages, strict=True):
-        came[*record[:3], id(record.value)].append(message)
-    complete = []
-    for letter in letters:
-        source = letter.source
-        place = source["topic"], source["partition"], source["offset"]
-        message = came[*place, id(letter.value)].popleft()
-        whole = dead_letter_of(message, letter.reason, letter.message)
-        complete.append(whole if place == position_of(message) else _as_it_was(whole))
-    return complete
+def _input_record(message: Message, replayed: str) -> InputRecord:
+    """Return a message as routing reads it: one of the topic `replayed` has its original place."""
+    place, was = position_of(message), None
+    if place[0] == replayed:
+        headers, lost = headers_of(message)
+        was = None if lost else original(headers)
+        place = was[:3] if was else place  # else its topic is no input's: a dead letter
+    return InputRecord(*place, value_of(message), lambda: _envelope(message, was))
 
 
-def _as_it_was(letter: DeadLetter) -> DeadLetter:
-    """Return a replayed dead letter with its original source, if its headers name it."""
-    was = None if letter.unreadable else original(letter.headers)
-    if was is None:
-        return letter
-    place: Source = {"topic": was.topic, "partition": was.partition, "offset": was.offset}
-    return replace(letter, source=place, headers=list(was.headers), timestamp=was.timestamp)
+def _envelope(message: Message, was: Original | None) -> RecordEnvelope:
+    content = content_of(message)
+    origin = was or content
+    return RecordEnvelope(content.key, origin.headers, origin.timestamp, content.unreadable)

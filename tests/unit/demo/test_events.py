@@ -29,7 +29,8 @@ from consumer.demo.events import (
     synthetic,
 )
 from consumer.records.fields import rfc3339
-from consumer.routing.router import Record, Routed
+from consumer.records.input_record import InputRecord
+from consumer.routing.router import Routed
 from consumer.wiring.build import build_router, build_vendors
 
 START = 1_795_000_000.0
@@ -92,10 +93,7 @@ def routed_by_the_demo(count: int, seed: int) -> Routed:
     config = load(text, env={**dict.fromkeys(names, "x"), "DEMO_VENDOR": "http://127.0.0.1:1"})
     events = list(synthetic(count, seed, START))
     records = [
-        Record(
-            topic=TOPIC, partition=0, offset=number, key=key, value=value, headers=[], timestamp=0
-        )
-        for number, (_, key, value) in enumerate(events)
+        InputRecord(TOPIC, 0, number, value) for number, (_, _key, value) in enumerate(events)
     ]
     return build_router(config, build_vendors(config)).route(records, START + events[-1][0])
 

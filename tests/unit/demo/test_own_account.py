@@ -13,7 +13,7 @@ from consumer.cli.main import app
 from consumer.config.load import load
 from consumer.demo.own_account import account_of, unknown_to_the_double
 from consumer.records.call import Call
-from consumer.routing.router import Record
+from consumer.records.input_record import InputRecord
 from consumer.sandbox import server
 from consumer.sandbox.customer_radar import Radar
 from consumer.sandbox.pisano import Pisano
@@ -92,7 +92,7 @@ def settings() -> SandboxSettings:
 def call_of(campaign: str, token: str | None = None, **changes: str | None) -> Call:
     """The call that the program makes of an event for a campaign."""
     event = orjson.dumps(EVENT | changes)
-    routed = build_router(OWN, VENDORS).route([Record("pos", 0, 0, event)], 1_795_361_827.0)
+    routed = build_router(OWN, VENDORS).route([InputRecord("pos", 0, 0, event)], 1_795_361_827.0)
     (made,) = [each.value for each in routed.invitations if each.campaign == campaign]
     found = OWN.campaigns[campaign]
     return VENDORS[found.vendor].build(found, [orjson.loads(made)], token)

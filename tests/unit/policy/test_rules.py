@@ -8,11 +8,13 @@ import pytest
 
 from consumer.policy.expiry import Expiring
 from consumer.policy.rules import ALL_RULES, PolicyRules, Rule, first_refusal
+from consumer.records.input_record import InputRecord
 from consumer.records.result import Reason
-from consumer.routing.decoding.decode import Decoder
+from consumer.routing.decoding.decode import EventDecoder
+from consumer.routing.decoding.formats import decode_json
 from consumer.routing.patterns.pattern import compile_pattern
 from consumer.routing.route import Route
-from consumer.routing.router import Record, RoutedInput, Router
+from consumer.routing.router import RoutedInput, Router
 from tests.support.lanes import ACCEPTED, NOW, Driver, held, lane, settings
 from tests.support.lanes import VENDOR_ERROR as TROUBLE
 
@@ -45,8 +47,10 @@ def test_the_first_rule_that_refuses_gives_the_reason() -> None:
 def test_a_router_asks_the_rules_that_it_was_given() -> None:
     rules = replace(ALL_RULES, at_routing=(refuses(Reason.INVALID_DATA),))
     route = Route("all", compile_pattern({}), {}, [])
-    router = Router({"pos": RoutedInput(Decoder("id", "time", 99), [route])}, str, "v1", rules)
-    routed = router.route([Record("pos", 0, 1, b'{"id": 1, "time": 1763800000}')], NOW)
+    router = Router(
+        {"pos": RoutedInput(EventDecoder(decode_json, "id", "time", 99), [route])}, str, "v1", rules
+    )
+    routed = router.route([InputRecord("pos", 0, 1, b'{"id": 1, "time": 1763800000}')], NOW)
     assert [result["reason"] for result in routed.results] == [Reason.INVALID_DATA]
 
 

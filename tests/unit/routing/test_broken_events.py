@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.config.load import load
+from consumer.records.input_record import InputRecord
 from consumer.records.invitation import InvitationReader
 from consumer.records.result import ResultReader
-from consumer.routing.router import Record, Routed, Router
+from consumer.routing.router import Routed, Router
 from consumer.wiring.build import build_router, build_vendors
 from tests.unit.routing.broken_events import CONFIG, NOW, PHONE, ROUTED, ROWS, TIME, TOPIC, Row
 
@@ -27,8 +28,8 @@ def make_router() -> Router:
 ROUTER = make_router()
 
 
-def records(values: Sequence[bytes | None]) -> list[Record]:
-    return [Record(TOPIC, 0, offset, value) for offset, value in enumerate(values)]
+def records(values: Sequence[bytes | None]) -> list[InputRecord]:
+    return [InputRecord(TOPIC, 0, offset, value) for offset, value in enumerate(values)]
 
 
 def ends(routed: Routed) -> Counter[int]:

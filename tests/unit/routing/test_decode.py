@@ -10,14 +10,18 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from consumer.config.sections import Input
 from consumer.errors import EventError
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.fields import rfc3339
-from consumer.routing.decoding.decode import MAX_AHEAD, Decoder
+from consumer.records.input_record import InputRecord, RecordEnvelope
+from consumer.routing.decoding.decode import MAX_AHEAD, Event, EventDecoder
+from consumer.routing.decoding.formats import FORMATS, Payload, decode_json
 from consumer.routing.decoding.times import TimeReader, TimeUnit
 
-DECODER = Decoder("id", "at.time", 1000)
+DECODER = EventDecoder(decode_json, "id", "at.time", 1000)
 TIME = "2026-11-22T15:37:07Z"
 EPOCH = 1795361827.0
 
@@ -26,14 +30,18 @@ def record(event_id: object = "t-1", time: object = TIME) -> bytes:
     return orjson.dumps({"id": event_id, "at": {"time": time}, "phone": "SECRET"})
 
 
+def decode(value: bytes | None) -> Event:
+    return DECODER.decode(InputRecord("pos", 0, 0, value))
+
+
 def refusal(value: bytes | None) -> EventError:
     with pytest.raises(EventError) as caught:
-        DECODER.decode(value)
+        decode(value)
     return caught.value
 
 
 def test_an_event_is_its_body_id_and_time() -> None:
-    event = DECODER.decode(record())
+    event = decode(record())
     assert (event.id, event.time, event.time_text) == ("t-1", EPOCH, TIME)
     assert event.body == {"id": "t-1", "at": {"time": TIME}, "phone": "SECRET"}
 
@@ -192,7 +200,7 @@ def test_a_time_that_is_not_iso_8601_with_offset_nor_epoch_time_is_refused(time:
     ],
 )
 def test_a_time_is_kept_as_it_came_or_formatted(time: Any, seconds: float, text: str) -> None:
-    event = DECODER.decode(record(time=time))
+    event = decode(record(time=time))
     assert (event.time, event.time_text) == (seconds, text)
 
 
@@ -201,7 +209,7 @@ def test_every_rfc_3339_time_is_read(moment: dt.datetime, minutes: int) -> None:
     sign, away = "-" if minutes < 0 else "+", abs(minutes)
     text = f"{moment.isoformat()[:19]}{sign}{away // 60:02d}:{away % 60:02d}"
     expected = moment.replace(microsecond=0).timestamp() - minutes * 60
-    assert DECODER.decode(record(time=text)).time == expected
+    assert decode(record(time=text)).time == expected
 
 
 SECONDS = st.integers(946684800, 4102444799)
@@ -211,10 +219,10 @@ SECONDS = st.integers(946684800, 4102444799)
 @given(SECONDS, st.integers(0, 999))
 def test_an_epoch_time_is_the_same_in_every_unit_and_form(per: int, whole: int, ms: int) -> None:
     number = whole * per + ms * per // 1000
-    event = DECODER.decode(record(time=number))
+    event = decode(record(time=number))
     assert event.time == pytest.approx(number / per, abs=1e-6)
-    assert DECODER.decode(record(time=str(number))).time == event.time
-    assert DECODER.decode(record(time=event.time_text)).time == pytest.approx(event.time, abs=1e-6)
+    assert decode(record(time=str(number))).time == event.time
+    assert decode(record(time=event.time_text)).time == pytest.approx(event.time, abs=1e-6)
 
 
 @given(SECONDS, st.sampled_from(["s", "ms", "us", "ns"]))
@@ -243,7 +251,7 @@ def test_every_form_of_iso_8601_is_the_time_that_rfc_3339_says(
     offset = f"{'-' if away < 0 else '+'}{abs(away) // 60:02d}{colon}{abs(away) % 60:02d}"
     fraction = f"{moment.microsecond:06d}000"[:digits]
     text = moment.isoformat()[:19].replace("T", between) + (dot + fraction if digits else "")
-    event = DECODER.decode(record(time=text + offset))
+    event = decode(record(time=text + offset))
     micro = int(fraction[:6].ljust(6, "0"))
     assert event.time == moment.replace(microsecond=micro).timestamp()
     assert dt.datetime.fromisoformat(event.time_text.upper()) == moment.replace(microsecond=micro)
@@ -283,18 +291,18 @@ def test_a_change_of_the_clocks_makes_no_time_unreadable(text: str, utc: str) ->
 
 def test_a_time_far_ahead_of_the_clock_is_refused_where_there_is_one() -> None:
     ahead = rfc3339(EPOCH + MAX_AHEAD)
-    body = orjson.loads(record(time=ahead))
-    assert DECODER.identify(body, b"", EPOCH).time == EPOCH + MAX_AHEAD
-    assert DECODER.identify(body, b"").time == EPOCH + MAX_AHEAD
+    payload = Payload(orjson.loads(record(time=ahead)))
+    assert DECODER.identify(payload, EPOCH).time == EPOCH + MAX_AHEAD
+    assert DECODER.identify(payload).time == EPOCH + MAX_AHEAD
     with pytest.raises(EventError, match="at most 86400 s ahead of the clock") as caught:
-        DECODER.identify(body, b"", EPOCH - 0.001)
+        DECODER.identify(payload, EPOCH - 0.001)
     assert caught.value.reason is DeadLetterReason.BAD_TIME
 
 
 @given(st.integers(946684800000, 4102444799999))
 def test_epoch_milliseconds_survive_the_text(milliseconds: int) -> None:
-    event = DECODER.decode(record(time=milliseconds))
-    assert DECODER.decode(record(time=event.time_text)).time == event.time == milliseconds / 1000
+    event = decode(record(time=milliseconds))
+    assert decode(record(time=event.time_text)).time == event.time == milliseconds / 1000
 
 
 @pytest.mark.parametrize(
@@ -302,15 +310,61 @@ def test_epoch_milliseconds_survive_the_text(milliseconds: int) -> None:
     [(7, "7"), (-(2**63), str(-(2**63))), ("x" * 256, "x" * 256), ("é ü", "é ü")],
 )
 def test_ids_are_printable_text_or_integers(event_id: object, text: str) -> None:
-    assert DECODER.decode(record(event_id=event_id)).id == text
+    assert decode(record(event_id=event_id)).id == text
 
 
 def test_a_bad_path_is_refused_when_the_decoder_is_made() -> None:
     with pytest.raises(ValueError, match="position 3"):
-        Decoder("id.", "time", 10)
+        EventDecoder(decode_json, "id.", "time", 10)
 
 
 @given(st.binary(max_size=60))
 def test_bytes_are_an_event_or_a_dead_letter(value: bytes) -> None:
     with pytest.raises(EventError):
-        DECODER.decode(value)
+        decode(value)
+
+
+# ---- formats -------------------------------------------------------------------------------
+
+
+def decode_named_by_header(record: InputRecord) -> Payload:
+    """A format whose records hold a time alone: all else stands beside the value."""
+    key, headers, timestamp, _ = record.read_envelope()
+    return Payload(
+        {
+            "id": (key or b"").decode(),
+            "at": {"time": timestamp},
+            "topic": record.topic,
+            **{name: (value or b"").decode() for name, value in headers},
+        }
+    )
+
+
+def test_a_format_is_given_the_whole_record() -> None:
+    envelope = RecordEnvelope(b"t-7", [("ce-type", b"purchase")], round(EPOCH * 1000))
+    decoder = EventDecoder(decode_named_by_header, "id", "at.time", 1000)
+    event = decoder.decode(InputRecord("pos", 0, 0, b"\x00", lambda: envelope))
+    assert (event.id, event.time, event.raw) == ("t-7", EPOCH, b"")
+    assert event.body["ce-type"] == "purchase"
+    assert event.body["topic"] == "pos"
+
+
+def test_json_does_not_read_what_stands_beside_the_value() -> None:
+    def unread() -> RecordEnvelope:
+        raise AssertionError("reading headers costs as much as decoding")
+
+    assert DECODER.decode(InputRecord("pos", 0, 0, record(), unread)).id == "t-1"
+
+
+@pytest.mark.parametrize("format_name", sorted(FORMATS))
+def test_a_registered_format_is_one_that_a_config_may_name(format_name: str) -> None:
+    entry = {"topics": ["pos"], "format": format_name}
+    assert Input.model_validate_json(orjson.dumps(entry)).format == format_name
+
+
+def test_an_unknown_format_is_refused_with_the_known_ones() -> None:
+    entry = {"topics": ["pos"], "format": "xml"}
+    with pytest.raises(ValidationError) as refused:
+        Input.model_validate_json(orjson.dumps(entry))
+    (error,) = refused.value.errors()
+    assert error["ctx"] == {"expected": " or ".join(f"'{name}'" for name in FORMATS)}

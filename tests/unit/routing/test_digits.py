@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from consumer.errors import EventError
 from consumer.records.channel import ChannelSpec
-from consumer.routing.decoding.decode import Decoder
+from consumer.records.input_record import InputRecord
+from consumer.routing.decoding.decode import EventDecoder
 from consumer.routing.decoding.digits import Written, as_text, exact_body
+from consumer.routing.decoding.formats import decode_json
 from consumer.routing.expressions import compile_value, needs_digits
 from consumer.routing.link import compile_link
 from consumer.routing.route import Link, Target
@@ -112,7 +114,7 @@ def test_a_link_has_the_digits_that_came() -> None:
 
 
 def read_id(raw: bytes, path: str = "id") -> str:
-    return Decoder(path, "time", 1000).decode(raw).id
+    return EventDecoder(decode_json, path, "time", 1000).decode(InputRecord("pos", 0, 0, raw)).id
 
 
 @pytest.mark.parametrize("number", ["12345678901234567890123", "18446744073709551616"])

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.config.load import load
+from consumer.records.input_record import InputRecord
 from consumer.routing.decoding.digits import as_text
 from consumer.routing.expressions import compile_value
 from consumer.routing.functions import MAX_JOINED, MAX_NUMBER
-from consumer.routing.router import Record, Router
+from consumer.routing.router import Router
 from consumer.wiring.build import build_router, build_vendors
 
 
@@ -140,8 +141,8 @@ def test_no_expression_costs_more_than_its_record(expression: str, a: Any, items
     value = orjson.dumps(
         {"id": "t", "time": "2026-11-22T15:37:07Z", "phone": "+905321234567", "a": a, "l": items}
     )
-    sound = Record("pos", 0, 1, value.replace(b'"a":', b'"b":'))
+    sound = InputRecord("pos", 0, 1, value.replace(b'"a":', b'"b":'))
     for router in routers_with(expression):
-        routed = router.route([Record("pos", 0, 0, value), sound], 1_795_361_827.0)
+        routed = router.route([InputRecord("pos", 0, 0, value), sound], 1_795_361_827.0)
         assert routed.counts.total() == 2
         assert not [at for at in routed.counts if at[2] == "internal_error"]

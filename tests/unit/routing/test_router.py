@@ -18,21 +18,16 @@ from consumer.config.load import load
 from consumer.policy.rules import ALL_RULES
 from consumer.records.channel import ChannelSpec
 from consumer.records.dead_letter import DeadLetterReason
+from consumer.records.input_record import InputRecord, RecordEnvelope
 from consumer.records.invitation import Invitation, InvitationReader, Source
 from consumer.records.result import Reason, Result, ResultReader, Status
-from consumer.routing.decoding.decode import Decoder
+from consumer.routing.decoding.decode import EventDecoder
+from consumer.routing.decoding.formats import decode_json
 from consumer.routing.expressions import compile_value
 from consumer.routing.patterns.pattern import compile_pattern
 from consumer.routing.recipients.recipients import PhoneNormaliser, pseudonym
 from consumer.routing.route import Body, Getter, Kind, Normaliser, Route, Target
-from consumer.routing.router import (
-    BEAT_EVERY,
-    INVITATION_LIMIT,
-    Record,
-    Routed,
-    RoutedInput,
-    Router,
-)
+from consumer.routing.router import BEAT_EVERY, INVITATION_LIMIT, Routed, RoutedInput, Router
 from consumer.wiring.build import build_router, build_vendors
 
 PHONE, EMAIL, NAME = "+905321234567", "canary.person@example.com", "Canary Surname"
@@ -100,8 +95,8 @@ def event(**changes: object) -> bytes:
     return orjson.dumps(sound | changes)
 
 
-def record(value: bytes | None = None, **changes: Any) -> Record:
-    return Record("pos", 3, 7, value)._replace(**changes)
+def record(value: bytes | None = None, **changes: Any) -> InputRecord:
+    return InputRecord("pos", 3, 7, value)._replace(**changes)
 
 
 def route(router: Router, *values: bytes | None, now: float = NOW) -> Routed:
@@ -560,7 +555,7 @@ BOTH = make_router(*TWO, take="all")
 def test_ids_are_distinct_by_topic_partition_offset_and_route(
     places: set[tuple[str, int, int]],
 ) -> None:
-    routed = BOTH.route([Record(*place, event()) for place in places], NOW)
+    routed = BOTH.route([InputRecord(*place, event()) for place in places], NOW)
     assert len({each["id"] for each in invitations(routed)}) == 2 * len(places)
 
 
@@ -570,10 +565,11 @@ def test_ids_are_distinct_by_topic_partition_offset_and_route(
 @pytest.mark.parametrize("value", [None, b"", b"\x00\xff broken", event(id=None)])
 def test_a_dead_letter_is_the_record_as_it_came(value: bytes | None) -> None:
     headers = [("trace", b"\x00\xff"), ("trace", None), ("", b"")]
-    came = record(value, key=b"\xfe", headers=headers, timestamp=1_795_361_827_123)
+    envelope = RecordEnvelope(b"\xfe", headers, 1_795_361_827_123, "2 headers")
+    came = record(value, read_envelope=lambda: envelope)
     (letter,) = make_router().route([came], NOW).dead_letters
     assert (letter.value, letter.key, letter.timestamp) == (value, b"\xfe", 1_795_361_827_123)
-    assert list(letter.headers) == headers
+    assert (letter.headers, letter.unreadable) == (headers, "2 headers")
     assert letter.source == Source(topic="pos", partition=3, offset=7)
 
 
@@ -587,7 +583,10 @@ def failing_router(*getters: Getter) -> Router:
     pattern = compile_pattern({"channel": "pos"})
     routes = [Route(f"r{at}", pattern, phones, [each]) for at, each in enumerate(targets)]
     return Router(
-        {"pos": RoutedInput(Decoder("id", "time", 999), routes, True)}, str, "v1", ALL_RULES
+        {"pos": RoutedInput(EventDecoder(decode_json, "id", "time", 999), routes, True)},
+        str,
+        "v1",
+        ALL_RULES,
     )
 
 
@@ -625,7 +624,7 @@ def test_a_record_whose_second_route_meets_a_defect_is_a_dead_letter_as_a_whole(
 def test_a_record_of_a_topic_that_no_input_has_is_a_dead_letter_with_that_place() -> None:
     """A replayed one may name any topic: that comes back with the letter, but is never a label."""
     router = Router({}, lambda _text: "", "c1", ALL_RULES)
-    routed = router.route([Record("left", 3, 7, b"{}")], NOW)
+    routed = router.route([InputRecord("left", 3, 7, b"{}")], NOW)
     (letter,) = routed.dead_letters
     assert letter.reason is DeadLetterReason.NO_INPUT
     assert letter.source == {"topic": "left", "partition": 3, "offset": 7}

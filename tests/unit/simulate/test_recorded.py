@@ -12,7 +12,7 @@ from consumer.config.models import Config
 from consumer.demo.baskets import Basket
 from consumer.errors import OperationError
 from consumer.lane.state.settings import Limit
-from consumer.routing.router import Record
+from consumer.records.input_record import InputRecord
 from consumer.simulate.recorded import input_topic, lines, routed, store_traffic
 from consumer.wiring.config_file import read
 
@@ -37,8 +37,8 @@ def sale(number: int, when: str, **more: object) -> dict[str, object]:
     return event | more
 
 
-def of(events: Iterable[dict[str, object]], topic: str = POS) -> list[Record]:
-    return [Record(topic, 0, number, orjson.dumps(each)) for number, each in enumerate(events)]
+def of(events: Iterable[dict[str, object]], topic: str = POS) -> list[InputRecord]:
+    return [InputRecord(topic, 0, number, orjson.dumps(each)) for number, each in enumerate(events)]
 
 
 def test_events_come_at_their_own_time_whatever_their_order(config: Config) -> None:
