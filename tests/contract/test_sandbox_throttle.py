@@ -69,7 +69,7 @@ def test_a_bucket_gives_its_content_and_what_flowed_in_and_never_refuses_while_i
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @given(times=call_times.filter(bool), together=st.lists(limits, min_size=1, max_size=3))
-def test_who_waits_as_long_as_told_is_let_through_and_no_earlier(
+def test_a_call_passes_after_the_announced_wait_and_no_earlier(
     algorithm: Algorithm, times: list[float], together: list[Limit]
 ) -> None:
     def after(wait: float) -> bool:

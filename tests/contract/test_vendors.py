@@ -107,7 +107,7 @@ def test_an_answer_of_the_documented_form_is_understood(name: str) -> None:
 
 @pytest.mark.parametrize("name", ROWS)
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
-def test_nobody_is_settled_by_an_answer_that_may_come_after_the_act(name: str, status: int) -> None:
+def test_what_may_come_after_the_act_is_in_doubt(name: str, status: int) -> None:
     row = ROWS[name]
 
     for body in (row.accepts, row.refuses, b""):

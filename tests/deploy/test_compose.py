@@ -116,7 +116,7 @@ def test_addresses_are_those_of_the_services(services: dict[str, Service]) -> No
     assert YAML(typ="safe").load(source)["datasources"][0]["url"] == "http://prometheus:9090"
 
 
-def test_who_sends_has_a_name_of_its_own_and_time_to_end(services: dict[str, Service]) -> None:
+def test_a_sender_has_a_name_of_its_own_and_time_to_end(services: dict[str, Service]) -> None:
     """As in the chart: distinct instances, and the longest call + 40 s."""
     senders = {name: each for name, each in services.items() if name.startswith("dispatcher")}
     assert len(senders) == 2

@@ -139,7 +139,7 @@ def test_an_owner_that_thaws_in_its_takeover_leaves_the_lane_to_the_other(
     world.check(unknown_at_most=2 * 2 * 20)
 
 
-def test_who_was_fenced_before_its_claim_is_told_so(broker: KafkaBroker) -> None:
+def test_a_producer_fenced_before_its_claim_raises(broker: KafkaBroker) -> None:
     """Frozen one request later, the late one fences no process: it must find the lane taken."""
     topic, lane = unique("checkpoints"), unique("lane")
     create_topics(broker.bootstrap, topic)

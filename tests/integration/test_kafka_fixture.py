@@ -166,7 +166,7 @@ def test_a_broker_dies_with_tests_that_were_killed(tmp_path: Path) -> None:
                 assert connection.recv(1) == b""  # the broker's end of it is gone, no time-out
 
 
-def test_somebody_elses_broker_is_never_stopped() -> None:
+def test_a_borrowed_broker_is_never_stopped() -> None:
     """`KAFKA_BOOTSTRAP` lends a broker: the message says how to get one to kill."""
     broker = BorrowedBroker("kafka.example.test:9092")
     for action in (broker.stop, broker.kill, broker.restart, broker.pause, broker.resume):

@@ -200,7 +200,7 @@ class AnswersWorld(LaneWorld):
 
     def _verdict(self, batch: Batch) -> Outcome:
         self.asked += 1
-        whole = self._of_everybody(batch)
+        whole = self._for_any_batch(batch)
         if whole is not ACCEPTED:
             return whole
         names = {each.invitation["id"] for each in batch.invitations}
@@ -210,7 +210,7 @@ class AnswersWorld(LaneWorld):
             return VENDOR_ERROR
         return BAD_RECIPIENT if names & self.bad else ACCEPTED
 
-    def _of_everybody(self, batch: Batch) -> Outcome:
+    def _for_any_batch(self, batch: Batch) -> Outcome:
         """Return what the account, the campaign or chance says of any call."""
         if batch.rules.vendor == "radar" and self.now >= self._session_ends:
             return EXPIRED_TOKEN

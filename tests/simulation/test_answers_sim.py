@@ -29,9 +29,9 @@ from tests.simulation.test_lane_sim import (
     handovers_are_clean,
     in_flight,
     intents_come_first,
-    nobody_twice,
     one_result_each,
     results_are_true,
+    sent_at_most_once,
     settled_means_recorded,
 )
 from tests.support.lanes import NOW, REFUSED
@@ -46,7 +46,7 @@ def check(world: AnswersWorld) -> AnswersWorld:
     """Run a world and judge its history. Raises AssertionError with what is wrong."""
     world.run()
     one_result_each(world)
-    nobody_twice(world)
+    sent_at_most_once(world)
     results_are_true(world)
     only_the_bad_are_rejected(world)
     settled_means_recorded(world)

@@ -41,7 +41,7 @@ def check(world: LaneWorld) -> None:
     """Run a world and judge its history. Raises AssertionError with what is wrong."""
     world.run()
     one_result_each(world)
-    nobody_twice(world)
+    sent_at_most_once(world)
     results_are_true(world)
     settled_means_recorded(world)
     batches_are_lawful(world)
@@ -62,7 +62,7 @@ def one_result_each(world: LaneWorld) -> None:
     assert letters == Counter(unreadable), "not one dead letter per unreadable record"
 
 
-def nobody_twice(world: LaneWorld) -> None:
+def sent_at_most_once(world: LaneWorld) -> None:
     """The vendor acted once at most for an invitation, unless its campaign says resend."""
     single = {f"i{each.origin}" for each in world.records if each.campaign != "again"}
     twice = [each for each, times in world.history.accepted.items() if times > 1]

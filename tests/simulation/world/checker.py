@@ -96,7 +96,7 @@ def _differences(
 # -- the vendor's truth -----------------------------------------------------------------------
 
 
-def nobody_twice(world: FleetWorld, _history: History) -> Finding:
+def sent_at_most_once(world: FleetWorld, _history: History) -> Finding:
     """The vendor acts once at most for an invitation, unless its campaign says resend."""
     campaigns = world.expected.invitations
     twice = [
@@ -347,7 +347,7 @@ RULES: tuple[Callable[[FleetWorld, History], Finding], ...] = (
     routed_once,
     one_result_each,
     losses_are_told,
-    nobody_twice,
+    sent_at_most_once,
     results_are_true,
     only_the_bad_are_rejected,
     calls_are_made_once,

@@ -70,7 +70,7 @@ def test_a_commit_that_times_out_is_tried_until_it_is_definite_and_never_aborted
     assert len(asked) == 30, "the loop must show that it is alive after every attempt"
 
 
-def test_who_gives_up_or_is_fenced_throws_the_client_away() -> None:
+def test_a_failed_or_fenced_start_discards_the_client() -> None:
     with pytest.raises(KafkaSessionError, match="_TIMED_OUT"):
         transactions.fence(as_producer(Reluctant(*[TIMED_OUT] * 3)), lambda: True)
     with pytest.raises(KafkaSessionError, match="_FENCED"):

@@ -47,7 +47,7 @@ def test_a_returning_invitation_of_a_still_unknown_campaign_waits_longer() -> No
     assert away(driver) == [(1, "10m"), (2, "10m")]
 
 
-def test_who_comes_back_may_have_expired_meanwhile() -> None:
+def test_a_returning_invitation_may_have_expired_meanwhile() -> None:
     driver = Driver(lane())
     driver.read(written(1, "gone", delays=2, expires_at=NOW))
     assert driver.put_off == []
@@ -236,7 +236,7 @@ def test_a_campaign_that_comes_into_the_config_is_called_by_it() -> None:
     assert [[each.offset for each in batch.invitations] for batch in batches] == [[2, 3], [4]]
 
 
-def test_who_waits_follows_the_new_config() -> None:
+def test_waiting_invitations_follow_the_new_config() -> None:
     driver = Driver(lane(settings(campaign("a", max_batch=2), linger=900.0)))
     assert driver.read(held(1)) == []
     changed = campaign("a", max_batch=1, max_wait=5.0, weight=2.0)

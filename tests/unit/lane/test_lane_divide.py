@@ -96,7 +96,7 @@ def test_parts_need_permits_like_any_call() -> None:
     assert len(driver.step(NOW + 21)) == 1
 
 
-def test_who_is_left_when_the_calls_are_spent_has_failed_and_the_result_says_why() -> None:
+def test_when_the_calls_are_spent_the_rest_fails_with_the_reason() -> None:
     driver = of(campaign("a", bisect_calls=2))
     assert settle(driver, {3}) == 3
     assert reasons(driver) == {"bisect_spent": list(range(16))}
@@ -216,7 +216,7 @@ def test_a_reload_changes_the_rules_of_a_search_under_way() -> None:
     assert "bisect_spent" in reasons(driver)
 
 
-def test_who_expires_while_the_search_goes_on_ends_so() -> None:
+def test_an_invitation_that_expires_during_the_search_ends_expired() -> None:
     driver = Driver(lane(limited(calls=2)))
     (whole,) = driver.read(held(0, expires_at=NOW + 5), held(1, expires_at=NOW + 5), held(2))
     driver.answer(whole, BAD_RECIPIENT)
@@ -263,7 +263,7 @@ def test_a_successor_calls_the_rest_again_as_a_whole() -> None:
 
 
 @pytest.mark.parametrize("customers", [2, 3, 5, 17])
-def test_nobody_is_accepted_twice(customers: int) -> None:
+def test_no_customer_is_accepted_twice(customers: int) -> None:
     for bad in range(customers):
         driver = of(customers=customers)
         settle(driver, {bad})

@@ -115,7 +115,7 @@ def test_a_flood_of_one_campaign_pushes_no_other_out_of_memory() -> None:
     assert driver.lane.buffer.read_plan.counts["b"] == 0
 
 
-def test_who_is_starved_comes_back_though_memory_is_full() -> None:
+def test_a_starved_campaign_comes_back_though_memory_is_full() -> None:
     """`b` was the longest once, and gave its youngest up; `a` has more than twice as many now."""
     driver = closed(settings(*TWO, max_buffered=20))
     driver.log = [held(n, campaign="b") for n in range(30)]

@@ -197,7 +197,7 @@ def test_attempts_outlive_their_owner() -> None:
     assert sorted(third.reasons.values()) == ["accepted", *["attempts_exhausted"] * 2]
 
 
-def test_who_is_settled_was_tried_no_more() -> None:
+def test_a_settled_offset_has_no_attempts() -> None:
     first = Driver(lane())
     (batch,) = first.read(held(1))
     first.answer(batch, TROUBLE)

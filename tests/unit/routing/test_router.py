@@ -517,7 +517,7 @@ def test_a_point_of_measure_that_the_location_does_not_have_is_invalid_data() ->
         assert result["fields"] == ["pomDisplayId"]
 
 
-def test_who_lacks_what_the_campaign_requires_is_never_called() -> None:
+def test_a_recipient_without_required_data_is_never_called() -> None:
     """One such recipient would have the vendor refuse a whole call."""
     campaign = {**BASE["campaigns"]["sms"], "required": ["custom_attributes.external_id"]}
     campaigns = {**BASE["campaigns"], "sms": campaign}

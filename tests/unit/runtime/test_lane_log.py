@@ -67,7 +67,7 @@ def test_a_log_whose_start_is_gone_is_not_guessed_at() -> None:
 
 @pytest.mark.parametrize("begin", [None, "earliest", "latest"])
 @pytest.mark.parametrize("low", [0, 3])
-def test_who_has_displayed_an_offset_had_a_checkpoint(begin: StartFrom, low: int) -> None:
+def test_a_group_with_an_offset_had_a_checkpoint(begin: StartFrom, low: int) -> None:
     """A `--from` that was left in a deployment must not send everything again."""
     with pytest.raises(StartPositionError, match=r"stands at 4 of app\.invitations\.x"):
         where(log(low, 9, 4), None, "id1", begin)

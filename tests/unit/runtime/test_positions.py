@@ -46,7 +46,7 @@ class Stood(NamedTuple):
         return self.number
 
 
-def test_who_was_dropped_by_the_group_commits_nothing() -> None:
+def test_a_dropped_member_commits_nothing() -> None:
     """Kafka takes a transaction's offsets from a producer without a member id."""
     assert membership(cast("Consumer", Member("m-1"))) == "metadata of m-1"
     with pytest.raises(KafkaSessionError):

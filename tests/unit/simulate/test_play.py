@@ -52,7 +52,7 @@ def test_each_customer_is_sent_once_without_a_429() -> None:
     assert played.calls == sum(each.calls for each in played.campaigns.values())
 
 
-def test_who_comes_in_the_warm_up_is_sent_but_does_not_count() -> None:
+def test_arrivals_of_the_warm_up_are_sent_but_do_not_count() -> None:
     played = play(crowd(10, gap=10.0), settings("a"), warm_up=45.0)
     assert (played.customers, len(played.waits)) == (10, 5)
 
@@ -72,7 +72,7 @@ def test_looking_less_often_only_adds_to_waits() -> None:
     assert sum(often.waits) < sum(seldom.waits) < sum(often.waits) + 2.0 * len(coming)
 
 
-def test_who_waits_too_long_expires_and_is_counted() -> None:
+def test_a_customer_that_waits_too_long_expires_and_is_counted() -> None:
     """Two calls a minute: the first two take one each, the third comes too late."""
     late = [Arrival(0.0, name, "", 30.0) for name in "abc"]
     lane = replace(settings(*"abc", limits=[Limit(2, 60.0)]), skew=0.0)

@@ -112,7 +112,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         list(lines(tmp_path / "gone.jsonl", POS))
 
 
-def test_whose_events_a_file_has_must_be_clear(config: Config) -> None:
+def test_the_input_of_a_recorded_file_must_be_clear(config: Config) -> None:
     assert input_topic(config, WEB) == WEB
     with pytest.raises(OperationError, match="say with --topic which one"):
         input_topic(config, None)

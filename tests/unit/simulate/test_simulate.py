@@ -106,11 +106,11 @@ def test_figures_are_those_of_the_waits() -> None:
     }
 
 
-def test_nobody_waits_for_nothing() -> None:
+def test_the_mean_wait_of_no_customer_is_zero() -> None:
     assert summary([Played()], 0.0)["mean_wait"] == 0.0
 
 
-def test_who_came_later_does_not_belong_to_the_backlog() -> None:
+def test_later_arrivals_do_not_belong_to_the_backlog() -> None:
     played = Played(backlog_at=100.0)
     played.called("a", [90.0, 110.0], 120.0, allowed=True)
     played.called("a", [115.0], 130.0, allowed=True)

@@ -127,7 +127,7 @@ def test_each_fourth_permit_goes_to_the_most_overdue_window() -> None:
     assert chosen[0] == Seal(fewer, SealReason.MAX_WAIT)
 
 
-def test_nobody_overdue_takes_no_turn() -> None:
+def test_without_an_overdue_window_no_turn_is_taken() -> None:
     index_price = IndexPrice()
     busy, young = window("a", 2, arrived=NOW - 50), window("b", 1, arrived=NOW - 60)
     for _ in range(6):
@@ -141,7 +141,7 @@ def test_without_a_longest_wait_only_the_price_counts() -> None:
 
 
 @given(st.floats(0.1, 1e9), st.floats(0.0, 1e4), st.floats(1e-6, 10.0), st.floats(0.01, 1.0))
-def test_whoever_is_told_to_wait_is_told_a_later_time(
+def test_a_wait_always_ends_at_a_later_time(
     now: float, waited: float, p0: float, left: float
 ) -> None:
     """However little is missing: a clock that stands still would ask for ever."""

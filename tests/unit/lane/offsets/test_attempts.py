@@ -29,7 +29,7 @@ def test_attempts_come_back_from_the_checkpoint(model: dict[int, int], settled: 
     }
 
 
-def test_who_was_in_no_call_here_has_what_its_record_says() -> None:
+def test_an_uncalled_invitation_has_the_attempts_of_its_record() -> None:
     tries = Attempts()
     assert tries.count_of(3, 2) == 2
     tries.set_count(3, 4)

@@ -55,7 +55,7 @@ def test_a_bisection_takes_little_more_calls_than_any_method_needs(bad: int, tim
     assert sum(calls) / 10 <= times * least
 
 
-def test_nobody_is_condemned_by_inference() -> None:
+def test_no_recipient_is_rejected_by_inference() -> None:
     """The last suspect is called alone, and may be accepted after all."""
     bisection = Bisection(RULES, [held(1), held(2)])
     assert [each.offset for each in bisection.take()] == [1]

@@ -85,7 +85,7 @@ def test_a_campaign_that_changes_its_channel_ends_what_it_cannot_reach_and_calls
     assert driver.lane.accounts.well("pisano")
 
 
-def test_who_came_under_another_config_before_a_restart_ends_so_too() -> None:
+def test_invitations_of_another_config_before_a_restart_end_so_too() -> None:
     driver = Driver(lane(settings(of(SMS))))
     assert driver.read(reached_by(0, email="a@b.example")) == []
     driver.step()
