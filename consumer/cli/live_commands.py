@@ -21,7 +21,6 @@ from consumer.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.operations.access import Given
     from consumer.operations.inputs import GoOn
 
 inputs = command_group("List input partitions and resume those that are stopped.")
@@ -96,8 +95,9 @@ def inputs_resume(
         view.table(heads, rows)
         return not dry_run and view.agreed(len(plan), "let these go on", yes=yes)
 
-    given = resume(access_to(config), topic, partition, parse_position(begin, "--from"), confirm)
-    _said(given, "they are read again", "`survey-dispatcher inputs list`")
+    start = parse_position(begin, "--from")
+    done_in_time = resume(access_to(config), topic, partition, start, confirm)
+    _report(done_in_time, "they are read again", "`survey-dispatcher inputs list`")
 
 
 def lanes_reopen(
@@ -113,17 +113,20 @@ def lanes_reopen(
     Calls that the lane made still count against its limits.
     """
     from consumer.operations import view
-    from consumer.operations.lanes.lane_commands import lasts, reopen, silence
+    from consumer.operations.lanes.lane_commands import reopen_lane, silent_until
     from consumer.records.fields import rfc3339
 
     access = access_to(config)
-    until = silence(access, lane)
-    typer.echo(f"lane {lane} is silent until {rfc3339(until)}, {lasts(until):,.0f} s from now")
+    until = silent_until(access, lane)
+    lasts = max(0.0, until - access.now())
+    typer.echo(f"lane {lane} is silent until {rfc3339(until)}, {lasts:,.0f} s from now")
     if dry_run or not view.agreed(1, "call the vendor again now", yes=yes):
         typer.echo("nothing was done")
         return
-    given = reopen(access, lane, until)
-    _said(given, f"lane {lane} calls again, as its limits allow", "`survey-dispatcher status`")
+    done_in_time = reopen_lane(access, lane, until)
+    _report(
+        done_in_time, f"lane {lane} calls again, as its limits allow", "`survey-dispatcher status`"
+    )
 
 
 @campaigns.command("retry", rich_help_panel=Panel.MEND)
@@ -137,23 +140,23 @@ def campaigns_retry(
     config: ConfigPath = DEFAULT_CONFIG,
 ) -> None:
     """Retry a campaign now, after it was fixed at the vendor."""
-    from consumer.operations.lanes.lane_commands import retry
+    from consumer.operations.lanes.lane_commands import retry_campaign
 
-    retry(access_to(config), campaign)
+    retry_campaign(access_to(config), campaign)
     typer.echo(
-        f"told: {campaign} is called again within seconds, if its limits allow it; the log's "
+        f"sent: {campaign} is called again within seconds, if its limits allow it; the log's "
         "`campaign_retried` and `survey-dispatcher status` show it"
     )
 
 
-def _said(given: Given | None, done: str, where: str) -> None:
-    if given is None:
+def _report(done_in_time: bool | None, done: str, where: str) -> None:
+    if done_in_time is None:
         typer.echo("nothing was done")
-    elif given.done:
+    elif done_in_time:
         typer.echo(f"done: {done}")
     else:
         typer.echo(
-            f"told to the processes, but not done yet: look at {where}; it lapses in 15 minutes"
+            f"sent to the processes, but not done yet: look at {where}; it lapses in 15 minutes"
         )
 
 

@@ -133,13 +133,14 @@ def resend(
     )
     access = access_to(config)
     if dry_run:
-        view.resends(run.look(access, choice))
+        view.resends(run.plan(access, choice))
         return
 
     def confirm(plan: Plan) -> bool:
-        return view.agreed(len(plan.again), "send these again", yes=yes)
+        view.resends(plan)
+        return bool(plan.again) and view.agreed(len(plan.again), "send these again", yes=yes)
 
-    sent = run.send_again(access, choice, view.resends, confirm)
+    sent = run.resend_chosen(access, choice, confirm)
     if sent:
         typer.echo(f"{sent:,} sent again")
 
@@ -162,7 +163,7 @@ def dlq_list(
     from consumer.operations.dead_letters.letters import Filter
 
     wanted = Filter(reason or (), topic or (), since=parse_time_or_age(since, "--since"))
-    found = replay.look(access_to(config), wanted)
+    found = replay.read_letters(access_to(config), wanted)
     if as_json:
         view.left_out(found.foreign, view.FOREIGN)
         typer.echo(json.dumps(view.as_json(found), indent=2))
@@ -222,9 +223,10 @@ def dlq_replay(
         return
 
     def confirm(plan: replay.Plan) -> bool:
-        return view.agreed(len(plan.going), "replay these", yes=yes)
+        view.replays(plan)
+        return bool(plan.going) and view.agreed(len(plan.going), "replay these", yes=yes)
 
-    number = replay.replay_letters(access, wanted, view.replays, confirm)
+    number = replay.replay_letters(access, wanted, confirm)
     if number:
         typer.echo(f"{number:,} replayed")
 
@@ -235,7 +237,7 @@ def lanes_list(config: ConfigPath = DEFAULT_CONFIG, as_json: Json = False) -> No
     from consumer.operations import view
     from consumer.operations.lanes import lane_commands
 
-    found = lane_commands.lanes(access_to(config))
+    found = lane_commands.list_lanes(access_to(config))
     if as_json:
         typer.echo(json.dumps([view.lane_as_json(*each) for each in found], indent=2))
     else:

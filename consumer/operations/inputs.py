@@ -15,7 +15,13 @@ from confluent_kafka import Consumer, TopicPartition
 from consumer.errors import OperationError
 from consumer.kafka import offset_metadata
 from consumer.kafka.errors import translate_errors
-from consumer.kafka.queries import group_offset, log_range, members, partitions_of
+from consumer.kafka.queries import (
+    committed_offsets,
+    group_offset,
+    log_range,
+    members,
+    partitions_of,
+)
 from consumer.kafka.records.delayed import stopped_step
 from consumer.kafka.records.operator_commands import ResumeInput
 from consumer.kafka.start_offsets import (
@@ -30,7 +36,7 @@ from consumer.kafka.start_offsets import (
 )
 from consumer.kafka.stopped_partitions import StoppedPartition, StopReason, out_of_range
 from consumer.lane.state.delay_steps import STEPS
-from consumer.operations.access import Access, Given, give
+from consumer.operations.access import Access
 
 Start = StartFrom | int
 """Where to resume; an integer is an offset."""
@@ -111,7 +117,7 @@ def resume(
     partition: int | None,
     start: Start,
     confirm: Callable[[Sequence[GoOn]], bool],
-) -> Given | None:
+) -> bool | None:
     """Resume the stopped partitions of a topic; None if `confirm` said no.
 
     Raises OperationError, KafkaSessionError.
@@ -127,7 +133,7 @@ def resume(
             return None
         if members(access.admin, reading.group) == 0:
             _commit(asker, plan, memory, reading)
-            return Given(done=True)
+            return True
         return _tell(access, asker, topic, plan, reading)
 
 
@@ -136,7 +142,7 @@ def _resume_delay(
     topic: str,
     start: Start,
     confirm: Callable[[Sequence[GoOn]], bool],
-) -> Given | None:
+) -> bool | None:
     """Resume a stopped delay topic; None if `confirm` said no."""
     reading = delay_reading(access.topics, [topic], access.clients)
     with access.reader(reading.group) as asker:
@@ -151,22 +157,22 @@ def _resume_delay(
         if members(access.admin, reading.group) == 0:
             mark = offset_metadata.mark(reading.ids.get(topic))
             _commit_all(asker, [TopicPartition(topic, 0, plan[0].offset, mark)])
-            return Given(done=True)
+            return True
         return _tell(access, asker, topic, plan, reading)
 
 
 def _tell(
     access: Access, asker: Consumer, topic: str, plan: Sequence[GoOn], reading: Reading
-) -> Given:
+) -> bool:
     """Send the running processes the offsets to resume at."""
     command = ResumeInput(
-        **access.stamp(),
+        **access.command_fields(),
         topic=topic,
         topic_id=reading.ids.get(topic),
         seen={each.partition: each.seen for each in plan},
         offsets={each.partition: each.offset for each in plan},
     )
-    return give(access, command, lambda: _moved(asker, plan))
+    return access.send_command(command, lambda: _moved(asker, plan))
 
 
 def _stopped(asker: Consumer, memory: GroupMemory) -> list[StoppedPartition]:
@@ -241,7 +247,6 @@ def _commit_all(asker: Consumer, offsets: list[TopicPartition]) -> None:
 
 def _moved(asker: Consumer, plan: Sequence[GoOn]) -> bool:
     """Return whether the group's offset of each partition has changed."""
-    asked = [TopicPartition(each.topic, each.partition) for each in plan]
-    with translate_errors("reading committed offsets"):
-        found = asker.committed(asked, timeout=10.0)
-    return all(max(-1, now.offset) != was.seen for now, was in zip(found, plan, strict=True))
+    asked = [TopicPartition(part.topic, part.partition) for part in plan]
+    found = committed_offsets(asker, asked)
+    return all(max(-1, found[part.topic, part.partition].offset) != part.seen for part in plan)

@@ -24,13 +24,13 @@ from consumer.errors import KafkaSessionError, causes
 from consumer.kafka.clients import KafkaClients
 from consumer.kafka.errors import describe
 from consumer.kafka.records.publisher import Publisher
+from consumer.kafka.transaction_size import TransactionSize
 from consumer.observability.health import Health
 from consumer.observability.metrics.metrics import Metrics
 from consumer.observability.status.board import StatusBoard
 from consumer.runtime.delay.early_returns import EarlyReturns
 from consumer.runtime.delay.step_counts import StepCounts
 from consumer.runtime.fencing_monitor import FencingMonitor
-from consumer.runtime.transaction_size import TransactionSize
 from consumer.runtime.transactions import StageTransactions
 from consumer.runtime.watchers.command_watch import CommandBoard
 

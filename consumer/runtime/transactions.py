@@ -12,8 +12,8 @@ from confluent_kafka import Producer, ThrottleEvent
 from consumer.clock import Clock
 from consumer.errors import KafkaSessionError
 from consumer.kafka import transactions
+from consumer.kafka.transaction_size import TransactionSize
 from consumer.observability.metrics.metrics import Metrics
-from consumer.runtime.transaction_size import TransactionSize
 
 HINT = (
     "a quota of the cluster (producer_byte_rate, consumer_byte_rate, request_percentage) or a slow "

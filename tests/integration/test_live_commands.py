@@ -67,7 +67,7 @@ def test_a_parked_campaign_is_called_again_within_seconds_by_command(world: Live
     until("all are delayed", lambda: put_off(dispatcher) == 100)
     at_vendor(world, campaigns=[each.model_dump() for each in SAMPLE_CAMPAIGNS])
     assert "makes no calls" in operate(config, "campaigns", "retry", "nope")
-    assert "told" in operate(config, "campaigns", "retry", "purchase-email")
+    assert "sent" in operate(config, "campaigns", "retry", "purchase-email")
     world.wait_results(100, within=30)
     assert dispatcher.terminate() == 0
     assert {each["status"] for each in world.check()} == {"accepted"}

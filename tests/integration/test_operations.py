@@ -22,7 +22,7 @@ from consumer.operations.dead_letters import replay
 from consumer.operations.dead_letters.letters import Filter
 from consumer.operations.lanes import drain
 from consumer.operations.lanes.drain import LaneDrain
-from consumer.operations.resend.run import look, send_again
+from consumer.operations.resend.run import plan, resend_chosen
 from consumer.operations.resend.selection import Choice, Plan
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.result import Result
@@ -99,9 +99,9 @@ def test_unknown_ones_are_sent_again_once(world: LiveWorld) -> None:
 
 def assert_names_that_are_not_there_are_told(config: Path) -> None:
     with pytest.raises(OperationError, match="there is no campaign 'nope' in the config"):
-        look(access(config), Choice(frozenset({"unknown"}), campaigns=frozenset({"nope"})))
+        plan(access(config), Choice(frozenset({"unknown"}), campaigns=frozenset({"nope"})))
     with pytest.raises(OperationError, match="the config reads no topic 'nope'"):
-        replay.look(access(config), Filter(topics=("nope",)))
+        replay.read_letters(access(config), Filter(topics=("nope",)))
 
 
 def assert_the_later_of_two_runs_wins(config: Path, other: Callable[[], str]) -> None:
@@ -114,7 +114,7 @@ def assert_the_later_of_two_runs_wins(config: Path, other: Callable[[], str]) ->
 
     unknown = Choice(frozenset({"unknown"}))
     with pytest.raises(KafkaSessionError, match="_FENCED"):
-        send_again(access(config), unknown, lambda _plan: None, meanwhile)
+        resend_chosen(access(config), unknown, meanwhile)
 
 
 def access(config: Path) -> Access:
@@ -193,7 +193,7 @@ def test_dead_letters_are_given_back_once_after_a_fix(
         patch.setattr(replay, "AT_ONCE", 5)
         patch.setattr(replay, "_write", kill_at_the_second(replay._write))
         with pytest.raises(Killed):
-            replay.replay_letters(access(config), mended, lambda _: None, lambda _: True)
+            replay.replay_letters(access(config), mended, lambda _: True)
     assert "6 replayed" in operate(config, "dlq", "replay", "--reason", "no_time", typed="6\n")
     assert "1 replayed" in operate(config, "dlq", "replay", "--all", "--yes")
     again = operate(config, "dlq", "replay", "--reason", "no_time", "--yes")

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import orjson
 import pytest
+from typer.testing import CliRunner
 
+from consumer.cli.main import app
 from tests.support.client_quota import throttle
-from tests.support.dispatcher import Event, LiveWorld, purchases
-from tests.support.kafka import KafkaBroker
+from tests.support.dispatcher import Event, LiveWorld, purchases, until
+from tests.support.kafka import KafkaBroker, read_topic
 
 pytestmark = pytest.mark.kafka
 
@@ -75,3 +77,24 @@ def test_lane_calls_and_records_though_its_quota_makes_each_commit_last(
     assert metrics.total("takeovers_total", lane="pisano") == 1, "no session was lost"
     assert dispatcher.terminate() == 0
     assert {each["status"] for each in world.check()} == {"accepted"}
+
+
+def test_dead_letters_are_replayed_though_a_quota_makes_a_full_transaction_outlast_its_timeout(
+    kafka: KafkaBroker, world: LiveWorld
+) -> None:
+    """3 MB at 50 kB/s: in one transaction they take 50 s, which Kafka aborts after 10 s."""
+    config = world.configure()
+    world.create_topics(config)
+    rng = random.Random(1)
+    value = base64.b64encode(rng.randbytes(22_500))
+    world.publish_raw([(b"k", b"not json " + value, []) for _ in range(100)])
+    dispatcher = world.start(config).wait_ready()
+    letters = f"{world.name}.dead-letters"
+    until("all are dead letters", lambda: len(read_topic(kafka.bootstrap, letters)) == 100)
+    assert dispatcher.terminate() == 0
+
+    throttle(kafka, f"survey-dispatcher.{world.name}.dlq", 50_000)
+    replay = ["dlq", "replay", "--all", "--yes", "--config", str(config)]
+    done = CliRunner().invoke(app, replay, env={"ADMIN_PORT": "0"})
+    assert "100 replayed" in done.output, f"{done.output}\n{done.exception!r}"
+    assert len(read_topic(kafka.bootstrap, f"{world.name}.replayed")) == 100

@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from consumer.errors import StartPositionError
 from consumer.kafka import offset_metadata, start_offsets
+from consumer.kafka.transaction_size import TransactionSize
 from consumer.lane.account.campaign_breaker import CampaignBreaker
 from consumer.lane.buffer.window import Window
 from consumer.lane.settlement import settlement
@@ -18,7 +19,6 @@ from consumer.lane.state import pending
 from consumer.runtime.delay import delay_loop
 from consumer.runtime.delay.delay_loop import DelayStage
 from consumer.runtime.router.router_loop import RouterStage
-from consumer.runtime.transaction_size import TransactionSize
 from consumer.vendors import answers, pisano
 from consumer.vendors.answer_kinds import Kind, Row
 from tests.simulation.planting import defect, rewritten

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 
 from confluent_kafka import Consumer, Message, Producer
 
 from consumer.errors import OperationError
 from consumer.kafka import transactions
+from consumer.kafka.log_scan import LogScan
 from consumer.kafka.queries import Offsets, end_offsets, low_offsets
 from consumer.kafka.records.messages import Header, content_of, key_of, position_of, value_of
 from consumer.kafka.records.replayed import place_headers
+from consumer.kafka.transaction_size import TransactionSize
 from consumer.operations.access import Access
 from consumer.operations.dead_letters.letters import (
     MARK,
@@ -27,7 +29,12 @@ from consumer.operations.dead_letters.letters import (
 
 NAME = "dlq"
 AT_ONCE = 1000
+"""Letters of a transaction while Kafka is quick."""
+
 BYTES_AT_ONCE = 32 * 1024 * 1024
+
+_Going = tuple[str, Message, list[Header]]
+"""Target topic, record and headers of a letter that is replayed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +47,8 @@ class Plan:
     foreign: int = 0
 
 
-@dataclass(slots=True)
-class _Chunk:
-    """Records of one replay transaction: topic, record, headers."""
-
-    records: list[tuple[str, Message, list[Header]]] = field(default_factory=list)
-    size: int = 0
-
-    @property
-    def full(self) -> bool:
-        return len(self.records) >= AT_ONCE or self.size >= BYTES_AT_ONCE
-
-
-def look(access: Access, wanted: Filter) -> DeadLetterList:
-    """Return all letters that the filter selects, without their values. Raises KafkaSessionError.
+def read_letters(access: Access, wanted: Filter) -> DeadLetterList:
+    """Return all letters that the filter selects, without their values.
 
     Raises OperationError for a topic that neither the config nor a letter has.
     """
@@ -79,8 +74,8 @@ def _refuse_unknown(access: Access, box: DeadLetterList) -> None:
 
 
 def plan(access: Access, wanted: Filter) -> Plan:
-    """Return what would be replayed. Raises KafkaSessionError."""
-    box = look(access, wanted)
+    """Return what would be replayed."""
+    box = read_letters(access, wanted)
     config = access.config
     going, staying = box.sort(Homes(access.topics, config.input_topics, config.lanes))
     return Plan(box.letters, going, staying, box.foreign)
@@ -94,49 +89,51 @@ def show(access: Access, place: LetterPlace) -> tuple[DeadLetterRecord, Message]
     if here in ends and lows[here] <= place.offset < ends[here]:
         with access.reader() as reader:
             until = {here: place.offset + 1}
-            for record in access.read(reader, until, {here: place.offset}):
+            for record in LogScan(reader, until, {here: place.offset}):
                 letter = letter_of(_place(record), content_of(record).headers)
                 if letter is not None:
                     return letter, record
     raise OperationError(f"{topic} has no dead letter at {place}; `dlq list` shows them")
 
 
-def replay_letters(
-    access: Access, wanted: Filter, tell: Callable[[Plan], None], confirm: Callable[[Plan], bool]
-) -> int:
-    """Replay letters and return how many; `confirm` is only asked if there are any.
+def replay_letters(access: Access, wanted: Filter, confirm: Callable[[Plan], bool]) -> int:
+    """Replay the letters that `confirm` agrees to, and return how many.
 
-    Raises KafkaSessionError.
-
-    Every other run of this command is fenced first: its open transaction has ended, and its marks
-    are read. A letter and its mark are written in one transaction.
+    A letter and its mark are written in one transaction.
     """
-    producer = access.fenced(NAME)
-    todo = plan(access, wanted)
-    tell(todo)
-    if not todo.going or not confirm(todo):
-        return 0
-    with access.reader() as reader:
-        for chunk in _chunks(access, reader, todo):
-            _write(access, producer, chunk)
-    return len(todo.going)
+    size = TransactionSize(AT_ONCE)
+
+    def plan_rest(_producer: Producer, confirmed: Plan | None) -> Plan:
+        return plan(access, wanted if confirmed is None else Filter(places=confirmed.going.keys()))
+
+    def write(producer: Producer, todo: Plan) -> None:
+        with access.reader() as reader:
+            for letters in _batches(access, reader, todo, size):
+                _write(access, producer, letters, size)
+
+    done = access.write_confirmed(NAME, size, plan_rest, confirm, write)
+    return len(done.going) if done is not None else 0
 
 
-def _chunks(access: Access, reader: Consumer, todo: Plan) -> Iterator[_Chunk]:
-    chunk = _Chunk()
+def _batches(
+    access: Access, reader: Consumer, todo: Plan, size: TransactionSize
+) -> Iterator[list[_Going]]:
+    """Yield the letters of each transaction."""
+    letters: list[_Going] = []
+    room = BYTES_AT_ONCE
     begin, ends = _range(access.topics.dead_letters, todo)
-    for record in access.read(reader, ends, begin):
+    for record in LogScan(reader, ends, begin):
         place = _place(record)
         if place not in todo.going:
             continue
         topic, letter = todo.going[place], todo.letters[place]
-        chunk.records.append((topic, record, _headers(letter, topic)))
-        chunk.size += letter.size
-        if chunk.full:
-            yield chunk
-            chunk = _Chunk()
-    if chunk.records:
-        yield chunk
+        letters.append((topic, record, _headers(letter, topic)))
+        room -= letter.size
+        if len(letters) >= size.records or room <= 0:
+            yield letters
+            letters, room = [], BYTES_AT_ONCE
+    if letters:
+        yield letters
 
 
 def _range(topic: str, todo: Plan) -> tuple[Offsets, Offsets]:
@@ -158,26 +155,27 @@ def _headers(letter: DeadLetterRecord, topic: str) -> list[Header]:
     return [*letter.headers, *place]
 
 
-def _write(access: Access, producer: Producer, chunk: _Chunk) -> None:
-    with access.transaction(producer, "giving dead letters back"):
-        for topic, record, headers in chunk.records:
-            partition = -1 if topic == access.topics.replayed else 0
+def _write(
+    access: Access, producer: Producer, letters: Sequence[_Going], size: TransactionSize
+) -> None:
+    """Write letters to their topics and a mark of each, in one transaction."""
+    with access.transaction(producer, "replaying dead letters", size, len(letters)):
+        for topic, record, headers in letters:
             transactions.produce(
                 producer,
                 topic,
                 value_of(record),
                 key=key_of(record),
-                partition=partition,
+                partition=-1 if topic == access.topics.replayed else 0,
                 headers=[*headers],
             )
             place = _place(record)
-            mark: list[tuple[str, str | bytes | None]] = [(MARK, str(place).encode())]
             transactions.produce(
                 producer,
                 access.topics.dead_letters,
                 None,
                 partition=place.partition,
-                headers=mark,
+                headers=[(MARK, str(place).encode())],
             )
 
 

@@ -15,14 +15,16 @@ from confluent_kafka import Consumer, Message, Producer
 from consumer.errors import OperationError, UnreadableRecord, defect
 from consumer.kafka import transactions
 from consumer.kafka.errors import records_fault
-from consumer.kafka.lane_logs import orphans
-from consumer.kafka.queries import Offsets, end_offsets, low_offsets, members, topic_names
+from consumer.kafka.lane_logs import LaneLogState, orphans
+from consumer.kafka.log_scan import LogScan
+from consumer.kafka.queries import Offsets, end_offsets, members, topic_names
 from consumer.kafka.records.checkpoints import claim, newest
 from consumer.kafka.records.messages import position_of, timestamp_of, value_of
 from consumer.kafka.records.publisher import Publisher, bad_invitation, dead_letter_of
+from consumer.kafka.transaction_size import TransactionSize
 from consumer.lane.offsets.bitmap import pack
 from consumer.lane.state.settings import LaneCampaign
-from consumer.operations.access import Access, patience
+from consumer.operations.access import Access
 from consumer.operations.lanes.drain_plan import Counts, Forward, LaneDrainPlan, kind_of
 from consumer.records.checkpoint import Checkpoint
 from consumer.records.dead_letter import DeadLetter, DeadLetterReason
@@ -32,6 +34,8 @@ from consumer.records.readers import read_invitation
 from consumer.records.result import Result
 
 AT_ONCE = 1000
+"""Records of a transaction while Kafka is quick."""
+
 BYTES_AT_ONCE = 16 * 1024 * 1024
 NO_CALLS = 3600.0
 """Seconds of silence if no checkpoint says how much of the quota is used."""
@@ -47,9 +51,14 @@ class _Chunk:
     letters: list[DeadLetter] = field(default_factory=list)
     size: int = 0
 
-    @property
-    def full(self) -> bool:
-        return len(self.offsets) >= AT_ONCE or self.size >= BYTES_AT_ONCE
+
+@dataclass(frozen=True, slots=True)
+class _Takeover:
+    """What a claim found: the checkpoint, the end of the log then, and each fate's count."""
+
+    checkpoint: Checkpoint
+    ends: Offsets
+    counts: Counts
 
 
 @dataclass(slots=True)
@@ -59,6 +68,7 @@ class LaneDrain:
     access: Access
     lane: str
     close: bool
+    size: TransactionSize = field(default_factory=lambda: TransactionSize(AT_ONCE))
 
     @property
     def topic(self) -> str:
@@ -72,15 +82,14 @@ class LaneDrain:
         Raises OperationError, KafkaSessionError, StartPositionError.
         """
         self._refuse_unfit()
-        producer = self.access.fenced(f"lane.{self.lane}")
-        with self.access.reader() as reader:
-            checkpoint = self._take_over(producer, reader)
-            ends = end_offsets(self.access.admin, [self.topic])
-            counts = self._count(reader, checkpoint, ends)
-            if not counts or not confirm(counts):
-                return None
-            self._settle(producer, reader, checkpoint, ends)
-        return counts
+        done = self.access.write_confirmed(
+            f"lane.{self.lane}",
+            self.size,
+            self._take_over,
+            lambda found: bool(found.counts) and confirm(found.counts),
+            self._settle,
+        )
+        return None if done is None else done.counts
 
     def _refuse_unfit(self) -> None:
         access = self.access
@@ -95,111 +104,100 @@ class LaneDrain:
             raise OperationError(f"no topic {self.topic}; lanes outside the config: {there}")
         if access.topics.checkpoints(self.lane) not in topic_names(access.admin):
             raise OperationError(f"no topic {access.topics.checkpoints(self.lane)}")
-        group = f"{access.topics.application_id}.lane.{self.lane}"
+        group = access.lane_group(self.lane)
         if number := members(access.admin, group):
             raise OperationError(
                 f"lane {self.lane} has {number} owners or candidates (group {group}): a process "
                 "still runs with a config that has it; stop that first"
             )
 
-    def _take_over(self, producer: Producer, reader: Consumer) -> Checkpoint:
-        """Take over as `runtime` does, but for a lane without settings."""
-        topic = self.access.topics.checkpoints(self.lane)
-        epoch = claim(producer, topic, self.lane, patience())
-        try:
-            found = newest(reader, topic, self.lane, epoch, lambda: None)
-        except UnreadableRecord as error:
-            raise OperationError(
-                f"{topic}: the newest checkpoint cannot be read ({error}): nothing says which "
-                "records are settled. If a newer version of the program wrote it, use that one"
-            ) from None
-        low = low_offsets(self.access.admin, [self.topic])[self.topic, 0]
-        high = end_offsets(self.access.admin, [self.topic])[self.topic, 0]
-        topic_id = self.access.clients.topic_id(self.topic)
-        if found is None and low > 0:
-            raise OperationError(
-                f"{self.topic} begins at {low}, and there is no checkpoint: nothing says which of "
-                "its records are settled"
-            )
-        if found is None:
-            return _unused(self.lane, topic_id, self.access)
-        if found.topic_id and topic_id and found.topic_id != topic_id:
-            raise OperationError(
-                f"{self.topic} was deleted and created anew: its checkpoint is of another topic"
-            )
-        if not low <= found.base <= high:
-            raise OperationError(
-                f"{self.topic} holds {low} to {high}, but the checkpoint's base is {found.base}"
-            )
-        return found
+    def _take_over(self, producer: Producer, confirmed: _Takeover | None) -> _Takeover:
+        """Claim the lane as its owner does, and count what it holds up to the confirmed end."""
+        access = self.access
+        topic = access.topics.checkpoints(self.lane)
+        epoch = claim(producer, topic, self.lane, access.patience())
+        with access.reader(access.lane_group(self.lane)) as reader:
+            log = LaneLogState.read(reader, access.topics, self.lane)
+            try:
+                found = newest(reader, topic, self.lane, epoch, lambda: None)
+            except UnreadableRecord as error:
+                raise log.unreadable(str(error)) from None
+            topic_id = access.clients.topic_id(self.topic)
+            log.start_offset(found, topic_id)
+            checkpoint = found or _unused(self.lane, topic_id, access)
+            ends = confirmed.ends if confirmed else end_offsets(access.admin, [self.topic])
+            return _Takeover(checkpoint, ends, self._count(reader, checkpoint, ends))
 
-    def _remains(self, checkpoint: Checkpoint) -> LaneDrainPlan:
+    def _plan(self, checkpoint: Checkpoint) -> LaneDrainPlan:
         config = self.access.config
         homes = {
-            name: (config.lane_of(name), LaneCampaign(name, each.vendor, each.channel))
-            for name, each in config.called.items()
+            name: (config.lane_of(name), LaneCampaign(name, campaign.vendor, campaign.channel))
+            for name, campaign in config.called.items()
         }
         return LaneDrainPlan(checkpoint, homes, self.close)
 
     def _count(self, reader: Consumer, checkpoint: Checkpoint, ends: Offsets) -> Counts:
-        remains, counts = self._remains(checkpoint), Counts()
-        for record, invitation in self._open(reader, remains, ends):
+        plan, counts = self._plan(checkpoint), Counts()
+        for record, invitation in self._unsettled(reader, plan, ends):
             if isinstance(invitation, DeadLetter):
                 counts["none", "becomes a dead letter: it is no invitation"] += 1
             else:
                 offset, value = position_of(record)[2], value_of(record) or b""
-                counts[kind_of(remains.fate_of(offset, invitation, value), invitation)] += 1
+                counts[kind_of(plan.fate_of(offset, invitation, value), invitation)] += 1
         return counts
 
-    def _settle(
-        self, producer: Producer, reader: Consumer, checkpoint: Checkpoint, ends: Offsets
-    ) -> None:
-        remains, chunk = self._remains(checkpoint), _Chunk()
-        for record, invitation in self._open(reader, remains, ends):
-            _take(chunk, remains, record, invitation)
-            if chunk.full:
-                self._commit(producer, remains, chunk)
-                chunk = _Chunk()
-        remains.settled.end_of_log(ends[self.topic, 0])
-        self._commit(producer, remains, chunk)
+    def _settle(self, producer: Producer, found: _Takeover) -> None:
+        plan, chunk = self._plan(found.checkpoint), _Chunk()
+        with self.access.reader() as reader:
+            for record, invitation in self._unsettled(reader, plan, found.ends):
+                _take(chunk, plan, record, invitation)
+                if len(chunk.offsets) >= self.size.records or chunk.size >= BYTES_AT_ONCE:
+                    self._commit(producer, plan, chunk)
+                    chunk = _Chunk()
+        plan.settled.end_of_log(found.ends[self.topic, 0])
+        self._commit(producer, plan, chunk)
 
-    def _open(
-        self, reader: Consumer, remains: LaneDrainPlan, ends: Offsets
+    def _unsettled(
+        self, reader: Consumer, plan: LaneDrainPlan, ends: Offsets
     ) -> Iterator[tuple[Message, Invitation | DeadLetter]]:
         """Yield the lane's unsettled records."""
-        begin = {(self.topic, 0): remains.settled.base}
-        for record in self.access.read(reader, ends, begin):
-            if remains.deliver(position_of(record)[2]):
+        for record in LogScan(reader, ends, {(self.topic, 0): plan.settled.base}):
+            if plan.deliver(position_of(record)[2]):
                 yield record, _read(record)
 
-    def _commit(self, producer: Producer, remains: LaneDrainPlan, chunk: _Chunk) -> None:
-        remains.settled.settle_all(chunk.offsets)
+    def _commit(self, producer: Producer, plan: LaneDrainPlan, chunk: _Chunk) -> None:
+        plan.settled.settle_all(chunk.offsets)
         topics, version = self.access.topics, self.access.config.config_version
         source = f"/{topics.application_id}/lane/{self.lane}"
         publisher = Publisher(producer, topics.results, topics.dead_letters, source, version)
-        now = self.access.now()
-        with self.access.transaction(producer, f"emptying lane {self.lane}"):
-            for each, since in chunk.forwards:
-                topic = topics.invitations(each.lane)
+        now, carried = self.access.now(), len(chunk.offsets)
+        with self.access.transaction(producer, f"draining lane {self.lane}", self.size, carried):
+            for invitation, since in chunk.forwards:
+                topic = topics.invitations(invitation.lane)
                 transactions.produce(
-                    producer, topic, each.value, key=each.key, partition=0, timestamp=since
+                    producer,
+                    topic,
+                    invitation.value,
+                    key=invitation.key,
+                    partition=0,
+                    timestamp=since,
                 )
             publisher.results(chunk.results, rfc3339(now))
             publisher.dead_letters(chunk.letters, rfc3339(now))
-            state = remains.state(now).model_dump_json().encode()
+            state = plan.state(now).model_dump_json().encode()
             checkpoints = topics.checkpoints(self.lane)
             transactions.produce(producer, checkpoints, state, key=self.lane, partition=0)
 
 
 def _take(
-    chunk: _Chunk, remains: LaneDrainPlan, record: Message, invitation: Invitation | DeadLetter
+    chunk: _Chunk, plan: LaneDrainPlan, record: Message, invitation: Invitation | DeadLetter
 ) -> None:
     offset, value = position_of(record)[2], value_of(record) or b""
     if isinstance(invitation, DeadLetter):
-        remains.unreadable(offset)
+        plan.unreadable(offset)
         chunk.letters.append(invitation)
     else:
-        fate = remains.fate_of(offset, invitation, value)
+        fate = plan.fate_of(offset, invitation, value)
         if fate is None:
             return
         if isinstance(fate, Forward):

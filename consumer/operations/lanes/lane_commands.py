@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import time
-
 from consumer.errors import OperationError
 from consumer.kafka.lane_logs import LaneView, lane_names, read_lane
 from consumer.kafka.queries import members
 from consumer.kafka.records.operator_commands import ReopenLane, RetryCampaign
-from consumer.operations.access import Access, Given, give
+from consumer.operations.access import Access
 
 
-def lanes(access: Access) -> list[tuple[LaneView, bool, int]]:
+def list_lanes(access: Access) -> list[tuple[LaneView, bool, int]]:
     """Return each lane, whether the config has it, and how many members its group has.
 
     Read without a claim: an owner's uncommitted changes are not in it. Raises KafkaSessionError.
@@ -20,13 +18,13 @@ def lanes(access: Access) -> list[tuple[LaneView, bool, int]]:
     found = []
     with access.reader() as reader:
         for name in lane_names(access.admin, topics):
-            group = f"{topics.application_id}.lane.{name}"
+            group = access.lane_group(name)
             view = read_lane(access.admin, reader, topics, name)
             found.append((view, name in configured, members(access.admin, group)))
     return found
 
 
-def silence(access: Access, lane: str) -> float:
+def silent_until(access: Access, lane: str) -> float:
     """Return until when a lane is silent after a 429 (epoch seconds), by its checkpoint.
 
     Raises OperationError if it is not silent.
@@ -40,14 +38,14 @@ def silence(access: Access, lane: str) -> float:
     return until
 
 
-def reopen(access: Access, lane: str, until: float) -> Given:
+def reopen_lane(access: Access, lane: str, until: float) -> bool:
     """End the silence that lasts until then. Raises OperationError, KafkaSessionError."""
     _refuse_without_owner(access, lane)
-    command = ReopenLane(**access.stamp(), lane=lane, closed_until=until)
-    return give(access, command, lambda: _closed_until(_view(access, lane)) < until - 5.0)
+    command = ReopenLane(**access.command_fields(), lane=lane, closed_until=until)
+    return access.send_command(command, lambda: _closed_until(_view(access, lane)) < until - 5.0)
 
 
-def retry(access: Access, campaign: str) -> Given:
+def retry_campaign(access: Access, campaign: str) -> bool:
     """Retry a campaign at once, with its invitations on the delay topics.
 
     Raises OperationError, KafkaSessionError.
@@ -56,12 +54,12 @@ def retry(access: Access, campaign: str) -> Given:
         there = ", ".join(access.config.called)
         raise OperationError(f"{campaign} makes no calls in this config; those that do: {there}")
     _refuse_without_owner(access, access.config.lane_of(campaign))
-    command = RetryCampaign(**access.stamp(), campaign=campaign)
-    return give(access, command, lambda: True)
+    command = RetryCampaign(**access.command_fields(), campaign=campaign)
+    return access.send_command(command, lambda: True)
 
 
 def _refuse_without_owner(access: Access, lane: str) -> None:
-    group = f"{access.topics.application_id}.lane.{lane}"
+    group = access.lane_group(lane)
     if members(access.admin, group) == 0:
         raise OperationError(
             f"no process runs lane {lane} (group {group}): start one, and run the command then"
@@ -75,8 +73,3 @@ def _view(access: Access, lane: str) -> LaneView:
 
 def _closed_until(view: LaneView) -> float:
     return view.checkpoint.closed_until if view.checkpoint is not None else 0.0
-
-
-def lasts(until: float) -> float:
-    """Return the seconds from now."""
-    return max(0.0, until - time.time())

@@ -1,4 +1,4 @@
-"""`resend`: find the chosen invitations, show them, and write all of them in one transaction.
+"""`resend`: find the chosen invitations, show them, and write them, if possible in one transaction.
 
 Sending twice is impossible: the command first fences every other run of itself, which ends their
 open transactions, then reads all records ever written, and only then decides. A fenced run cannot
@@ -8,6 +8,7 @@ commit any more.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from confluent_kafka import Consumer, Producer
 
@@ -15,29 +16,40 @@ from consumer.errors import OperationError, UnreadableRecord
 from consumer.kafka import transactions
 from consumer.kafka.queries import topic_names
 from consumer.kafka.records.messages import timestamp_of, value_of
+from consumer.kafka.transaction_size import TransactionSize
 from consumer.operations.access import Access
-from consumer.operations.resend.selection import Choice, Plan, Search
+from consumer.operations.resend.selection import AT_ONCE, Choice, Plan, Search
 from consumer.records.readers import read_result
 
 NAME = "resend"
 
 
-def send_again(
-    access: Access, choice: Choice, show: Callable[[Plan], None], confirm: Callable[[Plan], bool]
-) -> int:
-    """Send again and return how many; `confirm` is only asked if there are any. Raises
-    KafkaSessionError."""
-    producer = access.fenced(NAME)
-    plan = look(access, choice)
-    show(plan)
-    if not plan.again or not confirm(plan):
-        return 0
-    write(access, producer, plan)
-    return len(plan.again)
+def resend_chosen(access: Access, choice: Choice, confirm: Callable[[Plan], bool]) -> int:
+    """Resend the invitations that `confirm` agrees to, and return how many."""
+    size = TransactionSize(AT_ONCE)
+
+    def plan_rest(_producer: Producer, confirmed: Plan | None) -> Plan:
+        if confirmed is None:
+            return plan(access, choice)
+        ids = frozenset(new.invitation["resend_of"] for new in confirmed.again)
+        return plan(access, replace(choice, ids=ids))
+
+    def write(producer: Producer, todo: Plan) -> None:
+        sent = 0
+        while sent < len(todo.again):
+            batch = todo.again[sent : sent + size.records]
+            with access.transaction(producer, "resending", size, len(batch)):
+                for new in batch:
+                    topic, key = access.topics.invitations(new.lane), new.invitation["pseudonym"]
+                    transactions.produce(producer, topic, new.value, key=key, partition=0)
+            sent += len(batch)
+
+    done = access.write_confirmed(NAME, size, plan_rest, confirm, write)
+    return len(done.again) if done is not None else 0
 
 
-def look(access: Access, choice: Choice) -> Plan:
-    """Return what would be sent again, and what not. Raises KafkaSessionError.
+def plan(access: Access, choice: Choice) -> Plan:
+    """Return what would be resent, and what not.
 
     Raises OperationError for a name that neither the config nor a result has.
     """
@@ -52,15 +64,6 @@ def look(access: Access, choice: Choice) -> Plan:
     lanes = {name: config.lane_of(name) for name in config.called}
     expiry = {route.name: route.policy.expire_after for route in config.routes}
     return search.plan(lanes, expiry, config.config_version, access.now())
-
-
-def write(access: Access, producer: Producer, plan: Plan) -> None:
-    """Write all in one transaction. Raises KafkaSessionError."""
-    with access.transaction(producer, "sending again"):
-        for each in plan.again:
-            topic = access.topics.invitations(each.lane)
-            key = each.invitation["pseudonym"]
-            transactions.produce(producer, topic, each.value, key=key, partition=0)
 
 
 def _read_results(access: Access, reader: Consumer, search: Search) -> None:

@@ -10,10 +10,16 @@ import httpx
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from consumer.errors import OperationError
-from consumer.kafka.errors import translate_errors
 from consumer.kafka.lane_logs import orphans, read_lane
 from consumer.kafka.log_scan import count_records
-from consumer.kafka.queries import WAIT, Offsets, end_offsets, low_offsets, members, topic_names
+from consumer.kafka.queries import (
+    Offsets,
+    committed_offsets,
+    end_offsets,
+    low_offsets,
+    members,
+    topic_names,
+)
 from consumer.kafka.records.messages import content_of
 from consumer.lane.state.delay_steps import STEPS
 from consumer.observability.status.notes import notes
@@ -116,7 +122,7 @@ def _lanes(access: Access, reader: Consumer, there: frozenset[str]) -> Iterator[
     for name in config.lanes:
         if topics.invitations(name) in there:
             view = read_lane(access.admin, reader, topics, name)
-            group = f"{topics.application_id}.lane.{name}"
+            group = access.lane_group(name)
             yield Found(view, config.quotas[name], members(access.admin, group))
 
 
@@ -135,13 +141,9 @@ def _committed(access: Access, group: str, places: Sequence[tuple[str, int]]) ->
     """Return a group's committed offsets, read without joining it."""
     if not places:
         return {}
-    asker = access.clients.consumer(group, lambda _error: None)
-    try:
-        with translate_errors(f"reading the offsets of {group}"):
-            found = asker.committed([TopicPartition(*each) for each in places], timeout=WAIT)
-    finally:
-        access.clients.close(asker)
-    return {(each.topic, each.partition): each.offset for each in found if each.offset >= 0}
+    with access.reader(group) as asker:
+        found = committed_offsets(asker, [TopicPartition(*place) for place in places])
+    return {place: committed.offset for place, committed in found.items() if committed.offset >= 0}
 
 
 def _letters(access: Access, reader: Consumer, there: frozenset[str]) -> int:

@@ -19,6 +19,7 @@ from consumer.http.calls import Calls
 from consumer.kafka.client_settings import LANE_TRANSACTION_TIMEOUT
 from consumer.kafka.errors import translate_errors
 from consumer.kafka.start_offsets import StartFrom
+from consumer.kafka.transaction_size import TransactionSize
 from consumer.lane.state.settings import LATE_ARRIVAL_GRACE, LaneSettings
 from consumer.runtime.former_life import wait_for_former_life
 from consumer.runtime.lane.config_rivals import ConfigRivals
@@ -26,7 +27,6 @@ from consumer.runtime.lane.lane_owner import RESULTS_ENOUGH, LaneOwnership
 from consumer.runtime.lane.takeover import Takeover
 from consumer.runtime.positions import ends
 from consumer.runtime.stage import StageRun, StageServices
-from consumer.runtime.transaction_size import TransactionSize
 from consumer.wiring.build import LaneConfig
 
 POLL_RECORDS = 5_000

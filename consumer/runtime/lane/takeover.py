@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import structlog
-from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, Message, Producer
 
 from consumer.clock import Clock
 from consumer.errors import KafkaSessionError, StartPositionError, UnreadableRecord
 from consumer.kafka import transactions
 from consumer.kafka.broker_time import appended_at
-from consumer.kafka.queries import group_offset, log_range
+from consumer.kafka.lane_logs import LaneLogState
 from consumer.kafka.records.checkpoints import claim, newest
 from consumer.kafka.start_offsets import StartFrom
 from consumer.lane.lane import Lane
@@ -22,7 +22,6 @@ from consumer.lane.quota.clock_shift import in_our_time, shift_between
 from consumer.lane.state.owners import contested, next_owners
 from consumer.lane.state.settings import LaneSettings
 from consumer.records.checkpoint import Checkpoint, Owner
-from consumer.runtime.lane.lane_log import LaneLog, refuse_beyond, unreadable, where
 from consumer.runtime.stage import StageRun
 
 log = structlog.get_logger(__name__)
@@ -74,16 +73,15 @@ class Takeover:
             stage.clients.connect(reader, checkpoints)
             found = newest(reader, checkpoints, lane, epoch, self._still_here)
         except UnreadableRecord as error:
-            raise unreadable(self._look(consumer), str(error)) from None
+            raise self._read_log(consumer).unreadable(str(error)) from None
         finally:
             stage.clients.close(reader)
         topic_id = stage.clients.topic_id(self.topic)
         self.run.expect_topics({self.topic: topic_id})
-        log_now = self._look(consumer)
+        log_now = self._read_log(consumer)
         now = stage.clock.now()
         try:
-            base = where(log_now, found, topic_id, self.begin)
-            refuse_beyond(log_now, found)
+            base = log_now.start_offset(found, topic_id, self.begin)
         except StartPositionError:
             # A process that was frozen and lost the lane meanwhile compares an old checkpoint with
             # the present log. Claim again: only a process that still may reports the mismatch.
@@ -126,14 +124,10 @@ class Takeover:
         if self.run.services.stop.is_set():
             raise KafkaSessionError("stopped while taking over")
 
-    def _look(self, consumer: Consumer) -> LaneLog:
-        topics, name = self.run.services.topics, self.settings.name
-        low, high = log_range(consumer, self.topic, 0)
-        shown = group_offset(consumer, TopicPartition(self.topic, 0))
-        group = f"{topics.application_id}.lane.{name}"
-        return LaneLog(self.topic, topics.checkpoints(name), group, low, high, shown.offset)
+    def _read_log(self, consumer: Consumer) -> LaneLogState:
+        return LaneLogState.read(consumer, self.run.services.topics, self.settings.name)
 
-    def _settings(self, found: Checkpoint | None, log_now: LaneLog) -> LaneSettings:
+    def _settings(self, found: Checkpoint | None, log_now: LaneLogState) -> LaneSettings:
         """Return the settings; without a checkpoint, a lane whose log was trimmed may have called
         before, so its quota counts as used up."""
         if found is None and log_now.low > 0:

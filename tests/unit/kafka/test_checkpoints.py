@@ -10,10 +10,10 @@ import orjson
 import pytest
 
 from consumer.errors import StartPositionError, UnreadableRecord
+from consumer.kafka.lane_logs import LaneLogState
 from consumer.kafka.records.checkpoints import end_of, parse
 from consumer.lane.lane import Lane
 from consumer.lane.offsets.bitmap import LARGEST, pack
-from consumer.runtime.lane.lane_log import LaneLog, refuse_beyond
 from tests.support.lanes import NOW, settings
 from tests.unit.records.test_readers import CHECKPOINT, IN_FLIGHT
 
@@ -75,7 +75,6 @@ def test_offsets_that_the_log_does_not_have_yet_stop_the_lane() -> None:
     found = parse(raw(done=pack([7, 9], 7), in_flight=in_flight(pack([8, 30], 8), 8)))
     assert end_of(found) == 31
     topics = "app.invitations.x", "app.checkpoints.x", "app.lane.x"
-    refuse_beyond(LaneLog(*topics, 0, 31), found)
-    refuse_beyond(LaneLog(*topics, 0, 31), None)
+    assert LaneLogState(*topics, 0, 31).start_offset(found, None) == 7
     with pytest.raises(StartPositionError, match=r"ends at 30, .* names .* up to 30"):
-        refuse_beyond(LaneLog(*topics, 0, 30), found)
+        LaneLogState(*topics, 0, 30).start_offset(found, None)

@@ -12,8 +12,8 @@ from structlog.testing import capture_logs
 
 from consumer.errors import KafkaSessionError
 from consumer.kafka.client_settings import TRANSACTION_TIMEOUT
+from consumer.kafka.transaction_size import RECORDS
 from consumer.runtime.stage import StageRun
-from consumer.runtime.transaction_size import RECORDS
 from tests.unit.runtime.test_stage import Time, services
 
 FENCED = KafkaException(KafkaError(KafkaError._FENCED, "another epoch", fatal=True))

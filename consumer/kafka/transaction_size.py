@@ -1,9 +1,10 @@
-"""Size of a stage's transactions: adapted so that each commits before its timeout.
+"""Size of transactions, adapted so that each commits before its timeout.
 
-Kafka aborts a transaction that is open for longer than its timeout, and the session restarts with
-the same records. A client quota of the cluster (`producer_byte_rate`) or a slow broker would
-repeat that forever. So the size follows the duration of the last transactions, as a congestion
-window does: multiplicative decrease at once, slow increase.
+Kafka aborts a transaction that is open for longer than its timeout, and a stage's session or an
+operator's command starts again with the same records. A client quota of the cluster
+(`producer_byte_rate`) or a slow broker would repeat that forever. So the size follows the duration
+of the last transactions, as a congestion window does: multiplicative decrease at once, slow
+increase.
 
     the transaction took              the next one carries
     < QUICK, at least half full       a quarter more, at least one record more
@@ -42,7 +43,7 @@ MOST_TIMEOUT = 240.0
 
 @dataclass(slots=True)
 class TransactionSize:
-    """Size of one stage's transactions.
+    """Size of one producer's transactions.
 
     `most`: records of a transaction while Kafka is quick; `least_timeout`: seconds; `records`:
     limit of the next transaction; `timeout`: of the next producer, in seconds.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from consumer.errors import StartPositionError
+from consumer.kafka.lane_logs import LaneLogState
 from consumer.kafka.start_offsets import StartFrom
+from consumer.lane.offsets.bitmap import pack
 from consumer.records.checkpoint import Checkpoint
-from consumer.runtime.lane.lane_log import LaneLog, where
 
 
-def log(low: int, high: int, shown: int = -1001) -> LaneLog:
-    return LaneLog("app.invitations.x", "app.checkpoints.x", "app.lane.x", low, high, shown)
+def log(low: int, high: int, shown: int = -1001) -> LaneLogState:
+    return LaneLogState("app.invitations.x", "app.checkpoints.x", "app.lane.x", low, high, shown)
 
 
 def checkpoint(base: int, topic_id: str | None = "id1") -> Checkpoint:
@@ -19,7 +20,7 @@ def checkpoint(base: int, topic_id: str | None = "id1") -> Checkpoint:
         lane="x",
         topic_id=topic_id,
         base=base,
-        done="",
+        done=pack((), base),
         in_flight=(),
         permit_log=(),
         config_version="v",
@@ -30,7 +31,7 @@ def checkpoint(base: int, topic_id: str | None = "id1") -> Checkpoint:
 @pytest.mark.parametrize(("was", "now"), [("id1", "id1"), (None, "id1"), ("id1", None)])
 def test_a_lane_goes_on_at_its_base(base: int, was: str | None, now: str | None) -> None:
     """Whatever `--from` says; a broker that knows no ids cannot contradict."""
-    assert where(log(3, 9, 7), checkpoint(base, was), now, "latest") == base
+    assert log(3, 9, 7).start_offset(checkpoint(base, was), now, "latest") == base
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ def test_a_lane_goes_on_at_its_base(base: int, was: str | None, now: str | None)
 )
 def test_a_log_that_does_not_fit_stops_the_lane(base: int, topic_id: str, told: str) -> None:
     with pytest.raises(StartPositionError, match=told) as raised:
-        where(log(3, 9), checkpoint(base), topic_id, "earliest")
+        log(3, 9).start_offset(checkpoint(base), topic_id, "earliest")
     assert "app.invitations.x" in str(raised.value)
     assert "delete the topic app.checkpoints.x" in str(raised.value)
 
@@ -51,18 +52,18 @@ def test_a_log_that_does_not_fit_stops_the_lane(base: int, topic_id: str, told: 
 @pytest.mark.parametrize("begin", [None, "earliest", "latest", 1_700_000_000.0])
 def test_a_first_start_reads_what_the_router_has_made(begin: StartFrom) -> None:
     """`--from` is about events: what has become an invitation is never skipped."""
-    assert where(log(0, 9), None, "id1", begin) == 0
-    assert where(log(0, 9, 0), None, "id1", begin) == 0
+    assert log(0, 9).start_offset(None, "id1", begin) == 0
+    assert log(0, 9, 0).start_offset(None, "id1", begin) == 0
 
 
 @pytest.mark.parametrize(("begin", "offset"), [("earliest", 3), (5.0, 3), ("latest", 9)])
 def test_a_log_whose_start_is_gone_begins_where_it_was_told(begin: StartFrom, offset: int) -> None:
-    assert where(log(3, 9), None, "id1", begin) == offset
+    assert log(3, 9).start_offset(None, "id1", begin) == offset
 
 
 def test_a_log_whose_start_is_gone_is_not_guessed_at() -> None:
     with pytest.raises(StartPositionError, match=r"begins at 3, and app\.checkpoints\.x has no"):
-        where(log(3, 9), None, "id1", None)
+        log(3, 9).start_offset(None, "id1", None)
 
 
 @pytest.mark.parametrize("begin", [None, "earliest", "latest"])
@@ -70,4 +71,4 @@ def test_a_log_whose_start_is_gone_is_not_guessed_at() -> None:
 def test_a_group_with_an_offset_had_a_checkpoint(begin: StartFrom, low: int) -> None:
     """A `--from` that was left in a deployment must not send everything again."""
     with pytest.raises(StartPositionError, match=r"stands at 4 of app\.invitations\.x"):
-        where(log(low, 9, 4), None, "id1", begin)
+        log(low, 9, 4).start_offset(None, "id1", begin)

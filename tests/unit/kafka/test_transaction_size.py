@@ -7,7 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.runtime.transaction_size import MOST_TIMEOUT, QUICK, SLOW, TransactionSize
+from consumer.kafka.transaction_size import MOST_TIMEOUT, QUICK, SLOW, TransactionSize
 
 MOST, LEAST_TIMEOUT = 5_000, 10.0
 FAILURES = math.ceil(math.log2(MOST)) + 1 + math.ceil(math.log2(MOST_TIMEOUT / LEAST_TIMEOUT)) + 1
