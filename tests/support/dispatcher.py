@@ -80,10 +80,11 @@ class Event:
 def purchases(channel: str, numbers: Iterable[int]) -> list[Event]:
     """Events of distinct customers: `store` invites by SMS, `web` by e-mail, `cafe` to a visit."""
     campaign = {"store": SMS, "web": EMAIL, "cafe": VISIT}[channel]
-    return [_purchase(channel, campaign, number) for number in numbers]
+    return [purchase(channel, campaign, number) for number in numbers]
 
 
-def _purchase(channel: str, campaign: str, number: int) -> Event:
+def purchase(channel: str, campaign: str, number: int) -> Event:
+    """Return the event of one customer in a channel whose route sends to this campaign."""
     phone, email = f"+90532{number:07d}", f"customer{number}@mail.example.com"
     kind, recipient = ("email", email) if channel == "web" else ("phone", phone)
     body = {
@@ -107,7 +108,13 @@ class Dispatcher:
     """One `run`; its log (JSON lines) is a file. Ends with `terminate`, `kill` or `close`."""
 
     def __init__(
-        self, config: Path, log: Path, port: int, *arguments: str, **environment: str
+        self,
+        config: Path,
+        log: Path,
+        port: int,
+        *arguments: str,
+        program: Sequence[str | Path] = (),
+        **environment: str,
     ) -> None:
         self.log = log
         self.port = port
@@ -116,7 +123,7 @@ class Dispatcher:
         environment = {**os.environ, **environment, "ADMIN_PORT": str(port)}
         with log.open("ab") as out:
             self._process = subprocess.Popen(
-                command("run", "--config", config, *arguments),
+                [*(program or command()), "run", "--config", config, *arguments],
                 env=environment,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -161,6 +168,10 @@ class Dispatcher:
     def wait(self, within: float = PATIENCE) -> int:
         """The exit code of a process that ends by itself."""
         return self._process.wait(within)
+
+    def interrupt(self) -> None:
+        """SIGTERM alone; `wait` has the exit code."""
+        self._process.terminate()
 
     def hang_up(self) -> None:
         """SIGHUP: read the config again."""
@@ -299,13 +310,18 @@ class LiveWorld:
         instance: str = "0",
         *,
         begin: str | None = "earliest",
+        program: Sequence[str | Path] = (),
         **environment: str,
     ) -> Dispatcher:
-        """Start a dispatcher with a log of its own; it ends with the world at the latest."""
+        """Start a dispatcher with a log of its own; it ends with the world at the latest.
+
+        `program`: the words before `run`, where it is not the program of this tree.
+        """
         first = ("--from", begin) if begin else ()
         arguments = (*first, "--instance", instance)
         log = self.home / f"{unique(f'dispatcher-{instance}')}.log"
-        running = Dispatcher(config, log, free_ports(1)[0], *arguments, **environment)
+        port = free_ports(1)[0]
+        running = Dispatcher(config, log, port, *arguments, program=program, **environment)
         self._ends.callback(running.close)
         return running
 
