@@ -142,7 +142,7 @@ class SickWorld:
             if isinstance(command, Commit):
                 for result in command.results:
                     self.reasons[result["id"]] = result["reason"]
-                for each in command.put_off:
+                for each in command.delayed:
                     item = (
                         max(each.due_at, now + 60.0),
                         self._offset + len(self.back),

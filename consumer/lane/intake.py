@@ -12,10 +12,10 @@ from consumer.lane.account.accounts import Accounts
 from consumer.lane.buffer.buffer import InvitationBuffer
 from consumer.lane.offsets.in_doubt import InDoubtBatches
 from consumer.lane.settlement.outbox import Outbox
+from consumer.lane.settlement.parking import Parking
 from consumer.lane.settlement.results import CallFacts
-from consumer.lane.settlement.settlement import Settlement
 from consumer.lane.state.commands import Command
-from consumer.lane.state.delay_steps import near_end, wait_of
+from consumer.lane.state.delay_steps import near_end
 from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneSettings
 from consumer.policy.rules import first_refusal
@@ -33,49 +33,49 @@ class Intake:
 
     def __init__(
         self,
-        shelf: InvitationBuffer,
-        due: Outbox,
-        doubt: InDoubtBatches,
-        outcomes: Settlement,
+        buffer: InvitationBuffer,
+        outbox: Outbox,
+        in_doubt: InDoubtBatches,
+        parking: Parking,
         accounts: Accounts,
     ) -> None:
-        self._buffer = shelf
-        self._due = due
-        self._in_doubt = doubt
-        self._settlement = outcomes
+        self._buffer = buffer
+        self._outbox = outbox
+        self._in_doubt = in_doubt
+        self._parking = parking
         self._accounts = accounts
 
     @property
     def _settings(self) -> LaneSettings:
         return self._buffer.settings
 
-    def arrived(self, held: PendingInvitation, now: float) -> None:
+    def arrived(self, pending: PendingInvitation, now: float) -> None:
         """Take in an invitation. Ignore settled and repeated ones."""
-        held.attempt = self._due.attempts.count_of(held.offset, held.attempt)
-        if self._due.settled.deliver(held.offset):
-            doubted = self._in_doubt.resolve(held.offset) if self._in_doubt else None
+        pending.attempt = self._outbox.attempts.count_of(pending.offset, pending.attempt)
+        if self._buffer.settled.deliver(pending.offset):
+            doubted = self._in_doubt.resolve(pending.offset) if self._in_doubt else None
             if doubted is not None:
-                self._decide_doubt(held, doubted, now)
+                self._decide_doubt(pending, doubted, now)
             else:
-                self._place(held, now)
-        elif self._buffer.read_plan.is_noted(held.offset):
-            self._again(held, now)
+                self._place(pending, now)
+        elif self._buffer.read_plan.is_noted(pending.offset):
+            self._again(pending, now)
 
-    def postponed(self, held: PendingInvitation, now: float) -> None:
+    def postponed(self, pending: PendingInvitation, now: float) -> None:
         """Delay a record of a later version of the program: it may be read after an upgrade.
 
         A record in doubt stays in doubt: only a program that can read it knows its campaign's rule.
         """
-        held.attempt = self._due.attempts.count_of(held.offset, held.attempt)
-        if self._due.settled.deliver(held.offset) and held.offset not in self._in_doubt:
-            self._due.delay(held, now, wait_of(held.delays))
+        pending.attempt = self._outbox.attempts.count_of(pending.offset, pending.attempt)
+        if self._buffer.settled.deliver(pending.offset) and pending.offset not in self._in_doubt:
+            self._outbox.delay(pending, now)
 
     def unreadable(self, letter: DeadLetter) -> None:
         """Settle a record that is no invitation by a dead letter."""
         offset = letter.source["offset"]
-        if self._due.settled.deliver(offset):
+        if self._buffer.settled.deliver(offset):
             self._in_doubt.resolve(offset)
-            self._due.dead(letter)
+            self._outbox.dead(letter)
 
     def abandon(self, letter: DeadLetter, campaign: str | None) -> None:
         """Settle a record by a dead letter after its intake raised, at any point.
@@ -83,65 +83,67 @@ class Intake:
         It is removed from the buffer. If it was settled before the error, that settlement stands.
         """
         offset = letter.source["offset"]
-        self._due.settled.deliver(offset)
-        if self._due.settled.settled(offset):
+        self._buffer.settled.deliver(offset)
+        if self._buffer.settled.settled(offset):
             return
         if campaign is not None:
             self._buffer.remove(offset, campaign)
         self._in_doubt.resolve(offset)
-        self._due.dead(letter)
+        self._outbox.dead(letter)
 
     def steer(self) -> list[Command]:
         """Return the commands that stop reading, continue it, or go back to spilled invitations."""
-        stop = self._due.settled.at_bound or (self._buffer.spill_is_full and self._nobody_helped())
-        return self._buffer.read_plan.steer(self._buffer.campaigns_to_reload(), stop=stop)
+        buffer = self._buffer
+        stop = buffer.settled.at_bound or (buffer.spill_is_full and self._unblocks_none())
+        return buffer.read_plan.steer(buffer.campaigns_to_reload(), stop=stop)
 
-    def _place(self, held: PendingInvitation, now: float) -> None:
+    def _place(self, pending: PendingInvitation, now: float) -> None:
         """End, delay or buffer an invitation that was read for the first time."""
-        refusal = self._refusal(held, now)
+        refusal = self._refusal(pending, now)
         if refusal is not None:
-            self._settlement.end(held, refusal)
-        elif near_end(held.expires_at, now):
-            self._buffer.add(held)
-        elif self._settlement.parked(held.campaign, now):
-            self._due.delay(held, now, wait_of(held.delays))
-        elif self._crowds(held.campaign):
-            self._due.delay(held, now, self._until_served(held.campaign))
+            self._outbox.end(pending, refusal)
+        elif near_end(pending.expires_at, now):
+            self._buffer.add(pending)
+        elif self._parking.is_parked(pending.campaign, now):
+            self._outbox.delay(pending, now)
+        elif self._crowds(pending.campaign):
+            self._outbox.delay(pending, now, self._until_served(pending.campaign))
         else:
-            if held.attempt and not held.delays:
-                self._accounts.campaigns[held.campaign].tried_before(now)
-            self._buffer.add(held)
+            if pending.attempt and not pending.delays:
+                self._accounts.campaigns[pending.campaign].tried_before(now)
+            self._buffer.add(pending)
 
-    def _again(self, held: PendingInvitation, now: float) -> None:
+    def _again(self, pending: PendingInvitation, now: float) -> None:
         """Take in a spilled invitation that was read again."""
         reading = self._buffer.read_plan
-        if self._refusal(held, now) is not None or self._settlement.parked(held.campaign, now):
-            reading.take(held.offset, held.campaign)
-            self._place(held, now)
-        elif self._buffer.has_room_for(held.campaign):
-            reading.take(held.offset, held.campaign)
-            self._buffer.add(held)
+        refused = self._refusal(pending, now) is not None
+        if refused or self._parking.is_parked(pending.campaign, now):
+            reading.take(pending.offset, pending.campaign)
+            self._place(pending, now)
+        elif self._buffer.has_room_for(pending.campaign):
+            reading.take(pending.offset, pending.campaign)
+            self._buffer.add(pending)
         else:
-            reading.leave(held.campaign)
+            reading.leave(pending.campaign)
 
-    def _decide_doubt(self, held: PendingInvitation, doubted: InFlight, now: float) -> None:
+    def _decide_doubt(self, pending: PendingInvitation, doubted: InFlight, now: float) -> None:
         """Decide an invitation that the previous owner may have sent.
 
         Send it again only if its campaign says `in_doubt: resend` and it has attempts left; else
         end it.
         """
-        held.attempt = doubted.attempt
+        pending.attempt = doubted.attempt
         campaign = self._settings.campaigns.get(doubted.campaign)
         again = campaign is not None and campaign.in_doubt == "resend"
-        again = again and self._refusal(held, now) is None
-        if campaign and again and held.attempt < campaign.max_attempts:
-            self._due.attempts.set_count(held.offset, held.attempt)
-            self._place(held, now)
+        again = again and self._refusal(pending, now) is None
+        if campaign and again and pending.attempt < campaign.max_attempts:
+            self._outbox.attempts.set_count(pending.offset, pending.attempt)
+            self._place(pending, now)
         else:
-            self._settlement.end(held, Reason.OWNER_LOST, CallFacts(batch=doubted.batch_id))
+            self._outbox.end(pending, Reason.OWNER_LOST, CallFacts(batch=doubted.batch_id))
 
-    def _refusal(self, held: PendingInvitation, now: float) -> Reason | None:
-        return first_refusal(self._settings.policy.at_intake, held, now)
+    def _refusal(self, pending: PendingInvitation, now: float) -> Reason | None:
+        return first_refusal(self._settings.policy.at_intake, pending, now)
 
     def _crowds(self, campaign: str) -> bool:
         """Return whether the campaign's backlog must make way for other campaigns: the spill limit
@@ -149,15 +151,15 @@ class Intake:
         some = self._buffer.read_plan.counts[campaign] > 0
         return self._buffer.spill_is_full and some and len(self._settings.campaigns) > 1
 
-    def _nobody_helped(self) -> bool:
+    def _unblocks_none(self) -> bool:
         """Return whether reading on would help no campaign: all accounts fail, or no other
         exists."""
-        vendors = {each.vendor for each in self._settings.campaigns.values()}
+        vendors = {campaign.vendor for campaign in self._settings.campaigns.values()}
         return self._accounts.ill(vendors) or len(self._settings.campaigns) < 2
 
     def _until_served(self, campaign: str) -> float:
         """Estimate the seconds until earlier invitations are called, given every permit."""
         settings, window = self._settings, self._buffer.window(campaign)
         before = self._buffer.read_plan.counts[campaign] + window.count
-        rate = min((each.calls / each.period for each in settings.limits), default=math.inf)
+        rate = min((limit.calls / limit.period for limit in settings.limits), default=math.inf)
         return min(before / (rate * settings.share * window.max_batch), LONGEST_DELAY)

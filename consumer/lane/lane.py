@@ -86,9 +86,8 @@ class Lane:
         self._in_doubt = InDoubtBatches(
             checkpoint.in_flight if checkpoint else (), self.settled.settled
         )
-        self._outbox = Outbox(
-            self.settled, Attempts(checkpoint.tried if checkpoint else (), self.settled.base)
-        )
+        tried = checkpoint.tried if checkpoint else ()
+        self._outbox = Outbox(self.buffer, Attempts(tried, self.settled.base))
         self.quota = Quota(settings, checkpoint, now)
         self.quota_backoff, self.limiter = self.quota.backoff, self.quota.limiter
         self._forecast = Forecast.under(settings.limits)
@@ -97,7 +96,7 @@ class Lane:
             self.buffer, self._outbox, self.accounts, self.quota_backoff, rng
         )
         self._intake = Intake(
-            self.buffer, self._outbox, self._in_doubt, self.settlement, self.accounts
+            self.buffer, self._outbox, self._in_doubt, self.settlement.parking, self.accounts
         )
         self._sealing = Sealing(
             epoch,
@@ -119,13 +118,13 @@ class Lane:
 
     # -- events -------------------------------------------------------------------------------
 
-    def arrived(self, held: PendingInvitation, now: float) -> None:
+    def arrived(self, pending: PendingInvitation, now: float) -> None:
         """Take in an invitation that was read. Ignore settled and repeated ones."""
-        self._intake.arrived(held, now)
+        self._intake.arrived(pending, now)
 
-    def postponed(self, held: PendingInvitation, now: float) -> None:
+    def postponed(self, pending: PendingInvitation, now: float) -> None:
         """Delay a record of a later version of the program: it may be read after an upgrade."""
-        self._intake.postponed(held, now)
+        self._intake.postponed(pending, now)
 
     def unreadable(self, letter: DeadLetter) -> None:
         """Settle a record that is no invitation by a dead letter."""
@@ -149,7 +148,7 @@ class Lane:
         )
         if outcome.throttled:
             self.quota.call_throttled(outcome, batch.sealed_at, at)
-        self.settlement.of_call(batch, part_of, outcome, facts, at)
+        self.settlement.settle_call(batch, part_of, outcome, facts, at)
 
     def logged_in(self, vendor: str, expires_at: float, at: float) -> None:
         """Record that a login succeeded at `at`."""
@@ -186,12 +185,12 @@ class Lane:
         self.quota.reconfigure(settings, now)
         self.accounts.reconfigure(settings.logins, settings.call_timeout, relogin, now)
         self.settlement.reconfigure()
-        self.settlement.acquit(lambda trial: trial.rules.vendor in relogin)
+        self.settlement.trials.acquit(lambda trial: trial.rules.vendor in relogin)
         for campaign in self.stopped_campaigns(now):
             self.retry_campaign(campaign, now)  # the new config may have repaired it
         for window in list(self.windows.values()):
             if window.campaign not in settings.campaigns:
-                self.settlement.drop_campaign(window.campaign, now)
+                self.settlement.parking.delay_campaign(window.campaign, now)
         self._unrecorded = True
 
     def parked_campaigns(self, now: float) -> list[str]:
@@ -213,7 +212,7 @@ class Lane:
         Its delayed invitations are in the delay topics: the delay stage returns them
         (`EarlyReturns`).
         """
-        self.settlement.retry_campaign(campaign, now)
+        self.settlement.parking.retry_campaign(campaign, now)
 
     def reopen(self, now: float) -> bool:
         """End the silence that a 429 began. Return False if there is none.
@@ -297,7 +296,7 @@ class Lane:
             self.settlement.sweep(now)
             self._sweep_more = self._outbox.full
         if not self._stopping:
-            self.settlement.put_off_more(now)
+            self.settlement.parking.delay_more(now)
         self.wake_at = self._sweep_at
         if self.quota.recover(now):
             self._unrecorded = True
@@ -389,7 +388,7 @@ class Lane:
 
     def _circuit(self, campaign: str, unsettled: int, now: float) -> CampaignCircuit:
         known = self.settings.campaigns.get(campaign)
-        if known is None or self.settlement.parked(campaign, now):
+        if known is None or self.settlement.parking.is_parked(campaign, now):
             return CampaignCircuit.PARKED
         own = self.accounts.campaigns.get(campaign)
         if own is None or own.closed:

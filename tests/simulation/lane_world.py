@@ -259,7 +259,7 @@ class LaneWorld:
         self.now += self.rng.choice([0.0, 0.01])
         self.history.commits.append(commit)
         self.checkpoint = commit.checkpoint
-        for each in commit.put_off:
+        for each in commit.delayed:
             self.history.put_off += 1
             self.on_ladder += 1
             # Always the first step: an hour on the ladder proves no more than a minute.

@@ -19,17 +19,18 @@ from consumer.errors import KafkaSessionError
 from consumer.http import calls
 from consumer.kafka import transactions
 from consumer.kafka.records import checkpoints
-from consumer.lane.account.accounts import News
 from consumer.lane.buffer.window import Window
 from consumer.lane.lane import Lane
 from consumer.lane.offsets.in_doubt import InDoubtBatches
 from consumer.lane.quota.limiter import Limiter
 from consumer.lane.quota.quota import Quota
 from consumer.lane.settlement.bisection import Bisection
-from consumer.lane.settlement.results import CallFacts
+from consumer.lane.settlement.bisections import Bisections
+from consumer.lane.settlement.fitness import Fitness
+from consumer.lane.settlement.results import AnsweredCall
 from consumer.lane.settlement.settlement import Settlement
-from consumer.lane.state.commands import Batch, Command, Commit
-from consumer.records.call import Outcome, Verdict
+from consumer.lane.state.commands import Command, Commit
+from consumer.records.call import Verdict
 from consumer.records.checkpoint import Checkpoint
 from consumer.records.fields import rfc3339
 from consumer.records.result import Reason
@@ -165,7 +166,7 @@ def recipient_twice_in_a_batch() -> Iterator[None]:
 
     with (
         patch.object(Window, "take", take),
-        rewritten(Settlement, "fit", ("elif key and key in keys:", "elif False:")),
+        rewritten(Fitness, "fit", ("elif key and key in keys:", "elif False:")),
     ):
         yield
 
@@ -176,15 +177,15 @@ def recipient_twice_in_a_batch() -> Iterator[None]:
 @defect
 def condemned_by_inference() -> Iterator[None]:
     """The last suspect is rejected without a call of its own: all the others were accepted."""
-    carry_on = Settlement._carry_on
+    carry_on = Bisections.carry_on
 
-    def infer(outcomes: Settlement, bisection: Bisection) -> None:
+    def infer(bisections: Bisections, bisection: Bisection) -> None:
         if len(bisection.suspect) == 1 and not bisection.part:
             (last,), bisection.suspect = bisection.suspect, []
-            outcomes.end_held(last, Reason.VENDOR_REJECTED, bisection.facts)
-        carry_on(outcomes, bisection)
+            bisections._outbox.end_buffered(last, Reason.VENDOR_REJECTED, bisection.facts)
+        carry_on(bisections, bisection)
 
-    with patch.object(Settlement, "_carry_on", infer):
+    with patch.object(Bisections, "carry_on", infer):
         yield
 
 
@@ -220,17 +221,11 @@ def silence_is_divided() -> Iterator[None]:
     """A batch without an answer is called again in parts, as if it had been refused."""
     whole = Settlement._whole_answered
 
-    def divide(
-        outcomes: Settlement,
-        batch: Batch,
-        outcome: Outcome,
-        news: News,
-        facts: CallFacts,
-        at: float,
-    ) -> None:
-        if outcome.verdict is Verdict.IN_DOUBT and len(batch.invitations) > 1:
-            outcome = replace(outcome, verdict=Verdict.REJECTED, divisible=True)
-        whole(outcomes, batch, outcome, news, facts, at)
+    def divide(settlement: Settlement, call: AnsweredCall) -> None:
+        if call.outcome.verdict is Verdict.IN_DOUBT and len(call.batch.invitations) > 1:
+            refused = replace(call.outcome, verdict=Verdict.REJECTED, divisible=True)
+            call = replace(call, outcome=refused)
+        whole(settlement, call)
 
     with patch.object(Settlement, "_whole_answered", divide):
         yield

@@ -14,7 +14,7 @@ from consumer.kafka import offset_metadata, start_offsets
 from consumer.kafka.transaction_size import TransactionSize
 from consumer.lane.account.campaign_breaker import CampaignBreaker
 from consumer.lane.buffer.window import Window
-from consumer.lane.settlement import settlement
+from consumer.lane.settlement import fitness
 from consumer.lane.state import pending
 from consumer.runtime.delay import delay_loop
 from consumer.runtime.delay.delay_loop import DelayStage
@@ -81,7 +81,7 @@ def numbers_without_bounds() -> Iterator[None]:
 @defect
 def changed_campaign_is_called_all_the_same() -> Iterator[None]:
     """A call is built for what waits, though its campaign has another channel by now."""
-    with patch.object(settlement, "unfit", lambda *_: None):
+    with patch.object(fitness, "unfit", lambda *_: None):
         yield
 
 

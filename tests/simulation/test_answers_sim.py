@@ -18,9 +18,9 @@ from consumer.lane.account.campaign_breaker import CampaignBreaker
 from consumer.lane.account.circuit_breaker import CircuitBreaker
 from consumer.lane.buffer.window import Window
 from consumer.lane.settlement.bisection import Bisection
-from consumer.lane.settlement.results import NO_CALL
-from consumer.lane.settlement.settlement import Settlement
-from consumer.lane.settlement.trial import Trial
+from consumer.lane.settlement.bisections import Bisections
+from consumer.lane.settlement.results import AnsweredCall
+from consumer.lane.settlement.trials import Trial, Trials
 from consumer.lane.state.settings import LaneSettings
 from consumer.records.result import Reason
 from tests.simulation.answers_world import SICK, AnswersWorld
@@ -113,14 +113,14 @@ def test_the_checker_sees_a_probe_that_carries_the_whole_batch(
 
 @pytest.mark.deep
 def test_the_checker_sees_the_last_suspect_condemned(monkeypatch: pytest.MonkeyPatch) -> None:
-    carry_on = Settlement._carry_on
+    carry_on = Bisections.carry_on
 
-    def infer(outcomes: Settlement, bisection: Bisection) -> None:
+    def infer(bisections: Bisections, bisection: Bisection) -> None:
         if len(bisection.suspect) == 1 and not bisection.part:
-            outcomes.end_held(bisection.suspect.pop(), Reason.VENDOR_REJECTED, NO_CALL)
-        carry_on(outcomes, bisection)
+            bisections._outbox.end_buffered(bisection.suspect.pop(), Reason.VENDOR_REJECTED)
+        carry_on(bisections, bisection)
 
-    monkeypatch.setattr(Settlement, "_carry_on", infer)
+    monkeypatch.setattr(Bisections, "carry_on", infer)
     assert finds("rejected beside a bad recipient")
 
 
@@ -129,7 +129,7 @@ def test_the_checker_sees_a_search_that_never_leaves_the_list(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """An empty one holds its campaign back for ever, and its invitations never end."""
-    monkeypatch.setattr(Settlement, "_end_if_empty", lambda *_: None)
+    monkeypatch.setattr(Bisections, "_end_if_empty", lambda *_: None)
     assert finds("not at rest")
 
 
@@ -224,11 +224,11 @@ def test_the_checker_sees_probes_that_always_take_the_oldest(
 ) -> None:
     """R0: the sick customer stands before all others, and the first refusal is believed."""
     monkeypatch.setattr(Window, "take_probe", lambda window, _rng: window.take(1))
-    monkeypatch.setattr(
-        Settlement,
-        "_try",
-        lambda settlement, _rules, held, *_: settlement._buffer.window(held.campaign).add(held),
-    )
+
+    def wait(trials: Trials, call: AnsweredCall) -> None:
+        trials._buffer.window(call.batch.campaign).extend(call.batch.invitations)
+
+    monkeypatch.setattr(Trials, "add", wait)
     assert finds_sick("")
 
 

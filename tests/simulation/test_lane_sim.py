@@ -88,7 +88,7 @@ def settled_means_recorded(world: LaneWorld) -> None:
     for commit in world.history.commits:
         recorded.update(last[result["source"]["offset"]] for result in commit.results)
         recorded.update(each.source["offset"] for each in commit.dead_letters)
-        recorded.update(each.invitation.offset for each in commit.put_off)
+        recorded.update(each.invitation.offset for each in commit.delayed)
         point = commit.checkpoint
         done = {each for each in offsets if each < point.base} | set(unpack(point.done, point.base))
         assert done & offsets == recorded, "settled without a result, or the reverse"

@@ -97,7 +97,7 @@ class Caller:
         match command:
             case Commit():
                 self.results += command.results
-                self.put_off += command.put_off
+                self.put_off += command.delayed
                 for leaving in self.lane.committed():
                     self._carry_out(leaving)
             case Send(batch):

@@ -169,7 +169,7 @@ class Driver:
     @property
     def put_off(self) -> list[DelayedInvitation]:
         """All that went to the ladder, in order."""
-        return [each for commit in self.commits for each in commit.put_off]
+        return [each for commit in self.commits for each in commit.delayed]
 
     @property
     def reasons(self) -> dict[str, str]:

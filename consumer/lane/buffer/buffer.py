@@ -28,10 +28,11 @@ class InvitationBuffer:
     `buffered` and `buffered_bytes` include invitations in flight.
     """
 
-    def __init__(self, settings: LaneSettings, ledger: SettledOffsets) -> None:
+    def __init__(self, settings: LaneSettings, settled: SettledOffsets) -> None:
         self.settings = settings
         self.windows: dict[str, Window] = {}
-        self.read_plan = ReadPlan(ledger)
+        self.settled = settled
+        self.read_plan = ReadPlan(settled)
         self.buffered = 0
         self.buffered_bytes = 0
         self.changed: dict[str, None] = {}
@@ -51,29 +52,29 @@ class InvitationBuffer:
         for window in self.windows.values():
             window.configure(settings.campaigns.get(window.campaign))
 
-    def add(self, held: PendingInvitation) -> None:
+    def add(self, pending: PendingInvitation) -> None:
         """Add an invitation, and evict others to stay within the bounds.
 
         The last one stays, however large it is: else it could never be called.
         """
         self.buffered += 1
-        self.buffered_bytes += held.size
-        self.window(held.campaign).add(held)
+        self.buffered_bytes += pending.size
+        self.window(pending.campaign).add(pending)
         while self.buffered > 1 and self._over(1.0) and self._evict():
             pass
 
     def remove(self, offset: int, campaign: str) -> None:
         """Remove an invitation from its window or from the spilled ones, if it is there."""
         window = self.windows.get(campaign)
-        for held in window.drop(lambda each: each.offset == offset) if window else ():
-            self.forget(held)
+        for pending in window.drop(lambda each: each.offset == offset) if window else ():
+            self.forget(pending)
         if self.read_plan.is_noted(offset):
             self.read_plan.take(offset, campaign)
 
-    def forget(self, held: PendingInvitation) -> None:
+    def forget(self, pending: PendingInvitation) -> None:
         """Subtract an invitation from the totals: it is settled, spilled or delayed now."""
         self.buffered -= 1
-        self.buffered_bytes -= held.size
+        self.buffered_bytes -= pending.size
 
     @property
     def spill_is_full(self) -> bool:
@@ -115,7 +116,7 @@ class InvitationBuffer:
         """Evict the youngest of the longest window. Return False if the rest is in flight."""
         longest = self._longest()
         given = longest.youngest(GIVE_UP) if longest.count else []
-        for held in given:
-            self.forget(held)
-            self.read_plan.note(held.offset, held.campaign)
+        for pending in given:
+            self.forget(pending)
+            self.read_plan.note(pending.offset, pending.campaign)
         return bool(given)

@@ -137,11 +137,11 @@ class Window:
             self._front = self.max_batch, front[-1][0], arrivals
         return self.max_batch * now - self._front[2]
 
-    def add(self, held: PendingInvitation) -> None:
+    def add(self, pending: PendingInvitation) -> None:
         """Add an invitation: as a head, or behind its recipient's earlier ones."""
-        if not self._queue(held):
+        if not self._queue(pending):
             return
-        head = held.offset, held.recipient
+        head = pending.offset, pending.recipient
         if self._heads and head < self._heads[-1]:
             insort(self._heads, head)
         else:
@@ -150,7 +150,8 @@ class Window:
     def extend(self, many: Iterable[PendingInvitation]) -> None:
         """Add many, each in its place: an invitation that was taken before is first again."""
         in_order = sorted(many, key=_offset)
-        heads = [(held.offset, held.recipient) for held in in_order if self._queue(held)]
+        first = filter(self._queue, in_order)
+        heads = [(pending.offset, pending.recipient) for pending in first]
         if len(heads) * FEW < len(self._heads):
             for head in heads:
                 insort(self._heads, head)
@@ -158,21 +159,21 @@ class Window:
             self._heads += heads
             self._heads.sort()
 
-    def _queue(self, held: PendingInvitation) -> bool:
+    def _queue(self, pending: PendingInvitation) -> bool:
         """Add an invitation to its recipient's queue. Return whether it is a head (the first)."""
         self.count += 1
         self.mark_changed()
-        if held.expires_at is not None and held.expires_at < self.expires:
-            self.expires = held.expires_at
-        queue = self._queues.setdefault(held.recipient, [])
-        insort(queue, held, key=_offset)
-        if queue[0] is not held:
+        if pending.expires_at is not None and pending.expires_at < self.expires:
+            self.expires = pending.expires_at
+        queue = self._queues.setdefault(pending.recipient, [])
+        insort(queue, pending, key=_offset)
+        if queue[0] is not pending:
             return False
-        self._arrivals += held.arrived
+        self._arrivals += pending.arrived
         if len(queue) > 1:
             self._arrivals -= queue[1].arrived
             del self._heads[bisect_left(self._heads, (queue[1].offset,))]
-        if self._front is not None and held.offset < self._front[1]:
+        if self._front is not None and pending.offset < self._front[1]:
             self._front = None
         return True
 
@@ -182,15 +183,15 @@ class Window:
         size, room = min(self.ready, most), self.max_bytes
         taken = list[PendingInvitation]()
         for _, recipient in self._heads[:size]:
-            held = self._queues[recipient][0]
-            room -= len(held.value)
+            pending = self._queues[recipient][0]
+            room -= len(pending.value)
             if room < 0 and taken:
                 break
-            taken.append(held)
+            taken.append(pending)
         del self._heads[: len(taken)]
         self._front = None
-        for held in taken:
-            self._come_forward(held.recipient)
+        for pending in taken:
+            self._come_forward(pending.recipient)
         self.count -= len(taken)
         self.mark_changed()
         return taken
@@ -203,19 +204,19 @@ class Window:
         else:
             place = bisect_left(self._heads, (self.probed + 1,)) % len(self._heads)
         offset, recipient = self._heads.pop(place)
-        held = self._queues[recipient][0]
+        pending = self._queues[recipient][0]
         self.probed, self._front = offset, None
         self._come_forward(recipient)
         self.count -= 1
         self.mark_changed()
-        return [held]
+        return [pending]
 
     def drop(self, unwanted: Callable[[PendingInvitation], bool]) -> list[PendingInvitation]:
         """Remove and return every invitation for which `unwanted` holds."""
-        dropped = [held for held in self if unwanted(held)]
+        dropped = [pending for pending in self if unwanted(pending)]
         if dropped:
             self.mark_changed()
-            kept = [held for held in self if not unwanted(held)]
+            kept = [pending for pending in self if not unwanted(pending)]
             self._heads, self._queues, self.count, self._arrivals = [], {}, 0, 0.0
             self._front = None
             self.extend(kept)
@@ -225,8 +226,8 @@ class Window:
         self, unwanted: Callable[[PendingInvitation], bool], most: int
     ) -> list[PendingInvitation]:
         """Remove and return at most `most` of the invitations for which `unwanted` holds."""
-        going = {held.offset for held in islice(filter(unwanted, self), most)}
-        return self.drop(lambda held: held.offset in going)
+        going = {pending.offset for pending in islice(filter(unwanted, self), most)}
+        return self.drop(lambda pending: pending.offset in going)
 
     def drop_refused(
         self,
@@ -238,18 +239,18 @@ class Window:
         none can have expired."""
         if now < self.expires or not most:
             return []
-        asked = ((held.offset, refusal(held, now)) for held in self)
+        asked = ((pending.offset, refusal(pending, now)) for pending in self)
         refused = dict(islice(((at, reason) for at, reason in asked if reason is not None), most))
-        dropped = self.drop(lambda held: held.offset in refused)
-        ends = (held.expires_at for held in self if held.expires_at is not None)
+        dropped = self.drop(lambda pending: pending.offset in refused)
+        ends = (pending.expires_at for pending in self if pending.expires_at is not None)
         self.expires = min(ends, default=math.inf)
-        return [(held, refused[held.offset]) for held in dropped]
+        return [(pending, refused[pending.offset]) for pending in dropped]
 
     def youngest(self, share: float) -> list[PendingInvitation]:
         """Remove and return this share of the invitations, at least one: the ones read last."""
         number = max(1, int(self.count * share))
-        going = {held.offset for held in heapq.nlargest(number, self, key=_offset)}
-        return self.drop(lambda held: held.offset in going)
+        going = {pending.offset for pending in heapq.nlargest(number, self, key=_offset)}
+        return self.drop(lambda pending: pending.offset in going)
 
     def __iter__(self) -> Iterator[PendingInvitation]:
         return chain.from_iterable(self._queues.values())
@@ -266,5 +267,5 @@ class Window:
             self._arrivals = 0.0  # clear rounding errors
 
 
-def _offset(held: PendingInvitation) -> int:
-    return held.offset
+def _offset(pending: PendingInvitation) -> int:
+    return pending.offset

@@ -30,8 +30,9 @@ from consumer.lane.offsets.bitmap import (
 from consumer.lane.offsets.in_doubt import InDoubtBatches
 from consumer.lane.quota.quota import Quota
 from consumer.lane.settlement.bisection import Bisection
-from consumer.lane.settlement.settlement import MOST_BISECTIONS, Settlement
-from consumer.lane.settlement.trial import Trial
+from consumer.lane.settlement.bisections import MOST_BISECTIONS
+from consumer.lane.settlement.settlement import Settlement
+from consumer.lane.settlement.trials import Trial
 from consumer.lane.state.commands import Batch, Login, SealReason, Send
 from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneSettings
@@ -71,11 +72,11 @@ class Sealing:
     def __init__(
         self,
         epoch: int,
-        shelf: InvitationBuffer,
+        buffer: InvitationBuffer,
         quota: Quota,
         accounts: Accounts,
-        outcomes: Settlement,
-        doubt: InDoubtBatches,
+        settlement: Settlement,
+        in_doubt: InDoubtBatches,
         rng: random.Random,
         scheduler: Scheduler | None = None,
     ) -> None:
@@ -83,11 +84,11 @@ class Sealing:
         self.intents: dict[str, InFlight] = {}
         self.starting: list[Send | Login] = []
         self._epoch = epoch
-        self._buffer = shelf
+        self._buffer = buffer
         self._limiter = quota.limiter
         self._accounts = accounts
-        self._settlement = outcomes
-        self._in_doubt = doubt
+        self._settlement = settlement
+        self._in_doubt = in_doubt
         self._rng = rng
         self._parts: dict[str, Bisection | Trial] = {}
         self._extents: dict[str, tuple[int, int]] = {}
@@ -237,7 +238,7 @@ class Sealing:
     def _take(self, waiting: Waiting, why: SealReason, now: float) -> None:
         """Seal the chosen window, part or trial; end its invitations that expired meanwhile."""
         if isinstance(waiting, Bisection):
-            self._settlement.sweep_part(waiting, now)
+            self._settlement.bisections.end_unfit(waiting, now)
             if waiting.ready:
                 self._seal_batch(waiting.take(), waiting.campaign, SealReason.PART, now, waiting)
         elif isinstance(waiting, Trial):
@@ -247,18 +248,17 @@ class Sealing:
             self._seal_window(waiting, why, now)
 
     def _seal_trial(self, trial: Trial, now: float) -> None:
-        self._settlement.sweep_trial(trial, now)
-        if trial not in self._settlement.trials:
+        if self._settlement.trials.end_unfit(trial, now):
             return
         trial.under_way = True
-        self._seal_batch([trial.held], trial.campaign, SealReason.PROBE, now, trial)
+        self._seal_batch([trial.pending], trial.campaign, SealReason.PROBE, now, trial)
 
     def _seal_window(self, window: Window, why: SealReason, now: float) -> None:
         vendor = self._settings.campaigns[window.campaign].vendor
         probe = self._accounts.one_only(vendor, window.campaign)
         taken = window.take_probe(self._rng) if probe else window.take()
         window.record_call(now)
-        fresh = self._settlement.fit(taken, window, now)
+        fresh = self._settlement.fitness.fit(taken, window, now)
         if fresh:
             self._seal_batch(fresh, window.campaign, SealReason.PROBE if probe else why, now)
 
@@ -307,7 +307,7 @@ def _scheduler_for(settings: LaneSettings) -> Scheduler:
 
 
 def _intent(batch: Batch) -> InFlight:
-    offsets = [held.offset for held in batch.invitations]
+    offsets = [pending.offset for pending in batch.invitations]
     first = min(offsets)
     return InFlight(
         batch_id=batch.id,

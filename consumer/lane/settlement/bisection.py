@@ -72,7 +72,7 @@ class Bisection(RankedByCampaign):
     @property
     def oldest(self) -> float:
         """When the first waiting invitation arrived (only if not empty)."""
-        return min(held.arrived for held in self)
+        return min(pending.arrived for pending in self)
 
     @property
     def growth(self) -> float:
@@ -86,7 +86,7 @@ class Bisection(RankedByCampaign):
         search for many bad recipients take every permit: as large a share of the rest is expected
         to be bad as so far.
         """
-        return sum(now - held.arrived for held in self) / self._expected
+        return sum(now - pending.arrived for pending in self) / self._expected
 
     @property
     def _expected(self) -> float:
@@ -144,10 +144,10 @@ class Bisection(RankedByCampaign):
 
     def drop(self, unwanted: Callable[[PendingInvitation], bool]) -> list[PendingInvitation]:
         """Remove and return every waiting invitation for which `unwanted` holds."""
-        dropped = [held for held in self if unwanted(held)]
+        dropped = [pending for pending in self if unwanted(pending)]
         if dropped:
-            self.suspect = [held for held in self.suspect if not unwanted(held)]
-            self.unknown = [held for held in self.unknown if not unwanted(held)]
+            self.suspect = [pending for pending in self.suspect if not unwanted(pending)]
+            self.unknown = [pending for pending in self.unknown if not unwanted(pending)]
         return dropped
 
     def __iter__(self) -> Iterator[PendingInvitation]:

@@ -1,18 +1,73 @@
-"""Fitness: whether a waiting invitation still fits its campaign.
+"""Fitness: whether a waiting invitation may still be called, and still fits its campaign.
 
-The router made the invitation under the config of that time. While it waited, a reload or restart
-may have given its campaign another channel, vendor or address kind. A call for an invitation
-without an address of the present kind would fail, or count as accepted and invite no customer.
+The rules before a survey (`consumer/policy`) are asked once more before a call. And the router made
+the invitation under the config of that time: while it waited, a reload or restart may have given
+its campaign another channel, vendor or address kind. A call for an invitation without an address of
+the present kind would fail, or count as accepted and invite no customer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
+from consumer.lane.buffer.buffer import InvitationBuffer
+from consumer.lane.buffer.window import Window
+from consumer.lane.settlement.outbox import Outbox
+from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneCampaign
+from consumer.policy.rules import first_refusal
 from consumer.records.channel import ChannelSpec
 from consumer.records.invitation import Address, Data, Invitation
 from consumer.records.result import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Fitness:
+    """Checks waiting invitations, and ends those that no call may carry."""
+
+    _buffer: InvitationBuffer
+    _outbox: Outbox
+
+    def refusal(self, pending: PendingInvitation, now: float) -> Reason | None:
+        """Return why no call may carry the invitation: by a rule, or its campaign's config."""
+        reason = self._refusal_by_rule(pending, now)
+        campaign = self._buffer.settings.campaigns.get(pending.campaign)
+        if reason is None and campaign and campaign.spec:
+            return unfit(pending.invitation, campaign)
+        return reason
+
+    def fit(
+        self, taken: Sequence[PendingInvitation], window: Window, now: float
+    ) -> list[PendingInvitation]:
+        """Return the invitations that a call may carry, and end the others. A second one for the
+        same address waits again."""
+        fresh, keys = list[PendingInvitation](), set[tuple[str, ...]]()
+        campaign = self._buffer.settings.campaigns[window.campaign]
+        for pending in taken:
+            reason, key = self._refusal_by_rule(pending, now), tuple[str, ...]()
+            if reason is None and campaign.spec:
+                invitation = pending.invitation  # parsed once: it takes 2 µs
+                reason = unfit(invitation, campaign)
+                key = key_of(invitation["address"], campaign.spec.addresses)
+            if reason is not None:
+                self._outbox.end_buffered(pending, reason)
+            elif key and key in keys:
+                window.add(pending)
+            else:
+                keys.add(key)
+                fresh.append(pending)
+        return fresh
+
+    def end_refused(self, now: float) -> None:
+        """End invitations of windows that a rule refuses, up to the next commit's room."""
+        for window in self._buffer.windows.values():
+            refused = window.drop_refused(self._refusal_by_rule, now, self._outbox.room)
+            for pending, reason in refused:
+                self._outbox.end_buffered(pending, reason)
+
+    def _refusal_by_rule(self, pending: PendingInvitation, now: float) -> Reason | None:
+        return first_refusal(self._buffer.settings.policy.at_sealing, pending, now)
 
 
 def unfit(invitation: Invitation, campaign: LaneCampaign) -> Reason | None:
@@ -24,7 +79,7 @@ def unfit(invitation: Invitation, campaign: LaneCampaign) -> Reason | None:
         return Reason.INVALID_RECIPIENT
     data = invitation["data"]
     lacks = any(not _text(data, name) for name in (*spec.required, *campaign.required))
-    listed = all(each.allows(data) for each in spec.listed)
+    listed = all(choice.allows(data) for choice in spec.listed)
     return Reason.INVALID_DATA if lacks or not listed or not _shaped(data, spec) else None
 
 

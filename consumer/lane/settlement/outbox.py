@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from consumer.lane.buffer.buffer import InvitationBuffer
 from consumer.lane.offsets.attempts import Attempts
-from consumer.lane.offsets.settled import SettledOffsets
-from consumer.lane.settlement.results import NO_CALL, CallFacts, result_of
-from consumer.lane.state.delay_steps import DelayedInvitation, due_of, step_for
+from consumer.lane.settlement.results import NO_CALL, AnsweredCall, CallFacts, result_of
+from consumer.lane.state.delay_steps import DelayedInvitation, due_of, step_for, wait_of
 from consumer.lane.state.pending import PendingInvitation
-from consumer.lane.state.settings import LaneCampaign
 from consumer.records.dead_letter import DeadLetter
 from consumer.records.result import Reason, Result
 
@@ -25,17 +23,17 @@ class Outbox:
     Each one settles its offset at once, so that the checkpoint of the same commit contains it.
     """
 
-    settled: SettledOffsets
+    buffer: InvitationBuffer
     attempts: Attempts
     results: list[Result] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
-    put_off: list[DelayedInvitation] = field(default_factory=list)
+    delayed: list[DelayedInvitation] = field(default_factory=list)
     most: int = COMMIT_SIZE
 
     @property
     def room(self) -> int:
         """How many more of a large group the next commit should carry."""
-        return max(0, self.most - len(self.results) - len(self.dead_letters) - len(self.put_off))
+        return max(0, self.most - len(self.results) - len(self.dead_letters) - len(self.delayed))
 
     @property
     def full(self) -> bool:
@@ -43,51 +41,51 @@ class Outbox:
         return not self.room
 
     def __bool__(self) -> bool:
-        return bool(self.results or self.dead_letters or self.put_off)
+        return bool(self.results or self.dead_letters or self.delayed)
 
     def take(self) -> tuple[list[Result], list[DeadLetter], list[DelayedInvitation]]:
         """Remove and return all of it, for a commit."""
-        taken = self.results, self.dead_letters, self.put_off
-        self.results, self.dead_letters, self.put_off = [], [], []
+        taken = self.results, self.dead_letters, self.delayed
+        self.results, self.dead_letters, self.delayed = [], [], []
         return taken
 
-    def end(
-        self,
-        held: PendingInvitation,
-        reason: Reason,
-        campaign: LaneCampaign | None,
-        facts: CallFacts = NO_CALL,
-    ) -> None:
-        """Add the result of an invitation, after as many attempts as it counts itself."""
-        self._settle(held.offset)
-        self.results.append(result_of(held.invitation, reason, campaign, held.attempt, facts))
+    def end(self, pending: PendingInvitation, reason: Reason, facts: CallFacts = NO_CALL) -> None:
+        """Add the result of an invitation that was never in the buffer."""
+        self._settle(pending.offset)
+        campaign = self.buffer.settings.campaigns.get(pending.campaign)
+        self.results.append(result_of(pending.invitation, reason, campaign, pending.attempt, facts))
 
-    def end_all(
-        self,
-        many: Sequence[PendingInvitation],
-        reason: Reason,
-        campaign: LaneCampaign,
-        facts: CallFacts,
+    def end_buffered(
+        self, pending: PendingInvitation, reason: Reason, facts: CallFacts = NO_CALL
     ) -> None:
+        """Add the result of an invitation that was in the buffer."""
+        self.buffer.forget(pending)
+        self.end(pending, reason, facts)
+
+    def end_batch(self, call: AnsweredCall, reason: Reason) -> None:
         """Add the results of a call whose invitations all end alike, by this very attempt."""
+        batch = call.batch
         self.results += [
-            result_of(held.invitation, reason, campaign, held.attempt + 1, facts) for held in many
+            result_of(pending.invitation, reason, batch.rules, pending.attempt + 1, call.facts)
+            for pending in batch.invitations
         ]
-        self.settled.settle_all(held.offset for held in many)
-        for held in many:
-            self.attempts.forget(held.offset)
+        self.buffer.settled.settle_all(pending.offset for pending in batch.invitations)
+        for pending in batch.invitations:
+            self.attempts.forget(pending.offset)
+            self.buffer.forget(pending)
 
     def dead(self, letter: DeadLetter) -> None:
         """Add a dead letter: it settles a record that is no invitation."""
         self._settle(letter.source["offset"])
         self.dead_letters.append(letter)
 
-    def delay(self, held: PendingInvitation, now: float, seconds: float) -> None:
-        """Add an invitation that goes to a delay topic."""
-        self._settle(held.offset)
-        due_at = due_of(now, seconds, held.expires_at)
-        self.put_off.append(DelayedInvitation(held, due_at, step_for(due_at - now)))
+    def delay(self, pending: PendingInvitation, now: float, seconds: float | None = None) -> None:
+        """Add an invitation that goes to a delay topic; by default longer from its second time."""
+        self._settle(pending.offset)
+        wait = wait_of(pending.delays) if seconds is None else seconds
+        due_at = due_of(now, wait, pending.expires_at)
+        self.delayed.append(DelayedInvitation(pending, due_at, step_for(due_at - now)))
 
     def _settle(self, offset: int) -> None:
-        self.settled.settle(offset)
+        self.buffer.settled.settle(offset)
         self.attempts.forget(offset)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from consumer.lane.account.accounts import News
+from consumer.lane.state.commands import Batch
 from consumer.lane.state.settings import LaneCampaign
-from consumer.records.call import Outcome
+from consumer.records.call import Outcome, Verdict
 from consumer.records.fields import RECORD_VERSION, rfc3339
 from consumer.records.invitation import Invitation
 from consumer.records.result import Reason, Result
@@ -38,6 +40,24 @@ class CallFacts:
 
 
 NO_CALL = CallFacts()
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredCall:
+    """A call that ended at `at`, and what its answer says about account and campaign."""
+
+    batch: Batch
+    outcome: Outcome
+    facts: CallFacts
+    at: float
+    news: News
+
+    @property
+    def verdict(self) -> Verdict:
+        """The answer's verdict; no clear answer is a retry if the campaign resends."""
+        verdict = self.outcome.verdict
+        resend = verdict is Verdict.IN_DOUBT and self.batch.rules.in_doubt == "resend"
+        return Verdict.RETRY if resend else verdict
 
 
 def result_of(

@@ -49,13 +49,13 @@ class Batch:
 class Commit:
     """Write all of it in one transaction, then call the lane's `committed`.
 
-    Invitations in `put_off` go to the delay topics.
+    Invitations in `delayed` go to the delay topics.
     """
 
     checkpoint: Checkpoint
     results: Sequence[Result]
     dead_letters: Sequence[DeadLetter] = ()
-    put_off: Sequence[DelayedInvitation] = ()
+    delayed: Sequence[DelayedInvitation] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,6 @@ class DelayedInvitation:
 
     def record(self) -> bytes:
         """Return the record with which it returns to the lane's topic."""
-        held = self.invitation
-        more = {"attempt": held.attempt, "delays": held.delays + 1, "due_at": self.due_at}
-        return orjson.dumps({**held.invitation, **more})
+        pending = self.invitation
+        more = {"attempt": pending.attempt, "delays": pending.delays + 1, "due_at": self.due_at}
+        return orjson.dumps({**pending.invitation, **more})

@@ -94,7 +94,7 @@ class CommandExecutor:
         run, services, producer = self.run, self.run.services, self.producer
         publisher = services.publisher(producer, f"lane/{self.name}")
         checkpoint = commit.checkpoint.model_dump_json().encode()
-        gone = len(commit.results) + len(commit.dead_letters) + len(commit.put_off)
+        gone = len(commit.results) + len(commit.dead_letters) + len(commit.delayed)
         carried = gone if _bytes_beside(commit) > len(checkpoint) else 0
         started = services.clock.now()
         with run.transaction(producer, carried, STOP_GRACE):
@@ -102,7 +102,7 @@ class CommandExecutor:
             transactions.produce(producer, topic, checkpoint, key=self.name, partition=0)
             publisher.results(commit.results, rfc3339(started))
             publisher.dead_letters(commit.dead_letters, rfc3339(started))
-            publisher.put_off(commit.put_off, self.name, services.topics, services.clock.now())
+            publisher.put_off(commit.delayed, self.name, services.topics, services.clock.now())
             give_up = run.waiting(STOP_GRACE)
             transactions.deliver(producer, run.transactions.timeout, give_up)
             self._delivered_at = services.clock.now()
@@ -113,7 +113,7 @@ class CommandExecutor:
     def _count(self, commit: Commit, gone: int) -> None:
         metrics = self.run.services.metrics
         metrics.settled(self.name, gone)
-        metrics.delayed(self.name, (delayed.step for delayed in commit.put_off))
+        metrics.delayed(self.name, (delayed.step for delayed in commit.delayed))
         for reason, number in Counter(result["reason"] for result in commit.results).items():
             metrics.results(self.name, reason, number)
         letters = Counter(letter.reason for letter in commit.dead_letters)
@@ -125,5 +125,5 @@ def _bytes_beside(commit: Commit) -> int:
     return (
         RESULT_BYTES * len(commit.results)
         + sum(len(letter.value or b"") for letter in commit.dead_letters)
-        + sum(len(delayed.invitation.value) for delayed in commit.put_off)
+        + sum(len(delayed.invitation.value) for delayed in commit.delayed)
     )

@@ -73,7 +73,7 @@ class LaneReport:
         self._count(event, seconds)
         self._log_call(event, seconds)
         self._log_setback(event.batch, event.outcome, event.at)
-        for ended in self.lane.settlement.ended_bisections():
+        for ended in self.lane.settlement.bisections.take_ended():
             self.metrics.bisected(self.name, began=1)
             log.warning(
                 "batch_divided",

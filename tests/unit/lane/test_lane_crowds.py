@@ -23,7 +23,7 @@ def driver_of(crowd_expires: float | None = None) -> Driver:
 
 
 def carried(commit: Commit) -> int:
-    return len(commit.results) + len(commit.dead_letters) + len(commit.put_off)
+    return len(commit.results) + len(commit.dead_letters) + len(commit.delayed)
 
 
 def steps(driver: Driver, now: float) -> list[int]:
@@ -56,7 +56,7 @@ def test_each_commit_settles_what_it_carries_and_no_more() -> None:
     (first,) = driver.commits[before:]
     recorded = SettledOffsets(first.checkpoint.base, first.checkpoint.done)
     settled = {offset for offset in range(CROWD + 1) if recorded.settled(offset)}
-    assert settled == {each.invitation.offset for each in first.put_off}
+    assert settled == {each.invitation.offset for each in first.delayed}
     assert len(settled) == MOST
 
 

@@ -65,7 +65,7 @@ def test_a_vendor_that_falls_ill_while_it_is_searched_costs_three_customers_at_m
     for number, batch in enumerate(driver.batches):
         driver.answer(batch, judge(batch, {60} if number < 4 else range(64), VENDOR_ERROR))
     assert len(reasons(driver)["attempts_exhausted"]) == 3
-    assert driver.lane.settlement.bisections == []
+    assert list(driver.lane.settlement.bisections) == []
     assert driver.lane.accounts.ill({"pisano"})
 
 

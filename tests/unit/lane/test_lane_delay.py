@@ -61,7 +61,7 @@ def test_a_parked_campaign_leaves_memory_in_the_transaction_that_settles_it() ->
     before = len(driver.commits)
     (other,) = driver.answer(batch, PARKED)
     commit = driver.commits[before]
-    assert sorted(each.invitation.offset for each in commit.put_off) == [0, 1, 2, 3, 4]
+    assert sorted(each.invitation.offset for each in commit.delayed) == [0, 1, 2, 3, 4]
     assert commit.checkpoint.base == 5
     assert [each.batch_id for each in commit.checkpoint.in_flight] == [other.id]
     assert other.campaign == "b"

@@ -77,9 +77,9 @@ def test_parts_say_that_they_are_parts_and_the_end_is_told_once() -> None:
     driver = of()
     calls = settle(driver, {3})
     assert [batch.why for batch in driver.batches[1:]] == [SealReason.PART] * (calls - 1)
-    (told,) = driver.lane.settlement.ended_bisections()
+    (told,) = driver.lane.settlement.bisections.take_ended()
     assert (told.campaign, told.size, told.bad, told.calls) == ("a", 16, 1, calls - 1)
-    assert driver.lane.settlement.ended_bisections() == []
+    assert driver.lane.settlement.bisections.take_ended() == []
 
 
 def test_a_refused_call_of_one_customer_is_that_customers() -> None:
@@ -158,7 +158,7 @@ def test_an_opened_circuit_ends_the_search_and_all_invitations_wait_in_the_windo
     for number in (1, 2, 3):
         driver.answer(driver.batches[number], TROUBLE, at=NOW + 10 * number)
         driver.step(NOW + 10 * number + 3)
-    assert driver.lane.settlement.bisections == []
+    assert list(driver.lane.settlement.bisections) == []
     assert driver.lane.windows["a"].count == 8
     assert driver.lane.idle
 
@@ -173,12 +173,13 @@ def test_a_refused_account_does_too_while_a_part_is_under_way() -> None:
             next(each for each in sent if each.invitations[0].offset == n), REFUSED, at=at
         )
     assert driver.lane.accounts.refused("pisano")
-    assert driver.lane.settlement.bisections[0].part == list(part.invitations)
+    (bisection,) = driver.lane.settlement.bisections
+    assert bisection.part == list(part.invitations)
     waiting = driver.lane.windows["a"].count
     driver.answer(part, BAD_RECIPIENT, at=NOW + 7)
     # one of the eight may be a probe by now, for `a` was not tried since the account is refused
     assert driver.lane.windows["a"].count >= waiting + 3
-    assert driver.lane.settlement.bisections == []
+    assert list(driver.lane.settlement.bisections) == []
 
 
 def test_a_campaign_without_an_accepted_customer_is_parked() -> None:
@@ -233,7 +234,7 @@ def test_all_remaining_invitations_may_expire() -> None:
     assert driver.answer(whole, BAD_RECIPIENT, at=NOW + 12) == []
     driver.step(NOW + 12)
     assert reasons(driver) == {"expired_waiting": [0, 1]}
-    assert len(driver.lane.settlement.ended_bisections()) == 1
+    assert len(driver.lane.settlement.bisections.take_ended()) == 1
 
 
 def test_errors_of_the_vendor_are_divided_once_the_attempts_are_spent() -> None:

@@ -98,7 +98,7 @@ def test_the_answer_to_a_customer_on_trial(
     (batch,) = driver.lane.in_flight.values()
     driver.answer(batch, outcome, at=NOW + 9)
     assert driver.reasons == reasons
-    assert len(driver.lane.settlement.trials) == trials
+    assert len(list(driver.lane.settlement.trials)) == trials
 
 
 def test_a_customer_on_trial_expires() -> None:
@@ -166,7 +166,7 @@ def test_a_new_secret_ends_all_trials() -> None:
     (batch,) = driver.step(NOW + 1)
     driver.answer(batch, ACCEPTED, at=NOW + 1)
     assert driver.reasons == {"i0": "accepted"}
-    assert driver.lane.settlement.trials == []
+    assert list(driver.lane.settlement.trials) == []
 
 
 def test_another_config_changes_the_rules_of_a_trial() -> None:
@@ -186,7 +186,7 @@ def test_a_search_that_nothing_proves_is_given_up_when_its_calls_are_spent() -> 
     (probe,) = driver.answer(whole, REFUSED, at=NOW + 0.5)
     (rest,) = driver.answer(probe, ACCEPTED, at=NOW + 1)
     driver.answer(rest, REFUSED, at=NOW + 2)
-    assert len(driver.lane.settlement.ended_bisections()) == 1
+    assert len(driver.lane.settlement.bisections.take_ended()) == 1
     assert driver.reasons == {f"i{probe.invitations[0].offset}": "accepted"}
-    assert driver.lane.settlement.bisections == []
+    assert list(driver.lane.settlement.bisections) == []
     assert driver.lane.buffer.buffered == 3
