@@ -67,8 +67,8 @@ class Process:
         self.options = options
         self.admin_port: int | None = None
         self._clock = Clock()
-        self.metrics = Metrics(campaigns=list(config.campaigns))
-        self.metrics.config_loaded(config.config_version, list(config.campaigns))
+        self.metrics = Metrics()
+        self.metrics.process.config_loaded(config.config_version, list(config.campaigns))
         conditions = ["config", "broker", *(f"group:{name}" for name in self._stages())]
         self.health = Health(self._clock.steady, conditions)
         self.health.set_ready("config", ok=True)
@@ -182,7 +182,7 @@ class Process:
         """Switch all stages to this config. Stop the process if that fails half-way."""
         plan = await asyncio.to_thread(self._supervisor.plan, config, changes)
         try:
-            self.metrics.set_campaigns(list(config.campaigns))
+            self.metrics.process.set_campaigns(list(config.campaigns))
             self._preflight.reconfigure(config)
             await self._supervisor.reconfigure(plan, changes)
         except Exception as error:
@@ -190,7 +190,7 @@ class Process:
             self._stop()
             raise
         self.config = config
-        self.metrics.config_loaded(config.config_version, list(config.campaigns))
+        self.metrics.process.config_loaded(config.config_version, list(config.campaigns))
 
     def _reloaded(self, result: str) -> None:
         self.services.board.reloaded(result, self._clock.now())
@@ -224,13 +224,13 @@ class Process:
     def _stopped(self, name: str, error: BaseException, why: str) -> None:
         """Record that a stage has stopped because of an error."""
         log.error("stage_stopped", stage=name, why=why)
-        self.metrics.stopped(name)
+        self.metrics.stage(name).stopped()
         self._failure = self._failure or error
         self.health.set_ready(f"group:{name}", ok=False, why=why)
 
     def _left(self, lane: str) -> None:
         self.health.drop_condition(f"group:{lane}")
-        self.metrics.clear_lane(lane)
+        self.metrics.lane(lane).clear()
         log.info("lane_ended", lane=lane, hint="`survey-dispatcher lanes list` shows what it holds")
 
     async def _admin(self) -> None:

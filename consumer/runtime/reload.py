@@ -111,7 +111,7 @@ class Reloader:
             result = self._refused([str(error)])
         except Exception as error:  # noqa: BLE001 - the former config must go on working
             result = self._refused([f"{type(error).__name__}: a defect, please report"])
-        self._metrics.config_reload(result)
+        self._metrics.process.config_reload(result)
         self._ended(result)
 
     async def _reload(self) -> str:

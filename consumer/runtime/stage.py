@@ -27,6 +27,7 @@ from consumer.kafka.records.publisher import Publisher
 from consumer.kafka.transaction_size import TransactionSize
 from consumer.observability.health import Health
 from consumer.observability.metrics.metrics import Metrics
+from consumer.observability.metrics.stage import StageMetrics
 from consumer.observability.status.board import StatusBoard
 from consumer.runtime.delay.early_returns import EarlyReturns
 from consumer.runtime.delay.step_counts import StepCounts
@@ -87,7 +88,7 @@ class StageServices:
         step = self.clock.follow_wall_clock()
         if step:
             log.warning("clock_stepped", seconds=round(step, 3))
-            self.metrics.clock_stepped()
+            self.metrics.process.clock_stepped()
 
     def return_delayed(self, campaigns: Sequence[str]) -> None:
         """Return the delayed invitations of these campaigns to their lanes now.
@@ -119,6 +120,7 @@ class StageRun:
     services: StageServices
     name: str
     size: TransactionSize = field(default_factory=TransactionSize)
+    metrics: StageMetrics = field(init=False)
     transactions: StageTransactions = field(init=False)
     joined_before: bool = False
     _fencing_monitor: FencingMonitor = field(default_factory=FencingMonitor)
@@ -128,8 +130,10 @@ class StageRun:
     _undeletable: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        clock, metrics = self.services.clock, self.services.metrics
-        self.transactions = StageTransactions(self.name, clock, metrics, self.size)
+        self.metrics = self.services.metrics.stage(self.name)
+        self.transactions = StageTransactions(
+            self.name, self.services.clock, self.metrics, self.size
+        )
 
     # -- Kafka --------------------------------------------------------------------------------
 
@@ -172,7 +176,7 @@ class StageRun:
         the first of each topic."""
 
         def refused(why: str) -> None:
-            self.services.metrics.deletion_refused(topic)
+            self.services.metrics.process.deletion_refused(topic)
             if topic not in self._undeletable:
                 self._undeletable.add(topic)
                 log.warning(
@@ -185,7 +189,7 @@ class StageRun:
         self.services.clients.trim(topic, before, refused)
 
     def _count_error(self, error: KafkaError) -> None:
-        self.services.metrics.kafka_error(self.name, error.name())
+        self.metrics.kafka_error(error.name())
 
     # -- membership ---------------------------------------------------------------------------
 
@@ -204,10 +208,10 @@ class StageRun:
         self._check_topics()
         self.beat()
         self.services.follow_clock()
-        self.services.metrics.heartbeat(self.name, self.services.clock.now())
+        self.metrics.heartbeat(self.services.clock.now())
         now = self.services.clock.steady()
         before = now if self._turned_at is None else self._turned_at
-        self.services.metrics.polled(self.name, now - before)
+        self.metrics.polled(now - before)
         self._turned_at = now
         if not self._is_member and consumer.memberid():
             self._is_member = True
@@ -288,7 +292,7 @@ class StageRun:
             services.health.unregister(self.name)
 
     def _record_failure(self, state: RetryCallState) -> None:
-        self.services.metrics.aborted(self.name)
+        self.metrics.aborted()
         error = state.outcome.exception() if state.outcome else None
         log.warning("session_ended", stage=self.name, error=str(error))
         if not self.transactions.was_overdue():  # else its timeout was the fence

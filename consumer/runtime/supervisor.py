@@ -146,14 +146,14 @@ class Supervisor:
         self._router = RouterStage(
             rules.router, rules.inputs, stage, options.begin, options.instance
         )
-        stage.metrics.start_router(rules.inputs)
+        stage.metrics.router.start_inputs(rules.inputs)
         self._start(self._router)
         self._start(DelayStage(stage, options.instance))
 
     def _start_lane(self, lane: str, plan: Plan) -> None:
         rules = lane_rules(plan.config, lane, plan.calls)
         loop = LaneStage(rules.settings, self._services, rules.calls, self._options.begin)
-        self._services.metrics.start_lane(lane)  # so that a takeover's first count is an increase
+        self._services.metrics.lane(lane).start()  # so that a takeover's first count is an increase
         self._lanes[lane] = RunningLane(loop, self._start(loop))
 
     def _start(self, stage: RouterStage | DelayStage | LaneStage) -> asyncio.Task[None]:
@@ -162,7 +162,7 @@ class Supervisor:
     async def _move_router(self, rules: RouterConfig, changes: Changes) -> None:
         router = self._router
         if router is not None:
-            self._services.metrics.start_router(changes.new_inputs)
+            self._services.metrics.router.start_inputs(changes.new_inputs)
             router.reconfigure(rules)
             await self._soon(lambda: router.follows(rules))
 

@@ -13,7 +13,7 @@ from consumer.clock import Clock
 from consumer.errors import KafkaSessionError
 from consumer.kafka import transactions
 from consumer.kafka.transaction_size import TransactionSize
-from consumer.observability.metrics.metrics import Metrics
+from consumer.observability.metrics.stage import StageMetrics
 
 HINT = (
     "a quota of the cluster (producer_byte_rate, consumer_byte_rate, request_percentage) or a slow "
@@ -30,7 +30,7 @@ class StageTransactions:
 
     stage: str
     clock: Clock
-    metrics: Metrics
+    metrics: StageMetrics
     size: TransactionSize
     timeout: float = 0.0  # of the producer in use, in seconds
     _overdue: bool = False
@@ -62,7 +62,7 @@ class StageTransactions:
             raise
         seconds = self.clock.steady() - started
         self._adapt(self.size.committed, carried, seconds)
-        self.metrics.transaction(self.stage, seconds)
+        self.metrics.transaction(seconds)
 
     def was_overdue(self) -> bool:
         """Return whether a transaction outlasted its timeout since the last call."""
@@ -72,7 +72,7 @@ class StageTransactions:
     def record_throttle(self, event: ThrottleEvent) -> None:
         """Record that a quota of the cluster throttles this client, with its seconds."""
         seconds = event.throttle_time
-        self.metrics.kafka_throttled(self.stage, seconds)
+        self.metrics.kafka_throttled(seconds)
         if seconds:
             why = f"for {1000 * seconds:.0f} ms"
             log.warning("kafka_throttles", stage=self.stage, why=why, hint=HINT)
@@ -81,7 +81,7 @@ class StageTransactions:
         size = self.size
         records, timeout = size.records, size.timeout
         record(carried, seconds)
-        self.metrics.transaction_limit(self.stage, size.records)
+        self.metrics.transaction_limit(size.records)
         if size.records < records or size.timeout > timeout:
             log.warning(
                 "transaction_slow",

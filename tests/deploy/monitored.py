@@ -13,7 +13,7 @@ from typing import Any
 from prometheus_client.metrics_core import Metric
 from ruamel.yaml import YAML
 
-from consumer.observability.metrics.names import Names
+from consumer.observability.metrics.metrics import Metrics
 from deploy.monitoring.dashboards import BOARDS
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -48,7 +48,7 @@ def tool(name: str) -> str:
 @cache
 def series() -> dict[str, str]:
     """Every name that a scrape may show → the metric that it belongs to."""
-    families: list[Metric] = list(Names().registry.collect())
+    families: list[Metric] = list(Metrics().registry.collect())
     return {
         family.name + suffix: family.name
         for family in families

@@ -137,18 +137,18 @@ class MadeUp:
             for lane in self.own:
                 self._turn(lane, step)
         for name in ("router", "ladder", *(lane.name for lane in self.own)):
-            self.metrics.heartbeat(name, self.now - 0.04)
-        self.metrics.router_lag({("pos.transaction-completed", 0): int(self.now) % 7})
+            self.metrics.stage(name).heartbeat(self.now - 0.04)
+        self.metrics.router.lag({("pos.transaction-completed", 0): int(self.now) % 7})
 
     def _turn(self, lane: MadeUpLane, step: float) -> None:
         lane.arrive(self.now, step)
         for call in lane.answers(self.now):
             self.board.called(call)
             if call.verdict == "accepted":
-                self.metrics.results(lane.name, Reason.ACCEPTED, call.customers)
+                self.metrics.lane(lane.name).results(Reason.ACCEPTED, call.customers)
             elif call.verdict == "in_doubt":
-                self.metrics.results(lane.name, Reason.NO_ANSWER, call.customers)
-                self.metrics.in_doubt(lane.name)
+                self.metrics.lane(lane.name).results(Reason.NO_ANSWER, call.customers)
+                self.metrics.lane(lane.name).in_doubt()
         lane.call(self.now)
         self.board.lane(lane.status(self.now))
 
@@ -168,9 +168,9 @@ def usual(seed: int = 7) -> MadeUp:
         ["on-premises"],
     )
     made.own[1].parked = "b2b-email"
-    made.metrics.start_router(["pos.transaction-completed"])
-    made.metrics.results("router", Reason.INVALID_RECIPIENT, 41)
-    made.metrics.results("router", Reason.TOO_OLD, 12)
-    made.metrics.events("pos.transaction-completed", "dead_letter", "no_time", 3)
-    made.metrics.ladder({"10m": 128, "1h": 9})
+    made.metrics.router.start_inputs(["pos.transaction-completed"])
+    made.metrics.router.results(Reason.INVALID_RECIPIENT, 41)
+    made.metrics.router.results(Reason.TOO_OLD, 12)
+    made.metrics.router.events("pos.transaction-completed", "dead_letter", "no_time", 3)
+    made.metrics.stage("ladder").delayed_invitations({"10m": 128, "1h": 9})
     return made

@@ -129,8 +129,7 @@ class DelayTopics:
 
     def shown(self) -> dict[str, float]:
         """Step → what its gauge shows."""
-        (family,) = self.metrics.ladder_waiting.collect()
-        return {each.labels["step"]: each.value for each in family.samples}
+        return self.metrics.series.totals("delayed_invitations", "step")
 
     def dead(self) -> float | None:
         """How many dead letters were counted."""

@@ -117,12 +117,14 @@ def calling(config: Config, lane: str) -> Iterator[Caller]:
     thread = Thread(target=loop.run_forever, daemon=True)
     thread.start()
     metrics = Metrics(campaigns=list(config.campaigns))
-    metrics.start_lane(lane)
+    metrics.lane(lane).start()
     machine = Lane(lane_settings(config, lane), random.Random(1), time.time(), epoch=1)
     box: dict[str, Any] = {}
     accounts = build_accounts(config, build_vendors(config), lambda: box["caller"].now)
     calls = Calls(accounts, config.campaigns, loop, lambda: box["caller"].now)
-    caller = box["caller"] = Caller(config, machine, calls, metrics, LaneReport(machine, metrics))
+    caller = box["caller"] = Caller(
+        config, machine, calls, metrics, LaneReport(machine, metrics.lane(lane))
+    )
     try:
         yield caller
     finally:

@@ -19,7 +19,8 @@ from consumer import docgen
 from consumer.cli.main import app
 from consumer.config import load
 from consumer.config.schema_lookup import config_schema
-from consumer.observability.metrics.names import NAMESPACE, Names
+from consumer.observability.metrics.metrics import Metrics
+from consumer.observability.metrics.names import NAMESPACE
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -162,7 +163,7 @@ def test_metrics_exist(page: Path) -> None:
 
 
 def _metric_names() -> frozenset[str]:
-    families = list(Names().registry.collect())
+    families = list(Metrics().registry.collect())
     return frozenset(each.name for each in families)
 
 

@@ -7,7 +7,7 @@ Nothing of an event ever becomes a label, so cardinality is bounded and no perso
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 import confluent_kafka
@@ -60,3 +60,27 @@ def closed(label: str, value: object) -> str:
     """Return the value if the label's closed set has it, else `other`."""
     text = str(value)
     return text if text in CLOSED[label] else OTHER
+
+
+class BoundedLabels:
+    """Label values that come from the config or a vendor, so many of them and no more."""
+
+    def __init__(self) -> None:
+        self._campaigns: frozenset[str] = frozenset()
+        self._codes: set[str] = set()
+
+    def set_campaigns(self, campaigns: Sequence[str]) -> frozenset[str]:
+        """Name the config's first campaigns from now on. Return those that are named no more."""
+        before, self._campaigns = self._campaigns, frozenset(campaigns[:CAMPAIGNS_SHOWN])
+        return before - self._campaigns - {OTHER}
+
+    def campaign(self, name: str) -> str:
+        """Return the campaign's name, or `other` if it is past the first 200 or not in the
+        config."""
+        return name if name in self._campaigns else OTHER
+
+    def code(self, code: str) -> str:
+        """Return a vendor's code, or `other` for codes beyond the first fifty of a process."""
+        if len(self._codes) < CODES_SHOWN:
+            self._codes.add(code)
+        return code if code in self._codes else OTHER

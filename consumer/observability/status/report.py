@@ -5,15 +5,14 @@ A snapshot is made on request, at most twice a second.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
 
-from prometheus_client.metrics import MetricWrapperBase
-
 from consumer import __version__
 from consumer.observability.health import Health
-from consumer.observability.metrics.metrics import Disposition, Metrics
+from consumer.observability.metrics.labels import Disposition
+from consumer.observability.metrics.metrics import Metrics
 from consumer.observability.status.board import StatusBoard
 from consumer.observability.status.notes import notes
 from consumer.observability.status.status import (
@@ -27,8 +26,6 @@ from consumer.records.result import Status
 
 KEPT = 0.5
 """Seconds for which a snapshot is reused."""
-
-Samples = Iterator[tuple[Mapping[str, str], float]]
 
 
 @dataclass(slots=True)
@@ -60,7 +57,7 @@ class StatusReport:
 
     def snapshot(self) -> StatusSnapshot:
         """Return the present snapshot."""
-        metrics, at = self.metrics, self.now()
+        totals, at = self.metrics.series.totals, self.now()
         calls, doubtful = self.board.calls()
         version, lanes = self.config()
         now = StatusSnapshot(
@@ -71,13 +68,13 @@ class StatusReport:
             lanes=_lanes(lanes, self.board.lanes()),
             calls=calls,
             doubtful=doubtful,
-            in_doubt=_sums(_samples(metrics.in_doubt_batches), "lane"),
-            results=_results(metrics),
-            dead_letters=_dead_letters(metrics),
-            router_lag=_sums(_samples(metrics.consumer_lag), "topic"),
-            ladder=_sums(_samples(metrics.ladder_waiting), "step"),
-            orphans=_sums(_samples(metrics.orphaned_records), "lane"),
-            stopped_inputs=_sums(_samples(metrics.input_stopped), "topic"),
+            in_doubt=_whole(totals("in_doubt_batches_total", "lane")),
+            results={status.value: self._results(status) for status in Status},
+            dead_letters=self._dead_letters(),
+            router_lag=_whole(totals("consumer_lag_records", "topic")),
+            ladder=_whole(totals("delayed_invitations", "step")),
+            orphans=_whole(totals("orphaned_lane_records", "lane")),
+            stopped_inputs=_whole(totals("input_stopped", "topic")),
         )
         return replace(now, notes=notes(now))
 
@@ -88,12 +85,23 @@ class StatusReport:
         )
 
     def _stages(self, at: float) -> list[StageStatus]:
-        stopped = _sums(_samples(self.metrics.stage_stopped), "loop")
-        beats = {labels["loop"]: beat for labels, beat in _samples(self.metrics.loop_heartbeat)}
+        totals = self.metrics.series.totals
+        stopped = totals("stage_stopped", "loop")
+        beats = totals("loop_heartbeat_timestamp_seconds", "loop")
         return [
             StageStatus(name, max(0.0, at - beats.get(name, at)), stopped.get(name, 0) > 0)
             for name in sorted({*beats, *stopped})
         ]
+
+    def _results(self, status: Status) -> dict[str, int]:
+        totals = self.metrics.series.totals("results_total", "reason", status=status.value)
+        return {reason: int(number) for reason, number in totals.items() if number}
+
+    def _dead_letters(self) -> dict[str, int]:
+        totals = self.metrics.series.totals(
+            "events_total", "reason", disposition=Disposition.DEAD_LETTER
+        )
+        return {reason: int(number) for reason, number in totals.items() if number}
 
 
 def _lanes(configured: Sequence[str], owned: Mapping[str, LaneStatus]) -> list[LaneStatus]:
@@ -102,33 +110,5 @@ def _lanes(configured: Sequence[str], owned: Mapping[str, LaneStatus]) -> list[L
     return [owned.get(name) or LaneStatus(name) for name in names]
 
 
-def _samples(metric: MetricWrapperBase) -> Samples:
-    for family in metric.collect():
-        for sample in family.samples:
-            if not sample.name.endswith("_created"):
-                yield sample.labels, sample.value
-
-
-def _sums(samples: Samples, label: str) -> dict[str, int]:
-    sums: dict[str, int] = {}
-    for labels, value in samples:
-        sums[labels[label]] = sums.get(labels[label], 0) + int(value)
-    return sums
-
-
-def _results(metrics: Metrics) -> dict[str, dict[str, int]]:
-    found: dict[str, dict[str, int]] = {status.value: {} for status in Status}
-    for labels, value in _samples(metrics.results_total):
-        if value:
-            reasons = found.setdefault(labels["status"], {})
-            reasons[labels["reason"]] = reasons.get(labels["reason"], 0) + int(value)
-    return found
-
-
-def _dead_letters(metrics: Metrics) -> dict[str, int]:
-    dead = (
-        (labels, value)
-        for labels, value in _samples(metrics.events_total)
-        if value and labels["disposition"] == Disposition.DEAD_LETTER
-    )
-    return _sums(dead, "reason")
+def _whole(totals: Mapping[str, float]) -> dict[str, int]:
+    return {name: int(number) for name, number in totals.items()}

@@ -136,7 +136,7 @@ class DelayStage:
                 self._delete_passed_records()
                 self._update_metrics(consumer)
         finally:
-            self.services.metrics.ladder({})
+            self.run.metrics.delayed_invitations({})
             self._stops.clear()
             self.run.end_membership()
             self._consumer = None
@@ -149,7 +149,7 @@ class DelayStage:
         )  # the measurement's transaction is open only before records that are due last
         ahead = measure(producer, self.services.topics.delayed(longest), clock.steady)
         self._ahead = clock.now() - clock.steady() if ahead is None else ahead
-        self.services.metrics.clock_ahead(clock.now() - self._now())
+        self.services.metrics.process.clock_ahead(clock.now() - self._now())
 
     def _now(self) -> float:
         """Return Kafka's time in epoch seconds; the broker's own may be slightly later."""
@@ -268,7 +268,7 @@ class DelayStage:
             )
         finally:
             for passed in done:
-                self.services.metrics.dead_letters(self.name, passed.letters)
+                self.run.metrics.dead_letters(passed.letters)
                 self._behind.update({each.topic: each.offset for each in passed.offsets})
         self._pace(consumer, offsets(due, {}), len(due))
 
@@ -431,7 +431,8 @@ class DelayStage:
                 topic: self.services.step_counts.waiting(topic, at, end)
                 for topic, (at, end) in places.items()
             }
-            self.services.metrics.ladder({self._steps[each]: n for each, n in waiting.items()})
+            steps = {self._steps[topic]: number for topic, number in waiting.items()}
+            self.run.metrics.delayed_invitations(steps)
 
     def _positions(self, consumer: Consumer) -> Iterator[tuple[str, int, int]]:
         """Yield topic, offset of its first waiting record, and end of its log."""

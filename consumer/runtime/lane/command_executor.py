@@ -111,13 +111,12 @@ class CommandExecutor:
         self._count(commit, gone)
 
     def _count(self, commit: Commit, gone: int) -> None:
-        metrics = self.run.services.metrics
-        metrics.settled(self.name, gone)
-        metrics.delayed(self.name, (delayed.step for delayed in commit.delayed))
+        metrics = self.report.metrics
+        metrics.settled(gone)
+        metrics.delayed(delayed.step for delayed in commit.delayed)
         for reason, number in Counter(result["reason"] for result in commit.results).items():
-            metrics.results(self.name, reason, number)
-        letters = Counter(letter.reason for letter in commit.dead_letters)
-        metrics.dead_letters(self.name, letters)
+            metrics.results(reason, number)
+        metrics.dead_letters(Counter(letter.reason for letter in commit.dead_letters))
 
 
 def _bytes_beside(commit: Commit) -> int:

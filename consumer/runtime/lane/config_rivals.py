@@ -81,7 +81,7 @@ class ConfigRivals:
         fresh = self.since < routed_at and now - routed_at <= FRESH
         if config_version == self.config_version or not fresh:
             return None
-        self.metrics.other_config(self.lane)
+        self.metrics.lane(self.lane).other_config()
         waits = now < self._say_at <= now + SAY_EVERY
         if now - self._meet(config_version, now) < PATIENCE or waits:
             return None

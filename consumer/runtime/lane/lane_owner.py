@@ -75,7 +75,7 @@ class LaneOwnership:
     def __post_init__(self, producer: Producer, calls: Calls) -> None:
         self.services = self.run.services
         self._obeyed.since = self.services.clock.now()
-        self.report = LaneReport(self.lane, self.services.metrics)
+        self.report = LaneReport(self.lane, self.services.metrics.lane(self.name))
         self.executor = CommandExecutor(
             self.lane, self.run, producer, self.consumer, calls, self.events, self.report
         )
@@ -197,7 +197,7 @@ class LaneOwnership:
 
     def close(self) -> None:
         """Remove the lane's metrics and status: this process no longer owns it."""
-        self.services.metrics.clear_lane(self.name)
+        self.report.metrics.clear()
         self.services.board.clear_lane(self.name)
 
     # -- answers ------------------------------------------------------------------------------
@@ -249,7 +249,7 @@ class LaneOwnership:
         with suppress(KafkaException):  # not known yet
             _, log_end = self.consumer.get_watermark_offsets(self.partition, cached=True)
         shown = self.lane.snapshot(now, log_end)
-        self.services.metrics.snapshot(shown)
+        self.report.metrics.snapshot(shown)
         self.services.board.lane(lane_status(shown))
         self.report.log_circuits(shown)
         self._commit_display_offset()

@@ -33,7 +33,7 @@ from consumer.lane.state.snapshot import (
     CampaignSnapshot,
     LaneSnapshot,
 )
-from consumer.observability.metrics.metrics import Metrics
+from consumer.observability.metrics.lane import LaneMetrics
 from consumer.records.call import Outcome, Verdict
 
 HINT = (
@@ -53,7 +53,7 @@ class LaneReport:
     """
 
     lane: Lane
-    metrics: Metrics
+    metrics: LaneMetrics
     _accounts: dict[str, AccountSnapshot] = field(default_factory=dict)
     _failed: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     _held_back: set[str] = field(default_factory=set)
@@ -65,8 +65,8 @@ class LaneReport:
 
     def sealed(self, batch: Batch) -> None:
         """Record a call that is about to be sent."""
-        self.metrics.sealed(self.name, batch.campaign, batch.why, len(batch.invitations))
-        self.metrics.bisected(self.name, calls=batch.why is SealReason.PART)
+        self.metrics.sealed(batch.campaign, batch.why, len(batch.invitations))
+        self.metrics.bisected(calls=batch.why is SealReason.PART)
 
     def answered(self, event: Answered, seconds: float) -> None:
         """Record a call that ended, after the lane has processed its answer."""
@@ -74,7 +74,7 @@ class LaneReport:
         self._log_call(event, seconds)
         self._log_setback(event.batch, event.outcome, event.at)
         for ended in self.lane.settlement.bisections.take_ended():
-            self.metrics.bisected(self.name, began=1)
+            self.metrics.bisected(began=1)
             log.warning(
                 "batch_divided",
                 lane=self.name,
@@ -106,15 +106,15 @@ class LaneReport:
 
     def _count(self, event: Answered, seconds: float) -> None:
         batch, outcome, metrics = event.batch, event.outcome, self.metrics
-        metrics.call(self.name, event.vendor, event.label, seconds)
+        metrics.call(event.vendor, event.label, seconds)
         if outcome.code is not None:
-            metrics.vendor_code(self.name, event.vendor, outcome.code)
+            metrics.vendor_code(event.vendor, outcome.code)
         if outcome.throttled:
-            metrics.throttled(self.name)
+            metrics.throttled()
         if outcome.verdict is Verdict.IN_DOUBT:
-            metrics.in_doubt(self.name)
+            metrics.in_doubt()
         if outcome.verdict is Verdict.ACCEPTED:
-            metrics.answered(self.name, _ages(batch, event.at))
+            metrics.accepted(_ages(batch, event.at))
 
     def _log_call(self, event: Answered, seconds: float) -> None:
         batch, outcome = event.batch, event.outcome

@@ -103,8 +103,9 @@ class Takeover:
         )
         self._tell_clock(claimed)
         in_doubt = len(found.in_flight) if found else 0
-        stage.metrics.start_lane(lane)
-        stage.metrics.takeover(lane, in_doubt)
+        metrics = stage.metrics.lane(lane)
+        metrics.start()
+        metrics.takeover(in_doubt)
         log.info("lane_taken_over", lane=lane, epoch=epoch, base=base, in_doubt=in_doubt)
         return machine, producer
 
@@ -117,7 +118,7 @@ class Takeover:
 
     def _tell_clock(self, claimed: _Claimed) -> None:
         if claimed.appended is not None:
-            self.run.services.metrics.clock_ahead(claimed.at - claimed.appended)
+            self.run.services.metrics.process.clock_ahead(claimed.at - claimed.appended)
 
     def _still_here(self) -> None:
         self.run.beat()
@@ -138,4 +139,4 @@ class Takeover:
         why = contested(owners)
         if why:
             log.error("lane_contested", lane=self.settings.name, why=why)
-            self.run.services.metrics.contested(self.settings.name)
+            self.run.services.metrics.lane(self.settings.name).contested()

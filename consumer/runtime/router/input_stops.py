@@ -98,7 +98,7 @@ class InputStops:
 
     def _update_metrics(self) -> None:
         stopped = dict.fromkeys(self.stopped, 1)
-        self.run.services.metrics.inputs_stopped(stopped, self.run.name)
+        self.run.metrics.stopped_partitions(stopped)
 
 
 def decided(

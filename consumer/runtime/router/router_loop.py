@@ -126,7 +126,7 @@ class RouterStage:
                 self._update_metrics(consumer)
         finally:
             self.run.end_membership()
-            self.services.metrics.router_lag({})
+            self.services.metrics.router.lag({})
             self._stops.clear()
             self._own = False
             self._consumer = None
@@ -308,15 +308,15 @@ class RouterStage:
 
     def _count(self, routed: Routed) -> None:
         for (topic, disposition, reason), number in routed.counts.items():
-            self.services.metrics.events(topic, disposition, reason, number)
+            self.services.metrics.router.events(topic, disposition, reason, number)
         for (lane, campaign), number in Counter(
             (each.lane, each.campaign) for each in routed.invitations
         ).items():
-            self.services.metrics.routed(lane, campaign, number)
+            self.services.metrics.router.routed(lane, campaign, number)
         for reason, number in Counter(each["reason"] for each in routed.results).items():
-            self.services.metrics.results(self.name, reason, number)
+            self.services.metrics.router.results(reason, number)
         letters = Counter(each.reason for each in routed.dead_letters)
-        self.services.metrics.dead_letters(self.name, letters)
+        self.services.metrics.router.dead_letters(letters)
 
     def _update_metrics(self, consumer: Consumer) -> None:
         """Update the lag, also without records: an open transaction hides the records after it."""
@@ -325,7 +325,7 @@ class RouterStage:
             return
         self._show_at = now + SHOW_EVERY
         with suppress(KafkaException):  # a display must not end the session
-            self.services.metrics.router_lag(lag(consumer, self._reached))
+            self.services.metrics.router.lag(lag(consumer, self._reached))
 
 
 def _input_record(message: Message, replayed: str) -> InputRecord:

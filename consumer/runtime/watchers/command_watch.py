@@ -210,10 +210,10 @@ class CommandWatch:
         """Add a record's command to the board unless it is unreadable or has lapsed."""
         command = command_of(message)
         if command is None:
-            self._metrics.command("unreadable")
+            self._metrics.process.command("unreadable")
             log.warning("command_unreadable", topic=self._topic, offset=message.offset())
         elif not valid(command, self._now()):
-            self._metrics.command("lapsed")
+            self._metrics.process.command("lapsed")
         elif self._board.add(command):
-            self._metrics.command(command.command)
+            self._metrics.process.command(command.command)
             log.info("command_read", command=command.command, id=command.id)

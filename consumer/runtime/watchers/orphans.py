@@ -46,7 +46,7 @@ class OrphanWatch:
 
     def record_answer(self, found: dict[str, int]) -> None:
         """Update the gauges, and log once for each lane with records how to drain or close it."""
-        self._metrics.orphaned(found)
+        self._metrics.process.orphaned(found)
         for lane, records in found.items():
             if records and lane not in self._said:
                 log.warning(

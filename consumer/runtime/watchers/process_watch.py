@@ -110,7 +110,7 @@ class BrokerWatch:
         now = self._now()
         if self._down_since is None:
             self._down_since, self._said_at = now, 0.0
-        self._metrics.broker("process", up=False)
+        self._metrics.process.broker(up=False)
         self._health.set_ready("broker", ok=False, why=f"no answer from {self._bootstrap}")
         if now - self._said_at >= SAY_EVERY:
             self._said_at = now
@@ -128,5 +128,5 @@ class BrokerWatch:
         if self._down_since is not None:
             log.info("kafka_reachable_again", seconds=round(self._now() - self._down_since))
         self._down_since = None
-        self._metrics.broker("process", up=True)
+        self._metrics.process.broker(up=True)
         self._health.set_ready("broker", ok=True)

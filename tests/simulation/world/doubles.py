@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from consumer.clock import Clock
 from consumer.runtime.stage import MAX_SILENCE
@@ -19,8 +19,12 @@ def _nothing(*_: Any, **__: Any) -> None:
 class Mute:
     """Takes every call and does nothing: metrics and health cost more than all else together."""
 
-    def __getattr__(self, _name: str) -> Callable[..., None]:
-        return _nothing
+    def __getattr__(self, _name: str) -> Self:
+        return self
+
+    def __call__(self, *_: object, **__: object) -> Self:
+        """The metrics of a lane, or nothing."""
+        return self
 
 
 class ProcessClock(Clock):

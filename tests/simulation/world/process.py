@@ -138,12 +138,26 @@ class Told(Mute):
         self._watch = watch
         self._stopped: dict[str, set[Partition]] = {}
 
-    def inputs_stopped(self, stopped: Mapping[Partition, int], stage: str = "router") -> None:
-        """Those of the process's stage, and only these."""
+    def stage(self, name: str) -> Mute:
+        """Return the metrics of one of the process's stages."""
+        return _ToldStage(self, name)
+
+    def tell(self, stage: str, stopped: Mapping[Partition, int]) -> None:
+        """Hear which partitions of the stage stand still, and only these."""
         if stopped.keys() - self._stopped.get(stage, set()):
             told = f"{self._process}/{stage}: {min(stopped)} stands still"
             self._watch.unclear.append(told)
         self._stopped[stage] = set(stopped)
+
+
+class _ToldStage(Mute):
+    def __init__(self, process: Told, name: str) -> None:
+        self._told = process
+        self._name = name
+
+    def stopped_partitions(self, stopped: Mapping[Partition, int]) -> None:
+        """See `StageMetrics`."""
+        self._told.tell(self._name, stopped)
 
 
 class SimProcess:

@@ -56,7 +56,7 @@ def run(served: Served, check: Callable[[httpx.AsyncClient], Awaitable[None]]) -
 
 def test_a_scrape_shows_what_was_counted() -> None:
     served = Served()
-    served.metrics.throttled("pisano-cloud")
+    served.metrics.lane("pisano-cloud").throttled()
 
     async def check(client: httpx.AsyncClient) -> None:
         answer = await client.get("/metrics")

@@ -25,9 +25,10 @@ from consumer.observability.metrics.labels import (
     CLOSED,
     CODES_SHOWN,
     OTHER,
-    ROUTER,
+    BoundedLabels,
+    Disposition,
 )
-from consumer.observability.metrics.metrics import Disposition, Metrics
+from consumer.observability.metrics.metrics import Metrics
 from consumer.records.call import Verdict
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.result import Reason
@@ -70,45 +71,45 @@ def snapshot(
 
 def feed_all(metrics: Metrics, lane: str, campaigns: list[str]) -> None:
     """Calls every method once, and those of a campaign once for each."""
-    metrics.start_router(["pos"])
-    metrics.start_lane(lane)
-    metrics.events("pos", Disposition.DEAD_LETTER, DeadLetterReason.NOT_JSON, 3)
-    metrics.dead_letters(lane, {DeadLetterReason.BAD_INVITATION: 1})
-    metrics.router_lag({("pos", 0): 5})
-    metrics.orphaned({"former": 3})
+    metrics.router.start_inputs(["pos"])
+    metrics.lane(lane).start()
+    metrics.router.events("pos", Disposition.DEAD_LETTER, DeadLetterReason.NOT_JSON, 3)
+    metrics.lane(lane).dead_letters({DeadLetterReason.BAD_INVITATION: 1})
+    metrics.router.lag({("pos", 0): 5})
+    metrics.process.orphaned({"former": 3})
     for name in campaigns:
-        metrics.routed(lane, name, 10)
-        metrics.sealed(lane, name, SealReason.FULL, 5000)
+        metrics.router.routed(lane, name, 10)
+        metrics.lane(lane).sealed(name, SealReason.FULL, 5000)
     every = {name: CampaignSnapshot(waiting=1, oldest_age=2.0) for name in campaigns}
-    metrics.snapshot(snapshot(every, {"20/5s": 18}, lane))
-    metrics.settled(lane, 5000)
-    metrics.delayed(lane, ["1m", "1m", "10m"])
-    metrics.ladder({"1m": 2})
-    metrics.polled(lane, 0.05)
-    metrics.transaction_limit(lane, 5000)
-    metrics.kafka_throttled(lane, 1.5)
-    metrics.takeover(lane, in_doubt=2)
-    metrics.contested(lane)
-    metrics.other_config(lane)
-    metrics.in_doubt(lane)
-    metrics.results(lane, Reason.ACCEPTED, 5000)
-    metrics.answered(lane, [2.0, 70.0])
-    metrics.call(lane, "pisano-tr", 200, 0.3)
-    metrics.login("radar", Verdict.ACCEPTED)
-    metrics.throttled(lane)
-    metrics.vendor_code(lane, "pisano-tr", "13015")
-    metrics.bisected(lane, began=1, calls=12)
-    metrics.stopped(lane)
-    metrics.deletion_refused("surveys.delayed.1m")
-    metrics.inputs_stopped({("pos", 1): 1})
-    metrics.command("reopen_lane")
-    metrics.transaction(lane, 0.002)
-    metrics.aborted(ROUTER)
-    metrics.kafka_error(lane, "_TRANSPORT")
-    metrics.broker(lane, up=True)
-    metrics.heartbeat(lane, 1.7e9)
-    metrics.config_loaded("c0ffee", campaigns)
-    metrics.config_reload("applied")
+    metrics.lane(lane).snapshot(snapshot(every, {"20/5s": 18}, lane))
+    metrics.lane(lane).settled(5000)
+    metrics.lane(lane).delayed(["1m", "1m", "10m"])
+    metrics.stage("ladder").delayed_invitations({"1m": 2})
+    metrics.lane(lane).polled(0.05)
+    metrics.lane(lane).transaction_limit(5000)
+    metrics.lane(lane).kafka_throttled(1.5)
+    metrics.lane(lane).takeover(in_doubt=2)
+    metrics.lane(lane).contested()
+    metrics.lane(lane).other_config()
+    metrics.lane(lane).in_doubt()
+    metrics.lane(lane).results(Reason.ACCEPTED, 5000)
+    metrics.lane(lane).accepted([2.0, 70.0])
+    metrics.lane(lane).call("pisano-tr", 200, 0.3)
+    metrics.lane(LANE).login("radar", Verdict.ACCEPTED)
+    metrics.lane(lane).throttled()
+    metrics.lane(lane).vendor_code("pisano-tr", "13015")
+    metrics.lane(lane).bisected(began=1, calls=12)
+    metrics.lane(lane).stopped()
+    metrics.process.deletion_refused("surveys.delayed.1m")
+    metrics.router.stopped_partitions({("pos", 1): 1})
+    metrics.process.command("reopen_lane")
+    metrics.lane(lane).transaction(0.002)
+    metrics.router.aborted()
+    metrics.lane(lane).kafka_error("_TRANSPORT")
+    metrics.process.broker(up=True)
+    metrics.lane(lane).heartbeat(1.7e9)
+    metrics.process.config_loaded("c0ffee", campaigns)
+    metrics.process.config_reload("applied")
 
 
 def test_names_have_the_prefix_and_the_suffix_of_their_kind_and_unit() -> None:
@@ -143,14 +144,15 @@ def test_500_campaigns_make_at_most_201_label_sets_per_metric_and_lane() -> None
         sets = {tuple((k, v) for k, v in s.labels.items() if k != "le") for s in family.samples}
         per_lane = Tally(dict(each).get("lane") for each in sets)
         assert max(per_lane.values(), default=0) <= CAMPAIGNS_SHOWN + 1, family.name
-    labels = [metrics.campaign_label(name) for name in names]
-    assert labels == names[:200] + [OTHER] * 300
+    labels = BoundedLabels()
+    labels.set_campaigns(names)
+    assert [labels.campaign(name) for name in names] == names[:200] + [OTHER] * 300
     assert value(metrics, "invitations_routed_total", lane=LANE, campaign=OTHER) == 3000
 
 
 def test_a_campaign_that_the_config_does_not_have_is_counted_as_other() -> None:
     """An invitation of an older config may name a campaign that was removed."""
-    assert Metrics(campaigns=["a"]).campaign_label("removed") == OTHER
+    assert BoundedLabels().campaign("removed") == OTHER
 
 
 @settings(max_examples=40)  # each example makes a registry of 30 metrics
@@ -163,17 +165,17 @@ def test_no_label_carries_what_its_closed_set_does_not_have(foreign: str) -> Non
     """An address, a token or a vendor's text in a caller's mistake never reaches a scrape."""
     known = {label: foreign if foreign in CLOSED[label] else OTHER for label in CLOSED}
     metrics = Metrics()
-    metrics.events("pos", foreign, foreign)
-    metrics.routed(LANE, foreign, 1)
-    metrics.sealed(LANE, foreign, foreign, 1)
-    metrics.snapshot(snapshot({foreign: CampaignSnapshot(1, 1.0)}))
-    metrics.call(LANE, "pisano-tr", foreign, 0.1)
-    metrics.login("radar", foreign)
-    metrics.kafka_error(LANE, foreign)
-    metrics.config_reload(foreign)
-    metrics.command(foreign)
-    metrics.delayed(LANE, [foreign])
-    metrics.ladder({foreign: 1})
+    metrics.router.events("pos", foreign, foreign)
+    metrics.router.routed(LANE, foreign, 1)
+    metrics.lane(LANE).sealed(foreign, foreign, 1)
+    metrics.lane(LANE).snapshot(snapshot({foreign: CampaignSnapshot(1, 1.0)}))
+    metrics.lane(LANE).call("pisano-tr", foreign, 0.1)
+    metrics.lane(LANE).login("radar", foreign)
+    metrics.lane(LANE).kafka_error(foreign)
+    metrics.process.config_reload(foreign)
+    metrics.process.command(foreign)
+    metrics.lane(LANE).delayed([foreign])
+    metrics.stage("ladder").delayed_invitations({foreign: 1})
     seen = [s.labels for family in metrics.registry.collect() for s in family.samples]
     for label, expected in {**known, "campaign": OTHER}.items():
         assert {labels[label] for labels in seen if label in labels} == {expected}
@@ -186,7 +188,7 @@ def test_the_lanes_reasons_to_seal_are_in_the_closed_set() -> None:
 def test_an_answer_is_counted_by_status_or_by_kind_of_failure() -> None:
     metrics = Metrics()
     for answer in (200, 429, "timeout", "reset", 999):
-        metrics.call(LANE, "pisano-tr", answer, 0.3)
+        metrics.lane(LANE).call("pisano-tr", answer, 0.3)
     for shown in ("200", "429", "timeout", "reset", OTHER):
         assert value(metrics, "calls_total", lane=LANE, vendor="pisano-tr", answer=shown) == 1
     assert value(metrics, "call_duration_seconds_count", lane=LANE) == 5
@@ -194,21 +196,21 @@ def test_an_answer_is_counted_by_status_or_by_kind_of_failure() -> None:
 
 def test_a_batch_of_events_is_counted_in_one_call() -> None:
     metrics = Metrics()
-    metrics.events("pos", Disposition.REJECTED, Reason.NO_RECIPIENT, 41)
-    metrics.events("pos", Disposition.REJECTED, Reason.NO_RECIPIENT)
+    metrics.router.events("pos", Disposition.REJECTED, Reason.NO_RECIPIENT, 41)
+    metrics.router.events("pos", Disposition.REJECTED, Reason.NO_RECIPIENT)
     labels = {"topic": "pos", "disposition": "rejected", "reason": "no_recipient"}
     assert value(metrics, "events_total", **labels) == 42
 
 
 def test_a_result_bears_the_status_of_its_reason() -> None:
     metrics = Metrics()
-    metrics.results(LANE, Reason.OWNER_LOST, 3)
+    metrics.lane(LANE).results(Reason.OWNER_LOST, 3)
     assert value(metrics, "results_total", lane=LANE, status="unknown", reason="owner_lost") == 3
 
 
 def test_event_ages_fall_into_buckets_from_a_second_to_a_week() -> None:
     metrics = Metrics()
-    metrics.answered(LANE, [-5.0, 0.5, 61.0, 604800.0, 604801.0])
+    metrics.lane(LANE).accepted([-5.0, 0.5, 61.0, 604800.0, 604801.0])
     name = "event_to_answer_seconds"
     assert value(metrics, f"{name}_bucket", lane=LANE, le="1.0") == 2
     assert value(metrics, f"{name}_bucket", lane=LANE, le="604800.0") == 4
@@ -218,7 +220,9 @@ def test_event_ages_fall_into_buckets_from_a_second_to_a_week() -> None:
 
 def test_a_snapshot_sets_every_gauge_of_the_lane() -> None:
     metrics = Metrics(campaigns=["a"])
-    metrics.snapshot(snapshot({"a": CampaignSnapshot(5, 61.0)}, {"20/5s": 18.9, "1/1s": 0}))
+    metrics.lane(LANE).snapshot(
+        snapshot({"a": CampaignSnapshot(5, 61.0)}, {"20/5s": 18.9, "1/1s": 0})
+    )
     assert value(metrics, "waiting_invitations", lane=LANE, campaign="a") == 5
     assert value(metrics, "oldest_waiting_age_seconds", lane=LANE, campaign="a") == 61
     assert value(metrics, "permits_left", lane=LANE, limit="20/5s") == 18
@@ -242,7 +246,7 @@ def test_campaigns_that_share_other_are_summed_and_the_oldest_counts() -> None:
         "x": CampaignSnapshot(2, 90.0),
         "y": CampaignSnapshot(3, 30.0),
     }
-    metrics.snapshot(snapshot(campaigns))
+    metrics.lane(LANE).snapshot(snapshot(campaigns))
     assert value(metrics, "waiting_invitations", lane=LANE, campaign=OTHER) == 5
     assert value(metrics, "oldest_waiting_age_seconds", lane=LANE, campaign=OTHER) == 90
 
@@ -255,7 +259,7 @@ def test_campaigns_that_share_other_show_that_one_of_them_is_held_back() -> None
         "x": CampaignSnapshot(2, 90.0, circuit=CampaignCircuit.OPEN),
         "y": CampaignSnapshot(3, 30.0),
     }
-    metrics.snapshot(snapshot(campaigns))
+    metrics.lane(LANE).snapshot(snapshot(campaigns))
     assert value(metrics, "campaign_circuit_open", lane=LANE, campaign="a") == 0
     assert value(metrics, "campaign_circuit_open", lane=LANE, campaign=OTHER) == 1
     assert value(metrics, "campaign_circuit_open", lane=LANE, campaign="x") is None
@@ -265,8 +269,8 @@ def test_a_campaign_or_limit_that_is_gone_from_the_snapshot_loses_its_gauges() -
     metrics = Metrics(campaigns=["a", "b"])
     both = {"a": CampaignSnapshot(1, 1.0), "b": CampaignSnapshot(2, 2.0)}
     for lane in (LANE, "radar"):
-        metrics.snapshot(snapshot(both, {"20/5s": 1, "40/25s": 1}, lane))
-    metrics.snapshot(snapshot({"a": CampaignSnapshot(1, 1.0)}, {"20/5s": 1}))
+        metrics.lane(lane).snapshot(snapshot(both, {"20/5s": 1, "40/25s": 1}, lane))
+    metrics.lane(LANE).snapshot(snapshot({"a": CampaignSnapshot(1, 1.0)}, {"20/5s": 1}))
     assert value(metrics, "waiting_invitations", lane=LANE, campaign="a") == 1
     assert value(metrics, "waiting_invitations", lane=LANE, campaign="b") is None
     assert value(metrics, "oldest_waiting_age_seconds", lane=LANE, campaign="b") is None
@@ -276,18 +280,18 @@ def test_a_campaign_or_limit_that_is_gone_from_the_snapshot_loses_its_gauges() -
 
 def test_an_account_that_is_refused_or_ill_shows_until_the_config_drops_it() -> None:
     metrics = Metrics(campaigns=["a"])
-    metrics.snapshot(snapshot())
+    metrics.lane(LANE).snapshot(snapshot())
     assert value(metrics, "credentials_refused", lane=LANE, vendor="pisano-tr") == 1
     assert value(metrics, "circuit_open", lane=LANE, vendor="pisano-tr") == 0
     assert value(metrics, "limits_in_use_ratio", lane=LANE) == 0.7
-    metrics.snapshot(replace(snapshot(), accounts=()))
+    metrics.lane(LANE).snapshot(replace(snapshot(), accounts=()))
     assert value(metrics, "credentials_refused", lane=LANE, vendor="pisano-tr") is None
 
 
 def test_a_vendor_that_makes_codes_up_makes_no_endless_series() -> None:
     metrics = Metrics(campaigns=["a"])
     for code in range(CODES_SHOWN + 10):
-        metrics.vendor_code(LANE, "pisano-tr", str(code))
+        metrics.lane(LANE).vendor_code("pisano-tr", str(code))
     labels = {"lane": LANE, "vendor": "pisano-tr"}
     assert value(metrics, "vendor_codes_total", **labels, code="49") == 1
     assert value(metrics, "vendor_codes_total", **labels, code=OTHER) == 10
@@ -297,19 +301,19 @@ def test_a_lane_that_moved_away_leaves_its_counters_and_no_gauge() -> None:
     metrics = Metrics(campaigns=["a"])
     for lane in (LANE, "radar"):
         feed_all(metrics, lane, ["a"])
-    metrics.clear_lane(LANE)
+    metrics.lane(LANE).clear()
     gauges = [f for f in metrics.registry.collect() if f.type == "gauge"]
     assert not [s for f in gauges for s in f.samples if LANE in s.labels.values()]
-    assert len([s for f in gauges for s in f.samples if "radar" in s.labels.values()]) == 21
+    assert len([s for f in gauges for s in f.samples if "radar" in s.labels.values()]) == 20
     assert value(metrics, "takeovers_total", lane=LANE) == 1
-    metrics.snapshot(snapshot({"a": CampaignSnapshot(1, 1.0)}))
+    metrics.lane(LANE).snapshot(snapshot({"a": CampaignSnapshot(1, 1.0)}))
     assert value(metrics, "waiting_invitations", lane=LANE, campaign="a") == 1
 
 
 def test_router_lag_shows_the_assigned_partitions_only() -> None:
     metrics = Metrics()
-    metrics.router_lag({("pos", 0): 5, ("pos", 1): 6})
-    metrics.router_lag({("pos", 1): 4, ("web", 0): 0})
+    metrics.router.lag({("pos", 0): 5, ("pos", 1): 6})
+    metrics.router.lag({("pos", 1): 4, ("web", 0): 0})
     assert value(metrics, "consumer_lag_records", topic="pos", partition="0") is None
     assert value(metrics, "consumer_lag_records", topic="pos", partition="1") == 4
     assert value(metrics, "consumer_lag_records", topic="web", partition="0") == 0
@@ -318,22 +322,24 @@ def test_router_lag_shows_the_assigned_partitions_only() -> None:
 def test_a_reload_drops_the_series_of_removed_campaigns_and_shows_the_new_ones() -> None:
     metrics = Metrics(campaigns=["a", "b"])
     for name in ("a", "b"):
-        metrics.routed(LANE, name, 1)
-        metrics.sealed(LANE, name, SealReason.FULL, 10)
-    metrics.config_loaded("v2", ["b", "c"])
+        metrics.router.routed(LANE, name, 1)
+        metrics.lane(LANE).sealed(name, SealReason.FULL, 10)
+    metrics.process.config_loaded("v2", ["b", "c"])
     assert value(metrics, "invitations_routed_total", lane=LANE, campaign="a") is None
     assert value(metrics, "batch_size_invitations_count", lane=LANE, campaign="a") is None
     assert value(metrics, "invitations_routed_total", lane=LANE, campaign="b") == 1
-    assert [metrics.campaign_label(name) for name in "abc"] == [OTHER, "b", "c"]
+    for name in ("a", "b"):
+        metrics.router.routed(LANE, name, 1)
+    assert value(metrics, "invitations_routed_total", lane=LANE, campaign=OTHER) == 1
     assert value(metrics, "config_info", version="v2") == 1
 
 
 def test_a_refused_reload_shows_until_the_config_on_disk_is_good_again() -> None:
     metrics = Metrics()
-    metrics.config_loaded("v1", [])
-    metrics.config_reload("refused")
+    metrics.process.config_loaded("v1", [])
+    metrics.process.config_reload("refused")
     assert value(metrics, "config_last_reload_successful") == 0
-    metrics.config_reload("unchanged")
+    metrics.process.config_reload("unchanged")
     assert value(metrics, "config_last_reload_successful") == 1
     assert value(metrics, "config_reloads_total", result="refused") == 1
 
@@ -341,8 +347,8 @@ def test_a_refused_reload_shows_until_the_config_on_disk_is_good_again() -> None
 def test_counters_that_alerts_watch_start_at_zero() -> None:
     """`increase()` does not see the step from no series to 1."""
     metrics = Metrics()
-    metrics.start_lane(LANE)
-    metrics.start_router(["pos"])
+    metrics.lane(LANE).start()
+    metrics.router.start_inputs(["pos"])
     assert value(metrics, "throttled_total", lane=LANE) == 0
     assert value(metrics, "in_doubt_batches_total", lane=LANE) == 0
     assert value(metrics, "transactions_aborted_total", stage=LANE) == 0
@@ -362,7 +368,7 @@ def test_build_info_names_the_program_python_and_librdkafka() -> None:
 
 def test_two_sets_of_metrics_share_nothing() -> None:
     one, two = Metrics(), Metrics()
-    one.throttled(LANE)
+    one.lane(LANE).throttled()
     assert value(two, "throttled_total", lane=LANE) is None
 
 

@@ -9,13 +9,14 @@ from threading import Thread
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.exposition import generate_latest
 
-from consumer.observability.metrics.histogram import BatchHistogram
-from consumer.observability.metrics.names import ANSWER_SECONDS
+from consumer.observability.metrics.names import ANSWER_SECONDS, NAMESPACE, Gauge, Metric
+from consumer.observability.metrics.names import Histogram as HistogramOf
+from consumer.observability.metrics.series import MetricSeries
 
-NAME = "age_seconds"
+NAME = f"{NAMESPACE}_age_seconds"
 BOUNDS = (0, 1, 60, 3600, 2_000_000)
 
 # Many on a bucket's bound and just beside it, and of a clock that is ahead.
@@ -23,9 +24,14 @@ BESIDE = [each + by for each in ANSWER_SECONDS for by in (-1e-9, 0.0, 1e-9)]
 AGES = st.floats(-100, 0) | st.floats(0, 1e9) | st.sampled_from(BESIDE)
 
 
-def batched(bounds: tuple[float, ...] = BOUNDS) -> tuple[BatchHistogram, CollectorRegistry]:
-    registry = CollectorRegistry()
-    return BatchHistogram(NAME, "Ages", "lane", bounds, registry), registry
+def batched(bounds: tuple[float, ...] = BOUNDS) -> tuple[MetricSeries, CollectorRegistry]:
+    series, registry = MetricSeries([of(bounds)]), CollectorRegistry()
+    registry.register(series)
+    return series, registry
+
+
+def of(bounds: tuple[float, ...] = BOUNDS) -> Metric:
+    return HistogramOf("age_seconds", "Ages", ("lane",), bounds)
 
 
 def shown(registry: CollectorRegistry) -> dict[tuple[str, ...], float]:
@@ -49,7 +55,7 @@ def test_batches_make_the_series_of_their_values_one_by_one(
         naive = Histogram(NAME, "Ages", ["lane"], registry=naive_registry, buckets=bounds)
         histogram, registry = batched(bounds)
         for lane, ages in batches:
-            histogram.observe(lane, iter(ages))
+            histogram.observe("age_seconds", iter(ages), lane)
             one_by_one = naive.labels(lane)
             for age in ages:
                 one_by_one.observe(max(0.0, age))
@@ -62,7 +68,7 @@ def test_a_scrape_reads_as_the_librarys() -> None:
     naive = Histogram(NAME, "Ages", ["lane"], registry=naive_registry, buckets=BOUNDS)
     histogram, registry = batched()
     assert generate_latest(registry) == generate_latest(naive_registry)
-    histogram.observe("a", [0.0, 60.0, 61.0])
+    histogram.observe("age_seconds", [0.0, 60.0, 61.0], "a")
     for age in (0.0, 60.0, 61.0):
         naive.labels("a").observe(age)
     lines = [x for x in generate_latest(naive_registry).splitlines() if b"_created" not in x]
@@ -75,11 +81,16 @@ def test_bounds_that_do_not_ascend_from_0_are_refused(bounds: tuple[float, ...])
         batched(bounds)
 
 
-@pytest.mark.parametrize("name", [NAME, f"{NAME}_count", f"{NAME}_bucket"])
-def test_its_names_are_taken(name: str) -> None:
-    _, registry = batched()
-    with pytest.raises(ValueError, match="Duplicated"):
-        Counter(name, "Another", registry=registry)
+def test_two_metrics_of_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="two metrics are called age_seconds"):
+        MetricSeries([of(), of()])
+
+
+def test_a_histogram_has_bounds_and_no_other_metric_has() -> None:
+    with pytest.raises(ValueError, match="ascend"):
+        HistogramOf("age_seconds", "Ages", ("lane",))
+    with pytest.raises(ValueError, match="ascend"):
+        Gauge("age_seconds", "Ages", ("lane",), BOUNDS)
 
 
 @pytest.fixture
@@ -96,8 +107,8 @@ def test_no_value_is_lost_between_threads_and_a_scrape_shows_whole_batches() -> 
 
     def write(lane: str) -> None:
         for number in range(150):
-            histogram.observe("a", (0.5, 2.0))
-            histogram.observe(f"{lane}-{number}", ())
+            histogram.observe("age_seconds", (0.5, 2.0), "a")
+            histogram.observe("age_seconds", (), f"{lane}-{number}")
 
     feeds = [Thread(target=write, args=(lane,)) for lane in "bcde"]
     for feed in feeds:

@@ -96,14 +96,14 @@ def test_every_lane_of_the_config_is_shown_owned_or_not() -> None:
 
 def test_results_and_dead_letters_are_counted_over_all_lanes_and_inputs() -> None:
     run = Running()
-    run.metrics.start_lane("cloud")
-    run.metrics.start_router(["pos", "web"])
-    run.metrics.results("cloud", Reason.ACCEPTED, 5000)
-    run.metrics.results("radar", Reason.ACCEPTED, 10)
-    run.metrics.results("router", Reason.TOO_OLD, 3)
-    run.metrics.events("pos", "dead_letter", DeadLetterReason.NO_TIME, 2)
-    run.metrics.events("web", "dead_letter", DeadLetterReason.NO_TIME, 1)
-    run.metrics.events("web", "routed", n=9)
+    run.metrics.lane("cloud").start()
+    run.metrics.router.start_inputs(["pos", "web"])
+    run.metrics.lane("cloud").results(Reason.ACCEPTED, 5000)
+    run.metrics.lane("radar").results(Reason.ACCEPTED, 10)
+    run.metrics.router.results(Reason.TOO_OLD, 3)
+    run.metrics.router.events("pos", "dead_letter", DeadLetterReason.NO_TIME, 2)
+    run.metrics.router.events("web", "dead_letter", DeadLetterReason.NO_TIME, 1)
+    run.metrics.router.events("web", "routed", n=9)
     now = run.report.snapshot()
     assert now.results == {
         "accepted": {"accepted": 5010},
@@ -118,10 +118,10 @@ def test_results_and_dead_letters_are_counted_over_all_lanes_and_inputs() -> Non
 
 def test_lag_ladder_orphans_and_doubts_are_shown() -> None:
     run = Running()
-    run.metrics.router_lag({("pos", 0): 4, ("pos", 1): 3})
-    run.metrics.ladder({"10m": 12})
-    run.metrics.orphaned({"old": 6})
-    run.metrics.in_doubt("cloud", 2)
+    run.metrics.router.lag({("pos", 0): 4, ("pos", 1): 3})
+    run.metrics.stage("ladder").delayed_invitations({"10m": 12})
+    run.metrics.process.orphaned({"old": 6})
+    run.metrics.lane("cloud").in_doubt(2)
     now = run.report.snapshot()
     assert now.router_lag == {"pos": 7}
     assert now.ladder == {"10m": 12}
@@ -131,9 +131,9 @@ def test_lag_ladder_orphans_and_doubts_are_shown() -> None:
 
 def test_a_loop_shows_how_long_ago_it_went_round_and_whether_it_stopped() -> None:
     run = Running()
-    run.metrics.heartbeat("router", 990.0)
-    run.metrics.heartbeat("cloud", 1000.0)
-    run.metrics.stopped("cloud")
+    run.metrics.stage("router").heartbeat(990.0)
+    run.metrics.stage("cloud").heartbeat(1000.0)
+    run.metrics.lane("cloud").stopped()
     assert run.report.snapshot().stages == [
         StageStatus("cloud", 0.0, stopped=True),
         StageStatus("router", 10.0),
@@ -164,7 +164,7 @@ def test_many_requests_at_once_cost_as_much_as_one() -> None:
     """And no answer is older than half a second."""
     run = Running()
     first = run.report.json()
-    run.metrics.orphaned({"old": 6})
+    run.metrics.process.orphaned({"old": 6})
     assert run.report.json() is first
     run.now += 0.5
     assert load(run.report.json()).orphans == {"old": 6}

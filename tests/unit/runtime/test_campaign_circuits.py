@@ -41,7 +41,7 @@ class Watched:
     now: float = NOW
 
     def __post_init__(self) -> None:
-        self.report = LaneReport(self.driver.lane, Metrics())
+        self.report = LaneReport(self.driver.lane, Metrics().lane("cloud"))
         self._out: list[Batch] = []
 
     def invite(self, name: str, *offsets: int, expires_at: float | None = None) -> None:

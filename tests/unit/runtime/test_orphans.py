@@ -34,5 +34,4 @@ def test_an_orphaned_lane_is_said_once_and_shown_until_it_is_gone() -> None:
 
 
 def shown(metrics: Metrics) -> dict[str, float]:
-    (family,) = metrics.orphaned_records.collect()
-    return {sample.labels["lane"]: sample.value for sample in family.samples}
+    return metrics.series.totals("orphaned_lane_records", "lane")
