@@ -80,7 +80,7 @@ def run(bootstrap: str, faults: Mapping[str, object], seconds: float, seed: int)
 
 def figures(results: Sequence[Result], vendor: Mapping[str, Any]) -> dict[str, Any]:
     """Waits of the healthy campaign, and what became of the sick one."""
-    waits = sorted(wait(each) for each in results if each["campaign"] == "purchase-email")
+    waits = sorted(wait(result) for result in results if result["campaign"] == "purchase-email")
     sick = Counter(str(each["reason"]) for each in results if each["campaign"] == "purchase-sms")
     return {
         "healthy": len(waits),

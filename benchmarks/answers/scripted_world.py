@@ -132,8 +132,8 @@ class ScriptedWorld:
 def _held(offset: int, arrival: Arrival) -> PendingInvitation:
     source = {**INVITATION["source"], "offset": offset}
     made = {**INVITATION, "source": source}
-    who = str(offset)
-    return PendingInvitation(offset, b"", arrival.time, arrival.campaign, who, None, _made=made)  # type: ignore[arg-type]  # a copy
+    key = str(offset)
+    return PendingInvitation(offset, b"", arrival.time, arrival.campaign, key, None, _made=made)  # type: ignore[arg-type]  # a copy
 
 
 def lane_of(names: Iterable[str], seed: int, bisect_calls: int = BISECT_CALLS) -> Lane:

@@ -114,7 +114,7 @@ class BigCheckpoint:
                 "seconds": round(took, 1),
                 "calls": double.calls() - calls,
                 "buffered": metrics.total("buffered_invitations", lane="pisano"),
-                "noted": metrics.total("spilled_invitations", lane="pisano"),
+                "spilled": metrics.total("spilled_invitations", lane="pisano"),
                 "span_offsets": metrics.total("span_offsets", lane="pisano"),
                 "dead_letters": metrics.total("dead_letters_total"),
                 "unknown": metrics.total("results_total", lane="pisano", status="unknown"),

@@ -25,7 +25,7 @@ NO_SUCH = "00000000-0000-4000-8000-000000000000"
 
 LATE_AT_MOST = 120.0
 FIRST_MINUTE = 60.0
-"""Seconds in which the backlog is read and put off: told apart from what follows."""
+"""Seconds in which the backlog is read and delayed, apart from what follows."""
 
 
 @dataclass(slots=True)

@@ -137,7 +137,7 @@ class BigTakeover:
                     break
             self.figures["drained_after"] = round(time.monotonic() - opened, 1)
             sizes = self._sizes
-            self.figures["results"] = {each: results.counts.summary(each) for each in sizes}
+            self.figures["results"] = {size: results.counts.summary(size) for size in sizes}
             self.figures["reasons"] = {k: dict(each) for k, each in results.reasons.items()}
         self.figures["vendor"] = {
             "store": read_journal(blocked.journal, sizes).summary("store"),

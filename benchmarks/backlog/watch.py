@@ -65,7 +65,7 @@ class Watch:
 
     def between(self, begin: float, end: float) -> dict[str, float]:
         """Memory and CPU in a stretch, its halves compared; MB, and CPU seconds a second."""
-        found = [each for each in self.samples if begin <= each.at <= end]
+        found = [sample for sample in self.samples if begin <= sample.at <= end]
         middle = (begin + end) / 2
         first = [each.rss for each in found if each.at < middle]
         second = [each.rss for each in found if each.at >= middle]

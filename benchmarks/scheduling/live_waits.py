@@ -139,11 +139,11 @@ def live(
         results = records(bootstrap, f"{name}.results")
     told = {
         "results": len(results),
-        "accepted": sum(each["status"] == "accepted" for each in results),
-        "calls": len({each["batch"] for each in results}),
+        "accepted": sum(result["status"] == "accepted" for result in results),
+        "calls": len({result["batch"] for result in results}),
         "throttled": throttled,
-        "from_event": spread([wait(each, "event_time") for each in results]),
-        "from_routed": spread([wait(each, "routed_at") for each in results]),
+        "from_event": spread([wait(result, "event_time") for result in results]),
+        "from_routed": spread([wait(result, "routed_at") for result in results]),
     }
     return told, config
 

@@ -80,9 +80,9 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for campaigns, rate in AIMS:
         for name in (OURS, *BASELINES):
             found = [
-                each
-                for each in rows
-                if (each["campaigns"], each["rate"], each["policy"]) == (campaigns, rate, name)
+                row
+                for row in rows
+                if (row["campaigns"], row["rate"], row["policy"]) == (campaigns, rate, name)
             ]
             if found:
                 yield _row(name, found)

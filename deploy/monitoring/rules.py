@@ -21,7 +21,7 @@ def document() -> dict[str, Any]:
         "groups": [
             {"name": "survey-dispatcher-lanes", "rules": _records(recording.lanes())},
             {"name": "survey-dispatcher-objectives", "rules": _records(recording.objectives())},
-            {"name": "survey-dispatcher-alerts", "rules": [_alert(each) for each in ALERTS]},
+            {"name": "survey-dispatcher-alerts", "rules": [_alert(alert) for alert in ALERTS]},
         ]
     }
 
@@ -36,7 +36,7 @@ def text() -> str:
 
 
 def _records(rules: list[recording.Recorded]) -> list[dict[str, object]]:
-    return [{"record": each.name, "expr": _expr(each.expr)} for each in rules]
+    return [{"record": rule.name, "expr": _expr(rule.expr)} for rule in rules]
 
 
 def _alert(alert: Alert) -> dict[str, object]:

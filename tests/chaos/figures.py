@@ -43,7 +43,7 @@ def takeover_seconds(scene: Scene) -> dict[str, dict[str, float]]:
     """
     figures: dict[str, list[float]] = {}
     for loss in scene.losses:
-        claimed = [each.at for each in scene.observer.takeovers if _follows(each, loss)]
+        claimed = [takeover.at for takeover in scene.observer.takeovers if _follows(takeover, loss)]
         until = min(claimed, default=float("inf"))
         figures.setdefault(loss.harm, []).append(until - loss.at)
         if _alone(scene, loss, until):

@@ -45,7 +45,7 @@ class Scene:
 
     def took(self, lanes: set[str], since: float) -> bool:
         """Whether each of the lanes was claimed since then."""
-        claimed = {each.lane for each in self.observer.takeovers if each.at >= since}
+        claimed = {takeover.lane for takeover in self.observer.takeovers if takeover.at >= since}
         return lanes <= claimed
 
     def lose(self, harm: str, lanes: set[str], at: float) -> None:

@@ -123,8 +123,8 @@ class Observer:
         newest = self._newest.get(lane)
         batches = orjson.loads(newest)["in_flight"] if newest else []
         return {
-            each["batch_id"]: _bits(zlib.decompress(base64.b64decode(each["offsets"])))
-            for each in batches
+            batch["batch_id"]: _bits(zlib.decompress(base64.b64decode(batch["offsets"])))
+            for batch in batches
         }
 
 

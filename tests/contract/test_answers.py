@@ -111,7 +111,7 @@ def customers(campaign: str, number: int = CUSTOMERS) -> list[Invitation]:
 
 def reasons(caller: Caller) -> Counter[str]:
     """Reason → results."""
-    return Counter(each["reason"].value for each in caller.results)
+    return Counter(result["reason"].value for result in caller.results)
 
 
 def kind_of(code: str) -> Kind:
@@ -129,9 +129,9 @@ def test_a_code_of_pisano_leads_to_what_the_table_says(sandbox: str, code: str) 
         caller.settle()
         EXPECTED[kind_of(code)](caller)
         assert caller.sample("vendor_codes_total", lane="cloud", vendor="pisano", code=code)
-        first = next(each for each in logs if each["event"] == "call")
+        first = next(log for log in logs if log["event"] == "call")
         assert (first["code"], first["customers"]) == (code, CUSTOMERS)
-        assert not [each for each in logs if "+905" in repr(each) or "sandbox-token" in repr(each)]
+        assert not [log for log in logs if "+905" in repr(log) or "sandbox-token" in repr(log)]
 
 
 def _accounts_stop(caller: Caller) -> None:
@@ -243,7 +243,7 @@ def test_an_outage_costs_few_calls_and_ends_by_a_probe(sandbox: str) -> None:
         caller.settle()
         assert not caller.lane.accounts.snapshot("pisano").circuit_open
         assert reasons(caller)["accepted"] >= 90
-        told = [each["event"] for each in logs if each["event"] != "call"]
+        told = [log["event"] for log in logs if log["event"] != "call"]
         assert [told[0], told[-1]] == ["circuit_opened", "vendor_recovered"]
 
 
@@ -254,8 +254,8 @@ def test_what_a_gateway_refuses_waits_and_goes_when_it_passes(
 ) -> None:
     with lane_of(sandbox, lane) as caller:
         faults(sandbox, {fault: 1.0})
-        for each in customers(campaign, 10):
-            caller.invite([each])
+        for customer in customers(campaign, 10):
+            caller.invite([customer])
             caller.settle()
         assert caller.results == []
         faults(sandbox, {})
@@ -276,25 +276,25 @@ def test_a_path_without_the_slash_that_it_needs_names_the_option(slash: bool) ->
     ):
         caller.invite(customers("sms"))
         caller.settle()
-        hints = [each.get("hint", "") for each in logs if each["event"] == "call"]
+        hints = [log.get("hint", "") for log in logs if log["event"] == "call"]
         assert ["trailing_slash" in hint for hint in hints] == [not slash]
         assert reasons(caller)["accepted"] == (CUSTOMERS if slash else 0)
 
 
 @pytest.mark.parametrize("bad", [1, 3])
 def test_bad_recipients_are_found_and_no_customer_is_accepted_twice(bad: int) -> None:
-    who = customers("sms", 60)
-    wrong = frozenset(each["address"]["phone"] for each in who[7 :: 60 // bad])
+    invited = customers("sms", 60)
+    wrong = frozenset(each["address"]["phone"] for each in invited[7 :: 60 // bad])
     with (
         SandboxServer(SandboxSettings(bad_recipients=wrong)) as url,
         lane_of(url, "cloud") as caller,
         capture_logs() as logs,
     ):
-        caller.invite(who)
+        caller.invite(invited)
         caller.settle()
         assert reasons(caller) == {"accepted": 60 - len(wrong), "vendor_rejected": len(wrong)}
         summary = local_http.get(f"{url}/_sandbox/summary").json()
         assert (summary["accepted_recipients"], summary["repeated"]) == (60 - len(wrong), 0)
-        (told,) = (each for each in logs if each["event"] == "batch_divided")
+        (told,) = (log for log in logs if log["event"] == "batch_divided")
         assert (told["bad"], told["accepted"], told["customers"]) == (len(wrong), 60 - bad, 60)
         assert told["calls"] == caller.made - 1 <= 11 * bad

@@ -157,8 +157,8 @@ def test_an_answer_that_never_comes_whole_leaves_only_the_journal_to_tell_what_w
         client.post(SMS, content=sharing(), timeout=httpx.Timeout(PATIENCE, read=patience))
     while not (log := client.get("/_sandbox/log").json()):
         pass  # a busy machine has not read the call yet
-    (noted,) = log
-    assert (noted["fault"], noted["accepted"]) == (fault, acts)
+    (logged,) = log
+    assert (logged["fault"], logged["accepted"]) == (fault, acts)
     assert client.get("/_sandbox/summary").json()["accepted_recipients"] == 2 * acts
 
 
@@ -218,7 +218,7 @@ def test_faults_meet_their_share_of_calls_and_only_their_vendors() -> None:
 def test_faults_of_a_campaign_meet_all_its_calls_and_no_others(client: httpx.Client) -> None:
     set_faults(client, {"campaigns": {"13000": [SMS_ID]}})
     answers = [client.post(SMS, content=sharing(phone)) for phone in PHONES]
-    assert {(each.status_code, each.json()["code"]) for each in answers} == {(400, 13000)}
+    assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(400, 13000)}
     assert client.post(PUSH, content=sharing()).status_code == 200
     assert client.post("/auth/login", json=LOGIN).status_code == 200
 

@@ -44,7 +44,7 @@ class Rendered:
 
     def of(self, kind: str) -> list[Manifest]:
         """All of a kind, hooks too."""
-        return [each for each in self.manifests if each["kind"] == kind]
+        return [manifest for manifest in self.manifests if manifest["kind"] == kind]
 
     def one(self, kind: str) -> Manifest:
         """The only one of its kind."""

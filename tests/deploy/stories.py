@@ -181,7 +181,7 @@ def _configs(run: Run) -> None:
     document = orjson.loads(text)
     for section, name in (("quotas", "radar"), ("vendors", "radar"), ("campaigns", "visit")):
         del document[section][name]
-    document["routes"] = [each for each in document["routes"] if each["name"] != "cafe"]
+    document["routes"] = [route for route in document["routes"] if route["name"] != "cafe"]
     with fault("orphans", f"{P}orphaned_lane_records > 0", within=150):
         run.reconfigure(orjson.dumps(document).decode())
     run.reconfigure(text)

@@ -61,7 +61,7 @@ def test_a_manifest_with_an_unknown_key_is_refused() -> None:
 def test_all_names_are_unique_and_all_references_meet(value_set: str) -> None:
     """Accounts, ConfigMaps, Services and scale targets are there, or said to be kept elsewhere."""
     rendered = render(value_set)
-    names = [(each["kind"], each["metadata"]["name"]) for each in rendered.manifests]
+    names = [(manifest["kind"], manifest["metadata"]["name"]) for manifest in rendered.manifests]
     assert len(names) == len(set(names))
     elsewhere = {("ConfigMap", "surveys-routing"), ("ServiceAccount", "surveys")}
     known = {*names, *(elsewhere if value_set == "existing" else ())}
@@ -70,14 +70,14 @@ def test_all_names_are_unique_and_all_references_meet(value_set: str) -> None:
 
 def _references(manifests: tuple[Manifest, ...]) -> list[tuple[str, str]]:
     found = []
-    for each in manifests:
-        spec = each.get("spec", {})
+    for manifest in manifests:
+        spec = manifest.get("spec", {})
         pod = spec.get("template", {}).get("spec", {})
         found += [("ConfigMap", v["configMap"]["name"]) for v in _with(pod, "configMap")]
-        if each["kind"] == "StatefulSet":
+        if manifest["kind"] == "StatefulSet":
             found += [("Service", spec["serviceName"])]
             found += [("ServiceAccount", pod["serviceAccountName"])]
-        if each["kind"] == "HorizontalPodAutoscaler":
+        if manifest["kind"] == "HorizontalPodAutoscaler":
             found += [("StatefulSet", spec["scaleTargetRef"]["name"])]
     return found
 

@@ -58,7 +58,7 @@ def test_the_service_monitor_is_as_the_operator_wants_it() -> None:
     monitor = rendered.one("ServiceMonitor")
     spec = ServiceMonitor.model_validate(monitor["spec"])
     (port,) = rendered.one("Service")["spec"]["ports"]
-    assert [(each.port, each.path, each.interval) for each in spec.endpoints] == [
+    assert [(endpoint.port, endpoint.path, endpoint.interval) for endpoint in spec.endpoints] == [
         (port["name"], "/metrics", "30s")
     ]
     assert monitor["metadata"]["labels"]["release"] == "prometheus"
@@ -91,5 +91,5 @@ def test_there_are_two_dashboards() -> None:
 
 def test_without_the_operator_nothing_needs_it() -> None:
     """The defaults make no custom resources."""
-    kinds = {each["kind"] for each in render("minimal").manifests}
+    kinds = {manifest["kind"] for manifest in render("minimal").manifests}
     assert not kinds & {"ServiceMonitor", "PrometheusRule"}

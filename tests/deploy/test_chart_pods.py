@@ -51,11 +51,11 @@ def test_pods_keep_the_restricted_profile(value_set: str) -> None:
         assert restricted(pod) == [], name
         assert pod["automountServiceAccountToken"] is False, name
         assert pod["enableServiceLinks"] is False, name
-        for each in pod["containers"]:
-            assert each["securityContext"]["readOnlyRootFilesystem"] is True, name
-            assert all(mount["readOnly"] for mount in each["volumeMounts"]), name
-            assert each["resources"]["limits"]["memory"], name
-            assert each["resources"]["requests"].keys() == {"cpu", "memory"}, name
+        for container in pod["containers"]:
+            assert container["securityContext"]["readOnlyRootFilesystem"] is True, name
+            assert all(mount["readOnly"] for mount in container["volumeMounts"]), name
+            assert container["resources"]["limits"]["memory"], name
+            assert container["resources"]["requests"].keys() == {"cpu", "memory"}, name
 
 
 def test_a_pod_that_breaks_the_profile_is_seen() -> None:
@@ -75,7 +75,7 @@ def test_a_pod_that_breaks_the_profile_is_seen() -> None:
 def test_the_account_has_no_token_and_no_rights(value_set: str) -> None:
     """No Role, no binding, no Secret is made."""
     rendered = render(value_set)
-    kinds = {each["kind"] for each in rendered.manifests}
+    kinds = {manifest["kind"] for manifest in rendered.manifests}
     assert not {kind for kind in kinds if "Role" in kind} | (kinds & {"Secret"})
     for account in rendered.of("ServiceAccount"):
         assert account["automountServiceAccountToken"] is False
@@ -85,9 +85,9 @@ def test_the_account_has_no_token_and_no_rights(value_set: str) -> None:
 def test_config_and_secrets_are_folders(value_set: str) -> None:
     """Kubernetes never updates a `subPath`, so a reload would see nothing; others cannot read."""
     for name, pod in render(value_set).pods():
-        volumes = {each["name"]: each for each in pod["volumes"]}
+        volumes = {volume["name"]: volume for volume in pod["volumes"]}
         mounts = {each["mountPath"]: each for each in pod["containers"][0]["volumeMounts"]}
-        assert not [each for each in mounts.values() if "subPath" in each], name
+        assert not [mount for mount in mounts.values() if "subPath" in mount], name
         assert "configMap" in volumes[mounts["/etc/survey-dispatcher/config"]["name"]], name
         secret = volumes[mounts["/etc/survey-dispatcher/secrets"]["name"]]["secret"]
         assert secret == {"secretName": "surveys", "defaultMode": 0o440}, name
@@ -134,7 +134,7 @@ def test_the_program_takes_the_rendered_arguments(value_set: str) -> None:
     """They are parsed by the command itself, which then finds no such config here."""
     for name, pod in render(value_set).pods():
         arguments = pod["containers"][0]["args"]
-        elsewhere = [each.replace("/etc/", "/nowhere/") for each in arguments]
+        elsewhere = [argument.replace("/etc/", "/nowhere/") for argument in arguments]
         done = CliRunner().invoke(app, elsewhere)
         assert done.exit_code != 2, f"{name}: {done.output}"
         assert "/nowhere/survey-dispatcher/config/routing.yaml" in str(done.exception), name

@@ -52,7 +52,7 @@ def test_the_loader_refuses_a_key_that_is_none(tmp_path: Path) -> None:
 
 def test_every_mounted_file_is_there(services: dict[str, Service]) -> None:
     """A bind to a path that is missing would make an empty folder."""
-    mounted = [volume for each in services.values() for volume in each.get("volumes", ())]
+    mounted = [volume for service in services.values() for volume in service.get("volumes", ())]
     assert {volume["type"] for volume in mounted} == {"bind"}
     assert all(volume["read_only"] for volume in mounted)
     missing = [volume["source"] for volume in mounted if not Path(volume["source"]).exists()]
@@ -95,7 +95,7 @@ def test_the_sandbox_knows_what_the_config_sends() -> None:
     assert document["vendors"]["radar"]["password"] == double.radar_password
     assert document["vendors"]["radar"]["client"] == double.radar_client
     known = {each.id for each in double.campaigns} | {each.id for each in double.radar_programmes}
-    assert {each.id for each in config().campaigns.values()} <= known
+    assert {campaign.id for campaign in config().campaigns.values()} <= known
     for lane, quota in (("pisano-cloud", double.pisano_quota), ("radar", double.radar_quota)):
         assert document["quotas"][lane]["limits"] == quota.limits
 
@@ -128,7 +128,7 @@ def test_a_sender_has_a_name_of_its_own_and_time_to_end(services: dict[str, Serv
 
 def test_nothing_listens_beyond_this_machine(services: dict[str, Service]) -> None:
     """Grafana asks for no login there."""
-    published = [port for each in services.values() for port in each.get("ports", ())]
+    published = [port for service in services.values() for port in service.get("ports", ())]
     assert len(published) == 4
     assert {port["host_ip"] for port in published} == {"127.0.0.1"}
 

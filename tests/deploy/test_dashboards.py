@@ -20,7 +20,7 @@ NOT_SHOWN = {
 
 
 def test_each_metric_is_in_a_dashboard_or_an_alert_or_left_out_for_a_reason() -> None:
-    shown = {name for each in queries() for name in used(each.expr)}
+    shown = {name for query in queries() for name in used(query.expr)}
     shown |= {name for rule in rules() for name in used(rule["expr"])}
     of_metric = series()
     seen = {of_metric[name] for name in shown if name in of_metric}
@@ -28,7 +28,7 @@ def test_each_metric_is_in_a_dashboard_or_an_alert_or_left_out_for_a_reason() ->
 
 
 def test_panels_name_only_metrics_that_the_program_has() -> None:
-    unknown = {(each.panel, name) for each in queries() for name in used(each.expr)}
+    unknown = {(query.panel, name) for query in queries() for name in used(query.expr)}
     assert not {pair for pair in unknown if pair[1] not in series()}
 
 
@@ -65,7 +65,7 @@ def test_a_dashboards_panels_can_be_told_apart(board: str) -> None:
 
 
 def test_what_is_not_there_is_not_shown_as_nought() -> None:
-    assert not [each for each in queries() if "vector(" in each.expr]
+    assert not [query for query in queries() if "vector(" in query.expr]
 
 
 def test_counters_are_shown_by_their_growth_and_gauges_of_one_owner_never_summed() -> None:

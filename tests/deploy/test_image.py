@@ -54,7 +54,7 @@ def test_every_package_is_the_tested_version(image: Image) -> None:
     """As constraints.txt says; no test tool, and no pip to install more with."""
     (site,) = (image.root / "opt/survey-dispatcher/lib").glob("python3.*/site-packages")
     pins = (ROOT / "constraints.txt").read_text().splitlines()
-    pinned = {normal(each) for each in pins if "==" in each}
+    pinned = {normal(pin) for pin in pins if "==" in pin}
     found = {path.name.removesuffix(".dist-info") for path in site.glob("*.dist-info")}
     installed = {normal("==".join(each.rsplit("-", 1))) for each in found}
     assert installed - pinned == {"survey-dispatcher==0.1.0"}

@@ -127,7 +127,7 @@ STILL = {
     ("operations", "Versions"): "a table of ones: see the test of its own",
     ("operations", "Quotas of Kafka"): "there is none here: test_quotas_of_kafka has one",
     ("operations", "Transaction size"): "the same",
-    ("operations", "Reading paused"): "needs half a million noted invitations: test_floods has it",
+    ("operations", "Reading paused"): "needs half a million spilled ones: test_floods has it",
 }
 """Panels that no fault of this run moves."""
 
@@ -169,9 +169,9 @@ def test_each_panel_moves_under_its_fault(
     recording: Recording, panel: tuple[str, str], moves: Moves
 ) -> None:
     exprs = [
-        each.expr
-        for each in queries()
-        if (each.board, each.panel) == panel and moves.metric in each.expr
+        query.expr
+        for query in queries()
+        if (query.board, query.panel) == panel and moves.metric in query.expr
     ]
     began, ended = recording.faults[moves.fault]
     well = recording.faults["works"][1]

@@ -58,7 +58,7 @@ class EchoingVendor:
         return response
 
     def _next(self, body: bytes, *, radar: bool) -> str:
-        customers = max(len(each) for each in json.loads(body).values() if isinstance(each, list))
+        customers = max(len(load) for load in json.loads(body).values() if isinstance(load, list))
         if self.answers is TROUBLE and customers in SMALL:
             return SMALL[customers]
         self._calls[radar] += 1

@@ -394,7 +394,7 @@ class ConfigFuzz:
         defects = [each for each in routed.dead_letters if each.reason is DeadLetterReason.INTERNAL]
         assert not defects, defects[0].message
         for name in config.lanes:
-            own = [each.value for each in routed.invitations if each.lane == name]
+            own = [invitation.value for invitation in routed.invitations if invitation.lane == name]
             self.invited += len(own)
             self.lane(config, name, vendors, own)
         if self.last is not None:

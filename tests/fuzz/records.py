@@ -171,7 +171,7 @@ class Fuzz:
         producer = cast("Producer", recorder)
         found.put(producer, "step", NOW)
         found.give_back(producer, "lane")
-        assert all(0 <= each <= NOW * 1000 for each in recorder.timestamps)
+        assert all(0 <= timestamp <= NOW * 1000 for timestamp in recorder.timestamps)
         assert found.due_at <= NOW + LONGEST_WAIT
         assert isinstance(found.campaign, str)
 
@@ -247,7 +247,7 @@ class Fuzz:
 
 def _one_fate(driver: Driver) -> None:
     """A result, a dead letter or a delay, exactly one, which can be written and read again."""
-    letters = [each for commit in driver.commits for each in commit.dead_letters]
+    letters = [dead_letter for commit in driver.commits for dead_letter in commit.dead_letters]
     assert len(driver.results) + len(letters) + len(driver.put_off) == 1
     for result in driver.results:
         read_result(orjson.dumps(result))

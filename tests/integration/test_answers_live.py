@@ -82,10 +82,10 @@ def story(dispatcher: Dispatcher, vendor: str) -> list[str]:
     """What was said of the account, in order."""
     lines = map(json.loads, dispatcher.log.read_text().splitlines())
     return [
-        each["event"]
-        for each in lines
-        if each["event"] in {"credentials_refused", "circuit_opened", "vendor_recovered"}
-        and each["vendor"] == vendor
+        line["event"]
+        for line in lines
+        if line["event"] in {"credentials_refused", "circuit_opened", "vendor_recovered"}
+        and line["vendor"] == vendor
     ]
 
 
@@ -147,10 +147,10 @@ def test_a_campaign_that_is_mended_at_the_vendor_goes_on_by_itself(world: LiveWo
     until("it shows", lambda: parked(dispatcher, "purchase-email"))
     world.publish(purchases("store", range(300, 600)))
     world.wait_results(300)
-    assert {each["campaign"] for each in world.results()} == {"purchase-sms"}
+    assert {result["campaign"] for result in world.results()} == {"purchase-sms"}
     spent = calls(world, 404)
 
-    at_vendor(world, campaigns=[each.model_dump() for each in SAMPLE_CAMPAIGNS])
+    at_vendor(world, campaigns=[campaign.model_dump() for campaign in SAMPLE_CAMPAIGNS])
     world.wait_results(600, within=180)
     until("it shows no more", lambda: not parked(dispatcher, "purchase-email"))
     assert dispatcher.terminate() == 0
@@ -169,7 +169,7 @@ def test_a_campaign_that_is_mended_at_the_vendor_goes_on_at_once_by_a_hang_up(
     dispatcher = world.start(config).wait_ready()
     world.publish(purchases("web", range(300)))
     until("all are delayed", lambda: put_off(dispatcher) == 300)
-    at_vendor(world, campaigns=[each.model_dump() for each in SAMPLE_CAMPAIGNS])
+    at_vendor(world, campaigns=[campaign.model_dump() for campaign in SAMPLE_CAMPAIGNS])
     dispatcher.hang_up()
     world.wait_results(300, within=30)
     assert dispatcher.terminate() == 0
@@ -206,14 +206,14 @@ LIMITS = ["20/1s"]
 
 def test_ten_bad_ones_among_five_thousand_are_found_and_hold_up_no_other(world: LiveWorld) -> None:
     """Under a quota, which is only free when all of them wait: so they share a call."""
-    everybody = purchases("store", range(CUSTOMERS))
-    bad = random.Random(6).sample(everybody, BAD)
+    events = purchases("store", range(CUSTOMERS))
+    bad = random.Random(6).sample(events, BAD)
     wrong = {each.recipient for each in bad}
     world.start_vendor(bad_recipients=wrong, pisano_quota={"limits": LIMITS})
     quota = {"limits": LIMITS, "skew": "100ms", "first_start": "used", "call_timeout": "10s"}
     config = world.configure(quota)
     world.create_topics(config)
-    world.publish(everybody)
+    world.publish(events)
     dispatcher = world.start(config).wait_ready()
     until("the whole batch is refused", lambda: calls(world, 400) > 0)
     world.publish(purchases("web", range(CUSTOMERS, CUSTOMERS + OTHERS)))
@@ -223,9 +223,9 @@ def test_ten_bad_ones_among_five_thousand_are_found_and_hold_up_no_other(world: 
     assert dispatcher.terminate() == 0
 
     results = world.check()
-    rejected = {each["event_id"] for each in results if each["status"] == "rejected"}
+    rejected = {result["event_id"] for result in results if result["status"] == "rejected"}
     assert rejected == {each.id for each in bad}
-    assert Counter(each["reason"] for each in results) == {
+    assert Counter(result["reason"] for result in results) == {
         "accepted": CUSTOMERS + OTHERS - BAD,
         "vendor_rejected": BAD,
     }
@@ -242,9 +242,9 @@ def test_ten_bad_ones_among_five_thousand_are_found_and_hold_up_no_other(world: 
 
 def parts_accepted(results: list[Result]) -> int:
     """Calls of the divided campaign that were accepted."""
-    taken = (each for each in results if each["campaign"] == "purchase-sms")
+    taken = (result for result in results if result["campaign"] == "purchase-sms")
     return len({each["batch"] for each in taken if each["status"] == "accepted"})
 
 
 def last_answer(results: list[Result], campaign: str) -> str:
-    return max(each["answered_at"] or "" for each in results if each["campaign"] == campaign)
+    return max(result["answered_at"] or "" for result in results if result["campaign"] == campaign)

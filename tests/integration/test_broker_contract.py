@@ -82,7 +82,7 @@ def offset_of(message: Message) -> int:
 
 def values(messages: list[Message]) -> list[bytes | None]:
     """What the records say."""
-    return [each.value() for each in messages]
+    return [message.value() for message in messages]
 
 
 def turn_until(consumers: list[Consumer], done: Callable[[], bool]) -> list[Message]:
@@ -480,8 +480,8 @@ def test_offsets_may_be_committed_outside_a_group_without_members_only(bench: Be
 
 def from_start(consumer: Consumer, partitions: list[TopicPartition]) -> None:
     """An assignment callback: read everything."""
-    for each in partitions:
-        each.offset = OFFSET_BEGINNING
+    for partition in partitions:
+        partition.offset = OFFSET_BEGINNING
     consumer.incremental_assign(partitions)
 
 
@@ -510,7 +510,7 @@ def test_partitions_move_one_by_one_and_no_other_member_stops(bench: Bench) -> N
     gone: list[int] = []
 
     def revoked(consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        gone.extend(each.partition for each in partitions)
+        gone.extend(partition.partition for partition in partitions)
         consumer.incremental_unassign(partitions)
 
     first = bench.consumer(group)

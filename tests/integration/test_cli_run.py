@@ -204,8 +204,8 @@ def test_topics_are_printed_when_they_may_not_be_created(world: LiveWorld) -> No
     code, told, _ = said("topics", "-c", config, "--format", "strimzi")
     assert code == 0
     resources = [json.loads(each) for each in told.split("---\n") if each]
-    assert [each["kind"] for each in resources] == ["KafkaTopic"] * 13
-    assert {each["spec"]["topicName"] for each in resources} >= {f"{world.name}.results"}
+    assert [resource["kind"] for resource in resources] == ["KafkaTopic"] * 13
+    assert {resource["spec"]["topicName"] for resource in resources} >= {f"{world.name}.results"}
     assert said("topics", "-c", config, "--format", "xml")[0] == 2
 
 

@@ -41,14 +41,14 @@ def test_a_flood_beyond_memory_is_sent_once_and_hides_no_campaign(world: LiveWor
     results = world.check()
     flood, others = (answered(results, name) for name in ("purchase-sms", "purchase-email"))
     assert others[-1] < flood[len(flood) * 3 // 4], "the few waited behind the flood"
-    until("nothing is noted", lambda: dispatcher.metrics().total("spilled_invitations") == 0)
+    until("nothing is spilled", lambda: dispatcher.metrics().total("spilled_invitations") == 0)
     until("nothing is held", lambda: dispatcher.metrics().total("buffered_invitations") == 0)
     assert dispatcher.terminate() == 0
 
 
 def test_a_parked_campaign_is_delayed_and_others_go_on(world: LiveWorld) -> None:
-    """The vendor knows one of two campaigns: the other's customers wait on the ladder."""
-    world.start_vendor(campaigns=[each for each in _campaigns() if each["id"] != SMS])
+    """The vendor knows one of two campaigns: the other's customers wait on the delay topics."""
+    world.start_vendor(campaigns=[campaign for campaign in _campaigns() if campaign["id"] != SMS])
     config = world.configure(window={"max_batch": 100})
     world.create_topics(config)
     world.publish(purchases("store", range(3_000)))
@@ -65,7 +65,7 @@ def test_a_parked_campaign_is_delayed_and_others_go_on(world: LiveWorld) -> None
 
 
 def _campaigns() -> list[dict[str, object]]:
-    return [each.model_dump(mode="json") for each in SAMPLE_CAMPAIGNS]
+    return [campaign.model_dump(mode="json") for campaign in SAMPLE_CAMPAIGNS]
 
 
 def test_a_lane_without_permits_polls_on(world: LiveWorld) -> None:

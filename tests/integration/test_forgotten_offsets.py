@@ -21,7 +21,7 @@ from tests.support.kafka import StartBroker, create_topics
 from tests.support.secured import SecuredBroker, start_secured
 
 FORGETFUL = {"offsets.retention.minutes": "1", "offsets.retention.check.interval.ms": "1000"}
-KNOWN = [each.model_dump() for each in SAMPLE_CAMPAIGNS]
+KNOWN = [campaign.model_dump() for campaign in SAMPLE_CAMPAIGNS]
 UNKNOWN_EMAIL = [each for each in KNOWN if each["id"] != EMAIL]
 
 
@@ -153,7 +153,7 @@ def the_delay_stage_stands_still_until_told(
 ) -> None:
     """Its topic holds what came back and what did not; the operator goes by the message."""
     again = world.start(config, begin="latest")
-    said = {str(each["topic"]): each for each in stops(again, 2)}
+    said = {str(stop["topic"]): stop for stop in stops(again, 2)}
     assert {each["reason"] for each in said.values()} == {"forgotten"}
     assert said[delayed(world)]["group"] == f"{world.name}.ladder"
     why = str(said[delayed(world)]["why"])

@@ -43,14 +43,14 @@ def routes(path: Path, **sends: list[str]) -> list[dict[str, Any]]:
 
 def check_links(results: list[Any]) -> None:
     """Each is its own event's, and names the customer."""
-    for each in results:
-        number = each["event_id"].partition("-")[2]
-        assert parse_qs(urlsplit(each["link"]).query) == {
+    for result in results:
+        number = result["event_id"].partition("-")[2]
+        assert parse_qs(urlsplit(result["link"]).query) == {
             "name": [f"Customer Nr{number}"],
             "mail": [f"customer{number}@mail.example.com"],
-            "of": [each["event_id"]],
+            "of": [result["event_id"]],
         }
-        assert (each["reason"], each["channel"], each["batch"]) == ("link_made", "link", None)
+        assert (result["reason"], result["channel"], result["batch"]) == ("link_made", "link", None)
 
 
 def test_links_are_results_and_no_calls(world: LiveWorld) -> None:
@@ -69,12 +69,12 @@ def test_links_are_results_and_no_calls(world: LiveWorld) -> None:
     assert dispatcher.terminate() == 0
 
     results = world.results()
-    assert {each["event_id"] for each in results} == {each.id for each in world.events}
-    assert Counter((each["campaign"], each["status"]) for each in results) == {
+    assert {result["event_id"] for result in results} == {event.id for event in world.events}
+    assert Counter((result["campaign"], result["status"]) for result in results) == {
         ("app-link", "accepted"): 300,
         ("purchase-sms", "accepted"): 100,
     }
-    check_links([each for each in results if each["campaign"] == "app-link"])
+    check_links([result for result in results if result["campaign"] == "app-link"])
     assert set(world.vendor()["by_campaign"]) == {SMS}
     assert metrics.total("results_total", lane="router", reason="link_made") == 300
     assert metrics.total("events_total", disposition="accepted", reason="link_made") == 300
@@ -90,7 +90,7 @@ def test_a_config_of_links_alone_has_no_lane(world: LiveWorld) -> None:
     document = orjson.loads(config.read_bytes())
     vendors = {"pisano": document["vendors"]["pisano"] | {"quota": "links"}}
     data = {"custom_attributes": {"name": "customer.name"}}
-    rules = [each | {"data": data} for each in routes(config, **sends)]
+    rules = [route | {"data": data} for route in routes(config, **sends)]
     change(config, quotas=quota, vendors=vendors, campaigns={"app-link": LINK}, routes=rules)
     world.create_topics(config)
     dispatcher = world.start(config).wait_ready()

@@ -79,13 +79,13 @@ def test_every_event_ends_where_it_must(world: LiveWorld) -> None:
     assert world.group_members() == 0
 
     results = world.check()
-    assert Counter(each["campaign"] for each in results) == {
+    assert Counter(result["campaign"] for result in results) == {
         "purchase-sms": 1200,
         "purchase-email": 900,
         "visit": 600,
         None: 60,
     }
-    assert Counter(each["status"] for each in results) == {"accepted": 2700, "rejected": 60}
+    assert Counter(result["status"] for result in results) == {"accepted": 2700, "rejected": 60}
     by_campaign = world.vendor()["by_campaign"]
     assert {each: told["recipients"] for each, told in by_campaign.items()} == {
         SMS: 1200,
@@ -109,7 +109,7 @@ def dead(metrics: Metrics) -> float:
 
 def check_unreachable(results: list[Result]) -> None:
     """Customers without an address and with a bad one are told apart."""
-    rejected = [each for each in results if each["status"] == "rejected"]
+    rejected = [result for result in results if result["status"] == "rejected"]
     assert Counter(each["reason"] for each in rejected) == {
         "no_recipient": 30,
         "invalid_recipient": 30,
@@ -166,7 +166,7 @@ def check_metrics(metrics: Metrics, world: LiveWorld) -> None:
 def check_privacy(said: str, world: LiveWorld) -> None:
     """No address, name or token in the log or the metrics."""
     secrets = ["sandbox-token", "sandbox-password", "mail.example.com", "+90532", "Customer Nr"]
-    assert [each for each in secrets if each in said] == []
+    assert [secret for secret in secrets if secret in said] == []
     assert world.name in said
 
 

@@ -310,8 +310,8 @@ def test_poison_on_the_delay_topics_costs_itself_alone(
         producer.produce(step, b"{}", NO_UTF_8, headers)
         producer.produce(step, b"{}", b"k", (*headers, (b"h", bytes(HUGE))))
         for number in range(50):
-            nobody = tuple({**dict(headers), b"lane": b"no-%d" % number}.items())
-            producer.produce(step, b"{}", b"k", nobody)
+            no_lane = tuple({**dict(headers), b"lane": b"no-%d" % number}.items())
+            producer.produce(step, b"{}", b"k", no_lane)
     read = Delayed.from_message
 
     def raises(message: Message, now: float) -> Delayed | None:
@@ -332,7 +332,7 @@ def test_poison_on_the_delay_topics_costs_itself_alone(
     until("counted", lambda: delays.dead() == foreign)
     assert all(each.timestamp()[1] <= delays.clock.now() * 1000 for each in delays.back())
     places = [dict(content_of(each).headers) for each in read_topic(kafka.bootstrap, letters)]
-    assert len({each["dead_letter.offset"] for each in places}) == dead
+    assert len({place["dead_letter.offset"] for place in places}) == dead
 
 
 def stays(delays: DelayTopics) -> int:

@@ -61,7 +61,7 @@ def test_a_kill_while_calls_hang_reports_them_and_repeats_none(world: LiveWorld)
 
     in_doubt = unknown_of(world, second)
     results = world.check(unknown_at_most=in_doubt)
-    unknown = [each for each in results if each["status"] == "unknown"]
+    unknown = [result for result in results if result["status"] == "unknown"]
     assert 0 < len(unknown) == in_doubt
     assert {each["reason"] for each in unknown} == {"owner_lost"}
     assert {each["batch"] for each in unknown} == {each.batch_id for each in before.in_flight}
@@ -113,7 +113,7 @@ def unknown_of(world: LiveWorld, owner: Dispatcher) -> int:
 def epoch(owner: Dispatcher) -> int:
     """The offset of the claim with which an owner took the lane over first."""
     lines = owner.lines("lane_taken_over")
-    return next(int(each["epoch"]) for each in lines if each["lane"] == "pisano")
+    return next(int(line["epoch"]) for line in lines if line["lane"] == "pisano")
 
 
 def test_a_fenced_stage_starts_again_and_loses_nothing(world: LiveWorld) -> None:
@@ -130,15 +130,15 @@ def test_a_fenced_stage_starts_again_and_loses_nothing(world: LiveWorld) -> None
     fence(world, "lane.pisano")
 
     world.wait_results(14_001)
-    assert {each["stage"] for each in dispatcher.lines("session_ended")} == {"router", "pisano"}
+    assert {line["stage"] for line in dispatcher.lines("session_ended")} == {"router", "pisano"}
     assert dispatcher.terminate() == 0
     world.check(unknown_at_most=2 * 500)
 
 
-def fence(world: LiveWorld, who: str) -> None:
+def fence(world: LiveWorld, stage: str) -> None:
     """What another process with the same transactional id would do."""
     settings = {"bootstrap.servers": world.bootstrap}
-    Producer({**settings, "transactional.id": f"{world.name}.{who}"}).init_transactions(10)
+    Producer({**settings, "transactional.id": f"{world.name}.{stage}"}).init_transactions(10)
 
 
 # -- stops ----------------------------------------------------------------------------------------

@@ -59,7 +59,7 @@ def reload(dispatcher: Dispatcher, result: str = "applied") -> None:
 
 
 def by_campaign(results: list[Result]) -> Counter[str | None]:
-    return Counter(each["campaign"] for each in results)
+    return Counter(result["campaign"] for result in results)
 
 
 # -- routes and campaigns -------------------------------------------------------------------------
@@ -95,17 +95,17 @@ def test_under_load_nothing_is_lost_or_repeated_and_later_events_go_by_the_new(
     assert dispatcher.metrics().label_values("config_info", "version").isdisjoint(version)
     assert dispatcher.terminate() == 0
 
-    chosen = {each["event_id"]: each["campaign"] for each in world.results()}
+    chosen = {result["event_id"]: result["campaign"] for result in world.results()}
     world.events = [
-        replace(each, campaign=AUTUMN) if chosen.get(each.id) == "autumn-sms" else each
-        for each in world.events
+        replace(event, campaign=AUTUMN) if chosen.get(event.id) == "autumn-sms" else event
+        for event in world.events
     ]
     results = world.check()
-    assert {each["status"] for each in results} == {"accepted"}
-    late = [each for each in results if int(each["event_id"].partition("-")[2]) >= 3000]
+    assert {result["status"] for result in results} == {"accepted"}
+    late = [result for result in results if int(result["event_id"].partition("-")[2]) >= 3000]
     assert by_campaign(late) == {"autumn-sms": 300}
     assert by_campaign(results)["purchase-sms"] >= 2000
-    calls = Counter(each["batch"] for each in results if each["campaign"] == "purchase-sms")
+    calls = Counter(result["batch"] for result in results if result["campaign"] == "purchase-sms")
     assert 50 in calls.values()
     assert max(calls.values()) == 150  # those that waited follow the new window
 
@@ -192,7 +192,7 @@ def test_secrets_that_change_in_their_files_are_used(world: LiveWorld) -> None:
     assert metrics.total("calls_total", vendor="radar", answer="401") == 0
     assert dispatcher.terminate() == 0
     results = world.check()
-    assert {each["status"] for each in results} == {"accepted"}
+    assert {result["status"] for result in results} == {"accepted"}
     assert "-token" not in dispatcher.log.read_text()
     assert "-password" not in dispatcher.log.read_text()
 
@@ -246,7 +246,7 @@ def test_a_new_lane_and_a_new_input_begin_once_their_topics_are_there(world: Liv
     world.wait_results(250)
     assert dispatcher.terminate() == 0
     results = world.check()
-    assert {(each["campaign"], each["vendor"]) for each in results} == {
+    assert {(result["campaign"], result["vendor"]) for result in results} == {
         ("purchase-sms", "second"),
         ("purchase-email", "pisano"),
     }
@@ -294,7 +294,7 @@ def test_a_lane_that_left_drains_and_goes_on_when_it_comes_back(world: LiveWorld
     change(config, without_radar)
     reload(dispatcher)
     until("the lane has left", lambda: bool(dispatcher.lines("lane_ended")))
-    assert [each["clean"] for each in dispatcher.lines("lane_drained")] == [True]
+    assert [line["clean"] for line in dispatcher.lines("lane_drained")] == [True]
     assert dispatcher.probe("/readyz")[0] == 200
     left = world.checkpoint("radar")
     assert not left.in_flight

@@ -219,7 +219,7 @@ def test_an_input_that_was_recreated_is_no_first_start(world: LiveWorld, begin: 
     world.wait_results(420)
     assert again.terminate() == 0
     # Not `check`: invitations of a topic that is recreated have the ids of the former one's.
-    found = sorted(each["event_id"] for each in world.results())
+    found = sorted(result["event_id"] for result in world.results())
     assert found == sorted(event.id for event in world.events)
     assert set(world.accepted().values()) == {1}
 
@@ -322,7 +322,7 @@ def transactional_id_expired(world: LiveWorld, stage: str) -> bool:
     """Whether Kafka's newest word about a transactional id is its tombstone."""
     wanted = f"{world.name}.{stage}".encode()
     states = read_topic(world.bootstrap, "__transaction_state", isolation="read_uncommitted")
-    newest = [each for each in states if (each.key() or b"").endswith(wanted)][-1]
+    newest = [state for state in states if (state.key() or b"").endswith(wanted)][-1]
     return newest.value() is None
 
 

@@ -138,7 +138,7 @@ def test_a_whole_input_goes_on_as_a_whole(world: LiveWorld) -> None:
     config = stopped_after_work(world)
     forget_group_offsets(world, "router")
     dispatcher = world.start(config, begin="earliest").wait_ready()
-    assert {each["reason"] for each in stops(dispatcher, 3)} == {"forgotten"}
+    assert {stop["reason"] for stop in stops(dispatcher, 3)} == {"forgotten"}
     refused = operate(config, "inputs", "resume", f"{world.input}:0", "--from", "latest")
     assert "goes on as a whole" in refused
 
@@ -161,8 +161,8 @@ def test_two_replicas_go_on_with_each_their_own_partitions(world: LiveWorld) -> 
         "all stand still",
         lambda: (
             sum(
-                each.metrics().total("input_stopped") if each.probe("/livez")[0] else 0
-                for each in replicas
+                replica.metrics().total("input_stopped") if replica.probe("/livez")[0] else 0
+                for replica in replicas
             )
             == 3
         ),
@@ -174,8 +174,8 @@ def test_two_replicas_go_on_with_each_their_own_partitions(world: LiveWorld) -> 
         publish_to(world, world.input, partition, more)
         world.events += more
     world.wait_results(123)
-    for each in replicas:
-        assert each.terminate() == 0
+    for replica in replicas:
+        assert replica.terminate() == 0
     world.check()
 
 
@@ -192,7 +192,7 @@ def test_one_input_recreated_leaves_the_others_alone(world: LiveWorld, begin: st
     world.wait_results(130)
     assert dispatcher.terminate() == 0
     recreate_topic(world, second)
-    publish_to(world, second, 0, anew := purchases("store", range(2000, 2010)))
+    publish_to(world, second, 0, recreated := purchases("store", range(2000, 2010)))
 
     dispatcher = world.start(config, begin=begin).wait_ready()
     (said,) = stops(dispatcher)
@@ -202,8 +202,8 @@ def test_one_input_recreated_leaves_the_others_alone(world: LiveWorld, begin: st
     assert "done" in operate(config, "inputs", "resume", second, "--from", "earliest", "--yes")
     world.wait_results(150)
     assert dispatcher.terminate() == 0
-    world.events += [*first, *anew, *others]
-    found = sorted(each["event_id"] for each in world.results())
+    world.events += [*first, *recreated, *others]
+    found = sorted(result["event_id"] for result in world.results())
     assert found == sorted(event.id for event in world.events)
 
 

@@ -113,7 +113,7 @@ def unreachable(world: LiveWorld, config: Path, reason: str) -> tuple[Dispatcher
 
     def said() -> list[dict[str, Any]]:
         lines = dispatcher.lines("kafka_unreachable")
-        return [each for each in lines if each["why"].startswith(reason)]
+        return [line for line in lines if line["why"].startswith(reason)]
 
     until("it says why", lambda: bool(said()))
     status, body = dispatcher.probe("/readyz")

@@ -176,12 +176,12 @@ class AnswersWorld(LaneWorld):
     def _exchange(self, answer: Callable[[Outcome], None], judge: Callable[[], Outcome]) -> None:
         batch, place = self._calling, self.epoch
 
-        def noted(outcome: Outcome) -> None:
+        def recorded(outcome: Outcome) -> None:
             if batch is not None:
                 self._note((place, batch.rules.vendor), batch, outcome)
             answer(outcome)
 
-        super()._exchange(noted, judge)
+        super()._exchange(recorded, judge)
 
     def _note(self, account: tuple[int, str], batch: Batch, outcome: Outcome) -> None:
         """The first refusal is a suspicion; two in a row, of different customers, shut the account
@@ -203,7 +203,7 @@ class AnswersWorld(LaneWorld):
         whole = self._for_any_batch(batch)
         if whole is not ACCEPTED:
             return whole
-        names = {each.invitation["id"] for each in batch.invitations}
+        names = {invitation.invitation["id"] for invitation in batch.invitations}
         if walls := names & self.walls.keys():
             return self.walls[min(walls)]
         if names & self.stumbled:

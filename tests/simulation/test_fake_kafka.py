@@ -231,8 +231,8 @@ def member(stand: Stand, events: Events, process: str) -> Callable[[FakeClients]
             if partitions:
                 events.append((stand.scheduler.now - START, process, kind))
             if kind == "assign":
-                for each in partitions:
-                    each.offset = OFFSET_BEGINNING
+                for partition in partitions:
+                    partition.offset = OFFSET_BEGINNING
                 consumer.incremental_assign(partitions)
             else:
                 consumer.incremental_unassign(partitions)
@@ -392,7 +392,7 @@ def history(seed: int) -> tuple[Events, list[tuple[int, bytes | None, str]]]:
     stand.run(120)
     stand.scheduler.close()
     records = stand.broker.history("topic")
-    return events, [(each.offset, each.value, each.state) for each in records]
+    return events, [(record.offset, record.value, record.state) for record in records]
 
 
 def test_the_same_seed_gives_the_same_history() -> None:

@@ -1,4 +1,4 @@
-"""The real router, ladder and lanes in simulated worlds, from seeds; and defects that it must see.
+"""Router, delay stage and lanes in simulated worlds, from seeds; and defects that it must see.
 
 `python -m tests.simulation --seed N` tells the story of one that fails here. Far more seeds:
 `make sim SEEDS=10000`.

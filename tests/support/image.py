@@ -42,7 +42,7 @@ class Image:
 @contextmanager
 def built() -> Iterator[Image]:
     """Build it as `deploy/Dockerfile` says. Raises AssertionError where something is missing."""
-    missing = [each for each in PACKAGES if shutil.which(each) is None]
+    missing = [package for package in PACKAGES if shutil.which(package) is None]
     assert not missing, f"{', '.join(missing)} missing: make deploy-tools"
     assert BASE.exists(), f"{BASE.relative_to(ROOT)} is missing: make deploy-tools"
     assert os.geteuid() == 0, "building an image without a daemon needs root here"
@@ -111,7 +111,7 @@ def _index() -> dict[str, str]:
 
 def main() -> None:
     """Install what is missing and make the base (`make deploy-tools`)."""
-    if missing := [each for each in PACKAGES if shutil.which(each) is None]:
+    if missing := [package for package in PACKAGES if shutil.which(package) is None]:
         if os.geteuid() != 0 or shutil.which("apt-get") is None:
             sys.exit(f"{' and '.join(missing)} needed: sudo apt-get install {' '.join(missing)}")
         apt = ["apt-get", "-qq", "-y", "--no-install-recommends"]

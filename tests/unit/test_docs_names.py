@@ -53,19 +53,19 @@ def _exists(code: str, page: Path) -> bool:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_file_and_folder_that_a_page_names_exists(page: Path) -> None:
-    missing = [each for each in codes(page) if _is_path(each) and not _exists(each, page)]
+    missing = [code for code in codes(page) if _is_path(code) and not _exists(code, page)]
     assert missing == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_test_that_a_page_names_exists(page: Path) -> None:
-    named = {each for each in codes(page) if re.fullmatch(r"test_\w+", each)}
+    named = {code for code in codes(page) if re.fullmatch(r"test_\w+", code)}
     assert named - definitions("tests") == set()
 
 
 @pytest.mark.parametrize("page", [ARCHITECTURE, GLOSSARY], ids=lambda page: page.name)
 def test_every_class_that_a_page_names_exists(page: Path) -> None:
-    named = {each for each in codes(page) if re.fullmatch(r"(?:[A-Z][a-z]+){2,}", each)}
+    named = {code for code in codes(page) if re.fullmatch(r"(?:[A-Z][a-z]+){2,}", code)}
     known = definitions("consumer") | {"LogAppendTime", "CreateTime"}
     assert named - known == set()
 
@@ -78,14 +78,14 @@ def test_the_invariants_name_laws_and_planted_defects_of_the_simulation() -> Non
         if len(cells) == 3:
             laws |= set(re.findall(r"`([\w-]+)`", cells[1]))
     assert len(laws) > 15
-    assert {each for each in laws if each.replace("-", "_") not in tests} == set()
+    assert {law for law in laws if law.replace("-", "_") not in tests} == set()
 
 
 def test_the_architecture_shows_the_layers_that_are_enforced() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     contracts = project["tool"]["importlinter"]["contracts"]
     (layers,) = [each["layers"] for each in contracts if each.get("containers") == ["consumer"]]
-    enforced = [set(re.findall(r"\w+", each)) for each in layers]
+    enforced = [set(re.findall(r"\w+", layer)) for layer in layers]
     rows = [
         set(re.findall(r"`(\w+)`", line.split("|")[1]))
         for line in _section(ARCHITECTURE, "Layers").splitlines()

@@ -24,10 +24,10 @@ from consumer.records.result import Reason
 
 def test_the_tree_in_the_docstring_is_the_tree_of_the_classes() -> None:
     drawn = re.findall(r"[├└]── (\w+)", errors.__doc__ or "")
-    ours = [each for each in vars(errors).values() if isinstance(each, type)]
-    branches = [each.__name__ for each in ours if each.__bases__[0] is DispatcherError]
+    ours = [var for var in vars(errors).values() if isinstance(var, type)]
+    branches = [our.__name__ for our in ours if our.__bases__[0] is DispatcherError]
     assert drawn == branches
-    assert all(each in (DispatcherError, Problem) or each.__name__ in drawn for each in ours)
+    assert all(our in (DispatcherError, Problem) or our.__name__ in drawn for our in ours)
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,7 @@ def test_the_example_config_loads_without_a_warning(tmp_path: Path) -> None:
     loaded = load(text, env={"QUOTA_SHARE": "0.5"}, base=tmp_path)
     assert loaded.warnings == ()
     assert loaded.quotas["pisano-cloud"].share == 0.5
-    assert {each.channel for each in loaded.campaigns.values()} == set(Channel)
+    assert {campaign.channel for campaign in loaded.campaigns.values()} == set(Channel)
 
 
 def example_router() -> tuple[Config, Any]:
@@ -221,7 +221,7 @@ def test_the_example_checkpoint_has_readable_bitmaps() -> None:
 def test_the_example_dead_letter_is_what_the_router_and_the_publisher_make() -> None:
     found = read(EXAMPLES / "dead-letter.json")
     headers = {key: text.encode() for key, text in found["headers"].items()}
-    foreign = [each for each in headers.items() if not each[0].startswith("dead_letter.")]
+    foreign = [item for item in headers.items() if not item[0].startswith("dead_letter.")]
     key, timestamp = base64.b64decode(found["key"]), int(headers["dead_letter.timestamp"])
     record = InputRecord(
         headers["dead_letter.topic"].decode(),
@@ -283,7 +283,7 @@ def test_every_top_level_key_of_our_records_is_required(file: str) -> None:
     name, instance = name_of(file), read(EXAMPLES / file)
     for key in instance.keys() - {"fields"}:
         refused = any(
-            each.endswith("$: required") for each in refusals(name, without(instance, (key,)))
+            refusal.endswith("$: required") for refusal in refusals(name, without(instance, (key,)))
         )
         assert refused, key
 
@@ -458,8 +458,8 @@ def test_every_result_of_a_lane_fits_and_has_no_other_keys(result: Result) -> No
 
 def assert_routed_fits(records: Sequence[InputRecord]) -> None:
     routed = ROUTER.route(records, NOW)
-    for each in routed.invitations:
-        written = orjson.loads(each.value)
+    for invitation in routed.invitations:
+        written = orjson.loads(invitation.value)
         assert refusals("invitation", written) == []
         assert written.keys() <= schema("invitation")["properties"].keys()
     for result in routed.results:
@@ -580,8 +580,8 @@ def test_the_channels_are_the_topics_of_the_config_and_an_input() -> None:
     expected |= {topics.invitations("{lane}"), topics.checkpoints("{lane}")}
     expected |= {topics.delayed("{step}"), topics.replayed}
     filled = {
-        each["address"].replace("{application_id}", EXAMPLE.application_id)
-        for each in asyncapi()["channels"].values()
+        channel["address"].replace("{application_id}", EXAMPLE.application_id)
+        for channel in asyncapi()["channels"].values()
     }
     assert filled == expected
 

@@ -55,7 +55,7 @@ class Asking:
         self._sched.point("committed")
         deadline = self._sched.now + timeout
         self._broker.reach(timeout, "committed")
-        places = [(each.topic, each.partition) for each in partitions]
+        places = [(partition.topic, partition.partition) for partition in partitions]
         while any(map(self._group.unstable, places)):
             if self._sched.now >= deadline:
                 raise timed_out("committed")
@@ -110,6 +110,6 @@ class Asking:
         return ClusterInfo({topic: self._topic(topic)})
 
     def _topic(self, topic: str) -> TopicInfo:
-        numbers = dict.fromkeys(each.number for each in self._broker.partitions(topic))
+        numbers = dict.fromkeys(partition.number for partition in self._broker.partitions(topic))
         missing = KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, f"no topic {topic}")
         return TopicInfo(topic, numbers, None if numbers else missing)

@@ -57,7 +57,7 @@ class Assigning(Asking):
     def incremental_unassign(self, partitions: Sequence[TopicPartition]) -> None:
         """Read these no more. Raises KafkaException for those that are not read."""
         self._sched.point("unassign")
-        places = [(each.topic, each.partition) for each in partitions]
+        places = [(partition.topic, partition.partition) for partition in partitions]
         for topic, number in places:
             if (topic, number) not in self._readings:
                 raise refused(KafkaError._INVALID_ARG, f"{topic} [{number}] is not assigned")
@@ -103,8 +103,8 @@ class Assigning(Asking):
         self._set_paused(partitions, paused=False)
 
     def _set_paused(self, partitions: Sequence[TopicPartition], *, paused: bool) -> None:
-        for each in partitions:
-            place = each.topic, each.partition
+        for partition in partitions:
+            place = partition.topic, partition.partition
             reading = self._readings.get(place)
             if reading is not None:
                 reading.paused = paused
@@ -125,10 +125,10 @@ class Assigning(Asking):
     def position(self, partitions: Sequence[TopicPartition]) -> list[TopicPartition]:
         """Behind the last record given to the caller; -1001 if there was none."""
         found = []
-        for each in partitions:
-            reading = self._readings.get((each.topic, each.partition))
+        for partition in partitions:
+            reading = self._readings.get((partition.topic, partition.partition))
             offset = reading.given if reading else UNKNOWN
-            found.append(TopicPartition(each.topic, each.partition, offset))
+            found.append(TopicPartition(partition.topic, partition.partition, offset))
         return found
 
     def get_watermark_offsets(

@@ -131,5 +131,5 @@ class FakeClients(KafkaClients):
 
     def wake(self) -> None:
         """Let every consumer of the process return from its poll: there is something to do."""
-        for each in self.consumers:
-            each.nudge()
+        for consumer in self.consumers:
+            consumer.nudge()

@@ -27,9 +27,9 @@ class Offset(int):
 def offsets_of(partitions: Iterable[TopicPartition]) -> dict[Place, int]:
     """What these ask to be committed."""
     found: dict[Place, int] = {}
-    for each in partitions:
-        offset = found[each.topic, each.partition] = Offset(each.offset)
-        offset.text = each.metadata or ""
+    for partition in partitions:
+        offset = found[partition.topic, partition.partition] = Offset(partition.offset)
+        offset.text = partition.metadata or ""
     return found
 
 
@@ -59,10 +59,10 @@ class Group:
 
         False, and nothing is forgotten, while the group holds them.
         """
-        read = {topic for each in self.members.values() for topic in each.topics}
+        read = {topic for member in self.members.values() for topic in member.topics}
         if self.members and (topics is None or read & set(topics)):
             return False
-        gone = [each for each in self.offsets if topics is None or each[0] in set(topics)]
+        gone = [offset for offset in self.offsets if topics is None or offset[0] in set(topics)]
         for place in gone:
             del self.offsets[place]
         return True
@@ -209,7 +209,7 @@ class Group:
         load = dict.fromkeys(members, 0)
         target: dict[Place, Member] = {}
         for place in places:
-            able = [each for each in members if place[0] in each.topics]
+            able = [member for member in members if place[0] in member.topics]
             keeps = [each for each in able if place in self._kept(each, places)]
             target[place] = (keeps or sorted(able, key=lambda each: load[each]))[0]
             load[target[place]] += 1
@@ -218,7 +218,7 @@ class Group:
 
     def _kept(self, member: Member, places: list[Place]) -> list[Place]:
         promised = self._promised
-        return [each for each in places if each in member.owned or promised.get(each) is member]
+        return [place for place in places if place in member.owned or promised.get(place) is member]
 
     def _given_up(self, kept: list[Place]) -> list[Place]:
         """Less of it, at random: for a rebalance that must move something."""
@@ -236,4 +236,4 @@ class Group:
 
     def _places(self, topics: Iterable[str]) -> list[Place]:
         parts = self._broker.partitions
-        return [(name, each.number) for name in sorted(topics) for each in parts(name)]
+        return [(name, part.number) for name in sorted(topics) for part in parts(name)]

@@ -139,16 +139,16 @@ class Partition:
         """Keep each key's newest committed record below the LSO; offsets keep their gaps."""
         lso = self.lso
         newest = {
-            each.key: each.offset
-            for each in self.records
-            if each.offset < lso and each.state == "committed"
+            record.key: record.offset
+            for record in self.records
+            if record.offset < lso and record.state == "committed"
         }
         self.records = [
-            each
-            for each in self.records
-            if each.offset >= lso or newest.get(each.key) == each.offset
+            record
+            for record in self.records
+            if record.offset >= lso or newest.get(record.key) == record.offset
         ]
-        self.offsets = [each.offset for each in self.records]
+        self.offsets = [record.offset for record in self.records]
 
 
 def kind_of(partition: Partition) -> int:

@@ -68,14 +68,14 @@ class Reading:
             Message(
                 topic,
                 number,
-                each.offset,
-                each.key,
-                each.value,
-                list(each.headers) if each.headers else None,
+                record.offset,
+                record.key,
+                record.value,
+                list(record.headers) if record.headers else None,
                 None,
-                (kind_of(self.partition), each.timestamp),
+                (kind_of(self.partition), record.timestamp),
             )
-            for each in records
+            for record in records
         ]
 
     def has_something(self, *, committed: bool) -> bool:

@@ -131,13 +131,13 @@ class AccountBytes:
         pool._network_backend = LenientBackend(self._network) if lenient else self._network
 
     def read(self, call: Call, answer: bytes) -> Exchange:
-        """What the client makes of an answer; what it asked, and must not, is noted."""
+        """What the client makes of an answer; what it asked, and must not, is recorded."""
         self._network.answer, self._network.requests = answer, []
         exchange = self._answers.run(self._client.exchange(call, fresh_until=inf))
         requests = self._network.requests
         if len(requests) != 1:
             self._answers.wrong.append(f"one call was made {len(requests)} times")
-        if any(b"\r\ncookie:" in each.lower() for each in requests):
+        if any(b"\r\ncookie:" in request.lower() for request in requests):
             self._answers.wrong.append("a call carried a cookie")
         return exchange
 

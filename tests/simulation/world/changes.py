@@ -43,10 +43,10 @@ def changed(document: Document, change: str | None) -> Document:
         document["campaigns"]["b"]["channel"] = "email"
     elif change == "campaign_gone":
         del document["campaigns"]["b"]
-        document["routes"] = [each for each in document["routes"] if each["send"] != ["b"]]
+        document["routes"] = [route for route in document["routes"] if route["send"] != ["b"]]
     elif change == "input_gone":
         del document["inputs"]["crm"]
-        document["routes"] = [each for each in document["routes"] if each["input"] != "crm"]
+        document["routes"] = [route for route in document["routes"] if route["input"] != "crm"]
     elif change == "quota":
         document["quotas"]["spare"] = document["quotas"]["cloud"]
         document["vendors"][MOVED]["quota"] = "spare"

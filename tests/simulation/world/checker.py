@@ -38,10 +38,10 @@ def check(world: FleetWorld) -> list[str]:
 def routed_once(world: FleetWorld, history: History) -> Finding:
     """An event makes each of its invitations once, on its lane or as a result of the router."""
     made = Counter(
-        each["id"]
+        result["id"]
         for one in history.written
         if (one.ended.transaction.producer or "").startswith(ROUTER)
-        for each in one.results
+        for result in one.results
     )
     for lane in history.lanes:
         made.update(lane.routed)
@@ -52,7 +52,7 @@ def routed_once(world: FleetWorld, history: History) -> Finding:
 
 def one_result_each(world: FleetWorld, history: History) -> Finding:
     """Exactly one result per invitation, one dead letter per unreadable record."""
-    results = Counter(each["id"] for each in history.results)
+    results = Counter(result["id"] for result in history.results)
     waits = world.expected.may_lack - results.keys()
     wanted = {name for name in world.expected.invitations if name not in waits}
     yield from _differences("results", results, dict.fromkeys(wanted), lax=world.lax)
@@ -172,9 +172,9 @@ def quotas_are_kept(world: FleetWorld, _history: History) -> Finding:
 def batches_are_lawful(world: FleetWorld, _history: History) -> Finding:
     """A call's recipients are distinct, of its campaign, and no more than it may take."""
     for _, batch in world.wire.sent:
-        who = {held.recipient for held in batch.invitations}
+        recipients = {held.recipient for held in batch.invitations}
         lane = world.lanes[rules.LANE_OF[batch.campaign]]
-        if len(who) < len(batch.invitations):
+        if len(recipients) < len(batch.invitations):
             yield f"a recipient twice in batch {batch.id}"
         if not 1 <= len(batch.invitations) <= lane.campaigns[batch.campaign].max_batch:
             yield f"batch {batch.id} has {len(batch.invitations)}"
@@ -199,7 +199,7 @@ def intents_come_first(world: FleetWorld, history: History) -> Finding:
 
 def settled_means_recorded(_world: FleetWorld, history: History) -> Finding:
     """In every committed checkpoint: settled are those that have left the lane visibly, with a
-    result, a dead letter or a place on the delay ladder; and only they."""
+    result, a dead letter or a place on the delay topics; and only they."""
     for lane in history.lanes:
         recorded, waiting = 0, {name: iter(offsets) for name, offsets in lane.offsets_of.items()}
         for one in history.written:
@@ -246,7 +246,7 @@ def _of(owner: Ownership, points: list[Json]) -> bool:
 
 def doubts_have_causes(world: FleetWorld, history: History) -> Finding:
     """`unknown` only after an unclear answer, or an owner that did not end in peace."""
-    peaceful = {(each.lane, each.epoch) for each in world.watch.owners if each.clean}
+    peaceful = {(owner.lane, owner.epoch) for owner in world.watch.owners if owner.clean}
     for result in history.results:
         if result["status"] != "unknown":
             continue
@@ -289,7 +289,7 @@ def members_commit_their_own(world: FleetWorld, _history: History) -> Finding:
     resumed = [str(place) for place in world.operators.resumed] if world.operators else []
     for name in ("router", "ladder"):
         strays = world.broker.group(f"{rules.APPLICATION}.{name}").strays
-        yield from [each for each in strays if not any(place in each for place in resumed)][:1]
+        yield from [stray for stray in strays if not any(place in stray for place in resumed)][:1]
 
 
 def deleted_is_recorded(world: FleetWorld, history: History) -> Finding:
@@ -328,12 +328,12 @@ def memory_is_bounded(world: FleetWorld, _history: History) -> Finding:
 def comes_to_rest(world: FleetWorld, history: History) -> Finding:
     """At the end everything is settled and nothing in doubt. A world does not wait for what may
     lack, some of which was read before its partition lost records."""
-    known = {each["id"] for each in history.results}
+    known = {result["id"] for result in history.results}
     if world.lax or world.expected.refused or world.expected.may_lack - known:
         return
     for lane in history.lanes:
-        points = [each for one in history.written for each in one.checkpoints]
-        last = [each for each in points if each["lane"] == lane.name][-1:]
+        points = [checkpoint for one in history.written for checkpoint in one.checkpoints]
+        last = [point for point in points if point["lane"] == lane.name][-1:]
         if not last:
             if lane.readable:
                 yield f"lane {lane.name} has no checkpoint"

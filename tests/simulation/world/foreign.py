@@ -68,7 +68,7 @@ def write(
     """One to three records somewhere; the dead letters that must come of them."""
     places = []
     for _ in range(rng.randint(1, 3)):
-        invitations = [topics.invitations(each) for each in lanes]
+        invitations = [topics.invitations(lane) for lane in lanes]
         topic = rng.choice([*invitations, *invitations, topics.delayed("1m"), topics.replayed])
         values = JUNK + (POISON if POISONED and topic in invitations else ())
         value = rng.choice([*values, None])

@@ -46,7 +46,7 @@ class Written:
     letters: list[Place] = field(default_factory=list)
     checkpoints: list[Json] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
-    """Invitations that left their lane: they have a result, or wait on the delay ladder."""
+    """Invitations that left their lane: they have a result, or wait on the delay topics."""
 
 
 class History:
@@ -57,8 +57,8 @@ class History:
         self._topics = rules.config().topics
         self.lanes = [self._lane(name) for name in rules.ALL_LANES]
         self.written = self._written()
-        self.results = [each for one in self.written for each in one.results]
-        self.letters = [each for one in self.written for each in one.letters]
+        self.results = [result for one in self.written for result in one.results]
+        self.letters = [letter for one in self.written for letter in one.letters]
 
     def _lane(self, name: str) -> LaneLog:
         log = LaneLog(name, self._topics.invitations(name))
@@ -90,7 +90,7 @@ class History:
                 for each in found[ended.transaction]
                 if each.key == lane.encode()
             ]
-            one.left = [each["id"] for each in one.results]
+            one.left = [result["id"] for result in one.results]
             if (ended.transaction.producer or "").startswith(LANE):
                 one.left += [
                     orjson.loads(each.value)["id"]

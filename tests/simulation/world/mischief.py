@@ -45,7 +45,7 @@ class Mischief:
 
     def plan(self, start: float, length: float) -> None:
         """Draw what will happen while there is traffic."""
-        self._armed = {each.label: each for each in at_points(self.rng)}
+        self._armed = {at_point.label: at_point for at_point in at_points(self.rng)}
         self._left = {label: each.count for label, each in self._armed.items()}
         scheduler = self.broker.scheduler
         for fault in at_times(self.rng, start, length):

@@ -1,4 +1,4 @@
-"""Operators who give commands at any time: `lanes reopen`, `campaigns retry`, `inputs resume`.
+"""Operators that give commands at any time: `lanes reopen`, `campaigns retry`, `inputs resume`.
 
 A command is a record of `<application_id>.commands`, which every process reads (ADR 0010). Most of
 these are about a state that is over, or never was: nothing may come of them. Some are written

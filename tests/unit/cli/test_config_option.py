@@ -59,7 +59,7 @@ def parsed(*words: str | Path, typed: str | bytes | None = None, code: int = 0) 
 
 @pytest.mark.parametrize("words", [("FILE",), ("-c", "FILE"), ("--config", "FILE")])
 def test_a_file_is_named_by_argument_or_option(words: tuple[str, ...], config: Path) -> None:
-    given = [each.replace("FILE", str(config)) for each in words]
+    given = [word.replace("FILE", str(config)) for word in words]
     assert f"{config}: valid" in run("validate", *given).stdout
 
 
@@ -93,10 +93,10 @@ def commands(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 def test_every_command_has_the_same_default() -> None:
     found = {
-        name: (each.default, each.envvar)
+        name: (param.default, param.envvar)
         for name, command in commands(get_command(app))
-        for each in command.params
-        if "--config" in each.opts
+        for param in command.params
+        if "--config" in param.opts
     }
     assert len(found) > 12
     assert set(OPTIONAL) <= set(found)
@@ -185,7 +185,7 @@ def test_topics_as_json_with_exit_code_3(config: Path) -> None:
     found = parsed("topics", "-c", config, code=3)
     assert (found["ok"], found["created"], found["changed"]) == (False, [], [])
     assert "topic surveys.results is missing" in found["problems"]
-    results = next(each for each in found["topics"] if each["name"] == "surveys.results")
+    results = next(topic for topic in found["topics"] if topic["name"] == "surveys.results")
     assert results.keys() == {"name", "partitions", "config"}
     assert results["partitions"] == 6
 

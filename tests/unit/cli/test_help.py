@@ -93,7 +93,7 @@ def test_help_lists_every_command_once() -> None:
 def test_every_help_text_is_a_sentence_in_plain_english(words: tuple[str, ...]) -> None:
     command = dict(commands())[words]
     texts = {"itself": command.help}
-    texts |= {each.name: each.help for each in command.params}
+    texts |= {param.name: param.help for param in command.params}
     for name, text in texts.items():
         assert text, name
         assert text[0].isupper(), f"{name}: {text}"

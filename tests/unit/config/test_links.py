@@ -38,12 +38,12 @@ def text(
 def problems(config: str, folder: Path) -> list[str]:
     with pytest.raises(ConfigError) as refused:
         load_text(config, folder)
-    return [str(each).removeprefix("config.yaml:") for each in refused.value.problems]
+    return [str(problem).removeprefix("config.yaml:") for problem in refused.value.problems]
 
 
 def warnings(config: str, folder: Path) -> list[str]:
     found: Config = load_text(config, folder)
-    return [str(each).removeprefix("config.yaml:") for each in found.warnings]
+    return [str(warning).removeprefix("config.yaml:") for warning in found.warnings]
 
 
 @pytest.mark.parametrize(

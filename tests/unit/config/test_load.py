@@ -18,7 +18,7 @@ from tests.unit.config.support import ENV, HERE, SECRETS, VALID, edited, load_te
 def test_the_example_config_is_valid_without_its_secrets() -> None:
     config = load(HERE / "example.yaml", secrets=False)
     assert config.kafka == {"bootstrap.servers": "localhost:9092"}
-    assert [str(each).split(": ", 1)[1] for each in config.warnings] == [
+    assert [str(warning).split(": ", 1)[1] for warning in config.warnings] == [
         "campaigns.visit: nothing uses this"
     ]
 

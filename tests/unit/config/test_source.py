@@ -54,7 +54,7 @@ def test_anchors_and_merges_are_followed_and_own_keys_go_first() -> None:
 
 def test_all_duplicate_keys_are_found_at_once() -> None:
     problems = parse("a: 1\nb: {c: 1, c: 2}\na: 2\n", "f").problems
-    assert [str(each) for each in problems] == [
+    assert [str(problem) for problem in problems] == [
         "f:2: b.c: duplicate key (first in line 2)",
         "f:3: a: duplicate key (first in line 1)",
     ]

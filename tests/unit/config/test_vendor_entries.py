@@ -77,7 +77,7 @@ def refused(folder: Path, text: str) -> list[str]:
     with pytest.raises(ConfigError) as error:
         config_file.read(path)
     assert "hush" not in str(error.value)
-    shown = [str(each).removeprefix(f"{path}:") for each in error.value.problems]
+    shown = [str(problem).removeprefix(f"{path}:") for problem in error.value.problems]
     return [each.replace(f"{folder}/", "") for each in shown]
 
 
@@ -110,7 +110,7 @@ def test_an_editor_takes_it(text: str) -> None:
 
     def problems(written: str) -> list[str]:
         tree = YAML(typ="safe", pure=True).load(written)
-        return [each.json_path for each in validator.iter_errors(tree)]
+        return [iter_error.json_path for iter_error in validator.iter_errors(tree)]
 
     assert problems(text) == []
     assert problems(text.replace("    code: error", "    coed: error")) == ["$.vendors.other"]

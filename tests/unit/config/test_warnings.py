@@ -181,7 +181,7 @@ def test_a_route_that_no_event_reaches_is_told(
     )
     text = edited("routes:\n  - name: store", f"routes:\n{before}  - name: store")
     text = text.replace("    routes: first", f"    routes: {routes}")
-    found = [each for each in warnings(text, tmp_path) if "no event reaches" in each]
+    found = [warning for warning in warnings(text, tmp_path) if "no event reaches" in warning]
     assert bool(found) is (told and routes == "first")
     if found:
         assert found[0].startswith("routes[1]: no event reaches this route: 'before' takes every")
@@ -337,7 +337,7 @@ def test_a_phone_without_a_region_is_told(recipient: str, told: bool, tmp_path: 
     text = edited("    phone_region: TR\n", "").replace(
         "recipient: {phone: customer.phone, email: customer.email}", f"recipient: {{{recipient}}}"
     )
-    found = [each for each in warnings(text, tmp_path) if "phone_region" in each]
+    found = [warning for warning in warnings(text, tmp_path) if "phone_region" in warning]
     assert bool(found) is told
 
 

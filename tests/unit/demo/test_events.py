@@ -101,7 +101,7 @@ def routed_by_the_demo(count: int, seed: int) -> Routed:
 @pytest.mark.parametrize("seed", [1, 7])
 def test_the_demos_router_makes_of_every_event_what_was_expected(seed: int) -> None:
     out = routed_by_the_demo(6_000, seed)
-    campaigns = Counter(each.campaign for each in out.invitations)
+    campaigns = Counter(invitation.campaign for invitation in out.invitations)
     refused = {(disposition, reason): n for (_, disposition, reason), n in out.counts.items()}
     found = {
         Kind.SMS: campaigns["purchase-sms"],
@@ -123,10 +123,10 @@ def test_the_shares_are_as_described() -> None:
     assert counts[Kind.NOT_JSON] / 40_000 == pytest.approx(0.002, rel=0.3)
     assert counts[Kind.UNMATCHED] / 40_000 == pytest.approx(0.1, rel=0.1)
     events = readable(40_000, 3)
-    assert sum(each["channel"] == "visit" for each in events) / 40_000 == pytest.approx(
+    assert sum(event["channel"] == "visit" for event in events) / 40_000 == pytest.approx(
         0.2, rel=0.1
     )
-    customers = {each["customer"]["id"]: each["customer"] for each in events}
+    customers = {event["customer"]["id"]: event["customer"] for event in events}
     addresses = Counter(frozenset(each) & {"phone", "email"} for each in customers.values())
     assert len(customers) == SYNTHETIC_HOUSEHOLDS
     assert addresses == {
@@ -136,7 +136,7 @@ def test_the_shares_are_as_described() -> None:
         frozenset({"phone", "email"}): 246,
     }
     assert all(each["consent"] == {"sms": True, "email": True} for each in customers.values())
-    assert {each["store"]["id"] for each in events} == {store["id"] for store in STORES}
+    assert {event["store"]["id"] for event in events} == {store["id"] for store in STORES}
     assert len(STORES) == 12
 
 
@@ -195,12 +195,12 @@ def test_the_schema_describes_every_field() -> None:
 
 
 def test_a_customer_is_always_the_same_and_consent_has_the_described_shares() -> None:
-    everybody = [customer(household) for household in range(1, 10_001)]
-    assert everybody == [customer(household) for household in range(1, 10_001)]
-    segments = Counter(each["segment"] for each in everybody)
+    customers = [customer(household) for household in range(1, 10_001)]
+    assert customers == [customer(household) for household in range(1, 10_001)]
+    segments = Counter(each["segment"] for each in customers)
     assert segments["regular"] == pytest.approx(6_000, rel=0.05)
     assert segments["gold"] == pytest.approx(1_000, rel=0.1)
-    assert sum(each["consent"]["sms"] for each in everybody) == pytest.approx(9_000, rel=0.02)
-    assert sum(each["consent"]["email"] for each in everybody) == pytest.approx(8_000, rel=0.02)
+    assert sum(each["consent"]["sms"] for each in customers) == pytest.approx(9_000, rel=0.02)
+    assert sum(each["consent"]["email"] for each in customers) == pytest.approx(8_000, rel=0.02)
     with pytest.raises(ValueError, match="household"):
         customer(HOUSEHOLDS + 1)

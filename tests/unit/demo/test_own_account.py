@@ -165,7 +165,7 @@ def test_the_command_takes_a_config(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert told.exit_code == 0, told.output
     assert "campaign foreign: the sandbox is no double of http_batch" in told.output
     assert "sandbox at http://127.0.0.1:" in told.output
-    assert {each.id for each in served[0].campaigns} >= {OWN.campaigns["first"].id}
+    assert {campaign.id for campaign in served[0].campaigns} >= {OWN.campaigns["first"].id}
     assert served[0].port == 0
 
 

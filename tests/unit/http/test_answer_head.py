@@ -55,7 +55,7 @@ def test_chunks_are_announced_once_if_at_all(codings: list[bytes]) -> None:
 
     found = [value for name, value in parsed(repaired(head)).headers if name[:1] == b"t"]
 
-    assert found == [b"chunked"] * any(each.lower() == b"chunked" for each in codings)
+    assert found == [b"chunked"] * any(coding.lower() == b"chunked" for coding in codings)
 
 
 def test_headers_that_are_good_stay_as_they_are() -> None:

@@ -31,8 +31,8 @@ def came(broker: EmbeddedBroker, request: pytest.FixtureRequest) -> Iterator[lis
     headers: list[list[RawHeader]] = request.param
     topic = f"t{abs(hash(request.node.name))}"
     with RawProducer(broker.bootstrap) as producer:
-        for each in headers:
-            producer.produce(topic, b"v", b"\xfe", each)
+        for header in headers:
+            producer.produce(topic, b"v", b"\xfe", header)
     settings = {
         "bootstrap.servers": broker.bootstrap,
         "group.id": topic,

@@ -81,7 +81,7 @@ def test_one_commit_is_out_at_a_time_and_the_next_carries_all_that_came_meanwhil
     machine.committed()
     (commit,) = machine.tick(NOW)
     assert isinstance(commit, Commit)
-    assert [each["id"] for each in commit.results] == ["i1"]
+    assert [result["id"] for result in commit.results] == ["i1"]
     assert [each.batch_id for each in commit.checkpoint.in_flight] == ["cloud.1.2", "cloud.1.3"]
 
 
@@ -104,7 +104,7 @@ def test_an_unreadable_record_is_settled_by_its_dead_letter_once() -> None:
     driver.lane.unreadable(letter(4))
     driver.lane.unreadable(letter(4))
     driver.step()
-    assert [each.source["offset"] for each in driver.commits[0].dead_letters] == [4]
+    assert [dead_letter.source["offset"] for dead_letter in driver.commits[0].dead_letters] == [4]
     assert driver.checkpoint.base == 5
 
 
@@ -127,13 +127,13 @@ def test_a_scheduler_of_ones_own_decides() -> None:
             return window.not_before * price
 
         def choose(self, windows: Iterable[Waiting], now: float, left: float) -> Seal | Wait:
-            ready = [each for each in windows if each.ready]
+            ready = [window for window in windows if window.ready]
             return Seal(ready[-1], SealReason.PERMIT) if ready else Wait(now + 2 + left)
 
     of = settings(campaign("a"), campaign("b"))
     driver = Driver(Lane(of, random.Random(1), NOW, scheduler=Last()))
     batches = driver.read(held(1, arrived=NOW - 1), held(2, campaign="b"))
-    assert [each.campaign for each in batches] == ["b", "a"]
+    assert [batch.campaign for batch in batches] == ["b", "a"]
     assert driver.lane.wake_at == NOW + 3
 
 
@@ -163,7 +163,7 @@ def test_trouble_backs_off_and_tries_again() -> None:
     (second,) = driver.step(again)
     assert second.attempt == 2
     driver.answer(second, ACCEPTED, at=again)
-    assert [each["attempt"] for each in driver.results] == [2]
+    assert [result["attempt"] for result in driver.results] == [2]
 
 
 def test_a_second_failure_may_end_the_backoff_earlier_than_the_first_said() -> None:
@@ -199,7 +199,7 @@ def test_what_is_put_back_goes_before_its_recipients_next_invitation() -> None:
     (batch,) = driver.read(held(1, "x"), held(2, "x"))
     driver.answer(batch, NEVER_LEFT)
     (again,) = driver.step(NOW + 2)
-    assert [each.offset for each in again.invitations] == [1]
+    assert [invitation.offset for invitation in again.invitations] == [1]
 
 
 def test_attempts_end_and_the_result_tells_the_last_answer() -> None:
@@ -263,7 +263,7 @@ def test_windows_fill_until_a_permit_is_there() -> None:
     assert driver.read(held(2), held(3), now=NOW + 2) == []
     assert driver.lane.wake_at == pytest.approx(NOW + 21, abs=1e-3)
     (late,) = driver.step(driver.lane.wake_at)
-    assert [each.offset for each in late.invitations] == [2, 3]
+    assert [invitation.offset for invitation in late.invitations] == [2, 3]
     assert late.why is SealReason.PERMIT
 
 
@@ -392,7 +392,7 @@ def test_an_invitation_that_expired_in_its_window_is_not_sent() -> None:
     driver = Driver(lane(settings(linger=5.0)))
     driver.read(held(1, expires_at=NOW + 4), held(2))
     (batch,) = driver.step(NOW + 5)
-    assert [each.offset for each in batch.invitations] == [2]
+    assert [invitation.offset for invitation in batch.invitations] == [2]
     assert driver.read(held(3, arrived=NOW + 5, expires_at=NOW + 9), now=NOW + 6) == []
     assert driver.step(NOW + 10) == []
     assert driver.reasons == {"i1": "expired_waiting", "i3": "expired_waiting"}

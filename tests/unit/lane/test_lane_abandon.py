@@ -11,7 +11,7 @@ def test_one_that_raised_before_it_was_delivered_is_a_dead_letter() -> None:
     assert driver.lane.accepts(0)
     driver.lane.abandon(letter(0), None)
     driver.read(held(1))
-    assert [each.source["offset"] for each in driver.commits[0].dead_letters] == [0]
+    assert [dead_letter.source["offset"] for dead_letter in driver.commits[0].dead_letters] == [0]
     driver.answer(driver.batches[0], ACCEPTED)
     assert driver.checkpoint.base == 2
 
@@ -35,18 +35,18 @@ def test_one_that_has_its_fate_already_keeps_it() -> None:
     driver.lane.abandon(letter(0), "a")
     driver.step()
     assert driver.reasons == {"i0": "accepted"}
-    assert not [each for commit in driver.commits for each in commit.dead_letters]
+    assert not [dead_letter for commit in driver.commits for dead_letter in commit.dead_letters]
 
 
-def test_one_that_was_only_noted_is_noted_no_more() -> None:
+def test_an_abandoned_spilled_offset_is_spilled_no_more() -> None:
     few = settings(campaign("a", max_batch=1), max_buffered=2, max_in_flight=1)
     driver = Driver(lane(few))
     driver.read(*(written(n) for n in range(6)))
-    noted = [n for n in range(6) if driver.lane.buffer.read_plan.is_noted(n)]
-    assert noted
-    driver.lane.abandon(letter(noted[0]), "a")
-    assert not driver.lane.buffer.read_plan.is_noted(noted[0])
-    assert driver.lane.buffer.read_plan.spilled == len(noted) - 1
+    spilled = [n for n in range(6) if driver.lane.buffer.read_plan.is_noted(n)]
+    assert spilled
+    driver.lane.abandon(letter(spilled[0]), "a")
+    assert not driver.lane.buffer.read_plan.is_noted(spilled[0])
+    assert driver.lane.buffer.read_plan.spilled == len(spilled) - 1
 
 
 def test_one_of_a_campaign_without_a_window_leaves_nothing_behind() -> None:

@@ -163,7 +163,7 @@ def test_a_connection_that_fails_costs_no_attempt_and_opens_the_circuit_too() ->
     driver = ill(NEVER_LEFT)
     assert driver.results == []
     (probe,) = driver.step(FAR)
-    assert [each.attempt for each in probe.invitations] == [0]
+    assert [invitation.attempt for invitation in probe.invitations] == [0]
 
 
 def test_two_calls_without_an_answer_hold_the_others_back() -> None:
@@ -174,7 +174,7 @@ def test_two_calls_without_an_answer_hold_the_others_back() -> None:
     assert len(driver.read(held(2), now=NOW + 12)) == 1
     assert driver.read(held(3), now=NOW + 16) == []
     (after,) = driver.answer(second[0], ACCEPTED, at=NOW + 17)
-    assert [each.offset for each in after.invitations] == [3]
+    assert [invitation.offset for invitation in after.invitations] == [3]
     driver.answer(first[0], ACCEPTED, at=NOW + 18)
 
 

@@ -85,7 +85,7 @@ def test_invitations_larger_than_all_memory_are_called_one_by_one(number: int) -
 
 @pytest.mark.parametrize("bound", ["count", "bytes"])
 def test_no_more_is_held_than_may_be(bound: str) -> None:
-    """The oldest are kept, the youngest only noted: they are the ones that are missed last."""
+    """The oldest are kept, the youngest only spilled: they are the ones that are missed last."""
     size = written(100, data="x" * 1_000).size
     of = settings(
         campaign("a", max_batch=5),
@@ -101,7 +101,7 @@ def test_no_more_is_held_than_may_be(bound: str) -> None:
     kept = offsets(driver, "a")
     assert kept[:17] == list(range(100, 117))
     assert driver.lane.buffer.read_plan.spilled == 100 - len(kept)
-    assert driver.commits == driver.commits[:1]  # nothing was settled, nothing was put off
+    assert driver.commits == driver.commits[:1]  # nothing was settled, nothing was delayed
 
 
 def test_a_flood_of_one_campaign_pushes_no_other_out_of_memory() -> None:
@@ -137,7 +137,7 @@ def test_a_starved_campaign_comes_back_though_memory_is_full() -> None:
     assert driver.lane.buffer.buffered <= 20
 
 
-def test_noted_ones_come_back_in_order_and_are_sent_exactly_once() -> None:
+def test_spilled_invitations_come_back_in_order_and_are_sent_exactly_once() -> None:
     """Several times as many as memory holds, and every one has its one result."""
     driver = closed(settings(campaign("a", max_batch=5), max_buffered=20, max_in_flight=1))
     driver.log = [held(n) for n in range(0, 400, 2)]
@@ -145,7 +145,7 @@ def test_noted_ones_come_back_in_order_and_are_sent_exactly_once() -> None:
     assert driver.lane.buffer.read_plan.spilled > 150
     drain(driver, NOW + 900)
     assert driver.sent == list(range(0, 400, 2))
-    assert [each["id"] for each in driver.results] == [f"i{n}" for n in range(0, 400, 2)]
+    assert [result["id"] for result in driver.results] == [f"i{n}" for n in range(0, 400, 2)]
     assert driver.lane.buffer.buffered == driver.lane.buffer.read_plan.spilled == 0
 
 
@@ -160,7 +160,7 @@ def test_a_mixed_backlog_ends_with_one_result_each() -> None:
     assert len(driver.results) == len(driver.sent)
 
 
-def test_a_noted_one_keeps_its_attempts() -> None:
+def test_a_spilled_invitation_keeps_its_attempts() -> None:
     """It was in a call, waits for the next, and is given up meanwhile."""
     of = settings(campaign("a", max_batch=10, max_attempts=2))
     driver = Driver(lane(of))
@@ -169,8 +169,8 @@ def test_a_noted_one_keeps_its_attempts() -> None:
     answer_all(driver, TROUBLE, NOW)
     driver.lane.reconfigure(replace(of, max_buffered=4), NOW)
     driver.poll(most=1)
-    noted = [n for n in range(10) if driver.lane.buffer.read_plan.is_noted(n)]
-    assert len(noted) >= 6
+    spilled = [n for n in range(10) if driver.lane.buffer.read_plan.is_noted(n)]
+    assert len(spilled) >= 6
     for turn in range(1, 100):
         driver.poll(NOW + turn * 10, most=7)
         answer_all(driver, TROUBLE, NOW + turn * 10)
@@ -178,7 +178,7 @@ def test_a_noted_one_keeps_its_attempts() -> None:
     assert set(driver.reasons.values()) == {"attempts_exhausted"}
 
 
-def test_a_noted_one_that_expired_is_not_sent() -> None:
+def test_a_spilled_invitation_that_expired_is_not_sent() -> None:
     """Though there is no room for it: it needs none."""
     driver = closed(settings(campaign("a", max_batch=5), campaign("b"), max_buffered=20))
     driver.log = [held(n, expires_at=NOW + 60 if n == 90 else None) for n in range(100)]
@@ -190,7 +190,7 @@ def test_a_noted_one_that_expired_is_not_sent() -> None:
     assert len(driver.results) == 100
 
 
-def test_a_noted_one_that_expired_ends_though_there_is_no_room_for_it() -> None:
+def test_a_spilled_invitation_that_expired_ends_without_room_for_it() -> None:
     """It is read again for another campaign's sake."""
     driver = closed(settings(*TWO, max_buffered=10))
     driver.log = [held(n, expires_at=NOW + 5 if n == 30 else None) for n in range(40)]
@@ -209,17 +209,17 @@ def test_a_noted_one_that_expired_ends_though_there_is_no_room_for_it() -> None:
 def test_in_a_full_memory_only_campaigns_below_half_of_the_longest_have_room() -> None:
     """And less than a call could take: its batches go out full."""
     driver = closed(settings(campaign("a"), campaign("b", max_batch=3), max_buffered=20))
-    shelf = driver.lane.buffer
+    buffer = driver.lane.buffer
     driver.read(*(held(n) for n in range(14)))
-    assert [shelf.has_room_for(name) for name in "ab"] == [True, True]
+    assert [buffer.has_room_for(name) for name in "ab"] == [True, True]
     driver.read(held(14), held(15), held(16), held(17, campaign="b"))
-    seen = [[shelf.has_room_for(name) for name in "ab"]]
+    seen = [[buffer.has_room_for(name) for name in "ab"]]
     driver.read(held(18, campaign="b"), held(19, campaign="b"))
-    seen.append([shelf.has_room_for(name) for name in "ab"])
+    seen.append([buffer.has_room_for(name) for name in "ab"])
     assert seen == [[False, True], [False, False]]
 
 
-def test_a_lane_of_one_campaign_stops_reading_when_as_much_is_noted_as_may_be() -> None:
+def test_a_lane_of_one_campaign_stops_reading_at_its_spill_limit() -> None:
     """Lag is its queue: reading on would unblock no campaign."""
     driver = closed(settings(campaign("a", max_batch=5), max_buffered=10, max_spilled=30))
     driver.log = [held(n) for n in range(200)]
@@ -235,7 +235,7 @@ def test_a_lane_of_one_campaign_stops_reading_when_as_much_is_noted_as_may_be() 
 
 
 @pytest.mark.parametrize(("share", "a_second"), [(1.0, 1.0), (0.5, 0.5)])
-def test_a_flood_among_several_campaigns_goes_to_the_ladder_for_as_long_as_it_must_wait(
+def test_a_flood_among_several_campaigns_is_delayed_for_as_long_as_it_must_wait(
     share: float, a_second: float
 ) -> None:
     """So that the others' invitations behind it are read. Its calls take 5, 2 of them in 10 s."""
@@ -263,14 +263,14 @@ def test_a_crowd_is_delayed_for_an_hour_at_most() -> None:
     assert driver.put_off[-1].step == "1h"
 
 
-def test_without_a_quota_the_ladder_takes_the_shortest_step() -> None:
+def test_without_a_quota_a_delay_takes_the_shortest_step() -> None:
     driver = closed(settings(*TWO, max_buffered=10, max_spilled=20))
     driver.log = [held(n) for n in range(60)]
     read_all(driver)
     assert {(each.step, each.due_at) for each in driver.put_off} == {("1m", NOW)}
 
 
-def test_while_the_vendor_is_ill_a_full_lane_stops_instead() -> None:
+def test_while_the_circuit_is_open_a_full_lane_stops_reading_instead() -> None:
     """No invitation could go, and the delay topics would only carry them in circles."""
     driver = Driver(lane(settings(*TWO, max_buffered=10, max_spilled=30, max_in_flight=1)))
     driver.log = [held(n) for n in range(100)]
@@ -294,7 +294,7 @@ def test_a_campaign_without_spilled_invitations_is_never_delayed_as_a_crowd() ->
 
 
 def test_what_is_in_flight_is_never_given_up() -> None:
-    """Memory may be full of it; then all that is read is noted."""
+    """Memory may be full of it; then all that is read is spilled."""
     driver = Driver(lane(settings(campaign("a", max_batch=10), max_buffered=5, max_in_flight=2)))
     driver.log = [held(n) for n in range(40)]
     driver.poll(most=5)

@@ -63,7 +63,7 @@ def play(
 def refuses(bad: set[int], how: Outcome = REFUSED) -> Judge:
     """A vendor that refuses calls with these offsets."""
     return lambda batch, _now: (
-        how if bad & {each.offset for each in batch.invitations} else ACCEPTED
+        how if bad & {invitation.offset for invitation in batch.invitations} else ACCEPTED
     )
 
 

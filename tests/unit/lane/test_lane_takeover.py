@@ -54,7 +54,7 @@ def test_a_new_owner_reads_from_the_base_and_skips_what_is_done() -> None:
     driver = Driver(lane(checkpoint=after_a_crash("a", 10)))
     assert driver.lane.settled.base == 10
     (batch,) = driver.read(held(12), held(13))
-    assert [each.offset for each in batch.invitations] == [13]
+    assert [invitation.offset for invitation in batch.invitations] == [13]
 
 
 def test_what_a_lost_owner_had_in_flight_is_reported() -> None:
@@ -184,13 +184,13 @@ def test_attempts_outlive_their_owner() -> None:
     first.answer(batch, TROUBLE)
     second = Driver(lane(of, first.checkpoint))
     (probe,) = second.read(held(1), held(2), held(3))
-    assert [each.attempt for each in probe.invitations] == [1]
+    assert [invitation.attempt for invitation in probe.invitations] == [1]
     second.answer(probe, TROUBLE)
     assert [each.attempt for each in second.checkpoint.tried] == [1]
     third = Driver(lane(of, second.checkpoint))
     (probe,) = third.read(held(1), held(2), held(3))
     (rest,) = third.answer(probe, ACCEPTED)
-    assert [each.attempt for each in rest.invitations] == [1, 1]
+    assert [invitation.attempt for invitation in rest.invitations] == [1, 1]
     third.answer(rest, TROUBLE)
     (last,) = third.step(third.lane.wake_at)
     third.answer(last, TROUBLE)
@@ -316,7 +316,7 @@ def test_what_a_later_version_tried_keeps_its_attempts() -> None:
 
 
 def test_what_a_later_version_had_in_flight_stays_in_doubt_until_the_upgrade() -> None:
-    """Put off, it would come back as one that was never sent."""
+    """Delayed, it would come back as one that was never sent."""
     driver = Driver(lane(checkpoint=after_a_crash("a", 10)))
     driver.lane.postponed(written(10), NOW)
     driver.read(held(11, campaign="gone"))

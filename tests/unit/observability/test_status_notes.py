@@ -43,7 +43,7 @@ def lane(**changes: object) -> StatusSnapshot:
     return replace(WELL, lanes=[replace(WELL.lanes[0], **changes)])  # type: ignore[arg-type]
 
 
-def test_where_all_is_well_there_is_nothing_to_say() -> None:
+def test_a_healthy_status_has_no_notes() -> None:
     assert notes(WELL) == []
 
 
@@ -105,7 +105,7 @@ def test_what_is_not_as_it_should_be_is_said_once(
 
 def test_the_worst_comes_first() -> None:
     now = replace(lane(paused=True), problems=["broker: away"])
-    assert [each.level for each in notes(now)] == [Level.BAD, Level.WARN]
+    assert [note.level for note in notes(now)] == [Level.BAD, Level.WARN]
 
 
 def test_a_doubt_is_no_news_after_an_hour() -> None:

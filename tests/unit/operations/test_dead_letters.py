@@ -74,7 +74,7 @@ def test_a_letter_without_its_value_says_how_large_it_was() -> None:
 
 
 def test_the_first_letters_had_no_version() -> None:
-    old = [each for each in headers() if each[0] != "dead_letter.version"]
+    old = [header for header in headers() if header[0] != "dead_letter.version"]
     assert read(*old) == read(*headers())
 
 

@@ -202,7 +202,7 @@ def test_what_a_dead_letter_lost_can_be_told_by_its_size_and_hash() -> None:
     recorder = Recorder()
     huge = [("h", HUGE), ("n", None)]
     publisher(recorder).dead_letters([letter(value=HUGE), letter(headers=huge)], NOW)
-    first, second = (dict(each[4]) for each in recorder.records)
+    first, second = (dict(record[4]) for record in recorder.records)
     assert first["dead_letter.value_bytes"] == str(len(HUGE)).encode()
     assert first["dead_letter.value_sha256"] == sha256(HUGE).hexdigest().encode()
     assert second["dead_letter.headers_bytes"] == str(len(HUGE) + 2).encode()
@@ -249,5 +249,5 @@ def test_headers_are_bytes_in_their_order_whatever_the_client_gives() -> None:
 def test_a_full_queue_is_waited_for_and_nothing_is_written_twice() -> None:
     recorder = Recorder(full=3)
     publisher(recorder).dead_letters([letter(), letter(value=None)], NOW)
-    assert [each[1] for each in recorder.records] == [b"\x00\xff", None]
+    assert [record[1] for record in recorder.records] == [b"\x00\xff", None]
     assert recorder.polled == 3

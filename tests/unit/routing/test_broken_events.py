@@ -44,7 +44,7 @@ def ends(routed: Routed) -> Counter[int]:
 
 def readable(routed: Routed) -> str:
     """What an operator can read of the table's one event."""
-    texts = [each.value.decode() for each in routed.invitations]
+    texts = [invitation.value.decode() for invitation in routed.invitations]
     return "".join([*texts, *(letter.message for letter in routed.dead_letters)])
 
 

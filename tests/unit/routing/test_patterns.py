@@ -296,7 +296,7 @@ def conjunctions(pattern: Any, path: tuple[str, ...]) -> list[list[tuple[tuple[s
     groups = []
     for key, value in pattern.items():
         if key == "$or":
-            groups.append([each for one in value for each in conjunctions(one, path)])
+            groups.append([conjunction for one in value for conjunction in conjunctions(one, path)])
         elif isinstance(value, dict):
             groups.append(conjunctions(value, (*path, key)))
         else:

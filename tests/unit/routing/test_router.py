@@ -106,7 +106,7 @@ def route(router: Router, *values: bytes | None, now: float = NOW) -> Routed:
 def invitations(routed: Routed) -> list[Invitation]:
     """As the sender reads them; each is exactly what the model says."""
     found = [InvitationReader.validate_json(each.value, strict=True) for each in routed.invitations]
-    assert [orjson.loads(each.value) for each in routed.invitations] == found
+    assert [orjson.loads(invitation.value) for invitation in routed.invitations] == found
     return found
 
 
@@ -208,7 +208,7 @@ TWO = (rule("one"), rule("web", match={"channel": "web"}), rule("two", send=["em
 @pytest.mark.parametrize(("take", "expected"), [("first", ["one"]), ("all", ["one", "two"])])
 def test_an_event_takes_the_first_route_or_all_that_match(take: str, expected: list[str]) -> None:
     routed = route(make_router(*TWO, take=take), event())
-    assert [each["route"] for each in invitations(routed)] == expected
+    assert [invitation["route"] for invitation in invitations(routed)] == expected
     assert routed.counts == {("pos", "routed", ""): len(expected)}
 
 
@@ -220,7 +220,7 @@ def test_first_takes_the_first_route_that_matches_even_if_it_cannot_reach() -> N
 def test_all_settles_each_matching_route_by_itself() -> None:
     second = rule("two", recipient={"email": "customer.email"}, send=["email"])
     routed = route(make_router(rule("one"), second, take="all"), event())
-    assert [each["route"] for each in invitations(routed)] == ["one"]
+    assert [invitation["route"] for invitation in invitations(routed)] == ["one"]
     assert [(each["route"], each["reason"]) for each in routed.results] == [("two", "no_recipient")]
     assert routed.counts == {("pos", "routed", ""): 1, ("pos", "rejected", "no_recipient"): 1}
 
@@ -408,7 +408,7 @@ LINKS = make_router(rule(send=["link"], data={"name": "customer.name"}))
 def test_a_link_is_a_result_at_once_and_no_invitation() -> None:
     routed = route(LINKS, event(customer={"phone": "05321234567", "name": "Ada & Co"}))
     result = only_result(routed)
-    who = pseudonym("k1", KEY.encode(), PHONE)
+    recipient_id = pseudonym("k1", KEY.encode(), PHONE)
     assert result == {
         "version": 1,
         "id": ID,
@@ -424,7 +424,7 @@ def test_a_link_is_a_result_at_once_and_no_invitation() -> None:
         "http_status": None,
         "vendor_code": None,
         "vendor_message": None,
-        "recipient": who,
+        "recipient": recipient_id,
         "event_time": TIME,
         "routed_at": "2026-11-22T15:38:07.000Z",
         "sent_at": None,
@@ -433,7 +433,7 @@ def test_a_link_is_a_result_at_once_and_no_invitation() -> None:
         "source": {"topic": "pos", "partition": 3, "offset": 7},
         "link": (
             "https://survey.example/s?name=Ada%20%26%20Co&to=%2B905321234567&of=t-1"
-            f"&who={who.replace(':', '%3A')}"
+            f"&who={recipient_id.replace(':', '%3A')}"
         ),
     }
     assert routed.counts == {("pos", "accepted", "link_made"): 1}
@@ -556,7 +556,7 @@ def test_ids_are_distinct_by_topic_partition_offset_and_route(
     places: set[tuple[str, int, int]],
 ) -> None:
     routed = BOTH.route([InputRecord(*place, event()) for place in places], NOW)
-    assert len({each["id"] for each in invitations(routed)}) == 2 * len(places)
+    assert len({invitation["id"] for invitation in invitations(routed)}) == 2 * len(places)
 
 
 # ---- dead letters --------------------------------------------------------------------------
@@ -599,7 +599,7 @@ def defect(body: Body) -> object:
 
 def test_a_defect_costs_one_record_and_the_rest_goes_on() -> None:
     routed = route(failing_router(defect), event(), event(poison=1), event())
-    assert [each["source"]["offset"] for each in invitations(routed)] == [7, 9]
+    assert [invitation["source"]["offset"] for invitation in invitations(routed)] == [7, 9]
     (letter,) = routed.dead_letters
     assert letter.reason is DeadLetterReason.INTERNAL
     assert re.fullmatch(r"RuntimeError at test_router\.py:\d+", letter.message)

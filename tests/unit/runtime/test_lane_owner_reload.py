@@ -37,9 +37,9 @@ def calls(token: Token | None = None) -> Calls:
 def owner(with_calls: Calls) -> LaneOwnership:
     clock = Time()
     lane = Lane(RADAR, random.Random(0), clock.now())
-    nobody = cast("Producer", None), cast("Consumer", None)
+    no_clients = cast("Producer", None), cast("Consumer", None)
     rivals = ConfigRivals("radar", Metrics(), "v1", clock.now())
-    return LaneOwnership(lane, stage_run(clock), *nobody, with_calls, SimpleQueue(), rivals)
+    return LaneOwnership(lane, stage_run(clock), *no_clients, with_calls, SimpleQueue(), rivals)
 
 
 def log_in(one: LaneOwnership) -> None:

@@ -125,7 +125,7 @@ def test_a_bad_config_is_refused_with_all_its_problems(running: Running) -> None
         lambda text: text.replace("weight: 1", "weight: 0").replace("{limits: [1/1s]}", "{}")
     )
     assert (line["event"], line["log_level"]) == ("config_refused", "error")
-    assert [each.partition(": ")[0] for each in line["problems"]] == [
+    assert [problem.partition(": ")[0] for problem in line["problems"]] == [
         f"{running.path}:7",
         f"{running.path}:26",
     ]
@@ -139,7 +139,7 @@ def test_what_needs_a_restart_is_refused_with_its_line_and_without_its_secret(
 ) -> None:
     monkeypatch.setenv("PSEUDONYM_KEY", "another-key-of-16-bytes")
     (line,) = running.reload(lambda text: text.replace("9464", "9465"))
-    assert [each.split(": ")[:2] for each in line["problems"]] == [
+    assert [problem.split(": ")[:2] for problem in line["problems"]] == [
         [f"{running.path}:4", "pseudonym"],
         [f"{running.path}:{VALID.count(chr(10))}", "admin"],
     ]

@@ -53,8 +53,8 @@ def test_all_that_was_read_is_counted_exactly(records: set[int], at: int, looks:
     for step in looks:
         assert counts.wanted() == {"t": until}
         end = min(401, until + step)
-        counts.read("t", [each for each in sorted(records) if until <= each < end], end)
+        counts.read("t", [record for record in sorted(records) if until <= record < end], end)
         until = end
-    expected = sum(at <= each < until for each in records)
+    expected = sum(at <= record < until for record in records)
     if at < until:
         assert counts.waiting("t", at, until) == expected

@@ -76,10 +76,10 @@ def test_limits_and_share_replace_the_configs(tmp_path: Path) -> None:
 
 def test_a_config_alone_gets_synthetic_traffic_for_its_campaigns() -> None:
     figures = told("-c", VALID, "--rate", "0.2", "--hours", "0.02")
-    assert [each["lane"] for each in figures["lanes"]] == ["pisano-cloud", "radar"]
+    assert [lane["lane"] for lane in figures["lanes"]] == ["pisano-cloud", "radar"]
     assert figures["lanes"][1]["logins"] > 0
     [only] = told("-c", VALID, "--rate", "0.2", "--hours", "0.02", "--lane", "radar")["lanes"]
-    assert [each["campaign"] for each in only["campaigns"]] == ["visit"]
+    assert [campaign["campaign"] for campaign in only["campaigns"]] == ["visit"]
 
 
 @pytest.mark.parametrize("given", [["--lane", "radar"], ["--events", "EVENTS", "--topic", "pos"]])

@@ -56,7 +56,7 @@ HTTP_BATCH = HttpBatch(
         )
     )
 )
-EVERYBODY: tuple[Vendor, ...] = (PISANO, RADAR, HTTP_BATCH)
+ALL_VENDORS: tuple[Vendor, ...] = (PISANO, RADAR, HTTP_BATCH)
 KNOWN = {"13001", "13028"}
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
@@ -85,7 +85,7 @@ def test_every_vendor_type_has_its_class() -> None:
     classes = {"pisano": Pisano, "customer_radar": CustomerRadar, "http_batch": HttpBatch}
     assert classes == VENDORS
     assert [VENDORS[name].Account for name in VENDORS] == accounts
-    assert [vendor.needs_login for vendor in EVERYBODY] == [False, True, False]
+    assert [vendor.needs_login for vendor in ALL_VENDORS] == [False, True, False]
 
 
 @given(st.integers(-1, 700), headers, bodies)
@@ -99,7 +99,7 @@ def test_no_answer_raises_and_nothing_private_leaves(
 ) -> None:
     answer = Answer(status, fields, body)
 
-    answers = [vendor.read(answer) for vendor in EVERYBODY]
+    answers = [vendor.read(answer) for vendor in ALL_VENDORS]
     for outcome in (*answers, RADAR.read_login(answer, 1e9)):
         if isinstance(outcome, Token):
             continue
@@ -134,7 +134,7 @@ def test_without_a_code_only_a_413_is_a_rejection(
 def test_only_a_2xx_is_ever_accepted_and_no_5xx_is_decided(status: int, body: bytes) -> None:
     answer = Answer(status, {}, body)
 
-    verdicts = {vendor.read(answer).verdict for vendor in EVERYBODY}
+    verdicts = {vendor.read(answer).verdict for vendor in ALL_VENDORS}
     assert Verdict.ACCEPTED not in verdicts or 200 <= status < 300
     assert verdicts == {Verdict.IN_DOUBT} or not 500 <= status < 600
 

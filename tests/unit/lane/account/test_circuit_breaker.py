@@ -71,7 +71,7 @@ def test_calls_that_were_out_together_count_once() -> None:
     assert (standing.probe_at, standing.failures, standing.state) == (due, 1, State.ILL)
 
 
-def test_a_refusal_while_it_is_ill_begins_the_longer_pauses() -> None:
+def test_a_refusal_while_the_circuit_is_open_begins_the_longer_pauses() -> None:
     standing = ill()
     standing.record_refusal(101.0, 102.0, RNG)
     assert standing.state is State.REFUSED

@@ -67,7 +67,7 @@ def test_waiting_includes_one_that_comes_before_the_next_calls_customers() -> No
     assert waiting.waited(NOW + 10) == 9 + 5
 
 
-def test_one_that_was_noted_and_read_again_later_has_its_own_place() -> None:
+def test_an_invitation_that_is_read_again_later_has_its_own_place() -> None:
     waiting = window()
     waiting.add(held(5, "x"))
     waiting.add(held(3, "y"))

@@ -1,4 +1,4 @@
-"""The agenda offers all that a scheduler needs to see: it decides as if it saw all windows."""
+"""The due index offers all that a scheduler needs to see: it decides as if it saw all windows."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ VENDORS = {"a": "v", "b": "v", "c": "w", "d": None, "e": "v", "f": "v"}
 
 
 def told(scheduler: Scheduler, windows: dict[str, Window]) -> DueIndex:
-    agenda = DueIndex(scheduler, VENDORS.__getitem__)
-    agenda.update(scheduler.price(1.0), windows.values())
-    return agenda
+    index = DueIndex(scheduler, VENDORS.__getitem__)
+    index.update(scheduler.price(1.0), windows.values())
+    return index
 
 
 def other_than(name: str | None) -> Callable[[Window], bool]:
@@ -60,7 +60,7 @@ def _decides_as_if_it_saw_all(kind: str, rng: random.Random) -> None:
         )
         for name in VENDORS
     }
-    agenda, now, left, offset = told(scheduler, windows), NOW, 1.0, 0
+    index, now, left, offset = told(scheduler, windows), NOW, 1.0, 0
     for _ in range(60):
         now += rng.choice((0.0, 0.1, 1.0, 9.0, 70.0))
         left = min(1.0, max(0.01, left * rng.choice((0.5, 0.9, 1.1, 2.0))))
@@ -72,14 +72,14 @@ def _decides_as_if_it_saw_all(kind: str, rng: random.Random) -> None:
             window.not_before = max(window.not_before, now + rng.choice((0.5, 5.0)))
         usable = [vendor for vendor in ("v", "w") if rng.random() < 0.8]
         unable = rng.choice((None, "a", "c"))
-        agenda.update(scheduler.price(left), [windows[name] for name in changed])
+        index.update(scheduler.price(left), [windows[name] for name in changed])
         changed.clear()
-        offered = agenda.candidates(usable, other_than(unable), now)
+        offered = index.candidates(usable, other_than(unable), now)
         choice = copy.copy(scheduler).choose(offered, now, left)
-        everybody = [
+        all_windows = [
             each for name, each in windows.items() if VENDORS[name] in usable and name != unable
         ]
-        expected = scheduler.choose(everybody, now, left)
+        expected = scheduler.choose(all_windows, now, left)
         if isinstance(expected, Seal):
             assert choice == expected
             assert isinstance(expected.window, Window)
@@ -89,7 +89,7 @@ def _decides_as_if_it_saw_all(kind: str, rng: random.Random) -> None:
             left *= 0.9
         else:
             assert not isinstance(choice, Seal)
-            assert now < min(choice.until, agenda.next_at) <= expected.until + 1e-6
+            assert now < min(choice.until, index.next_at) <= expected.until + 1e-6
 
 
 def test_heaps_do_not_grow_with_recomputed_windows() -> None:
@@ -97,15 +97,15 @@ def test_heaps_do_not_grow_with_recomputed_windows() -> None:
     scheduler = IndexPrice()
     windows = {name: Window(name, 10_000, 1e6) for name in "ab"}
     windows["a"].add(held(0, campaign="a", arrived=NOW))
-    agenda = told(scheduler, windows)
-    assert set(agenda.vendors) == {"v"}
+    index = told(scheduler, windows)
+    assert set(index.vendors) == {"v"}
     for offset in range(1, 5_000):
         windows["b"].add(held(offset, campaign="b", arrived=NOW + offset))
         windows["b"].take()
         windows["b"].add(held(offset + 5_000, campaign="b", arrived=NOW + offset))
-        agenda.update(scheduler.price(0.1), windows.values())
-        assert list(agenda.candidates(["v"], lambda _: True, NOW)) == []
-    assert sum(len(each.later) + len(each.come) for each in agenda._accounts.values()) < 2_000
+        index.update(scheduler.price(0.1), windows.values())
+        assert list(index.candidates(["v"], lambda _: True, NOW)) == []
+    assert sum(len(each.later) + len(each.come) for each in index._accounts.values()) < 2_000
 
 
 def test_a_window_looks_for_expired_ones_when_there_may_be_some() -> None:

@@ -51,7 +51,7 @@ def test_a_lane_at_the_bound_reads_nothing_new_until_enough_is_settled(
     driver = Driver(lane(settings(campaign("a", max_batch=5), max_in_flight=1)))
     driver.log = [held(offset) for offset in range(60)]
     commands = [each for _ in range(9) for each in driver.poll(most=7) or []]
-    assert driver.lane.paused or any(isinstance(each, Pause) for each in commands)
+    assert driver.lane.paused or any(isinstance(command, Pause) for command in commands)
     assert driver.lane.settled.span <= 20 + 7
     for _ in range(60):
         for batch in list(driver.lane.in_flight.values()):

@@ -97,7 +97,7 @@ class Story:
         self.reading = ReadPlan(self.ledger)
         self.client = Client(log, self.rng, stale=stale)
         self.client.position = start
-        self.noted: set[int] = set()
+        self.spilled: set[int] = set()
         self.open: set[int] = set()
 
     def turn(self, *, eager: bool) -> None:
@@ -110,9 +110,9 @@ class Story:
             self._nothing_was_skipped()
         self._settle_some()
         counts = self.reading.counts
-        assert self.reading.spilled == len(self.noted) == counts.total()
-        hungry = [each for each in counts if eager or self.rng.random() < 0.5]
-        full = bool(self.noted) and not eager and self.rng.random() < 0.3
+        assert self.reading.spilled == len(self.spilled) == counts.total()
+        hungry = [count for count in counts if eager or self.rng.random() < 0.5]
+        full = bool(self.spilled) and not eager and self.rng.random() < 0.3
         self.client.carry_out(self.reading.steer(hungry, stop=full))
 
     def _read(self, offset: int, *, eager: bool) -> None:
@@ -122,35 +122,35 @@ class Story:
             if not eager and self.rng.random() < 0.6:
                 self._note(offset, campaign)
         elif self.reading.is_noted(offset):
-            assert offset in self.noted
+            assert offset in self.spilled
             if eager or self.rng.random() < 0.5:
                 self.reading.take(offset, campaign)
-                self.noted.remove(offset)
+                self.spilled.remove(offset)
             else:
                 self.reading.leave(campaign)
-            given_up = sorted(self.open - self.noted)[-1:]
+            given_up = sorted(self.open - self.spilled)[-1:]
             if given_up and not eager and self.rng.random() < 0.2:
                 self._note(given_up[0], str(given_up[0] % 10 // 4))
 
     def _note(self, offset: int, campaign: str) -> None:
         self.reading.note(offset, campaign)
-        self.noted.add(offset)
+        self.spilled.add(offset)
 
     def _settle_some(self) -> None:
-        for offset in sorted(self.open - self.noted):
+        for offset in sorted(self.open - self.spilled):
             if self.rng.random() < 0.5:
                 self.ledger.settle(offset)
                 self.open.remove(offset)
 
     def _nothing_was_skipped(self) -> None:
-        """Whatever lies before the frontier is open, noted or settled, and was delivered."""
+        """Whatever lies before the frontier is open, spilled or settled, and was delivered."""
         read = [each for each in self.new if each < self.ledger.frontier]
         assert all(self.ledger.settled(each) != (each in self.open) for each in read)
 
     @property
     def over(self) -> bool:
         everything = self.client.there == len(self.client.log)
-        return everything and self.ledger.base >= self.client.end and not self.noted
+        return everything and self.ledger.base >= self.client.end and not self.spilled
 
     def end(self) -> None:
         """From now on there is room: all of it must come, and be settled."""
@@ -159,13 +159,13 @@ class Story:
             self.client.write(3)
             if self.over:
                 return
-        raise AssertionError(f"never read again: {sorted(self.noted)}; {self.reading}")
+        raise AssertionError(f"never read again: {sorted(self.spilled)}; {self.reading}")
 
 
 @settings(deadline=None, max_examples=300)
 @given(st.integers(0, 2**32), st.sampled_from([0, 0, 3, 30]))
-def test_every_noted_one_is_taken_and_no_new_one_is_skipped(seed: int, stale: int) -> None:
-    """Whatever is noted, left and taken, and however long old records come after a seek."""
+def test_every_spilled_offset_is_taken_and_no_new_one_is_skipped(seed: int, stale: int) -> None:
+    """Whatever is spilled, left and taken, and however long old records come after a seek."""
     story = Story(seed, stale=stale)
     for _ in range(60):
         story.turn(eager=False)
@@ -174,7 +174,7 @@ def test_every_noted_one_is_taken_and_no_new_one_is_skipped(seed: int, stale: in
 
 
 def noted_far_apart(*, last: int) -> ReadPlan:
-    """Every record up to `last` was read; `b` is noted at 0 and `last - 2`, `a` between them."""
+    """Every record up to `last` was read; `b` is spilled at 0 and `last - 2`, `a` between them."""
     reading = ReadPlan(SettledOffsets(0))
     for offset in range(last + 1):
         assert reading.accepts(offset)

@@ -85,8 +85,8 @@ def test_any_history_agrees_with_a_list_of_what_was_read(
     ledger, done = SettledOffsets(START), set[int]()
     upto = START  # all before this was read
     for what, number in steps:
-        unread = [each for each in records if each >= upto]
-        settleable = [each for each in records if each < upto and each not in done]
+        unread = [record for record in records if record >= upto]
+        settleable = [record for record in records if record < upto and record not in done]
         if what == "read" and unread:
             assert ledger.deliver(unread[0]) == (unread[0] not in done)
             upto = unread[0] + 1

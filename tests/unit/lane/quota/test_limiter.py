@@ -157,14 +157,14 @@ def test_a_share_of_the_limits_is_as_good_as_smaller_limits(
 ) -> None:
     """However it came about: at the start, later, or with other limits."""
     stamps = [NOW + offset for offset in ago]
-    parts = [Limit(max(1, each.calls * twentieths // 20), each.period) for each in limits]
+    parts = [Limit(max(1, limit.calls * twentieths // 20), limit.period) for limit in limits]
     expected = limiter_with(stamps, in_flight, parts)
-    later, anew = (limiter_with(stamps, in_flight, limits) for _ in range(2))
+    later, reconfigured = (limiter_with(stamps, in_flight, limits) for _ in range(2))
     later.set_share(twentieths / 20)
-    anew.reconfigure(limits, SKEW, twentieths / 20, NOW)
+    reconfigured.reconfigure(limits, SKEW, twentieths / 20, NOW)
     begun = Limiter.restore(limits, stamps, skew=SKEW, share=twentieths / 20)
     begun._in_flight = in_flight
-    for limiter in (later, anew, begun):
+    for limiter in (later, reconfigured, begun):
         assert limiter.next_at(NOW) == expected.next_at(NOW)
         assert limiter.permits(NOW) == expected.permits(NOW)
         assert limiter.share_left(NOW) == expected.share_left(NOW)
@@ -205,7 +205,7 @@ def test_no_call_is_too_many_through_other_limits_shares_and_owners(
                 limiter.reconfigure(limits, SKEW, share, now)
             case _:
                 limiter = Limiter.restore(limits, limiter.stamps(now), skew=SKEW, share=share)
-        ours = [Limit(max(1, int(each.calls * share + 1e-9)), each.period) for each in limits]
+        ours = [Limit(max(1, int(limit.calls * share + 1e-9)), limit.period) for limit in limits]
         for ticks in gaps:
             now += ticks / 64
             if limiter.allowed(now):

@@ -1,4 +1,4 @@
-"""The delay ladder's steps, and what a record carries up and down."""
+"""The steps of the delay topics, and what a record carries through them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.lanes import NOW, held, invitation, written
 def test_a_step_is_the_longest_that_is_not_too_long_or_else_the_first(seconds: float) -> None:
     length = STEPS[step_for(seconds)]
     assert length <= seconds or length == min(STEPS.values())
-    assert not [each for each in STEPS.values() if length < each <= seconds]
+    assert not [step for step in STEPS.values() if length < step <= seconds]
 
 
 def test_exactly_a_steps_length_takes_that_step() -> None:
