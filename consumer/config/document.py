@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from consumer.errors import Problem
@@ -45,6 +46,18 @@ def value_at(tree: Tree, path: Path) -> Tree:
         else:
             return None
     return tree
+
+
+def leaves(tree: Tree, path: Path = ()) -> Iterator[tuple[Path, Tree]]:
+    """Yield each value that is no mapping and no list, with its path."""
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            yield from leaves(value, (*path, key))
+    elif isinstance(tree, list):
+        for index, value in enumerate(tree):
+            yield from leaves(value, (*path, index))
+    else:
+        yield path, tree
 
 
 def dotted(path: Path) -> str:

@@ -57,12 +57,16 @@ def _child(schema: Schema, step: str | int) -> Schema:
     return found if isinstance(found, dict) else {}
 
 
+def referenced(schema: Schema) -> Schema:
+    """Return the definition that a `$ref` names, with the keys beside the `$ref`."""
+    target = config_schema()["$defs"][schema["$ref"].rsplit("/", 1)[-1]]
+    return {**target, **{key: it for key, it in schema.items() if key != "$ref"}}
+
+
 def _plain(schema: Schema, value: Tree) -> Schema:
     """Follow references, and choose between alternatives by the given value."""
     if "$ref" in schema:
-        target = config_schema()["$defs"][schema["$ref"].rsplit("/", 1)[-1]]
-        beside = {key: it for key, it in schema.items() if key != "$ref"}
-        return _plain({**target, **beside}, value)
+        return _plain(referenced(schema), value)
     if "discriminator" in schema:
         tag = schema["discriminator"]
         named = value.get(tag["propertyName"]) if isinstance(value, dict) else None

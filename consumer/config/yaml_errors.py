@@ -66,7 +66,7 @@ def syntax_problem(error: YAMLError | RecursionError, text: str, file: str) -> P
 def _said(slip: _Slip) -> tuple[str, str]:
     for pattern, sentence in _SLIPS:
         if found := re.search(pattern, slip.words, re.DOTALL):
-            return sentence(slip, found)
+            return sentence if isinstance(sentence, tuple) else sentence(slip, found)
     # ruamel.yaml may quote a part of a secret; single characters help and stay.
     what = _QUOTED.sub(_short, slip.words.rpartition(": ")[2])
     begun = f"begun in line {slip.begun}" if slip.begun != slip.line else ""
@@ -78,21 +78,10 @@ def _short(quoted: re.Match[str]) -> str:
     return quoted[0] if len(text) <= len("\\t") or text == "<stream end>" else "…"
 
 
-_Sentence = Callable[[_Slip, "re.Match[str]"], tuple[str, str]]
-
-
-def _plain(message: str, hint: str = "") -> _Sentence:
-    return lambda _slip, _found: (message, hint)
-
-
 def _start(_slip: _Slip, found: re.Match[str]) -> tuple[str, str]:
     if found[1] == "\\t":
         return "a tab stands where only spaces may", "indent with spaces, two for each level"
     return f"a text that begins with {found[1]} must stand in quotes", ""
-
-
-def _open(_slip: _Slip, _found: re.Match[str]) -> tuple[str, str]:
-    return "the quote that opens here is never closed", ""
 
 
 def _colon(slip: _Slip, _found: re.Match[str]) -> tuple[str, str]:
@@ -132,54 +121,46 @@ def _block_end(slip: _Slip, found: re.Match[str]) -> tuple[str, str]:
     return "this line is indented unlike those beside it", hint
 
 
+_Sentence = tuple[str, str] | Callable[[_Slip, re.Match[str]], tuple[str, str]]
 _SLIPS: Final[tuple[tuple[str, _Sentence], ...]] = (
     (r"found character '(\\t|.)' that cannot start", _start),
-    (r"quoted scalar: found unexpected (?:end of stream|document separator)", _open),
+    (
+        r"quoted scalar: found unexpected (?:end of stream|document separator)",
+        ("the quote that opens here is never closed", ""),
+    ),
     (
         r"double-quoted scalar: (?:found unknown escape|expected escape)",
-        _plain(
+        (
             "in double quotes a backslash begins an escape, and this is none",
             "write it twice, or use single quotes",
         ),
     ),
     (
         r"scanning a block scalar",
-        _plain(
+        (
             "a text that begins with > or | must stand in quotes",
             "alone on the line, they begin a block of text on the lines below",
         ),
     ),
-    (
-        r"scanning an (?:alias|anchor)",
-        _plain("a text that begins with * or & must stand in quotes"),
-    ),
-    (r"undefined alias", _plain("an alias without an anchor", "quote a text that begins with *")),
-    (
-        r"another document",
-        _plain("a second document begins here", "one file holds one config"),
-    ),
-    (
-        r"a tag|tag handle",
-        _plain("custom tags are not supported", "quote a text that begins with !"),
-    ),
+    (r"scanning an (?:alias|anchor)", ("a text that begins with * or & must stand in quotes", "")),
+    (r"undefined alias", ("an alias without an anchor", "quote a text that begins with *")),
+    (r"another document", ("a second document begins here", "one file holds one config")),
+    (r"a tag|tag handle", ("custom tags are not supported", "quote a text that begins with !")),
     (r"mapping values are not allowed", _colon),
     (
         r"could not find expected ':'",
-        _plain("a key without a colon", "write key: value, and quote a longer text"),
+        ("a key without a colon", "write key: value, and quote a longer text"),
     ),
     (
         r"sequence entries are not allowed",
-        _plain("a list cannot begin here", "each '- ' begins a line; in one line write [a, b]"),
+        ("a list cannot begin here", "each '- ' begins a line; in one line write [a, b]"),
     ),
     (r"expected ',' or '([\]}])'", _bracket),
     (r"expected the node content, but found '(<stream end>|.)'", _content),
     (r"expected <block end>, but found '(.*)'", _block_end),
-    (
-        r"<document start>",
-        _plain("this line is indented unlike the first one", SAME_COLUMN),
-    ),
+    (r"<document start>", ("this line is indented unlike the first one", SAME_COLUMN)),
 )
-"""ruamel.yaml's words → the function that makes the message and the hint."""
+"""ruamel.yaml's words → message and hint, or the function that makes them."""
 
 
 def _line(text: str, line: int) -> str:

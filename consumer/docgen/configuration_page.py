@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from consumer.config.fields import KEY_ID, NAME, PATTERN_WORDS, TOPIC, TOPIC_SAFE
-from consumer.config.schema_lookup import config_schema
+from consumer.config.schema_lookup import config_schema, referenced
 from consumer.docgen.parts import Schema, fill_page
 
 _WORDS: Final = {
@@ -78,8 +78,7 @@ def _inner(node: Schema) -> Iterator[tuple[str, Schema]]:
 def _plain(schema: Schema) -> Schema:
     """Follow a reference, and drop the alternative null: such a key may be left out."""
     if schema.get("$ref"):
-        target = config_schema()["$defs"][schema["$ref"].rsplit("/", 1)[-1]]
-        return {**target, **{key: it for key, it in schema.items() if key != "$ref"}}
+        return referenced(schema)
     others = [each for each in schema.get("anyOf", ()) if each.get("type") != "null"]
     return {**_plain(others[0]), **schema} if len(others) == 1 else schema
 

@@ -9,14 +9,12 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from consumer.kafka.client_settings import Settings
 from consumer.kafka.clients import KafkaClients, admin_client
-from consumer.kafka.errors import translate_errors
 from consumer.kafka.log_scan import LogScan
 from consumer.kafka.queries import Offsets, Partition, end_offsets, low_offsets
 from consumer.kafka.reachability import require_broker
 from consumer.kafka.records.messages import value_of
+from consumer.kafka.start_offsets import start_offset
 from consumer.records.input_record import InputRecord
-
-WAIT = 15.0
 
 Point = int | float | str
 """An offset (int), epoch seconds (float), `earliest` or `latest`; the same for each partition."""
@@ -60,25 +58,17 @@ def _offsets(reader: Consumer, point: Point, low: Offsets, high: Offsets) -> Off
         return low
     if point == "latest":
         return high
-    found = (
-        _at_time(reader, point, high) if isinstance(point, float) else dict.fromkeys(high, point)
-    )
     return {
-        place: min(max(int(offset), low[place]), high[place]) for place, offset in found.items()
+        place: min(max(_offset(reader, place, point), low[place]), end)
+        for place, end in high.items()
     }
 
 
-def _at_time(reader: Consumer, when: float, high: Offsets) -> dict[Partition, int]:
-    """Return the first offset written at this time or later; the end offset if there is none."""
-    asked = [TopicPartition(topic, number, int(when * 1000)) for topic, number in high]
-    with translate_errors("looking up offsets by time"):
-        found = reader.offsets_for_times(asked, timeout=WAIT)
-    return {
-        (each.topic, each.partition): each.offset
-        if each.offset >= 0
-        else high[each.topic, each.partition]
-        for each in found
-    }
+def _offset(reader: Consumer, place: Partition, point: Point) -> int:
+    """Return an offset as it is; for a time the first one written then or later, else the end."""
+    if isinstance(point, int):
+        return point
+    return start_offset(reader, TopicPartition(*place), point)
 
 
 def _ignore(_error: KafkaError) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from consumer.config.checks.expression_tokens import bare_word, oddities, root_of, tokens_of
 from consumer.config.checks.findings import Findings
 from consumer.config.checks.match_oddities import check_expression_names, check_matches, keys_in
-from consumer.config.document import Path, Tree
+from consumer.config.document import Path, leaves
 from consumer.routing.expressions import compile_value
 from consumer.routing.patterns.keys import steps_of
 
@@ -95,15 +95,7 @@ def _bare_words(findings: Findings, expressions: list[tuple[Path, str]]) -> None
         word = bare_word(text) if path[2:3] == ("data",) else None
         if word is None or roots[word] > 1:
             continue
-        asked = set(_scalars(findings.at(*path[:2], "match")))
+        asked = {value for _, value in leaves(findings.at(*path[:2], "match"))}
         if (usual and word[:1].isupper()) or word in asked:
             message = f"{findings.resolved.scrub(word)} is a field here, not text"
             findings.warn(path, message, f"text has single quotes within double ones: \"'{word}'\"")
-
-
-def _scalars(tree: Tree) -> Iterator[str]:
-    if isinstance(tree, str):
-        yield tree
-    elif isinstance(tree, (dict, list)):
-        for value in tree.values() if isinstance(tree, dict) else tree:
-            yield from _scalars(value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from consumer.config.document import Path, Source
+from consumer.config.document import Path, Source, Tree, leaves
 from consumer.config.models import Config
 from consumer.config.sections import Campaign
 from consumer.errors import Problem
@@ -125,17 +125,10 @@ def _unbuilt(source: Source, config: Config, campaign: str, error: Exception) ->
     return source.problem(("vendors", vendor), message, "see the account's own keys")
 
 
-def _large(tree: object, path: Path) -> Path | None:
+def _large(tree: Tree, path: Path) -> Path | None:
     """Return the path of a template's number that no JSON writer takes, or None."""
-    if isinstance(tree, int) and not -(2**63) <= tree < 2**64:
-        return path
-    children: list[tuple[str | int, object]] = []
-    if isinstance(tree, dict):
-        children = list(tree.items())
-    elif isinstance(tree, list):
-        children = list(enumerate(tree))
-    found = (_large(child, (*path, step)) for step, child in children)
-    return next((each for each in found if each is not None), None)
+    numbers = ((at, value) for at, value in leaves(tree, path) if isinstance(value, int))
+    return next((at for at, value in numbers if not -(2**63) <= value < 2**64), None)
 
 
 def _twice(base: str, path: str) -> str | None:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Final
 
 from consumer.config.checks.findings import Findings
-from consumer.config.document import Path, Tree
+from consumer.config.document import Path, leaves
 from consumer.config.schema_lookup import is_secret, schema_at
 
 _LONGEST: Final = 500
@@ -42,7 +41,9 @@ def check_written(findings: Findings) -> None:
     """Add values that are probably not meant as they are read to `findings`."""
     for path in list(findings.source.written):
         _number(findings, path)
-    for path, text in _texts(findings.source.tree, ()):
+    for path, text in leaves(findings.source.tree):
+        if not isinstance(text, str):
+            continue
         if not _is_event_matter(path):
             _reference(findings, path, text)
             _blank(findings, path)
@@ -76,17 +77,6 @@ def _is_template(path: Path) -> bool:
 def _is_event_matter(path: Path) -> bool:
     """Tell whether a path is about events, whose values may look like anything."""
     return path[0] == "routes" and path[2:3] in {("match",), ("data",), ("recipient",)}
-
-
-def _texts(tree: Tree, path: Path) -> Iterator[tuple[Path, str]]:
-    if isinstance(tree, str):
-        yield path, tree
-    elif isinstance(tree, dict):
-        for key, value in tree.items():
-            yield from _texts(value, (*path, key))
-    elif isinstance(tree, list):
-        for index, value in enumerate(tree):
-            yield from _texts(value, (*path, index))
 
 
 def _reference(findings: Findings, path: Path, text: str) -> None:
