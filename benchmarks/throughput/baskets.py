@@ -21,7 +21,7 @@ import httpx
 
 from benchmarks.programs import LIMITS, SPEED, compressed, dispatcher, records, sandbox
 from benchmarks.throughput import workload
-from consumer.demo.produce import produce_baskets
+from consumer.demo.feed import produce_baskets
 from tests.support.kafka import broker_factory, free_ports
 
 CONFIG = """\

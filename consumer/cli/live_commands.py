@@ -16,6 +16,7 @@ from consumer.cli.options import (
     Yes,
     access_to,
     parse_position,
+    position_option,
 )
 
 if TYPE_CHECKING:
@@ -37,18 +38,14 @@ def inputs_list(config: ConfigPath = DEFAULT_CONFIG, as_json: Json = False) -> N
     if as_json:
         typer.echo(json.dumps([view.input_as_json(each) for each in found], indent=2))
         return
-    rows = [
-        (
-            each.topic,
-            each.partition,
-            each.offset if each.offset >= 0 else "none",
-            each.low,
-            each.high,
-            each.high - each.offset if each.offset >= 0 else "",
-            each.state,
+    rows = []
+    for entry in found:
+        offset, waiting = (
+            ("none", "") if entry.offset < 0 else (entry.offset, entry.high - entry.offset)
         )
-        for each in found
-    ]
+        rows.append(
+            (entry.topic, entry.partition, offset, entry.low, entry.high, waiting, entry.state)
+        )
     view.table(("topic", "partition", "offset", "log begins", "ends", "waiting", "state"), rows)
 
 
@@ -63,10 +60,8 @@ def inputs_resume(
     ],
     begin: Annotated[
         str,
-        typer.Option(
-            "--from",
-            metavar="POSITION",
-            help="Where to read on: earliest, latest, an offset or an RFC 3339 time.",
+        position_option(
+            "--from", "Where to read on: earliest, latest, an offset or an RFC 3339 time."
         ),
     ],
     config: ConfigPath = DEFAULT_CONFIG,
@@ -80,17 +75,10 @@ def inputs_resume(
     topic, partition = _target(target)
 
     def confirm(plan: Sequence[GoOn]) -> bool:
-        rows = [
-            (
-                each.topic,
-                each.partition,
-                each.seen if each.seen >= 0 else "none",
-                each.offset,
-                each.reads,
-                each.skips,
-            )
-            for each in plan
-        ]
+        rows = []
+        for step in plan:
+            seen = step.seen if step.seen >= 0 else "none"
+            rows.append((step.topic, step.partition, seen, step.offset, step.reads, step.skips))
         heads = ("topic", "partition", "offset now", "goes on at", "records to read", "passed over")
         view.table(heads, rows)
         return not dry_run and view.agreed(len(plan), "let these go on", yes=yes)

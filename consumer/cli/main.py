@@ -16,7 +16,14 @@ import typer
 from consumer import __version__
 from consumer.cli import check_commands, live_commands, operations, simulate, trial_commands
 from consumer.cli.command_group import Panel, command_group
-from consumer.cli.options import DEFAULT_CONFIG, ConfigPath, load_config, one_of, parse_position
+from consumer.cli.options import (
+    DEFAULT_CONFIG,
+    ConfigPath,
+    load_config,
+    one_of,
+    parse_position,
+    position_option,
+)
 from consumer.errors import (
     BrokerUnreachable,
     ConfigError,
@@ -84,10 +91,9 @@ def run(
     role: Annotated[Role, typer.Option(help="Stages that this process runs.")] = Role.ALL,
     begin: Annotated[
         str | None,
-        typer.Option(
+        position_option(
             "--from",
-            metavar="POSITION",
-            help="Where the first start begins to read: earliest, latest or an RFC 3339 time. "
+            "Where the first start begins to read: earliest, latest or an RFC 3339 time. "
             "Without effect once the group has offsets.",
         ),
     ] = None,

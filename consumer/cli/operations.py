@@ -20,10 +20,13 @@ from consumer.cli.options import (
     ConfigPath,
     DryRun,
     Json,
+    Texts,
     Yes,
     access_to,
+    config_option,
     one_of,
     parse_time_or_age,
+    repeatable,
 )
 
 if TYPE_CHECKING:
@@ -56,11 +59,8 @@ def status(
     ] = None,
     config: Annotated[
         Path | None,
-        typer.Option(
-            "--config",
-            "-c",
-            metavar="FILE",
-            help="Read the topics of this routing config instead: works with no process running.",
+        config_option(
+            "Read the topics of this routing config instead: works with no process running."
         ),
     ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Refresh until Ctrl-C.")] = False,
@@ -98,22 +98,14 @@ def resend(
     ],
     config: ConfigPath = DEFAULT_CONFIG,
     reason: Annotated[
-        list[str] | None,
+        Texts,
         one_of("consumer.records.result", "Reason", text="Only with this reason; repeatable."),
     ] = None,
     since: Since = None,
     until: Until = None,
-    campaign: Annotated[
-        list[str] | None,
-        typer.Option(metavar="CAMPAIGN", help="Only of this campaign; repeatable."),
-    ] = None,
-    route: Annotated[
-        list[str] | None, typer.Option(metavar="ROUTE", help="Only of this route; repeatable.")
-    ] = None,
-    ids: Annotated[
-        list[str] | None,
-        typer.Option("--id", metavar="ID", help="Only this invitation; repeatable."),
-    ] = None,
+    campaign: Annotated[Texts, repeatable("CAMPAIGN", "Only of this campaign")] = None,
+    route: Annotated[Texts, repeatable("ROUTE", "Only of this route")] = None,
+    ids: Annotated[Texts, repeatable("ID", "Only this invitation", "--id")] = None,
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> None:
@@ -149,11 +141,9 @@ def resend(
 def dlq_list(
     config: ConfigPath = DEFAULT_CONFIG,
     reason: Annotated[
-        list[str] | None, one_of(*_LETTER_REASON, text="Only with this reason; repeatable.")
+        Texts, one_of(*_LETTER_REASON, text="Only with this reason; repeatable.")
     ] = None,
-    topic: Annotated[
-        list[str] | None, typer.Option(metavar="TOPIC", help="Only from this topic; repeatable.")
-    ] = None,
+    topic: Annotated[Texts, repeatable("TOPIC", "Only from this topic")] = None,
     since: Since = None,
     as_json: Json = False,
 ) -> None:
@@ -197,14 +187,12 @@ def dlq_show(
 
 @dlq.command("replay", rich_help_panel=Panel.MEND)
 def dlq_replay(
-    letters: Annotated[list[str] | None, typer.Argument(metavar="LETTER", help=_PLACE)] = None,
+    letters: Annotated[Texts, typer.Argument(metavar="LETTER", help=_PLACE)] = None,
     config: ConfigPath = DEFAULT_CONFIG,
     reason: Annotated[
-        list[str] | None, one_of(*_LETTER_REASON, text="All with this reason; repeatable.")
+        Texts, one_of(*_LETTER_REASON, text="All with this reason; repeatable.")
     ] = None,
-    topic: Annotated[
-        list[str] | None, typer.Option(metavar="TOPIC", help="All from this topic; repeatable.")
-    ] = None,
+    topic: Annotated[Texts, repeatable("TOPIC", "All from this topic")] = None,
     everything: Annotated[bool, typer.Option("--all", help="All dead letters.")] = False,
     dry_run: DryRun = False,
     yes: Yes = False,

@@ -32,6 +32,7 @@ ConfigPath = Annotated[
         envvar=CONFIG_VARIABLE,
     ),
 ]
+Texts = list[str] | None
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan and change nothing.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -52,6 +53,21 @@ def one_of(module: str, enum: str, *, text: str, metavar: str = "REASON") -> Any
         return [value for value in values() if value.startswith(incomplete)]
 
     return typer.Option(parser=parse, autocompletion=complete, metavar=metavar, help=text)
+
+
+def config_option(text: str) -> Any:
+    """Make `--config` of a command that also works without a config."""
+    return typer.Option("--config", "-c", metavar="FILE", help=text)
+
+
+def position_option(name: str, text: str) -> Any:
+    """Make an option whose value `parse_position` reads."""
+    return typer.Option(name, metavar="POSITION", help=text)
+
+
+def repeatable(metavar: str, text: str, *names: str) -> Any:
+    """Make an option of type `Texts`."""
+    return typer.Option(*names, metavar=metavar, help=f"{text}; repeatable.")
 
 
 def load_config(path: Path, *, secrets: bool = True) -> Config:

@@ -16,9 +16,13 @@ from consumer.cli.options import (
     CONFIG_VARIABLE,
     DEFAULT_CONFIG,
     Json,
+    Texts,
     check_speed,
+    config_option,
     load_config,
     parse_position,
+    position_option,
+    repeatable,
 )
 
 if TYPE_CHECKING:
@@ -26,7 +30,7 @@ if TYPE_CHECKING:
 
     from consumer.config.models import Config
     from consumer.lane.state.settings import Limit
-    from consumer.simulate.recorded import Recording
+    from consumer.simulate.recordings import Recording
     from consumer.simulate.simulate import LaneTraffic
 
 DOCUMENTED = "20/5s,40/25s,80/125s,160/625s"
@@ -50,11 +54,8 @@ def simulate(
     seed: Annotated[int, typer.Option(help="Seed: the same one gives the same figures.")] = 0,
     config: Annotated[
         Path | None,
-        typer.Option(
-            "--config",
-            "-c",
-            metavar="FILE",
-            help="Simulate the lanes and campaigns of this routing config; - reads standard "
+        config_option(
+            "Simulate the lanes and campaigns of this routing config; - reads standard "
             f"input. Recorded events and --lane need one, by default ${CONFIG_VARIABLE} or "
             f"{DEFAULT_CONFIG}.",
         ),
@@ -72,19 +73,10 @@ def simulate(
     ] = None,
     begin: Annotated[
         str,
-        typer.Option(
-            "--from",
-            metavar="POSITION",
-            help="Begin of --topic: earliest, an offset or an RFC 3339 time.",
-        ),
+        position_option("--from", "Begin of --topic: earliest, an offset or an RFC 3339 time."),
     ] = "earliest",
     end: Annotated[
-        str,
-        typer.Option(
-            "--to",
-            metavar="POSITION",
-            help="End of --topic: latest, an offset or an RFC 3339 time.",
-        ),
+        str, position_option("--to", "End of --topic: latest, an offset or an RFC 3339 time.")
     ] = "latest",
     baskets: Annotated[
         bool, typer.Option("--baskets", help="Play a year of real purchases (`baskets` extra).")
@@ -103,10 +95,9 @@ def simulate(
     ] = None,
     lane: Annotated[str | None, typer.Option(help="Simulate only this lane of the config.")] = None,
     backlog: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="[CAMPAIGN=]NUMBER",
-            help="Add so many invitations at once, shared out or to one campaign; repeatable.",
+        Texts,
+        repeatable(
+            "[CAMPAIGN=]NUMBER", "Add so many invitations at once, shared out or to one campaign"
         ),
     ] = None,
     baselines: Annotated[
@@ -124,7 +115,8 @@ def simulate(
 
     The traffic is synthetic or recorded; the lanes run the program's own code.
     """
-    from consumer.simulate.recorded import Recording, store_traffic
+    from consumer.simulate.recorded import store_traffic
+    from consumer.simulate.recordings import Recording
     from consumer.simulate.simulate import Question, Scenario, synthetic_lanes
 
     begins, ends = parse_position(begin, "--from"), parse_position(end, "--to")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from consumer.cli.options import Json, check_speed, load_config
+from consumer.cli.options import Json, check_speed, config_option, load_config
 
 if TYPE_CHECKING:
     from consumer.config.models import Config
@@ -39,12 +39,7 @@ def sandbox(
     ] = None,
     config: Annotated[
         Path | None,
-        typer.Option(
-            "--config",
-            "-c",
-            metavar="FILE",
-            help="Routing config with campaigns to accept, too; - reads standard input.",
-        ),
+        config_option("Routing config with campaigns to accept, too; - reads standard input."),
     ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 is any free one.")] = None,
@@ -118,7 +113,7 @@ def produce(
 
     The purchases need the `baskets` extra; with --synthetic they are generated.
     """
-    from consumer.demo.produce import produce_baskets, produce_synthetic
+    from consumer.demo.feed import produce_baskets, produce_synthetic
 
     check_speed(speed)
     kafka = {"bootstrap.servers": bootstrap}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Annotated, Final, Literal, NotRequired
 
 import orjson
@@ -121,51 +120,31 @@ def synthetic(
     Of the households 2 % have no address, 1 % only an impossible phone, 15 % only an e-mail
     address. Of the events 0.2 % are cut short, 10 % are below `THRESHOLD`, 20 % are visits.
     """
-    for sale in _sales(count, seed):
-        due = sale.moment / rate
-        event = orjson.dumps(_event(sale, f"synthetic-{seed}-{sale.number}", start + due))
-        key = f"household-{sale.household}".encode()
-        yield due, key, event[: len(event) // 2] if sale.broken else event
-
-
-_Reach = Literal["both", "email", "impossible", "none"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Sale:
-    """The random draws of one event; `moment` is the time at one event per second."""
-
-    number: int
-    moment: float
-    household: int
-    reach: _Reach
-    store: Store
-    channel: str
-    amount: float
-    items: int
-    broken: bool
-
-
-def _sales(count: int, seed: int) -> Iterator[_Sale]:
     luck = random.Random(seed)  # noqa: S311 - repeatable on purpose, nothing secret is drawn
     reaches = _reaches(luck)
-    moment = 0.0
+    moment = 0.0  # at one event per second
     for number in range(count):
         household, which = luck.randrange(SYNTHETIC_HOUSEHOLDS), luck.random()
         below = 0.002 <= which < 0.102
         amount = luck.uniform(1, THRESHOLD - 1) if below else THRESHOLD + luck.expovariate(1 / 80)
-        yield _Sale(
-            number=number,
-            moment=moment,
-            household=household + 1,
-            reach=reaches[household],
-            store=luck.choice(STORES),
-            channel="visit" if 0.102 <= which < 0.302 else "pos",
-            amount=round(amount, 2),
-            items=luck.randint(1, 40),
-            broken=which < 0.002,
-        )
+        due = moment / rate
+        event: TransactionEvent = {
+            "id": f"synthetic-{seed}-{number}",
+            "time": rfc3339(start + due),
+            "channel": "visit" if 0.102 <= which < 0.302 else "pos",
+            "amount": round(amount, 2),
+            "currency": "USD",
+            "store": luck.choice(STORES),
+            "customer": _reachable_by(reaches[household], customer(household + 1)),
+            "items": luck.randint(1, 40),
+        }
+        value = orjson.dumps(event)
+        key = f"household-{household + 1}".encode()
+        yield due, key, value[: len(value) // 2] if which < 0.002 else value
         moment += luck.expovariate(1.0)
+
+
+_Reach = Literal["both", "email", "impossible", "none"]
 
 
 def _reaches(luck: random.Random) -> list[_Reach]:
@@ -177,19 +156,6 @@ def _reaches(luck: random.Random) -> list[_Reach]:
     found += ["both"] * both
     luck.shuffle(found)
     return found
-
-
-def _event(sale: _Sale, event_id: str, when: float) -> TransactionEvent:
-    return {
-        "id": event_id,
-        "time": rfc3339(when),
-        "channel": sale.channel,
-        "amount": sale.amount,
-        "currency": "USD",
-        "store": sale.store,
-        "customer": _reachable_by(sale.reach, customer(sale.household)),
-        "items": sale.items,
-    }
 
 
 def _reachable_by(reach: _Reach, buyer: Customer) -> Customer:

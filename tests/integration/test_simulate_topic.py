@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from consumer.cli.simulate import simulate
 from consumer.errors import OperationError
-from consumer.simulate.topic import Point, Range, records
+from consumer.simulate.recordings import Point, topic_records
 from tests.support.kafka import KafkaBroker, create_topics, unique
 
 CONFIG = """\
@@ -64,7 +64,7 @@ def topic(kafka: KafkaBroker) -> str:
 def test_a_range_goes_by_offset_or_by_time(
     kafka: KafkaBroker, topic: str, begin: Point, end: Point, expected: str
 ) -> None:
-    found = records({"bootstrap.servers": kafka.bootstrap}, Range(topic, begin, end))
+    found = topic_records({"bootstrap.servers": kafka.bootstrap}, topic, begin, end)
     assert sorted(orjson.loads(each.value or b"")["id"] for each in found) == [
         f"t{number}" for number in expected
     ]
@@ -72,7 +72,7 @@ def test_a_range_goes_by_offset_or_by_time(
 
 def test_a_topic_that_is_not_there_is_named(kafka: KafkaBroker) -> None:
     with pytest.raises(OperationError, match="topic nowhere does not exist"):
-        list(records({"bootstrap.servers": kafka.bootstrap}, Range("nowhere")))
+        list(topic_records({"bootstrap.servers": kafka.bootstrap}, "nowhere"))
 
 
 def test_the_command_reads_routes_and_plays(kafka: KafkaBroker, topic: str, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import time
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
-from consumer.demo.produce import produce_synthetic
+from consumer.demo.feed import produce_synthetic
 from consumer.kafka.embedded_broker import EmbeddedBroker
 from consumer.records.fields import rfc3339
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 import pytest
 
 from consumer.lane.state.settings import LaneSettings, Limit
-from consumer.simulate.played import MOST_SAMPLES, Played
+from consumer.simulate.figures import MOST_SAMPLES, Played
 from consumer.simulate.simulate import DOCUMENTED, Scenario, in_memory, synthetic_lane
 from consumer.simulate.strategies import BASELINES, Batch, Policy, play_lane, sealed
 from consumer.simulate.traffic import Arrival

@@ -13,7 +13,8 @@ from consumer.demo.baskets import Basket
 from consumer.errors import OperationError
 from consumer.lane.state.settings import Limit
 from consumer.records.input_record import InputRecord
-from consumer.simulate.recorded import input_topic, lines, routed, store_traffic
+from consumer.simulate.recorded import routed, store_traffic
+from consumer.simulate.recordings import input_topic, lines
 from consumer.wiring.config_file import read
 
 VALID = Path(__file__).parents[1] / "config" / "valid.yaml"

@@ -7,8 +7,7 @@ import math
 import pytest
 
 from consumer.lane.state.settings import Limit
-from consumer.simulate.figures import summary
-from consumer.simulate.played import Campaign, Played
+from consumer.simulate.figures import Campaign, Played, summary
 from consumer.simulate.simulate import (
     LaneTraffic,
     Question,
