@@ -7,6 +7,7 @@ tried before, in flight, settled behind others that are not, on a delay topic, d
 from __future__ import annotations
 
 import json
+import random
 import signal
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,8 +21,9 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from consumer.lane.offsets.bitmap import extent, unpack
+from consumer.lane.offsets.bitmap import extent, pack, unpack
 from consumer.lane.state.delay_steps import STEPS
+from consumer.records.checkpoint import Checkpoint, InFlight, Tried
 from consumer.sandbox.server import SandboxServer
 from consumer.sandbox.settings import SAMPLE_CAMPAIGNS, PisanoCampaign
 from tests.support import local_http
@@ -369,3 +371,62 @@ def test_former_config_and_topics_are_refused_with_what_to_do(story: Story, toda
     assert "`survey-dispatcher topics --create`" in limits
     today.run("topics", "--create", "--config", story.config)
     assert "all topics are as they must be" in today.run("topics", "--config", story.config)
+
+
+REPEAT = """
+import sys
+from consumer.lane.bits import pack, unpack
+from consumer.model import Checkpoint, InFlight, Tried
+
+read = Checkpoint.model_validate_json(sys.stdin.read())
+again = lambda packed, first: pack(unpack(packed, first), first)
+parts = {
+    part: [batch.model_copy(update={"offsets": again(batch.offsets, batch.first)})
+        for batch in getattr(read, part)]
+    for part in ("in_flight", "tried")
+}
+print(read.model_copy(update={"done": again(read.done, read.base), **parts}).model_dump_json())
+"""
+"""258f27a reads a checkpoint and writes it again."""
+
+
+def test_a_large_checkpoint_means_the_same_to_both(former: Program) -> None:
+    """600,000 of a million offsets, settled, tried and in flight in no order: what this program
+    packs the former one reads, and the other way round."""
+    rng, base = random.Random(258), 10**9
+    offsets = rng.sample(range(base, base + 1_000_000), 600_000)
+    checkpoint = Checkpoint(
+        lane="pisano",
+        topic_id=None,
+        base=base,
+        done=pack(offsets[:400_000], base),
+        in_flight=[
+            InFlight(
+                batch_id=f"pisano.0.{batch}",
+                campaign="purchase-sms",
+                attempt=1,
+                sealed_at=1.0,
+                first=base,
+                offsets=pack(offsets[400_000 + batch * 5_000 :][:5_000], base),
+            )
+            for batch in range(20)
+        ],
+        tried=tuple(
+            Tried(attempt=attempt, first=base, offsets=pack(offsets[500_000 + attempt :: 5], base))
+            for attempt in range(1, 5)
+        ),
+        permit_log=[],
+        config_version="v",
+    )
+    written = former.python(REPEAT, checkpoint.model_dump_json())
+    read = Checkpoint.model_validate_json(written)
+    assert [list(unpack(packed, base)) for packed in bitmaps(read)] == [
+        list(unpack(packed, base)) for packed in bitmaps(checkpoint)
+    ]
+    assert len(list(unpack(read.done, base))) == 400_000
+
+
+def bitmaps(checkpoint: Checkpoint) -> list[str]:
+    """Return all bitmaps of a checkpoint."""
+    batches: list[InFlight | Tried] = [*checkpoint.in_flight, *checkpoint.tried]
+    return [checkpoint.done, *(batch.offsets for batch in batches)]

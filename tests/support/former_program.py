@@ -53,6 +53,17 @@ class Program:
         assert done.returncode == status, done.stdout
         return done.stdout
 
+    def python(self, code: str, text: str) -> str:
+        """Run code with its modules, with this text to read; what it prints."""
+        return subprocess.run(
+            [sys.executable, "-P", "-c", code],
+            env={**os.environ, **self.environment},
+            input=text,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        ).stdout
+
 
 def checkout(commit: str, folder: Path) -> Path:
     """Write the package of a commit below `folder`. Skips the test in a clone without it."""
