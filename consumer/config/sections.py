@@ -14,6 +14,7 @@ from pydantic import (
     GetJsonSchemaHandler,
     JsonValue,
     StringConstraints,
+    create_model,
     model_validator,
 )
 from pydantic_core import CoreSchema
@@ -35,6 +36,8 @@ from consumer.routing.decoding.formats import FORMATS
 from consumer.routing.decoding.times import TimeUnit
 from consumer.routing.link import EXAMPLE
 from consumer.routing.recipients.recipients import UntextedType
+from consumer.vendors import VENDORS
+from consumer.vendors.protocol import CampaignOptions
 
 if TYPE_CHECKING:
     InputFormat = str
@@ -110,7 +113,7 @@ class Window(Section):
     """How much this campaign's waiting counts beside that of the lane's other campaigns."""
 
 
-class Campaign(Section):
+class SharedCampaign(Section):
     """What shares a call: a vendor account, a channel, the vendor's campaign id."""
 
     vendor: Name
@@ -131,8 +134,24 @@ class Campaign(Section):
     """Calls that one invitation is tried in before it has failed."""
     bisect_calls: Annotated[int, Field(ge=0, le=100_000)] = 200
     """Calls that a refused batch may cost to find the bad recipients; the rest has then failed."""
-    responses_key: Literal["built_in_responses", "transactional_data"] = "built_in_responses"
-    """The key in the call that carries the responses (Pisano only)."""
+
+
+CAMPAIGN_OPTIONS = tuple(
+    dict.fromkeys(
+        vendor.CampaignOptions
+        for vendor in VENDORS.values()
+        if vendor.CampaignOptions is not CampaignOptions
+    )
+)
+"""Models of the keys that one vendor alone reads of a campaign."""
+OPTION_KEYS = frozenset(key for options in CAMPAIGN_OPTIONS for key in options.model_fields)
+
+if TYPE_CHECKING:
+    Campaign = SharedCampaign
+else:  # a new vendor's keys need no line here
+    Campaign = create_model(
+        "Campaign", __base__=(*CAMPAIGN_OPTIONS, SharedCampaign), __doc__=SharedCampaign.__doc__
+    )
 
 
 class EventKeys(Section):

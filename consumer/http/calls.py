@@ -19,7 +19,7 @@ from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import FRESH_SECONDS
 from consumer.records.call import Call, Outcome, Token, Verdict
 from consumer.vendors.echo import PART, cleaned, is_clean
-from consumer.vendors.protocol import Vendor
+from consumer.vendors.protocol import LoginVendor, Vendor
 
 NOTHING_LEFT = Outcome(Verdict.RETRY, counts=False)
 NO_CLEAR_ANSWER = Outcome(Verdict.IN_DOUBT)
@@ -31,7 +31,8 @@ log = structlog.get_logger(__name__)
 @dataclass(frozen=True, slots=True)
 class Answered:
     """A batch's call ended. `vendor` is the account that the batch was sealed for, which may have
-    left the config since; `label` is the HTTP status, or how the call failed."""
+    left the config since; `label` is the HTTP status, or how the call failed; `known_code` is the
+    answer's code if the vendor's page or config names it."""
 
     batch: Batch
     vendor: str
@@ -39,6 +40,7 @@ class Answered:
     sent_at: float | None
     at: float
     label: str
+    known_code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,7 @@ class Calls:
         campaign = self._campaigns[batch.campaign]
         account = self.accounts[campaign.vendor]
         exchange = Exchange(self._now())
-        outcome = OUR_DEFECT
+        outcome, known_code = OUR_DEFECT, None
         try:
             call = self._build(batch, campaign, account)
             if isinstance(call, Outcome):
@@ -134,12 +136,14 @@ class Calls:
             since = batch.sealed_at if fresh_from is None else fresh_from
             exchange = await account.client.exchange(call, fresh_until=since + FRESH_SECONDS)
             outcome = await _outcome(exchange, account.vendor, call)
+            known_code = outcome.code if outcome.code in account.vendor.codes else None
         except Exception as error:  # noqa: BLE001 - a lane must get an answer for every batch
             log.error("call_defect", batch=batch.id, error=type(error).__name__)
             if exchange.sent_at is not None:
                 outcome = NO_CLEAR_ANSWER
         label = exchange.failure or (str(exchange.answer.status) if exchange.answer else "defect")
-        events.put(Answered(batch, campaign.vendor, outcome, exchange.sent_at, exchange.at, label))
+        sent_at, at = exchange.sent_at, exchange.at
+        events.put(Answered(batch, campaign.vendor, outcome, sent_at, at, label, known_code))
 
     def _build(self, batch: Batch, campaign: Campaign, account: Account) -> Call | Outcome:
         """Return the call, or an Outcome with the invitations that fail to build, each tried
@@ -166,12 +170,14 @@ class Calls:
         expires_at = None
         try:
             since = login.decided_at if fresh_from is None else fresh_from
+            vendor = account.vendor
+            assert isinstance(vendor, LoginVendor), "a lane logs in to no other"  # noqa: S101 - the lane's settings name those that need a session
             exchange = await account.client.exchange(
-                account.vendor.login(), fresh_until=since + FRESH_SECONDS
+                vendor.login(), fresh_until=since + FRESH_SECONDS
             )
             at = exchange.at
             if exchange.answer is not None:
-                read = account.vendor.read_login(exchange.answer, at)
+                read = vendor.read_login(exchange.answer, at)
                 if isinstance(read, Token):
                     account.token, expires_at = read, read.expires_at
                     outcome = Outcome(Verdict.ACCEPTED, exchange.answer.status)

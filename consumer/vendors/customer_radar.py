@@ -100,6 +100,7 @@ class CustomerRadar:
     """One Customer Radar account: a client, its user and the address that reaches a recipient."""
 
     Account: ClassVar[type[protocol.Account]] = CustomerRadarAccount
+    CampaignOptions: ClassVar[type[protocol.CampaignOptions]] = protocol.CampaignOptions
     channels: ClassVar[Mapping[Channel, ChannelSpec]] = {
         Channel.INVITATION: ChannelSpec(
             addresses=("email", "phone"),
@@ -109,7 +110,6 @@ class CustomerRadar:
         )
     }
     codes: ClassVar[frozenset[str]] = frozenset(CODES)
-    needs_login: ClassVar[bool] = True
 
     def __init__(self, account: CustomerRadarAccount) -> None:
         self._account = account

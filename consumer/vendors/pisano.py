@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal, Protocol
 from urllib.parse import quote
 
 import orjson
 from pydantic import Field, SecretStr, field_validator
 
-from consumer.records.call import Answer, Call, Outcome, Token
+from consumer.records.call import Answer, Call, Outcome
 from consumer.records.channel import Channel, ChannelSpec
 from consumer.records.invitation import Invitation
 from consumer.vendors import protocol
@@ -130,10 +130,27 @@ class PisanoAccount(protocol.Account):
         return value
 
 
+class PisanoOptions(protocol.CampaignOptions):
+    """Pisano's own keys of a campaign."""
+
+    responses_key: Annotated[
+        Literal["built_in_responses", "transactional_data"],
+        Field(description="The key in the call that carries the responses (Pisano only)."),
+    ] = "built_in_responses"
+
+
+class PisanoCampaign(protocol.VendorCampaign, Protocol):
+    """A campaign with `PisanoOptions`."""
+
+    @property
+    def responses_key(self) -> str: ...
+
+
 class Pisano:
     """One Pisano account. The token is long-lived: there is no login."""
 
     Account: ClassVar[type[protocol.Account]] = PisanoAccount
+    CampaignOptions: ClassVar[type[protocol.CampaignOptions]] = PisanoOptions
     channels: ClassVar[Mapping[Channel, ChannelSpec]] = {
         channel: ChannelSpec(addresses=(sharing.address,), maps=frozenset(_MAPS))
         for channel, sharing in _SHARINGS.items()
@@ -142,7 +159,6 @@ class Pisano:
         Channel.LINK: ChannelSpec(addresses=("phone", "email"), anyone=True)
     }
     codes: ClassVar[frozenset[str]] = frozenset(CODES)
-    needs_login: ClassVar[bool] = False
 
     def __init__(self, account: PisanoAccount) -> None:
         token = account.token.get_secret_value()
@@ -158,7 +174,7 @@ class Pisano:
 
     def build(
         self,
-        campaign: protocol.VendorCampaign,
+        campaign: PisanoCampaign,
         invitations: Sequence[Invitation],
         token: str | None,  # noqa: ARG002 - the interface is shared with vendors that log in
     ) -> Call:
@@ -207,14 +223,6 @@ class Pisano:
         row = by_status if status_decides or _by_status_alone(answer.status) else by_code
         return replace(outcome(answer, row.kind, code, by_code.meaning), hint=hint)
 
-    def login(self) -> Call:
-        """Raise: never called (`needs_login` is false)."""
-        raise NotImplementedError("Pisano has no login")
-
-    def read_login(self, answer: Answer, now: float) -> Token | Outcome:
-        """Raise: never called (`needs_login` is false)."""
-        raise NotImplementedError("Pisano has no login")
-
 
 def _is_coded(code: str | None) -> bool:
     """Tell whether a code has the vendor's form of five digits; a gateway's has three."""
@@ -226,7 +234,7 @@ def _by_status_alone(status: int) -> bool:
     return decided_by_status(status) and status != 408
 
 
-def _body_key(name: str, campaign: protocol.VendorCampaign) -> str:
+def _body_key(name: str, campaign: PisanoCampaign) -> str:
     if name == "built_in_responses" and campaign.channel is Channel.EMAIL:
         return campaign.responses_key
     return name

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from ipaddress import ip_address
-from typing import Annotated, Any, ClassVar, Final, Literal, Protocol, Self
+from typing import Annotated, Any, ClassVar, Final, Protocol, Self, runtime_checkable
 
 from pydantic import (
     AfterValidator,
@@ -145,26 +145,29 @@ def checked_token(secret: SecretStr) -> SecretStr:
 
 
 class VendorCampaign(Protocol):
-    """What a vendor module may read of a campaign."""
+    """What every vendor module may read of a campaign."""
 
     @property
     def channel(self) -> Channel: ...
     @property
     def id(self) -> str: ...
-    @property
-    def responses_key(self) -> Literal["built_in_responses", "transactional_data"]: ...
+
+
+class CampaignOptions(BaseModel):
+    """Keys of a campaign's config entry that this vendor alone reads; by default none."""
 
 
 class Vendor(Protocol):
-    """One vendor account. `Account` is the pydantic model of its config entry (with `type`).
+    """One vendor account. `Account` is the pydantic model of its config entry (with `type`), and
+    `CampaignOptions` adds keys to those of every campaign.
 
     `channels` is what the vendor offers; `spec` is this account's version of one of them. `codes`
     are those that its page or its config names: any other may be a customer's word.
     """
 
     Account: ClassVar[type[Account]]
+    CampaignOptions: ClassVar[type[CampaignOptions]]
     channels: ClassVar[Mapping[Channel, ChannelSpec]]
-    needs_login: ClassVar[bool]
 
     @property
     def codes(self) -> Collection[str]: ...
@@ -175,11 +178,10 @@ class Vendor(Protocol):
     def spec(self, channel: Channel) -> ChannelSpec:
         """Return what a recipient needs, and may carry, on a channel of `channels`."""
 
-    def build(
-        self, campaign: VendorCampaign, invitations: Sequence[Invitation], token: str | None
-    ) -> Call:
+    def build(self, campaign: Any, invitations: Sequence[Invitation], token: str | None) -> Call:
         """Build one sharing call for all invitations.
 
+        `campaign` is a `VendorCampaign` that has the keys of this class's own `CampaignOptions`.
         The router and the window guarantee at least one invitation, for each an address and the
         fields that `spec` requires, and distinct recipients.
         """
@@ -187,8 +189,13 @@ class Vendor(Protocol):
     def read(self, answer: Answer) -> Outcome:
         """Return the outcome of an answer for every invitation of the call; never raises."""
 
+
+@runtime_checkable
+class LoginVendor(Protocol):
+    """A vendor whose calls need a session: `build` is given its token."""
+
     def login(self) -> Call:
-        """Build the call that opens a session (only if `needs_login`)."""
+        """Build the call that opens a session."""
 
     def read_login(self, answer: Answer, now: float) -> Token | Outcome:
         """Return the token, or why there is none; never raises. `now` is epoch seconds."""

@@ -30,6 +30,7 @@ from consumer.routing.recipients.recipients import (
 from consumer.routing.route import Getter, Link, Normaliser, Reader, Route, Target
 from consumer.routing.router import RoutedInput, Router
 from consumer.vendors import VENDORS, Vendor
+from consumer.vendors.protocol import LoginVendor
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +120,8 @@ def lane_settings(config: Config, lane: str) -> LaneSettings:
     quota = config.quotas[lane]
     campaigns = config.campaigns_of(lane)
     vendors = {campaign.vendor for campaign in campaigns.values()}
-    logins = {name for name in vendors if VENDORS[config.vendors[name].type].needs_login}
     modules = build_vendors(config)
+    logins = {name for name in vendors if isinstance(modules[name], LoginVendor)}
     return LaneSettings(
         name=lane,
         campaigns={

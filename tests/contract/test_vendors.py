@@ -13,6 +13,7 @@ from consumer.records.call import Answer, Call, Outcome, Token, Verdict
 from consumer.sandbox.server import SandboxServer
 from consumer.sandbox.settings import SandboxSettings
 from consumer.vendors import VENDORS, Vendor
+from consumer.vendors.protocol import LoginVendor
 from tests.contract.vendor_rows import PHONES, ROWS, Row
 
 BAD = PHONES[1]
@@ -38,7 +39,7 @@ def ask(base_url: str, call: Call) -> Answer:
 
 def session(base_url: str, vendor: Vendor) -> str | None:
     """A token, where calls need one."""
-    if not vendor.needs_login:
+    if not isinstance(vendor, LoginVendor):
         return None
     token = vendor.read_login(ask(base_url, vendor.login()), NOW)
     assert isinstance(token, Token)
@@ -87,7 +88,7 @@ def test_wrong_credentials_reject_no_customer(double: str, name: str) -> None:
     kind = VENDORS[name]
     vendor = kind(kind.Account.model_validate_json(orjson.dumps(wrong)))
 
-    if vendor.needs_login:
+    if isinstance(vendor, LoginVendor):
         outcome = vendor.read_login(ask(double, vendor.login()), NOW)
     else:
         outcome = vendor.read(ask(double, row.call(vendor, None)))

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 
+from consumer.config.sections import Campaign
 from consumer.records.call import Call, Verdict
 from consumer.records.channel import Channel
 from consumer.records.invitation import Data, Invitation
@@ -20,15 +21,6 @@ from consumer.vendors import VENDORS, Vendor
 PHONES = ("+905551234567", "+905551234568", "+905551234569")
 SMS_CAMPAIGN = sandbox.SAMPLE_CAMPAIGNS[0].id
 LOCATION, (POINT,) = next(iter(sandbox.SAMPLE_PROGRAMME.locations.items()))
-
-
-@dataclass(frozen=True)
-class Campaign:
-    """A campaign as a vendor module sees it."""
-
-    channel: Channel
-    id: str
-    responses_key: Literal["built_in_responses", "transactional_data"] = "built_in_responses"
 
 
 @dataclass(frozen=True)
@@ -81,7 +73,7 @@ def invitation(phone: str, data: Data) -> Invitation:
 ROWS: Mapping[str, Row] = {
     "pisano": Row(
         {"type": "pisano", "token": sandbox.SAMPLE_TOKEN},
-        Campaign(Channel.SMS, SMS_CAMPAIGN),
+        Campaign(vendor="v", channel=Channel.SMS, id=SMS_CAMPAIGN),
         {"custom_attributes": {"name": "Ada"}, "built_in_responses": {"Segment": "gold"}},
         (sandbox.SAMPLE_TOKEN,),
         accepts=b'{"status":"ok"}',
@@ -95,7 +87,7 @@ ROWS: Mapping[str, Row] = {
             "password": sandbox.SAMPLE_PASSWORD,
             "client": sandbox.SandboxSettings().radar_client,
         },
-        Campaign(Channel.INVITATION, sandbox.SAMPLE_PROGRAMME.id),
+        Campaign(vendor="v", channel=Channel.INVITATION, id=sandbox.SAMPLE_PROGRAMME.id),
         {"locationDisplayId": LOCATION, "pomDisplayId": POINT, "metadata": {"invoice_no": "7"}},
         (sandbox.SAMPLE_PASSWORD,),
         accepts=b'{"code":"00000","description":"success","data":"846673197418938368"}',
@@ -118,7 +110,7 @@ ROWS: Mapping[str, Row] = {
             "credentials": {"code": ["13030", "13032"]},
             "trouble": {"code": ["13000"]},
         },
-        Campaign(Channel.SMS, SMS_CAMPAIGN),
+        Campaign(vendor="v", channel=Channel.SMS, id=SMS_CAMPAIGN),
         {},
         (sandbox.SAMPLE_TOKEN,),
         accepts=b"{}",

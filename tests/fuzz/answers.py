@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from consumer.records.call import Answer, Outcome, Token, Verdict
 from consumer.records.fields import MESSAGE_LIMIT
-from consumer.vendors import Vendor
+from consumer.vendors.protocol import LoginVendor
 from tests.contract.vendor_rows import ROWS
 
 Reader = Callable[[Answer], Token | Outcome]
@@ -111,12 +111,12 @@ def readers() -> Mapping[str, Reader]:
     for name, row in ROWS.items():
         vendor = row.vendor("https://a.test")
         found[name] = vendor.read
-        if vendor.needs_login:
+        if isinstance(vendor, LoginVendor):
             found[f"{name} login"] = _login(vendor)
     return found
 
 
-def _login(vendor: Vendor) -> Reader:
+def _login(vendor: LoginVendor) -> Reader:
     def read_login(answer: Answer) -> Token | Outcome:
         return vendor.read_login(answer, NOW)
 

@@ -8,10 +8,11 @@ from typing import Any
 from consumer.config.checks.findings import Findings
 from consumer.config.checks.messages import one_of
 from consumer.config.document import Path
+from consumer.config.sections import OPTION_KEYS
 from consumer.records.channel import Channel
 from consumer.routing.link import EXAMPLE, GIVEN, compile_link, entry_of, names_in
 
-_OF_CALLS = ("required", "window", "in_doubt", "max_attempts", "bisect_calls", "responses_key")
+_OF_CALLS = ("required", "window", "in_doubt", "max_attempts", "bisect_calls", *sorted(OPTION_KEYS))
 _ADDRESSES = ("phone", "email")
 
 

@@ -14,6 +14,7 @@ from consumer.config.kafka_settings import (
     servers_problem,
     why_owned,
 )
+from consumer.config.sections import OPTION_KEYS
 from consumer.config.topic_names import BRANCHES, TAILS, Topics, as_kafka
 from consumer.records.channel import Channel
 from consumer.vendors import VENDORS
@@ -50,8 +51,6 @@ SERVERS = "bootstrap.servers"
 STAGES = frozenset({"router", "ladder", "delay", "delayed", "admin", "operator"})
 """Forbidden quota names: other parts of the program have them in metrics, health and logs, and
 topic names end with them."""
-
-RESPONSES = "built_in_responses"
 
 
 def check_references(findings: Findings) -> None:
@@ -143,9 +142,9 @@ def _campaign(findings: Findings, campaign: str) -> None:
             f"a vendor of type {kind} has no channel '{findings.source.at((*here, 'channel'))}'"
         )
         findings.problem((*here, "channel"), message, one_of(channel, offered))
-    responses = any(RESPONSES in spec.maps for spec in offered.values())
-    if findings.at(*here, "responses_key") is not None and not responses:
-        findings.problem((*here, "responses_key"), f"a vendor of type {kind} has no such key")
+    for key in sorted(OPTION_KEYS.difference(VENDORS[kind].CampaignOptions.model_fields)):
+        if findings.at(*here, key) is not None:
+            findings.problem((*here, key), f"a vendor of type {kind} has no such key")
     check_link(findings, campaign)
 
 

@@ -17,6 +17,7 @@ from consumer.records.call import Call
 from consumer.records.channel import ChannelSpec
 from consumer.records.invitation import Address, Data, Invitation
 from consumer.vendors import VENDORS, Vendor
+from consumer.vendors.protocol import LoginVendor
 
 _ADDRESSES: Final[tuple[Address, ...]] = (
     {"phone": "+905321234567", "email": "ada@example.com"},
@@ -83,10 +84,10 @@ def _told_twice(source: Source, vendor: str, steps: str, path: str) -> Problem:
 def _calls(vendor: Vendor, campaign: Campaign) -> Iterator[Call]:
     spec = vendor.spec(campaign.channel)
     invitations = [_invitation(spec, number) for number in range(len(_ADDRESSES))]
-    token = "token" if vendor.needs_login else None
+    token = "token" if isinstance(vendor, LoginVendor) else None
     yield vendor.build(campaign, invitations, token)
     yield vendor.build(campaign, invitations[:1], token)
-    if vendor.needs_login:
+    if isinstance(vendor, LoginVendor):
         yield vendor.login()
 
 

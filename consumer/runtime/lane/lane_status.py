@@ -15,14 +15,11 @@ from consumer.observability.status.status import (
     CampaignStatus,
     LaneStatus,
 )
-from consumer.vendors import customer_radar, pisano
 
 HERE = "here"
 CAMPAIGNS_SHOWN = 20
 """How many campaigns of a lane are shown one by one: first the parked, then those with an open
 circuit breaker, then those with the oldest waiting invitations."""
-
-_DOCUMENTED = frozenset({*pisano.CODES, *customer_radar.CODES})
 
 
 def lane_status(lane: LaneSnapshot) -> LaneStatus:
@@ -58,8 +55,8 @@ def lane_status(lane: LaneSnapshot) -> LaneStatus:
 
 
 def call_status(lane: str, event: Answered, seconds: float) -> CallStatus:
-    """Return the status of an ended call, with the vendor's code only if its page documents it."""
-    code = event.outcome.code
+    """Return the status of an ended call: of codes only one that the vendor's page or config names,
+    for any other may be a customer's word."""
     return CallStatus(
         at=event.at,
         lane=lane,
@@ -70,7 +67,7 @@ def call_status(lane: str, event: Answered, seconds: float) -> CallStatus:
         answer=event.label,
         verdict=event.outcome.verdict.value,
         seconds=seconds,
-        code=code if code in _DOCUMENTED else None,
+        code=event.known_code,
     )
 
 

@@ -27,7 +27,7 @@ from urllib.parse import quote
 import orjson
 from pydantic import JsonValue
 
-from consumer.records.call import Answer, Call, Outcome, Token
+from consumer.records.call import Answer, Call, Outcome
 from consumer.records.channel import Channel, ChannelSpec
 from consumer.records.invitation import Invitation
 from consumer.vendors import protocol
@@ -70,10 +70,10 @@ class HttpBatch:
     """One `http_batch` account."""
 
     Account: ClassVar[type[protocol.Account]] = HttpBatchAccount
+    CampaignOptions: ClassVar[type[protocol.CampaignOptions]] = protocol.CampaignOptions
     channels: ClassVar[Mapping[Channel, ChannelSpec]] = {
         channel: ChannelSpec(addresses=("phone", "email")) for channel in CHANNELS
     }
-    needs_login: ClassVar[bool] = False
 
     def __init__(self, account: HttpBatchAccount) -> None:
         self._account = account
@@ -132,14 +132,6 @@ class HttpBatch:
             return FOREIGN_SUCCESS
         named = answer.status in success.status and (not success.code or code in success.code)
         return row_of_status(answer.status) if named else UNNAMED
-
-    def login(self) -> Call:
-        """Raise: never called (`needs_login` is false)."""
-        raise NotImplementedError("http_batch has no login")
-
-    def read_login(self, answer: Answer, now: float) -> Token | Outcome:
-        """Raise: never called (`needs_login` is false)."""
-        raise NotImplementedError("http_batch has no login")
 
 
 def _headers(account: HttpBatchAccount) -> dict[str, str]:

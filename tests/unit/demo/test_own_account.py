@@ -19,6 +19,7 @@ from consumer.sandbox.customer_radar import Radar
 from consumer.sandbox.pisano import Pisano
 from consumer.sandbox.settings import SAMPLE_CAMPAIGNS, SandboxSettings
 from consumer.sandbox.wire import Received, Reply
+from consumer.vendors.protocol import LoginVendor
 from consumer.wiring.build import build_router, build_vendors
 
 CONFIG = """
@@ -126,7 +127,9 @@ def test_a_campaign_that_is_in_no_config_stays_unknown() -> None:
 def test_calls_of_the_configs_own_programmes_succeed(place: str, point: str | None) -> None:
     """Locations come from events: all are known, and those of the config with their points."""
     double = Radar(settings())
-    session = said(double, VENDORS["radar"].login())
+    radar = VENDORS["radar"]
+    assert isinstance(radar, LoginVendor)
+    session = said(double, radar.login())
     assert session.status == 200
     token = orjson.loads(session.body)["token"]
     assert said(double, call_of("visit", token, l=place, m=point)).accepted

@@ -68,6 +68,13 @@ def test_an_answer_reaches_the_lane_without_its_customers(customers: int) -> Non
     event, _, _ = answered(Answer(400, {}, REFUSAL), customers)
 
     assert (event.outcome.code, event.outcome.message) == (None, "[…] of […] is bad")
+    assert event.known_code is None
+
+
+@pytest.mark.parametrize(("code", "known"), [("13028", "13028"), ("40000", None)])
+def test_an_event_names_a_code_only_if_the_vendor_knows_it(code: str, known: str | None) -> None:
+    event, _, _ = answered(Answer(400, {}, orjson.dumps({"code": code})), 1)
+    assert (event.outcome.code, event.known_code) == (code, known)
 
 
 def test_other_calls_go_on_while_a_large_one_is_looked_through() -> None:

@@ -37,6 +37,8 @@ class Client:
 class Module:
     """A vendor module that can build anything."""
 
+    codes = ()
+
     def build(self, *_: object) -> None: ...
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import time
+from collections import Counter
 from email.utils import format_datetime
 
 import orjson
@@ -13,6 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from consumer.config.sections import SharedCampaign
 from consumer.records.call import Answer, Outcome, Token, Verdict
 from consumer.records.fields import MESSAGE_LIMIT
 from consumer.vendors import VENDORS, Vendor
@@ -23,6 +25,7 @@ from consumer.vendors.customer_radar import CustomerRadar, CustomerRadarAccount
 from consumer.vendors.http_batch.account import HttpBatchAccount
 from consumer.vendors.http_batch.http_batch import HttpBatch
 from consumer.vendors.pisano import Pisano, PisanoAccount
+from consumer.vendors.protocol import LoginVendor
 from consumer.vendors.retry_after import retry_after
 
 PISANO = Pisano(
@@ -85,7 +88,14 @@ def test_every_vendor_type_has_its_class() -> None:
     classes = {"pisano": Pisano, "customer_radar": CustomerRadar, "http_batch": HttpBatch}
     assert classes == VENDORS
     assert [VENDORS[name].Account for name in VENDORS] == accounts
-    assert [vendor.needs_login for vendor in ALL_VENDORS] == [False, True, False]
+    assert [isinstance(vendor, LoginVendor) for vendor in ALL_VENDORS] == [False, True, False]
+
+
+def test_no_two_vendors_claim_one_key_of_a_campaign() -> None:
+    options = (vendor.CampaignOptions for vendor in VENDORS.values())
+    keys = Counter(key for model in options for key in model.model_fields)
+    assert keys == {"responses_key": 1}
+    assert not keys.keys() & SharedCampaign.model_fields.keys()
 
 
 @given(st.integers(-1, 700), headers, bodies)

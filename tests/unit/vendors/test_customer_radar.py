@@ -48,7 +48,6 @@ SUCCESS = {"code": "00000", "description": "success", "data": "84667319741893836
 class Campaign:
     channel: Channel = Channel.INVITATION
     id: str = "1cf118a0326d47aa851a90b9674e90aa"
-    responses_key: Literal["built_in_responses", "transactional_data"] = "built_in_responses"
 
 
 def account(recipient: Recipient = "email_or_mobile") -> CustomerRadarAccount:
@@ -370,7 +369,6 @@ def test_the_login_is_the_sample() -> None:
     body = b'{"username":"testing","password":"testing12345"}'
     headers = {"Content-Type": "application/json"}
 
-    assert CustomerRadar.needs_login
     assert RADAR.login() == Call("POST", "/auth/login", headers, body)
 
 

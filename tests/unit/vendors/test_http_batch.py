@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 import pytest
@@ -44,7 +44,6 @@ ENTRY: dict[str, Any] = {
 class Campaign:
     channel: Channel = Channel.SMS
     id: str = "7"
-    responses_key: Literal["built_in_responses", "transactional_data"] = "built_in_responses"
 
 
 def account(**changes: object) -> HttpBatchAccount:
@@ -343,11 +342,3 @@ def test_one_mistake_is_reported_once() -> None:
         account(token="two words", recipient={"x": "$phone", "y": "$email", "z": "$unknown"})
 
     assert [error["loc"] for error in refused.value.errors()] == [("token",), ("recipient",)]
-
-
-def test_there_is_no_login() -> None:
-    assert not HttpBatch.needs_login
-    with pytest.raises(NotImplementedError):
-        vendor().login()
-    with pytest.raises(NotImplementedError):
-        vendor().read_login(Answer(200, {}, b""), 0.0)

@@ -475,11 +475,3 @@ def test_a_429_stays_a_429_whatever_its_code() -> None:
 
 def test_retry_after_is_read_from_a_429_only() -> None:
     assert PISANO.read(Answer(503, {"retry-after": "7"}, b"")).retry_after is None
-
-
-def test_there_is_no_login() -> None:
-    assert not Pisano.needs_login
-    with pytest.raises(NotImplementedError):
-        PISANO.login()
-    with pytest.raises(NotImplementedError):
-        PISANO.read_login(Answer(200, {}, b""), 0.0)
