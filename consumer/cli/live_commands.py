@@ -36,7 +36,7 @@ def inputs_list(config: ConfigPath = DEFAULT_CONFIG, as_json: Json = False) -> N
 
     found = look(access_to(config))
     if as_json:
-        typer.echo(json.dumps([view.input_as_json(each) for each in found], indent=2))
+        typer.echo(json.dumps([view.input_as_json(partition) for partition in found], indent=2))
         return
     rows = []
     for entry in found:

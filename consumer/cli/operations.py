@@ -227,7 +227,7 @@ def lanes_list(config: ConfigPath = DEFAULT_CONFIG, as_json: Json = False) -> No
 
     found = lane_commands.list_lanes(access_to(config))
     if as_json:
-        typer.echo(json.dumps([view.lane_as_json(*each) for each in found], indent=2))
+        typer.echo(json.dumps([view.lane_as_json(*lane) for lane in found], indent=2))
     else:
         view.lanes(found)
 

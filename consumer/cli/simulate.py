@@ -39,11 +39,7 @@ DOCUMENTED = "20/5s,40/25s,80/125s,160/625s"
 def simulate(
     campaigns: Annotated[
         int | None,
-        typer.Option(
-            min=1,
-            help="Number of synthetic campaigns (default 50), or of stores with --baskets "
-            "(default 60).",
-        ),
+        typer.Option(min=1, help="Synthetic campaigns (default 50); with --baskets stores (60)."),
     ] = None,
     rate: Annotated[
         float, typer.Option(min=0.001, help="Synthetic invitations per second in all.")
@@ -193,6 +189,6 @@ def _show(told: Mapping[str, Any], plot: Path | None, *, as_json: bool, chart: b
     if as_json:
         typer.echo(json.dumps(told))
         return
-    tables.show(told, Console())
+    tables.print_tables(told, Console())
     for text in plots.terminal(told) if chart else []:
         typer.echo(text)

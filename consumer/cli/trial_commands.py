@@ -79,7 +79,7 @@ def _sandbox_settings(file: Path | None, overrides: dict[str, object]) -> Sandbo
         return SandboxSettings.model_validate(given)
     except ValidationError as error:
         places = "; ".join(
-            f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
         )
         raise typer.BadParameter(places) from None
     except (OSError, ValueError) as error:

@@ -79,7 +79,7 @@ def _can_be_bound(host: str) -> str:
     try:
         if numeric:
             ip_address(host)
-        fit = numeric or all(_LABEL.fullmatch(each) for each in host.removesuffix(".").split("."))
+        fit = numeric or all(_LABEL.fullmatch(label) for label in host.removesuffix(".").split("."))
     except ValueError:
         fit = False
     if not fit or len(host) > 253:

@@ -69,8 +69,8 @@ def interpolate(
 
 def files_named(text: str) -> list[str]:
     """List the paths of all `${file:PATH}` in a config's text, each once, as written."""
-    named = (found.group(1) or "" for found in _REFERENCE.finditer(text))
-    files = (each.removeprefix("file:") for each in named if each.startswith("file:"))
+    found = (reference.group(1) or "" for reference in _REFERENCE.finditer(text))
+    files = (name.removeprefix("file:") for name in found if name.startswith("file:"))
     return list(dict.fromkeys(filter(None, files)))
 
 
@@ -143,6 +143,6 @@ def _file(path: FilePath) -> str:
 
 def _unicode(text: str, what: str) -> str:
     # A variable whose bytes are not UTF-8 has lone surrogates.
-    if not text.isprintable() and any("\ud800" <= each <= "\udfff" for each in text):
+    if not text.isprintable() and any("\ud800" <= character <= "\udfff" for character in text):
         raise _Missing(f"{what} is not UTF-8 text")
     return text

@@ -108,7 +108,7 @@ class Config(Section):
     @property
     def called(self) -> dict[str, Campaign]:
         """The campaigns that make calls, in the config's order: all but links."""
-        return {name: each for name, each in self.campaigns.items() if each.channel.called}
+        return {name: one for name, one in self.campaigns.items() if one.channel.called}
 
     @property
     def homes(self) -> dict[str, str]:

@@ -76,4 +76,4 @@ def _plain(schema: Schema, value: Tree) -> Schema:
     if not options:
         return schema
     wanted = {"object"} if isinstance(value, dict) else {"string", "integer", "number"}
-    return next((_plain(each, value) for each in options if each.get("type") in wanted), {})
+    return next((_plain(option, value) for option in options if option.get("type") in wanted), {})

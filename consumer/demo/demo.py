@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
+from prometheus_client.samples import Sample
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -54,7 +55,7 @@ class Demo:
         server = SandboxServer(_sandbox())
         with server as vendor:
             config = _config(broker.bootstrap, vendor)
-            broker.create([TOPIC, *(each.name for each in own_topics(config))])
+            broker.create([TOPIC, *(topic.name for topic in own_topics(config))])
             started = time.monotonic()
             reader = ResultsReader(config.kafka, config.topics.results)
             try:
@@ -79,12 +80,11 @@ class Demo:
         deadline = time.monotonic() + PATIENCE
         with Live(console=self.console, auto_refresh=False) as live:
             while not running.done() and time.monotonic() < deadline:
-                samples = view.read(process.metrics.registry)
-                live.update(
-                    view.picture(samples, lanes, tally, self.fed, self.events, process.admin_port),
-                    refresh=self.console.is_terminal,
-                )
-                if _finished(process, tally, self.events):
+                samples = view.read_samples(process.metrics.registry)
+                port = process.admin_port
+                frame = view.draw_frame(samples, lanes, tally, self.fed, self.events, port)
+                live.update(frame, refresh=self.console.is_terminal)
+                if _finished(samples, tally, self.events):
                     break
                 await asyncio.sleep(FRAME)
         process.stop()
@@ -107,29 +107,24 @@ class Demo:
         self.console.print(table)
 
 
-def invitations(process: Process) -> int:
-    """Count the invitations that the router made or refused."""
-    return int(view.invitations(view.read(process.metrics.registry)))
-
-
-def _finished(process: Process, tally: Tally, events: int) -> bool:
-    seen = view.value(view.read(process.metrics.registry), "events_total")
-    return seen >= events and tally.results >= invitations(process)
+def _finished(samples: list[Sample], tally: Tally, events: int) -> bool:
+    routed = view.sum_samples(samples, "events_total")
+    return routed >= events and tally.results >= view.count_invitations(samples)
 
 
 def _figures(
     process: Process, tally: Tally, vendor: Mapping[str, Any], events: int, seconds: float
 ) -> dict[str, Any]:
-    samples = view.read(process.metrics.registry)
+    samples = view.read_samples(process.metrics.registry)
 
     def disposed(how: str) -> int:
-        return int(view.value(samples, "events_total", disposition=how))
+        return int(view.sum_samples(samples, "events_total", disposition=how))
 
     return {
         "events": events,
         "unmatched": disposed("unmatched"),
         "dead_letters": disposed("dead_letter"),
-        "invitations": invitations(process),
+        "invitations": int(view.count_invitations(samples)),
         **{status.value: tally.by_status[status] for status in Status},
         "calls": vendor["calls"],
         "throttled": vendor["throttled"],

@@ -23,12 +23,12 @@ COLOURS = {
 }
 
 
-def read(registry: CollectorRegistry) -> list[Sample]:
+def read_samples(registry: CollectorRegistry) -> list[Sample]:
     """Return the metrics' current samples: the view shows what Prometheus would see."""
     return [sample for metric in registry.collect() for sample in metric.samples]
 
 
-def picture(
+def draw_frame(
     samples: list[Sample],
     lanes: Mapping[str, tuple[str, ...]],
     tally: Tally,
@@ -45,25 +45,25 @@ def picture(
     )
 
 
-def value(samples: list[Sample], name: str, **labels: str) -> float:
+def sum_samples(samples: list[Sample], name: str, **labels: str) -> float:
     """Sum a metric's samples that have these labels."""
     full = f"survey_dispatcher_{name}"
     return sum(
-        each.value
-        for each in samples
-        if each.name == full and labels.items() <= each.labels.items()
+        sample.value
+        for sample in samples
+        if sample.name == full and labels.items() <= sample.labels.items()
     )
 
 
-def invitations(samples: list[Sample]) -> float:
+def count_invitations(samples: list[Sample]) -> float:
     """Count the invitations that the router made or refused."""
     made = ("routed", "rejected", "expired", "suppressed")
-    return sum(value(samples, "events_total", disposition=each) for each in made)
+    return sum(sum_samples(samples, "events_total", disposition=name) for name in made)
 
 
 def _progress(samples: list[Sample], tally: Tally, fed: int, events: int) -> Panel:
-    routed = value(samples, "events_total")
-    made = invitations(samples)
+    routed = sum_samples(samples, "events_total")
+    made = count_invitations(samples)
     # Not every event makes an invitation: all results are in when the last bar is full, too.
     wanted = events * made / routed if routed else events
     table = Table.grid(padding=(0, 2))
@@ -86,15 +86,15 @@ def _lanes(samples: list[Sample], lanes: Mapping[str, tuple[str, ...]]) -> Table
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("permits left", no_wrap=True)
     for lane, limits in lanes.items():
-        calls = value(samples, "calls_total", lane=lane)
-        sent = value(samples, "batch_size_invitations_sum", lane=lane)
+        calls = sum_samples(samples, "calls_total", lane=lane)
+        sent = sum_samples(samples, "batch_size_invitations_sum", lane=lane)
         table.add_row(
             lane,
-            f"{value(samples, 'waiting_invitations', lane=lane):,.0f}",
-            f"{value(samples, 'calls_in_flight', lane=lane):.0f}",
+            f"{sum_samples(samples, 'waiting_invitations', lane=lane):,.0f}",
+            f"{sum_samples(samples, 'calls_in_flight', lane=lane):.0f}",
             f"{calls:.0f}",
             f"{sent / calls:.1f}" if calls else "–",
-            f"{value(samples, 'next_permit_seconds', lane=lane):.1f} s",
+            f"{sum_samples(samples, 'next_permit_seconds', lane=lane):.1f} s",
             _permits(samples, lane, limits),
         )
     return table
@@ -103,7 +103,7 @@ def _lanes(samples: list[Sample], lanes: Mapping[str, tuple[str, ...]]) -> Table
 def _permits(samples: list[Sample], lane: str, limits: tuple[str, ...]) -> Table:
     table = Table.grid(padding=(0, 1))
     for limit in limits:
-        left = value(samples, "permits_left", lane=lane, limit=limit)
+        left = sum_samples(samples, "permits_left", lane=lane, limit=limit)
         total = int(limit.split("/")[0])
         table.add_row(ProgressBar(total, max(0.0, left), width=8), f"{left:.0f} of {limit}")
     return table

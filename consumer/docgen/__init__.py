@@ -51,8 +51,8 @@ def documents() -> dict[str, str]:
     files = {f"{name}.schema.json": _json(name, schema) for name, schema in schemas.items()}
     pages = {
         RESULTS_PAGE: records.results_page(),
-        CONFIGURATION_PAGE: configuration_page.text(),
-        VENDOR_ANSWERS_PAGE: vendor_answers_page.text(),
+        CONFIGURATION_PAGE: configuration_page.page_text(),
+        VENDOR_ANSWERS_PAGE: vendor_answers_page.page_text(),
     }
     return {**files, "asyncapi.yaml": _yaml(asyncapi.document()), **pages}
 
@@ -89,8 +89,8 @@ def _json(name: str, schema: Schema) -> str:
 def _drop_titles(schema: Schema) -> None:
     """Drop the titles of properties: pydantic derives them from the keys, so they add nothing."""
     for holder in (schema, *schema.get("$defs", {}).values()):
-        for each in holder.get("properties", {}).values():
-            each.pop("title", None)
+        for key_schema in holder.get("properties", {}).values():
+            key_schema.pop("title", None)
 
 
 def _yaml(document: Schema) -> str:

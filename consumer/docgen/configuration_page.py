@@ -20,7 +20,7 @@ _AS_IT_IS: Final = ("librdkafka", "http")
 """Words that begin a sentence without a capital."""
 
 
-def text() -> str:
+def page_text() -> str:
     """Return the page in Markdown; its links start in the folder `docs`."""
     sections = _section("", config_schema(), "The top of the file.")
     return fill_page("configuration_page", sections="\n".join(sections).removesuffix("\n"))
@@ -39,10 +39,10 @@ def _section(path: str, schema: Schema, about: str) -> Iterator[str]:
         meaning = str(written.get("description") or node.get("description", ""))
         default = _default(key, written, schema)
         yield f"| `{key}` | {_value(node)} | {default} | {_cell(_sentence(meaning))} |"
-        deeper += [(_join(path, key, step), each) for step, each in inner]
+        deeper += [(_join(path, key, step), below) for step, below in inner]
     yield ""
-    for there, each in _merged(deeper):
-        yield from _section(there, each, str(each.get("description", "")).split("\n\n", 1)[0])
+    for there, below in _merged(deeper):
+        yield from _section(there, below, str(below.get("description", "")).split("\n\n", 1)[0])
 
 
 def _join(path: str, key: str, step: str) -> str:
@@ -67,8 +67,8 @@ def _inner(node: Schema) -> Iterator[tuple[str, Schema]]:
     """Yield the values below this one that have keys of their own, each with its step."""
     if "properties" in node:
         yield "", node
-    for each in node.get("patternProperties", {}).values():
-        kinds = each.get("discriminator", {}).get("mapping", {"": each.get("$ref")})
+    for entry in node.get("patternProperties", {}).values():
+        kinds = entry.get("discriminator", {}).get("mapping", {"": entry.get("$ref")})
         for kind, reference in sorted(kinds.items()):
             yield f".<name>{f' ({kind})' if kind else ''}", _plain({"$ref": reference})
     if "$ref" in node.get("items", {}) and "properties" in _plain(node["items"]):
@@ -79,7 +79,7 @@ def _plain(schema: Schema) -> Schema:
     """Follow a reference, and drop the alternative null: such a key may be left out."""
     if schema.get("$ref"):
         return referenced(schema)
-    others = [each for each in schema.get("anyOf", ()) if each.get("type") != "null"]
+    others = [option for option in schema.get("anyOf", ()) if option.get("type") != "null"]
     return {**_plain(others[0]), **schema} if len(others) == 1 else schema
 
 
@@ -88,7 +88,7 @@ def _value(node: Schema) -> str:
     if "const" in node:
         return f"`{_written(node['const'])}`"
     if "enum" in node:
-        return ", ".join(f"`{each}`" for each in node["enum"])
+        return ", ".join(f"`{value}`" for value in node["enum"])
     if node.get("writeOnly"):
         return "text, secret"
     kind = _KINDS.get(str(node.get("type")))
@@ -107,7 +107,7 @@ def _mapping(node: Schema) -> str:
 
 def _text(node: Schema) -> str:
     pattern = node.get("pattern", "")
-    examples = ", ".join(f"`{each}`" for each in node.get("examples", ()))
+    examples = ", ".join(f"`{example}`" for example in node.get("examples", ()))
     if pattern in _WORDS:
         return _WORDS[pattern]
     if not examples:
@@ -152,7 +152,7 @@ def _sentence(text: str) -> str:
 def _cell(text: str) -> str:
     """Format text for a table cell: one line, with the signs of tables and HTML escaped."""
     parts = " ".join(text.split()).replace("|", "\\|").split("`")
-    parts[::2] = [each.replace("<", "&lt;") for each in parts[::2]]  # outside of code
+    parts[::2] = [part.replace("<", "&lt;") for part in parts[::2]]  # outside of code
     return "`".join(parts)
 
 

@@ -17,12 +17,12 @@ _FOLDER: Final = resources.files("consumer.docgen")
 
 def listed(meanings: Mapping[Any, str]) -> Schema:
     """Make a closed list whose values have a description each."""
-    return {"oneOf": [{"const": str(each), "description": text} for each, text in meanings.items()]}
+    return {"oneOf": [{"const": str(it), "description": text} for it, text in meanings.items()]}
 
 
 def header_schema(properties: Mapping[str, Schema]) -> Schema:
     """Make the schema of Kafka headers: all are required, and all are text."""
-    texts = {name: {"type": "string", **each} for name, each in properties.items()}
+    texts = {name: {"type": "string", **about} for name, about in properties.items()}
     return {"type": "object", "properties": texts, "required": list(texts)}
 
 

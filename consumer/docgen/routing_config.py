@@ -49,9 +49,9 @@ def _as_written(schema: Schema) -> Schema:
     if "patternProperties" in schema:
         schema["additionalProperties"] = False
     for key in schema.keys() & {"properties", "patternProperties", "$defs"}:
-        schema[key] = {name: _as_written(each) for name, each in schema[key].items()}
+        schema[key] = {name: _as_written(part) for name, part in schema[key].items()}
     for key in schema.keys() & {"anyOf", "oneOf"}:
-        schema[key] = [_as_written(each) for each in schema[key]]
+        schema[key] = [_as_written(option) for option in schema[key]]
     for key in ("items", "additionalProperties"):
         if isinstance(schema.get(key), dict):
             schema[key] = _as_written(schema[key])

@@ -31,7 +31,7 @@ Tested by name in tests/contract/test_vendor_http.py."""
 _COLUMNS: Final = ("meaning", "kind", "whose fault", "the invitations", "the operator")
 
 
-def text() -> str:
+def page_text() -> str:
     """Return the page in Markdown."""
     return fill_page(
         "vendor_answers_page",

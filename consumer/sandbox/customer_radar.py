@@ -15,20 +15,12 @@ from typing import Any
 import orjson
 
 from consumer.sandbox.settings import RadarProgramme, SandboxSettings
-from consumer.sandbox.wire import Received, Reply, is_email, is_json, json_object
+from consumer.sandbox.wire import Received, RefusalError, Reply, is_email, is_json, json_object
 
 _MOBILE = re.compile(r"\+?[0-9]{6,15}")
 _TEXTS = ("email", "mobile", "firstName", "lastName", "locationDisplayId", "pomDisplayId")
 _ENTRY_KEYS = frozenset({*_TEXTS, "metadata"})
 _FIRST_DATA = 10**17  # the smallest number of 18 digits
-
-
-class _RefusalError(Exception):
-    """The call is refused as a whole."""
-
-    def __init__(self, description: str, status: int = 400) -> None:
-        self.status, self.description = status, description
-        super().__init__(description)
 
 
 class Radar:
@@ -38,9 +30,9 @@ class Radar:
         self._tokens: dict[str, float] = {}
         self._sent = 0
         self._credentials: dict[str, str] = {}
-        self.follow(settings)
+        self.reconfigure(settings)
 
-    def follow(self, settings: SandboxSettings) -> None:
+    def reconfigure(self, settings: SandboxSettings) -> None:
         """Take the settings of another account; sessions end if users or passwords changed."""
         own = {settings.radar_username: settings.radar_password}
         credentials = settings.radar_users | own
@@ -60,12 +52,12 @@ class Radar:
         )
         try:
             if request.method != "POST" or request.path not in {"/auth/login", "/invitation"}:
-                raise _RefusalError("Not Found", 404)  # noqa: TRY301 - one place makes the refusals
+                raise RefusalError("Not Found", 404)  # noqa: TRY301 - one place makes the refusals
             if request.path == "/auth/login":
                 return self._login(request, document)
             self._check(request, document)
-        except _RefusalError as refused:
-            status, body = error(refused.description, refused.status)
+        except RefusalError as refused:
+            status, body = error(refused.reason, refused.status)
             return Reply(status, body, f"{status}00", campaign, recipients)
         self._sent += 1
         body = success(_FIRST_DATA + self._sent)
@@ -73,13 +65,13 @@ class Radar:
 
     def _login(self, request: Received, document: dict[str, Any] | None) -> Reply:
         if not is_json(request.headers.get("content-type", "")) or document is None:
-            raise _RefusalError("The body must be a JSON object.")
+            raise RefusalError("The body must be a JSON object.")
         if document.keys() != {"username", "password"}:
-            raise _RefusalError("Exactly username and password are needed.")
+            raise RefusalError("Exactly username and password are needed.")
         user, password = document["username"], document["password"]
         texts = isinstance(user, str) and isinstance(password, str)
         if not texts or password != self._credentials.get(user):
-            raise _RefusalError("Wrong username or password.", 401)
+            raise RefusalError("Wrong username or password.", 401)
         token = secrets.token_urlsafe(48)
         expiration = request.at + self._settings.token_ttl
         live = {known: until for known, until in self._tokens.items() if until > request.at}
@@ -90,24 +82,24 @@ class Radar:
     def _check(self, request: Received, document: dict[str, Any] | None) -> None:
         token = request.headers.get("authorization", "")
         if self._tokens.get(token, 0.0) <= request.at:
-            raise _RefusalError("The token is unknown or has expired.", 401)
+            raise RefusalError("The token is unknown or has expired.", 401)
         if not is_json(request.headers.get("content-type", "")) or document is None:
-            raise _RefusalError("The body must be a JSON object.")
+            raise RefusalError("The body must be a JSON object.")
         if document.keys() != {"clientDisplayId", "programmeDisplayId", "sendData"}:
-            raise _RefusalError(
+            raise RefusalError(
                 "Exactly clientDisplayId, programmeDisplayId and sendData are needed."
             )
         wanted, given = document["programmeDisplayId"], document["sendData"]
         programme = self._programmes.get(wanted) if isinstance(wanted, str) else None
         client = (programme and programme.client) or self._settings.radar_client
         if programme is None or document["clientDisplayId"] != client:
-            raise _RefusalError("No Feedback code found for this client or programme.")
+            raise RefusalError("No Feedback code found for this client or programme.")
         if not isinstance(given, list) or not given:
-            raise _RefusalError("sendData must be an array with at least one entry.")
+            raise RefusalError("sendData must be an array with at least one entry.")
         for entry in given:
             _check_entry(entry, programme)
             if not self._settings.bad_recipients.isdisjoint(_addresses(entry)):
-                raise _RefusalError("An entry cannot be sent.")
+                raise RefusalError("An entry cannot be sent.")
 
 
 def error(description: str, status: int = 400, code: str = "") -> tuple[int, bytes]:
@@ -137,41 +129,39 @@ def _address(entry: dict[str, Any]) -> str:
 
 def _check_entry(entry: object, programme: RadarProgramme) -> None:
     if not isinstance(entry, dict) or not entry.keys() <= _ENTRY_KEYS:
-        raise _RefusalError("An entry is no object, or has keys that are not known.")
+        raise RefusalError("An entry is no object, or has keys that are not known.")
     if not all(isinstance(entry[key], str) and entry[key] for key in _TEXTS if key in entry):
-        raise _RefusalError("The values of an entry must be texts that are not empty.")
+        raise RefusalError("The values of an entry must be texts that are not empty.")
     _check_reach(entry, programme)
     _check_place(entry, programme)
     metadata = entry.get("metadata", [])
     if not isinstance(metadata, list) or not all(map(_is_pair, metadata)):
-        raise _RefusalError("metadata must be an array of objects with the texts key and value.")
+        raise RefusalError("metadata must be an array of objects with the texts key and value.")
 
 
 def _check_reach(entry: dict[str, Any], programme: RadarProgramme) -> None:
     if "email" not in entry and "mobile" not in entry:
-        raise _RefusalError("An entry needs email or mobile.")
+        raise RefusalError("An entry needs email or mobile.")
     if "email" in entry and not is_email(entry["email"]):
-        raise _RefusalError("An email is not well formed.")
+        raise RefusalError("An email is not well formed.")
     if "mobile" in entry and not _MOBILE.fullmatch(entry["mobile"]):
-        raise _RefusalError("A mobile is not well formed.")
+        raise RefusalError("A mobile is not well formed.")
     if "mobile" not in entry and not programme.postmark:
-        raise _RefusalError(
-            "To send an email invitation, the programme must set Postmark ID first."
-        )
+        raise RefusalError("To send an email invitation, the programme must set Postmark ID first.")
 
 
 def _check_place(entry: dict[str, Any], programme: RadarProgramme) -> None:
     """Check that the location is the programme's, and that one of several points is named."""
     location, pom = entry.get("locationDisplayId"), entry.get("pomDisplayId")
     if location is None:
-        raise _RefusalError("An entry needs locationDisplayId.")
+        raise RefusalError("An entry needs locationDisplayId.")
     if programme.any_location and location not in programme.locations:
         return
     poms = programme.locations.get(location)
     if poms is None or (pom is not None and pom not in poms):
-        raise _RefusalError("No Feedback code found for this location or point of measure.")
+        raise RefusalError("No Feedback code found for this location or point of measure.")
     if pom is None and len(poms) > 1:
-        raise _RefusalError("The location has several points of measure: pomDisplayId is needed.")
+        raise RefusalError("The location has several points of measure: pomDisplayId is needed.")
 
 
 def _is_pair(pair: object) -> bool:

@@ -54,7 +54,7 @@ class Double:
         """Apply the fields set in `account` to every later call."""
         self._account = self._account.with_account(account)
         for vendor in self._vendors.values():
-            vendor.follow(self._account)
+            vendor.reconfigure(self._account)
 
     def latency(self) -> tuple[float, float]:
         """Return seconds to wait before a call is counted, and after it."""
@@ -78,7 +78,7 @@ class Double:
 
     def _answer(self, name: str, request: Received, reply: Reply, fault: str | None) -> Response:
         self.journal.add(name, request, reply, fault=fault)
-        return faults.show(reply, fault, self.hung)
+        return faults.make_response(reply, fault, self.hung)
 
     def _refuse(self, name: str, request: Received) -> Response:
         self.journal.add(name, request, Reply(429, b""), throttled=True)

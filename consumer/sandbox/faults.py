@@ -101,7 +101,7 @@ def _refusal(fault: str, vendor: str) -> tuple[str, int, bytes]:
     return (fault, *customer_radar.error("An error occurred.", code=fault))
 
 
-def show(reply: Reply, fault: str | None, hung: set[asyncio.Transport]) -> Response:
+def make_response(reply: Reply, fault: str | None, hung: set[asyncio.Transport]) -> Response:
     """Return the answer to show. `hung` collects the connections that wait for ever."""
     match fault:
         case "reset":

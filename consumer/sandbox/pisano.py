@@ -21,7 +21,7 @@ from urllib.parse import quote
 import orjson
 
 from consumer.sandbox.settings import SandboxSettings
-from consumer.sandbox.wire import Received, Reply, is_email, is_json, json_object
+from consumer.sandbox.wire import Received, RefusalError, Reply, is_email, is_json, json_object
 
 Channel = Literal["sms", "email", "push"]
 
@@ -66,14 +66,6 @@ def error(code: str) -> tuple[int, bytes]:
     return status, orjson.dumps({"status": word, "code": int(code), "message": message})
 
 
-class _RefusalError(Exception):
-    """The call is refused as a whole with this code."""
-
-    def __init__(self, code: str) -> None:
-        self.code = code
-        super().__init__(code)
-
-
 @dataclass(frozen=True, slots=True)
 class _Target:
     """A sharing endpoint: the campaign that the path names, and its channel."""
@@ -95,9 +87,9 @@ class Pisano:
     """The account's side of a sharing call. Stateless: the journal records accepted calls."""
 
     def __init__(self, settings: SandboxSettings) -> None:
-        self.follow(settings)
+        self.reconfigure(settings)
 
-    def follow(self, settings: SandboxSettings) -> None:
+    def reconfigure(self, settings: SandboxSettings) -> None:
         """Take the settings of another account."""
         self._authorization = settings.pisano_authorization.replace(
             "{token}", settings.pisano_token
@@ -105,11 +97,12 @@ class Pisano:
         self._channels = {campaign.id: campaign.channel for campaign in settings.campaigns}
         self._accounts: dict[str, set[str]] = {}
         self._slashes: dict[str, bool] = {}
-        for each in settings.campaigns:
-            header = self._authorization if each.authorization is None else each.authorization
-            self._accounts.setdefault(each.id, set()).add(header)
-            if each.trailing_slash is not None:
-                self._slashes[each.id] = each.trailing_slash
+        for campaign in settings.campaigns:
+            own = campaign.authorization
+            header = self._authorization if own is None else own
+            self._accounts.setdefault(campaign.id, set()).add(header)
+            if campaign.trailing_slash is not None:
+                self._slashes[campaign.id] = campaign.trailing_slash
         self._known = {self._authorization}.union(*self._accounts.values())
         self._slash = settings.pisano_trailing_slash
         self._most = settings.max_customers
@@ -126,43 +119,43 @@ class Pisano:
         campaign = target.campaign if target and target.campaign in self._channels else None
         try:
             self._check(request, target if slash == ends else None, document)
-        except _RefusalError as refused:
-            status, body = error(refused.code)
-            return Reply(status, body, refused.code, campaign, recipients)
+        except RefusalError as refused:
+            status, body = error(refused.reason)
+            return Reply(status, body, refused.reason, campaign, recipients)
         return Reply(200, SUCCESS, None, campaign, recipients, accepted=True)
 
     def _check(
         self, request: Received, target: _Target | None, document: dict[str, Any] | None
     ) -> None:
         if target is None or request.method != "POST":
-            raise _RefusalError("13002")
+            raise RefusalError("13002")
         accounts = self._accounts.get(target.campaign, self._known)
         if request.headers.get("authorization") not in accounts:
-            raise _RefusalError("13001")
+            raise RefusalError("13001")
         if not is_json(request.headers.get("content-type", "")) or document is None:
-            raise _RefusalError("13028")
+            raise RefusalError("13028")
         if self._channels.get(target.campaign) != target.channel:
-            raise _RefusalError("13002")
+            raise RefusalError("13002")
         recipients = self._recipients(document, target)
         _check_maps(document, target, recipients)
         if not self._bad.isdisjoint(recipients):
-            raise _RefusalError("13028")
+            raise RefusalError("13028")
 
     def _recipients(self, document: dict[str, Any], target: _Target) -> set[str]:
         """Return the array of recipients, checked."""
         listed = document.get(target.array)
         if listed is None:
-            raise _RefusalError("13015")
+            raise RefusalError("13015")
         if not isinstance(listed, list) or not 0 < len(listed) <= self._most:
-            raise _RefusalError("13028")
+            raise RefusalError("13028")
         if not _all_are(str, listed):
-            raise _RefusalError("13028")
+            raise RefusalError("13028")
         distinct = set(listed)
         if len(distinct) < len(listed):
-            raise _RefusalError("13017")
+            raise RefusalError("13017")
         well_formed = is_email if target.channel == "email" else _PHONE.fullmatch
         if not all(map(well_formed, listed)):
-            raise _RefusalError("13028")
+            raise RefusalError("13028")
         return distinct
 
 
@@ -185,18 +178,18 @@ def _named(document: dict[str, Any], target: _Target) -> tuple[str, ...]:
 def _check_maps(document: dict[str, Any], target: _Target, recipients: set[str]) -> None:
     """Check attributes and responses: recipient of this call → name → text, and no other keys."""
     if not document.keys() <= {target.array, *target.maps}:
-        raise _RefusalError("13028")
+        raise RefusalError("13028")
     if {"built_in_responses", "transactional_data"} <= document.keys():
-        raise _RefusalError("13028")
+        raise RefusalError("13028")
     for name in target.maps:
         by_recipient = document.get(name, {})
         if not isinstance(by_recipient, dict) or not by_recipient.keys() <= recipients:
-            raise _RefusalError("13028")
+            raise RefusalError("13028")
         if not _all_are(dict, by_recipient.values()):
-            raise _RefusalError("13028")
+            raise RefusalError("13028")
         texts = chain.from_iterable(map(dict.values, by_recipient.values()))
         if not _all_are(str, texts):
-            raise _RefusalError("13028")
+            raise RefusalError("13028")
 
 
 def _all_are(kind: type, values: Iterable[object]) -> bool:

@@ -36,6 +36,14 @@ class Reply:
     headers: Mapping[str, str] | None = None
 
 
+class RefusalError(Exception):
+    """The call is refused as a whole: by Pisano with a code, by Customer Radar with a text."""
+
+    def __init__(self, reason: str, status: int = 400) -> None:
+        self.reason, self.status = reason, status
+        super().__init__(reason)
+
+
 def is_json(content_type: str) -> bool:
     """Tell whether a type is `application/json`, with or without parameters such as a charset."""
     return content_type.partition(";")[0].strip().lower() == "application/json"

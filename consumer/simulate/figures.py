@@ -57,17 +57,17 @@ class Played:
     @property
     def calls(self) -> int:
         """Calls that carried customers, including refused ones."""
-        return sum(each.calls for each in self.campaigns.values())
+        return sum(campaign.calls for campaign in self.campaigns.values())
 
     @property
     def customers(self) -> int:
         """Customers in accepted calls."""
-        return sum(each.customers for each in self.campaigns.values())
+        return sum(campaign.customers for campaign in self.campaigns.values())
 
     @property
     def waits(self) -> list[float]:
         """All campaigns' waits."""
-        return [wait for each in self.campaigns.values() for wait in each.waits]
+        return [wait for campaign in self.campaigns.values() for wait in campaign.waits]
 
     def called(self, campaign: str, arrived: Iterable[float], now: float, *, allowed: bool) -> None:
         """Record a call that left at `now` with customers that arrived at these times."""
@@ -83,7 +83,7 @@ class Played:
         if min(times) <= self.backlog_at:
             part.drained_at = now
 
-    def look(self, now: float, stands: Callable[[float], tuple[float, int]]) -> None:
+    def take_samples(self, now: float, stands: Callable[[float], tuple[float, int]]) -> None:
         """Take the samples that are due; `stands` returns the quota left and the number waiting."""
         while self._next_sample <= now:
             when = self._next_sample
@@ -96,9 +96,9 @@ class Played:
 
 def summary(played: Sequence[Played], least: float) -> Figures:
     """Sum up one or several lanes' plays; `least` is the bound of the mean wait, 0 for none."""
-    waits = list(chain.from_iterable(each.waits for each in played))
-    calls = sum(each.calls for each in played)
-    customers = sum(each.customers for each in played)
+    waits = list(chain.from_iterable(play.waits for play in played))
+    calls = sum(play.calls for play in played)
+    customers = sum(play.customers for play in played)
     mean = _mean(waits)
     return {
         **_spread(waits),
@@ -106,11 +106,11 @@ def summary(played: Sequence[Played], least: float) -> Figures:
         "ratio": round(mean / least, 3) if least else None,
         "calls": calls,
         "customers_per_call": round(customers / max(calls, 1), 2),
-        "throttled": sum(each.throttled for each in played),
+        "throttled": sum(play.throttled for play in played),
         "customers": customers,
-        "expired": sum(each.expired for each in played),
-        "logins": sum(each.logins for each in played),
-        "ended_at": round(max((each.ended_at for each in played), default=0.0), 1),
+        "expired": sum(play.expired for play in played),
+        "logins": sum(play.logins for play in played),
+        "ended_at": round(max((play.ended_at for play in played), default=0.0), 1),
     }
 
 
@@ -124,10 +124,10 @@ def over_time(played: Played) -> dict[str, list[float]]:
     """Return the lane's state at each of `seconds`: columns of equal length."""
     samples = played.samples
     return {
-        "seconds": [each.time for each in samples],
-        "permits_left": [round(each.left, 4) for each in samples],
-        "waiting": [each.waiting for each in samples],
-        "calls": [each.calls for each in samples],
+        "seconds": [sample.time for sample in samples],
+        "permits_left": [round(sample.left, 4) for sample in samples],
+        "waiting": [sample.waiting for sample in samples],
+        "calls": [sample.calls for sample in samples],
     }
 
 

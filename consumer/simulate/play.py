@@ -96,7 +96,7 @@ class Play:
         following = next(coming, None)
         while following or self._answers or lane.buffer.buffered:
             now = self._next(following)
-            self.played.look(now, lambda when: (lane.limiter.share_left(when), _waiting(lane)))
+            self.played.take_samples(now, lambda when: _state(lane, when))
             came = False
             while following and following.time <= now:
                 lane.arrived(self._held(following), following.time)
@@ -134,8 +134,8 @@ class Play:
     def _tick(self, lane: Lane, now: float) -> Iterator[Send | Login]:
         for command in lane.tick(now):
             if isinstance(command, Commit):
-                expired = Reason.EXPIRED_WAITING
-                self.played.expired += sum(each["reason"] == expired for each in command.results)
+                reasons = [result["reason"] for result in command.results]
+                self.played.expired += reasons.count(Reason.EXPIRED_WAITING)
                 for leaving in lane.committed():
                     if isinstance(leaving, Send | Login):
                         yield leaving
@@ -171,5 +171,6 @@ def _unaddressed(settings: LaneSettings) -> LaneSettings:
     return replace(settings, campaigns=campaigns)
 
 
-def _waiting(lane: Lane) -> int:
-    return sum(window.count for window in lane.windows.values())
+def _state(lane: Lane, when: float) -> tuple[float, int]:
+    """Return the share of the quota left, and the number of waiting invitations."""
+    return lane.limiter.share_left(when), sum(window.count for window in lane.windows.values())

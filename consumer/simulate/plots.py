@@ -47,10 +47,10 @@ def _over_time(
     axes: Axes, lane: Mapping[str, Any], other: Mapping[str, Any] | None, what: str, name: str
 ) -> None:
     both = [lane] if other is None else [lane, other]
-    for each in both:
-        hours = [seconds / HOUR for seconds in each["over_time"]["seconds"]]
-        label = ", ".join(each["limits"]) or "no limits"
-        axes.plot(hours, each["over_time"][what], label=label, linewidth=1)
+    for quota in both:
+        hours = [seconds / HOUR for seconds in quota["over_time"]["seconds"]]
+        label = ", ".join(quota["limits"]) or "no limits"
+        axes.plot(hours, quota["over_time"][what], label=label, linewidth=1)
     axes.set_xlabel("hours")
     axes.set_ylabel(name)
     axes.set_ylim(bottom=0)
@@ -58,9 +58,9 @@ def _over_time(
 
 
 def _bars(axes: Axes, campaigns: Sequence[Mapping[str, Any]]) -> None:
-    names = [each["campaign"] for each in campaigns]
+    names = [campaign["campaign"] for campaign in campaigns]
     for key, width in (("max", 0.3), ("p99", 0.55), ("p50", 0.8)):
-        axes.barh(names, [each[key] for each in campaigns], height=width, label=key)
+        axes.barh(names, [campaign[key] for campaign in campaigns], height=width, label=key)
     axes.invert_yaxis()
     axes.set_xlabel("wait, seconds")
     axes.legend(loc="lower right")
@@ -75,7 +75,7 @@ def terminal(told: Mapping[str, Any]) -> list[str]:
     found = []
     for lane in told["lanes"]:
         samples, name = lane["over_time"], lane["lane"]
-        left = [100 * each for each in samples["permits_left"]]
+        left = [100 * share for share in samples["permits_left"]]
         if lane["limits"]:
             found.append(_text(f"{name}: permits left, %", samples["seconds"], left, 100.0))
         most = max(samples["waiting"], default=0)
@@ -89,7 +89,7 @@ def _text(title: str, seconds: Sequence[float], values: Sequence[float], top: fl
 
     figure = plotext.figure
     figure.clear()
-    line = figure.signal([each / HOUR for each in seconds], list(values), marker="braille")
+    line = figure.signal([moment / HOUR for moment in seconds], list(values), marker="braille")
     line.lines()
     figure.draw(line)
     figure.title(title)

@@ -66,7 +66,7 @@ def sealed(
         if len(into.arrived) == settings.campaigns[arrival.campaign].max_batch:
             filling[arrival.campaign].remove(into)
             yield arrival.time, into
-    yield from ((each.due, each) for each in due if each in filling[each.campaign])
+    yield from ((batch.due, batch) for batch in due if batch in filling[batch.campaign])
 
 
 def _open(filling: list[Batch], arrival: Arrival, linger: float, due: deque[Batch]) -> Batch:

@@ -19,7 +19,7 @@ _CALLS = ("calls", "customers_per_call")
 _HEADS = {"mean_wait": "mean", "customers_per_call": "per call"}
 
 
-def show(told: Mapping[str, Any], console: Console) -> None:
+def print_tables(told: Mapping[str, Any], console: Console) -> None:
     """Print all tables of an answer."""
     for lane in told["lanes"]:
         _lane(lane, console)

@@ -10,7 +10,7 @@ import heapq
 import math
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate, repeat
+from itertools import accumulate, chain, repeat
 from typing import NamedTuple
 
 from consumer.lane.state.settings import Limit
@@ -57,24 +57,24 @@ def faster(
 
     `expire_after` is not scaled.
     """
-    for each in arrivals:
-        begin = each.time if begin is None else begin
-        yield each._replace(time=(each.time - begin) / speed)
+    for arrival in arrivals:
+        begin = arrival.time if begin is None else begin
+        yield arrival._replace(time=(arrival.time - begin) / speed)
 
 
 def with_backlog(
     arrivals: Iterable[Arrival], backlog: Mapping[str, int], at: float
 ) -> Iterator[Arrival]:
     """Add so many more customers to each campaign, which all come at `at`."""
-    more = (each for name, count in backlog.items() for each in repeat(Arrival(at, name), count))
-    return heapq.merge(arrivals, more, key=lambda each: each.time)
+    more = chain.from_iterable(repeat(Arrival(at, name), n) for name, n in backlog.items())
+    return heapq.merge(arrivals, more, key=lambda arrival: arrival.time)
 
 
 def spread(total: int, weights: Mapping[str, float]) -> dict[str, int]:
     """Split `total` customers by weight, to the last one (largest remainders)."""
     whole = sum(weights.values())
     exact = {name: total * weight / whole for name, weight in weights.items()}
-    shares = {name: math.floor(each) for name, each in exact.items()}
+    shares = {name: math.floor(share) for name, share in exact.items()}
     by_rest = sorted(exact, key=lambda name: shares[name] - exact[name])
     for name in by_rest[: total - sum(shares.values())]:
         shares[name] += 1

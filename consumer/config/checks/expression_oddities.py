@@ -7,10 +7,14 @@ from collections.abc import Iterator
 
 from consumer.config.checks.expression_tokens import bare_word, oddities, root_of, tokens_of
 from consumer.config.checks.findings import Findings
-from consumer.config.checks.match_oddities import check_expression_names, check_matches, keys_in
+from consumer.config.checks.match_oddities import (
+    check_expression_names,
+    check_matches,
+    keys_in,
+    steps_in,
+)
 from consumer.config.document import Path, leaves
 from consumer.routing.expressions import compile_value
-from consumer.routing.patterns.keys import steps_of
 
 _NAMES = ("unquoted_identifier", "quoted_identifier")
 
@@ -24,9 +28,10 @@ def check_oddities(findings: Findings) -> None:
         for message, hint in oddities(text, others):
             scrub = findings.resolved.scrub
             findings.warn(path, scrub(message), scrub(hint))
-    for path, text in _codes(findings):
-        for message, hint in oddities(text, ()):
-            findings.warn(path, message, hint)
+    for vendor in findings.mapping("vendors"):  # a code is read from an answer, not from an event
+        code = findings.text("vendors", vendor, "code")
+        for message, hint in oddities(code, ()) if code and _compiles(code) else ():
+            findings.warn(("vendors", vendor, "code"), message, hint)
     _bare_words(findings, expressions)
     check_expression_names(findings, expressions, named)
     check_matches(findings, named)
@@ -49,15 +54,6 @@ def _expressions(findings: Findings) -> Iterator[tuple[Path, str]]:
             yield path, text
 
 
-def _codes(findings: Findings) -> Iterator[tuple[Path, str]]:
-    """Yield the expressions to the code in a vendor's answer, which name no field of an event."""
-    for vendor in findings.mapping("vendors"):
-        path = ("vendors", vendor, "code")
-        text = findings.text(*path)
-        if text and _compiles(text):
-            yield path, text
-
-
 def _compiles(text: str) -> bool:
     try:
         compile_value(text)
@@ -77,10 +73,7 @@ def _named(findings: Findings, expressions: list[tuple[Path, str]]) -> Counter[s
         named.update(token.text for token in tokens_of(text) if token.kind in _NAMES)
     for index in findings.routes():
         for _, key in keys_in(findings.at("routes", index, "match"), ("routes", index, "match")):
-            try:
-                named.update(steps_of(key))
-            except ValueError:
-                continue
+            named.update(steps_in(key))
     return named
 
 

@@ -53,7 +53,7 @@ class Token(NamedTuple):
 def tokens_of(expression: str) -> list[Token]:
     """Return the tokens of an expression that compiles, with an end token."""
     found = lexer.Lexer().tokenize(expression)
-    return [Token(each["type"], str(each["value"])) for each in found]
+    return [Token(token["type"], str(token["value"])) for token in found]
 
 
 def meant_by(expression: str) -> str:

@@ -52,21 +52,22 @@ def check_matches(findings: Findings, named: Mapping[str, int]) -> None:
         for path, value in _leaves(findings.at(*here), here):
             _text(findings, path, value)
         for path, key in keys_in(findings.at(*here), here):
-            _name(findings, path, key, named)
+            for step in steps_in(key):
+                _slip(findings, path, step, named)
             _dotted(findings, path, key, named)
     _unreached(findings)
 
 
 def keys_in(tree: Tree, path: Path) -> Iterator[tuple[Path, str]]:
     """Yield the keys of a pattern that name fields, also in nested objects."""
-    if isinstance(tree, dict):
-        for key, value in tree.items():
-            if key != "$or":
-                yield (*path, key), key
-            for index, each in enumerate(value if isinstance(value, list) and key == "$or" else ()):
-                yield from keys_in(each, (*path, key, index))
-            if isinstance(value, dict):
-                yield from keys_in(value, (*path, key))
+    for key, value in tree.items() if isinstance(tree, dict) else ():
+        here = (*path, key)
+        if key != "$or":
+            yield here, key
+        elif isinstance(value, list):
+            for index, option in enumerate(value):
+                yield from keys_in(option, (*here, index))
+        yield from keys_in(value, here)
 
 
 def _leaves(tree: Tree, path: Path) -> Iterator[tuple[Path, str]]:
@@ -94,12 +95,6 @@ def _text(findings: Findings, path: Path, text: str) -> None:
             return
 
 
-def _name(findings: Findings, path: Path, key: str, named: Mapping[str, int]) -> None:
-    """Warn of a name that is used once and differs in one letter from another."""
-    for step in _steps(key):
-        _slip(findings, path, step, named)
-
-
 def check_expression_names(
     findings: Findings, expressions: Sequence[tuple[Path, str]], named: Mapping[str, int]
 ) -> None:
@@ -111,6 +106,7 @@ def check_expression_names(
 
 
 def _slip(findings: Findings, path: Path, name: str, named: Mapping[str, int]) -> None:
+    """Warn of a name that is used once and differs in one letter from another."""
     if len(name) < _LONG or named.get(name, 0) > 1 or name in _COMMON | _OTHERS:
         return
     common = _COMMON if name[0].islower() else frozenset[str]()
@@ -121,7 +117,8 @@ def _slip(findings: Findings, path: Path, name: str, named: Mapping[str, int]) -
         findings.warn(path, message, f"did you mean '{near[0]}'?")
 
 
-def _steps(key: str) -> tuple[str, ...]:
+def steps_in(key: str) -> tuple[str, ...]:
+    """Return the fields that a key of a pattern names; none if it is malformed."""
     try:
         return steps_of(key)
     except ValueError:
@@ -130,7 +127,7 @@ def _steps(key: str) -> tuple[str, ...]:
 
 def _dotted(findings: Findings, path: Path, key: str, named: Mapping[str, int]) -> None:
     """Warn of a key with a dot whose other reading the rest of the config uses."""
-    steps = _steps(key)
+    steps = steps_in(key)
     if len(steps) > 1 and ".".join(steps) in named:
         message = f"is the field '{steps[-1]}' within '{steps[0]}', as on Amazon EventBridge"
         escaped = ".".join(steps).replace(".", "\\.")

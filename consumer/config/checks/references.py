@@ -88,7 +88,7 @@ def _kafka(findings: Findings) -> None:
 
 def _token_source(findings: Findings) -> None:
     """Check that OAUTHBEARER has a method for its tokens: a config cannot hold a token function."""
-    settings = plain_names({name: str(each) for name, each in findings.mapping("kafka").items()})
+    settings = plain_names({name: str(value) for name, value in findings.mapping("kafka").items()})
     method = settings.get("sasl.oauthbearer.method", "default")
     unsecured = settings.get("enable.sasl.oauthbearer.unsecure.jwt", "").lower() == "true"
     if settings.get("sasl.mechanisms") == "OAUTHBEARER" and method == "default" and not unsecured:

@@ -54,7 +54,7 @@ def _match(findings: Findings, here: Path) -> None:
         compile_pattern(findings.mapping(*here, "match"))
     except PatternErrors as refused:
         for error in refused.errors:
-            message, hint = (findings.resolved.scrub(each) for each in (error.message, error.hint))
+            message, hint = (findings.resolved.scrub(text) for text in (error.message, error.hint))
             findings.problem((*here, "match", *error.path), message, hint)
 
 
@@ -76,7 +76,7 @@ def _country_codes(findings: Findings, here: Path, specs: Mapping[str, ChannelSp
 
 
 def _reach(findings: Findings, here: Path, specs: Mapping[str, ChannelSpec]) -> None:
-    known = {each for each in _ADDRESSES if findings.at(*here, "recipient", each) is not None}
+    known = {kind for kind in _ADDRESSES if findings.at(*here, "recipient", kind) is not None}
     if not known or not specs:
         return
     unreached = [
