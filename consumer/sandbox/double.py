@@ -17,7 +17,7 @@ from consumer.sandbox import faults
 from consumer.sandbox.customer_radar import Radar
 from consumer.sandbox.journal import Journal
 from consumer.sandbox.pisano import Pisano
-from consumer.sandbox.settings import Account, Latency, Quota, SandboxSettings
+from consumer.sandbox.settings import Account, Latency, SandboxSettings
 from consumer.sandbox.throttle import Throttle
 from consumer.sandbox.wire import Received, Reply
 
@@ -41,7 +41,10 @@ class Double:
         self.faults = settings.faults
         self._account = settings
         self._quotas = {"pisano": settings.pisano_quota, "radar": settings.radar_quota}
-        self._throttles = {vendor: _throttle(quota) for vendor, quota in self._quotas.items()}
+        self._throttles = {
+            vendor: Throttle(quota.parsed(), quota.algorithm, quota.offset)
+            for vendor, quota in self._quotas.items()
+        }
         self._vendors: dict[str, Pisano | Radar] = {
             "pisano": Pisano(settings),
             "radar": Radar(settings),
@@ -104,7 +107,3 @@ def draw_latency(setting: Latency, dice: random.Random) -> float:
     else:
         ms = setting.ms
     return ms / 1000
-
-
-def _throttle(quota: Quota) -> Throttle:
-    return Throttle(quota.parsed(), quota.algorithm, quota.offset)

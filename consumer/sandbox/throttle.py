@@ -56,28 +56,40 @@ class _Meter(Protocol):
         """Count a call at `now`, which all limits together allowed or refused."""
 
 
-def _position(now: float, offset: float, period: float) -> tuple[int, float]:
-    """Return the number of the window that contains `now`, and its elapsed part (below 1)."""
-    position = (now - offset) / period
-    number = math.floor(position)
-    return number, position - number
-
-
 class _Fixed:
     def __init__(self, limit: Limit, offset: float) -> None:
         self._limit, self._offset = limit, offset
-        self._number, self._calls = 0, 0
+        self._number, self._last, self._current = 0, 0, 0
+
+    def _turn(self, now: float) -> float:
+        """Move to the window of `now`; return its elapsed part, 0 to 1."""
+        position = (now - self._offset) / self._limit.period
+        number = math.floor(position)
+        if number != self._number:
+            self._last = self._current if number == self._number + 1 else 0
+            self._number, self._current = number, 0
+        return position - number
 
     def wait(self, now: float) -> float:
-        number, passed = _position(now, self._offset, self._limit.period)
-        if number != self._number or self._calls < self._limit.calls:
-            return 0.0
-        return (1 - passed) * self._limit.period
+        passed = self._turn(now)
+        return 0.0 if self._current < self._limit.calls else (1 - passed) * self._limit.period
 
     def count(self, now: float, allowed: bool) -> None:  # noqa: ARG002 - every call counts here
-        number, _ = _position(now, self._offset, self._limit.period)
-        self._calls = self._calls + 1 if number == self._number else 1
-        self._number = number
+        self._turn(now)
+        self._current += 1
+
+
+class _Weighted(_Fixed):
+    def wait(self, now: float) -> float:
+        passed = self._turn(now)
+        room = self._limit.calls - 1
+        if self._last * (1 - passed) + self._current <= room:
+            return 0.0
+        if self._current <= room:  # wait until the last window's weight is low enough
+            until = 1 - (room - self._current) / self._last
+        else:  # this window is full: wait until it is the last one and its weight is low enough
+            until = 2 - room / self._current
+        return (until - passed) * self._limit.period
 
 
 class _Sliding:
@@ -94,35 +106,6 @@ class _Sliding:
 
     def count(self, now: float, allowed: bool) -> None:  # noqa: ARG002 - every call counts here
         self._log.append(now)
-
-
-class _Weighted:
-    def __init__(self, limit: Limit, offset: float) -> None:
-        self._limit, self._offset = limit, offset
-        self._number, self._last, self._current = 0, 0, 0
-
-    def _turn(self, now: float) -> float:
-        """Move to the window of `now`; return its elapsed part, 0 to 1."""
-        number, passed = _position(now, self._offset, self._limit.period)
-        if number != self._number:
-            self._last = self._current if number == self._number + 1 else 0
-            self._number, self._current = number, 0
-        return passed
-
-    def wait(self, now: float) -> float:
-        passed = self._turn(now)
-        room = self._limit.calls - 1
-        if self._last * (1 - passed) + self._current <= room:
-            return 0.0
-        if self._current <= room:  # wait until the last window's weight is low enough
-            until = 1 - (room - self._current) / self._last
-        else:  # this window is full: wait until it is the last one and its weight is low enough
-            until = 2 - room / self._current
-        return (until - passed) * self._limit.period
-
-    def count(self, now: float, allowed: bool) -> None:  # noqa: ARG002 - every call counts here
-        self._turn(now)
-        self._current += 1
 
 
 class _Bucket:

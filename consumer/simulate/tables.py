@@ -24,7 +24,8 @@ def print_tables(told: Mapping[str, Any], console: Console) -> None:
     for lane in told["lanes"]:
         _lane(lane, console)
         if "backlog" in lane:
-            _backlog(lane["backlog"], console)
+            number, drained = lane["backlog"]["customers"], lane["backlog"]["drained_after"]
+            console.print(f"A backlog of {number:,} drains in {duration(drained)}.")
     if "compare" in told:
         _compare(told, console)
     if "baselines" in told:
@@ -69,12 +70,6 @@ def _remarks(lane: Mapping[str, Any]) -> Iterator[str]:
         yield f"Permits left at the lowest: {lowest:.0%}. Refused calls (429): {lane['throttled']}."
     if lane["expired"]:
         yield f"Too late to be sent (expired while waiting): {lane['expired']:,}."
-
-
-def _backlog(backlog: Mapping[str, Any], console: Console) -> None:
-    console.print(
-        f"A backlog of {backlog['customers']:,} drains in {duration(backlog['drained_after'])}."
-    )
 
 
 def _compare(told: Mapping[str, Any], console: Console) -> None:

@@ -6,7 +6,7 @@ sent.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from consumer.config.document import Path, Source, Tree, leaves
@@ -38,30 +38,22 @@ def trial_problems(config: Config, source: Source) -> tuple[list[Problem], list[
     for name, campaign in config.called.items():
         if (vendor := accounts.get(campaign.vendor)) is None:
             continue
+        base = config.vendors[campaign.vendor].base_url
         try:
             calls = list(_calls(vendor, campaign))
-            _check_lengths(config.vendors[campaign.vendor].base_url, calls)
-        except _TooLongError as error:
-            problems.append(source.problem(("campaigns", name, "id"), str(error), _WHY_LONG))
-            continue
         except Exception as error:  # noqa: BLE001 - any of it would be raised for every customer
             problems.append(_unbuilt(source, config, name, error))
             continue
+        longest = max(len(base + call.path) for call in calls)
+        if longest > MOST_URL:
+            message = f"makes a URL of {longest} characters, expected at most {MOST_URL}"
+            problems.append(source.problem(("campaigns", name, "id"), message, _WHY_LONG))
+            continue
         for call in calls:
-            steps = _twice(config.vendors[campaign.vendor].base_url, call.path)
+            steps = _twice(base, call.path)
             if steps is not None:
                 twice.setdefault((campaign.vendor, steps), call.path)
     return problems, [_told_twice(source, *place, path) for place, path in twice.items()]
-
-
-class _TooLongError(Exception):
-    pass
-
-
-def _check_lengths(base: str, calls: Sequence[Call]) -> None:
-    longest = max(len(base + call.path) for call in calls)
-    if longest > MOST_URL:
-        raise _TooLongError(f"makes a URL of {longest} characters, expected at most {MOST_URL}")
 
 
 def _accounts(config: Config, source: Source, problems: list[Problem]) -> dict[str, Vendor]:
