@@ -22,7 +22,7 @@ from consumer.demo.events import synthetic
 from consumer.demo.feed import feed
 from consumer.demo.tally import ResultsReader, Tally
 from consumer.errors import DispatcherError
-from consumer.kafka.embedded_broker import EmbeddedBroker
+from consumer.kafka.clients import EmbeddedBroker
 from consumer.kafka.topics import own_topics
 from consumer.records.result import Status
 from consumer.runtime.options import Options

@@ -108,9 +108,7 @@ class LenientStream(httpcore.AsyncNetworkStream):
 
 def repaired(head: bytes) -> bytes:
     """Return a head (given without the empty line that ends it) as h11 accepts it, with that line.
-
-    A head without a status line is handed on unchanged.
-    """
+    A head without a status line is handed on unchanged."""
     first, *lines = head.split(b"\n")
     status = _STATUS.match(first)
     if status is None:
@@ -128,8 +126,7 @@ def status_alone(head: bytes) -> bytes:
 
 
 def _is_interim(head: bytes) -> bool:
-    """Return whether this is an informational answer (1xx), which the final one follows; 101 is
-    final."""
+    """Return whether this is an informational answer (1xx) before the final one; 101 is final."""
     status = _STATUS.match(head)
     return status is not None and status[1][:1] == b"1" and status[1] != b"101"
 

@@ -1,4 +1,7 @@
-"""Carry out a lane's `Send` and `Login` commands in asyncio and report back by queue."""
+"""Carry out a lane's `Send` and `Login` commands in asyncio and report back by queue.
+
+Connection pools of earlier configs stay open while a call can use them.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,9 @@ from consumer.vendors.protocol import LoginVendor, Vendor
 NOTHING_LEFT = Outcome(Verdict.RETRY, counts=False)
 NO_CLEAR_ANSWER = Outcome(Verdict.IN_DOUBT)
 OUR_DEFECT = Outcome(Verdict.RETRY, message="the call could not be built; see the log")
+
+LOOK_EVERY = 0.5
+"""Seconds between two checks whether a lane still commands calls by a former config."""
 
 log = structlog.get_logger(__name__)
 
@@ -96,10 +102,8 @@ class Calls:
         return SimpleQueue()
 
     def send(self, batch: Batch, events: Inbox, fresh_from: float | None = None) -> Future[None]:
-        """Make the call; `events` receives one Answered.
-
-        `fresh_from`: the time just before its intent was committed; by default the time of sealing.
-        """
+        """Make the call; `events` receives one Answered. `fresh_from`: the time just before its
+        intent was committed; by default the time of sealing."""
         return self._start(self._send(batch, events, fresh_from))
 
     def login(self, login: Login, events: Inbox, fresh_from: float | None = None) -> Future[None]:
@@ -107,8 +111,7 @@ class Calls:
         return self._start(self._login(login, events, fresh_from))
 
     def has_session(self, vendor: str) -> bool:
-        """Return whether a login to this account has succeeded; a former account's session does not
-        count."""
+        """Return whether a login to this very account has succeeded."""
         account = self.accounts.get(vendor)
         return account is not None and account.token is not None
 
@@ -146,20 +149,23 @@ class Calls:
         events.put(Answered(batch, campaign.vendor, outcome, sent_at, at, label, known_code))
 
     def _build(self, batch: Batch, campaign: Campaign, account: Account) -> Call | Outcome:
-        """Return the call, or an Outcome with the invitations that fail to build, each tried
-        alone."""
+        """Return the call, or an Outcome with the invitations that fail to build alone."""
         token = account.token.value if account.token else None
 
         def build(many: Sequence[PendingInvitation]) -> Call:
             return account.vendor.build(campaign, [held.invitation for held in many], token)
 
-        try:
-            return build(batch.invitations)
-        except Exception as error:  # noqa: BLE001 - each record's defect is its own
-            what = defect(error)
-        unbuilt = [held.offset for held in batch.invitations if not _works(build, [held])]
-        unbuilt = unbuilt or [held.offset for held in batch.invitations]  # only all together raise
-        log.error("call_defect", batch=batch.id, error=what, invitations=len(unbuilt))
+        built = _build_or_defect(build, batch.invitations)
+        if not isinstance(built, str):
+            return built
+        offsets = [held.offset for held in batch.invitations]
+        unbuilt = [
+            held.offset
+            for held in batch.invitations
+            if isinstance(_build_or_defect(build, [held]), str)
+        ]
+        unbuilt = unbuilt or offsets  # only all together raise
+        log.error("call_defect", batch=batch.id, error=built, invitations=len(unbuilt))
         return replace(OUR_DEFECT, counts=False, unbuilt=frozenset(unbuilt))
 
     async def _login(self, login: Login, events: Inbox, fresh_from: float | None) -> None:
@@ -188,14 +194,14 @@ class Calls:
         events.put(LoginEnded(name, at, outcome, expires_at))
 
 
-def _works(
+def _build_or_defect(
     build: Callable[[Sequence[PendingInvitation]], Call], many: Sequence[PendingInvitation]
-) -> bool:
+) -> Call | str:
+    """Return the call, or the defect that ended its building."""
     try:
-        build(many)
-    except Exception:  # noqa: BLE001 - any error means no
-        return False
-    return True
+        return build(many)
+    except Exception as error:  # noqa: BLE001 - each record's defect is its own
+        return defect(error)
 
 
 async def _outcome(exchange: Exchange, vendor: Vendor, call: Call) -> Outcome:
@@ -208,3 +214,36 @@ async def _outcome(exchange: Exchange, vendor: Vendor, call: Call) -> Outcome:
         return cleaned(read, call.body, vendor.codes)
     # A full batch takes tenths of a second: the event loop has other calls to answer.
     return await asyncio.to_thread(cleaned, read, call.body, vendor.codes)
+
+
+class RetiredPools:
+    """One `Calls` for each config that is or was in use; they share unchanged accounts. All methods
+    belong to the event loop that makes the calls."""
+
+    def __init__(self) -> None:
+        self._live: list[Calls] = []
+
+    def add(self, calls: Calls) -> None:
+        """Track these calls: they may be commanded from now on."""
+        self._live.append(calls)
+
+    async def retire(self, calls: Calls, in_use: Callable[[], bool]) -> None:
+        """Wait until the last of these calls has ended, then close unused accounts."""
+        while in_use():  # noqa: ASYNC110 - the lanes' threads send no signal
+            await asyncio.sleep(LOOK_EVERY)
+        await calls.ended()
+        self._live.remove(calls)
+        for account in calls.accounts.values():
+            if not any(account is kept for kept in self._accounts()):
+                await account.client.close()
+
+    async def close(self) -> None:
+        """Close all accounts at the end of the process."""
+        for account in self._accounts():
+            await account.client.close()
+        self._live.clear()
+
+    def _accounts(self) -> list[Account]:
+        """Return each account once."""
+        every = (account for calls in self._live for account in calls.accounts.values())
+        return list({id(account): account for account in every}.values())

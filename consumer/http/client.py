@@ -14,14 +14,15 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import httpx
 import structlog
 
 from consumer.errors import DispatcherError
-from consumer.http.answer_body import BODY_LIMIT, unpacked
 from consumer.http.answer_head import LenientBackend
 from consumer.http.connection_errors import refused_certificate, why
 from consumer.records.call import Answer, Call
@@ -38,6 +39,16 @@ HEADERS = {
 it of a client that keeps no connection, and it lets the vendor close first, so that no local port
 stays in TIME_WAIT."""
 
+BODY_LIMIT: Final = 64 * 1024
+"""Bytes of an answer's body that are read, compressed and decompressed."""
+
+_WINDOWS: Final[Mapping[str, tuple[int, ...]]] = {
+    "gzip": (31,),
+    "x-gzip": (31,),
+    "deflate": (15, -15),  # with zlib's header, as the RFC says, and without, as some servers do
+}
+"""Content coding → zlib's window bits, to be tried in this order."""
+
 FIRST_BYTE = "send_request_headers.started"
 
 Trace = Callable[[str, Mapping[str, object]], Awaitable[None]]
@@ -51,8 +62,7 @@ class _StaleError(DispatcherError):
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """Outcome of a request: `sent_at` is None if no byte left, `failure` is None if it was
-    answered."""
+    """Outcome of a request. `sent_at`: None if no byte left; `failure`: None if it was answered."""
 
     at: float
     sent_at: float | None = None
@@ -92,8 +102,7 @@ class VendorClient:
         await self._transport.aclose()
 
     async def exchange(self, call: Call, *, fresh_until: float) -> Exchange:
-        """Make one request; never raises for what the network or the vendor does, nor once a byte
-        has left."""
+        """Make one request; raises neither for network or vendor, nor once a byte has left."""
         sent: list[float] = []
         failure: str | None = None
         answer: Answer | None = None
@@ -108,8 +117,7 @@ class VendorClient:
         return Exchange(self._now(), sent[0] if sent else None, answer, failure)
 
     def _tracer(self, sent: list[float], fresh_until: float) -> Trace:
-        """Return a trace that records in `sent` when the first byte leaves, and raises if the call
-        is stale."""
+        """Return a trace that records in `sent` when the first byte leaves, or raises if stale."""
 
         async def trace(event: str, info: Mapping[str, object]) -> None:
             if event.endswith(FIRST_BYTE):
@@ -192,6 +200,25 @@ async def _body(response: httpx.Response) -> bytes:
     finally:
         await response.stream.aclose()  # type: ignore[union-attr]  # an asynchronous one
     return body[:BODY_LIMIT]
+
+
+def unpacked(body: bytes, content_encoding: str) -> bytes | None:
+    """Return at most `BODY_LIMIT` bytes of the decompressed body; None if it cannot be
+    decompressed.
+
+    Requests ask for `identity`. An answer that is compressed all the same costs at most 64 KiB in
+    and out, so it does not delay the event loop. Vendors do not compress an answer twice.
+    """
+    codings = [each.strip().lower() for each in content_encoding.split(",")]
+    packed = [each for each in codings if each not in {"", "identity"}]
+    if not (packed and body):
+        return body
+    for window in _WINDOWS.get(",".join(packed), ()):
+        try:
+            return zlib.decompressobj(window).decompress(body, BODY_LIMIT)
+        except zlib.error:
+            continue
+    return None
 
 
 def _for_proxy(info: Mapping[str, object]) -> bool:

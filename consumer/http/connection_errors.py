@@ -45,8 +45,7 @@ _REASONS: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...
 
 
 def refused_certificate(error: BaseException) -> bool:
-    """Return whether the vendor's TLS refused the connection, so that nothing of the call was
-    read."""
+    """Return whether the vendor's TLS refused us, so that it read nothing of the call."""
     reasons = (each.reason or "" for each in _chain(error) if isinstance(each, ssl.SSLError))
     return any(reason.endswith(_REFUSALS) for reason in reasons)
 

@@ -26,9 +26,7 @@ class TlsError(DispatcherError):
 
 def context_of(account: Account) -> ssl.SSLContext:
     """Return a context that trusts `ca` alone if the account has one, else the public authorities.
-
-    Raises TlsError, whose message repeats nothing of the files.
-    """
+    Raises TlsError, whose message repeats nothing of the files."""
     if account.ca is None:
         context = httpx.create_ssl_context(trust_env=False)
     else:

@@ -58,8 +58,7 @@ _PRODUCER_FIXED: Final[Mapping[str, object]] = {
 
 
 def consumer_settings(settings: Settings, group: str, instance: str = "") -> dict[str, object]:
-    """Return the settings of a consumer that never commits, and never chooses a start offset, by
-    itself."""
+    """Return the settings of a consumer that never commits or chooses a start offset by itself."""
     fixed = {"group.id": group, **_CONSUMER_FIXED}
     return _client_settings(settings, client_id(group, instance), _CONSUMER_DEFAULTS, fixed)
 

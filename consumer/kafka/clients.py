@@ -20,7 +20,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient
 
-from consumer.errors import KafkaSessionError
+from consumer.errors import DispatcherError, KafkaSessionError
 from consumer.kafka import queries, transactions
 from consumer.kafka.client_settings import (
     TRANSACTION_TIMEOUT,
@@ -92,10 +92,8 @@ class KafkaClients:
         on_throttle: OnThrottle = ignore_throttle,
         timeout: float = TRANSACTION_TIMEOUT,
     ) -> Producer:
-        """Return a transactional producer; it must be fenced before any other use.
-
-        `timeout`: seconds after which Kafka aborts its open transaction.
-        """
+        """Return a transactional producer; it must be fenced before any other use. `timeout`:
+        seconds after which Kafka aborts its open transaction."""
         settings = producer_settings(self._settings, transactional_id, timeout)
         callbacks = {"error_cb": on_error, "throttle_cb": on_throttle}
         return Producer({**settings, **callbacks}, logger=_librdkafka())
@@ -147,8 +145,7 @@ class KafkaClients:
         leaving.join(CLOSE_WAIT)
 
     def topic_id(self, topic: str) -> str | None:
-        """Return the topic's id, which changes when the topic is recreated; None if brokers have
-        none."""
+        """Return the topic's id, which changes when it is recreated; None if brokers have none."""
         if self._embedded:
             return None
         found = queries.topic_ids(self._administration(), [topic])[topic]
@@ -157,8 +154,7 @@ class KafkaClients:
         return found
 
     def lingers(self, group: str) -> bool:
-        """Return whether the group still has a member of this replica's previous process, which was
-        killed and whose session has not ended."""
+        """Return whether a member of this replica's killed predecessor is still in the group."""
         if self._embedded or not self._instance:
             return False
         members = queries.client_ids(self._administration(), group)
@@ -169,15 +165,12 @@ class KafkaClients:
         return queries.members(self._administration(), group) > 0
 
     def committed_texts(self, group: str) -> Mapping[str, str]:
-        """Return, for each topic of which the group has an offset (in the config or not), the
-        metadata text committed with it."""
+        """Return topic → metadata text, for all topics of which the group has an offset."""
         return {} if self._embedded else queries.committed_texts(self._administration(), group)
 
     def trim(self, topic: str, before: int, refused: Callable[[str], None]) -> None:
         """Delete the records of partition 0 below an offset, asynchronously and best effort.
-
-        `refused` receives the reason of a refusal, from any thread.
-        """
+        `refused` receives the reason of a refusal, from any thread."""
 
         def ended(future: Future[Any]) -> None:
             error = None if future.cancelled() else future.exception()
@@ -200,14 +193,36 @@ class KafkaClients:
         return self._admin
 
 
+class EmbeddedBroker:
+    """librdkafka's own mock cluster inside the process, for the demo; lives as long as this object.
+
+    It is enough to show the main path; no test of delivery may rely on it. It forgets offsets sent
+    to a transaction, creates topics on first use (four partitions), and has no topic
+    administration.
+    """
+
+    def __init__(self) -> None:
+        self._client = Producer(
+            {"bootstrap.servers": "mock", "test.mock.num.brokers": 1, "log_level": 0}
+        )
+        brokers = self._client.list_topics(timeout=10.0).brokers.values()
+        if not brokers:
+            raise DispatcherError("the embedded broker did not start")
+        self.bootstrap = ",".join(f"{each.host}:{each.port}" for each in brokers)
+
+    def create(self, topics: list[str]) -> None:
+        """Create topics by requesting their metadata."""
+        for topic in topics:
+            self._client.list_topics(topic, timeout=10.0)
+
+
 def admin_client(settings: Settings) -> AdminClient:
     """Return an administration client; it logs nothing, its calls raise."""
     return AdminClient({**settings, "log_level": 0})
 
 
 def _librdkafka() -> logging.Logger:
-    """Return the logger of librdkafka's errors; the program's log writes each kind once a
-    minute."""
+    """Return the logger of librdkafka's errors; the program's log limits repeats."""
     logger = logging.getLogger("librdkafka")
     logger.setLevel(logging.ERROR)
     if not logger.handlers:

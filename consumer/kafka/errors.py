@@ -15,8 +15,7 @@ from consumer.errors import DispatcherError, KafkaSessionError, UnreadableRecord
 
 @contextmanager
 def translate_errors(action: str) -> Iterator[None]:
-    """Translate confluent-kafka's exceptions, and an answer's TimeoutError, to
-    KafkaSessionError."""
+    """Translate Kafka's exceptions, and a TimeoutError of an answer, to KafkaSessionError."""
     try:
         yield
     except KafkaException as error:
@@ -48,8 +47,7 @@ def is_out_of_range(error: KafkaError) -> bool:
 
 
 def records_fault(error: BaseException) -> bool:
-    """Return whether a record may have raised this, rather than Kafka, an operator or the
-    machine."""
+    """Return whether a record may have raised this, rather than Kafka or the machine."""
     if isinstance(error, UnreadableRecord):
         return True
     others = (DispatcherError, KafkaException, MemoryError)

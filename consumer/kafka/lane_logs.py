@@ -127,10 +127,8 @@ class LaneLogState:
     def start_offset(
         self, found: Checkpoint | None, topic_id: str | None, begin: StartFrom = None
     ) -> int:
-        """Return the offset to read from.
-
-        Raises StartPositionError if log and checkpoint contradict each other.
-        """
+        """Return the offset to read from. Raises StartPositionError if log and checkpoint
+        contradict each other."""
         if found is None:
             return self._first_offset(begin)
         if topic_id and found.topic_id and found.topic_id != topic_id:

@@ -102,8 +102,7 @@ class LogScan:
 
 
 def _place(message: Message) -> tuple[Partition, int]:
-    """Return partition and offset; events and errors have a partition, but not always an offset
-    (-1)."""
+    """Return partition and offset; an error has a partition, but not always an offset (-1)."""
     place = cast("str", message.topic()), cast("int", message.partition())
     return place, message.offset() if message.offset() is not None else -1  # type: ignore[return-value]
 

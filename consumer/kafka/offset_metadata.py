@@ -113,10 +113,8 @@ def _entries(text: str) -> Iterator[tuple[str, str]]:
 
 
 def holding(client: Consumer, topics: Sequence[str]) -> str | None:
-    """Return the first of the topics that ever held a record; None if none did.
-
-    Deleted records count too: a log's end never goes back.
-    """
+    """Return the first of the topics that ever held a record; None if none did. Deleted records
+    count too: a log's end never goes back."""
     for topic in topics:
         partitions = partitions_of(client, topic)
         if any(log_range(client, topic, place.partition)[1] > 0 for place in partitions):

@@ -58,8 +58,7 @@ def topic_names(client: AdminClient | Consumer, prefix: str = "") -> list[str]:
 
 
 def topic_ids(client: AdminClient, names: Sequence[str]) -> dict[str, str | None]:
-    """Return topic → topic id, None if the topic does not exist; a topic that is deleted and
-    recreated gets another id."""
+    """Return topic → its id, which changes when it is recreated; None if it does not exist."""
     found: dict[str, str | None] = {}
     with translate_errors("reading the topics' ids"):
         asked = client.describe_topics(TopicCollection(list(names)), request_timeout=WAIT)
@@ -88,8 +87,7 @@ def log_range(client: Consumer, topic: str, partition: int) -> tuple[int, int]:
 
 
 def offset_since(client: Consumer, topic: str, partition: int, since: float) -> int | None:
-    """Return the offset of the first record written since then (epoch seconds); None if there is
-    none."""
+    """Return the offset of the first record written since then (epoch seconds), if any."""
     action = f"looking for the first record of {topic} since a time"
     with translate_errors(action):
         asked = TopicPartition(topic, partition, max(0, int(since * 1000)))
@@ -175,8 +173,7 @@ def _members(client: AdminClient, group: str) -> list[str]:
 
 
 def committed_texts(client: AdminClient, group: str) -> dict[str, str]:
-    """Return topic → the metadata text committed with one of the group's offsets of it, for all
-    topics, in the config or not."""
+    """Return topic → metadata text, for all topics of which the group has an offset."""
     with translate_errors(f"reading the offsets of group {group}"):
         found = _retried(_group_offsets, client, group)
     texts: dict[str, str] = {}

@@ -1,5 +1,4 @@
-"""Check that a broker answers before a command begins; the error names the address and what to
-check."""
+"""Check that a broker answers before a command begins; the error says what to check."""
 
 from __future__ import annotations
 
@@ -36,8 +35,7 @@ def what_to_check(error: KafkaError | None) -> str:
 
 
 def tells_more(new: KafkaError, known: KafkaError | None) -> bool:
-    """Return whether `new` is the better reason: a closed connection may only follow from a
-    refusal."""
+    """Return whether `new` is the better reason: a closed connection may follow from a refusal."""
     return known is None or new.code() in _CHECKS or known.code() not in _CHECKS
 
 

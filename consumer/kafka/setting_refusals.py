@@ -38,10 +38,8 @@ _ABOUT: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """librdkafka's message and the setting that it is about; None if it names none.
-
-    `fatal`: no client can be made with it. Otherwise the setting is only deprecated.
-    """
+    """librdkafka's message and the setting that it is about; None if it names none. `fatal`: no
+    client can be made with it. Otherwise the setting is only deprecated."""
 
     setting: str | None
     why: str

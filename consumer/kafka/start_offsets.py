@@ -48,7 +48,7 @@ class Reading:
 
 
 def router_reading(topics: Topics, inputs: Sequence[str], clients: KafkaClients) -> Reading:
-    """Return what the router's group reads with these inputs. Raises KafkaSessionError."""
+    """Return what the router's group reads with these inputs."""
     group = f"{topics.application_id}.router"
     return Reading(
         group,
@@ -62,15 +62,14 @@ def router_reading(topics: Topics, inputs: Sequence[str], clients: KafkaClients)
 
 
 def delay_reading(topics: Topics, steps: Sequence[str], clients: KafkaClients) -> Reading:
-    """Return what the delay stage's group reads of these topics. Raises KafkaSessionError."""
+    """Return what the delay stage's group reads of these topics."""
     ids = {each: clients.topic_id(each) for each in steps}
     return Reading(f"{topics.application_id}.ladder", steps, "", [], ids)
 
 
 @dataclass(frozen=True, slots=True)
 class AssignedStarts:
-    """`marks`: topic → metadata to commit its offsets with; `stopped`: the partitions that must not
-    be read until an operator resumes them."""
+    """`marks`: topic → metadata of its offsets; `stopped`: partitions that must not be read."""
 
     marks: Mapping[str, str]
     stopped: Sequence[StoppedPartition]
@@ -104,23 +103,22 @@ def assign_start_offsets(
     Raises StartPositionError if a topic was never read and no start position is given.
     """
     memory = read_group_memory(asker, reading)
-    committed, read = memory.committed, memory.read
+    committed = memory.committed
+    places = {(each.topic, each.partition): each for each in partitions}
     stopped = {each.place for each in memory.stopped}
-    known = read if begin is None or not first else _among(partitions, committed)
+    known = memory.read
+    if first and begin is not None:
+        known = {topic for topic, number in places if committed[topic, number].offset >= 0}
     fresh = []
-    for partition in partitions:
-        found = committed[partition.topic, partition.partition]
-        partition.offset = found.offset
-        if found.offset < 0 and (partition.topic, partition.partition) not in stopped:
+    for place, partition in places.items():
+        partition.offset = committed[place].offset
+        if partition.offset < 0 and place not in stopped:
             new = partition.topic in known or partition.topic == reading.own
             partition.offset = start_offset(asker, partition, "earliest" if new else begin)
             fresh.append(partition)
-    if memory.all_forgotten:  # an own topic with an offset has the register
-        fresh += [
-            TopicPartition(each.topic, each.partition, 0)
-            for each in partitions
-            if each.topic == reading.own and each.offset < 0
-        ]
+    own = places.get((reading.own, 0))
+    if memory.all_forgotten and own is not None and own.offset < 0:
+        fresh.append(TopicPartition(reading.own, 0, 0))  # an offset to keep the register with
     marks = marks_of(memory, {each.topic for each in fresh}, reading)
     begun = [
         TopicPartition(each.topic, each.partition, each.offset, marks.get(each.topic, ""))
@@ -128,13 +126,11 @@ def assign_start_offsets(
     ]
     if begun:
         commit(begun)
-    mine = {(each.topic, each.partition) for each in partitions}
-    return AssignedStarts(marks, [each for each in memory.stopped if each.place in mine])
+    return AssignedStarts(marks, [each for each in memory.stopped if each.place in places])
 
 
 def rehearse(client: Consumer, topics: Sequence[str], begin: StartFrom, reading: Reading) -> None:
-    """Check that these inputs could be read too. Raises StartPositionError if one was never read
-    and no start position is given."""
+    """Raise StartPositionError if one of these inputs needs a start position that is missing."""
     memory = read_group_memory(client, reading)
     for topic in topics:
         if topic not in memory.read | {each.topic for each in memory.stopped} and begin is None:
@@ -143,10 +139,8 @@ def rehearse(client: Consumer, topics: Sequence[str], begin: StartFrom, reading:
 
 @dataclass(frozen=True, slots=True)
 class GroupMemory:
-    """A group's offsets, and the partitions whose offsets are unusable.
-
-    `all_forgotten`: the group has no offset, and yet this application has worked.
-    """
+    """A group's offsets, and the partitions whose offsets are unusable. `all_forgotten`: the group
+    has no offset, and yet this application has worked."""
 
     committed: Mapping[Partition, TopicPartition]
     stopped: Sequence[StoppedPartition]
@@ -159,7 +153,7 @@ class GroupMemory:
 
 
 def read_group_memory(asker: Consumer, reading: Reading) -> GroupMemory:
-    """Return what the group remembers of all that it reads. Raises KafkaSessionError.
+    """Return what the group remembers of all that it reads.
 
     If it has forgotten everything, this application's own topics prove that it has worked: another
     replica commits before it answers, so a first start finds neither offsets nor answers.
@@ -209,13 +203,6 @@ def group_offsets(client: Consumer, reading: Reading) -> dict[Partition, TopicPa
     topics = [*reading.inputs, reading.own]
     asked = [each for topic in topics for each in partitions_of(client, topic)]
     return committed_offsets(client, asked)
-
-
-def _among(
-    partitions: Sequence[TopicPartition], committed: Mapping[Partition, TopicPartition]
-) -> set[str]:
-    """Return the topics of which one of these partitions has an offset."""
-    return {each.topic for each in partitions if committed[each.topic, each.partition].offset >= 0}
 
 
 def _own(committed: Mapping[Partition, TopicPartition], reading: Reading) -> TopicPartition:
@@ -275,8 +262,7 @@ def _unmarked(
 
 
 def start_offset(client: Consumer, partition: TopicPartition, begin: StartFrom) -> int:
-    """Return the offset at which reading of a partition begins. Raises StartPositionError without a
-    start position."""
+    """Return where reading of a partition begins. Raises StartPositionError without `begin`."""
     if begin is None:
         raise _unsaid(f"{partition.topic} [{partition.partition}]")
     low, high = log_range(client, partition.topic, partition.partition)

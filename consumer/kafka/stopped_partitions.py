@@ -43,8 +43,7 @@ MEANING: Mapping[StopReason, str] = {
 
 @dataclass(frozen=True, slots=True)
 class StoppedPartition:
-    """A stopped partition. `offset`: the group's (negative: none); `was`: the id of the topic that
-    was read, as far as it is known."""
+    """A stopped partition; `offset`: the group's (negative: none); `was`: id of the topic read."""
 
     topic: str
     partition: int
@@ -59,8 +58,7 @@ class StoppedPartition:
 
     @property
     def whole_topic(self) -> bool:
-        """Whether the topic's partitions can only be resumed together: all have lost their
-        offsets."""
+        """Whether all partitions have lost their offsets, so that they resume together."""
         return self.reason is not StopReason.OUT_OF_RANGE
 
     @property
@@ -102,8 +100,7 @@ def memory_problem(
 
 
 def out_of_range(asker: Consumer, found: TopicPartition) -> StoppedPartition | None:
-    """Return the partition as stopped if the log does not hold the offset. Raises
-    KafkaSessionError."""
+    """Return the partition as stopped if the log does not hold the offset."""
     low, high = log_range(asker, found.topic, found.partition)
     if found.offset < 0 or low <= found.offset <= high:
         return None

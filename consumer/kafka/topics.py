@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException
@@ -80,20 +81,9 @@ def own_topics(config: Config, partitions: int = 6) -> list[TopicSpec]:
     topics = config.topics
     forever = {"retention.ms": "-1"}
     return [
-        TopicSpec(topics.results, partitions, _size(BATCH_BYTES), at_least=_limits(BATCH_BYTES)),
-        TopicSpec(
-            topics.dead_letters,
-            1,
-            {**_size(MESSAGE_MAX_BYTES), **forever},
-            at_least=_limits(MESSAGE_MAX_BYTES),
-        ),
-        TopicSpec(
-            topics.replayed,
-            1,
-            {**_size(MESSAGE_MAX_BYTES), **forever},
-            frozenset({"retention.ms"}),
-            at_least=_limits(MESSAGE_MAX_BYTES),
-        ),
+        _sized_topic(topics.results, BATCH_BYTES, partitions=partitions, exactly_one=False),
+        _sized_topic(topics.dead_letters, MESSAGE_MAX_BYTES, unchecked=forever, exactly_one=False),
+        _sized_topic(topics.replayed, MESSAGE_MAX_BYTES, forever, exactly_one=False),
         TopicSpec(
             topics.commands,
             1,
@@ -102,8 +92,15 @@ def own_topics(config: Config, partitions: int = 6) -> list[TopicSpec]:
             exactly_one=True,
             optional=True,
         ),
-        *(_delayed(topics.delayed(step)) for step in STEPS),
-        *(spec for lane in config.lanes for spec in _of_lane(config, lane)),
+        *(
+            _sized_topic(
+                topics.delayed(step),
+                BATCH_BYTES,
+                {"message.timestamp.type": "LogAppendTime", **forever},
+            )
+            for step in STEPS
+        ),
+        *(spec for lane in config.lanes for spec in _lane_topics(config, lane)),
     ]
 
 
@@ -112,67 +109,51 @@ def needed_topics(config: Config) -> list[TopicSpec]:
     return [each for each in own_topics(config) if not each.optional]
 
 
-def _delayed(name: str) -> TopicSpec:
-    settings = {"message.timestamp.type": "LogAppendTime", "retention.ms": "-1"}
-    return TopicSpec(
-        name,
-        1,
-        {**settings, **_size(BATCH_BYTES)},
-        frozenset(settings),
-        exactly_one=True,
-        at_least=_limits(BATCH_BYTES),
-    )
-
-
-def _of_lane(config: Config, lane: str) -> list[TopicSpec]:
-    settings = {
-        "retention.ms": "-1",
-        "retention.bytes": "-1",
-        "cleanup.policy": "delete",
-        "message.timestamp.type": "CreateTime",
-    }
-    compacted = {
-        "cleanup.policy": "compact",
-        "message.timestamp.type": "LogAppendTime",
-        **_size(CHECKPOINT_MAX_BYTES),
-        "segment.bytes": str(CHECKPOINT_MAX_BYTES),
-        "min.cleanable.dirty.ratio": "0.01",
-    }
+def _lane_topics(config: Config, lane: str) -> list[TopicSpec]:
     return [
-        TopicSpec(
+        _sized_topic(
             config.topics.invitations(lane),
-            1,
-            {**settings, **_size(BATCH_BYTES)},
-            frozenset(settings),
-            exactly_one=True,
-            at_least={**_limits(BATCH_BYTES), **dict.fromkeys(PAST_LIMITS, _longest_wait(config))},
+            BATCH_BYTES,
+            {
+                "retention.ms": "-1",
+                "retention.bytes": "-1",
+                "cleanup.policy": "delete",
+                "message.timestamp.type": "CreateTime",
+            },
+            at_least=dict.fromkeys(PAST_LIMITS, _longest_wait(config)),
         ),
-        TopicSpec(
+        _sized_topic(
             config.topics.checkpoints(lane),
-            1,
-            compacted,
-            frozenset({"cleanup.policy"}),
-            exactly_one=True,
-            at_least=_limits(CHECKPOINT_MAX_BYTES),
+            CHECKPOINT_MAX_BYTES,
+            {"cleanup.policy": "compact"},
+            {
+                "message.timestamp.type": "LogAppendTime",
+                "segment.bytes": str(CHECKPOINT_MAX_BYTES),
+                "min.cleanable.dirty.ratio": "0.01",
+            },
         ),
     ]
 
 
-def _size(most: int) -> dict[str, str]:
-    return {"max.message.bytes": str(most)}
-
-
-def _limits(most: int) -> dict[str, int]:
-    """Return the minimums with which a batch of records fits into the topic's limit and into one
-    log segment."""
-    return {"max.message.bytes": most, "segment.bytes": most}
+def _sized_topic(
+    name: str,
+    largest: int,
+    checked: Mapping[str, str] = MappingProxyType({}),
+    unchecked: Mapping[str, str] = MappingProxyType({}),
+    at_least: Mapping[str, int] = MappingProxyType({}),
+    *,
+    partitions: int = 1,
+    exactly_one: bool = True,
+) -> TopicSpec:
+    """Return a topic whose limit and log segments take a batch of so many bytes."""
+    settings = {**checked, "max.message.bytes": str(largest), **unchecked}
+    limits = {"max.message.bytes": largest, "segment.bytes": largest, **at_least}
+    return TopicSpec(name, partitions, settings, frozenset(checked), exactly_one, limits)
 
 
 def _longest_wait(config: Config) -> int:
-    """Return the oldest record timestamp that a lane's topic must take, as an age in ms.
-
-    A record that returns from a delay topic carries its arrival time.
-    """
+    """Return the oldest record timestamp that a lane's topic must take, as an age in ms. A record
+    that returns from a delay topic carries its arrival time."""
     longest = max((route.policy.expire_after for route in config.routes), default=0.0)
     return int((longest + 86400.0) * 1000)
 
@@ -251,8 +232,7 @@ def _not_shown(client: AdminClient, names: Sequence[str]) -> list[str]:
 
 @_answers("reading the topics")
 def problems(client: AdminClient, specs: Sequence[TopicSpec], inputs: Sequence[str]) -> list[str]:
-    """Return what is wrong with the topics, one sentence each. Raises TopicsError without a
-    broker."""
+    """Return what is wrong with the topics, one sentence each. Raises TopicsError."""
     known = client.list_topics(timeout=WAIT).topics
     found = [f"input topic {name} does not exist" for name in inputs if name not in known]
     there = []
@@ -328,9 +308,7 @@ def _setting_problems(client: AdminClient, specs: Sequence[TopicSpec]) -> list[s
 @_answers("raising topics' limits")
 def raise_limits(client: AdminClient, specs: Sequence[TopicSpec]) -> list[str]:
     """Raise the limits of these topics that are too small; return the changes. Raises TopicsError.
-
-    Other unfit settings may be intended: they are only reported.
-    """
+    Other unfit settings may be intended: they are only reported."""
     changed = []
     for spec, unfit in _unfit(client, specs):
         low = {key: wanted for key, _, wanted, least in unfit if least}

@@ -10,7 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 
-from confluent_kafka import KafkaException, Producer, TopicPartition
+from confluent_kafka import (
+    TIMESTAMP_LOG_APPEND_TIME,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
 
 from consumer.errors import KafkaSessionError
 from consumer.kafka.errors import describe, translate_errors
@@ -96,6 +103,28 @@ def send_offsets(
         if not sent.done() and (give_up() or time.monotonic() >= deadline):
             raise KafkaSessionError("sending offsets: librdkafka did not come back")
     sent.result()
+
+
+def measure_broker_clock(client: Producer, topic: str, steady: Callable[[], float]) -> float | None:
+    """Return Kafka's time minus `steady`, too small by one round trip at most; None if Kafka gives
+    no time.
+
+    A record is written and its transaction aborted, so no consumer ever reads it. `topic` must have
+    the timestamp type LogAppendTime.
+    """
+    measured: list[float] = []
+
+    def delivered(error: KafkaError | None, message: Message) -> None:
+        kind, at = message.timestamp()
+        if error is None and kind == TIMESTAMP_LOG_APPEND_TIME:
+            measured.append(at / 1000 - steady())
+
+    with translate_errors("asking Kafka for the time"):
+        client.begin_transaction()
+        client.produce(topic, b"", "clock", 0, on_delivery=delivered)
+        flush(client)
+        client.abort_transaction(COMMIT_WAIT)
+    return measured[0] if measured else None
 
 
 def produce(

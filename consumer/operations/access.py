@@ -1,5 +1,4 @@
-"""Cluster access of an operator's command: its clients, its transactions, and how long it waits for
-Kafka."""
+"""Cluster access of an operator's command: its clients, its transactions, its patience."""
 
 from __future__ import annotations
 
@@ -72,8 +71,7 @@ class Access:
         return LogScan(reader, end_offsets(self.admin, names))
 
     def fenced_producer(self, name: str, size: TransactionSize) -> Producer:
-        """Return the only producer `<application_id>.<name>`: an earlier one's open transaction has
-        ended."""
+        """Return the only producer of this name; an earlier one's transaction has ended."""
         transactional_id = f"{self.topics.application_id}.{name}"
         producer = self.clients.producer(transactional_id, timeout=size.timeout)
         transactions.fence(producer, self.patience())
@@ -138,9 +136,7 @@ class Access:
 
     def send_command(self, command: Command, is_done: Callable[[], bool]) -> bool:
         """Send a command to the running processes; return whether its effect was seen in time.
-
-        Raises OperationError, KafkaSessionError.
-        """
+        Raises OperationError."""
         topic = self.topics.commands
         if topic not in topic_names(self.admin):
             raise OperationError(

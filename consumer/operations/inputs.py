@@ -44,8 +44,7 @@ Start = StartFrom | int
 
 @dataclass(frozen=True, slots=True)
 class InputView:
-    """A partition of an input: the group's `offset` (negative: none), the range of its log, and the
-    reason if it is stopped."""
+    """A partition of an input. `offset`: the group's (negative: none); `reason`: of a stop."""
 
     topic: str
     partition: int
@@ -75,8 +74,7 @@ class GoOn:
 
 
 def look(access: Access) -> list[InputView]:
-    """Return all partitions that the router's group reads, and stopped delay topics. Raises
-    KafkaSessionError."""
+    """Return all partitions that the router's group reads, and stopped delay topics."""
     reading = router_reading(access.topics, access.config.input_topics, access.clients)
     with access.reader(reading.group) as asker:
         memory = read_group_memory(asker, reading)
@@ -118,10 +116,8 @@ def resume(
     start: Start,
     confirm: Callable[[Sequence[GoOn]], bool],
 ) -> bool | None:
-    """Resume the stopped partitions of a topic; None if `confirm` said no.
-
-    Raises OperationError, KafkaSessionError.
-    """
+    """Resume the stopped partitions of a topic; None if `confirm` said no. Raises
+    OperationError."""
     if topic in {access.topics.delayed(step) for step in STEPS}:
         return _resume_delay(access, topic, start, confirm)
     reading = router_reading(access.topics, access.config.input_topics, access.clients)
@@ -155,8 +151,7 @@ def _resume_delay(
         if not confirm(plan):
             return None
         if members(access.admin, reading.group) == 0:
-            mark = offset_metadata.mark(reading.ids.get(topic))
-            _commit_all(asker, [TopicPartition(topic, 0, plan[0].offset, mark)])
+            _commit_offsets(asker, [_marked(plan[0], reading.ids.get(topic))])
             return True
         return _tell(access, asker, topic, plan, reading)
 
@@ -219,26 +214,26 @@ def _go_on(asker: Consumer, stopped: StoppedPartition, start: Start) -> GoOn:
 
 
 def _commit(asker: Consumer, plan: Sequence[GoOn], memory: GroupMemory, reading: Reading) -> None:
-    """Commit for a group without members. Kafka refuses it if a process has joined meanwhile."""
+    """Commit the plan's offsets, and the register where it would be lost with them."""
     offsets = {
-        each.topic + str(each.partition): TopicPartition(
-            each.topic,
-            each.partition,
-            each.offset,
-            offset_metadata.mark(reading.ids.get(each.topic)),
-        )
-        for each in plan
+        (part.topic, part.partition): _marked(part, reading.ids.get(part.topic)) for part in plan
     }
-    resumed = next((each.offset for each in plan if each.topic == reading.own), None)
+    resumed = next((part.offset for part in plan if part.topic == reading.own), None)
     if resumed is not None or memory.all_forgotten:  # else the others would count as new inputs
         marks = marks_of(memory, set(), reading)
-        still = any(each.topic == reading.own for each in memory.stopped) and resumed is None
+        still = any(place.topic == reading.own for place in memory.stopped) and resumed is None
         register = offset_metadata.register({}, marks.get(reading.own, ""), forgot=still)
-        offsets[reading.own + "0"] = TopicPartition(reading.own, 0, resumed or 0, register)
-    _commit_all(asker, list(offsets.values()))
+        offsets[reading.own, 0] = TopicPartition(reading.own, 0, resumed or 0, register)
+    _commit_offsets(asker, list(offsets.values()))
 
 
-def _commit_all(asker: Consumer, offsets: list[TopicPartition]) -> None:
+def _marked(part: GoOn, topic_id: str | None) -> TopicPartition:
+    mark = offset_metadata.mark(topic_id)
+    return TopicPartition(part.topic, part.partition, part.offset, mark)
+
+
+def _commit_offsets(asker: Consumer, offsets: list[TopicPartition]) -> None:
+    """Commit for a group without members; Kafka refuses it if a process has joined meanwhile."""
     with translate_errors(
         "committing where to go on (has a process started? run the command again)"
     ):

@@ -126,8 +126,7 @@ def _row(letter: DeadLetterRecord, found: DeadLetterList) -> tuple[str, ...]:
 
 
 def as_json(found: DeadLetterList) -> list[Mapping[str, object]]:
-    """Return one object per letter; no header and no value of the original, which may be personal
-    data."""
+    """Return one object per letter, without headers and value: they may be personal data."""
     return [
         {
             "letter": str(each.place),
@@ -143,7 +142,7 @@ def as_json(found: DeadLetterList) -> list[Mapping[str, object]]:
 
 def letter(found: DeadLetterRecord) -> None:
     """Print all about one letter except the original record's content."""
-    size = "too large to be kept" if found.lost_bytes is not None else "kept"
+    lost = found.lost.get("value")
     rows = [
         ("letter", str(found.place)),
         ("reason", f"{found.reason}: {found.reason.meaning}"),
@@ -152,7 +151,7 @@ def letter(found: DeadLetterRecord) -> None:
         ("original time", time_text(found.timestamp)),
         ("dead letter since", found.at),
         ("config version", found.config_version),
-        ("value", size if found.lost_bytes is None else f"{size}: {found.lost_bytes:,} bytes"),
+        ("value", "kept" if lost is None else f"too large to be kept: {lost:,} bytes"),
         *((f"{part} lost", f"{number:,} bytes") for part, number in found.lost.items()),
         *([("unreadable", found.unreadable)] if found.unreadable else []),
         ("original headers", ", ".join(name for name, _ in found.headers) or "none"),

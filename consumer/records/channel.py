@@ -25,10 +25,8 @@ class Channel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """Where `values` has the text of the field `by`, `field` must be one of those listed there.
-
-    It may be missing only where there is but one.
-    """
+    """Where `values` has the text of the field `by`, `field` must be one of those listed there. It
+    may be missing only where there is but one."""
 
     field: str
     by: str

@@ -38,10 +38,8 @@ class DeadLetterReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A record that could not be read, as it came: bytes, headers and where it stood.
-
-    `unreadable` names what of it the Kafka client could not say.
-    """
+    """A record that could not be read, as it came: bytes, headers and where it stood. `unreadable`
+    names what of it the Kafka client could not say."""
 
     reason: DeadLetterReason
     message: str

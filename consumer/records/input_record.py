@@ -10,10 +10,8 @@ from consumer.records.invitation import Source
 
 
 class RecordEnvelope(NamedTuple):
-    """What a record has beside its value; `timestamp` in ms.
-
-    `unreadable` names the parts that the Kafka client could not read.
-    """
+    """What a record has beside its value; `timestamp` in ms. `unreadable` names the parts that the
+    Kafka client could not read."""
 
     key: bytes | None = None
     headers: Sequence[tuple[str, bytes | None]] = ()

@@ -29,7 +29,7 @@ _KEYS = _INVITATION_KEYS | Result.__annotations__.keys() | Checkpoint.model_fiel
 
 
 def read_invitation(value: bytes | None) -> Invitation:
-    """An invitation as its record says it, later keys included. Raises UnreadableRecord."""
+    """Return an invitation with its later keys. Raises UnreadableRecord."""
     found = _object(value, RECORD_LIMIT)
     try:
         InvitationReader.validate_python(found, strict=True)
@@ -41,7 +41,7 @@ def read_invitation(value: bytes | None) -> Invitation:
 
 
 def read_result(value: bytes | None) -> Result:
-    """A result. Raises UnreadableRecord."""
+    """Return a result. Raises UnreadableRecord."""
     try:
         return ResultReader.validate_python(_object(value, RECORD_LIMIT))
     except ValidationError as error:
@@ -49,7 +49,7 @@ def read_result(value: bytes | None) -> Result:
 
 
 def read_checkpoint(value: bytes | None) -> Checkpoint:
-    """A checkpoint whose bitmaps are not looked at yet. Raises UnreadableRecord."""
+    """Return a checkpoint whose bitmaps are not parsed yet. Raises UnreadableRecord."""
     try:
         return Checkpoint.model_validate(_object(value))
     except ValidationError as error:
@@ -57,22 +57,16 @@ def read_checkpoint(value: bytes | None) -> Checkpoint:
 
 
 def later_attempts(value: bytes | None) -> tuple[int, int] | None:
-    """Attempts and delays of an invitation of a later version; None for anything else.
-
-    All else of it is that version's own.
-    """
+    """Return attempts and delays of an invitation of a later version; None for anything else."""
     try:
         found = _object(value, RECORD_LIMIT)
         _check_writable(found)
     except UnreadableRecord:
         return None
-    version, attempt, delays = (
-        found.get(key, otherwise)
-        for key, otherwise in (("version", 0), ("attempt", 0), ("delays", 0))
-    )
-    counts = version, attempt, delays
+    counts = [found.get(key, 0) for key in ("version", "attempt", "delays")]
     if not all(type(each) is int and 0 <= each <= _MOST for each in counts):
         return None
+    version, attempt, delays = counts
     return (attempt, delays) if version > RECORD_VERSION else None
 
 
@@ -93,7 +87,7 @@ def _object(value: bytes | None, limit: int | None = None) -> dict[str, Any]:
 
 
 def _check_writable(found: dict[str, Any]) -> None:
-    """orjson reads deeper than it writes: what was read goes on to other topics."""
+    """Raise UnreadableRecord for what orjson reads, but is too deep to write to other topics."""
     try:
         orjson.dumps(found)
     except (TypeError, RecursionError):
@@ -101,7 +95,7 @@ def _check_writable(found: dict[str, Any]) -> None:
 
 
 def _places(error: ValidationError) -> str:
-    """The keys that are wrong, those of ours only: another one may be anything, a name too."""
+    """Return the refused keys, those of ours only: another one may be anything, a name too."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     keys = {str(each["loc"][0]) if each["loc"] else each["type"] for each in found}
     return ", ".join(sorted(key if key in _KEYS else "another key" for key in keys))

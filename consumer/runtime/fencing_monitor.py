@@ -31,8 +31,7 @@ class FencingMonitor:
     _fenced_at: deque[float] = field(default_factory=lambda: deque(maxlen=TIMES))
 
     def diagnose(self, error: BaseException | None, now: float) -> str | None:
-        """Record the error that ended a session. Return a diagnosis after `TIMES` fencings
-        `WITHIN` seconds."""
+        """Record what ended a session; return a diagnosis after `TIMES` fencings in `WITHIN` s."""
         if not was_fenced(error):
             return None
         self._fenced_at.append(now)

@@ -33,9 +33,7 @@ def isolate(
     alone: Callable[[T, Exception], None],
 ) -> None:
     """Handle all items; pass to `alone` each item that raises even when handled by itself.
-
-    `together` must have no effect when it raises.
-    """
+    `together` must have no effect when it raises."""
     try:
         together(items)
     except Exception as error:

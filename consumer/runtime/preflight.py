@@ -57,10 +57,8 @@ class KafkaPreflight:
             raise TopicsError("; ".join(found) + f" ({HINT})")
 
     def check_changes(self, config: Config, changes: Changes) -> None:
-        """Check the lanes and inputs that a config adds.
-
-        Raises TopicsError, StartPositionError, KafkaSessionError.
-        """
+        """Check the lanes and inputs that a config adds. Raises TopicsError, StartPositionError,
+        KafkaSessionError."""
         if changes.new_lanes or changes.new_inputs:
             self.check_topics(config)
         if changes.new_inputs and self._options.role.routes:

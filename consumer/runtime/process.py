@@ -6,7 +6,7 @@ import asyncio
 import faulthandler
 import gc
 import signal
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable
 
 import structlog
 
@@ -50,10 +50,8 @@ def give_up_after(seconds: float) -> None:
 
 
 def calm_garbage_collector() -> None:
-    """Make garbage collection rarer.
-
-    Buffered invitations are many and form no cycles; searching them for cycles costs a third.
-    """
+    """Make garbage collection rarer. Buffered invitations are many and form no cycles; searching
+    them for cycles costs a third."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
@@ -119,8 +117,10 @@ class Process:
                 await asyncio.to_thread(self._preflight.check_topics, self.config)
                 self._watch_commands()
                 self._supervisor.start(self._supervisor.plan(self.config))
-                watches = watch.run(self._stopping), *self._watches()
-                watching = [asyncio.create_task(each) for each in watches]
+                watches = [watch.run(self._stopping), self._preflight.run(self._stopping)]
+                if self._reloader is not None:
+                    watches.append(self._reloader.run(self._stopping))
+                watching = [asyncio.create_task(watched) for watched in watches]
                 await self._stopping.wait()
                 await self._supervisor.remove_ended()
                 await asyncio.gather(*watching)
@@ -153,11 +153,6 @@ class Process:
         """Return the names of this process's stages: `router`, `ladder` and the lanes, by role."""
         role = self.options.role
         return [*(NO_LANES if role.routes else ()), *(self.config.lanes if role.sends else ())]
-
-    def _watches(self) -> Iterator[Coroutine[None, None, None]]:
-        yield self._preflight.run(self._stopping)
-        if self._reloader is not None:
-            yield self._reloader.run(self._stopping)
 
     def _watch_commands(self) -> None:
         if not self.options.embedded:

@@ -33,10 +33,8 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Looks:
-    """Fingerprints of the config's files, and whether they call for a reload.
-
-    `tried`: at the last reload; `last`: at the last poll; `until_again`: polls left until a retry.
-    """
+    """Fingerprints of the config's files, and whether they call for a reload. `tried`: at the last
+    reload; `last`: at the last poll; `until_again`: polls left until a retry."""
 
     tried: bytes
     last: bytes = b""

@@ -18,8 +18,7 @@ import structlog
 
 from consumer.config.changes import Changes
 from consumer.config.models import Config
-from consumer.http.calls import Calls
-from consumer.http.pools import RetiredPools
+from consumer.http.calls import Calls, RetiredPools
 from consumer.runtime.delay.delay_loop import DelayStage
 from consumer.runtime.lane.lane_loop import LaneStage
 from consumer.runtime.options import Options
@@ -27,10 +26,11 @@ from consumer.runtime.router.router_loop import RouterStage
 from consumer.runtime.stage import StageServices
 from consumer.runtime.stages import Life, StageThreads
 from consumer.wiring.build import (
+    LaneConfig,
     RouterConfig,
     build_accounts,
     build_vendors,
-    lane_rules,
+    lane_settings,
     router_rules,
 )
 
@@ -113,9 +113,8 @@ class Supervisor:
         left = [self._lanes.pop(name) for name in changes.left_lanes if name in self._lanes]
         stayed = list(self._lanes.values())
         for member in stayed:
-            member.loop.reconfigure(
-                lane_rules(plan.config, member.loop.name, plan.calls, changes.accounts)
-            )
+            settings = lane_settings(plan.config, member.loop.name)
+            member.loop.reconfigure(LaneConfig(settings, plan.calls, changes.accounts))
         if self._options.role.sends:
             for lane in changes.new_lanes:
                 self._start_lane(lane, plan)
@@ -151,8 +150,8 @@ class Supervisor:
         self._start(DelayStage(stage, options.instance))
 
     def _start_lane(self, lane: str, plan: Plan) -> None:
-        rules = lane_rules(plan.config, lane, plan.calls)
-        loop = LaneStage(rules.settings, self._services, rules.calls, self._options.begin)
+        settings = lane_settings(plan.config, lane)
+        loop = LaneStage(settings, self._services, plan.calls, self._options.begin)
         self._services.metrics.lane(lane).start()  # so that a takeover's first count is an increase
         self._lanes[lane] = RunningLane(loop, self._start(loop))
 

@@ -63,9 +63,7 @@ def build_accounts(
     kept: Mapping[str, Account] = MappingProxyType({}),
 ) -> dict[str, Account]:
     """Return vendor account name → vendor adapter and connection pool. Reuse those in `kept`.
-
-    Raises TlsError for unusable certificates.
-    """
+    Raises TlsError for unusable certificates."""
     accounts = {}
     for name, account in config.vendors.items():
         accounts[name] = kept.get(name) or Account(
@@ -106,13 +104,6 @@ def _decoder(entry: Input) -> EventDecoder:
 def router_rules(config: Config, vendors: Mapping[str, Vendor]) -> RouterConfig:
     """Build the router's config."""
     return RouterConfig(build_router(config, vendors), config.input_topics, config.config_version)
-
-
-def lane_rules(
-    config: Config, lane: str, calls: Calls, relogin: frozenset[str] = frozenset()
-) -> LaneConfig:
-    """Build a lane's config. `relogin`: vendors whose account changed."""
-    return LaneConfig(lane_settings(config, lane), calls, relogin)
 
 
 def lane_settings(config: Config, lane: str) -> LaneSettings:

@@ -100,10 +100,8 @@ def problems(
     message: str,
     hint: str = "",
 ) -> list[Problem]:
-    """Return one problem for each of these sections or paths, with its line in the file.
-
-    `source`: a Path is a file, a str is the text of standard input, as for `load`.
-    """
+    """Return one problem for each of these sections or paths, with its line in the file. `source`:
+    a Path is a file, a str is the text of standard input, as for `load`."""
     name = STDIN_NAME if isinstance(source, str) else str(source)
     paths = [(place,) if isinstance(place, str) else place for place in places]
     try:

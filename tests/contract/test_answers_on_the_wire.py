@@ -15,8 +15,7 @@ from dataclasses import replace
 
 import pytest
 
-from consumer.http.answer_body import BODY_LIMIT
-from consumer.http.client import Exchange, VendorClient
+from consumer.http.client import BODY_LIMIT, Exchange, VendorClient
 from consumer.records.call import Answer, Call, Outcome, Verdict
 from tests.contract.test_vendor_http import NO_TLS
 from tests.contract.vendor_rows import ROWS

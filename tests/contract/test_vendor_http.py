@@ -15,9 +15,8 @@ import pytest
 
 from consumer.config.sections import Campaign
 from consumer.docgen.vendor_answers_page import WIRE
-from consumer.http.answer_body import BODY_LIMIT
 from consumer.http.calls import Account, Answered, Calls
-from consumer.http.client import VendorClient
+from consumer.http.client import BODY_LIMIT, VendorClient
 from consumer.lane.state.commands import Batch, SealReason
 from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneCampaign

@@ -14,10 +14,11 @@ from confluent_kafka import Consumer, Message, Producer
 
 from consumer.clock import Clock
 from consumer.kafka import transactions
-from consumer.kafka.broker_time import appended_at, measure
 from consumer.kafka.clients import KafkaClients
 from consumer.kafka.records.checkpoints import claim, newest
+from consumer.kafka.records.messages import appended_at
 from consumer.kafka.topics import CHECKPOINT_MAX_BYTES, own_topics
+from consumer.kafka.transactions import measure_broker_clock
 from consumer.lane.offsets.bitmap import DONE_BYTES, IN_FLIGHT_BYTES, TRIED_BYTES, OffsetBitmap
 from consumer.lane.quota.clock_shift import shift_between
 from consumer.records.checkpoint import Checkpoint, InFlight, Tried
@@ -135,7 +136,7 @@ def test_a_takeover_finds_how_far_the_former_owners_clock_is_away(
 
 def test_kafka_tells_the_time_and_nothing_reads_what_it_was_asked_with(topic: Topic) -> None:
     owner, clock = topic.owner(), Clock()
-    ahead = measure(owner, topic.name, clock.steady)
+    ahead = measure_broker_clock(owner, topic.name, clock.steady)
     assert ahead is not None
     assert clock.steady() + ahead == pytest.approx(clock.now(), abs=30.0)
     epoch = claim(owner, topic.name, LANE, lambda: False)
@@ -148,7 +149,7 @@ def test_a_topic_with_its_writers_times_does_not_tell_kafkas(kafka: KafkaBroker)
     clients = KafkaClients({"bootstrap.servers": kafka.bootstrap})
     producer = clients.producer(f"{name}.owner", lambda _error: None)
     producer.init_transactions(30)
-    assert measure(producer, name, Clock().steady) is None
+    assert measure_broker_clock(producer, name, Clock().steady) is None
 
 
 @pytest.fixture

@@ -371,7 +371,7 @@ def former_owners_clock_believed() -> Iterator[None]:
 @defect
 def delays_by_the_own_clock() -> Iterator[None]:
     """What is due on the delay ladder goes by the machine's clock, and not by Kafka's."""
-    with patch.object(delay_loop, "measure", lambda *_: None):
+    with patch.object(delay_loop, "measure_broker_clock", lambda *_: None):
         yield
 
 

@@ -20,9 +20,8 @@ from confluent_kafka import (
 
 from consumer.errors import KafkaSessionError, UnreadableRecord
 from consumer.kafka import transactions
-from consumer.kafka.broker_time import appended_at
 from consumer.kafka.errors import describe, is_partition_end, translate_errors
-from consumer.kafka.records.messages import key_of, position_of, value_of
+from consumer.kafka.records.messages import appended_at, key_of, position_of, value_of
 from consumer.lane.offsets.bitmap import LARGEST, extent
 from consumer.records.checkpoint import Checkpoint
 from consumer.records.fields import RECORD_VERSION
@@ -39,10 +38,8 @@ def claim(
     give_up: Callable[[], bool],
     seen: Callable[[Message], None] = lambda _claim: None,
 ) -> int:
-    """Write a claim record in a transaction of its own; its offset is the owner's epoch.
-
-    `seen` receives the claim as soon as Kafka has taken it.
-    """
+    """Write a claim record in a transaction of its own; its offset is the owner's epoch. `seen`
+    receives the claim as soon as Kafka has taken it."""
     offsets: list[int] = []
 
     def delivered(error: KafkaError | None, message: Message) -> None:
@@ -66,9 +63,7 @@ def newest(
     reader: Consumer, topic: str, lane: str, up_to: int, beat: Callable[[], None]
 ) -> Checkpoint | None:
     """Return the lane's newest checkpoint below offset `up_to`, which must be a committed record's.
-
-    Raises KafkaSessionError, UnreadableRecord.
-    """
+    Raises UnreadableRecord."""
     return newest_of(_records_below(reader, topic, up_to, beat), lane)
 
 

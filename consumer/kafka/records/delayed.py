@@ -55,10 +55,8 @@ class Delayed:
 
     @classmethod
     def from_message(cls, message: Message, now: float) -> Self | None:
-        """Parse a message of a delay topic; None for a record that the program did not write.
-
-        `now` is Kafka's time.
-        """
+        """Parse a message of a delay topic; None for a record that the program did not write. `now`
+        is Kafka's time."""
         content = content_of(message)
         headers = dict(content.headers)
         lane, key = _text(headers.get(LANE)), _text(content.key or b"")
@@ -82,8 +80,7 @@ class Delayed:
         return campaign if isinstance(campaign, str) else ""
 
     def put(self, client: Producer, step: str, now: float) -> None:
-        """Produce the record on the delay topic `step`. `now` is read from the clock of
-        `due_at`."""
+        """Produce the record on the delay topic `step`; `now` is by the clock of `due_at`."""
         headers: transactions.Headers = {
             LANE: self.lane.encode(),
             ARRIVED: repr(self.arrived).encode(),
@@ -131,7 +128,7 @@ def first_offset(
     can have been given back: the log is empty, its first record is not due yet, or no lane ever had
     a record. Otherwise records may have been given back before the offset was forgotten, and would
     be sent again.
-    Raises StartPositionError, KafkaSessionError.
+    Raises StartPositionError.
     """
     low, high = log_range(asker, step.topic, step.partition)
     if low == high:
@@ -156,9 +153,7 @@ def first_offset(
 def stopped_step(
     asker: Consumer, committed: TopicPartition, delay: float, now: float, lanes: str
 ) -> StoppedPartition | None:
-    """Return the delay topic as a stopped partition if this offset of its group cannot be read;
-    else None.
-    Raises KafkaSessionError."""
+    """Return the delay topic as stopped if this offset of its group cannot be read."""
     if committed.offset >= 0:
         return out_of_range(asker, committed)
     place = TopicPartition(committed.topic, committed.partition)

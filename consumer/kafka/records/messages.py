@@ -84,6 +84,12 @@ def timestamp_of(message: Message) -> int:
     return NO_TIMESTAMP if kind == TIMESTAMP_NOT_AVAILABLE else int(when)
 
 
+def appended_at(message: Message) -> float | None:
+    """Return epoch seconds of a record's timestamp; None if it has none."""
+    when = timestamp_of(message)
+    return None if when == NO_TIMESTAMP else when / 1000
+
+
 def value_of(message: Message) -> bytes | None:
     """Return the record's value; None if it has none, or one that the client cannot read."""
     return _bytes(_value, message)[0]
@@ -95,10 +101,8 @@ def key_of(message: Message) -> bytes | None:
 
 
 def position_of(message: Message) -> tuple[str, int, int]:
-    """Return topic, partition and offset. Raises KafkaSessionError if one is unknown.
-
-    librdkafka knows no offset, for instance, of a resent record that the broker had already taken.
-    """
+    """Return topic, partition and offset. Raises KafkaSessionError if one is unknown. librdkafka
+    knows no offset, for instance, of a resent record that the broker had already taken."""
     topic, partition, offset = message.topic(), message.partition(), message.offset()
     if topic is None or partition is None or offset is None:
         raise KafkaSessionError("a record came without its topic, partition or offset")

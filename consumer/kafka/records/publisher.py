@@ -19,8 +19,7 @@ from consumer.records.fields import RECORD_VERSION
 from consumer.records.result import Result
 
 RECORD_ROOM = MESSAGE_MAX_BYTES - 64 * 1024
-"""Bytes of original value, key and headers that a dead letter can carry beside the program's
-headers."""
+"""Bytes of original key, value and headers that fit beside the program's headers."""
 
 LONGEST_WHY = 200
 
@@ -44,8 +43,7 @@ class Publisher:
         self._version = version
 
     def results(self, results: Sequence[Result], now: str) -> None:
-        """Produce results, keyed by event id. `now` (RFC 3339) is the CloudEvents time of a result
-        without a call."""
+        """Produce results, keyed by event id. `now` (RFC 3339): `ce_time` of one without a call."""
         shared: dict[str, str | bytes | None] = {
             "ce_specversion": b"1.0",
             "ce_type": RESULT_TYPE,
@@ -68,8 +66,7 @@ class Publisher:
     def put_off(
         self, put_off: Sequence[DelayedInvitation], lane: str, topics: Topics, now: float
     ) -> None:
-        """Produce the invitations that leave their lane for the delay topics; `now` is the lane's
-        clock."""
+        """Produce invitations on the delay topics; `now` is by the lane's clock."""
         for each in put_off:
             held = each.invitation
             record = Delayed(lane, held.arrived, each.due_at, held.recipient, each.record())
@@ -101,8 +98,7 @@ class Publisher:
 
 
 def dead_letter_of(message: Message, reason: DeadLetterReason, why: str) -> DeadLetter:
-    """Return the message as a dead letter, with all that is readable; `why` must repeat nothing of
-    it."""
+    """Return the message as a dead letter; `why` must repeat nothing of it."""
     topic, partition, offset = position_of(message)
     content = content_of(message)
     return DeadLetter(

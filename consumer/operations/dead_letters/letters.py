@@ -7,7 +7,7 @@ letter, so an event's headers of the same names never count.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple
@@ -53,9 +53,8 @@ class DeadLetterRecord:
     """A dead letter without its value. `timestamp` (ms) and the topic partition are the original
     record's.
 
-    `lost_bytes`: size of a value that was too large to be kept. `headers`: the original ones.
-    `lost`: parts that were too large to be kept, with their sizes; `unreadable`: parts of the
-    original that the Kafka client could not read.
+    `headers`: the original ones. `lost`: parts that were too large to be kept, with their sizes;
+    `unreadable`: parts of the original that the Kafka client could not read.
     """
 
     place: LetterPlace
@@ -68,7 +67,6 @@ class DeadLetterRecord:
     at: str
     config_version: str
     headers: Sequence[Header]
-    lost_bytes: int | None = None
     lost: Mapping[str, int] = field(default_factory=dict)
     unreadable: str = ""
     size: int = 0
@@ -77,34 +75,29 @@ class DeadLetterRecord:
 def letter_of(place: LetterPlace, headers: Sequence[Header]) -> DeadLetterRecord | None:
     """Parse a record of the dead-letter topic; None if the program did not write it."""
     rest, behind = _apart(headers)
-    lost = {
-        part: size
-        for part in PARTS
-        if (size := number(behind.get(f"dead_letter.{part}_bytes") or b"")) is not None
-    }
     own, ours = rest[: -len(_OURS)], rest[-len(_OURS) :]
     if own and own[-1][0] == _VERSION:  # the first version of letters had none
         own = own[:-1]
     if tuple(name for name, _ in ours) != tuple(f"dead_letter.{name}" for name in _OURS):
         return None
     texts = [(value or b"").decode(errors="replace") for _, value in ours]
-    reason, message, topic, partition, offset, timestamp, at, version = texts
-    place_there = number(partition.encode()), number(offset.encode()), number(timestamp.encode())
-    if reason not in _REASONS or None in place_there:
+    reason, message, topic, *numbers, at, version = texts
+    partition, offset, timestamp = (number(text.encode()) for text in numbers)
+    if reason not in _REASONS or partition is None or offset is None or timestamp is None:
         return None
-    stood, number_there, when = (each or 0 for each in place_there)
+    sizes = ((part, number(behind.get(f"dead_letter.{part}_bytes") or b"")) for part in PARTS)
+    lost = {part: size for part, size in sizes if size is not None}
     return DeadLetterRecord(
         place,
         _REASONS[reason],
         message,
         topic,
-        stood,
-        number_there,
-        when,
+        partition,
+        offset,
+        timestamp,
         at,
         version,
         own,
-        lost.get("value"),
         lost,
         (behind.get(_UNREADABLE) or b"").decode(errors="replace"),
     )
@@ -131,7 +124,7 @@ class Stay(StrEnum):
     REPLAYED = "it was replayed before"
     NO_VALUE = "it was too large to be kept: read it at its original place, while it is there"
     NO_INPUT = "its topic is no input of the config, and no lane's topic"
-    TOO_LARGE = "it is larger than a record of ours may be: another hand wrote it"
+    TOO_LARGE = "it is larger than the program may write: another program wrote it"
     UNKNOWN = "there is no such dead letter"
 
 
@@ -187,7 +180,8 @@ class DeadLetterList:
     def sort(self, homes: Homes) -> tuple[dict[LetterPlace, str], dict[LetterPlace, Stay]]:
         """Return letter → the topic that it goes to, and letter → why it stays."""
         going: dict[LetterPlace, str] = {}
-        staying = dict.fromkeys(self._missing(), Stay.UNKNOWN)
+        unknown = (place for place in self.wanted.places if place not in self.letters)
+        staying = dict.fromkeys(unknown, Stay.UNKNOWN)
         for place, letter in self.letters.items():
             found = Stay.REPLAYED if place in self.replayed else homes.of(letter)
             if isinstance(found, Stay):
@@ -195,9 +189,6 @@ class DeadLetterList:
             else:
                 going[place] = found
         return going, staying
-
-    def _missing(self) -> Iterator[LetterPlace]:
-        return (place for place in self.wanted.places if place not in self.letters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,9 +200,8 @@ class Homes:
     lanes: Collection[str]
 
     def of(self, letter: DeadLetterRecord) -> str | Stay:
-        """Return the topic to replay a letter to; the router learns the original one from
-        headers."""
-        if letter.lost_bytes is not None:
+        """Return where to replay a letter to; headers name the original topic."""
+        if "value" in letter.lost:
             return Stay.NO_VALUE
         if letter.size > LARGEST_LETTER:
             return Stay.TOO_LARGE
@@ -223,18 +213,17 @@ class Homes:
 
 
 ADVICE: Mapping[DeadLetterReason, str] = {
-    DeadLetterReason.EMPTY: "Nothing to replay: whoever writes the topic should write no "
-    "tombstones.",
+    DeadLetterReason.EMPTY: "Nothing to replay: the topic's writer should write no tombstones.",
     DeadLetterReason.TOO_LARGE: "Raise `max_event_bytes` of the input, then replay.",
-    DeadLetterReason.NOT_JSON: "Whoever writes the events must mend them; a replay fails again.",
-    DeadLetterReason.NOT_OBJECT: "Whoever writes the events must mend them; a replay fails again.",
+    DeadLetterReason.NOT_JSON: "Its writer must fix the events; a replay fails again.",
+    DeadLetterReason.NOT_OBJECT: "Its writer must fix the events; a replay fails again.",
     DeadLetterReason.NO_ID: "Correct `event.id` of the input, then replay.",
     DeadLetterReason.BAD_ID: "Correct `event.id` of the input, then replay.",
     DeadLetterReason.NO_TIME: "Correct `event.time` of the input, then replay.",
     DeadLetterReason.BAD_TIME: "Correct `event.time` of the input, then replay.",
     DeadLetterReason.BAD_INVITATION: "Written by a newer version: bring all processes to it, then "
-    "replay. Else find who writes to the lane's topic.",
+    "replay. Else find what writes to the lane's topic.",
     DeadLetterReason.NO_INPUT: "Put its topic back under `inputs`, then replay.",
-    DeadLetterReason.INTERNAL: "Report it; replay with a version that has it mended.",
+    DeadLetterReason.INTERNAL: "Report it; replay with a version that fixes it.",
 }
 """Reason → what an operator does about it."""

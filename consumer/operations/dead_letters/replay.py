@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from confluent_kafka import Consumer, Message, Producer
 
+from consumer.config.checks.messages import nearest
 from consumer.errors import OperationError
 from consumer.kafka import transactions
 from consumer.kafka.log_scan import LogScan
@@ -48,10 +48,8 @@ class Plan:
 
 
 def read_letters(access: Access, wanted: Filter) -> DeadLetterList:
-    """Return all letters that the filter selects, without their values.
-
-    Raises OperationError for a topic that neither the config nor a letter has.
-    """
+    """Return all letters that the filter selects, without their values. Raises OperationError for a
+    topic that neither the config nor a letter has."""
     box = DeadLetterList(wanted)
     with access.reader() as reader:
         for record in access.everything(reader, [access.topics.dead_letters]):
@@ -66,10 +64,10 @@ def _refuse_unknown(access: Access, box: DeadLetterList) -> None:
     lanes = map(access.topics.invitations, access.config.lanes)
     known = {*access.config.input_topics, *lanes, *box.topics}
     for name in sorted(set(box.wanted.topics) - known):
-        meant = get_close_matches(name, sorted(known), n=1)
-        hint = f" (did you mean '{meant[0]}'?)" if meant else ""
+        hint = nearest(name, sorted(known))
         raise OperationError(
-            f"the config reads no topic '{name}', and no dead letter is of it{hint}"
+            f"the config reads no topic '{name}', and no dead letter is of it"
+            + (f" ({hint})" if hint else "")
         )
 
 
@@ -97,10 +95,8 @@ def show(access: Access, place: LetterPlace) -> tuple[DeadLetterRecord, Message]
 
 
 def replay_letters(access: Access, wanted: Filter, confirm: Callable[[Plan], bool]) -> int:
-    """Replay the letters that `confirm` agrees to, and return how many.
-
-    A letter and its mark are written in one transaction.
-    """
+    """Replay the letters that `confirm` agrees to, and return how many. A letter and its mark are
+    written in one transaction."""
     size = TransactionSize(AT_ONCE)
 
     def plan_rest(_producer: Producer, confirmed: Plan | None) -> Plan:

@@ -220,8 +220,7 @@ def _read(record: Message) -> Invitation | DeadLetter:
 
 
 def _unused(lane: str, topic_id: str | None, access: Access) -> Checkpoint:
-    """Return the checkpoint of a lane that never had an owner. If the lane returns, its quota must
-    not look unused."""
+    """Return the checkpoint of a lane without an owner so far; its quota counts as used."""
     return Checkpoint(
         lane=lane,
         topic_id=topic_id,

@@ -40,10 +40,8 @@ class Forward(NamedTuple):
 
 @dataclass(slots=True)
 class LaneDrainPlan:
-    """The lane's state from a takeover's checkpoint on. Offsets come in order.
-
-    `homes`: campaign → its present lane; `close`: end invitations that could go to another lane.
-    """
+    """The lane's state from a takeover's checkpoint on. Offsets come in order. `homes`: campaign →
+    its present lane; `close`: end invitations that could go to another lane."""
 
     checkpoint: Checkpoint
     homes: Mapping[str, tuple[str, LaneCampaign]]

@@ -10,10 +10,8 @@ from consumer.operations.access import Access
 
 
 def list_lanes(access: Access) -> list[tuple[LaneView, bool, int]]:
-    """Return each lane, whether the config has it, and how many members its group has.
-
-    Read without a claim: an owner's uncommitted changes are not in it. Raises KafkaSessionError.
-    """
+    """Return each lane, whether the config has it, and how many members its group has. Read without
+    a claim: an owner's uncommitted changes are not in it. Raises KafkaSessionError."""
     configured, topics = access.config.lanes, access.topics
     found = []
     with access.reader() as reader:
@@ -25,10 +23,8 @@ def list_lanes(access: Access) -> list[tuple[LaneView, bool, int]]:
 
 
 def silent_until(access: Access, lane: str) -> float:
-    """Return until when a lane is silent after a 429 (epoch seconds), by its checkpoint.
-
-    Raises OperationError if it is not silent.
-    """
+    """Return until when a lane is silent after a 429 (epoch seconds), by its checkpoint. Raises
+    OperationError if it is not silent."""
     if lane not in access.config.lanes:
         there = ", ".join(access.config.lanes)
         raise OperationError(f"{lane} is no lane of this config; lanes: {there}")
@@ -39,17 +35,14 @@ def silent_until(access: Access, lane: str) -> float:
 
 
 def reopen_lane(access: Access, lane: str, until: float) -> bool:
-    """End the silence that lasts until then. Raises OperationError, KafkaSessionError."""
+    """End the silence that lasts until then. Raises OperationError."""
     _refuse_without_owner(access, lane)
     command = ReopenLane(**access.command_fields(), lane=lane, closed_until=until)
     return access.send_command(command, lambda: _closed_until(_view(access, lane)) < until - 5.0)
 
 
 def retry_campaign(access: Access, campaign: str) -> bool:
-    """Retry a campaign at once, with its invitations on the delay topics.
-
-    Raises OperationError, KafkaSessionError.
-    """
+    """Retry a campaign at once, with its invitations on the delay topics. Raises OperationError."""
     if campaign not in access.config.called:
         there = ", ".join(access.config.called)
         raise OperationError(f"{campaign} makes no calls in this config; those that do: {there}")

@@ -49,10 +49,8 @@ def resend_chosen(access: Access, choice: Choice, confirm: Callable[[Plan], bool
 
 
 def plan(access: Access, choice: Choice) -> Plan:
-    """Return what would be resent, and what not.
-
-    Raises OperationError for a name that neither the config nor a result has.
-    """
+    """Return what would be resent, and what not. Raises OperationError for a name that neither the
+    config nor a result has."""
     search = Search(choice)
     with access.reader() as reader:
         _read_results(access, reader, search)

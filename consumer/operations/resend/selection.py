@@ -11,13 +11,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from difflib import get_close_matches
 from enum import StrEnum
 from typing import NamedTuple
 
 import orjson
 
-from consumer.policy.expiry import expiry_time, has_expired
+from consumer.config.checks.messages import nearest
+from consumer.policy.expiry import expiry_time
 from consumer.records.fields import rfc3339
 from consumer.records.invitation import Invitation
 from consumer.records.readers import read_invitation
@@ -128,20 +128,18 @@ class Search:
 
     def unknown(self, campaigns: Iterable[str], routes: Iterable[str]) -> list[str]:
         """Return a sentence for each name asked for that neither the config nor any result has."""
-        asked = (
-            ("campaign", self.choice.campaigns, set(campaigns)),
-            ("route", self.choice.routes, set(routes)),
-            ("id", self.choice.ids, set[str]()),
-        )
+        configured = {"campaign": sorted(campaigns), "route": sorted(routes), "id": []}
         found = []
-        for kind, names, configured in asked:
-            known = configured | self._seen[kind]
-            what = "result of the invitation" if kind == "id" else kind
-            where = "" if kind == "id" else " in the config, and no result of one"
-            for name in sorted(names - known):
-                meant = get_close_matches(name, sorted(configured), n=1)
-                hint = f" (did you mean '{meant[0]}'?)" if meant else ""
-                found.append(f"there is no {what} '{name}'{where}{hint}")
+        for kind, names in self._asked:
+            for name in sorted(names - self._seen[kind] - set(configured[kind])):
+                if kind == "id":
+                    found.append(f"there is no result of the invitation '{name}'")
+                    continue
+                hint = nearest(name, configured[kind])
+                found.append(
+                    f"there is no {kind} '{name}' in the config, and no result of one"
+                    + (f" ({hint})" if hint else "")
+                )
         return found
 
     def result(self, result: Result, written_at: float) -> None:
@@ -171,39 +169,28 @@ class Search:
     def plan(
         self, lanes: Mapping[str, str], expiry: Mapping[str, float], version: str, now: float
     ) -> Plan:
-        """Decide the fate of each chosen invitation.
-
-        `lanes`: campaign → lane; `expiry`: route → seconds; both by the present config.
-        """
+        """Decide the fate of each chosen invitation. `lanes`: campaign → lane; `expiry`: route →
+        seconds; both by the present config."""
         plan = Plan(unread_results=self.unread_results, unread_invitations=self.unread_invitations)
         for name, kind in self._kinds.items():
             found = self._found.get(name)
-            refusal = self._refusal(name, found, lanes, _expires_at(found, expiry), now)
-            if refusal is not None or found is None:
-                plan.refused[kind, refusal or Refusal.GONE] += 1
+            if found is None:
+                plan.refused[kind, self._why_missing(name)] += 1
                 continue
-            new = resend_of(found, _expires_at(found, expiry), version, now)
-            lane = lanes[new["campaign"]]
-            plan.again.append(Again(kind, lane, new))
+            expires_at = _expires_at(found, expiry)
+            if found["campaign"] not in lanes:
+                plan.refused[kind, Refusal.CAMPAIGN] += 1
+            elif expires_at is not None and now >= expires_at:
+                plan.refused[kind, Refusal.EXPIRED] += 1
+            else:
+                new = resend_of(found, expires_at, version, now)
+                plan.again.append(Again(kind, lanes[new["campaign"]], new))
         return plan
 
-    def _refusal(
-        self,
-        name: str,
-        found: Invitation | None,
-        lanes: Mapping[str, str],
-        expires_at: float | None,
-        now: float,
-    ) -> Refusal | None:
+    def _why_missing(self, name: str) -> Refusal:
         if name in self._resent:
             return Refusal.RESENT
-        if found is None:
-            return Refusal.LATER if name in self._later else Refusal.GONE
-        if found["campaign"] not in lanes:
-            return Refusal.CAMPAIGN
-        if has_expired(expires_at, now):
-            return Refusal.EXPIRED
-        return None
+        return Refusal.LATER if name in self._later else Refusal.GONE
 
 
 def resend_of(old: Invitation, expires_at: float | None, version: str, now: float) -> Invitation:
@@ -221,11 +208,8 @@ def resend_of(old: Invitation, expires_at: float | None, version: str, now: floa
     return new
 
 
-def _expires_at(found: Invitation | None, expiry: Mapping[str, float]) -> float | None:
-    """Return the expiry by the route's present policy, which may be longer now; else the old
-    one."""
-    if found is None:
-        return None
+def _expires_at(found: Invitation, expiry: Mapping[str, float]) -> float | None:
+    """Return the expiry by the route's present policy; without one, the old expiry."""
     after = expiry.get(found["route"])
     if after is None:
         return found["expires_at"]

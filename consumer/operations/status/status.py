@@ -1,5 +1,4 @@
-"""`survey-dispatcher status`: read the snapshot of a running process, or build one from its
-topics."""
+"""`survey-dispatcher status`: of a running process, or from its topics."""
 
 from __future__ import annotations
 
@@ -51,9 +50,7 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
 
 def url_of(text: str) -> str:
     """Return the status URL of the process that an operator names: a URL, or a host and a port.
-
-    Raises OperationError.
-    """
+    Raises OperationError."""
     scheme, colon, rest = text.strip().rpartition("://")
     where = rest.rstrip("/").removesuffix("/status.json")
     try:
@@ -93,8 +90,7 @@ def of_process(url: str) -> StatusSnapshot:
 
 
 def of_topics(access: Access) -> StatusSnapshot:
-    """Return a snapshot from checkpoints, logs and groups; it may be a moment old. Raises
-    KafkaSessionError."""
+    """Return a snapshot from checkpoints, logs and groups; it may be a moment old."""
     now, there = access.now(), frozenset(topic_names(access.admin))
     topics = access.topics
     with access.reader() as reader:
@@ -148,15 +144,9 @@ def _committed(access: Access, group: str, places: Sequence[tuple[str, int]]) ->
 
 def _letters(access: Access, reader: Consumer, there: frozenset[str]) -> int:
     """Return the number of dead letters on their topic, without the marks of replayed ones."""
-    topic = access.topics.dead_letters
-    if topic not in there:
-        return 0
-    begin, ends = (
-        low_offsets(access.admin, [topic]),
-        end_offsets(access.admin, [topic], committed=True),
-    )
-    found = count_records(reader, begin, ends, _is_letter)
-    return sum(found.values())
+    names = sorted(there.intersection([access.topics.dead_letters]))
+    begin, ends = low_offsets(access.admin, names), end_offsets(access.admin, names, committed=True)
+    return sum(count_records(reader, begin, ends, _is_letter).values())
 
 
 def _is_letter(record: Message) -> bool:

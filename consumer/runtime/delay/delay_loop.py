@@ -23,7 +23,6 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from consumer.errors import KafkaSessionError, StartPositionError, defect
 from consumer.kafka import transactions
-from consumer.kafka.broker_time import measure
 from consumer.kafka.errors import describe, translate_errors
 from consumer.kafka.queries import Partition
 from consumer.kafka.records.delayed import Delayed, first_offset
@@ -31,6 +30,7 @@ from consumer.kafka.records.messages import position_of, timestamp_of
 from consumer.kafka.records.operator_commands import RetryCampaign
 from consumer.kafka.records.publisher import bad_invitation, dead_letter_of
 from consumer.kafka.stopped_partitions import StoppedPartition, StopReason
+from consumer.kafka.transactions import measure_broker_clock
 from consumer.lane.state.delay_steps import STEPS, step_for
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.fields import rfc3339
@@ -147,7 +147,7 @@ class DelayStage:
             self.services.clock,
             list(STEPS)[-1],
         )  # the measurement's transaction is open only before records that are due last
-        ahead = measure(producer, self.services.topics.delayed(longest), clock.steady)
+        ahead = measure_broker_clock(producer, self.services.topics.delayed(longest), clock.steady)
         self._ahead = clock.now() - clock.steady() if ahead is None else ahead
         self.services.metrics.process.clock_ahead(clock.now() - self._now())
 

@@ -13,9 +13,9 @@ from confluent_kafka import Consumer, Message, Producer
 from consumer.clock import Clock
 from consumer.errors import KafkaSessionError, StartPositionError, UnreadableRecord
 from consumer.kafka import transactions
-from consumer.kafka.broker_time import appended_at
 from consumer.kafka.lane_logs import LaneLogState
 from consumer.kafka.records.checkpoints import claim, newest
+from consumer.kafka.records.messages import appended_at
 from consumer.kafka.start_offsets import StartFrom
 from consumer.lane.lane import Lane
 from consumer.lane.quota.clock_shift import in_our_time, shift_between

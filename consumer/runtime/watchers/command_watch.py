@@ -18,7 +18,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message,
 from consumer.errors import KafkaSessionError
 from consumer.kafka import transactions
 from consumer.kafka.clients import KafkaClients
-from consumer.kafka.errors import describe
+from consumer.kafka.errors import describe, is_partition_end
 from consumer.kafka.records.operator_commands import Command, RetryCampaign, command_of, dump, valid
 from consumer.observability.metrics.metrics import Metrics
 
@@ -34,9 +34,7 @@ log = structlog.get_logger(__name__)
 @dataclass(slots=True)
 class CommandBoard:
     """Valid commands of the topic, and commands of this process to write there. Thread-safe.
-
-    `connected`: the topic is being read, so commands given by `tell` can be written to it.
-    """
+    `connected`: the topic is being read, so commands given by `tell` can be written to it."""
 
     connected: bool = False
     _commands: dict[str, Command] = field(default_factory=dict)
@@ -44,10 +42,8 @@ class CommandBoard:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def tell(self, campaigns: Sequence[str], now: float) -> bool:
-        """Queue commands to all processes to return these campaigns' delayed invitations.
-
-        Return False if the topic is not connected.
-        """
+        """Queue commands to all processes to return these campaigns' delayed invitations. Return
+        False if the topic is not connected."""
         with self._lock:
             if not self.connected:
                 return False
@@ -58,8 +54,7 @@ class CommandBoard:
             return True
 
     def connect(self, *, connected: bool) -> None:
-        """Set whether the topic is being read. Unwritten commands then take effect in this process
-        only."""
+        """Set whether the topic is read; unwritten commands then concern this process only."""
         with self._lock:
             self.connected = connected
             left, self._outgoing = self._outgoing, []
@@ -116,10 +111,8 @@ class ObeyedCommands:
 
 
 class CommandWatch:
-    """Reads the command topic into the board, and writes this process's commands to it.
-
-    Runs in a daemon thread. `writer`: transactional id for writing.
-    """
+    """Reads the command topic into the board, and writes this process's commands to it. Runs in a
+    daemon thread. `writer`: transactional id for writing."""
 
     def __init__(
         self,
@@ -139,10 +132,8 @@ class CommandWatch:
         self._said = False
 
     def start(self, group: str, stop: threading.Event) -> threading.Thread:
-        """Start the thread, which reads until `stop` and retries after errors.
-
-        Kafka errors are logged at debug level only, because other watchers report them.
-        """
+        """Start the thread, which reads until `stop` and retries after errors. Kafka errors are
+        logged at debug level only, because other watchers report them."""
         thread = threading.Thread(
             target=self._run, args=(group, stop), name="commands", daemon=True
         )
@@ -151,15 +142,14 @@ class CommandWatch:
 
     def _run(self, group: str, stop: threading.Event) -> None:
         while not stop.is_set():
-            reader = self._clients.consumer(group, lambda _error: None)
-            try:
-                if self._exists(reader):
-                    self._read(reader, stop)
-            except KafkaException as error:
-                log.debug("commands_unreadable", why=describe(error))
-            finally:
-                self._board.connect(connected=False)
-                self._clients.close(reader)
+            with self._clients.reader(group) as reader:
+                try:
+                    if self._exists(reader):
+                        self._read(reader, stop)
+                except KafkaException as error:
+                    log.debug("commands_unreadable", why=describe(error))
+                finally:
+                    self._board.connect(connected=False)
             stop.wait(TRY_AGAIN)
 
     def _exists(self, reader: Consumer) -> bool:
@@ -182,7 +172,7 @@ class CommandWatch:
                 error = message.error()
                 if error is None:
                     self._take(message)
-                elif error.code() != error._PARTITION_EOF:  # noqa: SLF001 - public by use
+                elif not is_partition_end(error):
                     return
 
     def _write(self, commands: Sequence[Command], stop: threading.Event) -> None:
@@ -195,7 +185,7 @@ class CommandWatch:
             return stop.is_set() or time.monotonic() > give_up_at
 
         try:
-            producer = self._clients.producer(self._writer, lambda _error: None)
+            producer = self._clients.producer(self._writer)
             transactions.fence(producer, give_up)
             with transactions.transaction(producer, give_up):
                 for each in commands:

@@ -25,10 +25,8 @@ AT_ONCE = 50_000
 
 
 class DelayWatch:
-    """Keeps `ends` (topic of a step → offset) and `counts` up to date.
-
-    `reader` opens a consumer of committed records that joins no group.
-    """
+    """Keeps `ends` (topic of a step → offset) and `counts` up to date. `reader` opens a consumer of
+    committed records that joins no group."""
 
     def __init__(
         self,

@@ -37,10 +37,8 @@ async def pause(stop: asyncio.Event, seconds: float) -> None:
 async def poll_repeatedly(
     poll: Callable[[], None], every: float, unknown: str, stop: asyncio.Event
 ) -> None:
-    """Call `poll` in a worker thread every so many seconds until `stop`.
-
-    Kafka's errors, which `BrokerWatch` reports, are logged as `unknown` at debug level.
-    """
+    """Call `poll` in a worker thread every so many seconds until `stop`. Kafka's errors, which
+    `BrokerWatch` reports, are logged as `unknown` at debug level."""
     while not stop.is_set():
         try:
             await asyncio.to_thread(poll)

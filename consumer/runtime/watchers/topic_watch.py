@@ -18,10 +18,8 @@ log = structlog.get_logger(__name__)
 
 
 class TopicWatch:
-    """Requests the ids of the topics `names`, and updates `ids`, which the stages read.
-
-    A missing topic keeps its last id: it may return, and a missing id is not a changed one.
-    """
+    """Requests the ids of the topics `names`, and updates `ids`, which the stages read. A missing
+    topic keeps its last id: it may return, and a missing id is not a changed one."""
 
     def __init__(
         self, client: AdminClient, names: Sequence[str], ids: MutableMapping[str, str]
@@ -37,8 +35,7 @@ class TopicWatch:
         self.record_answer(topic_ids(self._client, self.names))
 
     def record_answer(self, found: Mapping[str, str | None]) -> None:
-        """Compare the ids (None: no such topic) with the last poll, record them, and log
-        changes."""
+        """Compare the ids (None: no such topic) with the last poll, record them, log changes."""
         if not self._last:
             log.info("topics_watched", topics=len(found))
         for topic, now in found.items():

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from consumer.cli.main import app
 from consumer.kafka import topics
-from consumer.kafka.embedded_broker import EmbeddedBroker
+from consumer.kafka.clients import EmbeddedBroker
 from consumer.kafka.lane_logs import LaneView
 from consumer.kafka.stopped_partitions import StopReason
 from consumer.operations import view

@@ -19,7 +19,7 @@ from consumer.demo import feed as module
 from consumer.demo.events import TimedEvent
 from consumer.demo.feed import NAP, Pace, feed, with_progress
 from consumer.errors import DispatcherError
-from consumer.kafka.embedded_broker import EmbeddedBroker
+from consumer.kafka.clients import EmbeddedBroker
 
 TOPIC = "pos.transaction-completed"
 CANARY = b'{"phone": "+12015550100"}'

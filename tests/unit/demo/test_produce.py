@@ -8,7 +8,7 @@ import time
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from consumer.demo.feed import produce_synthetic
-from consumer.kafka.embedded_broker import EmbeddedBroker
+from consumer.kafka.clients import EmbeddedBroker
 from consumer.records.fields import rfc3339
 
 TOPIC = "pos.transaction-completed"

@@ -8,10 +8,9 @@ from typing import cast
 import pytest
 
 from consumer.config.sections import Campaign
-from consumer.http import pools
-from consumer.http.calls import Account, Answered, Calls
+from consumer.http import calls as calls_module
+from consumer.http.calls import Account, Answered, Calls, RetiredPools
 from consumer.http.client import Exchange, VendorClient
-from consumer.http.pools import RetiredPools
 from consumer.lane.state.commands import Batch, SealReason
 from consumer.lane.state.settings import LaneCampaign
 from consumer.records.call import Call
@@ -57,7 +56,7 @@ def batch(campaign: str) -> Batch:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pools, "LOOK_EVERY", 0.0)
+    monkeypatch.setattr(calls_module, "LOOK_EVERY", 0.0)
 
 
 async def turns() -> None:

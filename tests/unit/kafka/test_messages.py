@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from confluent_kafka import Consumer, Message
 
-from consumer.kafka.embedded_broker import EmbeddedBroker
+from consumer.kafka.clients import EmbeddedBroker
 from consumer.kafka.records.messages import NO_TIMESTAMP, Content, content_of, headers_of
 from consumer.kafka.records.publisher import bad_invitation
 from tests.support.raw_records import RawHeader, RawProducer

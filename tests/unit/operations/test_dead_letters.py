@@ -68,7 +68,7 @@ def test_a_letter_tells_what_it_was() -> None:
 
 def test_a_letter_without_its_value_says_how_large_it_was() -> None:
     letter = read(*headers()[len(OWN) :], ("dead_letter.value_bytes", b"20000000"))
-    assert letter.lost_bytes == 20_000_000
+    assert letter.lost == {"value": 20_000_000}
     assert letter.headers == []
     assert HOMES.of(letter) is Stay.NO_VALUE
 

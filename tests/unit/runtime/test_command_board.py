@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import cast
 
 import pytest
@@ -85,17 +86,15 @@ class Refusing:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
 
-    def consumer(self, _group: str, _on_error: object) -> Consumer:
-        return cast("Consumer", self._reader)
+    @contextmanager
+    def reader(self, _group: str) -> Iterator[Consumer]:
+        yield cast("Consumer", self._reader)
 
-    def producer(self, _name: str, _on_error: object) -> Producer:
+    def producer(self, _name: str) -> Producer:
         return cast("Producer", self)
 
     def init_transactions(self, _seconds: float) -> None:
         raise KafkaException(KafkaError(KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED))
-
-    def close(self, _consumer: Consumer) -> None:
-        pass
 
 
 @pytest.mark.timeout(30)
