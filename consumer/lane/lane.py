@@ -328,7 +328,7 @@ class Lane:
             in_flight=[*self._in_doubt, *self._sealing.intents.values()],
             permit_log=[*self.limiter.stamps(now), *logins],
             permit_log_reach=self.quota.log_reach,
-            quota=self.quota.known(now, logins),
+            quota=self.limiter.known(now, logins),
             unknown_until=max(0.0, self.limiter.unknown_until),
             at=now,
             config_version=self.settings.config_version,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Self
 
 from consumer.lane.state.settings import Limit
@@ -19,16 +18,6 @@ LEAST_STRETCH = 300.0
 
 IN_BALANCE = 0.5
 """Waiting invitations are no backlog up to this share of what was settled over the stretch."""
-
-
-@dataclass(slots=True)
-class _Faded:
-    """A sum whose older parts count less and less."""
-
-    sum: float = 0.0
-
-    def add(self, amount: float, kept: float) -> None:
-        self.sum = self.sum * kept + amount
 
 
 class Forecast:
@@ -44,7 +33,7 @@ class Forecast:
         self._stretch = stretch
         self._last: tuple[float, int, int] | None = None
         self._waiting = 0
-        self._seconds, self._settled, self._arrived = _Faded(), _Faded(), _Faded()
+        self._seconds = self._settled = self._arrived = 0.0
 
     @classmethod
     def under(cls, limits: Iterable[Limit]) -> Self:
@@ -65,9 +54,9 @@ class Forecast:
         if min(passed, done, came) < 0:
             return
         kept = math.exp(-passed / self._stretch)
-        self._seconds.add(passed, kept)
-        self._settled.add(done, kept)
-        self._arrived.add(came, kept)
+        self._seconds = self._seconds * kept + passed
+        self._settled = self._settled * kept + done
+        self._arrived = self._arrived * kept + came
 
     @property
     def drain_seconds(self) -> float:
@@ -79,9 +68,9 @@ class Forecast:
         """
         if not self._waiting:
             return 0.0
-        shrunk, settled = self._settled.sum - self._arrived.sum, self._settled.sum
-        if self._waiting <= settled * IN_BALANCE:
-            return self._waiting * self._seconds.sum / settled
+        shrunk = self._settled - self._arrived
+        if self._waiting <= self._settled * IN_BALANCE:
+            return self._waiting * self._seconds / self._settled
         if shrunk <= 0:
             return math.inf
-        return self._waiting * self._seconds.sum / shrunk
+        return self._waiting * self._seconds / shrunk

@@ -29,11 +29,11 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Self
 
 from consumer.lane.quota.cells import Cells
 from consumer.lane.state.settings import Limit
+from consumer.records.checkpoint import LimitCalls
 
 EPSILON = 1e-6
 """Seconds by which the gate opens late: a stamp exactly `p` old still counts, and epoch seconds in
@@ -49,29 +49,11 @@ MOST_FORGOTTEN = 2 * EXACT_MOST
 
 
 @dataclass(frozen=True, slots=True)
-class Permit:
-    """A call may start now."""
-
-
-@dataclass(frozen=True, slots=True)
 class WaitUntil:
     """No call before `at` (infinite: not before an answer); `limit` is None after a 429."""
 
     at: float
     limit: Limit | None
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What a limiter of former limits knew of one of them, for the checkpoint.
-
-    `calls`: the part of the limit in use. `period`: with the skew. `cells`: `Cells.packed_counts`;
-    None where the limit goes by the stamps of the log.
-    """
-
-    calls: int
-    period: float
-    cells: tuple[int, ...] | None = None
 
 
 def steady_rate(
@@ -127,6 +109,10 @@ class Limiter:
         """No call leaves before this time: the vendor answered 429."""
         self.unknown_until = -math.inf
         """Calls before may have been as many as the limits allow, whatever the stamps say."""
+        self.horizon = 0.0
+        """Seconds after which a stamp no longer matters."""
+        self.log_reach = 0.0
+        """Seconds that the log of stamps looks back: the horizon of the limits that go by it."""
         self._opens: WaitUntil | None = None
         self._gates: list[_Gate] = []
         self._set(limits, skew, share)
@@ -138,30 +124,25 @@ class Limiter:
         log: Iterable[float],
         *,
         assume_full_at: float | None = None,
-        in_doubt_until: Iterable[float] = (),
         skew: float = 2.0,
         share: float = 1.0,
     ) -> Self:
-        """Make a limiter that continues another's `log`.
-
-        `assume_full_at`: nothing is known (no checkpoint), so the whole quota was used then.
-        `in_doubt_until`: for each batch that the previous owner may still have in flight, the
-        latest time at which it can arrive (takeover + call timeout + grace).
-        """
+        """Make a limiter that continues another's `log`. `assume_full_at`: nothing is known (no
+        checkpoint), so the whole quota was used then."""
         limiter = cls(limits, skew=skew, share=share)
-        for at in sorted(chain(log, in_doubt_until)):
+        for at in sorted(log):
             limiter.count_calls(at)
         if assume_full_at is not None:
             limiter._forget(assume_full_at)
         return limiter
 
     @classmethod
-    def resume(cls, known: Sequence[Known], log: Iterable[float]) -> Self:
+    def resume(cls, known: Sequence[LimitCalls], log: Iterable[float]) -> Self:
         """Make a limiter of another's limits, stamps and cells, to be reconfigured."""
         limiter = cls(())
-        for each in known:
-            cells = None if each.cells is None else Cells(each.period, each.cells)
-            limiter._gates.append(_Gate(Limit(each.calls, each.period), each.period, cells))
+        for limit in known:
+            cells = None if limit.cells is None else Cells(limit.period, limit.cells)
+            limiter._gates.append(_Gate(Limit(limit.calls, limit.period), limit.period, cells))
         limiter._reaches()
         limiter._stamps = sorted(log)
         return limiter
@@ -172,21 +153,21 @@ class Limiter:
         Where they look further back than the log of the former ones, the quota counts as used up,
         and by as many calls as the former ones allowed: the next limits may allow more again.
         """
-        former, reach = self._gates, self._horizon
+        former, reach = self._gates, self.horizon
         self._set(limits, skew, share)
         for gate in self._gates:
             if gate.cells is not None:
                 _fill(gate.cells, former, self._stamps)
-        beyond = self._horizon - reach
+        beyond = self.horizon - reach
         if beyond > 0:
             most = min((gate.calls * (int(beyond / gate.period) + 1) for gate in former), default=0)
             self._forget(now, most)
-        elif self.unknown_until > now - self._horizon:
+        elif self.unknown_until > now - self.horizon:
             self._forget(self.unknown_until)
 
     def _set(self, limits: Sequence[Limit], skew: float, share: float) -> None:
         celled = any(gate.cells is not None for gate in self._gates)
-        stamped = self._stamped if self._gates else 0.0
+        stamped = self.log_reach if self._gates else 0.0
         gates = []
         for limit in limits:
             period = limit.period + skew
@@ -199,12 +180,12 @@ class Limiter:
 
     def _reaches(self) -> None:
         periods = [(gate.period, gate.cells is None) for gate in self._gates]
-        self._horizon = 2 * max((period for period, _ in periods), default=0.0)
-        self._stamped = 2 * max((period for period, exact in periods if exact), default=0.0)
+        self.horizon = 2 * max((period for period, _ in periods), default=0.0)
+        self.log_reach = 2 * max((period for period, exact in periods if exact), default=0.0)
 
     def count_calls(self, at: float, count: int = 1) -> None:
         """Count calls that ended at `at` without a permit of this limiter."""
-        if self._stamped:
+        if self.log_reach:
             place = bisect_right(self._stamps, at)
             self._stamps[place:place] = [at] * count
         for gate in self._gates:
@@ -227,17 +208,7 @@ class Limiter:
                 gate.cells.add(at, max(0, max(most, gate.calls) - there))
         self._opens = None
 
-    @property
-    def horizon(self) -> float:
-        """Seconds after which a stamp no longer matters."""
-        return self._horizon
-
-    @property
-    def log_reach(self) -> float:
-        """Seconds that the log of stamps looks back: the horizon of the limits that go by it."""
-        return self._stamped
-
-    def known(self, now: float, also: Sequence[float] = ()) -> tuple[Known, ...]:
+    def known(self, now: float, also: Sequence[float] = ()) -> tuple[LimitCalls, ...]:
         """Return what is known of each limit beside the log, for the checkpoint.
 
         `also`: calls that count by then, though they are still in flight.
@@ -250,7 +221,7 @@ class Limiter:
                 for at in also:
                     cells.add(at)
             pairs = None if cells is None else cells.packed_counts(now)
-            known.append(Known(gate.calls, gate.period, pairs))
+            known.append(LimitCalls(calls=gate.calls, period=gate.period, cells=pairs))
         return tuple(known)
 
     def set_share(self, share: float) -> None:
@@ -270,25 +241,22 @@ class Limiter:
         """Calls of each limit that are ours, in the limits' order."""
         return tuple(gate.calls for gate in self._gates)
 
-    def check(self, now: float) -> Permit | WaitUntil:
-        """Return whether a call may start at `now`; if not, from when on, and by which limit."""
+    def check(self, now: float) -> WaitUntil | None:
+        """Return None if a call may start at `now`, else from when on, and which limit says so."""
         opening = self._opening(now)
         if self.closed_until > opening.at:
             opening = WaitUntil(self.closed_until, None)
-        return Permit() if opening.at <= now else opening
+        return opening if opening.at > now else None
 
     def next_at(self, now: float) -> float:
-        """Return the earliest time from `now` on at which `take_permit` is allowed, as things
-        stand.
-
-        Infinite when every permit is in flight, so that only an answer can open the gate.
-        """
-        verdict = self.check(now)
-        return verdict.at if isinstance(verdict, WaitUntil) else now
+        """Return the earliest time from `now` on at which a call may start, as things stand.
+        Infinite when every permit is in flight, so that only an answer can open the gate."""
+        wait = self.check(now)
+        return wait.at if wait else now
 
     def allowed(self, now: float) -> bool:
         """Return whether a call may start at `now`."""
-        return isinstance(self.check(now), Permit)
+        return self.check(now) is None
 
     def take_permit(self, now: float) -> None:
         """Take the permit of a call (or login, or probe). Raises RuntimeError without one."""
@@ -299,10 +267,7 @@ class Limiter:
 
     def call_ended(self, at: float) -> None:
         """Record that a call in flight ended at `at`: after a timeout its end plus a grace, a
-        future time.
-
-        Raises RuntimeError when nothing is in flight.
-        """
+        future time. Raises RuntimeError when nothing is in flight."""
         if not self._in_flight:
             raise RuntimeError("an answer came to no call")
         self._in_flight -= 1
@@ -325,16 +290,14 @@ class Limiter:
         return min((possible / calls for possible, calls in permits), default=1.0)
 
     def stamps(self, now: float) -> list[float]:
-        """Return the stamps that still matter, oldest first, for the checkpoint.
-
-        Calls in flight are not among them: the checkpoint names those batches itself.
-        """
-        return self._stamps[bisect_left(self._stamps, now - self._stamped) :]
+        """Return the stamps that still matter, oldest first, for the checkpoint, which names the
+        calls in flight itself."""
+        return self._stamps[bisect_left(self._stamps, now - self.log_reach) :]
 
     def _opening(self, now: float) -> WaitUntil:
         """Return when all limits permit a call, and the last of them to do so; cached."""
         if self._opens is None:
-            del self._stamps[: bisect_left(self._stamps, now - self._stamped)]
+            del self._stamps[: bisect_left(self._stamps, now - self.log_reach)]
             self._opens = max(
                 (gate.opens(self._stamps, self._in_flight, now) for gate in self._gates),
                 key=lambda wait: wait.at,
@@ -348,18 +311,18 @@ def _fill(cells: Cells, former: Sequence[_Gate], stamps: Iterable[float]) -> Non
 
     A cell that lies across the border counts, though stamps may have its calls already.
     """
-    known = sorted((gate.cells for gate in former if gate.cells), key=lambda each: each.period)
-    for each in known:
-        if each.period == cells.period:
-            cells.take_over(each)
+    known = sorted((gate.cells for gate in former if gate.cells), key=lambda former: former.period)
+    for counted in known:
+        if counted.period == cells.period:
+            cells.take_over(counted)
             return
     border = math.inf
     for at in stamps:
         border = min(border, at)
         cells.add(at)
-    for each in known:
+    for counted in known:
         oldest = border
-        for begin, end, count in each.calls():
+        for begin, end, count in counted.calls():
             if begin < border:
                 cells.add(end, count)
                 oldest = min(oldest, begin)

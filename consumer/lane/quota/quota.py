@@ -9,7 +9,7 @@ from dataclasses import replace
 from consumer.lane.quota.backoff import QuotaBackoff
 from consumer.lane.quota.cells import Cells
 from consumer.lane.quota.clock_shift import in_our_time
-from consumer.lane.quota.limiter import Known, Limiter, WaitUntil
+from consumer.lane.quota.limiter import Limiter
 from consumer.lane.state.settings import FRESH_SECONDS, LATE_ARRIVAL_GRACE, LaneSettings, Limit
 from consumer.lane.state.snapshot import LimitSnapshot, QuotaSnapshot
 from consumer.records.call import Outcome
@@ -66,19 +66,12 @@ class Quota:
         trusts the log for all limits."""
         return self.limiter.log_reach or (NOTHING_LOGGED if self._settings.limits else 0.0)
 
-    def known(self, now: float, also: Sequence[float]) -> tuple[LimitCalls, ...]:
-        """Return the checkpoint's entry for each limit; `also`: calls that count by then."""
-        return tuple(
-            LimitCalls(calls=each.calls, period=each.period, cells=each.cells)
-            for each in self.limiter.known(now, also)
-        )
-
     def snapshot(self, now: float) -> QuotaSnapshot:
         """Return the permits that are left, and what delays the next one."""
         limiter, limits = self.limiter, self._settings.limits
-        verdict, held_back_by = limiter.check(now), None
-        if isinstance(verdict, WaitUntil):
-            held_back_by = "429" if verdict.limit is None else verdict.limit.name
+        wait, held_back_by = limiter.check(now), None
+        if wait:
+            held_back_by = "429" if wait.limit is None else wait.limit.name
         left = zip(limits, limiter.permits(now), limiter.calls, strict=True)
         return QuotaSnapshot(
             [LimitSnapshot(limit.name, permits, calls) for limit, permits, calls in left],
@@ -94,11 +87,12 @@ class Quota:
 
     def _restore(self, checkpoint: Checkpoint | None, now: float) -> Limiter:
         late = self.latest_arrival(now)
-        of = self._settings
-        full = of.first_start_full
-        limiter = restored(checkpoint, of.limits, of.skew, self._share, late, full_at_first=full)
+        settings, full = self._settings, self._settings.first_start_full
+        limiter = restored(
+            checkpoint, settings.limits, settings.skew, self._share, late, full_at_first=full
+        )
         if checkpoint is not None:
-            limiter.close_until(min(checkpoint.closed_until, now + self._settings.longest_silence))
+            limiter.close_until(min(checkpoint.closed_until, now + settings.longest_silence))
         return limiter
 
 
@@ -127,8 +121,7 @@ def restored(
             limits, checkpoint.permit_log, assume_full_at=full, skew=skew, share=share
         )
     else:
-        known = [Known(each.calls, each.period, each.cells) for each in checkpoint.quota]
-        limiter = Limiter.resume(known, checkpoint.permit_log)
+        limiter = Limiter.resume(checkpoint.quota, checkpoint.permit_log)
         limiter.unknown_until = checkpoint.unknown_until or -math.inf
         limiter.reconfigure(limits, skew, share, late)
     for _ in checkpoint.in_flight:
@@ -139,7 +132,7 @@ def restored(
 def with_calls(checkpoint: Checkpoint, ended: Sequence[float]) -> Checkpoint:
     """Return the checkpoint after more calls, for programs that write it without a lane."""
     quota = checkpoint.quota and tuple(
-        each.model_copy(update={"cells": _with(each, ended)}) for each in checkpoint.quota
+        limit.model_copy(update={"cells": _with(limit, ended)}) for limit in checkpoint.quota
     )
     log = (*checkpoint.permit_log, *ended)
     return checkpoint.model_copy(update={"permit_log": log, "quota": quota})

@@ -163,9 +163,7 @@ class PermitsWorld:
             return self._new(now + TIMEOUT + GRACE if practice.assumes_full else None)
         doubts = [] if practice.doubt is None else [now + practice.doubt] * saved.in_flight
         log = saved.log if practice.keeps_log else []
-        return practice.limiter.restore(
-            self.scene.limits, log, in_doubt_until=doubts, skew=practice.skew
-        )
+        return practice.limiter.restore(self.scene.limits, [*log, *doubts], skew=practice.skew)
 
     def _new(self, full_at: float | None = None) -> Limiter:
         return self.practice.limiter.restore(

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from consumer.lane.quota import limiter as limiter_module
 from consumer.lane.quota.cells import PER_PERIOD, Cells
-from consumer.lane.quota.limiter import EPSILON, EXACT_MOST, Known, Limiter
+from consumer.lane.quota.limiter import EPSILON, EXACT_MOST, Limiter
 from consumer.lane.quota.quota import with_calls
 from consumer.lane.state.settings import Limit
+from consumer.records.checkpoint import LimitCalls
 from tests.support.lanes import lane, limited
 from tests.unit.lane.quota.test_limiter import NOW, held, holds
 
@@ -207,7 +208,8 @@ def test_all_in_flight_waits_for_an_answer() -> None:
 
 
 def test_a_successor_knows_the_calls_of_before() -> None:
-    known = (Known(5, 7.0), Known(600, 100.0, cells_of([NOW - 9] * 4, 100.0).packed_counts(NOW)))
+    cells = cells_of([NOW - 9] * 4, 100.0).packed_counts(NOW)
+    known = (LimitCalls(calls=5, period=7.0), LimitCalls(calls=600, period=100.0, cells=cells))
     limiter = Limiter.resume(known, [NOW - 1])
     assert limiter.calls == (5, 600)
     limiter.reconfigure([Limit(5, 5.0), Limit(600, 98.0)], 2.0, 1.0, NOW)

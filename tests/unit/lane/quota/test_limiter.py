@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from consumer.lane.quota.limiter import EPSILON, Limiter, Permit, WaitUntil, steady_rate
+from consumer.lane.quota.limiter import EPSILON, Limiter, WaitUntil, steady_rate
 from consumer.lane.state.settings import Limit
 
 NOW = 1_763_800_000.0
@@ -227,7 +227,7 @@ def test_calls_in_flight_count_as_now_however_long_they_take() -> None:
 def test_a_check_names_the_limit_that_shuts_the_gate() -> None:
     short, long = Limit(2, 5), Limit(3, 100)
     limiter = Limiter([short, long])
-    assert limiter.check(NOW) == Permit()
+    assert limiter.check(NOW) is None
     for at in (NOW, NOW + 1):
         limiter.take_permit(at)
         limiter.call_ended(at)
@@ -267,7 +267,7 @@ def test_after_a_429_nothing_leaves_before_the_time_and_no_later_one_shortens_it
     limiter.close_until(NOW + 60)
     limiter.close_until(NOW + 30)
     assert limiter.check(NOW + 59) == WaitUntil(NOW + 60, None)
-    assert limiter.check(NOW + 60) == Permit()
+    assert limiter.check(NOW + 60) is None
     limiter.take_permit(NOW + 60)
     limiter.close_until(NOW + 61)
     assert limiter.next_at(NOW + 60) == math.inf
@@ -309,7 +309,7 @@ def test_without_a_checkpoint_the_whole_quota_counts_as_used() -> None:
 
 
 def test_a_batch_in_doubt_counts_until_it_has_surely_arrived() -> None:
-    limiter = Limiter.restore([Limit(1, 5)], [], in_doubt_until=[NOW + 35])
+    limiter = Limiter.restore([Limit(1, 5)], [NOW + 35])
     assert limiter.next_at(NOW) == pytest.approx(NOW + 35 + 2 * 7, rel=0, abs=1e-5)
     assert limiter.stamps(NOW) == [NOW + 35]
 
