@@ -7,6 +7,7 @@ it is settled already. In each tick, `steer` decides what is read next.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from consumer.lane.account.accounts import Accounts
 from consumer.lane.buffer.buffer import InvitationBuffer
@@ -17,7 +18,6 @@ from consumer.lane.settlement.results import CallFacts
 from consumer.lane.state.commands import Command
 from consumer.lane.state.delay_steps import near_end
 from consumer.lane.state.pending import PendingInvitation
-from consumer.lane.state.settings import LaneSettings
 from consumer.policy.rules import first_refusal
 from consumer.records.checkpoint import InFlight
 from consumer.records.dead_letter import DeadLetter
@@ -28,37 +28,26 @@ LONGEST_DELAY = 3600.0
 only an estimate."""
 
 
+@dataclass(frozen=True, slots=True)
 class Intake:
     """Takes in the records that were read, and steers what is read next."""
 
-    def __init__(
-        self,
-        buffer: InvitationBuffer,
-        outbox: Outbox,
-        in_doubt: InDoubtBatches,
-        parking: Parking,
-        accounts: Accounts,
-    ) -> None:
-        self._buffer = buffer
-        self._outbox = outbox
-        self._in_doubt = in_doubt
-        self._parking = parking
-        self._accounts = accounts
-
-    @property
-    def _settings(self) -> LaneSettings:
-        return self._buffer.settings
+    _buffer: InvitationBuffer
+    _outbox: Outbox
+    _in_doubt: InDoubtBatches
+    _parking: Parking
+    _accounts: Accounts
 
     def arrived(self, pending: PendingInvitation, now: float) -> None:
         """Take in an invitation. Ignore settled and repeated ones."""
         pending.attempt = self._outbox.attempts.count_of(pending.offset, pending.attempt)
         if self._buffer.settled.deliver(pending.offset):
-            doubted = self._in_doubt.resolve(pending.offset) if self._in_doubt else None
-            if doubted is not None:
-                self._decide_doubt(pending, doubted, now)
+            batch = self._in_doubt.resolve(pending.offset) if self._in_doubt else None
+            if batch is not None:
+                self._resolve_doubt(pending, batch, now)
             else:
                 self._place(pending, now)
-        elif self._buffer.read_plan.is_noted(pending.offset):
+        elif self._buffer.read_plan.is_spilled(pending.offset):
             self._again(pending, now)
 
     def postponed(self, pending: PendingInvitation, now: float) -> None:
@@ -115,51 +104,51 @@ class Intake:
 
     def _again(self, pending: PendingInvitation, now: float) -> None:
         """Take in a spilled invitation that was read again."""
-        reading = self._buffer.read_plan
+        read_plan = self._buffer.read_plan
         refused = self._refusal(pending, now) is not None
         if refused or self._parking.is_parked(pending.campaign, now):
-            reading.take(pending.offset, pending.campaign)
+            read_plan.unspill(pending.offset, pending.campaign)
             self._place(pending, now)
         elif self._buffer.has_room_for(pending.campaign):
-            reading.take(pending.offset, pending.campaign)
+            read_plan.unspill(pending.offset, pending.campaign)
             self._buffer.add(pending)
         else:
-            reading.leave(pending.campaign)
+            read_plan.leave_behind(pending.campaign)
 
-    def _decide_doubt(self, pending: PendingInvitation, doubted: InFlight, now: float) -> None:
+    def _resolve_doubt(self, pending: PendingInvitation, batch: InFlight, now: float) -> None:
         """Decide an invitation that the previous owner may have sent.
 
         Send it again only if its campaign says `in_doubt: resend` and it has attempts left; else
         end it.
         """
-        pending.attempt = doubted.attempt
-        campaign = self._settings.campaigns.get(doubted.campaign)
+        pending.attempt = batch.attempt
+        campaign = self._buffer.settings.campaigns.get(batch.campaign)
         again = campaign is not None and campaign.in_doubt == "resend"
         again = again and self._refusal(pending, now) is None
         if campaign and again and pending.attempt < campaign.max_attempts:
             self._outbox.attempts.set_count(pending.offset, pending.attempt)
             self._place(pending, now)
         else:
-            self._outbox.end(pending, Reason.OWNER_LOST, CallFacts(batch=doubted.batch_id))
+            self._outbox.end(pending, Reason.OWNER_LOST, CallFacts(batch=batch.batch_id))
 
     def _refusal(self, pending: PendingInvitation, now: float) -> Reason | None:
-        return first_refusal(self._settings.policy.at_intake, pending, now)
+        return first_refusal(self._buffer.settings.policy.at_intake, pending, now)
 
     def _crowds(self, campaign: str) -> bool:
         """Return whether the campaign's backlog must make way for other campaigns: the spill limit
         is reached, and some of its invitations are spilled."""
         some = self._buffer.read_plan.counts[campaign] > 0
-        return self._buffer.spill_is_full and some and len(self._settings.campaigns) > 1
+        return self._buffer.spill_is_full and some and len(self._buffer.settings.campaigns) > 1
 
     def _unblocks_none(self) -> bool:
         """Return whether reading on would help no campaign: all accounts fail, or no other
         exists."""
-        vendors = {campaign.vendor for campaign in self._settings.campaigns.values()}
-        return self._accounts.ill(vendors) or len(self._settings.campaigns) < 2
+        vendors = {campaign.vendor for campaign in self._buffer.settings.campaigns.values()}
+        return self._accounts.ill(vendors) or len(self._buffer.settings.campaigns) < 2
 
     def _until_served(self, campaign: str) -> float:
         """Estimate the seconds until earlier invitations are called, given every permit."""
-        settings, window = self._settings, self._buffer.window(campaign)
+        settings, window = self._buffer.settings, self._buffer.window(campaign)
         before = self._buffer.read_plan.counts[campaign] + window.count
         rate = min((limit.calls / limit.period for limit in settings.limits), default=math.inf)
         return min(before / (rate * settings.share * window.max_batch), LONGEST_DELAY)

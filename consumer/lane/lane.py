@@ -87,16 +87,16 @@ class Lane:
             checkpoint.in_flight if checkpoint else (), self.settled.settled
         )
         tried = checkpoint.tried if checkpoint else ()
-        self._outbox = Outbox(self.buffer, Attempts(tried, self.settled.base))
+        self.outbox = Outbox(self.buffer, Attempts(tried, self.settled.base))
         self.quota = Quota(settings, checkpoint, now)
         self.quota_backoff, self.limiter = self.quota.backoff, self.quota.limiter
         self._forecast = Forecast.under(settings.limits)
         self.accounts = Accounts(settings.logins, settings.call_timeout, rng)
         self.settlement = Settlement(
-            self.buffer, self._outbox, self.accounts, self.quota_backoff, rng
+            self.buffer, self.outbox, self.accounts, self.quota_backoff, rng
         )
         self._intake = Intake(
-            self.buffer, self._outbox, self._in_doubt, self.settlement.parking, self.accounts
+            self.buffer, self.outbox, self._in_doubt, self.settlement.parking, self.accounts
         )
         self._sealing = Sealing(
             epoch,
@@ -242,21 +242,6 @@ class Lane:
         return not (out or self._dirty)
 
     @property
-    def commit_size(self) -> int:
-        """Results, dead letters and delayed invitations at which a commit is full. The rest of a
-        large group that ends or is delayed waits for the next commit."""
-        return self._outbox.most
-
-    @commit_size.setter
-    def commit_size(self, most: int) -> None:
-        self._outbox.most = most
-
-    @property
-    def unpublished_results(self) -> int:
-        """Number of results that the next commit carries."""
-        return len(self._outbox.results)
-
-    @property
     def saturated(self) -> bool:
         """Whether all calls are in flight and a batch is full: reading on only fills memory."""
         return len(self.in_flight) >= self.settings.max_in_flight and any(
@@ -291,10 +276,10 @@ class Lane:
 
     def tick(self, now: float) -> list[Command]:
         """Return all commands that follow from the events so far, and set `wake_at`."""
-        if now >= self._sweep_at or (self._sweep_more and not self._outbox.full):
+        if now >= self._sweep_at or (self._sweep_more and not self.outbox.full):
             self._sweep_at = now + SWEEP_EVERY
             self.settlement.sweep(now)
-            self._sweep_more = self._outbox.full
+            self._sweep_more = self.outbox.full
         if not self._stopping:
             self.settlement.parking.delay_more(now)
         self.wake_at = self._sweep_at
@@ -309,10 +294,10 @@ class Lane:
 
     @property
     def _dirty(self) -> bool:
-        return bool(self._outbox) or bool(self._sealing.starting) or self._unrecorded
+        return bool(self.outbox) or bool(self._sealing.starting) or self._unrecorded
 
     def _commit(self, now: float) -> Commit:
-        commit = Commit(self.checkpoint(now), *self._outbox.take())
+        commit = Commit(self.checkpoint(now), *self.outbox.take())
         self._committing, self._sealing.starting = self._sealing.starting, []
         self._unrecorded = False
         return commit
@@ -335,7 +320,7 @@ class Lane:
             closed_until=min(max(0.0, self.limiter.closed_until), LAST_MOMENT),
             limits_part=self.quota_backoff.quota_fraction,
             limits_since=self.quota_backoff.since,
-            tried=self._outbox.attempts.packed(self.settled.base),
+            tried=self.outbox.attempts.packed(self.settled.base),
             owners=self._owners,
         )
 

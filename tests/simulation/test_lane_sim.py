@@ -268,7 +268,7 @@ def test_the_checker_sees_an_answer_that_is_not_recorded() -> None:
     class Silent(Lane):
         @property
         def _dirty(self) -> bool:
-            return bool(self._outbox or self._sealing.starting)
+            return bool(self.outbox or self._sealing.starting)
 
     assert finds("a clean handover left a batch", lambda seed: LaneWorld(seed, Silent))
 

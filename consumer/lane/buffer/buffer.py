@@ -15,7 +15,7 @@ from consumer.lane.offsets.settled import SettledOffsets
 from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneSettings
 
-GIVE_UP = 1 / 8
+EVICTED_SHARE = 1 / 8
 """Share of the longest window that is evicted at a time: a search for each would be quadratic."""
 
 ROOM = 0.8
@@ -66,10 +66,10 @@ class InvitationBuffer:
     def remove(self, offset: int, campaign: str) -> None:
         """Remove an invitation from its window or from the spilled ones, if it is there."""
         window = self.windows.get(campaign)
-        for pending in window.drop(lambda each: each.offset == offset) if window else ():
+        for pending in window.drop(lambda pending: pending.offset == offset) if window else ():
             self.forget(pending)
-        if self.read_plan.is_noted(offset):
-            self.read_plan.take(offset, campaign)
+        if self.read_plan.is_spilled(offset):
+            self.read_plan.unspill(offset, campaign)
 
     def forget(self, pending: PendingInvitation) -> None:
         """Subtract an invitation from the totals: it is settled, spilled or delayed now."""
@@ -89,12 +89,12 @@ class InvitationBuffer:
     def campaigns_to_reload(self) -> list[str]:
         """Return campaigns with spilled invitations that may be reloaded: only starved ones, if
         there are any."""
-        noted = list(self.read_plan.counts)
-        if not noted:
-            return noted
+        spilled = list(self.read_plan.counts)
+        if not spilled:
+            return spilled
         longest = self._longest()
-        starved = [campaign for campaign in noted if self._is_starved(campaign, longest)]
-        return starved or ([] if self._over(ROOM) else noted)
+        starved = [campaign for campaign in spilled if self._is_starved(campaign, longest)]
+        return starved or ([] if self._over(ROOM) else spilled)
 
     def _over(self, share: float) -> bool:
         settings = self.settings
@@ -115,8 +115,8 @@ class InvitationBuffer:
     def _evict(self) -> bool:
         """Evict the youngest of the longest window. Return False if the rest is in flight."""
         longest = self._longest()
-        given = longest.youngest(GIVE_UP) if longest.count else []
-        for pending in given:
+        evicted = longest.take_youngest(EVICTED_SHARE) if longest.count else []
+        for pending in evicted:
             self.forget(pending)
-            self.read_plan.note(pending.offset, pending.campaign)
-        return bool(given)
+            self.read_plan.spill(pending.offset, pending.campaign)
+        return bool(evicted)

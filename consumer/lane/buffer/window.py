@@ -246,7 +246,7 @@ class Window:
         self.expires = min(ends, default=math.inf)
         return [(pending, refused[pending.offset]) for pending in dropped]
 
-    def youngest(self, share: float) -> list[PendingInvitation]:
+    def take_youngest(self, share: float) -> list[PendingInvitation]:
         """Remove and return this share of the invitations, at least one: the ones read last."""
         number = max(1, int(self.count * share))
         going = {pending.offset for pending in heapq.nlargest(number, self, key=_offset)}

@@ -8,6 +8,9 @@ Price levels. A due time is computed for a *level* of the price (steps of a twen
 price falls below that level, the window is recomputed. That concerns few windows: the price rises
 with each permit that is spent and falls back the same way.
 
+Invariant: each ready window of a callable campaign has exactly one entry that is not stale, in
+`later` or in `due`. Cost: O(log n) for a change, and a step for each candidate examined.
+
 Ranks. Windows whose due time has come are in a second heap, by the rank that they will have some
 seconds ahead. An unchanged window's rank never falls, so this is an upper bound: the search stops
 at the first due window that reaches the bounds of all remaining ones.
@@ -48,19 +51,19 @@ STALE = 1_000
 class _Account:
     """Heaps of one vendor account.
 
-    `later`: windows by due time, if it is ahead. `come`: windows whose due time has come, by the
+    `later`: windows by due time, if it is ahead. `due`: windows whose due time has come, by the
     rank that they will have at `ranked_for` (computed at `ranked_at`), the highest first. `ends`:
     the same windows by the end of their `max_wait`.
     """
 
     later: list[Entry] = field(default_factory=list)
-    come: list[Entry] = field(default_factory=list)
+    due: list[Entry] = field(default_factory=list)
     ends: list[Entry] = field(default_factory=list)
     ranked_at: float = -math.inf
     ranked_for: float = -math.inf
 
 
-class _Told(NamedTuple):
+class _Computation(NamedTuple):
     """Number of a window's last computation, and the price level that it was for."""
 
     number: int
@@ -74,7 +77,7 @@ class DueIndex:
         self._scheduler = scheduler
         self._vendor_of = vendor_of
         self._accounts: dict[str, _Account] = defaultdict(_Account)
-        self._told: dict[str, _Told] = {}
+        self._computed: dict[str, _Computation] = {}
         self._levels: dict[int, dict[str, Window]] = defaultdict(dict)
         self._numbers = itertools.count()
         self._price = self._floor = 1.0
@@ -120,10 +123,10 @@ class DueIndex:
     def _compute_due_time(self, window: Window) -> None:
         """Compute a window's due time, and put it into its account's heap."""
         name = window.campaign
-        told = self._told.pop(name, None)
+        known = self._computed.pop(name, None)
         vendor = self._vendor_of(name)
-        if told is not None and told.level in self._levels:
-            self._levels[told.level].pop(name, None)
+        if known is not None and known.level in self._levels:
+            self._levels[known.level].pop(name, None)
         if vendor is None or not window.ready:
             return
         self._put(self._accounts[vendor], window, self._due_at_level(window))
@@ -133,14 +136,14 @@ class DueIndex:
 
     def _put(self, account: _Account, window: Window, due: float) -> None:
         number = next(self._numbers)
-        self._told[window.campaign] = _Told(number, self._level)
+        self._computed[window.campaign] = _Computation(number, self._level)
         self._levels[self._level][window.campaign] = window
         self._push(account.later, (due, number, window))
 
     def _push(self, heap: list[Entry], entry: Entry) -> None:
         heapq.heappush(heap, entry)
-        if len(heap) > 2 * len(self._told) + STALE:
-            heap[:] = [each for each in heap if not self._stale(each)]
+        if len(heap) > 2 * len(self._computed) + STALE:
+            heap[:] = [kept for kept in heap if not self._stale(kept)]
             heapq.heapify(heap)
 
     def _merge_due(self, account: _Account, now: float) -> None:
@@ -151,19 +154,19 @@ class DueIndex:
         while later and (later[0][0] <= now + self._ahead or self._stale(later[0])):
             _, number, window = entry = heapq.heappop(later)
             if not self._stale(entry):
-                name = window.campaign
-                self._levels[self._told[name].level].pop(name, None)  # a lower price is irrelevant
+                name = window.campaign  # a lower price makes no difference any more
+                self._levels[self._computed[name].level].pop(name, None)
                 rank = self._scheduler.rank(window, account.ranked_for)
-                self._push(account.come, (-rank, number, window))
+                self._push(account.due, (-rank, number, window))
                 self._push(account.ends, (window.oldest + window.max_wait, number, window))
 
     def _rank(self, account: _Account, now: float) -> None:
-        known = [each for each in account.come if not self._stale(each)]
-        longest = now - min((window.oldest for _, _, window in known), default=now)
+        fresh = [entry for entry in account.due if not self._stale(entry)]
+        longest = now - min((window.oldest for _, _, window in fresh), default=now)
         until = now + min(60.0, max(1.0, RANKED_AHEAD * longest))
         rank = self._scheduler.rank
-        account.come = [(-rank(window, until), number, window) for _, number, window in known]
-        heapq.heapify(account.come)
+        account.due = [(-rank(window, until), number, window) for _, number, window in fresh]
+        heapq.heapify(account.due)
         account.ranked_at, account.ranked_for = now, until
 
     def _highest(
@@ -171,8 +174,8 @@ class DueIndex:
     ) -> Iterator[Window]:
         """Yield due windows by their bounds, until no other can rank higher than one of them."""
         kept, highest = list[Entry](), -math.inf
-        while account.come and -account.come[0][0] > highest:
-            entry = heapq.heappop(account.come)
+        while account.due and -account.due[0][0] > highest:
+            entry = heapq.heappop(account.due)
             window = entry[2]
             if self._stale(entry) or self._put_back(account, entry, now + self._ahead):
                 continue
@@ -183,23 +186,23 @@ class DueIndex:
             else:
                 yield window
                 highest = max(highest, self._scheduler.rank(window, now))
-        if not account.come:
-            account.come = kept  # in order, that is a heap
+        if not account.due:
+            account.due = kept  # in order, that is a heap
             return
         for entry in kept:
-            heapq.heappush(account.come, entry)
+            heapq.heappush(account.due, entry)
 
     def _put_back(self, account: _Account, entry: Entry, now: float) -> bool:
         """Return whether the window must wait again because the price rose. A window that was due
         at one level is due at all lower ones, until it changes."""
         _, number, window = entry
-        if self._told[window.campaign].level >= self._level:
+        if self._computed[window.campaign].level >= self._level:
             return False
         due = self._due_at_level(window)
         if due > now:
             self._put(account, window, due)
         else:
-            self._told[window.campaign] = _Told(number, self._level)
+            self._computed[window.campaign] = _Computation(number, self._level)
         return due > now
 
     def _overdue(
@@ -220,5 +223,5 @@ class DueIndex:
             heapq.heappush(account.ends, entry)
 
     def _stale(self, entry: Entry) -> bool:
-        told = self._told.get(entry[2].campaign)
-        return told is None or told.number != entry[1]
+        known = self._computed.get(entry[2].campaign)
+        return known is None or known.number != entry[1]

@@ -1,9 +1,17 @@
-"""Scheduler: which window gets the next permit.
+"""Scheduler: which window gets the next permit. Under a quota, an index with a price.
 
-A scheduler decides from the windows, the time and the share of the quota that is left. It returns
-the window to seal and why, or until when to wait. Oldest-first is the simplest rule without
-starvation. An index with a price (the accumulated waiting that a call would end) has the same
-interface.
+    index   weight · Σ (now − arrived) over the customers that one call would take
+    price   p0 / left², with the smallest remaining share of the limits as `left`
+    due     full, or index ≥ price, or `max_wait` is over; not before its backoff ends
+    next    the due window with the largest index; each `OVERDUE_EVERY`-th time the most overdue
+
+Serving the largest index makes λ·T² equal over campaigns, the optimum for the mean wait when a call
+empties a window. The price keeps permits for fuller windows as the quota empties; a window that is
+full or waited its `max_wait` goes at any price, since keeping it makes no call better. Under load
+the index alone would leave a campaign of few customers behind for hours: hence the overdue ones.
+
+Invariants, by which the due index saves computing: while a window is unchanged, its rank never
+falls and its due time at a price is fixed. Cost: one pass over the candidates.
 """
 
 from __future__ import annotations
@@ -84,35 +92,38 @@ class Scheduler(Protocol):
         """Choose a window, or wait. `left`: smallest remaining share of the limits, 0 to 1."""
 
 
-class OldestFirst:
-    """Late sealing under a quota: the window that waited longest gets the next permit."""
+class ByAge:
+    """Common to schedulers for which any window is worth a permit, and the oldest goes first."""
 
     def price(self, left: float) -> float:
-        """Return a constant: any window is worth a permit."""
+        """Return a constant: the price does not matter."""
         del left
         return 1.0
-
-    def due(self, window: Waiting, price: float) -> float:
-        """Return the end of the window's backoff."""
-        del price
-        return window.not_before
 
     def rank(self, window: Waiting, at: float) -> float:
         """Rank by age."""
         del at
         return -window.oldest
 
+
+class OldestFirst(ByAge):
+    """Late sealing under a quota: the window that waited longest gets the next permit."""
+
+    def due(self, window: Waiting, price: float) -> float:
+        """Return the end of the window's backoff."""
+        del price
+        return window.not_before
+
     def choose(self, windows: Iterable[Waiting], now: float, left: float) -> Seal | Wait:
         """Choose the oldest window. It fills until a permit is available."""
         del left
         waiting = [window for window in windows if window.ready]
-        able = [window for window in waiting if window.not_before <= now]
-        if able:
-            chosen = min(able, key=lambda window: window.oldest)
-            return Seal(
-                chosen, SealReason.FULL if chosen.ready == chosen.max_batch else SealReason.PERMIT
-            )
-        return Wait(min((window.not_before for window in waiting), default=math.inf))
+        due = [window for window in waiting if window.not_before <= now]
+        if not due:
+            return Wait(min((window.not_before for window in waiting), default=math.inf))
+        oldest = min(due, key=lambda window: window.oldest)
+        full = oldest.ready == oldest.max_batch
+        return Seal(oldest, SealReason.FULL if full else SealReason.PERMIT)
 
 
 PRICE = 1.0
@@ -127,15 +138,7 @@ the bound; each fourth, 1,900 s and 1.01; each second, 1,600 s and 1.05; always,
 
 
 class IndexPrice:
-    """The window with the largest accumulated waiting goes next, once it is worth a permit.
-
-    Index: the waiting that one call would end, times the campaign's weight. Serving the largest
-    makes λ·T² equal over campaigns, the optimum for the mean wait when a call empties a window.
-    Price: `p0 / left²`, so that permits are kept for fuller windows as the quota empties. A window
-    that is full or has waited its `max_wait` goes at any price: keeping it makes no call better.
-    Under load the index alone would leave a campaign of few customers behind for hours, so each
-    `OVERDUE_EVERY`-th permit goes to the most overdue window, if there is one.
-    """
+    """The window with the largest accumulated waiting goes next, once it is worth a permit."""
 
     def __init__(self, p0: float = PRICE) -> None:
         self._p0 = p0
@@ -192,7 +195,7 @@ class IndexPrice:
         return SealReason.MAX_WAIT if now - window.oldest >= window.max_wait else SealReason.PERMIT
 
 
-class SizeOrLinger:
+class SizeOrLinger(ByAge):
     """Without a quota permits cost nothing: seal a full window at once, others after a linger.
 
     The linger counts from the oldest invitation's arrival, not from the window's creation: the
@@ -202,21 +205,11 @@ class SizeOrLinger:
     def __init__(self, linger: float) -> None:
         self._linger = linger
 
-    def price(self, left: float) -> float:
-        """Return a constant: the price is not used."""
-        del left
-        return 1.0
-
     def due(self, window: Waiting, price: float) -> float:
         """Return when the window is full, or has lingered."""
         del price
         full = window.ready == window.max_batch
         return max(window.not_before, 0.0 if full else window.oldest + self._linger)
-
-    def rank(self, window: Waiting, at: float) -> float:
-        """Rank by age."""
-        del at
-        return -window.oldest
 
     def choose(self, windows: Iterable[Waiting], now: float, left: float) -> Seal | Wait:
         """Choose the oldest of all due windows: preferring full ones would starve the others."""

@@ -134,7 +134,7 @@ class Sealing:
         named = [*self.intents.values(), *self._in_doubt]
         marks, reaches = zip(*map(self._extent, named), strict=True)
         return (
-            sum(len(each.offsets) for each in named) < IN_FLIGHT_BYTES
+            sum(len(intent.offsets) for intent in named) < IN_FLIGHT_BYTES
             and sum(marks) < IN_FLIGHT_MARKS
             and sum(reaches) < IN_FLIGHT_REACH
         )
@@ -152,10 +152,10 @@ class Sealing:
             return earliest
         windows = self._buffer.windows.values()
         wanted = {self._vendor(window.campaign) for window in windows if window.ready}
-        wanted |= {each.rules.vendor for each in self._settlement.bisections}
-        wanted |= {trial.rules.vendor for trial in self._settlement.trials}
+        searches = (*self._settlement.bisections, *self._settlement.trials)
+        wanted |= {search.rules.vendor for search in searches}
         wake_at = math.inf
-        for vendor, when in self._accounts.logins({each for each in wanted if each}, now):
+        for vendor, when in self._accounts.logins({vendor for vendor in wanted if vendor}, now):
             if when > now:
                 wake_at = min(wake_at, when)
             elif self._limiter.allowed(now):
@@ -169,12 +169,13 @@ class Sealing:
     def _callable(self, now: float, left: float) -> Iterator[Waiting]:
         """Yield what may be due and may be called now, given a permit. A campaign finds its bad
         recipients before its next batches are called: they would be refused for the same ones."""
-        dividing = Counter(each.campaign for each in self._settlement.bisections)
+        dividing = Counter(bisection.campaign for bisection in self._settlement.bisections)
         changed = [self._buffer.windows[name] for name in self._buffer.changed]
         self._buffer.changed.clear()
         self._due_index.update(self._scheduler.price(left), changed)
         accounts = self._accounts
-        usable = [each for each in self._due_index.vendors if accounts.open_for_all(each, now)]
+        vendors = self._due_index.vendors
+        usable = [vendor for vendor in vendors if accounts.open_for_all(vendor, now)]
 
         def able(window: Window) -> bool:
             free = dividing[window.campaign] < MOST_BISECTIONS
@@ -187,7 +188,7 @@ class Sealing:
 
         yield from self._due_index.candidates(usable, allowed, now)
         self._probe_at = math.inf
-        for vendor in self._due_index.vendors:
+        for vendor in vendors:
             yield from self._probes(vendor, now, left)
         for bisection in self._settlement.bisections:
             held_back = bisection.unattributed and not search
@@ -219,21 +220,21 @@ class Sealing:
     def _probes(self, vendor: str, now: float, left: float) -> Iterator[Waiting]:
         """Yield the window that probes an account whose breaker is open. Of the due windows,
         campaigns not tried since it opened come first, then the one tried longest ago."""
-        standing, price = self._accounts.breakers[vendor], self._scheduler.price(left)
-        if standing.closed or standing.probing or not self._accounts.usable(vendor, now):
+        breaker, price = self._accounts.breakers[vendor], self._scheduler.price(left)
+        if breaker.closed or breaker.probing or not self._accounts.usable(vendor, now):
             return
         found = list[tuple[bool, float, float, Window]]()
         for window in self._buffer.windows.values():
             if not window.ready or self._vendor(window.campaign) != vendor:
                 continue
-            due = max(self._scheduler.due(window, price), standing.probe_time(window.campaign))
+            due = max(self._scheduler.due(window, price), breaker.probe_time(window.campaign))
             if due > now:
                 self._probe_at = min(self._probe_at, due)
             else:
-                tried = window.campaign in standing.tested
+                tried = window.campaign in breaker.tested
                 found.append((tried, window.tried_at, window.oldest, window))
         if found:
-            yield min(found, key=lambda each: each[:3])[3]
+            yield min(found, key=lambda candidate: candidate[:3])[3]
 
     def _take(self, waiting: Waiting, why: SealReason, now: float) -> None:
         """Seal the chosen window, part or trial; end its invitations that expired meanwhile."""
@@ -269,7 +270,7 @@ class Sealing:
         why: SealReason,
         now: float,
         part_of: Bisection | Trial | None = None,
-    ) -> Batch:
+    ) -> None:
         self._limiter.take_permit(now)
         self._batches += 1
         name = f"{self._settings.name}.{self._epoch}.{self._batches}"
@@ -282,7 +283,6 @@ class Sealing:
         self._accounts.left(batch, part=part_of is not None)
         if part_of is not None:
             self._parts[batch.id] = part_of
-        return batch
 
     def _is_search(self, batch: Batch, part_of: Bisection | Trial | None) -> bool:
         """Return whether the call tests a failing campaign of a healthy account."""

@@ -2,6 +2,10 @@
 
 Their intents stay in every checkpoint until each of their invitations was read again and resolved,
 for the next takeover may come before that.
+
+    in doubt ──read again──► result `unknown` (`owner_lost`), or sent once more (`in_doubt: resend`)
+
+Invariant: an offset is in doubt for one batch at most. A batch stays while one of its offsets does.
 """
 
 from __future__ import annotations

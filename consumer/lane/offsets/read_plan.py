@@ -6,6 +6,10 @@ are read between two passes, so that a flood of one campaign hides no other's in
 
     FRONTIER ──(a campaign to reload)──► AGAIN ──(pass ends, or reaches the frontier)──► FRONTIER
     FRONTIER or AGAIN ──(bounds reached)──► STOPPED ──(room again)──► FRONTIER or AGAIN
+
+Invariants: a spilled offset is not settled, lies below the frontier, and is not in memory. An
+offset at the frontier or above was never read. Cost: a bit for each spilled offset, and a pass
+reads at most `PASS_OFFSETS` records.
 """
 
 from __future__ import annotations
@@ -32,7 +36,7 @@ class Mode(Enum):
     """What is being read."""
 
     FRONTIER = "new records"
-    AGAIN = "noted ones"
+    AGAIN = "spilled ones"
     STOPPED = "nothing"
 
 
@@ -101,40 +105,40 @@ class ReadPlan:
         """Whether new records are ignored because no more may be spilled."""
         return self.mode is Mode.STOPPED or (self.mode is Mode.AGAIN and self._full)
 
-    def is_noted(self, offset: int) -> bool:
+    def is_spilled(self, offset: int) -> bool:
         """Return whether this offset is spilled."""
         return offset in self._spilled
 
-    def note(self, offset: int, campaign: str) -> None:
+    def spill(self, offset: int, campaign: str) -> None:
         """Spill an offset: there is no room for its invitation."""
         self._spilled.add(offset)
         self.counts[campaign] += 1
         self._firsts[campaign] = min(offset, self._firsts.get(campaign, offset))
-        self.leave(campaign)
+        self.leave_behind(campaign)
 
-    def leave(self, campaign: str) -> None:
+    def leave_behind(self, campaign: str) -> None:
         """Record that the pass left a spilled invitation of this campaign behind."""
         self._skipped.add(campaign)
 
-    def take(self, offset: int, campaign: str) -> None:
+    def unspill(self, offset: int, campaign: str) -> None:
         """Remove a spilled offset that was read again."""
         self._spilled.discard(offset)
         self.counts[campaign] -= 1
         if not self.counts[campaign]:
             del self.counts[campaign], self._firsts[campaign]
 
-    def steer(self, hungry: Collection[str], *, stop: bool) -> list[Command]:
-        """Return what to read next. `hungry`: campaigns with room for their spilled invitations."""
+    def steer(self, to_reload: Collection[str], *, stop: bool) -> list[Command]:
+        """Return what to read next. `to_reload`: campaigns with room for spilled invitations."""
         self._spilled.trim(self.settled.base)
         self._full = stop
         if self.mode is Mode.AGAIN:
-            ahead = any(self._firsts[each] < self._until for each in hungry)
+            ahead = any(self._firsts[campaign] < self._until for campaign in to_reload)
             if ahead and self._position < self._until:
                 return []
             self._passed()
             return self._halt() if stop else self._go_on()
-        if hungry and (self._fresh or stop):
-            return self._pass(min(self._firsts[each] for each in hungry))
+        if to_reload and (self._fresh or stop):
+            return self._pass(min(self._firsts[campaign] for campaign in to_reload))
         if stop:
             return [] if self.mode is Mode.STOPPED else self._halt()
         return self._skip() if self.mode is Mode.FRONTIER else self._go_on()

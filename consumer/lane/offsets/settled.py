@@ -2,8 +2,14 @@
 
 Windows of many campaigns settle in parallel, so the settled offsets have holes. Transaction markers
 take offsets that are never delivered, so offsets are not dense. Hence only delivered records count:
-an offset that reading skipped holds no record of ours and counts as settled. `base` is the oldest
-offset that is not settled.
+an offset that reading skipped holds no record of ours and counts as settled.
+
+    … settled │ settled and open ones │ not read yet …
+             base                  frontier
+
+Invariants: `base` is the oldest open offset, or the frontier if none is open; base ≤ frontier; both
+only grow. Cost: a bit for each offset from `base` on; settling one is O(1) beside the run of
+settled offsets that `base` then passes.
 """
 
 from __future__ import annotations

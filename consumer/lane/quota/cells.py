@@ -14,7 +14,7 @@ import math
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, chain
 
 PER_PERIOD = 512
 """Cells of a period, at most."""
@@ -113,11 +113,8 @@ class Cells:
             self._trim(now)
         cells = sorted(self._counts)
         steps = (cell - before for before, cell in zip([0, *cells], cells, strict=False))
-        return tuple(
-            each
-            for step, cell in zip(steps, cells, strict=True)
-            for each in (step, self._counts[cell])
-        )
+        counts = (self._counts[cell] for cell in cells)
+        return tuple(chain.from_iterable(zip(steps, counts, strict=True)))
 
     def calls(self) -> Iterator[tuple[float, float, int]]:
         """Yield begin, end and number of calls of each cell that has calls, in no order."""

@@ -42,7 +42,7 @@ def in_our_time(former: Checkpoint, shift: float, now: float, latest: float) -> 
     def of_call(at: float) -> float:
         return min(at + shift, latest)
 
-    quota = former.quota and tuple(_moved(each, shift, now, latest) for each in former.quota)
+    quota = former.quota and tuple(_moved(limit, shift, now, latest) for limit in former.quota)
     return former.model_copy(
         update={
             "permit_log": tuple(map(of_call, former.permit_log)),

@@ -56,23 +56,6 @@ class WaitUntil:
     limit: Limit | None
 
 
-def steady_rate(
-    limits: Iterable[Limit], *, skew: float = 0.0, share: float = 1.0, answer: float = 0.0
-) -> float:
-    """Return the calls a second that the gate permits in the long run; infinite without limits.
-
-    (n − 1) / (p + answer), for a call that leaves finds n − 1 others in a period, and half of one
-    where n is 1: the worst counter may hold the last call for two periods. `answer`: seconds that
-    an answer takes. The smallest rate of all limits counts.
-    """
-    rates = (
-        max(max(1, math.floor(limit.calls * share + 1e-9)) - 1, 0.5)
-        / (limit.period + skew + answer)
-        for limit in limits
-    )
-    return min(rates, default=math.inf)
-
-
 class _Gate:
     """One limit: its period with the skew, and its calls by cells unless it goes by stamps."""
 

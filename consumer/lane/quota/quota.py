@@ -115,8 +115,8 @@ def restored(
         return Limiter.restore(limits, (), assume_full_at=full, skew=skew, share=share)
     if checkpoint.quota is None:  # written by a program that did not record its limits
         horizon = Limiter(limits, skew=skew).horizon
-        told = "permit_log_reach" in checkpoint.model_fields_set
-        full = late if told and horizon > checkpoint.permit_log_reach else None
+        stated = "permit_log_reach" in checkpoint.model_fields_set
+        full = late if stated and horizon > checkpoint.permit_log_reach else None
         limiter = Limiter.restore(
             limits, checkpoint.permit_log, assume_full_at=full, skew=skew, share=share
         )

@@ -12,9 +12,6 @@ from consumer.lane.state.pending import PendingInvitation
 from consumer.records.dead_letter import DeadLetter
 from consumer.records.result import Reason, Result
 
-COMMIT_SIZE = 10_000
-"""Results, dead letters and delayed invitations at which a commit is full."""
-
 
 @dataclass(slots=True)
 class Outbox:
@@ -28,12 +25,14 @@ class Outbox:
     results: list[Result] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     delayed: list[DelayedInvitation] = field(default_factory=list)
-    most: int = COMMIT_SIZE
+    commit_size: int = 10_000
+    """At how many of them a commit is full: the rest of a large group waits for the next one."""
 
     @property
     def room(self) -> int:
         """How many more of a large group the next commit should carry."""
-        return max(0, self.most - len(self.results) - len(self.dead_letters) - len(self.delayed))
+        carried = len(self.results) + len(self.dead_letters) + len(self.delayed)
+        return max(0, self.commit_size - carried)
 
     @property
     def full(self) -> bool:

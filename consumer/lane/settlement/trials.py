@@ -46,6 +46,8 @@ class Trial(RankedByCampaign):
     under_way: bool = False
     judged: bool = False
     """Whether the last refusal was confirmed."""
+    max_batch: int = 1
+    growth: float = 1.0
 
     @property
     def campaign(self) -> str:
@@ -58,19 +60,9 @@ class Trial(RankedByCampaign):
         return 0 if self.under_way else 1
 
     @property
-    def max_batch(self) -> int:
-        """One customer makes a full call."""
-        return 1
-
-    @property
     def oldest(self) -> float:
         """When the customer's invitation arrived."""
         return self.pending.arrived
-
-    @property
-    def growth(self) -> float:
-        """One customer waits."""
-        return 1.0
 
     def waited(self, now: float) -> float:
         """Return the customer-seconds."""

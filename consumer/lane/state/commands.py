@@ -42,7 +42,7 @@ class Batch:
     @property
     def attempt(self) -> int:
         """The highest attempt among its invitations, 1 for a first one."""
-        return 1 + max(each.attempt for each in self.invitations)
+        return 1 + max(pending.attempt for pending in self.invitations)
 
 
 @dataclass(frozen=True, slots=True)

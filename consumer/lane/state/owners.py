@@ -27,11 +27,11 @@ def next_owners(
 
 def contested(owners: Sequence[Owner]) -> str | None:
     """Return an error text if configs take the lane from each other (A, B, A, B, A), else None."""
-    lately = [each for each in owners if owners[-1].at - each.at <= WITHIN]
-    if _changes_back([each.config_version for each in lately]) < BACKS:
+    lately = [owner for owner in owners if owners[-1].at - owner.at <= WITHIN]
+    if _changes_back([owner.config_version for owner in lately]) < BACKS:
         return None
-    versions = sorted({each.config_version for each in lately})
-    instances = sorted({each.instance for each in lately})
+    versions = sorted({owner.config_version for owner in lately})
+    instances = sorted({owner.instance for owner in lately})
     return (
         f"taken over in turn by configs {', '.join(versions)} (instances {', '.join(instances)}), "
         f"{len(lately)} times within an hour: two applications with one application_id, or "

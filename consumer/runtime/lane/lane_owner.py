@@ -176,7 +176,7 @@ class LaneOwnership:
 
     def step(self) -> None:
         """Process answers and operators' commands, then execute the commands of one tick."""
-        self.lane.commit_size = self.run.transactions.records
+        self.lane.outbox.commit_size = self.run.transactions.records
         self._take_answers()
         self._obey()
         for command in self.lane.tick(self.services.clock.now()):
@@ -211,7 +211,7 @@ class LaneOwnership:
 
     def _take_answers(self) -> None:
         """Process as many answers as fit one transaction: 16 full batches at once took 300 MB."""
-        while self.lane.unpublished_results < self.lane.commit_size:
+        while len(self.lane.outbox.results) < self.lane.outbox.commit_size:
             try:
                 event = self.events.get(block=False)
             except Empty:

@@ -42,10 +42,10 @@ def test_an_abandoned_spilled_offset_is_spilled_no_more() -> None:
     few = settings(campaign("a", max_batch=1), max_buffered=2, max_in_flight=1)
     driver = Driver(lane(few))
     driver.read(*(written(n) for n in range(6)))
-    spilled = [n for n in range(6) if driver.lane.buffer.read_plan.is_noted(n)]
+    spilled = [n for n in range(6) if driver.lane.buffer.read_plan.is_spilled(n)]
     assert spilled
     driver.lane.abandon(letter(spilled[0]), "a")
-    assert not driver.lane.buffer.read_plan.is_noted(spilled[0])
+    assert not driver.lane.buffer.read_plan.is_spilled(spilled[0])
     assert driver.lane.buffer.read_plan.spilled == len(spilled) - 1
 
 

@@ -17,7 +17,7 @@ def driver_of(crowd_expires: float | None = None) -> Driver:
     """A lane whose one permit is taken, while a crowd of one campaign waits."""
     of = settings(campaign("a", max_batch=1), campaign("b"), max_in_flight=1)
     driver = Driver(lane(of))
-    driver.lane.commit_size = MOST
+    driver.lane.outbox.commit_size = MOST
     driver.read(held(0), *(held(n, expires_at=crowd_expires) for n in range(1, CROWD + 1)))
     return driver
 
@@ -40,7 +40,7 @@ def test_parked_crowd_is_delayed_in_several_commits_with_none_left_behind() -> N
     before = len(driver.commits)
     driver.answer(batch, PARKED)
     steps(driver, NOW)
-    assert driver.lane.commit_size == MOST
+    assert driver.lane.outbox.commit_size == MOST
     assert [carried(each) for each in driver.commits[before:]] == [10, 10, 6]
     assert sorted(each.invitation.offset for each in driver.put_off) == list(range(CROWD + 1))
     assert driver.checkpoint.base == CROWD + 1

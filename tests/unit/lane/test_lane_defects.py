@@ -214,6 +214,6 @@ def test_results_that_wait_for_a_commit_are_counted() -> None:
     driver = Driver(lane())
     (batch,) = driver.read(held(0), held(1))
     driver.lane.answered(batch.id, ACCEPTED, sent_at=NOW, at=NOW)
-    assert driver.lane.unpublished_results == 2
+    assert len(driver.lane.outbox.results) == 2
     driver.step()
-    assert driver.lane.unpublished_results == 0
+    assert len(driver.lane.outbox.results) == 0

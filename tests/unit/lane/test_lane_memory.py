@@ -169,7 +169,7 @@ def test_a_spilled_invitation_keeps_its_attempts() -> None:
     answer_all(driver, TROUBLE, NOW)
     driver.lane.reconfigure(replace(of, max_buffered=4), NOW)
     driver.poll(most=1)
-    spilled = [n for n in range(10) if driver.lane.buffer.read_plan.is_noted(n)]
+    spilled = [n for n in range(10) if driver.lane.buffer.read_plan.is_spilled(n)]
     assert len(spilled) >= 6
     for turn in range(1, 100):
         driver.poll(NOW + turn * 10, most=7)
@@ -183,7 +183,7 @@ def test_a_spilled_invitation_that_expired_is_not_sent() -> None:
     driver = closed(settings(campaign("a", max_batch=5), campaign("b"), max_buffered=20))
     driver.log = [held(n, expires_at=NOW + 60 if n == 90 else None) for n in range(100)]
     read_all(driver)
-    assert driver.lane.buffer.read_plan.is_noted(90)
+    assert driver.lane.buffer.read_plan.is_spilled(90)
     drain(driver, NOW + 900)
     assert driver.reasons["i90"] == "expired_waiting"
     assert 90 not in driver.sent
@@ -196,14 +196,14 @@ def test_a_spilled_invitation_that_expired_ends_without_room_for_it() -> None:
     driver.log = [held(n, expires_at=NOW + 5 if n == 30 else None) for n in range(40)]
     read_all(driver)
     before = driver.lane.buffer.buffered
-    assert driver.lane.buffer.read_plan.is_noted(30)
+    assert driver.lane.buffer.read_plan.is_spilled(30)
     driver.lane.arrived(replace(driver.log[30]), NOW + 4)
-    assert driver.lane.buffer.read_plan.is_noted(30)
+    assert driver.lane.buffer.read_plan.is_spilled(30)
     driver.lane.arrived(replace(driver.log[30]), NOW + 5)
     driver.step(NOW + 5)
     assert driver.reasons == {"i30": "expired_waiting"}
     assert driver.lane.buffer.buffered == before
-    assert not driver.lane.buffer.read_plan.is_noted(30)
+    assert not driver.lane.buffer.read_plan.is_spilled(30)
 
 
 def test_in_a_full_memory_only_campaigns_below_half_of_the_longest_have_room() -> None:

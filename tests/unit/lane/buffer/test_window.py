@@ -121,8 +121,8 @@ def test_the_youngest_are_given_up_a_share_at_a_time_and_at_least_one() -> None:
     """Followers too: what counts is when they were read."""
     waiting = window()
     waiting.extend([held(offset, "xyz"[offset % 3]) for offset in range(16)])
-    assert sorted(offsets(waiting.youngest(1 / 8))) == [14, 15]
-    assert sorted(offsets(waiting.youngest(0.001))) == [13]
+    assert sorted(offsets(waiting.take_youngest(1 / 8))) == [14, 15]
+    assert sorted(offsets(waiting.take_youngest(0.001))) == [13]
     assert (waiting.count, offsets(waiting.take())) == (13, [0, 1, 2])
 
 

@@ -105,7 +105,7 @@ def test_heaps_do_not_grow_with_recomputed_windows() -> None:
         windows["b"].add(held(offset + 5_000, campaign="b", arrived=NOW + offset))
         index.update(scheduler.price(0.1), windows.values())
         assert list(index.candidates(["v"], lambda _: True, NOW)) == []
-    assert sum(len(each.later) + len(each.come) for each in index._accounts.values()) < 2_000
+    assert sum(len(each.later) + len(each.due) for each in index._accounts.values()) < 2_000
 
 
 def test_a_window_looks_for_expired_ones_when_there_may_be_some() -> None:

@@ -121,19 +121,19 @@ class Story:
             self.open.add(offset)
             if not eager and self.rng.random() < 0.6:
                 self._note(offset, campaign)
-        elif self.reading.is_noted(offset):
+        elif self.reading.is_spilled(offset):
             assert offset in self.spilled
             if eager or self.rng.random() < 0.5:
-                self.reading.take(offset, campaign)
+                self.reading.unspill(offset, campaign)
                 self.spilled.remove(offset)
             else:
-                self.reading.leave(campaign)
+                self.reading.leave_behind(campaign)
             given_up = sorted(self.open - self.spilled)[-1:]
             if given_up and not eager and self.rng.random() < 0.2:
                 self._note(given_up[0], str(given_up[0] % 10 // 4))
 
     def _note(self, offset: int, campaign: str) -> None:
-        self.reading.note(offset, campaign)
+        self.reading.spill(offset, campaign)
         self.spilled.add(offset)
 
     def _settle_some(self) -> None:
@@ -180,7 +180,7 @@ def noted_far_apart(*, last: int) -> ReadPlan:
         assert reading.accepts(offset)
         reading.settled.deliver(offset)
         if offset < last - 1:
-            reading.note(offset, "b" if offset in (0, last - 2) else "a")
+            reading.spill(offset, "b" if offset in (0, last - 2) else "a")
     return reading
 
 
@@ -188,7 +188,7 @@ def read_on(reading: ReadPlan, first: int, last: int) -> None:
     """The client reads from one offset to another; there is room for none after all."""
     for offset in range(first, last + 1):
         if reading.accepts(offset):
-            reading.leave("a")
+            reading.leave_behind("a")
 
 
 def test_a_pass_that_finds_no_record_goes_further_next_time() -> None:
@@ -204,7 +204,7 @@ def test_a_pass_that_finds_no_record_goes_further_next_time() -> None:
             if what == "end":
                 reading.at_end(offset)
             elif reading.accepts(offset) and offset in (0, 97):
-                reading.take(offset, "b")
+                reading.unspill(offset, "b")
                 taken.append(offset)
     assert taken == [0, 97]
 
@@ -216,8 +216,8 @@ def test_a_pass_that_leaps_over_what_is_settled_goes_further_next_time_too() -> 
         assert reading.accepts(offset)
         reading.settled.deliver(offset)
     for offset, whose in ((0, "b"), *((each, "a") for each in range(50, 97)), (97, "b")):
-        reading.note(offset, whose)
-    reading.take(0, "b")  # its next is looked for from 0 on
+        reading.spill(offset, whose)
+    reading.unspill(0, "b")  # its next is looked for from 0 on
     client = Client(list(range(100)), random.Random(1), stale=0)
     client.write(100)
     client.position = 100
@@ -227,7 +227,7 @@ def test_a_pass_that_leaps_over_what_is_settled_goes_further_next_time_too() -> 
             if what == "end":
                 reading.at_end(offset)
             elif reading.accepts(offset):
-                reading.take(offset, "b") if offset == 97 else reading.leave("a")
+                reading.unspill(offset, "b") if offset == 97 else reading.leave_behind("a")
     assert not reading.counts["b"]
 
 
@@ -323,7 +323,7 @@ def test_nothing_is_skipped_before_the_frontier_is_found_again() -> None:
         reading.accepts(offset)
         reading.settled.deliver(offset)
         if offset < 19:
-            reading.note(offset, "a")
+            reading.spill(offset, "a")
     reading.steer(["a"], stop=False)
     assert reading.steer([], stop=False) == [Seek(19)]
     assert reading.steer([], stop=False) == []

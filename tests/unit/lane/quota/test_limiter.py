@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise, product
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from consumer.lane.quota.limiter import EPSILON, Limiter, WaitUntil, steady_rate
+from consumer.lane.quota.limiter import EPSILON, Limiter, WaitUntil
 from consumer.lane.state.settings import Limit
 
 NOW = 1_763_800_000.0
@@ -367,6 +368,23 @@ def test_limits_of_the_same_reach_are_no_reason_to_wait() -> None:
 def test_the_limiter_returns_how_many_calls_are_ours() -> None:
     limits = [Limit(20, 5.0), Limit(1, 1.0)]
     assert Limiter(limits, share=0.5).calls == (10, 1)
+
+
+def steady_rate(
+    limits: Sequence[Limit], *, skew: float = 0.0, share: float = 1.0, answer: float = 0.0
+) -> float:
+    """Return the calls a second that the gate permits in the long run; infinite without limits.
+
+    (n − 1) / (p + answer), for a call that leaves finds n − 1 others in a period, and half of one
+    where n is 1: the worst counter may hold the last call for two periods. `answer`: seconds that
+    an answer takes. The smallest rate of all limits counts.
+    """
+    rates = (
+        max(max(1, math.floor(limit.calls * share + 1e-9)) - 1, 0.5)
+        / (limit.period + skew + answer)
+        for limit in limits
+    )
+    return min(rates, default=math.inf)
 
 
 def measured_rate(limits: list[Limit], skew: float, share: float, answer: float) -> float:
