@@ -51,10 +51,9 @@ class Intake:
             self._again(pending, now)
 
     def postponed(self, pending: PendingInvitation, now: float) -> None:
-        """Delay a record of a later version of the program: it may be read after an upgrade.
-
-        A record in doubt stays in doubt: only a program that can read it knows its campaign's rule.
-        """
+        """Delay a record of a later version of the program: it may be read after an upgrade. A
+        record in doubt stays in doubt: only a program that can read it knows its campaign's
+        rule."""
         pending.attempt = self._outbox.attempts.count_of(pending.offset, pending.attempt)
         if self._buffer.settled.deliver(pending.offset) and pending.offset not in self._in_doubt:
             self._outbox.delay(pending, now)
@@ -67,10 +66,8 @@ class Intake:
             self._outbox.dead(letter)
 
     def abandon(self, letter: DeadLetter, campaign: str | None) -> None:
-        """Settle a record by a dead letter after its intake raised, at any point.
-
-        It is removed from the buffer. If it was settled before the error, that settlement stands.
-        """
+        """Settle a record by a dead letter after its intake raised, at any point. It is removed
+        from the buffer. If it was settled before the error, that settlement stands."""
         offset = letter.source["offset"]
         self._buffer.settled.deliver(offset)
         if self._buffer.settled.settled(offset):
@@ -116,11 +113,8 @@ class Intake:
             read_plan.leave_behind(pending.campaign)
 
     def _resolve_doubt(self, pending: PendingInvitation, batch: InFlight, now: float) -> None:
-        """Decide an invitation that the previous owner may have sent.
-
-        Send it again only if its campaign says `in_doubt: resend` and it has attempts left; else
-        end it.
-        """
+        """Decide an invitation that the previous owner may have sent. Send it again only if its
+        campaign says `in_doubt: resend` and it has attempts left; else end it."""
         pending.attempt = batch.attempt
         campaign = self._buffer.settings.campaigns.get(batch.campaign)
         again = campaign is not None and campaign.in_doubt == "resend"

@@ -176,9 +176,7 @@ class Lane:
         self, settings: LaneSettings, now: float, *, relogin: Collection[str] = ()
     ) -> None:
         """Apply another config. Waiting invitations follow it; calls in flight end by the old one.
-
-        Invitations of unknown campaigns are delayed. `relogin`: vendors whose account changed.
-        """
+        Invitations of unknown campaigns are delayed. `relogin`: vendors whose account changed."""
         self.settings = settings
         self.buffer.reconfigure(settings)
         self._sealing.reconfigure()
@@ -207,18 +205,13 @@ class Lane:
         )
 
     def retry_campaign(self, campaign: str, now: float) -> None:
-        """Call a campaign again at once, whatever the answers to its last calls.
-
-        Its delayed invitations are in the delay topics: the delay stage returns them
-        (`EarlyReturns`).
-        """
+        """Call a campaign again at once, whatever the answers to its last calls. Its delayed
+        invitations are in the delay topics: the delay stage returns them (`EarlyReturns`)."""
         self.settlement.parking.retry_campaign(campaign, now)
 
     def reopen(self, now: float) -> bool:
-        """End the silence that a 429 began. Return False if there is none.
-
-        Calls that were made still count against the limits, of which only a fraction is in use.
-        """
+        """End the silence that a 429 began. Return False if there is none. Calls that were made
+        still count against the limits, of which only a fraction is in use."""
         if self.limiter.closed_until <= now:
             return False
         self.limiter.closed_until = now
@@ -250,9 +243,7 @@ class Lane:
 
     def accepts(self, offset: int) -> bool:
         """Return whether a record of the topic is worth parsing. Call it for each record, in order.
-
-        Raises KafkaSessionError if records were skipped after a seek.
-        """
+        Raises KafkaSessionError if records were skipped after a seek."""
         return self.buffer.read_plan.accepts(offset)
 
     def at_end(self, offset: int) -> None:
@@ -327,11 +318,9 @@ class Lane:
     # -- display ------------------------------------------------------------------------------
 
     def snapshot(self, now: float, log_end: int = 0) -> LaneSnapshot:
-        """Return the lane's picture. `log_end`: the log's end, as far as it is known.
-
-        Each call is a reading of the drain forecast, which takes about one a second. It counts
-        offsets, because these are known before their records are read.
-        """
+        """Return the lane's picture. `log_end`: the log's end, as far as it is known. Each call is
+        a reading of the drain forecast, which takes about one a second. It counts offsets, because
+        these are known before their records are read."""
         settled, arrived = self.settled.settled_in_all, max(log_end, self.settled.settled_in_all)
         self._forecast.observe(now, settled, arrived, arrived - settled)
         beside = self._unsettled_beside_windows()

@@ -24,9 +24,7 @@ ROOM = 0.8
 
 class InvitationBuffer:
     """Windows, totals of all invitations in memory, and the read plan of the spilled ones.
-
-    `buffered` and `buffered_bytes` include invitations in flight.
-    """
+    `buffered` and `buffered_bytes` include invitations in flight."""
 
     def __init__(self, settings: LaneSettings, settled: SettledOffsets) -> None:
         self.settings = settings
@@ -46,6 +44,16 @@ class InvitationBuffer:
             window.configure(self.settings.campaigns.get(name))
         return window
 
+    def vendor_of(self, campaign: str) -> str | None:
+        """Return the account of a campaign; None if the config lacks it, so it is never called."""
+        known = self.settings.campaigns.get(campaign)
+        return known.vendor if known else None
+
+    def windows_of(self, vendor: str) -> list[Window]:
+        """Return the windows of an account's campaigns."""
+        windows = self.windows.values()
+        return [window for window in windows if self.vendor_of(window.campaign) == vendor]
+
     def reconfigure(self, settings: LaneSettings) -> None:
         """Apply other bounds and campaigns. Pending invitations stay."""
         self.settings = settings
@@ -53,10 +61,8 @@ class InvitationBuffer:
             window.configure(settings.campaigns.get(window.campaign))
 
     def add(self, pending: PendingInvitation) -> None:
-        """Add an invitation, and evict others to stay within the bounds.
-
-        The last one stays, however large it is: else it could never be called.
-        """
+        """Add an invitation, and evict others to stay within the bounds. The last one stays,
+        however large it is: else it could never be called."""
         self.buffered += 1
         self.buffered_bytes += pending.size
         self.window(pending.campaign).add(pending)

@@ -65,9 +65,7 @@ class SearchBudget:
 
 class Sealing:
     """Batches from sealing to answer: `in_flight`, and their `intents` for the checkpoint.
-
-    `starting`: calls and logins that leave with the next commit.
-    """
+    `starting`: calls and logins that leave with the next commit."""
 
     def __init__(
         self,
@@ -126,9 +124,7 @@ class Sealing:
 
     def _has_room(self) -> bool:
         """Return whether the checkpoint can name one more call. Without calls it always can.
-
-        Batches in doubt take room until their invitations are read again.
-        """
+        Batches in doubt take room until their invitations are read again."""
         if not self.intents:
             return True
         named = [*self.intents.values(), *self._in_doubt]
@@ -151,7 +147,7 @@ class Sealing:
         if earliest > now:
             return earliest
         windows = self._buffer.windows.values()
-        wanted = {self._vendor(window.campaign) for window in windows if window.ready}
+        wanted = {self._buffer.vendor_of(window.campaign) for window in windows if window.ready}
         searches = (*self._settlement.bisections, *self._settlement.trials)
         wanted |= {search.rules.vendor for search in searches}
         wake_at = math.inf
@@ -207,7 +203,7 @@ class Sealing:
         price = self._scheduler.price(left)
         return any(
             window.ready
-            and self._vendor(window.campaign) in vendors
+            and self._buffer.vendor_of(window.campaign) in vendors
             and self._accounts.campaigns[window.campaign].closed
             and able(window)
             and (
@@ -224,8 +220,8 @@ class Sealing:
         if breaker.closed or breaker.probing or not self._accounts.usable(vendor, now):
             return
         found = list[tuple[bool, float, float, Window]]()
-        for window in self._buffer.windows.values():
-            if not window.ready or self._vendor(window.campaign) != vendor:
+        for window in self._buffer.windows_of(vendor):
+            if not window.ready:
                 continue
             due = max(self._scheduler.due(window, price), breaker.probe_time(window.campaign))
             if due > now:
@@ -295,11 +291,7 @@ class Sealing:
 
     def _schedule(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
-        self._due_index = DueIndex(scheduler, self._vendor)
-
-    def _vendor(self, campaign: str) -> str | None:
-        known = self._settings.campaigns.get(campaign)
-        return known.vendor if known else None
+        self._due_index = DueIndex(scheduler, self._buffer.vendor_of)
 
 
 def _scheduler_for(settings: LaneSettings) -> Scheduler:

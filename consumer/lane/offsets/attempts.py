@@ -16,9 +16,8 @@ from consumer.records.checkpoint import Tried
 
 class Attempts:
     """Offset → attempts of invitations that wait for a retry: a bitmap for each number of attempts.
-
-    A dict of 690,000 took 70 MB, and 0.3 s for each checkpoint. All offsets are at `base` or above.
-    """
+    A dict of 690,000 took 70 MB, and 0.3 s for each checkpoint. All offsets are at `base` or
+    above."""
 
     def __init__(self, restored: Iterable[Tried] = (), base: int = 0) -> None:
         self._base = base

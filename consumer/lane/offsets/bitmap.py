@@ -130,10 +130,8 @@ def unpack(packed: str, first: int) -> Iterator[int]:
 
 
 def extent(packed: str) -> tuple[int, int]:
-    """Return how many offsets a packed bitmap has, and how far they reach from its `first`.
-
-    Raises ValueError for text that `pack` did not write.
-    """
+    """Return how many offsets a packed bitmap has, and how far they reach from its `first`. Raises
+    ValueError for text that `pack` did not write."""
     bits = int.from_bytes(_unwrap(packed), "little")
     return bits.bit_count(), bits.bit_length()
 

@@ -183,11 +183,8 @@ class ReadPlan:
         return [*([Resume()] if self.mode is Mode.STOPPED else []), Seek(record)]
 
     def _recognises(self, offset: int) -> bool:
-        """Return whether this is the sought record.
-
-        A later one cannot come before it, unless the client was further on: then it continues from
-        there for a while.
-        """
+        """Return whether this is the sought record. A later one cannot come before it, unless the
+        client was further on: then it continues from there for a while."""
         if self._expected is not None and self._expected < offset < self._stale_from:
             raise KafkaSessionError(f"expected offset {self._expected} after a seek, not {offset}")
         if offset == self._expected:

@@ -21,9 +21,7 @@ from consumer.lane.offsets.bitmap import DONE_BYTES, DONE_REACH, OffsetBitmap
 
 class SettledOffsets:
     """Settled offsets of one partition from `base` on, and where the next new record is read.
-
-    `done` is a previous owner's `packed` at this base. Raises ValueError for other text.
-    """
+    `done` is a previous owner's `packed` at this base. Raises ValueError for other text."""
 
     def __init__(self, base: int, done: str | None = None) -> None:
         self.base = base

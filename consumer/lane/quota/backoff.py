@@ -40,10 +40,8 @@ class QuotaBackoff:
         self._set(limits)
 
     def refused(self, outcome: Outcome, sealed_at: float, at: float) -> float:
-        """Record a 429 at `at` to a call sealed at `sealed_at`. Return until when to be silent.
-
-        Of calls that are refused together, only the first lowers the fraction.
-        """
+        """Record a 429 at `at` to a call sealed at `sealed_at`. Return until when to be silent. Of
+        calls that are refused together, only the first lowers the fraction."""
         if sealed_at > self._refused_at:
             self._in_a_row += 1
             self.quota_fraction = max(LEAST, self.quota_fraction * DECREASE)
@@ -67,10 +65,8 @@ class QuotaBackoff:
 
     def _boundary(self, vendor_time: float | None) -> float:
         """Return the seconds to the end of a fixed window by the vendor's clock, or a whole period.
-
         The smallest period first, then the next ones, then twice as long each time. A `Date` has
-        whole seconds and may stand for almost one more, which only makes the wait longer.
-        """
+        whole seconds and may stand for almost one more, which only makes the wait longer."""
         step = max(self._in_a_row, 1) - 1
         known = len(self._periods)
         period = self._periods[min(step, known - 1)] * 2.0 ** min(max(0, step - known + 1), 10)

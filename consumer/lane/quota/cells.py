@@ -27,10 +27,8 @@ _ROUNDING = 1e-6
 
 
 class Cells:
-    """Calls by the cell in which they were answered. `period` is the limit's with its skew.
-
-    `pairs` is what `packed_counts` of other cells of the same period returned.
-    """
+    """Calls by the cell in which they were answered. `period` is the limit's with its skew. `pairs`
+    is what `packed_counts` of other cells of the same period returned."""
 
     def __init__(self, period: float, pairs: Sequence[int] = ()) -> None:
         self.period = period
@@ -64,9 +62,7 @@ class Cells:
 
     def opens(self, spare: int, now: float) -> float:
         """Return from when on the limit allows a call: the limiter's formula over these cells.
-
-        `spare` is the limit's calls less the calls in flight.
-        """
+        `spare` is the limit's calls less the calls in flight."""
         if spare <= 0:
             return math.inf
         sums = self._running(now)

@@ -25,11 +25,9 @@ stamps that move a little at each takeover would cost the quota calls."""
 def shift_between(
     former: Checkpoint | None, appended: float | None, claimed: float | None, now: float
 ) -> float:
-    """Return the seconds to add to a previous owner's times; 0 if they are unknown.
-
-    `appended` and `claimed`: when Kafka appended its checkpoint and our claim. `now`: our clock
-    after the claim.
-    """
+    """Return the seconds to add to a previous owner's times; 0 if they are unknown. `appended` and
+    `claimed`: when Kafka appended its checkpoint and our claim. `now`: our clock after the
+    claim."""
     if former is None or not former.at or appended is None or claimed is None:
         return 0.0
     shift = (appended - former.at) - (claimed - now)

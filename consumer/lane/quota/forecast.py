@@ -41,11 +41,9 @@ class Forecast:
         return cls(max([LEAST_STRETCH, *(2.0 * limit.period for limit in limits)]))
 
     def observe(self, now: float, settled: int, arrived: int, waiting: int) -> None:
-        """Record the state at `now`; about once a second, in the order of time.
-
-        `settled`, `arrived`: running totals of the same invitations that `waiting` counts. Totals
-        that fall (a new owner counts from 0) and a clock that goes back start a new interval.
-        """
+        """Record the state at `now`; about once a second, in the order of time. `settled`,
+        `arrived`: running totals of the same invitations that `waiting` counts. Totals that fall (a
+        new owner counts from 0) and a clock that goes back start a new interval."""
         self._waiting = waiting
         last, self._last = self._last, (now, settled, arrived)
         if last is None:

@@ -131,11 +131,9 @@ class Limiter:
         return limiter
 
     def reconfigure(self, limits: Sequence[Limit], skew: float, share: float, now: float) -> None:
-        """Apply other limits.
-
-        Where they look further back than the log of the former ones, the quota counts as used up,
-        and by as many calls as the former ones allowed: the next limits may allow more again.
-        """
+        """Apply other limits. Where they look further back than the log of the former ones, the
+        quota counts as used up, and by as many calls as the former ones allowed: the next limits
+        may allow more again."""
         former, reach = self._gates, self.horizon
         self._set(limits, skew, share)
         for gate in self._gates:
@@ -192,10 +190,8 @@ class Limiter:
         self._opens = None
 
     def known(self, now: float, also: Sequence[float] = ()) -> tuple[LimitCalls, ...]:
-        """Return what is known of each limit beside the log, for the checkpoint.
-
-        `also`: calls that count by then, though they are still in flight.
-        """
+        """Return what is known of each limit beside the log, for the checkpoint. `also`: calls that
+        count by then, though they are still in flight."""
         known = []
         for gate in self._gates:
             cells = gate.cells
@@ -290,10 +286,8 @@ class Limiter:
 
 
 def _fill(cells: Cells, former: Sequence[_Gate], stamps: Iterable[float]) -> None:
-    """Fill cells with former limits' stamps, and beyond these with their cells, the finest first.
-
-    A cell that lies across the border counts, though stamps may have its calls already.
-    """
+    """Fill cells with former limits' stamps, and beyond these with their cells, the finest first. A
+    cell that lies across the border counts, though stamps may have its calls already."""
     known = sorted((gate.cells for gate in former if gate.cells), key=lambda former: former.period)
     for counted in known:
         if counted.period == cells.period:
@@ -313,10 +307,8 @@ def _fill(cells: Cells, former: Sequence[_Gate], stamps: Iterable[float]) -> Non
 
 
 def _opens(stamps: Sequence[float], spare: int, period: float, now: float) -> float:
-    """Return from when on one limit permits a call (if before `now`: any such time).
-
-    `spare` is the limit's calls less the calls in flight; `stamps` are sorted.
-    """
+    """Return from when on one limit permits a call (if before `now`: any such time). `spare` is the
+    limit's calls less the calls in flight; `stamps` are sorted."""
     if spare <= 0:
         return math.inf
     newest = len(stamps) - spare  # the k of the module's text

@@ -105,11 +105,9 @@ def restored(
     *,
     full_at_first: bool,
 ) -> Limiter:
-    """Return the limiter of these limits that continues a checkpoint.
-
-    Each batch in doubt counts at `late`, its latest arrival. So does the whole quota where calls
-    within its horizon are unknown. `full_at_first`: that is so without a checkpoint, too.
-    """
+    """Return the limiter of these limits that continues a checkpoint. Each batch in doubt counts at
+    `late`, its latest arrival. So does the whole quota where calls within its horizon are unknown.
+    `full_at_first`: that is so without a checkpoint, too."""
     if checkpoint is None:
         full = late if full_at_first else None
         return Limiter.restore(limits, (), assume_full_at=full, skew=skew, share=share)

@@ -15,10 +15,8 @@ from consumer.records.result import Reason, Result
 
 @dataclass(slots=True)
 class Outbox:
-    """Results, dead letters and delayed invitations until a commit takes them.
-
-    Each one settles its offset at once, so that the checkpoint of the same commit contains it.
-    """
+    """Results, dead letters and delayed invitations until a commit takes them. Each one settles its
+    offset at once, so that the checkpoint of the same commit contains it."""
 
     buffer: InvitationBuffer
     attempts: Attempts

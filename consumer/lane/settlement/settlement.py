@@ -143,10 +143,8 @@ class Settlement:
         is probed with one customer first."""
         for name in self._accounts.suspects(vendor):
             self._accounts.campaigns[name].open_by_recovery(at)
-        for window in self._buffer.windows.values():
-            known = self._buffer.settings.campaigns.get(window.campaign)
-            if known and known.vendor == vendor:
-                window.recover(at)
+        for window in self._buffer.windows_of(vendor):
+            window.recover(at)
 
     def _whole_answered(self, call: AnsweredCall) -> None:
         batch, outcome = call.batch, call.outcome
@@ -193,7 +191,9 @@ class Settlement:
             self._one_refused(call, window)
         breaker = self._accounts.campaigns[batch.campaign]
         if breaker.accused and not window.is_parked(call.at):
-            at_once = not self._accounts.testable(vendor, self._waiting_beside(window))
+            beside = self._buffer.windows_of(vendor)
+            waiting = [other.campaign for other in beside if other is not window and other.ready]
+            at_once = not self._accounts.testable(vendor, waiting)
             open_now = self._accounts.open_campaigns(vendor)
             pause = breaker.refusal_pause(self._rng, at_once=at_once, open_now=open_now)
             window.back_off(call.at + pause)
@@ -216,19 +216,6 @@ class Settlement:
         before = window.failures > 0 and window.parked_until > 0
         if breaker.is_blamed(self._accounts.proved_at(batch.rules.vendor), before=before):
             self.parking.park(window, call.at)
-
-    def _waiting_beside(self, window: Window) -> list[str]:
-        """Return the other campaigns of the same account that have customers waiting."""
-        known = self._buffer.settings.campaigns
-        vendor = known[window.campaign].vendor if window.campaign in known else None
-        return [
-            name
-            for name, other in self._buffer.windows.items()
-            if other is not window
-            and other.ready
-            and name in known
-            and known[name].vendor == vendor
-        ]
 
     def _put_back(self, call: AnsweredCall, window: Window) -> None:
         """Have invitations wait for another call, and end those without attempts left."""

@@ -27,10 +27,8 @@ class SealReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A sealed window: the invitations of one call, of distinct recipients.
-
-    `rules` is the campaign at the time of sealing: a call ends by the config that it began with.
-    """
+    """A sealed window: the invitations of one call, of distinct recipients. `rules` is the campaign
+    at the time of sealing: a call ends by the config that it began with."""
 
     id: str
     campaign: str
@@ -47,10 +45,8 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Write all of it in one transaction, then call the lane's `committed`.
-
-    Invitations in `delayed` go to the delay topics.
-    """
+    """Write all of it in one transaction, then call the lane's `committed`. Invitations in
+    `delayed` go to the delay topics."""
 
     checkpoint: Checkpoint
     results: Sequence[Result]

@@ -22,9 +22,7 @@ OVERHEAD = 800
 @dataclass(slots=True)
 class PendingInvitation:
     """A record of the lane's topic: its offset, since when it waits (epoch seconds), its bytes.
-
-    `attempt`: calls that carried it. `delays`: how often it was delayed.
-    """
+    `attempt`: calls that carried it. `delays`: how often it was delayed."""
 
     offset: int
     value: bytes
