@@ -63,7 +63,7 @@ class Intake:
         offset = letter.source["offset"]
         if self._buffer.settled.deliver(offset):
             self._in_doubt.resolve(offset)
-            self._outbox.dead(letter)
+            self._outbox.add_dead_letter(letter)
 
     def abandon(self, letter: DeadLetter, campaign: str | None) -> None:
         """Settle a record by a dead letter after its intake raised, at any point. It is removed
@@ -75,7 +75,7 @@ class Intake:
         if campaign is not None:
             self._buffer.remove(offset, campaign)
         self._in_doubt.resolve(offset)
-        self._outbox.dead(letter)
+        self._outbox.add_dead_letter(letter)
 
     def steer(self) -> list[Command]:
         """Return the commands that stop reading, continue it, or go back to spilled invitations."""

@@ -138,7 +138,7 @@ class Lane:
         self, batch_id: str, outcome: Outcome, *, sent_at: float | None, at: float
     ) -> None:
         """Record a call's end at `at`; `sent_at` is None if nothing of it left this machine."""
-        batch, part_of = self._sealing.ended(batch_id)
+        batch, part_of = self._sealing.remove_ended(batch_id)
         # Recorded even if all wait again: else the batch would be in doubt for the next owner.
         self._unrecorded = True
         silent = outcome.http_status is None and sent_at is not None

@@ -192,13 +192,13 @@ def condemned_by_inference() -> Iterator[None]:
 @defect
 def bisection_forgets_the_rest() -> Iterator[None]:
     """When a part is refused, the rest of the batch is dropped."""
-    refused = Bisection.refused
+    refused = Bisection.record_refused
 
     def narrow(bisection: Bisection) -> bool:
         bisection.suspect = []
         return refused(bisection)
 
-    with patch.object(Bisection, "refused", narrow):
+    with patch.object(Bisection, "record_refused", narrow):
         yield
 
 
@@ -212,7 +212,7 @@ def a_refused_part_is_rejected_whole() -> Iterator[None]:
         bisection.part = []
         return True
 
-    with patch.object(Bisection, "refused", all_of_it):
+    with patch.object(Bisection, "record_refused", all_of_it):
         yield
 
 

@@ -93,7 +93,7 @@ class Sealing:
         self._probe_at = math.inf
         self._budget = SearchBudget()
         self._batches = 0
-        self._schedule(scheduler or _scheduler_for(self._settings))
+        self._use_scheduler(scheduler or _scheduler_for(self._settings))
 
     @property
     def _settings(self) -> LaneSettings:
@@ -101,10 +101,10 @@ class Sealing:
 
     def reconfigure(self) -> None:
         """Apply the config that the buffer has already taken over."""
-        self._schedule(_scheduler_for(self._settings))
+        self._use_scheduler(_scheduler_for(self._settings))
         self._buffer.changed.update(dict.fromkeys(self._buffer.windows))
 
-    def ended(self, batch_id: str) -> tuple[Batch, Bisection | Trial | None]:
+    def remove_ended(self, batch_id: str) -> tuple[Batch, Bisection | Trial | None]:
         """Remove and return a batch whose call ended, with its bisection or trial if any."""
         del self.intents[batch_id]
         self._extents.pop(batch_id, None)
@@ -116,10 +116,10 @@ class Sealing:
             if not self._limiter.allowed(now):
                 return self._limiter.next_at(now)
             left = self._limiter.share_left(now)
-            choice = self._scheduler.choose(self._callable(now, left), now, left)
+            choice = self._scheduler.choose(self._candidates(now, left), now, left)
             if isinstance(choice, Wait):
                 return min(choice.until, self._due_index.next_at, self._probe_at)
-            self._take(choice.window, choice.why, now)
+            self._seal_chosen(choice.window, choice.why, now)
         return math.inf
 
     def _has_room(self) -> bool:
@@ -162,7 +162,7 @@ class Sealing:
                 wake_at = min(wake_at, self._limiter.next_at(now))
         return wake_at
 
-    def _callable(self, now: float, left: float) -> Iterator[Waiting]:
+    def _candidates(self, now: float, left: float) -> Iterator[Waiting]:
         """Yield what may be due and may be called now, given a permit. A campaign finds its bad
         recipients before its next batches are called: they would be refused for the same ones."""
         dividing = Counter(bisection.campaign for bisection in self._settlement.bisections)
@@ -232,7 +232,7 @@ class Sealing:
         if found:
             yield min(found, key=lambda candidate: candidate[:3])[3]
 
-    def _take(self, waiting: Waiting, why: SealReason, now: float) -> None:
+    def _seal_chosen(self, waiting: Waiting, why: SealReason, now: float) -> None:
         """Seal the chosen window, part or trial; end its invitations that expired meanwhile."""
         if isinstance(waiting, Bisection):
             self._settlement.bisections.end_unfit(waiting, now)
@@ -289,7 +289,7 @@ class Sealing:
         own = self._accounts.campaigns[batch.campaign]
         return self._accounts.well(batch.rules.vendor) and not own.closed
 
-    def _schedule(self, scheduler: Scheduler) -> None:
+    def _use_scheduler(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
         self._due_index = DueIndex(scheduler, self._buffer.vendor_of)
 

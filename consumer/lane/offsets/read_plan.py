@@ -135,15 +135,15 @@ class ReadPlan:
             ahead = any(self._firsts[campaign] < self._until for campaign in to_reload)
             if ahead and self._position < self._until:
                 return []
-            self._passed()
-            return self._halt() if stop else self._go_on()
+            self._advance_firsts()
+            return self._stop_reading() if stop else self._read_frontier()
         if to_reload and (self._fresh or stop):
-            return self._pass(min(self._firsts[campaign] for campaign in to_reload))
+            return self._begin_pass(min(self._firsts[campaign] for campaign in to_reload))
         if stop:
-            return [] if self.mode is Mode.STOPPED else self._halt()
-        return self._skip() if self.mode is Mode.FRONTIER else self._go_on()
+            return [] if self.mode is Mode.STOPPED else self._stop_reading()
+        return self._skip_settled() if self.mode is Mode.FRONTIER else self._read_frontier()
 
-    def _pass(self, first: int) -> list[Command]:
+    def _begin_pass(self, first: int) -> list[Command]:
         self._from = first  # nothing is spilled between this and the sought record
         first = self._spilled.present_from(first)
         commands = self._seek(first)
@@ -153,7 +153,7 @@ class ReadPlan:
         self._skipped.clear()
         return commands
 
-    def _passed(self) -> None:
+    def _advance_firsts(self) -> None:
         """Advance the first spilled offset of campaigns of which the pass left nothing behind."""
         for campaign, first in self._firsts.items():
             if campaign not in self._skipped and self._from <= first:
@@ -162,14 +162,14 @@ class ReadPlan:
     def _reaches_frontier(self) -> None:
         """End a pass that meets new records: they need no seek."""
         if self.mode is Mode.AGAIN:
-            self._passed()
+            self._advance_firsts()
         self.mode, self._fresh = Mode.FRONTIER, True
 
-    def _halt(self) -> list[Command]:
+    def _stop_reading(self) -> list[Command]:
         self.mode = Mode.STOPPED
         return [Pause()]
 
-    def _go_on(self) -> list[Command]:
+    def _read_frontier(self) -> list[Command]:
         commands = self._seek(self._last)
         self.mode, self._fresh = Mode.FRONTIER, False
         return commands
@@ -191,7 +191,7 @@ class ReadPlan:
             self._expected = None
         return self._expected is None
 
-    def _skip(self) -> list[Command]:
+    def _skip_settled(self) -> list[Command]:
         """Seek past a long run of offsets that a previous owner settled."""
         target = self.settled.next_open(self.settled.frontier)
         if self._expected is not None or target - self.settled.frontier < SKIP_AT_LEAST:

@@ -28,7 +28,7 @@ class QuotaBackoff:
     """The fraction of the limits in use, and how long to be silent. Times are epoch seconds."""
 
     def __init__(self, limits: Sequence[Limit], part: float = 1.0, since: float = 0.0) -> None:
-        self._set(limits)
+        self._set_periods(limits)
         self.quota_fraction = part
         self.since = since
         """When `quota_fraction` changed last: it grows a step each longest period from then on."""
@@ -37,9 +37,9 @@ class QuotaBackoff:
 
     def reconfigure(self, limits: Sequence[Limit]) -> None:
         """Apply other limits."""
-        self._set(limits)
+        self._set_periods(limits)
 
-    def refused(self, outcome: Outcome, sealed_at: float, at: float) -> float:
+    def record_refused(self, outcome: Outcome, sealed_at: float, at: float) -> float:
         """Record a 429 at `at` to a call sealed at `sealed_at`. Return until when to be silent. Of
         calls that are refused together, only the first lowers the fraction."""
         if sealed_at > self._refused_at:
@@ -48,7 +48,7 @@ class QuotaBackoff:
         self._refused_at = self.since = at
         return at + (outcome.retry_after or 0.0 or self._boundary(outcome.vendor_time))
 
-    def accepted(self) -> None:
+    def record_accepted(self) -> None:
         """Record an accepted call: the next refusal is a first one."""
         self._in_a_row = 0
 
@@ -73,5 +73,5 @@ class QuotaBackoff:
         begun = 0.0 if vendor_time is None else vendor_time % period
         return min(period - begun, LONGEST)
 
-    def _set(self, limits: Sequence[Limit]) -> None:
+    def _set_periods(self, limits: Sequence[Limit]) -> None:
         self._periods = sorted(limit.period for limit in limits) or [UNKNOWN_PERIOD]

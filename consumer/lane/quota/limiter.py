@@ -98,7 +98,7 @@ class Limiter:
         """Seconds that the log of stamps looks back: the horizon of the limits that go by it."""
         self._opens: WaitUntil | None = None
         self._gates: list[_Gate] = []
-        self._set(limits, skew, share)
+        self._set_limits(limits, skew, share)
 
     @classmethod
     def restore(
@@ -116,7 +116,7 @@ class Limiter:
         for at in sorted(log):
             limiter.count_calls(at)
         if assume_full_at is not None:
-            limiter._forget(assume_full_at)
+            limiter._assume_full(assume_full_at)
         return limiter
 
     @classmethod
@@ -126,7 +126,7 @@ class Limiter:
         for limit in known:
             cells = None if limit.cells is None else Cells(limit.period, limit.cells)
             limiter._gates.append(_Gate(Limit(limit.calls, limit.period), limit.period, cells))
-        limiter._reaches()
+        limiter._update_reach()
         limiter._stamps = sorted(log)
         return limiter
 
@@ -135,18 +135,18 @@ class Limiter:
         quota counts as used up, and by as many calls as the former ones allowed: the next limits
         may allow more again."""
         former, reach = self._gates, self.horizon
-        self._set(limits, skew, share)
+        self._set_limits(limits, skew, share)
         for gate in self._gates:
             if gate.cells is not None:
                 _fill(gate.cells, former, self._stamps)
         beyond = self.horizon - reach
         if beyond > 0:
             most = min((gate.calls * (int(beyond / gate.period) + 1) for gate in former), default=0)
-            self._forget(now, most)
+            self._assume_full(now, most)
         elif self.unknown_until > now - self.horizon:
-            self._forget(self.unknown_until)
+            self._assume_full(self.unknown_until)
 
-    def _set(self, limits: Sequence[Limit], skew: float, share: float) -> None:
+    def _set_limits(self, limits: Sequence[Limit], skew: float, share: float) -> None:
         celled = any(gate.cells is not None for gate in self._gates)
         stamped = self.log_reach if self._gates else 0.0
         gates = []
@@ -156,10 +156,10 @@ class Limiter:
             cells = limit.calls > EXACT_MOST or (celled and 2 * period > stamped)
             gates.append(_Gate(limit, period, Cells(period) if cells and period > 0 else None))
         self._gates = gates
-        self._reaches()
-        self._use(share)
+        self._update_reach()
+        self._use_share(share)
 
-    def _reaches(self) -> None:
+    def _update_reach(self) -> None:
         periods = [(gate.period, gate.cells is None) for gate in self._gates]
         self.horizon = 2 * max((period for period, _ in periods), default=0.0)
         self.log_reach = 2 * max((period for period, exact in periods if exact), default=0.0)
@@ -174,7 +174,7 @@ class Limiter:
                 gate.cells.add(at, count)
         self._opens = None
 
-    def _forget(self, at: float, most: int = 0) -> None:
+    def _assume_full(self, at: float, most: int = 0) -> None:
         """Treat calls until `at` as unknown: they use up each limit, or `most` if that is more."""
         self.unknown_until = at
         exact = [gate.calls for gate in self._gates if gate.cells is None]
@@ -205,11 +205,11 @@ class Limiter:
 
     def set_share(self, share: float) -> None:
         """Use another part of every limit from now on (after a 429, and at its recovery)."""
-        self._use(share)
+        self._use_share(share)
         if self.unknown_until > -math.inf:
-            self._forget(self.unknown_until)
+            self._assume_full(self.unknown_until)
 
-    def _use(self, share: float) -> None:
+    def _use_share(self, share: float) -> None:
         for gate in self._gates:
             # 0.29 × 100 is 28.999…96 to a float
             gate.calls = max(1, math.floor(gate.limit.calls * share + 1e-9))

@@ -40,7 +40,7 @@ class Quota:
         """Record a 429: silence, then fewer calls."""
         asked = min(outcome.retry_after or 0.0, self._settings.longest_silence)
         outcome = replace(outcome, retry_after=asked)
-        self.limiter.close_until(self.backoff.refused(outcome, sealed_at, at))
+        self.limiter.close_until(self.backoff.record_refused(outcome, sealed_at, at))
         self.limiter.set_share(self._share)
 
     def recover(self, now: float) -> bool:

@@ -115,12 +115,12 @@ class Bisection(RankedByCampaign):
         self.calls += 1
         return tuple(self.part)
 
-    def accepted(self) -> None:
+    def record_accepted(self) -> None:
         """Record that the part was accepted: the bad recipient is among the remaining suspects."""
         self.good += len(self.part)
         self.part = []
 
-    def refused(self) -> bool:
+    def record_refused(self) -> bool:
         """Record that the part was refused. Return True if it was one customer: that one is bad."""
         alone = len(self.part) == 1
         self.bad += alone
@@ -129,11 +129,11 @@ class Bisection(RankedByCampaign):
         self.part = []
         return alone
 
-    def gone(self) -> None:
+    def end_part(self) -> None:
         """Record that the part ended otherwise, so that nothing follows for the others."""
         self.unknown, self.suspect, self.part = self.suspect + self.unknown, [], []
 
-    def again(self) -> None:
+    def put_back_part(self) -> None:
         """Put the part back: its call settled nothing, and does not count."""
         self.calls -= 1
         if self._of_suspects:

@@ -71,7 +71,7 @@ class Outbox:
             self.attempts.forget(pending.offset)
             self.buffer.forget(pending)
 
-    def dead(self, letter: DeadLetter) -> None:
+    def add_dead_letter(self, letter: DeadLetter) -> None:
         """Add a dead letter: it settles a record that is no invitation."""
         self._settle(letter.source["offset"])
         self.dead_letters.append(letter)

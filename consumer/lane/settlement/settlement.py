@@ -113,7 +113,7 @@ class Settlement:
         if isinstance(part_of, Trial):
             self.trials.remove(part_of)
         elif part_of is not None:
-            part_of.gone()
+            part_of.end_part()
         window = self._buffer.window(batch.campaign)
         for pending in batch.invitations:
             if pending.offset in outcome.unbuilt:
@@ -172,7 +172,7 @@ class Settlement:
 
     def _end_accepted(self, call: AnsweredCall, window: Window) -> None:
         window.record_success()
-        self._quota_backoff.accepted()
+        self._quota_backoff.record_accepted()
         self._outbox.end_batch(call, Reason.ACCEPTED)
 
     def _end_unanswered(self, call: AnsweredCall, window: Window) -> None:
@@ -266,23 +266,23 @@ class Settlement:
         match call.verdict:
             case _ if call.news.refused:
                 bisection.unattributed = True
-                if bisection.refused():
+                if bisection.record_refused():
                     self.trials.add(call)
             case Verdict.ACCEPTED:
                 self._end_accepted(call, window)
-                bisection.accepted()
+                bisection.record_accepted()
             case Verdict.IN_DOUBT:
                 self._end_unanswered(call, window)
-                bisection.gone()
+                bisection.end_part()
             case Verdict.RETRY if outcome.trouble and not outcome.divisible:
-                bisection.gone()  # back in its window: its attempts count
+                bisection.end_part()  # back in its window: its attempts count
                 self._put_back(call, window)
             case Verdict.RETRY if not outcome.divisible:
-                bisection.again()
+                bisection.put_back_part()
                 if outcome.parked:
                     self.parking.park(window, call.at)
             case _:
-                if bisection.refused():
+                if bisection.record_refused():
                     self._end_bad_recipient(bisection, call, window)
         if bisection.is_systematic and self.bisections.is_about_campaign(bisection):
             self.parking.park(window, call.at)

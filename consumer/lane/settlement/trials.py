@@ -76,7 +76,7 @@ class Trial(RankedByCampaign):
         self.confirmed, self.judged, self.not_before = self.confirmed + 1, True, now
         return self.confirmed >= CERTAIN
 
-    def refused(self, facts: CallFacts, sealed_at: float) -> None:
+    def record_refused(self, facts: CallFacts, sealed_at: float) -> None:
         """Record that its call was refused again."""
         self.facts, self.refused_at = facts, sealed_at
         self.under_way = self.judged = False
@@ -121,7 +121,7 @@ class Trials:
         """Record the answer to a trial's call. Return True if the trial ends by it."""
         trial.under_way = False
         if call.news.refused:
-            trial.refused(call.facts, call.batch.sealed_at)
+            trial.record_refused(call.facts, call.batch.sealed_at)
             self._pause(trial, call.at)
             return False
         if call.outcome.throttled or call.outcome.relogin:

@@ -171,7 +171,7 @@ def test_a_429_spends_no_call_of_a_search() -> None:
 
 def test_a_clock_that_goes_back_neither_stops_a_full_window_nor_runs_in_circles() -> None:
     driver = Driver(lane(limited(campaign("a", max_batch=2), calls=9)))
-    driver.lane._sealing._schedule(IndexPrice())
+    driver.lane._sealing._use_scheduler(IndexPrice())
     assert len(driver.read(held(1), held(2), now=NOW - 500)) == 1
 
 

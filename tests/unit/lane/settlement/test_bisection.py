@@ -26,10 +26,10 @@ def search(customers: int, bad: set[int]) -> tuple[Bisection, list[int], list[in
     while bisection.ready:
         part = [each.offset for each in bisection.take()]
         if not bad.isdisjoint(part):
-            found += part if bisection.refused() else []
+            found += part if bisection.record_refused() else []
         else:
             accepted += part
-            bisection.accepted()
+            bisection.record_accepted()
     return bisection, accepted, found
 
 
@@ -59,9 +59,9 @@ def test_no_recipient_is_rejected_by_inference() -> None:
     """The last suspect is called alone, and may be accepted after all."""
     bisection = Bisection(RULES, [held(1), held(2)])
     assert [each.offset for each in bisection.take()] == [1]
-    bisection.accepted()
+    bisection.record_accepted()
     assert [each.offset for each in bisection.take()] == [2]
-    bisection.accepted()
+    bisection.record_accepted()
     assert (bisection.bad, bisection.good, bisection.ready) == (0, 2, 0)
 
 
@@ -76,16 +76,16 @@ def test_a_part_whose_call_settled_nothing_is_called_again(of_suspects: bool) ->
     bisection = Bisection(RULES, [held(n) for n in range(8)])
     if not of_suspects:
         bisection.take()
-        bisection.gone()
+        bisection.end_part()
     part = bisection.take()
-    bisection.again()
+    bisection.put_back_part()
     assert bisection.take() == part
 
 
 def test_a_call_keeps_its_customers_whatever_follows() -> None:
     bisection = Bisection(RULES, [held(n) for n in range(8)])
     part = bisection.take()
-    bisection.refused()
+    bisection.record_refused()
     bisection.take()
     assert [each.offset for each in part] == [0, 1, 2, 3]
 
@@ -93,7 +93,7 @@ def test_a_call_keeps_its_customers_whatever_follows() -> None:
 def test_after_a_part_without_an_answer_nothing_is_known_of_the_others() -> None:
     bisection = Bisection(RULES, [held(n) for n in range(8)])
     bisection.take()
-    bisection.gone()
+    bisection.end_part()
     assert bisection.suspect == []
     assert [each.offset for each in bisection] == [4, 5, 6, 7]
 
@@ -106,7 +106,7 @@ def test_a_part_waits_for_a_permit_with_the_weight_of_all_invitations_behind_it(
     assert bisection.ready < bisection.max_batch
     assert bisection.waited(NOW) == pytest.approx(280 / 4)
     bisection.take()
-    bisection.refused()
+    bisection.record_refused()
     assert bisection.waited(NOW) == pytest.approx(280 / 4)
     bisection.drop(lambda each: each.offset < 4)
     assert bisection.waited(NOW) == pytest.approx((40 + 50 + 60 + 70) / 2)
@@ -121,7 +121,7 @@ def test_a_part_goes_when_its_waiting_is_worth_the_price(
     for _ in range(refused):
         if len(bisection.suspect) > 1:
             bisection.take()
-            bisection.refused()
+            bisection.record_refused()
     scheduler = IndexPrice()
     price = scheduler.price(left)
     due = scheduler.due(bisection, price)
@@ -135,7 +135,7 @@ def test_what_expired_leaves_it() -> None:
     many = [held(n) for n in range(8)]
     bisection = Bisection(RULES, list(many))
     bisection.take()
-    bisection.refused()
+    bisection.record_refused()
     gone: list[PendingInvitation] = bisection.drop(lambda each: each.offset in (1, 6))
     assert [each.offset for each in gone] == [1, 6]
     assert sorted(each.offset for each in bisection) == [0, 2, 3, 4, 5, 7]
@@ -154,7 +154,7 @@ def test_if_all_single_recipients_are_refused_it_is_about_no_recipient() -> None
     story = []
     for _ in range(3):
         bisection.take()
-        bisection.refused()
+        bisection.record_refused()
         story.append((bisection.bad, bisection.is_systematic))
     assert story == [(0, False), (1, False), (2, True)]
 
@@ -162,6 +162,6 @@ def test_if_all_single_recipients_are_refused_it_is_about_no_recipient() -> None
 def test_when_all_waiting_invitations_are_dropped_none_is_ready() -> None:
     bisection = Bisection(RULES, [held(1), held(2)])
     bisection.take()
-    bisection.refused()
+    bisection.record_refused()
     bisection.drop(lambda _each: True)
     assert bisection.ready == 0
