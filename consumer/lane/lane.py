@@ -37,7 +37,7 @@ from consumer.lane.offsets.settled import SettledOffsets
 from consumer.lane.quota.forecast import Forecast
 from consumer.lane.quota.quota import Quota
 from consumer.lane.settlement.outbox import Outbox
-from consumer.lane.settlement.results import CallFacts
+from consumer.lane.settlement.results import AnsweredCall, CallFacts
 from consumer.lane.settlement.settlement import Settlement
 from consumer.lane.state.commands import Batch, Command, Commit, Login, Send
 from consumer.lane.state.pending import PendingInvitation
@@ -143,12 +143,11 @@ class Lane:
         self._unrecorded = True
         silent = outcome.http_status is None and sent_at is not None
         self.quota.call_ended(at, silent=silent)
-        facts = CallFacts.from_call(
-            batch_id, outcome, batch.sealed_at if sent_at is None else sent_at, at
-        )
+        left_at = batch.sealed_at if sent_at is None else sent_at
+        facts = CallFacts.from_call(batch_id, outcome, left_at, at)
         if outcome.throttled:
             self.quota.call_throttled(outcome, batch.sealed_at, at)
-        self.settlement.settle_call(batch, part_of, outcome, facts, at)
+        self.settlement.settle_call(AnsweredCall(batch, outcome, facts, at), part_of)
 
     def logged_in(self, vendor: str, expires_at: float, at: float) -> None:
         """Record that a login succeeded at `at`."""

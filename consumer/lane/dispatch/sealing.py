@@ -93,15 +93,11 @@ class Sealing:
         self._probe_at = math.inf
         self._budget = SearchBudget()
         self._batches = 0
-        self._use_scheduler(scheduler or _scheduler_for(self._settings))
-
-    @property
-    def _settings(self) -> LaneSettings:
-        return self._buffer.settings
+        self._use_scheduler(scheduler or _scheduler_for(self._buffer.settings))
 
     def reconfigure(self) -> None:
         """Apply the config that the buffer has already taken over."""
-        self._use_scheduler(_scheduler_for(self._settings))
+        self._use_scheduler(_scheduler_for(self._buffer.settings))
         self._buffer.changed.update(dict.fromkeys(self._buffer.windows))
 
     def remove_ended(self, batch_id: str) -> tuple[Batch, Bisection | Trial | None]:
@@ -112,7 +108,7 @@ class Sealing:
 
     def seal(self, now: float) -> float:
         """Seal all that may be called now. Return when to try again at the latest."""
-        while len(self.in_flight) < self._settings.max_in_flight and self._has_room():
+        while len(self.in_flight) < self._buffer.settings.max_in_flight and self._has_room():
             if not self._limiter.allowed(now):
                 return self._limiter.next_at(now)
             left = self._limiter.share_left(now)
@@ -251,7 +247,7 @@ class Sealing:
         self._seal_batch([trial.pending], trial.campaign, SealReason.PROBE, now, trial)
 
     def _seal_window(self, window: Window, why: SealReason, now: float) -> None:
-        vendor = self._settings.campaigns[window.campaign].vendor
+        vendor = self._buffer.settings.campaigns[window.campaign].vendor
         probe = self._accounts.one_only(vendor, window.campaign)
         taken = window.take_probe(self._rng) if probe else window.take()
         window.record_call(now)
@@ -269,8 +265,8 @@ class Sealing:
     ) -> None:
         self._limiter.take_permit(now)
         self._batches += 1
-        name = f"{self._settings.name}.{self._epoch}.{self._batches}"
-        rules = self._settings.campaigns[campaign]
+        name = f"{self._buffer.settings.name}.{self._epoch}.{self._batches}"
+        rules = self._buffer.settings.campaigns[campaign]
         batch = Batch(name, campaign, fresh, now, why, rules)
         self.in_flight[batch.id] = batch
         self.intents[batch.id] = _intent(batch)

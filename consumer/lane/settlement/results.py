@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from consumer.lane.account.accounts import News
 from consumer.lane.state.commands import Batch
@@ -50,7 +50,7 @@ class AnsweredCall:
     outcome: Outcome
     facts: CallFacts
     at: float
-    news: News
+    news: News = field(default_factory=News)
 
     @property
     def verdict(self) -> Verdict:

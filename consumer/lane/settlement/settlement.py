@@ -19,6 +19,7 @@ bisection and trials. Cost: linear in the call's invitations.
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from consumer.lane.account.accounts import Accounts
 from consumer.lane.account.circuit_breaker import full_jitter
@@ -30,11 +31,10 @@ from consumer.lane.settlement.bisections import Bisections
 from consumer.lane.settlement.fitness import Fitness
 from consumer.lane.settlement.outbox import Outbox
 from consumer.lane.settlement.parking import Parking
-from consumer.lane.settlement.results import AnsweredCall, CallFacts
+from consumer.lane.settlement.results import AnsweredCall
 from consumer.lane.settlement.trials import Trial, Trials
-from consumer.lane.state.commands import Batch
 from consumer.lane.state.pending import PendingInvitation
-from consumer.records.call import Outcome, Verdict
+from consumer.records.call import Verdict
 from consumer.records.result import Reason
 
 
@@ -59,35 +59,29 @@ class Settlement:
         self._quota_backoff = quota_backoff
         self._rng = rng
 
-    def settle_call(
-        self,
-        batch: Batch,
-        part_of: Bisection | Trial | None,
-        outcome: Outcome,
-        facts: CallFacts,
-        at: float,
-    ) -> None:
+    def settle_call(self, call: AnsweredCall, part_of: Bisection | Trial | None) -> None:
         """Settle an answered call: of a whole batch, of a part of a divided one, or of a trial."""
+        batch, outcome = call.batch, call.outcome
         if outcome.unbuilt:
-            self._settle_unbuilt(batch, part_of, outcome, facts)
+            self._settle_unbuilt(call, part_of)
             return
         # A refused single customer counts: a failing vendor costs three of them, not all.
         several = isinstance(part_of, Bisection) and len(batch.invitations) > 1
         news = self._accounts.answered(
             batch,
             outcome,
-            at,
+            call.at,
             expected=several and (outcome.unattributed or outcome.relogin or outcome.divisible),
             trial=isinstance(part_of, Trial),
         )
-        call = AnsweredCall(batch, outcome, facts, at, news)
+        call = replace(call, news=news)
         if isinstance(part_of, Bisection):
             self._part_answered(part_of, call)
         elif part_of is None or self.trials.ends(part_of, call):
             self._whole_answered(call)
         self._update_campaigns(call)
-        if self.parking.is_parked(batch.campaign, at):  # or the config dropped it
-            self.parking.delay_campaign(batch.campaign, at)
+        if self.parking.is_parked(batch.campaign, call.at):  # or the config dropped it
+            self.parking.delay_campaign(batch.campaign, call.at)
 
     def sweep(self, now: float) -> None:
         """End waiting invitations that expired or no longer fit, up to the next commit's room."""
@@ -104,11 +98,10 @@ class Settlement:
         for search in (*self.bisections, *self.trials):
             search.rules = known.get(search.campaign, search.rules)
 
-    def _settle_unbuilt(
-        self, batch: Batch, part_of: Bisection | Trial | None, outcome: Outcome, facts: CallFacts
-    ) -> None:
+    def _settle_unbuilt(self, call: AnsweredCall, part_of: Bisection | Trial | None) -> None:
         """End the invitations that no call could be built from. Nothing was sent: the others wait
         for another call, and nothing follows for the account."""
+        batch = call.batch
         self._accounts.unsent(batch)
         if isinstance(part_of, Trial):
             self.trials.remove(part_of)
@@ -116,8 +109,8 @@ class Settlement:
             part_of.end_part()
         window = self._buffer.window(batch.campaign)
         for pending in batch.invitations:
-            if pending.offset in outcome.unbuilt:
-                self._outbox.end_buffered(pending, Reason.NOT_BUILT, facts)
+            if pending.offset in call.outcome.unbuilt:
+                self._outbox.end_buffered(pending, Reason.NOT_BUILT, call.facts)
             else:
                 window.add(pending)
         if isinstance(part_of, Bisection):
