@@ -83,13 +83,13 @@ class Template:
 
     def unfit(self, values: Mapping[str, str]) -> list[str]:
         """Return the names that make `fill` return None: missing, else dots, else the longest."""
-        missing = [each for each in self._needed() if not values.get(each)]
-        dots = [each for each in self._path.pieces[1::2] if not values.get(each, "").strip(".")]
-        named = [each for each in self.names if each in values]
-        return missing or dots or sorted(named, key=lambda each: -len(values[each]))[:1]
+        missing = [name for name in self._needed() if not values.get(name)]
+        dots = [name for name in self._path.pieces[1::2] if not values.get(name, "").strip(".")]
+        named = [name for name in self.names if name in values]
+        return missing or dots or sorted(named, key=lambda name: -len(values[name]))[:1]
 
     def _needed(self) -> list[str]:
-        required = [each for each in self._query if not each.optional]
+        required = [text for text in self._query if not text.optional]
         texts = [self._path, *required, self._fragment]
         return list(dict.fromkeys(name for text in texts for name in text.pieces[1::2]))
 
@@ -124,7 +124,7 @@ def compile_link(text: str) -> Template:
     return Template(
         tuple(dict.fromkeys(_NAME.findall(text))),
         _Text.of(path),
-        [_Text.parameter(each) for each in query.split("&") if each],
+        [_Text.parameter(text) for text in query.split("&") if text],
         _Text.of(fragment),
     )
 
@@ -145,7 +145,7 @@ def names_in(data: Mapping[str, object]) -> list[str]:
     names: list[str] = []
     for key, value in data.items():
         inner: Iterable[str] = value if isinstance(value, Mapping) else ()
-        names += [key] if isinstance(value, str) else [f"{key}.{each}" for each in inner]
+        names += [key] if isinstance(value, str) else [f"{key}.{name}" for name in inner]
     return names
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, TypeVar
 
 from consumer.errors import DataError
@@ -22,6 +23,8 @@ Reader = Kind | Literal["texts"]
 Normaliser = Callable[[object], str | None]
 
 
+Getters = Sequence[tuple[str, Getter]]
+"""Names, and where their values are in an event."""
 TextOf = Callable[[bytes, object], str | None]
 Made = TypeVar("Made")
 
@@ -41,27 +44,29 @@ def _as_written(
     return make(exact_body(raw, body), raw, text_of)
 
 
+def _texts(getters: Getters, body: Body, raw: bytes, text: TextOf) -> dict[str, str]:
+    """Return the names whose values are not null, with their texts."""
+    texts = ((name, text(raw, get(body))) for name, get in getters)
+    return {name: found for name, found in texts if found is not None}
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """A campaign's link for one route: its template, and where its values are in an event."""
 
     template: Template
-    values: Sequence[tuple[str, Getter]] = ()
+    values: Getters = ()
     exact: bool = False
 
     def of(self, body: Body, given: Mapping[str, str], raw: bytes = b"") -> str:
         """Return the link; `given`: values not read from the event. Raises DataError."""
-        found = _as_written(self._texts, body, raw, exact=self.exact)
+        found = _as_written(partial(_texts, self.values), body, raw, exact=self.exact)
         link = self.template.fill({**found, **given})
         if link is None:
             unfit = self.template.unfit({**found, **given})
             message = "a value that the link needs is missing or unfit"
             raise DataError(Reason.INVALID_DATA, message, unfit)
         return link
-
-    def _texts(self, body: Body, raw: bytes, text: TextOf) -> dict[str, str]:
-        texts = ((name, text(raw, get(body))) for name, get in self.values)
-        return {name: found for name, found in texts if found is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +83,8 @@ class Target:
     vendor: str
     channel: str
     spec: ChannelSpec
-    fields: Sequence[tuple[str, Getter]] = ()
-    maps: Sequence[tuple[str, Sequence[tuple[str, Getter]]]] = ()
+    fields: Getters = ()
+    maps: Sequence[tuple[str, Getters]] = ()
     link: Link | None = None
     required: Sequence[str] = ()
     texts: bool = False
@@ -95,39 +100,22 @@ class Target:
         return data
 
     def _data(self, body: Body, raw: bytes, text: TextOf) -> Data:
-        data: Data = {}
-        for name, get in self.fields:
-            found = text(raw, get(body))
-            if found is not None:
-                data[name] = found
+        data: Data = {**_texts(self.fields, body, raw, text)}
         for name, entries in self.maps:
-            inner = {}
-            for key, get in entries:
-                found = text(raw, get(body))
-                if found is not None:
-                    inner[key] = found
-            if inner:
+            if inner := _texts(entries, body, raw, text):
                 data[name] = inner
         return data
 
     def _check(self, data: Data) -> None:
-        for name in self.spec.required:
-            if _blank(data.get(name)):
-                raise self._lacking(data)
-        for name in self.required:
-            if _blank(entry_of(data, name)):
-                raise self._lacking(data)
-        for each in self.spec.listed:
-            if not each.allows(data):
-                message = f"{each.field} is none that {self.vendor} has for this {each.by}"
-                raise DataError(Reason.INVALID_DATA, message, [each.field])
-
-    def _lacking(self, data: Data) -> DataError:
-        """Return the error that names everything missing or blank."""
         lacks = {name: self.campaign for name in self.required if _blank(entry_of(data, name))}
         lacks |= {name: self.vendor for name in self.spec.required if _blank(data.get(name))}
-        message = "; ".join(f"{name} is required by {lacks[name]}" for name in sorted(lacks))
-        return DataError(Reason.INVALID_DATA, message, sorted(lacks))
+        if lacks:
+            message = "; ".join(f"{name} is required by {lacks[name]}" for name in sorted(lacks))
+            raise DataError(Reason.INVALID_DATA, message, sorted(lacks))
+        for listed in self.spec.listed:
+            if not listed.allows(data):
+                message = f"{listed.field} is none that {self.vendor} has for this {listed.by}"
+                raise DataError(Reason.INVALID_DATA, message, [listed.field])
 
 
 def _blank(value: object) -> bool:

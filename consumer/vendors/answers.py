@@ -114,7 +114,7 @@ def is_page(answer: Answer) -> bool:
     body, kind = answer.body.lstrip(_SPACE), media_type(answer)
     if body.startswith(b"<"):
         return kind in _HTML or not kind.endswith("xml")
-    return kind in _HTML and not _is_text(body)
+    return kind in _HTML and "\ufffd" in body.decode(errors="replace")
 
 
 def has_form(answer: Answer) -> bool:
@@ -131,10 +131,6 @@ def has_form(answer: Answer) -> bool:
 def media_type(answer: Answer) -> str:
     """Return `Content-Type` without its parameters, in lower case."""
     return answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-
-def _is_text(body: bytes) -> bool:
-    return "\ufffd" not in body.decode(errors="replace")
 
 
 def outcome(answer: Answer, kind: Kind, code: str | None, message: str | None) -> Outcome:

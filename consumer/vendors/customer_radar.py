@@ -117,7 +117,7 @@ class CustomerRadar:
 
     def spec(self, channel: Channel) -> ChannelSpec:
         """Return the channel with the addresses and points of measure of the account."""
-        poms = {name: frozenset(each) for name, each in self._account.points_of_measure.items()}
+        poms = {place: frozenset(ids) for place, ids in self._account.points_of_measure.items()}
         return replace(
             self.channels[channel],
             addresses=tuple(kind for kind, _ in self._addresses),
@@ -172,9 +172,8 @@ class CustomerRadar:
             return outcome(answer, Kind.ACCEPTED, SUCCESS, None)
         if row is SILENCE:
             return outcome(answer, row.kind, code, row.meaning)
-        refused = row.kind is Kind.RECIPIENT
-        kind = _about(message) if refused else row.kind
-        return outcome(answer, kind, code, message or row.meaning)
+        named = _named(message) if row.kind is Kind.RECIPIENT else None
+        return outcome(answer, named or row.kind, code, message or row.meaning)
 
     def login(self) -> Call:
         """Build POST /auth/login. It goes to the same host, so it needs a permit like any call."""
@@ -225,12 +224,8 @@ def _is_own(document: object, code: str | None, message: str | None) -> bool:
     return described or coded or _named(message) is not None
 
 
-def _about(message: str | None) -> Kind:
-    """Return the kind of a refusal by its text; a recipient if the text is unknown."""
-    return _named(message) or Kind.RECIPIENT
-
-
 def _named(message: str | None) -> Kind | None:
+    """Return the kind of a refusal by its text; None if the text is unknown."""
     text = (message or "").lower()
     return next((row.kind for part, row in MESSAGES.items() if part in text), None)
 

@@ -61,11 +61,6 @@ def cleaned(outcome: Outcome, body: bytes, known: Collection[str]) -> Outcome:
     return replace(outcome, message=_shown(message, held)) if message else outcome
 
 
-def without_echo(message: str | None, body: bytes) -> str | None:
-    """Return `message` without the words that the call's `body` contains."""
-    return _shown(message, _held(body, _spellings(message))) if message else message
-
-
 def _shown(message: str, held: set[str]) -> str:
     def hidden(found: re.Match[str]) -> str:
         return HIDDEN if _echoes(found.group(), held) else found.group()

@@ -198,8 +198,9 @@ def _target(name: str, route: RouteConfig, config: Config, vendors: Mapping[str,
 
 
 def _needs_digits(route: RouteConfig) -> bool:
-    values = (each.values() if isinstance(each, dict) else [each] for each in route.data.values())
-    return any(map(needs_digits, chain.from_iterable(values)))
+    values = route.data.values()
+    texts = (value.values() if isinstance(value, dict) else [value] for value in values)
+    return any(map(needs_digits, chain.from_iterable(texts)))
 
 
 def _link(text: str, route: RouteConfig) -> Link:

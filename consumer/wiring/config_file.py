@@ -64,10 +64,10 @@ def _read_standard_input() -> str:
 def _check_clients(source: Path | str, config: Config, *, secrets: bool) -> None:
     settings = config.kafka if secrets else _without_secrets(config.kafka)
     said = refusals(settings)
-    refused = [_problem(source, each) for each in said if each.fatal]
+    refused = [_problem(source, refusal) for refusal in said if refusal.fatal]
     if refused:
         raise ConfigError(sorted(refused, key=lambda problem: problem.line))
-    config.warn(_problem(source, each) for each in said)
+    config.warn(_problem(source, refusal) for refusal in said)
 
 
 def _without_secrets(settings: Mapping[str, str]) -> dict[str, str]:

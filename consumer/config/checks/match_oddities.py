@@ -9,7 +9,7 @@ from typing import Final
 from consumer.config.checks.expression_tokens import tokens_of
 from consumer.config.checks.findings import Findings
 from consumer.config.document import Path, Tree
-from consumer.routing.patterns.keys import steps_of
+from consumer.routing.patterns.reader import steps_of
 
 _NUMBER: Final = r"\s*[-+]?[0-9][0-9_.,]*\s*"
 _CONDITIONS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (

@@ -38,9 +38,9 @@ def match_of(node: Node) -> Match:
     """Compile an object of the pattern to a match of an object of the event."""
     if node.shares_objects():
         merged = (reduce(Node.merged, chosen, Node(node.fields)) for chosen in product(*node.ors))
-        return _one_of([match_of(each) for each in merged])
+        return _one_of([match_of(node) for node in merged])
     conditions = [match for key, asked in node.fields.items() for match in _of_field(key, asked)]
-    conditions += [_one_of([match_of(each) for each in one]) for one in node.ors]
+    conditions += [_one_of([match_of(child) for child in group]) for group in node.ors]
     return _all_of(conditions) if node.accepts_absence() else _all_there(conditions)
 
 
@@ -64,7 +64,7 @@ def at_object(key: str, inside: Match) -> Match:
             return inside(value)
         if type(value) is not list:
             return nothing
-        found = [inside(each) for each in _flat(value) if type(each) is dict]
+        found = [inside(element) for element in _flat(value) if type(element) is dict]
         if not found:
             return nothing
         return True in found or (ABSENT if all(found) else False)

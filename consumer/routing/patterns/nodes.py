@@ -51,14 +51,14 @@ class Node:
     def combinations(self) -> int:
         """Count the ways to choose one alternative of each `$or`, here and below."""
         below = math.prod(f.node.combinations() for f in self.fields.values() if f.node)
-        return below * math.prod(sum(each.combinations() for each in one) for one in self.ors)
+        return below * math.prod(sum(node.combinations() for node in group) for group in self.ors)
 
     def shares_objects(self) -> bool:
         """Tell whether an object has conditions beside and inside `$or`.
 
         Then one array element must satisfy all of them."""
         groups = [Node(self.fields).object_keys()]
-        groups += [{key for each in one for key in each.object_keys()} for one in self.ors]
+        groups += [{key for node in group for key in node.object_keys()} for group in self.ors]
         return sum(map(len, groups)) > len(set().union(*groups))
 
     def merged(self, other: Node) -> Node:
@@ -73,8 +73,8 @@ class Node:
     def object_keys(self) -> set[str]:
         """Return the keys of nested objects, those within `$or` too."""
         keys = {key for key, asked in self.fields.items() if asked.node}
-        return keys.union(*(each.object_keys() for one in self.ors for each in one))
+        return keys.union(*(node.object_keys() for group in self.ors for node in group))
 
     def _children(self) -> Iterator[Node]:
         yield from (asked.node for asked in self.fields.values() if asked.node)
-        yield from (each for one in self.ors for each in one)
+        yield from (node for group in self.ors for node in group)

@@ -8,7 +8,7 @@ The rules are those of event-ruler, the engine of Amazon EventBridge
   nested object must hold within one element, also when `$or` spreads them;
 * `exists: false` holds for a field that has no scalar. Under an array it applies to the element
   that the other conditions chose, and to all elements if no other condition chose one;
-* a key with dots leads into objects (`keys`).
+* a key with dots leads into objects (`reader`).
 
 Differences: `anything-but` also takes booleans, null and mixed lists, a bare scalar is a one-item
 list, a field named both beside and inside `$or` must satisfy both, and the empty pattern matches
@@ -63,9 +63,9 @@ def _failures(node: Node, event: dict[str, Any], prefix: str) -> Iterator[str]:
                 yield f"{prefix}{key}: {missing}wanted {leaf.text}"
         if asked.node and not at_object(key, match_of(asked.node))(event):
             yield from _inside(asked.node, event.get(key), prefix + key)
-    for one in node.ors:
-        if not any(match_of(each)(event) for each in one):
-            failed = (" and ".join(_failures(each, event, prefix)) for each in one)
+    for group in node.ors:
+        if not any(match_of(child)(event) for child in group):
+            failed = (" and ".join(_failures(child, event, prefix)) for child in group)
             yield f"{prefix}{OR}: no alternative holds: " + "; or ".join(failed)
 
 

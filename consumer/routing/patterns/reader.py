@@ -1,13 +1,18 @@
-"""Parses a pattern of the config into nodes and reports all its errors."""
+r"""Parses a pattern of the config into nodes and reports all its errors.
+
+As on Amazon EventBridge a dot leads into an object: `customer.segment` is the field `segment` of
+`customer`. A name that contains a dot is written `customer\.segment`, or in quotes of its own:
+`"customer.segment"`, which YAML keeps only if the whole is quoted once more.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from consumer.errors import DispatcherError
-from consumer.routing.patterns.keys import steps_of
 from consumer.routing.patterns.match import table_of
 from consumer.routing.patterns.nodes import OR, Field, Leaf, Node
 from consumer.routing.patterns.operators import Path, PatternError, is_operation, operation, scalar
@@ -17,6 +22,8 @@ MAX_COMBINATIONS: Final = 256
 """Combinations of one pattern's `$or`s, at most: each may become a closure of its own."""
 MAX_DEPTH: Final = 32
 LITERAL: Final = r"a name that has a dot in it is written 'a\.b'"
+_STEP = re.compile(r'"((?:[^"\\]|\\.)*)"(?=\.|$)|((?:[^.\\]|\\.|\\$)*)', re.DOTALL)
+_ESCAPED = re.compile(r'\\([\\."])')
 
 
 class PatternErrors(DispatcherError):  # noqa: N818 - the plural says what it holds
@@ -110,26 +117,26 @@ class _Reader:
         if known.node is None or asked.node is None:
             self.fail(path, "this field stands here twice", "once nested, once with dots")
             return
-        for inner, each in asked.node.fields.items():
-            self._add(known.node, inner, each, path)
+        for inner, condition in asked.node.fields.items():
+            self._add(known.node, inner, condition, path)
         known.node.ors.extend(asked.node.ors)
 
     def _or(self, value: object, path: Path, depth: int) -> list[Node]:
         if not isinstance(value, list) or len(value) < 2:
             self.fail(path, f"{OR} takes a list of two or more objects")
             return []
-        return [self._node(each, (*path, index), depth) for index, each in enumerate(value)]
+        return [self._node(item, (*path, index), depth) for index, item in enumerate(value)]
 
     def _leaf(self, value: object, path: Path) -> Leaf:
         raw = value if isinstance(value, list) else [value]
         if not raw:
             self.fail(path, "an empty list never matches")
         values, items, absent = [], [], False
-        for index, each in enumerate(raw):
+        for index, accepted in enumerate(raw):
             try:
-                if not isinstance(each, Mapping):
-                    values.append(scalar(each, (*path, index)))
-                elif item := operation(each, (*path, index)):
+                if not isinstance(accepted, Mapping):
+                    values.append(scalar(accepted, (*path, index)))
+                elif item := operation(accepted, (*path, index)):
                     items.append(item)
                 else:
                     absent = True
@@ -138,3 +145,20 @@ class _Reader:
         # Not orjson: a pattern may hold integers beyond 64 bits.
         text = json.dumps(raw, default=str, ensure_ascii=False, separators=(",", ":"))
         return Leaf(table_of([exact(values), *items], absent=absent), absent, text)
+
+
+def steps_of(key: str) -> tuple[str, ...]:
+    """Return the names on the path, the field's own last; raises ValueError for an empty one."""
+    if not any(mark in key for mark in '."\\'):
+        return (key,)
+    steps, at = [], 0
+    while True:
+        step = _STEP.match(key, at)
+        assert step is not None  # noqa: S101 - the second alternative takes the empty text, too
+        name = step[2] if step[1] is None else step[1]
+        if not step[0]:
+            raise ValueError("a name between dots is empty")
+        steps.append(_ESCAPED.sub(r"\1", name))
+        if step.end() == len(key):
+            return tuple(steps)
+        at = step.end() + 1

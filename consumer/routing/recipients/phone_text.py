@@ -83,4 +83,4 @@ def _two_numbers(body: str) -> bool:
 
 def _digits(text: str) -> str:
     """Return the digits of any script as 0 to 9."""
-    return "".join(str(unicodedata.decimal(each)) for each in text if each.isdecimal())
+    return "".join(str(unicodedata.decimal(sign)) for sign in text if sign.isdecimal())

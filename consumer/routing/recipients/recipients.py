@@ -88,11 +88,10 @@ class PhoneNormaliser:
     def _read(self, raw: object) -> str | None:
         if type(raw) is int and 0 < raw < 10**20:
             raw = str(raw)
-        return _library_phone(raw, self._region) if type(raw) is str else None
-
-
-def _library_phone(raw: str, region: str | None) -> str | None:
-    return _cached_phone(raw, region) if len(raw) <= MAX_PHONE else _read_phone(raw, region)
+        if type(raw) is not str:
+            return None
+        read = _cached_phone if len(raw) <= MAX_PHONE else _read_phone
+        return read(raw, self._region)
 
 
 def _read_phone(raw: str, region: str | None) -> str | None:

@@ -128,7 +128,7 @@ class HttpBatchAccount(protocol.Account):
         statuses: list[object] = [status for rule in self.rules.values() for status in rule.status]
         codes += self.success.code
         for named in (codes, statuses):
-            if twice := {str(each) for each in named if named.count(each) > 1}:
+            if twice := {str(value) for value in named if named.count(value) > 1}:
                 raise ValueError(f"two rules name {min(twice)}")
         if codes and self.code is None:
             raise ValueError(_CODELESS)
@@ -142,6 +142,6 @@ class HttpBatchAccount(protocol.Account):
 
 def data_names(recipient: JsonValue) -> frozenset[str]:
     """Return the names of `$data` in an entry's template."""
-    found = templates.check(recipient, _OF_ENTRY, data=True)
+    places = templates.check(recipient, _OF_ENTRY, data=True)
     start = templates.DATA
-    return frozenset(each[len(start) :] for each in found if each.startswith(start))
+    return frozenset(place[len(start) :] for place in places if place.startswith(start))

@@ -80,7 +80,7 @@ class HttpBatch:
         self._headers = _headers(account)
         rules = account.rules.items()
         self._by_code = {code: BY_RULE[name] for name, rule in rules for code in rule.code}
-        self._by_status = {each: BY_RULE[name] for name, rule in rules for each in rule.status}
+        self._by_status = {status: BY_RULE[name] for name, rule in rules for status in rule.status}
         self.codes = frozenset(self._by_code).union(account.success.code)
         self._code_in = code_getter(account.code or "`null`", self.codes)
 
@@ -97,7 +97,8 @@ class HttpBatch:
     ) -> Call:
         """Build the POST with all entries; an entry omits what its invitation lacks."""
         template, name = self._account.recipient, campaign.id
-        entries = [templates.fill(template, _values(each, name)) for each in invitations]
+        given = (_values(invitation, name) for invitation in invitations)
+        entries = [templates.fill(template, values) for values in given]
         body = templates.fill(self._account.body, {"recipients": entries, "campaign": name})
         path = self._account.path.replace("{campaign}", quote(name, safe=""))
         return Call("POST", path, self._headers, orjson.dumps(body))

@@ -60,7 +60,7 @@ def _fill(document: JsonValue, values: Mapping[str, JsonValue]) -> object:
         filled = {key: _fill(value, values) for key, value in document.items()}
         return {key: value for key, value in filled.items() if value is not _ABSENT}
     if isinstance(document, list):
-        return [value for each in document if (value := _fill(each, values)) is not _ABSENT]
+        return [value for item in document if (value := _fill(item, values)) is not _ABSENT]
     return document
 
 
@@ -80,8 +80,8 @@ def _texts(document: JsonValue, depth: int = 1) -> Iterator[tuple[str, bool]]:
             yield key, True
             yield from _texts(value, depth + 1)
     elif isinstance(document, list):
-        for each in document:
-            yield from _texts(each, depth + 1)
+        for item in document:
+            yield from _texts(item, depth + 1)
 
 
 def _signed(known: Collection[str], data: bool) -> list[str]:

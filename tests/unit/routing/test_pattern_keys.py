@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.routing.patterns.keys import steps_of
 from consumer.routing.patterns.pattern import PatternErrors, compile_pattern
+from consumer.routing.patterns.reader import steps_of
 
 EVENT: dict[str, Any] = {
     "customer": {"segment": "gold", "consent": {"sms": True}, "a.b": 1},
