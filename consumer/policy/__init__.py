@@ -1,1 +1,1 @@
-"""Pure: rules before a survey is sent."""
+"""Policy, a part of the pure core: rules before a survey is sent. Begin with `rules.py`."""

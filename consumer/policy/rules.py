@@ -4,6 +4,10 @@ A rule is a pure function of an event or invitation and the time. It returns Non
 be sent, else the reason, which becomes the result's. Of the rules of a checkpoint the first that
 refuses decides. Router and lanes ask the `PolicyRules` that they were given, and no call leaves
 past them.
+
+A rule with a store (how often was this customer asked?) stays pure as well: it is a method of an
+object that holds a view of the store in memory. `wiring` makes the object and its table; a thread
+of `runtime` reads the store and renews the view. What rules ask of a subject is its protocol.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The survey vendors. A new vendor is a file beside these and a line in `VENDORS`."""
+"""The survey vendors. To add a vendor: a file beside these and a line in `VENDORS`."""
 
 from __future__ import annotations
 
