@@ -54,6 +54,12 @@ class Topics:
         """The commands topic: operators' commands to the running processes."""
         return f"{self.application_id}.commands"
 
+    @property
+    def delay_group(self) -> str:
+        """Group of the delay stage, and head of its transactional ids. A renamed group would have
+        no offsets."""
+        return f"{self.application_id}.ladder"
+
     def delayed(self, step: str) -> str:
         """Return a delay topic: invitations delayed by a constant time (`1m`, `10m`, …)."""
         return f"{self.application_id}.delayed.{step}"

@@ -64,7 +64,7 @@ def router_reading(topics: Topics, inputs: Sequence[str], clients: KafkaClients)
 def delay_reading(topics: Topics, steps: Sequence[str], clients: KafkaClients) -> Reading:
     """Return what the delay stage's group reads of these topics."""
     ids = {each: clients.topic_id(each) for each in steps}
-    return Reading(f"{topics.application_id}.ladder", steps, "", [], ids)
+    return Reading(topics.delay_group, steps, "", [], ids)
 
 
 @dataclass(frozen=True, slots=True)

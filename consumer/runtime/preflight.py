@@ -15,6 +15,7 @@ from consumer.kafka import topics
 from consumer.kafka.clients import admin_client
 from consumer.kafka.start_offsets import rehearse, router_reading
 from consumer.lane.state.delay_steps import STEPS
+from consumer.observability.metrics.labels import DELAY
 from consumer.runtime.options import Options
 from consumer.runtime.stage import StageRun, StageServices
 from consumer.runtime.watchers import delay_watch, orphans, topic_watch
@@ -40,12 +41,12 @@ class KafkaPreflight:
         self._orphans = OrphanWatch(
             self._client, stage.clients, config.topics, config.lanes, stage.metrics
         )
-        self._ladder = DelayWatch(
+        self._delays = DelayWatch(
             self._client,
             [config.topics.delayed(step) for step in STEPS],
             stage.step_ends,
             stage.step_counts,
-            lambda: self._reader("ladder", f"{stage.topics.application_id}.ladder-count"),
+            lambda: self._reader(DELAY, f"{stage.topics.delay_group}-count"),
         )
 
     def check_topics(self, config: Config) -> None:
@@ -79,7 +80,7 @@ class KafkaPreflight:
             (self._orphans.poll, orphans.LOOK_EVERY, "orphans_unknown"),
         ]
         if self._options.role.routes:
-            polls.append((self._ladder.poll, delay_watch.LOOK_EVERY, "delay_topic_ends_unknown"))
+            polls.append((self._delays.poll, delay_watch.LOOK_EVERY, "delay_topic_ends_unknown"))
         await asyncio.gather(*(poll_repeatedly(*watched, stop) for watched in polls))
 
     @contextmanager

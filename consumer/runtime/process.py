@@ -150,7 +150,7 @@ class Process:
         self.services.stop.set()
 
     def _stages(self) -> list[str]:
-        """Return the names of this process's stages: `router`, `ladder` and the lanes, by role."""
+        """Return the names of this process's stages: `router`, `delay` and the lanes, by role."""
         role = self.options.role
         return [*(NO_LANES if role.routes else ()), *(self.config.lanes if role.sends else ())]
 

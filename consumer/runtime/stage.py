@@ -26,6 +26,7 @@ from consumer.kafka.errors import describe
 from consumer.kafka.records.publisher import Publisher
 from consumer.kafka.transaction_size import TransactionSize
 from consumer.observability.health import Health
+from consumer.observability.metrics.labels import DELAY, ROUTER
 from consumer.observability.metrics.metrics import Metrics
 from consumer.observability.metrics.stage import StageMetrics
 from consumer.observability.status.board import StatusBoard
@@ -45,7 +46,7 @@ commit records are in doubt."""
 _FATAL = (KafkaError._FATAL, KafkaError._MAX_POLL_EXCEEDED)  # noqa: SLF001 - public by use
 """Errors that a consumer reports once before it goes silent, though their `fatal()` is false."""
 
-NO_LANES = ("router", "ladder")
+NO_LANES = (ROUTER, DELAY)
 """Names of the stages that are not lanes."""
 
 log = structlog.get_logger(__name__)

@@ -6,7 +6,7 @@ from deploy.monitoring.panels import Panel, Query, Row, one
 from deploy.monitoring.series import grown, now, of, per_second, quantile
 from deploy.monitoring.thresholds import LOOP_SILENCE
 
-_LOOPS = of("loop_heartbeat_timestamp_seconds", 'loop!~"router|ladder"')
+_LOOPS = of("loop_heartbeat_timestamp_seconds", 'loop!~"router|delay"')
 _STAGES = ("stage",)
 
 KAFKA = Row(

@@ -136,7 +136,7 @@ class MadeUp:
             self.now += step
             for lane in self.own:
                 self._turn(lane, step)
-        for name in ("router", "ladder", *(lane.name for lane in self.own)):
+        for name in ("router", "delay", *(lane.name for lane in self.own)):
             self.metrics.stage(name).heartbeat(self.now - 0.04)
         self.metrics.router.lag({("pos.transaction-completed", 0): int(self.now) % 7})
 
@@ -172,5 +172,5 @@ def usual(seed: int = 7) -> MadeUp:
     made.metrics.router.results(Reason.INVALID_RECIPIENT, 41)
     made.metrics.router.results(Reason.TOO_OLD, 12)
     made.metrics.router.events("pos.transaction-completed", "dead_letter", "no_time", 3)
-    made.metrics.stage("ladder").delayed_invitations({"10m": 128, "1h": 9})
+    made.metrics.stage("delay").delayed_invitations({"10m": 128, "1h": 9})
     return made

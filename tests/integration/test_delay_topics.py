@@ -134,7 +134,7 @@ class DelayTopics:
     def dead(self) -> float | None:
         """How many dead letters were counted."""
         return self.metrics.registry.get_sample_value(
-            "survey_dispatcher_dead_letters_total", {"stage": "ladder", "reason": "bad_invitation"}
+            "survey_dispatcher_dead_letters_total", {"stage": "delay", "reason": "bad_invitation"}
         )
 
     def back(self) -> list[Message]:
@@ -356,8 +356,8 @@ def test_a_command_that_saw_another_offset_or_topic_resumes_no_step(delays: Dela
     stage.commands.add(go_on(delays, "10m", at=0))
     looked = stage.metrics.registry.get_sample_value  # it looks every two seconds
     turns = "survey_dispatcher_poll_gap_seconds_count"
-    before = looked(turns, {"stage": "ladder"}) or 0.0
-    until("it looked", lambda: (looked(turns, {"stage": "ladder"}) or 0.0) > before + 12)
+    before = looked(turns, {"stage": "delay"}) or 0.0
+    until("it looked", lambda: (looked(turns, {"stage": "delay"}) or 0.0) > before + 12)
     assert stopped_steps(delays) == ["1m"]
     assert delays.committed("1m") < 0
     assert delays.numbers() == [1]
@@ -441,7 +441,7 @@ def test_forgotten_offsets_lose_nothing_where_nothing_was_due(
 
 def test_a_refused_deletion_is_said_once_and_counted(delays: DelayTopics) -> None:
     """Here of a topic that does not exist; an ACL answers the same way."""
-    run = StageRun(delays.start(), "ladder")
+    run = StageRun(delays.start(), "delay")
     with structlog.testing.capture_logs() as said:
         for _ in range(3):
             run.delete_records("no-such-topic", 5)

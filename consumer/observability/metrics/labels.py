@@ -1,7 +1,7 @@
 """The allowed label values.
 
 Label values come from a closed set (`CLOSED`, enforced at run time by `closed`) or are names of the
-config (lane, campaign, vendor, topic, limit; a stage or a loop is `router` or a lane's name).
+config (lane, campaign, vendor, topic, limit; a stage or a loop is `router`, `delay` or a lane).
 Nothing of an event ever becomes a label, so cardinality is bounded and no personal data can leak.
 """
 
@@ -25,9 +25,9 @@ CODES_SHOWN = 50
 """Vendor codes with series of their own: 36 are documented, and a vendor may send others."""
 
 OTHER = "other"
-LADDER = "ladder"
 ROUTER = "router"
-"""The router's name as a stage or a lane: no quota may have this name."""
+DELAY = "delay"
+"""Names of the stages that are no lanes; `router` is the lane of the router's results, too."""
 
 
 class Disposition(StrEnum):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from consumer.observability.metrics.labels import (
     CLOSED,
-    LADDER,
+    DELAY,
     ROUTER,
     BoundedLabels,
     Disposition,
@@ -30,7 +30,7 @@ class RouterMetrics(StageMetrics):
         value."""
         self.start()
         self.dead_letters(dict.fromkeys(DeadLetterReason, 0))
-        StageMetrics(self._series, LADDER).dead_letters({DeadLetterReason.BAD_INVITATION: 0})
+        StageMetrics(self._series, DELAY).dead_letters({DeadLetterReason.BAD_INVITATION: 0})
         for topic in topics:
             self.events(topic, Disposition.ROUTED, n=0)
             self.events(topic, Disposition.UNMATCHED, n=0)

@@ -72,7 +72,7 @@ class StatusReport:
             results={status.value: self._results(status) for status in Status},
             dead_letters=self._dead_letters(),
             router_lag=_whole(totals("consumer_lag_records", "topic")),
-            ladder=_whole(totals("delayed_invitations", "step")),
+            delayed=_whole(totals("delayed_invitations", "step")),
             orphans=_whole(totals("orphaned_lane_records", "lane")),
             stopped_inputs=_whole(totals("input_stopped", "topic")),
         )

@@ -128,7 +128,7 @@ class StatusSnapshot:
     """The whole status at `at`. Counts are since the process started.
 
     `results`: status → reason → number; `dead_letters`: reason → number; `router_lag`: topic →
-    records; `ladder`: step → invitations; `orphans`: lane outside the config → records;
+    records; `delayed`: step → invitations; `orphans`: lane outside the config → records;
     `stopped_inputs`: topic → partitions of this process that wait for `inputs resume`; `in_doubt`:
     lane → batches. `calls` and `doubtful` (calls without a clear answer): newest first.
     """
@@ -145,7 +145,7 @@ class StatusSnapshot:
     results: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     dead_letters: Mapping[str, int] = field(default_factory=dict)
     router_lag: Mapping[str, int] = field(default_factory=dict)
-    ladder: Mapping[str, int] = field(default_factory=dict)
+    delayed: Mapping[str, int] = field(default_factory=dict)
     orphans: Mapping[str, int] = field(default_factory=dict)
     stopped_inputs: Mapping[str, int] = field(default_factory=dict)
     version: int = VERSION

@@ -106,7 +106,7 @@ def of_topics(access: Access) -> StatusSnapshot:
         lanes=[lane_status(each, now) for each in found],
         dead_letters={"on the topic": letters},
         router_lag=_behind(access, "router", there.intersection(inputs)),
-        ladder={step: put_off[topic] for step, topic in steps.items() if topic in put_off},
+        delayed={step: put_off[topic] for step, topic in steps.items() if topic in put_off},
         orphans=held,
     )
     special = [note for each in found for note in lane_notes(each)]
@@ -157,6 +157,6 @@ def _put_off(access: Access, reader: Consumer, there: frozenset[str]) -> dict[st
     """Return delay topic → records that wait there."""
     names = sorted(there.intersection(access.topics.delayed(step) for step in STEPS))
     lows, ends = low_offsets(access.admin, names), end_offsets(access.admin, names, committed=True)
-    read = _committed(access, f"{access.topics.application_id}.ladder", sorted(ends))
+    read = _committed(access, access.topics.delay_group, sorted(ends))
     begin = {place: max(low, read.get(place, low)) for place, low in lows.items()}
     return {topic: n for (topic, _), n in count_records(reader, begin, ends).items()}

@@ -187,7 +187,7 @@ def _call(call: CallStatus) -> tuple[Text | str, ...]:
 def _rest(now: StatusSnapshot) -> Iterator[Text]:
     counts: Mapping[str, Mapping[str, int]] = {
         "not yet routed": now.router_lag,
-        "delay ladder": now.ladder,
+        "delay topics": now.delayed,
         "dead letters": now.dead_letters,
         "in doubt, batches": now.in_doubt,
     }

@@ -32,6 +32,7 @@ from consumer.kafka.records.publisher import bad_invitation, dead_letter_of
 from consumer.kafka.stopped_partitions import StoppedPartition, StopReason
 from consumer.kafka.transactions import measure_broker_clock
 from consumer.lane.state.delay_steps import STEPS, step_for
+from consumer.observability.metrics.labels import DELAY
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.fields import rfc3339
 from consumer.runtime.delay.delay_stops import goes_on
@@ -72,7 +73,7 @@ class DelayStage:
 
     services: StageServices
     instance: str
-    name: str = "ladder"
+    name: str = DELAY
     _steps: dict[str, str] = field(init=False)
     _due: dict[str, float] = field(default_factory=dict)  # paused topic → when it resumes
     _heads: dict[str, int] = field(default_factory=dict)  # topic → offset expected after a seek
@@ -93,7 +94,7 @@ class DelayStage:
         self._obeyed.since = self.services.clock.now()
         self._steps = {self.services.topics.delayed(step): step for step in STEPS}
         self.run = StageRun(self.services, self.name)
-        self._stops = InputStops(self.run)
+        self._stops = InputStops(self.run, self.services.topics.delay_group)
 
     def run_membership(self) -> None:
         """Run memberships in the group until the stage stops; rejoin when a stopped topic may be
@@ -102,10 +103,10 @@ class DelayStage:
             self._membership()
 
     def _membership(self) -> None:
-        application = self.services.topics.application_id
-        wait_for_former_life(self.run, f"{application}.ladder")
-        producer = self.run.producer(f"{application}.ladder.{self.instance}")
-        consumer = self._consumer = self.run.consumer(f"{application}.ladder")
+        group = self.services.topics.delay_group
+        wait_for_former_life(self.run, group)
+        producer = self.run.producer(f"{group}.{self.instance}")
+        consumer = self._consumer = self.run.consumer(group)
         self._due.clear()
         self._paced.clear()
         self._heads.clear()
@@ -205,8 +206,7 @@ class DelayStage:
         Raises KafkaSessionError."""
         if self.services.clients.topic_id(topic) is None:
             return 0  # the demo's broker keeps no offsets of transactions
-        application = self.services.topics.application_id
-        asker = self.run.consumer(f"{application}.ladder")
+        asker = self.run.consumer(self.services.topics.delay_group)
         try:
             return first_offset(
                 asker,
@@ -289,7 +289,7 @@ class DelayStage:
             for _, record in records:
                 if record is not None:
                     self._forward(producer, record, now)
-            self.services.publisher(producer, "ladder").dead_letters(foreign, rfc3339(now))
+            self.services.publisher(producer, self.name).dead_letters(foreign, rfc3339(now))
         return _Passed(passed, {DeadLetterReason.BAD_INVITATION: len(foreign)})
 
     def _set_aside(
@@ -300,7 +300,7 @@ class DelayStage:
         letter = dead_letter_of(message, DeadLetterReason.INTERNAL, defect(error))
         with self._leaving(consumer, producer, [message]) as passed:
             now = rfc3339(self.services.clock.now())
-            self.services.publisher(producer, "ladder").dead_letters([letter], now)
+            self.services.publisher(producer, self.name).dead_letters([letter], now)
         return _Passed(passed, {DeadLetterReason.INTERNAL: 1})
 
     @contextmanager

@@ -35,9 +35,10 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class InputStops:
-    """Stopped partitions of one stage's membership."""
+    """Stopped partitions of one stage's membership in its group."""
 
     run: StageRun
+    group: str
     stopped: dict[Partition, StoppedPartition] = field(default_factory=dict)
     _look_at: float = 0.0
 
@@ -48,7 +49,7 @@ class InputStops:
             low, high = log_range(asker, each.topic, each.partition)
             log.error(
                 "input_stopped",
-                group=f"{self.run.services.topics.application_id}.{self.run.name}",
+                group=self.group,
                 topic=each.topic,
                 partition=each.partition,
                 offset=each.offset if each.offset >= 0 else None,

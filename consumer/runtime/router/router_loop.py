@@ -71,7 +71,7 @@ class RouterStage:
 
     def __post_init__(self) -> None:
         self.run = StageRun(self.services, self.name)
-        self._stops = InputStops(self.run)
+        self._stops = InputStops(self.run, f"{self.services.topics.application_id}.router")
 
     def reconfigure(self, rules: RouterConfig) -> None:
         """Route by another config from the next poll on. May be called from any thread."""

@@ -204,7 +204,7 @@ class SimProcess:
         router = setup.router
         self._router = RouterStage(router.router, router.inputs, self.stage, "earliest", instance)
         self._start("router", self._router.run_membership)
-        self._start("ladder", DelayStage(self.stage, instance).run_membership)
+        self._start("delay", DelayStage(self.stage, instance).run_membership)
         for lane in setup.lanes:
             self._start_lane(lane, setup)
 

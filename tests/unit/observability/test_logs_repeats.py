@@ -67,7 +67,7 @@ def test_event_level_and_every_field_make_a_kind(other: Line) -> None:
         ({"lane": "radar", "offset": 17}, {"lane": "radar", "offset": 18}),
         (
             {"says": "FAIL [router#consumer-1] [thrd:a]: refused (after 0ms, 3 identical)"},
-            {"says": "FAIL [ladder#consumer-7] [thrd:b]: refused (after 12ms, 9 identical)"},
+            {"says": "FAIL [delay#consumer-7] [thrd:b]: refused (after 12ms, 9 identical)"},
         ),
     ],
 )

@@ -84,7 +84,7 @@ def feed_all(metrics: Metrics, lane: str, campaigns: list[str]) -> None:
     metrics.lane(lane).snapshot(snapshot(every, {"20/5s": 18}, lane))
     metrics.lane(lane).settled(5000)
     metrics.lane(lane).delayed(["1m", "1m", "10m"])
-    metrics.stage("ladder").delayed_invitations({"1m": 2})
+    metrics.stage("delay").delayed_invitations({"1m": 2})
     metrics.lane(lane).polled(0.05)
     metrics.lane(lane).transaction_limit(5000)
     metrics.lane(lane).kafka_throttled(1.5)
@@ -175,7 +175,7 @@ def test_no_label_carries_what_its_closed_set_does_not_have(foreign: str) -> Non
     metrics.process.config_reload(foreign)
     metrics.process.command(foreign)
     metrics.lane(LANE).delayed([foreign])
-    metrics.stage("ladder").delayed_invitations({foreign: 1})
+    metrics.stage("delay").delayed_invitations({foreign: 1})
     seen = [s.labels for family in metrics.registry.collect() for s in family.samples]
     for label, expected in {**known, "campaign": OTHER}.items():
         assert {labels[label] for labels in seen if label in labels} == {expected}

@@ -51,7 +51,7 @@ WHOLE = StatusSnapshot(
     results={"accepted": {"accepted": 5000}},
     dead_letters={"no_time": 1},
     router_lag={"pos": 4},
-    ladder={"10m": 5},
+    delayed={"10m": 5},
     orphans={"old": 6},
 )
 

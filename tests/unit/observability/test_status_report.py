@@ -116,15 +116,15 @@ def test_results_and_dead_letters_are_counted_over_all_lanes_and_inputs() -> Non
     assert now.dead_letters == {"no_time": 3}
 
 
-def test_lag_ladder_orphans_and_doubts_are_shown() -> None:
+def test_lag_delays_orphans_and_doubts_are_shown() -> None:
     run = Running()
     run.metrics.router.lag({("pos", 0): 4, ("pos", 1): 3})
-    run.metrics.stage("ladder").delayed_invitations({"10m": 12})
+    run.metrics.stage("delay").delayed_invitations({"10m": 12})
     run.metrics.process.orphaned({"old": 6})
     run.metrics.lane("cloud").in_doubt(2)
     now = run.report.snapshot()
     assert now.router_lag == {"pos": 7}
-    assert now.ladder == {"10m": 12}
+    assert now.delayed == {"10m": 12}
     assert now.orphans == {"old": 6}
     assert now.in_doubt == {"cloud": 2}
 

@@ -76,7 +76,7 @@ def test_a_defect_of_one_lane_stops_that_lane_alone_and_says_where() -> None:
     assert isinstance(one._failure, ZeroDivisionError)
 
 
-@pytest.mark.parametrize("stage", ["router", "ladder"])
+@pytest.mark.parametrize("stage", ["router", "delay"])
 def test_a_defect_of_the_router_ends_the_process(stage: str) -> None:
     assert asyncio.run(ended_by(stage, raises(ZeroDivisionError()))).services.stop.is_set()
 

@@ -84,8 +84,8 @@ function showRest(now) {
   const pairs = (counts) => Object.entries(counts).map(([name, n]) => [name, whole(n)]);
   showCounts("dead-letters", [["reason"], ["number", "number"]], pairs(now.dead_letters), "none");
   showCounts("lag", [["topic"], ["records", "number"]], pairs(now.router_lag), "no input read here");
-  const steps = Object.entries(now.ladder).filter(([, n]) => n).map(([step, n]) => [step, whole(n)]);
-  showCounts("ladder", [["step"], ["invitations", "number"]], steps, "empty");
+  const steps = Object.entries(now.delayed).filter(([, n]) => n).map(([step, n]) => [step, whole(n)]);
+  showCounts("delayed", [["step"], ["invitations", "number"]], steps, "empty");
   const stages = now.stages.map((stage) =>
     [stage.name, stage.stopped ? "stopped" : `${lasting(stage.silent)} ago`]);
   showCounts("stages", [["loop"], ["went round", "number"]], stages, "none runs yet");
