@@ -12,10 +12,7 @@ from typing import Any
 import jmespath
 from jmespath import exceptions, visitor
 
-from consumer.routing.decoding.digits import as_text
 from consumer.routing.functions import Functions
-
-__all__ = ["Value", "as_text", "compile_value", "needs_digits"]
 
 Value = Callable[[dict[str, Any]], object]
 

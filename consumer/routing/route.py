@@ -11,7 +11,7 @@ from consumer.errors import DataError
 from consumer.records.channel import ChannelSpec
 from consumer.records.invitation import Address, Data
 from consumer.records.result import Reason
-from consumer.routing.decoding.digits import DigitsLostError, exact_body, text_in, text_of
+from consumer.routing.decoding.digits import DigitsLostError, as_text, exact_body, text_in
 from consumer.routing.link import Template, entry_of, names_in
 from consumer.routing.patterns.pattern import Pattern
 
@@ -22,15 +22,14 @@ Reader = Kind | Literal["texts"]
 """How an address is normalised: `texts` is a phone that text messages reach."""
 Normaliser = Callable[[object], str | None]
 
-
 Getters = Sequence[tuple[str, Getter]]
 """Names, and where their values are in an event."""
-TextOf = Callable[[bytes, object], str | None]
+TextOf = Callable[[object], str | None]
 Made = TypeVar("Made")
 
 
 def _as_written(
-    make: Callable[[Body, bytes, TextOf], Made], body: Body, raw: bytes, *, exact: bool
+    make: Callable[[Body, TextOf], Made], body: Body, raw: bytes, *, exact: bool
 ) -> Made:
     """Call `make` on an event, with numbers' digits as in `raw`.
 
@@ -38,15 +37,15 @@ def _as_written(
     """
     if not exact:
         try:
-            return make(body, raw, text_in if raw else text_of)
+            return make(body, partial(text_in, raw) if raw else as_text)
         except DigitsLostError:
             pass
-    return make(exact_body(raw, body), raw, text_of)
+    return make(exact_body(raw, body), as_text)
 
 
-def _texts(getters: Getters, body: Body, raw: bytes, text: TextOf) -> dict[str, str]:
+def _texts(getters: Getters, body: Body, text_of: TextOf) -> dict[str, str]:
     """Return the names whose values are not null, with their texts."""
-    texts = ((name, text(raw, get(body))) for name, get in getters)
+    texts = ((name, text_of(get(body))) for name, get in getters)
     return {name: found for name, found in texts if found is not None}
 
 
@@ -99,10 +98,10 @@ class Target:
         self._check(data)
         return data
 
-    def _data(self, body: Body, raw: bytes, text: TextOf) -> Data:
-        data: Data = {**_texts(self.fields, body, raw, text)}
+    def _data(self, body: Body, text_of: TextOf) -> Data:
+        data: Data = {**_texts(self.fields, body, text_of)}
         for name, entries in self.maps:
-            if inner := _texts(entries, body, raw, text):
+            if inner := _texts(entries, body, text_of):
                 data[name] = inner
         return data
 

@@ -53,11 +53,6 @@ def as_text(value: object) -> str | None:
     return None if text == "null" else text  # NaN and infinity, which a sum can yield
 
 
-def text_of(_raw: bytes, value: object) -> str | None:
-    """Return `as_text` of a value that has its digits, or of a double as it is."""
-    return as_text(value)
-
-
 def text_in(raw: bytes, value: object) -> str | None:
     """Return `as_text` of a value of the record `raw`; raises DigitsLostError."""
     kind = type(value)

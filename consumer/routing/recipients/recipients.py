@@ -263,24 +263,17 @@ def _valid_email(raw: str) -> str | None:
 # ---- pseudonyms ----------------------------------------------------------------------------
 
 
-def pseudonym(key_id: str, key: bytes, address: str) -> str:
-    """Return `<key_id>:` and the HMAC-SHA-256 of an address, URL-safe base64 without padding."""
-    return _named(key_id, hmac.digest(key, address.encode(), "sha256"))
-
-
-def _named(key_id: str, digest: bytes) -> str:
-    return f"{key_id}:{base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
-
-
 def make_pseudonymiser(key_id: str, key: bytes) -> Callable[[str], str]:
-    """Return `pseudonym` under one key, prepared once."""
+    """Return the function of an address to its pseudonym under one key.
 
+    That is `<key_id>:` and the address's HMAC-SHA-256, as URL-safe base64 without padding.
+    """
     keyed = hmac.new(key, digestmod="sha256")
 
-    def of(address: str) -> str:
+    def pseudonym(address: str) -> str:
         # Not hmac.digest: it releases the GIL for every address, and other threads take it.
         mac = keyed.copy()
         mac.update(address.encode())
-        return _named(key_id, mac.digest())
+        return f"{key_id}:{base64.urlsafe_b64encode(mac.digest()).rstrip(b'=').decode()}"
 
-    return of
+    return pseudonym

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.routing.expressions import as_text, compile_value
+from consumer.routing.decoding.digits import as_text
+from consumer.routing.expressions import compile_value
 
 EVENT: dict[str, Any] = {
     "id": "t-1",
