@@ -28,8 +28,8 @@ class Panel(StrEnum):
 class CommandGroup(TyperGroup):
     """Without arguments it shows its help, with exit code 0.
 
-    The arguments are those of typer's own class. Their types have other names in other versions
-    of typer.
+    The methods have the arguments of typer's own class, whose types have other names in other
+    versions of typer.
     """
 
     _command_first = False
@@ -80,7 +80,7 @@ def command_group(text: str, **settings: Any) -> typer.Typer:
 
 
 def _commands(group: TyperGroup, ctx: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Each command of a group and of the groups in it, with its words."""
+    """Yield each command of a group and of the groups in it, with its words."""
     for name in group.list_commands(ctx):
         command = group.get_command(ctx, name)
         if isinstance(command, TyperGroup):

@@ -39,7 +39,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 def one_of(module: str, enum: str, *, text: str, metavar: str = "REASON") -> Any:
-    """Make an option whose values are those of an enum, which is imported when a value comes."""
+    """Make an option that takes the values of an enum; it is imported when a value comes."""
 
     def values() -> list[str]:
         return [member.value for member in getattr(import_module(module), enum)]

@@ -68,7 +68,7 @@ def sandbox(
 
 
 def _sandbox_settings(file: Path | None, overrides: dict[str, object]) -> SandboxSettings:
-    """The settings of a file, with what the command line says instead. Raises BadParameter."""
+    """Read the settings of a file; the command line overrides them. Raises BadParameter."""
     from pydantic import ValidationError
 
     from consumer.sandbox.settings import SandboxSettings
@@ -87,7 +87,7 @@ def _sandbox_settings(file: Path | None, overrides: dict[str, object]) -> Sandbo
 
 
 def _with_campaigns_of(config: Config, wanted: SandboxSettings) -> SandboxSettings:
-    """The settings with the campaigns of a config; names those that the sandbox cannot double."""
+    """Add the campaigns of a config; print the campaigns that the sandbox cannot double."""
     from consumer.demo.own_account import account_of, unknown_to_the_double
 
     for name in unknown_to_the_double(config):

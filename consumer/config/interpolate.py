@@ -60,10 +60,27 @@ def interpolate(
     """
     resolved = Resolved()
 
-    def read(reference: str) -> str | None:
-        return _read(reference, env, base) if secrets else _default(reference)
+    def replaced(text: str, path: Path) -> str:
+        def content(found: re.Match[str]) -> str:
+            if found.group() == "$${":
+                return "${"
+            reference, value = found.group(1) or "", None
+            try:
+                value = _read(reference, env, base) if secrets else _default(reference)
+            except _Missing as missing:
+                resolved.problems.append(source.problem(path, str(missing)))
+            if value is None:
+                resolved.open.add(path)
+                return PLACEHOLDER
+            resolved.secrets[value] = found.group()
+            return value
 
-    resolved.tree = _walk(source.tree, (), lambda text, at: _text(source, resolved, read, text, at))
+        whole = _REFERENCE.fullmatch(text)
+        if whole and whole.group(1):
+            resolved.whole.add(path)
+        return _REFERENCE.sub(content, text)
+
+    resolved.tree = _walk(source.tree, (), replaced)
     return resolved
 
 
@@ -80,33 +97,6 @@ def _walk(tree: Tree, path: Path, text: Callable[[str, Path], str]) -> Tree:
     if isinstance(tree, list):
         return [_walk(value, (*path, i), text) for i, value in enumerate(tree)]
     return text(tree, path) if isinstance(tree, str) else tree
-
-
-def _text(
-    source: Source,
-    resolved: Resolved,
-    read: Callable[[str], str | None],
-    text: str,
-    path: Path,
-) -> str:
-    def one(found: re.Match[str]) -> str:
-        if found.group() == "$${":
-            return "${"
-        try:
-            value = read(found.group(1) or "")
-        except _Missing as missing:
-            resolved.problems.append(source.problem(path, str(missing)))
-            value = None
-        if value is None:
-            resolved.open.add(path)
-            return PLACEHOLDER
-        resolved.secrets[value] = found.group()
-        return value
-
-    whole = _REFERENCE.fullmatch(text)
-    if whole and whole.group(1):
-        resolved.whole.add(path)
-    return _REFERENCE.sub(one, text)
 
 
 def _default(reference: str) -> str | None:

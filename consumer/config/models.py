@@ -112,7 +112,7 @@ class Config(Section):
 
     @property
     def homes(self) -> dict[str, str]:
-        """Campaign → its lane, of those that make calls."""
+        """Campaign → its lane, for each campaign that makes calls."""
         return {name: self.lane_of(name) for name in self.called}
 
     def lane_of(self, campaign: str) -> str:

@@ -126,7 +126,7 @@ class _Builder:
         return built
 
     def _pairs(self, node: MappingNode, path: Path) -> Iterator[tuple[Node, Node, bool]]:
-        """Yield keys, values and `merged`; own keys precede those that `<<: *anchor` merges in."""
+        """Yield keys, values and `merged`; own keys precede keys merged by `<<: *anchor`."""
         merge = f"{_TAG}merge"
         for key, value in node.value:
             # Counted here: nested merges expand without end, though their keys are few.

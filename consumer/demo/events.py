@@ -41,7 +41,7 @@ class Consent(TypedDict):
 
 
 class Customer(TypedDict):
-    """Who bought. A customer without `phone` and `email` cannot be asked."""
+    """The customer; one without `phone` and `email` cannot be asked."""
 
     id: Annotated[str, Field(min_length=1, description="the customer's identifier")]
     name: Annotated[str, Field(description="how the customer is addressed")]

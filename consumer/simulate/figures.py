@@ -30,7 +30,7 @@ class Sample(NamedTuple):
 class Campaign:
     """One campaign's part. `waits`: seconds from arrival to the call's leaving.
 
-    `drained_at`: when the last customer left of those that came by `Played.backlog_at`.
+    `drained_at`: when the last customer left that had come by `Played.backlog_at`.
     """
 
     waits: list[float] = field(default_factory=list)

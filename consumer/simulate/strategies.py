@@ -2,7 +2,7 @@
 
 The baseline of common batching consumers seals a batch on a timer: `linger` seconds after its first
 customer, or when it is full. Sealed batches are called first in, first out. Limits and vendor are
-those of the lane's play.
+the same as in the lane's play.
 """
 
 from __future__ import annotations
