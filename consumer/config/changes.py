@@ -30,20 +30,14 @@ class Changes:
 def compare(old: Config, new: Config) -> Changes:
     """Return what changed from `old` to `new`."""
     return Changes(
-        nothing=_same(old, new),
+        # By version, for 1 == true in Python, and by fields, for a version leaves secrets out.
+        nothing=old.config_version == new.config_version
+        and all(getattr(old, name) == getattr(new, name) for name in Config.model_fields),
         fixed=tuple(name for name in FIXED if getattr(old, name) != getattr(new, name)),
         new_lanes=tuple(lane for lane in new.lanes if lane not in old.lanes),
         left_lanes=tuple(lane for lane in old.lanes if lane not in new.lanes),
         new_inputs=tuple(topic for topic in new.input_topics if topic not in old.input_topics),
         accounts=frozenset(name for name in new.vendors if not _same_account(name, old, new)),
-    )
-
-
-def _same(old: Config, new: Config) -> bool:
-    """Tell whether two configs are equal: by version (1 == true in Python) and fields (secrets)."""
-    fields = Config.model_fields
-    return old.config_version == new.config_version and all(
-        getattr(old, name) == getattr(new, name) for name in fields
     )
 
 

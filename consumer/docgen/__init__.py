@@ -7,8 +7,8 @@
     Config     ── configuration_page ──────► ../docs/configuration.md
     the vendors' tables ── vendor_answers_page ──► ../docs/vendor-answers.md
 
-The words are in the .md and .yaml files of this folder, the code fills in what it knows. Records are
-open to new keys (a reader ignores unknown ones), the config is closed. A test compares the
+The words are in the .md and .yaml files of this folder; the code fills in what it knows. Records
+are open to new keys (a reader ignores unknown ones), the config is closed. A test compares the
 checked-in files with `documents()`.
 """
 

@@ -37,7 +37,7 @@ def page_text() -> str:
         "vendor_answers_page",
         kinds=_kinds(),
         statuses=_rows("status", _statuses()),
-        pisano=_rows("code", _coded(pisano.CODES)),
+        pisano=_rows("code", ((f"`{code}`", row) for code, row in pisano.CODES.items())),
         radar=_rows("answer", _radar()),
         batch=_rows("rule", _batch()),
         wire=table(("what came", *_VENDORS.values()), WIRE.values()),
@@ -61,10 +61,6 @@ def _line(name: str, row: Row) -> tuple[str, ...]:
         return (name, row.meaning, *["by the status"] * 4)
     effect = EFFECTS[row.kind]
     return (name, row.meaning, f"`{row.kind}`", effect.fault, effect.invitations, effect.operator)
-
-
-def _coded(codes: Mapping[str, Row]) -> list[tuple[str, Row]]:
-    return [(f"`{code}`", row) for code, row in codes.items()]
 
 
 def _statuses() -> list[tuple[str, Row]]:

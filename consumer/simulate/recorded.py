@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import orjson
 
@@ -39,7 +40,11 @@ class Recorded:
         """Return every lane with arrivals, played `speed` times as fast."""
         first = min(coming[0].time for coming in self.arrivals.values())
         return [
-            _traffic(self.config, lane, coming, speed, first)
+            LaneTraffic(
+                lane_settings(self.config, lane),
+                partial(faster, coming, speed, first),
+                _rates(coming, first, speed),
+            )
             for lane, coming in self.arrivals.items()
             if only in (None, lane)
         ]
@@ -65,13 +70,6 @@ def routed(config: Config, records: Iterable[InputRecord]) -> Recorded:
     return Recorded(
         config, {lane: by_lane[lane] for lane in config.lanes if lane in by_lane}, counts
     )
-
-
-def _traffic(
-    config: Config, lane: str, coming: Sequence[Arrival], speed: float, begin: float
-) -> LaneTraffic:
-    rates = _rates(coming, begin, speed)
-    return LaneTraffic(lane_settings(config, lane), lambda: faster(coming, speed, begin), rates)
 
 
 def _rates(coming: Sequence[Arrival], begin: float, speed: float) -> dict[str, float]:
@@ -111,4 +109,4 @@ def store_traffic(
     ]
     rates = _rates(coming, coming[0].time, speed)
     settings = synthetic_lane(list(rates), limits, 1.0)
-    return LaneTraffic(settings, lambda: faster(coming, speed), rates)
+    return LaneTraffic(settings, partial(faster, coming, speed), rates)

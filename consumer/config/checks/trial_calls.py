@@ -53,7 +53,15 @@ def trial_problems(config: Config, source: Source) -> tuple[list[Problem], list[
             steps = _twice(base, call.path)
             if steps is not None:
                 twice.setdefault((campaign.vendor, steps), call.path)
-    return problems, [_told_twice(source, *place, path) for place, path in twice.items()]
+    warnings = [
+        source.problem(
+            ("vendors", vendor, "base_url"),
+            f"ends in {steps}, with which the path of a call begins: {path}",
+            f"leave {steps} out",
+        )
+        for (vendor, steps), path in twice.items()
+    ]
+    return problems, warnings
 
 
 def _accounts(config: Config, source: Source, problems: list[Problem]) -> dict[str, Vendor]:
@@ -66,11 +74,6 @@ def _accounts(config: Config, source: Source, problems: list[Problem]) -> dict[s
             message = f"cannot be used: {type(error).__name__}"
             problems.append(source.problem(("vendors", name), message))
     return made
-
-
-def _told_twice(source: Source, vendor: str, steps: str, path: str) -> Problem:
-    message = f"ends in {steps}, with which the path of a call begins: {path}"
-    return source.problem(("vendors", vendor, "base_url"), message, f"leave {steps} out")
 
 
 def _calls(vendor: Vendor, campaign: Campaign) -> Iterator[Call]:
