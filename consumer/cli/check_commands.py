@@ -73,7 +73,7 @@ def _validate_as_json(path: Path, *, secrets: bool) -> None:
     try:
         config = config_file.read(path, secrets=secrets)
     except ConfigError as error:
-        problems = _as_json(error.problems)
+        problems = _problems_as_json(error.problems)
         _print_json({"file": file, "valid": False, "problems": problems, "warnings": []})
         raise typer.Exit(ExitCode.CONFIG) from None
     contents = {
@@ -82,11 +82,11 @@ def _validate_as_json(path: Path, *, secrets: bool) -> None:
         "campaigns": list(config.campaigns),
         "routes": [route.name for route in config.routes],
     }
-    warnings = _as_json(config.warnings)
+    warnings = _problems_as_json(config.warnings)
     _print_json({"file": file, "valid": True, "problems": [], "warnings": warnings, **contents})
 
 
-def _as_json(problems: Iterable[Problem]) -> list[Mapping[str, object]]:
+def _problems_as_json(problems: Iterable[Problem]) -> list[Mapping[str, object]]:
     keys = ("file", "line", "path", "message", "hint")
     return [{key: getattr(problem, key) for key in keys} for problem in problems]
 
@@ -127,7 +127,7 @@ def topics(
         return
     require_broker(loaded.kafka)
     client = admin_client(loaded.kafka)
-    changes = _create(client, specs, replication, quiet=as_json) if create else {}
+    changes = _create_topics(client, specs, replication, quiet=as_json) if create else {}
     found = problems(client, specs, loaded.input_topics)
     if as_json:
         checked = {"ok": not found, "problems": found, "created": [], "changed": [], **changes}
@@ -142,7 +142,7 @@ def topics(
     typer.echo("all topics are as they must be")
 
 
-def _create(
+def _create_topics(
     client: AdminClient, specs: Sequence[TopicSpec], replication: int, *, quiet: bool
 ) -> Mapping[str, Sequence[str]]:
     """Create and change topics; unless `quiet`, print each change once it is made."""

@@ -72,7 +72,7 @@ def inputs_resume(
     from consumer.operations import view
     from consumer.operations.inputs import resume
 
-    topic, partition = _target(target)
+    topic, partition = _parse_target(target)
 
     def confirm(plan: Sequence[GoOn]) -> bool:
         rows = []
@@ -148,7 +148,7 @@ def _report(done_in_time: bool | None, done: str, where: str) -> None:
         )
 
 
-def _target(text: str) -> tuple[str, int | None]:
+def _parse_target(text: str) -> tuple[str, int | None]:
     topic, colon, number = text.partition(":")
     if topic and (not colon or number.isdecimal()):
         return topic, int(number) if colon else None

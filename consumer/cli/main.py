@@ -47,22 +47,22 @@ def main() -> NoReturn:
     try:
         app()
     except (ConfigError, BrokerUnreachable) as error:
-        _fail(str(error), ExitCode.CONFIG)
+        _exit_with(str(error), ExitCode.CONFIG)
     except OperationError as error:
-        _fail(f"refused: {error}", ExitCode.CONFIG)
+        _exit_with(f"refused: {error}", ExitCode.CONFIG)
     except TopicsError as error:
-        _fail(str(error), ExitCode.TOPICS)
+        _exit_with(str(error), ExitCode.TOPICS)
     except StartPositionError as error:
-        _fail(str(error), ExitCode.START_UNCLEAR)
+        _exit_with(str(error), ExitCode.START_UNCLEAR)
     except DispatcherError as error:
-        _fail(str(error), ExitCode.DEFECT)
+        _exit_with(str(error), ExitCode.DEFECT)
     except Exception as error:  # noqa: BLE001 - its own text may repeat an event
         where = "".join(traceback.format_tb(error.__traceback__))
-        _fail(f"{where}{type(error).__name__}: a defect, please report", ExitCode.DEFECT)
+        _exit_with(f"{where}{type(error).__name__}: a defect, please report", ExitCode.DEFECT)
     sys.exit(ExitCode.CLEAN)
 
 
-def _fail(message: str, code: ExitCode) -> NoReturn:
+def _exit_with(message: str, code: ExitCode) -> NoReturn:
     typer.echo(message, err=True)
     sys.exit(code)
 

@@ -175,7 +175,7 @@ def dlq_show(
     from consumer.operations import view
     from consumer.operations.dead_letters import replay
 
-    (place,) = _places([letter])
+    (place,) = _parse_places([letter])
     found, record = replay.show(access_to(config), place)
     view.letter(found)
     if value:
@@ -204,7 +204,7 @@ def dlq_replay(
 
     if not (letters or reason or topic or everything):
         raise typer.BadParameter("say which: partition/offset, --reason, --topic or --all")
-    wanted = Filter(reason or (), topic or (), _places(letters or []))
+    wanted = Filter(reason or (), topic or (), _parse_places(letters or []))
     access = access_to(config)
     if dry_run:
         view.replays(replay.plan(access, wanted))
@@ -240,7 +240,7 @@ def lanes_drain(
     dry_run: DryRun = False,
 ) -> None:
     """Move the invitations of a lane that left the config to the lanes of their campaigns."""
-    _empty(config, lane, close=False, yes=yes, dry_run=dry_run)
+    _empty_lane(config, lane, close=False, yes=yes, dry_run=dry_run)
 
 
 @lanes.command("close", rich_help_panel=Panel.MEND)
@@ -251,10 +251,10 @@ def lanes_close(
     dry_run: DryRun = False,
 ) -> None:
     """End the invitations of a lane that left the config as `failed/lane_closed`."""
-    _empty(config, lane, close=True, yes=yes, dry_run=dry_run)
+    _empty_lane(config, lane, close=True, yes=yes, dry_run=dry_run)
 
 
-def _empty(config: Path, lane: str, *, close: bool, yes: bool, dry_run: bool) -> None:
+def _empty_lane(config: Path, lane: str, *, close: bool, yes: bool, dry_run: bool) -> None:
     from consumer.operations import view
     from consumer.operations.lanes.drain import LaneDrain
     from consumer.operations.lanes.drain_plan import STAYS
@@ -275,7 +275,7 @@ def _empty(config: Path, lane: str, *, close: bool, yes: bool, dry_run: bool) ->
     typer.echo("nothing was done" if counts is None else f"lane {lane}: done")
 
 
-def _places(texts: list[str]) -> list[LetterPlace]:
+def _parse_places(texts: list[str]) -> list[LetterPlace]:
     from consumer.operations.dead_letters.letters import place_of
 
     places = []

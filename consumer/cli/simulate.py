@@ -117,7 +117,7 @@ def simulate(
 
     begins, ends = parse_position(begin, "--from"), parse_position(end, "--to")
     check_speed(speed)
-    now, then = _limits(limits, "--limits"), _limits(compare, "--compare")
+    now, then = _parse_limits(limits, "--limits"), _parse_limits(compare, "--compare")
     recorded = baskets or events is not None or topic is not None
     source = Recording(topic, events, baskets, bootstrap, begins, ends) if recorded else None
     if config is None and (lane is not None or (recorded and not baskets)):
@@ -127,16 +127,16 @@ def simulate(
     elif config is None:
         lanes = [Scenario(campaigns or 50, rate, hours, seed).traffic()]
     elif source is None:
-        lanes = synthetic_lanes(_load(config, lane, secrets=False), lane, rate, hours, seed)
+        lanes = synthetic_lanes(_load_for(config, lane, secrets=False), lane, rate, hours, seed)
     else:
-        loaded = _load(config, lane, secrets=source.from_kafka)
+        loaded = _load_for(config, lane, secrets=source.from_kafka)
         lanes = _recorded_lanes(loaded, lane, source, speed)
     lanes = _with_backlogs([traffic.under(now, share) for traffic in lanes], backlog or [])
     told = Question(lanes, seed, baselines, then).answer()
-    _show(told, plot, as_json=as_json, chart=chart)
+    _print_answer(told, plot, as_json=as_json, chart=chart)
 
 
-def _load(path: Path, lane: str | None, *, secrets: bool) -> Config:
+def _load_for(path: Path, lane: str | None, *, secrets: bool) -> Config:
     """Load a config that must have this lane."""
     config = load_config(path, secrets=secrets)
     if lane is not None and lane not in config.lanes:
@@ -156,7 +156,7 @@ def _recorded_lanes(
     return found.lanes(speed, only)
 
 
-def _limits(text: str | None, option: str) -> Sequence[Limit] | None:
+def _parse_limits(text: str | None, option: str) -> Sequence[Limit] | None:
     from consumer.config.durations import parse_limit
 
     try:
@@ -179,7 +179,9 @@ def _with_backlogs(lanes: Sequence[LaneTraffic], texts: Sequence[str]) -> list[L
     return [lane.with_backlog(backlog) for lane in lanes]
 
 
-def _show(told: Mapping[str, Any], plot: Path | None, *, as_json: bool, chart: bool) -> None:
+def _print_answer(
+    told: Mapping[str, Any], plot: Path | None, *, as_json: bool, chart: bool
+) -> None:
     from rich.console import Console
 
     from consumer.simulate import plots, tables

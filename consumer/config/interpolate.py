@@ -66,7 +66,7 @@ def interpolate(
                 return "${"
             reference, value = found.group(1) or "", None
             try:
-                value = _read(reference, env, base) if secrets else _default(reference)
+                value = _read_reference(reference, env, base) if secrets else _default_of(reference)
             except _Missing as missing:
                 resolved.problems.append(source.problem(path, str(missing)))
             if value is None:
@@ -80,7 +80,7 @@ def interpolate(
             resolved.whole.add(path)
         return _REFERENCE.sub(content, text)
 
-    resolved.tree = _walk(source.tree, (), replaced)
+    resolved.tree = _map_texts(source.tree, (), replaced)
     return resolved
 
 
@@ -91,15 +91,15 @@ def files_named(text: str) -> list[str]:
     return list(dict.fromkeys(filter(None, files)))
 
 
-def _walk(tree: Tree, path: Path, text: Callable[[str, Path], str]) -> Tree:
+def _map_texts(tree: Tree, path: Path, text: Callable[[str, Path], str]) -> Tree:
     if isinstance(tree, dict):
-        return {key: _walk(value, (*path, key), text) for key, value in tree.items()}
+        return {key: _map_texts(value, (*path, key), text) for key, value in tree.items()}
     if isinstance(tree, list):
-        return [_walk(value, (*path, i), text) for i, value in enumerate(tree)]
+        return [_map_texts(value, (*path, i), text) for i, value in enumerate(tree)]
     return text(tree, path) if isinstance(tree, str) else tree
 
 
-def _default(reference: str) -> str | None:
+def _default_of(reference: str) -> str | None:
     """Return a reference's default; None: a placeholder. Raises `_Missing` if malformed."""
     if found := _ENV.fullmatch(reference):
         return str(found[2]) if found[2] is not None else None
@@ -108,18 +108,18 @@ def _default(reference: str) -> str | None:
     raise _Missing(f"{_FORMS}; a plain ${{ is written $${{")
 
 
-def _read(reference: str, env: Mapping[str, str], base: FilePath) -> str:
-    default = _default(reference)
+def _read_reference(reference: str, env: Mapping[str, str], base: FilePath) -> str:
+    default = _default_of(reference)
     if found := _ENV.fullmatch(reference):
         # As in a shell's `:-`, empty counts as missing: an empty token is never meant.
         value = plain_secret(env.get(found[1], "")) or default
         if value is None:
             raise _Missing(f"the environment variable {found[1]} is not set, or empty")
-        return _unicode(value, f"the environment variable {found[1]}")
-    return _file(base / reference.removeprefix("file:"))
+        return _check_unicode(value, f"the environment variable {found[1]}")
+    return _read_secret_file(base / reference.removeprefix("file:"))
 
 
-def _file(path: FilePath) -> str:
+def _read_secret_file(path: FilePath) -> str:
     try:
         content = plain_secret(read_text(path))
     except OSError as error:
@@ -131,7 +131,7 @@ def _file(path: FilePath) -> str:
     return content
 
 
-def _unicode(text: str, what: str) -> str:
+def _check_unicode(text: str, what: str) -> str:
     # A variable whose bytes are not UTF-8 has lone surrogates.
     if not text.isprintable() and any("\ud800" <= character <= "\udfff" for character in text):
         raise _Missing(f"{what} is not UTF-8 text")

@@ -32,7 +32,7 @@ def load(
     Raises `ConfigError` with every problem found, in the order of lines.
     """
     if isinstance(config, Path):
-        name, text, base = str(config), _read(config), base or config.parent
+        name, text, base = str(config), _read_config(config), base or config.parent
     else:
         text = config
     source = parse(text, name)
@@ -41,7 +41,7 @@ def load(
     return check(source, resolved)
 
 
-def _read(path: Path) -> str:
+def _read_config(path: Path) -> str:
     try:
         return read_text(path)
     except OSError as error:

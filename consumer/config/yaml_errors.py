@@ -52,8 +52,8 @@ def syntax_problem(error: YAMLError | RecursionError, text: str, file: str) -> P
     line, column = (1, 0) if mark is None else (mark.line + 1, mark.column)
     begun = error.context_mark.line + 1 if error.context_mark else line
     words = f"{error.context or ''}: {error.problem or ''}"
-    slip = _Slip(words, line, begun, _line(text, line)[:column])
-    message, hint = _said(slip)
+    slip = _Slip(words, line, begun, _line_at(text, line)[:column])
+    message, hint = _message_and_hint(slip)
     opened = _open_quote(text, line)
     if opened is not None and opened[0] <= line:
         message, hint = "a quote is left open in this line", f"noticed in line {line}"
@@ -63,42 +63,42 @@ def syntax_problem(error: YAMLError | RecursionError, text: str, file: str) -> P
     return Problem(file, line, dotted(()), message, hint, _excerpt(text, line, column))
 
 
-def _said(slip: _Slip) -> tuple[str, str]:
+def _message_and_hint(slip: _Slip) -> tuple[str, str]:
     for pattern, sentence in _SLIPS:
         if found := re.search(pattern, slip.words, re.DOTALL):
             return sentence if isinstance(sentence, tuple) else sentence(slip, found)
     # ruamel.yaml may quote a part of a secret; single characters help and stay.
-    what = _QUOTED.sub(_short, slip.words.rpartition(": ")[2])
+    what = _QUOTED.sub(_shortened, slip.words.rpartition(": ")[2])
     begun = f"begun in line {slip.begun}" if slip.begun != slip.line else ""
     return f"not readable as YAML: {what}", begun
 
 
-def _short(quoted: re.Match[str]) -> str:
+def _shortened(quoted: re.Match[str]) -> str:
     text = quoted[1] or quoted[2] or ""
     return quoted[0] if len(text) <= len("\\t") or text == "<stream end>" else "…"
 
 
-def _start(_slip: _Slip, found: re.Match[str]) -> tuple[str, str]:
+def _wrong_start(_slip: _Slip, found: re.Match[str]) -> tuple[str, str]:
     if found[1] == "\\t":
         return "a tab stands where only spaces may", "indent with spaces, two for each level"
     return f"a text that begins with {found[1]} must stand in quotes", ""
 
 
-def _colon(slip: _Slip, _found: re.Match[str]) -> tuple[str, str]:
+def _wrong_colon(slip: _Slip, _found: re.Match[str]) -> tuple[str, str]:
     if re.search(r":\s", slip.before):
         hint = "quote a text that holds a colon and a blank, or begin a new line for the key"
         return "a second colon in one line", hint
     return "this key cannot stand here", f"{SAME_COLUMN}; the line above may lack its colon"
 
 
-def _bracket(slip: _Slip, found: re.Match[str]) -> tuple[str, str]:
+def _open_bracket(slip: _Slip, found: re.Match[str]) -> tuple[str, str]:
     opener = _OPENERS[found[1]]
     message = f"the {opener} that opens here is not closed, or a comma is missing"
     noticed = "" if slip.begun == slip.line else f"noticed in line {slip.line}; "
     return message, f"{noticed}close it with {found[1]}; quote a text that holds , : [ ] {{ or }}"
 
 
-def _content(_slip: _Slip, found: re.Match[str]) -> tuple[str, str]:
+def _missing_content(_slip: _Slip, found: re.Match[str]) -> tuple[str, str]:
     if found[1] == ",":
         return "a comma without a value before it", ""
     if found[1] in _OPENERS:
@@ -106,7 +106,7 @@ def _content(_slip: _Slip, found: re.Match[str]) -> tuple[str, str]:
     return "the text ends before a [ or { is closed", ""
 
 
-def _block_end(slip: _Slip, found: re.Match[str]) -> tuple[str, str]:
+def _wrong_block_end(slip: _Slip, found: re.Match[str]) -> tuple[str, str]:
     if found[1] in _OPENERS:
         return f"nothing opened the {found[1]} that stands here", ""
     if slip.before.strip():
@@ -123,7 +123,7 @@ def _block_end(slip: _Slip, found: re.Match[str]) -> tuple[str, str]:
 
 _Sentence = tuple[str, str] | Callable[[_Slip, re.Match[str]], tuple[str, str]]
 _SLIPS: Final[tuple[tuple[str, _Sentence], ...]] = (
-    (r"found character '(\\t|.)' that cannot start", _start),
+    (r"found character '(\\t|.)' that cannot start", _wrong_start),
     (
         r"quoted scalar: found unexpected (?:end of stream|document separator)",
         ("the quote that opens here is never closed", ""),
@@ -146,7 +146,7 @@ _SLIPS: Final[tuple[tuple[str, _Sentence], ...]] = (
     (r"undefined alias", ("an alias without an anchor", "quote a text that begins with *")),
     (r"another document", ("a second document begins here", "one file holds one config")),
     (r"a tag|tag handle", ("custom tags are not supported", "quote a text that begins with !")),
-    (r"mapping values are not allowed", _colon),
+    (r"mapping values are not allowed", _wrong_colon),
     (
         r"could not find expected ':'",
         ("a key without a colon", "write key: value, and quote a longer text"),
@@ -155,15 +155,15 @@ _SLIPS: Final[tuple[tuple[str, _Sentence], ...]] = (
         r"sequence entries are not allowed",
         ("a list cannot begin here", "each '- ' begins a line; in one line write [a, b]"),
     ),
-    (r"expected ',' or '([\]}])'", _bracket),
-    (r"expected the node content, but found '(<stream end>|.)'", _content),
-    (r"expected <block end>, but found '(.*)'", _block_end),
+    (r"expected ',' or '([\]}])'", _open_bracket),
+    (r"expected the node content, but found '(<stream end>|.)'", _missing_content),
+    (r"expected <block end>, but found '(.*)'", _wrong_block_end),
     (r"<document start>", ("this line is indented unlike the first one", SAME_COLUMN)),
 )
 """ruamel.yaml's words → message and hint, or the function that makes them."""
 
 
-def _line(text: str, line: int) -> str:
+def _line_at(text: str, line: int) -> str:
     lines = text.split("\n")
     return lines[line - 1].rstrip("\r") if line <= len(lines) else ""
 
@@ -192,7 +192,7 @@ def _unclosed(line: str) -> int | None:
 
 def _excerpt(text: str, line: int, column: int) -> str:
     """Return the line with its number, and a caret below the error."""
-    shown = _masked(_line(text, line))
+    shown = _masked(_line_at(text, line))
     begin = max(0, column - _WIDTH // 2)
     part = shown[begin : begin + _WIDTH]
     number = f"{line:>5} | "

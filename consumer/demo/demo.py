@@ -52,27 +52,27 @@ class Demo:
     def run(self) -> dict[str, Any]:
         """Return the closing figures. Raises DispatcherError if results are missing or repeated."""
         broker = EmbeddedBroker()
-        server = SandboxServer(_sandbox())
+        server = SandboxServer(_sandbox_settings())
         with server as vendor:
-            config = _config(broker.bootstrap, vendor)
+            config = _demo_config(broker.bootstrap, vendor)
             broker.create([TOPIC, *(topic.name for topic in own_topics(config))])
             started = time.monotonic()
             reader = ResultsReader(config.kafka, config.topics.results)
             try:
-                process = asyncio.run(self._work(config, reader.tally))
+                process = asyncio.run(self._run_process(config, reader.tally))
             finally:
                 reader.close()
             seconds = time.monotonic() - started
             vendor_saw = server.double.journal.summary()
-        figures = _figures(process, reader.tally, vendor_saw, self.events, seconds)
-        self._close(figures)
-        _check(figures, reader.tally, vendor_saw)
+        figures = _closing_figures(process, reader.tally, vendor_saw, self.events, seconds)
+        self._print_figures(figures)
+        _check_figures(figures, reader.tally, vendor_saw)
         return figures
 
-    async def _work(self, config: Config, tally: Tally) -> Process:
+    async def _run_process(self, config: Config, tally: Tally) -> Process:
         process = Process(config, Options(begin="earliest", embedded=True))
         running = asyncio.create_task(process.run())
-        feeding = threading.Thread(target=self._feed, args=(config.kafka,), daemon=True)
+        feeding = threading.Thread(target=self._feed_events, args=(config.kafka,), daemon=True)
         feeding.start()
         lanes = {
             name: tuple(limit.name for limit in config.quotas[name].limits) for name in config.lanes
@@ -92,7 +92,7 @@ class Demo:
         feeding.join()
         return process
 
-    def _feed(self, settings: Mapping[str, str]) -> None:
+    def _feed_events(self, settings: Mapping[str, str]) -> None:
         def progress(fed: int) -> None:
             self.fed = fed
 
@@ -100,7 +100,7 @@ class Demo:
         events = synthetic(self.events, self.seed, time.time(), rate=rate)
         feed(settings, TOPIC, events, speed=1.0, progress=progress)
 
-    def _close(self, figures: Mapping[str, Any]) -> None:
+    def _print_figures(self, figures: Mapping[str, Any]) -> None:
         table = Table(title="what became of it", title_justify="left", show_header=False)
         for name, number in figures.items():
             table.add_row(name.replace("_", " "), f"{number:,}")
@@ -112,7 +112,7 @@ def _finished(samples: list[Sample], tally: Tally, events: int) -> bool:
     return routed >= events and tally.results >= view.count_invitations(samples)
 
 
-def _figures(
+def _closing_figures(
     process: Process, tally: Tally, vendor: Mapping[str, Any], events: int, seconds: float
 ) -> dict[str, Any]:
     samples = view.read_samples(process.metrics.registry)
@@ -133,7 +133,7 @@ def _figures(
     }
 
 
-def _check(figures: Mapping[str, Any], tally: Tally, vendor: Mapping[str, Any]) -> None:
+def _check_figures(figures: Mapping[str, Any], tally: Tally, vendor: Mapping[str, Any]) -> None:
     wrong = []
     if tally.results != figures["invitations"]:
         wrong.append(f"{figures['invitations']} invitations have {tally.results} results")
@@ -145,7 +145,7 @@ def _check(figures: Mapping[str, Any], tally: Tally, vendor: Mapping[str, Any]) 
         raise DispatcherError("the demo failed: " + "; ".join(wrong))
 
 
-def _config(bootstrap: str, vendor: str) -> Config:
+def _demo_config(bootstrap: str, vendor: str) -> Config:
     text = resources.files("consumer.demo").joinpath("demo.yaml").read_text()
     variables = {
         "DEMO_BOOTSTRAP": bootstrap,
@@ -156,7 +156,7 @@ def _config(bootstrap: str, vendor: str) -> Config:
     return load(text, env=variables, name="demo.yaml")
 
 
-def _sandbox() -> SandboxSettings:
+def _sandbox_settings() -> SandboxSettings:
     """Configure the doubles with exactly the limits of the config, without skew and share."""
     return SandboxSettings(
         pisano_quota=Quota(

@@ -21,9 +21,9 @@ def account_of(config: Config, base: Account) -> Account:
     for campaign in config.called.values():
         account = config.vendors[campaign.vendor]
         if isinstance(account, PisanoAccount):
-            campaigns.append(_campaign(campaign, account))
+            campaigns.append(_pisano_campaign(campaign, account))
         elif isinstance(account, CustomerRadarAccount):
-            programmes.append(_programme(campaign, account))
+            programmes.append(_radar_programme(campaign, account))
             users[account.username] = account.password.get_secret_value()
     own = {name: getattr(base, name) for name in Account.model_fields}
     added = {"campaigns": campaigns, "radar_programmes": programmes, "radar_users": users}
@@ -40,7 +40,7 @@ def unknown_to_the_double(config: Config) -> list[str]:
     ]
 
 
-def _campaign(campaign: Campaign, account: PisanoAccount) -> PisanoCampaign:
+def _pisano_campaign(campaign: Campaign, account: PisanoAccount) -> PisanoCampaign:
     token = account.token.get_secret_value()
     return PisanoCampaign(
         id=campaign.id,
@@ -50,7 +50,7 @@ def _campaign(campaign: Campaign, account: PisanoAccount) -> PisanoCampaign:
     )
 
 
-def _programme(campaign: Campaign, account: CustomerRadarAccount) -> RadarProgramme:
+def _radar_programme(campaign: Campaign, account: CustomerRadarAccount) -> RadarProgramme:
     return RadarProgramme(
         id=campaign.id,
         client=account.client,

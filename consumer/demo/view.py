@@ -39,9 +39,9 @@ def draw_frame(
     """Return one frame. `lanes`: lane → the names of its limits; `port`: the admin server's."""
     return Group(
         Text(f"metrics and health: http://127.0.0.1:{port}/" if port else "starting"),
-        _progress(samples, tally, fed, events),
-        _lanes(samples, lanes),
-        _results(tally),
+        _progress_panel(samples, tally, fed, events),
+        _lanes_table(samples, lanes),
+        _results_text(tally),
     )
 
 
@@ -61,7 +61,7 @@ def count_invitations(samples: list[Sample]) -> float:
     return sum(sum_samples(samples, "events_total", disposition=name) for name in made)
 
 
-def _progress(samples: list[Sample], tally: Tally, fed: int, events: int) -> Panel:
+def _progress_panel(samples: list[Sample], tally: Tally, fed: int, events: int) -> Panel:
     routed = sum_samples(samples, "events_total")
     made = count_invitations(samples)
     # Not every event makes an invitation: all results are in when the last bar is full, too.
@@ -76,7 +76,7 @@ def _progress(samples: list[Sample], tally: Tally, fed: int, events: int) -> Pan
     return Panel(table, title="transactions → surveys", title_align="left")
 
 
-def _lanes(samples: list[Sample], lanes: Mapping[str, tuple[str, ...]]) -> Table:
+def _lanes_table(samples: list[Sample], lanes: Mapping[str, tuple[str, ...]]) -> Table:
     # Without lines and with short headers it fits into 80 columns.
     table = Table(
         box=None, pad_edge=False, padding=(0, 1, 0, 0), title="lanes", title_justify="left"
@@ -95,12 +95,12 @@ def _lanes(samples: list[Sample], lanes: Mapping[str, tuple[str, ...]]) -> Table
             f"{calls:.0f}",
             f"{sent / calls:.1f}" if calls else "–",
             f"{sum_samples(samples, 'next_permit_seconds', lane=lane):.1f} s",
-            _permits(samples, lane, limits),
+            _permits_table(samples, lane, limits),
         )
     return table
 
 
-def _permits(samples: list[Sample], lane: str, limits: tuple[str, ...]) -> Table:
+def _permits_table(samples: list[Sample], lane: str, limits: tuple[str, ...]) -> Table:
     table = Table.grid(padding=(0, 1))
     for limit in limits:
         left = sum_samples(samples, "permits_left", lane=lane, limit=limit)
@@ -109,7 +109,7 @@ def _permits(samples: list[Sample], lane: str, limits: tuple[str, ...]) -> Table
     return table
 
 
-def _results(tally: Tally) -> Text:
+def _results_text(tally: Tally) -> Text:
     text = Text()
     for status in Status:
         text.append(f"{status.value} {tally.by_status[status]:,}  ", style=COLOURS.get(status, ""))

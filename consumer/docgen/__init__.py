@@ -49,13 +49,13 @@ def documents() -> dict[str, str]:
         "dead-letter": records.dead_letter(),
         "routing-config": routing_config.schema(),
     }
-    files = {f"{name}.schema.json": _json(name, schema) for name, schema in schemas.items()}
+    files = {f"{name}.schema.json": _json_text(name, schema) for name, schema in schemas.items()}
     pages = {
         RESULTS_PAGE: records.results_page(),
         CONFIGURATION_PAGE: configuration_page.page_text(),
         VENDOR_ANSWERS_PAGE: vendor_answers_page.page_text(),
     }
-    return {**files, "asyncapi.yaml": _yaml(asyncapi.document()), **pages}
+    return {**files, "asyncapi.yaml": _yaml_text(asyncapi.document()), **pages}
 
 
 def write(folder: Path) -> list[str]:
@@ -74,7 +74,7 @@ def write(folder: Path) -> list[str]:
     return written
 
 
-def _json(name: str, schema: Schema) -> str:
+def _json_text(name: str, schema: Schema) -> str:
     head = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"{name}.schema.json",
@@ -94,7 +94,7 @@ def _drop_titles(schema: Schema) -> None:
             key_schema.pop("title", None)
 
 
-def _yaml(document: Schema) -> str:
+def _yaml_text(document: Schema) -> str:
     yaml = YAML()
     yaml.width = 100
     out = StringIO()

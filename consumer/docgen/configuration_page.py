@@ -34,24 +34,24 @@ def _section(path: str, schema: Schema, about: str) -> Iterator[str]:
         yield f"{_sentence(about)}\n"
     yield "| key | value | default | meaning |\n|---|---|---|---|"
     for key, written in schema["properties"].items():
-        node = _plain(written)
-        inner = _inner(node)
+        node = _plain_schema(written)
+        inner = _inner_mappings(node)
         meaning = str(written.get("description") or node.get("description", ""))
-        default = _default(key, written, schema)
-        yield f"| `{key}` | {_value(node)} | {default} | {_cell(_sentence(meaning))} |"
-        deeper += [(_join(path, key, step), below) for step, below in inner]
+        default = _describe_default(key, written, schema)
+        yield f"| `{key}` | {_describe_value(node)} | {default} | {_cell(_sentence(meaning))} |"
+        deeper += [(_join_path(path, key, step), below) for step, below in inner]
     yield ""
-    for there, below in _merged(deeper):
+    for there, below in _merge_equal(deeper):
         yield from _section(there, below, str(below.get("description", "")).split("\n\n", 1)[0])
 
 
-def _join(path: str, key: str, step: str) -> str:
+def _join_path(path: str, key: str, step: str) -> str:
     """Join `campaigns.<name>` and `window` to `campaigns.<name>.window`, as code."""
     before, _, kind = path.strip("`").partition("` ")
     return f"`{before}.{key}{step}".replace("`.", "`") + "`" + (f" {kind}" if kind else "")
 
 
-def _merged(sections: list[tuple[str, Schema]]) -> Iterator[tuple[str, Schema]]:
+def _merge_equal(sections: list[tuple[str, Schema]]) -> Iterator[tuple[str, Schema]]:
     """Merge sections with the same keys."""
     merged: dict[str, tuple[str, Schema]] = {}
     for path, schema in sections:
@@ -63,30 +63,30 @@ def _merged(sections: list[tuple[str, Schema]]) -> Iterator[tuple[str, Schema]]:
     yield from merged.values()
 
 
-def _inner(node: Schema) -> Iterator[tuple[str, Schema]]:
+def _inner_mappings(node: Schema) -> Iterator[tuple[str, Schema]]:
     """Yield the values below this one that have keys of their own, each with its step."""
     if "properties" in node:
         yield "", node
     for entry in node.get("patternProperties", {}).values():
         kinds = entry.get("discriminator", {}).get("mapping", {"": entry.get("$ref")})
         for kind, reference in sorted(kinds.items()):
-            yield f".<name>{f' ({kind})' if kind else ''}", _plain({"$ref": reference})
-    if "$ref" in node.get("items", {}) and "properties" in _plain(node["items"]):
-        yield "[]", _plain(node["items"])
+            yield f".<name>{f' ({kind})' if kind else ''}", _plain_schema({"$ref": reference})
+    if "$ref" in node.get("items", {}) and "properties" in _plain_schema(node["items"]):
+        yield "[]", _plain_schema(node["items"])
 
 
-def _plain(schema: Schema) -> Schema:
+def _plain_schema(schema: Schema) -> Schema:
     """Follow a reference, and drop the alternative null: such a key may be left out."""
     if schema.get("$ref"):
         return referenced(schema)
     others = [option for option in schema.get("anyOf", ()) if option.get("type") != "null"]
-    return {**_plain(others[0]), **schema} if len(others) == 1 else schema
+    return {**_plain_schema(others[0]), **schema} if len(others) == 1 else schema
 
 
-def _value(node: Schema) -> str:
+def _describe_value(node: Schema) -> str:
     """Describe a value: its kind and its bounds."""
     if "const" in node:
-        return f"`{_written(node['const'])}`"
+        return f"`{_as_written(node['const'])}`"
     if "enum" in node:
         return ", ".join(f"`{value}`" for value in node["enum"])
     if node.get("writeOnly"):
@@ -95,17 +95,17 @@ def _value(node: Schema) -> str:
     return kind(node) if kind else "any"
 
 
-def _list(node: Schema) -> str:
-    return f"list of: {_value(_plain(node.get('items', {})))}"
+def _describe_list(node: Schema) -> str:
+    return f"list of: {_describe_value(_plain_schema(node.get('items', {})))}"
 
 
-def _mapping(node: Schema) -> str:
+def _describe_mapping(node: Schema) -> str:
     for pattern in node.get("patternProperties", {}):
         return f"{_WORDS[pattern]} → mapping, below"
     return "mapping, below" if "properties" in node else "mapping"
 
 
-def _text(node: Schema) -> str:
+def _describe_text(node: Schema) -> str:
     pattern = node.get("pattern", "")
     examples = ", ".join(f"`{example}`" for example in node.get("examples", ()))
     if pattern in _WORDS:
@@ -117,7 +117,7 @@ def _text(node: Schema) -> str:
     return f"{'limit' if '/' in pattern else 'duration'}, as {examples}"
 
 
-def _bounds(node: Schema) -> str:
+def _describe_bounds(node: Schema) -> str:
     low, high = node.get("minimum"), node.get("maximum")
     above = node.get("exclusiveMinimum")
     least = (
@@ -126,16 +126,16 @@ def _bounds(node: Schema) -> str:
     return f"{least} to {high:,}" if high is not None else least
 
 
-def _default(key: str, written: Schema, holder: Schema) -> str:
+def _describe_default(key: str, written: Schema, holder: Schema) -> str:
     if key in holder.get("required", ()):
         return "**required**"
     default: Any = written.get("default")
     if default in (None, {}, []) or isinstance(default, dict):
         return "–"
-    return f"`{_written(default)}`"
+    return f"`{_as_written(default)}`"
 
 
-def _written(value: object) -> str:
+def _as_written(value: object) -> str:
     """Format a value as a user would write it."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
@@ -157,10 +157,10 @@ def _cell(text: str) -> str:
 
 
 _KINDS: Final[Mapping[str, Callable[[Schema], str]]] = {
-    "integer": lambda node: f"whole number{_bounds(node)}",
-    "number": lambda node: f"number{_bounds(node)}",
+    "integer": lambda node: f"whole number{_describe_bounds(node)}",
+    "number": lambda node: f"number{_describe_bounds(node)}",
     "boolean": lambda _: "`true`, `false`",
-    "array": _list,
-    "object": _mapping,
-    "string": _text,
+    "array": _describe_list,
+    "object": _describe_mapping,
+    "string": _describe_text,
 }

@@ -35,16 +35,16 @@ def page_text() -> str:
     """Return the page in Markdown."""
     return fill_page(
         "vendor_answers_page",
-        kinds=_kinds(),
-        statuses=_rows("status", _statuses()),
-        pisano=_rows("code", ((f"`{code}`", row) for code, row in pisano.CODES.items())),
-        radar=_rows("answer", _radar()),
-        batch=_rows("rule", _batch()),
+        kinds=_kinds_table(),
+        statuses=_answers_table("status", _status_rows()),
+        pisano=_answers_table("code", ((f"`{code}`", row) for code, row in pisano.CODES.items())),
+        radar=_answers_table("answer", _radar_rows()),
+        batch=_answers_table("rule", _batch_rows()),
         wire=table(("what came", *_VENDORS.values()), WIRE.values()),
     )
 
 
-def _kinds() -> str:
+def _kinds_table() -> str:
     rows = [
         (f"`{kind}`", effect.fault, effect.invitations, effect.operator)
         for kind, effect in EFFECTS.items()
@@ -52,18 +52,18 @@ def _kinds() -> str:
     return table(("kind", *_COLUMNS[2:]), rows)
 
 
-def _rows(first: str, rows: Iterable[tuple[str, Row]]) -> str:
-    return table((first, *_COLUMNS), (_line(name, row) for name, row in rows))
+def _answers_table(first: str, rows: Iterable[tuple[str, Row]]) -> str:
+    return table((first, *_COLUMNS), (_answer_row(name, row) for name, row in rows))
 
 
-def _line(name: str, row: Row) -> tuple[str, ...]:
+def _answer_row(name: str, row: Row) -> tuple[str, ...]:
     if row.kind is Kind.BY_STATUS:
         return (name, row.meaning, *["by the status"] * 4)
     effect = EFFECTS[row.kind]
     return (name, row.meaning, f"`{row.kind}`", effect.fault, effect.invitations, effect.operator)
 
 
-def _statuses() -> list[tuple[str, Row]]:
+def _status_rows() -> list[tuple[str, Row]]:
     named = [(str(status), row) for status, row in STATUSES.items()]
     hundreds = [(f"other {hundred}xx", row) for hundred, row in HUNDREDS.items()]
     foreign = ("4xx not of the vendor's form", FOREIGN)
@@ -71,7 +71,7 @@ def _statuses() -> list[tuple[str, Row]]:
     return [*named, *hundreds, foreign, page, ("any other", NO_HTTP)]
 
 
-def _radar() -> list[tuple[str, Row]]:
+def _radar_rows() -> list[tuple[str, Row]]:
     messages = [(f'"{part}"', row) for part, row in customer_radar.MESSAGES.items()]
     return [
         *((f'200, `"{code}"`', row) for code, row in customer_radar.CODES.items()),
@@ -82,7 +82,7 @@ def _radar() -> list[tuple[str, Row]]:
     ]
 
 
-def _batch() -> list[tuple[str, Row]]:
+def _batch_rows() -> list[tuple[str, Row]]:
     rules = [(f"`{name}`", row) for name, row in answer_rules.BY_RULE.items()]
     return [
         ("`success`", HUNDREDS[2]),

@@ -75,29 +75,29 @@ class _Endpoints:
             try:
                 self._double.faults = Faults.model_validate_json(await request.body())
             except ValidationError as refused:
-                return _refused(refused)
-        return _json(self._double.faults.model_dump(mode="json", exclude={"customers"}))
+                return _refusal_response(refused)
+        return _json_response(self._double.faults.model_dump(mode="json", exclude={"customers"}))
 
     async def account(self, request: Request) -> Response:
         try:
             account = Account.model_validate_json(await request.body())
         except ValidationError as refused:
-            return _refused(refused)
+            return _refusal_response(refused)
         self._double.change(account)
-        return _json({"changed": sorted(account.model_fields_set)})
+        return _json_response({"changed": sorted(account.model_fields_set)})
 
     async def reset(self, _: Request) -> Response:
         self._double.reset()
-        return _json(self._double.journal.summary())
+        return _json_response(self._double.journal.summary())
 
     async def summary(self, _: Request) -> Response:
-        return _json(self._double.journal.summary())
+        return _json_response(self._double.journal.summary())
 
     async def log(self, request: Request) -> Response:
         limit = request.query_params.get("limit", "100")
         if not (limit.isascii() and limit.isdigit()):
-            return _json({"error": "limit must be a whole number"}, 400)
-        return _json(self._double.journal.recent(min(int(limit[:9]), LOG_LENGTH)))
+            return _json_response({"error": "limit must be a whole number"}, 400)
+        return _json_response(self._double.journal.recent(min(int(limit[:9]), LOG_LENGTH)))
 
     async def page(self, _: Request) -> Response:
         return HTMLResponse(self._page, headers=_PAGE_HEADERS)
@@ -116,11 +116,11 @@ async def _pause(seconds: float) -> None:
         await asyncio.sleep(seconds)
 
 
-def _refused(error: ValidationError) -> Response:
+def _refusal_response(error: ValidationError) -> Response:
     """Return where and what is wrong, without the input: it may be a secret."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    return _json({"errors": found}, 400)
+    return _json_response({"errors": found}, 400)
 
 
-def _json(document: Any, status: int = 200) -> Response:
+def _json_response(document: Any, status: int = 200) -> Response:
     return Response(orjson.dumps(document), status, media_type="application/json")

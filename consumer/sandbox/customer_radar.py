@@ -54,8 +54,8 @@ class Radar:
             if request.method != "POST" or request.path not in {"/auth/login", "/invitation"}:
                 raise RefusalError("Not Found", 404)  # noqa: TRY301 - one place makes the refusals
             if request.path == "/auth/login":
-                return self._login(request, document)
-            self._check(request, document)
+                return self._answer_login(request, document)
+            self._check_call(request, document)
         except RefusalError as refused:
             status, body = error(refused.reason, refused.status)
             return Reply(status, body, f"{status}00", campaign, recipients)
@@ -63,7 +63,7 @@ class Radar:
         body = success(_FIRST_DATA + self._sent)
         return Reply(200, body, "00000", campaign, recipients, accepted=True)
 
-    def _login(self, request: Received, document: dict[str, Any] | None) -> Reply:
+    def _answer_login(self, request: Received, document: dict[str, Any] | None) -> Reply:
         if not is_json(request.headers.get("content-type", "")) or document is None:
             raise RefusalError("The body must be a JSON object.")
         if document.keys() != {"username", "password"}:
@@ -79,7 +79,7 @@ class Radar:
         body = {"token": token, "expiration": expiration, "userName": user}
         return Reply(200, orjson.dumps(body))
 
-    def _check(self, request: Received, document: dict[str, Any] | None) -> None:
+    def _check_call(self, request: Received, document: dict[str, Any] | None) -> None:
         token = request.headers.get("authorization", "")
         if self._tokens.get(token, 0.0) <= request.at:
             raise RefusalError("The token is unknown or has expired.", 401)

@@ -70,20 +70,20 @@ class Double:
         request = Received(method, path, headers, body, self._clock())
         name = vendor_of(path)
         if name is None:
-            return self._answer("unknown", request, Reply(404, b'{"status": "not_found"}'), None)
+            return self._respond("unknown", request, Reply(404, b'{"status": "not_found"}'), None)
         if not self._throttles[name].allow(request.at):
-            return self._refuse(name, request)
+            return self._refuse_call(name, request)
         reply = self._vendors[name].answer(request)
         fault = faults.pick(self.faults, name, self._fault_dice.random(), reply)
         if fault is not None:
             reply = faults.distort(reply, fault, self.faults, name)
-        return self._answer(name, request, reply, fault)
+        return self._respond(name, request, reply, fault)
 
-    def _answer(self, name: str, request: Received, reply: Reply, fault: str | None) -> Response:
+    def _respond(self, name: str, request: Received, reply: Reply, fault: str | None) -> Response:
         self.journal.add(name, request, reply, fault=fault)
         return faults.make_response(reply, fault, self.hung)
 
-    def _refuse(self, name: str, request: Received) -> Response:
+    def _refuse_call(self, name: str, request: Received) -> Response:
         self.journal.add(name, request, Reply(429, b""), throttled=True)
         seconds = self._throttles[name].retry_after(request.at)
         told = self._quotas[name].send_retry_after

@@ -50,10 +50,10 @@ def pick(faults: Faults, vendor: str, draw: float, reply: Reply | None = None) -
     """
     if vendor not in faults.vendors:
         return None
-    if reply is not None and (kind := _meant(faults, vendor, reply)) is not None:
+    if reply is not None and (kind := _assigned_fault(faults, vendor, reply)) is not None:
         return kind
     for kind, share in faults.rates().items():
-        if _foreign(kind, vendor):
+        if _is_other_vendors(kind, vendor):
             continue
         draw -= share
         if draw < 0:
@@ -61,19 +61,19 @@ def pick(faults: Faults, vendor: str, draw: float, reply: Reply | None = None) -
     return None
 
 
-def _meant(faults: Faults, vendor: str, reply: Reply) -> str | None:
+def _assigned_fault(faults: Faults, vendor: str, reply: Reply) -> str | None:
     """Return the fault of the call's customers, else of its campaign."""
     for kinds, named in (
         (faults.customers, reply.recipients),
         (faults.campaigns, [reply.campaign]),
     ):
         for kind, listed in kinds.items():
-            if not (_foreign(kind, vendor) or listed.isdisjoint(named)):
+            if not (_is_other_vendors(kind, vendor) or listed.isdisjoint(named)):
                 return kind
     return None
 
 
-def _foreign(kind: str, vendor: str) -> bool:
+def _is_other_vendors(kind: str, vendor: str) -> bool:
     """Tell whether a fault is a code of the other vendor."""
     return kind.isdigit() and kind.startswith("13") != (vendor == "pisano")
 
@@ -81,7 +81,7 @@ def _foreign(kind: str, vendor: str) -> bool:
 def distort(reply: Reply, fault: str, faults: Faults, vendor: str) -> Reply:
     """Return the reply for the journal under a fault: what was shown, and whether it acted."""
     if fault == "unauthorized" or fault.isdigit():
-        code, status, body = _refusal(fault, vendor)
+        code, status, body = _make_refusal(fault, vendor)
         return replace(reply, status=status, body=body, code=code, accepted=False)
     status = 0 if fault in _UNANSWERED else reply.status
     return replace(
@@ -91,7 +91,7 @@ def distort(reply: Reply, fault: str, faults: Faults, vendor: str) -> Reply:
     )
 
 
-def _refusal(fault: str, vendor: str) -> tuple[str, int, bytes]:
+def _make_refusal(fault: str, vendor: str) -> tuple[str, int, bytes]:
     """Return code, status and body of a refusal in the vendor's form."""
     if vendor == "pisano":
         code = _WRONG_TOKEN if fault == "unauthorized" else fault
@@ -129,7 +129,7 @@ class Reset(Response):
             socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
         )
         transport.abort()
-        await _gone(receive)
+        await _wait_for_disconnect(receive)
 
 
 class Truncated(Response):
@@ -144,7 +144,7 @@ class Truncated(Response):
         if transport is None:
             raise ConnectionResetError
         transport.close()
-        await _gone(receive)
+        await _wait_for_disconnect(receive)
 
 
 class Hang(Response):
@@ -159,7 +159,7 @@ class Hang(Response):
         if transport is not None:
             self._hung.add(transport)
         try:
-            await _gone(receive)
+            await _wait_for_disconnect(receive)
         finally:
             if transport is not None:
                 self._hung.discard(transport)
@@ -170,7 +170,7 @@ def _transport(scope: Scope) -> asyncio.Transport | None:
     return found if isinstance(found, asyncio.Transport) else None
 
 
-async def _gone(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     """Wait until the connection is closed; uvicorn complains of an answer that never started."""
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -86,13 +86,13 @@ class Journal:
             login=vendor == "radar" and request.path == "/auth/login",
             fault=fault,
         )
-        self._write(entry, reply)
+        self._write_line(entry, reply)
         self.log.append(entry)
-        self._count(entry)
+        self._count_call(entry)
         if reply.accepted and reply.campaign is not None:
-            self._take(reply.campaign, reply.recipients)
+            self._count_recipients(reply.campaign, reply.recipients)
 
-    def _write(self, entry: Entry, reply: Reply) -> None:
+    def _write_line(self, entry: Entry, reply: Reply) -> None:
         """Write one line a call before the answer is sent, so that a killed double loses none."""
         if self._path is None:
             return
@@ -102,7 +102,7 @@ class Journal:
         self._file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
         self._file.flush()
 
-    def _count(self, entry: Entry) -> None:
+    def _count_call(self, entry: Entry) -> None:
         self._totals["calls"] += 1
         self._totals["throttled"] += entry["throttled"]
         self._totals["logins"] += entry["login"]
@@ -110,7 +110,7 @@ class Journal:
         self._first = entry["time"] if self._first is None else min(self._first, entry["time"])
         self._last = entry["time"] if self._last is None else max(self._last, entry["time"])
 
-    def _take(self, campaign: str, recipients: tuple[str, ...]) -> None:
+    def _count_recipients(self, campaign: str, recipients: tuple[str, ...]) -> None:
         self._calls[campaign] += 1
         self._taken[campaign] += len(recipients)
         self._max_batch = max(self._max_batch, len(recipients))

@@ -110,21 +110,21 @@ class Pisano:
 
     def answer(self, request: Received) -> Reply:
         """Answer one request, whatever it contains; never raises."""
-        target, slash = _target(request.path.removesuffix("/")), request.path.endswith("/")
+        target, slash = _parse_target(request.path.removesuffix("/")), request.path.endswith("/")
         ends = self._slashes.get(target.campaign, self._slash) if target else self._slash
         if target and slash and not ends:
             return Reply(301, b"", headers={"location": quote(request.path.removesuffix("/"))})
         document = json_object(request.body)
-        recipients = _named(document, target) if target and document is not None else ()
+        recipients = _named_recipients(document, target) if target and document is not None else ()
         campaign = target.campaign if target and target.campaign in self._channels else None
         try:
-            self._check(request, target if slash == ends else None, document)
+            self._check_call(request, target if slash == ends else None, document)
         except RefusalError as refused:
             status, body = error(refused.reason)
             return Reply(status, body, refused.reason, campaign, recipients)
         return Reply(200, SUCCESS, None, campaign, recipients, accepted=True)
 
-    def _check(
+    def _check_call(
         self, request: Received, target: _Target | None, document: dict[str, Any] | None
     ) -> None:
         if target is None or request.method != "POST":
@@ -159,7 +159,7 @@ class Pisano:
         return distinct
 
 
-def _target(path: str) -> _Target | None:
+def _parse_target(path: str) -> _Target | None:
     """Return what a path (without a slash at its end) names, or None if it is no endpoint."""
     match path.split("/"):
         case ["", "v1", group, campaign, sharing] if channel := _ENDPOINTS.get((group, sharing)):
@@ -167,7 +167,7 @@ def _target(path: str) -> _Target | None:
     return None
 
 
-def _named(document: dict[str, Any], target: _Target) -> tuple[str, ...]:
+def _named_recipients(document: dict[str, Any], target: _Target) -> tuple[str, ...]:
     """Return the request's readable recipients, for the journal, also of refused calls."""
     listed = document.get(target.array)
     if not isinstance(listed, list):

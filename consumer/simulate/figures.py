@@ -99,9 +99,9 @@ def summary(played: Sequence[Played], least: float) -> Figures:
     waits = list(chain.from_iterable(play.waits for play in played))
     calls = sum(play.calls for play in played)
     customers = sum(play.customers for play in played)
-    mean = _mean(waits)
+    mean = _mean_wait(waits)
     return {
-        **_spread(waits),
+        **_wait_figures(waits),
         "bound": round(least, 2),
         "ratio": round(mean / least, 3) if least else None,
         "calls": calls,
@@ -117,7 +117,7 @@ def summary(played: Sequence[Played], least: float) -> Figures:
 def by_campaign(played: Played) -> list[Figures]:
     """Return the figures of each campaign, the largest first."""
     rows = sorted(played.campaigns.items(), key=lambda item: (-item[1].customers, item[0]))
-    return [{"campaign": name, **_of_one(part)} for name, part in rows]
+    return [{"campaign": name, **_campaign_figures(part)} for name, part in rows]
 
 
 def over_time(played: Played) -> dict[str, list[float]]:
@@ -145,24 +145,24 @@ def drained(played: Played, backlog: Mapping[str, int]) -> Figures:
     }
 
 
-def _of_one(part: Campaign) -> Figures:
+def _campaign_figures(part: Campaign) -> Figures:
     return {
         "customers": part.customers,
-        **_spread(part.waits),
+        **_wait_figures(part.waits),
         "calls": part.calls,
         "customers_per_call": round(part.customers / max(part.calls, 1), 2),
     }
 
 
-def _spread(waits: Sequence[float]) -> Figures:
+def _wait_figures(waits: Sequence[float]) -> Figures:
     ranked = sorted(waits) or [0.0]
     return {
-        "mean_wait": round(_mean(waits), 2),
+        "mean_wait": round(_mean_wait(waits), 2),
         "p50": round(ranked[len(ranked) // 2], 2),
         "p99": round(ranked[int(len(ranked) * 0.99)], 2),
         "max": round(ranked[-1], 2),
     }
 
 
-def _mean(waits: Sequence[float]) -> float:
+def _mean_wait(waits: Sequence[float]) -> float:
     return sum(waits) / len(waits) if waits else 0.0

@@ -95,28 +95,28 @@ class Play:
         coming = iter(self.arrivals)
         following = next(coming, None)
         while following or self._answers or lane.buffer.buffered:
-            now = self._next(following)
-            self.played.take_samples(now, lambda when: _state(lane, when))
+            now = self._next_event_time(following)
+            self.played.take_samples(now, lambda when: _lane_state(lane, when))
             came = False
             while following and following.time <= now:
-                lane.arrived(self._held(following), following.time)
+                lane.arrived(self._pending(following), following.time)
                 following, came = next(coming, None), True
             if came and lane.limiter.allowed(now):  # without a permit, an arrival needs no tick
                 self._look_at = min(self._look_at, now + self.apart)
-            if self._answer(lane, now) or now >= self._look_at:
-                for command in self._tick(lane, now):
-                    self._call(command, network, now)
+            if self._deliver_answers(lane, now) or now >= self._look_at:
+                for command in self._tick_lane(lane, now):
+                    self._start_call(command, network, now)
                 self._look_at = lane.wake_at
         return self.played
 
-    def _next(self, following: Arrival | None) -> float:
+    def _next_event_time(self, following: Arrival | None) -> float:
         """Return the time of the next event: an arrival, an answer, or the lane's own wake-up."""
         now = self._look_at
         if following and following.time < now:
             now = following.time
         return min(now, self._answers[0][0]) if self._answers else now
 
-    def _answer(self, lane: Lane, now: float) -> bool:
+    def _deliver_answers(self, lane: Lane, now: float) -> bool:
         """Pass all answers that are due to the lane; return whether there were any."""
         any_came = False
         while self._answers and self._answers[0][0] <= now:
@@ -131,7 +131,7 @@ class Play:
                 lane.login_failed(command.vendor, outcome, at)
         return any_came
 
-    def _tick(self, lane: Lane, now: float) -> Iterator[Send | Login]:
+    def _tick_lane(self, lane: Lane, now: float) -> Iterator[Send | Login]:
         for command in lane.tick(now):
             if isinstance(command, Commit):
                 reasons = [result["reason"] for result in command.results]
@@ -140,7 +140,7 @@ class Play:
                     if isinstance(leaving, Send | Login):
                         yield leaving
 
-    def _call(self, command: Send | Login, network: Network, now: float) -> None:
+    def _start_call(self, command: Send | Login, network: Network, now: float) -> None:
         at, allowed = network.call(now)
         self._called += 1
         heapq.heappush(self._answers, (at, self._called, command, allowed))
@@ -151,7 +151,7 @@ class Play:
             self.played.logins += 1
             self.played.throttled += not allowed
 
-    def _held(self, arrival: Arrival) -> PendingInvitation:
+    def _pending(self, arrival: Arrival) -> PendingInvitation:
         self._arrived += 1
         when, campaign, recipient, expire_after = arrival
         return PendingInvitation(
@@ -171,6 +171,6 @@ def _unaddressed(settings: LaneSettings) -> LaneSettings:
     return replace(settings, campaigns=campaigns)
 
 
-def _state(lane: Lane, when: float) -> tuple[float, int]:
+def _lane_state(lane: Lane, when: float) -> tuple[float, int]:
     """Return the share of the quota left, and the number of waiting invitations."""
     return lane.limiter.share_left(when), sum(window.count for window in lane.windows.values())

@@ -32,18 +32,18 @@ def png(told: Mapping[str, Any], path: Path) -> None:
     axes = figure.subplots(3, len(lanes), squeeze=False)
     others = told["compare"]["lanes"] if "compare" in told else [None] * len(lanes)
     for column, (lane, other) in enumerate(zip(lanes, others, strict=True)):
-        _over_time(axes[0][column], lane, other, "permits_left", "share of the quota left")
+        _plot_over_time(axes[0][column], lane, other, "permits_left", "share of the quota left")
         axes[0][column].set_ylim(0, 1)
         axes[0][column].set_title(f"lane {lane['lane']}")
-        _over_time(axes[1][column], lane, other, "waiting", "customers waiting")
-        _bars(axes[2][column], lane["campaigns"][:MOST_BARS])
+        _plot_over_time(axes[1][column], lane, other, "waiting", "customers waiting")
+        _plot_bars(axes[2][column], lane["campaigns"][:MOST_BARS])
     try:
         figure.savefig(path, format="png", dpi=100)
     except OSError as error:
         raise OperationError(f"{path}: {error.strerror}") from None
 
 
-def _over_time(
+def _plot_over_time(
     axes: Axes, lane: Mapping[str, Any], other: Mapping[str, Any] | None, what: str, name: str
 ) -> None:
     both = [lane] if other is None else [lane, other]
@@ -57,7 +57,7 @@ def _over_time(
     axes.legend(loc="upper right")
 
 
-def _bars(axes: Axes, campaigns: Sequence[Mapping[str, Any]]) -> None:
+def _plot_bars(axes: Axes, campaigns: Sequence[Mapping[str, Any]]) -> None:
     names = [campaign["campaign"] for campaign in campaigns]
     for key, width in (("max", 0.3), ("p99", 0.55), ("p50", 0.8)):
         axes.barh(names, [campaign[key] for campaign in campaigns], height=width, label=key)
@@ -77,14 +77,14 @@ def terminal(told: Mapping[str, Any]) -> list[str]:
         samples, name = lane["over_time"], lane["lane"]
         left = [100 * share for share in samples["permits_left"]]
         if lane["limits"]:
-            found.append(_text(f"{name}: permits left, %", samples["seconds"], left, 100.0))
+            found.append(_text_plot(f"{name}: permits left, %", samples["seconds"], left, 100.0))
         most = max(samples["waiting"], default=0)
         title = f"{name}: customers waiting"
-        found.append(_text(title, samples["seconds"], samples["waiting"], max(1.0, most)))
+        found.append(_text_plot(title, samples["seconds"], samples["waiting"], max(1.0, most)))
     return found
 
 
-def _text(title: str, seconds: Sequence[float], values: Sequence[float], top: float) -> str:
+def _text_plot(title: str, seconds: Sequence[float], values: Sequence[float], top: float) -> str:
     import plotext  # noqa: PLC0415
 
     figure = plotext.figure

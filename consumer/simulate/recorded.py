@@ -43,7 +43,7 @@ class Recorded:
             LaneTraffic(
                 lane_settings(self.config, lane),
                 partial(faster, coming, speed, first),
-                _rates(coming, first, speed),
+                _campaign_rates(coming, first, speed),
             )
             for lane, coming in self.arrivals.items()
             if only in (None, lane)
@@ -56,12 +56,12 @@ def routed(config: Config, records: Iterable[InputRecord]) -> Recorded:
     by_lane: dict[str, list[Arrival]] = defaultdict(list)
     counts: Counter[str] = Counter()
     for record in records:
-        when = _time(router.inputs[record.topic].decoder, record)
+        when = _event_time(router.inputs[record.topic].decoder, record)
         out = router.route([record], when)
         for (_topic, disposition, reason), number in out.counts.items():
             counts[" ".join(filter(None, (disposition, reason)))] += number
         for invitation in out.invitations:
-            by_lane[invitation.lane].append(_arrival(invitation, when))
+            by_lane[invitation.lane].append(_arrival_from(invitation, when))
     if not by_lane:
         told = ", ".join(f"{name}: {number:,}" for name, number in sorted(counts.items()))
         raise OperationError(f"no event would make an invitation ({told or 'there are none'})")
@@ -72,14 +72,14 @@ def routed(config: Config, records: Iterable[InputRecord]) -> Recorded:
     )
 
 
-def _rates(coming: Sequence[Arrival], begin: float, speed: float) -> dict[str, float]:
+def _campaign_rates(coming: Sequence[Arrival], begin: float, speed: float) -> dict[str, float]:
     """Return customers a second by campaign, the largest first."""
     seconds = max((coming[-1].time - begin) / speed, SHORTEST)
     numbers = Counter(arrival.campaign for arrival in coming)
     return {name: number / seconds for name, number in numbers.most_common()}
 
 
-def _time(decoder: EventDecoder, record: InputRecord) -> float:
+def _event_time(decoder: EventDecoder, record: InputRecord) -> float:
     """Return the event's own time; 0 for an undecodable event, which the router counts."""
     try:
         return decoder.decode(record).time
@@ -87,7 +87,7 @@ def _time(decoder: EventDecoder, record: InputRecord) -> float:
         return 0.0
 
 
-def _arrival(invitation: Encoded, when: float) -> Arrival:
+def _arrival_from(invitation: Encoded, when: float) -> Arrival:
     expires_at = orjson.loads(invitation.value)["expires_at"]
     expire_after = None if expires_at is None else expires_at - when
     return Arrival(when, invitation.campaign, invitation.key, expire_after)
@@ -107,6 +107,6 @@ def store_traffic(
         for basket in year
         if basket.store in largest
     ]
-    rates = _rates(coming, coming[0].time, speed)
+    rates = _campaign_rates(coming, coming[0].time, speed)
     settings = synthetic_lane(list(rates), limits, 1.0)
     return LaneTraffic(settings, partial(faster, coming, speed), rates)

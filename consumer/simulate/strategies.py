@@ -60,7 +60,7 @@ def sealed(
             if batch in filling[batch.campaign]:
                 filling[batch.campaign].remove(batch)
                 yield batch.due, batch
-        into = _open(filling[arrival.campaign], arrival, linger, due)
+        into = _open_batch(filling[arrival.campaign], arrival, linger, due)
         into.arrived.append(arrival.time)
         into.recipients.add(arrival.recipient)
         if len(into.arrived) == settings.campaigns[arrival.campaign].max_batch:
@@ -69,7 +69,7 @@ def sealed(
     yield from ((batch.due, batch) for batch in due if batch in filling[batch.campaign])
 
 
-def _open(filling: list[Batch], arrival: Arrival, linger: float, due: deque[Batch]) -> Batch:
+def _open_batch(filling: list[Batch], arrival: Arrival, linger: float, due: deque[Batch]) -> Batch:
     """Return the campaign's first batch without this recipient, else a new one."""
     for batch in filling:
         if not arrival.recipient or arrival.recipient not in batch.recipients:

@@ -22,14 +22,14 @@ _HEADS = {"mean_wait": "mean", "customers_per_call": "per call"}
 def print_tables(told: Mapping[str, Any], console: Console) -> None:
     """Print all tables of an answer."""
     for lane in told["lanes"]:
-        _lane(lane, console)
+        _print_lane(lane, console)
         if "backlog" in lane:
             number, drained = lane["backlog"]["customers"], lane["backlog"]["drained_after"]
             console.print(f"A backlog of {number:,} drains in {duration(drained)}.")
     if "compare" in told:
-        _compare(told, console)
+        _print_comparison(told, console)
     if "baselines" in told:
-        _side_by_side({OURS: told, **told["baselines"]}, "how permits are spent", console)
+        _print_columns({OURS: told, **told["baselines"]}, "how permits are spent", console)
 
 
 def duration(seconds: float) -> str:
@@ -42,24 +42,24 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def _lane(lane: Mapping[str, Any], console: Console) -> None:
+def _print_lane(lane: Mapping[str, Any], console: Console) -> None:
     quota = ", ".join(lane["limits"]) or "no limits"
     share = "" if lane["share"] == 1 else f", share {lane['share']:g}"
     title = f"lane {lane['lane']}: {quota}{share}"
-    table = _table(title, "campaign", "customers", *_SPREAD, *_CALLS)
+    table = _new_table(title, "campaign", "customers", *_SPREAD, *_CALLS)
     for row in lane["campaigns"][:MOST_ROWS]:
-        table.add_row(row["campaign"], f"{row['customers']:,}", *_cells(row))
+        table.add_row(row["campaign"], f"{row['customers']:,}", *_figure_cells(row))
     left = len(lane["campaigns"]) - MOST_ROWS
     if left > 0:
         table.add_row(f"… {left} more", *[""] * 7)
     table.add_section()
-    table.add_row("all", f"{lane['customers']:,}", *_cells(lane))
+    table.add_row("all", f"{lane['customers']:,}", *_figure_cells(lane))
     console.print(table)
-    for line in _remarks(lane):
+    for line in _lane_remarks(lane):
         console.print(line)
 
 
-def _remarks(lane: Mapping[str, Any]) -> Iterator[str]:
+def _lane_remarks(lane: Mapping[str, Any]) -> Iterator[str]:
     if lane["bound"] and "backlog" not in lane:
         yield (
             f"No schedule waits less than {duration(lane['bound'])} on average in the long run; "
@@ -72,7 +72,7 @@ def _remarks(lane: Mapping[str, Any]) -> Iterator[str]:
         yield f"Too late to be sent (expired while waiting): {lane['expired']:,}."
 
 
-def _compare(told: Mapping[str, Any], console: Console) -> None:
+def _print_comparison(told: Mapping[str, Any], console: Console) -> None:
     columns = {}
     for when, figures in (("now", told), ("then", told["compare"])):
         quotas = (", ".join(lane["limits"]) or "no limits" for lane in figures["lanes"])
@@ -80,23 +80,23 @@ def _compare(told: Mapping[str, Any], console: Console) -> None:
         backlogs = [lane["backlog"] for lane in figures["lanes"] if "backlog" in lane]
         for backlog in backlogs:
             console.print(f"{when.capitalize()}: drained in {duration(backlog['drained_after'])}.")
-    _side_by_side(columns, "another quota", console)
+    _print_columns(columns, "another quota", console)
 
 
-def _side_by_side(columns: Mapping[str, Mapping[str, Any]], title: str, console: Console) -> None:
-    table = _table(title, "", *_SPREAD, *_CALLS, "ratio")
+def _print_columns(columns: Mapping[str, Mapping[str, Any]], title: str, console: Console) -> None:
+    table = _new_table(title, "", *_SPREAD, *_CALLS, "ratio")
     for name, figures in columns.items():
         ratio = figures["ratio"]
-        table.add_row(name, *_cells(figures), "" if ratio is None else f"{ratio:.2f}")
+        table.add_row(name, *_figure_cells(figures), "" if ratio is None else f"{ratio:.2f}")
     console.print(table)
 
 
-def _cells(figures: Mapping[str, Any]) -> list[str]:
+def _figure_cells(figures: Mapping[str, Any]) -> list[str]:
     waits = [duration(figures[key]) for key in _SPREAD]
     return [*waits, f"{figures['calls']:,}", f"{figures['customers_per_call']:.1f}"]
 
 
-def _table(title: str, *heads: str) -> Table:
+def _new_table(title: str, *heads: str) -> Table:
     table = Table(
         title=title,
         title_justify="left",

@@ -35,7 +35,7 @@ def check(source: Source, resolved: Resolved) -> Config:
     check_routes(findings)
     check_written(findings)
     check_oddities(findings)
-    config, errors = _validate(source, resolved, findings.warnings)
+    config, errors = _validate_models(source, resolved, findings.warnings)
     problems = [*source.problems, *resolved.problems, *findings.problems]
     problems += [_translated(error, source, resolved) for error in errors]
     if config is None or problems:
@@ -58,7 +58,7 @@ def _in_order(problems: Sequence[Problem]) -> list[Problem]:
     return sorted(dict.fromkeys(problems), key=lambda problem: (problem.line, problem.path))
 
 
-def _validate(
+def _validate_models(
     source: Source, resolved: Resolved, warnings: Sequence[Problem]
 ) -> tuple[Config | None, list[ErrorDetails]]:
     """Return the models, or their errors. Converts a reference's text to its field's type."""
@@ -93,15 +93,15 @@ def _mend(error: ErrorDetails, source: Source, resolved: Resolved, tried: Counte
     if path in resolved.open:
         candidates = _stand_ins(error["type"], path, source)
     else:
-        candidates = _converted(error["type"], value_at(resolved.tree, path))
+        candidates = _convert_text(error["type"], value_at(resolved.tree, path))
     if tried[path] >= len(candidates):
         return False
-    _replace(resolved.tree, path, candidates[tried[path]])
+    _replace_value(resolved.tree, path, candidates[tried[path]])
     tried[path] += 1
     return True
 
 
-def _converted(kind: str, value: Tree) -> list[Tree]:
+def _convert_text(kind: str, value: Tree) -> list[Tree]:
     """Return the number or boolean in a reference's text, if there is one."""
     if kind not in _TYPED or not isinstance(value, str):
         return []
@@ -123,7 +123,7 @@ def _stand_ins(kind: str, path: Path, source: Source) -> list[Tree]:
     return [*values(schema), *schema.get("examples", ()), *_STAND_INS]
 
 
-def _replace(tree: Any, path: Path, value: Tree) -> None:
+def _replace_value(tree: Any, path: Path, value: Tree) -> None:
     *parents, last = path
     for step in parents:
         tree = tree[step]
