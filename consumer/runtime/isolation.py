@@ -15,14 +15,10 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import structlog
-from confluent_kafka import Message
 
-from consumer.errors import defect
 from consumer.kafka.errors import records_fault
 
 T = TypeVar("T")
-
-HINT = "it is a dead letter now (internal_error): please report this line"
 
 log = structlog.get_logger(__name__)
 
@@ -49,14 +45,15 @@ def isolate(
     isolate(items[middle:], together, alone)
 
 
-def tell(stage: str, message: Message, error: Exception) -> None:
-    """Log an error that a record raised: its type and place, and the record. No values."""
+def log_defect(stage: str, record: tuple[str, int, int], error: str) -> None:
+    """Log an error that a record raised, by its type and place in the code. No values."""
+    topic, partition, offset = record
     log.error(
         "record_raised",
         stage=stage,
-        topic=message.topic(),
-        partition=message.partition(),
-        offset=message.offset(),
-        error=defect(error),
-        hint=HINT,
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        error=error,
+        hint="it is a dead letter now (internal_error): please report this line",
     )

@@ -12,17 +12,19 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Producer, ThrottleEvent
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, sleep_using_event
 from tenacity.wait import wait_random_exponential
 
 from consumer.clock import Clock
 from consumer.config.topic_names import Topics
 from consumer.errors import KafkaSessionError, causes
+from consumer.kafka import transactions
+from consumer.kafka.client_settings import TRANSACTION_TIMEOUT
 from consumer.kafka.clients import KafkaClients
-from consumer.kafka.errors import describe
 from consumer.kafka.records.publisher import Publisher
 from consumer.kafka.transaction_size import TransactionSize
 from consumer.observability.health import Health
@@ -33,7 +35,6 @@ from consumer.observability.status.board import StatusBoard
 from consumer.runtime.delay.early_returns import EarlyReturns
 from consumer.runtime.delay.step_counts import StepCounts
 from consumer.runtime.fencing_monitor import FencingMonitor
-from consumer.runtime.transactions import StageTransactions
 from consumer.runtime.watchers.command_watch import CommandBoard
 
 MAX_SILENCE = 60.0
@@ -43,13 +44,18 @@ STOP_GRACE = 10.0
 """Seconds that an unconfirmed commit gets after a stop was noticed; without it the calls that the
 commit records are in doubt."""
 
-_FATAL = (KafkaError._FATAL, KafkaError._MAX_POLL_EXCEEDED)  # noqa: SLF001 - public by use
-"""Errors that a consumer reports once before it goes silent, though their `fatal()` is false."""
+QUOTA_HINT = (
+    "a quota of the cluster (producer_byte_rate, consumer_byte_rate, request_percentage) or a slow "
+    "broker: raise it for this client (kafka-configs.sh --entity-type clients, or users), see "
+    "deploy/runbooks/KafkaThrottles.md"
+)
 
 NO_LANES = (ROUTER, DELAY)
 """Names of the stages that are not lanes."""
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -115,15 +121,17 @@ class StageServices:
 class StageRun:
     """One stage's run in this process, over all its sessions. Only the stage's thread uses it.
 
-    `size`: of its transactions.
+    `size`: of its next transaction; `timeout`: the present producer's transaction timeout, in
+    seconds.
     """
 
     services: StageServices
     name: str
     size: TransactionSize = field(default_factory=TransactionSize)
+    timeout: float = TRANSACTION_TIMEOUT
     metrics: StageMetrics = field(init=False)
-    transactions: StageTransactions = field(init=False)
     joined_before: bool = False
+    _was_overdue: bool = False  # a transaction outlasted its timeout
     _fencing_monitor: FencingMonitor = field(default_factory=FencingMonitor)
     _is_member: bool = False
     _topic_ids: dict[str, str | None] = field(default_factory=dict)  # of the topics it reads
@@ -132,45 +140,57 @@ class StageRun:
 
     def __post_init__(self) -> None:
         self.metrics = self.services.metrics.stage(self.name)
-        self.transactions = StageTransactions(
-            self.name, self.services.clock, self.metrics, self.size
-        )
 
     # -- Kafka --------------------------------------------------------------------------------
 
     def consumer(self, group: str) -> Consumer:
         """Return a consumer whose errors are counted under the stage's name."""
-        return self.services.clients.consumer(
-            group, self._count_error, self.transactions.record_throttle
-        )
+        return self.services.clients.consumer(group, self._count_error, self._count_throttle)
 
     def producer(self, transactional_id: str) -> Producer:
         """Return a transactional producer whose errors are counted under the stage's name."""
         self._fencing_monitor.transactional_id = transactional_id
+        self.timeout = self.size.timeout
         return self.services.clients.producer(
-            transactional_id,
-            self._count_error,
-            self.transactions.record_throttle,
-            self.transactions.renew_timeout(),
+            transactional_id, self._count_error, self._count_throttle, self.timeout
         )
 
     @contextmanager
     def transaction(
         self, producer: Producer, carried: int = 0, grace: float = 0.0
     ) -> Iterator[None]:
-        """Run a transaction of `carried` records; see `StageTransactions.open`."""
-        with self.transactions.open(producer, carried, self.waiting(grace)):
-            yield
+        """Run a transaction of `carried` records; adapt the size of the next to its duration.
 
-    def send_offsets(
-        self, producer: Producer, offsets: Sequence[TopicPartition], metadata: object
-    ) -> None:
-        """Add offsets of the stage's group to its transaction.
-
-        Raises KafkaException, KafkaSessionError.
+        A stop gives it up after `grace` seconds.
         """
-        within, give_up = self.transactions.timeout, self.waiting(STOP_GRACE)
-        self.services.clients.send_offsets(producer, offsets, metadata, within, give_up)
+        started = self.services.clock.steady()
+        try:
+            with transactions.transaction(producer, self.waiting(grace)):
+                yield
+        except KafkaSessionError:
+            seconds = self.services.clock.steady() - started
+            self._was_overdue = self._was_overdue or seconds >= self.timeout
+            self._adapt_size(self.size.failed, carried, seconds)
+            raise
+        seconds = self.services.clock.steady() - started
+        self._adapt_size(self.size.committed, carried, seconds)
+        self.metrics.transaction(seconds)
+
+    def _adapt_size(
+        self, record: Callable[[int, float], None], carried: int, seconds: float
+    ) -> None:
+        size = self.size
+        records, timeout = size.records, size.timeout
+        record(carried, seconds)
+        self.metrics.transaction_limit(size.records)
+        if size.records < records or size.timeout > timeout:
+            log.warning(
+                "transaction_slow",
+                stage=self.name,
+                why=f"{carried} records took {seconds:.1f} s: the next transaction carries "
+                f"{size.records} at most, and may take {size.timeout:.0f} s",
+                hint=QUOTA_HINT,
+            )
 
     def delete_records(self, topic: str, before: int) -> None:
         """Delete the records of partition 0 below an offset, best effort. Count refusals, and log
@@ -191,6 +211,13 @@ class StageRun:
 
     def _count_error(self, error: KafkaError) -> None:
         self.metrics.kafka_error(error.name())
+
+    def _count_throttle(self, event: ThrottleEvent) -> None:
+        seconds = event.throttle_time
+        self.metrics.kafka_throttled(seconds)
+        if seconds:
+            why = f"for {1000 * seconds:.0f} ms"
+            log.warning("kafka_throttles", stage=self.name, why=why, hint=QUOTA_HINT)
 
     # -- membership ---------------------------------------------------------------------------
 
@@ -230,28 +257,18 @@ class StageRun:
             if expected is not None and self.services.topic_ids.get(topic, expected) != expected:
                 raise KafkaSessionError(f"{topic} was deleted and recreated while it was read")
 
-    def usable(self, message: Message) -> bool:
-        """Return whether a polled message is a record. Log errors that do not end the session.
-
-        Raises KafkaSessionError if the session must end.
-        """
-        error = message.error()
-        if error is None:
-            return True
-        if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - public by use
-            where = f"{message.topic()} [{message.partition()}]: {describe(error)}"
-            raise KafkaSessionError(f"the log has moved away: {where}")
-        if error.fatal() or error.code() in _FATAL:
-            raise KafkaSessionError(describe(error))
-        if error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001
-            log.warning("consume_error", stage=self.name, error=describe(error))
-        return False
-
     # -- waiting and restart ------------------------------------------------------------------
 
     def beat(self) -> None:
         """Record a heartbeat: a process whose stage is silent for long counts as stuck."""
         self.services.health.beat(self.name)
+
+    def with_heartbeat(self, client: T) -> T:
+        """Return a client of which each request is a heartbeat too.
+
+        A slow broker answers each after seconds, and a stage with stopped partitions makes many.
+        """
+        return cast("T", _WithHeartbeat(client, self.beat))
 
     def waiting(self, grace: float = 0.0) -> Callable[[], bool]:
         """Return a callback that says whether to give up waiting for Kafka, asked at each attempt.
@@ -296,11 +313,23 @@ class StageRun:
         self.metrics.aborted()
         error = state.outcome.exception() if state.outcome else None
         log.warning("session_ended", stage=self.name, error=str(error))
-        if not self.transactions.was_overdue():  # else its timeout was the fence
+        overdue, self._was_overdue = self._was_overdue, False
+        if not overdue:  # else its timeout was the fence
             rival = self._fencing_monitor.diagnose(error, self.services.clock.steady())
             if rival:
                 log.error("transactional_id_contested", stage=self.name, why=rival)
         _clear_frames(error)
+
+
+class _WithHeartbeat:
+    """See `StageRun.with_heartbeat`."""
+
+    def __init__(self, client: object, beat: Callable[[], None]) -> None:
+        self._client, self._beat = client, beat
+
+    def __getattr__(self, name: str) -> Any:
+        self._beat()
+        return getattr(self._client, name)
 
 
 def _clear_frames(error: BaseException | None) -> None:

@@ -11,6 +11,7 @@ lane knows the campaign.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -24,7 +25,6 @@ from consumer.runtime.lane.lane_loop import LaneStage
 from consumer.runtime.options import Options
 from consumer.runtime.router.router_loop import RouterStage
 from consumer.runtime.stage import StageServices
-from consumer.runtime.stages import Life, StageThreads
 from consumer.wiring.build import (
     LaneConfig,
     RouterConfig,
@@ -39,6 +39,9 @@ PATIENCE = 5.0
 much longer, and takes the config afterwards."""
 
 LOOK_EVERY = 0.02
+
+Life = Callable[[str, Callable[[], None]], None]
+"""Function that a stage's thread runs, with the stage's name and its sessions. Raises nothing."""
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +65,47 @@ class RunningLane:
     def uses(self, calls: Calls) -> bool:
         """Whether the lane may still make calls through this object."""
         return self.loop.calls is calls and not self.life.done()
+
+
+class StageThreads:
+    """Starts threads and waits for their ends. Only the event loop calls its methods."""
+
+    def __init__(self, life: Life) -> None:
+        self._life = life
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def start(self, name: str, sessions: Callable[[], None]) -> asyncio.Task[None]:
+        """Run a stage in its own thread. Return a task that is done when the thread has ended.
+
+        The thread waits for an earlier stage of this name, such as a lane that was removed from
+        the config and added again.
+        """
+        former = self._tasks.get(name)
+        self._tasks[name] = asyncio.create_task(self._run(name, sessions, former))
+        return self._tasks[name]
+
+    async def ended_threads(self) -> None:
+        """Wait until every thread has ended, including threads started meanwhile."""
+        while running := [task for task in self._tasks.values() if not task.done()]:
+            await asyncio.wait(running)
+
+    async def _run(
+        self, name: str, sessions: Callable[[], None], former: asyncio.Task[None] | None
+    ) -> None:
+        if former is not None:
+            await former
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+        def work() -> None:
+            try:
+                self._life(name, sessions)
+            finally:
+                loop.call_soon_threadsafe(ended.set)
+
+        thread = threading.Thread(target=work, name=name)
+        thread.start()
+        await ended.wait()
+        thread.join()  # returns at once
 
 
 class Supervisor:

@@ -390,7 +390,7 @@ def test_a_checkpoint_that_cannot_be_read_stops_its_lane_and_no_other(
         world.check()
         lines = running.lines("stage_stopped")
         assert sorted(line["stage"] for line in lines) == stopped
-        assert all("To begin anew" in line["why"] for line in lines)
+        assert all("To start afresh" in line["why"] for line in lines)
         assert running.probe("/livez")[0] == 200
         assert running.ended() is None
         assert "unreadable" in operate(config, "lanes", "list")

@@ -275,14 +275,14 @@ def thawed_zombie_calls() -> Iterator[None]:
 @defect
 def lost_lane_commits() -> Iterator[None]:
     """A lane that is lost is finished like one that is given back."""
-    lost = LaneStage._on_lost
+    revoke = LaneStage.revoke
 
-    def drained(loop: LaneStage, client: Consumer, partitions: list[TopicPartition]) -> None:
-        if loop.ownership is not None and client is loop._consumer:
-            loop._drain(loop.ownership)
-        lost(loop, client, partitions)
+    def drained(stage: LaneStage, partitions: list[TopicPartition], *, lost: bool) -> None:
+        if lost and stage.ownership is not None:
+            stage._drain(stage.ownership)
+        revoke(stage, partitions, lost=lost)
 
-    with patch.object(LaneStage, "_on_lost", drained):
+    with patch.object(LaneStage, "revoke", drained):
         yield
 
 
@@ -383,14 +383,14 @@ def router_carries_on() -> Iterator[None]:
     """After an aborted transaction the router goes on with what it reads next."""
     handle = RouterStage._handle
 
-    def stubborn(loop: RouterStage, client: Consumer, producer: Any, got: list[Message]) -> None:
+    def stubborn(stage: RouterStage, got: list[Message]) -> None:
         try:
-            handle(loop, client, producer, got)
+            handle(stage, got)
         except KafkaSessionError as error:
             if "FENCED" in str(error):
                 raise
             with suppress(KafkaException):
-                producer.abort_transaction(5.0)
+                stage.producer.abort_transaction(5.0)
 
     with patch.object(RouterStage, "_handle", stubborn):
         yield
@@ -417,11 +417,13 @@ def router_commits_while_polling() -> Iterator[None]:
     """The next records are read before the last ones are committed, by `position()`."""
     handle = RouterStage._handle
 
-    def eager(loop: RouterStage, client: Consumer, producer: Any, got: list[Message]) -> None:
+    def eager(stage: RouterStage, got: list[Message]) -> None:
+        real = stage.producer
         while got:
-            more = client.consume(100, 0.02)
-            handle(loop, client, _Behind(producer, client), got)  # type: ignore[arg-type]
-            got = more
+            more = stage.group.consumer.consume(100, 0.02)
+            stage.producer = _Behind(real, stage.group.consumer)  # type: ignore[assignment]
+            handle(stage, got)
+            stage.producer, got = real, more
 
     with patch.object(RouterStage, "_handle", eager):
         yield

@@ -4,26 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from consumer.runtime import input_stops
 from consumer.runtime.delay.delay_loop import DelayStage
+from consumer.runtime.group_consumer import GroupConsumer
 from consumer.runtime.lane.lane_loop import LaneStage
 from consumer.runtime.lane.lane_owner import LaneOwnership
-from consumer.runtime.router import input_stops
-from consumer.runtime.router.router_loop import RouterStage
-from consumer.runtime.stage import StageRun
 from tests.simulation.planting import defect, rewritten
+
+
+def _records_kept_by(stage: str) -> tuple[str, str]:
+    """The change after which this stage gets records of partitions revoked during the poll."""
+    known = "if self._revoked_during_poll:"
+    return known, f"if self._revoked_during_poll and self.run.name != {stage!r}:"
 
 
 @defect
 def revoked_records_are_routed() -> Iterator[None]:
     """The router routes what it read of a partition that was revoked in the same poll."""
-    with rewritten(RouterStage, "_handle", ("if self._revoked_during_poll:", "if False:")):
+    with rewritten(GroupConsumer, "poll", _records_kept_by("router")):
         yield
 
 
 @defect
 def regained_lane_keeps_old_records() -> Iterator[None]:
     """A lane that went and came back in one poll keeps what was read for its former owner."""
-    with rewritten(LaneStage, "_turn", ("self.ownership is not before:", "False:")):
+    regained = "if self._revoked_during_poll & _places(partitions):"
+    with (
+        rewritten(GroupConsumer, "_on_assign", (regained, "if False:")),
+        rewritten(GroupConsumer, "poll", ("if self._revoked_during_poll:", "if False:")),
+    ):
         yield
 
 
@@ -45,21 +54,25 @@ def thawed_member_stops_a_topic() -> Iterator[None]:
 @defect
 def revoked_step_is_passed_on() -> Iterator[None]:
     """The delay stage passes on what it read of a step that was revoked in the same poll."""
-    with rewritten(DelayStage, "_is_due", (" or topic in self._revoked_during_poll", "")):
+    with rewritten(GroupConsumer, "poll", _records_kept_by("delay")):
         yield
 
 
 @defect
 def regained_step_stays_paused() -> Iterator[None]:
     """A step that was lost while it was paused is not resumed when it comes back."""
-    with rewritten(DelayStage, "_on_assign", ("consumer.resume(partitions)", "pass")):
+    resume = "self.consumer.resume(to_read)"
+    others = f'self.run.name == "delay" or {resume}'
+    with rewritten(GroupConsumer, "_on_assign", (resume, others)):
         yield
 
 
 @defect
 def regained_lane_stays_paused() -> Iterator[None]:
     """A lane that was lost while it was paused is not resumed when it comes back."""
-    with rewritten(LaneStage, "_on_assign", ("consumer.resume([own])", "pass")):
+    resume = "self.consumer.resume(to_read)"
+    others = f'self.run.name == "delay" and {resume}'
+    with rewritten(GroupConsumer, "_on_assign", (resume, others)):
         yield
 
 
@@ -75,16 +88,13 @@ def deleted_below_unrecorded_base() -> Iterator[None]:
 @defect
 def out_of_range_is_only_logged() -> Iterator[None]:
     """A reader whose place in the log is gone says so in the log, and reads nothing more."""
-    known = "error is None or error.code() != KafkaError._AUTO_OFFSET_RESET:"
-    with (
-        rewritten(RouterStage, "_usable", (known, "True:")),
-        rewritten(StageRun, "usable", ("error.code() == KafkaError._AUTO_OFFSET_RESET:", "False:")),
-    ):
+    known = "elif is_out_of_range(error):"
+    with rewritten(GroupConsumer, "_handle_event", (known, "elif False:")):
         yield
 
 
 @defect
 def given_back_lane_leaves_doubt() -> Iterator[None]:
     """A lane that is given back does not wait for the answers to its calls."""
-    with rewritten(LaneStage, "_on_revoke", ("self._drain(self.ownership)", "pass")):
+    with rewritten(LaneStage, "revoke", ("self._drain(self.ownership)", "pass")):
         yield

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from consumer.runtime.router import input_stops
-from consumer.runtime.router.router_loop import RouterStage
+from consumer.runtime import input_stops
+from consumer.runtime.transactional_stage import TransactionalStage
 from tests.simulation.planting import defect, rewritten
 
 
@@ -21,5 +21,7 @@ def stale_command_is_obeyed() -> Iterator[None]:
 @defect
 def resumed_input_stays_stopped() -> Iterator[None]:
     """A partition that stands still is not looked at again, whatever an operator commands."""
-    with rewritten(RouterStage, "_goes_on", ("return self._stops.any_mended", "return False and ")):
+    with rewritten(
+        TransactionalStage, "_must_rejoin", ("return self.stops.any_mended", "return False and ")
+    ):
         yield

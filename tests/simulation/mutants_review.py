@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 from unittest.mock import patch
 
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import TopicPartition
 
 from consumer.errors import StartPositionError
 from consumer.kafka import offset_metadata, start_offsets
@@ -58,7 +58,7 @@ def forgotten_delays_are_read_again() -> Iterator[None]:
 
     with (
         patch.object(delay_loop, "first_offset", first),
-        rewritten(DelayStage, "_on_assign", ("if fresh:", "if False:")),
+        rewritten(DelayStage, "_set_start_offsets", ("if fresh:", "if False:")),
     ):
         yield
 
@@ -98,15 +98,11 @@ def refused_customer_is_tried_for_ever() -> Iterator[None]:
 @defect
 def lost_partition_stops_the_router() -> Iterator[None]:
     """One partition whose offset is out of range ends the router, with all other partitions."""
-    usable = RouterStage._usable
 
-    def ends(loop: RouterStage, consumer: Consumer, message: Message) -> bool:
-        error = message.error()
-        if error is not None and error.code() == KafkaError._AUTO_OFFSET_RESET:
-            raise StartPositionError("a partition stands still, and all others with it")
-        return usable(loop, consumer, message)
+    def ends(*_: object) -> None:
+        raise StartPositionError("a partition stands still, and all others with it")
 
-    with patch.object(RouterStage, "_usable", ends):
+    with patch.object(RouterStage, "stop_reading", ends):
         yield
 
 

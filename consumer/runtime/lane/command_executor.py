@@ -104,7 +104,7 @@ class CommandExecutor:
             publisher.dead_letters(commit.dead_letters, rfc3339(started))
             publisher.put_off(commit.delayed, self.name, services.topics, services.clock.now())
             give_up = run.waiting(STOP_GRACE)
-            transactions.deliver(producer, run.transactions.timeout, give_up)
+            transactions.deliver(producer, run.timeout, give_up)
             self._delivered_at = services.clock.now()
         self.lane.commit_took(self._delivered_at - started)
         self.committed_base = commit.checkpoint.base

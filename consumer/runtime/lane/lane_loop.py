@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -17,15 +18,14 @@ from confluent_kafka import Consumer, Message, TopicPartition
 from consumer.errors import KafkaSessionError
 from consumer.http.calls import Calls
 from consumer.kafka.client_settings import LANE_TRANSACTION_TIMEOUT
-from consumer.kafka.errors import translate_errors
+from consumer.kafka.queries import Partition
 from consumer.kafka.start_offsets import StartFrom
 from consumer.kafka.transaction_size import TransactionSize
 from consumer.lane.state.settings import LATE_ARRIVAL_GRACE, LaneSettings
-from consumer.runtime.former_life import wait_for_former_life
+from consumer.runtime.group_consumer import GroupConsumer, wait_for_former_life
 from consumer.runtime.lane.config_rivals import ConfigRivals
 from consumer.runtime.lane.lane_owner import RESULTS_ENOUGH, LaneOwnership
 from consumer.runtime.lane.takeover import Takeover
-from consumer.runtime.positions import ends
 from consumer.runtime.stage import StageRun, StageServices
 from consumer.wiring.build import LaneConfig
 
@@ -54,9 +54,9 @@ class LaneStage:
     ownership: LaneOwnership | None = None
     _coming: deque[LaneConfig] = field(default_factory=deque)
     _leaving: bool = False
-    _consumer: Consumer | None = None
     _rivals: ConfigRivals = field(init=False)
     run: StageRun = field(init=False)
+    group: GroupConsumer = field(init=False)
 
     def __post_init__(self) -> None:
         metrics, now = self.services.metrics, self.services.clock.now()
@@ -69,11 +69,6 @@ class LaneStage:
     def name(self) -> str:
         """The stage's name in logs, metrics and health."""
         return self.settings.name
-
-    @property
-    def topic(self) -> str:
-        """Topic of the lane's invitations."""
-        return self.services.topics.invitations(self.settings.name)
 
     def reconfigure(self, rules: LaneConfig) -> None:
         """Switch to another config before the next turn. May be called from any thread."""
@@ -91,25 +86,16 @@ class LaneStage:
         self._follow_clock()
         group = f"{self.services.topics.application_id}.lane.{self.settings.name}"
         wait_for_former_life(self.run, group, self._stays)
-        consumer = self._consumer = self.run.consumer(group)
-        try:
-            with translate_errors("subscribe"):
-                consumer.subscribe(
-                    [self.topic],
-                    on_assign=self._on_assign,
-                    on_revoke=self._on_revoke,
-                    on_lost=self._on_lost,
-                )
-            while self._stays():
-                self._take_rules()
-                self._turn(consumer)
-            if self.ownership is not None:
-                self._drain(self.ownership)
-        finally:
-            self._drop()
-            self.run.end_membership()
-            self._consumer = None
-            self.services.clients.close(consumer)
+        with GroupConsumer(self.run, group, self) as self.group:
+            try:
+                self.group.subscribe([self.services.topics.invitations(self.name)])
+                while self._stays():
+                    self._take_rules()
+                    self._turn()
+                if self.ownership is not None:
+                    self._drain(self.ownership)
+            finally:
+                self._drop()
 
     def _stays(self) -> bool:
         return not (self._leaving or self.services.stop.is_set())
@@ -123,21 +109,14 @@ class LaneStage:
             if self.ownership is not None:
                 self.ownership.reconfigure(rules)
 
-    def _turn(self, consumer: Consumer) -> None:
-        self.run.record_turn(consumer)
+    def _turn(self) -> None:
+        self.run.record_turn(self.group.consumer)
         self._keep_time()
-        before = self.ownership
-        with translate_errors("consume"):
-            messages = self._poll(consumer)
-        if self.ownership is not None and before is not None and self.ownership is not before:
-            # Records of the previous ownership would settle offsets that this one has not read.
-            raise KafkaSessionError("the lane went and came back while it was being read")
-        records = [each for each in messages if each.error() is None or self.run.usable(each)]
+        records, ends = self._poll()
         if self.ownership is not None:
             self.ownership.read(records)
-            for (_, partition), end in ends(messages):  # after the records that came with them
-                if partition == 0:
-                    self.ownership.lane.at_end(end)
+            for end in ends.values():  # after the records that came with it
+                self.ownership.lane.at_end(end)
             self.ownership.step()
 
     def _keep_time(self) -> None:
@@ -161,16 +140,16 @@ class LaneStage:
                 "the wall clock was stepped, and other lanes are not drained yet"
             )
 
-    def _poll(self, consumer: Consumer) -> list[Message]:
+    def _poll(self) -> tuple[list[Message], dict[Partition, int]]:
         """Poll records and run rebalance callbacks; poll fewer records while the lane is saturated.
 
         One transaction must carry what the records lead to: dead letters and delayed invitations.
         """
-        most = self.run.transactions.records
+        limit = self.run.size.records
         if self.ownership is not None and self.ownership.lane.saturated:
             self.ownership.wait_for_answer()
-            return consumer.consume(min(most, SATURATED_RECORDS), 0.0)
-        return consumer.consume(min(most, POLL_RECORDS), self._patience())
+            return self.group.poll(min(limit, SATURATED_RECORDS), 0.0)
+        return self.group.poll(min(limit, POLL_RECORDS), self._patience())
 
     def _patience(self) -> float:
         """Return how many seconds a poll may wait: until the lane's next own decision at most."""
@@ -181,17 +160,29 @@ class LaneStage:
 
     # -- ownership ----------------------------------------------------------------------------
 
-    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        if consumer is not self._consumer or not self._stays():
-            return  # callback of a session that has ended or is about to end
-        if not any(each.partition == 0 for each in partitions):
-            return
-        self.ownership = self._take_over(consumer)
+    def assign(self, partitions: Sequence[TopicPartition]) -> Sequence[TopicPartition]:
+        """See `GroupMember`: take the lane over, unless this session is about to end."""
+        if not self._stays() or all(each.partition for each in partitions):
+            return []
+        self.ownership = self._take_over(self.group.consumer)
         own = self.ownership.partition
         own.offset = self.ownership.lane.settled.base
-        with translate_errors("assign"):
-            consumer.incremental_assign([own])
-            consumer.resume([own])
+        return [own]
+
+    def revoke(self, partitions: Sequence[TopicPartition], *, lost: bool) -> None:
+        """See `GroupMember`: drain the calls in flight, unless the lane is lost."""
+        if self.ownership is None or all(each.partition for each in partitions):
+            return
+        if lost:
+            log.warning("lane_lost", lane=self.settings.name)
+        else:
+            self._drain(self.ownership)
+        self._drop()
+
+    def stop_reading(self, partition: TopicPartition, why: str) -> None:
+        """See `GroupMember`: the next session compares log and checkpoint."""
+        where = f"{partition.topic} [{partition.partition}]"
+        raise KafkaSessionError(f"the log has moved away: {where}: {why}")
 
     def _take_over(self, consumer: Consumer) -> LaneOwnership:
         takeover = Takeover(self.settings, self.run, self.begin, self.rng)
@@ -210,25 +201,6 @@ class LaneStage:
             self.calls.inbox(),
             self._rivals,
         )
-
-    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        if consumer is not self._consumer:  # callback of an ended session
-            return
-        if self.ownership is not None and any(each.partition == 0 for each in partitions):
-            self._drain(self.ownership)
-            own = self.ownership.partition
-            self._drop()
-            with translate_errors("unassign"):
-                consumer.incremental_unassign([own])
-
-    def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Drop the lane without a drain or a commit: another process may already own it."""
-        if consumer is not self._consumer:  # callback of an ended session
-            return
-        log.warning("lane_lost", lane=self.settings.name)
-        self._drop()
-        with translate_errors("unassign"):
-            consumer.incremental_unassign([each for each in partitions if each.partition == 0])
 
     def _drain(self, owner: LaneOwnership) -> None:
         patience = min(self.settings.call_timeout + LATE_ARRIVAL_GRACE, DRAIN_AT_MOST)

@@ -24,7 +24,7 @@ from consumer.kafka.records.publisher import bad_invitation, dead_letter_of
 from consumer.lane.lane import Lane
 from consumer.lane.state.pending import PendingInvitation
 from consumer.records.dead_letter import DeadLetterReason
-from consumer.runtime.isolation import tell
+from consumer.runtime.isolation import log_defect
 from consumer.runtime.lane.command_executor import CommandExecutor
 from consumer.runtime.lane.config_rivals import ConfigRivals
 from consumer.runtime.lane.lane_report import LaneReport
@@ -115,7 +115,7 @@ class LaneOwnership:
         except Exception as error:
             if not records_fault(error):
                 raise
-            tell(self.name, message, error)
+            log_defect(self.name, position_of(message), defect(error))
             letter = dead_letter_of(message, DeadLetterReason.INTERNAL, defect(error))
             self.lane.abandon(letter, held.campaign if held else None)
 
@@ -176,7 +176,7 @@ class LaneOwnership:
 
     def step(self) -> None:
         """Process answers and operators' commands, then execute the commands of one tick."""
-        self.lane.outbox.commit_size = self.run.transactions.records
+        self.lane.outbox.commit_size = self.run.size.records
         self._take_answers()
         self._obey()
         for command in self.lane.tick(self.services.clock.now()):

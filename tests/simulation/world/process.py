@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
@@ -76,8 +76,8 @@ class SimLane(LaneStage):
     process: str = ""
     current: Ownership | None = None
 
-    def _turn(self, consumer: Consumer) -> None:
-        LaneStage._turn(self, consumer)
+    def _turn(self) -> None:
+        LaneStage._turn(self)
         if self.ownership is not None:
             self._weigh(self.ownership.lane.buffer)
             if self.ownership.lane.paused:
@@ -102,15 +102,13 @@ class SimLane(LaneStage):
         self.watch.scheduler.point("taken over")
         return owner
 
-    def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        if consumer is self._consumer and self.current is not None:
-            self.current.lost_at = self.watch.commits
-        LaneStage._on_lost(self, consumer, partitions)
-
-    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    def revoke(self, partitions: Sequence[TopicPartition], *, lost: bool) -> None:
+        """See `LaneStage`."""
         current, owner, began = self.current, self.ownership, self.watch.scheduler.now
-        LaneStage._on_revoke(self, consumer, partitions)
-        if current is not None and owner is not None and self.ownership is None:
+        if lost and current is not None:
+            current.lost_at = self.watch.commits
+        LaneStage.revoke(self, partitions, lost=lost)
+        if not lost and current is not None and owner is not None and self.ownership is None:
             current.given_back_at, current.left = began, len(owner.lane.in_flight)
 
     def _drain(self, owner: LaneOwnership) -> None:

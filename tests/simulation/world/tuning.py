@@ -10,8 +10,8 @@ from typing import Any
 
 from consumer.http import calls
 from consumer.lane.offsets import read_plan
-from consumer.runtime import isolation, stage, transactions
-from consumer.runtime.delay import delay_loop, delay_stops
+from consumer.runtime import group_consumer, input_stops, isolation, stage, transactional_stage
+from consumer.runtime.delay import delay_loop
 from consumer.runtime.lane import (
     command_executor,
     config_rivals,
@@ -21,7 +21,7 @@ from consumer.runtime.lane import (
     retention,
     takeover,
 )
-from consumer.runtime.router import input_stops, router_loop
+from consumer.runtime.router import router_loop
 from consumer.runtime.watchers import command_watch
 from tests.simulation.world.doubles import Story, StoryLog
 
@@ -39,7 +39,7 @@ TUNED: Mapping[tuple[Any, str], object] = {
 that a world of a few hundred records must reach."""
 
 DRAWN: Mapping[str, tuple[tuple[Any, ...], tuple[int, ...]]] = {
-    "POLL_RECORDS": ((delay_loop, lane_loop, router_loop), (5, 20, 100)),
+    "POLL_RECORDS": ((lane_loop, transactional_stage), (5, 20, 100)),
     "PASS_OFFSETS": ((read_plan,), (40, 1_000)),
 }
 """Name → the modules that have it, and what a seed may make of it."""
@@ -52,7 +52,8 @@ LOGGERS = (
     command_executor,
     command_watch,
     config_rivals,
-    delay_stops,
+    group_consumer,
+    transactional_stage,
     input_stops,
     isolation,
     delay_loop,
@@ -62,7 +63,6 @@ LOGGERS = (
     router_loop,
     stage,
     takeover,
-    transactions,
 )
 
 Tuning = dict[tuple[Any, str], object]

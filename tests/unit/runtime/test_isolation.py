@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException, Message
+from confluent_kafka import KafkaError, KafkaException
 from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from consumer.errors import KafkaSessionError, StartPositionError, UnreadableRecord, defect
 from consumer.kafka.errors import records_fault
-from consumer.runtime.isolation import isolate, tell
+from consumer.runtime.isolation import isolate, log_defect
 
 
 class Handled:
@@ -86,7 +86,7 @@ def test_the_log_tells_type_and_places_and_no_value() -> None:
     except ValueError as raised:
         error = raised
     with capture_logs() as lines:
-        tell("router", Message(topic="t", partition=2, offset=7, key=b"+905551112233"), error)
+        log_defect("router", ("t", 2, 7), defect(error))
     (line,) = lines
     assert (line["topic"], line["partition"], line["offset"]) == ("t", 2, 7)
     assert line["error"].startswith("ValueError at test_isolation.py:")

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 
-from consumer.runtime.stages import StageThreads
+from consumer.runtime.supervisor import StageThreads
 
 
 def life(_name: str, session: Callable[[], None]) -> None:

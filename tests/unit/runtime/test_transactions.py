@@ -67,7 +67,7 @@ class Running:
 
     @property
     def records(self) -> int:
-        return self.run.transactions.records
+        return self.run.size.records
 
     def value(self, name: str) -> float | None:
         return self.metrics.registry.get_sample_value(
@@ -123,7 +123,7 @@ def test_transaction_that_outlasted_its_timeout_is_no_rivals_work() -> None:
 
     def session() -> None:
         running.run.producer("surveys.router.0")
-        running.transact(1, running.run.transactions.timeout + 2.0, FENCED)
+        running.transact(1, running.run.timeout + 2.0, FENCED)
 
     events = run_sessions(running, session, 6)
     assert events.count("session_ended") == 5
@@ -148,7 +148,7 @@ def test_quota_of_kafka_that_holds_a_client_back_is_counted_and_said() -> None:
     running = Running()
     with capture_logs() as lines:
         for seconds in (2.5, 0.02, 0.0):
-            running.run.transactions.record_throttle(cast("Any", Event(seconds)))
+            running.run._count_throttle(cast("Any", Event(seconds)))
     assert running.value("kafka_throttle_seconds_total") == 2.52
     assert [line["why"] for line in lines] == ["for 2500 ms", "for 20 ms"]
     assert all("quota" in line["hint"] for line in lines)

@@ -21,11 +21,15 @@ import structlog
 from confluent_kafka import Consumer, TopicPartition
 
 from consumer.kafka import offset_metadata
-from consumer.kafka.errors import translate_errors
 from consumer.kafka.queries import Partition, group_offset, log_range
 from consumer.kafka.records.operator_commands import Command, ResumeInput
 from consumer.kafka.start_offsets import GroupMemory, Reading
-from consumer.kafka.stopped_partitions import MEANING, StoppedPartition, out_of_range, out_of_reach
+from consumer.kafka.stopped_partitions import (
+    MEANING,
+    StoppedPartition,
+    out_of_range,
+    out_of_reach,
+)
 from consumer.runtime.stage import StageRun
 
 LOOK_EVERY = 2.0
@@ -44,30 +48,28 @@ class InputStops:
 
     def add(self, asker: Consumer, stopped: Iterable[StoppedPartition], why: str = "") -> None:
         """Add stopped partitions, and log each. Raises KafkaSessionError."""
-        for each in stopped:
-            self.stopped[each.place] = each
-            low, high = log_range(asker, each.topic, each.partition)
+        for partition in stopped:
+            self.stopped[partition.place] = partition
+            low, high = log_range(asker, partition.topic, partition.partition)
             log.error(
                 "input_stopped",
                 group=self.group,
-                topic=each.topic,
-                partition=each.partition,
-                offset=each.offset if each.offset >= 0 else None,
+                topic=partition.topic,
+                partition=partition.partition,
+                offset=partition.offset if partition.offset >= 0 else None,
                 log_begins=low,
                 log_ends=high,
-                reason=each.reason.value,
-                why=why or MEANING[each.reason],
-                mend=each.command,
+                reason=partition.reason.value,
+                why=why or MEANING[partition.reason],
+                mend=partition.command,
             )
         self._update_metrics()
 
-    def stop_reading(self, asker: Consumer, place: TopicPartition) -> None:
+    def stop(self, asker: Consumer, place: TopicPartition) -> None:
         """Stop a partition whose log does not hold the client's position.
 
         Raises KafkaSessionError if the log holds the group's offset: the member rejoins.
         """
-        with translate_errors("unassign"):
-            asker.incremental_unassign([place])
         self.add(asker, [out_of_reach(asker, group_offset(asker, place))])
 
     def __contains__(self, place: object) -> bool:
@@ -84,7 +86,7 @@ class InputStops:
         self.stopped.clear()
         self._update_metrics()
 
-    def due(self, now: float) -> bool:
+    def is_look_due(self, now: float) -> bool:
         """Return whether to check the offsets again: every `LOOK_EVERY` seconds."""
         if now < self._look_at:
             return False
@@ -102,7 +104,7 @@ class InputStops:
         self.run.metrics.stopped_partitions(stopped)
 
 
-def decided(
+def decided_offsets(
     commands: Iterable[Command], asker: Consumer, memory: GroupMemory, reading: Reading
 ) -> list[TopicPartition]:
     """Return the offsets, with metadata, that operators' commands give to stopped partitions.
@@ -113,8 +115,8 @@ def decided(
     found: dict[Partition, TopicPartition] = {}
     for command in commands:
         if isinstance(command, ResumeInput) and _same_topic(command, reading.ids):
-            for each in _seen(command, asker, memory, reading.own):
-                found[each.topic, each.partition] = each
+            for offset in _seen(command, asker, memory, reading.own):
+                found[offset.topic, offset.partition] = offset
     return list(found.values())
 
 
