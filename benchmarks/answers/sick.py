@@ -80,8 +80,8 @@ class Sick:
         if kind not in KINDS or self._job.well:
             return Reply(at, ACCEPTED)
         if self._job.one:
-            who = {held.recipient for held in batch.invitations}
-            met = self.bad.setdefault(batch.campaign, min(who)) in who
+            recipients = {held.recipient for held in batch.invitations}
+            met = self.bad.setdefault(batch.campaign, min(recipients)) in recipients
         else:
             met = now < MENDED
         return Reply(at, KINDS[kind] if met else ACCEPTED)
@@ -132,7 +132,7 @@ class SickWorld:
         for at, vendor in self._sessions:
             if at <= now:
                 self.lane.logged_in(vendor, at + HOUR, at)
-        self._sessions = [each for each in self._sessions if each[0] > now]
+        self._sessions = [session for session in self._sessions if session[0] > now]
         while self._answers and self._answers[0][0] <= now:
             at, _, call = heapq.heappop(self._answers)
             self.lane.answered(call.batch.id, call.reply.outcome, sent_at=call.left, at=at)
@@ -265,7 +265,7 @@ def rows(found: Iterable[Figures]) -> Iterator[Mapping[str, object]]:
         yield {
             "campaigns": job.healthy + len(job.sick),
             "sick": ", ".join(job.sick) or f"{job.stray:.0%} stray 403",
-            "who": "one" if job.one else "all",
+            "sick customers": "one" if job.one else "all",
             "waiting": "many" if job.many else "few",
             "mean wait, s": fmean(each.waits),
             "alone": fmean(each.alone),

@@ -79,7 +79,7 @@ def panels() -> dict[str, list[dict[str, Any]]]:
     boards = {}
     for name in BOARDS:
         text = (DEPLOY / "monitoring" / "dashboards" / f"{name}.json").read_text()
-        boards[name] = [each for each in json.loads(text)["panels"] if each["type"] != "row"]
+        boards[name] = [panel for panel in json.loads(text)["panels"] if panel["type"] != "row"]
     return boards
 
 

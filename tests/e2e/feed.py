@@ -103,7 +103,7 @@ class MadeUpLane:
                 ),
                 key=lambda each: (not each.parked, -each.oldest_age),
             ),
-            limits=[LimitSnapshot(*each) for each in limits],
+            limits=[LimitSnapshot(*limit) for limit in limits],
             next_permit=max(0.0, verdict - now),
             in_flight=[
                 BatchStatus(batch.batch, batch.campaign, batch.customers, now - sent)

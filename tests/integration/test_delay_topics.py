@@ -330,7 +330,7 @@ def test_forgotten_offsets_give_nothing_back_twice_though_nothing_was_deleted(
     with capture_logs() as logs:
         stage = delays.start()
         until("it stands still", lambda: stopped_steps(delays) == ["1m"])
-    (said,) = [each for each in logs if each["event"] == "input_stopped"]
+    (said,) = [log for log in logs if log["event"] == "input_stopped"]
     assert said["group"] == delay_group(delays)
     assert (said["topic"], said["reason"]) == (delays.topics.delayed("1m"), "forgotten")
     assert f"`survey-dispatcher inputs resume {said['topic']} --from" in said["why"]

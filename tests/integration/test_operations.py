@@ -56,7 +56,7 @@ def change(config: Path, **parts: object) -> Path:
 
 
 def statuses(world: LiveWorld) -> Counter[str]:
-    return Counter(each["status"] for each in world.results())
+    return Counter(result["status"] for result in world.results())
 
 
 # -- resend ---------------------------------------------------------------------------------------
@@ -140,8 +140,8 @@ def kill_at_the_second(step: Callable[..., None]) -> Callable[..., None]:
 
 def split(results: list[Result]) -> tuple[list[Result], list[Result]]:
     """Results of routed invitations, and of resent ones."""
-    first = [each for each in results if "resend_of" not in each]
-    return first, [each for each in results if "resend_of" in each]
+    first = [result for result in results if "resend_of" not in result]
+    return first, [result for result in results if "resend_of" in result]
 
 
 def end_of_lane(world: LiveWorld) -> int:
@@ -206,8 +206,8 @@ def test_dead_letters_are_given_back_once_after_a_fix(
     assert "its topic is no input" in said
 
     world.check()
-    assert {each["source"]["topic"] for each in world.results()} == {world.input}
-    was, now = (each for each in letters(world) if each[0] == b"not json")
+    assert {result["source"]["topic"] for result in world.results()} == {world.input}
+    was, now = (letter for letter in letters(world) if letter[0] == b"not json")
     assert was == now  # place, time and headers of the original record, whichever way it came
 
 

@@ -78,7 +78,7 @@ class History:
     refused: int = 0
     put_off: int = 0
     passes: int = 0
-    most_noted: int = 0
+    most_spilled: int = 0
     most_held: int = 0
     crashes: int = 0
     pauses: int = 0
@@ -105,7 +105,7 @@ class LaneWorld:
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._counters = [
-            SlidingLog(each.calls, each.period, self.rng) for each in self.settings.limits
+            SlidingLog(limit.calls, limit.period, self.rng) for limit in self.settings.limits
         ]
         self._session_ends = 0.0
         self.on_ladder = 0
@@ -146,10 +146,10 @@ class LaneWorld:
             at += rng.expovariate(rng.choice([0.3, 5.0]))
             name = rng.choices(["a", "b", "again", "visit", "gone", None], [6, 5, 4, 3, 1, 1])[0]
             expires_at = at + rng.uniform(0, 90) if rng.random() < 0.2 else None
-            who = f"r{rng.randrange(recipients)}"
+            recipient_key = f"r{rng.randrange(recipients)}"
             if name == "gone":  # the config knows it no more, so it comes back until it expires
                 expires_at = at + rng.uniform(0, 200)
-            made.append(Record(offset, at, who, name, expires_at, offset))
+            made.append(Record(offset, at, recipient_key, name, expires_at, offset))
             offset += 1
         return made
 
@@ -181,9 +181,9 @@ class LaneWorld:
         while self._due and self._due[0][0] <= self.now:
             heapq.heappop(self._due)[2]()
         self._poll()
-        shelf = self.lane.buffer
-        self.history.most_held = max(self.history.most_held, shelf.buffered)
-        self.history.most_noted = max(self.history.most_noted, shelf.read_plan.spilled)
+        buffer = self.lane.buffer
+        self.history.most_held = max(self.history.most_held, buffer.buffered)
+        self.history.most_spilled = max(self.history.most_spilled, buffer.read_plan.spilled)
         for command in self.lane.tick(self.now):
             self._carry_out(command)
         everything = self.lane.settled.base >= self.end
@@ -262,11 +262,11 @@ class LaneWorld:
         for each in commit.delayed:
             self.history.put_off += 1
             self.on_ladder += 1
-            # Always the first step: an hour on the ladder proves no more than a minute.
+            # Always the first step: an hour on the delay topics proves no more than a minute.
             self._at(self.now + STEPS["1m"], partial(self._comes_back, each))
 
     def _comes_back(self, each: DelayedInvitation) -> None:
-        """The ladder writes it to the end of the lane's topic, as it is now."""
+        """The delay stage writes it to the end of the lane's topic, as it is now."""
         self.on_ladder -= 1
         held, now = each.invitation, self.now
         origin = int(held.invitation["id"][1:])

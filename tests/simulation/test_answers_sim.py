@@ -158,7 +158,7 @@ class OneSick(AnswersWorld):
         else:
             first = next((f"i{each.origin}" for each in self.records if each.campaign == "a"), "")
             self.sick, self.walls = {}, {first: REFUSED}
-        self.records = [replace(each, expires_at=NOW + 7200.0) for each in self.records]
+        self.records = [replace(record, expires_at=NOW + 7200.0) for record in self.records]
 
     def _settings(self) -> LaneSettings:
         made = super()._settings()

@@ -57,7 +57,7 @@ def one_result_each(world: LaneWorld) -> None:
     results = Counter(result["id"] for commit in commits for result in commit.results)
     letters = Counter(each.source["offset"] for commit in commits for each in commit.dead_letters)
     readable = {f"i{each.origin}" for each in world.records if each.campaign is not None}
-    unreadable = {each.offset for each in world.records if each.campaign is None}
+    unreadable = {record.offset for record in world.records if record.campaign is None}
     assert results == Counter(readable), "not one result per invitation"
     assert letters == Counter(unreadable), "not one dead letter per unreadable record"
 
@@ -82,12 +82,12 @@ def results_are_true(world: LaneWorld) -> None:
 
 def settled_means_recorded(world: LaneWorld) -> None:
     """In every committed checkpoint: settled are those that have a result or dead letter."""
-    offsets = {each.offset for each in world.records}
-    last = {each.origin: each.offset for each in world.records}  # where it was when it ended
+    offsets = {record.offset for record in world.records}
+    last = {record.origin: record.offset for record in world.records}  # where it was when it ended
     recorded: set[int] = set()
     for commit in world.history.commits:
         recorded.update(last[result["source"]["offset"]] for result in commit.results)
-        recorded.update(each.source["offset"] for each in commit.dead_letters)
+        recorded.update(dead_letter.source["offset"] for dead_letter in commit.dead_letters)
         recorded.update(each.invitation.offset for each in commit.delayed)
         point = commit.checkpoint
         done = {each for each in offsets if each < point.base} | set(unpack(point.done, point.base))
@@ -97,9 +97,11 @@ def settled_means_recorded(world: LaneWorld) -> None:
 def batches_are_lawful(world: LaneWorld) -> None:
     """A call's recipients are distinct, of its campaign, and no more than it may take."""
     for _, batch in world.history.sends:
-        who = [each.invitation["pseudonym"] for each in batch.invitations]
-        assert len(set(who)) == len(who), "one recipient twice in a batch"
-        assert 1 <= len(who) <= world.settings.campaigns[batch.campaign].max_batch, "batch's size"
+        recipients = [invitation.invitation["pseudonym"] for invitation in batch.invitations]
+        assert len(set(recipients)) == len(recipients), "one recipient twice in a batch"
+        assert 1 <= len(recipients) <= world.settings.campaigns[batch.campaign].max_batch, (
+            "batch's size"
+        )
         assert {each.invitation["campaign"] for each in batch.invitations} == {batch.campaign}
 
 
@@ -108,7 +110,7 @@ def intents_come_first(world: LaneWorld) -> None:
     for commits, batch in world.history.sends:
         known = world.history.commits[commits - 1].checkpoint.in_flight if commits else ()
         intents = {each.batch_id: set(unpack(each.offsets, each.first)) for each in known}
-        offsets = {each.offset for each in batch.invitations}
+        offsets = {invitation.offset for invitation in batch.invitations}
         assert intents.get(batch.id) == offsets, "a call left without its intent"
 
 
@@ -121,8 +123,8 @@ def bounds_are_kept(world: LaneWorld) -> None:
 
 
 def in_flight(world: LaneWorld) -> int:
-    """Customers that calls carry at most: they are on no shelf, and in memory still."""
-    largest = max(each.max_batch for each in world.settings.campaigns.values())
+    """Customers that calls carry at most: they are in no window, and in memory still."""
+    largest = max(campaign.max_batch for campaign in world.settings.campaigns.values())
     return world.settings.max_in_flight * largest
 
 
@@ -167,7 +169,7 @@ def test_the_simulation_meets_what_it_is_made_for() -> None:
     for world in worlds:
         world.run()
     reasons = {r["reason"] for w in worlds for c in w.history.commits for r in c.results}
-    assert {str(each) for each in reasons} == {
+    assert {str(reason) for reason in reasons} == {
         "accepted",
         "vendor_rejected",
         "expired_waiting",
@@ -243,7 +245,7 @@ def test_the_checker_sees_a_call_before_its_intent() -> None:
     class Hasty(Lane):
         def tick(self, now: float) -> list[Command]:
             commands = super().tick(now)
-            if not any(isinstance(each, Commit) for each in commands):
+            if not any(isinstance(command, Commit) for command in commands):
                 return commands
             sends, self._committing = super().committed(), []
             return [*sends, *commands]

@@ -402,13 +402,13 @@ class LiveWorld:
         An `unknown` result leaves open whether the vendor accepted; all others do not.
         """
         results = self.results()
-        times = Counter(each["event_id"] for each in results)
+        times = Counter(result["event_id"] for result in results)
         repeated = sorted(each for each, number in times.items() if number != 1)
         assert not repeated, f"not exactly one result: {len(repeated)} events, as {repeated[:3]}"
         missing = {event.id for event in self.events} - times.keys()
         assert not missing, f"no result: {len(missing)} events, as {sorted(missing)[:3]}"
         assert times.keys() == {event.id for event in self.events}
-        assert len({each["id"] for each in results}) == len(results)
+        assert len({result["id"] for result in results}) == len(results)
         self._compare_with_vendor({each["event_id"]: each for each in results}, unknown_at_most)
         return results
 

@@ -72,8 +72,8 @@ def held(
     expires_at: float | None = None,
 ) -> PendingInvitation:
     """An invitation as the lane holds it; its recipient is its own unless one is named."""
-    who = f"r{offset}" if recipient is None else recipient
-    return PendingInvitation.of(offset, invitation(offset, who, campaign, expires_at), arrived)
+    key = f"r{offset}" if recipient is None else recipient
+    return PendingInvitation.of(offset, invitation(offset, key, campaign, expires_at), arrived)
 
 
 def written(
@@ -168,13 +168,13 @@ class Driver:
 
     @property
     def put_off(self) -> list[DelayedInvitation]:
-        """All that went to the ladder, in order."""
+        """All that went to the delay topics, in order."""
         return [each for commit in self.commits for each in commit.delayed]
 
     @property
     def reasons(self) -> dict[str, str]:
         """Invitation id → reason of its result."""
-        return {each["id"]: each["reason"].value for each in self.results}
+        return {result["id"]: result["reason"].value for result in self.results}
 
     @property
     def sent(self) -> list[int]:

@@ -89,7 +89,7 @@ def _leads_somewhere(page: Path, link: str) -> bool:
 
 def test_the_index_leads_to_every_page() -> None:
     index = DOCS / "README.md"
-    linked = {(DOCS / each.partition("#")[0]).resolve() for each in links(index)}
+    linked = {(DOCS / link.partition("#")[0]).resolve() for link in links(index)}
     missing = {each.name for each in DOCS.glob("*.md") if each.resolve() not in linked}
     assert missing - {"README.md"} == set()
 
@@ -112,27 +112,27 @@ def test_the_settings_for_tls_in_the_quick_start_are_accepted(tmp_path: Path) ->
 
 
 def fenced(page: str, language: str) -> list[str]:
-    found = [each for each in tokens(DOCS / page) if each.type == "fence"]
+    found = [token for token in tokens(DOCS / page) if token.type == "fence"]
     return [each.content for each in found if each.info == language]
 
 
 def test_the_reference_names_every_key_of_the_config() -> None:
     page = docgen.documents()[docgen.CONFIGURATION_PAGE]
     holders = [config_schema(), *config_schema()["$defs"].values()]
-    keys = {key for each in holders for key in each.get("properties", {})}
+    keys = {key for holder in holders for key in holder.get("properties", {})}
     assert {key for key in keys if f"\n| `{key}` |" not in page} == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_commands_and_their_options_exist(page: Path) -> None:
     """`survey-dispatcher …` in code, in fences and in indented blocks."""
-    unknown = [each for each in _commands(page) if not _exists(each.split())]
+    unknown = [command for command in _commands(page) if not _exists(command.split())]
     assert unknown == []
 
 
 def _commands(page: Path) -> Iterator[str]:
     codes = [each.content for each in inline(page) if each.type == "code_inline"]
-    blocks = [each.content for each in tokens(page) if each.type in ("fence", "code_block")]
+    blocks = [token.content for token in tokens(page) if token.type in ("fence", "code_block")]
     for line in "\n".join([*codes, *blocks]).splitlines():
         begun = re.match(r"\s*survey-dispatcher ([^#&]+)", line)
         if begun:
@@ -164,7 +164,7 @@ def test_metrics_exist(page: Path) -> None:
 
 def _metric_names() -> frozenset[str]:
     families = list(Metrics().registry.collect())
-    return frozenset(each.name for each in families)
+    return frozenset(family.name for family in families)
 
 
 def _is_metric(name: str, known: frozenset[str]) -> bool:

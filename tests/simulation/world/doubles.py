@@ -92,19 +92,19 @@ class Story:
     errors: Counter[str] = field(default_factory=Counter)
     """Events that the program logged as errors."""
 
-    def tell(self, who: str, what: str, **facts: object) -> None:
+    def tell(self, actor: str, what: str, **facts: object) -> None:
         """Add a line: time since the world began, actor, what, facts."""
         if self.wanted:
             details = " ".join(f"{name}={value}" for name, value in facts.items())
-            self.lines.append(f"{self.scheduler.now % 100_000:10.3f} {who:12} {what} {details}")
+            self.lines.append(f"{self.scheduler.now % 100_000:10.3f} {actor:12} {what} {details}")
 
 
 class StoryLog:
     """In the place of the runtime's structlog loggers: tells the story, or nothing."""
 
-    def __init__(self, story: Story, who: Callable[[], str]) -> None:
+    def __init__(self, story: Story, actor: Callable[[], str]) -> None:
         self._story = story
-        self._who = who
+        self._actor = actor
 
     def __getattr__(self, _level: str) -> Callable[..., None]:
         return self._tell if self._story.wanted else _nothing
@@ -115,4 +115,4 @@ class StoryLog:
         self._tell(event, **facts)
 
     def _tell(self, event: str, **facts: object) -> None:
-        self._story.tell(self._who(), event, **facts)
+        self._story.tell(self._actor(), event, **facts)

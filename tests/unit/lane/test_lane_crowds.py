@@ -31,7 +31,7 @@ def steps(driver: Driver, now: float) -> list[int]:
     before = len(driver.commits)
     for _ in range(10):
         driver.step(now)
-    return [carried(each) for each in driver.commits[before:]]
+    return [carried(commit) for commit in driver.commits[before:]]
 
 
 def test_parked_crowd_is_delayed_in_several_commits_with_none_left_behind() -> None:
@@ -41,7 +41,7 @@ def test_parked_crowd_is_delayed_in_several_commits_with_none_left_behind() -> N
     driver.answer(batch, PARKED)
     steps(driver, NOW)
     assert driver.lane.outbox.commit_size == MOST
-    assert [carried(each) for each in driver.commits[before:]] == [10, 10, 6]
+    assert [carried(commit) for commit in driver.commits[before:]] == [10, 10, 6]
     assert sorted(each.invitation.offset for each in driver.put_off) == list(range(CROWD + 1))
     assert driver.checkpoint.base == CROWD + 1
     assert driver.lane.buffer.buffered == 0

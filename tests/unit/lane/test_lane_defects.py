@@ -59,7 +59,7 @@ def test_one_customer_that_breaks_the_vendor_takes_no_other_along(attempts: int,
     assert calls <= 32
 
 
-def test_a_vendor_that_falls_ill_while_it_is_searched_costs_three_customers_at_most() -> None:
+def test_a_circuit_that_opens_during_a_search_costs_three_customers_at_most() -> None:
     driver = Driver(lane(settings(campaign("a", max_attempts=1))))
     driver.read(*(held(n) for n in range(64)))
     for number, batch in enumerate(driver.batches):
@@ -79,7 +79,7 @@ def test_silent_parts_under_resend_count_as_attempts() -> None:
         now += 20
         for batch in list(driver.lane.in_flight.values()):
             silent = len(batch.invitations) > 1 and any(
-                each.offset == 0 for each in batch.invitations
+                invitation.offset == 0 for invitation in batch.invitations
             )
             driver.answer(batch, SILENCE if silent else ACCEPTED, at=now)
         driver.read(held(n, campaign="b"), now=now)

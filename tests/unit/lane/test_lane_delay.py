@@ -27,7 +27,7 @@ TWO = (campaign("a", max_batch=2), campaign("b"))
 
 
 def away(driver: Driver) -> list[tuple[int, str]]:
-    """Offsets that were put off, and the step that they took."""
+    """Offsets that were delayed, and the step that they took."""
     return [(each.invitation.offset, each.step) for each in driver.put_off]
 
 
@@ -107,7 +107,7 @@ def test_a_spilled_invitation_of_a_parked_campaign_is_delayed_when_it_is_read_ag
 
 
 def test_attempts_survive_a_delay() -> None:
-    """Two calls that count, one that parks the campaign, a trip up the ladder, and the last."""
+    """Two calls that count, one that parks the campaign, a delay, and the last."""
     of = settings(campaign("a", max_attempts=3), campaign("b"))
     driver = Driver(lane(of))
     (batch,) = driver.read(written(0))
@@ -119,7 +119,7 @@ def test_attempts_survive_a_delay() -> None:
     back = PendingInvitation.read(7, put_off.record(), NOW + 60)
     assert (back.attempt, back.delays) == (2, 1)
     driver.answer(driver.read(back, now=NOW + 660)[0], TROUBLE, at=NOW + 660)
-    assert [(each["reason"], each["attempt"]) for each in driver.results] == [
+    assert [(result["reason"], result["attempt"]) for result in driver.results] == [
         ("attempts_exhausted", 3)
     ]
 
@@ -201,7 +201,7 @@ def test_a_campaign_that_leaves_the_config_is_delayed_and_its_call_ends_by_the_o
     assert driver.checkpoint.config_version == "c2"
     driver.answer(batch, ACCEPTED)
     assert driver.reasons == {"i0": "accepted", "i1": "accepted"}
-    assert [each["vendor"] for each in driver.results] == ["pisano", "pisano"]
+    assert [result["vendor"] for result in driver.results] == ["pisano", "pisano"]
     assert driver.lane.idle
 
 
@@ -282,7 +282,7 @@ def test_a_new_config_is_recorded_at_once() -> None:
     before = len(driver.commits)
     driver.lane.reconfigure(settings(config_version="c2"), NOW)
     driver.step()
-    assert [each.checkpoint.config_version for each in driver.commits[before:]] == ["c2"]
+    assert [commit.checkpoint.config_version for commit in driver.commits[before:]] == ["c2"]
 
 
 @pytest.mark.parametrize(("relogin", "logins"), [(("radar",), 2), ((), 1)])

@@ -67,7 +67,7 @@ def test_bad_recipients_are_rejected_with_the_code_and_all_others_accepted() -> 
         "vendor_rejected": [3, 11],
         "accepted": [n for n in range(16) if n not in (3, 11)],
     }
-    rejected = [each for each in driver.results if each["reason"] == "vendor_rejected"]
+    rejected = [result for result in driver.results if result["reason"] == "vendor_rejected"]
     assert {each["vendor_code"] for each in rejected} == {"E15"}
     assert driver.lane.idle
     assert driver.lane.buffer.buffered == 0
@@ -100,7 +100,7 @@ def test_when_the_calls_are_spent_the_rest_fails_with_the_reason() -> None:
     driver = of(campaign("a", bisect_calls=2))
     assert settle(driver, {3}) == 3
     assert reasons(driver) == {"bisect_spent": list(range(16))}
-    spent = [each for each in driver.results if each["reason"] == "bisect_spent"]
+    spent = [result for result in driver.results if result["reason"] == "bisect_spent"]
     assert {(each["status"].value, each["vendor_code"], each["attempt"]) for each in spent} == {
         ("failed", "E15", 1)
     }
@@ -257,8 +257,8 @@ def test_a_successor_calls_the_rest_again_as_a_whole() -> None:
     (part,) = driver.answer(driver.batches[0], BAD_RECIPIENT)
     after = Driver(lane(settings(), driver.checkpoint))
     (batch,) = after.read(*(held(n) for n in range(8)))
-    assert [each.offset for each in batch.invitations] == [4, 5, 6, 7]
-    assert {each["id"] for each in after.results} == {
+    assert [invitation.offset for invitation in batch.invitations] == [4, 5, 6, 7]
+    assert {result["id"] for result in after.results} == {
         f"i{each.offset}" for each in part.invitations
     }
 

@@ -278,7 +278,7 @@ def test_a_campaign_or_limit_that_is_gone_from_the_snapshot_loses_its_gauges() -
     assert value(metrics, "waiting_invitations", lane="radar", campaign="b") == 2
 
 
-def test_an_account_that_is_refused_or_ill_shows_until_the_config_drops_it() -> None:
+def test_an_account_with_an_open_circuit_shows_until_the_config_drops_it() -> None:
     metrics = Metrics(campaigns=["a"])
     metrics.lane(LANE).snapshot(snapshot())
     assert value(metrics, "credentials_refused", lane=LANE, vendor="pisano-tr") == 1

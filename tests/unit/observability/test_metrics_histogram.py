@@ -20,7 +20,7 @@ NAME = f"{NAMESPACE}_age_seconds"
 BOUNDS = (0, 1, 60, 3600, 2_000_000)
 
 # Many on a bucket's bound and just beside it, and of a clock that is ahead.
-BESIDE = [each + by for each in ANSWER_SECONDS for by in (-1e-9, 0.0, 1e-9)]
+BESIDE = [second + by for second in ANSWER_SECONDS for by in (-1e-9, 0.0, 1e-9)]
 AGES = st.floats(-100, 0) | st.floats(0, 1e9) | st.sampled_from(BESIDE)
 
 

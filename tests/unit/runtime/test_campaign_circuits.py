@@ -76,9 +76,7 @@ class Watched:
 
 
 def told(logs: Logs) -> list[tuple[str, str]]:
-    return [
-        (each["event"], each["campaign"]) for each in logs if "campaign_circuit" in each["event"]
-    ]
+    return [(log["event"], log["campaign"]) for log in logs if "campaign_circuit" in log["event"]]
 
 
 @pytest.fixture
@@ -103,7 +101,7 @@ def test_a_campaign_with_trouble_of_its_own_is_said_once_with_code_number_and_co
 ) -> None:
     watched = sick(times=TRIPS + 2)
     assert told(logs) == [("campaign_circuit_opened", "a")]
-    (line,) = [each for each in logs if each["event"] == "campaign_circuit_opened"]
+    (line,) = [log for log in logs if log["event"] == "campaign_circuit_opened"]
     assert (line["lane"], line["answer"], line["code"]) == ("cloud", "500", "E0")
     assert line["waiting"] == 4
     assert "`survey-dispatcher campaigns retry a`" in line["hint"]
@@ -147,7 +145,7 @@ def test_a_parked_campaign_is_shown_as_parked_alone(logs: Logs) -> None:
     watched = sick()
     watched.answer("a", PARKED)
     assert watched.held_back() == {}
-    closed = [each["why"] for each in logs if each["event"] == "campaign_circuit_closed"]
+    closed = [log["why"] for log in logs if log["event"] == "campaign_circuit_closed"]
     assert closed == ["parked"]
 
 
@@ -158,7 +156,7 @@ def test_an_outage_of_the_account_is_said_of_the_account_alone(logs: Logs) -> No
         watched.answer("a", VENDOR_ERROR)
     assert watched.held_back() == {}
     assert told(logs) == []
-    assert "circuit_opened" in {each["event"] for each in logs}
+    assert "circuit_opened" in {log["event"] for log in logs}
 
 
 def test_where_nothing_waits_any_more_nothing_is_held_back(logs: Logs) -> None:
@@ -173,5 +171,5 @@ def test_where_nothing_waits_any_more_nothing_is_held_back(logs: Logs) -> None:
     watched.now = NOW + 4000
     watched.driver.lane.settlement.sweep(watched.now)
     assert watched.held_back() == {}
-    closed = [each["why"] for each in logs if each["event"] == "campaign_circuit_closed"]
+    closed = [log["why"] for log in logs if log["event"] == "campaign_circuit_closed"]
     assert closed == ["nothing_waits"]

@@ -15,12 +15,12 @@ from consumer.runtime.watchers.orphans import OrphanWatch
 
 def test_an_orphaned_lane_is_said_once_and_shown_until_it_is_gone() -> None:
     metrics = Metrics()
-    nobody = cast("AdminClient", None), cast("KafkaClients", None)
-    watch = OrphanWatch(*nobody, Topics("surveys"), ("cloud",), metrics)
+    no_clients = cast("AdminClient", None), cast("KafkaClients", None)
+    watch = OrphanWatch(*no_clients, Topics("surveys"), ("cloud",), metrics)
     with capture_logs() as lines:
         watch.record_answer({"old": 3, "empty": 0})
         watch.record_answer({"old": 2, "empty": 0})
-    assert [(each["event"], each["lane"], each["records"]) for each in lines] == [
+    assert [(line["event"], line["lane"], line["records"]) for line in lines] == [
         ("lane_left_config", "old", 3)
     ]
     assert "lanes drain old" in lines[0]["mend"]

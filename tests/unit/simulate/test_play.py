@@ -49,7 +49,7 @@ def test_each_customer_is_sent_once_without_a_429() -> None:
     played = play([*crowd(300, gap=0.5), *crowd(50, "b", at=150.0)], settings("a", "b"))
     assert (played.customers, len(played.waits), played.throttled) == (350, 350, 0)
     assert played.campaigns["b"].customers == 50
-    assert played.calls == sum(each.calls for each in played.campaigns.values())
+    assert played.calls == sum(campaign.calls for campaign in played.campaigns.values())
 
 
 def test_arrivals_of_the_warm_up_are_sent_but_do_not_count() -> None:
@@ -96,16 +96,16 @@ def test_the_drain_of_a_backlog_ends_when_its_last_customer_leaves() -> None:
 
 def test_samples_tell_how_the_lane_stood() -> None:
     played = play([*crowd(20 * 50), *crowd(1, at=700.0)], settings("a", max_batch=10))
-    lefts = [each.left for each in played.samples]
+    lefts = [sample.left for sample in played.samples]
     assert (lefts[0], min(lefts)) == (1.0, 0.0)
-    assert max(each.waiting for each in played.samples) > 500
-    calls = [each.calls for each in played.samples]
+    assert max(sample.waiting for sample in played.samples) > 500
+    calls = [sample.calls for sample in played.samples]
     assert calls == sorted(calls)
 
 
 def test_however_long_a_play_is_its_samples_are_few_and_cover_it() -> None:
     played = play(crowd(50, gap=1000.0), settings("a"))
-    times = [each.time for each in played.samples]
+    times = [sample.time for sample in played.samples]
     assert len(times) <= MOST_SAMPLES
     assert times[-1] > 0.95 * played.ended_at
     gaps = {later - before for before, later in pairwise(times)}

@@ -46,7 +46,7 @@ def test_events_come_at_their_own_time_whatever_their_order(config: Config) -> N
     """Years old as they are, none is too old: a recording is played as of its own time."""
     late, early = sale(1, "2020-11-27T10:00:30Z"), sale(2, "2020-11-27T10:00:00Z")
     [lane] = routed(config, of([late, early])).lanes(speed=1.0)
-    assert [each.time for each in lane.arrivals()] == [0.0, 30.0]
+    assert [arrival.time for arrival in lane.arrivals()] == [0.0, 30.0]
     assert lane.settings.name == "pisano-cloud"
     assert lane.rates == {"purchase-sms": pytest.approx(2 / 30)}
 
@@ -60,22 +60,22 @@ def test_one_customers_two_events_are_one_recipients(config: Config) -> None:
     when = "2020-11-27T10:00:00Z"
     twice = [sale(1, when), sale(1, when) | {"id": "t9"}, sale(2, when)]
     [lane] = routed(config, of(twice)).lanes(speed=1.0)
-    assert len({each.recipient for each in lane.arrivals()}) == 2
+    assert len({arrival.recipient for arrival in lane.arrivals()}) == 2
 
 
 def test_each_lane_is_played_on_the_same_clock(config: Config) -> None:
     visit = sale(2, "2020-11-27T10:01:00Z", customer={"email": "a@example.com", "name": "A"})
     records = [*of([sale(1, "2020-11-27T10:00:00Z")]), *of([visit], WEB)]
     sms, web = routed(config, records).lanes(speed=2.0)
-    assert [each.time for each in sms.arrivals()] == [0.0]
-    assert [each.time for each in web.arrivals()] == [30.0]
+    assert [arrival.time for arrival in sms.arrivals()] == [0.0]
+    assert [arrival.time for arrival in web.arrivals()] == [30.0]
     assert web.settings.logins == {"radar"}
     assert routed(config, records).lanes(1.0, only="radar")[0].settings.name == "radar"
 
 
 def test_expiry_counts_from_the_event(config: Config) -> None:
     [lane] = routed(config, of([sale(1, "2020-11-27T10:00:30Z")])).lanes(speed=10.0)
-    assert [each.expire_after for each in lane.arrivals()] == [72 * 3600.0]
+    assert [arrival.expire_after for arrival in lane.arrivals()] == [72 * 3600.0]
 
 
 def test_what_makes_no_invitation_is_counted(config: Config) -> None:
@@ -102,7 +102,7 @@ def test_a_recording_without_invitations_is_refused(config: Config) -> None:
 def test_a_file_has_an_event_a_line_and_may_have_empty_ones(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     path.write_bytes(b'{"id": 1}\n\n{"id": 2}\n')
-    assert [(each.topic, each.value) for each in lines(path, POS)] == [
+    assert [(line.topic, line.value) for line in lines(path, POS)] == [
         (POS, b'{"id": 1}'),
         (POS, b'{"id": 2}'),
     ]
@@ -129,7 +129,7 @@ def test_the_largest_stores_are_campaigns_and_households_recipients() -> None:
         for number, store in enumerate([7, 8, 7, 8, 9])
     ]
     lane = store_traffic(2, 2.0, year, [Limit(20, 5.0)])
-    assert [(each.time, each.campaign, each.recipient) for each in lane.arrivals()] == [
+    assert [(arrival.time, arrival.campaign, arrival.recipient) for arrival in lane.arrivals()] == [
         (0.0, "store-7", "0"),
         (30.0, "store-8", "1"),
         (60.0, "store-7", "0"),

@@ -70,7 +70,7 @@ def test_the_baselines_stand_beside_it() -> None:
         [Scenario(campaigns=2, rate=0.2, hours=0.05).traffic()], baselines=True
     ).answer()
     assert set(told["baselines"]) == {"seal-after-1s", "seal-after-60s", "late-oldest-first"}
-    assert {each["customers"] for each in told["baselines"].values()} == {told["customers"]}
+    assert {baseline["customers"] for baseline in told["baselines"].values()} == {told["customers"]}
 
 
 def test_a_backlog_comes_after_the_warm_up_and_drains() -> None:

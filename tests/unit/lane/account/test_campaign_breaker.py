@@ -133,7 +133,7 @@ def test_retry_of_a_campaign_ends_the_pause_of_its_own_trials_only() -> None:
     assert driver.step(NOW + 1) == []
     driver.lane.retry_campaign("a", NOW + 1)
     (batch,) = driver.step(NOW + 1)
-    assert [each.offset for each in batch.invitations] == [0]
+    assert [invitation.offset for invitation in batch.invitations] == [0]
 
 
 def test_a_trial_waits_for_the_login_that_its_call_needs() -> None:
@@ -145,7 +145,7 @@ def test_a_trial_waits_for_the_login_that_its_call_needs() -> None:
     assert driver.logins == ["pisano"] * 2
     driver.lane.logged_in("pisano", NOW + 3_600, NOW + 9.9)
     (batch,) = driver.step(NOW + 9.9)
-    assert [each.offset for each in batch.invitations] == [0]
+    assert [invitation.offset for invitation in batch.invitations] == [0]
 
 
 def test_a_new_secret_closes_the_campaigns_of_its_own_account_only() -> None:
