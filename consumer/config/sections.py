@@ -37,7 +37,6 @@ from consumer.routing.decoding.times import TimeUnit
 from consumer.routing.link import EXAMPLE
 from consumer.routing.recipients.recipients import UntextedType
 from consumer.vendors import VENDORS
-from consumer.vendors.protocol import CampaignOptions
 
 if TYPE_CHECKING:
     InputFormat = str
@@ -136,22 +135,16 @@ class SharedCampaign(Section):
     """Calls that a refused batch may cost to find the bad recipients; the rest has then failed."""
 
 
-CAMPAIGN_OPTIONS = tuple(
-    dict.fromkeys(
-        vendor.CampaignOptions
-        for vendor in VENDORS.values()
-        if vendor.CampaignOptions is not CampaignOptions
-    )
-)
-"""Models of the keys that one vendor alone reads of a campaign."""
-OPTION_KEYS = frozenset(key for options in CAMPAIGN_OPTIONS for key in options.model_fields)
+_ALL_OPTIONS = [vendor.CampaignOptions for vendor in VENDORS.values()]
+OPTION_KEYS = frozenset(key for options in _ALL_OPTIONS for key in options.model_fields)
+"""Keys of a campaign that one vendor alone reads."""
 
 if TYPE_CHECKING:
     Campaign = SharedCampaign
 else:  # a new vendor's keys need no line here
-    Campaign = create_model(
-        "Campaign", __base__=(*CAMPAIGN_OPTIONS, SharedCampaign), __doc__=SharedCampaign.__doc__
-    )
+    with_keys = (options for options in _ALL_OPTIONS if options.model_fields)
+    bases = (*with_keys, SharedCampaign)
+    Campaign = create_model("Campaign", __base__=bases, __doc__=SharedCampaign.__doc__)
 
 
 class EventKeys(Section):

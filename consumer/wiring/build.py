@@ -116,8 +116,8 @@ def lane_settings(config: Config, lane: str) -> LaneSettings:
     return LaneSettings(
         name=lane,
         campaigns={
-            name: _lane_campaign(name, each, modules[each.vendor].spec(each.channel))
-            for name, each in campaigns.items()
+            name: _lane_campaign(name, campaign, modules[campaign.vendor].spec(campaign.channel))
+            for name, campaign in campaigns.items()
         },
         config_version=config.config_version,
         limits=quota.limits,

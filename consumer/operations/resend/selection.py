@@ -17,7 +17,7 @@ from typing import NamedTuple
 import orjson
 
 from consumer.config.checks.messages import nearest
-from consumer.policy.expiry import expiry_time
+from consumer.policy.expiry import expiry_time, has_expired
 from consumer.records.fields import rfc3339
 from consumer.records.invitation import Invitation
 from consumer.records.readers import read_invitation
@@ -180,7 +180,7 @@ class Search:
             expires_at = _expires_at(found, expiry)
             if found["campaign"] not in lanes:
                 plan.refused[kind, Refusal.CAMPAIGN] += 1
-            elif expires_at is not None and now >= expires_at:
+            elif has_expired(expires_at, now):
                 plan.refused[kind, Refusal.EXPIRED] += 1
             else:
                 new = resend_of(found, expires_at, version, now)
