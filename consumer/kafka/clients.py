@@ -9,7 +9,6 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from typing import Any
 
-import structlog
 from confluent_kafka import (
     Consumer,
     KafkaError,
@@ -30,8 +29,7 @@ from consumer.kafka.client_settings import (
     producer_settings,
 )
 from consumer.kafka.errors import describe
-
-log = structlog.get_logger(__name__)
+from consumer.observability.logs.library import LIBRDKAFKA, ForwardingHandler
 
 OnError = Callable[[KafkaError], None]
 
@@ -223,17 +221,9 @@ def admin_client(settings: Settings) -> AdminClient:
 
 def _librdkafka() -> logging.Logger:
     """Return the logger of librdkafka's errors; the program's log limits repeats."""
-    logger = logging.getLogger("librdkafka")
+    logger = logging.getLogger(LIBRDKAFKA)
     logger.setLevel(logging.ERROR)
     if not logger.handlers:
-        logger.addHandler(_ToOurs())
+        logger.addHandler(ForwardingHandler())
         logger.propagate = False
     return logger
-
-
-class _ToOurs(logging.Handler):
-    """Forwards librdkafka's log to the program's own log, in its format."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write one line."""
-        log.error("librdkafka", says=record.getMessage())

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import socket
 from collections.abc import Callable, Iterator
+from importlib import resources
 
 import uvicorn
 from starlette.applications import Starlette
@@ -23,7 +24,6 @@ from consumer.errors import DispatcherError
 from consumer.observability.admin_connections import BACKLOG, HEAD_BYTES, BoundedProtocol
 from consumer.observability.health import Health
 from consumer.observability.metrics.metrics import Metrics
-from consumer.observability.status.assets import assets
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -39,6 +39,18 @@ SECURITY_HEADERS = [
     ("X-Content-Type-Options", "nosniff"),
 ]
 """Headers added by the server, so that its error responses bear them as well."""
+
+PAGE = {
+    "/": ("index.html", "text/html"),
+    "/status/page.css": ("page.css", "text/css"),
+    "/status/page.js": ("page.js", "text/javascript"),
+    "/status/parts.js": ("parts.js", "text/javascript"),
+    "/status/lane.js": ("lane.js", "text/javascript"),
+    "/status/words.js": ("words.js", "text/javascript"),
+    "/status/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+"""Path → file of the status page and media type. Paths in the files are relative, for proxies with
+a prefix."""
 
 GRACE_S = 2
 """Seconds that requests in progress get at shutdown."""
@@ -70,9 +82,16 @@ def admin_app(metrics: Metrics, health: Health, status: Callable[[], bytes]) -> 
             Route("/livez", livez),
             Route("/readyz", readyz),
             Route("/status.json", status_json),
-            *assets(),
+            *_page(),
         ]
     )
+
+
+def _page() -> Iterator[Route]:
+    folder = resources.files("consumer.observability.status").joinpath("page")
+    for path, (name, media_type) in PAGE.items():
+        response = Response(folder.joinpath(name).read_bytes(), media_type=media_type)
+        yield Route(path, response, methods=["GET"])
 
 
 def _verdict(problems: list[str]) -> Response:

@@ -32,7 +32,7 @@ class CampaignSnapshot:
     """A campaign's invitations that wait in memory or in the log, the age of the oldest one in
     memory (0 if none).
 
-    `parked`: the vendor cannot use the campaign as it is. `unsettled`: waiting ones and those in
+    `parked`: the vendor cannot use the campaign as it is. `unsettled`: also invitations in
     calls, bisections and trials.
     """
 

@@ -21,6 +21,8 @@ from consumer.vendors.answers import scrub
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
+LIBRDKAFKA = "librdkafka"
+
 _VALUES = re.compile(r"[\n<(\[{].*", re.DOTALL)
 """asyncio puts the repr of a failed object behind one of these characters."""
 
@@ -35,19 +37,25 @@ def _log() -> structlog.typing.FilteringBoundLogger:
 def listen() -> None:
     """Take over the standard library's root logger and the hooks for uncaught exceptions."""
     root = logging.getLogger()
-    root.handlers = [ToOurs()]
+    root.handlers = [ForwardingHandler()]
     root.setLevel(logging.WARNING)
     logging.raiseExceptions = False  # an unwritable line is lost without an error
     threading.excepthook = _thread_died
     sys.unraisablehook = _unraisable
 
 
-class ToOurs(logging.Handler):
-    """Writes a record of the standard library as one line, with its level."""
+class ForwardingHandler(logging.Handler):
+    """Writes a record of a library as one line, with its level."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one line `library`; never raises."""
+        """Write one line, `library` or `librdkafka`; never raises.
+
+        librdkafka's messages are kept whole: they name brokers and clients, no customer.
+        """
         try:
+            if record.name == LIBRDKAFKA:
+                _log().error(LIBRDKAFKA, says=record.getMessage())
+                return
             sentence = scrub(_VALUES.sub("", str(record.msg)))
             details: dict[str, object] = {"library": record.name, "says": sentence}
             if record.exc_info and record.exc_info[1] is not None:

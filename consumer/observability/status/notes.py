@@ -25,7 +25,8 @@ def lane_notes(lane: LaneStatus) -> Iterator[Note]:
         what = "the vendor answered 429: no call before it allows one again (`lanes reopen`)"
         yield Note(Level.WARN, lane.name, what)
     if lane.limits_in_use < 1:
-        what = f"uses {lane.limits_in_use:.0%} of its limits after a 429: who else uses this quota?"
+        share = f"{lane.limits_in_use:.0%}"
+        what = f"uses {share} of its limits after a 429: does another client use this quota?"
         yield Note(Level.WARN, lane.name, what)
     if lane.paused:
         what = "reads nothing more: it holds as much as it may, and no call helps"

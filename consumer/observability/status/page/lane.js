@@ -1,4 +1,4 @@
-// One lane's card: permits as bars, who waits, what is in flight.
+// One lane's card: permits as bars, what waits, what is in flight.
 
 import { Bar, part, rows, show } from "./parts.js";
 import { customers, drain, lasting, nextPermit, whole } from "./words.js";

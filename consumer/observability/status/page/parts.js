@@ -9,7 +9,7 @@ export function part(tag, className = "", ...children) {
 
 const shown = new WeakMap();
 
-/** Build the node's content again only if `value` is another one: who selects text keeps it. */
+/** Build the node's content again only if `value` is another one: selected text stays selected. */
 export function show(node, value, build) {
   const text = JSON.stringify(value);
   if (shown.get(node) === text) return;
