@@ -104,7 +104,6 @@ def _vendor(run: Run) -> None:
             "trouble",
             f'{P}circuit_open{{vendor="pisano"}} == 1',
             f'{P}oldest_waiting_age_seconds{{campaign="purchase-sms"}} > 5',
-            grew('results_total{reason="attempts_exhausted"}'),
         ),
     ):
         pass

@@ -43,7 +43,7 @@ MOVES: Mapping[tuple[str, str], Sequence[Moves]] = {
     ("manager", "Waiting now"): [Moves("crowd")],
     ("manager", "Delayed"): [Moves("parked")],
     ("manager", "Sent in time"): [Moves("works")],
-    ("manager", "Accepted of all that count"): [Moves("trouble", up=False)],
+    ("manager", "Accepted of all that count"): [Moves("silence", up=False)],
     ("manager", "Time until the backlog is sent"): [Moves("crowd")],
     ("manager", "Invitations by campaign"): [Moves("crowd", {"campaign": "purchase-sms"})],
     ("manager", "Accepted"): [Moves("crowd", PISANO)],
@@ -52,7 +52,6 @@ MOVES: Mapping[tuple[str, str], Sequence[Moves]] = {
     ("manager", "Quota used up"): [Moves("crowd", PISANO)],
     ("manager", "Customers a call"): [Moves("crowd", {"campaign": "purchase-sms"})],
     ("manager", "Ended without a survey"): [
-        Moves("trouble", {"reason": "attempts_exhausted"}),
         Moves("silence", {"reason": "no_answer"}),
         Moves("killed", {"reason": "owner_lost"}),
         Moves("bad recipients", {"reason": "vendor_rejected"}),
@@ -127,9 +126,16 @@ STILL = {
     ("operations", "Versions"): "a table of ones: see the test of its own",
     ("operations", "Quotas of Kafka"): "there is none here: test_quotas_of_kafka has one",
     ("operations", "Transaction size"): "the same",
+    ("operations", "Stopped inputs"): "no offset is lost here: test_stopped_inputs has it",
+    ("operations", "Operators' commands"): "none is given here: test_live_commands has one",
+    ("operations", "Clocks"): "all clocks are right here: test_delay_topics has a wrong one",
+    ("operations", "Refused deletions"): "all are allowed here: test_delay_topics has one",
     ("operations", "Reading paused"): "needs half a million spilled ones: test_floods has it",
 }
 """Panels that no fault of this run moves."""
+
+WITHOUT_DATA = {("operations", "Refused deletions"), ("operations", "Stopped inputs")}
+"""Panels whose series begin with their first event, which this run does not have."""
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +154,9 @@ def asked(recording: Recording, expr: str, began: float, ended: float) -> list[S
 @pytest.mark.parametrize("shown", queries(), ids=lambda each: f"{each.board}: {each.panel}")
 def test_every_query_returns_data(recording: Recording, shown: Shown) -> None:
     found = asked(recording, shown.expr, recording.began, recording.ended)
+    if (shown.board, shown.panel) in WITHOUT_DATA:
+        assert found == []
+        return
     assert any(not math.isnan(value) for each in found for _, value in each.values)
 
 
