@@ -38,12 +38,12 @@ class _Text:
     optional: bool = False
 
     @classmethod
-    def of(cls, text: str) -> _Text:
+    def from_template(cls, text: str) -> _Text:
         """Make the text of a path or a fragment."""
         return cls(_NAME.split(text))
 
     @classmethod
-    def parameter(cls, text: str) -> _Text:
+    def from_parameter(cls, text: str) -> _Text:
         """Make the text of a query parameter, optional if its value is exactly one name."""
         return cls(_NAME.split(text), _PARAMETER.fullmatch(text) is not None)
 
@@ -123,9 +123,9 @@ def compile_link(text: str) -> Template:
         raise ValueError("the path must not have . or .. between two slashes")
     return Template(
         tuple(dict.fromkeys(_NAME.findall(text))),
-        _Text.of(path),
-        [_Text.parameter(text) for text in query.split("&") if text],
-        _Text.of(fragment),
+        _Text.from_template(path),
+        [_Text.from_parameter(text) for text in query.split("&") if text],
+        _Text.from_template(fragment),
     )
 
 

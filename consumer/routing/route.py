@@ -57,7 +57,7 @@ class Link:
     values: Getters = ()
     exact: bool = False
 
-    def of(self, body: Body, given: Mapping[str, str], raw: bytes = b"") -> str:
+    def make_url(self, body: Body, given: Mapping[str, str], raw: bytes = b"") -> str:
         """Return the link; `given`: values not read from the event. Raises DataError."""
         found = _as_written(partial(_texts, self.values), body, raw, exact=self.exact)
         link = self.template.fill({**found, **given})
@@ -121,8 +121,8 @@ def _blank(value: object) -> bool:
     return not value or (isinstance(value, str) and not value.strip())
 
 
-def longest(data: Data) -> str:
-    """Return the name of the longest value: `key` or `map.key`."""
+def name_of_longest(data: Data) -> str:
+    """Return the name of the longest value, as `key` or `map.key`."""
     sizes = {
         name: len(text) for name in names_in(data) if (text := entry_of(data, name)) is not None
     }
@@ -162,12 +162,12 @@ class Reach:
             self._known[kind] = self._read(kind)
         return self._known[kind]
 
-    def kinds(self) -> list[str]:
+    def address_kinds(self) -> list[str]:
         """List the kinds of address that the route's campaigns could use."""
         kinds = (kind for target in self.route.send for kind in target.spec.addresses)
         return [kind for kind in dict.fromkeys(kinds) if kind in self.route.recipient]
 
-    def by(self, target: Target) -> Address:
+    def address_for(self, target: Target) -> Address:
         """Return all valid addresses that the target's channel can use; empty if unreachable."""
         address: Address = {}
         for kind in target.spec.addresses:

@@ -23,7 +23,7 @@ from consumer.records.input_record import InputRecord
 from consumer.records.invitation import Address, Invitation
 from consumer.records.result import Reason, Result
 from consumer.routing.decoding.decode import Event, EventDecoder
-from consumer.routing.route import Body, Link, Reach, Route, Target, longest
+from consumer.routing.route import Body, Link, Reach, Route, Target, name_of_longest
 
 Pseudonymiser = Callable[[str], str]
 
@@ -38,7 +38,7 @@ BEAT_EVERY = 100
 """Records between two heartbeats."""
 
 
-class Encoded(NamedTuple):
+class EncodedInvitation(NamedTuple):
     """An invitation ready for its lane's topic."""
 
     lane: str
@@ -69,7 +69,7 @@ class RoutedInput:
 class Routed:
     """The outcome of a batch of records; counts are by (topic, disposition, reason)."""
 
-    invitations: list[Encoded] = field(default_factory=list)
+    invitations: list[EncodedInvitation] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
@@ -117,15 +117,15 @@ class Router:
                 beat()
             invitations, results = len(out.invitations), len(out.results)
             try:
-                self._one(record, now, routed_at, out)
+                self._route_record(record, now, routed_at, out)
             except EventError as error:
-                self._dead(record, error.reason, str(error), out)
+                self._add_dead_letter(record, error.reason, str(error), out)
             except Exception as error:  # noqa: BLE001 - a defect of ours must not stop the stream
                 out.forget(record.topic, invitations, results)
-                self._dead(record, DeadLetterReason.INTERNAL, defect(error), out)
+                self._add_dead_letter(record, DeadLetterReason.INTERNAL, defect(error), out)
         return out
 
-    def _one(self, record: InputRecord, now: float, routed_at: str, out: Routed) -> None:
+    def _route_record(self, record: InputRecord, now: float, routed_at: str, out: Routed) -> None:
         known = self.inputs.get(record.topic)
         if known is None:
             raise EventError(DeadLetterReason.NO_INPUT, "no input of the config has its topic")
@@ -137,31 +137,31 @@ class Router:
         event = known.decoder.identify(payload, now)
         for route in routes:
             expires_at = expiry_time(event.time, route.expire_after)
-            self._take(_Match(record, event, route, routed_at, expires_at), now, out)
+            self._route_event(_Match(record, event, route, routed_at, expires_at), now, out)
 
-    def _take(self, match: _Match, now: float, out: Routed) -> None:
+    def _route_event(self, match: _Match, now: float, out: Routed) -> None:
         refusal = first_refusal(self._policy.at_routing, match, now)
         if refusal is not None:
-            self._settle(match, refusal, None, out)
+            self._add_result(match, refusal, None, out)
             return
         reach = Reach(match.route, match.event.body)
         for target in match.route.send:
-            address = reach.by(target)
+            address = reach.address_for(target)
             if address or target.spec.anyone:
-                self._reached(match, target, address, out)
+                self._invite_or_link(match, target, address, out)
                 return
         unfit = list(dict.fromkeys(reach.unfit))
         reason = Reason.INVALID_RECIPIENT if reach.present else Reason.NO_RECIPIENT
-        self._settle(match, reason, None, out)["fields"] = unfit or reach.kinds()
+        self._add_result(match, reason, None, out)["fields"] = unfit or reach.address_kinds()
 
-    def _reached(self, match: _Match, target: Target, address: Address, out: Routed) -> None:
+    def _invite_or_link(self, match: _Match, target: Target, address: Address, out: Routed) -> None:
         try:
             if target.link is None:
                 self._invite(match, target, address, out)
             else:
                 self._make_link(match, target, target.link, address, out)
         except DataError as error:
-            result = self._settle(match, error.reason, target, out)
+            result = self._add_result(match, error.reason, target, out)
             result["recipient"], result["fields"] = self._pseudonym(address), list(error.fields)
 
     def _pseudonym(self, address: Address) -> str | None:
@@ -176,8 +176,8 @@ class Router:
         given = {"event_id": match.event.id, **cast("dict[str, str]", address)}
         if recipient is not None:
             given["pseudonym"] = recipient
-        made = link.of(match.event.body, given, match.event.raw)
-        result = self._settle(match, Reason.LINK_MADE, target, out)
+        made = link.make_url(match.event.body, given, match.event.raw)
+        result = self._add_result(match, Reason.LINK_MADE, target, out)
         result["recipient"], result["link"] = recipient, made
 
     def _invite(self, match: _Match, target: Target, address: Address, out: Routed) -> None:
@@ -201,13 +201,15 @@ class Router:
         value = orjson.dumps(invitation)
         if len(value) > INVITATION_LIMIT:
             message = f"an invitation of over {INVITATION_LIMIT} bytes"
-            raise DataError(Reason.INVALID_DATA, message, [longest(data)])
+            raise DataError(Reason.INVALID_DATA, message, [name_of_longest(data)])
         out.invitations.append(
-            Encoded(target.lane, target.campaign, invitation["pseudonym"], value)
+            EncodedInvitation(target.lane, target.campaign, invitation["pseudonym"], value)
         )
         out.counts[record.topic, "routed", ""] += 1
 
-    def _settle(self, match: _Match, reason: Reason, target: Target | None, out: Routed) -> Result:
+    def _add_result(
+        self, match: _Match, reason: Reason, target: Target | None, out: Routed
+    ) -> Result:
         """Add the result of an event that needs no vendor call to `out`."""
         result: Result = {
             "version": RECORD_VERSION,
@@ -236,7 +238,7 @@ class Router:
         out.counts[match.record.topic, reason.status, reason] += 1
         return result
 
-    def _dead(
+    def _add_dead_letter(
         self, record: InputRecord, reason: DeadLetterReason, message: str, out: Routed
     ) -> None:
         out.dead_letters.append(record.dead_letter(reason, message))

@@ -19,7 +19,7 @@ from consumer.errors import EventError, OperationError
 from consumer.lane.state.settings import Limit
 from consumer.records.input_record import InputRecord
 from consumer.routing.decoding.decode import EventDecoder
-from consumer.routing.router import Encoded
+from consumer.routing.router import EncodedInvitation
 from consumer.simulate.simulate import DOCUMENTED, LaneTraffic, synthetic_lane
 from consumer.simulate.traffic import Arrival, faster
 from consumer.wiring.build import build_router, build_vendors, lane_settings
@@ -87,7 +87,7 @@ def _event_time(decoder: EventDecoder, record: InputRecord) -> float:
         return 0.0
 
 
-def _arrival_from(invitation: Encoded, when: float) -> Arrival:
+def _arrival_from(invitation: EncodedInvitation, when: float) -> Arrival:
     expires_at = orjson.loads(invitation.value)["expires_at"]
     expire_after = None if expires_at is None else expires_at - when
     return Arrival(when, invitation.campaign, invitation.key, expire_after)

@@ -41,7 +41,7 @@ class Dying:
 
 
 def _plant() -> None:
-    route, build, read, step = Router._one, Pisano.build, Pisano.read, LaneOwnership.step
+    route, build, read, step = Router._route_record, Pisano.build, Pisano.read, LaneOwnership.step
 
     def bad_route(self: Router, record: Any, *rest: Any) -> None:
         if b'"defect"' in (record.value or b""):
@@ -66,7 +66,9 @@ def _plant() -> None:
     patched: list[tuple[type, Callable[..., Any]]] = [
         (Router, bad_route), (Pisano, bad_build), (Pisano, bad_read), (LaneOwnership, bad_step)
     ]  # fmt: skip
-    for (holder, planted), name in zip(patched, ("_one", "build", "read", "step"), strict=True):
+    for (holder, planted), name in zip(
+        patched, ("_route_record", "build", "read", "step"), strict=True
+    ):
         setattr(holder, name, planted)
 
 

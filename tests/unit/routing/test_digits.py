@@ -110,7 +110,7 @@ def test_a_link_has_the_digits_that_came() -> None:
     for expression in ("n", "to_string(n)"):
         values = [("n", compile_value(expression))]
         link = Link(template, values, needs_digits(expression))
-        assert link.of(orjson.loads(raw), {}, raw) == "https://s.example/129.90"
+        assert link.make_url(orjson.loads(raw), {}, raw) == "https://s.example/129.90"
 
 
 def read_id(raw: bytes, path: str = "id") -> str:

@@ -154,17 +154,17 @@ def test_a_link_is_filled_from_the_event_and_from_what_is_given() -> None:
     template = compile_link("https://a.example/{code}?name={name}&to={phone}&vip={vip}")
     link = Link(template, getters({"code": "order.no", "name": "name", "vip": "vip"}))
     given = {"phone": "+905321234567"}
-    assert link.of({"order": {"no": 7}, "name": "A&B", "vip": True}, given) == (
+    assert link.make_url({"order": {"no": 7}, "name": "A&B", "vip": True}, given) == (
         "https://a.example/7?name=A%26B&to=%2B905321234567&vip=true"
     )
-    assert link.of({"order": {"no": 7}, "name": None}, {}) == "https://a.example/7"
+    assert link.make_url({"order": {"no": 7}, "name": None}, {}) == "https://a.example/7"
 
 
 def test_a_link_without_a_value_that_it_needs_is_invalid_data() -> None:
     link = Link(compile_link("https://a.example/{code}?n={name}"), getters({"name": "name"}))
     body: Body = {"name": "SECRET"}
     with pytest.raises(DataError) as caught:
-        link.of(body, {})
+        link.make_url(body, {})
     assert caught.value.reason is Reason.INVALID_DATA
     assert "SECRET" not in "".join(traceback.format_exception(caught.value))
 
@@ -181,13 +181,13 @@ def test_only_addresses_that_the_channel_needs_are_taken(
     addresses: tuple[Kind, ...], expected: dict[str, str]
 ) -> None:
     made, _ = reach({"phone": 1, "email": "a@b.org"})
-    assert made.by(target(addresses=addresses)) == expected
+    assert made.address_for(target(addresses=addresses)) == expected
     assert made.present
 
 
 def test_an_invalid_address_beside_a_valid_one_does_not_travel() -> None:
     made, _ = reach({"phone": "bad", "email": "a@b.org"})
-    assert made.by(target(addresses=("phone", "email"))) == {"email": "a@b.org"}
+    assert made.address_for(target(addresses=("phone", "email"))) == {"email": "a@b.org"}
 
 
 @pytest.mark.parametrize(
@@ -196,18 +196,18 @@ def test_an_invalid_address_beside_a_valid_one_does_not_travel() -> None:
 )
 def test_an_address_is_present_when_it_is_there_but_invalid(body: Body, present: bool) -> None:
     made, _ = reach(body)
-    assert made.by(target(addresses=("phone", "email"))) == {}
+    assert made.address_for(target(addresses=("phone", "email"))) == {}
     assert made.present is present
 
 
 def test_an_address_that_the_route_does_not_read_is_not_there() -> None:
     made, phones = reach({"phone": 1}, kinds=["email"])
-    assert made.by(target(addresses=("phone",))) == {}
+    assert made.address_for(target(addresses=("phone",))) == {}
     assert (made.present, phones.asked) == (False, [])
 
 
 @pytest.mark.parametrize("number", ["1", "bad"])
 def test_an_address_is_normalised_once_for_all_targets(number: str) -> None:
     made, phones = reach({"phone": number})
-    assert made.by(target()) == made.by(target(addresses=("phone", "email")))
+    assert made.address_for(target()) == made.address_for(target(addresses=("phone", "email")))
     assert phones.asked == [number]
