@@ -81,7 +81,7 @@ def inputs_resume(
             rows.append((step.topic, step.partition, seen, step.offset, step.reads, step.skips))
         heads = ("topic", "partition", "offset now", "goes on at", "records to read", "passed over")
         view.table(heads, rows)
-        return not dry_run and view.agreed(len(plan), "let these go on", yes=yes)
+        return not dry_run and view.confirm_number(len(plan), "let these go on", yes=yes)
 
     start = parse_position(begin, "--from")
     done_in_time = resume(access_to(config), topic, partition, start, confirm)
@@ -108,7 +108,7 @@ def lanes_reopen(
     until = silent_until(access, lane)
     lasts = max(0.0, until - access.now())
     typer.echo(f"lane {lane} is silent until {rfc3339(until)}, {lasts:,.0f} s from now")
-    if dry_run or not view.agreed(1, "call the vendor again now", yes=yes):
+    if dry_run or not view.confirm_number(1, "call the vendor again now", yes=yes):
         typer.echo("nothing was done")
         return
     done_in_time = reopen_lane(access, lane, until)

@@ -69,15 +69,15 @@ def status(
     """Show lanes, permits, windows and calls of a running dispatcher."""
     from consumer.observability.status.status import dump
     from consumer.operations.status import screen
-    from consumer.operations.status.status import LOCAL, of_process, of_topics
+    from consumer.operations.status.status import LOCAL, read_process, read_topics
 
     if watch and as_json:
         raise typer.BadParameter("--watch redraws a terminal, --json prints once: choose one")
     if url is not None and config is not None:
         raise typer.BadParameter("--url asks a process, --config reads the topics: choose one")
-    look, every = partial(of_process, url or LOCAL), screen.EVERY
+    look, every = partial(read_process, url or LOCAL), screen.EVERY
     if config is not None:
-        look, every = partial(of_topics, access_to(config)), screen.EVERY_FROM_TOPICS
+        look, every = partial(read_topics, access_to(config)), screen.EVERY_FROM_TOPICS
     if as_json:
         typer.echo(dump(look()))
     elif watch:
@@ -125,12 +125,14 @@ def resend(
     )
     access = access_to(config)
     if dry_run:
-        view.resends(run.plan(access, choice))
+        view.resend_plan(run.plan(access, choice))
         return
 
     def confirm(plan: Plan) -> bool:
-        view.resends(plan)
-        return bool(plan.again) and view.agreed(len(plan.again), "send these again", yes=yes)
+        view.resend_plan(plan)
+        return bool(plan.again) and view.confirm_number(
+            len(plan.again), "send these again", yes=yes
+        )
 
     sent = run.resend_chosen(access, choice, confirm)
     if sent:
@@ -158,7 +160,7 @@ def dlq_list(
         view.left_out(found.foreign, view.FOREIGN)
         typer.echo(json.dumps(view.as_json(found), indent=2))
     else:
-        view.box(found)
+        view.letter_list(found)
 
 
 @dlq.command("show", rich_help_panel=Panel.LOOK)
@@ -177,7 +179,7 @@ def dlq_show(
 
     (place,) = _parse_places([letter])
     found, record = replay.show(access_to(config), place)
-    view.letter(found)
+    view.letter_details(found)
     if value:
         typer.echo("what follows may hold personal data: keep it out of tickets and logs", err=True)
         view.original_headers(found, key_of(record))
@@ -207,12 +209,12 @@ def dlq_replay(
     wanted = Filter(reason or (), topic or (), _parse_places(letters or []))
     access = access_to(config)
     if dry_run:
-        view.replays(replay.plan(access, wanted))
+        view.replay_plan(replay.plan(access, wanted))
         return
 
     def confirm(plan: replay.Plan) -> bool:
-        view.replays(plan)
-        return bool(plan.going) and view.agreed(len(plan.going), "replay these", yes=yes)
+        view.replay_plan(plan)
+        return bool(plan.going) and view.confirm_number(len(plan.going), "replay these", yes=yes)
 
     number = replay.replay_letters(access, wanted, confirm)
     if number:
@@ -229,7 +231,7 @@ def lanes_list(config: ConfigPath = DEFAULT_CONFIG, as_json: Json = False) -> No
     if as_json:
         typer.echo(json.dumps([view.lane_as_json(*lane) for lane in found], indent=2))
     else:
-        view.lanes(found)
+        view.lane_table(found)
 
 
 @lanes.command("drain", rich_help_panel=Panel.MEND)
@@ -260,7 +262,7 @@ def _empty_lane(config: Path, lane: str, *, close: bool, yes: bool, dry_run: boo
     from consumer.operations.lanes.drain_plan import STAYS
 
     def confirm(counts: Counts) -> bool:
-        view.remains(counts)
+        view.drain_counts(counts)
         settled = sum(number for (_, fate), number in counts.items() if fate != STAYS)
         if settled != counts.total():
             typer.echo(
@@ -269,7 +271,7 @@ def _empty_lane(config: Path, lane: str, *, close: bool, yes: bool, dry_run: boo
             )
         if dry_run or not settled:
             return False
-        return view.agreed(settled, "end these" if close else "settle these", yes=yes)
+        return view.confirm_number(settled, "end these" if close else "settle these", yes=yes)
 
     counts = LaneDrain(access_to(config), lane, close).run(confirm)
     typer.echo("nothing was done" if counts is None else f"lane {lane}: done")

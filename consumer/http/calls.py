@@ -118,7 +118,7 @@ class Calls:
     async def ended(self) -> None:
         """Wait until no call or login is in flight; no lane commands this object any more."""
         while self._under_way:
-            await asyncio.wait([asyncio.wrap_future(each) for each in self._under_way.copy()])
+            await asyncio.wait([asyncio.wrap_future(call) for call in self._under_way.copy()])
 
     def _start(self, work: Coroutine[Any, Any, None]) -> Future[None]:
         future = asyncio.run_coroutine_threadsafe(work, self._loop)

@@ -209,8 +209,8 @@ def unpacked(body: bytes, content_encoding: str) -> bytes | None:
     Requests ask for `identity`. An answer that is compressed all the same costs at most 64 KiB in
     and out, so it does not delay the event loop. Vendors do not compress an answer twice.
     """
-    codings = [each.strip().lower() for each in content_encoding.split(",")]
-    packed = [each for each in codings if each not in {"", "identity"}]
+    codings = [coding.strip().lower() for coding in content_encoding.split(",")]
+    packed = [coding for coding in codings if coding not in {"", "identity"}]
     if not (packed and body):
         return body
     for window in _WINDOWS.get(",".join(packed), ()):

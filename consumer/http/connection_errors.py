@@ -36,7 +36,7 @@ _REASONS: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...
     ),
     (httpx.ProxyError, "the proxy refuses the way: check `proxy`, and what the proxy allows"),
     (socket.gaierror, "a host name is not known: check `base_url` and `proxy`"),
-    (ConnectionRefusedError, "nobody listens there: check `base_url` and `proxy`"),
+    (ConnectionRefusedError, "nothing listens there: check `base_url` and `proxy`"),
     (
         (TimeoutError, httpx.TimeoutException),
         "no connection in time: check `base_url`, `proxy` and what firewalls allow",
@@ -46,7 +46,7 @@ _REASONS: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...
 
 def refused_certificate(error: BaseException) -> bool:
     """Return whether the vendor's TLS refused us, so that it read nothing of the call."""
-    reasons = (each.reason or "" for each in _chain(error) if isinstance(each, ssl.SSLError))
+    reasons = (cause.reason or "" for cause in _chain(error) if isinstance(cause, ssl.SSLError))
     return any(reason.endswith(_REFUSALS) for reason in reasons)
 
 
@@ -54,8 +54,8 @@ def why(error: BaseException) -> str:
     """Return one sentence, the same for the same cause."""
     if refused_certificate(error):
         return _OUR_CERTIFICATE
-    for each in _chain(error):
-        if (reason := _reason(each)) is not None:
+    for cause in _chain(error):
+        if (reason := _reason(cause)) is not None:
             return reason
     return f"the connection failed ({type(error).__name__})"
 
@@ -69,4 +69,4 @@ def _reason(error: BaseException) -> str | None:
 def _chain(error: BaseException | None) -> list[BaseException]:
     """Return the error and its causes, the first cause first."""
     # A handshake that waits for data is no error.
-    return [each for each in causes(error) if not isinstance(each, ssl.SSLWantReadError)][::-1]
+    return [cause for cause in causes(error) if not isinstance(cause, ssl.SSLWantReadError)][::-1]

@@ -206,7 +206,7 @@ class EmbeddedBroker:
         brokers = self._client.list_topics(timeout=10.0).brokers.values()
         if not brokers:
             raise DispatcherError("the embedded broker did not start")
-        self.bootstrap = ",".join(f"{each.host}:{each.port}" for each in brokers)
+        self.bootstrap = ",".join(f"{broker.host}:{broker.port}" for broker in brokers)
 
     def create(self, topics: list[str]) -> None:
         """Create topics by requesting their metadata."""

@@ -49,18 +49,10 @@ def mark(topic_id: str | None) -> str:
     return _TOPIC + topic_id if topic_id else ""
 
 
-def mark_of(committed: TopicPartition) -> str | None:
-    """Return the topic id committed with the offset; None if an older version, or a tool, wrote
-    none.
-
-    A tool's offset is an operator's decision, so it is used as it is.
-    """
-    return id_in(committed.metadata or "")
-
-
-def id_in(text: str) -> str | None:
-    """Return the topic id in this metadata text of an input's offset."""
-    return text.removeprefix(_TOPIC) if text.startswith(_TOPIC) else None
+def id_in(text: str | None) -> str | None:
+    """Return the topic id in this metadata text of an input's offset; None if an older version, or
+    a tool, wrote none. A tool's offset is an operator's decision, so it is used as it is."""
+    return text.removeprefix(_TOPIC) if text and text.startswith(_TOPIC) else None
 
 
 def register(ids: Mapping[str, str], former: str = "", *, forgot: bool = False) -> str:

@@ -55,7 +55,7 @@ def router_reading(topics: Topics, inputs: Sequence[str], clients: KafkaClients)
         inputs,
         topics.replayed,
         [topics.results, topics.dead_letters],
-        {each: clients.topic_id(each) for each in [*inputs, topics.replayed]},
+        {topic: clients.topic_id(topic) for topic in [*inputs, topics.replayed]},
         topics.invitations(""),
         clients.committed_texts(group),
     )
@@ -63,7 +63,7 @@ def router_reading(topics: Topics, inputs: Sequence[str], clients: KafkaClients)
 
 def delay_reading(topics: Topics, steps: Sequence[str], clients: KafkaClients) -> Reading:
     """Return what the delay stage's group reads of these topics."""
-    ids = {each: clients.topic_id(each) for each in steps}
+    ids = {step: clients.topic_id(step) for step in steps}
     return Reading(topics.delay_group, steps, "", [], ids)
 
 
@@ -104,8 +104,8 @@ def assign_start_offsets(
     """
     memory = read_group_memory(asker, reading)
     committed = memory.committed
-    places = {(each.topic, each.partition): each for each in partitions}
-    stopped = {each.place for each in memory.stopped}
+    places = {(partition.topic, partition.partition): partition for partition in partitions}
+    stopped = {stop.place for stop in memory.stopped}
     known = memory.read
     if first and begin is not None:
         known = {topic for topic, number in places if committed[topic, number].offset >= 0}
@@ -119,21 +119,21 @@ def assign_start_offsets(
     own = places.get((reading.own, 0))
     if memory.all_forgotten and own is not None and own.offset < 0:
         fresh.append(TopicPartition(reading.own, 0, 0))  # an offset to keep the register with
-    marks = marks_of(memory, {each.topic for each in fresh}, reading)
+    marks = marks_of(memory, {partition.topic for partition in fresh}, reading)
     begun = [
-        TopicPartition(each.topic, each.partition, each.offset, marks.get(each.topic, ""))
-        for each in [*fresh, *_unmarked(client, partitions, memory, marks)]
+        TopicPartition(place.topic, place.partition, place.offset, marks.get(place.topic, ""))
+        for place in [*fresh, *_unmarked(client, partitions, memory, marks)]
     ]
     if begun:
         commit(begun)
-    return AssignedStarts(marks, [each for each in memory.stopped if each.place in places])
+    return AssignedStarts(marks, [stop for stop in memory.stopped if stop.place in places])
 
 
 def rehearse(client: Consumer, topics: Sequence[str], begin: StartFrom, reading: Reading) -> None:
     """Raise StartPositionError if one of these inputs needs a start position that is missing."""
     memory = read_group_memory(client, reading)
     for topic in topics:
-        if topic not in memory.read | {each.topic for each in memory.stopped} and begin is None:
+        if topic not in memory.read | {stop.topic for stop in memory.stopped} and begin is None:
             raise _unsaid(topic)
 
 
@@ -163,12 +163,12 @@ def read_group_memory(asker: Consumer, reading: Reading) -> GroupMemory:
     if offset_metadata.holding(asker, proofs):
         committed = group_offsets(asker, reading)
         if not _read(committed):
-            lost = [each for each in committed.values() if _was_used(asker, each, reading)]
-            return GroupMemory(committed, [_forgotten(each) for each in lost], all_forgotten=True)
+            lost = [place for place in committed.values() if _was_used(asker, place, reading)]
+            return GroupMemory(committed, [_forgotten(place) for place in lost], all_forgotten=True)
     own, stopped = _own(committed, reading), []
-    for each in committed.values():
-        registered = offset_metadata.registered(own, each.topic)
-        problem = memory_problem(each, committed, reading.ids.get(each.topic), registered)
+    for found in committed.values():
+        registered = offset_metadata.registered(own, found.topic)
+        problem = memory_problem(found, committed, reading.ids.get(found.topic), registered)
         if problem is not None:
             stopped.append(problem)
     return GroupMemory(committed, stopped)
@@ -201,7 +201,7 @@ def _read(committed: Mapping[Partition, TopicPartition]) -> set[str]:
 def group_offsets(client: Consumer, reading: Reading) -> dict[Partition, TopicPartition]:
     """Return the group's committed offset of every partition of every topic that it reads."""
     topics = [*reading.inputs, reading.own]
-    asked = [each for topic in topics for each in partitions_of(client, topic)]
+    asked = [partition for topic in topics for partition in partitions_of(client, topic)]
     return committed_offsets(client, asked)
 
 
@@ -218,7 +218,7 @@ def marks_of(memory: GroupMemory, fresh: set[str], reading: Reading) -> dict[str
     """
     ids = {topic: ident for topic, ident in reading.ids.items() if ident is not None}
     marks = {topic: offset_metadata.mark(ident) for topic, ident in ids.items()}
-    still = {each.topic for each in memory.stopped if each.whole_topic}
+    still = {stop.topic for stop in memory.stopped if stop.whole_topic}
     known = still if memory.all_forgotten else (memory.read | fresh) - still
     inputs = {topic: ids[topic] for topic in reading.inputs if topic in ids and topic in known}
     if reading.own in ids:
@@ -250,8 +250,8 @@ def _unmarked(
     Between two polls all that was read is committed: these offsets are the positions of the
     reading.
     """
-    mine = {(each.topic, each.partition) for each in [*partitions, *client.assignment()]}
-    recreated = {each.place for each in memory.stopped if each.reason is StopReason.RECREATED}
+    mine = {(place.topic, place.partition) for place in [*partitions, *client.assignment()]}
+    recreated = {stop.place for stop in memory.stopped if stop.reason is StopReason.RECREATED}
     return [
         found
         for place, found in memory.committed.items()

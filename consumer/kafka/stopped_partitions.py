@@ -84,16 +84,16 @@ def memory_problem(
     """
     found = committed[place.topic, place.partition]
     siblings = [each for (topic, _), each in committed.items() if topic == place.topic]
-    read = [each for each in siblings if each.offset >= 0]
+    read = [sibling for sibling in siblings if sibling.offset >= 0]
     if offset_metadata.forgot(found):
         return _stopped(found, StopReason.FORGOTTEN)
     if found.offset >= 0:
-        marks = [offset_metadata.mark_of(found)]
+        marks = [offset_metadata.id_in(found.metadata)]
     elif read:  # a partition that was added, unless its topic was recreated
-        marks = [offset_metadata.mark_of(each) for each in read]
+        marks = [offset_metadata.id_in(sibling.metadata) for sibling in read]
     else:
         return _forgotten(found, topic_id, registered)
-    others = {each for each in marks if each}
+    others = {mark for mark in marks if mark}
     if topic_id is None or topic_id in others or not others or None in marks:
         return None
     return _stopped(found, StopReason.RECREATED, min(others))

@@ -106,7 +106,7 @@ def own_topics(config: Config, partitions: int = 6) -> list[TopicSpec]:
 
 def needed_topics(config: Config) -> list[TopicSpec]:
     """Return the topics without which a process does not start."""
-    return [each for each in own_topics(config) if not each.optional]
+    return [spec for spec in own_topics(config) if not spec.optional]
 
 
 def _lane_topics(config: Config, lane: str) -> list[TopicSpec]:
@@ -161,8 +161,8 @@ def _longest_wait(config: Config) -> int:
 def create(client: AdminClient, specs: Sequence[TopicSpec], replication: int = -1) -> list[str]:
     """Create missing topics; return the names created. Raises TopicsError."""
     new = [
-        NewTopic(each.name, each.partitions, replication, config=dict(each.settings))
-        for each in specs
+        NewTopic(spec.name, spec.partitions, replication, config=dict(spec.settings))
+        for spec in specs
     ]
     created = []
     for name, future in client.create_topics(new, request_timeout=WAIT).items():
@@ -251,11 +251,11 @@ def as_commands(specs: Sequence[TopicSpec], replication: int = -1) -> str:
     """Return `kafka-topics.sh` commands, for clusters where the program may not create topics."""
     copies = f" --replication-factor {replication}" if replication > 0 else ""
     lines = []
-    for each in specs:
-        settings = "".join(f" --config {key}={value}" for key, value in each.settings.items())
+    for spec in specs:
+        settings = "".join(f" --config {key}={value}" for key, value in spec.settings.items())
         lines.append(
             'kafka-topics.sh --bootstrap-server "$BOOTSTRAP" --create --if-not-exists '
-            f"--topic {each.name} --partitions {each.partitions}{copies}{settings}"
+            f"--topic {spec.name} --partitions {spec.partitions}{copies}{settings}"
         )
     return "\n".join(lines)
 
@@ -270,17 +270,17 @@ def as_strimzi(
             "apiVersion": "kafka.strimzi.io/v1",
             "kind": "KafkaTopic",
             "metadata": {
-                "name": _resource_name(each.name),
+                "name": _resource_name(spec.name),
                 "labels": {"strimzi.io/cluster": cluster},
             },
             "spec": {
-                "topicName": each.name,
-                "partitions": each.partitions,
+                "topicName": spec.name,
+                "partitions": spec.partitions,
                 **copies,
-                "config": dict(each.settings),
+                "config": dict(spec.settings),
             },
         }
-        for each in specs
+        for spec in specs
     ]
 
 
@@ -331,7 +331,7 @@ def _unfit(
     client: AdminClient, specs: Sequence[TopicSpec]
 ) -> Iterator[tuple[TopicSpec, list[Unfit]]]:
     """Yield the topics with unfit settings."""
-    checked = {each.name: each for each in specs if each.checked or each.at_least}
+    checked = {spec.name: spec for spec in specs if spec.checked or spec.at_least}
     asked = [ConfigResource(ResourceType.TOPIC, name) for name in checked]
     if not asked:
         return

@@ -78,7 +78,7 @@ def look(access: Access) -> list[InputView]:
     reading = router_reading(access.topics, access.config.input_topics, access.clients)
     with access.reader(reading.group) as asker:
         memory = read_group_memory(asker, reading)
-        stopped = {each.place: each for each in _stopped(asker, memory)}
+        stopped = {stop.place: stop for stop in _stopped(asker, memory)}
         inputs = [
             _view(asker, found, stopped.get(place))
             for place, found in sorted(memory.committed.items())
@@ -124,7 +124,7 @@ def resume(
     with access.reader(reading.group) as asker:
         memory = read_group_memory(asker, reading)
         chosen = _chosen(_stopped(asker, memory), reading, topic, partition)
-        plan = [_go_on(asker, each, start) for each in chosen]
+        plan = [_go_on(asker, stop, start) for stop in chosen]
         if not confirm(plan):
             return None
         if members(access.admin, reading.group) == 0:
@@ -164,18 +164,18 @@ def _tell(
         **access.command_fields(),
         topic=topic,
         topic_id=reading.ids.get(topic),
-        seen={each.partition: each.seen for each in plan},
-        offsets={each.partition: each.offset for each in plan},
+        seen={part.partition: part.seen for part in plan},
+        offsets={part.partition: part.offset for part in plan},
     )
     return access.send_command(command, lambda: _moved(asker, plan))
 
 
 def _stopped(asker: Consumer, memory: GroupMemory) -> list[StoppedPartition]:
-    known = {each.place for each in memory.stopped}
+    known = {stop.place for stop in memory.stopped}
     found = [
         out_of_range(asker, each) for place, each in memory.committed.items() if place not in known
     ]
-    return [*memory.stopped, *(each for each in found if each is not None)]
+    return [*memory.stopped, *(stop for stop in found if stop is not None)]
 
 
 def _chosen(
@@ -186,12 +186,12 @@ def _chosen(
         raise OperationError(
             f"{topic} is no input of this config, nor a delay topic; inputs: {known}"
         )
-    still = [each for each in stopped if each.topic == topic]
-    chosen = [each for each in still if partition in (None, each.partition)]
+    still = [stop for stop in stopped if stop.topic == topic]
+    chosen = [stop for stop in still if partition in (None, stop.partition)]
     if not chosen:
         what = topic if partition is None else f"partition {partition} of {topic}"
         raise OperationError(f"{what} does not stand still: see `survey-dispatcher inputs list`")
-    if partition is not None and len(still) > 1 and any(each.whole_topic for each in chosen):
+    if partition is not None and len(still) > 1 and any(stop.whole_topic for stop in chosen):
         raise OperationError(
             f"{topic} goes on as a whole, for all its partitions lost their offsets: leave "
             f"`:{partition}` out"

@@ -33,7 +33,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     shown = Table(*columns, box=None, pad_edge=False, header_style="bold")
     shown.show_header = any(heads)
     for row in rows:
-        shown.add_row(*(_cell(each) for each in row))
+        shown.add_row(*(_cell(value) for value in row))
     Console(width=None if sys.stdout.isatty() else 200).print(shown)
 
 
@@ -44,10 +44,10 @@ def _cell(value: object) -> Text:
 
 def clean(text: str) -> str:
     """Return the text without control characters."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
-def agreed(number: int, what: str, *, yes: bool) -> bool:
+def confirm_number(number: int, what: str, *, yes: bool) -> bool:
     """Return whether the operator typed the number, or confirmed beforehand (`yes`)."""
     if yes:
         return True
@@ -61,14 +61,14 @@ def agreed(number: int, what: str, *, yes: bool) -> bool:
 def left_out(number: int, what: str) -> None:
     """Report the records that a command could not read, if any: its counts are without them."""
     if number:
-        typer.echo(f"{number:,} {what}: another hand wrote them, or a newer version", err=True)
+        typer.echo(f"{number:,} {what}: another program wrote them, or a newer version", err=True)
 
 
-def resends(plan: selection.Plan) -> None:
+def resend_plan(plan: selection.Plan) -> None:
     """Print counts of invitations that are sent again, and of those that are not."""
     left_out(plan.unread_results, "results could not be read and are left out")
     left_out(plan.unread_invitations, "invitations could not be read and are left out")
-    again = Counter((each.kind, each.lane) for each in plan.again)
+    again = Counter((new.kind, new.lane) for new in plan.again)
     if again:
         rows = [(kind.campaign, kind.reason, lane, n) for (kind, lane), n in sorted(again.items())]
         table(("campaign", "reason", "lane", "send again"), rows)
@@ -80,7 +80,7 @@ def resends(plan: selection.Plan) -> None:
         typer.echo("nothing to send again")
 
 
-def replays(plan: replay.Plan) -> None:
+def replay_plan(plan: replay.Plan) -> None:
     """Print counts of letters that are replayed, and of those that stay."""
     left_out(plan.foreign, FOREIGN)
     going = Counter((plan.letters[place].reason, to) for place, to in plan.going.items())
@@ -98,7 +98,7 @@ def replays(plan: replay.Plan) -> None:
         typer.echo("nothing to replay")
 
 
-def box(found: DeadLetterList) -> None:
+def letter_list(found: DeadLetterList) -> None:
     """Print counts by reason and topic, then the newest letters."""
     left_out(found.foreign, FOREIGN)
     if not found.letters:
@@ -114,7 +114,7 @@ def box(found: DeadLetterList) -> None:
     typer.echo("")
     newest = sorted(found.letters.values(), key=lambda each: each.at)[-ROWS:]
     heads = ("letter", "reason", "original place", "since", "replayed")
-    table(heads, [_row(each, found) for each in newest])
+    table(heads, [_row(letter, found) for letter in newest])
     if len(found.letters) > ROWS:
         typer.echo(f"the newest {ROWS} of {len(found.letters):,}; `--json` lists all")
 
@@ -129,18 +129,22 @@ def as_json(found: DeadLetterList) -> list[Mapping[str, object]]:
     """Return one object per letter, without headers and value: they may be personal data."""
     return [
         {
-            "letter": str(each.place),
-            "reason": each.reason,
-            "message": each.message,
-            "source": {"topic": each.topic, "partition": each.partition, "offset": each.offset},
-            "at": each.at,
-            "replayed": each.place in found.replayed,
+            "letter": str(letter.place),
+            "reason": letter.reason,
+            "message": letter.message,
+            "source": {
+                "topic": letter.topic,
+                "partition": letter.partition,
+                "offset": letter.offset,
+            },
+            "at": letter.at,
+            "replayed": letter.place in found.replayed,
         }
-        for each in found.letters.values()
+        for letter in found.letters.values()
     ]
 
 
-def letter(found: DeadLetterRecord) -> None:
+def letter_details(found: DeadLetterRecord) -> None:
     """Print all about one letter except the original record's content."""
     lost = found.lost.get("value")
     rows = [
@@ -174,10 +178,10 @@ def original_headers(found: DeadLetterRecord, key: bytes | None) -> None:
     table(("header", "value"), rows)
 
 
-def lanes(views: Sequence[tuple[LaneView, bool, int]]) -> None:
+def lane_table(views: Sequence[tuple[LaneView, bool, int]]) -> None:
     """Print lanes with whether the config has them, and their group's members."""
     heads = ("lane", "in config", "base", "end", "waiting", "in flight", "members")
-    table((*heads, "last owner", "config version"), [_lane_row(*each) for each in views])
+    table((*heads, "last owner", "config version"), [_lane_row(*lane) for lane in views])
 
 
 def _lane_row(view: LaneView, configured: bool, members: int) -> tuple[object, ...]:
@@ -218,7 +222,7 @@ def input_as_json(view: InputView) -> Mapping[str, object]:
     }
 
 
-def remains(counts: Mapping[tuple[str, str], int]) -> None:
+def drain_counts(counts: Mapping[tuple[str, str], int]) -> None:
     """Print the fates of a lane's invitations."""
     rows = [(*kind, number) for kind, number in sorted(counts.items())]
     table(("campaign", "what becomes of it", "number"), rows)

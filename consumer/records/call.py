@@ -41,10 +41,10 @@ class Outcome:
 
     `counts`: this attempt counts against `max_attempts` (a 429 or our own expired token does not).
     `retry_after`: seconds the whole lane must stay silent (429). `relogin`: the token is refused.
-    `parked`: the vendor cannot use this campaign as it is, whoever is invited. `refused`: the
+    `parked`: the vendor cannot use this campaign for any recipient. `refused`: the
     credentials seem refused. `gateway`: the answer is not the vendor's own (a firewall's, a
     proxy's). Both are a definite no, and a cause only in the light of other calls.
-    `divisible`: some recipient is bad, nobody was invited, and a smaller call tells who.
+    `divisible`: some recipient is bad, none was invited, and smaller calls find it.
     `unbuilt`: offsets of invitations from which no call could be built, so that nothing was sent.
     `vendor_time`: the vendor's own clock (its `Date`), epoch seconds. `hint`: what an operator is
     to check, in our own words; it decides nothing.

@@ -64,7 +64,7 @@ def later_attempts(value: bytes | None) -> tuple[int, int] | None:
     except UnreadableRecord:
         return None
     counts = [found.get(key, 0) for key in ("version", "attempt", "delays")]
-    if not all(type(each) is int and 0 <= each <= _MOST for each in counts):
+    if not all(type(count) is int and 0 <= count <= _MOST for count in counts):
         return None
     version, attempt, delays = counts
     return (attempt, delays) if version > RECORD_VERSION else None
@@ -97,5 +97,5 @@ def _check_writable(found: dict[str, Any]) -> None:
 def _places(error: ValidationError) -> str:
     """Return the refused keys, those of ours only: another one may be anything, a name too."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    keys = {str(each["loc"][0]) if each["loc"] else each["type"] for each in found}
+    keys = {str(refusal["loc"][0]) if refusal["loc"] else refusal["type"] for refusal in found}
     return ", ".join(sorted(key if key in _KEYS else "another key" for key in keys))

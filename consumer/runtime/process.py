@@ -140,7 +140,7 @@ class Process:
     def _told_to_stop(self) -> None:
         if not self._stopping.is_set():  # a second signal does not extend the time
             quotas = self.config.quotas.values()
-            give_up_after(max(each.call_timeout for each in quotas) + STOP_AT_MOST)
+            give_up_after(max(quota.call_timeout for quota in quotas) + STOP_AT_MOST)
         self._stop()
 
     def _stop(self) -> None:

@@ -103,7 +103,7 @@ class Reloader:
         try:
             result = await self._reload()
         except ConfigError as error:
-            result = self._refused([str(each) for each in error.problems])
+            result = self._refused([str(problem) for problem in error.problems])
         except DispatcherError as error:
             self._looks.again_later()
             result = self._refused([str(error)])
@@ -146,7 +146,7 @@ class Reloader:
 
     async def _pause(self, stop: asyncio.Event) -> None:
         """Wait until the next poll, a signal or `stop`."""
-        events = [asyncio.create_task(each.wait()) for each in (self._asked, stop)]
+        events = [asyncio.create_task(event.wait()) for event in (self._asked, stop)]
         await asyncio.wait(events, timeout=LOOK_EVERY, return_when=asyncio.FIRST_COMPLETED)
-        for each in events:
-            each.cancel()
+        for event in events:
+            event.cancel()

@@ -103,7 +103,7 @@ class StageServices:
         The request reaches the process that reads the delay topics through the command topic. If
         that topic is not connected, only this process's delay stage gets it.
         """
-        if not self.commands.tell(campaigns, self.clock.now()):
+        if not self.commands.queue_retries(campaigns, self.clock.now()):
             self.early.request(campaigns)
 
     def publisher(self, client: Producer, source: str) -> Publisher:

@@ -264,7 +264,7 @@ def test_a_vendor_that_is_back_is_told_once() -> None:
         asyncio.run(run())
 
     assert [line["event"] for line in lines] == ["vendor_unreachable", "vendor_reached"]
-    assert lines[0]["why"] == "nobody listens there: check `base_url` and `proxy`"
+    assert lines[0]["why"] == "nothing listens there: check `base_url` and `proxy`"
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from consumer.lane.lane import Lane
 from consumer.lane.offsets.bitmap import pack
 from consumer.lane.state.pending import PendingInvitation
 from consumer.operations import view
-from consumer.operations.dead_letters.letters import LetterPlace, letter_of, mark_of
+from consumer.operations.dead_letters.letters import LetterPlace, letter_of, replayed_place
 from consumer.records.readers import RECORD_LIMIT, read_invitation, read_result
 from tests.support.lanes import ACCEPTED, NOW, Driver, campaign, invitation, letter, settings
 from tests.support.poison import NUMBERS, VALUES
@@ -189,7 +189,7 @@ class Fuzz:
 
     def _letter(self) -> None:
         headers = self.damaged_headers(LETTER)
-        mark_of(headers)
+        replayed_place(headers)
         found = letter_of(LetterPlace(0, 1), headers)
         if found is not None:
             self.taken["letter"] += 1

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from consumer.cli.main import app
 from consumer.observability.status.status import LaneStatus, StatusSnapshot, load
-from consumer.operations.status.status import of_process
+from consumer.operations.status.status import read_process
 from tests.support.dispatcher import LiveWorld, purchases, until
 from tests.support.kafka import KafkaBroker
 
@@ -25,7 +25,7 @@ def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[LiveWorld]:
         yield world
 
 
-def of_topics(config: Path) -> StatusSnapshot:
+def read_topics(config: Path) -> StatusSnapshot:
     """What the command says of the topics."""
     done = CliRunner().invoke(
         app, ["status", "--config", str(config), "--json"], env={"ADMIN_PORT": "0"}
@@ -45,24 +45,24 @@ def test_topics_tell_what_a_killed_process_left(world: LiveWorld) -> None:
     world.start_vendor(faults={"hang": 1.0})
     config = world.configure(QUOTA, window={"max_batch": 100})
     world.create_topics(config)
-    assert "no process owns it" in " ".join(note.what for note in of_topics(config).notes)
+    assert "no process owns it" in " ".join(note.what for note in read_topics(config).notes)
 
     running = world.start(config).wait_ready()
     world.publish(purchases("store", range(20)))
     url = f"http://127.0.0.1:{running.port}"
-    until("a call is under way", lambda: bool(pisano(of_process(url)).in_flight))
-    asked = pisano(of_process(url))
+    until("a call is under way", lambda: bool(pisano(read_process(url)).in_flight))
+    asked = pisano(read_process(url))
     batch = asked.in_flight[0].batch
     assert asked.owner == "here"
 
-    told = pisano(of_topics(config))
+    told = pisano(read_topics(config))
     assert (told.owner, told.in_flight[0].batch) == ("0", batch)
     assert told.limits[0].calls == 5
     assert told.limits[0].left <= 4
 
     running.kill()
-    until("the group has noticed", lambda: pisano(of_topics(config)).owner is None)
-    now = of_topics(config)
+    until("the group has noticed", lambda: pisano(read_topics(config)).owner is None)
+    now = read_topics(config)
     left = pisano(now)
     assert sum(each.customers for each in left.in_flight) <= 20
     assert batch in [each.batch for each in left.in_flight]
@@ -91,8 +91,8 @@ def test_events_behind_an_open_transaction_are_behind_though_none_can_be_read(
     hanging.produce(world.input, b"{}", partition=0)
     assert hanging.flush(10) == 0
     world.publish(purchases("store", range(5)))
-    until("all are behind", lambda: of_process(url).router_lag.get(world.input) == 6)
+    until("all are behind", lambda: read_process(url).router_lag.get(world.input) == 6)
 
     hanging.abort_transaction(10)
     world.wait_results(5)
-    until("none is", lambda: of_process(url).router_lag[world.input] == 0)
+    until("none is", lambda: read_process(url).router_lag[world.input] == 0)

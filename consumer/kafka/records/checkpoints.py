@@ -124,6 +124,6 @@ def _bitmaps(found: Checkpoint) -> list[tuple[str, int, str]]:
     """Return key, first offset and text of each bitmap."""
     return [
         ("done", found.base, found.done),
-        *(("in_flight", each.first, each.offsets) for each in found.in_flight),
-        *(("tried", each.first, each.offsets) for each in found.tried),
+        *(("in_flight", batch.first, batch.offsets) for batch in found.in_flight),
+        *(("tried", tried.first, tried.offsets) for tried in found.tried),
     ]

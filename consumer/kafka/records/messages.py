@@ -70,8 +70,8 @@ def headers_of(message: Message) -> tuple[list[Header], int]:
     if isinstance(found, dict):
         return [_header(name, value) for name, value in found.items()], 0
     items = gc.get_referents(found)[::-1]
-    pairs = [gc.get_referents(each)[::-1] for each in items]
-    readable = [_header(*each) for each in pairs if len(each) == 2]
+    pairs = [gc.get_referents(item)[::-1] for item in items]
+    readable = [_header(*pair) for pair in pairs if len(pair) == 2]
     return readable, len(found) - len(readable)
 
 

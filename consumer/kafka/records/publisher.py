@@ -67,10 +67,10 @@ class Publisher:
         self, put_off: Sequence[DelayedInvitation], lane: str, topics: Topics, now: float
     ) -> None:
         """Produce invitations on the delay topics; `now` is by the lane's clock."""
-        for each in put_off:
-            held = each.invitation
-            record = Delayed(lane, held.arrived, each.due_at, held.recipient, each.record())
-            record.put(self._client, topics.delayed(each.step), now)
+        for delayed in put_off:
+            held = delayed.invitation
+            record = Delayed(lane, held.arrived, delayed.due_at, held.recipient, delayed.record())
+            record.put(self._client, topics.delayed(delayed.step), now)
 
     def dead_letters(self, letters: Sequence[DeadLetter], now: str) -> None:
         """Produce dead letters byte for byte: the original headers first, the program's behind

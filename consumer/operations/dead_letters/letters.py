@@ -20,7 +20,7 @@ from consumer.kafka.records.replayed import number
 from consumer.records.dead_letter import DeadLetterReason
 
 MARK = "dead_letter.replayed"
-_REASONS: Mapping[str, DeadLetterReason] = {each.value: each for each in DeadLetterReason}
+_REASONS: Mapping[str, DeadLetterReason] = {reason.value: reason for reason in DeadLetterReason}
 _UNREADABLE = "dead_letter.unreadable"
 _BEHIND = frozenset({_UNREADABLE, *LOST})
 _VERSION = "dead_letter.version"
@@ -43,7 +43,7 @@ class LetterPlace(NamedTuple):
 
 def place_of(text: str) -> LetterPlace | None:
     """Invert `str`; None for anything else."""
-    partition, _, offset = (number(each.encode()) or 0 for each in text.partition("/"))
+    partition, _, offset = (number(digits.encode()) or 0 for digits in text.partition("/"))
     place = LetterPlace(partition, offset)
     return place if str(place) == text and min(place) >= 0 else None
 
@@ -111,7 +111,7 @@ def _apart(headers: Sequence[Header]) -> tuple[Sequence[Header], Mapping[str, by
     return headers[:end], dict(headers[end:])
 
 
-def mark_of(headers: Sequence[Header]) -> LetterPlace | None:
+def replayed_place(headers: Sequence[Header]) -> LetterPlace | None:
     """Return the letter that a mark names; None if the record is no mark."""
     if len(headers) != 1 or headers[0][0] != MARK:
         return None
@@ -165,7 +165,7 @@ class DeadLetterList:
         self, place: LetterPlace, headers: Sequence[Header], written_at: float, size: int = 0
     ) -> None:
         """Add a record of the dead-letter topic: a letter, a mark, or something else."""
-        marked = mark_of(headers)
+        marked = replayed_place(headers)
         if marked is not None:
             self.replayed.add(marked)
             return

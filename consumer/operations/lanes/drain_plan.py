@@ -55,7 +55,7 @@ class LaneDrainPlan:
         self.settled = SettledOffsets(former.base, former.done)
         self._in_doubt = InDoubtBatches(former.in_flight, self.settled.settled)
         self._tried = [
-            (each.attempt, OffsetBitmap(each.first, each.offsets)) for each in former.tried
+            (tried.attempt, OffsetBitmap(tried.first, tried.offsets)) for tried in former.tried
         ]
 
     def deliver(self, offset: int) -> bool:
@@ -106,15 +106,15 @@ class LaneDrainPlan:
 
     def _still_tried(self, base: int) -> list[Tried]:
         still = []
-        for each in self.checkpoint.tried:
+        for tried in self.checkpoint.tried:
             offsets = [
                 offset
-                for offset in unpack(each.offsets, each.first)
+                for offset in unpack(tried.offsets, tried.first)
                 if not self.settled.settled(offset)
             ]
             if offsets:
                 packed = pack(offsets, base)
-                still.append(Tried(attempt=each.attempt, first=base, offsets=packed))
+                still.append(Tried(attempt=tried.attempt, first=base, offsets=packed))
         return still
 
 

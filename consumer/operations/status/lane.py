@@ -79,10 +79,10 @@ def _limiter(found: Found, now: float) -> Limiter:
 def _batches(checkpoint: Checkpoint | None, now: float) -> list[BatchStatus]:
     return [
         BatchStatus(
-            each.batch_id,
-            each.campaign,
-            sum(1 for _ in unpack(each.offsets, each.first)),
-            max(0.0, now - each.sealed_at),
+            batch.batch_id,
+            batch.campaign,
+            sum(1 for _ in unpack(batch.offsets, batch.first)),
+            max(0.0, now - batch.sealed_at),
         )
-        for each in (checkpoint.in_flight if checkpoint else ())
+        for batch in (checkpoint.in_flight if checkpoint else ())
     ]

@@ -65,7 +65,7 @@ def url_of(text: str) -> str:
     return str(url)
 
 
-def of_process(url: str) -> StatusSnapshot:
+def read_process(url: str) -> StatusSnapshot:
     """Return the snapshot of the process at `url`. Raises OperationError."""
     where = url_of(url)
     try:
@@ -89,7 +89,7 @@ def of_process(url: str) -> StatusSnapshot:
         ) from None
 
 
-def of_topics(access: Access) -> StatusSnapshot:
+def read_topics(access: Access) -> StatusSnapshot:
     """Return a snapshot from checkpoints, logs and groups; it may be a moment old."""
     now, there = access.now(), frozenset(topic_names(access.admin))
     topics = access.topics
@@ -103,13 +103,13 @@ def of_topics(access: Access) -> StatusSnapshot:
     inputs = [*access.config.input_topics, topics.replayed]
     shown = StatusSnapshot(
         at=now,
-        lanes=[lane_status(each, now) for each in found],
+        lanes=[lane_status(lane, now) for lane in found],
         dead_letters={"on the topic": letters},
         router_lag=_behind(access, "router", there.intersection(inputs)),
         delayed={step: put_off[topic] for step, topic in steps.items() if topic in put_off},
         orphans=held,
     )
-    special = [note for each in found for note in lane_notes(each)]
+    special = [note for lane in found for note in lane_notes(lane)]
     return replace(shown, notes=[*special, *notes(shown)])
 
 

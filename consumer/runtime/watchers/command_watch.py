@@ -34,22 +34,22 @@ log = structlog.get_logger(__name__)
 @dataclass(slots=True)
 class CommandBoard:
     """Valid commands of the topic, and commands of this process to write there. Thread-safe.
-    `connected`: the topic is being read, so commands given by `tell` can be written to it."""
+    `connected`: the topic is being read, so queued commands can be written to it."""
 
     connected: bool = False
     _commands: dict[str, Command] = field(default_factory=dict)
     _outgoing: list[Command] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def tell(self, campaigns: Sequence[str], now: float) -> bool:
+    def queue_retries(self, campaigns: Sequence[str], now: float) -> bool:
         """Queue commands to all processes to return these campaigns' delayed invitations. Return
         False if the topic is not connected."""
         with self._lock:
             if not self.connected:
                 return False
             self._outgoing += [
-                RetryCampaign(id=uuid.uuid4().hex, at=now, campaign=each, delayed_only=True)
-                for each in campaigns
+                RetryCampaign(id=uuid.uuid4().hex, at=now, campaign=campaign, delayed_only=True)
+                for campaign in campaigns
             ]
             return True
 
@@ -58,7 +58,7 @@ class CommandBoard:
         with self._lock:
             self.connected = connected
             left, self._outgoing = self._outgoing, []
-            self._commands.update({each.id: each for each in left})
+            self._commands.update({command.id: command for command in left})
 
     def outgoing(self) -> list[Command]:
         """Take the commands to write to the topic."""
@@ -78,9 +78,9 @@ class CommandBoard:
         if not self._commands:  # fast path: every turn of every loop calls this
             return []
         with self._lock:
-            lapsed = [each.id for each in self._commands.values() if not valid(each, now)]
-            for each in lapsed:
-                del self._commands[each]
+            lapsed = [command.id for command in self._commands.values() if not valid(command, now)]
+            for lapsed_id in lapsed:
+                del self._commands[lapsed_id]
             return sorted(self._commands.values(), key=lambda each: each.at)
 
 
@@ -101,12 +101,12 @@ class ObeyedCommands:
         if not current:
             return []
         found = [
-            each
-            for each in current
-            if each.id not in self._ids
-            and not (isinstance(each, RetryCampaign) and each.at < self.since - SKEW)
+            command
+            for command in current
+            if command.id not in self._ids
+            and not (isinstance(command, RetryCampaign) and command.at < self.since - SKEW)
         ]
-        self._ids = {each.id for each in current}
+        self._ids = {command.id for command in current}
         return found
 
 
@@ -188,13 +188,13 @@ class CommandWatch:
             producer = self._clients.producer(self._writer)
             transactions.fence(producer, give_up)
             with transactions.transaction(producer, give_up):
-                for each in commands:
-                    key = each.command
-                    transactions.produce(producer, self._topic, dump(each), key=key, partition=0)
+                for command in commands:
+                    key = command.command
+                    transactions.produce(producer, self._topic, dump(command), key=key, partition=0)
         except KafkaSessionError as error:
             log.warning("command_not_given", topic=self._topic, why=str(error))
-            for each in commands:
-                self._board.add(each)
+            for command in commands:
+                self._board.add(command)
 
     def _take(self, message: Message) -> None:
         """Add a record's command to the board unless it is unreadable or has lapsed."""

@@ -31,7 +31,7 @@ def tls(reason: str) -> ssl.SSLError:
     ("cause", "sentence"),
     [
         (socket.gaierror(-2, PRIVATE), "a host name is not known: check `base_url` and `proxy`"),
-        (ConnectionRefusedError(111, PRIVATE), "nobody listens there: check `base_url`"),
+        (ConnectionRefusedError(111, PRIVATE), "nothing listens there: check `base_url`"),
         (TimeoutError(PRIVATE), "no connection in time: check `base_url`, `proxy` and what"),
         (httpx.ConnectTimeout(PRIVATE), "no connection in time"),
         (httpx.ProxyError(PRIVATE), "the proxy refuses the way: check `proxy`"),

@@ -18,8 +18,8 @@ from consumer.operations.dead_letters.letters import (
     LetterPlace,
     Stay,
     letter_of,
-    mark_of,
     place_of,
+    replayed_place,
 )
 from consumer.records.dead_letter import DeadLetter, DeadLetterReason
 
@@ -104,10 +104,10 @@ def test_a_place_is_a_partition_and_an_offset(text: str) -> None:
 
 def test_a_mark_is_a_record_with_its_header_alone() -> None:
     """An event may carry such a header too: its dead letter is no mark."""
-    assert mark_of([(MARK, b"0/42")]) == HERE
-    assert mark_of([(MARK, b"0/42"), *headers()]) is None
-    assert mark_of([(MARK, b"somewhere")]) is None
-    assert mark_of([("other", b"0/42")]) is None
+    assert replayed_place([(MARK, b"0/42")]) == HERE
+    assert replayed_place([(MARK, b"0/42"), *headers()]) is None
+    assert replayed_place([(MARK, b"somewhere")]) is None
+    assert replayed_place([("other", b"0/42")]) is None
 
 
 def test_letters_go_where_they_came_from() -> None:

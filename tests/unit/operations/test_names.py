@@ -11,7 +11,7 @@ import pytest
 from consumer.errors import OperationError
 from consumer.lane.settlement.results import result_of
 from consumer.operations.resend.selection import Choice, Search
-from consumer.operations.status.status import of_process, url_of
+from consumer.operations.status.status import read_process, url_of
 from consumer.records.result import Reason
 from tests.support.lanes import NOW, campaign, invitation
 
@@ -53,7 +53,7 @@ def test_what_answers_and_is_no_dispatcher_is_told(
 ) -> None:
     for url in served(status, kind, body):
         with pytest.raises(OperationError, match=words) as refused:
-            of_process(url)
+            read_process(url)
         assert url in str(refused.value)
         assert "hello" not in str(refused.value)
 
@@ -61,7 +61,7 @@ def test_what_answers_and_is_no_dispatcher_is_told(
 def test_another_protocol_is_told() -> None:
     for url in served(200, "application/json", b"{}"):
         with pytest.raises(OperationError, match=r"another protocol \(http or https\?\)"):
-            of_process(f"https://{url}")
+            read_process(f"https://{url}")
 
 
 def served(status: int, kind: str, body: bytes) -> Iterator[str]:

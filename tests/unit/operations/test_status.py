@@ -31,7 +31,7 @@ from consumer.observability.status.status import (
 )
 from consumer.operations.status import screen
 from consumer.operations.status.lane import Found, lane_notes, lane_status
-from consumer.operations.status.status import of_process
+from consumer.operations.status.status import read_process
 from consumer.operations.status.view import drained, lasting, next_permit, picture
 from consumer.records.checkpoint import Checkpoint, InFlight, Owner
 from tests.e2e.feed import MadeUp, usual
@@ -82,7 +82,7 @@ def made() -> MadeUp:
 
 def test_a_running_process_is_asked_for_its_status(made: MadeUp) -> None:
     with served(made) as url:
-        assert of_process(url).calls[0].batch == made.report.snapshot().calls[0].batch
+        assert read_process(url).calls[0].batch == made.report.snapshot().calls[0].batch
 
 
 def test_the_command_prints_what_the_process_says(made: MadeUp) -> None:
@@ -98,12 +98,12 @@ def test_the_command_prints_what_the_process_says(made: MadeUp) -> None:
 def test_a_process_that_does_not_answer_is_an_error_that_says_what_to_do() -> None:
     url = f"http://127.0.0.1:{free_ports(1)[0]}"
     with pytest.raises(OperationError, match=r"nothing listens.*--url.*--config routing\.yaml"):
-        of_process(url)
+        read_process(url)
 
 
 def test_another_servers_answer_is_an_error_that_says_so(made: MadeUp) -> None:
     with served(made) as url, pytest.raises(OperationError, match=r"answered HTTP 404.*--url"):
-        of_process(f"{url}metrics")
+        read_process(f"{url}metrics")
 
 
 def test_an_answer_of_another_kind_is_refused_without_repeating_it(
@@ -111,7 +111,7 @@ def test_an_answer_of_another_kind_is_refused_without_repeating_it(
 ) -> None:
     monkeypatch.setattr(StatusReport, "json", lambda _report: b"ayse@example.test")
     with served(made) as url, pytest.raises(OperationError, match="no status of this") as error:
-        of_process(url)
+        read_process(url)
     assert "ayse" not in str(error.value)
 
 

@@ -28,7 +28,7 @@ def retries(board: CommandBoard) -> list[tuple[str, bool]]:
 def test_what_is_told_is_written_once_and_carried_out_only_when_it_is_read_again() -> None:
     board = CommandBoard()
     board.connect(connected=True)
-    assert board.tell(["a", "b"], NOW)
+    assert board.queue_retries(["a", "b"], NOW)
     written = board.outgoing()
     assert [each.campaign for each in written if isinstance(each, RetryCampaign)] == ["a", "b"]
     assert len({each.id for each in written}) == 2
@@ -56,10 +56,10 @@ def test_a_process_that_reads_commands_asks_no_delay_stage_of_its_own_beside() -
 def test_what_was_told_and_not_written_when_reading_ends_is_carried_out_here() -> None:
     board = CommandBoard()
     board.connect(connected=True)
-    board.tell(["a"], NOW)
+    board.queue_retries(["a"], NOW)
     board.connect(connected=False)
     assert retries(board) == [("a", True)]
-    assert not board.tell(["b"], NOW)
+    assert not board.queue_retries(["b"], NOW)
 
 
 class Reader:
@@ -104,7 +104,7 @@ def test_what_kafka_does_not_take_is_carried_out_here() -> None:
 
     def turn() -> None:
         if not turns:
-            board.tell(["a"], NOW)
+            board.queue_retries(["a"], NOW)
         elif board.current(NOW):
             stop.set()
         turns.append(True)
