@@ -164,7 +164,7 @@ def _print_lines(lines: Iterable[str]) -> None:
 def _print_topics(
     specs: Sequence[TopicSpec], output: Format, cluster: str, replication: int
 ) -> None:
-    from consumer.kafka.topics import as_commands, as_strimzi
+    from consumer.kafka.topic_manifests import as_commands, as_strimzi
 
     if output is Format.CLI:
         typer.echo(as_commands(specs, replication))

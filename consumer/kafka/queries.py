@@ -7,8 +7,7 @@ group asks instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import ParamSpec, TypeVar
+from collections.abc import Mapping, Sequence
 
 from confluent_kafka import (
     Consumer,
@@ -20,7 +19,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # re-exported without __all__
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
 from consumer.errors import OperationError
 from consumer.kafka.errors import check_answer, translate_errors
@@ -39,13 +38,23 @@ _COMING = (
 )
 """Error codes of a broker that has just started, or has just become a leader or a coordinator."""
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
 Partition = tuple[str, int]
 """A topic and one of its partitions."""
 
 Offsets = Mapping[Partition, int]
+
+
+def _is_coming(error: BaseException) -> bool:
+    return isinstance(error, KafkaException) and error.args[0].code() in _COMING
+
+
+_repeated = retry(
+    retry=retry_if_exception(_is_coming),
+    stop=stop_after_delay(ADMIN_WAIT),
+    wait=wait_fixed(ASK_AGAIN),
+    reraise=True,
+)
+"""Repeats a request while the broker answers that it is not ready yet."""
 
 _FIRST, _LAST = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
@@ -138,9 +147,10 @@ def _log_offsets(
             for topic in topics
             for number in known[topic].partitions
         }
-        return _retried(_list_offsets, client, asked, level) if asked else {}
+        return _list_offsets(client, asked, level) if asked else {}
 
 
+@_repeated
 def _list_offsets(
     client: AdminClient, asked: Mapping[TopicPartition, OffsetSpec], level: IsolationLevel
 ) -> Offsets:
@@ -159,9 +169,10 @@ def members(client: AdminClient, group: str) -> int:
 def client_ids(client: AdminClient, group: str) -> list[str]:
     """Return the client ids of a consumer group's members."""
     with translate_errors(f"looking at group {group}"):
-        return _retried(_members, client, group)
+        return _members(client, group)
 
 
+@_repeated
 def _members(client: AdminClient, group: str) -> list[str]:
     future = client.describe_consumer_groups([group], request_timeout=ADMIN_WAIT)[group]
     try:
@@ -175,7 +186,7 @@ def _members(client: AdminClient, group: str) -> list[str]:
 def committed_texts(client: AdminClient, group: str) -> dict[str, str]:
     """Return topic → metadata text, for all topics of which the group has an offset."""
     with translate_errors(f"reading the offsets of group {group}"):
-        found = _retried(_group_offsets, client, group)
+        found = _group_offsets(client, group)
     texts: dict[str, str] = {}
     for committed in found:
         if committed.offset >= 0:
@@ -183,6 +194,7 @@ def committed_texts(client: AdminClient, group: str) -> dict[str, str]:
     return texts
 
 
+@_repeated
 def _group_offsets(client: AdminClient, group: str) -> list[TopicPartition]:
     asked = [ConsumerGroupTopicPartitions(group)]
     (future,) = client.list_consumer_group_offsets(asked, request_timeout=ADMIN_WAIT).values()
@@ -192,18 +204,3 @@ def _group_offsets(client: AdminClient, group: str) -> list[TopicPartition]:
         if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
             return []
         raise
-
-
-def _retried(ask: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Repeat a request while the broker answers that it is not ready yet."""
-    patience = Retrying(
-        retry=retry_if_exception(_is_coming),
-        stop=stop_after_delay(ADMIN_WAIT),
-        wait=wait_fixed(ASK_AGAIN),
-        reraise=True,
-    )
-    return patience(ask, *args, **kwargs)
-
-
-def _is_coming(error: BaseException) -> bool:
-    return isinstance(error, KafkaException) and error.args[0].code() in _COMING

@@ -164,7 +164,8 @@ def read_group_memory(asker: Consumer, reading: Reading) -> GroupMemory:
         committed = group_offsets(asker, reading)
         if not _read(committed):
             lost = [place for place in committed.values() if _was_used(asker, place, reading)]
-            return GroupMemory(committed, [_forgotten(place) for place in lost], all_forgotten=True)
+            stopped = [StoppedPartition.forgotten(place.topic, place.partition) for place in lost]
+            return GroupMemory(committed, stopped, all_forgotten=True)
     own, stopped = _own(committed, reading), []
     for found in committed.values():
         registered = offset_metadata.registered(own, found.topic)
@@ -188,10 +189,6 @@ def _was_used(asker: Consumer, place: TopicPartition, reading: Reading) -> bool:
     if place.topic != reading.own:
         return True
     return log_range(asker, place.topic, place.partition)[1] > 0
-
-
-def _forgotten(place: TopicPartition) -> StoppedPartition:
-    return StoppedPartition(place.topic, place.partition, -1, StopReason.FORGOTTEN)
 
 
 def _read(committed: Mapping[Partition, TopicPartition]) -> set[str]:

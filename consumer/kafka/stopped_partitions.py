@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
 from confluent_kafka import Consumer, TopicPartition
 
@@ -50,6 +51,11 @@ class StoppedPartition:
     offset: int
     reason: StopReason
     was: str = ""
+
+    @classmethod
+    def forgotten(cls, topic: str, partition: int) -> Self:
+        """Return a partition of which the group has no offset any more."""
+        return cls(topic, partition, -1, StopReason.FORGOTTEN)
 
     @property
     def place(self) -> Partition:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from confluent_kafka import (
     TIMESTAMP_LOG_APPEND_TIME,
@@ -52,7 +51,8 @@ def transaction(client: Producer, give_up: Callable[[], bool]) -> Iterator[None]
     try:
         yield
     except KafkaException as error:
-        _abort(client)
+        with suppress(KafkaException):  # a successor's fencing ends what is left open
+            client.abort_transaction(COMMIT_WAIT)
         raise KafkaSessionError(f"transaction: {describe(error)}") from error
     except KafkaSessionError:
         raise
@@ -187,11 +187,3 @@ def _until_definite(step: Callable[[], object], doing: str, give_up: Callable[[]
                 raise KafkaSessionError(f"{doing}: {describe(error)}") from error
         else:
             return
-
-
-def _abort(client: Producer) -> None:
-    """Abort, best effort: a successor's `init_transactions` ends a transaction left open here."""
-    try:
-        client.abort_transaction(COMMIT_WAIT)
-    except KafkaException:
-        logging.getLogger(__name__).debug("abort failed")

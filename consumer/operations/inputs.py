@@ -146,8 +146,7 @@ def _resume_delay(
         stopped = out_of_range(asker, found)
         if found.offset >= 0 and stopped is None:
             raise OperationError(f"{topic} does not stand still: its group is at {found.offset}")
-        lost = StoppedPartition(topic, 0, -1, StopReason.FORGOTTEN)
-        plan = [_go_on(asker, stopped or lost, start)]
+        plan = [_go_on(asker, stopped or StoppedPartition.forgotten(topic, 0), start)]
         if not confirm(plan):
             return None
         if members(access.admin, reading.group) == 0:

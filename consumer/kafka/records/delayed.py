@@ -21,7 +21,7 @@ from consumer.errors import StartPositionError
 from consumer.kafka import offset_metadata, transactions
 from consumer.kafka.queries import log_range, offset_since, topic_names
 from consumer.kafka.records.messages import content_of
-from consumer.kafka.stopped_partitions import StoppedPartition, StopReason, out_of_range
+from consumer.kafka.stopped_partitions import StoppedPartition, out_of_range
 from consumer.records.fields import LAST_MOMENT
 from consumer.records.readers import RECORD_LIMIT
 
@@ -160,5 +160,5 @@ def stopped_step(
     try:
         first_offset(asker, place, delay, now, lanes)
     except StartPositionError:
-        return StoppedPartition(place.topic, place.partition, -1, StopReason.FORGOTTEN)
+        return StoppedPartition.forgotten(place.topic, place.partition)
     return None

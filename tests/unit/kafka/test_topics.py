@@ -12,7 +12,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from consumer.errors import TopicsError
-from consumer.kafka import topics
+from consumer.kafka import topic_manifests, topics
 
 
 class LateBrokers:
@@ -57,7 +57,7 @@ def spec(name: str) -> topics.TopicSpec:
 
 def test_a_strimzi_resource_is_of_the_api_that_strimzi_1_serves() -> None:
     """Strimzi 1.0 serves no v1beta2; a key that its schema does not have is refused."""
-    (resource,) = topics.as_strimzi([spec("app.results")], "main")
+    (resource,) = topic_manifests.as_strimzi([spec("app.results")], "main")
     assert resource == {
         "apiVersion": "kafka.strimzi.io/v1",
         "kind": "KafkaTopic",
@@ -71,10 +71,10 @@ def test_a_strimzi_resource_is_of_the_api_that_strimzi_1_serves() -> None:
 
 
 def test_replication_goes_into_what_is_printed() -> None:
-    (resource,) = topics.as_strimzi([spec("app.results")], "main", 3)
+    (resource,) = topic_manifests.as_strimzi([spec("app.results")], "main", 3)
     assert cast("dict[str, Any]", resource["spec"])["replicas"] == 3
-    assert "--replication-factor 3 " in topics.as_commands([spec("app.results")], 3)
-    assert "--replication-factor" not in topics.as_commands([spec("app.results")])
+    assert "--replication-factor 3 " in topic_manifests.as_commands([spec("app.results")], 3)
+    assert "--replication-factor" not in topic_manifests.as_commands([spec("app.results")])
 
 
 def test_every_resource_has_a_name_of_its_own_that_kubernetes_takes() -> None:
@@ -91,11 +91,11 @@ def test_every_resource_has_a_name_of_its_own_that_kubernetes_takes() -> None:
     ]
     made = [
         cast("dict[str, Any]", each["metadata"])["name"]
-        for each in topics.as_strimzi([spec(name) for name in names], "main")
+        for each in topic_manifests.as_strimzi([spec(name) for name in names], "main")
     ]
     part = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
     assert len(set(made)) == len(names)
     assert [each for each in made if not re.fullmatch(rf"{part}(\.{part})*", each)] == []
     assert made[1:3] == names[1:3]
-    long = topics.as_strimzi([spec("a_" + "x" * 247)], "main")[0]["metadata"]
+    long = topic_manifests.as_strimzi([spec("a_" + "x" * 247)], "main")[0]["metadata"]
     assert len(cast("dict[str, Any]", long)["name"]) <= 253
