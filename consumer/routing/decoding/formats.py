@@ -1,8 +1,9 @@
 """Input formats: from a record to the body of its event, which routes match and read.
 
-A payload decoder is a pure function of the whole record: of its value, and by `read_envelope` also
-of key and headers, where a producer may put a schema's id or an event's attributes. A new format is
-a module beside this one and a line in `FORMATS`, from which the config takes the names.
+A payload decoder (deserializer) is a pure function of the whole record: of its value, and by
+`read_envelope` also of key and headers, where a producer may put a schema's id or an event's
+attributes. A new format is a module beside this one and a line in `FORMATS`, from which the config
+takes the names.
 """
 
 from __future__ import annotations
