@@ -20,7 +20,7 @@ from typing import Any
 from consumer.demo.baskets import Basket, baskets
 from consumer.simulate.figures import summary
 from consumer.simulate.recorded import store_traffic
-from consumer.simulate.strategies import BASELINES, OURS, Policy, play_lane
+from consumer.simulate.strategies import BASELINES, OURS, Strategy, play_lane
 
 STORES = 60
 PACES = {"30 d": 30 * 86400.0, "7 d": 7 * 86400.0, "1 d": 86400.0, "4 h": 4 * 3600.0}
@@ -37,28 +37,28 @@ def year() -> list[Basket]:
 
 
 def play(job: tuple[str, str]) -> dict[str, Any]:
-    """(pace, policy) → its figures."""
+    """(pace, strategy) → its figures."""
     pace, name = job
     found = year()
     speed = (found[-1].time - found[0].time) / PACES[pace]
     traffic = store_traffic(STORES, speed, found)
-    policies: dict[str, Policy] = {OURS: partial(play_lane, apart=APART[pace]), **BASELINES}
+    strategies: dict[str, Strategy] = {OURS: partial(play_lane, apart=APART[pace]), **BASELINES}
     return {
         "pace": pace,
-        "policy": name,
-        **summary([traffic.play(policies[name], 0)], traffic.least),
+        "strategy": name,
+        **summary([traffic.play(strategies[name], 0)], traffic.least),
     }
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Markdown. No bound: it is for even traffic and distinct recipients."""
-    heads = "the year in | policy | mean, s | p50, s | p99, s | max, s | calls | a call | 429s"
+    heads = "the year in | strategy | mean, s | p50, s | p99, s | max, s | calls | a call | 429s"
     yield f"| {heads} |"
     yield "|---" * 9 + "|"
     for row in rows:
         waits = " | ".join(f"{row[key]:,.1f}" for key in ("mean_wait", "p50", "p99", "max"))
         calls = f"{row['calls']:,} | {row['customers_per_call']:.1f} | {row['throttled']}"
-        yield f"| {row['pace']} | {row['policy']} | {waits} | {calls} |"
+        yield f"| {row['pace']} | {row['strategy']} | {waits} | {calls} |"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any
 
 from consumer.simulate.simulate import DOCUMENTED, Scenario, poisson_lane, synthetic_lane
-from consumer.simulate.strategies import BASELINES, OURS, Policy, play_lane
+from consumer.simulate.strategies import BASELINES, OURS, Strategy, play_lane
 from consumer.simulate.traffic import Arrival
 
 AIMS = {(50, 5.0): 1.08, (300, 20.0): 1.08, (5, 2.0): 1.20}
@@ -36,13 +36,13 @@ class Job:
 
     campaigns: int
     rate: float
-    policy: str
+    strategy: str
     seed: int
     hours: float
     max_wait: float
 
 
-def policies(campaigns: int) -> Mapping[str, Policy]:
+def strategies(campaigns: int) -> Mapping[str, Strategy]:
     """Ours first."""
     return {OURS: partial(play_lane, apart=APART[campaigns]), **BASELINES}
 
@@ -50,14 +50,19 @@ def policies(campaigns: int) -> Mapping[str, Policy]:
 def play(job: Job) -> dict[str, Any]:
     """Its figures."""
     scenario = Scenario(job.campaigns, job.rate, job.hours, job.seed, max_wait=job.max_wait)
-    figures = scenario.run(policies(job.campaigns)[job.policy])
-    names = {"campaigns": job.campaigns, "rate": job.rate, "policy": job.policy, "seed": job.seed}
+    figures = scenario.run(strategies(job.campaigns)[job.strategy])
+    names = {
+        "campaigns": job.campaigns,
+        "rate": job.rate,
+        "strategy": job.strategy,
+        "seed": job.seed,
+    }
     return {**names, **figures}
 
 
 def jobs(given: argparse.Namespace) -> Iterator[Job]:
     """All runs, ours before the others'."""
-    for name in given.policies:
+    for name in given.strategies:
         for campaigns, rate in AIMS:
             for seed in range(given.seeds if name == OURS else given.others):
                 yield Job(campaigns, rate, name, seed, given.hours, given.max_wait)
@@ -73,7 +78,7 @@ def lone() -> float:
 def table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Markdown: the worst seed of each."""
     heads = (
-        "trace | policy | runs | mean, s | over the bound | aim | p99, s | max, s | calls | 429s"
+        "trace | strategy | runs | mean, s | over the bound | aim | p99, s | max, s | calls | 429s"
     )
     yield f"| {heads} |"
     yield "|---" * 10 + "|"
@@ -82,7 +87,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             found = [
                 row
                 for row in rows
-                if (row["campaigns"], row["rate"], row["policy"]) == (campaigns, rate, name)
+                if (row["campaigns"], row["rate"], row["strategy"]) == (campaigns, rate, name)
             ]
             if found:
                 yield _row(name, found)
@@ -105,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--others", type=int, default=1, help="seeds of each baseline")
     parser.add_argument("--hours", type=float, default=4.0)
     parser.add_argument("--max-wait", type=float, default=float("inf"), help="seconds")
-    parser.add_argument("--policies", nargs="*", default=[OURS, *BASELINES])
+    parser.add_argument("--strategies", nargs="*", default=[OURS, *BASELINES])
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--nice", type=int, default=10)
     given = parser.parse_args(arguments)

@@ -11,7 +11,7 @@ from consumer.config.models import Config
 from consumer.lane.state.settings import LaneCampaign, LaneSettings, Limit
 from consumer.records.channel import Channel
 from consumer.simulate.figures import Figures, Played, by_campaign, drained, over_time, summary
-from consumer.simulate.strategies import BASELINES, OURS, Policy, play_lane
+from consumer.simulate.strategies import BASELINES, OURS, Strategy, play_lane
 from consumer.simulate.traffic import Arrival, bound, poisson, spread, with_backlog, zipf_rates
 from consumer.wiring.build import lane_settings
 
@@ -55,7 +55,7 @@ class LaneTraffic:
         """The bound of the mean wait, seconds; 0 without limits."""
         return bound(self.rates.values(), self.settings.limits) / self.settings.share
 
-    def play(self, policy: Policy, seed: int) -> Played:
+    def play(self, strategy: Strategy, seed: int) -> Played:
         """Play it; the same seed gives the same network."""
         backlog = self.backlog or {}
         arrivals = self.arrivals()
@@ -63,7 +63,7 @@ class LaneTraffic:
             arrivals = with_backlog(arrivals, backlog, self.warm_up)
         rng = random.Random(f"network of {seed}")  # noqa: S311 - repeatable on purpose
         played = Played(self.warm_up, self.warm_up if backlog else -math.inf)
-        return policy(in_memory(self.settings), arrivals, rng, played)
+        return strategy(in_memory(self.settings), arrivals, rng, played)
 
 
 def synthetic_lane(
@@ -140,10 +140,10 @@ class Scenario:
         settings = synthetic_lane(list(by_name), DOCUMENTED, 1.0, max_wait=self.max_wait)
         return poisson_lane(settings, by_name, self.hours, self.seed)
 
-    def run(self, policy: Policy = play_lane) -> Figures:
-        """Return the figures of one policy."""
+    def run(self, strategy: Strategy = play_lane) -> Figures:
+        """Return the figures of one strategy."""
         traffic = self.traffic()
-        return summary([traffic.play(policy, self.seed)], traffic.least)
+        return summary([traffic.play(strategy, self.seed)], traffic.least)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,14 +162,14 @@ class Question:
             told["compare"] = self._figures([lane.under(self.other, None) for lane in self.lanes])
         if self.baselines:
             told["baselines"] = {
-                name: _together(self.lanes, self._play(self.lanes, policy))
-                for name, policy in BASELINES.items()
+                name: _together(self.lanes, self._play(self.lanes, strategy))
+                for name, strategy in BASELINES.items()
             }
-            told["policy"] = OURS
+            told["strategy"] = OURS
         return told
 
-    def _play(self, lanes: Sequence[LaneTraffic], policy: Policy) -> list[Played]:
-        return [lane.play(policy, self.seed) for lane in lanes]
+    def _play(self, lanes: Sequence[LaneTraffic], strategy: Strategy) -> list[Played]:
+        return [lane.play(strategy, self.seed) for lane in lanes]
 
     def _figures(self, lanes: Sequence[LaneTraffic]) -> Figures:
         """Play the lanes by their own code; return the figures of all, then of each."""

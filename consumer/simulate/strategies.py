@@ -20,7 +20,7 @@ from consumer.simulate.figures import Played
 from consumer.simulate.play import LATENCY, Network, Play
 from consumer.simulate.traffic import Arrival
 
-Policy = Callable[[LaneSettings, Iterable[Arrival], random.Random, Played], Played]
+Strategy = Callable[[LaneSettings, Iterable[Arrival], random.Random, Played], Played]
 
 
 def play_lane(
@@ -103,7 +103,7 @@ def play_timer(
 
 OURS = "index-price"
 
-BASELINES: Mapping[str, Policy] = {
+BASELINES: Mapping[str, Strategy] = {
     "seal-after-1s": partial(play_timer, linger=1.0),
     "seal-after-60s": partial(play_timer, linger=60.0),
     "late-oldest-first": partial(play_lane, scheduler=OldestFirst),

@@ -9,6 +9,7 @@ Serving the largest index makes λ·T² equal over campaigns, the optimum for th
 empties a window. The price keeps permits for fuller windows as the quota empties; a window that is
 full or waited its `max_wait` goes at any price, since keeping it makes no call better. Under load
 the index alone would leave a campaign of few customers behind for hours: hence the overdue ones.
+Why a window was chosen is its `SealReason`: `why` in the log's `call` and `batches_sealed_total`.
 
 Invariants, by which the due index saves computing: while a window is unchanged, its rank never
 falls and its due time at a price is fixed. Cost: one pass over the candidates.

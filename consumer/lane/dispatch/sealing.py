@@ -1,5 +1,7 @@
 """Sealing: batches in flight from their permit to their answer, and logins, each with a permit.
 
+The windows that may be called are offered to the scheduler (`scheduler.py`), which chooses.
+
 Search budget. Probes of an open campaign, trials, and parts of a batch whose refusal names no cause
 serve that campaign alone. Five failing campaigns of twenty took 54 of the first 76 permits, and the
 others waited 1.4 times as long as alone. So each call of a healthy campaign earns `SHARE` of a

@@ -1,4 +1,4 @@
-"""A play against what is known without it: an empty quota, a closed gate, the others' policies."""
+"""A play against what is known without it: an empty quota, no permits, the others' strategies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from consumer.lane.state.settings import LaneSettings, Limit
 from consumer.simulate.figures import MOST_SAMPLES, Played
 from consumer.simulate.simulate import DOCUMENTED, Scenario, in_memory, synthetic_lane
-from consumer.simulate.strategies import BASELINES, Batch, Policy, play_lane, sealed
+from consumer.simulate.strategies import BASELINES, Batch, Strategy, play_lane, sealed
 from consumer.simulate.traffic import Arrival
 
 OURS = play_lane
@@ -29,12 +29,12 @@ def settings(
 def play(
     arrivals: Iterable[Arrival],
     lane: LaneSettings,
-    policy: Policy = OURS,
+    strategy: Strategy = OURS,
     *,
     warm_up: float = 0.0,
     backlog_at: float = -math.inf,
 ) -> Played:
-    return policy(lane, arrivals, random.Random(1), Played(warm_up, backlog_at))
+    return strategy(lane, arrivals, random.Random(1), Played(warm_up, backlog_at))
 
 
 def crowd(count: int, campaign: str = "a", *, at: float = 0.0, gap: float = 0.0) -> list[Arrival]:
@@ -60,8 +60,8 @@ def test_arrivals_of_the_warm_up_are_sent_but_do_not_count() -> None:
 def test_a_recipient_is_once_in_a_call() -> None:
     """The second invitation waits for the next one."""
     twice = [Arrival(0.0, "a", "somebody"), Arrival(0.0, "a", "somebody")]
-    for policy in (OURS, *BASELINES.values()):
-        assert play(twice, settings("a"), policy).calls == 2
+    for strategy in (OURS, *BASELINES.values()):
+        assert play(twice, settings("a"), strategy).calls == 2
 
 
 def test_looking_less_often_only_adds_to_waits() -> None:
