@@ -153,16 +153,16 @@ class Calls:
         token = account.token.value if account.token else None
 
         def build(many: Sequence[PendingInvitation]) -> Call:
-            return account.vendor.build(campaign, [held.invitation for held in many], token)
+            return account.vendor.build(campaign, [pending.invitation for pending in many], token)
 
         built = _build_or_defect(build, batch.invitations)
         if not isinstance(built, str):
             return built
-        offsets = [held.offset for held in batch.invitations]
+        offsets = [pending.offset for pending in batch.invitations]
         unbuilt = [
-            held.offset
-            for held in batch.invitations
-            if isinstance(_build_or_defect(build, [held]), str)
+            pending.offset
+            for pending in batch.invitations
+            if isinstance(_build_or_defect(build, [pending]), str)
         ]
         unbuilt = unbuilt or offsets  # only all together raise
         log.error("call_defect", batch=batch.id, error=built, invitations=len(unbuilt))

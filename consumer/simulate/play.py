@@ -145,7 +145,7 @@ class Play:
         self._called += 1
         heapq.heappush(self._answers, (at, self._called, command, allowed))
         if isinstance(command, Send):
-            arrived = (held.arrived for held in command.batch.invitations)
+            arrived = (pending.arrived for pending in command.batch.invitations)
             self.played.called(command.batch.campaign, arrived, now, allowed=allowed)
         else:
             self.played.logins += 1

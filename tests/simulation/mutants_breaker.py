@@ -26,14 +26,13 @@ def stray_refusal_silences_the_account() -> Iterator[None]:
 def sick_campaign_stops_its_account() -> Iterator[None]:
     """Trouble of one campaign is the account's, and its probes are all the sick one's (D1)."""
     own = "if not own.opened:", "if True:"
-
-    def sick_first(standing: CircuitBreaker, now: float, campaign: str = "") -> bool:
-        accused = not standing.accused or campaign in standing.accused
-        return accused and now >= standing.probe_time(campaign)
-
+    sick_first = (
+        "if self.closed or self.probing:",
+        "if self.closed or self.probing or (self.accused and campaign not in self.accused):",
+    )
     with (
         rewritten(Accounts, "_trouble", own),
+        rewritten(CircuitBreaker, "probe_time", sick_first),
         patch.object(circuit_breaker, "QUICK", 0),
-        patch.object(CircuitBreaker, "may_probe", sick_first),
     ):
         yield

@@ -112,15 +112,6 @@ class Accounts:
         slow = sum(now - batch.sealed_at > self._slow for batch in out)
         return slow >= HANGS
 
-    def wake_at(self, now: float) -> float:
-        """Return when the next probe is due; infinite if none waits for its time."""
-        due = (
-            standing.probe_at
-            for standing in self.breakers.values()
-            if not (standing.closed or standing.probing) and standing.probe_at > now
-        )
-        return min(due, default=math.inf)
-
     def left(self, batch: Batch, *, part: bool = False) -> None:
         """Record that a call was sealed. `part`: of a bisection or a trial, which is no probe."""
         vendor, campaign = batch.rules.vendor, batch.campaign
@@ -207,7 +198,7 @@ class Accounts:
         vendor, sealed_at = batch.rules.vendor, batch.sealed_at
         standing, own = self.breakers[vendor], self.campaigns[batch.campaign]
         again = len(batch.invitations) > 1 and own.refused_again(
-            [held.offset for held in batch.invitations]
+            [pending.offset for pending in batch.invitations]
         )
         if (
             expected

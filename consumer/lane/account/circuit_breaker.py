@@ -103,10 +103,6 @@ class CircuitBreaker:
         quick = self.quick > 0 and campaign not in self.tested
         return min(self.quick_at, self.probe_at) if quick else self.probe_at
 
-    def may_probe(self, now: float, campaign: str = "") -> bool:
-        """Return whether one customer may be tried."""
-        return now >= self.probe_time(campaign)
-
     def record_success(self, sealed_at: float, *, accepted: bool = True) -> bool:
         """Record a call that the vendor processed. Return True if the account recovered by it."""
         if accepted:

@@ -31,7 +31,7 @@ MOST = 500
 """Kinds that are remembered; beyond, the oldest is summed up and dropped."""
 
 _ALONE = ("batch", "event_id")
-_MEASURED = frozenset({"timestamp", "offset", "held"})
+_MEASURED = frozenset({"timestamp", "offset", "buffered"})
 _SENTENCES = frozenset({"why", "error", "says"})
 _VARIABLE = re.compile(r"\[[^\]]*\]|[0-9]+")
 

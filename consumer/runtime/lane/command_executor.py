@@ -65,7 +65,7 @@ class CommandExecutor:
                 for leaving in self.lane.committed():
                     self._leave(leaving, allowed)
             case Pause():
-                log.info("lane_full", lane=self.name, held=self.lane.buffer.buffered)
+                log.info("lane_full", lane=self.name, buffered=self.lane.buffer.buffered)
                 with translate_errors("pause"):
                     self.consumer.pause([self.partition()])
             case Resume():

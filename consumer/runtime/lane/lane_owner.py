@@ -106,18 +106,18 @@ class LaneOwnership:
 
         A record that raises becomes a dead letter too.
         """
-        held: PendingInvitation | None = None
+        pending: PendingInvitation | None = None
         try:
             value, arrived = value_of(message) or b"", _arrival(message, now)
-            held = self._invitation_of(message, offset, value, arrived, now)
-            if held is not None:
-                self.lane.arrived(held, now)
+            pending = self._invitation_of(message, offset, value, arrived, now)
+            if pending is not None:
+                self.lane.arrived(pending, now)
         except Exception as error:
             if not records_fault(error):
                 raise
             log_defect(self.name, position_of(message), defect(error))
             letter = dead_letter_of(message, DeadLetterReason.INTERNAL, defect(error))
-            self.lane.abandon(letter, held.campaign if held else None)
+            self.lane.abandon(letter, pending.campaign if pending else None)
 
     def _invitation_of(
         self, message: Message, offset: int, value: bytes, arrived: float, now: float

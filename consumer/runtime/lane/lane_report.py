@@ -188,6 +188,6 @@ def _ages(batch: Batch, now: float) -> Iterator[float]:
     RFC 3339 allows lower-case `t` and `z`, `fromisoformat` does not. An unreadable time is skipped,
     because it is only a measurement.
     """
-    for held in batch.invitations:
+    for pending in batch.invitations:
         with suppress(ValueError, OverflowError):
-            yield now - datetime.fromisoformat(held.invitation["event_time"].upper()).timestamp()
+            yield now - datetime.fromisoformat(pending.invitation["event_time"].upper()).timestamp()

@@ -59,7 +59,7 @@ def test_refused_credentials_stop_the_calls_and_reject_no_customer() -> None:
 
 def test_now_and_then_one_customer_is_tried() -> None:
     driver = refused()
-    (probe,) = driver.step(driver.lane.accounts.wake_at(NOW))
+    (probe,) = driver.step(driver.lane.accounts.breakers["pisano"].probe_at)
     assert (probe.why, len(probe.invitations)) == (SealReason.PROBE, 1)
     assert driver.step(FAR) == []
     driver.answer(probe, REFUSED, at=FAR)

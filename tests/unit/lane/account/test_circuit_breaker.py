@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import pytest
@@ -26,7 +27,7 @@ def test_trouble_now_and_then_changes_nothing() -> None:
         standing.record_failure(n, n, RNG)
         assert standing.record_success(n) is False
     assert standing.closed
-    assert standing.may_probe(1000.0) is False
+    assert standing.probe_time() == math.inf
 
 
 def test_trouble_in_a_row_opens_the_circuit_and_one_probe_is_due_later() -> None:
@@ -34,10 +35,9 @@ def test_trouble_in_a_row_opens_the_circuit_and_one_probe_is_due_later() -> None
     assert standing.state is State.ILL
     first, _ = PACES["ill"]
     assert 100 + first / 2 <= standing.probe_at <= 100 + first
-    assert standing.may_probe(100.0) is False
-    assert standing.may_probe(standing.probe_at)
+    assert standing.probe_time() == standing.probe_at
     standing.probing = True
-    assert standing.may_probe(standing.probe_at) is False
+    assert standing.probe_time() == math.inf
 
 
 def test_a_probe_that_works_ends_it() -> None:
