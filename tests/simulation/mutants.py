@@ -79,7 +79,7 @@ def no_intent() -> Iterator[None]:
     def hasty(lane: Lane, now: float) -> list[Command]:
         commands = tick(lane, now)
         leaving: list[Command] = []
-        if any(isinstance(each, Commit) for each in commands):
+        if any(isinstance(command, Commit) for command in commands):
             leaving, lane._committing = [*(lane._committing or [])], []
         return [*leaving, *commands]
 
@@ -370,7 +370,7 @@ def former_owners_clock_believed() -> Iterator[None]:
 
 @defect
 def delays_by_the_own_clock() -> Iterator[None]:
-    """What is due on the delay ladder goes by the machine's clock, and not by Kafka's."""
+    """What is due on the delay topics goes by the machine's clock, and not by Kafka's."""
     with patch.object(delay_loop, "measure_broker_clock", lambda *_: None):
         yield
 

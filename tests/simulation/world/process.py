@@ -83,15 +83,15 @@ class SimLane(LaneStage):
             if self.ownership.lane.paused:
                 self.watch.paused(self.name)
 
-    def _weigh(self, shelf: InvitationBuffer) -> None:
-        if shelf.buffered > self.settings.max_buffered:
-            self.watch.too_many.append(f"{self.process}/{self.name} holds {shelf.buffered}")
+    def _weigh(self, buffer: InvitationBuffer) -> None:
+        if buffer.buffered > self.settings.max_buffered:
+            self.watch.too_many.append(f"{self.process}/{self.name} holds {buffer.buffered}")
         poll = (
             lane_loop.POLL_RECORDS + self.settings.max_buffered + NEAR_END
         )  # what a poll pushes out
-        if shelf.read_plan.spilled > self.settings.max_spilled + poll:
+        if buffer.read_plan.spilled > self.settings.max_spilled + poll:
             self.watch.too_many.append(
-                f"{self.process}/{self.name} noted {shelf.read_plan.spilled}"
+                f"{self.process}/{self.name} spilled {buffer.read_plan.spilled}"
             )
 
     def _take_over(self, consumer: Consumer) -> LaneOwnership:

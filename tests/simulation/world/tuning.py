@@ -109,8 +109,8 @@ def in_place(tuning: Tuning, seed: int) -> Iterator[None]:
 
 
 def _speaker(story: Story) -> Callable[[], str]:
-    def who() -> str:
+    def actor() -> str:
         task = story.scheduler.current
         return f"{task.process.name}/{task.name}" if task else "world"
 
-    return who
+    return actor
