@@ -120,7 +120,7 @@ class GroupConsumer:
             polled = self.consumer.consume(records, seconds)
         if self._revoked_during_poll:
             revoked = self._revoked_during_poll
-            polled = [each for each in polled if (each.topic(), each.partition()) not in revoked]
+            polled = [one for one in polled if (one.topic(), one.partition()) not in revoked]
         ends: dict[Partition, int] = {}
         for message in polled:
             if message.error() is not None:
@@ -168,11 +168,11 @@ class GroupConsumer:
     def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         if self._ended:
             return
-        if self._revoked_during_poll & _places(partitions):
+        if self._revoked_during_poll & places_of(partitions):
             raise KafkaSessionError("partition was revoked and reassigned during one poll")
         to_read = list(self.member.assign(partitions))
-        self._assigned |= _places(to_read)
-        self.reached.update({(each.topic, each.partition): each.offset for each in to_read})
+        self._assigned |= places_of(to_read)
+        self.reached.update({(start.topic, start.partition): start.offset for start in to_read})
         with translate_errors("assign"):
             self.consumer.incremental_assign(to_read)
             self.consumer.resume(to_read)  # a pause survives losing and regaining a partition
@@ -180,10 +180,10 @@ class GroupConsumer:
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition], *, lost: bool) -> None:
         if self._ended:
             return
-        places = _places(partitions)
+        places = places_of(partitions)
         self._revoked_during_poll |= places
         self.member.revoke(partitions, lost=lost)
-        read = [each for each in partitions if (each.topic, each.partition) in self._assigned]
+        read = [one for one in partitions if (one.topic, one.partition) in self._assigned]
         self._assigned -= places
         with translate_errors("unassign"):
             self.consumer.incremental_unassign(read)
@@ -252,8 +252,9 @@ def offsets_after(messages: Sequence[Message], metadata: Mapping[str, str]) -> l
 
 def partition_names(partitions: Sequence[TopicPartition]) -> list[str]:
     """Return `topic[partition]` of each, for the log."""
-    return [f"{each.topic}[{each.partition}]" for each in partitions]
+    return [f"{partition.topic}[{partition.partition}]" for partition in partitions]
 
 
-def _places(partitions: Sequence[TopicPartition]) -> set[Partition]:
-    return {(each.topic, each.partition) for each in partitions}
+def places_of(partitions: Sequence[TopicPartition]) -> set[Partition]:
+    """Return topic and partition of each."""
+    return {(partition.topic, partition.partition) for partition in partitions}

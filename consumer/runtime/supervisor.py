@@ -132,7 +132,9 @@ class Supervisor:
         kept = {}
         if self._plan is not None and changes is not None:
             former = self._plan.calls.accounts
-            kept = {name: each for name, each in former.items() if name not in changes.accounts}
+            kept = {
+                name: account for name, account in former.items() if name not in changes.accounts
+            }
         vendors = build_vendors(config)
         accounts = build_accounts(config, vendors, self._services.clock.now, kept)
         calls = Calls(accounts, config.campaigns, self._loop, self._services.clock.now)
@@ -163,7 +165,7 @@ class Supervisor:
             for lane in changes.new_lanes:
                 self._start_lane(lane, plan)
         if former is not None:
-            await self._soon(lambda: not any(each.uses(former.calls) for each in stayed))
+            await self._wait_briefly(lambda: not any(lane.uses(former.calls) for lane in stayed))
         await self._move_router(plan.router, changes)
         in_use.version = plan.config.config_version
         for member in left:
@@ -207,9 +209,9 @@ class Supervisor:
         if router is not None:
             self._services.metrics.router.start_inputs(changes.new_inputs)
             router.reconfigure(rules)
-            await self._soon(lambda: router.follows(rules))
+            await self._wait_briefly(lambda: router.follows(rules))
 
-    async def _soon(self, condition: Callable[[], bool]) -> None:
+    async def _wait_briefly(self, condition: Callable[[], bool]) -> None:
         """Wait until the condition holds, `PATIENCE` is over or the process stops."""
         deadline = self._loop.time() + PATIENCE
         stop = self._services.stop.is_set
@@ -218,7 +220,7 @@ class Supervisor:
 
     def _retire(self, former: Plan, users: list[RunningLane]) -> None:
         def in_use() -> bool:
-            return any(each.uses(former.calls) for each in users)
+            return any(lane.uses(former.calls) for lane in users)
 
         task = asyncio.create_task(self._pools.retire(former.calls, in_use))
         self._retiring.add(task)

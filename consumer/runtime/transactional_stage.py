@@ -28,6 +28,7 @@ from consumer.runtime.group_consumer import (
     GroupConsumer,
     offsets_after,
     partition_names,
+    places_of,
     wait_for_former_life,
 )
 from consumer.runtime.input_stops import InputStops, decided_offsets
@@ -146,11 +147,11 @@ class TransactionalStage(ABC, Generic[Outcome]):
     def assign(self, partitions: Sequence[TopicPartition]) -> Sequence[TopicPartition]:
         """See `GroupMember`: stopped partitions are not read."""
         self._set_start_offsets(partitions, self.group.metadata())
-        return [each for each in partitions if (each.topic, each.partition) not in self.stops]
+        return [one for one in partitions if (one.topic, one.partition) not in self.stops]
 
     def revoke(self, partitions: Sequence[TopicPartition], *, lost: bool) -> None:  # noqa: ARG002
         """See `GroupMember`: everything read was committed between two polls."""
-        self.stops.discard((each.topic, each.partition) for each in partitions)
+        self.stops.discard(places_of(partitions))
 
     def stop_reading(self, partition: TopicPartition, _why: str) -> None:
         """See `GroupMember`: the partition stops alone.

@@ -28,7 +28,7 @@ def revoked_records_are_routed() -> Iterator[None]:
 @defect
 def regained_lane_keeps_old_records() -> Iterator[None]:
     """A lane that went and came back in one poll keeps what was read for its former owner."""
-    regained = "if self._revoked_during_poll & _places(partitions):"
+    regained = "if self._revoked_during_poll & places_of(partitions):"
     with (
         rewritten(GroupConsumer, "_on_assign", (regained, "if False:")),
         rewritten(GroupConsumer, "poll", ("if self._revoked_during_poll:", "if False:")),

@@ -135,7 +135,7 @@ class DelayStage(TransactionalStage[_Passed]):
         self._paced.discard(topic)
 
     def _set_start_offsets(self, partitions: Sequence[TopicPartition], metadata: object) -> None:
-        asked = [TopicPartition(each.topic, each.partition) for each in partitions]
+        asked = [TopicPartition(step.topic, step.partition) for step in partitions]
         committed = committed_offsets(self.asker, asked)
         fresh = []
         for partition in partitions:
@@ -178,7 +178,7 @@ class DelayStage(TransactionalStage[_Passed]):
         asked = [TopicPartition(topic, 0) for topic in reading.inputs]
         committed = committed_offsets(self.asker, asked)
         stopped = self.stops.stopped.values()
-        still = [each for each in stopped if committed[each.place].offset < 0]
+        still = [stop for stop in stopped if committed[stop.place].offset < 0]
         return GroupMemory(committed, still)
 
     # -- records ------------------------------------------------------------------------------
@@ -217,7 +217,7 @@ class DelayStage(TransactionalStage[_Passed]):
 
     def _count(self, outcome: _Passed) -> None:
         self.run.metrics.dead_letters(outcome.letters)
-        self._passed.update({each.topic: each.offset for each in outcome.offsets})
+        self._passed.update({passed.topic: passed.offset for passed in outcome.offsets})
 
     def _pace(self, due: Sequence[Message]) -> None:
         """Pause topics after a large poll, so that returning invitations do not flood the lanes.

@@ -52,7 +52,7 @@ class LaneStage:
     begin: StartFrom
     rng: random.Random = field(default_factory=random.SystemRandom)
     ownership: LaneOwnership | None = None
-    _coming: deque[LaneConfig] = field(default_factory=deque)
+    _pending_configs: deque[LaneConfig] = field(default_factory=deque)
     _leaving: bool = False
     _rivals: ConfigRivals = field(init=False)
     run: StageRun = field(init=False)
@@ -70,9 +70,9 @@ class LaneStage:
         """The stage's name in logs, metrics and health."""
         return self.settings.name
 
-    def reconfigure(self, rules: LaneConfig) -> None:
+    def reconfigure(self, config: LaneConfig) -> None:
         """Switch to another config before the next turn. May be called from any thread."""
-        self._coming.append(rules)
+        self._pending_configs.append(config)
 
     def leave(self) -> None:
         """Drain, leave the group and end: the lane was removed from the config. Any thread."""
@@ -82,7 +82,7 @@ class LaneStage:
         """Run one membership in the group. Raises KafkaSessionError, StartPositionError."""
         if not self._stays():
             return
-        self._take_rules()
+        self._take_configs()
         self._follow_clock()
         group = f"{self.services.topics.application_id}.lane.{self.settings.name}"
         wait_for_former_life(self.run, group, self._stays)
@@ -90,7 +90,7 @@ class LaneStage:
             try:
                 self.group.subscribe([self.services.topics.invitations(self.name)])
                 while self._stays():
-                    self._take_rules()
+                    self._take_configs()
                     self._turn()
                 if self.ownership is not None:
                     self._drain(self.ownership)
@@ -100,18 +100,18 @@ class LaneStage:
     def _stays(self) -> bool:
         return not (self._leaving or self.services.stop.is_set())
 
-    def _take_rules(self) -> None:
+    def _take_configs(self) -> None:
         """Apply all pending configs in order, because each may ask for logins."""
-        while self._coming:
-            rules = self._coming.popleft()
-            self.settings, self.calls = rules.settings, rules.calls
+        while self._pending_configs:
+            config = self._pending_configs.popleft()
+            self.settings, self.calls = config.settings, config.calls
             self._rivals.reconfigure(self.settings.config_version, self.services.clock.now())
             if self.ownership is not None:
-                self.ownership.reconfigure(rules)
+                self.ownership.reconfigure(config)
 
     def _turn(self) -> None:
         self.run.record_turn(self.group.consumer)
-        self._keep_time()
+        self._end_session_after_step()
         records, ends = self._poll()
         if self.ownership is not None:
             self.ownership.read(records)
@@ -119,7 +119,7 @@ class LaneStage:
                 self.ownership.lane.at_end(end)
             self.ownership.step()
 
-    def _keep_time(self) -> None:
+    def _end_session_after_step(self) -> None:
         """Drain the lane and end the session after a step of the clock, with KafkaSessionError.
 
         All times in the owner's state are from before the step; the next takeover shifts the
@@ -149,9 +149,9 @@ class LaneStage:
         if self.ownership is not None and self.ownership.lane.saturated:
             self.ownership.wait_for_answer()
             return self.group.poll(min(limit, SATURATED_RECORDS), 0.0)
-        return self.group.poll(min(limit, POLL_RECORDS), self._patience())
+        return self.group.poll(min(limit, POLL_RECORDS), self._longest_wait())
 
-    def _patience(self) -> float:
+    def _longest_wait(self) -> float:
         """Return how many seconds a poll may wait: until the lane's next own decision at most."""
         if self.ownership is None:
             return POLL_SECONDS
@@ -162,7 +162,7 @@ class LaneStage:
 
     def assign(self, partitions: Sequence[TopicPartition]) -> Sequence[TopicPartition]:
         """See `GroupMember`: take the lane over, unless this session is about to end."""
-        if not self._stays() or all(each.partition for each in partitions):
+        if not self._stays() or all(partition.partition for partition in partitions):
             return []
         self.ownership = self._take_over(self.group.consumer)
         own = self.ownership.partition
@@ -171,7 +171,7 @@ class LaneStage:
 
     def revoke(self, partitions: Sequence[TopicPartition], *, lost: bool) -> None:
         """See `GroupMember`: drain the calls in flight, unless the lane is lost."""
-        if self.ownership is None or all(each.partition for each in partitions):
+        if self.ownership is None or all(partition.partition for partition in partitions):
             return
         if lost:
             log.warning("lane_lost", lane=self.settings.name)

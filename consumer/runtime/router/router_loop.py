@@ -28,7 +28,7 @@ from consumer.records.dead_letter import DeadLetter, DeadLetterReason
 from consumer.records.fields import rfc3339
 from consumer.records.input_record import InputRecord, RecordEnvelope
 from consumer.routing.router import OTHER_TOPIC, Routed, Router
-from consumer.runtime.group_consumer import partition_names
+from consumer.runtime.group_consumer import partition_names, places_of
 from consumer.runtime.isolation import log_defect
 from consumer.runtime.stage import StageServices
 from consumer.runtime.transactional_stage import TransactionalStage
@@ -107,7 +107,7 @@ class RouterStage(TransactionalStage[Routed]):
     def revoke(self, partitions: Sequence[TopicPartition], *, lost: bool) -> None:
         """See `GroupMember`."""
         super().revoke(partitions, lost=lost)
-        if any(each.topic == self.services.topics.replayed for each in partitions):
+        if (self.services.topics.replayed, 0) in places_of(partitions):
             self._owns_replayed = False
         log.info("router_revoked", partitions=partition_names(partitions))
 
@@ -130,7 +130,7 @@ class RouterStage(TransactionalStage[Routed]):
             self.services.clients.close(client)
         self.run.expect_topics(reading.ids)
         self.offset_metadata = resolved.marks
-        self._owns_replayed |= any(each.topic == reading.own for each in partitions)
+        self._owns_replayed |= (reading.own, 0) in places_of(partitions)
         self._began = self._began or bool(partitions)
 
     def _decides_for_operators(self) -> bool:
@@ -168,11 +168,11 @@ class RouterStage(TransactionalStage[Routed]):
 
     def _commit(self, messages: Sequence[Message], routed: Routed, now: float) -> None:
         with self._transaction(messages):
-            lanes = {each.lane for each in routed.invitations}
+            lanes = {invitation.lane for invitation in routed.invitations}
             topics = {lane: self.services.topics.invitations(lane) for lane in lanes}
-            for each in routed.invitations:
-                topic = topics[each.lane]
-                transactions.produce(self.producer, topic, each.value, key=each.key, partition=0)
+            for made in routed.invitations:
+                topic = topics[made.lane]
+                transactions.produce(self.producer, topic, made.value, key=made.key, partition=0)
             publisher = self.services.publisher(self.producer, "router")
             publisher.results(routed.results, rfc3339(now))
             publisher.dead_letters(routed.dead_letters, rfc3339(now))
@@ -189,12 +189,12 @@ class RouterStage(TransactionalStage[Routed]):
         for (topic, disposition, reason), number in outcome.counts.items():
             self.services.metrics.router.events(topic, disposition, reason, number)
         for (lane, campaign), number in Counter(
-            (each.lane, each.campaign) for each in outcome.invitations
+            (made.lane, made.campaign) for made in outcome.invitations
         ).items():
             self.services.metrics.router.routed(lane, campaign, number)
-        for reason, number in Counter(each["reason"] for each in outcome.results).items():
+        for reason, number in Counter(result["reason"] for result in outcome.results).items():
             self.services.metrics.router.results(reason, number)
-        letters = Counter(each.reason for each in outcome.dead_letters)
+        letters = Counter(letter.reason for letter in outcome.dead_letters)
         self.services.metrics.router.dead_letters(letters)
 
 

@@ -173,7 +173,7 @@ def test_a_lane_that_is_owned_elsewhere_follows_the_config_for_its_next_owner_he
     loop = LaneStage(before, surroundings, cast("Calls", None), None)
     after = replace(before, config_version="next")
     loop.reconfigure(LaneConfig(after, cast("Calls", None)))
-    loop._take_rules()
+    loop._take_configs()
     now = surroundings.clock.now()
     assert loop._rivals.record_invitation("next", now + 1, now + 1) is None
     assert loop._rivals.record_invitation("ours", now - 1, now + 1) is None
