@@ -77,7 +77,7 @@ class BrokerUnreachable(DispatcherError):  # noqa: N818 - an answer to an operat
 
 
 class KafkaSessionError(DispatcherError):
-    """A Kafka client is of no more use: drop all state, start anew from what is committed."""
+    """A Kafka client is of no more use: drop all state, start again from what is committed."""
 
 
 class UnreadableRecord(DispatcherError, ValueError):  # noqa: N818 - what a record is, not a slip
@@ -120,7 +120,7 @@ def defect(error: BaseException) -> str:
 def causes(error: BaseException | None) -> Iterator[BaseException]:
     """The error and what led to it, the last first, each once.
 
-    A chain may be a ring: whoever raises an error's cause while it is handled makes one.
+    A chain may be a ring: raising an error's cause while the error is handled makes one.
     """
     seen: list[BaseException] = []
     while error is not None and error not in seen:

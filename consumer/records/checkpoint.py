@@ -34,7 +34,7 @@ class Tried(BaseModel):
 
 
 class Owner(BaseModel):
-    """Who took the lane over, when (epoch seconds), and with which config."""
+    """One takeover of the lane: owner, time (epoch seconds) and config."""
 
     model_config = ConfigDict(extra="ignore")
 

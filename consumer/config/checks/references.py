@@ -23,7 +23,7 @@ from consumer.vendors.http_batch.answer_rules import BY_RULE
 _IN_DOUBT: Final = "with a 2xx these codes end `unknown`: some of the call may have been invited"
 _WAYS: Final = (
     "name the status of such a refusal as well, as in status: [422]; or, if such a 2xx invites "
-    "nobody, the codes of a success: success: {code: [...]}"
+    "no customer, the codes of a success: success: {code: [...]}"
 )
 
 

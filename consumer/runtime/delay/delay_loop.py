@@ -197,7 +197,7 @@ class DelayStage(TransactionalStage[_Passed]):
         read = [(message, Delayed.from_message(message, now)) for message in records]
         self._look_up_lanes({self._home(delayed) for _, delayed in read if delayed})
         foreign = [
-            bad_invitation(message, "not a record that a lane put off")
+            bad_invitation(message, "not a delayed invitation")
             for message, delayed in read
             if delayed is None
         ]
@@ -294,7 +294,7 @@ class DelayStage(TransactionalStage[_Passed]):
         elif self._orphans.get(lane := self._home(record), True):
             record.give_back(self.producer, self.services.topics.invitations(lane))
         else:
-            log.error("delayed_without_lane", lane=lane, what="stays on the ladder")
+            log.error("delayed_without_lane", lane=lane, what="stays on the delay topics")
             record.put(self.producer, self.services.topics.delayed(ORPHAN_WAIT), now)
 
     def _home(self, record: Delayed) -> str:
