@@ -93,6 +93,8 @@ class FakeClients(KafkaClients):
         try:
             self._broker.scheduler.point("topic_id")
             self._broker.reach(15.0, "topic id")
+            if not self._broker.partitions(topic):
+                raise KafkaSessionError(f"topic {topic} does not exist")
             return self._broker.topic_id(topic)
         except KafkaException as error:
             raise KafkaSessionError(f"reading the id of {topic}: {describe(error)}") from error

@@ -21,7 +21,7 @@ Place = tuple[str, int, int]
 """Topic, partition, offset."""
 
 CUSTOMERS = 60
-DISLIKED = 21
+DISLIKED = 40
 """One event in so many holds what a firewall refuses."""
 
 JUNK = (
