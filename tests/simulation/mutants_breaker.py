@@ -23,6 +23,14 @@ def stray_refusal_silences_the_account() -> Iterator[None]:
 
 
 @defect
+def trials_postpone_the_probe() -> Iterator[None]:
+    """Customers that were refused alone before keep their account closed for all others."""
+    only_while_closed = "standing.closed and standing.suspected_at", "standing.suspected_at"
+    with rewritten(Accounts, "_refused", only_while_closed):
+        yield
+
+
+@defect
 def sick_campaign_stops_its_account() -> Iterator[None]:
     """Trouble of one campaign is the account's, and its probes are all the sick one's (D1)."""
     own = "if not own.opened:", "if True:"

@@ -46,13 +46,13 @@ FOUND_AT = {
     "stale-records-follow-a-seek": 97,
     "thawed-member-stops-a-topic": 603,
     "transactions-keep-their-size": 8,
-    "revoked-step-is-passed-on": 176,
+    "revoked-step-is-passed-on": 302,
     "regained-step-stays-paused": 18,
     "regained-lane-stays-paused": 98,
     "deleted-below-unrecorded-base": 24,
     "out-of-range-is-only-logged": 13,
     "given-back-lane-leaves-doubt": 2,
-    "redirect-means-not-invited": 20,
+    "redirect-means-not-invited": 34,
     "former-inputs-are-not-registered": 4,
     "page-is-a-success": 40,
     "forgotten-delays-are-read-again": 209,
@@ -72,6 +72,7 @@ FOUND_AT = {
     "resumed-input-stays-stopped": 95,
     "stray-refusal-silences-the-account": 11,
     "sick-campaign-stops-its-account": 11,
+    "trials-postpone-the-probe": 1635,
 }
 """Mutant → a seed that shows it (`python -m tests.simulation --mutants` finds others). Another
 version of the program may live through that seed otherwise, so that its neighbours are tried."""

@@ -206,7 +206,8 @@ class Accounts:
             or (not trial and standing.closed and own.suspect and self._passes(vendor, own))
         ):
             return
-        if not trial or standing.suspected_at is not None:
+        # While the breaker is open, a customer on trial must not postpone the probe of another one.
+        if not trial or (standing.closed and standing.suspected_at is not None):
             standing.record_refusal(sealed_at, at, self._rng, batch.campaign, repeated=trial)
         if standing.state is State.REFUSED and vendor in self.sessions:
             self.sessions[vendor].invalidate(at, sealed_at, self._rng)

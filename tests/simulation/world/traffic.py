@@ -21,7 +21,7 @@ Place = tuple[str, int, int]
 """Topic, partition, offset."""
 
 CUSTOMERS = 60
-DISLIKED = 40
+DISLIKED = 21
 """One event in so many holds what a firewall refuses."""
 
 JUNK = (
@@ -43,6 +43,7 @@ class Event:
     partition: int
     value: bytes
     channel: str | None
+    customer: int = -1
     disliked: bool = False
     """Whether a vendor's firewall refuses calls with what the event holds, where there is one."""
 
@@ -68,7 +69,10 @@ class Expected:
     """Invitations of these campaigns that were not seen yet."""
 
     refused: set[str] = field(default_factory=set)
-    """Invitations of customers whose calls a vendor's firewall refuses: they may wait for ever."""
+    """Invitations whose calls a vendor's firewall refuses: they may wait for ever."""
+    behind_refused: set[tuple[str, int]] = field(default_factory=set)
+    """Campaign and customer of these: another invitation of that customer waits behind one."""
+    customers: dict[str, tuple[str, int]] = field(default_factory=dict)
     firewall: bool = False
     sick: str | None = None
     """A campaign whose calls the vendor fails: its invitations may wait for ever."""
@@ -90,16 +94,19 @@ class Expected:
             name = _id(event, offset, route)
             wanted[name] = campaign
             self.places[name] = event.topic, event.partition
+            self.customers[name] = campaign, event.customer
             if self.places[name] == self.lost:
                 self.behind.add(name)
             if (self.firewall and event.disliked) or campaign == self.sick:
                 self.refused.add(name)
+                self.behind_refused.add(self.customers[name])
 
     @property
     def may_lack(self) -> set[str]:
         """Invitations that need not come to a result."""
         lost = {name for name, place in self.places.items() if place == self.lost}
-        return (lost - self.behind if self.resumed else lost) | self.refused
+        waits = {name for name, of in self.customers.items() if of in self.behind_refused}
+        return (lost - self.behind if self.resumed else lost) | waits
 
     def seen(self, invitation: str) -> None:
         """It was made, so that a result must come of it."""
@@ -146,7 +153,7 @@ def _event(rng: random.Random, number: int, at: float, customers: int) -> Event:
         "channel": channel,
         "customer": {"phone": phone, **email},
     }
-    return Event(topic, partition, orjson.dumps(body), channel, number % DISLIKED == 0)
+    return Event(topic, partition, orjson.dumps(body), channel, customer, number % DISLIKED == 0)
 
 
 @cache

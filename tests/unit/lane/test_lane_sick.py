@@ -151,6 +151,25 @@ def test_two_refusals_in_a_row_of_different_customers_silence_the_account() -> N
     assert driver.step(NOW + PACES["refused"][0] / 2 - 1) == []
 
 
+def test_customers_on_trial_do_not_postpone_the_probe_of_another_customer() -> None:
+    """Each of their refusals came sooner than the account's next probe, and put it off again."""
+    driver = Driver(lane(settings(*BOTH)))
+    bad = {0, 1, 2, 3}
+    driver.read(*(held(n) for n in bad))
+    now = play(driver, refuses(bad), 20, feed="b")
+    assert len(list(driver.lane.settlement.trials)) > 1
+    refused = driver.lane.settled.frontier
+    bad |= {refused, refused + 1}
+    driver.read(*(held(n, campaign="b", arrived=now) for n in (refused, refused + 1)), now=now)
+    now = play(driver, refuses(bad), 7200, since=now)
+    assert driver.lane.accounts.refused("pisano")
+    last = driver.lane.settled.frontier
+    driver.read(held(last, campaign="b", arrived=now), now=now)
+    turns = 3  # of this customer and the two that wait beside it
+    play(driver, refuses(bad), turns * PACES["refused"][1] + 1, since=now)
+    assert last in driver.sent
+
+
 def test_probes_of_a_refused_account_take_turns_over_customers_and_campaigns() -> None:
     driver = Driver(lane(settings(*BOTH)))
     driver.read(*(held(n) for n in range(4)), *(held(n, campaign="b") for n in range(4, 8)))
