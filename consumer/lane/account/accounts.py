@@ -9,6 +9,9 @@ counts for the account or the campaign:
 | refusal                        | suspects the account, opens the | the campaign  | the account  |
 |                                | campaign                        |               |              |
 | accepted                       | closes both                     | closes both   | closes both  |
+
+A refusal of a customer on trial only confirms the suspicion of a closed account: while the account
+is open, it must not postpone the probe of another customer.
 """
 
 from __future__ import annotations
@@ -206,7 +209,6 @@ class Accounts:
             or (not trial and standing.closed and own.suspect and self._passes(vendor, own))
         ):
             return
-        # While the breaker is open, a customer on trial must not postpone the probe of another one.
         if not trial or (standing.closed and standing.suspected_at is not None):
             standing.record_refusal(sealed_at, at, self._rng, batch.campaign, repeated=trial)
         if standing.state is State.REFUSED and vendor in self.sessions:
