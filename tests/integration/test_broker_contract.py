@@ -560,7 +560,8 @@ def test_a_callback_that_assigns_nothing_leaves_it_to_the_client(bench: Bench) -
     consumer.commit(offsets=[TopicPartition(topic, 0, 1)], asynchronous=False)
     consumer.subscribe([topic], on_assign=lambda _consumer, _partitions: None)
     found = turn_until([consumer], lambda: bool(consumer.assignment()))
-    found += to_end(consumer)[0]
+    if not values(found):  # else the end of the log may have come with it, and comes once
+        found += to_end(consumer)[0]
 
     assert values(found) == [b"b"]
     consumer.close()
