@@ -1,4 +1,4 @@
-"""The names of the program's own topics; `application_id` is their prefix.
+"""The names of the program's own topics and groups; `application_id` is their prefix.
 
 docs/architecture.md, "Topics", describes what each of them holds and which component writes it.
 """
@@ -22,7 +22,8 @@ def as_kafka(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """Topic names of one application."""
+    """Names of one application's topics and groups. A group's name is also the head of its
+    stage's transactional ids. Kafka remembers both: a renamed group would have no offsets."""
 
     application_id: str
 
@@ -55,10 +56,18 @@ class Topics:
         return f"{self.application_id}.commands"
 
     @property
+    def router_group(self) -> str:
+        """Group of the router."""
+        return f"{self.application_id}.router"
+
+    @property
     def delay_group(self) -> str:
-        """Group of the delay stage, and head of its transactional ids. A renamed group would have
-        no offsets."""
+        """Group of the delay stage, under its former name."""
         return f"{self.application_id}.ladder"
+
+    def lane_group(self, lane: str) -> str:
+        """Return the group of a lane's owner and candidates."""
+        return f"{self.application_id}.lane.{lane}"
 
     def delayed(self, step: str) -> str:
         """Return a delay topic: invitations delayed by a constant time (`1m`, `10m`, …)."""

@@ -119,7 +119,7 @@ class LaneLogState:
     @classmethod
     def read(cls, consumer: Consumer, topics: Topics, lane: str) -> Self:
         """Return the state now; `consumer` can read the offsets of the lane's group."""
-        topic, group = topics.invitations(lane), f"{topics.application_id}.lane.{lane}"
+        topic, group = topics.invitations(lane), topics.lane_group(lane)
         low, high = log_range(consumer, topic, 0)
         shown = group_offset(consumer, TopicPartition(topic, 0)).offset
         return cls(topic, topics.checkpoints(lane), group, low, high, shown)

@@ -49,7 +49,7 @@ class Reading:
 
 def router_reading(topics: Topics, inputs: Sequence[str], clients: KafkaClients) -> Reading:
     """Return what the router's group reads with these inputs."""
-    group = f"{topics.application_id}.router"
+    group = topics.router_group
     return Reading(
         group,
         inputs,

@@ -56,10 +56,6 @@ class Access:
         """The names of the application's topics."""
         return self.config.topics
 
-    def lane_group(self, lane: str) -> str:
-        """Return the consumer group of a lane's owner and candidates."""
-        return f"{self.topics.application_id}.lane.{lane}"
-
     @contextmanager
     def reader(self, group: str = "") -> Iterator[Consumer]:
         """Yield a reader of committed records, in no group; it can read the offsets of `group`."""

@@ -104,7 +104,7 @@ class LaneDrain:
             raise OperationError(f"no topic {self.topic}; lanes outside the config: {there}")
         if access.topics.checkpoints(self.lane) not in topic_names(access.admin):
             raise OperationError(f"no topic {access.topics.checkpoints(self.lane)}")
-        group = access.lane_group(self.lane)
+        group = access.topics.lane_group(self.lane)
         if number := members(access.admin, group):
             raise OperationError(
                 f"lane {self.lane} has {number} owners or candidates (group {group}): a process "
@@ -116,7 +116,7 @@ class LaneDrain:
         access = self.access
         topic = access.topics.checkpoints(self.lane)
         epoch = claim(producer, topic, self.lane, access.patience())
-        with access.reader(access.lane_group(self.lane)) as reader:
+        with access.reader(access.topics.lane_group(self.lane)) as reader:
             log = LaneLogState.read(reader, access.topics, self.lane)
             try:
                 found = newest(reader, topic, self.lane, epoch, lambda: None)

@@ -16,7 +16,7 @@ def list_lanes(access: Access) -> list[tuple[LaneView, bool, int]]:
     found = []
     with access.reader() as reader:
         for name in lane_names(access.admin, topics):
-            group = access.lane_group(name)
+            group = access.topics.lane_group(name)
             view = read_lane(access.admin, reader, topics, name)
             found.append((view, name in configured, members(access.admin, group)))
     return found
@@ -52,7 +52,7 @@ def retry_campaign(access: Access, campaign: str) -> bool:
 
 
 def _refuse_without_owner(access: Access, lane: str) -> None:
-    group = access.lane_group(lane)
+    group = access.topics.lane_group(lane)
     if members(access.admin, group) == 0:
         raise OperationError(
             f"no process runs lane {lane} (group {group}): start one, and run the command then"

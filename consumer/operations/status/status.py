@@ -105,7 +105,7 @@ def read_topics(access: Access) -> StatusSnapshot:
         at=now,
         lanes=[lane_status(lane, now) for lane in found],
         dead_letters={"on the topic": letters},
-        router_lag=_behind(access, "router", there.intersection(inputs)),
+        router_lag=_behind(access, there.intersection(inputs)),
         delayed={step: put_off[topic] for step, topic in steps.items() if topic in put_off},
         orphans=held,
     )
@@ -118,15 +118,15 @@ def _lanes(access: Access, reader: Consumer, there: frozenset[str]) -> Iterator[
     for name in config.lanes:
         if topics.invitations(name) in there:
             view = read_lane(access.admin, reader, topics, name)
-            group = access.lane_group(name)
-            yield Found(view, config.quotas[name], members(access.admin, group))
+            owners = members(access.admin, topics.lane_group(name))
+            yield Found(view, config.quotas[name], owners)
 
 
-def _behind(access: Access, stage: str, topics: frozenset[str]) -> dict[str, int]:
-    """Return topic → offsets that the stage's group has not read, a producer's markers included."""
+def _behind(access: Access, topics: frozenset[str]) -> dict[str, int]:
+    """Return topic → offsets that the router has not read, a producer's markers included."""
     names = sorted(topics)
     begin, end = low_offsets(access.admin, names), end_offsets(access.admin, names)
-    read = _committed(access, f"{access.topics.application_id}.{stage}", sorted(end))
+    read = _committed(access, access.topics.router_group, sorted(end))
     behind = dict.fromkeys(names, 0)
     for place, last in end.items():
         behind[place[0]] += max(0, last - read.get(place, begin[place]))

@@ -84,7 +84,7 @@ class LaneStage:
             return
         self._take_configs()
         self._follow_clock()
-        group = f"{self.services.topics.application_id}.lane.{self.settings.name}"
+        group = self.services.topics.lane_group(self.name)
         wait_for_former_life(self.run, group, self._stays)
         with GroupConsumer(self.run, group, self) as self.group:
             try:

@@ -62,7 +62,7 @@ class Takeover:
         """
         lane, stage = self.settings.name, self.run.services
         checkpoints = stage.topics.checkpoints(lane)
-        producer = self.run.producer(f"{stage.topics.application_id}.lane.{lane}")
+        producer = self.run.producer(stage.topics.lane_group(lane))
         waiting = self.run.waiting()
         stage.clients.connect(producer, checkpoints)
         transactions.fence(producer, waiting)

@@ -51,8 +51,7 @@ class RouterStage(TransactionalStage[Routed]):
         begin: StartFrom,
         instance: str,
     ) -> None:
-        group = f"{services.topics.application_id}.router"
-        super().__init__(services, ROUTER, group, instance, POLL_SECONDS)
+        super().__init__(services, ROUTER, services.topics.router_group, instance, POLL_SECONDS)
         self.router, self.inputs = router, inputs
         self._begin = begin
         self._began = False
