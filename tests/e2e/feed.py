@@ -145,9 +145,9 @@ class MadeUp:
         for call in lane.answers(self.now):
             self.board.called(call)
             if call.verdict == "accepted":
-                self.metrics.lane(lane.name).results(Reason.ACCEPTED, call.customers)
+                self.metrics.lane(lane.name).results({Reason.ACCEPTED: call.customers})
             elif call.verdict == "in_doubt":
-                self.metrics.lane(lane.name).results(Reason.NO_ANSWER, call.customers)
+                self.metrics.lane(lane.name).results({Reason.NO_ANSWER: call.customers})
                 self.metrics.lane(lane.name).in_doubt()
         lane.call(self.now)
         self.board.lane(lane.status(self.now))
@@ -169,8 +169,8 @@ def usual(seed: int = 7) -> MadeUp:
     )
     made.own[1].parked = "b2b-email"
     made.metrics.router.start_inputs(["pos.transaction-completed"])
-    made.metrics.router.results(Reason.INVALID_RECIPIENT, 41)
-    made.metrics.router.results(Reason.TOO_OLD, 12)
+    made.metrics.router.results({Reason.INVALID_RECIPIENT: 41})
+    made.metrics.router.results({Reason.TOO_OLD: 12})
     made.metrics.router.events("pos.transaction-completed", "dead_letter", "no_time", 3)
     made.metrics.stage("delay").delayed_invitations({"10m": 128, "1h": 9})
     return made

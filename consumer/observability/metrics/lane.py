@@ -7,19 +7,12 @@ from collections.abc import Callable, Iterable, Mapping
 
 from consumer.lane.state.snapshot import CampaignSnapshot, LaneSnapshot
 from consumer.observability.metrics.labels import CLOSED, BoundedLabels, closed
+from consumer.observability.metrics.names import LANE, METRICS
 from consumer.observability.metrics.series import MetricSeries, Values
 from consumer.observability.metrics.stage import StageMetrics
 from consumer.records.dead_letter import DeadLetterReason
 
-AT_0 = (
-    "records_settled_total",
-    "takeovers_total",
-    "lane_contested_total",
-    "in_doubt_batches_total",
-    "throttled_total",
-    "bisections_total",
-    "bisect_calls_total",
-)
+AT_0 = [metric.name for metric in METRICS if metric.kind == "counter" and metric.labels == LANE]
 
 GAUGES: Mapping[str, Callable[[LaneSnapshot], float]] = {
     "limits_in_use_ratio": lambda lane: lane.quota.limits_in_use,

@@ -21,12 +21,12 @@ class StageMetrics:
         """Create the counters at 0: an alert on an increase misses a series' first value."""
         self._series.count("transactions_aborted_total", self._name, n=0)
         self._series.count("kafka_throttle_seconds_total", self._name, n=0)
-        for reason in Reason:
-            self.results(reason, 0)
+        self.results(dict.fromkeys(Reason, 0))
 
-    def results(self, reason: Reason, n: int) -> None:
-        """Count `n` results written; the status follows from the reason."""
-        self._series.count("results_total", self._name, reason.status, reason, n=n)
+    def results(self, written: Mapping[Reason, int]) -> None:
+        """Count results by reason, from which the status follows."""
+        for reason, n in written.items():
+            self._series.count("results_total", self._name, reason.status, reason, n=n)
 
     def dead_letters(self, written: Mapping[DeadLetterReason, int]) -> None:
         """Count dead letters by reason; the router's are among its `events` too."""

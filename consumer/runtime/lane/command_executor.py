@@ -114,8 +114,7 @@ class CommandExecutor:
         metrics = self.report.metrics
         metrics.settled(gone)
         metrics.delayed(delayed.step for delayed in commit.delayed)
-        for reason, number in Counter(result["reason"] for result in commit.results).items():
-            metrics.results(reason, number)
+        metrics.results(Counter(result["reason"] for result in commit.results))
         metrics.dead_letters(Counter(letter.reason for letter in commit.dead_letters))
 
 

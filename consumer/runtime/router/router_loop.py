@@ -191,10 +191,8 @@ class RouterStage(TransactionalStage[Routed]):
             (made.lane, made.campaign) for made in outcome.invitations
         ).items():
             self.services.metrics.router.routed(lane, campaign, number)
-        for reason, number in Counter(result["reason"] for result in outcome.results).items():
-            self.services.metrics.router.results(reason, number)
-        letters = Counter(letter.reason for letter in outcome.dead_letters)
-        self.services.metrics.router.dead_letters(letters)
+        self.run.metrics.results(Counter(result["reason"] for result in outcome.results))
+        self.run.metrics.dead_letters(Counter(letter.reason for letter in outcome.dead_letters))
 
 
 def _input_record(message: Message, replayed: str) -> InputRecord:

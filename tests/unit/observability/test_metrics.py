@@ -92,7 +92,7 @@ def feed_all(metrics: Metrics, lane: str, campaigns: list[str]) -> None:
     metrics.lane(lane).contested()
     metrics.lane(lane).other_config()
     metrics.lane(lane).in_doubt()
-    metrics.lane(lane).results(Reason.ACCEPTED, 5000)
+    metrics.lane(lane).results({Reason.ACCEPTED: 5000})
     metrics.lane(lane).accepted([2.0, 70.0])
     metrics.lane(lane).call("pisano-tr", 200, 0.3)
     metrics.lane(LANE).login("radar", Verdict.ACCEPTED)
@@ -204,7 +204,7 @@ def test_a_batch_of_events_is_counted_in_one_call() -> None:
 
 def test_a_result_bears_the_status_of_its_reason() -> None:
     metrics = Metrics()
-    metrics.lane(LANE).results(Reason.OWNER_LOST, 3)
+    metrics.lane(LANE).results({Reason.OWNER_LOST: 3})
     assert value(metrics, "results_total", lane=LANE, status="unknown", reason="owner_lost") == 3
 
 
@@ -351,6 +351,7 @@ def test_counters_that_alerts_watch_start_at_zero() -> None:
     metrics.router.start_inputs(["pos"])
     assert value(metrics, "throttled_total", lane=LANE) == 0
     assert value(metrics, "in_doubt_batches_total", lane=LANE) == 0
+    assert value(metrics, "other_config_invitations_total", lane=LANE) == 0
     assert value(metrics, "transactions_aborted_total", stage=LANE) == 0
     assert value(metrics, "results_total", lane=LANE, status="unknown", reason="no_answer") == 0
     dead = {"topic": "pos", "disposition": "dead_letter", "reason": "not_json"}
