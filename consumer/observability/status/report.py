@@ -94,20 +94,21 @@ class StatusReport:
         ]
 
     def _results(self, status: Status) -> dict[str, int]:
-        totals = self.metrics.series.totals("results_total", "reason", status=status.value)
-        return {reason: int(number) for reason, number in totals.items() if number}
+        return _counted(self.metrics.series.totals("results_total", "reason", status=status.value))
 
     def _dead_letters(self) -> dict[str, int]:
-        totals = self.metrics.series.totals(
-            "events_total", "reason", disposition=Disposition.DEAD_LETTER
-        )
-        return {reason: int(number) for reason, number in totals.items() if number}
+        totals = self.metrics.series.totals
+        return _counted(totals("events_total", "reason", disposition=Disposition.DEAD_LETTER))
 
 
 def _lanes(configured: Sequence[str], owned: Mapping[str, LaneStatus]) -> list[LaneStatus]:
     """Return the config's lanes, and lanes that left it but are still owned here."""
     names = dict.fromkeys([*configured, *owned])
     return [owned.get(name) or LaneStatus(name) for name in names]
+
+
+def _counted(totals: Mapping[str, float]) -> dict[str, int]:
+    return {name: number for name, number in _whole(totals).items() if number}
 
 
 def _whole(totals: Mapping[str, float]) -> dict[str, int]:

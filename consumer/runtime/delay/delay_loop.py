@@ -20,13 +20,13 @@ from confluent_kafka import KafkaException, Message, TopicPartition
 
 from consumer.errors import KafkaSessionError, StartPositionError
 from consumer.kafka.errors import translate_errors
-from consumer.kafka.queries import committed_offsets
+from consumer.kafka.queries import committed_offsets, log_range
 from consumer.kafka.records.delayed import Delayed, first_offset
 from consumer.kafka.records.messages import position_of, timestamp_of
 from consumer.kafka.records.operator_commands import RetryCampaign
 from consumer.kafka.records.publisher import bad_invitation, dead_letter_of
 from consumer.kafka.start_offsets import GroupMemory, Reading, delay_reading
-from consumer.kafka.stopped_partitions import StoppedPartition, StopReason
+from consumer.kafka.stopped_partitions import StoppedPartition
 from consumer.kafka.transactions import measure_broker_clock
 from consumer.lane.state.delay_steps import STEPS, step_for
 from consumer.observability.metrics.labels import DELAY
@@ -161,8 +161,7 @@ class DelayStage(TransactionalStage[_Passed]):
                 self.services.topics.invitations(""),
             )
         except StartPositionError as error:
-            forgotten = StoppedPartition(topic, 0, -1, StopReason.FORGOTTEN)
-            self.stops.add(asker, [forgotten], str(error))
+            self.stops.add(asker, [StoppedPartition.forgotten(topic, 0)], str(error))
             return None
         finally:
             self.services.clients.close(asker)
@@ -269,8 +268,7 @@ class DelayStage(TransactionalStage[_Passed]):
             return
         ends: dict[str, int] = {}
         for topic in self._begun:
-            with translate_errors("reading the log's ends"):
-                _, end = self.asker.get_watermark_offsets(TopicPartition(topic, 0), timeout=WAIT)
+            _, end = log_range(self.asker, topic, 0)
             if self.group.reached.get((topic, 0), -1) < end:  # else the topic is read to its end
                 ends[topic] = end
         log.info("delayed_retried", campaigns=len(early.asked))
