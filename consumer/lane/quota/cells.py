@@ -97,7 +97,7 @@ class Cells:
             [
                 total - older,
                 *(
-                    (b - a) * (weight + cell / self._number) + total - b
+                    (b - a) * (weight + cell / self._number) + (total - b)
                     for cell, (b, a) in enumerate(befores)
                 ),
             ]

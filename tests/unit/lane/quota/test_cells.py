@@ -6,7 +6,7 @@ import math
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from consumer.lane.quota import limiter as limiter_module
@@ -87,6 +87,7 @@ def test_pairs_restore_what_still_matters(before: list[float]) -> None:
     st.floats(0, 1e5),
     st.sampled_from([1e-3, 0.01, 0.02, 0.3, PERIOD]),
 )
+@example(before=[0.0, -0.5], spare=1, later=0.5625, period=0.3)  # was an ulp apart
 def test_cells_answer_as_well_long_after_their_last_call(
     before: list[float], spare: int, later: float, period: float
 ) -> None:
