@@ -4,9 +4,10 @@ Theory of operation. The wall clock can be stepped forward or back, by seconds o
 permits and the freshness of calls need steady time; expiry and records need wall-clock time. So
 `now` is the wall clock when it was last followed, plus the steady time since then. A step is
 *followed* only while nothing holds the clock. The owner of a lane holds it, because all times in
-its state are by this clock. After a step the owner drains the lane and releases its hold. The
-next takeover of the lane shifts the checkpoint's times to the new clock
-(`lane.quota.clock_shift`).
+its state are by this clock; so does each call and login until it ends, because a call that its
+owner lost with the lane may be sent only while it is fresh. After a step the owner drains the
+lane and releases its hold. The next takeover of the lane shifts the checkpoint's times to the new
+clock (`lane.quota.clock_shift`).
 """
 
 from __future__ import annotations

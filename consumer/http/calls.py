@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from consumer.clock import Clock
 from consumer.config.sections import Campaign
 from consumer.errors import defect
 from consumer.http.client import Exchange, VendorClient
@@ -89,12 +90,12 @@ class Calls:
         accounts: Mapping[str, Account],
         campaigns: Mapping[str, Campaign],
         loop: asyncio.AbstractEventLoop,
-        now: Callable[[], float],
+        clock: Clock,
     ) -> None:
         self.accounts = accounts
         self._campaigns = campaigns
         self._loop = loop
-        self._now = now
+        self._clock = clock
         self._under_way: set[Future[None]] = set()
 
     def inbox(self) -> Inbox:
@@ -121,15 +122,22 @@ class Calls:
             await asyncio.wait([asyncio.wrap_future(call) for call in self._under_way.copy()])
 
     def _start(self, work: Coroutine[Any, Any, None]) -> Future[None]:
+        """Hold the clock until the work ends: its freshness must not move with a clock step, also
+        after its lane has been lost."""
+        self._clock.hold()
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         self._under_way.add(future)
-        future.add_done_callback(self._under_way.discard)
+        future.add_done_callback(self._end)
         return future
+
+    def _end(self, future: Future[None]) -> None:
+        self._under_way.discard(future)
+        self._clock.release()
 
     async def _send(self, batch: Batch, events: Inbox, fresh_from: float | None) -> None:
         campaign = self._campaigns[batch.campaign]
         account = self.accounts[campaign.vendor]
-        exchange = Exchange(self._now())
+        exchange = Exchange(self._clock.now())
         outcome, known_code = OUR_DEFECT, None
         try:
             call = self._build(batch, campaign, account)
@@ -171,7 +179,7 @@ class Calls:
     async def _login(self, login: Login, events: Inbox, fresh_from: float | None) -> None:
         name = login.vendor
         account = self.accounts[name]
-        at = self._now()
+        at = self._clock.now()
         outcome = NOTHING_LEFT
         expires_at = None
         try:

@@ -137,7 +137,7 @@ class Supervisor:
             }
         vendors = build_vendors(config)
         accounts = build_accounts(config, vendors, self._services.clock.now, kept)
-        calls = Calls(accounts, config.campaigns, self._loop, self._services.clock.now)
+        calls = Calls(accounts, config.campaigns, self._loop, self._services.clock)
         return Plan(config, calls, router_rules(config, vendors))
 
     def start(self, plan: Plan) -> None:

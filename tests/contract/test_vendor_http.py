@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
+from consumer.clock import Clock
 from consumer.config.sections import Campaign
 from consumer.docgen.vendor_answers_page import WIRE
 from consumer.http.calls import Account, Answered, Calls
@@ -27,6 +28,7 @@ from tests.support.kafka import free_ports
 from tests.support.wire import HOST, Ending, Server
 
 NOW = 1_000.0
+CLOCK = Clock(lambda: NOW, lambda: 0.0)
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """To read all public authorities takes longer than a case."""
 
@@ -96,7 +98,7 @@ async def sent(row: Row, base_url: str, patience: float = 5.0) -> Answered:
     client = VendorClient(base_url, patience, lambda: NOW, tls=NO_TLS)
     account = Account(row.vendor(base_url), client, Token("token", NOW + 60))
     campaign = Campaign(vendor="v", channel=row.campaign.channel, id=row.campaign.id)
-    calls = Calls({"v": account}, {"c": campaign}, asyncio.get_running_loop(), lambda: NOW)
+    calls = Calls({"v": account}, {"c": campaign}, asyncio.get_running_loop(), CLOCK)
     held = [
         PendingInvitation.of(n, invitation(phone, row.data), NOW) for n, phone in enumerate(PHONES)
     ]

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from threading import Thread
 from typing import Any
 
+from consumer.clock import Clock
 from consumer.config.models import Config
 from consumer.http.calls import Answered, Calls, LoginEnded
 from consumer.lane.lane import Lane
@@ -120,8 +121,12 @@ def calling(config: Config, lane: str) -> Iterator[Caller]:
     metrics.lane(lane).start()
     machine = Lane(lane_settings(config, lane), random.Random(1), time.time(), epoch=1)
     box: dict[str, Any] = {}
-    accounts = build_accounts(config, build_vendors(config), lambda: box["caller"].now)
-    calls = Calls(accounts, config.campaigns, loop, lambda: box["caller"].now)
+
+    def now() -> float:
+        return box["caller"].now if box else 0.0
+
+    accounts = build_accounts(config, build_vendors(config), now)
+    calls = Calls(accounts, config.campaigns, loop, Clock(now, now))
     caller = box["caller"] = Caller(
         config, machine, calls, metrics, LaneReport(machine, metrics.lane(lane))
     )

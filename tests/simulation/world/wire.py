@@ -86,12 +86,13 @@ class SimCalls(Calls):
         """`vendors`: account → (lane, module, call timeout)."""
         self._wire = wire
         self._process = process
+        self._clock = clock
         self.batch: Batch | None = None
         accounts = {
             name: Account(module, self._client(lane, timeout, clock))  # type: ignore[arg-type]
             for name, (lane, module, timeout) in vendors.items()
         }
-        super().__init__(accounts, campaigns, None, clock.now)  # type: ignore[arg-type]
+        super().__init__(accounts, campaigns, None, clock)  # type: ignore[arg-type]
 
     def _client(self, lane: str, timeout: float, clock: ProcessClock) -> _Client:
         answers = self._wire.bytes
@@ -117,7 +118,9 @@ class SimCalls(Calls):
             self._wire.scheduler.point("call.begins")
             self.batch = batch
             _drive(self._send(batch, events, fresh_from))
+            self._clock.release()
 
+        self._clock.hold()
         self._wire.scheduler.spawn(f"call {batch.id}", self._process, run)
         return Future()
 
@@ -129,7 +132,9 @@ class SimCalls(Calls):
             self._wire.scheduler.point("call.begins")
             self.batch = None
             _drive(self._login(login, events, fresh_from))
+            self._clock.release()
 
+        self._clock.hold()
         self._wire.scheduler.spawn(f"login {login.vendor}", self._process, run)
         return Future()
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import orjson
 import pytest
 
+from consumer.clock import Clock
 from consumer.config.sections import Campaign
 from consumer.http.calls import Account, Answered, Calls
 from consumer.http.client import Exchange, VendorClient
@@ -19,6 +20,7 @@ from consumer.vendors.echo import PART
 from tests.contract.vendor_rows import ROWS, invitation
 
 NOW = 1_000.0
+CLOCK = Clock(lambda: NOW, lambda: 0.0)
 
 
 class Client(VendorClient):
@@ -43,7 +45,7 @@ def answered(answer: Answer, customers: int) -> tuple[Answered, int, int]:
         client = Client(answer)
         account = Account(row.vendor("https://a.test"), client)
         campaign = Campaign(vendor="v", channel=row.campaign.channel, id=row.campaign.id)
-        calls = Calls({"v": account}, {"c": campaign}, asyncio.get_running_loop(), lambda: NOW)
+        calls = Calls({"v": account}, {"c": campaign}, asyncio.get_running_loop(), CLOCK)
         held = [PendingInvitation.of(n, each, NOW) for n, each in enumerate(many)]
         rules = LaneCampaign("c", "v", row.campaign.channel)
         inbox, turns = calls.inbox(), 0
@@ -102,7 +104,7 @@ def test_freshness_counts_from_before_the_commit_of_the_intent(
     async def run() -> None:
         account = Account(row.vendor("https://a.test"), Asked(Answer(200, {}, b"{}")))
         campaign = Campaign(vendor="v", channel=row.campaign.channel, id=row.campaign.id)
-        calls = Calls({"v": account}, {"c": campaign}, asyncio.get_running_loop(), lambda: NOW)
+        calls = Calls({"v": account}, {"c": campaign}, asyncio.get_running_loop(), CLOCK)
         rules = LaneCampaign("c", "v", row.campaign.channel)
         waiting = [PendingInvitation.of(0, invitation("+905321200001", {}), NOW)]
         batch = Batch("b", "c", waiting, NOW, SealReason.FULL, rules)
@@ -110,3 +112,29 @@ def test_freshness_counts_from_before_the_commit_of_the_intent(
 
     asyncio.run(run())
     assert asked == [until]
+
+
+def test_a_call_in_flight_holds_the_clock_though_its_lane_is_lost() -> None:
+    """Else a step back of the wall clock makes an abandoned call fresh again, hours later."""
+    row, wall = ROWS["pisano"], [NOW]
+    clock = Clock(lambda: wall[0], lambda: 0.0)
+    followed = list[float]()
+
+    class Stepped(Client):
+        async def exchange(self, call: Call, *, fresh_until: float) -> Exchange:
+            wall[0] -= 3_600
+            followed.append(clock.follow_wall_clock())
+            return await super().exchange(call, fresh_until=fresh_until)
+
+    async def run() -> None:
+        account = Account(row.vendor("https://a.test"), Stepped(Answer(200, {}, b"{}")))
+        campaign = Campaign(vendor="v", channel=row.campaign.channel, id=row.campaign.id)
+        calls = Calls({"v": account}, {"c": campaign}, asyncio.get_running_loop(), clock)
+        rules = LaneCampaign("c", "v", row.campaign.channel)
+        waiting = [PendingInvitation.of(0, invitation("+905321200001", {}), NOW)]
+        batch = Batch("b", "c", waiting, NOW, SealReason.FULL, rules)
+        await asyncio.wrap_future(calls.send(batch, calls.inbox()))
+        followed.append(clock.follow_wall_clock())
+
+    asyncio.run(run())
+    assert followed == [0.0, -3_600]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from consumer.clock import Clock
 from consumer.http.calls import Account, Calls
 from consumer.lane.state.commands import Batch, SealReason
 from consumer.records.call import Call
@@ -57,7 +58,7 @@ def test_the_answer_names_the_invitations_that_no_call_can_be_built_of(
     """And the log has the error's type and place, without its text."""
     account = Account(vendor, SimpleNamespace())  # type: ignore[arg-type]  # a client never used
     campaigns: Any = {"a": SimpleNamespace(vendor="pisano")}
-    calls = Calls({"pisano": account}, campaigns, loop, lambda: NOW)
+    calls = Calls({"pisano": account}, campaigns, loop, Clock(lambda: NOW, lambda: 0.0))
     inbox = calls.inbox()
     batch = Batch("b", "a", [held(n) for n in range(3)], NOW, SealReason.FULL, campaign("a"))
     calls.send(batch, inbox).result(timeout=60)

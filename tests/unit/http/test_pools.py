@@ -7,6 +7,7 @@ from typing import cast
 
 import pytest
 
+from consumer.clock import Clock
 from consumer.config.sections import Campaign
 from consumer.http import calls as calls_module
 from consumer.http.calls import Account, Answered, Calls, RetiredPools
@@ -47,7 +48,7 @@ def account(client: Client) -> Account:
 
 def calls(**accounts: Account) -> Calls:
     campaigns = {name: Campaign(vendor=name, channel=Channel.SMS, id="c") for name in accounts}
-    return Calls(accounts, campaigns, asyncio.get_running_loop(), lambda: 0.0)
+    return Calls(accounts, campaigns, asyncio.get_running_loop(), Clock())
 
 
 def batch(campaign: str) -> Batch:

@@ -8,6 +8,7 @@ from typing import cast
 
 from confluent_kafka import Consumer, Producer
 
+from consumer.clock import Clock
 from consumer.http.calls import Account, Calls, LoginEnded
 from consumer.http.client import VendorClient
 from consumer.lane.lane import Lane
@@ -31,7 +32,7 @@ class Client:
 
 def calls(token: Token | None = None) -> Calls:
     account = Account(cast("Vendor", None), cast("VendorClient", Client()), token)
-    return Calls({"radar": account}, {}, None, lambda: 0.0)  # type: ignore[arg-type]
+    return Calls({"radar": account}, {}, None, Clock())  # type: ignore[arg-type]
 
 
 def owner(with_calls: Calls) -> LaneOwnership:
