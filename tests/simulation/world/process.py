@@ -199,6 +199,8 @@ class SimProcess:
         self._calls = self._calls_of(setup)
         self._tasks: list[Task] = []
         self._lanes: dict[str, SimLane] = {}
+        self._newest: rules.Setup | None = None  # asked for, and not read yet
+        self._reloading = False
         router = setup.router
         self._router = RouterStage(router.router, router.inputs, self.stage, "earliest", instance)
         self._start("router", self._router.run_membership)
@@ -261,11 +263,22 @@ class SimProcess:
         self._start(name, lane.run_membership)
 
     def follow(self, setup: rules.Setup) -> None:
-        """Reload: go over to another config in the order of `Crew.follow`."""
-        if not self.stage.stop.is_set():
-            self._scheduler.spawn("reload", self.name, lambda: self._go_over(setup))
+        """Reload as `Reloader` does: one reload at a time, each of the newest config."""
+        if self.stage.stop.is_set():
+            return
+        self._newest = setup
+        if not self._reloading:
+            self._reloading = True
+            self._scheduler.spawn("reload", self.name, self._reload)
+
+    def _reload(self) -> None:
+        while (setup := self._newest) is not None:
+            self._newest = None
+            self._go_over(setup)
+        self._reloading = False
 
     def _go_over(self, setup: rules.Setup) -> None:
+        """Take another config in the order of `Supervisor.reconfigure`."""
         self._calls = self._calls_of(setup, self._calls)
         config = setup.config
         in_use = self.stage.config

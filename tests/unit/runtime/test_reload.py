@@ -185,3 +185,33 @@ def test_the_reload_watch_polls_until_the_stop_and_reads_at_once_when_asked(
 
     asyncio.run(ask_and_stop())
     assert running.count("applied") == 1
+
+
+@pytest.mark.timeout(60)
+def test_a_change_during_a_reload_waits_for_its_end(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two reloads at once could leave the former config in parts of the process."""
+    monkeypatch.setattr(reload, "LOOK_EVERY", 3_600.0)
+    steps: list[str] = []
+    stop = asyncio.Event()
+
+    def ask(weight: int) -> None:
+        running.path.write_text(VALID.replace("weight: 1", f"weight: {weight}"))
+        running.reloader.ask()
+
+    async def apply(config: Config, _changes: Changes) -> None:
+        steps.append("begins")
+        if len(steps) == 1:
+            ask(3)
+            await asyncio.sleep(0.2)  # long enough for another reload to begin
+        else:
+            stop.set()
+        running.config = config
+        steps.append("ends")
+
+    monkeypatch.setattr(running.reloader, "_apply", apply)
+    ask(2)
+    asyncio.run(running.reloader.run(stop))
+    assert steps == ["begins", "ends"] * 2
+    assert running.config == read(running.path)
