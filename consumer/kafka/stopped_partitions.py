@@ -121,10 +121,25 @@ def out_of_reach(asker: Consumer, found: TopicPartition) -> StoppedPartition:
     another member has read on and records behind that one may have been deleted.
     """
     if found.offset >= 0 and out_of_range(asker, found) is None:
-        raise KafkaSessionError(
-            f"{found.topic} [{found.partition}]: another member of the group has read on meanwhile"
-        )
+        raise _read_on(found)
     return _stopped(found, StopReason.OUT_OF_RANGE)
+
+
+def still_forgotten(found: TopicPartition) -> StoppedPartition:
+    """Return a partition as stopped that had no offset before its log was read, and has none after.
+
+    Raises KafkaSessionError if the group has one by now. Frozen between the two requests, the
+    process would compare a group that has not begun with a log from which another member has read.
+    """
+    if found.offset >= 0:
+        raise _read_on(found)
+    return StoppedPartition.forgotten(found.topic, found.partition)
+
+
+def _read_on(found: TopicPartition) -> KafkaSessionError:
+    return KafkaSessionError(
+        f"{found.topic} [{found.partition}]: another member of the group has read on meanwhile"
+    )
 
 
 def _forgotten(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from consumer.runtime import input_stops
+from consumer.runtime.delay import delay_loop
 from consumer.runtime.delay.delay_loop import DelayStage
 from consumer.runtime.group_consumer import GroupConsumer
 from consumer.runtime.lane.lane_loop import LaneStage
@@ -48,6 +49,13 @@ def thawed_member_stops_a_topic() -> Iterator[None]:
     """A member that was frozen for long takes what others deleted meanwhile for a lost topic."""
     readable = "if found.offset >= 0 and out_of_range(asker, found) is None:"
     with rewritten(input_stops, "out_of_reach", (readable, "if False:")):
+        yield
+
+
+@defect
+def thawed_member_stops_a_step() -> Iterator[None]:
+    """A member that was frozen for long takes a step that others began meanwhile for forgotten."""
+    with rewritten(delay_loop, "still_forgotten", ("if found.offset >= 0:", "if False:")):
         yield
 
 

@@ -45,6 +45,7 @@ FOUND_AT = {
     "regained-lane-keeps-old-records": 77,
     "stale-records-follow-a-seek": 97,
     "thawed-member-stops-a-topic": 603,
+    "thawed-member-stops-a-step": 14484,
     "transactions-keep-their-size": 8,
     "revoked-step-is-passed-on": 302,
     "regained-step-stays-paused": 18,

@@ -20,13 +20,13 @@ from confluent_kafka import KafkaException, Message, TopicPartition
 
 from consumer.errors import KafkaSessionError, StartPositionError
 from consumer.kafka.errors import translate_errors
-from consumer.kafka.queries import committed_offsets, log_range
+from consumer.kafka.queries import committed_offsets, group_offset, log_range
 from consumer.kafka.records.delayed import Delayed, first_offset
 from consumer.kafka.records.messages import position_of, timestamp_of
 from consumer.kafka.records.operator_commands import RetryCampaign
 from consumer.kafka.records.publisher import bad_invitation, dead_letter_of
 from consumer.kafka.start_offsets import GroupMemory, Reading, delay_reading
-from consumer.kafka.stopped_partitions import StoppedPartition
+from consumer.kafka.stopped_partitions import still_forgotten
 from consumer.kafka.transactions import measure_broker_clock
 from consumer.lane.state.delay_steps import STEPS, step_for
 from consumer.observability.metrics.labels import DELAY
@@ -151,17 +151,18 @@ class DelayStage(TransactionalStage[_Passed]):
         Raises KafkaSessionError."""
         if self.services.clients.topic_id(topic) is None:
             return 0  # the demo's broker keeps no offsets of transactions
-        asker = self.run.consumer(self.group.group)
+        asker, place = self.run.consumer(self.group.group), TopicPartition(topic, 0)
         try:
             return first_offset(
                 asker,
-                TopicPartition(topic, 0),
+                place,
                 STEPS[self._steps[topic]],
                 self._now(),
                 self.services.topics.invitations(""),
             )
         except StartPositionError as error:
-            self.stops.add(asker, [StoppedPartition.forgotten(topic, 0)], str(error))
+            stop = still_forgotten(group_offset(asker, place))
+            self.stops.add(asker, [stop], str(error))
             return None
         finally:
             self.services.clients.close(asker)

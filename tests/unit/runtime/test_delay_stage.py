@@ -1,0 +1,69 @@
+"""Where the delay stage begins to read a step."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from confluent_kafka import TopicPartition
+from structlog.testing import capture_logs
+
+from consumer.errors import KafkaSessionError
+from consumer.runtime.delay.delay_loop import DelayStage
+from consumer.runtime.group_consumer import GroupConsumer
+from tests.unit.runtime.test_stage import Time, services
+
+STEP, LANE = "surveys.delayed.1m", "surveys.invitations.pisano"
+NONE = -1001
+
+
+class Client:
+    """Seven records on the step, of which two were due, and one on the lane's topic. `offsets` are
+    the group's of the step, one after the other."""
+
+    def __init__(self, *offsets: int) -> None:
+        self.offsets = list(offsets)
+
+    def committed(self, asked: list[TopicPartition], timeout: float) -> list[TopicPartition]:
+        del timeout
+        return [TopicPartition(step.topic, step.partition, self.offsets.pop(0)) for step in asked]
+
+    def get_watermark_offsets(self, asked: TopicPartition, timeout: float) -> tuple[int, int]:
+        del timeout
+        return 0, 7 if asked.topic == STEP else 1
+
+    def offsets_for_times(self, asked: list[TopicPartition], timeout: float) -> Any:
+        del timeout
+        return [TopicPartition(step.topic, step.partition, 2) for step in asked]
+
+    def list_topics(self, topic: str | None = None, timeout: float = 0.0) -> Any:
+        del topic, timeout
+        return SimpleNamespace(topics={LANE: SimpleNamespace(partitions=[0])})
+
+
+def stage(client: Client) -> DelayStage:
+    clients = SimpleNamespace(
+        consumer=lambda *_: client, topic_id=lambda _: "an-id", close=lambda _: None
+    )
+    made = DelayStage(services(Time(), clients), "1")
+    made.group = cast("GroupConsumer", SimpleNamespace(group="surveys.ladder", metadata=dict))
+    made.asker = client  # type: ignore[assignment]
+    return made
+
+
+def test_a_step_whose_offset_is_forgotten_stands_still() -> None:
+    delays = stage(Client(NONE, NONE))
+    with capture_logs() as lines:
+        assert not delays.assign([TopicPartition(STEP, 0)])
+    assert (STEP, 0) in delays.stops
+    assert [line["event"] for line in lines] == ["input_stopped"]
+
+
+def test_a_step_that_another_member_began_meanwhile_is_not_forgotten() -> None:
+    """The process was frozen between the first offset and the log: it must join again."""
+    delays = stage(Client(NONE, 2))
+    with capture_logs() as lines, pytest.raises(KafkaSessionError, match="read on meanwhile"):
+        delays.assign([TopicPartition(STEP, 0)])
+    assert (STEP, 0) not in delays.stops
+    assert not lines
