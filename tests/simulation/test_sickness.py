@@ -2,9 +2,37 @@
 
 from __future__ import annotations
 
-from tests.simulation.world.sickness import CALLS, LONGEST_SILENCE, PERIOD, Gap, gaps, silences
+import random
+
+from tests.simulation.world.rules import FLASH_EXPIRES
+from tests.simulation.world.sickness import (
+    CALLS,
+    LONGEST_SILENCE,
+    OTHERS,
+    PERIOD,
+    SICK,
+    SICKNESSES,
+    Gap,
+    Sickness,
+    gaps,
+    silences,
+)
 
 LATE = 2 * LONGEST_SILENCE
+
+
+def test_where_answers_go_astray_no_campaign_is_sick() -> None:
+    """Each of them is healthy then: it must be called, and its calls are a backlog's."""
+    rng = random.Random(1)
+    ill = Sickness(rng, SICKNESSES["firewall"], 0.0)
+    assert (ill.sick, ill.healthy) == (SICK, OTHERS)
+    astray = Sickness(rng, None, 0.05)
+    assert (astray.sick, astray.healthy) == (None, (SICK, *OTHERS))
+
+
+def test_a_customer_that_expires_leaves_no_silence() -> None:
+    """The law leaves them out: none of them can wait for as long."""
+    assert FLASH_EXPIRES < LONGEST_SILENCE
 
 
 def test_a_gap_begins_when_a_customer_waits() -> None:

@@ -130,18 +130,23 @@ def only_the_bad_are_rejected(world: FleetWorld, history: History) -> Finding:
             yield f"accepted, but the vendor refuses it: {name}"
 
 
-def the_healthy_are_called(world: FleetWorld, _history: History) -> Finding:
-    """Beside a sick campaign no healthy one with waiting customers is silent for long."""
-    if not world.features.sick:
+def the_healthy_are_called(world: FleetWorld, history: History) -> Finding:
+    """Beside a sick campaign, or stray answers, no healthy one with waiting customers is silent
+    for long."""
+    if world.sickness is None:
         return
-    calls: dict[str, list[tuple[float, list[str]]]] = {name: [] for name in sickness.HEALTHY}
+    calls: dict[str, list[tuple[float, list[str]]]] = {name: [] for name in world.sickness.healthy}
     for _, batch in world.wire.sent:
         if batch.campaign in calls:
             names = [held.invitation["id"] for held in batch.invitations]
             calls[batch.campaign].append((batch.sealed_at, names))
     healthy = [at for made in calls.values() for at, _ in made]
+    # Customers that expire do so sooner than a silence is long (`FLASH_EXPIRES`).
+    expired = {result["id"] for result in history.results if result["status"] == "expired"}
     for campaign, made in calls.items():
-        for gap in sickness.silences(_arrivals(world, campaign), made, healthy):
+        arrivals = _arrivals(world, campaign)
+        arrived = {name: at for name, at in arrivals.items() if name not in expired}
+        for gap in sickness.silences(arrived, made, healthy):
             yield f"campaign {campaign} was silent for {gap.length:.0f} s beside a sick one"
 
 

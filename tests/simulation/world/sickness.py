@@ -19,7 +19,7 @@ from consumer.lane.state.settings import LaneSettings, Limit
 from consumer.records.call import Answer
 
 SICK = "a"
-HEALTHY = ("again", "b")
+OTHERS = ("again", "b")
 """Campaigns of the same lane: one of the same account, one of another."""
 
 CALLS, PERIOD = 6, 5.0
@@ -59,9 +59,19 @@ class Sickness:
     well: int = 0
     """Calls since the last stray answer: two of them in a row would be no stray ones."""
 
+    @property
+    def sick(self) -> str | None:
+        """The sick campaign; None where answers go astray, and all are healthy."""
+        return None if self.answer is None else SICK
+
+    @property
+    def healthy(self) -> tuple[str, ...]:
+        """The lane's other campaigns."""
+        return OTHERS if self.sick else (SICK, *OTHERS)
+
     def of(self, campaign: str) -> Answer | None:
         """The answer to a call of this campaign; None: the vendor's own."""
-        if campaign == SICK and self.answer is not None:
+        if campaign == self.sick:
             return self.answer
         self.well += 1
         if self.well <= APART or self.rng.random() >= self.stray:

@@ -27,6 +27,7 @@ from tests.simulation.world.machines import Machines
 from tests.simulation.world.mischief import Mischief
 from tests.simulation.world.operators import Operators
 from tests.simulation.world.process import SimProcess, Watch
+from tests.simulation.world.sickness import Sickness
 from tests.simulation.world.traffic import Burst, Expected, bursts, source_of
 from tests.simulation.world.vendor import Truth, VendorDouble
 from tests.simulation.world.wire import Wire
@@ -79,6 +80,9 @@ class FleetWorld:
         self.scheduler = Scheduler(self._child())
         self.began = self.scheduler.now
         self.story = Story(self.scheduler, tell)
+        self.sickness: Sickness | None = None
+        if self.features.sick:
+            self.sickness = sickness.draw(random.Random(f"sickness of {seed}"))
         self.sure = rng.random() < 0.6 or self.features.sick
         self.lanes = rules.lanes(rng, sure=self.sure)
         if self.features.sick:
@@ -94,7 +98,7 @@ class FleetWorld:
         self.expected = Expected(
             unsure=frozenset({"b"} if gone else ()),
             firewall=self.features.refused_customer,
-            sick=sickness.SICK if self.features.sick else None,
+            sick=self.sickness.sick if self.sickness else None,
         )
         self._setup = self._setup_of(None)
         self.truth = Truth()
@@ -158,10 +162,9 @@ class FleetWorld:
         for vendor in vendors.values():
             vendor.odd = self.features.odd_answers
             vendor.firewall = self.expected.refused if self.features.refused_customer else set()
-        if self.features.sick:
-            ill = sickness.draw(random.Random(f"sickness of {self.seed}"))
+        if self.sickness is not None:
             vendors["radar"].be_well()
-            vendors["cloud"].be_well(ill)
+            vendors["cloud"].be_well(self.sickness)
         if self.features.partly:
             vendors["cloud"].partly = "b"
         vendors[rules.SPARE] = vendors["cloud"].sibling(self._child())
