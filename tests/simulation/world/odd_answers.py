@@ -2,6 +2,10 @@
 
 The lane must not take any of them for more than it says: a customer is never invited twice for
 one, and nothing that was not carried out is reported as accepted.
+
+A customer whose own calls are refused again and again while others pass is bad, whatever answers
+them. So an odd answer refuses a customer alone twice at most, and then the vendor's own comes: a
+third time by chance would be no stray one.
 """
 
 from __future__ import annotations
@@ -13,6 +17,9 @@ from consumer.records.call import Answer
 
 CHANCE = 0.08
 """Part of the calls that would be accepted, in a world that has odd answers."""
+
+REFUSED_ALONE = 2
+"""How often odd answers may refuse calls of one customer alone."""
 
 _HTML = {"content-type": "text/html; charset=utf-8"}
 _TEXT = {"content-type": "text/plain"}
@@ -26,6 +33,11 @@ class OddAnswer:
 
     answer: Answer
     acts: float
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the vendor never acts: a lane that knows the answer takes it for a refusal."""
+        return self.acts == 0.0
 
 
 ODD_ANSWERS = {
@@ -47,9 +59,9 @@ ODD_ANSWERS = {
 }
 
 
-def draw(rng: random.Random) -> tuple[Answer, bool] | None:
+def draw(rng: random.Random) -> tuple[OddAnswer, bool] | None:
     """Now and then: an odd answer, and whether the vendor acted."""
     if rng.random() >= CHANCE:
         return None
     odd = rng.choice(list(ODD_ANSWERS.values()))
-    return odd.answer, rng.random() < odd.acts
+    return odd, rng.random() < odd.acts

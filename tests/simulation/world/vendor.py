@@ -67,6 +67,8 @@ class Truth:
     """Invitations whose recipient a vendor refuses, of those that it was asked about."""
     unclear: set[str] = field(default_factory=set)
     """Batches whose caller never got a clear answer."""
+    refused_alone: Counter[str] = field(default_factory=Counter)
+    """Invitation → how often an odd answer refused a call with it alone."""
 
 
 class VendorDouble:
@@ -125,8 +127,8 @@ class VendorDouble:
         if answer := self._sick(batch):
             return answer
         verdict = self._verdict(batch)
-        if self.odd and verdict == ACCEPTED and (drawn := odd_answers.draw(self._rng)):
-            return self._oddly(batch, *drawn)
+        if self.odd and verdict == ACCEPTED and (answer := self._oddly(batch)):
+            return answer
         in_part = batch.campaign == self.partly
         if in_part and verdict == REJECTED and (answer := self._in_part(batch)):
             return answer
@@ -151,11 +153,21 @@ class VendorDouble:
             self._truth.unclear.add(batch.id)
         return answer
 
-    def _oddly(self, batch: Batch, answer: Answer, acted: bool) -> Answer:
+    def _oddly(self, batch: Batch) -> Answer | None:
+        """Now and then an odd answer, with which one customer is not refused alone too often."""
+        drawn = odd_answers.draw(self._rng)
+        if drawn is None:
+            return None
+        odd, acted = drawn
+        names = [held.invitation["id"] for held in batch.invitations]
+        if odd.refuses and len(names) == 1:
+            if self._truth.refused_alone[names[0]] == odd_answers.REFUSED_ALONE:
+                return None
+            self._truth.refused_alone.update(names)
         if acted:
-            self._truth.acted.update(held.invitation["id"] for held in batch.invitations)
+            self._truth.acted.update(names)
         self._truth.unclear.add(batch.id)
-        return answer
+        return odd.answer
 
     def _verdict(self, batch: Batch) -> int:
         weights = list(self._mood)
