@@ -162,7 +162,12 @@ def _campaign(run: Run) -> None:
     run.calm()
     with (
         run.vendor_says(code={"13002": 1.0}),
-        run.recording.fault("parked", f"{P}campaign_parked == 1", grew("delayed_total")),
+        run.recording.fault(
+            "parked",
+            f"{P}campaign_parked == 1",
+            grew("delayed_total"),
+            f"sum({P}delayed_invitations) > 0",  # looked at every 15 s
+        ),
     ):
         pass
 
