@@ -16,7 +16,7 @@ from consumer.lane.state.settings import LaneCampaign, LaneSettings
 from consumer.records.call import Outcome, Verdict
 from consumer.records.channel import Channel
 from consumer.records.result import Reason
-from consumer.simulate.play import INVITATION, LATENCY, LATENCY_SIGMA
+from consumer.simulate.play import LATENCY, LATENCY_SIGMA
 from consumer.simulate.simulate import DOCUMENTED, in_memory, synthetic_lane
 from consumer.simulate.traffic import Arrival, poisson, zipf_rates
 
@@ -106,8 +106,8 @@ class ScriptedWorld:
     def _tick(self, now: float) -> None:
         for command in self.lane.tick(now):
             if isinstance(command, Commit):
-                for result in command.results:
-                    self.reasons[result["source"]["offset"]] = result["reason"]
+                for ended in command.results:
+                    self.reasons[ended.pending.offset] = ended.reason
                 for leaving in self.lane.committed():
                     assert isinstance(leaving, Send)
                     self._call(leaving.batch, now)
@@ -130,10 +130,7 @@ class ScriptedWorld:
 
 
 def _held(offset: int, arrival: Arrival) -> PendingInvitation:
-    source = {**INVITATION["source"], "offset": offset}
-    made = {**INVITATION, "source": source}
-    key = str(offset)
-    return PendingInvitation(offset, b"", arrival.time, arrival.campaign, key, None, _made=made)  # type: ignore[arg-type]  # a copy
+    return PendingInvitation(offset, b"", arrival.time, arrival.campaign, str(offset), None)
 
 
 def lane_of(names: Iterable[str], seed: int, bisect_calls: int = BISECT_CALLS) -> Lane:

@@ -22,7 +22,6 @@ from consumer.lane.state.commands import Batch, Commit, Login, Send
 from consumer.lane.state.pending import PendingInvitation
 from consumer.records.call import Outcome, Verdict
 from consumer.records.result import Reason
-from consumer.simulate.play import INVITATION
 from consumer.simulate.traffic import Arrival
 
 HOUR = 3600.0
@@ -140,8 +139,8 @@ class SickWorld:
     def _tick(self, now: float) -> None:
         for command in self.lane.tick(now):
             if isinstance(command, Commit):
-                for result in command.results:
-                    self.reasons[result["id"]] = result["reason"]
+                for ended in command.results:
+                    self.reasons[ended.pending.recipient] = ended.reason
                 for each in command.delayed:
                     item = (
                         max(each.due_at, now + 60.0),
@@ -165,7 +164,7 @@ class SickWorld:
     def waits(self, until: float) -> list[float]:
         """Of the healthy campaigns' customers that came before `until`; one not yet sent counts."""
         left = {
-            held.invitation["id"]: call.left
+            held.recipient: call.left
             for call in self.calls
             if call.accepted
             for held in call.batch.invitations
@@ -182,10 +181,9 @@ CAME: dict[str, tuple[str, float]] = {}
 
 def _held(offset: int, arrival: Arrival) -> PendingInvitation:
     name = f"{arrival.campaign}/{offset}"
-    made = {**INVITATION, "id": name, "campaign": arrival.campaign}
     CAME[name] = arrival.campaign, arrival.time
     expires = arrival.time + EXPIRES
-    return PendingInvitation(offset, b"", arrival.time, arrival.campaign, name, expires, _made=made)  # type: ignore[arg-type]
+    return PendingInvitation(offset, b"", arrival.time, arrival.campaign, name, expires)
 
 
 def traffic(job: Job) -> Iterator[Arrival]:

@@ -18,7 +18,8 @@ from typing import Self
 import orjson
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
-from consumer.records.fields import RECORD_VERSION, rfc3339
+from consumer.records.fields import rfc3339
+from consumer.records.invitation import INVITATION_VERSION, Invitation, encode_invitation
 from tests.support.kafka import unique
 
 CAMPAIGNS = {"store": "purchase-sms", "web": "purchase-email"}
@@ -62,8 +63,8 @@ def invitation(channel: str, customer: int, now: float) -> tuple[str, bytes]:
     digest = hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
     pseudonym = f"k1:{digest}{digest[:11]}"
     at = rfc3339(now)
-    record = {
-        "version": RECORD_VERSION,
+    made: Invitation = {
+        "version": INVITATION_VERSION,
         "id": digest,
         "event_id": name,
         "event_time": at,
@@ -77,7 +78,7 @@ def invitation(channel: str, customer: int, now: float) -> tuple[str, bytes]:
         "config_version": "benchmark",
         "source": {"topic": "benchmark", "partition": 0, "offset": customer},
     }
-    return pseudonym, orjson.dumps(record)
+    return pseudonym, encode_invitation(made)
 
 
 class Counts:

@@ -14,7 +14,7 @@ from consumer.kafka.records.fitting import PARTS
 from consumer.records.checkpoint import Checkpoint
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.fields import MESSAGE_LIMIT, RECORD_VERSION
-from consumer.records.invitation import InvitationReader
+from consumer.records.invitation import RecordReader
 from consumer.records.result import Reason, ResultReader, Status
 from consumer.routing.link import LINK_LIMIT
 
@@ -50,7 +50,7 @@ def _reasons_of(status: Status) -> list[Reason]:
 
 def invitation() -> Schema:
     """Return the schema of `<application_id>.invitations.<lane>`."""
-    return _record(InvitationReader.json_schema(mode="serialization"))
+    return _record(RecordReader.json_schema(mode="serialization"))
 
 
 def checkpoint() -> Schema:

@@ -14,10 +14,10 @@ from consumer.lane.buffer.buffer import InvitationBuffer
 from consumer.lane.offsets.in_doubt import InDoubtBatches
 from consumer.lane.settlement.outbox import Outbox
 from consumer.lane.settlement.parking import Parking
-from consumer.lane.settlement.results import CallFacts
 from consumer.lane.state.commands import Command
 from consumer.lane.state.delay_steps import near_end
 from consumer.lane.state.pending import PendingInvitation
+from consumer.lane.state.results import CallFacts
 from consumer.policy.rules import first_refusal
 from consumer.records.checkpoint import InFlight
 from consumer.records.dead_letter import DeadLetter
@@ -131,8 +131,10 @@ class Intake:
     def _crowds(self, campaign: str) -> bool:
         """Return whether the campaign's backlog must make way for other campaigns: the spill limit
         is reached, and some of its invitations are spilled."""
+        if not self._buffer.spill_is_full:
+            return False
         some = self._buffer.read_plan.counts[campaign] > 0
-        return self._buffer.spill_is_full and some and len(self._buffer.settings.campaigns) > 1
+        return some and len(self._buffer.settings.campaigns) > 1
 
     def _unblocks_none(self) -> bool:
         """Return whether reading on would help no campaign: all accounts fail, or no other

@@ -36,11 +36,12 @@ from consumer.lane.offsets.read_plan import Mode
 from consumer.lane.offsets.settled import SettledOffsets
 from consumer.lane.quota.forecast import Forecast
 from consumer.lane.quota.quota import Quota
+from consumer.lane.settlement.answered_call import AnsweredCall
 from consumer.lane.settlement.outbox import Outbox
-from consumer.lane.settlement.results import AnsweredCall, CallFacts
 from consumer.lane.settlement.settlement import Settlement
 from consumer.lane.state.commands import Batch, Command, Commit, Login, Send
 from consumer.lane.state.pending import PendingInvitation
+from consumer.lane.state.results import CallFacts
 from consumer.lane.state.settings import FRESH_SECONDS, LaneSettings
 from consumer.lane.state.snapshot import CampaignCircuit, CampaignSnapshot, LaneSnapshot
 from consumer.records.call import Outcome

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 RECORD_VERSION: Literal[1] = 1
-"""Version of every record we write. A reader refuses a version it does not know."""
+"""Version of every record we write but invitations. A reader refuses one that it does not know."""
 
 
 LAST_MOMENT = 253_402_300_799.0
@@ -30,15 +30,21 @@ Expiry = Annotated[float, Field(ge=-LAST_MOMENT, le=2 * LAST_MOMENT, allow_inf_n
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
-AttemptCount = Annotated[int, Field(ge=0, le=10**9)]
-"""Less than a `Count` by more than any campaign adds."""
+MOST_ATTEMPTS = 10**9
+"""Less than the largest `Count` by more than any campaign adds."""
+
+
+AttemptCount = Annotated[int, Field(ge=0, le=MOST_ATTEMPTS)]
 
 
 Position = Annotated[int, Field(ge=0, le=2**63 - 1)]
 """A partition or an offset."""
 
 
-Name = Annotated[str, StringConstraints(max_length=256)]
+LONGEST_NAME = 256
+
+
+Name = Annotated[str, StringConstraints(max_length=LONGEST_NAME)]
 """An id or a name in a record of ours; those of a config have 64 characters at most."""
 
 

@@ -16,7 +16,14 @@ from pydantic import ValidationError
 from consumer.errors import UnreadableRecord
 from consumer.records.checkpoint import Checkpoint
 from consumer.records.fields import RECORD_VERSION
-from consumer.records.invitation import Invitation, InvitationReader
+from consumer.records.invitation import (
+    INVITATION_VERSION,
+    Invitation,
+    InvitationReader,
+    InvitationRecord,
+    RecordReader,
+    flat_invitation,
+)
 from consumer.records.result import Result, ResultReader
 
 RECORD_LIMIT = 512 * 1024
@@ -25,19 +32,23 @@ topic takes by default, for what is read may have to be written again."""
 
 _MOST = 2**31 - 1
 _INVITATION_KEYS = frozenset(Invitation.__annotations__)
-_KEYS = _INVITATION_KEYS | Result.__annotations__.keys() | Checkpoint.model_fields.keys()
+_RECORD_KEYS = frozenset(InvitationRecord.__annotations__)
+_KEYS = (
+    _INVITATION_KEYS | _RECORD_KEYS | Result.__annotations__.keys() | Checkpoint.model_fields.keys()
+)
 
 
 def read_invitation(value: bytes | None) -> Invitation:
-    """Return an invitation with its later keys. Raises UnreadableRecord."""
+    """Return an invitation of either version with its later keys. Raises UnreadableRecord."""
     found = _object(value, RECORD_LIMIT)
+    latest = found.get("version") == INVITATION_VERSION
     try:
-        InvitationReader.validate_python(found, strict=True)
+        (RecordReader if latest else InvitationReader).validate_python(found, strict=True)
     except ValidationError as error:
         raise UnreadableRecord(_places(error)) from None
-    if len(found) > len(_INVITATION_KEYS) or not found.keys() <= _INVITATION_KEYS:
+    if not found.keys() <= (_RECORD_KEYS if latest else _INVITATION_KEYS):
         _check_writable(found)
-    return found  # type: ignore[return-value]  # it was checked to be one
+    return flat_invitation(found) if latest else found  # type: ignore[return-value]  # it was checked to be one
 
 
 def read_result(value: bytes | None) -> Result:
@@ -67,7 +78,7 @@ def later_attempts(value: bytes | None) -> tuple[int, int] | None:
     if not all(type(count) is int and 0 <= count <= _MOST for count in counts):
         return None
     version, attempt, delays = counts
-    return (attempt, delays) if version > RECORD_VERSION else None
+    return (attempt, delays) if version > INVITATION_VERSION else None
 
 
 def _object(value: bytes | None, limit: int | None = None) -> dict[str, Any]:

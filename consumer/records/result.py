@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal, NotRequired
+from typing import Literal, NamedTuple, NotRequired, Self
 
+import orjson
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
@@ -124,6 +125,20 @@ class Result(TypedDict):
     resend_of: NotRequired[Name]
     link: NotRequired[str]
     fields: NotRequired[list[str]]
+
+
+class EncodedResult(NamedTuple):
+    """A result ready for its topic. `answered_at` (RFC 3339): None without a call."""
+
+    id: str
+    event_id: str
+    answered_at: str | None
+    value: bytes
+
+    @classmethod
+    def of(cls, result: Result) -> Self:
+        """Encode a result."""
+        return cls(result["id"], result["event_id"], result["answered_at"], orjson.dumps(result))
 
 
 ResultReader: TypeAdapter[Result] = TypeAdapter(Result)

@@ -45,8 +45,13 @@ def _as_written(
 
 def _texts(getters: Getters, body: Body, text_of: TextOf) -> dict[str, str]:
     """Return the names whose values are not null, with their texts."""
-    texts = ((name, text_of(get(body))) for name, get in getters)
-    return {name: found for name, found in texts if found is not None}
+    texts = dict[str, str]()
+    for name, get in getters:
+        value = get(body)
+        text = value if type(value) is str else text_of(value)
+        if text is not None:
+            texts[name] = text
+    return texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +100,12 @@ class Target:
         Raises DataError if a required value is missing or blank, or a listed value is not allowed.
         """
         data = _as_written(self._data, body, raw, exact=self.exact)
-        self._check(data)
+        if self.required or self.spec.required or self.spec.listed:
+            self._check(data)
         return data
 
     def _data(self, body: Body, text_of: TextOf) -> Data:
-        data: Data = {**_texts(self.fields, body, text_of)}
+        data: Data = dict(_texts(self.fields, body, text_of)) if self.fields else {}
         for name, entries in self.maps:
             if inner := _texts(entries, body, text_of):
                 data[name] = inner

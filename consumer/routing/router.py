@@ -20,7 +20,7 @@ from consumer.policy.rules import PolicyRules, first_refusal
 from consumer.records.dead_letter import DeadLetter, DeadLetterReason
 from consumer.records.fields import RECORD_VERSION, rfc3339
 from consumer.records.input_record import InputRecord
-from consumer.records.invitation import Address, Invitation
+from consumer.records.invitation import INVITATION_VERSION, Address, InvitationRecord
 from consumer.records.result import Reason, Result
 from consumer.routing.decoding.decode import Event, EventDecoder
 from consumer.routing.route import Body, Link, Reach, Route, Target, name_of_longest
@@ -183,20 +183,23 @@ class Router:
     def _invite(self, match: _Match, target: Target, address: Address, out: Routed) -> None:
         data = target.data(match.event.body, match.event.raw)
         record, event = match.record, match.event
-        invitation: Invitation = {
-            "version": RECORD_VERSION,
-            "id": match.invitation_id,
-            "event_id": event.id,
-            "event_time": event.time_text,
-            "routed_at": match.routed_at,
-            "expires_at": match.expires_at,
-            "route": match.route.name,
+        invitation: InvitationRecord = {
+            "version": INVITATION_VERSION,
             "campaign": target.campaign,
             "pseudonym": self._pseudonymise(address.get("phone") or address["email"]),
+            "expires_at": match.expires_at,
+            "event_at": event.time,
             "address": address,
             "data": data,
-            "config_version": self._config_version,
-            "source": record.source,
+            "result": {
+                "id": match.invitation_id,
+                "event_id": event.id,
+                "route": match.route.name,
+                "event_time": event.time_text,
+                "routed_at": match.routed_at,
+                "config_version": self._config_version,
+                "source": record.source,
+            },
         }
         value = orjson.dumps(invitation)
         if len(value) > INVITATION_LIMIT:

@@ -19,7 +19,6 @@ from consumer.lane.state.commands import Commit, Login, Send
 from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneSettings
 from consumer.records.call import Outcome, Verdict
-from consumer.records.invitation import Invitation
 from consumer.records.result import Reason
 from consumer.sandbox.throttle import Limit as VendorLimit
 from consumer.sandbox.throttle import Throttle
@@ -35,23 +34,6 @@ TOKEN_LIFE = 3600.0
 
 ACCEPTED = Outcome(Verdict.ACCEPTED, http_status=200)
 THROTTLED = Outcome(Verdict.RETRY, http_status=429, counts=False, throttled=True)
-
-INVITATION: Invitation = {
-    "version": 1,
-    "id": "",
-    "event_id": "",
-    "event_time": "",
-    "routed_at": "",
-    "expires_at": None,
-    "route": "",
-    "campaign": "",
-    "pseudonym": "",
-    "address": {},
-    "data": {},
-    "config_version": "",
-    "source": {"topic": "", "partition": 0, "offset": 0},
-}
-"""The body of every invitation: what a lane decides by is stored beside it."""
 
 
 class Network:
@@ -134,7 +116,7 @@ class Play:
     def _tick_lane(self, lane: Lane, now: float) -> Iterator[Send | Login]:
         for command in lane.tick(now):
             if isinstance(command, Commit):
-                reasons = [result["reason"] for result in command.results]
+                reasons = [ended.reason for ended in command.results]
                 self.played.expired += reasons.count(Reason.EXPIRED_WAITING)
                 for leaving in lane.committed():
                     if isinstance(leaving, Send | Login):
@@ -161,7 +143,6 @@ class Play:
             sys.intern(campaign),
             recipient or str(self._arrived),
             None if expire_after is None else when + expire_after,
-            _made=INVITATION,
         )
 
 

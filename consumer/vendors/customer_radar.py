@@ -15,12 +15,19 @@ from typing import Annotated, ClassVar, Final, Literal
 import orjson
 from pydantic import Field, SecretStr
 
-from consumer.records.call import Answer, Call, Outcome, Token, Verdict
+from consumer.records.call import (
+    Answer,
+    Call,
+    Outcome,
+    Token,
+    Verdict,
+)
 from consumer.records.channel import Channel, ChannelSpec, Listed
-from consumer.records.invitation import Invitation
+from consumer.records.invitation import CallParts
 from consumer.vendors import protocol
 from consumer.vendors.answer_kinds import Kind, Row
 from consumer.vendors.answers import code_in, message_in, outcome, parse, row_of, row_of_status
+from consumer.vendors.json_parts import Json, json_list, named_object, parsed
 from consumer.vendors.retry_after import moment
 
 TOKEN_LIFETIME: Final = 3_600.0
@@ -127,7 +134,7 @@ class CustomerRadar:
     def build(
         self,
         campaign: protocol.VendorCampaign,
-        invitations: Sequence[Invitation],
+        invitations: Sequence[CallParts],
         token: str | None,
     ) -> Call:
         """Build POST /invitation, keys in the order of the vendor's sample.
@@ -137,25 +144,26 @@ class CustomerRadar:
         Without a token the header is empty: the answer, a 401, asks for a login.
         """
         body = {
-            "clientDisplayId": self._account.client,
-            "programmeDisplayId": campaign.id,
-            "sendData": [self._entry(invitation) for invitation in invitations],
+            "clientDisplayId": orjson.dumps(self._account.client),
+            "programmeDisplayId": orjson.dumps(campaign.id),
+            "sendData": json_list(map(self._entry, invitations)),
         }
         headers = {"Authorization": token or "", "Content-Type": "application/json"}
-        return Call("POST", "/invitation", headers, orjson.dumps(body))
+        return Call("POST", "/invitation", headers, named_object(body))
 
-    def _entry(self, invitation: Invitation) -> dict[str, object]:
-        address, data = invitation["address"], invitation["data"]
-        entry: dict[str, object] = {
+    def _entry(self, invitation: CallParts) -> bytes:
+        address, data = invitation.address, invitation.data
+        entry: dict[str, Json] = {
             key: address[kind] for kind, key in self._addresses if kind in address
         }
         for name in _FIELDS:
-            if str(data.get(name, "")).strip():
+            if name in data and str(parsed(data[name])).strip():
                 entry[name] = data[name]
-        metadata = data.get("metadata")
+        metadata = parsed(data.get("metadata", b"null"))
         if metadata and isinstance(metadata, dict):
-            entry["metadata"] = [{"key": key, "value": value} for key, value in metadata.items()]
-        return entry
+            pairs = [{"key": key, "value": value} for key, value in metadata.items()]
+            entry["metadata"] = orjson.dumps(pairs)
+        return named_object(entry)
 
     def read(self, answer: Answer) -> Outcome:
         """Read an answer: accepted with HTTP 200 and the code "00000"; a 401 asks for a new token.

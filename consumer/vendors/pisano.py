@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Final, Literal, Protocol
 from urllib.parse import quote
 
-import orjson
+from msgspec import Raw
 from pydantic import Field, SecretStr, field_validator
 
 from consumer.records.call import Answer, Call, Outcome
 from consumer.records.channel import Channel, ChannelSpec
-from consumer.records.invitation import Invitation
+from consumer.records.invitation import CallParts
 from consumer.vendors import protocol
 from consumer.vendors.answer_kinds import Kind, Row
 from consumer.vendors.answers import (
@@ -30,6 +30,7 @@ from consumer.vendors.answers import (
     parse,
     row_of,
 )
+from consumer.vendors.json_parts import json_list, json_object, named_object
 
 CODES: Final[Mapping[str, Row]] = {
     "13000": Row(Kind.TROUBLE, "The vendor reports an error of its own."),
@@ -101,6 +102,7 @@ _OF_PATH: Final = frozenset({"13002", "13035"})
 _PATH_STATUSES: Final = frozenset({301, 307, 308, 404, 405})
 
 _MAPS = ("custom_attributes", "built_in_responses")
+_EMPTY = Raw(b"{}")
 
 
 class PisanoAccount(protocol.Account):
@@ -175,7 +177,7 @@ class Pisano:
     def build(
         self,
         campaign: PisanoCampaign,
-        invitations: Sequence[Invitation],
+        invitations: Sequence[CallParts],
         token: str | None,  # noqa: ARG002 - the interface is shared with vendors that log in
     ) -> Call:
         """Build POST /v1/<campaigns>/<id>/<sharings>, as in the pages' samples.
@@ -186,20 +188,20 @@ class Pisano:
         applies to e-mail only, for which the vendor's pages name both.
         """
         sharing = _SHARINGS[campaign.channel]
-        recipients = [invitation["address"][sharing.address] for invitation in invitations]
-        body: dict[str, object] = {sharing.recipients: recipients}
+        recipients = [invitation.address[sharing.address] for invitation in invitations]
+        body = {sharing.recipients: json_list(recipients)}
         for name in _MAPS:
-            entries = {
-                recipient: entry
+            entries = [
+                (recipient, entry)
                 for recipient, invitation in zip(recipients, invitations, strict=True)
-                if (entry := invitation["data"].get(name))
-            }
+                if (entry := invitation.data.get(name, _EMPTY)) != _EMPTY
+            ]
             if entries:
-                body[_body_key(name, campaign)] = entries
+                body[_body_key(name, campaign)] = json_object(entries)
         path = (
             f"/v1/{sharing.campaigns}/{quote(campaign.id, safe='')}/{sharing.sharings}{self._end}"
         )
-        return Call("POST", path, self._headers, orjson.dumps(body))
+        return Call("POST", path, self._headers, named_object(body))
 
     def read(self, answer: Answer) -> Outcome:
         """Read an answer by the code if a refusal (not 429) has a known one, else by the status.

@@ -25,7 +25,7 @@ from pydantic_core import Url
 
 from consumer.records.call import Answer, Call, Outcome, Token
 from consumer.records.channel import Channel, ChannelSpec
-from consumer.records.invitation import Invitation
+from consumer.records.invitation import CallParts
 
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _CERT: Final = "-----BEGIN CERTIFICATE-----"
@@ -178,8 +178,8 @@ class Vendor(Protocol):
     def spec(self, channel: Channel) -> ChannelSpec:
         """Return what a recipient needs, and may carry, on a channel of `channels`."""
 
-    def build(self, campaign: Any, invitations: Sequence[Invitation], token: str | None) -> Call:
-        """Build one sharing call for all invitations.
+    def build(self, campaign: Any, invitations: Sequence[CallParts], token: str | None) -> Call:
+        """Build one sharing call for all invitations, whose parts are JSON already.
 
         `campaign` is a `VendorCampaign` that has the keys of this class's own `CampaignOptions`.
         The router and the window guarantee at least one invitation, for each an address and the

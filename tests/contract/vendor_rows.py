@@ -17,6 +17,7 @@ from consumer.records.channel import Channel
 from consumer.records.invitation import Data, Invitation
 from consumer.sandbox import settings as sandbox
 from consumer.vendors import VENDORS, Vendor
+from tests.support.lanes import parts
 
 PHONES = ("+905551234567", "+905551234568", "+905551234569")
 SMS_CAMPAIGN = sandbox.SAMPLE_CAMPAIGNS[0].id
@@ -47,7 +48,7 @@ class Row:
 
     def call(self, vendor: Vendor, token: str | None, *phones: str) -> Call:
         """A call for these customers, or for three."""
-        many = [invitation(phone, self.data) for phone in phones or PHONES]
+        many = [parts(invitation(phone, self.data)) for phone in phones or PHONES]
         return vendor.build(self.campaign, many, token)
 
 

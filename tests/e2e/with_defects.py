@@ -21,7 +21,7 @@ from typing import Any
 
 from consumer.cli import main
 from consumer.records.call import Answer, Call, Outcome
-from consumer.records.invitation import Invitation
+from consumer.records.invitation import CallParts
 from consumer.routing.router import Router
 from consumer.runtime.lane.lane_owner import LaneOwnership
 from consumer.vendors.pisano import Pisano
@@ -48,8 +48,8 @@ def _plant() -> None:
             raise ValueError(record.value)
         route(self, record, *rest)
 
-    def bad_build(self: Pisano, campaign: Any, those: Sequence[Invitation], token: Any) -> Call:
-        if any(MARK in str(each["data"]) for each in those):
+    def bad_build(self: Pisano, campaign: Any, those: Sequence[CallParts], token: Any) -> Call:
+        if any(MARK.encode() in bytes(raw) for each in those for raw in each.data.values()):
             raise ValueError(f"{those} {self._headers}")
         return build(self, campaign, those, token)
 

@@ -31,6 +31,7 @@ from consumer.lane.state.pending import PendingInvitation
 from consumer.records.call import Answer
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.input_record import InputRecord
+from consumer.records.invitation import decode_call_parts
 from consumer.vendors import Vendor
 from consumer.wiring.build import (
     build_accounts,
@@ -417,7 +418,9 @@ class ConfigFuzz:
         for batch in driver.batches:
             campaign = config.campaigns[batch.campaign]
             vendor = vendors[campaign.vendor]
-            call = vendor.build(campaign, [held.invitation for held in batch.invitations], "token")
+            call = vendor.build(
+                campaign, [decode_call_parts(held.value) for held in batch.invitations], "token"
+            )
             where = config.vendors[campaign.vendor].base_url + call.path
             httpx.Request(call.method, where, headers=dict(call.headers), content=call.body)
             vendor.read(Answer(200, {}, b"{}"))

@@ -32,13 +32,14 @@ from consumer.lane.offsets.bitmap import pack
 from consumer.lane.state.pending import PendingInvitation
 from consumer.operations import view
 from consumer.operations.dead_letters.letters import LetterPlace, letter_of, replayed_place
+from consumer.records.invitation import Invitation, encode_invitation
 from consumer.records.readers import RECORD_LIMIT, read_invitation, read_result
 from tests.support.lanes import ACCEPTED, NOW, Driver, campaign, invitation, letter, settings
 from tests.support.poison import NUMBERS, VALUES
 
 ROUND: Final = 2_000
 MOST_SHOWN: Final = 20
-LATER: Final = {**invitation(1, "r", "a"), "version": 2, "new": {"form": [1]}}
+LATER: Final = {**invitation(1, "r", "a"), "version": 3, "new": {"form": [1]}}
 INVITATIONS: Final = tuple(
     orjson.dumps(each)
     for each in (
@@ -46,6 +47,14 @@ INVITATIONS: Final = tuple(
         {**invitation(2, "r", "b"), "attempt": 1, "delays": 2, "due_at": NOW, "resend_of": "i0"},
         {**invitation(3, "s", "a", NOW - 9), "data": {"m": {"a": "b"}, "f": "é"}},
         LATER,
+    )
+) + tuple(
+    encode_invitation(made)
+    for made in (
+        invitation(4, "r", "a", NOW + 9),
+        cast(
+            "Invitation", {**invitation(5, "r", "b"), "attempt": 1, "resend_of": "i0", "new": [1]}
+        ),
     )
 )
 CHECKPOINTS: Final = tuple(
@@ -83,8 +92,8 @@ LETTER: Final[tuple[Header, ...]] = tuple(
 )  # fmt: skip
 WORDS: Final = (
     *NUMBERS, *(each for each in VALUES.values() if each and len(each) < 9_000), b"null", b'"',
-    b"\\ud800", b"\xed\xa0\x80", b'"attempt":', b'"version":2', b'"campaign":"b"', b"e99",
-    b"[" * 300, b'{"a":' * 300, b"AAAA", b"0" * 40, b"-",
+    b"\\ud800", b"\xed\xa0\x80", b'"attempt":', b'"version":2', b'"version":3', b'"campaign":"b"',
+    b"e99",    b"[" * 300, b'{"a":' * 300, b"AAAA", b"0" * 40, b"-",
 )  # fmt: skip
 
 

@@ -24,12 +24,13 @@ from consumer.lane.lane import Lane
 from consumer.lane.offsets.in_doubt import InDoubtBatches
 from consumer.lane.quota.limiter import Limiter
 from consumer.lane.quota.quota import Quota
+from consumer.lane.settlement.answered_call import AnsweredCall
 from consumer.lane.settlement.bisection import Bisection
 from consumer.lane.settlement.bisections import Bisections
 from consumer.lane.settlement.fitness import Fitness
-from consumer.lane.settlement.results import AnsweredCall
 from consumer.lane.settlement.settlement import Settlement
 from consumer.lane.state.commands import Command, Commit
+from consumer.lane.state.results import encode_results
 from consumer.records.call import Verdict
 from consumer.records.checkpoint import Checkpoint
 from consumer.records.fields import rfc3339
@@ -244,7 +245,7 @@ def results_outside_the_transaction() -> Iterator[None]:
             services = owner.run.services
             publisher = services.publisher(owner.producer, f"lane/{owner.name}")
             with transactions.transaction(owner.producer, owner.run.waiting()):
-                publisher.results(asked.results, rfc3339(services.clock.now()))
+                publisher.results(encode_results(asked.results), rfc3339(services.clock.now()))
         commit(owner, replace(asked, results=()))
 
     with patch.object(CommandExecutor, "_commit", torn):

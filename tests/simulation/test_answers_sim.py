@@ -17,9 +17,9 @@ from consumer.lane.account.accounts import Accounts, News
 from consumer.lane.account.campaign_breaker import CampaignBreaker
 from consumer.lane.account.circuit_breaker import CircuitBreaker
 from consumer.lane.buffer.window import Window
+from consumer.lane.settlement.answered_call import AnsweredCall
 from consumer.lane.settlement.bisection import Bisection
 from consumer.lane.settlement.bisections import Bisections
-from consumer.lane.settlement.results import AnsweredCall
 from consumer.lane.settlement.trials import Trial, Trials
 from consumer.lane.state.settings import LaneSettings
 from consumer.records.result import Reason
@@ -35,6 +35,7 @@ from tests.simulation.test_lane_sim import (
     settled_means_recorded,
 )
 from tests.support.lanes import NOW, REFUSED
+from tests.support.lanes import results as results_of
 from tests.support.seeds import seeds
 
 SEEDS = int(os.environ.get("SIM_SEEDS", "300")) // 2
@@ -61,7 +62,9 @@ def check(world: AnswersWorld) -> AnswersWorld:
 def only_the_bad_are_rejected(world: AnswersWorld) -> None:
     """A customer that shared a call with a bad recipient is none, and no bad one is accepted."""
     bad = world.bad | world.walls.keys()
-    for result in (result for commit in world.history.commits for result in commit.results):
+    for result in (
+        result for commit in world.history.commits for result in results_of(commit.results)
+    ):
         if result["reason"] is Reason.VENDOR_REJECTED:
             assert result["id"] in bad, "rejected beside a bad recipient"
         if result["reason"] is Reason.ACCEPTED:
@@ -82,7 +85,7 @@ def test_the_worlds_meet_what_they_are_made_for() -> None:
         str(result["reason"])
         for world in worlds
         for commit in world.history.commits
-        for result in commit.results
+        for result in results_of(commit.results)
     )
     wanted = {"accepted", "vendor_rejected", "bisect_spent", "attempts_exhausted", "no_answer"}
     assert min(found[reason] for reason in wanted) > 20
@@ -181,7 +184,7 @@ def healthy_ones_do_not_wait(world: OneSick) -> None:
     ended = {
         result["id"]: result["reason"]
         for commit in world.history.commits
-        for result in commit.results
+        for result in results_of(commit.results)
     }
     arrived = {f"i{each.origin}": each.arrived for each in world.records if not each.delays}
     for _, batch in world.history.sends:

@@ -27,6 +27,7 @@ from consumer.lane.state.pending import PendingInvitation
 from consumer.records.checkpoint import Checkpoint, InFlight
 from consumer.records.result import Status
 from tests.simulation.lane_world import LaneWorld
+from tests.support.lanes import results as results_of
 from tests.support.seeds import seeds
 
 SEEDS = int(os.environ.get("SIM_SEEDS", "300")) // 2
@@ -54,7 +55,7 @@ def check(world: LaneWorld) -> None:
 def one_result_each(world: LaneWorld) -> None:
     """Exactly one result per invitation, one dead letter per unreadable record."""
     commits = world.history.commits
-    results = Counter(result["id"] for commit in commits for result in commit.results)
+    results = Counter(result["id"] for commit in commits for result in results_of(commit.results))
     letters = Counter(each.source["offset"] for commit in commits for each in commit.dead_letters)
     readable = {f"i{each.origin}" for each in world.records if each.campaign is not None}
     unreadable = {record.offset for record in world.records if record.campaign is None}
@@ -73,7 +74,8 @@ def results_are_true(world: LaneWorld) -> None:
     """`accepted` means that the vendor acted, a definite no that it never did (`again` may)."""
     accepted = world.history.accepted
     never = {Status.REJECTED, Status.FAILED, Status.EXPIRED}
-    for result in (result for commit in world.history.commits for result in commit.results):
+    commits = world.history.commits
+    for result in (result for commit in commits for result in results_of(commit.results)):
         if result["status"] is Status.ACCEPTED:
             assert accepted[result["id"]], "a result claims what the vendor never did"
         if result["status"] in never and result["campaign"] != "again":
@@ -86,7 +88,7 @@ def settled_means_recorded(world: LaneWorld) -> None:
     last = {record.origin: record.offset for record in world.records}  # where it was when it ended
     recorded: set[int] = set()
     for commit in world.history.commits:
-        recorded.update(last[result["source"]["offset"]] for result in commit.results)
+        recorded.update(last[result["source"]["offset"]] for result in results_of(commit.results))
         recorded.update(dead_letter.source["offset"] for dead_letter in commit.dead_letters)
         recorded.update(each.invitation.offset for each in commit.delayed)
         point = commit.checkpoint
@@ -168,7 +170,8 @@ def test_the_simulation_meets_what_it_is_made_for() -> None:
     worlds = [LaneWorld(seed) for seed in range(40)]
     for world in worlds:
         world.run()
-    reasons = {r["reason"] for w in worlds for c in w.history.commits for r in c.results}
+    commits = [commit for world in worlds for commit in world.history.commits]
+    reasons = {ended.reason for commit in commits for ended in commit.results}
     assert {str(reason) for reason in reasons} == {
         "accepted",
         "vendor_rejected",

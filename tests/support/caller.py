@@ -27,6 +27,7 @@ from consumer.records.invitation import Invitation
 from consumer.records.result import Result
 from consumer.runtime.lane.lane_report import LaneReport
 from consumer.wiring.build import build_accounts, build_vendors, lane_settings
+from tests.support.lanes import results
 
 PATIENCE = 60.0
 
@@ -97,7 +98,7 @@ class Caller:
     def _carry_out(self, command: Command) -> None:
         match command:
             case Commit():
-                self.results += command.results
+                self.results += results(command.results)
                 self.put_off += command.delayed
                 for leaving in self.lane.committed():
                     self._carry_out(leaving)

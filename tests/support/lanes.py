@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass, field, replace
 
 import orjson
@@ -12,15 +14,24 @@ from consumer.lane.lane import Lane
 from consumer.lane.state.commands import Batch, Command, Commit, Login, Pause, Resume, Seek, Send
 from consumer.lane.state.delay_steps import DelayedInvitation
 from consumer.lane.state.pending import PendingInvitation
+from consumer.lane.state.results import NO_CALL, CallFacts, EndedInvitation, encode_results
 from consumer.lane.state.settings import LaneCampaign, LaneSettings, Limit
 from consumer.records.call import Outcome, Verdict
 from consumer.records.channel import Channel
 from consumer.records.checkpoint import Checkpoint
 from consumer.records.dead_letter import DeadLetter, DeadLetterReason
-from consumer.records.invitation import Invitation, Source
-from consumer.records.result import Result
+from consumer.records.invitation import (
+    CallParts,
+    Invitation,
+    Source,
+    decode_call_parts,
+    encode_invitation,
+)
+from consumer.records.result import Reason, Result, ResultReader
 
 NOW = 1_763_800_000.0
+HAPPENED = 1_795_341_600.0
+"""The `event_time` of every invitation."""
 TOPIC = "surveys.invitations.cloud"
 
 ACCEPTED = Outcome(Verdict.ACCEPTED, 200)
@@ -82,6 +93,29 @@ def written(
     """One that was read from its record, whose bytes it keeps; `more` goes into the record."""
     made = {**invitation(offset, f"r{offset}", campaign), "data": {"text": data}, **more}
     return PendingInvitation.read(offset, orjson.dumps(made), NOW)
+
+
+def parts(made: Invitation) -> CallParts:
+    """What a call carries of an invitation."""
+    return decode_call_parts(encode_invitation(made))
+
+
+def results(ended: Iterable[EndedInvitation]) -> list[Result]:
+    """The results as they are read again."""
+    return [ResultReader.validate_json(result.value) for result in encode_results(ended)]
+
+
+def result_of(
+    made: Invitation,
+    reason: Reason,
+    rules: LaneCampaign | None,
+    attempt: int,
+    facts: CallFacts = NO_CALL,
+) -> Result:
+    """The result of one invitation."""
+    pending = PendingInvitation.of(0, made, NOW)
+    (result,) = results([EndedInvitation(pending, reason, rules, attempt, facts)])
+    return result
 
 
 def letter(offset: int) -> DeadLetter:
@@ -151,7 +185,7 @@ class Driver:
             for each in there[:most]:
                 self.position = each.offset + 1
                 if self.lane.accepts(each.offset):
-                    self.lane.arrived(replace(each), now)
+                    self.lane.arrived(copy(each), now)
             if len(there) < most:
                 self.lane.at_end(self.position)
         return self.step(now)
@@ -164,7 +198,7 @@ class Driver:
     @property
     def results(self) -> list[Result]:
         """All results that were committed, in order."""
-        return [result for commit in self.commits for result in commit.results]
+        return [result for commit in self.commits for result in results(commit.results)]
 
     @property
     def put_off(self) -> list[DelayedInvitation]:

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from consumer.records.invitation import encode_invitation
 from tests.support.raw_records import RawHeader
 
 HUGE: Final = 17 * 2**20
@@ -103,12 +104,22 @@ _WRONG: Final[Mapping[str, tuple[bytes, ...]]] = {
 
 
 def bad_invitations(good: Mapping[str, Any]) -> Iterator[bytes]:
-    """Invitations that are none, each for one reason."""
+    """Records of both versions that are no invitations, each for one reason."""
+    latest = orjson.loads(encode_invitation(good))  # type: ignore[arg-type]  # of either version
+    of_result = latest["result"].keys()
     for key, texts in _WRONG.items():
         for raw in texts:
             yield altered(good, key, raw)
-    for key in good:
-        yield orjson.dumps({name: value for name, value in good.items() if name != key})
+            if key in of_result:
+                part = altered(latest["result"], key, raw)
+                yield orjson.dumps({**latest, "result": "@@"}).replace(b'"@@"', part)
+            else:
+                yield altered(latest, key, raw)
+    for raw in (b"null", b"[]", b'"x"', b"{}"):
+        yield altered(latest, "result", raw)
+    for record in (good, latest):
+        for key in record:
+            yield orjson.dumps({name: value for name, value in record.items() if name != key})
 
 
 def bad_delays(good: Mapping[str, bytes]) -> Iterator[tuple[RawHeader, ...]]:

@@ -28,16 +28,17 @@ from consumer.demo.events import TransactionEvent, synthetic
 from consumer.errors import ConfigError
 from consumer.kafka.records.publisher import Publisher, dead_letter_headers
 from consumer.lane.offsets.bitmap import unpack
-from consumer.lane.settlement.results import NO_CALL, CallFacts, result_of
+from consumer.lane.state.results import NO_CALL, CallFacts
 from consumer.lane.state.settings import LaneCampaign
 from consumer.records.call import Outcome, Verdict
 from consumer.records.channel import Channel
 from consumer.records.checkpoint import Checkpoint
 from consumer.records.dead_letter import DeadLetter, DeadLetterReason
 from consumer.records.input_record import InputRecord, RecordEnvelope
-from consumer.records.invitation import Invitation, InvitationReader
-from consumer.records.result import Reason, Result, ResultReader, Status
+from consumer.records.invitation import RecordReader, flat_invitation
+from consumer.records.result import EncodedResult, Reason, Result, ResultReader, Status
 from consumer.wiring.build import build_router, build_vendors
+from tests.support.lanes import result_of
 from tests.unit.routing.broken_events import NOW, ROWS, TOPIC
 
 FOLDER = Path(__file__).parents[2] / "schemas"
@@ -45,7 +46,7 @@ EXAMPLES = FOLDER / "examples"
 CONFIG = EXAMPLES / "routing-config.yaml"
 MODELS: Mapping[str, TypeAdapter[Any]] = {
     "transaction-event": TypeAdapter(TransactionEvent),
-    "invitation": InvitationReader,
+    "invitation": RecordReader,
     "result": ResultReader,
     "checkpoint": TypeAdapter(Checkpoint),
     "routing-config": TypeAdapter(Config),
@@ -194,8 +195,9 @@ def test_the_example_config_makes_the_examples_of_each_other(
     routed = ROUTER.route([InputRecord(TOPIC, 2, offset, (EXAMPLES / event).read_bytes())], NOW)
     outputs = [*(orjson.loads(each.value) for each in routed.invitations), *routed.results]
     # The version's digits are the example's; they change with the models.
-    version = {"config_version": EXAMPLE.config_version}
-    assert outputs == [{**read(EXAMPLES / made), **version}]
+    expected = read(EXAMPLES / made)
+    expected.get("result", expected)["config_version"] = EXAMPLE.config_version
+    assert outputs == [expected]
 
 
 @pytest.mark.parametrize(
@@ -206,7 +208,8 @@ def test_the_example_config_makes_the_examples_of_each_other(
     ],
 )
 def test_an_example_result_is_that_of_its_invitation(result: str, invitation: str) -> None:
-    settled, sent = read(EXAMPLES / result), read(EXAMPLES / invitation)
+    settled = read(EXAMPLES / result)
+    sent: dict[str, Any] = {**flat_invitation(read(EXAMPLES / invitation))}
     shared = (settled.keys() & sent.keys()) - {"version"}
     assert {key: settled[key] for key in shared} == {key: sent[key] for key in shared}
     assert settled["recipient"] == sent["pseudonym"]
@@ -425,7 +428,7 @@ def test_the_schema_takes_a_text_for_a_reference_as_the_loader_does(text: str) -
 # ---- what the code writes fits ---------------------------------------------------------------
 
 INVITATIONS = [
-    cast("Invitation", read(EXAMPLES / f"invitation-{each}.json")) for each in ("sms", "radar")
+    flat_invitation(read(EXAMPLES / f"invitation-{each}.json")) for each in ("sms", "radar")
 ]
 TIMES = st.floats(0, 4e9)
 OUTCOMES = st.builds(
@@ -601,7 +604,7 @@ def test_the_headers_of_a_written_result_equal_the_documents() -> None:
     recorder = Recorder()
     result = cast("Result", read(EXAMPLES / "result-accepted.json"))
     publisher = Publisher(cast("Producer", recorder), "r", "d", "/surveys/lane/radar", "v")
-    publisher.results([result], "2026-11-22T15:37:07.000Z")
+    publisher.results([EncodedResult.of(result)], "2026-11-22T15:37:07.000Z")
     headers = {
         # Text or bytes: on the wire it is the same.
         key: each if isinstance(each, str) else each.decode()

@@ -15,7 +15,14 @@ from consumer.config.sections import Campaign
 from consumer.errors import Problem
 from consumer.records.call import Call
 from consumer.records.channel import ChannelSpec
-from consumer.records.invitation import Address, Data, Invitation
+from consumer.records.invitation import (
+    INVITATION_VERSION,
+    Address,
+    Data,
+    Invitation,
+    decode_call_parts,
+    encode_invitation,
+)
 from consumer.vendors import VENDORS, Vendor
 from consumer.vendors.protocol import LoginVendor
 
@@ -78,7 +85,8 @@ def _accounts(config: Config, source: Source, problems: list[Problem]) -> dict[s
 
 def _calls(vendor: Vendor, campaign: Campaign) -> Iterator[Call]:
     spec = vendor.spec(campaign.channel)
-    invitations = [_invitation(spec, number) for number in range(len(_ADDRESSES))]
+    made = (_invitation(spec, number) for number in range(len(_ADDRESSES)))
+    invitations = [decode_call_parts(encode_invitation(invitation)) for invitation in made]
     token = "token" if isinstance(vendor, LoginVendor) else None
     yield vendor.build(campaign, invitations, token)
     yield vendor.build(campaign, invitations[:1], token)
@@ -95,7 +103,7 @@ def _invitation(spec: ChannelSpec, number: int) -> Invitation:
     for name in sorted(maps):
         data[name] = {"name": _VALUE, _VALUE: ""}
     return {
-        "version": 1,
+        "version": INVITATION_VERSION,
         "id": f"{number:032x}",
         "event_id": "trial",
         "event_time": "2026-01-31T08:00:00.000Z",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-import orjson
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from consumer.config.topic_names import Topics
@@ -16,7 +15,7 @@ from consumer.kafka.records.messages import content_of, position_of
 from consumer.lane.state.delay_steps import DelayedInvitation
 from consumer.records.dead_letter import DeadLetter, DeadLetterReason
 from consumer.records.fields import RECORD_VERSION
-from consumer.records.result import Result
+from consumer.records.result import EncodedResult
 
 RECORD_ROOM = MESSAGE_MAX_BYTES - 64 * 1024
 """Bytes of original key, value and headers that fit beside the program's headers."""
@@ -42,7 +41,7 @@ class Publisher:
         self._source = source.encode()
         self._version = version
 
-    def results(self, results: Sequence[Result], now: str) -> None:
+    def results(self, results: Iterable[EncodedResult], now: str) -> None:
         """Produce results, keyed by event id. `now` (RFC 3339): `ce_time` of one without a call."""
         shared: dict[str, str | bytes | None] = {
             "ce_specversion": b"1.0",
@@ -52,14 +51,14 @@ class Publisher:
         }
         for result in results:
             own: dict[str, str | bytes | None] = {
-                "ce_id": result["id"],
-                "ce_time": result["answered_at"] or now,
+                "ce_id": result.id,
+                "ce_time": result.answered_at or now,
             }
             transactions.produce(
                 self._client,
                 self._results,
-                orjson.dumps(result),
-                key=result["event_id"],
+                result.value,
+                key=result.event_id,
                 headers={**shared, **own},
             )
 

@@ -8,6 +8,7 @@ invitations are called first, so the evicted ones are needed last.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from consumer.lane.buffer.window import Window
 from consumer.lane.offsets.read_plan import ReadPlan
@@ -81,6 +82,11 @@ class InvitationBuffer:
         """Subtract an invitation from the totals: it is settled, spilled or delayed now."""
         self.buffered -= 1
         self.buffered_bytes -= pending.size
+
+    def forget_all(self, settled: Sequence[PendingInvitation]) -> None:
+        """Subtract settled invitations from the totals."""
+        self.buffered -= len(settled)
+        self.buffered_bytes -= sum([pending.size for pending in settled])
 
     @property
     def spill_is_full(self) -> bool:

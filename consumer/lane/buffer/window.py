@@ -165,8 +165,11 @@ class Window:
         self.mark_changed()
         if pending.expires_at is not None and pending.expires_at < self.expires:
             self.expires = pending.expires_at
-        queue = self._queues.setdefault(pending.recipient, [])
-        insort(queue, pending, key=_offset)
+        queue = self._queues.get(pending.recipient)
+        if queue is None:
+            queue = self._queues[pending.recipient] = [pending]
+        else:
+            insort(queue, pending, key=_offset)
         if queue[0] is not pending:
             return False
         self._arrivals += pending.arrived

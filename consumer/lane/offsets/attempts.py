@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from consumer.lane.offsets.bitmap import (
     TRIED_BYTES,
@@ -29,6 +29,8 @@ class Attempts:
 
     def count_of(self, offset: int, otherwise: int) -> int:
         """Return the attempts of this offset, or `otherwise` if none are recorded."""
+        if not self._by_attempt:
+            return otherwise
         of = (attempt for attempt, bits in self._by_attempt.items() if offset in bits)
         return next(of, otherwise)
 
@@ -41,6 +43,11 @@ class Attempts:
         """Remove a settled offset."""
         for bits in self._by_attempt.values():
             bits.discard(offset)
+
+    def forget_all(self, offsets: Sequence[int]) -> None:
+        """Remove settled offsets."""
+        for offset in offsets if self._by_attempt else ():
+            self.forget(offset)
 
     def packed(self, base: int) -> tuple[Tried, ...]:
         """Pack attempts from `base` on for the checkpoint: most attempts first, within bounds."""

@@ -63,6 +63,16 @@ class OffsetBitmap:
             bits.extend(bytes((at >> 3) + 1024 - len(bits)))
         bits[at >> 3] |= 1 << (at & 7)
 
+    def add_all(self, offsets: Iterable[int]) -> None:
+        """Add many offsets."""
+        origin = self._origin
+        for offset in offsets:
+            at = offset - origin
+            try:
+                self._bits[at >> 3] |= 1 << (at & 7)
+            except IndexError:
+                self.add(offset)
+
     def discard(self, offset: int) -> None:
         """Remove an offset if it is present."""
         if offset in self:

@@ -54,6 +54,8 @@ class ReadPlan:
     mode: Mode = Mode.FRONTIER
     counts: Counter[str] = field(default_factory=Counter)
     """Campaign → number of its spilled invitations."""
+    spilled: int = 0
+    """Number of spilled invitations: the sum of `counts`, which may have many campaigns."""
     _spilled: OffsetBitmap = field(init=False)
     _firsts: dict[str, int] = field(default_factory=dict)
     _position: int = 0
@@ -69,11 +71,6 @@ class ReadPlan:
 
     def __post_init__(self) -> None:
         self._spilled = OffsetBitmap(self.settled.base)
-
-    @property
-    def spilled(self) -> int:
-        """Number of spilled invitations."""
-        return self.counts.total()
 
     def accepts(self, offset: int) -> bool:
         """Return whether a record is worth parsing. Raises KafkaSessionError after a gap."""
@@ -113,6 +110,7 @@ class ReadPlan:
         """Spill an offset: there is no room for its invitation."""
         self._spilled.add(offset)
         self.counts[campaign] += 1
+        self.spilled += 1
         self._firsts[campaign] = min(offset, self._firsts.get(campaign, offset))
         self.leave_behind(campaign)
 
@@ -124,6 +122,7 @@ class ReadPlan:
         """Remove a spilled offset that was read again."""
         self._spilled.discard(offset)
         self.counts[campaign] -= 1
+        self.spilled -= 1
         if not self.counts[campaign]:
             del self.counts[campaign], self._firsts[campaign]
 

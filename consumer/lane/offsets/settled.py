@@ -67,8 +67,7 @@ class SettledOffsets:
 
     def settle_all(self, offsets: Iterable[int]) -> None:
         """Settle delivered records."""
-        for offset in offsets:
-            self._done.add(offset)
+        self._done.add_all(offsets)
         self._advance()
 
     def settled(self, offset: int) -> bool:

@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from consumer.lane.settlement.results import NO_CALL, CallFacts
 from consumer.lane.state.pending import PendingInvitation
+from consumer.lane.state.results import NO_CALL, CallFacts
 from consumer.lane.state.settings import LaneCampaign, RankedByCampaign
 
 EVERY_OTHER = math.log(2)

@@ -17,10 +17,10 @@ from itertools import chain
 
 from consumer.lane.account.accounts import Accounts
 from consumer.lane.buffer.buffer import InvitationBuffer
+from consumer.lane.settlement.answered_call import AnsweredCall
 from consumer.lane.settlement.bisection import Bisection
 from consumer.lane.settlement.fitness import Fitness
 from consumer.lane.settlement.outbox import Outbox
-from consumer.lane.settlement.results import AnsweredCall
 from consumer.lane.state.commands import Batch
 from consumer.lane.state.pending import PendingInvitation
 from consumer.records.result import Reason

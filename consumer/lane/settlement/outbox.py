@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 from consumer.lane.buffer.buffer import InvitationBuffer
 from consumer.lane.offsets.attempts import Attempts
-from consumer.lane.settlement.results import NO_CALL, AnsweredCall, CallFacts, result_of
+from consumer.lane.settlement.answered_call import AnsweredCall
 from consumer.lane.state.delay_steps import DelayedInvitation, due_of, step_for, wait_of
 from consumer.lane.state.pending import PendingInvitation
+from consumer.lane.state.results import NO_CALL, CallFacts, EndedInvitation
 from consumer.records.dead_letter import DeadLetter
-from consumer.records.result import Reason, Result
+from consumer.records.result import Reason
 
 
 @dataclass(slots=True)
@@ -20,7 +21,7 @@ class Outbox:
 
     buffer: InvitationBuffer
     attempts: Attempts
-    results: list[Result] = field(default_factory=list)
+    results: list[EndedInvitation] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     delayed: list[DelayedInvitation] = field(default_factory=list)
     commit_size: int = 10_000
@@ -40,7 +41,7 @@ class Outbox:
     def __bool__(self) -> bool:
         return bool(self.results or self.dead_letters or self.delayed)
 
-    def take(self) -> tuple[list[Result], list[DeadLetter], list[DelayedInvitation]]:
+    def take(self) -> tuple[list[EndedInvitation], list[DeadLetter], list[DelayedInvitation]]:
         """Remove and return all of it, for a commit."""
         taken = self.results, self.dead_letters, self.delayed
         self.results, self.dead_letters, self.delayed = [], [], []
@@ -50,7 +51,7 @@ class Outbox:
         """Add the result of an invitation that was never in the buffer."""
         self._settle(pending.offset)
         campaign = self.buffer.settings.campaigns.get(pending.campaign)
-        self.results.append(result_of(pending.invitation, reason, campaign, pending.attempt, facts))
+        self.results.append(EndedInvitation(pending, reason, campaign, pending.attempt, facts))
 
     def end_buffered(
         self, pending: PendingInvitation, reason: Reason, facts: CallFacts = NO_CALL
@@ -61,15 +62,14 @@ class Outbox:
 
     def end_batch(self, call: AnsweredCall, reason: Reason) -> None:
         """Add the results of a call whose invitations all end alike, by this very attempt."""
-        batch = call.batch
+        ended, rules, facts = call.batch.invitations, call.batch.rules, call.facts
         self.results += [
-            result_of(pending.invitation, reason, batch.rules, pending.attempt + 1, call.facts)
-            for pending in batch.invitations
+            EndedInvitation(pending, reason, rules, pending.attempt + 1, facts) for pending in ended
         ]
-        self.buffer.settled.settle_all(pending.offset for pending in batch.invitations)
-        for pending in batch.invitations:
-            self.attempts.forget(pending.offset)
-            self.buffer.forget(pending)
+        offsets = [pending.offset for pending in ended]
+        self.buffer.settled.settle_all(offsets)
+        self.attempts.forget_all(offsets)
+        self.buffer.forget_all(ended)
 
     def add_dead_letter(self, letter: DeadLetter) -> None:
         """Add a dead letter: it settles a record that is no invitation."""

@@ -26,12 +26,12 @@ from consumer.lane.account.circuit_breaker import full_jitter
 from consumer.lane.buffer.buffer import InvitationBuffer
 from consumer.lane.buffer.window import Window
 from consumer.lane.quota.backoff import QuotaBackoff
+from consumer.lane.settlement.answered_call import AnsweredCall
 from consumer.lane.settlement.bisection import Bisection
 from consumer.lane.settlement.bisections import Bisections
 from consumer.lane.settlement.fitness import Fitness
 from consumer.lane.settlement.outbox import Outbox
 from consumer.lane.settlement.parking import Parking
-from consumer.lane.settlement.results import AnsweredCall
 from consumer.lane.settlement.trials import Trial, Trials
 from consumer.lane.state.pending import PendingInvitation
 from consumer.records.call import Verdict

@@ -19,10 +19,11 @@ from dataclasses import dataclass, field
 from consumer.lane.account.accounts import Accounts
 from consumer.lane.account.circuit_breaker import PACES
 from consumer.lane.buffer.buffer import InvitationBuffer
+from consumer.lane.settlement.answered_call import AnsweredCall
 from consumer.lane.settlement.fitness import Fitness
 from consumer.lane.settlement.outbox import Outbox
-from consumer.lane.settlement.results import AnsweredCall, CallFacts
 from consumer.lane.state.pending import PendingInvitation
+from consumer.lane.state.results import CallFacts
 from consumer.lane.state.settings import LaneCampaign, RankedByCampaign
 from consumer.records.result import Reason
 

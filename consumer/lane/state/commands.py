@@ -8,10 +8,10 @@ from enum import StrEnum
 
 from consumer.lane.state.delay_steps import DelayedInvitation
 from consumer.lane.state.pending import PendingInvitation
+from consumer.lane.state.results import EndedInvitation
 from consumer.lane.state.settings import LaneCampaign
 from consumer.records.checkpoint import Checkpoint
 from consumer.records.dead_letter import DeadLetter
-from consumer.records.result import Result
 
 
 class SealReason(StrEnum):
@@ -49,7 +49,7 @@ class Commit:
     `delayed` go to the delay topics."""
 
     checkpoint: Checkpoint
-    results: Sequence[Result]
+    results: Sequence[EndedInvitation]
     dead_letters: Sequence[DeadLetter] = ()
     delayed: Sequence[DelayedInvitation] = ()
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import orjson
-
 from consumer.lane.state.pending import PendingInvitation
 from consumer.policy.expiry import has_expired
+from consumer.records.invitation import recount
 
 STEPS = {"1m": 60.0, "10m": 600.0, "1h": 3600.0, "6h": 6 * 3600.0, "24h": 24 * 3600.0}
 """Step → seconds. A wait below the first step takes the first."""
@@ -64,5 +63,4 @@ class DelayedInvitation:
     def record(self) -> bytes:
         """Return the record with which it returns to the lane's topic."""
         pending = self.invitation
-        more = {"attempt": pending.attempt, "delays": pending.delays + 1, "due_at": self.due_at}
-        return orjson.dumps({**pending.invitation, **more})
+        return recount(pending.value, pending.attempt, pending.delays + 1, self.due_at)

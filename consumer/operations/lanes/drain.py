@@ -23,15 +23,14 @@ from consumer.kafka.records.messages import position_of, timestamp_of, value_of
 from consumer.kafka.records.publisher import Publisher, bad_invitation, dead_letter_of
 from consumer.kafka.transaction_size import TransactionSize
 from consumer.lane.offsets.bitmap import pack
+from consumer.lane.state.pending import PendingInvitation
+from consumer.lane.state.results import EndedInvitation, encode_results
 from consumer.lane.state.settings import LaneCampaign
 from consumer.operations.access import Access
 from consumer.operations.lanes.drain_plan import Counts, Forward, LaneDrainPlan, kind_of
 from consumer.records.checkpoint import Checkpoint
 from consumer.records.dead_letter import DeadLetter, DeadLetterReason
 from consumer.records.fields import rfc3339
-from consumer.records.invitation import Invitation
-from consumer.records.readers import read_invitation
-from consumer.records.result import Result
 
 AT_ONCE = 1000
 """Records of a transaction while Kafka is quick."""
@@ -46,7 +45,7 @@ class _Chunk:
     """The records that one transaction settles."""
 
     offsets: list[int] = field(default_factory=list)
-    results: list[Result] = field(default_factory=list)
+    results: list[EndedInvitation] = field(default_factory=list)
     forwards: list[tuple[Forward, int]] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
     size: int = 0
@@ -138,12 +137,11 @@ class LaneDrain:
 
     def _count(self, reader: Consumer, checkpoint: Checkpoint, ends: Offsets) -> Counts:
         plan, counts = self._plan(checkpoint), Counts()
-        for record, invitation in self._unsettled(reader, plan, ends):
+        for _, invitation in self._unsettled(reader, plan, ends):
             if isinstance(invitation, DeadLetter):
                 counts["none", "becomes a dead letter: it is no invitation"] += 1
             else:
-                offset, value = position_of(record)[2], value_of(record) or b""
-                counts[kind_of(plan.fate_of(offset, invitation, value), invitation)] += 1
+                counts[kind_of(plan.fate_of(invitation), invitation.campaign)] += 1
         return counts
 
     def _settle(self, producer: Producer, found: _Takeover) -> None:
@@ -159,7 +157,7 @@ class LaneDrain:
 
     def _unsettled(
         self, reader: Consumer, plan: LaneDrainPlan, ends: Offsets
-    ) -> Iterator[tuple[Message, Invitation | DeadLetter]]:
+    ) -> Iterator[tuple[Message, PendingInvitation | DeadLetter]]:
         """Yield the lane's unsettled records."""
         for record in LogScan(reader, ends, {(self.topic, 0): plan.settled.base}):
             if plan.deliver(position_of(record)[2]):
@@ -182,7 +180,7 @@ class LaneDrain:
                     partition=0,
                     timestamp=since,
                 )
-            publisher.results(chunk.results, rfc3339(now))
+            publisher.results(encode_results(chunk.results), rfc3339(now))
             publisher.dead_letters(chunk.letters, rfc3339(now))
             state = plan.state(now).model_dump_json().encode()
             checkpoints = topics.checkpoints(self.lane)
@@ -190,14 +188,14 @@ class LaneDrain:
 
 
 def _take(
-    chunk: _Chunk, plan: LaneDrainPlan, record: Message, invitation: Invitation | DeadLetter
+    chunk: _Chunk, plan: LaneDrainPlan, record: Message, invitation: PendingInvitation | DeadLetter
 ) -> None:
-    offset, value = position_of(record)[2], value_of(record) or b""
+    offset = position_of(record)[2]
     if isinstance(invitation, DeadLetter):
         plan.unreadable(offset)
         chunk.letters.append(invitation)
     else:
-        fate = plan.fate_of(offset, invitation, value)
+        fate = plan.fate_of(invitation)
         if fate is None:
             return
         if isinstance(fate, Forward):
@@ -205,12 +203,13 @@ def _take(
         else:
             chunk.results.append(fate)
     chunk.offsets.append(offset)
-    chunk.size += len(value)
+    chunk.size += len(value_of(record) or b"")
 
 
-def _read(record: Message) -> Invitation | DeadLetter:
+def _read(record: Message) -> PendingInvitation | DeadLetter:
     try:
-        return read_invitation(value_of(record))
+        offset, value = position_of(record)[2], value_of(record) or b""
+        return PendingInvitation.read(offset, value, arrived=0.0)
     except UnreadableRecord as error:
         return bad_invitation(record, f"not an invitation of this version: {error}")
     except Exception as error:

@@ -12,17 +12,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import orjson
-
 from consumer.lane.offsets.bitmap import OffsetBitmap, pack, unpack
 from consumer.lane.offsets.in_doubt import InDoubtBatches
 from consumer.lane.offsets.settled import SettledOffsets
 from consumer.lane.quota.quota import with_calls
-from consumer.lane.settlement.results import NO_CALL, CallFacts, result_of
+from consumer.lane.state.pending import PendingInvitation
+from consumer.lane.state.results import CallFacts, EndedInvitation
 from consumer.lane.state.settings import LaneCampaign
 from consumer.records.checkpoint import Checkpoint, Tried
-from consumer.records.invitation import Invitation
-from consumer.records.result import Reason, Result
+from consumer.records.invitation import recount
+from consumer.records.result import Reason
 
 ASSUMED_TIMEOUT = 300.0
 """Seconds that a former owner's call may still be in flight: more than any lane's timeout."""
@@ -62,21 +61,20 @@ class LaneDrainPlan:
         """Record that a record was read; return whether it is still unsettled."""
         return self.settled.deliver(offset)
 
-    def fate_of(self, offset: int, invitation: Invitation, value: bytes) -> Result | Forward | None:
+    def fate_of(self, pending: PendingInvitation) -> EndedInvitation | Forward | None:
         """Return the fate of a delivered invitation; None: it stays. This does not settle it."""
-        doubted = self._in_doubt.resolve(offset)
-        lane, campaign = self.homes.get(invitation["campaign"], ("", None))
-        attempt = max(self._attempt(offset), invitation.get("attempt", 0))
+        doubted = self._in_doubt.resolve(pending.offset)
+        lane, campaign = self.homes.get(pending.campaign, ("", None))
+        attempt = max(self._attempt(pending.offset), pending.attempt)
         if doubted is not None:
             facts = CallFacts(batch=doubted.batch_id)
-            return result_of(invitation, Reason.OWNER_LOST, campaign, doubted.attempt, facts)
+            return EndedInvitation(pending, Reason.OWNER_LOST, campaign, doubted.attempt, facts)
         if self.close:
-            return result_of(invitation, Reason.LANE_CLOSED, campaign, attempt, NO_CALL)
+            return EndedInvitation(pending, Reason.LANE_CLOSED, campaign, attempt)
         if campaign is None:
             return None
-        if attempt:
-            value = orjson.dumps({**invitation, "attempt": attempt})
-        return Forward(lane, invitation["pseudonym"], value)
+        value = recount(pending.value, attempt) if attempt else pending.value
+        return Forward(lane, pending.recipient, value)
 
     def unreadable(self, offset: int) -> None:
         """Settle a record that is no invitation; the caller writes its dead letter."""
@@ -118,14 +116,13 @@ class LaneDrainPlan:
         return still
 
 
-def kind_of(fate: Result | Forward | None, invitation: Invitation) -> tuple[str, str]:
+def kind_of(fate: EndedInvitation | Forward | None, campaign: str) -> tuple[str, str]:
     """Return campaign and fate in words, the key of the counts."""
-    campaign = invitation["campaign"]
     if fate is None:
         return campaign, STAYS
     if isinstance(fate, Forward):
         return campaign, f"goes on in lane {fate.lane}"
-    return campaign, f"ends {fate['status']} ({fate['reason']})"
+    return campaign, f"ends {fate.reason.status} ({fate.reason})"
 
 
 Counts = Counter[tuple[str, str]]

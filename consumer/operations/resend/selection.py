@@ -14,12 +14,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-import orjson
-
 from consumer.config.checks.messages import nearest
 from consumer.policy.expiry import expiry_time, has_expired
 from consumer.records.fields import rfc3339
-from consumer.records.invitation import Invitation
+from consumer.records.invitation import Invitation, encode_invitation
 from consumer.records.readers import read_invitation
 from consumer.records.result import Reason, Result, Status
 
@@ -92,7 +90,7 @@ class Again(NamedTuple):
     @property
     def value(self) -> bytes:
         """The record, encoded on demand: encoded ones take several times the memory."""
-        return orjson.dumps(self.invitation)
+        return encode_invitation(self.invitation)
 
 
 @dataclass(slots=True)

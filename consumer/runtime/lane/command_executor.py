@@ -20,6 +20,7 @@ from consumer.kafka import transactions
 from consumer.kafka.errors import translate_errors
 from consumer.lane.lane import Lane
 from consumer.lane.state.commands import Command, Commit, Login, Pause, Resume, Seek, Send
+from consumer.lane.state.results import encode_results
 from consumer.records.fields import rfc3339
 from consumer.runtime.lane.lane_report import LaneReport
 from consumer.runtime.stage import STOP_GRACE, StageRun
@@ -100,7 +101,7 @@ class CommandExecutor:
         with run.transaction(producer, carried, STOP_GRACE):
             topic = services.topics.checkpoints(self.name)
             transactions.produce(producer, topic, checkpoint, key=self.name, partition=0)
-            publisher.results(commit.results, rfc3339(started))
+            publisher.results(encode_results(commit.results), rfc3339(started))
             publisher.dead_letters(commit.dead_letters, rfc3339(started))
             publisher.put_off(commit.delayed, self.name, services.topics, services.clock.now())
             give_up = run.waiting(STOP_GRACE)
@@ -114,7 +115,7 @@ class CommandExecutor:
         metrics = self.report.metrics
         metrics.settled(gone)
         metrics.delayed(delayed.step for delayed in commit.delayed)
-        metrics.results(Counter(result["reason"] for result in commit.results))
+        metrics.results(Counter(ended.reason for ended in commit.results))
         metrics.dead_letters(Counter(letter.reason for letter in commit.dead_letters))
 
 

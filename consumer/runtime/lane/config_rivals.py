@@ -107,7 +107,8 @@ class ConfigRivals:
 def told_by(value: bytes | None) -> tuple[str, float] | None:
     """Return the config version and routing time of an invitation; None if it has none."""
     try:
-        found = orjson.loads(value or b"")
+        record = orjson.loads(value or b"")
+        found = record.get("result", record)  # version 1 has the keys at the top
         return str(found["config_version"]), datetime.fromisoformat(found["routed_at"]).timestamp()
-    except (ValueError, KeyError, TypeError, OverflowError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None

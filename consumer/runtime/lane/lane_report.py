@@ -17,10 +17,7 @@ invitations is not held back, though its breaker stays open until its next call 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 
 import structlog
 
@@ -182,12 +179,7 @@ class LaneReport:
             )
 
 
-def _ages(batch: Batch, now: float) -> Iterator[float]:
-    """Yield the seconds since each invitation's event.
-
-    RFC 3339 allows lower-case `t` and `z`, `fromisoformat` does not. An unreadable time is skipped,
-    because it is only a measurement.
-    """
-    for pending in batch.invitations:
-        with suppress(ValueError, OverflowError):
-            yield now - datetime.fromisoformat(pending.invitation["event_time"].upper()).timestamp()
+def _ages(batch: Batch, now: float) -> list[float]:
+    """Return the seconds since each invitation's event, where its time is known."""
+    times = [pending.event_at for pending in batch.invitations]
+    return [now - happened for happened in times if happened is not None]

@@ -27,6 +27,7 @@ from consumer.observability.metrics.labels import ROUTER
 from consumer.records.dead_letter import DeadLetter, DeadLetterReason
 from consumer.records.fields import rfc3339
 from consumer.records.input_record import InputRecord, RecordEnvelope
+from consumer.records.result import EncodedResult
 from consumer.routing.router import OTHER_TOPIC, Routed, Router
 from consumer.runtime.group_consumer import partition_names, places_of
 from consumer.runtime.isolation import log_defect
@@ -173,7 +174,7 @@ class RouterStage(TransactionalStage[Routed]):
                 topic = topics[made.lane]
                 transactions.produce(self.producer, topic, made.value, key=made.key, partition=0)
             publisher = self.services.publisher(self.producer, "router")
-            publisher.results(routed.results, rfc3339(now))
+            publisher.results(map(EncodedResult.of, routed.results), rfc3339(now))
             publisher.dead_letters(routed.dead_letters, rfc3339(now))
 
     def _log_defects(self, letters: Sequence[DeadLetter]) -> None:

@@ -29,7 +29,7 @@ from pydantic import JsonValue
 
 from consumer.records.call import Answer, Call, Outcome
 from consumer.records.channel import Channel, ChannelSpec
-from consumer.records.invitation import Invitation
+from consumer.records.invitation import CallParts
 from consumer.vendors import protocol
 from consumer.vendors.answer_kinds import Kind, Row
 from consumer.vendors.answers import (
@@ -46,6 +46,7 @@ from consumer.vendors.answers import (
 from consumer.vendors.http_batch import templates
 from consumer.vendors.http_batch.account import HttpBatchAccount, data_names
 from consumer.vendors.http_batch.answer_rules import BY_RULE, code_getter
+from consumer.vendors.json_parts import parsed
 
 CHANNELS: Final = (Channel.SMS, Channel.EMAIL, Channel.PUSH, Channel.INVITATION)
 """The channels of a campaign; the calls do not differ."""
@@ -92,7 +93,7 @@ class HttpBatch:
     def build(
         self,
         campaign: protocol.VendorCampaign,
-        invitations: Sequence[Invitation],
+        invitations: Sequence[CallParts],
         token: str | None,  # noqa: ARG002 - the interface is shared with vendors that log in
     ) -> Call:
         """Build the POST with all entries; an entry omits what its invitation lacks."""
@@ -143,6 +144,9 @@ def _headers(account: HttpBatchAccount) -> dict[str, str]:
     return headers
 
 
-def _values(invitation: Invitation, campaign: str) -> dict[str, JsonValue]:
-    data = {f"{templates.DATA}{name}": value for name, value in invitation["data"].items()}
-    return {**data, **invitation["address"], "id": invitation["id"], "campaign": campaign}  # type: ignore[dict-item]  # text, and maps of text
+def _values(invitation: CallParts, campaign: str) -> dict[str, JsonValue]:
+    values: dict[str, JsonValue] = {
+        f"{templates.DATA}{name}": parsed(value) for name, value in invitation.data.items()
+    }
+    values |= {kind: parsed(text) for kind, text in invitation.address.items()}
+    return {**values, "id": parsed(invitation.result.id), "campaign": campaign}

@@ -8,10 +8,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
-import orjson
-
 from tests.simulation.world import rules, sickness
-from tests.simulation.world.history import LANE, ROUTER, History, Json, bitmap, settled
+from tests.simulation.world.history import (
+    LANE,
+    ROUTER,
+    History,
+    Json,
+    bitmap,
+    invitation_of,
+    settled,
+)
 from tests.simulation.world.process import Ownership
 from tests.simulation.world.world import FleetWorld
 
@@ -156,7 +162,7 @@ def _arrivals(world: FleetWorld, campaign: str) -> dict[str, float]:
     came: dict[str, float] = {}
     for record in world.broker.history(lane):
         if record.state == "committed" and record.transaction is not None:
-            invitation = orjson.loads(record.value or b"")
+            invitation = invitation_of(record)
             if invitation["campaign"] == campaign:
                 came.setdefault(invitation["id"], record.transaction.decided_at or 0.0)
     return came

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from consumer.lane.state.delay_steps import STEPS
+from consumer.records.invitation import Invitation, flat_invitation
 from tests.simulation.kafka.log import FakeRecord, Transaction
 from tests.simulation.world import rules
 from tests.simulation.world.traffic import Place, source_of
@@ -21,6 +22,11 @@ Json = dict[str, Any]
 
 ROUTER, LANE = f"{rules.APPLICATION}.router.", f"{rules.APPLICATION}.lane."
 """How the transactional ids of routers and lanes begin."""
+
+
+def invitation_of(record: FakeRecord) -> Invitation:
+    """The flat view of a record that the program wrote."""
+    return flat_invitation(orjson.loads(record.value or b""))
 
 
 @dataclass(slots=True)
@@ -67,7 +73,7 @@ class History:
                 log.readable |= 1 << record.offset
                 if record.transaction is None:  # no part of the program wrote it
                     continue
-                invitation = orjson.loads(record.value or b"")["id"]
+                invitation = invitation_of(record)["id"]
                 log.offsets_of[invitation].append(record.offset)
                 log.routed[invitation] += (record.producer or "").startswith(ROUTER)
         return log
@@ -93,7 +99,7 @@ class History:
             one.left = [result["id"] for result in one.results]
             if (ended.transaction.producer or "").startswith(LANE):
                 one.left += [
-                    orjson.loads(each.value)["id"]
+                    invitation_of(each)["id"]
                     for found in steps
                     for each in found[ended.transaction]
                 ]

@@ -440,7 +440,8 @@ class FleetWorld:
             for partition in self.broker.partitions(topic):
                 for record in partition.history:
                     if record.transaction is not None and record.state == "committed":
-                        self.expected.seen(orjson.loads(record.value or b"{}").get("id", ""))
+                        made = orjson.loads(record.value or b"{}")
+                        self.expected.seen(made.get("result", made).get("id", ""))
 
     def _stop(self) -> None:
         self._stopping = True

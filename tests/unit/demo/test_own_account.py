@@ -14,6 +14,7 @@ from consumer.config.load import load
 from consumer.demo.own_account import account_of, unknown_to_the_double
 from consumer.records.call import Call
 from consumer.records.input_record import InputRecord
+from consumer.records.invitation import decode_call_parts
 from consumer.sandbox import server
 from consumer.sandbox.customer_radar import Radar
 from consumer.sandbox.pisano import Pisano
@@ -96,7 +97,7 @@ def call_of(campaign: str, token: str | None = None, **changes: str | None) -> C
     routed = build_router(OWN, VENDORS).route([InputRecord("pos", 0, 0, event)], 1_795_361_827.0)
     (made,) = [each.value for each in routed.invitations if each.campaign == campaign]
     found = OWN.campaigns[campaign]
-    return VENDORS[found.vendor].build(found, [orjson.loads(made)], token)
+    return VENDORS[found.vendor].build(found, [decode_call_parts(made)], token)
 
 
 def said(double: Pisano | Radar, call: Call) -> Reply:

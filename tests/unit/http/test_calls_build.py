@@ -14,7 +14,8 @@ from consumer.clock import Clock
 from consumer.http.calls import Account, Calls
 from consumer.lane.state.commands import Batch, SealReason
 from consumer.records.call import Call
-from consumer.records.invitation import Invitation
+from consumer.records.invitation import CallParts
+from consumer.vendors.json_parts import parsed
 from tests.support.lanes import NOW, campaign, held
 
 
@@ -35,8 +36,10 @@ class Broken:
     def __init__(self, bad: frozenset[str], *, several: bool = False) -> None:
         self._bad, self._several = bad, several
 
-    def build(self, _campaign: object, many: Sequence[Invitation], _token: object) -> Call:
-        if self._bad & {each["id"] for each in many} or (self._several and len(many) > 1):
+    def build(self, _campaign: object, many: Sequence[CallParts], _token: object) -> Call:
+        if self._bad & {parsed(each.result.id) for each in many} or (
+            self._several and len(many) > 1
+        ):
             raise KeyError("phone +905321234567")
         return Call("POST", "/", {}, b"")
 

@@ -31,6 +31,7 @@ from tests.support.lanes import (
     lane,
     letter,
     limited,
+    results,
     settings,
 )
 
@@ -81,7 +82,7 @@ def test_one_commit_is_out_at_a_time_and_the_next_carries_all_that_came_meanwhil
     machine.committed()
     (commit,) = machine.tick(NOW)
     assert isinstance(commit, Commit)
-    assert [result["id"] for result in commit.results] == ["i1"]
+    assert [result["id"] for result in results(commit.results)] == ["i1"]
     assert [each.batch_id for each in commit.checkpoint.in_flight] == ["cloud.1.2", "cloud.1.3"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from copy import copy
 from dataclasses import replace
 
 import pytest
@@ -197,9 +198,9 @@ def test_a_spilled_invitation_that_expired_ends_without_room_for_it() -> None:
     read_all(driver)
     before = driver.lane.buffer.buffered
     assert driver.lane.buffer.read_plan.is_spilled(30)
-    driver.lane.arrived(replace(driver.log[30]), NOW + 4)
+    driver.lane.arrived(copy(driver.log[30]), NOW + 4)
     assert driver.lane.buffer.read_plan.is_spilled(30)
-    driver.lane.arrived(replace(driver.log[30]), NOW + 5)
+    driver.lane.arrived(copy(driver.log[30]), NOW + 5)
     driver.step(NOW + 5)
     assert driver.reasons == {"i30": "expired_waiting"}
     assert driver.lane.buffer.buffered == before

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from consumer.lane.account.circuit_breaker import PACES
@@ -124,7 +125,9 @@ def test_a_sick_campaign_stops_no_other_and_loses_no_customer(how: Outcome, few:
     assert max(waited) < 10
     assert sum(batch.campaign == "a" for batch in driver.batches) < 60
     for each in driver.put_off:
-        back = replace(each.invitation, offset=driver.lane.settled.frontier, delays=1)
+        back = msgspec.structs.replace(
+            each.invitation, offset=driver.lane.settled.frontier, delays=1
+        )
         driver.read(back, now=now + 700)
     play(driver, sick("a", how, until=0), 300, since=now + 700)
     assert set(driver.reasons.values()) == {"accepted"}

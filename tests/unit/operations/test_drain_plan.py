@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import orjson
-
 from consumer.lane.offsets.bitmap import pack, unpack
+from consumer.lane.state.pending import PendingInvitation
+from consumer.lane.state.results import EndedInvitation
 from consumer.operations.lanes.drain_plan import (
     ASSUMED_TIMEOUT,
     STAYS,
@@ -13,8 +13,8 @@ from consumer.operations.lanes.drain_plan import (
     kind_of,
 )
 from consumer.records.checkpoint import Checkpoint, InFlight, Tried
-from consumer.records.invitation import Invitation
-from tests.support.lanes import NOW, campaign, invitation
+from consumer.records.invitation import recount
+from tests.support.lanes import NOW, campaign, held
 
 HOMES = {"a": ("new", campaign("a"))}
 
@@ -43,11 +43,13 @@ def left(*, close: bool = False) -> LaneDrainPlan:
     return LaneDrainPlan(checkpoint, HOMES, close)
 
 
-def read(remains: LaneDrainPlan, offset: int, campaign: str = "a") -> tuple[object, Invitation]:
+def read(
+    remains: LaneDrainPlan, offset: int, campaign: str = "a"
+) -> tuple[object, PendingInvitation]:
     """Deliver one and ask for its fate; what has one is settled."""
     assert remains.deliver(offset)
-    found = invitation(offset, f"p{offset}", campaign)
-    fate = remains.fate_of(offset, found, orjson.dumps(found))
+    found = held(offset, f"p{offset}", campaign)
+    fate = remains.fate_of(found)
     if fate is not None:
         remains.settled.settle(offset)
     return fate, found
@@ -57,31 +59,27 @@ def test_each_goes_on_in_the_lane_that_has_its_campaign() -> None:
     """Byte for byte; but what was tried takes the number of its calls along."""
     remains = left()
     fate, found = read(remains, 10)
-    assert fate == Forward("new", "p10", orjson.dumps(found))
+    assert fate == Forward("new", "p10", found.value)
     assert not remains.deliver(11)
     read(remains, 12)
     fate, found = read(remains, 13)
-    assert fate == Forward("new", "p13", orjson.dumps({**found, "attempt": 2}))
+    assert fate == Forward("new", "p13", recount(found.value, 2))
 
 
 def test_what_is_in_doubt_is_unknown_and_never_sent_on() -> None:
     for remains in (left(), left(close=True)):
         fate, _ = read(remains, 12)
-        assert isinstance(fate, dict)
-        assert (fate["reason"], fate["batch"], fate["attempt"]) == ("owner_lost", "b1", 2)
+        assert isinstance(fate, EndedInvitation)
+        assert (fate.reason, fate.facts.batch, fate.attempt) == ("owner_lost", "b1", 2)
 
 
 def test_a_closed_lane_ends_all_of_it() -> None:
     remains = left(close=True)
     for offset, name, vendor in ((13, "a", "pisano"), (14, "gone", None)):
         fate, found = read(remains, offset, name)
-        assert isinstance(fate, dict)
-        assert (fate["id"], fate["status"], fate["reason"]) == (
-            found["id"],
-            "failed",
-            "lane_closed",
-        )
-        assert (fate["campaign"], fate["vendor"]) == (name, vendor)
+        assert isinstance(fate, EndedInvitation)
+        assert (fate.pending, fate.reason) == (found, "lane_closed")
+        assert (fate.rules and fate.rules.vendor) == vendor
 
 
 def test_without_a_lane_for_its_campaign_it_stays() -> None:
@@ -129,12 +127,8 @@ def test_a_record_that_is_no_invitation_is_settled_too() -> None:
 def test_fates_are_counted_in_words() -> None:
     remains = left()
     told = [
-        kind_of(remains.fate_of(offset, found, b"{}"), found)
-        for offset, found in (
-            (10, invitation(10, "p", "a")),
-            (12, invitation(12, "p", "a")),
-            (14, invitation(14, "p", "z")),
-        )
+        kind_of(remains.fate_of(found), found.campaign)
+        for found in (held(10, "p"), held(12, "p"), held(14, "p", "z"))
     ]
     assert told == [
         ("a", "goes on in lane new"),

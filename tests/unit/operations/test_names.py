@@ -9,11 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from consumer.errors import OperationError
-from consumer.lane.settlement.results import result_of
 from consumer.operations.resend.selection import Choice, Search
 from consumer.operations.status.status import read_process, url_of
 from consumer.records.result import Reason
-from tests.support.lanes import NOW, campaign, invitation
+from tests.support.lanes import NOW, campaign, invitation, result_of
 
 UNKNOWN = frozenset({"unknown"})
 

@@ -9,7 +9,6 @@ from typing import Any
 import orjson
 import pytest
 
-from consumer.lane.settlement.results import result_of
 from consumer.operations.resend.selection import (
     Choice,
     Plan,
@@ -19,9 +18,10 @@ from consumer.operations.resend.selection import (
     resend_of,
 )
 from consumer.records.fields import rfc3339
-from consumer.records.invitation import Invitation, InvitationReader
+from consumer.records.invitation import Invitation
+from consumer.records.readers import read_invitation
 from consumer.records.result import Reason
-from tests.support.lanes import NOW, campaign, invitation
+from tests.support.lanes import HAPPENED, NOW, campaign, invitation, result_of
 
 LANES = {"a": "cloud", "b": "radar"}
 UNKNOWN = Choice(frozenset({"unknown"}))
@@ -55,9 +55,11 @@ def test_a_resent_invitation_is_a_new_one_that_names_the_old_one() -> None:
     (again,) = plan(found).again
 
     assert (again.lane, again.kind) == ("cloud", ("a", Reason.OWNER_LOST))
-    new = InvitationReader.validate_json(again.value)
+    new = read_invitation(again.value)
     assert new == {
         **invitation(7, "p7", "a"),
+        "version": 2,
+        "event_at": HAPPENED,
         "id": hashlib.blake2b(b"i7|resend", digest_size=16).hexdigest(),
         "resend_of": "i7",
         "routed_at": rfc3339(NOW),
@@ -74,7 +76,7 @@ def test_a_resend_that_ended_unknown_may_be_sent_again_and_the_first_one_not() -
     found.invitation(orjson.dumps(old))
     found.invitation(orjson.dumps(second))
     made = plan(found)
-    assert [orjson.loads(each.value)["resend_of"] for each in made.again] == [second["id"]]
+    assert [read_invitation(each.value)["resend_of"] for each in made.again] == [second["id"]]
     assert why(made) == {Refusal.RESENT: 1}
 
 

@@ -15,7 +15,7 @@ from consumer.kafka.records.messages import content_of
 from consumer.kafka.records.publisher import RECORD_ROOM, Publisher, dead_letter_headers
 from consumer.records.dead_letter import DeadLetter, DeadLetterReason
 from consumer.records.invitation import Source
-from consumer.records.result import Reason, Result, ResultReader
+from consumer.records.result import EncodedResult, Reason, Result, ResultReader
 
 NOW = "2026-11-22T15:38:07.000Z"
 SOURCE = Source(topic="pos", partition=3, offset=7)
@@ -106,7 +106,7 @@ def letter(**changes: Any) -> DeadLetter:
 
 def test_a_result_is_a_cloud_event_in_binary_mode_keyed_by_event_id() -> None:
     recorder = Recorder()
-    publisher(recorder).results([result("işlem-1")], NOW)
+    publisher(recorder).results([EncodedResult.of(result("işlem-1"))], NOW)
     ((topic, value, key, partition, headers),) = recorder.records
     assert (topic, key, partition) == ("s.results", "işlem-1", -1)
     assert ResultReader.validate_json(value or b"") == result("işlem-1")
@@ -122,13 +122,15 @@ def test_a_result_is_a_cloud_event_in_binary_mode_keyed_by_event_id() -> None:
 
 def test_the_time_of_a_result_is_when_the_vendor_answered() -> None:
     recorder = Recorder()
-    publisher(recorder).results([result(answered_at="2026-11-22T15:37:59.000Z")], NOW)
+    publisher(recorder).results(
+        [EncodedResult.of(result(answered_at="2026-11-22T15:37:59.000Z"))], NOW
+    )
     assert recorder.records[0][4]["ce_time"] == "2026-11-22T15:37:59.000Z"
 
 
 def test_results_are_written_in_their_order() -> None:
     recorder = Recorder()
-    publisher(recorder).results([result(str(n)) for n in range(5)], NOW)
+    publisher(recorder).results((EncodedResult.of(result(str(n))) for n in range(5)), NOW)
     assert [orjson.loads(each[1] or b"")["event_id"] for each in recorder.records] == list("01234")
 
 

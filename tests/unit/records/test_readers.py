@@ -8,13 +8,11 @@ import orjson
 import pytest
 
 from consumer.errors import UnreadableRecord
-from consumer.lane.settlement.results import result_of
 from consumer.lane.state.delay_steps import DelayedInvitation
 from consumer.lane.state.pending import PendingInvitation
-from consumer.records.invitation import InvitationReader
 from consumer.records.readers import RECORD_LIMIT, read_checkpoint, read_invitation, read_result
 from consumer.records.result import Reason
-from tests.support.lanes import NOW, invitation
+from tests.support.lanes import NOW, invitation, result_of
 
 GOOD = orjson.dumps({**invitation(1, "r1", "a", NOW + 9), "attempt": 0, "delays": 0, "due_at": NOW})
 CHECKPOINT = {
@@ -103,7 +101,7 @@ def test_later_keys_are_kept_when_they_can_be_written() -> None:
 
 def test_a_read_offset_can_be_spilled_and_settled() -> None:
     held = PendingInvitation.read(7, GOOD, NOW)
-    InvitationReader.validate_json(DelayedInvitation(held, NOW, "1m").record())
+    read_invitation(DelayedInvitation(held, NOW, "1m").record())
     read_result(orjson.dumps(result_of(held.invitation, Reason.ACCEPTED, None, 1)))
 
 
@@ -117,9 +115,9 @@ def test_an_error_names_our_keys_and_repeats_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("version", "attempt", "delays"),
-    [(b"2", b"1e308", b"0"), (b"2", b"1" + b"0" * 30, b"0"), (b"2", b"0", b"-1"),
-     (b"2", b"true", b"0"),
-     (b"1e308", b"0", b"0"), (b'"2"', b"0", b"0"), (b"true", b"0", b"0"), (b"2.5", b"0", b"0")],
+    [(b"3", b"1e308", b"0"), (b"3", b"1" + b"0" * 30, b"0"), (b"3", b"0", b"-1"),
+     (b"3", b"true", b"0"),
+     (b"1e308", b"0", b"0"), (b'"3"', b"0", b"0"), (b"true", b"0", b"0"), (b"3.5", b"0", b"0")],
 )  # fmt: skip
 def test_counts_of_a_later_version_are_bounded_too(
     version: bytes, attempt: bytes, delays: bytes
@@ -130,9 +128,9 @@ def test_counts_of_a_later_version_are_bounded_too(
 
 def test_a_later_version_that_cannot_be_written_again_is_none() -> None:
     """orjson reads a thousand levels, and writes 254."""
-    deep = b'{"version":2,"x":' + b"[" * 300 + b"]" * 300 + b"}"
+    deep = b'{"version":3,"x":' + b"[" * 300 + b"]" * 300 + b"}"
     assert PendingInvitation.from_later_version(7, deep, NOW) is None
-    large = b'{"version":2,"x":"' + b"x" * RECORD_LIMIT + b'"}'
+    large = b'{"version":3,"x":"' + b"x" * RECORD_LIMIT + b'"}'
     assert PendingInvitation.from_later_version(7, large, NOW) is None
 
 

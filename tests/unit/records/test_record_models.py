@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from consumer.records.checkpoint import Checkpoint
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.fields import rfc3339
-from consumer.records.invitation import InvitationReader
+from consumer.records.invitation import InvitationReader, RecordReader, encode_invitation
 from consumer.records.result import Reason, ResultReader, Status
 
 SOURCE = {"topic": "pos", "partition": 0, "offset": 1}
@@ -35,6 +35,7 @@ INVITATION: dict[str, Any] = {
     "config_version": "v",
     "source": SOURCE,
 }
+RECORD: dict[str, Any] = orjson.loads(encode_invitation(INVITATION))  # type: ignore[arg-type]
 RESULT: dict[str, Any] = {
     "version": 1,
     "id": "i",
@@ -92,7 +93,8 @@ def test_no_result_has_the_reason_of_a_dead_letter() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reader", "record"), [(InvitationReader, INVITATION), (ResultReader, RESULT)]
+    ("reader", "record"),
+    [(InvitationReader, INVITATION), (RecordReader, RECORD), (ResultReader, RESULT)],
 )
 def test_a_record_is_read_as_it_was_written(
     reader: TypeAdapter[dict[str, Any]], record: dict[str, Any]
@@ -109,7 +111,9 @@ def test_a_result_is_read_with_its_status_and_reason() -> None:
 @pytest.mark.parametrize(
     ("reader", "record", "key", "value"),
     [
-        (InvitationReader, INVITATION, "version", 2),
+        (InvitationReader, INVITATION, "version", 3),
+        (RecordReader, RECORD, "version", 1),
+        (RecordReader, RECORD, "result", {"id": "i"}),
         (InvitationReader, INVITATION, "id", None),
         (InvitationReader, INVITATION, "expires_at", "tomorrow"),
         (InvitationReader, INVITATION, "data", {"a": {"b": {"c": "d"}}}),
@@ -127,7 +131,9 @@ def test_another_version_or_form_is_refused(
         reader.validate_json(orjson.dumps({**record, key: value}))
 
 
-@pytest.mark.parametrize("reader_of", [(InvitationReader, INVITATION), (ResultReader, RESULT)])
+@pytest.mark.parametrize(
+    "reader_of", [(InvitationReader, INVITATION), (RecordReader, RECORD), (ResultReader, RESULT)]
+)
 def test_every_key_of_a_record_is_needed(
     reader_of: tuple[TypeAdapter[object], dict[str, Any]],
 ) -> None:

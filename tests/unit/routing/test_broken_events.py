@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from consumer.config.load import load
 from consumer.records.input_record import InputRecord
-from consumer.records.invitation import InvitationReader
+from consumer.records.readers import read_invitation
 from consumer.records.result import ResultReader
 from consumer.routing.router import Routed, Router
 from consumer.wiring.build import build_router, build_vendors
@@ -35,7 +35,7 @@ def records(values: Sequence[bytes | None]) -> list[InputRecord]:
 def ends(routed: Routed) -> Counter[int]:
     """Offset → in how many places the record ended; unmatched ones are only counted."""
     sources = [
-        *(InvitationReader.validate_json(each.value)["source"] for each in routed.invitations),
+        *(read_invitation(each.value)["source"] for each in routed.invitations),
         *(result["source"] for result in routed.results),
         *(letter.source for letter in routed.dead_letters),
     ]

@@ -21,7 +21,8 @@ from consumer.policy.rules import ALL_RULES
 from consumer.records.channel import ChannelSpec
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.input_record import InputRecord, RecordEnvelope
-from consumer.records.invitation import Invitation, InvitationReader, Source
+from consumer.records.invitation import Invitation, RecordReader, Source
+from consumer.records.readers import read_invitation
 from consumer.records.result import Reason, Result, ResultReader, Status
 from consumer.routing.decoding.decode import EventDecoder
 from consumer.routing.decoding.formats import decode_json
@@ -112,9 +113,9 @@ def route(router: Router, *values: bytes | None, now: float = NOW) -> Routed:
 
 def invitations(routed: Routed) -> list[Invitation]:
     """As the sender reads them; each is exactly what the model says."""
-    found = [InvitationReader.validate_json(each.value, strict=True) for each in routed.invitations]
+    found = [RecordReader.validate_json(each.value, strict=True) for each in routed.invitations]
     assert [orjson.loads(invitation.value) for invitation in routed.invitations] == found
-    return found
+    return [read_invitation(made.value) for made in routed.invitations]
 
 
 def only_invitation(routed: Routed) -> Invitation:
@@ -142,12 +143,13 @@ def test_an_invitation_has_its_recipient_campaign_and_source() -> None:
     version = invitation["config_version"]
     assert len(version) == 12
     assert invitation == {
-        "version": 1,
+        "version": 2,
         "id": ID,
         "event_id": "t-1",
         "event_time": TIME,
         "routed_at": "2026-11-22T15:38:07.000Z",
         "expires_at": AT + 72 * 3600,
+        "event_at": AT,
         "route": "store",
         "campaign": "sms",
         "pseudonym": pseudonym(PHONE),

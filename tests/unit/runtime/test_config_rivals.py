@@ -21,9 +21,11 @@ from consumer.runtime.lane.config_rivals import (
     REMEMBERED,
     SAY_EVERY,
     ConfigRivals,
+    told_by,
 )
 from consumer.runtime.lane.lane_loop import LaneStage
 from consumer.wiring.build import LaneConfig
+from tests.support.lanes import HAPPENED
 from tests.unit.runtime.test_stage import Time, services
 
 START = 1_700_000_000.0
@@ -43,7 +45,7 @@ class Record:
 def record_of(config_version: str, routed_at: float) -> Record:
     """One that a config routed then."""
     said = {"config_version": config_version, "routed_at": rfc3339(routed_at)}
-    return Record(orjson.dumps(said))
+    return Record(orjson.dumps({"version": 2, "result": said}))
 
 
 class Owner:
@@ -55,9 +57,8 @@ class Owner:
 
     def reads(self, config_version: str, routed_at: float, now: float) -> int:
         """How many lines are logged about such an invitation."""
-        record = {"config_version": config_version, "routed_at": rfc3339(routed_at)}
         with structlog.testing.capture_logs() as said:
-            self.rivals.inspect_record(orjson.dumps(record), now)
+            self.rivals.inspect_record(record_of(config_version, routed_at).value(), now)
         return len(said)
 
     @property
@@ -112,9 +113,19 @@ def test_another_config_of_the_owner_starts_the_comparison_again() -> None:
     assert owner.counted == 59
 
 
-@pytest.mark.parametrize("value", [None, b"", b"[]", b'{"config_version":1}', b"\xff"])
+@pytest.mark.parametrize(
+    "value", [None, b"", b"[]", b'{"result":[]}', b'"x"', b'{"config_version":1}', b"\xff"]
+)
 def test_a_record_that_does_not_say_is_passed_over(value: bytes | None) -> None:
     Owner().rivals.inspect_record(value, START)
+
+
+def test_a_record_of_the_first_version_tells_the_same() -> None:
+    first = b'{"version":1,"config_version":"c1","routed_at":"2026-11-22T10:00:00.000Z"}'
+    latest = (
+        b'{"version":2,"result":{"config_version":"c1","routed_at":"2026-11-22T10:00:00.000Z"}}'
+    )
+    assert told_by(first) == told_by(latest) == ("c1", HAPPENED)
 
 
 def test_few_records_of_another_config_are_said_though_minutes_lie_between_them() -> None:

@@ -15,8 +15,9 @@ from pydantic import SecretStr, ValidationError
 
 from consumer.records.call import Answer, Call, Outcome, Token, Verdict
 from consumer.records.channel import Channel
-from consumer.records.invitation import Address, Data, Invitation, InvitationReader
+from consumer.records.invitation import Address, CallParts, Data
 from consumer.vendors.customer_radar import CODES, CustomerRadar, CustomerRadarAccount
+from tests.support.lanes import parts
 
 Recipient = Literal["email_or_mobile", "email", "mobile"]
 
@@ -73,8 +74,8 @@ DATA: Data = {
 }
 
 
-def invitation(address: Address, data: Data) -> Invitation:
-    return InvitationReader.validate_python(
+def invitation(address: Address, data: Data) -> CallParts:
+    return parts(
         {
             "version": 1,
             "id": "i",
@@ -93,7 +94,7 @@ def invitation(address: Address, data: Data) -> Invitation:
     )
 
 
-def entries(*invitations: Invitation, radar: CustomerRadar = RADAR) -> list[object]:
+def entries(*invitations: CallParts, radar: CustomerRadar = RADAR) -> list[object]:
     body = orjson.loads(radar.build(Campaign(), invitations, "t").body)
     sent = body["sendData"]
     assert isinstance(sent, list)

@@ -11,9 +11,10 @@ from pydantic import ValidationError
 
 from consumer.records.call import Answer, Call, Outcome, Verdict
 from consumer.records.channel import Channel
-from consumer.records.invitation import Address, Data, Invitation
+from consumer.records.invitation import Address, CallParts, Data
 from consumer.vendors.http_batch.account import HttpBatchAccount
 from consumer.vendors.http_batch.http_batch import CHANNELS, HttpBatch
+from tests.support.lanes import parts
 
 ENTRY: dict[str, Any] = {
     "type": "http_batch",
@@ -56,22 +57,24 @@ def vendor(**changes: object) -> HttpBatch:
     return HttpBatch(account(**changes))
 
 
-def invitation(address: Address, data: Data) -> Invitation:
-    return {
-        "version": 1,
-        "id": "i1",
-        "event_id": "e",
-        "event_time": "2026-11-22T10:00:00Z",
-        "routed_at": "2026-11-22T10:00:01Z",
-        "expires_at": None,
-        "route": "r",
-        "campaign": "c",
-        "pseudonym": "k1:p",
-        "address": address,
-        "data": data,
-        "config_version": "v",
-        "source": {"topic": "t", "partition": 0, "offset": 0},
-    }
+def invitation(address: Address, data: Data) -> CallParts:
+    return parts(
+        {
+            "version": 1,
+            "id": "i1",
+            "event_id": "e",
+            "event_time": "2026-11-22T10:00:00Z",
+            "routed_at": "2026-11-22T10:00:01Z",
+            "expires_at": None,
+            "route": "r",
+            "campaign": "c",
+            "pseudonym": "k1:p",
+            "address": address,
+            "data": data,
+            "config_version": "v",
+            "source": {"topic": "t", "partition": 0, "offset": 0},
+        }
+    )
 
 
 def test_a_call_is_the_templates_filled() -> None:

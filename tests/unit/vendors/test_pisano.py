@@ -11,8 +11,9 @@ from pydantic import SecretStr, ValidationError
 
 from consumer.records.call import Answer, Call, Outcome, Verdict
 from consumer.records.channel import Channel
-from consumer.records.invitation import Address, Data, Invitation, InvitationReader
+from consumer.records.invitation import Address, CallParts, Data
 from consumer.vendors.pisano import CODES, Pisano, PisanoAccount
+from tests.support.lanes import parts
 
 TOKEN = "s3cr3t-token"
 ACCOUNT = PisanoAccount(
@@ -30,8 +31,8 @@ class Campaign:
     responses_key: Key = "built_in_responses"
 
 
-def invitation(address: Address, data: Data) -> Invitation:
-    return InvitationReader.validate_python(
+def invitation(address: Address, data: Data) -> CallParts:
+    return parts(
         {
             "version": 1,
             "id": "i",
@@ -50,7 +51,7 @@ def invitation(address: Address, data: Data) -> Invitation:
     )
 
 
-def build(campaign: Campaign, *invitations: Invitation) -> Call:
+def build(campaign: Campaign, *invitations: CallParts) -> Call:
     return PISANO.build(campaign, invitations, None)
 
 
@@ -95,7 +96,7 @@ EMAIL_SAMPLE = """{
 }"""
 
 
-def email_invitation(n: int) -> Invitation:
+def email_invitation(n: int) -> CallParts:
     attributes = {
         "name": f"<name{n}>",
         "external_id": f"<external_id{n}>",

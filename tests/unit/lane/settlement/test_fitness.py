@@ -78,7 +78,7 @@ def test_a_campaign_that_changes_its_channel_ends_what_it_cannot_reach_and_calls
     driver.lane.limiter.close_until(NOW + 5)
     mail, both = {"email": "a@b.example"}, {"email": "c@b.example", "phone": "+905550000001"}
     driver.read(reached_by(0, **mail), reached_by(1, **both), held(2, campaign="b"))
-    driver.lane.reconfigure(limited(of(SMS), campaign("b"), calls=9), NOW + 1)
+    driver.lane.reconfigure(limited(of(SMS), campaign("b"), calls=9, config_version="c2"), NOW + 1)
     driver.step(NOW + 50)
     assert driver.reasons == {"i0": "invalid_recipient"}
     assert sorted(driver.sent) == [1, 2]
@@ -86,7 +86,7 @@ def test_a_campaign_that_changes_its_channel_ends_what_it_cannot_reach_and_calls
 
 
 def test_invitations_of_another_config_before_a_restart_end_so_too() -> None:
-    driver = Driver(lane(settings(of(SMS))))
+    driver = Driver(lane(settings(of(SMS), config_version="c2")))
     assert driver.read(reached_by(0, email="a@b.example")) == []
     driver.step()
     assert driver.reasons == {"i0": "invalid_recipient"}
@@ -98,7 +98,7 @@ def test_what_is_divided_or_on_trial_is_held_against_the_new_config_too(refusal:
     driver = Driver(lane(settings(of(EMAIL), campaign("b"))))
     many = 4 if refusal is BAD_RECIPIENT else 1
     (batch,) = driver.read(*(reached_by(n, email=f"{n}@b.example") for n in range(many)))
-    driver.lane.reconfigure(settings(of(SMS), campaign("b")), NOW)
+    driver.lane.reconfigure(settings(of(SMS), campaign("b"), config_version="c2"), NOW)
     driver.answer(batch, refusal)
     driver.step(NOW + 40)
     driver.step(NOW + 41)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from consumer.lane.settlement.results import CallFacts, result_of
+from consumer.lane.state.results import CallFacts
 from consumer.records.call import Outcome, Verdict
-from consumer.records.invitation import InvitationReader
+from consumer.records.invitation import Invitation
 from consumer.records.result import Reason, ResultReader
-from tests.support.lanes import NOW, campaign, held
+from tests.support.lanes import NOW, campaign, held, result_of
 
 OUTCOME = Outcome(Verdict.REJECTED, 400, code="E7", message="no such campaign")
 
@@ -60,7 +60,7 @@ def test_every_result_is_readable_and_carries_no_address(reason: Reason) -> None
 
 
 def test_the_result_of_a_resend_names_the_invitation_that_was_sent_again() -> None:
-    again = {**held(7, "p7").invitation, "resend_of": "i3"}
-    result = result_of(InvitationReader.validate_python(again), Reason.ACCEPTED, None, 1)
+    again: Invitation = {**held(7, "p7").invitation, "resend_of": "i3"}
+    result = result_of(again, Reason.ACCEPTED, None, 1)
     assert result["resend_of"] == "i3"
     assert ResultReader.validate_json(orjson.dumps(result)) == result

@@ -16,8 +16,8 @@ from consumer.lane.state.delay_steps import (
     step_for,
     wait_of,
 )
-from consumer.records.invitation import InvitationReader
-from tests.support.lanes import NOW, held, invitation, written
+from consumer.records.readers import read_invitation
+from tests.support.lanes import HAPPENED, NOW, held, invitation, written
 
 
 @given(st.floats(0, 10 * 24 * 3600))
@@ -39,12 +39,14 @@ def test_a_delayed_invitation_is_the_same_one_with_its_attempts_and_delays() -> 
     away = written(7, attempt=1, delays=2)
     away.attempt = 3
     record = DelayedInvitation(away, NOW + 600, "10m").record()
-    assert InvitationReader.validate_json(record) == {
+    assert read_invitation(record) == {
         **invitation(7, "r7", "a"),
+        "version": 2,
         "data": {"text": ""},
         "attempt": 3,
         "delays": 3,
         "due_at": NOW + 600,
+        "event_at": HAPPENED,
     }
 
 

@@ -7,7 +7,9 @@ import pytest
 
 from consumer.errors import UnreadableRecord
 from consumer.lane.state.pending import OVERHEAD, PendingInvitation
-from tests.support.lanes import NOW, held, invitation, written
+from consumer.records.invitation import Invitation
+from consumer.records.readers import RECORD_LIMIT
+from tests.support.lanes import HAPPENED, NOW, held, invitation, written
 
 
 def test_what_the_lane_decides_by_is_read_from_the_record() -> None:
@@ -33,12 +35,44 @@ def test_an_invitation_keeps_its_bytes_and_is_parsed_on_demand() -> None:
     assert each.invitation["id"] == "i7"
 
 
-def test_one_that_has_no_bytes_keeps_its_invitation() -> None:
-    assert held(7).invitation == invitation(7, "r7", "a")
+def test_the_flat_view_has_what_was_written() -> None:
+    assert held(7).invitation == {**invitation(7, "r7", "a"), "version": 2, "event_at": HAPPENED}
+
+
+def test_a_record_of_the_first_version_is_encoded_again() -> None:
+    """With the keys of a later program that it may have."""
+    first = {**invitation(7, "r7", "a"), "attempt": 2, "new": [1]}
+    pending = PendingInvitation.read(7, orjson.dumps(first), NOW)
+    assert pending.invitation == {**first, "version": 2, "event_at": HAPPENED}
+    assert (pending.attempt, pending.checked_by) == (2, "c1")
+
+
+@pytest.mark.parametrize("when", ["", "yesterday", "9999-12-31T23:59:59-23:00"])
+def test_an_event_time_of_the_first_version_may_be_unknown(when: str) -> None:
+    made: Invitation = {**invitation(7, "r7", "a"), "event_time": when}
+    assert PendingInvitation.of(7, made, NOW).event_at is None
+
+
+def test_the_router_of_the_same_config_checked_it_unless_an_operator_sent_it_again() -> None:
+    assert held(7).checked_by == "c1"
+    assert written(7, resend_of="i3").checked_by == ""
+
+
+def test_a_record_beyond_the_bound_is_refused() -> None:
+    value = held(7).value[:-1] + b',"new":"%b"}' % (b"x" * RECORD_LIMIT)
+    with pytest.raises(UnreadableRecord, match=str(RECORD_LIMIT)):
+        PendingInvitation.read(7, value, NOW)
+
+
+def test_a_skipped_part_that_is_no_text_is_refused() -> None:
+    """It would be copied to other topics, whose readers refuse it."""
+    value = held(7).value[:-1] + b',"new":"\xff"}'
+    with pytest.raises(UnreadableRecord):
+        PendingInvitation.read(7, value, NOW)
 
 
 def test_of_a_later_versions_record_only_its_delays_and_attempts_are_known() -> None:
-    value = orjson.dumps({"version": 2, "attempt": 3, "delays": 4, "campaign": {"new": "form"}})
+    value = orjson.dumps({"version": 3, "attempt": 3, "delays": 4, "campaign": {"new": "form"}})
     later = PendingInvitation.from_later_version(7, value, NOW)
     assert later is not None
     assert (later.offset, later.value, later.attempt, later.delays) == (7, value, 3, 4)
@@ -48,7 +82,7 @@ def test_of_a_later_versions_record_only_its_delays_and_attempts_are_known() -> 
 @pytest.mark.parametrize(
     "value",
     [b"", b"?", b"[]", b"7", b'"version"', b"null", b"{}", b'{"version":1}', b'{"version":null}',
-     b'{"version":"new"}', b'{"version":2,"delays":[]}'],
+     b'{"version":"new"}', b'{"version":3,"delays":[]}', b'{"version":2,"delays":1}'],
 )  # fmt: skip
 def test_anything_else_is_no_later_version(value: bytes) -> None:
     assert PendingInvitation.from_later_version(7, value, NOW) is None

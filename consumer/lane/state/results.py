@@ -1,0 +1,101 @@
+"""Results: the one final record of an invitation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import orjson
+
+from consumer.lane.state.pending import PendingInvitation
+from consumer.lane.state.settings import LaneCampaign
+from consumer.records.call import Outcome
+from consumer.records.fields import RECORD_VERSION, rfc3339
+from consumer.records.invitation import decode_identity, decode_result_parts
+from consumer.records.result import EncodedResult, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class CallFacts:
+    """What all invitations of one call share. Times are RFC 3339."""
+
+    batch: str | None = None
+    sent_at: str | None = None
+    answered_at: str | None = None
+    http_status: int | None = None
+    code: str | None = None
+    message: str | None = None
+
+    @classmethod
+    def from_call(
+        cls, batch: str, outcome: Outcome, sent_at: float, answered_at: float
+    ) -> CallFacts:
+        """Return the facts of a call that was made."""
+        return cls(
+            batch=batch,
+            sent_at=rfc3339(sent_at),
+            answered_at=rfc3339(answered_at),
+            http_status=outcome.http_status,
+            code=outcome.code,
+            message=outcome.message,
+        )
+
+
+NO_CALL = CallFacts()
+
+
+class EndedInvitation(NamedTuple):
+    """An invitation whose result the next commit publishes. `attempt`: calls that it was tried in;
+    `rules`: None if the config lacks its campaign."""
+
+    pending: PendingInvitation
+    reason: Reason
+    rules: LaneCampaign | None
+    attempt: int
+    facts: CallFacts = NO_CALL
+
+
+def encode_results(ended: Iterable[EndedInvitation]) -> Iterator[EncodedResult]:
+    """Yield the final record of each invitation: its own part as it is, and what a call's
+    invitations share, encoded once for neighbours that share it."""
+    encoded = b""
+    last: EndedInvitation | None = None
+    for one in ended:
+        if last is None or not _share(one, last):
+            encoded = orjson.dumps(_shared(one))[1:]
+        last, pending = one, one.pending
+        part = decode_result_parts(pending.value).result
+        identity = decode_identity(part)
+        own = bytes(part)[:-1], orjson.dumps(pending.recipient)
+        value = b'%b,"recipient":%b,%b' % (*own, encoded)
+        yield EncodedResult(identity.id, identity.event_id, one.facts.answered_at, value)
+
+
+def _share(one: EndedInvitation, other: EndedInvitation) -> bool:
+    return (
+        one.facts is other.facts
+        and one.attempt == other.attempt
+        and one.reason is other.reason
+        and one.rules is other.rules
+        and one.pending.campaign == other.pending.campaign
+    )
+
+
+def _shared(ended: EndedInvitation) -> dict[str, object]:
+    reason, rules, facts = ended.reason, ended.rules, ended.facts
+    return {
+        "version": RECORD_VERSION,
+        "status": reason.status,
+        "reason": reason,
+        "campaign": ended.pending.campaign,
+        "vendor": rules.vendor if rules else None,
+        "channel": rules.channel if rules else None,
+        "batch": facts.batch,
+        "attempt": ended.attempt,
+        "http_status": facts.http_status,
+        "vendor_code": facts.code,
+        "vendor_message": facts.message,
+        "sent_at": facts.sent_at,
+        "answered_at": facts.answered_at,
+    }
