@@ -21,7 +21,9 @@ from consumer.records.channel import Channel
 from consumer.records.checkpoint import Checkpoint
 from consumer.records.dead_letter import DeadLetter, DeadLetterReason
 from consumer.records.invitation import (
+    Address,
     CallParts,
+    Data,
     Invitation,
     Source,
     decode_call_parts,
@@ -98,6 +100,11 @@ def written(
 def parts(made: Invitation) -> CallParts:
     """What a call carries of an invitation."""
     return decode_call_parts(encode_invitation(made))
+
+
+def parts_of(address: Address, data: Data) -> CallParts:
+    """What a call carries of a customer with this address and data."""
+    return parts({**invitation(1, "k1:p", "c"), "address": address, "data": data})
 
 
 def results(ended: Iterable[EndedInvitation]) -> list[Result]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
 import orjson
@@ -16,6 +17,7 @@ from consumer.lane.state.commands import Batch, SealReason
 from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneCampaign
 from consumer.records.call import Answer, Call
+from consumer.records.invitation import Invitation
 from consumer.vendors.echo import PART
 from tests.contract.vendor_rows import ROWS, invitation
 
@@ -35,23 +37,32 @@ class Client(VendorClient):
         return Exchange(NOW, NOW, self._answer)
 
 
+ROW = ROWS["pisano"]
+
+
+def calls_by(client: Client, clock: Clock = CLOCK) -> Calls:
+    """Calls of campaign `c` through this client."""
+    account = Account(ROW.vendor("https://a.test"), client)
+    campaign = Campaign(vendor="v", channel=ROW.campaign.channel, id=ROW.campaign.id)
+    return Calls({"v": account}, {"c": campaign}, asyncio.get_running_loop(), clock)
+
+
+def batch_of(many: Sequence[Invitation]) -> Batch:
+    """A sealed batch of these."""
+    held = [PendingInvitation.of(n, made, NOW) for n, made in enumerate(many)]
+    return Batch("b", "c", held, NOW, SealReason.FULL, LaneCampaign("c", "v", ROW.campaign.channel))
+
+
 def answered(answer: Answer, customers: int) -> tuple[Answered, int, int]:
     """A call of so many, its bytes, and how often other work got its turn meanwhile."""
-    row = ROWS["pisano"]
     data = {"custom_attributes": {"name": "Ada Yılmaz", "note": "x" * 400}}
     many = [invitation(f"+9053212{n:05d}", data) for n in range(customers)]  # type: ignore[arg-type]
 
     async def run() -> tuple[Answered, int, int]:
         client = Client(answer)
-        account = Account(row.vendor("https://a.test"), client)
-        campaign = Campaign(vendor="v", channel=row.campaign.channel, id=row.campaign.id)
-        calls = Calls({"v": account}, {"c": campaign}, asyncio.get_running_loop(), CLOCK)
-        held = [PendingInvitation.of(n, each, NOW) for n, each in enumerate(many)]
-        rules = LaneCampaign("c", "v", row.campaign.channel)
+        calls = calls_by(client)
         inbox, turns = calls.inbox(), 0
-        sent = asyncio.wrap_future(
-            calls.send(Batch("b", "c", held, NOW, SealReason.FULL, rules), inbox)
-        )
+        sent = asyncio.wrap_future(calls.send(batch_of(many), inbox))
         while not sent.done():
             turns += 1
             await asyncio.sleep(0)
@@ -94,7 +105,7 @@ def test_freshness_counts_from_before_the_commit_of_the_intent(
     fresh_from: float | None, until: float
 ) -> None:
     """A commit that a quota of Kafka makes last a minute must not make every call too old."""
-    row, asked = ROWS["pisano"], list[float]()
+    asked = list[float]()
 
     class Asked(Client):
         async def exchange(self, call: Call, *, fresh_until: float) -> Exchange:
@@ -102,12 +113,8 @@ def test_freshness_counts_from_before_the_commit_of_the_intent(
             return await super().exchange(call, fresh_until=fresh_until)
 
     async def run() -> None:
-        account = Account(row.vendor("https://a.test"), Asked(Answer(200, {}, b"{}")))
-        campaign = Campaign(vendor="v", channel=row.campaign.channel, id=row.campaign.id)
-        calls = Calls({"v": account}, {"c": campaign}, asyncio.get_running_loop(), CLOCK)
-        rules = LaneCampaign("c", "v", row.campaign.channel)
-        waiting = [PendingInvitation.of(0, invitation("+905321200001", {}), NOW)]
-        batch = Batch("b", "c", waiting, NOW, SealReason.FULL, rules)
+        calls = calls_by(Asked(Answer(200, {}, b"{}")))
+        batch = batch_of([invitation("+905321200001", {})])
         await asyncio.wrap_future(calls.send(batch, calls.inbox(), fresh_from))
 
     asyncio.run(run())
@@ -116,7 +123,7 @@ def test_freshness_counts_from_before_the_commit_of_the_intent(
 
 def test_a_call_in_flight_holds_the_clock_though_its_lane_is_lost() -> None:
     """Else a step back of the wall clock makes an abandoned call fresh again, hours later."""
-    row, wall = ROWS["pisano"], [NOW]
+    wall = [NOW]
     clock = Clock(lambda: wall[0], lambda: 0.0)
     followed = list[float]()
 
@@ -127,12 +134,8 @@ def test_a_call_in_flight_holds_the_clock_though_its_lane_is_lost() -> None:
             return await super().exchange(call, fresh_until=fresh_until)
 
     async def run() -> None:
-        account = Account(row.vendor("https://a.test"), Stepped(Answer(200, {}, b"{}")))
-        campaign = Campaign(vendor="v", channel=row.campaign.channel, id=row.campaign.id)
-        calls = Calls({"v": account}, {"c": campaign}, asyncio.get_running_loop(), clock)
-        rules = LaneCampaign("c", "v", row.campaign.channel)
-        waiting = [PendingInvitation.of(0, invitation("+905321200001", {}), NOW)]
-        batch = Batch("b", "c", waiting, NOW, SealReason.FULL, rules)
+        calls = calls_by(Stepped(Answer(200, {}, b"{}")), clock)
+        batch = batch_of([invitation("+905321200001", {})])
         await asyncio.wrap_future(calls.send(batch, calls.inbox()))
         followed.append(clock.follow_wall_clock())
 

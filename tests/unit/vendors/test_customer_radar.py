@@ -17,7 +17,7 @@ from consumer.records.call import Answer, Call, Outcome, Token, Verdict
 from consumer.records.channel import Channel
 from consumer.records.invitation import Address, CallParts, Data
 from consumer.vendors.customer_radar import CODES, CustomerRadar, CustomerRadarAccount
-from tests.support.lanes import parts
+from tests.support.lanes import parts_of
 
 Recipient = Literal["email_or_mobile", "email", "mobile"]
 
@@ -74,26 +74,6 @@ DATA: Data = {
 }
 
 
-def invitation(address: Address, data: Data) -> CallParts:
-    return parts(
-        {
-            "version": 1,
-            "id": "i",
-            "event_id": "e",
-            "event_time": "2026-11-22T10:00:00Z",
-            "routed_at": "2026-11-22T10:00:01Z",
-            "expires_at": None,
-            "route": "r",
-            "campaign": "c",
-            "pseudonym": "k1:p",
-            "address": address,
-            "data": data,
-            "config_version": "v",
-            "source": {"topic": "t", "partition": 0, "offset": 0},
-        }
-    )
-
-
 def entries(*invitations: CallParts, radar: CustomerRadar = RADAR) -> list[object]:
     body = orjson.loads(radar.build(Campaign(), invitations, "t").body)
     sent = body["sendData"]
@@ -104,7 +84,7 @@ def entries(*invitations: CallParts, radar: CustomerRadar = RADAR) -> list[objec
 @pytest.mark.parametrize("blank", ["", " ", "\u00a0"])
 def test_a_blank_field_is_left_out(blank: str) -> None:
     """The vendor refuses the whole call for a `pomDisplayId` without a value."""
-    (sent,) = entries(invitation(ADDRESS, {**DATA, "pomDisplayId": blank, "firstName": blank}))
+    (sent,) = entries(parts_of(ADDRESS, {**DATA, "pomDisplayId": blank, "firstName": blank}))
     assert isinstance(sent, dict)
     assert {"pomDisplayId", "firstName"}.isdisjoint(sent)
     assert sent["lastName"] == "Brown"
@@ -122,7 +102,7 @@ def read_login(status: int, body: object, **headers: str) -> Token | Outcome:
 
 
 def test_a_call_is_the_sample() -> None:
-    call = RADAR.build(Campaign(), [invitation(ADDRESS, DATA)], "the-token")
+    call = RADAR.build(Campaign(), [parts_of(ADDRESS, DATA)], "the-token")
 
     headers = {"Authorization": "the-token", "Content-Type": "application/json"}
     body = orjson.dumps(orjson.loads(SAMPLE))
@@ -134,8 +114,8 @@ def test_what_an_invitation_has_not_is_left_out() -> None:
     by_phone: Address = {"phone": "+64211234321"}
 
     sent = entries(
-        invitation(by_mail, {"locationDisplayId": "l", "metadata": {}}),
-        invitation(by_phone, {"locationDisplayId": "l"}),
+        parts_of(by_mail, {"locationDisplayId": "l", "metadata": {}}),
+        parts_of(by_phone, {"locationDisplayId": "l"}),
     )
 
     assert sent == [
@@ -158,7 +138,7 @@ def test_the_account_says_which_address_counts_and_travels(
     radar = CustomerRadar(account(recipient))
 
     spec = radar.spec(Channel.INVITATION)
-    (entry,) = entries(invitation(ADDRESS, {"locationDisplayId": "l"}), radar=radar)
+    (entry,) = entries(parts_of(ADDRESS, {"locationDisplayId": "l"}), radar=radar)
 
     assert spec.addresses == needed
     assert spec.required == {"locationDisplayId"}
@@ -169,7 +149,7 @@ def test_the_account_says_which_address_counts_and_travels(
 
 
 def test_without_a_token_the_header_is_empty_so_that_a_401_asks_for_a_login() -> None:
-    call = RADAR.build(Campaign(), [invitation(ADDRESS, DATA)], None)
+    call = RADAR.build(Campaign(), [parts_of(ADDRESS, DATA)], None)
 
     assert call.headers["Authorization"] == ""
 

@@ -11,10 +11,9 @@ from pydantic import ValidationError
 
 from consumer.records.call import Answer, Call, Outcome, Verdict
 from consumer.records.channel import Channel
-from consumer.records.invitation import Address, CallParts, Data
 from consumer.vendors.http_batch.account import HttpBatchAccount
 from consumer.vendors.http_batch.http_batch import CHANNELS, HttpBatch
-from tests.support.lanes import parts
+from tests.support.lanes import parts_of
 
 ENTRY: dict[str, Any] = {
     "type": "http_batch",
@@ -57,32 +56,12 @@ def vendor(**changes: object) -> HttpBatch:
     return HttpBatch(account(**changes))
 
 
-def invitation(address: Address, data: Data) -> CallParts:
-    return parts(
-        {
-            "version": 1,
-            "id": "i1",
-            "event_id": "e",
-            "event_time": "2026-11-22T10:00:00Z",
-            "routed_at": "2026-11-22T10:00:01Z",
-            "expires_at": None,
-            "route": "r",
-            "campaign": "c",
-            "pseudonym": "k1:p",
-            "address": address,
-            "data": data,
-            "config_version": "v",
-            "source": {"topic": "t", "partition": 0, "offset": 0},
-        }
-    )
-
-
 def test_a_call_is_the_templates_filled() -> None:
-    both = invitation(
+    both = parts_of(
         {"phone": "+905551234567", "email": "a@b.test"},
         {"name": "Ada", "attributes": {"tier": "gold"}},
     )
-    bare = invitation({"email": 'x"$phone@b.test'}, {"name": "$recipients"})
+    bare = parts_of({"email": 'x"$phone@b.test'}, {"name": "$recipients"})
 
     call = vendor().build(Campaign(id="a/b?"), [both, bare], "unused")
 
@@ -104,7 +83,7 @@ def test_a_call_is_the_templates_filled() -> None:
 def test_entries_may_be_addresses_alone() -> None:
     plain = vendor(addresses=["phone"], recipient="$phone")
 
-    call = plain.build(Campaign(), [invitation({"phone": "+901"}, {})], None)
+    call = plain.build(Campaign(), [parts_of({"phone": "+901"}, {})], None)
 
     assert orjson.loads(call.body)["people"] == ["+901"]
 
@@ -113,13 +92,13 @@ def test_entries_may_be_addresses_alone() -> None:
 def test_another_content_type_may_be_sent(name: str) -> None:
     headers = {name: "application/vnd.api+json", "X-Api-Key": "{token}"}
 
-    call = vendor(headers=headers).build(Campaign(), [invitation({"phone": "+901"}, {})], None)
+    call = vendor(headers=headers).build(Campaign(), [parts_of({"phone": "+901"}, {})], None)
 
     assert call.headers == {name: "application/vnd.api+json", "X-Api-Key": "s3cr3t"}
 
 
 def test_a_vendor_may_need_no_token() -> None:
-    call = vendor(token=None, headers=None).build(Campaign(), [invitation({}, {})], None)
+    call = vendor(token=None, headers=None).build(Campaign(), [parts_of({}, {})], None)
 
     assert call.headers == {"Content-Type": "application/json"}
 

@@ -11,9 +11,9 @@ from pydantic import SecretStr, ValidationError
 
 from consumer.records.call import Answer, Call, Outcome, Verdict
 from consumer.records.channel import Channel
-from consumer.records.invitation import Address, CallParts, Data
+from consumer.records.invitation import CallParts, Data
 from consumer.vendors.pisano import CODES, Pisano, PisanoAccount
-from tests.support.lanes import parts
+from tests.support.lanes import parts_of
 
 TOKEN = "s3cr3t-token"
 ACCOUNT = PisanoAccount(
@@ -29,26 +29,6 @@ class Campaign:
     channel: Channel
     id: str = "ae51458c-9e82-417f-8f1d-e074891ea5c1"
     responses_key: Key = "built_in_responses"
-
-
-def invitation(address: Address, data: Data) -> CallParts:
-    return parts(
-        {
-            "version": 1,
-            "id": "i",
-            "event_id": "e",
-            "event_time": "2026-11-22T10:00:00Z",
-            "routed_at": "2026-11-22T10:00:01Z",
-            "expires_at": None,
-            "route": "r",
-            "campaign": "c",
-            "pseudonym": "k1:p",
-            "address": address,
-            "data": data,
-            "config_version": "v",
-            "source": {"topic": "t", "partition": 0, "offset": 0},
-        }
-    )
 
 
 def build(campaign: Campaign, *invitations: CallParts) -> Call:
@@ -109,7 +89,7 @@ def email_invitation(n: int) -> CallParts:
     }
     # The data's own order must not matter to the body's: attributes stand first in the sample.
     data: Data = {"built_in_responses": responses, "custom_attributes": attributes}
-    return invitation({"phone": "+905550000000", "email": f"<email{n}>"}, data)
+    return parts_of({"phone": "+905550000000", "email": f"<email{n}>"}, data)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +100,7 @@ def email_invitation(n: int) -> CallParts:
     ],
 )
 def test_sms_and_push_calls_are_the_samples(channel: Channel, path: str) -> None:
-    sample = invitation(
+    sample = parts_of(
         {"phone": "<phone>", "email": "<not for this channel>"},
         {
             "custom_attributes": {
@@ -161,8 +141,8 @@ def test_an_email_call_says_built_in_responses_by_default() -> None:
 def test_recipients_without_data_are_left_out_of_the_maps() -> None:
     call = build(
         Campaign(Channel.SMS),
-        invitation({"phone": "+901"}, {"custom_attributes": {}, "built_in_responses": {"a": "1"}}),
-        invitation({"phone": "+902"}, {}),
+        parts_of({"phone": "+901"}, {"custom_attributes": {}, "built_in_responses": {"a": "1"}}),
+        parts_of({"phone": "+902"}, {}),
     )
 
     expected = {"phone_numbers": ["+901", "+902"], "built_in_responses": {"+901": {"a": "1"}}}
@@ -172,7 +152,7 @@ def test_recipients_without_data_are_left_out_of_the_maps() -> None:
 def test_map_keys_are_the_arrays_entries_byte_for_byte() -> None:
     odd = 'Ü"Ünal\\+x@exämple.test'
     call = build(
-        Campaign(Channel.EMAIL), invitation({"email": odd}, {"custom_attributes": {"a": "b"}})
+        Campaign(Channel.EMAIL), parts_of({"email": odd}, {"custom_attributes": {"a": "b"}})
     )
 
     body = orjson.loads(call.body)
@@ -181,7 +161,7 @@ def test_map_keys_are_the_arrays_entries_byte_for_byte() -> None:
 
 
 def test_a_campaign_id_cannot_leave_its_place_in_the_path() -> None:
-    call = build(Campaign(Channel.SMS, id="a/b?c#d"), invitation({"phone": "+901"}, {}))
+    call = build(Campaign(Channel.SMS, id="a/b?c#d"), parts_of({"phone": "+901"}, {}))
 
     assert call.path == "/v1/sms_campaigns/a%2Fb%3Fc%23d/sms_sharings"
 
@@ -198,9 +178,7 @@ def test_a_campaign_id_cannot_leave_its_place_in_the_path() -> None:
 def test_the_authorization_header_follows_its_template(template: str, header: str) -> None:
     account = PisanoAccount.model_validate(ACCOUNT.model_dump() | {"authorization": template})
 
-    call = Pisano(account).build(
-        Campaign(Channel.SMS), [invitation({"phone": "+901"}, {})], "unused"
-    )
+    call = Pisano(account).build(Campaign(Channel.SMS), [parts_of({"phone": "+901"}, {})], "unused")
 
     assert call.headers["Authorization"] == header
 
@@ -384,7 +362,7 @@ def test_a_redirect_that_may_follow_the_act_is_in_doubt(status: int) -> None:
 @pytest.mark.parametrize("slash", [False, True])
 def test_a_path_ends_as_the_installation_wants_it(slash: bool) -> None:
     account = PisanoAccount.model_validate(ACCOUNT.model_dump() | {"trailing_slash": slash})
-    one = invitation({"phone": "+901", "email": "a@b.test"}, {})
+    one = parts_of({"phone": "+901", "email": "a@b.test"}, {})
 
     for channel in (Channel.SMS, Channel.EMAIL, Channel.PUSH):
         path = Pisano(account).build(Campaign(channel), [one], None).path
