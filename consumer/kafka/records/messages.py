@@ -92,13 +92,7 @@ def appended_at(message: Message) -> float | None:
 
 def value_of(message: Message) -> bytes | None:
     """Return the record's value; None if it has none, or one that the client cannot read."""
-    try:
-        found = message.value()
-    except MemoryError:
-        raise
-    except Exception:  # noqa: BLE001 - as in `_asked`
-        return None
-    return found.encode() if isinstance(found, str) else found
+    return _bytes(_value, message)[0]
 
 
 def key_of(message: Message) -> bytes | None:
