@@ -7,10 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import httpx
 import orjson
@@ -24,24 +25,89 @@ LIMITS = ((20, 5.0), (40, 25.0), (80, 125.0), (160, 625.0))
 """Pisano's published limits: calls, seconds."""
 
 
-def cpu(pids: Sequence[int]) -> float:
-    """CPU seconds so far, user and system."""
-    total = 0
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / TICK
+class ProcessTree:
+    """A process and all that it started: CPU and memory, as the kernel accounts for them.
+
+    A member is a descendant, or in the session of the root (which holds orphans, where the root
+    leads a session). A child that has ended counts by what its parent inherited in waiting for it.
+    """
+
+    def __init__(self, root: int) -> None:
+        self._root = root
+        self._most = 0.0
+
+    def cpu(self) -> float:
+        """CPU seconds so far, user and system; 0 after the end of all."""
+        return sum(stat.ticks for stat in self._members()) / TICK
+
+    def pids(self) -> list[int]:
+        """Its processes that live."""
+        return [stat.pid for stat in self._members()]
+
+    def memory(self) -> float:
+        """MB now: proportional set sizes, so that a shared page counts once."""
+        now = sum(_proportional_kb(pid) for pid in self.pids()) / 1024
+        self._most = max(self._most, now)
+        return now
+
+    def peak(self) -> float:
+        """The most that `memory` has seen, MB."""
+        return self._most
+
+    def _members(self) -> list[_Stat]:
+        stats = [stat for stat in map(_stat, Path("/proc").glob("[0-9]*/stat")) if stat]
+        known, before = {self._root}, 0
+        while len(known) > before:
+            before = len(known)
+            known |= {stat.pid for stat in stats if known & {stat.parent, stat.session}}
+        return [stat for stat in stats if stat.pid in known]
 
 
-def peak(pids: Sequence[int]) -> float:
-    """Sum of the peak resident sets, MB."""
-    lines = [
-        line
-        for pid in pids
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines()
-        if line.startswith("VmHWM")
-    ]
-    return sum(int(line.split()[1]) for line in lines) / 1024
+class _Stat(NamedTuple):
+    """What `/proc/PID/stat` says; `ticks` with those of children that were waited for."""
+
+    pid: int
+    parent: int
+    session: int
+    ticks: int
+
+
+def _stat(path: Path) -> _Stat | None:
+    try:
+        pid, rest = path.read_text().split(" ", 1)
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    fields = rest.rsplit(") ", 1)[1].split()
+    return _Stat(int(pid), int(fields[1]), int(fields[3]), sum(map(int, fields[11:15])))
+
+
+def _proportional_kb(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return int(next((line.split()[1] for line in lines if line.startswith("Pss:")), 0))
+
+
+class MemoryWatch:
+    """Looks at a tree's memory four times a second until the block ends, for its `peak`."""
+
+    def __init__(self, tree: ProcessTree) -> None:
+        self._tree = tree
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._over.wait(0.25):
+            self._tree.memory()
 
 
 def compressed() -> list[str]:

@@ -118,7 +118,7 @@ class BigCheckpoint:
                 "span_offsets": metrics.total("span_offsets", lane="pisano"),
                 "dead_letters": metrics.total("dead_letters_total"),
                 "unknown": metrics.total("results_total", lane="pisano", status="unknown"),
-                "rss_peak_mb": round(watch.peak(), 1),
+                "memory_peak_mb": round(watch.peak(), 1),
                 "load": load(),
             }
             found["ended_with"] = running.terminate(180)

@@ -90,7 +90,7 @@ class Down:
                 results.read(0.5)
             self.figures["drain"] |= watch.between(opened, drained)
             self.figures["cafe_while_drained"] = _cafe(results, opened)
-            self.figures["rss_peak"] = round(watch.peak(), 1)
+            self.figures["memory_peak"] = round(watch.peak(), 1)
             self.figures["customers"] = {
                 "results": self._counted(results.counts, cafe.written),
                 "vendor": self._counted(read_journal(pisano.journal, self._sizes), None),
@@ -103,7 +103,7 @@ class Down:
         self, dispatcher: Dispatcher, watch: Watch, results: Results, begin: float, end: float
     ) -> None:
         self.figures["outage"] = watch.between(begin, end) | {
-            "rss_peak": round(watch.peak(), 1),
+            "memory_peak": round(watch.peak(), 1),
             **watch.gauges[-1][1],
             "calls_tried": len(dispatcher.lines("call")),
             "sessions_ended": len(dispatcher.lines("session_ended")),

@@ -106,7 +106,7 @@ class Parked:
             "wait": spread(first + later),
             "wait_first_minute": spread(first),
             "wait_later": spread(later),
-            "rss_peak": round(watch.peak(), 1),
+            "memory_peak": round(watch.peak(), 1),
             **watch.between(began, ended),
             "put_off": metrics.total("delayed_total", lane="pisano"),
             "put_off_per_second": _fastest(put_off),

@@ -72,7 +72,7 @@ class BigTakeover:
             second = world.start(config, begin=None)
             with Watch(second) as watch:
                 self._again(second, able, killed)
-                self.figures["rss_peak"] = round(watch.peak(), 1)
+                self.figures["memory_peak"] = round(watch.peak(), 1)
             blocked.start()
             self._judge(world, blocked, able)
             self.figures["ended_with"] = second.terminate(180)

@@ -1,4 +1,4 @@
-"""What a process takes while it works: memory and CPU once a second, and its own metrics."""
+"""What a process takes while it works: memory and CPU four times a second, its own metrics."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import NamedTuple, Self
 
 import httpx
 
-from benchmarks.programs import cpu
+from benchmarks.programs import ProcessTree
 from tests.support.dispatcher import Dispatcher
 
-MB = 1024
 METRICS_EVERY = 5.0
 GAUGES = (
     "buffered_invitations",
@@ -27,10 +25,10 @@ GAUGES = (
 
 
 class Sample(NamedTuple):
-    """`at`: seconds of the wall clock; `rss`: MB; `cpu`: seconds so far."""
+    """`at`: seconds of the wall clock; `memory`: MB; `cpu`: seconds so far."""
 
     at: float
-    rss: float
+    memory: float
     cpu: float
 
 
@@ -54,23 +52,23 @@ class Watch:
         self._thread.join(10)
 
     def peak(self) -> float:
-        """The largest resident set so far, MB, by the kernel's own account."""
-        return _status(self._dispatcher.pid, "VmHWM")
+        """The most memory that a sample has seen, MB: of all processes, shared pages once."""
+        return max((sample.memory for sample in self.samples), default=0.0)
 
     def between(self, begin: float, end: float) -> dict[str, float]:
         """Memory and CPU in a stretch, its halves compared; MB, and CPU seconds a second."""
         found = [sample for sample in self.samples if begin <= sample.at <= end]
         middle = (begin + end) / 2
-        first = [each.rss for each in found if each.at < middle]
-        second = [each.rss for each in found if each.at >= middle]
+        first = [each.memory for each in found if each.at < middle]
+        second = [each.memory for each in found if each.at >= middle]
         if not (first and second):
             return {}
         spent = found[-1].cpu - found[0].cpu
         return {
             "seconds": round(end - begin, 1),
-            "rss_max_first_half": round(max(first), 1),
-            "rss_max_second_half": round(max(second), 1),
-            "rss_last": round(found[-1].rss, 1),
+            "memory_max_first_half": round(max(first), 1),
+            "memory_max_second_half": round(max(second), 1),
+            "memory_last": round(found[-1].memory, 1),
             "cpu_share": round(spent / max(found[-1].at - found[0].at, 1e-9), 3),
         }
 
@@ -80,7 +78,7 @@ class Watch:
 
     def _look(self) -> None:
         next_scrape = 0.0
-        while not self._over.wait(1.0):
+        while not self._over.wait(0.25):
             with suppress(OSError, IndexError):  # it ended meanwhile
                 self._sample()
             if time.monotonic() >= next_scrape:
@@ -89,8 +87,9 @@ class Watch:
                     self._scrape()
 
     def _sample(self) -> None:
-        pid = self._dispatcher.pid
-        self.samples.append(Sample(time.time(), _status(pid, "VmRSS"), cpu([pid])))
+        tree = ProcessTree(self._dispatcher.pid)
+        if memory := tree.memory():
+            self.samples.append(Sample(time.time(), memory, tree.cpu()))
 
     def _scrape(self) -> None:
         metrics = self._dispatcher.metrics()
@@ -114,8 +113,3 @@ def spread(seconds: Sequence[float]) -> dict[str, float]:
         "p99": round(ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))], 3),
         "max": round(ordered[-1], 3),
     }
-
-
-def _status(pid: int, name: str) -> float:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith(name)).split()[1]) / MB

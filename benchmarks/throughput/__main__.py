@@ -1,169 +1,99 @@
-"""`make bench`: the dispatcher beside a plain loop, in one session, on a real Apache Kafka.
+"""`make bench`: the dispatcher beside a plain loop and other peers, on a real Apache Kafka.
 
-400,000 events of about 320 bytes on four partitions → batches of 5,000 or one second → HTTP (a
-sink that answers at once) → 400,000 results → offsets. CPU and memory are the operating system's
-account of each process while it works (from being ready to the last result), start-up beside it.
+400,000 transactions of about 320 bytes on four partitions → those with `channel` "pos", `amount`
+above 10 and a phone (all) → batches of 5,000 or one second → one POST each to a sink that answers
+at once → one result a recipient → offsets committed. What the columns are: `measure`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import signal
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.programs import cpu, peak
-from benchmarks.throughput import workload
-from tests.support.kafka import broker_factory, free_ports
+from benchmarks.throughput import sink, workload
+from benchmarks.throughput.measure import Run, measure, startup
+from benchmarks.throughput.systems import NAMES, PARTITIONS, SYSTEMS, Scene, installable
+from tests.support.kafka import broker_factory, create_topics, unique
 
-CONFIG = """\
-version: 1
-application_id: {name}
-kafka: {{bootstrap.servers: "{bootstrap}"}}
-pseudonym: {{key_id: k1, key: benchmark-key-0123456789}}
-quotas: {{sink: {{limits: [], max_in_flight: 4, first_start: unused}}}}
-vendors:
-  sink:
-    {{type: pisano, base_url: "http://127.0.0.1:{port}", token: benchmark, quota: sink}}
-campaigns:
-  purchase-sms: {{vendor: sink, channel: sms, id: "a6aa1866-dcaa-462c-a52d-0c22b0ca1616"}}
-inputs: {{pos: {{topics: [{source}], format: json}}}}
-routes:
-  - name: store-purchase
-    input: pos
-    match:
-      {{channel: pos, amount: [{{numeric: [">=", 100]}}], customer: {{consent: {{sms: true}}}}}}
-    recipient: {{phone: customer.phone, email: customer.email}}
-    phone_region: TR
-    send: [purchase-sms]
-    data:
-      custom_attributes: {{name: customer.name, external_id: customer.id}}
-      built_in_responses:
-        {{Segment: customer.segment, Location: store.city, TransactionDate: time}}
-admin: {{host: 127.0.0.1, port: 0}}
-"""
+REFERENCE = "plain"
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """One run. `work` is CPU between ready and the last result, `whole` that of the process."""
-
-    system: str
-    seconds: float
-    work: float
-    whole: float
-    peak_mb: float
-
-
-def measure(
-    system: str, commands: Sequence[Sequence[str]], bootstrap: str, topic: str, count: int
-) -> Figures:
-    """Start the processes, wait for all results, take the account."""
-    results = workload.Results(bootstrap, topic)
-    running = [subprocess.Popen(command) for command in commands]
-    pids = [process.pid for process in running]
-    first = 0.0
-    while results.count < count:
-        if results.read(0.05) and not first:
-            first = time.monotonic()
-        if any(process.poll() for process in running):
-            raise SystemExit(f"{system} ended before its work was done")
-    last, after, memory = time.monotonic(), cpu(pids), peak(pids)
-    for process in running:
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
-    return Figures(system, last - first, after - startup(system), after, memory)
-
-
-_STARTUP: dict[str, float] = {}
-
-
-def startup(system: str) -> float:
-    """CPU seconds that the imports of a system take."""
-    module = (
-        "consumer.runtime.process" if "dispatcher" in system else "benchmarks.throughput.plain_loop"
-    )
-    if module not in _STARTUP:
-        child = subprocess.Popen([sys.executable, "-c", f"import {module}"])
-        _, _, usage = os.wait4(child.pid, 0)
-        _STARTUP[module] = usage.ru_utime + usage.ru_stime
-    return _STARTUP[module]
-
-
-def main() -> None:
-    """Run both, `--runs` times in turn, and print a table and a JSON line each."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the systems `--runs` times in turn; print a table, and a JSON line each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=400_000)
     parser.add_argument("--runs", type=int, default=2)
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, broker_factory(Path(folder)) as start:
-        bootstrap = start().bootstrap
-        [port] = free_ports(1)
-        sink = subprocess.Popen([sys.executable, "-m", "benchmarks.throughput.sink", str(port)])
-        try:
-            rows = [
-                figures
-                for run in range(arguments.runs)
-                for figures in one_round(bootstrap, port, arguments.events, Path(folder), run)
-            ]
-        finally:
-            sink.kill()
-            sink.wait()
-    show(rows)
+    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=["plain", "ours"])
+    parser.add_argument("--peers", action="store_true", help="all systems that can be installed")
+    given = parser.parse_args(arguments)
+    names = installable(list(SYSTEMS) if given.peers else given.systems)
+    with scene() as place:
+        source = filled(place, given.events)
+        started = {name: startup(SYSTEMS[name], place) for name in names}
+        rounds = [one_round(names, place, source, given.events, started) for _ in range(given.runs)]
+    show(rounds)
+    if not all(run.is_right for runs in rounds for run in runs.values()):
+        raise SystemExit("not every event has one right result")
 
 
-def one_round(bootstrap: str, port: int, count: int, folder: Path, run: int) -> list[Figures]:
-    """The plain loop and the dispatcher on the same events."""
-    name, source = f"bench{run}", f"tx{run}"
-    workload.create(bootstrap, **{source: workload.PARTITIONS, f"plain{run}": 4})
-    workload.fill(bootstrap, source, count)
-    url = f"http://127.0.0.1:{port}/"
-    plain = [
-        sys.executable,
-        "-m",
-        "benchmarks.throughput.plain_loop",
-        bootstrap,
-        source,
-        f"plain{run}",
-        url,
-    ]
-    config = folder / f"{name}.yaml"
-    config.write_text(CONFIG.format(name=name, bootstrap=bootstrap, port=port, source=source))
-    command = [sys.executable, "-m", "consumer"]
-    subprocess.run([*command, "topics", "--create", "-c", str(config)], check=True)
-    serve = [*command, "run", "-c", str(config), "--from", "earliest", "--log-level", "error"]
-    return [
-        measure("plain loop", [[*plain, str(count)]], bootstrap, f"plain{run}", count),
-        measure("dispatcher", [serve], bootstrap, f"{name}.results", count),
-    ]
+@contextmanager
+def scene() -> Iterator[Scene]:
+    """A broker and a sink."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        broker_factory(Path(folder)) as start,
+        sink.running() as url,
+    ):
+        yield Scene(start().bootstrap, url, Path(folder))
 
 
-def show(rows: Sequence[Figures]) -> None:
-    """A table for people, JSON lines for machines, the ratio at the end."""
-    table = Table("system", "first to last result, s", "CPU-s of the work", "in all", "peak, MB")
-    for row in rows:
-        numbers = (row.seconds, row.work, row.whole)
-        table.add_row(row.system, *(f"{each:.1f}" for each in numbers), f"{row.peak_mb:.0f}")
-    Console(width=100).print(table)
-    for plain, ours in zip(rows[::2], rows[1::2], strict=True):
-        print(
-            json.dumps(
-                {
-                    "ratio_work": round(ours.work / plain.work, 2),
-                    "ratio_whole": round(ours.whole / plain.whole, 2),
-                }
+def filled(place: Scene, events: int, *, partitions: int = PARTITIONS, size: int = 0) -> str:
+    """Make a topic with the events; return its name."""
+    source = unique("transactions")
+    create_topics(place.bootstrap, source, partitions=partitions)
+    workload.fill(place.bootstrap, source, workload.events(events, size))
+    return source
+
+
+def one_round(
+    names: Sequence[str], place: Scene, source: str, events: int, started: Mapping[str, float]
+) -> dict[str, Run]:
+    """Run each system once on the same events."""
+    runs = {}
+    for name in names:
+        run = measure(name, SYSTEMS[name], place, source, events, started=started[name])
+        print(json.dumps(asdict(run)), flush=True)
+        runs[name] = run
+    return runs
+
+
+def show(rounds: Sequence[Mapping[str, Run]]) -> None:
+    """A row a run, with its CPU as a multiple of the reference's in the same round."""
+    headings = ("system", "first to last, s", "CPU-s", "without start", "peak MB", "calls")
+    table = Table(*headings, "CPU ÷ plain", "without start", "wrong")
+    for runs in rounds:
+        reference = runs.get(REFERENCE)
+        for name, run in runs.items():
+            ratios = ("", "")
+            if reference:
+                whole, work = run.cpu / reference.cpu, run.work / reference.work
+                ratios = (f"{whole:.2f}", f"{work:.2f}")
+                line = {"system": name, "ratio_cpu": round(whole, 2), "ratio_work": round(work, 2)}
+                print(json.dumps(line))
+            figures = (f"{run.first_to_last:.1f}", f"{run.cpu:.1f}", f"{run.work:.1f}")
+            wrong = "0" if run.is_right else f"{run.records}/{run.distinct}/{run.wrong}"
+            table.add_row(
+                NAMES[name], *figures, f"{run.peak_mb:.0f}", str(run.calls), *ratios, wrong
             )
-        )
+    Console(width=110).print(table)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.throughput import config as configs
 from benchmarks.throughput import workload
-from benchmarks.throughput.__main__ import CONFIG
 from consumer.config.load import load
 from consumer.kafka.records.publisher import Publisher
 from consumer.lane.lane import Lane
@@ -76,9 +76,8 @@ def main() -> None:
 def measure(raw: list[bytes]) -> dict[str, float]:
     """Run router and sender once; return the CPU seconds of each step."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "bench.yaml"
-        path.write_text(CONFIG.format(name="bench", bootstrap="127.0.0.1:1", port=1, source="tx"))
-        config = load(path)
+        made = configs.document("bench", "127.0.0.1:1", "http://127.0.0.1:1", "tx")
+        config = load(configs.write(Path(folder), made))
     vendors, clock = build_vendors(config), Clock()
     router = build_router(config, vendors)
     publisher = Publisher(Nowhere(), "results", "dead", "/bench", config.config_version)  # type: ignore[arg-type]
@@ -94,7 +93,7 @@ def measure(raw: list[bytes]) -> dict[str, float]:
             routed = router.route(read, now)
         values += [made.value for made in routed.invitations]
     lane = Lane(lane_settings(config, "sink"), random.Random(1), now, epoch=1)
-    campaign, vendor = config.campaigns["purchase-sms"], vendors["sink"]
+    campaign, vendor = config.campaigns[configs.CAMPAIGN], vendors["sink"]
     gc.collect()
     for first in range(0, len(values), LANE_POLL):
         with clock.step("sender: read"):

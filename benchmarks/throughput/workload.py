@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import orjson
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -13,30 +12,31 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 PARTITIONS = 4
 
 
-def events(count: int, seed: int = 1) -> Iterator[bytes]:
-    """Distinct customers with a Turkish mobile number each (no real ones: the seed makes them)."""
-    rng = random.Random(seed)
-    now = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
+def events(count: int, size: int = 0, stores: int = 50) -> Iterator[bytes]:
+    """Events of distinct customers; a text makes them about `size` bytes long."""
+    padding = {"note": "x" * (size - 330)} if size > 330 else {}
     for number in range(count):
-        customer = {
-            "id": f"c{number:07d}",
-            "name": f"Customer {number:07d}",
-            "phone": f"+90532{number:07d}",
-            "email": f"customer-{number:07d}@example.com",
-            "segment": rng.choice(["gold", "silver", "bronze"]),
-            "consent": {"sms": True, "email": True},
-        }
-        event = {
-            "id": f"t{number:09d}",
-            "time": now,
-            "channel": "pos",
-            "amount": round(rng.uniform(100, 900), 2),
-            "currency": "TRY",
-            "store": {"id": f"s{rng.randrange(400):03d}", "city": "Ankara"},
-            "customer": customer,
-            "items": rng.randrange(1, 30),
-        }
-        yield orjson.dumps(event)
+        yield orjson.dumps(event(number, stores) | padding)
+
+
+def event(number: int, stores: int = 50) -> dict[str, Any]:
+    """Return one transaction."""
+    return {
+        "id": f"t-{number}",
+        "type": "transaction.completed",
+        "time": "2026-11-22T12:00:00Z",
+        "store": {"id": f"S{number % stores}", "city": "Istanbul"},
+        "customer": {
+            "id": f"c{number}",
+            "phone": f"+90555{number:07d}",
+            "email": f"u{number}@example.com",
+            "name": "A B",
+        },
+        "amount": 20 + number % 500,
+        "currency": "TRY",
+        "channel": "pos",
+        "items": [{"sku": "x", "qty": 1}, {"sku": "y", "qty": 2}],
+    }
 
 
 def create(bootstrap: str, **topics: int) -> None:
@@ -47,24 +47,23 @@ def create(bootstrap: str, **topics: int) -> None:
         future.result(30)
 
 
-def fill(bootstrap: str, topic: str, count: int) -> int:
-    """Produce the events; their average size in bytes."""
+def fill(bootstrap: str, topic: str, values: Iterable[bytes]) -> int:
+    """Produce the events, keyed by their number; return how many."""
     producer = Producer(
         {
             "bootstrap.servers": bootstrap,
-            "linger.ms": 50,
+            "linger.ms": 20,
             "queue.buffering.max.messages": 1_000_000,
             "compression.type": "lz4",
         }
     )
-    size = 0
-    for number, value in enumerate(events(count)):
-        size += len(value)
-        producer.produce(topic, value, partition=number % PARTITIONS)
-        if number % 10_000 == 0:
+    count = 0
+    for count, value in enumerate(values, 1):
+        producer.produce(topic, value, f"c{count - 1}")
+        if count % 1_000 == 0:
             producer.poll(0)
     producer.flush()
-    return size // count
+    return count
 
 
 class Results:
