@@ -18,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.throughput import sink, workload
+from benchmarks.throughput import roles, sink, workload
 from benchmarks.throughput.measure import Run, measure, startup
 from benchmarks.throughput.systems import NAMES, PARTITIONS, SYSTEMS, Scene, installable
 from tests.support.kafka import broker_factory, create_topics, unique
@@ -33,7 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--runs", type=int, default=2)
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=["plain", "ours"])
     parser.add_argument("--peers", action="store_true", help="all systems that can be installed")
+    parser.add_argument("--roles", action="store_true", help="router alone, sender alone")
     given = parser.parse_args(arguments)
+    if given.roles:
+        with scene() as place:
+            return roles.main(place, filled(place, given.events), given.events)
     names = installable(list(SYSTEMS) if given.peers else given.systems)
     with scene() as place:
         source = filled(place, given.events)
@@ -42,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     show(rounds)
     if not all(run.is_right for runs in rounds for run in runs.values()):
         raise SystemExit("not every event has one right result")
+    return None
 
 
 @contextmanager

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from consumer.config.models import Config
 from tests.support.dispatcher import command
 
 CAMPAIGN = "c1"
 
 
 def document(
-    name: str, bootstrap: str, url: str, source: str, *, campaigns: Sequence[str] = (CAMPAIGN,)
+    name: str, bootstrap: str, url: str, source: str, *, campaigns: int = 1, routes: int = 0
 ) -> dict[str, Any]:
-    """Return a config with one lane without limits, and a route for each campaign.
+    """Return a config with one lane without limits; by default a route for each campaign.
 
-    Several campaigns share the events by `store.id`: S0, S1, ….
+    Several routes share the events by `store.id`: S0, S1, …; the campaigns take turns.
     """
+    names = [f"c{number + 1}" for number in range(campaigns)]
+    routes = routes or campaigns
     return {
         "version": 1,
         "application_id": name,
@@ -30,27 +32,27 @@ def document(
             "sink": {"type": "pisano", "base_url": url, "token": "benchmark", "quota": "sink"}
         },
         "campaigns": {
-            campaign: {"vendor": "sink", "channel": "sms", "id": campaign} for campaign in campaigns
+            campaign: {"vendor": "sink", "channel": "sms", "id": campaign} for campaign in names
         },
         "inputs": {"pos": {"topics": [source], "format": "json"}},
         "routes": [
-            _route(campaign, number if len(campaigns) > 1 else None)
-            for number, campaign in enumerate(campaigns)
+            _route(number, names[number % campaigns], match_store=routes > 1)
+            for number in range(routes)
         ],
         "admin": {"host": "127.0.0.1", "port": "${env:ADMIN_PORT:-0}"},
     }
 
 
-def _route(campaign: str, store: int | None) -> dict[str, Any]:
+def _route(number: int, campaign: str, *, match_store: bool) -> dict[str, Any]:
     match: dict[str, Any] = {
         "channel": "pos",
         "amount": [{"numeric": [">", 10]}],
         "customer": {"phone": [{"exists": True}]},
     }
-    if store is not None:
-        match["store"] = {"id": [f"S{store}"]}
+    if match_store:
+        match["store"] = {"id": [f"S{number}"]}
     return {
-        "name": f"to-{campaign}",
+        "name": f"route-{number}",
         "input": "pos",
         "match": match,
         "recipient": {"phone": "customer.phone"},
@@ -80,3 +82,12 @@ def create_topics(config: Path) -> None:
     subprocess.run(
         command("topics", "--create", "-c", config), check=True, stdout=subprocess.DEVNULL
     )
+
+
+def in_process(*, campaigns: int = 1, routes: int = 0) -> Config:
+    """Return a config for a router and a lane of this process, without reading YAML."""
+    made = document(
+        "bench", "127.0.0.1:1", "http://127.0.0.1:1", "tx", campaigns=campaigns, routes=routes
+    )
+    made["admin"]["port"] = 0
+    return Config.model_validate_json(json.dumps(made))

@@ -9,11 +9,9 @@ from __future__ import annotations
 import argparse
 import gc
 import random
-import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -21,7 +19,7 @@ from rich.table import Table
 
 from benchmarks.throughput import config as configs
 from benchmarks.throughput import workload
-from consumer.config.load import load
+from consumer.config.models import Config
 from consumer.kafka.records.publisher import Publisher
 from consumer.lane.lane import Lane
 from consumer.lane.state.commands import Commit, Send
@@ -61,10 +59,9 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=100_000)
     parser.add_argument("--runs", type=int, default=3)
     arguments = parser.parse_args()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)  # as `runtime.process` has it
+    tune_collector()
     raw = list(workload.events(arguments.events))
-    runs = [measure(raw) for _ in range(arguments.runs)]
+    runs = [measure(raw, configs.in_process()) for _ in range(arguments.runs)]
     table = Table("step", "µs an event (least)")
     for name in runs[0]:
         table.add_row(name, f"{min(run[name] for run in runs) / len(raw) * 1e6:.2f}")
@@ -73,15 +70,23 @@ def main() -> None:
     Console(width=100).print(table)
 
 
-def measure(raw: list[bytes]) -> dict[str, float]:
+def tune_collector() -> None:
+    """Let the garbage collector run as seldom as `runtime.process` does."""
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+
+
+def measure(raw: Sequence[bytes], config: Config) -> dict[str, float]:
     """Run router and sender once; return the CPU seconds of each step."""
-    with tempfile.TemporaryDirectory() as folder:
-        made = configs.document("bench", "127.0.0.1:1", "http://127.0.0.1:1", "tx")
-        config = load(configs.write(Path(folder), made))
-    vendors, clock = build_vendors(config), Clock()
-    router = build_router(config, vendors)
-    publisher = Publisher(Nowhere(), "results", "dead", "/bench", config.config_version)  # type: ignore[arg-type]
+    clock = Clock()
     now = time.time()
+    send(route(raw, config, clock, now), config, clock, now)
+    return clock.steps
+
+
+def route(raw: Sequence[bytes], config: Config, clock: Clock, now: float) -> list[bytes]:
+    """Run the router; return the invitations."""
+    router = build_router(config, build_vendors(config))
     values = list[bytes]()
     for first in range(0, len(raw), ROUTER_POLL):
         with clock.step("router: input record"):
@@ -92,8 +97,12 @@ def measure(raw: list[bytes]) -> dict[str, float]:
         with clock.step("router: route"):
             routed = router.route(read, now)
         values += [made.value for made in routed.invitations]
-    lane = Lane(lane_settings(config, "sink"), random.Random(1), now, epoch=1)
-    campaign, vendor = config.campaigns[configs.CAMPAIGN], vendors["sink"]
+    return values
+
+
+def send(values: Sequence[bytes], config: Config, clock: Clock, now: float) -> int:
+    """Run the lane on invitations until all are settled; return how many calls it made."""
+    sender = Sender(config, clock, now)
     gc.collect()
     for first in range(0, len(values), LANE_POLL):
         with clock.step("sender: read"):
@@ -103,40 +112,59 @@ def measure(raw: list[bytes]) -> dict[str, float]:
             ]
         with clock.step("sender: intake"):
             for one in pending:
-                lane.accepts(one.offset)
-                lane.arrived(one, now)
+                sender.lane.accepts(one.offset)
+                sender.lane.arrived(one, now)
         del pending
-        turn(lane, campaign, vendor, publisher, clock, now)
-    turn(lane, campaign, vendor, publisher, clock, now + 100)
-    assert lane.settled.base == len(values), "not all were settled"
-    return clock.steps
+        sender.turn(now)
+    sender.turn(now + 100)
+    assert sender.lane.settled.base == len(values), "not all were settled"
+    return sender.calls
 
 
-def turn(
-    lane: Lane, campaign: Any, vendor: Any, publisher: Publisher, clock: Clock, now: float
-) -> None:
-    """Tick until nothing is left to do; every call is accepted."""
-    while True:
-        with clock.step("sender: tick"):
-            commands = lane.tick(now)
-        if not commands:
-            return
-        for command in commands:
-            assert isinstance(command, Commit)
-            with clock.step("sender: checkpoint"):
-                command.checkpoint.model_dump_json()
-            with clock.step("sender: results"):
-                publisher.results(encode_results(command.results), "2026-01-01T00:00:00.000Z")
-            for leaving in lane.committed():
-                assert isinstance(leaving, Send)
-                with clock.step("sender: call"):
-                    invitations = [
-                        decode_call_parts(pending.value) for pending in leaving.batch.invitations
-                    ]
-                    vendor.build(campaign, invitations, None)
-                with clock.step("sender: answer"):
-                    outcome = vendor.read(Answer(200, {}, b"{}"))
-                    lane.answered(leaving.batch.id, outcome, sent_at=now, at=now)
+class Sender:
+    """A lane, and a vendor that accepts every call at once."""
+
+    def __init__(self, config: Config, clock: Clock, now: float) -> None:
+        self.lane = Lane(lane_settings(config, "sink"), random.Random(1), now, epoch=1)
+        self.calls = 0
+        self._campaigns, self._vendor = config.campaigns, build_vendors(config)["sink"]
+        self._publisher = Publisher(
+            Nowhere(),  # type: ignore[arg-type]
+            "results",
+            "dead",
+            "/bench",
+            config.config_version,
+        )
+        self._clock = clock
+
+    def turn(self, now: float) -> None:
+        """Tick until nothing is left to do."""
+        while True:
+            with self._clock.step("sender: tick"):
+                commands = self.lane.tick(now)
+            if not commands:
+                return
+            for command in commands:
+                assert isinstance(command, Commit)
+                self._commit(command, now)
+
+    def _commit(self, command: Commit, now: float) -> None:
+        with self._clock.step("sender: checkpoint"):
+            command.checkpoint.model_dump_json()
+        with self._clock.step("sender: results"):
+            self._publisher.results(encode_results(command.results), "2026-01-01T00:00:00.000Z")
+        for leaving in self.lane.committed():
+            assert isinstance(leaving, Send)
+            self.calls += 1
+            with self._clock.step("sender: call"):
+                campaign = self._campaigns[leaving.batch.campaign]
+                invitations = [
+                    decode_call_parts(pending.value) for pending in leaving.batch.invitations
+                ]
+                self._vendor.build(campaign, invitations, None)
+            with self._clock.step("sender: answer"):
+                outcome = self._vendor.read(Answer(200, {}, b"{}"))
+                self.lane.answered(leaving.batch.id, outcome, sent_at=now, at=now)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,9 @@ class Job:
 
     command: Sequence[str | Path]
     results: str
+    """The topic that is looked at."""
     is_right: Callable[[Mapping[str, Any]], bool]
+    is_checked: bool = True
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -44,6 +46,18 @@ def ours(scene: Scene, source: str, _: int) -> Job:
     """The dispatcher, both stages."""
     name = unique("bench")
     return dispatcher(scene, config.document(name, scene.bootstrap, scene.sink, source))
+
+
+def router(scene: Scene, document: dict[str, Any]) -> Job:
+    """The dispatcher's router alone: its work is done when all invitations are written."""
+    job = dispatcher(scene, document, "--role", "router")
+    lane = f"{document['application_id']}.invitations.sink"
+    return replace(job, results=lane, is_checked=False)
+
+
+def sender(scene: Scene, document: dict[str, Any]) -> Job:
+    """The dispatcher's sender alone, on what the router has written before."""
+    return dispatcher(scene, document, "--role", "sender")
 
 
 def dispatcher(scene: Scene, document: dict[str, Any], *arguments: str) -> Job:
@@ -87,7 +101,7 @@ def _peer(words: list[str], scene: Scene, source: str, count: int) -> Job:
         "GROUP": group,
         "EVENTS": str(count),
     }
-    return Job(words, f"{group}-results", _is_peers, environment)
+    return Job(words, f"{group}-results", _is_peers, environment=environment)
 
 
 def _is_peers(result: Mapping[str, Any]) -> bool:

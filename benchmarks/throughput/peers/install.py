@@ -49,4 +49,4 @@ def _remember(home: Path, wanted: Path) -> None:
 
 
 def _run(*command: str | Path) -> None:
-    subprocess.run([str(word) for word in command], check=True)
+    subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
