@@ -33,7 +33,7 @@ from consumer.records.call import Outcome, Verdict
 from consumer.records.channel import Channel
 from consumer.records.checkpoint import Checkpoint
 from consumer.records.invitation import Invitation
-from consumer.runtime.process import calm_garbage_collector
+from consumer.runtime.memory import calm_garbage_collector
 
 START = 1_763_800_000.0
 LONGEST_POLL, SHORTEST_POLL, SATURATED_RECORDS = 0.05, 0.001, 500

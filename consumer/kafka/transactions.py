@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 
@@ -145,6 +145,15 @@ def produce(
             client.poll(0.1)
         else:
             return
+
+
+def produce_all(client: Producer, records: Iterable[tuple[str, bytes, str]]) -> None:
+    """Queue many records (topic, value, key) for the only partition of their topics."""
+    for topic, value, key in records:
+        try:
+            client.produce(topic, value, key, 0)
+        except BufferError:
+            produce(client, topic, value, key=key, partition=0)
 
 
 def deliver(client: Producer, within: float, give_up: Callable[[], bool]) -> None:

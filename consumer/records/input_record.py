@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from consumer.records.dead_letter import DeadLetter, DeadLetterReason
 from consumer.records.invitation import Source
 
@@ -19,7 +21,7 @@ class RecordEnvelope(NamedTuple):
     unreadable: str = ""
 
 
-class InputRecord(NamedTuple):
+class InputRecord(Struct, frozen=True, gc=False):
     """A record as Kafka delivered it.
 
     Topic, partition and offset are the original ones: a replayed record keeps its identity.

@@ -54,7 +54,7 @@ def compile_value(expression: str) -> Value:
         _check(tree, expref_allowed=False)
     except RecursionError:
         raise ValueError("is nested too deeply") from None
-    keys = _plain_path(tree)
+    keys = _keys_of(tree)
     if keys:
         return _getter(keys)
     visit = visitor.TreeInterpreter(jmespath.Options(custom_functions=Functions())).visit
@@ -66,6 +66,11 @@ def compile_value(expression: str) -> Value:
             return None
 
     return interpret
+
+
+def plain_path(expression: str) -> list[str]:
+    """Return the keys of `a.b.c`, or an empty list if a valid expression is more than that."""
+    return _keys_of(_parse(expression))
 
 
 def needs_digits(expression: str) -> bool:
@@ -117,8 +122,7 @@ def _misplaced(expression: str, error: exceptions.ParseError) -> str:
     return f"unexpected {found} at position {at}"
 
 
-def _plain_path(tree: Any) -> list[str]:
-    """Return the keys of `a.b.c`, or an empty list if the expression is more than a plain path."""
+def _keys_of(tree: Any) -> list[str]:
     nodes = tree["children"] if tree["type"] == "subexpression" else [tree]
     return [n["value"] for n in nodes] if all(n["type"] == "field" for n in nodes) else []
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, TypeVar
+
+from msgspec import Struct
 
 from consumer.errors import DataError
 from consumer.records.channel import ChannelSpec
@@ -14,6 +16,7 @@ from consumer.records.result import Reason
 from consumer.routing.decoding.digits import DigitsLostError, as_text, exact_body, text_in
 from consumer.routing.link import Template, entry_of, names_in
 from consumer.routing.patterns.pattern import Pattern
+from consumer.routing.plain_data import MakeData
 
 Body = dict[str, object]
 Getter = Callable[[Body], object]
@@ -24,33 +27,33 @@ Normaliser = Callable[[object], str | None]
 
 Getters = Sequence[tuple[str, Getter]]
 """Names, and where their values are in an event."""
-TextOf = Callable[[object], str | None]
 Made = TypeVar("Made")
 
 
-def _as_written(
-    make: Callable[[Body, TextOf], Made], body: Body, raw: bytes, *, exact: bool
-) -> Made:
+def _as_written(make: Callable[[Body, bytes], Made], body: Body, raw: bytes, exact: bool) -> Made:
     """Call `make` on an event, with numbers' digits as in `raw`.
 
     The record is parsed again only if digits would be lost; without `raw` numbers are doubles.
     """
     if not exact:
         try:
-            return make(body, partial(text_in, raw) if raw else as_text)
+            return make(body, raw)
         except DigitsLostError:
             pass
-    return make(exact_body(raw, body), as_text)
+    return make(exact_body(raw, body), b"")
 
 
-def _texts(getters: Getters, body: Body, text_of: TextOf) -> dict[str, str]:
-    """Return the names whose values are not null, with their texts."""
+def _texts(getters: Getters, body: Body, raw: bytes) -> dict[str, str]:
+    """Return the names whose values are not null, with their texts; raises DigitsLostError."""
     texts = dict[str, str]()
     for name, get in getters:
         value = get(body)
-        text = value if type(value) is str else text_of(value)
-        if text is not None:
-            texts[name] = text
+        if type(value) is str:
+            texts[name] = value
+        elif value is not None:
+            text = text_in(raw, value) if raw else as_text(value)
+            if text is not None:
+                texts[name] = text
     return texts
 
 
@@ -64,7 +67,7 @@ class Link:
 
     def make_url(self, body: Body, given: Mapping[str, str], raw: bytes = b"") -> str:
         """Return the link; `given`: values not read from the event. Raises DataError."""
-        found = _as_written(partial(_texts, self.values), body, raw, exact=self.exact)
+        found = _as_written(partial(_texts, self.values), body, raw, self.exact)
         link = self.template.fill({**found, **given})
         if link is None:
             unfit = self.template.unfit({**found, **given})
@@ -73,13 +76,18 @@ class Link:
         return link
 
 
+def no_data(_body: Body) -> None:
+    """Leave the data of each event to the getters."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A campaign of `send`: where its invitations go and what its vendor needs.
 
     `required`: what the campaign needs beside that, as `key` or `map.key` of the data. With a
     `link` there is no invitation: the link is the result, and `lane` is unused. `texts`: only
-    phones that text messages reach. `exact`: an expression turns numbers into text.
+    phones that text messages reach. `exact`: an expression turns numbers into text. `plain_data`:
+    makes the data of most events, if all of it are plain paths.
     """
 
     campaign: str
@@ -93,21 +101,24 @@ class Target:
     required: Sequence[str] = ()
     texts: bool = False
     exact: bool = False
+    plain_data: MakeData = no_data
 
     def data(self, body: Body, raw: bytes = b"") -> Data:
         """Return the vendor's names → texts; null omits the key. `raw`: the record, for its digits.
 
         Raises DataError if a required value is missing or blank, or a listed value is not allowed.
         """
-        data = _as_written(self._data, body, raw, exact=self.exact)
+        data = self.plain_data(body)
+        if data is None:
+            data = _as_written(self._data, body, raw, self.exact)
         if self.required or self.spec.required or self.spec.listed:
             self._check(data)
         return data
 
-    def _data(self, body: Body, text_of: TextOf) -> Data:
-        data: Data = dict(_texts(self.fields, body, text_of)) if self.fields else {}
+    def _data(self, body: Body, raw: bytes) -> Data:
+        data: Data = dict(_texts(self.fields, body, raw)) if self.fields else {}
         for name, entries in self.maps:
-            if inner := _texts(entries, body, text_of):
+            if inner := _texts(entries, body, raw):
                 data[name] = inner
         return data
 
@@ -149,8 +160,7 @@ class Route:
     expire_after: float | None = None
 
 
-@dataclass(slots=True)
-class Reach:
+class Reach(Struct, gc=False):
     """A route's recipient in one event: each address is read and normalised at most once.
 
     `present`: the event has an address; `unfit`: the kinds of unusable addresses.
@@ -159,14 +169,24 @@ class Reach:
     route: Route
     body: Body
     present: bool = False
-    unfit: list[str] = field(default_factory=list)
-    _known: dict[Reader, str | None] = field(default_factory=dict)
+    unfit: list[str] = []
+    _known: dict[Reader, str | None] = {}
 
     def address(self, kind: Reader) -> str | None:
         """Return the valid address of this kind, or None."""
-        if kind not in self._known:
-            self._known[kind] = self._read(kind)
-        return self._known[kind]
+        if kind in self._known:
+            return self._known[kind]
+        address = None
+        if (found := self.route.recipient.get(kind)) is not None:
+            get, normalise = found
+            raw = get(self.body)
+            if raw is not None and raw != "":
+                self.present = True
+                address = normalise(raw)
+                if address is None:
+                    self.unfit.append("phone" if kind == "texts" else kind)
+        self._known[kind] = address
+        return address
 
     def address_kinds(self) -> list[str]:
         """List the kinds of address that the route's campaigns could use."""
@@ -180,18 +200,4 @@ class Reach:
             value = self.address("texts" if target.texts and kind == "phone" else kind)
             if value is not None:
                 address[kind] = value
-        return address
-
-    def _read(self, kind: Reader) -> str | None:
-        found = self.route.recipient.get(kind)
-        if found is None:
-            return None
-        get, normalise = found
-        raw = get(self.body)
-        if raw is None or raw == "":
-            return None
-        self.present = True
-        address = normalise(raw)
-        if address is None:
-            self.unfit.append("phone" if kind == "texts" else kind)
         return address

@@ -10,13 +10,14 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, cast
+from typing import cast
 
 import orjson
+from msgspec import Struct
 
 from consumer.errors import DataError, EventError, defect
 from consumer.policy.expiry import expiry_time
-from consumer.policy.rules import PolicyRules, first_refusal
+from consumer.policy.rules import PolicyRules
 from consumer.records.dead_letter import DeadLetter, DeadLetterReason
 from consumer.records.fields import RECORD_VERSION, rfc3339
 from consumer.records.input_record import InputRecord
@@ -38,13 +39,14 @@ BEAT_EVERY = 100
 """Records between two heartbeats."""
 
 
-class EncodedInvitation(NamedTuple):
-    """An invitation ready for its lane's topic."""
+class EncodedInvitation(Struct, frozen=True, gc=False):
+    """An invitation ready for its lane's topic. `source`: the topic of its event."""
 
     lane: str
     campaign: str
     key: str
     value: bytes
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +69,18 @@ class RoutedInput:
 
 @dataclass(slots=True)
 class Routed:
-    """The outcome of a batch of records; counts are by (topic, disposition, reason)."""
+    """The outcome of a batch of records; counts are by (topic, disposition, reason). Those of
+    invitations (`routed`) are counted at the batch's end."""
 
     invitations: list[EncodedInvitation] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+
+    def count_routed(self) -> None:
+        """Count the invitations."""
+        for topic, number in Counter([made.source for made in self.invitations]).items():
+            self.counts[topic, "routed", ""] = number
 
     def forget(self, topic: str, invitations: int, results: int) -> None:
         """Drop what one record of `topic` made beyond so many invitations and results.
@@ -80,7 +88,6 @@ class Routed:
         A dead letter is routed as a whole when it is replayed: a part of it that was sent before
         would be sent twice.
         """
-        self.counts[topic, "routed", ""] -= len(self.invitations) - invitations
         for result in self.results[results:]:
             self.counts[topic, result["status"], result["reason"]] -= 1
         self.counts += Counter()  # drops zero counts
@@ -123,6 +130,7 @@ class Router:
             except Exception as error:  # noqa: BLE001 - a defect of ours must not stop the stream
                 out.forget(record.topic, invitations, results)
                 self._add_dead_letter(record, DeadLetterReason.INTERNAL, defect(error), out)
+        out.count_routed()
         return out
 
     def _route_record(self, record: InputRecord, now: float, routed_at: str, out: Routed) -> None:
@@ -140,10 +148,11 @@ class Router:
             self._route_event(_Match(record, event, route, routed_at, expires_at), now, out)
 
     def _route_event(self, match: _Match, now: float, out: Routed) -> None:
-        refusal = first_refusal(self._policy.at_routing, match, now)
-        if refusal is not None:
-            self._add_result(match, refusal, None, out)
-            return
+        for rule in self._policy.at_routing:
+            refusal = rule(match, now)
+            if refusal is not None:
+                self._add_result(match, refusal, None, out)
+                return
         reach = Reach(match.route, match.event.body)
         for target in match.route.send:
             address = reach.address_for(target)
@@ -205,10 +214,10 @@ class Router:
         if len(value) > INVITATION_LIMIT:
             message = f"an invitation of over {INVITATION_LIMIT} bytes"
             raise DataError(Reason.INVALID_DATA, message, [name_of_longest(data)])
+        pseudonym = invitation["pseudonym"]
         out.invitations.append(
-            EncodedInvitation(target.lane, target.campaign, invitation["pseudonym"], value)
+            EncodedInvitation(target.lane, target.campaign, pseudonym, value, record.topic)
         )
-        out.counts[record.topic, "routed", ""] += 1
 
     def _add_result(
         self, match: _Match, reason: Reason, target: Target | None, out: Routed
@@ -249,7 +258,7 @@ class Router:
         out.counts[topic, "dead_letter", reason] += 1
 
 
-class _Match(NamedTuple):
+class _Match(Struct, frozen=True, gc=False):
     """An event and a route that took it."""
 
     record: InputRecord

@@ -122,11 +122,13 @@ class GroupConsumer:
             revoked = self._revoked_during_poll
             polled = [one for one in polled if (one.topic(), one.partition()) not in revoked]
         ends: dict[Partition, int] = {}
-        for message in polled:
-            if message.error() is not None:
-                self._handle_event(message, ends)
+        came = [message for message in polled if message.error() is None]
+        if len(came) < len(polled):
+            for message in polled:
+                if message.error() is not None:
+                    self._handle_event(message, ends)
         self.reached.update(ends)
-        return [message for message in polled if message.error() is None], ends
+        return came, ends
 
     def unassign(self, partition: TopicPartition) -> None:
         """Read a partition no more, though it stays this member's. Raises KafkaSessionError."""
@@ -240,13 +242,15 @@ def offsets_after(messages: Sequence[Message], metadata: Mapping[str, str]) -> l
 
     Never `position()`: that may cover records which are not among these messages.
     """
-    highest: dict[Partition, int] = {}
+    last: dict[object, Message] = {}
     for message in messages:
-        topic, part, offset = position_of(message)
-        highest[topic, part] = max(offset, highest.get((topic, part), 0))
+        place = message.topic(), message.partition()
+        known = last.setdefault(place, message)
+        if (message.offset() or 0) > (known.offset() or 0):
+            last[place] = message
     return [
         TopicPartition(topic, part, offset + 1, metadata.get(topic, ""))
-        for (topic, part), offset in highest.items()
+        for topic, part, offset in map(position_of, last.values())
     ]
 
 

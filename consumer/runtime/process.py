@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
-import gc
 import signal
 from collections.abc import Callable
 
@@ -20,6 +19,7 @@ from consumer.observability.admin_server import admin_app, serve_admin
 from consumer.observability.health import Health
 from consumer.observability.metrics.metrics import Metrics
 from consumer.observability.status.report import StatusReport
+from consumer.runtime.memory import calm_garbage_collector, keep_freed_memory
 from consumer.runtime.options import Options
 from consumer.runtime.preflight import KafkaPreflight
 from consumer.runtime.reload import Reloader
@@ -47,14 +47,6 @@ def give_up_after(seconds: float) -> None:
     and contain no values.
     """
     faulthandler.dump_traceback_later(seconds, exit=True)
-
-
-def calm_garbage_collector() -> None:
-    """Make garbage collection rarer. Buffered invitations are many and form no cycles; searching
-    them for cycles costs a third."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
 
 
 class Process:
@@ -107,6 +99,7 @@ class Process:
             hang_up = self._told_to_stop if reloader is None else reloader.ask
             self._loop.add_signal_handler(signal.SIGHUP, hang_up)
         calm_garbage_collector()
+        keep_freed_memory()
         admin = asyncio.create_task(self._admin())
         admin.add_done_callback(self._admin_ended)
         watch = BrokerWatch(self.config.kafka, self.health, self.metrics, self._clock.steady)

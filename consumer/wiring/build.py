@@ -19,15 +19,16 @@ from consumer.records.channel import Channel, ChannelSpec
 from consumer.routing.decoding.decode import EventDecoder
 from consumer.routing.decoding.formats import FORMATS
 from consumer.routing.decoding.times import TimeReader
-from consumer.routing.expressions import compile_value, needs_digits
+from consumer.routing.expressions import compile_value, needs_digits, plain_path
 from consumer.routing.link import GIVEN, compile_link, entry_of
 from consumer.routing.patterns.pattern import compile_pattern
+from consumer.routing.plain_data import MakeData, compile_data
 from consumer.routing.recipients.recipients import (
     PhoneNormaliser,
     make_pseudonymiser,
     normalise_email,
 )
-from consumer.routing.route import Getter, Link, Normaliser, Reader, Route, Target
+from consumer.routing.route import Getter, Link, Normaliser, Reader, Route, Target, no_data
 from consumer.routing.router import RoutedInput, Router
 from consumer.vendors import VENDORS, Vendor
 from consumer.vendors.protocol import LoginVendor
@@ -175,26 +176,36 @@ def _target(name: str, route: RouteConfig, config: Config, vendors: Mapping[str,
     campaign = config.campaigns[name]
     spec = vendors[campaign.vendor].spec(campaign.channel)
     link = None if campaign.link is None else _link(campaign.link, route)
-    fields, maps = [], []
-    for key, value in route.data.items():
-        if isinstance(value, str):
-            if key in spec.fields:
-                fields.append((key, compile_value(value)))
-        elif key in spec.maps:
-            maps.append((key, [(inner, compile_value(path)) for inner, path in value.items()]))
+    data = route.data.items()
+    flat = {key: text for key, text in data if isinstance(text, str) and key in spec.fields}
+    maps = {key: texts for key, texts in data if isinstance(texts, dict) and key in spec.maps}
     return Target(
         campaign=name,
         lane=config.lane_of(name),
         vendor=campaign.vendor,
         channel=campaign.channel,
         spec=spec,
-        fields=fields,
-        maps=maps,
+        fields=_getters(flat),
+        maps=[(key, _getters(texts)) for key, texts in maps.items()],
         link=link,
         required=campaign.required,
         texts=campaign.channel is Channel.SMS,
         exact=_needs_digits(route),
+        plain_data=_plain_data(flat, maps),
     )
+
+
+def _getters(texts: Mapping[str, str]) -> list[tuple[str, Getter]]:
+    return [(name, compile_value(text)) for name, text in texts.items()]
+
+
+def _plain_data(flat: Mapping[str, str], maps: Mapping[str, Mapping[str, str]]) -> MakeData:
+    fields = {name: plain_path(text) for name, text in flat.items()}
+    inner = {
+        key: {name: plain_path(text) for name, text in texts.items()} for key, texts in maps.items()
+    }
+    paths = [*fields.values(), *(path for texts in inner.values() for path in texts.values())]
+    return compile_data(fields, inner) if all(paths) else no_data
 
 
 def _needs_digits(route: RouteConfig) -> bool:

@@ -92,7 +92,8 @@ def appended_at(message: Message) -> float | None:
 
 def value_of(message: Message) -> bytes | None:
     """Return the record's value; None if it has none, or one that the client cannot read."""
-    return _bytes(_value, message)[0]
+    found = _asked(_value, message)
+    return found if type(found) is bytes else _bytes(_value, message)[0]
 
 
 def key_of(message: Message) -> bytes | None:

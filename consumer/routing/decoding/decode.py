@@ -6,8 +6,9 @@ its body.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from consumer.errors import EventError
 from consumer.records.dead_letter import DeadLetterReason
@@ -22,8 +23,7 @@ MAX_AHEAD: Final = 86_400.0
 """Seconds that an event's time may be ahead of the clock: more than skewed clocks or zones are."""
 
 
-@dataclass(slots=True)
-class Event:
+class Event(Struct, frozen=True, gc=False):
     """A decoded event. `time`: epoch seconds; `time_text`: the same as RFC 3339, as it came.
 
     `raw`: that of its `Payload`.
@@ -64,9 +64,10 @@ class EventDecoder:
 
     def load(self, record: InputRecord) -> Payload:
         """Decode a record to the event's body, which routes match; raises `EventError`."""
-        if not record.value:
+        value = record.value
+        if not value:
             raise EventError(DeadLetterReason.EMPTY, "the record has no value")
-        if len(record.value) > self._max_bytes:
+        if len(value) > self._max_bytes:
             expected = f"expected at most {self._max_bytes} bytes"
             raise EventError(DeadLetterReason.TOO_LARGE, expected)
         return self._decode_payload(record)
@@ -77,9 +78,13 @@ class EventDecoder:
         With `now`, a time more than `MAX_AHEAD` later is refused: until then its invitation would
         not expire.
         """
-        body, raw = payload
+        body, raw = payload.body, payload.raw
         event_id = self._read_id(body, raw)
-        time, time_text = self._read_time(body)
+        found = self._time(body)
+        read = self._times(found)
+        if read is None:
+            raise self._no_time(found)
+        time, time_text = read
         if now is not None and time - now > MAX_AHEAD:
             expected = f"expected a time at most {MAX_AHEAD:.0f} s ahead of the clock"
             raise EventError(DeadLetterReason.BAD_TIME, f"{expected}, at `{self._time_path}`")
@@ -100,14 +105,10 @@ class EventDecoder:
         expected = f"expected 1 to {MAX_ID} printable characters or an integer"
         raise EventError(DeadLetterReason.BAD_ID, f"{expected} at `{self._id_path}`")
 
-    def _read_time(self, body: dict[str, Any]) -> tuple[float, str]:
-        found = self._time(body)
-        read = self._times(found)
-        if read is not None:
-            return read
+    def _no_time(self, found: object) -> EventError:
         if found is None:
-            raise EventError(DeadLetterReason.NO_TIME, f"expected a time at `{self._time_path}`")
+            return EventError(DeadLetterReason.NO_TIME, f"expected a time at `{self._time_path}`")
         expected = "expected RFC 3339 with an offset, as 2026-11-22T15:37:07Z, or epoch s, ms, us"
         where = f"or ns between 2000 and 2100, at `{self._time_path}`"
         local = "a local time is read where the input's `event.timezone` names its zone"
-        raise EventError(DeadLetterReason.BAD_TIME, f"{expected} {where}; {local}")
+        return EventError(DeadLetterReason.BAD_TIME, f"{expected} {where}; {local}")

@@ -9,16 +9,17 @@ takes the names.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import orjson
+from msgspec import Struct
 
 from consumer.errors import EventError
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.input_record import InputRecord
 
 
-class Payload(NamedTuple):
+class Payload(Struct, frozen=True, gc=False):
     """A decoded record.
 
     `raw`: the JSON text of a body whose numbers lost their digits (`digits`); else empty.

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
+from operator import attrgetter
 
 import structlog
 from confluent_kafka import KafkaException, Message, TopicPartition
@@ -37,6 +39,8 @@ from consumer.wiring.build import RouterConfig
 
 POLL_SECONDS = 0.1
 SHOW_EVERY = 1.0
+
+_PLACE = attrgetter("lane", "campaign")
 
 log = structlog.get_logger(__name__)
 
@@ -170,9 +174,8 @@ class RouterStage(TransactionalStage[Routed]):
         with self._transaction(messages):
             lanes = {invitation.lane for invitation in routed.invitations}
             topics = {lane: self.services.topics.invitations(lane) for lane in lanes}
-            for made in routed.invitations:
-                topic = topics[made.lane]
-                transactions.produce(self.producer, topic, made.value, key=made.key, partition=0)
+            records = [(topics[made.lane], made.value, made.key) for made in routed.invitations]
+            transactions.produce_all(self.producer, records)
             publisher = self.services.publisher(self.producer, "router")
             publisher.results(map(EncodedResult.of, routed.results), rfc3339(now))
             publisher.dead_letters(routed.dead_letters, rfc3339(now))
@@ -188,9 +191,7 @@ class RouterStage(TransactionalStage[Routed]):
     def _count(self, outcome: Routed) -> None:
         for (topic, disposition, reason), number in outcome.counts.items():
             self.services.metrics.router.events(topic, disposition, reason, number)
-        for (lane, campaign), number in Counter(
-            (made.lane, made.campaign) for made in outcome.invitations
-        ).items():
+        for (lane, campaign), number in Counter(map(_PLACE, outcome.invitations)).items():
             self.services.metrics.router.routed(lane, campaign, number)
         self.run.metrics.results(Counter(result["reason"] for result in outcome.results))
         self.run.metrics.dead_letters(Counter(letter.reason for letter in outcome.dead_letters))
@@ -203,7 +204,7 @@ def _input_record(message: Message, replayed: str) -> InputRecord:
         headers, lost = headers_of(message)
         was = None if lost else original(headers)
         place = was[:3] if was else place  # else its topic is no input's: a dead letter
-    return InputRecord(*place, value_of(message), lambda: _envelope(message, was))
+    return InputRecord(*place, value_of(message), partial(_envelope, message, was))
 
 
 def _envelope(message: Message, was: Original | None) -> RecordEnvelope:

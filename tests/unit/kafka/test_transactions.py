@@ -201,3 +201,27 @@ def test_an_error_of_offsets_reaches_the_stage_that_sent_them() -> None:
     with pytest.raises(KafkaException) as raised:
         transactions.send_offsets(cast("Producer", Fenced()), [], object(), 1.0, lambda: False)
     assert raised.value is failure
+
+
+class FullOnce:
+    """A producer whose queue is full once, in the middle."""
+
+    def __init__(self) -> None:
+        self.records: list[tuple[object, ...]] = []
+        self.polled = 0
+
+    def produce(self, *record: object, **_: object) -> None:
+        if len(self.records) == 1 and not self.polled:
+            raise BufferError
+        self.records.append(record)
+
+    def poll(self, _seconds: float) -> None:
+        self.polled += 1
+
+
+def test_records_wait_for_a_full_queue_in_their_order() -> None:
+    client = FullOnce()
+    records = [("t", b"1", "k"), ("t", b"2", "k"), ("u", b"3", "l")]
+    transactions.produce_all(cast("Producer", client), records)
+    assert [record[:4] for record in client.records] == [(*record, 0) for record in records]
+    assert client.polled == 1

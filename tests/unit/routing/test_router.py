@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 from hypothesis import given
@@ -104,7 +105,7 @@ def event(**changes: object) -> bytes:
 
 
 def record(value: bytes | None = None, **changes: Any) -> InputRecord:
-    return InputRecord("pos", 3, 7, value)._replace(**changes)
+    return msgspec.structs.replace(InputRecord("pos", 3, 7, value), **changes)
 
 
 def route(router: Router, *values: bytes | None, now: float = NOW) -> Routed:
