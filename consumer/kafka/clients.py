@@ -13,6 +13,7 @@ from confluent_kafka import (
     Consumer,
     KafkaError,
     KafkaException,
+    Message,
     Producer,
     ThrottleEvent,
     TopicPartition,
@@ -41,6 +42,9 @@ CONNECT_WAIT = 1.0
 
 CLOSE_WAIT = 10.0
 
+GATHER = 0.05
+"""Seconds for which a consumer gathers records that follow others."""
+
 
 def ignore_error(_error: KafkaError) -> None:
     """Ignore a client's errors, where a failed call raises its own."""
@@ -48,6 +52,26 @@ def ignore_error(_error: KafkaError) -> None:
 
 def ignore_throttle(_event: ThrottleEvent) -> None:
     """Ignore throttling, for clients that may wait (an operator's command)."""
+
+
+class PromptConsumer(Consumer):
+    """A consumer that returns a lone record at once, and gathers the records of a steady flow.
+
+    librdkafka's `consume` waits until it has all `num_messages`, or until its timeout: a lone
+    record waited as long in each stage. But each poll with records costs a transaction, so the poll
+    after one waits for `GATHER` seconds.
+    """
+
+    _flows = False
+
+    def consume(self, num_messages: int = 1, timeout: float = -1) -> list[Message]:
+        """Return records and events, at most `num_messages`; none if none came in time."""
+        if self._flows:
+            found = super().consume(num_messages, min(timeout, GATHER))
+        elif found := super().consume(1, timeout):
+            found += super().consume(num_messages - 1, 0.0)
+        self._flows = bool(found)
+        return found
 
 
 class KafkaClients:
@@ -72,7 +96,7 @@ class KafkaClients:
         """Return a consumer that never commits, and never chooses a start offset, by itself."""
         settings = consumer_settings(self._settings, group, self._instance)
         callbacks = {"error_cb": on_error, "throttle_cb": on_throttle}
-        return Consumer({**settings, **callbacks}, logger=_librdkafka())
+        return PromptConsumer({**settings, **callbacks}, logger=_librdkafka())
 
     @contextmanager
     def reader(self, group: str, on_error: OnError = ignore_error) -> Iterator[Consumer]:

@@ -1,12 +1,18 @@
-"""What the Kafka clients say goes where all else is said."""
+"""Kafka clients: when a poll ends, and where their lines go."""
 
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Iterator
 
+import pytest
 import structlog
+from confluent_kafka import OFFSET_BEGINNING, Producer, TopicPartition
 
-from consumer.kafka.clients import KafkaClients
+from consumer.kafka.clients import EmbeddedBroker, KafkaClients, PromptConsumer
+
+TOPIC, LONG = "pos", 20.0
 
 
 def test_librdkafka_speaks_in_lines_of_our_own_log() -> None:
@@ -21,3 +27,55 @@ def test_librdkafka_speaks_in_lines_of_our_own_log() -> None:
         {"event": "librdkafka", "log_level": "error", "says": "FATAL [thrd:main]: fenced"},
         {"event": "librdkafka", "log_level": "error", "says": "FAIL: refused"},
     ]
+
+
+@pytest.fixture
+def broker() -> EmbeddedBroker:
+    found = EmbeddedBroker()
+    found.create([TOPIC])
+    return found
+
+
+@pytest.fixture
+def reader(broker: EmbeddedBroker) -> Iterator[PromptConsumer]:
+    settings = {"bootstrap.servers": broker.bootstrap, "group.id": "test", "log_level": 0}
+    consumer = PromptConsumer(settings)
+    consumer.assign([TopicPartition(TOPIC, 0, OFFSET_BEGINNING)])
+    yield consumer
+    consumer.close()
+
+
+def write(broker: EmbeddedBroker, count: int) -> None:
+    producer = Producer({"bootstrap.servers": broker.bootstrap, "log_level": 0})
+    for number in range(count):
+        producer.produce(TOPIC, b"%d" % number, partition=0)
+    producer.flush()
+
+
+def test_lone_record_ends_the_poll_that_waits_for_it_and_the_next_poll_gathers_briefly(
+    broker: EmbeddedBroker, reader: PromptConsumer
+) -> None:
+    began = time.monotonic()
+    write(broker, 1)
+    assert [message.value() for message in reader.consume(5_000, LONG)] == [b"0"]
+    assert reader.consume(5_000, LONG) == []
+    assert time.monotonic() - began < LONG / 2
+
+
+def test_poll_returns_every_record_once_in_order_and_never_more_than_asked(
+    broker: EmbeddedBroker, reader: PromptConsumer
+) -> None:
+    write(broker, 1_000)
+    found: list[bytes | None] = []
+    while len(found) < 1_000:
+        polled = reader.consume(300, LONG)
+        assert len(polled) <= 300
+        found += [message.value() for message in polled]
+    assert found == [b"%d" % number for number in range(1_000)]
+
+
+def test_stages_poll_with_it() -> None:
+    clients = KafkaClients({"bootstrap.servers": "127.0.0.1:1"})
+    client = clients.consumer("group")
+    assert isinstance(client, PromptConsumer)
+    clients.close(client)
