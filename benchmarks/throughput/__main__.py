@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.throughput import roles, sink, workload
+from benchmarks.throughput import roles, workload
 from benchmarks.throughput.measure import Run, measure, startup
-from benchmarks.throughput.systems import NAMES, PARTITIONS, SYSTEMS, Scene, installable
-from tests.support.kafka import broker_factory, create_topics, unique
+from benchmarks.throughput.scene import Scene, filled, scene
+from benchmarks.throughput.systems import NAMES, SYSTEMS, installable
 
 REFERENCE = "plain"
 
@@ -37,35 +34,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     if given.roles:
         with scene() as place:
-            return roles.main(place, filled(place, given.events), given.events)
+            return roles.main(place, filled(place, workload.events(given.events)), given.events)
     names = installable(list(SYSTEMS) if given.peers else given.systems)
     with scene() as place:
-        source = filled(place, given.events)
+        source = filled(place, workload.events(given.events))
         started = {name: startup(SYSTEMS[name], place) for name in names}
         rounds = [one_round(names, place, source, given.events, started) for _ in range(given.runs)]
     show(rounds)
     if not all(run.is_right for runs in rounds for run in runs.values()):
         raise SystemExit("not every event has one right result")
     return None
-
-
-@contextmanager
-def scene() -> Iterator[Scene]:
-    """A broker and a sink."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        broker_factory(Path(folder)) as start,
-        sink.running() as url,
-    ):
-        yield Scene(start().bootstrap, url, Path(folder))
-
-
-def filled(place: Scene, events: int, *, partitions: int = PARTITIONS, size: int = 0) -> str:
-    """Make a topic with the events; return its name."""
-    source = unique("transactions")
-    create_topics(place.bootstrap, source, partitions=partitions)
-    workload.fill(place.bootstrap, source, workload.events(events, size))
-    return source
 
 
 def one_round(

@@ -32,8 +32,9 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from benchmarks.programs import MemoryWatch, ProcessTree
+from benchmarks.throughput.scene import PARTITIONS, Scene
 from benchmarks.throughput.sink import calls_and_bytes
-from benchmarks.throughput.systems import Job, Prepare, Scene
+from benchmarks.throughput.systems import Job, Prepare
 from tests.support.kafka import create_topics, unique
 
 TIMEOUT, QUIET, LOOK = 600.0, 2.0, 0.05
@@ -198,7 +199,7 @@ def committed_values(bootstrap: str, topic: str) -> Iterator[bytes]:
 def startup(prepare: Prepare, scene: Scene) -> float:
     """CPU seconds that a system takes on an empty topic until it is at rest."""
     source = unique("empty")
-    create_topics(scene.bootstrap, source, partitions=4)
+    create_topics(scene.bootstrap, source, partitions=PARTITIONS)
     program = Program(scene, prepare(scene, source, 1))
     spent, rest = 0.0, 0
     while rest < 2 and not program.has_ended():

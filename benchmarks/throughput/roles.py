@@ -12,7 +12,8 @@ from rich.table import Table
 
 from benchmarks.throughput import config
 from benchmarks.throughput.measure import measure, startup
-from benchmarks.throughput.systems import Job, Prepare, Scene, router, sender
+from benchmarks.throughput.scene import Scene
+from benchmarks.throughput.systems import Job, Prepare, router, sender
 from tests.support.kafka import unique
 
 

@@ -11,19 +11,9 @@ from typing import Any
 
 from benchmarks.throughput import config
 from benchmarks.throughput.peers import install
+from benchmarks.throughput.scene import PARTITIONS, Scene
 from tests.support.dispatcher import command
 from tests.support.kafka import create_topics, unique
-
-PARTITIONS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """Where a system works."""
-
-    bootstrap: str
-    sink: str
-    folder: Path
 
 
 @dataclass(frozen=True, slots=True)

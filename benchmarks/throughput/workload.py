@@ -16,16 +16,16 @@ def events(count: int, size: int = 0, stores: int = 50) -> Iterator[bytes]:
     """Events of distinct customers; a text makes them about `size` bytes long."""
     padding = {"note": "x" * (size - 330)} if size > 330 else {}
     for number in range(count):
-        yield orjson.dumps(event(number, stores) | padding)
+        yield orjson.dumps(event(number, number % stores) | padding)
 
 
-def event(number: int, stores: int = 50) -> dict[str, Any]:
-    """Return one transaction."""
+def event(number: int, store: int) -> dict[str, Any]:
+    """Return the transaction of one customer in a store."""
     return {
         "id": f"t-{number}",
         "type": "transaction.completed",
         "time": "2026-11-22T12:00:00Z",
-        "store": {"id": f"S{number % stores}", "city": "Istanbul"},
+        "store": {"id": f"S{store}", "city": "Istanbul"},
         "customer": {
             "id": f"c{number}",
             "phone": f"+90555{number:07d}",
