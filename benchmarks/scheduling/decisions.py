@@ -124,6 +124,7 @@ class Loop:
             for held in records:
                 if self.lane.accepts(held.offset):
                     self.lane.arrived(held, self.now)
+            self.lane.polled(len(records), most, self.now)
 
     def _arriving(self) -> Iterator[PendingInvitation]:
         while self._next <= self.now:

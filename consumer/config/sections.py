@@ -84,7 +84,7 @@ class Quota(Section):
     max_in_flight: Annotated[int, Field(ge=1, le=1000)] = 16
     """Calls that may be under way at once."""
     linger: Duration = 1.0
-    """How long a window that is not full waits; only for unlimited quotas."""
+    """How long a window that is not full waits; unlimited quotas only. In a backlog up to 5s."""
     max_retry_after: PositiveDuration | None = None
     """How long `Retry-After` may close it; else its longest period, 1m or more (no limits: 1h)."""
     first_start: Literal["used", "unused"] = "used"

@@ -246,6 +246,11 @@ class Lane:
         Raises KafkaSessionError if records were skipped after a seek."""
         return self.buffer.read_plan.accepts(offset)
 
+    def polled(self, records: int, asked: int, now: float) -> None:
+        """Record how many records a poll returned, and how many it asked for."""
+        if self._sealing.inflow is not None:
+            self._sealing.inflow.polled(records, asked, now)
+
     def at_end(self, offset: int) -> None:
         """Record that the log ends before `offset`. Call it after the records of the same poll."""
         self.buffer.read_plan.at_end(offset)

@@ -216,6 +216,7 @@ class LaneWorld:
             if self.lane.accepts(record.offset):
                 self._feed(record)
             self._may_crash()
+        self.lane.polled(len(there[:POLL_RECORDS]), POLL_RECORDS, self.now)
         if self._position > self.records[-1].offset:
             self.lane.at_end(self.end)
 

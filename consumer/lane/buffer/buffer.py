@@ -93,10 +93,15 @@ class InvitationBuffer:
         """Whether the spill limit is reached."""
         return self.read_plan.spilled >= self.settings.max_spilled
 
+    @property
+    def nearly_full(self) -> bool:
+        """Whether there is no room for spilled invitations, and soon none for new ones."""
+        return self._over(ROOM)
+
     def has_room_for(self, campaign: str) -> bool:
         """Return whether a spilled invitation of this campaign may be reloaded: there is room, or
         the longest window holds more than twice as many."""
-        return not self._over(ROOM) or self._is_starved(campaign, self._longest())
+        return not self.nearly_full or self._is_starved(campaign, self._longest())
 
     def campaigns_to_reload(self) -> list[str]:
         """Return campaigns with spilled invitations that may be reloaded: only starved ones, if
@@ -106,7 +111,7 @@ class InvitationBuffer:
             return spilled
         longest = self._longest()
         starved = [campaign for campaign in spilled if self._is_starved(campaign, longest)]
-        return starved or ([] if self._over(ROOM) else spilled)
+        return starved or ([] if self.nearly_full else spilled)
 
     def _over(self, share: float) -> bool:
         settings = self.settings

@@ -18,7 +18,7 @@ falls and its due time at a price is fixed. Cost: one pass over the candidates.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -196,21 +196,29 @@ class IndexPrice:
         return SealReason.MAX_WAIT if now - window.oldest >= window.max_wait else SealReason.PERMIT
 
 
+def _at_once(waiting: Waiting) -> float:
+    del waiting
+    return -math.inf
+
+
 class SizeOrLinger(ByAge):
     """Without a quota permits cost nothing: seal a full window at once, others after a linger.
 
     The linger counts from the oldest invitation's arrival, not from the window's creation: the
-    first customer after an idle minute must not be called alone.
+    first customer after an idle minute must not be called alone. `full_by`: until when a window may
+    wait on because more is about to be read (`Inflow`).
     """
 
-    def __init__(self, linger: float) -> None:
+    def __init__(self, linger: float, full_by: Callable[[Waiting], float] = _at_once) -> None:
         self._linger = linger
+        self._full_by = full_by
 
     def due(self, window: Waiting, price: float) -> float:
-        """Return when the window is full, or has lingered."""
+        """Return when the window is full, or has lingered and waits for no more."""
         del price
-        full = window.ready == window.max_batch
-        return max(window.not_before, 0.0 if full else window.oldest + self._linger)
+        if window.ready == window.max_batch:
+            return window.not_before
+        return max(window.not_before, window.oldest + self._linger, self._full_by(window))
 
     def choose(self, windows: Iterable[Waiting], now: float, left: float) -> Seal | Wait:
         """Choose the oldest of all due windows: preferring full ones would starve the others."""

@@ -21,6 +21,7 @@ from consumer.lane.account.accounts import Accounts
 from consumer.lane.buffer.buffer import InvitationBuffer
 from consumer.lane.buffer.window import Window
 from consumer.lane.dispatch.due_index import DueIndex
+from consumer.lane.dispatch.inflow import Inflow
 from consumer.lane.dispatch.scheduler import IndexPrice, Scheduler, SizeOrLinger, Wait, Waiting
 from consumer.lane.offsets.bitmap import (
     IN_FLIGHT_BYTES,
@@ -37,7 +38,6 @@ from consumer.lane.settlement.settlement import Settlement
 from consumer.lane.settlement.trials import Trial
 from consumer.lane.state.commands import Batch, Login, SealReason, Send
 from consumer.lane.state.pending import PendingInvitation
-from consumer.lane.state.settings import LaneSettings
 from consumer.records.checkpoint import InFlight
 
 SHARE = 1 / 7
@@ -67,7 +67,8 @@ class SearchBudget:
 
 class Sealing:
     """Batches from sealing to answer: `in_flight`, and their `intents` for the checkpoint.
-    `starting`: calls and logins that leave with the next commit."""
+    `starting`: calls and logins that leave with the next commit. `inflow`: what is about to be
+    read; None under a quota."""
 
     def __init__(
         self,
@@ -95,11 +96,12 @@ class Sealing:
         self._probe_at = math.inf
         self._budget = SearchBudget()
         self._batches = 0
-        self._use_scheduler(scheduler or _scheduler_for(self._buffer.settings))
+        self.inflow: Inflow | None = None
+        self._use_scheduler(scheduler or self._scheduler_of_settings())
 
     def reconfigure(self) -> None:
         """Apply the config that the buffer has already taken over."""
-        self._use_scheduler(_scheduler_for(self._buffer.settings))
+        self._use_scheduler(self._scheduler_of_settings())
         self._buffer.changed.update(dict.fromkeys(self._buffer.windows))
 
     def remove_ended(self, batch_id: str) -> tuple[Batch, Bisection | Trial | None]:
@@ -110,15 +112,24 @@ class Sealing:
 
     def seal(self, now: float) -> float:
         """Seal all that may be called now. Return when to try again at the latest."""
+        again_at = self._follow_inflow(now)
         while len(self.in_flight) < self._buffer.settings.max_in_flight and self._has_room():
             if not self._limiter.allowed(now):
                 return self._limiter.next_at(now)
             left = self._limiter.share_left(now)
             choice = self._scheduler.choose(self._candidates(now, left), now, left)
             if isinstance(choice, Wait):
-                return min(choice.until, self._due_index.next_at, self._probe_at)
+                return min(choice.until, self._due_index.next_at, self._probe_at, again_at)
             self._seal_chosen(choice.window, choice.why, now)
         return math.inf
+
+    def _follow_inflow(self, now: float) -> float:
+        """Compute all windows again when inflow begins or ends. Return when it may end."""
+        if self.inflow is None:
+            return math.inf
+        if self.inflow.update(now):
+            self._buffer.changed.update(dict.fromkeys(self._buffer.windows))
+        return self.inflow.until if self.inflow.until > now else math.inf
 
     def _has_room(self) -> bool:
         """Return whether the checkpoint can name one more call. Without calls it always can.
@@ -291,9 +302,13 @@ class Sealing:
         self._scheduler = scheduler
         self._due_index = DueIndex(scheduler, self._buffer.vendor_of)
 
-
-def _scheduler_for(settings: LaneSettings) -> Scheduler:
-    return IndexPrice() if settings.limits else SizeOrLinger(settings.linger)
+    def _scheduler_of_settings(self) -> Scheduler:
+        settings = self._buffer.settings
+        if settings.limits:
+            self.inflow = None
+            return IndexPrice()
+        self.inflow = self.inflow or Inflow(self._buffer, self._accounts)
+        return SizeOrLinger(settings.linger, self.inflow.full_by)
 
 
 def _intent(batch: Batch) -> InFlight:

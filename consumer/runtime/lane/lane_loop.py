@@ -112,9 +112,10 @@ class LaneStage:
     def _turn(self) -> None:
         self.run.record_turn(self.group.consumer)
         self._end_session_after_step()
-        records, ends = self._poll()
+        records, ends, most = self._poll()
         if self.ownership is not None:
             self.ownership.read(records)
+            self.ownership.lane.polled(len(records), most, self.services.clock.now())
             for end in ends.values():  # after the records that came with it
                 self.ownership.lane.at_end(end)
             self.ownership.step()
@@ -140,16 +141,18 @@ class LaneStage:
                 "the wall clock was stepped, and other lanes are not drained yet"
             )
 
-    def _poll(self) -> tuple[list[Message], dict[Partition, int]]:
+    def _poll(self) -> tuple[list[Message], dict[Partition, int], int]:
         """Poll records and run rebalance callbacks; poll fewer records while the lane is saturated.
+        Return records, ends of the log, and how many records were asked for.
 
         One transaction must carry what the records lead to: dead letters and delayed invitations.
         """
-        limit = self.run.size.records
+        most, wait = POLL_RECORDS, self._longest_wait()
         if self.ownership is not None and self.ownership.lane.saturated:
             self.ownership.wait_for_answer()
-            return self.group.poll(min(limit, SATURATED_RECORDS), 0.0)
-        return self.group.poll(min(limit, POLL_RECORDS), self._longest_wait())
+            most, wait = SATURATED_RECORDS, 0.0
+        most = min(self.run.size.records, most)
+        return *self.group.poll(most, wait), most
 
     def _longest_wait(self) -> float:
         """Return how many seconds a poll may wait: until the lane's next own decision at most."""
