@@ -22,7 +22,6 @@ from consumer.lane.state.commands import Batch, Login
 from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import FRESH_SECONDS
 from consumer.records.call import Call, Outcome, Token, Verdict
-from consumer.records.invitation import decode_call_parts
 from consumer.vendors.echo import PART, cleaned, is_clean
 from consumer.vendors.protocol import LoginVendor, Vendor
 
@@ -162,9 +161,7 @@ class Calls:
         token = account.token.value if account.token else None
 
         def build(many: Sequence[PendingInvitation]) -> Call:
-            return account.vendor.build(
-                campaign, [decode_call_parts(pending.value) for pending in many], token
-            )
+            return account.vendor.build(campaign, [pending.call_parts() for pending in many], token)
 
         built = _build_or_defect(build, batch.invitations)
         if not isinstance(built, str):

@@ -85,19 +85,20 @@ class Intake:
 
     def _place(self, pending: PendingInvitation, now: float) -> None:
         """End, delay or buffer an invitation that was read for the first time."""
-        refusal = self._refusal(pending, now)
+        buffer, campaign = self._buffer, pending.campaign
+        refusal = first_refusal(buffer.settings.policy.at_intake, pending, now)
         if refusal is not None:
             self._outbox.end(pending, refusal)
         elif near_end(pending.expires_at, now):
-            self._buffer.add(pending)
-        elif self._parking.is_parked(pending.campaign, now):
+            buffer.add(pending)
+        elif self._parking.is_parked(campaign, now):
             self._outbox.delay(pending, now)
-        elif self._crowds(pending.campaign):
-            self._outbox.delay(pending, now, self._until_served(pending.campaign))
+        elif buffer.read_plan.spilled and self._crowds(campaign):
+            self._outbox.delay(pending, now, self._until_served(campaign))
         else:
             if pending.attempt and not pending.delays:
-                self._accounts.campaigns[pending.campaign].tried_before(now)
-            self._buffer.add(pending)
+                self._accounts.campaigns[campaign].tried_before(now)
+            buffer.add(pending)
 
     def _again(self, pending: PendingInvitation, now: float) -> None:
         """Take in a spilled invitation that was read again."""

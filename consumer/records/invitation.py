@@ -211,16 +211,17 @@ class _KnownHead(InvitationHead, gc=False, forbid_unknown_fields=True):
     address: _KnownRecipient
 
 
-class _Id(Struct, gc=False):
-    id: Raw
-
-
 class CallParts(Struct, gc=False):
     """The parts of an invitation that its call carries, each value as JSON."""
 
     address: dict[str, Raw]
     data: dict[str, Raw]
-    result: _Id
+    result: Raw
+
+    @property
+    def id(self) -> str:
+        """The invitation's id, decoded at each access."""
+        return decode_identity(self.result).id
 
 
 class ResultParts(Struct, gc=False):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal, NamedTuple, NotRequired, Self
+from typing import Literal, NotRequired, Self
 
 import orjson
+from msgspec import Struct
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
@@ -127,7 +128,7 @@ class Result(TypedDict):
     fields: NotRequired[list[str]]
 
 
-class EncodedResult(NamedTuple):
+class EncodedResult(Struct, frozen=True, gc=False):
     """A result ready for its topic. `answered_at` (RFC 3339): None without a call."""
 
     id: str

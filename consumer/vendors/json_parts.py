@@ -20,7 +20,7 @@ def json_list(items: Iterable[Json]) -> bytes:
 
 def json_object(members: Iterable[tuple[Json, Json]]) -> bytes:
     """Return an object of these names (texts in JSON) and values."""
-    return b"{%b}" % b",".join([b"%b:%b" % member for member in members])
+    return b"{%b}" % b",".join(map(b":".join, members))
 
 
 def named_object(members: Mapping[str, Json]) -> bytes:

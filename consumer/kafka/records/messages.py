@@ -110,6 +110,12 @@ def position_of(message: Message) -> tuple[str, int, int]:
     return topic, partition, offset
 
 
+def offset_of(message: Message) -> int:
+    """Return the offset. Raises KafkaSessionError if it is unknown."""
+    offset = message.offset()
+    return position_of(message)[2] if offset is None else offset
+
+
 def size_of(header: Header) -> int:
     """Return the upper bound of a header's size in bytes."""
     name, value = header

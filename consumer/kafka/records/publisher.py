@@ -43,23 +43,17 @@ class Publisher:
 
     def results(self, results: Iterable[EncodedResult], now: str) -> None:
         """Produce results, keyed by event id. `now` (RFC 3339): `ce_time` of one without a call."""
-        shared: dict[str, str | bytes | None] = {
+        headers: dict[str, str | bytes | None] = {  # the client copies them for each record
             "ce_specversion": b"1.0",
             "ce_type": RESULT_TYPE,
             "ce_source": self._source,
             "content-type": b"application/json",
         }
         for result in results:
-            own: dict[str, str | bytes | None] = {
-                "ce_id": result.id,
-                "ce_time": result.answered_at or now,
-            }
+            headers["ce_id"] = result.id
+            headers["ce_time"] = result.answered_at or now
             transactions.produce(
-                self._client,
-                self._results,
-                result.value,
-                key=result.event_id,
-                headers={**shared, **own},
+                self._client, self._results, result.value, key=result.event_id, headers=headers
             )
 
     def put_off(

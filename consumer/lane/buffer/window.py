@@ -10,7 +10,7 @@ import heapq
 import math
 import random
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
@@ -162,7 +162,7 @@ class Window:
     def _queue(self, pending: PendingInvitation) -> bool:
         """Add an invitation to its recipient's queue. Return whether it is a head (the first)."""
         self.count += 1
-        self.mark_changed()
+        self.changed[self.campaign] = None
         if pending.expires_at is not None and pending.expires_at < self.expires:
             self.expires = pending.expires_at
         queue = self._queues.get(pending.recipient)
@@ -193,8 +193,7 @@ class Window:
             taken.append(pending)
         del self._heads[: len(taken)]
         self._front = None
-        for pending in taken:
-            self._come_forward(pending.recipient)
+        self._come_forward(taken)
         self.count -= len(taken)
         self.mark_changed()
         return taken
@@ -209,7 +208,7 @@ class Window:
         offset, recipient = self._heads.pop(place)
         pending = self._queues[recipient][0]
         self.probed, self._front = offset, None
-        self._come_forward(recipient)
+        self._come_forward([pending])
         self.count -= 1
         self.mark_changed()
         return [pending]
@@ -258,15 +257,19 @@ class Window:
     def __iter__(self) -> Iterator[PendingInvitation]:
         return chain.from_iterable(self._queues.values())
 
-    def _come_forward(self, recipient: str) -> None:
-        queue = self._queues[recipient]
-        self._arrivals -= queue.pop(0).arrived
-        if queue:
-            insort(self._heads, (queue[0].offset, recipient))
-            self._arrivals += queue[0].arrived
-        else:
-            del self._queues[recipient]
-        if not self._queues:
+    def _come_forward(self, taken: Sequence[PendingInvitation]) -> None:
+        """Let the next invitation of each recipient come forward, whose first was taken."""
+        queues = self._queues
+        for pending in taken:
+            queue = queues[pending.recipient]
+            self._arrivals -= pending.arrived
+            if len(queue) == 1:
+                del queues[pending.recipient]
+            else:
+                del queue[0]
+                insort(self._heads, (queue[0].offset, pending.recipient))
+                self._arrivals += queue[0].arrived
+        if not queues:
             self._arrivals = 0.0  # clear rounding errors
 
 

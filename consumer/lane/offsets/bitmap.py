@@ -56,6 +56,11 @@ class OffsetBitmap:
         at = offset - self._origin
         return 0 <= at >> 3 < len(self._bits) and self._bits[at >> 3] >> (at & 7) & 1 == 1
 
+    @property
+    def end(self) -> int:
+        """No offset from this one on is present."""
+        return self._origin + 8 * len(self._bits)
+
     def add(self, offset: int) -> None:
         """Add an offset, which must not lie below the first."""
         bits, at = self._bits, offset - self._origin
@@ -127,8 +132,7 @@ class OffsetBitmap:
 def pack(offsets: Iterable[int], first: int) -> str:
     """Pack offsets ≥ `first` into a bitmap: bit i is offset `first + i`, zlib, base64."""
     bits = OffsetBitmap(first)
-    for offset in offsets:
-        bits.add(offset)
+    bits.add_all(offsets)
     return bits.packed(first)
 
 

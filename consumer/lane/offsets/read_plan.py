@@ -77,14 +77,18 @@ class ReadPlan:
         if self._expected is not None and not self._recognises(offset):
             return False
         self._position = offset + 1
-        if offset < self.settled.frontier:
+        settled = self.settled
+        if offset < settled.frontier:
             return offset in self._spilled
-        if self._closed:  # it is read again, from the last new record on
+        if self.mode is Mode.FRONTIER:
+            self._fresh = True
+        elif self._closed:  # it is read again, from the last new record on
             return False
-        self._reaches_frontier()
+        else:
+            self._reaches_frontier()
         self._last = offset
-        if self.settled.settled(offset):  # by a previous owner: ignored
-            self.settled.deliver(offset)
+        if settled.settled_before(offset):
+            settled.deliver(offset)
             return False
         return True
 

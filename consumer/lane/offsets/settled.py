@@ -29,6 +29,7 @@ class SettledOffsets:
         self.frontier = base
         """Next offset that this owner has not read yet."""
         self._done = OffsetBitmap(base, done)
+        self._restored_end = self._done.end
         self._packed_bytes = len(done or "")
 
     @property
@@ -45,9 +46,10 @@ class SettledOffsets:
         """Record that a record was read. Return False if it is settled or was read before."""
         if offset < self.frontier:
             return False
-        self.end_of_log(offset)
+        if offset > self.frontier:
+            self.end_of_log(offset)
         self.frontier = offset + 1
-        if offset in self._done:
+        if self.settled_before(offset):
             self._advance()
             return False
         return True
@@ -69,6 +71,10 @@ class SettledOffsets:
         """Settle delivered records."""
         self._done.add_all(offsets)
         self._advance()
+
+    def settled_before(self, offset: int) -> bool:
+        """Return whether a previous owner settled an offset at or behind the frontier."""
+        return offset < self._restored_end and offset in self._done
 
     def settled(self, offset: int) -> bool:
         """Return whether an offset is settled; every offset below `base` is."""

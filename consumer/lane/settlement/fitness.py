@@ -41,13 +41,18 @@ class Fitness:
         self, taken: Sequence[PendingInvitation], window: Window, now: float
     ) -> list[PendingInvitation]:
         """Return the invitations that a call may carry, and end the others. A second one for the
-        same address waits again."""
+        same address waits again.
+
+        The present config's router has given addresses of one kind one pseudonym each, and a
+        window gives no two invitations of one pseudonym: then no address has to be read.
+        """
         fresh, keys = list[PendingInvitation](), set[tuple[str, ...]]()
         campaign = self._buffer.settings.campaigns[window.campaign]
         kinds = sorted(campaign.spec.addresses) if campaign.spec else []
+        distinct = len(kinds) <= 1 and all(map(self._checked, taken))
         for pending in taken:
             reason, key = self._refusal_by_rule(pending, now), tuple[str, ...]()
-            if reason is None and campaign.spec:
+            if reason is None and campaign.spec and not distinct:
                 reason = self._unfit(pending, campaign)
                 key = key_of(pending.address, kinds)
             if reason is not None:
@@ -68,9 +73,10 @@ class Fitness:
 
     def _unfit(self, pending: PendingInvitation, campaign: LaneCampaign) -> Reason | None:
         """See `unfit`. The router checked an invitation by its own config: the present one."""
-        if pending.checked_by == self._buffer.settings.config_version:
-            return None
-        return unfit(pending.invitation, campaign)
+        return None if self._checked(pending) else unfit(pending.invitation, campaign)
+
+    def _checked(self, pending: PendingInvitation) -> bool:
+        return pending.checked_by == self._buffer.settings.config_version
 
     def _refusal_by_rule(self, pending: PendingInvitation, now: float) -> Reason | None:
         return first_refusal(self._buffer.settings.policy.at_sealing, pending, now)

@@ -11,14 +11,18 @@ import sys
 from typing import Self
 
 import msgspec
+from msgspec import Raw
 
 from consumer.records.invitation import (
+    CallParts,
     Invitation,
     InvitationHead,
     Recipient,
+    decode_call_parts,
     decode_head,
     decode_known_head,
     decode_recipient,
+    decode_result_parts,
     encode_invitation,
     flat_invitation,
 )
@@ -32,7 +36,7 @@ class PendingInvitation(msgspec.Struct, gc=False):
     """A record of the lane's topic: its offset, since when it waits (epoch seconds), its bytes.
     `attempt`: calls that carried it. `delays`: how often it was delayed. `checked_by`: the config
     by which the router made it; none for one that an operator sent again. `event_at`: when its
-    event happened, if that is known.
+    event happened, if that is known. `_result`: the result's part, once a call decoded it.
 
     The garbage collector skips it (`gc=False`): there are many, and none refers to another object
     that could refer back."""
@@ -47,12 +51,18 @@ class PendingInvitation(msgspec.Struct, gc=False):
     delays: int = 0
     checked_by: str = ""
     event_at: float | None = None
+    _result: Raw | None = None
 
     @classmethod
     def read(cls, offset: int, value: bytes, arrived: float) -> Self:
         """Read a record's value; one of an earlier version is encoded again. Raises
         UnreadableRecord."""
-        head = _head(value)
+        head: InvitationHead | None = None
+        if len(value) <= RECORD_LIMIT:
+            try:  # noqa: SIM105 - `suppress` would take a tenth of the reading
+                head = decode_known_head(value)
+            except (ValueError, RecursionError):  # `read_invitation` reads or refuses it
+                pass
         if head is None:
             # A copy: orjson shrinks a buffer of 4 kB to what it wrote, and the rest stays a gap
             # beside each invitation (73,000 of them took 322 MB, copied ones 62).
@@ -90,6 +100,16 @@ class PendingInvitation(msgspec.Struct, gc=False):
         """Approximate bytes of memory."""
         return len(self.value) + OVERHEAD
 
+    def call_parts(self) -> CallParts:
+        """Return the parts for its call. The result's part is kept, for a result follows."""
+        parts = decode_call_parts(self.value)
+        self._result = parts.result
+        return parts
+
+    def result_part(self) -> Raw:
+        """Return the part for its result, as JSON."""
+        return decode_result_parts(self.value).result if self._result is None else self._result
+
     @property
     def address(self) -> Recipient:
         """The recipient's addresses, decoded at each access."""
@@ -99,14 +119,3 @@ class PendingInvitation(msgspec.Struct, gc=False):
     def invitation(self) -> Invitation:
         """The flat view, parsed at each access."""
         return flat_invitation(msgspec.json.decode(self.value))
-
-
-def _head(value: bytes) -> InvitationHead | None:
-    """Return the head of a record that this program could have written; None for any other record,
-    which `read_invitation` reads or refuses."""
-    if len(value) > RECORD_LIMIT:
-        return None
-    try:
-        return decode_known_head(value)
-    except (ValueError, RecursionError):
-        return None

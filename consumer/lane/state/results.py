@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import orjson
+from msgspec import Struct
 
 from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneCampaign
 from consumer.records.call import Outcome
 from consumer.records.fields import RECORD_VERSION, rfc3339
-from consumer.records.invitation import decode_identity, decode_result_parts
+from consumer.records.invitation import decode_identity
 from consumer.records.result import EncodedResult, Reason
 
 
@@ -45,7 +45,7 @@ class CallFacts:
 NO_CALL = CallFacts()
 
 
-class EndedInvitation(NamedTuple):
+class EndedInvitation(Struct, frozen=True, gc=False):
     """An invitation whose result the next commit publishes. `attempt`: calls that it was tried in;
     `rules`: None if the config lacks its campaign."""
 
@@ -63,12 +63,12 @@ def encode_results(ended: Iterable[EndedInvitation]) -> Iterator[EncodedResult]:
     last: EndedInvitation | None = None
     for one in ended:
         if last is None or not _share(one, last):
-            encoded = orjson.dumps(_shared(one))[1:]
+            encoded = b"," + orjson.dumps(_shared(one))[1:]
         last, pending = one, one.pending
-        part = decode_result_parts(pending.value).result
+        part = bytes(pending.result_part())
         identity = decode_identity(part)
-        own = bytes(part)[:-1], orjson.dumps(pending.recipient)
-        value = b'%b,"recipient":%b,%b' % (*own, encoded)
+        own = part[:-1], b',"recipient":', orjson.dumps(pending.recipient)
+        value = b"".join((*own, encoded))
         yield EncodedResult(identity.id, identity.event_id, one.facts.answered_at, value)
 
 

@@ -18,7 +18,7 @@ from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPa
 from consumer.errors import UnreadableRecord, defect
 from consumer.http.calls import Answered, Calls, Inbox, LoginEnded
 from consumer.kafka.errors import records_fault
-from consumer.kafka.records.messages import position_of, timestamp_of, value_of
+from consumer.kafka.records.messages import offset_of, position_of, timestamp_of, value_of
 from consumer.kafka.records.operator_commands import ReopenLane, RetryCampaign
 from consumer.kafka.records.publisher import bad_invitation, dead_letter_of
 from consumer.lane.lane import Lane
@@ -93,10 +93,10 @@ class LaneOwnership:
 
     def read(self, messages: list[Message]) -> None:
         """Feed records of the lane's topic, in offset order."""
-        now = self.services.clock.now()
+        now, accepts = self.services.clock.now(), self.lane.accepts
         for message in messages:
-            offset = position_of(message)[2]
-            if self.lane.accepts(offset):
+            offset = offset_of(message)
+            if accepts(offset):
                 self._arrived(message, offset, now)
         with suppress(Exception):  # a diagnosis must not end the session
             self.rivals.read(messages, now)
@@ -109,8 +109,11 @@ class LaneOwnership:
         pending: PendingInvitation | None = None
         try:
             value, arrived = value_of(message) or b"", _arrival(message, now)
-            pending = self._invitation_of(message, offset, value, arrived, now)
-            if pending is not None:
+            try:
+                pending = PendingInvitation.read(offset, value, arrived)
+            except UnreadableRecord as unreadable:
+                self._take_unreadable(message, offset, value, arrived, now, unreadable)
+            else:
                 self.lane.arrived(pending, now)
         except Exception as error:
             if not records_fault(error):
@@ -119,25 +122,23 @@ class LaneOwnership:
             letter = dead_letter_of(message, DeadLetterReason.INTERNAL, defect(error))
             self.lane.abandon(letter, pending.campaign if pending else None)
 
-    def _invitation_of(
-        self, message: Message, offset: int, value: bytes, arrived: float, now: float
-    ) -> PendingInvitation | None:
-        """Return the record's invitation.
-
-        Return None after delaying an invitation of a later version, or dead-lettering an unreadable
-        record.
-        """
-        try:
-            return PendingInvitation.read(offset, value, arrived)
-        except UnreadableRecord as error:
-            later = PendingInvitation.from_later_version(offset, value, arrived)
-            if later is None:
-                why = f"not an invitation of this version: {error}"
-                self.lane.unreadable(bad_invitation(message, why))
-                return None
+    def _take_unreadable(
+        self,
+        message: Message,
+        offset: int,
+        value: bytes,
+        arrived: float,
+        now: float,
+        error: UnreadableRecord,
+    ) -> None:
+        """Delay an invitation of a later version; any other record becomes a dead letter."""
+        later = PendingInvitation.from_later_version(offset, value, arrived)
+        if later is None:
+            why = f"not an invitation of this version: {error}"
+            self.lane.unreadable(bad_invitation(message, why))
+            return
         log.warning("invitation_of_later_version", lane=self.name, offset=offset)
         self.lane.postponed(later, now)
-        return None
 
     def reconfigure(self, rules: LaneConfig) -> None:
         """Switch to another config, between two turns: every sealed batch has been sent by then."""

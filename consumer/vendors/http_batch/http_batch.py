@@ -149,4 +149,4 @@ def _values(invitation: CallParts, campaign: str) -> dict[str, JsonValue]:
         f"{templates.DATA}{name}": parsed(value) for name, value in invitation.data.items()
     }
     values |= {kind: parsed(text) for kind, text in invitation.address.items()}
-    return {**values, "id": parsed(invitation.result.id), "campaign": campaign}
+    return {**values, "id": invitation.id, "campaign": campaign}

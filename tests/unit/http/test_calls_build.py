@@ -15,7 +15,6 @@ from consumer.http.calls import Account, Calls
 from consumer.lane.state.commands import Batch, SealReason
 from consumer.records.call import Call
 from consumer.records.invitation import CallParts
-from consumer.vendors.json_parts import parsed
 from tests.support.lanes import NOW, campaign, held
 
 
@@ -37,9 +36,7 @@ class Broken:
         self._bad, self._several = bad, several
 
     def build(self, _campaign: object, many: Sequence[CallParts], _token: object) -> Call:
-        if self._bad & {parsed(each.result.id) for each in many} or (
-            self._several and len(many) > 1
-        ):
+        if self._bad & {each.id for each in many} or (self._several and len(many) > 1):
             raise KeyError("phone +905321234567")
         return Call("POST", "/", {}, b"")
 

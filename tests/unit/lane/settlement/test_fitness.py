@@ -108,10 +108,24 @@ def test_what_is_divided_or_on_trial_is_held_against_the_new_config_too(refusal:
 
 def test_two_recipients_that_share_the_present_address_never_share_a_call() -> None:
     """Told apart by their phones before, they have one e-mail address."""
-    driver = Driver(lane(settings(of(EMAIL))))
+    driver = Driver(lane(settings(of(EMAIL), config_version="c2")))
     first, second = driver.read(
         reached_by(0, email="a@b.example", phone="+905550000001"),
         reached_by(1, email="a@b.example", phone="+905550000002"),
+    )
+    assert [len(first.invitations), len(second.invitations)] == [1, 1]
+
+
+def test_one_of_an_earlier_config_has_the_others_compared_too() -> None:
+    driver = Driver(lane(settings(of(EMAIL))))
+    earlier = {
+        **invitation(0, "r0", "a"),
+        "address": {"email": "a@b.example"},
+        "config_version": "c0",
+    }
+    first, second = driver.read(
+        PendingInvitation.of(0, earlier, NOW),  # type: ignore[arg-type]  # a copy
+        reached_by(1, email="a@b.example"),
     )
     assert [len(first.invitations), len(second.invitations)] == [1, 1]
 
