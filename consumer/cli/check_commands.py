@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from consumer.cli.options import DEFAULT_CONFIG, ConfigPath, Json, load_config
+from consumer.cli.options import (
+    DEFAULT_CONFIG,
+    ConfigPath,
+    Json,
+    import_without_rich,
+    load_config,
+)
 from consumer.errors import ConfigError, TopicsError
 from consumer.runtime.options import ExitCode
 
@@ -49,6 +55,7 @@ def validate(
     as_json: Json = False,
 ) -> None:
     """Check a routing config and report all problems at once."""
+    import_without_rich()
     from consumer.wiring.config_file import shown
 
     source = context.get_parameter_source("config")

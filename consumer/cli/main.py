@@ -19,6 +19,7 @@ from consumer.cli.command_group import Panel, command_group
 from consumer.cli.options import (
     DEFAULT_CONFIG,
     ConfigPath,
+    import_without_rich,
     load_config,
     one_of,
     parse_position,
@@ -122,6 +123,7 @@ def run(
     """
     import asyncio
 
+    import_without_rich()
     from consumer.observability.logs import logs
     from consumer.runtime.options import Options
     from consumer.runtime.process import Process

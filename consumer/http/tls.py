@@ -7,6 +7,7 @@ import ssl
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -27,6 +28,8 @@ class TlsError(DispatcherError):
 def context_of(account: Account) -> ssl.SSLContext:
     """Return a context that trusts `ca` alone if the account has one, else the public authorities.
     Raises TlsError, whose message repeats nothing of the files."""
+    if account.ca is None and account.client_cert is None:
+        return _public_authorities()
     if account.ca is None:
         context = httpx.create_ssl_context(trust_env=False)
     else:
@@ -34,6 +37,13 @@ def context_of(account: Account) -> ssl.SSLContext:
     if account.client_cert is not None and account.client_key is not None:
         _identify(context, account.client_cert, account.client_key)
     return context
+
+
+@cache
+def _public_authorities() -> ssl.SSLContext:
+    """Return the context of all accounts without certificates of their own. Loading the
+    authorities takes tens of milliseconds, at the check of a config and for each account."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def _trusting(pem: str) -> ssl.SSLContext:

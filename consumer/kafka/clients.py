@@ -125,11 +125,13 @@ class KafkaClients:
         request is answered at once.
 
         Without a connected broker librdkafka retries its coordinator or leader lookup only after
-        500 ms; a metadata request waits for the connection itself.
+        500 ms; a metadata request waits for the connection itself. The first answer replaces the
+        bootstrap connection by one that is yet to be made, for which the second request waits.
         """
         if not self._embedded:
             with suppress(KafkaException):
-                client.list_topics(topic, timeout=CONNECT_WAIT)
+                for _ in range(2):
+                    client.list_topics(topic, timeout=CONNECT_WAIT)
 
     def send_offsets(
         self,

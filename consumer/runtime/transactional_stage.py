@@ -138,6 +138,7 @@ class TransactionalStage(ABC, Generic[Outcome]):
 
     def _begin_membership(self) -> None:
         """Fence the former producer; clear what the former membership knew."""
+        self.services.clients.connect(self.producer, self.services.topics.results)
         transactions.fence(self.producer, self.run.waiting())
 
     def _end_membership(self) -> None:

@@ -129,7 +129,7 @@ def test_a_check_imports_no_service_and_no_demo() -> None:
     assert "consumer.config.load" in imported
     others = {"runtime.process", "demo", "sandbox", "operations", "docgen", "simulate"}
     assert imported & {f"consumer.{name}" for name in others} == set()
-    assert imported & {"uvicorn", "starlette"} == set()
+    assert imported & {"uvicorn", "starlette", "rich"} == set()
 
 
 def test_version_is_told() -> None:

@@ -5,10 +5,17 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
 import structlog
-from confluent_kafka import OFFSET_BEGINNING, Producer, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    KafkaError,
+    KafkaException,
+    Producer,
+    TopicPartition,
+)
 
 from consumer.kafka.clients import EmbeddedBroker, KafkaClients, PromptConsumer
 
@@ -79,3 +86,26 @@ def test_stages_poll_with_it() -> None:
     client = clients.consumer("group")
     assert isinstance(client, PromptConsumer)
     clients.close(client)
+
+
+class Asked:
+    """A client that counts metadata requests, and answers so many of them."""
+
+    def __init__(self, answers: int) -> None:
+        self.answers, self.asked = answers, 0
+
+    def list_topics(self, _topic: str, timeout: float) -> None:
+        assert timeout
+        self.asked += 1
+        if self.asked > self.answers:
+            raise KafkaException(KafkaError(KafkaError._TRANSPORT))
+
+
+@pytest.mark.parametrize(("answers", "asked"), [(2, 2), (0, 1)])
+def test_connecting_waits_for_the_connection_behind_the_bootstrap_one(
+    answers: int, asked: int
+) -> None:
+    """With one request alone, fencing waited for another 500 ms in one of six starts."""
+    client = Asked(answers)
+    KafkaClients({"bootstrap.servers": "127.0.0.1:1"}).connect(cast("Producer", client), TOPIC)
+    assert client.asked == asked
