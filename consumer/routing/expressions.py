@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import jmespath
@@ -39,12 +40,13 @@ _NO_JSON = "a literal in backticks must be JSON; write text as 'text'"
 _NAMES = 'a name of more than A-Z a-z 0-9 _ stands in double quotes, as in a."b-c"'
 
 
+@lru_cache(maxsize=1_000)
 def compile_value(expression: str) -> Value:
     """Compile a JMESPath expression to a function of the event (an object as orjson reads it).
 
-    Raises ValueError for a bad expression, also for an unknown function or a wrong number of
-    arguments, which JMESPath would only find at run time. Its message is a plain sentence with the
-    position, if there is one, counted from 0 in characters.
+    Equal expressions share one function. Raises ValueError for a bad expression, also for an
+    unknown function or a wrong number of arguments, which JMESPath would only find at run time. Its
+    message is a plain sentence with the position, if there is one, counted from 0 in characters.
 
     An expression that fails on an event (a function's argument has the wrong type) is null: the
     error would carry the event's data, and one odd event must not stop a route.

@@ -17,6 +17,7 @@ The source contains the config's names and keys as literals (`repr`) and nothing
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, cast
 
 from consumer.records.invitation import Data
@@ -36,8 +37,14 @@ def compile_data(fields: Mapping[str, Path], maps: Mapping[str, Mapping[str, Pat
             members = ", ".join([f"{key!r}: v{next(values)}" for key in inner])
             shape.append(f"{name!r}: {{{members}}}")
     lines = ["def make(event):", *_look_ups(paths), f"return {{{', '.join(shape)}}}"]
+    return _function("\n    ".join(lines))
+
+
+@lru_cache(maxsize=1_000)
+def _function(source: str) -> MakeData:
+    """Compile the source; routes with the same data share one function."""
     made: dict[str, Any] = {}
-    exec("\n    ".join(lines), made)  # noqa: S102 - the source is this module's own
+    exec(source, made)  # noqa: S102 - the source is this module's own
     return cast("MakeData", made["make"])
 
 

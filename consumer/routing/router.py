@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -24,6 +24,7 @@ from consumer.records.input_record import InputRecord
 from consumer.records.invitation import INVITATION_VERSION, Address, InvitationRecord
 from consumer.records.result import Reason, Result
 from consumer.routing.decoding.decode import Event, EventDecoder
+from consumer.routing.patterns.index import PatternIndex
 from consumer.routing.route import Body, Link, Reach, Route, Target, name_of_longest
 
 Pseudonymiser = Callable[[str], str]
@@ -51,17 +52,21 @@ class EncodedInvitation(Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class RoutedInput:
-    """An input: its decoder, and its routes in order."""
+    """An input: its decoder, its routes in order, and the index of their patterns if it pays."""
 
     decoder: EventDecoder
     routes: Sequence[Route]
     all_that_match: bool = False
+    index: PatternIndex | None = None
 
     def routes_for(self, body: Body) -> Sequence[Route]:
         """Return the routes that take an event with this body."""
+        routes: Iterable[Route] = self.routes
+        if self.index is not None:
+            routes = map(self.routes.__getitem__, self.index.candidates(body))
         if self.all_that_match:
-            return [route for route in self.routes if route.pattern.matches(body)]
-        for route in self.routes:
+            return [route for route in routes if route.pattern.matches(body)]
+        for route in routes:
             if route.pattern.matches(body):
                 return (route,)
         return ()

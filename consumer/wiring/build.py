@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from types import MappingProxyType
 
@@ -21,10 +22,12 @@ from consumer.routing.decoding.formats import FORMATS
 from consumer.routing.decoding.times import TimeReader
 from consumer.routing.expressions import compile_value, needs_digits, plain_path
 from consumer.routing.link import GIVEN, compile_link, entry_of
+from consumer.routing.patterns.index import PatternIndex
 from consumer.routing.patterns.pattern import compile_pattern
 from consumer.routing.plain_data import MakeData, compile_data
 from consumer.routing.recipients.recipients import (
     PhoneNormaliser,
+    UntextedType,
     make_pseudonymiser,
     normalise_email,
 )
@@ -85,10 +88,12 @@ def build_router(config: Config, vendors: Mapping[str, Vendor]) -> Router:
     """Compile all inputs and routes to a router."""
     inputs: dict[str, RoutedInput] = {}
     for name, entry in config.inputs.items():
+        routes = [_route(route, config, vendors) for route in config.routes if route.input == name]
         routed = RoutedInput(
             _decoder(entry),
-            [_route(route, config, vendors) for route in config.routes if route.input == name],
+            routes,
             all_that_match=entry.routes == "all",
+            index=PatternIndex.if_it_pays([route.pattern for route in routes]),
         )
         inputs.update(dict.fromkeys(entry.topics, routed))
     key = config.pseudonym.key.get_secret_value().encode()
@@ -156,20 +161,29 @@ def _lane_campaign(name: str, campaign: Campaign, spec: ChannelSpec) -> LaneCamp
 
 
 def _route(route: RouteConfig, config: Config, vendors: Mapping[str, Vendor]) -> Route:
-    recipient: dict[Reader, tuple[Getter, Normaliser]] = {}
-    if route.recipient.phone is not None:
-        phone = PhoneNormaliser(route.phone_region, route.phone_types)
-        recipient["phone"] = compile_value(route.recipient.phone), phone
-        recipient["texts"] = recipient["phone"][0], phone.texts
-    if route.recipient.email is not None:
-        recipient["email"] = compile_value(route.recipient.email), normalise_email
+    recipient = route.recipient
     return Route(
         route.name,
         compile_pattern(route.match),
-        recipient,
+        _readers(recipient.phone, recipient.email, route.phone_region, route.phone_types),
         [_target(name, route, config, vendors) for name in route.send],
         route.policy.expire_after,
     )
+
+
+@lru_cache(maxsize=100)
+def _readers(
+    phone: str | None, email: str | None, region: str | None, types: tuple[UntextedType, ...]
+) -> Mapping[Reader, tuple[Getter, Normaliser]]:
+    """Compile how addresses are read; routes that read them alike share it."""
+    readers: dict[Reader, tuple[Getter, Normaliser]] = {}
+    if phone is not None:
+        normaliser = PhoneNormaliser(region, types)
+        readers["phone"] = compile_value(phone), normaliser
+        readers["texts"] = readers["phone"][0], normaliser.texts
+    if email is not None:
+        readers["email"] = compile_value(email), normalise_email
+    return readers
 
 
 def _target(name: str, route: RouteConfig, config: Config, vendors: Mapping[str, Vendor]) -> Target:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import reduce
+from functools import lru_cache, reduce
 from itertools import product
 from typing import Any, Final
 
-from consumer.routing.patterns.nodes import ABSENT, Field, Match, Node
+from consumer.routing.patterns.nodes import ABSENT, Field, Leaf, Match, Node
 from consumer.routing.patterns.scalars import SCALARS, Item, any_of
 
+SHARED: Final = 1_000
+"""Compiled conditions that later patterns can share."""
 
-class _Missing:
+
+class Missing:
     """The type of a missing key, so that one table look-up covers it."""
 
 
-_MISSING: Final = _Missing()
+MISSING: Final = Missing()
 
 
 def table_of(items: Sequence[Item], *, absent: bool) -> Mapping[type, Match]:
@@ -26,11 +29,11 @@ def table_of(items: Sequence[Item], *, absent: bool) -> Mapping[type, Match]:
     }
 
     def in_array(values: list[Any]) -> int:
-        found = [value for value in _flat(values) if type(value) is not dict]
+        found = [value for value in flat(values) if type(value) is not dict]
         return any(table[type(value)](value) for value in found) if found else nothing
 
     table[list] = in_array
-    table[dict] = table[_Missing] = lambda _value: nothing
+    table[dict] = table[Missing] = lambda _value: nothing
     return table
 
 
@@ -44,16 +47,19 @@ def match_of(node: Node) -> Match:
     return _all_of(conditions) if node.accepts_absence() else _all_there(conditions)
 
 
-def at_leaf(key: str, table: Mapping[type, Match]) -> Match:
+@lru_cache(maxsize=SHARED)
+def at_leaf(key: str, leaf: Leaf) -> Match:
     """Compile the values of one key to a match of an object of the event."""
+    table = leaf.table
 
     def match(event: dict[str, Any]) -> int:
-        value = event.get(key, _MISSING)
+        value = event.get(key, MISSING)
         return table[type(value)](value)
 
     return match
 
 
+@lru_cache(maxsize=SHARED)
 def at_object(key: str, inside: Match) -> Match:
     """Compile a nested object: of an array's elements, one must satisfy all of it."""
     nothing = ABSENT if inside({}) else False
@@ -64,7 +70,7 @@ def at_object(key: str, inside: Match) -> Match:
             return inside(value)
         if type(value) is not list:
             return nothing
-        found = [inside(element) for element in _flat(value) if type(element) is dict]
+        found = [inside(element) for element in flat(value) if type(element) is dict]
         if not found:
             return nothing
         return True in found or (ABSENT if all(found) else False)
@@ -72,7 +78,7 @@ def at_object(key: str, inside: Match) -> Match:
     return match
 
 
-def _flat(values: list[Any]) -> Iterator[Any]:
+def flat(values: list[Any]) -> Iterator[Any]:
     """Yield the elements of nested arrays. Uses a stack: an event may nest arbitrarily deep."""
     stack = values[:]
     while stack:
@@ -85,7 +91,7 @@ def _flat(values: list[Any]) -> Iterator[Any]:
 
 def _of_field(key: str, asked: Field) -> Iterator[Match]:
     for leaf in asked.leaves:
-        yield at_leaf(key, leaf.table)
+        yield at_leaf(key, leaf)
     if asked.node:
         yield at_object(key, match_of(asked.node))
 

@@ -15,7 +15,7 @@ list, a field named both beside and inside `$or` must satisfy both, and the empt
 every event.
 
 A pattern is parsed once (`reader`, `operators`) into nodes (`nodes`), which explain a mismatch.
-The nodes are compiled to closures (`match`), which match events.
+The nodes are compiled to closures (`match`), which match events; many patterns share an `index`.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ class Pattern:
     """A compiled pattern. `matches(event)`: an object as orjson reads it → bool."""
 
     matches: Callable[[dict[str, Any]], bool]
-    _node: Node
+    node: Node
 
     def explain(self, event: dict[str, Any]) -> list[str]:
         """List the conditions that failed: their paths and the wanted values, no event values."""
         if self.matches(event):
             return []
-        return list(_failures(self._node, event, "")) or [
+        return list(_failures(self.node, event, "")) or [
             f"no single array element holds the conditions beside and inside {OR}"
         ]
 
@@ -58,7 +58,7 @@ def compile_pattern(pattern: Mapping[str, object]) -> Pattern:
 def _failures(node: Node, event: dict[str, Any], prefix: str) -> Iterator[str]:
     for key, asked in node.fields.items():
         for leaf in asked.leaves:
-            if not at_leaf(key, leaf.table)(event):
+            if not at_leaf(key, leaf)(event):
                 missing = "" if key in event else "is missing, "
                 yield f"{prefix}{key}: {missing}wanted {leaf.text}"
         if asked.node and not at_object(key, match_of(asked.node))(event):

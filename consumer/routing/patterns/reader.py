@@ -7,10 +7,10 @@ As on Amazon EventBridge a dot leads into an object: `customer.segment` is the f
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 from consumer.errors import DispatcherError
 from consumer.routing.patterns.match import table_of
@@ -23,6 +23,8 @@ MAX_COMBINATIONS: Final = 256
 MAX_DEPTH: Final = 32
 LITERAL: Final = r"a name that has a dot in it is written 'a\.b'"
 _STEP = re.compile(r'"((?:[^"\\]|\\.)*)"(?=\.|$)|((?:[^.\\]|\\.|\\$)*)', re.DOTALL)
+_LEAVES: Final = WeakValueDictionary[str, Leaf]()
+"""Leaves in use, by their text."""
 _ESCAPED = re.compile(r'\\([\\."])')
 
 
@@ -142,9 +144,8 @@ class _Reader:
                     absent = True
             except PatternError as error:
                 self.errors.append(error)
-        # Not orjson: a pattern may hold integers beyond 64 bits.
-        text = json.dumps(raw, default=str, ensure_ascii=False, separators=(",", ":"))
-        return Leaf(table_of([exact(values), *items], absent=absent), absent, text)
+        leaf = Leaf(table_of([exact(values), *items], absent=absent), absent, raw)
+        return leaf if self.errors else _LEAVES.setdefault(leaf.text, leaf)
 
 
 def steps_of(key: str) -> tuple[str, ...]:

@@ -99,7 +99,7 @@ def _folded(text: str, compare: Callable[[str, str], bool]) -> Test:
 
 def _wildcard(text: str) -> Test:
     """Test text with `*` for any characters. Parts are searched in order, without backtracking."""
-    head, *middle = _parts(text)
+    head, *middle = parts_of(text)
     if not middle:
         return head.__eq__
     tail = middle.pop()
@@ -119,8 +119,8 @@ def _wildcard(text: str) -> Test:
     return test
 
 
-def _parts(text: str) -> list[str]:
-    """Split at the unescaped `*`; raises ValueError for what event-ruler refuses."""
+def parts_of(text: str) -> list[str]:
+    """Split a wildcard at the unescaped `*`; raises ValueError for what event-ruler refuses."""
     parts, characters = [""], iter(text)
     for character in characters:
         if character == "\\":
