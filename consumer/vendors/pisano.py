@@ -194,7 +194,7 @@ class Pisano:
             entries = [
                 (recipient, entry)
                 for recipient, invitation in zip(recipients, invitations, strict=True)
-                if (entry := invitation.data.get(name, _EMPTY)) != _EMPTY
+                if (entry := invitation.data.get(name)) is not None and entry != _EMPTY
             ]
             if entries:
                 body[_body_key(name, campaign)] = json_object(entries)

@@ -595,7 +595,7 @@ class Recorder:
     def __init__(self) -> None:
         self.produced: list[tuple[Any, ...]] = []
 
-    def produce(self, *record: object, headers: dict[str, str | bytes], timestamp: int) -> None:
+    def produce(self, *record: object, headers: dict[str, str | bytes], timestamp: int = 0) -> None:
         assert timestamp == 0  # now
         self.produced.append((*record, headers))
 

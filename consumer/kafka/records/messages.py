@@ -26,7 +26,7 @@ HEADER_OVERHEAD, RECORD_OVERHEAD = 12, 64
 NO_TIMESTAMP = -1
 """The value the broker itself writes for a record without a timestamp (ms)."""
 
-_headers, _key, _value, _timestamp = map(methodcaller, ("headers", "key", "value", "timestamp"))
+_headers, _key, _value = map(methodcaller, ("headers", "key", "value"))
 
 
 class Content(NamedTuple):
@@ -77,10 +77,12 @@ def headers_of(message: Message) -> tuple[list[Header], int]:
 
 def timestamp_of(message: Message) -> int:
     """Return epoch milliseconds; `NO_TIMESTAMP` if the record has none."""
-    found = _asked(_timestamp, message)
-    if isinstance(found, Exception):
+    try:  # here, for it is read for each record
+        kind, when = message.timestamp()
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - any error a client raises for one record
         return NO_TIMESTAMP
-    kind, when = found
     return NO_TIMESTAMP if kind == TIMESTAMP_NOT_AVAILABLE else int(when)
 
 
@@ -92,8 +94,13 @@ def appended_at(message: Message) -> float | None:
 
 def value_of(message: Message) -> bytes | None:
     """Return the record's value; None if it has none, or one that the client cannot read."""
-    found = _asked(_value, message)
-    return found if type(found) is bytes else _bytes(_value, message)[0]
+    try:  # here, for it is read for each record
+        found = message.value()
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - any error a client raises for one record
+        return None
+    return found.encode() if isinstance(found, str) else found
 
 
 def key_of(message: Message) -> bytes | None:

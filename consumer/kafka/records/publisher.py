@@ -52,9 +52,12 @@ class Publisher:
         for result in results:
             headers["ce_id"] = result.id
             headers["ce_time"] = result.answered_at or now
-            transactions.produce(
-                self._client, self._results, result.value, key=result.event_id, headers=headers
-            )
+            try:
+                self._client.produce(self._results, result.value, result.event_id, headers=headers)
+            except BufferError:  # wait for room
+                transactions.produce(
+                    self._client, self._results, result.value, key=result.event_id, headers=headers
+                )
 
     def put_off(
         self, put_off: Sequence[DelayedInvitation], lane: str, topics: Topics, now: float

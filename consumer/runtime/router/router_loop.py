@@ -199,12 +199,15 @@ class RouterStage(TransactionalStage[Routed]):
 
 def _input_record(message: Message, replayed: str) -> InputRecord:
     """Return a message as routing reads it: one of the topic `replayed` has its original place."""
-    place, was = position_of(message), None
-    if place[0] == replayed:
+    topic, partition, offset = position_of(message)
+    was = None
+    if topic == replayed:
         headers, lost = headers_of(message)
         was = None if lost else original(headers)
-        place = was[:3] if was else place  # else its topic is no input's: a dead letter
-    return InputRecord(*place, value_of(message), partial(_envelope, message, was))
+        if was:  # else its topic is no input's: a dead letter
+            topic, partition, offset = was[:3]
+    envelope = partial(_envelope, message, was)
+    return InputRecord(topic, partition, offset, value_of(message), envelope)
 
 
 def _envelope(message: Message, was: Original | None) -> RecordEnvelope:

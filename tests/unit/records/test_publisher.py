@@ -45,9 +45,9 @@ class Recorder:
         topic: str,
         value: bytes | None,
         key: Any,
-        partition: int,
-        timestamp: int,
-        headers: Any,
+        partition: int = -1,
+        timestamp: int = 0,
+        headers: Any = None,
     ) -> None:
         assert timestamp == 0  # now
         if self.full:
