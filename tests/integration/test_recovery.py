@@ -132,9 +132,11 @@ def test_a_fenced_stage_starts_again_and_loses_nothing(world: LiveWorld) -> None
     fence(world, "lane.pisano")
 
     world.wait_results(14_001)
-    assert {line["stage"] for line in dispatcher.lines("session_ended")} == {"router", "pisano"}
+    ended = [line["stage"] for line in dispatcher.lines("session_ended")]
+    assert set(ended) == {"router", "pisano"}
     assert dispatcher.terminate() == 0
-    world.check(unknown_at_most=2 * 500)
+    # The rival asks again after 500 ms if Kafka has to end a transaction first: the lane is back.
+    world.check(unknown_at_most=2 * 500 * ended.count("pisano"))
 
 
 def fence(world: LiveWorld, stage: str) -> None:
