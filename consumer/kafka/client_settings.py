@@ -31,6 +31,7 @@ _DEFAULTS: Final[Mapping[str, object]] = {
 }
 _CONSUMER_DEFAULTS: Final[Mapping[str, object]] = {
     "queued.max.messages.kbytes": 4 * 1024,  # two polls; 32 MiB cost the drain 100 MB
+    "max.partition.fetch.bytes": 256 * 1024,  # a partition's share of an answer: 1 MiB cost 60 MB
     "fetch.queue.backoff.ms": 10,  # a second by default, in which a full queue runs empty
     "fetch.wait.max.ms": 100,
 }

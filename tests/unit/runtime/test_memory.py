@@ -15,8 +15,8 @@ from consumer.runtime.memory import keep_freed_memory
 def faults_of_polls() -> int:
     """Page faults while the values of polls come and go."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(20):
-        values = [bytes(600) for _ in range(20_000)]
+    for _ in range(80):
+        values = [bytes(600) for _ in range(5_000)]
         del values
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
@@ -26,6 +26,7 @@ def as_by_default() -> Iterator[None]:
     yield
     ctypes.CDLL(None).mallopt(-1, 128 * 1024)
     ctypes.CDLL(None).mallopt(-3, 128 * 1024)
+    ctypes.CDLL(None).mallopt(-8, 0)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is of the GNU C library")
