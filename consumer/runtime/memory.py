@@ -7,7 +7,7 @@ import gc
 from contextlib import suppress
 from typing import Final
 
-KEPT_BYTES: Final = 8 * 2**20
+KEPT_BYTES: Final = 16 * 2**20
 """Freed memory that stays for the next records: a poll of records and what is made of them."""
 
 LARGE_BYTES: Final = 8 * 2**20

@@ -16,7 +16,7 @@ def faults_of_polls() -> int:
     """Page faults while the values of polls come and go."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(80):
-        values = [bytes(600) for _ in range(5_000)]
+        values = [bytes(600) for _ in range(15_000)]
         del values
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
