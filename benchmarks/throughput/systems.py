@@ -38,6 +38,13 @@ def ours(scene: Scene, source: str, _: int) -> Job:
     return dispatcher(scene, config.document(name, scene.bootstrap, scene.sink, source))
 
 
+def one_process(scene: Scene, source: str, _: int) -> Job:
+    """The dispatcher, both stages in one process."""
+    name = unique("bench")
+    document = config.document(name, scene.bootstrap, scene.sink, source)
+    return dispatcher(scene, document, "--processes", "one")
+
+
 def router(scene: Scene, document: dict[str, Any]) -> Job:
     """The dispatcher's router alone: its work is done when all invitations are written."""
     job = dispatcher(scene, document, "--role", "router")
@@ -102,12 +109,14 @@ def _is_peers(result: Mapping[str, Any]) -> bool:
 SYSTEMS: Mapping[str, Prepare] = {
     "plain": plain,
     "ours": ours,
+    "one": one_process,
     "quix": quix,
     "parallel": parallel,
 }
 NAMES: Mapping[str, str] = {
     "plain": "plain loop",
     "ours": "dispatcher",
+    "one": "dispatcher, one process",
     "quix": "Quix Streams",
     "parallel": "Parallel Consumer",
 }

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import socket
 import sys
-import traceback
 from typing import Annotated, NoReturn
 
 import typer
@@ -25,15 +24,8 @@ from consumer.cli.options import (
     parse_position,
     position_option,
 )
-from consumer.errors import (
-    BrokerUnreachable,
-    ConfigError,
-    DispatcherError,
-    OperationError,
-    StartPositionError,
-    TopicsError,
-)
-from consumer.runtime.options import ExitCode, Role
+from consumer.runtime.failures import explain
+from consumer.runtime.options import PROCESSES, ExitCode, Processes, Role
 
 app = command_group(
     "Read transaction events from Kafka and send survey invitations in batches to vendors.",
@@ -47,25 +39,12 @@ def main() -> NoReturn:
     """Run a command; every expected error is one readable message and an exit code."""
     try:
         app()
-    except (ConfigError, BrokerUnreachable) as error:
-        _exit_with(str(error), ExitCode.CONFIG)
-    except OperationError as error:
-        _exit_with(f"refused: {error}", ExitCode.CONFIG)
-    except TopicsError as error:
-        _exit_with(str(error), ExitCode.TOPICS)
-    except StartPositionError as error:
-        _exit_with(str(error), ExitCode.START_UNCLEAR)
-    except DispatcherError as error:
-        _exit_with(str(error), ExitCode.DEFECT)
     except Exception as error:  # noqa: BLE001 - its own text may repeat an event
-        where = "".join(traceback.format_tb(error.__traceback__))
-        _exit_with(f"{where}{type(error).__name__}: a defect, please report", ExitCode.DEFECT)
+        message, code = explain(error)
+        if message:
+            typer.echo(message, err=True)
+        sys.exit(code)
     sys.exit(ExitCode.CLEAN)
-
-
-def _exit_with(message: str, code: ExitCode) -> NoReturn:
-    typer.echo(message, err=True)
-    sys.exit(code)
 
 
 def _show_version(asked: bool) -> None:
@@ -89,7 +68,15 @@ def root(
 @app.command(rich_help_panel=Panel.RUN)
 def run(
     config: ConfigPath = DEFAULT_CONFIG,
-    role: Annotated[Role, typer.Option(help="Stages that this process runs.")] = Role.ALL,
+    role: Annotated[Role, typer.Option(help="Stages to run.")] = Role.ALL,
+    processes: Annotated[
+        Processes,
+        typer.Option(
+            help="Processes of role all: `two` use two cores, `one` takes less memory.",
+            envvar="SURVEY_DISPATCHER_PROCESSES",
+            show_default="two on Linux",
+        ),
+    ] = PROCESSES,
     begin: Annotated[
         str | None,
         position_option(
@@ -126,6 +113,7 @@ def run(
     import_without_rich()
     from consumer.observability.logs import logs
     from consumer.runtime.options import Options
+    from consumer.runtime.parent.fork import can_fork, run_two
     from consumer.runtime.process import Process
     from consumer.wiring.config_file import STDIN, ConfigFile, fingerprint
 
@@ -133,11 +121,11 @@ def run(
     file = ConfigFile(config, fingerprint(config)) if config != STDIN else None
     start = None if begin is None else parse_position(begin, "--from", offsets=False)
     options = Options(role=role, begin=start, instance=instance, file=file)
-
-    async def serve() -> None:
-        await Process(load_config(config), options).run()
-
-    asyncio.run(serve())
+    loaded = load_config(config)
+    if role is Role.ALL and processes is Processes.TWO and can_fork():
+        run_two(loaded, options)
+    else:
+        asyncio.run(Process(loaded, options).run())
 
 
 app.command(rich_help_panel=Panel.CHECK)(check_commands.validate)

@@ -1,7 +1,6 @@
 """The admin server: the status page, `/metrics`, `/livez`, `/readyz`. It is read-only.
 
-The probes answer on the event loop itself, so a stuck loop fails them. A scrape and the page's
-numbers are rendered in a worker thread, so that they never delay a vendor call.
+Its answers come from an `AdminState`.
 """
 
 from __future__ import annotations
@@ -22,8 +21,7 @@ from starlette.types import ASGIApp
 
 from consumer.errors import DispatcherError
 from consumer.observability.admin_connections import BACKLOG, HEAD_BYTES, BoundedProtocol
-from consumer.observability.health import Health
-from consumer.observability.metrics.metrics import Metrics
+from consumer.observability.admin_state import AdminState, NoAnswerError
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -56,25 +54,31 @@ GRACE_S = 2
 """Seconds that requests in progress get at shutdown."""
 
 
-def admin_app(metrics: Metrics, health: Health, status: Callable[[], bytes]) -> Starlette:
+def admin_app(state: AdminState) -> Starlette:
     """Return an app with GET and HEAD of `/` (the status page), `/status.json`, `/metrics`,
     `/livez` and `/readyz`.
 
-    Probes answer 200 or 503. `status` makes the body of `/status.json`, in a worker thread.
+    Probes answer 200 or 503; so do the others if some process of the program does not answer.
     """
 
-    def scrape(request: Request) -> Response:  # not async: Starlette runs it in a worker thread
-        body, content_type = metrics.render(request.headers.get("accept", ""))
+    async def scrape(request: Request) -> Response:
+        try:
+            body, content_type = await state.scrape(request.headers.get("accept", ""))
+        except NoAnswerError as error:
+            return _verdict([str(error)])
         return Response(body, headers={"Content-Type": content_type})
 
     async def livez(_: Request) -> Response:
-        return _verdict(health.alive())
+        return _verdict(await state.alive())
 
     async def readyz(_: Request) -> Response:
-        return _verdict(health.ready())
+        return _verdict(await state.ready())
 
-    def status_json(_: Request) -> Response:
-        return Response(status(), media_type="application/json")
+    async def status_json(_: Request) -> Response:
+        try:
+            return Response(await state.status(), media_type="application/json")
+        except NoAnswerError as error:
+            return _verdict([str(error)])
 
     return Starlette(
         routes=[

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the command line reads this module for `--help`
     from consumer.kafka.start_offsets import StartFrom
+    from consumer.runtime.parent.child import ChildOfParent
     from consumer.wiring.config_file import ConfigFile
 
 
@@ -39,12 +41,24 @@ class Role(StrEnum):
         return self is not Role.ROUTER
 
 
+class Processes(StrEnum):
+    """How many processes run the stages of the role `all`."""
+
+    ONE = "one"
+    TWO = "two"
+
+
+PROCESSES = Processes.TWO if sys.platform == "linux" else Processes.ONE
+"""Default: elsewhere libraries of the system may not survive a fork."""
+
+
 @dataclass(slots=True)
 class Options:
     """Options of one process.
 
     `embedded`: the broker has no topic administration (the demo's). `file`: source of the config;
-    without it the config is never reloaded.
+    without it the config is never reloaded. `parent`: of a child (`runtime.parent`), which has no
+    admin port and watches no files.
     """
 
     role: Role = Role.ALL
@@ -52,3 +66,9 @@ class Options:
     instance: str = "0"
     embedded: bool = False
     file: ConfigFile | None = None
+    parent: ChildOfParent | None = None
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process watches what only one process of a program has to watch."""
+        return self.parent is None or self.parent.leads

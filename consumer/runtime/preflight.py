@@ -75,10 +75,9 @@ class KafkaPreflight:
         """Watch until `stop`."""
         if self._options.embedded:
             return
-        polls = [
-            (self._topics.poll, topic_watch.LOOK_EVERY, "topic_ids_unknown"),
-            (self._orphans.poll, orphans.LOOK_EVERY, "orphans_unknown"),
-        ]
+        polls = [(self._topics.poll, topic_watch.LOOK_EVERY, "topic_ids_unknown")]
+        if self._options.leads:
+            polls.append((self._orphans.poll, orphans.LOOK_EVERY, "orphans_unknown"))
         if self._options.role.routes:
             polls.append((self._delays.poll, delay_watch.LOOK_EVERY, "delay_topic_ends_unknown"))
         await asyncio.gather(*(poll_repeatedly(*watched, stop) for watched in polls))

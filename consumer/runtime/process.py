@@ -16,13 +16,14 @@ from consumer.errors import KafkaSessionError, StartPositionError, defect
 from consumer.kafka.clients import KafkaClients
 from consumer.kafka.errors import records_fault
 from consumer.observability.admin_server import admin_app, serve_admin
+from consumer.observability.admin_state import ProcessState
 from consumer.observability.health import Health
 from consumer.observability.metrics.metrics import Metrics
 from consumer.observability.status.report import StatusReport
 from consumer.runtime.memory import calm_garbage_collector, keep_freed_memory
 from consumer.runtime.options import Options
 from consumer.runtime.preflight import KafkaPreflight
-from consumer.runtime.reload import Reloader
+from consumer.runtime.reload import FileWatch, Reloader
 from consumer.runtime.stage import NO_LANES, ConfigInUse, StageServices
 from consumer.runtime.supervisor import Supervisor
 from consumer.runtime.watchers.command_watch import CommandWatch
@@ -47,6 +48,11 @@ def give_up_after(seconds: float) -> None:
     and contain no values.
     """
     faulthandler.dump_traceback_later(seconds, exit=True)
+
+
+def longest_stop(config: Config) -> float:
+    """Return the seconds that a stop may take."""
+    return max(quota.call_timeout for quota in config.quotas.values()) + STOP_AT_MOST
 
 
 class Process:
@@ -83,21 +89,22 @@ class Process:
             lambda: (self.config.config_version, self.config.lanes),
             options.instance,
         )
-        self._reloader = (
-            Reloader(options.file, config, self.metrics, self._check, self._follow, self._reloaded)
-            if options.file
-            else None
-        )
+        self.state = ProcessState(self.metrics, self.health, self.status.json)
+        self.reloader: Reloader | None = None
+        self._files: FileWatch | None = None
+        if options.file is not None:
+            file = options.file
+            self.reloader = Reloader(file.path, config, self._check, self._follow, self._reloaded)
+            if options.parent is None:
+                self._files = FileWatch(file, self.reloader.reload)
+        if options.parent is not None and not options.role.routes:
+            self.services.commands.return_elsewhere = options.parent.return_delayed
 
     async def run(self, *, signals: bool = True) -> None:
         """Run until SIGTERM, SIGINT or `stop()`. Raise the first failure, if there was one."""
         self._loop = asyncio.get_running_loop()
         if signals:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                self._loop.add_signal_handler(number, self._told_to_stop)
-            reloader = self._reloader  # None for a config from standard input
-            hang_up = self._told_to_stop if reloader is None else reloader.ask
-            self._loop.add_signal_handler(signal.SIGHUP, hang_up)
+            self._listen_to_signals()
         calm_garbage_collector()
         keep_freed_memory()
         admin = asyncio.create_task(self._admin())
@@ -111,8 +118,10 @@ class Process:
                 self._watch_commands()
                 self._supervisor.start(self._supervisor.plan(self.config))
                 watches = [watch.run(self._stopping), self._preflight.run(self._stopping)]
-                if self._reloader is not None:
-                    watches.append(self._reloader.run(self._stopping))
+                if self._files is not None:
+                    watches.append(self._files.run(self._stopping))
+                if self.options.parent is not None:
+                    watches.append(self.options.parent.run(self._stopping))
                 watching = [asyncio.create_task(watched) for watched in watches]
                 await self._stopping.wait()
                 await self._supervisor.remove_ended()
@@ -130,10 +139,17 @@ class Process:
         """Seal nothing new, finish calls in flight, publish, commit, leave the groups."""
         self._loop.call_soon_threadsafe(self._stop)
 
+    def _listen_to_signals(self) -> None:
+        self._loop.add_signal_handler(signal.SIGTERM, self._told_to_stop)
+        if self.options.parent is None:  # a child's parent has the terminal's signals
+            self._loop.add_signal_handler(signal.SIGINT, self._told_to_stop)
+            files = self._files  # None for a config from standard input
+            hang_up = self._told_to_stop if files is None else files.ask
+            self._loop.add_signal_handler(signal.SIGHUP, hang_up)
+
     def _told_to_stop(self) -> None:
         if not self._stopping.is_set():  # a second signal does not extend the time
-            quotas = self.config.quotas.values()
-            give_up_after(max(quota.call_timeout for quota in quotas) + STOP_AT_MOST)
+            give_up_after(longest_stop(self.config))
         self._stop()
 
     def _stop(self) -> None:
@@ -181,6 +197,7 @@ class Process:
         self.metrics.process.config_loaded(config.config_version, list(config.campaigns))
 
     def _reloaded(self, result: str) -> None:
+        self.metrics.process.config_reload(result)
         self.services.board.reloaded(result, self._clock.now())
 
     # -- threads ------------------------------------------------------------------------------
@@ -222,13 +239,15 @@ class Process:
         log.info("lane_ended", lane=lane, hint="`survey-dispatcher lanes list` shows what it holds")
 
     async def _admin(self) -> None:
+        if self.options.parent is not None:
+            return
+
         def started(port: int) -> None:
             self.admin_port = port
             log.info("admin_started", port=port)
 
         where = self.config.admin
-        app = admin_app(self.metrics, self.health, self.status.json)
-        await serve_admin(app, where.host, where.port, started=started)
+        await serve_admin(admin_app(self.state), where.host, where.port, started=started)
 
     def _admin_ended(self, task: asyncio.Task[None]) -> None:
         failure = None if task.cancelled() else task.exception()

@@ -4,6 +4,8 @@ SIGHUP triggers a reload at once. Otherwise a reload starts when the contents of
 differ from the last tried contents and two polls in a row agree, because an editor may still be
 writing. An invalid config changes nothing. A config refused only because of Kafka (a topic is
 missing) is retried, because the cause may resolve itself.
+
+    FileWatch ─► Reloader: prepare (read, compare, check) ─► take (apply)
 """
 
 from __future__ import annotations
@@ -11,13 +13,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
 
 import structlog
 
 from consumer.config.changes import Changes, compare
 from consumer.config.models import Config
 from consumer.errors import ConfigError, DispatcherError
-from consumer.observability.metrics.metrics import Metrics
 from consumer.wiring import config_file
 from consumer.wiring.config_file import ConfigFile
 
@@ -57,29 +60,28 @@ class Looks:
         self.until_again = TRY_AGAIN
 
 
-class Reloader:
-    """Reloads the config and applies its changes.
+class Reload(StrEnum):
+    """Result of a reload, or of its first half. `later`: refused because of Kafka."""
 
-    `check` asks Kafka about a changed config and may raise DispatcherError; `apply` puts it into
-    use; `ended` receives the result of each reload.
-    """
+    READY = "ready"
+    APPLIED = "applied"
+    UNCHANGED = "unchanged"
+    REFUSED = "refused"
+    LATER = "later"
 
-    def __init__(
-        self,
-        file: ConfigFile,
-        config: Config,
-        metrics: Metrics,
-        check: Callable[[Config, Changes], Awaitable[None]],
-        apply: Callable[[Config, Changes], Awaitable[None]],
-        ended: Callable[[str], None] = lambda _result: None,
-    ) -> None:
+    @property
+    def counted(self) -> str:
+        """The result in metrics and status."""
+        return str(Reload.REFUSED if self is Reload.LATER else self)
+
+
+class FileWatch:
+    """Polls the config's files, and has it reloaded when due. `reload` raises nothing."""
+
+    def __init__(self, file: ConfigFile, reload: Callable[[], Awaitable[Reload]]) -> None:
         self._path = file.path
         self._looks = Looks(file.fingerprint)
-        self._config = config
-        self._metrics = metrics
-        self._check = check
-        self._apply = apply
-        self._ended = ended
+        self._reload = reload
         self._asked = asyncio.Event()
 
     def ask(self) -> None:
@@ -92,39 +94,94 @@ class Reloader:
             await self._pause(stop)
             if stop.is_set():
                 return
-            now = await asyncio.to_thread(config_file.fingerprint, self._path)
+            now = await self._fingerprint()
             if self._looks.due(now) or self._asked.is_set():
                 self._asked.clear()
-                await self.reload()
+                self._looks.trying(await self._fingerprint())
+                if await self._reload() is Reload.LATER:
+                    self._looks.again_later()
 
-    async def reload(self) -> None:
-        """Read, compare, check and apply the config. Log and count any failure."""
-        self._looks.trying(await asyncio.to_thread(config_file.fingerprint, self._path))
+    async def _fingerprint(self) -> bytes:
+        return await asyncio.to_thread(config_file.fingerprint, self._path)
+
+    async def _pause(self, stop: asyncio.Event) -> None:
+        """Wait until the next poll, a signal or `stop`."""
+        events = [asyncio.create_task(event.wait()) for event in (self._asked, stop)]
+        await asyncio.wait(events, timeout=LOOK_EVERY, return_when=asyncio.FIRST_COMPLETED)
+        for event in events:
+            event.cancel()
+
+
+class Reloader:
+    """Reads the config again and applies its changes.
+
+    `check` asks Kafka about a changed config and may raise DispatcherError; `apply` puts it into
+    use; `ended` receives the result of each reload.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        config: Config,
+        check: Callable[[Config, Changes], Awaitable[None]],
+        apply: Callable[[Config, Changes], Awaitable[None]],
+        ended: Callable[[str], None] = lambda _result: None,
+    ) -> None:
+        self._path = path
+        self._config = config
+        self._check = check
+        self._apply = apply
+        self._ended = ended
+        self.prepared: tuple[Config, Changes] | None = None
+
+    async def reload(self) -> Reload:
+        """Read, compare, check and apply the config. Log and report any failure."""
+        result = await self.prepare()
+        if result is Reload.READY:
+            result = await self.take()
+        self._ended(result.counted)
+        return result
+
+    async def prepare(self) -> Reload:
+        """Read, compare and check the config, and change nothing. Log any failure."""
+        self.prepared = None
+        return await self._try(self._prepare)
+
+    async def take(self) -> Reload:
+        """Apply the prepared config. Log any failure."""
+        return await self._try(self._take)
+
+    async def _try(self, part: Callable[[], Awaitable[Reload]]) -> Reload:
         try:
-            result = await self._reload()
+            return await part()
         except ConfigError as error:
-            result = self._refused([str(problem) for problem in error.problems])
+            return self._refused(Reload.REFUSED, [str(problem) for problem in error.problems])
         except DispatcherError as error:
-            self._looks.again_later()
-            result = self._refused([str(error)])
+            return self._refused(Reload.LATER, [str(error)])
         except Exception as error:  # noqa: BLE001 - the former config must go on working
-            result = self._refused([f"{type(error).__name__}: a defect, please report"])
-        self._metrics.process.config_reload(result)
-        self._ended(result)
+            why = f"{type(error).__name__}: a defect, please report"
+            return self._refused(Reload.REFUSED, [why])
 
-    async def _reload(self) -> str:
+    async def _prepare(self) -> Reload:
         config = await asyncio.to_thread(config_file.read, self._path)
         changes = compare(self._config, config)
-        if changes.nothing:
-            await self._apply(config, changes)  # the cause at a vendor may be fixed
-            log.info("config_unchanged", version=config.config_version)
-            return "unchanged"
         if changes.fixed:
             raise ConfigError(
                 config_file.problems(self._path, changes.fixed, RESTART, RESTART_HINT)
             )
-        await self._check(config, changes)
+        if not changes.nothing:
+            await self._check(config, changes)
+        self.prepared = config, changes
+        return Reload.READY
+
+    async def _take(self) -> Reload:
+        if self.prepared is None:
+            raise ValueError
+        (config, changes), self.prepared = self.prepared, None
         await self._apply(config, changes)
+        if changes.nothing:  # applied all the same: the cause at a vendor may be fixed
+            log.info("config_unchanged", version=config.config_version)
+            return Reload.UNCHANGED
         was, self._config = self._config, config
         for warning in config.warnings:
             log.warning("config_warning", problem=str(warning))
@@ -137,16 +194,9 @@ class Reloader:
             new_inputs=changes.new_inputs,
             accounts=sorted(changes.accounts),
         )
-        return "applied"
+        return Reload.APPLIED
 
-    def _refused(self, problems: Sequence[str]) -> str:
+    def _refused(self, result: Reload, problems: Sequence[str]) -> Reload:
         version = self._config.config_version
         log.error("config_refused", problems=list(problems), still_in_use=version)
-        return "refused"
-
-    async def _pause(self, stop: asyncio.Event) -> None:
-        """Wait until the next poll, a signal or `stop`."""
-        events = [asyncio.create_task(event.wait()) for event in (self._asked, stop)]
-        await asyncio.wait(events, timeout=LOOK_EVERY, return_when=asyncio.FIRST_COMPLETED)
-        for event in events:
-            event.cancel()
+        return result

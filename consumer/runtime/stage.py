@@ -101,9 +101,13 @@ class StageServices:
         """Return the delayed invitations of these campaigns to their lanes now.
 
         The request reaches the process that reads the delay topics through the command topic. If
-        that topic is not connected, only this process's delay stage gets it.
+        that topic is not connected, only the delay stage of this program gets it.
         """
-        if not self.commands.queue_retries(campaigns, self.clock.now()):
+        if self.commands.queue_retries(campaigns, self.clock.now()):
+            return
+        if self.commands.return_elsewhere is not None:
+            self.commands.return_elsewhere(list(campaigns))
+        else:
             self.early.request(campaigns)
 
     def publisher(self, client: Producer, source: str) -> Publisher:

@@ -166,6 +166,8 @@ class Supervisor:
                 self._start_lane(lane, plan)
         if former is not None:
             await self._wait_briefly(lambda: not any(lane.uses(former.calls) for lane in stayed))
+        if self._options.parent is not None and self._router is None:
+            await self._options.parent.router_took_it()
         await self._move_router(plan.router, changes)
         in_use.version = plan.config.config_version
         for member in left:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from consumer.observability.admin_server import admin_app, serve_admin
+from consumer.observability.admin_state import ProcessState
 from tests.e2e.feed import MadeUp
 
 PATIENCE = 60.0
@@ -25,7 +26,7 @@ def served(made: MadeUp, port: int = 0) -> Iterator[str]:
         up.append(number)
         ready.set()
 
-    app = admin_app(made.metrics, made.health, made.report.json)
+    app = admin_app(ProcessState(made.metrics, made.health, made.report.json))
     serving = loop.create_task(serve_admin(app, "127.0.0.1", port, started=started))
 
     def run() -> None:

@@ -157,6 +157,16 @@ class Dispatcher:
         """For its memory and CPU."""
         return self._process.pid
 
+    @property
+    def pids(self) -> list[int]:
+        """It and its children."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
+        return [self.pid, *map(int, children.split())]
+
+    def child(self, name: str) -> int:
+        """Process of the router or of the sender, where each has its own."""
+        return int(self.lines("processes_started")[0][name])
+
     def terminate(self, within: float = 90.0) -> int:
         """SIGTERM, and the exit code. A stop that hangs ends itself before, and logs where."""
         self._process.terminate()
@@ -184,11 +194,13 @@ class Dispatcher:
 
     def pause(self) -> None:
         """Freeze it (SIGSTOP), as a stopped virtual machine does."""
-        self._process.send_signal(signal.SIGSTOP)
+        for pid in self.pids:
+            os.kill(pid, signal.SIGSTOP)
 
     def resume(self) -> None:
         """Let a frozen one go on (SIGCONT)."""
-        self._process.send_signal(signal.SIGCONT)
+        for pid in self.pids:
+            os.kill(pid, signal.SIGCONT)
 
     def ended(self) -> int | None:
         """The exit code, or None while it runs."""

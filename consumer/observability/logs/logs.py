@@ -11,6 +11,7 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from enum import StrEnum
 from threading import RLock
@@ -54,6 +55,17 @@ def set_up(level: Level = Level.INFO) -> None:
     )
     library.listen()
     atexit.register(lambda: stream.msg(lines.rest()))
+
+
+def leave_out(events: Collection[str]) -> None:
+    """Log none of these events from now on: another process of the program logs them."""
+
+    def leave(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
+        if event["event"] in events:
+            raise structlog.DropEvent
+        return event
+
+    structlog.configure(processors=[leave, *structlog.get_config()["processors"]])
 
 
 def _when_and_what_first(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:

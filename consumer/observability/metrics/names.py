@@ -6,18 +6,22 @@ labels, `series` the numbers, and `metrics` what counts them.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
 NAMESPACE = "survey_dispatcher"
 
+Merge = Callable[[Sequence[float]], float]
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:
     """A metric. `bounds`: upper ends of a histogram's buckets, to which +Inf is added.
 
-    Raises ValueError unless they ascend from 0 or more.
+    `merge`: a series that several processes of one program have. Counters are summed and gauges
+    show the largest, unless told otherwise. Raises ValueError unless bounds ascend from 0 or more.
     """
 
     kind: Literal["counter", "gauge", "histogram", "info"]
@@ -25,6 +29,7 @@ class Metric:
     meaning: str
     labels: tuple[str, ...] = ()
     bounds: tuple[float, ...] = ()
+    merge: Merge | None = None
 
     def __post_init__(self) -> None:
         bounds = list(self.bounds)
@@ -32,6 +37,17 @@ class Metric:
             raise ValueError("bounds of a histogram ascend")
         if bounds and bounds[0] < 0:
             raise ValueError("bounds ascend from 0 or more")
+
+    def merged(self, values: Sequence[float]) -> float:
+        """Return the value of a series that several processes have."""
+        if self.merge is not None:
+            return self.merge(values)
+        return sum(values) if self.kind == "counter" else max(values)
+
+
+def farthest(values: Sequence[float]) -> float:
+    """Return the value that is farthest from 0."""
+    return max(values, key=abs)
 
 
 Counter, Gauge = partial(Metric, "counter"), partial(Metric, "gauge")
@@ -122,14 +138,19 @@ PROCESS = (
     Counter("transactions_aborted_total", "Kafka transactions aborted", STAGE),
     Counter("kafka_errors_total", "Errors that a Kafka client reported", ("stage", "error")),
     Counter("deletions_refused_total", "Refused deletions of settled records", ("topic",)),
-    Counter("operator_commands_total", "Operators' commands that were read", ("command",)),
+    # Each process reads all commands, and follows the clock.
+    Counter(
+        "operator_commands_total", "Operators' commands that were read", ("command",), merge=max
+    ),
     Gauge("stage_stopped", "1 if the stage ended for good; the log says why", LOOP),
-    Gauge("broker_up", "1 while any broker is reached", STAGE),
+    Gauge("broker_up", "1 while any broker is reached", STAGE, merge=min),
     Gauge("loop_heartbeat_timestamp_seconds", "Time of the loop's last turn", LOOP),
-    Gauge("clock_ahead_seconds", "How far this machine's clock is ahead of Kafka's"),
-    Counter("clock_steps_total", "Steps of the machine's clock while the process ran"),
+    Gauge(
+        "clock_ahead_seconds", "How far this machine's clock is ahead of Kafka's", merge=farthest
+    ),
+    Counter("clock_steps_total", "Steps of the machine's clock while the process ran", merge=max),
     Counter("config_reloads_total", "Attempts to reload the config", ("result",)),
-    Gauge("config_last_reload_successful", "0 while the config on disk is refused"),
+    Gauge("config_last_reload_successful", "0 while the config on disk is refused", merge=min),
     Info("config", "The config in use", ("version",)),
     Info("build", "The running program", ("version", "python", "librdkafka")),
 )

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 from prometheus_client.metrics_core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -29,11 +30,20 @@ from prometheus_client.utils import floatToGoString
 
 from consumer.observability.metrics.names import NAMESPACE, Metric
 
+T = TypeVar("T")
+
 Labels = tuple[str, ...]
 Values = Mapping[Labels, float]
 """Label values → number."""
 
 OWNER_LABELS = frozenset({"lane", "stage", "loop"})
+
+
+class Exported(msgspec.Struct):
+    """The numbers of all series of one process; of a histogram: its buckets, and its sum."""
+
+    numbers: dict[str, dict[Labels, float]]
+    buckets: dict[str, dict[Labels, tuple[list[int], float]]]
 
 
 @dataclass(slots=True)
@@ -126,6 +136,35 @@ class MetricSeries(Collector):
                 sums[labels[by]] = sums.get(labels[by], 0.0) + number
         return sums
 
+    def export(self) -> Exported:
+        """Return a copy of all numbers, for `show_merged` in another process."""
+        with self._lock:
+            return Exported(
+                {name: dict(numbers) for name, numbers in self._numbers.items()},
+                {
+                    name: {labels: (each.at_most, each.total) for labels, each in series.items()}
+                    for name, series in self._buckets.items()
+                },
+            )
+
+    def show_merged(self, exports: Sequence[Exported]) -> None:
+        """Show the series of several processes; one that several have is merged."""
+        for name, metric in self._metrics.items():
+            if metric.kind == "histogram":
+                parts = _by_labels([exported.buckets[name] for exported in exports])
+                self._buckets[name] = {
+                    labels: _Buckets(
+                        [sum(counts) for counts in zip(*(each for each, _ in found), strict=True)],
+                        sum(total for _, total in found),
+                    )
+                    for labels, found in parts.items()
+                }
+            else:
+                numbers = _by_labels([exported.numbers[name] for exported in exports])
+                self._numbers[name] = {
+                    labels: metric.merged(found) for labels, found in numbers.items()
+                }
+
     def collect(self) -> Iterator[Family]:
         """Yield the metrics with all series. A scrape sees a batch whole or not at all."""
         for metric in self._metrics.values():
@@ -171,3 +210,12 @@ class MetricSeries(Collector):
             series = every[metric.name]
             for labels in [labels for labels in series if labels[place] == value]:
                 del series[labels]
+
+
+def _by_labels(parts: Sequence[Mapping[Labels, T]]) -> dict[Labels, list[T]]:
+    """Return labels → what the processes have of this series, in the order of the first one."""
+    found: dict[Labels, list[T]] = {}
+    for part in parts:
+        for labels, one in part.items():
+            found.setdefault(labels, []).append(one)
+    return found

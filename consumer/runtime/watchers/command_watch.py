@@ -34,9 +34,11 @@ log = structlog.get_logger(__name__)
 @dataclass(slots=True)
 class CommandBoard:
     """Valid commands of the topic, and commands of this process to write there. Thread-safe.
-    `connected`: the topic is being read, so queued commands can be written to it."""
+    `connected`: the topic is being read, so queued commands can be written to it.
+    `return_elsewhere`: asks the delay stage to return campaigns, where it is in another process."""
 
     connected: bool = False
+    return_elsewhere: Callable[[list[str]], None] | None = None
     _commands: dict[str, Command] = field(default_factory=dict)
     _outgoing: list[Command] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -58,7 +60,15 @@ class CommandBoard:
         with self._lock:
             self.connected = connected
             left, self._outgoing = self._outgoing, []
-            self._commands.update({command.id: command for command in left})
+        self.keep(left)
+
+    def keep(self, commands: Sequence[Command]) -> None:
+        """Add commands that could not be written; only this program obeys them."""
+        with self._lock:
+            self._commands.update({command.id: command for command in commands})
+        if commands and self.return_elsewhere is not None:
+            retried = [each for each in commands if isinstance(each, RetryCampaign)]
+            self.return_elsewhere([command.campaign for command in retried])
 
     def outgoing(self) -> list[Command]:
         """Take the commands to write to the topic."""
@@ -193,8 +203,7 @@ class CommandWatch:
                     transactions.produce(producer, self._topic, dump(command), key=key, partition=0)
         except KafkaSessionError as error:
             log.warning("command_not_given", topic=self._topic, why=str(error))
-            for command in commands:
-                self._board.add(command)
+            self._board.keep(commands)
 
     def _take(self, message: Message) -> None:
         """Add a record's command to the board unless it is unreadable or has lapsed."""

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from consumer.observability import admin_connections
 from consumer.observability.admin_connections import HEAD_BYTES, MAX_CONNECTIONS, BoundedProtocol
 from consumer.observability.admin_server import admin_app, serve_admin
+from consumer.observability.admin_state import ProcessState
 from consumer.observability.health import Health
 from consumer.observability.metrics.metrics import Metrics
 
@@ -100,7 +101,7 @@ class Server:
 
 @contextlib.asynccontextmanager
 async def serving() -> AsyncIterator[Server]:
-    app = admin_app(Metrics(campaigns=[]), Health(lambda: 0.0), lambda: b"{}")
+    app = admin_app(ProcessState(Metrics(campaigns=[]), Health(lambda: 0.0), lambda: b"{}"))
     app.router.routes += [Route("/slow", slow), Route("/large", large)]
     port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     task = asyncio.create_task(serve_admin(app, HOST, 0, started=port.set_result))

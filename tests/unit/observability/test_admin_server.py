@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from consumer.errors import DispatcherError
 from consumer.observability.admin_server import admin_app, serve_admin
+from consumer.observability.admin_state import ProcessState
 from consumer.observability.health import Health
 from consumer.observability.metrics.metrics import Metrics
 
@@ -30,7 +31,7 @@ class Served:
         self.now = 0.0
         self.metrics = Metrics(campaigns=["a"])
         self.health = Health(lambda: self.now)
-        self.app = admin_app(self.metrics, self.health, lambda: b"{}")
+        self.app = admin_app(ProcessState(self.metrics, self.health, lambda: b"{}"))
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[httpx.AsyncClient]:

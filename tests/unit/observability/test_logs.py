@@ -57,6 +57,14 @@ def test_a_line_begins_with_when_how_bad_and_what(log: Log) -> None:
     assert (line["level"], line["event"], line["lane"]) == ("info", "call", "radar")
 
 
+def test_events_that_another_process_logs_are_left_out(log: Log) -> None:
+    logs.set_up()
+    logs.leave_out({"stopping"})
+    for event in ("stopping", "call"):
+        structlog.get_logger().info(event)
+    assert [line["event"] for line in log.lines()] == ["call"]
+
+
 def test_what_is_below_the_level_is_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
     logs.set_up(logs.Level.WARNING)
     structlog.get_logger().info("quiet")

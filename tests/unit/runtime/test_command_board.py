@@ -53,6 +53,18 @@ def test_a_process_that_reads_commands_asks_no_delay_stage_of_its_own_beside() -
     assert len(running.commands.outgoing()) == 1
 
 
+def test_delay_stage_in_another_process_is_asked_there() -> None:
+    """The program runs as two processes; either way ends at the delay stage."""
+    running, asked = services(Time()), list[str]()
+    running.commands.return_elsewhere = asked.extend
+    running.return_delayed(["a"])
+    running.commands.connect(connected=True)
+    running.return_delayed(["b"])
+    running.commands.connect(connected=False)
+    assert asked == ["a", "b"]
+    assert set(running.early.asked) == set()
+
+
 def test_what_was_told_and_not_written_when_reading_ends_is_carried_out_here() -> None:
     board = CommandBoard()
     board.connect(connected=True)

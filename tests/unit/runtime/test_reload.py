@@ -15,7 +15,7 @@ from consumer.config.changes import Changes
 from consumer.errors import TopicsError
 from consumer.observability.metrics.metrics import Metrics
 from consumer.runtime import reload
-from consumer.runtime.reload import TRY_AGAIN, Looks, Reloader
+from consumer.runtime.reload import TRY_AGAIN, FileWatch, Looks, Reload, Reloader
 from consumer.wiring.config_file import ConfigFile, fingerprint, read
 from tests.unit.config.support import ENV, RADAR_PASSWORD, VALID
 
@@ -62,8 +62,9 @@ class Running:
         self.defect: Exception | None = None
         self.applied = asyncio.Event()
         self.reloader = Reloader(
-            ConfigFile(path, fingerprint(path)), self.config, self.metrics, self.check, self.apply
+            path, self.config, self.check, self.apply, self.metrics.process.config_reload
         )
+        self.files = FileWatch(ConfigFile(path, fingerprint(path)), self.reloader.reload)
 
     async def check(self, _config: Config, _changes: Changes) -> None:
         if self.missing is not None:
@@ -151,7 +152,7 @@ def test_what_kafka_lacks_is_refused_until_it_is_there(running: Running) -> None
     running.missing = "topic surveys.invitations.eu is missing"
     (line,) = running.reload(lambda text: text.replace("weight: 1", "weight: 2"))
     assert line["problems"] == [running.missing]
-    assert running.reloader._looks.until_again == TRY_AGAIN
+    assert asyncio.run(running.reloader.reload()) is Reload.LATER
     running.missing = None
     (line,) = running.reload(lambda text: text)
     assert line["event"] == "config_applied"
@@ -177,8 +178,8 @@ def test_the_reload_watch_polls_until_the_stop_and_reads_at_once_when_asked(
 
     async def ask_and_stop() -> None:
         stop = asyncio.Event()
-        looking = asyncio.create_task(running.reloader.run(stop))
-        running.reloader.ask()
+        looking = asyncio.create_task(running.files.run(stop))
+        running.files.ask()
         await running.applied.wait()
         stop.set()
         await looking
@@ -198,7 +199,7 @@ def test_a_change_during_a_reload_waits_for_its_end(
 
     def ask(weight: int) -> None:
         running.path.write_text(VALID.replace("weight: 1", f"weight: {weight}"))
-        running.reloader.ask()
+        running.files.ask()
 
     async def apply(config: Config, _changes: Changes) -> None:
         steps.append("begins")
@@ -212,6 +213,6 @@ def test_a_change_during_a_reload_waits_for_its_end(
 
     monkeypatch.setattr(running.reloader, "_apply", apply)
     ask(2)
-    asyncio.run(running.reloader.run(stop))
+    asyncio.run(running.files.run(stop))
     assert steps == ["begins", "ends"] * 2
     assert running.config == read(running.path)

@@ -113,13 +113,13 @@ def test_how_a_reload_ended_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyP
     path.write_text(VALID)
     (tmp_path / "radar-password").write_text(RADAR_PASSWORD)
     one = Process(read(path), Options(file=ConfigFile(path, fingerprint(path))))
-    assert one._reloader is not None
+    assert one.reloader is not None
 
     async def applied(*_: object) -> None:
         """No lane runs here that would take it over."""
 
-    monkeypatch.setattr(one._reloader, "_apply", applied)
-    asyncio.run(one._reloader.reload())
+    monkeypatch.setattr(one.reloader, "_apply", applied)
+    asyncio.run(one.reloader.reload())
     told = one.status.snapshot().process
     assert told is not None
     assert told.reload == "unchanged"
