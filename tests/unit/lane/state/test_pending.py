@@ -86,3 +86,12 @@ def test_of_a_later_versions_record_only_its_delays_and_attempts_are_known() -> 
 )  # fmt: skip
 def test_anything_else_is_no_later_version(value: bytes) -> None:
     assert PendingInvitation.from_later_version(7, value, NOW) is None
+
+
+def test_the_result_is_of_the_same_part_with_or_without_a_call() -> None:
+    called, uncalled = held(3), held(3)
+    parts = called.call_parts()
+    assert parts.id == uncalled.invitation["id"]
+    phone = orjson.dumps(uncalled.invitation["address"]["phone"])
+    assert {kind: bytes(text) for kind, text in parts.address.items()} == {"phone": phone}
+    assert called.result_part() == uncalled.result_part() == parts.result
