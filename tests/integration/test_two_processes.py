@@ -71,6 +71,7 @@ def test_signal_of_a_terminal_reaches_all_and_is_an_orderly_stop(world: LiveWorl
 def test_killed_parent_takes_its_children_along(world: LiveWorld) -> None:
     running = start(world).wait_ready()
     pids = running.pids
+    os.kill(running.child("router"), signal.SIGSTOP)  # no thread of it could do anything
     running.kill()
     until("the children are gone", lambda: all_gone(pids), within=5)
     again = world.start(world.home / "routing.yaml").wait_ready()

@@ -1,19 +1,19 @@
 """Forks the children: after the imports and the config, before any thread, loop or client exists.
 
 What the parent has imported and read is the children's too, once in memory and once in CPU time.
-The children hold the reading end of a pipe whose writing end only the parent has: when the parent
-dies, they end at once, as `kill -9` of one process ends all its stages.
+When the parent dies the kernel kills the children, as `kill -9` of one process ends all its stages.
+A thread of theirs could not: a call of librdkafka may hold the interpreter's lock for ever.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import os
 import signal
 import socket
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import NoReturn
@@ -54,6 +54,8 @@ OF_LEADER = frozenset(
 """Events that each process meets, and that only the child logs that leads."""
 
 
+_PR_SET_PDEATHSIG = 1
+
 THREADS = Path("/proc/self/task")
 THREADS_END_WITHIN = 1.0
 
@@ -75,7 +77,7 @@ def run_two(config: Config, options: Options) -> None:
     """Run router and sender in a process each, until both have ended. Each child ends by
     SystemExit; the parent raises ChildFailedError if one failed."""
     links = {name: socket.socketpair() for name in ROLES}
-    life = os.pipe()
+    parent = os.getpid()
     gc.freeze()  # a collection in a child would copy each page
     sys.stdout.flush()
     sys.stderr.flush()
@@ -84,29 +86,27 @@ def run_two(config: Config, options: Options) -> None:
     for name, (ours, theirs) in links.items():
         pid = os.fork()
         if pid == 0:
+            _die_with(parent)
             for end in {each for pair in links.values() for each in pair} - {theirs}:
                 end.close()
-            os.close(life[1])
-            _run_child(config, options, name, theirs, life[0])
+            _run_child(config, options, name, theirs)
         children.append(Child(name, pid, Link(ours)))
-    os.close(life[0])
     for _, theirs in links.values():
         theirs.close()
     asyncio.run(Parent(config, options, children).run())
 
 
-def _run_child(
-    config: Config, options: Options, name: str, end: socket.socket, life: int
-) -> NoReturn:
+def _run_child(config: Config, options: Options, name: str, end: socket.socket) -> NoReturn:
     for ignored in (signal.SIGINT, signal.SIGHUP):  # a terminal sends them to all; the parent acts
         signal.signal(ignored, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
-    threading.Thread(target=_die_with_parent, args=(life,), daemon=True, name="parent").start()
     options.role = ROLES[name]
     logs.leave_out(OF_PARENT if options.role.routes else OF_PARENT | OF_LEADER)
     sys.exit(asyncio.run(run_child(config, options, Link(end))))
 
 
-def _die_with_parent(life: int) -> None:
-    os.read(life, 1)  # nothing is ever written: it returns when the parent is dead
-    os.kill(os.getpid(), signal.SIGKILL)
+def _die_with(parent: int) -> None:
+    """Have the kernel kill this process when its parent dies (prctl(2), PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before
+        os.kill(os.getpid(), signal.SIGKILL)
