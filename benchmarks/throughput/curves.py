@@ -148,6 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     if unknown := set(given.curves) - CURVES.keys():
         parser.error(f"no such curve: {', '.join(sorted(unknown))}")
+    given.images.mkdir(parents=True, exist_ok=True)
     tune_collector()
     for name in given.curves or CURVES:
         curve = CURVES[name]
