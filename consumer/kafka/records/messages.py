@@ -77,7 +77,7 @@ def headers_of(message: Message) -> tuple[list[Header], int]:
 
 def timestamp_of(message: Message) -> int:
     """Return epoch milliseconds; `NO_TIMESTAMP` if the record has none."""
-    try:  # here, for it is read for each record
+    try:  # not by `_asked`: with `value_of`'s, that takes a tenth of what reading a record takes
         kind, when = message.timestamp()
     except MemoryError:
         raise
@@ -94,7 +94,7 @@ def appended_at(message: Message) -> float | None:
 
 def value_of(message: Message) -> bytes | None:
     """Return the record's value; None if it has none, or one that the client cannot read."""
-    try:  # here, for it is read for each record
+    try:  # not by `_asked`, see `timestamp_of`
         found = message.value()
     except MemoryError:
         raise

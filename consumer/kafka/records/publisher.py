@@ -43,21 +43,18 @@ class Publisher:
 
     def results(self, results: Iterable[EncodedResult], now: str) -> None:
         """Produce results, keyed by event id. `now` (RFC 3339): `ce_time` of one without a call."""
-        headers: dict[str, str | bytes | None] = {  # the client copies them for each record
+        shared: dict[str, str | bytes | None] = {
             "ce_specversion": b"1.0",
             "ce_type": RESULT_TYPE,
             "ce_source": self._source,
             "content-type": b"application/json",
         }
-        for result in results:
-            headers["ce_id"] = result.id
-            headers["ce_time"] = result.answered_at or now
-            try:
-                self._client.produce(self._results, result.value, result.event_id, headers=headers)
-            except BufferError:  # wait for room
-                transactions.produce(
-                    self._client, self._results, result.value, key=result.event_id, headers=headers
-                )
+
+        def record(result: EncodedResult) -> transactions.Record:
+            headers = {**shared, "ce_id": result.id, "ce_time": result.answered_at or now}
+            return self._results, result.value, result.event_id, transactions.ANY, headers
+
+        transactions.produce_all(self._client, map(record, results))
 
     def put_off(
         self, put_off: Sequence[DelayedInvitation], lane: str, topics: Topics, now: float

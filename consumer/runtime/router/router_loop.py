@@ -174,8 +174,10 @@ class RouterStage(TransactionalStage[Routed]):
         with self._transaction(messages):
             lanes = {invitation.lane for invitation in routed.invitations}
             topics = {lane: self.services.topics.invitations(lane) for lane in lanes}
-            records = [(topics[made.lane], made.value, made.key) for made in routed.invitations]
-            transactions.produce_all(self.producer, records)
+            transactions.produce_all(
+                self.producer,
+                ((topics[made.lane], made.value, made.key, 0, None) for made in routed.invitations),
+            )
             publisher = self.services.publisher(self.producer, "router")
             publisher.results(map(EncodedResult.of, routed.results), rfc3339(now))
             publisher.dead_letters(routed.dead_letters, rfc3339(now))
