@@ -86,14 +86,14 @@ class Intake:
     def _place(self, pending: PendingInvitation, now: float) -> None:
         """End, delay or buffer an invitation that was read for the first time."""
         buffer, campaign = self._buffer, pending.campaign
-        refusal = first_refusal(buffer.settings.policy.at_intake, pending, now)
+        refusal = self._refusal(pending, now)
         if refusal is not None:
             self._outbox.end(pending, refusal)
         elif near_end(pending.expires_at, now):
             buffer.add(pending)
         elif self._parking.is_parked(campaign, now):
             self._outbox.delay(pending, now)
-        elif buffer.read_plan.spilled and self._crowds(campaign):
+        elif self._crowds(campaign):
             self._outbox.delay(pending, now, self._until_served(campaign))
         else:
             if pending.attempt and not pending.delays:

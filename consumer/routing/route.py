@@ -116,7 +116,7 @@ class Target:
         return data
 
     def _data(self, body: Body, raw: bytes) -> Data:
-        data: Data = dict(_texts(self.fields, body, raw)) if self.fields else {}
+        data: Data = {**_texts(self.fields, body, raw)}
         for name, entries in self.maps:
             if inner := _texts(entries, body, raw):
                 data[name] = inner
@@ -174,19 +174,9 @@ class Reach(Struct, gc=False):
 
     def address(self, kind: Reader) -> str | None:
         """Return the valid address of this kind, or None."""
-        if kind in self._known:
-            return self._known[kind]
-        address = None
-        if (found := self.route.recipient.get(kind)) is not None:
-            get, normalise = found
-            raw = get(self.body)
-            if raw is not None and raw != "":
-                self.present = True
-                address = normalise(raw)
-                if address is None:
-                    self.unfit.append("phone" if kind == "texts" else kind)
-        self._known[kind] = address
-        return address
+        if kind not in self._known:
+            self._known[kind] = self._read(kind)
+        return self._known[kind]
 
     def address_kinds(self) -> list[str]:
         """List the kinds of address that the route's campaigns could use."""
@@ -200,4 +190,18 @@ class Reach(Struct, gc=False):
             value = self.address("texts" if target.texts and kind == "phone" else kind)
             if value is not None:
                 address[kind] = value
+        return address
+
+    def _read(self, kind: Reader) -> str | None:
+        found = self.route.recipient.get(kind)
+        if found is None:
+            return None
+        get, normalise = found
+        raw = get(self.body)
+        if raw is None or raw == "":
+            return None
+        self.present = True
+        address = normalise(raw)
+        if address is None:
+            self.unfit.append("phone" if kind == "texts" else kind)
         return address

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from consumer.errors import DataError, EventError, defect
 from consumer.policy.expiry import expiry_time
-from consumer.policy.rules import PolicyRules
+from consumer.policy.rules import PolicyRules, first_refusal
 from consumer.records.dead_letter import DeadLetter, DeadLetterReason
 from consumer.records.fields import RECORD_VERSION, rfc3339
 from consumer.records.input_record import InputRecord
@@ -153,11 +153,10 @@ class Router:
             self._route_event(_Match(record, event, route, routed_at, expires_at), now, out)
 
     def _route_event(self, match: _Match, now: float, out: Routed) -> None:
-        for rule in self._policy.at_routing:
-            refusal = rule(match, now)
-            if refusal is not None:
-                self._add_result(match, refusal, None, out)
-                return
+        refusal = first_refusal(self._policy.at_routing, match, now)
+        if refusal is not None:
+            self._add_result(match, refusal, None, out)
+            return
         reach = Reach(match.route, match.event.body)
         for target in match.route.send:
             address = reach.address_for(target)

@@ -122,13 +122,11 @@ class GroupConsumer:
             revoked = self._revoked_during_poll
             polled = [one for one in polled if (one.topic(), one.partition()) not in revoked]
         ends: dict[Partition, int] = {}
-        came = [message for message in polled if message.error() is None]
-        if len(came) < len(polled):
-            for message in polled:
-                if message.error() is not None:
-                    self._handle_event(message, ends)
+        for message in polled:
+            if message.error() is not None:
+                self._handle_event(message, ends)
         self.reached.update(ends)
-        return came, ends
+        return [message for message in polled if message.error() is None], ends
 
     def unassign(self, partition: TopicPartition) -> None:
         """Read a partition no more, though it stays this member's. Raises KafkaSessionError."""
@@ -242,15 +240,13 @@ def offsets_after(messages: Sequence[Message], metadata: Mapping[str, str]) -> l
 
     Never `position()`: that may cover records which are not among these messages.
     """
-    last: dict[object, Message] = {}
+    highest: dict[Partition, int] = {}
     for message in messages:
-        place = message.topic(), message.partition()
-        known = last.setdefault(place, message)
-        if (message.offset() or 0) > (known.offset() or 0):
-            last[place] = message
+        topic, part, offset = position_of(message)
+        highest[topic, part] = max(offset, highest.get((topic, part), 0))
     return [
         TopicPartition(topic, part, offset + 1, metadata.get(topic, ""))
-        for topic, part, offset in map(position_of, last.values())
+        for (topic, part), offset in highest.items()
     ]
 
 

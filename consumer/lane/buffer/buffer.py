@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from consumer.lane.buffer.window import Window
 from consumer.lane.offsets.read_plan import ReadPlan
 from consumer.lane.offsets.settled import SettledOffsets
-from consumer.lane.state.pending import OVERHEAD, PendingInvitation
+from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneSettings
 
 EVICTED_SHARE = 1 / 8
@@ -45,6 +45,10 @@ class InvitationBuffer:
             window.configure(self.settings.campaigns.get(name))
         return window
 
+    def mark_all_changed(self) -> None:
+        """Have the due index compute all windows again."""
+        self.changed.update(dict.fromkeys(self.windows))
+
     def vendor_of(self, campaign: str) -> str | None:
         """Return the account of a campaign; None if the config lacks it, so it is never called."""
         known = self.settings.campaigns.get(campaign)
@@ -65,7 +69,7 @@ class InvitationBuffer:
         """Add an invitation, and evict others to stay within the bounds. The last one stays,
         however large it is: else it could never be called."""
         self.buffered += 1
-        self.buffered_bytes += len(pending.value) + OVERHEAD
+        self.buffered_bytes += pending.size
         self.window(pending.campaign).add(pending)
         while self._over(1.0) and self.buffered > 1 and self._evict():
             pass
@@ -86,8 +90,7 @@ class InvitationBuffer:
     def forget_all(self, settled: Sequence[PendingInvitation]) -> None:
         """Subtract settled invitations from the totals."""
         self.buffered -= len(settled)
-        values = sum([len(pending.value) for pending in settled])
-        self.buffered_bytes -= values + OVERHEAD * len(settled)
+        self.buffered_bytes -= sum([pending.size for pending in settled])
 
     @property
     def spill_is_full(self) -> bool:

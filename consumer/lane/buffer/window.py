@@ -162,7 +162,7 @@ class Window:
     def _queue(self, pending: PendingInvitation) -> bool:
         """Add an invitation to its recipient's queue. Return whether it is a head (the first)."""
         self.count += 1
-        self.changed[self.campaign] = None
+        self.mark_changed()
         if pending.expires_at is not None and pending.expires_at < self.expires:
             self.expires = pending.expires_at
         queue = self._queues.get(pending.recipient)

@@ -102,7 +102,7 @@ class Sealing:
     def reconfigure(self) -> None:
         """Apply the config that the buffer has already taken over."""
         self._use_scheduler(self._scheduler_of_settings())
-        self._buffer.changed.update(dict.fromkeys(self._buffer.windows))
+        self._buffer.mark_all_changed()
 
     def remove_ended(self, batch_id: str) -> tuple[Batch, Bisection | Trial | None]:
         """Remove and return a batch whose call ended, with its bisection or trial if any."""
@@ -128,7 +128,7 @@ class Sealing:
         if self.inflow is None:
             return math.inf
         if self.inflow.update(now):
-            self._buffer.changed.update(dict.fromkeys(self._buffer.windows))
+            self._buffer.mark_all_changed()
         return self.inflow.until if self.inflow.until > now else math.inf
 
     def _has_room(self) -> bool:

@@ -32,9 +32,8 @@ class Parking:
 
     def is_parked(self, campaign: str, now: float) -> bool:
         """Return whether the campaign cannot be called soon: it is parked or unknown."""
-        buffer = self._buffer
-        known = campaign in buffer.settings.campaigns
-        return not known or buffer.window(campaign).parked_until > now
+        known = campaign in self._buffer.settings.campaigns
+        return not known or self._buffer.window(campaign).is_parked(now)
 
     def park(self, window: Window, now: float, *, counted: bool = False) -> None:
         """Park a campaign. `counted`: this failure was recorded before."""

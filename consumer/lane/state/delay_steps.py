@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 
 from consumer.lane.state.pending import PendingInvitation
+from consumer.policy.expiry import has_expired
 from consumer.records.invitation import recount
 
 STEPS = {"1m": 60.0, "10m": 600.0, "1h": 3600.0, "6h": 6 * 3600.0, "24h": 24 * 3600.0}
@@ -48,7 +49,7 @@ def due_of(now: float, seconds: float, expires_at: float | None) -> float:
 
 def near_end(expires_at: float | None, now: float) -> bool:
     """Return whether it expires before the shortest step would return it."""
-    return expires_at is not None and now + NEAR >= expires_at
+    return has_expired(expires_at, now + NEAR)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,11 +80,7 @@ class EventDecoder:
         """
         body, raw = payload.body, payload.raw
         event_id = self._read_id(body, raw)
-        found = self._time(body)
-        read = self._times(found)
-        if read is None:
-            raise self._no_time(found)
-        time, time_text = read
+        time, time_text = self._read_time(body)
         if now is not None and time - now > MAX_AHEAD:
             expected = f"expected a time at most {MAX_AHEAD:.0f} s ahead of the clock"
             raise EventError(DeadLetterReason.BAD_TIME, f"{expected}, at `{self._time_path}`")
@@ -105,10 +101,14 @@ class EventDecoder:
         expected = f"expected 1 to {MAX_ID} printable characters or an integer"
         raise EventError(DeadLetterReason.BAD_ID, f"{expected} at `{self._id_path}`")
 
-    def _no_time(self, found: object) -> EventError:
+    def _read_time(self, body: dict[str, Any]) -> tuple[float, str]:
+        found = self._time(body)
+        read = self._times(found)
+        if read is not None:
+            return read
         if found is None:
-            return EventError(DeadLetterReason.NO_TIME, f"expected a time at `{self._time_path}`")
+            raise EventError(DeadLetterReason.NO_TIME, f"expected a time at `{self._time_path}`")
         expected = "expected RFC 3339 with an offset, as 2026-11-22T15:37:07Z, or epoch s, ms, us"
         where = f"or ns between 2000 and 2100, at `{self._time_path}`"
         local = "a local time is read where the input's `event.timezone` names its zone"
-        return EventError(DeadLetterReason.BAD_TIME, f"{expected} {where}; {local}")
+        raise EventError(DeadLetterReason.BAD_TIME, f"{expected} {where}; {local}")

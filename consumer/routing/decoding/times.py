@@ -58,8 +58,6 @@ class TimeReader:
     def __call__(self, found: object) -> tuple[float, str] | None:
         """Return epoch seconds and the time as RFC 3339, or None if it is no accepted time."""
         if type(found) is str:
-            if _rfc_3339(found):
-                return _moment(found)
             return self._text(found)
         if type(found) is int or type(found) is float:
             return self._epoch(found)
@@ -67,6 +65,8 @@ class TimeReader:
 
     def _text(self, found: str) -> tuple[float, str] | None:
         try:
+            if _rfc_3339(found):
+                return dt.datetime.fromisoformat(found.upper()).timestamp(), found
             text = found.strip() if len(found) <= _LONGEST else ""
             if _number(text):
                 return self._epoch(Decimal(text))
@@ -96,13 +96,6 @@ class TimeReader:
         moment += later
         micro = int(fraction[:6].ljust(6, "0") or 0)
         return moment.replace(microsecond=micro).timestamp(), _written(moment, fraction)
-
-
-def _moment(text: str) -> tuple[float, str] | None:
-    try:
-        return dt.datetime.fromisoformat(text.upper()).timestamp(), text
-    except (ValueError, OverflowError):  # no such day, or out of the calendar's range
-        return None
 
 
 def _offset(parts: re.Match[str]) -> dt.tzinfo | None:
