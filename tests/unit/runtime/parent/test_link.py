@@ -22,7 +22,8 @@ async def linked(answers: Answers) -> AsyncIterator[tuple[Link, asyncio.Task[Non
     ours, theirs = socket.socketpair()
     asking, answering = Link(ours), Link(theirs)
     tasks = [asyncio.create_task(asking.run({})), asyncio.create_task(answering.run(answers))]
-    await asyncio.sleep(0.01)
+    while asking._writer is None or answering._writer is None:  # noqa: ASYNC110 - no event tells
+        await asyncio.sleep(0)
     yield asking, tasks[1], answering
     for task in tasks:
         task.cancel()
@@ -41,12 +42,18 @@ async def twice(number: int) -> int:
 
 
 def test_each_question_gets_its_answer() -> None:
-    async def slow(number: int) -> int:
-        await asyncio.sleep(0.05)
-        return number
-
     async def check() -> None:
-        async with linked({"twice": twice, "slow": slow}) as (link, _, _):
+        other_is_answered = asyncio.Event()
+
+        async def slow(number: int) -> int:
+            await other_is_answered.wait()
+            return number
+
+        async def quick(number: int) -> int:
+            other_is_answered.set()
+            return await twice(number)
+
+        async with linked({"twice": quick, "slow": slow}) as (link, _, _):
             asked = [link.ask("slow", WITHIN, 1), link.ask("twice", WITHIN, 2)]
             assert await asyncio.gather(*asked) == [1, 4]
 
@@ -65,28 +72,33 @@ def test_answer_may_be_large() -> None:
 
 
 def test_late_answer_is_a_timeout_and_harms_no_later_question() -> None:
-    async def late(_: object) -> str:
-        await asyncio.sleep(0.1)
-        return "late"
-
     async def check() -> None:
+        given_up = asyncio.Event()
+
+        async def late(_: object) -> str:
+            await given_up.wait()
+            return "late"
+
         async with linked({"late": late, "twice": twice}) as (link, _, _):
             with pytest.raises(TimeoutError):
                 await link.ask("late", 0.01)
-            await asyncio.sleep(0.15)
+            given_up.set()  # its answer is sent before the next one's
             assert await link.ask("twice", WITHIN, 4) == 8
 
     run(check)
 
 
 def test_closed_link_ends_questions_at_once() -> None:
-    async def never(_: object) -> Any:
-        await asyncio.Event().wait()
-
     async def check() -> None:
+        asked_for = asyncio.Event()
+
+        async def never(_: object) -> Any:
+            asked_for.set()
+            await asyncio.Event().wait()
+
         async with linked({"never": never}) as (link, answering, _):
             asked = asyncio.create_task(link.ask("never", WITHIN))
-            await asyncio.sleep(0.01)
+            await asked_for.wait()
             answering.cancel()
             with pytest.raises(LinkClosedError):
                 await asked
@@ -103,8 +115,11 @@ def test_failed_answer_is_logged_by_its_kind_alone() -> None:
 
     async def check() -> None:
         async with linked({"fails": fails, "twice": twice}) as (link, _, _):
-            with capture_logs() as logs, pytest.raises(TimeoutError):
-                await link.ask("fails", 0.1)
+            with capture_logs() as logs:
+                with pytest.raises(TimeoutError):
+                    await link.ask("fails", 0.1)
+                while not logs:  # noqa: ASYNC110 - no event tells
+                    await asyncio.sleep(0)
             assert [line["event"] for line in logs] == ["link_failed"]
             assert "secret" not in str(logs)
             assert await link.ask("twice", WITHIN, 1) == 2
