@@ -8,14 +8,16 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import httpx
 import orjson
 from confluent_kafka import Consumer, TopicPartition
+
+from consumer.observability.metrics.process_tree import proportional_bytes
 
 TICK = os.sysconf("SC_CLK_TCK")
 SPEED = 20
@@ -46,7 +48,7 @@ class ProcessTree:
 
     def memory(self) -> float:
         """MB now: proportional set sizes, so that a shared page counts once."""
-        now = sum(_proportional_kb(pid) for pid in self.pids()) / 1024
+        now = sum(proportional_bytes(pid) or 0 for pid in self.pids()) / 2**20
         self._most = max(self._most, now)
         return now
 
@@ -81,33 +83,22 @@ def _stat(path: Path) -> _Stat | None:
     return _Stat(int(pid), int(fields[1]), int(fields[3]), sum(map(int, fields[11:15])))
 
 
-def _proportional_kb(pid: int) -> int:
+@contextmanager
+def looking(look: Callable[[], object]) -> Iterator[None]:
+    """Call `look` four times a second, on a thread of its own, until the block ends."""
+    over = threading.Event()
+
+    def repeat() -> None:
+        while not over.wait(0.25):
+            look()
+
+    thread = threading.Thread(target=repeat, daemon=True)
+    thread.start()
     try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    return int(next((line.split()[1] for line in lines if line.startswith("Pss:")), 0))
-
-
-class MemoryWatch:
-    """Looks at a tree's memory four times a second until the block ends, for its `peak`."""
-
-    def __init__(self, tree: ProcessTree) -> None:
-        self._tree = tree
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        while not self._over.wait(0.25):
-            self._tree.memory()
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def compressed() -> list[str]:

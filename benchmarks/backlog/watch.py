@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -11,7 +10,7 @@ from typing import NamedTuple, Self
 
 import httpx
 
-from benchmarks.programs import ProcessTree
+from benchmarks.programs import ProcessTree, looking
 from tests.support.dispatcher import Dispatcher
 
 METRICS_EVERY = 5.0
@@ -40,16 +39,15 @@ class Watch:
         self.gauges: list[tuple[float, Mapping[str, float]]] = []
         """When, and the lane's gauges then; the backlog as the program shows it."""
         self._dispatcher, self._lane = dispatcher, lane
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._next_scrape = 0.0
+        self._looking = looking(self._look)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._looking.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join(10)
+        self._looking.__exit__(None, None, None)
 
     def peak(self) -> float:
         """The most memory that a sample has seen, MB: of all processes, shared pages once."""
@@ -77,14 +75,12 @@ class Watch:
         return max((gauges[name] for at, gauges in self.gauges if at >= begin), default=0.0)
 
     def _look(self) -> None:
-        next_scrape = 0.0
-        while not self._over.wait(0.25):
-            with suppress(OSError, IndexError):  # it ended meanwhile
-                self._sample()
-            if time.monotonic() >= next_scrape:
-                next_scrape = time.monotonic() + METRICS_EVERY
-                with suppress(httpx.HTTPError):
-                    self._scrape()
+        with suppress(OSError, IndexError):  # it ended meanwhile
+            self._sample()
+        if time.monotonic() >= self._next_scrape:
+            self._next_scrape = time.monotonic() + METRICS_EVERY
+            with suppress(httpx.HTTPError):
+                self._scrape()
 
     def _sample(self) -> None:
         tree = ProcessTree(self._dispatcher.pid)

@@ -31,7 +31,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
-from benchmarks.programs import MemoryWatch, ProcessTree
+from benchmarks.programs import ProcessTree, looking
 from benchmarks.throughput.scene import PARTITIONS, Scene
 from benchmarks.throughput.sink import calls_and_bytes
 from benchmarks.throughput.systems import Job, Prepare
@@ -129,7 +129,7 @@ def measure(
     program = Program(scene, job)
     first = last = program.began
     cpu, seen = 0.0, 0
-    with MemoryWatch(program.tree):
+    with looking(program.tree.memory):
         while time.monotonic() - program.began < TIMEOUT:
             time.sleep(LOOK)
             found, now = ends.sum(), time.monotonic()

@@ -49,14 +49,15 @@ class ProcessTree(Collector):
 
 def _families(pid: int) -> Iterator[Family]:
     for family in ProcessCollector(NAMESPACE, pid=lambda: pid, registry=None).collect():
-        share = _share(pid) if family.name == RESIDENT else None
+        share = proportional_bytes(pid) if family.name == RESIDENT else None
         if share is not None:
             family.samples = [family.samples[0]._replace(value=share)]
         yield family
 
 
-def _share(pid: int) -> float | None:
-    """Return the process's share of its pages in bytes; None where the system does not tell."""
+def proportional_bytes(pid: int) -> float | None:
+    """Return the process's share of its pages in bytes (PSS); None where the system does not
+    tell."""
     with suppress(OSError):
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
             if line.startswith("Pss:"):
