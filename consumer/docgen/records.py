@@ -73,7 +73,6 @@ def result() -> Schema:
             "then": {"properties": {"status": {"const": str(status)}}},
         }
         for status in Status
-        if _reasons_of(status)
     ]
     made = _has_reason({"const": str(Reason.LINK_MADE)})
     linked: Schema = {"required": ["link"]}
@@ -121,10 +120,7 @@ def dead_letter() -> Schema:
 
 def results_page() -> str:
     """Return the page of statuses, reasons and dead letters in Markdown."""
-    statuses = [
-        (f"`{status}`", meaning + ("" if _reasons_of(status) else " No rule of this version does."))
-        for status, meaning in _MEANINGS.items()
-    ]
+    statuses = [(f"`{status}`", meaning) for status, meaning in _MEANINGS.items()]
     reasons = [
         (f"`{status}`", f"`{reason}`", reason.meaning)
         for status in Status

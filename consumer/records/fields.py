@@ -48,6 +48,14 @@ Name = Annotated[str, StringConstraints(max_length=LONGEST_NAME)]
 """An id or a name in a record of ours; those of a config have 64 characters at most."""
 
 
+HIGHEST_PRIORITY = 100
+USUAL_PRIORITY = 50
+
+
+Priority = Annotated[int, Field(ge=0, le=HIGHEST_PRIORITY)]
+"""Of two invitations that a contact rule allows one of, the higher goes."""
+
+
 MESSAGE_LIMIT = 200
 """Characters of a vendor's message that may travel: ten thousand results repeat it."""
 

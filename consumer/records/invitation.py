@@ -23,14 +23,17 @@ from pydantic import Field, TypeAdapter
 from typing_extensions import TypedDict
 
 from consumer.records.fields import (
+    HIGHEST_PRIORITY,
     LAST_MOMENT,
     LONGEST_NAME,
     MOST_ATTEMPTS,
+    USUAL_PRIORITY,
     AttemptCount,
     Expiry,
     Moment,
     Name,
     Position,
+    Priority,
 )
 
 INVITATION_VERSION: Literal[2] = 2
@@ -57,7 +60,11 @@ Data = dict[str, Annotated[str | dict[str, str], Field(union_mode="left_to_right
 
 class _Head(TypedDict):
     """What both versions have at the top. `expires_at`, `event_at` (that is `event_time`) and
-    `due_at` are epoch seconds, for the program compares them; the other times are RFC 3339."""
+    `due_at` are epoch seconds, for the program compares them; the other times are RFC 3339.
+
+    `due_at` is when the delay topics give the record back. `eligible_from` is the customer's due
+    time, epoch seconds: when delay and quiet hours let the survey be sent. It never moves; without
+    it the invitation was due when it was routed. `zone` is the customer's time zone."""
 
     expires_at: Expiry | None
     campaign: Name
@@ -67,10 +74,14 @@ class _Head(TypedDict):
     attempt: NotRequired[AttemptCount]
     delays: NotRequired[AttemptCount]
     due_at: NotRequired[Moment]
+    eligible_from: NotRequired[Moment]
+    zone: NotRequired[Name]
+    priority: NotRequired[Priority]
 
 
 class ResultPart(TypedDict):
-    """What an invitation's result repeats of it."""
+    """What an invitation's result repeats of it. What the rules before a survey found
+    has a key only where a rule asked for it."""
 
     id: Name
     event_id: Name
@@ -80,6 +91,13 @@ class ResultPart(TypedDict):
     config_version: Name
     source: Source
     resend_of: NotRequired[Name]
+    timezone: NotRequired[Name]
+    timezone_from: NotRequired[str]
+    bucket: NotRequired[float]
+    tags: NotRequired[list[Name]]
+    person: NotRequired[list[Name]]
+    keys: NotRequired[dict[str, str | None]]
+    redirected: NotRequired[bool]
 
 
 class Invitation(_Head, ResultPart):
@@ -158,6 +176,7 @@ _Attempts = Annotated[int, Meta(ge=0, le=MOST_ATTEMPTS)]
 _Position = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 _Expiry = Annotated[float, Meta(ge=-LAST_MOMENT, le=2 * LAST_MOMENT)]
 _Moment = Annotated[float, Meta(ge=0, le=LAST_MOMENT)]
+_Priority = Annotated[int, Meta(ge=0, le=HIGHEST_PRIORITY)]
 
 
 class Recipient(Struct, gc=False):
@@ -182,6 +201,13 @@ class _ResultPart(Struct, gc=False, forbid_unknown_fields=True):
     config_version: _Name
     source: _Source
     resend_of: _Name = ""
+    timezone: _Name = ""
+    timezone_from: str = ""
+    bucket: float = 0.0
+    tags: list[_Name] = []
+    person: list[_Name] = []
+    keys: dict[str, str | None] = {}
+    redirected: bool = False
 
 
 class InvitationHead(Struct, gc=False):
@@ -199,6 +225,9 @@ class InvitationHead(Struct, gc=False):
     attempt: _Attempts = 0
     delays: _Attempts = 0
     due_at: _Moment = 0.0
+    eligible_from: _Moment = 0.0
+    zone: _Name = ""
+    priority: _Priority = USUAL_PRIORITY
 
 
 class _KnownRecipient(Recipient, gc=False, forbid_unknown_fields=True):

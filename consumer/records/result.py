@@ -62,6 +62,21 @@ class Reason(StrEnum):
     VENDOR_REJECTED = "vendor_rejected", Status.REJECTED, "The vendor refused the call for good."
     TOO_OLD = "too_old", Status.EXPIRED, "Past `expire_after` when it was routed."
     EXPIRED_WAITING = "expired_waiting", Status.EXPIRED, "Past `expire_after` while it waited."
+    EXPIRED_IN_QUIET_HOURS = (
+        "expired_in_quiet_hours",
+        Status.EXPIRED,
+        "Past `expire_after` before its due time came: the delay, or quiet hours.",
+    )
+    EXPIRED_AT_LIMIT = (
+        "expired_at_limit",
+        Status.EXPIRED,
+        "Past `expire_after` before the contact rule `rule` had room (`at_limit: wait`).",
+    )
+    EXPIRED_PAUSED = (
+        "expired_paused",
+        Status.EXPIRED,
+        "Past `expire_after` while its route, campaign, vendor or everything was paused.",
+    )
     ATTEMPTS_EXHAUSTED = (
         "attempts_exhausted",
         Status.FAILED,
@@ -72,6 +87,41 @@ class Reason(StrEnum):
         Status.FAILED,
         "Called with a customer that the vendor refuses; the calls to tell them apart were spent.",
     )
+    CONTACT_LIMIT = (
+        "contact_limit",
+        Status.SUPPRESSED,
+        "A contact rule is full: the person was asked as often as `rule` allows.",
+    )
+    OUTRANKED = (
+        "outranked",
+        Status.SUPPRESSED,
+        "An invitation of higher priority (`blocked_by`) took its place under a contact rule.",
+    )
+    COOLDOWN = "cooldown", Status.SUPPRESSED, "The person answered a survey lately."
+    DUPLICATE = "duplicate", Status.SUPPRESSED, "Repeats `duplicate_of`, by `deduplicate`."
+    EXCLUDED = "excluded", Status.SUPPRESSED, "`exclude` names the address or the event."
+    OPTED_OUT = "opted_out", Status.SUPPRESSED, "The person wants no surveys."
+    BOUNCED = "bounced", Status.SUPPRESSED, "The address is known not to exist."
+    NO_CONSENT = (
+        "no_consent",
+        Status.SUPPRESSED,
+        "The person did not agree to the channel of any campaign that could reach them.",
+    )
+    TOO_NEW = (
+        "too_new",
+        Status.SUPPRESSED,
+        "A customer for less than `customer_since` says, or it is not known since when.",
+    )
+    HOLDOUT = "holdout", Status.SUPPRESSED, "In the control group, which is never asked."
+    NOT_SAMPLED = "not_sampled", Status.SUPPRESSED, "Not in the sample."
+    PACE_MET = "pace_met", Status.SUPPRESSED, "The period's number of `pace` is reached."
+    QUIET_HOURS = (
+        "quiet_hours",
+        Status.SUPPRESSED,
+        "Due in quiet hours, which `at_quiet: drop` does not wait for.",
+    )
+    SHADOW = "shadow", Status.SUPPRESSED, "Of a route in `mode: shadow`: all but the call was done."
+    ERASED = "erased", Status.SUPPRESSED, "An operator had the person forgotten while it waited."
     NO_ANSWER = (
         "no_answer",
         Status.UNKNOWN,
@@ -99,7 +149,8 @@ class Result(TypedDict):
 
     `resend_of`: this is the result of sending that invitation again, by an operator's decision.
     `link`: the personalised link of reason `link_made`; it may hold personal data. `fields`: names
-    of what was missing or unfit before a call: keys of `data`, `phone`, `email`.
+    of what was missing or unfit before a call: keys of `data`, `phone`, `email`. The keys from
+    `due_at` on say what the rules before a survey found; those that the invitation has are copied.
     """
 
     version: Literal[1]
@@ -126,6 +177,18 @@ class Result(TypedDict):
     resend_of: NotRequired[Name]
     link: NotRequired[str]
     fields: NotRequired[list[str]]
+    due_at: NotRequired[Name]
+    timezone: NotRequired[Name]
+    timezone_from: NotRequired[str]
+    bucket: NotRequired[float]
+    tags: NotRequired[list[Name]]
+    person: NotRequired[list[Name]]
+    keys: NotRequired[dict[str, str | None]]
+    redirected: NotRequired[bool]
+    rule: NotRequired[Name]
+    eligible_at: NotRequired[Name]
+    blocked_by: NotRequired[Name]
+    duplicate_of: NotRequired[Name]
 
 
 class EncodedResult(Struct, frozen=True, gc=False):
