@@ -300,6 +300,35 @@ def test_a_member_frozen_for_a_moment_stays(stand: Stand) -> None:
     assert events[before:] == []
 
 
+def remembers(stand: Stand) -> set[str]:
+    """The topics of which the group has an offset."""
+    return {topic for topic, _ in stand.broker.group("group").offsets}
+
+
+def test_a_group_without_members_forgets_all_offsets_or_none(stand: Stand) -> None:
+    """Kafka counts the retention of all of them from the time at which the group became empty."""
+    group = stand.broker.group("group")
+    group.offsets.update({("topic", 0): 1, ("former", 0): 1})
+    assert not group.forget(["former"])
+    assert remembers(stand) == {"topic", "former"}
+    assert group.forget()
+    assert remembers(stand) == set()
+
+
+def test_a_group_forgets_a_topic_that_no_member_reads_once_it_is_stable(stand: Stand) -> None:
+    """A member that is frozen keeps the rebalance open, by which the others learn that it left."""
+    _, mine, _ = two_members(stand)
+    group = stand.broker.group("group")
+    group.offsets.update({("topic", 0): 1, ("former", 0): 1})
+    stand.scheduler.freeze(mine, stand.scheduler.now + 5)
+    assert not group.forget(["former"])
+    stand.run(60)
+    assert not group.forget()
+    assert not group.forget(["topic"])
+    assert group.forget(["former"])
+    assert remembers(stand) == {"topic"}
+
+
 def test_a_forced_rebalance_moves_the_partition(stand: Stand) -> None:
     """Its owner is asked for it before the other one gets it."""
     events, mine, other = two_members(stand)

@@ -54,7 +54,7 @@ FOUND_AT = {
     "out-of-range-is-only-logged": 13,
     "given-back-lane-leaves-doubt": 2,
     "redirect-means-not-invited": 34,
-    "former-inputs-are-not-registered": 4,
+    "former-inputs-are-not-registered": 51,
     "page-is-a-success": 40,
     "forgotten-delays-are-read-again": 209,
     "delayed-for-a-former-lane": 0,

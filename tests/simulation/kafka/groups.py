@@ -55,12 +55,18 @@ class Group:
     # -- offsets ------------------------------------------------------------------------------
 
     def forget(self, topics: Iterable[str] | None = None) -> bool:
-        """`offsets.retention.minutes` are over: for an empty group, or for topics not subscribed.
+        """`offsets.retention.minutes` are over: an empty group forgets all its offsets at once, a
+        stable one those of topics that no member subscribes to.
 
-        False, and nothing is forgotten, while the group holds them.
+        False, and nothing is forgotten, while the group holds them. Members that could not take
+        their share yet make a group that is not stable for as long.
         """
-        read = {topic for member in self.members.values() for topic in member.topics}
-        if self.members and (topics is None or read & set(topics)):
+        if topics is None:
+            expired = not self.members
+        else:
+            read = {topic for member in self.members.values() for topic in member.topics}
+            expired = bool(self.members) and self._settled() and not read & set(topics)
+        if not expired:
             return False
         gone = [offset for offset in self.offsets if topics is None or offset[0] in set(topics)]
         for place in gone:
@@ -165,6 +171,11 @@ class Group:
         self._promised = {place: to for place, to in target.items() if held.get(place) is not to}
         for member in self.members.values():
             self._hand_out(member, target, held)
+
+    def _settled(self) -> bool:
+        """Whether no rebalance is due, and every member has taken its share of the last one."""
+        waits = self._planned or self._wanted
+        return not waits and all(self._ready(member) for member in self.members.values())
 
     def _ready(self, member: Member) -> bool:
         silent = member.silent(self._broker.scheduler.now)

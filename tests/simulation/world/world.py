@@ -10,9 +10,7 @@ from functools import partial
 from typing import Any
 
 import orjson
-from confluent_kafka import TopicPartition
 
-from consumer.kafka.offset_metadata import registered
 from consumer.lane.state.commands import Batch
 from consumer.lane.state.delay_steps import STEPS
 from tests.simulation.kafka.broker import FakeBroker
@@ -110,7 +108,6 @@ class FleetWorld:
         self.at_rest = self.spins = self._stopping = False
         self.wire = self._wire()
         self._steps = 0
-        self._registered = ""
         self._running: dict[str, SimProcess] = {}  # instance → its process
         self._runs: Counter[str] = Counter()
         self._tuning = tuning.draw(rng, self.story, seed)
@@ -226,7 +223,6 @@ class FleetWorld:
             if self.features.change not in STAYS:
                 back = went + self.rng.uniform(20.0, 0.5 * CHANGES_LAST)
                 if self.features.forgets_input:
-                    self.scheduler.at(went, self._note_register)
                     self.scheduler.at(back, self._forget_input)
                 self.scheduler.at(back + 0.1, lambda: self._go_over(None))
         if self.features.foreign_records:
@@ -286,20 +282,9 @@ class FleetWorld:
         done = self.broker.group(f"{rules.APPLICATION}.{group}").forget(topics)
         self.story.tell("world", "forgets", group=group, topics=topics, done=done)
 
-    def _register(self) -> str:
-        """What the router's group has written of the inputs that it ever read."""
-        offsets = self.broker.group(f"{rules.APPLICATION}.router").offsets
-        return getattr(offsets.get((rules.config().topics.replayed, 0)), "text", "")
-
-    def _note_register(self) -> None:
-        self._registered = self._register()
-
     def _forget_input(self) -> None:
-        """Forget the input that left, as Kafka does after a week: the group has assigned its
-        partitions in that time, and so an input that was not registered when it left is by then."""
-        known = TopicPartition("", 0, 0, self._registered)
-        if registered(known, "crm") is not None or self._register() != self._registered:
-            self._forget("router", ("crm",))
+        """Forget the input that left, as Kafka does after a week."""
+        self._forget("router", ("crm",))
 
     def _stand_still(self) -> None:
         """Stop the whole fleet until the broker has forgotten a group's offsets."""
