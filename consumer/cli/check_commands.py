@@ -71,6 +71,9 @@ def validate(
         f"{shown(path)}: valid; config version {loaded.config_version}, "
         f"{len(loaded.routes)} routes, {len(loaded.campaigns)} campaigns, lanes: {lanes}"
     )
+    for name, table in loaded.tables.items():
+        columns = ", ".join(table.content.columns)
+        typer.echo(f"table {name}: {len(table.content.rows):,} rows, columns: {columns}")
 
 
 def _validate_as_json(path: Path, *, secrets: bool) -> None:
@@ -88,6 +91,10 @@ def _validate_as_json(path: Path, *, secrets: bool) -> None:
         "lanes": list(config.lanes),
         "campaigns": list(config.campaigns),
         "routes": [route.name for route in config.routes],
+        "tables": {
+            name: {"rows": len(table.content.rows), "columns": list(table.content.columns)}
+            for name, table in config.tables.items()
+        },
     }
     warnings = _problems_as_json(config.warnings)
     _print_json({"file": file, "valid": True, "problems": [], "warnings": warnings, **contents})

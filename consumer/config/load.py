@@ -25,9 +25,9 @@ def load(
     """Read, check and return a config; `Config.warnings` has its warnings.
 
     `config`: a Path is a file, a str is the YAML itself, called `name` in problems. `secrets`:
-    False reads no variable and no file, so that CI can check a config without them. `env`: the
-    variables, by default the process's. `base`: the folder that relative `${file:…}` count from, by
-    default the config file's (for a text: the working directory).
+    False reads no variable and no file but tables, so that CI can check a config without them.
+    `env`: the variables, by default the process's. `base`: the folder that relative `${file:…}` and
+    tables count from, by default the config file's (for a text: the working directory).
 
     Raises `ConfigError` with every problem found, in the order of lines.
     """
@@ -36,9 +36,8 @@ def load(
     else:
         text = config
     source = parse(text, name)
-    variables = os.environ if env is None else env
-    resolved = interpolate(source, env=variables, base=base or Path(), secrets=secrets)
-    return check(source, resolved)
+    variables, base = os.environ if env is None else env, base or Path()
+    return check(source, interpolate(source, env=variables, base=base, secrets=secrets), base)
 
 
 def _read_config(path: Path) -> str:

@@ -16,6 +16,7 @@ from pydantic import Field, PrivateAttr
 
 from consumer.config.fields import KafkaSetting, Name, TopicSafe
 from consumer.config.sections import Admin, Campaign, Input, Pseudonym, Quota, Route, Section
+from consumer.config.tables import Table
 from consumer.config.topic_names import Topics
 from consumer.errors import Problem
 from consumer.vendors import VENDORS
@@ -59,6 +60,8 @@ class Config(Section):
     """Name → topics whose events have one form."""
     routes: Annotated[tuple[Route, ...], Field(min_length=1)]
     """The rules, in order."""
+    tables: dict[Name, Table] = Field(default_factory=dict)
+    """Name → a CSV file that expressions look into: `lookup('stores', store.code, 'city')`."""
     admin: Admin = Admin()
     """The HTTP server for metrics and health."""
 

@@ -28,18 +28,22 @@ class UnfitTextError(ValueError):
 
 def read_text(path: Path) -> str:
     """Return the file's text without a byte order mark; raises OSError, UnfitTextError."""
+    return decoded(read_bytes(path))
+
+
+def read_bytes(path: Path, most: int = MOST) -> bytes:
+    """Return the file's bytes, one more than `most` at most; raises OSError, UnfitTextError."""
     try:
         with path.open("rb") as file:
-            content = file.read(MOST + 1)
+            return file.read(most + 1)
     except ValueError:  # a name with a zero byte
         raise UnfitTextError("has no name that a file can have") from None
-    return decoded(content)
 
 
-def decoded(content: bytes) -> str:
-    """Decode bytes as text; raises UnfitTextError."""
-    if len(content) > MOST:
-        raise UnfitTextError(f"has more than {MOST} bytes")
+def decoded(content: bytes, most: int = MOST) -> str:
+    """Decode `most` bytes or fewer as text; raises UnfitTextError."""
+    if len(content) > most:
+        raise UnfitTextError(f"has more than {most} bytes")
     for mark, name in _WIDE:
         if content.startswith(mark):
             raise UnfitTextError(f"is {name} text: {_SAVE}")

@@ -88,7 +88,7 @@ def _describe_value(node: Schema) -> str:
     if "const" in node:
         return f"`{_as_written(node['const'])}`"
     if "enum" in node:
-        return ", ".join(f"`{value}`" for value in node["enum"])
+        return ", ".join(f"`{value}`" for value in node["enum"]).replace("|", "\\|")
     if node.get("writeOnly"):
         return "text, secret"
     kind = _KINDS.get(str(node.get("type")))

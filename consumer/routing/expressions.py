@@ -13,7 +13,9 @@ from typing import Any
 import jmespath
 from jmespath import exceptions, visitor
 
+from consumer.routing import lookup
 from consumer.routing.functions import Functions
+from consumer.routing.lookup import NO_TABLES, Tables
 
 Value = Callable[[dict[str, Any]], object]
 
@@ -40,17 +42,29 @@ _NO_JSON = "a literal in backticks must be JSON; write text as 'text'"
 _NAMES = 'a name of more than A-Z a-z 0-9 _ stands in double quotes, as in a."b-c"'
 
 
-@lru_cache(maxsize=1_000)
-def compile_value(expression: str) -> Value:
+def compile_value(expression: str, tables: Tables = NO_TABLES) -> Value:
     """Compile a JMESPath expression to a function of the event (an object as orjson reads it).
 
-    Equal expressions share one function. Raises ValueError for a bad expression, also for an
-    unknown function or a wrong number of arguments, which JMESPath would only find at run time. Its
-    message is a plain sentence with the position, if there is one, counted from 0 in characters.
+    Equal expressions share one function, but for those with `lookup()`, which reads `tables`: a
+    cache would keep the tables of former configs. Raises ValueError for a bad expression, also for
+    an unknown function or a wrong number of arguments, which JMESPath would only find at run time.
+    Its message is a plain sentence with the position, if there is one, counted from 0 in
+    characters.
 
     An expression that fails on an event (a function's argument has the wrong type) is null: the
     error would carry the event's data, and one odd event must not stop a route.
     """
+    if lookup.FUNCTION in expression:
+        return _compile(expression, tables)
+    return _compile_shared(expression)
+
+
+@lru_cache(maxsize=1_000)
+def _compile_shared(expression: str) -> Value:
+    return _compile(expression, NO_TABLES)
+
+
+def _compile(expression: str, tables: Tables) -> Value:
     try:
         tree = _parse(expression)
         _check(tree, expref_allowed=False)
@@ -59,7 +73,7 @@ def compile_value(expression: str) -> Value:
     keys = _keys_of(tree)
     if keys:
         return _getter(keys)
-    visit = visitor.TreeInterpreter(jmespath.Options(custom_functions=Functions())).visit
+    visit = visitor.TreeInterpreter(jmespath.Options(custom_functions=Functions(tables))).visit
 
     def interpret(event: dict[str, Any]) -> object:
         try:
@@ -76,8 +90,11 @@ def plain_path(expression: str) -> list[str]:
 
 
 def needs_digits(expression: str) -> bool:
-    """Tell whether an expression may turn numbers into text, which needs their original digits."""
-    return "to_string" in expression
+    """Tell whether an expression may turn numbers into text, which needs their original digits.
+
+    A key of `lookup()` is text, too.
+    """
+    return "to_string" in expression or lookup.FUNCTION in expression
 
 
 def _parse(expression: str) -> Any:

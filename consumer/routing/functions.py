@@ -3,7 +3,7 @@
 Only `join` produces more than its arguments hold together: a separator of half a megabyte between a
 hundred thousand texts would be 50 GB. JMESPath's own `to_number` accepts integers of thousands of
 digits, which Python refuses to format, and `nan`, `inf` and `1_000`. `to_string`, `abs`, `ceil` and
-`floor` keep a number's original digits.
+`floor` keep a number's original digits. `lookup` is ours: it reads the config's lookup tables.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, Final
 from jmespath import functions
 
 from consumer.routing.decoding.digits import Written, as_text
+from consumer.routing.lookup import NO_TABLES, Tables
 
 MAX_JOINED: Final = 2**20
 """Characters of a joined text, at most; an invitation has a quarter of it."""
@@ -27,6 +28,14 @@ _types = functions.signature
 
 class Functions(functions.Functions):
     """The functions of every expression. A result beyond a bound is null."""
+
+    def __init__(self, tables: Tables = NO_TABLES) -> None:
+        self._tables = tables
+
+    @_types({"types": []}, {"types": []}, {"types": []})
+    def _func_lookup(self, table: object, key: object, column: object) -> str | None:
+        found = self._tables.get(table) if type(table) is str else None
+        return None if found is None else found.cell(key, column)
 
     @_types({"types": ["string"]}, {"types": ["array-string"]})
     def _func_join(self, separator: str, array: list[str]) -> str | None:

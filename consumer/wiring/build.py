@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain
 from types import MappingProxyType
 
 from consumer.config.models import Config
 from consumer.config.sections import Campaign, Input
 from consumer.config.sections import Route as RouteConfig
+from consumer.config.tables import lookup_tables
 from consumer.http.calls import Account, Calls
 from consumer.http.client import VendorClient
 from consumer.http.tls import context_of
@@ -22,6 +23,7 @@ from consumer.routing.decoding.formats import FORMATS
 from consumer.routing.decoding.times import TimeReader
 from consumer.routing.expressions import compile_value, needs_digits, plain_path
 from consumer.routing.link import GIVEN, compile_link, entry_of
+from consumer.routing.lookup import Tables
 from consumer.routing.patterns.index import PatternIndex
 from consumer.routing.patterns.pattern import compile_pattern
 from consumer.routing.plain_data import MakeData, compile_data
@@ -87,10 +89,12 @@ def build_accounts(
 def build_router(config: Config, vendors: Mapping[str, Vendor]) -> Router:
     """Compile all inputs and routes to a router."""
     inputs: dict[str, RoutedInput] = {}
+    tables = lookup_tables(config.tables)
+    make = partial(_route, config=config, vendors=vendors, compiler=_Compiler(tables))
     for name, entry in config.inputs.items():
-        routes = [_route(route, config, vendors) for route in config.routes if route.input == name]
+        routes = [make(route) for route in config.routes if route.input == name]
         routed = RoutedInput(
-            _decoder(entry),
+            _decoder(entry, tables),
             routes,
             all_that_match=entry.routes == "all",
             index=PatternIndex.if_it_pays([route.pattern for route in routes]),
@@ -101,10 +105,11 @@ def build_router(config: Config, vendors: Mapping[str, Vendor]) -> Router:
     return Router(inputs, pseudonymise, config.config_version, ALL_RULES)
 
 
-def _decoder(entry: Input) -> EventDecoder:
+def _decoder(entry: Input, tables: Tables) -> EventDecoder:
     keys = entry.event
     times = TimeReader(keys.time_unit, keys.timezone)
-    return EventDecoder(FORMATS[entry.format], keys.id, keys.time, entry.max_event_bytes, times)
+    decode_payload = FORMATS[entry.format]
+    return EventDecoder(decode_payload, keys.id, keys.time, entry.max_event_bytes, times, tables)
 
 
 def router_rules(config: Config, vendors: Mapping[str, Vendor]) -> RouterConfig:
@@ -160,36 +165,61 @@ def _lane_campaign(name: str, campaign: Campaign, spec: ChannelSpec) -> LaneCamp
     )
 
 
-def _route(route: RouteConfig, config: Config, vendors: Mapping[str, Vendor]) -> Route:
+class _Compiler:
+    """Compiles what routes read from events; routes that read alike share it."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self.value: Callable[[str], Getter] = lru_cache(1_000)(self._value)
+        self.readers = lru_cache(100)(self._readers)
+
+    def getters(self, texts: Mapping[str, str]) -> list[tuple[str, Getter]]:
+        """Compile expressions by name."""
+        return [(name, self.value(text)) for name, text in texts.items()]
+
+    def _value(self, expression: str) -> Getter:
+        return compile_value(expression, self._tables)
+
+    def _readers(
+        self,
+        phone: str | None,
+        email: str | None,
+        region: str | None,
+        types: tuple[UntextedType, ...],
+    ) -> Mapping[Reader, tuple[Getter, Normaliser]]:
+        readers: dict[Reader, tuple[Getter, Normaliser]] = {}
+        if phone is not None:
+            normaliser = PhoneNormaliser(region, types)
+            readers["phone"] = self.value(phone), normaliser
+            readers["texts"] = readers["phone"][0], normaliser.texts
+        if email is not None:
+            readers["email"] = self.value(email), normalise_email
+        return readers
+
+
+def _route(
+    route: RouteConfig, config: Config, vendors: Mapping[str, Vendor], compiler: _Compiler
+) -> Route:
     recipient = route.recipient
     return Route(
         route.name,
         compile_pattern(route.match),
-        _readers(recipient.phone, recipient.email, route.phone_region, route.phone_types),
-        [_target(name, route, config, vendors) for name in route.send],
+        compiler.readers(recipient.phone, recipient.email, route.phone_region, route.phone_types),
+        [_target(name, route, config, vendors, compiler) for name in route.send],
         route.policy.expire_after,
     )
 
 
-@lru_cache(maxsize=100)
-def _readers(
-    phone: str | None, email: str | None, region: str | None, types: tuple[UntextedType, ...]
-) -> Mapping[Reader, tuple[Getter, Normaliser]]:
-    """Compile how addresses are read; routes that read them alike share it."""
-    readers: dict[Reader, tuple[Getter, Normaliser]] = {}
-    if phone is not None:
-        normaliser = PhoneNormaliser(region, types)
-        readers["phone"] = compile_value(phone), normaliser
-        readers["texts"] = readers["phone"][0], normaliser.texts
-    if email is not None:
-        readers["email"] = compile_value(email), normalise_email
-    return readers
-
-
-def _target(name: str, route: RouteConfig, config: Config, vendors: Mapping[str, Vendor]) -> Target:
+def _target(
+    name: str,
+    route: RouteConfig,
+    config: Config,
+    vendors: Mapping[str, Vendor],
+    compiler: _Compiler,
+) -> Target:
     campaign = config.campaigns[name]
     spec = vendors[campaign.vendor].spec(campaign.channel)
-    link = None if campaign.link is None else _link(campaign.link, route)
+    link = None if campaign.link is None else _link(campaign.link, route, compiler)
     data = route.data.items()
     flat = {key: text for key, text in data if isinstance(text, str) and key in spec.fields}
     maps = {key: texts for key, texts in data if isinstance(texts, dict) and key in spec.maps}
@@ -199,18 +229,14 @@ def _target(name: str, route: RouteConfig, config: Config, vendors: Mapping[str,
         vendor=campaign.vendor,
         channel=campaign.channel,
         spec=spec,
-        fields=_getters(flat),
-        maps=[(key, _getters(texts)) for key, texts in maps.items()],
+        fields=compiler.getters(flat),
+        maps=[(key, compiler.getters(texts)) for key, texts in maps.items()],
         link=link,
         required=campaign.required,
         texts=campaign.channel is Channel.SMS,
         exact=_needs_digits(route),
         plain_data=_plain_data(flat, maps),
     )
-
-
-def _getters(texts: Mapping[str, str]) -> list[tuple[str, Getter]]:
-    return [(name, compile_value(text)) for name, text in texts.items()]
 
 
 def _plain_data(flat: Mapping[str, str], maps: Mapping[str, Mapping[str, str]]) -> MakeData:
@@ -228,8 +254,8 @@ def _needs_digits(route: RouteConfig) -> bool:
     return any(map(needs_digits, chain.from_iterable(texts)))
 
 
-def _link(text: str, route: RouteConfig) -> Link:
+def _link(text: str, route: RouteConfig, compiler: _Compiler) -> Link:
     template = compile_link(text)
     found = ((name, entry_of(route.data, name)) for name in template.names if name not in GIVEN)
-    values = [(name, compile_value(path)) for name, path in found if path]
+    values = compiler.getters({name: path for name, path in found if path})
     return Link(template, values, _needs_digits(route))

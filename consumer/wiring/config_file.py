@@ -19,7 +19,8 @@ from consumer.config.interpolate import PLACEHOLDER, files_named
 from consumer.config.load import load
 from consumer.config.models import Config
 from consumer.config.source import parse
-from consumer.config.texts import MOST, UnfitTextError, decoded, read_text
+from consumer.config.table_files import MOST_BYTES, tables_named
+from consumer.config.texts import MOST, UnfitTextError, decoded, read_bytes, read_text
 from consumer.errors import ConfigError, Problem
 from consumer.http.tls import TlsError, context_of
 from consumer.kafka.setting_refusals import Refusal, refusals
@@ -112,17 +113,21 @@ def problems(
 
 
 def fingerprint(path: Path) -> bytes:
-    """Return a digest of the config file's contents and of every `${file:…}` that it names."""
-    text = _content(path)
-    digest = hashlib.sha256(text)
-    for name in files_named(text.decode(errors="replace")):
-        digest.update(hashlib.sha256(_content(path.parent / name)).digest())
+    """Return a digest of the config file's contents and of every file that it names: `${file:…}`
+    and tables."""
+    content = _content(path, MOST)
+    digest, text = hashlib.sha256(content), content.decode("utf-8-sig", "replace")
+    files = [(path.parent / name, MOST) for name in files_named(text)]
+    files += [(table, MOST_BYTES) for table in tables_named(text, path.parent)]
+    for file, most in files:
+        digest.update(hashlib.sha256(_content(file, most)).digest())
     return digest.digest()
 
 
-def _content(path: Path) -> bytes:
-    """Return a file's bytes, empty if it is unreadable; `read` reports the reason."""
+def _content(path: Path, most: int) -> bytes:
+    """Return a file's bytes, as many as are read of it; none if it is unreadable, for a reason that
+    `read` reports."""
     try:
-        return path.read_bytes()
-    except (OSError, ValueError):  # a name with a zero byte is a ValueError
+        return read_bytes(path, most)
+    except (OSError, UnfitTextError):
         return b""

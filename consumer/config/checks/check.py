@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path as FilePath
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,6 +16,7 @@ from consumer.config.checks.findings import Findings
 from consumer.config.checks.messages import place, sentence
 from consumer.config.checks.references import check_references
 from consumer.config.checks.routes import check_routes
+from consumer.config.checks.tables import fill_tables, read_tables
 from consumer.config.checks.trial_calls import trial_problems
 from consumer.config.checks.written_values import check_written
 from consumer.config.document import Path, Source, Tree, dotted, value_at
@@ -28,9 +30,13 @@ _BOOLEANS = {"true": True, "false": False}
 _STAND_INS = ("https://placeholder.invalid", "{token}", "1", "a")
 
 
-def check(source: Source, resolved: Resolved) -> Config:
-    """Return the models of a config, with its warnings; raises `ConfigError` with all problems."""
+def check(source: Source, resolved: Resolved, base: FilePath) -> Config:
+    """Return the models of a config, with its warnings; raises `ConfigError` with all problems.
+
+    `base`: the folder that the files of tables count from.
+    """
     findings = Findings(source, resolved)
+    read_tables(findings, base)
     check_references(findings)
     check_routes(findings)
     check_written(findings)
@@ -40,6 +46,7 @@ def check(source: Source, resolved: Resolved) -> Config:
     problems += [_translated(error, source, resolved) for error in errors]
     if config is None or problems:
         raise ConfigError(_in_order(problems))
+    fill_tables(findings, config)
     problems, warnings = trial_problems(config, source)
     if problems:
         raise ConfigError(_in_order(problems))

@@ -82,10 +82,10 @@ def oddities(expression: str, known: Collection[str]) -> list[tuple[str, str]]:
     tokens = tokens_of(expression)
     found = [_as_literal(tokens[at]) for at in _literals_meant(tokens, known)]
     tree = jmespath.compile(expression).parsed
-    if any(_compares_a_list(node) for node in _nodes(tree)):
+    if any(_compares_a_list(node) for node in nodes_of(tree)):
         message = "a list is compared with one value, which is never true"
         found.append((message, "filter it: items[?type == 'GIFT'], or take one: items[0].type"))
-    if any(_pipes_to_a_sibling(node) for node in _nodes(tree)):
+    if any(_pipes_to_a_sibling(node) for node in nodes_of(tree)):
         message = "| takes the second part from what the first one gives"
         found.append((message, "write || for 'or else'"))
     return list(dict.fromkeys(found))
@@ -141,7 +141,8 @@ def _has_blank(token: Token) -> bool:
     return token.kind == "quoted_identifier" and " " in token.text
 
 
-def _nodes(tree: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def nodes_of(tree: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the nodes of an expression's tree."""
     stack = [tree]
     while stack:
         node = stack.pop()

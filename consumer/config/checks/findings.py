@@ -14,6 +14,7 @@ from functools import cached_property
 from pydantic import ValidationError
 
 from consumer.config.checks.expression_tokens import meant_by
+from consumer.config.checks.lookups import fields_for_names, wrong_names
 from consumer.config.checks.messages import one_of
 from consumer.config.document import Path, Source, Tree, value_at
 from consumer.config.interpolate import Resolved
@@ -21,6 +22,7 @@ from consumer.errors import Problem
 from consumer.records.channel import Channel, ChannelSpec
 from consumer.routing.expressions import compile_value
 from consumer.routing.link import Template, compile_link
+from consumer.routing.lookup import LookupTable
 from consumer.vendors import VENDORS
 
 
@@ -32,6 +34,8 @@ class Findings:
         self.resolved = resolved
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
+        self.tables: dict[str, tuple[LookupTable, str]] = {}
+        """The lookup tables that could be read, with the digests of their files."""
 
     def problem(self, path: Path, message: str, hint: str = "") -> None:
         """Record a problem, for which the config is refused."""
@@ -93,6 +97,16 @@ class Findings:
             except ValueError as error:
                 message = self.resolved.scrub(f"not a JMESPath expression: {error}")
                 self.problem(path, message, meant_by(text))
+            else:
+                self._lookups(path, text)
+
+    def _lookups(self, path: Path, text: str) -> None:
+        names = self.mapping("tables")
+        columns = {name: table.columns for name, (table, _) in self.tables.items()}
+        for said in wrong_names(text, names, columns):
+            self.problem(path, *map(self.resolved.scrub, said))
+        for said in fields_for_names(text, names):
+            self.warn(path, *map(self.resolved.scrub, said))
 
     def vendor_type(self, campaign: str) -> str | None:
         """Return the type of a campaign's vendor, or None if it is missing or unknown."""

@@ -17,6 +17,7 @@ from consumer.routing.decoding.digits import Written, exact_body
 from consumer.routing.decoding.formats import Payload, PayloadDecoder
 from consumer.routing.decoding.times import TimeReader
 from consumer.routing.expressions import compile_value, needs_digits
+from consumer.routing.lookup import NO_TABLES, Tables
 
 MAX_ID: Final = 256
 MAX_AHEAD: Final = 86_400.0
@@ -40,7 +41,7 @@ class EventDecoder:
     """Decodes the records of one input.
 
     `decode_payload`: the input's format. `id_path`, `time_path`: JMESPath; an invalid expression
-    raises ValueError. `max_bytes`: the longest value that is accepted.
+    raises ValueError. `max_bytes`: the longest value that is accepted. `tables`: for `lookup()`.
     """
 
     def __init__(
@@ -50,11 +51,12 @@ class EventDecoder:
         time_path: str,
         max_bytes: int,
         times: TimeReader | None = None,
+        tables: Tables = NO_TABLES,
     ) -> None:
         self._decode_payload = decode_payload
-        self._id, self._id_path = compile_value(id_path), id_path
+        self._id, self._id_path = compile_value(id_path, tables), id_path
         self._exact_id = needs_digits(id_path)
-        self._time, self._time_path = compile_value(time_path), time_path
+        self._time, self._time_path = compile_value(time_path, tables), time_path
         self._max_bytes = max_bytes
         self._times = times or TimeReader()
 

@@ -154,7 +154,15 @@ def test_a_valid_config_as_json(config: Path) -> None:
         "lanes": ["pisano-cloud", "radar"],
         "campaigns": ["purchase-sms", "purchase-email", "visit"],
         "routes": ["store-purchase", "web-visit"],
+        "tables": {},
     }
+
+
+def test_the_tables_of_a_valid_config_are_counted(config: Path) -> None:
+    (config.parent / "stores.csv").write_text("id,city\n1,a\n2,\n")
+    config.write_text(config.read_text() + "tables: {s: {file: stores.csv, key: id}}\n")
+    assert parsed("validate", config)["tables"] == {"s": {"rows": 2, "columns": ["id", "city"]}}
+    assert "table s: 2 rows, columns: id, city\n" in run("validate", config).stdout
 
 
 def test_an_invalid_config_as_json_with_exit_code_2(config: Path) -> None:

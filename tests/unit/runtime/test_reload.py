@@ -135,6 +135,28 @@ def test_a_bad_config_is_refused_with_all_its_problems(running: Running) -> None
     assert (running.count("refused"), running.ok) == (1, 0)
 
 
+def test_a_changed_table_is_applied_and_a_bad_one_refused_with_its_line(
+    running: Running,
+) -> None:
+    """The watch sees its file as it sees the config's, and no cell is logged."""
+    stores = running.path.parent / "stores.csv"
+    stores.write_text("id,city\n1,a\n")
+    *_, line = running.reload(lambda text: text + "tables: {s: {file: stores.csv, key: id}}\n")
+    assert line["event"] == "config_applied"
+    seen, was = fingerprint(running.path), running.config
+    stores.write_text("id,city\n1,b\n")
+    assert fingerprint(running.path) != seen
+    *_, line = running.reload(lambda text: text)
+    assert line["version"] == running.config.config_version != was.config_version
+    assert running.config.tables["s"].content.rows == {"1": ("1", "b")}
+    stores.write_text("id,city\n1,b\n1,secret\n")
+    (line,) = running.reload(lambda text: text)
+    assert line["problems"] == [
+        f"{stores}:3: tables.s: has the same key as line 2 (keep one of them)"
+    ]
+    assert running.config.tables["s"].content.rows == {"1": ("1", "b")}
+
+
 def test_what_needs_a_restart_is_refused_with_its_line_and_without_its_secret(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,6 +52,20 @@ def test_a_link_that_is_swapped_above_the_files_is_seen(config: Path) -> None:
     assert fingerprint(config) != before
 
 
+def test_the_version_changes_with_a_tables_file(config: Path) -> None:
+    config.write_text(TEXT + "tables: {stores: {file: stores.csv, key: id}}\n")
+    stores = config.parent / "stores.csv"
+    seen = [fingerprint(config)]
+    for content in ("id,city\n", "id,city\n1,a\n", "id,city\n1,b\n"):
+        stores.write_text(content)
+        seen.append(fingerprint(config))
+    config.write_text("\ufeff" + config.read_text().replace("stores.csv", "secrets/stores.csv"))
+    seen.append(fingerprint(config))
+    stores.rename(config.parent / "secrets" / "stores.csv")
+    seen.append(fingerprint(config))
+    assert len(set(seen)) == 6
+
+
 def test_what_is_missing_has_a_fingerprint_too(config: Path) -> None:
     """It may come back, and that is a change."""
     whole = fingerprint(config)
