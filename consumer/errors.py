@@ -7,6 +7,7 @@
     ├── OperationError     the operator's: a command cannot be carried out; nothing was changed
     ├── BrokerUnreachable  the operator's: a command finds no broker where the config says
     ├── KafkaSessionError  Kafka's: the session ends, and starts again from what is committed
+    ├── StoreUnavailable   the contact store's: invitations wait, nothing is sent unchecked
     ├── UnreadableRecord   its writer: a dead letter, or a lane that stops and says so
     ├── EventError         upstream's: the record becomes a dead letter
     └── DataError          upstream's: the invitation becomes a `rejected` result
@@ -78,6 +79,10 @@ class BrokerUnreachable(DispatcherError):  # noqa: N818 - an answer to an operat
 
 class KafkaSessionError(DispatcherError):
     """A Kafka client is of no more use: drop all state, start again from what is committed."""
+
+
+class StoreUnavailable(DispatcherError):  # noqa: N818 - what a store is, not a slip
+    """The contact store does not answer, or grants nothing yet; the message repeats no address."""
 
 
 class UnreadableRecord(DispatcherError, ValueError):  # noqa: N818 - what a record is, not a slip

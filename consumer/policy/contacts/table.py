@@ -1,0 +1,53 @@
+"""Every contact rule of a config, and what of a history they need."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from consumer.policy.contacts.contact_rule import ContactRule
+from consumer.policy.contacts.duplicates import Duplicates
+from consumer.policy.contacts.history import encode_record
+from consumer.policy.contacts.pace import Pace
+from consumer.policy.contacts.request import Request
+
+
+@dataclass(frozen=True)
+class ContactRules:
+    """`rules` in the order of the config; `paces` and `duplicates` by the policy's name.
+
+    `keep`: seconds that contacts and answers are kept.
+    """
+
+    rules: Sequence[ContactRule] = ()
+    paces: Mapping[str, Pace] = field(default_factory=dict)
+    duplicates: Mapping[str, Duplicates] = field(default_factory=dict)
+    keep: float = math.inf
+
+    @cached_property
+    def shared_keys(self) -> tuple[tuple[str, ...], ...]:
+        """Each `per` that has no person: its counts are kept under subjects of their own."""
+        return tuple(sorted({rule.per for rule in self.rules if not rule.counts_persons}))
+
+    def pace_of(self, request: Request) -> Pace | None:
+        """Return the pace that a request names."""
+        return None if request.pace is None else self.paces[request.pace]
+
+    def duplicates_of(self, request: Request) -> Duplicates | None:
+        """Return the `deduplicate` that a request names."""
+        return None if request.duplicates is None else self.duplicates[request.duplicates]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Identifies what a store must have kept for these rules to be right.
+
+        Another one needs the results and contacts from their beginning again: a count that nothing
+        has kept so far would let everything pass.
+        """
+        paces = sorted((pace.name, pace.per) for pace in self.paces.values())
+        repeated = sorted({duplicates.by for duplicates in self.duplicates.values()})
+        needed = encode_record([self.shared_keys, paces, repeated, str(self.keep)])
+        return hashlib.blake2b(needed, digest_size=8).hexdigest()
