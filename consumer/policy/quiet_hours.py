@@ -104,7 +104,8 @@ class QuietHours:
             if begin > reach:
                 return Stretch(True, reach) if reach > at else Stretch(False, begin)
             reach = max(reach, end)
-        return Stretch(reach > at, reach if at < reach < horizon else math.inf)
+        # A quiet time behind the horizon may begin within the margin.
+        return Stretch(reach > at, reach if at < reach < horizon - self.margin else math.inf)
 
     def _spans(self, start: int, horizon: int, zone: dt.tzinfo) -> Iterator[tuple[float, int]]:
         """Yield what is quiet between two moments, margin included, by its beginning."""

@@ -160,6 +160,14 @@ def test_a_state_that_never_changes_has_no_end(quiet: bool) -> None:
     assert hours.next_open(at.at, at.zone) == (math.inf if quiet else at.at)
 
 
+def test_a_margin_that_closes_every_gap_leaves_no_end() -> None:
+    """Wherever in a day the horizon lies."""
+    at = epoch("2026-11-23 00:00", "Europe/Istanbul")
+    hours = QuietHours((QuietTime(dt.time(0, 30), dt.time(0)),), 5400.0)
+    for minute in range(0, 1440, 10):
+        assert hours.stretch(at.at + 60 * minute, at.zone) == Stretch(True, math.inf)
+
+
 def test_a_last_date_ends() -> None:
     at = epoch("2026-12-25 01:00", "Europe/Berlin")
     christmas = QuietHours((QuietTime(dates=frozenset([dt.date(2026, 12, 25)])),))
