@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 from pydantic import Field, PrivateAttr
 
 from consumer.config.fields import KafkaSetting, Name, TopicSafe
-from consumer.config.sections import Admin, Campaign, Input, Pseudonym, Quota, Route, Section
+from consumer.config.policy_sections import Exclude, Policy
+from consumer.config.section import Section
+from consumer.config.sections import Admin, Campaign, Input, Pseudonym, Quota, Route
 from consumer.config.tables import Table
 from consumer.config.topic_names import Topics
 from consumer.errors import Problem
@@ -58,6 +60,10 @@ class Config(Section):
     """Name → what shares a call."""
     inputs: Annotated[dict[Name, Input], Field(min_length=1)]
     """Name → topics whose events have one form."""
+    exclude: Exclude = Exclude()
+    """Addresses and events that are never sent a survey."""
+    policies: dict[Name, Policy] = {}
+    """Name → rules before a survey, for routes to share."""
     routes: Annotated[tuple[Route, ...], Field(min_length=1)]
     """The rules, in order."""
     tables: dict[Name, Table] = Field(default_factory=dict)
@@ -117,6 +123,13 @@ class Config(Section):
     def homes(self) -> dict[str, str]:
         """Campaign → its lane, for each campaign that makes calls."""
         return {name: self.lane_of(name) for name in self.called}
+
+    def policy_of(self, route: Route) -> Policy:
+        """Return the rules of a route: its own, over those of the policy that it names."""
+        own = route.policy
+        if isinstance(own, str):
+            return self.policies[own]
+        return own.over(self.policies[own.base] if own.base else Policy())
 
     def lane_of(self, campaign: str) -> str:
         """The quota, and so the lane, of a campaign that makes calls.

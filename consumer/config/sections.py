@@ -5,21 +5,17 @@ The attributes' docstrings feed the JSON Schema that editors complete from.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
-    GetJsonSchemaHandler,
     JsonValue,
     StringConstraints,
     create_model,
     model_validator,
 )
-from pydantic_core import CoreSchema
 
-from consumer.config.durations import Duration, PositiveDuration, RateLimit, duration_text
+from consumer.config.durations import Duration, PositiveDuration, RateLimit
 from consumer.config.fields import (
     KEY_ID,
     DataValue,
@@ -31,7 +27,10 @@ from consumer.config.fields import (
     TimeZone,
     TopicName,
 )
+from consumer.config.policy_sections import PolicyChoice, RoutePolicy, SendEntry, Testers
+from consumer.config.section import Section
 from consumer.records.channel import Channel
+from consumer.records.fields import USUAL_PRIORITY, Priority
 from consumer.routing.decoding.formats import FORMATS
 from consumer.routing.decoding.times import TimeUnit
 from consumer.routing.link import EXAMPLE
@@ -42,25 +41,6 @@ if TYPE_CHECKING:
     InputFormat = str
 else:
     InputFormat = Literal[tuple(FORMATS)]
-
-
-class Section(BaseModel):
-    """What all parts of the config share: nothing unknown, nothing converted, nothing changed."""
-
-    model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
-    )
-
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler, /
-    ) -> dict[str, Any]:
-        """Show the defaults of durations as a user would write them, and not as seconds."""
-        schema = handler(core_schema)
-        for field in handler.resolve_ref_schema(schema).get("properties", {}).values():
-            if field.get("type") == "string" and isinstance(field.get("default"), float):
-                field["default"] = duration_text(field["default"])
-        return schema
 
 
 class Pseudonym(Section):
@@ -127,6 +107,8 @@ class SharedCampaign(Section):
     """Keys of the route's `data`, or `map.key`, without which the vendor refuses a recipient."""
     window: Window = Window()
     """When waiting invitations become a call."""
+    paused: bool = False
+    """Its invitations wait until this is false again, or expire."""
     in_doubt: Literal["report", "resend"] = "report"
     """Sent, but no answer came: report `unknown`, or send again (a survey may come twice)."""
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 5
@@ -160,6 +142,21 @@ class EventKeys(Section):
     """Zone of times without an offset, as Europe/Istanbul; without it such are refused."""
 
 
+class Person(Section):
+    """Identities of a customer: what is asked under one counts under all."""
+
+    id: Expression | None = None
+    """JMESPath to the customer's number in the company's own systems."""
+    email: Expression | None = None
+    """JMESPath to an e-mail address, beside that of the route's recipient."""
+    phone: Expression | None = None
+    """JMESPath to a phone number, beside that of the route's recipient."""
+    household: Expression | None = None
+    """JMESPath to what a household shares, such as its number."""
+    phone_region: str | None = None
+    """Region of phone numbers without a country code: two letters, as in TR."""
+
+
 class Input(Section):
     """Topics whose events have one form."""
 
@@ -169,6 +166,8 @@ class Input(Section):
     """How the events are written."""
     event: EventKeys = EventKeys()
     """Where an event has its identity."""
+    person: Person = Person()
+    """Who the customer is, for the rules that count or choose persons."""
     routes: Literal["first", "all"] = "first"
     """An event takes the first route that matches, or all that match."""
     max_event_bytes: Annotated[int, Field(ge=1, le=100 * 2**20)] = 2**20
@@ -190,13 +189,6 @@ class Recipient(Section):
         return self
 
 
-class Policy(Section):
-    """The rules before a survey is sent."""
-
-    expire_after: PositiveDuration = 72 * 3600.0
-    """Counted from the transaction: later than that no survey is sent."""
-
-
 class Route(Section):
     """One rule: which events, which customer, which survey, with which data."""
 
@@ -212,12 +204,30 @@ class Route(Section):
     """Region of phone numbers without a country code: two letters, as in TR."""
     phone_types: tuple[UntextedType, ...] = ()
     """Types of numbers that channel `sms` takes too; as a rule only those that texts reach."""
-    send: Annotated[tuple[Name, ...], Field(min_length=1)]
-    """Names under `campaigns`: the first that can reach the recipient is used."""
+    send: Annotated[tuple[SendEntry, ...], Field(min_length=1)]
+    """Names under `campaigns`, or a split: the first that can reach the recipient is used."""
     data: dict[Text, DataValue] = {}
     """The vendor's names → JMESPath, or a map of free names → JMESPath."""
-    policy: Policy = Policy()
-    """The rules before a survey is sent."""
+    policy: PolicyChoice = RoutePolicy()
+    """The rules before a survey is sent: a name under `policies`, or the rules themselves."""
+    tags: tuple[Name, ...] = ()
+    """Sets of routes that contact rules speak of, as in nps or store."""
+    priority: Priority = USUAL_PRIORITY
+    """Of two invitations that a contact rule allows one of, the higher goes."""
+    contact: Literal["obey", "exempt", "off"] = "obey"
+    """Contact rules: obey them; or pass, but count; or neither. An opt-out holds in each."""
+    mode: Literal["live", "shadow", "redirect"] = "live"
+    """`shadow` does all but the call; `redirect` sends to `testers` instead of the customer."""
+    testers: Testers | None = None
+    """Where the surveys of `mode: redirect` go."""
+    paused: bool = False
+    """Invitations wait until this is false again, or expire."""
+
+    @property
+    def campaigns(self) -> tuple[str, ...]:
+        """The names of all campaigns that `send` may choose."""
+        lists = ([entry] if isinstance(entry, str) else entry.split for entry in self.send)
+        return tuple(dict.fromkeys(name for names in lists for name in names))
 
 
 class Admin(Section):

@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, PrivateAttr, computed_field
 
 from consumer.config.fields import Text
-from consumer.config.sections import Section
+from consumer.config.section import Section
 from consumer.routing.lookup import LookupTable, Tables
 
 Delimiter = Literal[",", ";", "|", "tab"]

@@ -151,7 +151,7 @@ def _sized_topic(
 def _longest_wait(config: Config) -> int:
     """Return the oldest record timestamp that a lane's topic must take, as an age in ms. A record
     that returns from a delay topic carries its arrival time."""
-    longest = max((route.policy.expire_after for route in config.routes), default=0.0)
+    longest = max((config.policy_of(route).expire_after for route in config.routes), default=0.0)
     return int((longest + 86400.0) * 1000)
 
 

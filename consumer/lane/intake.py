@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from consumer.lane.account.accounts import Accounts
 from consumer.lane.buffer.buffer import InvitationBuffer
 from consumer.lane.offsets.in_doubt import InDoubtBatches
+from consumer.lane.settlement.hold_back import HoldBack
 from consumer.lane.settlement.outbox import Outbox
 from consumer.lane.settlement.parking import Parking
 from consumer.lane.state.commands import Command
 from consumer.lane.state.delay_steps import near_end
 from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.results import CallFacts
-from consumer.policy.rules import first_refusal
 from consumer.records.checkpoint import InFlight
 from consumer.records.dead_letter import DeadLetter
 from consumer.records.result import Reason
@@ -37,6 +37,7 @@ class Intake:
     _in_doubt: InDoubtBatches
     _parking: Parking
     _accounts: Accounts
+    _hold_back: HoldBack
 
     def arrived(self, pending: PendingInvitation, now: float) -> None:
         """Take in an invitation. Ignore settled and repeated ones."""
@@ -86,9 +87,9 @@ class Intake:
     def _place(self, pending: PendingInvitation, now: float) -> None:
         """End, delay or buffer an invitation that was read for the first time."""
         buffer, campaign = self._buffer, pending.campaign
-        refusal = self._refusal(pending, now)
-        if refusal is not None:
-            self._outbox.end(pending, refusal)
+        held = self._hold_back.at_intake(pending, now)
+        if held is not None:
+            self._hold_back.turn_away(pending, held, now)
         elif near_end(pending.expires_at, now):
             buffer.add(pending)
         elif self._parking.is_parked(campaign, now):
@@ -103,8 +104,8 @@ class Intake:
     def _again(self, pending: PendingInvitation, now: float) -> None:
         """Take in a spilled invitation that was read again."""
         read_plan = self._buffer.read_plan
-        refused = self._refusal(pending, now) is not None
-        if refused or self._parking.is_parked(pending.campaign, now):
+        held = self._hold_back.at_intake(pending, now)
+        if held is not None or self._parking.is_parked(pending.campaign, now):
             read_plan.unspill(pending.offset, pending.campaign)
             self._place(pending, now)
         elif self._buffer.has_room_for(pending.campaign):
@@ -119,15 +120,13 @@ class Intake:
         pending.attempt = batch.attempt
         campaign = self._buffer.settings.campaigns.get(batch.campaign)
         again = campaign is not None and campaign.in_doubt == "resend"
-        again = again and self._refusal(pending, now) is None
+        held = self._hold_back.at_intake(pending, now)
+        again = again and (held is None or held.reason is None)
         if campaign and again and pending.attempt < campaign.max_attempts:
             self._outbox.attempts.set_count(pending.offset, pending.attempt)
             self._place(pending, now)
         else:
             self._outbox.end(pending, Reason.OWNER_LOST, CallFacts(batch=batch.batch_id))
-
-    def _refusal(self, pending: PendingInvitation, now: float) -> Reason | None:
-        return first_refusal(self._buffer.settings.policy.at_intake, pending, now)
 
     def _crowds(self, campaign: str) -> bool:
         """Return whether the campaign's backlog must make way for other campaigns: the spill limit

@@ -97,7 +97,12 @@ class Lane:
             self.buffer, self.outbox, self.accounts, self.quota_backoff, rng
         )
         self._intake = Intake(
-            self.buffer, self.outbox, self._in_doubt, self.settlement.parking, self.accounts
+            self.buffer,
+            self.outbox,
+            self._in_doubt,
+            self.settlement.parking,
+            self.accounts,
+            self.settlement.hold_back,
         )
         self._sealing = Sealing(
             epoch,

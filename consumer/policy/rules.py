@@ -16,10 +16,24 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from consumer.policy.candidate import Candidate
+from consumer.policy.chance import Holdout, Sample
+from consumer.policy.customer_since import CustomerSince
+from consumer.policy.exclusion import Exclusion
 from consumer.policy.expiry import Expiring, expired_at_routing, expired_waiting
 from consumer.records.result import Reason
 
 Rule = Callable[[Expiring, float], Reason | None]
+RouteRule = Callable[[Candidate, float], Reason | None]
+
+ROUTE_RULES: Final = (Exclusion, CustomerSince, Holdout, Sample)
+"""The rules that a route's policy adds at routing, after expiry, in order. Behind them, for each
+campaign of `send`: the address, and consent; and the `Schedule` last."""
+
+
+def in_order(rules: Iterable[RouteRule]) -> tuple[RouteRule, ...]:
+    """Return a route's rules in the table's order."""
+    return tuple(sorted(rules, key=lambda rule: ROUTE_RULES.index(type(rule))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, TypeVar
 
 from msgspec import Struct
 
 from consumer.errors import DataError
+from consumer.policy.candidate import Candidate
+from consumer.policy.chance import Split
+from consumer.policy.rules import RouteRule
+from consumer.policy.schedule import Schedule
 from consumer.records.channel import ChannelSpec
+from consumer.records.fields import USUAL_PRIORITY
 from consumer.records.invitation import Address, Data
 from consumer.records.result import Reason
 from consumer.routing.decoding.digits import DigitsLostError, as_text, exact_body, text_in
@@ -147,17 +152,59 @@ def name_of_longest(data: Data) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class RoutePolicy:
+    """The rules of one route, compiled. `rules`: in the table's order. `consent`: channel → where
+    an event has it. `schedule`: None if an invitation is due at once."""
+
+    rules: Sequence[RouteRule] = ()
+    consent: Mapping[str, Getter] = field(default_factory=dict)
+    schedule: Schedule | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSplit:
+    """Targets of which chance chooses one."""
+
+    split: Split
+    targets: Sequence[Target]
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """One rule of the routing config. `expire_after` in seconds from the transaction.
 
-    `recipient` is keyed by `Reader` (a Mapping's key type is invariant, hence Any).
+    `recipient` is keyed by `Reader` (a Mapping's key type is invariant, hence Any). `counted_by`:
+    expressions by which contact rules count, with their getters. `testers`: of `mode: redirect`.
     """
 
     name: str
     pattern: Pattern
     recipient: Mapping[Any, tuple[Getter, Normaliser]]
-    send: Sequence[Target]
+    send: Sequence[Target | TargetSplit]
     expire_after: float | None = None
+    policy: RoutePolicy = RoutePolicy()
+    tags: Sequence[str] = ()
+    priority: int = USUAL_PRIORITY
+    counted_by: Getters = ()
+    testers: Address | None = None
+
+    @property
+    def targets(self) -> list[Target]:
+        """All campaigns that `send` may choose."""
+        return [target for entry in self.send for target in _targets_of(entry)]
+
+    def targets_for(self, candidate: Candidate) -> list[Target]:
+        """Return the campaigns to try, in order: of a split the one that chance chooses."""
+        return [
+            _targets_of(entry)[entry.split.choose(candidate)]
+            if isinstance(entry, TargetSplit)
+            else entry
+            for entry in self.send
+        ]
+
+
+def _targets_of(entry: Target | TargetSplit) -> Sequence[Target]:
+    return entry.targets if isinstance(entry, TargetSplit) else [entry]
 
 
 class Reach(Struct, gc=False):
@@ -180,7 +227,7 @@ class Reach(Struct, gc=False):
 
     def address_kinds(self) -> list[str]:
         """List the kinds of address that the route's campaigns could use."""
-        kinds = (kind for target in self.route.send for kind in target.spec.addresses)
+        kinds = (kind for target in self.route.targets for kind in target.spec.addresses)
         return [kind for kind in dict.fromkeys(kinds) if kind in self.route.recipient]
 
     def address_for(self, target: Target) -> Address:

@@ -6,7 +6,6 @@ ordinal, so reading a record again makes the same invitations.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,15 +15,24 @@ import orjson
 from msgspec import Struct
 
 from consumer.errors import DataError, EventError, defect
+from consumer.policy.consent import agrees
 from consumer.policy.expiry import expiry_time
 from consumer.policy.rules import PolicyRules, first_refusal
 from consumer.records.dead_letter import DeadLetter, DeadLetterReason
-from consumer.records.fields import RECORD_VERSION, rfc3339
+from consumer.records.fields import RECORD_VERSION, USUAL_PRIORITY, rfc3339
 from consumer.records.input_record import InputRecord
-from consumer.records.invitation import INVITATION_VERSION, Address, InvitationRecord
+from consumer.records.invitation import (
+    INVITATION_VERSION,
+    Address,
+    InvitationRecord,
+    ResultPart,
+)
 from consumer.records.result import Reason, Result
-from consumer.routing.decoding.decode import Event, EventDecoder
+from consumer.routing.candidate import ANY_TIME, RouteCandidate
+from consumer.routing.decoding.decode import EventDecoder
+from consumer.routing.decoding.times import TimeReader
 from consumer.routing.patterns.index import PatternIndex
+from consumer.routing.person import NO_PERSON, PersonReader
 from consumer.routing.route import Body, Link, Reach, Route, Target, name_of_longest
 
 Pseudonymiser = Callable[[str], str]
@@ -41,13 +49,15 @@ BEAT_EVERY = 100
 
 
 class EncodedInvitation(Struct, frozen=True, gc=False):
-    """An invitation ready for its lane's topic. `source`: the topic of its event."""
+    """An invitation ready for its lane's topic. `source`: the topic of its event. `due_at`: epoch
+    seconds until which the delay topics keep it; 0: it is due."""
 
     lane: str
     campaign: str
     key: str
     value: bytes
     source: str
+    due_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +68,8 @@ class RoutedInput:
     routes: Sequence[Route]
     all_that_match: bool = False
     index: PatternIndex | None = None
+    person: PersonReader = NO_PERSON
+    times: TimeReader = ANY_TIME
 
     def routes_for(self, body: Body) -> Sequence[Route]:
         """Return the routes that take an event with this body."""
@@ -108,11 +120,14 @@ class Router:
         pseudonymise: Pseudonymiser,
         config_version: str,
         policy: PolicyRules,
+        *,
+        counts_contacts: bool = False,
     ) -> None:
         self.inputs = inputs
         self._pseudonymise = pseudonymise
         self._config_version = config_version
         self._policy = policy
+        self._counts_contacts = counts_contacts
 
     def route(
         self, records: Sequence[InputRecord], now: float, beat: Callable[[], None] = lambda: None
@@ -150,31 +165,47 @@ class Router:
         event = known.decoder.identify(payload, now)
         for route in routes:
             expires_at = expiry_time(event.time, route.expire_after)
-            self._route_event(_Match(record, event, route, routed_at, expires_at), now, out)
+            reach = Reach(route, event.body)
+            candidate = RouteCandidate(
+                record, event, route, routed_at, expires_at, reach, known.person, known.times
+            )
+            self._route_event(candidate, now, out)
 
-    def _route_event(self, match: _Match, now: float, out: Routed) -> None:
-        refusal = first_refusal(self._policy.at_routing, match, now)
+    def _route_event(self, candidate: RouteCandidate, now: float, out: Routed) -> None:
+        policy, reach = candidate.route.policy, candidate.reach
+        refusal = first_refusal(self._policy.at_routing, candidate, now)
+        if refusal is None and policy.rules:
+            refusal = next(filter(None, (rule(candidate, now) for rule in policy.rules)), None)
         if refusal is not None:
-            self._add_result(match, refusal, None, out)
+            self._add_result(candidate, refusal, None, out)
             return
-        reach = Reach(match.route, match.event.body)
-        for target in match.route.send:
+        refused: Target | None = None
+        for target in candidate.route.targets_for(candidate):
             address = reach.address_for(target)
-            if address or target.spec.anyone:
-                self._invite_or_link(match, target, address, out)
+            if not (address or target.spec.anyone):
+                continue
+            if agrees(policy.consent.get(target.channel), candidate):
+                self._invite_or_link(candidate, target, address, now, out)
                 return
+            refused = refused or target
+        if refused is not None:
+            self._add_result(candidate, Reason.NO_CONSENT, refused, out)
+            return
         unfit = list(dict.fromkeys(reach.unfit))
         reason = Reason.INVALID_RECIPIENT if reach.present else Reason.NO_RECIPIENT
-        self._add_result(match, reason, None, out)["fields"] = unfit or reach.address_kinds()
+        result = self._add_result(candidate, reason, None, out)
+        result["fields"] = unfit or reach.address_kinds()
 
-    def _invite_or_link(self, match: _Match, target: Target, address: Address, out: Routed) -> None:
+    def _invite_or_link(
+        self, candidate: RouteCandidate, target: Target, address: Address, now: float, out: Routed
+    ) -> None:
         try:
             if target.link is None:
-                self._invite(match, target, address, out)
+                self._invite_when_due(candidate, target, address, now, out)
             else:
-                self._make_link(match, target, target.link, address, out)
+                self._make_link(candidate, target, target.link, address, out)
         except DataError as error:
-            result = self._add_result(match, error.reason, target, out)
+            result = self._add_result(candidate, error.reason, target, out)
             result["recipient"], result["fields"] = self._pseudonym(address), list(error.fields)
 
     def _pseudonym(self, address: Address) -> str | None:
@@ -182,58 +213,114 @@ class Router:
         return self._pseudonymise(named) if named else None
 
     def _make_link(
-        self, match: _Match, target: Target, link: Link, address: Address, out: Routed
+        self,
+        candidate: RouteCandidate,
+        target: Target,
+        link: Link,
+        address: Address,
+        out: Routed,
     ) -> None:
         """Make the link, which is the result: no lane and no vendor call."""
-        recipient = self._pseudonym(address)
-        given = {"event_id": match.event.id, **cast("dict[str, str]", address)}
+        recipient, event = self._pseudonym(address), candidate.event
+        given = {"event_id": event.id, **cast("dict[str, str]", address)}
         if recipient is not None:
             given["pseudonym"] = recipient
-        made = link.make_url(match.event.body, given, match.event.raw)
-        result = self._add_result(match, Reason.LINK_MADE, target, out)
+        made = link.make_url(event.body, given, event.raw)
+        result = self._add_result(candidate, Reason.LINK_MADE, target, out)
         result["recipient"], result["link"] = recipient, made
 
-    def _invite(self, match: _Match, target: Target, address: Address, out: Routed) -> None:
-        data = target.data(match.event.body, match.event.raw)
-        record, event = match.record, match.event
+    def _invite_when_due(
+        self, candidate: RouteCandidate, target: Target, address: Address, now: float, out: Routed
+    ) -> None:
+        """Invite the recipient, at the due time of the route's schedule if it has one."""
+        schedule, due, zone = candidate.route.policy.schedule, 0.0, ""
+        if schedule is not None:
+            due, zone, refusal = schedule.plan(candidate, candidate.invitation_id)
+            if refusal is not None:
+                result = self._add_result(candidate, refusal, target, out)
+                result["recipient"], result["due_at"] = self._pseudonym(address), rfc3339(due)
+                return
+        self._invite(candidate, target, address, due if due > now else 0.0, zone, out)
+
+    def _invite(
+        self,
+        candidate: RouteCandidate,
+        target: Target,
+        address: Address,
+        due: float,
+        zone: str,
+        out: Routed,
+    ) -> None:
+        route, event = candidate.route, candidate.event
+        data = target.data(event.body, event.raw)
+        testers = route.testers
+        if testers is not None:
+            address = testers
+            candidate.found["redirected"] = True
+        pseudonym = self._pseudonymise(address.get("phone") or address["email"])
         invitation: InvitationRecord = {
             "version": INVITATION_VERSION,
             "campaign": target.campaign,
-            "pseudonym": self._pseudonymise(address.get("phone") or address["email"]),
-            "expires_at": match.expires_at,
+            "pseudonym": pseudonym,
+            "expires_at": candidate.expires_at,
             "event_at": event.time,
             "address": address,
             "data": data,
-            "result": {
-                "id": match.invitation_id,
-                "event_id": event.id,
-                "route": match.route.name,
-                "event_time": event.time_text,
-                "routed_at": match.routed_at,
-                "config_version": self._config_version,
-                "source": record.source,
-            },
+            "result": self._result_part(candidate),
         }
+        if due:
+            invitation["eligible_from"] = due
+        if zone:
+            invitation["zone"] = zone
+        if route.priority != USUAL_PRIORITY:
+            invitation["priority"] = route.priority
         value = orjson.dumps(invitation)
         if len(value) > INVITATION_LIMIT:
             message = f"an invitation of over {INVITATION_LIMIT} bytes"
             raise DataError(Reason.INVALID_DATA, message, [name_of_longest(data)])
-        pseudonym = invitation["pseudonym"]
         out.invitations.append(
-            EncodedInvitation(target.lane, target.campaign, pseudonym, value, record.topic)
+            EncodedInvitation(
+                target.lane, target.campaign, pseudonym, value, candidate.record.topic, due
+            )
         )
 
+    def _result_part(self, candidate: RouteCandidate) -> ResultPart:
+        """Return what the invitation's result repeats of it."""
+        part: ResultPart = {
+            "id": candidate.invitation_id,
+            "event_id": candidate.event.id,
+            "route": candidate.route.name,
+            "event_time": candidate.event.time_text,
+            "routed_at": candidate.routed_at,
+            "config_version": self._config_version,
+            "source": candidate.record.source,
+        }
+        if self._counts_contacts:
+            self._add_person(candidate)
+        if candidate.found:
+            part.update(candidate.found)  # type: ignore[typeddict-item]  # rules add keys of it
+        return part
+
+    def _add_person(self, candidate: RouteCandidate) -> None:
+        """Add under what contacts of the person are counted."""
+        route, found = candidate.route, candidate.found
+        found["person"] = [self._pseudonymise(text) for text in candidate.identities()]
+        if route.tags:
+            found["tags"] = list(route.tags)
+        if route.counted_by:
+            found["keys"] = {name: candidate.text_at(get) for name, get in route.counted_by}
+
     def _add_result(
-        self, match: _Match, reason: Reason, target: Target | None, out: Routed
+        self, candidate: RouteCandidate, reason: Reason, target: Target | None, out: Routed
     ) -> Result:
         """Add the result of an event that needs no vendor call to `out`."""
         result: Result = {
             "version": RECORD_VERSION,
-            "id": match.invitation_id,
-            "event_id": match.event.id,
+            "id": candidate.invitation_id,
+            "event_id": candidate.event.id,
             "status": reason.status,
             "reason": reason,
-            "route": match.route.name,
+            "route": candidate.route.name,
             "campaign": target.campaign if target else None,
             "vendor": target.vendor if target else None,
             "channel": target.channel if target else None,
@@ -243,15 +330,17 @@ class Router:
             "vendor_code": None,
             "vendor_message": None,
             "recipient": None,
-            "event_time": match.event.time_text,
-            "routed_at": match.routed_at,
+            "event_time": candidate.event.time_text,
+            "routed_at": candidate.routed_at,
             "sent_at": None,
             "answered_at": None,
             "config_version": self._config_version,
-            "source": match.record.source,
+            "source": candidate.record.source,
         }
+        if candidate.found:
+            result.update(candidate.found)  # type: ignore[typeddict-item]  # rules add keys of it
         out.results.append(result)
-        out.counts[match.record.topic, reason.status, reason] += 1
+        out.counts[candidate.record.topic, reason.status, reason] += 1
         return result
 
     def _add_dead_letter(
@@ -260,20 +349,3 @@ class Router:
         out.dead_letters.append(record.dead_letter(reason, message))
         topic = record.topic if record.topic in self.inputs else OTHER_TOPIC
         out.counts[topic, "dead_letter", reason] += 1
-
-
-class _Match(Struct, frozen=True, gc=False):
-    """An event and a route that took it."""
-
-    record: InputRecord
-    event: Event
-    route: Route
-    routed_at: str
-    expires_at: float | None
-
-    @property
-    def invitation_id(self) -> str:
-        """The invitation's identity; the recipient's ordinal is 0 while there is one recipient."""
-        record = self.record
-        name = f"{record.topic}|{record.partition}|{record.offset}|{self.route.name}|0"
-        return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()

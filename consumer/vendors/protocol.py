@@ -83,6 +83,9 @@ class Account(BaseModel):
     )
 
     type: str
+    paused: Annotated[
+        bool, Field(description="its invitations wait until this is false again, or expire")
+    ] = False
     # Precedes `base_url`, whose validator reads it.
     allow_http: Annotated[bool, Field(description="accept http on any host (on-premises)")] = False
     base_url: Annotated[str, Field(description="https, or http on a loopback host")]

@@ -4,39 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from itertools import chain
 from types import MappingProxyType
 
 from consumer.config.models import Config
 from consumer.config.sections import Campaign, Input
-from consumer.config.sections import Route as RouteConfig
 from consumer.config.tables import lookup_tables
 from consumer.http.calls import Account, Calls
 from consumer.http.client import VendorClient
 from consumer.http.tls import context_of
 from consumer.lane.state.settings import LaneCampaign, LaneSettings
 from consumer.policy.rules import ALL_RULES
-from consumer.records.channel import Channel, ChannelSpec
+from consumer.records.channel import ChannelSpec
 from consumer.routing.decoding.decode import EventDecoder
 from consumer.routing.decoding.formats import FORMATS
 from consumer.routing.decoding.times import TimeReader
-from consumer.routing.expressions import compile_value, needs_digits, plain_path
-from consumer.routing.link import GIVEN, compile_link, entry_of
 from consumer.routing.lookup import Tables
 from consumer.routing.patterns.index import PatternIndex
-from consumer.routing.patterns.pattern import compile_pattern
-from consumer.routing.plain_data import MakeData, compile_data
-from consumer.routing.recipients.recipients import (
-    PhoneNormaliser,
-    UntextedType,
-    make_pseudonymiser,
-    normalise_email,
-)
-from consumer.routing.route import Getter, Link, Normaliser, Reader, Route, Target, no_data
+from consumer.routing.recipients.recipients import make_pseudonymiser
 from consumer.routing.router import RoutedInput, Router
 from consumer.vendors import VENDORS, Vendor
 from consumer.vendors.protocol import LoginVendor
+from consumer.wiring.routes import RouteCompiler, build_timings
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +78,17 @@ def build_router(config: Config, vendors: Mapping[str, Vendor]) -> Router:
     """Compile all inputs and routes to a router."""
     inputs: dict[str, RoutedInput] = {}
     tables = lookup_tables(config.tables)
-    make = partial(_route, config=config, vendors=vendors, compiler=_Compiler(tables))
+    compiler = RouteCompiler(config, vendors, tables)
     for name, entry in config.inputs.items():
-        routes = [make(route) for route in config.routes if route.input == name]
+        own = [route for route in config.routes if route.input == name]
+        routes = [compiler.route(route) for route in own]
         routed = RoutedInput(
             _decoder(entry, tables),
             routes,
             all_that_match=entry.routes == "all",
             index=PatternIndex.if_it_pays([route.pattern for route in routes]),
+            person=compiler.person(entry.person),
+            times=_times(entry),
         )
         inputs.update(dict.fromkeys(entry.topics, routed))
     key = config.pseudonym.key.get_secret_value().encode()
@@ -107,9 +98,12 @@ def build_router(config: Config, vendors: Mapping[str, Vendor]) -> Router:
 
 def _decoder(entry: Input, tables: Tables) -> EventDecoder:
     keys = entry.event
-    times = TimeReader(keys.time_unit, keys.timezone)
-    decode_payload = FORMATS[entry.format]
-    return EventDecoder(decode_payload, keys.id, keys.time, entry.max_event_bytes, times, tables)
+    decode, times = FORMATS[entry.format], _times(entry)
+    return EventDecoder(decode, keys.id, keys.time, entry.max_event_bytes, times, tables)
+
+
+def _times(entry: Input) -> TimeReader:
+    return TimeReader(entry.event.time_unit, entry.event.timezone)
 
 
 def router_rules(config: Config, vendors: Mapping[str, Vendor]) -> RouterConfig:
@@ -127,7 +121,12 @@ def lane_settings(config: Config, lane: str) -> LaneSettings:
     return LaneSettings(
         name=lane,
         campaigns={
-            name: _lane_campaign(name, campaign, modules[campaign.vendor].spec(campaign.channel))
+            name: _lane_campaign(
+                name,
+                campaign,
+                modules[campaign.vendor].spec(campaign.channel),
+                paused=campaign.paused or config.vendors[campaign.vendor].paused,
+            )
             for name, campaign in campaigns.items()
         },
         config_version=config.config_version,
@@ -144,10 +143,13 @@ def lane_settings(config: Config, lane: str) -> LaneSettings:
         logins=frozenset(logins),
         max_retry_after=quota.max_retry_after,
         policy=ALL_RULES,
+        routes=build_timings(config, lane),
     )
 
 
-def _lane_campaign(name: str, campaign: Campaign, spec: ChannelSpec) -> LaneCampaign:
+def _lane_campaign(
+    name: str, campaign: Campaign, spec: ChannelSpec, *, paused: bool
+) -> LaneCampaign:
     window = campaign.window
     return LaneCampaign(
         name=name,
@@ -162,100 +164,5 @@ def _lane_campaign(name: str, campaign: Campaign, spec: ChannelSpec) -> LaneCamp
         bisect_calls=campaign.bisect_calls,
         spec=spec,
         required=campaign.required,
+        paused=paused,
     )
-
-
-class _Compiler:
-    """Compiles what routes read from events; routes that read alike share it."""
-
-    def __init__(self, tables: Tables) -> None:
-        self._tables = tables
-        self.value: Callable[[str], Getter] = lru_cache(1_000)(self._value)
-        self.readers = lru_cache(100)(self._readers)
-
-    def getters(self, texts: Mapping[str, str]) -> list[tuple[str, Getter]]:
-        """Compile expressions by name."""
-        return [(name, self.value(text)) for name, text in texts.items()]
-
-    def _value(self, expression: str) -> Getter:
-        return compile_value(expression, self._tables)
-
-    def _readers(
-        self,
-        phone: str | None,
-        email: str | None,
-        region: str | None,
-        types: tuple[UntextedType, ...],
-    ) -> Mapping[Reader, tuple[Getter, Normaliser]]:
-        readers: dict[Reader, tuple[Getter, Normaliser]] = {}
-        if phone is not None:
-            normaliser = PhoneNormaliser(region, types)
-            readers["phone"] = self.value(phone), normaliser
-            readers["texts"] = readers["phone"][0], normaliser.texts
-        if email is not None:
-            readers["email"] = self.value(email), normalise_email
-        return readers
-
-
-def _route(
-    route: RouteConfig, config: Config, vendors: Mapping[str, Vendor], compiler: _Compiler
-) -> Route:
-    recipient = route.recipient
-    return Route(
-        route.name,
-        compile_pattern(route.match),
-        compiler.readers(recipient.phone, recipient.email, route.phone_region, route.phone_types),
-        [_target(name, route, config, vendors, compiler) for name in route.send],
-        route.policy.expire_after,
-    )
-
-
-def _target(
-    name: str,
-    route: RouteConfig,
-    config: Config,
-    vendors: Mapping[str, Vendor],
-    compiler: _Compiler,
-) -> Target:
-    campaign = config.campaigns[name]
-    spec = vendors[campaign.vendor].spec(campaign.channel)
-    link = None if campaign.link is None else _link(campaign.link, route, compiler)
-    data = route.data.items()
-    flat = {key: text for key, text in data if isinstance(text, str) and key in spec.fields}
-    maps = {key: texts for key, texts in data if isinstance(texts, dict) and key in spec.maps}
-    return Target(
-        campaign=name,
-        lane=config.lane_of(name),
-        vendor=campaign.vendor,
-        channel=campaign.channel,
-        spec=spec,
-        fields=compiler.getters(flat),
-        maps=[(key, compiler.getters(texts)) for key, texts in maps.items()],
-        link=link,
-        required=campaign.required,
-        texts=campaign.channel is Channel.SMS,
-        exact=_needs_digits(route),
-        plain_data=_plain_data(flat, maps),
-    )
-
-
-def _plain_data(flat: Mapping[str, str], maps: Mapping[str, Mapping[str, str]]) -> MakeData:
-    fields = {name: plain_path(text) for name, text in flat.items()}
-    inner = {
-        key: {name: plain_path(text) for name, text in texts.items()} for key, texts in maps.items()
-    }
-    paths = [*fields.values(), *(path for texts in inner.values() for path in texts.values())]
-    return compile_data(fields, inner) if all(paths) else no_data
-
-
-def _needs_digits(route: RouteConfig) -> bool:
-    values = route.data.values()
-    texts = (value.values() if isinstance(value, dict) else [value] for value in values)
-    return any(map(needs_digits, chain.from_iterable(texts)))
-
-
-def _link(text: str, route: RouteConfig, compiler: _Compiler) -> Link:
-    template = compile_link(text)
-    found = ((name, entry_of(route.data, name)) for name in template.names if name not in GIVEN)
-    values = compiler.getters({name: path for name, path in found if path})
-    return Link(template, values, _needs_digits(route))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from consumer.config.sections import Policy
+from consumer.config.policy_sections import Policy
 from consumer.records.result import Reason, Status
 from deploy.monitoring import dashboards, recording, thresholds
 from tests.deploy.monitored import RULES, alerts, rules, series, tool, used

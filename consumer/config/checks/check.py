@@ -14,6 +14,8 @@ from pydantic_core import ErrorDetails
 from consumer.config.checks.expression_oddities import check_oddities
 from consumer.config.checks.findings import Findings
 from consumer.config.checks.messages import place, sentence
+from consumer.config.checks.policies import check_policies
+from consumer.config.checks.policy_times import policy_findings
 from consumer.config.checks.references import check_references
 from consumer.config.checks.routes import check_routes
 from consumer.config.checks.tables import fill_tables, read_tables
@@ -39,6 +41,7 @@ def check(source: Source, resolved: Resolved, base: FilePath) -> Config:
     read_tables(findings, base)
     check_references(findings)
     check_routes(findings)
+    check_policies(findings)
     check_written(findings)
     check_oddities(findings)
     config, errors = _validate_models(source, resolved, findings.warnings)
@@ -47,10 +50,11 @@ def check(source: Source, resolved: Resolved, base: FilePath) -> Config:
     if config is None or problems:
         raise ConfigError(_in_order(problems))
     fill_tables(findings, config)
-    problems, warnings = trial_problems(config, source)
-    if problems:
-        raise ConfigError(_in_order(problems))
-    config.warn(warnings)
+    for found in (policy_findings, trial_problems):
+        problems, warnings = found(config, source)
+        if problems:
+            raise ConfigError(_in_order(problems))
+        config.warn(warnings)
     return config
 
 
@@ -89,7 +93,8 @@ def _validate_models(
 
 def _misses_refused(error: ErrorDetails, path: Path, source: Source) -> bool:
     """Tell whether a list is too short only because its items are refused, each with a problem."""
-    return error["type"] == "too_short" and bool(source.at(path))
+    written = source.at(path)
+    return error["type"] == "too_short" and isinstance(written, list) and bool(written)
 
 
 def _mend(error: ErrorDetails, source: Source, resolved: Resolved, tried: Counter[Path]) -> bool:

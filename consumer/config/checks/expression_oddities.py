@@ -13,6 +13,7 @@ from consumer.config.checks.match_oddities import (
     keys_in,
     steps_in,
 )
+from consumer.config.checks.policies import policy_expressions
 from consumer.config.document import Path, leaves
 from consumer.routing.expressions import compile_value
 
@@ -48,6 +49,7 @@ def _expressions(findings: Findings) -> Iterator[tuple[Path, str]]:
         for key in findings.mapping(*here, "data"):
             places.append((*here, "data", key))
             places += [(*here, "data", key, name) for name in findings.mapping(*here, "data", key)]
+    places += policy_expressions(findings)
     for path in places:
         text = findings.text(*path)
         if text:

@@ -66,6 +66,16 @@ class Findings:
             if (text := self.text(*path, index)) is not None:
                 yield (*path, index), text
 
+    def sent(self, route: Path) -> Iterator[tuple[Path, str]]:
+        """Yield the campaigns of a route's `send`, also of its splits, each with its path."""
+        entries = self.at(*route, "send")
+        for index in range(len(entries) if isinstance(entries, list) else 0):
+            here = (*route, "send", index)
+            if (text := self.text(*here)) is not None:
+                yield here, text
+            for name in self.mapping(*here, "split"):
+                yield (*here, "split", name), name
+
     def routes(self) -> range:
         """Return the indexes of the routes."""
         routes = self.at("routes")
@@ -73,9 +83,15 @@ class Findings:
 
     def refers(self, path: Path, section: str) -> None:
         """Record a problem if `section` is present and lacks the name at `path`."""
-        name, known = self.text(*path), self.mapping(section)
-        if name is not None and known and name not in known:
-            shown = self.source.at(path)
+        name = self.text(*path)
+        if name is not None:
+            self.names(path, name, section)
+
+    def names(self, path: Path, name: str, section: str) -> None:
+        """Record a problem if `section` is present and lacks this name, written at `path`."""
+        known = self.mapping(section)
+        if known and name not in known:
+            shown = self.resolved.scrub(name)
             self.problem(path, f"no '{shown}' under `{section}`", one_of(shown, known))
 
     def repeated(self, items: Iterable[tuple[Path, str]], what: str) -> None:

@@ -47,7 +47,7 @@ def _compiles(findings: Findings, path: Path) -> None:
 def check_route_links(findings: Findings, here: Path) -> None:
     """Check that a route has every name of its links; warn of campaigns behind a link."""
     anyone = ""
-    for path, campaign in findings.texts(*here, "send"):
+    for path, campaign in findings.sent(here):
         if anyone:
             findings.warn(path, "never chosen", f"'{anyone}' stands before it and needs no address")
         if findings.text("campaigns", campaign, "channel") == Channel.LINK:

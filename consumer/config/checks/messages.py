@@ -36,7 +36,7 @@ _BOUNDS = {
     "less_than": ("lt", "expected less than"),
     "less_than_equal": ("le", "expected at most"),
 }
-_LATER = {"for_each", "delay", "quiet_hours", "contact", "sample", "consent"}
+_LATER = {"for_each"}
 _LATER_FORMATS = {"cloudevents", "avro", "protobuf", "json_schema"}
 NOT_YET = "not supported yet"
 
@@ -112,7 +112,8 @@ def _out_of_bounds(kind: str, context: Mapping[str, Any]) -> str:
     if kind == "string_pattern_mismatch":
         return f"expected {PATTERN_WORDS.get(context['pattern'], context['pattern'])}"
     if kind in {"too_short", "string_too_short"}:
-        return "must not be empty"
+        least = context["min_length"]
+        return "must not be empty" if least == 1 else f"expected at least {least}"
     if kind in {"too_long", "string_too_long"}:
         return f"expected at most {context['max_length']}"
     return f"is not valid ({kind})"
@@ -128,8 +129,6 @@ def _unknown_key(source: Source, path: Path) -> tuple[str, str]:
 
 def _wrong_type(expected: str, source: Source, path: Path) -> tuple[str, str]:
     value, written = source.at(path), source.written.get(path)
-    if isinstance(value, dict) and path[0] == "routes" and "send" in path:
-        return f"a mapping is {NOT_YET} here", "write the name of a campaign"
     if expected == "text" and written and value is not None:
         if is_secret(path, source.tree):
             return f"expected text, but YAML reads this as {kind_of(value)}", "write it in quotes"

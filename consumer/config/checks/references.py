@@ -174,7 +174,7 @@ def _unused(findings: Findings) -> None:
     used: dict[str, set[str | None]] = {
         "quotas": {findings.text("vendors", name, "quota") for name in vendors},
         "vendors": {findings.text("campaigns", name, "vendor") for name in campaigns},
-        "campaigns": {name for i in routes for _, name in findings.texts("routes", i, "send")},
+        "campaigns": {name for i in routes for _, name in findings.sent(("routes", i))},
         "inputs": {findings.text("routes", i, "input") for i in routes},
     }
     for section, names in used.items():

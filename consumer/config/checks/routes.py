@@ -9,7 +9,8 @@ from consumer.config.checks.links import check_route_links
 from consumer.config.checks.messages import one_of
 from consumer.config.document import Path
 from consumer.config.durations import duration_text, parse_duration
-from consumer.config.sections import Policy, Window
+from consumer.config.policy_sections import Policy
+from consumer.config.sections import Window
 from consumer.records.channel import Channel, ChannelSpec
 from consumer.routing.link import entry_of, names_in
 from consumer.routing.patterns.pattern import PatternErrors, compile_pattern
@@ -30,20 +31,20 @@ def check_routes(findings: Findings) -> None:
 
 def _route(findings: Findings, here: Path) -> None:
     findings.refers((*here, "input"), "inputs")
-    for path, _ in findings.texts(*here, "send"):
-        findings.refers(path, "campaigns")
-    findings.repeated(findings.texts(*here, "send"), "in this list already")
+    for path, name in findings.sent(here):
+        findings.names(path, name, "campaigns")
+    findings.repeated(findings.sent(here), "in this list already")
     _match(findings, here)
     for address in _ADDRESSES:
         findings.expression(*here, "recipient", address)
     _region(findings, (*here, "phone_region"))
-    sent = [name for _, name in findings.texts(*here, "send")]
+    sent = [name for _, name in findings.sent(here)]
     specs = {name: spec for name in sent if (spec := findings.spec(name)) is not None}
     _reach(findings, here, specs)
     _country_codes(findings, here, specs)
     _data(findings, here, specs)
     entries = findings.at(*here, "send")
-    if specs and isinstance(entries, list) and len(specs) == len(set(sent)) == len(entries):
+    if specs and isinstance(entries, list) and len(specs) == len(set(sent)) >= len(entries):
         _data_names(findings, here, specs)
     _waits(findings, here, sent)
     check_route_links(findings, here)
@@ -89,7 +90,7 @@ def _reach(findings: Findings, here: Path, specs: Mapping[str, ChannelSpec]) -> 
         message = "no campaign of `send` can reach this recipient"
         findings.problem((*here, "recipient"), message, f"they need: {' or '.join(needed)}")
         return
-    for path, name in findings.texts(*here, "send"):
+    for path, name in findings.sent(here):
         if name in unreached:
             needed = list(specs[name].addresses)
             findings.warn(path, "never chosen", f"`recipient` lacks {' or '.join(needed)}")

@@ -30,9 +30,9 @@ LANE, ARRIVED, DUE, PUT = "lane", "arrived", "due_at", "put_at"
 SKEW = 5.0
 """Seconds by which a broker's clock and a former process's clock may differ."""
 
-LONGEST_WAIT = 30 * 86400.0
-"""Seconds that a record may be due ahead. A lane delays for an hour at most; a record from another
-writer could stay for ever."""
+LONGEST_WAIT = 100 * 86400.0
+"""Seconds that a record may be due ahead: more than a policy's delay and quiet hours. A record from
+another writer could stay for ever."""
 
 LONGEST_KEY = 1024
 _LANE = re.compile(TOPIC_SAFE).fullmatch

@@ -98,11 +98,12 @@ class Bisections:
             self._end_if_empty(bisection)
 
     def end_unfit(self, bisection: Bisection, now: float) -> None:
-        """End the waiting invitations of a bisection that expired or no longer fit."""
-        asked = ((pending.offset, self._fitness.refusal(pending, now)) for pending in bisection)
-        refused = {offset: reason for offset, reason in asked if reason is not None}
-        for pending in bisection.drop(lambda pending: pending.offset in refused):
-            self._outbox.end_buffered(pending, refused[pending.offset])
+        """End or delay the waiting invitations of a bisection that a rule holds back or that no
+        longer fit."""
+        asked = ((pending.offset, self._fitness.held_back(pending, now)) for pending in bisection)
+        held_back = {offset: held for offset, held in asked if held is not None}
+        for pending in bisection.drop(lambda pending: pending.offset in held_back):
+            self._fitness.dismiss(pending, held_back[pending.offset], now)
         self._end_if_empty(bisection)
 
     def take_ended(self) -> list[Bisection]:

@@ -15,10 +15,12 @@ from msgspec import UNSET
 
 from consumer.lane.buffer.buffer import InvitationBuffer
 from consumer.lane.buffer.window import Window
+from consumer.lane.settlement.hold_back import HoldBack
 from consumer.lane.settlement.outbox import Outbox
 from consumer.lane.state.pending import PendingInvitation
+from consumer.lane.state.results import NO_CALL, CallFacts
 from consumer.lane.state.settings import LaneCampaign
-from consumer.policy.rules import first_refusal
+from consumer.policy.route_timing import HeldBack
 from consumer.records.channel import ChannelSpec
 from consumer.records.invitation import Data, Invitation, Recipient
 from consumer.records.result import Reason
@@ -30,18 +32,28 @@ class Fitness:
 
     _buffer: InvitationBuffer
     _outbox: Outbox
+    _hold_back: HoldBack
 
-    def refusal(self, pending: PendingInvitation, now: float) -> Reason | None:
+    def held_back(self, pending: PendingInvitation, now: float) -> HeldBack | None:
         """Return why no call may carry the invitation: by a rule, or its campaign's config."""
-        reason = self._refusal_by_rule(pending, now)
+        held = self._hold_back.at_sealing(pending, now)
         campaign = self._buffer.settings.campaigns.get(pending.campaign)
-        return self._unfit(pending, campaign) if reason is None and campaign else reason
+        if held is not None or campaign is None:
+            return held
+        reason = self._unfit(pending, campaign)
+        return None if reason is None else HeldBack(reason)
+
+    def dismiss(
+        self, pending: PendingInvitation, held: HeldBack, now: float, facts: CallFacts = NO_CALL
+    ) -> None:
+        """End or delay an invitation that was in the buffer."""
+        self._hold_back.dismiss(pending, held, now, facts)
 
     def fit(
         self, taken: Sequence[PendingInvitation], window: Window, now: float
     ) -> list[PendingInvitation]:
-        """Return the invitations that a call may carry, and end the others. A second one for the
-        same address waits again.
+        """Return the invitations that a call may carry, and end or delay the others. A second one
+        for the same address waits again.
 
         The present config's router has given addresses of one kind one pseudonym each, and a
         window gives no two invitations of one pseudonym: then no address has to be read.
@@ -51,12 +63,13 @@ class Fitness:
         kinds = sorted(campaign.spec.addresses) if campaign.spec else []
         distinct = len(kinds) <= 1 and all(map(self._checked, taken))
         for pending in taken:
-            reason, key = self._refusal_by_rule(pending, now), tuple[str, ...]()
-            if reason is None and campaign.spec and not distinct:
+            held, key = self._hold_back.at_sealing(pending, now), tuple[str, ...]()
+            if held is None and campaign.spec and not distinct:
                 reason = self._unfit(pending, campaign)
+                held = HeldBack(reason) if reason is not None else None
                 key = key_of(pending.address, kinds)
-            if reason is not None:
-                self._outbox.end_buffered(pending, reason)
+            if held is not None:
+                self._hold_back.dismiss(pending, held, now)
             elif key and key in keys:
                 window.add(pending)
             else:
@@ -67,7 +80,7 @@ class Fitness:
     def end_refused(self, now: float) -> None:
         """End invitations of windows that a rule refuses, up to the next commit's room."""
         for window in self._buffer.windows.values():
-            refused = window.drop_refused(self._refusal_by_rule, now, self._outbox.room)
+            refused = window.drop_refused(self._hold_back.refusal, now, self._outbox.room)
             for pending, reason in refused:
                 self._outbox.end_buffered(pending, reason)
 
@@ -77,9 +90,6 @@ class Fitness:
 
     def _checked(self, pending: PendingInvitation) -> bool:
         return pending.checked_by == self._buffer.settings.config_version
-
-    def _refusal_by_rule(self, pending: PendingInvitation, now: float) -> Reason | None:
-        return first_refusal(self._buffer.settings.policy.at_sealing, pending, now)
 
 
 def unfit(invitation: Invitation, campaign: LaneCampaign) -> Reason | None:

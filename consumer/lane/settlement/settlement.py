@@ -30,6 +30,7 @@ from consumer.lane.settlement.answered_call import AnsweredCall
 from consumer.lane.settlement.bisection import Bisection
 from consumer.lane.settlement.bisections import Bisections
 from consumer.lane.settlement.fitness import Fitness
+from consumer.lane.settlement.hold_back import HoldBack
 from consumer.lane.settlement.outbox import Outbox
 from consumer.lane.settlement.parking import Parking
 from consumer.lane.settlement.trials import Trial, Trials
@@ -49,7 +50,8 @@ class Settlement:
         quota_backoff: QuotaBackoff,
         rng: random.Random,
     ) -> None:
-        self.fitness = Fitness(buffer, outbox)
+        self.hold_back = HoldBack(buffer, outbox)
+        self.fitness = Fitness(buffer, outbox, self.hold_back)
         self.trials = Trials(buffer, outbox, accounts, self.fitness, rng)
         self.bisections = Bisections(buffer, outbox, accounts, self.fitness)
         self.parking = Parking(buffer, outbox, accounts, self.bisections, self.trials)

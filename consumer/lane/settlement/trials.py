@@ -150,13 +150,13 @@ class Trials:
                 self._buffer.window(trial.campaign).add(trial.pending)
 
     def end_unfit(self, trial: Trial, now: float) -> bool:
-        """End a trial that expired or no longer fits, with the facts of its last call. Return
-        whether it did."""
-        reason = self._fitness.refusal(trial.pending, now)
-        if reason is not None:
+        """End or delay a trial that a rule holds back or that no longer fits, with the facts of its
+        last call. Return whether it did."""
+        held = self._fitness.held_back(trial.pending, now)
+        if held is not None:
             self.remove(trial)
-            self._outbox.end_buffered(trial.pending, reason, trial.facts)
-        return reason is not None
+            self._fitness.dismiss(trial.pending, held, now, trial.facts)
+        return held is not None
 
     def _pause(self, trial: Trial, at: float) -> None:
         """Pause a trial. The more trials or open campaigns there are, the longer: together they

@@ -13,6 +13,7 @@ from typing import Self
 import msgspec
 from msgspec import Raw
 
+from consumer.records.fields import USUAL_PRIORITY
 from consumer.records.invitation import (
     CallParts,
     Invitation,
@@ -36,7 +37,8 @@ class PendingInvitation(msgspec.Struct, gc=False):
     """A record of the lane's topic: its offset, since when it waits (epoch seconds), its bytes.
     `attempt`: calls that carried it. `delays`: how often it was delayed. `checked_by`: the config
     by which the router made it; none for one that an operator sent again. `event_at`: when its
-    event happened, if that is known. `_result`: the result's part, once a call decoded it.
+    event happened, if that is known. `eligible_from`: its due time, 0 without one. `zone`: its
+    customer's time zone. `_result`: the result's part, once a call decoded it.
 
     The garbage collector skips it (`gc=False`): there are many, and none refers to another object
     that could refer back."""
@@ -51,6 +53,10 @@ class PendingInvitation(msgspec.Struct, gc=False):
     delays: int = 0
     checked_by: str = ""
     event_at: float | None = None
+    route: str = ""
+    eligible_from: float = 0.0
+    zone: str = ""
+    priority: int = USUAL_PRIORITY
     _result: Raw | None = None
 
     @classmethod
@@ -71,7 +77,7 @@ class PendingInvitation(msgspec.Struct, gc=False):
         return cls(
             offset,
             value,
-            arrived,
+            max(arrived, head.eligible_from),
             sys.intern(head.campaign),
             head.pseudonym,
             head.expires_at,
@@ -79,6 +85,10 @@ class PendingInvitation(msgspec.Struct, gc=False):
             head.delays,
             "" if head.result.resend_of else sys.intern(head.result.config_version),
             head.event_at,
+            sys.intern(head.result.route),
+            head.eligible_from,
+            sys.intern(head.zone),
+            head.priority,
         )
 
     @classmethod

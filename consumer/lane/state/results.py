@@ -67,7 +67,9 @@ def encode_results(ended: Iterable[EndedInvitation]) -> Iterator[EncodedResult]:
         last, pending = one, one.pending
         part = bytes(pending.result_part())
         identity = decode_identity(part)
-        own = part[:-1], b',"recipient":', orjson.dumps(pending.recipient)
+        own = [part[:-1], b',"recipient":', orjson.dumps(pending.recipient)]
+        if pending.eligible_from:
+            own.append(b',"due_at":"%b"' % rfc3339(pending.eligible_from).encode())
         value = b"".join((*own, encoded))
         yield EncodedResult(identity.id, identity.event_id, one.facts.answered_at, value)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from consumer.policy.route_timing import RouteTiming
 from consumer.policy.rules import ALL_RULES, PolicyRules
 from consumer.records.channel import Channel, ChannelSpec
 
@@ -44,7 +45,7 @@ class LaneCampaign:
 
     `bisect_calls`: calls that finding the bad recipients of a refused batch may cost. `spec` and
     `required`: what its calls need of an invitation now (None: not checked). An invitation that
-    waited since another config may lack it.
+    waited since another config may lack it. `paused`: its invitations wait in the delay topics.
     """
 
     name: str
@@ -59,6 +60,7 @@ class LaneCampaign:
     max_bytes: int = 10 * 2**20
     spec: ChannelSpec | None = None
     required: tuple[str, ...] = ()
+    paused: bool = False
 
 
 class RankedByCampaign:
@@ -80,7 +82,8 @@ class RankedByCampaign:
 
 @dataclass(frozen=True, slots=True)
 class LaneSettings:
-    """One lane: its quota, campaigns and bounds. `logins`: vendors that need a session.
+    """One lane: its quota, campaigns and bounds. `logins`: vendors that need a session. `routes`:
+    those that have rules about now.
 
     Invitations beyond `max_buffered` or `max_buffered_bytes` are spilled, at most `max_spilled` of
     them. Settled records stay on the log for `keep` seconds.
@@ -103,6 +106,7 @@ class LaneSettings:
     logins: frozenset[str] = frozenset()
     max_retry_after: float | None = None
     policy: PolicyRules = ALL_RULES
+    routes: Mapping[str, RouteTiming] = field(default_factory=dict)
 
     @property
     def longest_silence(self) -> float:

@@ -60,7 +60,7 @@ def plan(access: Access, choice: Choice) -> Plan:
         _read_invitations(access, reader, search)
     config = access.config
     lanes = {name: config.lane_of(name) for name in config.called}
-    expiry = {route.name: route.policy.expire_after for route in config.routes}
+    expiry = {route.name: config.policy_of(route).expire_after for route in config.routes}
     return search.plan(lanes, expiry, config.config_version, access.now())
 
 

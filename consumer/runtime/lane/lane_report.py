@@ -180,6 +180,6 @@ class LaneReport:
 
 
 def _ages(batch: Batch, now: float) -> list[float]:
-    """Return the seconds since each invitation's event, where its time is known."""
-    times = [pending.event_at for pending in batch.invitations]
-    return [now - happened for happened in times if happened is not None]
+    """Return the seconds since each invitation's event, or since it was due if that was later."""
+    times = [(pending.event_at, pending.eligible_from) for pending in batch.invitations]
+    return [now - max(happened, due) for happened, due in times if happened is not None]

@@ -15,6 +15,7 @@ import structlog
 from confluent_kafka import KafkaException, Message, TopicPartition
 
 from consumer.kafka import transactions
+from consumer.kafka.records.delayed import Delayed
 from consumer.kafka.records.messages import content_of, headers_of, position_of, value_of
 from consumer.kafka.records.replayed import Original, original
 from consumer.kafka.start_offsets import (
@@ -25,6 +26,7 @@ from consumer.kafka.start_offsets import (
     read_group_memory,
     router_reading,
 )
+from consumer.lane.state.delay_steps import step_for
 from consumer.observability.metrics.labels import ROUTER
 from consumer.records.dead_letter import DeadLetter, DeadLetterReason
 from consumer.records.fields import rfc3339
@@ -174,10 +176,16 @@ class RouterStage(TransactionalStage[Routed]):
         with self._transaction(messages):
             lanes = {invitation.lane for invitation in routed.invitations}
             topics = {lane: self.services.topics.invitations(lane) for lane in lanes}
+            due = (made for made in routed.invitations if not made.due_at)
             transactions.produce_all(
                 self.producer,
-                ((topics[made.lane], made.value, made.key, 0, None) for made in routed.invitations),
+                ((topics[made.lane], made.value, made.key, 0, None) for made in due),
             )
+            for made in routed.invitations:
+                if made.due_at:
+                    later = Delayed(made.lane, now, made.due_at, made.key, made.value)
+                    step = self.services.topics.delayed(step_for(made.due_at - now))
+                    later.put(self.producer, step, now)
             publisher = self.services.publisher(self.producer, "router")
             publisher.results(map(EncodedResult.of, routed.results), rfc3339(now))
             publisher.dead_letters(routed.dead_letters, rfc3339(now))

@@ -29,7 +29,7 @@ def test_a_valid_config_is_read_as_written(tmp_path: Path) -> None:
     assert config.quotas["pisano-cloud"].limits == (Limit(20, 5.0), Limit(160, 625.0))
     assert config.campaigns["purchase-sms"].channel is Channel.SMS
     assert config.campaigns["purchase-sms"].window.max_wait == 600.0
-    assert config.routes[0].policy.expire_after == 259_200.0
+    assert config.policy_of(config.routes[0]).expire_after == 259_200.0
     assert config.routes[1].data["metadata"] == {"Basket": "basket.id"}
     account = config.vendors["pisano-tr"]
     assert isinstance(account, Pisano.Account)
@@ -51,7 +51,7 @@ def test_defaults_are_the_documented_ones(tmp_path: Path) -> None:
     assert (quota.share, quota.skew, quota.max_in_flight, quota.linger) == (1.0, 2.0, 16, 1.0)
     assert (quota.first_start, quota.max_buffered, quota.call_timeout) == ("used", 200_000, 30.0)
     assert config.routes[1].match == {}
-    assert config.routes[1].policy.expire_after == 72 * 3600
+    assert config.policy_of(config.routes[1]).expire_after == 72 * 3600
     assert (config.inputs["web"].event.id, config.inputs["web"].max_event_bytes) == ("id", 2**20)
 
 

@@ -1,0 +1,98 @@
+"""Cross checks of the rules before a survey: names that they refer to, expressions, patterns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from consumer.config.checks.findings import Findings
+from consumer.config.document import Path
+from consumer.policy.schedule import PHONE
+from consumer.routing.patterns.pattern import PatternErrors, compile_pattern
+from consumer.routing.recipients.recipients import known_region
+
+_WORDS = ("person", "event")
+_IDENTITIES = ("id", "email", "phone", "household")
+
+
+def check_policies(findings: Findings) -> None:
+    """Add problems of policies, exclusions, persons and splits to `findings`."""
+    for name in findings.mapping("policies"):
+        _policy(findings, ("policies", name))
+    for index in findings.routes():
+        here: Path = ("routes", index)
+        findings.refers((*here, "policy"), "policies")
+        findings.refers((*here, "policy", "base"), "policies")
+        _policy(findings, (*here, "policy"))
+        for path in _splits(findings, here):
+            _chance(findings, path)
+    for name in findings.mapping("inputs"):
+        _person(findings, ("inputs", name, "person"))
+    _excluded(findings)
+    _unused(findings)
+
+
+def policy_expressions(findings: Findings) -> Iterator[Path]:
+    """Yield the paths of all expressions of policies and persons."""
+    policies: list[Path] = [("policies", name) for name in findings.mapping("policies")]
+    policies += [("routes", index, "policy") for index in findings.routes()]
+    for here in policies:
+        for path, text in findings.texts(*here, "timezone"):
+            if text != PHONE:
+                yield path
+        yield from ((*here, "consent", channel) for channel in findings.mapping(*here, "consent"))
+        yield (*here, "customer_since", "at")
+        yield from (
+            (*here, chance, "by")
+            for chance in ("sample", "holdout")
+            if findings.text(*here, chance, "by") not in _WORDS
+        )
+    for name in findings.mapping("inputs"):
+        yield from (("inputs", name, "person", key) for key in _IDENTITIES)
+
+
+def _policy(findings: Findings, here: Path) -> None:
+    for path, text in findings.texts(*here, "timezone"):
+        if text != PHONE:
+            findings.expression(*path)
+    for channel in findings.mapping(*here, "consent"):
+        findings.expression(*here, "consent", channel)
+    findings.expression(*here, "customer_since", "at")
+    for chance in ("sample", "holdout"):
+        _chance(findings, (*here, chance))
+
+
+def _chance(findings: Findings, here: Path) -> None:
+    if findings.text(*here, "by") not in _WORDS:
+        findings.expression(*here, "by")
+
+
+def _splits(findings: Findings, here: Path) -> list[Path]:
+    entries = findings.at(*here, "send")
+    found = enumerate(entries if isinstance(entries, list) else ())
+    return [(*here, "send", index) for index, entry in found if isinstance(entry, dict)]
+
+
+def _person(findings: Findings, here: Path) -> None:
+    for key in _IDENTITIES:
+        findings.expression(*here, key)
+    region = findings.text(*here, "phone_region")
+    if region is not None and not known_region(region):
+        message = "is not a region"
+        findings.problem((*here, "phone_region"), message, "expected two capital letters, as in TR")
+
+
+def _excluded(findings: Findings) -> None:
+    try:
+        compile_pattern(findings.mapping("exclude", "match"))
+    except PatternErrors as refused:
+        for error in refused.errors:
+            message, hint = (findings.resolved.scrub(text) for text in (error.message, error.hint))
+            findings.problem(("exclude", "match", *error.path), message, hint)
+
+
+def _unused(findings: Findings) -> None:
+    used = {findings.text("routes", index, "policy") for index in findings.routes()}
+    used |= {findings.text("routes", index, "policy", "base") for index in findings.routes()}
+    for name in findings.mapping("policies"):
+        if name not in used:
+            findings.warn(("policies", name), "nothing uses this")

@@ -1,0 +1,153 @@
+"""Checks what the rules of each route amount to: times that exclude each other, missing zones.
+
+They run on the models, because a route's rules may be spread over a named policy and its own keys.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from consumer.config.document import Path, Source
+from consumer.config.durations import duration_text
+from consumer.config.models import Config
+from consumer.config.policy_sections import Policy
+from consumer.config.sections import Route
+from consumer.errors import Problem
+from consumer.policy.quiet_checks import (
+    always_quiet,
+    longest_quiet_stretch,
+    shortest_open_stretch,
+    suspicious_gap,
+)
+from consumer.policy.zones import known_zone
+from consumer.records.channel import Channel
+from consumer.routing.recipients.recipients import PhoneNormaliser, normalise_email
+
+_LITERAL = "the last one is a zone in quotes of its own, as in \"'Europe/Istanbul'\""
+
+
+class _RouteCheck:
+    """Findings about one route's rules, each at the place where its key is written."""
+
+    def __init__(self, index: int, config: Config, source: Source) -> None:
+        self.route: Route = config.routes[index]
+        self.policy: Policy = config.policy_of(self.route)
+        self.index = index
+        self.config = config
+        self.source = source
+        self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
+
+    def place(self, key: str) -> Path:
+        """Return where a key of the policy is written: at the route, or at the named policy."""
+        own = self.route.policy
+        if isinstance(own, str):
+            return ("policies", own, key)
+        if key not in own.model_fields_set and own.base is not None:
+            return ("policies", own.base, key)
+        return ("routes", self.index, "policy", key)
+
+    def problem(self, path: Path, message: str, hint: str = "") -> None:
+        self.problems.append(self.source.problem(path, message, hint))
+
+    def warn(self, path: Path, message: str, hint: str = "") -> None:
+        self.warnings.append(self.source.problem(path, message, hint))
+
+
+def policy_findings(config: Config, source: Source) -> tuple[list[Problem], list[Problem]]:
+    """Return problems and warnings of the rules of all routes."""
+    problems, warnings = list[Problem](), list[Problem]()
+    for index in range(len(config.routes)):
+        check = _RouteCheck(index, config, source)
+        _zone(check)
+        _times(check)
+        _links(check)
+        _testers(check)
+        problems += check.problems
+        warnings += check.warnings
+    return list(dict.fromkeys(problems)), list(dict.fromkeys(warnings))
+
+
+def _zone(check: _RouteCheck) -> None:
+    policy, place = check.policy, check.place("timezone")
+    if not policy.timezone:
+        if policy.needs_zone:
+            message = "is required by quiet_hours and send_at, which go by the customer's clock"
+            check.problem(place, message, _LITERAL)
+        return
+    last = policy.timezone[-1]
+    quoted = len(last) > 2 and last[0] == last[-1] == "'"
+    if not quoted or known_zone(last[1:-1]) is None:
+        message = "ends without a known time zone: some customers would have none"
+        check.problem((*place, len(policy.timezone) - 1), message, _LITERAL)
+    if not policy.needs_zone:
+        check.warn(place, "has no effect without quiet_hours or send_at", "leave it out")
+
+
+def _times(check: _RouteCheck) -> None:
+    policy = check.policy
+    if policy.delay >= policy.expire_after:
+        message = f"an invitation expires after {duration_text(policy.expire_after)}, before it"
+        check.problem(check.place("delay"), message, "shorten it, or lengthen expire_after")
+    if policy.spread and policy.quiet_hours is None:
+        check.warn(check.place("spread"), "has no effect without quiet_hours", "leave it out")
+    if policy.quiet_hours is None:
+        return
+    quiet, place = policy.quiet_hours.compiled(), check.place("quiet_hours")
+    if always_quiet(quiet):
+        check.problem(place, "leaves no time to send in a whole week")
+        return
+    longest = longest_quiet_stretch(quiet)
+    if policy.delay + longest >= policy.expire_after:
+        message = f"some invitations expire before they are due: {duration_text(longest)} are quiet"
+        check.warn(check.place("expire_after"), message, "lengthen it, or shorten delay")
+    if policy.spread > shortest_open_stretch(quiet):
+        message = f"is longer than what is open: {duration_text(shortest_open_stretch(quiet))}"
+        check.warn(check.place("spread"), message, "shorten it")
+    if gap := suspicious_gap(quiet):
+        check.warn(place, gap)
+    if policy.send_at is not None and _in_quiet_hours(policy):
+        message = "lies in quiet_hours: every invitation is moved to their end"
+        check.warn(check.place("send_at"), message, "choose a time that is open")
+
+
+def _in_quiet_hours(policy: Policy) -> bool:
+    """Return whether `send_at` is quiet on each day of a week."""
+    if policy.quiet_hours is None or policy.send_at is None:
+        return False
+    quiet = policy.quiet_hours.compiled()
+    time = dt.time.fromisoformat(policy.send_at)
+    days = (dt.datetime.combine(dt.date(2026, 1, day), time, dt.UTC) for day in range(5, 12))
+    return all(quiet.is_quiet(day.timestamp(), dt.UTC) for day in days)
+
+
+def _links(check: _RouteCheck) -> None:
+    """Refuse rules that a link cannot obey: it is made when its event is routed, without a call."""
+    route, policy = check.route, check.policy
+    links = [
+        name for name in route.campaigns if check.config.campaigns[name].channel is Channel.LINK
+    ]
+    if not links:
+        return
+    why = f"campaign '{links[0]}' makes a link, at once and without a call"
+    for key in ("delay", "send_at", "quiet_hours"):
+        if getattr(policy, key):
+            check.problem(check.place(key), why, "give links a route of their own")
+    for key, usual in (("mode", "live"), ("paused", False)):
+        if getattr(route, key) != usual:
+            check.problem(("routes", check.index, key), why, "give links a route of their own")
+
+
+def _testers(check: _RouteCheck) -> None:
+    route, here = check.route, ("routes", check.index, "testers")
+    if route.mode == "redirect" and route.testers is None:
+        check.problem(here, "is required by mode: redirect", "an address of a tester")
+    if route.testers is None:
+        return
+    if route.mode != "redirect":
+        check.warn(here, "has no effect without mode: redirect", "leave it out")
+    phone, email = route.testers.phone, route.testers.email
+    if phone is not None and PhoneNormaliser(None, ())(phone) != phone:
+        check.problem((*here, "phone"), "expected a phone number as in +905321234567")
+    if email is not None and normalise_email(email) != email:
+        check.problem((*here, "email"), "expected an e-mail address, its domain in lower case")

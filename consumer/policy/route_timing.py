@@ -1,0 +1,85 @@
+"""Route timing: what the rules of a route say about *now*, each time that an invitation could go.
+
+A lane asks when it reads an invitation (when due), before it seals a call, and before a retry:
+
+    paused        waits; it is delayed again and again until the pause ends, or it expires
+    not due yet   waits until its due time
+    quiet         waits until quiet hours end by the customer's clock, or is dropped
+    shadow        ends instead of being called
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+from consumer.policy.due_time import DueTime
+from consumer.policy.expiry import has_expired
+from consumer.policy.quiet_hours import QuietClock
+from consumer.policy.zones import known_zone
+from consumer.records.result import Reason
+
+
+class HeldBack(NamedTuple):
+    """Why an invitation is not called now: it ends with `reason`; or waits until `until` (epoch
+    seconds), or an unknown time."""
+
+    reason: Reason | None = None
+    until: float | None = None
+
+
+@dataclass(frozen=True)
+class RouteTiming:
+    """One route's rules about now. `after_quiet`: when invitations are due that quiet hours caught
+    in the lane; None without quiet hours. `zone`: IANA name for invitations that have none."""
+
+    after_quiet: DueTime | None = None
+    zone: str = "UTC"
+    paused: bool = False
+    shadow: bool = False
+
+    @cached_property
+    def _clock(self) -> QuietClock | None:
+        quiet = self.after_quiet.quiet if self.after_quiet else None
+        return QuietClock(quiet) if quiet else None
+
+    def quiet(
+        self, now: float, zone_name: str, key: str, expires_at: float | None
+    ) -> HeldBack | None:
+        """Return what quiet hours do to an invitation; None if it may go. `key` spreads when those
+        are due that quiet hours caught."""
+        name = zone_name if known_zone(zone_name) else self.zone
+        if self._clock is None or not self._clock.is_quiet(now, name):
+            return None
+        due = self.after_quiet
+        assert due is not None and due.quiet is not None  # noqa: S101, PT018 - else there is no clock
+        if due.quiet.at_quiet == "drop":
+            return HeldBack(Reason.QUIET_HOURS)
+        zone = known_zone(name)
+        until = due.compute(now, zone, key) if zone else now
+        if has_expired(expires_at, until):
+            return HeldBack(Reason.EXPIRED_IN_QUIET_HOURS)
+        return HeldBack(until=until)
+
+
+@dataclass(slots=True)
+class Pauses:
+    """What an operator paused by command. `everything`: all calls of the application."""
+
+    everything: bool = False
+    routes: set[str] = field(default_factory=set)
+    campaigns: set[str] = field(default_factory=set)
+    vendors: set[str] = field(default_factory=set)
+
+    def __bool__(self) -> bool:
+        return bool(self.everything or self.routes or self.campaigns or self.vendors)
+
+    def holds(self, route: str, campaign: str, vendor: str) -> bool:
+        """Return whether an invitation of these is paused."""
+        return (
+            self.everything
+            or route in self.routes
+            or campaign in self.campaigns
+            or vendor in self.vendors
+        )
