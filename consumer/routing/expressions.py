@@ -14,7 +14,8 @@ import jmespath
 from jmespath import exceptions, visitor
 
 from consumer.routing import lookup
-from consumer.routing.functions import Functions
+from consumer.routing.decoding.digits import DigitsLostError, Exact
+from consumer.routing.functions import ExactFunctions, Functions
 from consumer.routing.lookup import NO_TABLES, Tables
 
 Value = Callable[[dict[str, Any]], object]
@@ -42,29 +43,31 @@ _NO_JSON = "a literal in backticks must be JSON; write text as 'text'"
 _NAMES = 'a name of more than A-Z a-z 0-9 _ stands in double quotes, as in a."b-c"'
 
 
-def compile_value(expression: str, tables: Tables = NO_TABLES) -> Value:
+def compile_value(expression: str, tables: Tables = NO_TABLES, *, exact: bool = False) -> Value:
     """Compile a JMESPath expression to a function of the event (an object as orjson reads it).
 
-    Equal expressions share one function, but for those with `lookup()`, which reads `tables`: a
-    cache would keep the tables of former configs. Raises ValueError for a bad expression, also for
-    an unknown function or a wrong number of arguments, which JMESPath would only find at run time.
-    Its message is a plain sentence with the position, if there is one, counted from 0 in
-    characters.
+    `tables`: what `lookup()` reads. `exact`: the function raises DigitsLostError where it would
+    make text of a double, unless the event is `Exact`. Equal expressions share one function, but
+    for those with `lookup()`: a cache would keep the tables of former configs.
+
+    Raises ValueError for a bad expression, also for an unknown function or a wrong number of
+    arguments, which JMESPath would only find at run time. Its message is a plain sentence with the
+    position, if there is one, counted from 0 in characters.
 
     An expression that fails on an event (a function's argument has the wrong type) is null: the
     error would carry the event's data, and one odd event must not stop a route.
     """
     if lookup.FUNCTION in expression:
-        return _compile(expression, tables)
-    return _compile_shared(expression)
+        return _compile(expression, tables, exact)
+    return _compile_shared(expression, exact)
 
 
 @lru_cache(maxsize=1_000)
-def _compile_shared(expression: str) -> Value:
-    return _compile(expression, NO_TABLES)
+def _compile_shared(expression: str, exact: bool) -> Value:
+    return _compile(expression, NO_TABLES, exact)
 
 
-def _compile(expression: str, tables: Tables) -> Value:
+def _compile(expression: str, tables: Tables, exact: bool) -> Value:
     try:
         tree = _parse(expression)
         _check(tree, expref_allowed=False)
@@ -73,7 +76,12 @@ def _compile(expression: str, tables: Tables) -> Value:
     keys = _keys_of(tree)
     if keys:
         return _getter(keys)
-    visit = visitor.TreeInterpreter(jmespath.Options(custom_functions=Functions(tables))).visit
+    as_it_is = _interpreter(tree, Functions(tables))
+    return _exact(_interpreter(tree, ExactFunctions(tables)), as_it_is) if exact else as_it_is
+
+
+def _interpreter(tree: Any, functions: Functions) -> Value:
+    visit = visitor.TreeInterpreter(jmespath.Options(custom_functions=functions)).visit
 
     def interpret(event: dict[str, Any]) -> object:
         try:
@@ -82,6 +90,20 @@ def _compile(expression: str, tables: Tables) -> Value:
             return None
 
     return interpret
+
+
+def _exact(interpret: Value, as_it_is: Value) -> Value:
+    """Take doubles as they are only where the event has no better: its sums, and odd records."""
+
+    def interpret_exactly(event: dict[str, Any]) -> object:
+        try:
+            return interpret(event)
+        except DigitsLostError:
+            if type(event) is not Exact:
+                raise
+            return as_it_is(event)
+
+    return interpret_exactly
 
 
 def plain_path(expression: str) -> list[str]:

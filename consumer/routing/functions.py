@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from jmespath import functions
 
-from consumer.routing.decoding.digits import Written, as_text
+from consumer.routing.decoding.digits import DigitsLostError, Written, as_text, has_double
 from consumer.routing.lookup import NO_TABLES, Tables
 
 MAX_JOINED: Final = 2**20
@@ -68,6 +68,22 @@ class Functions(functions.Functions):
     @_types({"types": ["number"]})
     def _func_floor(self, arg: Any) -> Any:
         return arg if _whole(arg) else math.floor(arg)
+
+
+class ExactFunctions(Functions):
+    """Raises DigitsLostError where a double would become text."""
+
+    @_types({"types": []}, {"types": []}, {"types": []})
+    def _func_lookup(self, table: object, key: object, column: object) -> str | None:
+        if type(key) is float:
+            raise DigitsLostError
+        return super()._func_lookup(table, key, column)
+
+    @_types({"types": []})
+    def _func_to_string(self, arg: object) -> str | None:
+        if has_double(arg):
+            raise DigitsLostError
+        return super()._func_to_string(arg)
 
 
 def _finite(text: str) -> float | None:

@@ -35,16 +35,15 @@ Getters = Sequence[tuple[str, Getter]]
 Made = TypeVar("Made")
 
 
-def _as_written(make: Callable[[Body, bytes], Made], body: Body, raw: bytes, exact: bool) -> Made:
+def _as_written(make: Callable[[Body, bytes], Made], body: Body, raw: bytes) -> Made:
     """Call `make` on an event, with numbers' digits as in `raw`.
 
     The record is parsed again only if digits would be lost; without `raw` numbers are doubles.
     """
-    if not exact:
-        try:
-            return make(body, raw)
-        except DigitsLostError:
-            pass
+    try:
+        return make(body, raw)
+    except DigitsLostError:
+        pass
     return make(exact_body(raw, body), b"")
 
 
@@ -68,11 +67,10 @@ class Link:
 
     template: Template
     values: Getters = ()
-    exact: bool = False
 
     def make_url(self, body: Body, given: Mapping[str, str], raw: bytes = b"") -> str:
         """Return the link; `given`: values not read from the event. Raises DataError."""
-        found = _as_written(partial(_texts, self.values), body, raw, self.exact)
+        found = _as_written(partial(_texts, self.values), body, raw)
         link = self.template.fill({**found, **given})
         if link is None:
             unfit = self.template.unfit({**found, **given})
@@ -91,8 +89,8 @@ class Target:
 
     `required`: what the campaign needs beside that, as `key` or `map.key` of the data. With a
     `link` there is no invitation: the link is the result, and `lane` is unused. `texts`: only
-    phones that text messages reach. `exact`: an expression turns numbers into text. `plain_data`:
-    makes the data of most events, if all of it are plain paths.
+    phones that text messages reach. `plain_data`: makes the data of most events, if all of it are
+    plain paths.
     """
 
     campaign: str
@@ -105,7 +103,6 @@ class Target:
     link: Link | None = None
     required: Sequence[str] = ()
     texts: bool = False
-    exact: bool = False
     plain_data: MakeData = no_data
 
     def data(self, body: Body, raw: bytes = b"") -> Data:
@@ -115,7 +112,7 @@ class Target:
         """
         data = self.plain_data(body)
         if data is None:
-            data = _as_written(self._data, body, raw, self.exact)
+            data = _as_written(self._data, body, raw)
         if self.required or self.spec.required or self.spec.listed:
             self._check(data)
         return data

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from functools import lru_cache
-from itertools import chain
+from functools import lru_cache, partial
 from zoneinfo import ZoneInfo
 
 from consumer.config.models import Config
@@ -24,7 +23,7 @@ from consumer.policy.schedule import PHONE, Schedule, ZoneSources
 from consumer.policy.zones import known_zone
 from consumer.records.channel import Channel
 from consumer.records.invitation import Address
-from consumer.routing.expressions import compile_value, needs_digits, plain_path
+from consumer.routing.expressions import compile_value, plain_path
 from consumer.routing.link import GIVEN, compile_link, entry_of
 from consumer.routing.lookup import Tables
 from consumer.routing.patterns.pattern import compile_pattern
@@ -53,8 +52,9 @@ class RouteCompiler:
     def __init__(self, config: Config, vendors: Mapping[str, Vendor], tables: Tables) -> None:
         self._config = config
         self._vendors = vendors
-        self._tables = tables
-        self.value: Callable[[str], Getter] = lru_cache(1_000)(self._value)
+        compile_text = partial(compile_value, tables=tables)
+        self.value: Callable[[str], Getter] = lru_cache(1_000)(compile_text)
+        self._exact: Callable[[str], Getter] = lru_cache(1_000)(partial(compile_text, exact=True))
         self.readers = lru_cache(100)(self._readers)
 
     def route(self, route: RouteConfig) -> Route:
@@ -91,11 +91,8 @@ class RouteCompiler:
         return PersonReader(numbers, addresses)
 
     def getters(self, texts: Mapping[str, str]) -> list[tuple[str, Getter]]:
-        """Compile expressions by name."""
-        return [(name, self.value(text)) for name, text in texts.items()]
-
-    def _value(self, expression: str) -> Getter:
-        return compile_value(expression, self._tables)
+        """Compile expressions by name: what becomes text, with the digits of numbers."""
+        return [(name, self._exact(text)) for name, text in texts.items()]
 
     def _readers(
         self,
@@ -174,7 +171,6 @@ class RouteCompiler:
             link=None if campaign.link is None else self._link(campaign.link, route),
             required=campaign.required,
             texts=campaign.channel is Channel.SMS,
-            exact=_needs_digits(route),
             plain_data=_plain_data(flat, maps),
         )
 
@@ -183,7 +179,7 @@ class RouteCompiler:
         names = (name for name in template.names if name not in GIVEN)
         found = ((name, entry_of(route.data, name)) for name in names)
         values = self.getters({name: path for name, path in found if path})
-        return Link(template, values, _needs_digits(route))
+        return Link(template, values)
 
 
 def build_timings(config: Config, lane: str) -> dict[str, RouteTiming]:
@@ -233,9 +229,3 @@ def _plain_data(flat: Mapping[str, str], maps: Mapping[str, Mapping[str, str]]) 
     }
     paths = [*fields.values(), *(path for texts in inner.values() for path in texts.values())]
     return compile_data(fields, inner) if all(paths) else no_data
-
-
-def _needs_digits(route: RouteConfig) -> bool:
-    values = route.data.values()
-    texts = (value.values() if isinstance(value, dict) else [value] for value in values)
-    return any(map(needs_digits, chain.from_iterable(texts)))

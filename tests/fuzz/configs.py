@@ -122,6 +122,9 @@ EXPRESSIONS = st.sampled_from(
         "to_number('nan')",
         "max_by(items, &n).sku",
         '"customer"."name"',
+        "lookup('stores', store.id, 'city')",
+        "lookup('stores', amount, 'id') || lookup('stores', items, 'city')",
+        "lookup(store.city, @, customer)",
     )
 )
 EXPRESSION = mostly(EXPRESSIONS, *TEXTS, "a[", "a..b", "f(a)", "[" * 200, "@" * 3, Raw("7"))
@@ -331,6 +334,22 @@ def _fit(campaign: dict[str, Any], vendor: str, channel: str) -> None:
     campaign |= {"vendor": vendor, "channel": channel}
 
 
+TABLES = {
+    "stores.csv": "id,city\n0042,\u0130zmir\n120,\n",
+    "odd.csv": '\ufeffcity;id;\r\n"a\n;""b""";120;\r\n;\u0000;\r\n',
+    "twice.csv": "id,city\n1,a\n1,b\n",
+    "empty.csv": "",
+}
+"""Files of tables; what `odd.csv` has is a zero byte."""
+TABLE = mapping(
+    {
+        "file": mostly("stores.csv", *TABLES, "none.csv", "/", *TEXTS),
+        "key": mostly("id", "city", "none", *TEXTS),
+    },
+    {"delimiter": mostly(",", ";", "|", "tab", *TEXTS)},
+)
+
+
 @st.composite
 def configs(draw: st.DrawFn) -> str:
     """A config as YAML."""
@@ -343,6 +362,7 @@ def configs(draw: st.DrawFn) -> str:
         "vendors": {"p": draw(PISANO), "r": draw(RADAR), "h": draw(BATCH)},
         "campaigns": {"x": draw(CAMPAIGN), "y": draw(CAMPAIGN)},
         "inputs": {name: {"topics": [name], **draw(INPUT)} for name in ("i", "j")},
+        "tables": {"stores": draw(TABLE)},
         "routes": [
             {"name": f"r{number}", **draw(ROUTE)} for number in range(draw(st.integers(1, 3)))
         ],
@@ -366,6 +386,10 @@ class ConfigFuzz:
     called: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     last: Config | None = None
+
+    def __post_init__(self) -> None:
+        for name, text in TABLES.items():
+            (self.folder / name).write_text(text, encoding="utf-8")
 
     def one(self, text: str) -> None:
         """Read a config, and run it if it is one."""

@@ -31,6 +31,15 @@ class Written(float):
 Written.__name__ = "float"  # JMESPath's functions check types by name
 
 
+class Exact(dict[str, Any]):
+    """An event whose numbers have their text, as far as they can be had."""
+
+    __slots__ = ()
+
+
+Exact.__name__ = "dict"  # as with `Written`
+
+
 class DigitsLostError(Exception):
     """The record must be parsed again: only the double of a number is known."""
 
@@ -58,18 +67,18 @@ def text_in(raw: bytes, value: object) -> str | None:
     kind = type(value)
     if kind is float:
         return _stands(raw, repr(value))
-    if (kind is list or kind is dict) and _has_float(value):
+    if (kind is list or kind is dict) and has_double(value):
         raise DigitsLostError
     return as_text(value)
 
 
-def exact_body(raw: bytes, body: dict[str, Any]) -> dict[str, Any]:
+def exact_body(raw: bytes, body: dict[str, Any]) -> Exact:
     """Parse the event again with exact numbers; return `body` if only orjson can parse it."""
     try:
         found = _decoder.decode(raw.decode())
     except (ValueError, RecursionError):
-        return body
-    return found if type(found) is dict else body
+        return Exact(body)
+    return Exact(found if type(found) is dict else body)
 
 
 def _integer(text: str) -> int | Written:
@@ -98,8 +107,8 @@ def _stands(raw: bytes, text: str) -> str:
     raise DigitsLostError
 
 
-def _has_float(value: object) -> bool:
-    """Tell whether the value contains a double. Uses a stack: events nest arbitrarily deep."""
+def has_double(value: object) -> bool:
+    """Tell whether a value is or contains a double. Uses a stack: events nest arbitrarily deep."""
     stack = [value]
     while stack:
         found = stack.pop()

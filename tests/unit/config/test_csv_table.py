@@ -40,6 +40,7 @@ def test_a_column_without_a_name_is_left_out() -> None:
 def test_the_delimiter_is_the_one_that_gives_the_key() -> None:
     assert parse_table("a;b,c,d;e\n1;2;3\n", "a").columns == {"a": 0, "b,c,d": 1, "e": 2}
     assert parse_table('"a,b";"c"\n1;2\n', "a,b").rows == {"1": ("1", "2")}
+    assert parse_table('a, b\n1, "x, y"\n', "a").rows == {"1": ("1", "x, y")}
     assert parse_table("a\n1\n", "a").rows == {"1": ("1",)}
 
 
@@ -111,6 +112,13 @@ def test_any_text_is_a_table_or_is_refused_by_line(text: str) -> None:
         (
             f'store_id,b\n1,"2\n\n3"\n2,"{SECRET}\n4,5\n',
             ["5: opens a quote that is never closed (QUOTES)"],
+        ),
+        (
+            "store_id,b\n1\n1,2\n1,2\n",
+            [
+                "2: has 1 cell, and the header 2 (QUOTES)",
+                "4: has the same key as line 3 (keep one of them)",
+            ],
         ),
         (f'store_id,b\n1,"{SECRET}"x\n', ["2: has a quote at a wrong place (QUOTES)"]),
         (f'"store_id,{SECRET}', ["1: opens a quote that is never closed (QUOTES)"]),

@@ -17,16 +17,15 @@ from consumer.records.input_record import InputRecord
 from consumer.routing.decoding.decode import EventDecoder
 from consumer.routing.decoding.digits import Written, as_text, exact_body
 from consumer.routing.decoding.formats import decode_json
-from consumer.routing.expressions import compile_value, needs_digits
+from consumer.routing.expressions import compile_value
 from consumer.routing.link import compile_link
 from consumer.routing.route import Link, Target
 
 
 def data_of(raw: bytes, expression: str = "n") -> str | None:
     """What a route's data says of it, for an event as the router has it."""
-    values = [("f", compile_value(expression))]
-    spec = ChannelSpec(("phone",))
-    target = Target("c", "l", "v", "sms", spec, values, exact=needs_digits(expression))
+    values = [("f", compile_value(expression, exact=True))]
+    target = Target("c", "l", "v", "sms", ChannelSpec(("phone",)), values)
     found = target.data(orjson.loads(raw), raw).get("f")
     assert found is None or isinstance(found, str)
     return found
@@ -108,8 +107,7 @@ def test_a_link_has_the_digits_that_came() -> None:
     raw = b'{"n":129.90}'
     template = compile_link("https://s.example/{n}")
     for expression in ("n", "to_string(n)"):
-        values = [("n", compile_value(expression))]
-        link = Link(template, values, needs_digits(expression))
+        link = Link(template, [("n", compile_value(expression, exact=True))])
         assert link.make_url(orjson.loads(raw), {}, raw) == "https://s.example/129.90"
 
 
@@ -134,9 +132,24 @@ def test_a_fraction_is_no_event_id(number: str) -> None:
 
 def test_what_only_orjson_can_read_keeps_its_doubles() -> None:
     body: dict[str, Any] = {"n": 1.5}
-    assert exact_body(b"[1.50]", body) is exact_body(b"{", body) is body
+    assert exact_body(b"[1.50]", body) == exact_body(b"{", body) == body
     deep = b'{"n":' + b"[" * 100_000
-    assert exact_body(deep, body) is body
+    assert exact_body(deep, body) == body
+
+
+@pytest.mark.parametrize(
+    ("expression", "text"),
+    [
+        ("to_string(n)", "1.5"),
+        ("to_string(@)", '{"n":1.5}'),
+        ("to_string(sum([n, `1`]))", "2.5"),
+        ("nothing || to_string(avg([n]))", "1.5"),
+    ],
+)
+def test_a_double_that_no_record_has_is_taken_as_it_is(expression: str, text: str) -> None:
+    values = [("f", compile_value(expression, exact=True))]
+    target = Target("c", "l", "v", "sms", ChannelSpec(("phone",)), values)
+    assert target.data({"n": 1.5}, b"{") == {"f": text}
 
 
 def test_numbers_without_their_record_are_those_of_doubles() -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumer.records.channel import ChannelSpec
 from consumer.routing.decoding.digits import Written
 from consumer.routing.expressions import compile_value, needs_digits, plain_path
 from consumer.routing.lookup import LookupTable
+from consumer.routing.route import Target
 
 STORES = LookupTable(
     {"store_id": 0, "location_id": 1, "survey": 2},
@@ -103,6 +106,19 @@ def test_a_lookup_needs_digits_and_is_no_plain_path() -> None:
     assert plain_path(expression) == []
     assert plain_path("lookup.code") == ["lookup", "code"]
     assert compile_value("lookup.code")({"lookup": {"code": 1}}) == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "cell"),
+    [("12.50", "dot-1"), ("12.5", None), ("42", "ankara-1"), ("42.0", None), ("4.2e1", None)],
+)
+def test_a_numbers_digits_are_those_of_the_record(number: str, cell: str | None) -> None:
+    expression = "lookup('stores', n, 'location_id') || 'none'"
+    values = [("f", compile_value(expression, TABLES, exact=True))]
+    target = Target("c", "l", "v", "sms", ChannelSpec(("phone",)), values)
+    raw = f'{{"n": {number}, "m": 12.5}}'.encode()
+    assert target.data(orjson.loads(raw), raw) == {"f": cell or "none"}
+    assert target.data({"n": 12.5}, b"{") == {"f": "none"}
 
 
 @given(table=HOSTILE, key=HOSTILE, column=HOSTILE)
