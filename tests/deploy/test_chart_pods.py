@@ -122,6 +122,18 @@ def test_the_program_takes_the_rendered_config(value_set: str, tmp_path: Path) -
         assert ": valid; config version" in done.output
 
 
+def test_the_files_of_tables_stand_beside_the_config(tmp_path: Path) -> None:
+    """The pods read them, and so does the job: a table is a part of the config's checks."""
+    stores = '\ufeffid;city\r\n0042;"a\n <b> & {{ .Values }}"\r\n'
+    (tmp_path / "stores.csv").write_bytes(stores.encode())
+    option = f"--set-file=tables.stores\\.csv={tmp_path / 'stores.csv'}"
+    maps = [each["data"] for each in render("minimal", option).of("ConfigMap")]
+    found = [data for data in maps if "routing.yaml" in data]
+    assert [data["stores.csv"] for data in found] == [stores, stores]
+    assert "both set" in render("existing", option).refused
+    assert "routing.yaml" in render("minimal", "--set=tables.routing\\.yaml=x").refused
+
+
 def test_a_config_file_arrives_as_it_is() -> None:
     """`--set-file config=…`: comments, quotes and all, for both readers."""
     path = ROOT / "deploy" / "compose" / "routing.yaml"

@@ -10,11 +10,22 @@
 {{- fail (printf "config is not YAML (%s); `survey-dispatcher validate` says where" (get $config "Error")) -}}
 {{- end -}}
 {{ toJson $config }}
+{{- else if and .Values.tables .Values.existingConfigMap -}}
+{{- fail "tables and existingConfigMap are both set; put the tables' files into that ConfigMap" -}}
 {{- else if .Values.existingConfigMap -}}
 {}
 {{- else -}}
 {{- fail "there is no routing config: expected --set-file config=routing.yaml, or existingConfigMap" -}}
 {{- end -}}
+{{- end -}}
+
+{{/* The data of a ConfigMap: the config, and beside it the files of its tables, byte for byte. */}}
+{{- define "survey-dispatcher.configFiles" -}}
+routing.yaml: |2
+  {{- .Values.config | nindent 2 }}
+{{- range $name, $text := .Values.tables }}
+{{ $name }}: {{ $text | toJson }}
+{{- end }}
 {{- end -}}
 
 {{/* A duration of the config → whole seconds, rounded up. */}}
