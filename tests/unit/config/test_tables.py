@@ -117,6 +117,29 @@ def test_a_literal_that_names_nothing_is_refused_at_its_place(
     assert f"config.yaml:{line}: {path}: {said}" in refused(tmp_path, text)
 
 
+def test_policies_splits_and_persons_are_checked_too(tmp_path: Path) -> None:
+    wrong = "\"lookup('x', a, 'b')\""
+    policy = (
+        f"policy: {{timezone: [{wrong}, \"'UTC'\"], consent: {{sms: {wrong}}}, "
+        f"customer_since: {{at: {wrong}, at_least: 1d}}, "
+        f"sample: {{rate: 0.5, salt: s, by: {wrong}}}}}"
+    )
+    text = TEXT.replace("policy: {expire_after: 72h}", policy)
+    split = f"[{{split: {{purchase-sms: 1, purchase-email: 1}}, by: {wrong}}}]"
+    text = text.replace("[purchase-sms, purchase-email]", split)
+    text = text.replace("format: json}", f"format: json, person: {{id: {wrong}}}}}")
+    problems = refused(tmp_path, text)
+    assert all("no table 'x'" in problem for problem in problems)
+    assert [problem.split(": ")[1] for problem in problems] == [
+        "inputs.web.person.id",
+        "routes[0].send[0].by",
+        "routes[0].policy.consent.sms",
+        "routes[0].policy.customer_since.at",
+        "routes[0].policy.sample.by",
+        "routes[0].policy.timezone[0]",
+    ]
+
+
 def test_columns_of_a_file_that_cannot_be_read_are_not_asked_for(tmp_path: Path) -> None:
     (problem,) = refused(tmp_path, stores="")
     assert problem.startswith("stores.csv:1: ")

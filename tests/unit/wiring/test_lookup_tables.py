@@ -52,9 +52,9 @@ STORES = "store_id,id,mail,location,city\n42,e-1,ada@example.com,izmir-1,İzmir\
 NOW = 1_795_361_827.0
 
 
-def router(folder: Path, stores: str) -> Router:
+def router(folder: Path, stores: str, text: str = CONFIG) -> Router:
     (folder / "stores.csv").write_text(stores, encoding="utf-8")
-    config = load(CONFIG, env={}, base=folder)
+    config = load(text, env={}, base=folder)
     return build_router(config, build_vendors(config))
 
 
@@ -70,6 +70,20 @@ def test_a_table_gives_the_event_its_id_its_recipient_and_its_data(tmp_path: Pat
     assert invitation["event_id"] == "e-1"
     assert invitation["address"] == {"email": "ada@example.com"}
     assert invitation["data"] == {"locationDisplayId": "izmir-1", "metadata": {"City": "İzmir"}}
+
+
+def test_a_table_gives_a_policy_its_zone_and_a_split_its_key(tmp_path: Path) -> None:
+    policy = """
+    policy:
+      quiet_hours: {times: ["21:00-09:00"]}
+      timezone: ["lookup('stores', store, 'city')", "'Asia/Tokyo'"]
+      customer_since: {at: "lookup('stores', store, 'id')", at_least: 1d}
+      sample: {rate: 1.0, salt: s, by: "lookup('stores', store, 'location')"}
+"""
+    stores = STORES.replace("e-1", "2020-01-01T00:00:00Z").replace("İzmir", "Europe/Berlin")
+    found = routed(router(tmp_path, stores, CONFIG + policy), "web", b"42")
+    (made,) = found.invitations
+    assert read_invitation(made.value)["timezone"] == "Europe/Berlin"
 
 
 @pytest.mark.parametrize("store", [b'"43"', b"null", b"[42]", b'{"a": 42}', b"42.0", b"042e1"])
