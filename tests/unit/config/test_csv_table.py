@@ -37,6 +37,13 @@ def test_a_column_without_a_name_is_left_out() -> None:
     assert (table.columns, table.rows) == ({"a": 0, "b": 1}, {"1": ("1", "2")})
 
 
+def test_equal_cells_are_one_text_and_many_different_ones_are_kept() -> None:
+    rows = {f"k{number}": (f"k{number}", "cell of all") for number in range(12_000)}
+    table = parse_table("a,b\n" + "".join(f"{a},{b}\n" for a, b in rows.values()), "a")
+    assert table.rows == rows
+    assert len({id(row[1]) for row in table.rows.values()}) == 1
+
+
 def test_the_delimiter_is_the_one_that_gives_the_key() -> None:
     assert parse_table("a;b,c,d;e\n1;2;3\n", "a").columns == {"a": 0, "b,c,d": 1, "e": 2}
     assert parse_table('"a,b";"c"\n1;2\n', "a,b").rows == {"1": ("1", "2")}

@@ -151,7 +151,7 @@ def test_names_that_are_computed_are_taken(tmp_path: Path) -> None:
 
 
 def test_a_name_without_quotes_and_an_unused_table_are_warned_of(tmp_path: Path) -> None:
-    config = loaded(tmp_path, TEXT.replace(LOOKUP, "lookup(stores, a, city)"))
+    config = loaded(tmp_path, TEXT.replace(LOOKUP, "lookup(stores, a, 'none')"))
     (warning,) = config.warnings
     assert (warning.path, warning.message, warning.hint) == (
         "routes[1].data.locationDisplayId",
@@ -195,6 +195,14 @@ def test_a_path_from_a_variable_is_not_repeated(tmp_path: Path) -> None:
         load_text(text, tmp_path, {**ENV, "STORES_FOLDER": "somewhere"})
     assert "${env:STORES_FOLDER}/none.csv cannot be read" in str(refusal.value)
     assert "somewhere" not in str(refusal.value)
+
+
+def test_a_key_from_a_variable_is_not_repeated(tmp_path: Path) -> None:
+    (tmp_path / "stores.csv").write_text(STORES, encoding="utf-8")
+    text = TEXT.replace("key: store_id", 'key: "${env:KEY_COLUMN}"')
+    with pytest.raises(ConfigError) as refusal:
+        load_text(text, tmp_path, {**ENV, "KEY_COLUMN": "somewhere"})
+    assert "names no column '${env:KEY_COLUMN}'" in str(refusal.value)
 
 
 def test_equal_content_is_one_object_while_it_is_in_use(tmp_path: Path) -> None:
