@@ -19,7 +19,7 @@ from consumer.errors import EventError, OperationError
 from consumer.lane.state.settings import Limit
 from consumer.records.input_record import InputRecord
 from consumer.routing.decoding.decode import EventDecoder
-from consumer.routing.router import EncodedInvitation
+from consumer.routing.routed import EncodedInvitation
 from consumer.simulate.simulate import DOCUMENTED, LaneTraffic, synthetic_lane
 from consumer.simulate.traffic import Arrival, faster
 from consumer.wiring.build import build_router, build_vendors, lane_settings

@@ -18,6 +18,7 @@ from consumer.records.channel import ChannelSpec
 from consumer.routing.decoding.decode import EventDecoder
 from consumer.routing.decoding.formats import FORMATS
 from consumer.routing.decoding.times import TimeReader
+from consumer.routing.endings import Endings
 from consumer.routing.lookup import Tables
 from consumer.routing.patterns.index import PatternIndex
 from consumer.routing.recipients.recipients import make_pseudonymiser
@@ -93,7 +94,7 @@ def build_router(config: Config, vendors: Mapping[str, Vendor]) -> Router:
         inputs.update(dict.fromkeys(entry.topics, routed))
     key = config.pseudonym.key.get_secret_value().encode()
     pseudonymise = make_pseudonymiser(config.pseudonym.key_id, key)
-    return Router(inputs, pseudonymise, config.config_version, ALL_RULES)
+    return Router(inputs, Endings(pseudonymise, config.config_version), ALL_RULES)
 
 
 def _decoder(entry: Input, tables: Tables) -> EventDecoder:

@@ -32,7 +32,8 @@ from consumer.records.dead_letter import DeadLetter, DeadLetterReason
 from consumer.records.fields import rfc3339
 from consumer.records.input_record import InputRecord, RecordEnvelope
 from consumer.records.result import EncodedResult
-from consumer.routing.router import OTHER_TOPIC, Routed, Router
+from consumer.routing.routed import Routed
+from consumer.routing.router import OTHER_TOPIC, Router
 from consumer.runtime.group_consumer import partition_names, places_of
 from consumer.runtime.isolation import log_defect
 from consumer.runtime.stage import StageServices

@@ -30,7 +30,7 @@ from consumer.demo.events import (
 )
 from consumer.records.fields import rfc3339
 from consumer.records.input_record import InputRecord
-from consumer.routing.router import Routed
+from consumer.routing.routed import Routed
 from consumer.wiring.build import build_router, build_vendors
 
 START = 1_795_000_000.0

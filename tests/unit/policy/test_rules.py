@@ -12,6 +12,7 @@ from consumer.records.input_record import InputRecord
 from consumer.records.result import Reason
 from consumer.routing.decoding.decode import EventDecoder
 from consumer.routing.decoding.formats import decode_json
+from consumer.routing.endings import Endings
 from consumer.routing.patterns.pattern import compile_pattern
 from consumer.routing.route import Route
 from consumer.routing.router import RoutedInput, Router
@@ -48,7 +49,9 @@ def test_a_router_asks_the_rules_that_it_was_given() -> None:
     rules = replace(ALL_RULES, at_routing=(refuses(Reason.INVALID_DATA),))
     route = Route("all", compile_pattern({}), {}, [])
     router = Router(
-        {"pos": RoutedInput(EventDecoder(decode_json, "id", "time", 99), [route])}, str, "v1", rules
+        {"pos": RoutedInput(EventDecoder(decode_json, "id", "time", 99), [route])},
+        Endings(str, "v1"),
+        rules,
     )
     routed = router.route([InputRecord("pos", 0, 1, b'{"id": 1, "time": 1763800000}')], NOW)
     assert [result["reason"] for result in routed.results] == [Reason.INVALID_DATA]

@@ -15,7 +15,8 @@ from consumer.config.load import load
 from consumer.records.input_record import InputRecord
 from consumer.records.readers import read_invitation
 from consumer.records.result import ResultReader
-from consumer.routing.router import Routed, Router
+from consumer.routing.routed import Routed
+from consumer.routing.router import Router
 from consumer.wiring.build import build_router, build_vendors
 from tests.unit.routing.broken_events import CONFIG, NOW, PHONE, ROUTED, ROWS, TIME, TOPIC, Row
 

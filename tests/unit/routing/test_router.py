@@ -27,11 +27,13 @@ from consumer.records.readers import read_invitation
 from consumer.records.result import Reason, Result, ResultReader, Status
 from consumer.routing.decoding.decode import EventDecoder
 from consumer.routing.decoding.formats import decode_json
+from consumer.routing.endings import INVITATION_LIMIT, Endings
 from consumer.routing.expressions import compile_value
 from consumer.routing.patterns.pattern import compile_pattern
 from consumer.routing.recipients.recipients import PhoneNormaliser
 from consumer.routing.route import Body, Getter, Kind, Normaliser, Route, Target
-from consumer.routing.router import BEAT_EVERY, INVITATION_LIMIT, Routed, RoutedInput, Router
+from consumer.routing.routed import Routed
+from consumer.routing.router import BEAT_EVERY, RoutedInput, Router
 from consumer.wiring.build import build_router, build_vendors
 
 PHONE, EMAIL, NAME = "+905321234567", "canary.person@example.com", "Canary Surname"
@@ -593,8 +595,7 @@ def failing_router(*getters: Getter) -> Router:
     routes = [Route(f"r{at}", pattern, phones, [each]) for at, each in enumerate(targets)]
     return Router(
         {"pos": RoutedInput(EventDecoder(decode_json, "id", "time", 999), routes, True)},
-        str,
-        "v1",
+        Endings(str, "v1"),
         ALL_RULES,
     )
 
@@ -632,7 +633,7 @@ def test_a_record_whose_second_route_meets_a_defect_is_a_dead_letter_as_a_whole(
 
 def test_a_record_of_a_topic_that_no_input_has_is_a_dead_letter_with_that_place() -> None:
     """A replayed one may name any topic: that comes back with the letter, but is never a label."""
-    router = Router({}, lambda _text: "", "c1", ALL_RULES)
+    router = Router({}, Endings(lambda _text: "", "c1"), ALL_RULES)
     routed = router.route([InputRecord("left", 3, 7, b"{}")], NOW)
     (letter,) = routed.dead_letters
     assert letter.reason is DeadLetterReason.NO_INPUT

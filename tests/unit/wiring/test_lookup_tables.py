@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from consumer.config import load
 from consumer.records.input_record import InputRecord
 from consumer.records.readers import read_invitation
-from consumer.routing.router import Routed, Router
+from consumer.routing.routed import Routed
+from consumer.routing.router import Router
 from consumer.wiring.build import build_router, build_vendors
 
 CONFIG = """

@@ -1,0 +1,187 @@
+"""Endings: what an event that a route took becomes. An invitation, a link, or a result that says
+why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+import orjson
+
+from consumer.errors import DataError
+from consumer.records.fields import RECORD_VERSION, USUAL_PRIORITY, rfc3339
+from consumer.records.invitation import (
+    INVITATION_VERSION,
+    Address,
+    InvitationRecord,
+    ResultPart,
+)
+from consumer.records.result import Reason, Result
+from consumer.routing.candidate import RouteCandidate
+from consumer.routing.route import Link, Target, name_of_longest
+from consumer.routing.routed import EncodedInvitation, Routed
+
+Pseudonymiser = Callable[[str], str]
+
+INVITATION_LIMIT = 256 * 1024
+"""Bytes of an invitation record, at most: a record that Kafka refuses would be retried for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endings:
+    """Adds to a `Routed` what an event becomes. `counts_contacts`: whether contact rules need to
+    know under which identities persons are counted."""
+
+    pseudonymise: Pseudonymiser
+    config_version: str
+    counts_contacts: bool = False
+
+    def add_chosen(
+        self, candidate: RouteCandidate, target: Target, address: Address, now: float, out: Routed
+    ) -> None:
+        """Add the invitation or link of a campaign that was chosen, or the result that says why
+        there is none."""
+        try:
+            if target.link is None:
+                self._invite_when_due(candidate, target, address, now, out)
+            else:
+                self._make_link(candidate, target, target.link, address, out)
+        except DataError as error:
+            result = self.add_result(candidate, error.reason, target, out)
+            result["recipient"], result["fields"] = self._pseudonym(address), list(error.fields)
+
+    def _pseudonym(self, address: Address) -> str | None:
+        named = address.get("phone") or address.get("email")
+        return self.pseudonymise(named) if named else None
+
+    def _make_link(
+        self,
+        candidate: RouteCandidate,
+        target: Target,
+        link: Link,
+        address: Address,
+        out: Routed,
+    ) -> None:
+        """Make the link, which is the result: no lane and no vendor call."""
+        recipient, event = self._pseudonym(address), candidate.event
+        given = {"event_id": event.id, **cast("dict[str, str]", address)}
+        if recipient is not None:
+            given["pseudonym"] = recipient
+        made = link.make_url(event.body, given, event.raw)
+        result = self.add_result(candidate, Reason.LINK_MADE, target, out)
+        result["recipient"], result["link"] = recipient, made
+
+    def _invite_when_due(
+        self, candidate: RouteCandidate, target: Target, address: Address, now: float, out: Routed
+    ) -> None:
+        """Invite the recipient, at the due time of the route's schedule if it has one."""
+        schedule, due, zone = candidate.route.policy.schedule, 0.0, ""
+        if schedule is not None:
+            due, zone, refusal = schedule.plan(candidate, candidate.invitation_id)
+            if refusal is not None:
+                result = self.add_result(candidate, refusal, target, out)
+                result["recipient"], result["due_at"] = self._pseudonym(address), rfc3339(due)
+                return
+        self._invite(candidate, target, address, due if due > now else 0.0, zone, out)
+
+    def _invite(
+        self,
+        candidate: RouteCandidate,
+        target: Target,
+        address: Address,
+        due: float,
+        zone: str,
+        out: Routed,
+    ) -> None:
+        route, event = candidate.route, candidate.event
+        data = target.data(event.body, event.raw)
+        testers = route.testers
+        if testers is not None:
+            address = testers
+            candidate.found["redirected"] = True
+        pseudonym = self.pseudonymise(address.get("phone") or address["email"])
+        invitation: InvitationRecord = {
+            "version": INVITATION_VERSION,
+            "campaign": target.campaign,
+            "pseudonym": pseudonym,
+            "expires_at": candidate.expires_at,
+            "event_at": event.time,
+            "address": address,
+            "data": data,
+            "result": self._result_part(candidate),
+        }
+        if due:
+            invitation["eligible_from"] = due
+        if zone:
+            invitation["zone"] = zone
+        if route.priority != USUAL_PRIORITY:
+            invitation["priority"] = route.priority
+        value = orjson.dumps(invitation)
+        if len(value) > INVITATION_LIMIT:
+            message = f"an invitation of over {INVITATION_LIMIT} bytes"
+            raise DataError(Reason.INVALID_DATA, message, [name_of_longest(data)])
+        out.invitations.append(
+            EncodedInvitation(
+                target.lane, target.campaign, pseudonym, value, candidate.record.topic, due
+            )
+        )
+
+    def _result_part(self, candidate: RouteCandidate) -> ResultPart:
+        """Return what the invitation's result repeats of it."""
+        part: ResultPart = {
+            "id": candidate.invitation_id,
+            "event_id": candidate.event.id,
+            "route": candidate.route.name,
+            "event_time": candidate.event.time_text,
+            "routed_at": candidate.routed_at,
+            "config_version": self.config_version,
+            "source": candidate.record.source,
+        }
+        if self.counts_contacts:
+            self._add_person(candidate)
+        if candidate.found:
+            part.update(candidate.found)  # type: ignore[typeddict-item]  # rules add keys of it
+        return part
+
+    def _add_person(self, candidate: RouteCandidate) -> None:
+        """Add under what contacts of the person are counted."""
+        route, found = candidate.route, candidate.found
+        found["person"] = [self.pseudonymise(text) for text in candidate.identities()]
+        if route.tags:
+            found["tags"] = list(route.tags)
+        if route.counted_by:
+            found["keys"] = {name: candidate.text_at(get) for name, get in route.counted_by}
+
+    def add_result(
+        self, candidate: RouteCandidate, reason: Reason, target: Target | None, out: Routed
+    ) -> Result:
+        """Add the result of an event that needs no vendor call to `out`."""
+        result: Result = {
+            "version": RECORD_VERSION,
+            "id": candidate.invitation_id,
+            "event_id": candidate.event.id,
+            "status": reason.status,
+            "reason": reason,
+            "route": candidate.route.name,
+            "campaign": target.campaign if target else None,
+            "vendor": target.vendor if target else None,
+            "channel": target.channel if target else None,
+            "batch": None,
+            "attempt": 0,
+            "http_status": None,
+            "vendor_code": None,
+            "vendor_message": None,
+            "recipient": None,
+            "event_time": candidate.event.time_text,
+            "routed_at": candidate.routed_at,
+            "sent_at": None,
+            "answered_at": None,
+            "config_version": self.config_version,
+            "source": candidate.record.source,
+        }
+        if candidate.found:
+            result.update(candidate.found)  # type: ignore[typeddict-item]  # rules add keys of it
+        out.results.append(result)
+        out.counts[candidate.record.topic, reason.status, reason] += 1
+        return result
