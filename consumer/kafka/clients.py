@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -41,6 +42,12 @@ CONNECT_WAIT = 1.0
 """Seconds to wait for a new client's connection; a slower one connects in the background."""
 
 CLOSE_WAIT = 10.0
+
+LEAVE_WITHIN = 330.0
+"""Seconds to wait for a group to let a member go; no rebalance outlasts `max.poll.interval.ms`."""
+
+LEAVE_STEP, LEFT_OVER = 0.05, 1_000
+"""Seconds of a poll while leaving, and the records that it drops."""
 
 GATHER = 0.05
 """Seconds for which a consumer gathers records that follow others."""
@@ -149,17 +156,14 @@ class KafkaClients:
         ends.
 
         Waits `CLOSE_WAIT` at most: a broker that is connected but does not answer blocks
-        librdkafka's close for minutes. The client's callbacks must do nothing any more, for they
-        may run later and on another thread. Never raises Kafka's errors, which would hide the error
-        that ended the session.
+        librdkafka's close for minutes, and a member leaves at the end of a rebalance. The client's
+        callbacks may run later and on another thread, so they must do no more than decline and
+        unassign. Never raises Kafka's errors, which would hide the error that ended the session.
         """
 
         def leave() -> None:
             try:
-                # Without partitions, librdkafka 2.16 closes without leaving a cooperative group.
-                # The group then waits for the dead member at every rebalance until its session
-                # ends.
-                consumer.unsubscribe()
+                leave_group(consumer)
                 consumer.close()
             except (KafkaException, KafkaSessionError):
                 logging.getLogger(__name__).debug("close failed")
@@ -215,6 +219,28 @@ class KafkaClients:
         if self._admin is None:
             self._admin = admin_client(self._settings)
         return self._admin
+
+
+def leave_group(consumer: Consumer) -> None:
+    """Leave the group, so that no rebalance callback is left for `Consumer.close`.
+
+    If an assignment was not polled yet, `close` has two callbacks to run, and the group's part of
+    the client may end during the second one. librdkafka 2.16 then loses the callback's request for
+    ever (its issues 4041 and 4884). confluent-kafka makes this request in any case, whatever the
+    callback does, and holds the GIL meanwhile: the whole process stood still.
+
+    Without `unsubscribe` a client without partitions closes without leaving a cooperative group,
+    which waits for the dead member at every rebalance until its session ends. During a rebalance
+    it takes effect at the rebalance's end. The member id is gone when the last callback has run.
+    """
+    consumer.unsubscribe()
+    until, wait = time.monotonic() + LEAVE_WITHIN, 0.0
+    while time.monotonic() < until:
+        with suppress(KafkaException, KafkaSessionError):  # the client goes on without a callback
+            consumer.consume(LEFT_OVER, wait)
+        if not consumer.memberid():
+            return
+        wait = LEAVE_STEP
 
 
 class EmbeddedBroker:

@@ -20,10 +20,11 @@ Invariants:
    return records that it had fetched before, and another member reads them by now.
 2. A partition revoked and reassigned during one poll ends the session: its records could have been
    fetched before or after.
-3. A callback that comes after the membership ended does nothing: a request by a closing client
-   aborts the process.
-4. Only partitions that the stage chose are assigned, and only assigned ones unassigned. A stopped
-   partition stays this member's, and is not read until the stage rejoins.
+3. A callback that comes after the membership ended does not reach the stage: it reads nothing new
+   and gives back what is read. The client has left the group before it is closed (`leave_group`).
+4. Only partitions that the stage chose are assigned, and only assigned ones unassigned, for
+   librdkafka refuses the others. A stopped partition stays this member's, and is not read until the
+   stage rejoins.
 
 Positions, from which the lag is counted, and the offsets to commit are here too.
 """
@@ -85,7 +86,6 @@ class GroupConsumer:
     member: GroupMember
     consumer: Consumer = field(init=False)
     reached: dict[Partition, int] = field(default_factory=dict)
-    _assigned: set[Partition] = field(default_factory=set)
     _revoked_during_poll: set[Partition] = field(default_factory=set)
     _ended: bool = False
 
@@ -130,7 +130,6 @@ class GroupConsumer:
 
     def unassign(self, partition: TopicPartition) -> None:
         """Read a partition no more, though it stays this member's. Raises KafkaSessionError."""
-        self._assigned.discard((partition.topic, partition.partition))
         with translate_errors("unassign"):
             self.consumer.incremental_unassign([partition])
 
@@ -167,26 +166,25 @@ class GroupConsumer:
 
     def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         if self._ended:
+            self.consumer.incremental_assign([])
             return
         if self._revoked_during_poll & places_of(partitions):
             raise KafkaSessionError("partition was revoked and reassigned during one poll")
         to_read = list(self.member.assign(partitions))
-        self._assigned |= places_of(to_read)
         self.reached.update({(start.topic, start.partition): start.offset for start in to_read})
         with translate_errors("assign"):
             self.consumer.incremental_assign(to_read)
             self.consumer.resume(to_read)  # a pause survives losing and regaining a partition
 
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition], *, lost: bool) -> None:
-        if self._ended:
-            return
-        places = places_of(partitions)
-        self._revoked_during_poll |= places
-        self.member.revoke(partitions, lost=lost)
-        read = [one for one in partitions if (one.topic, one.partition) in self._assigned]
-        self._assigned -= places
+        if not self._ended:
+            self._revoked_during_poll |= places_of(partitions)
+            self.member.revoke(partitions, lost=lost)
         with translate_errors("unassign"):
-            self.consumer.incremental_unassign(read)
+            read = places_of(self.consumer.assignment())
+            self.consumer.incremental_unassign(
+                [one for one in partitions if (one.topic, one.partition) in read]
+            )
 
     def _handle_event(self, message: Message, ends: dict[Partition, int]) -> None:
         """Handle a polled error. Raises KafkaSessionError if it ends the session."""

@@ -32,6 +32,7 @@ class Assigning(Asking):
         self._readings: dict[Place, Reading] = {}
         self._paused: set[Place] = set()  # a pause outlives an assignment
         self._assigned = False  # the running callback has called assign or unassign
+        self._closing = False  # a callback of `close` is no place to die at: `close` is one
 
     # -- the assignment -----------------------------------------------------------------------
 
@@ -56,7 +57,8 @@ class Assigning(Asking):
 
     def incremental_unassign(self, partitions: Sequence[TopicPartition]) -> None:
         """Read these no more. Raises KafkaException for those that are not read."""
-        self._sched.point("unassign")
+        if not self._closing:
+            self._sched.point("unassign")
         places = [(partition.topic, partition.partition) for partition in partitions]
         for topic, number in places:
             if (topic, number) not in self._readings:

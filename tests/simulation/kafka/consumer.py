@@ -81,6 +81,7 @@ class FakeConsumer(Assigning):
         """Give back what is assigned (callbacks), leave the group. Raises what callbacks raise."""
         self._open()
         self._sched.point("close.before")
+        self._closing = True
         try:
             if self._readings and self._session.topics:
                 self._call("lost" if self._session.lost else "revoke", list(self._readings))

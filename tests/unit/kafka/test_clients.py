@@ -11,12 +11,16 @@ import pytest
 import structlog
 from confluent_kafka import (
     OFFSET_BEGINNING,
+    Consumer,
     KafkaError,
     KafkaException,
+    Message,
     Producer,
     TopicPartition,
 )
 
+from consumer.errors import KafkaSessionError
+from consumer.kafka import clients as clients_module
 from consumer.kafka.clients import EmbeddedBroker, KafkaClients, PromptConsumer
 
 TOPIC, LONG = "pos", 20.0
@@ -86,6 +90,46 @@ def test_stages_poll_with_it() -> None:
     client = clients.consumer("group")
     assert isinstance(client, PromptConsumer)
     clients.close(client)
+
+
+class Leaving:
+    """A member that a poll tells of its partitions, and the next one that it may go."""
+
+    def __init__(self, polls: int) -> None:
+        self.polls, self.calls = polls, list[str]()
+
+    def unsubscribe(self) -> None:
+        self.calls.append("unsubscribe")
+
+    def consume(self, _records: int, _seconds: float) -> list[Message]:
+        self.calls.append("poll")
+        self.polls -= 1
+        if self.polls == 1:
+            raise KafkaSessionError("raised by a callback")
+        return []
+
+    def memberid(self) -> str:
+        return "member" if self.polls > 0 else ""
+
+    def close(self) -> None:
+        self.calls.append("close")
+
+
+@pytest.mark.parametrize("polls", [1, 3])
+def test_client_is_polled_until_the_group_lets_it_go_before_it_closes(polls: int) -> None:
+    """A callback that raises keeps no client in its group."""
+    client = Leaving(polls)
+    KafkaClients({"bootstrap.servers": "127.0.0.1:1"}).close(cast("Consumer", client))
+    assert client.calls == ["unsubscribe", *["poll"] * polls, "close"]
+
+
+def test_client_that_its_group_does_not_let_go_closes_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(clients_module, "LEAVE_WITHIN", 0.0)
+    client = Leaving(polls=1)
+    KafkaClients({"bootstrap.servers": "127.0.0.1:1"}).close(cast("Consumer", client))
+    assert client.calls == ["unsubscribe", "close"]
 
 
 class Asked:

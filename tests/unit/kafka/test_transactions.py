@@ -118,12 +118,22 @@ def test_a_record_has_a_place_or_is_trouble() -> None:
             position_of(Message(**place))
 
 
+class Left:
+    """A consumer whose group has let it go."""
+
+    def unsubscribe(self) -> None:
+        """It can."""
+
+    def consume(self, _records: int, _seconds: float) -> list[Message]:
+        return []
+
+    def memberid(self) -> str:
+        return ""
+
+
 @pytest.mark.parametrize("failure", [TIMED_OUT, KafkaSessionError("in a callback")])
 def test_a_goodbye_that_fails_hides_nothing(failure: Exception) -> None:
-    class Stuck:
-        def unsubscribe(self) -> None:
-            """It can."""
-
+    class Stuck(Left):
         def close(self) -> None:
             raise failure
 
@@ -135,10 +145,7 @@ def test_an_unanswered_leave_request_is_not_waited_for(
 ) -> None:
     answered = threading.Event()
 
-    class Mute:
-        def unsubscribe(self) -> None:
-            """It can."""
-
+    class Mute(Left):
         def close(self) -> None:
             answered.wait()
 

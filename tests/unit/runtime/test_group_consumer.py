@@ -50,6 +50,7 @@ class Client:
         self.messages: list[Stood] = []
         self.events: list[tuple[str, list[Partition]]] = []
         self.places: dict[Partition, tuple[int, int]] = {}  # its position and the log's end
+        self.read: list[Partition] = []
         self.calls: list[tuple[str, list[Partition]]] = []
         self.callbacks: dict[str, Callable[[Any, list[TopicPartition]], None]] = {}
 
@@ -71,7 +72,12 @@ class Client:
             raise AttributeError(name)
 
         def call(partitions: list[TopicPartition]) -> None:
-            self.calls.append((name, [(each.topic, each.partition) for each in partitions]))
+            places = [(each.topic, each.partition) for each in partitions]
+            self.calls.append((name, places))
+            if name == "incremental_assign":
+                self.read += places
+            elif name == "incremental_unassign":
+                self.read = [place for place in self.read if place not in places]
 
         return call
 
@@ -82,7 +88,7 @@ class Client:
         return self.member
 
     def assignment(self) -> list[TopicPartition]:
-        return [TopicPartition(*place) for place in self.places]
+        return [TopicPartition(*place) for place in self.places or self.read]
 
     def position(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
         return [
@@ -128,8 +134,8 @@ class Clients:
         return self.client
 
     def close(self, client: Client) -> None:
-        client.call("on_revoke", [A])
-        client.call("on_assign", [A])
+        client.call("on_assign", [B])
+        client.call("on_revoke", [A, B])
 
 
 class Membership:
@@ -210,12 +216,16 @@ def test_partition_reassigned_in_a_later_poll_is_read_again() -> None:
     assert one.poll(Stood("pos", 0, 6)) == [6]
 
 
-def test_callback_after_the_membership_does_nothing() -> None:
-    """A request by a closing client aborts the process."""
+def test_callback_after_the_membership_only_gives_back_what_is_read() -> None:
+    """Of what the group moves while the client leaves, nothing is read and no stage hears."""
     one = Membership()
+    one.client.events = [("on_assign", [A])]
+    one.poll()
+    one.client.calls.clear()
     with one.group:
         pass
-    assert one.stage.heard == one.client.calls == []
+    assert one.stage.heard == [("assign", [A])]
+    assert one.client.calls == [("incremental_assign", []), ("incremental_unassign", [A])]
 
 
 def test_events_are_no_records() -> None:
