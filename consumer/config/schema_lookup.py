@@ -75,5 +75,11 @@ def _plain(schema: Schema, value: Tree) -> Schema:
     options = schema.get("anyOf", schema.get("oneOf"))
     if not options:
         return schema
-    wanted = {"object"} if isinstance(value, dict) else {"string", "integer", "number"}
-    return next((_plain(option, value) for option in options if option.get("type") in wanted), {})
+    plain = (_plain(option, value) for option in options)
+    return next((option for option in plain if option.get("type") in _types_of(value)), {})
+
+
+def _types_of(value: Tree) -> set[str]:
+    if isinstance(value, dict):
+        return {"object"}
+    return {"array"} if isinstance(value, list) else {"string", "integer", "number"}

@@ -25,6 +25,9 @@ from consumer.routing.link import Template, compile_link
 from consumer.routing.lookup import LookupTable
 from consumer.vendors import VENDORS
 
+_OPTIONAL = ("policies",)
+"""Sections that may be left out, and yet be referred to."""
+
 
 class Findings:
     """The tree under check, with the problems and warnings found so far."""
@@ -82,15 +85,16 @@ class Findings:
         return range(len(routes)) if isinstance(routes, list) else range(0)
 
     def refers(self, path: Path, section: str) -> None:
-        """Record a problem if `section` is present and lacks the name at `path`."""
+        """Record a problem if `section` lacks the name at `path`; see `names`."""
         name = self.text(*path)
         if name is not None:
             self.names(path, name, section)
 
     def names(self, path: Path, name: str, section: str) -> None:
-        """Record a problem if `section` is present and lacks this name, written at `path`."""
+        """Record a problem if `section` lacks this name, written at `path`. A section that must
+        be there and is missing or empty is a problem of its own."""
         known = self.mapping(section)
-        if known and name not in known:
+        if name not in known and (known or section in _OPTIONAL):
             shown = self.resolved.scrub(name)
             self.problem(path, f"no '{shown}' under `{section}`", one_of(shown, known))
 

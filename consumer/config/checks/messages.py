@@ -14,6 +14,7 @@ from typing import Any
 from pydantic_core import ErrorDetails
 
 from consumer.config.document import Path, Source, Tree
+from consumer.config.durations import duration_text
 from consumer.config.fields import PATTERN_WORDS
 from consumer.config.schema_lookup import is_secret, known_keys, schema_at, values
 from consumer.errors import Problem
@@ -85,15 +86,19 @@ def place(error: ErrorDetails, tree: Tree) -> Path:
 def sentence(error: ErrorDetails, source: Source, path: Path) -> Problem:
     """Translate one of pydantic's errors at `path` to a Problem."""
     kind, context = error["type"], error.get("ctx", {})
-    message, hint = _message(kind, context, source, path)
+    is_key = error["loc"][-1:] == ("[key]",)
+    value = path[-1] if is_key else source.at(path)
+    message, hint = _message(kind, context, source, path, value)
     if kind == "value_error":
         message = error["msg"].removeprefix("Value error, ")
-    if error["loc"][-1:] == ("[key]",):
+    if is_key:
         message = f"this name cannot be used: {message}"
     return source.problem(path, message, hint)
 
 
-def _message(kind: str, context: Mapping[str, Any], source: Source, path: Path) -> tuple[str, str]:
+def _message(
+    kind: str, context: Mapping[str, Any], source: Source, path: Path, value: Tree
+) -> tuple[str, str]:
     if kind in {"missing", "union_tag_not_found"}:
         return "is required", _described(path, source.tree)
     if kind == "extra_forbidden":
@@ -101,19 +106,21 @@ def _message(kind: str, context: Mapping[str, Any], source: Source, path: Path) 
     if kind in _EXPECTED:
         return _wrong_type(_EXPECTED[kind], source, path)
     if kind in {"literal_error", "enum", "union_tag_invalid"}:
-        return _wrong_choice(context, source, path)
-    return _out_of_bounds(kind, context), ""
+        return _wrong_choice(context, source, path, value)
+    return _out_of_bounds(kind, context, schema_at(path, source.tree)), ""
 
 
-def _out_of_bounds(kind: str, context: Mapping[str, Any]) -> str:
+def _out_of_bounds(kind: str, context: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     if kind in _BOUNDS:
         bound, words = _BOUNDS[kind]
+        if schema.get("type") == "string":
+            return f"{words} {duration_text(context[bound])}"
         return f"{words} {context[bound]:,.10g}".replace(",", "")
     if kind == "string_pattern_mismatch":
         return f"expected {PATTERN_WORDS.get(context['pattern'], context['pattern'])}"
     if kind in {"too_short", "string_too_short"}:
         least = context["min_length"]
-        return "must not be empty" if least == 1 else f"expected at least {least}"
+        return "must not be empty" if least == 1 else f"expected at least {least} entries"
     if kind in {"too_long", "string_too_long"}:
         return f"expected at most {context['max_length']}"
     return f"is not valid ({kind})"
@@ -153,13 +160,16 @@ def kind_of(value: Tree) -> str:
     return {str: "text", list: "a list", dict: "a mapping"}[type(value)]
 
 
-def _wrong_choice(context: Mapping[str, Any], source: Source, path: Path) -> tuple[str, str]:
-    value = source.at(path)
+def _wrong_choice(
+    context: Mapping[str, Any], source: Source, path: Path, value: Tree
+) -> tuple[str, str]:
     if path[0] == "inputs" and str(value) in _LATER_FORMATS:
         return f"'{value}' is {NOT_YET}", f"expected {context['expected']}"
     tags = str(context.get("expected_tags", "")).replace(", ", " or ")
     expected = str(context.get("expected", tags))
-    allowed = values(schema_at(path, source.tree)) or expected.replace("'", "").split(" or ")
+    allowed = values(schema_at(path, source.tree)) or expected.replace("'", "").replace(
+        " or ", ", "
+    ).split(", ")
     found = f"'{value}'" if isinstance(value, str) else source.written.get(path, kind_of(value))
     hint = nearest(value, map(str, allowed))
     if isinstance(value, str) and value not in allowed and value in map(str, allowed):

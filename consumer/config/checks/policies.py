@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from consumer.config.checks.findings import Findings
 from consumer.config.document import Path
 from consumer.policy.schedule import PHONE
+from consumer.policy.zones import known_zone
 from consumer.routing.patterns.pattern import PatternErrors, compile_pattern
 from consumer.routing.recipients.recipients import known_region
 
@@ -52,7 +53,10 @@ def policy_expressions(findings: Findings) -> Iterator[Path]:
 
 def _policy(findings: Findings, here: Path) -> None:
     for path, text in findings.texts(*here, "timezone"):
-        if text != PHONE:
+        if known_zone(text):
+            hint = f"write \"'{text}'\", with quotes of its own"
+            findings.problem(path, "is read as JMESPath, not as the name of a zone", hint)
+        elif text != PHONE:
             findings.expression(*path)
     for channel in findings.mapping(*here, "consent"):
         findings.expression(*here, "consent", channel)
@@ -82,6 +86,16 @@ def _person(findings: Findings, here: Path) -> None:
 
 
 def _excluded(findings: Findings) -> None:
+    if findings.at("exclude", "match") == {}:
+        hint = "write what such events have, or leave it out"
+        findings.problem(("exclude", "match"), "would exclude every event", hint)
+    for path, text in findings.texts("exclude", "emails"):
+        if not set("@*") & set(text):
+            findings.warn(path, "is no e-mail address and has no *: no address equals it")
+    for path, text in findings.texts("exclude", "phones"):
+        if not text.strip().startswith(("+", "*")):
+            message = "begins with neither + nor *: numbers are compared as in +905321234567"
+            findings.warn(path, message)
     try:
         compile_pattern(findings.mapping("exclude", "match"))
     except PatternErrors as refused:

@@ -19,7 +19,7 @@ from consumer.policy.quiet_checks import (
     shortest_open_stretch,
     suspicious_gap,
 )
-from consumer.policy.zones import known_zone
+from consumer.policy.zones import DAY, known_zone
 from consumer.records.channel import Channel
 from consumer.routing.recipients.recipients import PhoneNormaliser, normalise_email
 
@@ -47,6 +47,11 @@ class _RouteCheck:
             return ("policies", own.base, key)
         return ("routes", self.index, "policy", key)
 
+    def is_own(self, key: str) -> bool:
+        """Return whether all that stands beside the key is used with it: it is not inherited."""
+        own = self.route.policy
+        return isinstance(own, str) or own.base is None or key in own.model_fields_set
+
     def problem(self, path: Path, message: str, hint: str = "") -> None:
         self.problems.append(self.source.problem(path, message, hint))
 
@@ -61,6 +66,7 @@ def policy_findings(config: Config, source: Source) -> tuple[list[Problem], list
         check = _RouteCheck(index, config, source)
         _zone(check)
         _times(check)
+        _consent(check)
         _links(check)
         _testers(check)
         problems += check.problems
@@ -80,7 +86,7 @@ def _zone(check: _RouteCheck) -> None:
     if not quoted or known_zone(last[1:-1]) is None:
         message = "ends without a known time zone: some customers would have none"
         check.problem((*place, len(policy.timezone) - 1), message, _LITERAL)
-    if not policy.needs_zone:
+    if not policy.needs_zone and check.is_own("timezone"):
         check.warn(place, "has no effect without quiet_hours or send_at", "leave it out")
 
 
@@ -89,7 +95,10 @@ def _times(check: _RouteCheck) -> None:
     if policy.delay >= policy.expire_after:
         message = f"an invitation expires after {duration_text(policy.expire_after)}, before it"
         check.problem(check.place("delay"), message, "shorten it, or lengthen expire_after")
-    if policy.spread and policy.quiet_hours is None:
+    if policy.send_at and policy.delay + DAY >= policy.expire_after:
+        message = "some invitations expire before they are due: it is up to 1d away"
+        check.warn(check.place("send_at"), message, "lengthen expire_after, or shorten delay")
+    if policy.spread and policy.quiet_hours is None and check.is_own("spread"):
         check.warn(check.place("spread"), "has no effect without quiet_hours", "leave it out")
     if policy.quiet_hours is None:
         return
@@ -119,6 +128,16 @@ def _in_quiet_hours(policy: Policy) -> bool:
     time = dt.time.fromisoformat(policy.send_at)
     days = (dt.datetime.combine(dt.date(2026, 1, day), time, dt.UTC) for day in range(5, 12))
     return all(quiet.is_quiet(day.timestamp(), dt.UTC) for day in days)
+
+
+def _consent(check: _RouteCheck) -> None:
+    """Warn of a channel that a policy with consent forgot: it is used without."""
+    consent, campaigns = check.policy.consent, check.config.campaigns
+    for name in check.route.campaigns if consent else ():
+        channel = campaigns[name].channel
+        if channel not in consent:
+            message = f"has no '{channel}': campaign '{name}' asks for no consent"
+            check.warn(check.place("consent"), message, "add it")
 
 
 def _links(check: _RouteCheck) -> None:

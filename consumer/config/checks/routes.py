@@ -42,6 +42,7 @@ def _route(findings: Findings, here: Path) -> None:
     specs = {name: spec for name in sent if (spec := findings.spec(name)) is not None}
     _reach(findings, here, specs)
     _country_codes(findings, here, specs)
+    _testers(findings, here, specs)
     _data(findings, here, specs)
     entries = findings.at(*here, "send")
     if specs and isinstance(entries, list) and len(specs) == len(set(sent)) >= len(entries):
@@ -94,6 +95,15 @@ def _reach(findings: Findings, here: Path, specs: Mapping[str, ChannelSpec]) -> 
         if name in unreached:
             needed = list(specs[name].addresses)
             findings.warn(path, "never chosen", f"`recipient` lacks {' or '.join(needed)}")
+
+
+def _testers(findings: Findings, here: Path, specs: Mapping[str, ChannelSpec]) -> None:
+    """Check that the surveys of `mode: redirect` reach a tester by every campaign."""
+    testers = findings.mapping(*here, "testers")
+    for name, spec in specs.items():
+        if testers and not spec.anyone and testers.keys().isdisjoint(spec.addresses):
+            hint = f"it needs {' or '.join(spec.addresses)}"
+            findings.problem((*here, "testers"), f"campaign '{name}' can reach none", hint)
 
 
 def _data(findings: Findings, here: Path, specs: Mapping[str, ChannelSpec]) -> None:
