@@ -13,7 +13,16 @@ from typing import Annotated, NoReturn
 import typer
 
 from consumer import __version__
-from consumer.cli import check_commands, live_commands, operations, simulate, trial_commands
+from consumer.cli import (
+    check_commands,
+    live_commands,
+    operations,
+    simulate,
+    trial_commands,
+)
+from consumer.cli import (
+    explain as explain_command,
+)
 from consumer.cli.command_group import Panel, command_group
 from consumer.cli.options import (
     DEFAULT_CONFIG,
@@ -132,6 +141,7 @@ app.command(rich_help_panel=Panel.CHECK)(check_commands.validate)
 app.command(rich_help_panel=Panel.CHECK)(check_commands.topics)
 app.command(rich_help_panel=Panel.CHECK)(check_commands.schemas)
 app.command(rich_help_panel=Panel.LOOK)(operations.status)
+app.command(rich_help_panel=Panel.LOOK)(explain_command.explain)
 app.command(rich_help_panel=Panel.MEND)(operations.resend)
 app.add_typer(operations.dlq, name="dlq")
 app.add_typer(operations.lanes, name="lanes")

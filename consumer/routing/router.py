@@ -18,7 +18,7 @@ from consumer.records.fields import rfc3339
 from consumer.records.input_record import InputRecord
 from consumer.records.result import Reason
 from consumer.routing.candidate import ANY_TIME, RouteCandidate
-from consumer.routing.decoding.decode import EventDecoder
+from consumer.routing.decoding.decode import Event, EventDecoder
 from consumer.routing.decoding.times import TimeReader
 from consumer.routing.endings import Endings
 from consumer.routing.patterns.index import PatternIndex
@@ -56,6 +56,15 @@ class RoutedInput:
                 return (route,)
         return ()
 
+    def candidate(
+        self, record: InputRecord, event: Event, route: Route, routed_at: str
+    ) -> RouteCandidate:
+        """Return what the rules are asked about."""
+        expires_at, reach = expiry_time(event.time, route.expire_after), Reach(route, event.body)
+        return RouteCandidate(
+            record, event, route, routed_at, expires_at, reach, self.person, self.times
+        )
+
 
 class Router:
     """Routes records by input topic. Pure: the same records make the same `Routed`."""
@@ -65,7 +74,7 @@ class Router:
     ) -> None:
         self.inputs = inputs
         self._endings = endings
-        self._policy = policy
+        self.policy = policy
 
     def route(
         self, records: Sequence[InputRecord], now: float, beat: Callable[[], None] = lambda: None
@@ -102,16 +111,11 @@ class Router:
             return
         event = known.decoder.identify(payload, now)
         for route in routes:
-            expires_at = expiry_time(event.time, route.expire_after)
-            reach = Reach(route, event.body)
-            candidate = RouteCandidate(
-                record, event, route, routed_at, expires_at, reach, known.person, known.times
-            )
-            self._route_event(candidate, now, out)
+            self._route_event(known.candidate(record, event, route, routed_at), now, out)
 
     def _route_event(self, candidate: RouteCandidate, now: float, out: Routed) -> None:
         policy, reach = candidate.route.policy, candidate.reach
-        refusal = first_refusal(self._policy.at_routing, candidate, now)
+        refusal = first_refusal(self.policy.at_routing, candidate, now)
         if refusal is None and policy.rules:
             refusal = next(filter(None, (rule(candidate, now) for rule in policy.rules)), None)
         if refusal is not None:

@@ -1,10 +1,10 @@
-"""Takes a pattern apart for an explanation: each condition, what the event has there, and whether it
-holds.
+"""Takes a pattern apart for an explanation: each condition, and what an event has at its place.
 
 An object's conditions hold one by one if and only if the object matches. Two cases need care,
 because one array element must satisfy all conditions of one object:
 
-- An array is one condition, whose `expected` is the object as the pattern has it.
+- An array is one condition, whose `expected` is the object as the pattern has it. Its alternatives
+  are the elements, the first few. (An `exists: false` alone must hold in all of them.)
 - `$or` may spread the conditions of one array over alternatives. Where each of them holds in an
   element of its own but none in all, `$or` is one more condition, which fails; where the chosen
   element satisfies all, they hold, also if another element would not satisfy one of them.
@@ -14,16 +14,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
-from consumer.routing.patterns.match import MISSING, at_leaf, at_object, match_of
+from consumer.routing.patterns.match import MISSING, at_leaf, at_object, flat, match_of
 from consumer.routing.patterns.nodes import OR, Node
+
+MOST_ELEMENTS: Final = 5
+"""Elements of an array that are explained, at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
     """One condition. `path`: keys with dots. `found`: the event's own value, which may be personal
-    data; `MISSING` without one. `alternatives`: of an `$or`, of which one must hold as a whole."""
+    data; `MISSING` without one. `alternatives`: of an `$or`, or the elements of
+    an array of objects; one of them must hold as a whole."""
 
     path: str
     expected: Any
@@ -39,7 +43,7 @@ def conditions_of(node: Node, event: dict[str, Any], prefix: str = "") -> list[C
     if matches and not hold:
         return [replace(condition, holds=True) for condition in found]
     if hold and not matches:
-        found.append(Condition(prefix + OR, "one array element for all", MISSING, False))
+        found.append(Condition(prefix + OR, "one array element for all", None, False))
     return found
 
 
@@ -52,7 +56,10 @@ def _fields(node: Node, event: dict[str, Any], prefix: str) -> Iterator[Conditio
             continue
         if isinstance(value, list):
             holds = bool(at_object(key, match_of(asked.node))(event))
-            yield Condition(path, as_written(asked.node), value, holds)
+            elements = [element for element in flat(value) if type(element) is dict]
+            first = elements[: -MOST_ELEMENTS - 1 : -1]  # `flat` begins with the last
+            inside = [conditions_of(asked.node, element, f"{path}.") for element in first]
+            yield Condition(path, as_written(asked.node), value, holds, inside)
         else:
             yield from conditions_of(asked.node, value if type(value) is dict else {}, f"{path}.")
 
@@ -62,7 +69,7 @@ def _ors(node: Node, event: dict[str, Any], prefix: str) -> Iterator[Condition]:
         alternatives = [conditions_of(child, event, prefix) for child in group]
         holds = any(bool(match_of(child)(event)) for child in group)
         expected = [as_written(child) for child in group]
-        yield Condition(prefix + OR, expected, MISSING, holds, alternatives)
+        yield Condition(prefix + OR, expected, None, holds, alternatives)
 
 
 def as_written(node: Node) -> dict[str, Any]:

@@ -14,9 +14,9 @@ Differences: `anything-but` also takes booleans, null and mixed lists, a bare sc
 list, a field named both beside and inside `$or` must satisfy both, and the empty pattern matches
 every event.
 
-A pattern is parsed once (`reader`, `operators`) into nodes (`nodes`), from which an explanation takes
-each condition (`conditions`). The nodes are compiled to closures (`match`), which match events; many
-patterns share an `index`.
+A pattern is parsed once (`reader`, `operators`) into nodes (`nodes`), from which an explanation
+takes each condition (`conditions`). The nodes are compiled to closures (`match`), which match
+events; many patterns share an `index`.
 """
 
 from __future__ import annotations
@@ -51,4 +51,3 @@ def compile_pattern(pattern: Mapping[str, object]) -> Pattern:
     node = read_pattern(pattern)
     match = match_of(node)
     return Pattern(lambda event: bool(match(event)), node)
-

@@ -76,7 +76,14 @@ def test_help_groups_commands_by_purpose() -> None:
     assert list(names) == ["Options", "Run", "Check", "Look", "Mend", "Try"]
     assert names["Run"] == ["run"]
     assert names["Check"] == ["validate", "topics", "schemas"]
-    assert names["Look"] == ["status", "dlq list", "dlq show", "lanes list", "inputs list"]
+    assert names["Look"] == [
+        "status",
+        "explain",
+        "dlq list",
+        "dlq show",
+        "lanes list",
+        "inputs list",
+    ]
     assert "dlq replay" in names["Mend"]
     assert names["Try"] == ["simulate", "demo", "sandbox", "produce"]
 

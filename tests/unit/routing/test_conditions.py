@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from consumer.routing.patterns.conditions import Condition
+from consumer.routing.patterns.conditions import MOST_ELEMENTS, Condition
 from consumer.routing.patterns.match import MISSING
 from consumer.routing.patterns.pattern import compile_pattern
 
@@ -40,11 +40,21 @@ def test_nested_keys_are_one_path() -> None:
 
 
 def test_an_array_is_one_condition() -> None:
-    wanted = {"sku": ["a"], "n": [2]}
-    assert explain({"items": {"sku": "a", "n": 2}}) == [
-        Condition("items", wanted, EVENT["items"], False)
-    ]
+    (items,) = explain({"items": {"sku": "a", "n": 2}})
+    assert (items.path, items.found, items.holds) == ("items", EVENT["items"], False)
+    assert items.expected == {"sku": ["a"], "n": [2]}
     assert explain({"items": {"sku": "b", "n": 2}})[0].holds
+
+
+def test_the_first_elements_of_an_array_are_explained() -> None:
+    (items,) = explain({"items": {"sku": "a", "n": 2}})
+    assert [[condition.holds for condition in element] for element in items.alternatives] == [
+        [True, False],
+        [False, True],
+    ]
+    compiled = compile_pattern({"a": {"b": 1}})
+    (many,) = compiled.explain({"a": [[{"b": 2}] * 9, 7, {"b": 1}]})
+    assert (many.holds, len(many.alternatives)) == (True, MOST_ELEMENTS)
 
 
 def test_an_or_has_its_alternatives() -> None:

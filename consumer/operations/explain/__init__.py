@@ -1,0 +1,1 @@
+"""`explain`: what becomes of one event, and why."""

@@ -1,0 +1,129 @@
+"""What becomes of one event, and why: the router's own answer, with what each rule said.
+
+    record ─► Router.route ─► invitation, result, dead letter or nothing      the decision
+           ─► each route's pattern, each rule, the recipient                  the reasons
+    invitation ─► the lane's rules before a call, the vendor's module         the call
+
+No rule is written here a second time: the router decides, and its own objects are asked once more
+for what they saw. A contact history takes part by `more_rules`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from consumer.config.models import Config
+from consumer.errors import EventError
+from consumer.operations.explain.decisions import (
+    MoreRules,
+    RouteExplainer,
+    no_more_rules,
+    without_route,
+)
+from consumer.operations.explain.masking import Masking
+from consumer.operations.explain.recipient import addresses_of
+from consumer.operations.explain.routes import nearest_routes
+from consumer.operations.explain.shapes import Decision, EventAnswer, Explanation, RouteAnswer
+from consumer.records.dead_letter import DeadLetter
+from consumer.records.fields import rfc3339
+from consumer.records.input_record import InputRecord
+from consumer.routing.decoding.decode import Event
+from consumer.routing.decoding.formats import Payload
+from consumer.routing.route import Route
+from consumer.routing.router import RoutedInput
+from consumer.wiring.build import build_router, build_vendors
+
+UNMATCHED = "No route takes the event; the nearest routes say what they lack."
+
+
+class Explainer:
+    """Explains events by one config. `more_rules`: those that need a contact history."""
+
+    def __init__(
+        self, config: Config, masking: Masking, more_rules: MoreRules = no_more_rules
+    ) -> None:
+        self._config = config
+        self._vendors = build_vendors(config)
+        self._router = build_router(config, self._vendors)
+        self._masking = masking
+        self._more_rules = more_rules
+
+    def explain(self, record: InputRecord, now: float, most_routes: int) -> Explanation:
+        """Return what the router makes of a record of an input's topic at a time, and why."""
+        known = self._router.inputs[record.topic]
+        payload = _payload(known, record)
+        event = _event(known, payload, now)
+        masking, taken = self._masking, list[Route]()
+        if payload is not None:
+            masking = replace(masking, addresses=addresses_of(known, payload.body))
+            taken += known.routes_for(payload.body)
+        first, *also = self._decisions(record, event, taken, masking, now)
+        routes = _routes(known, payload, taken, most_routes, masking)
+        return Explanation(
+            **first,
+            at=rfc3339(now),
+            event=_event_answer(record, event, masking),
+            masked=not masking.off,
+            also=also,
+            routes=routes,
+            routes_left_out=len(known.routes) - len(routes) if payload else 0,
+        )
+
+    def _decisions(
+        self,
+        record: InputRecord,
+        event: Event | None,
+        taken: Sequence[Route],
+        masking: Masking,
+        now: float,
+    ) -> list[Decision]:
+        """Return the decision by each route that took the event; one at least."""
+        routed = self._router.route([record], now)
+        if routed.dead_letters:
+            return [_of_dead_letter(letter) for letter in routed.dead_letters]
+        if event is None or not taken:
+            return [without_route("unmatched", None, UNMATCHED)]
+        known = self._router.inputs[record.topic]
+        explainer = RouteExplainer(
+            self._config, self._vendors, self._router.policy, masking, self._more_rules
+        )
+        candidates = (known.candidate(record, event, route, rfc3339(now)) for route in taken)
+        return [explainer.explain(candidate, routed, now) for candidate in candidates]
+
+
+def _payload(known: RoutedInput, record: InputRecord) -> Payload | None:
+    try:
+        return known.decoder.load(record)
+    except EventError:
+        return None
+
+
+def _event(known: RoutedInput, payload: Payload | None, now: float) -> Event | None:
+    try:
+        return None if payload is None else known.decoder.identify(payload, now)
+    except EventError:
+        return None
+
+
+def _routes(
+    known: RoutedInput,
+    payload: Payload | None,
+    taken: Sequence[Route],
+    most: int,
+    masking: Masking,
+) -> list[RouteAnswer]:
+    names = {route.name for route in taken}
+    return nearest_routes(known.routes, payload.body, names, most, masking) if payload else []
+
+
+def _event_answer(record: InputRecord, event: Event | None, masking: Masking) -> EventAnswer:
+    return EventAnswer(
+        id=masking.words(event.id) if event else None,
+        time=event.time_text if event else None,
+        source=record.source,
+    )
+
+
+def _of_dead_letter(letter: DeadLetter) -> Decision:
+    return without_route("dead_letter", letter.reason, f"{letter.reason.meaning} {letter.message}.")

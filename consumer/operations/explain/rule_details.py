@@ -1,0 +1,74 @@
+"""Rules at routing in words: the name of each in the config, and what it saw of an event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from consumer.config.durations import duration_text
+from consumer.config.policy_sections import Policy
+from consumer.policy.candidate import Candidate
+from consumer.policy.chance import Holdout, Sample
+from consumer.policy.customer_since import CustomerSince
+from consumer.policy.exclusion import Exclusion
+from consumer.policy.expiry import expired_at_routing
+from consumer.records.fields import rfc3339
+
+Saw = tuple[str, float | None]
+"""What a rule saw, and from which epoch time on an event of this customer would pass it, if only
+time keeps it from that."""
+Detail = Callable[[Any, Candidate, Policy], Saw]
+"""Of a rule, the event, and the policy that the rule is compiled from."""
+
+_DAY: Final = 86_400
+
+
+def _expiry(_rule: object, candidate: Candidate, policy: Policy) -> Saw:
+    at = candidate.expires_at
+    if at is None:
+        return "never expires", None
+    return f"expires at {rfc3339(at)}, {duration_text(policy.expire_after)} after the event", None
+
+
+def _exclude(rule: Exclusion, candidate: Candidate, _policy: Policy) -> Saw:
+    if rule.event is not None and rule.event(candidate.body):
+        return "`exclude.match` fits the event", None
+    for kind, named in (("email", rule.emails), ("phone", rule.phones)):
+        address = candidate.address("email" if kind == "email" else "phone") if named else None
+        if named and address is not None and named(address):
+            return f"`exclude.{kind}s` names the recipient's {kind}", None
+    return "neither the event nor the recipient is excluded", None
+
+
+def _customer_since(rule: CustomerSince, candidate: Candidate, policy: Policy) -> Saw:
+    since = candidate.time_at(rule.at)
+    path = policy.customer_since.at if policy.customer_since else ""
+    if since is None:
+        return f"no readable time at `{path}`, so it is not known since when", None
+    days, wanted = (candidate.event_time - since) / _DAY, duration_text(rule.at_least)
+    detail = f"a customer since {rfc3339(since)}, {days:.1f} d before the event; wanted {wanted}"
+    return detail, since + rule.at_least
+
+
+def _holdout(rule: Holdout, candidate: Candidate, _policy: Policy) -> Saw:
+    return f"bucket {rule.bucket(candidate):.6f}; the control group is below {rule.rate:g}", None
+
+
+def _sample(rule: Sample, candidate: Candidate, _policy: Policy) -> Saw:
+    return f"bucket {rule.bucket(candidate):.6f}; invited below {rule.rate:g}", None
+
+
+DETAILS: Final[Mapping[object, tuple[str, Detail]]] = {
+    expired_at_routing: ("expire_after", _expiry),
+    Exclusion: ("exclude", _exclude),
+    CustomerSince: ("customer_since", _customer_since),
+    Holdout: ("holdout", _holdout),
+    Sample: ("sample", _sample),
+}
+"""A rule, or its class → its key of the config, and its detail."""
+
+
+def name_and_detail(rule: object, candidate: Candidate, policy: Policy) -> tuple[str, Saw]:
+    """Return a rule's name, and what it saw."""
+    name, detail = DETAILS[rule if rule in DETAILS else type(rule)]
+    return name, detail(rule, candidate, policy)

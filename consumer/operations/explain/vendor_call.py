@@ -1,0 +1,43 @@
+"""The call that an invitation would join, built by the vendor's module as a lane builds it.
+
+A masked call is built of a masked invitation. So nothing of the customer can be in it, wherever the
+vendor's module puts what it is given: in a key, a path, or a list.
+"""
+
+from __future__ import annotations
+
+import orjson
+
+from consumer.config.models import Config
+from consumer.operations.explain.masking import Masking
+from consumer.operations.explain.shapes import CallAnswer
+from consumer.records.invitation import decode_call_parts
+from consumer.vendors import Vendor
+from consumer.vendors.protocol import LoginVendor
+
+_TOKEN = "token"  # noqa: S105 - in place of a session's; headers are not shown
+
+
+def call_answer(
+    config: Config, vendor: Vendor, campaign: str, invitation: bytes, masking: Masking
+) -> CallAnswer:
+    """Return the call with this invitation alone. `invitation`: its record."""
+    section = config.campaigns[campaign]
+    token = _TOKEN if isinstance(vendor, LoginVendor) else None
+    parts = decode_call_parts(_masked(invitation, masking))
+    call = vendor.build(section, [parts], token)
+    return CallAnswer(
+        vendor=section.vendor, method=call.method, path=call.path, body=orjson.loads(call.body)
+    )
+
+
+def _masked(invitation: bytes, masking: Masking) -> bytes:
+    record = orjson.loads(invitation)
+    record["address"] = {kind: masking.address(text) for kind, text in record["address"].items()}
+    record["data"] = {
+        name: {inner: masking.data(text) for inner, text in value.items()}
+        if isinstance(value, dict)
+        else masking.data(value)
+        for name, value in record["data"].items()
+    }
+    return orjson.dumps(record)

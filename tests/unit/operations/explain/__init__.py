@@ -1,0 +1,1 @@
+"""`explain`: decisions of the router with what each rule said."""
