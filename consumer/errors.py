@@ -8,6 +8,7 @@
     ├── BrokerUnreachable  the operator's: a command finds no broker where the config says
     ├── KafkaSessionError  Kafka's: the session ends, and starts again from what is committed
     ├── StoreUnavailable   the contact store's: invitations wait, nothing is sent unchecked
+    │   └── StoreUnfit     the operator's: it never answers as it is; the message says what to mend
     ├── UnreadableRecord   its writer: a dead letter, or a lane that stops and says so
     ├── EventError         upstream's: the record becomes a dead letter
     └── DataError          upstream's: the invitation becomes a `rejected` result
@@ -83,6 +84,10 @@ class KafkaSessionError(DispatcherError):
 
 class StoreUnavailable(DispatcherError):  # noqa: N818 - what a store is, not a slip
     """The contact store does not answer, or grants nothing yet; the message repeats no address."""
+
+
+class StoreUnfit(StoreUnavailable):
+    """The contact store must not be used as it is set up; the message says what to mend."""
 
 
 class UnreadableRecord(DispatcherError, ValueError):  # noqa: N818 - what a record is, not a slip

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import Field, PrivateAttr
 
+from consumer.config.contact_sections import ContactRule, Contacts, Feeds
 from consumer.config.fields import KafkaSetting, Name, TopicSafe
 from consumer.config.policy_sections import Exclude, Policy
 from consumer.config.section import Section
@@ -64,6 +65,12 @@ class Config(Section):
     """Addresses and events that are never sent a survey."""
     policies: dict[Name, Policy] = {}
     """Name → rules before a survey, for routes to share."""
+    contacts: Contacts | None = None
+    """Where it is kept who was asked when."""
+    contact_rules: dict[Name, ContactRule] = {}
+    """Name → how often a person may be asked; all that apply must hold."""
+    feeds: Feeds = Feeds()
+    """Topics of opt-outs, answers and delivery receipts."""
     routes: Annotated[tuple[Route, ...], Field(min_length=1)]
     """The rules, in order."""
     tables: dict[Name, Table] = Field(default_factory=dict)
@@ -123,6 +130,13 @@ class Config(Section):
     def homes(self) -> dict[str, str]:
         """Campaign → its lane, for each campaign that makes calls."""
         return {name: self.lane_of(name) for name in self.called}
+
+    @property
+    def counts_contacts(self) -> bool:
+        """Whether a rule needs the contact store."""
+        policies = map(self.policy_of, self.routes)
+        asks = any(policy.pace or policy.deduplicate for policy in policies)
+        return bool(self.contact_rules) or bool(self.feeds.named) or asks
 
     def policy_of(self, route: Route) -> Policy:
         """Return the rules of a route: its own, over those of the policy that it names."""

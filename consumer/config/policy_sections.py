@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, JsonValue, Tag, model_validator
 
+from consumer.config.contact_sections import Deduplicate, Pace
 from consumer.config.durations import Duration, PositiveDuration
 from consumer.config.fields import Expression, Name, Text
 from consumer.config.section import Section
@@ -158,6 +159,10 @@ class Policy(Section):
     """Invite a part of the customers."""
     holdout: Holdout | None = None
     """Never ask a control group."""
+    pace: Pace | None = None
+    """At most so many surveys in a calendar period."""
+    deduplicate: Deduplicate | None = None
+    """One survey for equal values."""
 
     @property
     def needs_zone(self) -> bool:

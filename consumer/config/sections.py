@@ -27,6 +27,7 @@ from consumer.config.fields import (
     TimeZone,
     TopicName,
 )
+from consumer.config.person_section import Person
 from consumer.config.policy_sections import PolicyChoice, RoutePolicy, SendEntry, Testers
 from consumer.config.section import Section
 from consumer.records.channel import Channel
@@ -43,13 +44,20 @@ else:
     InputFormat = Literal[tuple(FORMATS)]
 
 
-class Pseudonym(Section):
-    """How a recipient is named where the address may not travel: HMAC-SHA-256."""
+class PseudonymKey(Section):
+    """A key of pseudonyms."""
 
     key_id: Annotated[str, StringConstraints(pattern=KEY_ID)]
     """Stands in front of each pseudonym, so that the key can be changed."""
     key: SecretKey
     """The secret key, 16 bytes or more; keep it in a file: `${file:/path}`."""
+
+
+class Pseudonym(PseudonymKey):
+    """How a recipient is named where the address may not travel: HMAC-SHA-256."""
+
+    previous: Annotated[tuple[PseudonymKey, ...], Field(max_length=4)] = ()
+    """Former keys, while contacts and opt-outs are still known by them alone."""
 
 
 class Quota(Section):
@@ -140,21 +148,6 @@ class EventKeys(Section):
     """Unit of a time that is a number; `auto` goes by its size."""
     timezone: TimeZone | None = None
     """Zone of times without an offset, as Europe/Istanbul; without it such are refused."""
-
-
-class Person(Section):
-    """Identities of a customer: what is asked under one counts under all."""
-
-    id: Expression | None = None
-    """JMESPath to the customer's number in the company's own systems."""
-    email: Expression | None = None
-    """JMESPath to an e-mail address, beside that of the route's recipient."""
-    phone: Expression | None = None
-    """JMESPath to a phone number, beside that of the route's recipient."""
-    household: Expression | None = None
-    """JMESPath to what a household shares, such as its number."""
-    phone_region: str | None = None
-    """Region of phone numbers without a country code: two letters, as in TR."""
 
 
 class Input(Section):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-TAILS = frozenset({"results", "dead-letters", "replayed"})
+TAILS = frozenset({"results", "dead-letters", "replayed", "contacts"})
 """What follows the prefix in the names of topics that every application has."""
 
 BRANCHES = frozenset({"invitations", "checkpoints", "delayed", "lane"})
@@ -54,6 +54,16 @@ class Topics:
     def commands(self) -> str:
         """The commands topic: operators' commands to the running processes."""
         return f"{self.application_id}.commands"
+
+    @property
+    def contacts(self) -> str:
+        """The contacts topic: opt-outs, bounces, answers and erasures, compacted."""
+        return f"{self.application_id}.contacts"
+
+    @property
+    def view_group(self) -> str:
+        """Group of the view that keeps the contact store; its offsets are in the store."""
+        return f"{self.application_id}.contacts-view"
 
     @property
     def router_group(self) -> str:

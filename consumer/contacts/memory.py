@@ -49,6 +49,10 @@ class MemoryStore:
         entry = self._entries.get(key)
         return ABSENT if entry is None else entry.version
 
+    def notes(self) -> Sequence[str]:
+        """Return that nothing outlives the process."""
+        return ["contacts are kept in memory: a restart reads all results again"]
+
     def keys(self, prefix: str) -> Iterator[str]:
         """Yield keys that begin with a prefix."""
         with self._lock:

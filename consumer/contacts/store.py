@@ -54,6 +54,9 @@ class ContactStore(Protocol):
     ) -> bool:
         """Write values (None: remove the key) if generation and versions are still the same."""
 
+    def notes(self) -> Sequence[str]:
+        """Return what an operator should know of how the store is set up."""
+
     def keys(self, prefix: str) -> Iterator[str]:
         """Yield keys that begin with a prefix: those that are there all the while, at least."""
 

@@ -57,8 +57,9 @@ def document() -> Schema:
 def _topics() -> dict[str, TopicSpec]:
     """Return the topics of `topics --create`, with variable parts in braces, and an input."""
     # All that `needed_topics` reads of a config; a real one allows no braces in a name. The
-    # commands topic is internal, between the program and its own command line.
-    asked = SimpleNamespace(topics=Topics("{application_id}"), lanes=("{lane}",), routes=())
+    # commands topic and the contacts topic are internal: the program alone writes and reads them.
+    name = Topics("{application_id}")
+    asked = SimpleNamespace(topics=name, lanes=("{lane}",), routes=(), contacts=None)
     own = {spec.name.split(".")[1]: spec for spec in needed_topics(cast("Config", asked))}
     own["delayed"] = replace(own["delayed"], name=Topics("{application_id}").delayed("{step}"))
     return {"input": TopicSpec("{input_topic}", 0), **own}

@@ -18,7 +18,7 @@ from consumer.clock import Clock
 from consumer.config.sections import Campaign
 from consumer.errors import defect
 from consumer.http.client import Exchange, VendorClient
-from consumer.lane.state.commands import Batch, Login
+from consumer.lane.state.commands import Batch, ContactsAnswered, Login
 from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import FRESH_SECONDS
 from consumer.records.call import Call, Outcome, Token, Verdict
@@ -60,11 +60,11 @@ class LoginEnded:
     expires_at: float | None = None
 
 
-Event = Answered | LoginEnded
+Event = Answered | LoginEnded | ContactsAnswered
 
 
 class Inbox(Protocol):
-    """Queue of the answers to one lane owner's own calls."""
+    """Queue of the answers to one lane owner's own calls and questions."""
 
     def put(self, event: Event) -> None:
         """Add an event, from any thread."""

@@ -98,7 +98,18 @@ def own_topics(config: Config, partitions: int = 6) -> list[TopicSpec]:
             for step in STEPS
         ),
         *(spec for lane in config.lanes for spec in _lane_topics(config, lane)),
+        *([_contacts_topic(config)] if config.contacts else []),
     ]
+
+
+def _contacts_topic(config: Config) -> TopicSpec:
+    return TopicSpec(
+        config.topics.contacts,
+        1,
+        {"cleanup.policy": "compact", "retention.ms": "-1", "message.timestamp.type": "CreateTime"},
+        frozenset({"cleanup.policy"}),
+        exactly_one=True,
+    )
 
 
 def needed_topics(config: Config) -> list[TopicSpec]:

@@ -15,6 +15,7 @@ from consumer.lane.offsets.in_doubt import InDoubtBatches
 from consumer.lane.settlement.hold_back import HoldBack
 from consumer.lane.settlement.outbox import Outbox
 from consumer.lane.settlement.parking import Parking
+from consumer.lane.settlement.reservations import Reservations
 from consumer.lane.state.commands import Command
 from consumer.lane.state.delay_steps import near_end
 from consumer.lane.state.pending import PendingInvitation
@@ -38,6 +39,7 @@ class Intake:
     _parking: Parking
     _accounts: Accounts
     _hold_back: HoldBack
+    _reservations: Reservations
 
     def arrived(self, pending: PendingInvitation, now: float) -> None:
         """Take in an invitation. Ignore settled and repeated ones."""
@@ -75,23 +77,25 @@ class Intake:
             return
         if campaign is not None:
             self._buffer.remove(offset, campaign)
+            self._reservations.remove(offset)
         self._in_doubt.resolve(offset)
         self._outbox.add_dead_letter(letter)
 
     def steer(self) -> list[Command]:
         """Return the commands that stop reading, continue it, or go back to spilled invitations."""
         buffer = self._buffer
-        stop = buffer.settled.at_bound or (buffer.spill_is_full and self._unblocks_none())
+        stop = buffer.settled.at_bound or self._reservations.full
+        stop = stop or (buffer.spill_is_full and self._unblocks_none())
         return buffer.read_plan.steer(buffer.campaigns_to_reload(), stop=stop)
 
     def _place(self, pending: PendingInvitation, now: float) -> None:
         """End, delay or buffer an invitation that was read for the first time."""
-        buffer, campaign = self._buffer, pending.campaign
+        campaign = pending.campaign
         held = self._hold_back.at_intake(pending, now)
         if held is not None:
             self._hold_back.turn_away(pending, held, now)
         elif near_end(pending.expires_at, now):
-            buffer.add(pending)
+            self._accept(pending)
         elif self._parking.is_parked(campaign, now):
             self._outbox.delay(pending, now)
         elif self._crowds(campaign):
@@ -99,7 +103,14 @@ class Intake:
         else:
             if pending.attempt and not pending.delays:
                 self._accounts.campaigns[campaign].tried_before(now)
-            buffer.add(pending)
+            self._accept(pending)
+
+    def _accept(self, pending: PendingInvitation) -> None:
+        """Have an invitation wait for a call, once the contact store grants it."""
+        if self._reservations.needed:
+            self._reservations.add(pending)
+        else:
+            self._buffer.add(pending)
 
     def _again(self, pending: PendingInvitation, now: float) -> None:
         """Take in a spilled invitation that was read again."""
@@ -110,7 +121,7 @@ class Intake:
             self._place(pending, now)
         elif self._buffer.has_room_for(pending.campaign):
             read_plan.unspill(pending.offset, pending.campaign)
-            self._buffer.add(pending)
+            self._accept(pending)
         else:
             read_plan.leave_behind(pending.campaign)
 

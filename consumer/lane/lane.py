@@ -39,7 +39,7 @@ from consumer.lane.quota.quota import Quota
 from consumer.lane.settlement.answered_call import AnsweredCall
 from consumer.lane.settlement.outbox import Outbox
 from consumer.lane.settlement.settlement import Settlement
-from consumer.lane.state.commands import Batch, Command, Commit, Login, Send
+from consumer.lane.state.commands import Batch, Command, Commit, ContactsAnswered, Login, Send
 from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.results import CallFacts
 from consumer.lane.state.settings import FRESH_SECONDS, LaneSettings
@@ -103,6 +103,7 @@ class Lane:
             self.settlement.parking,
             self.accounts,
             self.settlement.hold_back,
+            self.settlement.reservations,
         )
         self._sealing = Sealing(
             epoch,
@@ -167,6 +168,16 @@ class Lane:
             self.quota.call_throttled(outcome, at, at)
         self.accounts.login_failed(vendor, outcome, at)
 
+    def contacts_answered(self, answer: ContactsAnswered, now: float) -> None:
+        """Record what the contact store decided, or that it is unavailable."""
+        reservations = self.settlement.reservations
+        if answer.sealing:
+            self._sealing.contact_seal.answered(answer.decisions, now)
+        elif answer.decisions is None:
+            reservations.failed(now)
+        else:
+            reservations.answered(answer.decisions, now)
+
     def committed(self) -> list[Command]:
         """Return the calls and logins that the finished commit recorded: they may leave."""
         leaving = self._committing or []
@@ -188,6 +199,8 @@ class Lane:
         self.quota.reconfigure(settings, now)
         self.accounts.reconfigure(settings.logins, settings.call_timeout, relogin, now)
         self.settlement.reconfigure()
+        if not settings.contacts:
+            self.settlement.reservations.release()
         self.settlement.trials.acquit(lambda trial: trial.rules.vendor in relogin)
         for campaign in self.stopped_campaigns(now):
             self.retry_campaign(campaign, now)  # the new config may have repaired it
@@ -238,6 +251,12 @@ class Lane:
         """Whether nothing is in flight and nothing is left to commit."""
         out = self.in_flight or self.accounts.logging_in() or self._committing is not None
         return not (out or self._dirty)
+
+    @property
+    def knows_in_flight(self) -> bool:
+        """Whether `in_flight` is all that may be with the vendor: the former owner's batches in
+        doubt are settled, and their results are committed."""
+        return not (self._in_doubt or self.outbox or self._committing is not None)
 
     @property
     def saturated(self) -> bool:
@@ -291,7 +310,14 @@ class Lane:
         commands: list[Command] = []
         if self._committing is None and self._dirty:
             commands.append(self._commit(now))
-        return commands + self._intake.steer()
+        return commands + self._questions(now) + self._intake.steer()
+
+    def _questions(self, now: float) -> list[Command]:
+        """Return what the contact store is asked now."""
+        reservations, seal = self.settlement.reservations, self._sealing.contact_seal
+        self.wake_at = min(self.wake_at, reservations.wake_at())
+        questions = reservations.next_question(now), seal.take_command()
+        return [question for question in questions if question is not None]
 
     @property
     def _dirty(self) -> bool:

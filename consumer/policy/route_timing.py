@@ -10,6 +10,7 @@ A lane asks when it reads an invitation (when due), before it seals a call, and 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -23,10 +24,11 @@ from consumer.records.result import Reason
 
 class HeldBack(NamedTuple):
     """Why an invitation is not called now: it ends with `reason`; or waits until `until` (epoch
-    seconds), or an unknown time."""
+    seconds), or an unknown time. `details`: more keys of its result."""
 
     reason: Reason | None = None
     until: float | None = None
+    details: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)

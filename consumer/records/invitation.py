@@ -77,6 +77,7 @@ class _Head(TypedDict):
     eligible_from: NotRequired[Moment]
     zone: NotRequired[Name]
     priority: NotRequired[Priority]
+    waits_for: NotRequired[Name]
 
 
 class ResultPart(TypedDict):
@@ -98,6 +99,7 @@ class ResultPart(TypedDict):
     person: NotRequired[list[Name]]
     keys: NotRequired[dict[str, str | None]]
     redirected: NotRequired[bool]
+    contact: NotRequired[Literal["exempt", "off"]]
 
 
 class Invitation(_Head, ResultPart):
@@ -160,12 +162,22 @@ def flat_invitation(record: dict[str, Any]) -> Invitation:
     return {**head, **record["result"]}  # type: ignore[typeddict-item]  # it was checked to be one
 
 
-def recount(value: bytes, attempt: int, delays: int | None = None, due_at: float = 0.0) -> bytes:
-    """Return a record with other counts; `delays` and `due_at`: on its way to a delay topic."""
+def recount(
+    value: bytes,
+    attempt: int,
+    delays: int | None = None,
+    due_at: float = 0.0,
+    waits_for: str = "",
+) -> bytes:
+    """Return a record with other counts; `delays` and `due_at`: on its way to a delay topic, where
+    it waits for the contact rule `waits_for`, if any."""
     record: dict[str, object] = _TOP.decode(value)  # type: ignore[assignment]  # of JSON values
     record["attempt"] = attempt
     if delays is not None:
         record |= {"delays": delays, "due_at": due_at}
+        record.pop("waits_for", None)
+        if waits_for:
+            record["waits_for"] = waits_for
     return msgspec.json.encode(record)
 
 
@@ -208,6 +220,7 @@ class _ResultPart(Struct, gc=False, forbid_unknown_fields=True):
     person: list[_Name] = []
     keys: dict[str, str | None] = {}
     redirected: bool = False
+    contact: Literal["obey", "exempt", "off"] = "obey"
 
 
 class InvitationHead(Struct, gc=False):
@@ -228,6 +241,7 @@ class InvitationHead(Struct, gc=False):
     eligible_from: _Moment = 0.0
     zone: _Name = ""
     priority: _Priority = USUAL_PRIORITY
+    waits_for: _Name = ""
 
 
 class _KnownRecipient(Recipient, gc=False, forbid_unknown_fields=True):
@@ -266,6 +280,18 @@ class Identity(Struct, gc=False):
     event_id: str
 
 
+class ContactPart(Struct, gc=False):
+    """What of an invitation's result part the contact book is asked by."""
+
+    id: str
+    routed_at: str
+    resend_of: str = ""
+    tags: list[str] = []
+    person: list[str] = []
+    keys: dict[str, str | None] = {}
+    contact: Literal["obey", "exempt", "off"] = "obey"
+
+
 class _Addressed(Struct, gc=False):
     address: Recipient
 
@@ -276,4 +302,5 @@ decode_known_head = msgspec.json.Decoder(_KnownHead).decode
 decode_call_parts = msgspec.json.Decoder(CallParts).decode
 decode_result_parts = msgspec.json.Decoder(ResultParts).decode
 decode_identity = msgspec.json.Decoder(Identity).decode
+decode_contact_part = msgspec.json.Decoder(ContactPart).decode
 decode_recipient = msgspec.json.Decoder(_Addressed).decode

@@ -185,6 +185,7 @@ class Result(TypedDict):
     person: NotRequired[list[Name]]
     keys: NotRequired[dict[str, str | None]]
     redirected: NotRequired[bool]
+    contact: NotRequired[Literal["exempt", "off"]]
     rule: NotRequired[Name]
     eligible_at: NotRequired[Name]
     blocked_by: NotRequired[Name]

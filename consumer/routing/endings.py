@@ -3,7 +3,7 @@ why there is none."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -31,11 +31,13 @@ INVITATION_LIMIT = 256 * 1024
 @dataclass(frozen=True, slots=True)
 class Endings:
     """Adds to a `Routed` what an event becomes. `counts_contacts`: whether contact rules need to
-    know under which identities persons are counted."""
+    know under which identities persons are counted. `previous`: by the former keys, while contacts
+    are known under them alone."""
 
     pseudonymise: Pseudonymiser
     config_version: str
     counts_contacts: bool = False
+    previous: Sequence[Pseudonymiser] = ()
 
     def add_chosen(
         self, candidate: RouteCandidate, target: Target, address: Address, now: float, out: Routed
@@ -147,7 +149,10 @@ class Endings:
     def _add_person(self, candidate: RouteCandidate) -> None:
         """Add under what contacts of the person are counted."""
         route, found = candidate.route, candidate.found
-        found["person"] = [self.pseudonymise(text) for text in candidate.identities()]
+        texts, keys = candidate.identities(), (self.pseudonymise, *self.previous)
+        found["person"] = [pseudonymise(text) for pseudonymise in keys for text in texts]
+        if route.contact != "obey":
+            found["contact"] = route.contact
         if route.tags:
             found["tags"] = list(route.tags)
         if route.counted_by:

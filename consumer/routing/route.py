@@ -184,6 +184,7 @@ class Route:
     priority: int = USUAL_PRIORITY
     counted_by: Getters = ()
     testers: Address | None = None
+    contact: Literal["obey", "exempt", "off"] = "obey"
 
     @property
     def targets(self) -> list[Target]:

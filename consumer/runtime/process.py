@@ -18,8 +18,10 @@ from consumer.kafka.errors import records_fault
 from consumer.observability.admin_server import admin_app, serve_admin
 from consumer.observability.admin_state import ProcessState
 from consumer.observability.health import Health
+from consumer.observability.metrics.labels import CONTACTS, DELAY, ROUTER
 from consumer.observability.metrics.metrics import Metrics
 from consumer.observability.status.report import StatusReport
+from consumer.runtime.contacts.service import ContactService, open_store
 from consumer.runtime.memory import calm_garbage_collector, keep_freed_memory
 from consumer.runtime.options import Options
 from consumer.runtime.preflight import KafkaPreflight
@@ -111,7 +113,10 @@ class Process:
         admin.add_done_callback(self._admin_ended)
         watch = BrokerWatch(self.config.kafka, self.health, self.metrics, self._clock.steady)
         self._preflight = KafkaPreflight(self.config, self.options, self.services)
-        self._supervisor = Supervisor(self.services, self.options, self._thread, self._loop)
+        self._contacts = self._open_contacts()
+        self._supervisor = Supervisor(
+            self.services, self.options, self._thread, self._loop, self._contacts
+        )
         try:
             if await watch.until_up(self._stopping):
                 await asyncio.to_thread(self._preflight.check_topics, self.config)
@@ -130,10 +135,19 @@ class Process:
         finally:
             self._stop()
             await self._supervisor.close()
+            if self._contacts is not None:
+                await asyncio.to_thread(self._contacts.close)
             admin.cancel()
             await asyncio.gather(admin, return_exceptions=True)
         if self._failure is not None:
             raise self._failure
+
+    def _open_contacts(self) -> ContactService | None:
+        """Open the contact store, if this process asks it. Raises StoreUnavailable."""
+        store = open_store(self.config, self._clock) if self.options.role.sends else None
+        if store is None:
+            return None
+        return ContactService(store, self._clock, self.metrics.contacts)
 
     def stop(self) -> None:
         """Seal nothing new, finish calls in flight, publish, commit, leave the groups."""
@@ -159,9 +173,12 @@ class Process:
         self.services.stop.set()
 
     def _stages(self) -> list[str]:
-        """Return the names of this process's stages: `router`, `delay` and the lanes, by role."""
+        """Return the names of this process's stages, by role: `router` and `delay`; the lanes and
+        the view of contacts."""
         role = self.options.role
-        return [*(NO_LANES if role.routes else ()), *(self.config.lanes if role.sends else ())]
+        routing = [ROUTER, DELAY] if role.routes else []
+        view = [CONTACTS] if role.sends and self.config.contacts else []
+        return [*routing, *(self.config.lanes if role.sends else ()), *view]
 
     def _watch_commands(self) -> None:
         if not self.options.embedded:

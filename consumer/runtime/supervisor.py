@@ -19,7 +19,11 @@ import structlog
 
 from consumer.config.changes import Changes
 from consumer.config.models import Config
+from consumer.contacts.book import ContactBook
 from consumer.http.calls import Calls, RetiredPools
+from consumer.lane.state.settings import LaneSettings
+from consumer.runtime.contacts.service import ContactService
+from consumer.runtime.contacts.view import ContactView
 from consumer.runtime.delay.delay_loop import DelayStage
 from consumer.runtime.lane.lane_loop import LaneStage
 from consumer.runtime.options import Options
@@ -33,6 +37,9 @@ from consumer.wiring.build import (
     lane_settings,
     router_rules,
 )
+from consumer.wiring.contacts import ContactConfig, route_contacts
+
+Stage = RouterStage | DelayStage | LaneStage | ContactView
 
 PATIENCE = 5.0
 """Seconds to wait until the stages have taken a new config. A stage may block in a Kafka call for
@@ -53,6 +60,13 @@ class Plan:
     config: Config
     calls: Calls
     router: RouterConfig
+    book: ContactBook | None = None
+
+    def contacts_of(self, settings: LaneSettings) -> ContactConfig | None:
+        """Return how a lane asks the contact book; None without a contact store."""
+        if self.book is None:
+            return None
+        return ContactConfig(self.book, settings.campaigns, route_contacts(self.config))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +129,22 @@ class Supervisor:
     """
 
     def __init__(
-        self, stage: StageServices, options: Options, life: Life, loop: asyncio.AbstractEventLoop
+        self,
+        stage: StageServices,
+        options: Options,
+        life: Life,
+        loop: asyncio.AbstractEventLoop,
+        contacts: ContactService | None = None,
     ) -> None:
         self._services = stage
+        self._contacts = contacts
         self._options = options
         self._loop = loop
         self._threads = StageThreads(life)
         self._pools = RetiredPools()
         self._lanes: dict[str, RunningLane] = {}
         self._router: RouterStage | None = None
+        self._view: ContactView | None = None
         self._plan: Plan | None = None
         self._retiring: set[asyncio.Task[None]] = set()
 
@@ -138,7 +159,8 @@ class Supervisor:
         vendors = build_vendors(config)
         accounts = build_accounts(config, vendors, self._services.clock.now, kept)
         calls = Calls(accounts, config.campaigns, self._loop, self._services.clock)
-        return Plan(config, calls, router_rules(config, vendors))
+        book = None if self._contacts is None else self._contacts.book(config)
+        return Plan(config, calls, router_rules(config, vendors), book)
 
     def start(self, plan: Plan) -> None:
         """Start every stage of this role."""
@@ -149,6 +171,10 @@ class Supervisor:
         if self._options.role.sends:
             for lane in plan.config.lanes:
                 self._start_lane(lane, plan)
+            if self._contacts is not None and plan.book is not None:
+                services, state = self._services, self._contacts.state
+                self._view = ContactView(services, plan.book, plan.config, state)
+                self._start(self._view)
 
     async def reconfigure(self, plan: Plan, changes: Changes) -> None:
         """Switch to another config. Calls sealed under the previous config finish under it."""
@@ -157,10 +183,13 @@ class Supervisor:
         in_use = self._services.config
         in_use.lanes, in_use.homes = plan.config.lanes, plan.config.homes
         left = [self._lanes.pop(name) for name in changes.left_lanes if name in self._lanes]
+        if self._view is not None and plan.book is not None:
+            self._view.reconfigure(plan.book, plan.config)
         stayed = list(self._lanes.values())
         for member in stayed:
             settings = lane_settings(plan.config, member.loop.name)
-            member.loop.reconfigure(LaneConfig(settings, plan.calls, changes.accounts))
+            contacts = plan.contacts_of(settings)
+            member.loop.reconfigure(LaneConfig(settings, plan.calls, changes.accounts, contacts))
         if self._options.role.sends:
             for lane in changes.new_lanes:
                 self._start_lane(lane, plan)
@@ -199,11 +228,20 @@ class Supervisor:
 
     def _start_lane(self, lane: str, plan: Plan) -> None:
         settings = lane_settings(plan.config, lane)
-        loop = LaneStage(settings, self._services, plan.calls, self._options.begin)
+        loop = LaneStage(
+            settings,
+            self._services,
+            plan.calls,
+            self._options.begin,
+            contacts=plan.contacts_of(settings),
+            contact_service=self._contacts,
+        )
         self._services.metrics.lane(lane).start()  # so that a takeover's first count is an increase
         self._lanes[lane] = RunningLane(loop, self._start(loop))
 
-    def _start(self, stage: RouterStage | DelayStage | LaneStage) -> asyncio.Task[None]:
+    def _start(
+        self, stage: RouterStage | DelayStage | LaneStage | ContactView
+    ) -> asyncio.Task[None]:
         return self._threads.start(stage.name, lambda: stage.run.keep_running(stage.run_membership))
 
     async def _move_router(self, rules: RouterConfig, changes: Changes) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from consumer.config.models import Config
-from consumer.config.sections import Campaign, Input
+from consumer.config.sections import Campaign, Input, PseudonymKey
 from consumer.config.tables import lookup_tables
 from consumer.http.calls import Account, Calls
 from consumer.http.client import VendorClient
@@ -25,16 +25,19 @@ from consumer.routing.recipients.recipients import make_pseudonymiser
 from consumer.routing.router import RoutedInput, Router
 from consumer.vendors import VENDORS, Vendor
 from consumer.vendors.protocol import LoginVendor
+from consumer.wiring.contacts import ContactConfig
 from consumer.wiring.routes import RouteCompiler, build_timings
 
 
 @dataclass(frozen=True, slots=True)
 class LaneConfig:
-    """Config of one lane. `relogin`: vendors whose account changed."""
+    """Config of one lane. `relogin`: vendors whose account changed. `contacts`: how the contact
+    book is asked; None without a contact store."""
 
     settings: LaneSettings
     calls: Calls
     relogin: frozenset[str] = frozenset()
+    contacts: ContactConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +95,17 @@ def build_router(config: Config, vendors: Mapping[str, Vendor]) -> Router:
             times=_times(entry),
         )
         inputs.update(dict.fromkeys(entry.topics, routed))
-    key = config.pseudonym.key.get_secret_value().encode()
-    pseudonymise = make_pseudonymiser(config.pseudonym.key_id, key)
-    return Router(inputs, Endings(pseudonymise, config.config_version), ALL_RULES)
+    current, *previous = pseudonymisers(config)
+    endings = Endings(current, config.config_version, config.counts_contacts, previous)
+    return Router(inputs, endings, ALL_RULES)
+
+
+def pseudonymisers(config: Config) -> list[Callable[[str], str]]:
+    """Return the function of a text to its pseudonym under each listed key, the present first."""
+    keys: list[PseudonymKey] = [config.pseudonym, *config.pseudonym.previous]
+    return [
+        make_pseudonymiser(entry.key_id, entry.key.get_secret_value().encode()) for entry in keys
+    ]
 
 
 def _decoder(entry: Input, tables: Tables) -> EventDecoder:
@@ -145,6 +156,7 @@ def lane_settings(config: Config, lane: str) -> LaneSettings:
         max_retry_after=quota.max_retry_after,
         policy=ALL_RULES,
         routes=build_timings(config, lane),
+        contacts=config.counts_contacts,
     )
 
 

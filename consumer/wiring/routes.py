@@ -8,9 +8,9 @@ from functools import lru_cache, partial
 from zoneinfo import ZoneInfo
 
 from consumer.config.models import Config
+from consumer.config.person_section import Person
 from consumer.config.policy_sections import Policy
 from consumer.config.policy_sections import Split as SplitConfig
-from consumer.config.sections import Person
 from consumer.config.sections import Route as RouteConfig
 from consumer.policy.candidate import ChanceKey, Value
 from consumer.policy.chance import Holdout, Sample, Split
@@ -42,6 +42,7 @@ from consumer.routing.route import (
     no_data,
 )
 from consumer.vendors import Vendor
+from consumer.wiring.contacts import counted_by
 
 _UTC = ZoneInfo("UTC")
 
@@ -73,7 +74,9 @@ class RouteCompiler:
             ),
             route.tags,
             route.priority,
+            self.getters({key: key for key in counted_by(self._config, route)}),
             testers=_testers(route),
+            contact=route.contact,
         )
 
     def person(self, person: Person) -> PersonReader:

@@ -17,9 +17,9 @@ from typing import Any
 
 from consumer.clock import Clock
 from consumer.config.models import Config
-from consumer.http.calls import Answered, Calls, LoginEnded
+from consumer.http.calls import Answered, Calls, Event
 from consumer.lane.lane import Lane
-from consumer.lane.state.commands import Command, Commit, Login, Send
+from consumer.lane.state.commands import Command, Commit, ContactsAnswered, Login, Send
 from consumer.lane.state.delay_steps import DelayedInvitation
 from consumer.lane.state.pending import PendingInvitation
 from consumer.observability.metrics.metrics import Metrics
@@ -78,8 +78,9 @@ class Caller:
         """A metric's value."""
         return self.metrics.registry.get_sample_value(f"survey_dispatcher_{name}", labels)
 
-    def _take_in(self, event: Answered | LoginEnded) -> None:
+    def _take_in(self, event: Event) -> None:
         self._out -= 1
+        assert not isinstance(event, ContactsAnswered)
         if isinstance(event, Answered):
             batch = event.batch
             self.lane.answered(batch.id, event.outcome, sent_at=event.sent_at, at=event.at)

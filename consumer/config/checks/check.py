@@ -11,6 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from consumer.config.checks.contact_rules import contact_findings
+from consumer.config.checks.contacts import check_contacts
 from consumer.config.checks.expression_oddities import check_oddities
 from consumer.config.checks.findings import Findings
 from consumer.config.checks.messages import place, sentence
@@ -42,6 +44,7 @@ def check(source: Source, resolved: Resolved, base: FilePath) -> Config:
     check_references(findings)
     check_routes(findings)
     check_policies(findings)
+    check_contacts(findings)
     check_written(findings)
     check_oddities(findings)
     config, errors = _validate_models(source, resolved, findings.warnings)
@@ -50,7 +53,7 @@ def check(source: Source, resolved: Resolved, base: FilePath) -> Config:
     if config is None or problems:
         raise ConfigError(_in_order(problems))
     fill_tables(findings, config)
-    for found in (policy_findings, trial_problems):
+    for found in (policy_findings, contact_findings, trial_problems):
         problems, warnings = found(config, source)
         if problems:
             raise ConfigError(_in_order(problems))

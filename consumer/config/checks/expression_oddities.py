@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from consumer.config.checks.contacts import contact_expressions
 from consumer.config.checks.expression_tokens import bare_word, oddities, root_of, tokens_of
 from consumer.config.checks.findings import Findings
 from consumer.config.checks.match_oddities import (
@@ -50,6 +51,7 @@ def _expressions(findings: Findings) -> Iterator[tuple[Path, str]]:
             places.append((*here, "data", key))
             places += [(*here, "data", key, name) for name in findings.mapping(*here, "data", key)]
     places += policy_expressions(findings)
+    places += contact_expressions(findings)
     for path in places:
         text = findings.text(*path)
         if text:

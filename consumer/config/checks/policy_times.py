@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+from consumer.config.checks.model_findings import ModelFindings
 from consumer.config.document import Path, Source
 from consumer.config.durations import duration_text
 from consumer.config.models import Config
@@ -26,17 +27,15 @@ from consumer.routing.recipients.recipients import PhoneNormaliser, normalise_em
 _LITERAL = "the last one is a zone in quotes of its own, as in \"'Europe/Istanbul'\""
 
 
-class _RouteCheck:
-    """Findings about one route's rules, each at the place where its key is written."""
+class _RouteCheck(ModelFindings):
+    """Findings about one route's rules."""
 
     def __init__(self, index: int, config: Config, source: Source) -> None:
         self.route: Route = config.routes[index]
         self.policy: Policy = config.policy_of(self.route)
         self.index = index
         self.config = config
-        self.source = source
-        self.problems: list[Problem] = []
-        self.warnings: list[Problem] = []
+        super().__init__(source)
 
     def place(self, key: str) -> Path:
         """Return where a key of the policy is written: at the route, or at the named policy."""
@@ -52,16 +51,10 @@ class _RouteCheck:
         own = self.route.policy
         return isinstance(own, str) or own.base is None or key in own.model_fields_set
 
-    def problem(self, path: Path, message: str, hint: str = "") -> None:
-        self.problems.append(self.source.problem(path, message, hint))
-
-    def warn(self, path: Path, message: str, hint: str = "") -> None:
-        self.warnings.append(self.source.problem(path, message, hint))
-
 
 def policy_findings(config: Config, source: Source) -> tuple[list[Problem], list[Problem]]:
     """Return problems and warnings of the rules of all routes."""
-    problems, warnings = list[Problem](), list[Problem]()
+    found = ModelFindings(source)
     for index in range(len(config.routes)):
         check = _RouteCheck(index, config, source)
         _zone(check)
@@ -69,9 +62,9 @@ def policy_findings(config: Config, source: Source) -> tuple[list[Problem], list
         _consent(check)
         _links(check)
         _testers(check)
-        problems += check.problems
-        warnings += check.warnings
-    return list(dict.fromkeys(problems)), list(dict.fromkeys(warnings))
+        found.problems += check.problems
+        found.warnings += check.warnings
+    return found.unique()
 
 
 def _zone(check: _RouteCheck) -> None:

@@ -48,7 +48,9 @@ def _codes_of_success(findings: Findings, vendor: str) -> None:
 
 
 SERVERS = "bootstrap.servers"
-STAGES = frozenset({"router", "ladder", "delay", "delayed", "admin", "operator"})
+STAGES = frozenset(
+    {"router", "ladder", "delay", "delayed", "admin", "operator", "contacts", "feeds"}
+)
 """Forbidden quota names: other parts of the program have them in metrics, health and logs, and
 topic names end with them."""
 

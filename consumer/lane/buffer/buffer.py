@@ -68,8 +68,16 @@ class InvitationBuffer:
     def add(self, pending: PendingInvitation) -> None:
         """Add an invitation, and evict others to stay within the bounds. The last one stays,
         however large it is: else it could never be called."""
+        self.hold(pending)
+        self.admit(pending)
+
+    def hold(self, pending: PendingInvitation) -> None:
+        """Add an invitation to the totals: it is in memory, and in no window yet."""
         self.buffered += 1
         self.buffered_bytes += pending.size
+
+    def admit(self, pending: PendingInvitation) -> None:
+        """Add an invitation of the totals to its window, and evict others as in `add`."""
         self.window(pending.campaign).add(pending)
         while self._over(1.0) and self.buffered > 1 and self._evict():
             pass

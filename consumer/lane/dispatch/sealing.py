@@ -20,6 +20,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from consumer.lane.account.accounts import Accounts
 from consumer.lane.buffer.buffer import InvitationBuffer
 from consumer.lane.buffer.window import Window
+from consumer.lane.dispatch.contact_seal import SEAL_LASTS, ContactSeal, SealQuestion
 from consumer.lane.dispatch.due_index import DueIndex
 from consumer.lane.dispatch.inflow import Inflow
 from consumer.lane.dispatch.scheduler import IndexPrice, Scheduler, SizeOrLinger, Wait, Waiting
@@ -96,6 +97,7 @@ class Sealing:
         self._probe_at = math.inf
         self._budget = SearchBudget()
         self._batches = 0
+        self.contact_seal = ContactSeal(settlement)
         self.inflow: Inflow | None = None
         self._use_scheduler(scheduler or self._scheduler_of_settings())
 
@@ -113,6 +115,8 @@ class Sealing:
     def seal(self, now: float) -> float:
         """Seal all that may be called now. Return when to try again at the latest."""
         again_at = self._follow_inflow(now)
+        if not self.contact_seal.lets_choose(now):
+            return self._leave_when_granted(now)
         while len(self.in_flight) < self._buffer.settings.max_in_flight and self._has_room():
             if not self._limiter.allowed(now):
                 return self._limiter.next_at(now)
@@ -121,7 +125,38 @@ class Sealing:
             if isinstance(choice, Wait):
                 return min(choice.until, self._due_index.next_at, self._probe_at, again_at)
             self._seal_chosen(choice.window, choice.why, now)
+            if not self.contact_seal.lets_choose(now):
+                return math.inf
         return math.inf
+
+    def _leave_when_granted(self, now: float) -> float:
+        """Have the call leave that the contact store granted, if a permit is free; else close the
+        question. Return when to try again at the latest."""
+        question = self.contact_seal.open
+        if question is None:
+            return self.contact_seal.retry_at
+        if not question.granted:
+            return math.inf
+        if not (question.lasts(now) and self._may_leave(question, now)):
+            self.contact_seal.put_back(now)
+            return now
+        if not self._limiter.allowed(now):
+            return min(self._limiter.next_at(now), question.asked_at + SEAL_LASTS)
+        self.contact_seal.open = None
+        self._leave(question, now)
+        return now
+
+    def _may_leave(self, question: SealQuestion, now: float) -> bool:
+        """Return whether campaign and account are still as they were when the call was chosen."""
+        campaign, accounts = question.campaign, self._accounts
+        known = self._buffer.settings.campaigns.get(campaign)
+        if known is None or self._settlement.parking.is_parked(campaign, now):
+            return False
+        if question.part_of is not None or question.why is SealReason.PROBE:
+            return accounts.usable(known.vendor, now)
+        return accounts.open_for_all(known.vendor, now) and not accounts.one_only(
+            known.vendor, campaign
+        )
 
     def _follow_inflow(self, now: float) -> float:
         """Compute all windows again when inflow begins or ends. Return when it may end."""
@@ -276,11 +311,20 @@ class Sealing:
         now: float,
         part_of: Bisection | Trial | None = None,
     ) -> None:
+        """Seal a call; the contact store is asked first if there are contact rules."""
+        if self._settlement.reservations.needed:
+            self.contact_seal.ask(SealQuestion(fresh, campaign, why, now, part_of))
+        else:
+            self._leave(SealQuestion(fresh, campaign, why, math.inf, part_of), now)
+
+    def _leave(self, question: SealQuestion, now: float) -> None:
+        """Take a permit and record the intent of a call."""
         self._limiter.take_permit(now)
         self._batches += 1
+        campaign, part_of = question.campaign, question.part_of
         name = f"{self._buffer.settings.name}.{self._epoch}.{self._batches}"
-        rules = self._buffer.settings.campaigns[campaign]
-        batch = Batch(name, campaign, fresh, now, why, rules)
+        rules, fresh = self._buffer.settings.campaigns[campaign], question.invitations
+        batch = Batch(name, campaign, fresh, now, question.why, rules, question.asked_at)
         self.in_flight[batch.id] = batch
         self.intents[batch.id] = _intent(batch)
         self.starting.append(Send(batch))

@@ -59,9 +59,10 @@ class HoldBack:
     ) -> None:
         """End or delay an invitation that is not in the buffer."""
         if held.reason is not None:
-            self._outbox.end(pending, held.reason, facts)
+            self._outbox.end(pending, held.reason, facts, held.details)
         else:
-            self._outbox.delay(pending, now, None if held.until is None else held.until - now)
+            seconds = None if held.until is None else held.until - now
+            self._outbox.delay(pending, now, seconds, held.details.get("rule", ""))
 
     def _held_back(
         self, rules: tuple[Rule, ...], pending: PendingInvitation, now: float
@@ -69,8 +70,7 @@ class HoldBack:
         settings = self._buffer.settings
         reason = first_refusal(rules, pending, now)
         if reason is not None:
-            expired = reason.status is Status.EXPIRED and self._is_paused(pending)
-            return HeldBack(Reason.EXPIRED_PAUSED if expired else reason)
+            return self._refused(pending, reason)
         if self._is_paused(pending):
             return _PAUSED
         if pending.eligible_from > now:
@@ -79,6 +79,14 @@ class HoldBack:
         if timing is None:
             return None
         return timing.quiet(now, pending.zone, pending.recipient, pending.expires_at)
+
+    def _refused(self, pending: PendingInvitation, reason: Reason) -> HeldBack:
+        """Say what an invitation that expired was waiting for."""
+        if reason.status is Status.EXPIRED and self._is_paused(pending):
+            return HeldBack(Reason.EXPIRED_PAUSED)
+        if reason.status is Status.EXPIRED and pending.waits_for:
+            return HeldBack(Reason.EXPIRED_AT_LIMIT, details={"rule": pending.waits_for})
+        return HeldBack(reason)
 
     def _is_paused(self, pending: PendingInvitation) -> bool:
         settings = self._buffer.settings

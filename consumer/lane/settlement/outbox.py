@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from consumer.lane.buffer.buffer import InvitationBuffer
@@ -9,7 +10,7 @@ from consumer.lane.offsets.attempts import Attempts
 from consumer.lane.settlement.answered_call import AnsweredCall
 from consumer.lane.state.delay_steps import DelayedInvitation, due_of, step_for, wait_of
 from consumer.lane.state.pending import PendingInvitation
-from consumer.lane.state.results import NO_CALL, CallFacts, EndedInvitation
+from consumer.lane.state.results import NO_CALL, NO_DETAILS, CallFacts, EndedInvitation
 from consumer.records.dead_letter import DeadLetter
 from consumer.records.result import Reason
 
@@ -47,11 +48,18 @@ class Outbox:
         self.results, self.dead_letters, self.delayed = [], [], []
         return taken
 
-    def end(self, pending: PendingInvitation, reason: Reason, facts: CallFacts = NO_CALL) -> None:
+    def end(
+        self,
+        pending: PendingInvitation,
+        reason: Reason,
+        facts: CallFacts = NO_CALL,
+        details: Mapping[str, str] = NO_DETAILS,
+    ) -> None:
         """Add the result of an invitation that was never in the buffer."""
         self._settle(pending.offset)
         campaign = self.buffer.settings.campaigns.get(pending.campaign)
-        self.results.append(EndedInvitation(pending, reason, campaign, pending.attempt, facts))
+        ended = EndedInvitation(pending, reason, campaign, pending.attempt, facts, details)
+        self.results.append(ended)
 
     def end_buffered(
         self, pending: PendingInvitation, reason: Reason, facts: CallFacts = NO_CALL
@@ -76,12 +84,19 @@ class Outbox:
         self._settle(letter.source["offset"])
         self.dead_letters.append(letter)
 
-    def delay(self, pending: PendingInvitation, now: float, seconds: float | None = None) -> None:
-        """Add an invitation that goes to a delay topic; by default longer from its second time."""
+    def delay(
+        self,
+        pending: PendingInvitation,
+        now: float,
+        seconds: float | None = None,
+        waits_for: str = "",
+    ) -> None:
+        """Add an invitation that goes to a delay topic; by default longer from its second time.
+        `waits_for`: the contact rule that has no room for it."""
         self._settle(pending.offset)
         wait = wait_of(pending.delays) if seconds is None else seconds
         due_at = due_of(now, wait, pending.expires_at)
-        self.delayed.append(DelayedInvitation(pending, due_at, step_for(due_at - now)))
+        self.delayed.append(DelayedInvitation(pending, due_at, step_for(due_at - now), waits_for))
 
     def _settle(self, offset: int) -> None:
         self.buffer.settled.settle(offset)

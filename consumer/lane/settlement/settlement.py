@@ -19,6 +19,7 @@ bisection and trials. Cost: linear in the call's invitations.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 
 from consumer.lane.account.accounts import Accounts
@@ -33,6 +34,7 @@ from consumer.lane.settlement.fitness import Fitness
 from consumer.lane.settlement.hold_back import HoldBack
 from consumer.lane.settlement.outbox import Outbox
 from consumer.lane.settlement.parking import Parking
+from consumer.lane.settlement.reservations import Reservations
 from consumer.lane.settlement.trials import Trial, Trials
 from consumer.lane.state.pending import PendingInvitation
 from consumer.records.call import Verdict
@@ -51,6 +53,7 @@ class Settlement:
         rng: random.Random,
     ) -> None:
         self.hold_back = HoldBack(buffer, outbox)
+        self.reservations = Reservations(buffer, self.hold_back)
         self.fitness = Fitness(buffer, outbox, self.hold_back)
         self.trials = Trials(buffer, outbox, accounts, self.fitness, rng)
         self.bisections = Bisections(buffer, outbox, accounts, self.fitness)
@@ -85,9 +88,14 @@ class Settlement:
         if self.parking.is_parked(batch.campaign, call.at):  # or the config dropped it
             self.parking.delay_campaign(batch.campaign, call.at)
 
+    def put_back(self, campaign: str, invitations: Sequence[PendingInvitation]) -> None:
+        """Have invitations wait for a call again that was chosen and did not leave."""
+        self._buffer.window(campaign).extend(invitations)
+
     def sweep(self, now: float) -> None:
         """End waiting invitations that expired or no longer fit, up to the next commit's room."""
         self.fitness.end_refused(now)
+        self.reservations.sweep(now, self._outbox.room)
         for bisection in self.bisections:
             self.bisections.end_unfit(bisection, now)
         for trial in self.trials:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -10,6 +11,7 @@ from consumer.lane.state.delay_steps import DelayedInvitation
 from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.results import EndedInvitation
 from consumer.lane.state.settings import LaneCampaign
+from consumer.policy.contacts.request import Decision
 from consumer.records.checkpoint import Checkpoint
 from consumer.records.dead_letter import DeadLetter
 
@@ -28,7 +30,8 @@ class SealReason(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Batch:
     """A sealed window: the invitations of one call, of distinct recipients. `rules` is the campaign
-    at the time of sealing: a call ends by the config that it began with."""
+    at the time of sealing: a call ends by the config that it began with. `asked_at`: when the
+    contact store was asked to seal it; infinite without one."""
 
     id: str
     campaign: str
@@ -36,6 +39,7 @@ class Batch:
     sealed_at: float
     why: SealReason
     rules: LaneCampaign
+    asked_at: float = math.inf
 
     @property
     def attempt(self) -> int:
@@ -70,6 +74,29 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
+class ReserveContacts:
+    """Ask the contact store whether these invitations, which are due, may be sent."""
+
+    invitations: Sequence[PendingInvitation]
+
+
+@dataclass(frozen=True, slots=True)
+class SealContacts:
+    """Ask the contact store whether the call of these invitations may leave."""
+
+    invitations: Sequence[PendingInvitation]
+
+
+@dataclass(frozen=True, slots=True)
+class ContactsAnswered:
+    """The contact store's decisions by offset; None: it is unavailable. `sealing`: they answer a
+    `SealContacts`, else a `ReserveContacts`."""
+
+    decisions: Mapping[int, Decision] | None
+    sealing: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     """Stop reading the lane's topic: the bounds of buffered and spilled invitations are reached."""
 
@@ -86,4 +113,4 @@ class Seek:
     offset: int
 
 
-Command = Commit | Send | Login | Pause | Resume | Seek
+Command = Commit | Send | Login | ReserveContacts | SealContacts | Pause | Resume | Seek

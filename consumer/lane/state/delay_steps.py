@@ -54,13 +54,17 @@ def near_end(expires_at: float | None, now: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class DelayedInvitation:
-    """An invitation that leaves the lane's topic until `due_at` (epoch seconds)."""
+    """An invitation that leaves the lane's topic until `due_at` (epoch seconds). `waits_for`: the
+    contact rule that has no room for it."""
 
     invitation: PendingInvitation
     due_at: float
     step: str
+    waits_for: str = ""
 
     def record(self) -> bytes:
         """Return the record with which it returns to the lane's topic."""
         pending = self.invitation
-        return recount(pending.value, pending.attempt, pending.delays + 1, self.due_at)
+        return recount(
+            pending.value, pending.attempt, pending.delays + 1, self.due_at, self.waits_for
+        )

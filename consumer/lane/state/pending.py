@@ -21,6 +21,7 @@ from consumer.records.invitation import (
     Recipient,
     decode_call_parts,
     decode_head,
+    decode_identity,
     decode_known_head,
     decode_recipient,
     decode_result_parts,
@@ -38,7 +39,8 @@ class PendingInvitation(msgspec.Struct, gc=False):
     `attempt`: calls that carried it. `delays`: how often it was delayed. `checked_by`: the config
     by which the router made it; none for one that an operator sent again. `event_at`: when its
     event happened, if that is known. `eligible_from`: its due time, 0 without one. `zone`: its
-    customer's time zone. `_result`: the result's part, once a call decoded it.
+    customer's time zone. `waits_for`: the contact rule for which it was delayed. `_result`: the
+    result's part, once a call decoded it.
 
     The garbage collector skips it (`gc=False`): there are many, and none refers to another object
     that could refer back."""
@@ -57,6 +59,7 @@ class PendingInvitation(msgspec.Struct, gc=False):
     eligible_from: float = 0.0
     zone: str = ""
     priority: int = USUAL_PRIORITY
+    waits_for: str = ""
     _result: Raw | None = None
 
     @classmethod
@@ -89,6 +92,7 @@ class PendingInvitation(msgspec.Struct, gc=False):
             head.eligible_from,
             sys.intern(head.zone),
             head.priority,
+            head.waits_for,
         )
 
     @classmethod
@@ -119,6 +123,11 @@ class PendingInvitation(msgspec.Struct, gc=False):
     def result_part(self) -> Raw:
         """Return the part for its result, as JSON."""
         return decode_result_parts(self.value).result if self._result is None else self._result
+
+    @property
+    def id(self) -> str:
+        """The invitation's id, decoded at each access."""
+        return decode_identity(self.result_part()).id
 
     @property
     def address(self) -> Recipient:

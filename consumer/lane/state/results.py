@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import orjson
 from msgspec import Struct
@@ -43,17 +44,19 @@ class CallFacts:
 
 
 NO_CALL = CallFacts()
+NO_DETAILS: Mapping[str, str] = MappingProxyType({})
 
 
 class EndedInvitation(Struct, frozen=True, gc=False):
     """An invitation whose result the next commit publishes. `attempt`: calls that it was tried in;
-    `rules`: None if the config lacks its campaign."""
+    `rules`: None if the config lacks its campaign. `details`: keys of its result alone."""
 
     pending: PendingInvitation
     reason: Reason
     rules: LaneCampaign | None
     attempt: int
     facts: CallFacts = NO_CALL
+    details: Mapping[str, str] = NO_DETAILS
 
 
 def encode_results(ended: Iterable[EndedInvitation]) -> Iterator[EncodedResult]:
@@ -70,6 +73,8 @@ def encode_results(ended: Iterable[EndedInvitation]) -> Iterator[EncodedResult]:
         own = [part[:-1], b',"recipient":', orjson.dumps(pending.recipient)]
         if pending.eligible_from:
             own.append(b',"due_at":"%b"' % rfc3339(pending.eligible_from).encode())
+        if one.details:
+            own.append(b"," + orjson.dumps(dict(one.details))[1:-1])
         value = b"".join((*own, encoded))
         yield EncodedResult(identity.id, identity.event_id, one.facts.answered_at, value)
 

@@ -83,7 +83,7 @@ class RankedByCampaign:
 @dataclass(frozen=True, slots=True)
 class LaneSettings:
     """One lane: its quota, campaigns and bounds. `logins`: vendors that need a session. `routes`:
-    those that have rules about now.
+    those that have rules about now. `contacts`: the contact store is asked about each invitation.
 
     Invitations beyond `max_buffered` or `max_buffered_bytes` are spilled, at most `max_spilled` of
     them. Settled records stay on the log for `keep` seconds.
@@ -107,6 +107,7 @@ class LaneSettings:
     max_retry_after: float | None = None
     policy: PolicyRules = ALL_RULES
     routes: Mapping[str, RouteTiming] = field(default_factory=dict)
+    contacts: bool = False
 
     @property
     def longest_silence(self) -> float:

@@ -27,6 +27,7 @@ CODES_SHOWN = 50
 OTHER = "other"
 ROUTER = "router"
 DELAY = "delay"
+CONTACTS = "contacts"
 """Names of the stages that are no lanes; `router` is the lane of the router's results, too."""
 
 

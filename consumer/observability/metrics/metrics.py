@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 
 from consumer import __version__
+from consumer.observability.metrics.contacts import ContactMetrics
 from consumer.observability.metrics.labels import BoundedLabels
 from consumer.observability.metrics.lane import LaneMetrics
 from consumer.observability.metrics.names import METRICS, NAMESPACE
@@ -38,6 +39,7 @@ class Metrics:
         ProcessCollector(namespace=NAMESPACE, registry=self.registry)
         self._labels = BoundedLabels()
         self.router = RouterMetrics(self.series, self._labels)
+        self.contacts = ContactMetrics(self.series)
         self.process = ProcessMetrics(self.series, self._labels)
         self.process.set_campaigns(campaigns)
         build = __version__, platform.python_version(), confluent_kafka.libversion()[0]

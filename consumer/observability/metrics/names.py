@@ -156,4 +156,23 @@ PROCESS = (
 )
 """Stages, Kafka clients, the config and the process itself."""
 
-METRICS = (*ROUTER, *LANES, *VENDORS, *PROCESS)
+CONTACTS = (
+    Gauge("contact_store_up", "1 while the contact store answers and grants", merge=min),
+    Gauge("contact_store_phase", "1 for how far the store's generation is", ("phase",)),
+    Counter("contact_store_failures_total", "Questions that the store did not answer"),
+    Histogram(
+        "contact_decision_seconds",
+        "From a question about a group of invitations to the store's answer",
+        ("question",),
+        TRANSACTION_SECONDS,
+    ),
+    Gauge("contacts_asking_invitations", "Invitations that wait for the contact store", LANE),
+    Counter(
+        "held_back_total",
+        "Invitations that ended by a contact rule, a pace or a duplicate",
+        ("lane", "rule", "reason"),
+    ),
+)
+"""The contact store and its rules."""
+
+METRICS = (*ROUTER, *LANES, *VENDORS, *CONTACTS, *PROCESS)

@@ -33,12 +33,12 @@ class ContactRules:
         return tuple(sorted({rule.per for rule in self.rules if not rule.counts_persons}))
 
     def pace_of(self, request: Request) -> Pace | None:
-        """Return the pace that a request names."""
-        return None if request.pace is None else self.paces[request.pace]
+        """Return the pace that a request names, if the config still has it."""
+        return None if request.pace is None else self.paces.get(request.pace)
 
     def duplicates_of(self, request: Request) -> Duplicates | None:
-        """Return the `deduplicate` that a request names."""
-        return None if request.duplicates is None else self.duplicates[request.duplicates]
+        """Return the `deduplicate` that a request names, if the config still has it."""
+        return None if request.duplicates is None else self.duplicates.get(request.duplicates)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -18,10 +18,22 @@ from confluent_kafka import OFFSET_INVALID, Consumer, Producer, TopicPartition
 from consumer.http.calls import Calls, Inbox
 from consumer.kafka import transactions
 from consumer.kafka.errors import translate_errors
+from consumer.lane.dispatch.contact_seal import SEAL_LASTS
 from consumer.lane.lane import Lane
-from consumer.lane.state.commands import Command, Commit, Login, Pause, Resume, Seek, Send
+from consumer.lane.state.commands import (
+    Command,
+    Commit,
+    Login,
+    Pause,
+    ReserveContacts,
+    Resume,
+    SealContacts,
+    Seek,
+    Send,
+)
 from consumer.lane.state.results import encode_results
 from consumer.records.fields import rfc3339
+from consumer.runtime.contacts.desk import ContactDesk
 from consumer.runtime.lane.lane_report import LaneReport
 from consumer.runtime.stage import STOP_GRACE, StageRun
 
@@ -45,6 +57,7 @@ class CommandExecutor:
     calls: Calls
     inbox: Inbox
     report: LaneReport
+    desk: ContactDesk | None = None
     committed_base: int = 0
     _delivered_at: float = 0.0  # when Kafka had acknowledged all records of the last commit
 
@@ -65,6 +78,9 @@ class CommandExecutor:
                 self._commit(command)
                 for leaving in self.lane.committed():
                     self._leave(leaving, allowed)
+            case ReserveContacts() | SealContacts():
+                assert self.desk is not None, "settings.contacts is set with a store only"  # noqa: S101
+                self.desk.ask(command)
             case Pause():
                 log.info("lane_full", lane=self.name, buffered=self.lane.buffer.buffered)
                 with translate_errors("pause"):
@@ -86,7 +102,9 @@ class CommandExecutor:
         match leaving:
             case Send(batch):
                 self.report.sealed(batch)
-                self.calls.send(batch, self.inbox, self._delivered_at)
+                # A store of another generation may grant the same persons 10 s after the seal.
+                fresh_from = min(self._delivered_at, batch.asked_at + SEAL_LASTS)
+                self.calls.send(batch, self.inbox, fresh_from)
             case Login(decided_at=decided_at):
                 fresh_from = min(self._delivered_at, decided_at + allowed)
                 self.calls.login(leaving, self.inbox, fresh_from)
@@ -116,6 +134,11 @@ class CommandExecutor:
         metrics.settled(gone)
         metrics.delayed(delayed.step for delayed in commit.delayed)
         metrics.results(Counter(ended.reason for ended in commit.results))
+        held = [
+            (one.details["rule"], one.reason) for one in commit.results if "rule" in one.details
+        ]
+        if held:
+            self.run.services.metrics.contacts.held_back(self.name, Counter(held))
         metrics.dead_letters(Counter(letter.reason for letter in commit.dead_letters))
 
 

@@ -15,19 +15,23 @@ from dataclasses import dataclass, field
 import structlog
 from confluent_kafka import Consumer, Message, TopicPartition
 
+from consumer.contacts.book import Ownership
 from consumer.errors import KafkaSessionError
-from consumer.http.calls import Calls
+from consumer.http.calls import Calls, Inbox
 from consumer.kafka.client_settings import LANE_TRANSACTION_TIMEOUT
 from consumer.kafka.queries import Partition
 from consumer.kafka.start_offsets import StartFrom
 from consumer.kafka.transaction_size import TransactionSize
 from consumer.lane.state.settings import LATE_ARRIVAL_GRACE, LaneSettings
+from consumer.runtime.contacts.desk import ContactDesk
+from consumer.runtime.contacts.service import ContactService
 from consumer.runtime.group_consumer import GroupConsumer, wait_for_former_life
 from consumer.runtime.lane.config_rivals import ConfigRivals
 from consumer.runtime.lane.lane_owner import RESULTS_ENOUGH, LaneOwnership
 from consumer.runtime.lane.takeover import Takeover
 from consumer.runtime.stage import StageRun, StageServices
 from consumer.wiring.build import LaneConfig
+from consumer.wiring.contacts import ContactConfig
 
 POLL_RECORDS = 5_000
 POLL_SECONDS = 0.05
@@ -51,6 +55,8 @@ class LaneStage:
     calls: Calls
     begin: StartFrom
     rng: random.Random = field(default_factory=random.SystemRandom)
+    contacts: ContactConfig | None = None
+    contact_service: ContactService | None = None
     ownership: LaneOwnership | None = None
     _pending_configs: deque[LaneConfig] = field(default_factory=deque)
     _leaving: bool = False
@@ -105,6 +111,7 @@ class LaneStage:
         while self._pending_configs:
             config = self._pending_configs.popleft()
             self.settings, self.calls = config.settings, config.calls
+            self.contacts = config.contacts
             self._rivals.reconfigure(self.settings.config_version, self.services.clock.now())
             if self.ownership is not None:
                 self.ownership.reconfigure(config)
@@ -195,15 +202,16 @@ class LaneStage:
         except BaseException:
             self.services.clock.release()
             raise
+        inbox = self.calls.inbox()
+        desk = self._desk(machine.epoch, inbox)
         return LaneOwnership(
-            machine,
-            self.run,
-            producer,
-            consumer,
-            self.calls,
-            self.calls.inbox(),
-            self._rivals,
+            machine, self.run, producer, consumer, self.calls, inbox, self._rivals, desk
         )
+
+    def _desk(self, epoch: int, inbox: Inbox) -> ContactDesk | None:
+        if self.contact_service is None or self.contacts is None:
+            return None
+        return self.contact_service.desk(self.contacts, Ownership(self.name, epoch), inbox)
 
     def _drain(self, owner: LaneOwnership) -> None:
         patience = min(self.settings.call_timeout + LATE_ARRIVAL_GRACE, DRAIN_AT_MOST)

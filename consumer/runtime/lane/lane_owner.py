@@ -16,14 +16,16 @@ import structlog
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 
 from consumer.errors import UnreadableRecord, defect
-from consumer.http.calls import Answered, Calls, Inbox, LoginEnded
+from consumer.http.calls import Answered, Calls, Event, Inbox
 from consumer.kafka.errors import records_fault
 from consumer.kafka.records.messages import offset_of, position_of, timestamp_of, value_of
 from consumer.kafka.records.operator_commands import ReopenLane, RetryCampaign
 from consumer.kafka.records.publisher import bad_invitation, dead_letter_of
 from consumer.lane.lane import Lane
+from consumer.lane.state.commands import ContactsAnswered
 from consumer.lane.state.pending import PendingInvitation
 from consumer.records.dead_letter import DeadLetterReason
+from consumer.runtime.contacts.desk import ContactDesk
 from consumer.runtime.isolation import log_defect
 from consumer.runtime.lane.command_executor import CommandExecutor
 from consumer.runtime.lane.config_rivals import ConfigRivals
@@ -65,6 +67,7 @@ class LaneOwnership:
     calls: InitVar[Calls]
     events: Inbox
     rivals: ConfigRivals
+    desk: ContactDesk | None = None
     services: StageServices = field(init=False)
     report: LaneReport = field(init=False)
     executor: CommandExecutor = field(init=False)
@@ -77,7 +80,7 @@ class LaneOwnership:
         self._obeyed.since = self.services.clock.now()
         self.report = LaneReport(self.lane, self.services.metrics.lane(self.name))
         self.executor = CommandExecutor(
-            self.lane, self.run, producer, self.consumer, calls, self.events, self.report
+            self.lane, self.run, producer, self.consumer, calls, self.events, self.report, self.desk
         )
         self._retention = Retention(self.run, self.consumer, self.partition.topic)
 
@@ -143,6 +146,8 @@ class LaneOwnership:
     def reconfigure(self, rules: LaneConfig) -> None:
         """Switch to another config, between two turns: every sealed batch has been sent by then."""
         self.executor.calls = rules.calls
+        if self.executor.desk is not None and rules.contacts is not None:
+            self.executor.desk.config = rules.contacts
         now = self.services.clock.now()
         parked, stopped = self.lane.parked_campaigns(now), self.lane.stopped_campaigns(now)
         self.lane.reconfigure(rules.settings, now, relogin=rules.relogin)
@@ -182,6 +187,8 @@ class LaneOwnership:
         self._obey()
         for command in self.lane.tick(self.services.clock.now()):
             self.executor.execute(command)
+        if self.executor.desk is not None:
+            self.executor.desk.report(self.lane)
         if self.services.clock.now() >= self._show_at:
             self._show()
 
@@ -219,7 +226,10 @@ class LaneOwnership:
                 return
             self._take_in(event)
 
-    def _take_in(self, event: Answered | LoginEnded) -> None:
+    def _take_in(self, event: Event) -> None:
+        if isinstance(event, ContactsAnswered):
+            self.lane.contacts_answered(event, self.services.clock.now())
+            return
         if isinstance(event, Answered):
             self._answered(event)
             return

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from consumer.policy.contacts.contact_rule import ContactRule
 from consumer.policy.contacts.duplicates import Duplicates
 from consumer.policy.contacts.explaining import RuleCheck, check_rules
 from consumer.policy.contacts.pace import Pace
+from consumer.policy.contacts.request import GRANTED
 from consumer.policy.contacts.subjects import subjects_of
 from consumer.policy.contacts.table import ContactRules
 from tests.support.contacts import DAY, ISTANBUL, NOW, PureContacts, request, selecting, sent
@@ -37,9 +36,10 @@ def test_subjects_of_equal_text_stay_apart() -> None:
     assert len({subjects_of(request(keys=keys), rules) for keys in pairs}) == 3
 
 
-def test_invitation_that_names_an_unknown_policy_is_a_defect() -> None:
-    with pytest.raises(KeyError):
-        PureContacts().reserve(request(pace="gone"))
+def test_policy_that_the_config_has_no_more_holds_nothing_back() -> None:
+    gone = request(pace="gone", duplicates="gone")
+    contacts = PureContacts()
+    assert [contacts.reserve(gone), contacts.seal(gone)] == [GRANTED, GRANTED]
 
 
 def test_explaining_shows_every_rule() -> None:

@@ -1,0 +1,1 @@
+"""Contact store at run time: questions of the lanes, the view of results, feeds."""

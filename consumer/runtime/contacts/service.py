@@ -1,0 +1,57 @@
+"""Contact service: the contact store of this process, and the threads in which it is asked."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from consumer.clock import Clock
+from consumer.config.contact_sections import SqliteStore as SqliteConfig
+from consumer.config.models import Config
+from consumer.contacts.book import ContactBook, Ownership
+from consumer.contacts.sqlite import SqliteStore
+from consumer.contacts.store import ContactStore
+from consumer.contacts.valkey import ValkeyStore
+from consumer.http.calls import Inbox
+from consumer.observability.metrics.contacts import ContactMetrics
+from consumer.runtime.contacts.desk import ContactDesk
+from consumer.runtime.contacts.state import ContactState
+from consumer.wiring.contacts import ContactConfig, build_contact_rules
+
+QUESTIONS_AT_ONCE = 8
+"""Threads that ask the store: a lane has two questions open, and most lanes have none."""
+
+
+def open_store(config: Config, clock: Clock) -> ContactStore | None:
+    """Return the store of the config, or None without one. Raises StoreUnavailable."""
+    if config.contacts is None:
+        return None
+    chosen = config.contacts.store
+    if isinstance(chosen, SqliteConfig):
+        return SqliteStore(Path(chosen.path), clock.now)
+    return ValkeyStore(chosen.url.get_secret_value(), config.application_id, chosen.timeout)
+
+
+class ContactService:
+    """One store of a process. The books of earlier configs share it."""
+
+    def __init__(self, store: ContactStore, clock: Clock, metrics: ContactMetrics) -> None:
+        self.store = store
+        self.state = ContactState(metrics, clock.steady)
+        self._clock = clock
+        self._pool = ThreadPoolExecutor(QUESTIONS_AT_ONCE, thread_name_prefix="contacts")
+        metrics.start()
+
+    def book(self, config: Config) -> ContactBook:
+        """Return the book by a config's rules."""
+        return ContactBook(self.store, build_contact_rules(config))
+
+    def desk(self, config: ContactConfig, owner: Ownership, inbox: Inbox) -> ContactDesk:
+        """Return the desk of a lane's new owner; answers to its predecessor's questions never
+        reach it."""
+        return ContactDesk(config, owner, self._pool.submit, inbox, self.state, self._clock)
+
+    def close(self) -> None:
+        """Ask no more, and release the store."""
+        self._pool.shutdown(cancel_futures=True)
+        self.store.close()
