@@ -115,8 +115,9 @@ class Sealing:
     def seal(self, now: float) -> float:
         """Seal all that may be called now. Return when to try again at the latest."""
         again_at = self._follow_inflow(now)
-        if not self.contact_seal.lets_choose(now):
-            return self._leave_when_granted(now)
+        waits_until = self._leave_when_granted(now)
+        if waits_until is not None:
+            return waits_until
         while len(self.in_flight) < self._buffer.settings.max_in_flight and self._has_room():
             if not self._limiter.allowed(now):
                 return self._limiter.next_at(now)
@@ -129,22 +130,23 @@ class Sealing:
                 return math.inf
         return math.inf
 
-    def _leave_when_granted(self, now: float) -> float:
-        """Have the call leave that the contact store granted, if a permit is free; else close the
-        question. Return when to try again at the latest."""
+    def _leave_when_granted(self, now: float) -> float | None:
+        """Have the call leave that the contact store granted, if a permit is free. Return None if
+        another one may be chosen, else when to try again at the latest."""
         question = self.contact_seal.open
         if question is None:
-            return self.contact_seal.retry_at
+            retry_at = self.contact_seal.retry_at
+            return retry_at if now < retry_at else None
         if not question.granted:
             return math.inf
         if not (question.lasts(now) and self._may_leave(question, now)):
             self.contact_seal.put_back(now)
-            return now
-        if not self._limiter.allowed(now):
+        elif self._limiter.allowed(now):
+            self.contact_seal.open = None
+            self._leave(question, now)
+        else:
             return min(self._limiter.next_at(now), question.asked_at + SEAL_LASTS)
-        self.contact_seal.open = None
-        self._leave(question, now)
-        return now
+        return None
 
     def _may_leave(self, question: SealQuestion, now: float) -> bool:
         """Return whether campaign and account are still as they were when the call was chosen."""
