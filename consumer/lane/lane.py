@@ -379,6 +379,7 @@ class Lane:
             max(0, log_end - self.settled.base),
             self._forecast.drain_seconds,
             self.paused,
+            self.settlement.reservations.count,
         )
 
     def campaign_snapshot(self, campaign: str, now: float) -> CampaignSnapshot:

@@ -88,7 +88,7 @@ class LaneSnapshot:
 
     `buffered` includes invitations in flight. `span`: offsets from base to the last one read;
     `lag`: records not settled; `drain`: seconds until no invitation waits, infinite for never.
-    `known`: campaigns of the config; the name of any other one is from a record.
+    `asking`: invitations that wait for the contact store; `known`: campaigns of the config; the name of any other one is from a record.
     """
 
     name: str
@@ -105,3 +105,4 @@ class LaneSnapshot:
     lag: int = 0
     drain: float = 0.0
     paused: bool = False
+    asking: int = 0

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from consumer.observability.metrics.labels import CLOSED, BoundedLabels, closed
 from consumer.observability.metrics.series import MetricSeries
 from consumer.records.result import Reason
-
-PHASES = ("waiting", "reading", "ready")
 
 
 class ContactMetrics:
     """Metrics of this process's contact store."""
 
-    def __init__(self, series: MetricSeries) -> None:
+    def __init__(self, series: MetricSeries, labels: BoundedLabels) -> None:
         self._series = series
+        self._labels = labels
+
+    def set_rules(self, names: Sequence[str]) -> None:
+        """Show the config's contact rules and paces."""
+        self._labels.set_rules(names)
 
     def start(self) -> None:
         """Create the series: this process has a contact store, which has not answered yet."""
@@ -35,10 +39,13 @@ class ContactMetrics:
 
     def phase(self, phase: str) -> None:
         """Show how far the store's generation is."""
-        values: dict[tuple[str, ...], float] = {(known,): float(known == phase) for known in PHASES}
+        values: dict[tuple[str, ...], float] = {
+            (known,): float(known == phase) for known in sorted(CLOSED["phase"])
+        }
         self._series.show("contact_store_phase", "", values)
 
     def held_back(self, lane: str, by_rule: Mapping[tuple[str, Reason], int]) -> None:
         """Count invitations that ended by a contact rule: (rule, reason) → number."""
         for (rule, reason), number in by_rule.items():
-            self._series.count("held_back_total", lane, rule, reason, n=number)
+            label = self._labels.rule(rule)
+            self._series.count("held_back_total", lane, label, closed("reason", reason), n=number)

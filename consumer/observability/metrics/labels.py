@@ -21,6 +21,7 @@ from consumer.records.result import Reason
 CAMPAIGNS_SHOWN = 200
 """Campaigns with series of their own; later ones in the config share `other`."""
 
+RULES_SHOWN = 100
 CODES_SHOWN = 50
 """Vendor codes with series of their own: 36 are documented, and a vendor may send others."""
 
@@ -50,6 +51,8 @@ CLOSED: Mapping[str, frozenset[str]] = {
     "answer": frozenset(map(str, range(100, 600))) | {"timeout", "connect_error", "reset"},
     "outcome": frozenset(Verdict),
     "step": frozenset(STEPS),
+    "phase": frozenset({"waiting", "reading", "ready"}),
+    "question": frozenset({"reserve", "seal"}),
     "command": frozenset({"resume_input", "reopen_lane", "retry_campaign", "lapsed", "unreadable"}),
     "result": frozenset({"applied", "refused", "unchanged"}),
     "error": frozenset(name for name in dir(confluent_kafka.KafkaError) if name.isupper()),
@@ -69,6 +72,16 @@ class BoundedLabels:
     def __init__(self) -> None:
         self._campaigns: frozenset[str] = frozenset()
         self._codes: set[str] = set()
+        self._rules: frozenset[str] = frozenset()
+
+    def set_rules(self, names: Sequence[str]) -> None:
+        """Name the config's contact rules and paces from now on."""
+        self._rules = frozenset(names[:RULES_SHOWN])
+
+    def rule(self, name: str) -> str:
+        """Return the rule's name, or `other` if it is past the first hundred or not in the
+        config: a name may come from a record."""
+        return name if name in self._rules else OTHER
 
     def set_campaigns(self, campaigns: Sequence[str]) -> frozenset[str]:
         """Name the config's first campaigns from now on. Return those that are named no more."""

@@ -25,6 +25,7 @@ GAUGES: Mapping[str, Callable[[LaneSnapshot], float]] = {
     "lane_lag_records": lambda lane: lane.lag,
     "calls_in_flight": lambda lane: len(lane.in_flight),
     "lane_paused": lambda lane: lane.paused,
+    "contacts_asking_invitations": lambda lane: lane.asking,
 }
 
 CAMPAIGN_GAUGES: Mapping[

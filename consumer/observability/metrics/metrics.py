@@ -39,7 +39,7 @@ class Metrics:
         ProcessCollector(namespace=NAMESPACE, registry=self.registry)
         self._labels = BoundedLabels()
         self.router = RouterMetrics(self.series, self._labels)
-        self.contacts = ContactMetrics(self.series)
+        self.contacts = ContactMetrics(self.series, self._labels)
         self.process = ProcessMetrics(self.series, self._labels)
         self.process.set_campaigns(campaigns)
         build = __version__, platform.python_version(), confluent_kafka.libversion()[0]

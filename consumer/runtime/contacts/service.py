@@ -39,12 +39,15 @@ class ContactService:
         self.store = store
         self.state = ContactState(metrics, clock.steady)
         self._clock = clock
+        self._metrics = metrics
         self._pool = ThreadPoolExecutor(QUESTIONS_AT_ONCE, thread_name_prefix="contacts")
         metrics.start()
 
     def book(self, config: Config) -> ContactBook:
         """Return the book by a config's rules."""
-        return ContactBook(self.store, build_contact_rules(config))
+        rules = build_contact_rules(config)
+        self._metrics.set_rules([*(rule.name for rule in rules.rules), *rules.paces])
+        return ContactBook(self.store, rules)
 
     def desk(self, config: ContactConfig, owner: Ownership, inbox: Inbox) -> ContactDesk:
         """Return the desk of a lane's new owner; answers to its predecessor's questions never

@@ -36,7 +36,7 @@ from tests.support.lanes import NOW, Driver, held
 from tests.support.lanes import lane as make_lane
 
 LANE = "pisano-cloud"
-OF_CONFIG = {"topic", "partition", "lane", "campaign", "vendor", "limit", "stage", "loop"}
+OF_CONFIG = {"topic", "partition", "lane", "campaign", "vendor", "limit", "stage", "loop", "rule"}
 OF_THE_BUILD = {"version", "python", "librdkafka"}
 OF_A_PARENT = {"status", "le", "code"}  # from a reason, the buckets, or bounded by their number
 
@@ -110,6 +110,12 @@ def feed_all(metrics: Metrics, lane: str, campaigns: list[str]) -> None:
     metrics.lane(lane).heartbeat(1.7e9)
     metrics.process.config_loaded("c0ffee", campaigns)
     metrics.process.config_reload("applied")
+    metrics.contacts.start()
+    metrics.contacts.set_rules(["everyone"])
+    metrics.contacts.answered("reserve", 0.01)
+    metrics.contacts.unavailable()
+    metrics.contacts.phase("reading")
+    metrics.contacts.held_back(lane, {("everyone", Reason.CONTACT_LIMIT): 2})
 
 
 def test_names_have_the_prefix_and_the_suffix_of_their_kind_and_unit() -> None:
