@@ -88,7 +88,8 @@ class LaneSnapshot:
 
     `buffered` includes invitations in flight. `span`: offsets from base to the last one read;
     `lag`: records not settled; `drain`: seconds until no invitation waits, infinite for never.
-    `asking`: invitations that wait for the contact store; `known`: campaigns of the config; the name of any other one is from a record.
+    `known`: campaigns of the config; the name of any other one is from a record. `asking`:
+    invitations that wait for the contact store.
     """
 
     name: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from consumer.observability.metrics.labels import CLOSED, BoundedLabels, closed
+from consumer.observability.metrics.labels import BoundedLabels, closed
 from consumer.observability.metrics.series import MetricSeries
 from consumer.records.result import Reason
 
@@ -30,7 +30,8 @@ class ContactMetrics:
     def answered(self, question: str, seconds: float) -> None:
         """Record that the store decided about a group of invitations."""
         self._series.set("contact_store_up", 1)
-        self._series.observe("contact_decision_seconds", (seconds,), question)
+        asked = closed("question", question)
+        self._series.observe("contact_decision_seconds", (seconds,), asked)
 
     def unavailable(self) -> None:
         """Record that the store did not answer, or grants nothing."""
@@ -39,10 +40,7 @@ class ContactMetrics:
 
     def phase(self, phase: str) -> None:
         """Show how far the store's generation is."""
-        values: dict[tuple[str, ...], float] = {
-            (known,): float(known == phase) for known in sorted(CLOSED["phase"])
-        }
-        self._series.show("contact_store_phase", "", values)
+        self._series.show("contact_store_phase", "", {(closed("phase", phase),): 1})
 
     def held_back(self, lane: str, by_rule: Mapping[tuple[str, Reason], int]) -> None:
         """Count invitations that ended by a contact rule: (rule, reason) → number."""

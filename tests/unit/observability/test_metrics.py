@@ -182,8 +182,12 @@ def test_no_label_carries_what_its_closed_set_does_not_have(foreign: str) -> Non
     metrics.process.command(foreign)
     metrics.lane(LANE).delayed([foreign])
     metrics.stage("delay").delayed_invitations({foreign: 1})
+    metrics.contacts.answered(foreign, 0.1)
+    metrics.contacts.phase(foreign)
+    metrics.contacts.held_back(LANE, {(foreign, foreign): 0})  # type: ignore[dict-item]
     seen = [s.labels for family in metrics.registry.collect() for s in family.samples]
-    for label, expected in {**known, "campaign": OTHER}.items():
+    known |= {"campaign": OTHER, "rule": OTHER}
+    for label, expected in known.items():
         assert {labels[label] for labels in seen if label in labels} == {expected}
 
 
@@ -310,7 +314,7 @@ def test_a_lane_that_moved_away_leaves_its_counters_and_no_gauge() -> None:
     metrics.lane(LANE).clear()
     gauges = [f for f in metrics.registry.collect() if f.type == "gauge"]
     assert not [s for f in gauges for s in f.samples if LANE in s.labels.values()]
-    assert len([s for f in gauges for s in f.samples if "radar" in s.labels.values()]) == 20
+    assert len([s for f in gauges for s in f.samples if "radar" in s.labels.values()]) == 21
     assert value(metrics, "takeovers_total", lane=LANE) == 1
     metrics.lane(LANE).snapshot(snapshot({"a": CampaignSnapshot(1, 1.0)}))
     assert value(metrics, "waiting_invitations", lane=LANE, campaign="a") == 1
