@@ -189,6 +189,7 @@ def test_no_canary_leaves_by_any_way_but_the_calls(world: LiveWorld) -> None:
         until("an account, a campaign, a lane shut", lambda: any(vendor.given[x] for x in SHUT))
         look(running, shown)
         operate(config, shown)
+        explain(world, config, shown)
 
         end.write_text(SAID)
         until("each lane ends", lambda: len(running.lines("stage_stopped")) == 2)
@@ -247,17 +248,31 @@ def operate(config: Path, shown: Counter[str]) -> None:
         ["resend", "--status", "unknown", "--since", "1h", "--dry-run"],
         ["resend", "--status", "rejected", "--since", "1h", "--dry-run"],
     ):
-        done = subprocess.run(
-            programs.command(*words, "-c", config),
-            env={"ADMIN_PORT": "0", "PATH": ""},
-            cwd=Path(__file__).parents[2],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, f"{words}: {done.stderr}"
-        shown[done.stdout + done.stderr] += 1
+        shown[command(config, *words)] += 1
+
+
+def explain(world: LiveWorld, config: Path, shown: Counter[str]) -> None:
+    """Why an event of each route, and one without a usable address, became what it did."""
+    places = {(result["route"], result["reason"]): result["source"] for result in world.results()}
+    assert {"store", "web", "cafe"} <= {route for route, _ in places}
+    for source in places.values():
+        shown[command(config, "explain", ":".join(map(str, source.values())))] += 1
+    shown[command(config, "explain", f"{world.name}.dead-letters:0:0", "--json")] += 1
+
+
+def command(config: Path, *words: str) -> str:
+    """What an operator's command prints."""
+    done = subprocess.run(
+        programs.command(*words, "-c", config),
+        env={"ADMIN_PORT": "0", "PATH": ""},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, f"{words}: {done.stderr}"
+    return done.stdout + done.stderr
 
 
 def others(world: LiveWorld, shown: Counter[str]) -> None:

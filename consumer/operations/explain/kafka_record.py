@@ -22,9 +22,8 @@ PATIENCE: Final = 30.0
 """Seconds that Kafka has for the record: an open transaction may hold it back for ten."""
 
 _POLL: Final = 0.5
-_NO_RIGHTS: Final = frozenset(
-    {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED}
-)
+_FORBIDDEN: Final = KafkaError.TOPIC_AUTHORIZATION_FAILED
+"""Rights on the group are not needed: no offset is committed, and the client reads on without."""
 
 
 def read_record(
@@ -46,7 +45,7 @@ def _check_place(reader: Consumer, place: RecordPlace) -> None:
     topic, partition, offset = place
     with translate_errors(f"looking for topic {topic}"):
         known = reader.list_topics(topic, timeout=WAIT).topics[topic]
-    if known.error is not None and known.error.code() in _NO_RIGHTS:
+    if known.error is not None and known.error.code() == _FORBIDDEN:
         raise OperationError(_no_rights(topic))
     if not known.partitions:
         raise OperationError(f"there is no topic {topic}, or the config's user may not see it")
@@ -57,9 +56,8 @@ def _check_place(reader: Consumer, place: RecordPlace) -> None:
     if offset < low:
         raise OperationError(_deleted(place, low))
     if offset >= high:
-        raise OperationError(
-            f"{topic}:{partition} is written up to offset {high - 1}; there is no {offset} yet"
-        )
+        state = f"is written up to offset {high - 1}" if high else "has no record yet"
+        raise OperationError(f"{topic}:{partition} {state}; there is no offset {offset} yet")
 
 
 def _read(reader: Consumer, place: RecordPlace) -> Message:
@@ -74,9 +72,12 @@ def _read(reader: Consumer, place: RecordPlace) -> Message:
         error, offset = message.error(), message.offset()
         if error is None and offset == place.offset:
             return message
-        if error is None or is_partition_end(error):
-            raise OperationError(_no_record(place, None if error else offset))
-        _check_error(error, place)
+        if error is None:
+            raise OperationError(_no_record(place, offset))
+        if not is_partition_end(error):
+            _check_error(error, place)
+        elif offset is not None and offset > place.offset:  # else a transaction is open before it
+            raise OperationError(_no_record(place, None))
     raise KafkaSessionError(
         f"{place.topic}:{place.partition} cannot be read up to offset {place.offset} within "
         f"{PATIENCE:.0f} s: an open transaction may hold it back. Try again"
@@ -85,7 +86,7 @@ def _read(reader: Consumer, place: RecordPlace) -> Message:
 
 def _check_error(error: KafkaError, place: RecordPlace) -> None:
     """Raise for an error that does not pass; librdkafka tries again after others."""
-    if error.code() in _NO_RIGHTS:
+    if error.code() == _FORBIDDEN:
         raise OperationError(_no_rights(place.topic))
     if is_out_of_range(error):
         raise OperationError(_deleted(place, None))
