@@ -35,10 +35,9 @@ TopicSafe = Annotated[str, StringConstraints(pattern=TOPIC_SAFE)]
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 TopicName = Annotated[str, StringConstraints(pattern=TOPIC)]
 Text = Annotated[str, StringConstraints(min_length=1)]
+EXPRESSION_EXAMPLES = ("customer.id", "items[0].sku")
 Expression = Annotated[
-    str,
-    StringConstraints(min_length=1),
-    Field(description="JMESPath into the event", examples=["customer.id", "items[0].sku"]),
+    str, StringConstraints(min_length=1), Field(examples=list(EXPRESSION_EXAMPLES))
 ]
 
 DataValue = Annotated[

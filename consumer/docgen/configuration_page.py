@@ -6,7 +6,14 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from consumer.config.fields import KEY_ID, NAME, PATTERN_WORDS, TOPIC, TOPIC_SAFE
+from consumer.config.fields import (
+    EXPRESSION_EXAMPLES,
+    KEY_ID,
+    NAME,
+    PATTERN_WORDS,
+    TOPIC,
+    TOPIC_SAFE,
+)
 from consumer.config.schema_lookup import config_schema, referenced
 from consumer.docgen.parts import Schema, fill_page
 
@@ -20,29 +27,51 @@ _AS_IT_IS: Final = ("librdkafka", "http")
 """Words that begin a sentence without a capital."""
 
 
+_Written = list[tuple[str, Schema]]
+"""Paths and properties of the sections that the page has so far."""
+
+
 def page_text() -> str:
     """Return the page in Markdown; its links start in the folder `docs`."""
-    sections = _section("", config_schema(), "The top of the file.")
+    sections = _section("", config_schema(), "The top of the file.", [])
     return fill_page("configuration_page", sections="\n".join(sections).removesuffix("\n"))
 
 
-def _section(path: str, schema: Schema, about: str) -> Iterator[str]:
-    """Yield a heading, a table of keys, and the sections of the mappings among them."""
+def _section(path: str, schema: Schema, about: str, written_before: _Written) -> Iterator[str]:
+    """Yield a heading, a table of keys, and the sections of the mappings among them.
+
+    Keys that another section has all of are not repeated.
+    """
     deeper: list[tuple[str, Schema]] = []
+    properties, same_as = _new_keys(schema["properties"], written_before)
+    written_before.append((path, schema["properties"]))
     yield f"### {path or 'Top level'}\n"
     if about:
         yield f"{_sentence(about)}\n"
-    yield "| key | value | default | meaning |\n|---|---|---|---|"
-    for key, written in schema["properties"].items():
+    if same_as:
+        yield f"All keys of {same_as}{', and:' if properties else '.'}\n"
+    if properties:
+        yield "| key | value | default | meaning |\n|---|---|---|---|"
+    for key, written in properties.items():
         node = _plain_schema(written)
         inner = _inner_mappings(node)
         meaning = str(written.get("description") or node.get("description", ""))
         default = _describe_default(key, written, schema)
         yield f"| `{key}` | {_describe_value(node)} | {default} | {_cell(_sentence(meaning))} |"
         deeper += [(_join_path(path, key, step), below) for step, below in inner]
-    yield ""
+    if properties:
+        yield ""
     for there, below in _merge_equal(deeper):
-        yield from _section(there, below, str(below.get("description", "")).split("\n\n", 1)[0])
+        about = str(below.get("description", "")).split("\n\n", 1)[0]
+        yield from _section(there, below, about, written_before)
+
+
+def _new_keys(properties: Schema, written_before: _Written) -> tuple[Schema, str]:
+    """Return the keys that no section before has, and the path of the one that has the others."""
+    for path, known in written_before:
+        if len(known) > 2 and known.items() <= properties.items():
+            return {key: properties[key] for key in properties if key not in known}, path
+    return properties, ""
 
 
 def _join_path(path: str, key: str, step: str) -> str:
@@ -65,14 +94,22 @@ def _merge_equal(sections: list[tuple[str, Schema]]) -> Iterator[tuple[str, Sche
 
 def _inner_mappings(node: Schema) -> Iterator[tuple[str, Schema]]:
     """Yield the values below this one that have keys of their own, each with its step."""
-    if "properties" in node:
-        yield "", node
+    yield from _mappings_of("", node)
     for entry in node.get("patternProperties", {}).values():
-        kinds = entry.get("discriminator", {}).get("mapping", {"": entry.get("$ref")})
-        for kind, reference in sorted(kinds.items()):
-            yield f".<name>{f' ({kind})' if kind else ''}", _plain_schema({"$ref": reference})
-    if "$ref" in node.get("items", {}) and "properties" in _plain_schema(node["items"]):
-        yield "[]", _plain_schema(node["items"])
+        yield from _mappings_of(".<name>", entry)
+    if "items" in node:
+        yield from _mappings_of("[]", node["items"])
+
+
+def _mappings_of(step: str, node: Schema) -> Iterator[tuple[str, Schema]]:
+    """Yield a value if it has keys of its own; of a choice each such alternative."""
+    kinds = node.get("discriminator", {}).get("mapping", {})
+    for kind, reference in sorted(kinds.items()):
+        yield f"{step} ({kind})", _plain_schema({"$ref": reference})
+    for option in () if kinds else node.get("oneOf", (node,)):
+        plain = _plain_schema(option)
+        if "properties" in plain:
+            yield step, plain
 
 
 def _plain_schema(schema: Schema) -> Schema:
@@ -91,6 +128,9 @@ def _describe_value(node: Schema) -> str:
         return ", ".join(f"`{value}`" for value in node["enum"]).replace("|", "\\|")
     if node.get("writeOnly"):
         return "text, secret"
+    if "oneOf" in node:
+        described = (_describe_value(_plain_schema(option)) for option in node["oneOf"])
+        return " or ".join(dict.fromkeys(described))
     kind = _KINDS.get(str(node.get("type")))
     return kind(node) if kind else "any"
 
@@ -100,8 +140,8 @@ def _describe_list(node: Schema) -> str:
 
 
 def _describe_mapping(node: Schema) -> str:
-    for pattern in node.get("patternProperties", {}):
-        return f"{_WORDS[pattern]} → mapping, below"
+    for pattern, entry in node.get("patternProperties", {}).items():
+        return f"{_WORDS[pattern]} → {_describe_value(_plain_schema(entry))}"
     return "mapping, below" if "properties" in node else "mapping"
 
 
@@ -113,17 +153,22 @@ def _describe_text(node: Schema) -> str:
     if not examples:
         return "text"
     if not pattern:
-        return f"expression, as {examples}"
+        expression = node["examples"] == list(EXPRESSION_EXAMPLES)
+        return f"{'expression' if expression else 'text'}, as {examples}"
     return f"{'limit' if '/' in pattern else 'duration'}, as {examples}"
 
 
 def _describe_bounds(node: Schema) -> str:
     low, high = node.get("minimum"), node.get("maximum")
     above = node.get("exclusiveMinimum")
-    least = (
-        f" above {above:,}" if above is not None else f" from {low:,}" if low is not None else ""
-    )
-    return f"{least} to {high:,}" if high is not None else least
+    parts = [f"above {_number(above)}"] if above is not None else []
+    parts += [f"from {_number(low)}"] if low is not None and above is None else []
+    parts += [f"to {_number(high)}"] if high is not None else []
+    return "".join(f" {part}" for part in parts)
+
+
+def _number(value: float) -> str:
+    return f"{int(value) if value == int(value) else value:,}"
 
 
 def _describe_default(key: str, written: Schema, holder: Schema) -> str:

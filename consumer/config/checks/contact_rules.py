@@ -1,4 +1,4 @@
-"""Checks what the contact rules of a config amount to: a store, windows, waits that never end."""
+"""Checks what the contact rules of a config amount to: a store, windows, priorities."""
 
 from __future__ import annotations
 
@@ -33,22 +33,11 @@ def contact_findings(config: Config, source: Source) -> tuple[list[Problem], lis
             found.problem((*here, "within"), message, "lengthen contacts.keep")
         if rule.counts and rule.counts.of == "responses" and config.feeds.responses is None:
             found.problem((*here, "counts"), "needs feeds.responses, by which answers are known")
-        _waits(config, name, rule, found)
     for cycle in _cycles(config.contact_rules):
         found.problem(("contact_rules", cycle[0], "instead_of"), "goes round: " + " → ".join(cycle))
     _links(config, found)
     _priorities(config, found)
     return found.unique()
-
-
-def _waits(config: Config, name: str, rule: ContactRule, found: ModelFindings) -> None:
-    """Warn of a wait that lasts longer than any invitation lives."""
-    longest = max(config.policy_of(route).expire_after for route in config.routes)
-    if rule.at_limit == "wait" and rule.within is not None and rule.within >= longest:
-        message = f"an invitation lives {duration_text(longest)} at most, and never waits so long"
-        found.warn(
-            ("contact_rules", name, "at_limit"), message, "write drop, or lengthen expire_after"
-        )
 
 
 def _cycles(rules: Mapping[str, ContactRule]) -> list[list[str]]:
