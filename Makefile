@@ -16,7 +16,7 @@ SEEDS ?= 1000
 GITLEAKS := $$(command -v gitleaks || ls .cache/tools/gitleaks-*/gitleaks)
 PIP_AUDIT := .cache/pip-audit/2.10.1
 
-.PHONY: help setup kafka browser demo test check test-fast sim sim-mutants permits format lint secrets audit screenshots schemas bench chaos broker promtool monitoring monitoring-check deploy-tools deploy-check clean
+.PHONY: help setup kafka browser valkey demo test check test-fast sim sim-mutants permits format lint secrets audit screenshots schemas bench chaos broker promtool monitoring monitoring-check deploy-tools deploy-check clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\)[a-z -]*:.*## \(.*\)/\1|\2/p' Makefile | \
@@ -38,11 +38,20 @@ browser: ## install the tests' browser (Debian's Chromium, as root)
 			echo "Chromium is needed: sudo apt-get install chromium fonts-dejavu-core" >&2; exit 1; \
 		fi; }
 
-test: setup kafka browser ## run every test but those of deploy-check (ARGS=…)
+valkey: ## install the tests' Valkey or Redis server (Debian's redis-server, as root)
+	@command -v valkey-server >/dev/null || command -v redis-server >/dev/null || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+			apt-get install -y -qq --no-install-recommends redis-server; \
+		else \
+			echo "Valkey or Redis is needed: sudo apt-get install redis-server" >&2; exit 1; \
+		fi; }
+
+test: setup kafka browser valkey ## run every test but those of deploy-check (ARGS=…)
 	$(PYTEST) $(TOGETHER) 4 -m "not deploy" $(ARGS)
 
 check test-fast: setup ## run the tests that need Python alone, without deep sweeps (ARGS=…)
-	$(PYTEST) $(TOGETHER) 2 -m "not kafka and not browser and not deploy and not deep" $(ARGS)
+	$(PYTEST) $(TOGETHER) 2 -m "not kafka and not valkey and not browser and not deploy and not deep" $(ARGS)
 
 sim: setup ## simulate SEEDS=1000 worlds of crashes, or tell the story of one (SEED=17)
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) $(ARGS)

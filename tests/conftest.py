@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.kafka import BorrowedBroker, KafkaBroker, StartBroker, broker_factory
+from tests.support.valkey import StartValkey, ValkeyServer, valkey_factory
 
 # A busy machine is no defect: nothing that a test says may depend on how long something takes.
 settings.register_profile(
@@ -20,6 +21,7 @@ settings.register_profile(
 settings.load_profile("untimed")
 
 KAFKA_FIXTURES = {"kafka", "kafka_factory", "module_kafka_factory"}
+VALKEY_FIXTURES = {"start_valkey", "valkey_server"}
 
 UNIT = Path(__file__).parent / "unit"
 CORE_TESTS = [UNIT / core for core in ("lane", "policy", "routing", "vendors")]
@@ -28,7 +30,7 @@ CORE_TESTS = [UNIT / core for core in ("lane", "policy", "routing", "vendors")]
 
 @pytest.hookimpl(tryfirst=True)  # before `-m "not kafka"` is applied
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that use a broker, and let their files run first.
+    """Mark the tests that use a server, and let the files of those with a broker run first.
 
     Workers take file by file, and the last ones should be short.
     """
@@ -37,6 +39,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if KAFKA_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("kafka")
             broker_files.add(item.path)
+        if VALKEY_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("valkey")
     items.sort(key=lambda item: item.path not in broker_files)
 
 
@@ -82,3 +86,16 @@ def module_kafka_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     """Starts brokers that the tests of one module may stop, kill or freeze."""
     with broker_factory(tmp_path_factory.mktemp("kafka")) as start:
         yield start
+
+
+@pytest.fixture(scope="module")
+def start_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartValkey]:
+    """Starts Valkey servers, each with options of its own."""
+    with valkey_factory(tmp_path_factory.mktemp("valkey")) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def valkey_server(start_valkey: StartValkey) -> ValkeyServer:
+    """A module's Valkey server, shared: use `unique` names of applications."""
+    return start_valkey()

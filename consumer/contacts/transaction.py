@@ -124,18 +124,18 @@ class Rounds:
     def run(
         self, items: Sequence[Item], load: Load[Item], work: Work[Item, Answer]
     ) -> list[Answer]:
-        """Run a round for each chunk; after a conflict for half of it, so that some go through."""
+        """Run a round for each chunk; after a conflict for half as many, then for more again."""
         answers: list[Answer] = []
         done, size, failed = 0, MOST_AT_ONCE, 0
         while done < len(items):
             chunk = items[done : done + size]
             some = self._try(chunk, load, work)
             if some is None:
-                size, failed = max(1, size // 2), failed + 1
+                size, failed = max(1, len(chunk) // 2), failed + 1
                 _check_rounds(failed)
             else:
                 answers += some
-                done, size, failed = done + len(chunk), MOST_AT_ONCE, 0
+                done, size, failed = done + len(chunk), min(MOST_AT_ONCE, size * 2), 0
         return answers
 
     def run_last(

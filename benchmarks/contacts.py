@@ -1,0 +1,154 @@
+"""Contact rules over a large store: `python -m benchmarks.contacts`.
+
+Every person has two identities and one contact of before, under both. A batch asks for random
+persons under three rules, is sealed and settled, as a lane and the view do it, through the real
+book and store. Figures: seconds of a batch of each step (median and 99th of 100, of `--batches`),
+bytes kept for a person, on disk (SQLite) or in the server's memory (Valkey).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from statistics import median, quantiles
+
+from rich.console import Console
+from rich.table import Table
+
+from consumer.contacts.book import ContactBook
+from consumer.contacts.sqlite import SqliteStore
+from consumer.contacts.store import ABSENT, ContactStore
+from consumer.contacts.transaction import history_key
+from consumer.contacts.valkey import ValkeyStore
+from consumer.policy.contacts.contact_rule import ContactRule, Selector
+from consumer.policy.contacts.history import (
+    Contact,
+    ContactState,
+    Facts,
+    History,
+    encode_record,
+)
+from consumer.policy.contacts.request import Request, Verdict
+from consumer.policy.contacts.settling import Settled
+from consumer.policy.contacts.table import ContactRules
+from tests.support.valkey import valkey_factory
+
+DAY = 86_400.0
+BATCH = 5_000
+FACTS = Facts("store-purchase", "purchase-sms", "sms", "pisano", ("nps", "store"))
+RULES = ContactRules(
+    [
+        ContactRule("everyone", 1, within=30 * DAY),
+        ContactRule("year", 4, calendar="year", timezone="Europe/Istanbul"),
+        ContactRule("nps", 1, within=90 * DAY, counts=Selector(tags=frozenset(["other"]))),
+    ],
+    keep=400 * DAY,
+)
+STORES = ("sqlite", "valkey")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print a table, and a JSON line for each store."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--persons", type=int, default=1_000_000)
+    parser.add_argument("--batches", type=int, default=100)
+    parser.add_argument("--stores", nargs="+", choices=STORES, default=STORES)
+    given = parser.parse_args(arguments)
+    table = Table("store", "step", "p50 s", "p99 s", "bytes a person", "filled in s")
+    for name in given.stores:
+        with opened(name) as (store, size):
+            empty, start = size(), time.perf_counter()
+            fill(store, given.persons)
+            filled = time.perf_counter() - start
+            kept = (size() - empty) / given.persons
+            for step, seconds in measure(store, given.persons, given.batches).items():
+                p50, p99 = median(seconds), quantiles(seconds, n=100)[98]
+                row = {"store": name, "step": step, "p50": p50, "p99": p99}
+                print(json.dumps({**row, "bytes": kept, "filled": filled}), flush=True)
+                table.add_row(
+                    name, step, f"{p50:.3f}", f"{p99:.3f}", f"{kept:.0f}", f"{filled:.0f}"
+                )
+    Console().print(table)
+
+
+@contextmanager
+def opened(name: str) -> Iterator[tuple[ContactStore, Callable[[], int]]]:
+    """Open an empty store; yield it and what tells how many bytes it takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        if name == "sqlite":
+            path = Path(folder) / "contacts.sqlite"
+            with closing(SqliteStore(path, time.time)) as store:
+                yield store, lambda: sum(file.stat().st_size for file in path.parent.iterdir())
+            return
+        with valkey_factory(Path(folder)) as start:
+            server = start()
+            with closing(ValkeyStore(server.url, "bench", timeout=60.0, grace=0.0)) as valkey:
+                yield valkey, lambda: int(server.client.info("memory")["used_memory"])
+
+
+def person(number: int) -> tuple[str, str]:
+    """Return two pseudonyms, as long and as scattered as real ones."""
+    draw = random.Random(number)
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    first, second = ("k1:" + "".join(draw.choices(letters, k=43)) for _ in range(2))
+    return first, second
+
+
+def fill(store: ContactStore, persons: int) -> None:
+    """Write one contact of before for every person."""
+    draw = random.Random(1)
+    generation, now = store.read(["none"]).generation, store.read(["none"]).now
+    for start in range(0, persons, 1_000):
+        values: dict[str, bytes | None] = {}
+        for number in range(start, min(start + 1_000, persons)):
+            sent_at = now - draw.uniform(0, 60 * DAY)
+            contact = Contact(f"{number:032x}", ContactState.SENT, sent_at, FACTS)
+            value = encode_record(History([contact]))
+            values.update((history_key(name), value) for name in person(number))
+        assert store.write(generation, dict.fromkeys(values, ABSENT), values)
+
+
+def measure(store: ContactStore, persons: int, batches: int) -> dict[str, list[float]]:
+    """Return seconds of each batch by step."""
+    book = ContactBook(store, RULES)
+    book.recovery([])
+    assert book.finish_recovery([], {})
+    draw = random.Random(2)
+    seconds: dict[str, list[float]] = {"reserve": [], "seal": [], "settle": []}
+    for batch in range(batches):
+        now = time.time()
+        requests = [
+            Request(f"{batch:016x}{number:016x}", person(draw.randrange(persons)), now, FACTS)
+            for number in range(BATCH)
+        ]
+        start = time.perf_counter()
+        decisions = book.reserve(requests)
+        reserved = time.perf_counter()
+        granted = [
+            request
+            for request, decision in zip(requests, decisions, strict=True)
+            if decision.verdict is Verdict.GRANTED
+        ]
+        sealing = time.perf_counter()
+        book.seal([request.id for request in granted])
+        sealed = time.perf_counter()
+        settled = [Settled(request, "sent", now) for request in granted]
+        settling = time.perf_counter()
+        book.settle(settled, {("results", 0): (batch + 1) * BATCH})
+        done = time.perf_counter()
+        seconds["reserve"].append(reserved - start)
+        seconds["seal"].append(sealed - sealing)
+        seconds["settle"].append(done - settling)
+    return seconds
+
+
+if __name__ == "__main__":
+    main()
