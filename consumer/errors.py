@@ -86,6 +86,10 @@ class StoreUnavailable(DispatcherError):  # noqa: N818 - what a store is, not a 
     """The contact store does not answer, or grants nothing yet; the message repeats no address."""
 
 
+class OffsetsForgotten(StoreUnavailable):
+    """The contact store fell back behind what the view has settled: the view reads it again."""
+
+
 class StoreUnfit(StoreUnavailable):
     """The contact store must not be used as it is set up; the message says what to mend."""
 

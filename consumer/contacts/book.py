@@ -23,7 +23,7 @@ from consumer.contacts import recovery
 from consumer.contacts.recovery import OwnerRecord, Recovery, owner_key, ready_key
 from consumer.contacts.store import ContactStore
 from consumer.contacts.transaction import Load, Rounds, Transaction
-from consumer.errors import StoreUnavailable
+from consumer.errors import OffsetsForgotten, StoreUnavailable
 from consumer.policy.contacts.displacing import may_be_displaced
 from consumer.policy.contacts.explaining import RuleCheck, check_rules
 from consumer.policy.contacts.history import History, encode_record
@@ -39,6 +39,8 @@ SEAL_SECONDS: Final = 10.0
 
 Offsets = Mapping[tuple[str, int], int]
 """(topic, partition) → the next offset to read."""
+
+NO_OFFSETS: Final[Offsets] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +105,16 @@ class ContactBook:
 
     # -- the view ---------------------------------------------------------------------------------
 
-    def settle(self, changes: Sequence[Change], offsets: Offsets) -> None:
-        """Apply results, suppressions and answers; offsets are written with the last of them."""
+    def settle(
+        self, changes: Sequence[Change], offsets: Offsets, begins: Offsets = NO_OFFSETS
+    ) -> None:
+        """Apply results, suppressions and answers; offsets are written with the last of them.
+
+        `begins`, for each of `offsets`: what the store had when the view read from there, else 0.
+        Raises OffsetsForgotten if the store has a lower one, or began another generation meanwhile:
+        what it forgot would stay below the offsets of now.
+        """
+        generations = set[str]()
 
         def load(round_: Transaction, chunk: Sequence[Change]) -> None:
             ids = [change.request.id for change in chunk if isinstance(change, Settled)]
@@ -113,16 +123,18 @@ class ContactBook:
             self._load_reservations(round_, ids)
 
         def work(round_: Transaction, chunk: Sequence[Change]) -> list[None]:
+            generations.add(round_.generation)
+            forgotten = any(self._offset_in(round_, place) < begins[place] for place in offsets)
+            if forgotten or len(generations) > 1:
+                raise OffsetsForgotten("the contact store has fallen back behind the view")
             for change in chunk:
                 settle(change, round_.loaded, self._rules)
             return []
 
         def last(round_: Transaction, _chunk: Sequence[Change]) -> list[None]:
-            for (topic, partition), offset in offsets.items():
-                key = self._offset_key(topic, partition)
-                value = round_.value(key)
-                if value is None or recovery.decode_offset(value) < offset:
-                    round_.put(key, encode_record(offset))
+            for place, offset in offsets.items():
+                if self._offset_in(round_, place) < offset:
+                    round_.put(self._offset_key(*place), encode_record(offset))
             return []
 
         offset_keys = [self._offset_key(*place) for place in offsets]
@@ -219,6 +231,10 @@ class ContactBook:
         if found.epoch > owner.epoch or (not at_takeover and found.epoch != owner.epoch):
             raise StoreUnavailable(f"lane {owner.lane} has another owner in the contact store")
         round_.guard(key)
+
+    def _offset_in(self, round_: Transaction, place: tuple[str, int]) -> int:
+        value = round_.value(self._offset_key(*place))
+        return 0 if value is None else recovery.decode_offset(value)
 
     def _offset_key(self, topic: str, partition: int) -> str:
         return f"o:{self._rules.fingerprint}:{topic}:{partition}"

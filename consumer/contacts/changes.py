@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from consumer.policy.contacts.history import Answer, Facts, Suppression
+from consumer.policy.contacts.history import EVERYTHING, Answer, Facts, Suppression
 from consumer.policy.contacts.request import Request
 from consumer.policy.contacts.settling import Answered, Change, Outcome, Settled, Suppressed
 from consumer.records.contact_record import AnswerRecord, ContactRecord
@@ -70,6 +70,6 @@ def change_of_contact(record: ContactRecord) -> Change:
         facts = Facts(record.route, record.campaign) if record.route or record.campaign else None
         return Answered((record.person,), Answer(record.at, facts))
     suppression = Suppression(
-        record.scope, record.at, record.reason, record.until, removed=record.removed
+        record.scope or EVERYTHING, record.at, record.reason, record.until, removed=record.removed
     )
     return Suppressed((record.person,), suppression)

@@ -265,13 +265,13 @@ class ContactWorld:
         book = self.book(lane)
         begin = book.offsets([RESULTS]).get(RESULTS, 0)
         end = min(len(self.log), begin + count)
-        book.settle(self.log[begin:end], {RESULTS: end})
+        book.settle(self.log[begin:end], {RESULTS: end}, {RESULTS: begin})
 
     def again(self, lane: str, begin: int) -> None:
         """A view that was slow settles what another one has settled already."""
         book = self.book(lane)
         begin = min(begin, book.offsets([RESULTS]).get(RESULTS, 0))
-        book.settle(self.log[begin : begin + 3], {RESULTS: begin})
+        book.settle(self.log[begin : begin + 3], {RESULTS: begin}, {RESULTS: begin})
 
     def tick(self, seconds: float) -> None:
         """Time passes; a clock of the store's own is not moved."""
@@ -314,7 +314,7 @@ class ContactWorld:
         if book.recovery(LANES).phase == "reading":
             end = {RESULTS: len(self.log)}
             begin = book.offsets([RESULTS]).get(RESULTS, 0)
-            book.settle(self.log[begin:], end)
+            book.settle(self.log[begin:], end, {RESULTS: begin})
             book.finish_recovery(LANES, end)
 
     # -- laws -------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from confluent_kafka import Message, TopicPartition
 from consumer.config.models import Config
 from consumer.contacts.book import ContactBook
 from consumer.contacts.changes import change_of_contact, change_of_result
-from consumer.errors import KafkaSessionError, StoreUnavailable, UnreadableRecord
+from consumer.errors import KafkaSessionError, OffsetsForgotten, StoreUnavailable, UnreadableRecord
 from consumer.kafka.queries import Partition, log_range, partitions_of
 from consumer.kafka.records.messages import position_of, timestamp_of, value_of
 from consumer.observability.metrics.labels import CONTACTS
@@ -58,6 +58,7 @@ class ContactView:
         self._times = TimeReader()
         self._ends: dict[Partition, int] | None = None
         self._generation = ""
+        self._stored: dict[Partition, int] = {}  # the offsets that the store had last
         self._look_at = 0.0
         self.reconfigure(book, config)
 
@@ -70,7 +71,7 @@ class ContactView:
         topics = self._services.topics
         wait_for_former_life(self.run, topics.view_group)
         self._book, self._lanes, self._routes = self._next
-        self._ends, self._generation = None, ""
+        self._ends, self._generation, self._stored = None, "", {}
         with GroupConsumer(self.run, topics.view_group, self) as self.group:
             self.group.subscribe([topics.results, topics.contacts])
             while not self._services.stop.is_set():
@@ -96,7 +97,8 @@ class ContactView:
         except StoreUnavailable as unavailable:
             self._state.unavailable(str(unavailable))
             raise KafkaSessionError(f"contact store: {unavailable}") from None
-        return [self._start(place, known.get(place, 0)) for place in places]
+        self._stored |= {place: known.get(place, 0) for place in places}
+        return [self._start(place, self._stored[place]) for place in places]
 
     def revoke(self, partitions: Sequence[TopicPartition], *, lost: bool) -> None:
         """See `GroupMember`: everything read is settled between two polls."""
@@ -132,15 +134,19 @@ class ContactView:
         KafkaSessionError."""
         clock, stop = self._services.clock, self._services.stop
         until = clock.steady() + PATIENCE
+        begins = {place: self._stored.get(place, 0) for place in offsets}
         while True:
             try:
-                self._book.settle(changes, offsets)
+                self._book.settle(changes, offsets, begins)
+            except OffsetsForgotten as forgotten:
+                raise KafkaSessionError(f"contact store: {forgotten}") from None
             except StoreUnavailable as unavailable:
                 self._state.unavailable(str(unavailable))
                 if clock.steady() >= until or stop.wait(TRY_AGAIN):
                     raise KafkaSessionError(f"contact store: {unavailable}") from None
                 self.run.beat()
             else:
+                self._stored |= offsets
                 return
 
     def _change(self, message: Message, topic: str) -> Change | None:

@@ -105,9 +105,9 @@ def test_new_generation_grants_nothing_until_lanes_reported_and_results_were_rea
     store.now += 10
     assert book.recovery(["lane"]).phase == "reading"
     assert not book.finish_recovery(["lane"], {PLACE: 3})
-    book.settle([], {PLACE: 2})
+    book.settle([], {PLACE: 2}, {PLACE: 0})
     assert not book.finish_recovery(["lane"], {PLACE: 3})
-    book.settle([sent(request(3, "q"), store.now)], {PLACE: 3})
+    book.settle([sent(request(3, "q"), store.now)], {PLACE: 3}, {PLACE: 2})
     assert book.finish_recovery(["lane"], {PLACE: 3, ("other", 0): 0})
     assert book.recovery(["lane"]).phase == "ready"
     decisions = book.reserve([second, request(4, "q")], OWNER)
@@ -116,7 +116,7 @@ def test_new_generation_grants_nothing_until_lanes_reported_and_results_were_rea
 
 def test_rules_that_count_by_other_keys_begin_at_the_beginning() -> None:
     store = CountingStore()
-    ready_book(store).settle([], {PLACE: 5})
+    ready_book(store).settle([], {PLACE: 5}, {PLACE: 0})
     same = ContactBook(store, ContactRules([EVERYONE, ContactRule("more", 9, within=DAY)]))
     assert (same.recovery(["lane"]).phase, same.offsets([PLACE])) == ("ready", {PLACE: 5})
     other = ContactBook(store, ContactRules([EVERYONE, STORE]))
@@ -175,8 +175,8 @@ def test_reservation_is_displaced_under_all_its_subjects_though_the_newcomer_has
 def test_offsets_go_forward_only_and_stand_with_what_they_settle() -> None:
     book = ready_book(CountingStore())
     many = [sent(request(number, f"p{number}"), NOW) for number in range(401)]
-    book.settle(many, {PLACE: 401, ("contacts", 3): 1})
-    book.settle(many[:1], {PLACE: 1})
+    book.settle(many, {PLACE: 401, ("contacts", 3): 1}, {PLACE: 0, ("contacts", 3): 0})
+    book.settle(many[:1], {PLACE: 1}, {PLACE: 0})
     assert book.offsets([PLACE, ("contacts", 3), ("contacts", 4)]) == {
         PLACE: 401,
         ("contacts", 3): 1,
