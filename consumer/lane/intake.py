@@ -82,11 +82,17 @@ class Intake:
         self._outbox.add_dead_letter(letter)
 
     def steer(self) -> list[Command]:
-        """Return the commands that stop reading, continue it, or go back to spilled invitations."""
-        buffer = self._buffer
-        stop = buffer.settled.at_bound or self._reservations.full
-        stop = stop or (buffer.spill_is_full and self._unblocks_none())
-        return buffer.read_plan.steer(buffer.campaigns_to_reload(), stop=stop)
+        """Return the commands that stop reading, continue it, or go back to spilled invitations.
+
+        The contact store grants nothing while batches are in doubt, so reading goes on until the
+        last of them; what there is no room for is spilled."""
+        buffer, full = self._buffer, self._reservations.full
+        stop = full or (buffer.spill_is_full and self._unblocks_none())
+        if self._reservations.needed and self._in_doubt:
+            stop = False
+        stop = stop or buffer.settled.at_bound
+        to_reload = [] if full else buffer.campaigns_to_reload()
+        return buffer.read_plan.steer(to_reload, stop=stop)
 
     def _place(self, pending: PendingInvitation, now: float) -> None:
         """End, delay or buffer an invitation that was read for the first time."""
@@ -106,11 +112,14 @@ class Intake:
             self._accept(pending)
 
     def _accept(self, pending: PendingInvitation) -> None:
-        """Have an invitation wait for a call, once the contact store grants it."""
-        if self._reservations.needed:
-            self._reservations.add(pending)
-        else:
+        """Have an invitation wait for a call, once the contact store grants it; spill it where
+        reading goes on only for batches in doubt."""
+        if not self._reservations.needed:
             self._buffer.add(pending)
+        elif self._reservations.full and self._in_doubt:
+            self._buffer.read_plan.spill(pending.offset, pending.campaign)
+        else:
+            self._reservations.add(pending)
 
     def _again(self, pending: PendingInvitation, now: float) -> None:
         """Take in a spilled invitation that was read again."""
@@ -119,7 +128,7 @@ class Intake:
         if held is not None or self._parking.is_parked(pending.campaign, now):
             read_plan.unspill(pending.offset, pending.campaign)
             self._place(pending, now)
-        elif self._buffer.has_room_for(pending.campaign):
+        elif self._buffer.has_room_for(pending.campaign) and not self._reservations.full:
             read_plan.unspill(pending.offset, pending.campaign)
             self._accept(pending)
         else:

@@ -351,3 +351,28 @@ def test_calls_in_flight_are_known_once_the_former_owners_are_settled() -> None:
     heir.read(held(1))
     assert heir.reasons == {"i1": "owner_lost"}
     assert heir.lane.knows_in_flight
+
+
+def test_a_new_owner_reads_on_to_what_is_in_doubt_though_the_store_grants_nothing() -> None:
+    """The store waits until the lane has settled its batches in doubt, and so must not stop it."""
+    slow, single = campaign("a", max_batch=100), campaign("b", max_batch=1)
+    former = Desk(lane(settings(slow, single, contacts=True, linger=100.0)))
+    log = [*(held(offset) for offset in range(1, 9)), held(9, campaign="b")]
+    former.read(*log)
+    former.reserved()
+    former.sealed()
+    assert former.sent == [9]
+    small = settings(slow, single, contacts=True, linger=100.0, max_buffered=4)
+    heir = Desk(lane(small, former.checkpoint), log=log)
+    for _ in range(9):
+        heir.poll(most=1)
+    assert heir.reasons == {"i9": "owner_lost"}
+    assert heir.lane.knows_in_flight
+    assert heir.lane.buffer.buffered == 2
+    asked = set[int]()
+    while heir.reserving:
+        asked |= {pending.offset for pending in heir.reserving[0].invitations}
+        heir.reserved(dict.fromkeys(asked, FULL))
+        heir.poll(most=1)
+        heir.poll(most=1)
+    assert asked == set(range(1, 9))
