@@ -1,1 +1,0 @@
-"""What the rules before a survey do to a real year, and what they cost."""
