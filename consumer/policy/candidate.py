@@ -30,6 +30,10 @@ class Candidate(Protocol):
         """Return the recipient's valid address of this kind, or None."""
         ...
 
+    def identities(self) -> list[str]:
+        """Return the person's identities in plain text; addresses stand as they are."""
+        ...
+
     def chance_key(self, by: ChanceKey) -> str:
         """Return the text that decides by chance: of the person, the event, or a value."""
         ...

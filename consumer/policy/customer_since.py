@@ -1,7 +1,8 @@
 """Customer since: a new customer is not asked yet.
 
 Counted back from the transaction, so that a replay decides alike. An event that does not say since
-when, or says it in no readable way, is held back: the rule is never open by accident.
+when, or says it in no readable way, is held back: the rule is never open by accident. A date
+without a time counts from its end.
 """
 
 from __future__ import annotations

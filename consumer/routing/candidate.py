@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Literal
+import re
+from typing import Any, Final, Literal
 
 from msgspec import Struct
 
@@ -16,6 +17,7 @@ from consumer.routing.person import PersonReader
 from consumer.routing.route import Reach, Route
 
 ANY_TIME = TimeReader()
+_date: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII).fullmatch
 
 
 class RouteCandidate(Struct, gc=False):
@@ -62,8 +64,10 @@ class RouteCandidate(Struct, gc=False):
             return as_text(value(exact_body(self.event.raw, self.body)))
 
     def time_at(self, value: Value) -> float | None:
-        """Return a time of the event in epoch seconds, or None if it has none there."""
-        read = self.times(value(self.body))
+        """Return a time of the event in epoch seconds, or None if it has none there. A date alone
+        is its end, in UTC."""
+        found = value(self.body)
+        read = self.times(f"{found}T24:00Z" if _is_date(found) else found)
         return None if read is None else read[0]
 
     def identities(self) -> list[str]:
@@ -82,3 +86,7 @@ class RouteCandidate(Struct, gc=False):
             return next(iter(self.identities()), self.event.id)
         value = None if by == "event" else self.text_at(by)
         return self.event.id if value is None else value
+
+
+def _is_date(found: object) -> bool:
+    return type(found) is str and _date(found) is not None

@@ -11,14 +11,10 @@ import orjson
 
 from consumer.errors import DataError
 from consumer.records.fields import RECORD_VERSION, USUAL_PRIORITY, rfc3339
-from consumer.records.invitation import (
-    INVITATION_VERSION,
-    Address,
-    InvitationRecord,
-    ResultPart,
-)
+from consumer.records.invitation import INVITATION_VERSION, Address, InvitationRecord
 from consumer.records.result import Reason, Result
 from consumer.routing.candidate import RouteCandidate
+from consumer.routing.redirect import hide_customer, tester_of
 from consumer.routing.route import Link, Target, name_of_longest
 from consumer.routing.routed import EncodedInvitation, Routed
 
@@ -77,7 +73,7 @@ class Endings:
     def _invite_when_due(
         self, candidate: RouteCandidate, target: Target, address: Address, now: float, out: Routed
     ) -> None:
-        """Invite the recipient, at the due time of the route's schedule if it has one."""
+        """Add the invitation, with its due time and zone if the route has a schedule."""
         schedule, due, zone = candidate.route.policy.schedule, 0.0, ""
         if schedule is not None:
             due, zone, refusal = schedule.plan(candidate, candidate.invitation_id)
@@ -85,66 +81,56 @@ class Endings:
                 result = self.add_result(candidate, refusal, target, out)
                 result["recipient"], result["due_at"] = self._pseudonym(address), rfc3339(due)
                 return
-        self._invite(candidate, target, address, due if due > now else 0.0, zone, out)
-
-    def _invite(
-        self,
-        candidate: RouteCandidate,
-        target: Target,
-        address: Address,
-        due: float,
-        zone: str,
-        out: Routed,
-    ) -> None:
-        route, event = candidate.route, candidate.event
-        data = target.data(event.body, event.raw)
-        testers = route.testers
-        if testers is not None:
-            address = testers
-            candidate.found["redirected"] = True
-        pseudonym = self.pseudonymise(address.get("phone") or address["email"])
-        invitation: InvitationRecord = {
-            "version": INVITATION_VERSION,
-            "campaign": target.campaign,
-            "pseudonym": pseudonym,
-            "expires_at": candidate.expires_at,
-            "event_at": event.time,
-            "address": address,
-            "data": data,
-            "result": self._result_part(candidate),
-        }
+        invitation = self._invitation(candidate, target, address)
         if due:
             invitation["eligible_from"] = due
         if zone:
             invitation["zone"] = zone
-        if route.priority != USUAL_PRIORITY:
-            invitation["priority"] = route.priority
         value = orjson.dumps(invitation)
         if len(value) > INVITATION_LIMIT:
-            message = f"an invitation of over {INVITATION_LIMIT} bytes"
-            raise DataError(Reason.INVALID_DATA, message, [name_of_longest(data)])
+            message, longest = f"an invitation of over {INVITATION_LIMIT} bytes", invitation["data"]
+            raise DataError(Reason.INVALID_DATA, message, [name_of_longest(longest)])
+        later, topic = due if due > now else 0.0, candidate.record.topic
+        pseudonym = invitation["pseudonym"]
         out.invitations.append(
-            EncodedInvitation(
-                target.lane, target.campaign, pseudonym, value, candidate.record.topic, due
-            )
+            EncodedInvitation(target.lane, target.campaign, pseudonym, value, topic, later)
         )
 
-    def _result_part(self, candidate: RouteCandidate) -> ResultPart:
-        """Return what the invitation's result repeats of it."""
-        part: ResultPart = {
-            "id": candidate.invitation_id,
-            "event_id": candidate.event.id,
-            "route": candidate.route.name,
-            "event_time": candidate.event.time_text,
-            "routed_at": candidate.routed_at,
-            "config_version": self.config_version,
-            "source": candidate.record.source,
+    def _invitation(
+        self, candidate: RouteCandidate, target: Target, address: Address
+    ) -> InvitationRecord:
+        """Make the invitation. In `mode: redirect` it is a tester's."""
+        route, event = candidate.route, candidate.event
+        data = target.data(event.body, event.raw)
+        if route.testers is not None:
+            address = tester_of(route.testers, target)
+            data = hide_customer(data, candidate, address)
+            candidate.found["redirected"] = True
+        invitation: InvitationRecord = {
+            "version": INVITATION_VERSION,
+            "campaign": target.campaign,
+            "pseudonym": self.pseudonymise(address.get("phone") or address["email"]),
+            "expires_at": candidate.expires_at,
+            "event_at": event.time,
+            "address": address,
+            "data": data,
+            "result": {
+                "id": candidate.invitation_id,
+                "event_id": event.id,
+                "route": route.name,
+                "event_time": event.time_text,
+                "routed_at": candidate.routed_at,
+                "config_version": self.config_version,
+                "source": candidate.record.source,
+            },
         }
+        if route.priority != USUAL_PRIORITY:
+            invitation["priority"] = route.priority
         if self.counts_contacts:
             self._add_person(candidate)
         if candidate.found:
-            part.update(candidate.found)  # type: ignore[typeddict-item]  # rules add keys of it
-        return part
+            invitation["result"].update(candidate.found)  # type: ignore[typeddict-item]  # keys of it
+        return invitation
 
     def _add_person(self, candidate: RouteCandidate) -> None:
         """Add under what contacts of the person are counted."""

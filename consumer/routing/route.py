@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, TypeVar
@@ -165,6 +165,10 @@ class TargetSplit:
     split: Split
     targets: Sequence[Target]
 
+    def choose(self, candidate: Candidate) -> Target:
+        """Return the candidate's target."""
+        return self.targets[self.split.choose(candidate)]
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -191,14 +195,10 @@ class Route:
         """All campaigns that `send` may choose."""
         return [target for entry in self.send for target in _targets_of(entry)]
 
-    def targets_for(self, candidate: Candidate) -> list[Target]:
-        """Return the campaigns to try, in order: of a split the one that chance chooses."""
-        return [
-            _targets_of(entry)[entry.split.choose(candidate)]
-            if isinstance(entry, TargetSplit)
-            else entry
-            for entry in self.send
-        ]
+    def targets_for(self, candidate: Candidate) -> Iterator[Target]:
+        """Yield the campaigns to try, in order: of a split the one that chance chooses."""
+        for entry in self.send:
+            yield entry if isinstance(entry, Target) else entry.choose(candidate)
 
 
 def _targets_of(entry: Target | TargetSplit) -> Sequence[Target]:
@@ -206,22 +206,18 @@ def _targets_of(entry: Target | TargetSplit) -> Sequence[Target]:
 
 
 class Reach(Struct, gc=False):
-    """A route's recipient in one event: each address is read and normalised at most once.
-
-    `present`: the event has an address; `unfit`: the kinds of unusable addresses.
-    """
+    """A route's recipient in one event: each address is read and normalised at most once. `_known`:
+    the valid addresses that were read; "" for an unusable one, None for one that is not there."""
 
     route: Route
     body: Body
-    present: bool = False
-    unfit: list[str] = []
     _known: dict[Reader, str | None] = {}
 
     def address(self, kind: Reader) -> str | None:
         """Return the valid address of this kind, or None."""
         if kind not in self._known:
             self._known[kind] = self._read(kind)
-        return self._known[kind]
+        return self._known[kind] or None
 
     def address_kinds(self) -> list[str]:
         """List the kinds of address that the route's campaigns could use."""
@@ -232,10 +228,17 @@ class Reach(Struct, gc=False):
         """Return all valid addresses that the target's channel can use; empty if unreachable."""
         address: Address = {}
         for kind in target.spec.addresses:
-            value = self.address("texts" if target.texts and kind == "phone" else kind)
+            reader: Reader = "texts" if target.texts and kind == "phone" else kind
+            value = self.address(reader)
             if value is not None:
                 address[kind] = value
         return address
+
+    def unfit(self, targets: Iterable[Target]) -> list[str]:
+        """List the kinds of address that were read for these targets and are unusable."""
+        readers = [_reader(kind, target) for target in targets for kind in target.spec.addresses]
+        unfit = (reader for reader in readers if self._known.get(reader) == "")
+        return list(dict.fromkeys("phone" if reader == "texts" else reader for reader in unfit))
 
     def _read(self, kind: Reader) -> str | None:
         found = self.route.recipient.get(kind)
@@ -245,8 +248,8 @@ class Reach(Struct, gc=False):
         raw = get(self.body)
         if raw is None or raw == "":
             return None
-        self.present = True
-        address = normalise(raw)
-        if address is None:
-            self.unfit.append("phone" if kind == "texts" else kind)
-        return address
+        return normalise(raw) or ""
+
+
+def _reader(kind: Kind, target: Target) -> Reader:
+    return "texts" if target.texts and kind == "phone" else kind

@@ -122,19 +122,20 @@ class Router:
             self._endings.add_result(candidate, refusal, None, out)
             return
         refused: Target | None = None
-        for target in candidate.route.targets_for(candidate):
+        for entry in candidate.route.send:
+            target = entry if isinstance(entry, Target) else entry.choose(candidate)
             address = reach.address_for(target)
             if not (address or target.spec.anyone):
                 continue
-            if agrees(policy.consent.get(target.channel), candidate):
+            if not policy.consent or agrees(policy.consent.get(target.channel), candidate):
                 self._endings.add_chosen(candidate, target, address, now, out)
                 return
             refused = refused or target
         if refused is not None:
             self._endings.add_result(candidate, Reason.NO_CONSENT, refused, out)
             return
-        unfit = list(dict.fromkeys(reach.unfit))
-        reason = Reason.INVALID_RECIPIENT if reach.present else Reason.NO_RECIPIENT
+        unfit = reach.unfit(candidate.route.targets_for(candidate))
+        reason = Reason.INVALID_RECIPIENT if unfit else Reason.NO_RECIPIENT
         result = self._endings.add_result(candidate, reason, None, out)
         result["fields"] = unfit or reach.address_kinds()
 

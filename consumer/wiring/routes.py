@@ -115,10 +115,10 @@ class RouteCompiler:
 
     def _rules(self, policy: Policy) -> tuple[RouteRule, ...]:
         rules, exclude = list[RouteRule](), self._config.exclude
-        emails, phones = compile_globs(exclude.emails), compile_globs(exclude.phones)
+        addresses = compile_globs((*exclude.emails, *exclude.phones))
         event = None if exclude.match is None else compile_pattern(exclude.match).matches
-        if emails or phones or event:
-            rules.append(Exclusion(emails, phones, event))
+        if addresses or event:
+            rules.append(Exclusion(addresses, event))
         if since := policy.customer_since:
             rules.append(CustomerSince(self.value(since.at), since.at_least))
         if holdout := policy.holdout:

@@ -33,22 +33,29 @@ def _route(findings: Findings, here: Path) -> None:
     findings.refers((*here, "input"), "inputs")
     for path, name in findings.sent(here):
         findings.names(path, name, "campaigns")
-    findings.repeated(findings.sent(here), "in this list already")
+    # A branch of a split may stand again behind it, for customers that the chosen one cannot reach.
+    findings.repeated(findings.texts(*here, "send"), "in this list already")
     _match(findings, here)
     for address in _ADDRESSES:
         findings.expression(*here, "recipient", address)
     _region(findings, (*here, "phone_region"))
-    sent = [name for _, name in findings.sent(here)]
+    sent = list(dict.fromkeys(name for _, name in findings.sent(here)))
     specs = {name: spec for name in sent if (spec := findings.spec(name)) is not None}
     _reach(findings, here, specs)
     _country_codes(findings, here, specs)
     _testers(findings, here, specs)
     _data(findings, here, specs)
-    entries = findings.at(*here, "send")
-    if specs and isinstance(entries, list) and len(specs) == len(set(sent)) >= len(entries):
+    if specs and len(specs) == len(sent) and _all_named(findings, here):
         _data_names(findings, here, specs)
     _waits(findings, here, sent)
     check_route_links(findings, here)
+
+
+def _all_named(findings: Findings, here: Path) -> bool:
+    """Return whether each entry of `send` names a campaign, or several: none is of a wrong type."""
+    entries = findings.at(*here, "send")
+    named = {path[: len(here) + 2] for path, _ in findings.sent(here)}
+    return isinstance(entries, list) and len(named) == len(entries)
 
 
 def _match(findings: Findings, here: Path) -> None:

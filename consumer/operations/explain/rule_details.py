@@ -33,11 +33,11 @@ def _expiry(_rule: object, candidate: Candidate, policy: Policy) -> Saw:
 def _exclude(rule: Exclusion, candidate: Candidate, _policy: Policy) -> Saw:
     if rule.event is not None and rule.event(candidate.body):
         return "`exclude.match` fits the event", None
-    for kind, named in (("email", rule.emails), ("phone", rule.phones)):
-        address = candidate.address("email" if kind == "email" else "phone") if named else None
-        if named and address is not None and named(address):
-            return f"`exclude.{kind}s` names the recipient's {kind}", None
-    return "neither the event nor the recipient is excluded", None
+    for address in candidate.identities() if rule.addresses is not None else ():
+        if rule.addresses is not None and rule.addresses(address):
+            kind = "email" if "@" in address else "phone"
+            return f"`exclude.{kind}s` names the customer's {kind}", None
+    return "neither the event nor the customer is excluded", None
 
 
 def _customer_since(rule: CustomerSince, candidate: Candidate, policy: Policy) -> Saw:

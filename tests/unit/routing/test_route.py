@@ -182,7 +182,6 @@ def test_only_addresses_that_the_channel_needs_are_taken(
 ) -> None:
     made, _ = reach({"phone": 1, "email": "a@b.org"})
     assert made.address_for(target(addresses=addresses)) == expected
-    assert made.present
 
 
 def test_an_invalid_address_beside_a_valid_one_does_not_travel() -> None:
@@ -191,19 +190,33 @@ def test_an_invalid_address_beside_a_valid_one_does_not_travel() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "present"),
-    [({}, False), ({"phone": None}, False), ({"phone": ""}, False), ({"phone": "bad"}, True)],
+    ("body", "unfit"),
+    [
+        ({}, []),
+        ({"phone": None}, []),
+        ({"phone": ""}, []),
+        ({"phone": "bad"}, ["phone"]),
+        ({"phone": "bad", "email": "bad"}, ["phone", "email"]),
+    ],
 )
-def test_an_address_is_present_when_it_is_there_but_invalid(body: Body, present: bool) -> None:
+def test_an_address_is_unfit_when_it_is_there_but_invalid(body: Body, unfit: list[str]) -> None:
     made, _ = reach(body)
-    assert made.address_for(target(addresses=("phone", "email"))) == {}
-    assert made.present is present
+    targets = [target(addresses=("phone",)), target(addresses=("phone", "email"))]
+    assert [made.address_for(each) for each in targets] == [{}, {}]
+    assert made.unfit(targets) == unfit
+
+
+def test_an_address_that_only_a_rule_read_is_not_unfit() -> None:
+    """A sample by person reads every address; the result's reason is the same without it."""
+    made, _ = reach({"email": "bad"})
+    assert made.address("email") is None
+    assert made.unfit([target(addresses=("phone",))]) == []
 
 
 def test_an_address_that_the_route_does_not_read_is_not_there() -> None:
     made, phones = reach({"phone": 1}, kinds=["email"])
     assert made.address_for(target(addresses=("phone",))) == {}
-    assert (made.present, phones.asked) == (False, [])
+    assert (made.unfit([target(addresses=("phone",))]), phones.asked) == ([], [])
 
 
 @pytest.mark.parametrize("number", ["1", "bad"])
