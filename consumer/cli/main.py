@@ -17,6 +17,7 @@ from consumer.cli import (
     check_commands,
     live_commands,
     operations,
+    rules_commands,
     simulate,
     trial_commands,
 )
@@ -145,6 +146,7 @@ app.command(rich_help_panel=Panel.LOOK)(explain_command.explain)
 app.command(rich_help_panel=Panel.MEND)(operations.resend)
 app.add_typer(operations.dlq, name="dlq")
 app.add_typer(operations.lanes, name="lanes")
+app.add_typer(rules_commands.rules, name="rules")
 app.add_typer(live_commands.inputs, name="inputs")
 app.add_typer(live_commands.campaigns, name="campaigns")
 operations.lanes.command("reopen", rich_help_panel=Panel.MEND)(live_commands.lanes_reopen)

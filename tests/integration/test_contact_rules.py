@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,7 @@ import orjson
 import pytest
 
 from consumer.records.result import Result
-from tests.support.dispatcher import Event, LiveWorld, purchases, until
+from tests.support.dispatcher import Event, LiveWorld, command, purchases, until
 from tests.support.kafka import KafkaBroker, read_topic
 
 CUSTOMERS = 300
@@ -76,3 +78,13 @@ def test_a_person_is_asked_once_in_a_window(world: LiveWorld, tmp_path: Path) ->
     }
     assert others == {("contact_limit", "everyone")}
     assert dispatcher.terminate() == 0
+    tried = subprocess.run(
+        command("rules", "try", "-c", config, "--json"),
+        check=True,
+        capture_output=True,
+        env={**os.environ, "ADMIN_PORT": "0"},
+    )
+    told = json.loads(tried.stdout)
+    assert (told["invitations"], told["asked_then"]) == (3 * CUSTOMERS, CUSTOMERS)
+    assert told["asked_now"] == CUSTOMERS
+    assert told["by_rule"] == {"everyone": 2 * CUSTOMERS}

@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import orjson
 
 from consumer.config.models import Config
-from consumer.operations.explain.lane_answer import held_back
+from consumer.config.models import Route as RouteConfig
+from consumer.operations.explain.contact_answers import (
+    AskContacts,
+    contact_answers,
+    rules_without_history,
+)
+from consumer.operations.explain.lane_answer import DueInvitation
 from consumer.operations.explain.masking import Masking
 from consumer.operations.explain.recipient import recipient_answers
-from consumer.operations.explain.rule_answers import RuleAsker, rule_answer
-from consumer.operations.explain.shapes import Decision, DecisionName, RuleAnswer
+from consumer.operations.explain.rule_answers import RuleAsker
+from consumer.operations.explain.shapes import (
+    Decision,
+    DecisionName,
+    RuleAnswer,
+    rule_answer,
+)
 from consumer.operations.explain.vendor_call import call_answer
+from consumer.policy.contacts.request import Request, Verdict
 from consumer.policy.route_timing import HeldBack
 from consumer.policy.rules import PolicyRules
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.fields import rfc3339
 from consumer.records.result import Reason, Result, Status
 from consumer.routing.candidate import RouteCandidate
-from consumer.routing.route import Target
 from consumer.routing.routed import EncodedInvitation, Routed
 from consumer.vendors import Vendor
 
 WAITS: Final = "An invitation is made; it waits for what a rule below says."
+ASKED: Final = (
+    "An invitation is made; rules that look at the person's history are asked when it is due."
+)
 INVITED: Final = "An invitation is made; a call takes it when it is due."
-
-MoreRules = Callable[[RouteCandidate, Target, float], Iterable[RuleAnswer]]
-"""Rules that need more than the event and the config: those that count a person's contacts."""
-
-
-def no_more_rules(_candidate: RouteCandidate, _target: Target, _now: float) -> Iterable[RuleAnswer]:
-    """Leave rules that need a history out."""
-    return ()
 
 
 def without_route(
@@ -69,7 +75,7 @@ class RouteExplainer:
     vendors: Mapping[str, Vendor]
     table: PolicyRules
     masking: Masking
-    more_rules: MoreRules
+    ask_contacts: AskContacts | None
 
     def explain(self, candidate: RouteCandidate, routed: Routed, now: float) -> Decision:
         """Return the decision; `routed` is what the router made of the event."""
@@ -130,17 +136,34 @@ class RouteExplainer:
         told["campaign"], told["vendor"] = target.campaign, target.vendor
         told["channel"] = str(target.channel)
         told["rules"].append(_data_answer(()))
-        told["rules"] += self.more_rules(candidate, target, now)
+        due = DueInvitation(self.config, made, now)
         told["rules"] += asker.now_answers(target)
-        held = held_back(self.config, made, now)
+        held = due.held_back()
         if held is not None:
             told["rules"] += _quiet_answers(held)
-            told["meaning"] = WAITS
-        if held is not None and held.reason is not None:
             _decide(told, held.reason)
+        if self.config.counts_contacts:
+            decided = held is not None and held.reason is not Reason.SHADOW
+            self._add_contacts(told, asker.route, due.contact_request(), decided=decided)
         told["call"] = call_answer(
             self.config, self.vendors[target.vendor], target.campaign, made.value, self.masking
         )
+
+    def _add_contacts(
+        self, told: Decision, route: RouteConfig, request: Request, *, decided: bool
+    ) -> None:
+        """Add what the rules say that look at a history; with one their decision counts, unless
+        another rule has decided."""
+        if self.ask_contacts is None:
+            checks = rules_without_history(self.config, request)
+            told["rules"] += contact_answers(self.config, route, checks)
+            if told["meaning"] == INVITED:
+                told["meaning"] = ASKED
+            return
+        decision, checks = self.ask_contacts(request)
+        told["rules"] += contact_answers(self.config, route, checks, decision)
+        if decision.verdict is not Verdict.GRANTED and not decided:
+            _decide(told, decision.reason)
 
 
 def _route_of(made: EncodedInvitation) -> str:
@@ -148,7 +171,11 @@ def _route_of(made: EncodedInvitation) -> str:
     return name
 
 
-def _decide(told: Decision, reason: Reason) -> None:
+def _decide(told: Decision, reason: Reason | None) -> None:
+    """Set what a rule decided; without a reason the invitation waits."""
+    if reason is None:
+        told["meaning"] = WAITS
+        return
     names: Mapping[Status, DecisionName] = {
         Status.ACCEPTED: "invite",
         Status.SUPPRESSED: "suppressed",

@@ -5,7 +5,7 @@
     invitation ─► the lane's rules before a call, the vendor's module         the call
 
 No rule is written here a second time: the router decides, and its own objects are asked once more
-for what they saw. A contact history takes part by `more_rules`.
+for what they saw. A contact history takes part by `ask_contacts`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,8 @@ from dataclasses import replace
 
 from consumer.config.models import Config
 from consumer.errors import EventError
-from consumer.operations.explain.decisions import (
-    MoreRules,
-    RouteExplainer,
-    no_more_rules,
-    without_route,
-)
+from consumer.operations.explain.contact_answers import AskContacts
+from consumer.operations.explain.decisions import RouteExplainer, without_route
 from consumer.operations.explain.masking import Masking
 from consumer.operations.explain.recipient import addresses_of
 from consumer.operations.explain.routes import nearest_routes
@@ -38,16 +34,16 @@ UNMATCHED = "No route takes the event; the nearest routes say what they lack."
 
 
 class Explainer:
-    """Explains events by one config. `more_rules`: those that need a contact history."""
+    """Explains events by one config. `ask_contacts`: asks a contact history, if one is at hand."""
 
     def __init__(
-        self, config: Config, masking: Masking, more_rules: MoreRules = no_more_rules
+        self, config: Config, masking: Masking, ask_contacts: AskContacts | None = None
     ) -> None:
         self._config = config
         self._vendors = build_vendors(config)
         self._router = build_router(config, self._vendors)
         self._masking = masking
-        self._more_rules = more_rules
+        self._ask_contacts = ask_contacts
 
     def explain(self, record: InputRecord, now: float, most_routes: int) -> Explanation:
         """Return what the router makes of a record of an input's topic at a time, and why."""
@@ -86,7 +82,7 @@ class Explainer:
             return [without_route("unmatched", None, UNMATCHED)]
         known = self._router.inputs[record.topic]
         explainer = RouteExplainer(
-            self._config, self._vendors, self._router.policy, masking, self._more_rules
+            self._config, self._vendors, self._router.policy, masking, self._ask_contacts
         )
         candidates = (known.candidate(record, event, route, rfc3339(now)) for route in taken)
         return [explainer.explain(candidate, routed, now) for candidate in candidates]

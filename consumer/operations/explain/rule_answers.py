@@ -16,23 +16,11 @@ from consumer.config.models import Route as RouteConfig
 from consumer.config.policy_sections import Policy
 from consumer.operations.explain.masking import Masking
 from consumer.operations.explain.rule_details import name_and_detail
-from consumer.operations.explain.shapes import RuleAnswer
+from consumer.operations.explain.shapes import RuleAnswer, rule_answer
 from consumer.policy.consent import agrees
 from consumer.policy.rules import PolicyRules
-from consumer.records.fields import rfc3339
 from consumer.routing.candidate import RouteCandidate
 from consumer.routing.route import Target, TargetSplit
-
-
-def rule_answer(
-    rule: str, holds: bool, detail: str, eligible_at: float | None = None, campaign: str = ""
-) -> RuleAnswer:
-    """Return one rule's answer; `eligible_at` is epoch seconds."""
-    at = None if eligible_at is None else rfc3339(eligible_at)
-    answer = RuleAnswer(rule=rule, holds=holds, detail=detail, eligible_at=at)
-    if campaign:
-        answer["campaign"] = campaign
-    return answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,21 +6,34 @@ from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
+from consumer.records.fields import rfc3339
 from consumer.records.invitation import Source
 
 DecisionName = Literal["invite", "suppressed", "rejected", "expired", "unmatched", "dead_letter"]
 
 
 class RuleAnswer(TypedDict):
-    """One rule. `eligible_at`: from when on it lets the survey, or another event of the customer,
+    """One rule. `holds`: null where that needs a contact history, which was not looked at.
+    `eligible_at`: from when on it lets the survey, or another event of the customer,
     go, if only time keeps it from that. `campaign`: of rules that each campaign of `send` is asked
     for."""
 
     rule: str
-    holds: bool
+    holds: bool | None
     detail: str
     eligible_at: str | None
     campaign: NotRequired[str]
+
+
+def rule_answer(
+    rule: str, holds: bool | None, detail: str, eligible_at: float | None = None, campaign: str = ""
+) -> RuleAnswer:
+    """Return one rule's answer; `eligible_at` is epoch seconds."""
+    at = None if eligible_at is None else rfc3339(eligible_at)
+    answer = RuleAnswer(rule=rule, holds=holds, detail=detail, eligible_at=at)
+    if campaign:
+        answer["campaign"] = campaign
+    return answer
 
 
 class ConditionAnswer(TypedDict):

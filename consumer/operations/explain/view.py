@@ -66,7 +66,7 @@ def _facts(told: Decision) -> Iterator[tuple[str, str | None]]:
 
 
 def _rule_row(rule: RuleAnswer) -> Sequence[str]:
-    holds = "yes" if rule["holds"] else "NO"
+    holds = "not asked" if rule["holds"] is None else "yes" if rule["holds"] else "NO"
     return rule["rule"], holds, rule["detail"], rule["eligible_at"] or "", rule.get("campaign", "")
 
 

@@ -82,6 +82,7 @@ def test_help_groups_commands_by_purpose() -> None:
         "dlq list",
         "dlq show",
         "lanes list",
+        "rules try",
         "inputs list",
     ]
     assert "dlq replay" in names["Mend"]

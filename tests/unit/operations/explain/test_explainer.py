@@ -15,11 +15,8 @@ from consumer.config.load import load
 from consumer.config.models import Config
 from consumer.operations.explain.explainer import Explainer
 from consumer.operations.explain.masking import Masking
-from consumer.operations.explain.rule_answers import rule_answer
-from consumer.operations.explain.shapes import Explanation, RuleAnswer
+from consumer.operations.explain.shapes import Explanation
 from consumer.records.input_record import InputRecord
-from consumer.routing.candidate import RouteCandidate
-from consumer.routing.route import Target
 from consumer.wiring.build import build_router, build_vendors
 from tests.unit.operations.explain.cases import FOLDER
 
@@ -124,22 +121,6 @@ def test_matched_routes_have_no_failed_condition(event: Any) -> None:
         holds = all(condition["holds"] for condition in route["conditions"])
         assert route["matched"] == holds
         assert route["matched"] or not route["taken"]
-
-
-def test_rules_of_a_history_stand_before_those_of_now() -> None:
-    """The seam for contact rules, which need a store."""
-    asked: list[tuple[str, str, float]] = []
-
-    def contact_rules(candidate: RouteCandidate, target: Target, now: float) -> list[RuleAnswer]:
-        asked.append((candidate.event.id, target.campaign, now))
-        return [rule_answer("everyone", False, "asked 3 d ago", now + 86_400)]
-
-    event = {"id": "1", "time": "2026-11-23T10:00:00Z", "kind": "paused", "phone": PHONE}
-    record = InputRecord("pos", 0, 0, orjson.dumps(event))
-    told = Explainer(config("modes"), Masking(), contact_rules).explain(record, NOW, 1)
-    assert asked == [("1", "sms", NOW)]
-    assert [rule["rule"] for rule in told["rules"]][-2:] == ["everyone", "paused"]
-    assert told["rules"][-2]["eligible_at"] == "2026-11-24T12:00:00.000Z"
 
 
 @pytest.mark.parametrize("most", [1, 2])

@@ -1,0 +1,1 @@
+"""What the rules before a survey do to a real year, and what they cost."""
