@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from prometheus_client.samples import Sample
@@ -38,6 +41,8 @@ FEED_SECONDS = 12.0
 
 FRAME = 0.125
 TOPIC = "pos.transaction-completed"
+LIMIT = "everyone"
+"""The contact rule that every customer must keep."""
 
 
 @dataclass(slots=True)
@@ -53,8 +58,8 @@ class Demo:
         """Return the closing figures. Raises DispatcherError if results are missing or repeated."""
         broker = EmbeddedBroker()
         server = SandboxServer(_sandbox_settings())
-        with server as vendor:
-            config = _demo_config(broker.bootstrap, vendor)
+        with server as vendor, _contacts_file() as contacts:
+            config = _demo_config(broker.bootstrap, vendor, contacts)
             broker.create([TOPIC, *(topic.name for topic in own_topics(config))])
             started = time.monotonic()
             reader = ResultsReader(config.kafka, config.topics.results)
@@ -66,7 +71,9 @@ class Demo:
             vendor_saw = server.double.journal.summary()
         figures = _closing_figures(process, reader.tally, vendor_saw, self.events, seconds)
         self._print_figures(figures)
+        self._print_held_back(reader.tally)
         _check_figures(figures, reader.tally, vendor_saw)
+        _check_contacts(config, reader.tally)
         return figures
 
     async def _run_process(self, config: Config, tally: Tally) -> Process:
@@ -103,7 +110,16 @@ class Demo:
     def _print_figures(self, figures: Mapping[str, Any]) -> None:
         table = Table(title="what became of it", title_justify="left", show_header=False)
         for name, number in figures.items():
-            table.add_row(name.replace("_", " "), f"{number:,}")
+            if name != "held_back":
+                table.add_row(name.replace("_", " "), f"{number:,}")
+        self.console.print(table)
+
+    def _print_held_back(self, tally: Tally) -> None:
+        table = Table("invitations", "reason", "rule", "which means", title_justify="left")
+        table.title = "held back on purpose"
+        table.columns[0].justify = "right"
+        for (reason, rule), number in tally.held_back.most_common():
+            table.add_row(f"{number:,}", reason, rule or "–", reason.meaning.replace("`", ""))
         self.console.print(table)
 
 
@@ -126,6 +142,10 @@ def _closing_figures(
         "dead_letters": disposed("dead_letter"),
         "invitations": int(view.count_invitations(samples)),
         **{status.value: tally.by_status[status] for status in Status},
+        "held_back": {
+            f"{reason} {rule}".strip(): number
+            for (reason, rule), number in tally.held_back.most_common()
+        },
         "calls": vendor["calls"],
         "throttled": vendor["throttled"],
         "customers_per_call": round(vendor["customers_per_call"], 1),
@@ -145,13 +165,35 @@ def _check_figures(figures: Mapping[str, Any], tally: Tally, vendor: Mapping[str
         raise DispatcherError("the demo failed: " + "; ".join(wrong))
 
 
-def _demo_config(bootstrap: str, vendor: str) -> Config:
+def _check_contacts(config: Config, tally: Tally) -> None:
+    most = config.contact_rules[LIMIT].at_most
+    over = sum(number > most for number in tally.asked.values())
+    if over:
+        raise DispatcherError(
+            f"the demo failed: {over} customers were asked more than {most} times"
+        )
+
+
+@contextmanager
+def _contacts_file() -> Iterator[str]:
+    """Yield the contact store's file, which goes afterwards; memory if nothing can be written."""
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(TemporaryDirectory(prefix="survey-dispatcher-"))
+        except OSError:  # a container whose files are read-only
+            yield ":memory:"
+            return
+        yield str(Path(folder, "contacts.sqlite"))
+
+
+def _demo_config(bootstrap: str, vendor: str, contacts: str) -> Config:
     text = resources.files("consumer.demo").joinpath("demo.yaml").read_text()
     variables = {
         "DEMO_BOOTSTRAP": bootstrap,
         "DEMO_VENDOR": vendor,
         "DEMO_TOKEN": SAMPLE_TOKEN,
         "DEMO_PASSWORD": SAMPLE_PASSWORD,
+        "DEMO_CONTACTS": contacts,
     }
     return load(text, env=variables, name="demo.yaml")
 

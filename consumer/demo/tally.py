@@ -1,4 +1,4 @@
-"""Counts the results of the demo by status; each invitation must have exactly one."""
+"""Counts the results of the demo by status and reason; each invitation must have exactly one."""
 
 from __future__ import annotations
 
@@ -9,14 +9,19 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import Consumer
 
-from consumer.records.result import Result, ResultReader, Status
+from consumer.records.result import Reason, Result, ResultReader, Status
 
 
 @dataclass(slots=True)
 class Tally:
-    """Results by id; `repeated` counts ids that came more than once: there must be none."""
+    """Results by id; `repeated` counts ids that came more than once: there must be none.
+
+    `held_back`: by reason and contact rule. `asked`: invitations that were sent, by recipient.
+    """
 
     by_status: Counter[Status] = field(default_factory=Counter)
+    held_back: Counter[tuple[Reason, str]] = field(default_factory=Counter)
+    asked: Counter[str] = field(default_factory=Counter)
     repeated: int = 0
     _ids: set[str] = field(default_factory=set)
 
@@ -27,6 +32,10 @@ class Tally:
         else:
             self._ids.add(result["id"])
             self.by_status[result["status"]] += 1
+            if result["status"] == Status.SUPPRESSED:
+                self.held_back[result["reason"], result.get("rule", "")] += 1
+            if result["status"] in {Status.ACCEPTED, Status.UNKNOWN}:
+                self.asked[result["recipient"] or ""] += 1
 
     @property
     def results(self) -> int:

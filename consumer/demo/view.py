@@ -18,6 +18,7 @@ from consumer.records.result import Status
 COLOURS = {
     Status.ACCEPTED: "green",
     Status.REJECTED: "yellow",
+    Status.SUPPRESSED: "blue",
     Status.FAILED: "red",
     Status.UNKNOWN: "magenta",
 }

@@ -14,6 +14,7 @@ PROGRAM = Path(sys.executable).with_name("survey-dispatcher")
 
 EVENTS = 300
 ROW = re.compile(r"│ (?P<name>[a-z ]+?) +│ (?P<figure>[\d.,]+) +│")
+HELD_BACK = re.compile(r"│ +(?P<number>\d+) │ (?P<reason>[a-z_]+) +│")
 
 
 def summary(shown: str) -> dict[str, float]:
@@ -35,6 +36,12 @@ def test_the_demo_ends_by_itself_with_a_result_for_each_invitation() -> None:
     assert sum(figures[end] for end in ends) == figures["invitations"]
     assert figures["accepted"] > EVENTS / 2
     assert figures["throttled"] == 0
+    reasons = {row["reason"] for row in HELD_BACK.finditer(done.stdout)}
+    assert reasons >= {"holdout", "contact_limit"}
+    assert (
+        sum(int(row["number"]) for row in HELD_BACK.finditer(done.stdout))
+        == (figures["suppressed"])
+    )
 
 
 def test_make_demo_calls_the_installed_command() -> None:

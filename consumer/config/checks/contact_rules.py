@@ -67,6 +67,13 @@ def _links(config: Config, found: ModelFindings) -> None:
             found.problem(("routes", index, "contact"), message, "write off, in a route of its own")
 
 
+def _waiting(config: Config) -> bool:
+    """Tell whether invitations wait together: for a due time, or for a permit of a limit."""
+    policies = [config.policy_of(route) for route in config.routes]
+    limited = any(config.quotas[lane].limits for lane in config.lanes)
+    return limited or any(policy.delay or policy.needs_zone for policy in policies)
+
+
 def _priorities(config: Config, found: ModelFindings) -> None:
     """Warn of priorities that never meet: an invitation that is due at once is sealed at once."""
     routes = config.routes
@@ -75,7 +82,7 @@ def _priorities(config: Config, found: ModelFindings) -> None:
     if not config.contact_rules:
         index = next(i for i, route in enumerate(routes) if "priority" in route.model_fields_set)
         found.warn(("routes", index, "priority"), "has no effect without contact_rules")
-    elif not any(config.policy_of(route).delay for route in routes):
+    elif not _waiting(config):
         index = next(i for i, route in enumerate(routes) if "priority" in route.model_fields_set)
         message = "has hardly an effect: nothing delays invitations, so the first is sent at once"
         found.warn(("routes", index, "priority"), message, "give the policies a delay")

@@ -28,6 +28,7 @@ from consumer.demo.events import (
     customer,
     synthetic,
 )
+from consumer.policy.chance import bucket_of
 from consumer.records.fields import rfc3339
 from consumer.records.input_record import InputRecord
 from consumer.routing.routed import Routed
@@ -42,7 +43,7 @@ class Kind(StrEnum):
     """The outcome of a synthetic event under the example routes.
 
     They send "pos" from `THRESHOLD` on to `sms` or else `email`, and all of "visit" to `visit`,
-    which either address can reach.
+    which either address can reach; 5 % of the customers are in the control group.
     """
 
     SMS = "sms"
@@ -52,6 +53,7 @@ class Kind(StrEnum):
     NO_RECIPIENT = "no_recipient"
     INVALID_RECIPIENT = "invalid_recipient"
     NOT_JSON = "not_json"
+    HOLDOUT = "holdout"
 
 
 def kind_of(value: bytes) -> Kind:
@@ -63,13 +65,11 @@ def kind_of(value: bytes) -> Kind:
     visit = event["channel"] == "visit"
     if event["amount"] < THRESHOLD and not visit:
         return Kind.UNMATCHED
-    if phone is None and email is None:
-        return Kind.NO_RECIPIENT
-    if phone == IMPOSSIBLE_PHONE:
-        return Kind.INVALID_RECIPIENT
-    if visit:
-        return Kind.VISIT
-    return Kind.EMAIL if phone is None else Kind.SMS
+    if bucket_of("control", f"id:{event['customer']['id']}") < 0.05:
+        return Kind.HOLDOUT
+    if phone == IMPOSSIBLE_PHONE or (phone is None and email is None):
+        return Kind.INVALID_RECIPIENT if phone else Kind.NO_RECIPIENT
+    return Kind.VISIT if visit else Kind.EMAIL if phone is None else Kind.SMS
 
 
 def expected(count: int, seed: int) -> Counter[Kind]:
@@ -89,7 +89,7 @@ def readable(count: int, seed: int) -> list[dict[str, Any]]:
 
 def routed_by_the_demo(count: int, seed: int) -> Routed:
     text = resources.files("consumer.demo").joinpath("demo.yaml").read_text()
-    names = ("DEMO_BOOTSTRAP", "DEMO_TOKEN", "DEMO_PASSWORD")
+    names = ("DEMO_BOOTSTRAP", "DEMO_TOKEN", "DEMO_PASSWORD", "DEMO_CONTACTS")
     config = load(text, env={**dict.fromkeys(names, "x"), "DEMO_VENDOR": "http://127.0.0.1:1"})
     events = list(synthetic(count, seed, START))
     records = [
@@ -111,6 +111,7 @@ def test_the_demos_router_makes_of_every_event_what_was_expected(seed: int) -> N
         Kind.NO_RECIPIENT: refused["rejected", "no_recipient"],
         Kind.INVALID_RECIPIENT: refused["rejected", "invalid_recipient"],
         Kind.NOT_JSON: refused["dead_letter", "not_json"],
+        Kind.HOLDOUT: refused["suppressed", "holdout"],
     }
     assert found == expected(6_000, seed)
     assert sum(found.values()) == 6_000

@@ -45,7 +45,7 @@ def busy_samples() -> list[Sample]:
 
 def drawn(width: int, results: int) -> list[str]:
     """The lines of a frame after so many results."""
-    tally = Tally(Counter({Status.ACCEPTED: results}), 0, {str(each) for each in range(results)})
+    tally = Tally(Counter({Status.ACCEPTED: results}), _ids=set(map(str, range(results))))
     paper = io.StringIO()
     picture = view.draw_frame(busy_samples(), LANES, tally, 100_000, 100_000, 9464)
     Console(file=paper, width=width).print(picture)

@@ -25,6 +25,7 @@ def process() -> Process:
         "DEMO_VENDOR": "http://127.0.0.1:1",
         "DEMO_TOKEN": "t",
         "DEMO_PASSWORD": "p",
+        "DEMO_CONTACTS": ":memory:",
     }
     return Process(load(text, env=variables), Options())
 
