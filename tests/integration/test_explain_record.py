@@ -14,6 +14,7 @@ from confluent_kafka.admin import AclOperation, AdminClient, ResourcePatternType
 from consumer.config.load import load
 from consumer.config.models import Config
 from consumer.errors import OperationError
+from consumer.kafka.queries import end_offsets
 from consumer.operations.access import Access
 from consumer.operations.explain.event_source import RecordPlace
 from consumer.operations.explain.kafka_record import read_record
@@ -41,8 +42,10 @@ def topic(kafka: KafkaBroker) -> str:
             writer.commit_transaction(60)
         else:
             writer.abort_transaction(60)
-    send(plain, name, EVENT)
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    # A transaction's mark is written after its producer was answered.
+    until("the mark", lambda: end_offsets(admin, [name])[name, 0] == 6)
+    send(plain, name, EVENT)
     for deleted in admin.delete_records([TopicPartition(name, 0, 1)]).values():
         deleted.result(60)
     return name

@@ -24,22 +24,20 @@ from consumer.operations.explain.shapes import (
     DecisionName,
     RuleAnswer,
     rule_answer,
+    time_text,
 )
 from consumer.operations.explain.vendor_call import call_answer
 from consumer.policy.contacts.request import Request, Verdict
 from consumer.policy.route_timing import HeldBack
 from consumer.policy.rules import PolicyRules
 from consumer.records.dead_letter import DeadLetterReason
-from consumer.records.fields import rfc3339
 from consumer.records.result import Reason, Result, Status
 from consumer.routing.candidate import RouteCandidate
 from consumer.routing.routed import EncodedInvitation, Routed
 from consumer.vendors import Vendor
 
 WAITS: Final = "An invitation is made; it waits for what a rule below says."
-ASKED: Final = (
-    "An invitation is made; rules that look at the person's history are asked when it is due."
-)
+ASKED: Final = "An invitation is made; rules about the person's history are asked when it is due."
 INVITED: Final = "An invitation is made; a call takes it when it is due."
 
 
@@ -86,7 +84,7 @@ class RouteExplainer:
         told["route"], told["rules"] = name, list(asker.ask(candidate, now))
         told["recipient"] = recipient_answers(candidate, route, self.masking)
         if candidate.expires_at is not None:
-            told["expires_at"] = rfc3339(candidate.expires_at)
+            told["expires_at"] = time_text(candidate.expires_at)
         made = next((made for made in routed.invitations if _route_of(made) == name), None)
         result = next((result for result in routed.results if result["route"] == name), None)
         self._add_due(told, asker, candidate, result)

@@ -20,9 +20,14 @@ from consumer.operations.explain.decisions import RouteExplainer, without_route
 from consumer.operations.explain.masking import Masking
 from consumer.operations.explain.recipient import addresses_of
 from consumer.operations.explain.routes import nearest_routes
-from consumer.operations.explain.shapes import Decision, EventAnswer, Explanation, RouteAnswer
+from consumer.operations.explain.shapes import (
+    Decision,
+    EventAnswer,
+    Explanation,
+    RouteAnswer,
+    time_text,
+)
 from consumer.records.dead_letter import DeadLetter
-from consumer.records.fields import rfc3339
 from consumer.records.input_record import InputRecord
 from consumer.routing.decoding.decode import Event
 from consumer.routing.decoding.formats import Payload
@@ -58,7 +63,7 @@ class Explainer:
         routes = _routes(known, payload, taken, most_routes, masking)
         return Explanation(
             **first,
-            at=rfc3339(now),
+            at=time_text(now),
             event=_event_answer(record, event, masking),
             masked=not masking.off,
             also=also,
@@ -84,7 +89,7 @@ class Explainer:
         explainer = RouteExplainer(
             self._config, self._vendors, self._router.policy, masking, self._ask_contacts
         )
-        candidates = (known.candidate(record, event, route, rfc3339(now)) for route in taken)
+        candidates = (known.candidate(record, event, route, time_text(now)) for route in taken)
         return [explainer.explain(candidate, routed, now) for candidate in candidates]
 
 

@@ -17,6 +17,7 @@ from consumer.operations.access import Access
 from consumer.operations.dead_letters.letters import LetterPlace, letter_of
 from consumer.operations.explain.event_source import RecordPlace, topic_of_input
 from consumer.records.input_record import InputRecord
+from consumer.routing.decoding.decode import MAX_AHEAD
 
 PATIENCE: Final = 30.0
 """Seconds that Kafka has for the record: an open transaction may hold it back for ten."""
@@ -29,15 +30,17 @@ _FORBIDDEN: Final = KafkaError.TOPIC_AUTHORIZATION_FAILED
 def read_record(
     access: Access, place: RecordPlace, input_name: str | None
 ) -> tuple[InputRecord, float | None]:
-    """Return a record as the router reads it, and when it was written (epoch seconds), if it says
-    so. Raises OperationError if there is none."""
+    """Return a record as the router reads it, and when it was written (epoch seconds), if its
+    timestamp can be that. Raises OperationError if there is none."""
     with access.reader() as reader:
         _check_place(reader, place)
         message = _read(reader, place)
     record = _input_record(access.config, message, place)
     if input_name is not None or record.topic not in access.config.input_topics:
         record = _of_input(access.config, record, input_name)
-    return record, appended_at(message)
+    written, now = appended_at(message), access.now()
+    known = written is not None and 0 < written < now + MAX_AHEAD
+    return record, written if known else None
 
 
 def _check_place(reader: Consumer, place: RecordPlace) -> None:

@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from consumer.config.durations import duration_text
 from consumer.config.policy_sections import Policy
+from consumer.operations.explain.shapes import time_text
 from consumer.policy.candidate import Candidate
 from consumer.policy.chance import Holdout, Sample
 from consumer.policy.customer_since import CustomerSince
 from consumer.policy.exclusion import Exclusion
 from consumer.policy.expiry import expired_at_routing
-from consumer.records.fields import rfc3339
 
 Saw = tuple[str, float | None]
 """What a rule saw, and from which epoch time on an event of this customer would pass it, if only
@@ -27,7 +27,7 @@ def _expiry(_rule: object, candidate: Candidate, policy: Policy) -> Saw:
     at = candidate.expires_at
     if at is None:
         return "never expires", None
-    return f"expires at {rfc3339(at)}, {duration_text(policy.expire_after)} after the event", None
+    return f"expires at {time_text(at)}, {duration_text(policy.expire_after)} after the event", None
 
 
 def _exclude(rule: Exclusion, candidate: Candidate, _policy: Policy) -> Saw:
@@ -46,7 +46,7 @@ def _customer_since(rule: CustomerSince, candidate: Candidate, policy: Policy) -
     if since is None:
         return f"no readable time at `{path}`, so it is not known since when", None
     days, wanted = (candidate.event_time - since) / _DAY, duration_text(rule.at_least)
-    detail = f"a customer since {rfc3339(since)}, {days:.1f} d before the event; wanted {wanted}"
+    detail = f"a customer since {time_text(since)}, {days:.1f} d before the event; wanted {wanted}"
     return detail, since + rule.at_least
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NotRequired
+from typing import Any, Final, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-from consumer.records.fields import rfc3339
+from consumer.records.fields import LAST_MOMENT, rfc3339
 from consumer.records.invitation import Source
+
+_FIRST_MOMENT: Final = -62_135_596_800.0
+"""Epoch seconds at which the calendar begins."""
 
 DecisionName = Literal["invite", "suppressed", "rejected", "expired", "unmatched", "dead_letter"]
 
@@ -25,11 +28,16 @@ class RuleAnswer(TypedDict):
     campaign: NotRequired[str]
 
 
+def time_text(when: float) -> str:
+    """Format epoch seconds of an event, which may be anything, as a time of the calendar."""
+    return rfc3339(min(max(when, _FIRST_MOMENT), LAST_MOMENT))
+
+
 def rule_answer(
     rule: str, holds: bool | None, detail: str, eligible_at: float | None = None, campaign: str = ""
 ) -> RuleAnswer:
     """Return one rule's answer; `eligible_at` is epoch seconds."""
-    at = None if eligible_at is None else rfc3339(eligible_at)
+    at = None if eligible_at is None else time_text(eligible_at)
     answer = RuleAnswer(rule=rule, holds=holds, detail=detail, eligible_at=at)
     if campaign:
         answer["campaign"] = campaign

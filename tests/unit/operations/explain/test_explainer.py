@@ -33,7 +33,13 @@ REASONS = {
 
 WORDS = ("pos", "YES", "employee", "", "x" * 90, NAME, "Europe/Istanbul")
 ADDRESSES = (PHONE, "0532 123 45 67", 5321234567, EMAIL, "ada@ourcompany.example")
-TIMES = ("2026-01-01T00:00:00Z", "2026-11-20T00:00:00Z", "2026-11-23T10:00:00Z")
+TIMES = (
+    "0001-01-01T00:00:00+14:00",
+    "9999-12-31T23:59:59Z",
+    "2026-01-01T00:00:00Z",
+    "2026-11-20T00:00:00Z",
+    "2026-11-23T10:00:00Z",
+)
 PIECES = st.sampled_from([None, True, False, 0, 120, 700.5, *WORDS, *ADDRESSES, *TIMES])
 VALUES = st.recursive(
     PIECES,
