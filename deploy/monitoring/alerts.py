@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from deploy.monitoring import recording as at
 from deploy.monitoring.alert import Alert
+from deploy.monitoring.alerts_contacts import CONTACTS
 from deploy.monitoring.alerts_process import PROCESS
 from deploy.monitoring.objectives import OBJECTIVES
 from deploy.monitoring.queries import gauge, increase
@@ -138,4 +139,4 @@ VENDOR = [
     ),
 ]
 
-ALERTS = [*CUSTOMERS, *VENDOR, *PROCESS, *OBJECTIVES]
+ALERTS = [*CUSTOMERS, *VENDOR, *CONTACTS, *PROCESS, *OBJECTIVES]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deploy.monitoring.operations_contacts import RULES
 from deploy.monitoring.operations_process import KAFKA, PROCESS
 from deploy.monitoring.panels import Panel, Query, Row, one
 from deploy.monitoring.series import NEVER, grown, now, of, per_second, quantile
@@ -235,4 +236,4 @@ RESULTS = Row(
     ),
 )
 
-ROWS = (LANES, PERMITS, VENDOR, RESULTS, KAFKA, PROCESS)
+ROWS = (LANES, PERMITS, VENDOR, RESULTS, RULES, KAFKA, PROCESS)

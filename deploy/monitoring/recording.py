@@ -17,10 +17,14 @@ NOT_OURS = (
     Reason.INVALID_RECIPIENT,
     Reason.INVALID_DATA,
     Reason.TOO_OLD,
+    Reason.EXPIRED_IN_QUIET_HOURS,
+    Reason.EXPIRED_AT_LIMIT,
+    Reason.EXPIRED_PAUSED,
     Reason.LANE_CLOSED,
 )
-"""Endings that say nothing of this service: what the event lacked, and what an operator decided.
-Neither does what a rule held back on purpose. All else counts, reasons of later versions too."""
+"""Endings that say nothing of this service: what the event lacked, what an operator decided, and
+what expired while a rule had it wait. Neither does what a rule held back on purpose. All else
+counts, reasons of later versions too."""
 
 COUNTED = f'status!="{Status.SUPPRESSED}",reason!~"{"|".join(NOT_OURS)}"'
 BAD = f'{COUNTED},status!="{Status.ACCEPTED}"'

@@ -1,0 +1,56 @@
+"""The on-call's row about the rules before a survey, and the contact store."""
+
+from __future__ import annotations
+
+from deploy.monitoring.panels import Panel, Row, one
+from deploy.monitoring.series import grown, now, of, quantile
+
+RULES = Row(
+    "Rules before a survey",
+    (
+        Panel(
+            "Held back on purpose",
+            "Invitations that a rule ended, by reason; the lane `router` is what ended before any.",
+            one(grown(of("results_total", 'status="suppressed"'), "lane", "reason"), "{{reason}}"),
+            kind="stack",
+        ),
+        Panel(
+            "Held back by contact rules",
+            "Invitations that ended by a contact rule, a pace or a duplicate, for each rule.",
+            one(grown(of("held_back_total", lane=True), "rule", "reason"), "{{rule}} {{reason}}"),
+            kind="stack",
+        ),
+        Panel(
+            "Contact store",
+            "Down: the store does not answer, or grants nothing yet. Nothing is sent meanwhile.",
+            one(now("contact_store_up", "instance", lane=False), "{{instance}}"),
+            kind="states",
+            alerts=("ContactStoreDown",),
+            words=("down", "up"),
+            bad=0,
+        ),
+        Panel(
+            "State of the contact store",
+            "waiting: for the lanes to report their calls in flight. reading: results and contacts "
+            "are read. ready: the store grants.",
+            one(now("contact_store_phase", "phase", lane=False), "{{phase}}"),
+            kind="stack",
+        ),
+        Panel(
+            "Decisions of the contact store",
+            "95 of 100 questions were answered as fast as this.",
+            one(quantile(0.95, "contact_decision_seconds", "question", lane=False), "{{question}}"),
+            unit="s",
+        ),
+        Panel(
+            "Questions without an answer",
+            "Times that the contact store did not answer, or granted nothing yet.",
+            one(grown(of("contact_store_failures_total"), "instance"), "{{instance}}"),
+        ),
+        Panel(
+            "Waiting for the contact store",
+            "Invitations that the store has not decided about.",
+            one(now("contacts_asking_invitations", "lane"), "{{lane}}"),
+        ),
+    ),
+)
