@@ -1,8 +1,9 @@
-"""Commands to running processes: `inputs`, `campaigns retry`, `lanes reopen`."""
+"""Commands to running processes: `inputs`, `campaigns retry`, `lanes reopen`, `pause`, `resume`."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,7 +23,11 @@ from consumer.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from consumer.observability.status.status import PauseStatus
     from consumer.operations.inputs import GoOn
+    from consumer.records.pause import Pausable
+
+_WHAT = "route, campaign, vendor or everything."
 
 inputs = command_group("List input partitions and resume those that are stopped.")
 campaigns = command_group("Retry a parked campaign or one with an open circuit breaker.")
@@ -135,6 +140,87 @@ def campaigns_retry(
         f"sent: {campaign} is called again within seconds, if its limits allow it; the log's "
         "`campaign_retried` and `survey-dispatcher status` show it"
     )
+
+
+def pause(
+    what: Annotated[
+        str | None, typer.Argument(metavar="[WHAT]", help=f"What to pause: {_WHAT}")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Its name in the config.")
+    ] = None,
+    config: ConfigPath = DEFAULT_CONFIG,
+    why: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Reason that others see; no personal data, please."),
+    ] = None,
+    only_list: Annotated[bool, typer.Option("--list", help="List what is paused.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Pause a route, a campaign, a vendor or everything; without arguments list what is paused.
+
+    Running processes obey within seconds, and a restart changes nothing. What is paused waits until
+    `resume`, or until it expires.
+    """
+    from consumer.operations import pauses
+
+    if what is None or only_list:
+        found = pauses.look(access_to(config))
+        if as_json:
+            typer.echo(json.dumps([asdict(paused) for paused in found], indent=2))
+        else:
+            _show_pauses(found, none="nothing is paused")
+        return
+    thing = _parse_thing(what, name)
+    if why is not None and not pauses.is_reason(why):
+        raise typer.BadParameter("expected 1 to 200 characters", param_hint="--why")
+    pauses.pause(access_to(config), thing, why)
+    typer.echo(
+        f"paused: {thing.text}; running processes obey within seconds, `survey-dispatcher status` "
+        f"shows it, `survey-dispatcher resume {thing.text}` ends it"
+    )
+
+
+def resume(
+    what: Annotated[str, typer.Argument(metavar="WHAT", help=f"What to resume: {_WHAT}")],
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Its name in the config.")
+    ] = None,
+    config: ConfigPath = DEFAULT_CONFIG,
+) -> None:
+    """End a pause by command: what waits is called again within seconds.
+
+    What the config pauses stays paused.
+    """
+    from consumer.operations import pauses
+
+    thing = _parse_thing(what, name)
+    left = pauses.resume(access_to(config), thing)
+    typer.echo(f"resumed: {thing.text}; delayed invitations return within seconds")
+    if left:
+        typer.echo("still paused, and so is what belongs to it:")
+        _show_pauses(left)
+
+
+def _parse_thing(what: str, name: str | None) -> Pausable:
+    from consumer.records.pause import Pausable, PauseKind
+
+    if what not in set(PauseKind):
+        raise typer.BadParameter(f"expected {_WHAT[:-1]}, found {what!r}", param_hint="WHAT")
+    thing = Pausable.from_key(f"{what}|{name or ''}")
+    if thing is None:
+        expected = "no name" if what == PauseKind.EVERYTHING else f"the name of a {what}"
+        raise typer.BadParameter(f"expected {expected}, found {name!r}", param_hint="NAME")
+    return thing
+
+
+def _show_pauses(found: Sequence[PauseStatus], none: str = "") -> None:
+    from consumer.operations import view
+
+    if found:
+        view.pause_table(found)
+    else:
+        typer.echo(none)
 
 
 def _report(done_in_time: bool | None, done: str, where: str) -> None:

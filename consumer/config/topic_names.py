@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-TAILS = frozenset({"results", "dead-letters", "replayed", "contacts"})
+TAILS = frozenset({"results", "dead-letters", "replayed", "contacts", "commands", "pauses"})
 """What follows the prefix in the names of topics that every application has."""
 
 BRANCHES = frozenset({"invitations", "checkpoints", "delayed", "lane"})
@@ -64,6 +64,11 @@ class Topics:
     def view_group(self) -> str:
         """Group of the view that keeps the contact store; its offsets are in the store."""
         return f"{self.application_id}.contacts-view"
+
+    @property
+    def pauses(self) -> str:
+        """The pauses topic: what operators paused and resumed by command, compacted."""
+        return f"{self.application_id}.pauses"
 
     @property
     def router_group(self) -> str:

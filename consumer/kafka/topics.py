@@ -89,6 +89,7 @@ def own_topics(config: Config, partitions: int = 6) -> list[TopicSpec]:
             exactly_one=True,
             optional=True,
         ),
+        pauses_topic(topics.pauses),
         *(
             _sized_topic(
                 topics.delayed(step),
@@ -110,6 +111,12 @@ def _contacts_topic(config: Config) -> TopicSpec:
         frozenset({"cleanup.policy"}),
         exactly_one=True,
     )
+
+
+def pauses_topic(name: str) -> TopicSpec:
+    """Return the topic of pauses by command: one that forgets would resume by itself."""
+    checked = {"cleanup.policy": "compact"}
+    return TopicSpec(name, 1, checked, frozenset(checked), exactly_one=True, optional=True)
 
 
 def needed_topics(config: Config) -> list[TopicSpec]:

@@ -44,6 +44,7 @@ from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.results import CallFacts
 from consumer.lane.state.settings import FRESH_SECONDS, LaneSettings
 from consumer.lane.state.snapshot import CampaignCircuit, CampaignSnapshot, LaneSnapshot
+from consumer.policy.pauses import Pauses
 from consumer.records.call import Outcome
 from consumer.records.checkpoint import Checkpoint, Owner
 from consumer.records.dead_letter import DeadLetter
@@ -190,9 +191,12 @@ class Lane:
 
     def reconfigure(
         self, settings: LaneSettings, now: float, *, relogin: Collection[str] = ()
-    ) -> None:
+    ) -> list[str]:
         """Apply another config. Waiting invitations follow it; calls in flight end by the old one.
-        Invitations of unknown campaigns are delayed. `relogin`: vendors whose account changed."""
+        Invitations of unknown campaigns are delayed. `relogin`: vendors whose account changed.
+        Return the campaigns that it resumed: see `pause`."""
+        hold_back = self.settlement.hold_back
+        before = hold_back.paused_parts()
         self.settings = settings
         self.buffer.reconfigure(settings)
         self._sealing.reconfigure()
@@ -208,6 +212,17 @@ class Lane:
             if window.campaign not in settings.campaigns:
                 self.settlement.parking.delay_campaign(window.campaign, now)
         self._unrecorded = True
+        return hold_back.resumed_since(before)
+
+    def pause(self, pauses: Pauses) -> list[str]:
+        """Replace what is paused by command. Invitations that wait are held back when they are
+        sealed; calls in flight are not called back. Return the campaigns that were paused, in part
+        or as a whole, and may go now: their delayed invitations are in the delay topics, and the
+        delay stage returns them (`EarlyReturns`)."""
+        hold_back = self.settlement.hold_back
+        before = hold_back.paused_parts()
+        hold_back.pauses = pauses
+        return hold_back.resumed_since(before)
 
     def parked_campaigns(self, now: float) -> list[str]:
         """Return the campaigns whose invitations are delayed because the vendor cannot use them."""

@@ -133,22 +133,28 @@ class Access:
     def send_command(self, command: Command, is_done: Callable[[], bool]) -> bool:
         """Send a command to the running processes; return whether its effect was seen in time.
         Raises OperationError."""
-        topic = self.topics.commands
-        if topic not in topic_names(self.admin):
-            raise OperationError(
-                f"topic {topic} is missing, so no process can be reached: `survey-dispatcher "
-                "topics --create` creates it (processes look for it every 15 s)"
-            )
-        size = TransactionSize(1)
-        producer = self.fenced_producer(f"operator.{command.id}", size)
-        with self.transaction(producer, "sending the command", size):
-            transactions.produce(producer, topic, dump(command), key=command.command, partition=0)
+        self.write_one(
+            self.topics.commands, command.command, dump(command), f"operator.{command.id}"
+        )
         deadline = self.steady() + CARRIED_OUT_WITHIN
         while self.steady() < deadline:
             if is_done():
                 return True
             time.sleep(LOOK_EVERY)
         return False
+
+    def write_one(self, topic: str, key: str, value: bytes, name: str) -> None:
+        """Write one record for the running processes, by a producer of this name. Raises
+        OperationError."""
+        if topic not in topic_names(self.admin):
+            raise OperationError(
+                f"topic {topic} is missing, so no process can be reached: `survey-dispatcher "
+                "topics --create` creates it (processes look for it every 15 s)"
+            )
+        size = TransactionSize(1)
+        producer = self.fenced_producer(name, size)
+        with self.transaction(producer, "sending the command", size):
+            transactions.produce(producer, topic, value, key=key, partition=0)
 
     def patience(self) -> Callable[[], bool]:
         """Return the `give_up` to be asked after each attempt that Kafka did not answer."""

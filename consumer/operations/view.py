@@ -15,6 +15,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from consumer.kafka.lane_logs import LaneView
+from consumer.observability.status.status import PauseStatus
 from consumer.operations.dead_letters import letters, replay
 from consumer.operations.dead_letters.letters import DeadLetterList, DeadLetterRecord
 from consumer.operations.inputs import InputView
@@ -220,6 +221,16 @@ def input_as_json(view: InputView) -> Mapping[str, object]:
         "lag": view.high - view.offset if committed else None,
         "stopped": view.reason and view.reason.value,
     }
+
+
+def pause_table(paused: Sequence[PauseStatus]) -> None:
+    """Print what is paused, by what, since when and why."""
+    heads = ("what", "name", "by", "since", "why")
+    rows = [
+        (one.kind, one.name, one.by, rfc3339(one.since) if one.since else "", one.why or "")
+        for one in paused
+    ]
+    table(heads, rows)
 
 
 def drain_counts(counts: Mapping[tuple[str, str], int]) -> None:

@@ -11,7 +11,7 @@ A lane asks when it reads an invitation (when due), before it seals a call, and 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -63,25 +63,3 @@ class RouteTiming:
         if has_expired(expires_at, until):
             return HeldBack(Reason.EXPIRED_IN_QUIET_HOURS)
         return HeldBack(until=until)
-
-
-@dataclass(slots=True)
-class Pauses:
-    """What an operator paused by command. `everything`: all calls of the application."""
-
-    everything: bool = False
-    routes: set[str] = field(default_factory=set)
-    campaigns: set[str] = field(default_factory=set)
-    vendors: set[str] = field(default_factory=set)
-
-    def __bool__(self) -> bool:
-        return bool(self.everything or self.routes or self.campaigns or self.vendors)
-
-    def holds(self, route: str, campaign: str, vendor: str) -> bool:
-        """Return whether an invitation of these is paused."""
-        return (
-            self.everything
-            or route in self.routes
-            or campaign in self.campaigns
-            or vendor in self.vendors
-        )

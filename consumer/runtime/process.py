@@ -20,7 +20,9 @@ from consumer.observability.admin_state import ProcessState
 from consumer.observability.health import Health
 from consumer.observability.metrics.labels import CONTACTS, DELAY, ROUTER
 from consumer.observability.metrics.metrics import Metrics
+from consumer.observability.status.pauses import pauses_by_command, pauses_of_config
 from consumer.observability.status.report import StatusReport
+from consumer.observability.status.status import COMMAND, CONFIG, PauseStatus
 from consumer.runtime.contacts.service import ContactService, open_store
 from consumer.runtime.memory import calm_garbage_collector, keep_freed_memory
 from consumer.runtime.options import Options
@@ -29,6 +31,7 @@ from consumer.runtime.reload import FileWatch, Reloader
 from consumer.runtime.stage import NO_LANES, ConfigInUse, StageServices
 from consumer.runtime.supervisor import Supervisor
 from consumer.runtime.watchers.command_watch import CommandWatch
+from consumer.runtime.watchers.pause_watch import PauseBoard, PausesNow, PauseWatch
 from consumer.runtime.watchers.process_watch import BrokerWatch
 
 log = structlog.get_logger(__name__)
@@ -82,6 +85,7 @@ class Process:
             metrics=self.metrics,
             health=self.health,
             instance=options.instance,
+            pauses=PauseBoard(known=not self._reads_pauses),
         )
         self.status = StatusReport(
             self.services.board,
@@ -90,7 +94,9 @@ class Process:
             self._clock.now,
             lambda: (self.config.config_version, self.config.lanes),
             options.instance,
+            self._pauses,
         )
+        self._show_pauses()
         self.state = ProcessState(self.metrics, self.health, self.status.json)
         self.reloader: Reloader | None = None
         self._files: FileWatch | None = None
@@ -120,7 +126,7 @@ class Process:
         try:
             if await watch.until_up(self._stopping):
                 await asyncio.to_thread(self._preflight.check_topics, self.config)
-                self._watch_commands()
+                self._watch_topics()
                 self._supervisor.start(self._supervisor.plan(self.config))
                 watches = [watch.run(self._stopping), self._preflight.run(self._stopping)]
                 if self._files is not None:
@@ -180,9 +186,19 @@ class Process:
         view = [CONTACTS] if role.sends and self.config.contacts else []
         return [*routing, *(self.config.lanes if role.sends else ()), *view]
 
-    def _watch_commands(self) -> None:
+    @property
+    def _reads_pauses(self) -> bool:
+        return self.options.role.sends and not self.options.embedded
+
+    def _watch_topics(self) -> None:
+        """Start to read what operators command."""
+        stage = self.services
+        if self._reads_pauses:
+            pauses = PauseWatch(
+                stage.topics.pauses, stage.clients, stage.pauses, self._paused, self._clock.now
+            )
+            pauses.start(f"{stage.topics.application_id}.pause-reader", stage.stop)
         if not self.options.embedded:
-            stage = self.services
             watch = CommandWatch(
                 stage.topics.commands,
                 stage.clients,
@@ -192,6 +208,20 @@ class Process:
                 f"{stage.topics.application_id}.commands.{stage.instance}",
             )
             watch.start(f"{stage.topics.application_id}.command-reader", stage.stop)
+
+    def _pauses(self) -> list[PauseStatus]:
+        by_command = pauses_by_command(self.services.pauses.now.records)
+        return [*by_command, *pauses_of_config(self.config)]
+
+    def _paused(self, now: PausesNow) -> None:
+        """Show what is paused by command; in the thread of `PauseWatch`."""
+        names = [(pause.kind, pause.name) for pause in now.records]
+        self.metrics.process.paused(COMMAND, names)
+
+    def _show_pauses(self) -> None:
+        """Show what the config pauses."""
+        names = [(pause.kind, pause.name) for pause in pauses_of_config(self.config)]
+        self.metrics.process.paused(CONFIG, names)
 
     # -- reload -------------------------------------------------------------------------------
 
@@ -212,6 +242,7 @@ class Process:
             raise
         self.config = config
         self.metrics.process.config_loaded(config.config_version, list(config.campaigns))
+        self._show_pauses()
 
     def _reloaded(self, result: str) -> None:
         self.metrics.process.config_reload(result)

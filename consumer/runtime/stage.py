@@ -36,6 +36,7 @@ from consumer.runtime.delay.early_returns import EarlyReturns
 from consumer.runtime.delay.step_counts import StepCounts
 from consumer.runtime.fencing_monitor import FencingMonitor
 from consumer.runtime.watchers.command_watch import CommandBoard
+from consumer.runtime.watchers.pause_watch import PauseBoard
 
 MAX_SILENCE = 60.0
 """Seconds that a loop may block in a Kafka call before the process counts as stuck."""
@@ -88,6 +89,7 @@ class StageServices:
     step_counts: StepCounts = field(default_factory=StepCounts)
     early: EarlyReturns = field(default_factory=EarlyReturns)
     commands: CommandBoard = field(default_factory=CommandBoard)
+    pauses: PauseBoard = field(default_factory=PauseBoard)
     board: StatusBoard = field(default_factory=StatusBoard)
 
     def follow_clock(self) -> None:

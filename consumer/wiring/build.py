@@ -138,6 +138,7 @@ def lane_settings(config: Config, lane: str) -> LaneSettings:
                 campaign,
                 modules[campaign.vendor].spec(campaign.channel),
                 paused=campaign.paused or config.vendors[campaign.vendor].paused,
+                routes=tuple(route.name for route in config.routes if name in route.campaigns),
             )
             for name, campaign in campaigns.items()
         },
@@ -161,7 +162,7 @@ def lane_settings(config: Config, lane: str) -> LaneSettings:
 
 
 def _lane_campaign(
-    name: str, campaign: Campaign, spec: ChannelSpec, *, paused: bool
+    name: str, campaign: Campaign, spec: ChannelSpec, *, paused: bool, routes: tuple[str, ...]
 ) -> LaneCampaign:
     window = campaign.window
     return LaneCampaign(
@@ -178,4 +179,5 @@ def _lane_campaign(
         spec=spec,
         required=campaign.required,
         paused=paused,
+        routes=routes,
     )

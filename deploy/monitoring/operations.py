@@ -70,6 +70,12 @@ LANES = Row(
             kind="states",
         ),
         Panel(
+            "Paused",
+            "What the config or an operator's `pause` holds back; `resume` ends a command's.",
+            one(now("paused", "kind", "name", "by", lane=False), "{{kind}} {{name}}, {{by}}"),
+            kind="states",
+        ),
+        Panel(
             "Delay topics",
             "Invitations that wait on a step, and those that went there a second.",
             (

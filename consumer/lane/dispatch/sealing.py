@@ -118,7 +118,10 @@ class Sealing:
         waits_until = self._leave_when_granted(now)
         if waits_until is not None:
             return waits_until
+        delayed = self._settlement.delayed
         while len(self.in_flight) < self._buffer.settings.max_in_flight and self._has_room():
+            if self._settlement.delays_enough(delayed):
+                return now
             if not self._limiter.allowed(now):
                 return self._limiter.next_at(now)
             left = self._limiter.share_left(now)

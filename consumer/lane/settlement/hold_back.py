@@ -7,17 +7,24 @@ customer's quiet hours goes to the delay topics, so that a night costs no memory
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from consumer.lane.buffer.buffer import InvitationBuffer
 from consumer.lane.settlement.outbox import Outbox
 from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.results import NO_CALL, CallFacts
-from consumer.policy.route_timing import HeldBack, Pauses
+from consumer.policy.pauses import Pauses
+from consumer.policy.route_timing import HeldBack
 from consumer.policy.rules import Rule, first_refusal
 from consumer.records.result import Reason, Status
 
-_PAUSED = HeldBack()
+WHOLE = ""
+"""Stands for all routes of a campaign."""
+
+PAUSED_FOR = 3600.0
+"""Seconds for which an invitation that a command paused is delayed, again and again. It returns at
+a resume, and a pause of days must not pass a million invitations round every ten minutes."""
 
 
 @dataclass(slots=True)
@@ -27,6 +34,7 @@ class HoldBack:
     _buffer: InvitationBuffer
     _outbox: Outbox
     pauses: Pauses = field(default_factory=Pauses)
+    """What an operator paused by command."""
 
     def at_intake(self, pending: PendingInvitation, now: float) -> HeldBack | None:
         """Return why an invitation that was read may not wait for a call; None if it may."""
@@ -64,6 +72,32 @@ class HoldBack:
             seconds = None if held.until is None else held.until - now
             self._outbox.delay(pending, now, seconds, held.details.get("rule", ""))
 
+    def paused_parts(self) -> Mapping[str, Collection[str]]:
+        """Return campaign → its routes that are paused, by config or command; a campaign that is
+        paused as a whole has `WHOLE`."""
+        settings = self._buffer.settings
+        timings, by_command = settings.routes, self.pauses.routes
+        return {
+            name: {WHOLE}
+            if campaign.paused or self.pauses.holds_campaign(name, campaign.vendor)
+            else {
+                route
+                for route in campaign.routes
+                if route in by_command or (route in timings and timings[route].paused)
+            }
+            for name, campaign in settings.campaigns.items()
+        }
+
+    def resumed_since(self, before: Mapping[str, Collection[str]]) -> list[str]:
+        """Return the campaigns of which some part was paused and may go now: their delayed
+        invitations need not wait any longer. `before`: `paused_parts` of then."""
+        now = self.paused_parts()
+        return [
+            name
+            for name, parts in before.items()
+            if WHOLE not in now.get(name, (WHOLE,)) and set(parts).difference(now[name])
+        ]
+
     def _held_back(
         self, rules: tuple[Rule, ...], pending: PendingInvitation, now: float
     ) -> HeldBack | None:
@@ -71,8 +105,10 @@ class HoldBack:
         reason = first_refusal(rules, pending, now)
         if reason is not None:
             return self._refused(pending, reason)
-        if self._is_paused(pending):
-            return _PAUSED
+        if self._is_paused_by_config(pending):
+            return HeldBack()  # tried again soon: a restart with another config returns nothing
+        if self._is_paused_by_command(pending):
+            return HeldBack(until=now + PAUSED_FOR)
         if pending.eligible_from > now:
             return HeldBack(until=pending.eligible_from)
         timing = settings.routes.get(pending.route) if settings.routes else None
@@ -89,12 +125,19 @@ class HoldBack:
         return HeldBack(reason)
 
     def _is_paused(self, pending: PendingInvitation) -> bool:
+        return self._is_paused_by_config(pending) or self._is_paused_by_command(pending)
+
+    def _is_paused_by_config(self, pending: PendingInvitation) -> bool:
         settings = self._buffer.settings
         campaign = settings.campaigns.get(pending.campaign)
         if campaign is not None and campaign.paused:
             return True
         timing = settings.routes.get(pending.route) if settings.routes else None
-        if timing is not None and timing.paused:
-            return True
+        return timing is not None and timing.paused
+
+    def _is_paused_by_command(self, pending: PendingInvitation) -> bool:
+        if not self.pauses:
+            return False
+        campaign = self._buffer.settings.campaigns.get(pending.campaign)
         vendor = campaign.vendor if campaign else ""
-        return bool(self.pauses) and self.pauses.holds(pending.route, pending.campaign, vendor)
+        return self.pauses.holds(pending.route, pending.campaign, vendor)

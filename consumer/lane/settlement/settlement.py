@@ -64,6 +64,16 @@ class Settlement:
         self._quota_backoff = quota_backoff
         self._rng = rng
 
+    @property
+    def delayed(self) -> int:
+        """How many invitations the next commit delays."""
+        return len(self._outbox.delayed)
+
+    def delays_enough(self, before: int) -> bool:
+        """Return whether so many were delayed, beyond those of before, that the rest waits for
+        another commit: a night or a pause begins for a whole window at once."""
+        return self.delayed - before >= self._outbox.commit_size
+
     def settle_call(self, call: AnsweredCall, part_of: Bisection | Trial | None) -> None:
         """Settle an answered call: of a whole batch, of a part of a divided one, or of a trial."""
         batch, outcome = call.batch, call.outcome

@@ -46,6 +46,7 @@ class LaneCampaign:
     `bisect_calls`: calls that finding the bad recipients of a refused batch may cost. `spec` and
     `required`: what its calls need of an invitation now (None: not checked). An invitation that
     waited since another config may lack it. `paused`: its invitations wait in the delay topics.
+    `routes`: names of those that send to it.
     """
 
     name: str
@@ -61,6 +62,7 @@ class LaneCampaign:
     spec: ChannelSpec | None = None
     required: tuple[str, ...] = ()
     paused: bool = False
+    routes: tuple[str, ...] = ()
 
 
 class RankedByCampaign:

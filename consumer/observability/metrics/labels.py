@@ -16,12 +16,17 @@ from consumer.lane.state.commands import SealReason
 from consumer.lane.state.delay_steps import STEPS
 from consumer.records.call import Verdict
 from consumer.records.dead_letter import DeadLetterReason
+from consumer.records.pause import PauseKind
 from consumer.records.result import Reason
 
 CAMPAIGNS_SHOWN = 200
 """Campaigns with series of their own; later ones in the config share `other`."""
 
 RULES_SHOWN = 100
+
+PAUSES_SHOWN = 200
+"""Pauses with series of their own; others share `other`."""
+
 CODES_SHOWN = 50
 """Vendor codes with series of their own: 36 are documented, and a vendor may send others."""
 
@@ -54,6 +59,8 @@ CLOSED: Mapping[str, frozenset[str]] = {
     "phase": frozenset({"waiting", "reading", "ready"}),
     "question": frozenset({"reserve", "seal"}),
     "command": frozenset({"resume_input", "reopen_lane", "retry_campaign", "lapsed", "unreadable"}),
+    "kind": frozenset(PauseKind),
+    "by": frozenset({"command", "config"}),
     "result": frozenset({"applied", "refused", "unchanged"}),
     "error": frozenset(name for name in dir(confluent_kafka.KafkaError) if name.isupper()),
 }

@@ -138,6 +138,7 @@ PROCESS = (
     Counter("transactions_aborted_total", "Kafka transactions aborted", STAGE),
     Counter("kafka_errors_total", "Errors that a Kafka client reported", ("stage", "error")),
     Counter("deletions_refused_total", "Refused deletions of settled records", ("topic",)),
+    Gauge("paused", "1 while it is paused, by config or command", ("kind", "name", "by")),
     # Each process reads all commands, and follows the clock.
     Counter(
         "operator_commands_total", "Operators' commands that were read", ("command",), merge=max

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from consumer.observability.metrics.labels import ROUTER, BoundedLabels, closed
+from consumer.observability.metrics.labels import (
+    OTHER,
+    PAUSES_SHOWN,
+    ROUTER,
+    BoundedLabels,
+    closed,
+)
 from consumer.observability.metrics.series import MetricSeries, Values
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.result import Reason
@@ -119,6 +125,13 @@ class ProcessMetrics:
     def command(self, outcome: str) -> None:
         """Count a record of the operators' topic: its command, or why it is none."""
         self._series.count("operator_commands_total", closed("command", outcome))
+
+    def paused(self, by: str, names: Sequence[tuple[str, str]]) -> None:
+        """Show the kinds and names of what is paused `by` config or command, and only these; names
+        past the first 200 as `other`."""
+        shown = [*names[:PAUSES_SHOWN], *((kind, OTHER) for kind, _ in names[PAUSES_SHOWN:])]
+        values: Values = {(closed("kind", kind), name, closed("by", by)): 1 for kind, name in shown}
+        self._series.show("paused", by, values)
 
     def orphaned(self, records: Mapping[str, int]) -> None:
         """Show lane outside the config → records that it holds, and only these lanes."""

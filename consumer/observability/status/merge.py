@@ -41,6 +41,7 @@ def _pair(one: StatusSnapshot, other: StatusSnapshot) -> StatusSnapshot:
         delayed=_sum(one.delayed, other.delayed),
         orphans=_sum(one.orphans, other.orphans),
         stopped_inputs=_sum(one.stopped_inputs, other.stopped_inputs),
+        pauses=list(dict.fromkeys([*one.pauses, *other.pauses])),
     )
 
 

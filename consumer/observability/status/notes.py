@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Set
 
 from consumer.observability.status.status import LaneStatus, Level, Note, StatusSnapshot
+from consumer.records.fields import rfc3339
 
 
 def lane_notes(lane: LaneStatus) -> Iterator[Note]:
@@ -49,6 +50,9 @@ def _accounts(lane: LaneStatus) -> Iterator[Note]:
 DOUBT_SHOWN = 3600.0
 """Seconds for which a call without a clear answer is worth a note."""
 
+PAUSES_SHOWN = 10
+"""Pauses with a note of their own."""
+
 NAMED = 3
 """Lanes that one note names."""
 
@@ -56,6 +60,7 @@ NAMED = 3
 def notes(now: StatusSnapshot) -> list[Note]:
     """Return all problems, the worst first."""
     found = [*_process(now), *_stages(now), *_inputs(now), *_doubt(now), *_orphans(now)]
+    found.extend(_pauses(now))
     for lane in now.lanes:
         found.extend(lane_notes(lane))
     return sorted(found, key=lambda each: each.level is not Level.BAD)
@@ -81,6 +86,21 @@ def _inputs(now: StatusSnapshot) -> Iterator[Note]:
         some = "1 partition stands" if partitions == 1 else f"{partitions} partitions stand"
         what = f"{some} still: `inputs list` says why, `inputs resume` where to go on"
         yield Note(Level.BAD, topic, what)
+
+
+def _pauses(now: StatusSnapshot) -> Iterator[Note]:
+    for pause in now.pauses[:PAUSES_SHOWN]:
+        where = f"{pause.kind} {pause.name}".rstrip()
+        if pause.by_command:
+            since = rfc3339(pause.since or 0.0)
+            why = f" ({pause.why})" if pause.why else ""
+            what = f"paused since {since}{why}: `resume {where}` ends it"
+        else:
+            what = "paused by the config"
+        yield Note(Level.WARN, where, what)
+    more = len(now.pauses) - PAUSES_SHOWN
+    if more > 0:
+        yield Note(Level.WARN, "pauses", f"{more} more: `pause --list` has all")
 
 
 def _doubt(now: StatusSnapshot) -> Iterator[Note]:

@@ -17,6 +17,7 @@ from consumer.observability.status.board import StatusBoard
 from consumer.observability.status.notes import notes
 from consumer.observability.status.status import (
     LaneStatus,
+    PauseStatus,
     ProcessStatus,
     StageStatus,
     StatusSnapshot,
@@ -31,7 +32,7 @@ KEPT = 0.5
 @dataclass(slots=True)
 class StatusReport:
     """Makes snapshots. `now` is the loops' clock; `config` gives the version and the lanes of the
-    config in use."""
+    config in use, `pauses` what is paused."""
 
     board: StatusBoard
     metrics: Metrics
@@ -39,6 +40,7 @@ class StatusReport:
     now: Callable[[], float]
     config: Callable[[], tuple[str, Sequence[str]]]
     instance: str = ""
+    pauses: Callable[[], Sequence[PauseStatus]] = tuple
     started_at: float = field(init=False)
     _lock: Lock = field(default_factory=Lock)
     _made: tuple[float, bytes] = (0.0, b"")
@@ -75,6 +77,7 @@ class StatusReport:
             delayed=_whole(totals("delayed_invitations", "step")),
             orphans=_whole(totals("orphaned_lane_records", "lane")),
             stopped_inputs=_whole(totals("input_stopped", "topic")),
+            pauses=self.pauses(),
         )
         return replace(now, notes=notes(now))
 

@@ -20,6 +20,9 @@ from consumer.lane.state.snapshot import AccountSnapshot, LimitSnapshot
 
 VERSION = 1
 
+COMMAND, CONFIG = "command", "config"
+"""What pauses something."""
+
 
 class Level(StrEnum):
     """Severity of a note: `bad` keeps surveys from going out, `warn` may soon."""
@@ -124,6 +127,22 @@ class LaneStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class PauseStatus:
+    """What is paused, `by` config or command; a command says since when, and perhaps why."""
+
+    kind: str
+    name: str
+    by: str
+    since: float | None = None
+    why: str | None = None
+
+    @property
+    def by_command(self) -> bool:
+        """Whether `resume` ends it."""
+        return self.by == COMMAND
+
+
+@dataclass(frozen=True, slots=True)
 class StatusSnapshot:
     """The whole status at `at`. Counts are since the process started.
 
@@ -148,6 +167,7 @@ class StatusSnapshot:
     delayed: Mapping[str, int] = field(default_factory=dict)
     orphans: Mapping[str, int] = field(default_factory=dict)
     stopped_inputs: Mapping[str, int] = field(default_factory=dict)
+    pauses: Sequence[PauseStatus] = ()
     version: int = VERSION
 
 

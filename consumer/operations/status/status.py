@@ -23,6 +23,7 @@ from consumer.kafka.records.messages import content_of
 from consumer.lane.state.delay_steps import STEPS
 from consumer.observability.status.notes import notes
 from consumer.observability.status.status import StatusSnapshot, load
+from consumer.operations import pauses
 from consumer.operations.access import Access
 from consumer.operations.dead_letters.letters import LetterPlace, letter_of
 from consumer.operations.status.lane import Found, lane_notes, lane_status
@@ -108,6 +109,7 @@ def read_topics(access: Access) -> StatusSnapshot:
         router_lag=_behind(access, there.intersection(inputs)),
         delayed={step: put_off[topic] for step, topic in steps.items() if topic in put_off},
         orphans=held,
+        pauses=pauses.look(access),
     )
     special = [note for lane in found for note in lane_notes(lane)]
     return replace(shown, notes=[*special, *notes(shown)])

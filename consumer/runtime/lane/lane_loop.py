@@ -33,6 +33,7 @@ from consumer.runtime.stage import StageRun, StageServices
 from consumer.wiring.build import LaneConfig
 from consumer.wiring.contacts import ContactConfig
 
+LOOK_EVERY = 0.1
 POLL_RECORDS = 5_000
 POLL_SECONDS = 0.05
 SATURATED_RECORDS = 500
@@ -86,6 +87,7 @@ class LaneStage:
 
     def run_membership(self) -> None:
         """Run one membership in the group. Raises KafkaSessionError, StartPositionError."""
+        self._wait_for_pauses()
         if not self._stays():
             return
         self._take_configs()
@@ -102,6 +104,16 @@ class LaneStage:
                     self._drain(self.ownership)
             finally:
                 self._drop()
+
+    def _wait_for_pauses(self) -> None:
+        """Wait until it is known what is paused by command: before that no call may leave."""
+        if self.services.pauses.known:
+            return
+        why = f"{self.services.topics.pauses} is not read yet: what is paused there?"
+        self.services.health.set_ready(f"group:{self.name}", ok=False, why=why)
+        while self._stays() and not self.services.pauses.known:
+            self.run.beat()
+            self.services.stop.wait(LOOK_EVERY)
 
     def _stays(self) -> bool:
         return not (self._leaving or self.services.stop.is_set())

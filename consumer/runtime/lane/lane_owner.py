@@ -34,6 +34,7 @@ from consumer.runtime.lane.lane_status import call_status, lane_status
 from consumer.runtime.lane.retention import Retention
 from consumer.runtime.stage import StageRun, StageServices
 from consumer.runtime.watchers.command_watch import ObeyedCommands
+from consumer.runtime.watchers.pause_watch import PausesNow
 from consumer.wiring.build import LaneConfig
 
 WAIT = 0.05
@@ -74,6 +75,7 @@ class LaneOwnership:
     _retention: Retention = field(init=False)
     _show_at: float = 0.0
     _obeyed: ObeyedCommands = field(default_factory=ObeyedCommands)
+    _pauses: PausesNow | None = None
 
     def __post_init__(self, producer: Producer, calls: Calls) -> None:
         self.services = self.run.services
@@ -83,6 +85,8 @@ class LaneOwnership:
             self.lane, self.run, producer, self.consumer, calls, self.events, self.report, self.desk
         )
         self._retention = Retention(self.run, self.consumer, self.partition.topic)
+        self.lane.pause(self.services.pauses.now.lately)
+        self._follow_pauses()
 
     @property
     def name(self) -> str:
@@ -96,6 +100,7 @@ class LaneOwnership:
 
     def read(self, messages: list[Message]) -> None:
         """Feed records of the lane's topic, in offset order."""
+        self._follow_pauses()
         now, accepts = self.services.clock.now(), self.lane.accepts
         for message in messages:
             offset = offset_of(message)
@@ -150,8 +155,8 @@ class LaneOwnership:
             self.executor.desk.config = rules.contacts
         now = self.services.clock.now()
         parked, stopped = self.lane.parked_campaigns(now), self.lane.stopped_campaigns(now)
-        self.lane.reconfigure(rules.settings, now, relogin=rules.relogin)
-        self.services.return_delayed(parked)
+        resumed = self.lane.reconfigure(rules.settings, now, relogin=rules.relogin)
+        self.services.return_delayed(list(dict.fromkeys([*parked, *resumed])))
         if stopped:
             log.info(
                 "campaigns_retried",
@@ -159,6 +164,16 @@ class LaneOwnership:
                 campaigns=[each for each in stopped if each in rules.settings.campaigns][:NAMED],
                 number=len(stopped),
             )
+
+    def _follow_pauses(self) -> None:
+        """Pause and resume what commands say by now; what was resumed returns from the delay
+        topics. Done between two turns, when all that was held back so far is committed there, and
+        before anything can return, which the lane would delay again."""
+        now = self.services.pauses.now
+        if now is not self._pauses:
+            self._pauses = now
+            if resumed := self.lane.pause(now.pauses):
+                self.services.return_delayed(resumed)
 
     def _obey(self) -> None:
         """Execute operators' commands to this lane, each once."""

@@ -36,7 +36,11 @@ from tests.support.lanes import NOW, Driver, held
 from tests.support.lanes import lane as make_lane
 
 LANE = "pisano-cloud"
-OF_CONFIG = {"topic", "partition", "lane", "campaign", "vendor", "limit", "stage", "loop", "rule"}
+OF_CONFIG = {
+    *("topic", "partition", "lane", "campaign", "vendor", "limit", "stage", "loop"),
+    *("rule", "name"),
+}
+
 OF_THE_BUILD = {"version", "python", "librdkafka"}
 OF_A_PARENT = {"status", "le", "code"}  # from a reason, the buckets, or bounded by their number
 
@@ -116,6 +120,7 @@ def feed_all(metrics: Metrics, lane: str, campaigns: list[str]) -> None:
     metrics.contacts.unavailable()
     metrics.contacts.phase("reading")
     metrics.contacts.held_back(lane, {("everyone", Reason.CONTACT_LIMIT): 2})
+    metrics.process.paused("command", [("campaign", name) for name in campaigns])
 
 
 def test_names_have_the_prefix_and_the_suffix_of_their_kind_and_unit() -> None:
@@ -181,6 +186,7 @@ def test_no_label_carries_what_its_closed_set_does_not_have(foreign: str) -> Non
     metrics.process.config_reload(foreign)
     metrics.process.command(foreign)
     metrics.lane(LANE).delayed([foreign])
+    metrics.process.paused(foreign, [(foreign, "store")])
     metrics.stage("delay").delayed_invitations({foreign: 1})
     metrics.contacts.answered(foreign, 0.1)
     metrics.contacts.phase(foreign)

@@ -6,8 +6,11 @@ from dataclasses import replace
 
 from consumer.observability.status.merge import merged
 from consumer.observability.status.status import (
+    COMMAND,
+    CONFIG,
     CallStatus,
     LaneStatus,
+    PauseStatus,
     ProcessStatus,
     StageStatus,
     StatusSnapshot,
@@ -15,6 +18,8 @@ from consumer.observability.status.status import (
 
 PROCESS = ProcessStatus("dispatcher-0", "1", 100.0, "3f9a")
 CALL = CallStatus(1.0, "eu", "pisano", "eu.1.1", "sms", 5, "200", "accepted", 0.4)
+BY_CONFIG = PauseStatus("route", "shop", CONFIG)
+BY_COMMAND = PauseStatus("campaign", "sms", COMMAND, 1.0)
 ROUTER = StatusSnapshot(
     10.0,
     PROCESS,
@@ -26,6 +31,7 @@ ROUTER = StatusSnapshot(
     router_lag={"pos": 6},
     delayed={"1m": 3},
     stopped_inputs={"pos": 1},
+    pauses=[BY_CONFIG],
 )
 SENDER = StatusSnapshot(
     11.0,
@@ -35,6 +41,7 @@ SENDER = StatusSnapshot(
     lanes=[LaneStatus("eu", "here", waiting=7), LaneStatus("us"), LaneStatus("left", "here")],
     calls=[replace(CALL, at=3.0), CALL],
     in_doubt={"eu": 1},
+    pauses=[BY_COMMAND, BY_CONFIG],
     results={"rejected": {"expired": 1, "unfit": 4}, "unknown": {"owner_lost": 1}},
 )
 NEVER = None, None
@@ -43,6 +50,7 @@ NEVER = None, None
 def test_each_process_shows_what_it_knows() -> None:
     one = merged([ROUTER, SENDER], NEVER)
     assert one.process == PROCESS
+    assert list(one.pauses) == [BY_CONFIG, BY_COMMAND]
     assert list(one.problems) == ["broker: no answer", "group:eu: not a member"]
     assert [stage.name for stage in one.stages] == ["delay", "eu", "router"]
     assert [(lane.name, lane.owner, lane.waiting) for lane in one.lanes] == [

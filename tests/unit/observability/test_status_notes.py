@@ -7,12 +7,15 @@ from dataclasses import replace
 import pytest
 
 from consumer.lane.state.snapshot import AccountSnapshot
-from consumer.observability.status.notes import DOUBT_SHOWN, notes
+from consumer.observability.status.notes import DOUBT_SHOWN, PAUSES_SHOWN, notes
 from consumer.observability.status.status import (
+    COMMAND,
+    CONFIG,
     CallStatus,
     CampaignStatus,
     LaneStatus,
     Level,
+    PauseStatus,
     ProcessStatus,
     StageStatus,
     StatusSnapshot,
@@ -91,6 +94,24 @@ CASES = {
     "limits": (lane(limits_in_use=0.7), Level.WARN, "cloud", "70% of its limits"),
     "paused": (lane(paused=True), Level.WARN, "cloud", "reads nothing more"),
     "drain": (lane(drain=None), Level.WARN, "cloud", "never ends"),
+    "pause": (
+        replace(lane(), pauses=[PauseStatus("campaign", "sms", COMMAND, NOW, "wrong text")]),
+        Level.WARN,
+        "campaign sms",
+        "(wrong text): `resume campaign sms` ends it",
+    ),
+    "pause of everything": (
+        replace(lane(), pauses=[PauseStatus("everything", "", COMMAND, NOW)]),
+        Level.WARN,
+        "everything",
+        ": `resume everything` ends it",
+    ),
+    "pause of the config": (
+        replace(lane(), pauses=[PauseStatus("route", "shop", CONFIG)]),
+        Level.WARN,
+        "route shop",
+        "paused by the config",
+    ),
 }
 
 
@@ -106,6 +127,13 @@ def test_what_is_not_as_it_should_be_is_said_once(
 def test_the_worst_comes_first() -> None:
     now = replace(lane(paused=True), problems=["broker: away"])
     assert [note.level for note in notes(now)] == [Level.BAD, Level.WARN]
+
+
+def test_of_many_pauses_some_are_named() -> None:
+    many = [PauseStatus("route", f"r{number}", CONFIG) for number in range(PAUSES_SHOWN + 2)]
+    *named, last = notes(replace(lane(), pauses=many))
+    assert len(named) == PAUSES_SHOWN
+    assert last.what == "2 more: `pause --list` has all"
 
 
 def test_a_doubt_is_no_news_after_an_hour() -> None:
