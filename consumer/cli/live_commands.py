@@ -38,6 +38,7 @@ def inputs_list(config: ConfigPath = DEFAULT_CONFIG, as_json: Json = False) -> N
     """List input partitions: committed offset, range of the log, lag and state."""
     from consumer.operations import view
     from consumer.operations.inputs import look
+    from consumer.operations.tables import table
 
     found = look(access_to(config))
     if as_json:
@@ -51,7 +52,7 @@ def inputs_list(config: ConfigPath = DEFAULT_CONFIG, as_json: Json = False) -> N
         rows.append(
             (entry.topic, entry.partition, offset, entry.low, entry.high, waiting, entry.state)
         )
-    view.table(("topic", "partition", "offset", "log begins", "ends", "waiting", "state"), rows)
+    table(("topic", "partition", "offset", "log begins", "ends", "waiting", "state"), rows)
 
 
 @inputs.command("resume", rich_help_panel=Panel.MEND)
@@ -76,6 +77,7 @@ def inputs_resume(
     """Resume stopped input partitions; processes may run meanwhile."""
     from consumer.operations import view
     from consumer.operations.inputs import resume
+    from consumer.operations.tables import table
 
     topic, partition = _parse_target(target)
 
@@ -85,7 +87,7 @@ def inputs_resume(
             seen = step.seen if step.seen >= 0 else "none"
             rows.append((step.topic, step.partition, seen, step.offset, step.reads, step.skips))
         heads = ("topic", "partition", "offset now", "goes on at", "records to read", "passed over")
-        view.table(heads, rows)
+        table(heads, rows)
         return not dry_run and view.confirm_number(len(plan), "let these go on", yes=yes)
 
     start = parse_position(begin, "--from")

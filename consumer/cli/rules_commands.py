@@ -35,6 +35,7 @@ def rules_try(
     """
     from consumer.operations import view
     from consumer.operations.rules_try import rules_try
+    from consumer.operations.tables import table
 
     begin = parse_time_or_age(since, "--since")
     trial, unread = rules_try(access_to(config), begin or 0.0)
@@ -58,4 +59,4 @@ def rules_try(
         rows = [
             (name, number, trial.held_back[name]) for name, number in trial.by_rule.most_common()
         ]
-        view.table(("rule or reason", "would hold back", "of these were sent"), rows)
+        table(("rule or reason", "would hold back", "of these were sent"), rows)

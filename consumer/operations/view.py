@@ -1,18 +1,11 @@
-"""Terminal output of operator commands: tables, and the confirmation before a write.
-
-Text from outside is shown without control characters, which could move a terminal's cursor.
-"""
+"""Terminal output of operator commands, and the confirmation before a write."""
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import typer
-from rich.console import Console
-from rich.table import Column, Table
-from rich.text import Text
 
 from consumer.kafka.lane_logs import LaneView
 from consumer.observability.status.status import PauseStatus
@@ -20,32 +13,13 @@ from consumer.operations.dead_letters import letters, replay
 from consumer.operations.dead_letters.letters import DeadLetterList, DeadLetterRecord
 from consumer.operations.inputs import InputView
 from consumer.operations.resend import selection
+from consumer.operations.tables import table
 from consumer.records.fields import LAST_MOMENT, rfc3339
 
 FOREIGN = "records on the topic are no dead letters and are left out"
 
 ROWS = 50
 """Dead letters that `dlq list` shows one by one, the newest."""
-
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table; numbers are right-aligned."""
-    columns = [Column(head, overflow="fold") for head in heads]
-    shown = Table(*columns, box=None, pad_edge=False, header_style="bold")
-    shown.show_header = any(heads)
-    for row in rows:
-        shown.add_row(*(_cell(value) for value in row))
-    Console(width=None if sys.stdout.isatty() else 200).print(shown)
-
-
-def _cell(value: object) -> Text:
-    number = isinstance(value, int)
-    return Text(f"{value:,}" if number else clean(str(value)), justify="right" if number else None)
-
-
-def clean(text: str) -> str:
-    """Return the text without control characters."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def confirm_number(number: int, what: str, *, yes: bool) -> bool:

@@ -17,7 +17,7 @@ from consumer.operations.explain.shapes import (
     RuleAnswer,
 )
 from consumer.operations.explain.words import plain, wanted
-from consumer.operations.view import clean, table
+from consumer.operations.tables import clean, table
 from consumer.routing.patterns.nodes import OR
 
 _SHOWN = "addresses and data are masked; --show-addresses shows them"

@@ -12,7 +12,7 @@ from rich.text import Text
 from consumer.errors import DispatcherError, OperationError
 from consumer.observability.status.status import StatusSnapshot
 from consumer.operations.status.view import picture
-from consumer.operations.view import clean
+from consumer.operations.tables import clean
 
 EVERY = 1.0
 EVERY_FROM_TOPICS = 10.0

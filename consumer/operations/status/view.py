@@ -20,7 +20,7 @@ from consumer.observability.status.status import (
     Note,
     StatusSnapshot,
 )
-from consumer.operations.view import clean
+from consumer.operations.tables import clean
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
