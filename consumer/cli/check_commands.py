@@ -142,7 +142,7 @@ def topics(
     require_broker(loaded.kafka)
     client = admin_client(loaded.kafka)
     changes = _create_topics(client, specs, replication, quiet=as_json) if create else {}
-    found = problems(client, specs, loaded.input_topics)
+    found = problems(client, specs, loaded.input_topics, loaded.feed_topics)
     if as_json:
         checked = {"ok": not found, "problems": found, "created": [], "changed": [], **changes}
         needed = [

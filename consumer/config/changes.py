@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from consumer.config.models import Config
 
-FIXED = ("application_id", "kafka", "pseudonym", "contacts", "admin")
+FIXED = ("application_id", "kafka", "pseudonym", "contacts", "feeds", "admin")
 """Sections that cannot change while the process runs: names and clients of every topic and group,
-the pseudonyms in results, the contact store, the port of the probes."""
+the pseudonyms in results, the contact store, what must be read before anything is sent, the port of
+the probes."""
 
 
 @dataclass(frozen=True, slots=True)

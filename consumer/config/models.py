@@ -115,6 +115,12 @@ class Config(Section):
         """The topics of all inputs."""
         return [topic for entry in self.inputs.values() for topic in entry.topics]
 
+    @property
+    def feed_topics(self) -> list[str]:
+        """The topics of all feeds, each once."""
+        topics = (topic for feed in self.feeds.named.values() for topic in feed.topics)
+        return list(dict.fromkeys(topics))
+
     @cached_property
     def lanes(self) -> tuple[str, ...]:
         """The quotas that the calls of some campaign use, in the config's order."""

@@ -71,6 +71,11 @@ class Topics:
         return f"{self.application_id}.pauses"
 
     @property
+    def feeds_group(self) -> str:
+        """Group of the stage that reads the feeds."""
+        return f"{self.application_id}.feeds"
+
+    @property
     def router_group(self) -> str:
         """Group of the router."""
         return f"{self.application_id}.router"

@@ -21,6 +21,13 @@ NamesOf = Callable[[str], tuple[str | None, str | None]]
 TimeOf = Callable[[object], tuple[float, str] | None]
 """Reads RFC 3339."""
 
+FactsOf = Callable[[str, str], Facts | None]
+"""Route and campaign of an answer → what rules look at; None: not known, so it fills every rule."""
+
+
+def _no_facts(_route: str, _campaign: str) -> None:
+    return None
+
 
 def change_of_result(
     result: Result, written_at: float, names_of: NamesOf, time_of: TimeOf
@@ -64,11 +71,11 @@ def _outcome(result: Result) -> Outcome:
     return "unknown" if result["status"] == Status.UNKNOWN else "released"
 
 
-def change_of_contact(record: ContactRecord) -> Change:
+def change_of_contact(record: ContactRecord, facts_of: FactsOf = _no_facts) -> Change:
     """Return what a contact record changes."""
     if isinstance(record, AnswerRecord):
-        facts = Facts(record.route, record.campaign) if record.route or record.campaign else None
-        return Answered((record.person,), Answer(record.at, facts))
+        answer = Answer(record.at, facts_of(record.route, record.campaign))
+        return Answered((record.person,), answer)
     suppression = Suppression(
         record.scope or EVERYTHING, record.at, record.reason, record.until, removed=record.removed
     )

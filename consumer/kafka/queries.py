@@ -7,7 +7,7 @@ group asks instead.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from confluent_kafka import (
     Consumer,
@@ -192,6 +192,19 @@ def committed_texts(client: AdminClient, group: str) -> dict[str, str]:
         if committed.offset >= 0:
             texts[committed.topic] = committed.metadata or texts.get(committed.topic, "")
     return texts
+
+
+def offsets_of_group(
+    client: AdminClient, group: str, topics: Collection[str]
+) -> dict[Partition, TopicPartition]:
+    """Return the group's offsets of these topics, those that it has."""
+    with translate_errors(f"reading the offsets of group {group}"):
+        found = _group_offsets(client, group)
+    return {
+        (committed.topic, committed.partition): committed
+        for committed in found
+        if committed.topic in topics and committed.offset >= 0
+    }
 
 
 @_repeated

@@ -246,10 +246,16 @@ def _not_shown(client: AdminClient, names: Sequence[str]) -> list[str]:
 
 
 @_answers("reading the topics")
-def problems(client: AdminClient, specs: Sequence[TopicSpec], inputs: Sequence[str]) -> list[str]:
+def problems(
+    client: AdminClient,
+    specs: Sequence[TopicSpec],
+    inputs: Sequence[str],
+    feeds: Sequence[str] = (),
+) -> list[str]:
     """Return what is wrong with the topics, one sentence each. Raises TopicsError."""
     known = client.list_topics(timeout=WAIT).topics
     found = [f"input topic {name} does not exist" for name in inputs if name not in known]
+    found += [f"feed topic {name} does not exist" for name in feeds if name not in known]
     there = []
     for spec in specs:
         if spec.name not in known:

@@ -33,6 +33,8 @@ class DeadLetterReason(StrEnum):
     )
     BAD_INVITATION = "bad_invitation", "A record on a lane's topic is no invitation of ours."
     NO_INPUT = "no_input", "A replayed record does not say which input of the config it came from."
+    NO_PERSON = "no_person", "A feed's record names no person: no number, and no valid address."
+    BAD_SCOPE = "bad_scope", "A feed's opt-out has a scope that is no text, nor a list of some."
     INTERNAL = "internal_error", "Routing this record raised: a defect of ours, please report."
 
 

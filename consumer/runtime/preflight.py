@@ -54,7 +54,7 @@ class KafkaPreflight:
         if self._options.embedded:
             return
         needed = topics.needed_topics(config)
-        if found := topics.problems(self._client, needed, config.input_topics):
+        if found := topics.problems(self._client, needed, config.input_topics, config.feed_topics):
             raise TopicsError("; ".join(found) + f" ({HINT})")
 
     def check_changes(self, config: Config, changes: Changes) -> None:
@@ -93,4 +93,5 @@ class KafkaPreflight:
 
 
 def _names(config: Config) -> list[str]:
-    return [spec.name for spec in topics.needed_topics(config)] + config.input_topics
+    own = [spec.name for spec in topics.needed_topics(config)]
+    return [*own, *config.input_topics, *config.feed_topics]

@@ -13,16 +13,17 @@ from consumer.clock import Clock
 from consumer.config.changes import Changes
 from consumer.config.models import Config
 from consumer.errors import KafkaSessionError, StartPositionError, defect
-from consumer.kafka.clients import KafkaClients
+from consumer.kafka.clients import KafkaClients, admin_client
 from consumer.kafka.errors import records_fault
 from consumer.observability.admin_server import admin_app, serve_admin
 from consumer.observability.admin_state import ProcessState
 from consumer.observability.health import Health
-from consumer.observability.metrics.labels import CONTACTS, DELAY, ROUTER
+from consumer.observability.metrics.labels import CONTACTS, DELAY, FEEDS, ROUTER
 from consumer.observability.metrics.metrics import Metrics
 from consumer.observability.status.pauses import pauses_by_command, pauses_of_config
 from consumer.observability.status.report import StatusReport
 from consumer.observability.status.status import COMMAND, CONFIG, PauseStatus
+from consumer.runtime.contacts import gate
 from consumer.runtime.contacts.service import ContactService, open_store
 from consumer.runtime.memory import calm_garbage_collector, keep_freed_memory
 from consumer.runtime.options import Options
@@ -32,7 +33,7 @@ from consumer.runtime.stage import NO_LANES, ConfigInUse, StageServices
 from consumer.runtime.supervisor import Supervisor
 from consumer.runtime.watchers.command_watch import CommandWatch
 from consumer.runtime.watchers.pause_watch import PauseBoard, PausesNow, PauseWatch
-from consumer.runtime.watchers.process_watch import BrokerWatch
+from consumer.runtime.watchers.process_watch import BrokerWatch, poll_repeatedly
 
 log = structlog.get_logger(__name__)
 
@@ -129,6 +130,10 @@ class Process:
                 self._watch_topics()
                 self._supervisor.start(self._supervisor.plan(self.config))
                 watches = [watch.run(self._stopping), self._preflight.run(self._stopping)]
+                if self._contacts is not None and self._contacts.gate is not None:
+                    poll = self._contacts.gate.poll
+                    every = gate.LOOK_EVERY
+                    watches.append(poll_repeatedly(poll, every, "feeds_unknown", self._stopping))
                 if self._files is not None:
                     watches.append(self._files.run(self._stopping))
                 if self.options.parent is not None:
@@ -153,7 +158,10 @@ class Process:
         store = open_store(self.config, self._clock) if self.options.role.sends else None
         if store is None:
             return None
-        return ContactService(store, self._clock, self.metrics.contacts)
+        service = ContactService(store, self._clock, self.metrics.contacts)
+        if not self.options.embedded:
+            service.hold_back(admin_client(self.config.kafka), self.config)
+        return service
 
     def stop(self) -> None:
         """Seal nothing new, finish calls in flight, publish, commit, leave the groups."""
@@ -179,12 +187,13 @@ class Process:
         self.services.stop.set()
 
     def _stages(self) -> list[str]:
-        """Return the names of this process's stages, by role: `router` and `delay`; the lanes and
-        the view of contacts."""
+        """Return the names of this process's stages, by role: `router` and `delay`; the lanes, the
+        view of contacts and the feeds."""
         role = self.options.role
         routing = [ROUTER, DELAY] if role.routes else []
         view = [CONTACTS] if role.sends and self.config.contacts else []
-        return [*routing, *(self.config.lanes if role.sends else ()), *view]
+        feeds = [FEEDS] if view and self.config.feeds.named else []
+        return [*routing, *(self.config.lanes if role.sends else ()), *view, *feeds]
 
     @property
     def _reads_pauses(self) -> bool:

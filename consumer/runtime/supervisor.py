@@ -22,6 +22,7 @@ from consumer.config.models import Config
 from consumer.contacts.book import ContactBook
 from consumer.http.calls import Calls, RetiredPools
 from consumer.lane.state.settings import LaneSettings
+from consumer.runtime.contacts.feeds import FeedStage
 from consumer.runtime.contacts.service import ContactService
 from consumer.runtime.contacts.view import ContactView
 from consumer.runtime.delay.delay_loop import DelayStage
@@ -38,8 +39,9 @@ from consumer.wiring.build import (
     router_rules,
 )
 from consumer.wiring.contacts import ContactConfig, route_contacts
+from consumer.wiring.feeds import build_feeds
 
-Stage = RouterStage | DelayStage | LaneStage | ContactView
+Stage = RouterStage | DelayStage | LaneStage | ContactView | FeedStage
 
 PATIENCE = 5.0
 """Seconds to wait until the stages have taken a new config. A stage may block in a Kafka call for
@@ -145,6 +147,7 @@ class Supervisor:
         self._lanes: dict[str, RunningLane] = {}
         self._router: RouterStage | None = None
         self._view: ContactView | None = None
+        self._feeds: FeedStage | None = None
         self._plan: Plan | None = None
         self._retiring: set[asyncio.Task[None]] = set()
 
@@ -173,8 +176,10 @@ class Supervisor:
                 self._start_lane(lane, plan)
             if self._contacts is not None and plan.book is not None:
                 services, state = self._services, self._contacts.state
+                self._contacts.use(plan.book)
                 self._view = ContactView(services, plan.book, plan.config, state)
                 self._start(self._view)
+                self._start_feeds(plan.config)
 
     async def reconfigure(self, plan: Plan, changes: Changes) -> None:
         """Switch to another config. Calls sealed under the previous config finish under it."""
@@ -183,8 +188,7 @@ class Supervisor:
         in_use = self._services.config
         in_use.lanes, in_use.homes = plan.config.lanes, plan.config.homes
         left = [self._lanes.pop(name) for name in changes.left_lanes if name in self._lanes]
-        if self._view is not None and plan.book is not None:
-            self._view.reconfigure(plan.book, plan.config)
+        self._reconfigure_contacts(plan)
         stayed = list(self._lanes.values())
         for member in stayed:
             settings = lane_settings(plan.config, member.loop.name)
@@ -203,6 +207,14 @@ class Supervisor:
             member.loop.leave()
         if former is not None:
             self._retire(former, [*stayed, *left])
+
+    def _reconfigure_contacts(self, plan: Plan) -> None:
+        if self._view is None or self._contacts is None or plan.book is None:
+            return
+        self._contacts.use(plan.book)
+        self._view.reconfigure(plan.book, plan.config)
+        if self._feeds is not None:
+            self._feeds.reconfigure(build_feeds(plan.config))
 
     async def remove_ended(self) -> None:
         """Wait until every stage has ended."""
@@ -226,6 +238,11 @@ class Supervisor:
         self._start(self._router)
         self._start(DelayStage(stage, options.instance))
 
+    def _start_feeds(self, config: Config) -> None:
+        if feeds := build_feeds(config):
+            self._feeds = FeedStage(self._services, feeds, self._options.instance)
+            self._start(self._feeds)
+
     def _start_lane(self, lane: str, plan: Plan) -> None:
         settings = lane_settings(plan.config, lane)
         loop = LaneStage(
@@ -239,9 +256,7 @@ class Supervisor:
         self._services.metrics.lane(lane).start()  # so that a takeover's first count is an increase
         self._lanes[lane] = RunningLane(loop, self._start(loop))
 
-    def _start(
-        self, stage: RouterStage | DelayStage | LaneStage | ContactView
-    ) -> asyncio.Task[None]:
+    def _start(self, stage: Stage) -> asyncio.Task[None]:
         return self._threads.start(stage.name, lambda: stage.run.keep_running(stage.run_membership))
 
     async def _move_router(self, rules: RouterConfig, changes: Changes) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from consumer.observability.metrics.labels import BoundedLabels, closed
 from consumer.observability.metrics.series import MetricSeries
 from consumer.records.result import Reason
+from consumer.routing.feeds import FeedKind
 
 
 class ContactMetrics:
@@ -16,9 +17,10 @@ class ContactMetrics:
         self._series = series
         self._labels = labels
 
-    def set_rules(self, names: Sequence[str]) -> None:
-        """Show the config's contact rules and paces."""
+    def set_rules(self, names: Sequence[str], routes: Sequence[str] = ()) -> None:
+        """Show the config's contact rules and paces, and the routes of answers."""
         self._labels.set_rules(names)
+        self._labels.set_routes(routes)
 
     def start(self) -> None:
         """Create the series: this process has a contact store, which has not answered yet."""
@@ -47,3 +49,32 @@ class ContactMetrics:
         for (rule, reason), number in by_rule.items():
             label = self._labels.rule(rule)
             self._series.count("held_back_total", lane, label, closed("reason", reason), n=number)
+
+    def start_feeds(self, feeds: Sequence[str]) -> None:
+        """Create the series of the config's feeds."""
+        for feed in feeds:
+            for kind in (FeedKind.PASSED, FeedKind.DEAD_LETTER):
+                self._series.count("feed_records_total", closed("feed", feed), kind, n=0)
+
+    def feed_records(self, counts: Mapping[tuple[str, FeedKind], int]) -> None:
+        """Count records of feeds: (feed, what became of it) → number."""
+        for (feed, kind), number in counts.items():
+            labels = closed("feed", feed), closed("kind", kind)
+            self._series.count("feed_records_total", *labels, n=number)
+
+    def responses(self, counts: Mapping[tuple[str, str], int]) -> None:
+        """Count answers: (route, campaign) → number."""
+        for (route, campaign), number in counts.items():
+            labels = self._labels.route(route), self._labels.campaign(campaign)
+            self._series.count("responses_total", *labels, n=number)
+
+    def feed_lags(self, lags: Mapping[str, float]) -> None:
+        """Show how far feeds lie behind: feed → seconds."""
+        shown: dict[tuple[str, ...], float] = {
+            (closed("feed", feed),): lag for feed, lag in lags.items()
+        }
+        self._series.show("feed_lag_seconds", "", shown)
+
+    def feeds_hold_back(self, *, closed: bool) -> None:
+        """Show whether nothing is sent because opt-outs may be unread."""
+        self._series.set("feeds_hold_back", closed)

@@ -18,11 +18,13 @@ from consumer.records.call import Verdict
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.pause import PauseKind
 from consumer.records.result import Reason
+from consumer.routing.feeds import FeedKind
 
 CAMPAIGNS_SHOWN = 200
 """Campaigns with series of their own; later ones in the config share `other`."""
 
 RULES_SHOWN = 100
+ROUTES_SHOWN = 100
 
 PAUSES_SHOWN = 200
 """Pauses with series of their own; others share `other`."""
@@ -34,6 +36,7 @@ OTHER = "other"
 ROUTER = "router"
 DELAY = "delay"
 CONTACTS = "contacts"
+FEEDS = "feeds"
 """Names of the stages that are no lanes; `router` is the lane of the router's results, too."""
 
 
@@ -58,8 +61,9 @@ CLOSED: Mapping[str, frozenset[str]] = {
     "step": frozenset(STEPS),
     "phase": frozenset({"waiting", "reading", "ready"}),
     "question": frozenset({"reserve", "seal"}),
+    "feed": frozenset({"suppressions", "responses", "deliveries"}),
     "command": frozenset({"resume_input", "reopen_lane", "retry_campaign", "lapsed", "unreadable"}),
-    "kind": frozenset(PauseKind),
+    "kind": frozenset(PauseKind) | frozenset(FeedKind),
     "by": frozenset({"command", "config"}),
     "result": frozenset({"applied", "refused", "unchanged"}),
     "error": frozenset(name for name in dir(confluent_kafka.KafkaError) if name.isupper()),
@@ -80,6 +84,16 @@ class BoundedLabels:
         self._campaigns: frozenset[str] = frozenset()
         self._codes: set[str] = set()
         self._rules: frozenset[str] = frozenset()
+        self._routes: frozenset[str] = frozenset()
+
+    def set_routes(self, names: Sequence[str]) -> None:
+        """Name the config's first routes from now on."""
+        self._routes = frozenset(names[:ROUTES_SHOWN])
+
+    def route(self, name: str) -> str:
+        """Return the route's name, or `other` if it is past the first hundred, not in the config,
+        or not known."""
+        return name if name in self._routes else OTHER
 
     def set_rules(self, names: Sequence[str]) -> None:
         """Name the config's contact rules and paces from now on."""

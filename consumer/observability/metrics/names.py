@@ -173,7 +173,15 @@ CONTACTS = (
         "Invitations that ended by a contact rule, a pace or a duplicate",
         ("lane", "rule", "reason"),
     ),
+    Gauge("feed_lag_seconds", "Since when the feed has not been read to its end", ("feed",)),
+    Gauge("feeds_hold_back", "1 while nothing is sent because opt-outs may be unread"),
+    Counter("feed_records_total", "Records of feeds, by what became of them", ("feed", "kind")),
+    Counter(
+        "responses_total",
+        "Answers to surveys, by what the feed says of the survey",
+        ("route", "campaign"),
+    ),
 )
-"""The contact store and its rules."""
+"""The contact store, its rules and the feeds."""
 
 METRICS = (*ROUTER, *LANES, *VENDORS, *CONTACTS, *PROCESS)

@@ -224,6 +224,10 @@ ADVICE: Mapping[DeadLetterReason, str] = {
     DeadLetterReason.BAD_INVITATION: "Written by a newer version: bring all processes to it, then "
     "replay. Else find what writes to the lane's topic.",
     DeadLetterReason.NO_INPUT: "Put its topic back under `inputs`, then replay.",
+    DeadLetterReason.NO_PERSON: "Correct `person` or `address` of the feed, then let its writer "
+    "send the record again; `suppress add` obeys an opt-out now.",
+    DeadLetterReason.BAD_SCOPE: "Correct `scope` of the feed, then let its writer send the record "
+    "again; `suppress add` obeys it now.",
     DeadLetterReason.INTERNAL: "Report it; replay with a version that fixes it.",
 }
 """Reason → what an operator does about it."""

@@ -4,8 +4,8 @@
     a pool's thread                                   book ─► the lane's inbox
 
 A lane has one question of each kind open, so its answers come in order. A store that is unavailable
-answers with None, and the lane asks again. An invitation that cannot be asked about is a defect of
-ours: it ends `not_built`, and the others go on.
+and a closed feed gate (`gate`) answer with None, and the lane asks again. An invitation that cannot
+be asked about is a defect of ours: it ends `not_built`, and the others go on.
 """
 
 from __future__ import annotations
@@ -78,6 +78,9 @@ class ContactDesk:
 
     def _answer(self, command: ReserveContacts | SealContacts, config: ContactConfig) -> None:
         sealing = isinstance(command, SealContacts)
+        if self.state.closed:
+            self.inbox.put(ContactsAnswered(None, sealing))
+            return
         decisions: Mapping[int, Decision] | None = None
         started = self.clock.steady()
         try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from confluent_kafka.admin import AdminClient
+
 from consumer.clock import Clock
 from consumer.config.contact_sections import SqliteStore as SqliteConfig
 from consumer.config.models import Config
@@ -15,6 +17,7 @@ from consumer.contacts.valkey import ValkeyStore
 from consumer.http.calls import Inbox
 from consumer.observability.metrics.contacts import ContactMetrics
 from consumer.runtime.contacts.desk import ContactDesk
+from consumer.runtime.contacts.gate import FeedGate
 from consumer.runtime.contacts.state import ContactState
 from consumer.wiring.contacts import ContactConfig, build_contact_rules
 
@@ -38,6 +41,7 @@ class ContactService:
     def __init__(self, store: ContactStore, clock: Clock, metrics: ContactMetrics) -> None:
         self.store = store
         self.state = ContactState(metrics, clock.steady)
+        self.gate: FeedGate | None = None
         self._clock = clock
         self._metrics = metrics
         self._pool = ThreadPoolExecutor(QUESTIONS_AT_ONCE, thread_name_prefix="contacts")
@@ -46,13 +50,27 @@ class ContactService:
     def book(self, config: Config) -> ContactBook:
         """Return the book by a config's rules."""
         rules = build_contact_rules(config)
-        self._metrics.set_rules([*(rule.name for rule in rules.rules), *rules.paces])
+        names = [*(rule.name for rule in rules.rules), *rules.paces]
+        self._metrics.set_rules(names, [route.name for route in config.routes])
         return ContactBook(self.store, rules)
 
     def desk(self, config: ContactConfig, owner: Ownership, inbox: Inbox) -> ContactDesk:
         """Return the desk of a lane's new owner; answers to its predecessor's questions never
         reach it."""
         return ContactDesk(config, owner, self._pool.submit, inbox, self.state, self._clock)
+
+    def hold_back(self, client: AdminClient, config: Config) -> FeedGate:
+        """Send nothing until the gate of the config's feeds, which it returns, opens."""
+        self._metrics.start_feeds(list(config.feeds.named))
+        self.gate = FeedGate(
+            client, config.topics, config.feeds, self.state, self._metrics, self._clock
+        )
+        return self.gate
+
+    def use(self, book: ContactBook) -> None:
+        """Let the gate ask the book of the present config."""
+        if self.gate is not None:
+            self.gate.book = book
 
     def close(self) -> None:
         """Ask no more, and release the store."""

@@ -25,6 +25,8 @@ class ContactState:
     recovery: Recovery | None = None
     why: str = ""
     """Why the store is unavailable; empty while it answers."""
+    closed: str = ""
+    """Why opt-outs may be unread, so that nothing may be sent; empty while all are applied."""
     _logged_at: float | None = None
     _reported: frozenset[str] = field(default_factory=frozenset)
 
@@ -59,3 +61,12 @@ class ContactState:
             log.warning("contact_store_unavailable", why=why, what="invitations wait")
             self._logged_at = now
         self.why = why
+
+    def hold_back(self, why: str) -> None:
+        """Send nothing while opt-outs may be unread; an empty text lets invitations go again."""
+        if why and not self.closed:
+            log.warning("feeds_hold_back", why=why, what="invitations wait")
+        elif self.closed and not why:
+            log.info("feeds_read", what="invitations go")
+        self.closed = why
+        self.metrics.feeds_hold_back(closed=bool(why))

@@ -30,6 +30,7 @@ from consumer.runtime.contacts.state import ContactState
 from consumer.runtime.group_consumer import GroupConsumer, wait_for_former_life
 from consumer.runtime.stage import StageRun, StageServices
 from consumer.wiring.contacts import RouteContact, route_contacts
+from consumer.wiring.feeds import answer_facts
 
 POLL_RECORDS = 5_000
 POLL_SECONDS = 0.25
@@ -64,13 +65,13 @@ class ContactView:
 
     def reconfigure(self, book: ContactBook, config: Config) -> None:
         """Keep the store by the rules of another config. May be called from any thread."""
-        self._next = book, config.lanes, route_contacts(config)
+        self._next = book, config.lanes, route_contacts(config), answer_facts(config)
 
     def run_membership(self) -> None:
         """Run one membership in the group. Raises KafkaSessionError."""
         topics = self._services.topics
         wait_for_former_life(self.run, topics.view_group)
-        self._book, self._lanes, self._routes = self._next
+        self._book, self._lanes, self._routes, self._facts_of = self._next
         self._ends, self._generation, self._stored = None, "", {}
         with GroupConsumer(self.run, topics.view_group, self) as self.group:
             self.group.subscribe([topics.results, topics.contacts])
@@ -155,7 +156,9 @@ class ContactView:
             if topic == self._services.topics.results:
                 written_at = max(0, timestamp_of(message)) / 1000
                 return change_of_result(read_result(value), written_at, self._names, self._times)
-            return None if value is None else change_of_contact(read_contact_record(value))
+            if value is None:
+                return None
+            return change_of_contact(read_contact_record(value), self._facts_of)
         except UnreadableRecord as error:
             place = position_of(message)
             log.warning("contact_record_unreadable", place=list(place), why=str(error))
