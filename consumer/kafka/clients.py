@@ -93,6 +93,7 @@ class KafkaClients:
         self._instance = instance
         self._embedded = embedded
         self._admin: AdminClient | None = None
+        self._making_admin = threading.Lock()
 
     def consumer(
         self,
@@ -216,9 +217,10 @@ class KafkaClients:
             future.add_done_callback(ended)
 
     def _administration(self) -> AdminClient:
-        if self._admin is None:
-            self._admin = admin_client(self._settings)
-        return self._admin
+        with self._making_admin:  # the stages ask for it at the same time, when they start
+            if self._admin is None:
+                self._admin = admin_client(self._settings)
+            return self._admin
 
 
 def leave_group(consumer: Consumer) -> None:

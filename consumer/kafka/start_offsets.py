@@ -47,14 +47,17 @@ class Reading:
     former: Mapping[str, str] = field(default_factory=dict)
 
 
-def router_reading(topics: Topics, inputs: Sequence[str], clients: KafkaClients) -> Reading:
-    """Return what the router's group reads with these inputs."""
+def router_reading(
+    topics: Topics, inputs: Sequence[str], clients: KafkaClients, *, feeds: bool = False
+) -> Reading:
+    """Return what the router's group reads with these inputs. `feeds`: whether there are feeds,
+    whose dead letters do not prove that an input was read."""
     group = topics.router_group
     return Reading(
         group,
         inputs,
         topics.replayed,
-        [topics.results, topics.dead_letters],
+        [topics.results] if feeds else [topics.results, topics.dead_letters],
         {topic: clients.topic_id(topic) for topic in [*inputs, topics.replayed]},
         topics.invitations(""),
         clients.committed_texts(group),

@@ -75,7 +75,7 @@ class GoOn:
 
 def look(access: Access) -> list[InputView]:
     """Return all partitions that the router's group reads, and stopped delay topics."""
-    reading = router_reading(access.topics, access.config.input_topics, access.clients)
+    reading = _reading(access)
     with access.reader(reading.group) as asker:
         memory = read_group_memory(asker, reading)
         stopped = {stop.place: stop for stop in _stopped(asker, memory)}
@@ -84,6 +84,12 @@ def look(access: Access) -> list[InputView]:
             for place, found in sorted(memory.committed.items())
         ]
     return inputs + _stopped_delays(access)
+
+
+def _reading(access: Access) -> Reading:
+    config = access.config
+    feeds = bool(config.feeds.named)
+    return router_reading(access.topics, config.input_topics, access.clients, feeds=feeds)
 
 
 def _view(asker: Consumer, found: TopicPartition, stopped: StoppedPartition | None) -> InputView:
@@ -120,7 +126,7 @@ def resume(
     OperationError."""
     if topic in {access.topics.delayed(step) for step in STEPS}:
         return _resume_delay(access, topic, start, confirm)
-    reading = router_reading(access.topics, access.config.input_topics, access.clients)
+    reading = _reading(access)
     with access.reader(reading.group) as asker:
         memory = read_group_memory(asker, reading)
         chosen = _chosen(_stopped(asker, memory), reading, topic, partition)

@@ -63,7 +63,12 @@ class KafkaPreflight:
         if changes.new_lanes or changes.new_inputs:
             self.check_topics(config)
         if changes.new_inputs and self._options.role.routes:
-            reading = router_reading(config.topics, config.input_topics, self._services.clients)
+            reading = router_reading(
+                config.topics,
+                config.input_topics,
+                self._services.clients,
+                feeds=bool(config.feeds.named),
+            )
             with self._reader("router", reading.group) as asker:
                 rehearse(asker, changes.new_inputs, self._options.begin, reading)
 

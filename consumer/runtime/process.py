@@ -78,7 +78,9 @@ class Process:
         self._failure: BaseException | None = None
         self.services = StageServices(
             topics=config.topics,
-            config=ConfigInUse(config.config_version, config.lanes, config.homes),
+            config=ConfigInUse(
+                config.config_version, config.lanes, config.homes, bool(config.feeds.named)
+            ),
             clients=KafkaClients(
                 config.kafka, embedded=options.embedded, instance=options.instance
             ),

@@ -61,11 +61,15 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class ConfigInUse:
-    """What a reload replaces: the config's version, its lanes, and `homes`: campaign → its lane."""
+    """What a reload replaces: the config's version, its lanes, and `homes`: campaign → its lane.
+
+    `feeds`: whether it has feeds, which a reload cannot change.
+    """
 
     version: str
     lanes: Sequence[str]
     homes: Mapping[str, str] = field(default_factory=dict)
+    feeds: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,7 +145,8 @@ class RouterStage(TransactionalStage[Routed]):
 
     def _reading(self) -> Reading:
         clients = self.run.with_heartbeat(self.services.clients)
-        return router_reading(self.services.topics, self.inputs, clients)
+        feeds = self.services.config.feeds
+        return router_reading(self.services.topics, self.inputs, clients, feeds=feeds)
 
     def _group_memory(self, reading: Reading) -> GroupMemory:
         return read_group_memory(self.asker, reading)

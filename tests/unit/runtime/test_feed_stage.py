@@ -86,7 +86,7 @@ def test_an_end_without_a_record_is_committed_once(tmp_path: Path) -> None:
     """A transaction's marker stands there, or what was deleted."""
     made = stage(tmp_path, Client(5, mark("id-1")))
     made.assign([TopicPartition(*PLACE)])
-    polls = iter([([], {PLACE: 5}), ([], {PLACE: 8}), ([], {PLACE: 8}), ([], {})])
+    polls: Any = iter([([], {PLACE: 5}), ([], {PLACE: 8}), ([], {PLACE: 8}), ([], {})])
     made.group.poll = lambda *_: next(polls)
     for _ in range(4):
         made._turn()
