@@ -32,13 +32,14 @@ from consumer.observability.metrics.metrics import Metrics
 from consumer.records.call import Verdict
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.result import Reason
+from consumer.routing.feeds import FeedKind
 from tests.support.lanes import NOW, Driver, held
 from tests.support.lanes import lane as make_lane
 
 LANE = "pisano-cloud"
 OF_CONFIG = {
     *("topic", "partition", "lane", "campaign", "vendor", "limit", "stage", "loop"),
-    *("rule", "name"),
+    *("rule", "name", "route"),
 }
 
 OF_THE_BUILD = {"version", "python", "librdkafka"}
@@ -115,12 +116,17 @@ def feed_all(metrics: Metrics, lane: str, campaigns: list[str]) -> None:
     metrics.process.config_loaded("c0ffee", campaigns)
     metrics.process.config_reload("applied")
     metrics.contacts.start()
-    metrics.contacts.set_rules(["everyone"])
+    metrics.contacts.set_rules(["everyone"], ["store"])
     metrics.contacts.answered("reserve", 0.01)
     metrics.contacts.unavailable()
     metrics.contacts.phase("reading")
     metrics.contacts.held_back(lane, {("everyone", Reason.CONTACT_LIMIT): 2})
     metrics.process.paused("command", [("campaign", name) for name in campaigns])
+    metrics.contacts.start_feeds(["suppressions"])
+    metrics.contacts.feed_records({("suppressions", FeedKind.SUPPRESSED): 3})
+    metrics.contacts.feed_lags({"suppressions": 1.5})
+    metrics.contacts.feeds_hold_back(closed=True)
+    metrics.contacts.responses({("store", campaigns[0]): 2})
 
 
 def test_names_have_the_prefix_and_the_suffix_of_their_kind_and_unit() -> None:
@@ -191,8 +197,11 @@ def test_no_label_carries_what_its_closed_set_does_not_have(foreign: str) -> Non
     metrics.contacts.answered(foreign, 0.1)
     metrics.contacts.phase(foreign)
     metrics.contacts.held_back(LANE, {(foreign, foreign): 0})  # type: ignore[dict-item]
+    metrics.contacts.feed_records({(foreign, foreign): 1})  # type: ignore[dict-item]
+    metrics.contacts.feed_lags({foreign: 1.0})
+    metrics.contacts.responses({(foreign, foreign): 1})
     seen = [s.labels for family in metrics.registry.collect() for s in family.samples]
-    known |= {"campaign": OTHER, "rule": OTHER}
+    known |= {"campaign": OTHER, "rule": OTHER, "route": OTHER}
     for label, expected in known.items():
         assert {labels[label] for labels in seen if label in labels} == {expected}
 
