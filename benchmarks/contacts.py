@@ -31,7 +31,7 @@ from consumer.policy.contacts.history import (
     Contact,
     ContactState,
     Facts,
-    History,
+    HistoryRecord,
     encode_record,
 )
 from consumer.policy.contacts.request import Request, Verdict
@@ -111,7 +111,7 @@ def fill(store: ContactStore, persons: int) -> None:
         for number in range(start, min(start + 1_000, persons)):
             sent_at = now - draw.uniform(0, 60 * DAY)
             contact = Contact(f"{number:032x}", ContactState.SENT, sent_at, FACTS)
-            value = encode_record(History([contact]))
+            value = encode_record(HistoryRecord([contact]))
             values.update((history_key(name), value) for name in person(number))
         assert store.write(generation, dict.fromkeys(values, ABSENT), values)
 

@@ -57,7 +57,7 @@ class ContactBook:
     def __init__(self, store: ContactStore, rules: ContactRules) -> None:
         self._store = store
         self._rules = rules
-        self._rounds = Rounds(store, rules.keep)
+        self._rounds = Rounds(store, rules.kept_seconds)
 
     # -- lanes ------------------------------------------------------------------------------------
 

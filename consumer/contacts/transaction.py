@@ -96,11 +96,12 @@ class Transaction:
         """Write another key at the commit."""
         self._writes[key] = value
 
-    def commit(self, keep: float) -> bool:
-        """Write what changed. `keep`: seconds that sent contacts and answers are kept."""
-        before = self.now - keep
+    def commit(self, kept_seconds: Callable[[str], float]) -> bool:
+        """Write what changed. `kept_seconds`: subject → how long sent contacts are kept."""
         writes = self._writes
-        for subject, value in self.loaded.changed_histories(before):
+        for subject, value in self.loaded.changed_histories(
+            lambda subject: self.now - kept_seconds(subject)
+        ):
             writes[history_key(subject)] = value
         for invitation, value in self.loaded.changed_reservations():
             writes[reservation_key(invitation)] = value
@@ -118,8 +119,8 @@ Work = Callable[[Transaction, Sequence[Item]], list[Answer]]
 class Rounds:
     """Runs rounds over a store; one in which another process wrote is repeated."""
 
-    def __init__(self, store: ContactStore, keep: float) -> None:
-        self._store, self._keep = store, keep
+    def __init__(self, store: ContactStore, kept_seconds: Callable[[str], float]) -> None:
+        self._store, self._kept_seconds = store, kept_seconds
 
     def run(
         self, items: Sequence[Item], load: Load[Item], work: Work[Item, Answer]
@@ -167,7 +168,7 @@ class Rounds:
         except GenerationChanged:
             return None
         answers = work(round_, chunk)
-        return answers if round_.commit(self._keep) else None
+        return answers if round_.commit(self._kept_seconds) else None
 
 
 def _check_rounds(failed: int) -> None:

@@ -78,7 +78,9 @@ class PureContacts:
 
     def save(self, loaded: LoadedContacts) -> None:
         """Keep what changed."""
-        self._histories.update(loaded.changed_histories(self.now - self.rules.keep))
+        kept_seconds = self.rules.kept_seconds
+        kept = loaded.changed_histories(lambda subject: self.now - kept_seconds(subject))
+        self._histories.update(kept)
         self._reservations.update(loaded.changed_reservations())
 
     def reserve(self, wanted: Request) -> Decision:
@@ -110,7 +112,7 @@ class PureContacts:
 
     def contacts(self, subject: str = "p") -> Sequence[Contact]:
         """Return a subject's contacts."""
-        return self.load().history(subject).contacts
+        return [*self.load().history(subject).contacts]
 
     def states(self, subject: str = "p") -> dict[str, ContactState]:
         """Return the state of each contact of a subject."""

@@ -15,10 +15,11 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final, Literal
 
 from consumer.policy.contacts.history import Answer, Contact, Facts
-from consumer.policy.contacts.periods import PeriodUnit, period_at
+from consumer.policy.contacts.periods import DAY, LONGEST_DAYS, PeriodUnit, period_at
 
 PERSON: Final = "person"
 """The key in `per` that stands for each identity of the person."""
@@ -41,18 +42,14 @@ class Selector:
         """Tell whether an invitation with these facts is selected."""
         return (
             (not self.tags or not self.tags.isdisjoint(facts.tags))
-            and _allows(self.routes, facts.route)
-            and _allows(self.campaigns, facts.campaign)
-            and _allows(self.channels, facts.channel)
-            and _allows(self.vendors, facts.vendor)
+            and (not self.routes or facts.route in self.routes)
+            and (not self.campaigns or facts.campaign in self.campaigns)
+            and (not self.channels or facts.channel in self.channels)
+            and (not self.vendors or facts.vendor in self.vendors)
         )
 
 
-def _allows(names: Collection[str], name: str) -> bool:
-    return not names or name in names
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ContactRule:
     """One of `contact_rules`: `within` seconds, or a calendar period in a time zone.
 
@@ -81,20 +78,32 @@ class ContactRule:
         if self.counts_of == "responses" and not self.counts_persons:
             raise ValueError("responses are known by person only: `per` must have `person`")
 
-    @property
+    @cached_property
     def counts_persons(self) -> bool:
         """Whether each identity of the person has a count."""
         return PERSON in self.per
 
-    @property
+    @cached_property
     def other_keys(self) -> tuple[str, ...]:
         """The expressions of `per` beside the person."""
         return tuple(key for key in self.per if key != PERSON)
+
+    @cached_property
+    def _counted(self) -> Selector:
+        return self.applies_to if self.counts is None else self.counts
 
     def has_keys(self, persons: Collection[str], keys: Keys) -> bool:
         """Tell whether an invitation has every key of the count."""
         missing_person = self.counts_persons and not persons
         return not missing_person and None not in [keys.get(key) for key in self.other_keys]
+
+    @property
+    def longest_window(self) -> float:
+        """Seconds for which something counts at the longest."""
+        if self.within is not None:
+            return self.within
+        assert self.calendar is not None  # noqa: S101 - __post_init__ says so
+        return LONGEST_DAYS[self.calendar] * DAY
 
     def frees_at(self, when: float, now: float) -> float:
         """Return the time from which on something of `when` counts no more."""
@@ -112,12 +121,12 @@ class ContactRule:
 
     def counts_contact(self, contact: Contact, keys: Keys) -> bool:
         """Tell whether a contact of the subject is of what the rule counts, whenever it was."""
-        wanted = self.applies_to if self.counts is None else self.counts
-        same = all(contact.keys.get(key) == keys.get(key) for key in self.other_keys)
-        return same and wanted.matches(contact.facts)
+        for key in self.other_keys:
+            if contact.keys.get(key) != keys.get(key):
+                return False
+        return self._counted.matches(contact.facts)
 
     def counts_answer(self, answer: Answer, keys: Keys) -> bool:
         """Tell the same of an answer. What is not known of it is taken to match."""
-        wanted = self.applies_to if self.counts is None else self.counts
         same = all(answer.keys.get(key, keys.get(key)) == keys.get(key) for key in self.other_keys)
-        return same and (answer.facts is None or wanted.matches(answer.facts))
+        return same and (answer.facts is None or self._counted.matches(answer.facts))

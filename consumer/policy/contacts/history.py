@@ -11,6 +11,7 @@ counts like `sent`, for it may have come. `waiting` (`at_limit: wait`) counts fo
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Collection, Sequence
 from enum import IntEnum
 from typing import Final, Literal
 
@@ -89,29 +90,49 @@ class Suppression(Struct, array_like=True, frozen=True, gc=False):
     removed: bool = False
 
 
-class History(Struct, array_like=True, gc=False):
-    """Everything kept of one subject."""
+class HistoryRecord(Struct, array_like=True, frozen=True, gc=False):
+    """A history as a store keeps it."""
 
-    contacts: list[Contact] = []
-    answers: list[Answer] = []
-    suppressions: list[Suppression] = []
+    contacts: Sequence[Contact] = ()
+    answers: Sequence[Answer] = ()
+    suppressions: Sequence[Suppression] = ()
 
-    def is_empty(self) -> bool:
-        """Tell whether nothing is kept."""
-        return not (self.contacts or self.answers or self.suppressions)
 
-    def find(self, invitation: str) -> Contact | None:
+class History:
+    """Everything kept of one subject. Finding, adding and removing a contact take no longer in a
+    long history than in a short one: a pace may count ten thousand."""
+
+    __slots__ = ("_contacts", "answers", "suppressions")
+
+    def __init__(self, record: HistoryRecord = HistoryRecord()) -> None:  # noqa: B008 - frozen
+        self._contacts = {contact.id: contact for contact in record.contacts}
+        self.answers = list(record.answers)
+        self.suppressions = list(record.suppressions)
+
+    @property
+    def contacts(self) -> Collection[Contact]:
+        """The contacts, in the order in which they were written."""
+        return self._contacts.values()
+
+    def encode(self) -> bytes | None:
+        """Return the bytes for a store, or None if nothing is kept."""
+        if not (self._contacts or self.answers or self.suppressions):
+            return None
+        record = HistoryRecord([*self._contacts.values()], self.answers, self.suppressions)
+        return encode_record(record)
+
+    def find(self, invitation: str | None) -> Contact | None:
         """Return the contact of an invitation."""
-        return next((contact for contact in self.contacts if contact.id == invitation), None)
+        return None if invitation is None else self._contacts.get(invitation)
 
     def put(self, contact: Contact) -> None:
         """Add a contact in place of the same invitation's."""
-        self.contacts = [old for old in self.contacts if old.id != contact.id]
-        self.contacts.append(contact)
+        self._contacts.pop(contact.id, None)
+        self._contacts[contact.id] = contact
 
     def remove(self, invitation: str) -> None:
         """Remove an invitation's contact."""
-        self.contacts = [contact for contact in self.contacts if contact.id != invitation]
+        self._contacts.pop(invitation, None)
 
     def add_answer(self, answer: Answer) -> None:
         """Add an answer; one that is known already changes nothing, nor does an erased one."""
@@ -135,19 +156,18 @@ class History(Struct, array_like=True, gc=False):
         return max(marks, default=-math.inf)
 
     def _forget(self, until: float) -> None:
-        self.contacts = [
-            contact for contact in self.contacts if contact.at > until or contact.state in OPEN
-        ]
+        self._keep(lambda contact: contact.at > until or contact.state in OPEN)
         self.answers = [answer for answer in self.answers if answer.at > until]
 
     def prune(self, before: float) -> None:
         """Drop what was sent or answered before a time. Suppressions are kept for ever."""
-        self.contacts = [
-            contact
-            for contact in self.contacts
-            if contact.at >= before or contact.state not in SETTLED
-        ]
+        self._keep(lambda contact: contact.at >= before or contact.state not in SETTLED)
         self.answers = [answer for answer in self.answers if answer.at >= before]
+
+    def _keep(self, wanted: Callable[[Contact], bool]) -> None:
+        gone = [contact.id for contact in self._contacts.values() if not wanted(contact)]
+        for invitation in gone:
+            del self._contacts[invitation]
 
 
 def _same(one: Suppression, other: Suppression) -> bool:
@@ -160,4 +180,9 @@ def _strength(suppression: Suppression) -> tuple[float, bool, float]:
 
 
 encode_record = msgspec.msgpack.Encoder().encode
-decode_history = msgspec.msgpack.Decoder(History).decode
+_decode = msgspec.msgpack.Decoder(HistoryRecord).decode
+
+
+def decode_history(value: bytes) -> History:
+    """Return a history that a store kept."""
+    return History(_decode(value))

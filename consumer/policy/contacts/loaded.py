@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 
 from msgspec.structs import replace
 
 from consumer.policy.contacts.history import (
     NO_FACTS,
+    OPEN,
     SETTLED,
     Contact,
     History,
@@ -34,6 +36,7 @@ class LoadedContacts:
         self._reservation_bytes = reservations
         self._histories: dict[str, History] = {}
         self._reservations: dict[str, Reservation | None] = {}
+        self._paced: dict[str, tuple[set[str | None], set[str | None]]] = {}
         self._changed: set[str] = set()
         self._changed_reservations: set[str] = set()
 
@@ -59,7 +62,37 @@ class LoadedContacts:
         """Write a contact under subjects. Under a pace it is only counted: facts are left out."""
         bare = replace(contact, facts=NO_FACTS, keys={}, waits=())
         for subject in subjects:
-            self.change(subject).put(bare if is_pace_subject(subject) else contact)
+            if is_pace_subject(subject):
+                self.change(subject).put(bare)
+                self._recount(subject, bare)
+            else:
+                self.change(subject).put(contact)
+
+    def paced(self, subject: str, counts_time: Callable[[float], bool]) -> AbstractSet[str | None]:
+        """Return the invitations that count for a pace: open ones, and those sent in its period.
+
+        Counted once and kept up to date, because each invitation of a batch asks.
+        """
+        if subject not in self._paced:
+            contacts = self.history(subject).contacts
+            taken_over = {contact.resend_of for contact in contacts if contact.state in OPEN}
+            counted: set[str | None] = {
+                contact.id
+                for contact in contacts
+                if contact.state in OPEN or (contact.state in SETTLED and counts_time(contact.at))
+            }
+            self._paced[subject] = counted - taken_over, taken_over
+        return self._paced[subject][0]
+
+    def _recount(self, subject: str, contact: Contact) -> None:
+        if subject not in self._paced or contact.state not in OPEN:
+            self._paced.pop(subject, None)
+            return
+        counted, taken_over = self._paced[subject]
+        if contact.id not in taken_over:
+            counted.add(contact.id)
+        counted.discard(contact.resend_of)
+        taken_over.add(contact.resend_of)
 
     def put_open(self, subjects: Iterable[str], contact: Contact) -> None:
         """Write a contact where the same invitation has no settled one, which says more."""
@@ -77,6 +110,7 @@ class LoadedContacts:
             contact = self.history(subject).find(invitation)
             if contact is not None and contact.state not in SETTLED:
                 self.change(subject).remove(invitation)
+                self._paced.pop(subject, None)
 
     def reservation(self, invitation: str) -> Reservation | None:
         """Return an invitation's reservation; None also for one that was not read."""
@@ -96,12 +130,15 @@ class LoadedContacts:
         self._reservations[invitation] = None
         self._changed_reservations.add(invitation)
 
-    def changed_histories(self, before: float) -> Iterator[tuple[str, bytes | None]]:
-        """Yield what is to be written, without what was sent or answered before a time."""
+    def changed_histories(
+        self, kept_from: Callable[[str], float]
+    ) -> Iterator[tuple[str, bytes | None]]:
+        """Yield what is to be written. `kept_from`: subject → the time before which what was sent
+        or answered is dropped."""
         for subject in self._changed:
             history = self._histories[subject]
-            history.prune(before)
-            yield subject, None if history.is_empty() else encode_record(history)
+            history.prune(kept_from(subject))
+            yield subject, history.encode()
 
     def changed_reservations(self) -> Iterator[tuple[str, bytes | None]]:
         """Yield the reservations to be written."""

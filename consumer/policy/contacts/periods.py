@@ -13,6 +13,17 @@ from zoneinfo import ZoneInfo
 
 PeriodUnit = Literal["day", "week", "month", "quarter", "year"]
 
+DAY = 86_400.0
+
+LONGEST_DAYS: dict[PeriodUnit, int] = {
+    "day": 2,
+    "week": 8,
+    "month": 32,
+    "quarter": 93,
+    "year": 367,
+}
+"""More than a period has, whatever a clock does in it."""
+
 _MONTHS: dict[PeriodUnit, int] = {"month": 1, "quarter": 3, "year": 12}
 
 

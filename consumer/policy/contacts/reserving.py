@@ -15,7 +15,6 @@ from consumer.policy.contacts.contact_rule import ContactRule
 from consumer.policy.contacts.displacing import displace, find_room
 from consumer.policy.contacts.history import (
     OPEN,
-    SETTLED,
     Contact,
     ContactState,
     Suppression,
@@ -121,11 +120,8 @@ def _over_pace(
     subject = None if pace is None else pace_subject(pace, request.keys)
     if pace is None or subject is None:
         return None
-    count = sum(
-        contact.state in OPEN or (contact.state in SETTLED and pace.counts_time(contact.at, now))
-        for contact in Counting(request, loaded, now).others(loaded.history(subject))
-        if contact.id not in going
-    )
+    counted = loaded.paced(subject, lambda when: pace.counts_time(when, now))
+    count = len(counted) - len(counted & {request.id, request.resend_of or "", *going})
     if count < pace.allowed(now):
         return None
     at = pace.eligible_at(count, now)

@@ -35,7 +35,7 @@ def test_round_is_repeated_when_the_generation_changed_while_it_read() -> None:
         assert items == ["item"]
         return [round_.value("a")]
 
-    assert Rounds(store, 1.0).run(["item"], load, work) == [None]
+    assert Rounds(store, lambda _subject: 1.0).run(["item"], load, work) == [None]
     assert len(generations) == 2
     assert generations[0] != generations[1]
 
@@ -47,6 +47,6 @@ def test_key_that_was_guarded_stops_the_commit_when_it_was_written() -> None:
         round_.read(others=["guarded", "a"])
         round_.guard("guarded")
     rounds[0].put("guarded", b"1")
-    assert rounds[0].commit(1.0)
+    assert rounds[0].commit(lambda _subject: 1.0)
     rounds[1].put("a", b"1")
-    assert not rounds[1].commit(1.0)
+    assert not rounds[1].commit(lambda _subject: 1.0)

@@ -12,6 +12,7 @@ from consumer.policy.contacts.history import (
     Contact,
     ContactState,
     History,
+    HistoryRecord,
     Suppression,
     SuppressionReason,
     decode_history,
@@ -63,7 +64,7 @@ def test_scopes_and_reasons_stand_beside_each_other() -> None:
 
 
 def test_erasure_forgets_what_was_before_and_keeps_suppressions_and_open_reservations() -> None:
-    history = History(suppressions=[Suppression("sms", NOW - DAY)])
+    history = History(HistoryRecord(suppressions=[Suppression("sms", NOW - DAY)]))
     for number, (state, at) in enumerate(
         [
             (ContactState.SENT, NOW),
@@ -106,13 +107,17 @@ def test_contact_replaces_that_of_the_same_invitation_and_an_answer_counts_once(
     assert history.find("c") == Contact("c", ContactState.SENT, NOW + 1)
     assert len(history.answers) == 1
     history.remove("c")
-    assert history.find("c") is None
-    assert not history.is_empty()
-    assert History().is_empty()
+    assert (history.find("c"), history.find(None)) == (None, None)
+    assert history.encode() is not None
+    assert History().encode() is None
 
 
 def test_history_reads_back_as_it_was_written_and_is_small() -> None:
     contact = Contact("0" * 32, ContactState.SENT, NOW, FACTS, {"store.id": "17"})
-    history = History([contact], [Answer(NOW, FACTS)], [Suppression("all", NOW)])
-    assert decode_history(encode_record(history)) == history
-    assert len(encode_record(History([contact]))) < 110
+    history = History(HistoryRecord([contact], [Answer(NOW, FACTS)], [Suppression("all", NOW)]))
+    value = history.encode()
+    assert value is not None
+    again = decode_history(value)
+    assert (list(again.contacts), again.answers) == ([contact], history.answers)
+    assert again.suppressions == history.suppressions
+    assert len(encode_record(HistoryRecord([contact]))) < 110

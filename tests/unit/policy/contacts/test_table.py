@@ -30,6 +30,21 @@ def test_fingerprint_changes_with_what_a_store_must_have_kept() -> None:
     assert twice.fingerprint == ContactRules([STORE]).fingerprint
 
 
+def test_composed_subjects_are_kept_as_long_as_a_window_counts_them() -> None:
+    calendar = ContactRule("week", calendar="week", timezone=ISTANBUL, per=("store",))
+    rules = ContactRules(
+        [PERSON, STORE, calendar],
+        {"p": PACE},
+        {"p": Duplicates("id", 3 * DAY)},
+        keep=400 * DAY,
+    )
+    kept = {kind: rules.kept_seconds(kind + "|x") / DAY for kind in ("per", "pace", "repeat")}
+    assert kept == {"per": 8, "pace": 2, "repeat": 3}
+    assert rules.kept_seconds("k1:pseudonym") == 400 * DAY
+    assert ContactRules(keep=DAY).kept_seconds("per|x") == 0
+    assert ContactRules([calendar], keep=DAY).kept_seconds("per|x") == DAY
+
+
 def test_subjects_of_equal_text_stay_apart() -> None:
     rules = ContactRules([ContactRule("two", within=DAY, per=("a", "b"))])
     pairs = [{"a": "x", "b": "yz"}, {"a": "xy", "b": "z"}, {"a": "x|y", "b": "z"}]
