@@ -56,8 +56,8 @@ def document() -> Schema:
 
 def _topics() -> dict[str, TopicSpec]:
     """Return the topics of `topics --create`, with variable parts in braces, and an input."""
-    # All that `needed_topics` reads of a config; a real one allows no braces in a name. The
-    # commands topic and the contacts topic are internal: the program alone writes and reads them.
+    # All that `needed_topics` reads of a config; a real one allows no braces in a name. The topics
+    # of commands, pauses and contacts are internal: the program alone writes and reads them.
     name = Topics("{application_id}")
     asked = SimpleNamespace(topics=name, lanes=("{lane}",), routes=(), contacts=None)
     own = {spec.name.split(".")[1]: spec for spec in needed_topics(cast("Config", asked))}

@@ -11,6 +11,7 @@ from confluent_kafka import Producer
 from tests.deploy.feeder import Feeder
 from tests.deploy.prometheus import Prometheus
 from tests.deploy.recorded import P, Recording, Run, grew
+from tests.integration.test_operations import operate
 from tests.support.dispatcher import SMS, Dispatcher, LiveWorld, until
 from tests.support.kafka import KafkaBroker
 
@@ -43,6 +44,7 @@ def record(kafka: KafkaBroker, home: Path, prometheus: Prometheus) -> Recording:
                 _account,
                 _quota,
                 _campaign,
+                _pauses,
                 _configs,
             ):
                 story(run)
@@ -170,6 +172,14 @@ def _campaign(run: Run) -> None:
         ),
     ):
         pass
+
+
+def _pauses(run: Run) -> None:
+    """An operator pauses a campaign, and resumes it."""
+    with run.recording.fault("paused", f'{P}paused{{kind="campaign",by="command"}} == 1'):
+        operate(run.config, "pause", "campaign", "visit")
+    operate(run.config, "resume", "campaign", "visit")
+    run.recording.shows("it goes on", grew('results_total{lane="radar",status="accepted"}'))
 
 
 def _configs(run: Run) -> None:

@@ -95,6 +95,7 @@ MOVES: Mapping[tuple[str, str], Sequence[Moves]] = {
         Moves("wrong password", {"vendor": "radar"}),
     ],
     ("operations", "Circuit open"): [Moves("trouble", {"vendor": "pisano"})],
+    ("operations", "Paused"): [Moves("paused", {"name": "visit"})],
     ("operations", "Parked campaigns"): [Moves("parked")],
     ("operations", "Open circuits of campaigns"): [Moves("sick campaign")],
     ("operations", "In doubt"): [Moves("silence", PISANO)],
