@@ -163,6 +163,7 @@ class Process:
         service = ContactService(store, self._clock, self.metrics.contacts)
         if not self.options.embedded:
             service.hold_back(admin_client(self.config.kafka), self.config)
+        self.status.contacts = service.state.status
         return service
 
     def stop(self) -> None:

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
 
-from consumer.observability.status.status import LaneStatus
-from consumer.records.result import Status
+from consumer.observability.status.status import ContactStoreStatus, LaneStatus
+from consumer.records.result import Reason, Status
 from tests.e2e.browsing import visit
 from tests.e2e.canaries import CANARIES, plant
 from tests.e2e.feed import MadeUp, MadeUpLane, usual
@@ -48,6 +48,27 @@ def test_the_page_shows_what_the_process_does(context: BrowserContext) -> None:
         assert "3f9a2c71d0e4" in seen.text("header")
         assert "b2b-email is parked" in seen.text("#notes")
         assert seen.said == []
+
+
+def test_the_contact_store_and_what_rules_held_back(context: BrowserContext) -> None:
+    made = warm()
+    made.metrics.contacts.set_rules(["everyone"])
+    made.metrics.contacts.held_back("pisano-cloud", {("everyone", Reason.CONTACT_LIMIT): 1234})
+    made.report.contacts = lambda: ContactStoreStatus("ready", "the contact store refuses: OOM")
+    with served(made) as url:
+        seen = visit(context, url)
+        assert "everyone" in seen.text("#held-back")
+        assert "1,234" in seen.text("#held-back")
+        assert "refuses: OOM" in seen.text("#contacts")
+        assert "no survey is sent meanwhile" in seen.text("#notes")
+        assert seen.said == []
+
+
+def test_without_a_contact_store_the_page_is_silent_about_it(context: BrowserContext) -> None:
+    with served(warm()) as url:
+        seen = visit(context, url)
+        assert not seen.page.locator("#contacts-section").is_visible()
+        assert not seen.page.locator("#held-back-section").is_visible()
 
 
 def test_numbers_and_bars_move_without_a_reload(context: BrowserContext) -> None:

@@ -32,16 +32,15 @@ def _pair(one: StatusSnapshot, other: StatusSnapshot) -> StatusSnapshot:
         calls=_latest(one.calls, other.calls),
         doubtful=_latest(one.doubtful, other.doubtful),
         in_doubt=_sum(one.in_doubt, other.in_doubt),
-        results={
-            status: _sum(one.results.get(status, {}), other.results.get(status, {}))
-            for status in {**one.results, **other.results}
-        },
+        results=_sums(one.results, other.results),
         dead_letters=_sum(one.dead_letters, other.dead_letters),
         router_lag=_sum(one.router_lag, other.router_lag),
         delayed=_sum(one.delayed, other.delayed),
         orphans=_sum(one.orphans, other.orphans),
         stopped_inputs=_sum(one.stopped_inputs, other.stopped_inputs),
         pauses=list(dict.fromkeys([*one.pauses, *other.pauses])),
+        held_back=_sums(one.held_back, other.held_back),
+        contacts=one.contacts or other.contacts,
     )
 
 
@@ -56,6 +55,12 @@ def _lanes(one: Iterable[LaneStatus], other: Iterable[LaneStatus]) -> list[LaneS
 
 def _latest(one: Sequence[CallStatus], other: Sequence[CallStatus]) -> list[CallStatus]:
     return sorted([*one, *other], key=lambda call: call.at, reverse=True)
+
+
+def _sums(
+    one: Mapping[str, Mapping[str, int]], other: Mapping[str, Mapping[str, int]]
+) -> dict[str, dict[str, int]]:
+    return {name: _sum(one.get(name, {}), other.get(name, {})) for name in {**one, **other}}
 
 
 def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:

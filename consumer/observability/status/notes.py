@@ -59,8 +59,8 @@ NAMED = 3
 
 def notes(now: StatusSnapshot) -> list[Note]:
     """Return all problems, the worst first."""
-    found = [*_process(now), *_stages(now), *_inputs(now), *_doubt(now), *_orphans(now)]
-    found.extend(_pauses(now))
+    found = [*_process(now), *_stages(now), *_inputs(now), *_contacts(now), *_doubt(now)]
+    found += [*_orphans(now), *_pauses(now)]
     for lane in now.lanes:
         found.extend(lane_notes(lane))
     return sorted(found, key=lambda each: each.level is not Level.BAD)
@@ -101,6 +101,16 @@ def _pauses(now: StatusSnapshot) -> Iterator[Note]:
     more = len(now.pauses) - PAUSES_SHOWN
     if more > 0:
         yield Note(Level.WARN, "pauses", f"{more} more: `pause --list` has all")
+
+
+def _contacts(now: StatusSnapshot) -> Iterator[Note]:
+    store = now.contacts
+    if store is None or not store.why:
+        return
+    starts = store.phase in {"waiting", "reading"}
+    lanes = f", lanes {', '.join(sorted(store.missing))} have not reported" if store.missing else ""
+    what = f"{store.why}{lanes if starts else ''}: no survey is sent meanwhile"
+    yield Note(Level.WARN if starts else Level.BAD, "contact store", what)
 
 
 def _doubt(now: StatusSnapshot) -> Iterator[Note]:

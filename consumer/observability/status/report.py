@@ -16,6 +16,7 @@ from consumer.observability.metrics.metrics import Metrics
 from consumer.observability.status.board import StatusBoard
 from consumer.observability.status.notes import notes
 from consumer.observability.status.status import (
+    ContactStoreStatus,
     LaneStatus,
     PauseStatus,
     ProcessStatus,
@@ -41,6 +42,7 @@ class StatusReport:
     config: Callable[[], tuple[str, Sequence[str]]]
     instance: str = ""
     pauses: Callable[[], Sequence[PauseStatus]] = tuple
+    contacts: Callable[[], ContactStoreStatus | None] = lambda: None
     started_at: float = field(init=False)
     _lock: Lock = field(default_factory=Lock)
     _made: tuple[float, bytes] = (0.0, b"")
@@ -78,6 +80,8 @@ class StatusReport:
             orphans=_whole(totals("orphaned_lane_records", "lane")),
             stopped_inputs=_whole(totals("input_stopped", "topic")),
             pauses=self.pauses(),
+            held_back=self._held_back(),
+            contacts=self._contact_store(),
         )
         return replace(now, notes=notes(now))
 
@@ -98,6 +102,18 @@ class StatusReport:
 
     def _results(self, status: Status) -> dict[str, int]:
         return _counted(self.metrics.series.totals("results_total", "reason", status=status.value))
+
+    def _held_back(self) -> dict[str, dict[str, int]]:
+        totals = self.metrics.series.totals
+        rules = totals("held_back_total", "rule")
+        return {rule: _counted(totals("held_back_total", "reason", rule=rule)) for rule in rules}
+
+    def _contact_store(self) -> ContactStoreStatus | None:
+        store = self.contacts()
+        if store is None:
+            return None
+        waiting = self.metrics.series.totals("contacts_asking_invitations", "lane")
+        return replace(store, waiting=int(sum(waiting.values())))
 
     def _dead_letters(self) -> dict[str, int]:
         totals = self.metrics.series.totals

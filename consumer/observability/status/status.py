@@ -143,13 +143,26 @@ class PauseStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class ContactStoreStatus:
+    """The contact store. `phase`: how far its generation is, empty if that is not known. `why`: why
+    it is unavailable, empty while it answers. `missing`: lanes that must report first. `waiting`:
+    invitations without a decision."""
+
+    phase: str = ""
+    why: str = ""
+    missing: Sequence[str] = ()
+    waiting: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class StatusSnapshot:
     """The whole status at `at`. Counts are since the process started.
 
     `results`: status → reason → number; `dead_letters`: reason → number; `router_lag`: topic →
     records; `delayed`: step → invitations; `orphans`: lane outside the config → records;
     `stopped_inputs`: topic → partitions of this process that wait for `inputs resume`; `in_doubt`:
-    lane → batches. `calls` and `doubtful` (calls without a clear answer): newest first.
+    lane → batches; `held_back`: contact rule → reason → invitations; `contacts`: None without a
+    store here. `calls` and `doubtful` (calls without a clear answer): newest first.
     """
 
     at: float
@@ -168,6 +181,8 @@ class StatusSnapshot:
     orphans: Mapping[str, int] = field(default_factory=dict)
     stopped_inputs: Mapping[str, int] = field(default_factory=dict)
     pauses: Sequence[PauseStatus] = ()
+    held_back: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    contacts: ContactStoreStatus | None = None
     version: int = VERSION
 
 

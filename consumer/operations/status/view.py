@@ -15,6 +15,7 @@ from consumer.lane.state.snapshot import LimitSnapshot
 from consumer.observability.status.status import (
     CallStatus,
     CampaignStatus,
+    ContactStoreStatus,
     LaneStatus,
     Level,
     Note,
@@ -190,12 +191,21 @@ def _rest(now: StatusSnapshot) -> Iterator[Text]:
         "delay topics": now.delayed,
         "dead letters": now.dead_letters,
         "in doubt, batches": now.in_doubt,
+        "suppressed": now.results.get("suppressed", {}),
+        **{f"held back by {rule or 'no rule'}": held for rule, held in now.held_back.items()},
     }
     for title, numbers in counts.items():
         some = [f"{clean(name)} {number:,}" for name, number in numbers.items() if number]
         if some:
-            yield Text(f"{title}: ", style="dim").append(", ".join(some), "not dim")
+            yield Text(f"{clean(title)}: ", style="dim").append(", ".join(some), "not dim")
+    if now.contacts is not None:
+        yield Text("contact store: ", style="dim").append(_store(now.contacts), "not dim")
     if now.stages:
         slowest = max(now.stages, key=lambda each: each.silent)
         words = f"{len(now.stages)}, {clean(slowest.name)} went round {lasting(slowest.silent)} ago"
         yield Text("loops: ", style="dim").append(words, "not dim")
+
+
+def _store(store: ContactStoreStatus) -> str:
+    state = clean(store.phase or "not asked yet")
+    return f"{state}, {store.waiting:,} invitations wait for it" if store.waiting else state

@@ -9,6 +9,7 @@ import structlog
 
 from consumer.contacts.recovery import Recovery
 from consumer.observability.metrics.contacts import ContactMetrics
+from consumer.observability.status.status import ContactStoreStatus
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +35,11 @@ class ContactState:
     def missing_lanes(self) -> frozenset[str]:
         """Lanes that have not reported their calls in flight to the store's generation."""
         return frozenset() if self.recovery is None else self.recovery.missing - self._reported
+
+    def status(self) -> ContactStoreStatus:
+        """Return the store's state for the status page."""
+        phase = "" if self.recovery is None else self.recovery.phase
+        return ContactStoreStatus(phase, self.why, sorted(self.missing_lanes))
 
     def looked(self, recovery: Recovery) -> None:
         """Record how far the store's generation is."""

@@ -9,6 +9,7 @@ from consumer.observability.status.status import (
     COMMAND,
     CONFIG,
     CallStatus,
+    ContactStoreStatus,
     LaneStatus,
     PauseStatus,
     ProcessStatus,
@@ -68,6 +69,15 @@ def test_results_are_summed() -> None:
         "rejected": {"expired": 3, "unfit": 4},
         "unknown": {"owner_lost": 1},
     }
+
+
+def test_the_contact_store_is_the_senders_and_what_rules_held_back_is_summed() -> None:
+    store = ContactStoreStatus("ready")
+    one = replace(ROUTER, held_back={"everyone": {"contact_limit": 2}})
+    other = replace(SENDER, held_back={"everyone": {"contact_limit": 1}}, contacts=store)
+    found = merged([one, other], NEVER)
+    assert found.held_back == {"everyone": {"contact_limit": 3}}
+    assert found.contacts == store
 
 
 def test_notes_are_those_of_the_whole() -> None:

@@ -13,6 +13,7 @@ from consumer.observability.status.status import (
     CONFIG,
     CallStatus,
     CampaignStatus,
+    ContactStoreStatus,
     LaneStatus,
     Level,
     PauseStatus,
@@ -48,6 +49,7 @@ def lane(**changes: object) -> StatusSnapshot:
 
 def test_a_healthy_status_has_no_notes() -> None:
     assert notes(WELL) == []
+    assert notes(replace(WELL, contacts=ContactStoreStatus("ready", waiting=3))) == []
 
 
 CASES = {
@@ -63,6 +65,18 @@ CASES = {
         Level.BAD,
         "cloud",
         "stage_stopped",
+    ),
+    "store": (
+        replace(WELL, contacts=ContactStoreStatus("ready", "the contact store refuses: OOM")),
+        Level.BAD,
+        "contact store",
+        "refuses: OOM: no survey is sent meanwhile",
+    ),
+    "store starts": (
+        replace(WELL, contacts=ContactStoreStatus("waiting", "it is new", ["radar", "cloud"])),
+        Level.WARN,
+        "contact store",
+        "it is new, lanes cloud, radar have not reported: no survey",
     ),
     "doubt": (replace(WELL, doubtful=[DOUBT]), Level.WARN, "cloud", "1,200 customers"),
     "orphan": (replace(WELL, orphans={"old": 7}), Level.WARN, "old", "`lanes drain old`"),

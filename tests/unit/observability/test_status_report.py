@@ -9,7 +9,14 @@ from consumer.observability.health import Health
 from consumer.observability.metrics.metrics import Metrics
 from consumer.observability.status.board import CALLS_KEPT, StatusBoard
 from consumer.observability.status.report import StatusReport
-from consumer.observability.status.status import CallStatus, LaneStatus, StageStatus, load
+from consumer.observability.status.status import (
+    CallStatus,
+    ContactStoreStatus,
+    LaneStatus,
+    StageStatus,
+    dump,
+    load,
+)
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.result import Reason
 
@@ -114,6 +121,20 @@ def test_results_and_dead_letters_are_counted_over_all_lanes_and_inputs() -> Non
         "unknown": {},
     }
     assert now.dead_letters == {"no_time": 3}
+
+
+def test_the_contact_store_and_what_its_rules_held_back_are_shown() -> None:
+    run = Running()
+    assert run.report.snapshot().contacts is None
+    run.metrics.contacts.set_rules(["everyone", "nps"])
+    run.metrics.contacts.held_back("cloud", {("everyone", Reason.CONTACT_LIMIT): 4})
+    run.metrics.contacts.held_back("radar", {("everyone", Reason.CONTACT_LIMIT): 1})
+    run.metrics.contacts.held_back("radar", {("nps", Reason.COOLDOWN): 2})
+    run.report.contacts = lambda: ContactStoreStatus("reading", "it reads results", ["radar"])
+    now = run.report.snapshot()
+    assert now.held_back == {"everyone": {"contact_limit": 5}, "nps": {"cooldown": 2}}
+    assert now.contacts == ContactStoreStatus("reading", "it reads results", ["radar"], 0)
+    assert load(dump(now)).contacts == now.contacts
 
 
 def test_lag_delays_orphans_and_doubts_are_shown() -> None:

@@ -23,6 +23,7 @@ from consumer.lane.offsets.bitmap import pack
 from consumer.observability.status.report import StatusReport
 from consumer.observability.status.status import (
     CallStatus,
+    ContactStoreStatus,
     LaneStatus,
     Level,
     Note,
@@ -93,6 +94,20 @@ def test_the_command_prints_what_the_process_says(made: MadeUp) -> None:
     assert "pisano-cloud" in done.output
     assert "b2b-email is parked" in done.output
     assert load(as_json.output.encode()).lanes[0].name == "pisano-cloud"
+
+
+def test_the_terminal_shows_what_rules_held_back_and_the_store(made: MadeUp) -> None:
+    now = replace(
+        made.report.snapshot(),
+        held_back={"everyone": {"contact_limit": 1234}, "": {"duplicate": 2}},
+        contacts=ContactStoreStatus("reading", waiting=50),
+    )
+    shown = text_of(now)
+    assert "held back by everyone: contact_limit 1,234" in shown
+    assert "held back by no rule: duplicate 2" in shown
+    assert "contact store: reading, 50 invitations wait for it" in shown
+    assert "contact store: not asked yet" in text_of(replace(now, contacts=ContactStoreStatus()))
+    assert "contact store" not in text_of(replace(now, contacts=None))
 
 
 def test_a_process_that_does_not_answer_is_an_error_that_says_what_to_do() -> None:

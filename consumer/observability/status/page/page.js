@@ -77,6 +77,18 @@ function showCounts(id, heads, lines, none) {
   show(at(id), lines, (list) => (list.length ? rows(heads, list) : [part("caption", "", none)]));
 }
 
+function showContacts(now) {
+  const store = now.contacts;
+  const held = Object.entries(now.held_back).flatMap(([rule, reasons]) =>
+    Object.entries(reasons).map(([reason, n]) => [rule || "–", reason, whole(n)]));
+  at("held-back-section").hidden = !store && !held.length;
+  showCounts("held-back", [["rule"], ["reason"], ["number", "number"]], held, "none yet");
+  at("contacts-section").hidden = !store;
+  const facts = store ? [["state", store.phase || "not asked yet"], ["answers", store.why || "yes"],
+    ["invitations waiting", whole(store.waiting)]] : [];
+  showCounts("contacts", [["contact store"], ["now"]], facts, "none");
+}
+
 function showRest(now) {
   const results = Object.entries(now.results).flatMap(([status, reasons]) =>
     Object.entries(reasons).map(([reason, n]) => [status, reason, whole(n)]));
@@ -99,6 +111,7 @@ function showAll(now) {
   show(at("calls"), now.calls, callRows);
   at("doubtful-section").hidden = !now.doubtful.length;
   show(at("doubtful"), now.doubtful, callRows);
+  showContacts(now);
   showRest(now);
 }
 
