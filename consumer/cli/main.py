@@ -15,6 +15,7 @@ import typer
 from consumer import __version__
 from consumer.cli import (
     check_commands,
+    contact_commands,
     live_commands,
     operations,
     rules_commands,
@@ -147,6 +148,9 @@ app.command(rich_help_panel=Panel.MEND)(operations.resend)
 app.add_typer(operations.dlq, name="dlq")
 app.add_typer(operations.lanes, name="lanes")
 app.add_typer(rules_commands.rules, name="rules")
+app.add_typer(contact_commands.contacts, name="contacts")
+app.add_typer(contact_commands.suppress, name="suppress")
+app.command(rich_help_panel=Panel.MEND)(contact_commands.forget)
 app.add_typer(live_commands.inputs, name="inputs")
 app.add_typer(live_commands.campaigns, name="campaigns")
 app.command(rich_help_panel=Panel.MEND)(live_commands.pause)

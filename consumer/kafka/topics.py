@@ -39,6 +39,9 @@ CHECKPOINT_MAX_BYTES = 8 * 1024 * 1024
 COMMANDS_KEPT = 24 * 3600 * 1000
 """Retention of operator commands (ms); a command lapses much earlier."""
 
+BROKERS_KEEP = 7 * 86400.0
+"""The brokers' default retention in seconds, below which no retention of ours goes."""
+
 PAST_LIMITS = ("message.timestamp.before.max.ms", "message.timestamp.difference.max.ms")
 """Settings that limit a record's age in a topic: since Kafka 3.6, and before 4.0."""
 
@@ -78,7 +81,13 @@ def own_topics(config: Config, partitions: int = 6) -> list[TopicSpec]:
     topics = config.topics
     forever = {"retention.ms": "-1"}
     return [
-        _sized_topic(topics.results, BATCH_BYTES, partitions=partitions, exactly_one=False),
+        _sized_topic(
+            topics.results,
+            BATCH_BYTES,
+            unchecked=_kept_results(config),
+            partitions=partitions,
+            exactly_one=False,
+        ),
         _sized_topic(topics.dead_letters, MESSAGE_MAX_BYTES, unchecked=forever, exactly_one=False),
         _sized_topic(topics.replayed, MESSAGE_MAX_BYTES, forever, exactly_one=False),
         TopicSpec(
@@ -101,6 +110,14 @@ def own_topics(config: Config, partitions: int = 6) -> list[TopicSpec]:
         *(spec for lane in config.lanes for spec in _lane_topics(config, lane)),
         *([_contacts_topic(config)] if config.contacts else []),
     ]
+
+
+def _kept_results(config: Config) -> dict[str, str]:
+    """Return with which retention the results topic is created: a lost contact store is read again
+    from it."""
+    if config.contacts is None:
+        return {}
+    return {"retention.ms": str(int(max(config.contacts.keep, BROKERS_KEEP) * 1000))}
 
 
 def _contacts_topic(config: Config) -> TopicSpec:
@@ -266,6 +283,24 @@ def problems(
         if spec.exactly_one and number != 1:
             found.append(f"topic {spec.name} has {number} partitions; it must have 1")
     return found + _setting_problems(client, there)
+
+
+@_answers("reading the retention of results")
+def retention_problem(client: AdminClient, config: Config) -> str | None:
+    """Return what it means that results are deleted before contacts are forgotten; None if they
+    are not. Raises TopicsError."""
+    if config.contacts is None:
+        return None
+    asked = ConfigResource(ResourceType.TOPIC, config.topics.results)
+    (future,) = client.describe_configs([asked], request_timeout=WAIT).values()
+    kept = int(future.result(WAIT)["retention.ms"].value) / 1000
+    if kept < 0 or kept >= config.contacts.keep:
+        return None
+    return (
+        f"topic {config.topics.results} keeps results for {kept / 86400:.3g} days, and "
+        f"contacts.keep is {config.contacts.keep / 86400:.3g}: a contact store that is lost or new "
+        "does not know older surveys, and persons may be asked again too soon; raise retention.ms"
+    )
 
 
 def _setting_problems(client: AdminClient, specs: Sequence[TopicSpec]) -> list[str]:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import structlog
 from confluent_kafka import Consumer
 
 from consumer.config.changes import Changes
@@ -23,6 +24,8 @@ from consumer.runtime.watchers.delay_watch import DelayWatch
 from consumer.runtime.watchers.orphans import OrphanWatch
 from consumer.runtime.watchers.process_watch import poll_repeatedly
 from consumer.runtime.watchers.topic_watch import TopicWatch
+
+log = structlog.get_logger(__name__)
 
 HINT = (
     "`survey-dispatcher topics --create` creates the program's own, and raises limits that are too "
@@ -56,6 +59,8 @@ class KafkaPreflight:
         needed = topics.needed_topics(config)
         if found := topics.problems(self._client, needed, config.input_topics, config.feed_topics):
             raise TopicsError("; ".join(found) + f" ({HINT})")
+        if self._options.leads and (why := topics.retention_problem(self._client, config)):
+            log.warning("results_retention_short", why=why)
 
     def check_changes(self, config: Config, changes: Changes) -> None:
         """Check the lanes and inputs that a config adds. Raises TopicsError, StartPositionError,

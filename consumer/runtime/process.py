@@ -24,7 +24,7 @@ from consumer.observability.status.pauses import pauses_by_command, pauses_of_co
 from consumer.observability.status.report import StatusReport
 from consumer.observability.status.status import COMMAND, CONFIG, PauseStatus
 from consumer.runtime.contacts import gate
-from consumer.runtime.contacts.service import ContactService, open_store
+from consumer.runtime.contacts.service import ContactService
 from consumer.runtime.memory import calm_garbage_collector, keep_freed_memory
 from consumer.runtime.options import Options
 from consumer.runtime.preflight import KafkaPreflight
@@ -34,6 +34,7 @@ from consumer.runtime.supervisor import Supervisor
 from consumer.runtime.watchers.command_watch import CommandWatch
 from consumer.runtime.watchers.pause_watch import PauseBoard, PausesNow, PauseWatch
 from consumer.runtime.watchers.process_watch import BrokerWatch, poll_repeatedly
+from consumer.wiring.contact_store import open_store
 
 log = structlog.get_logger(__name__)
 
@@ -157,9 +158,9 @@ class Process:
 
     def _open_contacts(self) -> ContactService | None:
         """Open the contact store, if this process asks it. Raises StoreUnavailable."""
-        store = open_store(self.config, self._clock) if self.options.role.sends else None
-        if store is None:
+        if self.config.contacts is None or not self.options.role.sends:
             return None
+        store = open_store(self.config, self._clock.now)
         service = ContactService(store, self._clock, self.metrics.contacts)
         if not self.options.embedded:
             service.hold_back(admin_client(self.config.kafka), self.config)

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from confluent_kafka.admin import AdminClient
 
 from consumer.clock import Clock
-from consumer.config.contact_sections import SqliteStore as SqliteConfig
 from consumer.config.models import Config
 from consumer.contacts.book import ContactBook, Ownership
-from consumer.contacts.sqlite import SqliteStore
 from consumer.contacts.store import ContactStore
-from consumer.contacts.valkey import ValkeyStore
 from consumer.http.calls import Inbox
 from consumer.observability.metrics.contacts import ContactMetrics
 from consumer.runtime.contacts.desk import ContactDesk
@@ -23,16 +19,6 @@ from consumer.wiring.contacts import ContactConfig, build_contact_rules
 
 QUESTIONS_AT_ONCE = 8
 """Threads that ask the store: a lane has two questions open, and most lanes have none."""
-
-
-def open_store(config: Config, clock: Clock) -> ContactStore | None:
-    """Return the store of the config, or None without one. Raises StoreUnavailable."""
-    if config.contacts is None:
-        return None
-    chosen = config.contacts.store
-    if isinstance(chosen, SqliteConfig):
-        return SqliteStore(Path(chosen.path), clock.now)
-    return ValkeyStore(chosen.url.get_secret_value(), config.application_id, chosen.timeout)
 
 
 class ContactService:

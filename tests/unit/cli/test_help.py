@@ -83,6 +83,8 @@ def test_help_groups_commands_by_purpose() -> None:
         "dlq show",
         "lanes list",
         "rules try",
+        "contacts show",
+        "suppress list",
         "inputs list",
     ]
     assert "dlq replay" in names["Mend"]

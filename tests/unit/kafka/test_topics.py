@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import Future
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,8 +12,10 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
+from consumer.config import load
 from consumer.errors import TopicsError
 from consumer.kafka import topic_manifests, topics
+from tests.unit.routing.test_feeds import SUPPRESSIONS, config_text
 
 
 class LateBrokers:
@@ -99,3 +102,24 @@ def test_every_resource_has_a_name_of_its_own_that_kubernetes_takes() -> None:
     assert made[1:3] == names[1:3]
     long = topic_manifests.as_strimzi([spec("a_" + "x" * 247)], "main")[0]["metadata"]
     assert len(cast("dict[str, Any]", long)["name"]) <= 253
+
+
+@pytest.mark.parametrize(
+    ("retention", "says"), [("-1", False), ("34560000000", False), ("604800000", True)]
+)
+def test_results_that_go_before_contacts_are_forgotten_are_a_problem(
+    tmp_path: Path, retention: str, says: bool
+) -> None:
+    """400 days of contacts, and results for ever, as long, or for a week."""
+    (tmp_path / "scopes.csv").write_text("code,scope\n7,sms\n")
+    text = config_text({"suppressions": SUPPRESSIONS})
+    config = load(text, env={}, base=tmp_path)
+    (results,) = [spec for spec in topics.own_topics(config) if spec.name == config.topics.results]
+    assert results.settings["retention.ms"] == "34560000000"
+    entry = SimpleNamespace(value=retention)
+    answer = SimpleNamespace(result=lambda _: {"retention.ms": entry})
+    client = SimpleNamespace(describe_configs=lambda *_, **__: {"results": answer})
+    problem = topics.retention_problem(cast("AdminClient", client), config)
+    assert bool(problem) is says
+    if problem:
+        assert "for 7 days, and contacts.keep is 400" in problem
