@@ -112,14 +112,12 @@ class Intake:
             self._accept(pending)
 
     def _accept(self, pending: PendingInvitation) -> None:
-        """Have an invitation wait for a call, once the contact store grants it; spill it where
-        reading goes on only for batches in doubt."""
+        """Have an invitation wait for a call, once the contact store grants it; spill it if
+        too many wait for that."""
         if not self._reservations.needed:
             self._buffer.add(pending)
-        elif self._reservations.full and self._in_doubt:
+        elif not self._reservations.add(pending):
             self._buffer.read_plan.spill(pending.offset, pending.campaign)
-        else:
-            self._reservations.add(pending)
 
     def _again(self, pending: PendingInvitation, now: float) -> None:
         """Take in a spilled invitation that was read again."""

@@ -23,6 +23,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 
 from consumer.lane.account.accounts import Accounts
 from consumer.lane.buffer.buffer import InvitationBuffer
@@ -298,6 +299,15 @@ class Lane:
     def in_flight(self) -> Mapping[str, Batch]:
         """Sealed batches without an answer, by id."""
         return self._sealing.in_flight
+
+    @property
+    def with_vendor(self) -> list[PendingInvitation]:
+        """Invitations of calls in flight, and of the call that the contact store is asked about:
+        with its word, which may be on its way, the call leaves."""
+        question = self._sealing.contact_seal.open
+        about_to_leave = question.invitations if question is not None else ()
+        batches = self.in_flight.values()
+        return [*chain.from_iterable(batch.invitations for batch in batches), *about_to_leave]
 
     @property
     def windows(self) -> Mapping[str, Window]:

@@ -20,7 +20,7 @@ def main() -> int:
     """Run what the arguments ask for; the exit code."""
     options = _options()
     if options.seed is not None:
-        return _story(options.seed, options.mutant)
+        return _story(options)
     if options.mutants:
         return _all_mutants(options.jobs)
     return _many(options)
@@ -33,12 +33,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=2, help="how many processes to use")
     parser.add_argument("--seed", type=int, help="replay one seed and tell its story")
     parser.add_argument("--mutant", choices=sorted(MUTANTS), help="plant this defect")
+    parser.add_argument("--contacts", action="store_true", help="worlds with contact rules")
     parser.add_argument("--mutants", action="store_true", help="find every planted defect")
     return parser.parse_args()
 
 
-def _story(seed: int, mutant: str | None) -> int:
-    verdict = judge(seed, mutant=mutant, tell=True)
+def _story(options: argparse.Namespace) -> int:
+    verdict = judge(options.seed, mutant=options.mutant, tell=True, contacts=options.contacts)
     print(*verdict.story, sep="\n")  # noqa: T201 - this is a command
     for line in verdict.wrong:
         print("VIOLATION:", line)  # noqa: T201
@@ -49,7 +50,8 @@ def _story(seed: int, mutant: str | None) -> int:
 def _many(options: argparse.Namespace) -> int:
     summary, began = Summary(), time.monotonic()
     seeds = range(options.start, options.start + options.seeds)
-    for verdict in run_seeds(seeds, options.jobs, mutant=options.mutant):
+    chosen = {"mutant": options.mutant, "contacts": options.contacts}
+    for verdict in run_seeds(seeds, options.jobs, **chosen):
         summary.add(verdict)
         if verdict.wrong:
             print(f"seed {verdict.seed}: {verdict.wrong[0]}", flush=True)  # noqa: T201

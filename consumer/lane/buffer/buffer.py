@@ -68,17 +68,29 @@ class InvitationBuffer:
     def add(self, pending: PendingInvitation) -> None:
         """Add an invitation, and evict others to stay within the bounds. The last one stays,
         however large it is: else it could never be called."""
-        self.hold(pending)
+        self._count(pending)
         self.admit(pending)
 
-    def hold(self, pending: PendingInvitation) -> None:
-        """Add an invitation to the totals: it is in memory, and in no window yet."""
-        self.buffered += 1
-        self.buffered_bytes += pending.size
+    def hold(self, pending: PendingInvitation) -> bool:
+        """Add an invitation that is in no window yet to the totals, and evict others as in `add`.
+        Return False if there is no room for it."""
+        self._count(pending)
+        self._make_room()
+        if self._over(1.0) and self.buffered > 1:
+            self.forget(pending)
+            return False
+        return True
 
     def admit(self, pending: PendingInvitation) -> None:
         """Add an invitation of the totals to its window, and evict others as in `add`."""
         self.window(pending.campaign).add(pending)
+        self._make_room()
+
+    def _count(self, pending: PendingInvitation) -> None:
+        self.buffered += 1
+        self.buffered_bytes += pending.size
+
+    def _make_room(self) -> None:
         while self._over(1.0) and self.buffered > 1 and self._evict():
             pass
 
@@ -142,7 +154,10 @@ class InvitationBuffer:
         return max(self.windows.values(), key=lambda window: window.count)
 
     def _evict(self) -> bool:
-        """Evict the youngest of the longest window. Return False if the rest is in flight."""
+        """Evict the youngest of the longest window. Return False if the rest is in flight, or waits
+        for the contact store."""
+        if not self.windows:
+            return False
         longest = self._longest()
         evicted = longest.take_youngest(EVICTED_SHARE) if longest.count else []
         for pending in evicted:

@@ -152,7 +152,11 @@ class Sealing:
         return None
 
     def _may_leave(self, question: SealQuestion, now: float) -> bool:
-        """Return whether campaign and account are still as they were when the call was chosen."""
+        """Return whether campaign and account are still as they were when the call was chosen, and
+        no rule holds its invitations back by now: quiet hours may have begun."""
+        held_back = self._settlement.hold_back.at_sealing
+        if any(held_back(pending, now) is not None for pending in question.invitations):
+            return False
         campaign, accounts = question.campaign, self._accounts
         known = self._buffer.settings.campaigns.get(campaign)
         if known is None or self._settlement.parking.is_parked(campaign, now):

@@ -56,10 +56,12 @@ class Reservations:
         """Whether reading on would hold too many invitations that the store has not granted."""
         return self.count >= max(1, self._buffer.settings.max_buffered // 2)
 
-    def add(self, pending: PendingInvitation) -> None:
-        """Add an invitation that was read."""
-        self._buffer.hold(pending)
+    def add(self, pending: PendingInvitation) -> bool:
+        """Add an invitation that was read. Return False if there is no room for it."""
+        if self.full or not self._buffer.hold(pending):
+            return False
         self._waiting[pending.offset] = pending
+        return True
 
     def add_again(self, pending: PendingInvitation) -> None:
         """Add an invitation of the buffer whose reservation the store has lost."""

@@ -66,10 +66,9 @@ class ContactDesk:
         now = self.clock.now()
         if now < self._report_at or not lane.knows_in_flight:
             return
-        in_flight = [pending for batch in lane.in_flight.values() for pending in batch.invitations]
         self._report_at = now + TAKE_OVER_AGAIN
         try:
-            self.config.book.take_over(self.owner, self._requests(in_flight, self.config))
+            self.config.book.take_over(self.owner, self._requests(lane.with_vendor, self.config))
         except StoreUnavailable as unavailable:
             self.state.unavailable(str(unavailable))
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from consumer.contacts.memory import MemoryStore, Snapshot
 from consumer.contacts.store import StoreReading
@@ -23,7 +23,7 @@ class FaultyStore(MemoryStore):
         super().__init__(clock, GRACE)
         self.down_until = 0.0
         self.loses_answers = True
-        self.meanwhile: Callable[[], None] = lambda: None
+        self.meanwhile: Callable[[Collection[str]], None] = lambda _keys: None
         self._rng = rng
         self._interrupted = False
         self._snapshots: list[Snapshot] = []
@@ -40,7 +40,7 @@ class FaultyStore(MemoryStore):
         self._check()
         if not self._interrupted and self._rng.random() < SECOND_WRITER:
             self._interrupted = True
-            self.meanwhile()
+            self.meanwhile(values)
             self._interrupted = False
         done = super().write(generation, versions, values)
         if self.loses_answers and self._rng.random() < ANSWERS_LOST:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import inf
 
 from consumer.contacts.book import SEAL_SECONDS
 from consumer.contacts.transaction import Transaction
@@ -16,6 +17,9 @@ from consumer.records.result import Result, Status
 from tests.simulation import test_lane_sim as lane_laws
 from tests.simulation.contacts.world import ContactLaneWorld, Sent
 from tests.support.lanes import results as results_of
+
+COMMIT_SECONDS = 0.05
+"""What lies between the last check and the call."""
 
 ROUNDING = 0.002
 """`sent_at` of a result has milliseconds."""
@@ -35,6 +39,7 @@ def check(world: ContactLaneWorld) -> None:
     calls_are_sealed(world)
     limits_are_kept(world)
     answers_and_suppressions_hold(world)
+    times_are_kept(world)
     nothing_stays_reserved(world)
     assert not world.contacts.defects, "a question of the desk raised"
 
@@ -170,6 +175,17 @@ def _check_suppressed(request: Request, before: Sequence[object], at: float) -> 
         if newest is not None:
             held = first_suppression([newest], request.facts, request.routed_at, at)
             assert held is None, f"called although opted out: {request.id}"
+
+
+def times_are_kept(world: ContactLaneWorld) -> None:
+    """Nothing leaves in quiet hours, nor before its due time."""
+    start, end = (float(int(at)) if at < inf else at for at in world.quiet)
+    for sent in world.contacts.sent:
+        if sent.id.startswith("i"):
+            quiet = start + COMMIT_SECONDS <= sent.at < end
+            assert not quiet, f"called in quiet hours: {sent.id}"
+            early = sent.at < world.eligible_from.get(sent.id, 0.0)
+            assert not early, f"called before its due time: {sent.id}"
 
 
 def nothing_stays_reserved(world: ContactLaneWorld) -> None:

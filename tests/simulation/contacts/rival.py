@@ -48,12 +48,15 @@ class Rival:
         self.open = 0
         self.verdicts: list[str] = []
 
-    def invite(self, request: Request) -> None:
-        """Begin an invitation."""
+    def invite(self, request: Request, *, at_once: bool = False) -> None:
+        """Begin an invitation. `at_once`: between another process's read and its write."""
         self.open += 1
         invitation = RivalInvitation(request, self._now())
         self._waiting.append(invitation)
-        self._again(invitation, 0.0)
+        if at_once and not self._busy:
+            self._turn(invitation)
+        else:
+            self._again(invitation, 0.0)
 
     def report(self) -> None:
         """Report what is with the vendor to a store of another generation."""
@@ -61,11 +64,6 @@ class Rival:
             self._book.take_over(self._owner, list(self._with_vendor.values()))
         except StoreUnavailable:
             return
-
-    def interrupt(self) -> None:
-        """Take one step between another process's read and its write."""
-        if self._waiting and not self._busy:
-            self._turn(self._waiting[0])
 
     def _again(self, invitation: RivalInvitation, seconds: float) -> None:
         self._at(self._now() + seconds, lambda: self._turn(invitation))

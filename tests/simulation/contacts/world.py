@@ -6,14 +6,17 @@ for it comes from a stream of its own.
 
 from __future__ import annotations
 
+import datetime as dt
 import heapq
 import itertools
+import math
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 from unittest.mock import patch
 
 from consumer.contacts.book import ContactBook, Ownership
@@ -37,6 +40,9 @@ from consumer.policy.contacts.history import Facts
 from consumer.policy.contacts.request import Decision, Request, Verdict
 from consumer.policy.contacts.settling import Change
 from consumer.policy.contacts.table import ContactRules
+from consumer.policy.due_time import DueTime
+from consumer.policy.quiet_hours import QuietHours, QuietTime
+from consumer.policy.route_timing import RouteTiming
 from consumer.records.call import Outcome
 from consumer.records.contact_record import AnswerRecord, SuppressionRecord
 from consumer.records.result import Result
@@ -146,10 +152,16 @@ class ContactLaneWorld(LaneWorld):
 
     def __init__(self, seed: int, lane_type: type[Lane] = Lane) -> None:
         self.chance = chance = random.Random(f"contacts of {seed}")
+        self.quiet = math.inf, math.inf
         super().__init__(seed, lane_type)
         self.contacts = ContactHistory()
         self.rules = self._rules()
         self._extras = self._draw_persons()
+        self.eligible_from: dict[str, Any] = {
+            f"i{origin}": extra["eligible_from"]
+            for origin, extra in self._extras.items()
+            if "eligible_from" in extra
+        }
         self._waits_for: dict[int, str] = {}
         self._background: list[tuple[float, int, Callable[[], None]]] = []
         self._behind = itertools.count()
@@ -168,14 +180,27 @@ class ContactLaneWorld(LaneWorld):
             self._settled,
             self._rival_sent,
         )
-        self.store.meanwhile = self.rival.interrupt
+        self.store.meanwhile = self._race
+        self._races = chance.choice([0, 5, 20])
+        self._restarts = chance.choice([0, 0, 1, 2])
         self.desk: ContactDesk
         self._plan()
 
     # -- making the world ---------------------------------------------------------------------
 
     def _settings(self) -> LaneSettings:
-        return replace(super()._settings(), contacts=True)
+        timeout = self.chance.choice([10.0, 30.0])
+        usual = super()._settings()
+        return replace(usual, contacts=True, call_timeout=timeout, routes=self._routes())
+
+    def _routes(self) -> dict[str, RouteTiming]:
+        """Some worlds have a quiet time of a minute or two."""
+        if self.chance.random() < 0.7:
+            return {}
+        begins = NOW + self.chance.uniform(10.0, 200.0)
+        self.quiet = begins, begins + self.chance.uniform(20.0, 150.0)
+        start, end = (dt.datetime.fromtimestamp(int(at), dt.UTC).time() for at in self.quiet)
+        return {"store": RouteTiming(DueTime(quiet=QuietHours((QuietTime(start, end),))))}
 
     def _rules(self) -> ContactRules:
         chance = self.chance
@@ -198,7 +223,7 @@ class ContactLaneWorld(LaneWorld):
                 instead_of=("everyone",),
             ),
         ]
-        rules = [rule for rule in known if chance.random() < 0.4] or known[:1]
+        rules = chance.sample(known, chance.choice([1, 1, 2, 4]))
         repeats = {"d": Duplicates("store.id", within)} if chance.random() < 0.2 else {}
         return ContactRules(rules, duplicates=repeats, keep=within * 8)
 
@@ -220,12 +245,14 @@ class ContactLaneWorld(LaneWorld):
                 "keys": {"store.id": chance.choice(["s1", "s2", "s3", None])},
                 "priority": chance.choice([10, 50, 50, 90]),
             }
+            if self.settings.routes and chance.random() < 0.3:
+                extra["eligible_from"] = record.arrived + chance.uniform(0.0, 90.0)
             if chance.random() < 0.15:
                 extra["contact"] = chance.choice(["exempt", "off"])
-            root = f"i{record.origin}"
             if earlier and chance.random() < 0.04:
-                root = f"i{chance.choice(earlier).origin}"
-                extra["resend_of"] = root
+                repeated = chance.choice(earlier).origin
+                same = {key: found[repeated][key] for key in ("person", "tags", "keys")}
+                extra |= {**same, "resend_of": f"i{repeated}"}
             elif "contact" not in extra:
                 earlier.append(record)
             found[record.origin] = extra
@@ -273,6 +300,14 @@ class ContactLaneWorld(LaneWorld):
             how = self.store.restart()
         self.contacts.faults[how] += 1
         self.store.down_until = self.now + self.chance.choice([0.0, 2.0, 40.0])
+
+    def _race(self, keys: Collection[str]) -> None:
+        """The rival invites a person whose history another process is about to write."""
+        people = sorted(key[2:] for key in keys if key.startswith("s:") and "|" not in key)
+        if people and self._races > 0:
+            self._races -= 1
+            request = self._rival_request(1_000 + self._races, self.now, people)
+            self.rival.invite(request, at_once=True)
 
     def _be_well(self) -> None:
         self.store.down_until = 0.0
@@ -387,7 +422,10 @@ class ContactLaneWorld(LaneWorld):
         self._at(self.now + self.chance.expovariate(1 / self._slow), reach)
 
     def deliver(self, event: ContactsAnswered, epoch: int) -> None:
-        """Deliver an answer after a while."""
+        """Deliver an answer after a while; the store may restart while it is on its way."""
+        if event.sealing and self._restarts > 0 and self.chance.random() < 0.1:
+            self._restarts -= 1
+            self.contacts.faults[self.store.restart()] += 1
 
         def arrive() -> None:
             if self.epoch == epoch:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.simulation.world import partly
+from tests.simulation.world.contacts import rotated
 
 Document = dict[str, Any]
 
@@ -50,4 +51,6 @@ def changed(document: Document, change: str | None) -> Document:
     elif change == "quota":
         document["quotas"]["spare"] = document["quotas"]["cloud"]
         document["vendors"][MOVED]["quota"] = "spare"
+    elif change == "rotate":
+        return rotated(document)
     return document

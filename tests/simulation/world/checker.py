@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
-from tests.simulation.world import rules, sickness
+from tests.simulation.world import contacts, rules, sickness
 from tests.simulation.world.history import (
     LANE,
     ROUTER,
@@ -326,7 +326,7 @@ def every_loop_lives(world: FleetWorld, _history: History) -> Finding:
 
 def no_defects_are_logged(world: FleetWorld, _history: History) -> Finding:
     """No call and no login ends by an exception of our own."""
-    for event in ("call_defect", "login_defect"):
+    for event in ("call_defect", "login_defect", "contact_defect"):
         if times := world.story.errors[event]:
             yield f"{event} was logged {times} times"
 
@@ -334,6 +334,19 @@ def no_defects_are_logged(world: FleetWorld, _history: History) -> Finding:
 def memory_is_bounded(world: FleetWorld, _history: History) -> Finding:
     """A lane holds `max_buffered` and one poll at most."""
     yield from world.watch.too_many[:1]
+
+
+def contact_rules_are_kept(world: FleetWorld, history: History) -> Finding:
+    """Where there are contact rules: no call without the store's word, no full window, nothing
+    reserved for ever."""
+    if world.contacts is None:
+        return
+    ended = {result["id"]: result for result in history.results}
+    customers = {name: customer for name, (_, customer) in world.expected.customers.items()}
+    yield from list(contacts.wrong_calls(world.contacts))[:1]
+    yield from list(contacts.full_windows(world.contacts, ended, customers))[:1]
+    if not (world.lax or world.expected.may_lack):
+        yield from contacts.open_for_ever(world.contacts)
 
 
 def comes_to_rest(world: FleetWorld, history: History) -> Finding:
@@ -376,5 +389,6 @@ RULES: tuple[Callable[[FleetWorld, History], Finding], ...] = (
     every_loop_lives,
     no_defects_are_logged,
     memory_is_bounded,
+    contact_rules_are_kept,
     comes_to_rest,
 )

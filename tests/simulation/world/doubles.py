@@ -92,7 +92,7 @@ class Story:
     errors: Counter[str] = field(default_factory=Counter)
     """Events that the program logged as errors."""
 
-    def tell(self, actor: str, what: str, **facts: object) -> None:
+    def tell(self, actor: str, what: str, /, **facts: object) -> None:
         """Add a line: time since the world began, actor, what, facts."""
         if self.wanted:
             details = " ".join(f"{name}={value}" for name, value in facts.items())

@@ -7,7 +7,7 @@ in one place, and a new one changes nothing about the seeds that do not have it.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.simulation.world.changes import CHANGES
 
@@ -100,6 +100,12 @@ def draw(seed: int) -> Features:
     if forgets == "ladder":  # the log alone would tell, were it trimmed
         on["keeps_records"] = _chance(seed, "keeps_records") < 0.7
     return Features(**on, forgets=forgets, change=change)
+
+
+def with_contacts(drawn: Features, rng: random.Random) -> Features:
+    """The features of the same world with contact rules: in some the pseudonym key is rotated."""
+    change = "rotate" if drawn.change is None and rng.random() < 0.4 else drawn.change
+    return replace(drawn, sick=False, change=change)
 
 
 def _chance(seed: int, name: str) -> float:

@@ -15,10 +15,12 @@ from tests.simulation.world.judged import Verdict, judge
 CHUNK = 20
 
 
-def run_seeds(seeds: range, jobs: int, *, mutant: str | None = None) -> Iterator[Verdict]:
+def run_seeds(
+    seeds: range, jobs: int, *, mutant: str | None = None, contacts: bool = False
+) -> Iterator[Verdict]:
     """Verdicts in any order, as they come."""
     chunks = [seeds[at : at + CHUNK] for at in range(0, len(seeds), CHUNK)]
-    work = partial(_chunk, mutant=mutant)
+    work = partial(_chunk, mutant=mutant, contacts=contacts)
     with multiprocessing.get_context("fork").Pool(jobs) as pool:
         for verdicts in pool.imap_unordered(work, chunks):
             yield from verdicts
@@ -32,9 +34,9 @@ def search(mutant: str, seeds: range, jobs: int) -> Verdict | None:
     return None
 
 
-def _chunk(seeds: range, mutant: str | None) -> list[Verdict]:
+def _chunk(seeds: range, mutant: str | None, *, contacts: bool) -> list[Verdict]:
     gc.disable()  # a world is one big heap of cycles: it is swept away as a whole
-    verdicts = [judge(seed, mutant=mutant) for seed in seeds]
+    verdicts = [judge(seed, mutant=mutant, contacts=contacts) for seed in seeds]
     gc.collect()
     return verdicts
 

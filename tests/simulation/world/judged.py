@@ -23,10 +23,13 @@ class Verdict:
     story: list[str] = field(default_factory=list)
 
 
-def judge(seed: int, *, mutant: str | None = None, tell: bool = False) -> Verdict:
-    """Run a seed; `mutant` plants a defect. What the program raises is a violation as well."""
+def judge(
+    seed: int, *, mutant: str | None = None, tell: bool = False, contacts: bool = False
+) -> Verdict:
+    """Run a seed; `mutant` plants a defect, `contacts` adds contact rules. What the program raises
+    is a violation as well."""
     with MUTANTS[mutant]() if mutant else nullcontext():
-        world = FleetWorld(seed, tell=tell)
+        world = FleetWorld(seed, tell=tell, contacts=contacts)
         try:
             wrong = check(world.run())
         except Exception as error:  # noqa: BLE001 - a defect of the program, or of the simulation

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
@@ -13,6 +13,7 @@ from consumer.errors import KafkaSessionError, StartPositionError
 from consumer.kafka.errors import describe
 from consumer.kafka.queries import Partition
 from consumer.lane.buffer.buffer import InvitationBuffer
+from consumer.runtime.contacts.view import ContactView
 from consumer.runtime.delay.delay_loop import DelayStage
 from consumer.runtime.lane import lane_loop
 from consumer.runtime.lane.lane_loop import LaneStage
@@ -21,9 +22,11 @@ from consumer.runtime.router.router_loop import RouterStage
 from consumer.runtime.stage import ConfigInUse, StageServices
 from consumer.runtime.watchers.command_watch import CommandWatch
 from consumer.wiring.build import LaneConfig
+from consumer.wiring.contacts import ContactConfig, route_contacts
 from tests.simulation.kafka.clients import FakeClients
 from tests.simulation.kafka.scheduler import Scheduler, Task
 from tests.simulation.world import rules
+from tests.simulation.world.contacts import FleetContacts, SimContactService, SimStop
 from tests.simulation.world.doubles import Mute, ProcessClock, Pulse, Story
 from tests.simulation.world.wire import SimCalls, Wire
 
@@ -173,6 +176,7 @@ class SimProcess:
         rng: random.Random,
         clock_offset: float,
         ended: Callable[[SimProcess], None],
+        contacts: FleetContacts | None = None,
     ) -> None:
         self.name = name
         self.instance = instance
@@ -196,6 +200,10 @@ class SimProcess:
             health=self._pulse,  # type: ignore[arg-type]
             instance=instance,
         )
+        self._contacts: SimContactService | None = None
+        if contacts is not None:
+            self.stage = replace(self.stage, stop=SimStop(wire.scheduler))
+            self._contacts = SimContactService(contacts, name, self.clock)
         self._calls = self._calls_of(setup)
         self._tasks: list[Task] = []
         self._lanes: dict[str, SimLane] = {}
@@ -207,6 +215,11 @@ class SimProcess:
         self._start("delay", DelayStage(self.stage, instance).run_membership)
         for lane in setup.lanes:
             self._start_lane(lane, setup)
+        self._view: ContactView | None = None
+        if self._contacts is not None:
+            book, state = self._contacts.book(config), self._contacts.state
+            self._view = ContactView(self.stage, book, config, state)
+            self._start("contacts", self._view.run_membership)
 
     def hear_commands(self) -> None:
         """Read what operators command, as `Process` does."""
@@ -259,8 +272,17 @@ class SimProcess:
             rng=random.Random(self._rng.random()),
             watch=self._watch,
             process=self.name,
+            contacts=self._contacts_of(setup),
+            contact_service=self._contacts,  # type: ignore[arg-type]
         )
         self._start(name, lane.run_membership)
+
+    def _contacts_of(self, setup: rules.Setup) -> ContactConfig | None:
+        if self._contacts is None:
+            return None
+        book, config = self._contacts.book(setup.config), setup.config
+        known = {key: each for lane in setup.lanes.values() for key, each in lane.campaigns.items()}
+        return ContactConfig(book, known, route_contacts(config))
 
     def follow(self, setup: rules.Setup) -> None:
         """Reload as `Reloader` does: one reload at a time, each of the newest config."""
@@ -285,9 +307,11 @@ class SimProcess:
         in_use.lanes, in_use.homes = config.lanes, config.homes
         for name, lane in self._lanes.items():
             settings = setup.lanes[name]
-            lane.reconfigure(LaneConfig(settings, self._calls))
+            lane.reconfigure(LaneConfig(settings, self._calls, contacts=self._contacts_of(setup)))
         for name in setup.lanes.keys() - self._lanes.keys():
             self._start_lane(name, setup)
+        if self._view is not None and self._contacts is not None:
+            self._view.reconfigure(self._contacts.book(config), config)
         self._clients.wake()
         self._scheduler.sleep(self._rng.uniform(0.0, 5.0))
         self._router.reconfigure(setup.router)

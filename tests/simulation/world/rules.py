@@ -15,6 +15,7 @@ from consumer.lane.state.settings import LaneSettings, Limit
 from consumer.vendors import Vendor
 from consumer.wiring.build import RouterConfig, build_vendors, lane_settings, router_rules
 from tests.simulation.world.changes import MOVED, accepts_in_part, changed
+from tests.simulation.world.contacts import with_contact_rules
 
 APPLICATION = "surveys"
 LANES = ("cloud", "radar")
@@ -60,9 +61,12 @@ class Setup:
 
 
 @cache
-def config(change: str | None = None, *, partly: bool = False) -> Config:
-    """The whole config, after a change. `partly`: see `changes.accepts_in_part`."""
+def config(change: str | None = None, *, partly: bool = False, contacts: bool = False) -> Config:
+    """The whole config, after a change. `partly`: see `changes.accepts_in_part`; `contacts`: see
+    `contacts.with_contact_rules`."""
     usual = accepts_in_part(_document()) if partly else _document()
+    if contacts:
+        usual = with_contact_rules(usual)
     return load(json.dumps(changed(usual, change)))
 
 
@@ -73,18 +77,25 @@ def vendors(change: str | None = None, *, partly: bool = False) -> dict[str, Ven
 
 
 @cache
-def _router(change: str | None, *, partly: bool) -> RouterConfig:
+def _router(change: str | None, *, partly: bool, contacts: bool) -> RouterConfig:
     """The compiled routes; pure, so that all worlds may share them."""
-    return router_rules(config(change, partly=partly), vendors(change, partly=partly))
+    document = config(change, partly=partly, contacts=contacts)
+    return router_rules(document, vendors(change, partly=partly))
 
 
-def setup(change: str | None, drawn: Mapping[str, LaneSettings], *, partly: bool = False) -> Setup:
+def setup(
+    change: str | None,
+    drawn: Mapping[str, LaneSettings],
+    *,
+    partly: bool = False,
+    contacts: bool = False,
+) -> Setup:
     """A config with the numbers that were drawn for the lanes of the usual one."""
     known = {key: each for lane in drawn.values() for key, each in lane.campaigns.items()}
     lanes = {}
-    document = config(change, partly=partly)
+    document = config(change, partly=partly, contacts=contacts)
     for name in document.lanes:
-        usual = _usual(name, change, partly=partly)
+        usual = _usual(name, change, partly=partly, contacts=contacts)
         campaigns = {
             key: replace(
                 each,
@@ -100,8 +111,10 @@ def setup(change: str | None, drawn: Mapping[str, LaneSettings], *, partly: bool
             campaigns=campaigns,
             config_version=usual.config_version,
             logins=usual.logins,
+            contacts=usual.contacts,
         )
-    return Setup(document, vendors(change, partly=partly), _router(change, partly=partly), lanes)
+    router = _router(change, partly=partly, contacts=contacts)
+    return Setup(document, vendors(change, partly=partly), router, lanes)
 
 
 def lanes(rng: random.Random, *, sure: bool) -> dict[str, LaneSettings]:
@@ -148,8 +161,10 @@ def _lane(name: str, rng: random.Random, *, sure: bool) -> LaneSettings:
 
 
 @cache
-def _usual(name: str, change: str | None, *, partly: bool = False) -> LaneSettings:
-    return lane_settings(config(change, partly=partly), name)
+def _usual(
+    name: str, change: str | None, *, partly: bool = False, contacts: bool = False
+) -> LaneSettings:
+    return lane_settings(config(change, partly=partly, contacts=contacts), name)
 
 
 def _document() -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 from consumer.http import calls
 from consumer.lane.offsets import read_plan
 from consumer.runtime import group_consumer, input_stops, isolation, stage, transactional_stage
+from consumer.runtime.contacts import desk, state, view
 from consumer.runtime.delay import delay_loop
 from consumer.runtime.lane import (
     command_executor,
@@ -30,6 +31,7 @@ TUNED: Mapping[tuple[Any, str], object] = {
     (router_loop, "POLL_SECONDS"): 50.0,
     (delay_loop, "POLL_SECONDS"): 20.0,
     (command_watch, "POLL"): 10.0,
+    (view, "POLL_SECONDS"): 1.0,
     (lane_owner, "WAIT"): 2.0,
     (lane_owner, "SHOW_EVERY"): 7.0,
     (retention, "DELETE_EVERY"): 20.0,
@@ -63,6 +65,9 @@ LOGGERS = (
     router_loop,
     stage,
     takeover,
+    desk,
+    state,
+    view,
 )
 
 Tuning = dict[tuple[Any, str], object]
@@ -96,7 +101,7 @@ class _Ids:
 def in_place(tuning: Tuning, seed: int) -> Iterator[None]:
     """The modules so changed, and the global `random` seeded; all as before afterwards."""
     before = {place: getattr(*place) for place in tuning}
-    state = random.getstate()
+    of_random = random.getstate()
     random.seed(seed)
     try:
         for place, value in tuning.items():
@@ -105,7 +110,7 @@ def in_place(tuning: Tuning, seed: int) -> Iterator[None]:
     finally:
         for place, value in before.items():
             setattr(*place, value)
-        random.setstate(state)
+        random.setstate(of_random)
 
 
 def _speaker(story: Story) -> Callable[[], str]:

@@ -20,6 +20,7 @@ from tests.simulation.kafka.settings import BrokerSettings
 from tests.simulation.world import features, foreign, rules, sickness, tuning
 from tests.simulation.world.answer_bytes import AnswerBytes
 from tests.simulation.world.changes import STAYS
+from tests.simulation.world.contacts import FleetContacts
 from tests.simulation.world.doubles import Story
 from tests.simulation.world.machines import Machines
 from tests.simulation.world.mischief import Mischief
@@ -69,19 +70,23 @@ class Ended:
 
 
 class FleetWorld:
-    """Runs one seed; `tell` keeps the story."""
+    """Runs one seed; `tell` keeps the story. `contacts`: there are contact rules."""
 
-    def __init__(self, seed: int, *, tell: bool = False) -> None:
+    def __init__(self, seed: int, *, tell: bool = False, contacts: bool = False) -> None:
         self.seed = seed
         self.rng = rng = random.Random(seed)
         self.features = features.draw(seed)
         self.scheduler = Scheduler(self._child())
+        self.contacts: FleetContacts | None = None
+        if contacts:
+            self.contacts = FleetContacts(seed, self.scheduler)
+            self.features = features.with_contacts(self.features, self.contacts.rng)
         self.began = self.scheduler.now
         self.story = Story(self.scheduler, tell)
         self.sickness: Sickness | None = None
         if self.features.sick:
             self.sickness = sickness.draw(random.Random(f"sickness of {seed}"))
-        self.sure = rng.random() < 0.6 or self.features.sick
+        self.sure = rng.random() < 0.6 or self.features.sick or contacts
         self.lanes = rules.lanes(rng, sure=self.sure)
         if self.features.sick:
             self.lanes = sickness.with_one_limit(self.lanes)
@@ -125,7 +130,7 @@ class FleetWorld:
             self.watch.paused = self.mischief.paused
         # A stream of its own: seeds without wrong clocks are the worlds that they were.
         self.machines = Machines(random.Random(f"clocks of {seed}"), self._running, self.story)
-        if self.features.sick:
+        if self.features.sick or contacts:
             self.machines.wild = False
         self._create_topics()
         self.operators: Operators | None = None
@@ -180,6 +185,8 @@ class FleetWorld:
             self.broker.create_topic(name, partitions)
         for name in (topics.results, topics.dead_letters):
             self.broker.create_topic(name, 2)
+        if self.contacts is not None:
+            self.broker.create_topic(topics.contacts)
         for name in (topics.replayed, *(topics.delayed(step) for step in STEPS)):
             self.broker.create_topic(name)
         for lane in rules.ALL_LANES:
@@ -207,6 +214,8 @@ class FleetWorld:
         for when in self.machines.times(start, length):
             self.scheduler.at(when, self.machines.step)
         self._plan_features(start, length)
+        if self.contacts is not None:
+            self.contacts.plan(start, length)
         if self.operators is not None:
             self.operators.plan(start, length)
         for number in range(self.rng.choice([2, 2, 3])):
@@ -271,7 +280,8 @@ class FleetWorld:
             self.scheduler.at(self.scheduler.now + self.rng.uniform(0.0, 15.0), reaches)
 
     def _setup_of(self, change: str | None) -> rules.Setup:
-        return rules.setup(change, self.lanes, partly=self.features.partly)
+        contacts = self.contacts is not None
+        return rules.setup(change, self.lanes, partly=self.features.partly, contacts=contacts)
 
     def _reach(self, process: SimProcess, *, restart: bool) -> None:
         """The rollout reaches a replica, if it still runs."""
@@ -336,6 +346,7 @@ class FleetWorld:
             rng=self._child(),
             clock_offset=self.rng.uniform(-spread, spread) + self.machines.wrong_by(instance),
             ended=self._process_ended,
+            contacts=self.contacts,
         )
         if self.operators is not None:
             process.hear_commands()
@@ -448,6 +459,8 @@ class FleetWorld:
         An owner whose session ended has told the group, so that a successor may come at once; what
         it had sealed by then may still leave, and the successor reckons with that.
         """
+        if self.contacts is not None:
+            self.contacts.leave(batch)
         lane, epoch, _ = batch.id.split(".")
         claim = self._claim(lane)
         if claim is None or claim.transaction is None or int(epoch) >= claim.offset:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -17,6 +18,8 @@ from consumer.lane.state.commands import (
     SealContacts,
 )
 from consumer.policy.contacts.request import GRANTED, LOST, Decision, Verdict
+from consumer.policy.due_time import DueTime
+from consumer.policy.quiet_hours import QuietHours, QuietTime
 from consumer.policy.route_timing import RouteTiming
 from consumer.records.result import Reason
 from tests.support.lanes import (
@@ -376,3 +379,48 @@ def test_a_new_owner_reads_on_to_what_is_in_doubt_though_the_store_grants_nothin
         heir.poll(most=1)
         heir.poll(most=1)
     assert asked == set(range(1, 9))
+
+
+def test_a_call_that_the_store_is_asked_about_counts_as_with_the_vendor() -> None:
+    """A former generation may have granted it: its word is on the way, and the call leaves."""
+    driver = desk()
+    driver.read(held(1))
+    driver.reserved()
+    assert [pending.offset for pending in driver.lane.with_vendor] == [1]
+    driver.sealed()
+    assert [pending.offset for pending in driver.lane.with_vendor] == [1]
+    driver.answer(driver.batches[0], ACCEPTED)
+    assert driver.lane.with_vendor == []
+
+
+def test_quiet_hours_that_begin_while_the_store_is_asked_hold_the_call_back() -> None:
+    quiet_at = dt.datetime.fromtimestamp(NOW + 2, dt.UTC).time()
+    quiet = QuietHours((QuietTime(quiet_at, dt.time(23)),))
+    shop = held(1)
+    driver = desk(routes={shop.route: RouteTiming(DueTime(quiet=quiet))})
+    driver.read(shop)
+    driver.reserved()
+    assert driver.sealed(now=NOW + 3) == []
+    assert [delayed.invitation.offset for delayed in driver.put_off] == [1]
+
+
+def test_what_the_store_has_not_granted_is_part_of_the_bounds() -> None:
+    driver = desk(max_buffered=3)
+    driver.log = [held(offset) for offset in range(1, 9)]
+    most = 0
+    for _ in range(20):
+        driver.poll(most=2)
+        if driver.reserving:
+            driver.reserved()
+        if driver.sealing:
+            driver.sealed()
+        most = max(most, driver.lane.buffer.buffered)
+    assert most == 3
+    assert driver.sent == [1, 2, 3]
+
+
+def test_a_large_invitation_waits_for_the_store_alone() -> None:
+    driver = desk(max_buffered_bytes=1)
+    driver.read(held(1), held(2))
+    assert [asked.offset for asked in driver.reserving[0].invitations] == [1]
+    assert driver.lane.buffer.read_plan.spilled == 1
