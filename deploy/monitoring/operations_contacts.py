@@ -52,5 +52,35 @@ RULES = Row(
             "Invitations that the store has not decided about.",
             one(now("contacts_asking_invitations", "lane"), "{{lane}}"),
         ),
+        Panel(
+            "Lag of feeds",
+            "Since when a feed was not read to its end. Of opt-outs at most `max_lag`, or nothing "
+            "is sent.",
+            one(now("feed_lag_seconds", "feed", lane=False), "{{feed}}"),
+            unit="s",
+            alerts=("FeedsHoldBack",),
+        ),
+        Panel(
+            "Held back by feeds",
+            "Yes: opt-outs may be unread, so nothing is sent.",
+            one(now("feeds_hold_back", "instance", lane=False), "{{instance}}"),
+            kind="states",
+            words=("no", "yes"),
+            bad=1,
+        ),
+        Panel(
+            "Records of feeds",
+            "What became of the records of feeds. A dead letter of suppressions is an opt-out that "
+            "is not obeyed.",
+            one(grown(of("feed_records_total"), "feed", "kind"), "{{feed}} {{kind}}"),
+            alerts=("OptOutsUnreadable",),
+        ),
+        Panel(
+            "Answers",
+            "Answers to surveys, by what the feed says of the survey; beside the accepted results "
+            "of a campaign they are its response rate.",
+            one(grown(of("responses_total"), "route", "campaign"), "{{route}} {{campaign}}"),
+            kind="stack",
+        ),
     ),
 )

@@ -99,6 +99,7 @@ def test_nothing_personal_can_be_a_label_of_a_panel_or_a_text_of_an_alert() -> N
         *("lane", "campaign", "vendor", "topic", "limit", "stage", "loop", "step", "instance"),
         *("status", "reason", "disposition", "answer", "code", "outcome", "why", "error", "result"),
         *("command", "rule", "phase", "question", "kind", "name", "by"),
+        *("feed", "route"),
     }
     texts = [
         target["legendFormat"]

@@ -39,7 +39,7 @@ class ContactState:
     def status(self) -> ContactStoreStatus:
         """Return the store's state for the status page."""
         phase = "" if self.recovery is None else self.recovery.phase
-        return ContactStoreStatus(phase, self.why, sorted(self.missing_lanes))
+        return ContactStoreStatus(phase, self.closed or self.why, sorted(self.missing_lanes))
 
     def looked(self, recovery: Recovery) -> None:
         """Record how far the store's generation is."""
