@@ -10,14 +10,16 @@ A lane asks when it reads an invitation (when due), before it seals a call, and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from consumer.policy.due_time import DueTime
 from consumer.policy.expiry import has_expired
-from consumer.policy.quiet_hours import QuietClock
+from consumer.policy.quiet_hours import QuietClock, QuietHours
 from consumer.policy.zones import known_zone
 from consumer.records.result import Reason
 
@@ -42,24 +44,28 @@ class RouteTiming:
     shadow: bool = False
 
     @cached_property
-    def _clock(self) -> QuietClock | None:
-        quiet = self.after_quiet.quiet if self.after_quiet else None
-        return QuietClock(quiet) if quiet else None
+    def _quiet_hours(self) -> tuple[QuietHours, QuietClock, DueTime] | None:
+        due = self.after_quiet
+        return (due.quiet, QuietClock(due.quiet), due) if due and due.quiet else None
+
+    @cached_property
+    def _zone(self) -> ZoneInfo:
+        return ZoneInfo(self.zone)
 
     def quiet(
         self, now: float, zone_name: str, key: str, expires_at: float | None
     ) -> HeldBack | None:
         """Return what quiet hours do to an invitation; None if it may go. `key` spreads when those
         are due that quiet hours caught."""
-        name = zone_name if known_zone(zone_name) else self.zone
-        if self._clock is None or not self._clock.is_quiet(now, name):
+        if self._quiet_hours is None:
             return None
-        due = self.after_quiet
-        assert due is not None and due.quiet is not None  # noqa: S101, PT018 - else there is no clock
-        if due.quiet.at_quiet == "drop":
+        hours, clock, due = self._quiet_hours
+        zone = known_zone(zone_name) or self._zone
+        if not clock.is_quiet(now, zone.key):
+            return None
+        if hours.at_quiet == "drop":
             return HeldBack(Reason.QUIET_HOURS)
-        zone = known_zone(name)
-        until = due.compute(now, zone, key) if zone else now
-        if has_expired(expires_at, until):
+        until = due.compute(now, zone, key)
+        if until == math.inf or has_expired(expires_at, until):
             return HeldBack(Reason.EXPIRED_IN_QUIET_HOURS)
         return HeldBack(until=until)
