@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from deploy.monitoring.alert import Alert
 from deploy.monitoring.queries import PREFIX, by, gauge, increase
+from deploy.monitoring.thresholds import RESPONSES_FELL, RESPONSES_LEAST
 
 _ASKING = f"max {by()} ({PREFIX}contacts_asking_invitations) > 0"
+_ANSWERS = "responses_total"
+_ASKED = 'results_total{status="accepted"}'
 _UNREADABLE = 'feed_records_total{feed="suppressions", kind="dead_letter"}'
+
+
+def _grown(counter: str, window: str, before: str = "") -> str:
+    return f"sum {by()} (increase({PREFIX}{counter}[{window}]{before}))"
+
 
 CONTACTS = [
     Alert(
@@ -36,5 +44,18 @@ CONTACTS = [
         "See what is wrong with them: `survey-dispatcher dlq list`.",
         "Records of feeds",
         "0m",
+    ),
+    Alert(
+        "ResponseRateFell",
+        "warning",
+        f"{_grown(_ANSWERS, '1d')} / {_grown(_ASKED, '1d')}\n"
+        f"< {RESPONSES_FELL} * {_grown(_ANSWERS, '7d', ' offset 1d')}"
+        f" / {_grown(_ASKED, '7d', ' offset 1d')}\n"
+        f"and {_grown(_ANSWERS, '7d', ' offset 1d')} > {RESPONSES_LEAST}",
+        "Of the customers asked in a day {{ $value | humanizePercentage }} answered, less than "
+        "half as many as in the week before.",
+        "See whether surveys arrive: ask the vendor how many it sent.",
+        "Answers",
+        "1h",
     ),
 ]

@@ -80,6 +80,7 @@ RULES = Row(
             "Answers to surveys, by what the feed says of the survey; beside the accepted results "
             "of a campaign they are its response rate.",
             one(grown(of("responses_total"), "route", "campaign"), "{{route}} {{campaign}}"),
+            alerts=("ResponseRateFell",),
             kind="stack",
         ),
     ),

@@ -38,6 +38,9 @@ SESSIONS = 10
 THROTTLED = 90
 """Seconds of a quarter of an hour for which quotas of Kafka hold a stage back: a tenth of it."""
 
+RESPONSES_FELL, RESPONSES_LEAST = 0.5, 100
+"""A day's response rate below this part of the week before; fewer answers in a week say nothing."""
+
 CLOCK_WRONG = 2
 """Seconds that a machine's clock may be away from Kafka's; the limits' `skew` covers no more."""
 

@@ -141,8 +141,12 @@ STILL = {
             ("operations", "State of the contact store"),
             ("operations", "Decisions of the contact store"),
             ("operations", "Questions without an answer"),
+            ("operations", "Lag of feeds"),
+            ("operations", "Held back by feeds"),
+            ("operations", "Records of feeds"),
+            ("operations", "Answers"),
         ),
-        "there is no contact store here: test_contact_rules has one",
+        "there is no contact store and no feed here: test_contact_rules, test_feeds have them",
     ),
 }
 """Panels that no fault of this run moves."""
