@@ -72,12 +72,21 @@ class Delayed:
     @property
     def campaign(self) -> str:
         """The invitation's campaign; empty if the value names none."""
+        campaign = self._invitation().get("campaign")
+        return campaign if isinstance(campaign, str) else ""
+
+    @property
+    def eligible_from(self) -> float:
+        """The invitation's own due time, before which no lane calls it; 0 without one."""
+        when = self._invitation().get("eligible_from")
+        return when if isinstance(when, (int, float)) else 0.0
+
+    def _invitation(self) -> Mapping[str, object]:
         try:
             found = orjson.loads(self.value)
         except ValueError:
-            return ""
-        campaign = found.get("campaign") if isinstance(found, dict) else None
-        return campaign if isinstance(campaign, str) else ""
+            return {}
+        return found if isinstance(found, dict) else {}
 
     def put(self, client: Producer, step: str, now: float) -> None:
         """Produce the record on the delay topic `step`; `now` is by the clock of `due_at`."""

@@ -288,13 +288,18 @@ class DelayStage(TransactionalStage[_Passed]):
     def _forward(self, record: Delayed, now: float) -> None:
         """Write a record to its next step, to its lane, or (without a lane) to a step again."""
         left = record.due_at - now
-        if left > 0 and not self.services.early.includes(record.campaign):
+        if left > 0 and not self._returns_early(record, now):
             record.put(self.producer, self.services.topics.delayed(step_for(left)), now)
         elif self._orphans.get(lane := self._home(record), True):
             record.give_back(self.producer, self.services.topics.invitations(lane))
         else:
             log.error("delayed_without_lane", lane=lane, what="stays on the delay topics")
             record.put(self.producer, self.services.topics.delayed(ORPHAN_WAIT), now)
+
+    def _returns_early(self, record: Delayed, now: float) -> bool:
+        """Return whether the record goes to its lane before its time; a lane would only delay what
+        is not due by its policy."""
+        return self.services.early.includes(record.campaign) and record.eligible_from <= now
 
     def _home(self, record: Delayed) -> str:
         """Return the campaign's current lane: its account may have moved to another quota."""

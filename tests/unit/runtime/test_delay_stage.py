@@ -5,11 +5,13 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, cast
 
+import orjson
 import pytest
 from confluent_kafka import TopicPartition
 from structlog.testing import capture_logs
 
 from consumer.errors import KafkaSessionError
+from consumer.kafka.records.delayed import Delayed
 from consumer.runtime.delay.delay_loop import DelayStage
 from consumer.runtime.group_consumer import GroupConsumer
 from tests.unit.runtime.test_stage import Time, services
@@ -67,3 +69,36 @@ def test_a_step_that_another_member_began_meanwhile_is_not_forgotten() -> None:
         delays.assign([TopicPartition(STEP, 0)])
     assert (STEP, 0) not in delays.stops
     assert not lines
+
+
+class Producer:
+    """Keeps the topics that it was told to write to."""
+
+    def __init__(self) -> None:
+        self.topics: list[str] = []
+
+    def produce(self, topic: str, *_: object, **__: object) -> None:
+        self.topics.append(topic)
+
+
+@pytest.mark.parametrize(
+    ("head", "topic"),
+    [
+        ({"campaign": "a"}, LANE),
+        ({"campaign": "a", "eligible_from": 1000.0}, LANE),
+        ({"campaign": "a", "eligible_from": 1000.5}, "surveys.delayed.10m"),
+        ({"campaign": "b"}, "surveys.delayed.10m"),
+        ({"campaign": "a", "eligible_from": "never"}, LANE),
+        ([], "surveys.delayed.10m"),
+        (None, "surveys.delayed.10m"),
+    ],
+)
+def test_an_early_return_leaves_what_is_not_due_by_its_policy(head: object, topic: str) -> None:
+    """And what is another campaign's, or no invitation."""
+    delays, producer = stage(Client()), Producer()
+    delays.producer = producer  # type: ignore[assignment]
+    delays.services.early.request(["a"])
+    delays.services.early.begin({STEP: 7})
+    value = b"?" if head is None else orjson.dumps(head)
+    delays._forward(Delayed("pisano", 900.0, 1700.0, "k", value), 1000.0)
+    assert producer.topics == [topic]
