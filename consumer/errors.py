@@ -8,6 +8,7 @@
     ├── BrokerUnreachable  the operator's: a command finds no broker where the config says
     ├── KafkaSessionError  Kafka's: the session ends, and starts again from what is committed
     ├── StoreUnavailable   the contact store's: invitations wait, nothing is sent unchecked
+    │   ├── OffsetsForgotten  the store fell back behind the view, which reads it again
     │   └── StoreUnfit     the operator's: it never answers as it is; the message says what to mend
     ├── UnreadableRecord   its writer: a dead letter, or a lane that stops and says so
     ├── EventError         upstream's: the record becomes a dead letter
