@@ -148,6 +148,11 @@ def _described(schema: dict[str, Any], prefix: str = "") -> list[str]:
         (["--set=config=admin: {host: 127.0.0.1}"], "admin.host 127.0.0.1"),
         (["--set=config=admin: {port: a}"], "set adminPort"),
         (["--set=serviceAccount.create=false"], "serviceAccount.name"),
+        (["--set=config=contacts: {store: {type: sqlite}}"], "set all.replicas to 1"),
+        (
+            ["--set=config=contacts: {store: {type: sqlite}}", "--set=mode=split"],
+            "set sender.replicas to 1",
+        ),
     ],
 )
 def test_values_that_cannot_be_meant_are_refused(options: list[str], said: str) -> None:
