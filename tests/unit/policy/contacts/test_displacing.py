@@ -16,6 +16,7 @@ from consumer.policy.contacts.loaded import LoadedContacts
 from consumer.policy.contacts.pace import Pace
 from consumer.policy.contacts.request import GRANTED, Decision, Request, Verdict
 from consumer.policy.contacts.settling import Answered
+from consumer.policy.contacts.table import ContactRules
 from consumer.records.result import Reason
 from tests.support.contacts import DAY, ISTANBUL, NOW, PureContacts, request, sent
 
@@ -97,6 +98,18 @@ def test_one_that_need_not_go_is_spared() -> None:
     contacts.reserve(request(2, priority=20, keys={"store": "2"}))
     newcomer = request(3, priority=30, keys={"store": "2"})
     assert contacts.reserve(newcomer) == took_place_of("i2")
+
+
+def test_of_those_that_need_not_go_the_highest_priority_is_spared() -> None:
+    """Three are there when `wide` comes to allow two; `narrow` takes i3, so one of the others."""
+    contacts = PureContacts()
+    for number in (1, 2, 3):
+        contacts.reserve(request(number, priority=10 * number, keys={"store": str(number)}))
+    wide = ContactRule("wide", 2, within=DAY)
+    narrow = ContactRule("narrow", 1, within=DAY, per=("person", "store"))
+    contacts.rules = ContactRules([wide, narrow])
+    newcomer = request(4, priority=40, keys={"store": "3"})
+    assert contacts.reserve(newcomer) == took_place_of("i1", "i3")
 
 
 def test_reservation_that_was_not_read_is_not_displaced() -> None:

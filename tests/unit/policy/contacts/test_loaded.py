@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,3 +72,22 @@ def test_batch_decides_like_its_invitations_one_by_one(
             apart.settle(sent(wanted, at, outcome))
     together.save(loaded)
     assert written(together) == written(apart)
+
+
+@pytest.mark.parametrize(
+    ("at_most", "batch", "granted"),
+    [
+        (3, [(0, None), (1, None), (2, "i0"), (3, None), (4, None)], [0, 1, 2, 3]),
+        (2, [(1, "i0"), (0, None), (2, None), (3, None)], [1, 0, 2]),
+    ],
+)
+def test_resend_in_a_batch_takes_one_place_of_a_pace(
+    at_most: int, batch: list[tuple[int, str | None]], granted: list[int]
+) -> None:
+    contacts = PureContacts(paces={"p": Pace("p", at_most, "month", ISTANBUL)})
+    loaded = contacts.load()
+    requests = [request(number, f"p{number}", pace="p", resend_of=old) for number, old in batch]
+    verdicts = [reserve(wanted, loaded, contacts.rules, NOW).verdict for wanted in requests]
+    assert [
+        batch[place][0] for place, verdict in enumerate(verdicts) if verdict == "granted"
+    ] == granted

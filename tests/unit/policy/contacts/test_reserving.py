@@ -13,6 +13,7 @@ from consumer.policy.contacts.pace import Pace
 from consumer.policy.contacts.periods import period_at
 from consumer.policy.contacts.request import GRANTED, Decision, Verdict
 from consumer.policy.contacts.settling import Answered
+from consumer.policy.contacts.table import ContactRules
 from consumer.records.result import Reason
 from tests.support.contacts import (
     DAY,
@@ -240,6 +241,17 @@ def test_one_waits_for_each_key() -> None:
     assert contacts.reserve(request(2, keys=STORE)).verdict is Verdict.WAIT
 
 
+def test_one_that_waits_for_another_rule_is_in_no_ones_way() -> None:
+    other = ContactRule("other", within=DAY, applies_to=selecting(tags="care"), at_limit="wait")
+    contacts = PureContacts(WAITING, other)
+    care = Facts("care", tags=("care",))
+    contacts.settle(sent(request(1, facts=care), NOW), sent(request(2), NOW - DAY))
+    contacts.rules = ContactRules([other])
+    assert contacts.reserve(request(3, facts=care)).verdict is Verdict.WAIT
+    contacts.rules = ContactRules([WAITING])
+    assert contacts.reserve(request(4)).verdict is Verdict.WAIT
+
+
 def test_one_that_waited_and_is_refused_leaves_its_place() -> None:
     contacts = PureContacts(WAITING)
     contacts.reserve(request(1))
@@ -277,6 +289,15 @@ def test_resend_takes_over_the_contact_of_the_one_it_repeats() -> None:
     assert contacts.reserve(request(4)) == limited("two", NOW - 2 + DAY, "i2")
     contacts.settle(sent(resend, NOW))
     assert contacts.states().keys() == {"i2", "i3"}
+
+
+def test_resend_that_waits_has_not_taken_over_yet() -> None:
+    waiting = ContactRule("nps", within=DAY, applies_to=selecting(tags="nps"), at_limit="wait")
+    contacts = PureContacts(waiting)
+    contacts.settle(sent(request(1), NOW), sent(request(2), NOW - 1))
+    assert contacts.reserve(request(3, resend_of="i1")).verdict is Verdict.WAIT
+    contacts.settle(sent(request(2), NOW - 2 * DAY))
+    assert contacts.reserve(request(4)).blocked_by == "i1"
 
 
 def test_resend_that_failed_leaves_the_contact_of_the_one_it_repeats() -> None:

@@ -6,6 +6,7 @@ from consumer.policy.contacts.contact_rule import ContactRule
 from consumer.policy.contacts.history import Answer, ContactState
 from consumer.policy.contacts.request import GRANTED, LOST, Decision, Verdict
 from consumer.policy.contacts.settling import Answered
+from consumer.policy.contacts.table import ContactRules
 from consumer.records.result import Reason
 from tests.support.contacts import DAY, NOW, PureContacts, request, sent, suppression
 
@@ -51,6 +52,16 @@ def test_reservations_of_others_do_not_count() -> None:
     contacts.reserve(request(1))
     contacts.reserve(request(2, contact="exempt"))
     assert contacts.seal(request(1)) is GRANTED
+
+
+def test_seal_under_another_config_leaves_nothing_under_keys_of_the_former_one() -> None:
+    contacts = PureContacts(ContactRule("store", within=DAY, per=("store",)))
+    one = request(1, keys={"store": "1"})
+    contacts.reserve(one)
+    contacts.rules = ContactRules([EVERYONE])
+    assert contacts.seal(one) is GRANTED
+    contacts.settle(sent(one, NOW, "released"))
+    assert contacts.kept == set()
 
 
 def test_rule_that_waits_lets_a_reservation_wait_again() -> None:
