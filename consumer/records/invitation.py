@@ -216,9 +216,9 @@ class _ResultPart(Struct, gc=False, forbid_unknown_fields=True):
     timezone: _Name = ""
     timezone_from: str = ""
     bucket: float = 0.0
-    tags: list[_Name] = []
-    person: list[_Name] = []
-    keys: dict[str, str | None] = {}
+    tags: list[_Name] | UnsetType = UNSET  # a default of [] would be a new list for each record
+    person: list[_Name] | UnsetType = UNSET
+    keys: dict[str, str | None] | UnsetType = UNSET
     redirected: bool = False
     contact: Literal["obey", "exempt", "off"] = "obey"
 

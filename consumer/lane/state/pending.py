@@ -7,7 +7,7 @@ them as they are (`records.invitation`).
 
 from __future__ import annotations
 
-import sys
+from sys import intern
 from typing import Self
 
 import msgspec
@@ -77,20 +77,21 @@ class PendingInvitation(msgspec.Struct, gc=False):
             # beside each invitation (73,000 of them took 322 MB, copied ones 62).
             value = bytes(memoryview(encode_invitation(read_invitation(value))))
             head = decode_head(value)
+        result, due = head.result, head.eligible_from
         return cls(
             offset,
             value,
-            max(arrived, head.eligible_from),
-            sys.intern(head.campaign),
+            max(arrived, due) if due else arrived,
+            intern(head.campaign),
             head.pseudonym,
             head.expires_at,
             head.attempt,
             head.delays,
-            "" if head.result.resend_of else sys.intern(head.result.config_version),
+            "" if result.resend_of else intern(result.config_version),
             head.event_at,
-            sys.intern(head.result.route),
-            head.eligible_from,
-            sys.intern(head.zone),
+            intern(result.route),
+            due,
+            intern(head.zone) if head.zone else "",
             head.priority,
             head.waits_for,
         )

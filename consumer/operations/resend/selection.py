@@ -201,7 +201,7 @@ def resend_of(old: Invitation, expires_at: float | None, version: str, now: floa
         "config_version": version,
         "resend_of": old["id"],
     }
-    for key in ("attempt", "delays", "due_at"):
+    for key in ("attempt", "delays", "due_at", "waits_for"):
         new.pop(key, None)  # type: ignore[misc]  # each key is optional
     return new
 

@@ -67,6 +67,30 @@ def test_a_resent_invitation_is_a_new_one_that_names_the_old_one() -> None:
     }
 
 
+def test_a_resend_keeps_what_rules_added_but_for_its_wait() -> None:
+    """The zone for quiet hours, the persons for contact rules, its due time for the clock."""
+    kept = {
+        "eligible_from": NOW - 60,
+        "zone": "Asia/Tokyo",
+        "priority": 60,
+        "timezone": "Asia/Tokyo",
+        "timezone_from": "phone",
+        "bucket": 0.25,
+        "tags": ["nps"],
+        "person": ["k1:a", "k1:b"],
+        "keys": {"store.id": "7"},
+        "redirected": True,
+    }
+    old = {**invitation(7, "p7", "a"), **kept, "waits_for": "everyone", "due_at": NOW}
+    found = search()
+    ended(found, old)  # type: ignore[arg-type]  # an invitation with later keys
+    found.invitation(orjson.dumps(old))
+    (again,) = plan(found).again
+    new = read_invitation(again.value)
+    assert new.items() >= kept.items()
+    assert not {"waits_for", "due_at", "delays", "attempt"} & new.keys()
+
+
 def test_a_resend_that_ended_unknown_may_be_sent_again_and_the_first_one_not() -> None:
     old = invitation(7, "p7", "a")
     second = resend_of(old, None, "c2", NOW)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from consumer.errors import UnreadableRecord
+from consumer.lane.state.delay_steps import DelayedInvitation
 from consumer.lane.state.pending import OVERHEAD, PendingInvitation
-from consumer.records.invitation import Invitation
+from consumer.records.fields import USUAL_PRIORITY
+from consumer.records.invitation import Invitation, encode_invitation
 from consumer.records.readers import RECORD_LIMIT
 from tests.support.lanes import HAPPENED, NOW, held, invitation, written
 
@@ -21,6 +25,88 @@ def test_what_the_lane_decides_by_is_read_from_the_record() -> None:
 
 def test_a_first_time_invitation_was_in_no_call_and_never_delayed() -> None:
     assert (written(7).attempt, written(7).delays) == (0, 0)
+
+
+HEAD = {
+    "eligible_from": NOW + 60,
+    "zone": "Europe/Istanbul",
+    "priority": 60,
+    "waits_for": "everyone",
+    "due_at": NOW + 60,
+}
+RESULT = {
+    "timezone": "Europe/Istanbul",
+    "timezone_from": "phone",
+    "bucket": 0.25,
+    "tags": ["nps"],
+    "person": ["k1:a", "k1:b"],
+    "keys": {"store.id": "7", "basket": None},
+    "redirected": True,
+}
+
+
+def test_what_rules_add_is_read_and_the_record_kept_as_it_is() -> None:
+    """Encoding it again would take as long as the call."""
+    value = orjson.loads(encode_invitation(invitation(7, "r7", "a")))
+    raw = orjson.dumps({**value, **HEAD, "result": {**value["result"], **RESULT}})
+    pending = PendingInvitation.read(7, raw, NOW)
+    assert pending.value is raw
+    assert (pending.eligible_from, pending.zone) == (NOW + 60, "Europe/Istanbul")
+    assert (pending.priority, pending.waits_for, pending.route) == (60, "everyone", "store")
+    assert pending.arrived == NOW + 60  # the wait counts from the due time
+    assert pending.invitation.items() >= {**HEAD, **RESULT}.items()
+    assert PendingInvitation.read(7, raw, NOW + 61).arrived == NOW + 61
+
+
+@pytest.mark.parametrize("later", [*HEAD, *RESULT])
+def test_a_record_with_one_of_these_keys_is_kept_as_it_is(later: str) -> None:
+    value = orjson.loads(encode_invitation(invitation(7, "r7", "a")))
+    if later in HEAD:
+        value[later] = HEAD[later]
+    else:
+        value["result"][later] = RESULT[later]
+    raw = orjson.dumps(value)
+    assert PendingInvitation.read(7, raw, NOW).value is raw
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_record_without_what_rules_add_is_due_at_once_anywhere(version: int) -> None:
+    """Those of before the rules, of both versions."""
+    first = invitation(7, "r7", "a")
+    raw = orjson.dumps(first) if version == 1 else encode_invitation(first)
+    pending = PendingInvitation.read(7, raw, NOW)
+    assert (pending.arrived, pending.eligible_from, pending.zone) == (NOW, 0.0, "")
+    assert (pending.priority, pending.waits_for) == (USUAL_PRIORITY, "")
+
+
+@given(st.fixed_dictionaries({}, optional={key: st.just(HEAD[key]) for key in HEAD}))
+def test_a_delayed_record_comes_back_with_all_that_rules_added(head: dict[str, object]) -> None:
+    """But for the rule for which it waited."""
+    value = orjson.loads(encode_invitation(invitation(7, "r7", "a")))
+    raw = orjson.dumps({**value, **head, "result": {**value["result"], **RESULT}})
+    pending = PendingInvitation.read(7, raw, NOW)
+    back = orjson.loads(DelayedInvitation(pending, NOW + 5, "1m").record())
+    expected = {**head, "due_at": NOW + 5, "attempt": 0, "delays": 1}
+    expected.pop("waits_for", None)
+    assert back == {**value, **expected, "result": {**value["result"], **RESULT}}
+
+
+@pytest.mark.parametrize(
+    ("key", "bad"),
+    [
+        ("eligible_from", -1),
+        ("eligible_from", "soon"),
+        ("eligible_from", 1e300),
+        ("zone", 3),
+        ("priority", 101),
+        ("priority", 1.5),
+        ("waits_for", None),
+    ],
+)
+def test_a_record_with_an_unfit_key_of_rules_is_refused(key: str, bad: object) -> None:
+    value = orjson.loads(encode_invitation(invitation(7, "r7", "a")))
+    with pytest.raises(UnreadableRecord):
+        PendingInvitation.read(7, orjson.dumps({**value, key: bad}), NOW)
 
 
 def test_a_record_that_is_no_invitation_is_refused() -> None:
