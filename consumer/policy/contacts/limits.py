@@ -114,14 +114,15 @@ class Counting:
                 yield math.inf if is_open else rule.frees_at(contact.at, self._now), contact.id
 
     def counted(self, rule: ContactRule, history: History) -> Iterator[Contact]:
-        """Yield the contacts that a rule counts, in whatever window."""
-        for contact in self.others(history):
-            if contact.state in self._states and rule.counts_contact(contact, self._request.keys):
-                yield contact
-
-    def others(self, history: History) -> Iterator[Contact]:
-        """Yield contacts of other invitations, but those that an open resend has taken over."""
-        taken_over = {contact.resend_of for contact in history.contacts if contact.state in OPEN}
-        for contact in history.contacts:
-            if contact.id not in taken_over and not self._request.is_own(contact.id):
-                yield contact
+        """Yield the contacts of other invitations that a rule counts, in whatever window. An open
+        resend takes over the contact of the one that it repeats where it counts itself: a reserved
+        one does not at sealing, nor one of another campaign for a rule of the first."""
+        counting = [
+            contact
+            for contact in history.contacts
+            if contact.state in self._states
+            and not self._request.is_own(contact.id)
+            and rule.counts_contact(contact, self._request.keys)
+        ]
+        taken_over = {contact.resend_of for contact in counting if contact.state in OPEN}
+        yield from (contact for contact in counting if contact.id not in taken_over)

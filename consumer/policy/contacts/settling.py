@@ -5,7 +5,7 @@
     rejected, failed, expired, suppressed       released
 
 A result before a person's erasure is passed over. A resend that was sent or is unknown replaces the
-contact of the one that it repeats.
+contact of the one that it repeats, if both are of one route and campaign: else each counts.
 """
 
 from __future__ import annotations
@@ -88,7 +88,8 @@ def _settle_result(change: Settled, loaded: LoadedContacts, rules: ContactRules)
     for subject in sorted(subjects):
         history = loaded.change(subject)
         history.remove(request.id)
-        if request.resend_of is not None:
-            history.remove(request.resend_of)
+        repeated = history.find(request.resend_of)
+        if repeated is not None and repeated.facts == request.facts:
+            history.remove(repeated.id)
         if change.at > history.erased_at:
             loaded.put([subject], contact)

@@ -26,7 +26,7 @@ def test_a_lane_keeps_the_contact_rules_whatever_happens_to_the_store(seed: int)
 @pytest.mark.deep
 def test_the_worlds_meet_what_they_are_made_for() -> None:
     """Every verdict of the store and each of its faults occur, or the seeds prove little."""
-    worlds = [ContactLaneWorld(seed) for seed in range(60)]
+    worlds = [ContactLaneWorld(seed) for seed in (*range(60), 101)]  # answers are rare
     for world in worlds:
         world.run()
     reasons = {str(reason) for world in worlds for reason in world.contacts.reasons}

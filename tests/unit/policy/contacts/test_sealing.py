@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from consumer.policy.contacts.contact_rule import ContactRule
-from consumer.policy.contacts.history import Answer, ContactState
+from consumer.policy.contacts.history import Answer, ContactState, Facts
 from consumer.policy.contacts.request import GRANTED, LOST, Decision, Verdict
 from consumer.policy.contacts.settling import Answered
 from consumer.policy.contacts.table import ContactRules
 from consumer.records.result import Reason
-from tests.support.contacts import DAY, NOW, PureContacts, request, sent, suppression
+from tests.support.contacts import DAY, NOW, PureContacts, request, selecting, sent, suppression
 
 EVERYONE = ContactRule("everyone", within=30 * DAY)
 
@@ -88,3 +88,20 @@ def test_batch_in_flight_is_held_whatever_the_rules_say() -> None:
     contacts.hold_sealed(request(2))
     contacts.hold_sealed(request(1))
     assert contacts.states() == {"i1": ContactState.SENT, "i2": ContactState.SEALED}
+
+
+def test_a_reserved_resend_does_not_hide_what_it_repeats_at_another_seal() -> None:
+    """It does not count itself before it is sealed, and the one that it repeats was sent."""
+    contacts = PureContacts(ContactRule("once", within=DAY))
+    contacts.settle(sent(request(1), NOW - 60))
+    assert contacts.reserve(request(2, resend_of="i1")).verdict is Verdict.GRANTED
+    contacts.hold_sealed(request(3))
+    assert contacts.seal(request(3)).reason is Reason.CONTACT_LIMIT
+
+
+def test_a_resend_of_another_campaign_does_not_hide_what_it_repeats() -> None:
+    contacts = PureContacts(ContactRule("b", within=DAY, applies_to=selecting(campaigns="b")))
+    first, other = Facts(campaign="b"), Facts(campaign="c")
+    contacts.settle(sent(request(1, facts=first), NOW - 60))
+    contacts.settle(sent(request(2, facts=other, resend_of="i1"), NOW - 30))
+    assert contacts.reserve(request(3, facts=first)).reason is Reason.CONTACT_LIMIT
