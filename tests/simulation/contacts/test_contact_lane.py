@@ -1,6 +1,6 @@
 """Whole lives of a lane that asks a contact store which fails and forgets, from seeds.
 
-`SIM_SEEDS` says how many seeds run (default 300).
+`SIM_SEEDS` says how many seeds run (default 150).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from tests.simulation.contacts.laws import check
 from tests.simulation.contacts.world import ContactLaneWorld
 from tests.support.seeds import seeds
 
-SEEDS = int(os.environ.get("SIM_SEEDS", "300"))
+SEEDS = int(os.environ.get("SIM_SEEDS", "150"))
 QUICK_SEEDS = 20
 
 
