@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Final
 
 from consumer.lane.buffer.window import Window
 from consumer.lane.offsets.read_plan import ReadPlan
@@ -21,6 +22,10 @@ EVICTED_SHARE = 1 / 8
 
 ROOM = 0.8
 """Share of the bounds below which there is room for spilled invitations."""
+
+
+_NONE: Final = Window("", 1, math.inf)
+"""The longest window where there is none yet; nothing is ever put into it."""
 
 
 class InvitationBuffer:
@@ -151,13 +156,11 @@ class InvitationBuffer:
         return few and not self._over(1.0)
 
     def _longest(self) -> Window:
-        return max(self.windows.values(), key=lambda window: window.count)
+        return max(self.windows.values(), key=lambda window: window.count, default=_NONE)
 
     def _evict(self) -> bool:
         """Evict the youngest of the longest window. Return False if the rest is in flight, or waits
         for the contact store."""
-        if not self.windows:
-            return False
         longest = self._longest()
         evicted = longest.take_youngest(EVICTED_SHARE) if longest.count else []
         for pending in evicted:

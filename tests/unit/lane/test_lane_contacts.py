@@ -424,3 +424,12 @@ def test_a_large_invitation_waits_for_the_store_alone() -> None:
     driver.read(held(1), held(2))
     assert [asked.offset for asked in driver.reserving[0].invitations] == [1]
     assert driver.lane.buffer.read_plan.spilled == 1
+
+
+def test_the_first_invitations_that_exceed_memory_are_spilled_and_not_lost() -> None:
+    """No window is there to make room for them: they are near their end."""
+    driver = desk(max_buffered_bytes=1)
+    driver.read(*(held(offset, expires_at=NOW + 30) for offset in (1, 2, 3)))
+    assert [asked.id for asked in driver.reserving[0].invitations] == ["i1"]
+    assert driver.lane.buffer.buffered == 1
+    assert driver.lane.buffer.read_plan.spilled == 2

@@ -139,3 +139,8 @@ def test_a_local_time_is_read_in_the_inputs_zone() -> None:
 
 def test_the_invitations_id_is_that_of_its_place_and_route() -> None:
     assert candidate({}).invitation_id == "f8b57607cca6766253113f30af8d47da"
+
+
+def test_a_rule_reads_the_recipients_address() -> None:
+    made = candidate({"phone": PHONE, "mail": "no address"})
+    assert (made.address("phone"), made.address("email")) == (PHONE, None)

@@ -392,3 +392,7 @@ def test_an_invitation_tells_under_what_its_contacts_are_counted() -> None:
     untagged = Router({"pos": plain}, Endings(pseudonym, "v1", counts_contacts=True), ALL_RULES)
     (alone,) = invitations(route(untagged, event(customer=customer)))
     assert {"person", "tags", "keys"} & alone.keys() == {"person"}
+    exempt = replace(router.inputs["pos"], routes=[replace(own, contact="exempt")])
+    passing = Router({"pos": exempt}, Endings(pseudonym, "v1", counts_contacts=True), ALL_RULES)
+    (counts_only,) = invitations(route(passing, event(customer=customer)))
+    assert (counts_only["contact"], "contact" in made) == ("exempt", False)

@@ -31,7 +31,7 @@ def test_the_shift_is_how_far_the_clocks_are_apart_and_late_by_what_kafka_took(
     behind: float, taking: float, claiming: float, pause: float
 ) -> None:
     """The former owner's clock is so far behind ours."""
-    written = 1_000.0  # true time
+    written = 100_000.0  # true time; a checkpoint at 0 has none
     claimed = written + taking + pause
     former = point(at=written - behind)
     shift = shift_between(former, written + taking, claimed, claimed + claiming)
