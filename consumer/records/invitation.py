@@ -80,9 +80,21 @@ class _Head(TypedDict):
     waits_for: NotRequired[Name]
 
 
-class ResultPart(TypedDict):
-    """What an invitation's result repeats of it. What the rules before a survey found
-    has a key only where a rule asked for it."""
+class RuleFields(TypedDict):
+    """What the rules before a survey found: a key is there only where a rule asked for it."""
+
+    timezone: NotRequired[Name]
+    timezone_from: NotRequired[str]
+    bucket: NotRequired[float]
+    tags: NotRequired[list[Name]]
+    person: NotRequired[list[Name]]
+    keys: NotRequired[dict[str, str | None]]
+    redirected: NotRequired[bool]
+    contact: NotRequired[Literal["exempt", "off"]]
+
+
+class ResultPart(RuleFields):
+    """What an invitation's result repeats of it."""
 
     id: Name
     event_id: Name
@@ -92,14 +104,6 @@ class ResultPart(TypedDict):
     config_version: Name
     source: Source
     resend_of: NotRequired[Name]
-    timezone: NotRequired[Name]
-    timezone_from: NotRequired[str]
-    bucket: NotRequired[float]
-    tags: NotRequired[list[Name]]
-    person: NotRequired[list[Name]]
-    keys: NotRequired[dict[str, str | None]]
-    redirected: NotRequired[bool]
-    contact: NotRequired[Literal["exempt", "off"]]
 
 
 class Invitation(_Head, ResultPart):

@@ -8,10 +8,9 @@ from typing import Literal, NotRequired, Self
 import orjson
 from msgspec import Struct
 from pydantic import TypeAdapter
-from typing_extensions import TypedDict
 
 from consumer.records.fields import Count, Name
-from consumer.records.invitation import Source
+from consumer.records.invitation import RuleFields, Source
 
 
 class Status(StrEnum):
@@ -144,13 +143,13 @@ class Reason(StrEnum):
     )
 
 
-class Result(TypedDict):
+class Result(RuleFields):
     """One final record per invitation, keyed by event id.
 
     `resend_of`: this is the result of sending that invitation again, by an operator's decision.
     `link`: the personalised link of reason `link_made`; it may hold personal data. `fields`: names
     of what was missing or unfit before a call: keys of `data`, `phone`, `email`. The keys from
-    `due_at` on say what the rules before a survey found; those that the invitation has are copied.
+    `due_at` on say which rule before a survey held it back; `RuleFields` are the invitation's.
     """
 
     version: Literal[1]
@@ -178,14 +177,6 @@ class Result(TypedDict):
     link: NotRequired[str]
     fields: NotRequired[list[str]]
     due_at: NotRequired[Name]
-    timezone: NotRequired[Name]
-    timezone_from: NotRequired[str]
-    bucket: NotRequired[float]
-    tags: NotRequired[list[Name]]
-    person: NotRequired[list[Name]]
-    keys: NotRequired[dict[str, str | None]]
-    redirected: NotRequired[bool]
-    contact: NotRequired[Literal["exempt", "off"]]
     rule: NotRequired[Name]
     eligible_at: NotRequired[Name]
     blocked_by: NotRequired[Name]
