@@ -9,7 +9,6 @@ from consumer.config.checks.messages import one_of
 from consumer.config.document import Path
 from consumer.config.topic_names import Topics
 from consumer.policy.contacts.contact_rule import PERSON
-from consumer.routing.recipients.recipients import known_region
 
 FEEDS = ("suppressions", "responses", "deliveries")
 _SECTIONS = ("campaigns", "vendors")
@@ -79,10 +78,7 @@ def _routes(findings: Findings, here: Path) -> None:
 
 def _feed(findings: Findings, here: Path) -> None:
     for place in (here, (*here, "person")):
-        region = findings.text(*place, "phone_region")
-        if region is not None and not known_region(region):
-            hint = "expected two capital letters, as in TR"
-            findings.problem((*place, "phone_region"), "is not a region", hint)
+        findings.region(*place, "phone_region")
     own = Topics(findings.text("application_id") or "")
     inputs = {
         topic

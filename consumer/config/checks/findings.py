@@ -23,6 +23,7 @@ from consumer.records.channel import Channel, ChannelSpec
 from consumer.routing.expressions import compile_value
 from consumer.routing.link import Template, compile_link
 from consumer.routing.lookup import LookupTable
+from consumer.routing.recipients.recipients import known_region
 from consumer.vendors import VENDORS
 
 _OPTIONAL = ("policies",)
@@ -127,6 +128,12 @@ class Findings:
             self.problem(path, *map(self.resolved.scrub, said))
         for said in fields_for_names(text, names):
             self.warn(path, *map(self.resolved.scrub, said))
+
+    def region(self, *path: str | int) -> None:
+        """Record a problem if the text at `path` is no region of phone numbers."""
+        region = self.text(*path)
+        if region is not None and not known_region(region):
+            self.problem(path, "is not a region", "expected two capital letters, as in TR")
 
     def vendor_type(self, campaign: str) -> str | None:
         """Return the type of a campaign's vendor, or None if it is missing or unknown."""

@@ -9,7 +9,6 @@ from consumer.config.document import Path
 from consumer.policy.schedule import PHONE
 from consumer.policy.zones import known_zone
 from consumer.routing.patterns.pattern import PatternErrors, compile_pattern
-from consumer.routing.recipients.recipients import known_region
 
 _WORDS = ("person", "event")
 _IDENTITIES = ("id", "email", "phone", "household")
@@ -79,10 +78,7 @@ def _splits(findings: Findings, here: Path) -> list[Path]:
 def _person(findings: Findings, here: Path) -> None:
     for key in _IDENTITIES:
         findings.expression(*here, key)
-    region = findings.text(*here, "phone_region")
-    if region is not None and not known_region(region):
-        message = "is not a region"
-        findings.problem((*here, "phone_region"), message, "expected two capital letters, as in TR")
+    findings.region(*here, "phone_region")
 
 
 def _excluded(findings: Findings) -> None:
