@@ -9,19 +9,14 @@ from consumer.kafka.records.messages import timestamp_of, value_of
 from consumer.operations.access import Access
 from consumer.records.readers import read_result
 from consumer.routing.decoding.times import TimeReader
-from consumer.wiring.contacts import build_contact_rules, route_contacts
+from consumer.wiring.contacts import build_contact_rules, counted_names, route_contacts
 
 
 def rules_try(access: Access, since: float) -> tuple[Trial, int]:
     """Read all results, and return what the config's rules would have done since then; and how
     many results could not be read."""
-    routes, times = route_contacts(access.config), TimeReader()
+    names, times = counted_names(route_contacts(access.config)), TimeReader()
     found, unread = list[Recorded](), 0
-
-    def names(route: str) -> tuple[str | None, str | None]:
-        known = routes.get(route)
-        return (known.pace, known.duplicates) if known else (None, None)
-
     with access.reader() as reader:
         for record in access.everything(reader, [access.topics.results]):
             try:

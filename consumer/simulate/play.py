@@ -51,6 +51,19 @@ class Network:
         return now + seconds, self._vendor.allow(now + seconds / 2)
 
 
+def deliver_answer(
+    lane: Lane, command: Send | Login, *, allowed: bool, sent_at: float, at: float
+) -> None:
+    """Tell a lane how its call or login ended: the vendor takes what its quota allows."""
+    outcome = ACCEPTED if allowed else THROTTLED
+    if isinstance(command, Send):
+        lane.answered(command.batch.id, outcome, sent_at=sent_at, at=at)
+    elif allowed:
+        lane.logged_in(command.vendor, at + TOKEN_LIFE, at)
+    else:
+        lane.login_failed(command.vendor, outcome, at)
+
+
 @dataclass(slots=True)
 class Play:
     """One run over `arrivals` in the order of time; ends when all are sent.
@@ -104,13 +117,7 @@ class Play:
         while self._answers and self._answers[0][0] <= now:
             any_came = True
             at, _, command, allowed = heapq.heappop(self._answers)
-            outcome = ACCEPTED if allowed else THROTTLED
-            if isinstance(command, Send):
-                lane.answered(command.batch.id, outcome, sent_at=at, at=at)
-            elif allowed:
-                lane.logged_in(command.vendor, at + TOKEN_LIFE, at)
-            else:
-                lane.login_failed(command.vendor, outcome, at)
+            deliver_answer(lane, command, allowed=allowed, sent_at=at, at=at)
         return any_came
 
     def _tick_lane(self, lane: Lane, now: float) -> Iterator[Send | Login]:

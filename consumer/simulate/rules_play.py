@@ -41,13 +41,14 @@ from consumer.records.input_record import InputRecord
 from consumer.records.result import EncodedResult, Result
 from consumer.routing.decoding.times import TimeReader
 from consumer.routing.router import Router
-from consumer.simulate.play import ACCEPTED, LATENCY, THROTTLED, TOKEN_LIFE, Network
+from consumer.simulate.play import LATENCY, Network, deliver_answer
 from consumer.simulate.simulate import in_memory
 from consumer.wiring.build import build_router, build_vendors, lane_settings
 from consumer.wiring.contacts import (
     ContactConfig,
     build_contact_rules,
     contact_request,
+    counted_names,
     route_contacts,
 )
 
@@ -99,6 +100,7 @@ class RulesPlay:
         self._times = TimeReader()
         store = open_store(lambda: self.now)
         self._routes = route_contacts(config)
+        self._names = counted_names(self._routes)
         self._book = ContactBook(store, build_contact_rules(config))
         self._lanes = {
             lane: self._lane(config, lane, random.Random(f"{seed} {lane}"))  # noqa: S311 - repeatable
@@ -186,24 +188,26 @@ class RulesPlay:
         match command:
             case Commit():
                 self._commit(lane, command)
-            case ReserveContacts(invitations):
-                requests = [
-                    contact_request(
-                        pending, lane.contacts.campaigns.get(pending.campaign), self._routes
-                    )
-                    for pending in invitations
-                ]
-                said = self._book.reserve(requests, lane.owner)
-                offsets = (pending.offset for pending in invitations)
-                answer = ContactsAnswered(dict(zip(offsets, said, strict=True)), sealing=False)
-                lane.machine.contacts_answered(answer, self.now)
-            case SealContacts(invitations):
-                said = self._book.seal([pending.id for pending in invitations], lane.owner)
-                offsets = (pending.offset for pending in invitations)
-                answer = ContactsAnswered(dict(zip(offsets, said, strict=True)), sealing=True)
-                lane.machine.contacts_answered(answer, self.now)
+            case ReserveContacts() | SealContacts():
+                self._ask(lane, command)
             case _:
                 pass  # nothing to pause: all is in memory
+
+    def _ask(self, lane: _Lane, question: ReserveContacts | SealContacts) -> None:
+        """Have the book answer a lane's question at once."""
+        invitations, known = question.invitations, lane.contacts.campaigns
+        sealing = isinstance(question, SealContacts)
+        if sealing:
+            said = self._book.seal([pending.id for pending in invitations], lane.owner)
+        else:
+            requests = [
+                contact_request(pending, known.get(pending.campaign), self._routes)
+                for pending in invitations
+            ]
+            said = self._book.reserve(requests, lane.owner)
+        offsets = (pending.offset for pending in invitations)
+        answer = ContactsAnswered(dict(zip(offsets, said, strict=True)), sealing)
+        lane.machine.contacts_answered(answer, self.now)
 
     def _commit(self, lane: _Lane, commit: Commit) -> None:
         for encoded in encode_results(commit.results):
@@ -222,13 +226,7 @@ class RulesPlay:
         sent_at = self.now
 
         def answered() -> None:
-            outcome = ACCEPTED if allowed else THROTTLED
-            if isinstance(command, Send):
-                lane.machine.answered(command.batch.id, outcome, sent_at=sent_at, at=self.now)
-            elif allowed:
-                lane.machine.logged_in(command.vendor, self.now + TOKEN_LIFE, self.now)
-            else:
-                lane.machine.login_failed(command.vendor, outcome, self.now)
+            deliver_answer(lane.machine, command, allowed=allowed, sent_at=sent_at, at=self.now)
             self._turn(lane)
 
         self._later(at, answered)
@@ -245,7 +243,3 @@ class RulesPlay:
         change = change_of_result(result, self.now, self._names, self._times)
         if change is not None:
             self._book.settle([change], {})
-
-    def _names(self, route: str) -> tuple[str | None, str | None]:
-        known = self._routes.get(route)
-        return (known.pace, known.duplicates) if known else (None, None)

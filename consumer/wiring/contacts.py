@@ -10,6 +10,7 @@ from consumer.config.models import Config
 from consumer.config.policy_sections import RoutePolicy
 from consumer.config.sections import Route
 from consumer.contacts.book import ContactBook
+from consumer.contacts.changes import NamesOf
 from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneCampaign
 from consumer.policy.contacts.contact_rule import PERSON, ContactRule, Selector
@@ -119,6 +120,16 @@ def route_contacts(config: Config) -> dict[str, RouteContact]:
             _home_of(route, "deduplicate") if policy.deduplicate else None,
         )
     return found
+
+
+def counted_names(routes: Mapping[str, RouteContact]) -> NamesOf:
+    """Return the function of a route to the names of its pace and of its `deduplicate`."""
+
+    def names(route: str) -> tuple[str | None, str | None]:
+        known = routes.get(route, UNKNOWN_ROUTE)
+        return known.pace, known.duplicates
+
+    return names
 
 
 def contact_request(

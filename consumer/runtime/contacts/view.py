@@ -29,7 +29,7 @@ from consumer.routing.decoding.times import TimeReader
 from consumer.runtime.contacts.state import ContactState
 from consumer.runtime.group_consumer import GroupConsumer, wait_for_former_life
 from consumer.runtime.stage import StageRun, StageServices
-from consumer.wiring.contacts import RouteContact, route_contacts
+from consumer.wiring.contacts import counted_names, route_contacts
 from consumer.wiring.feeds import answer_facts
 
 POLL_RECORDS = 5_000
@@ -65,13 +65,14 @@ class ContactView:
 
     def reconfigure(self, book: ContactBook, config: Config) -> None:
         """Keep the store by the rules of another config. May be called from any thread."""
-        self._next = book, config.lanes, route_contacts(config), answer_facts(config)
+        names = counted_names(route_contacts(config))
+        self._next = book, config.lanes, names, answer_facts(config)
 
     def run_membership(self) -> None:
         """Run one membership in the group. Raises KafkaSessionError."""
         topics = self._services.topics
         wait_for_former_life(self.run, topics.view_group)
-        self._book, self._lanes, self._routes, self._facts_of = self._next
+        self._book, self._lanes, self._names, self._facts_of = self._next
         self._ends, self._generation, self._stored = None, "", {}
         with GroupConsumer(self.run, topics.view_group, self) as self.group:
             self.group.subscribe([topics.results, topics.contacts])
@@ -163,10 +164,6 @@ class ContactView:
             place = position_of(message)
             log.warning("contact_record_unreadable", place=list(place), why=str(error))
             return None
-
-    def _names(self, route: str) -> tuple[str | None, str | None]:
-        known = self._routes.get(route, RouteContact())
-        return known.pace, known.duplicates
 
     # -- generation ---------------------------------------------------------------------------
 
