@@ -43,7 +43,7 @@ Store = Annotated[SqliteStore | ValkeyStore, Field(discriminator="type")]
 
 
 class Contacts(Section):
-    """Where it is kept who was asked when."""
+    """The store of contacts: when each person was asked."""
 
     store: Store
     """The store: a view of results and contacts, which can be lost and is rebuilt."""
@@ -83,9 +83,9 @@ class ContactRule(Section):
     calendar: PeriodUnit | None = None
     """Instead of `within`: day, week (from Monday), month, quarter, year."""
     timezone: TimeZone | None = None
-    """Whose calendar."""
+    """The zone of the calendar."""
     applies_to: Selection = Selection()
-    """Whom the rule may hold back."""
+    """The invitations that the rule may hold back."""
     counts: Counts | None = None
     """What fills it; by default what it applies to. {}: any survey."""
     per: Annotated[tuple[Expression, ...], Field(min_length=1)] = (PERSON,)
@@ -116,7 +116,7 @@ class Pace(Section):
     every: PeriodUnit
     """day, week, month, quarter or year."""
     timezone: TimeZone
-    """Whose calendar."""
+    """The zone of the calendar."""
     per: Annotated[
         Annotated[Expression, Tag("<one>")] | Annotated[tuple[Expression, ...], Tag("<list>")],
         Discriminator(lambda value: "<one>" if isinstance(value, str) else "<list>"),
@@ -146,7 +146,7 @@ class Feed(Section):
     topics: Annotated[tuple[TopicName, ...], Field(min_length=1)]
     """The topics to read, from their beginning on."""
     person: Person = Person()
-    """Whom a record is about."""
+    """The person that a record is about."""
     address: Expression | None = None
     """JMESPath to a phone number or an e-mail address, whichever it is."""
     phone_region: str | None = None
@@ -157,9 +157,9 @@ class Feed(Section):
     """How far it may lie behind before an alert; see `behind`."""
 
     @model_validator(mode="after")
-    def _somebody(self) -> Feed:
+    def _has_identity(self) -> Feed:
         if self.address is None and not self.person.model_fields_set - {"phone_region"}:
-            raise ValueError("expected `address`, `person` or both: whom a record is about")
+            raise ValueError("expected `address`, `person` or both: the person of a record")
         return self
 
 

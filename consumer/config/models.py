@@ -66,7 +66,7 @@ class Config(Section):
     policies: dict[Name, Policy] = {}
     """Name → rules before a survey, for routes to share."""
     contacts: Contacts | None = None
-    """Where it is kept who was asked when."""
+    """The store of contacts: when each person was asked."""
     contact_rules: dict[Name, ContactRule] = {}
     """Name → how often a person may be asked; all that apply must hold."""
     feeds: Feeds = Feeds()

@@ -106,7 +106,7 @@ class QuietHours(Section):
 
 
 class CustomerSince(Section):
-    """How long somebody must be a customer."""
+    """The least time since a person became a customer."""
 
     at: Expression
     """JMESPath to the time since when; an event without it is held back."""
@@ -115,7 +115,7 @@ class CustomerSince(Section):
 
 
 class Sample(Section):
-    """A part of the customers, chosen by chance: raising the rate keeps those who were in."""
+    """A part of the customers, chosen by chance: raising the rate keeps everyone in it."""
 
     rate: Share
     """The part that is invited."""
@@ -154,7 +154,7 @@ class Policy(Section):
     consent: dict[Channel, Expression] = {}
     """Channel → JMESPath: only the value `true` allows it."""
     customer_since: CustomerSince | None = None
-    """How long somebody must be a customer."""
+    """The least time since a person became a customer."""
     sample: Sample | None = None
     """Invite a part of the customers."""
     holdout: Holdout | None = None

@@ -3,8 +3,8 @@
     bucket = HMAC-SHA-256(salt, key) as a fraction of 1
     in     ⇔ bucket < rate
 
-Raising a rate keeps all who were in, because their buckets stay. Equal salts choose equal parts: a
-holdout of one salt is the same group for every route. Splits cut [0, 1) by weights.
+Raising a rate keeps every key that was in, because its bucket stays. Equal salts choose equal
+parts: a holdout of one salt is the same group for every route. Splits cut [0, 1) by weights.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Holdout(_Chance):
     __slots__ = ()
 
     def __call__(self, candidate: Candidate, _now: float) -> Reason | None:
-        """Refuse those of the control group."""
+        """Refuse a candidate of the control group."""
         return Reason.HOLDOUT if self.bucket(candidate) < self.rate else None
 
 
@@ -56,7 +56,7 @@ class Sample(_Chance):
     __slots__ = ()
 
     def __call__(self, candidate: Candidate, _now: float) -> Reason | None:
-        """Refuse those that are not in the sample."""
+        """Refuse a candidate that is not in the sample."""
         return None if self.bucket(candidate) < self.rate else Reason.NOT_SAMPLED
 
 

@@ -15,13 +15,13 @@ from consumer.records.result import Reason
 
 @dataclass(frozen=True, slots=True)
 class CustomerSince:
-    """`at`: reads since when somebody is a customer. `at_least`: seconds before the transaction."""
+    """`at`: since when the person is a customer. `at_least`: seconds before the transaction."""
 
     at: Value
     at_least: float
 
     def __call__(self, candidate: Candidate, _now: float) -> Reason | None:
-        """Refuse those that are too new."""
+        """Refuse a customer that is too new."""
         since = candidate.time_at(self.at)
         known = since is not None and candidate.event_time - since >= self.at_least
         return None if known else Reason.TOO_NEW

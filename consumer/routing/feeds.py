@@ -156,7 +156,7 @@ FeedSays = SuppressionFeed | ResponseFeed | DeliveryFeed
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """A feed of the config: whom its records are about, when it happened, and what they say."""
+    """A feed of the config: the person of its records, when it happened, and what they say."""
 
     name: str
     says: FeedSays

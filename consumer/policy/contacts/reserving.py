@@ -65,7 +65,7 @@ def outranked(reservation: Reservation) -> Decision:
 
 
 def suppressed(request: Request, loaded: LoadedContacts, now: float) -> Decision | None:
-    """Refuse an invitation to a person of whom a suppression is known, under any identity."""
+    """Refuse an invitation to a person with a suppression under any identity."""
     known = [found for person in request.persons for found in loaded.history(person).suppressions]
     found: Suppression | None = first_suppression(known, request.facts, request.routed_at, now)
     if found is None:

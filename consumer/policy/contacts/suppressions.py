@@ -1,4 +1,4 @@
-"""Suppression: a person who opted out, an address that does not exist, a person to be forgotten.
+"""Suppression: a person that opted out, an address that does not exist, a person to be forgotten.
 
 A scope is `all`, or the name of a channel, a tag or a campaign; a name that is several of them
 suppresses each. An erased person is asked again for what happened after the erasure.
