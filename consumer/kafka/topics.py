@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -230,18 +230,22 @@ def wait_until_shown(client: AdminClient, names: Sequence[str]) -> None:
     The controller creates a topic and each broker learns of it separately, so the next request may
     reach a broker that does not know it yet.
     """
+    _wait_until_none("created", lambda: _not_shown(client, names))
+
+
+def _wait_until_none(done: str, hidden: Callable[[], list[str]]) -> None:
+    """Wait until the brokers hide nothing of what was `done`. Raises TopicsError."""
     patience = Retrying(
         retry=retry_if_result(bool),
         stop=stop_after_delay(SHOWN_WITHIN),
         wait=wait_exponential(multiplier=0.05, max=1.0),
     )
     try:
-        patience(_not_shown, client, names)
-    except RetryError:
-        hidden = ", ".join(_not_shown(client, names))
+        patience(hidden)
+    except RetryError as error:
         raise TopicsError(
-            f"created, but not shown by the brokers within {SHOWN_WITHIN:.0f} s: {hidden}; look "
-            "again with `survey-dispatcher topics`"
+            f"{done}, but not shown by the brokers within {SHOWN_WITHIN:.0f} s: "
+            f"{', '.join(error.last_attempt.result())}; look again with `survey-dispatcher topics`"
         ) from None
 
 
@@ -326,7 +330,20 @@ def raise_limits(client: AdminClient, specs: Sequence[TopicSpec]) -> list[str]:
         for future in client.incremental_alter_configs([asked]).values() if low else ():
             future.result(WAIT)
         changed += [f"{spec.name}: {key}={wanted}" for key, wanted in low.items()]
+    if changed:
+        _wait_until_none("raised", lambda: _low_limits(client, specs))
     return changed
+
+
+def _low_limits(client: AdminClient, specs: Sequence[TopicSpec]) -> list[str]:
+    """Return the limits that a broker still shows too small: it learns of a change later than the
+    controller, which answers."""
+    return [
+        f"{spec.name}: {key}"
+        for spec, unfit in _unfit(client, specs)
+        for key, _, _, least in unfit
+        if least
+    ]
 
 
 Unfit = tuple[str, str, str, bool]

@@ -54,6 +54,46 @@ def test_a_topic_that_is_never_shown_is_said_by_name(monkeypatch: pytest.MonkeyP
         topics.wait_until_shown(cast("AdminClient", LateBrokers(10**6, 0)), ["app.results"])
 
 
+class LateSettings(LateBrokers):
+    """A controller that changes a setting at once, and brokers that show it later."""
+
+    def __init__(self, late: int) -> None:
+        super().__init__(0, late)
+        self.changed = False
+
+    def describe_configs(self, asked: list[Any], **_: float) -> dict[Any, Future[Any]]:
+        shown = self.changed and self._knows("settings")
+        answer: Future[Any] = Future()
+        answer.set_result({"segment.bytes": SimpleNamespace(value=str(8 if shown else 1))})
+        return dict.fromkeys(asked, answer)
+
+    def incremental_alter_configs(self, asked: list[Any]) -> dict[Any, Future[Any]]:
+        self.changed = True
+        answer: Future[Any] = Future()
+        answer.set_result(None)
+        return dict.fromkeys(asked, answer)
+
+
+LIMITED = topics.TopicSpec("app.results", 3, at_least={"segment.bytes": 8})
+
+
+@pytest.mark.parametrize("late", [0, 2])
+def test_a_raised_limit_is_waited_for_until_brokers_show_it(late: int) -> None:
+    """A check that follows reads what a broker knows, and must not report the raised limit."""
+    brokers = LateSettings(late)
+    changed = topics.raise_limits(cast("AdminClient", brokers), [LIMITED])
+    assert changed == ["app.results: segment.bytes=8"]
+    assert brokers.left["settings"] < 0
+
+
+def test_a_raised_limit_that_is_never_shown_is_said_by_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(topics, "SHOWN_WITHIN", 0.1)
+    with pytest.raises(TopicsError, match=r"raised, but .* app\.results: segment\.bytes; look"):
+        topics.raise_limits(cast("AdminClient", LateSettings(10**6)), [LIMITED])
+
+
 def spec(name: str) -> topics.TopicSpec:
     return topics.TopicSpec(name, 3, {"cleanup.policy": "compact"})
 
