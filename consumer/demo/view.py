@@ -65,13 +65,14 @@ def count_invitations(samples: list[Sample]) -> float:
 def _progress_panel(samples: list[Sample], tally: Tally, fed: int, events: int) -> Panel:
     routed = sum_samples(samples, "events_total")
     made = count_invitations(samples)
-    # Not every event makes an invitation: all results are in when the last bar is full, too.
+    # Not every event makes an invitation: the last two bars together are full at the end.
     wanted = events * made / routed if routed else events
     table = Table.grid(padding=(0, 2))
     for name, done, total, text in (
         ("events fed", fed, events, f"{fed:,}"),
         ("events routed", routed, events, f"{routed:,.0f}"),
         ("results", tally.results, wanted, f"{tally.results:,} of {made:,.0f} invitations"),
+        ("delayed", tally.delayed, wanted, f"{tally.delayed:,} are not due yet"),
     ):
         table.add_row(name, ProgressBar(total, done, width=32), text)
     return Panel(table, title="transactions → surveys", title_align="left")

@@ -32,9 +32,10 @@ def test_the_demo_ends_by_itself_with_a_result_for_each_invitation() -> None:
     assert not done.stderr
     figures = summary(done.stdout)
     assert figures["events"] == EVENTS
-    ends = ("accepted", "rejected", "suppressed", "expired", "failed", "unknown")
+    ends = ("delayed", "accepted", "rejected", "suppressed", "expired", "failed", "unknown")
     assert sum(figures[end] for end in ends) == figures["invitations"]
     assert figures["accepted"] > EVENTS / 2
+    assert figures["delayed"] > 0
     assert figures["throttled"] == 0
     reasons = {row["reason"] for row in HELD_BACK.finditer(done.stdout)}
     assert reasons >= {"holdout", "contact_limit"}
