@@ -18,7 +18,7 @@ from consumer.kafka.errors import records_fault
 from consumer.observability.admin_server import admin_app, serve_admin
 from consumer.observability.admin_state import ProcessState
 from consumer.observability.health import Health
-from consumer.observability.metrics.labels import CONTACTS, DELAY, FEEDS, ROUTER
+from consumer.observability.metrics.labels import CONTACTS, DELAY, FEEDS, NO_LANES, ROUTER
 from consumer.observability.metrics.metrics import Metrics
 from consumer.observability.status.pauses import pauses_by_command, pauses_of_config
 from consumer.observability.status.report import StatusReport
@@ -29,7 +29,7 @@ from consumer.runtime.memory import calm_garbage_collector, keep_freed_memory
 from consumer.runtime.options import Options
 from consumer.runtime.preflight import KafkaPreflight
 from consumer.runtime.reload import FileWatch, Reloader
-from consumer.runtime.stage import NO_LANES, ConfigInUse, StageServices
+from consumer.runtime.stage import ConfigInUse, StageServices
 from consumer.runtime.supervisor import Supervisor
 from consumer.runtime.watchers.command_watch import CommandWatch
 from consumer.runtime.watchers.pause_watch import PauseBoard, PausesNow, PauseWatch

@@ -28,7 +28,6 @@ from consumer.kafka.clients import KafkaClients
 from consumer.kafka.records.publisher import Publisher
 from consumer.kafka.transaction_size import TransactionSize
 from consumer.observability.health import Health
-from consumer.observability.metrics.labels import CONTACTS, DELAY, FEEDS, ROUTER
 from consumer.observability.metrics.metrics import Metrics
 from consumer.observability.metrics.stage import StageMetrics
 from consumer.observability.status.board import StatusBoard
@@ -50,9 +49,6 @@ QUOTA_HINT = (
     "broker: raise it for this client (kafka-configs.sh --entity-type clients, or users), see "
     "deploy/runbooks/KafkaThrottles.md"
 )
-
-NO_LANES = (ROUTER, DELAY, CONTACTS, FEEDS)
-"""Names of the stages that are not lanes."""
 
 log = structlog.get_logger(__name__)
 

@@ -24,8 +24,11 @@ from deploy.monitoring.thresholds import (
 EXPIRED = 'results_total{reason="expired_waiting"}'
 UNKNOWN = 'results_total{status="unknown"}'
 UNREADABLE = 'events_total{disposition="dead_letter"}'
-FOREIGN = 'dead_letters_total{stage!="router"}'
+FOREIGN = 'dead_letters_total{stage!~"router|feeds"}'
 """Records on the program's own topics that it did not write there."""
+
+OF_FEEDS = 'feed_records_total{feed!="suppressions",kind="dead_letter"}'
+"""Answers and receipts; of an unreadable opt-out OptOutsUnreadable tells."""
 
 CUSTOMERS = [
     Alert(
@@ -72,9 +75,11 @@ CUSTOMERS = [
         "DeadLettersGrow",
         "warning",
         f"{increase(UNREADABLE, 15, 'topic')} > {DEAD_LETTERS}\n"
-        f"or {increase(FOREIGN, 15, 'stage')} > 0",
-        "{{ with $labels.topic }}Topic {{ . }}{{ else }}Own topics of {{ $labels.stage }}{{ end }}:"
-        " about {{ $value | humanize }} records in 15 minutes cannot be read.",
+        f"or {increase(FOREIGN, 15, 'stage')} > 0\n"
+        f"or {increase(OF_FEEDS, 15, 'feed')} > {DEAD_LETTERS}",
+        "{{ with $labels.topic }}Topic {{ . }}{{ end }}{{ with $labels.feed }}Feed {{ . }}{{ end }}"
+        "{{ with $labels.stage }}Own topics of {{ . }}{{ end }}: about {{ $value | humanize }} "
+        "records in 15 minutes cannot be read.",
         "See what is wrong with them: `survey-dispatcher dlq list`.",
         "Dead letters",
         "5m",

@@ -4,12 +4,29 @@ from __future__ import annotations
 
 from deploy.monitoring.alert import Alert
 from deploy.monitoring.queries import PREFIX, by, gauge, increase
-from deploy.monitoring.thresholds import RESPONSES_FELL, RESPONSES_LEAST
+from deploy.monitoring.thresholds import FEED_START, RESPONSES_FELL, RESPONSES_LEAST
 
 _ASKING = f"max {by()} ({PREFIX}contacts_asking_invitations) > 0"
 _ANSWERS = "responses_total"
 _ASKED = 'results_total{status="accepted"}'
 _UNREADABLE = 'feed_records_total{feed="suppressions", kind="dead_letter"}'
+
+
+_PROCESS = "namespace, job, instance"
+_CLOSED = (
+    f"{gauge('feeds_hold_back', 'instance')} == 1\n"
+    f"and on ({_PROCESS}) {PREFIX}contact_store_up == 1\n"
+    f"and on ({_PROCESS}) time() - {PREFIX}process_start_time_seconds > {FEED_START}\n"
+    f"and on (namespace, job) ({_ASKING})"
+)
+"""Invitations wait for opt-outs that the store has not taken over, or that Kafka does not tell of.
+With a store that is down ContactStoreDown rings."""
+
+
+def _behind(feeds: str, *labels: str) -> str:
+    """Feeds that lie further behind than they may, whatever is sent meanwhile."""
+    late = f"{PREFIX}feed_lag_seconds{{{feeds}}} > {PREFIX}feed_max_lag_seconds{{{feeds}}}"
+    return f"max {by(*labels)} ({late})"
 
 
 def _grown(counter: str, window: str, before: str = "") -> str:
@@ -28,13 +45,24 @@ CONTACTS = [
         "5m",
     ),
     Alert(
-        "FeedsHoldBack",
+        "SuppressionFeedBehind",
         "critical",
-        f"{gauge('feeds_hold_back', 'instance')} == 1\nand on (namespace, job) ({_ASKING})",
-        "{{ $labels.instance }} sends no survey: opt-outs may be unread.",
-        "See why: the log's `feeds_hold_back`.",
+        _behind('feed="suppressions"') + f"\nor max {by()} ({_CLOSED})",
+        "Opt-outs may be unread: their feed lies further behind than `max_lag`, or the store "
+        "behind the feed.",
+        "See which: the log's `feeds_hold_back`, and whether the feed's writer and reader work.",
         "Lag of feeds",
-        "5m",
+        "1m",
+    ),
+    Alert(
+        "FeedBehind",
+        "warning",
+        _behind('feed!="suppressions"', "feed"),
+        "The feed {{ $labels.feed }} lies {{ $value | humanizeDuration }} behind, further than its "
+        "`max_lag`.",
+        "See whether the feed's writer and reader work.",
+        "Lag of feeds",
+        "1m",
     ),
     Alert(
         "OptOutsUnreadable",
@@ -48,7 +76,7 @@ CONTACTS = [
     Alert(
         "ResponseRateFell",
         "warning",
-        f"{_grown(_ANSWERS, '1d')} / {_grown(_ASKED, '1d')}\n"
+        f"({_grown(_ANSWERS, '1d')} or 0 * {_grown(_ASKED, '1d')}) / {_grown(_ASKED, '1d')}\n"
         f"< {RESPONSES_FELL} * {_grown(_ANSWERS, '7d', ' offset 1d')}"
         f" / {_grown(_ASKED, '7d', ' offset 1d')}\n"
         f"and {_grown(_ANSWERS, '7d', ' offset 1d')} > {RESPONSES_LEAST}",

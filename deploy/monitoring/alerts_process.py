@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from consumer.observability.metrics.labels import NO_LANES
 from deploy.monitoring.alert import Alert
 from deploy.monitoring.queries import PREFIX, by, gauge, increase
 from deploy.monitoring.thresholds import CLOCK_WRONG, LOOP_SILENCE, SESSIONS, THROTTLED
 
-_LOOPS = f'{PREFIX}loop_heartbeat_timestamp_seconds{{loop!~"router|delay"}}'
+_LOOPS = f'{PREFIX}loop_heartbeat_timestamp_seconds{{loop!~"{"|".join(NO_LANES)}"}}'
 _RUNNING = f'max {by("lane")} (label_replace({_LOOPS}, "lane", "$1", "loop", "(.*)"))'
 """Lanes for which a process runs a loop: the owner, and processes on standby."""
 

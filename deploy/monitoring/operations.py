@@ -225,7 +225,8 @@ RESULTS = Row(
         ),
         Panel(
             "Dead letters",
-            "Events that cannot be read, by reason; and foreign records on our own topics.",
+            "What cannot be read, by reason: events, records of feeds, foreign records on our own "
+            "topics.",
             (
                 Query(
                     grown(of("events_total", 'disposition="dead_letter"'), "topic", "reason"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy.monitoring.panels import Panel, Row, one
+from deploy.monitoring.panels import Panel, Query, Row, one
 from deploy.monitoring.series import grown, now, of, quantile
 
 RULES = Row(
@@ -54,11 +54,14 @@ RULES = Row(
         ),
         Panel(
             "Lag of feeds",
-            "Since when a feed was not read to its end. Of opt-outs at most `max_lag`, or nothing "
-            "is sent.",
-            one(now("feed_lag_seconds", "feed", lane=False), "{{feed}}"),
+            "Since when a feed was not read to its end, and how long that may be. While opt-outs "
+            "lie further behind, nothing is sent, unless the feed says `behind: send`.",
+            (
+                Query(now("feed_lag_seconds", "feed", lane=False), "{{feed}}"),
+                Query(now("feed_max_lag_seconds", "feed", lane=False), "{{feed}} allowed"),
+            ),
             unit="s",
-            alerts=("FeedsHoldBack",),
+            alerts=("SuppressionFeedBehind", "FeedBehind"),
         ),
         Panel(
             "Held back by feeds",

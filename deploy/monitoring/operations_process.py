@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from consumer.observability.metrics.labels import NO_LANES
 from deploy.monitoring.panels import Panel, Query, Row, one
 from deploy.monitoring.series import grown, now, of, per_second, quantile
 from deploy.monitoring.thresholds import LOOP_SILENCE
 
-_LOOPS = of("loop_heartbeat_timestamp_seconds", 'loop!~"router|delay"')
+_LOOPS = of("loop_heartbeat_timestamp_seconds", f'loop!~"{"|".join(NO_LANES)}"')
 _STAGES = ("stage",)
 
 KAFKA = Row(

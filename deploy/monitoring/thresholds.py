@@ -38,6 +38,9 @@ SESSIONS = 10
 THROTTLED = 90
 """Seconds of a quarter of an hour for which quotas of Kafka hold a stage back: a tenth of it."""
 
+FEED_START = 300
+"""Seconds after its start in which a process reads feeds and contacts to their ends."""
+
 RESPONSES_FELL, RESPONSES_LEAST = 0.5, 100
 """A day's response rate below this part of the week before; fewer answers in a week say nothing."""
 

@@ -152,10 +152,10 @@ def _quota(run: Run) -> None:
 
 
 def _campaign(run: Run) -> None:
-    """The vendor fails one campaign's calls. Then it knows a campaign no more; a minute later it
+    """The vendor refuses one campaign's calls. Then it knows a campaign no more; a minute later it
     does again."""
     with (
-        run.vendor_says(campaigns={"13000": [SMS]}),
+        run.vendor_says(campaigns={"13001": [SMS]}),
         run.recording.fault(
             "sick campaign", f'{P}campaign_circuit_open{{campaign="purchase-sms"}} == 1'
         ),

@@ -35,6 +35,10 @@ class ContactMetrics:
         asked = closed("question", question)
         self._series.observe("contact_decision_seconds", (seconds,), asked)
 
+    def ready(self) -> None:
+        """Record that the store would grant, before any question."""
+        self._series.set("contact_store_up", 1)
+
     def unavailable(self) -> None:
         """Record that the store did not answer, or grants nothing."""
         self._series.set("contact_store_up", 0)
@@ -50,9 +54,10 @@ class ContactMetrics:
             label = self._labels.rule(rule)
             self._series.count("held_back_total", lane, label, closed("reason", reason), n=number)
 
-    def start_feeds(self, feeds: Sequence[str]) -> None:
-        """Create the series of the config's feeds."""
-        for feed in feeds:
+    def start_feeds(self, max_lags: Mapping[str, float]) -> None:
+        """Create the series of the config's feeds: feed → how far it may lie behind."""
+        for feed, max_lag in max_lags.items():
+            self._series.set("feed_max_lag_seconds", max_lag, closed("feed", feed))
             for kind in (FeedKind.PASSED, FeedKind.DEAD_LETTER):
                 self._series.count("feed_records_total", closed("feed", feed), kind, n=0)
 

@@ -37,6 +37,7 @@ ROUTER = "router"
 DELAY = "delay"
 CONTACTS = "contacts"
 FEEDS = "feeds"
+NO_LANES = (ROUTER, DELAY, CONTACTS, FEEDS)
 """Names of the stages that are no lanes; `router` is the lane of the router's results, too."""
 
 

@@ -158,7 +158,7 @@ PROCESS = (
 """Stages, Kafka clients, the config and the process itself."""
 
 CONTACTS = (
-    Gauge("contact_store_up", "1 while the contact store answers and grants", merge=min),
+    Gauge("contact_store_up", "1 while the contact store answers and grants"),
     Gauge("contact_store_phase", "1 for how far the store's generation is", ("phase",)),
     Counter("contact_store_failures_total", "Questions that the store did not answer"),
     Histogram(
@@ -174,6 +174,7 @@ CONTACTS = (
         ("lane", "rule", "reason"),
     ),
     Gauge("feed_lag_seconds", "Since when the feed has not been read to its end", ("feed",)),
+    Gauge("feed_max_lag_seconds", "How far the feed may lie behind", ("feed",)),
     Gauge("feeds_hold_back", "1 while nothing is sent because opt-outs may be unread"),
     Counter("feed_records_total", "Records of feeds, by what became of them", ("feed", "kind")),
     Counter(

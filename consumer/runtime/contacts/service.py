@@ -47,7 +47,7 @@ class ContactService:
 
     def hold_back(self, client: AdminClient, config: Config) -> FeedGate:
         """Send nothing until the gate of the config's feeds, which it returns, opens."""
-        self._metrics.start_feeds(list(config.feeds.named))
+        self._metrics.start_feeds({name: feed.max_lag for name, feed in config.feeds.named.items()})
         self.gate = FeedGate(
             client, config.topics, config.feeds, self.state, self._metrics, self._clock
         )

@@ -47,6 +47,8 @@ class ContactState:
             log.info("contact_store", phase=recovery.phase, missing=sorted(recovery.missing))
         self.recovery, self._reported = recovery, frozenset()
         self.metrics.phase(recovery.phase)
+        if recovery.phase == "ready" and not self.why:
+            self.metrics.ready()  # else an idle store, or one behind a closed gate, counts as down
 
     def reported(self, lane: str) -> None:
         """Record that a lane has reported, until the next look."""

@@ -9,7 +9,7 @@ import pytest
 from consumer.config.checks.references import STAGES
 from consumer.config.topic_names import BRANCHES, TAILS, Topics
 from consumer.errors import ConfigError
-from consumer.runtime.stage import NO_LANES
+from consumer.observability.metrics.labels import NO_LANES
 from tests.unit.config.support import edited, load_text
 
 

@@ -122,7 +122,7 @@ def feed_all(metrics: Metrics, lane: str, campaigns: list[str]) -> None:
     metrics.contacts.phase("reading")
     metrics.contacts.held_back(lane, {("everyone", Reason.CONTACT_LIMIT): 2})
     metrics.process.paused("command", [("campaign", name) for name in campaigns])
-    metrics.contacts.start_feeds(["suppressions"])
+    metrics.contacts.start_feeds({"suppressions": 900.0})
     metrics.contacts.feed_records({("suppressions", FeedKind.SUPPRESSED): 3})
     metrics.contacts.feed_lags({"suppressions": 1.5})
     metrics.contacts.feeds_hold_back(closed=True)
