@@ -174,7 +174,7 @@ class Lane:
         """Record what the contact store decided, or that it is unavailable."""
         reservations = self.settlement.reservations
         if answer.sealing:
-            self._sealing.contact_seal.answered(answer.decisions, now)
+            self._sealing.contact_seal.answered(answer.decisions, now, answer.asked_at)
         elif answer.decisions is None:
             reservations.failed(now)
         else:

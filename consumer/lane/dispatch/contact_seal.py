@@ -69,10 +69,16 @@ class ContactSeal:
         command, self._command = self._command, None
         return command
 
-    def answered(self, decisions: Mapping[int, Decision] | None, now: float) -> None:
+    def answered(
+        self,
+        decisions: Mapping[int, Decision] | None,
+        now: float,
+        asked_at: float | None = None,
+    ) -> None:
         """Record the store's decisions by offset; None: it is unavailable."""
         question = self.open
         assert question is not None, "the store answers what was asked"  # noqa: S101
+        question.asked_at = question.asked_at if asked_at is None else asked_at
         if decisions is None:
             self.retry_at = now + RETRY_AFTER
             self.put_back(now)

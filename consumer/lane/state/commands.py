@@ -90,10 +90,12 @@ class SealContacts:
 @dataclass(frozen=True, slots=True)
 class ContactsAnswered:
     """The contact store's decisions by offset; None: it is unavailable. `sealing`: they answer a
-    `SealContacts`, else a `ReserveContacts`."""
+    `SealContacts`, else a `ReserveContacts`. `asked_at`: right before the store was asked; a commit
+    may have come between the command and that."""
 
     decisions: Mapping[int, Decision] | None
     sealing: bool
+    asked_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ class ContactDesk:
             self.inbox.put(ContactsAnswered(None, sealing))
             return
         decisions: Mapping[int, Decision] | None = None
-        started = self.clock.steady()
+        started, asked_at = self.clock.steady(), self.clock.now()
         try:
             decide = self._seal if sealing else self._reserve
             decisions = decide(command.invitations, config)
@@ -92,7 +92,7 @@ class ContactDesk:
             self.state.unavailable("a defect of ours, see the log")
         else:
             self.state.answered("seal" if sealing else "reserve", self.clock.steady() - started)
-        self.inbox.put(ContactsAnswered(decisions, sealing))
+        self.inbox.put(ContactsAnswered(decisions, sealing, asked_at))
 
     def _reserve(
         self, invitations: Sequence[PendingInvitation], config: ContactConfig

@@ -433,3 +433,14 @@ def test_the_first_invitations_that_exceed_memory_are_spilled_and_not_lost() -> 
     assert [asked.id for asked in driver.reserving[0].invitations] == ["i1"]
     assert driver.lane.buffer.buffered == 1
     assert driver.lane.buffer.read_plan.spilled == 2
+
+
+def test_a_slow_commit_before_the_question_takes_nothing_from_the_seal() -> None:
+    """The commit of the same tick lasts 6 s, and the store is asked after it."""
+    driver = desk()
+    driver.read(held(1))
+    driver.reserved()
+    said = {1: GRANTED}
+    driver.lane.contacts_answered(ContactsAnswered(said, sealing=True, asked_at=NOW + 6), NOW + 7)
+    (batch,) = driver.step(NOW + 7)
+    assert batch.asked_at == NOW + 6
