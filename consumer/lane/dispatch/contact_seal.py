@@ -37,9 +37,10 @@ class SealQuestion:
     part_of: Bisection | Trial | None = None
     granted: bool = False
 
-    def lasts(self, now: float) -> bool:
-        """Return whether the call's intent may still be committed."""
-        return now - self.asked_at <= SEAL_LASTS
+    @property
+    def ends_at(self) -> float:
+        """When the call's intent may no longer be committed."""
+        return self.asked_at + SEAL_LASTS
 
 
 class ContactSeal:

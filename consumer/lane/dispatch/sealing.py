@@ -20,7 +20,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from consumer.lane.account.accounts import Accounts
 from consumer.lane.buffer.buffer import InvitationBuffer
 from consumer.lane.buffer.window import Window
-from consumer.lane.dispatch.contact_seal import SEAL_LASTS, ContactSeal, SealQuestion
+from consumer.lane.dispatch.contact_seal import ContactSeal, SealQuestion
 from consumer.lane.dispatch.due_index import DueIndex
 from consumer.lane.dispatch.inflow import Inflow
 from consumer.lane.dispatch.scheduler import IndexPrice, Scheduler, SizeOrLinger, Wait, Waiting
@@ -142,13 +142,13 @@ class Sealing:
             return retry_at if now < retry_at else None
         if not question.granted:
             return math.inf
-        if not (question.lasts(now) and self._may_leave(question, now)):
+        if now >= question.ends_at or not self._may_leave(question, now):
             self.contact_seal.put_back(now)
         elif self._limiter.allowed(now):
             self.contact_seal.open = None
             self._leave(question, now)
         else:
-            return min(self._limiter.next_at(now), question.asked_at + SEAL_LASTS)
+            return min(self._limiter.next_at(now), question.ends_at)
         return None
 
     def _may_leave(self, question: SealQuestion, now: float) -> bool:

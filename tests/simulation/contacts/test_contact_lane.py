@@ -23,6 +23,11 @@ def test_a_lane_keeps_the_contact_rules_whatever_happens_to_the_store(seed: int)
     check(ContactLaneWorld(seed))
 
 
+def test_a_seal_that_ends_at_the_very_time_of_a_step_stops_no_lane() -> None:
+    """A login took the permit; the lane wakes when the seal ends, and not for ever."""
+    check(ContactLaneWorld(87))
+
+
 @pytest.mark.deep
 def test_the_worlds_meet_what_they_are_made_for() -> None:
     """Every verdict of the store and each of its faults occur, or the seeds prove little."""

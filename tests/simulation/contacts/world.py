@@ -63,7 +63,9 @@ from tests.support.lanes import NOW, invitation, letter, results
 LANE = "cloud"
 TAGS = ("nps", "store", "care")
 FAULTS_END = 400.0
-"""Seconds after which the store is well."""
+"""Seconds after which the store is well and the lane keeps its owner. A handover is drawn at each
+step, and the view makes five steps a second: with one permit in half a minute, each owner would
+spend its first on a login and be gone before the call."""
 
 _times = TimeReader()
 
@@ -312,6 +314,7 @@ class ContactLaneWorld(LaneWorld):
     def _be_well(self) -> None:
         self.store.down_until = 0.0
         self.store.loses_answers = False
+        self.handovers = 0.0
 
     def _turn_view(self) -> None:
         self.view.turn()
