@@ -86,8 +86,14 @@ def create_topics(config: Path) -> None:
 
 def in_process(*, campaigns: int = 1, routes: int = 0) -> Config:
     """Return a config for a router and a lane of this process, without reading YAML."""
+    made = in_process_document(campaigns=campaigns, routes=routes)
+    return Config.model_validate_json(json.dumps(made))
+
+
+def in_process_document(*, campaigns: int = 1, routes: int = 0) -> dict[str, Any]:
+    """Return the document of `in_process`."""
     made = document(
         "bench", "127.0.0.1:1", "http://127.0.0.1:1", "tx", campaigns=campaigns, routes=routes
     )
     made["admin"]["port"] = 0
-    return Config.model_validate_json(json.dumps(made))
+    return made

@@ -22,7 +22,7 @@ from benchmarks.throughput import workload
 from consumer.config.models import Config
 from consumer.kafka.records.publisher import Publisher
 from consumer.lane.lane import Lane
-from consumer.lane.state.commands import Commit, Send
+from consumer.lane.state.commands import Command, Commit, Send
 from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.results import encode_results
 from consumer.records.call import Answer
@@ -80,7 +80,7 @@ def measure(raw: Sequence[bytes], config: Config) -> dict[str, float]:
     """Run router and sender once; return the CPU seconds of each step."""
     clock = Clock()
     now = time.time()
-    send(route(raw, config, clock, now), config, clock, now)
+    send(route(raw, config, clock, now), Sender(config, clock, now), clock, now)
     return clock.steps
 
 
@@ -100,9 +100,8 @@ def route(raw: Sequence[bytes], config: Config, clock: Clock, now: float) -> lis
     return values
 
 
-def send(values: Sequence[bytes], config: Config, clock: Clock, now: float) -> int:
+def send(values: Sequence[bytes], sender: Sender, clock: Clock, now: float) -> int:
     """Run the lane on invitations until all are settled; return how many calls it made."""
-    sender = Sender(config, clock, now)
     gc.collect()
     for first in range(0, len(values), LANE_POLL):
         with clock.step("sender: read"):
@@ -135,34 +134,35 @@ class Sender:
             "/bench",
             config.config_version,
         )
-        self._clock = clock
+        self.clock = clock
 
     def turn(self, now: float) -> None:
         """Tick until nothing is left to do."""
         while True:
-            with self._clock.step("sender: tick"):
+            with self.clock.step("sender: tick"):
                 commands = self.lane.tick(now)
             if not commands:
                 return
             for command in commands:
-                assert isinstance(command, Commit)
-                self._commit(command, now)
+                self.carry_out(command, now)
 
-    def _commit(self, command: Commit, now: float) -> None:
-        with self._clock.step("sender: checkpoint"):
+    def carry_out(self, command: Command, now: float) -> None:
+        """Commit, call, and hand each answer to the lane."""
+        assert isinstance(command, Commit)
+        with self.clock.step("sender: checkpoint"):
             command.checkpoint.model_dump_json()
-        with self._clock.step("sender: results"):
+        with self.clock.step("sender: results"):
             self._publisher.results(encode_results(command.results), "2026-01-01T00:00:00.000Z")
         for leaving in self.lane.committed():
             assert isinstance(leaving, Send)
             self.calls += 1
-            with self._clock.step("sender: call"):
+            with self.clock.step("sender: call"):
                 campaign = self._campaigns[leaving.batch.campaign]
                 invitations = [
                     decode_call_parts(pending.value) for pending in leaving.batch.invitations
                 ]
                 self._vendor.build(campaign, invitations, None)
-            with self._clock.step("sender: answer"):
+            with self.clock.step("sender: answer"):
                 outcome = self._vendor.read(Answer(200, {}, b"{}"))
                 self.lane.answered(leaving.batch.id, outcome, sent_at=now, at=now)
 
