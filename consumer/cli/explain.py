@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,8 @@ from consumer.cli.options import (
 
 if TYPE_CHECKING:
     from consumer.config.models import Config
+    from consumer.operations.explain.contact_answers import AskContacts
+    from consumer.operations.explain.explainer import Explainer
     from consumer.operations.explain.shapes import Explanation
 
 
@@ -51,6 +54,14 @@ def explain(
     routes: Annotated[
         int, typer.Option(min=1, help="Number of routes to show, the nearest first.")
     ] = 10,
+    store: Annotated[
+        bool,
+        typer.Option(
+            "--store",
+            help="Ask the contact store what the person's history says. A file belongs to the "
+            "running process alone; Valkey can be asked beside it.",
+        ),
+    ] = False,
     secrets: Annotated[
         bool,
         typer.Option(help="Read ${file:…} and ${env:…} of the config, or use placeholders."),
@@ -62,7 +73,11 @@ def explain(
         raise typer.BadParameter("the event and --config cannot both be standard input")
     when = parse_time_or_age(at, "--at")
     loaded = load_config(config, secrets=secrets)
-    told = _explain(loaded, event, input_name, when, routes, show_addresses=show_addresses)
+    from consumer.operations.explain.stored_history import stored_history
+
+    with stored_history(loaded) if store else nullcontext() as ask_contacts:
+        explainer = _explainer(loaded, ask_contacts, show_addresses=show_addresses)
+        told = _explain(loaded, explainer, event, input_name, when, routes)
     if as_json:
         typer.echo(json.dumps(told, default=str))
     else:
@@ -71,18 +86,24 @@ def explain(
         print_explanation(told)
 
 
+def _explainer(
+    config: Config, ask_contacts: AskContacts | None, *, show_addresses: bool
+) -> Explainer:
+    from consumer.operations.explain.explainer import Explainer
+    from consumer.operations.explain.masking import Masking
+
+    return Explainer(config, Masking(show_addresses), ask_contacts)
+
+
 def _explain(
     config: Config,
+    explainer: Explainer,
     event: str,
     input_name: str | None,
     at: float | None,
     routes: int,
-    *,
-    show_addresses: bool,
 ) -> Explanation:
     from consumer.operations.explain.event_source import event_of_file, place_of, topic_of_input
-    from consumer.operations.explain.explainer import Explainer
-    from consumer.operations.explain.masking import Masking
 
     place = place_of(event)
     if place is None:
@@ -95,4 +116,4 @@ def _explain(
         require_broker(config.kafka)
         record, written = read_record(Access(config), place, input_name)
     when = next((moment for moment in (at, written) if moment is not None), time.time())
-    return Explainer(config, Masking(show_addresses)).explain(record, when, routes)
+    return explainer.explain(record, when, routes)

@@ -1,7 +1,7 @@
 """The rules that look at a person's history: which of them are asked when a survey is due.
 
 Without a store their answers are not known: `holds` is null, and the detail says what each allows.
-`AskContacts` is the seam for a store: `ContactBook.explain`, whose decision counts.
+`AskContacts` asks a store (`stored_history`); its decision counts.
 """
 
 from __future__ import annotations

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import json
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from consumer.cli.main import app
+from consumer.config.load import load
+from consumer.contacts.book import ContactBook
+from consumer.operations.contacts.identities import pseudonyms_by_identity
 from consumer.operations.explain.event_source import RecordPlace, place_of
+from consumer.policy.contacts.history import Facts
+from consumer.policy.contacts.request import Request
+from consumer.policy.contacts.settling import Settled
+from consumer.wiring.contact_store import open_store
+from consumer.wiring.contacts import build_contact_rules
 from tests.unit.operations.explain.cases import FOLDER
 
 SHOP, INPUTS = (FOLDER / "configs" / f"{name}.yaml" for name in ("shop", "inputs"))
@@ -79,3 +89,41 @@ def test_a_file_that_is_called_like_a_place_is_a_file(
     Path("pos:0:1").write_text(json.dumps(EVENT))
     assert place_of("pos:0:1") is None
     assert json.loads(explain("pos:0:1", "--json").stdout)["decision"] == "unmatched"
+
+
+NPS = EVENT | {"kind": "exempt", "customer": {"id": "c-1", "phone": "+905321234567"}}
+
+
+def stored_config(folder: Path) -> Path:
+    """The sample with contact rules, whose store is in this folder and whose route obeys them."""
+    text = (FOLDER / "configs" / "contacts.yaml").read_text()
+    text = text.replace("contacts.sqlite", str(folder / "contacts.sqlite"))
+    (path := folder / "routing.yaml").write_text(text.replace("contact: exempt", "contact: obey"))
+    return path
+
+
+def ask_once(config: Path, identity: str) -> None:
+    """Write a survey of now under a person's identity into the store."""
+    loaded = load(config, env={})
+    ((person,),) = pseudonyms_by_identity(loaded, [identity], None)
+    with closing(open_store(loaded, time.time)) as store:
+        book = ContactBook(store, build_contact_rules(loaded))
+        facts = Facts("exempt", "sms", "sms", "pisano", ("nps",))
+        asked = Request("of-before", (person,), time.time(), facts)
+        book.settle([Settled(asked, "sent", time.time())], {("results", 0): 1}, {("results", 0): 0})
+
+
+def test_with_the_store_a_history_decides(tmp_path: Path) -> None:
+    config, words = stored_config(tmp_path), ("-", "--json", "--at", EVENT["time"])
+    told = json.loads(explain(*words, "--store", config=config, text=json.dumps(NPS)).stdout)
+    assert told["decision"] == "invite"
+    ask_once(config, "id:c-1")
+    told = json.loads(explain(*words, "--store", config=config, text=json.dumps(NPS)).stdout)
+    assert (told["decision"], told["reason"]) == ("suppressed", "contact_limit")
+    without = json.loads(explain(*words, config=config, text=json.dumps(NPS)).stdout)
+    assert without["decision"] == "invite"
+
+
+def test_without_a_store_it_is_refused() -> None:
+    done = explain("-", "--store", text=json.dumps(EVENT))
+    assert "the config has no `contacts`, so there is no store" in str(done.exception)
