@@ -35,14 +35,16 @@ FIGURES = Row(
         ),
         Panel(
             "Delayed",
-            "Customers whose campaign the vendor cannot use; they are tried again by themselves.",
+            "Customers that wait for later: for their due time, for a rule, or because the vendor "
+            "cannot use their campaign. All go on by themselves.",
             one(f"sum({now('delayed_invitations', 'step', lane=False)})"),
             kind="stat",
             width=4,
         ),
         Panel(
             "Sent in time",
-            f"Of the surveys sent: within an hour of the purchase. Goal: {IN_TIME.good:.0%}.",
+            "Of the surveys sent: within an hour of the purchase, or of their policy's due time. "
+            f"Goal: {IN_TIME.good:.0%}.",
             one(f"sum(increase({_IN_TIME}[$__range])) / sum(increase({_ANSWERS}[$__range]))"),
             unit="percentunit",
             kind="stat",
@@ -96,7 +98,8 @@ COURSE = Row(
         ),
         Panel(
             "Time to survey",
-            "From the purchase to the vendor's answer: half, and 95 of 100, were as fast as this.",
+            "From the purchase, or its policy's due time, to the vendor's answer: half, and 95 of "
+            "100, were as fast as this.",
             (
                 Query(quantile(0.5, "event_to_answer_seconds"), "half"),
                 Query(quantile(0.95, "event_to_answer_seconds"), "95 of 100"),

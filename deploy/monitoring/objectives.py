@@ -34,7 +34,7 @@ OBJECTIVES = [
         "warning",
         _burns(at.late, at.answers, IN_TIME),
         "Lane {{ $labels.lane }}: {{ $value | humanizePercentage }} of the surveys are sent later "
-        "than an hour after the purchase.",
+        "than an hour after the purchase or their due time.",
         "See where the time goes: the input's lag, or the wait for a permit.",
         "Sent in time",
         "2m",

@@ -106,7 +106,12 @@ LANES = (
     Counter("lane_contested_total", "Takeovers in turn by different configs", LANE),
     Counter("other_config_invitations_total", "Invitations of another config, of a sample", LANE),
     Counter("in_doubt_batches_total", "Batches sent without a clear answer", LANE),
-    Histogram("event_to_answer_seconds", "From the event to the answer", LANE, ANSWER_SECONDS),
+    Histogram(
+        "event_to_answer_seconds",
+        "From the event, or its later due time, to the answer",
+        LANE,
+        ANSWER_SECONDS,
+    ),
 )
 """Windows, permits and settled offsets. A lane's snapshot sets the gauges."""
 

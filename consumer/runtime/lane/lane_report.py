@@ -180,6 +180,11 @@ class LaneReport:
 
 
 def _ages(batch: Batch, now: float) -> list[float]:
-    """Return the seconds since each invitation's event, or since it was due if that was later."""
-    times = [(pending.event_at, pending.eligible_from) for pending in batch.invitations]
+    """Return the seconds since each invitation's event, or since it was due if that was later. One
+    that had to wait for a contact rule is left out: its wait says nothing of this service."""
+    times = [
+        (pending.event_at, pending.eligible_from)
+        for pending in batch.invitations
+        if not pending.waits_for
+    ]
     return [now - max(happened, due) for happened, due in times if happened is not None]
