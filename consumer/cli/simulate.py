@@ -99,6 +99,14 @@ def simulate(
     baselines: Annotated[
         bool, typer.Option("--baselines", help="Compare with other ways to spend permits.")
     ] = False,
+    rules: Annotated[
+        bool,
+        typer.Option(
+            "--rules",
+            help="Play recorded events through all rules before a survey, with an empty contact "
+            "store, and count what becomes of them.",
+        ),
+    ] = False,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a PNG (`plot` extra).")
     ] = None,
@@ -120,8 +128,15 @@ def simulate(
     now, then = _parse_limits(limits, "--limits"), _parse_limits(compare, "--compare")
     recorded = baskets or events is not None or topic is not None
     source = Recording(topic, events, baskets, bootstrap, begins, ends) if recorded else None
-    if config is None and (lane is not None or (recorded and not baskets)):
+    if rules and source is None:
+        raise typer.BadParameter("needs --events, --topic or --baskets", param_hint="--rules")
+    if config is None and (lane is not None or rules or (recorded and not baskets)):
         config = Path(os.environ.get(CONFIG_VARIABLE) or DEFAULT_CONFIG)
+    if rules and config is not None and source is not None:
+        _simulate_rules(
+            _load_for(config, lane, secrets=source.from_kafka), source, seed, as_json=as_json
+        )
+        return
     if config is None and baskets:
         lanes = [store_traffic(campaigns or 60, speed)]
     elif config is None:
@@ -154,6 +169,18 @@ def _recorded_lanes(
     for what, number in sorted(found.counts.items()):
         typer.echo(f"{number:,} events {what}", err=True)
     return found.lanes(speed, only)
+
+
+def _simulate_rules(config: Config, source: Recording, seed: int, *, as_json: bool) -> None:
+    from rich.console import Console
+
+    from consumer.simulate.rules_answer import play_rules, print_rules
+
+    told = play_rules(config, source.records(config), seed)
+    if as_json:
+        typer.echo(json.dumps(told))
+    else:
+        print_rules(told, Console())
 
 
 def _parse_limits(text: str | None, option: str) -> Sequence[Limit] | None:

@@ -1,7 +1,8 @@
 """Recorded events as traffic: the config's own router gives each arrival's campaign and time.
 
-An event is routed as of its own time, so none is too old. What a policy decides after routing is
-not simulated. Baskets need no config: then the largest stores are the campaigns.
+An event is routed as of its own time, so none is too old, and its invitation comes at its due time.
+What a policy decides after that is not simulated here but by `rules_play`. Baskets need no config:
+then the largest stores are the campaigns.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def routed(config: Config, records: Iterable[InputRecord]) -> Recorded:
     by_lane: dict[str, list[Arrival]] = defaultdict(list)
     counts: Counter[str] = Counter()
     for record in records:
-        when = _event_time(router.inputs[record.topic].decoder, record)
+        when = event_time(router.inputs[record.topic].decoder, record)
         out = router.route([record], when)
         for (_topic, disposition, reason), number in out.counts.items():
             counts[" ".join(filter(None, (disposition, reason)))] += number
@@ -79,7 +80,7 @@ def _campaign_rates(coming: Sequence[Arrival], begin: float, speed: float) -> di
     return {name: number / seconds for name, number in numbers.most_common()}
 
 
-def _event_time(decoder: EventDecoder, record: InputRecord) -> float:
+def event_time(decoder: EventDecoder, record: InputRecord) -> float:
     """Return the event's own time; 0 for an undecodable event, which the router counts."""
     try:
         return decoder.decode(record).time
@@ -88,9 +89,11 @@ def _event_time(decoder: EventDecoder, record: InputRecord) -> float:
 
 
 def _arrival_from(invitation: EncodedInvitation, when: float) -> Arrival:
+    """Return when an invitation comes to its lane: at its due time."""
+    due_at = invitation.due_at or when
     expires_at = orjson.loads(invitation.value)["expires_at"]
-    expire_after = None if expires_at is None else expires_at - when
-    return Arrival(when, invitation.campaign, invitation.key, expire_after)
+    expire_after = None if expires_at is None else expires_at - due_at
+    return Arrival(due_at, invitation.campaign, invitation.key, expire_after)
 
 
 def store_traffic(

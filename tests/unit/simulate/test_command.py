@@ -12,6 +12,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from benchmarks.rules.year import CONFIG as YEAR
 from consumer.cli.simulate import simulate
 from consumer.errors import OperationError
 from consumer.simulate import plots
@@ -52,6 +53,15 @@ def events(tmp_path: Path, *minutes: int) -> str:
     return str(path)
 
 
+UNSAMPLED: dict[str, Any] = YEAR | {"policies": {"standard": {"delay": "2h"}}}
+
+
+def basket(number: int, household: str) -> bytes:
+    customer = {"id": household, "phone": f"+90532{ord(household):07d}"}
+    time = f"2026-03-{number + 2:02d}T12:00:00Z"
+    return orjson.dumps({"id": f"b{number}", "time": time, "amount": 50, "customer": customer})
+
+
 def test_json_ends_with_one_object_that_has_the_figures() -> None:
     figures = told(*SHORT, "--seed", "7")
     waits, calls = ["mean_wait", "p50", "p99", "max"], ["calls", "customers_per_call", "throttled"]
@@ -66,6 +76,28 @@ def test_recorded_events_are_played_by_the_config(tmp_path: Path) -> None:
     [lane] = figures["lanes"]
     assert (lane["lane"], lane["customers"], lane["calls"]) == ("pisano-cloud", 3, 2)
     assert lane["campaigns"][0]["campaign"] == "purchase-sms"
+
+
+def test_all_rules_count_what_becomes_of_recorded_events(tmp_path: Path) -> None:
+    """Three customers are asked once; a second purchase within 30 days is held back."""
+    (config := tmp_path / "year.json").write_bytes(orjson.dumps(UNSAMPLED))
+    found = [basket(number, household) for number, household in enumerate("abca")]
+    (recorded := tmp_path / "events.jsonl").write_bytes(b"\n".join([*found, b"{"]))
+    given = ["--rules", "-c", str(config), "--events", str(recorded)]
+    assert told(*given) == {
+        "events": 5,
+        "unmatched": 0,
+        "dead_letters": 1,
+        "results": {"accepted": {"accepted": 3}, "suppressed": {"contact_limit": 1}},
+        "by_rule": {"everyone": 1},
+    }
+    shown = CliRunner(env={"COLUMNS": "200"}).invoke(app, given).output
+    assert "what became of 5 events" in shown
+    assert "contact rule everyone held back 1" in shown
+
+
+def test_rules_need_recorded_events() -> None:
+    assert "needs --events, --topic or --baskets" in refused("--rules")
 
 
 def test_limits_and_share_replace_the_configs(tmp_path: Path) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
 import pytest
 
+from benchmarks.rules.year import CONFIG as YEAR
+from consumer.config.load import load
 from consumer.config.models import Config
 from consumer.demo.baskets import Basket
 from consumer.errors import OperationError
@@ -49,6 +52,15 @@ def test_events_come_at_their_own_time_whatever_their_order(config: Config) -> N
     assert [arrival.time for arrival in lane.arrivals()] == [0.0, 30.0]
     assert lane.settings.name == "pisano-cloud"
     assert lane.rates == {"purchase-sms": pytest.approx(2 / 30)}
+
+
+def test_a_delayed_invitation_comes_at_its_due_time() -> None:
+    config = load(orjson.dumps(YEAR | {"policies": {"standard": {"delay": "2h"}}}).decode())
+    body = {"id": "b1", "time": "2026-03-02T12:00:00Z", "amount": 50, "customer": {}}
+    body["customer"] = {"id": "h1", "phone": "+905321234567"}
+    lanes = routed(config, of([body], "pos.baskets"))
+    [arrival] = lanes.arrivals["cloud"]
+    assert arrival.time == datetime(2026, 3, 2, 14, tzinfo=UTC).timestamp()
 
 
 def test_the_quota_is_the_configs(config: Config) -> None:
