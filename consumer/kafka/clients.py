@@ -182,6 +182,13 @@ class KafkaClients:
             raise KafkaSessionError(f"topic {topic} does not exist")
         return found
 
+    def log_end(self, client: Consumer, topic: str) -> int:
+        """Return the end of partition 0's log, open transactions included: one of them may hide
+        committed records from a reader. `client` asks a broker without administration."""
+        if self._embedded:
+            return queries.log_range(client, topic, 0)[1]
+        return queries.end_offsets(self._administration(), [topic])[topic, 0]
+
     def lingers(self, group: str) -> bool:
         """Return whether a member of this replica's killed predecessor is still in the group."""
         if self._embedded or not self._instance:

@@ -89,7 +89,8 @@ def partitions_of(client: Consumer, topic: str) -> list[TopicPartition]:
 
 
 def log_range(client: Consumer, topic: str, partition: int) -> tuple[int, int]:
-    """Return a log's first offset and its end, open transactions included."""
+    """Return a log's first offset and its end: of committed records, where the client reads only
+    these, before the first open transaction."""
     with translate_errors("reading the log's ends"):
         low, high = client.get_watermark_offsets(TopicPartition(topic, partition), timeout=WAIT)
     return int(low), int(high)

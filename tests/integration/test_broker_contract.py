@@ -129,6 +129,7 @@ def test_an_open_transaction_hides_what_comes_after_it(bench: Bench) -> None:
     place = TopicPartition(topic, 0)
     assert consumer.get_watermark_offsets(place, timeout=10) == (0, 0)
     assert consumer.get_watermark_offsets(place, cached=True) == (0, 2)
+    assert bench.clients.log_end(consumer, topic) == 2
 
     producer.commit_transaction(10)
     found, end = to_end(consumer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +12,7 @@ from confluent_kafka.admin import AdminClient
 
 from consumer.sandbox.settings import SAMPLE_CAMPAIGNS
 from tests.integration.test_answers_live import at_vendor, put_off
-from tests.integration.test_operations import operate
+from tests.integration.test_operations import change, operate
 from tests.support.dispatcher import EMAIL, Dispatcher, LiveWorld, purchases, until
 from tests.support.kafka import KafkaBroker, free_ports
 
@@ -70,6 +71,32 @@ def test_a_parked_campaign_is_called_again_within_seconds_by_command(world: Live
     assert "makes no calls" in operate(config, "campaigns", "retry", "nope")
     assert "sent" in operate(config, "campaigns", "retry", "purchase-email")
     world.wait_results(100, within=30)
+    assert dispatcher.terminate() == 0
+    assert {each["status"] for each in world.check()} == {"accepted"}
+
+
+def test_a_retry_calls_what_is_due_and_nothing_before_its_time(world: LiveWorld) -> None:
+    """Parked ones return within seconds; those that a policy delays go on waiting."""
+    world.start_vendor(campaigns=[each for each in SAMPLE_CAMPAIGNS if each.id != EMAIL])
+    config = world.configure()
+    document = json.loads(config.read_text())
+    later = {**document["routes"][1], "name": "later", "policy": {"delay": "1h"}}
+    later["match"] = {"channel": ["later"]}
+    change(config, routes=[*document["routes"], later])
+    world.create_topics(config)
+    dispatcher = world.start(config).wait_ready()
+    parked = purchases("web", range(50))
+    world.publish(parked)
+    until("all are delayed", lambda: put_off(dispatcher) == 50)
+    world.publish_raw(
+        (None, event.value.replace(b'"channel":"web"', b'"channel":"later"'), None)
+        for event in purchases("web", range(50, 100))
+    )
+    until("they wait", lambda: dispatcher.metrics().total("delayed_invitations") == 100)
+    at_vendor(world, campaigns=[campaign.model_dump() for campaign in SAMPLE_CAMPAIGNS])
+    operate(config, "campaigns", "retry", "purchase-email")
+    world.wait_results(50, within=30)
+    until("the rest waits", lambda: dispatcher.metrics().total("delayed_invitations") == 50)
     assert dispatcher.terminate() == 0
     assert {each["status"] for each in world.check()} == {"accepted"}
 

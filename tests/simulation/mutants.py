@@ -46,6 +46,7 @@ from tests.simulation import (
     mutants_client,
     mutants_commands,
     mutants_http,
+    mutants_pauses,
     mutants_review,
 )
 from tests.simulation.planting import MUTANTS, defect, rewritten
@@ -56,6 +57,7 @@ __all__ = [
     "mutants_client",
     "mutants_commands",
     "mutants_http",
+    "mutants_pauses",
     "mutants_review",
 ]
 

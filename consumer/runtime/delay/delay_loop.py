@@ -20,7 +20,7 @@ from confluent_kafka import KafkaException, Message, TopicPartition
 
 from consumer.errors import KafkaSessionError, StartPositionError
 from consumer.kafka.errors import translate_errors
-from consumer.kafka.queries import committed_offsets, group_offset, log_range
+from consumer.kafka.queries import committed_offsets, group_offset
 from consumer.kafka.records.delayed import Delayed, first_offset
 from consumer.kafka.records.messages import position_of, timestamp_of
 from consumer.kafka.records.operator_commands import RetryCampaign
@@ -73,8 +73,7 @@ class DelayStage(TransactionalStage[_Passed]):
         self._passed: dict[str, int] = {}  # topic → records below this offset may be deleted
         self._delete_at = 0.0
         self._ahead = 0.0  # Kafka's time minus the clock's steady time
-        self._obeyed = ObeyedCommands()
-        self._obeyed.since = services.clock.now()
+        self._obeyed = ObeyedCommands()  # of retries, those given while steps were assigned
 
     def _topics(self) -> Sequence[str]:
         return list(self._steps)
@@ -113,6 +112,7 @@ class DelayStage(TransactionalStage[_Passed]):
     def assign(self, partitions: Sequence[TopicPartition]) -> Sequence[TopicPartition]:
         """See `GroupMember`."""
         to_read = super().assign(partitions)
+        self._obeyed = ObeyedCommands()  # what a former member began to return may be left there
         for partition in to_read:
             self._forget(partition.topic)
             self._begun[partition.topic] = partition.offset
@@ -269,7 +269,7 @@ class DelayStage(TransactionalStage[_Passed]):
             return
         ends: dict[str, int] = {}
         for topic in self._begun:
-            _, end = log_range(self.asker, topic, 0)
+            end = self.services.clients.log_end(self.asker, topic)
             if self.group.reached.get((topic, 0), -1) < end:  # else the topic is read to its end
                 ends[topic] = end
         log.info("delayed_retried", campaigns=len(early.asked))

@@ -20,7 +20,6 @@ from consumer.errors import KafkaSessionError, defect
 from consumer.kafka.clients import KafkaClients
 from consumer.kafka.errors import describe, is_partition_end
 from consumer.kafka.log_scan import LogScan
-from consumer.kafka.queries import log_range
 from consumer.kafka.records.pauses import PauseTable
 from consumer.lane.settlement.hold_back import PAUSED_FOR
 from consumer.policy.pauses import Pauses
@@ -111,7 +110,7 @@ class PauseWatch:
         """Read the topic from its start to its present end, show what is paused, and read on until
         `stop` or an error of the consumer."""
         place = self._topic, 0
-        _, end = log_range(reader, *place)
+        end = self._clients.log_end(reader, self._topic)
         table = PauseTable()
         for message in LogScan(reader, {place: end}):
             table.take(message)

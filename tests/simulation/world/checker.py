@@ -18,6 +18,7 @@ from tests.simulation.world.history import (
     invitation_of,
     settled,
 )
+from tests.simulation.world.pausing import called_though_paused
 from tests.simulation.world.process import Ownership
 from tests.simulation.world.world import FleetWorld
 
@@ -166,6 +167,18 @@ def _arrivals(world: FleetWorld, campaign: str) -> dict[str, float]:
             if invitation["campaign"] == campaign:
                 came.setdefault(invitation["id"], record.transaction.decided_at or 0.0)
     return came
+
+
+def nothing_paused_is_called(world: FleetWorld, _history: History) -> Finding:
+    """No call carries an invitation that an operator paused some seconds before."""
+    if world.pausing is not None:
+        config = rules.config()
+        calls = [
+            (when, held.route, batch.campaign, config.campaigns[batch.campaign].vendor)
+            for when, batch in world.left
+            for held in batch.invitations
+        ]
+        yield from called_though_paused(world.pausing, calls)
 
 
 def calls_are_made_once(world: FleetWorld, _history: History) -> Finding:
@@ -374,6 +387,7 @@ RULES: tuple[Callable[[FleetWorld, History], Finding], ...] = (
     sent_at_most_once,
     results_are_true,
     only_the_bad_are_rejected,
+    nothing_paused_is_called,
     calls_are_made_once,
     the_healthy_are_called,
     quotas_are_kept,

@@ -25,6 +25,7 @@ CHANCES = {
     "answer_bytes": 0.12,
     "partly": 0.12,
     "commanded": 0.12,
+    "paused": 0.1,
     "sick": 0.06,
     "slow_broker": 0.08,
 }
@@ -58,6 +59,7 @@ class Features:
     `partly`: the vendor of campaign `b` accepts a call in part.
     `sick`: a campaign is sick beside healthy ones, and nothing else is wrong (`sickness.py`).
     `commanded`: operators give commands (`operators.py`).
+    `paused`: operators pause and resume by command (`pausing.py`), where clocks are right.
     """
 
     eager_client: bool
@@ -73,6 +75,7 @@ class Features:
     answer_bytes: bool
     partly: bool
     commanded: bool
+    paused: bool
     sick: bool
     slow_broker: bool
     forgets: str | None

@@ -21,6 +21,7 @@ from consumer.runtime.lane.lane_owner import LaneOwnership
 from consumer.runtime.router.router_loop import RouterStage
 from consumer.runtime.stage import ConfigInUse, StageServices
 from consumer.runtime.watchers.command_watch import CommandWatch
+from consumer.runtime.watchers.pause_watch import PauseBoard, PauseWatch
 from consumer.wiring.build import LaneConfig
 from consumer.wiring.contacts import ContactConfig, route_contacts
 from tests.simulation.kafka.clients import FakeClients
@@ -78,6 +79,11 @@ class SimLane(LaneStage):
     watch: Watch = field(default=None)  # type: ignore[assignment]
     process: str = ""
     current: Ownership | None = None
+
+    def _wait_for_pauses(self) -> None:
+        while self._stays() and not self.services.pauses.known:
+            self.run.beat()
+            self.watch.scheduler.wait(self.watch.scheduler.now + lane_loop.LOOK_EVERY)
 
     def _turn(self) -> None:
         LaneStage._turn(self)
@@ -177,6 +183,7 @@ class SimProcess:
         clock_offset: float,
         ended: Callable[[SimProcess], None],
         contacts: FleetContacts | None = None,
+        paused: bool = False,
     ) -> None:
         self.name = name
         self.instance = instance
@@ -199,6 +206,7 @@ class SimProcess:
             metrics=Told(name, watch),  # type: ignore[arg-type]
             health=self._pulse,  # type: ignore[arg-type]
             instance=instance,
+            pauses=PauseBoard(known=not paused),
         )
         self._contacts: SimContactService | None = None
         if contacts is not None:
@@ -225,6 +233,10 @@ class SimProcess:
         """Read what operators command, as `Process` does."""
         self._start("commands", self._read_commands)
 
+    def hear_pauses(self) -> None:
+        """Read what operators pause, as `Process` does."""
+        self._start("pauses", self._read_pauses)
+
     def owner_of(self, lane: str) -> LaneOwnership | None:
         """The lane's owner here, if this process has the lane."""
         found = self._lanes.get(lane)
@@ -249,6 +261,20 @@ class SimProcess:
             raise KafkaSessionError(describe(error)) from error
         finally:
             stage.commands.connect(connected=False)
+            clients.close(reader)
+
+    def _read_pauses(self) -> None:
+        stage, clients = self.stage, self._clients
+        topic = stage.topics.pauses
+        watch = PauseWatch(topic, clients, stage.pauses, lambda _now: None, self.clock.now)
+        group = f"{stage.topics.application_id}.pause-reader"
+        reader = clients.consumer(group, lambda _error: None)
+        try:
+            if watch._exists(reader):
+                watch._follow(reader, stage.stop)
+        except KafkaException as error:
+            raise KafkaSessionError(describe(error)) from error
+        finally:
             clients.close(reader)
 
     def _calls_of(self, setup: rules.Setup, former: SimCalls | None = None) -> SimCalls:

@@ -23,7 +23,7 @@ from consumer.runtime.lane import (
     takeover,
 )
 from consumer.runtime.router import router_loop
-from consumer.runtime.watchers import command_watch
+from consumer.runtime.watchers import command_watch, pause_watch
 from tests.simulation.world.doubles import Story, StoryLog
 
 TUNED: Mapping[tuple[Any, str], object] = {
@@ -53,6 +53,7 @@ LOGGERS = (
     calls,
     command_executor,
     command_watch,
+    pause_watch,
     config_rivals,
     group_consumer,
     transactional_stage,

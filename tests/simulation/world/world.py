@@ -25,6 +25,7 @@ from tests.simulation.world.doubles import Story
 from tests.simulation.world.machines import Machines
 from tests.simulation.world.mischief import Mischief
 from tests.simulation.world.operators import Operators
+from tests.simulation.world.pausing import Pausing
 from tests.simulation.world.process import SimProcess, Watch
 from tests.simulation.world.sickness import Sickness
 from tests.simulation.world.traffic import Burst, Expected, bursts, source_of
@@ -144,6 +145,12 @@ class FleetWorld:
                 self.expected,
                 sure=not self.machines.wild,
             )
+        self.pausing: Pausing | None = None
+        if self.features.paused and not self.machines.wild:
+            self.pausing = Pausing(random.Random(f"pauses of {seed}"), self.broker, self.story)
+            if self.operators is None:
+                self.broker.create_topic(rules.config().topics.commands)
+        self.left: list[tuple[float, Batch]] = []
         self._observe()
         self._plan(start, length)
 
@@ -218,6 +225,8 @@ class FleetWorld:
             self.contacts.plan(start, length)
         if self.operators is not None:
             self.operators.plan(start, length)
+        if self.pausing is not None:
+            self.pausing.plan(start, length)
         for number in range(self.rng.choice([2, 2, 3])):
             late = self.rng.choice([0.0, 0.0, 8.0]) * self.rng.random()
             self._start_later(str(number), self.scheduler.now + late)
@@ -347,9 +356,12 @@ class FleetWorld:
             clock_offset=self.rng.uniform(-spread, spread) + self.machines.wrong_by(instance),
             ended=self._process_ended,
             contacts=self.contacts,
+            paused=self.pausing is not None,
         )
-        if self.operators is not None:
+        if self.operators is not None or self.pausing is not None:
             process.hear_commands()
+        if self.pausing is not None:
+            process.hear_pauses()
 
     def _process_ended(self, process: SimProcess) -> None:
         self.story.tell(process.name, "ended")
@@ -391,6 +403,8 @@ class FleetWorld:
         if self.lax:
             return self.scheduler.now >= self.mischief.calm_from + GIVEN_UP_AFTER
         if self.operators is not None and self.operators.waits:
+            return False
+        if self.pausing is not None and self.pausing.waits:
             return False
         return self._all_visible()
 
@@ -461,6 +475,7 @@ class FleetWorld:
         """
         if self.contacts is not None:
             self.contacts.leave(batch)
+        self.left.append((self.scheduler.now, batch))
         lane, epoch, _ = batch.id.split(".")
         claim = self._claim(lane)
         if claim is None or claim.transaction is None or int(epoch) >= claim.offset:

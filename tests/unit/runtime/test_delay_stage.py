@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from consumer.errors import KafkaSessionError
 from consumer.kafka.records.delayed import Delayed
+from consumer.kafka.records.operator_commands import RetryCampaign
 from consumer.runtime.delay.delay_loop import DelayStage
 from consumer.runtime.group_consumer import GroupConsumer
 from tests.unit.runtime.test_stage import Time, services
@@ -102,3 +103,30 @@ def test_an_early_return_leaves_what_is_not_due_by_its_policy(head: object, topi
     value = b"?" if head is None else orjson.dumps(head)
     delays._forward(Delayed("pisano", 900.0, 1700.0, "k", value), 1000.0)
     assert producer.topics == [topic]
+
+
+def test_an_early_return_searches_beyond_open_transactions() -> None:
+    """They hide committed invitations from the stage until they end."""
+    delays = stage(Client())
+    delays.services.clients.log_end = lambda *_: 9  # type: ignore[method-assign]
+    delays.group.reached = {}
+    delays._begun[STEP] = 0
+    delays.services.early.request(["a"])
+    delays._begin_early_return()
+    assert delays.services.early.covers(STEP, 8)
+    assert not delays.services.early.covers(STEP, 9)
+
+
+def test_a_member_that_gets_a_step_returns_what_its_former_member_was_asked_for() -> None:
+    delays = stage(Client(2, 2))
+    delays.services.clients.log_end = lambda *_: 9  # type: ignore[method-assign]
+    delays.group.reached = {}
+    command = RetryCampaign(id="one", at=delays.services.clock.now() - 60, campaign="a")
+    delays.services.commands.add(command)
+    for offset in (3, 4):
+        delays.assign([TopicPartition(STEP, 0)])
+        delays._begin_early_return()
+        assert delays.services.early.covers(STEP, offset)
+        delays.services.early.turn({STEP: 9})
+        delays._begin_early_return()
+        assert not delays.services.early.covers(STEP, offset)

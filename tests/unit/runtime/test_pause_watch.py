@@ -138,9 +138,6 @@ class Topic:
             raise refusal
         return SimpleNamespace(topics={topic: SimpleNamespace(error=refusal)})
 
-    def get_watermark_offsets(self, _: TopicPartition, **_wait: float) -> tuple[int, int]:
-        return 0, len(self.records) if self.end is None else self.end
-
     def assign(self, places: Sequence[TopicPartition]) -> None:
         for place in places:
             self._at = 0 if place.offset == OFFSET_BEGINNING else place.offset
@@ -169,6 +166,10 @@ class Clients:
     @contextmanager
     def reader(self, _group: str) -> Iterator[Consumer]:
         yield cast("Consumer", self.topic)
+
+    def log_end(self, _client: object, topic: str) -> int:
+        assert topic == TOPIC
+        return len(self.topic.records) if self.topic.end is None else self.topic.end
 
 
 @dataclass
