@@ -172,13 +172,13 @@ class Lane:
 
     def contacts_answered(self, answer: ContactsAnswered, now: float) -> None:
         """Record what the contact store decided, or that it is unavailable."""
-        reservations = self.settlement.reservations
+        reservations, parking = self.settlement.reservations, self.settlement.parking
         if answer.sealing:
             self._sealing.contact_seal.answered(answer.decisions, now, answer.asked_at)
         elif answer.decisions is None:
             reservations.failed(now)
         else:
-            reservations.answered(answer.decisions, now)
+            parking.delay_parked(reservations.answered(answer.decisions, now), now)
 
     def committed(self) -> list[Command]:
         """Return the calls and logins that the finished commit recorded: they may leave."""
@@ -209,9 +209,7 @@ class Lane:
         self.settlement.trials.acquit(lambda trial: trial.rules.vendor in relogin)
         for campaign in self.stopped_campaigns(now):
             self.retry_campaign(campaign, now)  # the new config may have repaired it
-        for window in list(self.windows.values()):
-            if window.campaign not in settings.campaigns:
-                self.settlement.parking.delay_campaign(window.campaign, now)
+        self.settlement.parking.delay_parked(list(self.windows), now)
         self._unrecorded = True
         return hold_back.resumed_since(before)
 

@@ -19,6 +19,7 @@ from consumer.lane.settlement.settlement import Settlement
 from consumer.lane.settlement.trials import Trial
 from consumer.lane.state.commands import SealContacts, SealReason
 from consumer.lane.state.pending import PendingInvitation
+from consumer.lane.state.settings import LaneCampaign
 from consumer.policy.contacts.request import Decision, Verdict
 
 SEAL_LASTS = 5.0
@@ -28,14 +29,20 @@ leaves within 10 s, after which a store of another generation may grant the same
 
 @dataclass(slots=True)
 class SealQuestion:
-    """A call that waits for the contact store. `granted`: its word came, and a permit is due."""
+    """A call that waits for the contact store. `rules`: its campaign when it was chosen.
+    `granted`: the store's word came, and a permit is due."""
 
     invitations: Sequence[PendingInvitation]
-    campaign: str
+    rules: LaneCampaign
     why: SealReason
     asked_at: float
     part_of: Bisection | Trial | None = None
     granted: bool = False
+
+    @property
+    def campaign(self) -> str:
+        """The campaign's name."""
+        return self.rules.name
 
     @property
     def ends_at(self) -> float:
@@ -108,8 +115,7 @@ class ContactSeal:
             settlement.bisections.carry_on(part_of)
         else:
             settlement.put_back(question.campaign, question.invitations)
-        if settlement.parking.is_parked(question.campaign, now):
-            settlement.parking.delay_campaign(question.campaign, now)
+        settlement.parking.delay_parked([question.campaign], now)
 
     def _drop(
         self,

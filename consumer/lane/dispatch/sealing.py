@@ -153,19 +153,18 @@ class Sealing:
 
     def _may_leave(self, question: SealQuestion, now: float) -> bool:
         """Return whether campaign and account are still as they were when the call was chosen, and
-        no rule holds its invitations back by now: quiet hours may have begun."""
+        no rule holds its invitations back by now: quiet hours may have begun. Another config may
+        have given the campaign another channel: its invitations must be checked once more."""
         held_back = self._settlement.hold_back.at_sealing
         if any(held_back(pending, now) is not None for pending in question.invitations):
             return False
-        campaign, accounts = question.campaign, self._accounts
+        campaign, vendor, accounts = question.campaign, question.rules.vendor, self._accounts
         known = self._buffer.settings.campaigns.get(campaign)
-        if known is None or self._settlement.parking.is_parked(campaign, now):
+        if known != question.rules or self._settlement.parking.is_parked(campaign, now):
             return False
         if question.part_of is not None or question.why is SealReason.PROBE:
-            return accounts.usable(known.vendor, now)
-        return accounts.open_for_all(known.vendor, now) and not accounts.one_only(
-            known.vendor, campaign
-        )
+            return accounts.usable(vendor, now)
+        return accounts.open_for_all(vendor, now) and not accounts.one_only(vendor, campaign)
 
     def _follow_inflow(self, now: float) -> float:
         """Compute all windows again when inflow begins or ends. Return when it may end."""
@@ -321,19 +320,19 @@ class Sealing:
         part_of: Bisection | Trial | None = None,
     ) -> None:
         """Seal a call; the contact store is asked first if there are contact rules."""
+        rules = self._buffer.settings.campaigns[campaign]
         if self._settlement.reservations.needed:
-            self.contact_seal.ask(SealQuestion(fresh, campaign, why, now, part_of))
+            self.contact_seal.ask(SealQuestion(fresh, rules, why, now, part_of))
         else:
-            self._leave(SealQuestion(fresh, campaign, why, math.inf, part_of), now)
+            self._leave(SealQuestion(fresh, rules, why, math.inf, part_of), now)
 
     def _leave(self, question: SealQuestion, now: float) -> None:
         """Take a permit and record the intent of a call."""
         self._limiter.take_permit(now)
         self._batches += 1
-        campaign, part_of = question.campaign, question.part_of
+        rules, fresh, part_of = question.rules, question.invitations, question.part_of
         name = f"{self._buffer.settings.name}.{self._epoch}.{self._batches}"
-        rules, fresh = self._buffer.settings.campaigns[campaign], question.invitations
-        batch = Batch(name, campaign, fresh, now, question.why, rules, question.asked_at)
+        batch = Batch(name, rules.name, fresh, now, question.why, rules, question.asked_at)
         self.in_flight[batch.id] = batch
         self.intents[batch.id] = _intent(batch)
         self.starting.append(Send(batch))

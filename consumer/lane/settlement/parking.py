@@ -7,6 +7,7 @@ commits (`delay_more`). Invitations that return from the delay topics probe the 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from consumer.lane.account.accounts import Accounts
@@ -46,6 +47,12 @@ class Parking:
         self._bisections.dissolve(lambda bisection: bisection.campaign == campaign)
         self._trials.acquit(lambda trial: trial.campaign == campaign)
         self._delay_window(self._buffer.window(campaign), now)
+
+    def delay_parked(self, campaigns: Iterable[str], now: float) -> None:
+        """Delay all invitations of those of the campaigns that cannot be called soon."""
+        for campaign in campaigns:
+            if self.is_parked(campaign, now):
+                self.delay_campaign(campaign, now)
 
     def delay_more(self, now: float) -> None:
         """Continue to delay windows that were too large for one commit."""

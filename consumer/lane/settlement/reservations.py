@@ -11,7 +11,7 @@ answer nothing is granted, so nothing is sent unchecked; reading stops at a boun
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -101,16 +101,20 @@ class Reservations:
         """Return when to ask at the latest."""
         return self.retry_at if self._waiting and not self._asked else math.inf
 
-    def answered(self, decisions: Mapping[int, Decision], now: float) -> None:
-        """Record the store's decisions by offset: granted invitations go to their windows."""
+    def answered(self, decisions: Mapping[int, Decision], now: float) -> Collection[str]:
+        """Record the store's decisions by offset: granted invitations go to their windows. Return
+        the campaigns of these: one may have been parked, or left the config, meanwhile."""
         asked, self._asked = self._asked, {}
+        campaigns: dict[str, None] = {}
         for offset, pending in asked.items():
             decision = decisions[offset]
             held = self._hold_back.at_intake(pending, now) or held_back(decision)
             if held is None:
                 self._buffer.admit(pending)
+                campaigns[pending.campaign] = None
             else:
                 self._hold_back.dismiss(pending, held, now)
+        return campaigns
 
     def failed(self, now: float) -> None:
         """Record that the store did not answer: all of the question waits for another one."""

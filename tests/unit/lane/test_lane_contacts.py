@@ -21,6 +21,7 @@ from consumer.policy.contacts.request import GRANTED, LOST, Decision, Verdict
 from consumer.policy.due_time import DueTime
 from consumer.policy.quiet_hours import QuietHours, QuietTime
 from consumer.policy.route_timing import RouteTiming
+from consumer.records.channel import Channel, ChannelSpec
 from consumer.records.result import Reason
 from tests.support.lanes import (
     ACCEPTED,
@@ -240,6 +241,36 @@ def test_a_campaign_that_left_the_config_keeps_its_call() -> None:
     driver.lane.reconfigure(settings(campaign("b"), contacts=True), NOW)
     assert driver.sealed() == []
     assert [delayed.invitation.offset for delayed in driver.put_off] == [1]
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+def test_a_campaign_that_cannot_be_called_any_more_delays_what_the_store_then_grants(
+    leaves: bool,
+) -> None:
+    """It leaves the config, or the vendor parks it, while the store is asked."""
+    driver = desk(max_in_flight=2)
+    driver.read(held(1))
+    driver.reserved()
+    (batch,) = driver.sealed()
+    driver.read(held(2))
+    if leaves:
+        driver.lane.reconfigure(settings(campaign("b"), contacts=True), NOW)
+    else:
+        driver.answer(batch, PARKED)
+    assert driver.reserved() == []
+    assert 2 in {delayed.invitation.offset for delayed in driver.put_off}
+
+
+def test_a_campaign_that_has_another_channel_meanwhile_checks_its_invitations_again() -> None:
+    """They have a phone, and its calls go by e-mail now: none could be built."""
+    driver = desk()
+    driver.read(held(1))
+    driver.reserved()
+    by_mail = campaign("a", channel=Channel.EMAIL, spec=ChannelSpec(("email",)))
+    driver.lane.reconfigure(settings(by_mail, contacts=True, config_version="c2"), NOW)
+    assert driver.sealed() == []
+    driver.step(NOW + 1)
+    assert [result["reason"] for result in driver.results] == [Reason.INVALID_RECIPIENT]
 
 
 def test_an_account_that_fails_meanwhile_keeps_a_full_call() -> None:
