@@ -6,6 +6,9 @@ A lane asks when it reads an invitation (when due), before it seals a call, and 
     not due yet   waits until its due time
     quiet         waits until quiet hours end by the customer's clock, or is dropped
     shadow        ends instead of being called
+
+Which rules are a route's is looked up by its name in the present config. An invitation whose route
+was renamed or removed has none there, and obeys `GoneRoute`.
 """
 
 from __future__ import annotations
@@ -69,3 +72,24 @@ class RouteTiming:
         if until == math.inf or has_expired(expires_at, until):
             return HeldBack(Reason.EXPIRED_IN_QUIET_HOURS)
         return HeldBack(until=until)
+
+
+@dataclass(frozen=True)
+class GoneRoute(RouteTiming):
+    """The rules about now of all routes that the config has no more: the strictest. Which policy
+    an invitation had is unknown, so the quiet hours of each policy must let it go. It waits for
+    the latest end and is asked again then. It is neither paused nor in shadow."""
+
+    policies: tuple[RouteTiming, ...] = ()
+
+    def quiet(
+        self, now: float, zone_name: str, key: str, expires_at: float | None
+    ) -> HeldBack | None:
+        """See `RouteTiming`. An invitation that cannot go before it expires by one policy ends."""
+        found = [timing.quiet(now, zone_name, key, expires_at) for timing in self.policies]
+        held = [answer for answer in found if answer is not None]
+        return max(held, key=_strictness, default=None)
+
+
+def _strictness(held: HeldBack) -> float:
+    return math.inf if held.until is None else held.until

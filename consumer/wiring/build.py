@@ -26,7 +26,7 @@ from consumer.routing.router import RoutedInput, Router
 from consumer.vendors import VENDORS, Vendor
 from consumer.vendors.protocol import LoginVendor
 from consumer.wiring.contacts import ContactConfig
-from consumer.wiring.routes import RouteCompiler, build_timings
+from consumer.wiring.routes import RouteCompiler, build_timings, gone_routes
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,8 @@ def lane_settings(config: Config, lane: str) -> LaneSettings:
         logins=frozenset(logins),
         max_retry_after=quota.max_retry_after,
         policy=ALL_RULES,
-        routes=build_timings(config, lane),
+        routes=build_timings(config),
+        gone_routes=gone_routes(config),
         contacts=config.counts_contacts,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache, partial
 from zoneinfo import ZoneInfo
 
@@ -17,7 +18,7 @@ from consumer.policy.chance import Holdout, Sample, Split
 from consumer.policy.customer_since import CustomerSince
 from consumer.policy.due_time import DueTime
 from consumer.policy.exclusion import Exclusion, compile_globs
-from consumer.policy.route_timing import RouteTiming
+from consumer.policy.route_timing import GoneRoute, RouteTiming
 from consumer.policy.rules import RouteRule, in_order
 from consumer.policy.schedule import PHONE, Schedule, ZoneSources
 from consumer.policy.zones import known_zone
@@ -185,22 +186,35 @@ class RouteCompiler:
         return Link(template, values)
 
 
-def build_timings(config: Config, lane: str) -> dict[str, RouteTiming]:
-    """Return what a lane asks about now: of its routes that have such rules."""
-    own = config.campaigns_of(lane)
-    timings = {}
-    for route in config.routes:
-        policy = config.policy_of(route)
-        quiet = policy.quiet_hours.compiled() if policy.quiet_hours else None
-        shadow = route.mode == "shadow"
-        if (quiet or shadow or route.paused) and not own.keys().isdisjoint(route.campaigns):
-            timings[route.name] = RouteTiming(
-                DueTime(quiet=quiet, spread=policy.spread) if quiet else None,
-                last_zone(policy).key,
-                route.paused,
-                shadow,
-            )
-    return timings
+def build_timings(config: Config) -> dict[str, RouteTiming]:
+    """Return what lanes ask about now, of each route. Each lane has those of all routes, for its
+    topic may hold invitations of a route that sends to another lane by now."""
+    return {
+        route.name: replace(
+            _timing(config.policy_of(route)),
+            paused=route.paused,
+            shadow=route.mode == "shadow",
+        )
+        for route in config.routes
+    }
+
+
+def gone_routes(config: Config) -> RouteTiming:
+    """Return what lanes ask about invitations of routes that are not in the config: the quiet
+    hours of all its policies. None is dropped, since its own policy may have been another."""
+    policies = [*config.policies.values(), *map(config.policy_of, config.routes)]
+    waiting = {
+        replace(timing, after_quiet=replace(due, quiet=replace(due.quiet, at_quiet="wait")))
+        for timing in map(_timing, policies)
+        if (due := timing.after_quiet) and due.quiet
+    }
+    return GoneRoute(policies=tuple(waiting))
+
+
+def _timing(policy: Policy) -> RouteTiming:
+    quiet = policy.quiet_hours.compiled() if policy.quiet_hours else None
+    after_quiet = DueTime(quiet=quiet, spread=policy.spread) if quiet else None
+    return RouteTiming(after_quiet, last_zone(policy).key)
 
 
 def literal_zone(text: str) -> ZoneInfo | None:

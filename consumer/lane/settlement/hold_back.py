@@ -44,10 +44,9 @@ class HoldBack:
         """Return why an invitation may not be called now; None if it may."""
         settings = self._buffer.settings
         held = self._held_back(settings.policy.at_sealing, pending, now)
-        if held is None and settings.routes:
-            route = settings.routes.get(pending.route)
-            if route is not None and route.shadow:
-                return HeldBack(Reason.SHADOW)
+        timing = settings.timing_of(pending.route)
+        if held is None and timing is not None and timing.shadow:
+            return HeldBack(Reason.SHADOW)
         return held
 
     def refusal(self, pending: PendingInvitation, now: float) -> Reason | None:
@@ -111,7 +110,7 @@ class HoldBack:
             return HeldBack(until=now + PAUSED_FOR)
         if pending.eligible_from > now:
             return HeldBack(until=pending.eligible_from)
-        timing = settings.routes.get(pending.route) if settings.routes else None
+        timing = settings.timing_of(pending.route)
         if timing is None:
             return None
         return timing.quiet(now, pending.zone, pending.recipient, pending.expires_at)
@@ -132,7 +131,7 @@ class HoldBack:
         campaign = settings.campaigns.get(pending.campaign)
         if campaign is not None and campaign.paused:
             return True
-        timing = settings.routes.get(pending.route) if settings.routes else None
+        timing = settings.timing_of(pending.route)
         return timing is not None and timing.paused
 
     def _is_paused_by_command(self, pending: PendingInvitation) -> bool:

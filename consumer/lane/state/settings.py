@@ -85,7 +85,8 @@ class RankedByCampaign:
 @dataclass(frozen=True, slots=True)
 class LaneSettings:
     """One lane: its quota, campaigns and bounds. `logins`: vendors that need a session. `routes`:
-    those that have rules about now. `contacts`: the contact store is asked about each invitation.
+    each route's rules about now; `gone_routes`: those of a route that the config has no more.
+    `contacts`: the contact store is asked about each invitation.
 
     Invitations beyond `max_buffered` or `max_buffered_bytes` are spilled, at most `max_spilled` of
     them. Settled records stay on the log for `keep` seconds.
@@ -109,7 +110,12 @@ class LaneSettings:
     max_retry_after: float | None = None
     policy: PolicyRules = ALL_RULES
     routes: Mapping[str, RouteTiming] = field(default_factory=dict)
+    gone_routes: RouteTiming | None = None
     contacts: bool = False
+
+    def timing_of(self, route: str) -> RouteTiming | None:
+        """Return a route's rules about now; None without any."""
+        return self.routes.get(route, self.gone_routes)
 
     @property
     def longest_silence(self) -> float:

@@ -16,8 +16,9 @@ from consumer.lane.state.delay_steps import NEAR, STEPS
 from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneSettings
 from consumer.policy.due_time import DueTime
+from consumer.policy.pauses import Pauses
 from consumer.policy.quiet_hours import QuietHours, QuietTime
-from consumer.policy.route_timing import RouteTiming
+from consumer.policy.route_timing import GoneRoute, RouteTiming
 from consumer.records.fields import rfc3339
 from tests.support.lanes import (
     ACCEPTED,
@@ -272,3 +273,42 @@ def test_a_reload_to_shadow_stops_a_retry() -> None:
     driver.answer(batch, TROUBLE, at=EVENING + 2)
     driver.step(EVENING + 700)
     assert (driver.sent, driver.reasons) == ([1], {"i1": "shadow"})
+
+
+# ---- routes that the config has no more -----------------------------------------------------
+
+
+def without_route(of: LaneSettings) -> LaneSettings:
+    """The settings after a reload that renamed the route of every invitation."""
+    night = RouteTiming(DueTime(quiet=NIGHT), ISTANBUL)
+    return replace(of, routes={"shop": RouteTiming()}, gone_routes=GoneRoute(policies=(night,)))
+
+
+def test_what_is_read_of_a_gone_route_obeys_the_quiet_hours_of_all_policies() -> None:
+    driver = Driver(lane(without_route(settings())))
+    driver.read(one(1), one(2, route="shop"), now=DUSK)
+    assert (driver.sent, delays(driver)) == ([2], {1: DAWN})
+
+
+def test_a_reload_without_the_route_opens_no_night_for_what_waits_or_is_retried() -> None:
+    driver = quiet(limited(calls=1))
+    (batch,) = driver.read(one(1), one(2), now=DUSK - 5)
+    driver.read(one(3), now=DUSK - 4)
+    driver.lane.reconfigure(without_route(limited(calls=1)), DUSK - 3)
+    driver.answer(batch, TROUBLE, at=DUSK - 2)
+    driver.step(DUSK + 700)
+    assert (driver.sent, delays(driver)) == ([1, 2], dict.fromkeys((1, 2, 3), DAWN))
+
+
+def test_the_pause_of_a_gone_route_holds_by_command_and_not_by_its_former_config() -> None:
+    """`paused: true` left with the route; a command names the route, and holds until it ends."""
+    paused = replace(settings(), routes={ROUTE: RouteTiming(paused=True)})
+    driver = Driver(lane(paused))
+    driver.read(one(1), now=EVENING)
+    driver.lane.reconfigure(without_route(settings()), EVENING + 1)
+    driver.lane.pause(Pauses(routes=frozenset({ROUTE})))
+    driver.read(one(2), now=EVENING + 2)
+    assert (driver.sent, list(delays(driver))) == ([], [1, 2])
+    driver.lane.pause(Pauses())
+    driver.read(one(3), now=EVENING + 3)
+    assert driver.sent == [3]

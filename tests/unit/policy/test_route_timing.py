@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from consumer.policy.due_time import DueTime
 from consumer.policy.quiet_hours import QuietHours, QuietTime
-from consumer.policy.route_timing import HeldBack, RouteTiming
+from consumer.policy.route_timing import GoneRoute, HeldBack, RouteTiming
 from consumer.records.result import Reason
 
 NIGHT = QuietHours((QuietTime(dt.time(21), dt.time(9)),))
@@ -89,3 +89,42 @@ def test_what_waits_is_due_when_it_may_go_and_spread_behind_the_night(
     assert timing(spread=spread).quiet(until, "", key, None) is None
     opens = NIGHT.next_open(now, zone)
     assert opens <= until <= opens + spread
+
+
+# ---- routes that the config has no more -----------------------------------------------------
+
+
+@st.composite
+def waiting(draw: st.DrawFn) -> RouteTiming:
+    """Quiet hours of a policy, which wait."""
+    bounds = st.builds(dt.time, st.integers(0, 23), st.sampled_from([0, 30]))
+    days = st.none() | st.frozensets(st.integers(0, 6), min_size=1)
+    times = draw(st.lists(st.builds(QuietTime, bounds, bounds, days), max_size=2))
+    hours = QuietHours(tuple(times), draw(st.sampled_from([0.0, 900.0])))
+    zone = draw(st.sampled_from(["Europe/Istanbul", "America/New_York"]))
+    return RouteTiming(DueTime(quiet=hours, spread=draw(st.sampled_from([0.0, HOUR]))), zone)
+
+
+@given(
+    st.lists(waiting(), max_size=4),
+    st.floats(1.7e9, 1.9e9),
+    st.sampled_from(["", "Asia/Tokyo", "Nowhere/At_All"]),
+    st.none() | st.floats(0.0, 48 * HOUR),
+)
+def test_a_gone_route_goes_only_where_each_policy_lets_it(
+    policies: list[RouteTiming], now: float, zone: str, left: float | None
+) -> None:
+    expires_at = None if left is None else now + left
+    answers = [timing.quiet(now, zone, "k", expires_at) for timing in policies]
+    held = GoneRoute(policies=tuple(policies)).quiet(now, zone, "k", expires_at)
+    assert (held is None) == all(answer is None for answer in answers)
+    if held is not None and held.until is not None:
+        assert held.until == max(answer.until or 0.0 for answer in answers if answer)
+    elif held is not None:
+        assert any(answer and answer.reason == held.reason for answer in answers)
+
+
+def test_a_gone_route_is_neither_paused_nor_in_shadow() -> None:
+    gone = GoneRoute(policies=(timing(),))
+    assert not gone.paused
+    assert not gone.shadow
