@@ -1,13 +1,11 @@
 """Transactional stage: consume, process, produce, send offsets, commit, strictly in sequence.
 
-Router and delay stage share it. Everything read is committed between two polls, so a rebalance
-leaves nothing to finish. After a Kafka error consumer and producer are discarded and the stage
-rejoins from the committed offsets: continuing after an aborted transaction would lose the records
-that it had read. A record that raises is isolated (`isolation`) and becomes a dead letter.
+Router, delay stage and feed stage share it. Everything read is committed between two polls, so a
+rebalance leaves nothing to finish. After a Kafka error consumer and producer are discarded and the
+stage rejoins from the committed offsets: continuing after an aborted transaction would lose the
+records that it had read. A record that raises is isolated (`isolation`) and becomes a dead letter.
 
-A partition without a usable offset is stopped, alone (`InputStops`). The member that may decide
-commits the offsets of operators' commands; each member rejoins as soon as a partition that it has
-stopped has a usable offset.
+Of router and delay stage a partition without a usable offset is stopped alone (`stoppable_stage`).
 """
 
 from __future__ import annotations
@@ -17,21 +15,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
-import structlog
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from consumer.errors import defect
 from consumer.kafka import transactions
 from consumer.kafka.records.messages import position_of
-from consumer.kafka.start_offsets import GroupMemory, Reading
-from consumer.runtime.group_consumer import (
-    GroupConsumer,
-    offsets_after,
-    partition_names,
-    places_of,
-    wait_for_former_life,
-)
-from consumer.runtime.input_stops import InputStops, decided_offsets
+from consumer.runtime.group_consumer import GroupConsumer, offsets_after, wait_for_former_life
 from consumer.runtime.isolation import isolate, log_defect
 from consumer.runtime.stage import STOP_GRACE, StageRun, StageServices
 
@@ -40,11 +29,9 @@ POLL_RECORDS = 5_000
 Outcome = TypeVar("Outcome")
 """What one committed transaction carried, to be counted."""
 
-log = structlog.get_logger(__name__)
-
 
 class TransactionalStage(ABC, Generic[Outcome]):
-    """Sessions of router or delay stage. `instance`: name of the replica, stable over restarts."""
+    """Sessions of a stage. `instance`: name of the replica, stable over restarts."""
 
     group: GroupConsumer
     asker: Consumer
@@ -57,15 +44,14 @@ class TransactionalStage(ABC, Generic[Outcome]):
         self.services = services
         self.name = name
         self.run = StageRun(services, name)
-        self.stops = InputStops(self.run, group)
         self.offset_metadata: Mapping[str, str] = {}  # topic → metadata of its offsets
         self._group_id = group
         self._transactional_id = f"{group}.{instance}"
         self._poll_seconds = poll_seconds
 
     def run_membership(self) -> None:
-        """Run memberships in the group until the stage stops; other topics, or a stopped partition
-        that may be read again, start a new one. Raises KafkaSessionError, StartPositionError."""
+        """Run memberships in the group until the stage stops; other topics, or a reason of the
+        stage's own, start a new one. Raises KafkaSessionError, StartPositionError."""
         while not self.services.stop.is_set():
             self._take_config()
             wait_for_former_life(self.run, self._group_id)
@@ -142,45 +128,25 @@ class TransactionalStage(ABC, Generic[Outcome]):
         transactions.fence(self.producer, self.run.waiting())
 
     def _end_membership(self) -> None:
-        """Clear the metrics of partitions: this member is leaving the group."""
-        self.stops.clear()
+        """Clear what is shown of partitions: this member is leaving the group."""
 
     def assign(self, partitions: Sequence[TopicPartition]) -> Sequence[TopicPartition]:
-        """See `GroupMember`: stopped partitions are not read."""
+        """See `GroupMember`."""
         self._set_start_offsets(partitions, self.group.metadata())
-        return [one for one in partitions if (one.topic, one.partition) not in self.stops]
+        return partitions
 
-    def revoke(self, partitions: Sequence[TopicPartition], *, lost: bool) -> None:  # noqa: ARG002
+    def revoke(self, partitions: Sequence[TopicPartition], *, lost: bool) -> None:
         """See `GroupMember`: everything read was committed between two polls."""
-        self.stops.discard(places_of(partitions))
-
-    def stop_reading(self, partition: TopicPartition, _why: str) -> None:
-        """See `GroupMember`: the partition stops alone.
-
-        Raises KafkaSessionError if the group's offset is readable: the member rejoins.
-        """
-        self.group.unassign(partition)
-        self.stops.stop(self.asker, partition)
 
     def _must_rejoin(self) -> bool:
-        """Commit offsets that operators decided. Return whether to rejoin for a stopped partition.
+        """Return whether to start a new membership. Raises KafkaSessionError."""
+        return False
 
-        Raises KafkaSessionError.
-        """
-        now = self.services.clock.now()
-        commands = self.services.commands.current(now) if self._decides_for_operators() else ()
-        if not (self.stops.stopped or commands) or not self.stops.is_look_due(now):
-            return False
-        reading = self._reading()
-        memory = self._group_memory(reading)
-        offsets = decided_offsets(commands, self.asker, memory, reading)
-        if offsets:
-            self._commit_offsets(offsets, self.group.metadata())
-            log.info("inputs_resumed", partitions=partition_names(offsets))
-            memory = self._group_memory(reading)
-        return self.stops.any_mended(self.asker, memory)
+    # -- what the stages differ in ------------------------------------------------------------
 
-    # -- what router and delay stage differ in ------------------------------------------------
+    @abstractmethod
+    def stop_reading(self, partition: TopicPartition, why: str) -> None:
+        """See `GroupMember`."""
 
     @abstractmethod
     def _topics(self) -> Sequence[str]:
@@ -188,8 +154,8 @@ class TransactionalStage(ABC, Generic[Outcome]):
 
     @abstractmethod
     def _set_start_offsets(self, partitions: Sequence[TopicPartition], metadata: object) -> None:
-        """Set each partition's offset; commit new ones with this group metadata, stop those that
-        have none. Raises KafkaSessionError, StartPositionError."""
+        """Set each partition's offset; commit new ones with this group metadata. Raises
+        KafkaSessionError, StartPositionError."""
 
     @abstractmethod
     def _process(self, records: Sequence[Message]) -> Outcome:
@@ -202,15 +168,3 @@ class TransactionalStage(ABC, Generic[Outcome]):
     @abstractmethod
     def _count(self, outcome: Outcome) -> None:
         """Update the metrics of a committed transaction."""
-
-    @abstractmethod
-    def _decides_for_operators(self) -> bool:
-        """Return whether this member commits the offsets of operators' commands."""
-
-    @abstractmethod
-    def _reading(self) -> Reading:
-        """Return what the group reads. Raises KafkaSessionError."""
-
-    @abstractmethod
-    def _group_memory(self, reading: Reading) -> GroupMemory:
-        """Return the group's offsets, and the partitions whose offset is unusable."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from consumer.runtime import input_stops
-from consumer.runtime.transactional_stage import TransactionalStage
+from consumer.runtime.stoppable_stage import StoppableStage
 from tests.simulation.planting import defect, rewritten
 
 
@@ -22,6 +22,6 @@ def stale_command_is_obeyed() -> Iterator[None]:
 def resumed_input_stays_stopped() -> Iterator[None]:
     """A partition that stands still is not looked at again, whatever an operator commands."""
     with rewritten(
-        TransactionalStage, "_must_rejoin", ("return self.stops.any_mended", "return False and ")
+        StoppableStage, "_must_rejoin", ("return self.stops.any_mended", "return False and ")
     ):
         yield

@@ -36,6 +36,6 @@ def resumed_invitations_stay_delayed() -> Iterator[None]:
 @defect
 def former_members_returns_are_lost() -> Iterator[None]:
     """A retry is obeyed by the members that had the delay topics when it was given."""
-    parent = "super().assign(partitions)", "TransactionalStage.assign(self, partitions)"
+    parent = "super().assign(partitions)", "StoppableStage.assign(self, partitions)"
     with rewritten(DelayStage, "assign", parent, ("self._obeyed = ObeyedCommands()", "pass")):
         yield

@@ -22,7 +22,6 @@ from consumer.kafka import offset_metadata, transactions
 from consumer.kafka.queries import Partition, committed_offsets, log_range
 from consumer.kafka.records.messages import appended_at, position_of, value_of
 from consumer.kafka.records.publisher import dead_letter_of
-from consumer.kafka.start_offsets import GroupMemory, Reading
 from consumer.observability.metrics.labels import FEEDS
 from consumer.records.contact_record import ContactRecord, encode_contact_record
 from consumer.records.dead_letter import DeadLetter, DeadLetterReason
@@ -117,18 +116,6 @@ class FeedStage(TransactionalStage[FeedOutcome]):
                 mark = self.offset_metadata[partition.topic]
                 moved.append(TopicPartition(*place, partition.offset, mark))
         return moved
-
-    def _must_rejoin(self) -> bool:
-        return False  # a feed has no partition that stands still
-
-    def _decides_for_operators(self) -> bool:
-        return False
-
-    def _reading(self) -> Reading:
-        raise NotImplementedError  # asked for partitions that stand still
-
-    def _group_memory(self, reading: Reading) -> GroupMemory:
-        raise NotImplementedError
 
     # -- records ------------------------------------------------------------------------------
 

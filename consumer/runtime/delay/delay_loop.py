@@ -33,7 +33,7 @@ from consumer.observability.metrics.labels import DELAY
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.fields import rfc3339
 from consumer.runtime.stage import StageServices
-from consumer.runtime.transactional_stage import TransactionalStage
+from consumer.runtime.stoppable_stage import StoppableStage
 from consumer.runtime.watchers.command_watch import ObeyedCommands
 
 POLL_SECONDS = 0.25
@@ -59,7 +59,7 @@ class _Passed(NamedTuple):
     letters: Mapping[DeadLetterReason, int]
 
 
-class DelayStage(TransactionalStage[_Passed]):
+class DelayStage(StoppableStage[_Passed]):
     """The delay stage's sessions, and the state of the current session's delay topics."""
 
     def __init__(self, services: StageServices, instance: str) -> None:

@@ -37,7 +37,7 @@ from consumer.routing.router import OTHER_TOPIC, Router
 from consumer.runtime.group_consumer import partition_names, places_of
 from consumer.runtime.isolation import log_defect
 from consumer.runtime.stage import StageServices
-from consumer.runtime.transactional_stage import TransactionalStage
+from consumer.runtime.stoppable_stage import StoppableStage
 from consumer.wiring.build import RouterConfig
 
 POLL_SECONDS = 0.1
@@ -48,7 +48,7 @@ _PLACE = attrgetter("lane", "campaign")
 log = structlog.get_logger(__name__)
 
 
-class RouterStage(TransactionalStage[Routed]):
+class RouterStage(StoppableStage[Routed]):
     """The router's sessions."""
 
     def __init__(

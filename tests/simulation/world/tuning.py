@@ -10,7 +10,14 @@ from typing import Any
 
 from consumer.http import calls
 from consumer.lane.offsets import read_plan
-from consumer.runtime import group_consumer, input_stops, isolation, stage, transactional_stage
+from consumer.runtime import (
+    group_consumer,
+    input_stops,
+    isolation,
+    stage,
+    stoppable_stage,
+    transactional_stage,
+)
 from consumer.runtime.contacts import desk, state, view
 from consumer.runtime.delay import delay_loop
 from consumer.runtime.lane import (
@@ -56,7 +63,7 @@ LOGGERS = (
     pause_watch,
     config_rivals,
     group_consumer,
-    transactional_stage,
+    stoppable_stage,
     input_stops,
     isolation,
     delay_loop,

@@ -12,9 +12,9 @@ from structlog.testing import capture_logs
 
 from consumer.errors import KafkaSessionError
 from consumer.kafka.offset_metadata import mark
-from consumer.kafka.start_offsets import Reading
 from consumer.runtime.contacts.feeds import FeedStage
 from consumer.runtime.group_consumer import GroupConsumer
+from consumer.runtime.stoppable_stage import StoppableStage
 from tests.unit.routing.test_feeds import SUPPRESSIONS, feed
 from tests.unit.runtime.test_stage import Time, services
 
@@ -99,12 +99,13 @@ def test_a_log_that_moved_away_ends_the_session(tmp_path: Path) -> None:
         made.stop_reading(TopicPartition(*PLACE), "out of range")
 
 
-def test_no_partition_stands_still(tmp_path: Path) -> None:
-    """So no operator decides about one."""
+def test_no_partition_of_a_feed_stands_still(tmp_path: Path) -> None:
+    """A feed stage has nothing that an operator decides, and no method that is a stub."""
     made = stage(tmp_path, Client(5, ""))
+    assert not isinstance(made, StoppableStage)
+    assert not FeedStage.__abstractmethods__
     assert not made._must_rejoin()
-    assert not made._decides_for_operators()
-    reading = Reading("surveys.feeds", ["crm"], "", [], {})
-    for ask in (made._reading, lambda: made._group_memory(reading)):
-        with pytest.raises(NotImplementedError):
-            ask()
+    partitions = [TopicPartition(*PLACE)]
+    assert made.assign(partitions) == partitions
+    made.revoke(partitions, lost=False)
+    made._end_membership()

@@ -1,0 +1,84 @@
+"""Stoppable stage: a transactional stage of which a partition may stop alone (`InputStops`).
+
+A partition without a usable offset is not read. The member that may decide commits the offsets of
+operators' commands; each member rejoins as soon as a partition that it has stopped has a usable
+offset. Router and delay stage are such stages.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import structlog
+from confluent_kafka import TopicPartition
+
+from consumer.kafka.start_offsets import GroupMemory, Reading
+from consumer.runtime.group_consumer import partition_names, places_of
+from consumer.runtime.input_stops import InputStops, decided_offsets
+from consumer.runtime.stage import StageServices
+from consumer.runtime.transactional_stage import Outcome, TransactionalStage
+
+log = structlog.get_logger(__name__)
+
+
+class StoppableStage(TransactionalStage[Outcome]):
+    """Sessions of router or delay stage."""
+
+    def __init__(
+        self, services: StageServices, name: str, group: str, instance: str, poll_seconds: float
+    ) -> None:
+        super().__init__(services, name, group, instance, poll_seconds)
+        self.stops = InputStops(self.run, group)
+
+    def _end_membership(self) -> None:
+        super()._end_membership()
+        self.stops.clear()
+
+    def assign(self, partitions: Sequence[TopicPartition]) -> Sequence[TopicPartition]:
+        """See `GroupMember`: stopped partitions are not read."""
+        to_read = super().assign(partitions)
+        return [one for one in to_read if (one.topic, one.partition) not in self.stops]
+
+    def revoke(self, partitions: Sequence[TopicPartition], *, lost: bool) -> None:
+        """See `GroupMember`."""
+        super().revoke(partitions, lost=lost)
+        self.stops.discard(places_of(partitions))
+
+    def stop_reading(self, partition: TopicPartition, _why: str) -> None:
+        """See `GroupMember`: the partition stops alone.
+
+        Raises KafkaSessionError if the group's offset is readable: the member rejoins.
+        """
+        self.group.unassign(partition)
+        self.stops.stop(self.asker, partition)
+
+    def _must_rejoin(self) -> bool:
+        """Commit offsets that operators decided. Return whether to rejoin for a stopped partition.
+
+        Raises KafkaSessionError.
+        """
+        now = self.services.clock.now()
+        commands = self.services.commands.current(now) if self._decides_for_operators() else ()
+        if not (self.stops.stopped or commands) or not self.stops.is_look_due(now):
+            return False
+        reading = self._reading()
+        memory = self._group_memory(reading)
+        offsets = decided_offsets(commands, self.asker, memory, reading)
+        if offsets:
+            self._commit_offsets(offsets, self.group.metadata())
+            log.info("inputs_resumed", partitions=partition_names(offsets))
+            memory = self._group_memory(reading)
+        return self.stops.any_mended(self.asker, memory)
+
+    @abstractmethod
+    def _decides_for_operators(self) -> bool:
+        """Return whether this member commits the offsets of operators' commands."""
+
+    @abstractmethod
+    def _reading(self) -> Reading:
+        """Return what the group reads. Raises KafkaSessionError."""
+
+    @abstractmethod
+    def _group_memory(self, reading: Reading) -> GroupMemory:
+        """Return the group's offsets, and the partitions whose offset is unusable."""
