@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from consumer.config import load
@@ -35,7 +36,7 @@ DAY = 86400.0
 LARGE = 40.0
 """Dollars of a basket that the care programme asks about."""
 
-CONFIG = {
+CONFIG: dict[str, Any] = {
     "version": 1,
     "application_id": "year",
     "kafka": {"bootstrap.servers": "localhost:9092"},
@@ -110,6 +111,11 @@ def records(limit: int | None) -> Iterator[tuple[float, InputRecord]]:
         yield basket.time, InputRecord("pos.baskets", 0, offset, value)
 
 
+def may_call(when: float) -> bool:
+    """Return whether a moment is outside quiet hours."""
+    return 9 <= datetime.fromtimestamp(when, ZONE).hour < 21
+
+
 def check(played: RulesPlayed) -> list[str]:
     """Return what is wrong with a run, in words."""
     wrong = []
@@ -123,9 +129,8 @@ def check(played: RulesPlayed) -> list[str]:
         if since < 30:
             wrong.append(f"a household was asked twice within {since:.2f} d")
         last[household] = when
-        clock = datetime.fromtimestamp(when, ZONE)
-        if not 9 <= clock.hour < 21:
-            wrong.append(f"a call in quiet hours: {clock}")
+        if not may_call(when):
+            wrong.append(f"a call in quiet hours: {datetime.fromtimestamp(when, ZONE)}")
         happened = datetime.fromisoformat(result["event_time"]).timestamp()
         if when < happened + 7200:
             wrong.append("a call before its delay was over")

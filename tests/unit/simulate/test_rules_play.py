@@ -46,7 +46,7 @@ def hash_of(text: str) -> int:
 def played(*of: tuple[str, float, float], **policy: Any) -> RulesPlayed:
     """Play purchases; `policy` replaces keys of the standard one."""
     config = copy.deepcopy(CONFIG)
-    config["policies"]["standard"] |= {"sample": None, "holdout": None, "spread": "0s", **policy}  # type: ignore[index]
+    config["policies"]["standard"] |= {"sample": None, "holdout": None, "spread": "0s", **policy}
     return RulesPlay(load(orjson.dumps(config).decode())).run(purchases(*of))
 
 
