@@ -323,14 +323,16 @@ class LiveWorld:
         *,
         begin: str | None = "earliest",
         program: Sequence[str | Path] = (),
+        role: str | None = None,
         **environment: str,
     ) -> Dispatcher:
         """Start a dispatcher with a log of its own; it ends with the world at the latest.
 
-        `program`: the words before `run`, where it is not the program of this tree.
+        `program`: the words before `run`, where it is not the program of this tree. `role`: of
+        which stages, if not of all.
         """
         first = ("--from", begin) if begin else ()
-        arguments = (*first, "--instance", instance)
+        arguments = (*first, "--instance", instance, *(("--role", role) if role else ()))
         log = self.home / f"{unique(f'dispatcher-{instance}')}.log"
         port = free_ports(1)[0]
         running = Dispatcher(config, log, port, *arguments, program=program, **environment)
