@@ -157,6 +157,12 @@ class Input(Section):
     """The topics to read; none in two inputs."""
     format: InputFormat
     """How the events are written."""
+    body: Expression | None = None
+    """JMESPath to the event inside an envelope, as payload.after; parse_json() opens a text."""
+    skip: dict[str, JsonValue] = {}
+    """An event pattern of records that are no transaction; matched before `body` is taken."""
+    tombstones: Literal["skip", "dead_letter"] = "dead_letter"
+    """What becomes of a record without a value."""
     event: EventKeys = EventKeys()
     """Where an event has its identity."""
     person: Person = Person()

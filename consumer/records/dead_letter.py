@@ -24,6 +24,11 @@ class DeadLetterReason(StrEnum):
     TOO_LARGE = "too_large", "The value is longer than `max_event_bytes` of its input."
     NOT_JSON = "not_json", "The value is not one well-formed UTF-8 JSON document."
     NOT_OBJECT = "not_object", "The JSON document is not an object."
+    NOT_CLOUDEVENT = (
+        "not_cloudevent",
+        "The record has neither the content type of a CloudEvent nor headers `ce_…`.",
+    )
+    NO_BODY = "no_body", "The envelope has no object at the input's `body`."
     NO_ID = "no_id", "The event's id is missing or null."
     BAD_ID = "bad_id", "The event's id is not 1 to 256 printable characters or an integer."
     NO_TIME = "no_time", "The event's time is missing or null."

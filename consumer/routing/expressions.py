@@ -5,10 +5,11 @@ The interpreter is the router's one hot spot, and nearly all expressions are pla
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import jmespath
 from jmespath import exceptions, visitor
@@ -41,6 +42,25 @@ _TOKENS = {
 """Tokens that messages name but never repeat: a misplaced secret may be one."""
 _NO_JSON = "a literal in backticks must be JSON; write text as 'text'"
 _NAMES = 'a name of more than A-Z a-z 0-9 _ stands in double quotes, as in a."b-c"'
+
+
+KAFKA: Final = "$kafka"
+"""Name under which an expression finds what Kafka says of a record; JMESPath wants it in quotes."""
+
+_KAFKA: Final = re.compile(
+    r"""
+      '(?:[^'\\]|\\.)*' | `(?:[^`\\]|\\.)*` | "(?:[^"\\]|\\.)*"   # texts and names in quotes
+    | (?P<name>\$kafka\b)
+    """,
+    re.VERBOSE,
+)
+
+
+def with_kafka_quoted(expression: str) -> str:
+    """Return the expression with `$kafka` in the quotes that JMESPath wants around it."""
+    if KAFKA not in expression:
+        return expression
+    return _KAFKA.sub(lambda found: f'"{KAFKA}"' if found["name"] else found[0], expression)
 
 
 def compile_value(expression: str, tables: Tables = NO_TABLES, *, exact: bool = False) -> Value:
@@ -121,6 +141,7 @@ def needs_digits(expression: str) -> bool:
 
 def _parse(expression: str) -> Any:
     """Parse an expression to its syntax tree; raises ValueError with a plain sentence."""
+    expression = with_kafka_quoted(expression)
     with warnings.catch_warnings():
         warnings.simplefilter("error", PendingDeprecationWarning)
         try:

@@ -33,7 +33,7 @@ from consumer.records.fields import LAST_MOMENT
 from consumer.records.input_record import InputRecord
 from consumer.routing.decoding.decode import MAX_AHEAD
 from consumer.routing.decoding.digits import DigitsLostError, as_text, exact_body, text_in
-from consumer.routing.decoding.formats import Payload, decode_json
+from consumer.routing.decoding.payload import Payload, decode_json
 from consumer.routing.decoding.times import TimeReader
 from consumer.routing.person import HOUSEHOLD, NUMBER, PersonReader
 from consumer.routing.recipients.recipients import PhoneNormaliser, normalise_email

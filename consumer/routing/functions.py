@@ -3,18 +3,27 @@
 Only `join` produces more than its arguments hold together: a separator of half a megabyte between a
 hundred thousand texts would be 50 GB. JMESPath's own `to_number` accepts integers of thousands of
 digits, which Python refuses to format, and `nan`, `inf` and `1_000`. `to_string`, `abs`, `ceil` and
-`floor` keep a number's original digits. `lookup` is ours: it reads the config's lookup tables.
+`floor` keep a number's original digits. `lookup` and `parse_json` are ours: the
+config's lookup tables, and JSON that stands in a text.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
+import orjson
 from jmespath import functions
 
-from consumer.routing.decoding.digits import DigitsLostError, Written, as_text, has_double
+from consumer.routing.decoding.digits import (
+    DigitsLostError,
+    Written,
+    as_text,
+    exact_value,
+    has_double,
+)
 from consumer.routing.lookup import NO_TABLES, Tables
 
 MAX_JOINED: Final = 2**20
@@ -36,6 +45,10 @@ class Functions(functions.Functions):
     def _func_lookup(self, table: object, key: object, column: object) -> str | None:
         found = self._tables.get(table) if type(table) is str else None
         return None if found is None else found.cell(key, column)
+
+    @_types({"types": []})
+    def _func_parse_json(self, arg: object) -> object:
+        return _parsed(arg, orjson.loads)
 
     @_types({"types": ["string"]}, {"types": ["array-string"]})
     def _func_join(self, separator: str, array: list[str]) -> str | None:
@@ -80,10 +93,25 @@ class ExactFunctions(Functions):
         return super()._func_lookup(table, key, column)
 
     @_types({"types": []})
+    def _func_parse_json(self, arg: object) -> object:
+        return _parsed(arg, exact_value)
+
+    @_types({"types": []})
     def _func_to_string(self, arg: object) -> str | None:
         if has_double(arg):
             raise DigitsLostError
         return super()._func_to_string(arg)
+
+
+def _parsed(text: object, parse: Callable[[str], object]) -> object:
+    """Return the JSON value in a text; a value that is none stays, and text that is no JSON is
+    null."""
+    if type(text) is not str:
+        return text
+    try:
+        return parse(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _finite(text: str) -> float | None:

@@ -105,6 +105,9 @@ class Router:
         if known is None:
             raise EventError(DeadLetterReason.NO_INPUT, "no input of the config has its topic")
         payload = known.decoder.load(record)
+        if payload is None:
+            out.counts[record.topic, "skipped", ""] += 1
+            return
         routes = known.routes_for(payload.body)
         if not routes:  # even if it lacks an id or a time: a topic carries several kinds of events
             out.counts[record.topic, "unmatched", ""] += 1

@@ -81,9 +81,11 @@ def _campaign_rates(coming: Sequence[Arrival], begin: float, speed: float) -> di
 
 
 def event_time(decoder: EventDecoder, record: InputRecord) -> float:
-    """Return the event's own time; 0 for an undecodable event, which the router counts."""
+    """Return the event's own time; 0 for one that cannot be read or is skipped: the router counts
+    it."""
     try:
-        return decoder.decode(record).time
+        payload = decoder.load(record)
+        return 0.0 if payload is None else decoder.identify(payload).time
     except EventError:
         return 0.0
 

@@ -19,7 +19,7 @@ from consumer.kafka.clients import KafkaClients, admin_client
 from consumer.kafka.log_scan import LogScan
 from consumer.kafka.queries import Offsets, Partition, end_offsets, low_offsets
 from consumer.kafka.reachability import require_broker
-from consumer.kafka.records.messages import value_of
+from consumer.kafka.records.input_records import input_record
 from consumer.kafka.start_offsets import start_offset
 from consumer.records.input_record import InputRecord
 
@@ -108,9 +108,7 @@ def topic_records(
     try:
         first, last = (_offsets(reader, point, low, high) for point in (begin, end))
         for message in LogScan(reader, last, first):
-            yield InputRecord(
-                topic, message.partition() or 0, message.offset() or 0, value_of(message)
-            )
+            yield input_record(message)
     finally:
         clients.close(reader)
 

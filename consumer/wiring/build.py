@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from consumer.config.models import Config
-from consumer.config.sections import Campaign, Input, PseudonymKey
+from consumer.config.sections import Campaign, PseudonymKey
 from consumer.config.tables import lookup_tables
 from consumer.http.calls import Account, Calls
 from consumer.http.client import VendorClient
@@ -15,17 +15,14 @@ from consumer.http.tls import context_of
 from consumer.lane.state.settings import LaneCampaign, LaneSettings
 from consumer.policy.rules import ALL_RULES
 from consumer.records.channel import ChannelSpec
-from consumer.routing.decoding.decode import EventDecoder
-from consumer.routing.decoding.formats import FORMATS
-from consumer.routing.decoding.times import TimeReader
 from consumer.routing.endings import Endings
-from consumer.routing.lookup import Tables
 from consumer.routing.patterns.index import PatternIndex
 from consumer.routing.recipients.recipients import make_pseudonymiser
 from consumer.routing.router import RoutedInput, Router
 from consumer.vendors import VENDORS, Vendor
 from consumer.vendors.protocol import LoginVendor
 from consumer.wiring.contacts import ContactConfig
+from consumer.wiring.inputs import event_decoder, time_reader
 from consumer.wiring.routes import RouteCompiler, build_timings, gone_routes
 
 
@@ -87,12 +84,12 @@ def build_router(config: Config, vendors: Mapping[str, Vendor]) -> Router:
         own = [route for route in config.routes if route.input == name]
         routes = [compiler.route(route) for route in own]
         routed = RoutedInput(
-            _decoder(entry, tables),
+            event_decoder(config, entry, own, tables),
             routes,
             all_that_match=entry.routes == "all",
             index=PatternIndex.if_it_pays([route.pattern for route in routes]),
             person=compiler.person(entry.person),
-            times=_times(entry),
+            times=time_reader(entry),
         )
         inputs.update(dict.fromkeys(entry.topics, routed))
     current, *previous = pseudonymisers(config)
@@ -106,16 +103,6 @@ def pseudonymisers(config: Config) -> list[Callable[[str], str]]:
     return [
         make_pseudonymiser(entry.key_id, entry.key.get_secret_value().encode()) for entry in keys
     ]
-
-
-def _decoder(entry: Input, tables: Tables) -> EventDecoder:
-    keys = entry.event
-    decode, times = FORMATS[entry.format], _times(entry)
-    return EventDecoder(decode, keys.id, keys.time, entry.max_event_bytes, times, tables)
-
-
-def _times(entry: Input) -> TimeReader:
-    return TimeReader(entry.event.time_unit, entry.event.timezone)
 
 
 def router_rules(config: Config, vendors: Mapping[str, Vendor]) -> RouterConfig:

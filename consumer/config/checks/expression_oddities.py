@@ -44,6 +44,7 @@ def _expressions(findings: Findings) -> Iterator[tuple[Path, str]]:
     places: list[Path] = []
     for name in findings.mapping("inputs"):
         places += [("inputs", name, "event", key) for key in ("id", "time")]
+        places.append(("inputs", name, "body"))
     for index in findings.routes():
         here: Path = ("routes", index)
         places += [(*here, "recipient", kind) for kind in ("phone", "email")]

@@ -23,6 +23,7 @@ from consumer.records.channel import Channel, ChannelSpec
 from consumer.routing.expressions import compile_value
 from consumer.routing.link import Template, compile_link
 from consumer.routing.lookup import LookupTable
+from consumer.routing.patterns.pattern import PatternErrors, compile_pattern
 from consumer.routing.recipients.recipients import known_region
 from consumer.vendors import VENDORS
 
@@ -120,6 +121,15 @@ class Findings:
                 self.problem(path, message, meant_by(text))
             else:
                 self._lookups(path, text)
+
+    def pattern(self, *path: str | int) -> None:
+        """Record the problems of the event pattern at `path`."""
+        try:
+            compile_pattern(self.mapping(*path))
+        except PatternErrors as refused:
+            for error in refused.errors:
+                message, hint = map(self.resolved.scrub, (error.message, error.hint))
+                self.problem((*path, *error.path), message, hint)
 
     def _lookups(self, path: Path, text: str) -> None:
         names = self.mapping("tables")

@@ -38,7 +38,7 @@ _BOUNDS = {
     "less_than_equal": ("le", "expected at most"),
 }
 _LATER = {"for_each"}
-_LATER_FORMATS = {"cloudevents", "avro", "protobuf", "json_schema"}
+_LATER_FORMATS = {"avro", "protobuf", "json_schema"}
 NOT_YET = "not supported yet"
 
 

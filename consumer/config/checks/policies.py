@@ -8,7 +8,6 @@ from consumer.config.checks.findings import Findings
 from consumer.config.document import Path
 from consumer.policy.schedule import PHONE
 from consumer.policy.zones import known_zone
-from consumer.routing.patterns.pattern import PatternErrors, compile_pattern
 
 _WORDS = ("person", "event")
 _IDENTITIES = ("id", "email", "phone", "household")
@@ -92,12 +91,7 @@ def _excluded(findings: Findings) -> None:
         if not text.strip().startswith(("+", "*")):
             message = "begins with neither + nor *: numbers are compared as in +905321234567"
             findings.warn(path, message)
-    try:
-        compile_pattern(findings.mapping("exclude", "match"))
-    except PatternErrors as refused:
-        for error in refused.errors:
-            message, hint = (findings.resolved.scrub(text) for text in (error.message, error.hint))
-            findings.problem(("exclude", "match", *error.path), message, hint)
+    findings.pattern("exclude", "match")
 
 
 def _unused(findings: Findings) -> None:

@@ -156,6 +156,8 @@ def _inputs(findings: Findings) -> None:
     for name in findings.mapping("inputs"):
         for key in ("id", "time"):
             findings.expression("inputs", name, "event", key)
+        findings.expression("inputs", name, "body")
+        findings.pattern("inputs", name, "skip")
         for path, topic in findings.texts("inputs", name, "topics"):
             topics.append((path, topic))
             if own.application_id and own.owns(topic):

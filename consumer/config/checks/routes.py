@@ -13,7 +13,6 @@ from consumer.config.policy_sections import Policy
 from consumer.config.sections import Window
 from consumer.records.channel import Channel, ChannelSpec
 from consumer.routing.link import entry_of, names_in
-from consumer.routing.patterns.pattern import PatternErrors, compile_pattern
 from consumer.routing.recipients.recipients import known_region
 
 _ADDRESSES = ("phone", "email")
@@ -35,7 +34,7 @@ def _route(findings: Findings, here: Path) -> None:
         findings.names(path, name, "campaigns")
     # A branch of a split may stand again behind it, for customers that the chosen one cannot reach.
     findings.repeated(findings.texts(*here, "send"), "in this list already")
-    _match(findings, here)
+    findings.pattern(*here, "match")
     for address in _ADDRESSES:
         findings.expression(*here, "recipient", address)
     _region(findings, (*here, "phone_region"))
@@ -56,15 +55,6 @@ def _all_named(findings: Findings, here: Path) -> bool:
     entries = findings.at(*here, "send")
     named = {path[: len(here) + 2] for path, _ in findings.sent(here)}
     return isinstance(entries, list) and len(named) == len(entries)
-
-
-def _match(findings: Findings, here: Path) -> None:
-    try:
-        compile_pattern(findings.mapping(*here, "match"))
-    except PatternErrors as refused:
-        for error in refused.errors:
-            message, hint = (findings.resolved.scrub(text) for text in (error.message, error.hint))
-            findings.problem((*here, "match", *error.path), message, hint)
 
 
 def _region(findings: Findings, path: Path) -> None:

@@ -47,6 +47,7 @@ class Disposition(StrEnum):
     ROUTED = "routed"
     ACCEPTED = "accepted"
     UNMATCHED = "unmatched"
+    SKIPPED = "skipped"
     SUPPRESSED = "suppressed"
     EXPIRED = "expired"
     REJECTED = "rejected"

@@ -217,6 +217,10 @@ ADVICE: Mapping[DeadLetterReason, str] = {
     DeadLetterReason.TOO_LARGE: "Raise `max_event_bytes` of the input, then replay.",
     DeadLetterReason.NOT_JSON: "Its writer must fix the events; a replay fails again.",
     DeadLetterReason.NOT_OBJECT: "Its writer must fix the events; a replay fails again.",
+    DeadLetterReason.NOT_CLOUDEVENT: "Correct `format` of the input, then replay; else its writer "
+    "must send CloudEvents.",
+    DeadLetterReason.NO_BODY: "Correct `body` of the input, or let `skip` match what is no "
+    "transaction, then replay.",
     DeadLetterReason.NO_ID: "Correct `event.id` of the input, then replay.",
     DeadLetterReason.BAD_ID: "Correct `event.id` of the input, then replay.",
     DeadLetterReason.NO_TIME: "Correct `event.time` of the input, then replay.",

@@ -30,11 +30,12 @@ from consumer.operations.explain.shapes import (
 from consumer.records.dead_letter import DeadLetter
 from consumer.records.input_record import InputRecord
 from consumer.routing.decoding.decode import Event
-from consumer.routing.decoding.formats import Payload
+from consumer.routing.decoding.payload import Payload
 from consumer.routing.route import Route
 from consumer.routing.router import RoutedInput
 from consumer.wiring.build import build_router, build_vendors
 
+SKIPPED = "The input skips such records: they are no transaction (`skip`, `tombstones`)."
 UNMATCHED = "No route takes the event; the nearest routes say what they lack."
 
 
@@ -83,6 +84,8 @@ class Explainer:
         routed = self._router.route([record], now)
         if routed.dead_letters:
             return [_of_dead_letter(letter) for letter in routed.dead_letters]
+        if routed.counts[record.topic, "skipped", ""]:
+            return [without_route("skipped", None, SKIPPED)]
         if event is None or not taken:
             return [without_route("unmatched", None, UNMATCHED)]
         known = self._router.inputs[record.topic]

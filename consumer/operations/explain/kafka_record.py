@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from typing import Final
 
+import msgspec
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from consumer.config.models import Config
 from consumer.errors import KafkaSessionError, OperationError
 from consumer.kafka.errors import describe, is_out_of_range, is_partition_end, translate_errors
 from consumer.kafka.queries import WAIT, log_range
-from consumer.kafka.records.messages import appended_at, headers_of, value_of
-from consumer.kafka.records.replayed import original
+from consumer.kafka.records.input_records import input_record, record_at
+from consumer.kafka.records.messages import appended_at, headers_of
 from consumer.operations.access import Access
 from consumer.operations.dead_letters.letters import LetterPlace, letter_of
 from consumer.operations.explain.event_source import RecordPlace, topic_of_input
@@ -123,16 +124,13 @@ def _no_record(place: RecordPlace, following: int | None) -> str:
 def _input_record(config: Config, message: Message, place: RecordPlace) -> InputRecord:
     """Return a record with the place at which it first stood: replayed ones and dead letters name
     it."""
-    topic, partition, offset = place
-    headers, _ = headers_of(message)
-    if topic == config.topics.replayed and (was := original(headers)):
-        topic, partition, offset = was[:3]
-    elif topic == config.topics.dead_letters:
-        letter = letter_of(LetterPlace(partition, offset), headers)
-        if letter is None:
-            raise OperationError(f"{topic}:{partition}:{offset} is no dead letter")
-        topic, partition, offset = letter.topic, letter.partition, letter.offset
-    return InputRecord(topic, partition, offset, value_of(message))
+    if place.topic != config.topics.dead_letters:
+        return input_record(message, config.topics.replayed)
+    letter = letter_of(LetterPlace(place.partition, place.offset), headers_of(message)[0])
+    if letter is None:
+        raise OperationError(f"{place.topic}:{place.partition}:{place.offset} is no dead letter")
+    was = letter.topic, letter.partition, letter.offset
+    return record_at(message, was, letter.headers, letter.timestamp)
 
 
 def _of_input(config: Config, record: InputRecord, input_name: str | None) -> InputRecord:
@@ -146,4 +144,4 @@ def _of_input(config: Config, record: InputRecord, input_name: str | None) -> In
     topic = topic_of_input(config, input_name)
     if record.topic in config.inputs[input_name].topics:
         topic = record.topic
-    return InputRecord(topic, record.partition, record.offset, record.value)
+    return msgspec.structs.replace(record, topic=topic)

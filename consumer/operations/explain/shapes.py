@@ -12,7 +12,9 @@ from consumer.records.invitation import Source
 _FIRST_MOMENT: Final = -62_135_596_800.0
 """Epoch seconds at which the calendar begins."""
 
-DecisionName = Literal["invite", "suppressed", "rejected", "expired", "unmatched", "dead_letter"]
+DecisionName = Literal[
+    "invite", "suppressed", "rejected", "expired", "unmatched", "skipped", "dead_letter"
+]
 
 
 class RuleAnswer(TypedDict):

@@ -14,7 +14,8 @@ from consumer.errors import EventError
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.input_record import InputRecord
 from consumer.routing.decoding.digits import Written, exact_body
-from consumer.routing.decoding.formats import Payload, PayloadDecoder
+from consumer.routing.decoding.envelope import NO_ENVELOPE, Envelope
+from consumer.routing.decoding.payload import Payload, PayloadDecoder
 from consumer.routing.decoding.times import TimeReader
 from consumer.routing.expressions import compile_value, needs_digits
 from consumer.routing.lookup import NO_TABLES, Tables
@@ -42,6 +43,7 @@ class EventDecoder:
 
     `decode_payload`: the input's format. `id_path`, `time_path`: JMESPath; an invalid expression
     raises ValueError. `max_bytes`: the longest value that is accepted. `tables`: for `lookup()`.
+    `envelope`: what lies around the event. `skip_tombstones`: a record without a value is skipped.
     """
 
     def __init__(
@@ -52,27 +54,31 @@ class EventDecoder:
         max_bytes: int,
         times: TimeReader | None = None,
         tables: Tables = NO_TABLES,
+        envelope: Envelope = NO_ENVELOPE,
+        *,
+        skip_tombstones: bool = False,
     ) -> None:
         self._decode_payload = decode_payload
         self._id, self._id_path = compile_value(id_path, tables), id_path
         self._exact_id = needs_digits(id_path)
         self._time, self._time_path = compile_value(time_path, tables), time_path
         self._max_bytes = max_bytes
+        self._envelope, self._skip_tombstones = envelope, skip_tombstones
         self._times = times or TimeReader()
 
-    def decode(self, record: InputRecord) -> Event:
-        """Decode a record to its event; raises `EventError` with the reason."""
-        return self.identify(self.load(record))
-
-    def load(self, record: InputRecord) -> Payload:
-        """Decode a record to the event's body, which routes match; raises `EventError`."""
+    def load(self, record: InputRecord) -> Payload | None:
+        """Decode a record to the event's body, which routes match; None for a record to skip.
+        Raises `EventError`."""
         value = record.value
         if not value:
+            if self._skip_tombstones:
+                return None
             raise EventError(DeadLetterReason.EMPTY, "the record has no value")
         if len(value) > self._max_bytes:
             expected = f"expected at most {self._max_bytes} bytes"
             raise EventError(DeadLetterReason.TOO_LARGE, expected)
-        return self._decode_payload(record)
+        payload = self._decode_payload(record)
+        return payload if self._envelope is NO_ENVELOPE else self._envelope.open(record, payload)
 
     def identify(self, payload: Payload, now: float | None = None) -> Event:
         """Make the event of what `load` returned: add id and time. Raises `EventError`.

@@ -73,12 +73,26 @@ def text_in(raw: bytes, value: object) -> str | None:
 
 
 def exact_body(raw: bytes, body: dict[str, Any]) -> Exact:
-    """Parse the event again with exact numbers; return `body` if only orjson can parse it."""
+    """Parse the event again with exact numbers; return `body` if only orjson can parse it. What
+    stands in `body` alone (`$kafka`) is kept."""
     try:
-        found = _decoder.decode(raw.decode())
+        found = exact_value(raw.decode())
     except (ValueError, RecursionError):
         return Exact(body)
-    return Exact(found if type(found) is dict else body)
+    return Exact({**body, **found} if type(found) is dict else body)
+
+
+def exact_value(text: str) -> Any:
+    """Parse JSON with exact numbers. Raises ValueError and RecursionError."""
+    return _decoder.decode(text)
+
+
+def exact_text(value: object) -> bytes:
+    """Return the JSON text of a value with its numbers' original digits; empty if it has none."""
+    try:
+        return orjson.dumps(value, _written)
+    except (TypeError, ValueError, RecursionError):
+        return b""
 
 
 def _integer(text: str) -> int | Written:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
 from operator import attrgetter
 
 import structlog
@@ -16,8 +15,7 @@ from confluent_kafka import KafkaException, Message, TopicPartition
 
 from consumer.kafka import transactions
 from consumer.kafka.records.delayed import Delayed
-from consumer.kafka.records.messages import content_of, headers_of, position_of, value_of
-from consumer.kafka.records.replayed import Original, original
+from consumer.kafka.records.input_records import input_record
 from consumer.kafka.start_offsets import (
     GroupMemory,
     Reading,
@@ -30,7 +28,7 @@ from consumer.lane.state.delay_steps import step_for
 from consumer.observability.metrics.labels import ROUTER
 from consumer.records.dead_letter import DeadLetter, DeadLetterReason
 from consumer.records.fields import rfc3339
-from consumer.records.input_record import InputRecord, RecordEnvelope
+from consumer.records.input_record import InputRecord
 from consumer.records.result import EncodedResult
 from consumer.routing.routed import Routed
 from consumer.routing.router import OTHER_TOPIC, Router
@@ -163,10 +161,10 @@ class RouterStage(StoppableStage[Routed]):
         return routed
 
     def _record(self, message: Message) -> InputRecord:
-        return _input_record(message, self.services.topics.replayed)
+        return input_record(message, self.services.topics.replayed)
 
     def _publish_poison(self, poison: Message, error: str) -> Routed:
-        record = _input_record(poison, self.services.topics.replayed)
+        record = input_record(poison, self.services.topics.replayed)
         letter = record.dead_letter(DeadLetterReason.INTERNAL, error)
         topic = poison.topic() if poison.topic() in self.inputs else OTHER_TOPIC
         routed = Routed(dead_letters=[letter])
@@ -207,22 +205,3 @@ class RouterStage(StoppableStage[Routed]):
             self.services.metrics.router.routed(lane, campaign, number)
         self.run.metrics.results(Counter(result["reason"] for result in outcome.results))
         self.run.metrics.dead_letters(Counter(letter.reason for letter in outcome.dead_letters))
-
-
-def _input_record(message: Message, replayed: str) -> InputRecord:
-    """Return a message as routing reads it: one of the topic `replayed` has its original place."""
-    topic, partition, offset = position_of(message)
-    was = None
-    if topic == replayed:
-        headers, lost = headers_of(message)
-        was = None if lost else original(headers)
-        if was:  # else its topic is no input's: a dead letter
-            topic, partition, offset = was[:3]
-    envelope = partial(_envelope, message, was)
-    return InputRecord(topic, partition, offset, value_of(message), envelope)
-
-
-def _envelope(message: Message, was: Original | None) -> RecordEnvelope:
-    content = content_of(message)
-    origin = was or content
-    return RecordEnvelope(content.key, origin.headers, origin.timestamp, content.unreadable)

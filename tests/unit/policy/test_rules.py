@@ -11,7 +11,7 @@ from consumer.policy.rules import ALL_RULES, PolicyRules, Rule, first_refusal
 from consumer.records.input_record import InputRecord
 from consumer.records.result import Reason
 from consumer.routing.decoding.decode import EventDecoder
-from consumer.routing.decoding.formats import decode_json
+from consumer.routing.decoding.payload import decode_json
 from consumer.routing.endings import Endings
 from consumer.routing.patterns.pattern import compile_pattern
 from consumer.routing.route import Route

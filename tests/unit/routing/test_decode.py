@@ -18,8 +18,10 @@ from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.fields import rfc3339
 from consumer.records.input_record import InputRecord, RecordEnvelope
 from consumer.routing.decoding.decode import MAX_AHEAD, Event, EventDecoder
-from consumer.routing.decoding.formats import FORMATS, Payload, decode_json
+from consumer.routing.decoding.formats import FORMATS
+from consumer.routing.decoding.payload import Payload, decode_json
 from consumer.routing.decoding.times import TimeReader, TimeUnit
+from tests.support.events import decoded
 
 DECODER = EventDecoder(decode_json, "id", "at.time", 1000)
 TIME = "2026-11-22T15:37:07Z"
@@ -31,7 +33,7 @@ def record(event_id: object = "t-1", time: object = TIME) -> bytes:
 
 
 def decode(value: bytes | None) -> Event:
-    return DECODER.decode(InputRecord("pos", 0, 0, value))
+    return decoded(DECODER, InputRecord("pos", 0, 0, value))
 
 
 def refusal(value: bytes | None) -> EventError:
@@ -343,7 +345,7 @@ def decode_named_by_header(record: InputRecord) -> Payload:
 def test_a_format_is_given_the_whole_record() -> None:
     envelope = RecordEnvelope(b"t-7", [("ce-type", b"purchase")], round(EPOCH * 1000))
     decoder = EventDecoder(decode_named_by_header, "id", "at.time", 1000)
-    event = decoder.decode(InputRecord("pos", 0, 0, b"\x00", lambda: envelope))
+    event = decoded(decoder, InputRecord("pos", 0, 0, b"\x00", lambda: envelope))
     assert (event.id, event.time, event.raw) == ("t-7", EPOCH, b"")
     assert event.body["ce-type"] == "purchase"
     assert event.body["topic"] == "pos"
@@ -353,7 +355,7 @@ def test_json_does_not_read_what_stands_beside_the_value() -> None:
     def unread() -> RecordEnvelope:
         raise AssertionError("reading headers costs as much as decoding")
 
-    assert DECODER.decode(InputRecord("pos", 0, 0, record(), unread)).id == "t-1"
+    assert decoded(DECODER, InputRecord("pos", 0, 0, record(), unread)).id == "t-1"
 
 
 @pytest.mark.parametrize("format_name", sorted(FORMATS))

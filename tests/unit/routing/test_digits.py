@@ -16,10 +16,11 @@ from consumer.records.channel import ChannelSpec
 from consumer.records.input_record import InputRecord
 from consumer.routing.decoding.decode import EventDecoder
 from consumer.routing.decoding.digits import Written, as_text, exact_body
-from consumer.routing.decoding.formats import decode_json
+from consumer.routing.decoding.payload import decode_json
 from consumer.routing.expressions import compile_value
 from consumer.routing.link import compile_link
 from consumer.routing.route import Link, Target
+from tests.support.events import decoded
 
 
 def data_of(raw: bytes, expression: str = "n") -> str | None:
@@ -112,7 +113,7 @@ def test_a_link_has_the_digits_that_came() -> None:
 
 
 def read_id(raw: bytes, path: str = "id") -> str:
-    return EventDecoder(decode_json, path, "time", 1000).decode(InputRecord("pos", 0, 0, raw)).id
+    return decoded(EventDecoder(decode_json, path, "time", 1000), InputRecord("pos", 0, 0, raw)).id
 
 
 @pytest.mark.parametrize("number", ["12345678901234567890123", "18446744073709551616"])

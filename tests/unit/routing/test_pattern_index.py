@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.routing.decoding.decode import EventDecoder
-from consumer.routing.decoding.formats import decode_json
+from consumer.routing.decoding.payload import decode_json
 from consumer.routing.patterns.index import FEWEST, MAX_ALTERNATIVES, MAX_COLUMNS, PatternIndex
 from consumer.routing.patterns.pattern import compile_pattern
 from consumer.routing.route import Route

@@ -26,7 +26,7 @@ from consumer.records.invitation import Invitation, RecordReader, Source
 from consumer.records.readers import read_invitation
 from consumer.records.result import Reason, Result, ResultReader, Status
 from consumer.routing.decoding.decode import EventDecoder
-from consumer.routing.decoding.formats import decode_json
+from consumer.routing.decoding.payload import decode_json
 from consumer.routing.endings import INVITATION_LIMIT, Endings
 from consumer.routing.expressions import compile_value
 from consumer.routing.patterns.pattern import compile_pattern

@@ -26,6 +26,7 @@ def test_there_are_cases_of_every_decision() -> None:
     assert decisions == {
         "invite",
         "unmatched",
+        "skipped",
         "dead_letter",
         Status.SUPPRESSED,
         Status.REJECTED,

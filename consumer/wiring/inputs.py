@@ -1,0 +1,50 @@
+"""Builds what reads the records of an input: format, envelope, identity, time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from consumer.config.models import Config
+from consumer.config.sections import Input, Route
+from consumer.routing.decoding.decode import EventDecoder
+from consumer.routing.decoding.envelope import NO_ENVELOPE, BodyReader, Envelope
+from consumer.routing.decoding.formats import FORMATS
+from consumer.routing.decoding.times import TimeReader
+from consumer.routing.expressions import KAFKA
+from consumer.routing.lookup import Tables
+from consumer.routing.patterns.pattern import compile_pattern
+
+
+def event_decoder(
+    config: Config, entry: Input, routes: Sequence[Route], tables: Tables
+) -> EventDecoder:
+    """Return the decoder of an input, whose routes are these."""
+    keys = entry.event
+    return EventDecoder(
+        FORMATS[entry.format],
+        keys.id,
+        keys.time,
+        entry.max_event_bytes,
+        time_reader(entry),
+        tables,
+        _envelope(entry, tables, kafka=_reads_kafka(config, entry, routes)),
+        skip_tombstones=entry.tombstones == "skip",
+    )
+
+
+def time_reader(entry: Input) -> TimeReader:
+    """Return what reads an input's times."""
+    return TimeReader(entry.event.time_unit, entry.event.timezone)
+
+
+def _envelope(entry: Input, tables: Tables, *, kafka: bool) -> Envelope:
+    if not (entry.body or entry.skip or kafka):
+        return NO_ENVELOPE
+    skips = compile_pattern(entry.skip).matches if entry.skip else None
+    return Envelope(skips, BodyReader(entry.body, tables) if entry.body else None, kafka)
+
+
+def _reads_kafka(config: Config, entry: Input, routes: Sequence[Route]) -> bool:
+    """Return whether an expression or pattern reads `$kafka`; else the headers need not be read."""
+    readers = [entry, *routes, *config.policies.values(), config.exclude]
+    return any(KAFKA in reader.model_dump_json() for reader in readers)
