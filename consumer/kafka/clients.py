@@ -21,7 +21,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient
 
-from consumer.errors import DispatcherError, KafkaSessionError
+from consumer.errors import DispatcherError, KafkaSessionError, OperationError
 from consumer.kafka import queries, transactions
 from consumer.kafka.client_settings import (
     TRANSACTION_TIMEOUT,
@@ -182,12 +182,16 @@ class KafkaClients:
             raise KafkaSessionError(f"topic {topic} does not exist")
         return found
 
-    def log_end(self, client: Consumer, topic: str) -> int:
-        """Return the end of partition 0's log, open transactions included: one of them may hide
-        committed records from a reader. `client` asks a broker without administration."""
+    def log_end(self, client: Consumer, topic: str, partition: int = 0) -> int:
+        """Return the end of a log, open transactions included: one of them may hide committed
+        records from a reader. `client` asks a broker without administration. Raises
+        KafkaSessionError."""
         if self._embedded:
-            return queries.log_range(client, topic, 0)[1]
-        return queries.end_offsets(self._administration(), [topic])[topic, 0]
+            return queries.log_range(client, topic, partition)[1]
+        try:
+            return queries.end_offsets(self._administration(), [topic])[topic, partition]
+        except OperationError as missing:
+            raise KafkaSessionError(str(missing)) from None
 
     def lingers(self, group: str) -> bool:
         """Return whether a member of this replica's killed predecessor is still in the group."""

@@ -191,11 +191,13 @@ class ContactView:
             self._state.unavailable(str(unavailable))
 
     def _ask_ends(self) -> dict[Partition, int]:
-        """Return where both topics end now."""
+        """Return where both topics end now, open transactions included: a result that one of them
+        hides counts."""
         consumer, topics = self.group.consumer, self._services.topics
+        clients = self._services.clients
         places = [
             (place.topic, place.partition)
             for topic in (topics.results, topics.contacts)
             for place in partitions_of(consumer, topic)
         ]
-        return {place: log_range(consumer, *place)[1] for place in places}
+        return {place: clients.log_end(consumer, *place) for place in places}

@@ -99,14 +99,14 @@ class FakeClients(KafkaClients):
         except KafkaException as error:
             raise KafkaSessionError(f"reading the id of {topic}: {describe(error)}") from error
 
-    def log_end(self, client: Consumer, topic: str) -> int:  # noqa: ARG002 - as the real one
+    def log_end(self, client: Consumer, topic: str, partition: int = 0) -> int:  # noqa: ARG002
         """The end as a reader of all records sees it. Raises KafkaSessionError."""
         try:
             self._broker.scheduler.point("log_end")
             self._broker.reach(15.0, "log end")
         except KafkaException as error:
             raise KafkaSessionError(f"reading the end of {topic}: {describe(error)}") from error
-        return self._broker.partition(topic, 0).end
+        return self._broker.partition(topic, partition).end
 
     def lingers(self, group: str) -> bool:  # noqa: ARG002 - as the real one
         """Simulated members of a killed process end with their sessions, as all do."""
