@@ -78,7 +78,8 @@ class RouteTiming:
 class GoneRoute(RouteTiming):
     """The rules about now of all routes that the config has no more: the strictest. Which policy
     an invitation had is unknown, so the quiet hours of each policy must let it go. It waits for
-    the latest end and is asked again then. It is neither paused nor in shadow."""
+    the latest end and is asked again then. It is not paused; the invitation itself says whether it
+    is in shadow."""
 
     policies: tuple[RouteTiming, ...] = ()
 

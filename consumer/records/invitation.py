@@ -64,7 +64,8 @@ class _Head(TypedDict):
 
     `due_at` is when the delay topics give the record back. `eligible_from` is the customer's due
     time, epoch seconds: when delay and quiet hours let the survey be sent. It never moves; without
-    it the invitation was due when it was routed. `zone` is the customer's time zone."""
+    it the invitation was due when it was routed. `zone` is the customer's time zone. `shadow`:
+    its route was in `mode: shadow`, which counts where the config has the route no more."""
 
     expires_at: Expiry | None
     campaign: Name
@@ -78,6 +79,7 @@ class _Head(TypedDict):
     zone: NotRequired[Name]
     priority: NotRequired[Priority]
     waits_for: NotRequired[Name]
+    shadow: NotRequired[bool]
 
 
 class RuleFields(TypedDict):
@@ -246,6 +248,7 @@ class InvitationHead(Struct, gc=False):
     zone: _Name = ""
     priority: _Priority = USUAL_PRIORITY
     waits_for: _Name = ""
+    shadow: bool = False
 
 
 class _KnownRecipient(Recipient, gc=False, forbid_unknown_fields=True):

@@ -126,6 +126,8 @@ class Endings:
         }
         if route.priority != USUAL_PRIORITY:
             invitation["priority"] = route.priority
+        if route.shadow:
+            invitation["shadow"] = True
         if self.counts_contacts:
             self._add_person(candidate)
         if candidate.found:

@@ -176,6 +176,7 @@ class Route:
 
     `recipient` is keyed by `Reader` (a Mapping's key type is invariant, hence Any). `counted_by`:
     expressions by which contact rules count, with their getters. `testers`: of `mode: redirect`.
+    `shadow`: in `mode: shadow`.
     """
 
     name: str
@@ -189,6 +190,7 @@ class Route:
     counted_by: Getters = ()
     testers: Address | None = None
     contact: Literal["obey", "exempt", "off"] = "obey"
+    shadow: bool = False
 
     @property
     def targets(self) -> list[Target]:

@@ -78,6 +78,7 @@ class RouteCompiler:
             self.getters({key: key for key in counted_by(self._config, route)}),
             testers=_testers(route),
             contact=route.contact,
+            shadow=route.mode == "shadow",
         )
 
     def person(self, person: Person) -> PersonReader:

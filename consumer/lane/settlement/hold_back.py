@@ -44,8 +44,7 @@ class HoldBack:
         """Return why an invitation may not be called now; None if it may."""
         settings = self._buffer.settings
         held = self._held_back(settings.policy.at_sealing, pending, now)
-        timing = settings.timing_of(pending.route)
-        if held is None and timing is not None and timing.shadow:
+        if held is None and settings.is_in_shadow(pending.route, made_so=pending.shadow):
             return HeldBack(Reason.SHADOW)
         return held
 

@@ -39,8 +39,8 @@ class PendingInvitation(msgspec.Struct, gc=False):
     `attempt`: calls that carried it. `delays`: how often it was delayed. `checked_by`: the config
     by which the router made it; none for one that an operator sent again. `event_at`: when its
     event happened, if that is known. `eligible_from`: its due time, 0 without one. `zone`: its
-    customer's time zone. `waits_for`: the contact rule for which it was delayed. `_result`: the
-    result's part, once a call decoded it.
+    customer's time zone. `waits_for`: the contact rule for which it was delayed. `shadow`: its
+    route was in shadow when it was routed. `_result`: the result's part, once a call decoded it.
 
     The garbage collector skips it (`gc=False`): there are many, and none refers to another object
     that could refer back."""
@@ -60,6 +60,7 @@ class PendingInvitation(msgspec.Struct, gc=False):
     zone: str = ""
     priority: int = USUAL_PRIORITY
     waits_for: str = ""
+    shadow: bool = False
     _result: Raw | None = None
 
     @classmethod
@@ -94,6 +95,7 @@ class PendingInvitation(msgspec.Struct, gc=False):
             intern(head.zone) if head.zone else "",
             head.priority,
             head.waits_for,
+            head.shadow,
         )
 
     @classmethod

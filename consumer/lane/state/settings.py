@@ -117,6 +117,12 @@ class LaneSettings:
         """Return a route's rules about now; None without any."""
         return self.routes.get(route, self.gone_routes)
 
+    def is_in_shadow(self, route: str, *, made_so: bool) -> bool:
+        """Return whether an invitation ends instead of being called: by its route's present mode,
+        or by the mode in which it was made if the config has the route no more."""
+        timing = self.routes.get(route)
+        return made_so if timing is None else timing.shadow
+
     @property
     def longest_silence(self) -> float:
         """Longest silence in seconds after one 429: `max_retry_after`, else the longest period."""

@@ -312,3 +312,14 @@ def test_the_pause_of_a_gone_route_holds_by_command_and_not_by_its_former_config
     driver.lane.pause(Pauses())
     driver.read(one(3), now=EVENING + 3)
     assert driver.sent == [3]
+
+
+@pytest.mark.parametrize("shadow", [True, False])
+def test_an_invitation_of_a_gone_route_stays_in_the_mode_in_which_it_was_made(
+    shadow: bool,
+) -> None:
+    """A trial that ends leaves invitations that wait; with the route its mode is gone."""
+    driver = Driver(lane(without_route(settings())))
+    driver.read(one(1, shadow=shadow), one(2, shadow=shadow, route="shop"), now=EVENING)
+    assert driver.sent == ([2] if shadow else [1, 2])
+    assert driver.reasons == ({"i1": "shadow"} if shadow else {})

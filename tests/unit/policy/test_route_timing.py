@@ -124,7 +124,6 @@ def test_a_gone_route_goes_only_where_each_policy_lets_it(
         assert any(answer and answer.reason == held.reason for answer in answers)
 
 
-def test_a_gone_route_is_neither_paused_nor_in_shadow() -> None:
+def test_a_gone_route_is_not_paused() -> None:
     gone = GoneRoute(policies=(timing(),))
     assert not gone.paused
-    assert not gone.shadow

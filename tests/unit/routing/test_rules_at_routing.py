@@ -361,6 +361,12 @@ def test_short_texts_of_an_event_are_no_addresses() -> None:
     assert only_invitation(routed)["data"] == {"custom_attributes": {"floor": "4"}}
 
 
+@pytest.mark.parametrize("mode", ["shadow", "live"])
+def test_an_invitation_says_whether_it_was_made_in_shadow(mode: str) -> None:
+    made = only_invitation(route(make_router(rule(mode=mode)), event(customer={"phone": PHONE})))
+    assert made.get("shadow") is (True if mode == "shadow" else None)
+
+
 # ---- what contact rules count by ---------------------------------------------------------------
 
 

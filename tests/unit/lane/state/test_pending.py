@@ -32,6 +32,7 @@ HEAD = {
     "zone": "Europe/Istanbul",
     "priority": 60,
     "waits_for": "everyone",
+    "shadow": True,
     "due_at": NOW + 60,
 }
 RESULT = {
@@ -53,6 +54,7 @@ def test_what_rules_add_is_read_and_the_record_kept_as_it_is() -> None:
     assert pending.value is raw
     assert (pending.eligible_from, pending.zone) == (NOW + 60, "Europe/Istanbul")
     assert (pending.priority, pending.waits_for, pending.route) == (60, "everyone", "store")
+    assert pending.shadow
     assert pending.arrived == NOW + 60  # the wait counts from the due time
     assert pending.invitation.items() >= {**HEAD, **RESULT}.items()
     assert PendingInvitation.read(7, raw, NOW + 61).arrived == NOW + 61
@@ -101,6 +103,7 @@ def test_a_delayed_record_comes_back_with_all_that_rules_added(head: dict[str, o
         ("priority", 101),
         ("priority", 1.5),
         ("waits_for", None),
+        ("shadow", "yes"),
     ],
 )
 def test_a_record_with_an_unfit_key_of_rules_is_refused(key: str, bad: object) -> None:
