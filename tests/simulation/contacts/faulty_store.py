@@ -17,13 +17,15 @@ SECOND_WRITER = 0.1
 
 
 class FaultyStore(MemoryStore):
-    """`meanwhile` is what another process does between a read and the write that follows."""
+    """`meanwhile` is what another process does between a read and the write that follows, now and
+    then; `each_time`, at every write."""
 
     def __init__(self, clock: Callable[[], float], rng: random.Random) -> None:
         super().__init__(clock, GRACE)
         self.down_until = 0.0
         self.loses_answers = True
         self.meanwhile: Callable[[Collection[str]], None] = lambda _keys: None
+        self.each_time: Callable[[Collection[str]], None] = lambda _keys: None
         self._rng = rng
         self._interrupted = False
         self._snapshots: list[Snapshot] = []
@@ -38,9 +40,11 @@ class FaultyStore(MemoryStore):
     ) -> bool:
         """See `ContactStore`; a write whose answer is lost was carried out."""
         self._check()
-        if not self._interrupted and self._rng.random() < SECOND_WRITER:
+        if not self._interrupted:
             self._interrupted = True
-            self.meanwhile(values)
+            self.each_time(values)
+            if self._rng.random() < SECOND_WRITER:
+                self.meanwhile(values)
             self._interrupted = False
         done = super().write(generation, versions, values)
         if self.loses_answers and self._rng.random() < ANSWERS_LOST:

@@ -139,7 +139,8 @@ def _reached(world: ContactLaneWorld) -> Iterator[tuple[Sent, int]]:
 
 
 def answers_and_suppressions_hold(world: ContactLaneWorld) -> None:
-    """Nothing is sealed against a suppression, or after an answer, that the store had by then."""
+    """Nothing is sealed against a suppression, or after an answer, that the store had by then, nor
+    by the lane against one that stood in the feed when its process began."""
     known = [
         (world.view.applied_at[id(change)], change)
         for change in world.view.logs["contacts", 0]
@@ -151,7 +152,8 @@ def answers_and_suppressions_hold(world: ContactLaneWorld) -> None:
             continue
         at, request = world.contacts.sealed[place][0], world.contacts.requests[sent.id]
         before = [change for applied_at, change in known if applied_at < at]
-        _check_suppressed(request, before, at)
+        unread = world.feed.records if world.feed is not None and sent.id.startswith("i") else []
+        _check_suppressed(request, [*unread, *before], at)
         for rule in holding_rules(world.rules.rules, request):
             if rule.counts_of == "responses" and request.contact == "obey":
                 answered = {

@@ -24,6 +24,7 @@ from consumer.policy.contacts.history import OPEN
 from consumer.policy.contacts.limits import Counting
 from consumer.policy.contacts.request import GRANTED
 from consumer.runtime.contacts.desk import ContactDesk
+from consumer.runtime.contacts.gate import FeedGate
 from tests.simulation.planting import rewritten
 
 Plant = Callable[[], AbstractContextManager[Any]]
@@ -57,13 +58,15 @@ def _offsets_of_the_group() -> Iterator[None]:
 
 @contextmanager
 def _one_key_a_decision() -> Iterator[None]:
-    """A write compares the first key alone, as a script for each key would."""
+    """A write compares one identity of each decision alone, as a script for each key would."""
     write = MemoryStore.write
 
     def first_only(
         store: MemoryStore, generation: str, versions: Mapping[str, int], values: Any
     ) -> bool:
-        return write(store, generation, dict(list(versions.items())[:1]), values)
+        histories = [key for key in versions if key.startswith("s:")]
+        compared = {key: version for key, version in versions.items() if key not in histories[1:]}
+        return write(store, generation, compared, values)
 
     with patch.object(MemoryStore, "write", first_only):
         yield
@@ -118,9 +121,17 @@ DEFECTS: dict[str, Plant] = {
         ("return when + self.within", "return (when // self.within + 1) * self.within"),
     ),
     "tags-as-they-are-now": _rewriting(
-        changes, "change_of_result", ('tuple(result.get("tags", ()))', "()")
+        changes, "change_of_result", ('tuple(result.get("tags", ()))', '("store",)')
     ),
     "fail-open": _fail_open,
+    "sent-before-the-feed-was-read": _rewriting(
+        FeedGate,
+        "_is_feed_read",
+        ('not self._waits or self._feed_progress["suppressions"].started', "True"),
+    ),
+    "sent-before-the-opt-outs-were-applied": _rewriting(
+        FeedGate, "_problem", ("not (self._looked and self._view.started)", "False")
+    ),
     "offsets-of-the-group": _offsets_of_the_group,
     "offsets-run-ahead": _rewriting(
         ContactBook,
@@ -135,7 +146,7 @@ DEFECTS: dict[str, Plant] = {
             "if contact.id not in taken_over",
             (
                 "if contact.id not in taken_over"
-                " and not (contact.state in OPEN and contact.at < self._now - 15.0)"
+                " and not (contact.state in OPEN and contact.at < self._now - 8.0)"
             ),
         ),
     ),

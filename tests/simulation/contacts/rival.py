@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from consumer.contacts.book import SEAL_SECONDS, ContactBook, Ownership
@@ -57,6 +57,13 @@ class Rival:
             self._turn(invitation)
         else:
             self._again(invitation, 0.0)
+
+    def hurry(self, people: Collection[str]) -> None:
+        """Seal at once what is about to be sealed for one of these persons."""
+        for invitation in list(self._waiting):
+            about_to = invitation.step == "seal" and not self._busy
+            if about_to and not set(people).isdisjoint(invitation.request.persons):
+                self._turn(invitation)
 
     def report(self) -> None:
         """Report what is with the vendor to a store of another generation."""

@@ -19,6 +19,13 @@ FOUND_AT = {
     "offsets-run-ahead": 2,
     "sealed-is-displaced": 0,
     "quiet-hours-at-intake-only": 11,
+    "sent-before-the-feed-was-read": 12,
+    "sent-before-the-opt-outs-were-applied": 102,
+    "tags-as-they-are-now": 27,
+    "one-key-a-decision": 1,
+    "reservations-expire": 2,
+    "unknown-is-released": 43,
+    "full-lane-stops-before-its-doubt": 58,
 }
 """Defect → a seed that shows it; its neighbours are tried where the program's draws have moved."""
 

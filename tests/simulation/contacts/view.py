@@ -30,6 +30,9 @@ class SimView:
         self.applied_at: dict[int, float] = {}
         """id of a change → when the store first had it."""
         self.restarts = 0
+        self._busy = False
+        self.stalls_until = 0.0
+        """Until then the group shares out its partitions, and nothing is read."""
         self._book, self._state, self._lanes, self._rng, self._now = book, state, lanes, rng, now
         self._positions: dict[Place, int] | None = None
         self._pending: tuple[list[Change], dict[Place, int], dict[Place, int]] | None = None
@@ -57,6 +60,9 @@ class SimView:
 
     def turn(self) -> None:
         """Poll, settle, look."""
+        if self._now() < self.stalls_until or self._busy:
+            return
+        self._busy = True
         try:
             if self._positions is None:
                 known = self._book.offsets(PLACES)
@@ -69,6 +75,8 @@ class SimView:
             self.crash()
         except StoreUnavailable:
             self._ends = None
+        finally:
+            self._busy = False
 
     def _settle(self) -> None:
         if self._pending is None:

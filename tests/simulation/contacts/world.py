@@ -19,8 +19,9 @@ from functools import partial
 from typing import Any
 from unittest.mock import patch
 
+from consumer.contacts import changes
 from consumer.contacts.book import ContactBook, Ownership
-from consumer.contacts.changes import change_of_contact, change_of_result
+from consumer.contacts.changes import change_of_contact
 from consumer.lane.lane import Lane
 from consumer.lane.state.commands import (
     Batch,
@@ -48,11 +49,13 @@ from consumer.records.contact_record import AnswerRecord, SuppressionRecord
 from consumer.records.result import Result
 from consumer.routing.decoding.times import TimeReader
 from consumer.runtime.contacts import desk as desk_module
+from consumer.runtime.contacts import gate as gate_module
 from consumer.runtime.contacts import state as state_module
 from consumer.runtime.contacts.desk import ContactDesk
 from consumer.runtime.contacts.state import ContactState
 from consumer.wiring.contacts import ContactConfig, RouteContact
 from tests.simulation.contacts.faulty_store import FaultyStore
+from tests.simulation.contacts.feed import SimFeed
 from tests.simulation.contacts.rival import LANE as RIVAL
 from tests.simulation.contacts.rival import Rival
 from tests.simulation.contacts.view import SimView
@@ -62,6 +65,9 @@ from tests.support.lanes import NOW, invitation, letter, results
 
 LANE = "cloud"
 TAGS = ("nps", "store", "care")
+WITHOUT_FEED = 0.7
+OTHERS_HURRY = 0.5
+"""Worlds in which view and rival write right when another process is about to."""
 FAULTS_END = 400.0
 """Seconds after which the store is well and the lane keeps its owner. A handover is drawn at each
 step, and the view makes five steps a second: with one permit in half a minute, each owner would
@@ -183,9 +189,13 @@ class ContactLaneWorld(LaneWorld):
             self._rival_sent,
         )
         self.store.meanwhile = self._race
+        if random.Random(f"hurry of {seed}").random() < OTHERS_HURRY:
+            self.store.each_time = self._hurry
         self._races = chance.choice([0, 5, 20])
+        self._guarded = -1  # crashes after which the process that runs began
         self._restarts = chance.choice([0, 0, 1, 2])
         self.desk: ContactDesk
+        self.feed = self._make_feed(random.Random(f"feed of {seed}"))
         self._plan()
 
     # -- making the world ---------------------------------------------------------------------
@@ -260,10 +270,20 @@ class ContactLaneWorld(LaneWorld):
             found[record.origin] = extra
         return found
 
+    def _people(self) -> list[str]:
+        return sorted({name for extra in self._extras.values() for name in extra["person"]})  # type: ignore[attr-defined]
+
+    def _make_feed(self, rng: random.Random) -> SimFeed | None:
+        """Some worlds have a feed of opt-outs that is behind."""
+        if rng.random() < WITHOUT_FEED:
+            return None
+        clock = _WorldClock(self)
+        return SimFeed(rng, self._people(), self.view, self._later, clock)  # type: ignore[arg-type]
+
     def _plan(self) -> None:
         chance = self.chance
         length = self.records[-1].arrived - NOW + 60.0
-        people = sorted({name for extra in self._extras.values() for name in extra["person"]})  # type: ignore[attr-defined]
+        people = self._people()
         for number in range(chance.choice([0, 10, 40])):
             at = NOW + chance.uniform(0.0, length)
             self._later(at, partial(self.rival.invite, self._rival_request(number, at, people)))
@@ -303,9 +323,13 @@ class ContactLaneWorld(LaneWorld):
         self.contacts.faults[how] += 1
         self.store.down_until = self.now + self.chance.choice([0.0, 2.0, 40.0])
 
+    def _hurry(self, keys: Collection[str]) -> None:
+        self.rival.hurry(_people_in(keys))
+        self.view.turn()
+
     def _race(self, keys: Collection[str]) -> None:
         """The rival invites a person whose history another process is about to write."""
-        people = sorted(key[2:] for key in keys if key.startswith("s:") and "|" not in key)
+        people = _people_in(keys)
         if people and self._races > 0:
             self._races -= 1
             request = self._rival_request(1_000 + self._races, self.now, people)
@@ -346,8 +370,10 @@ class ContactLaneWorld(LaneWorld):
         """See `LaneWorld`; then until the view has read everything."""
         log = DefectLog(self.contacts)
         with ExitStack() as patches:
-            for module in (desk_module, state_module):
+            for module in (desk_module, state_module, gate_module):
                 patches.enter_context(patch.object(module, "log", log))
+            if self.feed is not None:
+                patches.enter_context(self.feed.answering())
             history = super().run()
             for _ in range(2_000):
                 if self.rival.open == 0 and self.view.at_end and self._is_well():
@@ -362,6 +388,9 @@ class ContactLaneWorld(LaneWorld):
 
     def _take_over(self) -> None:
         super()._take_over()
+        if self.feed is not None and self._guarded != self.history.crashes:
+            self._guarded = self.history.crashes
+            self.feed.guard(self.book, self.state)
         routes = {"store": RouteContact(None, "d" if self.rules.duplicates else None)}
         config = ContactConfig(self.book, self.settings.campaigns, routes)
         self.desk = ContactDesk(
@@ -446,7 +475,7 @@ class ContactLaneWorld(LaneWorld):
 
     def _result(self, result: Result) -> None:
         names = partial(_names, repeats=bool(self.rules.duplicates))
-        change = change_of_result(result, self.now, names, _times)
+        change = changes.change_of_result(result, self.now, names, _times)
         if change is not None:
             self._settled(change)
 
@@ -482,6 +511,10 @@ class _WorldClock:
         return self._world.now
 
     steady = now
+
+
+def _people_in(keys: Collection[str]) -> list[str]:
+    return sorted(key[2:] for key in keys if key.startswith("s:") and "|" not in key)
 
 
 def _names(_route: str, *, repeats: bool) -> tuple[str | None, str | None]:
