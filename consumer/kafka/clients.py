@@ -31,6 +31,7 @@ from consumer.kafka.client_settings import (
     producer_settings,
 )
 from consumer.kafka.errors import describe
+from consumer.kafka.renewed_admin import RenewedAdmin
 from consumer.observability.logs.library import LIBRDKAFKA, ForwardingHandler
 
 OnError = Callable[[KafkaError], None]
@@ -281,7 +282,7 @@ class EmbeddedBroker:
 
 def admin_client(settings: Settings) -> AdminClient:
     """Return an administration client; it logs nothing, its calls raise."""
-    return AdminClient({**settings, "log_level": 0})
+    return RenewedAdmin.client(lambda: AdminClient({**settings, "log_level": 0}))
 
 
 def _librdkafka() -> logging.Logger:

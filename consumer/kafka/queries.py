@@ -23,6 +23,7 @@ from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
 from consumer.errors import OperationError
 from consumer.kafka.errors import check_answer, translate_errors
+from consumer.kafka.renewed_admin import translate_admin_errors
 
 WAIT = 10.0
 ADMIN_WAIT = 15.0
@@ -61,7 +62,7 @@ _FIRST, _LAST = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-un
 
 def topic_names(client: AdminClient | Consumer, prefix: str = "") -> list[str]:
     """Return all topics with this prefix that the client may see, in order."""
-    with translate_errors("listing topics"):
+    with translate_admin_errors("listing topics", client):
         known = client.list_topics(timeout=WAIT).topics
     return sorted(name for name in known if name.startswith(prefix))
 
@@ -69,7 +70,7 @@ def topic_names(client: AdminClient | Consumer, prefix: str = "") -> list[str]:
 def topic_ids(client: AdminClient, names: Sequence[str]) -> dict[str, str | None]:
     """Return topic → its id, which changes when it is recreated; None if it does not exist."""
     found: dict[str, str | None] = {}
-    with translate_errors("reading the topics' ids"):
+    with translate_admin_errors("reading the topics' ids", client):
         asked = client.describe_topics(TopicCollection(list(names)), request_timeout=WAIT)
         for name, future in asked.items():
             try:
@@ -138,7 +139,7 @@ def end_offsets(client: AdminClient, topics: Sequence[str], *, committed: bool =
 def _log_offsets(
     client: AdminClient, topics: Sequence[str], which: OffsetSpec, level: IsolationLevel
 ) -> Offsets:
-    with translate_errors("reading the logs' ends"):
+    with translate_admin_errors("reading the logs' ends", client):
         known = client.list_topics(timeout=ADMIN_WAIT).topics
         for topic in topics:
             if topic not in known:
@@ -169,7 +170,7 @@ def members(client: AdminClient, group: str) -> int:
 
 def client_ids(client: AdminClient, group: str) -> list[str]:
     """Return the client ids of a consumer group's members."""
-    with translate_errors(f"looking at group {group}"):
+    with translate_admin_errors(f"looking at group {group}", client):
         return _members(client, group)
 
 
@@ -186,7 +187,7 @@ def _members(client: AdminClient, group: str) -> list[str]:
 
 def committed_texts(client: AdminClient, group: str) -> dict[str, str]:
     """Return topic → metadata text, for all topics of which the group has an offset."""
-    with translate_errors(f"reading the offsets of group {group}"):
+    with translate_admin_errors(f"reading the offsets of group {group}", client):
         found = _group_offsets(client, group)
     texts: dict[str, str] = {}
     for committed in found:
@@ -199,7 +200,7 @@ def offsets_of_group(
     client: AdminClient, group: str, topics: Collection[str]
 ) -> dict[Partition, TopicPartition]:
     """Return the group's offsets of these topics, those that it has."""
-    with translate_errors(f"reading the offsets of group {group}"):
+    with translate_admin_errors(f"reading the offsets of group {group}", client):
         found = _group_offsets(client, group)
     return {
         (committed.topic, committed.partition): committed

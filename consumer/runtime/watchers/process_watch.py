@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient
 from consumer.errors import DispatcherError
 from consumer.kafka.errors import describe, translate_errors
 from consumer.kafka.reachability import tells_more, what_to_check
+from consumer.kafka.renewed_admin import RenewedAdmin
 from consumer.observability.health import Health
 from consumer.observability.metrics.metrics import Metrics
 
@@ -59,7 +60,7 @@ class BrokerWatch:
     ) -> None:
         quiet: dict[str, Any] = {"log_level": 0, "error_cb": self._note}
         with translate_errors("the kafka settings"):
-            self._client = AdminClient({**settings, **quiet})
+            self._client = RenewedAdmin(lambda: AdminClient({**settings, **quiet}))
         self._why: KafkaError | None = None
         self._bootstrap = settings.get("bootstrap.servers", "")
         self._health = health
@@ -95,8 +96,12 @@ class BrokerWatch:
     def _ask(self) -> None:
         try:
             self._client.list_topics(timeout=LOOK_EVERY)
-        finally:
-            self._client.poll(0)  # calls `_note`, and empties the queue of events
+        except KafkaException:
+            self._client.poll(0)
+            if self._down_since is not None:
+                self._client.renew()
+            raise
+        self._client.poll(0)  # calls `_note`, and empties the queue of events
 
     def _note(self, error: KafkaError) -> None:
         """Record why there is no connection, except "all brokers down", which explains nothing."""
