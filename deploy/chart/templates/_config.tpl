@@ -70,5 +70,26 @@ routing.yaml: |2
 {{/* Changes with the sections that a running process cannot take up: a new one restarts the pods. */}}
 {{- define "survey-dispatcher.restartsWith" -}}
 {{- $config := include "survey-dispatcher.config" . | fromJson -}}
-{{ pick $config "application_id" "kafka" "pseudonym" "admin" | toJson | sha256sum | trunc 16 }}
+{{ pick $config "application_id" "kafka" "pseudonym" "contacts" "feeds" "admin" | toJson | sha256sum | trunc 16 }}
+{{- end -}}
+
+{{/* sqlite or valkey; empty without a contact store, and where an existing ConfigMap has the config. */}}
+{{- define "survey-dispatcher.storeType" -}}
+{{ dig "contacts" "store" "type" "" (include "survey-dispatcher.config" . | fromJson) }}
+{{- end -}}
+
+{{/* The folder of a SQLite store. */}}
+{{- define "survey-dispatcher.storeFolder" -}}
+{{- $path := dig "contacts" "store" "path" "" (include "survey-dispatcher.config" . | fromJson) -}}
+{{- if not (regexMatch "^/[^$/]+/[^$]*[^$/]$" $path) -}}
+{{- fail (printf "contacts.store.path %q in the config is no file in a folder of its own: expected one such as /var/lib/survey-dispatcher/contacts.sqlite, where the chart mounts a volume" $path) -}}
+{{- end -}}
+{{ dir $path }}
+{{- end -}}
+
+{{/* Whether pods of the role keep the store's file: .root is the chart's context. */}}
+{{- define "survey-dispatcher.keepsStore" -}}
+{{- if and (eq (include "survey-dispatcher.storeType" .root) "sqlite") (ne .role "router") -}}
+yes
+{{- end -}}
 {{- end -}}
