@@ -13,6 +13,12 @@ _UNREADABLE = 'feed_records_total{feed="suppressions", kind="dead_letter"}'
 
 
 _PROCESS = "namespace, job, instance"
+_STORE_UP = (
+    f"max {by('instance')} ({PREFIX}contact_store_up\n"
+    f"and on ({_PROCESS}) {PREFIX}contact_decision_seconds_count)"
+)
+"""Of processes with a contact store: a router has none, and shows 0."""
+
 _CLOSED = (
     f"{gauge('feeds_hold_back', 'instance')} == 1\n"
     f"and on ({_PROCESS}) {PREFIX}contact_store_up == 1\n"
@@ -37,7 +43,7 @@ CONTACTS = [
     Alert(
         "ContactStoreDown",
         "critical",
-        f"{gauge('contact_store_up', 'instance')} == 0\nand on (namespace, job) ({_ASKING})",
+        f"{_STORE_UP} == 0\nand on (namespace, job) ({_ASKING})",
         "The contact store of {{ $labels.instance }} does not answer, or grants nothing yet; "
         "no survey is sent meanwhile.",
         "See why: `survey-dispatcher status`.",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from deploy.monitoring.panels import Panel, Query, Row, one
-from deploy.monitoring.series import grown, now, of, quantile
+from deploy.monitoring.series import EVERY, grown, now, of, quantile
+
+_DECIDES = f"rate({of('contact_decision_seconds_count')}[{EVERY}])"
+"""Processes with a contact store: others show it as down."""
 
 RULES = Row(
     "Rules before a survey",
@@ -23,7 +26,10 @@ RULES = Row(
         Panel(
             "Contact store",
             "Down: the store does not answer, or grants nothing yet. Nothing is sent meanwhile.",
-            one(now("contact_store_up", "instance", lane=False), "{{instance}}"),
+            one(
+                f"max by (instance) ({of('contact_store_up')} and on (job, instance) {_DECIDES})",
+                "{{instance}}",
+            ),
             kind="states",
             alerts=("ContactStoreDown",),
             words=("down", "up"),
