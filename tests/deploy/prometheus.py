@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -37,16 +37,19 @@ class Series:
 
 
 class Prometheus:
-    """A context manager; its data and log are in `home`."""
+    """A context manager; its data and log are in `home`. `history`: fills its data before."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, history: Callable[[Path], None] | None = None) -> None:
+        self._history = history
         self._home = home
-        self._ports: list[int] = []
+        self._ports: dict[int, str] = {}
         self._url = f"http://127.0.0.1:{free_ports(1)[0]}"
 
     def __enter__(self) -> Self:
         (self._home / "prometheus.yml").write_text(json.dumps(_CONFIG))  # JSON is YAML
         (self._home / "targets.json").write_text("[]")
+        if self._history is not None:
+            self._history(self._home / "data")
         command = [
             tool("prometheus"),
             f"--config.file={self._home / 'prometheus.yml'}",
@@ -63,10 +66,13 @@ class Prometheus:
         self._process.terminate()
         self._process.wait(20)
 
-    def scrape(self, port: int) -> None:
-        """Scrape this port of ours too, from now on."""
-        self._ports.append(port)
-        targets = [{"targets": [f"127.0.0.1:{each}" for each in self._ports]}]
+    def scrape(self, port: int, job: str) -> None:
+        """Scrape this port of ours too, from now on, as one of this application's."""
+        self._ports[port] = job
+        targets = [
+            {"targets": [f"127.0.0.1:{port}"], "labels": {"job": job}}
+            for port, job in self._ports.items()
+        ]
         (self._home / "targets.json").write_text(json.dumps(targets))
 
     def now(self, expr: str) -> list[Series]:

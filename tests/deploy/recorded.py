@@ -20,6 +20,12 @@ from tests.support.dispatcher import PATIENCE, Dispatcher, LiveWorld, until
 from tests.support.kafka import KafkaBroker
 
 P = "survey_dispatcher_"
+JOB, RULES_JOB = "survey-dispatcher", "survey-dispatcher-rules"
+"""The applications in Prometheus: the first has no contact store."""
+
+RULES_WORK = "rules work"
+"""What the second one's faults are compared with, as those of the first with `works`."""
+
 AFTERMATH = 10.0
 """Seconds after a fault in which rates still show it."""
 
@@ -70,11 +76,12 @@ class Run:
     feeder: Feeder
     config: Path
     vendor: SandboxServer
+    job: str = JOB
 
     def start(self, instance: str, config: Path | None = None) -> Dispatcher:
         """A dispatcher that Prometheus scrapes."""
         running = self.world.start(config or self.config, instance)
-        self.recording.prometheus.scrape(running.port)
+        self.recording.prometheus.scrape(running.port, self.job)
         return running
 
     def reconfigure(self, text: str) -> None:

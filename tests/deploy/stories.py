@@ -9,7 +9,6 @@ import orjson
 from confluent_kafka import Producer
 
 from tests.deploy.feeder import Feeder
-from tests.deploy.prometheus import Prometheus
 from tests.deploy.recorded import P, Recording, Run, grew
 from tests.integration.test_operations import operate
 from tests.support.dispatcher import SMS, Dispatcher, LiveWorld, until
@@ -21,9 +20,8 @@ OLD = UNMATCHED.replace(b"2026", b"2020").replace(b"nobody", b"store")
 NO_PHONE = b'{"id":"n%d","time":"%s","channel":"store","customer":{}}'
 
 
-def record(kafka: KafkaBroker, home: Path, prometheus: Prometheus) -> Recording:
+def record(kafka: KafkaBroker, home: Path, recording: Recording) -> None:
     """Let all of it happen."""
-    recording = Recording(prometheus)
     with LiveWorld(kafka.bootstrap, home) as world:
         vendor = world.start_vendor(token_ttl=5.0)
         config = world.configure(
@@ -50,7 +48,6 @@ def record(kafka: KafkaBroker, home: Path, prometheus: Prometheus) -> Recording:
                 story(run)
             _kafka(run, _moves(run, first))
             _rivals(run)
-    return recording
 
 
 def _works(run: Run) -> None:
