@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from consumer.observability.status.status import PauseStatus
-    from consumer.operations.inputs import GoOn
+    from consumer.operations.inputs import GoOn, Start
     from consumer.records.pause import Pausable
 
 _WHAT = "route, campaign, vendor or everything."
@@ -67,7 +68,9 @@ def inputs_resume(
     begin: Annotated[
         str,
         position_option(
-            "--from", "Where to read on: earliest, latest, an offset or an RFC 3339 time."
+            "--from",
+            "Where to read on: stopped (where it stands), earliest, latest, an offset or an RFC "
+            "3339 time.",
         ),
     ],
     config: ConfigPath = DEFAULT_CONFIG,
@@ -75,11 +78,18 @@ def inputs_resume(
     dry_run: DryRun = False,
 ) -> None:
     """Resume stopped input partitions; processes may run meanwhile."""
+    topic, partition = _parse_target(target)
+    start = begin if begin == "stopped" else parse_position(begin, "--from")
+    resume_input(config, topic, partition, start, yes=yes, dry_run=dry_run)
+
+
+def resume_input(
+    config: Path, topic: str, partition: int | None, start: Start, *, yes: bool, dry_run: bool
+) -> None:
+    """Show where stopped partitions would go on, and let them."""
     from consumer.operations import view
     from consumer.operations.inputs import resume
     from consumer.operations.tables import table
-
-    topic, partition = _parse_target(target)
 
     def confirm(plan: Sequence[GoOn]) -> bool:
         rows = []
@@ -90,7 +100,6 @@ def inputs_resume(
         table(heads, rows)
         return not dry_run and view.confirm_number(len(plan), "let these go on", yes=yes)
 
-    start = parse_position(begin, "--from")
     done_in_time = resume(access_to(config), topic, partition, start, confirm)
     _report(done_in_time, "they are read again", "`survey-dispatcher inputs list`")
 

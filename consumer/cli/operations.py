@@ -221,6 +221,22 @@ def dlq_replay(
         typer.echo(f"{number:,} replayed")
 
 
+@dlq.command("continue", rich_help_panel=Panel.MEND)
+def dlq_continue(
+    topic: Annotated[str, typer.Argument(metavar="TOPIC", help="Input topic that was stopped.")],
+    config: ConfigPath = DEFAULT_CONFIG,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+) -> None:
+    """Read on an input that stopped because too much of it became dead letters.
+
+    It stops again if the next records are no better; a corrected config ends the stop by itself.
+    """
+    from consumer.cli.live_commands import resume_input
+
+    resume_input(config, topic, None, "stopped", yes=yes, dry_run=dry_run)
+
+
 @lanes.command("list", rich_help_panel=Panel.LOOK)
 def lanes_list(config: ConfigPath = DEFAULT_CONFIG, as_json: Json = False) -> None:
     """List all lanes, with those that left the config; figures may be a moment old."""

@@ -150,6 +150,15 @@ class EventKeys(Section):
     """Zone of times without an offset, as Europe/Istanbul; without it such are refused."""
 
 
+class DeadLetterShare(Section):
+    """How many of an input's records may be unreadable before it stops."""
+
+    share: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Of the last `of` records of a topic no larger share may be dead letters."""
+    of: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+    """Records that are looked at together."""
+
+
 class Input(Section):
     """Topics whose events have one form."""
 
@@ -171,6 +180,8 @@ class Input(Section):
     """An event takes the first route that matches, or all that match."""
     max_event_bytes: Annotated[int, Field(ge=1, le=100 * 2**20)] = 2**20
     """A longer event becomes a dead letter."""
+    dead_letter_limit: DeadLetterShare | None = DeadLetterShare()
+    """Beyond it the input's topic stops, until `dlq continue` or another config; null: never."""
 
 
 class Recipient(Section):

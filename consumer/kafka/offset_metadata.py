@@ -3,6 +3,8 @@
 The router's group stores more than offsets (their metadata string, up to 4096 bytes):
 
     an offset of an input    topic <id>              the topic it is of
+                             … halted <version>      it must not be read under this config: too many
+                                                     of its records became dead letters
     one of the own topic     read <entry><entry>…    all inputs that the group has ever read
                              forgot <entry>…         the same, after the group forgot all offsets:
                                                      the own topic is not read either
@@ -34,6 +36,7 @@ MARK_LIMIT = 4096
 """Bytes of metadata that a broker takes (`offset.metadata.max.bytes`)."""
 
 _TOPIC, _READ, _FORGOT, _INPUTS = "topic ", "read ", "forgot ", "inputs "
+_HALTED = " halted "
 _NAME, _ID = 6, 6
 """Characters of an entry: 32 bits distinguish names, 36 random bits a topic from its successor of
 the same name."""
@@ -52,7 +55,20 @@ def mark(topic_id: str | None) -> str:
 def id_in(text: str | None) -> str | None:
     """Return the topic id in this metadata text of an input's offset; None if an older version, or
     a tool, wrote none. A tool's offset is an operator's decision, so it is used as it is."""
-    return text.removeprefix(_TOPIC) if text and text.startswith(_TOPIC) else None
+    if not text or not text.startswith(_TOPIC):
+        return None
+    return text.removeprefix(_TOPIC).partition(_HALTED)[0]
+
+
+def halted(marked: str, config_version: str) -> str:
+    """Return the metadata of an input's offset from which nothing is read under this config."""
+    return marked.partition(_HALTED)[0] + _HALTED + config_version
+
+
+def halted_by(committed: TopicPartition) -> str | None:
+    """Return the config version under which reading was halted at this offset; None if it was
+    not."""
+    return (committed.metadata or "").partition(_HALTED)[2] or None
 
 
 def register(ids: Mapping[str, str], former: str = "", *, forgot: bool = False) -> str:

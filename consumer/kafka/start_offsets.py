@@ -35,7 +35,7 @@ class Reading:
     `answers` are topics that hold nothing before an input was read. `lanes` is the prefix of the
     lanes' topics, which prove the same: lanes that left the config count too. `ids` are the present
     ids of inputs and `own` (None: this broker has none). `former`: the metadata texts of all the
-    group's offsets, also of inputs that left the config.
+    group's offsets, also of inputs that left the config. `config_version`: of the reader's config.
     """
 
     group: str
@@ -44,11 +44,17 @@ class Reading:
     answers: Sequence[str]
     ids: Mapping[str, str | None]
     lanes: str = ""
+    config_version: str = ""
     former: Mapping[str, str] = field(default_factory=dict)
 
 
 def router_reading(
-    topics: Topics, inputs: Sequence[str], clients: KafkaClients, *, feeds: bool = False
+    topics: Topics,
+    inputs: Sequence[str],
+    clients: KafkaClients,
+    *,
+    feeds: bool = False,
+    config_version: str = "",
 ) -> Reading:
     """Return what the router's group reads with these inputs. `feeds`: whether there are feeds,
     whose dead letters do not prove that an input was read."""
@@ -60,6 +66,7 @@ def router_reading(
         [topics.results] if feeds else [topics.results, topics.dead_letters],
         {topic: clients.topic_id(topic) for topic in [*inputs, topics.replayed]},
         topics.invitations(""),
+        config_version,
         clients.committed_texts(group),
     )
 
@@ -172,7 +179,9 @@ def read_group_memory(asker: Consumer, reading: Reading) -> GroupMemory:
     own, stopped = _own(committed, reading), []
     for found in committed.values():
         registered = offset_metadata.registered(own, found.topic)
-        problem = memory_problem(found, committed, reading.ids.get(found.topic), registered)
+        problem = memory_problem(
+            found, committed, reading.ids.get(found.topic), registered, reading.config_version
+        )
         if problem is not None:
             stopped.append(problem)
     return GroupMemory(committed, stopped)
@@ -251,11 +260,12 @@ def _unmarked(
     reading.
     """
     mine = {(place.topic, place.partition) for place in [*partitions, *client.assignment()]}
-    recreated = {stop.place for stop in memory.stopped if stop.reason is StopReason.RECREATED}
+    kept = {StopReason.RECREATED, StopReason.UNREADABLE}
+    stopped = {stop.place for stop in memory.stopped if stop.reason in kept}
     return [
         found
         for place, found in memory.committed.items()
-        if place in mine - recreated
+        if place in mine - stopped
         and found.offset >= 0
         and (found.metadata or "") != marks.get(place[0], "")
     ]

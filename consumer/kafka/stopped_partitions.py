@@ -8,6 +8,8 @@ when the group gets another offset for it (`survey-dispatcher inputs resume`).
     recreated      the offset, or the group's register, is of a topic that was deleted; the topic
                    that has its name now is another one
     forgotten      the group has read the topic, and has no offset of it any more
+    unreadable     too many of the topic's records became dead letters (`dead_letter_limit`); a
+                   change of the config ends this stop, too
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ class StopReason(StrEnum):
     OUT_OF_RANGE = "out_of_range"
     RECREATED = "recreated"
     FORGOTTEN = "forgotten"
+    UNREADABLE = "unreadable"
 
 
 MEANING: Mapping[StopReason, str] = {
@@ -39,6 +42,7 @@ MEANING: Mapping[StopReason, str] = {
         "the group has read it before and has no offset of it: Kafka forgets them when no process "
         "reads it for `offsets.retention.minutes` (a week)"
     ),
+    StopReason.UNREADABLE: "too many of its records became dead letters (`dead_letter_limit`)",
 }
 
 
@@ -57,6 +61,11 @@ class StoppedPartition:
         """Return a partition of which the group has no offset any more."""
         return cls(topic, partition, -1, StopReason.FORGOTTEN)
 
+    @classmethod
+    def unreadable(cls, place: TopicPartition) -> Self:
+        """Return a partition of which too much cannot be read."""
+        return cls(place.topic, place.partition, place.offset, StopReason.UNREADABLE)
+
     @property
     def place(self) -> Partition:
         """Topic and partition."""
@@ -65,11 +74,13 @@ class StoppedPartition:
     @property
     def whole_topic(self) -> bool:
         """Whether all partitions have lost their offsets, so that they resume together."""
-        return self.reason is not StopReason.OUT_OF_RANGE
+        return self.reason in {StopReason.RECREATED, StopReason.FORGOTTEN}
 
     @property
     def command(self) -> str:
         """The command that ends the stop."""
+        if self.reason is StopReason.UNREADABLE:
+            return f"survey-dispatcher dlq continue {self.topic}, or correct the config"
         target = self.topic if self.whole_topic else f"{self.topic}:{self.partition}"
         return (
             f"survey-dispatcher inputs resume {target} --from earliest|latest|OFFSET|TIME "
@@ -82,11 +93,12 @@ def memory_problem(
     committed: Mapping[Partition, TopicPartition],
     topic_id: str | None,
     registered: str | None,
+    config_version: str = "",
 ) -> StoppedPartition | None:
     """Compare the group's memory of a partition with the topic as it is now; None if they agree.
 
     `committed`: all offsets of the group; `registered`: the first characters of the topic's id when
-    it was read.
+    it was read; `config_version`: of the config that would read it.
     """
     found = committed[place.topic, place.partition]
     siblings = [each for (topic, _), each in committed.items() if topic == place.topic]
@@ -101,8 +113,14 @@ def memory_problem(
         return _forgotten(found, topic_id, registered)
     others = {mark for mark in marks if mark}
     if topic_id is None or topic_id in others or not others or None in marks:
-        return None
+        return _halted(found, config_version)
     return _stopped(found, StopReason.RECREATED, min(others))
+
+
+def _halted(found: TopicPartition, config_version: str) -> StoppedPartition | None:
+    """Return a partition as stopped of which too much could not be read under this config."""
+    stands = found.offset >= 0 and offset_metadata.halted_by(found) == (config_version or None)
+    return _stopped(found, StopReason.UNREADABLE) if stands and config_version else None
 
 
 def out_of_range(asker: Consumer, found: TopicPartition) -> StoppedPartition | None:

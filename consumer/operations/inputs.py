@@ -38,8 +38,10 @@ from consumer.kafka.stopped_partitions import StoppedPartition, StopReason, out_
 from consumer.lane.state.delay_steps import STEPS
 from consumer.operations.access import Access
 
+STOPPED = "stopped"
+
 Start = StartFrom | int
-"""Where to resume; an integer is an offset."""
+"""Where to resume; an integer is an offset, `STOPPED` is where each partition stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,13 @@ def look(access: Access) -> list[InputView]:
 def _reading(access: Access) -> Reading:
     config = access.config
     feeds = bool(config.feeds.named)
-    return router_reading(access.topics, config.input_topics, access.clients, feeds=feeds)
+    return router_reading(
+        access.topics,
+        config.input_topics,
+        access.clients,
+        feeds=feeds,
+        config_version=config.config_version,
+    )
 
 
 def _view(asker: Consumer, found: TopicPartition, stopped: StoppedPartition | None) -> InputView:
@@ -213,6 +221,11 @@ def _go_on(asker: Consumer, stopped: StoppedPartition, start: Start) -> GoOn:
                 f"{stopped.topic} [{stopped.partition}] holds {low} to {high}, not {start}"
             )
         offset = start
+    elif start == STOPPED:
+        if stopped.offset < 0:
+            what = f"{stopped.topic} [{stopped.partition}]"
+            raise OperationError(f"the group has no offset of {what}: say where to begin")
+        offset = stopped.offset
     else:
         offset = start_offset(asker, place, start)
     return GoOn(*stopped.place, stopped.offset, offset, high - offset, offset - low)
@@ -249,4 +262,11 @@ def _moved(asker: Consumer, plan: Sequence[GoOn]) -> bool:
     """Return whether the group's offset of each partition has changed."""
     asked = [TopicPartition(part.topic, part.partition) for part in plan]
     found = committed_offsets(asker, asked)
-    return all(max(-1, found[part.topic, part.partition].offset) != part.seen for part in plan)
+    return all(_goes_on(found[part.topic, part.partition], part) for part in plan)
+
+
+def _goes_on(committed: TopicPartition, part: GoOn) -> bool:
+    """Return whether a running process has obeyed: at the same offset, by its metadata."""
+    if part.offset == part.seen:
+        return offset_metadata.halted_by(committed) is None
+    return max(-1, committed.offset) != part.seen

@@ -18,6 +18,7 @@ from consumer.records.fields import rfc3339
 from consumer.records.input_record import InputRecord
 from consumer.records.result import Reason
 from consumer.routing.candidate import ANY_TIME, RouteCandidate
+from consumer.routing.dead_letter_limit import DeadLetterLimit
 from consumer.routing.decoding.decode import Event, EventDecoder
 from consumer.routing.decoding.times import TimeReader
 from consumer.routing.endings import Endings
@@ -43,6 +44,7 @@ class RoutedInput:
     index: PatternIndex | None = None
     person: PersonReader = NO_PERSON
     times: TimeReader = ANY_TIME
+    dead_letter_limit: DeadLetterLimit | None = None
 
     def routes_for(self, body: Body) -> Sequence[Route]:
         """Return the routes that take an event with this body."""

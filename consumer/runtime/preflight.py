@@ -73,6 +73,7 @@ class KafkaPreflight:
                 config.input_topics,
                 self._services.clients,
                 feeds=bool(config.feeds.named),
+                config_version=config.config_version,
             )
             with self._reader("router", reading.group) as asker:
                 rehearse(asker, changes.new_inputs, self._options.begin, reading)

@@ -13,7 +13,9 @@ from collections.abc import Sequence
 import structlog
 from confluent_kafka import TopicPartition
 
+from consumer.kafka import offset_metadata
 from consumer.kafka.start_offsets import GroupMemory, Reading
+from consumer.kafka.stopped_partitions import MEANING, StoppedPartition, StopReason
 from consumer.runtime.group_consumer import partition_names, places_of
 from consumer.runtime.input_stops import InputStops, decided_offsets
 from consumer.runtime.stage import StageServices
@@ -52,6 +54,28 @@ class StoppableStage(TransactionalStage[Outcome]):
         """
         self.group.unassign(partition)
         self.stops.stop(self.asker, partition)
+
+    def halt(self, topic: str, refused: Sequence[tuple[str, int, int]], example: str) -> None:
+        """Stop this member's partitions of a topic where they were read up to, and have the group
+        remember it under this config. Other members stop theirs when they exceed the limit.
+
+        `refused`: records that were read and not taken, in order. Raises KafkaSessionError.
+        """
+        offsets = {place: offset for place, (offset, _) in self.group.positions().items()}
+        offsets |= {(name, number): at for name, number, at in reversed(refused)}
+        mark = offset_metadata.halted(
+            self.offset_metadata.get(topic, ""), self.services.config.version
+        )
+        places = [
+            TopicPartition(topic, number, at, mark)
+            for (name, number), at in offsets.items()
+            if name == topic
+        ]
+        self._commit_offsets(places, self.group.metadata())
+        for place in places:
+            self.group.unassign(place)
+        why = f"{MEANING[StopReason.UNREADABLE]}, for example {example}"
+        self.stops.add(self.asker, map(StoppedPartition.unreadable, places), why)
 
     def _must_rejoin(self) -> bool:
         """Commit offsets that operators decided. Return whether to rejoin for a stopped partition.

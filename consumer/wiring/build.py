@@ -22,7 +22,7 @@ from consumer.routing.router import RoutedInput, Router
 from consumer.vendors import VENDORS, Vendor
 from consumer.vendors.protocol import LoginVendor
 from consumer.wiring.contacts import ContactConfig
-from consumer.wiring.inputs import event_decoder, time_reader
+from consumer.wiring.inputs import dead_letter_limit, event_decoder, time_reader
 from consumer.wiring.routes import RouteCompiler, build_timings, gone_routes
 
 
@@ -90,6 +90,7 @@ def build_router(config: Config, vendors: Mapping[str, Vendor]) -> Router:
             index=PatternIndex.if_it_pays([route.pattern for route in routes]),
             person=compiler.person(entry.person),
             times=time_reader(entry),
+            dead_letter_limit=dead_letter_limit(entry),
         )
         inputs.update(dict.fromkeys(entry.topics, routed))
     current, *previous = pseudonymisers(config)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from consumer.config.models import Config
 from consumer.config.sections import Input, Route
+from consumer.routing.dead_letter_limit import DeadLetterLimit
 from consumer.routing.decoding.decode import EventDecoder
 from consumer.routing.decoding.envelope import NO_ENVELOPE, BodyReader, Envelope
 from consumer.routing.decoding.formats import FORMATS
@@ -35,6 +36,12 @@ def event_decoder(
 def time_reader(entry: Input) -> TimeReader:
     """Return what reads an input's times."""
     return TimeReader(entry.event.time_unit, entry.event.timezone)
+
+
+def dead_letter_limit(entry: Input) -> DeadLetterLimit | None:
+    """Return an input's limit on dead letters; None for an input without."""
+    limit = entry.dead_letter_limit
+    return None if limit is None else DeadLetterLimit(limit.share, limit.of)
 
 
 def _envelope(entry: Input, tables: Tables, *, kafka: bool) -> Envelope:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import compress
 from operator import attrgetter
 
 import structlog
@@ -16,6 +17,7 @@ from confluent_kafka import KafkaException, Message, TopicPartition
 from consumer.kafka import transactions
 from consumer.kafka.records.delayed import Delayed
 from consumer.kafka.records.input_records import input_record
+from consumer.kafka.records.messages import position_of
 from consumer.kafka.start_offsets import (
     GroupMemory,
     Reading,
@@ -30,10 +32,12 @@ from consumer.records.dead_letter import DeadLetter, DeadLetterReason
 from consumer.records.fields import rfc3339
 from consumer.records.input_record import InputRecord
 from consumer.records.result import EncodedResult
+from consumer.routing.dead_letter_limit import DeadLetterLimit
 from consumer.routing.routed import Routed
 from consumer.routing.router import OTHER_TOPIC, Router
 from consumer.runtime.group_consumer import partition_names, places_of
 from consumer.runtime.isolation import log_defect
+from consumer.runtime.router.dead_letter_guard import DeadLetterGuard, Halt, example_of, place_of
 from consumer.runtime.stage import StageServices
 from consumer.runtime.stoppable_stage import StoppableStage
 from consumer.wiring.build import RouterConfig
@@ -65,6 +69,8 @@ class RouterStage(StoppableStage[Routed]):
         self._show_at = 0.0
         self._next_config: RouterConfig | None = None
         self._config: RouterConfig | None = None
+        self._guard = DeadLetterGuard(_limits(router))
+        self._halting: dict[str, Halt] = {}
 
     def reconfigure(self, rules: RouterConfig) -> None:
         """Route by another config from the next poll on. May be called from any thread."""
@@ -79,6 +85,7 @@ class RouterStage(StoppableStage[Routed]):
         if rules is None or rules is self._config:
             return False
         self.router, self.inputs, self._config = rules.router, rules.inputs, rules
+        self._guard = DeadLetterGuard(_limits(rules.router))
         return set(self.inputs) != before
 
     def _topics(self) -> Sequence[str]:
@@ -143,22 +150,62 @@ class RouterStage(StoppableStage[Routed]):
 
     def _reading(self) -> Reading:
         clients = self.run.with_heartbeat(self.services.clients)
-        feeds = self.services.config.feeds
-        return router_reading(self.services.topics, self.inputs, clients, feeds=feeds)
+        in_use = self.services.config
+        return router_reading(
+            self.services.topics,
+            self.inputs,
+            clients,
+            feeds=in_use.feeds,
+            config_version=in_use.version,
+        )
 
     def _group_memory(self, reading: Reading) -> GroupMemory:
         return read_group_memory(self.asker, reading)
 
     # -- records ------------------------------------------------------------------------------
 
+    def _handle(self, records: Sequence[Message]) -> None:
+        """Process what came, then halt the inputs whose limit on dead letters it exceeds."""
+        super()._handle(records)
+        for topic, halt in self._halting.items():
+            self.halt(topic, halt.refused, halt.example)
+            self._guard.reset(topic)
+        self._halting.clear()
+
     def _process(self, records: Sequence[Message]) -> Routed:
-        """Route records and commit the outcome."""
-        read = [self._record(message) for message in records]
+        """Route records and commit the outcome, but for records of inputs that must halt."""
+        if self._halting:  # because of an earlier part of this poll
+            records = [message for message in records if message.topic() not in self._halting]
         now = self.services.clock.now()
-        routed = self.router.route(read, now, self.run.beat)
-        self._commit(records, routed, now)
+        routed = self._route(records, now)
+        if routed.dead_letters:
+            records, routed = self._admitted(records, routed, now)
+        else:
+            self._guard.take_readable(str(message.topic()) for message in records)
+        if records:
+            self._commit(records, routed, now)
         self._log_defects(routed.dead_letters)
         return routed
+
+    def _admitted(
+        self, records: Sequence[Message], routed: Routed, now: float
+    ) -> tuple[Sequence[Message], Routed]:
+        """Return the records, and their outcome, that the limits on dead letters admit."""
+        places = [position_of(message) for message in records]
+        bad = {place_of(letter) for letter in routed.dead_letters}
+        refused = self._guard.refused(places, bad)
+        if refused:
+            left = {place for some in refused.values() for place in some}
+            kept = [place not in left for place in places]
+            records, places = list(compress(records, kept)), list(compress(places, kept))
+            routed = self._route(records, now)
+            for topic, some in refused.items():
+                self._halting[topic] = Halt(some, example_of(topic, routed.dead_letters))
+        self._guard.take(places, bad)
+        return records, routed
+
+    def _route(self, records: Sequence[Message], now: float) -> Routed:
+        return self.router.route([self._record(one) for one in records], now, self.run.beat)
 
     def _record(self, message: Message) -> InputRecord:
         return input_record(message, self.services.topics.replayed)
@@ -205,3 +252,8 @@ class RouterStage(StoppableStage[Routed]):
             self.services.metrics.router.routed(lane, campaign, number)
         self.run.metrics.results(Counter(result["reason"] for result in outcome.results))
         self.run.metrics.dead_letters(Counter(letter.reason for letter in outcome.dead_letters))
+
+
+def _limits(router: Router) -> dict[str, DeadLetterLimit]:
+    known = router.inputs.items()
+    return {topic: limit for topic, entry in known if (limit := entry.dead_letter_limit)}

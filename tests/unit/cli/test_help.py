@@ -159,7 +159,7 @@ def test_completion_is_shown_for_a_shell(shell: str, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("survey-dispatcher dlq ", ["list", "show", "replay"]),
+        ("survey-dispatcher dlq ", ["list", "show", "replay", "continue"]),
         ("survey-dispatcher run --role ", ["all", "router", "sender"]),
         ("survey-dispatcher resend --status f", ["failed"]),
         ("survey-dispatcher dlq list --reason no_t", ["no_time"]),

@@ -5,12 +5,23 @@ from __future__ import annotations
 import base64
 import zlib
 
+import pytest
 import structlog
 from confluent_kafka import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.kafka.offset_metadata import MARK_LIMIT, id_start, register, registered
+from consumer.kafka.offset_metadata import (
+    MARK_LIMIT,
+    halted,
+    halted_by,
+    id_in,
+    id_start,
+    mark,
+    register,
+    registered,
+)
+from consumer.kafka.stopped_partitions import StoppedPartition, StopReason, memory_problem
 
 TOPIC_IDS = st.binary(min_size=16, max_size=16).map(
     lambda raw: base64.urlsafe_b64encode(raw).decode().rstrip("=")
@@ -70,3 +81,25 @@ def test_foreign_metadata_names_no_input_and_raises_nothing(text: str) -> None:
     for metadata in (text, "read " + text, "inputs " + text):
         assert register({}, metadata).startswith("read ")
         registered(own(metadata), "web")
+
+
+def test_a_halted_offset_keeps_its_topics_id_and_names_the_config() -> None:
+    marked = halted(mark("abc"), "v1")
+    assert (id_in(marked), halted_by(own(marked))) == ("abc", "v1")
+    assert halted(marked, "v2") == halted(mark("abc"), "v2")
+    assert halted_by(own(mark("abc"))) is None
+
+
+def test_an_offset_of_a_topic_without_a_known_id_can_be_halted() -> None:
+    marked = halted(mark(None), "v1")
+    assert (id_in(marked), halted_by(own(marked))) == (None, "v1")
+
+
+@pytest.mark.parametrize(("version", "stands"), [("v1", True), ("v2", False), ("", False)])
+def test_an_offset_is_halted_under_one_config_only(version: str, stands: bool) -> None:
+    found = TopicPartition("pos", 0, 5, halted(mark("abc"), "v1"))
+    problem = memory_problem(found, {("pos", 0): found}, "abc", id_start("abc"), version)
+    expected = StoppedPartition("pos", 0, 5, StopReason.UNREADABLE)
+    assert problem == (expected if stands else None)
+    assert not expected.whole_topic
+    assert expected.command.startswith("survey-dispatcher dlq continue pos")

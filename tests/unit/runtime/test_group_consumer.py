@@ -12,6 +12,8 @@ from confluent_kafka import KafkaError, Message, TopicPartition
 from consumer.errors import KafkaSessionError
 from consumer.kafka.queries import Partition
 from consumer.kafka.stopped_partitions import StoppedPartition, StopReason
+from consumer.policy.rules import PolicyRules
+from consumer.routing.endings import Endings
 from consumer.routing.router import Router
 from consumer.runtime.group_consumer import GroupConsumer, offsets_after
 from consumer.runtime.router.router_loop import RouterStage
@@ -365,7 +367,13 @@ class SlowKafka:
 def test_router_with_stopped_inputs_is_not_silent_while_a_slow_cluster_answers() -> None:
     clock = Time()
     kafka = SlowKafka(clock)
-    router = RouterStage(cast("Router", None), ["pos", "web"], services(clock, kafka), None, "0")
+    router = RouterStage(
+        Router({}, cast("Endings", None), cast("PolicyRules", None)),
+        ["pos", "web"],
+        services(clock, kafka),
+        None,
+        "0",
+    )
     router.run.services.health.register("router", MAX_SILENCE)
     kafka.alive = router.run.services.health.alive
     router.group = GroupConsumer(router.run, "surveys.router", router)
