@@ -164,9 +164,13 @@ class LaneWorld:
                     return self.history
             except Crash:
                 self.history.crashes += 1
-                self.now += self.rng.uniform(0, 20)
+                self._stay_down(self.rng.uniform(0, 20))
                 self._take_over()
         raise StuckError(f"not at rest after {LONGEST} steps")
+
+    def _stay_down(self, seconds: float) -> None:
+        """Let time pass between a crash and the next owner."""
+        self.now += seconds
 
     def _take_over(self) -> None:
         self.epoch += 1

@@ -18,14 +18,15 @@ FOUND_AT = {
     "offsets-of-the-group": 2,
     "offsets-run-ahead": 2,
     "sealed-is-displaced": 0,
+    "new-generation-grants-at-once": 99,
     "quiet-hours-at-intake-only": 11,
     "sent-before-the-feed-was-read": 12,
     "sent-before-the-opt-outs-were-applied": 102,
     "tags-as-they-are-now": 27,
     "one-key-a-decision": 1,
     "reservations-expire": 2,
-    "unknown-is-released": 43,
-    "full-lane-stops-before-its-doubt": 58,
+    "unknown-is-released": 27,
+    "full-lane-stops-before-its-doubt": 127,
 }
 """Defect → a seed that shows it; its neighbours are tried where the program's draws have moved."""
 

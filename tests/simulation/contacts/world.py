@@ -192,6 +192,7 @@ class ContactLaneWorld(LaneWorld):
         if random.Random(f"hurry of {seed}").random() < OTHERS_HURRY:
             self.store.each_time = self._hurry
         self._races = chance.choice([0, 5, 20])
+        self._crashes_together = random.Random(f"crashes of {seed}").choice([0, 0, 0, 1, 3])
         self._guarded = -1  # crashes after which the process that runs began
         self._restarts = chance.choice([0, 0, 1, 2])
         self.desk: ContactDesk
@@ -406,6 +407,17 @@ class ContactLaneWorld(LaneWorld):
         self._run_background()
         self.desk.report(self.lane)
         return super()._turn()
+
+    def _stay_down(self, seconds: float) -> None:
+        """View and rival go on; the store may have crashed together with the lane."""
+        until = self.now + seconds
+        if self._crashes_together > 0 and self.now < NOW + FAULTS_END:
+            self._crashes_together -= 1
+            self._break_store("restart")
+        while self._background[0][0] <= until:
+            self.now = max(self.now, self._background[0][0])
+            self._run_background()
+        self.now = until
 
     def _run_background(self) -> None:
         while self._background and self._background[0][0] <= self.now:
