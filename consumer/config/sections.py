@@ -208,6 +208,8 @@ class Route(Section):
     """A name under `inputs`."""
     match: dict[str, JsonValue] = {}
     """An event pattern (as Amazon EventBridge's); empty matches every event."""
+    for_each: Expression | None = None
+    """JMESPath to a list: one invitation for each item, which expressions see as $item."""
     recipient: Recipient
     """Where the event has the customer's addresses."""
     phone_region: str | None = None

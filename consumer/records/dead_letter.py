@@ -36,6 +36,7 @@ class DeadLetterReason(StrEnum):
         "bad_time",
         "The event's time is not ISO 8601 with an offset, nor epoch time, or over a day ahead.",
     )
+    TOO_MANY_ITEMS = "too_many_items", "The list at the route's `for_each` has too many items."
     BAD_INVITATION = "bad_invitation", "A record on a lane's topic is no invitation of ours."
     NO_INPUT = "no_input", "A replayed record does not say which input of the config it came from."
     NO_PERSON = "no_person", "A feed's record names no person: no number, and no valid address."

@@ -31,14 +31,15 @@ class RouteCandidate(Struct, gc=False):
     reach: Reach
     reader: PersonReader
     times: TimeReader = ANY_TIME
+    ordinal: int = 0
     found: dict[str, Any] = {}
     _identities: list[str] | None = None
 
     @property
     def invitation_id(self) -> str:
-        """The invitation's identity; the recipient's ordinal is 0 while there is one recipient."""
-        record = self.record
-        name = f"{record.topic}|{record.partition}|{record.offset}|{self.route.name}|0"
+        """The invitation's identity; the ordinal is that of the item of `for_each`."""
+        record, ordinal = self.record, self.ordinal
+        name = f"{record.topic}|{record.partition}|{record.offset}|{self.route.name}|{ordinal}"
         return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
 
     @property

@@ -45,22 +45,24 @@ _NAMES = 'a name of more than A-Z a-z 0-9 _ stands in double quotes, as in a."b-
 
 
 KAFKA: Final = "$kafka"
-"""Name under which an expression finds what Kafka says of a record; JMESPath wants it in quotes."""
+"""Name under which an expression finds what Kafka says of a record."""
+ITEM: Final = "$item"
+"""Name under which it finds the item of `for_each`. JMESPath wants both in quotes."""
 
-_KAFKA: Final = re.compile(
+_OURS: Final = re.compile(
     r"""
       '(?:[^'\\]|\\.)*' | `(?:[^`\\]|\\.)*` | "(?:[^"\\]|\\.)*"   # texts and names in quotes
-    | (?P<name>\$kafka\b)
+    | (?P<name>\$(?:kafka|item)\b)
     """,
     re.VERBOSE,
 )
 
 
-def with_kafka_quoted(expression: str) -> str:
-    """Return the expression with `$kafka` in the quotes that JMESPath wants around it."""
-    if KAFKA not in expression:
+def with_names_quoted(expression: str) -> str:
+    """Return the expression with `$kafka` and `$item` in the quotes that JMESPath wants."""
+    if "$" not in expression:
         return expression
-    return _KAFKA.sub(lambda found: f'"{KAFKA}"' if found["name"] else found[0], expression)
+    return _OURS.sub(lambda found: f'"{found[0]}"' if found["name"] else found[0], expression)
 
 
 def compile_value(expression: str, tables: Tables = NO_TABLES, *, exact: bool = False) -> Value:
@@ -141,7 +143,7 @@ def needs_digits(expression: str) -> bool:
 
 def _parse(expression: str) -> Any:
     """Parse an expression to its syntax tree; raises ValueError with a plain sentence."""
-    expression = with_kafka_quoted(expression)
+    expression = with_names_quoted(expression)
     with warnings.catch_warnings():
         warnings.simplefilter("error", PendingDeprecationWarning)
         try:

@@ -18,7 +18,9 @@ from consumer.records.channel import ChannelSpec
 from consumer.records.fields import USUAL_PRIORITY
 from consumer.records.invitation import Address, Data
 from consumer.records.result import Reason
+from consumer.routing.decoding.decode import Event
 from consumer.routing.decoding.digits import DigitsLostError, as_text, exact_body, text_in
+from consumer.routing.for_each import ItemReader
 from consumer.routing.link import Template, entry_of, names_in
 from consumer.routing.patterns.pattern import Pattern
 from consumer.routing.plain_data import MakeData
@@ -176,7 +178,7 @@ class Route:
 
     `recipient` is keyed by `Reader` (a Mapping's key type is invariant, hence Any). `counted_by`:
     expressions by which contact rules count, with their getters. `testers`: of `mode: redirect`.
-    `shadow`: in `mode: shadow`.
+    `shadow`: in `mode: shadow`. `for_each`: reads the items that are invited each.
     """
 
     name: str
@@ -191,6 +193,11 @@ class Route:
     testers: Address | None = None
     contact: Literal["obey", "exempt", "off"] = "obey"
     shadow: bool = False
+    for_each: ItemReader | None = None
+
+    def events(self, event: Event) -> Sequence[Event]:
+        """Return the event, or that of each item of `for_each`. Raises EventError."""
+        return (event,) if self.for_each is None else self.for_each.events(event)
 
     @property
     def targets(self) -> list[Target]:

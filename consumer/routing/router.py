@@ -58,14 +58,26 @@ class RoutedInput:
                 return (route,)
         return ()
 
-    def candidate(
+    def candidates(
         self, record: InputRecord, event: Event, route: Route, routed_at: str
-    ) -> RouteCandidate:
-        """Return what the rules are asked about."""
-        expires_at, reach = expiry_time(event.time, route.expire_after), Reach(route, event.body)
-        return RouteCandidate(
-            record, event, route, routed_at, expires_at, reach, self.person, self.times
-        )
+    ) -> list[RouteCandidate]:
+        """Return what the rules are asked about: one, or one for each item of `for_each`. Raises
+        EventError for too many items."""
+        expires_at = expiry_time(event.time, route.expire_after)
+        return [
+            RouteCandidate(
+                record,
+                own,
+                route,
+                routed_at,
+                expires_at,
+                Reach(route, own.body),
+                self.person,
+                self.times,
+                ordinal,
+            )
+            for ordinal, own in enumerate(route.events(event))
+        ]
 
 
 class Router:
@@ -115,8 +127,13 @@ class Router:
             out.counts[record.topic, "unmatched", ""] += 1
             return
         event = known.decoder.identify(payload, now)
-        for route in routes:
-            self._route_event(known.candidate(record, event, route, routed_at), now, out)
+        candidates = [
+            candidate
+            for route in routes
+            for candidate in known.candidates(record, event, route, routed_at)
+        ]
+        for candidate in candidates:  # all of them, or a dead letter alone
+            self._route_event(candidate, now, out)
 
     def _route_event(self, candidate: RouteCandidate, now: float, out: Routed) -> None:
         policy, reach = candidate.route.policy, candidate.reach

@@ -25,6 +25,7 @@ from consumer.policy.zones import known_zone
 from consumer.records.channel import Channel
 from consumer.records.invitation import Address
 from consumer.routing.expressions import compile_value, plain_path
+from consumer.routing.for_each import ItemReader
 from consumer.routing.link import GIVEN, compile_link, entry_of
 from consumer.routing.lookup import Tables
 from consumer.routing.patterns.pattern import compile_pattern
@@ -53,7 +54,7 @@ class RouteCompiler:
 
     def __init__(self, config: Config, vendors: Mapping[str, Vendor], tables: Tables) -> None:
         self._config = config
-        self._vendors = vendors
+        self._vendors, self._tables = vendors, tables
         compile_text = partial(compile_value, tables=tables)
         self.value: Callable[[str], Getter] = lru_cache(1_000)(compile_text)
         self._exact: Callable[[str], Getter] = lru_cache(1_000)(partial(compile_text, exact=True))
@@ -79,6 +80,7 @@ class RouteCompiler:
             testers=_testers(route),
             contact=route.contact,
             shadow=route.mode == "shadow",
+            for_each=ItemReader(route.for_each, self._tables) if route.for_each else None,
         )
 
     def person(self, person: Person) -> PersonReader:

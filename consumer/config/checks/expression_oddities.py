@@ -47,6 +47,7 @@ def _expressions(findings: Findings) -> Iterator[tuple[Path, str]]:
         places.append(("inputs", name, "body"))
     for index in findings.routes():
         here: Path = ("routes", index)
+        places.append((*here, "for_each"))
         places += [(*here, "recipient", kind) for kind in ("phone", "email")]
         for key in findings.mapping(*here, "data"):
             places.append((*here, "data", key))

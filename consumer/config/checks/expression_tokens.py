@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import jmespath
 from jmespath import lexer
 
-from consumer.routing.expressions import with_kafka_quoted
+from consumer.routing.expressions import with_names_quoted
 
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CAPITALS: Final = re.compile(r"[A-Z][A-Z0-9_]+")
@@ -54,7 +54,7 @@ class Token(NamedTuple):
 
 def tokens_of(expression: str) -> list[Token]:
     """Return the tokens of an expression that compiles, with an end token."""
-    found = lexer.Lexer().tokenize(with_kafka_quoted(expression))
+    found = lexer.Lexer().tokenize(with_names_quoted(expression))
     return [Token(token["type"], str(token["value"])) for token in found]
 
 
@@ -83,7 +83,7 @@ def oddities(expression: str, known: Collection[str]) -> list[tuple[str, str]]:
     """Return messages with hints; `known`: fields that the config names elsewhere."""
     tokens = tokens_of(expression)
     found = [_as_literal(tokens[at]) for at in _literals_meant(tokens, known)]
-    tree = jmespath.compile(with_kafka_quoted(expression)).parsed
+    tree = jmespath.compile(with_names_quoted(expression)).parsed
     if any(_compares_a_list(node) for node in nodes_of(tree)):
         message = "a list is compared with one value, which is never true"
         found.append((message, "filter it: items[?type == 'GIFT'], or take one: items[0].type"))

@@ -37,7 +37,6 @@ _BOUNDS = {
     "less_than": ("lt", "expected less than"),
     "less_than_equal": ("le", "expected at most"),
 }
-_LATER = {"for_each"}
 _LATER_FORMATS = {"avro", "protobuf", "json_schema"}
 NOT_YET = "not supported yet"
 
@@ -128,8 +127,6 @@ def _out_of_bounds(kind: str, context: Mapping[str, Any], schema: Mapping[str, A
 
 def _unknown_key(source: Source, path: Path) -> tuple[str, str]:
     key = path[-1]
-    if path[0] == "routes" and key in _LATER:
-        return NOT_YET, "leave it out"
     known = known_keys(path[:-1], source.tree)
     return "is not known here", nearest(key, known) or f"known are: {', '.join(known)}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 from consumer.config.checks.findings import Findings
@@ -12,6 +13,7 @@ from consumer.config.durations import duration_text, parse_duration
 from consumer.config.policy_sections import Policy
 from consumer.config.sections import Window
 from consumer.records.channel import Channel, ChannelSpec
+from consumer.routing.expressions import ITEM
 from consumer.routing.link import entry_of, names_in
 from consumer.routing.recipients.recipients import known_region
 
@@ -35,8 +37,10 @@ def _route(findings: Findings, here: Path) -> None:
     # A branch of a split may stand again behind it, for customers that the chosen one cannot reach.
     findings.repeated(findings.texts(*here, "send"), "in this list already")
     findings.pattern(*here, "match")
+    findings.expression(*here, "for_each")
     for address in _ADDRESSES:
         findings.expression(*here, "recipient", address)
+    _items(findings, here)
     _region(findings, (*here, "phone_region"))
     sent = list(dict.fromkeys(name for _, name in findings.sent(here)))
     specs = {name: spec for name in sent if (spec := findings.spec(name)) is not None}
@@ -55,6 +59,18 @@ def _all_named(findings: Findings, here: Path) -> bool:
     entries = findings.at(*here, "send")
     named = {path[: len(here) + 2] for path, _ in findings.sent(here)}
     return isinstance(entries, list) and len(named) == len(entries)
+
+
+def _items(findings: Findings, here: Path) -> None:
+    """Refuse `$item` where there is none: it would be null for ever."""
+    pattern = json.dumps(findings.mapping(*here, "match"))
+    if ITEM in pattern:
+        message = f"{ITEM} is not there yet: events are matched before `for_each`"
+        findings.problem((*here, "match"), message, "choose items in `for_each`: list[?a == 'b']")
+    rest = {key: findings.at(*here, key) for key in ("recipient", "data", "policy")}
+    if findings.at(*here, "for_each") is None and ITEM in json.dumps(rest, default=str):
+        message = f"is missing: {ITEM} is an item of its list"
+        findings.problem((*here, "for_each"), message, "JMESPath to the list, as in travellers")
 
 
 def _region(findings: Findings, path: Path) -> None:

@@ -225,6 +225,8 @@ ADVICE: Mapping[DeadLetterReason, str] = {
     DeadLetterReason.BAD_ID: "Correct `event.id` of the input, then replay.",
     DeadLetterReason.NO_TIME: "Correct `event.time` of the input, then replay.",
     DeadLetterReason.BAD_TIME: "Correct `event.time` of the input, then replay.",
+    DeadLetterReason.TOO_MANY_ITEMS: "Let the writer send smaller events, or narrow `for_each` of "
+    "the route, then replay.",
     DeadLetterReason.BAD_INVITATION: "Written by a newer version: bring all processes to it, then "
     "replay. Else find what writes to the lane's topic.",
     DeadLetterReason.NO_INPUT: "Put its topic back under `inputs`, then replay.",

@@ -85,8 +85,9 @@ class RouteExplainer:
         told["recipient"] = recipient_answers(candidate, route, self.masking)
         if candidate.expires_at is not None:
             told["expires_at"] = time_text(candidate.expires_at)
-        made = next((made for made in routed.invitations if _route_of(made) == name), None)
-        result = next((result for result in routed.results if result["route"] == name), None)
+        own = candidate.invitation_id
+        made = next((made for made in routed.invitations if _id_of(made) == own), None)
+        result = next((result for result in routed.results if result["id"] == own), None)
         self._add_due(told, asker, candidate, result)
         if result is not None:
             self._add_result(told, result)
@@ -164,9 +165,9 @@ class RouteExplainer:
             _decide(told, decision.reason)
 
 
-def _route_of(made: EncodedInvitation) -> str:
-    name: str = orjson.loads(made.value)["result"]["route"]
-    return name
+def _id_of(made: EncodedInvitation) -> str:
+    own: str = orjson.loads(made.value)["result"]["id"]
+    return own
 
 
 def _decide(told: Decision, reason: Reason | None) -> None:

@@ -92,8 +92,11 @@ class Explainer:
         explainer = RouteExplainer(
             self._config, self._vendors, self._router.policy, masking, self._ask_contacts
         )
-        candidates = (known.candidate(record, event, route, time_text(now)) for route in taken)
-        return [explainer.explain(candidate, routed, now) for candidate in candidates]
+        return [
+            explainer.explain(candidate, routed, now)
+            for route in taken
+            for candidate in known.candidates(record, event, route, time_text(now))
+        ]
 
 
 def _payload(known: RoutedInput, record: InputRecord) -> Payload | None:

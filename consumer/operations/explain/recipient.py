@@ -12,6 +12,7 @@ from consumer.operations.explain.masking import Masking
 from consumer.operations.explain.shapes import AddressAnswer
 from consumer.records.channel import Channel
 from consumer.routing.candidate import RouteCandidate
+from consumer.routing.expressions import ITEM
 from consumer.routing.recipients.phone_text import phone_readings
 from consumer.routing.route import Body, Kind
 from consumer.routing.router import RoutedInput
@@ -29,9 +30,12 @@ _PROBLEMS: Final[Mapping[int, str]] = {
 def addresses_of(known: RoutedInput, body: Body) -> set[object]:
     """Return the addresses of an event, as it has them, wherever a route or the input's `person`
     looks."""
+    readers = [reader.items for route in known.routes if (reader := route.for_each)]
+    bodies = [body, *({**body, ITEM: item} for items in readers for item in items(body))]
     getters = [get for route in known.routes for get, _ in route.recipient.values()]
     getters += [get for get, _ in known.person.addresses]
-    return {value for get in getters if isinstance(value := get(body), str) and value}
+    found = (get(one) for one in bodies for get in getters)
+    return {value for value in found if isinstance(value, str) and value}
 
 
 def recipient_answers(

@@ -16,7 +16,7 @@ from consumer.records.input_record import InputRecord, RecordEnvelope
 from consumer.routing.decoding.decode import EventDecoder
 from consumer.routing.decoding.envelope import NO_ENVELOPE, BodyReader, Envelope
 from consumer.routing.decoding.payload import Payload, decode_json
-from consumer.routing.expressions import compile_value, with_kafka_quoted
+from consumer.routing.expressions import compile_value, with_names_quoted
 from consumer.routing.patterns.pattern import compile_pattern
 from consumer.routing.routed import Routed
 from consumer.routing.router import Router
@@ -139,7 +139,7 @@ def test_a_record_without_a_key_has_none() -> None:
     ],
 )
 def test_the_name_of_kafka_is_quoted_where_it_is_a_name(expression: str, quoted: str) -> None:
-    assert with_kafka_quoted(expression) == quoted
+    assert with_names_quoted(expression) == quoted
 
 
 def test_an_expression_reads_what_kafka_says() -> None:
