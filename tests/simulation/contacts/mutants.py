@@ -165,7 +165,7 @@ DEFECTS: dict[str, Plant] = {
     "quiet-hours-at-intake-only": _rewriting(
         HoldBack,
         "at_sealing",
-        ("held = self._held_back(settings.policy.at_sealing, pending, now)", "held = None"),
+        ("return held\n", "return held if held and held.reason else None\n"),
     ),
 }
 """Name → planted defect."""

@@ -54,18 +54,21 @@ from consumer.runtime.contacts import state as state_module
 from consumer.runtime.contacts.desk import ContactDesk
 from consumer.runtime.contacts.state import ContactState
 from consumer.wiring.contacts import ContactConfig, RouteContact
-from tests.simulation.contacts.faulty_store import FaultyStore
+from tests.simulation.contacts.faulty_store import GRACE, FaultyStore
 from tests.simulation.contacts.feed import SimFeed
 from tests.simulation.contacts.rival import LANE as RIVAL
 from tests.simulation.contacts.rival import Rival
 from tests.simulation.contacts.view import SimView
 from tests.simulation.lane_world import History, LaneWorld, Record
 from tests.simulation.world.doubles import Mute
-from tests.support.lanes import NOW, invitation, letter, results
+from tests.support.lanes import NOW, SILENCE, invitation, letter, results
 
 LANE = "cloud"
 TAGS = ("nps", "store", "care")
 WITHOUT_FEED = 0.7
+MOST_WANTED = 3
+NOTICED_AFTER = 2.5
+"""Seconds in which the lane hears of a restart, while the store's answer is on its way."""
 OTHERS_HURRY = 0.5
 """Worlds in which view and rival write right when another process is about to."""
 FAULTS_END = 400.0
@@ -193,6 +196,8 @@ class ContactLaneWorld(LaneWorld):
             self.store.each_time = self._hurry
         self._races = chance.choice([0, 5, 20])
         self._crashes_together = random.Random(f"crashes of {seed}").choice([0, 0, 0, 1, 3])
+        self._silent = set[str]()
+        self._wanted = 0
         self._guarded = -1  # crashes after which the process that runs began
         self._restarts = chance.choice([0, 0, 1, 2])
         self.desk: ContactDesk
@@ -467,16 +472,48 @@ class ContactLaneWorld(LaneWorld):
 
     def deliver(self, event: ContactsAnswered, epoch: int) -> None:
         """Deliver an answer after a while; the store may restart while it is on its way."""
+        slowly = 0.0
         if event.sealing and self._restarts > 0 and self.chance.random() < 0.1:
             self._restarts -= 1
             self.contacts.faults[self.store.restart()] += 1
+            self._want_the_same_persons()
+            slowly = NOTICED_AFTER
 
         def arrive() -> None:
             if self.epoch == epoch:
                 self.lane.contacts_answered(event, self.now)
                 self._may_crash()
 
-        self._at(self.now + self.chance.expovariate(1 / self._slow), arrive)
+        self._at(self.now + slowly + self.chance.expovariate(1 / self._slow), arrive)
+
+    def _want_the_same_persons(self) -> None:
+        """The vendor is silent on the call whose seal was on its way while the store restarted, and
+        the rival wants its persons, once the new generation may grant them."""
+        names = [pending.id for pending in self.lane.with_vendor[-MOST_WANTED:]]
+        self._silent.update(names)
+        for number, name in enumerate(names):
+            own = self.contacts.requests.get(name, Request(name, (), self.now))
+            facts = Facts("store", "b", "sms", "pisano", own.facts.tags)
+            same = Request(f"y{self._wanted}", own.persons, self.now, facts, own.keys, 90)
+            self._wanted += 1
+            self._later(self.now + GRACE + 1.0 + number, partial(self.rival.invite, same))
+
+    def _send(self, batch: Batch) -> None:
+        if self._silent.isdisjoint(pending.id for pending in batch.invitations):
+            super()._send(batch)
+            return
+        epoch, sent_at = self.epoch, self.now
+        self._silent.clear()
+
+        def end() -> None:
+            if self.epoch == epoch:
+                self.lane.answered(batch.id, SILENCE, sent_at=sent_at, at=self.now)
+
+        self._at(self.now + 0.5, partial(self._judge_unheard, batch))
+        self._at(self.now + self.settings.call_timeout, end)
+
+    def _judge_unheard(self, batch: Batch) -> None:
+        self._judge(batch)
 
     def transact(self, commit: Commit) -> None:
         """See `LaneWorld`: the view hears of the results."""
