@@ -19,36 +19,23 @@ from consumer.cli.options import (
     ConfigPath,
     DryRun,
     Json,
-    Texts,
     Yes,
     access_to,
     parse_time,
-    repeatable,
 )
+from consumer.cli.persons import Pseudonyms, Region, ask_persons, lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from consumer.config.models import Config
-
 suppress = command_group("List, add and remove opt-outs.")
 contacts = command_group("Show what is known of a person, and look after the contact store.")
 
-Pseudonyms = Annotated[
-    Texts,
-    repeatable("PSEUDONYM", "Person as results name it, not by address", "--pseudonym"),
-]
-Region = Annotated[
-    str | None,
-    typer.Option(metavar="CODE", help="Region of phone numbers without a country code, as TR."),
-]
 Scope = Annotated[
     str, typer.Option(metavar="NAME", help="A channel, tag or campaign; by default everything.")
 ]
 Until = Annotated[str | None, typer.Option(metavar="TIME", help="RFC 3339 time at which it ends.")]
-_ASKED = "Person: e-mail address, phone number, id:NUMBER or household:NUMBER"
-_MORE = "Another of the same person (Enter: no more)"
 
 
 @suppress.command("add", rich_help_panel=Panel.MEND)
@@ -65,7 +52,7 @@ def suppress_add(
 
     access = access_to(config)
     check_scope(access.config, scope)
-    persons = _persons(access.config, pseudonym, region)
+    persons = ask_persons(access.config, pseudonym, region)
     write_contacts(access, opt_outs(persons, access.now(), scope, _end(until)))
     typer.echo("written: running processes obey it within seconds")
 
@@ -85,7 +72,7 @@ def suppress_remove(
     from consumer.operations.contacts.suppressing import removals
 
     access = access_to(config)
-    persons = _persons(access.config, pseudonym, region)
+    persons = ask_persons(access.config, pseudonym, region)
     now, known = access.now(), read_contacts(access)
     write_contacts(access, removals(persons, now, scope, known, bounced=bounced))
     typer.echo("written: running processes obey it within seconds")
@@ -108,7 +95,7 @@ def suppress_import(
 
     access = access_to(config)
     check_scope(access.config, scope)
-    lines = _lines(file.read_text(encoding="utf-8-sig"))
+    lines = lines_of(file.read_text(encoding="utf-8-sig"))
     found = pseudonyms_by_identity(access.config, lines, region)
     if not confirm_number(len(found), "suppress so many", yes=yes):
         return
@@ -141,7 +128,7 @@ def forget(
     from consumer.operations.view import confirm_number
 
     access = access_to(config)
-    persons = _persons(access.config, pseudonym, region)
+    persons = ask_persons(access.config, pseudonym, region)
     if confirm_number(len(persons), "forget the person of so many pseudonyms", yes=yes):
         write_contacts(access, erasures(persons, access.now()))
         typer.echo("written: running processes obey it within seconds")
@@ -161,7 +148,7 @@ def contacts_show(
     from consumer.operations.contacts.showing import from_store, from_topics
 
     access = access_to(config)
-    persons = _persons(access.config, pseudonym, region)
+    persons = ask_persons(access.config, pseudonym, region)
     if not as_json:
         typer.echo("\n".join(persons))
     _show((from_store if store else from_topics)(access, persons), as_json=as_json)
@@ -212,36 +199,12 @@ def contacts_rekey(
         rows = ", ".join(f"{number} {kind}" for kind, number in sorted(counts.items()))
         warning = "" if key_id in listed else "  NOT IN THE CONFIG: nothing of it is obeyed"
         typer.echo(f"{key_id}: {rows}{warning}")
-    lines = [] if sys.stdin.isatty() else _lines(sys.stdin.read())
+    lines = [] if sys.stdin.isatty() else lines_of(sys.stdin.read())
     identities = pseudonyms_by_identity(access.config, lines, region)
     copies = copies_under_all_keys(known, identities)
     if copies and not dry_run and confirm_number(len(copies), "write so many records", yes=yes):
         write_contacts(access, copies)
     typer.echo(f"{len(identities)} identities, {len(copies)} records to write under another key")
-
-
-def _persons(config: Config, pseudonyms: Texts, region: str | None) -> list[str]:
-    from consumer.operations.contacts.identities import check_pseudonyms, pseudonyms_by_identity
-
-    if pseudonyms:
-        check_pseudonyms(config, pseudonyms)
-        return pseudonyms
-    texts = _ask() if sys.stdin.isatty() else _lines(sys.stdin.read())
-    if not texts:
-        raise typer.BadParameter("expected a person on standard input, or --pseudonym")
-    found = pseudonyms_by_identity(config, texts, region)
-    return list(dict.fromkeys(one for pseudonyms in found for one in pseudonyms))
-
-
-def _ask() -> list[str]:
-    found: list[str] = []
-    while answer := typer.prompt(_MORE if found else _ASKED, default="", show_default=False):
-        found.append(answer)
-    return found
-
-
-def _lines(text: str) -> list[str]:
-    return [line for line in text.splitlines() if line.strip()]
 
 
 def _end(text: str | None) -> float | None:

@@ -18,6 +18,7 @@ from consumer.cli import (
     contact_commands,
     live_commands,
     operations,
+    results_commands,
     rules_commands,
     simulate,
     trial_commands,
@@ -145,6 +146,7 @@ app.command(rich_help_panel=Panel.CHECK)(check_commands.schemas)
 app.command(rich_help_panel=Panel.LOOK)(operations.status)
 app.command(rich_help_panel=Panel.LOOK)(explain_command.explain)
 app.command(rich_help_panel=Panel.MEND)(operations.resend)
+app.add_typer(results_commands.results, name="results")
 app.add_typer(operations.dlq, name="dlq")
 app.add_typer(operations.lanes, name="lanes")
 app.add_typer(rules_commands.rules, name="rules")

@@ -39,7 +39,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan and chang
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
-def one_of(module: str, enum: str, *, text: str, metavar: str = "REASON") -> Any:
+def one_of(module: str, enum: str, *names: str, text: str, metavar: str = "REASON") -> Any:
     """Make an option that takes the values of an enum; it is imported when a value comes."""
 
     def values() -> list[str]:
@@ -53,7 +53,7 @@ def one_of(module: str, enum: str, *, text: str, metavar: str = "REASON") -> Any
     def complete(incomplete: str) -> list[str]:
         return [value for value in values() if value.startswith(incomplete)]
 
-    return typer.Option(parser=parse, autocompletion=complete, metavar=metavar, help=text)
+    return typer.Option(*names, parser=parse, autocompletion=complete, metavar=metavar, help=text)
 
 
 def config_option(text: str) -> Any:

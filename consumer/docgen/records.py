@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from consumer.docgen.parts import Schema, fill_page, header_schema, listed, read_yaml, table
 from consumer.kafka.records.fitting import PARTS
+from consumer.operations.results.columns import COLUMNS
 from consumer.records.checkpoint import Checkpoint
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.fields import MESSAGE_LIMIT, RECORD_VERSION
@@ -131,5 +132,16 @@ def results_page() -> str:
         "results_page",
         statuses=table(("status", "meaning"), statuses),
         reasons=table(("status", "reason", "meaning"), reasons),
+        columns=table(("column", "type", "meaning"), _columns()),
         dead_letters=table(("reason", "meaning"), dead_letters),
     )
+
+
+def _columns() -> Iterator[tuple[str, str, str]]:
+    """Yield name, type and meaning of each column of the results for people."""
+    words = dict(_described(_WORDS["keys"]["Result"]))
+    for part, about in _described(_WORDS["keys"]["Source"]):
+        words[f"source_{part}"] = about
+    words |= dict(_described(_WORDS["columns"]))
+    for name, kind in COLUMNS.items():
+        yield f"`{name}`", _WORDS["column_types"][kind], words[name]["description"]

@@ -79,6 +79,10 @@ def test_help_groups_commands_by_purpose() -> None:
     assert names["Look"] == [
         "status",
         "explain",
+        "results tail",
+        "results find",
+        "results summary",
+        "results export",
         "dlq list",
         "dlq show",
         "lanes list",

@@ -1,0 +1,1 @@
+"""`results`: what became of invitations, followed, searched, counted and exported."""

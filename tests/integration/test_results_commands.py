@@ -1,0 +1,222 @@
+"""`results` on a real Kafka: what it finds, what it leaves alone, and what it must not show."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from consumer.cli.options import access_to
+from consumer.operations.results.choice import Choice
+from consumer.operations.results.scan import ResultScan
+from tests.integration.test_operations import operate
+from tests.support.dispatcher import ANSWER, LiveWorld, purchase
+from tests.support.kafka import KafkaBroker
+
+DAY = 86_400_000
+NOW = 1_795_357_600_000
+PHONE, MAIL = "+905320000001", "anna@example.com"
+
+
+@pytest.fixture
+def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[LiveWorld]:
+    """An application of its own on the session's broker."""
+    with LiveWorld(kafka.bootstrap, tmp_path) as live:
+        yield live
+
+
+def result(number: int, **changes: Any) -> dict[str, Any]:
+    """A result as the publisher writes it."""
+    return {
+        "version": 1,
+        "id": f"i{number}",
+        "event_id": f"e{number}",
+        "status": "accepted",
+        "reason": "accepted",
+        "route": "store" if number % 2 else "web",
+        "campaign": "purchase-sms",
+        "vendor": "pisano",
+        "channel": "sms",
+        "batch": f"b{number // 4}",
+        "attempt": 1,
+        "http_status": 200,
+        "vendor_code": "OK",
+        "vendor_message": None,
+        "recipient": f"k1:p{number}",
+        "event_time": "2026-11-22T14:00:00.000Z",
+        "routed_at": "2026-11-22T14:00:01.000Z",
+        "sent_at": None,
+        "answered_at": None,
+        "config_version": "c1",
+        "source": {"topic": "pos", "partition": 0, "offset": number},
+        **changes,
+    }
+
+
+def write(world: LiveWorld, *records: tuple[bytes, int], commit: bool = True) -> Producer:
+    """Write values with their times (epoch ms) to partition 0 of the results."""
+    settings = {"bootstrap.servers": world.bootstrap, "transactional.id": f"{world.name}.made"}
+    producer = Producer(settings)
+    producer.init_transactions(ANSWER)
+    producer.begin_transaction()
+    for value, at in records:
+        producer.produce(f"{world.name}.results", value, partition=0, timestamp=at)
+    assert producer.flush(ANSWER) == 0
+    if commit:
+        producer.commit_transaction(ANSWER)
+    return producer
+
+
+def days(world: LiveWorld, number: int = 10) -> None:
+    """Write a result a day, the newest (number 0) now, the oldest first."""
+    numbers = range(number - 1, -1, -1)
+    write(world, *((orjson.dumps(result(day)), NOW - day * DAY) for day in numbers))
+
+
+def found(config: Path, *words: str) -> list[str]:
+    """Return the ids of the results that `find` found, in its order."""
+    lines = operate(config, "results", "find", "--format", "jsonl", *words).splitlines()
+    return [json.loads(line)["id"] for line in lines if line.startswith("{")]
+
+
+def test_results_are_found_by_fields_and_time(world: LiveWorld) -> None:
+    config = world.configure()
+    world.create_topics(config)
+    days(world)
+    noon = "2026-11-20T14:26:40+00:00"  # the time of number 2
+    assert found(config) == [f"i{number}" for number in range(9, -1, -1)]
+    assert found(config, "--route", "store", "--route", "none", "--batch", "b1") == ["i7", "i5"]
+    assert found(config, "--event", "e3", "--status", "accepted") == ["i3"]
+    assert found(config, "--status", "failed") == []
+    assert found(config, "--since", noon) == ["i2", "i1", "i0"]
+    assert found(config, "--until", noon, "--limit", "2") == ["i4", "i3"]
+    assert found(config, "--pseudonym", "none:p3", "--since", "1s") == []
+    said = operate(config, "results", "find", "--since", noon)
+    assert "3 results read" in said  # the search began at the time, not at the log's beginning
+    assert "2026-11-22T14:26:40.000Z" in said
+
+
+def test_results_are_counted(world: LiveWorld) -> None:
+    config = world.configure()
+    world.create_topics(config)
+    days(world)
+    late = orjson.dumps(result(99, status="suppressed", reason="opted_out", recipient=None))
+    write(world, (late, NOW))
+    said = operate(config, "results", "summary", "--by", "day,route", "--format", "jsonl")
+    rows = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    assert len(rows) == 11
+    assert rows[-1] | {"day": "2026-11-22", "route": "web", "results": 1, "accepted": 1} == rows[-1]
+    assert rows[-2] | {"route": "store", "suppressed": 1, "accepted_rate": 0.0} == rows[-2]
+    table = operate(config, "results", "summary")
+    assert "83.3%" in table or "100.0%" in table
+    assert operate(config, "results", "summary", "--by", "store").startswith("refused: --by")
+
+
+def test_what_is_no_result_is_counted_and_named(world: LiveWorld, tmp_path: Path) -> None:
+    config = world.configure()
+    world.create_topics(config)
+    write(world, (b"no result", NOW), (orjson.dumps(result(1)), NOW), (b"{}", NOW))
+    path = tmp_path / "r.csv"
+    said = operate(config, "results", "export", "--format", "csv", str(path))
+    assert "1 results written" in said
+    assert "2 records could not be read as results and are left out: 0/0, 0/2" in said
+    with path.open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["id"], row["source_offset"]) == ("i1", "1")
+    assert operate(config, "results", "export", str(path)).startswith("refused: ")
+
+
+def test_deleted_results_are_said_to_be_missing(world: LiveWorld) -> None:
+    config = world.configure()
+    world.create_topics(config)
+    days(world)
+    admin = AdminClient({"bootstrap.servers": world.bootstrap})
+    place = TopicPartition(f"{world.name}.results", 0, 5)
+    admin.delete_records([place])[place].result(ANSWER)
+    said = operate(config, "results", "summary")
+    assert "5 results read" in said
+    assert "older results are missing" in said
+    said = operate(config, "results", "summary", "--since", "2026-11-20T14:26:40+00:00")
+    assert "missing" not in said
+
+
+def test_an_open_transaction_holds_back_nothing_but_itself(world: LiveWorld) -> None:
+    config = world.configure()
+    world.create_topics(config)
+    days(world, 2)
+    producer = write(world, (orjson.dumps(result(5)), NOW), commit=False)
+    assert found(config) == ["i1", "i0"]
+    producer.abort_transaction(ANSWER)
+    assert found(config) == ["i1", "i0"]
+
+
+def test_tail_follows_until_it_is_interrupted(
+    world: LiveWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From now on, or from a time on; it joins no group."""
+    config = world.configure()
+    world.create_topics(config)
+    days(world, 4)
+    monkeypatch.setenv("ADMIN_PORT", "0")
+    scan = ResultScan(access_to(config), Choice({}, since=NOW / 1000 - 86_400))
+    assert [one.result["id"] for one in islice(scan.follow(), 2)] == ["i1", "i0"]
+    words = ("-m", "consumer", "results", "tail", "--config", str(config), "--format", "jsonl")
+    tail = subprocess.Popen(
+        [sys.executable, *words, "--since", "2026-11-22T14:26:40+00:00"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert tail.stdout is not None
+    assert json.loads(tail.stdout.readline())["id"] == "i0"
+    write(world, (orjson.dumps(result(7)), NOW))
+    assert json.loads(tail.stdout.readline())["id"] == "i7"
+    tail.send_signal(signal.SIGINT)
+    _, said = tail.communicate(timeout=ANSWER)
+    assert (tail.returncode, said) == (0, "2 results read\n")
+    admin = AdminClient({"bootstrap.servers": world.bootstrap})
+    groups = [group.group_id for group in admin.list_consumer_groups().result(ANSWER).valid]
+    assert not [name for name in groups if name.startswith(world.name)]
+
+
+def test_no_address_is_in_any_output(world: LiveWorld, tmp_path: Path) -> None:
+    """Canary: the customers' own numbers and addresses, through the whole program. A person is
+    found by the number that is typed, and shown by pseudonym."""
+    world.start_vendor()
+    config = world.configure()
+    world.create_topics(config)
+    dispatcher = world.start(config).wait_ready()
+    world.publish([purchase("store", "sms", customer) for customer in (1, 2)])
+    world.wait_results(2)
+    assert dispatcher.terminate() == 0
+    write(world, (orjson.dumps(result(9, link=f"https://s.example/?to={MAIL}")), NOW))
+    numbers = [f"+90532{customer:07d}" for customer in (1, 2)]
+    outputs = [
+        operate(config, "results", command, "--format", form)
+        for command in ("find", "summary")
+        for form in ("table", "jsonl", "csv")
+    ]
+    for form in ("jsonl", "csv", "parquet"):
+        path = tmp_path / f"r.{form}"
+        outputs.append(operate(config, "results", "export", "--format", form, str(path)))
+        outputs.append(path.read_bytes().decode(errors="replace"))
+    words = ("results", "find", "--person", "--format", "jsonl")
+    mine = operate(config, *words, typed=f"{numbers[0]}\n")
+    assert mine.count('"recipient"') == 1
+    assert operate(config, *words, typed=f"{MAIL}\n").count('"recipient"') == 0
+    assert operate(config, *words, typed="nobody\n").startswith("refused: line 1")
+    for said in (*outputs, mine):
+        assert not [one for one in (*numbers, MAIL) if one in said or one[3:] in said]
+    assert Counter(row["status"] for row in world.results()) == {"accepted": 3}
