@@ -15,6 +15,7 @@ import typer
 from consumer import __version__
 from consumer.cli import (
     check_commands,
+    config_commands,
     contact_commands,
     live_commands,
     operations,
@@ -141,6 +142,8 @@ def run(
 
 
 app.command(rich_help_panel=Panel.CHECK)(check_commands.validate)
+app.command("test", rich_help_panel=Panel.CHECK)(config_commands.run_tests_of_config)
+app.command("diff", rich_help_panel=Panel.CHECK)(config_commands.diff_configs)
 app.command(rich_help_panel=Panel.CHECK)(check_commands.topics)
 app.command(rich_help_panel=Panel.CHECK)(check_commands.schemas)
 app.command(rich_help_panel=Panel.LOOK)(operations.status)

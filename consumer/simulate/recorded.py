@@ -16,10 +16,9 @@ import orjson
 
 from consumer.config.models import Config
 from consumer.demo.baskets import Basket, baskets
-from consumer.errors import EventError, OperationError
+from consumer.errors import OperationError
 from consumer.lane.state.settings import Limit
 from consumer.records.input_record import InputRecord
-from consumer.routing.decoding.decode import EventDecoder
 from consumer.routing.routed import EncodedInvitation
 from consumer.simulate.simulate import DOCUMENTED, LaneTraffic, synthetic_lane
 from consumer.simulate.traffic import Arrival, faster
@@ -57,7 +56,7 @@ def routed(config: Config, records: Iterable[InputRecord]) -> Recorded:
     by_lane: dict[str, list[Arrival]] = defaultdict(list)
     counts: Counter[str] = Counter()
     for record in records:
-        when = event_time(router.inputs[record.topic].decoder, record)
+        when = router.inputs[record.topic].decoder.event_time(record)
         out = router.route([record], when)
         for (_topic, disposition, reason), number in out.counts.items():
             counts[" ".join(filter(None, (disposition, reason)))] += number
@@ -78,16 +77,6 @@ def _campaign_rates(coming: Sequence[Arrival], begin: float, speed: float) -> di
     seconds = max((coming[-1].time - begin) / speed, SHORTEST)
     numbers = Counter(arrival.campaign for arrival in coming)
     return {name: number / seconds for name, number in numbers.most_common()}
-
-
-def event_time(decoder: EventDecoder, record: InputRecord) -> float:
-    """Return the event's own time; 0 for one that cannot be read or is skipped: the router counts
-    it."""
-    try:
-        payload = decoder.load(record)
-        return 0.0 if payload is None else decoder.identify(payload).time
-    except EventError:
-        return 0.0
 
 
 def _arrival_from(invitation: EncodedInvitation, when: float) -> Arrival:

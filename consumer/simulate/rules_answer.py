@@ -11,7 +11,6 @@ from rich.table import Table
 from consumer.config.models import Config
 from consumer.records.input_record import InputRecord
 from consumer.records.result import Reason
-from consumer.simulate.recorded import event_time
 from consumer.simulate.rules_play import RulesPlay
 from consumer.wiring.build import build_router, build_vendors
 
@@ -25,7 +24,7 @@ def play_rules(config: Config, records: Iterable[InputRecord], seed: int) -> dic
     status, then reason), `unmatched`, `dead_letters` add up to `events` if each takes one route.
     """
     inputs = build_router(config, build_vendors(config)).inputs
-    timed = [(event_time(inputs[record.topic].decoder, record), record) for record in records]
+    timed = [(inputs[record.topic].decoder.event_time(record), record) for record in records]
     timed.sort(key=lambda found: found[0])
     played = RulesPlay(config, seed).run(timed)
     results = dict[str, dict[str, int]]()

@@ -94,6 +94,14 @@ class EventDecoder:
             raise EventError(DeadLetterReason.BAD_TIME, f"{expected}, at `{self._time_path}`")
         return Event(body, event_id, time, time_text, raw)
 
+    def event_time(self, record: InputRecord) -> float:
+        """Return the time of a record's event; 0 for one that cannot be read, or is skipped."""
+        try:
+            payload = self.load(record)
+            return 0.0 if payload is None else self.identify(payload).time
+        except EventError:
+            return 0.0
+
     def _read_id(self, body: dict[str, Any], raw: bytes) -> str:
         found = self._id(body)
         if type(found) is float or self._exact_id:
