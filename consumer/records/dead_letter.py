@@ -28,6 +28,12 @@ class DeadLetterReason(StrEnum):
         "not_cloudevent",
         "The record has neither the content type of a CloudEvent nor headers `ce_…`.",
     )
+    NO_SCHEMA_ID = "no_schema_id", "The record does not name a schema of the registry."
+    UNKNOWN_SCHEMA = (
+        "unknown_schema",
+        "The registry has no usable schema of the record's id.",
+    )
+    NOT_ITS_SCHEMA = "not_its_schema", "The value does not fit the schema that the record names."
     NO_BODY = "no_body", "The envelope has no object at the input's `body`."
     NO_ID = "no_id", "The event's id is missing or null."
     BAD_ID = "bad_id", "The event's id is not 1 to 256 printable characters or an integer."

@@ -37,7 +37,7 @@ _BOUNDS = {
     "less_than": ("lt", "expected less than"),
     "less_than_equal": ("le", "expected at most"),
 }
-_LATER_FORMATS = {"avro", "protobuf", "json_schema"}
+_LATER_FORMATS = {"avro", "protobuf"}
 NOT_YET = "not supported yet"
 
 

@@ -219,6 +219,10 @@ ADVICE: Mapping[DeadLetterReason, str] = {
     DeadLetterReason.NOT_OBJECT: "Its writer must fix the events; a replay fails again.",
     DeadLetterReason.NOT_CLOUDEVENT: "Correct `format` of the input, then replay; else its writer "
     "must send CloudEvents.",
+    DeadLetterReason.NO_SCHEMA_ID: "Correct `format` of the input (for plain JSON: `json`), "
+    "then replay.",
+    DeadLetterReason.UNKNOWN_SCHEMA: "Register the schema, or correct `registry`, then replay.",
+    DeadLetterReason.NOT_ITS_SCHEMA: "Its writer must fix the events; a replay fails again.",
     DeadLetterReason.NO_BODY: "Correct `body` of the input, or let `skip` match what is no "
     "transaction, then replay.",
     DeadLetterReason.NO_ID: "Correct `event.id` of the input, then replay.",

@@ -13,9 +13,11 @@ from typing import Final
 
 from consumer.routing.decoding.cloudevents import decode_cloudevent
 from consumer.routing.decoding.payload import PayloadDecoder, decode_json
+from consumer.routing.decoding.schemas.json_schema import decode_json_schema
 
 FORMATS: Final[Mapping[str, PayloadDecoder]] = {
     "json": decode_json,
     "cloudevents": decode_cloudevent,
+    "json_schema": decode_json_schema,
 }
 """An input's `format` → its payload decoder."""

@@ -369,4 +369,5 @@ def test_an_unknown_format_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ValidationError) as refused:
         Input.model_validate_json(orjson.dumps(entry))
     (error,) = refused.value.errors()
-    assert error["ctx"] == {"expected": " or ".join(f"'{name}'" for name in FORMATS)}
+    *names, last = (f"'{name}'" for name in FORMATS)
+    assert error["ctx"] == {"expected": f"{', '.join(names)} or {last}"}

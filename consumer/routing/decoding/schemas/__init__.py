@@ -1,0 +1,1 @@
+"""Formats whose records name a schema of a registry: wire format, known schemas, Avro."""
