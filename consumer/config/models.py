@@ -18,7 +18,7 @@ from consumer.config.contact_sections import ContactRule, Contacts, Feeds
 from consumer.config.fields import KafkaSetting, Name, TopicSafe
 from consumer.config.policy_sections import Exclude, Policy
 from consumer.config.section import Section
-from consumer.config.sections import Admin, Campaign, Input, Pseudonym, Quota, Route
+from consumer.config.sections import Admin, Campaign, Input, Pseudonym, Quota, Results, Route
 from consumer.config.tables import Table
 from consumer.config.topic_names import Topics
 from consumer.errors import Problem
@@ -73,6 +73,8 @@ class Config(Section):
     """Topics of opt-outs, answers and delivery receipts."""
     routes: Annotated[tuple[Route, ...], Field(min_length=1)]
     """The rules, in order."""
+    results: Results = Results()
+    """Event fields that results carry."""
     tables: dict[Name, Table] = Field(default_factory=dict)
     """Name → a CSV file that expressions look into: `lookup('stores', store.code, 'city')`."""
     admin: Admin = Admin()

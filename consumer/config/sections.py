@@ -184,6 +184,13 @@ class Input(Section):
     """Beyond it the input's topic stops, until `dlq continue` or another config; null: never."""
 
 
+class Results(Section):
+    """What results say beside what becomes of an invitation."""
+
+    fields: Annotated[dict[Name, Expression], Field(max_length=20)] = {}
+    """Name → JMESPath: values of the event in each result's `event`, never an address."""
+
+
 class Recipient(Section):
     """Where an event has the customer's addresses; at least one of them."""
 

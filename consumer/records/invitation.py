@@ -83,8 +83,10 @@ class _Head(TypedDict):
 
 
 class RuleFields(TypedDict):
-    """What the rules before a survey found: a key is there only where a rule asked for it."""
+    """What the rules before a survey found: a key is there only where a rule asked for it. `event`:
+    what `results.fields` chose of the event."""
 
+    event: NotRequired[dict[str, str | None]]
     timezone: NotRequired[Name]
     timezone_from: NotRequired[str]
     bucket: NotRequired[float]
@@ -225,6 +227,7 @@ class _ResultPart(Struct, gc=False, forbid_unknown_fields=True):
     tags: list[_Name] | UnsetType = UNSET  # a default of [] would be a new list for each record
     person: list[_Name] | UnsetType = UNSET
     keys: dict[str, str | None] | UnsetType = UNSET
+    event: dict[str, str | None] | UnsetType = UNSET
     redirected: bool = False
     contact: Literal["obey", "exempt", "off"] = "obey"
 

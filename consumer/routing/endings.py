@@ -3,6 +3,7 @@ why there is none."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -15,7 +16,7 @@ from consumer.records.invitation import INVITATION_VERSION, Address, InvitationR
 from consumer.records.result import Reason, Result
 from consumer.routing.candidate import RouteCandidate
 from consumer.routing.redirect import hide_customer, tester_of
-from consumer.routing.route import Link, Target, name_of_longest
+from consumer.routing.route import Getters, Link, Target, name_of_longest
 from consumer.routing.routed import EncodedInvitation, Routed
 
 Pseudonymiser = Callable[[str], str]
@@ -24,16 +25,43 @@ INVITATION_LIMIT = 256 * 1024
 """Bytes of an invitation record, at most: a record that Kafka refuses would be retried for ever."""
 
 
+FIELD_LIMIT = 256
+"""Characters of an event's field in a result, at most."""
+LEAST_DIGITS = 7
+"""Digits at a phone number's end by which a person may be called."""
+
+
+def _without_address(candidate: RouteCandidate, text: str | None) -> str | None:
+    """Return a text that may stand in a result: null for an e-mail address, and for what is the
+    recipient's address as the event has it, or as many digits of the phone number."""
+    if text is None or "@" in text:
+        return None
+    if any(str(get(candidate.body)) == text for get, _ in candidate.route.recipient.values()):
+        return None
+    digits, phone = re.sub(r"\D", "", text), candidate.address("phone") or ""
+    return None if len(digits) >= LEAST_DIGITS and phone.endswith(digits) else text[:FIELD_LIMIT]
+
+
 @dataclass(frozen=True, slots=True)
 class Endings:
     """Adds to a `Routed` what an event becomes. `counts_contacts`: whether contact rules need to
     know under which identities persons are counted. `previous`: by the former keys, while contacts
-    are known under them alone."""
+    are known under them alone. `fields`: of the event, for results."""
 
     pseudonymise: Pseudonymiser
     config_version: str
     counts_contacts: bool = False
     previous: Sequence[Pseudonymiser] = ()
+    fields: Getters = ()
+
+    def add_fields(self, candidate: RouteCandidate) -> None:
+        """Add to all that becomes of an event what results are to say of it: texts without an
+        address, cut at `FIELD_LIMIT` characters."""
+        if self.fields:
+            candidate.found["event"] = {
+                name: _without_address(candidate, candidate.text_at(get))
+                for name, get in self.fields
+            }
 
     def add_chosen(
         self, candidate: RouteCandidate, target: Target, address: Address, now: float, out: Routed

@@ -137,6 +137,7 @@ class Router:
 
     def _route_event(self, candidate: RouteCandidate, now: float, out: Routed) -> None:
         policy, reach = candidate.route.policy, candidate.reach
+        self._endings.add_fields(candidate)
         refusal = first_refusal(self.policy.at_routing, candidate, now)
         if refusal is None and policy.rules:
             refusal = next(filter(None, (rule(candidate, now) for rule in policy.rules)), None)

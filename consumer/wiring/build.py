@@ -94,7 +94,8 @@ def build_router(config: Config, vendors: Mapping[str, Vendor]) -> Router:
         )
         inputs.update(dict.fromkeys(entry.topics, routed))
     current, *previous = pseudonymisers(config)
-    endings = Endings(current, config.config_version, config.counts_contacts, previous)
+    fields = compiler.getters(config.results.fields)
+    endings = Endings(current, config.config_version, config.counts_contacts, previous, fields)
     return Router(inputs, endings, ALL_RULES)
 
 

@@ -19,6 +19,7 @@ from consumer.config.checks.messages import place, sentence
 from consumer.config.checks.policies import check_policies
 from consumer.config.checks.policy_times import policy_findings
 from consumer.config.checks.references import check_references
+from consumer.config.checks.result_fields import check_result_fields
 from consumer.config.checks.routes import check_routes
 from consumer.config.checks.tables import fill_tables, read_tables
 from consumer.config.checks.trial_calls import trial_problems
@@ -45,6 +46,7 @@ def check(source: Source, resolved: Resolved, base: FilePath) -> Config:
     check_routes(findings)
     check_policies(findings)
     check_contacts(findings)
+    check_result_fields(findings)
     check_written(findings)
     check_oddities(findings)
     config, errors = _validate_models(source, resolved, findings.warnings)

@@ -15,6 +15,7 @@ from consumer.config.checks.match_oddities import (
     steps_in,
 )
 from consumer.config.checks.policies import policy_expressions
+from consumer.config.checks.result_fields import field_expressions
 from consumer.config.document import Path, leaves
 from consumer.routing.expressions import compile_value
 
@@ -54,6 +55,7 @@ def _expressions(findings: Findings) -> Iterator[tuple[Path, str]]:
             places += [(*here, "data", key, name) for name in findings.mapping(*here, "data", key)]
     places += policy_expressions(findings)
     places += contact_expressions(findings)
+    places += field_expressions(findings)
     for path in places:
         text = findings.text(*path)
         if text:

@@ -108,3 +108,10 @@ def test_an_event_that_cannot_be_read_is_counted(amount: float) -> None:
     broken = (MONDAY_NOON, InputRecord("pos.baskets", 0, 9, b"no JSON"))
     end = RulesPlay(config).run([broken, *purchases(("h1", 0, amount))])
     assert (end.events, end.dead_letters) == (2, 1)
+
+
+def test_a_result_of_a_call_has_the_events_fields() -> None:
+    config = load(orjson.dumps({**CONFIG, "results": {"fields": {"spent": "amount"}}}).decode())
+    told = RulesPlay(config).run(purchases(*((f"h{number}", 0.0, 10.0) for number in range(20))))
+    assert told.calls
+    assert {result["event"]["spent"] for _, result in told.calls} == {"10.0"}
