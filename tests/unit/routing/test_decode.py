@@ -371,3 +371,10 @@ def test_an_unknown_format_is_refused_with_the_known_ones() -> None:
     (error,) = refused.value.errors()
     *names, last = (f"'{name}'" for name in FORMATS)
     assert error["ctx"] == {"expected": f"{', '.join(names)} or {last}"}
+
+
+def test_the_time_of_a_record_without_an_event_is_0() -> None:
+    skipping = EventDecoder(decode_json, "id", "at.time", 1000, skip_tombstones=True)
+    assert DECODER.event_time(InputRecord("pos", 0, 0, record())) == EPOCH
+    assert DECODER.event_time(InputRecord("pos", 0, 0, b"{")) == 0.0
+    assert skipping.event_time(InputRecord("pos", 0, 0, None)) == 0.0
