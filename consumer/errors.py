@@ -10,6 +10,7 @@
     ├── StoreUnavailable   the contact store's: invitations wait, nothing is sent unchecked
     │   ├── OffsetsForgotten  the store fell back behind the view, which reads it again
     │   └── StoreUnfit     the operator's: it never answers as it is; the message says what to mend
+    ├── RegistryUnavailable  the schema registry's: the records that name a schema wait
     ├── UnreadableRecord   its writer: a dead letter, or a lane that stops and says so
     ├── EventError         upstream's: the record becomes a dead letter
     └── DataError          upstream's: the invitation becomes a `rejected` result
@@ -93,6 +94,10 @@ class OffsetsForgotten(StoreUnavailable):
 
 class StoreUnfit(StoreUnavailable):
     """The contact store must not be used as it is set up; the message says what to mend."""
+
+
+class RegistryUnavailable(DispatcherError):  # noqa: N818 - what a registry is, not a slip
+    """The schema registry says nothing of a schema; the message repeats no address."""
 
 
 class UnreadableRecord(DispatcherError, ValueError):  # noqa: N818 - what a record is, not a slip

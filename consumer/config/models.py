@@ -17,6 +17,7 @@ from pydantic import Field, PrivateAttr
 from consumer.config.contact_sections import ContactRule, Contacts, Feeds
 from consumer.config.fields import KafkaSetting, Name, TopicSafe
 from consumer.config.policy_sections import Exclude, Policy
+from consumer.config.registry_section import Registry
 from consumer.config.section import Section
 from consumer.config.sections import Admin, Campaign, Input, Pseudonym, Quota, Results, Route
 from consumer.config.tables import Table
@@ -61,6 +62,8 @@ class Config(Section):
     """Name → what shares a call."""
     inputs: Annotated[dict[Name, Input], Field(min_length=1)]
     """Name → topics whose events have one form."""
+    registry: Registry | None = None
+    """The schema registry, for inputs whose records name a schema of it."""
     exclude: Exclude = Exclude()
     """Addresses and events that are never sent a survey."""
     policies: dict[Name, Policy] = {}
@@ -100,10 +103,10 @@ class Config(Section):
     def config_version(self) -> str:
         """12 hex digits that change with the rules, not with secrets or addresses of our own.
 
-        All of `kafka` is left out: any of its settings may carry a credential; so is `admin`, for
-        replicas may differ in it.
+        All of `kafka` is left out: any of its settings may carry a credential; so are `admin` and
+        `registry`, for replicas may differ in them.
         """
-        rules = self.model_dump(mode="json", exclude={"kafka", "admin"})
+        rules = self.model_dump(mode="json", exclude={"kafka", "admin", "registry"})
         text = json.dumps(rules, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -32,7 +32,7 @@ from consumer.config.policy_sections import PolicyChoice, RoutePolicy, SendEntry
 from consumer.config.section import Section
 from consumer.records.channel import Channel
 from consumer.records.fields import USUAL_PRIORITY, Priority
-from consumer.routing.decoding.formats import FORMATS
+from consumer.routing.decoding.formats import FORMATS, SCHEMA_FORMATS
 from consumer.routing.decoding.times import TimeUnit
 from consumer.routing.link import EXAMPLE
 from consumer.routing.recipients.recipients import UntextedType
@@ -41,7 +41,7 @@ from consumer.vendors import VENDORS
 if TYPE_CHECKING:
     InputFormat = str
 else:
-    InputFormat = Literal[tuple(FORMATS)]
+    InputFormat = Literal[(*FORMATS, *SCHEMA_FORMATS)]
 
 
 class PseudonymKey(Section):

@@ -9,12 +9,23 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Protocol
 
 import httpx
 from pydantic import SecretStr
 
 from consumer.errors import DispatcherError
-from consumer.vendors.protocol import Account
+
+
+class Certified(Protocol):
+    """What has certificates of its own: an account, a registry."""
+
+    @property
+    def ca(self) -> SecretStr | None: ...
+    @property
+    def client_cert(self) -> SecretStr | None: ...
+    @property
+    def client_key(self) -> SecretStr | None: ...
 
 
 class TlsError(DispatcherError):
@@ -25,7 +36,7 @@ class TlsError(DispatcherError):
         super().__init__(message)
 
 
-def context_of(account: Account) -> ssl.SSLContext:
+def context_of(account: Certified) -> ssl.SSLContext:
     """Return a context that trusts `ca` alone if the account has one, else the public authorities.
     Raises TlsError, whose message repeats nothing of the files."""
     if account.ca is None and account.client_cert is None:

@@ -133,6 +133,18 @@ class GroupConsumer:
         with translate_errors("unassign"):
             self.consumer.incremental_unassign([partition])
 
+    def leave(self, place: Partition) -> None:
+        """Read a partition no more until `read_again`, though it stays this member's; nothing for
+        one that is left already. Raises KafkaSessionError."""
+        if place in places_of(self.consumer.assignment()):
+            self.unassign(TopicPartition(*place))
+
+    def read_again(self, places: Sequence[TopicPartition]) -> None:
+        """Read partitions that were left from these offsets on. Raises KafkaSessionError."""
+        self.reached.update({(start.topic, start.partition): start.offset for start in places})
+        with translate_errors("assign"):
+            self.consumer.incremental_assign(list(places))
+
     def metadata(self) -> object:
         """Return the group metadata to commit offsets with in a transaction.
 

@@ -232,7 +232,7 @@ class Supervisor:
     def _start_router(self, rules: RouterConfig) -> None:
         options, stage = self._options, self._services
         self._router = RouterStage(
-            rules.router, rules.inputs, stage, options.begin, options.instance
+            rules.router, rules.inputs, stage, options.begin, options.instance, rules.schemas
         )
         stage.metrics.router.start_inputs(rules.inputs)
         self._start(self._router)

@@ -60,11 +60,25 @@ def _plain_proxy(value: SecretStr) -> SecretStr:
 
 
 # The examples also replace the files when a config is checked without its secrets.
-_Certificates = Annotated[SecretStr, _has(_CERT), Field(examples=[_CERT])]
-_Key = Annotated[SecretStr, _has("PRIVATE KEY-----"), Field(examples=[_KEY])]
+Certificates = Annotated[SecretStr, _has(_CERT), Field(examples=[_CERT])]
+PrivateKey = Annotated[SecretStr, _has("PRIVATE KEY-----"), Field(examples=[_KEY])]
 _Proxy = Annotated[
     SecretStr, AfterValidator(_plain_proxy), Field(examples=["http://proxy.example:3128"])
 ]
+
+
+def plain_url(value: str, *, http_allowed: bool) -> str:
+    """Return a URL in normal form, to which a path can be appended; raises ValueError."""
+    url = _parsed(value)
+    if url.username or url.password:
+        raise ValueError("must not contain a user name or password")
+    if url.query is not None or url.fragment is not None:
+        raise ValueError("must not have a query (?) or a fragment (#)")
+    if url.scheme != "https" and not (http_allowed or _is_loopback(url.host or "")):
+        raise ValueError(
+            "must start with https://; http needs a loopback host or `allow_http: true`"
+        )
+    return str(url).rstrip("/")
 
 
 class Account(BaseModel):
@@ -91,14 +105,14 @@ class Account(BaseModel):
     base_url: Annotated[str, Field(description="https, or http on a loopback host")]
     quota: Annotated[str, Field(description="a name under `quotas`: one quota, one lane")]
     ca: Annotated[
-        _Certificates | None,
+        Certificates | None,
         Field(description="CA certificates to trust, and no others: ${file:PATH}"),
     ] = None
     client_cert: Annotated[
-        _Certificates | None, Field(description="our certificate for the vendor: ${file:PATH}")
+        Certificates | None, Field(description="our certificate for the vendor: ${file:PATH}")
     ] = None
     client_key: Annotated[
-        _Key | None, Field(description="the key of `client_cert`: ${file:PATH}")
+        PrivateKey | None, Field(description="the key of `client_cert`: ${file:PATH}")
     ] = None
     proxy: Annotated[
         _Proxy | None,
@@ -108,18 +122,8 @@ class Account(BaseModel):
     @field_validator("base_url")
     @classmethod
     def _plain_base_url(cls, value: str, info: ValidationInfo) -> str:
-        url = _parsed(value)
-        if url.username or url.password:
-            raise ValueError("must not contain a user name or password")
-        if url.query is not None or url.fragment is not None:
-            raise ValueError("must not have a query (?) or a fragment (#)")
         # A refused `allow_http` is absent here: then one problem is reported, not two.
-        http_allowed = info.data.get("allow_http", True) or _is_loopback(url.host or "")
-        if url.scheme != "https" and not http_allowed:
-            raise ValueError(
-                "must start with https://; http needs a loopback host or `allow_http: true`"
-            )
-        return str(url).rstrip("/")
+        return plain_url(value, http_allowed=info.data.get("allow_http", True))
 
     @model_validator(mode="after")
     def _certificate_has_key(self) -> Self:

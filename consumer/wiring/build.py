@@ -15,6 +15,7 @@ from consumer.http.tls import context_of
 from consumer.lane.state.settings import LaneCampaign, LaneSettings
 from consumer.policy.rules import ALL_RULES
 from consumer.records.channel import ChannelSpec
+from consumer.routing.decoding.schemas.schema_book import SchemaBook
 from consumer.routing.endings import Endings
 from consumer.routing.patterns.index import PatternIndex
 from consumer.routing.recipients.recipients import make_pseudonymiser
@@ -23,6 +24,7 @@ from consumer.vendors import VENDORS, Vendor
 from consumer.vendors.protocol import LoginVendor
 from consumer.wiring.contacts import ContactConfig
 from consumer.wiring.inputs import dead_letter_limit, event_decoder, time_reader
+from consumer.wiring.registry import InputSchemas, asking_book, input_schemas
 from consumer.wiring.routes import RouteCompiler, build_timings, gone_routes
 
 
@@ -39,11 +41,13 @@ class LaneConfig:
 
 @dataclass(frozen=True, slots=True)
 class RouterConfig:
-    """Config of the router. `inputs`: the topics that it reads."""
+    """Config of the router. `inputs`: the topics that it reads. `schemas`: how it gets those of
+    records that name one."""
 
     router: Router
     inputs: Sequence[str]
     config_version: str
+    schemas: InputSchemas | None = None
 
 
 def build_vendors(config: Config) -> dict[str, Vendor]:
@@ -75,8 +79,12 @@ def build_accounts(
     return accounts
 
 
-def build_router(config: Config, vendors: Mapping[str, Vendor]) -> Router:
-    """Compile all inputs and routes to a router."""
+def build_router(
+    config: Config, vendors: Mapping[str, Vendor], book: SchemaBook | None = None
+) -> Router:
+    """Compile all inputs and routes to a router. `book`: the known schemas; without it each is
+    looked up when a record names it, which raises OperationError from a decoder."""
+    book = asking_book(config) if book is None else book
     inputs: dict[str, RoutedInput] = {}
     tables = lookup_tables(config.tables)
     compiler = RouteCompiler(config, vendors, tables)
@@ -84,7 +92,7 @@ def build_router(config: Config, vendors: Mapping[str, Vendor]) -> Router:
         own = [route for route in config.routes if route.input == name]
         routes = [compiler.route(route) for route in own]
         routed = RoutedInput(
-            event_decoder(config, entry, own, tables),
+            event_decoder(config, entry, own, tables, book),
             routes,
             all_that_match=entry.routes == "all",
             index=PatternIndex.if_it_pays([route.pattern for route in routes]),
@@ -109,7 +117,9 @@ def pseudonymisers(config: Config) -> list[Callable[[str], str]]:
 
 def router_rules(config: Config, vendors: Mapping[str, Vendor]) -> RouterConfig:
     """Build the router's config."""
-    return RouterConfig(build_router(config, vendors), config.input_topics, config.config_version)
+    schemas = input_schemas(config)
+    router = build_router(config, vendors, schemas.lookup.book if schemas else None)
+    return RouterConfig(router, config.input_topics, config.config_version, schemas)
 
 
 def lane_settings(config: Config, lane: str) -> LaneSettings:

@@ -22,7 +22,7 @@ from consumer.config.source import parse
 from consumer.config.table_files import MOST_BYTES, tables_named
 from consumer.config.texts import MOST, UnfitTextError, decoded, read_bytes, read_text
 from consumer.errors import ConfigError, Problem
-from consumer.http.tls import TlsError, context_of
+from consumer.http.tls import Certified, TlsError, context_of
 from consumer.kafka.setting_refusals import Refusal, refusals
 
 STDIN = Path("-")
@@ -87,11 +87,16 @@ def _problem(source: Path | str, said: Refusal) -> Problem:
 
 
 def _check_certificates(source: Path | str, config: Config) -> None:
-    for name, account in config.vendors.items():
+    certified: dict[tuple[str, ...], Certified] = {
+        ("vendors", name): account for name, account in config.vendors.items()
+    }
+    if config.registry is not None:
+        certified["registry",] = config.registry
+    for where, entry in certified.items():
         try:
-            context_of(account)
+            context_of(entry)
         except TlsError as refused:
-            place = ("vendors", name, refused.field)
+            place = (*where, refused.field)
             raise ConfigError(problems(source, [place], str(refused))) from None
 
 

@@ -9,7 +9,8 @@ from consumer.config.sections import Input, Route
 from consumer.routing.dead_letter_limit import DeadLetterLimit
 from consumer.routing.decoding.decode import EventDecoder
 from consumer.routing.decoding.envelope import NO_ENVELOPE, BodyReader, Envelope
-from consumer.routing.decoding.formats import FORMATS
+from consumer.routing.decoding.formats import FORMATS, SCHEMA_FORMATS
+from consumer.routing.decoding.schemas.schema_book import SchemaBook
 from consumer.routing.decoding.times import TimeReader
 from consumer.routing.expressions import KAFKA
 from consumer.routing.lookup import Tables
@@ -17,12 +18,13 @@ from consumer.routing.patterns.pattern import compile_pattern
 
 
 def event_decoder(
-    config: Config, entry: Input, routes: Sequence[Route], tables: Tables
+    config: Config, entry: Input, routes: Sequence[Route], tables: Tables, book: SchemaBook
 ) -> EventDecoder:
-    """Return the decoder of an input, whose routes are these."""
+    """Return the decoder of an input, whose routes are these. `book`: the known schemas."""
     keys = entry.event
+    with_schemas = SCHEMA_FORMATS.get(entry.format)
     return EventDecoder(
-        FORMATS[entry.format],
+        with_schemas(book) if with_schemas else FORMATS[entry.format],
         keys.id,
         keys.time,
         entry.max_event_bytes,

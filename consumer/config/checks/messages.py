@@ -37,7 +37,7 @@ _BOUNDS = {
     "less_than": ("lt", "expected less than"),
     "less_than_equal": ("le", "expected at most"),
 }
-_LATER_FORMATS = {"avro", "protobuf"}
+_LATER_FORMATS = {"protobuf"}
 NOT_YET = "not supported yet"
 
 

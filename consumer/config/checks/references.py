@@ -17,6 +17,7 @@ from consumer.config.kafka_settings import (
 from consumer.config.sections import OPTION_KEYS
 from consumer.config.topic_names import BRANCHES, TAILS, Topics, as_kafka
 from consumer.records.channel import Channel
+from consumer.routing.decoding.formats import SCHEMA_FORMATS
 from consumer.vendors import VENDORS
 from consumer.vendors.http_batch.answer_rules import BY_RULE
 
@@ -150,6 +151,14 @@ def _campaign(findings: Findings, campaign: str) -> None:
     check_link(findings, campaign)
 
 
+def _registry(findings: Findings, name: str) -> None:
+    """Refuse a format that needs the registry, in a config without one."""
+    kind = findings.text("inputs", name, "format")
+    if kind in SCHEMA_FORMATS and not findings.at("registry"):
+        message = f"format {kind} needs the schema registry of the events"
+        findings.problem(("inputs", name, "format"), message, "add `registry: {url: …}`")
+
+
 def _inputs(findings: Findings) -> None:
     topics = []
     own = Topics(findings.text("application_id") or "")
@@ -157,6 +166,7 @@ def _inputs(findings: Findings) -> None:
         for key in ("id", "time"):
             findings.expression("inputs", name, "event", key)
         findings.expression("inputs", name, "body")
+        _registry(findings, name)
         findings.pattern("inputs", name, "skip")
         for path, topic in findings.texts("inputs", name, "topics"):
             topics.append((path, topic))

@@ -69,6 +69,7 @@ ROUTER = (
     Gauge("orphaned_lane_records", "Records of a lane that left the config", LANE),
     Gauge("consumer_lag_records", "Input records not yet routed", PARTITION),
     Gauge("input_stopped", "1 while a partition waits for `inputs resume`", PARTITION),
+    Gauge("input_waits_for_schema", "1 while a partition waits for the registry", PARTITION),
 )
 """Events in, invitations out."""
 

@@ -50,6 +50,10 @@ class RouterMetrics(StageMetrics):
         label = self._labels.campaign(campaign)
         self._series.count("invitations_routed_total", lane, label, n=n)
 
+    def waiting_inputs(self, places: Iterable[tuple[str, int]]) -> None:
+        """Show the partitions (topic, partition) that wait for a schema, and only these."""
+        self._show_partitions("input_waits_for_schema", dict.fromkeys(places, 1))
+
     def lag(self, lag: Mapping[tuple[str, int], int]) -> None:
         """Show (topic, partition) → records behind, for the partitions now assigned, and only
         these."""

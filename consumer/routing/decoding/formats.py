@@ -8,12 +8,14 @@ takes the names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from consumer.routing.decoding.cloudevents import decode_cloudevent
 from consumer.routing.decoding.payload import PayloadDecoder, decode_json
+from consumer.routing.decoding.schemas.avro import avro_decoder
 from consumer.routing.decoding.schemas.json_schema import decode_json_schema
+from consumer.routing.decoding.schemas.schema_book import SchemaBook
 
 FORMATS: Final[Mapping[str, PayloadDecoder]] = {
     "json": decode_json,
@@ -21,3 +23,8 @@ FORMATS: Final[Mapping[str, PayloadDecoder]] = {
     "json_schema": decode_json_schema,
 }
 """An input's `format` → its payload decoder."""
+
+SCHEMA_FORMATS: Final[Mapping[str, Callable[[SchemaBook], PayloadDecoder]]] = {
+    "avro": avro_decoder,
+}
+"""A `format` that needs the schemas of a registry → its payload decoder, given those known."""

@@ -38,9 +38,11 @@ from consumer.routing.router import OTHER_TOPIC, Router
 from consumer.runtime.group_consumer import partition_names, places_of
 from consumer.runtime.isolation import log_defect
 from consumer.runtime.router.dead_letter_guard import DeadLetterGuard, Halt, example_of, place_of
+from consumer.runtime.router.schema_waits import SchemaWaits
 from consumer.runtime.stage import StageServices
 from consumer.runtime.stoppable_stage import StoppableStage
 from consumer.wiring.build import RouterConfig
+from consumer.wiring.registry import InputSchemas
 
 POLL_SECONDS = 0.1
 SHOW_EVERY = 1.0
@@ -60,6 +62,7 @@ class RouterStage(StoppableStage[Routed]):
         services: StageServices,
         begin: StartFrom,
         instance: str,
+        schemas: InputSchemas | None = None,
     ) -> None:
         super().__init__(services, ROUTER, services.topics.router_group, instance, POLL_SECONDS)
         self.router, self.inputs = router, inputs
@@ -71,6 +74,7 @@ class RouterStage(StoppableStage[Routed]):
         self._config: RouterConfig | None = None
         self._guard = DeadLetterGuard(_limits(router))
         self._halting: dict[str, Halt] = {}
+        self._schemas, self._waits = schemas, SchemaWaits()
 
     def reconfigure(self, rules: RouterConfig) -> None:
         """Route by another config from the next poll on. May be called from any thread."""
@@ -86,6 +90,7 @@ class RouterStage(StoppableStage[Routed]):
             return False
         self.router, self.inputs, self._config = rules.router, rules.inputs, rules
         self._guard = DeadLetterGuard(_limits(rules.router))
+        self._schemas = rules.schemas
         return set(self.inputs) != before
 
     def _topics(self) -> Sequence[str]:
@@ -95,9 +100,14 @@ class RouterStage(StoppableStage[Routed]):
         super()._end_membership()
         self.services.metrics.router.lag({})
         self._owns_replayed = False
+        self._waits = SchemaWaits()
+        self.services.metrics.router.waiting_inputs(())
 
     def _turn(self) -> None:
         """Update the lag too, also without records: an open transaction hides what follows it."""
+        now = self.services.clock.now()
+        if self._waits.left and (self._schemas is None or now >= self._schemas.lookup.retry_at):
+            self.group.read_again(self._waits.take())
         super()._turn()
         now = self.services.clock.now()
         if now >= self._show_at:
@@ -121,6 +131,8 @@ class RouterStage(StoppableStage[Routed]):
         super().revoke(partitions, lost=lost)
         if (self.services.topics.replayed, 0) in places_of(partitions):
             self._owns_replayed = False
+        self._waits.discard(places_of(partitions))
+        self.services.metrics.router.waiting_inputs(self._waits.left)
         log.info("router_revoked", partitions=partition_names(partitions))
 
     def _set_start_offsets(self, partitions: Sequence[TopicPartition], metadata: object) -> None:
@@ -165,18 +177,35 @@ class RouterStage(StoppableStage[Routed]):
     # -- records ------------------------------------------------------------------------------
 
     def _handle(self, records: Sequence[Message]) -> None:
-        """Process what came, then halt the inputs whose limit on dead letters it exceeds."""
+        """Process what came, then halt the inputs whose limit on dead letters it exceeds, and leave
+        the partitions that wait for a schema."""
+        before = set(self._waits.left)
         super()._handle(records)
         for topic, halt in self._halting.items():
-            self.halt(topic, halt.refused, halt.example)
+            left = [place for place in self._waits.places(topic) if place[:2] not in before]
+            self.halt(topic, [*halt.refused, *left], halt.example)
+            self._waits.discard(place[:2] for place in left)
             self._guard.reset(topic)
         self._halting.clear()
+        if self._schemas is not None:
+            for place in self._waits.left:
+                self.group.leave(place)
+            self.services.metrics.router.waiting_inputs(self._waits.left)
 
     def _process(self, records: Sequence[Message]) -> Routed:
         """Route records and commit the outcome, but for records of inputs that must halt."""
         if self._halting:  # because of an earlier part of this poll
             records = [message for message in records if message.topic() not in self._halting]
         now = self.services.clock.now()
+        if self._schemas is not None:
+            records = self._waits.readable(
+                records,
+                self._record,
+                self._schemas.topics,
+                self._schemas.lookup,
+                now,
+                self.run.beat,
+            )
         routed = self._route(records, now)
         if routed.dead_letters:
             records, routed = self._admitted(records, routed, now)

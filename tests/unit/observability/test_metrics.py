@@ -81,6 +81,7 @@ def feed_all(metrics: Metrics, lane: str, campaigns: list[str]) -> None:
     metrics.router.events("pos", Disposition.DEAD_LETTER, DeadLetterReason.NOT_JSON, 3)
     metrics.lane(lane).dead_letters({DeadLetterReason.BAD_INVITATION: 1})
     metrics.router.lag({("pos", 0): 5})
+    metrics.router.waiting_inputs([("pos", 0)])
     metrics.process.orphaned({"former": 3})
     for name in campaigns:
         metrics.router.routed(lane, name, 10)

@@ -18,7 +18,7 @@ from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.fields import rfc3339
 from consumer.records.input_record import InputRecord, RecordEnvelope
 from consumer.routing.decoding.decode import MAX_AHEAD, Event, EventDecoder
-from consumer.routing.decoding.formats import FORMATS
+from consumer.routing.decoding.formats import FORMATS, SCHEMA_FORMATS
 from consumer.routing.decoding.payload import Payload, decode_json
 from consumer.routing.decoding.times import TimeReader, TimeUnit
 from tests.support.events import decoded
@@ -358,7 +358,7 @@ def test_json_does_not_read_what_stands_beside_the_value() -> None:
     assert decoded(DECODER, InputRecord("pos", 0, 0, record(), unread)).id == "t-1"
 
 
-@pytest.mark.parametrize("format_name", sorted(FORMATS))
+@pytest.mark.parametrize("format_name", sorted((*FORMATS, *SCHEMA_FORMATS)))
 def test_a_registered_format_is_one_that_a_config_may_name(format_name: str) -> None:
     entry = {"topics": ["pos"], "format": format_name}
     assert Input.model_validate_json(orjson.dumps(entry)).format == format_name
@@ -369,7 +369,7 @@ def test_an_unknown_format_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ValidationError) as refused:
         Input.model_validate_json(orjson.dumps(entry))
     (error,) = refused.value.errors()
-    *names, last = (f"'{name}'" for name in FORMATS)
+    *names, last = (f"'{name}'" for name in (*FORMATS, *SCHEMA_FORMATS))
     assert error["ctx"] == {"expected": f"{', '.join(names)} or {last}"}
 
 

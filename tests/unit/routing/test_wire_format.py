@@ -85,5 +85,5 @@ def test_book_stays_small() -> None:
     book = SchemaBook()
     for number in range(LARGEST + 1):
         book.add(str(number), "is unknown")
-        book.shrink()
+        book.begin()
     assert book.missing([record(b"\x00\x00\x00\x00\x01")])

@@ -1,0 +1,122 @@
+"""A schema registry with Confluent's API, as far as decoding needs it: a schema by its name.
+
+A 404 with the registry's own code says that there is no such schema. Everything else but a schema
+(no connection, 401, 403, 429, 5xx, another server's 404) is no word on it: the records wait.
+"""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any, Final, NamedTuple
+from urllib.parse import quote
+
+import httpx
+import orjson
+
+from consumer.config.registry_section import Registry
+from consumer.errors import RegistryUnavailable
+from consumer.http.tls import context_of
+
+_ACCEPT: Final = "application/vnd.schemaregistry.v1+json, application/json"
+_LARGEST: Final = 10 * 2**20
+"""Bytes of an answer."""
+
+_MOST_REFERENCES: Final = 200
+
+
+class FoundSchema(NamedTuple):
+    """A schema: its text and type (AVRO, JSON, PROTOBUF), and the texts of the schemas that it
+    uses, each after those that it uses itself."""
+
+    text: str
+    kind: str
+    references: tuple[str, ...] = ()
+
+
+class SchemaRegistry:
+    """A client of one registry. Its calls block, for `timeout` each at most."""
+
+    def __init__(self, section: Registry, transport: httpx.BaseTransport | None = None) -> None:
+        self._url = section.url
+        self._client = httpx.Client(
+            headers={"Accept": _ACCEPT, "User-Agent": "survey-dispatcher"} | _login(section),
+            timeout=section.timeout,
+            trust_env=False,
+            verify=_context(section),
+            transport=transport,
+        )
+
+    def schema(self, name: str) -> FoundSchema | None:
+        """Return the schema of an id or GUID; None if the registry says that it has none. Raises
+        RegistryUnavailable."""
+        kind = "ids" if name.isdigit() else "guids"
+        answer = self._get(f"/schemas/{kind}/{name}")
+        if answer is None:
+            return None
+        texts = dict[tuple[str, int], str]()
+        try:
+            self._add_references(answer, texts)
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+            raise RegistryUnavailable("an answer that is not of its API") from None
+        return FoundSchema(_text(answer), answer.get("schemaType") or "AVRO", tuple(texts.values()))
+
+    def _add_references(self, answer: dict[str, Any], texts: dict[tuple[str, int], str]) -> None:
+        for reference in answer.get("references") or ():
+            place = str(reference["subject"]), int(reference["version"])
+            if place in texts or len(texts) >= _MOST_REFERENCES:
+                continue
+            subject, version = place
+            found = self._get(f"/subjects/{quote(subject, safe='')}/versions/{version}")
+            if found is None:
+                raise RegistryUnavailable("it lacks a schema that another one refers to")
+            self._add_references(found, texts)
+            texts[place] = _text(found)
+
+    def _get(self, path: str) -> dict[str, Any] | None:
+        """Return the registry's answer; None for a 404 of its own. Raises RegistryUnavailable."""
+        try:
+            response = self._client.get(self._url + path)
+        except httpx.HTTPError as error:  # its text may repeat the address
+            raise RegistryUnavailable(f"no answer ({type(error).__name__})") from None
+        try:
+            answer = orjson.loads(response.content[:_LARGEST])
+        except orjson.JSONDecodeError:
+            answer = None
+        if response.status_code == 200 and isinstance(answer, dict):
+            return answer
+        if response.status_code == 404 and _says_missing(answer):
+            return None
+        raise RegistryUnavailable(f"status {response.status_code}{_hint(response.status_code)}")
+
+
+def _login(section: Registry) -> dict[str, str]:
+    if section.bearer is not None:
+        return {"Authorization": f"Bearer {section.bearer.get_secret_value()}"}
+    if section.basic_auth is not None:
+        user, _, password = section.basic_auth.get_secret_value().partition(":")
+        header = httpx.BasicAuth(user, password)._auth_header  # noqa: SLF001 - as httpx makes it
+        return {"Authorization": header}
+    return {}
+
+
+def _context(section: Registry) -> ssl.SSLContext | bool:
+    return context_of(section) if section.url.startswith("https:") else False
+
+
+def _says_missing(answer: object) -> bool:
+    """Return whether a 404 is the registry's: 40401 (subject), 40402 (version), 40403 (schema)."""
+    code = answer.get("error_code") if isinstance(answer, dict) else None
+    return isinstance(code, int) and code // 100 == 404
+
+
+def _hint(status: int) -> str:
+    if status in (401, 403):
+        return ": check `basic_auth` or `bearer` of `registry`"
+    return ": check `url` of `registry`" if 300 <= status < 400 or status == 404 else ""
+
+
+def _text(answer: dict[str, Any]) -> str:
+    text = answer.get("schema")
+    if not isinstance(text, str):
+        raise RegistryUnavailable("an answer without a schema: check `url` of `registry`")
+    return text
