@@ -81,7 +81,7 @@ class LiveJudge:
     def _vendor_calls(self) -> Iterator[str]:
         """Check the double's record alone: rules of time, and 30 days between two calls."""
         for household, calls in self._calls.items():
-            for before, after in pairwise(calls):
+            for before, after in pairwise(sorted(calls)):
                 if after - before < WINDOW:
                     days = (after - before) / DAY
                     yield f"household {household} was asked twice within {days:.4f} d"

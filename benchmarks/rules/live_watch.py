@@ -1,7 +1,7 @@
 """Reads what became of the events: invitations that wait, and results as they become visible.
 
 This is all that the driver knows about the dispatchers. `settled` tells when it may let the machine
-sleep: every produced event was routed, and what was due at a moment has its result.
+sleep.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
@@ -31,6 +30,15 @@ class Ended:
     result: Result
 
 
+class _Place(NamedTuple):
+    """Where an invitation was seen: a later place is greater. `until`: when its delay topic's step
+    ends; 0 in the lane's topic, to which it returns with as many `delays`."""
+
+    delays: int
+    returned: bool
+    until: float
+
+
 @dataclass(slots=True)
 class LiveWatch:
     """Everything that was read so far. `results`: event → its results; one each is right."""
@@ -39,10 +47,10 @@ class LiveWatch:
     topics: Topics
     results: dict[str, list[Ended]] = field(default_factory=dict)
     _routed: set[str] = field(default_factory=set)
-    _returned: set[str] = field(default_factory=set)
-    _delayed: dict[str, float] = field(default_factory=dict)  # event → when its step ends
-    _steps: list[tuple[float, str]] = field(default_factory=list)
     _waiting: list[tuple[float, str]] = field(default_factory=list)
+    _due: set[str] = field(default_factory=set)
+    _places: dict[str, _Place] = field(default_factory=dict)
+    _steps: list[tuple[float, str]] = field(default_factory=list)
     _client: Consumer = field(init=False)
     _step_of: dict[str, float] = field(init=False)
 
@@ -84,28 +92,29 @@ class LiveWatch:
         if event not in self._routed:
             self._routed.add(event)
             heapq.heappush(self._waiting, (invitation["eligible_from"], event))
-        if step is None:
-            self._returned.add(event)
-        else:
-            self._delayed[event] = max(at + step, self._delayed.get(event, 0.0))
-            heapq.heappush(self._steps, (at + step, event))
+        until = 0.0 if step is None else at + step
+        place = _Place(invitation.get("delays", 0), step is None, until)
+        self._places[event] = max(place, self._places.get(event, place))
+        if step is not None:
+            heapq.heappush(self._steps, (until, event))
 
-    def settled(self, produced: int, moment: float, *, quiet: bool) -> bool:
-        """Return whether all events are routed, the delay topics have passed on what they held
-        until `moment` (a machine that sleeps in the midst of that delays it by another step), and
-        all invitations due by then have ended: in quiet hours they wait for the morning."""
+    def settled(self, produced: int, moment: float) -> bool:
+        """Return whether all events are routed, and nothing more happens at `moment`: each
+        invitation due by then has ended or waits on a delay topic (for the morning, perhaps), and
+        these have passed on what they held until then. A machine that sleeps in the midst of that
+        delays it by another step."""
         waiting, steps = self._waiting, self._steps
-        while waiting and waiting[0][1] in self.results:
-            heapq.heappop(waiting)
+        while waiting and waiting[0][0] <= moment:
+            self._due.add(heapq.heappop(waiting)[1])
+        self._due -= self.results.keys()
         while steps and self._passed(*steps[0]):
             heapq.heappop(steps)
         if len(self._routed) < produced or (steps and steps[0][0] <= moment):
             return False
-        return quiet or not waiting or waiting[0][0] > moment
+        return all(self._places[event].until > moment for event in self._due)
 
     def _passed(self, until: float, event: str) -> bool:
-        later = self._delayed[event] > until
-        return later or event in self._returned or event in self.results
+        return event in self.results or self._places[event].until != until
 
     @property
     def ended(self) -> int:
@@ -114,12 +123,8 @@ class LiveWatch:
 
     def describe(self) -> str:
         """Return how far everything is, for a run that does not go on."""
-        waiting = [(event, datetime.fromtimestamp(due, UTC)) for due, event in self._waiting[:1]]
-        steps = [(event, datetime.fromtimestamp(due, UTC)) for due, event in self._steps[:1]]
-        return (
-            f"{len(self._routed)} routed, {self.ended} ended, waits first: {waiting}, on a delay "
-            f"topic first: {steps}"
-        )
+        late = {event: self._places[event] for event in self._due}
+        return f"{len(self._routed)} routed, {self.ended} ended, late: {late}"
 
     def close(self) -> None:
         """Read no more."""
