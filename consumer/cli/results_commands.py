@@ -150,9 +150,9 @@ def results_summary(
     from consumer.operations.results.summary import Summary
 
     names = [name.strip() for name in by.split(",")]
-    summary = Summary(names)
     fields = _fields(status, reason, route, campaign, batch, event)
     scan = _scan(config, fields, since, until, person, pseudonym, region)
+    summary = Summary(names, chosen=scan.access.config.results.fields)
     for found in scan:
         summary.add(found)
     rows = summary.rows()
@@ -243,7 +243,7 @@ def _report(scan: ResultScan) -> None:
     """Print on stderr what was read, what could not be, and what may be missing."""
     typer.echo(f"{scan.read:,} results read", err=True)
     if scan.truncated:
-        text = "older results are missing: the retention of the topic has deleted them"
+        text = "older results may be missing: the retention of the topic has deleted some"
         typer.echo(text, err=True)
     if scan.unread:
         places = ", ".join(scan.unread_places)

@@ -34,6 +34,7 @@ _KINDS: Final[Mapping[str, Kind]] = {
     "tags": "list",
     "person": "list",
     "keys": "json",
+    "event": "json",
 }
 _NAMES: Final = (
     *("written_at", "status", "reason", "route", "campaign", "vendor", "channel"),
@@ -41,7 +42,7 @@ _NAMES: Final = (
     *("recipient", *_TIMES, "source_topic", "source_partition", "source_offset"),
     *("config_version", "resend_of", "due_at", "rule", "eligible_at", "blocked_by"),
     *("duplicate_of", "fields", "timezone", "timezone_from", "bucket", "tags", "person", "keys"),
-    *("redirected", "contact"),
+    *("event", "redirected", "contact"),
 )
 COLUMNS: Final[Mapping[str, Kind]] = {name: _KINDS.get(name, "text") for name in _NAMES}
 """Column → what it holds, in the order of output."""
@@ -49,8 +50,8 @@ COLUMNS: Final[Mapping[str, Kind]] = {name: _KINDS.get(name, "text") for name in
 _TEXT_OF_TIME: Final = {"month": 7, "day": 10, "hour": 13}
 """Name → characters of an RFC 3339 time in UTC that say it."""
 
-IN_KEYS: Final = "keys."
-GROUPED_BY: Final = (*COLUMNS, *_TEXT_OF_TIME)
+MAPS: Final = ("event", "keys")
+GROUPED_BY: Final = (*COLUMNS, *_TEXT_OF_TIME, "event.NAME", "keys.EXPRESSION")
 
 
 def row_of(found: Found) -> Row:
@@ -59,15 +60,20 @@ def row_of(found: Found) -> Row:
 
 
 def value_by(name: str) -> Callable[[Found], Any] | None:
-    """Return the function that reads a column, a part of `written_at`, or the value of a rule's
-    expression (`keys.EXPRESSION`) of a result; None if there is no such field."""
+    """Return the function that reads a column, a part of `written_at`, a value of the event
+    (`event.NAME`) or of a rule's expression (`keys.EXPRESSION`) of a result; None if there is no
+    such field."""
     if name in _TEXT_OF_TIME:
         length = _TEXT_OF_TIME[name]
         return lambda found: rfc3339(found.written_at)[:length]
-    if name.startswith(IN_KEYS):
-        key = name.removeprefix(IN_KEYS)
-        return lambda found: found.result.get("keys", {}).get(key)
+    part, dot, key = name.partition(".")
+    if dot and part in MAPS:
+        return lambda found: _map(found, part).get(key)
     return _VALUES.get(name)
+
+
+def _map(found: Found, name: str) -> Mapping[str, str | None]:
+    return found.result.get(name) or {}  # type: ignore[return-value]  # one of MAPS
 
 
 def _reader(name: str) -> Callable[[Found], Any]:

@@ -62,9 +62,9 @@ def csv_lines(rows: Iterable[Mapping[str, Any]], columns: Iterable[str]) -> Iter
     """Yield a line of heads, then one for each row."""
     names = list(columns)
     line = csv.writer(_Line, lineterminator="\n")
-    yield line.writerow(cell(name) for name in names)
+    yield line.writerow(names)
     for row in rows:
-        yield line.writerow([cell(row[name]) for name in names])
+        yield line.writerow(map(cell, map(row.__getitem__, names)))
 
 
 def text_lines(rows: Iterable[Row]) -> Iterator[str]:
@@ -75,13 +75,15 @@ def text_lines(rows: Iterable[Row]) -> Iterator[str]:
 
 def cell(value: object) -> object:
     """Return what stands in the CSV for a value: nothing for None, JSON for lists and maps."""
+    if isinstance(value, str):
+        plain = value[:1].isalnum() and value.isprintable()  # nearly all: no more is looked at
+        return value if plain else _harmless(clean(value))
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, list | dict):
-        return orjson.dumps(value).decode()
-    if not isinstance(value, str):
-        return value
-    text = value if value.isprintable() else clean(value)
+    return orjson.dumps(value).decode() if isinstance(value, list | dict) else value
+
+
+def _harmless(text: str) -> str:
     return f"'{text}" if text.lstrip().startswith(_FORMULA) else text
 
 

@@ -61,7 +61,8 @@ class ResultScan:
                 yield from self._chosen(message)
 
     def follow(self) -> Iterator[Found]:
-        """Yield the chosen results from `since` (None: from now) on, without an end."""
+        """Yield the chosen results from `since` (None: from now) on, without an end; not those of
+        partitions that the topic gets meanwhile."""
         with self.access.reader() as reader:
             ends = end_offsets(self.access.admin, [self.topic], committed=True)
             begin = ends if self.choice.since is None else self._begin(reader, ends)

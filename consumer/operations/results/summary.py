@@ -7,14 +7,14 @@ Memory: a counter for each group and status, of `MOST_GROUPS` groups at most; wh
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
 
 from consumer.errors import OperationError
-from consumer.operations.results.columns import GROUPED_BY, IN_KEYS, Found, Row, value_by
+from consumer.operations.results.columns import GROUPED_BY, Found, Row, value_by
 from consumer.records.result import Status
 
 MOST_GROUPS: Final = 10_000
@@ -23,16 +23,20 @@ OTHERS: Final = "(others)"
 
 @dataclass(slots=True)
 class Summary:
-    """Counts by the fields `by`. Raises OperationError for a field that no result has."""
+    """Counts by the fields `by`. Raises OperationError for a field that no result has.
+
+    `chosen`: names of the config's `results.fields`, which may stand without `event.`.
+    """
 
     by: Sequence[str]
     most: int = MOST_GROUPS
+    chosen: Collection[str] = ()
     total: int = 0
     _groups: dict[tuple[Any, ...], Counter[Status]] = field(default_factory=dict)
     _values: list[Callable[[Found], Any]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._values = [_value_by(name) for name in self.by]
+        self._values = [_value_by(name, self.chosen) for name in self.by]
 
     @property
     def columns(self) -> list[str]:
@@ -67,11 +71,12 @@ class Summary:
         }
 
 
-def _value_by(name: str) -> Callable[[Found], Any]:
+def _value_by(name: str, chosen: Collection[str]) -> Callable[[Found], Any]:
     value = value_by(name)
+    if value is None and name in chosen:
+        value = value_by(f"event.{name}")
     if value is None:
-        known = ", ".join((*GROUPED_BY, f"{IN_KEYS}EXPRESSION"))
-        raise OperationError(f"--by: expected fields of a result ({known})")
+        raise OperationError(f"--by: expected fields of a result ({', '.join(GROUPED_BY)})")
     return value
 
 

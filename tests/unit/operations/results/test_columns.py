@@ -38,16 +38,18 @@ def test_a_link_is_in_no_row() -> None:
         ("source_offset", 7),
         ("keys.store.id", "12"),
         ("keys.another", None),
+        ("event.store.city", "Ankara"),
+        ("event.another", None),
         ("duplicate_of", None),
     ],
 )
 def test_a_field_is_read_by_its_name(name: str, value: object) -> None:
     read = value_by(name)
     assert read is not None
-    assert read(made(keys={"store.id": "12"})) == value
+    assert read(made(keys={"store.id": "12"}, event={"store.city": "Ankara"})) == value
 
 
-@pytest.mark.parametrize("name", ["link", "version", "source", "", "store"])
+@pytest.mark.parametrize("name", ["link", "version", "source", "", "store", "route.a"])
 def test_another_name_is_no_field(name: str) -> None:
     assert value_by(name) is None
 

@@ -80,3 +80,10 @@ def test_lists_and_maps_are_grouped_as_json() -> None:
 def test_an_unknown_field_is_refused_with_those_that_there_are(name: str) -> None:
     with pytest.raises(OperationError, match=r"expected fields .*written_at, .*keys\.EXPRESSION"):
         Summary(["route", name])
+
+
+def test_a_chosen_value_of_the_event_is_a_field_by_its_own_name() -> None:
+    counted = Summary(["store", "route"], chosen=["store", "route"])
+    counted.add(made(event={"store": "12", "route": "of the event"}))
+    (row,) = counted.rows()
+    assert (row["store"], row["route"]) == ("12", "store")
