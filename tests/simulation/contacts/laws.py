@@ -142,7 +142,7 @@ def answers_and_suppressions_hold(world: ContactLaneWorld) -> None:
     """Nothing is sealed against a suppression, or after an answer, that the store had by then, nor
     by the lane against one that stood in the feed when its process began."""
     known = [
-        (world.view.applied_at[id(change)], change)
+        (world.view.applied_at.get(id(change), inf), change)
         for change in world.view.logs["contacts", 0]
         if change is not None
     ]

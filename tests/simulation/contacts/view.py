@@ -28,7 +28,7 @@ class SimView:
     ) -> None:
         self.logs: dict[Place, list[Change | None]] = {place: [] for place in PLACES}
         self.applied_at: dict[int, float] = {}
-        """id of a change → when the store first had it."""
+        """id of a change → when the store first had it; none if the view crashed before it knew."""
         self.restarts = 0
         self._busy = False
         self.stalls_until = 0.0
