@@ -4,6 +4,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 KAFKA_VERSION := $(shell sed -n 's|.*<kafka.version>\(.*\)</kafka.version>.*|\1|p' tests/support/pom.xml)
 KAFKA := .cache/kafka/$(KAFKA_VERSION)
+REGISTRY_VERSION := $(shell sed -n 's|^VERSION = "\(.*\)"|\1|p' tests/support/registry.py)
+REGISTRY := .cache/registry/$(REGISTRY_VERSION)
 BIN := .venv/bin
 PYTEST := $(BIN)/pytest --cov --cov-report=term-missing
 # Compiled tests and modules are kept: each of some hundred processes would compile them again.
@@ -16,7 +18,7 @@ SEEDS ?= 1000
 GITLEAKS := $$(command -v gitleaks || ls .cache/tools/gitleaks-*/gitleaks)
 PIP_AUDIT := .cache/pip-audit/2.10.1
 
-.PHONY: help setup kafka browser valkey demo test check test-fast sim sim-mutants permits format lint secrets audit screenshots schemas bench chaos broker promtool monitoring monitoring-check deploy-tools deploy-check clean
+.PHONY: help setup kafka registry browser valkey demo test check test-fast sim sim-mutants permits format lint secrets audit screenshots schemas bench chaos broker promtool monitoring monitoring-check deploy-tools deploy-check clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\)[a-z -]*:.*## \(.*\)/\1|\2/p' Makefile | \
@@ -25,6 +27,8 @@ help: ## list the commands
 setup: .venv/.dev ## make .venv with everything a developer needs (PYTHON=… chooses the interpreter)
 
 kafka: $(KAFKA)/complete ## fetch the tests' Kafka, once (43 MB; needs Java 17 or later and Maven)
+
+registry: $(REGISTRY)/complete ## fetch the tests' schema registry, once (142 MB; needs what Kafka needs)
 
 demo: .venv/.runtime ## show the product at work, against doubles of the vendors (ARGS=…)
 	$(BIN)/survey-dispatcher demo $(ARGS)
@@ -47,7 +51,7 @@ valkey: ## install the tests' Valkey or Redis server (Debian's redis-server, as 
 			echo "Valkey or Redis is needed: sudo apt-get install redis-server" >&2; exit 1; \
 		fi; }
 
-test: setup kafka browser valkey ## run every test but those of deploy-check (ARGS=…)
+test: setup kafka registry browser valkey ## run every test but those of deploy-check (ARGS=…)
 	$(PYTEST) $(TOGETHER) 4 -m "not deploy" $(ARGS)
 
 check test-fast: setup ## run the tests that need Python alone, without deep sweeps (ARGS=…)
@@ -157,4 +161,13 @@ $(KAFKA)/complete: tests/support/pom.xml
 	rm -rf $(KAFKA) $(KAFKA).part
 	mvn -q -B -f tests/support/pom.xml dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(KAFKA).part
 	mv $(KAFKA).part $(KAFKA)
+	@touch $@
+
+$(REGISTRY)/complete: | $(KAFKA)/complete
+	rm -rf $(REGISTRY) $(REGISTRY).part
+	mvn -q -B -f tests/support/pom.xml dependency:copy -DoutputDirectory=$(CURDIR)/$(REGISTRY).part \
+		-Dartifact=io.apicurio:apicurio-registry-app:$(REGISTRY_VERSION):tar.gz:all
+	tar -xzf $(REGISTRY).part/*.tar.gz -C $(REGISTRY).part
+	rm $(REGISTRY).part/*.tar.gz
+	mv $(REGISTRY).part $(REGISTRY)
 	@touch $@

@@ -5,11 +5,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
-import json
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +15,9 @@ import pytest
 
 from tests.integration.test_reload import Document, change
 from tests.integration.test_stopped_inputs import publish_to
-from tests.support.dispatcher import Event, LiveWorld, purchases, until
+from tests.support.dispatcher import Dispatcher, Event, LiveWorld, purchases, until
 from tests.support.kafka import KafkaBroker, create_topics, free_ports
+from tests.support.registry import schema_server, url_of
 
 CUSTOMER = {
     "type": "record",
@@ -35,6 +32,7 @@ FIELDS = [
     {"name": "customer", "type": CUSTOMER},
 ]
 ORDER = {"type": "record", "name": "Order", "fields": FIELDS}
+DOCUMENTED = {**ORDER, "doc": "An order of a store."}
 STORE_FIRST = {**ORDER, "fields": [{"name": "store", "type": "int"}, *FIELDS]}
 
 
@@ -43,34 +41,6 @@ def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[LiveWorld]:
     """An application of its own on the session's broker."""
     with LiveWorld(kafka.bootstrap, tmp_path) as world:
         yield world
-
-
-@contextmanager
-def registry(port: int, schemas: dict[int, Any]) -> Iterator[None]:
-    """Run a registry that knows these schemas by id, as Confluent's API says them."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            schema = schemas.get(int(self.path.removeprefix("/schemas/ids/")))
-            missing = {"error_code": 40403, "message": "Schema not found"}
-            body = json.dumps({"schema": json.dumps(schema)} if schema else missing).encode()
-            self.send_response(200 if schema else 404)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Be quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    serving = threading.Thread(target=server.serve_forever, daemon=True)
-    serving.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        serving.join()
 
 
 def as_avro(event: Event, schema: Any, schema_id: int) -> Event:
@@ -96,35 +66,48 @@ def with_avro(topic: str, url: str) -> Callable[[Document], None]:
     return change_document
 
 
+def waits(running: Dispatcher) -> bool:
+    """Return whether the topic of Avro waits for a schema."""
+    return running.metrics().total("input_waits_for_schema") == 1
+
+
 def test_events_wait_for_their_schemas_and_others_go_on(world: LiveWorld) -> None:
-    plain, first, second, late = (
-        purchases("store", range(start, start + 10)) for start in (0, 1000, 2000, 3000)
+    first, plain, second, late, beside = (
+        purchases("store", range(start, start + 10)) for start in range(0, 5000, 1000)
     )
     port, orders = free_ports(1)[0], f"{world.input}-orders"
-    schemas = {1: ORDER, 2: STORE_FIRST}
     config = world.configure()
-    change(config, with_avro(orders, f"http://127.0.0.1:{port}"))
+    change(config, with_avro(orders, url_of(port)))
     world.create_topics(config)
     create_topics(world.bootstrap, orders)
     world.start_vendor()
     publish_to(world, orders, 0, [as_avro(event, ORDER, 1) for event in first])
     running = world.start(config).wait_ready()
 
-    until("the topic waits", lambda: running.metrics().total("input_waits_for_schema") == 1)
+    until("the topic waits, for no registry listens", lambda: waits(running))
     publish_to(world, world.input, 0, plain)
-    world.wait_results(len(plain))
+    world.wait_results(10)
     assert len(running.lines("registry_unreachable")) == 1
 
-    with registry(port, schemas):
-        world.wait_results(len(plain) + len(first))
-        until("none waits", lambda: not running.metrics().total("input_waits_for_schema"))
+    with schema_server(port, world.home / "registry.log") as server:
+        assert server.register("orders-value", ORDER) == 1
+        world.wait_results(20)
+        until("none waits", lambda: not waits(running))
+        assert server.register("stores-value", STORE_FIRST) == 2
         publish_to(world, orders, 0, [as_avro(event, STORE_FIRST, 2) for event in second])
-        world.wait_results(len(plain) + len(first) + len(second))
-        publish_to(world, orders, 0, [as_avro(event, ORDER, 3) for event in late])
-        until("the topic waits", lambda: running.metrics().total("input_waits_for_schema") == 1)
-        schemas[3] = ORDER  # the registry learns of it later than the replica that was asked
-        world.wait_results(len(plain) + len(first) + len(second) + len(late))
+        world.wait_results(30)
+
+        server.pause()
+        publish_to(world, orders, 0, [as_avro(event, DOCUMENTED, 3) for event in late])
+        until("the topic waits, for the registry is silent", lambda: waits(running))
+        publish_to(world, world.input, 0, beside)
+        world.wait_results(40)
+        server.resume()
+        until("the registry answers", lambda: len(running.lines("registry_reached")) == 2)
+        assert waits(running)  # it has no such schema, but may learn of it
+        assert server.register("documented-value", DOCUMENTED) == 3
+        world.wait_results(50)
 
     assert running.terminate() == 0
-    world.events += [*plain, *first, *second, *late]
+    world.events += [*first, *plain, *second, *late, *beside]
     world.check()
