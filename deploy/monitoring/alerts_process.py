@@ -33,6 +33,15 @@ PROCESS = [
         "1m",
     ),
     Alert(
+        "RegistryUnreachable",
+        "critical",
+        f"sum {by('topic')} ({PREFIX}input_waits_for_schema) > 0",
+        "Topic {{ $labels.topic }}: {{ $value }} partitions wait for a schema of the registry.",
+        "The log's `registry_unreachable` says why; without it the registry lacks the schema.",
+        "Inputs that wait for a schema",
+        "5m",
+    ),
+    Alert(
         "NoOwner",
         "critical",
         f"{_RUNNING}\nunless {gauge('lane_lag_records', 'lane')}\nor absent({PREFIX}build_info)",

@@ -99,6 +99,12 @@ KAFKA = Row(
             alerts=("InputStopped",),
         ),
         Panel(
+            "Inputs that wait for a schema",
+            "Partitions whose records name a schema that the registry does not say.",
+            one(now("input_waits_for_schema", "topic", lane=False), "{{topic}}"),
+            alerts=("RegistryUnreachable",),
+        ),
+        Panel(
             "Operators' commands",
             "Read by the processes, each by all of them.",
             one(grown(of("operator_commands_total"), "command"), "{{command}}"),

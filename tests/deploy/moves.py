@@ -139,6 +139,7 @@ STILL = {
     ("operations", "Quotas of Kafka"): "there is none here: test_quotas_of_kafka has one",
     ("operations", "Transaction size"): "the same",
     ("operations", "Stopped inputs"): "no offset is lost here: test_stopped_inputs has it",
+    ("operations", "Inputs that wait for a schema"): "no registry is here: test_schemas has one",
     ("operations", "Operators' commands"): "none is given here: test_live_commands has one",
     ("operations", "Clocks"): "all clocks are right here: test_delay_topics has a wrong one",
     ("operations", "Refused deletions"): "all are allowed here: test_delay_topics has one",
@@ -146,7 +147,11 @@ STILL = {
 }
 """Panels that no fault of this run moves."""
 
-WITHOUT_DATA = {("operations", "Refused deletions"), ("operations", "Stopped inputs")}
+WITHOUT_DATA = {
+    ("operations", "Inputs that wait for a schema"),
+    ("operations", "Refused deletions"),
+    ("operations", "Stopped inputs"),
+}
 """Panels whose series begin with their first event, which this run does not have."""
 
 FIRES = {
