@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from tests.integration.test_reload import Document, change
-from tests.integration.test_stopped_inputs import publish_to
+from tests.integration.test_stopped_inputs import publish_to, stops
 from tests.support.dispatcher import Dispatcher, Event, LiveWorld, purchases, until
 from tests.support.kafka import KafkaBroker, create_topics, free_ports
 from tests.support.registry import schema_server, url_of
@@ -32,6 +32,9 @@ FIELDS = [
     {"name": "customer", "type": CUSTOMER},
 ]
 ORDER = {"type": "record", "name": "Order", "fields": FIELDS}
+NO_LETTERS = {"dead_letter_limit": {"share": 0, "of": 1}}
+"""Halts an input at its first dead letter."""
+
 DOCUMENTED = {**ORDER, "doc": "An order of a store."}
 STORE_FIRST = {**ORDER, "fields": [{"name": "store", "type": "int"}, *FIELDS]}
 
@@ -110,4 +113,37 @@ def test_events_wait_for_their_schemas_and_others_go_on(world: LiveWorld) -> Non
 
     assert running.terminate() == 0
     world.events += [*first, *plain, *second, *late, *beside]
+    world.check()
+
+
+def test_halted_input_goes_on_at_the_first_event_that_waits(world: LiveWorld) -> None:
+    """See `test_records_that_wait_are_left_when_their_input_halts` for both in one poll."""
+    known, late = (purchases("store", range(start, start + 5)) for start in (0, 1000))
+    port, orders = free_ports(1)[0], f"{world.input}-orders"
+    config = world.configure()
+    change(config, with_avro(orders, url_of(port)))
+    change(config, lambda document: document["inputs"]["orders"].update(NO_LETTERS))
+    world.create_topics(config)
+    create_topics(world.bootstrap, orders, partitions=2)
+    world.start_vendor()
+    publish_to(world, orders, 0, [Event("bad", "", "", b"\x00\x00\x00\x00\x01\xff")])
+    publish_to(world, orders, 1, [as_avro(event, ORDER, 1) for event in known])
+    publish_to(world, orders, 1, [as_avro(event, DOCUMENTED, 2) for event in late])
+
+    with schema_server(port, world.home / "registry.log") as server:
+        assert server.register("orders-value", ORDER) == 1
+        running = world.start(config).wait_ready()
+        said = stops(running, 2)
+        at = {stop["partition"]: stop["offset"] for stop in said}
+        assert at[0] == 0
+        assert at[1] in (0, len(known))  # as far as the poll with the dead letter went
+        assert not waits(running)
+
+        change(config, lambda document: document["inputs"]["orders"].pop("dead_letter_limit"))
+        until("the partition waits", lambda: waits(running))
+        assert server.register("documented-value", DOCUMENTED) == 2
+        world.wait_results(len(known) + len(late))
+
+    assert running.terminate() == 0
+    world.events += [*known, *late]
     world.check()
