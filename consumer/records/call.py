@@ -47,7 +47,8 @@ class Outcome:
     `divisible`: some recipient is bad, none was invited, and smaller calls find it.
     `unbuilt`: offsets of invitations from which no call could be built, so that nothing was sent.
     `vendor_time`: the vendor's own clock (its `Date`), epoch seconds. `hint`: what an operator is
-    to check, in our own words; it decides nothing.
+    to check, in our own words; it decides nothing. `reference`: the vendor's own id of an accepted
+    call.
     """
 
     verdict: Verdict
@@ -65,6 +66,7 @@ class Outcome:
     vendor_time: float | None = None
     unbuilt: frozenset[int] = frozenset()
     hint: str | None = field(default=None, compare=False)
+    reference: str | None = None
 
     @property
     def trouble(self) -> bool:

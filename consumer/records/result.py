@@ -181,6 +181,7 @@ class Result(RuleFields):
     eligible_at: NotRequired[Name]
     blocked_by: NotRequired[Name]
     duplicate_of: NotRequired[Name]
+    vendor_reference: NotRequired[Name]
 
 
 class EncodedResult(Struct, frozen=True, gc=False):

@@ -36,6 +36,7 @@ _NODES = 64
 _WRAPPERS = ("error", "errors", "meta", "status", "response", "result", "detail", "details", "data")
 _CODE_KEYS = ("code", "error_code", "errorCode", "status_code", "statusCode", "error")
 _MESSAGE_KEYS = ("message", "description", "error_description", "detail", "title", "msg", "error")
+_REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
 _CODE = re.compile(r"[A-Za-z_-]{0,16}[0-9]{1,6}")
 _NUMBER = re.compile(r"[+(]?\d(?:[\W_]{0,3}\d){4,}")
 _ADDRESS_SIGNS = ("@", "＠", "%40")
@@ -206,6 +207,13 @@ def as_code(value: object) -> str | None:
         value = int(value)
     text = str(value) if isinstance(value, int | str) else ""
     return text if _CODE.fullmatch(text) else None
+
+
+def as_reference(value: object) -> str | None:
+    """Return a vendor's own id of a call as text: one word of at most 64 characters, or an integer;
+    None for all else."""
+    text = str(value) if type(value) is int or type(value) is str else ""
+    return text if _REFERENCE.fullmatch(text) else None
 
 
 def scrub(text: str) -> str:

@@ -26,7 +26,15 @@ from consumer.records.channel import Channel, ChannelSpec, Listed
 from consumer.records.invitation import CallParts
 from consumer.vendors import protocol
 from consumer.vendors.answer_kinds import Kind, Row
-from consumer.vendors.answers import code_in, message_in, outcome, parse, row_of, row_of_status
+from consumer.vendors.answers import (
+    as_reference,
+    code_in,
+    message_in,
+    outcome,
+    parse,
+    row_of,
+    row_of_status,
+)
 from consumer.vendors.json_parts import Json, json_list, named_object, parsed
 from consumer.vendors.retry_after import moment
 
@@ -177,7 +185,9 @@ class CustomerRadar:
         if row.kind is Kind.ACCEPTED:
             row = _success(answer, document, code)
         if row.kind is Kind.ACCEPTED:
-            return outcome(answer, Kind.ACCEPTED, SUCCESS, None)
+            sent = document.get("data") if isinstance(document, dict) else None
+            accepted = outcome(answer, Kind.ACCEPTED, SUCCESS, None)
+            return replace(accepted, reference=as_reference(sent))
         if row is SILENCE:
             return outcome(answer, row.kind, code, row.meaning)
         named = _named(message) if row.kind is Kind.RECIPIENT else None

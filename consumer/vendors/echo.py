@@ -43,21 +43,27 @@ _NUMBERS_END: Final = 5
 
 
 def is_clean(outcome: Outcome, known: Collection[str]) -> bool:
-    """Tell whether an outcome cannot hold an echo: no text, and no code but a `known` one."""
-    return not outcome.message and (outcome.code is None or outcome.code in known)
+    """Tell whether an outcome cannot hold an echo: no text, no reference, and no code but a `known`
+    one."""
+    named = outcome.code is not None and outcome.code not in known
+    return not (outcome.message or named or outcome.reference)
 
 
 def cleaned(outcome: Outcome, body: bytes, known: Collection[str]) -> Outcome:
     """Return the outcome of a call with this body, without the words that both contain.
 
-    A code that is not `known` (documented, or named by the config) is dropped if it is such a word.
+    A code that is not `known` (documented, or named by the config) is dropped if it is such a word,
+    and so is a reference.
     A harmless word that a customer's data contains is hidden, too: only known codes matter.
     """
     code = None if outcome.code is None or outcome.code in known else outcome.code
-    message = outcome.message or ""
-    held = _held(body, _spellings(message) | _spellings(code or ""))
+    message, reference = outcome.message or "", outcome.reference
+    asked = _spellings(message) | _spellings(code or "") | _spellings(reference or "")
+    held = _held(body, asked)
     if code is not None and (_echoes(code, held) or _ends_a_number(code, body)):
         outcome = replace(outcome, code=None)
+    if reference and (_echoes(reference, held) or _ends_a_number(reference, body)):
+        outcome = replace(outcome, reference=None)
     return replace(outcome, message=_shown(message, held)) if message else outcome
 
 

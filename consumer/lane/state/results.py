@@ -27,6 +27,7 @@ class CallFacts:
     http_status: int | None = None
     code: str | None = None
     message: str | None = None
+    reference: str | None = None
 
     @classmethod
     def from_call(
@@ -40,6 +41,7 @@ class CallFacts:
             http_status=outcome.http_status,
             code=outcome.code,
             message=outcome.message,
+            reference=outcome.reference,
         )
 
 
@@ -91,7 +93,9 @@ def _share(one: EndedInvitation, other: EndedInvitation) -> bool:
 
 def _shared(ended: EndedInvitation) -> dict[str, object]:
     reason, rules, facts = ended.reason, ended.rules, ended.facts
+    named = {} if facts.reference is None else {"vendor_reference": facts.reference}
     return {
+        **named,
         "version": RECORD_VERSION,
         "status": reason.status,
         "reason": reason,

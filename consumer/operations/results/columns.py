@@ -41,7 +41,17 @@ _NAMES: Final = (
     *("id", "event_id", "batch", "attempt", "http_status", "vendor_code", "vendor_message"),
     *("recipient", *_TIMES, "source_topic", "source_partition", "source_offset"),
     *("config_version", "resend_of", "due_at", "rule", "eligible_at", "blocked_by"),
-    *("duplicate_of", "fields", "timezone", "timezone_from", "bucket", "tags", "person", "keys"),
+    *(
+        "duplicate_of",
+        "vendor_reference",
+        "fields",
+        "timezone",
+        "timezone_from",
+        "bucket",
+        "tags",
+        "person",
+        "keys",
+    ),
     *("event", "redirected", "contact"),
 )
 COLUMNS: Final[Mapping[str, Kind]] = {name: _KINDS.get(name, "text") for name in _NAMES}

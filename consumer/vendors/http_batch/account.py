@@ -69,6 +69,10 @@ class HttpBatchAccount(protocol.Account):
         _Expression | None,
         Field(description="JMESPath to the code in an answer", examples=["error.code"]),
     ] = None
+    reference: Annotated[
+        _Expression | None,
+        Field(description="JMESPath to the vendor's id of an accepted call", examples=["batch_id"]),
+    ] = None
     success: Annotated[Success, Field(description="answers that accept the call")] = Success()
     bad_recipient: Annotated[Rule, Field(description="answers about some recipient")] = Rule()
     campaign_error: Annotated[Rule, Field(description="answers about the campaign")] = Rule()

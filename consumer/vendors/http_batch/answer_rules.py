@@ -70,21 +70,32 @@ def code_getter(expression: str, known: Collection[str]) -> Callable[[object], s
     A code is one of `known`, or what looks like a code: text, whole numbers, true and false. Raises
     ValueError if it is no JMESPath.
     """
+    value_in = value_getter(expression)
+
+    def code(document: object) -> str | None:
+        value = value_in(document)
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        return text if text in known else as_code(value)
+
+    return code
+
+
+def value_getter(expression: str) -> Callable[[object], object]:
+    """Compile an expression to a function of the answer's document; null where it fails. Raises
+    ValueError if it is no JMESPath."""
     try:
         compiled = jmespath.compile(expression)
         _search(compiled, {})  # finds unknown functions
     except (exceptions.JMESPathError, RecursionError):
         raise ValueError("must be a JMESPath expression, as in error.code") from None
 
-    def code(document: object) -> str | None:
+    def value(document: object) -> object:
         try:
-            value = _search(compiled, document)
+            return _search(compiled, document)
         except _MISTAKES:  # in a part of the expression that no earlier answer reached
             return None
-        text = str(value).lower() if isinstance(value, bool) else str(value)
-        return text if text in known else as_code(value)
 
-    return code
+    return value
 
 
 def _search(compiled: Any, document: object) -> object:

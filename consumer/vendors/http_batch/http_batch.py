@@ -21,6 +21,7 @@ the status decides whether the call was accepted.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar, Final
 from urllib.parse import quote
 
@@ -34,6 +35,7 @@ from consumer.vendors import protocol
 from consumer.vendors.answer_kinds import Kind, Row
 from consumer.vendors.answers import (
     FOREIGN_SUCCESS,
+    as_reference,
     decided_by_status,
     is_code_of,
     is_page,
@@ -45,7 +47,7 @@ from consumer.vendors.answers import (
 )
 from consumer.vendors.http_batch import templates
 from consumer.vendors.http_batch.account import HttpBatchAccount, data_names
-from consumer.vendors.http_batch.answer_rules import BY_RULE, code_getter
+from consumer.vendors.http_batch.answer_rules import BY_RULE, code_getter, value_getter
 from consumer.vendors.json_parts import parsed
 
 CHANNELS: Final = (Channel.SMS, Channel.EMAIL, Channel.PUSH, Channel.INVITATION)
@@ -84,6 +86,7 @@ class HttpBatch:
         self._by_status = {status: BY_RULE[name] for name, rule in rules for status in rule.status}
         self.codes = frozenset(self._by_code).union(account.success.code)
         self._code_in = code_getter(account.code or "`null`", self.codes)
+        self._reference_in = value_getter(account.reference or "`null`")
 
     def spec(self, channel: Channel) -> ChannelSpec:  # noqa: ARG002 - the calls do not differ
         """Return what the templates take: any name of the data, as one value or as a map."""
@@ -113,7 +116,10 @@ class HttpBatch:
         code = self._code_in(document)
         row = self._row(answer, code, document)
         message = None if row.kind is Kind.ACCEPTED else message_in(document) or row.meaning
-        return outcome(answer, row.kind, code, message)
+        read = outcome(answer, row.kind, code, message)
+        if row.kind is not Kind.ACCEPTED:
+            return read
+        return replace(read, reference=as_reference(self._reference_in(document)))
 
     def _row(self, answer: Answer, code: str | None, document: object) -> Row:
         if decided_by_status(answer.status):

@@ -193,7 +193,14 @@ def test_an_account_with_an_empty_field_is_refused_without_its_password(field: s
 
 def test_the_samples_success_is_accepted() -> None:
     assert list(CODES) == ["00000"]
-    assert read(200, SUCCESS) == Outcome(Verdict.ACCEPTED, 200, "00000", None)
+    accepted = Outcome(Verdict.ACCEPTED, 200, "00000", None, reference="846673197418938368")
+    assert read(200, SUCCESS) == accepted
+
+
+@pytest.mark.parametrize("data", [None, "", "two words", "a@b.example", {"id": 1}, "x" * 65, 1.5])
+def test_data_that_is_no_id_is_no_reference(data: object) -> None:
+    assert read(200, SUCCESS | {"data": data}).reference is None
+    assert read(200, SUCCESS | {"data": 42}).reference == "42"
 
 
 @pytest.mark.parametrize("code", ["40000", 40000, "1", "E-17"])

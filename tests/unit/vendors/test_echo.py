@@ -154,6 +154,18 @@ def test_a_code_that_is_known_is_no_customers_word() -> None:
     assert cleaned(outcome("13028"), body, ()).code is None
 
 
+@pytest.mark.parametrize(
+    ("reference", "travels"),
+    [("846673197418938368", True), ("b-17", True), ("905321234567", False), ("adayilmaz", False)],
+)
+def test_a_reference_that_repeats_the_call_is_none(reference: str, travels: bool) -> None:
+    body = orjson.dumps({"+905321234567": {"name": "Ada Yılmaz"}})
+    said = Outcome(Verdict.ACCEPTED, 200, "00000", reference=reference)
+
+    assert not is_clean(said, {"00000"})
+    assert cleaned(said, body, {"00000"}) == (said if travels else replace(said, reference=None))
+
+
 def test_what_says_nothing_of_its_own_need_not_be_looked_up() -> None:
     assert is_clean(outcome(None), ())
     assert is_clean(outcome("13028"), {"13028"})

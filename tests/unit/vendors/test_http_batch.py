@@ -244,6 +244,16 @@ def test_what_does_not_say_that_it_is_a_success_is_in_doubt(body: bytes) -> None
     assert strict.read(Answer(200, {}, body)).verdict is Verdict.IN_DOUBT
 
 
+def test_an_accepted_call_has_the_vendors_reference() -> None:
+    def reference(status: int, document: object) -> str | None:
+        made = vendor(reference="batch.id")
+        return made.read(Answer(status, {}, orjson.dumps(document))).reference
+
+    assert reference(200, {"batch": {"id": "b-17"}}) == "b-17"
+    assert reference(200, {"batch": 7}) is None
+    assert reference(400, {"batch": {"id": "b-17"}}) is None
+
+
 def test_a_code_that_no_rule_names_travels_only_if_it_looks_like_one() -> None:
     def code(value: object) -> str | None:
         return vendor().read(Answer(400, {}, orjson.dumps({"error": {"code": value}}))).code
