@@ -7,8 +7,40 @@ from typing import Annotated, Self
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from consumer.config.durations import PositiveDuration
+from consumer.config.fields import Text
 from consumer.config.section import Section
 from consumer.vendors.protocol import Certificates, PrivateKey, checked_token, plain_url
+
+
+class OAuth(Section):
+    """OAuth's client credentials: a token of an identity provider instead of a password."""
+
+    token_url: Annotated[str, Field(examples=["https://login.example/oauth2/token"])]
+    """Where a token is asked for: https, or http on a loopback host."""
+    client_id: Text
+    """The id of this program there."""
+    client_secret: SecretStr
+    """Its secret: ${file:PATH}."""
+    scope: Text | None = None
+    """The scope to ask for."""
+    logical_cluster: Text | None = None
+    """Confluent Cloud: the registry's logical cluster, lsrc-…."""
+    identity_pool_id: Text | None = None
+    """Confluent Cloud: the identity pool, pool-…."""
+
+    @field_validator("token_url")
+    @classmethod
+    def _plain_url(cls, value: str) -> str:
+        return plain_url(value, http_allowed=False)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the registry is told beside the token."""
+        said = {
+            "target-sr-cluster": self.logical_cluster,
+            "Confluent-Identity-Pool-Id": self.identity_pool_id,
+        }
+        return {name: value for name, value in said.items() if value is not None}
 
 
 class Registry(Section):
@@ -23,6 +55,8 @@ class Registry(Section):
     """user:password, or key:secret."""
     bearer: SecretStr | None = None
     """A token; instead of `basic_auth`."""
+    oauth: OAuth | None = None
+    """OAuth's client credentials; instead of both."""
     ca: Certificates | None = None
     """CA certificates to trust, and no others: ${file:PATH}."""
     client_cert: Certificates | None = None
@@ -53,6 +87,12 @@ class Registry(Section):
     def _whole(self) -> Self:
         if (self.client_cert is None) != (self.client_key is None):
             raise ValueError("`client_cert` and `client_key` go together")
-        if self.basic_auth is not None and self.bearer is not None:
-            raise ValueError("expected `basic_auth` or `bearer`, and not both")
+        if sum(way is not None for way in (self.basic_auth, self.bearer, self.oauth)) > 1:
+            raise ValueError("expected one of `basic_auth`, `bearer` and `oauth`")
         return self
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether an address of it needs certificates."""
+        urls = [self.url, *([self.oauth.token_url] if self.oauth else [])]
+        return any(url.startswith("https:") for url in urls)

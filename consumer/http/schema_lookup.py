@@ -11,6 +11,7 @@ and then up to 30 s, so that other inputs go on.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Final
@@ -31,6 +32,9 @@ LONGEST_RETRY: Final = 30.0
 MOST_AT_ONCE: Final = 100
 """Schemas that are asked for between two polls; the records of others wait."""
 
+LONGEST: Final = 5.0
+"""Seconds after which no further schema is asked for between two polls."""
+
 UNKNOWN: Final = "is unknown to the registry"
 
 log = structlog.get_logger(__name__)
@@ -44,6 +48,7 @@ class SchemaLookup:
     book: SchemaBook
     fetch: Callable[[str], FoundSchema | None]
     retry_at: float = 0.0
+    steady: Callable[[], float] = time.monotonic
     _delay: float = RETRY
     _why: str = ""
     _failed: str = ""
@@ -55,10 +60,12 @@ class SchemaLookup:
         """Look schemas up; return those whose records must wait."""
         if self._why and now < self.retry_at:
             return set(names)
-        waiting = set(names)
+        waiting, until = set(names), self.steady() + LONGEST
         # One schema that the registry cannot say must not stand before the others.
         for name in sorted(names, key=self._failed.__eq__)[:MOST_AT_ONCE]:
             beat()
+            if self.steady() >= until:
+                break
             try:
                 if self._learn_one(name, now):
                     waiting.discard(name)

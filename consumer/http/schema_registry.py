@@ -15,6 +15,7 @@ import orjson
 
 from consumer.config.registry_section import Registry
 from consumer.errors import RegistryUnavailable
+from consumer.http.registry_login import login_of
 from consumer.http.tls import context_of
 
 _ACCEPT: Final = "application/vnd.schemaregistry.v1+json, application/json"
@@ -39,7 +40,8 @@ class SchemaRegistry:
     def __init__(self, section: Registry, transport: httpx.BaseTransport | None = None) -> None:
         self._url = section.url
         self._client = httpx.Client(
-            headers={"Accept": _ACCEPT, "User-Agent": "survey-dispatcher"} | _login(section),
+            auth=login_of(section),
+            headers={"Accept": _ACCEPT, "User-Agent": "survey-dispatcher"},
             timeout=section.timeout,
             trust_env=False,
             verify=_context(section),
@@ -89,18 +91,8 @@ class SchemaRegistry:
         raise RegistryUnavailable(f"status {response.status_code}{_hint(response.status_code)}")
 
 
-def _login(section: Registry) -> dict[str, str]:
-    if section.bearer is not None:
-        return {"Authorization": f"Bearer {section.bearer.get_secret_value()}"}
-    if section.basic_auth is not None:
-        user, _, password = section.basic_auth.get_secret_value().partition(":")
-        header = httpx.BasicAuth(user, password)._auth_header  # noqa: SLF001 - as httpx makes it
-        return {"Authorization": header}
-    return {}
-
-
 def _context(section: Registry) -> ssl.SSLContext | bool:
-    return context_of(section) if section.url.startswith("https:") else False
+    return context_of(section) if section.encrypted else False
 
 
 def _says_missing(answer: object) -> bool:
@@ -111,7 +103,7 @@ def _says_missing(answer: object) -> bool:
 
 def _hint(status: int) -> str:
     if status in (401, 403):
-        return ": check `basic_auth` or `bearer` of `registry`"
+        return ": check the login of `registry`, and its rights"
     return ": check `url` of `registry`" if 300 <= status < 400 or status == 404 else ""
 
 

@@ -118,6 +118,14 @@ def test_few_schemas_are_asked_for_at_once() -> None:
     assert registry.asked == names[:MOST_AT_ONCE]
 
 
+def test_slow_registry_does_not_hold_up_a_poll() -> None:
+    registry = Registry(**dict.fromkeys("abcdefgh", INT))
+    steady = iter(range(0, 100, 2))
+    found = SchemaLookup(SchemaBook(), registry.fetch, steady=lambda: float(next(steady)))
+    assert found.learn("abcdefgh", 0.0) == set("cdefgh")
+    assert found.learn("cdefgh", 5.0) == set("efgh")
+
+
 def test_memory_of_lacking_schemas_is_bounded() -> None:
     found = lookup(Registry())
     for number in range(2 * LARGEST + 10):

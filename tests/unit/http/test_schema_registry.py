@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from consumer.config.registry_section import Registry
 from consumer.errors import RegistryUnavailable
+from consumer.http.registry_login import login_of
 from consumer.http.schema_registry import FoundSchema, SchemaRegistry
 
 URL = "https://registry.example/apis/ccompat/v7"
@@ -89,8 +90,8 @@ def test_missing_schema_is_none(code: int) -> None:
         ((404, b"[]"), "status 404: check `url`"),
         ((404, b'{"error_code": 404}'), "status 404: check `url`"),
         ((302, b""), "status 302: check `url`"),
-        ((401, b"{}"), "status 401: check `basic_auth`"),
-        ((403, b"{}"), "status 403: check `basic_auth`"),
+        ((401, b"{}"), "status 401: check the login"),
+        ((403, b"{}"), "status 403: check the login"),
         ((408, b"{}"), "status 408$"),
         ((429, b"{}"), "status 429$"),
         ((500, b'{"error_code": 50001}'), "status 500$"),
@@ -131,6 +132,84 @@ def test_login_is_sent(login: Mapping[str, str], header: str | None) -> None:
     assert server.requests[0].headers.get("authorization") == header
 
 
+OAUTH = {"token_url": "https://login.example/token", "client_id": "me", "client_secret": "s3cret"}
+
+
+class Login:
+    """An identity provider and a registry; `valid`: the token that the registry takes."""
+
+    def __init__(self) -> None:
+        self.now, self.given, self.valid = 0.0, 0, ""
+        self.forms: list[str] = []
+        self.refuses: httpx.Response | None = None
+        self.seen: httpx.Headers | None = None
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.url.host == "login.example":
+            self.forms.append(request.content.decode())
+            if self.refuses is not None:
+                return self.refuses
+            self.given += 1
+            self.valid = f"token-{self.given}"
+            return httpx.Response(200, json={"access_token": self.valid, "expires_in": 100})
+        self.seen = request.headers
+        fits = request.headers["authorization"] == f"Bearer {self.valid}"
+        return httpx.Response(200 if fits else 401, json={"schema": "x"})
+
+
+def client_with_token(login: Login, **more: str) -> SchemaRegistry:
+    section = {"url": URL, "oauth": OAUTH | more}
+    made = Registry.model_validate_json(json.dumps(section))
+    client = SchemaRegistry(made, httpx.MockTransport(login))
+    way = login_of(made, lambda: login.now)
+    assert way is not None
+    client._client.auth = way
+    return client
+
+
+def test_token_is_asked_for_once_and_again_before_it_ends() -> None:
+    login = Login()
+    client = client_with_token(login, scope="read", logical_cluster="lsrc-1", identity_pool_id="p")
+    for now, given in ((0.0, 1), (69.0, 1), (70.0, 2)):
+        login.now = now
+        assert client.schema("7")
+        assert login.given == given
+    form = "grant_type=client_credentials&client_id=me&client_secret=s3cret&scope=read"
+    assert login.forms[0] == form
+    assert login.seen is not None
+    assert login.seen["target-sr-cluster"] == "lsrc-1"
+    assert login.seen["confluent-identity-pool-id"] == "p"
+
+
+def test_refused_token_is_replaced_at_the_next_attempt() -> None:
+    login = Login()
+    client = client_with_token(login)
+    assert client.schema("7")
+    login.valid = "another"
+    with pytest.raises(RegistryUnavailable, match="status 401"):
+        client.schema("7")
+    assert client.schema("7")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(401, json={"error": "invalid_client"}),
+        httpx.Response(200, json={}),
+        httpx.Response(200, json=[]),
+        httpx.Response(200, json={"access_token": 7}),
+        httpx.Response(200, json={"access_token": "t", "expires_in": "soon"}),
+        httpx.Response(200, content=b"<html>"),
+    ],
+)
+def test_without_a_token_the_records_wait(answer: httpx.Response) -> None:
+    login = Login()
+    login.refuses = answer
+    with pytest.raises(RegistryUnavailable, match=r"no token, status \d+: check `oauth`") as caught:
+        client_with_token(login).schema("7")
+    assert "s3cret" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "section",
     [
@@ -139,6 +218,8 @@ def test_login_is_sent(login: Mapping[str, str], header: str | None) -> None:
         {"url": URL, "basic_auth": "user"},
         {"url": URL, "bearer": "two words"},
         {"url": URL, "bearer": "token", "basic_auth": "user:word"},
+        {"url": URL, "bearer": "token", "oauth": OAUTH},
+        {"url": URL, "oauth": OAUTH | {"token_url": "http://login.example/token"}},
         {"url": URL, "client_cert": "-----BEGIN CERTIFICATE-----"},
     ],
 )
