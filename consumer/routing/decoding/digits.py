@@ -122,11 +122,17 @@ def _stands(raw: bytes, text: str) -> str:
 
 
 def has_double(value: object) -> bool:
-    """Tell whether a value is or contains a double. Uses a stack: events nest arbitrarily deep."""
+    """Tell whether a value is or contains a double."""
+    return contains(value, float)
+
+
+def contains(value: object, kind: type) -> bool:
+    """Tell whether a value is or contains one of exactly this type. Uses a stack: events nest
+    arbitrarily deep."""
     stack = [value]
     while stack:
         found = stack.pop()
-        if type(found) is float:
+        if type(found) is kind:
             return True
         if type(found) is list:
             stack += found

@@ -9,7 +9,7 @@ import orjson
 from consumer.errors import EventError
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.input_record import InputRecord
-from consumer.routing.decoding.digits import Written, exact_text
+from consumer.routing.decoding.digits import Written, contains, exact_text
 from consumer.routing.decoding.payload import Payload, PayloadDecoder
 from consumer.routing.decoding.schemas.avro_binary import UnfitError
 from consumer.routing.decoding.schemas.avro_schema import read_whole
@@ -35,23 +35,9 @@ def avro_decoder(book: SchemaBook) -> PayloadDecoder:
 def _payload(found: Any) -> Payload:
     if type(found) is not dict:
         raise EventError(DeadLetterReason.NOT_OBJECT, "expected a schema of a record or map")
-    if not _has_digits(found):
+    if not contains(found, Written):
         return Payload(found)
     raw = exact_text(found)
     if not raw:  # deeper than its JSON text may be
         raise UnfitError
     return Payload(orjson.loads(raw), raw)
-
-
-def _has_digits(value: object) -> bool:
-    """Return whether a value contains a number that has its text."""
-    stack = [value]
-    while stack:
-        found = stack.pop()
-        if type(found) is Written:
-            return True
-        if type(found) is list:
-            stack += found
-        elif type(found) is dict:
-            stack += found.values()
-    return False
