@@ -87,3 +87,28 @@ def test_book_stays_small() -> None:
         book.add(str(number), "is unknown")
         book.begin()
     assert book.missing([record(b"\x00\x00\x00\x00\x01")])
+
+
+def test_refused_schema_is_asked_for_again_at_the_next_poll() -> None:
+    book, asking = SchemaBook(), record(b"\x00\x00\x00\x00\x05")
+    book.refuse("5", "is unknown")
+    assert book.missing([asking])
+    with pytest.raises(EventError, match="schema 5 is unknown"):
+        book.reader("5")
+    book.begin()
+    with pytest.raises(EventError, match="schema 5 was not looked up"):
+        book.reader("5")
+
+
+def test_command_looks_a_schema_up_once() -> None:
+    asked = list[str]()
+
+    def look_up(schema: str) -> str:
+        asked.append(schema)
+        return "is unknown"
+
+    book = SchemaBook(look_up)
+    for _ in range(2):
+        with pytest.raises(EventError, match="schema 5 is unknown"):
+            book.reader("5")
+    assert asked == ["5"]

@@ -57,11 +57,10 @@ def float_number(content: bytes) -> float | None:
     return next((float(text) for text in texts if _as_float(float(text)) == number), number)
 
 
-def _as_float(number: float) -> float | None:
-    try:
-        return float(_FLOAT.unpack(_FLOAT.pack(number))[0])
-    except OverflowError:  # rounded up beyond the largest
-        return None
+def _as_float(number: float) -> float:
+    """Return the float nearest to a number that has up to 8 digits of one: even the largest, in
+    8 digits, is nearer to itself than to infinity."""
+    return float(_FLOAT.unpack(_FLOAT.pack(number))[0])
 
 
 def decimal_value(content: bytes, scale: int) -> int | Written | str:
