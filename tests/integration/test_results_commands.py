@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -174,6 +175,23 @@ def test_an_open_transaction_holds_back_nothing_but_itself(world: LiveWorld) -> 
     assert found(config) == ["i1", "i0"]
 
 
+@contextmanager
+def interruptible(words: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
+    """Run Python, which gets SIGINT even where the shell of the tests, as one in the background,
+    has it ignored; it ends with the block at the latest."""
+    pipe = subprocess.PIPE
+    ignored = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen([sys.executable, *words], stdout=pipe, stderr=pipe, text=True)
+    finally:
+        signal.signal(signal.SIGINT, ignored)
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 def test_tail_follows_until_it_is_interrupted(
     world: LiveWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,19 +203,14 @@ def test_tail_follows_until_it_is_interrupted(
     scan = ResultScan(access_to(config), Choice({}, since=NOW / 1000 - 86_400))
     assert [one.result["id"] for one in islice(scan.follow(), 2)] == ["i1", "i0"]
     words = ("-m", "consumer", "results", "tail", "--config", str(config), "--format", "jsonl")
-    tail = subprocess.Popen(
-        [sys.executable, *words, "--since", "2026-11-22T14:26:40+00:00"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert tail.stdout is not None
-    assert json.loads(tail.stdout.readline())["id"] == "i0"
-    write(world, (orjson.dumps(result(7)), NOW))
-    assert json.loads(tail.stdout.readline())["id"] == "i7"
-    tail.send_signal(signal.SIGINT)
-    _, said = tail.communicate(timeout=ANSWER)
-    assert (tail.returncode, said) == (0, "2 results read\n")
+    with interruptible([*words, "--since", "2026-11-22T14:26:40+00:00"]) as tail:
+        assert tail.stdout is not None
+        assert json.loads(tail.stdout.readline())["id"] == "i0"
+        write(world, (orjson.dumps(result(7)), NOW))
+        assert json.loads(tail.stdout.readline())["id"] == "i7"
+        tail.send_signal(signal.SIGINT)
+        _, said = tail.communicate(timeout=ANSWER)
+        assert (tail.returncode, said) == (0, "2 results read\n")
     admin = AdminClient({"bootstrap.servers": world.bootstrap})
     groups = [group.group_id for group in admin.list_consumer_groups().result(ANSWER).valid]
     assert not [name for name in groups if name.startswith(world.name)]
