@@ -19,6 +19,8 @@ from consumer.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from consumer.config.models import Config
     from consumer.operations.explain.contact_answers import AskContacts
     from consumer.operations.explain.explainer import Explainer
@@ -73,9 +75,7 @@ def explain(
         raise typer.BadParameter("the event and --config cannot both be standard input")
     when = parse_time_or_age(at, "--at")
     loaded = load_config(config, secrets=secrets)
-    from consumer.operations.explain.stored_history import stored_history
-
-    with stored_history(loaded) if store else nullcontext() as ask_contacts:
+    with _history(loaded) if store else nullcontext() as ask_contacts:
         explainer = _explainer(loaded, ask_contacts, show_addresses=show_addresses)
         told = _explain(loaded, explainer, event, input_name, when, routes)
     if as_json:
@@ -84,6 +84,12 @@ def explain(
         from consumer.operations.explain.view import print_explanation
 
         print_explanation(told)
+
+
+def _history(config: Config) -> AbstractContextManager[AskContacts]:
+    from consumer.operations.explain.stored_history import stored_history
+
+    return stored_history(config)
 
 
 def _explainer(
