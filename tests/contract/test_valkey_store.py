@@ -113,7 +113,8 @@ def test_full_server_fails_a_write_and_keeps_what_was_there(start_valkey: StartV
 
 
 def test_cluster_keeps_an_application_on_one_node(start_valkey: StartValkey) -> None:
-    server = start_valkey("--cluster-enabled", "yes")
+    (bus,) = free_ports(1)  # its default is 10,000 higher, where another test may listen
+    server = start_valkey("--cluster-enabled", "yes", "--cluster-port", str(bus))
     server.client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
     while b"cluster_state:ok" not in server.client.execute_command("CLUSTER", "INFO"):
         time.sleep(0.01)

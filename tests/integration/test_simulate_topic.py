@@ -37,7 +37,8 @@ NOON = 1_795_000_000.0
 def topic(kafka: KafkaBroker) -> str:
     """Two partitions with three records each, written a minute apart from noon on."""
     name = unique("sales")
-    create_topics(kafka.bootstrap, name, partitions=2)
+    forever = {"retention.ms": "-1"}  # the broker deletes records of a noon of long ago
+    create_topics(kafka.bootstrap, name, partitions=2, config=forever)
     producer = Producer({"bootstrap.servers": kafka.bootstrap})
     for number in range(6):
         when = NOON + 60.0 * number
