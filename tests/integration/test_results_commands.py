@@ -17,7 +17,13 @@ from typing import Any
 import orjson
 import pytest
 from confluent_kafka import Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported without __all__
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
 
 from consumer.cli.options import access_to
 from consumer.operations.results.choice import Choice
@@ -66,8 +72,20 @@ def result(number: int, **changes: Any) -> dict[str, Any]:
     }
 
 
+def keep_for_ever(world: LiveWorld) -> None:
+    """Have the broker keep records of long ago, which a check of retention would delete."""
+    client = AdminClient({"bootstrap.servers": world.bootstrap})
+    kept = ConfigEntry("retention.ms", "-1", incremental_operation=AlterConfigOpType.SET)
+    results = ConfigResource(
+        ResourceType.TOPIC, f"{world.name}.results", incremental_configs=[kept]
+    )
+    for future in client.incremental_alter_configs([results]).values():
+        future.result(ANSWER)
+
+
 def write(world: LiveWorld, *records: tuple[bytes, int], commit: bool = True) -> Producer:
     """Write values with their times (epoch ms) to partition 0 of the results."""
+    keep_for_ever(world)
     settings = {"bootstrap.servers": world.bootstrap, "transactional.id": f"{world.name}.made"}
     producer = Producer(settings)
     producer.init_transactions(ANSWER)
