@@ -24,7 +24,7 @@ FIRST_AT = 1_700_000_000.0
 def topic(kafka: KafkaBroker) -> str:
     """Two partitions with three records each, an hour apart."""
     name = unique("begin")
-    create_topics(kafka.bootstrap, name, partitions=2)
+    create_topics(kafka.bootstrap, name, partitions=2, config={"retention.ms": "-1"})
     producer = Producer({"bootstrap.servers": kafka.bootstrap})
     for part in range(2):
         for hour in range(3):
