@@ -18,7 +18,7 @@ class Halt(NamedTuple):
     """An input that exceeds its limit: the records of a poll that were left, in order, and a dead
     letter for example."""
 
-    refused: Sequence[Place]
+    refused: list[Place]
     example: str
 
 
@@ -43,14 +43,12 @@ class DeadLetterGuard:
     limits: Mapping[str, DeadLetterLimit]
     _windows: dict[str, DeadLetterWindow] = field(default_factory=dict)
 
-    def refused(
-        self, places: Sequence[Place], bad: Collection[Place]
-    ) -> dict[str, Sequence[Place]]:
+    def refused(self, places: Sequence[Place], bad: Collection[Place]) -> dict[str, list[Place]]:
         """Return by topic the records of a poll from the one on that exceeds the limit.
 
-        `places`: of the poll's records, in order; `bad`: those that would become dead letters.
+        `places`: of the poll's records, in order; `bad`: records that would be dead letters.
         """
-        found = dict[str, Sequence[Place]]()
+        found = dict[str, list[Place]]()
         for topic, (own, unread) in self._by_topic(places, bad).items():
             allowed = self._window(topic).allowed(len(own), unread)
             if allowed < len(own):

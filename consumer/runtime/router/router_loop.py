@@ -100,6 +100,7 @@ class RouterStage(StoppableStage[Routed]):
         super()._end_membership()
         self.services.metrics.router.lag({})
         self._owns_replayed = False
+        self._halting.clear()  # of a poll that failed: its records are read again
         self._waits = SchemaWaits()
         self.services.metrics.router.waiting_inputs(())
 
@@ -193,9 +194,9 @@ class RouterStage(StoppableStage[Routed]):
             self.services.metrics.router.waiting_inputs(self._waits.left)
 
     def _process(self, records: Sequence[Message]) -> Routed:
-        """Route records and commit the outcome, but for records of inputs that must halt."""
-        if self._halting:  # because of an earlier part of this poll
-            records = [message for message in records if message.topic() not in self._halting]
+        """Route records and commit the outcome, but for records of inputs that must halt. What
+        halts, and what counts towards it, is noted once the outcome is committed."""
+        records = self._of_running_inputs(records)
         now = self.services.clock.now()
         if self._schemas is not None:
             records = self._waits.readable(
@@ -207,19 +208,26 @@ class RouterStage(StoppableStage[Routed]):
                 self.run.beat,
             )
         routed = self._route(records, now)
-        if routed.dead_letters:
-            records, routed = self._admitted(records, routed, now)
-        else:
+        if not routed.dead_letters:
+            if records:
+                self._commit(records, routed, now)
             self._guard.take_readable(str(message.topic()) for message in records)
-        if records:
-            self._commit(records, routed, now)
-        self._log_defects(routed.dead_letters)
-        return routed
+            return routed
+        return self._process_bad(records, routed, now)
 
-    def _admitted(
-        self, records: Sequence[Message], routed: Routed, now: float
-    ) -> tuple[Sequence[Message], Routed]:
-        """Return the records, and their outcome, that the limits on dead letters admit."""
+    def _of_running_inputs(self, records: Sequence[Message]) -> Sequence[Message]:
+        """Return the records but for those of inputs that an earlier part of this poll halts; they
+        are left with them."""
+        if not self._halting:
+            return records
+        for message in records:
+            if halt := self._halting.get(str(message.topic())):
+                halt.refused.append(position_of(message))
+        return [message for message in records if message.topic() not in self._halting]
+
+    def _process_bad(self, records: Sequence[Message], routed: Routed, now: float) -> Routed:
+        """Commit records of which some become dead letters, as far as their inputs' limits admit
+        them; return the outcome."""
         places = [position_of(message) for message in records]
         bad = {place_of(letter) for letter in routed.dead_letters}
         refused = self._guard.refused(places, bad)
@@ -228,10 +236,13 @@ class RouterStage(StoppableStage[Routed]):
             kept = [place not in left for place in places]
             records, places = list(compress(records, kept)), list(compress(places, kept))
             routed = self._route(records, now)
-            for topic, some in refused.items():
-                self._halting[topic] = Halt(some, example_of(topic, routed.dead_letters))
+        if records:
+            self._commit(records, routed, now)
         self._guard.take(places, bad)
-        return records, routed
+        for topic, some in refused.items():
+            self._halting[topic] = Halt(some, example_of(topic, routed.dead_letters))
+        self._log_defects(routed.dead_letters)
+        return routed
 
     def _route(self, records: Sequence[Message], now: float) -> Routed:
         return self.router.route([self._record(one) for one in records], now, self.run.beat)
