@@ -78,8 +78,10 @@ def inputs_resume(
     dry_run: DryRun = False,
 ) -> None:
     """Resume stopped input partitions; processes may run meanwhile."""
+    from consumer.operations.inputs import STOPPED
+
     topic, partition = _parse_target(target)
-    start = begin if begin == "stopped" else parse_position(begin, "--from")
+    start = begin if begin == STOPPED else parse_position(begin, "--from")
     resume_input(config, topic, partition, start, yes=yes, dry_run=dry_run)
 
 

@@ -233,8 +233,9 @@ def dlq_continue(
     It stops again if the next records are no better; a corrected config ends the stop by itself.
     """
     from consumer.cli.live_commands import resume_input
+    from consumer.operations.inputs import STOPPED
 
-    resume_input(config, topic, None, "stopped", yes=yes, dry_run=dry_run)
+    resume_input(config, topic, None, STOPPED, yes=yes, dry_run=dry_run)
 
 
 @lanes.command("list", rich_help_panel=Panel.LOOK)

@@ -83,12 +83,9 @@ def results_tail(
     scan = _scan(config, fields, since, None, person, pseudonym, region)
     rows = map(row_of, scan.follow())
     try:
-        if form == forms.Form.JSONL:
-            _print(forms.json_lines(rows), at_once=True)
-        elif form == forms.Form.CSV:
-            _print(forms.csv_lines(rows, COLUMNS), at_once=True)
-        else:
-            _print(forms.text_lines(rows), at_once=True)
+        is_table = form == forms.Form.TABLE
+        lines = forms.text_lines(rows) if is_table else forms.lines_of(form, rows, COLUMNS)
+        _print(lines, at_once=True)
     except KeyboardInterrupt:
         _report(scan)
 
@@ -119,12 +116,10 @@ def results_find(
     rows: Iterable[Row] = map(row_of, scan)
     if form == forms.Form.TABLE or limit is not None:
         rows = forms.newest(rows, limit or _ROWS)
-        if form == forms.Form.TABLE:
-            forms.show_rows(rows)
-    if form == forms.Form.JSONL:
-        _print(forms.json_lines(rows))
-    elif form == forms.Form.CSV:
-        _print(forms.csv_lines(rows, COLUMNS))
+    if form == forms.Form.TABLE:
+        forms.show_rows(rows)
+    else:
+        _print(forms.lines_of(form, rows, COLUMNS))
     _report(scan)
 
 
@@ -156,12 +151,10 @@ def results_summary(
     for found in scan:
         summary.add(found)
     rows = summary.rows()
-    if form == forms.Form.JSONL:
-        _print(forms.json_lines(rows))
-    elif form == forms.Form.CSV:
-        _print(forms.csv_lines(rows, summary.columns))
-    else:
+    if form == forms.Form.TABLE:
         forms.show_summary(rows, names)
+    else:
+        _print(forms.lines_of(form, rows, summary.columns))
     _report(scan)
 
 

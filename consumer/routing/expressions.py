@@ -91,7 +91,7 @@ def _compile_shared(expression: str, exact: bool) -> Value:
 
 def _compile(expression: str, tables: Tables, exact: bool) -> Value:
     try:
-        tree = _parse(expression)
+        tree = syntax_tree(expression)
         _check(tree, expref_allowed=False)
     except RecursionError:
         raise ValueError("is nested too deeply") from None
@@ -130,7 +130,7 @@ def _exact(interpret: Value, as_it_is: Value) -> Value:
 
 def plain_path(expression: str) -> list[str]:
     """Return the keys of `a.b.c`, or an empty list if a valid expression is more than that."""
-    return _keys_of(_parse(expression))
+    return _keys_of(syntax_tree(expression))
 
 
 def needs_digits(expression: str) -> bool:
@@ -141,7 +141,7 @@ def needs_digits(expression: str) -> bool:
     return "to_string" in expression or lookup.FUNCTION in expression
 
 
-def _parse(expression: str) -> Any:
+def syntax_tree(expression: str) -> Any:
     """Parse an expression to its syntax tree; raises ValueError with a plain sentence."""
     expression = with_names_quoted(expression)
     with warnings.catch_warnings():

@@ -10,10 +10,9 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-import jmespath
 from jmespath import lexer
 
-from consumer.routing.expressions import with_names_quoted
+from consumer.routing.expressions import syntax_tree, with_names_quoted
 
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CAPITALS: Final = re.compile(r"[A-Z][A-Z0-9_]+")
@@ -83,7 +82,7 @@ def oddities(expression: str, known: Collection[str]) -> list[tuple[str, str]]:
     """Return messages with hints; `known`: fields that the config names elsewhere."""
     tokens = tokens_of(expression)
     found = [_as_literal(tokens[at]) for at in _literals_meant(tokens, known)]
-    tree = jmespath.compile(with_names_quoted(expression)).parsed
+    tree = syntax_tree(expression)
     if any(_compares_a_list(node) for node in nodes_of(tree)):
         message = "a list is compared with one value, which is never true"
         found.append((message, "filter it: items[?type == 'GIFT'], or take one: items[0].type"))

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-import jmespath
-
 from consumer.config.checks.expression_tokens import nodes_of
 from consumer.config.checks.messages import one_of
 from consumer.routing import lookup
-from consumer.routing.expressions import with_names_quoted
+from consumer.routing.expressions import syntax_tree
 
 Said = tuple[str, str]
 """A message and a hint."""
@@ -46,7 +44,7 @@ def _calls(expression: str) -> Iterator[tuple[Any, Any]]:
     """Yield the first and the last argument of each call."""
     if lookup.FUNCTION not in expression:
         return
-    for node in nodes_of(jmespath.compile(with_names_quoted(expression)).parsed):
+    for node in nodes_of(syntax_tree(expression)):
         if node["type"] == "function_expression" and node["value"] == lookup.FUNCTION:
             table, _, column = node["children"]
             yield table, column

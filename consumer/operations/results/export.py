@@ -17,7 +17,7 @@ import orjson
 
 from consumer.errors import OperationError
 from consumer.operations.results.columns import COLUMNS, Kind, Row
-from consumer.operations.results.forms import FileForm, csv_lines, json_lines
+from consumer.operations.results.forms import FileForm, lines_of
 
 CHUNK: Final = 10_000
 _MISSING: Final = 'Parquet needs pyarrow: pip install "survey-dispatcher[parquet]"'
@@ -30,8 +30,7 @@ def export(path: Path, form: FileForm, rows: Iterable[Row]) -> int:
         if form is FileForm.PARQUET:
             _write_parquet(file, counted)
         else:
-            lines = json_lines(counted) if form is FileForm.JSONL else csv_lines(counted, COLUMNS)
-            file.writelines(line.encode() for line in lines)
+            file.writelines(line.encode() for line in lines_of(form, counted, COLUMNS))
     return counted.number
 
 

@@ -52,6 +52,11 @@ class _Line:
         return text
 
 
+def lines_of(form: str, rows: Iterable[Mapping[str, Any]], columns: Iterable[str]) -> Iterator[str]:
+    """Yield rows for a program: as JSON lines or CSV."""
+    return json_lines(rows) if form == Form.JSONL else csv_lines(rows, columns)
+
+
 def json_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """Yield each row as a line of JSON."""
     for row in rows:
@@ -92,7 +97,7 @@ def newest(rows: Iterable[Row], number: int) -> list[Row]:
     return heapq.nlargest(number, rows, key=itemgetter("written_at"))[::-1]
 
 
-def show_rows(rows: Sequence[Row]) -> None:
+def show_rows(rows: Iterable[Row]) -> None:
     """Print a table of results."""
     table(SHOWN, [[_shown(row[name]) for name in SHOWN] for row in rows])
 

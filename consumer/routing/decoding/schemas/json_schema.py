@@ -6,6 +6,8 @@ is down delays nothing.
 
 from __future__ import annotations
 
+import msgspec
+
 from consumer.records.input_record import InputRecord
 from consumer.routing.decoding.payload import Payload, decode_json
 from consumer.routing.decoding.schemas.wire_format import written_with
@@ -13,7 +15,4 @@ from consumer.routing.decoding.schemas.wire_format import written_with
 
 def decode_json_schema(record: InputRecord) -> Payload:
     """Decode a value of a JSON Schema serialiser. Raises EventError."""
-    datum = written_with(record).datum
-    return decode_json(
-        InputRecord(record.topic, record.partition, record.offset, datum, record.read_envelope)
-    )
+    return decode_json(msgspec.structs.replace(record, value=written_with(record).datum))
