@@ -17,6 +17,7 @@ from consumer.cli import (
     check_commands,
     config_commands,
     contact_commands,
+    first_commands,
     live_commands,
     operations,
     results_commands,
@@ -141,6 +142,7 @@ def run(
         asyncio.run(Process(loaded, options).run())
 
 
+app.command(rich_help_panel=Panel.RUN)(first_commands.init)
 app.command(rich_help_panel=Panel.CHECK)(check_commands.validate)
 app.command("test", rich_help_panel=Panel.CHECK)(config_commands.run_tests_of_config)
 app.command("diff", rich_help_panel=Panel.CHECK)(config_commands.diff_configs)

@@ -1,0 +1,1 @@
+"""The first config of a newcomer: files from templates, which `init` writes."""
