@@ -7,7 +7,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-TAILS = frozenset({"results", "dead-letters", "replayed", "contacts", "commands", "pauses"})
+TAILS = frozenset(
+    {
+        "results",
+        "dead-letters",
+        "replayed",
+        "contacts",
+        "commands",
+        "pauses",
+        "uploads",
+        "uploaded",
+    }
+)
 """What follows the prefix in the names of topics that every application has."""
 
 BRANCHES = frozenset({"invitations", "checkpoints", "delayed", "lane"})
@@ -49,6 +60,16 @@ class Topics:
     def replayed(self) -> str:
         """The replayed topic: the router reads replayed dead letters as the original records."""
         return f"{self.application_id}.replayed"
+
+    @property
+    def uploads(self) -> str:
+        """The uploads topic: rows of CSV files, which the router sends to the route they name."""
+        return f"{self.application_id}.uploads"
+
+    @property
+    def uploaded(self) -> str:
+        """The uploaded topic: the identity of each row that was ever sent, compacted."""
+        return f"{self.application_id}.uploaded"
 
     @property
     def commands(self) -> str:

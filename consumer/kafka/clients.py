@@ -183,6 +183,12 @@ class KafkaClients:
             raise KafkaSessionError(f"topic {topic} does not exist")
         return found
 
+    def has_topic(self, topic: str) -> bool:
+        """Return whether the topic exists (embedded: it never does). Raises KafkaSessionError."""
+        if self._embedded:
+            return False
+        return queries.topic_ids(self._administration(), [topic])[topic] is not None
+
     def log_end(self, client: Consumer, topic: str, partition: int = 0) -> int:
         """Return the end of a log, open transactions included: one of them may hide committed
         records from a reader. `client` asks a broker without administration. Raises

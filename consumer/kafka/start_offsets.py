@@ -36,6 +36,7 @@ class Reading:
     lanes' topics, which prove the same: lanes that left the config count too. `ids` are the present
     ids of inputs and `own` (None: this broker has none). `former`: the metadata texts of all the
     group's offsets, also of inputs that left the config. `config_version`: of the reader's config.
+    `early`: those of the inputs that this program writes, too; they begin at their start.
     """
 
     group: str
@@ -46,6 +47,7 @@ class Reading:
     lanes: str = ""
     config_version: str = ""
     former: Mapping[str, str] = field(default_factory=dict)
+    early: frozenset[str] = frozenset()
 
 
 def router_reading(
@@ -55,10 +57,13 @@ def router_reading(
     *,
     feeds: bool = False,
     config_version: str = "",
+    uploads: bool = False,
 ) -> Reading:
     """Return what the router's group reads with these inputs. `feeds`: whether there are feeds,
-    whose dead letters do not prove that an input was read."""
+    whose dead letters do not prove that an input was read. `uploads`: whether that topic exists."""
     group = topics.router_group
+    early = frozenset([topics.uploads]) if uploads else frozenset[str]()
+    inputs = [*inputs, *early]
     return Reading(
         group,
         inputs,
@@ -68,6 +73,7 @@ def router_reading(
         topics.invitations(""),
         config_version,
         clients.committed_texts(group),
+        early,
     )
 
 
@@ -102,7 +108,7 @@ def assign_start_offsets(
     among the given partitions and, unless `begin` is given and this is a process's `first`
     assignment, in the whole topic: when replicas start for the first time together, the other
     replica's partitions may be committed already.
-    The program's own topic begins at its start without a start position.
+    The program's own topics begin at their start without a start position.
     A partition whose offset is forgotten, or of a recreated topic, gets none.
     `client` is the member, in its callback; `asker` another client of its group, which makes the
     requests: some requests (`list_topics`) by a client inside its own callback abort the process at
@@ -123,7 +129,7 @@ def assign_start_offsets(
     for place, partition in places.items():
         partition.offset = committed[place].offset
         if partition.offset < 0 and place not in stopped:
-            new = partition.topic in known or partition.topic == reading.own
+            new = partition.topic in known or partition.topic in {reading.own, *reading.early}
             partition.offset = start_offset(asker, partition, "earliest" if new else begin)
             fresh.append(partition)
     own = places.get((reading.own, 0))
@@ -193,12 +199,12 @@ def _written_after_reading(asker: Consumer, reading: Reading) -> list[str]:
 
 
 def _was_used(asker: Consumer, place: TopicPartition, reading: Reading) -> bool:
-    """Return whether the partition was in use: the own topic if it ever held a record, an input
+    """Return whether the partition was in use: an own topic if it ever held a record, an input
     always.
 
     An own topic that never held a record begins by itself; an input needs an operator.
     """
-    if place.topic != reading.own:
+    if place.topic not in {reading.own, *reading.early}:
         return True
     return log_range(asker, place.topic, place.partition)[1] > 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from confluent_kafka import KafkaError, KafkaException
@@ -19,6 +19,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_exponential
 
 from consumer.config.models import Config
+from consumer.config.topic_names import Topics
 from consumer.errors import TopicsError
 from consumer.kafka.client_settings import MESSAGE_MAX_BYTES
 from consumer.kafka.errors import describe
@@ -38,6 +39,9 @@ CHECKPOINT_MAX_BYTES = 8 * 1024 * 1024
 
 COMMANDS_KEPT = 24 * 3600 * 1000
 """Retention of operator commands (ms); a command lapses much earlier."""
+
+UPLOADS_KEPT = 30 * 24 * 3600 * 1000
+"""Retention of uploaded rows (ms): they are personal data, and a row is routed at once."""
 
 BROKERS_KEEP = 7 * 86400.0
 """The brokers' default retention in seconds, below which no retention of ours goes."""
@@ -99,6 +103,7 @@ def own_topics(config: Config, partitions: int = 6) -> list[TopicSpec]:
             optional=True,
         ),
         pauses_topic(topics.pauses),
+        *upload_topics(topics),
         *(
             _sized_topic(
                 topics.delayed(step),
@@ -134,6 +139,24 @@ def pauses_topic(name: str) -> TopicSpec:
     """Return the topic of pauses by command: one that forgets would resume by itself."""
     checked = {"cleanup.policy": "compact"}
     return TopicSpec(name, 1, checked, frozenset(checked), exactly_one=True, optional=True)
+
+
+def upload_topics(topics: Topics) -> list[TopicSpec]:
+    """Return the topics of `send-csv`. The identities of sent rows are kept for ever: a file that
+    is sent again must find them."""
+    kept = {"cleanup.policy": "compact"}
+    return [
+        replace(
+            _sized_topic(
+                topics.uploads,
+                BATCH_BYTES,
+                {"cleanup.policy": "delete"},
+                {"retention.ms": str(UPLOADS_KEPT)},
+            ),
+            optional=True,
+        ),
+        TopicSpec(topics.uploaded, 1, kept, frozenset(kept), exactly_one=True, optional=True),
+    ]
 
 
 def needed_topics(config: Config) -> list[TopicSpec]:

@@ -97,6 +97,7 @@ def _reading(access: Access) -> Reading:
         access.clients,
         feeds=feeds,
         config_version=config.config_version,
+        uploads=access.clients.has_topic(access.topics.uploads),
     )
 
 

@@ -60,7 +60,7 @@ class Schedule:
         if self.zones is not None:
             zone, source = self.zones.choose(candidate)
             found |= {"timezone": zone.key, "timezone_from": source}
-        due = self.due.compute(candidate.event_time, zone or _UTC, key)
+        due = self.due.compute(candidate.due_from, zone or _UTC, key)
         name = zone.key if zone else ""
         quiet = self.due.quiet
         if zone and quiet and quiet.at_quiet == "drop" and quiet.is_quiet(due, zone):
@@ -71,3 +71,6 @@ class Schedule:
 
 
 _UTC = ZoneInfo("UTC")
+
+AT_ONCE: Final = Schedule(DueTime())
+"""Due when the candidate may be sent at all."""

@@ -45,6 +45,8 @@ class DeadLetterReason(StrEnum):
     TOO_MANY_ITEMS = "too_many_items", "The list at the route's `for_each` has too many items."
     BAD_INVITATION = "bad_invitation", "A record on a lane's topic is no invitation of ours."
     NO_INPUT = "no_input", "A replayed record does not say which input of the config it came from."
+    BAD_UPLOAD = "bad_upload", "A record on the uploads topic is no row of `send-csv`."
+    NO_ROUTE = "no_route", "An uploaded row names a route that the config lacks."
     NO_PERSON = "no_person", "A feed's record names no person: no number, and no valid address."
     BAD_SCOPE = "bad_scope", "A feed's opt-out has a scope that is no text, nor a list of some."
     INTERNAL = "internal_error", "Routing this record raised: a defect of ours, please report."

@@ -21,7 +21,10 @@ _date: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII).fullmatch
 
 
 class RouteCandidate(Struct, gc=False):
-    """See `policy.candidate.Candidate`. `reader`: reads the event's identities of a person."""
+    """See `policy.candidate.Candidate`. `reader`: reads the event's identities of a person.
+
+    `upload`, `not_before`: identity of an uploaded row, and the epoch seconds that it waits for.
+    """
 
     record: InputRecord
     event: Event
@@ -32,15 +35,20 @@ class RouteCandidate(Struct, gc=False):
     reader: PersonReader
     times: TimeReader = ANY_TIME
     ordinal: int = 0
+    upload: str = ""
+    not_before: float = 0.0
     found: dict[str, Any] = {}
     _identities: list[str] | None = None
 
     @property
     def invitation_id(self) -> str:
-        """The invitation's identity; the ordinal is that of the item of `for_each`."""
+        """The invitation's identity; the ordinal is that of the item of `for_each`. An uploaded row
+        has its own, wherever it stands."""
         record, ordinal = self.record, self.ordinal
+        if self.upload:
+            return _digest(f"upload|{self.upload}|{self.route.name}|{ordinal}")
         name = f"{record.topic}|{record.partition}|{record.offset}|{self.route.name}|{ordinal}"
-        return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
+        return _digest(name)
 
     @property
     def body(self) -> dict[str, Any]:
@@ -51,6 +59,11 @@ class RouteCandidate(Struct, gc=False):
     def event_time(self) -> float:
         """The transaction's time in epoch seconds."""
         return self.event.time
+
+    @property
+    def due_from(self) -> float:
+        """The epoch seconds from which delays count."""
+        return max(self.event.time, self.not_before)
 
     def address(self, kind: Literal["phone", "email"]) -> str | None:
         """Return the recipient's valid address of this kind, or None."""
@@ -87,6 +100,10 @@ class RouteCandidate(Struct, gc=False):
             return next(iter(self.identities()), self.event.id)
         value = None if by == "event" else self.text_at(by)
         return self.event.id if value is None else value
+
+
+def _digest(name: str) -> str:
+    return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
 
 
 def _is_date(found: object) -> bool:

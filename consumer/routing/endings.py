@@ -11,6 +11,7 @@ from typing import cast
 import orjson
 
 from consumer.errors import DataError
+from consumer.policy.schedule import AT_ONCE
 from consumer.records.fields import RECORD_VERSION, USUAL_PRIORITY, rfc3339
 from consumer.records.invitation import INVITATION_VERSION, Address, InvitationRecord
 from consumer.records.result import Reason, Result
@@ -103,6 +104,8 @@ class Endings:
     ) -> None:
         """Add the invitation, with its due time and zone if the route has a schedule."""
         schedule, due, zone = candidate.route.policy.schedule, 0.0, ""
+        if schedule is None and candidate.not_before:
+            schedule = AT_ONCE
         if schedule is not None:
             due, zone, refusal = schedule.plan(candidate, candidate.invitation_id)
             if refusal is not None:

@@ -26,6 +26,7 @@ from consumer.routing.patterns.index import PatternIndex
 from consumer.routing.person import NO_PERSON, PersonReader
 from consumer.routing.route import Body, Reach, Route, Target
 from consumer.routing.routed import Routed
+from consumer.routing.uploads import read_upload
 
 OTHER_TOPIC = "other"
 """Label for replayed records whose topic is no input: their header may name any topic."""
@@ -59,10 +60,16 @@ class RoutedInput:
         return ()
 
     def candidates(
-        self, record: InputRecord, event: Event, route: Route, routed_at: str
+        self,
+        record: InputRecord,
+        event: Event,
+        route: Route,
+        routed_at: str,
+        upload: str = "",
+        not_before: float = 0.0,
     ) -> list[RouteCandidate]:
         """Return what the rules are asked about: one, or one for each item of `for_each`. Raises
-        EventError for too many items."""
+        EventError for too many items. `upload`, `not_before`: of an uploaded row."""
         expires_at = expiry_time(event.time, route.expire_after)
         return [
             RouteCandidate(
@@ -75,20 +82,31 @@ class RoutedInput:
                 self.person,
                 self.times,
                 ordinal,
+                upload,
+                not_before,
             )
             for ordinal, own in enumerate(route.events(event))
         ]
 
 
 class Router:
-    """Routes records by input topic. Pure: the same records make the same `Routed`."""
+    """Routes records by input topic, and those of the topic `uploads` by the route that they name.
+    Pure: the same records make the same `Routed`."""
 
     def __init__(
-        self, inputs: Mapping[str, RoutedInput], endings: Endings, policy: PolicyRules
+        self,
+        inputs: Mapping[str, RoutedInput],
+        endings: Endings,
+        policy: PolicyRules,
+        uploads: str = "",
     ) -> None:
         self.inputs = inputs
         self._endings = endings
         self.policy = policy
+        self._uploads = uploads
+        self._by_name = {
+            route.name: (known, route) for known in inputs.values() for route in known.routes
+        }
 
     def route(
         self, records: Sequence[InputRecord], now: float, beat: Callable[[], None] = lambda: None
@@ -117,6 +135,10 @@ class Router:
     def _route_record(self, record: InputRecord, now: float, routed_at: str, out: Routed) -> None:
         known = self.inputs.get(record.topic)
         if known is None:
+            if self._uploads and record.topic == self._uploads:
+                for candidate in self._uploaded(record, now, routed_at):
+                    self._route_event(candidate, now, out)
+                return
             raise EventError(DeadLetterReason.NO_INPUT, "no input of the config has its topic")
         payload = known.decoder.load(record)
         if payload is None:
@@ -134,6 +156,21 @@ class Router:
         ]
         for candidate in candidates:  # all of them, or a dead letter alone
             self._route_event(candidate, now, out)
+
+    def _uploaded(self, record: InputRecord, now: float, routed_at: str) -> list[RouteCandidate]:
+        """Return the candidates of a row by the route that it names, whose pattern is not asked.
+        Raises EventError."""
+        upload, event = read_upload(record, now)
+        named = self._by_name.get(upload.route)
+        if named is None:
+            expected = "the config has no route of the name that the row gives"
+            raise EventError(DeadLetterReason.NO_ROUTE, expected)
+        known, route = named
+        return known.candidates(record, event, route, routed_at, upload.id, upload.not_before)
+
+    def label_of(self, topic: str) -> str:
+        """Return a record's topic as metrics name it."""
+        return topic if topic in self.inputs or topic == self._uploads else OTHER_TOPIC
 
     def _route_event(self, candidate: RouteCandidate, now: float, out: Routed) -> None:
         policy, reach = candidate.route.policy, candidate.reach
@@ -166,5 +203,4 @@ class Router:
         self, record: InputRecord, reason: DeadLetterReason, message: str, out: Routed
     ) -> None:
         out.dead_letters.append(record.dead_letter(reason, message))
-        topic = record.topic if record.topic in self.inputs else OTHER_TOPIC
-        out.counts[topic, "dead_letter", reason] += 1
+        out.counts[self.label_of(record.topic), "dead_letter", reason] += 1

@@ -234,7 +234,7 @@ class Supervisor:
         self._router = RouterStage(
             rules.router, rules.inputs, stage, options.begin, options.instance, rules.schemas
         )
-        stage.metrics.router.start_inputs(rules.inputs)
+        stage.metrics.router.start_inputs([*rules.inputs, stage.topics.uploads])
         self._start(self._router)
         self._start(DelayStage(stage, options.instance))
 

@@ -104,7 +104,7 @@ def build_router(
     current, *previous = pseudonymisers(config)
     fields = compiler.getters(config.results.fields)
     endings = Endings(current, config.config_version, config.counts_contacts, previous, fields)
-    return Router(inputs, endings, ALL_RULES)
+    return Router(inputs, endings, ALL_RULES, config.topics.uploads)
 
 
 def pseudonymisers(config: Config) -> list[Callable[[str], str]]:

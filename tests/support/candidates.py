@@ -21,6 +21,10 @@ class FakeCandidate:
     email: str | None = None
     found: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def due_from(self) -> float:
+        return self.event_time
+
     def address(self, kind: Literal["phone", "email"]) -> str | None:
         return self.phone if kind == "phone" else self.email
 

@@ -205,7 +205,7 @@ class Homes:
             return Stay.NO_VALUE
         if letter.size > LARGEST_LETTER:
             return Stay.TOO_LARGE
-        if letter.topic in self.inputs:
+        if letter.topic in self.inputs or letter.topic == self.topics.uploads:
             return self.topics.replayed
         if letter.topic in map(self.topics.invitations, self.lanes):
             return letter.topic
@@ -234,6 +234,9 @@ ADVICE: Mapping[DeadLetterReason, str] = {
     DeadLetterReason.BAD_INVITATION: "Written by a newer version: bring all processes to it, then "
     "replay. Else find what writes to the lane's topic.",
     DeadLetterReason.NO_INPUT: "Put its topic back under `inputs`, then replay.",
+    DeadLetterReason.BAD_UPLOAD: "Written by a newer version: bring all processes to it, then "
+    "replay. Else find what writes to the uploads topic.",
+    DeadLetterReason.NO_ROUTE: "Put the route back into the config, then replay.",
     DeadLetterReason.NO_PERSON: "Correct `person` or `address` of the feed, then let its writer "
     "send the record again; `suppress add` obeys an opt-out now.",
     DeadLetterReason.BAD_SCOPE: "Correct `scope` of the feed, then let its writer send the record "

@@ -62,7 +62,7 @@ def read_letters(access: Access, wanted: Filter) -> DeadLetterList:
 
 def _refuse_unknown(access: Access, box: DeadLetterList) -> None:
     lanes = map(access.topics.invitations, access.config.lanes)
-    known = {*access.config.input_topics, *lanes, *box.topics}
+    known = {*access.config.input_topics, access.topics.uploads, *lanes, *box.topics}
     for name in sorted(set(box.wanted.topics) - known):
         hint = nearest(name, sorted(known))
         raise OperationError(

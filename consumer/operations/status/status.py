@@ -101,7 +101,7 @@ def read_topics(access: Access) -> StatusSnapshot:
         letters = _letters(access, reader, there)
         put_off = _put_off(access, reader, there)
     steps = {step: topics.delayed(step) for step in STEPS}
-    inputs = [*access.config.input_topics, topics.replayed]
+    inputs = [*access.config.input_topics, topics.replayed, topics.uploads]
     shown = StatusSnapshot(
         at=now,
         lanes=[lane_status(lane, now) for lane in found],

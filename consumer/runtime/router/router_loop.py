@@ -34,11 +34,12 @@ from consumer.records.input_record import InputRecord
 from consumer.records.result import EncodedResult
 from consumer.routing.dead_letter_limit import DeadLetterLimit
 from consumer.routing.routed import Routed
-from consumer.routing.router import OTHER_TOPIC, Router
+from consumer.routing.router import Router
 from consumer.runtime.group_consumer import partition_names, places_of
 from consumer.runtime.isolation import log_defect
 from consumer.runtime.router.dead_letter_guard import DeadLetterGuard, Halt, example_of, place_of
 from consumer.runtime.router.schema_waits import SchemaWaits
+from consumer.runtime.router.uploads_topic import UploadsTopic
 from consumer.runtime.stage import StageServices
 from consumer.runtime.stoppable_stage import StoppableStage
 from consumer.wiring.build import RouterConfig
@@ -75,6 +76,7 @@ class RouterStage(StoppableStage[Routed]):
         self._guard = DeadLetterGuard(_limits(router))
         self._halting: dict[str, Halt] = {}
         self._schemas, self._waits = schemas, SchemaWaits()
+        self._uploads = UploadsTopic(services.topics.uploads)
 
     def reconfigure(self, rules: RouterConfig) -> None:
         """Route by another config from the next poll on. May be called from any thread."""
@@ -94,7 +96,19 @@ class RouterStage(StoppableStage[Routed]):
         return set(self.inputs) != before
 
     def _topics(self) -> Sequence[str]:
-        return [*self.inputs, self.services.topics.replayed]
+        return [*self.inputs, self.services.topics.replayed, *self._uploads.names]
+
+    def _begin_membership(self) -> None:
+        super()._begin_membership()
+        self._uploads.look(self.run.with_heartbeat(self.services.clients), self._now())
+
+    def _must_rejoin(self) -> bool:
+        """See `StoppableStage`: also for an uploads topic that is there by now."""
+        found = self._uploads.look(self.run.with_heartbeat(self.services.clients), self._now())
+        return super()._must_rejoin() or found
+
+    def _now(self) -> float:
+        return self.services.clock.now()
 
     def _end_membership(self) -> None:
         super()._end_membership()
@@ -170,6 +184,7 @@ class RouterStage(StoppableStage[Routed]):
             clients,
             feeds=in_use.feeds,
             config_version=in_use.version,
+            uploads=self._uploads.exists,
         )
 
     def _group_memory(self, reading: Reading) -> GroupMemory:
@@ -253,9 +268,9 @@ class RouterStage(StoppableStage[Routed]):
     def _publish_poison(self, poison: Message, error: str) -> Routed:
         record = input_record(poison, self.services.topics.replayed)
         letter = record.dead_letter(DeadLetterReason.INTERNAL, error)
-        topic = poison.topic() if poison.topic() in self.inputs else OTHER_TOPIC
+        topic = self.router.label_of(str(poison.topic()))
         routed = Routed(dead_letters=[letter])
-        routed.counts[str(topic), "dead_letter", DeadLetterReason.INTERNAL] += 1
+        routed.counts[topic, "dead_letter", DeadLetterReason.INTERNAL] += 1
         self._commit([poison], routed, self.services.clock.now())
         return routed
 
@@ -281,7 +296,7 @@ class RouterStage(StoppableStage[Routed]):
         for letter in letters:
             if letter.reason is DeadLetterReason.INTERNAL:
                 source = letter.source
-                topic = source["topic"] if source["topic"] in self.inputs else OTHER_TOPIC
+                topic = self.router.label_of(source["topic"])
                 place = topic, source["partition"], source["offset"]
                 log_defect(self.name, place, letter.message)
 

@@ -99,6 +99,10 @@ class FakeClients(KafkaClients):
         except KafkaException as error:
             raise KafkaSessionError(f"reading the id of {topic}: {describe(error)}") from error
 
+    def has_topic(self, topic: str) -> bool:
+        """Nothing of the simulated world depends on when this is asked."""
+        return bool(self._broker.partitions(topic))
+
     def log_end(self, client: Consumer, topic: str, partition: int = 0) -> int:  # noqa: ARG002
         """The end as a reader of all records sees it. Raises KafkaSessionError."""
         try:

@@ -346,6 +346,10 @@ class SlowKafka:
         self.answer()
         return f"id of {topic}"
 
+    def has_topic(self, _: str) -> bool:
+        self.answer()
+        return False
+
     def committed_texts(self, _: str) -> dict[str, str]:
         self.answer()
         return {}
