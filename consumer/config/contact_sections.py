@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, SecretStr, Tag, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    JsonValue,
+    SecretStr,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 from consumer.config.durations import PositiveDuration
 from consumer.config.fields import Expression, Name, Text, TimeZone, TopicName
 from consumer.config.person_section import Person
 from consumer.config.section import Section
+from consumer.config.store_plugins import STORE_PLUGINS
 from consumer.policy.contacts.contact_rule import PERSON
 from consumer.policy.contacts.periods import PeriodUnit
 from consumer.records.channel import Channel
@@ -21,7 +30,7 @@ class SqliteStore(Section):
     """A file beside the program, for one sender process."""
 
     type: Literal["sqlite"]
-    """`sqlite` or `valkey`."""
+    """`sqlite`, `valkey` or `plugin`."""
     path: Text
     """The file, on a volume that survives restarts; the store is rebuilt if it is lost."""
 
@@ -30,7 +39,7 @@ class ValkeyStore(Section):
     """A Valkey or Redis server, for several processes."""
 
     type: Literal["valkey"]
-    """`sqlite` or `valkey`."""
+    """`valkey`."""
     url: Annotated[SecretStr, Field(examples=["${file:/run/secrets/valkey-url}"])]
     """As in valkey://user:password@host:6379/0; valkeys:// for TLS."""
     cluster: bool = False
@@ -39,7 +48,25 @@ class ValkeyStore(Section):
     """How long an answer is waited for; meanwhile nothing is sent."""
 
 
-Store = Annotated[SqliteStore | ValkeyStore, Field(discriminator="type")]
+class PluginStore(Section):
+    """A store that a plugin opens (docs/plugins.md)."""
+
+    type: Literal["plugin"]
+    """`plugin`."""
+    name: Text
+    """The plugin's name."""
+    options: Annotated[dict[str, JsonValue], Field(repr=False)] = {}
+    """What the plugin is given."""
+
+    @field_validator("name")
+    @classmethod
+    def _installed(cls, name: str) -> str:
+        if name not in STORE_PLUGINS:
+            raise ValueError(f"no plugin for stores is called '{name}'")
+        return name
+
+
+Store = Annotated[SqliteStore | ValkeyStore | PluginStore, Field(discriminator="type")]
 
 
 class Contacts(Section):

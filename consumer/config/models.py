@@ -23,8 +23,8 @@ from consumer.config.sections import Admin, Campaign, Input, Pseudonym, Quota, R
 from consumer.config.tables import Table
 from consumer.config.topic_names import Topics
 from consumer.errors import Problem
-from consumer.vendors import VENDORS
 from consumer.vendors.protocol import Account
+from consumer.vendors.registry import VENDORS
 
 __all__ = ["Campaign", "Config", "Route"]
 

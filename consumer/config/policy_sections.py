@@ -155,6 +155,8 @@ class Policy(Section):
     """Channel → JMESPath: only the value `true` allows it."""
     customer_since: CustomerSince | None = None
     """The least time since a person became a customer."""
+    rules: dict[Name, dict[str, JsonValue]] = {}
+    """Name of an installed plugin → its options: own rules (docs/plugins.md)."""
     sample: Sample | None = None
     """Invite a part of the customers."""
     holdout: Holdout | None = None

@@ -36,7 +36,7 @@ from consumer.routing.decoding.formats import FORMATS, SCHEMA_FORMATS
 from consumer.routing.decoding.times import TimeUnit
 from consumer.routing.link import EXAMPLE
 from consumer.routing.recipients.recipients import UntextedType
-from consumer.vendors import VENDORS
+from consumer.vendors.registry import VENDORS
 
 if TYPE_CHECKING:
     InputFormat = str

@@ -17,8 +17,8 @@ generation may be gone, or may still lead to a call for `grace` seconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple, Protocol
 
 ABSENT: Final = 0
 """Version of a key that is not there."""
@@ -65,3 +65,8 @@ class ContactStore(Protocol):
 
     def close(self) -> None:
         """Release what the store holds."""
+
+
+StoreFactory = Callable[[Mapping[str, Any], str, Callable[[], float]], ContactStore]
+"""Opens the store of a plugin: options of the config, application id, clock in epoch seconds.
+Raises ValueError for unusable options, StoreUnavailable for a store that is not reached."""

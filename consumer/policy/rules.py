@@ -21,12 +21,13 @@ from consumer.policy.chance import Holdout, Sample
 from consumer.policy.customer_since import CustomerSince
 from consumer.policy.exclusion import Exclusion
 from consumer.policy.expiry import Expiring, expired_at_routing, expired_waiting
+from consumer.policy.own_rules import OwnRule
 from consumer.records.result import Reason
 
 Rule = Callable[[Expiring, float], Reason | None]
 RouteRule = Callable[[Candidate, float], Reason | None]
 
-ROUTE_RULES: Final = (Exclusion, CustomerSince, Holdout, Sample)
+ROUTE_RULES: Final = (Exclusion, CustomerSince, OwnRule, Holdout, Sample)
 """The rules that a route's policy adds at routing, after expiry, in order. Behind them, for each
 campaign of `send`: the address, and consent; and the `Schedule` last."""
 

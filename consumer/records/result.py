@@ -111,6 +111,11 @@ class Reason(StrEnum):
         Status.SUPPRESSED,
         "A customer for less than `customer_since` says, or it is not known since when.",
     )
+    OWN_RULE = (
+        "own_rule",
+        Status.SUPPRESSED,
+        "A rule of a plugin held it back: `rule`.",
+    )
     HOLDOUT = "holdout", Status.SUPPRESSED, "In the control group, which is never asked."
     NOT_SAMPLED = "not_sampled", Status.SUPPRESSED, "Not in the sample."
     PACE_MET = "pace_met", Status.SUPPRESSED, "The period's number of `pace` is reached."

@@ -23,6 +23,7 @@ from consumer.observability.metrics.metrics import Metrics
 from consumer.observability.status.pauses import pauses_by_command, pauses_of_config
 from consumer.observability.status.report import StatusReport
 from consumer.observability.status.status import COMMAND, CONFIG, PauseStatus
+from consumer.plugins import known_plugins
 from consumer.runtime.contacts import gate
 from consumer.runtime.contacts.service import ContactService
 from consumer.runtime.memory import calm_garbage_collector, keep_freed_memory
@@ -60,6 +61,15 @@ def give_up_after(seconds: float) -> None:
 def longest_stop(config: Config) -> float:
     """Return the seconds that a stop may take."""
     return max(quota.call_timeout for quota in config.quotas.values()) + STOP_AT_MOST
+
+
+def _log_plugins() -> None:
+    for plugin in known_plugins():
+        what = {"group": plugin.group, "name": plugin.name, "package": plugin.package}
+        if plugin.problem:
+            log.warning("plugin_left_out", **what, error=plugin.problem)
+        else:
+            log.info("plugin_loaded", **what)
 
 
 class Process:
@@ -117,6 +127,7 @@ class Process:
         self._loop = asyncio.get_running_loop()
         if signals:
             self._listen_to_signals()
+        _log_plugins()
         calm_garbage_collector()
         keep_freed_memory()
         admin = asyncio.create_task(self._admin())

@@ -20,8 +20,8 @@ from consumer.routing.endings import Endings
 from consumer.routing.patterns.index import PatternIndex
 from consumer.routing.recipients.recipients import make_pseudonymiser
 from consumer.routing.router import RoutedInput, Router
-from consumer.vendors import VENDORS, Vendor
-from consumer.vendors.protocol import LoginVendor
+from consumer.vendors.protocol import LoginVendor, Vendor
+from consumer.vendors.registry import VENDORS
 from consumer.wiring.contacts import ContactConfig
 from consumer.wiring.inputs import dead_letter_limit, event_decoder, time_reader
 from consumer.wiring.registry import InputSchemas, asking_book, input_schemas

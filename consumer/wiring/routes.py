@@ -18,7 +18,9 @@ from consumer.policy.chance import Holdout, Sample, Split
 from consumer.policy.customer_since import CustomerSince
 from consumer.policy.due_time import DueTime
 from consumer.policy.exclusion import Exclusion, compile_globs
+from consumer.policy.own_rules import OwnRule
 from consumer.policy.route_timing import GoneRoute, RouteTiming
+from consumer.policy.rule_plugins import RULE_PLUGINS
 from consumer.policy.rules import RouteRule, in_order
 from consumer.policy.schedule import PHONE, Schedule, ZoneSources
 from consumer.policy.zones import known_zone
@@ -43,7 +45,7 @@ from consumer.routing.route import (
     TargetSplit,
     no_data,
 )
-from consumer.vendors import Vendor
+from consumer.vendors.protocol import Vendor
 from consumer.wiring.contacts import counted_by
 
 _UTC = ZoneInfo("UTC")
@@ -125,6 +127,8 @@ class RouteCompiler:
             rules.append(Exclusion(addresses, event))
         if since := policy.customer_since:
             rules.append(CustomerSince(self.value(since.at), since.at_least))
+        for name, options in policy.rules.items():
+            rules.append(OwnRule(name, RULE_PLUGINS[name](options)))
         if holdout := policy.holdout:
             rules.append(Holdout(holdout.rate, holdout.salt, self._chance_key(holdout.by)))
         if sample := policy.sample:

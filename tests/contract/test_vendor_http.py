@@ -22,7 +22,7 @@ from consumer.lane.state.commands import Batch, SealReason
 from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneCampaign
 from consumer.records.call import Token, Verdict
-from consumer.vendors import VENDORS
+from consumer.vendors.registry import VENDORS
 from tests.contract.vendor_rows import PHONES, ROWS, Row, invitation
 from tests.support.kafka import free_ports
 from tests.support.wire import HOST, Ending, Server

@@ -12,8 +12,8 @@ from consumer.http.client import VendorClient
 from consumer.records.call import Answer, Call, Outcome, Token, Verdict
 from consumer.sandbox.server import SandboxServer
 from consumer.sandbox.settings import SandboxSettings
-from consumer.vendors import VENDORS, Vendor
-from consumer.vendors.protocol import LoginVendor
+from consumer.vendors.protocol import LoginVendor, Vendor
+from consumer.vendors.registry import VENDORS
 from tests.contract.vendor_rows import PHONES, ROWS, Row
 
 BAD = PHONES[1]

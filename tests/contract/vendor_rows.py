@@ -16,7 +16,8 @@ from consumer.records.call import Call, Verdict
 from consumer.records.channel import Channel
 from consumer.records.invitation import Data, Invitation
 from consumer.sandbox import settings as sandbox
-from consumer.vendors import VENDORS, Vendor
+from consumer.vendors.protocol import Vendor
+from consumer.vendors.registry import VENDORS
 from tests.support.lanes import parts
 
 PHONES = ("+905551234567", "+905551234568", "+905551234569")

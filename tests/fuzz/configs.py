@@ -32,7 +32,7 @@ from consumer.records.call import Answer
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.input_record import InputRecord
 from consumer.records.invitation import decode_call_parts
-from consumer.vendors import Vendor
+from consumer.vendors.protocol import Vendor
 from consumer.wiring.build import (
     build_accounts,
     build_router,

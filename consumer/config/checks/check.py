@@ -16,6 +16,7 @@ from consumer.config.checks.contacts import check_contacts
 from consumer.config.checks.expression_oddities import check_oddities
 from consumer.config.checks.findings import Findings
 from consumer.config.checks.messages import place, sentence
+from consumer.config.checks.plugins import check_plugins
 from consumer.config.checks.policies import check_policies
 from consumer.config.checks.policy_times import policy_findings
 from consumer.config.checks.references import check_references
@@ -45,6 +46,7 @@ def check(source: Source, resolved: Resolved, base: FilePath) -> Config:
     check_references(findings)
     check_routes(findings)
     check_policies(findings)
+    check_plugins(findings)
     check_contacts(findings)
     check_result_fields(findings)
     check_written(findings)

@@ -25,7 +25,7 @@ from consumer.routing.link import Template, compile_link
 from consumer.routing.lookup import LookupTable
 from consumer.routing.patterns.pattern import PatternErrors, compile_pattern
 from consumer.routing.recipients.recipients import known_region
-from consumer.vendors import VENDORS
+from consumer.vendors.registry import VENDORS
 
 _OPTIONAL = ("policies",)
 """Sections that may be left out, and yet be referred to."""

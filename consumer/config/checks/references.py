@@ -18,8 +18,8 @@ from consumer.config.sections import OPTION_KEYS
 from consumer.config.topic_names import BRANCHES, TAILS, Topics, as_kafka
 from consumer.records.channel import Channel
 from consumer.routing.decoding.formats import SCHEMA_FORMATS
-from consumer.vendors import VENDORS
 from consumer.vendors.http_batch.answer_rules import BY_RULE
+from consumer.vendors.registry import VENDORS
 
 _IN_DOUBT: Final = "with a 2xx these codes end `unknown`: some of the call may have been invited"
 _WAYS: Final = (

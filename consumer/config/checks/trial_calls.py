@@ -23,8 +23,8 @@ from consumer.records.invitation import (
     decode_call_parts,
     encode_invitation,
 )
-from consumer.vendors import VENDORS, Vendor
-from consumer.vendors.protocol import LoginVendor
+from consumer.vendors.protocol import LoginVendor, Vendor
+from consumer.vendors.registry import VENDORS
 
 _ADDRESSES: Final[tuple[Address, ...]] = (
     {"phone": "+905321234567", "email": "ada@example.com"},

@@ -34,7 +34,7 @@ from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.result import Reason, Result, Status
 from consumer.routing.candidate import RouteCandidate
 from consumer.routing.routed import EncodedInvitation, Routed
-from consumer.vendors import Vendor
+from consumer.vendors.protocol import Vendor
 
 WAITS: Final = "An invitation is made; it waits for what a rule below says."
 ASKED: Final = "An invitation is made; rules about the person's history are asked when it is due."

@@ -13,6 +13,7 @@ from consumer.policy.chance import Holdout, Sample
 from consumer.policy.customer_since import CustomerSince
 from consumer.policy.exclusion import Exclusion
 from consumer.policy.expiry import expired_at_routing
+from consumer.policy.own_rules import OwnRule
 
 Saw = tuple[str, float | None]
 """What a rule saw, and from which epoch time on an event of this customer would pass it, if only
@@ -50,6 +51,10 @@ def _customer_since(rule: CustomerSince, candidate: Candidate, policy: Policy) -
     return detail, since + rule.at_least
 
 
+def _own_rule(rule: OwnRule, candidate: Candidate, _policy: Policy) -> Saw:
+    return f"the plugin {'holds it back' if rule.holds_back(candidate) else 'lets it pass'}", None
+
+
 def _holdout(rule: Holdout, candidate: Candidate, _policy: Policy) -> Saw:
     return f"bucket {rule.bucket(candidate):.6f}; the control group is below {rule.rate:g}", None
 
@@ -62,6 +67,7 @@ DETAILS: Final[Mapping[object, tuple[str, Detail]]] = {
     expired_at_routing: ("expire_after", _expiry),
     Exclusion: ("exclude", _exclude),
     CustomerSince: ("customer_since", _customer_since),
+    OwnRule: ("rules", _own_rule),
     Holdout: ("holdout", _holdout),
     Sample: ("sample", _sample),
 }

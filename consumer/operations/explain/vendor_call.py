@@ -12,8 +12,7 @@ from consumer.config.models import Config
 from consumer.operations.explain.masking import Masking
 from consumer.operations.explain.shapes import CallAnswer
 from consumer.records.invitation import decode_call_parts
-from consumer.vendors import Vendor
-from consumer.vendors.protocol import LoginVendor
+from consumer.vendors.protocol import LoginVendor, Vendor
 
 _TOKEN = "token"  # noqa: S105 - in place of a session's; headers are not shown
 

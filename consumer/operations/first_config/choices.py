@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from consumer.records.channel import Channel
-from consumer.vendors import VENDORS
+from consumer.vendors.registry import VENDORS
 
 TOPIC: Final = "pos.transaction-completed"
 APPLICATION: Final = "surveys"

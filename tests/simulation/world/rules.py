@@ -12,7 +12,7 @@ from typing import Any
 from consumer.config.load import load
 from consumer.config.models import Config
 from consumer.lane.state.settings import LaneSettings, Limit
-from consumer.vendors import Vendor
+from consumer.vendors.protocol import Vendor
 from consumer.wiring.build import RouterConfig, build_vendors, lane_settings, router_rules
 from tests.simulation.world.changes import MOVED, accepts_in_part, changed
 from tests.simulation.world.contacts import with_contact_rules

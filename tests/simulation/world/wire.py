@@ -20,7 +20,7 @@ from consumer.http.client import Exchange
 from consumer.lane.state.commands import Batch, Login
 from consumer.lane.state.settings import LATE_ARRIVAL_GRACE
 from consumer.records.call import Answer, Call
-from consumer.vendors import Vendor
+from consumer.vendors.protocol import Vendor
 from tests.simulation.kafka.scheduler import Scheduler, Task
 from tests.simulation.world.answer_bytes import CUT, AccountBytes, AnswerBytes
 from tests.simulation.world.doubles import ProcessClock, Story

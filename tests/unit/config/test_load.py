@@ -11,7 +11,7 @@ from consumer.config import load
 from consumer.errors import ConfigError
 from consumer.lane.state.settings import Limit
 from consumer.records.channel import Channel
-from consumer.vendors import Pisano
+from consumer.vendors.pisano import Pisano
 from tests.unit.config.support import ENV, HERE, SECRETS, VALID, edited, load_text
 
 

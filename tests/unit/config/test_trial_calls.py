@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from consumer.errors import ConfigError
-from consumer.vendors import Pisano
+from consumer.vendors.pisano import Pisano
 from tests.unit.config.support import VALID, load_text
 
 BATCH = """\

@@ -17,7 +17,6 @@ from pydantic import SecretStr
 from consumer.config.sections import SharedCampaign
 from consumer.records.call import Answer, Outcome, Token, Verdict
 from consumer.records.fields import MESSAGE_LIMIT
-from consumer.vendors import VENDORS, Vendor
 from consumer.vendors.answer_kinds import EFFECTS, Kind
 from consumer.vendors.answers import BODY_LIMIT, code_in, message_in, parse, scrub
 from consumer.vendors.answers import outcome as outcome_of
@@ -25,7 +24,8 @@ from consumer.vendors.customer_radar import CustomerRadar, CustomerRadarAccount
 from consumer.vendors.http_batch.account import HttpBatchAccount
 from consumer.vendors.http_batch.http_batch import HttpBatch
 from consumer.vendors.pisano import Pisano, PisanoAccount
-from consumer.vendors.protocol import LoginVendor
+from consumer.vendors.protocol import LoginVendor, Vendor
+from consumer.vendors.registry import VENDORS
 from consumer.vendors.retry_after import retry_after
 
 PISANO = Pisano(
