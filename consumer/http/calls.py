@@ -23,7 +23,7 @@ from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import FRESH_SECONDS
 from consumer.records.call import Call, Outcome, Token, Verdict
 from consumer.vendors.echo import PART, cleaned, is_clean
-from consumer.vendors.protocol import LoginVendor, Vendor
+from consumer.vendors.protocol import Vendor, login_vendor
 
 NOTHING_LEFT = Outcome(Verdict.RETRY, counts=False)
 NO_CLEAR_ANSWER = Outcome(Verdict.IN_DOUBT)
@@ -184,8 +184,8 @@ class Calls:
         expires_at = None
         try:
             since = login.decided_at if fresh_from is None else fresh_from
-            vendor = account.vendor
-            assert isinstance(vendor, LoginVendor), "a lane logs in to no other"  # noqa: S101 - the lane's settings name those that need a session
+            vendor = login_vendor(account.vendor)
+            assert vendor is not None, "a lane logs in to no other"  # noqa: S101 - the lane's settings name those that need a session
             exchange = await account.client.exchange(
                 vendor.login(), fresh_until=since + FRESH_SECONDS
             )
@@ -218,10 +218,10 @@ async def _outcome(exchange: Exchange, vendor: Vendor, call: Call) -> Outcome:
     read = vendor.read(exchange.answer)
     if is_clean(read, vendor.codes):
         return read
-    if len(call.body) <= PART:
-        return cleaned(read, call.body, vendor.codes)
+    if len(call.readable) <= PART:
+        return cleaned(read, call.readable, vendor.codes)
     # A full batch takes tenths of a second: the event loop has other calls to answer.
-    return await asyncio.to_thread(cleaned, read, call.body, vendor.codes)
+    return await asyncio.to_thread(cleaned, read, call.readable, vendor.codes)
 
 
 class RetiredPools:

@@ -156,7 +156,7 @@ class VendorClient:
         headers.update(call.headers)
         request = httpx.Request(
             call.method,
-            self._base_url + call.path,
+            self._base_url + call.path if call.url is None else call.url,
             headers=headers,
             content=call.body,
             extensions={"trace": trace, "timeout": self._timeouts},

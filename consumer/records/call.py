@@ -9,12 +9,23 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """An HTTP request that a vendor module built: `path` is appended to the account's base URL."""
+    """An HTTP request that a vendor module built: `path` is appended to the account's base URL.
+
+    `url`: the whole URL instead, as of a login at another host. `carries`: what of customers the
+    request has, as readable text, if that is not all in a JSON `body`.
+    """
 
     method: str
     path: str
     headers: Mapping[str, str]
     body: bytes
+    url: str | None = None
+    carries: bytes | None = None
+
+    @property
+    def readable(self) -> bytes:
+        """The text in which an answer's words are looked up: it may repeat a customer's."""
+        return self.body if self.carries is None else self.carries
 
 
 @dataclass(frozen=True, slots=True)

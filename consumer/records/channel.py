@@ -47,7 +47,7 @@ class ChannelSpec:
     (and all that are valid travel). `anyone`: one without an address is reached, too. `fields`:
     flat keys of `data`; `maps`: keys of `data` that hold a map of free names; `required`: flat
     keys without which, or with nothing but spaces, the vendor refuses; `listed`: flat keys whose
-    values are known.
+    values are known; `most`: recipients of one call, 0 without such a bound.
     """
 
     addresses: tuple[Literal["phone", "email"], ...]
@@ -56,3 +56,4 @@ class ChannelSpec:
     required: frozenset[str] = frozenset()
     listed: tuple[Listed, ...] = ()
     anyone: bool = False
+    most: int = 0

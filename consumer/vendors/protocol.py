@@ -199,10 +199,17 @@ class Vendor(Protocol):
 
 @runtime_checkable
 class LoginVendor(Protocol):
-    """A vendor whose calls need a session: `build` is given its token."""
+    """A vendor whose calls need a session: `build` is given its token. Where only some accounts
+    need one, its `logs_in` says whether this one does."""
 
     def login(self) -> Call:
         """Build the call that opens a session."""
 
     def read_login(self, answer: Answer, now: float) -> Token | Outcome:
         """Return the token, or why there is none; never raises. `now` is epoch seconds."""
+
+
+def login_vendor(vendor: Vendor) -> LoginVendor | None:
+    """Return the vendor if this account's calls need a session, else None."""
+    needed = isinstance(vendor, LoginVendor) and getattr(vendor, "logs_in", True)
+    return vendor if needed else None  # type: ignore[return-value]  # an instance, as it says

@@ -20,7 +20,7 @@ from consumer.routing.endings import Endings
 from consumer.routing.patterns.index import PatternIndex
 from consumer.routing.recipients.recipients import make_pseudonymiser
 from consumer.routing.router import RoutedInput, Router
-from consumer.vendors.protocol import LoginVendor, Vendor
+from consumer.vendors.protocol import Vendor, login_vendor
 from consumer.vendors.registry import VENDORS
 from consumer.wiring.contacts import ContactConfig
 from consumer.wiring.inputs import dead_letter_limit, event_decoder, time_reader
@@ -128,7 +128,7 @@ def lane_settings(config: Config, lane: str) -> LaneSettings:
     campaigns = config.campaigns_of(lane)
     vendors = {campaign.vendor for campaign in campaigns.values()}
     modules = build_vendors(config)
-    logins = {name for name in vendors if isinstance(modules[name], LoginVendor)}
+    logins = {name for name in vendors if login_vendor(modules[name])}
     return LaneSettings(
         name=lane,
         campaigns={
@@ -169,7 +169,7 @@ def _lane_campaign(
         name=name,
         vendor=campaign.vendor,
         channel=campaign.channel,
-        max_batch=window.max_batch,
+        max_batch=min(window.max_batch, spec.most or window.max_batch),
         max_bytes=window.max_bytes,
         max_wait=window.max_wait,
         weight=window.weight,

@@ -12,7 +12,7 @@ from consumer.http.client import VendorClient
 from consumer.records.call import Answer, Call, Outcome, Token, Verdict
 from consumer.sandbox.server import SandboxServer
 from consumer.sandbox.settings import SandboxSettings
-from consumer.vendors.protocol import LoginVendor, Vendor
+from consumer.vendors.protocol import Vendor, login_vendor
 from consumer.vendors.registry import VENDORS
 from tests.contract.vendor_rows import PHONES, ROWS, Row
 
@@ -39,9 +39,10 @@ def ask(base_url: str, call: Call) -> Answer:
 
 def session(base_url: str, vendor: Vendor) -> str | None:
     """A token, where calls need one."""
-    if not isinstance(vendor, LoginVendor):
+    login = login_vendor(vendor)
+    if login is None:
         return None
-    token = vendor.read_login(ask(base_url, vendor.login()), NOW)
+    token = login.read_login(ask(base_url, login.login()), NOW)
     assert isinstance(token, Token)
     return token.value
 
@@ -88,8 +89,10 @@ def test_wrong_credentials_reject_no_customer(double: str, name: str) -> None:
     kind = VENDORS[name]
     vendor = kind(kind.Account.model_validate_json(orjson.dumps(wrong)))
 
-    if isinstance(vendor, LoginVendor):
-        outcome = vendor.read_login(ask(double, vendor.login()), NOW)
+    login = login_vendor(vendor)
+
+    if login is not None:
+        outcome = login.read_login(ask(double, login.login()), NOW)
     else:
         outcome = vendor.read(ask(double, row.call(vendor, None)))
 

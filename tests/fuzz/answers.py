@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from consumer.records.call import Answer, Outcome, Token, Verdict
 from consumer.records.fields import MESSAGE_LIMIT
-from consumer.vendors.protocol import LoginVendor
+from consumer.vendors.protocol import LoginVendor, login_vendor
 from tests.contract.vendor_rows import ROWS
 
 Reader = Callable[[Answer], Token | Outcome]
@@ -111,8 +111,9 @@ def readers() -> Mapping[str, Reader]:
     for name, row in ROWS.items():
         vendor = row.vendor("https://a.test")
         found[name] = vendor.read
-        if isinstance(vendor, LoginVendor):
-            found[f"{name} login"] = _login(vendor)
+        login = login_vendor(vendor)
+        if login is not None:
+            found[f"{name} login"] = _login(login)
     return found
 
 

@@ -102,9 +102,9 @@ def parts(made: Invitation) -> CallParts:
     return decode_call_parts(encode_invitation(made))
 
 
-def parts_of(address: Address, data: Data) -> CallParts:
+def parts_of(address: Address, data: Data, number: int = 1) -> CallParts:
     """What a call carries of a customer with this address and data."""
-    return parts({**invitation(1, "k1:p", "c"), "address": address, "data": data})
+    return parts({**invitation(number, "k1:p", "c"), "address": address, "data": data})
 
 
 def results(ended: Iterable[EndedInvitation]) -> list[Result]:

@@ -23,7 +23,7 @@ from consumer.records.invitation import (
     decode_call_parts,
     encode_invitation,
 )
-from consumer.vendors.protocol import LoginVendor, Vendor
+from consumer.vendors.protocol import Vendor, login_vendor
 from consumer.vendors.registry import VENDORS
 
 _ADDRESSES: Final[tuple[Address, ...]] = (
@@ -51,6 +51,7 @@ def trial_problems(config: Config, source: Source) -> tuple[list[Problem], list[
         except Exception as error:  # noqa: BLE001 - any of it would be raised for every customer
             problems.append(_unbuilt(source, config, name, error))
             continue
+        calls = [call for call in calls if call.url is None]
         longest = max(len(base + call.path) for call in calls)
         if longest > MOST_URL:
             message = f"makes a URL of {longest} characters, expected at most {MOST_URL}"
@@ -87,11 +88,12 @@ def _calls(vendor: Vendor, campaign: Campaign) -> Iterator[Call]:
     spec = vendor.spec(campaign.channel)
     made = (_invitation(spec, number) for number in range(len(_ADDRESSES)))
     invitations = [decode_call_parts(encode_invitation(invitation)) for invitation in made]
-    token = "token" if isinstance(vendor, LoginVendor) else None
-    yield vendor.build(campaign, invitations, token)
+    login = login_vendor(vendor)
+    token = None if login is None else "token"
+    yield vendor.build(campaign, invitations[: spec.most or None], token)
     yield vendor.build(campaign, invitations[:1], token)
-    if isinstance(vendor, LoginVendor):
-        yield vendor.login()
+    if login is not None:
+        yield login.login()
 
 
 def _invitation(spec: ChannelSpec, number: int) -> Invitation:

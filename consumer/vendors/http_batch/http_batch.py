@@ -1,4 +1,4 @@
-"""Any other survey vendor that takes a batch as one JSON POST, described by its config entry.
+"""Any other survey vendor that takes customers by HTTP, described by its config entry.
 
     type: http_batch
     base_url: https://surveys.example
@@ -12,7 +12,8 @@
     success: {status: [200, 202]}
     bad_recipient: {code: [INVALID_PHONE]}
 
-A body is data with places (see `templates.py`), never concatenated text. An answer without a rule
+A body is data with places (see `templates.py`), never concatenated text. With `recipients: one` a
+call has one customer, whose places stand in `body` and `path`. An answer without a rule
 is read by its status. But a 2xx that `success` does not name is in doubt, and so is one with a
 failure's code: it may have invited some recipients. Only if `success` names codes, the code and not
 the status decides whether the call was accepted.
@@ -23,12 +24,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar, Final
-from urllib.parse import quote
 
 import orjson
 from pydantic import JsonValue
 
-from consumer.records.call import Answer, Call, Outcome
+from consumer.records.call import Answer, Call, Outcome, Token
 from consumer.records.channel import Channel, ChannelSpec
 from consumer.records.invitation import CallParts
 from consumer.vendors import protocol
@@ -45,9 +45,11 @@ from consumer.vendors.answers import (
     row_of,
     row_of_status,
 )
+from consumer.vendors.client_credentials import FORM, basic, login_call, read_token
 from consumer.vendors.http_batch import templates
-from consumer.vendors.http_batch.account import HttpBatchAccount, data_names
+from consumer.vendors.http_batch.account import HttpBatchAccount, data_names, path_names
 from consumer.vendors.http_batch.answer_rules import BY_RULE, code_getter, value_getter
+from consumer.vendors.http_batch.request import content_key, encoded_form, filled_path
 from consumer.vendors.json_parts import parsed
 
 CHANNELS: Final = (Channel.SMS, Channel.EMAIL, Channel.PUSH, Channel.INVITATION)
@@ -60,6 +62,9 @@ PARTLY: Final = Row(
     Kind.UNCLEAR, "A success by its status with a failure's code: some may have been invited."
 )
 """A 2xx with a code of another rule than `success`."""
+
+NO_SESSION: Final = Row(Kind.SESSION, "The token is not valid any more.")
+"""A 401 of an account with `oauth`."""
 
 MULTI_STATUS: Final = 207
 """The status of an answer in which each entry has a status of its own."""
@@ -88,24 +93,64 @@ class HttpBatch:
         self._code_in = code_getter(account.code or "`null`", self.codes)
         self._reference_in = value_getter(account.reference or "`null`")
 
+    @property
+    def logs_in(self) -> bool:
+        """Whether calls need a session: OAuth's client credentials."""
+        return self._account.oauth is not None
+
     def spec(self, channel: Channel) -> ChannelSpec:  # noqa: ARG002 - the calls do not differ
-        """Return what the templates take: any name of the data, as one value or as a map."""
-        names = data_names(self._account.recipient)
-        return ChannelSpec(self._account.addresses, names, names)
+        """Return what the templates take: any name of the data, as one value or as a map. A name in
+        the path is one value, and required."""
+        account, in_path = self._account, path_names(self._account)
+        names = data_names(account)
+        return ChannelSpec(
+            account.addresses,
+            fields=names | in_path,
+            maps=names - in_path,
+            required=in_path,
+            most=1 if account.one_a_call else 0,
+        )
 
     def build(
         self,
         campaign: protocol.VendorCampaign,
         invitations: Sequence[CallParts],
-        token: str | None,  # noqa: ARG002 - the interface is shared with vendors that log in
+        token: str | None,
     ) -> Call:
-        """Build the POST with all entries; an entry omits what its invitation lacks."""
-        template, name = self._account.recipient, campaign.id
-        given = (_values(invitation, name) for invitation in invitations)
-        entries = [templates.fill(template, values) for values in given]
-        body = templates.fill(self._account.body, {"recipients": entries, "campaign": name})
-        path = self._account.path.replace("{campaign}", quote(name, safe=""))
-        return Call("POST", path, self._headers, orjson.dumps(body))
+        """Build the call with all entries, or with the one; an entry omits what its invitation
+        lacks. Raises UnfitPathError if a value would lead to another path."""
+        account = self._account
+        given = [_values(invitation, campaign.id) for invitation in invitations]
+        if account.one_a_call:
+            (values,) = given
+            body = templates.fill(account.body, values)
+        else:
+            entries = [templates.fill(account.recipient, values) for values in given]
+            values = {"campaign": campaign.id}
+            body = templates.fill(account.body, {**values, "recipients": entries})
+        content = encoded_form(body) if account.encoding == "form" else orjson.dumps(body)
+        path = filled_path(account.path, values)
+        headers = self._headers_of(token)
+        if account.idempotency_key is not None:
+            ids = (invitation.id for invitation in invitations)
+            headers[account.idempotency_key] = content_key(account.method, path, content, ids)
+        carries = orjson.dumps(values) if account.one_a_call else None
+        return Call(account.method, path, headers, content, carries=carries)
+
+    def _headers_of(self, token: str | None) -> dict[str, str]:
+        """Return the headers with a session's token. Without one the answer, a 401, asks for it."""
+        if not self.logs_in:
+            return dict(self._headers)
+        return {name: text.replace("{token}", token or "") for name, text in self._headers.items()}
+
+    def login(self) -> Call:
+        """Build the request for a token."""
+        assert self._account.oauth is not None, "`logs_in` says whether"  # noqa: S101 - see there
+        return login_call(self._account.oauth)
+
+    def read_login(self, answer: Answer, now: float) -> Token | Outcome:
+        """Return the token, or why there is none."""
+        return read_token(answer, now)
 
     def read(self, answer: Answer) -> Outcome:
         """Read an answer by the rules: a code first, then the status; else like any vendor's.
@@ -127,6 +172,8 @@ class HttpBatch:
         if answer.status in range(200, 300):
             return self._success(answer, code)
         ruled = self._by_code.get(code or "") or self._by_status.get(answer.status)
+        if ruled is None and self.logs_in and answer.status == 401:
+            return NO_SESSION
         told = answer.status in OF_ENTRIES and isinstance(document, dict | list)
         return ruled or row_of(answer, own=told or is_code_of(answer, code))
 
@@ -143,10 +190,17 @@ class HttpBatch:
 
 
 def _headers(account: HttpBatchAccount) -> dict[str, str]:
-    token = account.token.get_secret_value() if account.token else ""
-    headers = {name: text.replace("{token}", token) for name, text in account.headers.items()}
+    """Return the headers of every call; with `oauth`, {token} stands in them."""
+    headers = dict(account.headers)
+    if account.token is not None:
+        token = account.token.get_secret_value()
+        headers = {name: text.replace("{token}", token) for name, text in headers.items()}
+    if account.basic_auth is not None:
+        headers["Authorization"] = basic(account.basic_auth.get_secret_value())
+    if account.oauth is not None and not any("{token}" in text for text in headers.values()):
+        headers["Authorization"] = "Bearer {token}"
     if "content-type" not in map(str.lower, headers):
-        headers["Content-Type"] = "application/json"
+        headers["Content-Type"] = FORM if account.encoding == "form" else "application/json"
     return headers
 
 

@@ -13,6 +13,7 @@ from consumer.config import Config, load
 from consumer.docgen import routing_config
 from consumer.errors import ConfigError
 from consumer.wiring import config_file
+from consumer.wiring.build import lane_settings
 
 TEXT = """\
 version: 1
@@ -259,3 +260,35 @@ def test_a_proxy_and_all_certificates_are_no_part_of_what_is_shown(folder: Path)
     assert "hush" not in repr(config)
     assert "hush" not in config.model_dump_json()
     assert "BEGIN" not in config.model_dump_json()
+
+
+ONE_A_CALL = """\
+    recipients: one
+    encoding: form
+    path: /people/{data.name}/invite
+    oauth:
+      token_url: https://login.example.test/token
+      client_id: me
+      client_secret: "${file:token}"
+      scope: send
+    body: {mobile: $phone, mail: $email, more: $data.attributes}
+"""
+
+
+def test_one_customer_a_call_and_a_login_elsewhere_are_taken(folder: Path) -> None:
+    lines = TEXT.splitlines(keepends=True)
+    first, last = (
+        next(n for n, line in enumerate(lines) if line.startswith(start))
+        for start in ("    token:", "    code:")
+    )
+    text = "".join([*lines[:first], ONE_A_CALL, "    addresses: [phone, email]\n", *lines[last:]])
+
+    config = config_file.read(written(folder, text))
+
+    settings = lane_settings(config, "other")
+    assert settings.campaigns["visit"].max_batch == 1
+    assert sorted(settings.logins) == ["other"]
+    assert (
+        lane_settings(load(written(folder, TEXT), env={}), "other").campaigns["visit"].max_batch
+        == 5000
+    )

@@ -299,7 +299,7 @@ def test_an_expression_that_fails_on_an_answer_finds_no_code(expression: str) ->
         ({"headers": {"X": " {token}"}}, "headers", "printable ASCII"),
         ({"headers": {"X": "y"}}, "headers", "no header has"),
         ({"headers": None}, "headers", "no header has"),
-        ({"token": None}, "headers", "needs `token`"),
+        ({"token": None}, "headers", "needs `token`, or `oauth`"),
         ({"token": "two words"}, "token", "printable ASCII"),
         ({"code": "a["}, "code", "JMESPath"),
         ({"code": "unknown(a)"}, "code", "JMESPath"),
@@ -313,7 +313,8 @@ def test_an_expression_that_fails_on_an_answer_finds_no_code(expression: str) ->
         ({"trouble": {"code": ["EXPIRED"]}}, "", "two rules name EXPIRED"),
         ({"success": {"code": ["EXPIRED"]}}, "", "two rules name EXPIRED"),
         ({"trouble": {"codes": ["E1"]}}, "trouble.codes", "Extra"),
-        ({"method": "PUT"}, "method", "Extra"),
+        ({"methods": "PUT"}, "methods", "Extra"),
+        ({"recipient": None}, "recipient", "is required"),
     ],
 )
 def test_an_entry_that_cannot_work_is_refused_with_its_reason(
