@@ -39,7 +39,7 @@ def sandbox(
     ] = None,
     config: Annotated[
         Path | None,
-        config_option("Routing config with campaigns to accept, too; - reads standard input."),
+        config_option("Routing config whose accounts and limits to double, too; - reads stdin."),
     ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 is any free one.")] = None,
@@ -57,13 +57,17 @@ def sandbox(
         typer.echo(json.dumps(SandboxSettings.model_json_schema(), indent=2))
         return
     wanted = _sandbox_settings(settings, {"host": host, "port": port})
-    if config is not None:
-        wanted = _with_campaigns_of(load_config(config), wanted)
+    loaded = None if config is None else load_config(config)
+    if loaded is not None:
+        wanted = _with_accounts_of(loaded, wanted)
     try:
         listener = listen(wanted)
     except OSError as error:
         raise typer.BadParameter(f"{wanted.host}:{wanted.port}: {error.strerror}") from None
-    typer.echo(f"sandbox at {url_of(listener)}/")
+    url = url_of(listener)
+    typer.echo(f"sandbox at {url}/")
+    if config is not None and loaded is not None:
+        _tell_how_to_use(config, loaded, url)
     asyncio.run(serve(wanted, listener))
 
 
@@ -86,14 +90,24 @@ def _sandbox_settings(file: Path | None, overrides: dict[str, object]) -> Sandbo
         raise typer.BadParameter(f"{file}: {error}") from None
 
 
-def _with_campaigns_of(config: Config, wanted: SandboxSettings) -> SandboxSettings:
-    """Add the campaigns of a config; print the campaigns that the sandbox cannot double."""
+def _with_accounts_of(config: Config, wanted: SandboxSettings) -> SandboxSettings:
+    """Add the accounts and limits of a config; print the campaigns that have no double."""
     from consumer.demo.own_account import account_of, unknown_to_the_double
 
-    for name in unknown_to_the_double(config):
-        vendor = config.campaigns[name].vendor
-        typer.echo(f"campaign {name}: the sandbox is no double of {config.vendors[vendor].type}")
+    for name, why in unknown_to_the_double(config).items():
+        typer.echo(f"campaign {name}: the sandbox cannot answer its calls: {why}")
     return wanted.with_account(account_of(config, wanted))
+
+
+def _tell_how_to_use(path: Path, config: Config, url: str) -> None:
+    from consumer.demo.double_address import double_address
+
+    address = double_address(path, config, url)
+    if address.variables:
+        assigned = " ".join(f"{name}={value}" for name, value in address.variables.items())
+        typer.echo(f"\nin the shell of the commands that call it:\n  export {assigned}")
+    for problem in address.notes:
+        typer.echo(f"note: {problem}")
 
 
 def produce(

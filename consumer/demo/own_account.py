@@ -1,23 +1,38 @@
-"""Derives from a routing config the account that the vendors' double needs to accept its calls.
+"""Derives from a routing config the accounts that the vendors' double needs to accept its calls.
 
 The double shares no code with the dispatcher; this is the only module that imports both.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal, cast
+from urllib.parse import urlsplit
 
 from consumer.config.models import Config
 from consumer.config.sections import Campaign
-from consumer.sandbox.settings import Account, PisanoCampaign, RadarProgramme
+from consumer.routing.expressions import syntax_tree
+from consumer.sandbox.settings import (
+    Account,
+    BatchAccount,
+    BatchAnswer,
+    PisanoCampaign,
+    Quota,
+    RadarProgramme,
+)
 from consumer.vendors.customer_radar import CustomerRadarAccount
+from consumer.vendors.http_batch.account import HttpBatchAccount
+from consumer.vendors.http_batch.answer_rules import Rule
 from consumer.vendors.pisano import PisanoAccount
 
 
 def account_of(config: Config, base: Account) -> Account:
-    """Return `base` with the campaigns, programmes and credentials of a config added to its own."""
+    """Return `base` with a config's campaigns, programmes, credentials and limits added to its own.
+
+    The limits are counted in the strictest way: all calls within any period.
+    """
     campaigns, programmes = [*base.campaigns], [*base.radar_programmes]
-    users = dict(base.radar_users)
+    users, user_quotas = dict(base.radar_users), dict(base.radar_user_quotas)
     for campaign in config.called.values():
         account = config.vendors[campaign.vendor]
         if isinstance(account, PisanoAccount):
@@ -25,19 +40,45 @@ def account_of(config: Config, base: Account) -> Account:
         elif isinstance(account, CustomerRadarAccount):
             programmes.append(_radar_programme(campaign, account))
             users[account.username] = account.password.get_secret_value()
+            user_quotas[account.username] = account.quota
     own = {name: getattr(base, name) for name in Account.model_fields}
-    added = {"campaigns": campaigns, "radar_programmes": programmes, "radar_users": users}
+    added = {
+        "campaigns": campaigns,
+        "radar_programmes": programmes,
+        "radar_users": users,
+        "radar_user_quotas": user_quotas,
+        "batch_accounts": [*base.batch_accounts, *_batch_accounts(config)],
+        "quotas": base.quotas | _quotas(config),
+    }
     return Account.model_validate(own | added)
 
 
-def unknown_to_the_double(config: Config) -> list[str]:
-    """List the names of campaigns whose vendor has no double."""
-    doubled = (PisanoAccount, CustomerRadarAccount)
-    return [
-        name
+def unknown_to_the_double(config: Config) -> dict[str, str]:
+    """Return campaign → why the double cannot answer its calls, for those that it cannot."""
+    return {
+        name: why
         for name, campaign in config.called.items()
-        if not isinstance(config.vendors[campaign.vendor], doubled)
-    ]
+        if (why := _why_unknown(config, campaign)) is not None
+    }
+
+
+def _why_unknown(config: Config, campaign: Campaign) -> str | None:
+    account = config.vendors[campaign.vendor]
+    if isinstance(account, HttpBatchAccount):
+        plain = not account.success.code or _keys(account.code)
+        return None if plain else f"`code` of vendor {campaign.vendor} is no plain path of keys"
+    doubled = isinstance(account, PisanoAccount | CustomerRadarAccount)
+    return None if doubled else f"there is no double of {account.type}"
+
+
+def _quotas(config: Config) -> dict[str, Quota]:
+    return {
+        name: Quota(
+            limits=[f"{limit.calls}/{limit.period:.6f}s" for limit in quota.limits],
+            algorithm="sliding",
+        )
+        for name, quota in config.quotas.items()
+    }
 
 
 def _pisano_campaign(campaign: Campaign, account: PisanoAccount) -> PisanoCampaign:
@@ -47,6 +88,7 @@ def _pisano_campaign(campaign: Campaign, account: PisanoAccount) -> PisanoCampai
         channel=cast("Literal['sms', 'email', 'push']", campaign.channel.value),
         authorization=account.authorization.replace("{token}", token),
         trailing_slash=account.trailing_slash,
+        quota=account.quota,
     )
 
 
@@ -56,4 +98,54 @@ def _radar_programme(campaign: Campaign, account: CustomerRadarAccount) -> Radar
         client=account.client,
         locations={name: list(points) for name, points in account.points_of_measure.items()},
         any_location=True,
+        quota=account.quota,
     )
+
+
+def _batch_accounts(config: Config) -> Iterator[BatchAccount]:
+    for name, account in config.vendors.items():
+        if isinstance(account, HttpBatchAccount):
+            ids = [one.id for one in config.called.values() if one.vendor == name]
+            yield _batch_account(account, list(dict.fromkeys(ids)))
+
+
+def _batch_account(account: HttpBatchAccount, campaigns: list[str]) -> BatchAccount:
+    token = account.token.get_secret_value() if account.token else ""
+    success = account.success
+    return BatchAccount(
+        path=account.path,
+        base_path=urlsplit(account.base_url).path,
+        headers={name: text.replace("{token}", token) for name, text in account.headers.items()},
+        private_headers=[name for name, text in account.headers.items() if "{token}" in text],
+        body=account.body,
+        recipient=account.recipient,
+        campaigns=campaigns,
+        quota=account.quota,
+        code_at=_keys(account.code),
+        reference_at=_keys(account.reference),
+        success=BatchAnswer(status=success.status[0], code=next(iter(success.code), None)),
+        bad_recipient=_refusal(account.bad_recipient, 422),
+        campaign_error=_refusal(account.campaign_error, 404),
+        credentials=_refusal(account.credentials, 401),
+    )
+
+
+def _refusal(rule: Rule, usual: int) -> BatchAnswer:
+    """Return an answer that the rule reads as it is meant: by its status, else by its code."""
+    if rule.status:
+        return BatchAnswer(status=rule.status[0])
+    code = next(iter(rule.code), None)
+    return BatchAnswer(status=usual if code is None else 400, code=code)
+
+
+def _keys(expression: str | None) -> list[str]:
+    """Return the keys of a plain path, as in `error.code`; none for any other expression."""
+    node, keys = syntax_tree(expression) if expression else None, list[str]()
+    while node is not None and node["type"] == "subexpression":
+        node, last = node["children"]
+        if last["type"] != "field":
+            return []
+        keys.append(last["value"])
+    if node is None or node["type"] != "field":
+        return []
+    return [node["value"], *reversed(keys)]

@@ -40,6 +40,17 @@ class Radar:
             self._tokens = {}
         self._settings, self._credentials = settings, credentials
         self._programmes = {programme.id: programme for programme in settings.radar_programmes}
+        self._quotas = {each.id: each.quota for each in settings.radar_programmes if each.quota}
+
+    def quota_of(self, request: Received) -> str | None:
+        """Return the quota of the programme or the user that a body names, if it has its own."""
+        by_user = self._settings.radar_user_quotas
+        if not (self._quotas or by_user):
+            return None  # a large body is not read twice in vain
+        document = json_object(request.body) or {}
+        programme, user = document.get("programmeDisplayId"), document.get("username")
+        found = self._quotas.get(programme) if isinstance(programme, str) else None
+        return found or (by_user.get(user) if isinstance(user, str) else None)
 
     def answer(self, request: Received) -> Reply:
         """Answer one request, whatever it contains; never raises."""

@@ -1,4 +1,4 @@
-"""Both vendors behind their throttles, with faults and the journal: one call at a time, no I/O.
+"""The vendors behind their throttles, with faults and the journal: one call at a time, no I/O.
 
 The steps of a call: throttle, the vendor's checks, fault, journal, answer. The caller (`app.py`)
 waits for the latency before and after.
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from starlette.responses import Response
 
 from consumer.sandbox import faults
+from consumer.sandbox.batch_vendor import BatchVendors
 from consumer.sandbox.customer_radar import Radar
 from consumer.sandbox.journal import Journal
 from consumer.sandbox.pisano import Pisano
@@ -23,7 +24,7 @@ from consumer.sandbox.wire import Received, Reply
 
 
 class Double:
-    """Both vendors with their throttles, faults and the journal; `reset` restores the start.
+    """The vendors with their throttles, faults and the journal; `reset` restores the start.
 
     The clock (epoch seconds) is read once a call, when the call is counted.
     """
@@ -40,22 +41,33 @@ class Double:
         self.journal.clear()
         self.faults = settings.faults
         self._account = settings
-        self._quotas = {"pisano": settings.pisano_quota, "radar": settings.radar_quota}
-        self._throttles = {
-            vendor: Throttle(quota.parsed(), quota.algorithm, quota.offset)
-            for vendor, quota in self._quotas.items()
-        }
-        self._vendors: dict[str, Pisano | Radar] = {
+        self._set_quotas(settings)
+        self._batch = BatchVendors(settings)
+        self._vendors: dict[str, Pisano | Radar | BatchVendors] = {
             "pisano": Pisano(settings),
             "radar": Radar(settings),
+            "batch": self._batch,
         }
         # Two generators, so that other latencies do not change the faults.
         self._fault_dice = random.Random(settings.seed)  # noqa: S311 - reproducible faults, no secrets
         self._latency_dice = random.Random(settings.seed + 1)  # noqa: S311 - reproducible latency, no secrets
 
+    def _set_quotas(self, settings: SandboxSettings) -> None:
+        own = {"pisano": settings.pisano_quota, "radar": settings.radar_quota}
+        self._quotas = {
+            **{("vendor", name): quota for name, quota in own.items()},
+            **{("quota", name): quota for name, quota in settings.quotas.items()},
+        }
+        self._throttles = {
+            name: Throttle(quota.parsed(), quota.algorithm, quota.offset)
+            for name, quota in self._quotas.items()
+        }
+
     def change(self, account: Account) -> None:
         """Apply the fields set in `account` to every later call."""
         self._account = self._account.with_account(account)
+        if "quotas" in account.model_fields_set:
+            self._set_quotas(self._account)
         for vendor in self._vendors.values():
             vendor.reconfigure(self._account)
 
@@ -68,25 +80,31 @@ class Double:
     def call(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Response:
         """Count one request, check it, carry it out and record it; return the answer to show."""
         request = Received(method, path, headers, body, self._clock())
-        name = vendor_of(path)
+        name = "batch" if self._batch.knows(path) else vendor_of(path)
         if name is None:
             return self._respond("unknown", request, Reply(404, b'{"status": "not_found"}'), None)
-        if not self._throttles[name].allow(request.at):
-            return self._refuse_call(name, request)
+        quota = self._quota_of(name, request)
+        if quota in self._throttles and not self._throttles[quota].allow(request.at):
+            return self._refuse_call(name, quota, request)
         reply = self._vendors[name].answer(request)
         fault = faults.pick(self.faults, name, self._fault_dice.random(), reply)
         if fault is not None:
             reply = faults.distort(reply, fault, self.faults, name)
         return self._respond(name, request, reply, fault)
 
+    def _quota_of(self, vendor: str, request: Received) -> tuple[str, str]:
+        """Return the key of the throttle that a request counts against."""
+        named = self._vendors[vendor].quota_of(request)
+        return ("vendor", vendor) if named is None else ("quota", named)
+
     def _respond(self, name: str, request: Received, reply: Reply, fault: str | None) -> Response:
         self.journal.add(name, request, reply, fault=fault)
         return faults.make_response(reply, fault, self.hung)
 
-    def _refuse_call(self, name: str, request: Received) -> Response:
+    def _refuse_call(self, name: str, quota: tuple[str, str], request: Received) -> Response:
         self.journal.add(name, request, Reply(429, b""), throttled=True)
-        seconds = self._throttles[name].retry_after(request.at)
-        told = self._quotas[name].send_retry_after
+        seconds = self._throttles[quota].retry_after(request.at)
+        told = self._quotas[quota].send_retry_after
         headers = {"retry-after": str(math.ceil(seconds))} if told else {}
         return Response("Retry later\n", 429, headers, media_type="text/plain")
 

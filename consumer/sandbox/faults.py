@@ -74,8 +74,8 @@ def _assigned_fault(faults: Faults, vendor: str, reply: Reply) -> str | None:
 
 
 def _is_other_vendors(kind: str, vendor: str) -> bool:
-    """Tell whether a fault is a code of the other vendor."""
-    return kind.isdigit() and kind.startswith("13") != (vendor == "pisano")
+    """Tell whether a fault is a code of another vendor."""
+    return kind.isdigit() and vendor != ("pisano" if kind.startswith("13") else "radar")
 
 
 def distort(reply: Reply, fault: str, faults: Faults, vendor: str) -> Reply:
@@ -96,6 +96,8 @@ def _make_refusal(fault: str, vendor: str) -> tuple[str, int, bytes]:
     if vendor == "pisano":
         code = _WRONG_TOKEN if fault == "unauthorized" else fault
         return (code, *pisano.error(code))
+    if vendor == "batch":
+        return (fault, 401, b'{"message": "unauthorized"}')
     if fault == "unauthorized":
         return ("40100", *customer_radar.error("The token is unknown or has expired.", 401))
     return (fault, *customer_radar.error("An error occurred.", code=fault))

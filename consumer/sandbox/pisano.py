@@ -95,6 +95,7 @@ class Pisano:
             "{token}", settings.pisano_token
         )
         self._channels = {campaign.id: campaign.channel for campaign in settings.campaigns}
+        self._quotas = {campaign.id: campaign.quota for campaign in settings.campaigns}
         self._accounts: dict[str, set[str]] = {}
         self._slashes: dict[str, bool] = {}
         for campaign in settings.campaigns:
@@ -107,6 +108,11 @@ class Pisano:
         self._slash = settings.pisano_trailing_slash
         self._most = settings.max_customers
         self._bad = settings.bad_recipients
+
+    def quota_of(self, request: Received) -> str | None:
+        """Return the quota of the campaign that a path names, if it has one of its own."""
+        target = _parse_target(request.path.removesuffix("/"))
+        return self._quotas.get(target.campaign) if target else None
 
     def answer(self, request: Received) -> Reply:
         """Answer one request, whatever it contains; never raises."""

@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from consumer.sandbox.throttle import Algorithm, Limit, parse_limit
 
@@ -28,13 +28,15 @@ class _Strict(BaseModel):
 class PisanoCampaign(_Strict):
     """A campaign of the pretended Pisano account.
 
-    `authorization`, `trailing_slash`: where it belongs to another account than the others.
+    `authorization`, `trailing_slash`: where it belongs to another account than the others. `quota`:
+    a name under `quotas` that its calls count against, instead of `pisano_quota`.
     """
 
     id: str
     channel: Literal["sms", "email", "push"]
     authorization: Annotated[str | None, Field(repr=False)] = None
     trailing_slash: bool | None = None
+    quota: str | None = None
 
 
 class RadarProgramme(_Strict):
@@ -43,6 +45,7 @@ class RadarProgramme(_Strict):
     `locations`: location id → ids of its points of measure (two or more: the entry must name
     one). `any_location`: others are known too. `postmark`: e-mail is set up, so an entry with an
     e-mail but no mobile can be sent. `client`: where it is another one's than the account says.
+    `quota`: a name under `quotas` that its calls count against, instead of `radar_quota`.
     """
 
     id: str
@@ -50,6 +53,40 @@ class RadarProgramme(_Strict):
     postmark: bool = True
     any_location: bool = False
     client: str | None = None
+    quota: str | None = None
+
+
+class BatchAnswer(_Strict):
+    """An answer of a vendor that is known by its account alone: its status and its code."""
+
+    status: int
+    code: str | None = None
+
+
+class BatchAccount(_Strict):
+    """An account at a vendor that takes a batch by HTTP: the form of its calls and answers.
+
+    `path`, `body`, `recipient`: templates as of the program's `http_batch`; the path may have
+    `{campaign}`. `base_path`: what may stand before it. `headers`: values to ask for;
+    `private_headers`: those that carry a credential. `code_at`, `reference_at`: the keys that lead
+    to a code and to the id of an accepted call; empty: an answer has none.
+    """
+
+    method: str = "POST"
+    path: str
+    base_path: str = ""
+    headers: Annotated[dict[str, str], Field(repr=False)] = {}
+    private_headers: list[str] = []
+    body: JsonValue
+    recipient: JsonValue
+    campaigns: list[str] = []
+    quota: str | None = None
+    code_at: list[str] = []
+    reference_at: list[str] = []
+    success: BatchAnswer = BatchAnswer(status=200)
+    bad_recipient: BatchAnswer = BatchAnswer(status=422)
+    campaign_error: BatchAnswer = BatchAnswer(status=404)
+    credentials: BatchAnswer = BatchAnswer(status=401)
 
 
 class Quota(_Strict):
@@ -128,7 +165,9 @@ class Faults(_Strict):
     campaigns: dict[FaultKind, frozenset[str]] = {}
     customers: Annotated[dict[FaultKind, frozenset[str]], Field(repr=False)] = {}
     act_before_fault: bool = True
-    vendors: frozenset[Literal["pisano", "radar"]] = frozenset({"pisano", "radar"})
+    vendors: frozenset[Literal["pisano", "radar", "batch"]] = frozenset(
+        {"pisano", "radar", "batch"}
+    )
 
     @model_validator(mode="after")
     def _rates_are_shares_of_one(self) -> Self:
@@ -168,7 +207,8 @@ class Account(_Strict):
     """What the vendors know of us; it may change while they serve (`POST /_sandbox/account`).
 
     `pisano_authorization`: the form that is asked for. `pisano_trailing_slash`: whether paths are
-    known with a slash at their end, and only so. `radar_users`: further users and their passwords.
+    known with a slash at their end, and only so. `radar_users`: further users and their passwords,
+    `radar_user_quotas` the quotas of their logins. `quotas`: further throttles, by name.
     `bad_recipients`: addresses for which the whole call is refused.
     """
 
@@ -181,6 +221,9 @@ class Account(_Strict):
     radar_client: str = "8291a9ed952342c5b5fe2915f2189e7c"
     campaigns: list[PisanoCampaign] = list(SAMPLE_CAMPAIGNS)
     radar_programmes: list[RadarProgramme] = [SAMPLE_PROGRAMME]
+    radar_user_quotas: dict[str, str] = {}
+    batch_accounts: list[BatchAccount] = []
+    quotas: dict[str, Quota] = {}
     bad_recipients: Annotated[frozenset[str], Field(repr=False)] = frozenset()
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -12,11 +14,13 @@ from typer.testing import CliRunner
 from consumer.cli.main import app
 from consumer.config.load import load
 from consumer.demo.own_account import account_of, unknown_to_the_double
-from consumer.records.call import Call
+from consumer.records.call import Answer, Call, Verdict
 from consumer.records.input_record import InputRecord
 from consumer.records.invitation import decode_call_parts
 from consumer.sandbox import server
+from consumer.sandbox.batch_vendor import BatchVendors
 from consumer.sandbox.customer_radar import Radar
+from consumer.sandbox.double import Double
 from consumer.sandbox.pisano import Pisano
 from consumer.sandbox.settings import SAMPLE_CAMPAIGNS, SandboxSettings
 from consumer.sandbox.wire import Received, Reply
@@ -28,7 +32,7 @@ version: 1
 application_id: surveys
 kafka: {bootstrap.servers: "localhost:9092"}
 pseudonym: {key_id: k1, key: a-key-for-tests-only}
-quotas: {cloud: {limits: []}, radar: {limits: []}, other: {limits: []}}
+quotas: {cloud: {limits: [20/5s]}, radar: {limits: [1/1s]}, other: {limits: [3/1m], share: 0.5}}
 vendors:
   one: {type: pisano, base_url: "http://127.0.0.1:1", token: token-one, quota: cloud}
   two:
@@ -50,16 +54,33 @@ vendors:
     type: http_batch
     base_url: "http://127.0.0.1:1"
     quota: other
-    path: /x
+    token: of-surveys
+    headers: {X-Key: "key {token}"}
+    path: /x/{campaign}
+    addresses: [phone, email]
+    body: {to: $recipients, kind: survey}
+    recipient: {mobile: $phone, mail: $email, ref: $id, name: $data.name}
+    success: {code: [OK]}
+    code: result.code
+    reference: result.batch
+    campaign_error: {code: [NO_CAMPAIGN]}
+    credentials: {status: [403]}
+  opaque:
+    type: http_batch
+    base_url: "http://127.0.0.1:1"
+    quota: other
+    path: /y
     addresses: [phone]
     body: {to: $recipients}
     recipient: $phone
-    code: code
+    code: "codes[0]"
+    success: {code: [OK]}
 campaigns:
   first: {vendor: one, channel: sms, id: 11111111-1111-1111-1111-111111111111}
   second: {vendor: two, channel: email, id: 22222222-2222-2222-2222-222222222222}
   visit: {vendor: radar, channel: invitation, id: my-programme}
-  foreign: {vendor: webhook, channel: sms, id: "1"}
+  foreign: {vendor: webhook, channel: sms, id: "1/2"}
+  unclear: {vendor: opaque, channel: sms, id: "1"}
   link: {vendor: one, channel: link, id: x, link: "https://s.example/{event_id}"}
 inputs: {pos: {topics: [pos], format: json, routes: all}}
 routes:
@@ -70,7 +91,8 @@ routes:
     recipient: {phone: p, email: e}
     send: [visit]
     data: {locationDisplayId: l, pomDisplayId: m}
-  - {name: e, input: pos, recipient: {phone: p}, send: [foreign]}
+  - {name: e, input: pos, recipient: {phone: p, email: e}, send: [foreign], data: {name: n}}
+  - {name: f, input: pos, recipient: {phone: p}, send: [unclear]}
   - {name: d, input: pos, recipient: {phone: p}, send: [link]}
 """
 
@@ -100,7 +122,7 @@ def call_of(campaign: str, token: str | None = None, **changes: str | None) -> C
     return VENDORS[found.vendor].build(found, [decode_call_parts(made)], token)
 
 
-def said(double: Pisano | Radar, call: Call) -> Reply:
+def said(double: Pisano | Radar | BatchVendors, call: Call) -> Reply:
     headers = {name.lower(): value for name, value in call.headers.items()}
     return double.answer(Received(call.method, call.path, headers, call.body, 1_000.0))
 
@@ -152,7 +174,63 @@ def test_the_samples_stay_known_and_vendors_without_a_double_are_named() -> None
     assert set(SAMPLE_CAMPAIGNS) < set(known.campaigns)
     assert "'of-acme'" not in repr(known)
     assert "token-one" not in repr(known)
-    assert unknown_to_the_double(OWN) == ["foreign"]
+    unclear = "`code` of vendor opaque is no plain path of keys"
+    assert unknown_to_the_double(OWN) == {"unclear": unclear}
+
+
+@pytest.mark.parametrize("changes", [{}, {"p": None}, {"e": None, "n": "Ada"}])
+def test_calls_of_the_configs_own_batch_vendors_succeed(changes: dict[str, str | None]) -> None:
+    """The program reads the double's answers as they are meant, by the account's own rules."""
+    double, call = BatchVendors(settings()), call_of("foreign", **changes)
+    vendor = VENDORS["webhook"]
+    reply = said(double, call)
+    read = vendor.read(Answer(reply.status, {}, reply.body))
+    assert (read.verdict, read.reference) == (Verdict.ACCEPTED, "sandbox-1")
+    assert reply.recipients == ((EVENT | changes)["p"] or EVENT["e"],)
+
+
+def test_refusals_of_batch_vendors_are_read_as_they_are_meant() -> None:
+    double, call, vendor = BatchVendors(settings()), call_of("foreign"), VENDORS["webhook"]
+
+    def read(**changes: Any) -> tuple[str, str | None]:
+        reply = said(double, replace(call, **changes))
+        outcome = vendor.read(Answer(reply.status, {}, reply.body))
+        return reply_text(reply), "parked" if outcome.parked else outcome.code
+
+    assert read(headers={**call.headers, "X-Key": "another"})[0].startswith("403 header X-Key")
+    assert read(path="/x/3") == ("400 no such campaign", "parked")
+    assert read(body=call.body.replace(b"survey", b"other"))[0] == (
+        "400 body.kind: expected the template's own value"
+    )
+    assert read(path="/z")[0] == "404 no such path"
+
+
+def reply_text(reply: Reply) -> str:
+    return f"{reply.status} {orjson.loads(reply.body)['message']}"
+
+
+def test_the_configs_limits_are_counted_in_any_period_by_the_quota_and_not_by_the_vendor() -> None:
+    """Other campaigns of the double are not limited by them."""
+    now = 1_000.0
+    double = Double(settings(), lambda: now)
+
+    def status(call: Call, path: str | None = None) -> int:
+        headers = {name.lower(): value for name, value in call.headers.items()}
+        return double.call(call.method, path or call.path, headers, call.body).status_code
+
+    foreign, first = call_of("foreign"), call_of("first")
+    assert [status(foreign) for _ in range(4)] == [200, 200, 200, 429]
+    assert status(first) == 200
+    now = 1_059.0
+    assert status(foreign) == 429
+    now = 1_120.0
+    assert status(foreign) == 200
+    radar = VENDORS["radar"]
+    assert isinstance(radar, LoginVendor)
+    assert [status(radar.login()) for _ in range(2)] == [200, 429]
+    assert status(call_of("visit", "no-token")) == 429
+    sample = f"/v1/sms_campaigns/{SAMPLE_CAMPAIGNS[0].id}/sms_sharings"
+    assert {status(first, sample) for _ in range(30)} == {401}  # of another account, and unlimited
 
 
 def test_the_command_takes_a_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,7 +245,9 @@ def test_the_command_takes_a_config(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(server, "serve", serve)
     told = CliRunner().invoke(app, ["sandbox", "-c", str(file), "--port", "0"])
     assert told.exit_code == 0, told.output
-    assert "campaign foreign: the sandbox is no double of http_batch" in told.output
+    assert "campaign unclear: the sandbox cannot answer its calls: `code` of" in told.output
+    assert "export" not in told.output  # the config reads no variable
+    assert f"{file}:8: vendors.one.base_url: is not the double's address (write" in told.output
     assert "sandbox at http://127.0.0.1:" in told.output
     assert {campaign.id for campaign in served[0].campaigns} >= {OWN.campaigns["first"].id}
     assert served[0].port == 0
