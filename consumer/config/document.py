@@ -13,10 +13,14 @@ Tree = None | bool | int | float | str | list["Tree"] | dict[str, "Tree"]
 
 @dataclass(slots=True)
 class Source:
-    """A parsed config text. `written`: the text of each number and boolean as in the file."""
+    """A parsed config text. `written`: the text of each number and boolean as in the file.
+
+    `files`: path of what stands in an included file, with all in it → that file.
+    """
 
     file: str
     tree: Tree = None
+    files: dict[Path, str] = field(default_factory=dict)
     lines: dict[Path, int] = field(default_factory=dict)
     written: dict[Path, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
@@ -27,9 +31,20 @@ class Source:
             path = path[:-1]
         return self.lines.get(path, 1)
 
+    def file_of(self, path: Path) -> str:
+        """Return the file in which the value at `path`, or its nearest parent, stands."""
+        while path and path not in self.files:
+            path = path[:-1]
+        return self.files.get(path, self.file)
+
+    def where(self, path: Path) -> str:
+        """Return the place of a value for a hint: `line 7`, and the file where there are many."""
+        line = self.line(path)
+        return f"{self.file_of(path)}:{line}" if self.files else f"line {line}"
+
     def problem(self, path: Path, message: str, hint: str = "") -> Problem:
         """Make a `Problem` at `path`, to be collected."""
-        return Problem(self.file, self.line(path), dotted(path), message, hint)
+        return Problem(self.file_of(path), self.line(path), dotted(path), message, hint)
 
     def at(self, path: Path) -> Tree:
         """Return the value at `path`, or None."""

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from consumer.config.checks.check import check
+from consumer.config.document import Source
+from consumer.config.include import merge_included
 from consumer.config.interpolate import interpolate
 from consumer.config.models import Config
 from consumer.config.source import parse
@@ -31,13 +33,22 @@ def load(
 
     Raises `ConfigError` with every problem found, in the order of lines.
     """
-    if isinstance(config, Path):
-        name, text, base = str(config), _read_config(config), base or config.parent
-    else:
-        text = config
-    source = parse(text, name)
-    variables, base = os.environ if env is None else env, base or Path()
+    source = read_source(config, base=base, name=name)
+    variables = os.environ if env is None else env
+    base = base or (config.parent if isinstance(config, Path) else Path())
     return check(source, interpolate(source, env=variables, base=base, secrets=secrets), base)
+
+
+def read_source(config: Path | str, *, base: Path | None = None, name: str = "<config>") -> Source:
+    """Parse a config with all files that it includes. Raises `ConfigError` without a tree to go on
+    with; other problems are in the Source."""
+    if isinstance(config, Path):
+        source = parse(_read_config(config), str(config))
+        merge_included(source, base or config.parent)
+    else:
+        source = parse(config, name)
+        merge_included(source, base or Path())
+    return source
 
 
 def _read_config(path: Path) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 from pydantic import Field, PrivateAttr
 
 from consumer.config.contact_sections import ContactRule, Contacts, Feeds
-from consumer.config.fields import KafkaSetting, Name, TopicSafe
+from consumer.config.fields import KafkaSetting, Name, Text, TopicSafe
 from consumer.config.policy_sections import Exclude, Policy
 from consumer.config.registry_section import Registry
 from consumer.config.section import Section
@@ -48,6 +48,8 @@ class Config(Section):
 
     version: Literal[1]
     """Version of this format."""
+    include: tuple[Text, ...] = ()
+    """Files of teams, as teams/*.yaml: names and routes that join those of this file."""
     application_id: TopicSafe
     """Prefix of topics, groups and transactional ids."""
     kafka: Annotated[dict[str, KafkaSetting], Field(repr=False, examples=[KAFKA_EXAMPLE])]
@@ -97,7 +99,7 @@ class Config(Section):
     def warn(self, problems: Iterable[Problem]) -> None:
         """Add what was found odd once the config was read."""
         found = dict.fromkeys((*self._warnings, *problems))
-        self._warnings = tuple(sorted(found, key=lambda problem: problem.line))
+        self._warnings = tuple(sorted(found, key=lambda problem: (problem.file, problem.line)))
 
     @cached_property
     def config_version(self) -> str:
@@ -106,7 +108,7 @@ class Config(Section):
         All of `kafka` is left out: any of its settings may carry a credential; so are `admin` and
         `registry`, for replicas may differ in them.
         """
-        rules = self.model_dump(mode="json", exclude={"kafka", "admin", "registry"})
+        rules = self.model_dump(mode="json", exclude={"kafka", "admin", "registry", "include"})
         text = json.dumps(rules, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 

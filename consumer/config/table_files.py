@@ -49,7 +49,7 @@ def tables_named(text: str, base: Path) -> list[Path]:
     return [base / file for file in files if isinstance(file, str)]
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=64)
 def _tables_in(text: str) -> Tree:
     """Parse the section, once for each text: the files are polled every few seconds."""
     try:

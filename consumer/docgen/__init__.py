@@ -48,6 +48,7 @@ def documents() -> dict[str, str]:
         "checkpoint": records.checkpoint(),
         "dead-letter": records.dead_letter(),
         "routing-config": routing_config.schema(),
+        "routing-config-included": routing_config.included_schema(),
     }
     files = {f"{name}.schema.json": _json_text(name, schema) for name, schema in schemas.items()}
     pages = {

@@ -6,6 +6,8 @@ import copy
 from collections.abc import Mapping
 from typing import Final
 
+from consumer.config.fields import NAME
+from consumer.config.include import SECTIONS
 from consumer.config.kafka_settings import OWNED
 from consumer.config.schema_lookup import config_schema
 from consumer.docgen.parts import Schema
@@ -41,6 +43,24 @@ def schema() -> Schema:
         "propertyNames": {"not": {"pattern": f"^({OWNED.pattern})$"}},
     }
     return found
+
+
+def included_schema() -> Schema:
+    """Return the schema of a file that a config includes: some of its sections, none required."""
+    whole = schema()
+    sections: Schema = {key: whole["properties"][key] for key in SECTIONS}
+    namespace = {
+        "description": "Stands before the names of its routes; else the file's name.",
+        "type": "string",
+        "pattern": NAME,
+    }
+    return {
+        "$defs": whole["$defs"],
+        "additionalProperties": False,
+        "description": "A file that a routing config includes.",
+        "properties": {"namespace": namespace, **sections},
+        "type": "object",
+    }
 
 
 def _as_written(schema: Schema) -> Schema:

@@ -10,17 +10,18 @@ swaps a symbolic link above the files, and network file systems report no events
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from consumer.config.include import files_included
 from consumer.config.interpolate import PLACEHOLDER, files_named
-from consumer.config.load import load
+from consumer.config.load import load, read_source
 from consumer.config.models import Config
-from consumer.config.source import parse
 from consumer.config.table_files import MOST_BYTES, tables_named
-from consumer.config.texts import MOST, UnfitTextError, decoded, read_bytes, read_text
+from consumer.config.texts import MOST, UnfitTextError, decoded, read_bytes
 from consumer.errors import ConfigError, Problem
 from consumer.http.tls import Certified, TlsError, context_of
 from consumer.kafka.setting_refusals import Refusal, refusals
@@ -111,22 +112,35 @@ def problems(
     name = STDIN_NAME if isinstance(source, str) else str(source)
     paths = [(place,) if isinstance(place, str) else place for place in places]
     try:
-        parsed = parse(source if isinstance(source, str) else read_text(source), name)
-    except (OSError, ValueError, ConfigError):  # the file changed since it was read
+        parsed = read_source(source, name=name)
+    except ConfigError:  # the file changed since it was read
         return [Problem(name, 1, ".".join(place), message, hint) for place in paths]
     return [parsed.problem(place, message, hint) for place in paths]
 
 
 def fingerprint(path: Path) -> bytes:
-    """Return a digest of the config file's contents and of every file that it names: `${file:…}`
-    and tables."""
-    content = _content(path, MOST)
-    digest, text = hashlib.sha256(content), content.decode("utf-8-sig", "replace")
-    files = [(path.parent / name, MOST) for name in files_named(text)]
-    files += [(table, MOST_BYTES) for table in tables_named(text, path.parent)]
+    """Return a digest of a config file and of every file that it names: included files, and of
+    them and itself `${file:…}` and tables."""
+    content, base = _content(path, MOST), path.parent
+    digest = _digest(content, base)
+    for file in files_included(_decoded(content), base):
+        digest.update(hashlib.sha256(os.fsencode(file)).digest())
+        digest.update(_digest(_content(file, MOST), base).digest())
+    return digest.digest()
+
+
+def _digest(content: bytes, base: Path) -> hashlib._Hash:
+    """Return the digest of a file and of the files that it names, included ones left out."""
+    digest, text = hashlib.sha256(content), _decoded(content)
+    files = [(base / name, MOST) for name in files_named(text)]
+    files += [(table, MOST_BYTES) for table in tables_named(text, base)]
     for file, most in files:
         digest.update(hashlib.sha256(_content(file, most)).digest())
-    return digest.digest()
+    return digest
+
+
+def _decoded(content: bytes) -> str:
+    return content.decode("utf-8-sig", "replace")
 
 
 def _content(path: Path, most: int) -> bytes:

@@ -72,8 +72,10 @@ def _translated(error: ErrorDetails, source: Source, resolved: Resolved) -> Prob
 
 
 def _in_order(problems: Sequence[Problem]) -> list[Problem]:
-    """Sort by line, and drop duplicates at one path."""
-    return sorted(dict.fromkeys(problems), key=lambda problem: (problem.line, problem.path))
+    """Sort by file and line, and drop duplicates at one path."""
+    return sorted(
+        dict.fromkeys(problems), key=lambda problem: (problem.file, problem.line, problem.path)
+    )
 
 
 def _validate_models(

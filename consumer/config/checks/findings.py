@@ -105,9 +105,8 @@ class Findings:
         first: dict[str, Path] = {}
         for path, text in items:
             if text in first:
-                line = self.source.line(first[text])
                 message = f"'{self.source.at(path)}' is {what}"
-                self.problem(path, message, f"first in line {line}")
+                self.problem(path, message, f"first in {self.source.where(first[text])}")
             first.setdefault(text, path)
 
     def expression(self, *path: str | int) -> None:

@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import orjson
 from pydantic import AwareDatetime, Field, JsonValue, ValidationError
 
+from consumer.config.include import folders_of
 from consumer.config.section import Section
 from consumer.config.source import parse
 from consumer.config.texts import UnfitTextError, read_text
@@ -68,8 +69,9 @@ class Case:
 
 
 def files_beside(config: Path) -> list[Path]:
-    """Return the files of tests in the config's folder. Raises OperationError if there is none."""
-    found = sorted(config.parent.glob(PATTERN))
+    """Return the files of tests beside a config and the files that it includes. Raises
+    OperationError if there is none."""
+    found = [file for folder in folders_of(config) for file in sorted(folder.glob(PATTERN))]
     if not found:
         raise OperationError(f"there are no tests: expected {PATTERN} beside {config}, or a FILE")
     return found
