@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from consumer.config.document import Path as Place
 from consumer.config.document import Source
@@ -18,9 +19,11 @@ from consumer.config.models import Config
 from consumer.config.source import parse
 from consumer.config.texts import read_text
 from consumer.errors import Problem
+from consumer.vendors.http_batch.account import HttpBatchAccount
 from consumer.wiring.config_file import STDIN
 
 _VARIABLE: Final = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)(?::-.*)?\}")
+_ELSEWHERE: Final = "is not the double's address"
 _LONG: Final = 5.0
 """Seconds of a first wait that a note is worth."""
 
@@ -53,9 +56,13 @@ def _wanted(config: Config, url: str) -> Iterator[tuple[Place, str, str]]:
     """Yield the keys that are not as the double needs them, their values there, and why."""
     used = {campaign.vendor for campaign in config.called.values()}
     for name in sorted(used):
-        base_url = config.vendors[name].base_url
-        if base_url != url and not base_url.startswith(f"{url}/"):
-            yield ("vendors", name, "base_url"), url, "is not the double's address"
+        account = config.vendors[name]
+        if not _leads_to(account.base_url, url):
+            yield ("vendors", name, "base_url"), url, _ELSEWHERE
+        oauth = account.oauth if isinstance(account, HttpBatchAccount) else None
+        if oauth is not None and not _leads_to(oauth.token_url, url):
+            place = ("vendors", name, "oauth", "token_url")
+            yield place, url + urlsplit(oauth.token_url).path, _ELSEWHERE
     for name in config.lanes:
         quota = config.quotas[name]
         longest = max((limit.period for limit in quota.limits), default=0.0)
@@ -64,9 +71,14 @@ def _wanted(config: Config, url: str) -> Iterator[tuple[Place, str, str]]:
             yield ("quotas", name, "first_start"), "unused", why
 
 
+def _leads_to(address: str, url: str) -> bool:
+    return address == url or address.startswith(f"{url}/")
+
+
 def _note(source: Source, place: Place, why: str) -> Problem:
     variable, usual = {
         "base_url": ("VENDOR_URL", "https://…"),
+        "token_url": ("TOKEN_URL", "https://…"),
         "first_start": ("FIRST_START", "used"),
     }[str(place[-1])]
     hint = f'write "${{env:{variable}:-{usual}}}" to set it where the double is used'

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Literal, cast
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from consumer.config.models import Config
 from consumer.config.sections import Campaign
@@ -16,13 +16,16 @@ from consumer.sandbox.settings import (
     Account,
     BatchAccount,
     BatchAnswer,
+    BatchLogin,
     PisanoCampaign,
     Quota,
     RadarProgramme,
 )
+from consumer.vendors.client_credentials import ClientCredentials, login_call
 from consumer.vendors.customer_radar import CustomerRadarAccount
 from consumer.vendors.http_batch.account import HttpBatchAccount
 from consumer.vendors.http_batch.answer_rules import Rule
+from consumer.vendors.http_batch.http_batch import call_headers
 from consumer.vendors.pisano import PisanoAccount
 
 
@@ -110,13 +113,18 @@ def _batch_accounts(config: Config) -> Iterator[BatchAccount]:
 
 
 def _batch_account(account: HttpBatchAccount, campaigns: list[str]) -> BatchAccount:
-    token = account.token.get_secret_value() if account.token else ""
     success = account.success
+    headers = call_headers(account)
+    secret = [name for name, text in account.headers.items() if "{token}" in text]
     return BatchAccount(
+        method=account.method,
+        encoding=account.encoding,
         path=account.path,
         base_path=urlsplit(account.base_url).path,
-        headers={name: text.replace("{token}", token) for name, text in account.headers.items()},
-        private_headers=[name for name, text in account.headers.items() if "{token}" in text],
+        headers=headers,
+        private_headers=[*secret, "Authorization"],
+        other_headers=[account.idempotency_key] if account.idempotency_key else [],
+        login=_login(account.oauth) if account.oauth else None,
         body=account.body,
         recipient=account.recipient,
         campaigns=campaigns,
@@ -127,6 +135,15 @@ def _batch_account(account: HttpBatchAccount, campaigns: list[str]) -> BatchAcco
         bad_recipient=_refusal(account.bad_recipient, 422),
         campaign_error=_refusal(account.campaign_error, 404),
         credentials=_refusal(account.credentials, 401),
+    )
+
+
+def _login(oauth: ClientCredentials) -> BatchLogin:
+    asked = login_call(oauth)
+    return BatchLogin(
+        path=urlsplit(oauth.token_url).path,
+        fields=dict(parse_qsl(asked.body.decode())),
+        authorization=asked.headers.get("Authorization"),
     )
 
 

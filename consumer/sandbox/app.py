@@ -66,7 +66,7 @@ class _Endpoints:
         before, after = self._double.latency()
         await _pause(before)
         path, headers = request.scope["path"], dict(request.headers)
-        response = self._double.call(request.method, path, headers, body)
+        response = self._double.call(request.method, path, headers, body, _target(request))
         await _pause(after)
         return response
 
@@ -109,6 +109,13 @@ def create_app(settings: SandboxSettings) -> Starlette:
     app = Starlette(routes=_Endpoints(double).routes())
     app.state.double = double
     return app
+
+
+def _target(request: Request) -> str:
+    """Return path and query as they were sent: `%2F` in a path is no slash."""
+    path: bytes = request.scope.get("raw_path") or b""
+    query: bytes = request.scope.get("query_string") or b""
+    return (path + (b"?" + query if query else b"")).decode("latin-1")
 
 
 async def _pause(seconds: float) -> None:

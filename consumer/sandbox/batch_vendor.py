@@ -1,4 +1,4 @@
-"""Any vendor that takes a batch of recipients by HTTP, as its account describes its calls.
+"""Any vendor that takes invitations by HTTP, as its account describes its calls.
 
 Everything that the account does not describe is refused: another method or path, a header that is
 missing or differs, a key that its templates lack, an address that is none, a recipient named twice.
@@ -7,83 +7,38 @@ missing or differs, a key that its templates lack, an address that is none, a re
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
 import orjson
 
+from consumer.sandbox.batch_form import form_document
+from consumer.sandbox.batch_login import BatchLogins
 from consumer.sandbox.body_shape import Place, Places, ShapeError, compare
 from consumer.sandbox.settings import BatchAccount, BatchAnswer, SandboxSettings
 from consumer.sandbox.wire import Received, Reply, is_email, is_json
 
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
+_PLACE = re.compile(r"\{([^{}]*)\}")
 _DATA = "data."
-_PRIVATE = frozenset({"authorization", "cookie"})
+_TOKEN = "{token}"  # noqa: S105 - where a token stands
+_FORM = "application/x-www-form-urlencoded"
 
 
-class BatchVendors:
-    """All accounts of this kind; an account is known by method and path of its calls."""
+@dataclass(frozen=True, slots=True)
+class _Account:
+    """An account, the pattern of its path, and the places that the pattern's groups stand for."""
 
-    def __init__(self, settings: SandboxSettings) -> None:
-        self._sent = 0
-        self.reconfigure(settings)
+    settings: BatchAccount
+    pattern: re.Pattern[str]
+    places: tuple[str, ...]
 
-    def reconfigure(self, settings: SandboxSettings) -> None:
-        """Take the settings of other accounts."""
-        self._bad = settings.bad_recipients
-        self._accounts = [(_path_pattern(one), one) for one in settings.batch_accounts]
-
-    def knows(self, path: str) -> bool:
-        """Tell whether a path is that of some account's calls."""
-        return any(pattern.fullmatch(path) for pattern, _ in self._accounts)
-
-    def quota_of(self, request: Received) -> str | None:
-        """Return the quota that a request counts against."""
-        found = self._account_of(request)
-        return found[0].quota if found else None
-
-    def answer(self, request: Received) -> Reply:
-        """Answer one request, whatever it contains; never raises."""
-        found = self._account_of(request)
-        if found is None:
-            return _reply(404, None, BatchAnswer(status=404), "no such path")
-        account, named = found
-        campaign = named or _campaign_in(account, request)
-        known = campaign if campaign in account.campaigns else None
-        recipients: tuple[str, ...] = ()
-        try:
-            document = _checked_document(account, request)
-            if known is None:
-                return _reply(0, account, account.campaign_error, "no such campaign")
-            recipients = _recipients(account, document, known)
-        except _HeaderError as refused:
-            refusal = account.credentials if refused.private else BatchAnswer(status=400)
-            return _reply(0, account, refusal, str(refused), known)
-        except ShapeError as refused:
-            return _reply(0, account, BatchAnswer(status=400), str(refused), known)
-        if not self._bad.isdisjoint(recipients):
-            return _reply(0, account, account.bad_recipient, "a bad recipient", known, recipients)
-        return self._accept(account, known, recipients)
-
-    def _accept(self, account: BatchAccount, campaign: str, recipients: tuple[str, ...]) -> Reply:
-        self._sent += 1
-        body = _coded(account, account.success)
-        _put(body, account.reference_at, f"sandbox-{self._sent}")
-        status, code = account.success.status, account.success.code
-        return Reply(status, orjson.dumps(body), code, campaign, recipients, accepted=True)
-
-    def _account_of(self, request: Received) -> tuple[BatchAccount, str | None] | None:
-        """Return the account of a call, and the campaign that the path names. Of accounts with one
-        path the one counts whose headers the request has."""
-        found = [
-            (account, unquote(parts["campaign"]) if "campaign" in parts else None)
-            for pattern, account in self._accounts
-            if request.method == account.method and (match := pattern.fullmatch(request.path))
-            for parts in [match.groupdict()]
-        ]
-        fitting = (each for each in found if _wrong_header(each[0], request) is None)
-        return next(fitting, found[0] if found else None)
+    def path_values(self, target: str) -> dict[str, str] | None:
+        """Return place → value as a path has them; None for another path."""
+        found = self.pattern.fullmatch(target)
+        return dict(zip(self.places, map(unquote, found.groups()), strict=True)) if found else None
 
 
 class _HeaderError(Exception):
@@ -92,76 +47,169 @@ class _HeaderError(Exception):
         super().__init__(f"header {name}: expected the account's own value")
 
 
-def _path_pattern(account: BatchAccount) -> re.Pattern[str]:
-    parts = account.path.split("{campaign}")
-    named = re.escape(parts[0])
-    for index, part in enumerate(parts[1:]):
-        named += ("(?P<campaign>[^/]+)" if index == 0 else "(?P=campaign)") + re.escape(part)
-    return re.compile(f"(?:{re.escape(account.base_path)})?{named}")
+class BatchVendors:
+    """All accounts of this kind; an account is known by method and path of its calls."""
+
+    def __init__(self, settings: SandboxSettings) -> None:
+        self._sent = 0
+        self._logins = BatchLogins(settings.token_ttl)
+        self.reconfigure(settings)
+
+    def reconfigure(self, settings: SandboxSettings) -> None:
+        """Take the settings of other accounts."""
+        self._bad = settings.bad_recipients
+        self._accounts = [_described(account) for account in settings.batch_accounts]
+
+    def knows(self, target: str) -> bool:
+        """Tell whether a path is that of some account's calls or login."""
+        known = any(account.path_values(target) is not None for account in self._accounts)
+        return known or self._login_at(target) is not None
+
+    def quota_of(self, request: Received) -> str | None:
+        """Return the quota that a request counts against; a login counts against its account's."""
+        account = self._login_at(request.target) or self._account_of(request)
+        return account.settings.quota if account else None
+
+    def answer(self, request: Received) -> Reply:
+        """Answer one request, whatever it contains; never raises."""
+        asked = self._login_at(request.target)
+        if asked is not None and asked.settings.login is not None:
+            return self._logins.answer(asked.settings.login, request)
+        found = self._account_of(request)
+        if found is None:
+            return _reply(None, BatchAnswer(status=404), "no such path")
+        account = found.settings
+        try:
+            self._check_headers(account, request)
+            return self._answer_call(account, request, found.path_values(request.target) or {})
+        except _HeaderError as refused:
+            refusal = account.credentials if refused.private else BatchAnswer(status=400)
+            return _reply(account, refusal, str(refused))
+        except ShapeError as refused:
+            return _reply(account, BatchAnswer(status=400), str(refused))
+
+    def _answer_call(
+        self, account: BatchAccount, request: Received, in_path: Mapping[str, str]
+    ) -> Reply:
+        document = _document(account, request)
+        campaign = _campaign_of(account, document, in_path)
+        if campaign is None or campaign not in account.campaigns:
+            return _reply(account, account.campaign_error, "no such campaign")
+        recipients = _recipients(account, document, campaign, in_path)
+        if not self._bad.isdisjoint(recipients):
+            return _reply(account, account.bad_recipient, "a bad recipient", campaign, recipients)
+        return self._accept(account, campaign, recipients)
+
+    def _accept(self, account: BatchAccount, campaign: str, recipients: tuple[str, ...]) -> Reply:
+        self._sent += 1
+        body = _coded(account, account.success)
+        _put(body, account.reference_at, f"sandbox-{self._sent}")
+        status, code = account.success.status, account.success.code
+        return Reply(status, orjson.dumps(body), code, campaign, recipients, accepted=True)
+
+    def _login_at(self, target: str) -> _Account | None:
+        logins = ((one, one.settings.login) for one in self._accounts)
+        return next((one for one, login in logins if login and login.path == target), None)
+
+    def _account_of(self, request: Received) -> _Account | None:
+        """Return the account of a call; of those with one path that whose headers the call has."""
+        found = [
+            account
+            for account in self._accounts
+            if request.method == account.settings.method
+            and account.path_values(request.target) is not None
+        ]
+        fitting = (
+            account for account in found if not any(self._wrong_headers(account.settings, request))
+        )
+        return next(fitting, found[0] if found else None)
+
+    def _wrong_headers(self, account: BatchAccount, request: Received) -> Iterator[str]:
+        """Yield the names of headers that a request lacks, or has with another value."""
+        tokens = self._logins.tokens_of(account.login, request.at) if account.login else []
+        for name, value in account.headers.items():
+            given = request.headers.get(name.lower())
+            values = [value.replace(_TOKEN, token) for token in tokens] if account.login else []
+            if given not in (values if _TOKEN in value and account.login else [value]):
+                yield name
+        for name in account.other_headers:
+            if not request.headers.get(name.lower()):
+                yield name
+
+    def _check_headers(self, account: BatchAccount, request: Received) -> None:
+        for name in self._wrong_headers(account, request):
+            private = name.lower() in map(str.lower, account.private_headers)
+            raise _HeaderError(name, private=private)
+        if "content-type" in map(str.lower, account.headers):
+            return
+        given = request.headers.get("content-type", "")
+        typed = given.partition(";")[0].strip() == _FORM
+        if not (typed if account.encoding == "form" else is_json(given)):
+            raise _HeaderError("content-type", private=False)
 
 
-def _wrong_header(account: BatchAccount, request: Received) -> str | None:
-    return next(
-        (
-            name
-            for name, value in account.headers.items()
-            if request.headers.get(name.lower()) != value
-        ),
-        None,
-    )
+def _described(account: BatchAccount) -> _Account:
+    parts = _PLACE.split(account.path)
+    values = "([^/?]+)".join(map(re.escape, parts[::2]))
+    pattern = re.compile(f"(?:{re.escape(account.base_path)})?{values}")
+    return _Account(account, pattern, tuple(parts[1::2]))
 
 
-def _checked_document(account: BatchAccount, request: Received) -> Any:
-    wrong = _wrong_header(account, request)
-    if wrong is not None:
-        private = wrong.lower() in {*_PRIVATE, *map(str.lower, account.private_headers)}
-        raise _HeaderError(wrong, private=private)
-    described = {name.lower() for name in account.headers}
-    typed = "content-type" in described or is_json(request.headers.get("content-type", ""))
-    if not typed:
-        raise _HeaderError("content-type", private=False)
+def _document(account: BatchAccount, request: Received) -> Any:
+    """Return the body. Raises ShapeError."""
+    form = account.encoding == "form"
     try:
-        return orjson.loads(request.body)
-    except orjson.JSONDecodeError:
-        raise ShapeError("body", "JSON") from None
+        return form_document(request.body) if form else orjson.loads(request.body)
+    except (ValueError, TypeError):
+        raise ShapeError("body", "a form" if form else "JSON") from None
 
 
-def _campaign_in(account: BatchAccount, request: Received) -> str | None:
-    """Return the campaign that the body names; the account's first one if its calls name none."""
+def _campaign_of(account: BatchAccount, document: Any, in_path: Mapping[str, str]) -> str | None:
+    """Return the campaign that a call names; the account's first one if its calls name none."""
     try:
-        document = orjson.loads(request.body)
-        found = compare(account.body, document, _anything)
+        found = {**_compared(account, document, _anything), **in_path}
         listed = found.get("recipients")
         if "campaign" not in found and isinstance(listed, list) and listed:
             found = compare(account.recipient, listed[0], _anything)
-    except (orjson.JSONDecodeError, ShapeError):
-        found = {}
+    except ShapeError:
+        found = dict(in_path)
     campaign = found.get("campaign")
-    if isinstance(campaign, str):
-        return campaign
-    return next(iter(account.campaigns), None)
+    return campaign if isinstance(campaign, str) else next(iter(account.campaigns), None)
+
+
+def _compared(account: BatchAccount, document: Any, places: Places) -> dict[str, Any]:
+    return compare(account.body, document, places, texts=account.encoding == "form")
 
 
 def _anything(_name: str) -> Place:
     return Place(lambda _value: True, "any value", optional=True)
 
 
-def _recipients(account: BatchAccount, document: Any, campaign: str) -> tuple[str, ...]:
+def _recipients(
+    account: BatchAccount, document: Any, campaign: str, in_path: Mapping[str, str]
+) -> tuple[str, ...]:
     """Return the addresses of a call, one for each entry. Raises ShapeError."""
-    found = compare(account.body, document, _places_of_call(campaign))
-    entries = found["recipients"]
     places = _places_of_entry(campaign)
-    addresses = []
-    for index, entry in enumerate(entries):
-        path = f"$recipients[{index}]"
-        given = compare(account.recipient, entry, places, path)
-        address = given.get("phone") or given.get("email")
-        if address is None:
-            raise ShapeError(path, "a phone number or an e-mail address")
-        addresses.append(address)
+    if account.recipient is None:
+        for name, value in in_path.items():
+            compare(f"${name}", value, places, f"path {{{name}}}")
+        return (_address({**_compared(account, document, places), **in_path}, "body"),)
+    entries = compare(account.body, document, _places_of_call(campaign)).get("recipients", [])
+    paths = [f"$recipients[{index}]" for index in range(len(entries))]
+    addresses = [
+        _address(compare(account.recipient, entry, places, path), path)
+        for entry, path in zip(entries, paths, strict=True)
+    ]
     if len(set(addresses)) < len(addresses):
         raise ShapeError("$recipients", "each recipient once")
     return tuple(addresses)
+
+
+def _address(given: Mapping[str, Any], path: str) -> str:
+    address = given.get("phone") or given.get("email")
+    if not isinstance(address, str):
+        raise ShapeError(path, "a phone number or an e-mail address")
+    return address
 
 
 def _places_of_call(campaign: str) -> Places:
@@ -213,13 +261,11 @@ def _put(body: dict[str, Any], at: Sequence[str], value: str) -> None:
 
 
 def _reply(
-    status: int,
     account: BatchAccount | None,
     answer: BatchAnswer,
     message: str,
     campaign: str | None = None,
     recipients: tuple[str, ...] = (),
 ) -> Reply:
-    body: Mapping[str, Any] = {"message": message, **_coded(account, answer)}
-    shown = orjson.dumps(body)
-    return Reply(status or answer.status, shown, answer.code, campaign, recipients)
+    body = orjson.dumps({"message": message, **_coded(account, answer)})
+    return Reply(answer.status, body, answer.code, campaign, recipients)

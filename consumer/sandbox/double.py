@@ -77,10 +77,15 @@ class Double:
         seconds = draw_latency(setting, self._latency_dice)
         return seconds * setting.before, seconds * (1 - setting.before)
 
-    def call(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Response:
-        """Count one request, check it, carry it out and record it; return the answer to show."""
-        request = Received(method, path, headers, body, self._clock())
-        name = "batch" if self._batch.knows(path) else vendor_of(path)
+    def call(
+        self, method: str, path: str, headers: dict[str, str], body: bytes, target: str = ""
+    ) -> Response:
+        """Count one request, check it, carry it out and record it; return the answer to show.
+
+        `target`: path and query as they were sent; by default the path.
+        """
+        request = Received(method, path, headers, body, self._clock(), target)
+        name = "batch" if self._batch.knows(request.target) else vendor_of(path)
         if name is None:
             return self._respond("unknown", request, Reply(404, b'{"status": "not_found"}'), None)
         quota = self._quota_of(name, request)

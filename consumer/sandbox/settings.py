@@ -63,22 +63,38 @@ class BatchAnswer(_Strict):
     code: str | None = None
 
 
-class BatchAccount(_Strict):
-    """An account at a vendor that takes a batch by HTTP: the form of its calls and answers.
+class BatchLogin(_Strict):
+    """OAuth's client credentials of an account: where a token is asked for, and with what.
 
-    `path`, `body`, `recipient`: templates as of the program's `http_batch`; the path may have
-    `{campaign}`. `base_path`: what may stand before it. `headers`: values to ask for;
-    `private_headers`: those that carry a credential. `code_at`, `reference_at`: the keys that lead
-    to a code and to the id of an accepted call; empty: an answer has none.
+    `fields`: what the form holds. `authorization`: the header's value, if one is asked for.
+    """
+
+    path: str
+    fields: Annotated[dict[str, str], Field(repr=False)]
+    authorization: Annotated[str | None, Field(repr=False)] = None
+
+
+class BatchAccount(_Strict):
+    """An account at a vendor that takes invitations by HTTP: the form of its calls and answers.
+
+    `path`, `body`, `recipient`: templates as of the program's `http_batch`; without `recipient` a
+    call has one recipient, whose places stand in path and body. `base_path`: what may stand before
+    the path. `headers`: values to ask for, {token} is that of a login; `private_headers`: those
+    that carry a credential; `other_headers`: those that may have any value. `code_at`,
+    `reference_at`: the keys that lead to a code and to the id of an accepted call; empty: an answer
+    has none.
     """
 
     method: str = "POST"
+    encoding: Literal["json", "form"] = "json"
     path: str
     base_path: str = ""
     headers: Annotated[dict[str, str], Field(repr=False)] = {}
     private_headers: list[str] = []
+    other_headers: list[str] = []
+    login: BatchLogin | None = None
     body: JsonValue
-    recipient: JsonValue
+    recipient: JsonValue = None
     campaigns: list[str] = []
     quota: str | None = None
     code_at: list[str] = []

@@ -14,13 +14,22 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One request as it arrived; header names are lower case, `at` is epoch seconds."""
+    """One request as it arrived; header names are lower case, `at` is epoch seconds.
+
+    `sent_target`: path and query as they stood in the request, percent-encoded.
+    """
 
     method: str
     path: str
     headers: Mapping[str, str]
     body: bytes
     at: float
+    sent_target: str = ""
+
+    @property
+    def target(self) -> str:
+        """Path and query as they were sent; the path where nothing else is known."""
+        return self.sent_target or self.path
 
 
 @dataclass(frozen=True, slots=True)

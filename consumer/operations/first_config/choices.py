@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from consumer.records.channel import Channel
-from consumer.vendors.registry import VENDORS
+from consumer.vendors.registry import OWN_VENDORS
 
 TOPIC: Final = "pos.transaction-completed"
 APPLICATION: Final = "surveys"
@@ -25,13 +25,13 @@ class Choices:
 
 
 def vendors() -> tuple[str, ...]:
-    """Return the types of vendors."""
-    return tuple(VENDORS)
+    """Return the types of vendors that have a template: the program's own."""
+    return tuple(OWN_VENDORS)
 
 
 def channels(vendor: str) -> tuple[str, ...]:
     """Return the channels of a vendor that make calls, the usual one first."""
-    return tuple(channel.value for channel in VENDORS[vendor].channels if channel.called)
+    return tuple(channel.value for channel in OWN_VENDORS[vendor].channels if channel.called)
 
 
 def needs_region(channel: str) -> bool:

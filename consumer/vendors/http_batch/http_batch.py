@@ -85,7 +85,7 @@ class HttpBatch:
 
     def __init__(self, account: HttpBatchAccount) -> None:
         self._account = account
-        self._headers = _headers(account)
+        self._headers = call_headers(account)
         rules = account.rules.items()
         self._by_code = {code: BY_RULE[name] for name, rule in rules for code in rule.code}
         self._by_status = {status: BY_RULE[name] for name, rule in rules for status in rule.status}
@@ -189,7 +189,7 @@ class HttpBatch:
         return row_of_status(answer.status) if named else UNNAMED
 
 
-def _headers(account: HttpBatchAccount) -> dict[str, str]:
+def call_headers(account: HttpBatchAccount) -> dict[str, str]:
     """Return the headers of every call; with `oauth`, {token} stands in them."""
     headers = dict(account.headers)
     if account.token is not None:

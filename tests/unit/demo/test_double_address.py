@@ -56,3 +56,15 @@ def test_what_no_variable_can_change_is_noted_with_its_line(tmp_path: Path) -> N
 def test_a_config_from_standard_input_is_taken_as_it_is(tmp_path: Path) -> None:
     config = config_with(tmp_path, "pisano")
     assert double_address(Path("-"), load(config), URL).variables == {}
+
+
+def test_a_token_of_oauth_is_asked_for_at_the_double_too(tmp_path: Path) -> None:
+    secret = "client_id: me, client_secret: of-the-tests"
+    oauth = f'oauth: {{token_url: "${{env:LOGIN:-https://a.example/oauth/token}}", {secret}}}'
+    edits = [
+        ('token: "${file:secrets/surveys-token}"', oauth),
+        ("credentials: {status: [401, 403]}", ""),
+    ]
+    config = config_with(tmp_path, "http_batch", *edits)
+    found = double_address(config, load(config), URL)
+    assert found.variables["LOGIN"] == f"{URL}/oauth/token"

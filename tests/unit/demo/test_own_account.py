@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from consumer.cli.main import app
 from consumer.config.load import load
 from consumer.demo.own_account import account_of, unknown_to_the_double
-from consumer.records.call import Answer, Call, Verdict
+from consumer.records.call import Answer, Call, Token, Verdict
 from consumer.records.input_record import InputRecord
 from consumer.records.invitation import decode_call_parts
 from consumer.sandbox import server
@@ -65,6 +65,18 @@ vendors:
     reference: result.batch
     campaign_error: {code: [NO_CAMPAIGN]}
     credentials: {status: [403]}
+  single:
+    type: http_batch
+    base_url: "http://127.0.0.1:1/api"
+    quota: other
+    oauth: {token_url: "https://login.example/token", client_id: me, client_secret: of/single}
+    idempotency_key: Idempotency-Key
+    method: PUT
+    encoding: form
+    recipients: one
+    path: "/send/{phone}?by={campaign}"
+    addresses: [phone]
+    body: {ref: $id, fixed: {n: 5, none: null, list: [a, $campaign]}, more: $data.more}
   opaque:
     type: http_batch
     base_url: "http://127.0.0.1:1"
@@ -80,6 +92,7 @@ campaigns:
   second: {vendor: two, channel: email, id: 22222222-2222-2222-2222-222222222222}
   visit: {vendor: radar, channel: invitation, id: my-programme}
   foreign: {vendor: webhook, channel: sms, id: "1/2"}
+  one-by-one: {vendor: single, channel: sms, id: "7 a"}
   unclear: {vendor: opaque, channel: sms, id: "1"}
   link: {vendor: one, channel: link, id: x, link: "https://s.example/{event_id}"}
 inputs: {pos: {topics: [pos], format: json, routes: all}}
@@ -92,6 +105,7 @@ routes:
     send: [visit]
     data: {locationDisplayId: l, pomDisplayId: m}
   - {name: e, input: pos, recipient: {phone: p, email: e}, send: [foreign], data: {name: n}}
+  - {name: g, input: pos, recipient: {phone: p}, send: [one-by-one], data: {more: {name: n, m: m}}}
   - {name: f, input: pos, recipient: {phone: p}, send: [unclear]}
   - {name: d, input: pos, recipient: {phone: p}, send: [link]}
 """
@@ -187,6 +201,28 @@ def test_calls_of_the_configs_own_batch_vendors_succeed(changes: dict[str, str |
     read = vendor.read(Answer(reply.status, {}, reply.body))
     assert (read.verdict, read.reference) == (Verdict.ACCEPTED, "sandbox-1")
     assert reply.recipients == ((EVENT | changes)["p"] or EVENT["e"],)
+
+
+@pytest.mark.parametrize("changes", [{}, {"n": "Ada & Co"}, {"m": None}])
+def test_a_form_with_one_recipient_and_a_login_is_doubled(changes: dict[str, str | None]) -> None:
+    double, vendor = BatchVendors(settings()), VENDORS["single"]
+    assert isinstance(vendor, LoginVendor)
+    login = vendor.login()
+    session = said(double, replace(login, path="/token"))
+    token = vendor.read_login(Answer(session.status, {}, session.body), 1_000.0)
+    assert isinstance(token, Token)
+    call = call_of("one-by-one", token.value, **changes)
+    assert said(double, call).accepted
+    assert said(double, call).recipients == (EVENT["p"],)
+    without_key = {name: value for name, value in call.headers.items() if "Idem" not in name}
+    assert said(double, replace(call, headers=without_key)).status == 400
+    assert said(double, replace(call, body=call.body + b"&x=1")).status == 400
+    assert said(double, replace(call, body=call.body.replace(b"n%5D=5", b"n%5D=6"))).status == 400
+    assert said(double, replace(call, path=call.path.replace("%2B90", "%2B"))).status == 200
+    assert said(double, replace(call, path=call.path.replace("%2B90", "0"))).status == 400
+    assert said(double, call_of("one-by-one", "another", **changes)).status == 401
+    wrong = replace(login, path="/token", body=login.body + b"&scope=all")
+    assert said(double, wrong).status == 401
 
 
 def test_refusals_of_batch_vendors_are_read_as_they_are_meant() -> None:
