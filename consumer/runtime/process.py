@@ -81,7 +81,7 @@ class Process:
         self.admin_port: int | None = None
         self._clock = Clock()
         self.metrics = Metrics()
-        self.metrics.process.config_loaded(config.config_version, list(config.campaigns))
+        self._show_config(config)
         conditions = ["config", "broker", *(f"group:{name}" for name in self._stages())]
         self.health = Health(self._clock.steady, conditions)
         self.health.set_ready("config", ok=True)
@@ -121,6 +121,10 @@ class Process:
                 self._files = FileWatch(file, self.reloader.reload)
         if options.parent is not None and not options.role.routes:
             self.services.commands.return_elsewhere = options.parent.return_delayed
+
+    def _show_config(self, config: Config) -> None:
+        routes = [route.name for route in config.routes]
+        self.metrics.process.config_loaded(config.config_version, list(config.campaigns), routes)
 
     async def run(self, *, signals: bool = True) -> None:
         """Run until SIGTERM, SIGINT or `stop()`. Raise the first failure, if there was one."""
@@ -265,7 +269,7 @@ class Process:
             self._stop()
             raise
         self.config = config
-        self.metrics.process.config_loaded(config.config_version, list(config.campaigns))
+        self._show_config(config)
         self._show_pauses()
 
     def _reloaded(self, result: str) -> None:

@@ -144,4 +144,30 @@ ENDS = Row(
     ),
 )
 
-ROWS = (FIGURES, COURSE, ENDS)
+BY_ROUTE = Row(
+    "By route",
+    (
+        Panel(
+            "Accepted by route",
+            "Surveys that the vendor took, by the route of the config that sent them.",
+            one(
+                grown(of("route_results_total", 'status="accepted"'), "route", "campaign"),
+                "{{route}} {{campaign}}",
+            ),
+            kind="stack",
+            width=12,
+        ),
+        Panel(
+            "Ended without a survey, by route",
+            "What each route's invitations lacked, or which rule held them back.",
+            one(
+                grown(of("route_results_total", 'status!="accepted"'), "route", "reason"),
+                "{{route}}: {{reason}}",
+            ),
+            kind="stack",
+            width=12,
+        ),
+    ),
+)
+
+ROWS = (FIGURES, COURSE, ENDS, BY_ROUTE)

@@ -17,10 +17,9 @@ class ContactMetrics:
         self._series = series
         self._labels = labels
 
-    def set_rules(self, names: Sequence[str], routes: Sequence[str] = ()) -> None:
-        """Show the config's contact rules and paces, and the routes of answers."""
+    def set_rules(self, names: Sequence[str]) -> None:
+        """Show the config's contact rules and paces."""
         self._labels.set_rules(names)
-        self._labels.set_routes(routes)
 
     def start(self) -> None:
         """Create the series: this process has a contact store, which has not answered yet."""

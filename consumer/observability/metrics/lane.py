@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from consumer.lane.state.snapshot import CampaignSnapshot, LaneSnapshot
-from consumer.observability.metrics.labels import CLOSED, BoundedLabels, closed
+from consumer.observability.metrics.labels import CLOSED, closed
 from consumer.observability.metrics.names import LANE, METRICS
-from consumer.observability.metrics.series import MetricSeries, Values
+from consumer.observability.metrics.series import Values
 from consumer.observability.metrics.stage import StageMetrics
 from consumer.records.dead_letter import DeadLetterReason
 
@@ -41,10 +41,6 @@ CAMPAIGN_GAUGES: Mapping[
 
 class LaneMetrics(StageMetrics):
     """Metrics of one lane. Only the lane's thread sets its gauges."""
-
-    def __init__(self, series: MetricSeries, name: str, labels: BoundedLabels) -> None:
-        super().__init__(series, name)
-        self._labels = labels
 
     def start(self) -> None:
         """Create the counters at 0: an alert on an increase misses a series' first value."""

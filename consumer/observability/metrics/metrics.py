@@ -47,7 +47,7 @@ class Metrics:
 
     def stage(self, name: str) -> StageMetrics:
         """Return the metrics that each stage has: the router, the delay stage, a lane."""
-        return StageMetrics(self.series, name)
+        return StageMetrics(self.series, name, self._labels)
 
     def lane(self, name: str) -> LaneMetrics:
         """Return the metrics of a lane and its calls."""

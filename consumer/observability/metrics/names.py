@@ -135,6 +135,11 @@ PROCESS = (
         "Results; lane `router` for the router's",
         ("lane", "status", "reason"),
     ),
+    Counter(
+        "route_results_total",
+        "Results by route; campaign is empty where none was chosen",
+        ("route", "campaign", "status", "reason"),
+    ),
     Histogram(
         "transaction_duration_seconds", "Kafka transactions committed", STAGE, TRANSACTION_SECONDS
     ),

@@ -22,15 +22,16 @@ class RouterMetrics(StageMetrics):
     """Metrics of the stage `router`."""
 
     def __init__(self, series: MetricSeries, labels: BoundedLabels) -> None:
-        super().__init__(series, ROUTER)
-        self._labels = labels
+        super().__init__(series, ROUTER, labels)
 
     def start_inputs(self, topics: Iterable[str]) -> None:
         """Create the counters of these inputs at 0: an alert on an increase misses a series' first
         value."""
         self.start()
         self.dead_letters(dict.fromkeys(DeadLetterReason, 0))
-        StageMetrics(self._series, DELAY).dead_letters({DeadLetterReason.BAD_INVITATION: 0})
+        StageMetrics(self._series, DELAY, self._labels).dead_letters(
+            {DeadLetterReason.BAD_INVITATION: 0}
+        )
         for topic in topics:
             self.events(topic, Disposition.ROUTED, n=0)
             self.events(topic, Disposition.UNMATCHED, n=0)

@@ -19,9 +19,10 @@ from consumer.records.result import Reason
 class StageMetrics:
     """Metrics that each stage has, under its name."""
 
-    def __init__(self, series: MetricSeries, name: str) -> None:
+    def __init__(self, series: MetricSeries, name: str, labels: BoundedLabels) -> None:
         self._series = series
         self._name = name
+        self._labels = labels
 
     def start(self) -> None:
         """Create the counters at 0: an alert on an increase misses a series' first value."""
@@ -33,6 +34,13 @@ class StageMetrics:
         """Count results by reason, from which the status follows."""
         for reason, n in written.items():
             self._series.count("results_total", self._name, reason.status, reason, n=n)
+
+    def route_results(self, written: Mapping[tuple[str, str | None, Reason], int]) -> None:
+        """Count results by route, campaign (None: none was chosen) and reason. Their series begin
+        with the first result: alerts on an increase take `results`."""
+        for (route, campaign, reason), n in written.items():
+            where = self._labels.route(route), self._labels.campaign(campaign) if campaign else ""
+            self._series.count("route_results_total", *where, reason.status, reason, n=n)
 
     def dead_letters(self, written: Mapping[DeadLetterReason, int]) -> None:
         """Count dead letters by reason; the router's are among its `events` too."""
@@ -99,8 +107,11 @@ class ProcessMetrics:
         for gone in self._labels.set_campaigns(campaigns):
             self._series.remove("campaign", gone)
 
-    def config_loaded(self, version: str, campaigns: Sequence[str]) -> None:
+    def config_loaded(
+        self, version: str, campaigns: Sequence[str], routes: Sequence[str] = ()
+    ) -> None:
         """Show the config that is in use from now on."""
+        self._labels.set_routes(routes)
         self._series.show("config", "", {(version,): 1})
         self._series.set("config_last_reload_successful", 1)
         self.set_campaigns(campaigns)

@@ -37,7 +37,7 @@ class ContactService:
         """Return the book by a config's rules."""
         rules = build_contact_rules(config)
         names = [*(rule.name for rule in rules.rules), *rules.paces]
-        self._metrics.set_rules(names, [route.name for route in config.routes])
+        self._metrics.set_rules(names)
         return ContactBook(self.store, rules)
 
     def desk(self, config: ContactConfig, owner: Ownership, inbox: Inbox) -> ContactDesk:

@@ -31,8 +31,9 @@ from consumer.lane.state.commands import (
     Seek,
     Send,
 )
-from consumer.lane.state.results import encode_results
+from consumer.lane.state.results import EndedInvitation, encode_results
 from consumer.records.fields import rfc3339
+from consumer.records.result import Reason
 from consumer.runtime.contacts.desk import ContactDesk
 from consumer.runtime.lane.lane_report import LaneReport
 from consumer.runtime.stage import STOP_GRACE, StageRun
@@ -134,12 +135,17 @@ class CommandExecutor:
         metrics.settled(gone)
         metrics.delayed(delayed.step for delayed in commit.delayed)
         metrics.results(Counter(ended.reason for ended in commit.results))
+        metrics.route_results(Counter(map(_route_of, commit.results)))
         held = [
             (one.details["rule"], one.reason) for one in commit.results if "rule" in one.details
         ]
         if held:
             self.run.services.metrics.contacts.held_back(self.name, Counter(held))
         metrics.dead_letters(Counter(letter.reason for letter in commit.dead_letters))
+
+
+def _route_of(ended: EndedInvitation) -> tuple[str, str | None, Reason]:
+    return ended.pending.route, ended.pending.campaign, ended.reason
 
 
 def _bytes_beside(commit: Commit) -> int:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import compress
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 
 import structlog
 from confluent_kafka import KafkaException, Message, TopicPartition
@@ -49,6 +49,7 @@ POLL_SECONDS = 0.1
 SHOW_EVERY = 1.0
 
 _PLACE = attrgetter("lane", "campaign")
+_ROUTE = itemgetter("route", "campaign", "reason")
 
 log = structlog.get_logger(__name__)
 
@@ -306,6 +307,7 @@ class RouterStage(StoppableStage[Routed]):
         for (lane, campaign), number in Counter(map(_PLACE, outcome.invitations)).items():
             self.services.metrics.router.routed(lane, campaign, number)
         self.run.metrics.results(Counter(result["reason"] for result in outcome.results))
+        self.run.metrics.route_results(Counter(map(_ROUTE, outcome.results)))
         self.run.metrics.dead_letters(Counter(letter.reason for letter in outcome.dead_letters))
 
 

@@ -99,6 +99,7 @@ def feed_all(metrics: Metrics, lane: str, campaigns: list[str]) -> None:
     metrics.lane(lane).other_config()
     metrics.lane(lane).in_doubt()
     metrics.lane(lane).results({Reason.ACCEPTED: 5000})
+    metrics.lane(lane).route_results({("store", "purchase-sms", Reason.ACCEPTED): 5000})
     metrics.lane(lane).accepted([2.0, 70.0])
     metrics.lane(lane).call("pisano-tr", 200, 0.3)
     metrics.lane(LANE).login("radar", Verdict.ACCEPTED)
@@ -114,10 +115,10 @@ def feed_all(metrics: Metrics, lane: str, campaigns: list[str]) -> None:
     metrics.lane(lane).kafka_error("_TRANSPORT")
     metrics.process.broker(up=True)
     metrics.lane(lane).heartbeat(1.7e9)
-    metrics.process.config_loaded("c0ffee", campaigns)
+    metrics.process.config_loaded("c0ffee", campaigns, ["store"])
     metrics.process.config_reload("applied")
     metrics.contacts.start()
-    metrics.contacts.set_rules(["everyone"], ["store"])
+    metrics.contacts.set_rules(["everyone"])
     metrics.contacts.answered("reserve", 0.01)
     metrics.contacts.unavailable()
     metrics.contacts.phase("reading")
@@ -232,6 +233,21 @@ def test_a_result_bears_the_status_of_its_reason() -> None:
     metrics = Metrics()
     metrics.lane(LANE).results({Reason.OWNER_LOST: 3})
     assert value(metrics, "results_total", lane=LANE, status="unknown", reason="owner_lost") == 3
+
+
+def test_results_are_counted_by_route_and_campaign() -> None:
+    """What is not in the config shares `other`: a name of a record makes no series."""
+    metrics = Metrics()
+    metrics.process.config_loaded("c0ffee", ["sms"], ["store"])
+    metrics.stage("router").route_results({("store", None, Reason.TOO_OLD): 2})
+    metrics.lane(LANE).route_results(
+        {("store", "sms", Reason.ACCEPTED): 5, ("gone", "former", Reason.ACCEPTED): 1}
+    )
+    too_old = {"status": "expired", "reason": "too_old"}
+    assert value(metrics, "route_results_total", route="store", campaign="", **too_old) == 2
+    accepted = {"status": "accepted", "reason": "accepted"}
+    assert value(metrics, "route_results_total", route="store", campaign="sms", **accepted) == 5
+    assert value(metrics, "route_results_total", route="other", campaign="other", **accepted) == 1
 
 
 def test_event_ages_fall_into_buckets_from_a_second_to_a_week() -> None:
