@@ -89,4 +89,8 @@ def _batch_rows() -> list[tuple[str, Row]]:
         *rules,
         ("a 2xx with another rule's code", http_batch.PARTLY),
         ("a 2xx without a rule", http_batch.UNNAMED),
+        ("`success`, `failed_entries` names each recipient", http_batch.ALL_FAILED),
+        ("`success`, a failure that names no recipient", http_batch.UNMATCHED),
+        ("`success`, no list where `failed_entries` looks", http_batch.UNTOLD),
+        ("401 with `oauth`", http_batch.NO_SESSION),
     ]

@@ -23,7 +23,7 @@ from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import FRESH_SECONDS
 from consumer.records.call import Call, Outcome, Token, Verdict
 from consumer.vendors.echo import PART, cleaned, is_clean
-from consumer.vendors.protocol import Vendor, login_vendor
+from consumer.vendors.protocol import CallReader, Vendor, login_vendor
 
 NOTHING_LEFT = Outcome(Verdict.RETRY, counts=False)
 NO_CLEAR_ANSWER = Outcome(Verdict.IN_DOUBT)
@@ -215,7 +215,10 @@ def _build_or_defect(
 async def _outcome(exchange: Exchange, vendor: Vendor, call: Call) -> Outcome:
     if exchange.answer is None:
         return NOTHING_LEFT if exchange.sent_at is None else NO_CLEAR_ANSWER
-    read = vendor.read(exchange.answer)
+    if isinstance(vendor, CallReader):
+        read = vendor.read_call(exchange.answer, call)
+    else:
+        read = vendor.read(exchange.answer)
     if is_clean(read, vendor.codes):
         return read
     if len(call.readable) <= PART:

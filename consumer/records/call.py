@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -12,7 +12,8 @@ class Call:
     """An HTTP request that a vendor module built: `path` is appended to the account's base URL.
 
     `url`: the whole URL instead, as of a login at another host. `carries`: what of customers the
-    request has, as readable text, if that is not all in a JSON `body`.
+    request has, as readable text, if that is not all in a JSON `body`. `names`: by which its answer
+    may name each recipient, in the order of the invitations; none if answers name no recipient.
     """
 
     method: str
@@ -21,6 +22,7 @@ class Call:
     body: bytes
     url: str | None = None
     carries: bytes | None = None
+    names: Sequence[frozenset[str]] = ()
 
     @property
     def readable(self) -> bytes:
@@ -59,7 +61,8 @@ class Outcome:
     `unbuilt`: offsets of invitations from which no call could be built, so that nothing was sent.
     `vendor_time`: the vendor's own clock (its `Date`), epoch seconds. `hint`: what an operator is
     to check, in our own words; it decides nothing. `reference`: the vendor's own id of an accepted
-    call.
+    call. `failed`: recipients that the answer names as failed, by their place in the call → their
+    code; all else is about the others.
     """
 
     verdict: Verdict
@@ -78,6 +81,7 @@ class Outcome:
     unbuilt: frozenset[int] = frozenset()
     hint: str | None = field(default=None, compare=False)
     reference: str | None = None
+    failed: Mapping[int, str | None] = field(default_factory=dict, hash=False)
 
     @property
     def trouble(self) -> bool:

@@ -58,7 +58,11 @@ class Reason(StrEnum):
         Status.REJECTED,
         "A value that is needed is missing or unfit, or they are over 256 KiB (a link: 8,000).",
     )
-    VENDOR_REJECTED = "vendor_rejected", Status.REJECTED, "The vendor refused the call for good."
+    VENDOR_REJECTED = (
+        "vendor_rejected",
+        Status.REJECTED,
+        "The vendor refused the call for good, or this recipient of a call that it took.",
+    )
     TOO_OLD = "too_old", Status.EXPIRED, "Past `expire_after` when it was routed."
     EXPIRED_WAITING = "expired_waiting", Status.EXPIRED, "Past `expire_after` while it waited."
     EXPIRED_IN_QUIET_HOURS = (

@@ -25,6 +25,7 @@ class Kind(StrEnum):
     CAMPAIGN = "campaign"
     PLACE = "place"
     RECIPIENT = "recipient"
+    ENTRIES = "entries"
     TROUBLE = "trouble"
     THROTTLED = "throttled"
     UNCLEAR = "unclear"
@@ -112,6 +113,13 @@ EFFECTS: Final[Mapping[Kind, Effect]] = {
         invitations="smaller calls find the bad ones, which end `rejected`; the others go",
         operator="find the event by its result, and mend where it comes from",
         divisible=True,
+    ),
+    # The call was carried out: no smaller call would tell more.
+    Kind.ENTRIES: Effect(
+        Verdict.REJECTED,
+        fault="upstream's: the addresses or data of the recipients that the answer names",
+        invitations="those named end `rejected`, each with its own code; the others `accepted`",
+        operator="find the events by their results, and mend where they come from",
     ),
     # Divided only when its attempts are spent: most trouble passes.
     Kind.TROUBLE: Effect(

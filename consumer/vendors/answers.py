@@ -129,6 +129,11 @@ def has_form(answer: Answer) -> bool:
     return media_type(answer).endswith("json") and not body.startswith(b"<")
 
 
+def is_empty(answer: Answer) -> bool:
+    """Tell whether an answer has no body, or nothing but space in it."""
+    return not answer.body.strip(_SPACE)
+
+
 def media_type(answer: Answer) -> str:
     """Return `Content-Type` without its parameters, in lower case."""
     return answer.headers.get("content-type", "").partition(";")[0].strip().lower()

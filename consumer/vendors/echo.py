@@ -45,7 +45,8 @@ _NUMBERS_END: Final = 5
 def is_clean(outcome: Outcome, known: Collection[str]) -> bool:
     """Tell whether an outcome cannot hold an echo: no text, no reference, and no code but a `known`
     one."""
-    named = outcome.code is not None and outcome.code not in known
+    codes = (outcome.code, *outcome.failed.values())
+    named = any(code is not None and code not in known for code in codes)
     return not (outcome.message or named or outcome.reference)
 
 
@@ -53,18 +54,26 @@ def cleaned(outcome: Outcome, body: bytes, known: Collection[str]) -> Outcome:
     """Return the outcome of a call with this body, without the words that both contain.
 
     A code that is not `known` (documented, or named by the config) is dropped if it is such a word,
-    and so is a reference.
+    and so are a reference and the codes of failed recipients.
     A harmless word that a customer's data contains is hidden, too: only known codes matter.
     """
-    code = None if outcome.code is None or outcome.code in known else outcome.code
-    message, reference = outcome.message or "", outcome.reference
-    asked = _spellings(message) | _spellings(code or "") | _spellings(reference or "")
-    held = _held(body, asked)
-    if code is not None and (_echoes(code, held) or _ends_a_number(code, body)):
+    message = outcome.message or ""
+    codes = {outcome.code, *outcome.failed.values()}.difference(known) - {None}
+    words = {*codes, outcome.reference or ""}
+    held = _held(body, _spellings(message).union(*(_spellings(word or "") for word in words)))
+    echoed = {word for word in words if word and _echoed(word, held, body)}
+    if outcome.code in echoed:
         outcome = replace(outcome, code=None)
-    if reference and (_echoes(reference, held) or _ends_a_number(reference, body)):
+    if outcome.reference in echoed:
         outcome = replace(outcome, reference=None)
+    if echoed.intersection(outcome.failed.values()):
+        failed = {at: None if code in echoed else code for at, code in outcome.failed.items()}
+        outcome = replace(outcome, failed=failed)
     return replace(outcome, message=_shown(message, held)) if message else outcome
+
+
+def _echoed(word: str, held: set[str], body: bytes) -> bool:
+    return _echoes(word, held) or _ends_a_number(word, body)
 
 
 def _shown(message: str, held: set[str]) -> str:

@@ -209,6 +209,14 @@ class LoginVendor(Protocol):
         """Return the token, or why there is none; never raises. `now` is epoch seconds."""
 
 
+@runtime_checkable
+class CallReader(Protocol):
+    """A vendor whose answers mean more beside the call that they answer."""
+
+    def read_call(self, answer: Answer, call: Call) -> Outcome:
+        """Return the outcome of this very call's answer, in place of `read`; never raises."""
+
+
 def login_vendor(vendor: Vendor) -> LoginVendor | None:
     """Return the vendor if this account's calls need a session, else None."""
     needed = isinstance(vendor, LoginVendor) and getattr(vendor, "logs_in", True)

@@ -1,6 +1,6 @@
 """Settlement: an answer leads to results, a retry, a bisection, a trial or a parked campaign.
 
-    accepted, rejected     results
+    accepted, rejected     results; of an accepted call, rejected for the recipients that it names
     no clear answer        results `unknown`; a retry if the campaign says `in_doubt: resend`
     trouble                retry with backoff, while attempts are left
     refused for some       a bisection finds the bad recipients (`bisections`)
@@ -32,6 +32,7 @@ from consumer.lane.settlement.bisection import Bisection
 from consumer.lane.settlement.bisections import Bisections
 from consumer.lane.settlement.fitness import Fitness
 from consumer.lane.settlement.hold_back import HoldBack
+from consumer.lane.settlement.named_failures import end_named
 from consumer.lane.settlement.outbox import Outbox
 from consumer.lane.settlement.parking import Parking
 from consumer.lane.settlement.reservations import Reservations
@@ -80,6 +81,11 @@ class Settlement:
         if outcome.unbuilt:
             self._settle_unbuilt(call, part_of)
             return
+        if outcome.failed:
+            call = end_named(call, self._outbox)
+            batch = call.batch
+            if isinstance(part_of, Bisection):
+                part_of.part = list(batch.invitations)
         # A refused single customer counts: a failing vendor costs three of them, not all.
         several = isinstance(part_of, Bisection) and len(batch.invitations) > 1
         news = self._accounts.answered(

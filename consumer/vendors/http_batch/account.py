@@ -28,21 +28,17 @@ from consumer.vendors.http_batch.answer_rules import (
     BY_RULE,
     Rule,
     Success,
-    code_getter,
+    checked_expression,
     header_problem,
 )
+from consumer.vendors.http_batch.failed_entries import FailedEntries
 from consumer.vendors.http_batch.request import PLACE
 
 _OF_CALL: Final = ("recipients", "campaign")
 _CODELESS = "where an answer has its code must be said with `code`, for a rule names codes"
 
 
-def _expression(value: str) -> str:
-    code_getter(value, ())
-    return value
-
-
-_Expression = Annotated[str, AfterValidator(_expression)]
+_Expression = Annotated[str, AfterValidator(checked_expression)]
 
 
 def _header_name(value: str) -> str:
@@ -121,6 +117,10 @@ class HttpBatchAccount(protocol.Account):
         Field(description="JMESPath to the vendor's id of an accepted call", examples=["batch_id"]),
     ] = None
     success: Annotated[Success, Field(description="answers that accept the call")] = Success()
+    failed_entries: Annotated[
+        FailedEntries | None,
+        Field(description="where an accepted call's answer says which of its entries failed"),
+    ] = None
     bad_recipient: Annotated[Rule, Field(description="answers about some recipient")] = Rule()
     campaign_error: Annotated[Rule, Field(description="answers about the campaign")] = Rule()
     credentials: Annotated[Rule, Field(description="answers about the account")] = Rule()
@@ -210,7 +210,8 @@ class HttpBatchAccount(protocol.Account):
         for named in (codes, statuses):
             if twice := {str(value) for value in named if named.count(value) > 1}:
                 raise ValueError(f"two rules name {min(twice)}")
-        if codes and self.code is None:
+        by_entry = self.failed_entries is not None and self.failed_entries.code is not None
+        if codes and self.code is None and not by_entry:
             raise ValueError(_CODELESS)
         if self.oauth is not None and 401 in statuses:
             raise ValueError("with `oauth` a 401 asks for a new token: leave it out of the rules")

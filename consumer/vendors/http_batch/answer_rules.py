@@ -80,6 +80,12 @@ def code_getter(expression: str, known: Collection[str]) -> Callable[[object], s
     return code
 
 
+def checked_expression(value: str) -> str:
+    """Return an expression; raises ValueError if it is no JMESPath."""
+    value_getter(value)
+    return value
+
+
 def value_getter(expression: str) -> Callable[[object], object]:
     """Compile an expression to a function of the answer's document; null where it fails. Raises
     ValueError if it is no JMESPath."""

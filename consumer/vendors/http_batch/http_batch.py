@@ -49,6 +49,7 @@ from consumer.vendors.client_credentials import FORM, basic, login_call, read_to
 from consumer.vendors.http_batch import templates
 from consumer.vendors.http_batch.account import HttpBatchAccount, data_names, path_names
 from consumer.vendors.http_batch.answer_rules import BY_RULE, code_getter, value_getter
+from consumer.vendors.http_batch.failed_entries import MULTI_STATUS, FailureReader, Failures
 from consumer.vendors.http_batch.request import content_key, encoded_form, filled_path
 from consumer.vendors.json_parts import parsed
 
@@ -66,8 +67,18 @@ PARTLY: Final = Row(
 NO_SESSION: Final = Row(Kind.SESSION, "The token is not valid any more.")
 """A 401 of an account with `oauth`."""
 
-MULTI_STATUS: Final = 207
-"""The status of an answer in which each entry has a status of its own."""
+UNTOLD: Final = Row(
+    Kind.UNCLEAR, "A success that does not say which entries failed: not where the config looks."
+)
+"""An accepted call of an account with `failed_entries` whose answer cannot be read for them."""
+
+UNMATCHED: Final = Row(
+    Kind.UNCLEAR, "A success with a failure that names no entry of the call: any may have failed."
+)
+"""An accepted call with a failure of an unknown entry: the entries that no failure names."""
+
+ALL_FAILED: Final = Row(Kind.ENTRIES, "The vendor took the call and refused each entry.")
+"""An accepted call whose every entry failed."""
 
 OF_ENTRIES: Final = frozenset({400, 409, 422})
 """Statuses of a JSON answer without a code that concern the data sent. Others concern the path, the
@@ -92,6 +103,8 @@ class HttpBatch:
         self.codes = frozenset(self._by_code).union(account.success.code)
         self._code_in = code_getter(account.code or "`null`", self.codes)
         self._reference_in = value_getter(account.reference or "`null`")
+        rule = account.failed_entries
+        self._failures = None if rule is None else FailureReader(rule, self.codes)
 
     @property
     def logs_in(self) -> bool:
@@ -134,8 +147,14 @@ class HttpBatch:
         if account.idempotency_key is not None:
             ids = (invitation.id for invitation in invitations)
             headers[account.idempotency_key] = content_key(account.method, path, content, ids)
-        carries = orjson.dumps(values) if account.one_a_call else None
-        return Call(account.method, path, headers, content, carries=carries)
+        return Call(
+            account.method,
+            path,
+            headers,
+            content,
+            carries=orjson.dumps(values) if account.one_a_call else None,
+            names=self._failures.names(invitations) if self._failures else (),
+        )
 
     def _headers_of(self, token: str | None) -> dict[str, str]:
         """Return the headers with a session's token. Without one the answer, a 401, asks for it."""
@@ -153,15 +172,25 @@ class HttpBatch:
         return read_token(answer, now)
 
     def read(self, answer: Answer) -> Outcome:
+        """Read an answer whose call is not known: with `failed_entries` a failure names none."""
+        return self._read(answer, ())
+
+    def read_call(self, answer: Answer, call: Call) -> Outcome:
         """Read an answer by the rules: a code first, then the status; else like any vendor's.
 
-        A 5xx, a 408, a 429 and a redirect keep their usual meaning.
+        A 5xx, a 408, a 429 and a redirect keep their usual meaning. With `failed_entries` the
+        outcome of an accepted call names the entries that failed.
         """
+        return self._read(answer, call.names)
+
+    def _read(self, answer: Answer, names: Sequence[frozenset[str]]) -> Outcome:
         document = parse(answer.body)
         code = self._code_in(document)
-        row = self._row(answer, code, document)
+        row, failed = self._row(answer, code, document), dict[int, str | None]()
+        if row.kind is Kind.ACCEPTED and self._failures is not None:
+            row, failed = _of_entries(self._failures.read(answer, document, names), names, row)
         message = None if row.kind is Kind.ACCEPTED else message_in(document) or row.meaning
-        read = outcome(answer, row.kind, code, message)
+        read = replace(outcome(answer, row.kind, code, message), failed=failed)
         if row.kind is not Kind.ACCEPTED:
             return read
         return replace(read, reference=as_reference(self._reference_in(document)))
@@ -187,6 +216,18 @@ class HttpBatch:
             return FOREIGN_SUCCESS
         named = answer.status in success.status and (not success.code or code in success.code)
         return row_of_status(answer.status) if named else UNNAMED
+
+
+def _of_entries(
+    failures: Failures | None, names: Sequence[frozenset[str]], accepted: Row
+) -> tuple[Row, dict[int, str | None]]:
+    """Return what an accepted call means for the entries that no failure names, and the failed."""
+    if failures is None:
+        return UNTOLD, {}
+    failed = dict(failures.failed)
+    if failed and len(failed) == len(names):
+        return ALL_FAILED, failed
+    return UNMATCHED if failures.unmatched else accepted, failed
 
 
 def call_headers(account: HttpBatchAccount) -> dict[str, str]:
