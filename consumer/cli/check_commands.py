@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +17,7 @@ from consumer.cli.options import (
     import_without_rich,
     load_config,
 )
-from consumer.errors import ConfigError, TopicsError
+from consumer.errors import ConfigError, OperationError, RegistryUnavailable, TopicsError
 from consumer.runtime.options import ExitCode
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from confluent_kafka.admin import AdminClient
 
+    from consumer.config.models import Config
     from consumer.errors import Problem
     from consumer.kafka.topics import TopicSpec
 
@@ -191,11 +193,33 @@ def schemas(
     folder: Annotated[
         Path | None, typer.Option("--write", metavar="FOLDER", help="Write them to this folder.")
     ] = None,
+    register: Annotated[
+        bool,
+        typer.Option("--register", help="Register that of results at the config's registry."),
+    ] = False,
+    config: ConfigPath = DEFAULT_CONFIG,
 ) -> None:
-    """List the schemas of records and config, or write them."""
+    """List the schemas of records and config, write them, or register that of results."""
     from consumer import docgen
 
-    if folder is None:
+    if register:
+        _register_results(load_config(config), docgen.documents()["result.schema.json"])
+    elif folder is None:
         _print_lines(docgen.documents())
     else:
         _print_lines(f"wrote {name}" for name in docgen.write(folder))
+
+
+def _register_results(config: Config, schema: str) -> None:
+    from consumer.http.schema_registry import SchemaRegistry
+
+    if config.registry is None:
+        raise OperationError("the config names no registry: add `registry: {url: …}`")
+    subject = f"{config.topics.results}-value"
+    try:
+        with closing(SchemaRegistry(config.registry)) as registry:
+            found = registry.register(subject, schema)
+    except RegistryUnavailable as error:
+        raise OperationError(f"{subject} cannot be registered: {error}") from None
+    typer.echo(f"{subject} has the id {found}; for results that name it write")
+    typer.echo(f"results: {{schema_id: {found}}}")

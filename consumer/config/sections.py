@@ -189,6 +189,8 @@ class Results(Section):
 
     fields: Annotated[dict[Name, Expression], Field(max_length=20)] = {}
     """Name → JMESPath: values of the event in each result's `event`, never an address."""
+    schema_id: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    """The registry's id of the schema of results (`schemas --register`): stands before each."""
 
 
 class Recipient(Section):

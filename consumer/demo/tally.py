@@ -15,7 +15,8 @@ from confluent_kafka import Consumer
 from consumer.config.models import Config
 from consumer.kafka.records.delayed import Delayed
 from consumer.lane.state.delay_steps import STEPS
-from consumer.records.result import Reason, Result, ResultReader, Status
+from consumer.records.readers import read_result
+from consumer.records.result import Reason, Result, Status
 
 
 @dataclass(slots=True)
@@ -86,6 +87,6 @@ class ResultsReader:
                 if message.error() is not None or value is None:
                     continue
                 if message.topic() == self._results:
-                    self.tally.add(ResultReader.validate_json(value))
+                    self.tally.add(read_result(value))
                 elif Delayed.from_message(message, time.time()) is not None:
                     self.tally.delayed += 1

@@ -62,6 +62,29 @@ class SchemaRegistry:
             raise RegistryUnavailable("an answer that is not of its API") from None
         return FoundSchema(_text(answer), answer.get("schemaType") or "AVRO", tuple(texts.values()))
 
+    def register(self, subject: str, schema: str) -> int:
+        """Register a JSON schema under a subject, again without harm; return its id. Raises
+        RegistryUnavailable, also where the registry refuses it."""
+        path = f"{self._url}/subjects/{quote(subject, safe='')}/versions"
+        try:
+            response = self._client.post(path, json={"schema": schema, "schemaType": "JSON"})
+            answer = orjson.loads(response.content[:_LARGEST])
+        except httpx.HTTPError as error:
+            raise RegistryUnavailable(f"no answer ({type(error).__name__})") from None
+        except orjson.JSONDecodeError:
+            answer = None
+        if response.status_code == 409:
+            raise RegistryUnavailable(f"an earlier schema of {subject} is not compatible with it")
+        found = answer.get("id") if isinstance(answer, dict) else None
+        if response.status_code != 200 or not isinstance(found, int):
+            said = f"status {response.status_code}{_hint(response.status_code)}"
+            raise RegistryUnavailable(said)
+        return found
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._client.close()
+
     def _add_references(self, answer: dict[str, Any], texts: dict[tuple[str, int], str]) -> None:
         for reference in answer.get("references") or ():
             place = str(reference["subject"]), int(reference["version"])

@@ -31,6 +31,8 @@ RECORD_LIMIT = 512 * 1024
 topic takes by default, for what is read may have to be written again."""
 
 _MOST = 2**31 - 1
+_WITH_SCHEMA = b"\x00"
+_ID_BYTES = 4
 _INVITATION_KEYS = frozenset(Invitation.__annotations__)
 _RECORD_KEYS = frozenset(InvitationRecord.__annotations__)
 _KEYS = (
@@ -51,8 +53,15 @@ def read_invitation(value: bytes | None) -> Invitation:
     return flat_invitation(found) if latest else found  # type: ignore[return-value]  # it was checked to be one
 
 
+def wire_prefix(schema_id: int) -> bytes:
+    """Return what stands before a value that names its schema: Confluent's wire format."""
+    return _WITH_SCHEMA + schema_id.to_bytes(_ID_BYTES)
+
+
 def read_result(value: bytes | None) -> Result:
-    """Return a result. Raises UnreadableRecord."""
+    """Return a result, also one that names its schema. Raises UnreadableRecord."""
+    if value is not None and value.startswith(_WITH_SCHEMA):
+        value = value[len(_WITH_SCHEMA) + _ID_BYTES :]
     try:
         return ResultReader.validate_python(_object(value, RECORD_LIMIT))
     except ValidationError as error:

@@ -90,7 +90,11 @@ class Process:
         self.services = StageServices(
             topics=config.topics,
             config=ConfigInUse(
-                config.config_version, config.lanes, config.homes, bool(config.feeds.named)
+                config.config_version,
+                config.lanes,
+                config.homes,
+                bool(config.feeds.named),
+                config.results.schema_id,
             ),
             clients=KafkaClients(
                 config.kafka, embedded=options.embedded, instance=options.instance

@@ -59,13 +59,15 @@ T = TypeVar("T")
 class ConfigInUse:
     """What a reload replaces: the config's version, its lanes, and `homes`: campaign → its lane.
 
-    `feeds`: whether it has feeds, which a reload cannot change.
+    `feeds`: whether it has feeds, which a reload cannot change. `result_schema`: the registry's id
+    of the schema of results, if they name one.
     """
 
     version: str
     lanes: Sequence[str]
     homes: Mapping[str, str] = field(default_factory=dict)
     feeds: bool = False
+    result_schema: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,7 @@ class StageServices:
             self.topics.dead_letters,
             f"/{self.topics.application_id}/{source}",
             self.config.version,
+            self.config.result_schema,
         )
 
 

@@ -187,6 +187,7 @@ class Supervisor:
         self._pools.add(plan.calls)
         in_use = self._services.config
         in_use.lanes, in_use.homes = plan.config.lanes, plan.config.homes
+        in_use.result_schema = plan.config.results.schema_id
         left = [self._lanes.pop(name) for name in changes.left_lanes if name in self._lanes]
         self._reconfigure_contacts(plan)
         stayed = list(self._lanes.values())

@@ -77,6 +77,7 @@ def test_links_are_results_and_no_calls(world: LiveWorld) -> None:
     check_links([result for result in results if result["campaign"] == "app-link"])
     assert set(world.vendor()["by_campaign"]) == {SMS}
     assert metrics.total("results_total", lane="router", reason="link_made") == 300
+    assert metrics.total("route_results_total", reason="link_made") == 300
     assert metrics.total("events_total", disposition="accepted", reason="link_made") == 300
     told = dispatcher.log.read_text() + metrics.text
     private = ["survey.example", "mail.example.com", "Customer Nr", "+90532"]

@@ -153,6 +153,7 @@ def check_metrics(metrics: Metrics, world: LiveWorld) -> None:
     assert metrics.total("invitations_routed_total", lane="pisano") == 2100
     assert metrics.total("invitations_routed_total", campaign="visit") == 600
     assert metrics.total("results_total", status="accepted") == 2700
+    assert metrics.total("route_results_total", status="accepted") == 2700
     assert metrics.total("results_total", lane="router", status="rejected") == 60
     assert metrics.total("records_settled_total") == 2700
     vendor = world.vendor()

@@ -24,13 +24,16 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
     ConfigResource,
     ResourceType,
 )
+from jsonschema import Draft202012Validator
 
 from consumer.cli.options import access_to
 from consumer.operations.results.choice import Choice
 from consumer.operations.results.scan import ResultScan
 from tests.integration.test_operations import change, operate
-from tests.support.dispatcher import ANSWER, LiveWorld, purchase
-from tests.support.kafka import KafkaBroker
+from tests.support import local_http
+from tests.support.dispatcher import ANSWER, SMS, LiveWorld, purchase, until
+from tests.support.kafka import KafkaBroker, free_ports
+from tests.support.registry import schema_server
 
 DAY = 86_400_000
 NOW = 1_795_357_600_000
@@ -263,3 +266,42 @@ def test_no_address_is_in_any_output(world: LiveWorld, tmp_path: Path) -> None:
     for said in (*outputs, mine):
         assert not [one for one in (*numbers, MAIL) if one in said or one[3:] in said]
     assert Counter(row["status"] for row in world.results()) == {"accepted": 3}
+
+
+def test_results_name_their_schema_of_the_registry(world: LiveWorld) -> None:
+    """The command registers it, each result begins with its id, and our own readers go on: the
+    view of contacts counts by results, also by those before the change."""
+    config = world.configure()
+    store = {"type": "sqlite", "path": str(world.home / "contacts.sqlite")}
+    rules: dict[str, Any] = {
+        "contacts": {"store": store},
+        "contact_rules": {"once": {"within": "30d"}},
+    }
+    change(config, **rules)
+    world.create_topics(config)
+    world.start_vendor()
+    dispatcher = world.start(config).wait_ready()
+    world.publish([purchase("store", SMS, number) for number in range(5)])
+    world.wait_results(5)
+    with schema_server(free_ports(1)[0], world.home / "registry.log") as server:
+        change(config, registry={"url": server.url})
+        said = operate(config, "schemas", "--register")
+        found = local_http.get(f"{server.url}/subjects/{world.name}.results-value/versions/latest")
+    schema_id = found.json()["id"]
+    assert f"results: {{schema_id: {schema_id}}}" in said
+    change(config, results={"schema_id": schema_id})
+    dispatcher.hang_up()
+    until("reloaded", lambda: len(dispatcher.lines("config_applied")) == 1)
+    world.publish_raw((None, purchase("store", SMS, number).value, None) for number in range(8))
+    world.wait_results(13)
+    values = [record.value() or b"" for record in world.result_records()]
+    named = [value for value in values if value[:5] == b"\0" + schema_id.to_bytes(4)]
+    assert len(named) == 8
+    validator = Draft202012Validator(json.loads(found.json()["schema"]))
+    results = [json.loads(value[5:]) for value in named]
+    assert [error for result in results for error in validator.iter_errors(result)] == []
+    assert Counter(result["reason"] for result in results) == {"contact_limit": 5, "accepted": 3}
+    shown = operate(config, "results", "summary", "--format", "jsonl")
+    rows = [json.loads(line) for line in shown.splitlines() if line.startswith("{")]
+    assert [row["results"] for row in rows] == [13]
+    assert dispatcher.terminate() == 0

@@ -15,6 +15,7 @@ from consumer.kafka.records.messages import content_of, position_of
 from consumer.lane.state.delay_steps import DelayedInvitation
 from consumer.records.dead_letter import DeadLetter, DeadLetterReason
 from consumer.records.fields import RECORD_VERSION
+from consumer.records.readers import wire_prefix
 from consumer.records.result import EncodedResult
 
 RECORD_ROOM = MESSAGE_MAX_BYTES - 64 * 1024
@@ -29,17 +30,25 @@ class Publisher:
     """Writes results and dead letters inside a transaction of `client`.
 
     Results carry CloudEvents attributes (binary mode of the Kafka protocol binding): `ce_id` is the
-    invitation's id, `ce_source` this application and stage.
+    invitation's id, `ce_source` this application and stage. With `schema_id` their values are in
+    the wire format of schema registries: byte 0 and that id before the JSON.
     """
 
     def __init__(
-        self, client: Producer, results: str, dead_letters: str, source: str, version: str
+        self,
+        client: Producer,
+        results: str,
+        dead_letters: str,
+        source: str,
+        version: str,
+        schema_id: int | None = None,
     ) -> None:
         self._client = client
         self._results = results
         self._dead_letters = dead_letters
         self._source = source.encode()
         self._version = version
+        self._prefix = b"" if schema_id is None else wire_prefix(schema_id)
 
     def results(self, results: Iterable[EncodedResult], now: str) -> None:
         """Produce results, keyed by event id. `now` (RFC 3339): `ce_time` of one without a call."""
@@ -52,7 +61,13 @@ class Publisher:
 
         def record(result: EncodedResult) -> transactions.Record:
             headers = {**shared, "ce_id": result.id, "ce_time": result.answered_at or now}
-            return self._results, result.value, result.event_id, transactions.ANY, headers
+            return (
+                self._results,
+                self._prefix + result.value,
+                result.event_id,
+                transactions.ANY,
+                headers,
+            )
 
         transactions.produce_all(self._client, map(record, results))
 

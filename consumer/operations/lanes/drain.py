@@ -165,9 +165,15 @@ class LaneDrain:
 
     def _commit(self, producer: Producer, plan: LaneDrainPlan, chunk: _Chunk) -> None:
         plan.settled.settle_all(chunk.offsets)
-        topics, version = self.access.topics, self.access.config.config_version
-        source = f"/{topics.application_id}/lane/{self.lane}"
-        publisher = Publisher(producer, topics.results, topics.dead_letters, source, version)
+        topics, config = self.access.topics, self.access.config
+        publisher = Publisher(
+            producer,
+            topics.results,
+            topics.dead_letters,
+            f"/{topics.application_id}/lane/{self.lane}",
+            config.config_version,
+            config.results.schema_id,
+        )
         now, carried = self.access.now(), len(chunk.offsets)
         with self.access.transaction(producer, f"draining lane {self.lane}", self.size, carried):
             for invitation, since in chunk.forwards:

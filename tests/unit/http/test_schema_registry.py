@@ -233,3 +233,30 @@ def test_http_is_for_this_host_or_by_choice() -> None:
         made = Registry.model_validate_json(json.dumps(section))
         assert made.url == section["url"]
         SchemaRegistry(made)
+
+
+SUBJECT = "/subjects/surveys.results-value/versions"
+
+
+def test_schema_is_registered_as_json_schema() -> None:
+    client, server = registry({SUBJECT: {"id": 17}})
+    assert client.register("surveys.results-value", '{"type": "object"}') == 17
+    sent = json.loads(server.requests[0].content)
+    assert sent == {"schema": '{"type": "object"}', "schemaType": "JSON"}
+    client.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ((409, b'{"error_code": 409}'), "an earlier schema of s is not compatible with it"),
+        ((401, b""), "status 401: check the login of `registry`, and its rights"),
+        ((200, b"<html>"), "status 200"),
+        ((200, b'{"id": "x"}'), "status 200"),
+        (httpx.ConnectError("to https://registry.example"), r"no answer \(ConnectError\)"),
+    ],
+)
+def test_refused_registration_says_why(answer: Any, why: str) -> None:
+    client, _ = registry({"/subjects/s/versions": answer})
+    with pytest.raises(RegistryUnavailable, match=why):
+        client.register("s", "{}")

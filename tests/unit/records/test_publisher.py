@@ -15,6 +15,7 @@ from consumer.kafka.records.messages import content_of
 from consumer.kafka.records.publisher import RECORD_ROOM, Publisher, dead_letter_headers
 from consumer.records.dead_letter import DeadLetter, DeadLetterReason
 from consumer.records.invitation import Source
+from consumer.records.readers import read_result
 from consumer.records.result import EncodedResult, Reason, Result, ResultReader
 
 NOW = "2026-11-22T15:38:07.000Z"
@@ -253,3 +254,15 @@ def test_a_full_queue_is_waited_for_and_nothing_is_written_twice() -> None:
     publisher(recorder).dead_letters([letter(), letter(value=None)], NOW)
     assert [record[1] for record in recorder.records] == [b"\x00\xff", None]
     assert recorder.polled == 3
+
+
+def test_result_names_its_schema_of_the_registry() -> None:
+    """Confluent's wire format, which our own reader takes, too."""
+    recorder = Recorder()
+    client = cast("Producer", recorder)
+    Publisher(client, "s.results", "s.dead-letters", "/s/router", "v1", 258).results(
+        [EncodedResult.of(result())], NOW
+    )
+    value = recorder.records[0][1] or b""
+    assert value[:5] == b"\x00\x00\x00\x01\x02"
+    assert read_result(value) == read_result(value[5:]) == result()
