@@ -142,7 +142,7 @@ clean: ## remove all that these commands made, the fetched Kafka too
 	@touch $@
 
 .venv/.dev: pyproject.toml constraints.txt | .venv/bin/python
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,plot,baskets]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,plot,baskets,json-schema,protoc]"
 	@touch .venv/.runtime $@
 
 $(PIP_AUDIT)/bin/pip-audit:

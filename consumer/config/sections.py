@@ -5,7 +5,7 @@ The attributes' docstrings feed the JSON Schema that editors complete from.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import (
     Field,
@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from consumer.config.descriptors_section import Descriptors
 from consumer.config.durations import Duration, PositiveDuration, RateLimit
 from consumer.config.fields import (
     KEY_ID,
@@ -166,6 +167,10 @@ class Input(Section):
     """The topics to read; none in two inputs."""
     format: InputFormat
     """How the events are written."""
+    descriptors: Descriptors | None = None
+    """Format protobuf: the schema from a file, and the registry is not asked."""
+    validated: Annotated[bool, Field(alias="validate")] = False
+    """Format json_schema: a value that does not fit its schema of the registry is a dead letter."""
     body: Expression | None = None
     """JMESPath to the event inside an envelope, as payload.after; parse_json() opens a text."""
     skip: dict[str, JsonValue] = {}
@@ -182,6 +187,14 @@ class Input(Section):
     """A longer event becomes a dead letter."""
     dead_letter_limit: DeadLetterShare | None = DeadLetterShare()
     """Beyond it the input's topic stops, until `dlq continue` or another config; null: never."""
+
+    @model_validator(mode="after")
+    def _fits_its_format(self) -> Self:
+        if self.descriptors is not None and self.format != "protobuf":
+            raise ValueError("`descriptors` is for format protobuf")
+        if self.validated and self.format != "json_schema":
+            raise ValueError("`validate` is for format json_schema")
+        return self
 
 
 class Results(Section):

@@ -1,4 +1,6 @@
-"""Reads the files of lookup tables, and lists them for the detection of changes.
+"""Reads the files of lookup tables, and lists the files that a config names by their paths alone.
+
+The list is for the detection of changes.
 
 Tables of equal content are one object while one of them is in use: a reload that changes other
 things copies no table.
@@ -41,18 +43,24 @@ def read_table(path: Path, key: str, delimiter: str | None = None) -> tuple[Look
     return table, digest
 
 
-def tables_named(text: str, base: Path) -> list[Path]:
-    """List the files of the tables in a config's text; none if it cannot be parsed."""
-    found = interpolate(Source("", _tables_in(text)), env=os.environ, base=base).tree
-    tables = found.values() if isinstance(found, dict) else ()
-    files = (table.get("file") for table in tables if isinstance(table, dict))
+def paths_named(text: str, base: Path) -> list[Path]:
+    """List the files of tables and descriptors in a config's text; none if it cannot be parsed."""
+    found = interpolate(Source("", _naming_parts(text)), env=os.environ, base=base).tree
+    parts = found if isinstance(found, list) else []
+    files = (part.get("file") for part in parts if isinstance(part, dict))
     return [base / file for file in files if isinstance(file, str)]
 
 
 @lru_cache(maxsize=64)
-def _tables_in(text: str) -> Tree:
-    """Parse the section, once for each text: the files are polled every few seconds."""
+def _naming_parts(text: str) -> Tree:
+    """Parse what names files, once for each text: the files are polled every few seconds."""
+    if "tables" not in text and "descriptors" not in text:
+        return None
     try:
-        return parse(text, "").at(("tables",)) if "tables" in text else None
+        source = parse(text, "")
     except ConfigError:
         return None
+    tables, inputs = source.at(("tables",)), source.at(("inputs",))
+    entries = inputs.values() if isinstance(inputs, dict) else ()
+    described = (entry.get("descriptors") for entry in entries if isinstance(entry, dict))
+    return [*(tables.values() if isinstance(tables, dict) else ()), *described]

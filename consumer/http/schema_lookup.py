@@ -19,9 +19,8 @@ from typing import Final
 import structlog
 
 from consumer.errors import RegistryUnavailable
+from consumer.http.schema_compiler import readable
 from consumer.http.schema_registry import FoundSchema
-from consumer.routing.decoding.schemas.avro_binary import Reader
-from consumer.routing.decoding.schemas.avro_schema import SchemaError, avro_reader
 from consumer.routing.decoding.schemas.schema_book import LARGEST, SchemaBook
 
 GRACE: Final = 60.0
@@ -101,13 +100,3 @@ class SchemaLookup:
         if self._why:
             log.info("registry_reached")
         self._why, self._delay = "", RETRY
-
-
-def readable(found: FoundSchema) -> Reader | str:
-    """Return the reader of a schema's values, or why there is none."""
-    if found.kind != "AVRO":
-        return f"is of type {found.kind}, expected AVRO"
-    try:
-        return avro_reader(found.text, found.references)
-    except SchemaError as error:
-        return str(error)

@@ -25,13 +25,22 @@ _LARGEST: Final = 10 * 2**20
 _MOST_REFERENCES: Final = 200
 
 
+class Reference(NamedTuple):
+    """A schema that another one uses. `name`: what the other one calls it; in Protobuf the path of
+    its import."""
+
+    name: str
+    text: str
+
+
 class FoundSchema(NamedTuple):
-    """A schema: its text and type (AVRO, JSON, PROTOBUF), and the texts of the schemas that it
-    uses, each after those that it uses itself."""
+    """A schema: its text and type (AVRO, JSON, PROTOBUF), and the schemas that it uses, each after
+    those that it uses itself. The text of Protobuf is a .proto file or base64 of its
+    FileDescriptorProto."""
 
     text: str
     kind: str
-    references: tuple[str, ...] = ()
+    references: tuple[Reference, ...] = ()
 
 
 class SchemaRegistry:
@@ -51,16 +60,15 @@ class SchemaRegistry:
     def schema(self, name: str) -> FoundSchema | None:
         """Return the schema of an id or GUID; None if the registry says that it has none. Raises
         RegistryUnavailable."""
-        kind = "ids" if name.isdigit() else "guids"
-        answer = self._get(f"/schemas/{kind}/{name}")
+        answer = self._schema(f"/schemas/{'ids' if name.isdigit() else 'guids'}/{name}")
         if answer is None:
             return None
-        texts = dict[tuple[str, int], str]()
+        found = dict[tuple[str, int, str], Reference]()
         try:
-            self._add_references(answer, texts)
+            self._add_references(answer, found)
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
             raise RegistryUnavailable("an answer that is not of its API") from None
-        return FoundSchema(_text(answer), answer.get("schemaType") or "AVRO", tuple(texts.values()))
+        return FoundSchema(_text(answer), _kind(answer), tuple(found.values()))
 
     def register(self, subject: str, schema: str) -> int:
         """Register a JSON schema under a subject, again without harm; return its id. Raises
@@ -85,17 +93,26 @@ class SchemaRegistry:
         """Close its connections."""
         self._client.close()
 
-    def _add_references(self, answer: dict[str, Any], texts: dict[tuple[str, int], str]) -> None:
+    def _add_references(
+        self, answer: dict[str, Any], found: dict[tuple[str, int, str], Reference]
+    ) -> None:
         for reference in answer.get("references") or ():
-            place = str(reference["subject"]), int(reference["version"])
-            if place in texts or len(texts) >= _MOST_REFERENCES:
+            place = str(reference["subject"]), int(reference["version"]), str(reference["name"])
+            if place in found or len(found) >= _MOST_REFERENCES:
                 continue
-            subject, version = place
-            found = self._get(f"/subjects/{quote(subject, safe='')}/versions/{version}")
-            if found is None:
+            subject, version, name = place
+            used = self._schema(f"/subjects/{quote(subject, safe='')}/versions/{version}")
+            if used is None:
                 raise RegistryUnavailable("it lacks a schema that another one refers to")
-            self._add_references(found, texts)
-            texts[place] = _text(found)
+            self._add_references(used, found)
+            found[place] = Reference(name, _text(used))
+
+    def _schema(self, path: str) -> dict[str, Any] | None:
+        """Return a schema; of Protobuf its descriptor, if the registry makes one of its text."""
+        found = self._get(path)
+        if found is not None and _kind(found) == "PROTOBUF":
+            return self._get(f"{path}?format=serialized")
+        return found
 
     def _get(self, path: str) -> dict[str, Any] | None:
         """Return the registry's answer; None for a 404 of its own. Raises RegistryUnavailable."""
@@ -128,6 +145,10 @@ def _hint(status: int) -> str:
     if status in (401, 403):
         return ": check the login of `registry`, and its rights"
     return ": check `url` of `registry`" if 300 <= status < 400 or status == 404 else ""
+
+
+def _kind(answer: dict[str, Any]) -> str:
+    return str(answer.get("schemaType") or "AVRO")
 
 
 def _text(answer: dict[str, Any]) -> str:

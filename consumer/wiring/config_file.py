@@ -20,7 +20,7 @@ from consumer.config.include import files_included
 from consumer.config.interpolate import PLACEHOLDER, files_named
 from consumer.config.load import load, read_source
 from consumer.config.models import Config
-from consumer.config.table_files import MOST_BYTES, tables_named
+from consumer.config.table_files import MOST_BYTES, paths_named
 from consumer.config.texts import MOST, UnfitTextError, decoded, read_bytes
 from consumer.errors import ConfigError, Problem
 from consumer.http.tls import Certified, TlsError, context_of
@@ -120,7 +120,7 @@ def problems(
 
 def fingerprint(path: Path) -> bytes:
     """Return a digest of a config file and of every file that it names: included files, and of
-    them and itself `${file:…}` and tables."""
+    them and itself `${file:…}`, tables and descriptors."""
     content, base = _content(path, MOST), path.parent
     digest = _digest(content, base)
     for file in files_included(_decoded(content), base):
@@ -133,7 +133,7 @@ def _digest(content: bytes, base: Path) -> hashlib._Hash:
     """Return the digest of a file and of the files that it names, included ones left out."""
     digest, text = hashlib.sha256(content), _decoded(content)
     files = [(base / name, MOST) for name in files_named(text)]
-    files += [(table, MOST_BYTES) for table in tables_named(text, base)]
+    files += [(named, MOST_BYTES) for named in paths_named(text, base)]
     for file, most in files:
         digest.update(hashlib.sha256(_content(file, most)).digest())
     return digest

@@ -10,6 +10,9 @@ from consumer.routing.dead_letter_limit import DeadLetterLimit
 from consumer.routing.decoding.decode import EventDecoder
 from consumer.routing.decoding.envelope import NO_ENVELOPE, BodyReader, Envelope
 from consumer.routing.decoding.formats import FORMATS, SCHEMA_FORMATS
+from consumer.routing.decoding.payload import PayloadDecoder
+from consumer.routing.decoding.schemas.json_schema import validating_decoder
+from consumer.routing.decoding.schemas.protobuf import described_decoder
 from consumer.routing.decoding.schemas.schema_book import SchemaBook
 from consumer.routing.decoding.times import TimeReader
 from consumer.routing.expressions import KAFKA
@@ -22,9 +25,8 @@ def event_decoder(
 ) -> EventDecoder:
     """Return the decoder of an input, whose routes are these. `book`: the known schemas."""
     keys = entry.event
-    with_schemas = SCHEMA_FORMATS.get(entry.format)
     return EventDecoder(
-        with_schemas(book) if with_schemas else FORMATS[entry.format],
+        _payload_decoder(entry, book),
         keys.id,
         keys.time,
         entry.max_event_bytes,
@@ -33,6 +35,26 @@ def event_decoder(
         _envelope(entry, tables, kafka=_reads_kafka(config, entry, routes)),
         skip_tombstones=entry.tombstones == "skip",
     )
+
+
+def needs_registry(entry: Input) -> bool:
+    """Return whether an input's events cannot be read without the registry."""
+    return (entry.format in SCHEMA_FORMATS and entry.descriptors is None) or entry.validated
+
+
+def _payload_decoder(entry: Input, book: SchemaBook) -> PayloadDecoder:
+    if entry.descriptors is not None:
+        # Imported here: the protobuf runtime takes 20 ms to load, and few configs need it.
+        from consumer.routing.decoding.schemas import protobuf_file  # noqa: PLC0415
+
+        name = entry.descriptors.message
+        return described_decoder(
+            name, *protobuf_file.described_message(entry.descriptors.content, name)
+        )
+    if entry.validated:
+        return validating_decoder(book)
+    with_schemas = SCHEMA_FORMATS.get(entry.format)
+    return with_schemas(book) if with_schemas else FORMATS[entry.format]
 
 
 def time_reader(entry: Input) -> TimeReader:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from consumer.config.models import Config
 from consumer.errors import OperationError, RegistryUnavailable
-from consumer.http.schema_lookup import UNKNOWN, SchemaLookup, readable
+from consumer.http.schema_compiler import readable
+from consumer.http.schema_lookup import UNKNOWN, SchemaLookup
 from consumer.http.schema_registry import SchemaRegistry
-from consumer.routing.decoding.formats import SCHEMA_FORMATS
-from consumer.routing.decoding.schemas.avro_binary import Reader
-from consumer.routing.decoding.schemas.schema_book import SchemaBook
+from consumer.routing.decoding.schemas.schema_book import KnownSchema, SchemaBook
+from consumer.wiring.inputs import needs_registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class InputSchemas:
 
 def input_schemas(config: Config) -> InputSchemas | None:
     """Return what looks schemas up between two polls; None if no input needs it."""
-    needing = [entry for entry in config.inputs.values() if entry.format in SCHEMA_FORMATS]
+    needing = [entry for entry in config.inputs.values() if needs_registry(entry)]
     if config.registry is None or not needing:
         return None
     topics = frozenset(topic for entry in needing for topic in entry.topics)
@@ -36,7 +36,7 @@ def asking_book(config: Config) -> SchemaBook:
     if section is None:
         return SchemaBook()
 
-    def look_up(name: str) -> Reader | str:
+    def look_up(name: str) -> KnownSchema | str:
         try:
             found = SchemaRegistry(section).schema(name)
         except RegistryUnavailable as error:

@@ -345,7 +345,7 @@ def test_a_reason_stands_with_its_own_status_only(status: Status) -> None:
         (("campaigns", "purchase-sms", "channel"), "link"),
         (("kafka", "acks"), "1"),
         (("kafka", "group.id"), "mine"),
-        (("inputs", "pos", "format"), "protobuf"),
+        (("inputs", "pos", "format"), "thrift"),
         (("inputs", "pos", "topics"), []),
         (("routes", 0, "recipient"), {}),
         (("routes", 0, "policy", "expire_after"), 72),

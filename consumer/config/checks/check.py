@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from consumer.config.checks.contact_rules import contact_findings
 from consumer.config.checks.contacts import check_contacts
+from consumer.config.checks.descriptors import fill_descriptors, read_descriptors
 from consumer.config.checks.expression_oddities import check_oddities
 from consumer.config.checks.findings import Findings
 from consumer.config.checks.messages import place, sentence
@@ -43,6 +44,7 @@ def check(source: Source, resolved: Resolved, base: FilePath) -> Config:
     """
     findings = Findings(source, resolved)
     read_tables(findings, base)
+    read_descriptors(findings, base)
     check_references(findings)
     check_routes(findings)
     check_policies(findings)
@@ -57,6 +59,7 @@ def check(source: Source, resolved: Resolved, base: FilePath) -> Config:
     if config is None or problems:
         raise ConfigError(_in_order(problems))
     fill_tables(findings, config)
+    fill_descriptors(findings, config)
     for found in (policy_findings, contact_findings, trial_problems):
         problems, warnings = found(config, source)
         if problems:

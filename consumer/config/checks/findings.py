@@ -41,6 +41,8 @@ class Findings:
         self.warnings: list[Problem] = []
         self.tables: dict[str, tuple[LookupTable, str]] = {}
         """The lookup tables that could be read, with the digests of their files."""
+        self.descriptors: dict[str, bytes] = {}
+        """Input → the file of its `descriptors`, if it could be read."""
 
     def problem(self, path: Path, message: str, hint: str = "") -> None:
         """Record a problem, for which the config is refused."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Final
 
 from consumer.config.checks.findings import Findings
@@ -152,11 +153,20 @@ def _campaign(findings: Findings, campaign: str) -> None:
 
 
 def _registry(findings: Findings, name: str) -> None:
-    """Refuse a format that needs the registry, in a config without one."""
-    kind = findings.text("inputs", name, "format")
-    if kind in SCHEMA_FORMATS and not findings.at("registry"):
+    """Refuse an input that needs the registry, in a config without one, or a missing library."""
+    here = ("inputs", name)
+    kind = findings.text(*here, "format")
+    validates = kind == "json_schema" and findings.at(*here, "validate") is True
+    needs = kind in SCHEMA_FORMATS and not findings.at(*here, "descriptors")
+    if (needs or validates) and not findings.at("registry"):
         message = f"format {kind} needs the schema registry of the events"
-        findings.problem(("inputs", name, "format"), message, "add `registry: {url: …}`")
+        hint = "add `registry: {url: …}`"
+        if kind == "protobuf":
+            hint += ", or `descriptors: {file: …, message: …}`"
+        findings.problem((*here, "format" if needs else "validate"), message, hint)
+    if validates and find_spec("jsonschema_rs") is None:
+        hint = "pip install 'survey-dispatcher[json-schema]'"
+        findings.problem((*here, "validate"), "needs a library that is not installed", hint)
 
 
 def _inputs(findings: Findings) -> None:

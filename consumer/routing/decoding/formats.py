@@ -16,6 +16,7 @@ from consumer.routing.decoding.cloudevents import decode_cloudevent
 from consumer.routing.decoding.payload import PayloadDecoder, decode_json
 from consumer.routing.decoding.schemas.avro import avro_decoder
 from consumer.routing.decoding.schemas.json_schema import decode_json_schema
+from consumer.routing.decoding.schemas.protobuf import protobuf_decoder
 from consumer.routing.decoding.schemas.schema_book import SchemaBook
 
 OWN_FORMATS: Final[Mapping[str, PayloadDecoder]] = {
@@ -27,6 +28,7 @@ OWN_FORMATS: Final[Mapping[str, PayloadDecoder]] = {
 
 SCHEMA_FORMATS: Final[Mapping[str, Callable[[SchemaBook], PayloadDecoder]]] = {
     "avro": avro_decoder,
+    "protobuf": protobuf_decoder,
 }
 """A `format` that needs the schemas of a registry → its payload decoder, given those known."""
 

@@ -9,7 +9,7 @@ import pytest
 
 from consumer.config import load
 from consumer.config.changes import compare
-from consumer.config.table_files import read_table, tables_named
+from consumer.config.table_files import paths_named, read_table
 from consumer.errors import ConfigError
 from tests.unit.config.support import ENV, VALID, load_text
 from tests.unit.config.tables import LOOKUP, SECRET, SECTION, STORES, TEXT, line_of, loaded, refused
@@ -235,7 +235,9 @@ def test_no_cell_is_in_what_prints_a_config(tmp_path: Path) -> None:
         ("# no tables\nversion: 1", []),
         ("tables: [", []),
         ("tables: {a: {file: '${env:STORES:-x}/a.csv'}}", ["x/a.csv"]),
+        ("inputs: {a: {descriptors: {file: a.binpb}}, b: {}, c: x}", ["a.binpb"]),
+        ("inputs: [descriptors]", []),
     ],
 )
 def test_the_files_of_a_text_are_listed(text: str, files: list[str], tmp_path: Path) -> None:
-    assert tables_named(text, tmp_path) == [tmp_path / file for file in files]
+    assert paths_named(text, tmp_path) == [tmp_path / file for file in files]

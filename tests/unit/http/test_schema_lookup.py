@@ -13,6 +13,7 @@ from consumer.http.schema_lookup import (
     SchemaLookup,
 )
 from consumer.http.schema_registry import FoundSchema
+from consumer.routing.decoding.schemas.avro import AvroSchema
 from consumer.routing.decoding.schemas.schema_book import LARGEST, SchemaBook
 
 INT = FoundSchema('"int"', "AVRO")
@@ -37,7 +38,7 @@ def lookup(registry: Registry) -> SchemaLookup:
 
 def refusal(book: SchemaBook, name: str) -> str:
     with pytest.raises(EventError) as caught:
-        book.reader(name)
+        book.find(name, AvroSchema)
     return str(caught.value)
 
 
@@ -45,7 +46,7 @@ def test_schema_that_is_found_is_known() -> None:
     found = lookup(Registry(a=INT))
     beats: list[None] = []
     assert found.learn(["a"], 0.0, lambda: beats.append(None)) == set()
-    assert callable(found.book.reader("a"))
+    assert found.book.find("a", AvroSchema)
     assert len(beats) == 1
 
 
@@ -53,6 +54,7 @@ def test_schema_that_is_found_is_known() -> None:
     ("schema", "why"),
     [
         (FoundSchema("{}", "JSON"), "schema a is of type JSON, expected AVRO"),
+        (FoundSchema("{}", "XML"), "schema a is of type XML, which no format reads"),
         (FoundSchema('"Other"', "AVRO"), "schema a uses the type 'Other'"),
     ],
 )
@@ -73,7 +75,7 @@ def test_lacking_schema_is_refused_after_the_grace_period() -> None:
     found.book.begin()  # the next poll asks again: it may be registered by then
     registry.schemas["a"] = INT
     assert found.learn(["a"], 1000.0 + GRACE + 1) == set()
-    assert callable(found.book.reader("a"))
+    assert found.book.find("a", AvroSchema)
 
 
 def test_schema_registered_within_the_grace_period_is_known() -> None:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from consumer.config.registry_section import Registry
 from consumer.errors import RegistryUnavailable
 from consumer.http.registry_login import login_of
-from consumer.http.schema_registry import FoundSchema, SchemaRegistry
+from consumer.http.schema_registry import FoundSchema, Reference, SchemaRegistry
 
 URL = "https://registry.example/apis/ccompat/v7"
 GUID = "89791762-2336-4186-9674-299b90a802e2"
@@ -71,7 +71,25 @@ def test_referenced_schemas_come_in_the_order_of_their_use() -> None:
             "/subjects/b/versions/1": {"schema": "b"},
         }
     )
-    assert client.schema("7") == FoundSchema("top", "AVRO", ("b", "a"))
+    assert client.schema("7") == FoundSchema(
+        "top", "AVRO", (Reference("b", "b"), Reference("a", "a"))
+    )
+
+
+def test_protobuf_is_asked_for_as_its_descriptor() -> None:
+    """Registries that make none of a text (Apicurio's) answer with the text again."""
+    protobuf = {"schemaType": "PROTOBUF"}
+    top = protobuf | {"references": [{"name": "c.proto", "subject": "c", "version": 1}]}
+    client, _ = registry(
+        {
+            "/schemas/ids/7": top | {"schema": "message A {}"},
+            "/schemas/ids/7?format=serialized": top | {"schema": "CgA="},
+            "/subjects/c/versions/1": protobuf | {"schema": "message C {}"},
+            "/subjects/c/versions/1?format=serialized": protobuf | {"schema": "message C {}"},
+        }
+    )
+    used = Reference("c.proto", "message C {}")
+    assert client.schema("7") == FoundSchema("CgA=", "PROTOBUF", (used,))
 
 
 @pytest.mark.parametrize("code", [40401, 40402, 40403])

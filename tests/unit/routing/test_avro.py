@@ -21,10 +21,10 @@ from consumer.records.input_record import InputRecord
 from consumer.routing.decoding.decode import EventDecoder
 from consumer.routing.decoding.digits import exact_body
 from consumer.routing.decoding.payload import Payload
-from consumer.routing.decoding.schemas.avro import avro_decoder
-from consumer.routing.decoding.schemas.avro_binary import UnfitError
-from consumer.routing.decoding.schemas.avro_schema import SchemaError, avro_reader, read_whole
-from consumer.routing.decoding.schemas.schema_book import SchemaBook
+from consumer.routing.decoding.schemas.avro import AvroSchema, avro_decoder
+from consumer.routing.decoding.schemas.avro_schema import avro_reader, read_whole
+from consumer.routing.decoding.schemas.schema_book import SchemaBook, SchemaError
+from consumer.routing.decoding.schemas.schema_value import UnfitError
 
 PREFIX = b"\x00\x00\x00\x00\x07"
 INT64 = st.integers(-(2**63), 2**63 - 1)
@@ -45,7 +45,7 @@ def written(schema: Any, value: Any) -> bytes:
 
 def read(schema: Any, content: bytes) -> Payload:
     book = SchemaBook()
-    book.add("7", avro_reader(json.dumps(schema)))
+    book.add("7", AvroSchema(avro_reader(json.dumps(schema))))
     return avro_decoder(book)(InputRecord("orders", 0, 0, PREFIX + content))
 
 
@@ -296,7 +296,7 @@ def test_value_that_is_no_record_is_a_dead_letter() -> None:
 def test_event_is_identified_as_one_of_json() -> None:
     schema = record_of(id="long", time=logical("long", "timestamp-millis"))
     book = SchemaBook()
-    book.add("7", avro_reader(json.dumps(schema)))
+    book.add("7", AvroSchema(avro_reader(json.dumps(schema))))
     decoder = EventDecoder(avro_decoder(book), "id", "time", 1000)
     content = written(schema, {"id": 2**62, "time": dt.datetime(2025, 11, 22, tzinfo=dt.UTC)})
     payload = decoder.load(InputRecord("orders", 0, 0, PREFIX + content))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from consumer.http.schema_registry import FoundSchema, SchemaRegistry
 from consumer.records.input_record import InputRecord
 from consumer.wiring.build import build_router, build_vendors, router_rules
 from consumer.wiring.registry import input_schemas
+from tests.support.protos import ORDERS, image_of, message_class
 
 PLAIN = """
 version: 1
@@ -51,6 +53,26 @@ def test_other_formats_need_no_registry() -> None:
     assert input_schemas(load(PLAIN.replace("FORMAT", "json_schema"), env={})) is None
 
 
+def test_validated_events_need_the_registry() -> None:
+    found = input_schemas(load(PLAIN.replace("FORMAT", "json_schema, validate: true"), env={}))
+    assert found is not None
+    assert found.topics == {"orders", "returns"}
+
+
+def test_descriptors_need_no_registry(tmp_path: Path) -> None:
+    (tmp_path / "image.binpb").write_bytes(image_of(ORDERS))
+    text = PLAIN.replace(
+        "FORMAT", "protobuf, descriptors: {file: image.binpb, message: shop.Order}"
+    ).replace("registry: {url", "#")
+    config = load(text, base=tmp_path, env={})
+    assert input_schemas(config) is None
+    value = message_class(ORDERS, "shop.Order")(id="a").SerializeToString()
+    decoder = build_router(config, build_vendors(config)).inputs["orders"].decoder
+    payload = decoder.load(InputRecord("orders", 0, 0, value))
+    assert payload is not None
+    assert payload.body["id"] == "a"
+
+
 def test_registry_is_not_part_of_the_rules_version() -> None:
     other = load(AVRO.replace("registry.example", "other.example"), env={})
     assert load(AVRO, env={}).config_version == other.config_version
@@ -70,6 +92,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, schema: Callable[[str], FoundSche
         (FoundSchema(SCHEMA, "AVRO"), "no_id"),
         (None, "unknown_schema"),
         (FoundSchema("{}", "JSON"), "unknown_schema"),
+        (FoundSchema("AAAA", "PROTOBUF"), "unknown_schema"),
     ],
 )
 def test_command_asks_the_registry_at_once(

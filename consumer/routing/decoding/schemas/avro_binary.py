@@ -13,14 +13,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from consumer.routing.decoding.schemas.avro_values import finite, float_number
+from consumer.routing.decoding.schemas.schema_value import UnfitError
 
 _DOUBLE: Final = struct.Struct("<d")
 _SPARE_ITEMS: Final = 1000
 """Items without bytes that a record may have, beside one for each of its bytes."""
-
-
-class UnfitError(ValueError):
-    """Bytes that are no value of their schema."""
 
 
 class Datum:

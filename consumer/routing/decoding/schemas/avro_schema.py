@@ -10,6 +10,8 @@ import orjson
 from consumer.routing.decoding.schemas import avro_binary as binary
 from consumer.routing.decoding.schemas.avro_binary import Datum, Reader
 from consumer.routing.decoding.schemas.avro_values import base64_text, of_bytes, of_number
+from consumer.routing.decoding.schemas.schema_book import SchemaError
+from consumer.routing.decoding.schemas.schema_value import UnfitError
 
 _PLAIN: Final[Mapping[str, Reader]] = {
     "null": binary.read_null,
@@ -21,10 +23,6 @@ _PLAIN: Final[Mapping[str, Reader]] = {
     "bytes": binary.then(binary.read_bytes, base64_text),
     "string": binary.read_string,
 }
-
-
-class SchemaError(ValueError):
-    """A schema that cannot be compiled; the message repeats at most a name of it."""
 
 
 def avro_reader(text: str, references: Iterable[str] = ()) -> Reader:
@@ -111,7 +109,7 @@ def read_whole(read: Reader, content: bytes) -> Any:
     try:
         found = read(datum)
     except (IndexError, ValueError, OverflowError, RecursionError):
-        raise binary.UnfitError from None
+        raise UnfitError from None
     if datum.at != len(content):
-        raise binary.UnfitError
+        raise UnfitError
     return found

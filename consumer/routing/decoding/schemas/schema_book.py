@@ -7,29 +7,41 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import ClassVar, Final, Protocol, TypeVar
 
 from consumer.errors import EventError
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.input_record import InputRecord
-from consumer.routing.decoding.schemas.avro_binary import Reader
 from consumer.routing.decoding.schemas.wire_format import written_with
 
 LARGEST: Final = 1000
 """Schemas that are kept between two polls."""
 
 
+class SchemaError(ValueError):
+    """A schema that cannot be compiled; the message repeats at most a name of it."""
+
+
+class KnownSchema(Protocol):
+    """A compiled schema. `kind`: its type as the registry names it."""
+
+    kind: ClassVar[str]
+
+
+S = TypeVar("S", bound=KnownSchema)
+
+
 @dataclass(slots=True)
 class SchemaBook:
-    """Schema's name (id or GUID) → the reader of its values, or why there is none. `look_up`: for a
+    """Schema's name (id or GUID) → what reads its values, or why there is none. `look_up`: for a
     command that may wait for each look-up."""
 
-    look_up: Callable[[str], Reader | str] | None = None
-    _known: dict[str, Reader | str] = field(default_factory=dict)
+    look_up: Callable[[str], KnownSchema | str] | None = None
+    _known: dict[str, KnownSchema | str] = field(default_factory=dict)
     _refused: dict[str, str] = field(default_factory=dict)
 
-    def add(self, schema: str, found: Reader | str) -> None:
-        """Add a schema: its reader, or a sentence that says why it has none."""
+    def add(self, schema: str, found: KnownSchema | str) -> None:
+        """Add a schema, or a sentence that says why it is of no use."""
         self._known[schema] = found
 
     def missing(self, records: Iterable[InputRecord]) -> dict[str, list[InputRecord]]:
@@ -56,12 +68,14 @@ class SchemaBook:
         if len(self._known) > LARGEST:
             self._known.clear()
 
-    def reader(self, schema: str) -> Reader:
-        """Return a schema's reader. Raises EventError for one without."""
+    def find(self, schema: str, expected: type[S]) -> S:
+        """Return a schema of the expected type. Raises EventError if there is none."""
         found = self._known.get(schema) or self._refused.get(schema)
         if found is None and self.look_up is not None:
             found = self._known[schema] = self.look_up(schema)
         found = found or "was not looked up"
-        if isinstance(found, str):
-            raise EventError(DeadLetterReason.UNKNOWN_SCHEMA, f"schema {schema} {found}")
-        return found
+        if isinstance(found, expected):
+            return found
+        wrong = f"is of type {getattr(found, 'kind', '')}, expected {expected.kind}"
+        why = found if isinstance(found, str) else wrong
+        raise EventError(DeadLetterReason.UNKNOWN_SCHEMA, f"schema {schema} {why}")
