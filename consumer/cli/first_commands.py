@@ -1,18 +1,21 @@
-"""`init`: a first config, by four questions or by options."""
+"""`init` and `doctor`: a first config, and whether everything is there that `run` needs."""
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from consumer.cli.options import DEFAULT_CONFIG
+from consumer.cli.options import DEFAULT_CONFIG, ConfigPath, Json, import_without_rich
+from consumer.runtime.options import ExitCode
 
 if TYPE_CHECKING:
     from consumer.operations.first_config.choices import Choices
@@ -53,6 +56,29 @@ def init(
         note = "  (only you can read it)" if path in made.secret else ""
         typer.echo(f"wrote {path}{note}")
     typer.echo(_next_steps(made))
+
+
+def doctor(config: ConfigPath = DEFAULT_CONFIG, as_json: Json = False) -> None:
+    """Check broker, rights, topics, registry, contact store, vendors and clocks; say what to do.
+
+    Sends no survey and writes no record; the login of a vendor that has one counts as a call. Ends
+    with 1 if a check failed.
+    """
+    import_without_rich()
+    from consumer.observability.logs import logs
+    from consumer.operations.doctor.doctor import examine
+    from consumer.operations.doctor.finding import State
+
+    logs.set_up(logs.Level.ERROR)  # what a check finds is in the table
+    findings = examine(config)
+    failed = any(one.state is State.FAILED for one in findings)
+    if as_json:
+        typer.echo(json.dumps({"ok": not failed, "findings": [asdict(one) for one in findings]}))
+    else:
+        from consumer.operations.doctor.view import show
+
+        show(findings)
+    raise typer.Exit(ExitCode.DEFECT if failed else ExitCode.CLEAN)
 
 
 def _choices(

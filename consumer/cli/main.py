@@ -144,6 +144,7 @@ def run(
 
 app.command(rich_help_panel=Panel.RUN)(first_commands.init)
 app.command(rich_help_panel=Panel.CHECK)(check_commands.validate)
+app.command(rich_help_panel=Panel.CHECK)(first_commands.doctor)
 app.command("test", rich_help_panel=Panel.CHECK)(config_commands.run_tests_of_config)
 app.command("diff", rich_help_panel=Panel.CHECK)(config_commands.diff_configs)
 app.command(rich_help_panel=Panel.CHECK)(check_commands.topics)

@@ -97,6 +97,11 @@ class VendorClient:
         self._timeouts = httpx.Timeout(timeout, connect=connect).as_dict()
         self._transport = _transport(tls, proxy)
 
+    @property
+    def unreachable(self) -> str | None:
+        """Why the vendor was not reached by the last request; None if it was, or there was none."""
+        return self._unreachable
+
     async def close(self) -> None:
         """Drop all connections, also those of calls in flight."""
         await self._transport.aclose()

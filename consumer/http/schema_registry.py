@@ -43,6 +43,13 @@ class FoundSchema(NamedTuple):
     references: tuple[Reference, ...] = ()
 
 
+class Subjects(NamedTuple):
+    """The subjects of a registry; `date`: the header of its answer, or empty."""
+
+    names: frozenset[str]
+    date: str
+
+
 class SchemaRegistry:
     """A client of one registry. Its calls block, for `timeout` each at most."""
 
@@ -92,6 +99,21 @@ class SchemaRegistry:
     def close(self) -> None:
         """Close its connections."""
         self._client.close()
+
+    def subjects(self) -> Subjects:
+        """Return the names of all subjects, and the clock there. Raises RegistryUnavailable."""
+        try:
+            response = self._client.get(f"{self._url}/subjects")
+        except httpx.HTTPError as error:  # its text may repeat the address
+            raise RegistryUnavailable(f"no answer ({type(error).__name__})") from None
+        try:
+            answer = orjson.loads(response.content[:_LARGEST])
+        except orjson.JSONDecodeError:
+            answer = None
+        if response.status_code != 200 or not isinstance(answer, list):
+            raise RegistryUnavailable(f"status {response.status_code}{_hint(response.status_code)}")
+        names = frozenset(name for name in answer if isinstance(name, str))
+        return Subjects(names, response.headers.get("date", ""))
 
     def _add_references(
         self, answer: dict[str, Any], found: dict[tuple[str, int, str], Reference]

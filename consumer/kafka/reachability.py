@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException
@@ -43,8 +44,16 @@ WAIT = 10.0
 """Seconds that a broker has for its first answer."""
 
 
-def require_broker(settings: Settings) -> None:
-    """Return once a broker answers. Raises BrokerUnreachable, with librdkafka's best reason."""
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """Why no broker answers, by librdkafka's best reason, and the settings to check."""
+
+    why: str
+    check: str
+
+
+def unreachable(settings: Settings) -> Unreachable | None:
+    """Wait for a broker's first answer, `WAIT` seconds at most; return why none came, or None."""
     known: KafkaError | None = None
 
     def note(error: KafkaError) -> None:
@@ -58,10 +67,15 @@ def require_broker(settings: Settings) -> None:
         client.list_topics(timeout=WAIT)
     except KafkaException as error:
         client.poll(0)  # runs the error callbacks that librdkafka has queued
-        why = describe(known or error)
-    else:
-        return
-    raise BrokerUnreachable(
-        f"no broker answers at {settings.get('bootstrap.servers', '')} within {WAIT:g} s: {why}. "
-        f"Check {what_to_check(known)}"
-    )
+        return Unreachable(describe(known or error), what_to_check(known))
+    return None
+
+
+def require_broker(settings: Settings) -> None:
+    """Return once a broker answers. Raises BrokerUnreachable, with librdkafka's best reason."""
+    trouble = unreachable(settings)
+    if trouble is not None:
+        raise BrokerUnreachable(
+            f"no broker answers at {settings.get('bootstrap.servers', '')} within {WAIT:g} s: "
+            f"{trouble.why}. Check {trouble.check}"
+        )

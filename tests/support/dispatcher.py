@@ -316,6 +316,10 @@ class LiveWorld:
         loaded = load(config, env={"ADMIN_PORT": "0"})
         topics.create(admin_client(loaded.kafka), topics.own_topics(loaded))
 
+    def create_input(self, topic: str) -> None:
+        """Make another input topic."""
+        create_topics(self.bootstrap, topic, partitions=self.partitions)
+
     def start(
         self,
         config: Path,

@@ -75,7 +75,7 @@ def test_help_groups_commands_by_purpose() -> None:
     }
     assert list(names) == ["Options", "Run", "Check", "Look", "Mend", "Try"]
     assert names["Run"] == ["run", "init"]
-    assert names["Check"] == ["validate", "test", "diff", "topics", "schemas"]
+    assert names["Check"] == ["validate", "doctor", "test", "diff", "topics", "schemas"]
     assert names["Look"] == [
         "status",
         "explain",
