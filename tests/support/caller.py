@@ -66,6 +66,11 @@ class Caller:
             self.lane.arrived(PendingInvitation.of(self._offset, invitation, self.now), self.now)
             self._offset += 1
 
+    def read(self, value: bytes) -> None:
+        """A record of the lane's topic arrives."""
+        self.lane.arrived(PendingInvitation.read(self._offset, value, self.now), self.now)
+        self._offset += 1
+
     def settle(self) -> None:
         """Until nothing is under way, and nothing that is due now is left to do."""
         deadline = time.monotonic() + PATIENCE

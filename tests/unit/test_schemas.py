@@ -66,8 +66,11 @@ FILES = [
     "dead-letter.json",
     "routing-config.yaml",
 ]
-POLICIES = [f"routing-config-{company}.yaml" for company in ("bank", "hotel", "retailer")]
-"""Whole configs of `docs/rules.md`, which say more than what is required."""
+POLICIES = [
+    f"routing-config-{of}.yaml"
+    for of in ("bank", "hotel", "retailer", "delighted", "qualtrics", "medallia")
+]
+"""Whole configs of `docs/rules.md` and `docs/vendors-by-http.md`, beyond what is required."""
 
 Place = tuple[str | int, ...]
 

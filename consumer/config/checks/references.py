@@ -39,9 +39,11 @@ def check_vendor(findings: Findings, vendor: str) -> None:
 def _codes_of_success(findings: Findings, vendor: str) -> None:
     """Warn of a rule's code that may come with a success for the rest of the call.
 
-    Skipped if `success` names codes of its own, or the rule names the refusal's status.
+    Skipped if `success` names codes of its own, if codes stand in `failed_entries`, or if the rule
+    names the refusal's status.
     """
-    if any(findings.texts("vendors", vendor, "success", "code")):
+    told = findings.at("vendors", vendor, "failed_entries", "code")
+    if told or any(findings.texts("vendors", vendor, "success", "code")):
         return
     for rule in BY_RULE:
         path = ("vendors", vendor, rule, "code")

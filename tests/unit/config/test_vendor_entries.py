@@ -102,6 +102,8 @@ def test_a_rules_code_that_a_success_may_carry_is_warned_of(folder: Path, rule: 
     assert warned(f"{rule}: {{code: [INVALID]}}\n    success: {{code: [OK]}}") == []
     assert warned(f"{rule}: {{code: [INVALID], status: [422]}}") == []
     assert warned(f"{rule}: {{status: [422]}}") == []
+    listed = "failed_entries: {list: errors, index: row, code: code}"
+    assert warned(f"{rule}: {{code: [INVALID]}}\n    {listed}") == []
 
 
 @pytest.mark.parametrize("text", [TEXT, with_ways()])
