@@ -34,7 +34,18 @@ class SchemaServer:
 
     def register(self, subject: str, schema: Any) -> int:
         """Register an Avro schema; return its id."""
-        body = {"schema": json.dumps(schema)}
+        return self._register(subject, {"schema": json.dumps(schema)})
+
+    def register_proto(self, subject: str, text: str, **references: str) -> int:
+        """Register the text of a .proto file, as Java's serialisers do; return its id.
+
+        `references`: subject → the path by which the text imports its first version.
+        """
+        used = [{"name": path, "subject": name, "version": 1} for name, path in references.items()]
+        body = {"schema": text, "schemaType": "PROTOBUF", "references": used}
+        return self._register(subject, body)
+
+    def _register(self, subject: str, body: Any) -> int:
         answer = local_http.post(f"{self.url}/subjects/{subject}/versions", json=body)
         return int(answer.raise_for_status().json()["id"])
 
