@@ -22,6 +22,7 @@ from consumer.cli import (
     operations,
     results_commands,
     rules_commands,
+    send_csv,
     simulate,
     trial_commands,
 )
@@ -143,6 +144,7 @@ def run(
 
 
 app.command(rich_help_panel=Panel.RUN)(first_commands.init)
+app.command("send-csv", rich_help_panel=Panel.RUN)(send_csv.send_csv)
 app.command(rich_help_panel=Panel.CHECK)(check_commands.validate)
 app.command(rich_help_panel=Panel.CHECK)(first_commands.doctor)
 app.command("test", rich_help_panel=Panel.CHECK)(config_commands.run_tests_of_config)

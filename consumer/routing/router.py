@@ -136,7 +136,7 @@ class Router:
         known = self.inputs.get(record.topic)
         if known is None:
             if self._uploads and record.topic == self._uploads:
-                for candidate in self._uploaded(record, now, routed_at):
+                for candidate in self.uploaded(record, now, routed_at):
                     self._route_event(candidate, now, out)
                 return
             raise EventError(DeadLetterReason.NO_INPUT, "no input of the config has its topic")
@@ -157,7 +157,7 @@ class Router:
         for candidate in candidates:  # all of them, or a dead letter alone
             self._route_event(candidate, now, out)
 
-    def _uploaded(self, record: InputRecord, now: float, routed_at: str) -> list[RouteCandidate]:
+    def uploaded(self, record: InputRecord, now: float, routed_at: str) -> list[RouteCandidate]:
         """Return the candidates of a row by the route that it names, whose pattern is not asked.
         Raises EventError."""
         upload, event = read_upload(record, now)

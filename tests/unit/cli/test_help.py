@@ -74,7 +74,7 @@ def test_help_groups_commands_by_purpose() -> None:
         for title, text in sections.items()
     }
     assert list(names) == ["Options", "Run", "Check", "Look", "Mend", "Try"]
-    assert names["Run"] == ["run", "init"]
+    assert names["Run"] == ["run", "init", "send-csv"]
     assert names["Check"] == ["validate", "doctor", "test", "diff", "topics", "schemas"]
     assert names["Look"] == [
         "status",
