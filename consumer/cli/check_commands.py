@@ -116,13 +116,18 @@ def topics(
     create: Annotated[
         bool, typer.Option("--create", help="Create missing topics and raise limits.")
     ] = False,
+    inputs: Annotated[
+        bool,
+        typer.Option("--inputs", help="With --create: missing input and feed topics, too; to try."),
+    ] = False,
     output: Annotated[
         Format | None,
         typer.Option("--format", help="Print commands or resources instead of asking Kafka."),
     ] = None,
     cluster: Annotated[str, typer.Option(help="Name of the Strimzi cluster.")] = "kafka",
     partitions: Annotated[
-        int, typer.Option(min=1, max=10_000, help="Partitions of the results topic.")
+        int,
+        typer.Option(min=1, max=10_000, help="Partitions of the results topic, and of --inputs."),
     ] = 6,
     replication: Annotated[
         int, typer.Option(min=-1, max=100, help="Replication factor; -1 is the broker's default.")
@@ -134,6 +139,8 @@ def topics(
     from consumer.kafka.reachability import require_broker
     from consumer.kafka.topics import own_topics, problems
 
+    if inputs and not create:
+        raise typer.BadParameter("--inputs goes with --create", param_hint="--inputs")
     if output is not None and as_json:
         raise typer.BadParameter("--format prints for other tools, --json the check: choose one")
     loaded = load_config(config, secrets=output is None)
@@ -143,7 +150,10 @@ def topics(
         return
     require_broker(loaded.kafka)
     client = admin_client(loaded.kafka)
-    changes = _create_topics(client, specs, replication, quiet=as_json) if create else {}
+    foreign = _foreign_topics(loaded, partitions) if inputs else []
+    changes = (
+        _create_topics(client, [*specs, *foreign], replication, quiet=as_json) if create else {}
+    )
     found = problems(client, specs, loaded.input_topics, loaded.feed_topics)
     if as_json:
         checked = {"ok": not found, "problems": found, "created": [], "changed": [], **changes}
@@ -156,6 +166,14 @@ def topics(
     if found:
         raise TopicsError("\n".join([*found, _HOW_TO_CREATE]))
     typer.echo("all topics are as they must be")
+
+
+def _foreign_topics(config: Config, partitions: int) -> list[TopicSpec]:
+    """Return the topics that other programs write, with the brokers' own settings."""
+    from consumer.kafka.topics import TopicSpec
+
+    names = dict.fromkeys([*config.input_topics, *config.feed_topics])
+    return [TopicSpec(name, partitions) for name in names]
 
 
 def _create_topics(

@@ -192,7 +192,11 @@ def _next_steps(made: FirstConfig) -> str:
         f"  survey-dispatcher validate{choice}",
         f"  survey-dispatcher test{choice}",
         f"  survey-dispatcher explain event.json{choice}",
-        f"  survey-dispatcher sandbox -c {made.config.name}  # the vendor's double",
+        f"  survey-dispatcher sandbox -c {made.config.name}    # in a shell of its own",
+        f"  survey-dispatcher topics --create --inputs{choice}",
         f"  survey-dispatcher doctor{choice}    # is everything there that `run` needs?",
+        f"  survey-dispatcher run --from earliest{choice}",
+        f"  survey-dispatcher produce -c {made.config.name} --events event.json",
+        f"  survey-dispatcher results summary{choice}",
     ]
     return "\n".join(steps)

@@ -111,8 +111,25 @@ def _tell_how_to_use(path: Path, config: Config, url: str) -> None:
 
 
 def produce(
-    topic: Annotated[str, typer.Option(help="Input topic.")] = "pos.transaction-completed",
-    bootstrap: Annotated[str, typer.Option(help="Address of a Kafka broker.")] = "localhost:9092",
+    topic: Annotated[
+        str | None,
+        typer.Option(
+            help="Input topic.", show_default="the config's, or pos.transaction-completed"
+        ),
+    ] = None,
+    bootstrap: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of a Kafka broker.", show_default="the config's, or localhost:9092"
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None, config_option("Routing config whose Kafka and input topic to use.")
+    ] = None,
+    events: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Events of a file: one JSON document, or one a line."),
+    ] = None,
     speed: Annotated[
         float | None,
         typer.Option(help="Factor on the recorded pace, above 0; by default all at once."),
@@ -123,16 +140,32 @@ def produce(
         typer.Option(min=0.001, help="Generate so many events per second instead; needs no extra."),
     ] = None,
 ) -> None:
-    """Produce a year of real purchases to an input topic.
+    """Produce events to an input topic: a year of real purchases, or those of --events.
 
     The purchases need the `baskets` extra; with --synthetic they are generated.
     """
-    from consumer.demo.feed import produce_baskets, produce_synthetic
+    from consumer.demo.feed import produce_baskets, produce_file, produce_synthetic
 
     check_speed(speed)
-    kafka = {"bootstrap.servers": bootstrap}
-    if synthetic is None:
-        number = produce_baskets(kafka, topic, speed=speed, limit=limit)
+    loaded = None if config is None else load_config(config)
+    kafka = {"bootstrap.servers": "localhost:9092"} if loaded is None else dict(loaded.kafka)
+    if bootstrap is not None:
+        kafka["bootstrap.servers"] = bootstrap
+    name = topic or _input_topic(loaded)
+    if events is not None:
+        number = produce_file(kafka, name, events)
+    elif synthetic is None:
+        number = produce_baskets(kafka, name, speed=speed, limit=limit)
     else:
-        number = produce_synthetic(kafka, topic, rate=synthetic, limit=limit)
-    typer.echo(f"{number:,} events produced to {topic}")
+        number = produce_synthetic(kafka, name, rate=synthetic, limit=limit)
+    typer.echo(f"{number:,} events produced to {name}")
+
+
+def _input_topic(config: Config | None) -> str:
+    """Return the topic to produce to without --topic. Raises BadParameter."""
+    if config is None:
+        return "pos.transaction-completed"
+    if len(config.input_topics) > 1:
+        named = ", ".join(config.input_topics)
+        raise typer.BadParameter(f"expected one of {named}", param_hint="--topic")
+    return config.input_topics[0]

@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
+import orjson
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
@@ -183,6 +185,29 @@ def produce_baskets(
     events = as_produced(baskets(limit), time.time(), speed)
     with with_progress(min(limit or BASKETS, BASKETS)) as progress:
         return feed(settings, topic, events, speed=speed, progress=progress)
+
+
+def produce_file(settings: Mapping[str, str], topic: str, path: Path) -> int:
+    """Produce the events of a file as they are; return how many were delivered.
+
+    The file is one JSON document, or has one a line. Raises DispatcherError if it cannot be read or
+    Kafka or the topic is missing.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DispatcherError(f"{path}: {error.strerror}") from None
+    values = [content] if _is_document(content) else [*filter(None, content.splitlines())]
+    events = ((0.0, b"", value.strip()) for value in values)
+    return feed(settings, topic, events, speed=None, progress=lambda _number: None)
+
+
+def _is_document(content: bytes) -> bool:
+    try:
+        orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 def produce_synthetic(

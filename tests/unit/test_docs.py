@@ -21,6 +21,8 @@ from consumer.config import load
 from consumer.config.schema_lookup import config_schema
 from consumer.observability.metrics.metrics import Metrics
 from consumer.observability.metrics.names import NAMESPACE
+from consumer.operations.first_config.choices import Choices
+from consumer.operations.first_config.files import first_config
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -94,17 +96,11 @@ def test_the_index_leads_to_every_page() -> None:
     assert missing - {"README.md"} == set()
 
 
-def test_the_config_of_the_quick_start_is_valid(tmp_path: Path) -> None:
-    (sample, *_) = [each for each in fenced("quick-start.md", "yaml") if "version: 1" in each]
-    path = tmp_path / "routing.yaml"
-    path.write_text(sample)
-    assert load(path, secrets=False).warnings == ()
-
-
 def test_the_settings_for_tls_in_the_quick_start_are_accepted(tmp_path: Path) -> None:
-    whole, kafka = fenced("quick-start.md", "yaml")
+    (kafka,) = fenced("quick-start.md", "yaml")
+    made = first_config(tmp_path / "new", Choices("pisano", "sms", region="TR"), 0.0)
     yaml = YAML(typ="safe", pure=True)
-    document = yaml.load(whole) | yaml.load(kafka)
+    document = yaml.load(made.texts[made.config]) | yaml.load(kafka)
     path = tmp_path / "routing.yaml"
     with path.open("w") as out:
         yaml.dump(document, out)

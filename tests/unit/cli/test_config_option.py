@@ -21,7 +21,7 @@ from consumer.operations.inputs import InputView
 from consumer.records.checkpoint import Owner
 from tests.unit.config.support import ENV, RADAR_PASSWORD, VALID
 
-OPTIONAL = {"sandbox", "simulate", "status"}
+OPTIONAL = {"produce", "sandbox", "simulate", "status"}
 """What these do without --config needs none: samples, synthetic traffic, a running process."""
 
 
