@@ -22,11 +22,14 @@ from consumer.config.section import Section
 from consumer.config.sections import Admin, Campaign, Input, Pseudonym, Quota, Results, Route
 from consumer.config.tables import Table
 from consumer.config.topic_names import Topics
+from consumer.config.tracing_section import Tracing
 from consumer.errors import Problem
 from consumer.vendors.protocol import Account
 from consumer.vendors.registry import VENDORS
 
 __all__ = ["Campaign", "Config", "Route"]
+
+_NOT_RULES = {"kafka", "admin", "registry", "include", "tracing"}
 
 KAFKA_EXAMPLE = {"bootstrap.servers": "${env:KAFKA_BOOTSTRAP:-localhost:9092}"}
 
@@ -82,6 +85,8 @@ class Config(Section):
     """Event fields that results carry."""
     tables: dict[Name, Table] = Field(default_factory=dict)
     """Name → a CSV file that expressions look into: `lookup('stores', store.code, 'city')`."""
+    tracing: Tracing | None = None
+    """Carry events' trace contexts to their results; without it no header is read for that."""
     admin: Admin = Admin()
     """The HTTP server for metrics and health."""
 
@@ -105,10 +110,10 @@ class Config(Section):
     def config_version(self) -> str:
         """12 hex digits that change with the rules, not with secrets or addresses of our own.
 
-        All of `kafka` is left out: any of its settings may carry a credential; so are `admin` and
-        `registry`, for replicas may differ in them.
+        All of `kafka` is left out: any of its settings may carry a credential; so are `admin`,
+        `registry` and `tracing`, for replicas may differ in them.
         """
-        rules = self.model_dump(mode="json", exclude={"kafka", "admin", "registry", "include"})
+        rules = self.model_dump(mode="json", exclude=_NOT_RULES)
         text = json.dumps(rules, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -26,6 +26,7 @@ class InputRecord(Struct, frozen=True, gc=False):
 
     Topic, partition and offset are the original ones: a replayed record keeps its identity.
     `read_envelope` is called only where it is needed: reading headers takes as long as decoding.
+    `traceparent`: the trace context that its results carry; empty without one.
     """
 
     topic: str
@@ -33,6 +34,7 @@ class InputRecord(Struct, frozen=True, gc=False):
     offset: int
     value: bytes | None
     read_envelope: Callable[[], RecordEnvelope] = RecordEnvelope
+    traceparent: str = ""
 
     @property
     def source(self) -> Source:

@@ -84,8 +84,9 @@ class _Head(TypedDict):
 
 class RuleFields(TypedDict):
     """What the rules before a survey found: a key is there only where a rule asked for it. `event`:
-    what `results.fields` chose of the event."""
+    what `results.fields` chose of the event. `traceparent`: its trace context, with `tracing`."""
 
+    traceparent: NotRequired[Name]
     event: NotRequired[dict[str, str | None]]
     timezone: NotRequired[Name]
     timezone_from: NotRequired[str]
@@ -230,6 +231,7 @@ class _ResultPart(Struct, gc=False, forbid_unknown_fields=True):
     event: dict[str, str | None] | UnsetType = UNSET
     redirected: bool = False
     contact: Literal["obey", "exempt", "off"] = "obey"
+    traceparent: _Name = ""
 
 
 class InvitationHead(Struct, gc=False):
@@ -284,10 +286,11 @@ class ResultParts(Struct, gc=False):
 
 
 class Identity(Struct, gc=False):
-    """The keys of a result's record."""
+    """The keys of a result's record, and its trace context."""
 
     id: str
     event_id: str
+    traceparent: str = ""
 
 
 class ContactPart(Struct, gc=False):

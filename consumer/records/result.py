@@ -194,17 +194,20 @@ class Result(RuleFields):
 
 
 class EncodedResult(Struct, frozen=True, gc=False):
-    """A result ready for its topic. `answered_at` (RFC 3339): None without a call."""
+    """A result ready for its topic. `answered_at` (RFC 3339): None without a call. `traceparent`:
+    the event's trace context, or empty."""
 
     id: str
     event_id: str
     answered_at: str | None
     value: bytes
+    traceparent: str = ""
 
     @classmethod
     def of(cls, result: Result) -> Self:
         """Encode a result."""
-        return cls(result["id"], result["event_id"], result["answered_at"], orjson.dumps(result))
+        value, traceparent = orjson.dumps(result), result.get("traceparent", "")
+        return cls(result["id"], result["event_id"], result["answered_at"], value, traceparent)
 
 
 ResultReader: TypeAdapter[Result] = TypeAdapter(Result)

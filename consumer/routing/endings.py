@@ -56,8 +56,10 @@ class Endings:
     fields: Getters = ()
 
     def add_fields(self, candidate: RouteCandidate) -> None:
-        """Add to all that becomes of an event what results are to say of it: texts without an
-        address, cut at `FIELD_LIMIT` characters."""
+        """Add to all that becomes of an event what results are to say of it: its trace context, and
+        texts without an address, cut at `FIELD_LIMIT` characters."""
+        if candidate.record.traceparent:
+            candidate.found["traceparent"] = candidate.record.traceparent
         if self.fields:
             candidate.found["event"] = {
                 name: _without_address(candidate, candidate.text_at(get))

@@ -32,6 +32,7 @@ from consumer.runtime.preflight import KafkaPreflight
 from consumer.runtime.reload import FileWatch, Reloader
 from consumer.runtime.stage import ConfigInUse, StageServices
 from consumer.runtime.supervisor import Supervisor
+from consumer.runtime.tracing import start_tracing
 from consumer.runtime.watchers.command_watch import CommandWatch
 from consumer.runtime.watchers.pause_watch import PauseBoard, PausesNow, PauseWatch
 from consumer.runtime.watchers.process_watch import BrokerWatch, poll_repeatedly
@@ -104,6 +105,7 @@ class Process:
             health=self.health,
             instance=options.instance,
             pauses=PauseBoard(known=not self._reads_pauses),
+            tracing=start_tracing(config.tracing, options.instance),
         )
         self.status = StatusReport(
             self.services.board,
@@ -170,6 +172,7 @@ class Process:
             await self._supervisor.close()
             if self._contacts is not None:
                 await asyncio.to_thread(self._contacts.close)
+            await asyncio.to_thread(self.services.tracing.close)
             admin.cancel()
             await asyncio.gather(admin, return_exceptions=True)
         if self._failure is not None:

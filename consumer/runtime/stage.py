@@ -34,6 +34,7 @@ from consumer.observability.status.board import StatusBoard
 from consumer.runtime.delay.early_returns import EarlyReturns
 from consumer.runtime.delay.step_counts import StepCounts
 from consumer.runtime.fencing_monitor import FencingMonitor
+from consumer.runtime.tracing import ProcessTracing
 from consumer.runtime.watchers.command_watch import CommandBoard
 from consumer.runtime.watchers.pause_watch import PauseBoard
 
@@ -93,6 +94,7 @@ class StageServices:
     commands: CommandBoard = field(default_factory=CommandBoard)
     pauses: PauseBoard = field(default_factory=PauseBoard)
     board: StatusBoard = field(default_factory=StatusBoard)
+    tracing: ProcessTracing = field(default_factory=ProcessTracing)
 
     def follow_clock(self) -> None:
         """Follow a step of the wall clock unless a lane is owned; its owner drains it first."""

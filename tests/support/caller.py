@@ -26,6 +26,7 @@ from consumer.observability.metrics.metrics import Metrics
 from consumer.records.invitation import Invitation
 from consumer.records.result import Result
 from consumer.runtime.lane.lane_report import LaneReport
+from consumer.runtime.lane.lane_traces import LaneTraces
 from consumer.wiring.build import build_accounts, build_vendors, lane_settings
 from tests.support.lanes import results
 
@@ -135,7 +136,11 @@ def calling(config: Config, lane: str) -> Iterator[Caller]:
     accounts = build_accounts(config, build_vendors(config), now)
     calls = Calls(accounts, config.campaigns, loop, Clock(now, now))
     caller = box["caller"] = Caller(
-        config, machine, calls, metrics, LaneReport(machine, metrics.lane(lane))
+        config,
+        machine,
+        calls,
+        metrics,
+        LaneReport(machine, metrics.lane(lane), LaneTraces(None, lane)),
     )
     try:
         yield caller

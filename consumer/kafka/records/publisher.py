@@ -17,6 +17,7 @@ from consumer.records.dead_letter import DeadLetter, DeadLetterReason
 from consumer.records.fields import RECORD_VERSION
 from consumer.records.readers import wire_prefix
 from consumer.records.result import EncodedResult
+from consumer.records.trace_context import HEADER
 
 RECORD_ROOM = MESSAGE_MAX_BYTES - 64 * 1024
 """Bytes of original key, value and headers that fit beside the program's headers."""
@@ -30,7 +31,8 @@ class Publisher:
     """Writes results and dead letters inside a transaction of `client`.
 
     Results carry CloudEvents attributes (binary mode of the Kafka protocol binding): `ce_id` is the
-    invitation's id, `ce_source` this application and stage. With `schema_id` their values are in
+    invitation's id, `ce_source` this application and stage; `traceparent` is the event's trace
+    context. With `schema_id` their values are in
     the wire format of schema registries: byte 0 and that id before the JSON.
     """
 
@@ -61,6 +63,8 @@ class Publisher:
 
         def record(result: EncodedResult) -> transactions.Record:
             headers = {**shared, "ce_id": result.id, "ce_time": result.answered_at or now}
+            if result.traceparent:
+                headers[HEADER] = result.traceparent
             return (
                 self._results,
                 self._prefix + result.value,

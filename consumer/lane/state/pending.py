@@ -29,6 +29,7 @@ from consumer.records.invitation import (
     flat_invitation,
 )
 from consumer.records.readers import RECORD_LIMIT, later_attempts, read_invitation
+from consumer.records.trace_context import is_sampled
 
 OVERHEAD = 800
 """Bytes of a pending invitation beside its record's value (measured: 1.4 kB for 600)."""
@@ -40,7 +41,8 @@ class PendingInvitation(msgspec.Struct, gc=False):
     by which the router made it; none for one that an operator sent again. `event_at`: when its
     event happened, if that is known. `eligible_from`: its due time, 0 without one. `zone`: its
     customer's time zone. `waits_for`: the contact rule for which it was delayed. `shadow`: its
-    route was in shadow when it was routed. `_result`: the result's part, once a call decoded it.
+    route was in shadow when it was routed. `traceparent`: the trace context of its event, if it is
+    sampled; results copy any from `value`. `_result`: the result's part, once a call decoded it.
 
     The garbage collector skips it (`gc=False`): there are many, and none refers to another object
     that could refer back."""
@@ -61,6 +63,7 @@ class PendingInvitation(msgspec.Struct, gc=False):
     priority: int = USUAL_PRIORITY
     waits_for: str = ""
     shadow: bool = False
+    traceparent: str = ""
     _result: Raw | None = None
 
     @classmethod
@@ -96,6 +99,7 @@ class PendingInvitation(msgspec.Struct, gc=False):
             head.priority,
             head.waits_for,
             head.shadow,
+            result.traceparent if is_sampled(result.traceparent) else "",
         )
 
     @classmethod

@@ -78,7 +78,8 @@ def encode_results(ended: Iterable[EndedInvitation]) -> Iterator[EncodedResult]:
         if one.details:
             own.append(b"," + orjson.dumps(dict(one.details))[1:-1])
         value = b"".join((*own, encoded))
-        yield EncodedResult(identity.id, identity.event_id, one.facts.answered_at, value)
+        at, traceparent = one.facts.answered_at, identity.traceparent
+        yield EncodedResult(identity.id, identity.event_id, at, value, traceparent)
 
 
 def _share(one: EndedInvitation, other: EndedInvitation) -> bool:

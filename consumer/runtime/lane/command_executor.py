@@ -129,6 +129,7 @@ class CommandExecutor:
         self.lane.commit_took(self._delivered_at - started)
         self.committed_base = commit.checkpoint.base
         self._count(commit, gone)
+        self.report.traces.committed(commit.results, services.clock.now())
 
     def _count(self, commit: Commit, gone: int) -> None:
         metrics = self.report.metrics

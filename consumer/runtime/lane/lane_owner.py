@@ -31,6 +31,7 @@ from consumer.runtime.lane.command_executor import CommandExecutor
 from consumer.runtime.lane.config_rivals import ConfigRivals
 from consumer.runtime.lane.lane_report import LaneReport
 from consumer.runtime.lane.lane_status import call_status, lane_status
+from consumer.runtime.lane.lane_traces import LaneTraces
 from consumer.runtime.lane.retention import Retention
 from consumer.runtime.stage import StageRun, StageServices
 from consumer.runtime.watchers.command_watch import ObeyedCommands
@@ -80,7 +81,11 @@ class LaneOwnership:
     def __post_init__(self, producer: Producer, calls: Calls) -> None:
         self.services = self.run.services
         self._obeyed.since = self.services.clock.now()
-        self.report = LaneReport(self.lane, self.services.metrics.lane(self.name))
+        self.report = LaneReport(
+            self.lane,
+            self.services.metrics.lane(self.name),
+            LaneTraces(self.services.tracing.spans, self.name),
+        )
         self.executor = CommandExecutor(
             self.lane, self.run, producer, self.consumer, calls, self.events, self.report, self.desk
         )

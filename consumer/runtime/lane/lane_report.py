@@ -32,6 +32,7 @@ from consumer.lane.state.snapshot import (
 )
 from consumer.observability.metrics.lane import LaneMetrics
 from consumer.records.call import Outcome, Verdict
+from consumer.runtime.lane.lane_traces import LaneTraces
 
 HINT = (
     "the vendor fails or refuses this campaign's calls, one customer at a time is tried: mend it "
@@ -51,6 +52,7 @@ class LaneReport:
 
     lane: Lane
     metrics: LaneMetrics
+    traces: LaneTraces
     _accounts: dict[str, AccountSnapshot] = field(default_factory=dict)
     _failed: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     _held_back: set[str] = field(default_factory=set)
@@ -68,6 +70,7 @@ class LaneReport:
     def answered(self, event: Answered, seconds: float) -> None:
         """Record a call that ended, after the lane has processed its answer."""
         self._count(event, seconds)
+        self.traces.answered(event)
         self._log_call(event, seconds)
         self._log_setback(event.batch, event.outcome, event.at)
         for ended in self.lane.settlement.bisections.take_ended():

@@ -38,6 +38,7 @@ from consumer.routing.router import Router
 from consumer.runtime.group_consumer import partition_names, places_of
 from consumer.runtime.isolation import log_defect
 from consumer.runtime.router.dead_letter_guard import DeadLetterGuard, Halt, example_of, place_of
+from consumer.runtime.router.router_traces import RouterTraces
 from consumer.runtime.router.schema_waits import SchemaWaits
 from consumer.runtime.router.uploads_topic import UploadsTopic
 from consumer.runtime.stage import StageServices
@@ -77,6 +78,10 @@ class RouterStage(StoppableStage[Routed]):
         self._guard = DeadLetterGuard(_limits(router))
         self._halting: dict[str, Halt] = {}
         self._schemas, self._waits = schemas, SchemaWaits()
+        tracing = services.tracing
+        self._traces = (
+            RouterTraces(tracing.spans, services.topics.router_group) if tracing.carried else None
+        )
         self._uploads = UploadsTopic(services.topics.uploads)
 
     def reconfigure(self, rules: RouterConfig) -> None:
@@ -197,6 +202,8 @@ class RouterStage(StoppableStage[Routed]):
         """Process what came, then halt the inputs whose limit on dead letters it exceeds, and leave
         the partitions that wait for a schema."""
         before = set(self._waits.left)
+        if self._traces is not None:
+            self._traces.forget()
         super()._handle(records)
         for topic, halt in self._halting.items():
             left = [place for place in self._waits.places(topic) if place[:2] not in before]
@@ -264,7 +271,10 @@ class RouterStage(StoppableStage[Routed]):
         return self.router.route([self._record(one) for one in records], now, self.run.beat)
 
     def _record(self, message: Message) -> InputRecord:
-        return input_record(message, self.services.topics.replayed)
+        record = input_record(message, self.services.topics.replayed)
+        if self._traces is None:
+            return record
+        return self._traces.with_context(message, record, self.services.clock.now())
 
     def _publish_poison(self, poison: Message, error: str) -> Routed:
         record = input_record(poison, self.services.topics.replayed)
@@ -292,6 +302,8 @@ class RouterStage(StoppableStage[Routed]):
             publisher = self.services.publisher(self.producer, "router")
             publisher.results(map(EncodedResult.of, routed.results), rfc3339(now))
             publisher.dead_letters(routed.dead_letters, rfc3339(now))
+        if self._traces is not None:
+            self._traces.committed(messages, self.services.clock.now())
 
     def _log_defects(self, letters: Sequence[DeadLetter]) -> None:
         for letter in letters:

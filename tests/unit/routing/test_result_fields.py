@@ -11,6 +11,7 @@ from consumer.config.load import load
 from consumer.errors import ConfigError
 from consumer.records.input_record import InputRecord
 from consumer.records.readers import read_invitation
+from consumer.records.result import EncodedResult
 from consumer.routing.endings import FIELD_LIMIT
 from consumer.routing.routed import Routed
 from consumer.wiring.build import build_router, build_vendors
@@ -90,3 +91,17 @@ def test_an_address_is_refused_when_the_config_is_read(expression: str, said: st
     with pytest.raises(ConfigError) as refused:
         load(document(f=expression), env={})
     assert said in str(refused.value)
+
+
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@pytest.mark.parametrize("phone", [PHONE, "none"])
+def test_trace_context_reaches_invitation_and_result(phone: str) -> None:
+    config = load(document(), env={})
+    body = {"id": "t-1", "time": "2026-11-23T10:00:00Z", "customer": {"phone": phone}}
+    record = InputRecord("trips", 0, 7, orjson.dumps(body), traceparent=TRACEPARENT)
+    routed = build_router(config, build_vendors(config)).route([record], 1_795_435_200.0)
+    carried = [read_invitation(made.value)["traceparent"] for made in routed.invitations]
+    carried += [EncodedResult.of(result).traceparent for result in routed.results]
+    assert carried == [TRACEPARENT]

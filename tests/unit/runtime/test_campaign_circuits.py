@@ -15,6 +15,7 @@ from consumer.lane.state.commands import Batch
 from consumer.observability.metrics.metrics import Metrics
 from consumer.records.call import Outcome
 from consumer.runtime.lane.lane_report import LaneReport
+from consumer.runtime.lane.lane_traces import LaneTraces
 from tests.support.lanes import (
     ACCEPTED,
     GATEWAY,
@@ -41,7 +42,9 @@ class Watched:
     now: float = NOW
 
     def __post_init__(self) -> None:
-        self.report = LaneReport(self.driver.lane, Metrics().lane("cloud"))
+        self.report = LaneReport(
+            self.driver.lane, Metrics().lane("cloud"), LaneTraces(None, "cloud")
+        )
         self._out: list[Batch] = []
 
     def invite(self, name: str, *offsets: int, expires_at: float | None = None) -> None:

@@ -11,6 +11,7 @@ from consumer.lane.state.commands import Batch
 from consumer.lane.state.pending import PendingInvitation
 from consumer.observability.metrics.metrics import Metrics
 from consumer.runtime.lane.lane_report import LaneReport
+from consumer.runtime.lane.lane_traces import LaneTraces
 from tests.support.lanes import ACCEPTED, NOW, Driver, campaign, lane, limited, settings, written
 
 HOUR = 3600.0
@@ -23,7 +24,7 @@ def observed(pending: PendingInvitation, now: float = NOW) -> list[float]:
     batch: Batch
     (batch,) = driver.read(pending, now=now)
     driver.lane.answered(batch.id, ACCEPTED, sent_at=now, at=now)
-    report = LaneReport(driver.lane, metrics.lane("cloud"))
+    report = LaneReport(driver.lane, metrics.lane("cloud"), LaneTraces(None, "cloud"))
     report.answered(Answered(batch, "pisano", ACCEPTED, now, now, "200"), 0.1)
     found = [
         metrics.registry.get_sample_value(

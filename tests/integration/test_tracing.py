@@ -1,0 +1,149 @@
+"""One event's trace on a real Kafka: through a delay topic, a kill, a dead letter and its replay to
+its result; and its spans at a receiver of OpenTelemetry's protocol."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Message
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from consumer.kafka.records.messages import headers_of
+from consumer.records.trace_context import traceparent_in
+from tests.integration.test_operations import change, operate
+from tests.support.dispatcher import SMS as CAMPAIGN
+from tests.support.dispatcher import Dispatcher, Event, LiveWorld, purchase, purchases, until
+from tests.support.former_program import REPOSITORY, SHORT_DELAYS
+from tests.support.kafka import KafkaBroker, read_topic
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+OTHER = "a3ce929d0e0e47364bf92f3577b34da6"
+PARENT = "00f067aa0ba902b7"
+
+
+@pytest.fixture
+def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[LiveWorld]:
+    """An application of its own on the session's broker."""
+    with LiveWorld(kafka.bootstrap, tmp_path) as world:
+        world.start_vendor()
+        yield world
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """Takes what an exporter sends over HTTP. `spans`: all that came."""
+
+    spans: list[Span]
+
+    def do_POST(self) -> None:
+        """Take an export."""
+        body = self.rfile.read(int(self.headers["content-length"]))
+        if self.headers.get("content-encoding") == "gzip":
+            raise AssertionError("no compression was asked for")
+        for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+            for scope in resource.scope_spans:
+                self.spans.extend(scope.spans)
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Write no log."""
+
+
+@pytest.fixture
+def receiver() -> Iterator[tuple[str, list[Span]]]:
+    """Yield the receiver's address, and the spans that came."""
+    spans: list[Span] = []
+    handler = type("Handler", (Receiver,), {"spans": spans})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", spans
+        server.shutdown()
+        thread.join()
+
+
+def traced(event: Event, trace: str = TRACE) -> tuple[bytes, bytes, Any]:
+    """The event's record as a traced producer writes it."""
+    headers = [("traceparent", f"00-{trace}-{PARENT}-01".encode()), ("baggage", b"name=anna")]
+    return event.id.encode(), event.value, headers
+
+
+def start(world: LiveWorld, config: Path, begin: str | None, **environment: str) -> Dispatcher:
+    """Start the program with a short delay topic."""
+    words: list[str | Path] = [sys.executable, "-P", SHORT_DELAYS, "1"]
+    environment["PYTHONPATH"] = str(REPOSITORY)
+    return world.start(config, begin=begin, program=words, **environment).wait_ready()
+
+
+def trace_of(record: Message) -> str:
+    return traceparent_in(headers_of(record)[0])[3:35]
+
+
+def test_trace_reaches_the_result_through_dead_letter_replay_delay_and_kill(
+    world: LiveWorld,
+) -> None:
+    config = world.configure()
+    store, *others = json.loads(config.read_text())["routes"]
+    right = json.loads(config.read_text())["inputs"]
+    delayed = [{**store, "policy": {"delay": "8s"}}, *others]
+    wrong = {"pos": {**right["pos"], "event": {"time": "happened_at"}}}
+    world.create_topics(config)
+    change(config, tracing={}, inputs=wrong)
+    world.publish_raw([traced(purchase("store", CAMPAIGN, 1))])
+    running = start(world, config, "earliest")
+    dead = f"{world.name}.dead-letters"
+    until("it is a dead letter", lambda: len(read_topic(world.bootstrap, dead)) == 1)
+    assert running.terminate() == 0
+    assert trace_of(read_topic(world.bootstrap, dead)[0]) == TRACE
+
+    change(config, inputs=right, routes=delayed)
+    assert "1 replayed" in operate(config, "dlq", "replay", "--all", "--yes")
+    running = start(world, config, None)
+    world.publish_raw([traced(purchase("store", CAMPAIGN, 2), OTHER)])
+    delays = f"{world.name}.delayed.1m"
+    until("it waits", lambda: len(read_topic(world.bootstrap, delays)) >= 1)
+    running.kill()
+    running = start(world, config, None)
+    world.wait_results(2)
+    assert {trace_of(record) for record in world.result_records()} == {TRACE, OTHER}
+    results = world.results()
+    assert {result["status"] for result in results} == {"accepted"}
+    assert {result["traceparent"][3:35] for result in results} == {TRACE, OTHER}
+    names = {name for record in world.result_records() for name, _ in headers_of(record)[0]}
+    assert "baggage" not in names
+    assert running.terminate() == 0
+
+
+def test_spans_of_an_event_in_a_batch_reach_a_receiver(
+    world: LiveWorld, receiver: tuple[str, list[Span]]
+) -> None:
+    """One of a hundred events in the batch is sampled."""
+    url, spans = receiver
+    config = world.configure(quota={"linger": "2s"}, window={"max_batch": 100})
+    change(config, tracing={"spans": True})
+    world.create_topics(config)
+    (first, *more) = purchases("store", range(100))
+    world.publish_raw([traced(first), *((None, event.value, None) for event in more)])
+    running = world.start(config, OTEL_EXPORTER_OTLP_ENDPOINT=url).wait_ready()
+    world.wait_results(100)
+    assert running.terminate() == 0
+    by_name = {span.name: span for span in spans}
+    process, send = by_name[f"process {world.input}"], by_name["send purchase-sms"]
+    settle = by_name["settle"]
+    assert process.trace_id.hex() == settle.trace_id.hex() == TRACE
+    assert process.parent_span_id.hex() == PARENT
+    assert settle.parent_span_id == process.span_id
+    assert [link.span_id for link in send.links] == [process.span_id]
+    assert [link.span_id for link in settle.links] == [send.span_id]
+    assert send.trace_id != process.trace_id
+    assert first.recipient not in str(spans)
+    assert "anna" not in str(spans)

@@ -1,0 +1,209 @@
+"""Spans of sampled events: their names, how they hang together, and what they leave out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from consumer.config.tracing_section import Tracing
+from consumer.errors import OperationError
+from consumer.http.calls import Answered
+from consumer.lane.state.commands import Batch, SealReason
+from consumer.lane.state.pending import PendingInvitation
+from consumer.lane.state.results import CallFacts, EndedInvitation
+from consumer.observability.tracing import MOST_LINKS, Spans
+from consumer.records.call import Outcome, Verdict
+from consumer.records.input_record import InputRecord, RecordEnvelope
+from consumer.records.result import Reason
+from consumer.runtime import tracing
+from consumer.runtime.lane.lane_traces import CALLS_KEPT, LaneTraces
+from consumer.runtime.router.router_traces import RouterTraces
+from tests.support.lanes import campaign, invitation
+
+TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+SAMPLED, UNSAMPLED = f"00-{TRACE}-{SPAN}-01", f"00-{TRACE}-{SPAN}-00"
+NOW = 1_795_435_200.0
+SMS = campaign("purchase-sms")
+
+
+class Recorder:
+    """Spans, and those that have ended."""
+
+    def __init__(self) -> None:
+        self._exporter = InMemorySpanExporter()
+        provider = TracerProvider(shutdown_on_exit=False)
+        provider.add_span_processor(SimpleSpanProcessor(self._exporter))
+        self.spans = Spans(provider)
+
+    @property
+    def ended(self) -> list[ReadableSpan]:
+        return list(self._exporter.get_finished_spans())
+
+
+@pytest.fixture
+def recorder() -> Iterator[Recorder]:
+    made = Recorder()
+    yield made
+    made.spans.close()
+
+
+def message(offset: int = 7) -> Any:
+    return SimpleNamespace(
+        topic=lambda: "pos", partition=lambda: 2, offset=lambda: offset, headers=list
+    )
+
+
+def record(traceparent: str) -> InputRecord:
+    headers = [("traceparent", traceparent.encode()), ("baggage", b"customer=anna")]
+    return InputRecord("pos", 2, 7, b"{}", lambda: RecordEnvelope(headers=headers))
+
+
+def pending(offset: int, traceparent: str = SAMPLED) -> PendingInvitation:
+    made = invitation(offset, f"k1:{offset}", "purchase-sms")
+    if traceparent:
+        made["traceparent"] = traceparent
+    return PendingInvitation.of(offset, made, NOW)
+
+
+def answered(batch_id: str, invitations: list[PendingInvitation], **changes: Any) -> Answered:
+    batch = Batch(batch_id, "purchase-sms", invitations, NOW, SealReason.FULL, SMS)
+    outcome = Outcome(Verdict.ACCEPTED, 200)
+    values: dict[str, Any] = {"sent_at": NOW + 1, "at": NOW + 2, "outcome": outcome, "label": "200"}
+    return Answered(batch=batch, vendor="pisano", **values | changes)
+
+
+def names(spans: list[ReadableSpan]) -> list[str]:
+    return [span.name for span in spans]
+
+
+def test_process_is_a_child_of_the_producers_span_and_its_context_is_carried(
+    recorder: Recorder,
+) -> None:
+    traces = RouterTraces(recorder.spans, "surveys.router")
+    first = traces.with_context(message(), record(SAMPLED), NOW)
+    again = traces.with_context(message(), record(SAMPLED), NOW + 1)  # routed twice in one poll
+    traces.committed([message()], NOW + 3)
+    (span,) = recorder.ended
+    assert span.name == "process pos"
+    assert span.context is not None
+    assert f"{span.context.trace_id:032x}" == TRACE
+    assert span.parent is not None
+    assert f"{span.parent.span_id:016x}" == SPAN
+    carried = f"00-{TRACE}-{span.context.span_id:016x}-01"
+    assert first.traceparent == again.traceparent == carried
+    assert (span.start_time, span.end_time) == (int(NOW * 1e9), int((NOW + 3) * 1e9))
+    attributes = dict(span.attributes or {})
+    assert attributes["messaging.kafka.offset"] == 7
+    assert "anna" not in str(attributes)
+
+
+def test_records_that_are_not_sampled_have_no_span(recorder: Recorder) -> None:
+    traces = RouterTraces(recorder.spans, "surveys.router")
+    assert traces.with_context(message(), record(UNSAMPLED), NOW).traceparent == UNSAMPLED
+    assert traces.with_context(message(), record("none"), NOW).traceparent == ""
+    traces.committed([message()], NOW)
+    assert recorder.ended == []
+
+
+def test_context_is_carried_without_spans() -> None:
+    traces = RouterTraces(None, "surveys.router")
+    assert traces.with_context(message(), record(SAMPLED), NOW).traceparent == SAMPLED
+    traces.committed([message()], NOW)
+
+
+def test_poll_that_failed_leaves_no_span(recorder: Recorder) -> None:
+    traces = RouterTraces(recorder.spans, "surveys.router")
+    traces.with_context(message(), record(SAMPLED), NOW)
+    traces.forget()
+    traces.committed([message()], NOW)
+    assert recorder.ended == []
+
+
+def test_call_links_to_events_and_results_link_to_their_call(recorder: Recorder) -> None:
+    traces = LaneTraces(recorder.spans, "cloud")
+    some = [pending(1), pending(2, UNSAMPLED), pending(3, "")]
+    event = answered("b1", some)
+    traces.answered(event)
+    facts = CallFacts.from_call("b1", event.outcome, NOW, NOW + 2)
+    ended = [EndedInvitation(one, Reason.ACCEPTED, SMS, attempt=1, facts=facts) for one in some]
+    traces.committed(ended, NOW + 4)
+    call, settled = recorder.ended
+    assert (call.name, settled.name) == ("send purchase-sms", "settle")
+    assert call.parent is None
+    assert [f"{link.context.trace_id:032x}" for link in call.links] == [TRACE]
+    assert call.context is not None
+    assert [link.context.span_id for link in settled.links] == [call.context.span_id]
+    assert settled.parent is not None
+    assert f"{settled.parent.span_id:016x}" == SPAN
+    attributes = dict(settled.attributes or {})
+    assert attributes["survey.reason"] == "accepted"
+    assert dict(call.attributes or {})["messaging.batch.message_count"] == 3
+
+
+def test_call_links_to_no_more_events_than_a_span_may(recorder: Recorder) -> None:
+    traces = LaneTraces(recorder.spans, "cloud")
+    traces.answered(answered("b1", [pending(offset) for offset in range(MOST_LINKS + 5)]))
+    assert len(recorder.ended[0].links) == MOST_LINKS
+
+
+def test_call_that_was_not_accepted_is_an_error(recorder: Recorder) -> None:
+    LaneTraces(recorder.spans, "cloud").answered(
+        answered("b1", [pending(1)], outcome=Outcome(Verdict.IN_DOUBT), label="timeout")
+    )
+    assert recorder.ended[0].status.is_ok is False
+
+
+def test_calls_without_a_sampled_event_or_without_a_byte_have_no_span(recorder: Recorder) -> None:
+    traces = LaneTraces(recorder.spans, "cloud")
+    traces.answered(answered("b1", [pending(1, UNSAMPLED)]))
+    traces.answered(answered("b2", [pending(1)], sent_at=None))
+    assert recorder.ended == []
+
+
+def test_memory_of_calls_is_bounded(recorder: Recorder) -> None:
+    traces = LaneTraces(recorder.spans, "cloud")
+    for number in range(CALLS_KEPT + 3):
+        traces.answered(answered(f"b{number}", [pending(1)]))
+    facts = CallFacts(batch="b0")
+    traces.committed([EndedInvitation(pending(1), Reason.ACCEPTED, None, 1, facts)], NOW)
+    assert list(recorder.ended[-1].links) == []
+
+
+def test_without_spans_a_lane_records_nothing() -> None:
+    traces = LaneTraces(None, "cloud")
+    traces.answered(answered("b1", [pending(1)]))
+    traces.committed([EndedInvitation(pending(1), Reason.TOO_OLD, None, 0)], NOW)
+
+
+def test_spans_without_their_extra_are_refused_with_the_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tracing, "NEEDED", ("no_such_package.sdk",))
+    with pytest.raises(OperationError, match=r"pip install 'survey-dispatcher\[tracing\]'"):
+        tracing.start_tracing(Tracing(spans=True), "0")
+
+
+def test_without_spans_contexts_alone_are_carried() -> None:
+    assert tracing.start_tracing(None, "0") == tracing.ProcessTracing()
+    started = tracing.start_tracing(Tracing(), "0")
+    assert started == tracing.ProcessTracing(carried=True)
+    started.close()
+
+
+def test_own_variables_name_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operator's name of the service wins over ours."""
+    for said, expected in ((None, "survey-dispatcher"), ("surveys-tr", "surveys-tr")):
+        if said:
+            monkeypatch.setenv("OTEL_SERVICE_NAME", said)
+        started = tracing.start_tracing(Tracing(spans=True), "pod-1")
+        assert started.spans is not None
+        resource = cast("TracerProvider", started.spans._provider).resource.attributes
+        assert resource["service.name"] == expected
+        assert resource["service.instance.id"] == "pod-1"
+        started.close()
