@@ -7,6 +7,8 @@ import binascii
 from importlib.util import find_spec
 from typing import Final
 
+import orjson
+
 from consumer.http.proto_compiler import compile_texts
 from consumer.http.schema_registry import FoundSchema
 from consumer.routing.decoding.schemas.avro import AvroSchema
@@ -27,7 +29,8 @@ def readable(found: FoundSchema) -> KnownSchema | str:
         match found.kind:
             case "AVRO":
                 texts = [reference.text for reference in found.references]
-                return AvroSchema(avro_reader(found.text, texts))
+                read = avro_reader(found.text, texts)
+                return AvroSchema(read, any(map(_has_decimals, (found.text, *texts))))
             case "PROTOBUF":
                 return _protobuf(found)
             case "JSON":
@@ -45,6 +48,11 @@ def descriptor_of(text: str) -> bytes | None:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         return None
+
+
+def _has_decimals(text: str) -> bool:
+    """Return whether JSON has the word, however it is escaped."""
+    return b"decimal" in orjson.dumps(orjson.loads(text))
 
 
 def _json(found: FoundSchema) -> JsonSchema:

@@ -13,6 +13,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from consumer.http import proto_compiler, schema_compiler
 from consumer.http.schema_compiler import readable
 from consumer.http.schema_registry import FoundSchema, Reference
+from consumer.routing.decoding.schemas.avro import AvroSchema
 from consumer.routing.decoding.schemas.json_schema import JsonSchema
 from consumer.routing.decoding.schemas.protobuf import ProtobufSchema
 from consumer.routing.decoding.schemas.protobuf_file import files_of
@@ -97,6 +98,16 @@ def test_compiler_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(subprocess, "run", run)
     assert protobuf(CUSTOMER) == "takes too long to compile"
+
+
+@pytest.mark.parametrize(
+    ("logical", "decimals"), [("decimal", True), ("deci\\u006dal", True), ("duration", False)]
+)
+def test_avro_without_decimals_is_known_for_it(logical: str, decimals: bool) -> None:
+    text = f'{{"type": "bytes", "logicalType": "{logical}", "precision": 4, "scale": 2}}'
+    found = readable(FoundSchema(text, "AVRO"))
+    assert isinstance(found, AvroSchema)
+    assert found.decimals is decimals
 
 
 def test_json_schema_uses_its_references() -> None:

@@ -130,6 +130,7 @@ def deep(levels: int) -> dict[str, Any]:
 def test_deep_value_is_a_dead_letter() -> None:
     """The validator is a recursion in native code: see `DEEPEST`."""
     assert read(deep(DEEPEST), {})
+    assert read({"wide": [[] for _ in range(2 * DEEPEST)]}, {})
     with pytest.raises(EventError, match="schema 7: at most 64 levels"):
         read(deep(DEEPEST + 1), {})
 

@@ -16,9 +16,10 @@ from consumer.routing.decoding.schemas.wire_format import written_with
 
 
 class AvroSchema(Struct, frozen=True):
-    """A schema of Avro. `read`: reads its values."""
+    """A schema of Avro. `read`: reads its values; `decimals`: whether they may have any."""
 
     read: Reader
+    decimals: bool = True
     kind: ClassVar[str] = "AVRO"
 
 
@@ -27,7 +28,11 @@ def avro_decoder(book: SchemaBook) -> PayloadDecoder:
 
     def decode_avro(record: InputRecord) -> Payload:
         written = written_with(record)
-        read = book.find(written.schema, AvroSchema).read
-        return fitting_payload(written.schema, lambda: read_whole(read, written.datum))
+        schema = book.find(written.schema, AvroSchema)
+        return fitting_payload(
+            written.schema,
+            lambda: read_whole(schema.read, written.datum),
+            decimals=schema.decimals,
+        )
 
     return decode_avro

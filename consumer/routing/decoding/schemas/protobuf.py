@@ -10,6 +10,7 @@ descriptors in `protobuf_file`, which imports the protobuf runtime.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from msgspec import Struct
@@ -30,9 +31,11 @@ MessageReader = Callable[[bytes], dict[str, Any]]
 
 
 class ProtobufSchema(Struct, frozen=True):
-    """The messages of one file: place in the file → reader."""
+    """The messages of one file: place in the file → reader. `decimals`: whether they may have
+    any."""
 
     messages: Mapping[tuple[int, ...], MessageReader]
+    decimals: bool = True
     kind: ClassVar[str] = "PROTOBUF"
 
     def read(self, written: WrittenWith) -> dict[str, Any]:
@@ -50,7 +53,8 @@ def protobuf_decoder(book: SchemaBook) -> PayloadDecoder:
     def decode_protobuf(record: InputRecord) -> Payload:
         written = written_with(record)
         schema = book.find(written.schema, ProtobufSchema)
-        return fitting_payload(written.schema, lambda: schema.read(written))
+        read = partial(schema.read, written)
+        return fitting_payload(written.schema, read, decimals=schema.decimals)
 
     return decode_protobuf
 
@@ -69,7 +73,9 @@ def described_decoder(
         try:
             written = written_with(record)
         except EventError:
-            return fitting_payload(name, lambda: read_message(value))
-        return fitting_payload(name, lambda: schema.read(written))
+            read = partial(read_message, value)
+        else:
+            read = partial(schema.read, written)
+        return fitting_payload(name, read, decimals=schema.decimals)
 
     return decode_described

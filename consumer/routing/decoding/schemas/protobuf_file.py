@@ -48,7 +48,8 @@ def protobuf_schema(root: bytes, references: Mapping[str, bytes]) -> ProtobufSch
     imported by this path. Raises SchemaError."""
     files = {path: _parsed(content) for path, content in references.items()}
     with _refusing():
-        return _messages(_Pool(files).add(_ROOT, _parsed(root)))
+        file = _Pool(files).add(_ROOT, _parsed(root))
+        return _messages(file, decimals=_has_decimals(root, *references.values()))
 
 
 def described_message(image: bytes, name: str) -> tuple[MessageReader, ProtobufSchema]:
@@ -63,7 +64,7 @@ def described_message(image: bytes, name: str) -> tuple[MessageReader, ProtobufS
         descriptor = pool.pool.FindMessageTypeByName(name)
     except KeyError:
         raise SchemaError(f"has no message {name!r}") from None
-    schema = _messages(descriptor.file)
+    schema = _messages(descriptor.file, decimals=_has_decimals(image))
     return _MessageReader(descriptor), schema
 
 
@@ -165,11 +166,17 @@ def _confluent_decimal() -> FileDescriptorProto:
     return file
 
 
-def _messages(file: FileDescriptor) -> ProtobufSchema:
+def _has_decimals(*files: bytes) -> bool:
+    """Return whether files may use a type of decimals: they name it, then."""
+    return any(name in file for file in files for name in (b"Decimal", b"Money"))
+
+
+def _messages(file: FileDescriptor, *, decimals: bool) -> ProtobufSchema:
     declared = FileDescriptorProto()
     file.CopyToProto(declared)
     top = [file.message_types_by_name[message.name] for message in declared.message_type]
-    return ProtobufSchema({place: _MessageReader(found) for place, found in _places((), top)})
+    messages = {place: _MessageReader(found) for place, found in _places((), top)}
+    return ProtobufSchema(messages, decimals)
 
 
 def _places(

@@ -18,10 +18,12 @@ messages deeper than 100, so that the walk ends. `Budget` bounds what a message 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any, Final
 
-from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor, FileDescriptor
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.message_factory import GetMessageClass
 
 from consumer.routing.decoding.schemas.avro_values import base64_text, finite, float_number
@@ -61,11 +63,15 @@ class Readers:
         name = descriptor.full_name
         found = self._known.get(name)
         if found is None:
-            fields: list[tuple[str, Convert | None, bool]] = []
-            found = self._known[name] = _message_reader(descriptor, fields)
-            fields += (
-                (field.name, self._field(field), field.has_presence) for field in descriptor.fields
-            )
+            plain: list[str] = []
+            others: list[tuple[str, Convert | None, bool]] = []
+            found = self._known[name] = _message_reader(descriptor, plain, others)
+            for field in descriptor.fields:
+                convert = self._field(field)
+                if convert is None and not field.has_presence:
+                    plain.append(field.name)
+                else:
+                    others.append((field.name, convert, field.has_presence))
         return found
 
     def _field(self, field: FieldDescriptor) -> Convert | None:
@@ -80,24 +86,39 @@ class Readers:
             return self.message(field.message_type)
         if field.enum_type is not None:
             return _enum_reader(field.enum_type)
+        owner = field.containing_type
+        if field.type == FieldDescriptor.TYPE_STRING and owner and _is_proto3(owner.file):
+            return None
         return _OF_SCALARS.get(field.type)
 
 
 def _message_reader(
-    descriptor: Descriptor, fields: list[tuple[str, Convert | None, bool]]
+    descriptor: Descriptor, plain: list[str], others: list[tuple[str, Convert | None, bool]]
 ) -> Convert:
+    """Return the reader of a message's fields, which are filled in later. `plain`: those that are
+    always there and stay as they are; they are got at once."""
     has = GetMessageClass(descriptor).HasField  # of the class: a field may be called so
+    get: Callable[[Any], Any] | None = None
 
     def read_message(message: Any, budget: Budget) -> dict[str, Any]:
-        budget.spend(len(fields))
-        found = dict[str, Any]()
-        for name, convert, presence in fields:
+        nonlocal get
+        budget.spend(len(plain) + len(others))
+        get = get or _getter(plain)
+        found: dict[str, Any] = dict(zip(plain, get(message)))  # noqa: B905 - as long, and hot
+        for name, convert, presence in others:
             if not presence or has(message, name):
                 value = getattr(message, name)
                 found[name] = value if convert is None else convert(value, budget)
         return found
 
     return known_value(descriptor, read_message)
+
+
+def _getter(names: Sequence[str]) -> Callable[[Any], Any]:
+    """Return what gets these fields of a message, as a tuple."""
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda message: [getattr(message, name) for name in names]
 
 
 def _list_reader(convert: Convert | None) -> Convert:
@@ -128,6 +149,13 @@ def _enum_reader(descriptor: EnumDescriptor) -> Convert:
     for value in descriptor.values:
         names.setdefault(value.number, value.name)
     return lambda number, _budget: names.get(number, number)
+
+
+def _is_proto3(file: FileDescriptor) -> bool:
+    """Return whether the runtime has refused strings that are no UTF-8."""
+    declared = FileDescriptorProto()
+    file.CopyToProto(declared)
+    return declared.syntax == "proto3"
 
 
 def _text(found: str | bytes, _budget: Budget) -> str:

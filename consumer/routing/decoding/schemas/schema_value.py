@@ -17,20 +17,20 @@ class UnfitError(ValueError):
     """Bytes that are no value of their schema."""
 
 
-def fitting_payload(schema: str, read: Callable[[], Any]) -> Payload:
-    """Return the payload of what `read` returns. `schema`: its name, for people. `read` raises
-    UnfitError. Raises EventError."""
+def fitting_payload(schema: str, read: Callable[[], Any], *, decimals: bool) -> Payload:
+    """Return the payload of what `read` returns. `schema`: its name, for people. `decimals`:
+    whether the value may have any. `read` raises UnfitError. Raises EventError."""
     try:
-        return _payload(read())
+        return _payload(read(), decimals=decimals)
     except UnfitError:
         fits = f"expected one value of schema {schema}"
     raise EventError(DeadLetterReason.NOT_ITS_SCHEMA, fits)
 
 
-def _payload(found: Any) -> Payload:
+def _payload(found: Any, *, decimals: bool) -> Payload:
     if type(found) is not dict:
         raise EventError(DeadLetterReason.NOT_OBJECT, "expected a schema of a record or map")
-    if not contains(found, Written):
+    if not decimals or not contains(found, Written):
         return Payload(found)
     raw = exact_text(found)
     if not raw:  # deeper than its JSON text may be

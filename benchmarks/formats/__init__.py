@@ -1,0 +1,1 @@
+"""Input formats: what reading one costs beside JSON, and whether all give the same invitations."""
