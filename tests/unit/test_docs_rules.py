@@ -19,10 +19,10 @@ BASE = """
 version: 1
 application_id: surveys
 kafka: {bootstrap.servers: localhost:9092}
-pseudonym: {key_id: k1, key: 0123456789abcdef}
+pseudonym: {key_id: k1, key: "${env:KEY}"}
 quotas: {vendor: {limits: [20/5s]}}
 vendors:
-  pisano: {type: pisano, base_url: "https://pisano.example", token: secret-token, quota: vendor}
+  pisano: {type: pisano, base_url: "https://pisano.example", token: "${env:TOKEN}", quota: vendor}
 campaigns:
   purchase-sms: {vendor: pisano, channel: sms, id: a6aa1866-dcaa-462c-a52d-0c22b0ca1616}
   purchase-sms-b: {vendor: pisano, channel: sms, id: b6aa1866-dcaa-462c-a52d-0c22b0ca1616}

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from consumer.config.checks.clear_secrets import check_clear_secrets
 from consumer.config.checks.contact_rules import contact_findings
 from consumer.config.checks.contacts import check_contacts
 from consumer.config.checks.descriptors import fill_descriptors, read_descriptors
@@ -52,6 +53,7 @@ def check(source: Source, resolved: Resolved, base: FilePath) -> Config:
     check_contacts(findings)
     check_result_fields(findings)
     check_written(findings)
+    check_clear_secrets(findings)
     check_oddities(findings)
     config, errors = _validate_models(source, resolved, findings.warnings)
     problems = [*source.problems, *resolved.problems, *findings.problems]

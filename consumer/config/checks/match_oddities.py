@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from consumer.config.checks.expression_tokens import tokens_of
 from consumer.config.checks.findings import Findings
@@ -37,6 +38,18 @@ _COMMON: Final = frozenset(_COMMON_WORDS.split())
 _OTHERS: Final = frozenset({"border", "county", "iphone", "mount", "prime", "prize", "score"})
 """Words that differ in one letter from a common field and are correct."""
 
+_ENDS: Final[Mapping[str, Callable[[str, str], bool]]] = {
+    "prefix": str.startswith,
+    "suffix": str.endswith,
+}
+_COMPARED: Final[Mapping[Any, Callable[[Any, Any], bool]]] = {
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+    "=": operator.eq,
+}
+
 _LONG: Final = 5
 _LONGEST: Final = 200
 """Characters of a text that may be a condition, at most."""
@@ -47,15 +60,23 @@ _MANY: Final = 1000
 
 def check_matches(findings: Findings, named: Mapping[str, int]) -> None:
     """Add warnings to `findings`; `named`: count of every field name in the config."""
-    for index in findings.routes():
-        here: Path = ("routes", index, "match")
+    for here in _patterns(findings):
         for path, value in _leaves(findings.at(*here), here):
             _text(findings, path, value)
+    for index in findings.routes():
+        here = ("routes", index, "match")
         for path, key in keys_in(findings.at(*here), here):
             for step in steps_in(key):
                 _slip(findings, path, step, named)
             _dotted(findings, path, key, named)
     _unreached(findings)
+
+
+def _patterns(findings: Findings) -> Iterator[Path]:
+    """Yield the paths of all event patterns."""
+    yield from (("routes", index, "match") for index in findings.routes())
+    yield from (("inputs", name, "skip") for name in findings.mapping("inputs"))
+    yield ("exclude", "match")
 
 
 def keys_in(tree: Tree, path: Path) -> Iterator[tuple[Path, str]]:
@@ -173,11 +194,47 @@ def _unreached(findings: Findings) -> None:
 
 def _takes_all_of(wider: Tree, narrower: Tree) -> bool:
     """Tell whether the first pattern certainly matches everything that the second matches."""
-    if not isinstance(wider, dict) or not isinstance(narrower, dict):
-        return _values(wider) >= _values(narrower) if wider != narrower else True
-    return all(key in narrower and _takes_all_of(wider[key], narrower[key]) for key in wider)
+    if wider == narrower:
+        return True
+    if isinstance(wider, dict) and isinstance(narrower, dict):
+        return all(key in narrower and _takes_all_of(wider[key], narrower[key]) for key in wider)
+    if isinstance(wider, dict) or isinstance(narrower, dict):
+        return False
+    there = _alternatives(wider)
+    return all(any(_covers(one, other) for one in there) for other in _alternatives(narrower))
 
 
-def _values(tree: Tree) -> set[str]:
-    """Return the alternatives of a field, as text that keeps types apart."""
-    return {repr(value) for value in (tree if isinstance(tree, list) else [tree])}
+def _alternatives(tree: Tree) -> list[Tree]:
+    return tree if isinstance(tree, list) else [tree]
+
+
+def _covers(wider: Tree, narrower: Tree) -> bool:
+    """Tell whether one alternative of a field certainly takes each value of another one."""
+    if repr(wider) == repr(narrower):  # keeps 1, 1.0 and true apart
+        return True
+    if not isinstance(wider, dict) or len(wider) != 1:
+        return False
+    (kind, argument), *_ = wider.items()
+    if kind == "exists":
+        absent = isinstance(narrower, dict) and "exists" in narrower
+        return argument is True and not absent
+    if isinstance(narrower, str) and isinstance(argument, str):
+        return bool(_ENDS.get(kind, _no_end)(narrower, argument))
+    number = isinstance(narrower, int | float) and not isinstance(narrower, bool)
+    return kind == "numeric" and number and _in_range(argument, float(str(narrower)))
+
+
+def _no_end(_text: str, _end: str) -> bool:
+    return False
+
+
+def _in_range(bounds: Tree, number: float) -> bool:
+    """Tell whether a number keeps all bounds of `numeric`, as [">=", 100, "<", 400]."""
+    if not isinstance(bounds, list) or len(bounds) % 2:
+        return False
+    return all(
+        _COMPARED[sign](number, bound)
+        if sign in _COMPARED and isinstance(bound, int | float)
+        else False
+        for sign, bound in zip(bounds[::2], bounds[1::2], strict=True)
+    )

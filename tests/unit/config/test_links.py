@@ -166,7 +166,10 @@ def test_only_campaigns_that_call_have_a_lane(tmp_path: Path) -> None:
 
 
 def test_an_account_that_only_makes_links_has_a_quota_and_no_lane(tmp_path: Path) -> None:
-    account = "  own: {type: pisano, base_url: https://b.example, token: t, quota: spare}\n"
+    token = '"${env:PISANO_TOKEN}"'
+    account = (
+        f"  own: {{type: pisano, base_url: https://b.example, token: {token}, quota: spare}}\n"
+    )
     config = text("a=1").replace("vendor: pisano-tr, channel: link", "vendor: own, channel: link")
     config = config.replace("campaigns:\n", account + "campaigns:\n")
     config = config.replace("vendors:\n", "  spare: {limits: []}\nvendors:\n")

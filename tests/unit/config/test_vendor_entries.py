@@ -19,7 +19,7 @@ TEXT = """\
 version: 1
 application_id: surveys
 kafka: {bootstrap.servers: "localhost:9092"}
-pseudonym: {key_id: k1, key: "0123456789abcdef"}
+pseudonym: {key_id: k1, key: "${env:KEY:-0123456789abcdef}"}
 quotas: {other: {limits: [1/1s]}}
 vendors:
   other:

@@ -168,7 +168,14 @@ def test_names_of_one_kind_are_no_slips(line: str, tmp_path: Path) -> None:
         ("    match: {channel: [web, pos]}\n", True),
         ("    match: {channel: [web]}\n", False),
         ("    match: {channel: pos, other: x}\n", False),
-        ("    match: {channel: [{prefix: p}]}\n", False),
+        ("    match: {channel: [{prefix: p}]}\n", True),
+        ("    match: {channel: [{suffix: s}, {prefix: w}]}\n", True),
+        ("    match: {channel: [{prefix: w}]}\n", False),
+        ("    match: {channel: [{anything-but: web}]}\n", False),
+        ("    match: {channel: [{exists: true}]}\n", True),
+        ("    match: {channel: [{exists: false}]}\n", False),
+        ("    match: {amount: [{exists: true}]}\n", True),
+        ("    match: {amount: [{numeric: ['>', 0]}]}\n", False),  # of ranges it does not say
     ],
 )
 @pytest.mark.parametrize("routes", ["first", "all"])
@@ -409,3 +416,104 @@ def test_a_documented_config_has_no_warnings(name: str, text: str) -> None:
     """Nothing that the pages recommend is called odd."""
     config = load(text, secrets=False, name=name)
     assert [str(warning) for warning in config.warnings] == []
+
+
+@pytest.mark.parametrize(
+    ("wider", "narrower", "told"),
+    [
+        ("[{numeric: ['>=', 1]}]", "5", True),
+        ("[{numeric: ['>=', 1, '<', 5]}]", "[1, 4.5]", True),
+        ("[{numeric: ['>=', 1, '<', 5]}]", "[1, 5]", False),
+        ("[{numeric: ['=', 5]}]", "5", True),
+        ("[{numeric: ['>=', 1]}]", "'5'", False),
+        ("[{numeric: ['>=', 0]}]", "true", False),
+        ("[1]", "true", False),
+        ("[{exists: true}]", "[5, {prefix: x}, null]", True),
+        ("[{prefix: x}]", "[xy, x]", True),
+        ("[{prefix: x}]", "[{prefix: x}]", True),
+        ("[{prefix: x}]", "[{prefix: xy}]", False),
+        ("[{prefix: {equals-ignore-case: x}}]", "xy", False),
+    ],
+)
+def test_alternatives_that_take_all_of_others_hide_a_route(
+    wider: str, narrower: str, told: bool, tmp_path: Path
+) -> None:
+    before = "    recipient: {email: customer.email}\n    send: [purchase-email]\n"
+    text = edited(
+        "routes:\n  - name: store",
+        f"routes:\n  - name: before\n    input: pos\n    match: {{kind: {wider}}}\n{before}"
+        "  - name: store",
+    ).replace(MATCH, f"{MATCH}      kind: {narrower}\n")
+    found = [warning for warning in warnings(text, tmp_path) if "no event reaches" in warning]
+    assert bool(found) is told
+
+
+@pytest.mark.parametrize(
+    "where", ["exclude: {match: {state: '>= 3'}}\n", "inputs:\n  pos:\n    skip: {state: '>= 3'}\n"]
+)
+def test_a_condition_written_as_text_is_told_in_every_pattern(where: str, tmp_path: Path) -> None:
+    if where.startswith("exclude"):
+        text = VALID + where
+    else:
+        text = VALID.replace("inputs:\n  pos:\n", where)
+    (warning,) = warnings(text, tmp_path)
+    assert "matches only this very text, sign for sign" in warning
+    assert '[{numeric: [">=", 3]}]' in warning
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place"),
+    [
+        ('"${env:PISANO_TOKEN}"', "of-the-tests-hush", "vendors.pisano-tr.token"),
+        ('"${env:PSEUDONYM_KEY}"', "0123456789abcdef-hush", "pseudonym.key"),
+        ('"${env:BROKER_PASSWORD}"', "of-the-tests-hush", "kafka.sasl.password"),
+    ],
+)
+def test_a_secret_in_clear_text_is_told_and_not_repeated(
+    old: str, new: str, place: str, tmp_path: Path
+) -> None:
+    (warning,) = warnings(edited(old, new), tmp_path)
+    assert warning == (
+        f"{place}: a secret stands here in clear text "
+        '(write it into a file that only the program can read: "${file:PATH}")'
+    )
+
+
+@pytest.mark.parametrize(
+    ("section", "told"),
+    [
+        ("contacts: {store: {type: valkey, url: 'valkey://user:hush-hush@host:6379/0'}}", True),
+        ("contacts: {store: {type: valkey, url: 'valkey://host:6379/0'}}", False),
+        ("registry: {url: 'https://registry.example', basic_auth: 'user:hush-hush'}", True),
+    ],
+)
+def test_an_address_is_a_secret_where_it_has_a_password(
+    section: str, told: bool, tmp_path: Path
+) -> None:
+    found = [text for text in warnings(f"{VALID}{section}\n", tmp_path) if "clear text" in text]
+    assert bool(found) is told
+    assert "hush" not in "".join(found)
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        ("X-Api-Key: of-the-tests-hush", True),
+        ("Authorization: Bearer hush", True),
+        ("Accept: application/json", False),
+        ('X-Api-Key: "{token}", token_: x', False),
+    ],
+)
+def test_a_credential_in_a_header_is_told(header: str, told: bool, tmp_path: Path) -> None:
+    from consumer.config.checks.clear_secrets import check_clear_secrets  # noqa: PLC0415 - one use
+    from consumer.config.checks.findings import Findings  # noqa: PLC0415 - one use
+    from consumer.config.interpolate import interpolate  # noqa: PLC0415 - one use
+    from consumer.config.source import parse  # noqa: PLC0415 - one use
+
+    source = parse(f"vendors: {{a: {{type: http_batch, headers: {{{header}}}}}}}", "x.yaml")
+    findings = Findings(source, interpolate(source, env={}, base=tmp_path))
+    check_clear_secrets(findings)
+    assert [warning.path.split(".")[:3] for warning in findings.warnings] == (
+        [["vendors", "a", "headers"]] if told else []
+    )
+    assert "hush" not in "".join(map(str, findings.warnings))
