@@ -6,8 +6,10 @@ The attributes' docstrings feed the JSON Schema that editors complete from.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import (
+    AfterValidator,
     Field,
     JsonValue,
     StringConstraints,
@@ -31,6 +33,7 @@ from consumer.config.fields import (
 from consumer.config.person_section import Person
 from consumer.config.policy_sections import PolicyChoice, RoutePolicy, SendEntry, Testers
 from consumer.config.section import Section
+from consumer.policy.set_times import SetTimes, check_cron
 from consumer.records.channel import Channel
 from consumer.records.fields import USUAL_PRIORITY, Priority
 from consumer.routing.decoding.formats import FORMATS, SCHEMA_FORMATS
@@ -43,6 +46,14 @@ if TYPE_CHECKING:
     InputFormat = str
 else:
     InputFormat = Literal[(*FORMATS, *SCHEMA_FORMATS)]
+
+
+def _cron(text: str) -> str:
+    check_cron(text)
+    return text
+
+
+CronTime = Annotated[str, AfterValidator(_cron), Field(examples=["0 10 * * mon-fri"])]
 
 
 class PseudonymKey(Section):
@@ -160,6 +171,19 @@ class DeadLetterShare(Section):
     """Records that are looked at together."""
 
 
+class InputSchedule(Section):
+    """When the invitations of an input may be sent: at set times only."""
+
+    cron: Annotated[tuple[CronTime, ...], Field(min_length=1, max_length=20)]
+    """Cron expressions of five fields, as `0 10 * * mon-fri`; what comes between waits."""
+    timezone: TimeZone
+    """Zone of these times, as Europe/Istanbul."""
+
+    def compiled(self) -> SetTimes:
+        """Return the set times."""
+        return SetTimes(self.cron, ZoneInfo(self.timezone))
+
+
 class Input(Section):
     """Topics whose events have one form."""
 
@@ -181,6 +205,8 @@ class Input(Section):
     """Where an event has its identity."""
     person: Person = Person()
     """Who the customer is, for the rules that count or choose persons."""
+    schedule: InputSchedule | None = None
+    """Set times at which its invitations are due; else at once, or as policies say."""
     routes: Literal["first", "all"] = "first"
     """An event takes the first route that matches, or all that match."""
     max_event_bytes: Annotated[int, Field(ge=1, le=100 * 2**20)] = 2**20

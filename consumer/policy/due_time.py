@@ -1,9 +1,11 @@
 """Due time: the moment from which on an invitation may be sent.
 
-    transaction's time + delay  →  the next `send_at`  →  out of quiet hours  →  spread
+    transaction's time + delay → the next `send_at` → the next set time of the input
+                               → out of quiet hours → spread
 
-All by the customer's wall clock. The time is computed once, when the event is routed, from the
-event and the policy alone, so a replay computes the same. It is never earlier than transaction +
+All by the customer's wall clock, but for set times. The time is computed once, when the event is
+routed, from the event and the policy alone, so a replay computes the same; with set times the next
+one is not before the event is routed. It is never earlier than transaction +
 delay, and never quiet, with two exceptions: `at_quiet: drop` leaves it where it is, because the
 check of quiet hours must see it there; and it is `math.inf` if quiet hours never end.
 """
@@ -18,6 +20,7 @@ from hashlib import blake2b
 from zoneinfo import ZoneInfo
 
 from consumer.policy.quiet_hours import QuietClock, QuietHours
+from consumer.policy.set_times import SetTimes
 
 
 def next_time_of_day(at: float, time: dt.time, zone: dt.tzinfo) -> float:
@@ -51,15 +54,19 @@ class DueTime:
     send_at: dt.time | None = None
     quiet: QuietHours | None = None
     spread: float = 0.0
+    set_times: SetTimes | None = None
     _next_sends: dict[str, tuple[float, float]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
-    def compute(self, event_time: float, zone: ZoneInfo, key: str) -> float:
-        """Return the due time of an event in epoch seconds; `key` decides its spread."""
+    def compute(self, event_time: float, zone: ZoneInfo, key: str, now: float = 0.0) -> float:
+        """Return the due time of an event in epoch seconds; `key` decides its spread, and `now` the
+        earliest set time."""
         due = max(event_time + self.delay, 0.0)  # a damaged time before 1970 has no wall clock
         if self.send_at is not None:
             due = self._next_send(due, self.send_at, zone)
+        if self.set_times is not None:
+            due = self.set_times.next_from(max(due, now))
         if self._clocks is None:
             return due
         due_clock, open_clock = self._clocks

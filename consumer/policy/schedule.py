@@ -51,16 +51,18 @@ class Schedule:
     due: DueTime
     zones: ZoneSources | None = None
 
-    def plan(self, candidate: Candidate, key: str) -> tuple[float, str, Reason | None]:
+    def plan(
+        self, candidate: Candidate, key: str, now: float = 0.0
+    ) -> tuple[float, str, Reason | None]:
         """Return the due time in epoch seconds, the zone's name ("": none), and why none is sent.
 
-        `key` spreads the due times behind quiet hours.
+        `key` spreads the due times behind quiet hours; no set time before `now` counts.
         """
         zone, found = None, candidate.found
         if self.zones is not None:
             zone, source = self.zones.choose(candidate)
             found |= {"timezone": zone.key, "timezone_from": source}
-        due = self.due.compute(candidate.due_from, zone or _UTC, key)
+        due = self.due.compute(candidate.due_from, zone or _UTC, key, now)
         name = zone.key if zone else ""
         quiet = self.due.quiet
         if zone and quiet and quiet.at_quiet == "drop" and quiet.is_quiet(due, zone):

@@ -68,7 +68,7 @@ class Reason(StrEnum):
     EXPIRED_IN_QUIET_HOURS = (
         "expired_in_quiet_hours",
         Status.EXPIRED,
-        "Past `expire_after` before its due time came: the delay, or quiet hours.",
+        "Past `expire_after` before its due time came: delay, set times or quiet hours.",
     )
     EXPIRED_AT_LIMIT = (
         "expired_at_limit",

@@ -109,7 +109,7 @@ class Endings:
         if schedule is None and candidate.not_before:
             schedule = AT_ONCE
         if schedule is not None:
-            due, zone, refusal = schedule.plan(candidate, candidate.invitation_id)
+            due, zone, refusal = schedule.plan(candidate, candidate.invitation_id, now)
             if refusal is not None:
                 result = self.add_result(candidate, refusal, target, out)
                 result["recipient"], result["due_at"] = self._pseudonym(address), rfc3339(due)

@@ -12,6 +12,7 @@ from consumer.config.models import Config
 from consumer.config.person_section import Person
 from consumer.config.policy_sections import Policy
 from consumer.config.policy_sections import Split as SplitConfig
+from consumer.config.sections import InputSchedule
 from consumer.config.sections import Route as RouteConfig
 from consumer.policy.candidate import ChanceKey, Value
 from consumer.policy.chance import Holdout, Sample, Split
@@ -74,7 +75,7 @@ class RouteCompiler:
             RoutePolicy(
                 self._rules(policy),
                 {str(channel): self.value(text) for channel, text in policy.consent.items()},
-                self._schedule(policy),
+                self._schedule(policy, self._config.inputs[route.input].schedule),
             ),
             route.tags,
             route.priority,
@@ -140,15 +141,16 @@ class RouteCompiler:
             return "person"
         return "event" if by == "event" else self.value(by)
 
-    def _schedule(self, policy: Policy) -> Schedule | None:
+    def _schedule(self, policy: Policy, schedule: InputSchedule | None) -> Schedule | None:
         """Compile when a policy's invitations are due; None: at once."""
-        if not (policy.delay or policy.needs_zone):
+        if not (policy.delay or policy.needs_zone or schedule):
             return None
         due = DueTime(
             policy.delay,
             dt.time.fromisoformat(policy.send_at) if policy.send_at else None,
             policy.quiet_hours.compiled() if policy.quiet_hours else None,
             policy.spread,
+            schedule.compiled() if schedule else None,
         )
         if not policy.needs_zone:
             return Schedule(due)

@@ -24,6 +24,9 @@ from consumer.policy.zones import DAY, known_zone
 from consumer.records.channel import Channel
 from consumer.routing.recipients.recipients import PhoneNormaliser, normalise_email
 
+LONGEST_GAP = 90 * DAY
+"""Seconds between two set times, at most: the delay topics keep a record for 100 days."""
+
 _LITERAL = "the last one is a zone in quotes of its own, as in \"'Europe/Istanbul'\""
 
 
@@ -59,6 +62,7 @@ def policy_findings(config: Config, source: Source) -> tuple[list[Problem], list
         check = _RouteCheck(index, config, source)
         _zone(check)
         _times(check)
+        _set_times(check)
         _consent(check)
         _links(check)
         _testers(check)
@@ -113,6 +117,22 @@ def _times(check: _RouteCheck) -> None:
         check.warn(check.place("send_at"), message, "choose a time that is open")
 
 
+def _set_times(check: _RouteCheck) -> None:
+    """Check how far apart the set times of the route's input are."""
+    name, policy = check.route.input, check.policy
+    entry = check.config.inputs.get(name)
+    if entry is None or entry.schedule is None:
+        return
+    gap, place = entry.schedule.compiled().longest_gap(), ("inputs", name, "schedule", "cron")
+    if gap > LONGEST_GAP:
+        limit = duration_text(LONGEST_GAP)
+        check.problem(place, f"set times are more than {limit} apart: no record waits so long")
+    elif policy.delay + gap >= policy.expire_after:
+        message = f"some invitations of route '{check.route.name}' expire before they are due: "
+        message += f"set times are up to {duration_text(gap)} apart"
+        check.warn(place, message, "lengthen expire_after, or add times")
+
+
 def _in_quiet_hours(policy: Policy) -> bool:
     """Return whether `send_at` is quiet on each day of a week."""
     if policy.quiet_hours is None or policy.send_at is None:
@@ -145,6 +165,10 @@ def _links(check: _RouteCheck) -> None:
     for key in ("delay", "send_at", "quiet_hours"):
         if getattr(policy, key):
             check.problem(check.place(key), why, "give links a route of their own")
+    entry = check.config.inputs.get(route.input)
+    if entry is not None and entry.schedule is not None:
+        here = ("inputs", route.input, "schedule")
+        check.problem(here, f"{why}; route '{route.name}'", "give links an input of their own")
     for key, usual in (("mode", "live"), ("paused", False)):
         if getattr(route, key) != usual:
             check.problem(("routes", check.index, key), why, "give links a route of their own")

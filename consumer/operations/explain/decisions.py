@@ -88,7 +88,7 @@ class RouteExplainer:
         own = candidate.invitation_id
         made = next((made for made in routed.invitations if _id_of(made) == own), None)
         result = next((result for result in routed.results if result["id"] == own), None)
-        self._add_due(told, asker, candidate, result)
+        self._add_due(told, asker, candidate, result, now)
         if result is not None:
             self._add_result(told, result)
         if made is not None:
@@ -96,10 +96,15 @@ class RouteExplainer:
         return told
 
     def _add_due(
-        self, told: Decision, asker: RuleAsker, candidate: RouteCandidate, result: Result | None
+        self,
+        told: Decision,
+        asker: RuleAsker,
+        candidate: RouteCandidate,
+        result: Result | None,
+        now: float,
     ) -> None:
         """Add the due time; a link has none."""
-        due = None if result and result["reason"] == Reason.LINK_MADE else asker.due(candidate)
+        due = None if result and result["reason"] == Reason.LINK_MADE else asker.due(candidate, now)
         if due is not None:
             told["rules"].append(due)
             told["due_at"] = due["eligible_at"]

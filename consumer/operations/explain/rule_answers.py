@@ -71,15 +71,18 @@ class RuleAsker:
         detail = f"`{path}` is {is_there}; wanted true"
         return rule_answer("consent", agrees(get, candidate), detail, campaign=target.campaign)
 
-    def due(self, candidate: RouteCandidate) -> RuleAnswer | None:
+    def due(self, candidate: RouteCandidate, now: float) -> RuleAnswer | None:
         """Return when the invitation is due; None if it is due at once."""
         schedule, policy = candidate.route.policy.schedule, self.policy
         if schedule is None:
             return None
-        due, zone, refusal = schedule.plan(candidate, candidate.invitation_id)
+        due, zone, refusal = schedule.plan(candidate, candidate.invitation_id, now)
         delay, quiet = policy.delay, policy.quiet_hours
         steps = ["the event's time" + (f" + {duration_text(delay)}" if delay else "")]
         steps += [f"the next {policy.send_at}"] if policy.send_at else []
+        if set_times := self.config.inputs[self.route.input].schedule:
+            times = " or ".join(set_times.cron)
+            steps.append(f"the next set time of input {self.route.input}: {times}")
         steps += ["out of quiet hours"] if quiet and quiet.at_quiet == "wait" else []
         source = candidate.found.get("timezone_from")
         where = f", by the clock of {zone} (from {source})" if zone else ""

@@ -196,3 +196,10 @@ def test_a_missing_point_of_measure_is_odd(tmp_path: Path) -> None:
             "locationDisplayId (see the account of its vendor)"
         )
     ]
+
+
+def test_a_link_cannot_wait_for_the_set_times_of_an_input(tmp_path: Path) -> None:
+    schedule = '{cron: ["0 10 * * *"], timezone: Europe/Istanbul}'
+    config = text("a=1").replace("format: json, routes: all", f"format: json, schedule: {schedule}")
+    (problem,) = problems(config, tmp_path)
+    assert "inputs.web.schedule: campaign 'app' makes a link, at once" in problem

@@ -232,3 +232,14 @@ def test_a_link_obeys_no_rule_about_time(
     with pytest.raises(Exception, match="makes a link, at once and without a call") as refused:
         load_text(text, tmp_path)
     assert f"routes[0].{place}: campaign 'page' makes a link" in str(refused.value)
+
+
+def test_set_times_that_come_after_invitations_expired_are_warned_of(tmp_path: Path) -> None:
+    """Over a weekend: each route of the input that has no time for it is named."""
+    schedule = "    schedule: {cron: [0 10 * * mon-fri], timezone: Europe/Istanbul}\n"
+    weekly = f"{schedule}    routes: first\n"
+    (warning,) = warnings(edited("    routes: first\n", weekly), tmp_path)
+    assert warning.startswith("inputs.pos.schedule.cron: some invitations of route 'store")
+    assert "expire before they are due: set times are up to 3d apart" in warning
+    daily = weekly.replace("mon-fri", "*")
+    assert warnings(edited("    routes: first\n", daily), tmp_path) == []

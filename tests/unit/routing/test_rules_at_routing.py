@@ -402,3 +402,25 @@ def test_an_invitation_tells_under_what_its_contacts_are_counted() -> None:
     passing = Router({"pos": exempt}, Endings(pseudonym, "v1", counts_contacts=True), ALL_RULES)
     (counts_only,) = invitations(route(passing, event(customer=customer)))
     assert (counts_only["contact"], "contact" in made) == ("exempt", False)
+
+
+def test_invitations_of_an_input_with_set_times_wait_for_the_next_one() -> None:
+    """Also a late event's: an input is read at set times only. With a delay, too."""
+    schedule = {"cron": ["0 10 * * *"], "timezone": "Europe/Istanbul"}
+    inputs = {"pos": {"topics": ["pos"], "format": "json", "schedule": schedule}}
+    ten = dt.datetime(2026, 11, 23, 7, tzinfo=dt.UTC).timestamp()  # AT is the day before, 18:37
+    made = only_invitation(route(make_router(rule(), inputs=inputs), event()))
+    assert made["eligible_from"] == ten
+    late = route(make_router(rule(), inputs=inputs), event(), now=AT + 24 * HOUR)
+    assert only_invitation(late)["eligible_from"] == ten + 24 * HOUR
+    delayed = make_router(rule(policy={"delay": "20h"}), inputs=inputs)
+    assert only_invitation(route(delayed, event()))["eligible_from"] == ten + 24 * HOUR
+
+
+def test_an_event_that_expires_before_the_next_set_time_ends() -> None:
+    schedule = {"cron": ["0 10 * * *"], "timezone": "Europe/Istanbul"}
+    inputs = {"pos": {"topics": ["pos"], "format": "json", "schedule": schedule}}
+    router = make_router(rule(policy={"expire_after": "12h"}), inputs=inputs)
+    result = only_result(route(router, event()))
+    assert result["reason"] == Reason.EXPIRED_IN_QUIET_HOURS
+    assert str(result["due_at"]).startswith("2026-11-23T07:00")
