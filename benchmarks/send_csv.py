@@ -45,12 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         file = Path(folder) / "customers.csv"
         write(file, given.rows)
 
-        def run(name: str, until: Callable[[], bool] | None = None, *words: str) -> None:
-            told = measured(config, file, until, *words)
+        def run(name: str, until: Callable[[], bool] | None = None) -> None:
+            told = measured(config, file, until)
             told["on_the_topic"] = committed(world)
             print(json.dumps({"run": name, **told}), flush=True)
 
-        run("dry run", None, "--dry-run")
         run("killed", lambda: end_of(world) > given.rows / 3)
         run("the rest")
         run("again")
@@ -68,14 +67,12 @@ def write(file: Path, number: int, *, mended: bool = False) -> None:
             text.write(f"Ayşe Yılmaz {at};{phone};{at % 40};{at % 997},90\r\n")
 
 
-def measured(
-    config: Path, file: Path, until: Callable[[], bool] | None, *words: str
-) -> dict[str, Any]:
+def measured(config: Path, file: Path, until: Callable[[], bool] | None) -> dict[str, Any]:
     """Run the command, to its end or until it is killed."""
     began = time.monotonic()
     asked = "send-csv", str(file), "--config", str(config)
     said = subprocess.Popen(
-        command(*asked, "--route", "store", *MAPPED, "--yes", *words),
+        command(*asked, "--route", "store", *MAPPED, "--yes"),
         stdout=subprocess.DEVNULL,
     )
     tree = ProcessTree(said.pid)
