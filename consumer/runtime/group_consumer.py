@@ -174,6 +174,15 @@ class GroupConsumer:
                 found[place] = at, max(at, high)
         return found
 
+    def lags_of_left(self, left: Mapping[Partition, int]) -> dict[Partition, int]:
+        """Return the lag of partitions that are left at these offsets, which `positions` lacks. The
+        end of the log is that of the last time they were read, half a minute ago at most."""
+        found = {}
+        for place, at in left.items():
+            _, high = self.consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
+            found[place] = max(1, high - at)
+        return found
+
     # -- callbacks ----------------------------------------------------------------------------
 
     def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:

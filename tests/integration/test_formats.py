@@ -13,7 +13,7 @@ import pytest
 from tests.integration.test_reload import Document, change
 from tests.integration.test_schemas import waits
 from tests.integration.test_stopped_inputs import publish_to
-from tests.support.dispatcher import Event, LiveWorld, purchases, until
+from tests.support.dispatcher import Dispatcher, Event, LiveWorld, purchases, until
 from tests.support.kafka import KafkaBroker, create_topics, free_ports, read_topic
 from tests.support.protos import image_of, message_class
 from tests.support.registry import schema_server
@@ -108,6 +108,10 @@ def test_protobuf_and_validated_json(world: LiveWorld, tmp_path: Path) -> None:
         server.pause()
         running = world.start(config).wait_ready()
         until("the topic waits, for the registry is silent", lambda: waits(running))
+        until("the lag says how many wait", lambda: lag(running, orders) == len(first))
+        shown = orjson.loads(running.probe("/status.json")[1])
+        assert shown["waiting_inputs"] == {orders: 1}
+        assert any(note["where"] == orders for note in shown["notes"])
         bare = serialised(plain, lambda e: as_message(e, old).SerializeToString())
         publish_to(world, returns, 0, bare)
         world.wait_results(10)  # descriptors need no registry
@@ -148,6 +152,10 @@ def test_protobuf_and_validated_json(world: LiveWorld, tmp_path: Path) -> None:
     assert not any(b"90532" in text for text in said)
     world.events += [*first, *newer, *imported, *plain, *valid, *valid_newer]
     world.check()
+
+
+def lag(running: Dispatcher, topic: str) -> float:
+    return running.metrics().total("consumer_lag_records", topic=topic)
 
 
 def dead_letters(world: LiveWorld) -> list[Any]:

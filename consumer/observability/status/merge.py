@@ -38,6 +38,7 @@ def _pair(one: StatusSnapshot, other: StatusSnapshot) -> StatusSnapshot:
         delayed=_sum(one.delayed, other.delayed),
         orphans=_sum(one.orphans, other.orphans),
         stopped_inputs=_sum(one.stopped_inputs, other.stopped_inputs),
+        waiting_inputs=_sum(one.waiting_inputs, other.waiting_inputs),
         pauses=list(dict.fromkeys([*one.pauses, *other.pauses])),
         held_back=_sums(one.held_back, other.held_back),
         contacts=one.contacts or other.contacts,

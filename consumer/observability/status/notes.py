@@ -86,6 +86,10 @@ def _inputs(now: StatusSnapshot) -> Iterator[Note]:
         some = "1 partition stands" if partitions == 1 else f"{partitions} partitions stand"
         what = f"{some} still: `inputs list` says why, `inputs resume` where to go on"
         yield Note(Level.BAD, topic, what)
+    for topic, partitions in now.waiting_inputs.items():
+        some = "1 partition waits" if partitions == 1 else f"{partitions} partitions wait"
+        what = f"{some} for a schema: the log's `registry_unreachable` says why"
+        yield Note(Level.WARN, topic, f"{what}, without it the registry lacks the schema")
 
 
 def _pauses(now: StatusSnapshot) -> Iterator[Note]:

@@ -79,6 +79,7 @@ class StatusReport:
             delayed=_whole(totals("delayed_invitations", "step")),
             orphans=_whole(totals("orphaned_lane_records", "lane")),
             stopped_inputs=_whole(totals("input_stopped", "topic")),
+            waiting_inputs=_whole(totals("input_waits_for_schema", "topic")),
             pauses=self.pauses(),
             held_back=self._held_back(),
             contacts=self._contact_store(),

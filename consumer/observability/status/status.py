@@ -160,9 +160,10 @@ class StatusSnapshot:
 
     `results`: status → reason → number; `dead_letters`: reason → number; `router_lag`: topic →
     records; `delayed`: step → invitations; `orphans`: lane outside the config → records;
-    `stopped_inputs`: topic → partitions of this process that wait for `inputs resume`; `in_doubt`:
-    lane → batches; `held_back`: contact rule → reason → invitations; `contacts`: None without a
-    store here. `calls` and `doubtful` (calls without a clear answer): newest first.
+    `stopped_inputs`, `waiting_inputs`: topic → partitions of this process that wait for `inputs
+    resume`, for a schema; `in_doubt`: lane → batches; `held_back`: contact rule → reason →
+    invitations; `contacts`: None without a store here. `calls` and `doubtful` (calls without a
+    clear answer): newest first.
     """
 
     at: float
@@ -180,6 +181,7 @@ class StatusSnapshot:
     delayed: Mapping[str, int] = field(default_factory=dict)
     orphans: Mapping[str, int] = field(default_factory=dict)
     stopped_inputs: Mapping[str, int] = field(default_factory=dict)
+    waiting_inputs: Mapping[str, int] = field(default_factory=dict)
     pauses: Sequence[PauseStatus] = ()
     held_back: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     contacts: ContactStoreStatus | None = None

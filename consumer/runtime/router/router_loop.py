@@ -135,9 +135,9 @@ class RouterStage(StoppableStage[Routed]):
             self._show_at = now + SHOW_EVERY
             with suppress(KafkaException):  # a display must not end the session
                 positions = self.group.positions().items()
-                self.services.metrics.router.lag(
-                    {place: end - at for place, (at, end) in positions}
-                )
+                lags = {place: end - at for place, (at, end) in positions}
+                lags |= self.group.lags_of_left(self._waits.left)
+                self.services.metrics.router.lag(lags)
 
     # -- rebalance and stopped partitions -----------------------------------------------------
 

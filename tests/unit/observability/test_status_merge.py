@@ -32,6 +32,7 @@ ROUTER = StatusSnapshot(
     router_lag={"pos": 6},
     delayed={"1m": 3},
     stopped_inputs={"pos": 1},
+    waiting_inputs={"web": 2},
     pauses=[BY_CONFIG],
 )
 SENDER = StatusSnapshot(
@@ -61,6 +62,7 @@ def test_each_process_shows_what_it_knows() -> None:
     ]
     assert [call.at for call in one.calls] == [3.0, 1.0]
     assert (one.router_lag, one.delayed, one.stopped_inputs) == ({"pos": 6}, {"1m": 3}, {"pos": 1})
+    assert one.waiting_inputs == {"web": 2}
 
 
 def test_results_are_summed() -> None:

@@ -60,6 +60,18 @@ CASES = {
         "config",
         "3f9a stays in use",
     ),
+    "waiting": (
+        replace(WELL, waiting_inputs={"pos": 1}),
+        Level.WARN,
+        "pos",
+        "1 partition waits for a schema: the log's `registry_unreachable` says why",
+    ),
+    "waiting partitions": (
+        replace(WELL, waiting_inputs={"pos": 2}),
+        Level.WARN,
+        "pos",
+        "2 partitions wait for a schema",
+    ),
     "stopped": (
         replace(WELL, stages=[StageStatus("cloud", 9.0, stopped=True)]),
         Level.BAD,

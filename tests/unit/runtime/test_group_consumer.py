@@ -368,6 +368,21 @@ class SlowKafka:
         return 8, 9
 
 
+def test_partition_that_is_left_has_the_lag_of_its_last_reading() -> None:
+    """It is not assigned, so that `positions` lacks it."""
+    member = Membership()
+    client: Any = member.client
+    ends = {("pos", 0): 17, ("pos", 1): -1001}
+    client.get_watermark_offsets = lambda place, cached: (
+        0,
+        ends[place.topic, place.partition] if cached else 99,
+    )
+    assert member.group.lags_of_left({("pos", 0): 5, ("pos", 1): 5}) == {
+        ("pos", 0): 12,
+        ("pos", 1): 1,
+    }
+
+
 def test_router_with_stopped_inputs_is_not_silent_while_a_slow_cluster_answers() -> None:
     clock = Time()
     kafka = SlowKafka(clock)
