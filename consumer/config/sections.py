@@ -39,6 +39,7 @@ from consumer.records.fields import USUAL_PRIORITY, Priority
 from consumer.routing.decoding.formats import FORMATS, SCHEMA_FORMATS
 from consumer.routing.decoding.times import TimeUnit
 from consumer.routing.link import EXAMPLE
+from consumer.routing.link_responses import checked_response
 from consumer.routing.recipients.recipients import UntextedType
 from consumer.vendors.registry import VENDORS
 
@@ -123,6 +124,15 @@ class SharedCampaign(Section):
     """The vendor's id of the campaign (Customer Radar: the programme); write it in quotes."""
     link: Annotated[Text, Field(examples=[EXAMPLE])] | None = None
     """Of channel `link` only: the link, with names of the route's `data` in braces."""
+    responses: (
+        Annotated[
+            dict[Text, str],
+            AfterValidator(checked_response),
+            Field(examples=["{question_key: $key, body: $value}"]),
+        ]
+        | None
+    ) = None
+    """Of channel `link` only: one element of {responses}, base64 JSON of `built_in_responses`."""
     required: tuple[Text, ...] = ()
     """Keys of the route's `data`, or `map.key`, without which the vendor refuses a recipient."""
     window: Window = Window()

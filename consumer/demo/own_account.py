@@ -6,7 +6,7 @@ The double shares no code with the dispatcher; this is the only module that impo
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, cast
+from typing import cast
 from urllib.parse import parse_qsl, urlsplit
 
 from consumer.config.models import Config
@@ -18,6 +18,7 @@ from consumer.sandbox.settings import (
     BatchAnswer,
     BatchLogin,
     PisanoCampaign,
+    PisanoChannel,
     Quota,
     RadarProgramme,
 )
@@ -88,7 +89,7 @@ def _pisano_campaign(campaign: Campaign, account: PisanoAccount) -> PisanoCampai
     token = account.token.get_secret_value()
     return PisanoCampaign(
         id=campaign.id,
-        channel=cast("Literal['sms', 'email', 'push']", campaign.channel.value),
+        channel=cast("PisanoChannel", campaign.channel.value),
         authorization=account.authorization.replace("{token}", token),
         trailing_slash=account.trailing_slash,
         quota=account.quota,

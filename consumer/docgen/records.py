@@ -14,10 +14,9 @@ from consumer.kafka.records.fitting import PARTS
 from consumer.operations.results.columns import COLUMNS
 from consumer.records.checkpoint import Checkpoint
 from consumer.records.dead_letter import DeadLetterReason
-from consumer.records.fields import MESSAGE_LIMIT, RECORD_VERSION
+from consumer.records.fields import LINK_LIMIT, MESSAGE_LIMIT, RECORD_VERSION
 from consumer.records.invitation import RecordReader
 from consumer.records.result import Reason, ResultReader, Status
-from consumer.routing.link import LINK_LIMIT
 
 _WORDS: Final[Mapping[str, Any]] = read_yaml("record_words.yaml")
 _MEANINGS: Final[Mapping[Status, str]] = {

@@ -62,7 +62,8 @@ class Outcome:
     `vendor_time`: the vendor's own clock (its `Date`), epoch seconds. `hint`: what an operator is
     to check, in our own words; it decides nothing. `reference`: the vendor's own id of an accepted
     call. `failed`: recipients that the answer names as failed, by their place in the call → their
-    code; all else is about the others.
+    code; all else is about the others. `link`: what the vendor made for the call's one customer; it
+    may hold personal data.
     """
 
     verdict: Verdict
@@ -82,6 +83,7 @@ class Outcome:
     hint: str | None = field(default=None, compare=False)
     reference: str | None = None
     failed: Mapping[int, str | None] = field(default_factory=dict, hash=False)
+    link: str | None = field(default=None, repr=False)
 
     @property
     def trouble(self) -> bool:

@@ -16,10 +16,12 @@ class Channel(StrEnum):
     PUSH = "push"
     INVITATION = "invitation"
     LINK = "link"
+    GENERATED_LINK = "generated_link"
 
     @property
     def called(self) -> bool:
-        """Whether the vendor is called at all: a link goes into the result, and nowhere else."""
+        """Whether the vendor is called at all: the program makes a `link` itself. A generated one
+        is the vendor's, made by a call; both go into the result, and nowhere else."""
         return self is not Channel.LINK
 
 
@@ -47,7 +49,8 @@ class ChannelSpec:
     (and all that are valid travel). `anyone`: one without an address is reached, too. `fields`:
     flat keys of `data`; `maps`: keys of `data` that hold a map of free names; `required`: flat
     keys without which, or with nothing but spaces, the vendor refuses; `listed`: flat keys whose
-    values are known; `most`: recipients of one call, 0 without such a bound.
+    values are known; `most`: recipients of one call, 0 without such a bound; `repeatable`: a
+    repeated call reaches no customer twice, so what is in doubt is always sent again.
     """
 
     addresses: tuple[Literal["phone", "email"], ...]
@@ -57,3 +60,4 @@ class ChannelSpec:
     listed: tuple[Listed, ...] = ()
     anyone: bool = False
     most: int = 0
+    repeatable: bool = False

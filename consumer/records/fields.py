@@ -59,6 +59,9 @@ Priority = Annotated[int, Field(ge=0, le=HIGHEST_PRIORITY)]
 MESSAGE_LIMIT = 200
 """Characters of a vendor's message that may travel: ten thousand results repeat it."""
 
+LINK_LIMIT = 8_000
+"""Characters of a link, at most: the URI length that RFC 9110 recommends to support."""
+
 
 def rfc3339(when: float) -> str:
     """Epoch seconds → `2026-11-22T15:37:07.123Z`."""

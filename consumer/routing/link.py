@@ -16,11 +16,10 @@ from urllib.parse import quote
 
 from pydantic_core import Url
 
+from consumer.records.fields import LINK_LIMIT
+
 GIVEN: Final = ("phone", "email", "event_id", "pseudonym")
 """Names that every link may use beside the route's `data`, and that precede keys called alike."""
-
-LINK_LIMIT: Final = 8_000
-"""Characters of a link, at most: the URI length that RFC 9110 recommends to support."""
 
 EXAMPLE: Final = "https://survey.example/s?name={name}&ref={external_id}"
 

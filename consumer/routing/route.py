@@ -22,6 +22,7 @@ from consumer.routing.decoding.decode import Event
 from consumer.routing.decoding.digits import DigitsLostError, as_text, exact_body, text_in
 from consumer.routing.for_each import ItemReader
 from consumer.routing.link import Template, entry_of, names_in
+from consumer.routing.link_responses import RESPONSES, encoded_responses
 from consumer.routing.patterns.pattern import Pattern
 from consumer.routing.plain_data import MakeData
 
@@ -65,17 +66,26 @@ def _texts(getters: Getters, body: Body, raw: bytes) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A campaign's link for one route: its template, and where its values are in an event."""
+    """A campaign's link for one route: its template, and where its values are in an event.
+
+    `response`: the form of one object of {responses}; `responses`: where its values are.
+    """
 
     template: Template
     values: Getters = ()
+    response: Mapping[str, str] | None = None
+    responses: Getters = ()
 
     def make_url(self, body: Body, given: Mapping[str, str], raw: bytes = b"") -> str:
         """Return the link; `given`: values not read from the event. Raises DataError."""
-        found = _as_written(partial(_texts, self.values), body, raw)
-        link = self.template.fill({**found, **given})
+        found = {**_as_written(partial(_texts, self.values), body, raw), **given}
+        if self.response is not None:
+            texts = _as_written(partial(_texts, self.responses), body, raw)
+            responses = encoded_responses(self.response, texts)
+            found |= {} if responses is None else {RESPONSES: responses}
+        link = self.template.fill(found)
         if link is None:
-            unfit = self.template.unfit({**found, **given})
+            unfit = self.template.unfit(found)
             message = "a value that the link needs is missing or unfit"
             raise DataError(Reason.INVALID_DATA, message, unfit)
         return link

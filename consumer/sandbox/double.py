@@ -116,7 +116,7 @@ class Double:
 
 def vendor_of(path: str) -> str | None:
     """Return the vendor whose throttle a path counts against, endpoint or not, or None."""
-    if path.startswith("/v1/"):
+    if path.startswith(("/v1/", "/external/")):
         return "pisano"
     return "radar" if path.startswith(("/auth/", "/invitation")) else None
 

@@ -1,4 +1,5 @@
-"""Pisano's three sharing endpoints: what the published pages require; everything else is refused.
+"""Pisano's three sharing endpoints and that of its links (`pisano_links.py`): what the published
+pages require; everything else is refused.
 
 If the pages are silent the strict reading is taken: keys, types and recipients that they do not
 describe are refused, and a refused call invites no recipient. The order of the checks is fixed:
@@ -15,17 +16,16 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 
 import orjson
 
-from consumer.sandbox.settings import SandboxSettings
+from consumer.sandbox.pisano_links import check_link, link_body, link_recipients
+from consumer.sandbox.settings import PisanoChannel, SandboxSettings
 from consumer.sandbox.wire import Received, RefusalError, Reply, is_email, is_json, json_object
 
-Channel = Literal["sms", "email", "push"]
-
-_ENDPOINTS: dict[tuple[str, str], Channel] = {
+_ENDPOINTS: dict[tuple[str, str], PisanoChannel] = {
     ("sms_campaigns", "sms_sharings"): "sms",
     ("email_campaigns", "email_sharings"): "email",
     ("push_notification_campaigns", "push_notification_sharings"): "push",
@@ -70,7 +70,7 @@ def error(code: str) -> tuple[int, bytes]:
 class _Target:
     """A sharing endpoint: the campaign that the path names, and its channel."""
 
-    channel: Channel
+    channel: PisanoChannel
     campaign: str
 
     @property
@@ -128,7 +128,9 @@ class Pisano:
         except RefusalError as refused:
             status, body = error(refused.reason)
             return Reply(status, body, refused.reason, campaign, recipients)
-        return Reply(200, SUCCESS, None, campaign, recipients, accepted=True)
+        link = target is not None and target.channel == "generated_link"
+        made = link_body(request.body) if link else SUCCESS
+        return Reply(200, made, None, campaign, recipients, accepted=True)
 
     def _check_call(
         self, request: Received, target: _Target | None, document: dict[str, Any] | None
@@ -142,8 +144,12 @@ class Pisano:
             raise RefusalError("13028")
         if self._channels.get(target.campaign) != target.channel:
             raise RefusalError("13002")
-        recipients = self._recipients(document, target)
-        _check_maps(document, target, recipients)
+        if target.channel == "generated_link":
+            check_link(document)
+            recipients = set(link_recipients(document))
+        else:
+            recipients = self._recipients(document, target)
+            _check_maps(document, target, recipients)
         if not self._bad.isdisjoint(recipients):
             raise RefusalError("13028")
 
@@ -170,11 +176,15 @@ def _parse_target(path: str) -> _Target | None:
     match path.split("/"):
         case ["", "v1", group, campaign, sharing] if channel := _ENDPOINTS.get((group, sharing)):
             return _Target(channel, campaign)
+        case ["", "external", "v1", "link_sharings", campaign, "generate_link"]:
+            return _Target("generated_link", campaign)
     return None
 
 
 def _named_recipients(document: dict[str, Any], target: _Target) -> tuple[str, ...]:
     """Return the request's readable recipients, for the journal, also of refused calls."""
+    if target.channel == "generated_link":
+        return link_recipients(document)
     listed = document.get(target.array)
     if not isinstance(listed, list):
         return ()

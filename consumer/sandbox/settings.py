@@ -25,6 +25,9 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+PisanoChannel = Literal["sms", "email", "push", "generated_link"]
+
+
 class PisanoCampaign(_Strict):
     """A campaign of the pretended Pisano account.
 
@@ -33,7 +36,7 @@ class PisanoCampaign(_Strict):
     """
 
     id: str
-    channel: Literal["sms", "email", "push"]
+    channel: PisanoChannel
     authorization: Annotated[str | None, Field(repr=False)] = None
     trailing_slash: bool | None = None
     quota: str | None = None

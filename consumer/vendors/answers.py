@@ -17,7 +17,7 @@ from urllib.parse import unquote
 import orjson
 
 from consumer.records.call import Answer, Outcome
-from consumer.records.fields import MESSAGE_LIMIT
+from consumer.records.fields import LINK_LIMIT, MESSAGE_LIMIT
 from consumer.vendors.answer_kinds import EFFECTS, Kind, Row
 from consumer.vendors.retry_after import moment, retry_after
 
@@ -37,6 +37,7 @@ _WRAPPERS = ("error", "errors", "meta", "status", "response", "result", "detail"
 _CODE_KEYS = ("code", "error_code", "errorCode", "status_code", "statusCode", "error")
 _MESSAGE_KEYS = ("message", "description", "error_description", "detail", "title", "msg", "error")
 _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
+_LINK = re.compile(r"https://[A-Za-z0-9.-]+(?::[0-9]+)?(?:[/?#][!-~]*)?")
 _CODE = re.compile(r"[A-Za-z_-]{0,16}[0-9]{1,6}")
 _NUMBER = re.compile(r"[+(]?\d(?:[\W_]{0,3}\d){4,}")
 _ADDRESS_SIGNS = ("@", "＠", "%40")
@@ -219,6 +220,19 @@ def as_reference(value: object) -> str | None:
     None for all else."""
     text = str(value) if type(value) is int or type(value) is str else ""
     return text if _REFERENCE.fullmatch(text) else None
+
+
+def links_in(document: object) -> list[str]:
+    """Return the distinct https links of an answer: the document itself, or texts of its objects at
+    the usual depths, outermost first."""
+    texts = [document, *(value for node in _objects(document) for value in node.values())]
+    return list(dict.fromkeys(link for text in texts if (link := as_link(text)) is not None))
+
+
+def as_link(value: object) -> str | None:
+    """Return a text that is an https link of at most `LINK_LIMIT` characters, else None."""
+    text = value if isinstance(value, str) and len(value) <= LINK_LIMIT else ""
+    return text if _LINK.fullmatch(text) else None
 
 
 def scrub(text: str) -> str:

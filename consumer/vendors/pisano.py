@@ -1,8 +1,11 @@
-"""Pisano: SMS, e-mail and push sharing calls. One call carries up to 5,000 recipients.
+"""Pisano: SMS, e-mail and push sharing calls, and links that it makes.
 
-Source: the vendor's pages on sharing by SMS, e-mail and push notification. They document no success
-body, no 429, no 5xx and no result per recipient. So a 2xx means that every recipient of the call
-was invited, unless it has the form of a page, and a coded 4xx that none was.
+A sharing call carries up to 5,000 recipients. Source: the vendor's pages on sharing by SMS, e-mail
+and push notification. They document no success body, no 429, no 5xx and no result per recipient. So
+a 2xx means that every recipient of the call was invited, unless it has the form of a page, and a
+coded 4xx that none was.
+
+Links that it makes have calls of their own (`pisano_links.py`).
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from typing import Annotated, ClassVar, Final, Literal, Protocol
 from urllib.parse import quote
 
 from msgspec import Raw
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, JsonValue, SecretStr, field_validator
 
 from consumer.records.call import Answer, Call, Outcome
 from consumer.records.channel import Channel, ChannelSpec
@@ -30,7 +33,9 @@ from consumer.vendors.answers import (
     parse,
     row_of,
 )
+from consumer.vendors.http_batch.answer_rules import checked_expression, value_getter
 from consumer.vendors.json_parts import json_list, json_object, named_object
+from consumer.vendors.pisano_links import SPEC, is_link_call, link_call, read_link
 
 CODES: Final[Mapping[str, Row]] = {
     "13000": Row(Kind.TROUBLE, "The vendor reports an error of its own."),
@@ -120,6 +125,15 @@ class PisanoAccount(protocol.Account):
         bool, Field(description="whether calls' paths end in / (an installation may ask for it)")
     ] = False
 
+    link_at: Annotated[
+        Annotated[str, AfterValidator(checked_expression)] | None,
+        Field(
+            description="JMESPath to the link in the answer of a `generated_link`; else it is the"
+            " answer's one https link",
+            examples=["link"],
+        ),
+    ] = None
+
     _token = field_validator("token")(protocol.checked_token)
 
     @field_validator("authorization")
@@ -139,6 +153,10 @@ class PisanoOptions(protocol.CampaignOptions):
         Literal["built_in_responses", "transactional_data"],
         Field(description="The key in the call that carries the responses (Pisano only)."),
     ] = "built_in_responses"
+    link_options: Annotated[
+        dict[str, JsonValue],
+        Field(description="The `options` of a call for a `generated_link` (Pisano only)."),
+    ] = Field(default_factory=dict)
 
 
 class PisanoCampaign(protocol.VendorCampaign, Protocol):
@@ -146,6 +164,8 @@ class PisanoCampaign(protocol.VendorCampaign, Protocol):
 
     @property
     def responses_key(self) -> str: ...
+    @property
+    def link_options(self) -> Mapping[str, JsonValue]: ...
 
 
 class Pisano:
@@ -158,13 +178,15 @@ class Pisano:
         for channel, sharing in _SHARINGS.items()
     } | {
         # The company makes and delivers the link: an address only identifies the recipient.
-        Channel.LINK: ChannelSpec(addresses=("phone", "email"), anyone=True)
+        Channel.LINK: ChannelSpec(addresses=("phone", "email"), anyone=True),
+        Channel.GENERATED_LINK: SPEC,
     }
     codes: ClassVar[frozenset[str]] = frozenset(CODES)
 
     def __init__(self, account: PisanoAccount) -> None:
         token = account.token.get_secret_value()
         self._end = "/" if account.trailing_slash else ""
+        self._link_at = None if account.link_at is None else value_getter(account.link_at)
         self._headers = {
             "Authorization": account.authorization.replace("{token}", token),
             "Content-Type": "application/json",
@@ -185,8 +207,13 @@ class Pisano:
         Their table has a slash at the end, which the account's `trailing_slash` adds.
         `custom_attributes` and the responses are maps keyed by the recipient as in the array. A
         recipient without any is left out of a map, an empty map out of the body. `responses_key`
-        applies to e-mail only, for which the vendor's pages name both.
+        applies to e-mail only, for which the vendor's pages name both. A `generated_link` is asked
+        for by another call, of one customer.
         """
+        if campaign.channel is Channel.GENERATED_LINK:
+            (invitation,) = invitations
+            path, content = link_call(campaign.id, campaign.link_options, invitation)
+            return Call("POST", path + self._end, self._headers, content)
         sharing = _SHARINGS[campaign.channel]
         recipients = [invitation.address[sharing.address] for invitation in invitations]
         body = {sharing.recipients: json_list(recipients)}
@@ -202,6 +229,11 @@ class Pisano:
             f"/v1/{sharing.campaigns}/{quote(campaign.id, safe='')}/{sharing.sharings}{self._end}"
         )
         return Call("POST", path, self._headers, named_object(body))
+
+    def read_call(self, answer: Answer, call: Call) -> Outcome:
+        """Read an answer; of an accepted link call the outcome has the link."""
+        read = self.read(answer)
+        return read_link(answer, read, self._link_at) if is_link_call(call) else read
 
     def read(self, answer: Answer) -> Outcome:
         """Read an answer by the code if a refusal (not 429) has a known one, else by the status.

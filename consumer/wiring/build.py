@@ -173,7 +173,7 @@ def _lane_campaign(
         max_bytes=window.max_bytes,
         max_wait=window.max_wait,
         weight=window.weight,
-        in_doubt=campaign.in_doubt,
+        in_doubt="resend" if spec.repeatable else campaign.in_doubt,
         max_attempts=campaign.max_attempts,
         bisect_calls=campaign.bisect_calls,
         spec=spec,

@@ -12,7 +12,7 @@ from consumer.config.models import Config
 from consumer.config.person_section import Person
 from consumer.config.policy_sections import Policy
 from consumer.config.policy_sections import Split as SplitConfig
-from consumer.config.sections import InputSchedule
+from consumer.config.sections import Campaign, InputSchedule
 from consumer.config.sections import Route as RouteConfig
 from consumer.policy.candidate import ChanceKey, Value
 from consumer.policy.chance import Holdout, Sample, Split
@@ -30,6 +30,7 @@ from consumer.records.invitation import Address
 from consumer.routing.expressions import compile_value, plain_path
 from consumer.routing.for_each import ItemReader
 from consumer.routing.link import GIVEN, compile_link, entry_of
+from consumer.routing.link_responses import RESPONSES, SOURCE
 from consumer.routing.lookup import Tables
 from consumer.routing.patterns.pattern import compile_pattern
 from consumer.routing.person import HOUSEHOLD, NUMBER, PersonReader
@@ -181,18 +182,21 @@ class RouteCompiler:
             spec=spec,
             fields=self.getters(flat),
             maps=[(key, self.getters(texts)) for key, texts in maps.items()],
-            link=None if campaign.link is None else self._link(campaign.link, route),
+            link=None if campaign.link is None else self._link(campaign, route),
             required=campaign.required,
             texts=campaign.channel is Channel.SMS,
             plain_data=_plain_data(flat, maps),
         )
 
-    def _link(self, text: str, route: RouteConfig) -> Link:
-        template = compile_link(text)
-        names = (name for name in template.names if name not in GIVEN)
+    def _link(self, campaign: Campaign, route: RouteConfig) -> Link:
+        template, response = compile_link(campaign.link or ""), campaign.responses
+        made = () if response is None else (RESPONSES,)
+        names = (name for name in template.names if name not in (*GIVEN, *made))
         found = ((name, entry_of(route.data, name)) for name in names)
         values = self.getters({name: path for name, path in found if path})
-        return Link(template, values)
+        given = route.data.get(SOURCE) if response else None
+        responses = self.getters(given) if isinstance(given, dict) else ()
+        return Link(template, values, response, responses)
 
 
 def build_timings(config: Config) -> dict[str, RouteTiming]:

@@ -179,3 +179,52 @@ def test_five_thousand_recipients_are_the_most() -> None:
 def test_a_bad_recipient_refuses_the_call_and_its_absence_does_not() -> None:
     assert refusal(ask(FULL, bad_recipients={PHONE})) == (400, 13028)
     assert ask({"phone_numbers": ["+905321234568"]}, bad_recipients={PHONE}).accepted
+
+
+LINK_ID = "9f3f1d4e-70c5-4a43-8a52-1d1f6f0b7c11"
+LINKS = f"/external/v1/link_sharings/{LINK_ID}/generate_link"
+LINK_CAMPAIGNS = [{"id": LINK_ID, "channel": "generated_link"}]
+
+
+def test_a_link_call_as_documented_is_answered_with_a_link() -> None:
+    full = {
+        "customer": {"name": "Ada", "external_id": "7", "email": "a@a.test", "phone_number": PHONE},
+        "built_in_responses": {"Segment": "gold"},
+        "options": {"short_link": True},
+    }
+
+    reply = ask(full, LINKS, campaigns=LINK_CAMPAIGNS)
+
+    assert (reply.status, reply.recipients, reply.campaign) == (200, (PHONE,), LINK_ID)
+    assert orjson.loads(reply.body)["link"].startswith("https://")
+    assert ask({"customer": {}}, LINKS, campaigns=LINK_CAMPAIGNS).recipients == ()
+    mail = ask({"customer": {"email": "a@a.test"}}, LINKS, campaigns=LINK_CAMPAIGNS)
+    assert mail.recipients == ("a@a.test",)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({}, 13015),
+        ({"customer": []}, 13028),
+        ({"customer": {"tier": "gold"}}, 13028),
+        ({"customer": {"name": 7}}, 13028),
+        ({"customer": {}, "custom_attributes": {}}, 13028),
+        ({"customer": {}, "built_in_responses": []}, 13028),
+        ({"customer": {}, "built_in_responses": {"a": {}}}, 13028),
+        ({"customer": {}, "options": True}, 13028),
+    ],
+)
+def test_any_other_link_call_is_refused(body: Any, code: int) -> None:
+    assert refusal(ask(body, LINKS, campaigns=LINK_CAMPAIGNS))[1] == code
+
+
+def test_a_link_channel_takes_no_sharing_call_and_no_other_id() -> None:
+    assert refusal(ask({"customer": {}}, LINKS)) == (404, 13002)
+    assert refusal(ask(FULL, SMS.replace("ae51458c", LINK_ID[:8]), campaigns=LINK_CAMPAIGNS)) == (
+        404,
+        13002,
+    )
+    bad = {"customer": {"phone_number": PHONE}}
+    refused = ask(bad, LINKS, campaigns=LINK_CAMPAIGNS, bad_recipients=frozenset({PHONE}))
+    assert refusal(refused) == (400, 13028)

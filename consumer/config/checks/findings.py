@@ -22,6 +22,7 @@ from consumer.errors import Problem
 from consumer.records.channel import Channel, ChannelSpec
 from consumer.routing.expressions import compile_value
 from consumer.routing.link import Template, compile_link
+from consumer.routing.link_responses import RESPONSES, SOURCE
 from consumer.routing.lookup import LookupTable
 from consumer.routing.patterns.pattern import PatternErrors, compile_pattern
 from consumer.routing.recipients.recipients import known_region
@@ -191,4 +192,6 @@ class Findings:
         if template is None:
             return None
         fields, maps = template.keys()
+        if self.at("campaigns", campaign, "responses") is not None:
+            fields, maps = fields - {RESPONSES}, maps | {SOURCE}
         return replace(spec, fields=fields, maps=maps)

@@ -11,6 +11,7 @@ from consumer.config.document import Path
 from consumer.config.sections import OPTION_KEYS
 from consumer.records.channel import Channel
 from consumer.routing.link import EXAMPLE, GIVEN, compile_link, entry_of, names_in
+from consumer.routing.link_responses import RESPONSES, SOURCE
 
 _OF_CALLS = ("required", "window", "in_doubt", "max_attempts", "bisect_calls", *sorted(OPTION_KEYS))
 _ADDRESSES = ("phone", "email")
@@ -21,6 +22,7 @@ def check_link(findings: Findings, campaign: str) -> None:
     here: Path = ("campaigns", campaign)
     channel = findings.text(*here, "channel")
     there = findings.source.at((*here, "link")) is not None
+    _check_responses(findings, here, channel)
     if channel != Channel.LINK:
         if there and channel in set(Channel):
             message = "belongs to a campaign with `channel: link`"
@@ -33,6 +35,17 @@ def check_link(findings: Findings, campaign: str) -> None:
         if findings.at(*here, key) is not None:
             message = "has no effect: a link is made without a call"
             findings.warn((*here, key), message, "leave it out")
+
+
+def _check_responses(findings: Findings, here: Path, channel: str | None) -> None:
+    path = (*here, "responses")
+    if findings.source.at(path) is None:
+        return
+    if channel != Channel.LINK and channel in set(Channel):
+        findings.problem(path, "belongs to a campaign with `channel: link`", "leave it out")
+    template = findings.link(str(here[-1]))
+    if template is not None and RESPONSES not in template.names:
+        findings.problem(path, "the link has no {responses}", "add responses={responses} to it")
 
 
 def _compiles(findings: Findings, path: Path) -> None:
@@ -61,11 +74,15 @@ def _names(findings: Findings, here: Path, campaign: str) -> None:
     recipient = findings.mapping(*here, "recipient")
     given = [name for name in GIVEN if name not in _ADDRESSES or name in recipient]
     route = findings.source.at((*here, "name"))
+    if findings.at("campaigns", campaign, "responses") is not None and SOURCE in data:
+        given.append(RESPONSES)
     for name in template.names if template else ():
         if name in given or (name not in GIVEN and entry_of(data, name) is not None):
             continue
         if name in GIVEN:
             where, hint = "recipient", "say where the event has it"
+        elif name == RESPONSES and findings.at("campaigns", campaign, "responses") is not None:
+            where, hint = "data", f"{name} are the values of `{SOURCE}`: add it"
         else:
             where, hint = "data", one_of(name, [*names_in(data), *given])
         message = findings.resolved.scrub(f"route '{route}' has no '{name}' under `{where}`")

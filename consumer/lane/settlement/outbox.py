@@ -68,11 +68,14 @@ class Outbox:
         self.buffer.forget(pending)
         self.end(pending, reason, facts)
 
-    def end_batch(self, call: AnsweredCall, reason: Reason) -> None:
+    def end_batch(
+        self, call: AnsweredCall, reason: Reason, details: Mapping[str, str] = NO_DETAILS
+    ) -> None:
         """Add the results of a call whose invitations all end alike, by this very attempt."""
         ended, rules, facts = call.batch.invitations, call.batch.rules, call.facts
         self.results += [
-            EndedInvitation(pending, reason, rules, pending.attempt + 1, facts) for pending in ended
+            EndedInvitation(pending, reason, rules, pending.attempt + 1, facts, details)
+            for pending in ended
         ]
         offsets = [pending.offset for pending in ended]
         self.buffer.settled.settle_all(offsets)

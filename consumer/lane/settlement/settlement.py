@@ -192,7 +192,10 @@ class Settlement:
     def _end_accepted(self, call: AnsweredCall, window: Window) -> None:
         window.record_success()
         self._quota_backoff.record_accepted()
-        self._outbox.end_batch(call, Reason.ACCEPTED)
+        if call.outcome.link is None:
+            self._outbox.end_batch(call, Reason.ACCEPTED)
+        else:
+            self._outbox.end_batch(call, Reason.LINK_MADE, {"link": call.outcome.link})
 
     def _end_unanswered(self, call: AnsweredCall, window: Window) -> None:
         self._outbox.end_batch(call, Reason.NO_ANSWER)

@@ -203,3 +203,58 @@ def test_a_link_cannot_wait_for_the_set_times_of_an_input(tmp_path: Path) -> Non
     config = text("a=1").replace("format: json, routes: all", f"format: json, schedule: {schedule}")
     (problem,) = problems(config, tmp_path)
     assert "inputs.web.schedule: campaign 'app' makes a link, at once" in problem
+
+
+RESPONSES = ", responses: {question_key: $key, body: $value}"
+VALUES = "built_in_responses: {segment: customer.segment}"
+
+
+def test_the_values_of_a_route_may_stand_in_a_link(tmp_path: Path) -> None:
+    whole = text("responses={responses}", VALUES, more=RESPONSES)
+
+    assert warnings(whole, tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("whole", "told"),
+    [
+        (
+            text("responses={responses}", more=RESPONSES),
+            (
+                "campaigns.app.link: route 'app' has no 'responses' under `data` "
+                "(responses are the values of `built_in_responses`: add it)"
+            ),
+        ),
+        (
+            text("a=1", VALUES, more=RESPONSES),
+            (
+                "campaigns.app.responses: the link has no {responses} "
+                "(add responses={responses} to it)"
+            ),
+        ),
+        (
+            text("responses={responses}", VALUES, more=", responses: {a: $key}"),
+            (
+                "campaigns.app.responses: must have $key and $value once each, "
+                "as in {question_key: $key, …}"
+            ),
+        ),
+        (
+            text("responses={responses}", VALUES),
+            "campaigns.app.link: route 'app' has no 'responses' under `data`",
+        ),
+        (
+            text("a=1").replace(
+                "channel: sms\n", "channel: sms\n    responses: {a: $key, b: $value}\n"
+            ),
+            (
+                "campaigns.purchase-sms.responses: belongs to a campaign with `channel: link` "
+                "(leave it out)"
+            ),
+        ),
+    ],
+)
+def test_values_that_cannot_stand_in_a_link_are_refused(
+    whole: str, told: str, tmp_path: Path
+) -> None:
+    assert told in "\n".join(problem.partition(": ")[2] for problem in problems(whole, tmp_path))

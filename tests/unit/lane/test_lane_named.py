@@ -151,3 +151,16 @@ def test_each_ends_once_and_as_the_answer_says(
     assert {at: reason for at, (reason, _) in ends(driver).items()} == {
         at: "vendor_rejected" if at in failed else otherwise for at in range(customers)
     }
+
+
+def test_a_link_that_the_vendor_made_is_in_the_result() -> None:
+    driver = of(2, max_batch=1)
+    for batch in driver.batches:
+        link = f"https://s.example/{batch.invitations[0].offset}"
+        driver.answer(batch, replace(ACCEPTED, link=link))
+
+    told = {int(each["id"][1:]): each for each in driver.results}
+    assert {at: (one["status"], one["reason"], one.get("link")) for at, one in told.items()} == {
+        at: ("accepted", "link_made", f"https://s.example/{at}") for at in range(2)
+    }
+    assert driver.lane.idle

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.routing.link import EXAMPLE, GIVEN, LINK_LIMIT, compile_link, entry_of, names_in
+from consumer.records.fields import LINK_LIMIT
+from consumer.routing.link import EXAMPLE, GIVEN, compile_link, entry_of, names_in
 
 EVERYWHERE = "https://survey.example/s/{code}/x-{shop}?name={name}&tag=a-{shop}&fix=1#at/{code}"
 ESCAPES = "&=?#/\\%+:;@'\"<>{}[] \t\r\n\x00\x7f\u2028"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import traceback
+from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import replace
+from urllib.parse import unquote
 
 import pytest
 
@@ -158,6 +160,17 @@ def test_a_link_is_filled_from_the_event_and_from_what_is_given() -> None:
         "https://a.example/7?name=A%26B&to=%2B905321234567&vip=true"
     )
     assert link.make_url({"order": {"no": 7}, "name": None}, {}) == "https://a.example/7"
+
+
+def test_a_links_responses_are_the_values_that_the_event_has() -> None:
+    template = compile_link("https://a.example/{code}?responses={responses}")
+    form, values = {"k": "$key", "v": "$value"}, getters({"tier": "tier", "store": "store"})
+    link = Link(template, getters({"code": "no"}), form, values)
+
+    made = link.make_url({"no": 7, "tier": "gold"}, {})
+    packed = unquote(made.partition("?responses=")[2])
+    assert b64decode(packed) == b'[{"k":"tier","v":"gold"}]'
+    assert link.make_url({"no": 7}, {}) == "https://a.example/7"
 
 
 def test_a_link_without_a_value_that_it_needs_is_invalid_data() -> None:

@@ -94,7 +94,7 @@ def test_every_vendor_type_has_its_class() -> None:
 def test_no_two_vendors_claim_one_key_of_a_campaign() -> None:
     options = (vendor.CampaignOptions for vendor in VENDORS.values())
     keys = Counter(key for model in options for key in model.model_fields)
-    assert keys == {"responses_key": 1}
+    assert keys == {"responses_key": 1, "link_options": 1}
     assert not keys.keys() & SharedCampaign.model_fields.keys()
 
 

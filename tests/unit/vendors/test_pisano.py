@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import orjson
 import pytest
-from pydantic import SecretStr, ValidationError
+from pydantic import JsonValue, SecretStr, ValidationError
 
 from consumer.records.call import Answer, Call, Outcome, Verdict
 from consumer.records.channel import Channel
@@ -29,6 +30,7 @@ class Campaign:
     channel: Channel
     id: str = "ae51458c-9e82-417f-8f1d-e074891ea5c1"
     responses_key: Key = "built_in_responses"
+    link_options: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 def build(campaign: Campaign, *invitations: CallParts) -> Call:
@@ -213,6 +215,7 @@ def test_what_the_channels_need() -> None:
         Channel.EMAIL: ("email",),
         Channel.PUSH: ("phone",),
         Channel.LINK: ("phone", "email"),
+        Channel.GENERATED_LINK: ("phone", "email"),
     }
     assert [each for each in Pisano.channels if PISANO.spec(each).anyone] == [Channel.LINK]
     assert PISANO.spec(Channel.SMS).maps == {"custom_attributes", "built_in_responses"}
