@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from consumer.config.models import Config
     from consumer.errors import Problem
     from consumer.kafka.topics import TopicSpec
+    from consumer.operations.event_fields.compare import Compared
 
 _HOW_TO_CREATE = (
     "`topics --create` makes the program's own topics that are missing and raises limits that are "
@@ -54,6 +55,16 @@ def validate(
         bool,
         typer.Option(help="Read ${file:…} and ${env:…}, or check with placeholders instead."),
     ] = True,
+    events: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Recorded events, one JSON document a line: warn of fields that none of them has.",
+        ),
+    ] = None,
+    topic: Annotated[
+        str | None, typer.Option(help="Input topic that the file of --events was recorded from.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check a routing config and report all problems at once."""
@@ -65,9 +76,14 @@ def validate(
         raise typer.BadParameter("FILE and --config name a config each: choose one")
     path = file or config
     if as_json:
-        _validate_as_json(path, secrets=secrets)
+        _validate_as_json(path, events, topic, secrets=secrets)
         return
     loaded = load_config(path, secrets=secrets)
+    if events is not None:
+        compared = _compared(path, loaded, events, topic)
+        for warning in compared.warnings:
+            typer.echo(f"warning: {warning}", err=True)
+        typer.echo(f"{events}: compared with {compared.events:,} events")
     lanes = ", ".join(loaded.lanes)
     typer.echo(
         f"{shown(path)}: valid; config version {loaded.config_version}, "
@@ -78,7 +94,17 @@ def validate(
         typer.echo(f"table {name}: {len(table.content.rows):,} rows, columns: {columns}")
 
 
-def _validate_as_json(path: Path, *, secrets: bool) -> None:
+def _compared(path: Path, config: Config, events: Path, topic: str | None) -> Compared:
+    from consumer.operations.event_fields.compare import compare
+    from consumer.simulate.recordings import Recording
+    from consumer.wiring.config_file import STDIN
+
+    if path == STDIN:
+        raise typer.BadParameter("--events needs a config in a file", param_hint="--events")
+    return compare(path, config, Recording(topic, events).records(config))
+
+
+def _validate_as_json(path: Path, events: Path | None, topic: str | None, *, secrets: bool) -> None:
     from consumer.wiring import config_file
 
     file = config_file.shown(path)
@@ -88,7 +114,7 @@ def _validate_as_json(path: Path, *, secrets: bool) -> None:
         problems = _problems_as_json(error.problems)
         _print_json({"file": file, "valid": False, "problems": problems, "warnings": []})
         raise typer.Exit(ExitCode.CONFIG) from None
-    contents = {
+    contents: dict[str, object] = {
         "config_version": config.config_version,
         "lanes": list(config.lanes),
         "campaigns": list(config.campaigns),
@@ -99,6 +125,10 @@ def _validate_as_json(path: Path, *, secrets: bool) -> None:
         },
     }
     warnings = _problems_as_json(config.warnings)
+    if events is not None:
+        compared = _compared(path, config, events, topic)
+        contents["events"] = compared.events
+        warnings += _problems_as_json(compared.warnings)
     _print_json({"file": file, "valid": True, "problems": [], "warnings": warnings, **contents})
 
 

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from consumer.config.models import Config
 from consumer.config.sections import Campaign
-from consumer.routing.expressions import syntax_tree
+from consumer.routing.expressions import plain_path
 from consumer.sandbox.settings import (
     Account,
     BatchAccount,
@@ -158,12 +158,4 @@ def _refusal(rule: Rule, usual: int) -> BatchAnswer:
 
 def _keys(expression: str | None) -> list[str]:
     """Return the keys of a plain path, as in `error.code`; none for any other expression."""
-    node, keys = syntax_tree(expression) if expression else None, list[str]()
-    while node is not None and node["type"] == "subexpression":
-        node, last = node["children"]
-        if last["type"] != "field":
-            return []
-        keys.append(last["value"])
-    if node is None or node["type"] != "field":
-        return []
-    return [node["value"], *reversed(keys)]
+    return plain_path(expression) if expression else []

@@ -24,7 +24,7 @@ _NAMES = ("unquoted_identifier", "quoted_identifier")
 
 def check_oddities(findings: Findings) -> None:
     """Add warnings about expressions and patterns to `findings`."""
-    expressions = [(path, text) for path, text in _expressions(findings) if _compiles(text)]
+    expressions = [(path, text) for path, text in event_expressions(findings) if _compiles(text)]
     named = _named(findings, expressions)
     for path, text in expressions:
         others = {name for name, number in named.items() if number > _count(text, name)}
@@ -40,7 +40,7 @@ def check_oddities(findings: Findings) -> None:
     check_matches(findings, named)
 
 
-def _expressions(findings: Findings) -> Iterator[tuple[Path, str]]:
+def event_expressions(findings: Findings) -> Iterator[tuple[Path, str]]:
     """Yield every expression into an event, with its path."""
     places: list[Path] = []
     for name in findings.mapping("inputs"):

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 import sqlite3
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from email.utils import formatdate
 from pathlib import Path
 
 import pytest
+import structlog
 from typer.testing import CliRunner
 
 from consumer.cli.main import app
@@ -37,6 +41,18 @@ def config(tmp_path: Path) -> Path:
     made = first_config(tmp_path, Choices("pisano", "sms", region="TR"), NOW)
     write(made)
     return made.config
+
+
+@pytest.fixture
+def restored_logs() -> Iterator[None]:
+    """The command sets up the logs of its process, which is the tests' own here."""
+    root = logging.getLogger()
+    before = root.handlers, root.level, logging.raiseExceptions
+    hooks = threading.excepthook, sys.unraisablehook
+    yield
+    structlog.reset_defaults()
+    root.handlers, root.level, logging.raiseExceptions = before
+    threading.excepthook, sys.unraisablehook = hooks
 
 
 def free_port() -> int:
@@ -77,6 +93,7 @@ def test_a_config_that_is_refused_is_told_with_its_lines(config: Path) -> None:
     assert found[-1] == Finding("all else", State.SKIPPED, "without a config that is valid")
 
 
+@pytest.mark.usefixtures("restored_logs")
 def test_the_command_ends_with_1_where_a_check_failed(
     config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,7 +120,8 @@ def test_the_command_ends_with_1_where_a_check_failed(
 def test_stand_ins_and_secrets_that_others_can_read_are_warnings(config: Path) -> None:
     found = run_checks(file_checks(config))
     assert states(found) == [("secrets", State.WARNING), ("config", State.WARNING)]
-    assert f"{config}:34: campaigns.purchase-sms.id: holds the stand-in" in found[1].found
+    line = config.read_text().split("    id: put-yours")[0].count("\n") + 1
+    assert f"{config}:{line}: campaigns.purchase-sms.id: holds the stand-in" in found[1].found
     (token := config.parent / "secrets" / "pisano-token").write_text("a-token\n")
     token.chmod(0o644)
     (opened, *_) = run_checks(file_checks(config))

@@ -83,5 +83,5 @@ def test_the_command_shows_counts_and_an_example(tmp_path: Path) -> None:
         "changes": [{"change": change, "events": 1, "example": "pos:0:0"}],
     }
     same = CliRunner().invoke(app, ["diff", str(old), str(old), "--events", str(events)])
-    assert same.output == "0 of 1 events are decided otherwise\n"
+    assert same.stdout == "0 of 1 events are decided otherwise\n"
     assert CliRunner().invoke(app, words[:3]).exit_code == 2

@@ -1,0 +1,1 @@
+"""Compares the fields that a config names with those that recorded events have."""
