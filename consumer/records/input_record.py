@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from consumer.records.dead_letter import DeadLetter, DeadLetterReason
 from consumer.records.invitation import Source
@@ -35,6 +36,10 @@ class InputRecord(Struct, frozen=True, gc=False):
     value: bytes | None
     read_envelope: Callable[[], RecordEnvelope] = RecordEnvelope
     traceparent: str = ""
+
+    def with_one_reading(self) -> InputRecord:
+        """Return the record with an envelope that is read once, for several that need it."""
+        return structs.replace(self, read_envelope=cache(self.read_envelope))
 
     @property
     def source(self) -> Source:

@@ -109,6 +109,7 @@ def test_protobuf_and_validated_json(world: LiveWorld, tmp_path: Path) -> None:
         running = world.start(config).wait_ready()
         until("the topic waits, for the registry is silent", lambda: waits(running))
         until("the lag says how many wait", lambda: lag(running, orders) == len(first))
+        assert running.probe("/readyz")[0] == 200  # a restart would help nothing
         shown = orjson.loads(running.probe("/status.json")[1])
         assert shown["waiting_inputs"] == {orders: 1}
         assert any(note["where"] == orders for note in shown["notes"])

@@ -78,6 +78,7 @@ class RouterStage(StoppableStage[Routed]):
         self._guard = DeadLetterGuard(_limits(router))
         self._halting: dict[str, Halt] = {}
         self._schemas, self._waits = schemas, SchemaWaits()
+        self._made: dict[int, InputRecord] = {}  # of a poll's messages, which they hold, by id()
         tracing = services.tracing
         self._traces = (
             RouterTraces(tracing.spans, services.topics.router_group) if tracing.carried else None
@@ -205,6 +206,7 @@ class RouterStage(StoppableStage[Routed]):
         if self._traces is not None:
             self._traces.forget()
         super()._handle(records)
+        self._made.clear()
         for topic, halt in self._halting.items():
             left = [place for place in self._waits.places(topic) if place[:2] not in before]
             self.halt(topic, [*halt.refused, *left], halt.example)
@@ -222,6 +224,7 @@ class RouterStage(StoppableStage[Routed]):
         records = self._of_running_inputs(records)
         now = self.services.clock.now()
         if self._schemas is not None:
+            self._made = {id(one): self._record(one).with_one_reading() for one in records}
             records = self._waits.readable(
                 records,
                 self._record,
@@ -271,6 +274,8 @@ class RouterStage(StoppableStage[Routed]):
         return self.router.route([self._record(one) for one in records], now, self.run.beat)
 
     def _record(self, message: Message) -> InputRecord:
+        if (made := self._made.get(id(message))) is not None:
+            return made
         record = input_record(message, self.services.topics.replayed)
         if self._traces is None:
             return record

@@ -111,6 +111,7 @@ def test_missing_schema_is_none(code: int) -> None:
         ((401, b"{}"), "status 401: check the login"),
         ((403, b"{}"), "status 403: check the login"),
         ((408, b"{}"), "status 408$"),
+        ((425, b"{}"), "status 425$"),
         ((429, b"{}"), "status 429$"),
         ((500, b'{"error_code": 50001}'), "status 500$"),
         ((200, b"<html>"), "status 200$"),

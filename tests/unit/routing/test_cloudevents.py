@@ -74,6 +74,13 @@ def test_both_modes_make_the_same_event(message: Any) -> None:
         assert found.body[name] == ATTRIBUTES[name]
 
 
+def test_source_and_id_can_be_the_identity() -> None:
+    """Ids are unique by their source alone (CloudEvents 1.0, 3.1.1)."""
+    decoder = EventDecoder(FORMATS["cloudevents"], "join('#', [source, id])", "time", 1_000)
+    found = read_message(written_by_version_2("binary"))
+    assert decoder.identify(found).id == "/pos/7#t-1"
+
+
 @pytest.mark.parametrize("binary", [True, False])
 def test_numbers_of_the_data_keep_their_digits(binary: bool) -> None:
     data = b'{"amount": 129.90}'

@@ -10,6 +10,7 @@ import pytest
 from confluent_kafka import Message
 
 from consumer.http.schema_lookup import SchemaLookup
+from consumer.http.schema_registry import FoundSchema
 from consumer.policy.rules import PolicyRules
 from consumer.routing.decoding.schemas.schema_book import SchemaBook
 from consumer.routing.endings import Endings
@@ -21,6 +22,7 @@ from consumer.wiring.registry import InputSchemas
 from tests.unit.runtime.test_stage import Time, services
 
 Place = tuple[str, int, int]
+INT = FoundSchema('"int"', "AVRO")
 
 
 class Halting(RouterStage):
@@ -45,6 +47,42 @@ def stage() -> Halting:
     made.group = cast("Any", SimpleNamespace(left=[]))
     made.group.leave = made.group.left.append  # type: ignore[attr-defined,method-assign]
     return made
+
+
+class Decoding(RouterStage):
+    """Reads the envelope of each record where it would decode it."""
+
+    read: list[object]
+
+    def _route(self, records: Sequence[Message], _now: float) -> Routed:
+        self.read = [self._record(one).read_envelope().headers for one in records]
+        return Routed()
+
+    def _commit(self, *_: object) -> None:
+        pass
+
+
+class Told(SimpleNamespace):
+    """A message that counts how often it is asked for its headers."""
+
+    asked = 0
+
+    def headers(self) -> list[tuple[str, bytes]]:
+        self.asked += 1
+        return [("__value_schema_id", b"\x00\x00\x00\x00\x07")]
+
+
+def test_headers_are_read_once_for_the_look_up_and_the_decoder() -> None:
+    router = Router({}, cast("Endings", None), cast("PolicyRules", None))
+    schemas = InputSchemas(frozenset({"pos"}), SchemaLookup(SchemaBook(), lambda _: INT))
+    stage = Decoding(router, ["pos"], services(Time(), cast("Any", None)), None, "0", schemas)
+    message: Any = Told(
+        topic=lambda: "pos", partition=lambda: 0, offset=lambda: 5, key=bytes, value=bytes
+    )
+    message.timestamp = lambda: (0, -1)
+    stage._process([message])
+    assert stage.read == [[("__value_schema_id", b"\x00\x00\x00\x00\x07")]]
+    assert message.asked == 1
 
 
 def test_records_that_wait_are_left_when_their_input_halts(stage: Halting) -> None:
