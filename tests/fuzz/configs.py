@@ -250,12 +250,36 @@ BATCH = mapping(
         "bad_recipient": mostly(
             st.just({"status": [422]}), {"status": [429]}, {"code": [Raw("7")]}
         ),
+        "method": mostly(st.sampled_from(("POST", "PUT", "PATCH")), "GET", "post", *TEXTS),
+        "encoding": mostly(st.sampled_from(("json", "form")), "xml"),
+        "recipients": mostly(st.sampled_from(("list", "one")), "two"),
+        "basic_auth": mostly(st.just("user:word"), "word", *TEXTS),
+        "oauth": mostly(
+            st.just(
+                {
+                    "token_url": "https://login.example.test/token",
+                    "client_id": "me",
+                    "client_secret": "hush",
+                }
+            ),
+            {"token_url": "x"},
+            {"token_url": "http://a.test", "client_id": "", "client_secret": "x"},
+        ),
+        "idempotency_key": mostly(st.just("Idempotency-Key"), "X-Key", "a b", "Host", *TEXTS),
+        "failed_entries": mostly(
+            st.just({"list": "errors[*]", "index": "row"}),
+            {"list": "a[", "index": "b"},
+            {"list": "a"},
+            {"list": "a", "id": "b", "first": 1},
+        ),
     },
 )
 CAMPAIGN = mapping(
     {
         "vendor": st.sampled_from(("p", "r", "h")),
-        "channel": st.sampled_from(("sms", "email", "push", "invitation", "link")),
+        "channel": st.sampled_from(
+            ("sms", "email", "push", "invitation", "link", "generated_link")
+        ),
         "id": mostly("c-1", "a/b?c#d", "\u00e9\U0001f600", "a" * 70_000, "..", *TEXTS),
     },
     {

@@ -94,6 +94,7 @@ campaigns:
   foreign: {vendor: webhook, channel: sms, id: "1/2"}
   one-by-one: {vendor: single, channel: sms, id: "7 a"}
   unclear: {vendor: opaque, channel: sms, id: "1"}
+  made: {vendor: two, channel: generated_link, id: "44444444"}
   link: {vendor: one, channel: link, id: x, link: "https://s.example/{event_id}"}
 inputs: {pos: {topics: [pos], format: json, routes: all}}
 routes:
@@ -107,6 +108,7 @@ routes:
   - {name: e, input: pos, recipient: {phone: p, email: e}, send: [foreign], data: {name: n}}
   - {name: g, input: pos, recipient: {phone: p}, send: [one-by-one], data: {more: {name: n, m: m}}}
   - {name: f, input: pos, recipient: {phone: p}, send: [unclear]}
+  - {name: h, input: pos, recipient: {phone: p}, send: [made]}
   - {name: d, input: pos, recipient: {phone: p}, send: [link]}
 """
 

@@ -134,3 +134,27 @@ def test_so_many_routes_are_listed_as_asked_for(most: int) -> None:
     record = InputRecord("pos", 0, 0, b"{}")
     told = explainer("shop").explain(record, NOW, most)
     assert (len(told["routes"]), told["routes_left_out"]) == (most, 4 - most)
+
+
+def test_a_call_that_is_a_form_is_shown_by_its_fields() -> None:
+    example = FOLDER.parents[2] / "schemas" / "examples" / "routing-config-delighted.yaml"
+    shown = load(example, secrets=False)
+    event = {
+        "id": "t-1",
+        "time": "2026-11-23T10:00:00Z",
+        "type": "order-delivered",
+        "store": "s1",
+        "customer": {"email": EMAIL, "name": NAME},
+    }
+    record = InputRecord("shop.orders", 0, 0, orjson.dumps(event))
+
+    call = Explainer(shown, Masking(off=True)).explain(record, NOW, 0)["call"]
+
+    assert call is not None
+    assert (call["method"], call["path"]) == ("POST", "/v1/people.json")
+    assert call["body"] == {
+        "email": EMAIL,
+        "name": NAME,
+        "properties[Store]": "s1",
+        "properties[Order]": "t-1",
+    }
