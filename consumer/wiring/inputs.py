@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from consumer.config.models import Config
 from consumer.config.sections import Input, Route
@@ -18,6 +19,8 @@ from consumer.routing.decoding.times import TimeReader
 from consumer.routing.expressions import KAFKA
 from consumer.routing.lookup import Tables
 from consumer.routing.patterns.pattern import compile_pattern
+
+_NAMING_SCHEMAS: Final = frozenset({*SCHEMA_FORMATS, "json_schema"})
 
 
 def event_decoder(
@@ -40,6 +43,17 @@ def event_decoder(
 def needs_registry(entry: Input) -> bool:
     """Return whether an input's events cannot be read without the registry."""
     return (entry.format in SCHEMA_FORMATS and entry.descriptors is None) or entry.validated
+
+
+def with_json_events(config: Config) -> Config:
+    """Return the config with events as plain JSON where their records name a schema: a file of
+    tests holds what routes see of them."""
+    plain = {"format": "json", "descriptors": None, "validated": False}
+    inputs = {
+        name: entry.model_copy(update=plain if entry.format in _NAMING_SCHEMAS else {})
+        for name, entry in config.inputs.items()
+    }
+    return config.model_copy(update={"inputs": inputs})
 
 
 def _payload_decoder(entry: Input, book: SchemaBook) -> PayloadDecoder:

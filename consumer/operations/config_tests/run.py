@@ -13,6 +13,7 @@ from consumer.operations.explain.explainer import Explainer
 from consumer.operations.explain.masking import Masking
 from consumer.records.input_record import InputRecord
 from consumer.wiring.build import build_router, build_vendors
+from consumer.wiring.inputs import with_json_events
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,10 @@ class Outcome:
 def run_tests(config: Config, cases: Iterable[Case]) -> Iterator[Outcome]:
     """Yield the outcome of each case. Raises OperationError for an input that the config lacks.
 
-    Addresses are not masked: the events of tests are made up.
+    Addresses are not masked: the events of tests are made up. They are JSON, also of an input whose
+    records are Avro or Protobuf.
     """
+    config = with_json_events(config)
     explainer = Explainer(config, Masking(off=True))
     inputs = build_router(config, build_vendors(config)).inputs
     for case in cases:

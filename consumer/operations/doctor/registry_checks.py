@@ -12,7 +12,7 @@ from consumer.errors import RegistryUnavailable
 from consumer.http.schema_registry import SchemaRegistry
 from consumer.operations.doctor.finding import Check, Finding, State
 from consumer.operations.doctor.vendor_checks import clock_finding
-from consumer.routing.decoding.formats import SCHEMA_FORMATS
+from consumer.wiring.inputs import needs_registry
 
 _NAME = "registry"
 
@@ -22,7 +22,7 @@ def registry_checks(config: Config, now: Callable[[], float] = time.time) -> lis
     section = config.registry
     if section is None:
         return []
-    inputs = [entry for entry in config.inputs.values() if entry.format in SCHEMA_FORMATS]
+    inputs = [entry for entry in config.inputs.values() if needs_registry(entry)]
     needed = [topic for entry in inputs for topic in entry.topics]
     return [Check(_NAME, lambda: _registry(section, needed, now))]
 

@@ -42,6 +42,16 @@ def run(config: Path, *words: str) -> Result:
     return CliRunner().invoke(app, ["test", *words, "-c", str(config)])
 
 
+@pytest.mark.parametrize("written", ["avro", "protobuf", "json_schema, validate: true"])
+def test_events_of_records_that_name_a_schema_are_json(config: Path, written: str) -> None:
+    text = CONFIG.replace("format: json", f"format: {written}")
+    assert text != CONFIG
+    config.write_text(text + "\nregistry: {url: 'https://registry.example'}\n")
+    config.with_name("trips.tests.yaml").write_text(TESTS)
+    done = run(config)
+    assert (done.exit_code, done.stdout) == (0, "2 passed, 0 failed\n")
+
+
 def test_files_beside_the_config_are_run(config: Path) -> None:
     config.with_name("trips.tests.yaml").write_text(TESTS)
     done = run(config)
