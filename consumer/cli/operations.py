@@ -45,6 +45,7 @@ Until = Annotated[
     typer.Option(metavar="TIME", help="Only before this RFC 3339 time, or so long ago: 2h."),
 ]
 GoneLane = Annotated[str, typer.Argument(metavar="LANE", help="Lane that is not in the config.")]
+TOKEN_VARIABLE = "SURVEY_DISPATCHER_TOKEN"  # noqa: S105 - a name
 _PLACE = "Dead letter as `dlq list` shows it: PARTITION/OFFSET."
 _LETTER_REASON = "consumer.records.dead_letter", "DeadLetterReason"
 
@@ -63,10 +64,21 @@ def status(
             "Read the topics of this routing config instead: works with no process running."
         ),
     ] = None,
+    ca: Annotated[
+        Path | None,
+        typer.Option("--ca", metavar="FILE", help="Authority to trust of an https URL, in PEM."),
+    ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(envvar=TOKEN_VARIABLE, hidden=True, help="Token of the admin port."),
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Refresh until Ctrl-C.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show lanes, permits, windows and calls of a running dispatcher."""
+    """Show lanes, permits, windows and calls of a running dispatcher.
+
+    Where its config has `admin.token`, set SURVEY_DISPATCHER_TOKEN to it.
+    """
     from consumer.observability.status.status import dump
     from consumer.operations.status import screen
     from consumer.operations.status.status import LOCAL, read_process, read_topics
@@ -75,7 +87,7 @@ def status(
         raise typer.BadParameter("--watch redraws a terminal, --json prints once: choose one")
     if url is not None and config is not None:
         raise typer.BadParameter("--url asks a process, --config reads the topics: choose one")
-    look, every = partial(read_process, url or LOCAL), screen.EVERY
+    look, every = partial(read_process, url or LOCAL, token, ca), screen.EVERY
     if config is not None:
         look, every = partial(read_topics, access_to(config)), screen.EVERY_FROM_TOPICS
     if as_json:

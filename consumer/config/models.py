@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import Field, PrivateAttr
 
+from consumer.config.admin_section import Admin
 from consumer.config.contact_sections import ContactRule, Contacts, Feeds
 from consumer.config.fields import KafkaSetting, Name, Text, TopicSafe
 from consumer.config.policy_sections import Exclude, Policy
 from consumer.config.registry_section import Registry
 from consumer.config.section import Section
-from consumer.config.sections import Admin, Campaign, Input, Pseudonym, Quota, Results, Route
+from consumer.config.sections import Campaign, Input, Pseudonym, Quota, Results, Route
 from consumer.config.tables import Table
 from consumer.config.topic_names import Topics
 from consumer.config.tracing_section import Tracing

@@ -23,7 +23,6 @@ from consumer.config.fields import (
     KEY_ID,
     DataValue,
     Expression,
-    Host,
     Name,
     SecretKey,
     Text,
@@ -298,12 +297,3 @@ class Route(Section):
         """The names of all campaigns that `send` may choose."""
         lists = ([entry] if isinstance(entry, str) else entry.split for entry in self.send)
         return tuple(dict.fromkeys(name for names in lists for name in names))
-
-
-class Admin(Section):
-    """The HTTP server for metrics and health; it shows no personal data."""
-
-    host: Host = "0.0.0.0"  # noqa: S104 - probes and Prometheus come from outside the container
-    """The address to listen at."""
-    port: Annotated[int, Field(ge=0, le=65535)] = 9464
-    """The port to listen at; 0 lets the system choose."""

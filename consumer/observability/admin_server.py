@@ -1,6 +1,6 @@
 """The admin server: the status page, `/metrics`, `/livez`, `/readyz`. It is read-only.
 
-Its answers come from an `AdminState`.
+Its answers come from an `AdminState`; `admin_access` says which requests get one.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import errno
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from importlib import resources
 
@@ -19,7 +20,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from consumer.config.admin_section import Admin
 from consumer.errors import DispatcherError
+from consumer.observability.admin_access import TokenGuard, server_context
 from consumer.observability.admin_connections import BACKLOG, HEAD_BYTES, BoundedProtocol
 from consumer.observability.admin_state import AdminState, NoAnswerError
 
@@ -54,9 +57,9 @@ GRACE_S = 2
 """Seconds that requests in progress get at shutdown."""
 
 
-def admin_app(state: AdminState) -> Starlette:
-    """Return an app with GET and HEAD of `/` (the status page), `/status.json`, `/metrics`,
-    `/livez` and `/readyz`.
+def admin_app(state: AdminState, *, page: bool = True, metrics: bool = True) -> Starlette:
+    """Return an app with GET and HEAD of `/livez` and `/readyz`, with `page` of `/` (the status
+    page) and `/status.json`, and with `metrics` of `/metrics`.
 
     Probes answer 200 or 503; so do the others if some process of the program does not answer.
     """
@@ -80,15 +83,34 @@ def admin_app(state: AdminState) -> Starlette:
         except NoAnswerError as error:
             return _verdict([str(error)])
 
-    return Starlette(
-        routes=[
-            Route("/metrics", scrape),
-            Route("/livez", livez),
-            Route("/readyz", readyz),
-            Route("/status.json", status_json),
-            *_page(),
-        ]
-    )
+    routes = [Route("/livez", livez), Route("/readyz", readyz)]
+    if metrics:
+        routes.append(Route("/metrics", scrape))
+    if page:
+        routes += [Route("/status.json", status_json), *_page()]
+    return Starlette(routes=routes)
+
+
+async def run_admin(where: Admin, state: AdminState, *, started: Callable[[int], None]) -> None:
+    """Serve what the config says until cancelled; metrics at a port of their own, if it has one.
+    Raises `DispatcherError` for an address that cannot be bound, and an unusable certificate."""
+    tls = None if where.tls is None else server_context(where.tls)
+    together = where.metrics and where.metrics_port is None
+    app: ASGIApp = admin_app(state, page=where.page, metrics=together)
+    if where.token is not None:
+        app = TokenGuard(app, where.token.get_secret_value())
+    serving = [serve_admin(app, where.host, where.port, started=started, tls=tls)]
+    if where.metrics_port is not None:
+        apart = admin_app(state, page=False)
+        port = where.metrics_port
+        serving.append(serve_admin(apart, where.host, port, started=lambda _: None, tls=tls))
+    tasks = [asyncio.ensure_future(server) for server in serving]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _page() -> Iterator[Route]:
@@ -105,7 +127,12 @@ def _verdict(problems: list[str]) -> Response:
 
 
 async def serve_admin(
-    app: ASGIApp, host: str, port: int, *, started: Callable[[int], None]
+    app: ASGIApp,
+    host: str,
+    port: int,
+    *,
+    started: Callable[[int], None],
+    tls: ssl.SSLContext | None = None,
 ) -> None:
     """Serve until cancelled, in the caller's event loop; signals stay the caller's.
 
@@ -129,7 +156,7 @@ async def serve_admin(
         headers=SECURITY_HEADERS,
         timeout_graceful_shutdown=GRACE_S,
     )
-    server = _Server(config, started)
+    server = _Server(config, started, tls)
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="admin")
     # uvicorn closes its listener only on `should_exit`, not on cancellation.
     try:
@@ -143,15 +170,18 @@ class _Server(uvicorn.Server):
     """uvicorn inside the program's own event loop: no signal handlers, and a callback once it
     listens."""
 
-    def __init__(self, config: uvicorn.Config, started: Callable[[int], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, started: Callable[[int], None], tls: ssl.SSLContext | None
+    ) -> None:
         super().__init__(config)
-        self._tell = started
+        self._tell, self._tls = started, tls
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self.config.ssl = self._tls  # loaded here: uvicorn would read files, and say less
         await super().startup(sockets)
         if sockets:
             self._tell(sockets[0].getsockname()[1])

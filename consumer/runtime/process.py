@@ -15,7 +15,7 @@ from consumer.config.models import Config
 from consumer.errors import KafkaSessionError, StartPositionError, defect
 from consumer.kafka.clients import KafkaClients, admin_client
 from consumer.kafka.errors import records_fault
-from consumer.observability.admin_server import admin_app, serve_admin
+from consumer.observability.admin_server import run_admin
 from consumer.observability.admin_state import ProcessState
 from consumer.observability.health import Health
 from consumer.observability.metrics.labels import CONTACTS, DELAY, FEEDS, NO_LANES, ROUTER
@@ -329,8 +329,7 @@ class Process:
             self.admin_port = port
             log.info("admin_started", port=port)
 
-        where = self.config.admin
-        await serve_admin(admin_app(self.state), where.host, where.port, started=started)
+        await run_admin(self.config.admin, self.state, started=started)
 
     def _admin_ended(self, task: asyncio.Task[None]) -> None:
         failure = None if task.cancelled() else task.exception()

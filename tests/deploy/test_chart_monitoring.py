@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import BaseModel, ConfigDict, StringConstraints
@@ -35,7 +35,10 @@ class Endpoint(Known):
 
     port: str
     path: str
+    scheme: Literal["http", "https"]
     interval: Duration
+    authorization: dict[str, dict[str, str]] = {}
+    tlsConfig: dict[str, Any] = {}  # noqa: N815 - the operator's name
 
 
 class ServiceMonitor(Known):
@@ -62,6 +65,32 @@ def test_the_service_monitor_is_as_the_operator_wants_it() -> None:
         (port["name"], "/metrics", "30s")
     ]
     assert monitor["metadata"]["labels"]["release"] == "prometheus"
+
+
+def test_scrapes_follow_the_admin_section_of_the_config() -> None:
+    """TLS, a port of their own, and a token that a Secret has."""
+    text = next(iter(render("full").configs().values()))  # the hook has the same
+    config = YAML(typ="safe").load(text)
+    tls = {"cert": "/run/tls/tls.crt", "key": "/run/tls/tls.key"}
+    config["admin"] = {"tls": tls, "metrics_port": 9465}
+    rendered = render(
+        "full",
+        f"--set-json=config={json.dumps(json.dumps(config))}",
+        "--set=monitoring.serviceMonitor.tokenSecret.name=admin",
+        "--set=monitoring.serviceMonitor.tokenSecret.key=token",
+    )
+    (endpoint,) = ServiceMonitor.model_validate(rendered.one("ServiceMonitor")["spec"]).endpoints
+    assert (endpoint.port, endpoint.scheme) == ("metrics", "https")
+    assert endpoint.authorization == {"credentials": {"name": "admin", "key": "token"}}
+    ports = {port["name"]: port["port"] for port in rendered.one("Service")["spec"]["ports"]}
+    assert ports["metrics"] == 9465
+    (allowed,) = rendered.one("NetworkPolicy")["spec"]["ingress"]
+    assert 9465 in [each["port"] for each in allowed["ports"]]
+    for _, pod in rendered.pods():
+        for container in pod["containers"]:
+            if "readinessProbe" in container:
+                assert container["readinessProbe"]["httpGet"]["scheme"] == "HTTPS"
+                assert {"name": "metrics", "containerPort": 9465} in container["ports"]
 
 
 def test_the_rules_arrive_unchanged() -> None:

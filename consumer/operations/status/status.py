@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import httpx
 from confluent_kafka import Consumer, Message, TopicPartition
@@ -66,16 +68,28 @@ def url_of(text: str) -> str:
     return str(url)
 
 
-def read_process(url: str) -> StatusSnapshot:
-    """Return the snapshot of the process at `url`. Raises OperationError."""
+def read_process(url: str, token: str | None = None, ca: Path | None = None) -> StatusSnapshot:
+    """Return the snapshot of the process at `url`. `token`: of its admin port; `ca`: a PEM file of
+    the authority to trust. Raises OperationError."""
     where = url_of(url)
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    try:
+        trusted: ssl.SSLContext | bool = ca is None or ssl.create_default_context(cafile=ca)
+    except OSError:  # an SSLError is one
+        raise OperationError(f"--ca: {ca} cannot be read, or holds no certificate in PEM") from None
     try:
         # Without a proxy: the process is on this host, or behind a forwarded port.
-        answer = httpx.get(where, timeout=PATIENCE, trust_env=False)
+        answer = httpx.get(
+            where, timeout=PATIENCE, trust_env=False, headers=headers, verify=trusted
+        )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         reasons = (words for kind, words in _REASONS if isinstance(error, kind))
         why = next(reasons, type(error).__name__)
         raise OperationError(f"{where}: {why}. {OTHERWISE}") from error
+    if answer.status_code == httpx.codes.UNAUTHORIZED:
+        raise OperationError(
+            f"{where} wants a token: set SURVEY_DISPATCHER_TOKEN to `admin.token` of its config"
+        )
     if answer.status_code != httpx.codes.OK:
         raise OperationError(f"{where} answered HTTP {answer.status_code}. {OTHERWISE}")
     kind = answer.headers.get("content-type", "").partition(";")[0]

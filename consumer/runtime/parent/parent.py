@@ -17,7 +17,7 @@ from typing import Any
 import structlog
 
 from consumer.config.models import Config
-from consumer.observability.admin_server import admin_app, serve_admin
+from consumer.observability.admin_server import run_admin
 from consumer.observability.metrics.metrics import Metrics
 from consumer.runtime.failures import ChildFailedError
 from consumer.runtime.options import Options
@@ -164,11 +164,9 @@ class Parent:
     # -- admin port ---------------------------------------------------------------------------
 
     async def _admin(self) -> None:
-        where = self._config.admin
-        await serve_admin(
-            admin_app(self._state),
-            where.host,
-            where.port,
+        await run_admin(
+            self._config.admin,
+            self._state,
             started=lambda port: log.info("admin_started", port=port),
         )
 

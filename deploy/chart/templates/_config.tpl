@@ -67,6 +67,18 @@ routing.yaml: |2
 {{ $port }}
 {{- end -}}
 
+{{/* HTTPS where the config's admin.tls says so: of probes and scrapes. */}}
+{{- define "survey-dispatcher.adminScheme" -}}
+{{- $admin := default dict (include "survey-dispatcher.config" . | fromJson).admin -}}
+{{ ternary "HTTPS" "HTTP" (hasKey $admin "tls") }}
+{{- end -}}
+
+{{/* The port of metrics alone, from the config's admin.metrics_port; empty: the admin port has them. */}}
+{{- define "survey-dispatcher.metricsPort" -}}
+{{- $admin := default dict (include "survey-dispatcher.config" . | fromJson).admin -}}
+{{- with $admin.metrics_port }}{{ . }}{{ end -}}
+{{- end -}}
+
 {{/* Changes with the sections that a running process cannot take up: a new one restarts the pods. */}}
 {{- define "survey-dispatcher.restartsWith" -}}
 {{- $config := include "survey-dispatcher.config" . | fromJson -}}
