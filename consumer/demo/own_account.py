@@ -6,7 +6,7 @@ The double shares no code with the dispatcher; this is the only module that impo
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
+from typing import Final, Literal, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from consumer.config.models import Config
@@ -16,6 +16,7 @@ from consumer.sandbox.settings import (
     Account,
     BatchAccount,
     BatchAnswer,
+    BatchFailures,
     BatchLogin,
     PisanoCampaign,
     PisanoChannel,
@@ -28,6 +29,8 @@ from consumer.vendors.http_batch.account import HttpBatchAccount
 from consumer.vendors.http_batch.answer_rules import Rule
 from consumer.vendors.http_batch.http_batch import call_headers
 from consumer.vendors.pisano import PisanoAccount
+
+_MULTI_STATUS: Final = 207
 
 
 def account_of(config: Config, base: Account) -> Account:
@@ -136,6 +139,33 @@ def _batch_account(account: HttpBatchAccount, campaigns: list[str]) -> BatchAcco
         bad_recipient=_refusal(account.bad_recipient, 422),
         campaign_error=_refusal(account.campaign_error, 404),
         credentials=_refusal(account.credentials, 401),
+        failures=_failures(account),
+    )
+
+
+def _failures(account: HttpBatchAccount) -> BatchFailures | None:
+    """Return how the double lists failures; None where only an expression finds them."""
+    rule = account.failed_entries
+    listed = _keys(rule.list.removesuffix("[*]").removesuffix("[]")) if rule else []
+    if rule is None or not listed:
+        return None
+    named: dict[Literal["index", "address", "id"], str | None] = {
+        "index": rule.index,
+        "address": rule.address,
+        "id": rule.id,
+    }
+    by, expression = next((by, text) for by, text in named.items() if text is not None)
+    if not (name_at := _keys(expression)):
+        return None
+    statuses = account.success.status
+    return BatchFailures(
+        status=_MULTI_STATUS if _MULTI_STATUS in statuses else statuses[0],
+        list_at=listed,
+        named_by=by,
+        name_at=name_at,
+        first=rule.first,
+        code_at=_keys(rule.code),
+        code=next(iter(account.bad_recipient.code), "E1"),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 import orjson
@@ -17,7 +17,12 @@ import orjson
 from consumer.sandbox.batch_form import form_document
 from consumer.sandbox.batch_login import BatchLogins
 from consumer.sandbox.body_shape import Place, Places, ShapeError, compare
-from consumer.sandbox.settings import BatchAccount, BatchAnswer, SandboxSettings
+from consumer.sandbox.settings import (
+    BatchAccount,
+    BatchAnswer,
+    BatchFailures,
+    SandboxSettings,
+)
 from consumer.sandbox.wire import Received, Reply, is_email, is_json
 
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}")
@@ -39,6 +44,13 @@ class _Account:
         """Return place → value as a path has them; None for another path."""
         found = self.pattern.fullmatch(target)
         return dict(zip(self.places, map(unquote, found.groups()), strict=True)) if found else None
+
+
+class _Entry(NamedTuple):
+    """One recipient of a call; `id` is None where the templates have no place for it."""
+
+    address: str
+    id: str | None
 
 
 class _HeaderError(Exception):
@@ -95,17 +107,27 @@ class BatchVendors:
         campaign = _campaign_of(account, document, in_path)
         if campaign is None or campaign not in account.campaigns:
             return _reply(account, account.campaign_error, "no such campaign")
-        recipients = _recipients(account, document, campaign, in_path)
-        if not self._bad.isdisjoint(recipients):
+        entries = _entries(account, document, campaign, in_path)
+        bad = [at for at, entry in enumerate(entries) if entry.address in self._bad]
+        recipients = tuple(entry.address for entry in entries)
+        if bad and (account.failures is None or len(bad) == len(entries)):
             return _reply(account, account.bad_recipient, "a bad recipient", campaign, recipients)
-        return self._accept(account, campaign, recipients)
+        return self._accept(account, campaign, entries, bad)
 
-    def _accept(self, account: BatchAccount, campaign: str, recipients: tuple[str, ...]) -> Reply:
+    def _accept(
+        self, account: BatchAccount, campaign: str, entries: Sequence[_Entry], bad: Sequence[int]
+    ) -> Reply:
+        """Accept the entries that are not `bad`, whose numbers are listed as the account says."""
         self._sent += 1
+        status, code = account.success.status, account.success.code
         body = _coded(account, account.success)
         _put(body, account.reference_at, f"sandbox-{self._sent}")
-        status, code = account.success.status, account.success.code
-        return Reply(status, orjson.dumps(body), code, campaign, recipients, accepted=True)
+        if account.failures is not None:
+            status = account.failures.status if bad else status
+            failed = [_failure(account.failures, entries[at], at) for at in bad]
+            _put(body, account.failures.list_at, failed)
+        taken = tuple(entry.address for at, entry in enumerate(entries) if at not in bad)
+        return Reply(status, orjson.dumps(body), code, campaign, taken, accepted=True)
 
     def _login_at(self, target: str) -> _Account | None:
         logins = ((one, one.settings.login) for one in self._accounts)
@@ -185,31 +207,39 @@ def _anything(_name: str) -> Place:
     return Place(lambda _value: True, "any value", optional=True)
 
 
-def _recipients(
+def _failure(rule: BatchFailures, entry: _Entry, at: int) -> dict[str, Any]:
+    failure: dict[str, Any] = {}
+    names = {"index": rule.first + at, "address": entry.address, "id": entry.id}
+    _put(failure, rule.name_at, names[rule.named_by])
+    _put(failure, rule.code_at, rule.code)
+    return failure
+
+
+def _entries(
     account: BatchAccount, document: Any, campaign: str, in_path: Mapping[str, str]
-) -> tuple[str, ...]:
-    """Return the addresses of a call, one for each entry. Raises ShapeError."""
+) -> list[_Entry]:
+    """Return the recipients of a call. Raises ShapeError."""
     places = _places_of_entry(campaign)
     if account.recipient is None:
         for name, value in in_path.items():
             compare(f"${name}", value, places, f"path {{{name}}}")
-        return (_address({**_compared(account, document, places), **in_path}, "body"),)
-    entries = compare(account.body, document, _places_of_call(campaign)).get("recipients", [])
-    paths = [f"$recipients[{index}]" for index in range(len(entries))]
-    addresses = [
-        _address(compare(account.recipient, entry, places, path), path)
-        for entry, path in zip(entries, paths, strict=True)
+        return [_entry({**_compared(account, document, places), **in_path}, "body")]
+    listed = compare(account.body, document, _places_of_call(campaign)).get("recipients", [])
+    paths = [f"$recipients[{index}]" for index in range(len(listed))]
+    entries = [
+        _entry(compare(account.recipient, given, places, path), path)
+        for given, path in zip(listed, paths, strict=True)
     ]
-    if len(set(addresses)) < len(addresses):
+    if len({entry.address for entry in entries}) < len(entries):
         raise ShapeError("$recipients", "each recipient once")
-    return tuple(addresses)
+    return entries
 
 
-def _address(given: Mapping[str, Any], path: str) -> str:
+def _entry(given: Mapping[str, Any], path: str) -> _Entry:
     address = given.get("phone") or given.get("email")
     if not isinstance(address, str):
         raise ShapeError(path, "a phone number or an e-mail address")
-    return address
+    return _Entry(address, given.get("id"))
 
 
 def _places_of_call(campaign: str) -> Places:
@@ -249,7 +279,7 @@ def _coded(account: BatchAccount | None, answer: BatchAnswer) -> dict[str, Any]:
     return body
 
 
-def _put(body: dict[str, Any], at: Sequence[str], value: str) -> None:
+def _put(body: dict[str, Any], at: Sequence[str], value: Any) -> None:
     """Put a value where the path `at` leads; nowhere if it is empty."""
     if not at:
         return

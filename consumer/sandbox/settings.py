@@ -77,6 +77,22 @@ class BatchLogin(_Strict):
     authorization: Annotated[str | None, Field(repr=False)] = None
 
 
+class BatchFailures(_Strict):
+    """How an answer lists the entries of an accepted call that failed, by keys that lead there.
+
+    `name_at`: where a failure has the entry's name, which is `named_by`; `first`: the number of the
+    first entry. `status`, `code`: of such an answer, and of each failure.
+    """
+
+    status: int
+    list_at: list[str]
+    named_by: Literal["index", "address", "id"]
+    name_at: list[str]
+    first: int = 0
+    code_at: list[str] = []
+    code: str = "E1"
+
+
 class BatchAccount(_Strict):
     """An account at a vendor that takes invitations by HTTP: the form of its calls and answers.
 
@@ -85,7 +101,7 @@ class BatchAccount(_Strict):
     the path. `headers`: values to ask for, {token} is that of a login; `private_headers`: those
     that carry a credential; `other_headers`: those that may have any value. `code_at`,
     `reference_at`: the keys that lead to a code and to the id of an accepted call; empty: an answer
-    has none.
+    has none. `failures`: bad recipients do not refuse the call, but are listed in its answer.
     """
 
     method: str = "POST"
@@ -106,6 +122,7 @@ class BatchAccount(_Strict):
     bad_recipient: BatchAnswer = BatchAnswer(status=422)
     campaign_error: BatchAnswer = BatchAnswer(status=404)
     credentials: BatchAnswer = BatchAnswer(status=401)
+    failures: BatchFailures | None = None
 
 
 class Quota(_Strict):

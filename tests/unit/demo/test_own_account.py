@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 import pytest
@@ -24,7 +26,8 @@ from consumer.sandbox.double import Double
 from consumer.sandbox.pisano import Pisano
 from consumer.sandbox.settings import SAMPLE_CAMPAIGNS, SandboxSettings
 from consumer.sandbox.wire import Received, Reply
-from consumer.vendors.protocol import LoginVendor
+from consumer.vendors.http_batch.http_batch import HttpBatch
+from consumer.vendors.protocol import LoginVendor, login_vendor
 from consumer.wiring.build import build_router, build_vendors
 
 CONFIG = """
@@ -294,3 +297,103 @@ def test_the_command_takes_a_config(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_misspelt_setting_of_a_campaign_is_refused() -> None:
     with pytest.raises(ValidationError):
         SandboxSettings.model_validate({"campaigns": [{"id": "a", "channel": "sms", "tokn": "x"}]})
+
+
+EXAMPLES = Path(__file__).parents[3] / "schemas" / "examples"
+OF_EXAMPLES: dict[str, dict[str, Any]] = {
+    "delighted": {
+        "type": "order-delivered",
+        "store": "Kadıköy & Co",
+        "customer": {"email": "ada@shop.com", "name": "Zoë"},
+    },
+    "qualtrics": {
+        "type": "visit-closed",
+        "store": 17,
+        "customer": {"id": "c-1", "email": "ada@shop.com", "first_name": "Zoë"},
+    },
+    "medallia": {
+        "type": "checked-out",
+        "guest": {"email": "ada@shop.com", "first_name": "Zoë"},
+        "hotel": {"id": "h-1"},
+    },
+}
+
+
+@pytest.mark.parametrize("name", OF_EXAMPLES)
+def test_the_double_takes_the_calls_of_the_shipped_examples(name: str) -> None:
+    text = (EXAMPLES / f"routing-config-{name}.yaml").read_text()
+    config = load(re.sub(r"\$\{file:[^}]*\}", "0123456789abcdef", text), env={})
+    (vendor,), (campaign,) = build_vendors(config).values(), config.campaigns.values()
+    plain = SandboxSettings()
+    double = BatchVendors(plain.with_account(account_of(config, plain)))
+    token = None
+    if (login := login_vendor(vendor)) is not None:
+        asked = login.login()
+        reply = said(double, replace(asked, path=urlsplit(asked.url or "").path))
+        session = login.read_login(Answer(reply.status, {}, reply.body), 1_000.0)
+        assert isinstance(session, Token)
+        token = session.value
+    event = orjson.dumps({"id": "t-1", "time": EVENT["time"], **OF_EXAMPLES[name]})
+    record = InputRecord(config.input_topics[0], 0, 0, event)
+    (made,) = (
+        build_router(config, build_vendors(config)).route([record], 1_795_361_827.0).invitations
+    )
+    reply = said(double, vendor.build(campaign, [decode_call_parts(made.value)], token))
+    assert vendor.read(Answer(reply.status, {}, reply.body)).verdict is Verdict.ACCEPTED
+    assert reply.recipients == ("ada@shop.com",)
+
+
+BY_PHONE = "recipient: {phone: p}, send: [foreign]"
+
+
+@pytest.mark.parametrize(
+    ("named", "recipient"),
+    [
+        ("index: row, first: 1", "{tel: $phone}"),
+        ("address: entry.tel", "{tel: $phone}"),
+        ("id: ref", "{tel: $phone, ref: $id}"),
+        ("index: 'row[0]'", "{tel: $phone}"),  # found by an expression: the call is refused
+    ],
+)
+def test_bad_recipients_are_listed_where_the_account_reads_them(named: str, recipient: str) -> None:
+    entry = CONFIG.split("  webhook:\n")[1].split("  single:", maxsplit=1)[0]
+    text = CONFIG.replace(
+        entry,
+        f"""\
+    type: http_batch
+    base_url: "http://127.0.0.1:1"
+    quota: other
+    path: /x/{{campaign}}
+    addresses: [phone]
+    body: {{to: $recipients}}
+    recipient: {recipient}
+    code: code
+    success: {{status: [200, 207]}}
+    bad_recipient: {{code: [NO_PHONE]}}
+    failed_entries: {{list: "result.errors[*]", {named}, code: why}}
+""",
+    )
+    text = text.replace(
+        "recipient: {phone: p, email: e}, send: [foreign], data: {name: n}", BY_PHONE
+    )
+    config = load(text, env={})
+    plain = SandboxSettings(bad_recipients=frozenset({"+905321234568"}))
+    double = BatchVendors(plain.with_account(account_of(config, plain)))
+    vendors = build_vendors(config)
+    events = [
+        orjson.dumps(EVENT | {"id": str(number), "p": f"+90532123456{number}"})
+        for number in (7, 8, 9)
+    ]
+    records = [InputRecord("pos", 0, at, event) for at, event in enumerate(events)]
+    routed = build_router(config, vendors).route(records, 1_795_361_827.0)
+    made = [decode_call_parts(one.value) for one in routed.invitations if one.campaign == "foreign"]
+    vendor = vendors["webhook"]
+    call = vendor.build(config.campaigns["foreign"], made, None)
+    reply = said(double, call)
+    if "[" in named:
+        assert (reply.status, reply.accepted) == (400, False)
+        return
+    assert (reply.status, reply.recipients) == (207, ("+905321234567", "+905321234569"))
+    assert isinstance(vendor, HttpBatch)
+    outcome = vendor.read_call(Answer(reply.status, {}, reply.body), call)
+    assert (outcome.verdict, outcome.failed) == (Verdict.ACCEPTED, {1: "NO_PHONE"})
