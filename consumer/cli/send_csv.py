@@ -15,7 +15,7 @@ from consumer.cli.options import (
     DryRun,
     Texts,
     Yes,
-    access_to,
+    load_config,
     parse_time,
     repeatable,
 )
@@ -92,13 +92,15 @@ def send_csv(
     not sent again, so a broken upload goes on where it stopped, and of a corrected file the
     corrected rows are sent.
     """
+    from consumer.kafka.reachability import require_broker
     from consumer.operations import view
+    from consumer.operations.access import Access
     from consumer.operations.uploads import upload as uploads
     from consumer.operations.uploads.columns import mapping_of
     from consumer.operations.uploads.csv_file import CsvFile
     from consumer.operations.uploads.view import FirstNotes, progress_of, show_preview
 
-    now = time.time()
+    now, sign = time.time(), _separator(separator)
     _check_zone(timezone)
     asked = uploads.Asked(
         route,
@@ -110,10 +112,12 @@ def send_csv(
         0.0 if not_before is None else _not_before(not_before, timezone, now),
         report,
     )
-    found = CsvFile.find(file, encoding, _separator(separator))
-    access = access_to(config)
-    upload = uploads.Upload(access.config, found, asked, now)
-    show_preview(access.config, upload)
+    loaded = load_config(config)
+    found = CsvFile.find(file, encoding, sign)
+    upload = uploads.Upload(loaded, found, asked, now)
+    show_preview(loaded, upload)
+    require_broker(loaded.kafka)
+    access = Access(loaded)
     first, progress = FirstNotes(), progress_of(found.size)
 
     def show(checked: Checked) -> None:

@@ -54,7 +54,7 @@ class Rendered:
     def pods(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """Name and pod spec of every workload, jobs too."""
         for each in self.manifests:
-            template = each.get("spec", {}).get("template")
+            template = pod_template(each)
             if template is not None:
                 yield f"{each['kind']}/{each['metadata']['name']}", template["spec"]
 
@@ -62,6 +62,14 @@ class Rendered:
         """ConfigMap → the routing config that it holds."""
         maps = {each["metadata"]["name"]: each["data"] for each in self.of("ConfigMap")}
         return {name: data["routing.yaml"] for name, data in maps.items() if "routing.yaml" in data}
+
+
+def pod_template(manifest: Manifest) -> Manifest | None:
+    """The template of a workload's pods, of a CronJob's too; None of what has no pods."""
+    spec = manifest.get("spec", {})
+    spec = spec.get("jobTemplate", {}).get("spec", spec)
+    found: Manifest | None = spec.get("template")
+    return found
 
 
 def render(value_set: str, *options: str, minor: str | None = None) -> Rendered:

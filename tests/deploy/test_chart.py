@@ -11,7 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from consumer.config.changes import FIXED
-from tests.deploy.chart import CHART, VALUE_SETS, Manifest, minors, render
+from tests.deploy.chart import CHART, VALUE_SETS, Manifest, minors, pod_template, render
 from tests.support.tools import HELM
 
 OPERATOR = {"ServiceMonitor", "PrometheusRule"}
@@ -64,8 +64,11 @@ def test_all_names_are_unique_and_all_references_meet(value_set: str) -> None:
     rendered = render(value_set)
     names = [(manifest["kind"], manifest["metadata"]["name"]) for manifest in rendered.manifests]
     assert len(names) == len(set(names))
-    elsewhere = {("ConfigMap", "surveys-routing"), ("ServiceAccount", "surveys")}
-    known = {*names, *(elsewhere if value_set == "existing" else ())}
+    elsewhere = {
+        "existing": {("ConfigMap", "surveys-routing"), ("ServiceAccount", "surveys")},
+        "full": {("ConfigMap", "visitors"), ("PersistentVolumeClaim", "customers")},
+    }
+    known = {*names, *elsewhere.get(value_set, ())}
     assert set(_references(rendered.manifests)) <= known
 
 
@@ -73,10 +76,12 @@ def _references(manifests: tuple[Manifest, ...]) -> list[tuple[str, str]]:
     found = []
     for manifest in manifests:
         spec = manifest.get("spec", {})
-        pod = spec.get("template", {}).get("spec", {})
+        pod = (pod_template(manifest) or {}).get("spec", {})
         found += [("ConfigMap", v["configMap"]["name"]) for v in _with(pod, "configMap")]
         claims = [v["persistentVolumeClaim"] for v in _with(pod, "persistentVolumeClaim")]
         found += [("PersistentVolumeClaim", claim["claimName"]) for claim in claims]
+        if manifest["kind"] == "CronJob":
+            found += [("ServiceAccount", pod["serviceAccountName"])]
         if manifest["kind"] == "StatefulSet":
             found += [("Service", spec["serviceName"])]
             found += [("ServiceAccount", pod["serviceAccountName"])]
@@ -94,7 +99,8 @@ def test_selectors_choose_the_pods_they_are_for(value_set: str) -> None:
     """Service, budgets, spread, policy and monitor select the workloads' pods by their labels."""
     rendered = render(value_set)
     pods = [each["spec"]["template"]["metadata"]["labels"] for each in rendered.of("StatefulSet")]
-    jobs = [each["spec"]["template"]["metadata"]["labels"] for each in rendered.of("Job")]
+    once = [*rendered.of("Job"), *rendered.of("CronJob")]
+    jobs = [(pod_template(each) or {})["metadata"]["labels"] for each in once]
     service = rendered.one("Service")
     assert all(service["spec"]["selector"].items() <= labels.items() for labels in pods)
     assert not any(service["spec"]["selector"].items() <= labels.items() for labels in jobs)
@@ -150,6 +156,8 @@ def _described(schema: dict[str, Any], prefix: str = "") -> list[str]:
         (["--set=config=quotas: {a: {call_timeout: soon}}"], "terminationGracePeriodSeconds"),
         (["--set=config=admin: {host: 127.0.0.1}"], "admin.host 127.0.0.1"),
         (["--set=config=admin: {port: a}"], "set adminPort"),
+        (['--set-json=csvJobs=[{"name": "a"}]'], "csvJobs"),
+        (['--set-json=csvJobs=[{"name": "Weekly"}]'], "name"),
         (["--set=serviceAccount.create=false"], "serviceAccount.name"),
         (
             [

@@ -54,7 +54,7 @@ def restricted(pod: Mapping[str, Any]) -> list[str]:
 @EVERY_SET
 def test_pods_keep_the_restricted_profile(value_set: str) -> None:
     """Jobs as well; and what the profile does not ask: no token, and nothing to write to but the
-    file of a contact store."""
+    file of a contact store, and of a CSV job a folder that goes with its pod."""
     pods = dict(render(value_set).pods())
     assert pods
     for name, pod in pods.items():
@@ -64,7 +64,8 @@ def test_pods_keep_the_restricted_profile(value_set: str) -> None:
         for container in pod["containers"]:
             assert container["securityContext"]["readOnlyRootFilesystem"] is True, name
             written = [each for each in container["volumeMounts"] if not each.get("readOnly")]
-            assert {each["name"] for each in written} <= {"contacts"}, name
+            allowed = {"tmp"} if name.startswith("CronJob/") else {"contacts"}
+            assert {each["name"] for each in written} <= allowed, name
             assert container["resources"]["limits"]["memory"], name
             assert container["resources"]["requests"].keys() == {"cpu", "memory"}, name
 
@@ -230,3 +231,28 @@ def test_the_topics_job_comes_before_everything_else() -> None:
     assert int(early["helm.sh/hook-weight"]) < int(job["helm.sh/hook-weight"])
     pod = rendered.one("Job")["spec"]["template"]["spec"]
     assert "serviceAccountName" not in pod  # the release's own is not there yet
+
+
+def test_a_csv_job_sends_its_file_by_its_route_and_never_twice_at_once() -> None:
+    """Its columns come as they are written, and its pods are no part of the Service."""
+    jobs = {each["metadata"]["name"]: each["spec"] for each in render("full").of("CronJob")}
+    assert len(jobs) == 2
+    weekly = next(spec for name, spec in jobs.items() if name.endswith("-csv-weekly-customers"))
+    assert (weekly["schedule"], weekly["timeZone"]) == ("0 9 * * mon", "Europe/Istanbul")
+    assert weekly["concurrencyPolicy"] == "Forbid"
+    pod = weekly["jobTemplate"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["args"] == [
+        "send-csv",
+        "/etc/survey-dispatcher/csv/customers.csv",
+        "--route=store-purchase",
+        "--config=/etc/survey-dispatcher/config/routing.yaml",
+        "--yes",
+        "--column=Telefon=customer.phone",
+        "--id=No",
+    ]
+    volumes = {each["name"]: each for each in pod["volumes"]}
+    claim = {"claimName": "customers", "readOnly": True}
+    assert volumes["csv"]["persistentVolumeClaim"] == claim
+    assert all(len(name) <= 52 for name in jobs)
+    assert [spec["suspend"] for spec in jobs.values()].count(True) == 1

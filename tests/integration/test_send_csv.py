@@ -200,6 +200,8 @@ def test_rows_of_a_route_that_left_the_config_are_dead_letters_until_it_is_back(
     assert running.terminate() == 0
     assert "no_route" in operate(config, "dlq", "list")
     change(config, routes=[store, *others])
+    assert "purchase-sms" in operate(config, "explain", f"{world.name}.uploads:0:0")
+    assert "purchase-sms" in operate(config, "explain", f"{letters}:0:0")
     assert "3 replayed" in operate(config, "dlq", "replay", "--reason", "no_route", "--yes")
     running = world.start(config, begin=None).wait_ready()
     world.wait_results(3)

@@ -11,6 +11,7 @@ for what they saw. A contact history takes part by `ask_contacts`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from consumer.config.models import Config
@@ -29,6 +30,7 @@ from consumer.operations.explain.shapes import (
 )
 from consumer.records.dead_letter import DeadLetter
 from consumer.records.input_record import InputRecord
+from consumer.routing.candidate import RouteCandidate
 from consumer.routing.decoding.decode import Event
 from consumer.routing.decoding.payload import Payload
 from consumer.routing.route import Route
@@ -53,6 +55,8 @@ class Explainer:
 
     def explain(self, record: InputRecord, now: float, most_routes: int) -> Explanation:
         """Return what the router makes of a record of an input's topic at a time, and why."""
+        if record.topic == self._config.topics.uploads:
+            return self._explain_row(record, now)
         known = self._router.inputs[record.topic]
         payload = _payload(known, record)
         event = _event(known, payload, now)
@@ -71,6 +75,33 @@ class Explainer:
             routes=routes,
             routes_left_out=len(known.routes) - len(routes) if payload else 0,
         )
+
+    def _explain_row(self, record: InputRecord, now: float) -> Explanation:
+        """Explain an uploaded row, by the route that it names."""
+        routed, masking, candidates = self._router.route([record], now), self._masking, []
+        with suppress(EventError):  # then it is a dead letter
+            candidates = self._router.uploaded(record, now, time_text(now))
+        for one in candidates:
+            masking = replace(masking, addresses=addresses_of(self._input_of(one), one.body))
+        explainer = RouteExplainer(
+            self._config, self._vendors, self._router.policy, masking, self._ask_contacts
+        )
+        told = [_of_dead_letter(letter) for letter in routed.dead_letters]
+        told += [explainer.explain(one, routed, now) for one in candidates]
+        first, *also = told
+        return Explanation(
+            **first,
+            at=time_text(now),
+            event=_event_answer(record, candidates[0].event if candidates else None, masking),
+            masked=not masking.off,
+            also=also,
+            routes=[],
+            routes_left_out=0,
+        )
+
+    def _input_of(self, candidate: RouteCandidate) -> RoutedInput:
+        inputs = self._router.inputs.values()
+        return next(known for known in inputs if candidate.route in known.routes)
 
     def _decisions(
         self,

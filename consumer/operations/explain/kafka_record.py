@@ -37,7 +37,8 @@ def read_record(
         _check_place(reader, place)
         message = _read(reader, place)
     record = _input_record(access.config, message, place)
-    if input_name is not None or record.topic not in access.config.input_topics:
+    known_topics = {*access.config.input_topics, access.topics.uploads}
+    if input_name is not None or record.topic not in known_topics:
         record = _of_input(access.config, record, input_name)
     written, now = appended_at(message), access.now()
     known = written is not None and 0 < written < now + MAX_AHEAD

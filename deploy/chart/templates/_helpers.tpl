@@ -19,6 +19,11 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{ include "survey-dispatcher.name" . }}-topics
 {{- end -}}
 
+{{/* Nor those of the CSV jobs. */}}
+{{- define "survey-dispatcher.csvName" -}}
+{{ include "survey-dispatcher.name" . }}-csv
+{{- end -}}
+
 {{- define "survey-dispatcher.labels" -}}
 {{ include "survey-dispatcher.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}

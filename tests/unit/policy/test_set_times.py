@@ -75,6 +75,7 @@ def test_it_is_a_set_time_that_is_not_past(now: float) -> None:
         ("0 25 * * *", "no cron expression"),
         ("ten o'clock * * *", "no cron expression"),
         ("0 10 30 2 *", "no cron expression"),
+        ("0 0 */31 2 mon#5", "never comes"),
         ("0 10 29 2 mon-fri", ""),
     ],
 )

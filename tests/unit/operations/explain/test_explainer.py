@@ -158,3 +158,29 @@ def test_a_call_that_is_a_form_is_shown_by_its_fields() -> None:
         "properties[Store]": "s1",
         "properties[Order]": "t-1",
     }
+
+
+def row(**changes: object) -> Explanation:
+    """An uploaded row of the route that invites by SMS, explained."""
+    name = config("shop").routes[0].name
+    body = {"customer": {"phone": PHONE, "name": NAME}}
+    sound = {"route": name, "id": "0" * 32, "time": TIMES[-1], "event": body}
+    topic = config("shop").topics.uploads
+    record = InputRecord(topic, 0, 3, orjson.dumps({**sound, **changes}))
+    return explainer("shop").explain(record, NOW, most_routes=3)
+
+
+def test_an_uploaded_row_is_explained_by_the_route_that_it_names() -> None:
+    """Its pattern is not asked, and addresses are masked as those of an event."""
+    told = row()
+    assert (told["decision"], told["route"]) == ("invite", config("shop").routes[0].name)
+    assert told["event"]["source"]["topic"] == "surveys.uploads"
+    assert PHONE not in json.dumps(told)
+    assert NAME not in json.dumps(told)
+    assert row(event={})["reason"] == "no_recipient"
+
+
+def test_an_uploaded_row_that_no_route_takes_is_explained_as_a_dead_letter() -> None:
+    told = row(route="gone")
+    assert (told["decision"], told["reason"], told["route"]) == ("dead_letter", "no_route", None)
+    assert row(id="7")["reason"] == "bad_upload"
