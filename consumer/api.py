@@ -38,6 +38,7 @@ from consumer.vendors.answers import (
 from consumer.vendors.json_parts import json_list, json_object, named_object, parsed
 from consumer.vendors.protocol import (
     Account,
+    CallReader,
     CampaignOptions,
     LoginVendor,
     Vendor,
@@ -51,6 +52,7 @@ __all__ = [
     "Answer",
     "Call",
     "CallParts",
+    "CallReader",
     "CampaignOptions",
     "Candidate",
     "Channel",

@@ -1,4 +1,4 @@
-"""Recipients that an accepted call's answer names as failed: they end apart from the others."""
+"""Partial success: the recipients that an answer names as failed end apart from the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Partial answers: an accepted call whose answer lists the entries that failed.
+"""Partial success: an accepted call whose answer lists the entries that failed.
 
     failed_entries: {list: "errors[*]", index: row, code: reason}
 
