@@ -16,11 +16,14 @@ from pathlib import Path
 import orjson
 import pytest
 
+from consumer.config import load
+from consumer.kafka import topics
+from consumer.kafka.clients import admin_client
 from consumer.records.fields import rfc3339
 from tests.integration.test_due_times import start as start_with_short_delays
 from tests.integration.test_operations import change, operate
-from tests.support.dispatcher import SMS, LiveWorld, until
-from tests.support.kafka import KafkaBroker, read_topic
+from tests.support.dispatcher import SMS, LiveWorld, purchases, until
+from tests.support.kafka import KafkaBroker, create_topics, read_topic
 
 NAME = "Çağla Canary"
 HEADER = "Müşteri;Telefon;Not"
@@ -221,3 +224,21 @@ def test_rows_wait_for_the_time_that_the_command_names(world: LiveWorld) -> None
     assert running.terminate() == 0
     assert all(str(result["sent_at"]) >= rfc3339(due - 0.002) for result in world.results())
     assert all(result["event_time"] == rfc3339(due) for result in world.results())
+
+
+def test_a_running_dispatcher_finds_the_topic_when_it_is_made(world: LiveWorld) -> None:
+    """An upgrade of an application that has none: its events go on, and it looks again."""
+    world.start_vendor()
+    config = world.configure()
+    create_topics(world.bootstrap, world.input, partitions=world.partitions)
+    loaded = load(config, env={"ADMIN_PORT": "0"})
+    topics.create(admin_client(loaded.kafka), topics.needed_topics(loaded))
+    running = world.start(config).wait_ready()
+    until("it is said", lambda: bool(running.lines("uploads_topic_missing")))
+    world.publish(purchases("store", range(3)))
+    world.wait_results(3)
+    operate(config, "topics", "--create")
+    assert "2 rows sent" in send(config, write(world, rows([8, 9])))
+    world.wait_results(5)
+    assert running.terminate() == 0
+    assert asked(world) == {phone(n): 1 for n in (0, 1, 2, 8, 9)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
@@ -146,3 +147,33 @@ def test_a_lane_that_left_the_config_witnesses_that_inputs_were_read(
     memory = read_group_memory(client, lanes)
     assert memory.all_forgotten
     assert {each.topic for each in memory.stopped} == {topic}
+
+
+@pytest.mark.parametrize("begin", [None, "latest"])
+def test_a_topic_that_this_program_writes_begins_at_its_start(
+    client: Consumer, topic: str, begin: StartFrom
+) -> None:
+    """Rows of a CSV file stand there before the first start."""
+    place, mine = TopicPartition(topic, 0), replace(reading(topic), early=frozenset([topic]))
+    assign_start_offsets(
+        client, client, [place], begin, first=True, reading=mine, commit=lambda _: None
+    )
+    assert place.offset == 0
+
+
+@pytest.mark.parametrize("holds_rows", [True, False])
+def test_rows_whose_offset_was_forgotten_are_not_sent_again(
+    kafka: KafkaBroker, client: Consumer, topic: str, holds_rows: bool
+) -> None:
+    """A lane's topic proves that the group has read; a topic that never held a row just begins."""
+    former, empty = unique("app.invitations."), unique("uploads")
+    create_topics(kafka.bootstrap, former, empty)
+    producer = Producer({"bootstrap.servers": kafka.bootstrap})
+    producer.produce(former, b"x", partition=0)
+    assert producer.flush(10) == 0
+    uploads = topic if holds_rows else empty
+    mine = Reading(
+        f"of-{topic}", [uploads], "none", [], {}, former[:-1], early=frozenset([uploads])
+    )
+    memory = read_group_memory(client, mine)
+    assert {each.topic for each in memory.stopped} == ({topic} if holds_rows else set())

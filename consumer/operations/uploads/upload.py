@@ -1,8 +1,8 @@
 """An upload: what a business unit asks for, the plan of it, and the sending.
 
-Two commands at once: the second fences the first, whose transactions then fail; nothing is sent
-twice, since both read which rows were sent. After a kill at any moment the same command sends the
-rest: a row and its identity become visible together.
+Two commands of one route at once: the second fences the first, whose transactions then fail.
+Nothing is sent twice, since both read which rows were sent. After a kill at any moment the same
+command sends the rest: a row and its identity become visible together.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from consumer.records.fields import rfc3339
 from consumer.records.input_record import InputRecord
 from consumer.wiring.build import build_router, build_vendors
 
-NAME: Final = "send-csv"
-"""The tail of the transactional id."""
+NAME: Final = "send-csv."
+"""Stands before the route's name in the transactional id: uploads of other routes go on."""
 
 AT_ONCE: Final = 5_000
 """Rows of a transaction while Kafka is quick."""
@@ -156,7 +156,7 @@ def send(
         def write(producer: Producer, _checked: Checked) -> None:
             _write(access, producer, upload, store, size, progress)
 
-        done = access.write_confirmed(NAME, size, plan, confirm, write)
+        done = access.write_confirmed(NAME + upload.route.name, size, plan, confirm, write)
     return done.sending if done is not None else 0
 
 
