@@ -20,6 +20,9 @@ from consumer.records.input_record import InputRecord
 from consumer.routing.decoding.schemas.schema_value import UnfitError
 
 HEADER: Final = "__value_schema_id"
+_FIRST: Final = (0,)
+"""The place of a file's first message."""
+
 _DEEPEST: Final = 64
 """Messages inside of each other in a schema's file, at most."""
 
@@ -42,8 +45,8 @@ class WrittenWith(NamedTuple):
 
 def written_with(record: InputRecord) -> WrittenWith:
     """Return the schema's name and the datum of a record. Raises EventError."""
-    value = record.value or b""
-    for name, content in reversed(record.read_envelope().headers):
+    value, headers = record.value or b"", record.read_envelope().headers
+    for name, content in reversed(headers) if headers else ():
         if name == HEADER and content is not None:
             named = _named(content)
             if named is not None:
@@ -65,14 +68,16 @@ def message_place(written: WrittenWith) -> tuple[tuple[int, ...], bytes]:
 
 
 def _listed(content: bytes) -> tuple[tuple[int, ...], bytes]:
+    if content.startswith(b"\x00"):  # almost all
+        return _FIRST, content[1:]
     count, at = _number(content, 0)
-    if not 0 <= count <= _DEEPEST:
+    if not 0 < count <= _DEEPEST:
         raise UnfitError
     found = []
     for _ in range(count):
         number, at = _number(content, at)
         found.append(number)
-    return tuple(found) or (0,), content[at:]
+    return tuple(found), content[at:]
 
 
 def _number(content: bytes, at: int) -> tuple[int, int]:
