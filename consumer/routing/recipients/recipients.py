@@ -81,9 +81,9 @@ class PhoneNormaliser:
         if type(raw) is str and (found := _E164[raw[:4]](raw)) and found.lastindex:
             return raw
         number = self(raw)
-        if number is None or _untexted(number) in self._texted | {None}:
+        if number is None or ((found := _E164[number[:4]](number)) and found.lastindex):
             return number
-        return None
+        return number if _untexted(number) in self._texted | {None} else None
 
     def _read(self, raw: object) -> str | None:
         if type(raw) is int and 0 < raw < 10**20:
@@ -113,7 +113,28 @@ def _calling_code(region: str | None) -> str:
     return str(phonenumbers.country_code_for_region(region)) if region else ""
 
 
+@cache
+def _trunk_zero_code(region: str | None) -> str:
+    """Return the calling code of a region where a national number is a zero and what follows the
+    code; "" for others: several regions with the code, another prefix, one that parsing rewrites,
+    or international calls that do not begin with 00.
+
+    There parsing strips the zero if the rest is a number of the region.
+    """
+    code = phonenumbers.country_code_for_region(region) if region else 0
+    if not region or phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(code) != (region,):
+        return ""
+    rule = _metadata(code, region)
+    prefixes = rule.international_prefix, rule.national_prefix_for_parsing
+    plain = prefixes == ("00", "0") and not rule.national_prefix_transform_rule
+    return str(code) if plain else ""
+
+
 def _e164(text: str, region: str | None) -> str | None:
+    if text[:1] == "0" and text[1:2] != "0" and (code := _trunk_zero_code(region)):
+        international = f"+{code}{text[1:]}"
+        if _E164[international[:4]](international):
+            return international
     try:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:

@@ -103,6 +103,19 @@ def test_random_numbers_of_every_calling_code_are_what_the_library_says() -> Non
             assert normalise(number) == library_phone(number, None), number
 
 
+def test_numbers_with_a_trunk_zero_are_what_the_library_says() -> None:
+    """In every region, whether it has the quick way or not: Israel calls abroad by 013, too."""
+    luck = random.Random(11)
+    for region in sorted(phonenumbers.SUPPORTED_REGIONS):
+        types = phonenumbers.PhoneNumberType.values()
+        found = (phonenumbers.example_number_for_type(region, each) for each in types)
+        known = [str(number.national_number) for number in found if number]
+        normalise = PhoneNormaliser(region)
+        for _ in range(15):
+            number = "0" + mutate(luck.choice(known), luck)
+            assert normalise(number) == library_phone(number, region), (region, number)
+
+
 def made_up(pattern: str, lengths: tuple[int, ...], leading: str, prefix: str) -> PhoneMetadata:
     desc = PhoneNumberDesc(national_number_pattern=pattern, possible_length=lengths)
     return PhoneMetadata(
