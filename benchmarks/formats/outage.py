@@ -187,7 +187,9 @@ def run(place: Scene, port: int, log: Path, values: Values) -> dict[str, Any]:
         back = time.monotonic()
         player.play(BACK, SECONDS)
         total = sum(map(len, values.values()))
+        memory["before what waits is read"] = program.tree.memory()
         ended = wait(lambda: count(place, job.results) >= total) - back
+        memory["after all results"] = program.tree.memory()
         poisoned = wait(lambda: count(place, letters) >= len(POISONED)) - back
         memory["at the end"] = program.tree.memory()
         program.stop()

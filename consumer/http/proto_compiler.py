@@ -6,6 +6,7 @@ its complaints only the first is kept, without the text that it quotes.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -15,12 +16,19 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from consumer.errors import RegistryUnavailable
 from consumer.routing.decoding.schemas.schema_book import SchemaError
 
 MISSING: Final = (
-    "is text, and no compiler is installed to read it: pip install 'survey-dispatcher[protoc]', or "
-    "name `descriptors` in the input"
+    "a schema that is text, for which no compiler is installed: pip install "
+    "'survey-dispatcher[protoc]', or name `descriptors` in the input"
 )
+CANNOT_RUN: Final = (
+    "a schema that is text, which protoc could not compile here: it needs a folder TMPDIR"
+)
+_MEMORY: Final = "/dev/shm"  # noqa: S108 - the folder in it has a name of its own
+"""Where files are written if it is there: a container's file system may be read only."""
+
 _plain_path: Final = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)*", re.ASCII).fullmatch
 _SLOWEST: Final = 20.0
 """Seconds for one schema."""
@@ -50,11 +58,22 @@ message Decimal { bytes value = 1; uint32 precision = 2; int32 scale = 3; }
 def compile_texts(texts: Mapping[str, str], given: bytes = b"") -> bytes:
     """Return the FileDescriptorSet of files (path → text) and all that they import.
 
-    `given`: the FileDescriptorSet of imports that have no text. Raises SchemaError.
+    `given`: the FileDescriptorSet of imports that have no text. Raises SchemaError, and
+    RegistryUnavailable where this machine cannot compile: then the records are not at fault.
     """
     if find_spec("grpc_tools") is None:
-        raise SchemaError(MISSING)
-    with TemporaryDirectory(prefix="protoc-") as made:
+        raise RegistryUnavailable(MISSING)
+    try:
+        return _compile(texts, given)
+    except OSError as error:  # a file system that is read only, or no memory for a process
+        raise RegistryUnavailable(f"{CANNOT_RUN} ({type(error).__name__})") from None
+    except subprocess.TimeoutExpired:
+        raise RegistryUnavailable(f"{CANNOT_RUN} (no end after {_SLOWEST:.0f} s)") from None
+
+
+def _compile(texts: Mapping[str, str], given: bytes) -> bytes:
+    place = _MEMORY if os.access(_MEMORY, os.W_OK) else None
+    with TemporaryDirectory(prefix="protoc-", dir=place) as made:
         folder = Path(made)
         sources = folder / "sources"
         for path, text in {**_BUILT_IN, **texts}.items():
@@ -78,12 +97,9 @@ def _run(folder: Path, paths: list[str], *, with_given: bool) -> bytes:
     if with_given:
         options.append(f"--descriptor_set_in={_GIVEN}")
     command = [sys.executable, "-I", "-m", "grpc_tools.protoc", *options, *paths]
-    try:
-        done = subprocess.run(  # noqa: S603 - no shell, and all paths were checked
-            command, cwd=folder, capture_output=True, timeout=_SLOWEST, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise SchemaError("takes too long to compile") from None
+    done = subprocess.run(  # noqa: S603 - no shell, and all paths were checked
+        command, cwd=folder, capture_output=True, timeout=_SLOWEST, check=False
+    )
     compiled = folder / _COMPILED
     if done.returncode or not compiled.exists():
         raise SchemaError(f"is no valid Protobuf schema{_place(done.stderr)}")

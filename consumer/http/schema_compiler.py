@@ -24,7 +24,8 @@ _ROOT: Final = "the-schema-of-the-record.proto"
 
 
 def readable(found: FoundSchema) -> KnownSchema | str:
-    """Return what reads a schema's values, or why there is none."""
+    """Return what reads a schema's values, or why there is none. Raises RegistryUnavailable where
+    this machine cannot compile it."""
     try:
         match found.kind:
             case "AVRO":

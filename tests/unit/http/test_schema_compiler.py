@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
+from consumer.errors import RegistryUnavailable
 from consumer.http import proto_compiler, schema_compiler
 from consumer.http.schema_compiler import readable
 from consumer.http.schema_registry import FoundSchema, Reference
@@ -85,19 +86,32 @@ def test_reference_is_written_nowhere_else(name: str) -> None:
     assert found == "has a reference whose name is no path of a file"
 
 
-def test_without_the_compiler_a_text_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_compiler_the_records_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     descriptor = serialised(CUSTOMER, "a.proto")
     monkeypatch.setattr(proto_compiler, "find_spec", lambda _name: None)
-    assert protobuf(CUSTOMER) == proto_compiler.MISSING
+    with pytest.raises(RegistryUnavailable, match="no compiler is installed"):
+        protobuf(CUSTOMER)
     assert isinstance(protobuf(descriptor), ProtobufSchema)
 
 
-def test_compiler_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compiler_that_hangs_is_ended_and_the_records_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     def run(command: Sequence[str], timeout: float, **_options: Any) -> None:
         raise subprocess.TimeoutExpired(command, timeout)
 
     monkeypatch.setattr(subprocess, "run", run)
-    assert protobuf(CUSTOMER) == "takes too long to compile"
+    with pytest.raises(RegistryUnavailable, match="no end after 20 s"):
+        protobuf(CUSTOMER)
+
+
+def test_without_a_folder_to_write_to_the_records_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container's file system may be read only: the records are not at fault."""
+
+    def read_only(**_options: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(proto_compiler, "TemporaryDirectory", read_only)
+    with pytest.raises(RegistryUnavailable, match=r"needs a folder TMPDIR \(PermissionError\)"):
+        protobuf(CUSTOMER)
 
 
 @pytest.mark.parametrize(
