@@ -79,7 +79,7 @@ def test_missing_topics_are_named_and_created(world: LiveWorld) -> None:
     create_topics(world.bootstrap, world.input)
     code, told, errors = said("topics", "-c", config, "--create")
     assert (code, errors) == (0, "")
-    assert told.count("created ") == 14
+    assert told.count("created ") == 16
     assert said("topics", "-c", config) == (0, "all topics are as they must be\n", "")
     assert said("topics", "-c", config, "--create")[1].count("created ") == 0
 
@@ -197,14 +197,14 @@ def test_topics_are_printed_when_they_may_not_be_created(world: LiveWorld) -> No
     code, told, _ = said("topics", "-c", config, "--format", "cli")
     assert code == 0
     lines = told.splitlines()
-    assert len(lines) == 14
+    assert len(lines) == 16
     assert all(line.startswith("kafka-topics.sh ") for line in lines)
     assert f"--topic {world.name}.checkpoints.radar " in told
 
     code, told, _ = said("topics", "-c", config, "--format", "strimzi")
     assert code == 0
     resources = [json.loads(each) for each in told.split("---\n") if each]
-    assert [resource["kind"] for resource in resources] == ["KafkaTopic"] * 14
+    assert [resource["kind"] for resource in resources] == ["KafkaTopic"] * 16
     assert {resource["spec"]["topicName"] for resource in resources} >= {f"{world.name}.results"}
     assert said("topics", "-c", config, "--format", "xml")[0] == 2
 

@@ -82,7 +82,7 @@ def acme_config(name: str, topic: str, url: str, bootstrap: str = "localhost:909
         "version": 1,
         "application_id": name,
         "kafka": {"bootstrap.servers": bootstrap},
-        "pseudonym": {"key_id": "k1", "key": "a-key-for-the-integration-tests"},
+        "pseudonym": {"key_id": "k1", "key": "not-a-secret-of-integration-tests"},
         "quotas": {"acme": {"limits": [], "linger": "200ms", "first_start": "unused"}},
         "vendors": {"acme": {"type": "acme", "base_url": url, "key": KEY, "quota": "acme"}},
         "campaigns": {"sale": {"vendor": "acme", "channel": "sms", "id": "s1"}},

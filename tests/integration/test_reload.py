@@ -129,7 +129,7 @@ def test_a_bad_config_is_refused_with_its_lines_and_the_old_one_stays(world: Liv
     assert f"{config}:{line}: campaigns.purchase-sms.channel" in problem
     assert dispatcher.metrics().total("config_last_reload_successful") == 0
 
-    put(config, good.replace("a-key-for-the-integration-tests", "another-key-for-those-tests"))
+    put(config, good.replace("not-a-secret-of-integration-tests", "another-key-for-those-tests"))
     reload(dispatcher, "refused")
     assert "needs a restart" in dispatcher.lines("config_refused")[-1]["problems"][0]
     assert ": pseudonym: " in dispatcher.lines("config_refused")[-1]["problems"][0]

@@ -489,7 +489,7 @@ def _config(
         "version": 1,
         "application_id": world.name,
         "kafka": {"bootstrap.servers": world.bootstrap},
-        "pseudonym": {"key_id": "k1", "key": "a-key-for-the-integration-tests"},
+        "pseudonym": {"key_id": "k1", "key": "not-a-secret-of-integration-tests"},
         "quotas": {"pisano": usual | quota, "radar": usual | radar_quota},
         "vendors": {
             "pisano": {
