@@ -52,7 +52,7 @@ _NAMES: Final = (
         "person",
         "keys",
     ),
-    *("event", "redirected", "contact"),
+    *("event", "redirected", "contact", "traceparent"),
 )
 COLUMNS: Final[Mapping[str, Kind]] = {name: _KINDS.get(name, "text") for name in _NAMES}
 """Column → what it holds, in the order of output."""
