@@ -8,8 +8,6 @@ import pytest
 
 from consumer import plugins
 from consumer.plugins import known_plugins, lacks, load_plugins, not_callable
-from consumer.vendors.pisano import Pisano
-from consumer.vendors.registry import vendor_problem
 
 
 def point(name: str, value: str = "json:dumps") -> EntryPoint:
@@ -72,18 +70,3 @@ def test_plugin_is_named_with_its_package() -> None:
 def test_missing_attributes_are_named() -> None:
     assert lacks("text", ("upper", "build", "read")) == "it has no build, read"
     assert lacks("text", ("upper",)) is None
-
-
-def test_vendor_of_the_program_fits_under_its_own_name_only() -> None:
-    assert vendor_problem("pisano", Pisano) is None
-    assert vendor_problem("other", Pisano) == (
-        '`type` of its Account must be annotated Literal["other"]'
-    )
-
-
-def test_vendor_without_an_account_of_ours_is_refused() -> None:
-    strange = type("Strange", (Pisano,), {"Account": dict})
-    assert vendor_problem("pisano", strange) == (
-        "Account is no subclass of consumer.vendors.protocol.Account"
-    )
-    assert vendor_problem("pisano", object) is not None
