@@ -14,6 +14,7 @@ import structlog
 from confluent_kafka import TopicPartition
 
 from consumer.kafka import offset_metadata
+from consumer.kafka.queries import Partition, committed_offsets
 from consumer.kafka.start_offsets import GroupMemory, Reading
 from consumer.kafka.stopped_partitions import MEANING, StoppedPartition, StopReason
 from consumer.runtime.group_consumer import partition_names, places_of
@@ -61,21 +62,27 @@ class StoppableStage(TransactionalStage[Outcome]):
 
         `refused`: records that were read and not taken, in order. Raises KafkaSessionError.
         """
-        offsets = {place: offset for place, (offset, _) in self.group.positions().items()}
+        offsets = self._read_up_to(topic)
         offsets |= {(name, number): at for name, number, at in reversed(refused)}
         mark = offset_metadata.halted(
             self.offset_metadata.get(topic, ""), self.services.config.version
         )
-        places = [
-            TopicPartition(topic, number, at, mark)
-            for (name, number), at in offsets.items()
-            if name == topic
-        ]
+        places = [TopicPartition(topic, number, at, mark) for (_, number), at in offsets.items()]
         self._commit_offsets(places, self.group.metadata())
         for place in places:
             self.group.unassign(place)
         why = f"{MEANING[StopReason.UNREADABLE]}, for example {example}"
         self.stops.add(self.asker, map(StoppedPartition.unreadable, places), why)
+
+    def _read_up_to(self, topic: str) -> dict[Partition, int]:
+        """Return up to where this member's partitions of a topic are read. One that was assigned
+        lately may not have been fetched yet: its first record is at the group's offset."""
+        positions = self.group.positions()
+        mine = [one for one in self.group.consumer.assignment() if one.topic == topic]
+        found = {place: positions[place][0] for place in places_of(mine) if place in positions}
+        unread = [one for one in mine if (one.topic, one.partition) not in found]
+        begins = committed_offsets(self.asker, unread) if unread else {}
+        return found | {place: begin.offset for place, begin in begins.items() if begin.offset >= 0}
 
     def _must_rejoin(self) -> bool:
         """Commit offsets that operators decided. Return whether to rejoin for a stopped partition.

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from confluent_kafka import Message
+from confluent_kafka import Message, TopicPartition
 
 from consumer.errors import KafkaSessionError
 from consumer.policy.rules import PolicyRules
@@ -118,3 +118,22 @@ def test_a_commit_that_a_record_fails_is_divided_with_the_limit_untouched(
     stage._handle(poll((0, 8), (0, POISON)))
     assert sorted(stage.committed) == [("pos", 0, 8), ("pos", 0, POISON)]
     assert stage.halted == {}
+
+
+class Assigned:
+    """The group's member: two partitions of `pos` and one of `web`, of which one was fetched."""
+
+    def assignment(self) -> list[TopicPartition]:
+        return [TopicPartition("pos", 0), TopicPartition("pos", 1), TopicPartition("web", 0)]
+
+    def committed(self, places: list[TopicPartition], **_: object) -> list[TopicPartition]:
+        return [TopicPartition(place.topic, place.partition, 40) for place in places]
+
+
+def test_partition_that_was_not_fetched_yet_halts_at_the_groups_offset() -> None:
+    """A poll may exceed the limit before the other partitions of the topic have answered."""
+    member = Assigned()
+    positions = {("pos", 0): (510, 1520), ("web", 0): (3, 3)}
+    group = SimpleNamespace(consumer=member, positions=lambda: positions)
+    stage = cast("RouterStage", SimpleNamespace(group=group, asker=member))
+    assert RouterStage._read_up_to(stage, "pos") == {("pos", 0): 510, ("pos", 1): 40}
