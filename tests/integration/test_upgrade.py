@@ -64,7 +64,7 @@ NAMES = {
 }
 """What Kafka remembers of 258f27a, behind the application's prefix and before an instance."""
 
-NEW_NAMES = NAMES | {"topics": NAMES["topics"] | {"commands", "pauses"}}
+NEW_NAMES = NAMES | {"topics": NAMES["topics"] | {"commands", "pauses", "uploads", "uploaded"}}
 
 PARKED, MENDED = "campaign-parked", "campaign-mended"
 CAMPAIGNS = {
