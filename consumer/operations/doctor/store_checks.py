@@ -22,6 +22,9 @@ ROOM: Final = 2 * 2**30
 """Free bytes of a SQLite store's disk below which there is a warning: a million persons take a
 gigabyte (benchmarks/README.md), and a rewritten log as much again."""
 
+LOCK_WAIT: Final = 0.5
+"""Seconds after which a locked file counts as in use."""
+
 _NAME = "contact store"
 
 
@@ -69,7 +72,8 @@ def _file(path: Path) -> Finding:
     if not os.access(path, os.R_OK | os.W_OK):
         return Finding(_NAME, State.FAILED, f"{path} cannot be written", "give its user the right")
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as file:
+        uri = f"{path.resolve().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, timeout=LOCK_WAIT, uri=True)) as file:
             (version,) = file.execute("PRAGMA user_version").fetchone()
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:

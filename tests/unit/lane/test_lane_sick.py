@@ -106,8 +106,15 @@ def test_a_lone_refused_customer_waits_while_no_other_call_proves_the_account() 
     assert not driver.lane.accounts.refused("pisano")
 
 
-@pytest.mark.parametrize("few", [True, False])
-@pytest.mark.parametrize("how", [VENDOR_ERROR, REFUSED, GATEWAY], ids=["13000", "403", "404"])
+@pytest.mark.parametrize("few", [True, pytest.param(False, marks=pytest.mark.deep)])
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param(VENDOR_ERROR, id="13000"),
+        pytest.param(REFUSED, id="403", marks=pytest.mark.deep),
+        pytest.param(GATEWAY, id="404", marks=pytest.mark.deep),
+    ],
+)
 def test_a_sick_campaign_stops_no_other_and_loses_no_customer(how: Outcome, few: bool) -> None:
     """D1: whole campaign `a` fails for ten minutes; then every customer of it is accepted."""
     driver = Driver(lane(settings(*BOTH)))
