@@ -80,20 +80,13 @@ class SchemaRegistry:
     def register(self, subject: str, schema: str) -> int:
         """Register a JSON schema under a subject, again without harm; return its id. Raises
         RegistryUnavailable, also where the registry refuses it."""
-        path = f"{self._url}/subjects/{quote(subject, safe='')}/versions"
-        try:
-            response = self._client.post(path, json={"schema": schema, "schemaType": "JSON"})
-            answer = orjson.loads(response.content[:_LARGEST])
-        except httpx.HTTPError as error:
-            raise RegistryUnavailable(f"no answer ({type(error).__name__})") from None
-        except orjson.JSONDecodeError:
-            answer = None
+        path = f"/subjects/{quote(subject, safe='')}/versions"
+        response, answer = self._ask("POST", path, {"schema": schema, "schemaType": "JSON"})
         if response.status_code == 409:
             raise RegistryUnavailable(f"an earlier schema of {subject} is not compatible with it")
         found = answer.get("id") if isinstance(answer, dict) else None
         if response.status_code != 200 or not isinstance(found, int):
-            said = f"status {response.status_code}{_hint(response.status_code)}"
-            raise RegistryUnavailable(said)
+            raise _refusal(response)
         return found
 
     def close(self) -> None:
@@ -102,16 +95,9 @@ class SchemaRegistry:
 
     def subjects(self) -> Subjects:
         """Return the names of all subjects, and the clock there. Raises RegistryUnavailable."""
-        try:
-            response = self._client.get(f"{self._url}/subjects")
-        except httpx.HTTPError as error:  # its text may repeat the address
-            raise RegistryUnavailable(f"no answer ({type(error).__name__})") from None
-        try:
-            answer = orjson.loads(response.content[:_LARGEST])
-        except orjson.JSONDecodeError:
-            answer = None
+        response, answer = self._ask("GET", "/subjects")
         if response.status_code != 200 or not isinstance(answer, list):
-            raise RegistryUnavailable(f"status {response.status_code}{_hint(response.status_code)}")
+            raise _refusal(response)
         names = frozenset(name for name in answer if isinstance(name, str))
         return Subjects(names, response.headers.get("date", ""))
 
@@ -138,19 +124,30 @@ class SchemaRegistry:
 
     def _get(self, path: str) -> dict[str, Any] | None:
         """Return the registry's answer; None for a 404 of its own. Raises RegistryUnavailable."""
-        try:
-            response = self._client.get(self._url + path)
-        except httpx.HTTPError as error:  # its text may repeat the address
-            raise RegistryUnavailable(f"no answer ({type(error).__name__})") from None
-        try:
-            answer = orjson.loads(response.content[:_LARGEST])
-        except orjson.JSONDecodeError:
-            answer = None
+        response, answer = self._ask("GET", path)
         if response.status_code == 200 and isinstance(answer, dict):
             return answer
         if response.status_code == 404 and _says_missing(answer):
             return None
-        raise RegistryUnavailable(f"status {response.status_code}{_hint(response.status_code)}")
+        raise _refusal(response)
+
+    def _ask(
+        self, method: str, path: str, document: object | None = None
+    ) -> tuple[httpx.Response, Any]:
+        """Return the answer to a request, and its document; None where it is no JSON. Raises
+        RegistryUnavailable without an answer."""
+        try:
+            response = self._client.request(method, self._url + path, json=document)
+        except httpx.HTTPError as error:  # its text may repeat the address
+            raise RegistryUnavailable(f"no answer ({type(error).__name__})") from None
+        try:
+            return response, orjson.loads(response.content[:_LARGEST])
+        except orjson.JSONDecodeError:
+            return response, None
+
+
+def _refusal(response: httpx.Response) -> RegistryUnavailable:
+    return RegistryUnavailable(f"status {response.status_code}{_hint(response.status_code)}")
 
 
 def _context(section: Registry) -> ssl.SSLContext | bool:
