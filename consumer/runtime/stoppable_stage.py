@@ -67,7 +67,9 @@ class StoppableStage(TransactionalStage[Outcome]):
         mark = offset_metadata.halted(
             self.offset_metadata.get(topic, ""), self.services.config.version
         )
-        places = [TopicPartition(topic, number, at, mark) for (_, number), at in offsets.items()]
+        places = [
+            TopicPartition(topic, number, at, mark) for (_, number), at in sorted(offsets.items())
+        ]
         self._commit_offsets(places, self.group.metadata())
         for place in places:
             self.group.unassign(place)
