@@ -29,7 +29,7 @@ from consumer.runtime.lane import (
     retention,
     takeover,
 )
-from consumer.runtime.router import router_loop
+from consumer.runtime.router import router_loop, uploads_topic
 from consumer.runtime.watchers import command_watch, pause_watch
 from tests.simulation.world.doubles import Story, StoryLog
 
@@ -73,6 +73,7 @@ LOGGERS = (
     router_loop,
     stage,
     takeover,
+    uploads_topic,
     desk,
     state,
     view,
