@@ -16,6 +16,9 @@ MOST_LINES: Final = 200
 """Lines of one row, at most: more are a quote that is never closed."""
 
 
+EMPTY: Final = "is empty"
+
+
 class Row(NamedTuple):
     """A row. `number`: as a spreadsheet counts, the header is 1; `line`: of the file; `problem`:
     why it cannot be read, in words that repeat none of it."""
@@ -70,7 +73,7 @@ def read_rows(text: Iterable[str], separator: str, *, skipped_lines: int = 0) ->
             cells, problem = [], _why(error)
         if not problem and width:
             problem = _row_problem(cells, width)
-        if problem:
+        if problem not in {"", EMPTY}:  # an empty row is whole, also one of several lines
             lines.give_back()
         number += 1
         yield Row(number, line, [cell.strip() for cell in cells], problem)
@@ -80,7 +83,7 @@ def read_rows(text: Iterable[str], separator: str, *, skipped_lines: int = 0) ->
 
 def _row_problem(cells: list[str], width: int) -> str:
     if not any(map(str.strip, cells)):
-        return "is empty"
+        return EMPTY
     if len(cells) == width:
         return ""
     found = f"{len(cells)} {'cell' if len(cells) == 1 else 'cells'}"

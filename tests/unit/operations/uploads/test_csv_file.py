@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from consumer.errors import OperationError
@@ -159,6 +159,7 @@ cells = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=
 
 
 @given(st.lists(st.tuples(cells, cells), max_size=20))
+@example([("", "\r")])  # an empty row of two lines
 def test_rows_are_read_as_they_were_written(table: list[tuple[str, str]]) -> None:
     out = io.StringIO(newline="")
     csv.writer(out, delimiter=";", quoting=csv.QUOTE_ALL).writerows([("a", "b"), *table])
