@@ -203,10 +203,12 @@ class RouterStage(StoppableStage[Routed]):
         """Process what came, then halt the inputs whose limit on dead letters it exceeds, and leave
         the partitions that wait for a schema."""
         before = set(self._waits.left)
-        if self._traces is not None:
-            self._traces.forget()
-        super()._handle(records)
-        self._made.clear()
+        try:
+            super()._handle(records)
+        finally:  # a later message may have the id of one of this poll
+            self._made.clear()
+            if self._traces is not None:
+                self._traces.forget()
         for topic, halt in self._halting.items():
             left = [place for place in self._waits.places(topic) if place[:2] not in before]
             self.halt(topic, [*halt.refused, *left], halt.example)

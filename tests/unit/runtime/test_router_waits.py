@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import Message
 
+from consumer.errors import KafkaSessionError
 from consumer.http.schema_lookup import SchemaLookup
 from consumer.http.schema_registry import FoundSchema
 from consumer.policy.rules import PolicyRules
@@ -83,6 +84,27 @@ def test_headers_are_read_once_for_the_look_up_and_the_decoder() -> None:
     stage._process([message])
     assert stage.read == [[("__value_schema_id", b"\x00\x00\x00\x00\x07")]]
     assert message.asked == 1
+
+
+class Failing(Decoding):
+    """Ends its session at each commit."""
+
+    def _commit(self, *_: object) -> None:
+        raise KafkaSessionError("the transaction failed")
+
+
+def test_poll_that_failed_leaves_no_record_for_a_later_message() -> None:
+    """Records of one poll are found by the identity of their messages, which Python uses again."""
+    router = Router({}, cast("Endings", None), cast("PolicyRules", None))
+    schemas = InputSchemas(frozenset({"pos"}), SchemaLookup(SchemaBook(), lambda _: INT))
+    stage = Failing(router, ["pos"], services(Time(), cast("Any", None)), None, "0", schemas)
+    message: Any = Told(
+        topic=lambda: "pos", partition=lambda: 0, offset=lambda: 5, key=bytes, value=bytes
+    )
+    message.timestamp = lambda: (0, -1)
+    with pytest.raises(KafkaSessionError):
+        stage._handle([message])
+    assert stage._made == {}
 
 
 def test_records_that_wait_are_left_when_their_input_halts(stage: Halting) -> None:
