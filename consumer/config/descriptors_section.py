@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, PrivateAttr, computed_field
+from pydantic import Field, PrivateAttr
 
 from consumer.config.fields import Text
-from consumer.config.section import Section
+from consumer.config.named_file import NamedFile
 
 
-class Descriptors(Section):
+class Descriptors(NamedFile):
     """Descriptors of Protobuf's messages, made by protoc's --descriptor_set_out or buf build."""
 
     file: Annotated[Text, Field(exclude=True, examples=["image.binpb"])]
@@ -22,19 +22,8 @@ class Descriptors(Section):
     """The full name of the events' message."""
 
     _content: bytes = PrivateAttr(default=b"")
-    _digest: str = PrivateAttr(default="")
-
-    @computed_field(repr=False)  # type: ignore[prop-decorator]  # pydantic's own order
-    @property
-    def digest(self) -> str:
-        """The digest of the file's content, "" while it is not read."""
-        return self._digest
 
     @property
     def content(self) -> bytes:
         """The file's bytes, none while it is not read."""
         return self._content
-
-    def fill(self, content: bytes, digest: str) -> None:
-        """Keep what the file holds."""
-        self._content, self._digest = content, digest

@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, PrivateAttr, computed_field
+from pydantic import Field, PrivateAttr
 
 from consumer.config.fields import Text
-from consumer.config.section import Section
+from consumer.config.named_file import NamedFile
 from consumer.routing.lookup import LookupTable, Tables
 
 Delimiter = Literal[",", ";", "|", "tab"]
 EMPTY: Final = LookupTable({}, {})
 
 
-class Table(Section):
+class Table(NamedFile):
     """A lookup table: a CSV file, UTF-8, whose first row names the columns."""
 
     file: Annotated[Text, Field(exclude=True)]
@@ -30,22 +30,11 @@ class Table(Section):
     """What stands between two cells; left out, it is found by the first row."""
 
     _content: LookupTable = PrivateAttr(default=EMPTY)
-    _digest: str = PrivateAttr(default="")
-
-    @computed_field(repr=False)  # type: ignore[prop-decorator]  # pydantic's own order
-    @property
-    def digest(self) -> str:
-        """The digest of the file's content, "" while it is not read."""
-        return self._digest
 
     @property
     def content(self) -> LookupTable:
         """The rows, none while the file is not read."""
         return self._content
-
-    def fill(self, content: LookupTable, digest: str) -> None:
-        """Keep what the file holds."""
-        self._content, self._digest = content, digest
 
 
 def lookup_tables(tables: Mapping[str, Table]) -> Tables:
