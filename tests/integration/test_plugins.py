@@ -8,9 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from consumer.clock import Clock
 from consumer.records.fields import rfc3339
 from tests.support.dispatcher import LiveWorld, command
 from tests.support.kafka import KafkaBroker, create_topics, read_topic
+from tests.support.vendor_doubles import Reply, Request, VendorDouble, serving
 
 PACKAGE = Path(__file__).parents[1] / "samples" / "acme_plugin"
 KEY = "key-of-the-acme-account"
@@ -42,38 +41,24 @@ def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[LiveWorld]:
         yield world
 
 
-class AcmeDouble(BaseHTTPRequestHandler):
-    """The vendor: refuses what its interface does not know. `called`: the numbers it took."""
+class AcmeDouble(VendorDouble):
+    """The vendor: refuses what its interface does not know."""
 
-    called: list[str]
-
-    def do_POST(self) -> None:
+    def answer(self, request: Request) -> Reply:
         """Answer a call."""
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        known = self.path == "/surveys/s1" and self.headers["x-acme-key"] == KEY
-        if known and set(body) == {"numbers"}:
-            self.called.extend(body["numbers"])
-        answer = json.dumps({"said": "taken" if known else "no-such-survey"}).encode()
-        self.send_response(200 if known else 400)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, *_: Any) -> None:
-        """Write no log."""
+        known = request.path == "/surveys/s1" and request.headers.get("x-acme-key") == KEY
+        if not known or set(request.document) != {"numbers"}:
+            return 400, {"said": "no-such-survey"}
+        self.taken += [{"phone": number} for number in request.document["numbers"]]
+        return 200, {"said": "taken"}
 
 
 @pytest.fixture
-def vendor() -> Iterator[tuple[str, list[str]]]:
-    """Yield the double's address, and the numbers that it took."""
-    called: list[str] = []
-    handler = type("Handler", (AcmeDouble,), {"called": called})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", called
-        server.shutdown()
-        thread.join()
+def vendor() -> Iterator[tuple[str, AcmeDouble]]:
+    """Yield the double's address, and the double."""
+    double = AcmeDouble()
+    with serving(double) as url:
+        yield url, double
 
 
 def acme_config(name: str, topic: str, url: str, bootstrap: str = "localhost:9092") -> Any:
@@ -104,9 +89,9 @@ def acme_config(name: str, topic: str, url: str, bootstrap: str = "localhost:909
 
 
 def test_example_package_does_the_main_job(
-    world: LiveWorld, installed: Path, vendor: tuple[str, list[str]]
+    world: LiveWorld, installed: Path, vendor: tuple[str, AcmeDouble]
 ) -> None:
-    url, called = vendor
+    url, double = vendor
     config = world.home / "routing.yaml"
     config.write_text(json.dumps(acme_config(world.name, world.input, url, world.bootstrap)))
     create_topics(world.bootstrap, world.input)
@@ -127,7 +112,7 @@ def test_example_package_does_the_main_job(
     ended = {one["event_id"]: (str(one["reason"]), one.get("rule")) for one in world.results()}
     assert ended.pop("2") == ("own_rule", "closed_stores")
     assert set(ended.values()) == {("accepted", None), ("contact_limit", "monthly")}
-    assert called == ["+905321000001"]
+    assert double.taken == [{"phone": "+905321000001"}]
     (letter,) = read_topic(world.bootstrap, f"{world.name}.dead-letters")
     assert letter.value() == b"4;no sale"
     loaded = {(line["group"], line["name"]) for line in dispatcher.lines("plugin_loaded")}

@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from tests.support.dispatcher import SMS as CAMPAIGN
 from tests.support.dispatcher import Dispatcher, Event, LiveWorld, purchase, purchases, until
 from tests.support.former_program import REPOSITORY, SHORT_DELAYS
 from tests.support.kafka import KafkaBroker, read_topic
+from tests.support.vendor_doubles import Reply, Request, VendorDouble, serving
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 OTHER = "a3ce929d0e0e47364bf92f3577b34da6"
@@ -37,38 +36,28 @@ def world(kafka: KafkaBroker, tmp_path: Path) -> Iterator[LiveWorld]:
         yield world
 
 
-class Receiver(BaseHTTPRequestHandler):
-    """Takes what an exporter sends over HTTP. `spans`: all that came."""
+class Receiver(VendorDouble):
+    """Takes what an exporter sends over HTTP."""
 
-    spans: list[Span]
-
-    def do_POST(self) -> None:
+    def answer(self, request: Request) -> Reply:
         """Take an export."""
-        body = self.rfile.read(int(self.headers["content-length"]))
-        if self.headers.get("content-encoding") == "gzip":
-            raise AssertionError("no compression was asked for")
-        for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-            for scope in resource.scope_spans:
-                self.spans.extend(scope.spans)
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
+        assert "content-encoding" not in request.headers, "no compression was asked for"
+        return 200, {}
 
-    def log_message(self, *_: Any) -> None:
-        """Write no log."""
+    @property
+    def spans(self) -> list[Span]:
+        """All spans that came."""
+        exports = [ExportTraceServiceRequest.FromString(one.body) for one in self.requests]
+        resources = (resource for export in exports for resource in export.resource_spans)
+        return [span for one in resources for scope in one.scope_spans for span in scope.spans]
 
 
 @pytest.fixture
-def receiver() -> Iterator[tuple[str, list[Span]]]:
-    """Yield the receiver's address, and the spans that came."""
-    spans: list[Span] = []
-    handler = type("Handler", (Receiver,), {"spans": spans})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", spans
-        server.shutdown()
-        thread.join()
+def receiver() -> Iterator[tuple[str, Receiver]]:
+    """Yield the receiver's address, and the receiver."""
+    made = Receiver()
+    with serving(made) as url:
+        yield url, made
 
 
 def traced(event: Event, trace: str = TRACE) -> tuple[bytes, bytes, Any]:
@@ -124,10 +113,10 @@ def test_trace_reaches_the_result_through_dead_letter_replay_delay_and_kill(
 
 
 def test_spans_of_an_event_in_a_batch_reach_a_receiver(
-    world: LiveWorld, receiver: tuple[str, list[Span]]
+    world: LiveWorld, receiver: tuple[str, Receiver]
 ) -> None:
     """One of a hundred events in the batch is sampled."""
-    url, spans = receiver
+    url, received = receiver
     config = world.configure(quota={"linger": "2s"}, window={"max_batch": 100})
     change(config, tracing={"spans": True})
     world.create_topics(config)
@@ -136,6 +125,7 @@ def test_spans_of_an_event_in_a_batch_reach_a_receiver(
     running = world.start(config, OTEL_EXPORTER_OTLP_ENDPOINT=url).wait_ready()
     world.wait_results(100)
     assert running.terminate() == 0
+    spans = received.spans
     by_name = {span.name: span for span in spans}
     process, send = by_name[f"process {world.input}"], by_name["send purchase-sms"]
     settle = by_name["settle"]

@@ -1,4 +1,4 @@
-"""Options for whoever tries a config: events of a file, and input topics that are missing."""
+"""Options for a trial of a config: events of a file, and input topics that are missing."""
 
 from __future__ import annotations
 

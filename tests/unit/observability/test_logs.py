@@ -14,19 +14,15 @@ import pytest
 import structlog
 
 from consumer.observability.logs import library, logs
+from tests.support.logs import restored_logging
 
 PHONE, NAME = "+905321234567", "Canary Customer"
 
 
 @pytest.fixture(autouse=True)
 def _as_it_was() -> Iterator[None]:
-    root = logging.getLogger()
-    before = root.handlers, root.level, logging.raiseExceptions
-    hooks = threading.excepthook, sys.unraisablehook
-    yield
-    structlog.reset_defaults()
-    root.handlers, root.level, logging.raiseExceptions = before
-    threading.excepthook, sys.unraisablehook = hooks
+    with restored_logging():
+        yield
 
 
 class Log:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import socket
 import sqlite3
-import sys
-import threading
 from collections.abc import Iterator
 from contextlib import closing
 from email.utils import formatdate
 from pathlib import Path
 
 import pytest
-import structlog
 from typer.testing import CliRunner
 
 from consumer.cli.main import app
@@ -32,6 +28,7 @@ from consumer.operations.first_config.choices import Choices
 from consumer.operations.first_config.files import first_config, write
 from consumer.sandbox.server import SandboxServer
 from consumer.sandbox.settings import SAMPLE_PASSWORD, Faults, Quota, SandboxSettings
+from tests.support.logs import restored_logging
 
 NOW = 1_795_361_827.0
 
@@ -46,13 +43,8 @@ def config(tmp_path: Path) -> Path:
 @pytest.fixture
 def restored_logs() -> Iterator[None]:
     """The command sets up the logs of its process, which is the tests' own here."""
-    root = logging.getLogger()
-    before = root.handlers, root.level, logging.raiseExceptions
-    hooks = threading.excepthook, sys.unraisablehook
-    yield
-    structlog.reset_defaults()
-    root.handlers, root.level, logging.raiseExceptions = before
-    threading.excepthook, sys.unraisablehook = hooks
+    with restored_logging():
+        yield
 
 
 def free_port() -> int:
