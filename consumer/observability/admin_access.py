@@ -1,4 +1,4 @@
-"""Access to the admin server: who may read what, and over TLS.
+"""Access to the admin server: which requests get an answer, and TLS.
 
 Probes are open to all: a kubelet has no token. With a token, everything else wants it, as a bearer
 token (Prometheus, `status`) or as the password of any user (a browser asks for one).

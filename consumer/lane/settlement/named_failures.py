@@ -16,7 +16,7 @@ MESSAGE: Final = "The vendor took the call, and refused this recipient."
 
 def end_named(call: AnsweredCall, outbox: Outbox) -> AnsweredCall:
     """End the recipients that the answer names as failed, each with its own code. Return the call
-    with the others, for whom the verdict holds; there may be none."""
+    with the others, which its verdict is about; there may be none."""
     batch, failed = call.batch, call.outcome.failed
     by_code: dict[str | None, list[PendingInvitation]] = {}
     others: list[PendingInvitation] = []

@@ -1,7 +1,7 @@
 """Checks all rows of a file before any is sent, by the router's own code.
 
-A row that is broken, or that the router would reject or let expire, is held back: whoever wrote it
-mends it and sends the file again. A row that a rule suppresses goes to the router all the same, and
+A row that is broken, or that the router would reject or let expire, is held back: corrected, it
+is sent with the file again. A row that a rule suppresses goes to the router all the same, and
 gets its result there: the control group is counted by results.
 """
 
