@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+ALERT_PREFIX = "SurveyDispatcher"
+"""Before the name of each alert in Prometheus, so that a router of alerts can tell ours by it.
+Runbooks, dashboards and this code call an alert by the name without it."""
+
 RUNBOOKS = "deploy/runbooks"
-"""Where runbooks are: a path of this repository. An installation puts the address of its own copy
-in front, as the chart does."""
+"""Where runbooks are: a path of this repository. An installation names the address of its copy:
+`monitoring.runbooks` of the chart, `--runbooks` of `python -m deploy.monitoring`."""
 
 Severity = Literal["critical", "warning"]
-"""`critical`: surveys are not sent, page someone. `warning`: look at it in working hours."""
+"""`critical` is a page: surveys are not sent. `warning` is a ticket for working hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,10 @@ class Alert:
     wait: str = ""
 
     @property
-    def runbook(self) -> str:
-        """The file that says what it means and what to do."""
-        return f"{RUNBOOKS}/{self.name}.md"
+    def full_name(self) -> str:
+        """The alert's name in Prometheus."""
+        return ALERT_PREFIX + self.name
+
+    def runbook(self, runbooks: str) -> str:
+        """Return the address of the page that says what it means and what to do."""
+        return f"{runbooks}/{self.name}.md"

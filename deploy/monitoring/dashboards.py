@@ -29,33 +29,35 @@ BOARDS: dict[str, tuple[str, Sequence[Row]]] = {
 }
 
 
-def json_of(name: str) -> str:
-    """One of `BOARDS` as JSON, always the same for the same code."""
+def json_of(name: str, runbooks: str = RUNBOOKS) -> str:
+    """One of `BOARDS` as JSON, always the same for the same code. `runbooks`: their folder's
+    address."""
     title, rows = BOARDS[name]
     board = build.Dashboard(title).uid(f"{TAG}-{name}").tags([TAG]).timezone("browser")
     board.refresh("30s").time("now-6h", "now").readonly()
     board.tooltip(dashboard.DashboardCursorSync.CROSSHAIR)
     board.link(_others())
-    for variable in _variables():
+    for variable in _variables(runbooks):
         board.with_variable(variable)
     _place(board, rows)
     return JSONEncoder(sort_keys=True, indent=2).encode(board.build()) + "\n"
 
 
-def files() -> dict[Path, str]:
-    """Every generated file and its content."""
-    boards = {HERE / "dashboards" / f"{name}.json": json_of(name) for name in BOARDS}
-    return {HERE / "rules" / "survey-dispatcher.rules.yaml": rules.text(), **boards}
+def files(folder: Path = HERE, runbooks: str = RUNBOOKS) -> dict[Path, str]:
+    """Every generated file below `folder`, and its content."""
+    boards = {folder / "dashboards" / f"{name}.json": json_of(name, runbooks) for name in BOARDS}
+    return {folder / "rules" / "survey-dispatcher.rules.yaml": rules.text(runbooks), **boards}
 
 
-def write() -> list[Path]:
-    """Write all of them; which were changed."""
+def write(folder: Path = HERE, runbooks: str = RUNBOOKS) -> list[Path]:
+    """Write all of them; return those that were changed."""
+    texts = files(folder, runbooks)
     changed = [
-        path for path, text in files().items() if not path.exists() or path.read_text() != text
+        path for path, text in texts.items() if not path.exists() or path.read_text() != text
     ]
     for path in changed:
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(files()[path])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(texts[path])
     return changed
 
 
@@ -73,15 +75,17 @@ def _others() -> build.DashboardLink:
     return link.tags([TAG]).include_vars(True).keep_time(True)
 
 
-def _variables() -> list[build.DatasourceVariable | build.QueryVariable | build.TextBoxVariable]:
+def _variables(
+    runbooks: str,
+) -> list[build.DatasourceVariable | build.QueryVariable | build.TextBoxVariable]:
     return [
         build.DatasourceVariable("datasource").type("prometheus").label("Prometheus"),
         _labels("job", f"{PREFIX}build_info", "Application"),
         _labels("lane", f'{PREFIX}takeovers_total{{job=~"$job"}}', "Lane"),
         build.TextBoxVariable("runbooks")
-        .default_value(RUNBOOKS)
+        .default_value(runbooks)
         .label("Runbooks")
-        .description("Where this installation keeps deploy/runbooks"),
+        .description("Address of the folder that holds the runbooks"),
     ]
 
 

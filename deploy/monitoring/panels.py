@@ -17,6 +17,8 @@ from grafana_foundation_sdk.builders.prometheus import Dataquery
 from grafana_foundation_sdk.models import common, dashboard
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
+from deploy.monitoring.alert import ALERT_PREFIX
+
 SOURCE = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
 Kind = Literal["lines", "stack", "stat", "states", "table"]
 Builder = timeseries.Panel | stat.Panel | statetimeline.Panel | table.Panel
@@ -127,7 +129,7 @@ def _target(query: Query, letter: str, kind: Kind) -> Dataquery:
 
 
 def _description(panel: Panel) -> str:
-    names: Sequence[str] = panel.alerts
+    names: Sequence[str] = [ALERT_PREFIX + name for name in panel.alerts]
     return panel.what + (f"\n\nAlert: {', '.join(names)}." if names else "")
 
 

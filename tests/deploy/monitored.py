@@ -14,6 +14,7 @@ from prometheus_client.metrics_core import Metric
 from ruamel.yaml import YAML
 
 from consumer.observability.metrics.metrics import Metrics
+from deploy.monitoring.alert import ALERT_PREFIX
 from deploy.monitoring.dashboards import BOARDS
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -68,9 +69,14 @@ def rules() -> list[dict[str, Any]]:
     return [rule for group in document["groups"] for rule in group["rules"]]
 
 
+def alerting() -> list[dict[str, Any]]:
+    """The alerting rules of the file: an alert may have one for each severity."""
+    return [rule for rule in rules() if "alert" in rule]
+
+
 def alerts() -> dict[str, dict[str, Any]]:
-    """The alerts of the file by name."""
-    return {rule["alert"]: rule for rule in rules() if "alert" in rule}
+    """The alerts of the file by their name without the prefix; of several rules the last one."""
+    return {rule["alert"].removeprefix(ALERT_PREFIX): rule for rule in alerting()}
 
 
 @cache

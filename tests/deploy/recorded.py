@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from consumer.sandbox.server import SandboxServer
+from deploy.monitoring.alert import ALERT_PREFIX
 from tests.deploy.feeder import Feeder
 from tests.deploy.prometheus import Prometheus
 from tests.support.dispatcher import PATIENCE, Dispatcher, LiveWorld, until
@@ -28,6 +29,11 @@ RULES_WORK = "rules work"
 
 AFTERMATH = 10.0
 """Seconds after a fault in which rates still show it."""
+
+
+def rings(alert: str) -> str:
+    """The alert is pending or fires."""
+    return f'ALERTS{{alertname="{ALERT_PREFIX}{alert}"}}'
 
 
 def grew(metric: str, window: str = "5s") -> str:

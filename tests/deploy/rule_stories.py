@@ -9,7 +9,7 @@ import orjson
 from confluent_kafka import Producer
 
 from tests.deploy.feeder import Feeder
-from tests.deploy.recorded import RULES_JOB, RULES_WORK, P, Recording, Run, grew
+from tests.deploy.recorded import RULES_JOB, RULES_WORK, P, Recording, Run, grew, rings
 from tests.support.dispatcher import ANSWER, LiveWorld, purchases, until
 from tests.support.kafka import KafkaBroker, create_topics, unique
 from tests.support.valkey import StartValkey, ValkeyServer
@@ -102,7 +102,7 @@ def _opt_outs(run: Run, crm: str) -> None:
         _say(run, crm, OPTED_OUT)
         _repeat(run, 'results_total{reason="opted_out"}', lambda: _buy(run, OPTED_OUT))
         _repeat(run, 'feed_records_total{kind="suppressed"}', lambda: _say(run, crm, OPTED_OUT))
-    with run.recording.fault("unreadable opt-outs", 'ALERTS{alertname="OptOutsUnreadable"}'):
+    with run.recording.fault("unreadable opt-outs", rings("OptOutsUnreadable")):
         _repeat(
             run,
             'feed_records_total{feed="suppressions",kind="dead_letter"}',
@@ -120,7 +120,7 @@ def _feed(run: Run, crm: str) -> None:
         "feed behind",
         f"{P}feeds_hold_back == 1",
         f"{ASKING} > 0",
-        'ALERTS{alertname="SuppressionFeedBehind"}',
+        rings("SuppressionFeedBehind"),
     ):
         writer.produce(crm, orjson.dumps({"who": "customer1@mail.example.com"}))
         writer.flush(ANSWER)
@@ -145,7 +145,7 @@ def _store(run: Run, store: ValkeyServer) -> None:
         f'{P}contact_store_up{{job="{RULES_JOB}"}} == 0',
         grew("contact_store_failures_total"),
         f"{ASKING} > 0",
-        'ALERTS{alertname="ContactStoreDown"}',
+        rings("ContactStoreDown"),
     ):
         store.stop()
     with fault("store back", f'{P}contact_store_phase{{phase="waiting"}} == 1'):
@@ -156,7 +156,7 @@ def _store(run: Run, store: ValkeyServer) -> None:
 
 def _answers(run: Run) -> None:
     """As many surveys, and no answer any more."""
-    with run.recording.fault("answers fell", 'ALERTS{alertname="ResponseRateFell"}'):
+    with run.recording.fault("answers fell", rings("ResponseRateFell")):
         run.feeder.answers = ""
         run.feeder.crowd("store", 5000)
 

@@ -9,7 +9,7 @@ import orjson
 from confluent_kafka import Producer
 
 from tests.deploy.feeder import Feeder
-from tests.deploy.recorded import P, Recording, Run, grew
+from tests.deploy.recorded import P, Recording, Run, grew, rings
 from tests.integration.test_operations import operate
 from tests.support.dispatcher import SMS, Dispatcher, LiveWorld, until
 from tests.support.kafka import KafkaBroker
@@ -261,6 +261,6 @@ def _rivals(run: Run) -> None:
     producer = Producer({"bootstrap.servers": run.kafka.bootstrap})
     producer.produce(f"{run.world.name}.checkpoints.radar", orjson.dumps(newer), "radar")
     assert producer.flush(10) == 0
-    seen = 'ALERTS{alertname="StageStopped"}'  # the run ends with it
+    seen = rings("StageStopped")  # the run ends with it
     with run.recording.fault("stopped", f'{P}stage_stopped{{loop="radar"}} == 1', seen):
         run.start("0")

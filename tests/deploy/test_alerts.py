@@ -11,8 +11,9 @@ from ruamel.yaml import YAML
 
 from consumer.config.policy_sections import Policy
 from consumer.records.result import Reason, Status
-from deploy.monitoring import dashboards, recording, thresholds
-from tests.deploy.monitored import RULES, alerts, rules, series, tool, used
+from deploy.monitoring import __main__, dashboards, recording, thresholds
+from deploy.monitoring.alert import ALERT_PREFIX
+from tests.deploy.monitored import RULES, alerting, alerts, rules, series, tool, used
 
 CASES = sorted(RULES.parent.glob("*.test.yaml"))
 _CASE_LABELS = ("lane", "vendor", "campaign", "topic", "stage", "loop", "instance")
@@ -67,12 +68,12 @@ def _expected(block: dict[str, Any], alert: str) -> tuple[set[str], bool]:
     samples = [
         each.get("exp_samples", [])
         for each in block.get("promql_expr_test", [])
-        if f'"{alert}"' in each["expr"]
+        if f'"{ALERT_PREFIX}{alert}"' in each["expr"]
     ]
     raised = [
         each.get("exp_alerts", [])
         for each in block.get("alert_rule_test", [])
-        if each["alertname"] == alert
+        if each["alertname"] == ALERT_PREFIX + alert
     ]
     values = {each["labels"] for found in samples for each in found}
     values |= {str(each["exp_labels"]) for found in raised for each in found}
@@ -109,8 +110,9 @@ def test_recorded_names_are_recorded() -> None:
 
 
 def test_an_alert_that_pages_says_what_to_do() -> None:
-    for name, alert in alerts().items():
-        said = alert["annotations"]
+    for alert in alerting():
+        said, name = alert["annotations"], alert["alert"].removeprefix(ALERT_PREFIX)
+        assert alert["alert"] == f"SurveyDispatcher{name}"
         assert alert["labels"]["severity"] in {"critical", "warning"}
         assert said["summary"].endswith(".")
         assert said["description"].endswith(".")
@@ -127,3 +129,15 @@ def test_what_rules_and_operators_decide_does_not_count_as_a_bad_result() -> Non
     counted = {each for each in Reason if each.status is not Status.SUPPRESSED} - excused
     assert {Reason.VENDOR_REJECTED, Reason.ATTEMPTS_EXHAUSTED, Reason.NO_ANSWER} <= counted
     assert all(reason.value in recording.COUNTED for reason in recording.NOT_OURS)
+
+
+def test_links_lead_to_the_runbooks_that_an_installation_names(tmp_path: Path) -> None:
+    """Alerts name the page in full; dashboards have its folder as a variable."""
+    __main__.main(["--runbooks", "https://wiki.example.com/runbooks/", "--to", str(tmp_path)])
+    text = (tmp_path / "rules" / RULES.name).read_text()
+    assert "runbook_url: https://wiki.example.com/runbooks/LaneStalled.md\n" in text
+    assert "deploy/runbooks" not in text
+    for board in dashboards.BOARDS:
+        text = (tmp_path / "dashboards" / f"{board}.json").read_text()
+        assert '"https://wiki.example.com/runbooks"' in text
+        assert "deploy/runbooks" not in text

@@ -101,6 +101,23 @@ def test_the_rules_arrive_unchanged() -> None:
     assert rule["metadata"]["labels"]["release"] == "prometheus"
 
 
+def test_links_to_runbooks_lead_where_the_values_say() -> None:
+    rendered = render("full", "--set=monitoring.runbooks=https://wiki.example.com/runbooks/")
+    rules = [
+        each
+        for group in rendered.one("PrometheusRule")["spec"]["groups"]
+        for each in group["rules"]
+    ]
+    links = {each["annotations"]["runbook_url"] for each in rules if "alert" in each}
+    assert "https://wiki.example.com/runbooks/LaneStalled.md" in links
+    assert all(link.startswith("https://wiki.example.com/runbooks/") for link in links)
+    for path in DASHBOARDS:
+        maps = {each["metadata"]["name"]: each for each in rendered.of("ConfigMap")}
+        (text,) = maps[f"surveys-survey-dispatcher-{path.stem}"]["data"].values()
+        assert '"https://wiki.example.com/runbooks"' in text
+        assert json.loads(text)["title"]
+
+
 @pytest.mark.parametrize("path", DASHBOARDS, ids=[path.stem for path in DASHBOARDS])
 def test_each_dashboard_arrives_unchanged(path: Path) -> None:
     """In a ConfigMap with the label that Grafana's sidecar looks for, below its 1 MiB."""

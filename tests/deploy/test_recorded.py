@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from deploy.monitoring.alert import ALERT_PREFIX
 from tests.deploy.history import remember_answers
 from tests.deploy.monitored import Shown, filled, panels, queries
 from tests.deploy.moves import FIRES, FIRES_OF_RULES, MOVES, STILL, WITHOUT_DATA, Moves
@@ -136,4 +137,4 @@ def test_no_alert_rings_while_all_works(recording: Recording, job: str, usual: s
 
 def _alerts(recording: Recording, job: str, began: float, ended: float) -> set[str]:
     found = recording.prometheus.between(f'ALERTS{{job="{job}"}}', began, ended + AFTERMATH)
-    return {each.labels["alertname"] for each in found}
+    return {each.labels["alertname"].removeprefix(ALERT_PREFIX) for each in found}
