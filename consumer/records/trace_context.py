@@ -39,6 +39,11 @@ def checked_traceparent(text: str) -> str:
     return known if fits else ""
 
 
+def trace_id_of(traceparent: str) -> str:
+    """Return the trace id of a trace context."""
+    return traceparent[3:35]
+
+
 def is_sampled(traceparent: str) -> bool:
     """Return whether the spans of a trace context are recorded."""
     return bool(traceparent) and bool(int(traceparent[-2:], 16) & _SAMPLED)

@@ -26,10 +26,11 @@ Builder = timeseries.Panel | stat.Panel | statetimeline.Panel | table.Panel
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A PromQL expression, and how its series are called."""
+    """A PromQL expression, and how its series are called. `exemplars`: show its metric's traces."""
 
     expr: str
     legend: str = ""
+    exemplars: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,8 @@ def _states(panel: Panel) -> statetimeline.Panel:
 def _target(query: Query, letter: str, kind: Kind) -> Dataquery:
     target = Dataquery().expr(query.expr).ref_id(letter).legend_format(query.legend or "__auto")
     target.datasource(SOURCE)
+    if query.exemplars:
+        target.exemplar(True)
     if kind == "table":
         return target.instant().format(PromQueryFormat.TABLE)
     return target.range()

@@ -56,6 +56,7 @@ class Prometheus:
             f"--storage.tsdb.path={self._home / 'data'}",
             f"--web.listen-address={self._url.removeprefix('http://')}",
             "--log.level=warn",
+            "--enable-feature=exemplar-storage",
         ]
         with (self._home / "prometheus.log").open("wb") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
@@ -85,6 +86,11 @@ class Prometheus:
         found = self._ask("query_range", query=expr, start=began, end=ended, step=1)
         return [Series(each["metric"], list(map(_point, each["values"]))) for each in found]
 
+    def exemplars(self, expr: str, began: float, ended: float) -> list[dict[str, Any]]:
+        """The exemplars (labels, value, timestamp) of the expression's series between two times."""
+        found = self._ask("query_exemplars", query=expr, start=began, end=ended)
+        return [exemplar for each in found for exemplar in each["exemplars"]]
+
     def _ready(self) -> bool:
         assert self._process.poll() is None, (self._home / "prometheus.log").read_text()[-2000:]
         try:
@@ -95,7 +101,8 @@ class Prometheus:
     def _ask(self, what: str, **parameters: str | float) -> list[dict[str, Any]]:
         answer = local_http.get(f"{self._url}/api/v1/{what}", params=parameters, timeout=20).json()
         assert answer["status"] == "success", f"{answer.get('error')}: {parameters['query']}"
-        found: list[dict[str, Any]] = answer["data"]["result"]
+        data = answer["data"]
+        found: list[dict[str, Any]] = data if isinstance(data, list) else data["result"]
         return found
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from consumer.lane.state.snapshot import CampaignSnapshot, LaneSnapshot
+from consumer.observability.metrics.exemplars import Exemplar
 from consumer.observability.metrics.labels import CLOSED, closed
 from consumer.observability.metrics.names import LANE, METRICS
 from consumer.observability.metrics.series import Values
@@ -114,17 +115,21 @@ class LaneMetrics(StageMetrics):
         """Count batches that were sent without a clear answer."""
         self._series.count("in_doubt_batches_total", self._name, n=batches)
 
-    def accepted(self, ages: Iterable[float]) -> None:
+    def accepted(self, ages: Iterable[float], exemplars: Iterable[Exemplar] = ()) -> None:
         """Observe, for an accepted call, the seconds since each of its events happened.
 
         An event from a clock ahead of the process's counts as 0.
         """
-        self._series.observe("event_to_answer_seconds", ages, self._name)
+        name = "event_to_answer_seconds"
+        self._series.observe(name, ages, self._name, exemplars=exemplars)
 
-    def call(self, vendor: str, answer: int | str, seconds: float) -> None:
+    def call(
+        self, vendor: str, answer: int | str, seconds: float, exemplars: Iterable[Exemplar] = ()
+    ) -> None:
         """Count a call: `answer` is its HTTP status, `timeout`, `connect_error` or `reset`."""
         self._series.count("calls_total", self._name, vendor, closed("answer", answer))
-        self._series.observe("call_duration_seconds", (seconds,), self._name)
+        name = "call_duration_seconds"
+        self._series.observe(name, (seconds,), self._name, exemplars=exemplars)
 
     def vendor_code(self, vendor: str, code: str) -> None:
         """Count an answer by vendor code."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -28,6 +28,7 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
+from consumer.observability.metrics.exemplars import Exemplar, Exemplars, by_bucket, newest
 from consumer.observability.metrics.names import NAMESPACE, Metric
 
 T = TypeVar("T")
@@ -40,10 +41,11 @@ OWNER_LABELS = frozenset({"lane", "stage", "loop"})
 
 
 class Exported(msgspec.Struct):
-    """The numbers of all series of one process; of a histogram: its buckets, and its sum."""
+    """The numbers of all series of one process; of a histogram: its buckets, its sum, and its
+    exemplars."""
 
     numbers: dict[str, dict[Labels, float]]
-    buckets: dict[str, dict[Labels, tuple[list[int], float]]]
+    buckets: dict[str, dict[Labels, tuple[list[int], float, Exemplars]]]
 
 
 @dataclass(slots=True)
@@ -52,6 +54,7 @@ class _Buckets:
 
     at_most: list[int]
     total: float = 0.0
+    exemplars: Exemplars = field(default_factory=dict)
 
 
 class MetricSeries(Collector):
@@ -97,18 +100,24 @@ class MetricSeries(Collector):
             numbers.update(new)
             self._shown[name, owner] = frozenset(new)
 
-    def observe(self, name: str, values: Iterable[float], *labels: str) -> None:
+    def observe(
+        self, name: str, values: Iterable[float], *labels: str, exemplars: Iterable[Exemplar] = ()
+    ) -> None:
         """Count values in a histogram; a negative one counts as 0, for a sum must not fall.
 
-        None of them may be NaN. An empty batch still creates the series.
+        None of them may be NaN. An empty batch still creates the series. `exemplars`: some of the
+        values, with their traces; of several in one bucket the first is kept.
         """
-        ordered, key = sorted(values), self._key(name, labels)
-        at_most = [bisect_right(ordered, bound) for bound in self._bounds(name)]
+        ordered, key, bounds = sorted(values), self._key(name, labels), self._bounds(name)
+        at_most = [bisect_right(ordered, bound) for bound in bounds]
+        shown = by_bucket(exemplars, bounds)
         total = sum(ordered[bisect_left(ordered, 0.0) :])
         with self._lock:  # the counting above is most of the work and needs none
             series = self._buckets[name].setdefault(key, _Buckets([0] * len(at_most)))
             series.at_most = [sum(pair) for pair in zip(series.at_most, at_most, strict=True)]
             series.total += total
+            if shown:
+                series.exemplars = series.exemplars | shown
 
     def clear(self, owner: str) -> None:
         """Remove all gauges of a lane or stage. Its counters stay."""
@@ -142,7 +151,10 @@ class MetricSeries(Collector):
             return Exported(
                 {name: dict(numbers) for name, numbers in self._numbers.items()},
                 {
-                    name: {labels: (each.at_most, each.total) for labels, each in series.items()}
+                    name: {
+                        labels: (each.at_most, each.total, each.exemplars)
+                        for labels, each in series.items()
+                    }
                     for name, series in self._buckets.items()
                 },
             )
@@ -154,8 +166,9 @@ class MetricSeries(Collector):
                 parts = _by_labels([exported.buckets[name] for exported in exports])
                 self._buckets[name] = {
                     labels: _Buckets(
-                        [sum(counts) for counts in zip(*(each for each, _ in found), strict=True)],
-                        sum(total for _, total in found),
+                        [sum(counts) for counts in zip(*(one[0] for one in found), strict=True)],
+                        sum(one[1] for one in found),
+                        newest(one[2] for one in found),
                     )
                     for labels, found in parts.items()
                 }
@@ -191,7 +204,11 @@ class MetricSeries(Collector):
         ends = list(map(floatToGoString, self._bounds(metric.name)))
         with self._lock:
             for labels, series in self._buckets[metric.name].items():
-                buckets = list(zip(ends, series.at_most, strict=True))
+                shown = {n: one.shown() for n, one in series.exemplars.items()}
+                buckets = [
+                    (end, count, shown[n]) if n in shown else (end, count)
+                    for n, (end, count) in enumerate(zip(ends, series.at_most, strict=True))
+                ]
                 family.add_metric(labels, buckets, series.total)
         return family
 

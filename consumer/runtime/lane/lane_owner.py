@@ -80,11 +80,12 @@ class LaneOwnership:
 
     def __post_init__(self, producer: Producer, calls: Calls) -> None:
         self.services = self.run.services
+        tracing = self.services.tracing
         self._obeyed.since = self.services.clock.now()
         self.report = LaneReport(
             self.lane,
             self.services.metrics.lane(self.name),
-            LaneTraces(self.services.tracing.spans, self.name),
+            LaneTraces(tracing.spans, self.name, carried=tracing.carried),
         )
         self.executor = CommandExecutor(
             self.lane, self.run, producer, self.consumer, calls, self.events, self.report, self.desk

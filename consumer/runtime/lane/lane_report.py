@@ -17,6 +17,7 @@ invitations is not held back, though its breaker stays open until its next call 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import structlog
@@ -24,14 +25,17 @@ import structlog
 from consumer.http.calls import Answered, LoginEnded
 from consumer.lane.lane import Lane
 from consumer.lane.state.commands import Batch, SealReason
+from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.snapshot import (
     AccountSnapshot,
     CampaignCircuit,
     CampaignSnapshot,
     LaneSnapshot,
 )
+from consumer.observability.metrics.exemplars import Exemplar
 from consumer.observability.metrics.lane import LaneMetrics
 from consumer.records.call import Outcome, Verdict
+from consumer.records.trace_context import trace_id_of
 from consumer.runtime.lane.lane_traces import LaneTraces
 
 HINT = (
@@ -106,7 +110,9 @@ class LaneReport:
 
     def _count(self, event: Answered, seconds: float) -> None:
         batch, outcome, metrics = event.batch, event.outcome, self.metrics
-        metrics.call(event.vendor, event.label, seconds)
+        sampled = self.traces.sampled_in(batch)
+        of_call = [Exemplar(seconds, trace_id_of(one.traceparent), event.at) for one in sampled[:1]]
+        metrics.call(event.vendor, event.label, seconds, of_call)
         if outcome.code is not None:
             metrics.vendor_code(event.vendor, outcome.code)
         if outcome.throttled:
@@ -114,7 +120,12 @@ class LaneReport:
         if outcome.verdict is Verdict.IN_DOUBT:
             metrics.in_doubt()
         if outcome.verdict is Verdict.ACCEPTED:
-            metrics.accepted(_ages(batch, event.at))
+            of_events = [
+                Exemplar(age, trace_id_of(one.traceparent), event.at)
+                for one in sampled
+                for age in _ages([one], event.at)
+            ]
+            metrics.accepted(_ages(batch.invitations, event.at), of_events)
 
     def _log_call(self, event: Answered, seconds: float) -> None:
         batch, outcome = event.batch, event.outcome
@@ -182,12 +193,12 @@ class LaneReport:
             )
 
 
-def _ages(batch: Batch, now: float) -> list[float]:
+def _ages(invitations: Iterable[PendingInvitation], now: float) -> list[float]:
     """Return the seconds since each invitation's event, or since it was due if that was later. One
     that had to wait for a contact rule is left out: its wait says nothing of this service."""
     times = [
         (pending.event_at, pending.eligible_from)
-        for pending in batch.invitations
+        for pending in invitations
         if not pending.waits_for
     ]
     return [now - max(happened, due) for happened, due in times if happened is not None]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from consumer.http.calls import Answered
+from consumer.lane.state.commands import Batch
+from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.results import EndedInvitation
 from consumer.records.call import Verdict
 from consumer.records.trace_context import is_sampled
@@ -21,12 +22,20 @@ CALLS_KEPT: Final = 1_000
 
 
 class LaneTraces:
-    """Spans of one lane. `spans`: None where no span is recorded."""
+    """Spans of one lane. `spans`: None where no span is recorded. `carried`: whether the config
+    has `tracing`, without which events that an earlier one traced count as untraced."""
 
-    def __init__(self, spans: Spans | None, lane: str) -> None:
+    def __init__(self, spans: Spans | None, lane: str, *, carried: bool = False) -> None:
         self._spans = spans
+        self._carried = carried or spans is not None
         self._lane = lane
         self._calls: dict[str, SpanContext] = {}
+
+    def sampled_in(self, batch: Batch) -> Sequence[PendingInvitation]:
+        """Return the invitations of a batch whose events are sampled, in its order."""
+        if not self._carried:
+            return ()
+        return [one for one in batch.invitations if is_sampled(one.traceparent)]
 
     def answered(self, event: Answered) -> None:
         """Record the span of a call that carried sampled events, with links to them."""
@@ -37,8 +46,8 @@ class LaneTraces:
         from consumer.observability.tracing import MOST_LINKS, span_context  # noqa: PLC0415 - of an extra
 
         batch, outcome = event.batch, event.outcome
-        sampled = (one.traceparent for one in batch.invitations if is_sampled(one.traceparent))
-        links = [span_context(found) for found in islice(sampled, MOST_LINKS)]
+        sampled = self.sampled_in(batch)
+        links = [span_context(one.traceparent) for one in sampled[:MOST_LINKS]]
         if not links:
             return
         attributes: dict[str, str | int] = {

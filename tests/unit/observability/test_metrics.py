@@ -20,6 +20,7 @@ from consumer.lane.state.snapshot import (
     LimitSnapshot,
     QuotaSnapshot,
 )
+from consumer.observability.metrics.exemplars import Exemplar
 from consumer.observability.metrics.labels import (
     CAMPAIGNS_SHOWN,
     CLOSED,
@@ -440,3 +441,47 @@ def test_a_scrape_is_openmetrics_where_the_scraper_prefers_it() -> None:
     samples = {s.name for family in families for s in family.samples}
     assert "survey_dispatcher_throttled_total" in samples
     assert not [name for name in samples if name.endswith("_created")]
+
+
+# -- exemplars ------------------------------------------------------------------------------------
+
+TRACES = ["a" * 32, "b" * 32, "c" * 32]
+OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
+
+
+def shown_exemplars(body: bytes, name: str) -> dict[str, tuple[str, float, float]]:
+    """Upper end of a bucket → trace, value and time of its exemplar."""
+    return {
+        sample.labels["le"]: (
+            sample.exemplar.labels["trace_id"],
+            sample.exemplar.value,
+            float(sample.exemplar.timestamp or 0.0),
+        )
+        for family in parse_openmetrics(body.decode())  # type: ignore[no-untyped-call]
+        for sample in family.samples
+        if sample.name == f"survey_dispatcher_{name}_bucket" and sample.exemplar
+    }
+
+
+def test_a_bucket_shows_the_first_exemplar_of_its_newest_batch() -> None:
+    metrics, name = Metrics(), "event_to_answer_seconds"
+    first, second, third = TRACES
+    lane = metrics.lane(LANE)
+    lane.accepted([0.5, 70.0], [Exemplar(0.5, first, NOW), Exemplar(70.0, first, NOW)])
+    lane.accepted([-1.0, 1.0], [Exemplar(-1.0, second, NOW + 9), Exemplar(1.0, third, NOW + 9)])
+    lane.accepted([0.5])
+    lane.call("pisano-tr", 200, 999.0, [Exemplar(999.0, third, NOW)])
+    body, _ = metrics.render(OPEN_METRICS)
+    assert shown_exemplars(body, name) == {
+        "1.0": (second, 0.0, NOW + 9),
+        "300.0": (first, 70.0, NOW),
+    }
+    assert shown_exemplars(body, "call_duration_seconds") == {"+Inf": (third, 999.0, NOW)}
+
+
+def test_the_plain_format_shows_no_exemplar() -> None:
+    metrics = Metrics()
+    metrics.lane(LANE).call("pisano-tr", 200, 0.3, [Exemplar(0.3, TRACES[0], NOW)])
+    body, _ = metrics.render()
+    assert b"call_duration_seconds_bucket" in body
+    assert TRACES[0].encode() not in body

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from consumer.observability.metrics.exemplars import Exemplar
 from consumer.observability.metrics.metrics import Metrics, render_merged
 from consumer.observability.metrics.names import METRICS
 from consumer.observability.metrics.process_tree import ProcessTree
@@ -81,9 +82,23 @@ def test_histograms_are_summed_by_bucket() -> None:
     for process, gaps in ((one, [0.05, 0.6]), (other, [100.0])):
         for gap in gaps:
             process.stage("router").polled(gap)
-    counts, total = merged(one, other).export().buckets["poll_gap_seconds"][("router",)]
+    counts, total, _ = merged(one, other).export().buckets["poll_gap_seconds"][("router",)]
     assert counts == [1, 1, 2, 2, 2, 2, 3, 3, 3]
     assert total == pytest.approx(100.65)
+
+
+def test_newest_exemplar_of_a_bucket_is_shown() -> None:
+    one, other = Metrics(), Metrics()
+    old, new = Exemplar(0.3, "a" * 32, 100.0), Exemplar(0.4, "b" * 32, 200.0)
+    slow = Exemplar(70.0, "c" * 32, 50.0)
+    one.lane("eu").call("pisano", 200, 0.4, [new])
+    other.lane("eu").call("pisano", 200, 0.3, [old])
+    other.lane("eu").call("pisano", 200, 70.0, [slow])
+    for processes in ((one, other), (other, one)):
+        exported = merged(*processes).export().buckets["call_duration_seconds"]["eu",]
+        assert sorted(exported[2].values(), key=lambda each: each.value) == [new, slow]
+    body, _ = render_merged([sent(one), sent(other)], [os.getpid()], OPEN_METRICS)
+    assert ("b" * 32).encode() in body
 
 
 @pytest.mark.parametrize("accept", ["", OPEN_METRICS])

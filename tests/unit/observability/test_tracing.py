@@ -17,14 +17,16 @@ from consumer.http.calls import Answered
 from consumer.lane.state.commands import Batch, SealReason
 from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.results import CallFacts, EndedInvitation
+from consumer.observability.metrics.metrics import Metrics
 from consumer.observability.tracing import MOST_LINKS, Spans
 from consumer.records.call import Outcome, Verdict
 from consumer.records.input_record import InputRecord, RecordEnvelope
 from consumer.records.result import Reason
 from consumer.runtime import tracing
+from consumer.runtime.lane.lane_report import LaneReport
 from consumer.runtime.lane.lane_traces import CALLS_KEPT, LaneTraces
 from consumer.runtime.router.router_traces import RouterTraces
-from tests.support.lanes import campaign, invitation
+from tests.support.lanes import Driver, campaign, lane, settings, written
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 SAMPLED, UNSAMPLED = f"00-{TRACE}-{SPAN}-01", f"00-{TRACE}-{SPAN}-00"
@@ -64,11 +66,11 @@ def record(traceparent: str) -> InputRecord:
     return InputRecord("pos", 2, 7, b"{}", lambda: RecordEnvelope(headers=headers))
 
 
-def pending(offset: int, traceparent: str = SAMPLED) -> PendingInvitation:
-    made = invitation(offset, f"k1:{offset}", "purchase-sms")
-    if traceparent:
-        made["traceparent"] = traceparent
-    return PendingInvitation.of(offset, made, NOW)
+def pending(
+    offset: int, traceparent: str = SAMPLED, age: float = 1.0, **more: object
+) -> PendingInvitation:
+    more |= {"traceparent": traceparent} if traceparent else {}
+    return written(offset, "purchase-sms", data="", event_at=NOW - age, **more)
 
 
 def answered(batch_id: str, invitations: list[PendingInvitation], **changes: Any) -> Answered:
@@ -179,6 +181,39 @@ def test_without_spans_a_lane_records_nothing() -> None:
     traces = LaneTraces(None, "cloud")
     traces.answered(answered("b1", [pending(1)]))
     traces.committed([EndedInvitation(pending(1), Reason.TOO_OLD, None, 0)], NOW)
+
+
+def exemplars_of_a_call(traces: LaneTraces, *some: PendingInvitation) -> dict[str, set[str]]:
+    """Histogram → traces of its exemplars, after an accepted call with these invitations."""
+    metrics, driver = Metrics(), Driver(lane(settings(SMS)))
+    driver.read(pending(99))
+    event = answered("b1", list(some))
+    LaneReport(driver.lane, metrics.lane("cloud"), traces).answered(event, 0.1)
+    buckets = metrics.series.export().buckets
+    return {
+        name: {one.trace_id for each in buckets[name].values() for one in each[2].values()}
+        for name in ("call_duration_seconds", "event_to_answer_seconds")
+    }
+
+
+def test_exemplars_are_the_first_sampled_event_of_a_call_and_of_each_age() -> None:
+    others = [f"{number:032x}" for number in range(1, 4)]
+    young, later, old = (
+        pending(number, f"00-{trace}-{SPAN}-01", age)
+        for number, trace, age in zip(range(3), others, (1, 1, 7200), strict=True)
+    )
+    unsampled, waited = pending(7, UNSAMPLED), pending(8, SAMPLED, 1, waits_for="texts")
+    traces = LaneTraces(None, "cloud", carried=True)
+    found = exemplars_of_a_call(traces, unsampled, young, later, old, waited)
+    assert found["call_duration_seconds"] == {others[0]}
+    assert found["event_to_answer_seconds"] == {others[0], others[2]}
+
+
+@pytest.mark.parametrize("carried", [False, True])
+def test_no_exemplar_without_tracing_or_of_an_event_that_is_not_sampled(*, carried: bool) -> None:
+    traces = LaneTraces(None, "cloud", carried=carried)
+    some = [pending(1, UNSAMPLED), pending(2, "")] if carried else [pending(1, SAMPLED)]
+    assert set(map(len, exemplars_of_a_call(traces, *some).values())) == {0}
 
 
 def test_spans_without_their_extra_are_refused_with_the_command(
