@@ -60,7 +60,7 @@ class Rendered:
 
     def configs(self) -> dict[str, str]:
         """ConfigMap → the routing config that it holds."""
-        maps = {each["metadata"]["name"]: each["data"] for each in self.of("ConfigMap")}
+        maps = {each["metadata"]["name"]: each.get("data", {}) for each in self.of("ConfigMap")}
         return {name: data["routing.yaml"] for name, data in maps.items() if "routing.yaml" in data}
 
 

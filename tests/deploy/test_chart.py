@@ -17,6 +17,9 @@ from tests.support.tools import HELM
 OPERATOR = {"ServiceMonitor", "PrometheusRule"}
 """Custom resources, whose schemas Kubernetes does not have; `test_monitoring` looks at them."""
 
+KUBERNETES = {"resources", "startup", "liveness", "readiness"}
+"""Values whose keys are those of Kubernetes."""
+
 EVERY_SET = pytest.mark.parametrize("value_set", VALUE_SETS)
 EVERY_MINOR = pytest.mark.parametrize("minor", minors())
 
@@ -126,7 +129,7 @@ def _leaves(values: dict[str, Any], prefix: str = "") -> list[str]:
     found = []
     for key, value in values.items():
         name = f"{prefix}{key}"
-        inner = isinstance(value, dict) and value and key not in {"resources", "labels"}
+        inner = isinstance(value, dict) and value and key not in {*KUBERNETES, "labels"}
         found += _leaves(value, f"{name}.") if inner else [name]
     return found
 
@@ -135,7 +138,7 @@ def _described(schema: dict[str, Any], prefix: str = "") -> list[str]:
     found = []
     for key, inner in schema["properties"].items():
         name = f"{prefix}{key}"
-        deeper = "properties" in inner and key != "resources"
+        deeper = "properties" in inner and key not in KUBERNETES
         assert not deeper or inner["additionalProperties"] is False, name
         found += _described(inner, f"{name}.") if deeper else [name]
     return found

@@ -61,9 +61,11 @@ def test_pods_keep_the_restricted_profile(value_set: str) -> None:
         assert restricted(pod) == [], name
         assert pod["automountServiceAccountToken"] is False, name
         assert pod["enableServiceLinks"] is False, name
-        for container in pod["containers"]:
+        for container in [*pod.get("initContainers", ()), *pod["containers"]]:
             assert container["securityContext"]["readOnlyRootFilesystem"] is True, name
-            written = [each for each in container["volumeMounts"] if not each.get("readOnly")]
+            written = [
+                each for each in container.get("volumeMounts", ()) if not each.get("readOnly")
+            ]
             allowed = {"tmp"} if name.startswith("CronJob/") else {"contacts"}
             assert {each["name"] for each in written} <= allowed, name
             assert container["resources"]["limits"]["memory"], name
@@ -139,7 +141,7 @@ def test_the_files_of_tables_stand_beside_the_config(tmp_path: Path) -> None:
     stores = '\ufeffid;city\r\n0042;"a\n <b> & {{ .Values }}"\r\n'
     (tmp_path / "stores.csv").write_bytes(stores.encode())
     option = f"--set-file=tables.stores\\.csv={tmp_path / 'stores.csv'}"
-    maps = [each["data"] for each in render("minimal", option).of("ConfigMap")]
+    maps = [each.get("data", {}) for each in render("minimal", option).of("ConfigMap")]
     found = [data for data in maps if "routing.yaml" in data]
     assert [data["stores.csv"] for data in found] == [stores, stores]
     assert "both set" in render("existing", option).refused
@@ -168,7 +170,7 @@ def test_the_program_takes_the_rendered_arguments(value_set: str) -> None:
 def test_every_pod_is_an_instance_of_its_own(value_set: str) -> None:
     """By its name, which a StatefulSet keeps over restarts."""
     for each in render(value_set).of("StatefulSet"):
-        (container,) = each["spec"]["template"]["spec"]["containers"]
+        container = each["spec"]["template"]["spec"]["containers"][0]
         told = {entry["name"]: entry for entry in container["env"]}["SURVEY_DISPATCHER_INSTANCE"]
         assert told["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.name"}}
 
@@ -182,7 +184,7 @@ def test_probes_scrapes_and_policy_go_to_the_port_of_the_config(value_set: str) 
     for policy in rendered.of("NetworkPolicy"):
         assert [each["port"] for each in policy["spec"]["ingress"][0]["ports"]] == [port]
     for each in rendered.of("StatefulSet"):
-        (container,) = each["spec"]["template"]["spec"]["containers"]
+        container = each["spec"]["template"]["spec"]["containers"][0]
         assert container["ports"] == [{"name": "admin", "containerPort": port}]
         asked = {
             kind: container[f"{kind}Probe"]["httpGet"]

@@ -105,3 +105,12 @@ routing.yaml: |2
 yes
 {{- end -}}
 {{- end -}}
+
+{{/* The volume of a SQLite store, as a claim of its own or of the StatefulSet. */}}
+{{- define "survey-dispatcher.storeClaim" -}}
+accessModes: [ReadWriteOnce]
+{{- with .Values.contactStore.volume.storageClass }}
+storageClassName: {{ . }}
+{{- end }}
+resources: {requests: {storage: {{ .Values.contactStore.volume.size }}}}
+{{- end -}}

@@ -24,6 +24,11 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{ include "survey-dispatcher.name" . }}-csv
 {{- end -}}
 
+{{/* Nor that of `helm test`. */}}
+{{- define "survey-dispatcher.testName" -}}
+{{ include "survey-dispatcher.name" . }}-test
+{{- end -}}
+
 {{- define "survey-dispatcher.labels" -}}
 {{ include "survey-dispatcher.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}

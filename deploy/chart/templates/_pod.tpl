@@ -1,18 +1,25 @@
 {{/* What the pods of the workloads and of the topics job have in common. */}}
 
+{{/* Whether the platform assigns user and group: OpenShift refuses pods that name others. */}}
+{{- define "survey-dispatcher.assignedUser" -}}
+{{- $ids := .Values.security.userIds -}}
+{{- if or (eq $ids "assigned") (and (eq $ids "auto") (.Capabilities.APIVersions.Has "security.openshift.io/v1")) -}}
+yes
+{{- end -}}
+{{- end -}}
+
 {{- define "survey-dispatcher.podSecurity" -}}
-runAsNonRoot: true
-runAsUser: 10001
-runAsGroup: 10001
-# The files of Secrets belong to this group; no other may read them.
-fsGroup: 10001
-seccompProfile: {type: RuntimeDefault}
+{{- $ours := dict "runAsNonRoot" true "seccompProfile" (dict "type" "RuntimeDefault") -}}
+{{- if not (include "survey-dispatcher.assignedUser" .) -}}
+{{- /* The files of Secrets belong to the group; no other may read them. */ -}}
+{{- $ours = merge $ours (dict "runAsUser" 10001 "runAsGroup" 10001 "fsGroup" 10001) -}}
+{{- end -}}
+{{- mergeOverwrite $ours .Values.security.podSecurityContext | toYaml -}}
 {{- end -}}
 
 {{- define "survey-dispatcher.containerSecurity" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities: {drop: [ALL]}
+{{- $ours := dict "allowPrivilegeEscalation" false "readOnlyRootFilesystem" true "capabilities" (dict "drop" (list "ALL")) -}}
+{{- mergeOverwrite $ours .Values.security.containerSecurityContext | toYaml -}}
 {{- end -}}
 
 {{/* Folders, and no subPath: only so does Kubernetes pass on what changes. */}}
@@ -20,6 +27,9 @@ capabilities: {drop: [ALL]}
 - {name: config, mountPath: /etc/survey-dispatcher/config, readOnly: true}
 {{- if .Values.secrets.existingSecret }}
 - {name: secrets, mountPath: /etc/survey-dispatcher/secrets, readOnly: true}
+{{- end }}
+{{- if .Values.contactStore.existingSecret }}
+- {name: contact-store, mountPath: /etc/survey-dispatcher/contact-store, readOnly: true}
 {{- end }}
 {{- with .Values.volumeMounts }}
 {{ toYaml . }}
@@ -34,28 +44,40 @@ capabilities: {drop: [ALL]}
 - name: secrets
   secret: {secretName: {{ . }}, defaultMode: 288}  # 0440, in a form that every reader of YAML takes for the same
 {{- end }}
+{{- with .root.Values.contactStore.existingSecret }}
+- name: contact-store
+  secret: {secretName: {{ . }}, defaultMode: 288}
+{{- end }}
 {{- with .root.Values.volumes }}
 {{ toYaml . }}
 {{- end }}
 {{- end -}}
 
+{{/* .root: the chart's context; .role: values of a role, each of which wins over the chart's own. */}}
 {{- define "survey-dispatcher.placement" -}}
-{{- with .Values.nodeSelector }}
+{{- $values := .root.Values -}}
+{{- with default $values.nodeSelector .role.nodeSelector }}
 nodeSelector: {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .Values.tolerations }}
+{{- with default $values.tolerations .role.tolerations }}
 tolerations: {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .Values.affinity }}
+{{- with default $values.affinity .role.affinity }}
 affinity: {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .Values.priorityClassName }}
+{{- with $values.priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
-{{- with .Values.image.pullSecrets }}
+{{- with $values.image.pullSecrets }}
 imagePullSecrets:
   {{- range . }}
   - name: {{ . }}
   {{- end }}
 {{- end }}
+{{- end -}}
+
+{{/* A probe: what it asks, and how often; .kind: startup, liveness or readiness. */}}
+{{- define "survey-dispatcher.probe" -}}
+httpGet: {path: {{ .path }}, port: admin, scheme: {{ include "survey-dispatcher.adminScheme" .root }}}
+{{ get .root.Values.probes .kind | toYaml }}
 {{- end -}}
