@@ -14,8 +14,11 @@ from consumer.config.changes import FIXED
 from tests.deploy.chart import CHART, VALUE_SETS, Manifest, minors, pod_template, render
 from tests.support.tools import HELM
 
-OPERATOR = {"ServiceMonitor", "PrometheusRule"}
-"""Custom resources, whose schemas Kubernetes does not have; `test_monitoring` looks at them."""
+OPERATOR = {
+    *("ServiceMonitor", "PodMonitor", "PrometheusRule"),
+    *("ScaledObject", "KafkaTopic", "KafkaUser"),
+}
+"""Custom resources, whose schemas Kubernetes does not have; tests of their own look at them."""
 
 KUBERNETES = {"resources", "startup", "liveness", "readiness"}
 """Values whose keys are those of Kubernetes."""

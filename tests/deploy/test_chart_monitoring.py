@@ -39,6 +39,15 @@ class Endpoint(Known):
     interval: Duration
     authorization: dict[str, dict[str, str]] = {}
     tlsConfig: dict[str, Any] = {}  # noqa: N815 - the operator's name
+    relabelings: list[dict[str, Any]] = []
+    metricRelabelings: list[dict[str, Any]] = []  # noqa: N815 - the operator's name
+
+
+class PodMonitor(Known):
+    """The spec of monitoring.coreos.com/v1."""
+
+    selector: Selector
+    podMetricsEndpoints: list[Endpoint]  # noqa: N815 - the operator's name
 
 
 class ServiceMonitor(Known):
@@ -65,6 +74,25 @@ def test_the_service_monitor_is_as_the_operator_wants_it() -> None:
         (port["name"], "/metrics", "30s")
     ]
     assert monitor["metadata"]["labels"]["release"] == "prometheus"
+
+
+def test_a_pod_monitor_stands_in_the_place_of_a_service_monitor() -> None:
+    """It selects the dispatchers' pods alone, at a port that they have, and relabels."""
+    rendered = render("operators")
+    assert rendered.of("ServiceMonitor") == []
+    spec = PodMonitor.model_validate(rendered.one("PodMonitor")["spec"])
+    (endpoint,) = spec.podMetricsEndpoints
+    for each in rendered.of("StatefulSet"):
+        template = each["spec"]["template"]
+        assert spec.selector.matchLabels.items() <= template["metadata"]["labels"].items()
+        ports = template["spec"]["containers"][0]["ports"]
+        assert endpoint.port in [port["name"] for port in ports]
+    tested = rendered.one("Pod")["metadata"]["labels"]
+    assert not spec.selector.matchLabels.items() <= tested.items()
+    assert endpoint.relabelings == [{"targetLabel": "cluster", "replacement": "eu-1"}]
+    assert [each["action"] for each in endpoint.metricRelabelings] == ["drop"]
+    both = render("operators", "--set=monitoring.serviceMonitor.enabled=true")
+    assert "both enabled" in both.refused
 
 
 def test_scrapes_follow_the_admin_section_of_the_config() -> None:
