@@ -14,11 +14,13 @@ unexport PYTHONDONTWRITEBYTECODE
 # four of them keep two cores busy.
 TOGETHER := --dist loadfile --no-loadscope-reorder -n
 SEEDS ?= 1000
+FAULT ?= 1
+KAFKA_TOOLS := .cache/kafka-tools/$(KAFKA_VERSION)
 # The shell looks for it, when it has been built.
 GITLEAKS := $$(command -v gitleaks || ls .cache/tools/gitleaks-*/gitleaks)
 PIP_AUDIT := .cache/pip-audit/2.10.1
 
-.PHONY: help setup kafka registry browser valkey demo test check test-fast sim sim-mutants permits format lint secrets audit screenshots schemas bench chaos broker promtool monitoring monitoring-check deploy-tools deploy-check clean
+.PHONY: help setup kafka registry browser valkey demo test check test-fast sim sim-mutants permits format lint secrets audit screenshots schemas bench chaos broker promtool monitoring monitoring-check rehearsal deploy-tools deploy-check clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\)[a-z -]*:.*## \(.*\)/\1|\2/p' Makefile | \
@@ -123,6 +125,9 @@ bench: setup kafka ## measure throughput beside a plain loop; others: benchmarks
 chaos: setup kafka ## harm dispatchers and Kafka under load, and judge (ARGS="--kills 300 …")
 	$(BIN)/python -m tests.chaos $(ARGS)
 
+rehearsal: setup kafka valkey promtool $(KAFKA_TOOLS) ## begin one of ten faults, to find and mend as on call does (FAULT=1)
+	$(BIN)/python -m tests.rehearsal $(FAULT) $(ARGS)
+
 broker: setup kafka ## run the tests' Kafka in the foreground, to look at (Ctrl-C ends it)
 	$(BIN)/python -m tests.support.kafka
 
@@ -162,6 +167,10 @@ $(KAFKA)/complete: tests/support/pom.xml
 	mvn -q -B -f tests/support/pom.xml dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(KAFKA).part
 	mv $(KAFKA).part $(KAFKA)
 	@touch $@
+
+$(KAFKA_TOOLS): | $(KAFKA)/complete
+	mvn -q -B -f tests/support/pom.xml dependency:copy -DoutputDirectory=$(CURDIR)/$@ \
+		-Dartifact=org.apache.kafka:kafka-tools:$(KAFKA_VERSION)
 
 $(REGISTRY)/complete: | $(KAFKA)/complete
 	rm -rf $(REGISTRY) $(REGISTRY).part

@@ -18,13 +18,15 @@ PACE = 0.25
 
 class Feeder:
     """A context manager. `channels`: channel → purchases in each `PACE`; `answers`: a topic on
-    which each customer of a store answers at once. Change both at any time."""
+    which each customer of a store answers at once. Change both at any time. `written`: the ids of
+    all purchases so far."""
 
     def __init__(
         self, bootstrap: str, topic: str, channels: Mapping[str, int], answers: str = ""
     ) -> None:
         self.channels = dict(channels)
         self.answers = answers
+        self.written: list[str] = []
         self._topic = topic
         self._producer = Producer({"bootstrap.servers": bootstrap, "log_level": 0})
         self._numbers = count(1_000_000)
@@ -60,6 +62,7 @@ class Feeder:
         numbers = [next(self._numbers) for _ in range(customers)]
         for event in purchases(channel, numbers):
             self._producer.produce(self._topic, event.value, event.id)
+            self.written.append(event.id)
             if channel == "store" and self.answers:
                 answer = {"who": event.recipient, "campaign": "purchase-sms", "route": channel}
                 self._producer.produce(self.answers, orjson.dumps(answer))

@@ -18,7 +18,6 @@ from tests.support.kafka import free_ports
 
 _CONFIG = {
     "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
-    "rule_files": [str(RULES)],
     "scrape_configs": [
         {
             "job_name": "survey-dispatcher",
@@ -39,14 +38,17 @@ class Series:
 class Prometheus:
     """A context manager; its data and log are in `home`. `history`: fills its data before."""
 
-    def __init__(self, home: Path, history: Callable[[Path], None] | None = None) -> None:
+    def __init__(
+        self, home: Path, history: Callable[[Path], None] | None = None, rules: Path = RULES
+    ) -> None:
         self._history = history
+        self._config = {**_CONFIG, "rule_files": [str(rules)]}
         self._home = home
         self._ports: dict[int, str] = {}
         self._url = f"http://127.0.0.1:{free_ports(1)[0]}"
 
     def __enter__(self) -> Self:
-        (self._home / "prometheus.yml").write_text(json.dumps(_CONFIG))  # JSON is YAML
+        (self._home / "prometheus.yml").write_text(json.dumps(self._config))  # JSON is YAML
         (self._home / "targets.json").write_text("[]")
         if self._history is not None:
             self._history(self._home / "data")
@@ -90,6 +92,12 @@ class Prometheus:
         """The exemplars (labels, value, timestamp) of the expression's series between two times."""
         found = self._ask("query_exemplars", query=expr, start=began, end=ended)
         return [exemplar for each in found for exemplar in each["exemplars"]]
+
+    def alerts(self) -> list[dict[str, Any]]:
+        """The alerts that ring or soon may: `state`, `labels`, `annotations`, `activeAt`."""
+        answer = local_http.get(f"{self._url}/api/v1/alerts", timeout=20).json()
+        found: list[dict[str, Any]] = answer["data"]["alerts"]
+        return found
 
     def _ready(self) -> bool:
         assert self._process.poll() is None, (self._home / "prometheus.log").read_text()[-2000:]
