@@ -7,7 +7,7 @@ from deploy.monitoring.alert import Alert
 from deploy.monitoring.alerts_contacts import CONTACTS
 from deploy.monitoring.alerts_process import PROCESS
 from deploy.monitoring.objectives import OBJECTIVES
-from deploy.monitoring.queries import gauge, increase
+from deploy.monitoring.queries import by, gauge, increase
 from deploy.monitoring.thresholds import (
     BACKLOG,
     BACKLOG_HOURS,
@@ -87,9 +87,10 @@ CUSTOMERS = [
     Alert(
         "LagWithoutProgress",
         "critical",
-        f"{at.LAG} > 0\nand {increase('events_total', 10, 'topic')} == 0",
-        "Topic {{ $labels.topic }}: {{ $value }} events wait, and none is routed.",
-        "See whether the router's loop turns, and what its log says.",
+        f"count {by('topic')} ({at.PARTITION_LAG} > 0\nand changes({at.POSITION}[10m]) == 0)",
+        "Topic {{ $labels.topic }}: on {{ $value }} partitions events wait, and none is routed.",
+        "`survey-dispatcher inputs list` names them; see whether the router's loop turns, and its "
+        "log.",
         "Input lag",
         "5m",
     ),

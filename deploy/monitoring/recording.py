@@ -52,6 +52,8 @@ CAMPAIGN_CIRCUIT = recorded("campaign", "campaign_circuit_open", "max")
 NEXT_PERMIT = recorded("lane", "next_permit_seconds", "max")
 DRAIN = recorded("lane", "backlog_drain_seconds", "max")
 LAG = recorded("topic", "consumer_lag_records", "sum")
+PARTITION_LAG = recorded("partition", "consumer_lag_records", "max")
+POSITION = recorded("partition", "consumer_position", "max")
 SETTLED = recorded("lane", "records_settled", f"increase{STALLED_MINUTES}m")
 THROTTLED = recorded("lane", "throttled", "increase15m")
 
@@ -79,7 +81,6 @@ def results(window: str) -> str:
 def lanes() -> list[Recorded]:
     """A lane's value, from any owner."""
     waiting = gauge("waiting_invitations", "lane", "campaign")
-    lag = gauge("consumer_lag_records", "topic", "partition")
     return [
         Recorded(WAITING, f"sum {by('lane')} ({waiting})"),
         Recorded(OLDEST, gauge("oldest_waiting_age_seconds", "lane", "campaign")),
@@ -87,7 +88,9 @@ def lanes() -> list[Recorded]:
         Recorded(CAMPAIGN_CIRCUIT, gauge("campaign_circuit_open", "lane", "campaign")),
         Recorded(NEXT_PERMIT, gauge("next_permit_seconds", "lane")),
         Recorded(DRAIN, gauge("backlog_drain_seconds", "lane")),
-        Recorded(LAG, f"sum {by('topic')} ({lag})"),
+        Recorded(PARTITION_LAG, gauge("consumer_lag_records", "topic", "partition")),
+        Recorded(POSITION, gauge("consumer_position", "topic", "partition")),
+        Recorded(LAG, f"sum {by('topic')} ({PARTITION_LAG})"),
         Recorded(SETTLED, increase("records_settled_total", STALLED_MINUTES, "lane")),
         Recorded(THROTTLED, increase("throttled_total", 15, "lane")),
     ]

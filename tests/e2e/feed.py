@@ -138,7 +138,8 @@ class MadeUp:
                 self._turn(lane, step)
         for name in ("router", "delay", *(lane.name for lane in self.own)):
             self.metrics.stage(name).heartbeat(self.now - 0.04)
-        self.metrics.router.lag({("pos.transaction-completed", 0): int(self.now) % 7})
+        place = ("pos.transaction-completed", 0)
+        self.metrics.router.inputs({place: (int(self.now), int(self.now) % 7)})
 
     def _turn(self, lane: MadeUpLane, step: float) -> None:
         lane.arrive(self.now, step)

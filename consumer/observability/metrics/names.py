@@ -68,6 +68,7 @@ ROUTER = (
     Counter("invitations_routed_total", "Invitations written to a lane's topic", CAMPAIGN),
     Gauge("orphaned_lane_records", "Records of a lane that left the config", LANE),
     Gauge("consumer_lag_records", "Input records not yet routed", PARTITION),
+    Gauge("consumer_position", "Offset of the next input record to route", PARTITION),
     Gauge("input_stopped", "1 while a partition waits for `inputs resume`", PARTITION),
     Gauge("input_waits_for_schema", "1 while a partition waits for the registry", PARTITION),
 )

@@ -55,7 +55,9 @@ class RouterMetrics(StageMetrics):
         """Show the partitions (topic, partition) that wait for a schema, and only these."""
         self._show_partitions("input_waits_for_schema", dict.fromkeys(places, 1))
 
-    def lag(self, lag: Mapping[tuple[str, int], int]) -> None:
-        """Show (topic, partition) → records behind, for the partitions now assigned, and only
-        these."""
-        self._show_partitions("consumer_lag_records", lag)
+    def inputs(self, positions: Mapping[tuple[str, int], tuple[int, int]]) -> None:
+        """Show (topic, partition) → (next offset, records behind), for the partitions now assigned,
+        and only these."""
+        self._show_partitions("consumer_position", {at: pair[0] for at, pair in positions.items()})
+        lags = {at: pair[1] for at, pair in positions.items()}
+        self._show_partitions("consumer_lag_records", lags)

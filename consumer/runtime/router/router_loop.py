@@ -119,7 +119,7 @@ class RouterStage(StoppableStage[Routed]):
 
     def _end_membership(self) -> None:
         super()._end_membership()
-        self.services.metrics.router.lag({})
+        self.services.metrics.router.inputs({})
         self._owns_replayed = False
         self._halting.clear()  # of a poll that failed: its records are read again
         self._waits = SchemaWaits()
@@ -136,9 +136,11 @@ class RouterStage(StoppableStage[Routed]):
             self._show_at = now + SHOW_EVERY
             with suppress(KafkaException):  # a display must not end the session
                 positions = self.group.positions().items()
-                lags = {place: end - at for place, (at, end) in positions}
-                lags |= self.group.lags_of_left(self._waits.left)
-                self.services.metrics.router.lag(lags)
+                shown = {place: (at, end - at) for place, (at, end) in positions}
+                left = self._waits.left
+                lags = self.group.lags_of_left(left).items()
+                shown |= {place: (left[place], lag) for place, lag in lags}
+                self.services.metrics.router.inputs(shown)
 
     # -- rebalance and stopped partitions -----------------------------------------------------
 

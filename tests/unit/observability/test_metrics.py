@@ -81,7 +81,7 @@ def feed_all(metrics: Metrics, lane: str, campaigns: list[str]) -> None:
     metrics.lane(lane).start()
     metrics.router.events("pos", Disposition.DEAD_LETTER, DeadLetterReason.NOT_JSON, 3)
     metrics.lane(lane).dead_letters({DeadLetterReason.BAD_INVITATION: 1})
-    metrics.router.lag({("pos", 0): 5})
+    metrics.router.inputs({("pos", 0): (20, 5)})
     metrics.router.waiting_inputs([("pos", 0)])
     metrics.process.orphaned({"former": 3})
     for name in campaigns:
@@ -355,11 +355,13 @@ def test_a_lane_that_moved_away_leaves_its_counters_and_no_gauge() -> None:
 
 def test_router_lag_shows_the_assigned_partitions_only() -> None:
     metrics = Metrics()
-    metrics.router.lag({("pos", 0): 5, ("pos", 1): 6})
-    metrics.router.lag({("pos", 1): 4, ("web", 0): 0})
+    metrics.router.inputs({("pos", 0): (20, 5), ("pos", 1): (30, 6)})
+    metrics.router.inputs({("pos", 1): (32, 4), ("web", 0): (7, 0)})
     assert value(metrics, "consumer_lag_records", topic="pos", partition="0") is None
     assert value(metrics, "consumer_lag_records", topic="pos", partition="1") == 4
     assert value(metrics, "consumer_lag_records", topic="web", partition="0") == 0
+    assert value(metrics, "consumer_position", topic="pos", partition="0") is None
+    assert value(metrics, "consumer_position", topic="pos", partition="1") == 32
 
 
 def test_a_reload_drops_the_series_of_removed_campaigns_and_shows_the_new_ones() -> None:

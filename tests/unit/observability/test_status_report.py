@@ -139,7 +139,7 @@ def test_the_contact_store_and_what_its_rules_held_back_are_shown() -> None:
 
 def test_lag_delays_orphans_and_doubts_are_shown() -> None:
     run = Running()
-    run.metrics.router.lag({("pos", 0): 4, ("pos", 1): 3})
+    run.metrics.router.inputs({("pos", 0): (9, 4), ("pos", 1): (9, 3)})
     run.metrics.stage("delay").delayed_invitations({"10m": 12})
     run.metrics.process.orphaned({"old": 6})
     run.metrics.lane("cloud").in_doubt(2)
