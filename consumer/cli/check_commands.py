@@ -155,6 +155,13 @@ def topics(
         typer.Option("--format", help="Print commands or resources instead of asking Kafka."),
     ] = None,
     cluster: Annotated[str, typer.Option(help="Name of the Strimzi cluster.")] = "kafka",
+    user: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="With --format strimzi: a KafkaUser, too, with the rights that the program needs.",
+        ),
+    ] = None,
     partitions: Annotated[
         int,
         typer.Option(min=1, max=10_000, help="Partitions of the results topic, and of --inputs."),
@@ -171,12 +178,16 @@ def topics(
 
     if inputs and not create:
         raise typer.BadParameter("--inputs goes with --create", param_hint="--inputs")
+    if user is not None and output is not Format.STRIMZI:
+        raise typer.BadParameter("--user goes with --format strimzi", param_hint="--user")
     if output is not None and as_json:
         raise typer.BadParameter("--format prints for other tools, --json the check: choose one")
     loaded = load_config(config, secrets=output is None)
     specs = own_topics(loaded, partitions)
     if output is not None:
         _print_topics(specs, output, cluster, replication)
+        if user is not None:
+            _print_user(loaded, user, cluster)
         return
     require_broker(loaded.kafka)
     client = admin_client(loaded.kafka)
@@ -235,6 +246,12 @@ def _print_topics(
         return
     for resource in as_strimzi(specs, cluster, replication):
         typer.echo("---\n" + json.dumps(resource, indent=2))
+
+
+def _print_user(config: Config, name: str, cluster: str) -> None:
+    from consumer.kafka.user_manifest import user_as_strimzi
+
+    typer.echo("---\n" + json.dumps(user_as_strimzi(config, name, cluster), indent=2))
 
 
 def schemas(

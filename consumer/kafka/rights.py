@@ -20,7 +20,7 @@ _Operations = frozenset[AclOperation]
 
 READING: Final[_Operations] = frozenset({AclOperation.READ, AclOperation.DESCRIBE})
 OWNING: Final[_Operations] = READING | {AclOperation.WRITE, AclOperation.DESCRIBE_CONFIGS}
-_WANTED: Final[_Operations] = frozenset({AclOperation.DELETE})
+DELETING: Final[_Operations] = frozenset({AclOperation.DELETE})
 """Of its own topics: without it a lane's settled invitations stay on its topic."""
 
 _ABSENT: Final = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.GROUP_ID_NOT_FOUND)
@@ -43,7 +43,7 @@ def missing_topic_rights(
         asked, include_authorized_operations=True, request_timeout=ADMIN_WAIT
     )
     for name, future in futures.items():
-        needed, wanted = (READING, frozenset()) if name in read else (OWNING, _WANTED)
+        needed, wanted = (READING, frozenset()) if name in read else (OWNING, DELETING)
         yield from _missing(f"topic {name}", future, needed, wanted)
 
 

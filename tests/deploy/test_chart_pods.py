@@ -103,6 +103,8 @@ def test_config_and_secrets_are_folders(value_set: str) -> None:
         mounts = {each["mountPath"]: each for each in pod["containers"][0]["volumeMounts"]}
         assert not [mount for mount in mounts.values() if "subPath" in mount], name
         assert "configMap" in volumes[mounts["/etc/survey-dispatcher/config"]["name"]], name
+        if value_set == "operators" and name.startswith("Job/"):
+            continue  # checks the config before there are Secrets
         secret = volumes[mounts["/etc/survey-dispatcher/secrets"]["name"]]["secret"]
         assert secret == {"secretName": "surveys", "defaultMode": 0o440}, name
 

@@ -22,24 +22,30 @@ yes
 {{- mergeOverwrite $ours .Values.security.containerSecurityContext | toYaml -}}
 {{- end -}}
 
-{{/* Folders, and no subPath: only so does Kubernetes pass on what changes. */}}
+{{/* Folders, and no subPath: only so does Kubernetes pass on what changes. .root: the chart's context;
+     .secrets: whether Secrets are there already. */}}
 {{- define "survey-dispatcher.mounts" -}}
 - {name: config, mountPath: /etc/survey-dispatcher/config, readOnly: true}
-{{- if .Values.secrets.existingSecret }}
+{{- if and .secrets .root.Values.secrets.existingSecret }}
 - {name: secrets, mountPath: /etc/survey-dispatcher/secrets, readOnly: true}
 {{- end }}
-{{- if .Values.contactStore.existingSecret }}
+{{- if and .secrets .root.Values.contactStore.existingSecret }}
 - {name: contact-store, mountPath: /etc/survey-dispatcher/contact-store, readOnly: true}
 {{- end }}
-{{- with .Values.volumeMounts }}
-{{ toYaml . }}
+{{- $left := list }}
+{{- range .root.Values.volumes }}{{ if hasKey . "secret" }}{{ $left = append $left .name }}{{ end }}{{ end }}
+{{- range .root.Values.volumeMounts }}
+{{- if or $.secrets (not (has .name $left)) }}
+- {{ toYaml . | nindent 2 | trim }}
+{{- end }}
 {{- end }}
 {{- end -}}
 
-{{/* .root: the chart's context; .configMap: the name of the ConfigMap with the config. */}}
+{{/* The same, and .configMap: the name of the ConfigMap with the config. */}}
 {{- define "survey-dispatcher.volumes" -}}
 - name: config
   configMap: {name: {{ .configMap }}}
+{{- if .secrets }}
 {{- with .root.Values.secrets.existingSecret }}
 - name: secrets
   secret: {secretName: {{ . }}, defaultMode: 288}  # 0440, in a form that every reader of YAML takes for the same
@@ -48,8 +54,11 @@ yes
 - name: contact-store
   secret: {secretName: {{ . }}, defaultMode: 288}
 {{- end }}
-{{- with .root.Values.volumes }}
-{{ toYaml . }}
+{{- end }}
+{{- range .root.Values.volumes }}
+{{- if or $.secrets (not (hasKey . "secret")) }}
+- {{ toYaml . | nindent 2 | trim }}
+{{- end }}
 {{- end }}
 {{- end -}}
 
