@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from confluent_kafka import Consumer, Message
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 
 from consumer.kafka.clients import EmbeddedBroker
 from consumer.kafka.records.messages import NO_TIMESTAMP, Content, content_of, headers_of
@@ -36,10 +36,10 @@ def came(broker: EmbeddedBroker, request: pytest.FixtureRequest) -> Iterator[lis
     settings = {
         "bootstrap.servers": broker.bootstrap,
         "group.id": topic,
-        "auto.offset.reset": "earliest",
     }
     with Consumer(settings) as consumer:
-        consumer.subscribe([topic])
+        parts = consumer.list_topics(topic).topics[topic].partitions
+        consumer.assign([TopicPartition(topic, part, OFFSET_BEGINNING) for part in parts])
         found: list[Message] = []
         while len(found) < len(headers):
             found += [each for each in consumer.consume(1000, 0.2) if each.error() is None]
