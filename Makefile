@@ -21,7 +21,7 @@ KAFKA_TOOLS := .cache/kafka-tools/$(KAFKA_VERSION)
 GITLEAKS := $$(command -v gitleaks || ls .cache/tools/gitleaks-*/gitleaks)
 PIP_AUDIT := .cache/pip-audit/2.10.1
 
-.PHONY: help setup kafka registry browser valkey demo test check test-fast sim sim-mutants permits format lint secrets audit screenshots schemas bench chaos broker promtool monitoring monitoring-check rehearsal deploy-tools deploy-check clean
+.PHONY: help setup kafka registry browser valkey demo test check test-fast sim sim-mutants permits format lint secrets audit screenshots schemas bench chaos broker promtool monitoring monitoring-check rehearsal deploy-tools deploy-check cluster-check clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\)[a-z -]*:.*## \(.*\)/\1|\2/p' Makefile | \
@@ -122,6 +122,10 @@ deploy-tools: setup ## get helm, compose's loader, buildah and a base image, onc
 
 deploy-check: setup kafka valkey promtool deploy-tools ## check image, compose file, chart, alerts and dashboards (ARGS=…)
 	$(BIN)/pytest --no-cov $(TOGETHER) 2 tests/deploy $(ARGS)
+
+cluster-check: setup kafka deploy-tools ## check the chart on a real Kubernetes (as root on Debian; ARGS="--only STEP --keep")
+	$(BIN)/python -m tests.support.tools metrics-server
+	$(BIN)/python -m tests.cluster $(ARGS)
 
 bench: setup kafka ## measure throughput beside a plain loop; others: benchmarks/README.md (ARGS=…)
 	$(BIN)/python -m benchmarks.throughput $(ARGS)

@@ -24,6 +24,7 @@ BASE = ROOT / ".cache" / "image" / "bookworm-python3.tar"
 PACKAGES = ("buildah", "debootstrap")
 INSIDE = "python3,python3-venv,ca-certificates"
 CERTIFICATES = "/etc/ssl/certs"
+IMAGE = "localhost/image"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +43,28 @@ class Image:
 @contextmanager
 def built() -> Iterator[Image]:
     """Build it as `deploy/Dockerfile` says. Raises AssertionError where something is missing."""
+    with builder() as building:
+        building.build()
+        yield building.mounted()
+
+
+@contextmanager
+def builder() -> Iterator[Builder]:
+    """A buildah with a storage of its own. Raises AssertionError where something is missing."""
     missing = [package for package in PACKAGES if shutil.which(package) is None]
     assert not missing, f"{', '.join(missing)} missing: make deploy-tools"
     assert BASE.exists(), f"{BASE.relative_to(ROOT)} is missing: make deploy-tools"
     assert os.geteuid() == 0, "building an image without a daemon needs root here"
     with tempfile.TemporaryDirectory(prefix="image-") as folder:
-        builder = _Builder(Path(folder))
+        found = Builder(Path(folder))
         try:
-            yield builder.build()
+            yield found
         finally:
-            builder.close()
+            found.close()
 
 
-class _Builder:
-    """buildah with a storage of its own."""
+class Builder:
+    """Builds images in a storage of its own: `IMAGE` by the Dockerfile, others out of it."""
 
     def __init__(self, home: Path) -> None:
         places = ["--root", str(home / "root"), "--runroot", str(home / "run")]
@@ -70,8 +79,8 @@ class _Builder:
         """Unmount all, so that the folder can be removed."""
         self._do("umount", "--all")
 
-    def build(self) -> Image:
-        """The Dockerfile, on our base, with this machine's way to its index of packages."""
+    def build(self) -> None:
+        """Make `IMAGE` by the Dockerfile, on our base, with this machine's index of packages."""
         base = self._do("from", "scratch")
         self._do("add", "--quiet", base, str(BASE), "/")
         self._do("commit", "--quiet", "--rm", base, "localhost/base")
@@ -79,12 +88,22 @@ class _Builder:
         self._do(
             *("bud", "--quiet", "--isolation=chroot", "--build-arg=BASE=localhost/base"),
             *(*arguments, f"--volume={CERTIFICATES}:{CERTIFICATES}:ro"),
-            *("--file", str(ROOT / "deploy" / "Dockerfile"), "--tag", "localhost/image", str(ROOT)),
+            *("--file", str(ROOT / "deploy" / "Dockerfile"), "--tag", IMAGE, str(ROOT)),
         )
-        container = self._do("from", "localhost/image")
-        inspected = json.loads(self._do("inspect", "--type", "image", "localhost/image"))
+
+    def mounted(self) -> Image:
+        """Mount the file system of `IMAGE`."""
+        container = self._do("from", IMAGE)
+        inspected = json.loads(self._do("inspect", "--type", "image", IMAGE))
         config: dict[str, Any] = inspected["OCIv1"]["config"]
         return Image(Path(self._do("mount", container)), config)
+
+    def save(self, name: str, archive: Path, *settings: str) -> None:
+        """Write `IMAGE` under a name, with other settings (`buildah config`), as `docker save`."""
+        container = self._do("from", IMAGE)
+        self._do("config", *settings, container)
+        self._do("commit", "--quiet", "--rm", container, name)
+        self._do("push", "--quiet", name, f"docker-archive:{archive}:{name}")
 
     def _do(self, *arguments: str) -> str:
         command = ["buildah", *self._storage, *arguments]

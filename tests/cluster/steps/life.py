@@ -1,0 +1,37 @@
+"""A release begins, works and ends."""
+
+from __future__ import annotations
+
+from tests.cluster.check import Scene
+from tests.cluster.node import PATIENCE
+from tests.cluster.release import NAME, NAMESPACE
+from tests.support.dispatcher import until
+
+CROWD = 2_000
+
+
+def install(scene: Scene) -> str:
+    """With the chart's own values; its job makes the topics first."""
+    scene.release.prepare()
+    scene.release.install()
+    ready = scene.release.ready()
+    assert len(ready) == 2, ready
+    return f"{len(ready)} of 2 pods ready, under the restricted profile"
+
+
+def work(scene: Scene) -> str:
+    """A crowd at once, beside the steady load."""
+    scene.world.crowd(CROWD)
+    scene.world.wait_results(len(scene.world.events), PATIENCE)
+    return f"{CROWD:,} customers at once in each of {len(scene.world.channels)} campaigns"
+
+
+def uninstall(scene: Scene) -> str:
+    """Pods end in order; nothing of the release stays but the topics on Kafka."""
+    scene.release.helm("uninstall", NAME, "--wait")
+    until("pods are gone", lambda: not scene.release.pods(), PATIENCE)
+    kinds = "all,configmaps,networkpolicies,poddisruptionbudgets,serviceaccounts,cronjobs"
+    label = f"--selector=app.kubernetes.io/instance={NAME}"
+    left = scene.cluster.items(kinds, f"--namespace={NAMESPACE}", label)
+    assert not left, [each["metadata"]["name"] for each in left]
+    return "nothing left but the topics"
