@@ -1,7 +1,7 @@
 """A cluster of one node on this machine: control plane, kubelet and containerd as processes.
 
-Not there: cluster DNS (pods have the machine's resolver), kube-proxy, an enforcer of network
-policies. Pods reach this machine at `GATEWAY`, and are reached at their addresses.
+Not there: kube-proxy, an enforcer of network policies. Pods reach this machine at `GATEWAY`, which
+is their resolver, and are reached at their addresses.
 """
 
 from __future__ import annotations
@@ -63,6 +63,11 @@ class Cluster:
         if done.returncode:
             raise KubectlError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()[-2000:]}")
         return done.stdout
+
+    def kill_container(self, identity: str) -> None:
+        """SIGKILL to all processes of a container."""
+        done = self._ctr("tasks", "kill", "--all", "--signal=SIGKILL", identity)
+        assert done, f"no container {identity}"
 
     def get(self, what: str, *arguments: str) -> dict[str, Any]:
         """One object. Raises KubectlError where there is none."""
@@ -129,6 +134,7 @@ class Cluster:
         )
         port = f"--secure-port={ports['scheduler']}"
         self.processes.start("scheduler", BIN / "kube-scheduler", access, *alone, port)
+        self.processes.start("coredns", BIN / "coredns", f"-conf={home / 'Corefile'}")
 
     def _api_flags(self, etcd: str) -> list[str]:
         home, ports = self.settings.home, self.settings.ports

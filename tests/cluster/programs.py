@@ -13,16 +13,17 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 from tests.support.tools import go
 
-VERSION, ETCD_VERSION = "1.34.4", "3.6.14"
+VERSION, ETCD_VERSION, DNS_VERSION = "1.34.4", "3.6.14", "1.14.7"
 HOME = (Path(__file__).parent.parent.parent / ".cache" / "kubernetes").resolve()
 BIN = HOME / VERSION / "bin"
 CNI = Path("/usr/lib/cni")
+DNS_PLUGINS = ("bind", "errors", "kubernetes", "forward")
 COMMANDS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kubectl")
 PACKAGES = MappingProxyType(
     {
@@ -40,10 +41,12 @@ PACKAGES = MappingProxyType(
 def install() -> None:
     """Install and build what is missing: ten minutes on two cores, once."""
     _install_packages()
-    missing = [name for name in (*COMMANDS, "etcd") if not (BIN / name).exists()]
-    if missing:
-        sys.stderr.write(f"building {', '.join(missing)} from Go modules, some ten minutes\n")
-        build([name for name in missing if name != "etcd"], "etcd" in missing)
+    BIN.mkdir(parents=True, exist_ok=True)
+    _build_kubernetes([name for name in COMMANDS if not (BIN / name).exists()])
+    if not (BIN / "etcd").exists():
+        _build("etcd", {"go.etcd.io/etcd/server/v3": ETCD_VERSION}, ["go.etcd.io/etcd/server/v3"])
+    if not (BIN / "coredns").exists():
+        _build("coredns", {"github.com/coredns/coredns": DNS_VERSION}, ["."], main=_dns())
 
 
 def _install_packages() -> None:
@@ -58,19 +61,15 @@ def _install_packages() -> None:
     subprocess.run([*apt, "install", *missing], env=quiet, check=True)
 
 
-def build(commands: Sequence[str], etcd: bool) -> None:
-    """Compile into `BIN`. A build that is interrupted leaves nothing there."""
-    BIN.mkdir(parents=True, exist_ok=True)
+def _build_kubernetes(commands: Sequence[str]) -> None:
     if commands:
         package = "k8s.io/component-base/version"
         major, minor, _ = VERSION.split(".")
         version = {"gitVersion": f"v{VERSION}", "gitMajor": major, "gitMinor": minor}
         flags = " ".join(f"-X {package}.{name}={value}" for name, value in version.items())
-        _build(_kubernetes_module(), [f"k8s.io/kubernetes/cmd/{name}" for name in commands], flags)
-    if etcd:
-        package = "go.etcd.io/etcd/server/v3"
-        module = f"module etcd\ngo 1.24\nrequire {package} v{ETCD_VERSION}\n"
-        _build(module, [package], "", name="etcd")
+        packages = [f"k8s.io/kubernetes/cmd/{name}" for name in commands]
+        needed = {"k8s.io/kubernetes": VERSION}
+        _build("", needed, packages, flags=flags, more=_staged())
 
 
 def module_folder(module: str, version: str) -> Path:
@@ -81,21 +80,48 @@ def module_folder(module: str, version: str) -> Path:
     return Path(json.loads(done.stdout)["Dir"])
 
 
-def _kubernetes_module() -> str:
-    """A go.mod that needs Kubernetes: it replaces its staging modules by folders of its
+def _staged() -> list[str]:
+    """Lines of a go.mod that needs Kubernetes: it replaces its staging modules by folders of its
     repository, and this one by the versions that are published beside it."""
     text = (module_folder("k8s.io/kubernetes", f"v{VERSION}") / "go.mod").read_text()
-    lines = ["module kubernetes", *re.findall("^(?:go|godebug) .*$", text, re.MULTILINE)]
-    lines.append(f"require k8s.io/kubernetes v{VERSION}")
     staged = re.findall(r"^\s*(\S+) => \./staging/", text, re.MULTILINE)
-    lines += [f"replace {path} => {path} v0{VERSION.removeprefix('1')}" for path in staged]
-    return "\n".join([*lines, ""])
+    version = VERSION.removeprefix("1")
+    replaced = [f"replace {path} => {path} v0{version}" for path in staged]
+    return [*re.findall("^godebug .*$", text, re.MULTILINE), *replaced]
 
 
-def _build(module: str, packages: Sequence[str], flags: str, name: str = "") -> None:
+def _dns() -> str:
+    """CoreDNS with the plugins that are needed here, a tenth of those that it brings."""
+    home = "github.com/coredns/coredns"
+    plugins = "".join(f'import _ "{home}/plugin/{name}"\n' for name in DNS_PLUGINS)
+    names = json.dumps(DNS_PLUGINS).strip("[]")
+    return f"""package main
+import "{home}/core/dnsserver"
+import "{home}/coremain"
+{plugins}
+func init() {{ dnsserver.Directives = []string{{{names}}} }}
+func main() {{ coremain.Run() }}
+"""
+
+
+def _build(
+    name: str,
+    needed: Mapping[str, str],
+    packages: Sequence[str],
+    *,
+    flags: str = "",
+    more: Sequence[str] = (),
+    main: str = "",
+) -> None:
+    """Compile into `BIN`. A build that is interrupted leaves nothing there."""
+    sys.stderr.write(f"building {name or 'Kubernetes, some ten minutes'}\n")
     with tempfile.TemporaryDirectory(dir=BIN.parent) as folder:
         home = Path(folder)
-        (home / "go.mod").write_text(module)
+        required = [f"require {module} v{version}" for module, version in needed.items()]
+        lines = ["module checked", "go 1.24", *required, *more, ""]
+        (home / "go.mod").write_text("\n".join(lines))
+        if main:
+            (home / "main.go").write_text(main)
         command = [go(), "build", "-mod=mod", "-trimpath", f"-ldflags=-s -w {flags}"]
         settings = {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
         command += ["-o", f"{home / 'bin'}/{name}", *packages]

@@ -62,6 +62,7 @@ class Settings:
         }.items():
             (self.home / name).write_text(json.dumps(document, indent=2))  # JSON is YAML
         (self.home / "containerd.toml").write_text(self._containerd())
+        (self.home / "Corefile").write_text(self._dns())
 
     def _keys(self) -> None:
         """The key of service accounts' tokens; the API server's certificate for its extensions."""
@@ -99,6 +100,8 @@ class Settings:
             "evictionHard": {},
             "localStorageCapacityIsolation": False,
             "makeIPTablesUtilChains": False,
+            "clusterDNS": [GATEWAY],
+            "clusterDomain": "cluster.local",
             "podLogsDir": str(self.home / "logs"),
             "volumePluginDir": str(self.home / "volume-plugins"),
             # How often a changed ConfigMap reaches a pod; by default within a minute or two.
@@ -128,4 +131,15 @@ state = "{self.home}/containerd-state"
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "{CNI}"
     conf_dir = "{self.home}/cni"
+"""
+
+    def _dns(self) -> str:
+        return f""".:53 {{
+    bind {GATEWAY}
+    errors
+    kubernetes cluster.local {{
+        kubeconfig {self.kubeconfig}
+    }}
+    forward . /etc/resolv.conf
+}}
 """

@@ -25,6 +25,28 @@ def delete_by_force(scene: Scene) -> str:
     return "2 pods, one after the other"
 
 
+def kill_containers(scene: Scene) -> str:
+    """SIGKILL to each dispatcher in turn, as the kernel does where memory is short: the kubelet
+    starts the container again in its pod."""
+    for name, pod in scene.release.pods().items():
+        (status,) = pod["status"]["containerStatuses"]
+        calls = scene.world.calls()
+        until("calls go out", lambda calls=calls: scene.world.calls() > calls, PATIENCE)  # type: ignore[misc]
+        scene.cluster.kill_container(status["containerID"].removeprefix("containerd://"))
+        until(
+            f"{name} is restarted",
+            lambda name=name, count=status["restartCount"]: _restarts(scene, name) > count,  # type: ignore[misc]
+            PATIENCE,
+        )
+        scene.release.wait_ready(2)
+    return "2 dispatchers, one after the other; each started again in its pod"
+
+
+def _restarts(scene: Scene, name: str) -> int:
+    (status,) = scene.release.pods()[name]["status"]["containerStatuses"]
+    return int(status["restartCount"])
+
+
 def drain(scene: Scene) -> str:
     """The only node: the budget lets one pod go, which finds no place, and holds the other."""
     pods = scene.release.identities()

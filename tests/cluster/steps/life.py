@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tests.cluster.check import Scene
 from tests.cluster.node import PATIENCE
 from tests.cluster.release import NAME, NAMESPACE
@@ -24,6 +26,24 @@ def work(scene: Scene) -> str:
     scene.world.crowd(CROWD)
     scene.world.wait_results(len(scene.world.events), PATIENCE)
     return f"{CROWD:,} customers at once in each of {len(scene.world.channels)} campaigns"
+
+
+def test_release(scene: Scene) -> str:
+    """The chart's own test, as an operator runs it."""
+    told = scene.release.helm("test", NAME, "--logs")
+    phases = re.findall(r"^Phase:\s+(\w+)$", told, re.MULTILINE)
+    assert phases, f"the chart has no test:\n{told}"
+    assert set(phases) == {"Succeeded"}, told
+    return f"{len(phases)} of {len(phases)} succeeded"
+
+
+def install_again(scene: Scene) -> str:
+    """Uninstalled and installed under load: what came in between waits on Kafka."""
+    uninstall(scene)
+    scene.world.crowd(100)
+    scene.release.install()
+    assert len(scene.release.ready()) == 2
+    return "what came in between was sent"
 
 
 def uninstall(scene: Scene) -> str:
