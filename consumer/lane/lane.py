@@ -197,7 +197,7 @@ class Lane:
         Invitations of unknown campaigns are delayed. `relogin`: vendors whose account changed.
         Return the campaigns that it resumed: see `pause`."""
         hold_back = self.settlement.hold_back
-        before = hold_back.paused_parts()
+        before, stopped = hold_back.paused_parts(), self.stopped_campaigns()
         self.settings = settings
         self.buffer.reconfigure(settings)
         self._sealing.reconfigure()
@@ -207,8 +207,12 @@ class Lane:
         if not settings.contacts:
             self.settlement.reservations.release()
         self.settlement.trials.acquit(lambda trial: trial.rules.vendor in relogin)
-        for campaign in self.stopped_campaigns(now):
+        for campaign in dict.fromkeys([*stopped, *self.stopped_campaigns()]):
             self.retry_campaign(campaign, now)  # the new config may have repaired it
+        for window in self.windows.values():
+            window.reconfigured(now)
+        for window in chain.from_iterable(map(self.buffer.windows_of, relogin)):
+            window.resume(now)
         self.settlement.parking.delay_parked(list(self.windows), now)
         self._unrecorded = True
         return hold_back.resumed_since(before)
@@ -223,23 +227,27 @@ class Lane:
         hold_back.pauses = pauses
         return hold_back.resumed_since(before)
 
-    def parked_campaigns(self, now: float) -> list[str]:
-        """Return the campaigns whose invitations are delayed because the vendor cannot use them."""
-        return [name for name, window in self.windows.items() if window.is_parked(now)]
+    def parked_campaigns(self) -> list[str]:
+        """Return the campaigns whose invitations are delayed because the vendor cannot use them.
+        One stays parked until a call of it is accepted: its pause may be over, and what waits on
+        the delay topics may be due later."""
+        return [name for name, window in self.windows.items() if window.parked_at]
 
-    def stopped_campaigns(self, now: float) -> list[str]:
+    def stopped_campaigns(self) -> list[str]:
         """Return the parked campaigns, and the ones that an open circuit breaker (their own or the
         account's) holds back."""
-        known, parked = self.settings.campaigns, self.parked_campaigns(now)
+        known, parked = self.settings.campaigns, self.parked_campaigns()
         others = self.windows.keys() & known.keys() - set(parked)
         return parked + sorted(
             name for name in others if self.accounts.holds_back(known[name].vendor, name)
         )
 
     def retry_campaign(self, campaign: str, now: float) -> None:
-        """Call a campaign again at once, whatever the answers to its last calls. Its delayed
-        invitations are in the delay topics: the delay stage returns them (`EarlyReturns`)."""
+        """Call a campaign again with the next permit, whatever the answers to its last calls. Its
+        delayed invitations are in the delay topics: the delay stage returns them
+        (`EarlyReturns`)."""
         self.settlement.parking.retry_campaign(campaign, now)
+        self._sealing.allow_search()
 
     def reopen(self, now: float) -> bool:
         """End the silence that a 429 began. Return False if there is none. Calls that were made

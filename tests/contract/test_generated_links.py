@@ -118,4 +118,4 @@ def test_a_wrong_place_of_the_link_has_the_campaign_wait(sandbox: str) -> None:
         caller.settle()
 
         assert caller.results == []
-        assert caller.lane.parked_campaigns(caller.now) == ["link"]
+        assert caller.lane.parked_campaigns() == ["link"]

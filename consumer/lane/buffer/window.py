@@ -31,7 +31,9 @@ class Window:
         open ──back_off──► not before `not_before` ──its time, recover or resume──► open
         any ──park──► delays its invitations until `parked_until` ──its time or resume──► open
 
-    `failures` in a row, the last at `failed_at`. `probed`: offset of the last customer called alone
+    `failures` in a row, the last at `failed_at`. `parked_at`: time of the last park, 0 once a later
+    call was accepted. `resumed_at`: time of the last resume. `urgent`: the next permit is its, at
+    any price, because a retry was asked for. `probed`: offset of the last customer called alone
     as a probe. `tried_at`: time of the last call. Only methods of the window change its state.
 
     `_queues` holds each recipient's invitations by offset, `_heads` the first of each, in order: a
@@ -45,6 +47,9 @@ class Window:
     weight: float = 1.0
     not_before: float = 0.0
     parked_until: float = 0.0
+    parked_at: float = 0.0
+    resumed_at: float = -math.inf
+    urgent: bool = False
     failures: int = 0
     failed_at: float = 0.0
     probed: int | None = None
@@ -82,7 +87,7 @@ class Window:
 
     def record_call(self, now: float) -> None:
         """Record that the campaign was called: probes of an account go to another one first."""
-        self.tried_at = now
+        self.tried_at, self.urgent = now, False
 
     def record_failure(self, sealed_at: float, at: float) -> None:
         """Count a failed call. Of calls in flight together, only the first failure counts."""
@@ -90,19 +95,26 @@ class Window:
             self.failures, self.failed_at = self.failures + 1, at
 
     def record_success(self) -> None:
-        """End the failures in a row."""
-        self.failures = 0
+        """End the failures in a row: the vendor can use the campaign."""
+        self.failures, self.parked_at = 0, 0.0
 
     def park(self, now: float, *, counted: bool = False) -> None:
         """Park the campaign, longer if it failed before. `counted`: this failure was recorded."""
         # Without failures a later call than this one was accepted.
         self.failures = max(1, self.failures) if counted else self.failures + 1
         self.probed = None  # they return in the same order: begin at a random one
+        self.parked_at = now
         self.parked_until = self.not_before = now + wait_of(self.failures - 1)
         self.mark_changed()
 
-    def resume(self, now: float) -> None:
-        """End every pause: an operator or another config asks for the next call."""
+    def reconfigured(self, now: float) -> None:
+        """Record that another config is in use: calls in flight say nothing about it."""
+        self.resumed_at = now
+
+    def resume(self, now: float, *, urgent: bool = False) -> None:
+        """End every pause: an operator or another config asks for the next call. Answers to calls
+        sealed before it say nothing about what was mended since."""
+        self.resumed_at, self.urgent = now, urgent or self.urgent
         self.parked_until = min(self.parked_until, now)
         self.back_off(min(self.not_before, now))
 

@@ -3,7 +3,8 @@
     index   weight · Σ (now − arrived) over the customers that one call would take
     price   p0 / left², with the smallest remaining share of the limits as `left`
     due     full, or index ≥ price, or `max_wait` is over; not before its backoff ends
-    next    the due window with the largest index; each `OVERDUE_EVERY`-th time the most overdue
+    next    an urgent window (a retry was asked for); else the due window with the largest index;
+            each `OVERDUE_EVERY`-th time the most overdue
 
 Serving the largest index makes λ·T² equal over campaigns, the optimum for the mean wait when a call
 empties a window. The price keeps permits for fuller windows as the quota empties; a window that is
@@ -51,6 +52,10 @@ class Waiting(Protocol):
     @property
     def oldest(self) -> float:
         """When its first invitation arrived (only if `ready`)."""
+
+    @property
+    def urgent(self) -> bool:
+        """Whether the next permit is its, at any price."""
 
     @property
     def growth(self) -> float:
@@ -102,9 +107,9 @@ class ByAge:
         return 1.0
 
     def rank(self, window: Waiting, at: float) -> float:
-        """Rank by age."""
+        """Rank by age; an urgent window is first."""
         del at
-        return -window.oldest
+        return math.inf if window.urgent else -window.oldest
 
 
 class OldestFirst(ByAge):
@@ -122,7 +127,7 @@ class OldestFirst(ByAge):
         due = [window for window in waiting if window.not_before <= now]
         if not due:
             return Wait(min((window.not_before for window in waiting), default=math.inf))
-        oldest = min(due, key=lambda window: window.oldest)
+        oldest = min(due, key=lambda window: (not window.urgent, window.oldest))
         full = oldest.ready == oldest.max_batch
         return Seal(oldest, SealReason.FULL if full else SealReason.PERMIT)
 
@@ -151,14 +156,14 @@ class IndexPrice:
 
     def due(self, window: Waiting, price: float) -> float:
         """Return when the window is full, is worth the price, or has waited its `max_wait`."""
-        if window.ready == window.max_batch:
+        if window.urgent or window.ready == window.max_batch:
             return window.not_before
         worth = (price / window.weight - window.waited(0.0)) / window.growth
         return max(window.not_before, min(worth, window.oldest + window.max_wait))
 
     def rank(self, window: Waiting, at: float) -> float:
-        """Return the index."""
-        return window.waited(at) * window.weight
+        """Return the index; infinite for an urgent window."""
+        return math.inf if window.urgent else window.waited(at) * window.weight
 
     def choose(self, windows: Iterable[Waiting], now: float, left: float) -> Seal | Wait:
         """Choose the window with the largest index of all that are worth a permit now."""
@@ -184,7 +189,7 @@ class IndexPrice:
     def _in_turn(self, best: Waiting, overdue: Waiting | None) -> Waiting:
         """Return the best window, or each `OVERDUE_EVERY`-th time the most overdue one."""
         self._sealed += 1
-        if overdue is None or self._sealed < OVERDUE_EVERY:
+        if overdue is None or best.urgent or self._sealed < OVERDUE_EVERY:
             return best
         self._sealed = 0
         return overdue

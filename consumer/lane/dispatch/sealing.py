@@ -60,6 +60,10 @@ class SearchBudget:
         """Whether a search may go before a healthy campaign that waits."""
         return self._earned > 1 - 1e-9  # seven sevenths, as a float adds them
 
+    def allow(self) -> None:
+        """Let one search go: an operator or another config asks for it."""
+        self._earned = max(1.0, self._earned)
+
     def record_call(self, *, search: bool) -> None:
         """Record that a call was sealed."""
         change = -1.0 if search else SHARE
@@ -105,6 +109,10 @@ class Sealing:
         """Apply the config that the buffer has already taken over."""
         self._use_scheduler(self._scheduler_of_settings())
         self._buffer.mark_all_changed()
+
+    def allow_search(self) -> None:
+        """Let the next search go before healthy campaigns that wait."""
+        self._budget.allow()
 
     def remove_ended(self, batch_id: str) -> tuple[Batch, Bisection | Trial | None]:
         """Remove and return a batch whose call ended, with its bisection or trial if any."""
@@ -267,11 +275,12 @@ class Sealing:
 
     def _probes(self, vendor: str, now: float, left: float) -> Iterator[Waiting]:
         """Yield the window that probes an account whose breaker is open. Of the due windows,
-        campaigns not tried since it opened come first, then the one tried longest ago."""
+        urgent ones come first, then campaigns not tried since it opened, then the one tried longest
+        ago."""
         breaker, price = self._accounts.breakers[vendor], self._scheduler.price(left)
         if breaker.closed or breaker.probing or not self._accounts.usable(vendor, now):
             return
-        found = list[tuple[bool, float, float, Window]]()
+        found = list[tuple[bool, bool, float, float, Window]]()
         for window in self._buffer.windows_of(vendor):
             if not window.ready:
                 continue
@@ -280,9 +289,9 @@ class Sealing:
                 self._probe_at = min(self._probe_at, due)
             else:
                 tried = window.campaign in breaker.tested
-                found.append((tried, window.tried_at, window.oldest, window))
+                found.append((not window.urgent, tried, window.tried_at, window.oldest, window))
         if found:
-            yield min(found, key=lambda candidate: candidate[:3])[3]
+            yield min(found, key=lambda candidate: candidate[:4])[4]
 
     def _seal_chosen(self, waiting: Waiting, why: SealReason, now: float) -> None:
         """Seal the chosen window, part or trial; end its invitations that expired meanwhile."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from consumer.lane.account.accounts import Accounts
 from consumer.lane.buffer.buffer import InvitationBuffer
 from consumer.lane.buffer.window import Window
+from consumer.lane.settlement.answered_call import AnsweredCall
 from consumer.lane.settlement.bisections import Bisections
 from consumer.lane.settlement.outbox import Outbox
 from consumer.lane.settlement.trials import Trials
@@ -36,11 +37,13 @@ class Parking:
         known = campaign in self._buffer.settings.campaigns
         return not known or self._buffer.window(campaign).is_parked(now)
 
-    def park(self, window: Window, now: float, *, counted: bool = False) -> None:
-        """Park a campaign. `counted`: this failure was recorded before."""
+    def park(self, window: Window, call: AnsweredCall, *, counted: bool = False) -> None:
+        """Park a campaign because of a call's answer, unless the campaign was resumed after the
+        call was sealed. `counted`: this failure was recorded before."""
         self._accounts.campaigns[window.campaign].alone.clear()
-        window.park(now, counted=counted)
-        self.delay_campaign(window.campaign, now)
+        if call.batch.sealed_at >= window.resumed_at:
+            window.park(call.at, counted=counted)
+            self.delay_campaign(window.campaign, call.at)
 
     def delay_campaign(self, campaign: str, now: float) -> None:
         """Delay all invitations of a campaign that cannot be called soon."""
@@ -64,12 +67,12 @@ class Parking:
                 self._delay_window(self._buffer.window(campaign), now)
 
     def retry_campaign(self, campaign: str, now: float) -> None:
-        """End the pauses of a campaign and of its account: it may get the next permit. An open
-        breaker starts again with one customer and the short pauses."""
+        """End the pauses of a campaign and of its account, and have it take the next permit. An
+        open breaker starts again with one customer and the short pauses."""
         window = self._buffer.windows.get(campaign)
         if window is None:
             return
-        window.resume(now)
+        window.resume(now, urgent=True)
         known = self._buffer.settings.campaigns.get(campaign)
         if known is not None:
             self._accounts.retry(known.vendor, campaign, now)

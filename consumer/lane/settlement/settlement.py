@@ -187,7 +187,7 @@ class Settlement:
             case _:  # RETRY: with attempts left they wait for the next call
                 self._put_back(call, window)
                 if outcome.parked:
-                    self.parking.park(window, call.at, counted=True)
+                    self.parking.park(window, call, counted=True)
 
     def _end_accepted(self, call: AnsweredCall, window: Window) -> None:
         window.record_success()
@@ -237,7 +237,7 @@ class Settlement:
         self.trials.add(call)
         before = window.failures > 0 and window.parked_until > 0
         if breaker.is_blamed(self._accounts.proved_at(batch.rules.vendor), before=before):
-            self.parking.park(window, call.at)
+            self.parking.park(window, call)
 
     def _put_back(self, call: AnsweredCall, window: Window) -> None:
         """Have invitations wait for another call, and end those without attempts left."""
@@ -302,12 +302,12 @@ class Settlement:
             case Verdict.RETRY if not outcome.divisible:
                 bisection.put_back_part()
                 if outcome.parked:
-                    self.parking.park(window, call.at)
+                    self.parking.park(window, call)
             case _:
                 if bisection.record_refused():
                     self._end_bad_recipient(bisection, call, window)
         if bisection.is_systematic and self.bisections.is_about_campaign(bisection):
-            self.parking.park(window, call.at)
+            self.parking.park(window, call)
         self.bisections.carry_on(bisection)
 
     def _end_bad_recipient(self, bisection: Bisection, call: AnsweredCall, window: Window) -> None:

@@ -72,6 +72,11 @@ class RankedByCampaign:
     rules: LaneCampaign
 
     @property
+    def urgent(self) -> bool:
+        """Never: what a retry asks for is a call of the window."""
+        return False
+
+    @property
     def max_wait(self) -> float:
         """The campaign's `max_wait`."""
         return self.rules.max_wait

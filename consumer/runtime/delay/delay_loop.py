@@ -40,7 +40,7 @@ POLL_SECONDS = 0.25
 WAIT = 10.0
 DELETE_EVERY = 60.0
 PACE, PACE_FROM = 2_000.0, 500
-"""Invitations a second that leave a step, and the size of a poll from which this pace applies. It
+"""Invitations a second that return to lanes, and how many of a poll make this pace apply. It
 exceeds what the documented quotas can send (1,280), so that no permit is left unused."""
 
 ORPHAN_WAIT = "1h"
@@ -72,6 +72,7 @@ class DelayStage(StoppableStage[_Passed]):
         self._orphans: dict[str, bool] = {}  # lane → whether it has a topic
         self._passed: dict[str, int] = {}  # topic → records below this offset may be deleted
         self._delete_at = 0.0
+        self._returned = 0  # records of the present poll that went to lanes
         self._ahead = 0.0  # Kafka's time minus the clock's steady time
         self._obeyed = ObeyedCommands()  # of retries, those given while steps were assigned
 
@@ -187,6 +188,7 @@ class DelayStage(StoppableStage[_Passed]):
         """Pass on the records that are due."""
         due = [message for message in records if self._is_due(message)]
         if due:
+            self._returned = 0
             super()._handle(due)
             self._pace(due)
 
@@ -224,9 +226,9 @@ class DelayStage(StoppableStage[_Passed]):
 
         A million invitations returned at once would delay the customers of all other campaigns.
         """
-        if len(due) < PACE_FROM:
+        if self._returned < PACE_FROM:  # what goes from step to step floods no lane
             return
-        until = self._now() + len(due) / PACE
+        until = self._now() + self._returned / PACE
         for topic in dict.fromkeys(str(message.topic()) for message in due):
             if topic not in self._due:
                 self._due[topic] = until
@@ -292,6 +294,7 @@ class DelayStage(StoppableStage[_Passed]):
             record.put(self.producer, self.services.topics.delayed(step_for(left)), now)
         elif self._orphans.get(lane := self._home(record), True):
             record.give_back(self.producer, self.services.topics.invitations(lane))
+            self._returned += 1
         else:
             log.error("delayed_without_lane", lane=lane, what="stays on the delay topics")
             record.put(self.producer, self.services.topics.delayed(ORPHAN_WAIT), now)

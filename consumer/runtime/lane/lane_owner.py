@@ -160,7 +160,7 @@ class LaneOwnership:
         if self.executor.desk is not None and rules.contacts is not None:
             self.executor.desk.config = rules.contacts
         now = self.services.clock.now()
-        parked, stopped = self.lane.parked_campaigns(now), self.lane.stopped_campaigns(now)
+        parked, stopped = self.lane.parked_campaigns(), self.lane.stopped_campaigns()
         resumed = self.lane.reconfigure(rules.settings, now, relogin=rules.relogin)
         self.services.return_delayed(list(dict.fromkeys([*parked, *resumed])))
         if stopped:

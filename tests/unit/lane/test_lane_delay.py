@@ -157,13 +157,60 @@ def test_the_expiry_of_a_parked_invitation_is_told_within_a_minute() -> None:
 def test_a_parked_campaign_that_is_retried_is_called_at_once() -> None:
     driver = Driver(lane(settings(*TWO)))
     driver.answer(driver.read(held(0))[0], PARKED)
-    assert driver.lane.parked_campaigns(NOW + 1) == ["a"]
+    assert driver.lane.parked_campaigns() == ["a"]
     driver.lane.retry_campaign("a", NOW + 1)
     driver.lane.retry_campaign("never seen", NOW + 1)
-    assert driver.lane.parked_campaigns(NOW + 1) == []
+    assert not driver.lane.snapshot(NOW + 1).campaigns["a"].parked
     (batch,) = driver.read(held(1), now=NOW + 1)
+    assert driver.lane.parked_campaigns() == ["a"]  # until a call of it is accepted
     driver.answer(batch, ACCEPTED, at=NOW + 1)
+    assert driver.lane.parked_campaigns() == []
     assert driver.reasons == {"i1": "accepted"}
+
+
+def test_a_call_that_was_out_when_its_campaign_was_retried_does_not_park_it() -> None:
+    """The campaign was mended meanwhile: its customers go with the next call."""
+    driver = Driver(lane(settings(*TWO)))
+    (before,) = driver.read(held(0), now=NOW)
+    driver.lane.retry_campaign("a", NOW + 1)
+    driver.answer(before, PARKED, at=NOW + 2)
+    assert driver.put_off == []
+    (after,) = driver.step(driver.lane.wake_at)
+    driver.answer(after, PARKED, at=NOW + 5)
+    assert len(driver.put_off) == 1
+
+
+def test_a_call_of_the_former_config_parks_no_campaign() -> None:
+    driver = Driver(lane(settings(*TWO)))
+    (before,) = driver.read(held(0), now=NOW)
+    driver.lane.reconfigure(settings(*TWO), NOW + 1)
+    driver.answer(before, PARKED, at=NOW + 2)
+    assert driver.put_off == []
+    (after,) = driver.step(driver.lane.wake_at)
+    driver.answer(after, ACCEPTED, at=NOW + 5)
+    assert driver.reasons == {"i0": "accepted"}
+
+
+def test_a_parked_campaign_whose_pause_is_over_is_retried_by_another_config() -> None:
+    """What waits on the delay topics may be due later than the campaign's own pause ends."""
+    driver = Driver(lane(settings(*TWO)))
+    driver.answer(driver.read(held(0))[0], PARKED)
+    assert driver.lane.parked_campaigns() == ["a"]
+    assert not driver.lane.snapshot(NOW + 100).campaigns["a"].parked
+    assert driver.lane.stopped_campaigns() == ["a"]
+
+
+def test_a_reload_ends_the_pauses_of_an_account_that_changed() -> None:
+    """The account's breaker closes, and no backoff of its campaigns is left."""
+    driver = Driver(lane(settings(*TWO)))
+    (one,) = driver.read(held(0), now=NOW)
+    driver.answer(one, REFUSED, at=NOW)
+    (other,) = driver.read(held(1, campaign="b"), now=NOW + 1)
+    driver.answer(other, REFUSED, at=NOW + 1)
+    vendor = driver.lane.settings.campaigns["a"].vendor
+    assert driver.lane.accounts.refused(vendor)
+    driver.lane.reconfigure(settings(*TWO), NOW + 2, relogin=[vendor])
+    assert {batch.campaign for batch in driver.step(NOW + 3)} == {"a", "b"}
 
 
 def test_a_customer_on_trial_is_called_at_once_when_its_campaign_is_retried() -> None:

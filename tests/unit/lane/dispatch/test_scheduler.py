@@ -127,6 +127,22 @@ def test_each_fourth_permit_goes_to_the_most_overdue_window() -> None:
     assert chosen[0] == Seal(fewer, SealReason.MAX_WAIT)
 
 
+@pytest.mark.parametrize("scheduler", [OldestFirst(), IndexPrice()])
+def test_an_urgent_window_goes_first_at_any_price(scheduler: Scheduler) -> None:
+    """A retry was asked for: neither a busy nor an overdue window goes before it."""
+    lone, overdue = window("a", 1, arrived=NOW), window("b", 1, arrived=NOW - 900)
+    busy = window("c", 90, max_batch=99, arrived=NOW - 100)
+    lone.resume(NOW, urgent=True)
+    for _ in range(5):
+        choice = scheduler.choose([overdue, lone, busy], NOW, 0.001)
+        assert choice == Seal(lone, SealReason.PERMIT)
+    assert scheduler.rank(lone, NOW) > scheduler.rank(overdue, NOW)
+    lone.record_call(NOW)
+    choice = scheduler.choose([overdue, lone, busy], NOW, 1.0)
+    assert isinstance(choice, Seal)
+    assert choice.window is not lone
+
+
 def test_without_an_overdue_window_no_turn_is_taken() -> None:
     index_price = IndexPrice()
     busy, young = window("a", 2, arrived=NOW - 50), window("b", 1, arrived=NOW - 60)

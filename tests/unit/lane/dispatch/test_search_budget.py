@@ -34,6 +34,19 @@ def test_seven_calls_of_healthy_campaigns_earn_a_search() -> None:
     assert budget.allows_search
 
 
+def test_a_retry_earns_one_search_at_once() -> None:
+    budget, allowed = SearchBudget(), list[bool]()
+    for _ in range(2):
+        for _ in range(10):
+            budget.record_call(search=True)
+        allowed.append(budget.allows_search)
+        budget.allow()
+        allowed.append(budget.allows_search)
+        budget.record_call(search=True)
+    assert allowed == [False, True] * 2
+    assert not budget.allows_search
+
+
 @pytest.mark.parametrize("how", [REFUSED, GATEWAY], ids=["403", "404"])
 def test_sick_campaigns_take_few_permits_while_healthy_ones_wait(how: Outcome) -> None:
     """Five campaigns are refused whole, `b` has a customer each second, and a permit is there each
