@@ -22,10 +22,10 @@ from benchmarks.throughput import workload
 from consumer.config.models import Config
 from consumer.kafka.records.publisher import Publisher
 from consumer.lane.lane import Lane
-from consumer.lane.state.commands import Command, Commit, Send
+from consumer.lane.state.commands import Batch, Command, Commit, Send
 from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.results import encode_results
-from consumer.records.call import Answer
+from consumer.records.call import Answer, Outcome
 from consumer.records.input_record import InputRecord
 from consumer.records.invitation import decode_call_parts
 from consumer.wiring.build import build_router, build_vendors, lane_settings
@@ -163,8 +163,11 @@ class Sender:
                 ]
                 self._vendor.build(campaign, invitations, None)
             with self.clock.step("sender: answer"):
-                outcome = self._vendor.read(Answer(200, {}, b"{}"))
-                self.lane.answered(leaving.batch.id, outcome, sent_at=now, at=now)
+                self.answer(leaving.batch, self._vendor.read(Answer(200, {}, b"{}")), now)
+
+    def answer(self, batch: Batch, outcome: Outcome, now: float) -> None:
+        """Hand an answer to the lane."""
+        self.lane.answered(batch.id, outcome, sent_at=now, at=now)
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ Route = Annotated[Texts, repeatable("ROUTE", "Only of this route")]
 Campaign = Annotated[Texts, repeatable("CAMPAIGN", "Only of this campaign")]
 Batch = Annotated[Texts, repeatable("ID", "Only of this batch, as the log's calls name it")]
 Event = Annotated[Texts, repeatable("ID", "Only of this event")]
+Trace = Annotated[Texts, repeatable("TRACE_ID", "Only of an event of this trace")]
 Person = Annotated[
     bool,
     typer.Option("--person", help="Only of a person, asked for or read from standard input."),
@@ -69,6 +70,7 @@ def results_tail(
     campaign: Campaign = None,
     batch: Batch = None,
     event: Event = None,
+    trace: Trace = None,
     since: Since = None,
     person: Person = False,
     pseudonym: Pseudonyms = None,
@@ -79,7 +81,7 @@ def results_tail(
     from consumer.operations.results import forms
     from consumer.operations.results.columns import COLUMNS, row_of
 
-    fields = _fields(status, reason, route, campaign, batch, event)
+    fields = _fields(status, reason, route, campaign, batch, event, trace)
     scan = _scan(config, fields, since, None, person, pseudonym, region)
     rows = map(row_of, scan.follow())
     try:
@@ -99,6 +101,7 @@ def results_find(
     campaign: Campaign = None,
     batch: Batch = None,
     event: Event = None,
+    trace: Trace = None,
     since: Since = None,
     until: Until = None,
     person: Person = False,
@@ -111,7 +114,7 @@ def results_find(
     from consumer.operations.results import forms
     from consumer.operations.results.columns import COLUMNS, row_of
 
-    fields = _fields(status, reason, route, campaign, batch, event)
+    fields = _fields(status, reason, route, campaign, batch, event, trace)
     scan = _scan(config, fields, since, until, person, pseudonym, region)
     rows: Iterable[Row] = map(row_of, scan)
     if form == forms.Form.TABLE or limit is not None:
@@ -133,6 +136,7 @@ def results_summary(
     campaign: Campaign = None,
     batch: Batch = None,
     event: Event = None,
+    trace: Trace = None,
     since: Since = None,
     until: Until = None,
     person: Person = False,
@@ -145,7 +149,7 @@ def results_summary(
     from consumer.operations.results.summary import Summary
 
     names = [name.strip() for name in by.split(",")]
-    fields = _fields(status, reason, route, campaign, batch, event)
+    fields = _fields(status, reason, route, campaign, batch, event, trace)
     scan = _scan(config, fields, since, until, person, pseudonym, region)
     summary = Summary(names, chosen=scan.access.config.results.fields)
     for found in scan:
@@ -172,6 +176,7 @@ def results_export(
     campaign: Campaign = None,
     batch: Batch = None,
     event: Event = None,
+    trace: Trace = None,
     since: Since = None,
     until: Until = None,
     person: Person = False,
@@ -183,7 +188,7 @@ def results_export(
     from consumer.operations.results.export import export
     from consumer.operations.results.forms import FileForm
 
-    fields = _fields(status, reason, route, campaign, batch, event)
+    fields = _fields(status, reason, route, campaign, batch, event, trace)
     scan = _scan(config, fields, since, until, person, pseudonym, region)
     number = export(file, FileForm(form), map(row_of, scan))
     _report(scan)
@@ -191,15 +196,24 @@ def results_export(
 
 
 def _fields(
-    status: Texts, reason: Texts, route: Texts, campaign: Texts, batch: Texts, event: Texts
+    status: Texts,
+    reason: Texts,
+    route: Texts,
+    campaign: Texts,
+    batch: Texts,
+    event: Texts,
+    trace: Texts,
 ) -> dict[str, list[str]]:
-    asked = {
+    from consumer.operations.results.choice import TRACE_ID
+
+    asked: dict[str, Texts] = {
         "status": status,
         "reason": reason,
         "route": route,
         "campaign": campaign,
         "batch": batch,
         "event_id": event,
+        TRACE_ID: [each.lower() for each in trace or ()],
     }
     return {name: values for name, values in asked.items() if values}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from confluent_kafka import Message
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from consumer.kafka.records.messages import headers_of
@@ -112,28 +114,52 @@ def test_trace_reaches_the_result_through_dead_letter_replay_delay_and_kill(
     assert running.terminate() == 0
 
 
-def test_spans_of_an_event_in_a_batch_reach_a_receiver(
+def test_spans_of_an_event_in_a_batch_of_5000_reach_a_receiver(
     world: LiveWorld, receiver: tuple[str, Receiver]
 ) -> None:
-    """One of a hundred events in the batch is sampled."""
+    """Of the batch's events 200 are sampled. `pytest -s` prints the trace of one of them."""
     url, received = receiver
-    config = world.configure(quota={"linger": "2s"}, window={"max_batch": 100})
+    config = world.configure(quota={"linger": "30s"}, window={"max_batch": 5000})
     change(config, tracing={"spans": True})
     world.create_topics(config)
-    (first, *more) = purchases("store", range(100))
-    world.publish_raw([traced(first), *((None, event.value, None) for event in more)])
+    first, *more = purchases("store", range(5000))
+    sampled = [traced(event, f"{number + 1:032x}") for number, event in enumerate(more[:199])]
+    others = [(None, event.value, None) for event in more[199:]]
+    world.publish_raw([traced(first), *sampled, *others])
     running = world.start(config, OTEL_EXPORTER_OTLP_ENDPOINT=url).wait_ready()
-    world.wait_results(100)
+    world.wait_results(5000)
     assert running.terminate() == 0
     spans = received.spans
-    by_name = {span.name: span for span in spans}
-    process, send = by_name[f"process {world.input}"], by_name["send purchase-sms"]
-    settle = by_name["settle"]
-    assert process.trace_id.hex() == settle.trace_id.hex() == TRACE
+    assert Counter(span.name.split()[0] for span in spans) == {
+        "process": 200,
+        "send": 1,
+        "settle": 200,
+    }
+    ours = sorted((span for span in spans if span.trace_id.hex() == TRACE), key=lambda x: x.name)
+    process, settle = ours
+    (link,) = settle.links
+    (send,) = (span for span in spans if span.span_id == link.span_id)
+    assert process.name == f"process {world.input}"
     assert process.parent_span_id.hex() == PARENT
-    assert settle.parent_span_id == process.span_id
-    assert [link.span_id for link in send.links] == [process.span_id]
-    assert [link.span_id for link in settle.links] == [send.span_id]
+    assert (settle.name, settle.parent_span_id) == ("settle", process.span_id)
+    assert (send.name, send.parent_span_id) == ("send purchase-sms", b"")
     assert send.trace_id != process.trace_id
+    assert len(send.links) == 128
+    assert process.span_id in {one.span_id for one in send.links}
     assert first.recipient not in str(spans)
     assert "anna" not in str(spans)
+    print("", *map(shown, (process, settle, send)), sep="\n")  # noqa: T201 - for docs/traces.md
+
+
+def shown(span: Span) -> str:
+    """A span as text, for the documentation."""
+    seconds = (span.end_time_unix_nano - span.start_time_unix_nano) / 1e9
+    head = f"{span.name}  {seconds:.3f} s  trace {span.trace_id.hex()} span {span.span_id.hex()}"
+    parent = f"    parent {span.parent_span_id.hex() or 'none'}"
+    links = f", {len(span.links)} links: {', '.join(x.trace_id.hex() for x in span.links[:2])} …"
+    values = (f"    {one.key} = {_value(one.value)}" for one in span.attributes)
+    return "\n".join([head, parent + links * bool(span.links), *values])
+
+
+def _value(value: AnyValue) -> str:
+    return value.string_value or str(value.int_value)

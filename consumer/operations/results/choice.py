@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 
 from consumer.operations.results.columns import Found
 from consumer.records.result import Result
+from consumer.records.trace_context import trace_id_of
+
+TRACE_ID = "trace_id"
+"""A field that results hold as a part of `traceparent`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +29,16 @@ class Choice:
         return (
             (self.since is None or written_at >= self.since)
             and (self.until is None or written_at < self.until)
-            and all(result.get(name) in values for name, values in self.fields.items() if values)
+            and all(
+                _value(result, name) in values for name, values in self.fields.items() if values
+            )
             and (not self.persons or self._names_person(result))
         )
 
     def _names_person(self, result: Result) -> bool:
         named = {*(result.get("person") or ()), result["recipient"]}
         return not self.persons.isdisjoint(named)
+
+
+def _value(result: Result, name: str) -> object:
+    return trace_id_of(result.get("traceparent", "")) if name == TRACE_ID else result.get(name)

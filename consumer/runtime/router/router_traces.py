@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
-from consumer.kafka.records.messages import position_of
+from consumer.kafka.records.messages import headers_of, position_of
 from consumer.records.input_record import InputRecord
 from consumer.records.trace_context import is_sampled, traceparent_in
 
@@ -31,13 +29,18 @@ class RouterTraces:
     def with_context(self, message: Message, record: InputRecord, now: float) -> InputRecord:
         """Return the record with the trace context that its results carry. The span of a sampled
         one begins; a record that is read twice in one poll has one."""
-        traceparent = traceparent_in(record.read_envelope().headers)
+        replayed = record.topic != message.topic()  # else the headers alone: a third of the time
+        headers = record.read_envelope().headers if replayed else headers_of(message)[0]
+        traceparent = traceparent_in(headers) if headers else ""
         if self._spans is not None and is_sampled(traceparent):
             place = position_of(message)
             if place not in self._begun:
                 self._begun[place] = self._begin(self._spans, place, traceparent, now)
             traceparent = self._begun[place][1]
-        return replace(record, traceparent=traceparent) if traceparent else record
+        if not traceparent:
+            return record
+        place = record.topic, record.partition, record.offset
+        return InputRecord(*place, record.value, record.read_envelope, traceparent)
 
     def _begin(self, spans: Spans, place: Place, traceparent: str, now: float) -> tuple[Span, str]:
         from consumer.observability.tracing import context_of  # noqa: PLC0415 - of an extra

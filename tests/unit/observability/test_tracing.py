@@ -55,15 +55,17 @@ def recorder() -> Iterator[Recorder]:
     made.spans.close()
 
 
-def message(offset: int = 7) -> Any:
+def message(traceparent: str = "", topic: str = "pos") -> Any:
+    headers = [("traceparent", traceparent.encode()), ("baggage", b"customer=anna")]
     return SimpleNamespace(
-        topic=lambda: "pos", partition=lambda: 2, offset=lambda: offset, headers=list
+        topic=lambda: topic, partition=lambda: 2, offset=lambda: 7, headers=lambda: headers
     )
 
 
-def record(traceparent: str) -> InputRecord:
-    headers = [("traceparent", traceparent.encode()), ("baggage", b"customer=anna")]
-    return InputRecord("pos", 2, 7, b"{}", lambda: RecordEnvelope(headers=headers))
+def carried(traces: RouterTraces, traceparent: str, at: float = NOW) -> str:
+    """The trace context that the results of a record with this one carry."""
+    record = InputRecord("pos", 2, 7, b"{}")
+    return traces.with_context(message(traceparent), record, at).traceparent
 
 
 def pending(
@@ -88,8 +90,8 @@ def test_process_is_a_child_of_the_producers_span_and_its_context_is_carried(
     recorder: Recorder,
 ) -> None:
     traces = RouterTraces(recorder.spans, "surveys.router")
-    first = traces.with_context(message(), record(SAMPLED), NOW)
-    again = traces.with_context(message(), record(SAMPLED), NOW + 1)  # routed twice in one poll
+    first = carried(traces, SAMPLED)
+    again = carried(traces, SAMPLED, NOW + 1)  # routed twice in one poll
     traces.committed([message()], NOW + 3)
     (span,) = recorder.ended
     assert span.name == "process pos"
@@ -97,8 +99,7 @@ def test_process_is_a_child_of_the_producers_span_and_its_context_is_carried(
     assert f"{span.context.trace_id:032x}" == TRACE
     assert span.parent is not None
     assert f"{span.parent.span_id:016x}" == SPAN
-    carried = f"00-{TRACE}-{span.context.span_id:016x}-01"
-    assert first.traceparent == again.traceparent == carried
+    assert first == again == f"00-{TRACE}-{span.context.span_id:016x}-01"
     assert (span.start_time, span.end_time) == (int(NOW * 1e9), int((NOW + 3) * 1e9))
     attributes = dict(span.attributes or {})
     assert attributes["messaging.kafka.offset"] == 7
@@ -107,21 +108,29 @@ def test_process_is_a_child_of_the_producers_span_and_its_context_is_carried(
 
 def test_records_that_are_not_sampled_have_no_span(recorder: Recorder) -> None:
     traces = RouterTraces(recorder.spans, "surveys.router")
-    assert traces.with_context(message(), record(UNSAMPLED), NOW).traceparent == UNSAMPLED
-    assert traces.with_context(message(), record("none"), NOW).traceparent == ""
+    assert carried(traces, UNSAMPLED) == UNSAMPLED
+    assert carried(traces, "none") == ""
     traces.committed([message()], NOW)
     assert recorder.ended == []
 
 
 def test_context_is_carried_without_spans() -> None:
     traces = RouterTraces(None, "surveys.router")
-    assert traces.with_context(message(), record(SAMPLED), NOW).traceparent == SAMPLED
+    assert carried(traces, SAMPLED) == SAMPLED
     traces.committed([message()], NOW)
+
+
+def test_replayed_record_keeps_the_context_that_it_first_had() -> None:
+    former = RecordEnvelope(headers=[("traceparent", SAMPLED.encode())])
+    record = InputRecord("pos", 2, 7, b"{}", lambda: former)
+    replayed = message(UNSAMPLED, topic="surveys.replayed")
+    made = RouterTraces(None, "surveys.router").with_context(replayed, record, NOW)
+    assert (made.traceparent, made.read_envelope()) == (SAMPLED, former)
 
 
 def test_poll_that_failed_leaves_no_span(recorder: Recorder) -> None:
     traces = RouterTraces(recorder.spans, "surveys.router")
-    traces.with_context(message(), record(SAMPLED), NOW)
+    carried(traces, SAMPLED)
     traces.forget()
     traces.committed([message()], NOW)
     assert recorder.ended == []
@@ -209,10 +218,10 @@ def test_exemplars_are_the_first_sampled_event_of_a_call_and_of_each_age() -> No
     assert found["event_to_answer_seconds"] == {others[0], others[2]}
 
 
-@pytest.mark.parametrize("carried", [False, True])
-def test_no_exemplar_without_tracing_or_of_an_event_that_is_not_sampled(*, carried: bool) -> None:
-    traces = LaneTraces(None, "cloud", carried=carried)
-    some = [pending(1, UNSAMPLED), pending(2, "")] if carried else [pending(1, SAMPLED)]
+@pytest.mark.parametrize("traced", [False, True])
+def test_no_exemplar_without_tracing_or_of_an_event_that_is_not_sampled(*, traced: bool) -> None:
+    traces = LaneTraces(None, "cloud", carried=traced)
+    some = [pending(1, UNSAMPLED), pending(2, "")] if traced else [pending(1, SAMPLED)]
     assert set(map(len, exemplars_of_a_call(traces, *some).values())) == {0}
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from consumer.operations.results.choice import Choice
+from consumer.operations.results.choice import TRACE_ID, Choice
 from consumer.records.result import Reason
 from tests.unit.operations.results.made import WRITTEN, made
 
@@ -34,3 +36,12 @@ def test_a_result_is_taken_that_has_all_that_is_asked_for(choice: Choice, taken:
 def test_a_result_without_a_person_is_of_none() -> None:
     found = made(Reason.NO_RECIPIENT, recipient=None)
     assert not Choice(persons=frozenset({"k1:p1"})).takes(found)
+
+
+@pytest.mark.parametrize(
+    ("context", "taken"), [(f"00-{'a' * 32}-{'b' * 16}-00", True), ("", False)]
+)
+def test_a_result_is_found_by_the_trace_of_its_event(context: str, taken: bool) -> None:
+    carried: dict[str, Any] = {"traceparent": context} if context else {}
+    assert Choice({TRACE_ID: ["a" * 32]}).takes(made(**carried)) is taken
+    assert not Choice({TRACE_ID: ["b" * 32]}).takes(made(**carried))
