@@ -130,7 +130,9 @@ class Process:
 
     def _show_config(self, config: Config) -> None:
         routes = [route.name for route in config.routes]
-        self.metrics.process.config_loaded(config.config_version, list(config.campaigns), routes)
+        self.metrics.process.config_loaded(
+            config.config_version, list(config.campaigns), routes, config.application_id
+        )
 
     async def run(self, *, signals: bool = True) -> None:
         """Run until SIGTERM, SIGINT or `stop()`. Raise the first failure, if there was one."""

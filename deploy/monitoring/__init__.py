@@ -9,5 +9,6 @@ alerts     ── the alerts; each has a runbook and a panel of the same name
 rules      ── the Prometheus rule file
 panels     ── a panel, by our own few words, as Grafana wants it
 manager, operations ── what the two dashboards show
+events     ── reloads and starts, marked in every curve
 dashboards ── the dashboards' JSON
 """

@@ -13,13 +13,17 @@ from grafana_foundation_sdk.builders import dashboard as build
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard
 
-from deploy.monitoring import manager, operations, rules
+from deploy.monitoring import events, manager, operations, rules
 from deploy.monitoring.alert import RUNBOOKS
 from deploy.monitoring.panels import SOURCE, Row, built
 from deploy.monitoring.queries import PREFIX
+from deploy.monitoring.series import of
 
 HERE = Path(__file__).parent
 TAG = "survey-dispatcher"
+CONFIG = f"{PREFIX}config_info"
+"""Says of which application a process is."""
+
 ROW_NUMBERS = 1000
 """Panels are numbered from 1, so that a link to one does not move when a row is added."""
 
@@ -39,6 +43,8 @@ def json_of(name: str, runbooks: str = RUNBOOKS) -> str:
     board.link(_others())
     for variable in _variables(runbooks):
         board.with_variable(variable)
+    for event in events.EVENTS:
+        board.annotation(events.annotation(event))
     _place(board, rows)
     return JSONEncoder(sort_keys=True, indent=2).encode(board.build()) + "\n"
 
@@ -80,8 +86,10 @@ def _variables(
 ) -> list[build.DatasourceVariable | build.QueryVariable | build.TextBoxVariable]:
     return [
         build.DatasourceVariable("datasource").type("prometheus").label("Prometheus"),
-        _labels("job", f"{PREFIX}build_info", "Application"),
-        _labels("lane", f'{PREFIX}takeovers_total{{job=~"$job"}}', "Lane"),
+        _labels("namespace", CONFIG, "Namespace"),
+        _labels("application", f'{CONFIG}{{namespace=~"$namespace"}}', "Application"),
+        _jobs(),
+        _labels("lane", of("takeovers_total"), "Lane"),
         build.TextBoxVariable("runbooks")
         .default_value(runbooks)
         .label("Runbooks")
@@ -90,7 +98,18 @@ def _variables(
 
 
 def _labels(name: str, metric: str, label: str) -> build.QueryVariable:
-    variable = build.QueryVariable(name).query(f"label_values({metric}, {name})").label(label)
+    return _values(name, metric).label(label).all_value(".*")
+
+
+def _jobs() -> build.QueryVariable:
+    """The scrape jobs of the chosen applications, by which every panel selects. Without a value of
+    its own for all, "all" is these jobs alone."""
+    chosen = f'{CONFIG}{{namespace=~"$namespace",application=~"$application"}}'
+    return _values("job", chosen).hide(dashboard.VariableHide.HIDE_VARIABLE)
+
+
+def _values(name: str, metric: str) -> build.QueryVariable:
+    variable = build.QueryVariable(name).query(f"label_values({metric}, {name})")
     variable.datasource(SOURCE).refresh(dashboard.VariableRefresh.ON_TIME_RANGE_CHANGED)
     variable.current(dashboard.VariableOption(selected=True, text="All", value="$__all"))
-    return variable.multi(True).include_all(True).all_value(".*")
+    return variable.multi(True).include_all(True)

@@ -1,7 +1,7 @@
 """Alerts on the two objectives, by how fast their budget of a month goes.
 
-Each asks two windows: the long one that it matters, the short one that it still goes on. Too few
-in the long window say nothing.
+Each is a page and a ticket of the same name: a budget that is gone within days pages, one that goes
+too fast for a month is a ticket. Too few in the long window say nothing.
 """
 
 from __future__ import annotations
@@ -9,44 +9,49 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from deploy.monitoring import recording as at
-from deploy.monitoring.alert import Alert
-from deploy.monitoring.thresholds import BURNS, HOUR, IN_TIME, MINUTE, RESULTS, Objective
+from deploy.monitoring.alert import Alert, Severity
+from deploy.monitoring.thresholds import BURN_WAIT, BURNS, IN_TIME, RESULTS, Objective
 
-_SECONDS = {"m": MINUTE, "h": HOUR}
+Ratio = Callable[[str], str]
+"""Window → the name of its recorded series."""
 
 
-def _burns(bad: Callable[[str], str], all_: Callable[[str], str], goal: Objective) -> str:
-    """Either pair of windows burns too fast."""
+def _burns(bad: Ratio, counted: Ratio, goal: Objective, severity: Severity) -> str:
+    """Either pair of this severity burns too fast."""
     parts = []
-    for short, long, factor in BURNS:
-        limit = round(factor * goal.budget, 6)
-        seconds = int(long[:-1]) * _SECONDS[long[-1]]
+    for burn in (burn for burn in BURNS if burn.severity == severity):
+        limit = round(burn.factor * goal.budget, 6)
         parts.append(
-            f"({bad(long)} > {limit} and {bad(short)} > {limit} "
-            f"and {all_(long)} * {seconds} > {goal.least})"
+            f"({bad(burn.long)} > {limit} and {bad(burn.short)} > {limit} "
+            f"and {counted(burn.long)} * {at.seconds(burn.long)} > {goal.least})"
         )
     return "\nor ".join(parts)
 
 
-OBJECTIVES = [
-    Alert(
+def _late(severity: Severity) -> Alert:
+    return Alert(
         "SurveysLate",
-        "warning",
-        _burns(at.late, at.answers, IN_TIME),
+        severity,
+        _burns(at.late, at.answers, IN_TIME, severity),
         "Lane {{ $labels.lane }}: {{ $value | humanizePercentage }} of the surveys are sent later "
         "than an hour after the purchase or their due time.",
         "See where the time goes: the input's lag, or the wait for a permit.",
         "Sent in time",
-        "2m",
-    ),
-    Alert(
+        BURN_WAIT[severity],
+    )
+
+
+def _not_accepted(severity: Severity) -> Alert:
+    return Alert(
         "ResultsNotAccepted",
-        "warning",
-        _burns(at.not_accepted, at.results, RESULTS),
+        severity,
+        _burns(at.not_accepted, at.results, RESULTS, severity),
         "Lane {{ $labels.lane }}: {{ $value | humanizePercentage }} of the invitations end without "
         "a survey.",
         "See how they end: status and reason of the results.",
         "Accepted of all that count",
-        "2m",
-    ),
-]
+        BURN_WAIT[severity],
+    )
+
+
+OBJECTIVES = [made(severity) for made in (_late, _not_accepted) for severity in BURN_WAIT]

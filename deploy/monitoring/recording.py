@@ -2,15 +2,19 @@
 
 Names are `level:metric:operation`. A range of a raw gauge belongs to one process; a range of a
 recorded one is the lane's, across owners.
+
+Windows of hours are sums of recorded rates of five minutes, windows of days of rates of an hour:
+else each evaluation would read three days of raw counters, of every process that ran in them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from consumer.records.result import Reason, Status
 from deploy.monitoring.queries import PREFIX, by, gauge, increase, rate
-from deploy.monitoring.thresholds import BURNS, STALLED_MINUTES, SURVEY_WITHIN
+from deploy.monitoring.thresholds import BURNS, DAY, HOUR, MINUTE, STALLED_MINUTES, SURVEY_WITHIN
 
 NOT_OURS = (
     Reason.NO_RECIPIENT,
@@ -29,7 +33,18 @@ counts, reasons of later versions too."""
 COUNTED = f'status!="{Status.SUPPRESSED}",reason!~"{"|".join(NOT_OURS)}"'
 BAD = f'{COUNTED},status!="{Status.ACCEPTED}"'
 
-WINDOWS = tuple(window for short, long, _ in BURNS for window in (short, long))
+_SECONDS = {"m": MINUTE, "h": HOUR, "d": DAY}
+
+
+def seconds(window: str) -> int:
+    """Return the length of a window: `30m`, `6h`, `3d`."""
+    return int(window[:-1]) * _SECONDS[window[-1]]
+
+
+RAW = "1h"
+"""The longest window that is read from the counters."""
+
+WINDOWS = sorted({window for burn in BURNS for window in (burn.short, burn.long)}, key=seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +78,11 @@ def late(window: str) -> str:
     return recorded("lane", "answers_late", f"ratio_rate{window}")
 
 
+def late_rate(window: str) -> str:
+    """The name of the answers a second that came too late."""
+    return recorded("lane", "answers_late", f"rate{window}")
+
+
 def answers(window: str) -> str:
     """The name of the answers a second."""
     return recorded("lane", "answers", f"rate{window}")
@@ -71,6 +91,11 @@ def answers(window: str) -> str:
 def not_accepted(window: str) -> str:
     """The name of the share of counting results that are not `accepted`."""
     return recorded("lane", "results_bad", f"ratio_rate{window}")
+
+
+def bad_rate(window: str) -> str:
+    """The name of the counting results a second that are not `accepted`."""
+    return recorded("lane", "results_bad", f"rate{window}")
 
 
 def results(window: str) -> str:
@@ -97,17 +122,40 @@ def lanes() -> list[Recorded]:
 
 
 def objectives() -> list[Recorded]:
-    """Time to survey, and the results ratio, over every window of the burn rates."""
-    return [each for window in WINDOWS for each in _objective(window)]
+    """Time to survey, and the results ratio, over the windows that are read from the counters."""
+    raw = [window for window in WINDOWS if seconds(window) <= seconds(RAW)]
+    return [rule for window in raw for rule in _from_counters(window)]
 
 
-def _objective(window: str) -> list[Recorded]:
+def long_objectives() -> list[Recorded]:
+    """The same over longer windows, from recorded rates."""
+    long = [window for window in WINDOWS if seconds(window) > seconds(RAW)]
+    return [rule for window in long for rule in _from_rates(window)]
+
+
+def _from_counters(window: str) -> list[Recorded]:
     bucket = f'event_to_answer_seconds_bucket{{le="{float(SURVEY_WITHIN)}"}}'
     in_time = rate(bucket, window, "lane")
-    counting, bad = f"results_total{{{COUNTED}}}", f"results_total{{{BAD}}}"
     return [
         Recorded(answers(window), rate("event_to_answer_seconds_count", window, "lane")),
-        Recorded(late(window), f"1 - {in_time} / ({answers(window)} > 0)"),
-        Recorded(results(window), rate(counting, window, "lane")),
-        Recorded(not_accepted(window), f"{rate(bad, window, 'lane')} / ({results(window)} > 0)"),
+        Recorded(late_rate(window), f"{answers(window)} - {in_time}"),
+        Recorded(late(window), f"{late_rate(window)} / ({answers(window)} > 0)"),
+        Recorded(results(window), rate(f"results_total{{{COUNTED}}}", window, "lane")),
+        Recorded(bad_rate(window), rate(f"results_total{{{BAD}}}", window, "lane")),
+        Recorded(not_accepted(window), f"{bad_rate(window)} / ({results(window)} > 0)"),
+    ]
+
+
+def _from_rates(window: str) -> list[Recorded]:
+    """A window before a lane's first record adds nothing: the rate is that of the whole window."""
+    step = "5m" if seconds(window) < DAY else "1h"
+
+    def mean(name: Callable[[str], str]) -> str:
+        return f"sum_over_time({name(step)}[{window}:{step}]) * {seconds(step)} / {seconds(window)}"
+
+    return [
+        Recorded(answers(window), mean(answers)),
+        Recorded(late(window), f"{mean(late_rate)} / ({answers(window)} > 0)"),
+        Recorded(results(window), mean(results)),
+        Recorded(not_accepted(window), f"{mean(bad_rate)} / ({results(window)} > 0)"),
     ]

@@ -23,6 +23,11 @@ def document(runbooks: str = RUNBOOKS) -> dict[str, Any]:
         "groups": [
             {"name": "survey-dispatcher-lanes", "rules": _records(recording.lanes())},
             {"name": "survey-dispatcher-objectives", "rules": _records(recording.objectives())},
+            {
+                "name": "survey-dispatcher-objectives-long",
+                "interval": "1m",
+                "rules": _records(recording.long_objectives()),
+            },
             {"name": "survey-dispatcher-alerts", "rules": alerts},
         ]
     }

@@ -11,7 +11,7 @@ NEVER = 30 * 86400
 
 def of(name: str, *more: str, lane: bool = False) -> str:
     """The metric's series for the chosen application (and lanes)."""
-    labels = ['job=~"$job"', *(['lane=~"$lane"'] if lane else []), *more]
+    labels = ['namespace=~"$namespace"', 'job=~"$job"', *(['lane=~"$lane"'] if lane else []), *more]
     return f"{PREFIX}{name}{{{','.join(labels)}}}"
 
 

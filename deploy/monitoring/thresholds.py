@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from deploy.monitoring.alert import Severity
+
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 STALLED_MINUTES = 15
@@ -74,6 +76,28 @@ IN_TIME = Objective(good=0.95, least=100)
 RESULTS = Objective(good=0.99, least=100)
 """Of all final results that count (see `recording.COUNTED`), those that are accepted."""
 
-BURNS = (("5m", "1h", 14.4), ("30m", "6h", 6.0))
-"""Short window, long window, how many times faster than allowed the budget goes: 2 % of a month's
-budget in an hour, 5 % in six hours."""
+
+@dataclass(frozen=True, slots=True)
+class Burn:
+    """A pair of windows: the budget goes `factor` times as fast as it may, over both.
+
+    The long one says that it matters, the short one that it still goes on.
+    """
+
+    short: str
+    long: str
+    factor: float
+    severity: Severity
+
+
+BURNS = (
+    Burn("5m", "1h", 14.4, "critical"),
+    Burn("30m", "6h", 6.0, "critical"),
+    Burn("2h", "1d", 3.0, "warning"),
+    Burn("6h", "3d", 1.0, "warning"),
+)
+"""2 % of a month's budget in an hour, 5 % in six hours, 10 % in a day, 10 % in three days: the four
+of The Site Reliability Workbook, chapter 5, "Multiwindow, Multi-Burn-Rate Alerts"."""
+
+BURN_WAIT: dict[Severity, str] = {"critical": "2m", "warning": "15m"}
+"""For how long a pair burns before its alert fires."""

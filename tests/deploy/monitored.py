@@ -80,13 +80,26 @@ def alerts() -> dict[str, dict[str, Any]]:
 
 
 @cache
+def boards() -> dict[str, dict[str, Any]]:
+    """The dashboards by name, from the JSON that is checked in."""
+    folder = DEPLOY / "monitoring" / "dashboards"
+    return {name: json.loads((folder / f"{name}.json").read_text()) for name in BOARDS}
+
+
+@cache
 def panels() -> dict[str, list[dict[str, Any]]]:
-    """Dashboard → its panels, from the JSON that is checked in."""
-    boards = {}
-    for name in BOARDS:
-        text = (DEPLOY / "monitoring" / "dashboards" / f"{name}.json").read_text()
-        boards[name] = [panel for panel in json.loads(text)["panels"] if panel["type"] != "row"]
-    return boards
+    """Dashboard → its panels."""
+    return {
+        name: [panel for panel in board["panels"] if panel["type"] != "row"]
+        for name, board in boards().items()
+    }
+
+
+def marks() -> dict[str, str]:
+    """Name → query of what the dashboards mark in every curve."""
+    (marked, *others) = (board["annotations"]["list"] for board in boards().values())
+    assert all(marked == other for other in others)
+    return {each["name"]: each["expr"] for each in marked}
 
 
 def queries() -> list[Shown]:
@@ -99,12 +112,13 @@ def queries() -> list[Shown]:
     ]
 
 
-def filled(expr: str, interval: str = "1m", over: str = "1h") -> str:
-    """A panel's query as Grafana sends it, with everything chosen."""
+def filled(expr: str, interval: str = "1m", over: str = "1h", job: str = ".*") -> str:
+    """A panel's query as Grafana sends it, with everything chosen, or one application's jobs."""
     for variable, value in (
         ("$__rate_interval", interval),
         ("$__range", over),
-        ("$job", ".*"),
+        ("$namespace", ".*"),
+        ("$job", job),
         ("$lane", ".*"),
     ):
         expr = expr.replace(variable, value)

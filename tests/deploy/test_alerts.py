@@ -21,7 +21,7 @@ _CASE_LABELS = ("lane", "vendor", "campaign", "topic", "stage", "loop", "instanc
 
 def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [tool("promtool"), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
 
 
 def blocks(alert: str) -> list[dict[str, Any]]:

@@ -10,7 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.monitored import alerts, filled, panels, queries, rules, series, tool, used
+from tests.deploy.monitored import (
+    alerts,
+    boards,
+    filled,
+    marks,
+    panels,
+    queries,
+    rules,
+    series,
+    tool,
+    used,
+)
 
 NOT_SHOWN = {
     "survey_dispatcher_process_max_fds": "a constant of the system, the same all day",
@@ -37,6 +48,10 @@ def test_prometheus_can_read_every_query(tmp_path: Path) -> None:
     recorded = [
         {"record": f"shown:query{number}", "expr": filled(each.expr)}
         for number, each in enumerate(queries())
+    ]
+    recorded += [
+        {"record": f"shown:annotation{number}", "expr": filled(expr)}
+        for number, expr in enumerate(marks().values())
     ]
     file = tmp_path / "queries.yaml"
     file.write_text(json.dumps({"groups": [{"name": "queries", "rules": recorded}]}))
@@ -114,3 +129,18 @@ def test_nothing_personal_can_be_a_label_of_a_panel_or_a_text_of_an_alert() -> N
         for name in re.findall(r"\{\{ ?(?:with )?\$?(?:labels\.)?(\w+)", text)
     }
     assert named - {"end", "else", "value"} <= harmless
+
+
+@pytest.mark.parametrize("board", panels())
+def test_dashboards_select_by_the_application_that_processes_name(board: str) -> None:
+    """Panels select by job, and the jobs are those of the chosen applications."""
+    variables = {each["name"]: each for each in boards()[board]["templating"]["list"]}
+    assert variables["application"]["query"].endswith(", application)")
+    assert 'application=~"$application"' in variables["job"]["query"]
+    assert "allValue" not in variables["job"]  # else all jobs, whatever application is chosen
+    for expr in [each.expr for each in queries() if each.board == board]:
+        assert expr.count('job=~"$job"') == expr.count('namespace=~"$namespace"') > 0
+
+
+def test_reloads_and_starts_are_marked() -> None:
+    assert marks().keys() == {"Config taken", "Config refused", "Start"}

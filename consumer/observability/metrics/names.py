@@ -164,7 +164,7 @@ PROCESS = (
     Counter("clock_steps_total", "Steps of the machine's clock while the process ran", merge=max),
     Counter("config_reloads_total", "Attempts to reload the config", ("result",)),
     Gauge("config_last_reload_successful", "0 while the config on disk is refused", merge=min),
-    Info("config", "The config in use", ("version",)),
+    Info("config", "The config in use, and its application", ("application", "version")),
     Info("build", "The running program", ("version", "python", "librdkafka")),
 )
 """Stages, Kafka clients, the config and the process itself."""

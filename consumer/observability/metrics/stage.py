@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from consumer.observability.metrics.labels import (
+    CLOSED,
     OTHER,
     PAUSES_SHOWN,
     ROUTER,
@@ -108,12 +109,18 @@ class ProcessMetrics:
             self._series.remove("campaign", gone)
 
     def config_loaded(
-        self, version: str, campaigns: Sequence[str], routes: Sequence[str] = ()
+        self,
+        version: str,
+        campaigns: Sequence[str],
+        routes: Sequence[str] = (),
+        application: str = "",
     ) -> None:
-        """Show the config that is in use from now on."""
+        """Show the config that is in use from now on; `application` is its `application_id`."""
         self._labels.set_routes(routes)
-        self._series.show("config", "", {(version,): 1})
+        self._series.show("config", "", {(application, version): 1})
         self._series.set("config_last_reload_successful", 1)
+        for result in sorted(CLOSED["result"]):  # an increase misses a series' first value
+            self._series.count("config_reloads_total", result, n=0)
         self.set_campaigns(campaigns)
 
     def config_reload(self, result: str) -> None:

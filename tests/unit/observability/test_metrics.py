@@ -40,7 +40,7 @@ from tests.support.lanes import lane as make_lane
 LANE = "pisano-cloud"
 OF_CONFIG = {
     *("topic", "partition", "lane", "campaign", "vendor", "limit", "stage", "loop"),
-    *("rule", "name", "route"),
+    *("rule", "name", "route", "application"),
 }
 
 OF_THE_BUILD = {"version", "python", "librdkafka"}
@@ -369,19 +369,20 @@ def test_a_reload_drops_the_series_of_removed_campaigns_and_shows_the_new_ones()
     for name in ("a", "b"):
         metrics.router.routed(LANE, name, 1)
         metrics.lane(LANE).sealed(name, SealReason.FULL, 10)
-    metrics.process.config_loaded("v2", ["b", "c"])
+    metrics.process.config_loaded("v2", ["b", "c"], application="surveys")
     assert value(metrics, "invitations_routed_total", lane=LANE, campaign="a") is None
     assert value(metrics, "batch_size_invitations_count", lane=LANE, campaign="a") is None
     assert value(metrics, "invitations_routed_total", lane=LANE, campaign="b") == 1
     for name in ("a", "b"):
         metrics.router.routed(LANE, name, 1)
     assert value(metrics, "invitations_routed_total", lane=LANE, campaign=OTHER) == 1
-    assert value(metrics, "config_info", version="v2") == 1
+    assert value(metrics, "config_info", application="surveys", version="v2") == 1
 
 
 def test_a_refused_reload_shows_until_the_config_on_disk_is_good_again() -> None:
     metrics = Metrics()
     metrics.process.config_loaded("v1", [])
+    assert value(metrics, "config_reloads_total", result="refused") == 0
     metrics.process.config_reload("refused")
     assert value(metrics, "config_last_reload_successful") == 0
     metrics.process.config_reload("unchanged")

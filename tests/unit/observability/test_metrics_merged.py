@@ -61,14 +61,14 @@ def test_worst_of_the_gauges_is_shown() -> None:
     other.process.broker(up=False)
     one.process.clock_ahead(-3.0)
     other.process.clock_ahead(1.0)
-    one.process.config_loaded("v1", [])
-    other.process.config_loaded("v1", [])
+    one.process.config_loaded("v1", [], application="surveys")
+    other.process.config_loaded("v1", [], application="surveys")
     one.process.config_reload("refused")
     series = merged(one, other)
     assert value(series, "broker_up", "process") == 0
     assert value(series, "clock_ahead_seconds") == -3
     assert value(series, "config_last_reload_successful") == 0
-    assert series.export().numbers["config"] == {("v1",): 1}
+    assert series.export().numbers["config"] == {("surveys", "v1"): 1}
 
 
 def test_infinite_forecast_stays_infinite() -> None:
