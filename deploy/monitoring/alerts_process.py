@@ -3,13 +3,44 @@
 from __future__ import annotations
 
 from consumer.observability.metrics.labels import NO_LANES
+from deploy.monitoring import recording as at
 from deploy.monitoring.alert import Alert
 from deploy.monitoring.queries import PREFIX, by, gauge, increase
-from deploy.monitoring.thresholds import CLOCK_WRONG, LOOP_SILENCE, SESSIONS, THROTTLED
+from deploy.monitoring.thresholds import (
+    CLOCK_WRONG,
+    LOOP_SILENCE,
+    SESSIONS,
+    SILENT_SLOTS,
+    SLOT_MINUTES,
+    STEADY_HOURS,
+    STEADY_SLOTS,
+    THROTTLED,
+)
 
 _LOOPS = f'{PREFIX}loop_heartbeat_timestamp_seconds{{loop!~"{"|".join(NO_LANES)}"}}'
 _RUNNING = f'max {by("lane")} (label_replace({_LOOPS}, "lane", "$1", "loop", "(.*)"))'
 """Lanes for which a process runs a loop: the owner, and processes on standby."""
+
+_HOUR = SILENT_SLOTS * SLOT_MINUTES
+
+
+def _steady(days: int) -> str:
+    """Topics that had records all around this time of day, so many days ago: from two hours before
+    to one after, so that a shop which opens later or closes earlier than then is not missed."""
+    before = 24 * days - 1
+    slots = f"({at.EVENTS} > 0)[{STEADY_HOURS}h:{SLOT_MINUTES}m] offset {before}h"
+    return f"count_over_time({slots}) >= {STEADY_SLOTS}"
+
+
+_STALLED = (
+    f"max_over_time({at.EVENTS}[{_HOUR - SLOT_MINUTES}m]) == 0\n"
+    f"and {at.LAG} == 0\n"
+    f"and {_steady(7)}\n"
+    f"and ({_steady(1)} or {_steady(14)})"
+)
+"""Inputs that are read to their ends and have no record for an hour, as they had a week ago, and
+yesterday or a week before that. A day on which shops are closed is so every week; after it the day
+before says nothing."""
 
 PROCESS = [
     Alert(
@@ -31,6 +62,15 @@ PROCESS = [
         "on.",
         "Stopped inputs",
         "1m",
+    ),
+    Alert(
+        "InputStalled",
+        "warning",
+        _STALLED,
+        "Topic {{ $labels.topic }}: no record for an hour, at a time at which it always had some.",
+        "See whether its producer writes: compare the newest record of the topic with the clock.",
+        "Records of inputs",
+        "15m",
     ),
     Alert(
         "RegistryUnreachable",

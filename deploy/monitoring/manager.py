@@ -3,9 +3,29 @@
 from __future__ import annotations
 
 from deploy.monitoring.panels import Panel, Query, Row, one
-from deploy.monitoring.recording import COUNTED
-from deploy.monitoring.series import EVERY, NEVER, grown, mean, now, of, per_second, quantile
-from deploy.monitoring.thresholds import FORECAST, IN_TIME, RESULTS, SURVEY_WITHIN
+from deploy.monitoring.recording import (
+    COUNTED,
+    Ratio,
+    answers,
+    bad_rate,
+    late,
+    late_rate,
+    not_accepted,
+    results,
+)
+from deploy.monitoring.series import (
+    EVERY,
+    NEVER,
+    by_day,
+    grown,
+    mean,
+    now,
+    of,
+    per_second,
+    quantile,
+    recorded,
+)
+from deploy.monitoring.thresholds import FORECAST, IN_TIME, RESULTS, SURVEY_WITHIN, Objective
 
 TITLE = "Survey dispatcher: surveys"
 
@@ -15,6 +35,25 @@ _ACCEPTED = of("results_total", 'status="accepted"', lane=True)
 _COUNTED = of("results_total", COUNTED, lane=True)
 _ENDED = of("results_total", 'status!="accepted"')
 _BEFORE = of("events_total", 'disposition=~"suppressed|expired|rejected|dead_letter"')
+
+_DAY_COLUMNS = ("route", "status", "reason")
+
+
+def _left(bad: Ratio, counted: Ratio, goal: Objective) -> str:
+    """The part of the allowance of 30 days that is left."""
+    month = [
+        f"sum(sum_over_time({recorded(rate('5m'), lane=True)}[30d:5m]))" for rate in (bad, counted)
+    ]
+    return f"1 - {month[0]} / {month[1]} / {goal.budget}"
+
+
+_BURNING = (("late", late, IN_TIME), ("not accepted", not_accepted, RESULTS))
+
+
+def _burn(what: str, ratio: Ratio, goal: Objective, window: str) -> Query:
+    expr = f"{recorded(ratio(window), lane=True)} / {goal.budget}"
+    return Query(expr, f"{{{{lane}}}} {what}, {window}")
+
 
 FIGURES = Row(
     "At a glance, over the time shown",
@@ -170,4 +209,51 @@ BY_ROUTE = Row(
     ),
 )
 
-ROWS = (FIGURES, COURSE, ENDS, BY_ROUTE)
+BY_DAY = Row(
+    "By day",
+    (
+        Panel(
+            "By day, route and reason",
+            "How many customers ended on each day, by the route that chose them, and how: "
+            "`accepted` are surveys, docs/results.md explains each reason. Today's row grows.",
+            one(by_day(of("route_results_total"), *_DAY_COLUMNS)),
+            kind="days",
+            width=24,
+            columns=_DAY_COLUMNS,
+        ),
+    ),
+)
+
+OBJECTIVES = Row(
+    "The month's allowance",
+    (
+        Panel(
+            "Allowance of late surveys left",
+            "Of the surveys of 30 days so many may be late: what is left of it, less than 0 when "
+            "the goal is missed.",
+            one(_left(late_rate, answers, IN_TIME)),
+            unit="percentunit",
+            kind="stat",
+            width=6,
+        ),
+        Panel(
+            "Allowance of results not accepted left",
+            "Of the results of 30 days that count so many may be others than accepted: what is "
+            "left of it.",
+            one(_left(bad_rate, results, RESULTS)),
+            unit="percentunit",
+            kind="stat",
+            width=6,
+        ),
+        Panel(
+            "Burn rate",
+            "How many times as fast as it may the allowance goes, over an hour and over three "
+            "days. 1 uses it up in 30 days.",
+            tuple(_burn(*each, window) for each in _BURNING for window in ("1h", "3d")),
+            width=12,
+            limit=1,
+        ),
+    ),
+)
+
+ROWS = (FIGURES, COURSE, ENDS, BY_ROUTE, BY_DAY, OBJECTIVES)

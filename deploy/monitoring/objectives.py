@@ -6,14 +6,10 @@ too fast for a month is a ticket. Too few in the long window say nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from deploy.monitoring import recording as at
 from deploy.monitoring.alert import Alert, Severity
+from deploy.monitoring.recording import Ratio
 from deploy.monitoring.thresholds import BURN_WAIT, BURNS, IN_TIME, RESULTS, Objective
-
-Ratio = Callable[[str], str]
-"""Window → the name of its recorded series."""
 
 
 def _burns(bad: Ratio, counted: Ratio, goal: Objective, severity: Severity) -> str:

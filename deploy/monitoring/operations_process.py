@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from consumer.observability.metrics.labels import NO_LANES
 from deploy.monitoring.panels import Panel, Query, Row, one
-from deploy.monitoring.series import grown, now, of, per_second, quantile
+from deploy.monitoring.recording import EVENTS
+from deploy.monitoring.series import grown, now, of, per_second, quantile, recorded
 from deploy.monitoring.thresholds import LOOP_SILENCE
 
 _LOOPS = of("loop_heartbeat_timestamp_seconds", f'loop!~"{"|".join(NO_LANES)}"')
@@ -21,6 +22,15 @@ KAFKA = Row(
                 "{{topic}}",
             ),
             alerts=("LagWithoutProgress",),
+        ),
+        Panel(
+            "Records of inputs",
+            "Records of each input in a quarter of an hour, and those of a week before.",
+            (
+                Query(f"sum by (topic) ({recorded(EVENTS)})", "{{topic}}"),
+                Query(f"sum by (topic) ({recorded(EVENTS)} offset 7d)", "{{topic}} a week before"),
+            ),
+            alerts=("InputStalled",),
         ),
         Panel(
             "Events by what became of them",

@@ -20,7 +20,8 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from deploy.monitoring.alert import ALERT_PREFIX
 
 SOURCE = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
-Kind = Literal["lines", "stack", "stat", "states", "table"]
+Kind = Literal["lines", "stack", "stat", "states", "table", "days"]
+DAYS_SHOWN = 14
 Builder = timeseries.Panel | stat.Panel | statetimeline.Panel | table.Panel
 
 
@@ -36,7 +37,8 @@ class Query:
 @dataclass(frozen=True, slots=True)
 class Panel:
     """What one panel shows. `alerts`: the ones that it explains; `limits`: where it turns red;
-    `words`: what the values 0 and 1 of a panel of states are called."""
+    `words`: what the values 0 and 1 of a panel of states are called; `columns`: the labels of a
+    table by days."""
 
     title: str
     what: str
@@ -48,6 +50,7 @@ class Panel:
     limit: float | None = None
     words: tuple[str, str] = ("no", "yes")
     bad: int = 1
+    columns: tuple[str, ...] = ()
 
     @property
     def height(self) -> int:
@@ -89,6 +92,8 @@ def _base(panel: Panel) -> Builder:
             return _states(panel)
         case "table":
             return table.Panel()
+        case "days":
+            return _days(panel)
     lines = timeseries.Panel().min(0).fill_opacity(10).span_nulls(False)
     lines.legend(
         common_builders.VizLegendOptions()
@@ -104,6 +109,18 @@ def _base(panel: Panel) -> Builder:
         stacking = common_builders.StackingConfig().mode(common.StackingMode.NORMAL)
         lines.stacking(stacking)
     return lines
+
+
+def _days(panel: Panel) -> table.Panel:
+    """A row for each day, the newest first, and each combination of the query's labels."""
+    names = {name: name.capitalize() for name in panel.columns} | {"Time": "Day", "Value": "Number"}
+    order = {name: at for at, name in enumerate(("Time", *panel.columns, "Value"))}
+    options = {"renameByName": names, "indexByName": order}
+    columns = dashboard.DataTransformerConfig(id_val="organize", options=options)
+    days = dashboard.DynamicConfigValue(id_val="unit", value="time:YYYY-MM-DD")
+    newest = common_builders.TableSortByFieldState().display_name("Day").desc(True)
+    result = table.Panel().with_transformation(columns).override_by_name("Day", [days])
+    return result.sort_by([newest]).interval("1d").time_from(f"{DAYS_SHOWN}d").decimals(0)
 
 
 def _states(panel: Panel) -> statetimeline.Panel:
@@ -126,6 +143,8 @@ def _target(query: Query, letter: str, kind: Kind) -> Dataquery:
     target.datasource(SOURCE)
     if query.exemplars:
         target.exemplar(True)
+    if kind == "days":
+        return target.range().format(PromQueryFormat.TABLE)
     if kind == "table":
         return target.instant().format(PromQueryFormat.TABLE)
     return target.range()

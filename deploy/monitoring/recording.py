@@ -14,7 +14,18 @@ from dataclasses import dataclass
 
 from consumer.records.result import Reason, Status
 from deploy.monitoring.queries import PREFIX, by, gauge, increase, rate
-from deploy.monitoring.thresholds import BURNS, DAY, HOUR, MINUTE, STALLED_MINUTES, SURVEY_WITHIN
+from deploy.monitoring.thresholds import (
+    BURNS,
+    DAY,
+    HOUR,
+    MINUTE,
+    SLOT_MINUTES,
+    STALLED_MINUTES,
+    SURVEY_WITHIN,
+)
+
+Ratio = Callable[[str], str]
+"""Window → the name of its recorded series."""
 
 NOT_OURS = (
     Reason.NO_RECIPIENT,
@@ -66,6 +77,7 @@ PARKED = recorded("campaign", "campaign_parked", "max")
 CAMPAIGN_CIRCUIT = recorded("campaign", "campaign_circuit_open", "max")
 NEXT_PERMIT = recorded("lane", "next_permit_seconds", "max")
 DRAIN = recorded("lane", "backlog_drain_seconds", "max")
+EVENTS = recorded("topic", "events", f"increase{SLOT_MINUTES}m")
 LAG = recorded("topic", "consumer_lag_records", "sum")
 PARTITION_LAG = recorded("partition", "consumer_lag_records", "max")
 POSITION = recorded("partition", "consumer_position", "max")
@@ -116,6 +128,7 @@ def lanes() -> list[Recorded]:
         Recorded(PARTITION_LAG, gauge("consumer_lag_records", "topic", "partition")),
         Recorded(POSITION, gauge("consumer_position", "topic", "partition")),
         Recorded(LAG, f"sum {by('topic')} ({PARTITION_LAG})"),
+        Recorded(EVENTS, increase("events_total", SLOT_MINUTES, "topic")),
         Recorded(SETTLED, increase("records_settled_total", STALLED_MINUTES, "lane")),
         Recorded(THROTTLED, increase("throttled_total", 15, "lane")),
     ]
@@ -150,7 +163,7 @@ def _from_rates(window: str) -> list[Recorded]:
     """A window before a lane's first record adds nothing: the rate is that of the whole window."""
     step = "5m" if seconds(window) < DAY else "1h"
 
-    def mean(name: Callable[[str], str]) -> str:
+    def mean(name: Ratio) -> str:
         return f"sum_over_time({name(step)}[{window}:{step}]) * {seconds(step)} / {seconds(window)}"
 
     return [

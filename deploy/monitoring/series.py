@@ -15,6 +15,11 @@ def of(name: str, *more: str, lane: bool = False) -> str:
     return f"{PREFIX}{name}{{{','.join(labels)}}}"
 
 
+def recorded(name: str, *, lane: bool = False) -> str:
+    """A recorded series of the chosen application (and lanes)."""
+    return of(name, lane=lane).removeprefix(PREFIX)
+
+
 def now(name: str, *by: str, lane: bool = True) -> str:
     """A gauge of one owner: the largest, never a sum over processes."""
     return f"max by ({', '.join(by)}) ({of(name, lane=lane)})"
@@ -28,6 +33,18 @@ def per_second(selected: str, *by: str) -> str:
 def grown(selected: str, *by: str) -> str:
     """How much a counter grew in a step of the panel, over all processes."""
     return f"sum by ({', '.join(by)}) (increase({selected}[{EVERY}]))"
+
+
+def by_day(selected: str, *by: str) -> str:
+    """How much a counter grew in the day that begins at each point, over all processes.
+
+    A series that begins in that day counts from 0: an increase alone misses its first value, which
+    is all that a rare reason has.
+    """
+    grew = f"increase({selected}[1d] offset -1d)"
+    first = f"min_over_time({selected}[1d] offset -1d) unless present_over_time({selected}[1d])"
+    parts = f'{grew} or label_replace({first}, "part", "first", "", "")'
+    return f"round(sum by ({', '.join(by)}) ({parts})) > 0"
 
 
 def quantile(share: float, name: str, *by: str, lane: bool = True) -> str:

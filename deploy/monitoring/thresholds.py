@@ -49,6 +49,13 @@ RESPONSES_FELL, RESPONSES_LEAST = 0.5, 100
 CLOCK_WRONG = 2
 """Seconds that a machine's clock may be away from Kafka's; the limits' `skew` covers no more."""
 
+SLOT_MINUTES, SILENT_SLOTS = 15, 4
+"""An input is silent without a record in so many quarters of an hour."""
+
+STEADY_HOURS, STEADY_SLOTS = 3, 10
+"""It is steady with records in so many of these hours' quarters: two more than an hour lacks tell
+apart an input that is read all day from one that gets a file now and then."""
+
 LOOP_SILENCE = 150
 """Seconds; half of `max.poll.interval.ms`, after which the group drops a member."""
 

@@ -85,12 +85,13 @@ def test_what_is_not_there_is_not_shown_as_nought() -> None:
 
 def test_counters_are_shown_by_their_growth_and_gauges_of_one_owner_never_summed() -> None:
     """A counter stays at each process it was counted at; a lane's gauge is at two in a move."""
+    ranged = ("rate(", "increase(", "min_over_time(", "present_over_time(")  # the last of `by_day`
     for each in queries():
         for name in used(each.expr):
             at = [found.start() for found in re.finditer(rf"\b{name}\b", each.expr)]
             before = [each.expr[:place] for place in at]
             if name.endswith(("_total", "_bucket", "_sum", "_count")):
-                assert all(text.endswith(("rate(", "increase(")) for text in before), each
+                assert all(text.endswith(ranged) for text in before), each
             else:
                 assert not any(re.search(r"sum( by \([^)]*\))? \($", text) for text in before), each
 
