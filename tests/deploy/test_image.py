@@ -15,18 +15,25 @@ from tests.support.pod import Pod
 pytestmark = pytest.mark.timeout(900)  # the build fetches what the program depends on
 
 
-@pytest.fixture
-def pod(image: Image, tmp_path: Path) -> Pod:
-    """The chart's pod, with a config that needs no Kafka to be validated."""
-    rendered = render("minimal")
+def pod_of(image: Image, home: Path, *options: str, **assigned: int) -> Pod:
+    """The chart's pod, with a config that needs no Kafka to be validated. `assigned`: what the
+    platform adds to its security context."""
+    rendered = render("minimal", *options)
     spec = dict(rendered.pods())["StatefulSet/surveys-survey-dispatcher"]
+    context = {**spec["securityContext"], **assigned}
     config = rendered.configs()["surveys-survey-dispatcher-config"]
     secrets = {"pseudonym": "a-key-for-the-tests-of-deploy", "pisano-token": "a-token"}
     files = {
         "/etc/survey-dispatcher/config": {"routing.yaml": config},
         "/etc/survey-dispatcher/secrets": secrets,
     }
-    return Pod(image, spec, tmp_path, files)
+    return Pod(image, {**spec, "securityContext": context}, home, files)
+
+
+@pytest.fixture
+def pod(image: Image, tmp_path: Path) -> Pod:
+    """As the chart says it for any platform but OpenShift."""
+    return pod_of(image, tmp_path)
 
 
 def normal(pin: str) -> str:
@@ -86,6 +93,16 @@ def test_a_config_is_validated_as_the_pod_does_it(pod: Pod) -> None:
     done = said(pod, "validate")
     assert done.returncode == 0, done.stderr
     assert "/etc/survey-dispatcher/config/routing.yaml: valid" in done.stdout
+
+
+def test_the_program_runs_as_the_user_that_openshift_assigns(image: Image, tmp_path: Path) -> None:
+    """Any number, which no file of the image knows, in group 0 and in the group of the volumes."""
+    number = 1_000_680_000
+    ids = {"runAsUser": number, "runAsGroup": 0, "fsGroup": number}
+    pod = pod_of(image, tmp_path, "--set=security.userIds=assigned", **ids)
+    assert said(pod, "validate").returncode == 0
+    demo = said(pod, "demo", "--events", "50", "--json")
+    assert demo.returncode == 0, demo.stderr[-3000:]
 
 
 def test_secrets_that_the_group_cannot_read_are_named(pod: Pod) -> None:
