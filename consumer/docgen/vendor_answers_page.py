@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from consumer.docgen.parts import fill_page, read_yaml, table
+from consumer.http.connection_errors import NOT_REACHED
+from consumer.http.failure_words import FAILURES
 from consumer.vendors import customer_radar, pisano
 from consumer.vendors.answer_kinds import EFFECTS, Kind, Row
 from consumer.vendors.answers import FOREIGN, FOREIGN_SUCCESS, HUNDREDS, NO_HTTP, STATUSES
@@ -28,6 +30,24 @@ WIRE: Final[Mapping[str, tuple[str, ...]]] = dict(_wire_answers())
 
 Tested by name in tests/contract/test_vendor_http.py."""
 
+_WITHOUT_ANSWER: Final[Mapping[str, str]] = {
+    "timeout": "the call left, and `call_timeout` was over",
+    "reset": "the call left, and the connection broke",
+    "stale": "the process was frozen between commit and call",
+    "defect": "a defect, or data that does not fit; the log's `call_defect`",
+}
+
+_BY_STATUS: Final = (
+    (401, "token not accepted", "refused credentials; a 403: not allowed"),
+    (404, "campaign not usable", "the campaign is parked"),
+    (404, "not the vendor's own answer", "a gateway, a proxy or a firewall; or `base_url`"),
+    (422, "a recipient not accepted", "smaller calls find the bad recipients"),
+    (429, "too many calls", "the lane is silent for a while"),
+    (400, "call not accepted", "any other refusal"),
+    (302, "no clear answer", "in doubt"),
+)
+"""Words by status, as an example of each."""
+
 _COLUMNS: Final = ("meaning", "kind", "whose fault", "the invitations", "the operator")
 
 
@@ -40,8 +60,19 @@ def page_text() -> str:
         pisano=_answers_table("code", ((f"`{code}`", row) for code, row in pisano.CODES.items())),
         radar=_answers_table("answer", _radar_rows()),
         batch=_answers_table("rule", _batch_rows()),
+        words=table(("reason", "the log's `answer`", "what happened"), _words()),
         wire=table(("what came", *_VENDORS.values()), WIRE.values()),
     )
+
+
+def _words() -> Iterator[tuple[str, str, str]]:
+    """Yield the words for a call that was not accepted."""
+    for words, sentence in NOT_REACHED.items():
+        yield words, "`connect_error`", sentence
+    for answer, words in FAILURES.items():
+        yield words, f"`{answer}`", _WITHOUT_ANSWER[answer]
+    yield "vendor error HTTP 503", "the status", "a 5xx"
+    yield from ((f"HTTP {status}: {what}", "the status", why) for status, what, why in _BY_STATUS)
 
 
 def _kinds_table() -> str:

@@ -18,6 +18,7 @@ from consumer.clock import Clock
 from consumer.config.sections import Campaign
 from consumer.errors import defect
 from consumer.http.client import Exchange, VendorClient
+from consumer.http.failure_words import reason_of
 from consumer.lane.state.commands import Batch, ContactsAnswered, Login
 from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import FRESH_SECONDS
@@ -39,7 +40,8 @@ log = structlog.get_logger(__name__)
 class Answered:
     """A batch's call ended. `vendor` is the account that the batch was sealed for, which may have
     left the config since; `label` is the HTTP status, or how the call failed; `known_code` is the
-    answer's code if the vendor's page or config names it."""
+    answer's code if the vendor's page or config names it, `meaning` what it means, in our words;
+    `reason`: why the call was not accepted, in a few words (`failure_words`)."""
 
     batch: Batch
     vendor: str
@@ -48,16 +50,19 @@ class Answered:
     at: float
     label: str
     known_code: str | None = None
+    reason: str = ""
+    meaning: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LoginEnded:
-    """A login ended: `expires_at` is set if a session is open."""
+    """A login ended: `expires_at` is set if a session is open, `reason` says why none is."""
 
     vendor: str
     at: float
     outcome: Outcome
     expires_at: float | None = None
+    reason: str = ""
 
 
 Event = Answered | LoginEnded | ContactsAnswered
@@ -142,7 +147,12 @@ class Calls:
         try:
             call = self._build(batch, campaign, account)
             if isinstance(call, Outcome):
-                events.put(Answered(batch, campaign.vendor, call, None, exchange.at, "defect"))
+                reason = reason_of("defect", None, call)
+                events.put(
+                    Answered(
+                        batch, campaign.vendor, call, None, exchange.at, "defect", None, reason
+                    )
+                )
                 return
             since = batch.sealed_at if fresh_from is None else fresh_from
             exchange = await account.client.exchange(call, fresh_until=since + FRESH_SECONDS)
@@ -154,7 +164,13 @@ class Calls:
                 outcome = NO_CLEAR_ANSWER
         label = exchange.failure or (str(exchange.answer.status) if exchange.answer else "defect")
         sent_at, at = exchange.sent_at, exchange.at
-        events.put(Answered(batch, campaign.vendor, outcome, sent_at, at, label, known_code))
+        reason = reason_of(exchange.failure, exchange.not_reached, outcome)
+        meaning = _meaning(account.vendor, known_code)
+        events.put(
+            Answered(
+                batch, campaign.vendor, outcome, sent_at, at, label, known_code, reason, meaning
+            )
+        )
 
     def _build(self, batch: Batch, campaign: Campaign, account: Account) -> Call | Outcome:
         """Return the call, or an Outcome with the invitations that fail to build alone."""
@@ -182,6 +198,7 @@ class Calls:
         at = self._clock.now()
         outcome = NOTHING_LEFT
         expires_at = None
+        exchange = Exchange(at)
         try:
             since = login.decided_at if fresh_from is None else fresh_from
             vendor = login_vendor(account.vendor)
@@ -199,7 +216,8 @@ class Calls:
                     outcome = read
         except Exception as error:  # noqa: BLE001 - a lane must get an answer for every login
             log.error("login_defect", vendor=name, error=type(error).__name__)
-        events.put(LoginEnded(name, at, outcome, expires_at))
+        reason = reason_of(exchange.failure, exchange.not_reached, outcome)
+        events.put(LoginEnded(name, at, outcome, expires_at, reason))
 
 
 def _build_or_defect(
@@ -210,6 +228,11 @@ def _build_or_defect(
         return build(many)
     except Exception as error:  # noqa: BLE001 - each record's defect is its own
         return defect(error)
+
+
+def _meaning(vendor: Vendor, code: str | None) -> str | None:
+    codes = vendor.codes
+    return codes.get(code) if code is not None and isinstance(codes, Mapping) else None
 
 
 async def _outcome(exchange: Exchange, vendor: Vendor, call: Call) -> Outcome:

@@ -24,7 +24,7 @@ import structlog
 
 from consumer.errors import DispatcherError
 from consumer.http.answer_head import LenientBackend
-from consumer.http.connection_errors import refused_certificate, why
+from consumer.http.connection_errors import refused_certificate, why, words_of
 from consumer.records.call import Answer, Call
 
 CONNECT_TIMEOUT = 10.0
@@ -62,12 +62,14 @@ class _StaleError(DispatcherError):
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """Outcome of a request. `sent_at`: None if no byte left; `failure`: None if it was answered."""
+    """Outcome of a request. `sent_at`: None if no byte left; `failure`: None if it was answered;
+    `not_reached`: why no connection was made, in a few words."""
 
     at: float
     sent_at: float | None = None
     answer: Answer | None = None
     failure: str | None = None
+    not_reached: str | None = None
 
 
 class VendorClient:
@@ -110,6 +112,7 @@ class VendorClient:
         """Make one request; raises neither for network or vendor, nor once a byte has left."""
         sent: list[float] = []
         failure: str | None = None
+        not_reached: str | None = None
         answer: Answer | None = None
         try:
             async with asyncio.timeout(self._timeout):
@@ -119,7 +122,8 @@ class VendorClient:
             failure = "stale"
         except Exception as error:  # noqa: BLE001 - once a byte has left, the vendor may have acted
             failure = self._failure(error, sent)
-        return Exchange(self._now(), sent[0] if sent else None, answer, failure)
+            not_reached = None if sent else words_of(error)
+        return Exchange(self._now(), sent[0] if sent else None, answer, failure, not_reached)
 
     def _tracer(self, sent: list[float], fresh_until: float) -> Trace:
         """Return a trace that records in `sent` when the first byte leaves, or raises if stale."""

@@ -1,4 +1,4 @@
-"""Why a vendor could not be reached, as an operator's sentence.
+"""Why a vendor could not be reached: in a few words, and as an operator's sentence.
 
 No library's message is passed on: it may contain what was sent.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Mapping
 from typing import Final
 
 import httpx
@@ -25,22 +26,34 @@ _REFUSALS = (
 """TLS alerts by which a vendor refuses our certificate. In TLS 1.3 they arrive after the request
 has left, but the vendor reads nothing of it before the handshake succeeds."""
 
-_OUR_CERTIFICATE = (
-    "the vendor refuses our certificate: check `client_cert` and `client_key` of this account"
+OUR_CERTIFICATE, THEIR_CERTIFICATE, OTHER = (
+    "client certificate refused",
+    "certificate not trusted",
+    "connection failed",
 )
 
-_REASONS: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...]] = (
-    (
-        ssl.SSLError,
-        "no TLS could be agreed on: check scheme and port of `base_url`, and `client_cert`",
-    ),
-    (httpx.ProxyError, "the proxy refuses the way: check `proxy`, and what the proxy allows"),
-    (socket.gaierror, "a host name is not known: check `base_url` and `proxy`"),
-    (ConnectionRefusedError, "nothing listens there: check `base_url` and `proxy`"),
-    (
-        (TimeoutError, httpx.TimeoutException),
-        "no connection in time: check `base_url`, `proxy` and what firewalls allow",
-    ),
+NOT_REACHED: Final[Mapping[str, str]] = {
+    OUR_CERTIFICATE: "the vendor refuses our certificate: check `client_cert` and `client_key` of "
+    "this account",
+    THEIR_CERTIFICATE: "its certificate is not trusted: check `ca`",
+    "TLS failed": "no TLS could be agreed on: check scheme and port of `base_url`, and "
+    "`client_cert`",
+    "proxy refused": "the proxy refuses the way: check `proxy`, and what the proxy allows",
+    "host name unknown": "a host name is not known: check `base_url` and `proxy`",
+    "connection refused": "nothing listens there: check `base_url` and `proxy`",
+    "no connection in time": "no connection in time: check `base_url`, `proxy` and what firewalls "
+    "allow",
+    OTHER: "the connection failed",
+}
+"""Why no connection was made → the sentence."""
+
+_KINDS: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...]] = (
+    (ssl.SSLCertVerificationError, THEIR_CERTIFICATE),
+    (ssl.SSLError, "TLS failed"),
+    (httpx.ProxyError, "proxy refused"),
+    (socket.gaierror, "host name unknown"),
+    (ConnectionRefusedError, "connection refused"),
+    ((TimeoutError, httpx.TimeoutException), "no connection in time"),
 )
 
 
@@ -50,20 +63,30 @@ def refused_certificate(error: BaseException) -> bool:
     return any(reason.endswith(_REFUSALS) for reason in reasons)
 
 
+def words_of(error: BaseException) -> str:
+    """Return a key of `NOT_REACHED`, the same for the same cause."""
+    return _found(error)[0]
+
+
 def why(error: BaseException) -> str:
     """Return one sentence, the same for the same cause."""
+    words, cause = _found(error)
+    if isinstance(cause, ssl.SSLCertVerificationError) and words == THEIR_CERTIFICATE:
+        return f"its certificate is not trusted ({cause.verify_message}): check `ca`"
+    if words == OTHER:
+        return f"{NOT_REACHED[OTHER]} ({type(error).__name__})"
+    return NOT_REACHED[words]
+
+
+def _found(error: BaseException) -> tuple[str, BaseException]:
+    """Return the words, and the cause that they are about."""
     if refused_certificate(error):
-        return _OUR_CERTIFICATE
+        return OUR_CERTIFICATE, error
     for cause in _chain(error):
-        if (reason := _reason(cause)) is not None:
-            return reason
-    return f"the connection failed ({type(error).__name__})"
-
-
-def _reason(error: BaseException) -> str | None:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted ({error.verify_message}): check `ca`"
-    return next((text for kinds, text in _REASONS if isinstance(error, kinds)), None)
+        for kinds, words in _KINDS:
+            if isinstance(cause, kinds):
+                return words, cause
+    return OTHER, error
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:

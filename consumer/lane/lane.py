@@ -426,6 +426,8 @@ class Lane:
             window.parked_until > now,
             self._circuit(window.campaign, waiting + beside, now),
             waiting + beside,
+            window.parked_at,
+            window.parked_until,
         )
 
     def _circuit(self, campaign: str, unsettled: int, now: float) -> CampaignCircuit:

@@ -47,6 +47,7 @@ PAGE = {
     "/status/page.js": ("page.js", "text/javascript"),
     "/status/parts.js": ("parts.js", "text/javascript"),
     "/status/lane.js": ("lane.js", "text/javascript"),
+    "/status/filter.js": ("filter.js", "text/javascript"),
     "/status/words.js": ("words.js", "text/javascript"),
     "/status/icon.svg": ("icon.svg", "image/svg+xml"),
 }

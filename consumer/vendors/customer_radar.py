@@ -124,7 +124,7 @@ class CustomerRadar:
             required=frozenset({"locationDisplayId"}),
         )
     }
-    codes: ClassVar[frozenset[str]] = frozenset(CODES)
+    codes: ClassVar[Mapping[str, str]] = {code: row.meaning for code, row in CODES.items()}
 
     def __init__(self, account: CustomerRadarAccount) -> None:
         self._account = account

@@ -181,7 +181,7 @@ class Pisano:
         Channel.LINK: ChannelSpec(addresses=("phone", "email"), anyone=True),
         Channel.GENERATED_LINK: SPEC,
     }
-    codes: ClassVar[frozenset[str]] = frozenset(CODES)
+    codes: ClassVar[Mapping[str, str]] = {code: row.meaning for code, row in CODES.items()}
 
     def __init__(self, account: PisanoAccount) -> None:
         token = account.token.get_secret_value()

@@ -169,7 +169,8 @@ class Vendor(Protocol):
     `CampaignOptions` adds keys to those of every campaign.
 
     `channels` is what the vendor offers; `spec` is this account's version of one of them. `codes`
-    are those that its page or its config names: any other may be a customer's word.
+    are those that its page or its config names: any other may be a customer's word. With their
+    meanings (code → our words) these stand beside the codes in log and status.
     """
 
     Account: ClassVar[type[Account]]

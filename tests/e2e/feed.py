@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 
 from consumer.lane.quota.limiter import Limiter
 from consumer.lane.state.settings import Limit
-from consumer.lane.state.snapshot import AccountSnapshot, LimitSnapshot
+from consumer.lane.state.snapshot import LimitSnapshot
 from consumer.observability.health import Health
 from consumer.observability.metrics.metrics import Metrics
 from consumer.observability.status.board import StatusBoard
 from consumer.observability.status.report import StatusReport
 from consumer.observability.status.status import (
+    AccountStatus,
     BatchStatus,
     CallStatus,
     CampaignStatus,
@@ -26,7 +27,16 @@ from consumer.records.result import Reason
 
 START = 1_795_385_000.0
 QUOTA = (Limit(20, 5.0), Limit(40, 25.0), Limit(80, 125.0), Limit(160, 625.0))
-ANSWERS = {"accepted": ("200", None), "in_doubt": ("timeout", None), "retry": ("503", "13000")}
+ANSWERS = {
+    "accepted": ("200", None, "", None),
+    "in_doubt": ("timeout", None, "no answer in time", None),
+    "retry": (
+        "400",
+        "13000",
+        "HTTP 400: call not accepted",
+        "The vendor reports an error.",
+    ),
+}
 
 
 @dataclass(slots=True)
@@ -80,10 +90,10 @@ class MadeUpLane:
     def _answered(self, batch: BatchStatus, sent: float, at: float) -> CallStatus:
         self.limiter.call_ended(at)
         verdict = self.rng.choices(list(ANSWERS), (96, 1, 8 if self.ill else 1))[0]
-        answer, code = ANSWERS[verdict]
+        answer, code, why, meaning = ANSWERS[verdict]
         return CallStatus(
             at, self.name, self.vendor, batch.batch, batch.campaign, batch.customers,
-            answer, verdict, at - sent, code,
+            answer, verdict, at - sent, code, why, meaning,
         )  # fmt: skip
 
     def status(self, now: float) -> LaneStatus:
@@ -95,9 +105,10 @@ class MadeUpLane:
             name=self.name,
             owner="here",
             waiting=sum(map(int, self.waiting.values())),
+            stopped=f"the circuit of account {self.vendor} is open" if self.ill else "",
             campaigns=sorted(
                 (
-                    CampaignStatus(each, int(number), now - self.since[each], each == self.parked)
+                    self._campaign(each, int(number), now)
                     for each, number in self.waiting.items()
                     if each in self.since
                 ),
@@ -109,9 +120,23 @@ class MadeUpLane:
                 BatchStatus(batch.batch, batch.campaign, batch.customers, now - sent)
                 for batch, sent, _ in self.flying
             ],
-            accounts=[AccountSnapshot(self.vendor, circuit_open=self.ill)],
+            accounts=[
+                AccountStatus(
+                    self.vendor,
+                    circuit_open=self.ill,
+                    since=START if self.ill else None,
+                    why="HTTP 400: call not accepted" if self.ill else "",
+                    tries_at=now + 40 if self.ill else None,
+                )
+            ],
             drain=4.0 + sum(self.waiting.values()) / (3 * self.rate),
         )
+
+    def _campaign(self, name: str, number: int, now: float) -> CampaignStatus:
+        if name != self.parked:
+            return CampaignStatus(name, number, now - self.since[name])
+        why = "HTTP 404: campaign not usable: There is no such campaign, or not on this channel."
+        return CampaignStatus(name, 0, 0.0, parked=True, tries_at=START + 900.0, why=why)
 
 
 class MadeUp:
@@ -173,5 +198,9 @@ def usual(seed: int = 7) -> MadeUp:
     made.metrics.router.results({Reason.INVALID_RECIPIENT: 41})
     made.metrics.router.results({Reason.TOO_OLD: 12})
     made.metrics.router.events("pos.transaction-completed", "dead_letter", "no_time", 3)
+    made.metrics.process.set_campaigns([*sms, "purchase-email", "b2b-email", "visit", "cafe-visit"])
     made.metrics.stage("delay").delayed_invitations({"10m": 128, "1h": 9})
+    made.metrics.stage("delay").delayed_by_campaign(
+        {("pisano-eu", "b2b-email"): 128, ("pisano-cloud", "visit-sms"): 9}
+    )
     return made

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import re
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 import pytest
@@ -144,6 +146,100 @@ def test_fifty_lanes_fit_on_a_phone_and_on_a_wall(chromium: Browser, width: int)
         assert seen.page.locator("article.lane").count() == 50
         assert seen.page.evaluate(FITS)
     context.close()
+
+
+BROKEN = """() => {
+  const broken = [];
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const text = walk.currentNode.data;
+    for (const word of text.matchAll(/[\\p{L}\\p{N}:.,+]+/gu)) {
+      const range = document.createRange();
+      range.setStart(walk.currentNode, word.index);
+      range.setEnd(walk.currentNode, word.index + word[0].length);
+      const tops = new Set([...range.getClientRects()].map((each) => Math.round(each.top)));
+      if (tops.size > 1) broken.push(word[0]);
+    }
+  }
+  return broken;
+}"""
+"""The words that begin in one line and end in another."""
+
+
+@pytest.mark.parametrize("width", [800, 1280])
+def test_no_word_is_broken_and_nothing_is_wider_than_the_window(
+    chromium: Browser, width: int
+) -> None:
+    """With trouble of every kind on the page."""
+    context = chromium.new_context(viewport={"width": width, "height": 900})
+    with served(warm()) as url:
+        seen = visit(context, url)
+        assert "parked" in seen.text("#lanes")
+        assert seen.page.evaluate(BROKEN) == []
+        assert seen.page.evaluate(FITS)
+        seen.page.evaluate("document.querySelector('h3').style.width = '2rem'")
+        assert seen.page.evaluate(BROKEN) != []  # the test can see one
+    context.close()
+
+
+def test_what_is_delayed_or_parked_counts_as_waiting_and_is_told_apart(
+    context: BrowserContext,
+) -> None:
+    with served(warm()) as url:
+        seen = visit(context, url)
+        card = seen.text("article[data-lane=pisano-eu]")
+        assert "in the lane, 128 delayed" in card
+        assert "0 in the lane, 128 parked" in card
+        assert seen.number(TILE.format("of these delayed")) == 137
+
+
+def test_a_lane_whose_calls_are_held_back_promises_no_permit_and_no_end(
+    context: BrowserContext,
+) -> None:
+    with served(warm()) as url:
+        card = visit(context, url).text("article[data-lane=pisano-eu]")
+        assert "trials only" in card
+        assert "not meanwhile" in card
+        assert "Only trials leave while the circuit of account pisano-eu is open." in card
+
+
+def test_each_time_has_the_readers_own_beside_it(chromium: Browser) -> None:
+    context = chromium.new_context(timezone_id="Asia/Kolkata")
+    made = warm()
+    with served(made) as url:
+        seen = visit(context, url)
+        newest = datetime.fromtimestamp(made.report.snapshot().calls[0].at, UTC)
+        there = newest + timedelta(hours=5, minutes=30)
+        row = seen.page.locator("#calls tbody tr").first.inner_text()
+        assert f"{newest:%H:%M:%S}" in row
+        assert f"{there:%H:%M:%S}" in row
+        assert "local, GMT+5:30" in seen.text("#calls thead")
+        assert re.search(r"since \d\d:\d\d:\d\d UTC, \d\d:\d\d:\d\d local", seen.text("#notes"))
+    context.close()
+
+
+def test_a_filter_by_lane_and_campaign_stays_over_a_refresh(context: BrowserContext) -> None:
+    """It is in the address, behind #: no server sees it."""
+    with served(warm()) as url:
+        seen = visit(context, url)
+        page = seen.page
+        page.select_option("#filter-lane", "pisano-cloud")
+        page.fill("#filter-campaign", "VISIT")
+        for _ in range(2):
+            shown = page.locator("article.lane:visible")
+            expect(shown).to_have_count(1)
+            assert "visit-sms" in shown.inner_text()
+            assert "loyalty-sms" not in shown.inner_text()
+            rows = page.locator("#calls tbody tr").all_inner_texts()
+            assert rows
+            assert all("visit-sms" in row for row in rows)
+            assert page.url.endswith("#lane=pisano-cloud&campaign=VISIT")
+            page.reload()
+            page.wait_for_selector("#live[data-state=live]")
+        page.fill("#filter-campaign", "nothing is called so")
+        expect(page.locator("#no-match")).to_be_visible()
+        assert seen.said == []
+        assert seen.asked == {urlsplit(url).netloc}
 
 
 def test_dark_and_light_follow_the_reader(chromium: Browser) -> None:

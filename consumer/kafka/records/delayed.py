@@ -72,21 +72,13 @@ class Delayed:
     @property
     def campaign(self) -> str:
         """The invitation's campaign; empty if the value names none."""
-        campaign = self._invitation().get("campaign")
-        return campaign if isinstance(campaign, str) else ""
+        return campaign_of(self.value)
 
     @property
     def eligible_from(self) -> float:
         """The invitation's own due time, before which no lane calls it; 0 without one."""
-        when = self._invitation().get("eligible_from")
+        when = _invitation(self.value).get("eligible_from")
         return when if isinstance(when, (int, float)) else 0.0
-
-    def _invitation(self) -> Mapping[str, object]:
-        try:
-            found = orjson.loads(self.value)
-        except ValueError:
-            return {}
-        return found if isinstance(found, dict) else {}
 
     def put(self, client: Producer, step: str, now: float) -> None:
         """Produce the record on the delay topic `step`; `now` is by the clock of `due_at`."""
@@ -104,6 +96,20 @@ class Delayed:
         transactions.produce(
             client, invitations, self.value, key=self.key, partition=0, timestamp=since
         )
+
+
+def campaign_of(value: bytes | None) -> str:
+    """Return the campaign of a delayed record's value; empty if it names none."""
+    campaign = _invitation(value).get("campaign")
+    return campaign if isinstance(campaign, str) else ""
+
+
+def _invitation(value: bytes | None) -> Mapping[str, object]:
+    try:
+        found = orjson.loads(value or b"")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _text(raw: bytes | None) -> str | None:

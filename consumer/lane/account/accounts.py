@@ -284,8 +284,10 @@ class Accounts:
     def snapshot(self, vendor: str) -> AccountSnapshot:
         """Return whether the account's calls may leave; refused credentials say more than the open
         circuit breaker that follows."""
-        refused = self.refused(vendor)
-        return AccountSnapshot(vendor, refused, not (refused or self.well(vendor)))
+        refused, session = self.refused(vendor), self.sessions.get(vendor)
+        denied = session if session is not None and session.denied else None
+        tries_at = denied.next_login() if denied else self.breakers[vendor].probe_time()
+        return AccountSnapshot(vendor, refused, not (refused or self.well(vendor)), tries_at)
 
     def ill(self, vendors: Iterable[str]) -> bool:
         """Return whether the last calls to every one of these vendors ended with trouble."""

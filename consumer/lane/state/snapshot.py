@@ -6,6 +6,7 @@ are seconds. `Lane.snapshot` makes it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -32,7 +33,8 @@ class CampaignSnapshot:
     """A campaign's invitations that wait in memory or in the log, the age of the oldest one in
     memory (0 if none).
 
-    `parked`: the vendor cannot use the campaign as it is. `unsettled`: also invitations in
+    `parked`: the vendor cannot use the campaign as it is; since `parked_at` (0: a call was accepted
+    since), and until `parked_until` nothing of it is called. `unsettled`: also invitations in
     calls, bisections and trials.
     """
 
@@ -41,6 +43,8 @@ class CampaignSnapshot:
     parked: bool = False
     circuit: CampaignCircuit = CampaignCircuit.CLOSED
     unsettled: int = 0
+    parked_at: float = 0.0
+    parked_until: float = 0.0
 
     @property
     def circuit_open(self) -> bool:
@@ -51,11 +55,18 @@ class CampaignSnapshot:
 @dataclass(frozen=True, slots=True)
 class AccountSnapshot:
     """A vendor account: the vendor refuses its credentials, or its circuit breaker is open. Either
-    way one customer at a time is tried now and then."""
+    way one customer at a time is tried now and then, the next at `tries_at` (infinite: when the
+    trial in flight is answered)."""
 
     name: str
     credentials_refused: bool = False
     circuit_open: bool = False
+    tries_at: float = field(default=math.inf, compare=False)
+
+    @property
+    def well(self) -> bool:
+        """Whether whole batches may leave."""
+        return not (self.credentials_refused or self.circuit_open)
 
 
 @dataclass(frozen=True, slots=True)

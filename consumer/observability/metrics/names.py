@@ -75,7 +75,16 @@ ROUTER = (
 """Events in, invitations out."""
 
 LANES = (
-    Gauge("waiting_invitations", "Invitations that wait for a call", CAMPAIGN),
+    Gauge(
+        "waiting_invitations",
+        "Invitations that wait in their lane for a call, without those on the delay topics",
+        CAMPAIGN,
+    ),
+    Gauge(
+        "campaign_delayed_invitations",
+        "Invitations on the delay topics: not due yet, or of a parked campaign",
+        ("stage", *CAMPAIGN),
+    ),
     Gauge("oldest_waiting_age_seconds", "Age of the oldest waiting invitation", CAMPAIGN),
     Gauge("buffered_invitations", "Invitations in memory", LANE),
     Gauge("buffered_bytes", "Memory of the buffered invitations", LANE),

@@ -91,6 +91,15 @@ class StageMetrics:
         steps: Values = {(self._name, closed("step", step)): n for step, n in waiting.items()}
         self._series.show("delayed_invitations", self._name, steps)
 
+    def delayed_by_campaign(self, waiting: Mapping[tuple[str, str], int]) -> None:
+        """Show (lane, campaign) → invitations on the delay topics, for steps now assigned, and only
+        these."""
+        values: dict[tuple[str, ...], float] = {}
+        for (lane, campaign), n in waiting.items():
+            labels = self._name, lane, self._labels.campaign(campaign)
+            values[labels] = values.get(labels, 0) + n
+        self._series.show("campaign_delayed_invitations", self._name, values)
+
     def _show_partitions(self, name: str, values: Mapping[tuple[str, int], int]) -> None:
         labelled: Values = {(topic, str(number)): n for (topic, number), n in values.items()}
         self._series.show(name, self._name, labelled)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 
+from consumer.observability.status.delayed import with_delayed
 from consumer.observability.status.notes import notes
 from consumer.observability.status.status import CallStatus, LaneStatus, StatusSnapshot
 
@@ -17,7 +18,7 @@ def merged(
 
     Times and the config's version are the first one's.
     """
-    one = reduce(_pair, parts)
+    one = with_delayed(reduce(_pair, parts))
     if one.process is not None:
         one = replace(one, process=replace(one.process, reload=reload[0], reload_at=reload[1]))
     return replace(one, notes=notes(one))
@@ -36,6 +37,7 @@ def _pair(one: StatusSnapshot, other: StatusSnapshot) -> StatusSnapshot:
         dead_letters=_sum(one.dead_letters, other.dead_letters),
         router_lag=_sum(one.router_lag, other.router_lag),
         delayed=_sum(one.delayed, other.delayed),
+        delayed_campaigns=_sums(one.delayed_campaigns, other.delayed_campaigns),
         orphans=_sum(one.orphans, other.orphans),
         stopped_inputs=_sum(one.stopped_inputs, other.stopped_inputs),
         waiting_inputs=_sum(one.waiting_inputs, other.waiting_inputs),

@@ -14,11 +14,13 @@ def lane_notes(lane: LaneStatus) -> Iterator[Note]:
     yield from _accounts(lane)
     parked = [each for each in lane.campaigns if each.parked]
     for campaign in parked:
-        what = f"campaign {campaign.name} is parked: mend it at the vendor, then `campaigns retry`"
+        what = f"campaign {campaign.name} is parked{_why(campaign.why)}{_next(campaign.tries_at)}: "
+        what += "mend it at the vendor, then `campaigns retry`"
         yield Note(Level.WARN, lane.name, what)
     for campaign in (each for each in lane.campaigns if each.circuit_open):
         what = (
-            f"campaign {campaign.name}: its circuit is open, one customer at a time is tried: "
+            f"campaign {campaign.name}: its circuit is open{_why(campaign.why)}, one customer at a "
+            "time is tried: "
             "mend it at the vendor, then `campaigns retry`"
         )
         yield Note(Level.WARN, lane.name, what)
@@ -32,7 +34,7 @@ def lane_notes(lane: LaneStatus) -> Iterator[Note]:
     if lane.paused:
         what = "reads nothing more: it holds as much as it may, and no call helps"
         yield Note(Level.WARN, lane.name, what)
-    if lane.drain is None and lane.waiting:
+    if lane.drain is None and lane.in_lane and not lane.stopped:
         what = "more arrive than leave: at these rates the backlog never ends"
         yield Note(Level.WARN, lane.name, what)
 
@@ -40,11 +42,29 @@ def lane_notes(lane: LaneStatus) -> Iterator[Note]:
 def _accounts(lane: LaneStatus) -> Iterator[Note]:
     for account in lane.accounts:
         if account.credentials_refused:
-            what = f"the vendor refuses the credentials of account {account.name}: renew its secret"
+            what = (
+                f"refused by the vendor{_since(account.since)}{_why(account.why)}"
+                f"{_next(account.tries_at)}: renew the secret of account {account.name}"
+            )
             yield Note(Level.BAD, lane.name, what)
         if account.circuit_open:
-            what = f"account {account.name} answers with trouble: calls wait for it to recover"
+            what = (
+                f"circuit of account {account.name} open{_since(account.since)}{_why(account.why)}"
+                f"{_next(account.tries_at)}: calls wait for the vendor to recover"
+            )
             yield Note(Level.BAD, lane.name, what)
+
+
+def _since(at: float | None) -> str:
+    return "" if at is None else f" since {rfc3339(at)}"
+
+
+def _why(words: str) -> str:
+    return f" ({words})" if words else ""
+
+
+def _next(at: float | None) -> str:
+    return "" if at is None else f", next trial at {rfc3339(at)}"
 
 
 DOUBT_SHOWN = 3600.0

@@ -14,6 +14,7 @@ from consumer.observability.health import Health
 from consumer.observability.metrics.labels import Disposition
 from consumer.observability.metrics.metrics import Metrics
 from consumer.observability.status.board import StatusBoard
+from consumer.observability.status.delayed import with_delayed
 from consumer.observability.status.notes import notes
 from consumer.observability.status.status import (
     ContactStoreStatus,
@@ -77,6 +78,7 @@ class StatusReport:
             dead_letters=self._dead_letters(),
             router_lag=_whole(totals("consumer_lag_records", "topic")),
             delayed=_whole(totals("delayed_invitations", "step")),
+            delayed_campaigns=self._delayed_campaigns(),
             orphans=_whole(totals("orphaned_lane_records", "lane")),
             stopped_inputs=_whole(totals("input_stopped", "topic")),
             waiting_inputs=_whole(totals("input_waits_for_schema", "topic")),
@@ -84,6 +86,7 @@ class StatusReport:
             held_back=self._held_back(),
             contacts=self._contact_store(),
         )
+        now = with_delayed(now)
         return replace(now, notes=notes(now))
 
     def _process(self, config_version: str) -> ProcessStatus:
@@ -103,6 +106,12 @@ class StatusReport:
 
     def _results(self, status: Status) -> dict[str, int]:
         return _counted(self.metrics.series.totals("results_total", "reason", status=status.value))
+
+    def _delayed_campaigns(self) -> dict[str, dict[str, int]]:
+        totals, name = self.metrics.series.totals, "campaign_delayed_invitations"
+        return {
+            lane: _counted(totals(name, "campaign", lane=lane)) for lane in totals(name, "lane")
+        }
 
     def _held_back(self) -> dict[str, dict[str, int]]:
         totals = self.metrics.series.totals

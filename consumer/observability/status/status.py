@@ -16,7 +16,7 @@ from enum import StrEnum
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
-from consumer.lane.state.snapshot import AccountSnapshot, LimitSnapshot
+from consumer.lane.state.snapshot import LimitSnapshot
 
 VERSION = 1
 
@@ -64,14 +64,43 @@ class StageStatus:
 
 @dataclass(frozen=True, slots=True)
 class CampaignStatus:
-    """A campaign's window; `parked`: the vendor cannot use the campaign as it is. `circuit_open`:
-    the campaign's own circuit breaker holds it back."""
+    """A campaign. `waiting`: all its invitations without a call, of which `delayed` are on the
+    delay topics (None: not known here) and the others in the lane. `oldest_age`: of the
+    ones in the lane. `parked`: the vendor cannot use the campaign as it is; it is tried again at
+    `tries_at`, and `delayed` has its invitations. `circuit_open`: the campaign's own circuit
+    breaker holds it back. `why`: how its last call failed, if one of these is so."""
 
     name: str
     waiting: int
     oldest_age: float
     parked: bool = False
     circuit_open: bool = False
+    delayed: int | None = None
+    tries_at: float | None = None
+    why: str = ""
+
+    @property
+    def in_lane(self) -> int:
+        """How many wait in the lane."""
+        return self.waiting - (self.delayed or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountStatus:
+    """A vendor account: `since` when its calls are held back, and `why`: how the last one failed.
+    One customer is tried at `tries_at` (None: one is being tried, or all is well)."""
+
+    name: str
+    credentials_refused: bool = False
+    circuit_open: bool = False
+    since: float | None = None
+    why: str = ""
+    tries_at: float | None = None
+
+    @property
+    def held_back(self) -> bool:
+        """Whether only trials leave."""
+        return self.credentials_refused or self.circuit_open
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +116,7 @@ class BatchStatus:
 @dataclass(frozen=True, slots=True)
 class CallStatus:
     """A call that ended at `at`; `answer` is its HTTP status, or how it failed. `code` is one that
-    the vendor documents."""
+    the vendor documents, and `meaning` what it means; `why` the call was not accepted."""
 
     at: float
     lane: str
@@ -99,15 +128,19 @@ class CallStatus:
     verdict: str
     seconds: float
     code: str | None = None
+    why: str = ""
+    meaning: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LaneStatus:
-    """A lane. `owner`: `here`, another instance's name, or None if unknown.
+    """A lane. `owner`: `here`, another instance's name, or None if unknown. `waiting`,
+    `delayed`: as of a campaign.
 
     `campaigns` are the most important ones, `campaigns_more` counts the others. `next_permit` is
     None if only an answer can bring one; `held_back_by` names the limit that delays it, or `429`.
-    `drain`: seconds until no invitation waits, None for never. `lag`: records not settled.
+    `stopped`: why nothing but trials leaves, empty if calls may. `drain`: seconds until no
+    invitation waits in the lane, None for never. `lag`: records not settled.
     """
 
     name: str
@@ -120,10 +153,17 @@ class LaneStatus:
     next_permit: float | None = 0.0
     held_back_by: str | None = None
     in_flight: Sequence[BatchStatus] = ()
-    accounts: Sequence[AccountSnapshot] = ()
+    accounts: Sequence[AccountStatus] = ()
     lag: int = 0
     paused: bool = False
     drain: float | None = 0.0
+    delayed: int | None = None
+    stopped: str = ""
+
+    @property
+    def in_lane(self) -> int:
+        """How many wait in the lane."""
+        return self.waiting - (self.delayed or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +199,8 @@ class StatusSnapshot:
     """The whole status at `at`. Counts are since the process started.
 
     `results`: status → reason → number; `dead_letters`: reason → number; `router_lag`: topic →
-    records; `delayed`: step → invitations; `orphans`: lane outside the config → records;
+    records; `delayed`: step → invitations; `delayed_campaigns`: lane → campaign → the
+    same; `orphans`: lane outside the config → records;
     `stopped_inputs`, `waiting_inputs`: topic → partitions of this process that wait for `inputs
     resume`, for a schema; `in_doubt`: lane → batches; `held_back`: contact rule → reason →
     invitations; `contacts`: None without a store here. `calls` and `doubtful` (calls without a
@@ -179,6 +220,7 @@ class StatusSnapshot:
     dead_letters: Mapping[str, int] = field(default_factory=dict)
     router_lag: Mapping[str, int] = field(default_factory=dict)
     delayed: Mapping[str, int] = field(default_factory=dict)
+    delayed_campaigns: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     orphans: Mapping[str, int] = field(default_factory=dict)
     stopped_inputs: Mapping[str, int] = field(default_factory=dict)
     waiting_inputs: Mapping[str, int] = field(default_factory=dict)

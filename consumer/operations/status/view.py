@@ -41,18 +41,37 @@ def lasting(seconds: float) -> str:
     return f"{hours // 24} d {hours % 24} h"
 
 
+def moment(at: float) -> str:
+    """Format a time of day, in UTC."""
+    return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%SZ")
+
+
 def next_permit(lane: LaneStatus) -> str:
     """Return when a call may leave, in words."""
+    if lane.stopped:
+        return f"for trials only, while {clean(lane.stopped)}"
     if lane.next_permit is None:
         return "after an answer"
     return f"in {lasting(lane.next_permit)}" if lane.next_permit else "now"
 
 
 def drained(lane: LaneStatus) -> str:
-    """Return when no invitation waits any more, at the present rates, in words."""
+    """Return when no invitation waits in the lane any more, at the present rates, in words."""
+    if lane.stopped:
+        return "not meanwhile"
     if lane.drain is None:
         return "never"
-    return lasting(lane.drain) if lane.drain else "–"
+    without = [clean(account.name) for account in lane.accounts if account.held_back]
+    rest = f" without account {', '.join(without)}" if without else ""
+    return lasting(lane.drain) + rest if lane.drain else "–"
+
+
+def parts(waiting: CampaignStatus | LaneStatus, parked: bool = False) -> str:
+    """Return where the invitations wait, in words; empty if all are in the lane."""
+    if not waiting.delayed:
+        return ""
+    word = "parked" if parked else "delayed"
+    return f" ({waiting.in_lane:,} in the lane, {waiting.delayed:,} {word})"
 
 
 CALLS = 8
@@ -76,7 +95,7 @@ def picture(now: StatusSnapshot) -> Group:
 
 def _title(now: StatusSnapshot) -> Text:
     text = Text("survey-dispatcher", style="bold")
-    when = datetime.fromtimestamp(now.at, UTC).strftime("%H:%M:%SZ")
+    when = moment(now.at)
     process = now.process
     if process is None:
         return text.append(f"  {when}, from its topics: no process was asked", "not bold dim")
@@ -108,10 +127,10 @@ def _lane(lane: LaneStatus) -> Group:
         head.append(f"  {owner}", "not bold dim default")
         if not lane.limits and not lane.waiting:
             return Group(head)
-    facts = [f"waiting {lane.waiting:,}", f"in flight {len(lane.in_flight)}"]
+    facts = [f"waiting {lane.waiting:,}{parts(lane)}", f"in flight {len(lane.in_flight)}"]
     if lane.limits:
         facts.append(f"next permit {next_permit(lane)}")
-    if lane.waiting and lane.owner == "here":
+    if lane.in_lane and lane.owner == "here":
         facts.append(f"drained in {drained(lane)}")
     head.append(f"  {'   '.join(facts)}", "not bold default")
     inside = Group(_limits(lane), *_flying(lane), *_campaigns(lane))
@@ -148,7 +167,9 @@ def _flying(lane: LaneStatus) -> Iterator[Text]:
 def _campaigns(lane: LaneStatus) -> Iterator[Text]:
     for campaign in lane.campaigns[:CAMPAIGNS]:
         text = Text(f"{clean(campaign.name):<28}")
-        text.append(f"{campaign.waiting:>9,} waiting, oldest {lasting(campaign.oldest_age)}", "dim")
+        age = f", oldest {lasting(campaign.oldest_age)}" if campaign.in_lane else ""
+        where = parts(campaign, campaign.parked)
+        text.append(f"{campaign.waiting:>9,} waiting{where}{age}", "dim")
         yield text.append(_state(campaign), "yellow")
     more = len(lane.campaigns[CAMPAIGNS:]) + lane.campaigns_more
     if more:
@@ -156,9 +177,11 @@ def _campaigns(lane: LaneStatus) -> Iterator[Text]:
 
 
 def _state(campaign: CampaignStatus) -> str:
+    why = f" ({clean(campaign.why)})" if campaign.why else ""
     if campaign.parked:
-        return "  parked"
-    return "  circuit open" if campaign.circuit_open else ""
+        next_try = f", next try {moment(campaign.tries_at)}" if campaign.tries_at else ""
+        return f"  parked{next_try}{why}"
+    return f"  circuit open{why}" if campaign.circuit_open else ""
 
 
 def _calls(now: StatusSnapshot) -> Table:
@@ -173,10 +196,10 @@ def _calls(now: StatusSnapshot) -> Table:
 
 
 def _call(call: CallStatus) -> tuple[Text | str, ...]:
-    when = datetime.fromtimestamp(call.at, UTC).strftime("%H:%M:%S")
-    words = " ".join(filter(None, (call.answer, call.code, call.verdict.replace("_", " "))))
+    told = (call.why or call.answer, call.code, call.meaning if call.why else None)
+    words = " · ".join(filter(None, (*told, call.verdict.replace("_", " "))))
     return (
-        when,
+        moment(call.at),
         Text(clean(call.lane)),
         Text(clean(words), style=VERDICTS.get(call.verdict, "red")),
         Text(clean(call.campaign)),

@@ -11,6 +11,7 @@ on, or back to its step, as soon as it is written.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from typing import NamedTuple
@@ -29,7 +30,7 @@ from consumer.kafka.start_offsets import GroupMemory, Reading, delay_reading
 from consumer.kafka.stopped_partitions import still_forgotten
 from consumer.kafka.transactions import measure_broker_clock
 from consumer.lane.state.delay_steps import STEPS, step_for
-from consumer.observability.metrics.labels import DELAY
+from consumer.observability.metrics.labels import DELAY, OTHER
 from consumer.records.dead_letter import DeadLetterReason
 from consumer.records.fields import rfc3339
 from consumer.runtime.stage import StageServices
@@ -95,6 +96,7 @@ class DelayStage(StoppableStage[_Passed]):
     def _end_membership(self) -> None:
         super()._end_membership()
         self.run.metrics.delayed_invitations({})
+        self.run.metrics.delayed_by_campaign({})
 
     def _turn(self) -> None:
         """Resume topics that are due before the poll; delete what was passed on after it."""
@@ -334,7 +336,7 @@ class DelayStage(StoppableStage[_Passed]):
             self._passed.clear()
 
     def _update_metrics(self) -> None:
-        """Show how many records wait on each step.
+        """Show how many records wait on each step, and of which campaigns.
 
         A step that is paused, or not read yet, has no position; its end is from `DelayWatch`.
         """
@@ -345,5 +347,10 @@ class DelayStage(StoppableStage[_Passed]):
                 at = self._heads.get(topic, self._begun[topic])
                 places[topic] = at, max(at, ends[topic])
             waiting = {topic: steps.waiting(topic, *place) for topic, place in places.items()}
-            by_step = {self._steps[topic]: number for topic, number in waiting.items()}
+            by_step = {self._steps[topic]: each.total() for topic, each in waiting.items()}
             self.run.metrics.delayed_invitations(by_step)
+            by_campaign = sum(waiting.values(), Counter[str]())
+            homes = self.services.config.homes
+            self.run.metrics.delayed_by_campaign(
+                {(homes.get(name, OTHER), name): n for name, n in by_campaign.items()}
+            )

@@ -282,7 +282,7 @@ class LaneOwnership:
             _, log_end = self.consumer.get_watermark_offsets(self.partition, cached=True)
         shown = self.lane.snapshot(now, log_end)
         self.report.metrics.snapshot(shown)
-        self.services.board.lane(lane_status(shown))
+        self.services.board.lane(lane_status(shown, self.report.troubles, self.report.failed))
         self.report.log_circuits(shown)
         self._commit_display_offset()
         keep = self.lane.settings.keep

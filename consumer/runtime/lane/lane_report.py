@@ -1,8 +1,9 @@
 """Log lines and metrics of vendor calls, written by a lane's owner. It makes no decision.
 
 The log has one line for each call, and one for each event that an operator should see: refused
-credentials, a circuit breaker that opens or closes (an account's or a campaign's), a parked
-campaign, a 429, a bisected batch.
+credentials, a circuit breaker that opens or closes (an account's or a campaign's), a campaign that
+is parked or sends again, a 429, a bisected batch. Why a call failed is told in the words of
+`failure_words`, beside a vendor's code what it means.
 
 A campaign's breaker is logged only while it holds invitations back:
 
@@ -35,12 +36,19 @@ from consumer.lane.state.snapshot import (
 from consumer.observability.metrics.exemplars import Exemplar
 from consumer.observability.metrics.lane import LaneMetrics
 from consumer.records.call import Outcome, Verdict
+from consumer.records.fields import rfc3339
 from consumer.records.trace_context import trace_id_of
+from consumer.runtime.lane.lane_status import Trouble
 from consumer.runtime.lane.lane_traces import LaneTraces
 
 HINT = (
     "the vendor fails or refuses this campaign's calls, one customer at a time is tried: mend it "
     "at the vendor, then `survey-dispatcher campaigns retry {campaign}`"
+)
+
+PARKED_HINT = (
+    "the vendor cannot use this campaign as it is: mend it at the vendor, or its `id` in the "
+    "config, then `survey-dispatcher campaigns retry {campaign}`"
 )
 
 log = structlog.get_logger(__name__)
@@ -50,16 +58,21 @@ log = structlog.get_logger(__name__)
 class LaneReport:
     """Report of one ownership of a lane.
 
-    `_failed`: campaign → answer and vendor's code of its last call that was not accepted;
-    `_held_back`: campaigns whose breaker was logged as open.
+    `failed`: campaign → why its last call was not accepted. `troubles`: account → since when and
+    why its calls are held back. `_failed`: campaign → answer, code and words of its last call that
+    was not accepted; `_held_back`: campaigns whose breaker was logged as open; `_parked`: campaign
+    → when it was parked last.
     """
 
     lane: Lane
     metrics: LaneMetrics
     traces: LaneTraces
     _accounts: dict[str, AccountSnapshot] = field(default_factory=dict)
-    _failed: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    troubles: dict[str, Trouble] = field(default_factory=dict)
+    _failed: dict[str, dict[str, str | None]] = field(default_factory=dict)
     _held_back: set[str] = field(default_factory=set)
+    _parked: dict[str, float] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -76,7 +89,7 @@ class LaneReport:
         self._count(event, seconds)
         self.traces.answered(event)
         self._log_call(event, seconds)
-        self._log_setback(event.batch, event.outcome, event.at)
+        self._log_429(event.outcome, event.at)
         for ended in self.lane.settlement.bisections.take_ended():
             self.metrics.bisected(began=1)
             log.warning(
@@ -88,18 +101,26 @@ class LaneReport:
                 accepted=ended.good,
                 calls=ended.calls,
             )
-        self._log_account(event.vendor)
+        self._log_account(event.vendor, event.at, event.reason)
         campaign = event.batch.campaign
         if event.outcome.verdict is not Verdict.ACCEPTED:
-            self._failed[campaign] = event.label, event.outcome.code
-        self._log_circuit(campaign, self.lane.campaign_snapshot(campaign, event.at))
+            self.failed[campaign] = _words(event.reason, event.meaning)
+            self._failed[campaign] = _told(event)
+        shown = self.lane.campaign_snapshot(campaign, event.at)
+        self._log_parked(campaign, shown, event.at)
+        self._log_circuit(campaign, shown)
 
     def login(self, event: LoginEnded) -> None:
         """Record a login that ended, after the lane has processed it."""
         self.metrics.login(event.vendor, event.outcome.verdict)
         if event.expires_at is None:
-            log.warning("login_failed", vendor=event.vendor, status=event.outcome.http_status)
-        self._log_account(event.vendor)
+            log.warning(
+                "login_failed",
+                vendor=event.vendor,
+                status=event.outcome.http_status,
+                reason=event.reason,
+            )
+        self._log_account(event.vendor, event.at, event.reason)
 
     def log_circuits(self, shown: LaneSnapshot) -> None:
         """Log the campaign circuit breakers that changed without an answer."""
@@ -140,45 +161,70 @@ class LaneReport:
             verdict=outcome.verdict.value,
             answer=event.label,
             code=outcome.code,
+            **({"reason": event.reason} if event.reason else {}),
+            **({"meaning": event.meaning} if event.reason and event.meaning else {}),
             seconds=round(seconds, 3),
             **({"hint": outcome.hint} if outcome.hint else {}),
         )
 
-    def _log_setback(self, batch: Batch, outcome: Outcome, at: float) -> None:
-        if outcome.parked:
-            log.error("campaign_parked", lane=self.name, campaign=batch.campaign, code=outcome.code)
+    def _log_429(self, outcome: Outcome, at: float) -> None:
         if outcome.throttled:
             quota = self.lane.quota.snapshot(at)
             log.error(
                 "vendor_throttles",
                 lane=self.name,
-                closed_until=round(quota.closed_until, 3),
-                limits_in_use=quota.limits_in_use,
+                closed_until=rfc3339(quota.closed_until),
+                limits_in_use=f"{quota.limits_in_use:.0%}",
             )
 
-    def _log_account(self, vendor: str) -> None:
+    def _log_parked(self, name: str, campaign: CampaignSnapshot, at: float) -> None:
+        before = self._parked.get(name, 0.0)
+        if campaign.parked_at > before:
+            self._parked[name] = campaign.parked_at
+            log.error(
+                "campaign_parked",
+                lane=self.name,
+                campaign=name,
+                **self._failed.get(name, {}),
+                tries_at=rfc3339(campaign.parked_until),
+                hint=PARKED_HINT.format(campaign=name),
+            )
+        elif before and not campaign.parked_at:
+            del self._parked[name]
+            log.warning(
+                "campaign_unparked",
+                lane=self.name,
+                campaign=name,
+                parked_at=rfc3339(before),
+                seconds=round(at - before, 3),
+                waiting=campaign.unsettled,
+            )
+
+    def _log_account(self, vendor: str, at: float, reason: str) -> None:
         well, now = AccountSnapshot(vendor), self.lane.accounts.snapshot(vendor)
         before = self._accounts.get(vendor, well)
         self._accounts[vendor] = now
+        trouble = self.troubles.pop(vendor, Trouble(at))
+        if not now.well:
+            self.troubles[vendor] = Trouble(trouble.since, reason or trouble.why)
         if now == before:
             return
         if now == well:
-            log.warning("vendor_recovered", lane=self.name, vendor=vendor)
+            seconds = round(at - trouble.since, 3)
+            log.warning("vendor_recovered", lane=self.name, vendor=vendor, seconds=seconds)
         else:
             what = "credentials_refused" if now.credentials_refused else "circuit_opened"
-            log.error(what, lane=self.name, vendor=vendor)
+            log.error(what, lane=self.name, vendor=vendor, reason=reason)
 
     def _log_circuit(self, name: str, campaign: CampaignSnapshot) -> None:
         held_back, circuit = name in self._held_back, campaign.circuit
         if campaign.circuit_open and not held_back:
             self._held_back.add(name)
-            answer, code = self._failed.get(name, (None, None))
             log.warning(
                 "campaign_circuit_opened",
                 lane=self.name,
                 campaign=name,
-                answer=answer,
-                code=code,
+                **self._failed.get(name, {}),
                 waiting=campaign.unsettled,
                 hint=HINT.format(campaign=name),
             )
@@ -191,6 +237,20 @@ class LaneReport:
                 waiting=campaign.unsettled,
                 why=circuit.value,
             )
+
+
+def _told(event: Answered) -> dict[str, str | None]:
+    """Return what the log says of a failed call."""
+    return {
+        "answer": event.label,
+        "code": event.outcome.code,
+        "reason": event.reason,
+        "meaning": event.meaning,
+    }
+
+
+def _words(reason: str, meaning: str | None) -> str:
+    return f"{reason}: {meaning}" if meaning else reason
 
 
 def _ages(invitations: Iterable[PendingInvitation], now: float) -> list[float]:

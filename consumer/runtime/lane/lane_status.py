@@ -3,35 +3,49 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from consumer.http.calls import Answered
-from consumer.lane.state.snapshot import LaneSnapshot
+from consumer.lane.state.snapshot import AccountSnapshot, LaneSnapshot
 from consumer.observability.metrics.labels import OTHER
+from consumer.observability.status.delayed import CAMPAIGNS_SHOWN, HERE, in_order
 from consumer.observability.status.status import (
+    AccountStatus,
     BatchStatus,
     CallStatus,
     CampaignStatus,
     LaneStatus,
 )
 
-HERE = "here"
-CAMPAIGNS_SHOWN = 20
-"""How many campaigns of a lane are shown one by one: first the parked, then those with an open
-circuit breaker, then those with the oldest waiting invitations."""
+NAMED = 3
+"""Campaigns that a sentence names."""
 
 
-def lane_status(lane: LaneSnapshot) -> LaneStatus:
-    """Return the status of a lane that this process owns."""
-    campaigns = sorted(
-        _campaigns(lane),
-        key=lambda shown: (not shown.parked, not shown.circuit_open, -shown.oldest_age, shown.name),
-    )
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Since when an account's calls are held back (epoch seconds), and how its last one failed."""
+
+    since: float
+    why: str = ""
+
+
+def lane_status(
+    lane: LaneSnapshot,
+    troubles: Mapping[str, Trouble] = MappingProxyType({}),
+    failed: Mapping[str, str] = MappingProxyType({}),
+) -> LaneStatus:
+    """Return the status of a lane that this process owns. `troubles`: of accounts; `failed`:
+    campaign → how its last call that was not accepted failed."""
+    campaigns = in_order(list(_campaigns(lane, failed)))
+    waiting = sum(campaign.in_lane for campaign in campaigns)
+    accounts = [_account(account, troubles.get(account.name)) for account in lane.accounts]
     return LaneStatus(
         name=lane.name,
         owner=HERE,
-        waiting=sum(campaign.waiting for campaign in campaigns),
+        waiting=waiting,
+        stopped=_stopped(accounts, campaigns),
         campaigns=campaigns[:CAMPAIGNS_SHOWN],
         campaigns_more=len(campaigns[CAMPAIGNS_SHOWN:]),
         limits=[replace(limit, left=round(limit.left, 2)) for limit in lane.quota.limits],
@@ -47,7 +61,7 @@ def lane_status(lane: LaneSnapshot) -> LaneStatus:
             )
             for batch in lane.in_flight
         ],
-        accounts=lane.accounts,
+        accounts=accounts,
         lag=lane.lag,
         paused=lane.paused,
         drain=_finite(lane.drain),
@@ -68,10 +82,37 @@ def call_status(lane: str, event: Answered, seconds: float) -> CallStatus:
         verdict=event.outcome.verdict.value,
         seconds=seconds,
         code=event.known_code,
+        why=event.reason,
+        meaning=event.meaning,
     )
 
 
-def _campaigns(lane: LaneSnapshot) -> Iterator[CampaignStatus]:
+def _account(account: AccountSnapshot, trouble: Trouble | None) -> AccountStatus:
+    return AccountStatus(
+        account.name,
+        account.credentials_refused,
+        account.circuit_open,
+        None if trouble is None else trouble.since,
+        "" if trouble is None else trouble.why,
+        None if account.well else _finite(account.tries_at),
+    )
+
+
+def _stopped(accounts: Sequence[AccountStatus], campaigns: Sequence[CampaignStatus]) -> str:
+    """Return why nothing but trials leaves, in words that follow "while"; empty if calls may."""
+    if accounts and all(account.held_back for account in accounts):
+        refused = [account.name for account in accounts if account.credentials_refused]
+        if refused:
+            return f"the vendor refuses account {', '.join(refused)}"
+        return f"the circuit of account {', '.join(each.name for each in accounts)} is open"
+    waiting = [campaign for campaign in campaigns if campaign.in_lane]
+    if waiting and all(campaign.circuit_open for campaign in waiting):
+        names = ", ".join(campaign.name for campaign in waiting[:NAMED])
+        return f"the circuit of campaign {names} is open"
+    return ""
+
+
+def _campaigns(lane: LaneSnapshot, failed: Mapping[str, str]) -> Iterator[CampaignStatus]:
     """Yield campaigns with something to show. A campaign outside the config has its name from a
     record, so the name is not shown."""
     for name, campaign in lane.campaigns.items():
@@ -82,6 +123,8 @@ def _campaigns(lane: LaneSnapshot) -> Iterator[CampaignStatus]:
                 campaign.oldest_age,
                 campaign.parked,
                 campaign.circuit_open,
+                tries_at=campaign.parked_until if campaign.parked else None,
+                why=failed.get(name, "") if campaign.parked or campaign.circuit_open else "",
             )
 
 

@@ -1,4 +1,4 @@
-"""Polls the ends of the delay topics, and which of their offsets hold records.
+"""Polls the ends of the delay topics, and which of their offsets hold records of which campaign.
 
 The delay stage pauses a step until its head is due. A paused partition is not fetched, so its
 consumer does not learn of new records. The query runs outside the stage's thread, because an
@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient
 
 from consumer.kafka.log_scan import LogScan
 from consumer.kafka.queries import end_offsets
+from consumer.kafka.records.delayed import campaign_of
 from consumer.kafka.records.messages import position_of
 from consumer.runtime.delay.step_counts import StepCounts
 
@@ -53,10 +54,10 @@ class DelayWatch:
         until = {place: min(ends[place], at + AT_ONCE) for place, at in begin.items()}
         if all(until[place] <= at for place, at in begin.items()):
             return
-        offsets: dict[str, list[int]] = defaultdict(list)
+        records: dict[str, list[tuple[int, str]]] = defaultdict(list)
         with self._reader() as reader:
             for message in LogScan(reader, until, begin):
                 topic, _, offset = position_of(message)
-                offsets[topic].append(offset)
+                records[topic].append((offset, campaign_of(message.value())))
         for (topic, _), end in until.items():
-            self._counts.read(topic, offsets[topic], end)
+            self._counts.read(topic, records[topic], end)

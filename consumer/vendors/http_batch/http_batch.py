@@ -35,6 +35,7 @@ from consumer.vendors import protocol
 from consumer.vendors.answer_kinds import Kind, Row
 from consumer.vendors.answers import (
     FOREIGN_SUCCESS,
+    HUNDREDS,
     as_reference,
     decided_by_status,
     is_code_of,
@@ -100,7 +101,11 @@ class HttpBatch:
         rules = account.rules.items()
         self._by_code = {code: BY_RULE[name] for name, rule in rules for code in rule.code}
         self._by_status = {status: BY_RULE[name] for name, rule in rules for status in rule.status}
-        self.codes = frozenset(self._by_code).union(account.success.code)
+        taken = HUNDREDS[2].meaning
+        self.codes: Mapping[str, str] = {
+            **dict.fromkeys(account.success.code, taken),
+            **{code: row.meaning for code, row in self._by_code.items()},
+        }
         self._code_in = code_getter(account.code or "`null`", self.codes)
         self._reference_in = value_getter(account.reference or "`null`")
         rule = account.failed_entries

@@ -58,9 +58,18 @@ def test_whatever_fails_after_the_first_byte_is_in_doubt(failure: Exception, tol
     assert exchange(failure, sends=True) == Exchange(100.0, 100.0, None, told)
 
 
-@pytest.mark.parametrize("failure", [httpx.ConnectTimeout("x"), httpx.ConnectError("x"), OSError()])
-def test_what_fails_before_the_first_byte_was_not_sent(failure: Exception) -> None:
-    assert exchange(failure, sends=False) == Exchange(100.0, None, None, "connect_error")
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (httpx.ConnectTimeout("x"), "no connection in time"),
+        (ConnectionRefusedError(), "connection refused"),
+        (httpx.ConnectError("x"), "connection failed"),
+        (OSError(), "connection failed"),
+    ],
+)
+def test_what_fails_before_the_first_byte_was_not_sent(failure: Exception, words: str) -> None:
+    ended = Exchange(100.0, None, None, "connect_error", words)
+    assert exchange(failure, sends=False) == ended
 
 
 def test_a_defect_before_the_first_byte_is_raised() -> None:

@@ -102,6 +102,26 @@ def test_an_open_breaker_of_the_account_holds_all_campaigns_back(outcome: Outcom
     assert driver.lane.snapshot(now).accounts == [AccountSnapshot("pisano", refused, not refused)]
 
 
+def test_an_account_says_when_it_is_tried_again() -> None:
+    driver = Driver(lane(settings(campaign("a", max_batch=1))))
+    for n in range(2):
+        driver.answer(driver.read(held(n), now=NOW + n)[0], REFUSED, at=NOW + n)
+    (account,) = driver.lane.snapshot(NOW + 1).accounts
+    assert account.credentials_refused
+    assert NOW + 1 < account.tries_at <= NOW + 1 + 60
+    assert not account.well
+
+
+def test_an_account_whose_login_is_refused_is_tried_by_the_next_login() -> None:
+    radar = campaign("a", vendor="radar")
+    driver = Driver(lane(settings(radar, logins=frozenset({"radar"}))))
+    driver.read(held(0))
+    driver.lane.login_failed("radar", REFUSED, NOW)
+    (account,) = driver.lane.snapshot(NOW).accounts
+    assert account.credentials_refused
+    assert account.tries_at == driver.lane.accounts.sessions["radar"].next_login() > NOW
+
+
 def test_a_parked_campaign_and_one_outside_the_config_are_parked_whatever_their_breaker() -> None:
     driver = Driver(lane(BOTH))
     (batch,) = driver.read(held(0, campaign="a"))

@@ -92,6 +92,7 @@ def feed_all(metrics: Metrics, lane: str, campaigns: list[str]) -> None:
     metrics.lane(lane).settled(5000)
     metrics.lane(lane).delayed(["1m", "1m", "10m"])
     metrics.stage("delay").delayed_invitations({"1m": 2})
+    metrics.stage("delay").delayed_by_campaign({(lane, name): 1 for name in campaigns})
     metrics.lane(lane).polled(0.05)
     metrics.lane(lane).transaction_limit(5000)
     metrics.lane(lane).kafka_throttled(1.5)
@@ -347,7 +348,7 @@ def test_a_lane_that_moved_away_leaves_its_counters_and_no_gauge() -> None:
     metrics.lane(LANE).clear()
     gauges = [f for f in metrics.registry.collect() if f.type == "gauge"]
     assert not [s for f in gauges for s in f.samples if LANE in s.labels.values()]
-    assert len([s for f in gauges for s in f.samples if "radar" in s.labels.values()]) == 21
+    assert len([s for f in gauges for s in f.samples if "radar" in s.labels.values()]) == 22
     assert value(metrics, "takeovers_total", lane=LANE) == 1
     metrics.lane(LANE).snapshot(snapshot({"a": CampaignSnapshot(1, 1.0)}))
     assert value(metrics, "waiting_invitations", lane=LANE, campaign="a") == 1

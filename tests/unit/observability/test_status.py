@@ -5,8 +5,9 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from consumer.lane.state.snapshot import AccountSnapshot, LimitSnapshot
+from consumer.lane.state.snapshot import LimitSnapshot
 from consumer.observability.status.status import (
+    AccountStatus,
     BatchStatus,
     CallStatus,
     CampaignStatus,
@@ -39,7 +40,7 @@ WHOLE = StatusSnapshot(
             next_permit=None,
             held_back_by="20/5s",
             in_flight=[BatchStatus("cloud.1.2", "sms", 7, 0.1)],
-            accounts=[AccountSnapshot("pisano", credentials_refused=True, circuit_open=True)],
+            accounts=[AccountStatus("pisano", credentials_refused=True, circuit_open=True)],
             lag=3,
             paused=True,
             drain=None,

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from consumer.lane.state.snapshot import AccountSnapshot
 from consumer.observability.status.notes import DOUBT_SHOWN, PAUSES_SHOWN, notes
 from consumer.observability.status.status import (
     COMMAND,
     CONFIG,
+    AccountStatus,
     CallStatus,
     CampaignStatus,
     ContactStoreStatus,
@@ -34,7 +34,7 @@ WELL = StatusSnapshot(
             waiting=3,
             campaigns=[CampaignStatus("sms", 3, 1.5)],
             held_back_by="20/5s",
-            accounts=[AccountSnapshot("pisano")],
+            accounts=[AccountStatus("pisano")],
         )
     ],
     orphans={"old": 0},
@@ -93,16 +93,26 @@ CASES = {
     "doubt": (replace(WELL, doubtful=[DOUBT]), Level.WARN, "cloud", "1,200 customers"),
     "orphan": (replace(WELL, orphans={"old": 7}), Level.WARN, "old", "`lanes drain old`"),
     "refused": (
-        lane(accounts=[AccountSnapshot("pisano", credentials_refused=True)]),
+        lane(
+            accounts=[
+                AccountStatus(
+                    "pisano",
+                    credentials_refused=True,
+                    since=NOW,
+                    why="HTTP 401: token not accepted",
+                    tries_at=NOW + 60,
+                )
+            ]
+        ),
         Level.BAD,
         "cloud",
-        "credentials of account pisano",
+        "refused by the vendor since 1970-01-01T02:46:40.000Z (HTTP 401: token not accepted), next",
     ),
     "ill": (
-        lane(accounts=[AccountSnapshot("pisano", circuit_open=True)]),
+        lane(accounts=[AccountStatus("pisano", circuit_open=True)]),
         Level.BAD,
         "cloud",
-        "account pisano answers with trouble",
+        "circuit of account pisano open",
     ),
     "parked": (
         lane(campaigns=[CampaignStatus("sms", 3, 1.5, parked=True)]),

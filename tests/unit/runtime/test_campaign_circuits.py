@@ -10,14 +10,17 @@ import pytest
 from structlog.testing import capture_logs
 
 from consumer.http.calls import Answered
+from consumer.http.failure_words import reason_of
 from consumer.lane.account.circuit_breaker import TRIPS
 from consumer.lane.state.commands import Batch
 from consumer.observability.metrics.metrics import Metrics
 from consumer.records.call import Outcome
+from consumer.records.fields import rfc3339
 from consumer.runtime.lane.lane_report import LaneReport
 from consumer.runtime.lane.lane_traces import LaneTraces
 from tests.support.lanes import (
     ACCEPTED,
+    BAD_RECIPIENT,
     GATEWAY,
     NOW,
     PARKED,
@@ -61,7 +64,9 @@ class Watched:
         lane = self.driver.lane
         lane.answered(batch.id, outcome, sent_at=batch.sealed_at, at=self.now)
         label = str(outcome.http_status)
-        self.report.answered(Answered(batch, "pisano", outcome, self.now, self.now, label), 0.1)
+        reason = reason_of(None, None, outcome)
+        answered = Answered(batch, "pisano", outcome, self.now, self.now, label, None, reason)
+        self.report.answered(answered, 0.1)
         self._out += self.driver.step(self.now)
 
     def held_back(self) -> dict[str, int]:
@@ -176,3 +181,59 @@ def test_where_nothing_waits_any_more_nothing_is_held_back(logs: Logs) -> None:
     assert watched.held_back() == {}
     closed = [log["why"] for log in logs if log["event"] == "campaign_circuit_closed"]
     assert closed == ["nothing_waits"]
+
+
+# -- parked campaigns -----------------------------------------------------------------------------
+
+
+def parks(logs: Logs) -> list[MutableMapping[str, Any]]:
+    return [log for log in logs if log["event"] in {"campaign_parked", "campaign_unparked"}]
+
+
+def test_a_parked_campaign_says_why_and_when_it_is_tried_and_that_it_sends_again(
+    logs: Logs,
+) -> None:
+    watched = Watched()
+    watched.invite("a", 0)
+    watched.answer("a", PARKED)
+    (line,) = parks(logs)
+    assert line["event"] == "campaign_parked"
+    assert line["tries_at"] == rfc3339(watched.now + 60)
+    assert line["reason"] == "HTTP 400: campaign not usable"
+    assert "`survey-dispatcher campaigns retry a`" in line["hint"]
+    parked_at = watched.now
+    watched.now += 100
+    watched.invite("a", 1, 2)
+    watched.answer("a", ACCEPTED)
+    assert [line["event"] for line in parks(logs)] == ["campaign_parked", "campaign_unparked"]
+    unparked = parks(logs)[1]
+    assert unparked["parked_at"] == rfc3339(parked_at)
+    assert unparked["seconds"] == watched.now - parked_at
+    watched.invite("a", 3)
+    watched.answer("a", ACCEPTED)
+    assert len(parks(logs)) == 2
+
+
+def test_a_campaign_that_its_customers_refusals_park_is_said_too(logs: Logs) -> None:
+    """No answer blames the campaign, but each customer that is called alone is refused."""
+    watched = Watched()
+    watched.invite("a", *range(5))
+    while not watched.driver.lane.parked_campaigns():
+        watched.answer("a", BAD_RECIPIENT)
+    assert [line["event"] for line in parks(logs)] == ["campaign_parked"]
+
+
+def test_an_account_that_is_refused_says_why_and_after_how_long_it_recovered(logs: Logs) -> None:
+    watched = Watched()
+    watched.invite("a", 0)
+    watched.answer("a", REFUSED)
+    watched.invite("b", 1)
+    watched.answer("b", REFUSED)
+    (line,) = [log for log in logs if log["event"] == "credentials_refused"]
+    assert line["reason"] == "HTTP 401: token not accepted"
+    trouble = watched.report.troubles["pisano"]
+    assert (trouble.since, trouble.why) == (watched.now, "HTTP 401: token not accepted")
+    watched.answer("a", ACCEPTED)
+    (line,) = [log for log in logs if log["event"] == "vendor_recovered"]
+    assert line["seconds"] == watched.now - trouble.since
+    assert watched.report.troubles == {}

@@ -1,8 +1,9 @@
 // Asks /status.json once a second and shows it. Nothing is sent, nothing is stored.
 
+import { filter, names, offer, watch } from "./filter.js";
 import { LaneCard } from "./lane.js";
 import { part, rows, show } from "./parts.js";
-import { clock, date, lasting, whole } from "./words.js";
+import { both, clock, date, lasting, local, whole, withLocal, zone } from "./words.js";
 
 const EVERY = 1000;
 const PATIENCE = 5000;
@@ -12,42 +13,45 @@ const TROUBLE = { rejected: "warn", failed: "bad", unknown: "bad" };
 const at = (id) => document.getElementById(id);
 const cards = new Map();
 let answered = 0;
+let last = null;
 
 const sum = (counts) => Object.values(counts).reduce((all, n) => all + n, 0);
 
 function showProcess(now) {
   const process = now.process;
   at("instance").textContent = process.instance;
-  const reload = process.reload ? `, last reload ${process.reload} ${clock(process.reload_at)}` : "";
+  const reload = process.reload ? `, last reload ${process.reload} ${both(process.reload_at)}` : "";
   at("process").textContent = `version ${process.version} · up ${lasting(now.at - process.started_at)}`
     + ` · config ${process.config_version}${reload}`;
-  at("process").title = `started ${date(process.started_at)}`;
+  at("process").title = `started ${date(process.started_at)}, ${local(process.started_at)} local`;
 }
 
 /** What stands between back-ticks is a command or a name. */
 const commands = (text) => text.split("`").map((each, i) => (i % 2 ? part("code", "", each) : each));
 
-function showNotes(notes) {
-  show(at("notes"), notes, (list) => list.map((note) =>
-    part("li", note.level, part("b", "", note.where), " ", ...commands(note.what))));
+function showNotes(now) {
+  show(at("notes"), now.notes, (list) => list.map((note) =>
+    part("li", note.level, part("b", "", note.where), " ", ...commands(withLocal(note.what, now.at)))));
 }
 
 function showFigures(now) {
   const waiting = now.lanes.reduce((all, lane) => all + lane.waiting, 0);
+  const delayed = sum(now.delayed);
   const tiles = [["waiting", waiting, ""], ...STATUSES.map((status) =>
     [status, sum(now.results[status] ?? {}), TROUBLE[status] ?? ""])];
+  tiles.splice(1, 0, ["of these delayed", delayed, ""]);
   tiles.push(["dead letters", sum(now.dead_letters), "warn"],
     ["in doubt", sum(now.in_doubt), "bad"], ["not yet routed", sum(now.router_lag), ""]);
-  show(at("figures"), tiles, (list) => list.map(([name, number, kind]) =>
-    part("div", number ? kind : "none", part("b", "", whole(number)), part("span", "", name))));
+  show(at("figures"), tiles, (list) => list.map(([title, number, kind]) =>
+    part("div", number ? kind : "none", part("b", "", whole(number)), part("span", "", title))));
 }
 
 function showLanes(lanes) {
-  const names = new Set(lanes.map((lane) => lane.name));
-  for (const [name, card] of cards) {
-    if (!names.has(name)) {
+  const there = new Set(lanes.map((lane) => lane.name));
+  for (const [lane, card] of cards) {
+    if (!there.has(lane)) {
       card.node.remove();
-      cards.delete(name);
+      cards.delete(lane);
     }
   }
   for (const lane of lanes) {
@@ -55,23 +59,31 @@ function showLanes(lanes) {
       cards.set(lane.name, new LaneCard(lane.name));
       at("lanes").append(cards.get(lane.name).node);
     }
-    cards.get(lane.name).update(lane);
+    cards.get(lane.name).update(lane, filter());
   }
   at("no-lanes").hidden = lanes.length > 0;
+  at("no-match").hidden = !lanes.length || [...cards.values()].some((card) => !card.node.hidden);
 }
 
-const CALL_HEADS = [["time"], ["lane"], ["answer"], ["campaign"], ["customers", "number"],
+const CALL_HEADS = [["UTC"], [`local, ${zone}`], ["lane"], ["answer"], ["campaign"], ["customers", "number"],
   ["seconds", "number"], ["batch", "batch"]];
 
 function callRows(calls) {
   if (!calls.length) return [part("caption", "", "none yet")];
   return rows(CALL_HEADS, calls.map((call) => {
     const kind = { accepted: "good", retry: "warn" }[call.verdict] ?? "bad";
-    const words = [call.answer, call.code, call.verdict.replace("_", " ")].filter(Boolean);
-    return [clock(call.at), call.lane, part("b", kind, words.join(" · ")), call.campaign,
-      whole(call.customers), call.seconds.toFixed(2), call.batch];
+    const words = [call.why || call.answer, call.code, call.verdict.replace("_", " ")].filter(Boolean);
+    const answer = part("span", "", part("b", kind, words.join(" · ")));
+    if (call.why && call.meaning) answer.append(part("small", "", call.meaning));
+    return [part("span", "", clock(call.at)), part("span", "", local(call.at)), call.lane, answer,
+      call.campaign, whole(call.customers), call.seconds.toFixed(2), part("span", "", call.batch)];
   }));
 }
+
+const chosen = (calls) => calls.filter((call) => {
+  const asked = filter();
+  return (!asked.lane || asked.lane === call.lane) && names(asked.campaign, call.campaign);
+});
 
 function showCounts(id, heads, lines, none) {
   show(at(id), lines, (list) => (list.length ? rows(heads, list) : [part("caption", "", none)]));
@@ -93,7 +105,7 @@ function showRest(now) {
   const results = Object.entries(now.results).flatMap(([status, reasons]) =>
     Object.entries(reasons).map(([reason, n]) => [status, reason, whole(n)]));
   showCounts("reasons", [["status"], ["reason"], ["number", "number"]], results, "none yet");
-  const pairs = (counts) => Object.entries(counts).map(([name, n]) => [name, whole(n)]);
+  const pairs = (counts) => Object.entries(counts).map(([key, n]) => [key, whole(n)]);
   showCounts("dead-letters", [["reason"], ["number", "number"]], pairs(now.dead_letters), "none");
   showCounts("lag", [["topic"], ["records", "number"]], pairs(now.router_lag), "no input read here");
   const steps = Object.entries(now.delayed).filter(([, n]) => n).map(([step, n]) => [step, whole(n)]);
@@ -105,12 +117,13 @@ function showRest(now) {
 
 function showAll(now) {
   showProcess(now);
-  showNotes(now.notes);
+  showNotes(now);
   showFigures(now);
+  offer(now.lanes);
   showLanes(now.lanes);
-  show(at("calls"), now.calls, callRows);
+  show(at("calls"), chosen(now.calls), callRows);
   at("doubtful-section").hidden = !now.doubtful.length;
-  show(at("doubtful"), now.doubtful, callRows);
+  show(at("doubtful"), chosen(now.doubtful), callRows);
   showContacts(now);
   showRest(now);
 }
@@ -130,7 +143,8 @@ async function ask() {
 
 async function refresh() {
   try {
-    showAll(await ask());
+    last = await ask();
+    showAll(last);
     answered = Date.now();
     showLive("live", "live");
   } catch {
@@ -146,4 +160,5 @@ async function run() {
   }
 }
 
+watch(() => last && showAll(last));
 run();

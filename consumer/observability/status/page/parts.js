@@ -7,6 +7,12 @@ export function part(tag, className = "", ...children) {
   return node;
 }
 
+/** A name that may go on in the next line after a dot, dash or underscore, and nowhere else. */
+export function name(text) {
+  const pieces = text.split(/(?<=[._/-])/);
+  return part("span", "", ...pieces.flatMap((piece, i) => (i ? [part("wbr"), piece] : [piece])));
+}
+
 const shown = new WeakMap();
 
 /** Build the node's content again only if `value` is another one: selected text stays selected. */
@@ -23,7 +29,7 @@ export function rows(heads, lines) {
   for (const [title, kind] of heads) head.append(part("th", kind, title));
   const body = lines.map((cells) => {
     const row = part("tr");
-    cells.forEach((cell, i) => row.append(part("td", heads[i][1], cell)));
+    cells.forEach((cell, i) => row.append(part("td", heads[i][1], typeof cell === "string" ? name(cell) : cell)));
     return row;
   });
   return [part("thead", "", head), part("tbody", "", ...body)];
