@@ -79,6 +79,8 @@ class Quota(Section):
     """All hold together; an empty list means unlimited."""
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
     """The part of the limits that is ours; the rest is left to other users of the quota."""
+    reserve: Annotated[int | None, Field(ge=0, le=1_000_000)] = None
+    """Permits are kept as for one burst of so many full calls a day; unset: as bursts came."""
     skew: Duration = 2.0
     """Clock skew between the vendor's servers, added to each period."""
     max_in_flight: Annotated[int, Field(ge=1, le=1000)] = 16

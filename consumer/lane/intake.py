@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from consumer.lane.account.accounts import Accounts
 from consumer.lane.buffer.buffer import InvitationBuffer
 from consumer.lane.offsets.in_doubt import InDoubtBatches
+from consumer.lane.quota.bursts import Bursts
 from consumer.lane.settlement.hold_back import HoldBack
 from consumer.lane.settlement.outbox import Outbox
 from consumer.lane.settlement.parking import Parking
@@ -40,6 +41,7 @@ class Intake:
     _accounts: Accounts
     _hold_back: HoldBack
     _reservations: Reservations
+    _bursts: Bursts
 
     def arrived(self, pending: PendingInvitation, now: float) -> None:
         """Take in an invitation. Ignore settled and repeated ones."""
@@ -109,6 +111,7 @@ class Intake:
         else:
             if pending.attempt and not pending.delays:
                 self._accounts.campaigns[campaign].tried_before(now)
+            self._bursts.arrived(campaign, now)
             self._accept(pending)
 
     def _accept(self, pending: PendingInvitation) -> None:

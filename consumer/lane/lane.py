@@ -106,6 +106,7 @@ class Lane:
             self.accounts,
             self.settlement.hold_back,
             self.settlement.reservations,
+            self.quota.bursts,
         )
         self._sealing = Sealing(
             epoch,
@@ -334,6 +335,7 @@ class Lane:
         if not self._stopping:
             self.settlement.parking.delay_more(now)
         self.wake_at = self._sweep_at
+        self.quota.bursts.advance(now)
         if self.quota.recover(now):
             self._unrecorded = True
         if not self._stopping:
@@ -380,6 +382,7 @@ class Lane:
             limits_since=self.quota_backoff.since,
             tried=self.outbox.attempts.packed(self.settled.base),
             owners=self._owners,
+            bursts=self.quota.bursts.known(now),
         )
 
     # -- display ------------------------------------------------------------------------------

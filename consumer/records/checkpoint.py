@@ -58,6 +58,25 @@ class LimitCalls(BaseModel):
     cells: tuple[Annotated[int, Field(ge=0, le=10**15)], ...] | None = None
 
 
+class BurstCount(BaseModel):
+    """Bursts of `calls` full calls: their faded `count`, and `customers` (by weight) in a call."""
+
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+
+    calls: Annotated[int, Field(ge=1, le=10**12)]
+    count: Annotated[float, Field(ge=0, le=10**12)]
+    customers: Annotated[float, Field(ge=0, le=10**15)]
+
+
+class BurstHistory(BaseModel):
+    """What a lane learnt of its bursts, in `seconds` (faded like the counts) that it saw."""
+
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+
+    seconds: Annotated[float, Field(ge=0, le=10**15)]
+    counts: Annotated[tuple[BurstCount, ...], Field(max_length=1000)] = ()
+
+
 class Checkpoint(BaseModel):
     """A lane's whole state in one record of its compacted checkpoint topic.
 
@@ -89,6 +108,7 @@ class Checkpoint(BaseModel):
     limits_since: Moment = 0.0
     tried: tuple[Tried, ...] = ()
     owners: tuple[Owner, ...] = ()
+    bursts: BurstHistory | None = None
     _appended: float | None = PrivateAttr(None)
 
     @property

@@ -143,6 +143,7 @@ def lane_settings(config: Config, lane: str) -> LaneSettings:
         },
         config_version=config.config_version,
         limits=quota.limits,
+        reserve=quota.reserve,
         skew=quota.skew,
         share=quota.share,
         first_start_full=quota.first_start == "used",

@@ -1,7 +1,8 @@
 """Scheduler: which window gets the next permit. Under a quota, an index with a price.
 
     index   weight · Σ (now − arrived) over the customers that one call would take
-    price   p0 / left², with the smallest remaining share of the limits as `left`
+    price   p0 / left² + worth: `left` is the smallest remaining share of the limits, `worth` what
+            a permit in hand is worth for bursts (`quota/bursts.py`)
     due     full, or index ≥ price, or `max_wait` is over; not before its backoff ends
     next    an urgent window (a retry was asked for); else the due window with the largest index;
             each `OVERDUE_EVERY`-th time the most overdue
@@ -83,8 +84,9 @@ class Wait:
 class Scheduler(Protocol):
     """Chooses among windows that may be called: the vendor is ready, and there is a permit."""
 
-    def price(self, left: float) -> float:
-        """Return what a window must be worth now; constant if the price does not matter."""
+    def price(self, left: float, worth: float = 0.0) -> float:
+        """Return what a window must be worth now; constant if the price does not matter. `worth`:
+        what a permit in hand is worth for bursts."""
 
     def due(self, window: Waiting, price: float) -> float:
         """Return the earliest time at which a window (ready, and unchanged until then) may go, at
@@ -94,16 +96,18 @@ class Scheduler(Protocol):
         """Return the window's rank: the highest of the due windows goes. It never falls while the
         window is unchanged."""
 
-    def choose(self, windows: Iterable[Waiting], now: float, left: float) -> Seal | Wait:
+    def choose(
+        self, windows: Iterable[Waiting], now: float, left: float, worth: float = 0.0
+    ) -> Seal | Wait:
         """Choose a window, or wait. `left`: smallest remaining share of the limits, 0 to 1."""
 
 
 class ByAge:
     """Common to schedulers for which any window is worth a permit, and the oldest goes first."""
 
-    def price(self, left: float) -> float:
+    def price(self, left: float, worth: float = 0.0) -> float:
         """Return a constant: the price does not matter."""
-        del left
+        del left, worth
         return 1.0
 
     def rank(self, window: Waiting, at: float) -> float:
@@ -120,9 +124,11 @@ class OldestFirst(ByAge):
         del price
         return window.not_before
 
-    def choose(self, windows: Iterable[Waiting], now: float, left: float) -> Seal | Wait:
+    def choose(
+        self, windows: Iterable[Waiting], now: float, left: float, worth: float = 0.0
+    ) -> Seal | Wait:
         """Choose the oldest window. It fills until a permit is available."""
-        del left
+        del left, worth
         waiting = [window for window in windows if window.ready]
         due = [window for window in waiting if window.not_before <= now]
         if not due:
@@ -150,9 +156,9 @@ class IndexPrice:
         self._p0 = p0
         self._sealed = OVERDUE_EVERY  # since the last overdue window
 
-    def price(self, left: float) -> float:
+    def price(self, left: float, worth: float = 0.0) -> float:
         """Return the price in customer-seconds."""
-        return self._p0 / max(left, 1e-9) ** 2
+        return self._p0 / max(left, 1e-9) ** 2 + worth
 
     def due(self, window: Waiting, price: float) -> float:
         """Return when the window is full, is worth the price, or has waited its `max_wait`."""
@@ -165,9 +171,11 @@ class IndexPrice:
         """Return the index; infinite for an urgent window."""
         return math.inf if window.urgent else window.waited(at) * window.weight
 
-    def choose(self, windows: Iterable[Waiting], now: float, left: float) -> Seal | Wait:
+    def choose(
+        self, windows: Iterable[Waiting], now: float, left: float, worth: float = 0.0
+    ) -> Seal | Wait:
         """Choose the window with the largest index of all that are worth a permit now."""
-        price = self.price(left)
+        price = self.price(left, worth)
         earliest = math.inf
         best, highest = None, -math.inf
         overdue, deadline = None, now
@@ -225,9 +233,11 @@ class SizeOrLinger(ByAge):
             return window.not_before
         return max(window.not_before, window.oldest + self._linger, self._full_by(window))
 
-    def choose(self, windows: Iterable[Waiting], now: float, left: float) -> Seal | Wait:
+    def choose(
+        self, windows: Iterable[Waiting], now: float, left: float, worth: float = 0.0
+    ) -> Seal | Wait:
         """Choose the oldest of all due windows: preferring full ones would starve the others."""
-        del left
+        del left, worth
         earliest = math.inf
         best: Seal | None = None
         for window in windows:

@@ -91,7 +91,7 @@ class Sealing:
         self.starting: list[Send | Login] = []
         self._epoch = epoch
         self._buffer = buffer
-        self._limiter = quota.limiter
+        self._quota, self._limiter = quota, quota.limiter
         self._accounts = accounts
         self._settlement = settlement
         self._in_doubt = in_doubt
@@ -132,8 +132,10 @@ class Sealing:
                 return now
             if not self._limiter.allowed(now):
                 return self._limiter.next_at(now)
-            left = self._limiter.share_left(now)
-            choice = self._scheduler.choose(self._candidates(now, left), now, left)
+            left, worth = self._quota.level(now)
+            price = self._scheduler.price(left, worth)
+            found = self._candidates(now, left, price)
+            choice = self._scheduler.choose(found, now, left, worth)
             if isinstance(choice, Wait):
                 return min(choice.until, self._due_index.next_at, self._probe_at, again_at)
             self._seal_chosen(choice.window, choice.why, now)
@@ -222,13 +224,13 @@ class Sealing:
                 wake_at = min(wake_at, self._limiter.next_at(now))
         return wake_at
 
-    def _candidates(self, now: float, left: float) -> Iterator[Waiting]:
+    def _candidates(self, now: float, left: float, price: float) -> Iterator[Waiting]:
         """Yield what may be due and may be called now, given a permit. A campaign finds its bad
         recipients before its next batches are called: they would be refused for the same ones."""
         dividing = Counter(bisection.campaign for bisection in self._settlement.bisections)
         changed = [self._buffer.windows[name] for name in self._buffer.changed]
         self._buffer.changed.clear()
-        self._due_index.update(self._scheduler.price(left), changed)
+        self._due_index.update(price, changed)
         accounts = self._accounts
         vendors = self._due_index.vendors
         usable = [vendor for vendor in vendors if accounts.open_for_all(vendor, now)]
@@ -237,7 +239,9 @@ class Sealing:
             free = dividing[window.campaign] < MOST_BISECTIONS
             return free and accounts.may_call(window.campaign)
 
-        search = self._budget.allows_search or not self._healthy_waits(usable, able, now, left)
+        search = self._budget.allows_search or not self._healthy_waits(
+            usable, able, now, price, scarce=left < SCARCE
+        )
 
         def allowed(window: Window) -> bool:
             return able(window) and (search or accounts.campaigns[window.campaign].closed)
@@ -245,7 +249,7 @@ class Sealing:
         yield from self._due_index.candidates(usable, allowed, now)
         self._probe_at = math.inf
         for vendor in vendors:
-            yield from self._probes(vendor, now, left)
+            yield from self._probes(vendor, now, price)
         for bisection in self._settlement.bisections:
             held_back = bisection.unattributed and not search
             if accounts.open_for_all(bisection.rules.vendor, now) and not held_back:
@@ -255,29 +259,31 @@ class Sealing:
                 yield trial
 
     def _healthy_waits(
-        self, vendors: Collection[str], able: Callable[[Window], bool], now: float, left: float
+        self,
+        vendors: Collection[str],
+        able: Callable[[Window], bool],
+        now: float,
+        price: float,
+        *,
+        scarce: bool,
     ) -> bool:
         """Return whether a search would delay a campaign of these accounts whose breaker is closed:
         one is due now, or waits while the quota is scarce and each permit that is spent raises the
         price of the next."""
-        price = self._scheduler.price(left)
         return any(
             window.ready
             and self._buffer.vendor_of(window.campaign) in vendors
             and self._accounts.campaigns[window.campaign].closed
             and able(window)
-            and (
-                self._scheduler.due(window, price) <= now
-                or (left < SCARCE and window.not_before <= now)
-            )
+            and (self._scheduler.due(window, price) <= now or (scarce and window.not_before <= now))
             for window in self._buffer.windows.values()
         )
 
-    def _probes(self, vendor: str, now: float, left: float) -> Iterator[Waiting]:
+    def _probes(self, vendor: str, now: float, price: float) -> Iterator[Waiting]:
         """Yield the window that probes an account whose breaker is open. Of the due windows,
         urgent ones come first, then campaigns not tried since it opened, then the one tried longest
         ago."""
-        breaker, price = self._accounts.breakers[vendor], self._scheduler.price(left)
+        breaker = self._accounts.breakers[vendor]
         if breaker.closed or breaker.probing or not self._accounts.usable(vendor, now):
             return
         found = list[tuple[bool, bool, float, float, Window]]()

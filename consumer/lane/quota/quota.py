@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from consumer.lane.quota.backoff import QuotaBackoff
+from consumer.lane.quota.bursts import Bursts
 from consumer.lane.quota.cells import Cells
 from consumer.lane.quota.clock_shift import in_our_time
 from consumer.lane.quota.limiter import Limiter
@@ -30,6 +31,7 @@ class Quota:
             self.backoff.quota_fraction = checkpoint.limits_part
             self.backoff.since = checkpoint.limits_since
         self.limiter = self._restore(checkpoint, now)
+        self.bursts = Bursts(settings, checkpoint.bursts if checkpoint else None, now)
 
     def call_ended(self, at: float, *, silent: bool = False) -> None:
         """Record that a call or a login ended at `at`. `silent`: without an answer, so that the
@@ -54,11 +56,19 @@ class Quota:
         """Apply another config."""
         self._settings = settings
         self.backoff.reconfigure(settings.limits)
+        self.bursts.reconfigure(settings)
         self.limiter.reconfigure(settings.limits, settings.skew, self._share, now)
 
     def latest_arrival(self, now: float) -> float:
         """Return when a call that is about to leave now can reach the vendor at the latest."""
         return now + FRESH_SECONDS + self._settings.call_timeout + LATE_ARRIVAL_GRACE
+
+    def level(self, now: float) -> tuple[float, float]:
+        """Return the smallest remaining share of the limits, 0 to 1 (1 without limits), and what a
+        permit in hand is worth for bursts, customer-seconds."""
+        permits, calls = self.limiter.permits(now), self.limiter.calls
+        shares = (left / most for left, most in zip(permits, calls, strict=True))
+        return min(shares, default=1.0), self.bursts.worth(permits, calls)
 
     @property
     def log_reach(self) -> float:

@@ -91,7 +91,8 @@ class RankedByCampaign:
 class LaneSettings:
     """One lane: its quota, campaigns and bounds. `logins`: vendors that need a session. `routes`:
     each route's rules about now; `gone_routes`: those of a route that the config has no more.
-    `contacts`: the contact store is asked about each invitation.
+    `contacts`: the contact store is asked about each invitation. `reserve`: permits are kept as if
+    one burst of so many full calls came a day; None for the bursts that were learnt.
 
     Invitations beyond `max_buffered` or `max_buffered_bytes` are spilled, at most `max_spilled` of
     them. Settled records stay on the log for `keep` seconds.
@@ -113,6 +114,7 @@ class LaneSettings:
     call_timeout: float = 30.0
     logins: frozenset[str] = frozenset()
     max_retry_after: float | None = None
+    reserve: int | None = None
     policy: PolicyRules = ALL_RULES
     routes: Mapping[str, RouteTiming] = field(default_factory=dict)
     gone_routes: RouteTiming | None = None

@@ -117,8 +117,8 @@ def test_no_more_calls_are_in_flight_than_may_be() -> None:
 
 def test_a_scheduler_of_ones_own_decides() -> None:
     class Last:
-        def price(self, left: float) -> float:
-            return left
+        def price(self, left: float, worth: float = 0.0) -> float:
+            return left + worth
 
         def rank(self, window: Waiting, at: float) -> float:
             del at
@@ -127,9 +127,11 @@ def test_a_scheduler_of_ones_own_decides() -> None:
         def due(self, window: Waiting, price: float) -> float:
             return window.not_before * price
 
-        def choose(self, windows: Iterable[Waiting], now: float, left: float) -> Seal | Wait:
+        def choose(
+            self, windows: Iterable[Waiting], now: float, left: float, worth: float = 0.0
+        ) -> Seal | Wait:
             ready = [window for window in windows if window.ready]
-            return Seal(ready[-1], SealReason.PERMIT) if ready else Wait(now + 2 + left)
+            return Seal(ready[-1], SealReason.PERMIT) if ready else Wait(now + 2 + left + worth)
 
     of = settings(campaign("a"), campaign("b"))
     driver = Driver(Lane(of, random.Random(1), NOW, scheduler=Last()))
