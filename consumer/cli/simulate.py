@@ -6,6 +6,7 @@ What a simulation needs is imported when it runs.
 from __future__ import annotations
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -96,6 +97,16 @@ def simulate(
             "[CAMPAIGN=]NUMBER", "Add so many invitations at once, shared out or to one campaign"
         ),
     ] = None,
+    every: Annotated[
+        float | None,
+        typer.Option(min=0.01, metavar="HOURS", help="The backlog comes again so often."),
+    ] = None,
+    reserve: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Full calls to keep permits for, instead of the config's or those learnt."
+        ),
+    ] = None,
     baselines: Annotated[
         bool, typer.Option("--baselines", help="Compare with other ways to spend permits.")
     ] = False,
@@ -146,9 +157,10 @@ def simulate(
     else:
         loaded = _load_for(config, lane, secrets=source.from_kafka)
         lanes = _recorded_lanes(loaded, lane, source, speed)
-    lanes = _with_backlogs([traffic.under(now, share) for traffic in lanes], backlog or [])
+    lanes = [traffic.under(now, share, reserve) for traffic in lanes]
+    lanes = _with_backlogs(lanes, backlog or [], every)
     told = Question(lanes, seed, baselines, then).answer()
-    _print_answer(told, plot, as_json=as_json, chart=chart)
+    _print_answer(told, plot, config, as_json=as_json, chart=chart)
 
 
 def _load_for(path: Path, lane: str | None, *, secrets: bool) -> Config:
@@ -192,7 +204,9 @@ def _parse_limits(text: str | None, option: str) -> Sequence[Limit] | None:
         raise typer.BadParameter(str(error), param_hint=option) from None
 
 
-def _with_backlogs(lanes: Sequence[LaneTraffic], texts: Sequence[str]) -> list[LaneTraffic]:
+def _with_backlogs(
+    lanes: Sequence[LaneTraffic], texts: Sequence[str], every: float | None
+) -> list[LaneTraffic]:
     from consumer.simulate.simulate import shared_out
 
     backlog: dict[str, int] = {}
@@ -203,11 +217,17 @@ def _with_backlogs(lanes: Sequence[LaneTraffic], texts: Sequence[str]) -> list[L
             expected = "expected a number, or one of the campaigns, = and a number"
             raise typer.BadParameter(f"{expected}, not {text}", param_hint="--backlog")
         backlog |= {campaign: int(number)} if campaign else shared_out(int(number), lanes)
-    return [lane.with_backlog(backlog) for lane in lanes]
+    seconds = math.inf if every is None else every * 3600.0
+    return [lane.with_backlog(backlog, seconds) for lane in lanes]
+
+
+def _row_name(config: Path | None) -> str:
+    """Return what the lane's own row is named in a comparison."""
+    return "this program" if config is None or config == Path("-") else config.name
 
 
 def _print_answer(
-    told: Mapping[str, Any], plot: Path | None, *, as_json: bool, chart: bool
+    told: Mapping[str, Any], plot: Path | None, config: Path | None, *, as_json: bool, chart: bool
 ) -> None:
     from rich.console import Console
 
@@ -218,6 +238,6 @@ def _print_answer(
     if as_json:
         typer.echo(json.dumps(told))
         return
-    tables.print_tables(told, Console())
+    tables.print_tables(told, Console(), _row_name(config))
     for text in plots.terminal(told) if chart else []:
         typer.echo(text)

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, NamedTuple
 
+from consumer.lane.quota.limiter import Limiter
+from consumer.lane.state.settings import Limit
+
 Figures = dict[str, Any]
 
 MOST_SAMPLES = 480
@@ -24,6 +27,16 @@ class Sample(NamedTuple):
     left: float
     waiting: int
     calls: int
+
+
+class Onset(NamedTuple):
+    """The moment before a backlog came: permits in hand of the tightest limit's `calls`, the calls
+    so far, and the customers in them."""
+
+    permits: float
+    calls: int
+    called: int
+    customers: int
 
 
 @dataclass(slots=True)
@@ -51,6 +64,7 @@ class Played:
     expired: int = 0
     ended_at: float = 0.0
     samples: list[Sample] = field(default_factory=list)
+    onset: Onset | None = None
     _every: float = 1.0
     _next_sample: float = 0.0
 
@@ -82,6 +96,14 @@ class Played:
         part.waits += [now - when for when in times if when >= self.warm_up]
         if min(times) <= self.backlog_at:
             part.drained_at = now
+
+    def record_onset(self, limiter: Limiter, limits: Sequence[Limit]) -> None:
+        """Record what was in hand when the backlog came, once; nothing without limits."""
+        if self.onset is not None or not limits:
+            return
+        left = zip(limits, limiter.permits(self.backlog_at), limiter.calls, strict=True)
+        _, permits, calls = min(left, key=lambda each: each[0].calls / each[0].period)
+        self.onset = Onset(permits, calls, self.calls, self.customers)
 
     def take_samples(self, now: float, stands: Callable[[float], tuple[float, int]]) -> None:
         """Take the samples that are due; `stands` returns the quota left and the number waiting."""
@@ -131,8 +153,9 @@ def over_time(played: Played) -> dict[str, list[float]]:
     }
 
 
-def drained(played: Played, backlog: Mapping[str, int]) -> Figures:
-    """Return when the last invitation of a backlog was sent, in seconds after the backlog came."""
+def drained(played: Played, backlog: Mapping[str, int], calls: int) -> Figures:
+    """Return a backlog's customers and full `calls`, and how long after its coming the last one was
+    sent, in seconds."""
     after = {
         name: round(played.campaigns[name].drained_at - played.backlog_at, 1)
         for name, count in backlog.items()
@@ -140,9 +163,19 @@ def drained(played: Played, backlog: Mapping[str, int]) -> Figures:
     }
     return {
         "customers": sum(backlog.values()),
+        "calls": calls,
         "drained_after": max(after.values(), default=0.0),
         "campaigns": after,
     }
+
+
+def at_onset(played: Played) -> Figures | None:
+    """Return what was in hand when a backlog came, and what the calls before it had carried."""
+    if played.onset is None:
+        return None
+    permits, calls, called, customers = played.onset
+    each = round(customers / max(called, 1), 2)
+    return {"permits": math.floor(permits), "of": calls, "customers_per_call": each}
 
 
 def _campaign_figures(part: Campaign) -> Figures:

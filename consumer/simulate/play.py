@@ -92,6 +92,8 @@ class Play:
         while following or self._answers or lane.buffer.buffered:
             now = self._next_event_time(following)
             self.played.take_samples(now, lambda when: _lane_state(lane, when))
+            if now >= self.played.backlog_at:
+                self.played.record_onset(lane.limiter, self.settings.limits)
             came = False
             while following and following.time <= now:
                 lane.arrived(self._pending(following), following.time)

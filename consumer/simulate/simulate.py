@@ -10,7 +10,15 @@ from dataclasses import dataclass, replace
 from consumer.config.models import Config
 from consumer.lane.state.settings import LaneCampaign, LaneSettings, Limit
 from consumer.records.channel import Channel
-from consumer.simulate.figures import Figures, Played, by_campaign, drained, over_time, summary
+from consumer.simulate.figures import (
+    Figures,
+    Played,
+    at_onset,
+    by_campaign,
+    drained,
+    over_time,
+    summary,
+)
 from consumer.simulate.strategies import BASELINES, OURS, Strategy, play_lane
 from consumer.simulate.traffic import Arrival, bound, poisson, spread, with_backlog, zipf_rates
 from consumer.wiring.build import lane_settings
@@ -27,7 +35,8 @@ class LaneTraffic:
     """A lane and its arrivals.
 
     `arrivals` makes the same ones each time it is called; `rates`: customers a second by campaign;
-    `backlog`: customers that come in addition, all at once, when the warm-up is over.
+    `backlog`: customers that come in addition, all at once, when the warm-up is over, and again
+    `every` so many seconds.
     """
 
     settings: LaneSettings
@@ -35,20 +44,32 @@ class LaneTraffic:
     rates: Mapping[str, float]
     warm_up: float = 0.0
     backlog: Mapping[str, int] | None = None
+    every: float = math.inf
 
-    def under(self, limits: Sequence[Limit] | None, share: float | None) -> LaneTraffic:
+    def under(
+        self, limits: Sequence[Limit] | None, share: float | None, reserve: int | None = None
+    ) -> LaneTraffic:
         """Return the same under another quota; None keeps a value, no limits stay none."""
         settings = self.settings
         if limits is not None and settings.limits:
             settings = replace(settings, limits=tuple(limits))
         if share is not None and settings.limits:
             settings = replace(settings, share=share)
+        if reserve is not None:
+            settings = replace(settings, reserve=reserve)
         return replace(self, settings=settings)
 
-    def with_backlog(self, backlog: Mapping[str, int]) -> LaneTraffic:
+    def with_backlog(self, backlog: Mapping[str, int], every: float = math.inf) -> LaneTraffic:
         """Return the same with a backlog of its own campaigns."""
         own = {name: n for name, n in backlog.items() if name in self.settings.campaigns}
-        return replace(self, backlog=own)
+        return replace(self, backlog=own, every=every)
+
+    @property
+    def backlog_calls(self) -> int:
+        """The full calls of its backlog."""
+        campaigns = self.settings.campaigns
+        backlog = (self.backlog or {}).items()
+        return math.ceil(sum(count / campaigns[name].max_batch for name, count in backlog))
 
     @property
     def least(self) -> float:
@@ -60,7 +81,7 @@ class LaneTraffic:
         backlog = self.backlog or {}
         arrivals = self.arrivals()
         if backlog:
-            arrivals = with_backlog(arrivals, backlog, self.warm_up)
+            arrivals = with_backlog(arrivals, backlog, self.warm_up, self.every)
         rng = random.Random(f"network of {seed}")  # noqa: S311 - repeatable on purpose
         played = Played(self.warm_up, self.warm_up if backlog else -math.inf)
         return strategy(in_memory(self.settings), arrivals, rng, played)
@@ -166,7 +187,18 @@ class Question:
                 for name, strategy in BASELINES.items()
             }
             told["strategy"] = OURS
+            told |= self._with_reserve()
         return told
+
+    def _with_reserve(self) -> Figures:
+        """Return the figures with permits that are kept for the backlog, unless that is so."""
+        asked = [lane for lane in self.lanes if lane.settings.limits]
+        reserve = max((lane.backlog_calls for lane in asked), default=0)
+        if not reserve or any(lane.settings.reserve is not None for lane in asked):
+            return {}
+        lanes = [lane.under(None, None, lane.backlog_calls) for lane in self.lanes]
+        figures = _together(lanes, self._play(lanes, play_lane))
+        return {"with_reserve": {"reserve": reserve, **figures}}
 
     def _play(self, lanes: Sequence[LaneTraffic], strategy: Strategy) -> list[Played]:
         return [lane.play(strategy, self.seed) for lane in lanes]
@@ -185,7 +217,7 @@ def _of_lane(lane: LaneTraffic, played: Played) -> Figures:
         **summary([played], lane.least),
         "campaigns": by_campaign(played),
         "over_time": over_time(played),
-        **({"backlog": drained(played, lane.backlog)} if lane.backlog else {}),
+        **({"backlog": drained(played, lane.backlog, lane.backlog_calls)} if lane.backlog else {}),
     }
 
 
@@ -193,7 +225,10 @@ def _together(lanes: Sequence[LaneTraffic], played: Sequence[Played]) -> Figures
     """Sum up several lanes; their bound is weighted by each lane's customers."""
     numbers = [len(one.waits) for one in played]
     sums = sum(lane.least * number for lane, number in zip(lanes, numbers, strict=True))
-    return summary(played, sums / sum(numbers) if sums else 0.0)
+    told = summary(played, sums / sum(numbers) if sums else 0.0)
+    most = max(zip(lanes, played, strict=True), key=lambda each: each[0].backlog_calls)
+    onset = at_onset(most[1])
+    return told if onset is None else {**told, "onset": onset}
 
 
 def shared_out(total: int, lanes: Sequence[LaneTraffic]) -> dict[str, int]:

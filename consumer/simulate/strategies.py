@@ -93,6 +93,8 @@ def play_timer(
     now = 0.0
     for when, batch in sealed(arrivals, settings, linger):
         now = max(now, when)
+        if now >= played.backlog_at:
+            played.record_onset(limiter, settings.limits)
         now = max(now, limiter.next_at(now))
         limiter.take_permit(now)
         at, allowed = network.call(now)

@@ -9,7 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from consumer.simulate.strategies import OURS
+from consumer.simulate.remarks import duration, explain_better
 
 MOST_ROWS = 20
 """Campaigns of a lane that are shown, at most; JSON has all."""
@@ -19,8 +19,8 @@ _CALLS = ("calls", "customers_per_call")
 _HEADS = {"mean_wait": "mean", "customers_per_call": "per call"}
 
 
-def print_tables(told: Mapping[str, Any], console: Console) -> None:
-    """Print all tables of an answer."""
+def print_tables(told: Mapping[str, Any], console: Console, ours: str) -> None:
+    """Print all tables of an answer; `ours` names the lane's own row."""
     for lane in told["lanes"]:
         _print_lane(lane, console)
         if "backlog" in lane:
@@ -29,17 +29,7 @@ def print_tables(told: Mapping[str, Any], console: Console) -> None:
     if "compare" in told:
         _print_comparison(told, console)
     if "baselines" in told:
-        _print_columns({OURS: told, **told["baselines"]}, "how permits are spent", console)
-
-
-def duration(seconds: float) -> str:
-    """Format seconds for people: `8.1 s`, `45 min`, `2 h 5 min`."""
-    if seconds < 600:
-        return f"{seconds:.1f} s"
-    minutes = round(seconds / 60)
-    if minutes < 120:
-        return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60} min"
+        _print_strategies(told, ours, console)
 
 
 def _print_lane(lane: Mapping[str, Any], console: Console) -> None:
@@ -83,17 +73,39 @@ def _print_comparison(told: Mapping[str, Any], console: Console) -> None:
     _print_columns(columns, "another quota", console)
 
 
-def _print_columns(columns: Mapping[str, Mapping[str, Any]], title: str, console: Console) -> None:
-    table = _new_table(title, "", *_SPREAD, *_CALLS, "ratio")
+def _print_strategies(told: Mapping[str, Any], ours: str, console: Console) -> None:
+    """Print the ways to spend permits, and why another one is better if so."""
+    columns = {ours: told}
+    if "with_reserve" in told:
+        columns[f"with reserve: {told['with_reserve']['reserve']}"] = told["with_reserve"]
+    bursts = any("backlog" in lane for lane in told["lanes"])
+    _print_columns(columns | told["baselines"], "how permits are spent", console, ratio=not bursts)
+    for line in explain_better(told, ours):
+        console.print(line, highlight=False)
+
+
+def _print_columns(
+    columns: Mapping[str, Mapping[str, Any]], title: str, console: Console, *, ratio: bool = True
+) -> None:
+    """Print a row for each; `ratio`: beside the bound, which is for even traffic."""
+    table = _new_table(title, "", *_SPREAD, *_CALLS, *["ratio"] * ratio)
     for name, figures in columns.items():
-        ratio = figures["ratio"]
-        table.add_row(name, *_figure_cells(figures), "" if ratio is None else f"{ratio:.2f}")
+        table.add_row(name, *_figure_cells(figures), *[_ratio_cell(figures["ratio"])] * ratio)
     console.print(table)
 
 
+def _ratio_cell(ratio: float | None) -> str:
+    return "" if ratio is None else f"{ratio:,.2f}"
+
+
 def _figure_cells(figures: Mapping[str, Any]) -> list[str]:
-    waits = [duration(figures[key]) for key in _SPREAD]
+    waits = [_short_duration(figures[key]) for key in _SPREAD]
     return [*waits, f"{figures['calls']:,}", f"{figures['customers_per_call']:.1f}"]
+
+
+def _short_duration(seconds: float) -> str:
+    """Format seconds for a cell: no more than seven characters up to 999 h."""
+    return duration(seconds) if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def _new_table(title: str, *heads: str) -> Table:
@@ -106,6 +118,9 @@ def _new_table(title: str, *heads: str) -> Table:
     )
     for number, head in enumerate(heads):
         table.add_column(
-            _HEADS.get(head, head), justify="right" if number else "left", no_wrap=bool(number)
+            _HEADS.get(head, head),
+            justify="right" if number else "left",
+            no_wrap=bool(number),
+            overflow="ellipsis" if number else "fold",
         )
     return table

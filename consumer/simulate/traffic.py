@@ -6,7 +6,6 @@ into another one.
 
 from __future__ import annotations
 
-import heapq
 import math
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -63,11 +62,22 @@ def faster(
 
 
 def with_backlog(
-    arrivals: Iterable[Arrival], backlog: Mapping[str, int], at: float
+    arrivals: Iterable[Arrival], backlog: Mapping[str, int], at: float, every: float = math.inf
 ) -> Iterator[Arrival]:
-    """Add so many more customers to each campaign, which all come at `at`."""
-    more = chain.from_iterable(repeat(Arrival(at, name), n) for name, n in backlog.items())
-    return heapq.merge(arrivals, more, key=lambda arrival: arrival.time)
+    """Add so many more customers to each campaign, which all come at `at`, and again `every` so
+    many seconds while there are others."""
+    following, more = at, True
+    for arrival in arrivals:
+        while following < arrival.time:
+            yield from _at_once(backlog, following)
+            following, more = following + every, False
+        yield arrival
+    if more:
+        yield from _at_once(backlog, following)
+
+
+def _at_once(backlog: Mapping[str, int], at: float) -> Iterator[Arrival]:
+    return chain.from_iterable(repeat(Arrival(at, name), n) for name, n in backlog.items())
 
 
 def spread(total: int, weights: Mapping[str, float]) -> dict[str, int]:

@@ -16,7 +16,7 @@ from benchmarks.rules.year import CONFIG as YEAR
 from consumer.cli.simulate import simulate
 from consumer.errors import OperationError
 from consumer.simulate import plots
-from consumer.simulate.tables import duration
+from consumer.simulate.remarks import duration
 
 VALID = str(Path(__file__).parents[1] / "config" / "valid.yaml")
 SHORT = ["--campaigns", "2", "--rate", "0.1", "--hours", "0.02"]
@@ -149,6 +149,22 @@ def test_people_get_tables() -> None:
     assert result.exit_code == 0, result.output
     for expected in ("campaign-1", "A backlog of 1,000 drains in", "now:", "seal-after-60s"):
         assert expected in result.output
+
+
+@pytest.mark.parametrize("config", [[], ["-c", VALID]])
+def test_no_label_is_cut_at_80_columns_and_the_own_row_has_a_name(config: list[str]) -> None:
+    arguments = [*SHORT, *config, "--backlog", "400000", "--baselines"]
+    result = CliRunner(env={"COLUMNS": "80"}).invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "…" not in result.output
+    for label in ("seal-after-1s", "seal-after-60s", "late-oldest-first", "with reserve:"):
+        assert f" {label}" in result.output
+    assert (" valid.yaml " if config else " this program ") in result.output
+
+
+def test_a_backlog_comes_again_and_permits_are_kept() -> None:
+    given = [*SHORT, "--backlog", "1000", "--every", "0.01", "--reserve", "4"]
+    assert 3000 <= told(*given)["customers"] <= 3100
 
 
 def test_many_campaigns_are_cut_short() -> None:
