@@ -4,6 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 KAFKA_VERSION := $(shell sed -n 's|.*<kafka.version>\(.*\)</kafka.version>.*|\1|p' tests/support/pom.xml)
 KAFKA := .cache/kafka/$(KAFKA_VERSION)
+MIRROR := .cache/mirror/$(KAFKA_VERSION)
 REGISTRY_VERSION := $(shell sed -n 's|^VERSION = "\(.*\)"|\1|p' tests/support/registry.py)
 REGISTRY := .cache/registry/$(REGISTRY_VERSION)
 BIN := .venv/bin
@@ -21,7 +22,7 @@ KAFKA_TOOLS := .cache/kafka-tools/$(KAFKA_VERSION)
 GITLEAKS := $$(command -v gitleaks || ls .cache/tools/gitleaks-*/gitleaks)
 PIP_AUDIT := .cache/pip-audit/2.10.1
 
-.PHONY: help setup kafka registry browser valkey demo test check test-fast sim sim-mutants permits format lint secrets audit screenshots schemas chart-docs bench chaos broker promtool monitoring monitoring-check rehearsal deploy-tools deploy-check cluster-check clean
+.PHONY: help setup kafka mirror registry browser valkey demo test check test-fast sim sim-mutants permits format lint secrets audit screenshots schemas chart-docs bench chaos broker promtool monitoring monitoring-check rehearsal deploy-tools deploy-check cluster-check clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\)[a-z -]*:.*## \(.*\)/\1|\2/p' Makefile | \
@@ -35,6 +36,8 @@ registry: $(REGISTRY)/complete ## fetch the tests' schema registry, once (142 MB
 
 demo: .venv/.runtime ## show the product at work, against doubles of the vendors (ARGS=…)
 	$(BIN)/survey-dispatcher demo $(ARGS)
+
+mirror: $(MIRROR)/complete ## fetch Kafka's MirrorMaker 2, once (36 MB), for `python -m tests.mirror`
 
 browser: ## install the tests' browser (Debian's Chromium, as root)
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { \
@@ -183,6 +186,12 @@ $(KAFKA)/complete: tests/support/pom.xml
 $(KAFKA_TOOLS): | $(KAFKA)/complete
 	mvn -q -B -f tests/support/pom.xml dependency:copy -DoutputDirectory=$(CURDIR)/$@ \
 		-Dartifact=org.apache.kafka:kafka-tools:$(KAFKA_VERSION)
+
+$(MIRROR)/complete: tests/support/mirror.pom.xml | $(KAFKA)/complete
+	rm -rf $(MIRROR) $(MIRROR).part
+	mvn -q -B -f $< -Dkafka.version=$(KAFKA_VERSION) dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(MIRROR).part
+	mv $(MIRROR).part $(MIRROR)
+	@touch $@
 
 $(REGISTRY)/complete: | $(KAFKA)/complete
 	rm -rf $(REGISTRY) $(REGISTRY).part

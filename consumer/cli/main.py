@@ -37,6 +37,7 @@ from consumer.cli.options import (
     load_config,
     one_of,
     parse_position,
+    parse_time_or_age,
     position_option,
 )
 from consumer.runtime.failures import explain
@@ -100,6 +101,14 @@ def run(
             "Without effect once the group has offsets.",
         ),
     ] = None,
+    skip_answered: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="On a mirror: leave out what has a result of another cluster since this RFC 3339 "
+            "time.",
+        ),
+    ] = None,
     instance: Annotated[
         str,
         typer.Option(
@@ -135,7 +144,8 @@ def run(
     logs.set_up(logs.Level(log_level))
     file = ConfigFile(config, fingerprint(config)) if config != STDIN else None
     start = None if begin is None else parse_position(begin, "--from", offsets=False)
-    options = Options(role=role, begin=start, instance=instance, file=file)
+    since = parse_time_or_age(skip_answered, "--skip-answered")
+    options = Options(role=role, begin=start, instance=instance, file=file, answered_since=since)
     loaded = load_config(config)
     if role is Role.ALL and processes is Processes.TWO and can_fork():
         run_two(loaded, options)

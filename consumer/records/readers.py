@@ -58,12 +58,17 @@ def wire_prefix(schema_id: int) -> bytes:
     return _WITH_SCHEMA + schema_id.to_bytes(_ID_BYTES)
 
 
+def result_json(value: bytes | None) -> bytes | None:
+    """Return a result's JSON: its value without the prefix that names its schema."""
+    if value is not None and value.startswith(_WITH_SCHEMA):
+        return value[len(_WITH_SCHEMA) + _ID_BYTES :]
+    return value
+
+
 def read_result(value: bytes | None) -> Result:
     """Return a result, also one that names its schema. Raises UnreadableRecord."""
-    if value is not None and value.startswith(_WITH_SCHEMA):
-        value = value[len(_WITH_SCHEMA) + _ID_BYTES :]
     try:
-        return ResultReader.validate_python(_object(value, RECORD_LIMIT))
+        return ResultReader.validate_python(_object(result_json(value), RECORD_LIMIT))
     except ValidationError as error:
         raise UnreadableRecord(_places(error)) from None
 

@@ -56,13 +56,15 @@ PROCESSES = Processes.TWO if sys.platform == "linux" else Processes.ONE
 class Options:
     """Options of one process.
 
-    `embedded`: the broker has no topic administration (the demo's). `file`: source of the config;
-    without it the config is never reloaded. `parent`: of a child (`runtime.parent`), which has no
-    admin port and watches no files.
+    `answered_since`: epoch seconds; events with a result of since then are left out (None: no
+    result is read). `embedded`: the broker has no topic administration (the demo's). `file`: source
+    of the config; without it the config is never reloaded. `parent`: of a child (`runtime.parent`),
+    which has no admin port and watches no files.
     """
 
     role: Role = Role.ALL
     begin: StartFrom = None
+    answered_since: float | None = None
     instance: str = "0"
     embedded: bool = False
     file: ConfigFile | None = None

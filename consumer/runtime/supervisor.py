@@ -28,6 +28,7 @@ from consumer.runtime.contacts.view import ContactView
 from consumer.runtime.delay.delay_loop import DelayStage
 from consumer.runtime.lane.lane_loop import LaneStage
 from consumer.runtime.options import Options
+from consumer.runtime.router.answered_events import AnsweredEvents
 from consumer.runtime.router.router_loop import RouterStage
 from consumer.runtime.stage import StageServices
 from consumer.wiring.build import (
@@ -232,8 +233,15 @@ class Supervisor:
 
     def _start_router(self, rules: RouterConfig) -> None:
         options, stage = self._options, self._services
+        since = options.answered_since
         self._router = RouterStage(
-            rules.router, rules.inputs, stage, options.begin, options.instance, rules.schemas
+            rules.router,
+            rules.inputs,
+            stage,
+            options.begin,
+            options.instance,
+            rules.schemas,
+            None if since is None else AnsweredEvents(since),
         )
         stage.metrics.router.start_inputs([*rules.inputs, stage.topics.uploads])
         self._start(self._router)

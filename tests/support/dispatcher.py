@@ -328,15 +328,16 @@ class LiveWorld:
         begin: str | None = "earliest",
         program: Sequence[str | Path] = (),
         role: str | None = None,
+        more: Sequence[str] = (),
         **environment: str,
     ) -> Dispatcher:
         """Start a dispatcher with a log of its own; it ends with the world at the latest.
 
         `program`: the words before `run`, where it is not the program of this tree. `role`: of
-        which stages, if not of all.
+        which stages, if not of all. `more`: further options.
         """
         first = ("--from", begin) if begin else ()
-        arguments = (*first, "--instance", instance, *(("--role", role) if role else ()))
+        arguments = (*first, "--instance", instance, *(("--role", role) if role else ()), *more)
         log = self.home / f"{unique(f'dispatcher-{instance}')}.log"
         port = free_ports(1)[0]
         running = Dispatcher(config, log, port, *arguments, program=program, **environment)

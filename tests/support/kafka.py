@@ -293,23 +293,23 @@ def free_ports(count: int) -> list[int]:
         raise BrokerError(f"no {count} free ports in {PORTS}")
 
 
-def kafka_jars(cache: Path = CACHE) -> Path:
-    """The folder with Kafka's jars, of the version that pom.xml names."""
+def kafka_jars(cache: Path = CACHE, command: str = "make kafka") -> Path:
+    """The folder with Kafka's jars, of the version that pom.xml names. `command`: fetches them."""
     pom = (HERE / "pom.xml").read_text()
     version = pom.partition("<kafka.version>")[2].partition("</kafka.version>")[0]
     jars = cache / version
     if not (jars / "complete").exists():
-        raise BrokerError(f"Kafka {version} for the tests is not here: run `make kafka`")
+        raise BrokerError(f"Kafka {version} for the tests is not here: run `{command}`")
     return jars
 
 
-def java(*command: str) -> list[str]:
-    """The command line of one of Kafka's Java programs."""
+def java(*command: str, jars: Path | None = None) -> list[str]:
+    """The command line of one of Kafka's Java programs. `jars`: their folder, else the broker's."""
     java = shutil.which("java")
     if java is None:
         raise BrokerError("there is no `java` to run the tests' Kafka: run `make kafka`")
     log4j = f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}"
-    return [java, *JVM_OPTIONS, log4j, "-cp", f"{kafka_jars()}/*", *command]
+    return [java, *JVM_OPTIONS, log4j, "-cp", f"{jars or kafka_jars()}/*", *command]
 
 
 def main() -> None:

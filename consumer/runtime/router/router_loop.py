@@ -37,6 +37,7 @@ from consumer.routing.routed import Routed
 from consumer.routing.router import Router
 from consumer.runtime.group_consumer import partition_names, places_of
 from consumer.runtime.isolation import log_defect
+from consumer.runtime.router.answered_events import AnsweredEvents
 from consumer.runtime.router.dead_letter_guard import DeadLetterGuard, Halt, example_of, place_of
 from consumer.runtime.router.router_traces import RouterTraces
 from consumer.runtime.router.schema_waits import SchemaWaits
@@ -66,6 +67,7 @@ class RouterStage(StoppableStage[Routed]):
         begin: StartFrom,
         instance: str,
         schemas: InputSchemas | None = None,
+        answered: AnsweredEvents | None = None,
     ) -> None:
         super().__init__(services, ROUTER, services.topics.router_group, instance, POLL_SECONDS)
         self.router, self.inputs = router, inputs
@@ -78,6 +80,7 @@ class RouterStage(StoppableStage[Routed]):
         self._guard = DeadLetterGuard(_limits(router))
         self._halting: dict[str, Halt] = {}
         self._schemas, self._waits = schemas, SchemaWaits()
+        self._answered = answered
         self._made: dict[int, InputRecord] = {}  # of a poll's messages, which they hold, by id()
         tracing = services.tracing
         self._traces = (
@@ -107,6 +110,9 @@ class RouterStage(StoppableStage[Routed]):
 
     def _begin_membership(self) -> None:
         super()._begin_membership()
+        if self._answered is not None:
+            topic = self.services.topics.results
+            self._answered.load(self.services.clients, topic, self.run.beat)
         self._uploads.look(self.run.with_heartbeat(self.services.clients), self._now())
 
     def _must_rejoin(self) -> bool:
@@ -275,7 +281,10 @@ class RouterStage(StoppableStage[Routed]):
         return routed
 
     def _route(self, records: Sequence[Message], now: float) -> Routed:
-        return self.router.route([self._record(one) for one in records], now, self.run.beat)
+        routed = self.router.route([self._record(one) for one in records], now, self.run.beat)
+        if self._answered is not None:
+            self._answered.leave_out(routed)
+        return routed
 
     def _record(self, message: Message) -> InputRecord:
         if (made := self._made.get(id(message))) is not None:
@@ -311,6 +320,8 @@ class RouterStage(StoppableStage[Routed]):
             publisher = self.services.publisher(self.producer, "router")
             publisher.results(map(EncodedResult.of, routed.results), rfc3339(now))
             publisher.dead_letters(routed.dead_letters, rfc3339(now))
+        if self._answered is not None:
+            self._answered.committed(routed)
         if self._traces is not None:
             self._traces.committed(messages, self.services.clock.now())
 

@@ -1,0 +1,1 @@
+"""A rehearsal of docs/disaster.md: a cluster is lost under load, and its mirror takes over."""
