@@ -135,7 +135,7 @@ class MadeUpLane:
     def _campaign(self, name: str, number: int, now: float) -> CampaignStatus:
         if name != self.parked:
             return CampaignStatus(name, number, now - self.since[name])
-        why = "HTTP 404: campaign not usable: There is no such campaign, or not on this channel."
+        why = "HTTP 404: campaign not usable: There is no such campaign, or not on this channel"
         return CampaignStatus(name, 0, 0.0, parked=True, tries_at=START + 900.0, why=why)
 
 

@@ -67,10 +67,23 @@ def test_a_parked_campaign_is_called_again_within_seconds_by_command(world: Live
     dispatcher = world.start(config).wait_ready()
     world.publish(purchases("web", range(100)))
     until("all are delayed", lambda: put_off(dispatcher) == 100)
+    parked = {"lane": "pisano", "campaign": "purchase-email"}
+
+    def counted() -> bool:
+        shown = dispatcher.metrics().total("campaign_delayed_invitations", **parked)
+        return shown == 100
+
+    until("they are counted by campaign", counted)
+    (line,) = dispatcher.lines("campaign_parked")
+    assert (line["reason"], line["code"]) == ("HTTP 404: campaign not usable", "13002")
+    assert line["meaning"].startswith("There is no such campaign")
     at_vendor(world, campaigns=[campaign.model_dump() for campaign in SAMPLE_CAMPAIGNS])
     assert "makes no calls" in operate(config, "campaigns", "retry", "nope")
     assert "sent" in operate(config, "campaigns", "retry", "purchase-email")
     world.wait_results(100, within=30)
+    assert [line["campaign"] for line in dispatcher.lines("campaign_unparked")] == [
+        "purchase-email"
+    ]
     assert dispatcher.terminate() == 0
     assert {each["status"] for each in world.check()} == {"accepted"}
 

@@ -131,7 +131,7 @@ def _lane(lane: LaneStatus) -> Group:
     if lane.limits:
         facts.append(f"next permit {next_permit(lane)}")
     if lane.in_lane and lane.owner == "here":
-        facts.append(f"drained in {drained(lane)}")
+        facts.append(f"drained {'' if lane.stopped else 'in '}{drained(lane)}")
     head.append(f"  {'   '.join(facts)}", "not bold default")
     inside = Group(_limits(lane), *_flying(lane), *_campaigns(lane))
     return Group(head, Padding(inside, (0, 0, 0, 2)))

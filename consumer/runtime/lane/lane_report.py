@@ -250,7 +250,7 @@ def _told(event: Answered) -> dict[str, str | None]:
 
 
 def _words(reason: str, meaning: str | None) -> str:
-    return f"{reason}: {meaning}" if meaning else reason
+    return f"{reason}: {meaning.rstrip('.')}" if meaning else reason
 
 
 def _ages(invitations: Iterable[PendingInvitation], now: float) -> list[float]:

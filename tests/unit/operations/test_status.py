@@ -22,7 +22,9 @@ from consumer.kafka.queries import members
 from consumer.lane.offsets.bitmap import pack
 from consumer.observability.status.report import StatusReport
 from consumer.observability.status.status import (
+    AccountStatus,
     CallStatus,
+    CampaignStatus,
     ContactStoreStatus,
     LaneStatus,
     Level,
@@ -292,6 +294,26 @@ def test_the_next_permit_and_the_drain_have_words_for_never() -> None:
     assert drained(LaneStatus("a", drain=None)) == "never"
     assert drained(LaneStatus("a", drain=60.0)) == "60 s"
     assert drained(LaneStatus("a")) == "–"
+
+
+def test_while_calls_are_held_back_permit_and_drain_say_so() -> None:
+    refused = AccountStatus("p", credentials_refused=True)
+    stopped = LaneStatus("a", drain=31.0, stopped="the vendor refuses account p")
+    assert next_permit(stopped) == "for trials only, while the vendor refuses account p"
+    assert drained(stopped) == "not meanwhile"
+    some = LaneStatus("a", drain=31.0, accounts=[refused, AccountStatus("q")])
+    assert (next_permit(some), drained(some)) == ("now", "31 s without account p")
+
+
+def test_what_is_delayed_or_parked_is_told_apart_with_its_reason_and_next_try() -> None:
+    parked = CampaignStatus(
+        "b2b", 6, 0.0, parked=True, delayed=6, tries_at=60.0, why="HTTP 404: campaign not usable"
+    )
+    shown = LaneStatus("a", "here", 9, [parked, CampaignStatus("sms", 3, 1.0)], delayed=6)
+    text = text_of(StatusSnapshot(0.0, lanes=[shown]), 160)
+    assert "waiting 9 (3 in the lane, 6 delayed)" in text
+    assert "6 waiting (0 in the lane, 6 parked)" in text
+    assert "parked, next try 00:01:00Z (HTTP 404: campaign not usable)" in text
 
 
 # -- watching -------------------------------------------------------------------------------------
