@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.cluster.node import PATIENCE, Cluster
+from tests.cluster.node import Cluster, wait_for
 from tests.cluster.settings import GATEWAY
-from tests.support.dispatcher import until
 from tests.support.kafka import free_ports
 from tests.support.tools import METRICS_SERVER
 
@@ -29,7 +28,7 @@ def start_metrics(cluster: Cluster) -> None:
     )
     cluster.apply(*_extension(port))
     name = f"apiservice/{VERSION}.{GROUP}"
-    until("metrics are an API", lambda: cluster.condition(name, "Available"), PATIENCE)
+    wait_for("metrics are an API", lambda: cluster.condition(name, "Available"))
 
 
 def _extension(port: int) -> list[dict[str, Any]]:

@@ -9,18 +9,36 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
+
 from tests.cluster.processes import Processes, sweep
 from tests.cluster.programs import BIN
 from tests.cluster.settings import BRIDGE, GATEWAY, NODE, PODS, Settings
-from tests.support.dispatcher import until
 
 PATIENCE = 300.0
 """Seconds for what a quiet machine does in some ten."""
+
+
+LOOKS = 0.5
+"""Seconds between two looks: each is a kubectl, which two busy cores feel."""
+
+
+def wait_for(what: str, condition: Callable[[], bool], within: float = PATIENCE) -> None:
+    """Look until it is so. Raises TimeoutError naming `what`."""
+    patience = Retrying(
+        retry=retry_if_result(lambda met: not met),
+        stop=stop_after_delay(within),
+        wait=wait_fixed(LOOKS),
+    )
+    try:
+        patience(condition)
+    except RetryError:
+        raise TimeoutError(f"not within {within:.0f} s: {what}") from None
 
 
 class KubectlError(Exception):
@@ -49,7 +67,7 @@ class Cluster:
         with suppress(KubectlError, TimeoutError):
             kinds = "cronjobs,jobs,statefulsets,deployments,pods"
             self.kubectl("delete", kinds, "--all", "-A", "--wait=false", "--grace-period=1")
-            until("no pods", lambda: not self.items("pods", "-A"), within=60)
+            wait_for("no pods", lambda: not self.items("pods", "-A"), within=60)
         self.processes.stop()
         sweep(self.settings.home)
         subprocess.run(["ip", "link", "delete", BRIDGE], capture_output=True, check=False)
@@ -99,12 +117,12 @@ class Cluster:
         listed = {"apiVersion": "v1", "kind": "List", "items": list(documents)}
         self.kubectl("apply", "--server-side", "--filename=-", stdin=json.dumps(listed))
 
-    def _until(self, what: str, condition: Any) -> None:
+    def _until(self, what: str, condition: Callable[[], bool]) -> None:
         def met() -> bool:
             self.processes.check()
-            return bool(condition())
+            return condition()
 
-        until(what, met, PATIENCE)
+        wait_for(what, met)
 
     def _start_control_plane(self) -> None:
         home, ports = self.settings.home, self.settings.ports

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.cluster.images import REPOSITORY, TAG
-from tests.cluster.node import PATIENCE, Cluster
+from tests.cluster.node import PATIENCE, Cluster, wait_for
 from tests.cluster.world import PSEUDONYM, TOKENS, ClusterWorld
 from tests.support import local_http
-from tests.support.dispatcher import Metrics, until
+from tests.support.dispatcher import Metrics
 from tests.support.tools import HELM
 
 CHART = Path(__file__).parent.parent.parent / "deploy" / "chart"
@@ -89,7 +89,7 @@ class Release:
 
     def wait_ready(self, count: int) -> None:
         """Until so many pods are there, and all are ready."""
-        until(f"{count} pods ready", lambda: self._all_ready(count), PATIENCE)
+        wait_for(f"{count} pods ready", lambda: self._all_ready(count))
 
     def _all_ready(self, count: int) -> bool:
         return len(self.ready()) == len(self.pods()) == count

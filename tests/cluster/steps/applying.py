@@ -7,9 +7,8 @@ from collections import Counter
 
 from tests.cluster.check import Scene
 from tests.cluster.manifests import crds
-from tests.cluster.node import PATIENCE
+from tests.cluster.node import wait_for
 from tests.deploy.chart import VALUE_SETS, render
-from tests.support.dispatcher import until
 
 
 def apply_all(scene: Scene) -> str:
@@ -18,7 +17,7 @@ def apply_all(scene: Scene) -> str:
     found = scene.cluster.items("crds")
     for crd in found:
         name = f"crd/{crd['metadata']['name']}"
-        until(name, lambda name=name: scene.cluster.condition(name, "Established"), PATIENCE)  # type: ignore[misc]
+        wait_for(name, lambda name=name: scene.cluster.condition(name, "Established"))  # type: ignore[misc]
     kinds: Counter[str] = Counter()
     for value_set in VALUE_SETS:
         rendered = render(value_set, minor="1.34")

@@ -8,10 +8,9 @@ import pytest
 
 from tests.cluster.check import Scene
 from tests.cluster.images import NEXT_TAG, TAG
-from tests.cluster.node import PATIENCE
+from tests.cluster.node import PATIENCE, wait_for
 from tests.cluster.release import NAME, NAMESPACE, WORKLOAD, HelmError
 from tests.support import local_http
-from tests.support.dispatcher import until
 
 ROTATED = "sandbox-token-rotated"
 
@@ -30,7 +29,7 @@ def change_config(scene: Scene) -> str:
     pods, world = scene.release.identities(), scene.world
     world.channels["web"] = 0
     scene.release.configure(world.document())
-    until("all pods have applied it", lambda: _logged(scene, "config_applied"), PATIENCE)
+    wait_for("all pods have applied it", lambda: _logged(scene, "config_applied"))
     world.channels["web"] = 10
     assert scene.release.identities() == pods
     world.crowd(100)
@@ -84,7 +83,7 @@ def miss_image(scene: Scene) -> str:
     values = {"image": {"tag": "missing"}, "topics": {"enabled": False}}
     with pytest.raises(HelmError):
         scene.release.upgrade(values, within=20)
-    until("a pod lacks its image", lambda: _lacks_image(scene), PATIENCE)
+    wait_for("a pod lacks its image", lambda: _lacks_image(scene))
     kept = [name for name, uid in scene.release.identities().items() if pods[name] == uid]
     assert scene.release.ready() == kept
     assert len(kept) == 1

@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.cluster.check import Scene
-from tests.cluster.node import PATIENCE, KubectlError
+from tests.cluster.node import PATIENCE, KubectlError, wait_for
 from tests.cluster.release import NAMESPACE, WORKLOAD
 from tests.cluster.settings import NODE
-from tests.support.dispatcher import until
 
 
 def delete_by_force(scene: Scene) -> str:
@@ -16,10 +15,9 @@ def delete_by_force(scene: Scene) -> str:
     for name, uid in scene.release.identities().items():
         force = ("--grace-period=0", "--force")
         scene.cluster.kubectl("delete", "pod", name, f"--namespace={NAMESPACE}", *force)
-        until(
+        wait_for(
             f"{name} is another",
             lambda name=name, uid=uid: scene.release.identities().get(name, uid) != uid,  # type: ignore[misc]
-            PATIENCE,
         )
         scene.release.wait_ready(2)
     return "2 pods, one after the other"
@@ -31,12 +29,11 @@ def kill_containers(scene: Scene) -> str:
     for name, pod in scene.release.pods().items():
         (status,) = pod["status"]["containerStatuses"]
         calls = scene.world.calls()
-        until("calls go out", lambda calls=calls: scene.world.calls() > calls, PATIENCE)  # type: ignore[misc]
+        wait_for("calls go out", lambda calls=calls: scene.world.calls() > calls)  # type: ignore[misc]
         scene.cluster.kill_container(status["containerID"].removeprefix("containerd://"))
-        until(
+        wait_for(
             f"{name} is restarted",
             lambda name=name, count=status["restartCount"]: _restarts(scene, name) > count,  # type: ignore[misc]
-            PATIENCE,
         )
         scene.release.wait_ready(2)
     return "2 dispatchers, one after the other; each started again in its pod"

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 
 from tests.cluster.check import Scene
-from tests.cluster.node import PATIENCE
+from tests.cluster.node import PATIENCE, wait_for
 from tests.cluster.release import NAME, NAMESPACE
-from tests.support.dispatcher import until
 
 CROWD = 2_000
 
@@ -49,7 +48,7 @@ def install_again(scene: Scene) -> str:
 def uninstall(scene: Scene) -> str:
     """Pods end in order; nothing of the release stays but the topics on Kafka."""
     scene.release.helm("uninstall", NAME, "--wait")
-    until("pods are gone", lambda: not scene.release.pods(), PATIENCE)
+    wait_for("pods are gone", lambda: not scene.release.pods())
     kinds = "all,configmaps,networkpolicies,poddisruptionbudgets,serviceaccounts,cronjobs"
     label = f"--selector=app.kubernetes.io/instance={NAME}"
     left = scene.cluster.items(kinds, f"--namespace={NAMESPACE}", label)

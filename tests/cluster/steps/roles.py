@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from tests.cluster.autoscaling import start_metrics
 from tests.cluster.check import Scene
-from tests.cluster.node import PATIENCE
+from tests.cluster.node import wait_for
 from tests.cluster.release import NAMESPACE, WORKLOAD
-from tests.support.dispatcher import until
 
 MOST = 3
 BUSY = 200
@@ -36,7 +35,7 @@ def autoscale(scene: Scene) -> str:
         most.extend(each.get("averageUtilization", 0) for each in found)
         return bool(status.get("currentReplicas") == MOST)
 
-    until(f"{MOST} routers", grown, PATIENCE)
+    wait_for(f"{MOST} routers", grown)
     scene.release.wait_ready(MOST + 2)
     scene.world.channels["store"] = usual
     return f"1 → {MOST} routers at up to {max(most)} % of the CPU asked for; 10 % wanted"

@@ -7,9 +7,9 @@ from typing import Any
 import orjson
 
 from tests.cluster.check import Scene
-from tests.cluster.node import PATIENCE
+from tests.cluster.node import wait_for
 from tests.cluster.release import NAMESPACE
-from tests.support.dispatcher import SMS, Event, until
+from tests.support.dispatcher import SMS, Event
 from tests.support.kafka import read_topic
 
 ROWS = 1_000
@@ -23,7 +23,7 @@ def send_csv(scene: Scene) -> str:
     job |= {"file": "customers.csv", "route": "store"}
     volume = {"configMap": {"name": "customers"}}
     scene.release.upgrade({"csvJobs": [{**job, "args": [*COLUMNS], "volume": volume}]})
-    until("two runs by the clock", lambda: _succeeded(scene) >= 2, PATIENCE)
+    wait_for("two runs by the clock", lambda: _succeeded(scene) >= 2)
     scene.release.upgrade({"csvJobs": []})
     uploaded = _uploaded(scene)
     assert len(uploaded) == ROWS
