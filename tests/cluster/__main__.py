@@ -11,6 +11,7 @@ import fcntl
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 
@@ -40,14 +41,24 @@ def main() -> int:
         world = stack.enter_context(surroundings(RUN / "world"))
         check = Check(Scene(cluster, world, Release(cluster, world)))
         try:
-            for step in chosen:
-                row = check.run(step)
-                sys.stderr.write(f"  {row.seconds:.0f} s, {row.results} results: {row.seen}\n")
+            failed = [step.name for step in chosen if not _is_done(check, step)]
         finally:
             sys.stdout.write(table(check.rows))
             if arguments.keep:
                 _wait(cluster)
-    return 0
+    sys.stderr.write(f"failed: {', '.join(failed)}\n" if failed else "all steps are done\n")
+    return 1 if failed else 0
+
+
+def _is_done(check: Check, step: Step) -> bool:
+    """Do a step; one that fails is told, and the others may tell more."""
+    try:
+        row = check.run(step)
+    except Exception:  # noqa: BLE001 - whatever a step meets is a failure of this step
+        traceback.print_exc()
+        return False
+    sys.stderr.write(f"  {row.seconds:.0f} s, {row.results} results: {row.seen}\n")
+    return True
 
 
 @contextmanager

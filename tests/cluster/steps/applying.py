@@ -7,17 +7,23 @@ from collections import Counter
 
 from tests.cluster.check import Scene
 from tests.cluster.manifests import crds
-from tests.cluster.node import wait_for
 from tests.deploy.chart import VALUE_SETS, render
+
+# What value sets name and an operator has made before.
+PRIORITY = {
+    "apiVersion": "scheduling.k8s.io/v1",
+    "kind": "PriorityClass",
+    "metadata": {"name": "business-critical"},
+    "value": 1000,
+}
 
 
 def apply_all(scene: Scene) -> str:
     """All value sets of `deploy/chart/ci`, validated strictly; hooks and tests too."""
     scene.cluster.kubectl("apply", "--server-side", "--force-conflicts", f"--filename={crds()}")
+    scene.cluster.kubectl("wait", "--for=condition=Established", "crds", "--all", "--timeout=300s")
     found = scene.cluster.items("crds")
-    for crd in found:
-        name = f"crd/{crd['metadata']['name']}"
-        wait_for(name, lambda name=name: scene.cluster.condition(name, "Established"))  # type: ignore[misc]
+    scene.cluster.apply(PRIORITY)
     kinds: Counter[str] = Counter()
     for value_set in VALUE_SETS:
         rendered = render(value_set, minor="1.34")

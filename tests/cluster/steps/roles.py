@@ -31,11 +31,13 @@ def autoscale(scene: Scene) -> str:
 
     def grown() -> bool:
         status = scene.cluster.get(name, f"--namespace={NAMESPACE}")["status"]
-        found = [metric["resource"]["current"] for metric in status.get("currentMetrics") or ()]
-        most.extend(each.get("averageUtilization", 0) for each in found)
+        found = [metric.get("resource") for metric in status.get("currentMetrics") or ()]
+        most.extend(each["current"].get("averageUtilization", 0) for each in found if each)
         return bool(status.get("currentReplicas") == MOST)
 
-    wait_for(f"{MOST} routers", grown)
-    scene.release.wait_ready(MOST + 2)
-    scene.world.channels["store"] = usual
+    try:
+        wait_for(f"{MOST} routers", grown)
+        scene.release.wait_ready(MOST + 2)
+    finally:
+        scene.world.channels["store"] = usual
     return f"1 → {MOST} routers at up to {max(most)} % of the CPU asked for; 10 % wanted"
