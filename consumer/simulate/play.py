@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from consumer.lane.dispatch.scheduler import Scheduler
 from consumer.lane.lane import Lane
+from consumer.lane.quota.bursts import Bursts
 from consumer.lane.state.commands import Commit, Login, Send
 from consumer.lane.state.pending import PendingInvitation
 from consumer.lane.state.settings import LaneSettings
@@ -69,6 +70,7 @@ class Play:
     """One run over `arrivals` in the order of time; ends when all are sent.
 
     `apart`: seconds between two ticks for new arrivals while permits are available (0: at each).
+    `bursts`: those that permits are kept for, instead of the lane's.
     """
 
     settings: LaneSettings
@@ -78,6 +80,7 @@ class Play:
     scheduler: Scheduler | None = None
     latency: float = LATENCY
     apart: float = 0.0
+    bursts: Bursts | None = None
     _answers: list[tuple[float, int, Send | Login, bool]] = field(default_factory=list)
     _arrived: int = 0
     _called: int = 0
@@ -87,6 +90,7 @@ class Play:
         """Play to the end."""
         network = Network(self.settings, self.rng, self.latency)
         lane = Lane(_unaddressed(self.settings), self.rng, 0.0, scheduler=self.scheduler)
+        lane.quota.bursts = self.bursts or lane.quota.bursts
         coming = iter(self.arrivals)
         following = next(coming, None)
         while following or self._answers or lane.buffer.buffered:
