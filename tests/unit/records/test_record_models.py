@@ -157,6 +157,7 @@ def test_a_checkpoint_survives_being_written_and_ignores_what_it_does_not_know()
         "limits_since": 0,
         "tried": [],
         "owners": [],
+        "bursts": None,
     }
 
 
