@@ -38,11 +38,11 @@ def test_each_alert_has_a_runbook_of_its_name_and_no_runbook_is_left_over() -> N
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_runbook_says_meaning_impact_diagnosis_and_mitigation(path: Path) -> None:
+def test_a_runbook_says_what_it_means_what_to_do_and_when_it_is_over(path: Path) -> None:
     text = path.read_text()
     assert text.startswith(f"# {path.stem}\n")
     headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
-    assert headings == ["Meaning", "Impact", "Diagnosis", "Mitigation"]
+    assert headings == ["Meaning", "Impact", "Diagnosis", "Mitigation", "It is over"]
     parts = re.split(r"^## .*$", text, flags=re.MULTILINE)[1:]
     assert all(len(part.strip()) > 40 for part in parts)
 
