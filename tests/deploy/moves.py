@@ -32,6 +32,9 @@ MOVES: Mapping[tuple[str, str], Sequence[Moves]] = {
     ("manager", "Sent in time"): [Moves("works")],
     ("manager", "Accepted of all that count"): [Moves("silence", up=False)],
     ("manager", "Time until the backlog is sent"): [Moves("crowd")],
+    ("manager", "Accepted by route"): [Moves("crowd", {"route": "store"})],
+    ("manager", "Ended without a survey, by route"): [Moves("silence", {"reason": "no_answer"})],
+    ("manager", "Burn rate"): [Moves("silence", PISANO, metric="results_bad")],
     ("manager", "Invitations by campaign"): [Moves("crowd", {"campaign": "purchase-sms"})],
     ("manager", "Accepted"): [Moves("crowd", PISANO)],
     ("manager", "Waiting by campaign"): [Moves("crowd", {"campaign": "purchase-sms"})],
@@ -92,6 +95,8 @@ MOVES: Mapping[tuple[str, str], Sequence[Moves]] = {
         Moves("foreign", {"stage": "pisano"}),
     ],
     ("operations", "Input lag"): [Moves("flood")],
+    ("operations", "Records of inputs"): [Moves("flood")],
+    ("operations", "Inputs that wait for a schema"): [Moves("registry away")],
     ("operations", "Events by what became of them"): [Moves("flood", {"disposition": "unmatched"})],
     ("operations", "Transaction time"): [Moves("kafka slow")],
     ("operations", "Lost sessions"): [Moves("kafka away")],
@@ -139,7 +144,9 @@ STILL = {
     ("operations", "Quotas of Kafka"): "there is none here: test_quotas_of_kafka has one",
     ("operations", "Transaction size"): "the same",
     ("operations", "Stopped inputs"): "no offset is lost here: test_stopped_inputs has it",
-    ("operations", "Inputs that wait for a schema"): "no registry is here: test_schemas has one",
+    ("manager", "By day, route and reason"): "a table: see the test of its own",
+    ("manager", "Allowance of late surveys left"): "of a month: budget.test.yaml has its parts",
+    ("manager", "Allowance of results not accepted left"): "the same",
     ("operations", "Operators' commands"): "none is given here: test_live_commands has one",
     ("operations", "Clocks"): "all clocks are right here: test_delay_topics has a wrong one",
     ("operations", "Refused deletions"): "all are allowed here: test_delay_topics has one",
@@ -148,13 +155,21 @@ STILL = {
 """Panels that no fault of this run moves."""
 
 WITHOUT_DATA = {
-    ("operations", "Inputs that wait for a schema"),
     ("operations", "Refused deletions"),
     ("operations", "Stopped inputs"),
 }
 """Panels whose series begin with their first event, which this run does not have."""
 
+MARKED = {
+    "Config taken": "input silent",
+    "Config refused": "config refused",
+    "Start": "standby",
+}
+"""What the dashboards mark in every curve → a fault with one."""
+
 FIRES = {
+    "input silent": {"InputStalled"},
+    "registry away": {"RegistryUnreachable"},
     "trouble": {"CircuitOpen"},
     "silence": {"InDoubtResults"},
     "credentials": {"CredentialsRefused"},

@@ -83,9 +83,9 @@ class Prometheus:
         found = self._ask("query", query=expr)
         return [Series(each["metric"], [_point(each["value"])]) for each in found]
 
-    def between(self, expr: str, began: float, ended: float) -> list[Series]:
-        """The expression's series at each second between two times."""
-        found = self._ask("query_range", query=expr, start=began, end=ended, step=1)
+    def between(self, expr: str, began: float, ended: float, step: int = 1) -> list[Series]:
+        """The expression's series at each `step` (seconds) between two times."""
+        found = self._ask("query_range", query=expr, start=began, end=ended, step=step)
         return [Series(each["metric"], list(map(_point, each["values"]))) for each in found]
 
     def exemplars(self, expr: str, began: float, ended: float) -> list[dict[str, Any]]:
@@ -98,6 +98,14 @@ class Prometheus:
         answer = local_http.get(f"{self._url}/api/v1/alerts", timeout=20).json()
         found: list[dict[str, Any]] = answer["data"]["alerts"]
         return found
+
+    def faulty_rules(self) -> list[str]:
+        """Rules whose last evaluation failed, and why."""
+        answer = local_http.get(f"{self._url}/api/v1/rules", timeout=20).json()
+        groups = answer["data"]["groups"]
+        rules = [rule for group in groups for rule in group["rules"]]
+        assert rules
+        return [f"{rule['name']}: {rule['lastError']}" for rule in rules if rule.get("lastError")]
 
     def _ready(self) -> bool:
         assert self._process.poll() is None, (self._home / "prometheus.log").read_text()[-2000:]

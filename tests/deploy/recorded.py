@@ -24,6 +24,9 @@ P = "survey_dispatcher_"
 JOB, RULES_JOB = "survey-dispatcher", "survey-dispatcher-rules"
 """The applications in Prometheus: the first has no contact store."""
 
+SILENT = "silent-till"
+"""The first one's input that falls silent: what it had in the week before is written, not lived."""
+
 RULES_WORK = "rules work"
 """What the second one's faults are compared with, as those of the first with `works`."""
 

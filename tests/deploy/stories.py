@@ -9,6 +9,7 @@ import orjson
 from confluent_kafka import Producer
 
 from tests.deploy.feeder import Feeder
+from tests.deploy.input_stories import lose_inputs
 from tests.deploy.recorded import P, Recording, Run, grew, rings
 from tests.integration.test_operations import operate
 from tests.support.dispatcher import SMS, Dispatcher, LiveWorld, until
@@ -43,6 +44,7 @@ def record(kafka: KafkaBroker, home: Path, recording: Recording) -> None:
                 _quota,
                 _campaign,
                 _pauses,
+                lose_inputs,
                 _configs,
             ):
                 story(run)

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from functools import partial
 from statistics import median
 from typing import Any
 
 import pytest
 
 from deploy.monitoring.alert import ALERT_PREFIX
-from tests.deploy.history import remember_answers
-from tests.deploy.monitored import Shown, filled, panels, queries
-from tests.deploy.moves import FIRES, FIRES_OF_RULES, MOVES, STILL, WITHOUT_DATA, Moves
+from tests.deploy.history import ASKED, remember
+from tests.deploy.monitored import Shown, alerting, filled, marks, panels, queries
+from tests.deploy.moves import FIRES, FIRES_OF_RULES, MARKED, MOVES, STILL, WITHOUT_DATA, Moves
 from tests.deploy.prometheus import Prometheus, Series
-from tests.deploy.recorded import AFTERMATH, JOB, RULES_JOB, RULES_WORK, Recording
+from tests.deploy.recorded import AFTERMATH, JOB, RULES_JOB, RULES_WORK, P, Recording
 from tests.deploy.rule_stories import record_rules
 from tests.deploy.stories import record
 from tests.support.kafka import StartBroker
@@ -27,6 +26,7 @@ from tests.support.valkey import valkey_factory
 pytestmark = [pytest.mark.timeout(1200), pytest.mark.slow]  # the run takes some minutes, once
 
 
+DAY = 86400.0
 USUAL = 12.0
 """Seconds of the time when all worked that a panel is compared with: its last ones."""
 
@@ -37,9 +37,8 @@ def recording(
 ) -> Iterator[Recording]:
     """The run, and the Prometheus that saw it."""
     kafka, folder = module_kafka_factory(), tmp_path_factory.mktemp
-    history = partial(remember_answers, job=RULES_JOB)
     with (
-        Prometheus(folder("prometheus"), history) as prometheus,
+        Prometheus(folder("prometheus"), remember) as prometheus,
         valkey_factory(folder("valkey")) as start_valkey,
     ):
         recording = Recording(prometheus)
@@ -48,8 +47,10 @@ def recording(
         yield recording
 
 
-def asked(recording: Recording, expr: str, began: float, ended: float) -> list[Series]:
-    return recording.prometheus.between(filled(expr, "10s", "10s"), began, ended)
+def asked(
+    recording: Recording, expr: str, began: float, ended: float, job: str = ".*"
+) -> list[Series]:
+    return recording.prometheus.between(filled(expr, "10s", "10s", job), began, ended)
 
 
 @pytest.mark.parametrize("shown", queries(), ids=lambda each: f"{each.board}: {each.panel}")
@@ -116,6 +117,66 @@ def test_versions_shows_a_second_config(recording: Recording) -> None:
 
     assert len(configs("works")) == 1
     assert len(configs("contested")) == 2
+
+
+@pytest.mark.parametrize("mark", marks())
+def test_dashboards_mark_reloads_and_starts(recording: Recording, mark: str) -> None:
+    """And nothing before: the minute in which all worked began with a start alone."""
+    began, ended = recording.faults[MARKED[mark]]
+    assert asked(recording, marks()[mark], began, ended + AFTERMATH)
+    well = recording.faults["works"][1]
+    assert bool(asked(recording, marks()[mark], well - 1, well)) == (mark == "Start")
+
+
+def test_a_chosen_application_shows_its_own_series_alone(recording: Recording) -> None:
+    """Its jobs are looked up as the dashboards' variable does."""
+    began, ended = recording.began, recording.ended
+    expr = f"group by (application, job) ({P}config_info)"
+    found = [each.labels for each in recording.prometheus.between(expr, began, ended)]
+    jobs = {each["application"]: each["job"] for each in found}
+    assert sorted(jobs.values()) == [JOB, RULES_JOB]
+    (lag,) = {query.expr for query in queries() if query.panel == "Input lag"}
+    for application, job in jobs.items():
+        topics = {each.labels["topic"] for each in asked(recording, lag, began, ended, job)}
+        assert f"pos.{application}" in topics
+        assert not topics & {f"pos.{other}" for other in jobs.keys() - {application}}
+
+
+def test_the_managers_table_counts_each_day_by_route_and_reason(recording: Recording) -> None:
+    """A full day of the history, and the day of the run as far as it went: first values too."""
+    (table,) = {query.expr for query in queries() if query.panel == "By day, route and reason"}
+    midnight = recording.began // DAY * DAY
+    began, ended = midnight - 3 * DAY, recording.ended // DAY * DAY
+    found = recording.prometheus.between(filled(table, job=RULES_JOB), began, ended, int(DAY))
+    (former,) = (dict(each.values) for each in found if each.labels["route"] == "former")
+    assert former[began] == pytest.approx(24 * ASKED, rel=0.02)
+    rows = {_labels_of(each): _sum_from(midnight, each) for each in found}
+    mine = f'{P}route_results_total{{job="{RULES_JOB}",route!="former"}}'
+    counted = f"sum by (route, status, reason) ({mine})"
+    last = recording.prometheus.between(counted, recording.began, recording.ended)
+    assert len(last) > 3
+    for each in last:
+        assert rows[_labels_of(each)] == pytest.approx(each.values[-1][1], rel=0.02, abs=1), each
+
+
+def _labels_of(series: Series) -> tuple[str, ...]:
+    return tuple(series.labels[name] for name in ("route", "status", "reason"))
+
+
+def _sum_from(began: float, series: Series) -> float:
+    return sum(value for at, value in series.values if at >= began)
+
+
+@pytest.mark.parametrize("alert", alerting(), ids=lambda alert: alert["alert"])
+def test_prometheus_answers_each_alerts_expression(
+    recording: Recording, alert: dict[str, Any]
+) -> None:
+    """At each second of the run, whatever was there to be matched."""
+    recording.prometheus.between(alert["expr"], recording.began, recording.ended)
+
+
+def test_every_rule_was_evaluated(recording: Recording) -> None:
+    assert recording.prometheus.faulty_rules() == []
 
 
 @pytest.mark.parametrize("fault", FIRES)
