@@ -286,7 +286,7 @@ class Accounts:
         circuit breaker that follows."""
         refused, session = self.refused(vendor), self.sessions.get(vendor)
         denied = session if session is not None and session.denied else None
-        tries_at = denied.next_login() if denied else self.breakers[vendor].probe_time()
+        tries_at = denied.next_login() if denied else self.breakers[vendor].next_probe
         return AccountSnapshot(vendor, refused, not (refused or self.well(vendor)), tries_at)
 
     def ill(self, vendors: Iterable[str]) -> bool:

@@ -96,6 +96,12 @@ class CircuitBreaker:
         """Whether whole batches may leave."""
         return self.state is State.WELL
 
+    @property
+    def next_probe(self) -> float:
+        """When the next probe may leave at the latest; infinite while one is in flight. One of a
+        campaign that was not tried may leave earlier."""
+        return math.inf if self.closed or self.probing else self.probe_at
+
     def probe_time(self, campaign: str = "") -> float:
         """Return when a probe of this campaign may leave; infinite while one is in flight."""
         if self.closed or self.probing:

@@ -108,8 +108,10 @@ def test_an_account_says_when_it_is_tried_again() -> None:
         driver.answer(driver.read(held(n), now=NOW + n)[0], REFUSED, at=NOW + n)
     (account,) = driver.lane.snapshot(NOW + 1).accounts
     assert account.credentials_refused
-    assert NOW + 1 < account.tries_at <= NOW + 1 + 60
+    assert NOW + 1 + 30 <= account.tries_at <= NOW + 1 + 60
     assert not account.well
+    driver.read(held(2), now=account.tries_at)
+    assert driver.lane.snapshot(account.tries_at).accounts[0].tries_at == math.inf
 
 
 def test_an_account_whose_login_is_refused_is_tried_by_the_next_login() -> None:
