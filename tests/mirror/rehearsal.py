@@ -136,18 +136,17 @@ class Rehearsal:
     def _make_good(
         self, a: Site, b: Site, since: float, running: Dispatcher, feeder: Feeder
     ) -> Dispatcher:
-        """Mirror on from A: first its results, then, with a router that knows them, its inputs."""
+        """Mirror the rest of A while B stands still; then B's router knows A's last results."""
         a.broker.start()
         both = _seen(b, self.results)
-        with self.sites.mirror(a, b, self.results):
-            unmirrored = {n for n in _seen(a, self.results) if n not in both}
+        unmirrored = {n for n in _seen(a, self.results) if n not in both}
+        assert running.terminate() == 0  # else B sends what A's results are yet to tell it
+        with self.sites.mirror(a, b, *self.mirrored):
             ids = result_ids(a, self.results)
             until("A's results are at B", lambda: ids <= result_ids(b, self.results))
-        assert running.terminate() == 0
+            _wait_for_all(b, self.world.input, set(read_numbers(a, self.world.input)))
         at = rfc3339(since)
         running = self.sites.run(b, None, "--skip-answered", at)
-        with self.sites.mirror(a, b, self.world.input):
-            _wait_for_all(b, self.world.input, set(read_numbers(a, self.world.input)))
         self._wait_until_quiet(set(feeder.fed))
         taken, fed = self.sites.accepted(), set(feeder.fed)
         listed = self.sites.listed_twice(b, at)
