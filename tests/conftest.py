@@ -25,7 +25,7 @@ VALKEY_FIXTURES = {"start_valkey", "valkey_server"}
 
 UNIT = Path(__file__).parent / "unit"
 CORE_TESTS = [UNIT / core for core in ("lane", "policy", "routing", "vendors")]
-"""The pure core's own tests: they alone are traced, and must reach each of its branches."""
+"""The pure core's own tests: the quick ones alone are traced, and must reach all its branches."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m "not kafka"` is applied
@@ -46,13 +46,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Pause coverage outside the core's own tests.
+    """Pause coverage outside the core's own tests, and in deep ones: `make check` judges without.
 
     A simulation takes three times as long while it is traced, and a branch that only a simulation
     reaches has no test that says what it does. pytest-cov's mark `no_cover` has no effect in a
     worker of pytest-xdist: coverage is started there twice, and paused once.
     """
-    if any(item.path.is_relative_to(folder) for folder in CORE_TESTS):
+    of_core = any(item.path.is_relative_to(folder) for folder in CORE_TESTS)
+    if of_core and not item.get_closest_marker("deep"):
         return (yield)
     here, in_threads = sys.gettrace(), threading.gettrace()
     sys.settrace(None)
