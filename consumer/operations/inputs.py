@@ -17,6 +17,7 @@ from consumer.kafka import offset_metadata
 from consumer.kafka.errors import translate_errors
 from consumer.kafka.queries import (
     committed_offsets,
+    end_offsets,
     group_offset,
     log_range,
     members,
@@ -46,7 +47,9 @@ Start = StartFrom | int
 
 @dataclass(frozen=True, slots=True)
 class InputView:
-    """A partition of an input. `offset`: the group's (negative: none); `reason`: of a stop."""
+    """A partition of an input. `offset`: the group's (negative: none); `high`: the log's end, with
+    open transactions; `reason`: of a stop; `held_at`: offset from which an open transaction keeps
+    the group from reading, where the group has come to it."""
 
     topic: str
     partition: int
@@ -54,12 +57,15 @@ class InputView:
     low: int
     high: int
     reason: StopReason | None = None
+    held_at: int | None = None
 
     @property
     def state(self) -> str:
         """The state in words."""
         if self.reason is not None:
             return f"STANDS STILL ({self.reason.value})"
+        if self.held_at is not None:
+            return f"behind an open transaction at {self.held_at}"
         return "read" if self.offset >= 0 else "never read"
 
 
@@ -81,8 +87,9 @@ def look(access: Access) -> list[InputView]:
     with access.reader(reading.group) as asker:
         memory = read_group_memory(asker, reading)
         stopped = {stop.place: stop for stop in _stopped(asker, memory)}
+        ends = end_offsets(access.admin, sorted({topic for topic, _ in memory.committed}))
         inputs = [
-            _view(asker, found, stopped.get(place))
+            _view(asker, found, stopped.get(place), ends.get(place))
             for place, found in sorted(memory.committed.items())
         ]
     return inputs + _stopped_delays(access)
@@ -101,10 +108,17 @@ def _reading(access: Access) -> Reading:
     )
 
 
-def _view(asker: Consumer, found: TopicPartition, stopped: StoppedPartition | None) -> InputView:
-    low, high = log_range(asker, found.topic, found.partition)
+def _view(
+    asker: Consumer,
+    found: TopicPartition,
+    stopped: StoppedPartition | None,
+    end: int | None = None,
+) -> InputView:
+    low, readable = log_range(asker, found.topic, found.partition)
+    high = readable if end is None else max(end, readable)
+    held = readable if found.offset >= readable and high > readable else None
     reason = stopped.reason if stopped is not None else None
-    return InputView(found.topic, found.partition, found.offset, low, high, reason)
+    return InputView(found.topic, found.partition, found.offset, low, high, reason, held)
 
 
 def _stopped_delays(access: Access) -> list[InputView]:

@@ -194,6 +194,7 @@ def input_as_json(view: InputView) -> Mapping[str, object]:
         "log_end": view.high,
         "lag": view.high - view.offset if committed else None,
         "stopped": view.reason and view.reason.value,
+        "held_at": view.held_at,
     }
 
 

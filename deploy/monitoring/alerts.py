@@ -66,8 +66,8 @@ CUSTOMERS = [
         "InDoubtResults",
         "warning",
         f"{increase(UNKNOWN, 15, 'lane')} > 0",
-        "Lane {{ $labels.lane }}: about {{ $value | humanize }} surveys may or may not have been "
-        "sent.",
+        "Lane {{ $labels.lane }}: about {{ $value | printf `%.0f` }} surveys may or may not "
+        "have been sent.",
         "Decide whether to ask these customers again: `survey-dispatcher resend --status unknown`.",
         "In doubt",
     ),
@@ -78,8 +78,8 @@ CUSTOMERS = [
         f"or {increase(FOREIGN, 15, 'stage')} > 0\n"
         f"or {increase(OF_FEEDS, 15, 'feed')} > {DEAD_LETTERS}",
         "{{ with $labels.topic }}Topic {{ . }}{{ end }}{{ with $labels.feed }}Feed {{ . }}{{ end }}"
-        "{{ with $labels.stage }}Own topics of {{ . }}{{ end }}: about {{ $value | humanize }} "
-        "records in 15 minutes cannot be read.",
+        "{{ with $labels.stage }}Own topics of {{ . }}{{ end }}: about "
+        "{{ $value | printf `%.0f` }} records in 15 minutes cannot be read.",
         "See what is wrong with them: `survey-dispatcher dlq list`.",
         "Dead letters",
         "5m",

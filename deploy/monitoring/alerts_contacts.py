@@ -74,7 +74,8 @@ CONTACTS = [
         "OptOutsUnreadable",
         "critical",
         f"{increase(_UNREADABLE, 15)} > 0",
-        "About {{ $value | humanize }} opt-outs in 15 minutes cannot be read, and are not obeyed.",
+        "About {{ $value | printf `%.0f` }} opt-outs in 15 minutes cannot be read, and are not "
+        "obeyed.",
         "See what is wrong with them: `survey-dispatcher dlq list`.",
         "Records of feeds",
         "0m",

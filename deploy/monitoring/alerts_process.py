@@ -56,8 +56,8 @@ PROCESS = [
         "InputStopped",
         "critical",
         f"sum {by('topic')} ({PREFIX}input_stopped) > 0",
-        "Topic {{ $labels.topic }}: {{ $value }} partitions stand still, for nothing says where to "
-        "go on.",
+        "Topic {{ $labels.topic }}: {{ $value }} partitions are not read, and do not go on by "
+        "themselves.",
         "`survey-dispatcher inputs list` says why, `inputs resume {{ $labels.topic }}` where to go "
         "on.",
         "Stopped inputs",
@@ -85,9 +85,18 @@ PROCESS = [
         "NoOwner",
         "critical",
         f"{_RUNNING}\nunless {gauge('lane_lag_records', 'lane')}\nor absent({PREFIX}build_info)",
-        "{{ with $labels.lane }}Lane {{ . }} has no owner{{ else }}No dispatcher runs{{ end }}.",
+        "{{ with $labels.lane }}Lane {{ . }} has no owner{{ else }}No dispatcher is seen: none runs, or none is scraped{{ end }}.",
         "See whether the sender's processes run, and reach Kafka.",
         "Lane owners",
+        "5m",
+    ),
+    Alert(
+        "ReplicaSilent",
+        "warning",
+        f"up == 0\nand on (namespace, job, instance) last_over_time({PREFIX}build_info[1h])",
+        "{{ $labels.instance }} does not answer: it has ended, is frozen, or cannot be reached.",
+        "Ask `survey-dispatcher status` of each replica; end the process that gives no answer.",
+        "Since the last turn",
         "5m",
     ),
     Alert(
@@ -120,7 +129,7 @@ PROCESS = [
         "SessionsFail",
         "warning",
         f"{increase('transactions_aborted_total', 15, 'stage')} > {SESSIONS}",
-        "{{ $labels.stage }} lost its session {{ $value | humanize }} times in 15 minutes.",
+        "{{ $labels.stage }} lost its session {{ $value | printf `%.0f` }} times in 15 minutes.",
         "The log's `session_ended` says why.",
         "Lost sessions",
     ),

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from consumer.cli.main import app
 from consumer.observability.status.status import LaneStatus, StatusSnapshot, load
 from consumer.operations.status.status import read_process
+from tests.integration.test_operations import operate
 from tests.support.dispatcher import LiveWorld, purchases, until
 from tests.support.kafka import KafkaBroker
 
@@ -92,7 +93,10 @@ def test_events_behind_an_open_transaction_are_behind_though_none_can_be_read(
     assert hanging.flush(10) == 0
     world.publish(purchases("store", range(5)))
     until("all are behind", lambda: read_process(url).router_lag.get(world.input) == 6)
+    listed = operate(config, "inputs", "list")
+    assert "6 behind an open transaction at 0" in " ".join(listed.split())
 
     hanging.abort_transaction(10)
     world.wait_results(5)
     until("none is", lambda: read_process(url).router_lag[world.input] == 0)
+    assert "open transaction" not in operate(config, "inputs", "list")

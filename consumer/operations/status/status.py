@@ -90,6 +90,12 @@ def read_process(url: str, token: str | None = None, ca: Path | None = None) -> 
         raise OperationError(
             f"{where} wants a token: set SURVEY_DISPATCHER_TOKEN to `admin.token` of its config"
         )
+    if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+        raise OperationError(
+            f"{where} answered HTTP 503: a dispatcher runs there, and its router or sender gives "
+            "no answer: it begins, or it is frozen. Try again; if it stays so, end that process: "
+            "another takes its work over"
+        )
     if answer.status_code != httpx.codes.OK:
         raise OperationError(f"{where} answered HTTP {answer.status_code}. {OTHERWISE}")
     kind = answer.headers.get("content-type", "").partition(";")[0]

@@ -78,7 +78,7 @@ class ContactView:
             self.group.subscribe([topics.results, topics.contacts])
             while not self._services.stop.is_set():
                 if self._next[0] is not self._book:
-                    return_to_offsets = "the contact rules changed: the view begins by the new ones"
+                    return_to_offsets = "another config is in use: the view begins again by it"
                     raise KafkaSessionError(return_to_offsets)
                 self._turn()
 

@@ -243,6 +243,7 @@ def test_an_input_partition_as_json() -> None:
         "log_end": 9,
         "lag": 5,
         "stopped": "out_of_range",
+        "held_at": None,
     }
     never = view.input_as_json(InputView("pos", 1, -1001, 0, 9))
     assert (never["offset"], never["lag"], never["stopped"]) == (None, None, None)

@@ -8,6 +8,7 @@ from io import StringIO
 from types import SimpleNamespace
 from typing import cast
 
+import httpx
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
@@ -121,6 +122,12 @@ def test_a_process_that_does_not_answer_is_an_error_that_says_what_to_do() -> No
 def test_another_servers_answer_is_an_error_that_says_so(made: MadeUp) -> None:
     with served(made) as url, pytest.raises(OperationError, match=r"answered HTTP 404.*--url"):
         read_process(f"{url}metrics")
+
+
+def test_a_frozen_process_is_told_from_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(httpx, "get", lambda *_args, **_settings: httpx.Response(503))
+    with pytest.raises(OperationError, match=r"HTTP 503.*frozen.*end that process"):
+        read_process("localhost:9464")
 
 
 def test_an_answer_of_another_kind_is_refused_without_repeating_it(
