@@ -10,13 +10,22 @@ from deploy.monitoring.thresholds import DEAD_LETTERS, FORECAST, NEAR_EXPIRY
 
 TITLE = "Survey dispatcher: operations"
 
+_DELAYED = ("stage", "lane", "campaign")
+
 LANES = Row(
     "Lanes",
     (
         Panel(
             "Waiting customers",
-            "Buffered in memory or spilled to the log, for each campaign.",
-            one(now("waiting_invitations", "lane", "campaign"), "{{lane}} {{campaign}}"),
+            "Buffered in memory or spilled to the log, for each campaign; and what waits on the "
+            "delay topics: for a due time, for a rule, or because the campaign is parked.",
+            (
+                Query(now("waiting_invitations", "lane", "campaign"), "{{lane}} {{campaign}}"),
+                Query(
+                    f"sum by (lane, campaign) ({now('campaign_delayed_invitations', *_DELAYED)})",
+                    "{{lane}} {{campaign}} delayed",
+                ),
+            ),
             alerts=("LaneStalled",),
         ),
         Panel(

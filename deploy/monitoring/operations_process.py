@@ -154,7 +154,7 @@ PROCESS = Row(
                 "{{instance}} {{loop}}",
             ),
             unit="s",
-            alerts=("LoopStuck",),
+            alerts=("LoopStuck", "ReplicaSilent"),
             limit=LOOP_SILENCE,
         ),
         Panel(
