@@ -85,8 +85,8 @@ PROCESS = [
         "NoOwner",
         "critical",
         f"{_RUNNING}\nunless {gauge('lane_lag_records', 'lane')}\nor absent({PREFIX}build_info)",
-        "{{ with $labels.lane }}Lane {{ . }} has no owner{{ else }}No dispatcher is seen: none runs, "
-        "or none is scraped{{ end }}.",
+        "{{ with $labels.lane }}Lane {{ . }} has no owner{{ else }}No dispatcher is seen: "
+        "none runs, or none is scraped{{ end }}.",
         "See whether the sender's processes run, and reach Kafka.",
         "Lane owners",
         "5m",

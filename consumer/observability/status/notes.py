@@ -79,7 +79,8 @@ NAMED = 3
 
 def notes(now: StatusSnapshot) -> list[Note]:
     """Return all problems, the worst first."""
-    found = [*_process(now), *_stages(now), *_inputs(now), *_contacts(now), *_doubt(now)]
+    # What is down comes before the stages that wait for it.
+    found = [*_contacts(now), *_process(now), *_stages(now), *_inputs(now), *_doubt(now)]
     found += [*_orphans(now), *_pauses(now)]
     for lane in now.lanes:
         found.extend(lane_notes(lane))

@@ -231,4 +231,6 @@ def _rest(now: StatusSnapshot) -> Iterator[Text]:
 
 def _store(store: ContactStoreStatus) -> str:
     state = clean(store.phase or "not asked yet")
+    if store.why and store.phase == "ready":
+        state = "does not answer"
     return f"{state}, {store.waiting:,} invitations wait for it" if store.waiting else state

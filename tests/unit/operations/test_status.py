@@ -109,6 +109,8 @@ def test_the_terminal_shows_what_rules_held_back_and_the_store(made: MadeUp) -> 
     assert "held back by everyone: contact_limit 1,234" in shown
     assert "held back by no rule: duplicate 2" in shown
     assert "contact store: reading, 50 invitations wait for it" in shown
+    down = replace(now, contacts=ContactStoreStatus(phase="ready", why="refused"))
+    assert "contact store: does not answer" in text_of(down)
     assert "contact store: not asked yet" in text_of(replace(now, contacts=ContactStoreStatus()))
     assert "contact store" not in text_of(replace(now, contacts=None))
 
