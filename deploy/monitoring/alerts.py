@@ -68,7 +68,8 @@ CUSTOMERS = [
         f"{increase(UNKNOWN, 15, 'lane')} > 0",
         "Lane {{ $labels.lane }}: about {{ $value | printf `%.0f` }} surveys may or may not "
         "have been sent.",
-        "Decide whether to ask these customers again: `survey-dispatcher resend --status unknown`.",
+        "See first that each replica answers `survey-dispatcher status`; then decide whether to "
+        "ask these customers again.",
         "In doubt",
     ),
     Alert(
@@ -89,8 +90,8 @@ CUSTOMERS = [
         "critical",
         f"count {by('topic')} ({at.PARTITION_LAG} > 0\nand changes({at.POSITION}[10m]) == 0)",
         "Topic {{ $labels.topic }}: on {{ $value }} partitions events wait, and none is routed.",
-        "`survey-dispatcher inputs list` names them; see whether the router's loop turns, and its "
-        "log.",
+        "`survey-dispatcher inputs list` names them, and says whether a producer's open "
+        "transaction holds them back; else see the router's loop, and its log.",
         "Input lag",
         "5m",
     ),

@@ -15,7 +15,7 @@ def lane_notes(lane: LaneStatus) -> Iterator[Note]:
     parked = [each for each in lane.campaigns if each.parked]
     for campaign in parked:
         what = f"campaign {campaign.name} is parked{_why(campaign.why)}{_next(campaign.tries_at)}: "
-        what += "mend it at the vendor, then `campaigns retry`"
+        what += "mend its `id` in the config, or it at the vendor, then `campaigns retry`"
         yield Note(Level.WARN, lane.name, what)
     for campaign in (each for each in lane.campaigns if each.circuit_open):
         what = (

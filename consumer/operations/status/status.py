@@ -44,7 +44,7 @@ OTHERWISE = (
 _REASONS: tuple[tuple[type[Exception], str], ...] = (
     (httpx.ConnectTimeout, f"no connection within {PATIENCE:g} s"),
     (httpx.ConnectError, "nothing listens there, or another protocol (http or https?)"),
-    (httpx.TimeoutException, f"no answer within {PATIENCE:g} s"),
+    (httpx.TimeoutException, f"a connection, and no answer within {PATIENCE:g} s: frozen?"),
     (httpx.RemoteProtocolError, "what listens there does not speak HTTP"),
     (httpx.InvalidURL, "that is no URL"),
 )
