@@ -151,9 +151,9 @@ def test_people_get_tables() -> None:
         assert expected in result.output
 
 
-@pytest.mark.parametrize("config", [[], ["-c", VALID]])
+@pytest.mark.parametrize("config", [[], pytest.param(["-c", VALID], marks=pytest.mark.deep)])
 def test_no_label_is_cut_at_80_columns_and_the_own_row_has_a_name(config: list[str]) -> None:
-    arguments = [*SHORT, *config, "--backlog", "400000", "--baselines"]
+    arguments = [*SHORT, *config, "--backlog", "120000", "--baselines"]
     result = CliRunner(env={"COLUMNS": "80"}).invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert "…" not in result.output
