@@ -63,7 +63,7 @@ test: setup kafka registry browser valkey ## run every test but those of deploy-
 check: setup ## run the tests that need Python alone, without deep sweeps, and judge coverage (ARGS=…)
 	$(PYTEST) $(TOGETHER) 2 -m $(QUICK) $(ARGS)
 
-test-fast: setup ## the same without coverage, a sixth quicker, to run all day (ARGS=…)
+test-fast: setup ## the same without coverage, to run all day (ARGS=…)
 	$(BIN)/pytest --no-cov $(TOGETHER) 2 -m $(QUICK) $(ARGS)
 
 sim: setup ## simulate SEEDS=1000 worlds of crashes, or tell the story of one (SEED=17)

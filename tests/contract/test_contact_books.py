@@ -20,6 +20,7 @@ from tests.support.stores import KINDS, OpenStore, opened_stores
 seeds = st.integers(0, 2**32)
 
 
+@pytest.mark.deep
 @given(seeds)
 @settings(max_examples=300)
 def test_no_limit_is_exceeded_by_two_books_on_one_store(seed: int) -> None:

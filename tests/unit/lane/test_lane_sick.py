@@ -106,13 +106,14 @@ def test_a_lone_refused_customer_waits_while_no_other_call_proves_the_account() 
     assert not driver.lane.accounts.refused("pisano")
 
 
-@pytest.mark.parametrize("few", [True, pytest.param(False, marks=pytest.mark.deep)])
+@pytest.mark.deep
+@pytest.mark.parametrize("few", [True, False])
 @pytest.mark.parametrize(
     "how",
     [
         pytest.param(VENDOR_ERROR, id="13000"),
-        pytest.param(REFUSED, id="403", marks=pytest.mark.deep),
-        pytest.param(GATEWAY, id="404", marks=pytest.mark.deep),
+        pytest.param(REFUSED, id="403"),
+        pytest.param(GATEWAY, id="404"),
     ],
 )
 def test_a_sick_campaign_stops_no_other_and_loses_no_customer(how: Outcome, few: bool) -> None:

@@ -42,6 +42,7 @@ def test_half_the_share_doubles_the_bound() -> None:
     assert whole.under(None, 0.5).least == pytest.approx(2 * whole.least)
 
 
+@pytest.mark.deep
 def test_another_quota_meets_the_same_customers() -> None:
     traffic = Scenario(campaigns=3, rate=0.4, hours=0.1).traffic()
     told = Question([traffic], other=TWICE).answer()
@@ -73,6 +74,7 @@ def test_the_baselines_stand_beside_it() -> None:
     assert {baseline["customers"] for baseline in told["baselines"].values()} == {told["customers"]}
 
 
+@pytest.mark.deep
 def test_a_backlog_comes_after_the_warm_up_and_drains() -> None:
     """100,000 of two campaigns are 20 full calls: as many as the quota lets go at once."""
     traffic = Scenario(campaigns=2, rate=0.2, hours=0.05).traffic()

@@ -87,6 +87,7 @@ def test_calls_in_doubt_take_of_the_same_room(monkeypatch: pytest.MonkeyPatch) -
     assert len(second.lane.in_flight) == 1
 
 
+@pytest.mark.deep
 def test_the_checkpoint_of_a_busy_day_is_small_and_is_read_again() -> None:
     """Limits of 200,000 a day, all used, and 16 calls of 5,000 that lie far apart."""
     of = limited(limits=(Limit(200_000, 86_400.0), Limit(20, 5.0)))
