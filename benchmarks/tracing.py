@@ -184,7 +184,7 @@ def _filled(place: Scene, count: int, every: int) -> str:
 
 
 def _messages(place: Scene, topic: str) -> Iterator[Message]:
-    """Read a topic anew: a message decodes its headers once."""
+    """Read a topic again: a message decodes its headers once."""
     settings = {"bootstrap.servers": place.bootstrap, "group.id": unique("bench")}
     with Consumer(settings) as consumer:
         partitions = [TopicPartition(topic, number, 0) for number in range(PARTITIONS)]

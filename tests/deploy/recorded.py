@@ -17,7 +17,7 @@ from consumer.sandbox.server import SandboxServer
 from deploy.monitoring.alert import ALERT_PREFIX
 from tests.deploy.feeder import Feeder
 from tests.deploy.prometheus import Prometheus
-from tests.support.dispatcher import PATIENCE, Dispatcher, LiveWorld, until
+from tests.support.dispatcher import PATIENCE, Dispatcher, LiveWorld, replace_file, until
 from tests.support.kafka import KafkaBroker
 
 P = "survey_dispatcher_"
@@ -95,9 +95,7 @@ class Run:
 
     def reconfigure(self, text: str) -> None:
         """Replace the config in one step, as every careful tool does."""
-        draft = self.config.with_suffix(".draft")
-        draft.write_text(text)
-        draft.replace(self.config)
+        replace_file(self.config, text)
 
     def vendor_again(self, **settings: Any) -> None:
         """Another double at the same address, whose sessions are short."""

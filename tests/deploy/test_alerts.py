@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from consumer.config.policy_sections import Policy
 from consumer.records.result import Reason, Status
 from deploy.monitoring import __main__, dashboards, recording, thresholds
 from deploy.monitoring.alert import ALERT_PREFIX
-from tests.deploy.monitored import RULES, alerting, alerts, rules, series, tool, used
+from tests.deploy.monitored import RULES, alerting, alerts, quicker, rules, series, tool, used
 
 CASES = sorted(RULES.parent.glob("*.test.yaml"))
 _CASE_LABELS = ("lane", "vendor", "campaign", "topic", "stage", "loop", "instance")
@@ -40,9 +39,6 @@ OF_WEEKS, QUICKER = {"inputs.test"}, 12
 """Cases of more than 36 hours are played so many times quicker: after these promtool moves its data
 away in the background, and a rule that is evaluated in that moment sees none."""
 
-_DURATION = re.compile(r"(?<![A-Za-z0-9_])(?:\d+[dhm])+(?![A-Za-z0-9_])")
-_SECONDS = {"d": 86400, "h": 3600, "m": 60}
-
 
 def test_the_checked_in_files_equal_what_the_code_writes() -> None:
     stale = [path.name for path, text in dashboards.files().items() if path.read_text() != text]
@@ -54,23 +50,11 @@ def test_prometheus_takes_the_rules() -> None:
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-def _quicker(text: str) -> str:
-    """The same with all durations divided by `QUICKER`."""
-
-    def divided(found: re.Match[str]) -> str:
-        parts = re.findall(r"(\d+)([dhm])", found[0])
-        seconds, rest = divmod(sum(int(number) * _SECONDS[unit] for number, unit in parts), QUICKER)
-        assert rest == 0, f"{found[0]} is no multiple of {QUICKER} s"
-        return f"{seconds}s"
-
-    return _DURATION.sub(divided, text)
-
-
 @pytest.mark.parametrize("cases", CASES, ids=lambda path: path.stem)
 def test_alerts_fire_when_they_must_and_only_then(cases: Path, tmp_path: Path) -> None:
     if cases.stem in OF_WEEKS:
         for path in (RULES, cases):
-            (tmp_path / path.name).write_text(_quicker(path.read_text()))
+            (tmp_path / path.name).write_text(quicker(path.read_text(), QUICKER))
         cases = tmp_path / cases.name
     tested = promtool("test", "rules", cases)
     assert tested.returncode == 0, tested.stdout + tested.stderr

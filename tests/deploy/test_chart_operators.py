@@ -97,7 +97,7 @@ def test_the_programs_own_output_is_taken_as_it_is(tmp_path: Path) -> None:
 
 
 def test_topics_stay_when_the_release_goes() -> None:
-    """With a topic go invitations that are owed. None is a hook: Helm makes those anew."""
+    """With a topic go invitations that are owed. None is a hook: Helm makes those again."""
     for each in render("operators").of("KafkaTopic"):
         notes = each["metadata"]["annotations"]
         assert notes["helm.sh/resource-policy"] == "keep"

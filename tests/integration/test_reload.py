@@ -17,7 +17,14 @@ from consumer.kafka import topics
 from consumer.kafka.clients import admin_client
 from consumer.records.result import Result
 from consumer.sandbox.settings import SAMPLE_CAMPAIGNS, PisanoCampaign
-from tests.support.dispatcher import Dispatcher, Event, LiveWorld, purchases, until
+from tests.support.dispatcher import (
+    Dispatcher,
+    Event,
+    LiveWorld,
+    purchases,
+    replace_file,
+    until,
+)
 from tests.support.kafka import KafkaBroker, create_topics
 
 AUTUMN = "0d3c8a4e-5f0b-4a8e-9d7b-1c2d3e4f5a6b"
@@ -37,14 +44,7 @@ def change(config: Path, how: Callable[[Document], object]) -> None:
     """Replace the config in one step, as every careful tool does."""
     document = json.loads(config.read_text())
     how(document)
-    put(config, json.dumps(document, indent=2))
-
-
-def put(path: Path, text: str) -> None:
-    """Replace a file in one step."""
-    draft = path.with_name(f"{path.name}.draft")
-    draft.write_text(text)
-    draft.replace(path)
+    replace_file(config, json.dumps(document, indent=2))
 
 
 def reloads(dispatcher: Dispatcher, result: str) -> float:
@@ -122,21 +122,23 @@ def test_a_bad_config_is_refused_with_its_lines_and_the_old_one_stays(world: Liv
     dispatcher = world.start(config).wait_ready()
     assert dispatcher.metrics().total("config_last_reload_successful") == 1
 
-    put(config, good.replace('"channel": "sms"', '"channel": "pigeon"'))
+    replace_file(config, good.replace('"channel": "sms"', '"channel": "pigeon"'))
     until("it is refused", lambda: reloads(dispatcher, "refused") == 1)
     line = config.read_text()[: config.read_text().index("pigeon")].count("\n") + 1
     (problem,) = dispatcher.lines("config_refused")[0]["problems"]
     assert f"{config}:{line}: campaigns.purchase-sms.channel" in problem
     assert dispatcher.metrics().total("config_last_reload_successful") == 0
 
-    put(config, good.replace("not-a-secret-of-integration-tests", "another-key-for-those-tests"))
+    replace_file(
+        config, good.replace("not-a-secret-of-integration-tests", "another-key-for-those-tests")
+    )
     reload(dispatcher, "refused")
     assert "needs a restart" in dispatcher.lines("config_refused")[-1]["problems"][0]
     assert ": pseudonym: " in dispatcher.lines("config_refused")[-1]["problems"][0]
 
     world.publish(purchases("web", range(50)))
     world.wait_results(50)
-    put(config, good)
+    replace_file(config, good)
     reload(dispatcher, "unchanged")
     assert dispatcher.metrics().total("config_last_reload_successful") == 1
     assert dispatcher.terminate() == 0
@@ -302,7 +304,7 @@ def test_a_lane_that_left_drains_and_goes_on_when_it_comes_back(world: LiveWorld
     assert 0 < done < 60
     assert dispatcher.metrics().total("calls_in_flight", lane="radar") == 0
 
-    put(config, whole)
+    replace_file(config, whole)
     reload(dispatcher)
     world.publish(purchases("store", range(200, 300)))
     world.wait_results(160)

@@ -2,7 +2,7 @@
 
     load on A, mirrored to B ─► A, its dispatcher and MirrorMaker are killed ─► fail over to B
         ─► A's disks come back: what only they had is made good
-        ─► A anew, mirrored from B ─► fail back
+        ─► A empty, mirrored from B ─► fail back
 
 Prints one JSON object of what was fed, what the vendor's journal counts, and how long it took.
 Progress goes to stderr. The exit code is 1 if an event was lost, or sent twice without being in

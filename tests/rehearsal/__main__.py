@@ -55,7 +55,7 @@ def rehearse(number: int, home: Path) -> dict[str, object]:
     """Hold one rehearsal, which ends by the engineer's `./done`."""
     with open_room(home) as room:
         furnish(room)
-        room.settle(1)
+        room.world.wait_results(1)
         fault = FAULTS[number - 1]
         sys.stderr.write(f"the system runs, the fault begins: {home}/README.txt\n")
         times = Times(time.time())

@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.deploy.monitored import DEPLOY
 from tests.rehearsal.room import Room, tool_command
+from tests.support.dispatcher import replace_file
 
 TEAMS = ("vendor", "experience", "producers", "platform", "security", "crm")
 
@@ -79,9 +80,7 @@ def furnish(room: Room) -> None:
 def page(home: Path, firing: list[dict[str, Any]]) -> None:
     """Show the alerts as a pager does."""
     parts = [_shown(alert) for alert in firing]
-    draft = home / "pager.draft"
-    draft.write_text("\n".join(parts) or "no alert\n")
-    draft.replace(home / "pager.txt")
+    replace_file(home / "pager.txt", "\n".join(parts) or "no alert\n")
 
 
 def answer(home: Path, teams: Mapping[str, Callable[[], str]]) -> bool:

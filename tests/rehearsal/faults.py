@@ -45,7 +45,7 @@ def _campaign_replaced(room: Room) -> Mapping[str, Answer]:
     room.vendor_again(campaigns=[new, *others])
     lines = [f"{each.channel}: campaign {each.id}" for each in (new, *others)]
     room.console("Campaigns of this account\n" + "\n".join(lines))
-    return {"experience": lambda: "We made the SMS survey anew at the vendor; see its console."}
+    return {"experience": lambda: "We made the SMS survey again at the vendor; see its console."}
 
 
 def _config_misspelt(room: Room) -> Mapping[str, Answer]:

@@ -18,9 +18,16 @@ from ruamel.yaml import YAML
 
 from consumer.sandbox.server import SandboxServer
 from tests.deploy.feeder import Feeder
-from tests.deploy.monitored import RULES
+from tests.deploy.monitored import RULES, quicker
 from tests.deploy.prometheus import Prometheus
-from tests.support.dispatcher import PATIENCE, Dispatcher, LiveWorld, command, until
+from tests.support.dispatcher import (
+    PATIENCE,
+    Dispatcher,
+    LiveWorld,
+    command,
+    replace_file,
+    until,
+)
 from tests.support.kafka import KafkaBroker, broker_factory, free_ports, java, kafka_jars
 from tests.support.valkey import ValkeyServer, valkey_factory
 
@@ -33,11 +40,8 @@ TOKEN = "secrets/pisano-token"
 KAFKA_TOOLS = kafka_jars().parent.parent / "kafka-tools" / kafka_jars().name
 """Kafka's commands, which no broker needs."""
 
-_DURATION = re.compile(r"(\[|for: )(\d+)([mhd])(?![a-z0-9])")
 _YOUNG = re.compile(r"(process_start_time_seconds < )(\d+)")
 """Of a process that is younger than a window, all that it counted is taken."""
-
-_SECONDS = {"m": 60, "h": 3600, "d": 86400}
 
 
 @dataclass
@@ -92,16 +96,14 @@ class Room:
 
     def rewrite(self, change: Callable[[str], str]) -> None:
         """Replace the config in one step."""
-        draft = self.config.with_suffix(".draft")
-        draft.write_text(change(self.config.read_text()))
-        draft.replace(self.config)
+        replace_file(self.config, change(self.config.read_text()))
 
-    def settle(self, least: int = 0, within: float = PATIENCE) -> None:
-        """Wait until each purchase so far, and `least` at least, has a result."""
+    def settle(self, within: float = PATIENCE) -> None:
+        """Wait until each purchase so far has a result."""
 
         def settled() -> bool:
             results = {result["event_id"] for result in self.world.results()}
-            return len(results) >= least and (bool(least) or results >= set(self.feeder.written))
+            return results >= set(self.feeder.written)
 
         until("each purchase has a result", settled, within)
 
@@ -154,12 +156,7 @@ def _configure(world: LiveWorld, store: ValkeyServer, path: Path) -> Path:
 
 def _quick_rules(path: Path) -> Path:
     """The rules with all their times divided."""
-
-    def quicker(found: re.Match[str]) -> str:
-        seconds = int(found[2]) * _SECONDS[found[3]] // QUICKER
-        return f"{found[1]}{max(5, seconds)}s"
-
-    text = _DURATION.sub(quicker, RULES.read_text())
+    text = quicker(RULES.read_text(), QUICKER)
     path.write_text(_YOUNG.sub(lambda found: f"{found[1]}{int(found[2]) // QUICKER}", text))
     return path
 
@@ -172,9 +169,5 @@ def tool_command(name: str) -> str:
         "kafka-consumer-groups.sh": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
         "kafka-configs.sh": "kafka.admin.ConfigCommand",
     }
-    if name in classes:
-        words = java(classes[name])
-        words[words.index("-cp") + 1] += f":{KAFKA_TOOLS}/*"
-    else:
-        words = command()
+    words = java(classes[name], more=KAFKA_TOOLS) if name in classes else command()
     return " ".join(f"'{word}'" for word in words)

@@ -29,7 +29,7 @@ STEP, LATENCY = 0.25, 3.0
 
 
 class RetryWorld:
-    """One seed: when the campaign is retried, by whom, and how many of it wait."""
+    """One seed: when the campaign is retried, by which command, and how many of it wait."""
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)

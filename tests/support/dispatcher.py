@@ -61,6 +61,13 @@ def until(what: str, condition: Callable[[], bool], within: float = PATIENCE) ->
         raise TimeoutError(f"not within {within:.0f} s: {what}") from None
 
 
+def replace_file(path: Path, text: str) -> None:
+    """Write it in one step, as every careful tool does: a reader has the former or the new one."""
+    draft = path.with_name(f"{path.name}.draft")
+    draft.write_text(text)
+    draft.replace(path)
+
+
 # -- events ---------------------------------------------------------------------------------------
 
 

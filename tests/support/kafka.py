@@ -303,13 +303,15 @@ def kafka_jars(cache: Path = CACHE, command: str = "make kafka") -> Path:
     return jars
 
 
-def java(*command: str, jars: Path | None = None) -> list[str]:
-    """The command line of one of Kafka's Java programs. `jars`: their folder, else the broker's."""
+def java(*command: str, jars: Path | None = None, more: Path | None = None) -> list[str]:
+    """The command line of one of Kafka's Java programs. `jars`: their folder, else the broker's;
+    `more`: a folder with further ones."""
     java = shutil.which("java")
     if java is None:
         raise BrokerError("there is no `java` to run the tests' Kafka: run `make kafka`")
     log4j = f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}"
-    return [java, *JVM_OPTIONS, log4j, "-cp", f"{jars or kafka_jars()}/*", *command]
+    path = ":".join(f"{folder}/*" for folder in (jars or kafka_jars(), more) if folder)
+    return [java, *JVM_OPTIONS, log4j, "-cp", path, *command]
 
 
 def main() -> None:

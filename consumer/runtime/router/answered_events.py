@@ -1,7 +1,7 @@
 """Results that exist already: the router leaves their events out, as `--skip-answered` says.
 
 A mirror has the inputs and the results of another cluster, with other offsets. Where the router
-begins anew on it, an event may have its result from there. The invitation's id says nothing of
+starts over on it, an event may have its result from there. The invitation's id says nothing of
 that, for it is made of the offset; event, route and recipient do:
 
     results written since TIME ─► {digest(event_id, route, pseudonym)} ─► router: in it? left out
